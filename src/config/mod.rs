@@ -1,0 +1,5 @@
+//! The configuration: the file as written, its layers, and the profile that cannot be wrong.
+
+mod profile;
+
+pub use profile::*;

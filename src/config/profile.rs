@@ -1,0 +1,198 @@
+//! The profile that cannot be wrong: every value parsed, every choice made.
+//!
+//! It says what holds, not where it came from; that is `layers`' business.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use crate::url::SecureUrl;
+
+/// Everything a sign-in needs to know.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub name: String,
+    /// Compared byte for byte with what the provider says, so kept as written.
+    pub issuer: Issuer,
+    pub client_id: String,
+    pub role: RoleArn,
+    pub region: String,
+    pub provider: Provider,
+    /// Empty: the provider's default.
+    pub scopes: Vec<String>,
+    pub extra_params: BTreeMap<String, String>,
+    pub redirect: Redirect,
+    /// Empty: `$BROWSER`, else the system's.
+    pub browser: Vec<String>,
+    pub login: Login,
+    pub login_timeout: Duration,
+    pub session_duration: Duration,
+    /// Claims whose first non-empty one names the session.
+    pub session_name: Vec<String>,
+    pub storage: Storage,
+    pub sts_endpoint: Option<SecureUrl>,
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// An issuer identifier: a secure address whose spelling, trailing slash included, is part of its identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Issuer {
+    text: String,
+    url: SecureUrl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    Auth0,
+    Cognito,
+    Entra,
+    Generic,
+    Google,
+    Okta,
+}
+
+/// The address at which the provider sends the browser back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    pub host: RedirectHost,
+    /// Registered ports in the order to try; empty means any free one.
+    pub ports: Vec<u16>,
+    /// Starts with a slash.
+    pub path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectHost {
+    /// `127.0.0.1`
+    Address,
+    /// `localhost`: both loopback families are listened on.
+    Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Any command that may ask the person does.
+    Auto,
+    /// Only `login` does.
+    Explicit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    Keyring,
+    File,
+    None,
+}
+
+/// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RoleArn {
+    text: String,
+    partition: String,
+    account: String,
+}
+
+impl Issuer {
+    pub fn parse(text: &str) -> Result<Self, crate::url::Refusal> {
+        Ok(Self { text: text.to_owned(), url: SecureUrl::parse(text)? })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn url(&self) -> &SecureUrl {
+        &self.url
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl RoleArn {
+    /// `None` when the text is no role's ARN.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        let (arn, partition, service, region, account, resource) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_account = account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit());
+        let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+        let known = (arn, service, region) == ("arn", "iam", "")
+            && partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        (known && is_account && is_role_name(name)).then(|| Self {
+            text: text.to_owned(),
+            partition: partition.to_owned(),
+            account: account.to_owned(),
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The role's own name, without its path.
+    pub fn name(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or(&self.text)
+    }
+}
+
+fn is_role_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+}
+
+impl fmt::Debug for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Redirect {
+    /// The redirect address for a port the listener has.
+    pub fn uri(&self, port: u16) -> String {
+        let host = match self.host {
+            RedirectHost::Address => "127.0.0.1",
+            RedirectHost::Name => "localhost",
+        };
+        format!("http://{host}:{port}{}", self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_arn_is_taken_apart() {
+        let role =
+            RoleArn::parse("arn:aws-us-gov:iam::123456789012:role/team/BedrockUser").expect("a legal ARN");
+        assert_eq!(
+            (role.partition(), role.account(), role.name()),
+            ("aws-us-gov", "123456789012", "BedrockUser")
+        );
+    }
+
+    #[test]
+    fn what_is_no_role_is_refused() {
+        for bad in [
+            "",
+            "BedrockUser",
+            "arn:aws:iam::123:role/X",
+            "arn:aws:iam::123456789012:user/X",
+            "arn:aws:sts::123456789012:assumed-role/X/y",
+            "arn:gcp:iam::123456789012:role/X",
+            "arn:aws:iam::123456789012:role/",
+        ] {
+            assert!(RoleArn::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The environment variables: the process's own, or a fixed set in a test.
+//!
+//! Reading only. Nothing in this program ever changes the environment.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+
+/// Where variables are looked up. Empty values count as absent, as most programs treat them.
+#[derive(Clone, Debug)]
+pub enum Environment {
+    Process,
+    Fixed(BTreeMap<String, String>),
+}
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn os(&self, name: &str) -> Option<OsString> {
+        let value = match self {
+            Self::Process => std::env::var_os(name),
+            Self::Fixed(values) => values.get(name).map(OsString::from),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The variable as text; one that is not Unicode counts as absent.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.os(name)?.into_string().ok()
+    }
+
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.os(name).map(PathBuf::from)
+    }
+
+    /// Whether a variable says yes, as AWS's own switches do.
+    pub fn is_true(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+}
+
+#[cfg(test)]
+impl Environment {
+    pub fn fixed<const N: usize>(values: [(&str, &str); N]) -> Self {
+        Self::Fixed(values.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+}

@@ -1,0 +1,113 @@
+//! Foreign text made safe: what a provider, a server or a file said, before a terminal or a page shows it.
+//!
+//! It escapes and cuts; it does not judge what the text means.
+
+use std::fmt;
+
+/// The most of a foreign text that is ever shown.
+const LIMIT: usize = 300;
+
+/// Text from outside. It has no `Display`: it must go through [`Foreign::line`] or [`Foreign::html`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign(String);
+
+impl Foreign {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// One line for a terminal: control, direction and invisible characters escaped, cut at 300 characters.
+    pub fn line(&self) -> Line {
+        Line(line(&self.0))
+    }
+
+    /// The same, fit to stand inside an HTML element or a quoted attribute.
+    pub fn html(&self) -> String {
+        html(&line(&self.0))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+}
+
+/// A line that is safe to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line(String);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes one safe line of any text: runs of white space become one space, what a terminal might obey is escaped.
+pub fn line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len().min(LIMIT));
+    for (count, part) in text.split_whitespace().flat_map(|word| word.chars().chain([' '])).enumerate() {
+        if count == LIMIT {
+            safe.push('…');
+            break;
+        }
+        if obeyed(part) { safe.extend(part.escape_unicode()) } else { safe.push(part) }
+    }
+    safe.truncate(safe.trim_end().len());
+    safe
+}
+
+/// Escapes the five characters that mean something to HTML.
+pub fn html(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for part in text.chars() {
+        match part {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// Control characters, and the formatting ones that reverse, hide or join what a person reads.
+fn obeyed(part: char) -> bool {
+    part.is_control()
+        || matches!(part,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_sequence_cannot_reach_the_terminal() {
+        assert_eq!(line("no\x1b[31mred\x07"), "no\\u{1b}[31mred\\u{7}");
+    }
+
+    #[test]
+    fn reversed_and_invisible_text_is_shown_as_what_it_is() {
+        assert_eq!(line("a\u{202e}b\u{200b}c\u{9b}d"), "a\\u{202e}b\\u{200b}c\\u{9b}d");
+    }
+
+    #[test]
+    fn several_lines_become_one() {
+        assert_eq!(line(" first\r\n\tsecond "), "first second");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        let cut = line(&"x".repeat(5000));
+        assert_eq!(cut.chars().count(), LIMIT + 1);
+        assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn markup_is_inert() {
+        assert_eq!(Foreign::new("<a href='x'>\"&").html(), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+    }
+}

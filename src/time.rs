@@ -1,0 +1,92 @@
+//! Moments in whole seconds, as tokens, AWS and HTTP count them.
+//!
+//! It converts and compares; the clock itself belongs to `host`.
+
+use std::{fmt, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Seconds since 1970, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(i64);
+
+impl Moment {
+    pub const fn from_unix(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    pub const fn unix(self) -> i64 {
+        self.0
+    }
+
+    /// Reads an HTTP `Date` header (RFC 9110 §5.6.7).
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text).ok().map(|date| Self(date.timestamp()))
+    }
+
+    /// How long from `earlier` until this moment; zero when it has passed.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
+    }
+
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
+    }
+
+    /// As a `chrono` date, for the libraries that speak it.
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0, 0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.to_utc().format("%Y-%m-%dT%H:%M:%SZ"))
+    }
+}
+
+/// A span in the two largest units a person would say: `11 h 59 min`, `40 s`.
+pub fn spoken(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..=59 => format!("{seconds} s"),
+        seconds @ 60..=3599 if seconds % 60 == 0 || seconds >= 600 => format!("{} min", seconds / 60),
+        seconds @ 60..=3599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds if seconds % 3600 < 60 => format!("{} h", seconds / 3600),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_printed_as_aws_prints_it() {
+        assert_eq!(Moment::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_http_date_is_read() {
+        assert_eq!(
+            Moment::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Moment::from_unix(784_111_777))
+        );
+        assert_eq!(Moment::from_http_date("yesterday"), None);
+    }
+
+    #[test]
+    fn spans_are_said_in_two_units_at_most() {
+        let spoken = |seconds| spoken(Duration::from_secs(seconds));
+        assert_eq!(
+            [spoken(40), spoken(60), spoken(75), spoken(700)],
+            ["40 s", "1 min", "1 min 15 s", "11 min"]
+        );
+        assert_eq!([spoken(3600), spoken(43_140)], ["1 h", "11 h 59 min"]);
+    }
+}

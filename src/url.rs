@@ -1,0 +1,126 @@
+//! Addresses that are safe to talk to: https, or plain http on this very machine.
+//!
+//! It refuses; whether an address is the right one is for its user to know.
+
+use std::fmt;
+
+use openidconnect::url::{Host, Url};
+use serde::{Deserialize, Serialize};
+
+/// An address that cannot carry a secret over an open network.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecureUrl(Url);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not an absolute address at all.
+    Malformed,
+    /// Plain http to another machine, or a scheme that is not the web's.
+    NotSecure,
+    /// A user name or a password inside the address.
+    Credentials,
+}
+
+impl SecureUrl {
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let url = Url::parse(text).map_err(|_| Refusal::Malformed)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::Credentials);
+        }
+        match (url.scheme(), url.host()) {
+            ("https", Some(_)) => Ok(Self(url)),
+            ("http", Some(host)) if is_loopback(&host) => Ok(Self(url)),
+            _ => Err(Refusal::NotSecure),
+        }
+    }
+
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The host, with the port where one is named: what a person recognises.
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+}
+
+/// `localhost` and the loopback addresses: what cannot leave the machine.
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+impl fmt::Display for SecureUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl fmt::Debug for SecureUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl TryFrom<String> for SecureUrl {
+    type Error = Refusal;
+
+    fn try_from(text: String) -> Result<Self, Refusal> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SecureUrl> for String {
+    fn from(url: SecureUrl) -> Self {
+        url.0.into()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not an absolute address such as https://login.example.com",
+            Self::NotSecure => "not https; plain http is accepted for this machine only",
+            Self::Credentials => "an address may not carry a user name or password",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for good in ["https://a.example", "http://127.0.0.1:1", "http://[::1]/x", "http://localhost:80/"] {
+            assert!(SecureUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://127.0.0.1.example",
+            "http://10.0.0.1",
+            "ftp://localhost",
+            "file:///etc",
+        ] {
+            assert_eq!(SecureUrl::parse(bad), Err(Refusal::NotSecure), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused() {
+        assert_eq!(SecureUrl::parse("https://me:pw@a.example"), Err(Refusal::Credentials));
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_to_be_none() {
+        assert_eq!(SecureUrl::parse("login.example.com"), Err(Refusal::Malformed));
+    }
+}

@@ -5,6 +5,8 @@
 pub mod config;
 pub mod credentials;
 pub mod host;
+pub mod http;
+pub mod oidc;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -1,0 +1,176 @@
+//! Servers of a few lines on loopback, plain or TLS, for the tests of this module and of `aws`.
+//!
+//! They answer by script; they know nothing of HTTP beyond where a request ends.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
+
+use super::{Client, Deadlines, Proxies, Trust};
+
+/// Runs a future to its end on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
+pub(crate) fn client(trust: &Trust) -> Client {
+    Client::build(trust, Proxies::fixed(""), Deadlines::default()).unwrap()
+}
+
+pub(crate) fn get(address: &str) -> ::http::Request<Vec<u8>> {
+    ::http::Request::get(address).body(Vec::new()).unwrap()
+}
+
+/// A loopback server: `answer` sees each request whole and writes what it likes, then the connection ends.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// Every request as it arrived.
+    pub(crate) requests: mpsc::Receiver<String>,
+}
+
+impl Server {
+    pub(crate) fn plain(answer: impl FnMut(&str, &mut dyn Write) + Send + 'static) -> Self {
+        Self::start(answer, |stream| Some(Box::new(stream)))
+    }
+
+    pub(crate) fn tls(
+        certificate: &Identity,
+        protocol: &str,
+        answer: impl FnMut(&str, &mut dyn Write) + Send + 'static,
+    ) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.leaf.clone()], certificate.key.clone_key())
+            .unwrap();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let config = Arc::new(config);
+        Self::start(answer, move |stream| {
+            let tls = ServerConnection::new(Arc::clone(&config)).ok()?;
+            Some(Box::new(StreamOwned::new(tls, stream)))
+        })
+    }
+
+    fn start(
+        mut answer: impl FnMut(&str, &mut dyn Write) + Send + 'static,
+        wrap: impl Fn(TcpStream) -> Option<Box<dyn Stream>> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, requests) = mpsc::channel();
+        thread::spawn(move || {
+            for stream in listener.incoming().filter_map(Result::ok) {
+                let Some(mut stream) = wrap(stream) else { continue };
+                let Some(request) = whole_request(&mut *stream) else { continue };
+                answer(&request, &mut *stream);
+                let _ = stream.flush();
+                let _ = sender.send(request);
+            }
+        });
+        Self { address, requests }
+    }
+
+    pub(crate) fn url(&self, scheme: &str) -> String {
+        format!("{scheme}://localhost:{}/", self.address.port())
+    }
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+/// A response with its length, and no more connection after it.
+pub(crate) fn respond(out: &mut dyn Write, status: &str, headers: &str, body: &str) {
+    let length = body.len();
+    let _ = write!(
+        out,
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+}
+
+fn whole_request(stream: &mut dyn Stream) -> Option<String> {
+    let mut seen = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+            });
+            if body.len() >= length.unwrap_or(0) {
+                return Some(text);
+            }
+        }
+        match stream.read(&mut part) {
+            Ok(0) | Err(_) => return None,
+            Ok(count) => seen.extend_from_slice(&part[..count]),
+        }
+    }
+}
+
+/// A server's certificate, and the authority that signed it.
+pub(crate) struct Identity {
+    leaf: rustls::pki_types::CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+    /// The authority, as the bundles that people are given.
+    pub(crate) authority: String,
+}
+
+impl Identity {
+    pub(crate) fn new(host: &str, authority: &str) -> Self {
+        Self::adjusted(host, authority, |_| {})
+    }
+
+    pub(crate) fn expired(host: &str, authority: &str) -> Self {
+        Self::adjusted(host, authority, |leaf| {
+            leaf.not_before = (now() - 30 * DAY).into();
+            leaf.not_after = (now() - DAY).into();
+        })
+    }
+
+    fn adjusted(host: &str, authority: &str, adjust: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, authority);
+        let authority_key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&authority_key).unwrap().pem();
+        let issuer = Issuer::new(params, authority_key);
+        let mut leaf = CertificateParams::new([host.to_owned()]).unwrap();
+        // What macOS asks of a server's certificate: a purpose, and a life of at most 825 days.
+        leaf.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        leaf.not_before = (now() - DAY).into();
+        leaf.not_after = (now() + 30 * DAY).into();
+        adjust(&mut leaf);
+        let key = KeyPair::generate().unwrap();
+        let certificate = leaf.signed_by(&key, &issuer).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        Self { leaf: certificate.der().clone(), key, authority: pem }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a certificate must hold at the real time: TLS asks no one else"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A bundle in a file that lasts as long as it is held.
+pub(super) fn bundle(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}

@@ -1,0 +1,57 @@
+//! What can go wrong between this program and the provider, as facts.
+//!
+//! It keeps refusals, outages and strangers' pages apart; advice belongs to `failure`.
+
+use ::http::StatusCode;
+
+use crate::{http, text::Foreign, url::Refusal};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No answer came.
+    Http(http::Error),
+    /// It would send us elsewhere. None of these addresses may redirect, and a token request never follows.
+    Redirected { source: Source, to: Option<Foreign> },
+    /// A status that is neither success nor the provider's refusal: an outage, or a wrong address.
+    Status { source: Source, status: StatusCode },
+    /// Not JSON at all: the page of a captive portal or of a proxy.
+    NotJson { source: Source },
+    /// JSON that ends too early, or is not what the standard describes.
+    Malformed { source: Source },
+    /// A whole answer without the member that matters.
+    Incomplete { source: Source, lacks: &'static str },
+    /// The document at the issuer's address speaks for another issuer.
+    Issuer { configured: String, stated: Foreign },
+    /// Discovery names an address that is not safe to talk to.
+    Endpoint { name: &'static str, stated: Foreign, refusal: Refusal },
+    /// The provider understood, and says no (RFC 6749 §5.2).
+    Refused { error: Foreign, description: Foreign, uri: Option<Foreign> },
+}
+
+/// Where an answer came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub document: Document,
+    pub host: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    Discovery,
+    Keys,
+    Tokens,
+}
+
+impl Error {
+    /// Whether the code or the refresh token is spent. Nothing else may cost a person a sign-in: no outage, no page of
+    /// a captive portal, no other refusal.
+    pub fn is_invalid_grant(&self) -> bool {
+        matches!(self, Self::Refused { error, .. } if *error == Foreign::new("invalid_grant"))
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Self {
+        Self::Http(error)
+    }
+}

@@ -1,0 +1,115 @@
+//! The provider's public keys, and the algorithms that this program believes in.
+//!
+//! It says which key signed; whether the token is the right one is for `verify`.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use openidconnect::{
+    JsonWebKey, SignatureVerificationError,
+    core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm as Jws},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Metadata,
+    answer::fetch,
+    error::{Document, Error},
+};
+use crate::http::Client;
+
+/// The shortest RSA signature, which is as long as its key: 2048 bits (RFC 7518 §3.3).
+const SHORTEST_RSA: usize = 256;
+
+/// A key set as the provider publishes it (RFC 7517); keys of kinds unknown here are left out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Keys(CoreJsonWebKeySet);
+
+/// Fetches the keys that the provider publishes now.
+pub async fn fetch_keys(client: &Client, metadata: &Metadata) -> Result<Keys, Error> {
+    fetch(client, Document::Keys, &metadata.jwks_uri).await
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys().iter().map(|key| key.key_id().map(|id| id.as_str()))).finish()
+    }
+}
+
+/// A signature algorithm: the asymmetric ones, so that no secret of the client could ever sign a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Algorithm(Jws);
+
+impl Algorithm {
+    /// The algorithm of this name (RFC 7518 §3.1, RFC 8037 §3.1). Never `none`, never an HMAC.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(Self(match name {
+            "RS256" => Jws::RsaSsaPkcs1V15Sha256,
+            "RS384" => Jws::RsaSsaPkcs1V15Sha384,
+            "RS512" => Jws::RsaSsaPkcs1V15Sha512,
+            "PS256" => Jws::RsaSsaPssSha256,
+            "PS384" => Jws::RsaSsaPssSha384,
+            "PS512" => Jws::RsaSsaPssSha512,
+            "ES256" => Jws::EcdsaP256Sha256,
+            "ES384" => Jws::EcdsaP384Sha384,
+            "EdDSA" => Jws::EdDsa,
+            _ => return None,
+        }))
+    }
+
+    /// Whether a signature of this length could come from a key that is long enough.
+    fn admits(&self, signature: &[u8]) -> bool {
+        match self.0 {
+            Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EdDsa => true,
+            _ => signature.len() >= SHORTEST_RSA,
+        }
+    }
+}
+
+/// The key that signed a token, with the algorithm it used.
+pub(super) struct Signer<'a> {
+    key: &'a CoreJsonWebKey,
+    algorithm: &'a Algorithm,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoSigner {
+    /// None of the keys is of the name and kind.
+    Unknown,
+    /// A key of the name and kind is there, and did not sign.
+    Forged,
+}
+
+impl Keys {
+    /// Finds the key that signed. A token that names a key is tried on the keys of that name, of which a careless
+    /// provider has several; one that names none, on every key.
+    pub(super) fn signer<'a>(
+        &'a self,
+        kid: Option<&str>,
+        algorithm: &'a Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<Signer<'a>, NoSigner> {
+        let mut verdict = NoSigner::Unknown;
+        for key in
+            self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid)
+        {
+            // The library refuses, as an invalid key, one meant for encryption, or of another type or algorithm.
+            match key.verify_signature(&algorithm.0, message, signature) {
+                Ok(()) if algorithm.admits(signature) => return Ok(Signer { key, algorithm }),
+                Ok(()) | Err(SignatureVerificationError::CryptoError(_)) => verdict = NoSigner::Forged,
+                Err(_) => {}
+            }
+        }
+        Err(verdict)
+    }
+}
+
+impl Signer<'_> {
+    /// The left half of the text's digest in base64url, by the algorithm's own hash: `at_hash` (OIDC Core §3.1.3.6).
+    pub(super) fn half_hash(&self, text: &str) -> Option<String> {
+        let digest = self.key.hash_bytes(text.as_bytes(), &self.algorithm.0).ok()?;
+        digest.get(..digest.len() / 2).map(|half| URL_SAFE_NO_PAD.encode(half))
+    }
+}

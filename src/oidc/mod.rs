@@ -1,0 +1,24 @@
+//! OpenID Connect: what the provider says of itself, the question, the exchanges, the judgement of the answer.
+//!
+//! It speaks to the provider only; what may be kept and when to ask a person is for `session`.
+
+mod answer;
+mod claims;
+mod discovery;
+mod error;
+mod keys;
+mod provider;
+mod rejection;
+mod request;
+mod token;
+mod verify;
+
+pub use self::{
+    discovery::{Metadata, discover},
+    error::{Document, Error, Source},
+    keys::{Keys, fetch_keys},
+    rejection::{Part, Rejection, Skew},
+    request::{Request, request},
+    token::{Tokens, exchange_code, refresh},
+    verify::{Expected, Unverified, VerifiedToken, verify},
+};

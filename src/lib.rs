@@ -5,6 +5,7 @@
 pub mod config;
 pub mod credentials;
 pub mod host;
+pub mod oidc;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -2,15 +2,16 @@
 //!
 //! Modules stand in reading order: each imports only from those below it. A test keeps it so.
 
+pub mod oidc;
 pub mod config;
+pub mod http;
 pub mod credentials;
 pub mod host;
-pub mod http;
-pub mod oidc;
-pub mod secret;
-pub mod text;
-pub mod time;
 pub mod url;
+pub mod time;
+pub mod text;
+pub mod secret;
+pub mod log;
 
 use std::{ffi::OsString, process::ExitCode};
 

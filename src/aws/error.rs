@@ -91,6 +91,12 @@ impl Error {
         }
     }
 
+    /// Whether another token of the same person might be accepted: this one is over, or unknown by now.
+    pub fn refuses_the_token(&self) -> bool {
+        let reasons = [Reason::ExpiredToken, Reason::InvalidIdentityToken, Reason::IdpRejectedClaim];
+        matches!(self, Self::Refused { reason, .. } if reasons.contains(reason))
+    }
+
     pub(super) fn is_too_long(&self) -> bool {
         matches!(self, Self::Refused { reason: Reason::TooLong, .. })
     }

@@ -123,6 +123,19 @@ impl OpenPage {
     }
 }
 
+#[cfg(test)]
+impl OpenPage {
+    /// Returns once that many tabs wait for the end.
+    pub(super) async fn viewers(&self, count: usize) {
+        drop(self.desk.viewers.subscribe().wait_for(|seen| seen.arrived >= count).await);
+    }
+
+    /// The end is known, and nobody has been told yet.
+    pub(super) fn know(&self, ending: &Ending) {
+        self.desk.ending.send_replace(Some(Page::ending(ending)));
+    }
+}
+
 impl fmt::Debug for OpenPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenPage").finish_non_exhaustive()

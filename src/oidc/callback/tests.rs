@@ -156,8 +156,10 @@ fn the_page_is_held_until_the_end_is_known_and_then_tells_it() {
             nothing_came(&mut tab) && nothing_came(&mut another),
             "a page before the end could only guess"
         );
+        let tabs = [tab, another].map(|tab| tokio::spawn(reply(tab)));
         answered.page.finish(&signed_in()).await;
-        for page in [reply(tab).await, reply(another).await] {
+        for tab in tabs {
+            let page = tab.await.unwrap();
             assert_eq!(status(&page), "200 OK");
             assert!(page.contains("<title>Signed in") && page.contains("alice@example.com"));
             assert!(!page.contains("s3cr3t"), "neither code nor state");
@@ -350,10 +352,10 @@ fn the_start_address_leads_to_the_end_once_the_answer_is_here() {
 fn others_go_on_being_answered_while_the_page_is_held() {
     run(async {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
-        let tab = send(port, &request(port, &result)).await;
+        let tab = tokio::spawn(reply(send(port, &request(port, &result)).await));
         assert_eq!(status(&get(port, "/favicon.ico").await), "404 Not Found");
         answered.page.finish(&signed_in()).await;
-        assert!(reply(tab).await.contains("<title>Signed in"));
+        assert!(tab.await.unwrap().contains("<title>Signed in"));
     });
 }
 
@@ -419,33 +421,6 @@ fn a_sign_in_given_up_frees_its_port() {
 }
 
 #[test]
-fn a_busy_port_is_passed_over_for_the_next_registered_one() {
-    run(async {
-        let (busy, free) = (occupied().await, occupied().await);
-        let (busy_port, free_port) = (port_of(&busy), port_of(&free));
-        drop(free);
-        let listener =
-            Listener::bind(&redirect(RedirectHost::Address, &[busy_port, free_port])).await.unwrap();
-        assert_eq!(listener.redirect_uri(), format!("http://127.0.0.1:{free_port}/callback"));
-    });
-}
-
-#[test]
-fn when_all_ports_are_busy_each_is_named_with_its_holder() {
-    run(async {
-        let (first, second) = (occupied().await, occupied().await);
-        let ports = [port_of(&first), port_of(&second)];
-        let error = Listener::bind(&redirect(RedirectHost::Address, &ports)).await.unwrap_err();
-        assert_eq!(error.attempts.iter().map(|attempt| attempt.address.port()).collect::<Vec<_>>(), ports);
-        for attempt in error.attempts {
-            let Obstacle::InUse(holder) = attempt.obstacle else { panic!("{:?}", attempt.obstacle) };
-            let known = holder.map(|holder| holder.pid);
-            assert_eq!(known, cfg!(target_os = "linux").then(std::process::id));
-        }
-    });
-}
-
-#[test]
 fn localhost_is_served_in_both_families() {
     run(async {
         if !has_ipv6().await {
@@ -462,30 +437,6 @@ fn localhost_is_served_in_both_families() {
         stream.write_all(request.as_bytes()).await.unwrap();
         assert_eq!(answer.await.unwrap().outcome, Ok(Secret::new("s3cr3t-code")));
     });
-}
-
-#[test]
-fn a_port_that_someone_holds_in_the_other_family_is_busy() {
-    run(async {
-        if !has_ipv6().await {
-            return;
-        }
-        let foreign = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
-        let error = Listener::bind(&redirect(RedirectHost::Name, &[port_of(&foreign)])).await.unwrap_err();
-        assert!(
-            matches!(error.attempts.as_slice(), [Attempt { obstacle: Obstacle::InUse(_), .. }]),
-            "{error:?}"
-        );
-        assert!(error.attempts[0].address.is_ipv6());
-    });
-}
-
-async fn occupied() -> TcpListener {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
-}
-
-fn port_of(listener: &TcpListener) -> u16 {
-    listener.local_addr().unwrap().port()
 }
 
 async fn has_ipv6() -> bool {

@@ -35,7 +35,7 @@ impl Page {
                 draw(Tone::Good, "Signed in", CLOSE, &facts(account, role, name, *until, *now))
             }
             Ending::Failed { what, hint, slug } => {
-                draw(Tone::Bad, "Sign-in failed", &html(what), &remedy(hint, slug))
+                draw(Tone::Bad, "Sign-in failed", &html(&sentence(what)), &remedy(hint, slug))
             }
         }
     }
@@ -62,11 +62,9 @@ pub fn nothing_here() -> Page {
 
 /// The answer has come already; this tab goes on to the end by itself.
 pub fn already() -> Page {
-    calm(
-        "Already being completed",
-        "This sign-in has its answer and is being completed.",
-        "The result appears here in a moment.",
-    )
+    let lead = "This sign-in has its answer and is being completed.";
+    let next = "<p class=\"close\">The result appears here in a moment.</p>";
+    draw(Tone::Busy, "Already being completed", lead, next)
 }
 
 /// The wrong `state`.
@@ -123,6 +121,7 @@ enum Tone {
     Good,
     Bad,
     Calm,
+    Busy,
 }
 
 fn calm(title: &str, lead: &str, next: &str) -> Page {
@@ -138,8 +137,8 @@ fn facts(account: &str, role: &str, name: &str, until: Moment, now: Moment) -> S
         until.to_utc().format("%H:%M UTC, %-d %B %Y")
     );
     let rows = [
-        row("Signed in as", &html(name)),
-        row("Role", &html(role)),
+        row("Signed in as", &breakable(name)),
+        row("Role", &breakable(role)),
         row("AWS account", &html(account)),
         row("Valid for", &valid),
     ];
@@ -157,7 +156,16 @@ fn remedy(hint: &str, slug: &str) -> String {
     format!("{hint}<p class=\"close\">{CLOSE}</p>\n<p class=\"slug\"><code>{}</code></p>", html(slug))
 }
 
-/// On a terminal a hint follows a colon; on the page it stands alone.
+/// Escapes, and lets a long name break at its joints rather than anywhere.
+fn breakable(name: &str) -> String {
+    const FITS: usize = 32;
+    if name.chars().count() <= FITS {
+        return html(name);
+    }
+    name.split_inclusive(['/', ':', '@', '.', '-']).map(html).collect::<Vec<_>>().join("<wbr>")
+}
+
+/// On a terminal the words follow a colon; on the page it stands alone.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
@@ -182,7 +190,8 @@ fn draw(tone: Tone, title: &str, lead: &str, body: &str) -> Page {
     let (class, role, stroke, ink) = match tone {
         Tone::Good => ("good", "status", "M15 24.5l6.2 6.2L33.5 18", "15803d"),
         Tone::Bad => ("bad", "alert", "M17 17l14 14M31 17L17 31", "b3261e"),
-        Tone::Calm => ("calm", "status", "M24 13.5v14M24 34v.1", "5b6675"),
+        Tone::Calm => ("calm", "status", "M24 22.5v11.5M24 14.5v.1", "5b6675"),
+        Tone::Busy => ("busy", "status", "M15 24h.1M24 24h.1M33 24h.1", "5b6675"),
     };
     let icon = icon(stroke, ink);
     Page(fill(FRAME, |name| match name {
@@ -263,7 +272,7 @@ mod tests {
         for fact in [
             "<title>Sign-in failed ·",
             "role=\"alert\"",
-            "the provider refused the sign-in",
+            "The provider refused the sign-in",
             "Ask your administrator, then run <code>bedrock-sso login</code>",
             "sign-in/x",
             CLOSE,

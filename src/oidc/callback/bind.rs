@@ -163,3 +163,75 @@ impl fmt::Debug for Listener {
         f.debug_struct("Listener").field("redirect_uri", &self.redirect_uri()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    }
+
+    fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
+        Redirect { host, ports: ports.to_vec(), path: "/callback".into() }
+    }
+
+    #[test]
+    fn a_busy_port_is_passed_over_for_the_next_registered_one() {
+        run(async {
+            let (busy, free) = (occupied().await, occupied().await);
+            let (busy_port, free_port) = (port_of(&busy), port_of(&free));
+            drop(free);
+            let listener =
+                Listener::bind(&redirect(RedirectHost::Address, &[busy_port, free_port])).await.unwrap();
+            assert_eq!(listener.redirect_uri(), format!("http://127.0.0.1:{free_port}/callback"));
+        });
+    }
+
+    #[test]
+    fn when_all_ports_are_busy_each_is_named_with_its_holder() {
+        run(async {
+            let (first, second) = (occupied().await, occupied().await);
+            let ports = [port_of(&first), port_of(&second)];
+            let error = Listener::bind(&redirect(RedirectHost::Address, &ports)).await.unwrap_err();
+            assert_eq!(
+                error.attempts.iter().map(|attempt| attempt.address.port()).collect::<Vec<_>>(),
+                ports
+            );
+            for attempt in error.attempts {
+                let Obstacle::InUse(holder) = attempt.obstacle else { panic!("{:?}", attempt.obstacle) };
+                let known = holder.map(|holder| holder.pid);
+                assert_eq!(known, cfg!(target_os = "linux").then(std::process::id));
+            }
+        });
+    }
+
+    #[test]
+    fn a_port_that_someone_holds_in_the_other_family_is_busy() {
+        run(async {
+            if !has_ipv6().await {
+                return;
+            }
+            let foreign = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+            let error =
+                Listener::bind(&redirect(RedirectHost::Name, &[port_of(&foreign)])).await.unwrap_err();
+            assert!(
+                matches!(error.attempts.as_slice(), [Attempt { obstacle: Obstacle::InUse(_), .. }]),
+                "{error:?}"
+            );
+            assert!(error.attempts[0].address.is_ipv6());
+        });
+    }
+
+    async fn occupied() -> TcpListener {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+    }
+
+    fn port_of(listener: &TcpListener) -> u16 {
+        listener.local_addr().unwrap().port()
+    }
+
+    async fn has_ipv6() -> bool {
+        TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok()
+    }
+}

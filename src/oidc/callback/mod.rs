@@ -9,6 +9,8 @@ mod query;
 mod request;
 mod respond;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -11,7 +11,10 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt,
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -19,7 +22,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, oneshot, watch},
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{Instant, sleep, timeout, timeout_at},
 };
 use zeroize::Zeroizing;
@@ -123,6 +126,19 @@ impl OpenPage {
     }
 }
 
+#[cfg(test)]
+impl OpenPage {
+    /// Returns once that many tabs wait for the end.
+    pub(super) async fn viewers(&self, count: usize) {
+        drop(self.desk.viewers.subscribe().wait_for(|seen| seen.arrived >= count).await);
+    }
+
+    /// The end is known, and nobody has been told yet.
+    pub(super) fn know(&self, ending: &Ending) {
+        self.desk.ending.send_replace(Some(Page::ending(ending)));
+    }
+}
+
 impl fmt::Debug for OpenPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenPage").finish_non_exhaustive()
@@ -160,13 +176,16 @@ async fn keep_door(socket: TcpListener, desk: Arc<Desk>) {
             continue;
         };
         while connections.try_join_next().is_some() {}
-        silent.retain(|connection| !connection.is_closed());
         if connections.len() >= MOST_CONNECTIONS {
+            // First let those speak whose request is here already.
+            yield_now().await;
+            silent.retain(|connection| !connection.is_closed());
             if silent.pop_front().is_some() {
                 (desk.report)(Event::Crowded);
             }
             connections.join_next().await;
         }
+        silent.retain(|connection| !connection.is_closed());
         let (keep, evicted) = oneshot::channel();
         silent.push_back(keep);
         connections.spawn(serve(stream, evicted, Arc::clone(&desk)));
@@ -190,14 +209,12 @@ async fn serve(mut stream: TcpStream, evicted: oneshot::Receiver<Infallible>, de
 /// Runs `reading` to its end, or to the moment the door drops its sender.
 async fn unless_evicted<T>(
     reading: impl Future<Output = T>,
-    mut evicted: oneshot::Receiver<Infallible>,
+    evicted: oneshot::Receiver<Infallible>,
 ) -> Option<T> {
-    let mut reading = std::pin::pin!(reading);
-    std::future::poll_fn(|context| {
-        if let std::task::Poll::Ready(read) = reading.as_mut().poll(context) {
-            return std::task::Poll::Ready(Some(read));
-        }
-        std::pin::Pin::new(&mut evicted).poll(context).map(|_| None)
+    let (mut reading, mut evicted) = (pin!(reading), pin!(evicted));
+    poll_fn(|context| match reading.as_mut().poll(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending => evicted.as_mut().poll(context).map(|_| None),
     })
     .await
 }

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn freshness_turns_at_twenty_and_five_minutes() {
-        let at = |left| freshness(&ending(1_000_000 + left), Moment::from_unix(1_000_000));
+        let at = |left: i64| freshness(&ending(1_000_000 + left), Moment::from_unix(1_000_000));
         assert_eq!(
             [at(1201), at(1200), at(301)],
             [Freshness::Fresh, Freshness::RenewSoon, Freshness::RenewSoon]

@@ -10,6 +10,8 @@ mod keys;
 mod provider;
 mod rejection;
 mod request;
+#[cfg(test)]
+mod testing;
 mod token;
 mod verify;
 

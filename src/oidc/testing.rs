@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::Metadata;
 use crate::{
     config::{Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage},
+    http::testing::{Server, respond},
     url::SecureUrl,
 };
 
@@ -43,4 +44,20 @@ pub(super) fn metadata(base: &str) -> Metadata {
         scopes_supported: None,
         iss_parameter: false,
     }
+}
+
+/// A provider on loopback that gives one answer to whatever it is asked.
+pub(super) fn provider(status: &str, headers: &str, body: &str) -> Server {
+    let (status, headers, body) = (status.to_owned(), headers.to_owned(), body.to_owned());
+    Server::plain(move |_, out| respond(out, &status, &headers, &body))
+}
+
+/// Its address, without a slash at the end.
+pub(super) fn base(server: &Server) -> String {
+    server.url("http").trim_end_matches('/').to_owned()
+}
+
+/// The host as errors name it.
+pub(super) fn host(server: &Server) -> String {
+    format!("localhost:{}", server.address.port())
 }

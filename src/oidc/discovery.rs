@@ -98,3 +98,145 @@ impl Metadata {
 fn names(list: Option<&[String]>, name: &str) -> bool {
     list.is_none_or(|list| list.iter().any(|one| one == name))
 }
+
+#[cfg(test)]
+mod tests {
+    use ::http::StatusCode;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        http::testing::{Server, block_on, client, respond},
+        oidc::testing::{base, host, provider},
+        url::Refusal,
+    };
+
+    /// A provider whose document is what `document` makes of its address.
+    fn stating(document: impl Fn(&str) -> Value + Send + 'static) -> Server {
+        Server::plain(move |request, out| {
+            let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+            respond(out, "200 OK", "", &document(&format!("http://{host}")).to_string());
+        })
+    }
+
+    fn good(base: &str) -> Value {
+        json!({
+            "issuer": base,
+            "authorization_endpoint": format!("{base}/authorize"),
+            "token_endpoint": format!("{base}/token"),
+            "jwks_uri": format!("{base}/keys"),
+        })
+    }
+
+    fn but(base: &str, member: &str, value: Value) -> Value {
+        let mut document = good(base);
+        document[member] = value;
+        document
+    }
+
+    fn asked_as(issuer: &str) -> Result<Metadata, Error> {
+        block_on(discover(&client(), &Issuer::parse(issuer).unwrap()))
+    }
+
+    fn asked(server: &Server) -> Result<Metadata, Error> {
+        asked_as(&base(server))
+    }
+
+    fn discovery(server: &Server) -> Source {
+        Source { document: Document::Discovery, host: host(server) }
+    }
+
+    #[test]
+    fn a_bare_document_is_enough() {
+        let server = stating(good);
+        let metadata = asked(&server).unwrap();
+        assert_eq!(metadata, crate::oidc::testing::metadata(&base(&server)));
+        let request = server.requests.recv().unwrap();
+        assert!(request.starts_with("GET /.well-known/openid-configuration HTTP/1.1\r\n"), "{request}");
+    }
+
+    #[test]
+    fn all_that_is_used_is_read_and_survives_the_store() {
+        let server = stating(|base| {
+            let mut document = but(base, "id_token_signing_alg_values_supported", json!(["RS256"]));
+            document["revocation_endpoint"] = json!(format!("{base}/revoke"));
+            document["scopes_supported"] = json!(["openid"]);
+            document["authorization_response_iss_parameter_supported"] = json!(true);
+            document["something_else"] = json!({ "new": [1] });
+            document
+        });
+        let metadata = asked(&server).unwrap();
+        assert!(metadata.iss_parameter && metadata.revocation_endpoint.is_some());
+        assert!(metadata.offers_algorithm("RS256") && !metadata.offers_algorithm("ES256"));
+        assert!(metadata.knows_scope("openid") && !metadata.knows_scope("offline_access"));
+        let sealed = serde_json::to_string(&metadata).unwrap();
+        assert_eq!(serde_json::from_str::<Metadata>(&sealed).unwrap(), metadata);
+    }
+
+    #[test]
+    fn the_issuers_own_slash_is_kept_but_not_doubled() {
+        let server = stating(|base| but(base, "issuer", json!(format!("{base}/oauth2/x/"))));
+        let issuer = format!("{}/oauth2/x/", base(&server));
+        assert_eq!(asked_as(&issuer).unwrap().issuer, issuer);
+        let request = server.requests.recv().unwrap();
+        assert!(request.starts_with("GET /oauth2/x/.well-known/openid-configuration "), "{request}");
+    }
+
+    #[test]
+    fn a_document_for_another_issuer_is_refused_with_both_names() {
+        let server = stating(|base| but(base, "issuer", json!(format!("{base}/"))));
+        let fact = Error::Issuer { configured: base(&server), stated: Foreign::new(server.url("http")) };
+        assert_eq!(asked(&server), Err(fact));
+    }
+
+    #[test]
+    fn no_endpoint_may_be_plain_http() {
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "revocation_endpoint"] {
+            let server = stating(move |base| but(base, name, json!("http://id.example/x")));
+            let stated = Foreign::new("http://id.example/x");
+            assert_eq!(asked(&server), Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));
+        }
+    }
+
+    #[test]
+    fn a_document_without_a_needed_member_names_it() {
+        for lacks in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            let server = stating(move |base| but(base, lacks, Value::Null));
+            assert_eq!(asked(&server), Err(Error::Incomplete { source: discovery(&server), lacks }));
+        }
+    }
+
+    #[test]
+    fn a_captive_portals_page_is_not_json() {
+        let server = provider("200 OK", "Content-Type: text/html\r\n", "<html>Welcome to the hotel</html>");
+        assert_eq!(asked(&server), Err(Error::NotJson { source: discovery(&server) }));
+    }
+
+    #[test]
+    fn a_document_that_ends_too_early_is_malformed() {
+        for body in ["", "{\"issuer\":\"", "{\"issuer\":7}"] {
+            let server = provider("200 OK", "", body);
+            assert_eq!(asked(&server), Err(Error::Malformed { source: discovery(&server) }), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_missing_document_is_told_by_its_status() {
+        let server = provider("404 Not Found", "", "{}");
+        let fact = Error::Status { source: discovery(&server), status: StatusCode::NOT_FOUND };
+        assert_eq!(asked(&server), Err(fact));
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed_and_its_query_not_told() {
+        let server = provider("302 Found", "Location: https://portal.example/in?mac=secret\r\n", "");
+        let to = Some(Foreign::new("https://portal.example/in"));
+        assert_eq!(asked(&server), Err(Error::Redirected { source: discovery(&server), to }));
+    }
+
+    #[test]
+    fn a_host_that_does_not_answer_is_a_fault_of_the_network() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(matches!(asked_as(&format!("http://{closed}")), Err(Error::Http(_))));
+    }
+}

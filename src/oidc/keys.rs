@@ -113,3 +113,48 @@ impl Signer<'_> {
         digest.get(..digest.len() / 2).map(|half| URL_SAFE_NO_PAD.encode(half))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        http::testing::{block_on, client},
+        oidc::{
+            error::Source,
+            testing::{base, host, metadata, provider},
+        },
+    };
+
+    const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"},{"kty":"odd"},{"kty":"RSA","kid":7}]}"#;
+
+    fn fetched(headers: &str, body: &str) -> (Result<Keys, Error>, Source) {
+        let server = provider("200 OK", headers, body);
+        let source = Source { document: Document::Keys, host: host(&server) };
+        (block_on(fetch_keys(&client(), &metadata(&base(&server)))), source)
+    }
+
+    #[test]
+    fn keys_are_fetched_whatever_the_content_type_and_survive_the_store() {
+        for headers in ["", "Content-Type: application/jwk-set+json\r\n", "Content-Type: text/plain\r\n"] {
+            let keys = fetched(headers, SET).0.unwrap();
+            assert_eq!(format!("{keys:?}"), "[Some(\"a\")]");
+            let sealed = serde_json::to_string(&keys).unwrap();
+            assert_eq!(serde_json::from_str::<Keys>(&sealed).unwrap(), keys);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_set_is_refused() {
+        let (keys, source) = fetched("", "{}");
+        assert_eq!(keys, Err(Error::Malformed { source }));
+        let (keys, source) = fetched("", "<html>");
+        assert_eq!(keys, Err(Error::NotJson { source }));
+    }
+
+    #[test]
+    fn no_name_but_the_nine_is_an_algorithm() {
+        for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "RSA-OAEP", "rs256", ""] {
+            assert_eq!(Algorithm::named(name), None, "{name}");
+        }
+    }
+}

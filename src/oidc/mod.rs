@@ -12,6 +12,8 @@ pub mod page;
 mod provider;
 mod rejection;
 mod request;
+#[cfg(test)]
+mod testing;
 mod token;
 mod verify;
 

@@ -102,3 +102,128 @@ fn unguessable(random: &dyn Fn(&mut [u8])) -> String {
     random(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use ring::digest::{SHA256, digest};
+
+    use super::*;
+    use crate::{config::Provider, oidc::testing, url::SecureUrl};
+
+    /// Counts its calls, so that no two secrets are alike.
+    fn counting() -> impl Fn(&mut [u8]) {
+        let calls = Cell::new(0);
+        move |bytes| {
+            calls.set(calls.get() + 1);
+            bytes.fill(calls.get());
+        }
+    }
+
+    fn asked(profile: &Profile, metadata: &Metadata) -> Request {
+        request(profile, metadata, "http://127.0.0.1:8400/callback", &counting())
+    }
+
+    /// The values of a parameter in the address.
+    fn values(request: &Request, name: &str) -> Vec<String> {
+        request
+            .url
+            .query_pairs()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+            .collect()
+    }
+
+    fn scopes(provider: Provider, configured: &[&str], supported: Option<&[&str]>) -> String {
+        let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let profile = Profile { scopes: owned(configured), ..testing::profile(provider) };
+        let metadata =
+            Metadata { scopes_supported: supported.map(owned), ..testing::metadata("https://id.example") };
+        values(&asked(&profile, &metadata), "scope").concat()
+    }
+
+    #[test]
+    fn the_question_carries_what_the_standards_ask_for() {
+        let request = asked(&testing::profile(Provider::Generic), &testing::metadata("https://id.example"));
+        assert!(request.url.as_str().starts_with("https://id.example/authorize?"));
+        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.verifier.expose().as_bytes()));
+        for (name, value) in [
+            ("response_type", "code"),
+            ("client_id", "client"),
+            ("redirect_uri", "http://127.0.0.1:8400/callback"),
+            ("state", request.state.expose()),
+            ("nonce", request.nonce.expose()),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+            ("scope", "openid profile email offline_access"),
+        ] {
+            assert_eq!(values(&request, name), [value], "{name}");
+        }
+    }
+
+    #[test]
+    fn state_nonce_and_verifier_are_three_secrets_of_256_bits() {
+        let request = asked(&testing::profile(Provider::Generic), &testing::metadata("https://id.example"));
+        let decoded = |secret: &Secret| URL_SAFE_NO_PAD.decode(secret.expose()).unwrap();
+        let secrets = [decoded(&request.state), decoded(&request.nonce), decoded(&request.verifier)];
+        assert_eq!(secrets, [[1; 32], [2; 32], [3; 32]]);
+        assert!(!request.url.as_str().contains(request.verifier.expose()));
+        assert!(!format!("{request:?}").contains(request.state.expose()));
+    }
+
+    #[test]
+    fn each_provider_is_asked_for_what_it_knows() {
+        let asks = |provider| scopes(provider, &[], None);
+        for provider in [Provider::Auth0, Provider::Entra, Provider::Generic, Provider::Okta] {
+            assert_eq!(asks(provider), "openid profile email offline_access");
+        }
+        assert_eq!(asks(Provider::Cognito), "openid profile email");
+        assert_eq!(asks(Provider::Google), "openid email profile");
+    }
+
+    #[test]
+    fn offline_access_is_left_out_where_discovery_does_not_know_it() {
+        let asks = |supported: &[&str]| scopes(Provider::Generic, &[], Some(supported));
+        assert_eq!(asks(&["openid", "email"]), "openid profile email");
+        assert_eq!(asks(&["openid", "offline_access"]), "openid profile email offline_access");
+    }
+
+    #[test]
+    fn configured_scopes_replace_the_defaults_and_openid_is_always_among_them() {
+        let asks = |configured| scopes(Provider::Okta, configured, Some(&["openid"]));
+        assert_eq!(asks(&["groups", "offline_access"]), "openid groups offline_access");
+        assert_eq!(asks(&["groups", "openid"]), "openid groups");
+    }
+
+    #[test]
+    fn google_is_asked_for_a_refresh_token_in_its_own_way() {
+        let mut profile = testing::profile(Provider::Google);
+        let metadata = testing::metadata("https://id.example");
+        let request = asked(&profile, &metadata);
+        assert_eq!(values(&request, "access_type"), ["offline"]);
+        assert_eq!(values(&request, "prompt"), ["consent"]);
+        profile.extra_params.insert("prompt".into(), "select_account".into());
+        assert_eq!(values(&asked(&profile, &metadata), "prompt"), ["select_account"]);
+    }
+
+    #[test]
+    fn extra_parameters_are_appended_and_escaped() {
+        let mut profile = testing::profile(Provider::Generic);
+        profile.extra_params.insert("login_hint".into(), "ada+x@example.com&prompt=none".into());
+        let request = asked(&profile, &testing::metadata("https://id.example"));
+        assert_eq!(values(&request, "login_hint"), ["ada+x@example.com&prompt=none"]);
+        assert!(values(&request, "prompt").is_empty());
+    }
+
+    #[test]
+    fn a_query_that_the_endpoint_has_already_is_kept() {
+        let mut metadata = testing::metadata("https://id.example");
+        metadata.authorization_endpoint = SecureUrl::parse("https://id.example/authorize?p=policy").unwrap();
+        let request = asked(&testing::profile(Provider::Entra), &metadata);
+        assert_eq!(
+            (values(&request, "p"), values(&request, "client_id")),
+            (vec!["policy".into()], vec!["client".into()])
+        );
+    }
+}

@@ -131,3 +131,202 @@ fn refusal(body: &[u8]) -> Option<Error> {
         uri: error_uri.map(Foreign::new),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use ::http::StatusCode;
+    use openidconnect::url::Url;
+
+    use super::*;
+    use crate::{
+        config::Provider,
+        http::testing::{Server, block_on, client},
+        oidc::testing::{base, host, metadata, profile, provider},
+    };
+
+    const GRANTED: &str =
+        r#"{"access_token":"at","id_token":"a.b.c","refresh_token":"rt","token_type":"Bearer"}"#;
+
+    fn renewed(server: &Server) -> Result<Tokens, Error> {
+        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
+        block_on(refresh(&client(), &profile, &metadata, &Secret::new("old+rt")))
+    }
+
+    fn exchanged(server: &Server) -> Result<Tokens, Error> {
+        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
+        let request = Request {
+            url: Url::parse("https://id.example").unwrap(),
+            state: Secret::new("s"),
+            nonce: Secret::new("n"),
+            verifier: Secret::new("v"),
+            redirect_uri: "http://127.0.0.1:8400/callback".into(),
+        };
+        block_on(exchange_code(&client(), &profile, &metadata, &request, &Secret::new("c&d")))
+    }
+
+    fn tokens(server: &Server) -> Source {
+        Source { document: Document::Tokens, host: host(server) }
+    }
+
+    /// The error of a refresh that was answered so, which must not cost the refresh token.
+    fn harmless(status: &str, headers: &str, body: &str) -> (Error, Source) {
+        let server = provider(status, headers, body);
+        let error = renewed(&server).expect_err("no tokens were given");
+        assert!(!error.is_invalid_grant(), "{status} {body}");
+        (error, tokens(&server))
+    }
+
+    /// The request as it arrived: its head in small letters, and its form.
+    fn arrived(server: &Server) -> (String, BTreeMap<String, String>) {
+        let request = server.requests.recv().unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        (head.to_lowercase(), form_urlencoded::parse(body.as_bytes()).into_owned().collect())
+    }
+
+    fn form(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_code_is_exchanged_as_a_public_client() {
+        let server = provider("200 OK", "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n", GRANTED);
+        let granted = exchanged(&server).unwrap();
+        assert!(granted.id_token.is_some());
+        assert_eq!(
+            (granted.access_token, granted.refresh_token),
+            (Secret::new("at"), Some(Secret::new("rt")))
+        );
+        assert_eq!(granted.server_date, Some(Moment::from_unix(1_800_000_000)));
+        let (head, sent) = arrived(&server);
+        assert!(head.starts_with("post /token http/1.1\r\n") && !head.contains("authorization"), "{head}");
+        assert!(head.contains("content-type: application/x-www-form-urlencoded"), "{head}");
+        let wanted = form(&[
+            ("grant_type", "authorization_code"),
+            ("code", "c&d"),
+            ("redirect_uri", "http://127.0.0.1:8400/callback"),
+            ("client_id", "client"),
+            ("code_verifier", "v"),
+        ]);
+        assert_eq!(sent, wanted);
+    }
+
+    #[test]
+    fn a_refresh_sends_the_token_and_the_client() {
+        let server = provider("200 OK", "", GRANTED);
+        renewed(&server).unwrap();
+        let wanted =
+            form(&[("grant_type", "refresh_token"), ("refresh_token", "old+rt"), ("client_id", "client")]);
+        assert_eq!(arrived(&server).1, wanted);
+    }
+
+    #[test]
+    fn a_lifetime_in_quotes_and_unknown_members_do_no_harm() {
+        let odd = GRANTED.replacen('{', r#"{"expires_in":"3599","ext_expires_in":[],"foo":null,"#, 1);
+        assert!(renewed(&provider("200 OK", "", &odd)).is_ok());
+    }
+
+    #[test]
+    fn a_refresh_may_bring_neither_id_token_nor_refresh_token() {
+        for body in
+            [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":null}"#]
+        {
+            let granted = renewed(&provider("200 OK", "", body)).unwrap();
+            assert!(granted.id_token.is_none() && granted.refresh_token.is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_code_exchange_without_an_id_token_is_incomplete() {
+        let server = provider("200 OK", "", r#"{"access_token":"at"}"#);
+        let fact = Error::Incomplete { source: tokens(&server), lacks: "id_token" };
+        assert_eq!(exchanged(&server).err(), Some(fact));
+    }
+
+    #[test]
+    fn an_answer_without_an_access_token_is_incomplete() {
+        for body in ["{}", r#"{"access_token":""}"#, r#"{"error":"invalid_grant"}"#] {
+            let (error, source) = harmless("200 OK", "", body);
+            assert_eq!(error, Error::Incomplete { source, lacks: "access_token" });
+        }
+    }
+
+    #[test]
+    fn a_refusal_keeps_the_providers_words() {
+        let body = r#"{"error":"invalid_client","error_description":"AADSTS7000218: no\u001b[31m","error_uri":"u",
+                       "error_codes":[7000218]}"#;
+        let (error, _) = harmless("401 Unauthorized", "", body);
+        let description = Foreign::new("AADSTS7000218: no\u{1b}[31m");
+        let uri = Some(Foreign::new("u"));
+        assert_eq!(error, Error::Refused { error: Foreign::new("invalid_client"), description, uri });
+    }
+
+    #[test]
+    fn only_a_client_error_that_says_so_is_an_invalid_grant() {
+        for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden"] {
+            let error = renewed(&provider(status, "", r#"{"error":"invalid_grant"}"#)).unwrap_err();
+            assert!(error.is_invalid_grant(), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_outage_is_no_refusal_even_if_its_body_says_so() {
+        for (status, code) in [("500 Oops", 500), ("502 Bad Gateway", 502), ("503 Unavailable", 503)] {
+            let (error, source) = harmless(status, "", r#"{"error":"invalid_grant"}"#);
+            assert_eq!(error, Error::Status { source, status: StatusCode::from_u16(code).unwrap() });
+        }
+    }
+
+    #[test]
+    fn a_client_error_that_is_not_oauth_json_is_no_refusal() {
+        for body in [
+            "",
+            "<html>invalid_grant</html>",
+            "invalid_grant",
+            "\"invalid_grant\"",
+            "{}",
+            r#"{"error":{"code":1}}"#,
+        ] {
+            let (error, source) = harmless("400 Bad Request", "", body);
+            assert_eq!(error, Error::Status { source, status: StatusCode::BAD_REQUEST }, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_captive_portals_page_is_not_json() {
+        let (error, source) = harmless("200 OK", "Content-Type: text/html\r\n", " <!doctype html><p>Welcome");
+        assert_eq!(error, Error::NotJson { source });
+    }
+
+    #[test]
+    fn an_answer_cut_short_is_malformed_and_quotes_nothing() {
+        let (error, source) = harmless("200 OK", "", r#"{"access_token":"hunter2"#);
+        assert_eq!(error, Error::Malformed { source });
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_redirect_is_not_followed() {
+        for status in ["302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+            let (error, source) = harmless(status, "Location: https://portal.example/?rt=1\r\n", "");
+            assert_eq!(
+                error,
+                Error::Redirected { source, to: Some(Foreign::new("https://portal.example/")) }
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_is_a_fault_of_the_network() {
+        let server = Server::plain(|_, _| {});
+        let error = renewed(&server).unwrap_err();
+        assert!(matches!(error, Error::Http(_)) && !error.is_invalid_grant());
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_the_tokens() {
+        let shown = format!("{:?}", exchanged(&provider("200 OK", "", GRANTED)));
+        assert!(!shown.contains("at\"") && !shown.contains("a.b.c") && !shown.contains("rt"), "{shown}");
+    }
+}

@@ -268,4 +268,6 @@ fn required<T>(claim: &'static str, value: Result<T, Unusable>) -> Result<T, Rej
 }
 
 #[cfg(test)]
+mod signing;
+#[cfg(test)]
 mod tests;

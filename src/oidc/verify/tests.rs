@@ -1,1 +1,99 @@
+//! One good token, and the means to change it in a single point.
+//!
+//! The cases stand beside this file, by what is wrong with them.
 
+mod accepted;
+mod form;
+mod kept;
+mod parties;
+mod signature;
+mod times;
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use super::{
+    signing::{ALGORITHMS, Signing, at_hash, base64url, key_set},
+    *,
+};
+use crate::oidc::testing;
+
+const NOW: i64 = 1_800_000_000;
+const ISSUER: &str = "https://id.example";
+const ACCESS_TOKEN: &str = "an-access-token";
+
+static NONCE: LazyLock<Secret> = LazyLock::new(|| Secret::new("n-0S6_WzA2Mj"));
+static ACCESS: LazyLock<Secret> = LazyLock::new(|| Secret::new(ACCESS_TOKEN));
+static KEY: LazyLock<Signing> = LazyLock::new(|| Signing::fit_for("RS256", "one"));
+
+fn header() -> Value {
+    json!({ "alg": "RS256", "typ": "JWT", "kid": "one" })
+}
+
+fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": "client", "sub": "person-1", "nonce": NONCE.expose(),
+        "iat": NOW - 5, "nbf": NOW - 5, "exp": NOW + 3600, "email": "ada@example.com",
+    })
+}
+
+fn expected() -> Expected<'static> {
+    Expected {
+        issuer: ISSUER,
+        client_id: "client",
+        nonce: Some(&NONCE),
+        access_token: Some(&ACCESS),
+        previous_subject: None,
+        now: Moment::from_unix(NOW),
+        server_date: Some(Moment::from_unix(NOW)),
+    }
+}
+
+fn judge_by(token: &str, keys: &Keys, expected: &Expected<'_>) -> Result<VerifiedToken, Rejection> {
+    verify(Unverified::new(Secret::new(token)), keys, &testing::metadata(ISSUER), expected)
+}
+
+fn judge(token: &str) -> Result<VerifiedToken, Rejection> {
+    judge_by(token, &key_set(&[KEY.public()]), &expected())
+}
+
+/// The judgement of a token, good but for one change of its claims.
+fn with_claims(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, Rejection> {
+    with_claims_expecting(change, &expected())
+}
+
+fn with_claims_expecting(
+    change: impl FnOnce(&mut Value),
+    expected: &Expected<'_>,
+) -> Result<VerifiedToken, Rejection> {
+    let mut claims = claims();
+    change(&mut claims);
+    judge_by(&KEY.token(&header(), &claims), &key_set(&[KEY.public()]), expected)
+}
+
+fn with_claim(name: &str, value: Value) -> Result<VerifiedToken, Rejection> {
+    with_claims(|claims| claims[name] = value)
+}
+
+fn without_claim(name: &str) -> Result<VerifiedToken, Rejection> {
+    with_claims(|claims| drop(claims.as_object_mut().unwrap().remove(name)))
+}
+
+fn with_header(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, Rejection> {
+    let mut header = header();
+    change(&mut header);
+    judge(&KEY.token(&header, &claims()))
+}
+
+fn with_keys(keys: &[Value]) -> Result<VerifiedToken, Rejection> {
+    judge_by(&KEY.token(&header(), &claims()), &key_set(keys), &expected())
+}
+
+fn refusal(judgement: Result<VerifiedToken, Rejection>) -> Rejection {
+    judgement.expect_err("the token was believed")
+}
+
+fn unknown(kid: Option<&str>) -> Rejection {
+    Rejection::UnknownKey { kid: kid.map(Foreign::new) }
+}

@@ -1,0 +1,104 @@
+//! Tokens that are good, in every shape that honest providers give them.
+//!
+//! Each differs from the standard one in a single point.
+
+use super::*;
+
+#[test]
+fn a_good_token_says_who_and_until_when() {
+    let token = judge(&KEY.token(&header(), &claims())).unwrap();
+    assert_eq!((token.subject(), token.expires()), ("person-1", Moment::from_unix(NOW + 3600)));
+    assert_eq!(token.claim("email"), Some(&json!("ada@example.com")));
+    assert_eq!(token.claims().len(), 8);
+    assert_eq!(token.raw().expose(), KEY.token(&header(), &claims()));
+}
+
+#[test]
+fn every_algorithm_is_believed_with_its_own_access_token_hash() {
+    for algorithm in ALGORITHMS {
+        let key = Signing::fit_for(algorithm, "k");
+        let header = json!({ "alg": algorithm, "kid": "k" });
+        let mut claims = claims();
+        claims["at_hash"] = json!(at_hash(algorithm, ACCESS_TOKEN));
+        let keys = key_set(&[key.public()]);
+        judge_by(&key.token(&header, &claims), &keys, &expected())
+            .unwrap_or_else(|why| panic!("{algorithm}: {why:?}"));
+        claims["at_hash"] = json!(at_hash(algorithm, "another"));
+        let forged = judge_by(&key.token(&header, &claims), &keys, &expected());
+        assert_eq!(refusal(forged), Rejection::AccessTokenHash, "{algorithm}");
+    }
+}
+
+#[test]
+fn a_type_may_be_left_out_or_written_small() {
+    assert!(with_header(|header| drop(header.as_object_mut().unwrap().remove("typ"))).is_ok());
+    assert!(with_header(|header| header["typ"] = json!("jwt")).is_ok());
+}
+
+#[test]
+fn a_token_without_a_key_name_is_tried_on_every_key() {
+    let other = Signing::fit_for("EdDSA", "two");
+    let token = KEY.token(&json!({ "alg": "RS256" }), &claims());
+    assert!(judge_by(&token, &key_set(&[other.public(), KEY.public()]), &expected()).is_ok());
+}
+
+#[test]
+fn several_keys_of_one_name_are_all_tried() {
+    let keys = ["two", "two"].map(|kid| Signing::fit_for("ES256", kid));
+    for key in &keys {
+        let token = key.token(&json!({ "alg": "ES256", "kid": "two" }), &claims());
+        let set = key_set(&[keys[0].public(), keys[1].public()]);
+        assert!(judge_by(&token, &set, &expected()).is_ok());
+    }
+}
+
+#[test]
+fn keys_of_kinds_unknown_here_are_passed_over() {
+    assert!(with_keys(&[json!({ "kty": "lattice" }), json!(7), KEY.public()]).is_ok());
+}
+
+#[test]
+fn several_audiences_are_fine_when_the_authorized_party_is_us() {
+    let judgement = with_claims(|claims| {
+        claims["aud"] = json!(["api", "client"]);
+        claims["azp"] = json!("client");
+    });
+    assert!(judgement.is_ok());
+    assert!(with_claim("aud", json!(["client"])).is_ok());
+}
+
+#[test]
+fn times_may_be_text_or_have_a_fraction() {
+    for exp in [json!("1800003600"), json!(1_800_003_600.9)] {
+        assert_eq!(with_claim("exp", exp).unwrap().expires(), Moment::from_unix(NOW + 3600));
+    }
+}
+
+#[test]
+fn a_minute_of_difference_between_clocks_is_forgiven() {
+    for (claim, time) in [("exp", NOW - 59), ("iat", NOW + 60), ("nbf", NOW + 60)] {
+        assert!(with_claim(claim, json!(time)).is_ok(), "{claim}");
+    }
+}
+
+#[test]
+fn a_token_without_nbf_or_at_hash_is_fine() {
+    assert!(without_claim("nbf").is_ok());
+    assert!(without_claim("at_hash").is_ok());
+}
+
+#[test]
+fn a_refresh_may_bring_no_nonce_or_an_old_one() {
+    let refresh =
+        || Expected { nonce: None, previous_subject: Some("person-1"), access_token: None, ..expected() };
+    let without = |claims: &mut Value| drop(claims.as_object_mut().unwrap().remove("nonce"));
+    assert!(with_claims_expecting(without, &refresh()).is_ok());
+    assert!(with_claims_expecting(|claims| claims["nonce"] = json!("old"), &refresh()).is_ok());
+    assert!(with_claims_expecting(|claims| claims["at_hash"] = json!("unchecked"), &refresh()).is_ok());
+}
+
+#[test]
+fn a_group_heavy_token_is_fine() {
+    let groups: Vec<_> = (0..2000).map(|n| format!("a-rather-long-name-of-a-group-{n}")).collect();
+    assert!(with_claim("groups", json!(groups)).is_ok());
+}

@@ -1,0 +1,89 @@
+//! Tokens that are wrong before a word of them is believed: size, shape, header, and every changed character.
+//!
+//! Signed by the true key wherever a signature is possible.
+
+use super::*;
+
+#[test]
+fn a_token_of_more_than_256_kib_is_rejected() {
+    assert_eq!(refusal(judge(&"x".repeat(LARGEST + 1))), Rejection::TooLarge);
+    assert_eq!(refusal(judge(&"x".repeat(LARGEST))), Rejection::Malformed(Part::Shape));
+}
+
+#[test]
+fn a_token_of_other_than_three_parts_is_rejected() {
+    let good = KEY.token(&header(), &claims());
+    for bad in ["", ".", "a.b", &format!("{good}."), &format!("{good}.{good}"), &format!("a.{good}")] {
+        assert_eq!(refusal(judge(bad)), Rejection::Malformed(Part::Shape), "{bad}");
+    }
+}
+
+#[test]
+fn parts_that_are_not_base64url_json_objects_are_rejected() {
+    let key = &*KEY;
+    let claims = claims().to_string();
+    for bad in ["[]", "7", "", "{", "\u{feff}{}", r#"{"alg":7}"#, r#"{"alg":"RS256","kid":7}"#, "{}"] {
+        let judgement = judge(&key.token_of_text(bad, &claims));
+        assert_eq!(refusal(judgement), Rejection::Malformed(Part::Header), "{bad}");
+    }
+    for bad in ["[]", "7", "", "{", "null", "{\"sub\":\"\\ud800\"}", "{\"exp\":1e999}"] {
+        let judgement = judge(&key.token_of_text(&header().to_string(), bad));
+        assert_eq!(refusal(judgement), Rejection::Malformed(Part::Claims), "{bad}");
+    }
+    let good = key.token_of_text(&header().to_string(), &claims);
+    for bad in [format!("{good}="), format!("{good}+"), format!("{good} ")] {
+        assert_eq!(refusal(judge(&bad)), Rejection::Malformed(Part::Signature));
+    }
+}
+
+#[test]
+fn a_claim_that_comes_twice_is_rejected() {
+    let twice = claims().to_string().replacen('{', "{\"sub\":\"someone-else\",", 1);
+    let judgement = judge(&KEY.token_of_text(&header().to_string(), &twice));
+    assert_eq!(refusal(judgement), Rejection::Malformed(Part::Claims));
+}
+
+#[test]
+fn a_header_that_names_two_algorithms_is_rejected() {
+    let twice = header().to_string().replacen('{', "{\"alg\":\"none\",", 1);
+    let judgement = judge(&KEY.token_of_text(&twice, &claims().to_string()));
+    assert_eq!(refusal(judgement), Rejection::Malformed(Part::Header));
+}
+
+#[test]
+fn claims_nested_without_end_are_rejected() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    let judgement = judge(&KEY.token_of_text(&header().to_string(), &deep));
+    assert_eq!(refusal(judgement), Rejection::Malformed(Part::Claims));
+}
+
+#[test]
+fn another_kind_of_token_is_rejected() {
+    for typ in ["at+jwt", "logout+jwt", ""] {
+        let judgement = with_header(|header| header["typ"] = json!(typ));
+        assert_eq!(refusal(judgement), Rejection::Type { named: Foreign::new(typ) });
+    }
+}
+
+#[test]
+fn a_critical_extension_is_rejected() {
+    for crit in [json!(["b64"]), json!([]), json!(null)] {
+        assert_eq!(refusal(with_header(|header| header["crit"] = crit)), Rejection::Critical);
+    }
+}
+
+/// No single changed character, and no missing end, may pass.
+#[test]
+fn a_token_changed_anywhere_is_rejected() {
+    let good = KEY.token(&header(), &claims());
+    let keys = key_set(&[KEY.public()]);
+    for at in 0..good.len() {
+        for bit in [1, 2, 0x20] {
+            let mut bytes = good.clone().into_bytes();
+            bytes[at] ^= bit;
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(judge_by(&changed, &keys, &expected()).is_err(), "character {at}: {changed}");
+        }
+        assert!(judge_by(&good[..at], &keys, &expected()).is_err(), "cut at {at}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Tokens signed truly, for somebody or something else.
+//!
+//! One claim wrong at a time.
+
+use super::*;
+
+#[test]
+fn a_token_of_another_issuer_is_rejected() {
+    for issuer in ["https://id.example/", "https://ID.example", "http://id.example", ""] {
+        let fact = Rejection::Issuer { expected: Foreign::new(ISSUER), actual: Foreign::new(issuer) };
+        assert_eq!(refusal(with_claim("iss", json!(issuer))), fact);
+    }
+}
+
+#[test]
+fn a_token_for_another_audience_is_rejected() {
+    for (audience, listed) in [
+        (json!("other"), vec!["other"]),
+        (json!(["other", "CLIENT"]), vec!["other", "CLIENT"]),
+        (json!([]), vec![]),
+        (json!("client "), vec!["client "]),
+    ] {
+        let actual = listed.into_iter().map(Foreign::new).collect();
+        let fact = Rejection::Audience { expected: Foreign::new("client"), actual };
+        assert_eq!(refusal(with_claim("aud", audience)), fact);
+    }
+}
+
+#[test]
+fn several_audiences_without_an_authorized_party_are_rejected() {
+    let fact = Rejection::AuthorizedParty { expected: Foreign::new("client"), actual: None };
+    assert_eq!(refusal(with_claim("aud", json!(["client", "api"]))), fact);
+}
+
+#[test]
+fn a_token_issued_to_another_client_is_rejected() {
+    let actual = Some(Foreign::new("other"));
+    let fact = Rejection::AuthorizedParty { expected: Foreign::new("client"), actual };
+    assert_eq!(refusal(with_claim("azp", json!("other"))), fact);
+    let several = with_claims(|claims| {
+        claims["aud"] = json!(["client", "other"]);
+        claims["azp"] = json!("other");
+    });
+    assert_eq!(refusal(several), fact);
+}
+
+#[test]
+fn a_token_of_another_sign_in_is_rejected() {
+    assert_eq!(refusal(with_claim("nonce", json!("n-0S6_WzA2Mk"))), Rejection::Nonce);
+    assert_eq!(refusal(without_claim("nonce")), Rejection::Missing { claim: "nonce" });
+}
+
+#[test]
+fn a_token_beside_another_access_token_is_rejected() {
+    let whole = base64url(ring::digest::digest(&ring::digest::SHA256, ACCESS_TOKEN.as_bytes()));
+    for hash in ["", ACCESS_TOKEN, &whole, &at_hash("RS384", ACCESS_TOKEN)] {
+        assert_eq!(refusal(with_claim("at_hash", json!(hash))), Rejection::AccessTokenHash);
+    }
+}
+
+#[test]
+fn a_token_about_nobody_is_rejected() {
+    assert_eq!(refusal(with_claim("sub", json!(""))), Rejection::Subject);
+    assert_eq!(refusal(with_claim("sub", json!("x".repeat(256)))), Rejection::Subject);
+    assert!(with_claim("sub", json!("x".repeat(255))).is_ok());
+}
+
+#[test]
+fn a_refresh_that_brings_another_person_is_rejected() {
+    let expected = Expected { previous_subject: Some("person-2"), ..expected() };
+    assert_eq!(refusal(with_claims_expecting(|_| {}, &expected)), Rejection::OtherSubject);
+}
+
+#[test]
+fn required_claims_cannot_be_missing() {
+    for claim in ["iss", "aud", "sub", "exp", "iat", "nonce"] {
+        assert_eq!(refusal(without_claim(claim)), Rejection::Missing { claim });
+    }
+}
+
+#[test]
+fn claims_of_another_kind_are_rejected() {
+    for claim in ["iss", "aud", "azp", "sub", "exp", "iat", "nbf", "nonce", "at_hash"] {
+        for value in [json!(null), json!(true), json!({}), json!([7])] {
+            assert_eq!(refusal(with_claim(claim, value)), Rejection::WrongKind { claim });
+        }
+    }
+    for time in [json!("soon"), json!("1800003600.5"), json!(" 1800003600"), json!(1e300), json!("")] {
+        assert_eq!(refusal(with_claim("exp", time)), Rejection::WrongKind { claim: "exp" });
+    }
+}

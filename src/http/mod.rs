@@ -222,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_cut_short_is_no_absent_host() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || drop(listener.accept()));
+        assert_eq!(failure(&format!("https://{host}/")), Error::Interrupted { host });
+    }
+
+    #[test]
     fn nobody_there_is_told_apart_from_no_such_name() {
         let host = silent();
         assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
@@ -284,10 +292,22 @@ mod tests {
         }
     }
 
+    /// What a proxy does that dislikes the host's name, or that only pretended to connect.
+    #[test]
+    fn a_tunnel_that_collapses_is_the_proxys_doing() {
+        let server = Server::plain(|_, out| {
+            let _ = out.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        });
+        let error = failure_of(&client_through(&format!("http://{}", server.address)), "https://a.example/");
+        assert!(matches!(error, Error::Proxy { what: ProxyFault::Refused, .. }), "{error}");
+    }
+
     #[test]
     fn an_absent_proxy_is_told_from_an_absent_host() {
-        for proxy in [silent(), "nothing.invalid:3128".to_owned()] {
-            let error = failure_of(&client_through(&format!("http://{proxy}")), "https://a.example/");
+        for (scheme, proxy) in
+            [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
+        {
+            let error = failure_of(&client_through(&format!("{scheme}://{proxy}")), "https://a.example/");
             let host = "a.example".to_owned();
             assert_eq!(error, Error::Proxy { proxy, host, what: ProxyFault::Unreachable });
         }

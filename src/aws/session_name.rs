@@ -52,3 +52,75 @@ fn altered(value: &str) -> String {
     }
     name
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::testing::token_with;
+
+    fn name_of(claims: &serde_json::Value) -> String {
+        let order = ["email", "preferred_username", "sub"].map(str::to_owned);
+        session_name(&token_with(claims), &order)
+    }
+
+    #[test]
+    fn the_first_claim_that_says_something_is_the_name() {
+        for (claims, name) in [
+            (json!({ "email": "jane@example.com", "preferred_username": "jane" }), "jane@example.com"),
+            (json!({ "email": "", "preferred_username": "jane" }), "jane"),
+            (json!({ "email": "  ", "preferred_username": "jane" }), "jane"),
+            (json!({ "email": ["jane@example.com"], "preferred_username": "jane" }), "jane"),
+            (json!({ "email": 7, "preferred_username": null }), "subject"),
+            (json!({}), "subject"),
+        ] {
+            assert_eq!(name_of(&claims), name, "{claims}");
+        }
+        assert_eq!(session_name(&token_with(&json!({})), &[]), "subject");
+    }
+
+    #[test]
+    fn what_sts_would_refuse_is_made_legal_and_stays_readable() {
+        for (value, readable) in [
+            ("j", "j="),
+            ("auth0|123", "auth0-123="),
+            ("Jürgen Groß", "J-rgen-Gro-="),
+            ("山田", "--="),
+            (&"x".repeat(80), &format!("{}=", "x".repeat(43))),
+        ] {
+            let name = name_of(&json!({ "email": value }));
+            assert!(is_legal(&name) && name.starts_with(readable), "{value}: {name}");
+            assert_eq!(name.len(), readable.len() + DIGITS, "{value}: {name}");
+        }
+        assert_eq!(named("auth0|123"), "auth0-123=4043445eadeeeb2a5d88");
+    }
+
+    #[test]
+    fn a_name_that_looks_altered_is_not_taken_as_it_is() {
+        let altered = named("auth0|123");
+        assert!(is_legal(&altered));
+        assert_ne!(named(&altered), altered);
+        assert_eq!(named("jane=42"), "jane=42");
+    }
+
+    /// Every text of up to four of these characters, each its own person.
+    #[test]
+    fn no_two_people_share_a_name_and_nobody_has_two() {
+        let alphabet = ['a', '-', '|', 'ü', '=', ' ', '@'];
+        let mut people = vec![String::new()];
+        for _ in 0..4 {
+            let longer = people.iter().flat_map(|text| alphabet.map(|part| format!("{text}{part}")));
+            people = people.iter().cloned().chain(longer).collect::<HashSet<_>>().into_iter().collect();
+        }
+        people.extend((60..70).map(|length| "a".repeat(length)));
+        people.extend(people.clone().iter().map(|person| named(person)).filter(|name| looks_marked(name)));
+        let people: HashSet<_> = people.into_iter().collect();
+        let names: HashSet<_> = people.iter().map(|person| named(person)).collect();
+        assert_eq!(names.len(), people.len());
+        assert!(names.iter().all(|name| is_legal(name)));
+        assert!(people.iter().all(|person| named(person) == named(person)));
+    }
+}

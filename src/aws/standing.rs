@@ -64,3 +64,103 @@ fn standing(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> Standing 
         _ => Standing::NoAnswer,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        aws::testing::{ACCOUNT, Sts, aws, credentials, refusal},
+        http::testing::block_on,
+    };
+
+    fn standing_at(sts: &Sts) -> Standing {
+        block_on(aws(sts).who_am_i(&credentials()))
+    }
+
+    fn identity() -> (&'static str, &'static str, String) {
+        let body = format!(
+            r#"<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <GetCallerIdentityResult>
+    <Arn>arn:aws:sts::{ACCOUNT}:assumed-role/BedrockUser/jane@example.com</Arn>
+    <UserId>AROACLKWSDQRAOEXAMPLE:jane@example.com</UserId>
+    <Account>{ACCOUNT}</Account>
+  </GetCallerIdentityResult>
+</GetCallerIdentityResponse>"#
+        );
+        ("200 OK", "text/xml", body)
+    }
+
+    #[test]
+    fn the_question_is_signed_with_the_credentials_in_question() {
+        let sts = Sts::answering(|_| identity());
+        assert_eq!(standing_at(&sts), Standing::Good);
+        let asked = sts.asked();
+        let head = &asked.first().unwrap().head;
+        assert!(head.contains("Credential=ASIAEXAMPLE/"), "{head}");
+        assert!(head.contains("/eu-west-1/sts/aws4_request"), "{head}");
+        assert!(head.contains("x-amz-security-token: session-token"), "{head}");
+    }
+
+    #[test]
+    fn only_a_clear_no_counts() {
+        use Standing::{Good, NoAnswer, Refused};
+        for (status, code, message, standing) in [
+            (
+                "403 Forbidden",
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                Refused,
+            ),
+            (
+                "403 Forbidden",
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid",
+                Refused,
+            ),
+            ("403 Forbidden", "UnrecognizedClientException", "", Refused),
+            (
+                "403 Forbidden",
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match",
+                Refused,
+            ),
+            (
+                "403 Forbidden",
+                "SignatureDoesNotMatch",
+                "Signature expired: 20300101T000000Z is now earlier",
+                NoAnswer,
+            ),
+            (
+                "403 Forbidden",
+                "SignatureDoesNotMatch",
+                "Signature not yet current: 20300101T000000Z",
+                NoAnswer,
+            ),
+            ("400 Bad Request", "RequestExpired", "Request has expired", NoAnswer),
+            ("403 Forbidden", "AccessDenied", "explicit deny", Good),
+            ("400 Bad Request", "Throttling", "Rate exceeded", NoAnswer),
+            ("503 Service Unavailable", "ServiceUnavailable", "", NoAnswer),
+        ] {
+            let sts = Sts::answering(move |_| refusal(status, code, message));
+            assert_eq!(standing_at(&sts), standing, "{code}: {message}");
+            assert_eq!(sts.asked().len(), 1, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_captive_portal_says_nothing_about_credentials() {
+        let sts = Sts::answering(|_| ("200 OK", "text/html", "<html>Welcome</html>".into()));
+        assert_eq!(standing_at(&sts), Standing::NoAnswer);
+    }
+
+    #[test]
+    fn silence_is_not_waited_for() {
+        let (sender, ended) = std::sync::mpsc::channel::<()>();
+        let sts = Sts::writing(move |_, _| ended.recv().unwrap_or_default());
+        let aws = Aws { patience: Duration::from_millis(50), ..aws(&sts) };
+        assert_eq!(block_on(aws.who_am_i(&credentials())), Standing::NoAnswer);
+        drop(sender);
+    }
+}

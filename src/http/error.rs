@@ -66,7 +66,7 @@ pub enum ProxyFault {
     Unreachable,
     /// It wants a user name and password (407), or others than it was given.
     Authentication,
-    /// It would not, or could not, open the way to the host.
+    /// It would not, or could not, open the way to the host, or cut it off in the handshake.
     Refused,
 }
 
@@ -118,28 +118,35 @@ impl Journey<'_> {
             () if error.is_dns() || says(error, "dns error") => {
                 Error::Dns { host: bare(self.host).to_owned() }
             }
-            () if error.is_connect() => Error::Connect { host: host() },
+            () if says(error, "tcp ") => Error::Connect { host: host() },
             () => Error::Interrupted { host: host() },
         }
     }
 
-    /// A failure on the near side of the tunnel. With a proxy, nothing but the proxy itself is connected to.
+    /// A failure on this side of the proxy's tunnel, or in its making.
     fn proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
         let proxy = self.proxy?;
-        let what = if says(error, "tunnel error: proxy authorization required") {
+        let says = |phrases: &[&str]| phrases.iter().any(|words| says(error, words));
+        let what = if says(&["tunnel error: proxy authorization required"]) {
             ProxyFault::Authentication
-        } else if says(error, "tunnel error: failed to create underlying connection") {
+        } else if says(&NO_WAY_TO_PROXY) || error.is_timeout() && error.is_connect() {
             ProxyFault::Unreachable
-        } else if says(error, "tunnel error: ") {
-            ProxyFault::Refused
         } else if error.is_connect() && find::<rustls::Error>(error).is_none() {
-            ProxyFault::Unreachable
+            ProxyFault::Refused
         } else {
             return None;
         };
         Some(Error::Proxy { proxy: proxy.to_owned(), host: self.host.to_owned(), what })
     }
 }
+
+/// The client's words when not even the proxy was reached, whether it speaks HTTP or SOCKS.
+const NO_WAY_TO_PROXY: [&str; 4] = [
+    "tunnel error: failed to create underlying connection",
+    "SOCKS error: failed to create underlying connection",
+    "tcp connect error",
+    "dns error",
+];
 
 fn tls_fault(error: &rustls::Error) -> (TlsFault, Option<Foreign>) {
     match error {

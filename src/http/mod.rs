@@ -128,7 +128,7 @@ mod tests {
     use std::{io::Write, net::TcpListener};
 
     use super::{
-        testing::{Identity, Server, block_on, bundle, client, get, respond},
+        testing::{Identity, Server, block_on, bundle, client, client_through, get, respond},
         *,
     };
     use crate::{host::Environment, text::Foreign};
@@ -146,10 +146,6 @@ mod tests {
         client(&Trust::of(Some(file.path()), &Environment::fixed([])))
     }
 
-    fn through(proxy: &str) -> Client {
-        Client::build(&Trust::default(), Proxies::fixed(proxy), Deadlines::default()).unwrap()
-    }
-
     /// An address where nothing listens.
     fn silent() -> String {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
@@ -158,7 +154,7 @@ mod tests {
     #[test]
     fn an_answer_is_handed_over_whole() {
         let server = Server::plain(|_, out| {
-            respond(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello")
+            respond(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello");
         });
         let answer = block_on(client(&Trust::default()).send(get(&server.url("http")))).unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (StatusCode::OK, b"hello".as_slice()));
@@ -226,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_cut_short_is_no_absent_host() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || drop(listener.accept()));
+        assert_eq!(failure(&format!("https://{host}/")), Error::Interrupted { host });
+    }
+
+    #[test]
     fn nobody_there_is_told_apart_from_no_such_name() {
         let host = silent();
         assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
@@ -276,8 +280,10 @@ mod tests {
             ("403 Forbidden", ProxyFault::Refused),
         ] {
             let server = Server::plain(move |_, out| respond(out, status, "", ""));
-            let error =
-                failure_of(&through(&format!("http://me:pa55@{}", server.address)), "https://a.example/");
+            let error = failure_of(
+                &client_through(&format!("http://me:pa55@{}", server.address)),
+                "https://a.example/",
+            );
             let (proxy, host) = (server.address.to_string(), "a.example".to_owned());
             assert_eq!(error, Error::Proxy { proxy, host, what: fault });
             let request = server.requests.recv().unwrap().to_lowercase();
@@ -286,10 +292,22 @@ mod tests {
         }
     }
 
+    /// What a proxy does that dislikes the host's name, or that only pretended to connect.
+    #[test]
+    fn a_tunnel_that_collapses_is_the_proxys_doing() {
+        let server = Server::plain(|_, out| {
+            let _ = out.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        });
+        let error = failure_of(&client_through(&format!("http://{}", server.address)), "https://a.example/");
+        assert!(matches!(error, Error::Proxy { what: ProxyFault::Refused, .. }), "{error}");
+    }
+
     #[test]
     fn an_absent_proxy_is_told_from_an_absent_host() {
-        for proxy in [silent(), "nothing.invalid:3128".to_owned()] {
-            let error = failure_of(&through(&format!("http://{proxy}")), "https://a.example/");
+        for (scheme, proxy) in
+            [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
+        {
+            let error = failure_of(&client_through(&format!("{scheme}://{proxy}")), "https://a.example/");
             let host = "a.example".to_owned();
             assert_eq!(error, Error::Proxy { proxy, host, what: ProxyFault::Unreachable });
         }
@@ -298,7 +316,7 @@ mod tests {
     #[test]
     fn this_machine_is_reached_without_a_proxy() {
         let server = Server::plain(|_, out| respond(out, "204 No Content", "", ""));
-        let client = through(&format!("http://{}", silent()));
+        let client = client_through(&format!("http://{}", silent()));
         for host in ["localhost", "127.0.0.1"] {
             let address = format!("http://{host}:{}/", server.address.port());
             assert_eq!(block_on(client.send(get(&address))).unwrap().status, StatusCode::NO_CONTENT);

@@ -25,6 +25,10 @@ pub(crate) fn client(trust: &Trust) -> Client {
     Client::build(trust, Proxies::fixed(""), Deadlines::default()).unwrap()
 }
 
+pub(crate) fn client_through(proxy: &str) -> Client {
+    Client::build(&Trust::default(), Proxies::fixed(proxy), Deadlines::default()).unwrap()
+}
+
 pub(crate) fn get(address: &str) -> ::http::Request<Vec<u8>> {
     ::http::Request::get(address).body(Vec::new()).unwrap()
 }

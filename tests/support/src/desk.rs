@@ -147,6 +147,7 @@ impl<'w> Desk<'w> {
             ("BEDROCK_SSO_LOG", "debug".into()),
             ("BEDROCK_SSO_LOG_FILE", self.log_file()),
             ("PERSON_TABS", self.outside().join("tabs.txt")),
+            ("PERSON_SIGHT", self.outside().join("sight.bin")),
             ("PERSON_PAGE", self.outside().join("page.html")),
         ] {
             self.set_variable(name, value);

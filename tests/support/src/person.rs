@@ -13,15 +13,22 @@ use std::{
 
 use url::Url;
 
-use crate::client::{Browser, Got};
+use crate::{
+    client::{Browser, Got},
+    processes,
+};
 
 /// The whole of the `person` example. The environment, all optional:
 /// `PERSON_ACT` signs-in, denies, closes-the-tab, visits-twice, stays, chatters; `PERSON_THINKS` seconds before acting;
-/// `PERSON_PAGE` file for the final page; `PERSON_TABS` file that gets a line a visit; `PERSON_CA` authorities.
+/// `PERSON_PAGE` file for the final page; `PERSON_TABS` file that gets a line a visit; `PERSON_SIGHT` file for what any process list shows; `PERSON_CA`
+/// authorities.
 pub fn person(address: &str) -> io::Result<()> {
     if let Some(tabs) = env::var_os("PERSON_TABS") {
         let mut file = OpenOptions::new().create(true).append(true).open(tabs)?;
         file.write_all(format!("{address}\n").as_bytes())?;
+    }
+    if let Some(file) = env::var_os("PERSON_SIGHT") {
+        fs::write(file, processes::in_sight())?;
     }
     let act = env::var("PERSON_ACT").unwrap_or_default();
     if act == "chatters" {

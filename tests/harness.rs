@@ -495,6 +495,17 @@ fn desk(world: &World) -> Desk<'_> {
 
 #[cfg(unix)]
 #[test]
+fn a_desk_runs_the_program_in_a_home_of_its_own() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.run(["--version"]).expect_code(0);
+    desk.settle();
+    assert!(std::fs::read_to_string(desk.config_file()).unwrap().contains(&world.issuer()));
+    assert_eq!((desk.tabs(), desk.page()), (0, None));
+}
+
+#[cfg(unix)]
+#[test]
 #[should_panic(expected = "access token in stderr of")]
 fn a_secret_on_stderr_fails_the_test() {
     let world = World::new();

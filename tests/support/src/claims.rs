@@ -19,12 +19,13 @@ pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) 
         .take(Knob::Forgery)
         .map(|value| serde_json::from_value::<Forgery>(value).expect("a known forgery"));
     let now = world.provider_now();
+    let lifetime = world.knobs.take(Knob::IdTokenLifetime).and_then(|value| value.as_i64()).unwrap_or(3600);
     let mut claims = json!({
         "iss": world.issuer(),
         "aud": CLIENT_ID,
         "iat": now,
         "auth_time": now,
-        "exp": now + world.knobs.number(Knob::IdTokenLifetime, 3600),
+        "exp": now + lifetime,
         "at_hash": algorithm.half_hash(access_token),
     });
     if let Some(nonce) = nonce {
@@ -49,6 +50,6 @@ fn person(world: &Common) -> Value {
         "preferred_username": "demo",
         "name": "Demo Person",
     });
-    merge(&mut person, world.knobs.peek(Knob::Claims));
+    merge(&mut person, world.knobs.take(Knob::Claims));
     person
 }

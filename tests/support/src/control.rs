@@ -45,6 +45,9 @@ fn answer(world: &Common, servers: &Servers, request: &Request) -> Result<Option
         }
         ("POST", "/knobs") => {
             let turn: Turn = serde_json::from_slice(&request.body)?;
+            if turn.knob.is_state() {
+                return Err(serde::de::Error::custom("a state has no uses to count; use PATCH"));
+            }
             world.knobs.next(turn.times, turn.knob, turn.value);
         }
         ("DELETE", "/knobs") => world.knobs.clear_all(),

@@ -75,6 +75,14 @@ pub enum Knob {
     RevokedAs,
 }
 
+impl Knob {
+    /// Looked at many times in one request, so that uses cannot be counted.
+    pub(crate) fn is_state(self) -> bool {
+        use Knob::{Clock, IssuerSuffix, ProviderClock, RedirectUris, Registered, RoleMaximum};
+        matches!(self, Clock | IssuerSuffix | ProviderClock | RedirectUris | Registered | RoleMaximum)
+    }
+}
+
 struct Setting {
     value: Value,
     /// `None`: until changed.
@@ -90,8 +98,10 @@ impl Knobs {
         self.all().insert(knob, [Setting { value: value.into(), left: None }].into());
     }
 
-    /// Holds for the next uses only, in the order of calls; null stands for the normal course.
+    /// Holds for the next uses only, in the order of calls; null stands for the normal course. A state has no uses
+    /// to count, and cannot be set so.
     pub fn next(&self, times: u32, knob: Knob, value: impl Into<Value>) {
+        assert!(!knob.is_state(), "{knob:?} is a state: it can be set, but not for some uses");
         let setting = Setting { value: value.into(), left: Some(times) };
         let mut all = self.all();
         let settings = all.entry(knob).or_default();

@@ -2,6 +2,7 @@
 //!
 //! Modules stand in reading order: each imports only from those below it. A test keeps it so.
 
+pub mod commands;
 pub mod config;
 pub mod credentials;
 pub mod host;

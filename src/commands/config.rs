@@ -36,13 +36,13 @@ fn every_problem(error: &Error) {
 }
 
 /// The resolved profile and where each value came from.
-fn show(inputs: &Inputs<'_>, as_json: bool) -> Result<String, Error> {
+pub(crate) fn show(inputs: &Inputs<'_>, as_json: bool) -> Result<String, Error> {
     let shown = config::show(inputs)?;
     Ok(if as_json { shown.json() } else { shown.text() })
 }
 
 /// A line for each file when all is well; [`Error::lines`] has every problem otherwise.
-fn check(inputs: &Inputs<'_>, file: Option<&Path>) -> Result<String, Error> {
+pub(crate) fn check(inputs: &Inputs<'_>, file: Option<&Path>) -> Result<String, Error> {
     let lines = match file {
         Some(file) => config::check_file(file, inputs)?,
         None => config::check(inputs)?,
@@ -51,7 +51,7 @@ fn check(inputs: &Inputs<'_>, file: Option<&Path>) -> Result<String, Error> {
 }
 
 /// The files that are read, later ones over earlier ones.
-fn path(inputs: &Inputs<'_>) -> String {
+pub(crate) fn path(inputs: &Inputs<'_>) -> String {
     let line = |location: config::Location| {
         let presence = if location.is_there { "present" } else { "absent" };
         format!("{}  ({presence})\n", location.file.display())

@@ -2,7 +2,7 @@
 //!
 //! The only room that writes to stdout and stderr.
 
-mod config;
+pub(crate) mod config;
 mod credentials;
 mod desk;
 mod errand;

@@ -2,8 +2,8 @@
 
 use super::{GOOD, Home};
 use crate::{
-    commands::config::{check, path, schema, show},
-    config::show as shown,
+    commands::config::{check, path, show},
+    config::{schema, show as shown},
 };
 
 #[test]

@@ -33,6 +33,10 @@ def json_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 class Server:
     """A child that says `ready ADDRESS`, and writes what it saw to `events` and what it issued to `ledger`."""
 
@@ -235,7 +239,6 @@ class Home:
         """What the program keeps (all but the configuration that we wrote), with its mode and its folder's."""
         named = [file for file in self.files() if "bedrock-sso" in str(file.relative_to(self.path))]
         kept = [file for file in named if file.name != "config.toml"]
-        mode = lambda path: stat.S_IMODE(path.stat().st_mode)
         return [(file.relative_to(self.path), mode(file), mode(file.parent)) for file in kept]
 
 

@@ -44,9 +44,7 @@ class Refusal(Exception):
 WEATHER = {
     "Throttling": Refusal(400, "Throttling", "Rate exceeded"),
     "InternalFailure": Refusal(500, "InternalFailure", "An internal error has occurred."),
-    "IDPCommunicationError": Refusal(
-        400, "IDPCommunicationError", "Couldn't retrieve verification key from your identity provider"
-    ),
+    "IDPCommunicationError": Refusal(400, "IDPCommunicationError", "Couldn't retrieve verification key from your identity provider"),
 }
 
 
@@ -103,7 +101,9 @@ def check_shape(form):
     }.items():
         value = form.get(name)
         if value is None:
-            raise invalid(f"1 validation error detected: Value null at '{lower(name)}' failed to satisfy constraint: Member must not be null")
+            raise invalid(
+                f"1 validation error detected: Value null at '{lower(name)}' failed to satisfy constraint: Member must not be null"
+            )
         if not re.fullmatch(pattern, value, re.ASCII):
             raise constraint(name, value, f"Member must satisfy regular expression pattern: {pattern}")
     duration = form.get("DurationSeconds", "3600")

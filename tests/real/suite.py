@@ -1,4 +1,4 @@
-"""Runs the scenarios in order and counts them; what they claim is in scenarios.py."""
+"""Runs the scenarios in order and counts them; what they claim is in scenarios/."""
 
 import argparse
 import signal

@@ -1,0 +1,12 @@
+"""What must be true of the program among real parts: one function a behaviour, played chapter by chapter.
+
+`expect` states each fact with the words to say when it is not so.
+"""
+
+from scenarios import afterwards, refusal, renewal, signing_in, trouble
+from scenarios.world import World
+
+__all__ = ["ALL", "World"]
+
+CHAPTERS = (signing_in, refusal, trouble, renewal, afterwards)
+ALL = [it for chapter in CHAPTERS for it in vars(chapter).values() if getattr(it, "is_scenario", False)]

@@ -1,0 +1,35 @@
+"""What must hold when all is done: nothing running, nothing leaked. These come last."""
+
+from pathlib import Path
+
+from bench import wait_until
+from scenarios.world import expect, running, scenario, secrets
+
+EVERY_KIND = {"id_token", "access_token", "refresh_token", "code", "state", "nonce", "code_verifier"}
+EVERY_KIND |= {"secret_access_key", "session_token"}
+
+
+@scenario
+def nothing_is_left_running(world):
+    expect(wait_until(lambda: not running(world), 20), f"still running: {running(world)}")
+
+
+@scenario
+def the_scan_finds_what_is_planted(world):
+    known = secrets(world)
+    never = EVERY_KIND - known.kinds()
+    expect(not never, f"never issued, so their absence shows nothing: {never}")
+    token = next(piece for piece, kind in known.pieces.items() if kind == "refresh_token")
+    expect(known.found_in(b"before " + token + b" after") == ["refresh_token"], "a planted refresh token was not found")
+    logs = list((world.bench.root / "logs").iterdir())
+    expect(logs and all(log.stat().st_size for log in logs), "there is no log to scan")
+
+
+@scenario
+def no_secret_is_anywhere_but_in_the_protocol(world):
+    known, found = secrets(world), []
+    for folder in ("homes", "captures", "logs", "visits", "tmp"):
+        for file in filter(Path.is_file, (world.bench.root / folder).rglob("*")):
+            found += [f"{kind} in {file.relative_to(world.bench.root)}" for kind in known.found_in_file(file)]
+    found += [f"{kind} in the process list" for kind in known.found_in(world.sampler.stop())]
+    expect(not found, "; ".join(found))

@@ -1,0 +1,47 @@
+"""A sign-in the person refuses, and who may ask again."""
+
+from bench import wait_until
+from scenarios.world import expect, scenario, secrets
+
+
+@scenario
+def a_refused_sign_in_ends_with_code_5_and_a_remedy(world):
+    outcome = world.refused.outcome
+    expect(outcome.code == 5 and outcome.stdout == "", f"{outcome}, stdout {outcome.stdout!r}")
+    expect("access_denied" in outcome.stderr and "hint:" in outcome.stderr, outcome)
+    expect(not world.bench.provider.events("token", status=400), "a code was sent all the same")
+
+
+@scenario
+def the_page_after_a_refusal_tells_of_it(world):
+    expect(wait_until(world.refused.finished_visits, 10), "the browser saw no final page")
+    visit = world.refused.finished_visits()[0]
+    expect("access_denied" in visit.get("text", ""), f"the page says {visit}")
+    final = visit["documents"][-1]["headers"]
+    expect("default-src 'none'" in final.get("content-security-policy", ""), f"its headers are {final}")
+    expect("no-store" in final.get("cache-control", ""), f"its headers are {final}")
+
+
+@scenario
+def a_refused_sign_in_is_not_asked_again_by_itself(world):
+    visits = len(world.refused.visits())
+    for outcome in [run.outcome() for run in [world.refused.start_credentials() for _ in range(10)]]:
+        expect(outcome.code == 4 and outcome.stdout == "" and outcome.seconds < 20, outcome)
+    expect(len(world.refused.visits()) == visits, f"{len(world.refused.visits()) - visits} more browsers were opened")
+
+
+@scenario
+def a_caller_that_shows_our_words_shows_the_reason(world):
+    outcome = world.refused.caller("aws_cli_v1").outcome()
+    expect(outcome.code != 0 and "bedrock-sso: " in outcome.stderr and "hint:" in outcome.stderr, outcome)
+
+
+@scenario
+def a_person_opens_the_door_again(world):
+    world.refused.give_person([])
+    login = world.refused.ours("login")
+    expect(login.code == 0 and "BedrockUser" in login.stdout, f"{login}, stdout {login.stdout!r}")
+    expect(not secrets(world).found_in(login.stdout.encode()), "login printed a secret")
+    outcome = world.refused.credentials()
+    expect(outcome.code == 0, outcome)
+    expect(len(world.refused.visits()) == 2, f"{len(world.refused.visits())} browsers were opened in all")

@@ -1,0 +1,160 @@
+"""Renewal without the person: rotation, ten at once, bad weather, and a provider that is gone."""
+
+from bench import wait_until
+from scenarios.world import EXCHANGE, document, expect, running, scenario
+
+
+@scenario
+def rs256_on_plain_loopback_signs_in(world):
+    home = world.renewing
+    expect(home.outcome.code == 0, home.outcome)
+    expect(len(home.visits()) == 1, f"{len(home.visits())} browsers were opened")
+
+
+@scenario
+def a_profile_that_names_us_does_not_recurse(world):
+    expect(world.renewing.outcome.code == 0, world.renewing.outcome)
+    codes = world.bench.quick_provider.events("token", grant="authorization_code")
+    expect(len(codes) == 1, f"{len(codes)} codes were exchanged")
+    # The counting wrapper stands where SDKs would find us: whoever runs it has come in by AWS_PROFILE.
+    home, marks = world.renewing, world.bench.root / "recursions"
+    home.write("wrapper", f'#!/bin/sh\necho again >>"{marks}"\nexec "{world.bench.binary}" "$@"\n')
+    (home.path / "wrapper").chmod(0o755)
+    home.write(
+        ".aws/config", f'[profile real]\nregion = us-east-1\ncredential_process = "{home.path}/wrapper" credentials --profile real\n'
+    )
+    exchanges = len(world.bench.sts.events(EXCHANGE))
+    world.bench.control(lifetime=120)
+    for outcome in (home.credentials(AWS_PROFILE="real"), home.ours("login", AWS_PROFILE="real")):
+        expect(outcome.code == 0, outcome)
+    expect(not marks.exists(), "the program came back to itself through AWS_PROFILE")
+    expect(len(world.bench.sts.events(EXCHANGE)) > exchanges, "nothing was exchanged, so nothing is shown")
+
+
+@scenario
+def a_rotated_refresh_token_renews_again_and_again(world):
+    home, provider = world.renewing, world.bench.quick_provider
+    expect(home.outcome.code == 0, home.outcome)
+    world.bench.control(lifetime=120)
+    keys = set()
+    for _ in range(3):
+        refreshes = len(refreshed(provider))
+        outcome = home.credentials()
+        expect(outcome.code == 0, outcome)
+        keys.add(document(outcome)["AccessKeyId"])
+        expect(len(refreshed(provider)) == refreshes + 1, f"{len(refreshed(provider)) - refreshes} refreshes in one renewal")
+    expect(len(keys) == 3, "the same credentials came twice")
+    expect(len(home.visits()) == 1, "a second browser was opened")
+    expect(not misused(provider), f"the provider saw {misused(provider)}")
+
+
+@scenario
+def ten_at_once_near_the_end_never_reuse_a_refresh_token(world):
+    ten_renew(world, lifetime=120)
+
+
+@scenario
+def ten_at_once_in_the_quiet_window_never_reuse_a_refresh_token(world):
+    home, provider = world.renewing, world.bench.quick_provider
+    world.bench.control(lifetime=600)
+    expect(home.credentials().code == 0, "no credentials to begin with")  # these replace ones with two minutes left
+    refreshes = len(refreshed(provider))
+    for outcome in ten_renew(world, lifetime=3600):
+        expect(outcome.seconds < 20, f"served late: {outcome}")
+    expect(wait_until(lambda: len(refreshed(provider)) > refreshes, 20), "nothing was renewed behind the callers' backs")
+    expect(wait_until(lambda: not running(world), 20), "a renewal never ended")
+    expect(not misused(provider), f"the provider saw {misused(provider)}")
+    expiring(world)
+    expect(home.credentials().code == 0 and len(home.visits()) == 1, "the session was lost")
+
+
+def ten_renew(world, lifetime):
+    home, provider = world.renewing, world.bench.quick_provider
+    expect(home.outcome.code == 0, home.outcome)
+    world.bench.control(lifetime=lifetime)
+    outcomes = [run.outcome() for run in [home.start_credentials() for _ in range(10)]]
+    for outcome in outcomes:
+        expect(outcome.code == 0, outcome)
+        document(outcome)
+    expect(not misused(provider), f"the provider saw {misused(provider)}")
+    expect(len(home.visits()) == 1, "a second browser was opened")
+    return outcomes
+
+
+@scenario
+def login_renews_what_aws_no_longer_believes(world):
+    home = world.renewing
+    expect(home.outcome.code == 0, home.outcome)
+    held = document(home.credentials())
+    world.bench.control(sessions={})
+    outcome = home.ours("login")
+    expect(outcome.code == 0, outcome)
+    expect(document(home.credentials()) != held, "what AWS refuses is still served")
+    expect(len(home.visits()) == 1, "a browser was opened")
+
+
+@scenario
+def passing_bad_weather_at_aws_is_ridden_out(world):
+    home = expiring(world)
+    for code in ("Throttling", "InternalFailure", "IDPCommunicationError"):
+        seen = len(world.bench.sts.events(EXCHANGE))
+        world.bench.control(weather=[code], lifetime=120)
+        outcome = home.credentials()
+        expect(outcome.code == 0, f"{code}: {outcome}")
+        answers = [event["code"] for event in world.bench.sts.events(EXCHANGE)[seen:]]
+        expect(answers == [code, None], f"AWS answered {answers}")
+
+
+@scenario
+def the_duration_steps_down_to_what_the_role_allows_and_is_remembered(world):
+    home = expiring(world)
+    world.bench.control(max_duration=3600, lifetime=120)
+    seen = len(world.bench.sts.events(EXCHANGE))
+    expect((outcome := home.credentials()).code == 0, outcome)
+    first = world.bench.sts.events(EXCHANGE)[seen:]
+    expect(first[0]["code"] == "ValidationError" and first[-1]["status"] == 200, f"AWS saw {first}")
+    expect(first[-1]["duration"] == "3600", f"AWS gave {first[-1]['duration']} s of the 3600 it allows")
+    expect((outcome := home.credentials()).code == 0, outcome)
+    second = world.bench.sts.events(EXCHANGE)[seen + len(first) :]
+    expect(len(second) == 1 and second[0]["duration"] == "3600", f"the next time AWS saw {second}")
+
+
+@scenario
+def a_provider_out_of_reach_costs_nothing_while_credentials_last(world):
+    home = expiring(world)
+    held = document(home.credentials())
+    world.bench.quick_provider.stop()
+    outcome = home.credentials()
+    expect(outcome.code == 0 and document(outcome) == held, outcome)
+    expect(len(home.visits()) == 1, "a browser was opened")
+
+
+@scenario
+def a_provider_out_of_reach_is_a_network_failure_and_opens_no_browser(world):
+    home = world.bench.home("away", Unreachable())
+    outcome = home.credentials()
+    expect(outcome.code == 9 and outcome.stdout == "" and "hint:" in outcome.stderr, outcome)
+    expect(not home.visits(), "a browser was opened")
+
+
+class Unreachable:
+    """Port 1 of this machine, where nobody listens."""
+
+    address = "http://127.0.0.1:1"
+
+
+def expiring(world):
+    """The renewing home with credentials that must be renewed first whenever they are asked for."""
+    expect(world.renewing.outcome.code == 0, world.renewing.outcome)
+    world.bench.control(lifetime=120, sessions={})
+    outcome = world.renewing.ours("login")
+    expect(outcome.code == 0, outcome)
+    return world.renewing
+
+
+def refreshed(provider):
+    return provider.events("token", grant="refresh_token", status=200)
+
+
+def misused(provider):
+    return [event for event in provider.events() if event["what"] in ("grant.error", "grant.revoked")]

@@ -1,0 +1,132 @@
+"""A first sign-in, and the warm path after it."""
+
+import json
+from datetime import datetime, timezone
+
+from bench import ARN
+from scenarios.world import CALLERS, EXCHANGE, contents, document, expect, expiry, only_visit, scenario, secrets, spellings
+
+
+@scenario
+def five_callers_at_once_cost_one_browser(world):
+    alice, bench = world.alice, world.bench
+    for outcome in alice.five:
+        expect(outcome.code == 0 and outcome.stdout.strip() == ARN, f"a caller got {outcome.stdout.strip()!r}: {outcome}")
+    expect(len(alice.visits()) == 1, f"{len(alice.visits())} browsers were opened")
+    codes = bench.provider.events("token", grant="authorization_code")
+    expect(len(codes) == 1 and codes[0]["status"] == 200, f"code exchanges: {codes}")
+    exchanges = bench.sts.events(EXCHANGE)
+    expect(len(exchanges) == 1 and exchanges[0]["status"] == 200, f"exchanges with AWS: {exchanges}")
+
+
+@scenario
+def the_exchange_is_unsigned_and_named_after_the_person(world):
+    expect(only_visit(world.alice), "there was no sign-in")
+    first = world.bench.sts.events(EXCHANGE)[0]
+    expect(not first["signed"], "the exchange carried a signature, so credentials were looked for")
+    expect(first["session"] == "alice@example.com", f"the session was named {first['session']}")
+    expect(first["duration"] == "43200", f"the duration asked was {first['duration']}")
+
+
+@scenario
+def the_request_carries_s256_and_the_default_scopes(world):
+    expect(only_visit(world.alice), "there was no sign-in")
+    request = world.bench.provider.events("authorization")[0]
+    expect(request["challenge"] == "S256", f"code_challenge_method was {request['challenge']}")
+    scopes = set(request["scope"].split())
+    expect(scopes == {"openid", "profile", "email", "offline_access"}, f"the scopes were {request['scope']}")
+
+
+@scenario
+def the_browser_is_given_a_short_local_address(world):
+    visit = only_visit(world.alice)
+    address = visit["address"]
+    expect(address.startswith("http://127.0.0.1:") and len(address) < 80, f"the address was {address}")
+    expect("?" not in address and not secrets(world).found_in(address.encode()), f"the address tells too much: {address}")
+
+
+@scenario
+def the_final_page_names_role_account_and_expiry(world):
+    visit = only_visit(world.alice)
+    text = visit.get("text", "")
+    expires = expiry(document(world.alice.credentials()))
+    for word in ("BedrockUser", "123456789012"):
+        expect(word in text, f"{word} is not on the page: {text!r}")
+    expect(any(spelling in text for spelling in spellings(expires)), f"{expires} is not on the page: {text!r}")
+
+
+@scenario
+def the_final_page_is_closed_to_scripts_and_caches(world):
+    visit = only_visit(world.alice)
+    for seen in visit["documents"]:
+        headers = seen["headers"]
+        expect("no-store" in headers.get("cache-control", ""), f"{seen['path']} may be cached: {headers}")
+    final = visit["documents"][-1]
+    policy = final["headers"].get("content-security-policy", "")
+    expect(final["status"] == 200, f"the final page's status is {final['status']}")
+    expect("default-src 'none'" in policy and "unsafe-eval" not in policy, f"its policy is {policy!r}")
+    expect(final["headers"].get("x-content-type-options") == "nosniff", "it may be sniffed")
+    expect(final["headers"].get("referrer-policy") == "no-referrer", "its address, with the code, may be sent as a referrer")
+
+
+@scenario
+def the_document_is_the_one_sdks_expect(world):
+    outcome = world.alice.credentials()
+    expect(outcome.code == 0, outcome)
+    credentials = document(outcome)
+    expect(outcome.stdout.count("\n") <= 1, "the document is more than one line")
+    expect(set(credentials) == {"Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"}, f"keys: {sorted(credentials)}")
+    expect(credentials["Version"] == 1 and type(credentials["Version"]) is int, f"Version is {credentials['Version']!r}")
+    left = (expiry(credentials) - datetime.now(timezone.utc)).total_seconds()
+    expect(42000 < left <= 43200, f"it ends in {left:.0f} s")
+
+
+@scenario
+def valid_credentials_are_served_in_silence_and_without_the_network(world):
+    before, kept = world.bench.requests_seen(), contents(world.alice)
+    outcome = world.alice.credentials(BEDROCK_SSO_LOG=None, BEDROCK_SSO_LOG_FILE=None)
+    expect(outcome.code == 0 and outcome.stderr == "", outcome)
+    expect(world.bench.requests_seen() == before, "a request was made")
+    expect(contents(world.alice) == kept, "a file was written")
+
+
+@scenario
+def nothing_else_is_asked_when_the_callers_come_back(world):
+    asked = len(world.bench.provider.events("token")), len(world.bench.sts.events(EXCHANGE))
+    for name in CALLERS:
+        outcome = world.alice.caller(name).outcome()
+        expect(outcome.code == 0 and outcome.stdout.strip() == ARN, f"{name} got {outcome.stdout.strip()!r}: {outcome}")
+    now = len(world.bench.provider.events("token")), len(world.bench.sts.events(EXCHANGE))
+    expect(now == asked, f"token requests and exchanges went from {asked} to {now}")
+    expect(len(world.alice.visits()) == 1, "a second browser was opened")
+
+
+@scenario
+def login_of_a_signed_in_person_asks_aws_and_opens_nothing(world):
+    signed = len(world.bench.sts.events("GetCallerIdentity", status=200))
+    outcome = world.alice.ours("login")
+    expect(outcome.code == 0, outcome)
+    expect(len(world.bench.sts.events("GetCallerIdentity", status=200)) == signed + 1, "AWS was not asked who this is")
+    expect(len(world.alice.visits()) == 1, "a second browser was opened")
+    expect("BedrockUser" in outcome.stdout and not secrets(world).found_in(outcome.stdout.encode()), f"it said {outcome.stdout!r}")
+
+
+@scenario
+def status_tells_who_and_until_when_without_the_network(world):
+    until, before = expiry(document(world.alice.credentials())), world.bench.requests_seen()
+    outcome = world.alice.ours("status", "--json")
+    expect(outcome.code == 0, outcome)
+    status = json.loads(outcome.stdout)
+    expect(status["signed_in"] is True and status["account"] == "123456789012", outcome.stdout)
+    expect(status["identity"]["email"] == "alice@example.com", outcome.stdout)
+    expect(expiry({"Expiration": status["credentials"]["expires_at"]}) == until, outcome.stdout)
+    expect(status["can_renew"] is True and status["last_error"] is None, outcome.stdout)
+    expect(world.bench.requests_seen() == before, "a request was made")
+
+
+@scenario
+def what_is_kept_is_private(world):
+    kept = world.alice.own_files()
+    expect(kept, "nothing is kept")
+    for name, mode, folder in kept:
+        expect(mode == 0o600 and folder == 0o700, f"{name} has mode {mode:o} in a folder of mode {folder:o}")

@@ -1,0 +1,44 @@
+"""A sign-in that loses its caller, and certificates nobody knows."""
+
+from bench import wait_until
+from scenarios.world import EXCHANGE, expect, scenario
+
+
+@scenario
+def a_sign_in_outlives_its_caller(world):
+    gate = world.bench.root / "the password is found"
+    home = world.bench.home("slow", person=["--gate", str(gate)])
+    caller = home.start_credentials()
+    expect(wait_until(home.visits), "no browser was opened")
+    caller.process.kill()
+    caller.process.wait()
+    gate.touch()
+    expect(wait_until(home.finished_visits), "the browser never came to an end")
+    visit = home.finished_visits()[0]
+    expect("BedrockUser" in visit.get("text", ""), f"the page says {visit.get('text', visit)!r}")
+    outcome = home.credentials()
+    expect(outcome.code == 0, outcome)
+    expect(len(home.visits()) == 1, f"{len(home.visits())} browsers were opened")
+
+
+@scenario
+def a_certificate_nobody_vouches_for_is_named(world):
+    home = world.bench.home("no-ca", ca_bundle=None)
+    outcome = home.credentials()
+    expect(outcome.code == 9 and outcome.stdout == "", outcome)
+    expect("Real Parts Private CA" in outcome.stderr, f"the issuer is not named: {outcome}")
+    expect("ca_bundle" in outcome.stderr, f"the remedy is not named: {outcome}")
+    expect(not home.visits(), "a browser was opened")
+
+
+@scenario
+def the_private_ca_may_come_from_the_environment(world):
+    ca = str(world.bench.ca)
+    home = world.bench.home("ca-elsewhere", ca_bundle=None)
+    world.bench.control(lifetime=120)
+    for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        exchanges = len(world.bench.sts.events(EXCHANGE, status=200))
+        outcome = home.credentials(**{variable: ca})
+        expect(outcome.code == 0, f"{variable}: {outcome}")
+        expect(len(world.bench.sts.events(EXCHANGE, status=200)) == exchanges + 1, f"{variable}: nothing was renewed")
+    expect(len(home.visits()) == 1, f"{len(home.visits())} browsers were opened")

@@ -1,0 +1,108 @@
+"""The words scenarios are written in, and the homes whose story goes on over several of them."""
+
+import functools
+import json
+import os
+from datetime import datetime, timezone
+
+import processes
+from scan import Secrets
+
+CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk"]
+EXCHANGE = "AssumeRoleWithWebIdentity"
+
+
+def scenario(function):
+    function.is_scenario = True
+    return function
+
+
+def expect(fact, otherwise):
+    if not fact:
+        raise AssertionError(otherwise)
+
+
+def told_once(make):
+    """A home made at first use. What went wrong in the making goes wrong for all who look at it, at once."""
+
+    @functools.cache
+    def attempt(world):
+        try:
+            return make(world), None
+        except AssertionError as failure:
+            return None, failure
+
+    def home(world):
+        made, failure = attempt(world)
+        if failure:
+            raise AssertionError(f"there is no home to look at: {failure}")
+        return made
+
+    return property(home)
+
+
+class World:
+    """The bench, and the homes whose story goes on over several scenarios."""
+
+    def __init__(self, bench, sampler):
+        self.bench, self.sampler = bench, sampler
+
+    @told_once
+    def alice(self):
+        """Signed in by five callers at once; `five` holds their outcomes."""
+        home = self.bench.home("alice")
+        runs = [home.caller(name) for name in [*CALLERS, "aws_cli_v1"]]
+        home.five = [run.outcome() for run in runs]
+        return home
+
+    @told_once
+    def refused(self):
+        """Has pressed Cancel once; `outcome` holds what the program said."""
+        home = self.bench.home("refused", person=["--refuse"])
+        home.outcome = home.credentials()
+        return home
+
+    @told_once
+    def renewing(self):
+        """Signed in at the quick provider, with AWS_PROFILE naming a profile that runs this very program."""
+        home = self.bench.home("renewing", self.bench.quick_provider)
+        self.bench.control(lifetime=120)
+        home.outcome = home.credentials(AWS_PROFILE="real")
+        return home
+
+
+def only_visit(home):
+    visits = home.visits()
+    expect(len(visits) == 1 and visits[0], f"{len(visits)} browsers were opened, {len(home.finished_visits())} came to an end")
+    return visits[0]
+
+
+def secrets(world):
+    return Secrets(world.bench.ledgers)
+
+
+def running(world):
+    """The command lines of the program's processes, detached ones too."""
+    commands = [os.fsdecode(command).split("\0") for command in processes.descendants().values()]
+    name = world.bench.binary.name
+    return [" ".join(words) for words in commands if name in (os.path.basename(word) for word in words)]
+
+
+def document(outcome):
+    expect(outcome.code == 0, outcome)
+    try:
+        return json.loads(outcome.stdout)
+    except ValueError:
+        raise AssertionError(f"stdout is not one JSON document: {len(outcome.stdout)} characters, {outcome}")
+
+
+def expiry(credentials):
+    return datetime.strptime(credentials["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
+def spellings(moment):
+    return {moment.strftime("%H:%M"), moment.strftime("%I:%M").lstrip("0")}
+
+
+def contents(home):
+    return {file: (file.stat().st_mtime_ns, file.stat().st_size) for file in home.files()}

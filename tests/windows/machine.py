@@ -6,7 +6,7 @@ It knows nothing of what bedrock-sso is for.
 import os
 import shutil
 import subprocess
-import time
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,11 @@ PASSED_ON = ("PATH", "HOME", "USER", "LC_ALL", "WINEPREFIX", "WINEDEBUG", "WINED
 
 @dataclass
 class Ended:
-    """What a program left: exit code, both streams, and how long its caller waited for all three."""
+    """What a program left."""
 
     code: int
     out: str
     err: str
-    seconds: float
 
 
 class Machine:
@@ -36,7 +35,7 @@ class Machine:
         self.data = self.profile / "AppData/Local/bedrock-sso/data"
 
     def start(self, *words: str, **variables: str) -> "Caller":
-        """Starts bedrock-sso as an SDK does: pipes for its output, nothing to read, no console."""
+        """Starts bedrock-sso as an SDK does: a pipe for its output, nothing to read, no console."""
         return Caller([self.wine, str(self.program), *words], environment() | variables)
 
     def run(self, *words: str, **variables: str) -> Ended:
@@ -66,19 +65,21 @@ class Caller:
     """A program that was started, seen from the one who waits for it."""
 
     def __init__(self, command: list[str], variables: dict[str, str]):
-        self.began = time.monotonic()
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, env=variables, **pipes)
+        # Wine hands its own descriptor 2 to every child, whatever Windows' flags say: only stdout can be a pipe here.
+        self.err = tempfile.TemporaryFile()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": self.err}
+        self.process = subprocess.Popen(command, env=variables, **streams)
 
     def ended(self, limit: float = 60) -> Ended:
-        """Waits as SDKs do, until both pipes are closed by whomever they were held."""
+        """Waits as SDKs do, until the pipe is closed by whomever it was held."""
         try:
-            out, err = self.process.communicate(timeout=limit)
+            out, _ = self.process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
-            state = "has ended, but its pipes are held open" if self.process.poll() is not None else "still runs"
+            state = "has ended, but its stdout is held open" if self.process.poll() is not None else "still runs"
             self.process.kill()
             raise AssertionError(f"the program {state} after {limit:.0f} s") from None
-        return Ended(self.process.returncode, out.decode(), err.decode(), time.monotonic() - self.began)
+        self.err.seek(0)
+        return Ended(self.process.returncode, out.decode(), self.err.read().decode())
 
     def kill(self) -> None:
         self.process.kill()

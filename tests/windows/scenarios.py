@@ -119,7 +119,7 @@ def ten_warm_callers_at_once_are_all_served(desk: Desk) -> None:
 
 
 @scenario
-def a_browser_that_lives_on_does_not_hold_the_callers_pipes(desk: Desk) -> None:
+def a_browser_that_lives_on_does_not_hold_its_callers_pipe(desk: Desk) -> None:
     ended = desk.start("credentials", person="stays").ended(limit=30)
     document(ended)
     # It stays for two minutes.
@@ -272,7 +272,7 @@ def a_silent_network_is_told_apart(desk: Desk) -> None:
 def a_keyring_that_is_not_there_yet_is_said(desk: Desk) -> None:
     text = desk.machine.config_file.read_text(encoding="utf-8")
     desk.machine.config_file.write_text(text.replace('storage = "file"', 'storage = "keyring"'), encoding="utf-8")
-    refused(desk.run("credentials"), 10, "")
+    refused(desk.run("credentials"), 3, "config/not_yet")
 
 
 def passed(name: str, function, desk: Desk) -> bool:

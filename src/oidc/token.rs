@@ -25,7 +25,7 @@ use crate::{
 /// What an exchange brings. Nothing in it may be believed before `verify`.
 #[derive(Debug)]
 pub struct Tokens {
-    /// Always there after [`exchange_code`]; providers may leave it out of a refresh (OIDC Core §12.2).
+    /// Providers may leave it out of a refresh (OIDC Core §12.2).
     pub id_token: Option<Unverified>,
     pub access_token: Secret,
     /// `None` from a refresh: the old one stays good.
@@ -34,14 +34,14 @@ pub struct Tokens {
     pub server_date: Option<Moment>,
 }
 
-/// Exchanges the code that answers `request`.
+/// Exchanges the code that answers `request`: the ID token, without which nothing goes on, and what came with it.
 pub async fn exchange_code(
     client: &Client,
     profile: &Profile,
     metadata: &Metadata,
     request: &Request,
     code: &Secret,
-) -> Result<Tokens, Error> {
+) -> Result<(Unverified, Tokens), Error> {
     let form = [
         ("grant_type", "authorization_code"),
         ("code", code.expose()),
@@ -49,9 +49,9 @@ pub async fn exchange_code(
         ("client_id", &profile.client_id),
         ("code_verifier", request.verifier.expose()),
     ];
-    let tokens = post(client, metadata, &form).await?;
-    match tokens.id_token {
-        Some(_) => Ok(tokens),
+    let mut tokens = post(client, metadata, &form).await?;
+    match tokens.id_token.take() {
+        Some(id_token) => Ok((id_token, tokens)),
         None => Err(Error::Incomplete { source: source(metadata), lacks: "id_token" }),
     }
 }
@@ -157,7 +157,7 @@ mod tests {
         block_on(refresh(&client(&Trust::default()), &profile, &metadata, &Secret::new("old+rt")))
     }
 
-    fn exchanged(server: &Server) -> Result<Tokens, Error> {
+    fn exchanged(server: &Server) -> Result<(Unverified, Tokens), Error> {
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
         let request = Request {
             url: Url::parse("https://id.example").unwrap(),
@@ -201,8 +201,7 @@ mod tests {
     #[test]
     fn a_code_is_exchanged_as_a_public_client() {
         let server = provider("200 OK", "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n", GRANTED);
-        let granted = exchanged(&server).unwrap();
-        assert!(granted.id_token.is_some());
+        let (_, granted) = exchanged(&server).unwrap();
         assert_eq!(
             (granted.access_token, granted.refresh_token),
             (Secret::new("at"), Some(Secret::new("rt")))

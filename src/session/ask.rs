@@ -111,8 +111,8 @@ impl Ladder<'_> {
         request: &Request,
         code: &Secret,
     ) -> Result<Ready, Failure> {
-        let tokens = oidc::exchange_code(self.client, self.profile, &known.metadata, request, code).await?;
-        let id_token = tokens.id_token.ok_or(oidc::Rejection::Missing { claim: "id_token" })?;
+        let (id_token, tokens) =
+            oidc::exchange_code(self.client, self.profile, &known.metadata, request, code).await?;
         let token = self
             .verified(
                 known,

@@ -13,7 +13,7 @@ use crate::{
     cache::{Cache, Freshness, Known, SPENT, Session, freshness},
     config::Profile,
     credentials::Credentials,
-    failure::{ExchangeError, Failure},
+    failure::{ExchangeError, Exit, Failure},
     host::Host,
     http::Client,
     lock::Held,
@@ -135,7 +135,8 @@ impl Ladder<'_> {
         };
         match self.refresh(session, &refresh_token).await {
             Ok(token) => Ok(token),
-            Err(failure) => match self.kept_token(session) {
+            // Only bad weather is weathered so: a refusal, or a token that cannot be believed, must be seen.
+            Err(failure) => match self.kept_token(session).filter(|_| failure.exit == Exit::Network) {
                 Some(token) => {
                     log::info(
                         "session",

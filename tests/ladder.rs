@@ -1,0 +1,405 @@
+//! The ladder, rung by rung, with the whole program: what is served, renewed, asked and kept, whatever the weather.
+#![cfg(unix)]
+
+use serde_json::json;
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World};
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
+}
+
+/// A desk where somebody has signed in, to credentials that end after so many seconds.
+fn signed_in_for(world: &World, seconds: u32) -> Desk<'_> {
+    world.next(1, Knob::CredentialLifetime, seconds);
+    let desk = desk(world);
+    credentials(&desk);
+    desk
+}
+
+/// Runs the program as an SDK does and demands silence beside the document.
+fn credentials(desk: &Desk<'_>) -> serde_json::Value {
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    outcome.document()
+}
+
+/// A call that must fail with nothing on stdout.
+fn refused(desk: &Desk<'_>, code: i32) -> Outcome {
+    let outcome = desk.run(["credentials"]).expect_code(code);
+    assert_eq!(outcome.stdout, "");
+    outcome
+}
+
+fn counts(world: &World) -> [usize; 4] {
+    [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]
+        .map(|endpoint| world.count(endpoint))
+}
+
+const HOUR: u32 = 3600;
+/// Inside the span in which credentials are renewed behind the scenes.
+const SOON: u32 = 15 * 60;
+/// Inside the span in which they are renewed before they are served.
+const NOW: u32 = 4 * 60;
+/// Too little to be served at all.
+const SPENT: u32 = 5;
+
+#[test]
+fn the_first_call_signs_in_and_the_second_asks_nobody() {
+    let world = World::new();
+    let desk = desk(&world);
+    let first = credentials(&desk);
+    let requests = world.ledger().total();
+    assert_eq!(credentials(&desk), first);
+    assert_eq!(world.ledger().total(), requests, "no request at all");
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn valid_credentials_are_served_with_the_provider_and_aws_gone() {
+    let world = World::new();
+    let desk = signed_in_for(&world, HOUR);
+    world.stop_provider();
+    world.stop_sts();
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn the_warm_call_writes_nothing() {
+    let world = World::new();
+    let desk = signed_in_for(&world, HOUR);
+    desk.settle();
+    desk.unset_variable("BEDROCK_SSO_LOG");
+    let listing = || {
+        let mut files: Vec<_> = std::fs::read_dir(desk.home().join(".local/share/bedrock-sso"))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name(), entry.metadata().unwrap().modified().unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = listing();
+    credentials(&desk);
+    assert_eq!(listing(), before);
+}
+
+#[test]
+fn a_renewal_costs_two_requests_and_no_browser() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    let requests = world.ledger().total();
+    credentials(&desk);
+    assert_eq!(world.ledger().total() - requests, 2, "token and STS");
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
+}
+
+#[test]
+fn a_rotated_refresh_token_serves_again_and_again() {
+    let world = World::new();
+    world.set(Knob::CredentialLifetime, SPENT);
+    let desk = desk(&world);
+    for _ in 0..5 {
+        credentials(&desk);
+    }
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 4, 5], 1));
+    assert_eq!(world.live_grants(), 1, "no reuse was seen");
+}
+
+#[test]
+fn a_refresh_without_a_new_refresh_token_keeps_the_old_one() {
+    let world = World::new();
+    world.set(Knob::WithoutRotation, true);
+    world.set(Knob::CredentialLifetime, SPENT);
+    let desk = desk(&world);
+    for _ in 0..3 {
+        credentials(&desk);
+    }
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 3], 1));
+}
+
+#[test]
+fn a_rotated_refresh_token_is_kept_before_anything_else_can_fail() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.next(1, Knob::IdTokenClaims, json!({"aud": "somebody-else"}));
+    assert_eq!(refused(&desk, 6).stderr.lines().count(), 2);
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "the rotated one was there to be used");
+}
+
+#[test]
+fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
+    refused(&desk, 7);
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 3], 1));
+}
+
+#[test]
+fn only_invalid_grant_spends_a_refresh_token_and_then_the_person_is_asked() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.revoke_grants();
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
+}
+
+/// Weather: none of it may open a browser or lose the refresh token.
+fn passes_by(fault: &serde_json::Value) {
+    let world = World::new();
+    world.next(2, Knob::CredentialLifetime, SPENT);
+    let desk = desk(&world);
+    credentials(&desk);
+    world.next(1, Knob::RefreshFault, fault.clone());
+    let stormy = desk.run(["credentials"]).code;
+    // The kept token, still valid, weathers a storm; a refusal is reported.
+    let refusal = fault.get("oauth").is_some();
+    assert_eq!((stormy, desk.tabs()), (Some(if refusal { 5 } else { 0 }), 1), "{fault}");
+    credentials(&desk);
+    assert_eq!((counts(&world)[2], desk.tabs()), (2, 1), "{fault}: nothing was lost");
+}
+
+#[test]
+fn bad_weather_at_the_token_endpoint_never_opens_a_browser_and_never_loses_anything() {
+    for fault in [
+        json!(Fault::Status(500)),
+        json!(Fault::Status(503)),
+        json!(Fault::Portal),
+        json!(Fault::Close),
+        json!(Fault::Flood),
+        json!(Fault::Redirect("https://portal.invalid/".into())),
+        json!(Fault::oauth("temporarily_unavailable", "later")),
+        json!(Fault::oauth("invalid_client", "who?")),
+        json!({"body": {"status": 400, "content-type": "text/html", "body": "<h1>invalid_grant</h1>"}}),
+    ] {
+        passes_by(&fault);
+    }
+}
+
+#[test]
+fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody() {
+    for (fault, code, slug) in [
+        (json!(Fault::Status(500)), 9, "network/status"),
+        (json!(Fault::Portal), 9, "network/not_json"),
+        (json!(Fault::Close), 9, "network/interrupted"),
+        (json!(Fault::Flood), 9, "network/too_large"),
+        (json!(Fault::oauth("temporarily_unavailable", "later")), 5, "sign-in/temporarily_unavailable"),
+    ] {
+        let world = World::new();
+        world.set(Knob::IdTokenLifetime, 10);
+        let desk = signed_in_for(&world, SPENT);
+        world.next(1, Knob::RefreshFault, fault.clone());
+        let outcome = refused(&desk, code);
+        assert!(outcome.stderr.contains(&format!("[{slug}]\n  hint: ")), "{fault}: {}", outcome.stderr);
+        assert_eq!((outcome.stderr.lines().count(), desk.tabs()), (2, 1), "{fault}");
+        credentials(&desk);
+        assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "{fault}: the refresh token was kept");
+    }
+}
+
+#[test]
+fn an_unreachable_provider_is_no_reason_to_open_a_browser() {
+    let world = World::new();
+    let desk = desk(&world);
+    world.stop_provider();
+    let outcome = refused(&desk, 9);
+    assert!(
+        outcome.stderr.contains("could not be reached [network/connect]\n  hint: "),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(desk.tabs(), 0);
+    world.start_provider();
+    credentials(&desk);
+}
+
+#[test]
+fn a_refresh_without_an_id_token_uses_the_one_still_valid() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.set(Knob::RefreshWithoutIdToken, true);
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
+}
+
+#[test]
+fn a_refresh_without_an_id_token_asks_once_the_old_one_is_over() {
+    let world = World::new();
+    world.next(1, Knob::IdTokenLifetime, 10);
+    let desk = signed_in_for(&world, SPENT);
+    world.set(Knob::RefreshWithoutIdToken, true);
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
+}
+
+#[test]
+fn without_a_refresh_token_the_valid_id_token_is_exchanged_again() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    let desk = signed_in_for(&world, SPENT);
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 2], 1));
+}
+
+#[test]
+fn a_kept_token_that_aws_no_longer_accepts_leads_to_a_sign_in() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    let desk = signed_in_for(&world, SPENT);
+    world.next(1, Knob::AssumeFault, json!(Fault::aws(400, "ExpiredTokenException", "Token expired")));
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 0, 3], 2));
+}
+
+#[test]
+fn credentials_near_their_end_are_served_at_once_and_renewed_behind_the_scenes() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SOON);
+    let old = credentials(&desk);
+    desk.settle();
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
+    let new = credentials(&desk);
+    assert_ne!(old, new);
+    desk.settle();
+    assert_eq!(counts(&world), [1, 1, 1, 2], "fresh ones are not renewed");
+}
+
+#[test]
+fn a_renewal_behind_the_scenes_is_tried_once_a_minute_however_many_ask() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SOON);
+    world.stop_sts();
+    for _ in 0..5 {
+        credentials(&desk);
+        desk.settle();
+    }
+    assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1));
+}
+
+#[test]
+fn a_renewal_behind_the_scenes_never_asks_the_person() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    world.set(Knob::IdTokenLifetime, 10);
+    let desk = signed_in_for(&world, SOON);
+    credentials(&desk);
+    desk.settle();
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn credentials_about_to_end_are_renewed_before_they_are_served() {
+    let world = World::new();
+    let desk = signed_in_for(&world, NOW);
+    let kept = desk.run(["status", "--json"]).stdout;
+    let served = credentials(&desk);
+    assert!(!kept.contains(served["Expiration"].as_str().unwrap()));
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
+}
+
+#[test]
+fn credentials_still_valid_are_served_whatever_fails() {
+    let world = World::new();
+    let first = {
+        let desk = signed_in_for(&world, NOW);
+        world.stop_provider();
+        world.stop_sts();
+        let served = credentials(&desk);
+        assert_eq!(credentials(&desk), served, "and again");
+        assert_eq!(desk.tabs(), 1);
+        served
+    };
+    assert_eq!(first["Version"], 1);
+}
+
+#[test]
+fn credentials_still_valid_are_served_while_the_person_has_not_answered() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    world.set(Knob::IdTokenLifetime, 10);
+    let desk = signed_in_for(&world, NOW);
+    desk.person("closes-the-tab");
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 2, "the person was asked");
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 2, "and is not asked twice");
+    desk.kill_all();
+}
+
+#[test]
+fn spent_credentials_are_never_served() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.stop_provider();
+    world.set(Knob::AssumeFault, json!(Fault::Status(500)));
+    let outcome = desk.run(["credentials"]);
+    assert_ne!(outcome.code, Some(0));
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn a_torn_foreign_or_older_record_costs_a_sign_in_and_never_a_crash() {
+    let world = World::new();
+    let desk = signed_in_for(&world, HOUR);
+    let folder = desk.home().join(".local/share/bedrock-sso");
+    let record = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "session"))
+        .expect("a sealed record");
+    let good = std::fs::read(&record).unwrap();
+    let mut tabs = 1;
+    for torn in [&good[..good.len() / 2], b"", b"{}", &[0xff; 5000]] {
+        std::fs::write(&record, torn).unwrap();
+        credentials(&desk);
+        tabs += 1;
+        assert_eq!(desk.tabs(), tabs);
+    }
+}
+
+#[test]
+fn a_lost_key_costs_a_sign_in() {
+    let world = World::new();
+    let desk = signed_in_for(&world, HOUR);
+    std::fs::remove_file(desk.home().join(".local/share/bedrock-sso/key")).unwrap();
+    credentials(&desk);
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 2);
+}
+
+#[test]
+fn with_storage_none_nothing_is_left_behind() {
+    let world = World::new();
+    let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
+    let kept = std::fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&kept.replace("storage = \"file\"", "storage = \"none\""));
+    credentials(&desk);
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 2);
+    let folder = desk.home().join(".local/share/bedrock-sso");
+    let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let sealed = |path: &&std::path::PathBuf| {
+        path.extension().is_none_or(|kind| kind == "session" || kind == "provider")
+    };
+    assert_eq!(names.iter().filter(sealed).count(), 0, "{names:?}");
+}
+
+#[test]
+fn another_profile_is_another_sign_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    let (head, profile) = text.split_once("[profiles.").unwrap();
+    let (name, body) = profile.split_once(']').unwrap();
+    desk.configure(&format!(
+        "{head}[profiles.{name}]{body}\n[profiles.other]{body}\nsession_duration = \"2h\"\n"
+    ));
+    let ours = desk.run(["credentials", "--profile", name]).expect_code(0).document();
+    let other = desk.run(["credentials", "--profile", "other"]).expect_code(0).document();
+    assert_ne!(ours, other);
+    assert_eq!(desk.run(["credentials", "--profile", name]).expect_code(0).document(), ours);
+    assert_eq!(desk.tabs(), 2);
+}

@@ -46,7 +46,11 @@ pub struct LogWords {
 /// How long a caller waits.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
+    /// With a worker of ours, which has deadlines of its own.
     whole: Duration,
+    /// With somebody else's.
+    others: Duration,
+    /// Once a person has to act.
     asking: Option<Duration>,
 }
 
@@ -63,7 +67,8 @@ impl Errand<'_> {
                 Ok(kept)
             }
             Freshness::RenewNow => {
-                let short = Patience { whole: PATIENCE, asking: Some(PATIENCE_WITH_PEOPLE) };
+                let short =
+                    Patience { whole: PATIENCE, others: PATIENCE, asking: Some(PATIENCE_WITH_PEOPLE) };
                 self.fetch(purpose, short, tell).or_else(|failure| self.serve_still_valid(kept, failure))
             }
             Freshness::Spent => self.fetch(purpose, self.long(), tell),
@@ -86,7 +91,8 @@ impl Errand<'_> {
 
     /// The time a person has, and what the servers may take before and after.
     fn long(&self) -> Patience {
-        Patience { whole: self.profile.login_timeout + Duration::from_secs(75), asking: None }
+        let others = self.profile.login_timeout;
+        Patience { whole: others + Duration::from_secs(75), others, asking: None }
     }
 
     fn serve_still_valid(&self, kept: Ready, failure: Failure) -> Result<Ready, Failure> {

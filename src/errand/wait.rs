@@ -125,6 +125,9 @@ impl Wait<'_, '_> {
         log::debug("errand", format_args!("waiting for another process"));
         let path = self.errand.cache.lock_path();
         while lock::is_held(&path)? {
+            if self.began.elapsed() > self.patience.others {
+                return Err(self.out_of_patience());
+            }
             if let Some(address) = lock::holder(&path).and_then(|holder| holder.address) {
                 if self.purpose == (Purpose::Credentials { may_ask: false }) {
                     return Ok(Round::Done(Err(SignInNeeded::Asking { address: Some(address) }.into())));

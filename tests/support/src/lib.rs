@@ -27,5 +27,7 @@ pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
 pub use person::{person, visit};
+#[cfg(unix)]
+pub use processes::{interrupt, kill, terminate};
 pub use wire::{Fields, field};
 pub use world::{CLIENT_ID, ROLE_ARN, World, serve_until_stdin_closes};

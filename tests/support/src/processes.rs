@@ -37,12 +37,34 @@ pub(crate) fn in_sight() -> Vec<u8> {
 }
 
 #[cfg(unix)]
-pub(crate) fn kill(pid: i32) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        // A refusal means that it has ended by itself meanwhile.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+mod signals {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    /// As a power failure, or the kernel out of memory.
+    pub fn kill(pid: i32) {
+        send(pid, Signal::KILL);
+    }
+
+    /// As Ctrl-C at a terminal.
+    pub fn interrupt(pid: i32) {
+        send(pid, Signal::INT);
+    }
+
+    /// As a host that has lost its patience.
+    pub fn terminate(pid: i32) {
+        send(pid, Signal::TERM);
+    }
+
+    fn send(pid: i32, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(pid) {
+            // A refusal means that it has ended by itself meanwhile.
+            let _ = kill_process(pid, signal);
+        }
     }
 }
+
+#[cfg(unix)]
+pub use signals::{interrupt, kill, terminate};
 
 #[cfg(not(unix))]
 pub(crate) fn kill(_pid: i32) {}

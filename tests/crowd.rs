@@ -1,0 +1,313 @@
+//! Many callers, impatient callers, killed callers: one browser, one exchange, nothing stuck, nothing lost.
+#![cfg(unix)]
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, Running, World};
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
+}
+
+fn credentials(desk: &Desk<'_>) -> serde_json::Value {
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    outcome.document()
+}
+
+fn counts(world: &World) -> [usize; 4] {
+    [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]
+        .map(|endpoint| world.count(endpoint))
+}
+
+/// Waits for a state of the world that another process brings about.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not so: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn all_equal_documents(outcomes: Vec<Outcome>) -> serde_json::Value {
+    let documents: Vec<_> = outcomes.into_iter().map(|outcome| outcome.expect_code(0).document()).collect();
+    assert!(documents.windows(2).all(|pair| pair[0] == pair[1]), "one document for all");
+    documents.into_iter().next().expect("at least one")
+}
+
+fn crowd<'d>(desk: &'d Desk<'_>, many: usize) -> Vec<Running> {
+    (0..many).map(|_| desk.start(["credentials"])).collect()
+}
+
+fn together(callers: Vec<Running>) -> Vec<Outcome> {
+    callers.into_iter().map(Running::finish).collect()
+}
+
+/// Somebody asked, and the tab is open.
+fn until_asked(desk: &Desk<'_>, tabs: usize) {
+    wait_until("a tab is open", || desk.tabs() == tabs);
+}
+
+fn shorten_patience(desk: &Desk<'_>) {
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&format!("{text}\nlogin_timeout = \"10s\"\n"));
+}
+
+#[test]
+fn fifty_cold_callers_cost_one_browser_one_exchange_and_get_equal_documents() {
+    let world = World::new();
+    let desk = desk(&world);
+    all_equal_documents(together(crowd(&desk, 50)));
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn twenty_callers_with_spent_credentials_cost_one_refresh() {
+    let world = World::new();
+    world.next(1, Knob::CredentialLifetime, 5);
+    let desk = desk(&world);
+    credentials(&desk);
+    all_equal_documents(together(crowd(&desk, 20)));
+    assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([1, 1, 1, 2], 1, 1));
+}
+
+#[test]
+fn a_sign_in_outlives_its_caller() {
+    let world = World::new();
+    world.next(1, Knob::CodeFault, json!(Fault::Delay(700)));
+    let desk = desk(&world);
+    let caller = desk.start(["credentials"]);
+    world.ledger().wait_for(Endpoint::Code, 1, Duration::from_secs(20));
+    let killed = caller.kill();
+    assert_eq!((killed.stdout.as_str(), killed.stderr.as_str()), ("", ""));
+    desk.settle();
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn a_caller_that_comes_back_while_the_person_signs_in_waits_for_the_same_tab() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(1500)));
+    let desk = desk(&world);
+    let first = desk.start(["credentials"]);
+    until_asked(&desk, 1);
+    first.kill();
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn a_holder_killed_while_it_asks_leaves_nothing_stuck() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("closes-the-tab");
+    let caller = desk.start(["credentials"]);
+    until_asked(&desk, 1);
+    desk.kill_all();
+    caller.kill();
+    desk.person("signs-in");
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 2));
+}
+
+#[test]
+fn a_caller_whose_worker_is_killed_sends_another() {
+    let world = World::new();
+    world.next(1, Knob::DiscoveryFault, json!(Fault::Hang));
+    let desk = desk(&world);
+    let caller = desk.start(["credentials"]);
+    wait_until("the worker asks the provider", || world.count(Endpoint::Discovery) == 1);
+    let worker = desk.processes().into_iter().find(|pid| *pid != caller.pid() as i32).expect("a worker");
+    testworld::kill(worker);
+    caller.finish().expect_code(0);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+}
+
+#[test]
+fn a_holder_killed_at_any_request_of_a_refresh_loses_no_token_it_had() {
+    // The answer to a refresh that never arrives is the one thing nobody can keep; every other moment is safe.
+    for (knob, endpoint, tabs) in
+        [(Knob::AssumeFault, Endpoint::Assume, 1), (Knob::RefreshFault, Endpoint::Refresh, 1)]
+    {
+        let world = World::new();
+        world.next(2, Knob::CredentialLifetime, 5);
+        let desk = desk(&world);
+        credentials(&desk);
+        let before = world.count(endpoint);
+        world.next(1, knob, json!(Fault::Hang));
+        let caller = desk.start(["credentials"]);
+        wait_until("the request is under way", || world.count(endpoint) == before + 1);
+        desk.kill_all();
+        caller.kill();
+        credentials(&desk);
+        assert_eq!(desk.tabs(), tabs, "{knob:?}");
+    }
+}
+
+#[test]
+fn an_unanswered_sign_in_opens_no_second_tab_however_often_a_host_retries() {
+    let world = World::new();
+    let desk = desk(&world);
+    shorten_patience(&desk);
+    desk.person("closes-the-tab");
+    let first = desk.run(["credentials"]).expect_code(4);
+    assert_eq!(first.stdout, "");
+    assert_eq!(
+        first.stderr,
+        "bedrock-sso: nobody finished the sign-in within 10 s [sign-in/unanswered]\n  hint: run `bedrock-sso login` \
+         and complete it in the browser\n"
+    );
+    for _ in 0..46 {
+        let again = desk.run(["credentials"]).expect_code(4);
+        assert!(
+            again.stderr.contains("[sign-in/paused]\n  hint: run `bedrock-sso login`"),
+            "{}",
+            again.stderr
+        );
+    }
+    assert_eq!(desk.tabs(), 1);
+    desk.person("signs-in");
+    desk.run(["login"]).expect_code(0);
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 2);
+}
+
+#[test]
+fn a_refused_sign_in_closes_the_door_and_a_good_one_opens_it() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    desk.run(["credentials"]).expect_code(5);
+    desk.run(["credentials"]).expect_code(4);
+    assert_eq!(desk.tabs(), 1);
+    desk.person("signs-in");
+    desk.run(["login"]).expect_code(0);
+    world.revoke_grants();
+    let folder = desk.home().join(".local/share/bedrock-sso");
+    std::fs::remove_file(folder.join("key")).unwrap();
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 3, "the door is open again");
+}
+
+#[test]
+fn waiters_hear_the_failure_of_the_one_they_waited_for_and_open_no_tab() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(1000)));
+    world.set(Knob::AuthorizeError, json!({"error": "access_denied", "description": "not you"}));
+    let desk = desk(&world);
+    let first = desk.start(["credentials"]);
+    until_asked(&desk, 1);
+    let waiters = crowd(&desk, 8);
+    let denied =
+        "bedrock-sso: the provider refused the sign-in: access_denied (not you) [sign-in/access_denied]\n";
+    for outcome in together(std::iter::once(first).chain(waiters).collect()) {
+        assert!(
+            outcome.stderr.starts_with(denied) || outcome.stderr.contains("[sign-in/paused]"),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(outcome.stdout, "");
+    }
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn a_command_that_may_not_ask_does_not_wait_for_a_person_either() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("closes-the-tab");
+    let asking = desk.start(["credentials"]);
+    until_asked(&desk, 1);
+    let outcome = desk.run(["credentials", "--no-login"]).expect_code(4);
+    assert!(
+        outcome.stderr.contains("a sign-in is waiting for you in the browser [sign-in/waiting]"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.took < Duration::from_secs(5));
+    desk.kill_all();
+    asking.kill();
+}
+
+#[test]
+fn ctrl_c_ends_the_sign_in_and_frees_lock_and_port() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("closes-the-tab");
+    let caller = desk.start(["login"]);
+    until_asked(&desk, 1);
+    testworld::interrupt(caller.pid() as i32);
+    let outcome = caller.finish().expect_code(130);
+    assert!(
+        outcome.stderr.starts_with("bedrock-sso: interrupted [interrupted]\n  hint: "),
+        "{}",
+        outcome.stderr
+    );
+    desk.settle();
+    desk.person("signs-in");
+    desk.run(["login"]).expect_code(0);
+}
+
+#[test]
+fn termination_of_the_caller_does_not_end_the_sign_in() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(1000)));
+    let desk = desk(&world);
+    let caller = desk.start(["login"]);
+    until_asked(&desk, 1);
+    testworld::terminate(caller.pid() as i32);
+    assert_eq!(caller.finish().code, None);
+    desk.settle();
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn a_person_who_runs_login_while_a_sign_in_waits_is_led_to_it() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(1500)));
+    let desk = desk(&world);
+    let automatic = desk.start(["credentials"]);
+    until_asked(&desk, 1);
+    let person = desk.run(["login"]).expect_code(0);
+    assert!(person.stdout.lines().next().unwrap().contains("http://127.0.0.1:"), "{}", person.stdout);
+    assert!(person.stdout.lines().last().unwrap().starts_with("Signed in as "), "{}", person.stdout);
+    automatic.finish().expect_code(0);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn whoever_waits_too_long_says_whom_they_waited_for() {
+    let world = World::new();
+    let desk = desk(&world);
+    let folder = desk.home().join(".local/share/bedrock-sso");
+    credentials(&desk);
+    desk.settle();
+    let lock = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.extension().is_some_and(|kind| kind == "lock")
+                && path.file_stem().is_some_and(|stem| stem != "key")
+        })
+        .expect("the profile's lock");
+    shorten_patience(&desk);
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    assert!(text.contains("login_timeout"));
+    let held = std::fs::File::open(&lock).unwrap();
+    held.lock().unwrap();
+    std::fs::write(lock.with_extension("holder"), r#"{"pid":4711,"since":1800000000,"address":null}"#)
+        .unwrap();
+    std::fs::remove_file(folder.join("key")).unwrap();
+    let waited = Instant::now();
+    let outcome = desk.run(["credentials"]).expect_code(11);
+    assert!(
+        outcome.stderr.contains("process 4711") && outcome.stderr.contains("[busy/sign_in]"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(waited.elapsed() >= Duration::from_secs(9));
+    assert_eq!(desk.tabs(), 1);
+}

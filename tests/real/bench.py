@@ -15,6 +15,8 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from terminal import Terminal
+
 HERE = Path(__file__).parent
 PATIENCE = 60  # seconds: a sign-in through a real browser on a busy machine
 ROLE = "arn:aws:iam::123456789012:role/BedrockUser"
@@ -31,6 +33,10 @@ def wait_until(condition, seconds=PATIENCE):
 
 def json_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def by_age(folder):
+    return sorted(folder.iterdir(), key=lambda path: path.stat().st_ctime)
 
 
 def mode(path):
@@ -118,13 +124,18 @@ class Bench:
             command += ["--trust", f"{provider.address}=bedrock-sso"]
         return Server(self.servers, "sts", command)
 
-    def control(self, **settings):
-        """Changes the weather at STS; see sts.py."""
-        request = urllib.request.Request(f"{self.sts.address}/control", data=json.dumps(settings).encode())
-        urllib.request.urlopen(request, context=ssl.create_default_context(cafile=self.ca), timeout=10).close()
+    def control(self, server=None, **settings):
+        """Changes the weather at STS (see sts.py), or at a provider (see provider.mjs)."""
+        address = (server or self.sts).address
+        request = urllib.request.Request(f"{address}/control", data=json.dumps(settings).encode())
+        context = ssl.create_default_context(cafile=self.ca) if address.startswith("https:") else None
+        urllib.request.urlopen(request, context=context, timeout=10).close()
 
     def fair_weather(self):
-        self.control(weather=[], max_duration=43200, lifetime=None)
+        self.control(weather=[], max_duration=43200, lifetime=None, hold=False)
+        for provider in (self.provider, self.quick_provider):
+            if provider.process.poll() is None:
+                self.control(provider, weather=[])
 
     def requests_seen(self):
         """How many requests the program has sent in all: STS's own look-ups at the provider are not its doing."""
@@ -140,9 +151,11 @@ class Bench:
 
     def keep_pages(self, folder):
         """The final pages as pictures, for people to look at."""
-        for picture in (self.root / "visits").rglob("*.png"):
-            folder.mkdir(exist_ok=True)
-            shutil.copy(picture, folder / f"{picture.parent.parent.name}-{picture.name}")
+        folder.mkdir(exist_ok=True)
+        for home in (self.root / "visits").iterdir():
+            for number, visit in enumerate(by_age(home), 1):
+                for picture in visit.glob("*.png"):
+                    shutil.copy(picture, folder / f"{home.name}-{number}-{picture.name}")
 
     def remove(self):
         shutil.rmtree(self.root, ignore_errors=True)
@@ -207,6 +220,10 @@ class Home:
     def ours(self, *words, **extra):
         return self.start([self.bench.binary, *words, "--profile", "real"], **extra).outcome()
 
+    def at_a_terminal(self, *words):
+        capture = self.bench.root / "captures" / f"{next(self.bench.numbers)}.terminal"
+        return Terminal([self.bench.binary, *words, "--profile", "real"], self.environment(), self.path, capture)
+
     # Runs of those who call it
 
     def caller(self, name):
@@ -226,8 +243,8 @@ class Home:
 
     def visits(self):
         """What the browser saw, oldest first; a visit still under way has no report yet."""
-        folders = sorted(self.visits_folder.iterdir(), key=lambda folder: folder.stat().st_ctime)
-        return [json.loads((it / "visit.json").read_text()) if (it / "visit.json").exists() else None for it in folders]
+        reports = [folder / "visit.json" for folder in by_age(self.visits_folder)]
+        return [json.loads(report.read_text()) if report.exists() else None for report in reports]
 
     def finished_visits(self):
         return [visit for visit in self.visits() if visit]

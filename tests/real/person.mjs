@@ -18,7 +18,14 @@ const { values: { out, gate, refuse }, positionals: [address] } = parseArgs({
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 const BOX = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
 
-const local = (url) => new URL(url).hostname === '127.0.0.1';
+/** The program's own origins: of the address it gave us, and of the callback it asked the provider for. */
+const ours = new Set([new URL(address).origin]);
+const local = (url) => ours.has(new URL(url).origin);
+
+function learnCallback(request) {
+  const callback = new URL(request.url()).searchParams.get('redirect_uri');
+  if (callback) ours.add(new URL(callback).origin);
+}
 
 async function until(condition) {
   while (!condition()) await new Promise((wake) => setTimeout(wake, 50));
@@ -58,6 +65,7 @@ async function visit() {
     await context.route((url) => !['localhost', '127.0.0.1'].includes(url.hostname), (route) => route.abort());
     const page = await context.newPage();
     const documents = [];
+    page.on('request', learnCallback);
     page.on('response', (response) => {
       if (response.request().resourceType() === 'document' && local(response.url())) documents.push(response);
     });
@@ -65,9 +73,10 @@ async function visit() {
     await page.goto(address);
     await answerProvider(page);
     const html = await page.content();
-    await page.screenshot({ path: join(folder, 'page.png') });
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await page.screenshot({ path: join(folder, 'page-dark.png') });
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: join(folder, `${colorScheme}.png`), animations: 'disabled' });
+    }
     writeFileSync(join(folder, 'page.html'), html);
     keep({
       text: await page.locator('body').innerText(),
@@ -84,4 +93,7 @@ async function visit() {
   }
 }
 
+// Browsers chatter; none of it may reach the program's own streams.
+console.log('chatter');
+console.error('chatter');
 await visit();

@@ -4,8 +4,7 @@ It knows no more of the program under test than AWS would; a control path makes 
 
     sts.py --cert FILE --key FILE --ca FILE --events FILE --ledger FILE --trust ISSUER=CLIENT_ID [--trust …]
 
-prints `ready ENDPOINT` once it listens. `POST /control` takes {"weather": ["Throttling", …], "max_duration": 3600,
-"lifetime": 120}: errors for the next exchanges, the role's limit, and a life of issued credentials shorter than asked.
+prints `ready ENDPOINT` once it listens. `POST /control` sets what an Account has below: {"weather": ["Throttling", …]}.
 """
 
 import argparse
@@ -18,6 +17,7 @@ import re
 import secrets
 import ssl
 import threading
+import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -56,14 +56,21 @@ class Account:
     roots: ssl.SSLContext
     events: str
     ledger: str
-    weather: list = field(default_factory=list)
-    max_duration: int = 43200
-    lifetime: int | None = None
-    sessions: dict = field(default_factory=dict)
+    weather: list = field(default_factory=list)  # errors for the next exchanges
+    hold: bool = False  # exchanges wait while this is so
+    max_duration: int = 43200  # what the role allows
+    lifetime: int | None = None  # a life of issued credentials shorter than asked
+    sessions: dict = field(default_factory=dict)  # by access key; {} makes AWS forget them all
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, **event):
         append(self.events, {"at": datetime.datetime.now(UTC).isoformat(), **event})
+
+    def wait_while_held(self):
+        if self.hold:
+            self.note(what="held")
+        while self.hold:
+            time.sleep(0.02)
 
     def next_weather(self):
         with self.lock:
@@ -79,6 +86,7 @@ def append(path, record):
 
 
 def assume_role_with_web_identity(account, form, _request):
+    account.wait_while_held()
     if code := account.next_weather():
         raise WEATHER[code]
     check_shape(form)

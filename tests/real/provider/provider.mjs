@@ -3,6 +3,7 @@
 //
 // PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
 // EVENTS, LEDGER: files that get one JSON object a line.   It prints `ready ISSUER` once it listens.
+// POST /control: {"weather": [[503, "text/plain", "busy"], …]} answers the next token requests so; {"forget": true} ends all sessions.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -40,7 +41,7 @@ const configuration = {
     client_id: CLIENT,
     application_type: 'native',
     token_endpoint_auth_method: 'none',
-    redirect_uris: ['http://127.0.0.1/callback'], // RFC 8252 §7.3: any port matches
+    redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'], // RFC 8252 §7.3: any port matches
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     id_token_signed_response_alg: ALG,
@@ -94,14 +95,36 @@ function noteRequest(ctx) {
   });
 }
 
+const grants = new Set();
+let weather = [];
+
+async function control(provider, ctx) {
+  const asked = JSON.parse(Buffer.concat(await ctx.req.toArray()));
+  weather = asked.weather ?? [];
+  if (asked.forget) for (const id of grants) await (await provider.Grant.find(id))?.destroy();
+  ctx.body = {};
+}
+
+function badWeather(ctx) {
+  const [status, type, body] = weather.shift();
+  Object.assign(ctx, { status, type, body });
+}
+
+async function answer(provider, ctx, next) {
+  if (ctx.path === '/control') await control(provider, ctx);
+  else if (ctx.path === '/token' && weather.length) badWeather(ctx);
+  else if (ctx.path.startsWith('/interaction/') && LOGIN === 'auto') ctx.redirect(await signInAlice(provider, ctx));
+  else await next();
+}
+
 function provide(issuer) {
   const provider = new Provider(issuer, configuration);
+  provider.on('grant.success', (ctx) => grants.add(ctx.oidc.entities.Grant.jti));
   provider.on('grant.error', (_ctx, error) => record({ what: 'grant.error', error: error.error, detail: error.error_detail }));
   provider.on('grant.revoked', () => record({ what: 'grant.revoked' }));
   provider.on('server_error', (_ctx, error) => console.error(error));
   provider.use(async (ctx, next) => {
-    if (LOGIN === 'auto' && ctx.path.startsWith('/interaction/')) ctx.redirect(await signInAlice(provider, ctx));
-    else await next();
+    await answer(provider, ctx, next);
     noteSecrets(ctx);
     noteRequest(ctx);
   });

@@ -1,7 +1,7 @@
-"""A sign-in the person refuses, and who may ask again."""
+"""A sign-in the person refuses, ends or never answers, and who may ask again."""
 
 from bench import wait_until
-from scenarios.world import expect, scenario, secrets
+from scenarios.world import expect, running, scenario, secrets
 
 
 @scenario
@@ -45,3 +45,38 @@ def a_person_opens_the_door_again(world):
     outcome = world.refused.credentials()
     expect(outcome.code == 0, outcome)
     expect(len(world.refused.visits()) == 2, f"{len(world.refused.visits())} browsers were opened in all")
+
+
+@scenario
+def an_unanswered_sign_in_is_not_asked_again_by_itself(world):
+    gate = world.bench.root / "back from lunch"
+    home = world.bench.home("lunch", person=["--gate", str(gate)], login_timeout="10s")
+    first = home.credentials()
+    expect(first.code == 4 and first.stdout == "" and "hint:" in first.stderr, first)
+    again = home.credentials()
+    expect(again.code == 4 and again.seconds < 3, again)
+    expect(len(home.visits()) == 1, f"{len(home.visits())} browsers were opened")
+    gate.touch()
+
+
+@scenario
+def where_only_login_may_ask_callers_open_nothing(world):
+    explicit, plain = world.bench.home("explicit", login="explicit"), world.bench.home("plain")
+    for home, outcome in ((explicit, explicit.credentials()), (plain, plain.credentials("--no-login"))):
+        expect(outcome.code == 4 and outcome.stdout == "" and "login" in outcome.stderr, outcome)
+        expect(not home.visits(), "a browser was opened")
+
+
+@scenario
+def login_shows_the_address_at_once_and_ctrl_c_ends_it(world):
+    gate = world.bench.root / "never mind"
+    home = world.bench.home("terminal", person=["--gate", str(gate)])
+    terminal = home.at_a_terminal("login")
+    expect(terminal.shows("http://127.0.0.1:", seconds=10), f"no address to open: {terminal.text!r}")
+    # A second by the contract; a busy machine is forgiven another.
+    expect(terminal.age < 2, f"the address came after {terminal.age:.1f} s")
+    expect(wait_until(home.visits), "no browser was opened")
+    terminal.press(b"\x03")
+    expect(terminal.ends(10) == 130, f"exit {terminal.process.returncode}: {terminal.text!r}")
+    expect(wait_until(lambda: not running(world), 10), f"still running: {running(world)}")
+    gate.touch()

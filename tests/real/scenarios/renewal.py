@@ -1,5 +1,9 @@
 """Renewal without the person: rotation, ten at once, bad weather, and a provider that is gone."""
 
+import os
+import signal
+import time
+
 from bench import wait_until
 from scenarios.world import EXCHANGE, document, expect, running, scenario
 
@@ -14,8 +18,7 @@ def rs256_on_plain_loopback_signs_in(world):
 @scenario
 def a_profile_that_names_us_does_not_recurse(world):
     expect(world.renewing.outcome.code == 0, world.renewing.outcome)
-    codes = world.bench.quick_provider.events("token", grant="authorization_code")
-    expect(len(codes) == 1, f"{len(codes)} codes were exchanged")
+    expect(world.renewing.codes == 1, f"{world.renewing.codes} codes were exchanged")
     # The counting wrapper stands where SDKs would find us: whoever runs it has come in by AWS_PROFILE.
     home, marks = world.renewing, world.bench.root / "recursions"
     home.write("wrapper", f'#!/bin/sh\necho again >>"{marks}"\nexec "{world.bench.binary}" "$@"\n')
@@ -120,13 +123,61 @@ def the_duration_steps_down_to_what_the_role_allows_and_is_remembered(world):
 
 
 @scenario
+def a_provider_in_trouble_costs_no_token_and_opens_no_browser(world):
+    home, provider = expiring(world), world.bench.quick_provider
+    portal = [200, "text/html", "<html><title>Welcome to Hotel Wi-Fi</title></html>"]
+    for answer in ([503, "text/plain", "busy"], [429, "application/json", "{}"], portal):
+        world.bench.control(provider, weather=[answer] * 20)
+        expect((outcome := home.credentials()).code == 0, f"{answer[0]}: {outcome}")
+        world.bench.control(provider)
+        refreshes = len(refreshed(provider))
+        expect((outcome := home.credentials()).code == 0, f"after {answer[0]}: {outcome}")
+        expect(len(refreshed(provider)) == refreshes + 1, f"after {answer[0]} the refresh token was not used again")
+    expect(len(home.visits()) == 1 and not misused(provider), f"browsers: {len(home.visits())}, misuse: {misused(provider)}")
+
+
+@scenario
+def a_process_killed_while_aws_thinks_leaves_no_token_lost(world):
+    home, provider = expiring(world), world.bench.quick_provider
+    world.bench.control(hold=True)
+    held, refreshes = len(world.bench.sts.events("held")), len(refreshed(provider))
+    home.start_credentials()
+    expect(wait_until(lambda: len(world.bench.sts.events("held")) > held), "AWS was not asked")
+    expect(len(refreshed(provider)) == refreshes + 1, "the refresh token was not used")
+    for pid in running(world):
+        os.kill(pid, signal.SIGKILL)
+    world.bench.control(hold=False, lifetime=120)
+    expect((outcome := home.credentials()).code == 0, outcome)
+    expect(len(refreshed(provider)) == refreshes + 2, "the rotated token was not used")
+    expect(len(home.visits()) == 1 and not misused(provider), f"browsers: {len(home.visits())}, misuse: {misused(provider)}")
+
+
+@scenario
+def a_session_the_provider_ended_is_asked_for_once(world):
+    home, provider = world.renewing, world.bench.quick_provider
+    expect(home.outcome.code == 0, home.outcome)
+    world.bench.control(lifetime=2, sessions={})
+    expect((outcome := home.ours("login")).code == 0, outcome)
+    world.bench.control(provider, forget=True)
+    world.bench.control(lifetime=120)
+    time.sleep(3)  # the credentials' two seconds: no event tells that time has passed
+    visits = len(home.visits())
+    outcomes = [run.outcome() for run in [home.start_credentials() for _ in range(10)]]
+    for outcome in outcomes:
+        expect(outcome.code == 0, outcome)
+    expect(len(home.visits()) == visits + 1, f"{len(home.visits()) - visits} browsers were opened")
+    reuse = [event for event in misused(provider) if event.get("detail") == "refresh token already used"]
+    expect(not reuse, f"the provider saw {reuse}")
+
+
+@scenario
 def a_provider_out_of_reach_costs_nothing_while_credentials_last(world):
     home = expiring(world)
-    held = document(home.credentials())
+    held, visits = document(home.credentials()), len(home.visits())
     world.bench.quick_provider.stop()
     outcome = home.credentials()
     expect(outcome.code == 0 and document(outcome) == held, outcome)
-    expect(len(home.visits()) == 1, "a browser was opened")
+    expect(len(home.visits()) == visits, "a browser was opened")
 
 
 @scenario

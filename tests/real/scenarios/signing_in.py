@@ -130,3 +130,21 @@ def what_is_kept_is_private(world):
     expect(kept, "nothing is kept")
     for name, mode, folder in kept:
         expect(mode == 0o600 and folder == 0o700, f"{name} has mode {mode:o} in a folder of mode {folder:o}")
+
+
+@scenario
+def fifty_cold_callers_cost_one_browser_and_get_one_document(world):
+    home, exchanges = world.bench.home("fifty", world.bench.quick_provider), len(world.bench.sts.events(EXCHANGE))
+    outcomes = [run.outcome() for run in [home.start_credentials() for _ in range(50)]]
+    for outcome in outcomes:
+        expect(outcome.code == 0, outcome)
+    expect(len({outcome.stdout for outcome in outcomes}) == 1, "they got different documents")
+    expect(only_visit(home) and len(world.bench.sts.events(EXCHANGE)) == exchanges + 1, "more than one exchange with AWS")
+
+
+@scenario
+def a_callback_by_the_name_localhost_is_heard(world):
+    home = world.bench.home("localhost", world.bench.quick_provider, redirect_host="localhost")
+    outcome = home.credentials()
+    expect(outcome.code == 0, outcome)
+    expect("BedrockUser" in only_visit(home).get("text", ""), f"the page says {only_visit(home)}")

@@ -6,6 +6,7 @@ import os
 from datetime import datetime, timezone
 
 import processes
+from bench import wait_until
 from scan import Secrets
 
 CALLERS = ["aws_cli_v1", "aws_cli_v2", "boto3", "javascript_sdk"]
@@ -50,8 +51,11 @@ class World:
     @told_once
     def alice(self):
         """Signed in by five callers at once; `five` holds their outcomes."""
-        home = self.bench.home("alice")
+        gate = self.bench.root / "all five are there"
+        home = self.bench.home("alice", person=["--gate", str(gate)])
         runs = [home.caller(name) for name in [*CALLERS, "aws_cli_v1"]]
+        wait_until(lambda: len(running(self)) >= len(runs), 30)
+        gate.touch()
         home.five = [run.outcome() for run in runs]
         return home
 
@@ -66,15 +70,18 @@ class World:
     def renewing(self):
         """Signed in at the quick provider, with AWS_PROFILE naming a profile that runs this very program."""
         home = self.bench.home("renewing", self.bench.quick_provider)
+        codes = len(self.bench.quick_provider.events("token", grant="authorization_code"))
         self.bench.control(lifetime=120)
         home.outcome = home.credentials(AWS_PROFILE="real")
+        home.codes = len(self.bench.quick_provider.events("token", grant="authorization_code")) - codes
         return home
 
 
 def only_visit(home):
     visits = home.visits()
-    expect(len(visits) == 1 and visits[0], f"{len(visits)} browsers were opened, {len(home.finished_visits())} came to an end")
-    return visits[0]
+    expect(len(visits) == 1, f"{len(visits)} browsers were opened")
+    expect(wait_until(home.finished_visits), "the browser never came to an end")
+    return home.finished_visits()[0]
 
 
 def secrets(world):
@@ -82,10 +89,10 @@ def secrets(world):
 
 
 def running(world):
-    """The command lines of the program's processes, detached ones too."""
-    commands = [os.fsdecode(command).split("\0") for command in processes.descendants().values()]
+    """The program's processes, detached ones too, as {pid: command line}."""
+    commands = {pid: os.fsdecode(command).split("\0") for pid, command in processes.descendants().items()}
     name = world.bench.binary.name
-    return [" ".join(words) for words in commands if name in (os.path.basename(word) for word in words)]
+    return {pid: " ".join(words) for pid, words in commands.items() if name in map(os.path.basename, words)}
 
 
 def document(outcome):

@@ -506,6 +506,20 @@ fn a_desk_runs_the_program_in_a_home_of_its_own() {
 
 #[cfg(unix)]
 #[test]
+fn a_desk_hears_sees_and_counts_a_whole_sign_in() {
+    let world = World::over_tls();
+    let desk = desk(&world);
+    let callers: Vec<_> = (0..5).map(|_| desk.start(["credentials"])).collect();
+    let outcomes: Vec<_> = callers.into_iter().map(|caller| caller.finish().expect_code(0)).collect();
+    assert!(outcomes.iter().all(|outcome| outcome.document() == outcomes[0].document()));
+    desk.settle();
+    assert_eq!((desk.tabs(), world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1, 1));
+    assert!(desk.page().unwrap().contains("BedrockUser"));
+    assert!(desk.log().len() > 10, "the log is heard too");
+}
+
+#[cfg(unix)]
+#[test]
 #[should_panic(expected = "access token in stderr of")]
 fn a_secret_on_stderr_fails_the_test() {
     let world = World::new();

@@ -109,7 +109,7 @@ fn asked(world: &World) -> String {
     let count = |endpoint| world.count(endpoint);
     format!(
         "{} sign-in, {} code redeemed, {} role assumed",
-        count(Endpoint::Login),
+        count(Endpoint::Authorize),
         count(Endpoint::Code),
         count(Endpoint::Assume)
     )

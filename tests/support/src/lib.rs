@@ -17,6 +17,7 @@ mod processes;
 mod provider;
 mod sigv4;
 mod sts;
+mod tokens;
 mod wire;
 mod world;
 

@@ -1,6 +1,6 @@
-//! The OpenID provider: discovery, keys, the authorization code flow with PKCE, refresh with rotation, revocation.
+//! The OpenID provider: discovery, keys, the authorization endpoint, and what it remembers of both.
 //!
-//! It refuses what a careful provider refuses; it leniently bends only where a knob asks for it.
+//! It refuses what a careful provider refuses, and bends only where a knob asks for it. Tokens are for `tokens`.
 
 use std::{
     collections::HashMap,
@@ -12,13 +12,12 @@ use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    claims,
     client::Browser,
     fault::Fault,
     keys::{self, Algorithm},
     knobs::{Knob, merge},
     ledger::Endpoint,
-    page,
+    page, tokens,
     wire::{Ending, Fields, Reply, Request, Serve, field},
     world::{CLIENT_ID, Common},
 };
@@ -27,42 +26,42 @@ const CODE_LIFETIME: i64 = 60;
 const SCOPES: [&str; 7] = ["openid", "email", "profile", "groups", "phone", "address", "offline_access"];
 
 #[derive(Default)]
-pub(crate) struct Provider(Mutex<State>);
+pub(crate) struct Provider(pub(crate) Mutex<State>);
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     /// Authorization requests whose person has not answered yet, by ticket.
-    waiting: HashMap<String, Wish>,
-    codes: HashMap<String, Code>,
-    refresh_tokens: HashMap<String, RefreshToken>,
-    grants: Vec<Grant>,
+    pub waiting: HashMap<String, Wish>,
+    pub codes: HashMap<String, Code>,
+    pub refresh_tokens: HashMap<String, RefreshToken>,
+    pub grants: Vec<Grant>,
 }
 
 /// An authorization request that was found good.
 #[derive(Clone)]
-struct Wish {
-    redirect_uri: String,
+pub(crate) struct Wish {
+    pub redirect_uri: String,
     state: String,
-    nonce: Option<String>,
-    challenge: String,
-    scope: String,
+    pub nonce: Option<String>,
+    pub challenge: String,
+    pub scope: String,
     session: String,
 }
 
-struct Code {
-    wish: Wish,
-    grant: Option<usize>,
-    expires: i64,
+pub(crate) struct Code {
+    pub wish: Wish,
+    pub grant: Option<usize>,
+    pub expires: i64,
 }
 
-struct RefreshToken {
-    grant: usize,
-    spent: bool,
+pub(crate) struct RefreshToken {
+    pub grant: usize,
+    pub spent: bool,
 }
 
-struct Grant {
-    revoked: bool,
-    offline: bool,
+pub(crate) struct Grant {
+    pub revoked: bool,
+    pub offline: bool,
 }
 
 pub(crate) fn serve(world: Arc<Common>) -> Serve {
@@ -121,9 +120,7 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
         }
         Endpoint::Authorize => authorize(world, &request.query()),
         Endpoint::Login => login(world, request),
-        Endpoint::Code => token_answer(client_form(request).and_then(|form| redeem(world, &form))),
-        Endpoint::Refresh => token_answer(client_form(request).and_then(|form| refresh(world, &form))),
-        Endpoint::Revoke => token_answer(client_form(request).map(|form| revoke(world, &form))),
+        Endpoint::Code | Endpoint::Refresh | Endpoint::Revoke => tokens::answer(world, endpoint, request),
         _ => Reply::new(404, "text/plain", "not found"),
     }
 }
@@ -286,109 +283,6 @@ fn back(world: &Common, redirect_uri: &str, fields: &Fields) -> Reply {
     Reply::redirect(303, &format!("{redirect_uri}?{}", encoded.finish()))
 }
 
-// The token endpoint (RFC 6749 §4.1.3, §6, RFC 9700 §4.14)
-
-type Refused = (&'static str, &'static str);
-
-fn token_answer(result: Result<Value, Refused>) -> Reply {
-    match result {
-        Ok(value) => Reply::json(200, &value),
-        Err((error, why)) => Reply::json(400, &json!({ "error": error, "error_description": why })),
-    }
-}
-
-/// The form of a public client: named, and with no secret.
-fn client_form(request: &Request) -> Result<Fields, Refused> {
-    let form = request.form().ok_or(("invalid_request", "the body is not a form"))?;
-    let is_public = request.header("authorization").is_none() && field(&form, "client_secret").is_none();
-    match field(&form, "client_id") {
-        Some(CLIENT_ID) if is_public => Ok(form),
-        _ => Err(("invalid_client", "unknown client, or a secret from a public one")),
-    }
-}
-
-fn redeem(world: &Common, form: &Fields) -> Result<Value, Refused> {
-    if field(form, "grant_type") != Some("authorization_code") {
-        return Err(("unsupported_grant_type", "authorization_code or refresh_token"));
-    }
-    let verifier = field(form, "code_verifier").ok_or(("invalid_request", "code_verifier is missing"))?;
-    world.ledger.keep("PKCE verifier", verifier.to_owned());
-    let (grant, wish) = {
-        let mut state = world.provider.0.lock().unwrap();
-        let State { codes, grants, .. } = &mut *state;
-        let code = codes.get_mut(field(form, "code").unwrap_or_default());
-        let code = code.ok_or(("invalid_grant", "no such code"))?;
-        if let Some(grant) = code.grant {
-            // RFC 6749 §4.1.2: a code that comes twice has been stolen once.
-            grants[grant].revoked = true;
-            return Err(("invalid_grant", "the code was used before"));
-        }
-        if code.expires < world.now() {
-            return Err(("invalid_grant", "the code has expired"));
-        }
-        if field(form, "redirect_uri") != Some(&code.wish.redirect_uri) {
-            return Err(("invalid_grant", "redirect_uri differs from the authorization request's"));
-        }
-        if keys::sha256(verifier) != code.wish.challenge || !(43..=128).contains(&verifier.len()) {
-            return Err(("invalid_grant", "code_verifier does not match the challenge"));
-        }
-        grants.push(Grant {
-            revoked: false,
-            offline: code.wish.scope.split(' ').any(|s| s == "offline_access"),
-        });
-        code.grant = Some(grants.len() - 1);
-        (grants.len() - 1, code.wish.clone())
-    };
-    let mut tokens = tokens(world, wish.nonce.as_deref(), true);
-    if world.provider.is_offline(grant) && !world.knobs.flag(Knob::WithoutRefreshToken) {
-        tokens["refresh_token"] = json!(world.provider.new_refresh_token(world, grant));
-    }
-    Ok(tokens)
-}
-
-fn refresh(world: &Common, form: &Fields) -> Result<Value, Refused> {
-    let stays = world.knobs.flag(Knob::WithoutRotation);
-    let grant = {
-        let mut state = world.provider.0.lock().unwrap();
-        let State { refresh_tokens, grants, .. } = &mut *state;
-        let token = refresh_tokens.get_mut(field(form, "refresh_token").unwrap_or_default());
-        let token = token.ok_or(("invalid_grant", "no such refresh token"))?;
-        if token.spent {
-            grants[token.grant].revoked = true;
-            return Err(("invalid_grant", "the refresh token was used before; its grant is revoked"));
-        }
-        if grants[token.grant].revoked {
-            return Err(("invalid_grant", "the grant is revoked"));
-        }
-        token.spent = !stays;
-        token.grant
-    };
-    let mut tokens = tokens(world, None, !world.knobs.flag(Knob::RefreshWithoutIdToken));
-    if !stays && !world.knobs.flag(Knob::WithoutRefreshToken) {
-        tokens["refresh_token"] = json!(world.provider.new_refresh_token(world, grant));
-    }
-    Ok(tokens)
-}
-
-fn tokens(world: &Common, nonce: Option<&str>, with_id_token: bool) -> Value {
-    let access = world.ledger.keep("access token", keys::unguessable(32));
-    let mut tokens = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 3600 });
-    if with_id_token {
-        tokens["id_token"] = json!(claims::id_token(world, nonce, &access));
-    }
-    tokens
-}
-
-/// RFC 7009: an unknown token is as revoked as can be.
-fn revoke(world: &Common, form: &Fields) -> Value {
-    let mut state = world.provider.0.lock().unwrap();
-    let known = state.refresh_tokens.get(field(form, "token").unwrap_or_default()).map(|token| token.grant);
-    if let Some(grant) = known {
-        state.grants[grant].revoked = true;
-    }
-    json!({})
-}
-
 impl Provider {
     /// Ends every grant, as an administrator would.
     pub(crate) fn revoke_all(&self) {
@@ -400,11 +294,11 @@ impl Provider {
         self.0.lock().unwrap().grants.iter().filter(|grant| !grant.revoked && grant.offline).count()
     }
 
-    fn is_offline(&self, grant: usize) -> bool {
+    pub(crate) fn is_offline(&self, grant: usize) -> bool {
         self.0.lock().unwrap().grants[grant].offline
     }
 
-    fn new_refresh_token(&self, world: &Common, grant: usize) -> String {
+    pub(crate) fn new_refresh_token(&self, world: &Common, grant: usize) -> String {
         let token = world.ledger.keep("refresh token", keys::unguessable(32));
         self.0.lock().unwrap().refresh_tokens.insert(token.clone(), RefreshToken { grant, spent: false });
         token

@@ -1,0 +1,120 @@
+//! The provider's token and revocation endpoints: codes redeemed, grants refreshed and ended.
+//!
+//! RFC 6749 §4.1.3 and §6, RFC 7636, RFC 7009, with the rotation of RFC 9700 §4.14. What a token says is for `claims`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    claims, keys,
+    knobs::Knob,
+    ledger::Endpoint,
+    provider::{Grant, State},
+    wire::{Fields, Reply, Request, field},
+    world::{CLIENT_ID, Common},
+};
+
+type Refused = (&'static str, &'static str);
+
+pub(crate) fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
+    let result = client_form(request).and_then(|form| match endpoint {
+        Endpoint::Refresh => refresh(world, &form),
+        Endpoint::Revoke => Ok(revoke(world, &form)),
+        _ => redeem(world, &form),
+    });
+    match result {
+        Ok(value) => Reply::json(200, &value),
+        Err((error, why)) => Reply::json(400, &json!({ "error": error, "error_description": why })),
+    }
+}
+
+/// The form of a public client: named, and with no secret.
+fn client_form(request: &Request) -> Result<Fields, Refused> {
+    let form = request.form().ok_or(("invalid_request", "the body is not a form"))?;
+    let is_public = request.header("authorization").is_none() && field(&form, "client_secret").is_none();
+    match field(&form, "client_id") {
+        Some(CLIENT_ID) if is_public => Ok(form),
+        _ => Err(("invalid_client", "unknown client, or a secret from a public one")),
+    }
+}
+
+fn redeem(world: &Common, form: &Fields) -> Result<Value, Refused> {
+    if field(form, "grant_type") != Some("authorization_code") {
+        return Err(("unsupported_grant_type", "authorization_code or refresh_token"));
+    }
+    let verifier = field(form, "code_verifier").ok_or(("invalid_request", "code_verifier is missing"))?;
+    world.ledger.keep("PKCE verifier", verifier.to_owned());
+    let (grant, wish) = {
+        let mut state = world.provider.0.lock().unwrap();
+        let State { codes, grants, .. } = &mut *state;
+        let code = codes.get_mut(field(form, "code").unwrap_or_default());
+        let code = code.ok_or(("invalid_grant", "no such code"))?;
+        if let Some(grant) = code.grant {
+            // RFC 6749 §4.1.2: a code that comes twice has been stolen once.
+            grants[grant].revoked = true;
+            return Err(("invalid_grant", "the code was used before"));
+        }
+        if code.expires < world.now() {
+            return Err(("invalid_grant", "the code has expired"));
+        }
+        if field(form, "redirect_uri") != Some(&code.wish.redirect_uri) {
+            return Err(("invalid_grant", "redirect_uri differs from the authorization request's"));
+        }
+        if keys::sha256(verifier) != code.wish.challenge || !(43..=128).contains(&verifier.len()) {
+            return Err(("invalid_grant", "code_verifier does not match the challenge"));
+        }
+        grants.push(Grant {
+            revoked: false,
+            offline: code.wish.scope.split(' ').any(|s| s == "offline_access"),
+        });
+        code.grant = Some(grants.len() - 1);
+        (grants.len() - 1, code.wish.clone())
+    };
+    let mut tokens = tokens(world, wish.nonce.as_deref(), true);
+    if world.provider.is_offline(grant) && !world.knobs.flag(Knob::WithoutRefreshToken) {
+        tokens["refresh_token"] = json!(world.provider.new_refresh_token(world, grant));
+    }
+    Ok(tokens)
+}
+
+fn refresh(world: &Common, form: &Fields) -> Result<Value, Refused> {
+    let stays = world.knobs.flag(Knob::WithoutRotation);
+    let grant = {
+        let mut state = world.provider.0.lock().unwrap();
+        let State { refresh_tokens, grants, .. } = &mut *state;
+        let token = refresh_tokens.get_mut(field(form, "refresh_token").unwrap_or_default());
+        let token = token.ok_or(("invalid_grant", "no such refresh token"))?;
+        if token.spent {
+            grants[token.grant].revoked = true;
+            return Err(("invalid_grant", "the refresh token was used before; its grant is revoked"));
+        }
+        if grants[token.grant].revoked {
+            return Err(("invalid_grant", "the grant is revoked"));
+        }
+        token.spent = !stays;
+        token.grant
+    };
+    let mut tokens = tokens(world, None, !world.knobs.flag(Knob::RefreshWithoutIdToken));
+    if !stays && !world.knobs.flag(Knob::WithoutRefreshToken) {
+        tokens["refresh_token"] = json!(world.provider.new_refresh_token(world, grant));
+    }
+    Ok(tokens)
+}
+
+fn tokens(world: &Common, nonce: Option<&str>, with_id_token: bool) -> Value {
+    let access = world.ledger.keep("access token", keys::unguessable(32));
+    let mut tokens = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 3600 });
+    if with_id_token {
+        tokens["id_token"] = json!(claims::id_token(world, nonce, &access));
+    }
+    tokens
+}
+
+/// RFC 7009: an unknown token is as revoked as can be.
+fn revoke(world: &Common, form: &Fields) -> Value {
+    let mut state = world.provider.0.lock().unwrap();
+    let known = state.refresh_tokens.get(field(form, "token").unwrap_or_default()).map(|token| token.grant);
+    if let Some(grant) = known {
+        state.grants[grant].revoked = true;
+    }
+    json!({})
+}

@@ -235,6 +235,22 @@ impl<'a> Layers<'a> {
         self.files.iter().rev().find_map(last).map(|(name, place)| (name.to_owned(), place))
     }
 
+    /// Each `default_profile` that names no profile.
+    pub(super) fn lost_defaults(&self) -> Vec<Problem> {
+        let names = self.names();
+        let lost = |file: &Raw<'a>| {
+            let (name, at) = file.default_profile.filter(|(name, _)| !names.contains(name))?;
+            let value = Some(written(&DeValue::String(name.into())));
+            let nearest = key::nearest(name, names.iter().copied()).map(str::to_owned);
+            let (key, rule) = ("default_profile".to_owned(), "no profile has this name".into());
+            Some(Problem {
+                place: file.source.place(at),
+                fault: Fault::Illegal { key, value, rule, nearest },
+            })
+        };
+        self.files.iter().filter_map(lost).collect()
+    }
+
     fn no_profile(&self) -> Error {
         Error::NoProfile { files: self.files.iter().map(|file| file.source.shown.clone()).collect() }
     }

@@ -78,34 +78,48 @@ pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
     Ok(Shown::new(&profile, &settings, &layers))
 }
 
-/// Judges every profile of every file together; says what each file holds.
+/// Judges every profile of all layers together; says what each file holds.
 pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
-    judge(&Texts::read(inputs)?, inputs)
+    let texts = Texts::read(inputs)?;
+    let parsed = texts.parse()?;
+    let layers = parsed.survey()?;
+    let mut problems = layers.lost_defaults();
+    problems.extend(judge(&layers, inputs));
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    if layers.files.is_empty() {
+        return load(inputs).map(|_| vec!["ok: environment: 1 profile".to_owned()]);
+    }
+    Ok(layers.files.iter().map(count).collect())
 }
 
-/// Judges one file by itself, wherever it is, an administrator's or a user's.
+/// Judges one file by itself, an administrator's or a user's: each of its profiles must be complete.
 pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
     let source = Source::read(file, Rank::Administrator, inputs.environment)?.ok_or_else(|| {
         Error::Unreadable { file: source::shown(file, inputs.environment), why: Unreadable::Missing }
     })?;
-    judge(&Texts::of_file(source), inputs)
-}
-
-fn judge(texts: &Texts, inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
+    let texts = Texts::of_file(source);
     let parsed = texts.parse()?;
     let layers = parsed.survey()?;
-    let mut problems: Vec<Problem> = Vec::new();
-    for name in layers.names() {
-        problems.extend(build(&layers, name, inputs).err().unwrap_or_default());
+    let problems = judge(&layers, inputs);
+    if problems.is_empty() {
+        Ok(layers.files.iter().map(count).collect())
+    } else {
+        Err(Error::Invalid(problems))
     }
-    if !problems.is_empty() {
-        return Err(Error::Invalid(problems));
-    }
-    let line = |file: &raw::Raw<'_>| match file.profiles.len() {
+}
+
+fn judge(layers: &Layers<'_>, inputs: &Inputs<'_>) -> Vec<Problem> {
+    let names = layers.names();
+    names.iter().flat_map(|name| build(layers, name, inputs).err().unwrap_or_default()).collect()
+}
+
+fn count(file: &raw::Raw<'_>) -> String {
+    match file.profiles.len() {
         1 => format!("ok: {}: 1 profile", file.source.shown),
         count => format!("ok: {}: {count} profiles", file.source.shown),
-    };
-    Ok(layers.files.iter().map(line).collect())
+    }
 }
 
 /// The files that are read, the administrator's first.

@@ -10,7 +10,7 @@ use super::{
     Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
     error::{Fault, Place, Problem},
     key::{self, KEYS, Key, Ready},
-    layers::{Setting, Settings},
+    layers::{Origin, Setting, Settings},
     read,
     source::expanded,
     value::written,
@@ -111,7 +111,7 @@ impl<'a> Draft<'a> {
 
     fn refuse_what_is_not_yet(&mut self) {
         for (key, setting) in KEYS.iter().zip(self.settings) {
-            let Some(setting) = setting.filter(|setting| !is_ready(key, setting.value)) else { continue };
+            let Some(setting) = setting.filter(|setting| !is_ready(key, setting)) else { continue };
             let fault = Fault::NotYet { key: key.name, value: written(setting.value) };
             self.problems.push(Problem { place: setting.origin.place(), fault });
         }
@@ -148,11 +148,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn is_ready(key: &Key, value: &DeValue<'_>) -> bool {
+fn is_ready(key: &Key, setting: &Setting<'_>) -> bool {
     match key.ready {
+        _ if matches!(setting.origin, Origin::Default) => true,
         Ready::Yes => true,
-        Ready::Default => key.default_value().is_some_and(|default| written(&default) == written(value)),
-        Ready::Words(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+        Ready::Default => key.default_value().is_some_and(|it| written(&it) == written(setting.value)),
+        Ready::Words(words) => setting.value.as_str().is_some_and(|word| words.contains(&word)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::error::{Error, Place, Unreadable};
-use crate::host::Environment;
+use crate::{host::Environment, text};
 
 /// More than a thousand profiles fit; what is larger is some other file.
 pub(super) const LIMIT: u64 = 256 * 1024;
@@ -35,7 +35,7 @@ impl Source {
     /// `None` when there is no such file.
     pub(super) fn read(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
         let shown = || shown(path, environment);
-        match bytes(path).and_then(text) {
+        match bytes(path).and_then(decoded) {
             Ok(text) => Ok(Some(Self { path: path.to_owned(), shown: shown(), text, rank })),
             Err(Unreadable::Missing) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: shown(), why }),
@@ -55,13 +55,14 @@ fn line(text: &[u8], offset: usize) -> usize {
     1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
-/// The path with the home directory as `~`.
+/// The path with the home directory as `~`, safe to print.
 pub(super) fn shown(path: &Path, environment: &Environment) -> String {
     let below_home = home(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
-    match below_home {
+    let shown = match below_home {
         Some(rest) => Path::new("~").join(rest).display().to_string(),
         None => path.display().to_string(),
-    }
+    };
+    if shown.chars().any(char::is_control) { text::line(&shown) } else { shown }
 }
 
 /// A path in which a leading `~/` means the home directory; `None` when nobody knows where that is.
@@ -73,7 +74,7 @@ pub(super) fn expanded(path: &str, environment: &Environment) -> Option<PathBuf>
 }
 
 fn home(environment: &Environment) -> Option<PathBuf> {
-    environment.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
+    environment.path("HOME").or_else(|| environment.path("USERPROFILE"))
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
@@ -94,7 +95,7 @@ fn unreadable(path: &Path, failure: &io::Error) -> Unreadable {
     }
 }
 
-fn text(mut bytes: Vec<u8>) -> Result<String, Unreadable> {
+fn decoded(mut bytes: Vec<u8>) -> Result<String, Unreadable> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Unreadable::Utf16);
     }

@@ -78,3 +78,18 @@ fn a_file_outside_the_home_is_shown_with_its_whole_path() {
     let home = Home::new().variable("HOME", "/elsewhere").variable("USERPROFILE", "/elsewhere").user("x");
     assert!(home.line().starts_with(home.folder().to_str().unwrap()), "{}", home.line());
 }
+
+#[test]
+fn a_path_with_control_characters_is_shown_without_them() {
+    let home = Home::new().variable("BEDROCK_SSO_CONFIG", "/no/\u{1b}[31mred");
+    assert_eq!(home.line(), "/no/\\u{1b}[31mred: no such file");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_an_error() {
+    // Only the process's own environment can hold one; a fixed one is text.
+    use crate::config::{Fault, Place, Problem};
+    let fault = Fault::NotUnicode { key: "issuer".to_owned() };
+    let problem = Problem { place: Place::Variable("BEDROCK_SSO_ISSUER".to_owned()), fault };
+    assert_eq!(problem.to_string(), "BEDROCK_SSO_ISSUER: the value for \"issuer\" is not Unicode text");
+}

@@ -53,6 +53,28 @@ fn check_counts_the_profiles_of_each_file() {
 }
 
 #[test]
+fn check_finds_a_default_profile_that_is_not_there() {
+    let home = Home::new().user(format!("default_profile = \"cloude\"{GOOD}"));
+    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().to_string();
+    assert_eq!(
+        said.replace("~\\", "~/"),
+        "~/user.toml:1: \"default_profile\" holds \"cloude\": no profile has this name; did you mean \"claude\"?"
+    );
+}
+
+#[test]
+fn check_judges_the_environment_when_there_is_no_file() {
+    let home = Home::new().variable("BEDROCK_SSO_ISSUER", "https://a.example");
+    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().to_string();
+    assert_eq!(said, "environment: [profiles.default] lacks \"client_id\" (and 2 more problems)");
+    let home = home
+        .variable("BEDROCK_SSO_CLIENT_ID", "me")
+        .variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A")
+        .variable("BEDROCK_SSO_REGION", "eu-west-1");
+    assert_eq!(home.ask(|inputs| check(inputs, None)).unwrap(), "ok: environment: 1 profile\n");
+}
+
+#[test]
 fn check_judges_profiles_that_nobody_chose() {
     let home = Home::new().user(format!("{GOOD}[profiles.b]\nregion = \"cn-north-1\"\n"));
     let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();

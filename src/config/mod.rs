@@ -1,5 +1,123 @@
 //! The configuration: the file as written, its layers, and the profile that cannot be wrong.
+//!
+//! It reads and judges; it changes no file and asks nobody.
 
+mod error;
+mod fingerprint;
+mod key;
+mod layers;
 mod profile;
+mod provider;
+mod raw;
+mod read;
+mod resolve;
+mod schema;
+mod show;
+mod source;
+mod value;
 
+use std::path::{Path, PathBuf};
+
+pub use error::{Error, Fault, Place, Problem, Unreadable};
+pub use fingerprint::Fingerprint;
 pub use profile::*;
+pub use schema::schema;
+pub use show::{Entry, Shown};
+
+use crate::host::{Environment, Paths};
+use layers::{Layers, Texts};
+use source::{Rank, Source};
+
+/// Where the configuration comes from in this run.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    pub environment: &'a Environment,
+    pub paths: &'a Paths,
+    /// `--config`: takes the place of the user's file and must exist, like `BEDROCK_SSO_CONFIG`.
+    pub file: Option<PathBuf>,
+    /// `--profile`
+    pub profile: Option<String>,
+    pub flags: &'a [Flag],
+}
+
+/// A key that a flag sets, for this run only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// As in the table of keys, e.g. `login_timeout` or `quota.endpoint`.
+    pub key: &'static str,
+    /// Text as it is for keys that hold a string, TOML's syntax for the others.
+    pub value: String,
+    /// As it was typed, e.g. `--region`.
+    pub name: &'static str,
+}
+
+/// A place where configuration may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    pub file: PathBuf,
+    pub is_there: bool,
+}
+
+/// The profile that holds. On the path of every request for credentials: it builds nothing that is not used.
+pub fn load(inputs: &Inputs<'_>) -> Result<Profile, Error> {
+    let texts = Texts::read(inputs)?;
+    let parsed = texts.parse()?;
+    let layers = parsed.survey()?;
+    let name = layers.choose(inputs)?;
+    build(&layers, &name, inputs).map_err(Error::Invalid)
+}
+
+/// The profile that holds, key by key, with the origin of each value.
+pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
+    let texts = Texts::read(inputs)?;
+    let parsed = texts.parse()?;
+    let layers = parsed.survey()?;
+    let name = layers.choose(inputs)?;
+    let profile = build(&layers, &name, inputs).map_err(Error::Invalid)?;
+    let settings = layers.settle(&name).map_err(Error::Invalid)?;
+    Ok(Shown::new(&profile, &settings, &layers))
+}
+
+/// Judges every profile of every file together; says what each file holds.
+pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
+    judge(&Texts::read(inputs)?, inputs)
+}
+
+/// Judges one file by itself, wherever it is, an administrator's or a user's.
+pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
+    let source = Source::read(file, Rank::Administrator, inputs.environment)?.ok_or_else(|| {
+        Error::Unreadable { file: source::shown(file, inputs.environment), why: Unreadable::Missing }
+    })?;
+    judge(&Texts::of_file(source), inputs)
+}
+
+fn judge(texts: &Texts, inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
+    let parsed = texts.parse()?;
+    let layers = parsed.survey()?;
+    let mut problems: Vec<Problem> = Vec::new();
+    for name in layers.names() {
+        problems.extend(build(&layers, name, inputs).err().unwrap_or_default());
+    }
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
+    }
+    let line = |file: &raw::Raw<'_>| match file.profiles.len() {
+        1 => format!("ok: {}: 1 profile", file.source.shown),
+        count => format!("ok: {}: {count} profiles", file.source.shown),
+    };
+    Ok(layers.files.iter().map(line).collect())
+}
+
+/// The files that are read, the administrator's first.
+pub fn locations(inputs: &Inputs<'_>) -> [Location; 2] {
+    [inputs.paths.system_config.clone(), layers::user_file(inputs).0]
+        .map(|file| Location { is_there: file.is_file(), file })
+}
+
+fn build(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Profile, Vec<Problem>> {
+    let settings = layers.settle(name)?;
+    resolve::resolve(name, &settings, || layers.place(name), inputs.environment)
+}
+
+#[cfg(test)]
+mod tests;

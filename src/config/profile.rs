@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use crate::url::SecureUrl;
 
 /// Everything a sign-in needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub name: String,
     /// Compared byte for byte with what the provider says, so kept as written.
@@ -88,6 +88,37 @@ pub struct RoleArn {
     text: String,
     partition: String,
     account: String,
+}
+
+impl RedirectHost {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "127.0.0.1" => Some(Self::Address),
+            "localhost" => Some(Self::Name),
+            _ => None,
+        }
+    }
+}
+
+impl Login {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "explicit" => Some(Self::Explicit),
+            _ => None,
+        }
+    }
+}
+
+impl Storage {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "keyring" => Some(Self::Keyring),
+            "file" => Some(Self::File),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
 }
 
 impl Issuer {

@@ -2,8 +2,44 @@
 //!
 //! Function values and snapshots, so that a test can stand in for the world; no decisions.
 
+mod browser;
 mod environment;
 mod paths;
+mod process;
 
+pub use browser::{Browser, Opened};
 pub use environment::Environment;
 pub use paths::Paths;
+pub use process::{detach, guard_streams, itself};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::time::Moment;
+
+/// The world as one command sees it.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub environment: Environment,
+    pub paths: Paths,
+    pub now: fn() -> Moment,
+    pub random: fn(&mut [u8]),
+}
+
+impl Host {
+    /// The real one; `None` when the system names no home for this user.
+    pub fn of_system() -> Option<Self> {
+        Some(Self { environment: Environment::Process, paths: Paths::of_system()?, now, random })
+    }
+}
+
+/// The system's clock, in whole seconds.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub fn now() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Moment::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Randomness from the operating system.
+pub fn random(bytes: &mut [u8]) {
+    SystemRandom::new().fill(bytes).expect("the operating system gives randomness to every process");
+}

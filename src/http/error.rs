@@ -13,24 +13,50 @@ use crate::text::Foreign;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The host's name could not be resolved.
-    Dns { host: String },
+    Dns {
+        host: String,
+    },
     /// Nothing listens there, or the network has no way to it.
-    Connect { host: String },
+    Connect {
+        host: String,
+    },
     /// `after` is the deadline that passed: the one to connect, or the one for everything.
-    Timeout { host: String, after: Duration },
+    Timeout {
+        host: String,
+        after: Duration,
+    },
     /// The way to the host leads through a proxy, and ended there.
-    Proxy { proxy: String, host: String, what: ProxyFault },
+    Proxy {
+        proxy: String,
+        host: String,
+        what: ProxyFault,
+    },
     /// `issuer` is who signed the refused certificate: behind an intercepting proxy, the proxy's authority.
-    Tls { host: String, what: TlsFault, issuer: Option<Foreign> },
-    TooLarge { host: String, limit: usize },
+    Tls {
+        host: String,
+        what: TlsFault,
+        issuer: Option<Foreign>,
+    },
+    TooLarge {
+        host: String,
+        limit: usize,
+    },
     /// The connection ended, or stopped being HTTP, before the answer was whole.
-    Interrupted { host: String },
+    Interrupted {
+        host: String,
+    },
     /// A bundle of authorities that was asked for cannot be used. `variable` is the one that named it, if any.
-    BadBundle { path: PathBuf, variable: Option<&'static str>, what: BundleFault },
+    BadBundle {
+        path: PathBuf,
+        variable: Option<&'static str>,
+        what: BundleFault,
+    },
     /// The system has no root certificates at all.
     NoRoots,
     /// Plain http to another machine, or no address at all.
-    NotSecure { host: String },
+    NotSecure {
+        host: String,
+    },
     /// A request or a client that our own code made wrongly.
     Internal,
 }
@@ -40,7 +66,7 @@ pub enum ProxyFault {
     Unreachable,
     /// It wants a user name and password (407), or others than it was given.
     Authentication,
-    /// It would not, or could not, open the way to the host.
+    /// It would not, or could not, open the way to the host, or cut it off in the handshake.
     Refused,
 }
 
@@ -85,31 +111,42 @@ impl Journey<'_> {
             return Error::Tls { host: host(), what, issuer };
         }
         match () {
-            () if error.is_timeout() && error.is_connect() => Error::Timeout { host: host(), after: self.connect },
+            () if error.is_timeout() && error.is_connect() => {
+                Error::Timeout { host: host(), after: self.connect }
+            }
             () if error.is_timeout() => Error::Timeout { host: host(), after: self.whole },
-            () if error.is_dns() || says(error, "dns error") => Error::Dns { host: bare(self.host).to_owned() },
-            () if error.is_connect() => Error::Connect { host: host() },
+            () if error.is_dns() || says(error, "dns error") => {
+                Error::Dns { host: bare(self.host).to_owned() }
+            }
+            () if says(error, "tcp ") => Error::Connect { host: host() },
             () => Error::Interrupted { host: host() },
         }
     }
 
-    /// A failure on the near side of the tunnel. With a proxy, nothing but the proxy itself is connected to.
+    /// A failure on this side of the proxy's tunnel, or in its making.
     fn proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
         let proxy = self.proxy?;
-        let what = if says(error, "tunnel error: proxy authorization required") {
+        let says = |phrases: &[&str]| phrases.iter().any(|words| says(error, words));
+        let what = if says(&["tunnel error: proxy authorization required"]) {
             ProxyFault::Authentication
-        } else if says(error, "tunnel error: failed to create underlying connection") {
+        } else if says(&NO_WAY_TO_PROXY) || error.is_timeout() && error.is_connect() {
             ProxyFault::Unreachable
-        } else if says(error, "tunnel error: ") {
-            ProxyFault::Refused
         } else if error.is_connect() && find::<rustls::Error>(error).is_none() {
-            ProxyFault::Unreachable
+            ProxyFault::Refused
         } else {
             return None;
         };
         Some(Error::Proxy { proxy: proxy.to_owned(), host: self.host.to_owned(), what })
     }
 }
+
+/// The client's words when not even the proxy was reached, whether it speaks HTTP or SOCKS.
+const NO_WAY_TO_PROXY: [&str; 4] = [
+    "tunnel error: failed to create underlying connection",
+    "SOCKS error: failed to create underlying connection",
+    "tcp connect error",
+    "dns error",
+];
 
 fn tls_fault(error: &rustls::Error) -> (TlsFault, Option<Foreign>) {
     match error {
@@ -127,7 +164,9 @@ fn tls_fault(error: &rustls::Error) -> (TlsFault, Option<Foreign>) {
 fn certificate_fault(reason: &CertificateError) -> TlsFault {
     match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFault::WrongName,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            TlsFault::WrongName
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
         CertificateError::Revoked => TlsFault::Revoked,
@@ -145,7 +184,9 @@ fn says(error: &(dyn error::Error + 'static), words: &str) -> bool {
     causes(error).any(|cause| cause.to_string().starts_with(words))
 }
 
-fn causes<'a>(error: &'a (dyn error::Error + 'static)) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
+fn causes<'a>(
+    error: &'a (dyn error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
     std::iter::successors(Some(error), |cause| match cause.downcast_ref::<io::Error>() {
         Some(io) => io.get_ref().map(|inner| inner as &(dyn error::Error + 'static)),
         None => cause.source(),

@@ -16,11 +16,11 @@ use std::{fmt, time::Duration};
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
 
+use self::{error::Journey, proxy::Proxies};
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
     trust::Trust,
 };
-use self::{error::Journey, proxy::Proxies};
 use crate::{time::Moment, url::SecureUrl};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
@@ -120,5 +120,211 @@ impl Answer {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpListener};
+
+    use super::{
+        testing::{Identity, Server, block_on, bundle, client, client_through, get, respond},
+        *,
+    };
+    use crate::{host::Environment, text::Foreign};
+
+    fn failure(address: &str) -> Error {
+        failure_of(&client(&Trust::default()), address)
+    }
+
+    fn failure_of(client: &Client, address: &str) -> Error {
+        block_on(client.send(get(address))).unwrap_err()
+    }
+
+    fn trusting(identity: &Identity) -> Client {
+        let file = bundle(&identity.authority);
+        client(&Trust::of(Some(file.path()), &Environment::fixed([])))
+    }
+
+    /// An address where nothing listens.
+    fn silent() -> String {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    }
+
+    #[test]
+    fn an_answer_is_handed_over_whole() {
+        let server = Server::plain(|_, out| {
+            respond(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello");
+        });
+        let answer = block_on(client(&Trust::default()).send(get(&server.url("http")))).unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (StatusCode::OK, b"hello".as_slice()));
+        assert_eq!(answer.date(), Some(Moment::from_unix(784_111_777)));
+        let request = server.requests.recv().unwrap().to_lowercase();
+        assert!(
+            request.contains(concat!("user-agent: bedrock-sso/", env!("CARGO_PKG_VERSION"))),
+            "{request}"
+        );
+        assert!(!request.contains("accept-encoding") && !request.contains("cookie"), "{request}");
+    }
+
+    #[test]
+    fn a_redirect_is_an_answer_and_is_not_followed() {
+        let server = Server::plain(|_, out| respond(out, "302 Found", "Location: /elsewhere\r\n", ""));
+        let answer = block_on(client(&Trust::default()).send(get(&server.url("http")))).unwrap();
+        assert_eq!(
+            (answer.status, answer.headers[header::LOCATION].as_bytes()),
+            (StatusCode::FOUND, b"/elsewhere".as_slice())
+        );
+        assert_eq!(server.requests.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn a_server_signed_by_the_bundle_is_trusted_and_may_speak_http_2() {
+        let identity = Identity::new("localhost", "Acme Root");
+        let server = Server::tls(&identity, "http/1.1", |_, out| respond(out, "200 OK", "", ""));
+        let client = trusting(&identity);
+        assert_eq!(block_on(client.send(get(&server.url("https")))).unwrap().status, StatusCode::OK);
+
+        let server = Server::tls(&identity, "h2", |_, _| {});
+        failure_of(&client, &server.url("https"));
+        assert!(server.requests.recv().unwrap().starts_with("PRI * HTTP/2.0"));
+    }
+
+    #[test]
+    fn an_untrusted_server_is_named_by_its_issuer() {
+        let identity = Identity::new("localhost", "Zscaler Intermediate CA");
+        let server = Server::tls(&identity, "http/1.1", |_, _| {});
+        let error = failure(&server.url("https"));
+        let host = format!("localhost:{}", server.address.port());
+        let issuer = Some(Foreign::new("Zscaler Intermediate CA"));
+        assert_eq!(error, Error::Tls { host, what: TlsFault::Untrusted, issuer });
+    }
+
+    #[test]
+    fn a_certificate_for_another_host_or_another_year_is_refused_as_such() {
+        for (identity, fault) in [
+            (Identity::new("other.example", "Acme Root"), TlsFault::WrongName),
+            (Identity::expired("localhost", "Acme Root"), TlsFault::Expired),
+        ] {
+            let server = Server::tls(&identity, "http/1.1", |_, _| {});
+            let error = failure_of(&trusting(&identity), &server.url("https"));
+            assert!(matches!(&error, Error::Tls { what, .. } if *what == fault), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_tls_is_a_failed_handshake() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad\r\n\r\n"));
+        let error = failure(&address);
+        assert!(matches!(error, Error::Tls { what: TlsFault::Handshake(_), .. }), "{error}");
+    }
+
+    #[test]
+    fn a_handshake_cut_short_is_no_absent_host() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || drop(listener.accept()));
+        assert_eq!(failure(&format!("https://{host}/")), Error::Interrupted { host });
+    }
+
+    #[test]
+    fn nobody_there_is_told_apart_from_no_such_name() {
+        let host = silent();
+        assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
+        assert_eq!(failure("https://nothing.invalid:8443/"), Error::Dns { host: "nothing.invalid".into() });
+    }
+
+    #[test]
+    fn silence_ends_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let whole = Duration::from_millis(50);
+        let deadlines = Deadlines { whole, ..Deadlines::default() };
+        let client = Client::build(&Trust::default(), Proxies::fixed(""), deadlines).unwrap();
+        assert_eq!(failure_of(&client, &format!("http://{host}/")), Error::Timeout { host, after: whole });
+    }
+
+    #[test]
+    fn a_body_is_cut_off_at_the_limit_announced_or_not() {
+        let announced = Server::plain(|_, out| {
+            let _ = write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20);
+        });
+        let (sender, written) = std::sync::mpsc::channel();
+        let endless = Server::plain(move |_, out| {
+            let _ = out.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            let sent = (0..1024).take_while(|_| out.write_all(&[b'x'; 64 << 10]).is_ok()).count();
+            let _ = sender.send(sent * (64 << 10));
+        });
+        for server in [&announced, &endless] {
+            let error = failure(&server.url("http"));
+            assert!(matches!(error, Error::TooLarge { limit: BODY_LIMIT, .. }), "{error}");
+        }
+        assert!(written.recv().unwrap() < 32 << 20, "the server could say all it had");
+    }
+
+    #[test]
+    fn a_connection_cut_in_the_middle_is_no_answer() {
+        let server = Server::plain(|_, out| {
+            let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
+        });
+        let error = failure(&server.url("http"));
+        assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_proxy_is_asked_with_its_password_and_blamed_without() {
+        for (status, fault) in [
+            ("407 Proxy Authentication Required", ProxyFault::Authentication),
+            ("403 Forbidden", ProxyFault::Refused),
+        ] {
+            let server = Server::plain(move |_, out| respond(out, status, "", ""));
+            let error = failure_of(
+                &client_through(&format!("http://me:pa55@{}", server.address)),
+                "https://a.example/",
+            );
+            let (proxy, host) = (server.address.to_string(), "a.example".to_owned());
+            assert_eq!(error, Error::Proxy { proxy, host, what: fault });
+            let request = server.requests.recv().unwrap().to_lowercase();
+            assert!(request.starts_with("connect a.example:443 "), "{request}");
+            assert!(request.contains("proxy-authorization: basic bwu6cge1nq=="), "{request}");
+        }
+    }
+
+    /// What a proxy does that dislikes the host's name, or that only pretended to connect.
+    #[test]
+    fn a_tunnel_that_collapses_is_the_proxys_doing() {
+        let server = Server::plain(|_, out| {
+            let _ = out.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        });
+        let error = failure_of(&client_through(&format!("http://{}", server.address)), "https://a.example/");
+        assert!(matches!(error, Error::Proxy { what: ProxyFault::Refused, .. }), "{error}");
+    }
+
+    #[test]
+    fn an_absent_proxy_is_told_from_an_absent_host() {
+        for (scheme, proxy) in
+            [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
+        {
+            let error = failure_of(&client_through(&format!("{scheme}://{proxy}")), "https://a.example/");
+            let host = "a.example".to_owned();
+            assert_eq!(error, Error::Proxy { proxy, host, what: ProxyFault::Unreachable });
+        }
+    }
+
+    #[test]
+    fn this_machine_is_reached_without_a_proxy() {
+        let server = Server::plain(|_, out| respond(out, "204 No Content", "", ""));
+        let client = client_through(&format!("http://{}", silent()));
+        for host in ["localhost", "127.0.0.1"] {
+            let address = format!("http://{host}:{}/", server.address.port());
+            assert_eq!(block_on(client.send(get(&address))).unwrap().status, StatusCode::NO_CONTENT);
+        }
+    }
+
+    #[test]
+    fn plain_http_never_leaves_this_machine() {
+        assert_eq!(failure("http://a.example/x"), Error::NotSecure { host: "a.example".into() });
     }
 }

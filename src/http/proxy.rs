@@ -29,7 +29,8 @@ impl Proxies {
     /// Host and port of the proxy that requests for this address pass through; none for this very machine.
     pub(super) fn host_for(&self, target: &SecureUrl) -> Option<String> {
         let host = target.as_url().host_str()?;
-        let proxy = self.matcher.intercept(&target.as_str().parse().ok()?).filter(|_| !is_this_machine(host))?;
+        let proxy =
+            self.matcher.intercept(&target.as_str().parse().ok()?).filter(|_| !is_this_machine(host))?;
         proxy.uri().authority().map(|authority| authority.as_str().to_owned())
     }
 

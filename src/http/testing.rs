@@ -7,22 +7,26 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, mpsc},
     thread,
+    time::{Duration, SystemTime},
 };
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
 use super::{Client, Deadlines, Proxies, Trust};
-use crate::host::Environment;
 
 /// Runs a future to its end on a runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// The client as it is, but deaf to the proxies of the machine it runs on.
-pub(crate) fn client() -> Client {
-    Client::build(&Trust::default(), Proxies::fixed(""), Deadlines::default()).unwrap()
+/// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
+pub(crate) fn client(trust: &Trust) -> Client {
+    Client::build(trust, Proxies::fixed(""), Deadlines::default()).unwrap()
+}
+
+pub(crate) fn client_through(proxy: &str) -> Client {
+    Client::build(&Trust::default(), Proxies::fixed(proxy), Deadlines::default()).unwrap()
 }
 
 pub(crate) fn get(address: &str) -> ::http::Request<Vec<u8>> {
@@ -43,15 +47,17 @@ impl Server {
 
     pub(crate) fn tls(
         certificate: &Identity,
+        protocol: &str,
         answer: impl FnMut(&str, &mut dyn Write) + Send + 'static,
     ) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.leaf.clone()], certificate.key.clone_key())
             .unwrap();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let config = Arc::new(config);
         Self::start(answer, move |stream| {
             let tls = ServerConnection::new(Arc::clone(&config)).ok()?;
@@ -131,8 +137,8 @@ impl Identity {
 
     pub(crate) fn expired(host: &str, authority: &str) -> Self {
         Self::adjusted(host, authority, |leaf| {
-            leaf.not_before = date_time_ymd(2020, 1, 1);
-            leaf.not_after = date_time_ymd(2021, 1, 1);
+            leaf.not_before = (now() - 30 * DAY).into();
+            leaf.not_after = (now() - DAY).into();
         })
     }
 
@@ -144,6 +150,10 @@ impl Identity {
         let pem = params.self_signed(&authority_key).unwrap().pem();
         let issuer = Issuer::new(params, authority_key);
         let mut leaf = CertificateParams::new([host.to_owned()]).unwrap();
+        // What macOS asks of a server's certificate: a purpose, and a life of at most 825 days.
+        leaf.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        leaf.not_before = (now() - DAY).into();
+        leaf.not_after = (now() + 30 * DAY).into();
         adjust(&mut leaf);
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.signed_by(&key, &issuer).unwrap();
@@ -152,13 +162,19 @@ impl Identity {
     }
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a certificate must hold at the real time: TLS asks no one else"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// A bundle in a file that lasts as long as it is held.
-pub(crate) fn bundle(text: &str) -> tempfile::NamedTempFile {
+pub(super) fn bundle(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file
-}
-
-pub(crate) fn no_environment() -> Environment {
-    Environment::Fixed([].into())
 }

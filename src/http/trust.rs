@@ -42,9 +42,8 @@ struct Bundle {
 impl Trust {
     /// The profile's bundle, else `AWS_CA_BUNDLE`; and `SSL_CERT_FILE` and `NODE_EXTRA_CA_CERTS` besides.
     pub fn of(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
-        let named = |variable| {
-            environment.path(variable).map(|path| Bundle { path, variable: Some(variable) })
-        };
+        let named =
+            |variable| environment.path(variable).map(|path| Bundle { path, variable: Some(variable) });
         let company = ca_bundle
             .map(|path| Bundle { path: path.to_owned(), variable: None })
             .or_else(|| named("AWS_CA_BUNDLE"));
@@ -52,7 +51,10 @@ impl Trust {
         // The platform verifier takes these two as a replacement of the system's roots, on Linux only.
         let replaced = cfg!(all(unix, not(target_os = "macos")))
             && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.os(name).is_some());
-        Self { bundles: bundles.into_iter().flatten().collect(), system: system_bundle().filter(|_| replaced) }
+        Self {
+            bundles: bundles.into_iter().flatten().collect(),
+            system: system_bundle().filter(|_| replaced),
+        }
     }
 
     /// Every certificate of every bundle. One that is missing or holds none is a fault: silence would surface
@@ -76,8 +78,77 @@ fn system_bundle() -> Option<PathBuf> {
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
     let text = fs::read(path).map_err(|error| BundleFault::Unreadable(error.kind()))?;
-    let usable = |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
+    let usable =
+        |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).filter(usable).collect();
     if certificates.is_empty() { Err(BundleFault::NoCertificate) } else { Ok(certificates) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{
+        super::testing::{Identity, bundle},
+        *,
+    };
+
+    fn authority(name: &str) -> tempfile::NamedTempFile {
+        bundle(&Identity::new("localhost", name).authority)
+    }
+
+    fn text(file: &tempfile::NamedTempFile) -> &str {
+        file.path().to_str().unwrap()
+    }
+
+    #[test]
+    fn every_named_bundle_counts_and_the_profiles_goes_before_awss() {
+        let [profile, aws, openssl, node] = ["profile", "aws", "openssl", "node"].map(authority);
+        let environment = Environment::fixed([
+            ("AWS_CA_BUNDLE", text(&aws)),
+            ("SSL_CERT_FILE", text(&openssl)),
+            ("NODE_EXTRA_CA_CERTS", text(&node)),
+        ]);
+        let paths = |trust: Trust| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
+        let rest = [openssl.path(), node.path()];
+        assert_eq!(
+            paths(Trust::of(Some(profile.path()), &environment)),
+            [&[profile.path()], &rest[..]].concat()
+        );
+        assert_eq!(paths(Trust::of(None, &environment)), [&[aws.path()], &rest[..]].concat());
+    }
+
+    #[test]
+    fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
+        let file = authority("openssl");
+        let trust = Trust::of(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]));
+        let system = trust.system.as_deref().map_or(0, |path| read(path).unwrap().len());
+        assert_eq!(trust.certificates().unwrap().len(), 1 + system);
+        assert_eq!(trust.system, system_bundle().filter(|_| cfg!(target_os = "linux")));
+        assert_eq!(Trust::of(None, &Environment::fixed([])), Trust::default());
+    }
+
+    #[test]
+    fn a_bundle_that_cannot_be_used_is_named() {
+        let missing = Path::new("/nowhere/ca.pem");
+        let error = Trust::of(Some(missing), &Environment::fixed([])).certificates().unwrap_err();
+        let what = BundleFault::Unreadable(io::ErrorKind::NotFound);
+        assert_eq!(error, Error::BadBundle { path: missing.into(), variable: None, what });
+
+        let empty = bundle("not a certificate\n");
+        let environment = Environment::fixed([("NODE_EXTRA_CA_CERTS", text(&empty))]);
+        let error = Trust::of(None, &environment).certificates().unwrap_err();
+        let variable = Some("NODE_EXTRA_CA_CERTS");
+        let what = BundleFault::NoCertificate;
+        assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, what });
+    }
+
+    #[test]
+    fn one_broken_certificate_does_not_spoil_a_bundle() {
+        let good = Identity::new("localhost", "good").authority;
+        let file = bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
+        let trust = Trust::of(Some(file.path()), &Environment::fixed([]));
+        assert_eq!(trust.certificates().unwrap().len(), 1);
+    }
 }

@@ -106,7 +106,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::testing::{Server, block_on, client, respond},
+        http::{
+            Trust,
+            testing::{Server, block_on, client, respond},
+        },
         oidc::testing::{base, host, provider},
         url::Refusal,
     };
@@ -135,7 +138,7 @@ mod tests {
     }
 
     fn asked_as(issuer: &str) -> Result<Metadata, Error> {
-        block_on(discover(&client(), &Issuer::parse(issuer).unwrap()))
+        block_on(discover(&client(&Trust::default()), &Issuer::parse(issuer).unwrap()))
     }
 
     fn asked(server: &Server) -> Result<Metadata, Error> {

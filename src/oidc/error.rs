@@ -50,6 +50,14 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the remembered description of the provider may be out of date: somebody answered where it says, and not
+    /// as a provider does.
+    pub fn doubts_the_metadata(&self) -> bool {
+        !matches!(self, Self::Http(_) | Self::Refused { .. })
+    }
+}
+
 impl From<http::Error> for Error {
     fn from(error: http::Error) -> Self {
         Self::Http(error)

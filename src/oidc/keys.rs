@@ -118,7 +118,10 @@ impl Signer<'_> {
 mod tests {
     use super::*;
     use crate::{
-        http::testing::{block_on, client},
+        http::{
+            Trust,
+            testing::{block_on, client},
+        },
         oidc::{
             error::Source,
             testing::{base, host, metadata, provider},
@@ -130,7 +133,7 @@ mod tests {
     fn fetched(headers: &str, body: &str) -> (Result<Keys, Error>, Source) {
         let server = provider("200 OK", headers, body);
         let source = Source { document: Document::Keys, host: host(&server) };
-        (block_on(fetch_keys(&client(), &metadata(&base(&server)))), source)
+        (block_on(fetch_keys(&client(&Trust::default()), &metadata(&base(&server)))), source)
     }
 
     #[test]

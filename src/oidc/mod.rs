@@ -3,10 +3,12 @@
 //! It speaks to the provider only; what may be kept and when to ask a person is for `session`.
 
 mod answer;
+pub mod callback;
 mod claims;
 mod discovery;
 mod error;
 mod keys;
+pub mod page;
 mod provider;
 mod rejection;
 mod request;

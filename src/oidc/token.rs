@@ -142,7 +142,10 @@ mod tests {
     use super::*;
     use crate::{
         config::Provider,
-        http::testing::{Server, block_on, client},
+        http::{
+            Trust,
+            testing::{Server, block_on, client},
+        },
         oidc::testing::{base, host, metadata, profile, provider},
     };
 
@@ -151,7 +154,7 @@ mod tests {
 
     fn renewed(server: &Server) -> Result<Tokens, Error> {
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        block_on(refresh(&client(), &profile, &metadata, &Secret::new("old+rt")))
+        block_on(refresh(&client(&Trust::default()), &profile, &metadata, &Secret::new("old+rt")))
     }
 
     fn exchanged(server: &Server) -> Result<Tokens, Error> {
@@ -163,7 +166,13 @@ mod tests {
             verifier: Secret::new("v"),
             redirect_uri: "http://127.0.0.1:8400/callback".into(),
         };
-        block_on(exchange_code(&client(), &profile, &metadata, &request, &Secret::new("c&d")))
+        block_on(exchange_code(
+            &client(&Trust::default()),
+            &profile,
+            &metadata,
+            &request,
+            &Secret::new("c&d"),
+        ))
     }
 
     fn tokens(server: &Server) -> Source {

@@ -1,0 +1,178 @@
+//! Why AWS gave no credentials, as facts.
+//!
+//! It sorts what STS said; what a person should do about it is `failure`'s.
+
+use std::{error, fmt};
+
+use aws_sdk_sts::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::RequestId,
+};
+use aws_smithy_runtime_api::client::result::DispatchFailure;
+
+use crate::{http, text::Foreign, time::Moment, url::Refusal};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// STS answered, and the answer was no.
+    Refused { reason: Reason, said: Said },
+    /// No answer arrived.
+    Network(http::Error),
+    /// Something answered, but not as STS does: a captive portal, a proxy's own page.
+    Unexpected { status: u16, content_type: Option<Foreign> },
+    /// STS handed out what cannot be used.
+    Flawed(Flaw),
+    /// A variable names an endpoint that is no secure address.
+    BadEndpoint { variable: &'static str, refusal: Refusal },
+    /// The SDK could not make the request: a region without the endpoint asked for, mostly.
+    NoRequest(Foreign),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The role's trust policy does not match the token, or the role does not exist.
+    AccessDenied,
+    /// The token is not one that AWS accepts: issuer, audience, signature or provider unknown to it.
+    InvalidIdentityToken,
+    ExpiredToken,
+    IdpRejectedClaim,
+    /// AWS could not reach the provider for its keys.
+    IdpCommunication,
+    /// The session is longer than the role allows.
+    TooLong,
+    Validation,
+    PackedPolicyTooLarge,
+    RegionDisabled,
+    MalformedPolicy,
+    Throttled,
+    /// AWS's own fault (5xx).
+    Server,
+    Other,
+}
+
+/// STS's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub code: Foreign,
+    pub message: Foreign,
+    pub request_id: Option<Foreign>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    Incomplete,
+    /// Over before they began: one of the two clocks is wrong.
+    Spent {
+        expiration: Moment,
+        now: Moment,
+    },
+    OtherAccount {
+        answered: Foreign,
+    },
+}
+
+impl Error {
+    /// Whether the same question may find another answer a moment later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { reason, .. } => {
+                matches!(reason, Reason::Throttled | Reason::Server | Reason::IdpCommunication)
+            }
+            Self::Unexpected { status, .. } => *status >= 500,
+            Self::Network(error) => matches!(
+                error,
+                http::Error::Dns { .. }
+                    | http::Error::Connect { .. }
+                    | http::Error::Timeout { .. }
+                    | http::Error::Interrupted { .. }
+            ),
+            Self::Flawed(_) | Self::BadEndpoint { .. } | Self::NoRequest(_) => false,
+        }
+    }
+
+    /// Whether another token of the same person might be accepted: this one is over, or unknown by now.
+    pub fn refuses_the_token(&self) -> bool {
+        let reasons = [Reason::ExpiredToken, Reason::InvalidIdentityToken, Reason::IdpRejectedClaim];
+        matches!(self, Self::Refused { reason, .. } if reasons.contains(reason))
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        matches!(self, Self::Refused { reason: Reason::TooLong, .. })
+    }
+}
+
+impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResponse>> for Error {
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let request_id = error.request_id().map(Foreign::new);
+        match error {
+            SdkError::DispatchFailure(failure) => dispatch(&failure),
+            SdkError::ResponseError(response) => unexpected(response.raw()),
+            SdkError::ServiceError(service) => match service.err().code() {
+                Some(code) => refused(code, service.err().message(), request_id, service.raw()),
+                None => unexpected(service.raw()),
+            },
+            other => Self::NoRequest(Foreign::new(deepest(&other))),
+        }
+    }
+}
+
+/// Our own client's error, which the SDK has only carried.
+fn dispatch(failure: &DispatchFailure) -> Error {
+    let connector = failure.as_connector_error().and_then(error::Error::source);
+    let ours = connector.and_then(|cause| cause.downcast_ref::<http::Error>());
+    Error::Network(ours.cloned().unwrap_or(http::Error::Internal))
+}
+
+fn refused(code: &str, message: Option<&str>, request_id: Option<Foreign>, response: &HttpResponse) -> Error {
+    let message = message.unwrap_or_default();
+    let reason = reason(code, message, response.status().as_u16());
+    let said = Said { code: Foreign::new(code), message: Foreign::new(message), request_id };
+    Error::Refused { reason, said }
+}
+
+/// Codes as they stand in STS's answers, some of which bear an `Exception` in one place and not in another.
+fn reason(code: &str, message: &str, status: u16) -> Reason {
+    let about_length = || message.to_ascii_lowercase().contains("durationseconds");
+    match code.strip_suffix("Exception").unwrap_or(code) {
+        "AccessDenied" => Reason::AccessDenied,
+        "InvalidIdentityToken" => Reason::InvalidIdentityToken,
+        "ExpiredToken" => Reason::ExpiredToken,
+        "IDPRejectedClaim" => Reason::IdpRejectedClaim,
+        "IDPCommunicationError" => Reason::IdpCommunication,
+        "ValidationError" | "Validation" if about_length() => Reason::TooLong,
+        "ValidationError" | "Validation" => Reason::Validation,
+        "PackedPolicyTooLarge" => Reason::PackedPolicyTooLarge,
+        "RegionDisabled" => Reason::RegionDisabled,
+        "MalformedPolicyDocument" => Reason::MalformedPolicy,
+        "Throttling"
+        | "Throttled"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "TooManyRequests"
+        | "SlowDown" => Reason::Throttled,
+        _ if status == 429 => Reason::Throttled,
+        _ if status >= 500 => Reason::Server,
+        _ => Reason::Other,
+    }
+}
+
+fn unexpected(response: &HttpResponse) -> Error {
+    let content_type = response.headers().get("content-type").map(Foreign::new);
+    Error::Unexpected { status: response.status().as_u16(), content_type }
+}
+
+/// The innermost cause: the SDK's outer messages say only that something failed.
+fn deepest(error: &(dyn error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |cause| cause.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
+impl error::Error for Error {}
+
+/// For logs; what people read is written in `failure`.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}

@@ -1,0 +1,126 @@
+//! The name of a role session: who this is, in CloudTrail and on the bill.
+//!
+//! One person, one name, whatever characters the provider puts in it. STS takes `[\w+=,.@-]{2,64}` (AssumeRole).
+
+use std::fmt::Write;
+
+use ring::digest;
+
+use crate::oidc::VerifiedToken;
+
+const LONGEST: usize = 64;
+
+/// Stands between the readable part and the digest of a name that had to be altered.
+const MARK: char = '=';
+
+/// Hexadecimal digits of the digest: 80 bits, more than anyone could search for a stranger's name.
+const DIGITS: usize = 20;
+
+/// The first of the claims that says something; else the subject, which is never empty.
+///
+/// A legal value is the name, as it is. Any other is made legal and marked with a digest of the whole value, so that
+/// two people never share a name. A legal value that happens to look marked is altered too: so no one's own name can
+/// ever be another's altered one.
+pub fn session_name(token: &VerifiedToken, claims: &[String]) -> String {
+    let said = claims.iter().filter_map(|claim| token.claim(claim)?.as_str());
+    named(said.into_iter().find(|value| !value.trim().is_empty()).unwrap_or(token.subject()))
+}
+
+fn named(value: &str) -> String {
+    if is_legal(value) && !looks_marked(value) { value.to_owned() } else { altered(value) }
+}
+
+fn is_legal(value: &str) -> bool {
+    (2..=LONGEST).contains(&value.len()) && value.chars().all(is_legal_character)
+}
+
+fn is_legal_character(part: char) -> bool {
+    part.is_ascii_alphanumeric() || "_+=,.@-".contains(part)
+}
+
+fn looks_marked(value: &str) -> bool {
+    value.rsplit_once(MARK).is_some_and(|(_, digits)| {
+        digits.len() == DIGITS && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+fn altered(value: &str) -> String {
+    let readable = value.chars().map(|part| if is_legal_character(part) { part } else { '-' });
+    let mut name: String = readable.take(LONGEST - DIGITS - 1).chain([MARK]).collect();
+    for byte in digest::digest(&digest::SHA256, value.as_bytes()).as_ref().iter().take(DIGITS / 2) {
+        write!(name, "{byte:02x}").expect("a String takes everything that is written to it");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::testing::token_with;
+
+    fn name_of(claims: &serde_json::Value) -> String {
+        let order = ["email", "preferred_username", "sub"].map(str::to_owned);
+        session_name(&token_with(claims), &order)
+    }
+
+    #[test]
+    fn the_first_claim_that_says_something_is_the_name() {
+        for (claims, name) in [
+            (json!({ "email": "jane@example.com", "preferred_username": "jane" }), "jane@example.com"),
+            (json!({ "email": "", "preferred_username": "jane" }), "jane"),
+            (json!({ "email": "  ", "preferred_username": "jane" }), "jane"),
+            (json!({ "email": ["jane@example.com"], "preferred_username": "jane" }), "jane"),
+            (json!({ "email": 7, "preferred_username": null }), "subject"),
+            (json!({}), "subject"),
+        ] {
+            assert_eq!(name_of(&claims), name, "{claims}");
+        }
+        assert_eq!(session_name(&token_with(&json!({})), &[]), "subject");
+    }
+
+    #[test]
+    fn what_sts_would_refuse_is_made_legal_and_stays_readable() {
+        for (value, readable) in [
+            ("j", "j="),
+            ("auth0|123", "auth0-123="),
+            ("Jürgen Groß", "J-rgen-Gro-="),
+            ("山田", "--="),
+            (&"x".repeat(80), &format!("{}=", "x".repeat(43))),
+        ] {
+            let name = name_of(&json!({ "email": value }));
+            assert!(is_legal(&name) && name.starts_with(readable), "{value}: {name}");
+            assert_eq!(name.len(), readable.len() + DIGITS, "{value}: {name}");
+        }
+        assert_eq!(named("auth0|123"), "auth0-123=4043445eadeeeb2a5d88");
+    }
+
+    #[test]
+    fn a_name_that_looks_altered_is_not_taken_as_it_is() {
+        let altered = named("auth0|123");
+        assert!(is_legal(&altered));
+        assert_ne!(named(&altered), altered);
+        assert_eq!(named("jane=42"), "jane=42");
+    }
+
+    /// Every text of up to four of these characters, each its own person.
+    #[test]
+    fn no_two_people_share_a_name_and_nobody_has_two() {
+        let alphabet = ['a', '-', '|', 'ü', '=', ' ', '@'];
+        let mut people = vec![String::new()];
+        for _ in 0..4 {
+            let longer = people.iter().flat_map(|text| alphabet.map(|part| format!("{text}{part}")));
+            people = people.iter().cloned().chain(longer).collect::<HashSet<_>>().into_iter().collect();
+        }
+        people.extend((60..70).map(|length| "a".repeat(length)));
+        people.extend(people.clone().iter().map(|person| named(person)).filter(|name| looks_marked(name)));
+        let people: HashSet<_> = people.into_iter().collect();
+        let names: HashSet<_> = people.iter().map(|person| named(person)).collect();
+        assert_eq!(names.len(), people.len());
+        assert!(names.iter().all(|name| is_legal(name)));
+        assert!(people.iter().all(|person| named(person) == named(person)));
+    }
+}

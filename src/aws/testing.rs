@@ -1,0 +1,153 @@
+//! An STS of a few lines on loopback: answers by script, in the XML that AWS writes.
+
+use std::{io::Write, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use openidconnect::url::form_urlencoded;
+
+use super::Aws;
+use crate::{
+    config::{Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage},
+    credentials::Credentials,
+    host::Environment,
+    http::{
+        Trust,
+        testing::{Server, client, respond},
+    },
+    oidc::VerifiedToken,
+    secret::Secret,
+    time::Moment,
+};
+
+pub(super) const ACCOUNT: &str = "123456789012";
+
+/// 2030-01-01, midnight: half a day before the credentials below end.
+pub(super) const NOW: Moment = Moment::from_unix(1_893_456_000);
+
+/// Status, content type and body.
+pub(super) type Answer = (&'static str, &'static str, String);
+
+pub(super) struct Sts(Server);
+
+/// A request as it arrived.
+pub(super) struct Asked {
+    pub(super) head: String,
+    body: String,
+}
+
+impl Sts {
+    pub(super) fn answering(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
+        Self::writing(move |asked, out| {
+            let (status, kind, body) = answer(asked);
+            respond(out, status, &format!("Content-Type: {kind}\r\nx-amzn-RequestId: 0f3a\r\n"), &body);
+        })
+    }
+
+    pub(super) fn writing(mut write: impl FnMut(&Asked, &mut dyn Write) + Send + 'static) -> Self {
+        Self(Server::plain(move |request, out| write(&Asked::of(request), out)))
+    }
+
+    /// What was asked since the last time.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.0.requests.try_iter().map(|request| Asked::of(&request)).collect()
+    }
+}
+
+impl Asked {
+    fn of(request: &str) -> Self {
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        Self { head: head.to_owned(), body: body.to_owned() }
+    }
+
+    pub(super) fn form(&self, name: &str) -> String {
+        let pair = form_urlencoded::parse(self.body.as_bytes()).find(|(key, _)| key == name);
+        pair.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    }
+}
+
+/// Speaks to this STS, without pauses worth the name.
+pub(super) fn aws(sts: &Sts) -> Aws {
+    let url = sts.0.url("http");
+    let environment = Environment::fixed([("AWS_ENDPOINT_URL_STS", url.as_str())]);
+    let aws = Aws::new(&client(&Trust::default()), &profile(), &environment, || NOW).unwrap();
+    Aws { pause: Duration::from_millis(1), ..aws }
+}
+
+pub(super) fn session() -> Answer {
+    let body = format!(
+        r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleWithWebIdentityResult>
+    <SubjectFromWebIdentityToken>subject</SubjectFromWebIdentityToken>
+    <Audience>client</Audience>
+    <AssumedRoleUser>
+      <Arn>arn:aws:sts::{ACCOUNT}:assumed-role/BedrockUser/jane@example.com</Arn>
+      <AssumedRoleId>AROACLKWSDQRAOEXAMPLE:jane@example.com</AssumedRoleId>
+    </AssumedRoleUser>
+    <Credentials>
+      <SessionToken>session-token</SessionToken>
+      <SecretAccessKey>secret</SecretAccessKey>
+      <Expiration>2030-01-01T12:00:00Z</Expiration>
+      <AccessKeyId>ASIAEXAMPLE</AccessKeyId>
+    </Credentials>
+    <Provider>arn:aws:iam::{ACCOUNT}:oidc-provider/login.example.com</Provider>
+  </AssumeRoleWithWebIdentityResult>
+  <ResponseMetadata><RequestId>0f3a</RequestId></ResponseMetadata>
+</AssumeRoleWithWebIdentityResponse>"#
+    );
+    ("200 OK", "text/xml", body)
+}
+
+pub(super) fn refusal(status: &'static str, code: &str, message: &str) -> Answer {
+    let body = format!(
+        r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>
+  <RequestId>0f3a</RequestId>
+</ErrorResponse>"#
+    );
+    (status, "text/xml", body)
+}
+
+/// What [`session`] hands out.
+pub(super) fn credentials() -> Credentials {
+    Credentials {
+        access_key_id: "ASIAEXAMPLE".into(),
+        secret_access_key: Secret::new("secret"),
+        session_token: Secret::new("session-token"),
+        expiration: NOW.plus(Duration::from_hours(12)),
+    }
+}
+
+pub(super) fn token() -> VerifiedToken {
+    token_with(&serde_json::json!({ "email": "jane@example.com" }))
+}
+
+/// A token with these claims, for `sub` "subject" where they name none.
+pub(super) fn token_with(claims: &serde_json::Value) -> VerifiedToken {
+    let mut all = serde_json::json!({ "sub": "subject", "exp": NOW.unix() + 3600 });
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let raw = format!("{}.{}.c2ln", part(&serde_json::json!({})), part(&all));
+    VerifiedToken::recalled_from_our_own_store(Secret::new(raw)).unwrap()
+}
+
+pub(super) fn profile() -> Profile {
+    Profile {
+        name: "claude".into(),
+        issuer: Issuer::parse("https://login.example.com").unwrap(),
+        client_id: "client".into(),
+        role: RoleArn::parse(&format!("arn:aws:iam::{ACCOUNT}:role/BedrockUser")).unwrap(),
+        region: "eu-west-1".into(),
+        provider: Provider::Generic,
+        scopes: Vec::new(),
+        extra_params: [].into(),
+        redirect: Redirect { host: RedirectHost::Address, ports: Vec::new(), path: "/callback".into() },
+        browser: Vec::new(),
+        login: Login::Auto,
+        login_timeout: Duration::from_secs(165),
+        session_duration: Duration::from_hours(12),
+        session_name: Vec::new(),
+        storage: Storage::None,
+        sts_endpoint: None,
+        ca_bundle: None,
+    }
+}

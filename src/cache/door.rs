@@ -1,0 +1,99 @@
+//! The door that an unanswered sign-in closes for automatic callers.
+//!
+//! Hosts retry a failing helper dozens of times in a minute; each retry must not be a browser tab. It counts and
+//! decides; who counts as automatic is `session`'s business.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Moment;
+
+/// A minute after the first tab that led nowhere, doubling up to a quarter of an hour.
+const FIRST: Duration = Duration::from_secs(60);
+const MOST: Duration = Duration::from_secs(15 * 60);
+
+/// Tabs opened since the last good sign-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    /// How many tabs led nowhere so far.
+    fruitless: u32,
+    /// When the last of them was opened or given up.
+    at: Option<Moment>,
+    /// Whether the last one's end is known. A sign-in killed half way leaves this false.
+    ended: bool,
+}
+
+impl Door {
+    /// A tab is about to open. Written down first, so that a process killed while it waits still counts.
+    pub fn opening(&mut self, now: Moment) {
+        *self = Self { fruitless: self.fruitless.saturating_add(1), at: Some(now), ended: false };
+    }
+
+    /// The tab led nowhere.
+    pub fn fruitless(&mut self, now: Moment) {
+        *self = Self { fruitless: self.fruitless.max(1), at: Some(now), ended: true };
+    }
+
+    /// Somebody signed in: all is forgotten.
+    pub fn answered(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Until when automatic callers may not ask; `None` when they may.
+    ///
+    /// One sign-in that was killed is forgiven, for the next caller must not be stuck; a second is not, or a host that
+    /// kills its whole process group would open a tab each time.
+    pub fn closed_until(&self, now: Moment) -> Option<Moment> {
+        let counted = if self.ended { self.fruitless } else { self.fruitless.saturating_sub(1) };
+        let at = self.at.filter(|at| counted > 0 && *at <= now)?;
+        let span = FIRST.saturating_mul(1 << (counted - 1).min(10)).min(MOST);
+        Some(at.plus(span)).filter(|until| now < *until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment::from_unix(1_000_000);
+
+    fn after(tabs: u32) -> Door {
+        let mut door = Door::default();
+        for _ in 0..tabs {
+            door.opening(NOW);
+            door.fruitless(NOW);
+        }
+        door
+    }
+
+    #[test]
+    fn each_unanswered_tab_closes_the_door_for_twice_as_long_up_to_a_quarter_of_an_hour() {
+        let minutes = |tabs| after(tabs).closed_until(NOW).map(|until| until.since(NOW).as_secs() / 60);
+        assert_eq!([minutes(0), minutes(1), minutes(2), minutes(3)], [None, Some(1), Some(2), Some(4)]);
+        assert_eq!([minutes(4), minutes(5), minutes(50)], [Some(8), Some(15), Some(15)]);
+    }
+
+    #[test]
+    fn the_door_opens_again_by_itself_and_at_once_after_a_sign_in() {
+        let mut door = after(1);
+        assert!(door.closed_until(NOW.plus(Duration::from_secs(59))).is_some());
+        assert!(door.closed_until(NOW.plus(Duration::from_secs(60))).is_none());
+        door.answered();
+        assert!(door.closed_until(NOW).is_none());
+    }
+
+    #[test]
+    fn one_killed_sign_in_is_forgiven_and_a_second_is_not() {
+        let mut door = Door::default();
+        door.opening(NOW);
+        assert!(door.closed_until(NOW).is_none());
+        door.opening(NOW);
+        assert!(door.closed_until(NOW).is_some());
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_keep_the_door_shut() {
+        assert!(after(3).closed_until(NOW.minus(Duration::from_secs(1))).is_none());
+    }
+}

@@ -1,0 +1,260 @@
+//! What is remembered between runs, as typed and versioned records, and what counts as fresh.
+//!
+//! A record that cannot be read is an absent one: older, newer or foreign, it costs a sign-in and never a crash.
+
+mod door;
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
+
+use crate::{
+    credentials::Credentials,
+    files,
+    lock::Held,
+    oidc::{Keys, Metadata},
+    secret::Secret,
+    store::{self, Store},
+    time::Moment,
+};
+
+pub use door::Door;
+
+/// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
+/// fifteen and ten minutes.
+pub const RENEW_SOON: Duration = Duration::from_secs(20 * 60);
+
+/// Within this span they are renewed before they are served.
+pub const RENEW_NOW: Duration = Duration::from_secs(5 * 60);
+
+/// Credentials nearer to their end than this are no use to anybody: the request would outlive them.
+pub const SPENT: Duration = Duration::from_secs(15);
+
+/// A silent renewal that was tried is not tried again for this long, however many callers come.
+pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
+
+/// What is sealed for one profile. Each part stands alone: a sign-in may have tokens and no credentials yet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    pub credentials: Option<Credentials>,
+    pub id_token: Option<Secret>,
+    pub refresh_token: Option<Secret>,
+    pub subject: Option<String>,
+    pub session_name: Option<String>,
+    /// The longest duration in seconds that the role was seen to allow.
+    pub longest: Option<u32>,
+}
+
+/// What the provider said of itself, sealed because sign-ins are verified with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Known {
+    at: Moment,
+    pub metadata: Metadata,
+    pub keys: Keys,
+}
+
+impl Known {
+    pub fn new(at: Moment, metadata: Metadata, keys: Keys) -> Self {
+        Self { at, metadata, keys }
+    }
+}
+
+/// What is kept in the clear for one profile: nothing secret, readable when the key is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notes {
+    pub door: Door,
+    pub last_failure: Option<LastFailure>,
+    pub renewal_tried: Option<Moment>,
+}
+
+/// The last failure, kept because callers hide our stderr.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastFailure {
+    pub at: Moment,
+    pub code: u8,
+    pub slug: String,
+    pub message: String,
+    pub hint: String,
+}
+
+/// How much life credentials have left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    Fresh,
+    /// Serve, and let a process of its own renew.
+    RenewSoon,
+    /// Renew, then serve; serve them all the same if that fails.
+    RenewNow,
+    Spent,
+}
+
+/// A record as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    version: u32,
+    record: T,
+}
+
+const VERSION: u32 = 1;
+
+/// A provider's description is believed for a day; keys are fetched again earlier when one is unknown.
+const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub fn freshness(credentials: &Credentials, now: Moment) -> Freshness {
+    match credentials.expiration.since(now) {
+        left if left > RENEW_SOON => Freshness::Fresh,
+        left if left > RENEW_NOW => Freshness::RenewSoon,
+        left if left > SPENT => Freshness::RenewNow,
+        _ => Freshness::Spent,
+    }
+}
+
+/// The records of one profile.
+pub struct Cache {
+    store: Box<dyn Store>,
+    folder: PathBuf,
+    /// The fingerprint of everything that changes the result.
+    key: String,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cache({})", self.key)
+    }
+}
+
+impl Cache {
+    pub fn new(store: Box<dyn Store>, folder: PathBuf, key: String) -> Self {
+        Self { store, folder, key }
+    }
+
+    pub fn lock_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.lock", self.key))
+    }
+
+    /// The folder must exist before the lock can.
+    pub fn prepare(&self) -> Result<(), files::Error> {
+        files::private_folder(&self.folder)
+    }
+
+    pub fn session(&self) -> Result<Session, store::Error> {
+        let plain = self.store.read(&self.name("session"))?;
+        Ok(plain.and_then(|plain| readable(&plain)).unwrap_or_default())
+    }
+
+    pub fn keep_session(&self, held: &Held, session: &Session) -> Result<(), store::Error> {
+        let expires =
+            session.credentials.as_ref().map_or(Moment::from_unix(0), |credentials| credentials.expiration);
+        self.store.write(held, &self.name("session"), expires, &written(session))
+    }
+
+    /// The provider as it described itself within the last day.
+    pub fn provider(&self, now: Moment) -> Result<Option<Known>, store::Error> {
+        let plain = self.store.read(&self.name("provider"))?;
+        let known: Option<Known> = plain.and_then(|plain| readable(&plain));
+        Ok(known.filter(|known| known.at <= now && now.since(known.at) < KNOWN_FOR))
+    }
+
+    pub fn keep_provider(&self, held: &Held, known: &Known) -> Result<(), store::Error> {
+        self.store.write(held, &self.name("provider"), known.at.plus(KNOWN_FOR), &written(known))
+    }
+
+    pub fn forget_provider(&self, held: &Held) -> Result<(), store::Error> {
+        self.store.remove(held, &self.name("provider"))
+    }
+
+    /// Notes that cannot be read are empty ones: they only ever make us more careful.
+    pub fn notes(&self) -> Notes {
+        let bytes = files::read(&self.notes_path()).ok().flatten();
+        bytes.and_then(|bytes| readable(&bytes)).unwrap_or_default()
+    }
+
+    pub fn keep_notes(&self, _: &Held, notes: &Notes) -> Result<(), files::Error> {
+        files::replace(&self.notes_path(), &written(notes))
+    }
+
+    fn notes_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.json", self.key))
+    }
+
+    fn name(&self, kind: &str) -> String {
+        format!("{}.{kind}", self.key)
+    }
+}
+
+/// A record of this version, or none: what an older or newer program wrote is forgotten, not guessed at.
+fn readable<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let found: Versioned<T> = serde_json::from_slice(bytes).ok()?;
+    (found.version == VERSION).then_some(found.record)
+}
+
+fn written(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let record = Versioned { version: VERSION, record };
+    Zeroizing::new(
+        serde_json::to_vec(&record).expect("records hold texts and numbers, which always serialise"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(unix: i64) -> Credentials {
+        Credentials {
+            access_key_id: "ASIA".into(),
+            secret_access_key: Secret::new("s"),
+            session_token: Secret::new("t"),
+            expiration: Moment::from_unix(unix),
+        }
+    }
+
+    fn cache(folder: &std::path::Path, key: &str) -> Cache {
+        Cache::new(Box::new(store::sealed_files(folder)), folder.to_owned(), key.into())
+    }
+
+    #[test]
+    fn freshness_turns_at_twenty_and_five_minutes() {
+        let at = |left: i64| freshness(&ending(1_000_000 + left), Moment::from_unix(1_000_000));
+        assert_eq!(
+            [at(1201), at(1200), at(301)],
+            [Freshness::Fresh, Freshness::RenewSoon, Freshness::RenewSoon]
+        );
+        assert_eq!([at(300), at(16), at(15)], [Freshness::RenewNow, Freshness::RenewNow, Freshness::Spent]);
+        assert_eq!([at(0), at(-5000)], [Freshness::Spent, Freshness::Spent]);
+    }
+
+    #[test]
+    fn a_session_is_kept_and_belongs_to_its_profile_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = cache(folder.path(), "mine");
+        let held = crate::lock::try_take(&mine.lock_path()).unwrap().expect("free");
+        let session = Session { credentials: Some(ending(5)), longest: Some(3600), ..Session::default() };
+        mine.keep_session(&held, &session).unwrap();
+        assert_eq!(mine.session().unwrap().credentials, Some(ending(5)));
+        std::fs::copy(folder.path().join("mine.session"), folder.path().join("other.session")).unwrap();
+        assert_eq!(cache(folder.path(), "other").session().unwrap(), Session::default());
+    }
+
+    #[test]
+    fn a_record_of_another_version_or_shape_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path(), "mine");
+        let held = crate::lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        for foreign in [
+            r#"{"version":0,"record":{"longest":1}}"#,
+            r#"{"version":2,"record":{"longest":1}}"#,
+            "{}",
+            "[]",
+            "",
+            "\u{0}",
+        ] {
+            cache.store.write(&held, "mine.session", Moment::from_unix(1), foreign.as_bytes()).unwrap();
+            std::fs::write(cache.notes_path(), foreign).unwrap();
+            assert_eq!(cache.session().unwrap(), Session::default(), "{foreign}");
+            assert_eq!(cache.notes(), Notes::default(), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What can be typed.
+//!
+//! It parses words; what they lead to is `commands`' business.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Corporate SSO to short-lived AWS credentials
+///
+/// Signs you in with your company's single sign-on and hands short-lived AWS credentials to whatever asks: as an AWS
+/// profile's credential_process, and to Claude Code on Amazon Bedrock.
+#[derive(Debug, Parser)]
+#[command(name = "bedrock-sso", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Global {
+    /// Profile of the configuration [env: BEDROCK_SSO_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Configuration file in place of the user's own [env: BEDROCK_SSO_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say on stderr what is decided and why; twice for every detail
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Print AWS credentials as a credential_process, signing in if need be
+    Credentials(Credentials),
+    /// Sign in now, and say who you are and until when
+    Login(Login),
+    /// Say who is signed in, with which role and until when; asks no network
+    Status(Status),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(Config),
+    #[command(hide = true)]
+    Errand(Errand),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Credentials {
+    /// Never ask the person: fail with exit code 4 where a sign-in is needed
+    #[arg(long)]
+    pub no_login: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Login {
+    /// Sign in anew although the present credentials are good
+    #[arg(long)]
+    pub force: bool,
+    /// Print the address instead of opening a browser
+    #[arg(long)]
+    pub no_browser: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Status {
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Config {
+    /// Print the profile that holds, and where each value came from
+    Show {
+        /// For scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every profile of every file, or of one file
+    Check {
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the configuration file
+    Schema,
+    /// Print which files are read
+    Path,
+}
+
+/// Work of the program for itself, in a process of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Errand {
+    #[command(subcommand)]
+    pub purpose: Purpose,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Purpose {
+    Credentials(Credentials),
+    Login(Login),
+    Renewal,
+}
+
+/// The call that every AWS request waits for, recognised without the parser: `credentials`, with a profile or a
+/// configuration file and nothing else. `None` says only that the parser must look.
+pub fn common_call(words: &[std::ffi::OsString]) -> Option<Global> {
+    let (verb, rest) = words.split_first()?;
+    if verb != "credentials" || rest.len() % 2 != 0 {
+        return None;
+    }
+    let mut global = Global::default();
+    for pair in rest.chunks_exact(2) {
+        let [flag, value] = pair else { return None };
+        if value.is_empty() || value.as_encoded_bytes().starts_with(b"-") {
+            return None;
+        }
+        match flag.to_str()? {
+            "--profile" if global.profile.is_none() => global.profile = Some(value.to_str()?.to_owned()),
+            "--config" if global.config.is_none() => global.config = Some(value.into()),
+            _ => return None,
+        }
+    }
+    Some(global)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<std::ffi::OsString> {
+        line.split_whitespace().map(Into::into).collect()
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_common_call_means_what_the_parser_says() {
+        for line in ["credentials", "credentials --profile work", "credentials --config /a --profile b"] {
+            let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
+            assert_eq!(common_call(&words(line)), Some(parsed.global), "{line}");
+            assert_eq!(parsed.command, Command::Credentials(Credentials::default()));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_left_to_the_parser() {
+        for line in [
+            "",
+            "login",
+            "credentials --no-login",
+            "credentials --profile",
+            "credentials -v",
+            "credentials --help x",
+            "credentials --profile a --profile b",
+            "credentials --profile --config",
+        ] {
+            assert_eq!(common_call(&words(line)), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `credentials`: the `credential_process` document on stdout.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::{Desk, print};
+use crate::{
+    cli::{Credentials, Global},
+    failure::Failure,
+    session::Step,
+};
+
+pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Result<(), Failure> {
+    let desk = Desk::new(global)?;
+    let work = desk.work()?;
+    let ready = work.errand().credentials(!no_login, &mut tell)?;
+    print(ready.credentials.document().expose())
+}
+
+/// SDKs hide stderr or show it as an error, so only a person at a terminal is told.
+fn tell(Step::Asking { address, opened }: Step) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        let how = if opened { "Your browser opens to sign in; if not, go to" } else { "To sign in, go to" };
+        // A terminal that is gone needs no telling.
+        let _ = writeln!(stderr, "{how} {address}");
+    }
+}

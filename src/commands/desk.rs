@@ -1,0 +1,120 @@
+//! What a command works with: the world, the profile, its records.
+//!
+//! It is set up from the arguments every command takes.
+
+use std::{ffi::OsString, io};
+
+use crate::{
+    cache::Cache,
+    cli::Global,
+    config::{self, Inputs, Profile, Storage},
+    errand::{Errand, LogWords},
+    failure::{Exit, Failure, NotYet},
+    host::Host,
+    log::{self, Filter, Level},
+    store,
+    time::Moment,
+};
+
+/// The world as a command finds it.
+pub(super) struct Desk<'a> {
+    pub(super) host: Host,
+    pub(super) global: &'a Global,
+}
+
+/// A desk with a profile on it.
+pub(super) struct Work<'a> {
+    desk: &'a Desk<'a>,
+    pub(super) profile: Profile,
+    pub(super) cache: Cache,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(global: &'a Global) -> Result<Self, Failure> {
+        Self::with_log(global, || Box::new(io::stderr()))
+    }
+
+    /// `elsewhere` takes the log when no file is named for it.
+    pub(super) fn with_log(
+        global: &'a Global,
+        elsewhere: fn() -> Box<dyn io::Write + Send>,
+    ) -> Result<Self, Failure> {
+        let host = Host::of_system().ok_or_else(homeless)?;
+        start_log(&host, global.verbose, elsewhere)?;
+        Ok(Self { host, global })
+    }
+
+    pub(super) fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            environment: &self.host.environment,
+            paths: &self.host.paths,
+            file: self.global.config.clone(),
+            profile: self.global.profile.clone(),
+            flags: &[],
+        }
+    }
+
+    pub(super) fn work(&'a self) -> Result<Work<'a>, Failure> {
+        let profile = config::load(&self.inputs())?;
+        let folder = self.host.paths.data.clone();
+        let store: Box<dyn store::Store> = match profile.storage {
+            Storage::File => Box::new(store::sealed_files(&folder)),
+            Storage::None => Box::new(store::Nothing),
+            Storage::Keyring => return Err(NotYet("storage = \"keyring\"").into()),
+        };
+        let cache = Cache::new(store, folder, profile.fingerprint().name());
+        Ok(Work { desk: self, profile, cache })
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        (self.host.now)()
+    }
+}
+
+impl Work<'_> {
+    pub(super) fn errand(&self) -> Errand<'_> {
+        let Global { profile: _, config, verbose } = self.desk.global;
+        let mut words: Vec<OsString> = vec!["--profile".into(), self.profile.name.clone().into()];
+        if let Some(file) = config {
+            words.extend(["--config".into(), file.into()]);
+        }
+        Errand {
+            host: &self.desk.host,
+            profile: &self.profile,
+            cache: &self.cache,
+            words,
+            log: LogWords { verbose: *verbose },
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.desk.now()
+    }
+}
+
+fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Send>) -> Result<(), Failure> {
+    let filter = match (verbose, host.environment.text("BEDROCK_SSO_LOG")) {
+        (0, None) => return Ok(()),
+        (0, Some(filter)) => Filter::parse(&filter),
+        (1, _) => Filter::up_to(Level::Info),
+        _ => Filter::up_to(Level::Debug),
+    };
+    if filter.is_off() {
+        return Ok(());
+    }
+    let sink = match host.environment.path("BEDROCK_SSO_LOG_FILE") {
+        Some(path) => Box::new(crate::files::open_private(&path)?),
+        None => elsewhere(),
+    };
+    log::start(filter, || crate::host::now().to_string(), sink);
+    Ok(())
+}
+
+fn homeless() -> Failure {
+    Failure::new(
+        Exit::Configuration,
+        "config/no_home",
+        "the system names no home folder for this user",
+        "set HOME",
+    )
+}

@@ -1,0 +1,25 @@
+//! `errand`: the cold work, called by this program alone.
+
+use super::Desk;
+use crate::{
+    cli::{Credentials, Errand, Global, Login, Purpose as Words},
+    errand::{ToCaller, work},
+    failure::Failure,
+    session::Purpose,
+};
+
+pub(super) fn run(Errand { purpose }: &Errand, global: &Global) -> Result<(), Failure> {
+    let desk = Desk::with_log(global, || Box::new(ToCaller))?;
+    let on = desk.work()?;
+    work(&desk.host, &on.profile, &on.cache, meant(purpose))
+}
+
+fn meant(words: &Words) -> Purpose {
+    match words {
+        Words::Credentials(Credentials { no_login }) => Purpose::Credentials { may_ask: !no_login },
+        Words::Login(Login { force, no_browser }) => {
+            Purpose::Login { force: *force, open_browser: !no_browser }
+        }
+        Words::Renewal => Purpose::Renewal,
+    }
+}

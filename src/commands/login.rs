@@ -1,0 +1,37 @@
+//! `login`: signs in and says who, which role, until when; never a credential.
+//!
+//! Hosts show its output as it comes, so the address to open is its first line.
+
+use super::{Desk, print};
+use crate::{
+    cli::{Global, Login},
+    failure::Failure,
+    session::Step,
+    text::line,
+    time::spoken,
+};
+
+pub(super) fn run(Login { force, no_browser }: &Login, global: &Global) -> Result<(), Failure> {
+    let desk = Desk::new(global)?;
+    let work = desk.work()?;
+    let ready = work.errand().login(*force, !no_browser, &mut tell)?;
+    let (role, until) = (&work.profile.role, ready.credentials.expiration);
+    let said = format!(
+        "Signed in as {}: role {} in account {}, until {until} ({} left)\n",
+        line(&ready.session_name),
+        role.name(),
+        role.account(),
+        spoken(until.since(work.now()))
+    );
+    print(said.as_bytes())
+}
+
+fn tell(Step::Asking { address, opened }: Step) {
+    let how = if opened {
+        "Opening your browser to sign in. If it does not open, go to"
+    } else {
+        "To sign in, go to"
+    };
+    // A host that no longer reads does not end the sign-in.
+    let _ = print(format!("{how} {address}\n").as_bytes());
+}

@@ -1,0 +1,78 @@
+//! One file a verb: arguments into a call, the result into output.
+//!
+//! The only room that writes to stdout and stderr.
+
+pub(crate) mod config;
+mod credentials;
+mod desk;
+mod errand;
+mod login;
+mod status;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+
+use crate::{
+    cli::{Cli, Command, Credentials, Global, common_call},
+    failure::{Exit, Failure},
+    host,
+};
+use desk::Desk;
+
+/// Runs one command line to its end.
+pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
+    host::guard_streams();
+    let words: Vec<OsString> = words.collect();
+    if let Some(global) = words.get(1..).and_then(common_call) {
+        return end(credentials::run(&Credentials::default(), &global));
+    }
+    match Cli::try_parse_from(words) {
+        Ok(Cli { command, global }) => end(obey(&command, &global)),
+        Err(error) => usage(&error),
+    }
+}
+
+fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
+    match command {
+        Command::Credentials(arguments) => credentials::run(arguments, global),
+        Command::Login(arguments) => login::run(arguments, global),
+        Command::Status(arguments) => status::run(arguments, global),
+        Command::Config(arguments) => config::run(arguments, global),
+        Command::Errand(arguments) => errand::run(arguments, global),
+    }
+}
+
+fn end(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With stderr closed the exit code is all that is left to say.
+            let _ = write!(io::stderr().lock(), "{failure}");
+            failure.exit.into()
+        }
+    }
+}
+
+/// Help and version are asked for and go to stdout; anything else is a wrong call.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Whoever closed the stream does not want the text.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}
+
+/// Writes to stdout, whole and at once. A reader that has gone away is not our failure, and nobody is left to tell.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let what = format!("stdout cannot be written: {error}");
+            Err(Failure::new(Exit::Internal, "internal/stdout", what, "check where the output is sent"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,171 @@
+//! `status`: who is signed in, as what, until when; read from what is kept, without network.
+
+use serde::Serialize;
+
+use super::{Desk, desk::Work, print};
+use crate::{
+    cache::{Freshness, LastFailure, Session, freshness},
+    cli::{Global, Status},
+    config::{self, Storage},
+    failure::Failure,
+    oidc::VerifiedToken,
+    secret::Secret,
+    text::line,
+    time::{Moment, spoken},
+};
+
+pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failure> {
+    let desk = Desk::new(global)?;
+    let work = desk.work()?;
+    let report = report(&desk, &work)?;
+    if *json {
+        let mut text = serde_json::to_string(&report).expect("a report holds texts and numbers");
+        text.push('\n');
+        return print(text.as_bytes());
+    }
+    print(report.for_people(work.now()).as_bytes())
+}
+
+/// The contract of `status --json`; additions keep `version`.
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    profile: String,
+    signed_in: bool,
+    identity: Option<Identity>,
+    role_arn: String,
+    account: String,
+    credentials: Option<Left>,
+    can_renew: bool,
+    storage: &'static str,
+    config: Vec<String>,
+    last_error: Option<LastError>,
+}
+
+#[derive(Serialize)]
+struct Identity {
+    session_name: String,
+    email: Option<String>,
+    subject: String,
+    tags: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct Left {
+    expires_at: String,
+    seconds_left: u64,
+}
+
+#[derive(Serialize)]
+struct LastError {
+    at: String,
+    slug: String,
+    message: String,
+    hint: String,
+}
+
+fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
+    let (session, now) = (work.cache.session()?, work.now());
+    let credentials = session.credentials.as_ref().filter(|kept| freshness(kept, now) != Freshness::Spent);
+    Ok(Report {
+        version: 1,
+        profile: work.profile.name.clone(),
+        signed_in: credentials.is_some(),
+        identity: identity(&session),
+        role_arn: work.profile.role.as_str().to_owned(),
+        account: work.profile.role.account().to_owned(),
+        credentials: credentials.map(|kept| Left {
+            expires_at: kept.expiration.to_string(),
+            seconds_left: kept.expiration.since(now).as_secs(),
+        }),
+        can_renew: session.refresh_token.is_some(),
+        storage: storage(work.profile.storage),
+        config: config_files(desk),
+        last_error: work.cache.notes().last_failure.map(LastError::from),
+    })
+}
+
+fn config_files(desk: &Desk<'_>) -> Vec<String> {
+    let places = config::locations(&desk.inputs()).into_iter().filter(|place| place.is_there);
+    places.map(|place| place.file.display().to_string()).collect()
+}
+
+fn identity(session: &Session) -> Option<Identity> {
+    let token =
+        session.id_token.clone().and_then(|raw: Secret| VerifiedToken::recalled_from_our_own_store(raw))?;
+    let text = |name: &str| token.claim(name)?.as_str().map(str::to_owned);
+    Some(Identity {
+        session_name: session.session_name.clone().unwrap_or_default(),
+        email: text("email"),
+        subject: token.subject().to_owned(),
+        tags: tags(&token),
+    })
+}
+
+/// The session tags in the token, in the nested shape or the flat one.
+fn tags(token: &VerifiedToken) -> serde_json::Value {
+    const CLAIM: &str = "https://aws.amazon.com/tags";
+    if let Some(nested) = token.claim(CLAIM).and_then(|claim| claim.get("principal_tags")) {
+        return nested.clone();
+    }
+    let prefix = format!("{CLAIM}/principal_tags/");
+    let flat = token.claims().iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
+    flat.map(|(name, value)| (name.to_owned(), value.clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn storage(storage: Storage) -> &'static str {
+    match storage {
+        Storage::Keyring => "keyring",
+        Storage::File => "file",
+        Storage::None => "none",
+    }
+}
+
+impl From<LastFailure> for LastError {
+    fn from(LastFailure { at, code: _, slug, message, hint }: LastFailure) -> Self {
+        Self { at: at.to_string(), slug, message, hint }
+    }
+}
+
+impl Report {
+    /// One screen, a line a fact.
+    fn for_people(&self, now: Moment) -> String {
+        let mut lines = vec![("Profile", line(&self.profile)), ("Signed in", self.signed_in_line())];
+        if let Some(Identity { session_name, email, subject, tags: _ }) = &self.identity {
+            let who = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
+            lines.push(("Who", line(who)));
+        }
+        lines.push(("Role", self.role_arn.clone()));
+        let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
+        lines.push(("Renewal", renewal.to_owned()));
+        lines.push(("Storage", self.storage.to_owned()));
+        lines.push(("Config", self.config.join(", ")));
+        if let Some(LastError { at: _, slug, message, hint }) = &self.last_error {
+            let ago = self.age_of_last_error(now);
+            lines.push(("Last error", format!("{message} [{slug}]{ago}")));
+            lines.push(("", format!("hint: {hint}")));
+        }
+        lines.iter().map(|(name, value)| format!("{name:<11} {value}\n")).collect()
+    }
+
+    fn signed_in_line(&self) -> String {
+        match &self.credentials {
+            Some(Left { expires_at, seconds_left }) => {
+                format!(
+                    "yes, until {expires_at} ({} left)",
+                    spoken(std::time::Duration::from_secs(*seconds_left))
+                )
+            }
+            None if self.can_renew => "no valid credentials; the next request renews them".to_owned(),
+            None => "no; run `bedrock-sso login`".to_owned(),
+        }
+    }
+
+    fn age_of_last_error(&self, now: Moment) -> String {
+        let at =
+            self.last_error.as_ref().and_then(|error| chrono::DateTime::parse_from_rfc3339(&error.at).ok());
+        at.map_or_else(String::new, |at| {
+            format!(", {} ago", spoken(now.since(Moment::from_unix(at.timestamp()))))
+        })
+    }
+}

@@ -1,0 +1,282 @@
+//! What can be wrong with a configuration, as facts with their place.
+//!
+//! It states; what a person may do about it is said in `failure`.
+
+use std::{borrow::Cow, fmt};
+
+use crate::text;
+
+/// Why there is no usable profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No file, and nothing in the environment either.
+    NoFile { looked_for: Vec<String> },
+    /// A file is there, or was asked for, and cannot be read.
+    Unreadable { file: String, why: Unreadable },
+    /// What is written is wrong; at least one problem.
+    Invalid(Vec<Problem>),
+    /// There are files, and no profile in them.
+    NoProfile { files: Vec<String> },
+    /// Several profiles, and none was named.
+    Ambiguous { names: Vec<String> },
+    /// A profile was named that is not there.
+    NoSuchProfile { name: String, named_by: Place, names: Vec<String>, nearest: Option<String> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    Missing,
+    Directory,
+    TooLarge {
+        limit: u64,
+    },
+    NotUtf8 {
+        line: usize,
+    },
+    /// As some editors and shells on Windows write it.
+    Utf16,
+    Denied,
+    Other(String),
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub place: Place,
+    pub fault: Fault,
+}
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Built in.
+    Default,
+    /// The environment as a whole, where there is no file.
+    Environment,
+    File {
+        file: String,
+        line: usize,
+    },
+    Variable(String),
+    Flag(&'static str),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not TOML.
+    Syntax {
+        what: String,
+    },
+    /// `version` is absent.
+    NoVersion,
+    /// Written for a later version of this program.
+    Newer {
+        version: u64,
+        known: u64,
+    },
+    /// `table` is empty at the top of the file.
+    UnknownKey {
+        key: String,
+        table: String,
+        nearest: Option<String>,
+    },
+    /// A known key in the wrong table.
+    Misplaced {
+        key: String,
+        table: String,
+        belongs_in: String,
+    },
+    WrongType {
+        key: String,
+        expected: &'static str,
+        found: &'static str,
+    },
+    /// `value` is absent where it might hold a secret.
+    Illegal {
+        key: String,
+        value: Option<String>,
+        rule: Cow<'static, str>,
+        nearest: Option<String>,
+    },
+    /// A variable that is no text.
+    NotUnicode {
+        key: String,
+    },
+    /// A key without a default is not set anywhere.
+    Lacks {
+        key: &'static str,
+        profile: String,
+    },
+    /// The role and the region are of different partitions, which share nothing.
+    OtherPartition {
+        region: String,
+        expected: &'static str,
+        role: String,
+        found: String,
+    },
+    /// The administrator's file keeps users from changing this.
+    Enforced {
+        key: &'static str,
+        value: String,
+        by: String,
+    },
+    /// `enforce` names a key to which the administrator's profile gives no value.
+    EnforcedUnset {
+        key: &'static str,
+        profile: String,
+    },
+    /// `enforce` outside the administrator's file.
+    EnforceByUser,
+    /// Known, and beyond what this version can do.
+    NotYet {
+        key: &'static str,
+        value: String,
+    },
+}
+
+impl Error {
+    /// Every problem for itself, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Invalid(problems) => problems.iter().map(Problem::to_string).collect(),
+            other => vec![other.to_string()],
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile { looked_for } => {
+                write!(f, "no configuration: neither {}", looked_for.join(" nor "))
+            }
+            Self::Unreadable { file, why } => write!(f, "{file}: {why}"),
+            Self::Invalid(problems) => invalid(problems, f),
+            Self::NoProfile { files } => write!(f, "no profile in {}", files.join(" and ")),
+            Self::Ambiguous { names } => {
+                write!(f, "several profiles and no default_profile: {}", names.join(", "))
+            }
+            Self::NoSuchProfile { name, named_by, names, nearest } => {
+                write!(f, "{named_by}: no profile {}; there is {}", quoted(name), names.join(", "))?;
+                did_you_mean(nearest.as_deref(), f)
+            }
+        }
+    }
+}
+
+fn invalid(problems: &[Problem], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some((first, rest)) = problems.split_first() else {
+        return f.write_str("the configuration is wrong");
+    };
+    match rest.len() {
+        0 => write!(f, "{first}"),
+        1 => write!(f, "{first} (and 1 more problem)"),
+        more => write!(f, "{first} (and {more} more problems)"),
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no such file"),
+            Self::Directory => f.write_str("a directory, not a file"),
+            Self::TooLarge { limit } => {
+                write!(f, "larger than {} KiB, which is no configuration", limit / 1024)
+            }
+            Self::NotUtf8 { line } => write!(f, "line {line} is not UTF-8 text"),
+            Self::Utf16 => f.write_str("UTF-16 text; only UTF-8 is read"),
+            Self::Denied => f.write_str("reading it is not permitted"),
+            Self::Other(reason) => write!(f, "cannot be read: {}", text::line(reason)),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.fault)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Environment => f.write_str("environment"),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { what } => write!(f, "not TOML: {}", text::line(what)),
+            Self::NoVersion => f.write_str("lacks \"version = 1\""),
+            Self::Newer { version, known } => {
+                write!(f, "version {version} is newer than this program, which reads version {known}")
+            }
+            Self::UnknownKey { key, table, nearest } => {
+                write!(f, "unknown key {}{}", quoted(key), in_table(table))?;
+                did_you_mean(nearest.as_deref(), f)
+            }
+            Self::Misplaced { key, table, belongs_in } => {
+                write!(f, "{} does not belong{}, but in {belongs_in}", quoted(key), in_or_top(table))
+            }
+            Self::WrongType { key, expected, found } => {
+                write!(f, "{} must be {expected}, not {found}", quoted(key))
+            }
+            Self::Illegal { key, value, rule, nearest } => {
+                match value {
+                    Some(value) => write!(f, "{} holds {}: {rule}", quoted(key), text::line(value))?,
+                    None => write!(f, "{}: {rule}", quoted(key))?,
+                }
+                did_you_mean(nearest.as_deref(), f)
+            }
+            Self::NotUnicode { key } => write!(f, "the value for {} is not Unicode text", quoted(key)),
+            Self::Lacks { key, profile } => write!(f, "[profiles.{profile}] lacks {}", quoted(key)),
+            _ => self.fmt_of_whole_profile(f),
+        }
+    }
+}
+
+impl Fault {
+    /// The faults that only the layers together can have.
+    fn fmt_of_whole_profile(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherPartition { region, expected, role, found } => write!(
+                f,
+                "region {} is of partition {expected}, and the role {role} of {found}",
+                quoted(region)
+            ),
+            Self::Enforced { key, value, by } => {
+                write!(f, "{} is fixed by the administrator as {} ({by})", quoted(key), text::line(value))
+            }
+            Self::EnforcedUnset { key, profile } => {
+                write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quoted(key))
+            }
+            Self::EnforceByUser => f.write_str("\"enforce\" works in the administrator's file only"),
+            Self::NotYet { key, value } => {
+                write!(f, "{key} = {} is not supported by this version", text::line(value))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", text::line(name))
+}
+
+fn in_table(table: &str) -> String {
+    if table.is_empty() { String::new() } else { format!(" in [{}]", text::line(table)) }
+}
+
+fn in_or_top(table: &str) -> String {
+    if table.is_empty() { " at the top".to_owned() } else { in_table(table) }
+}
+
+fn did_you_mean(nearest: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    nearest.map_or(Ok(()), |nearest| write!(f, "; did you mean {}?", quoted(nearest)))
+}

@@ -1,0 +1,155 @@
+//! The cache key: a digest over every part of a profile that changes what a sign-in yields.
+//!
+//! Where the result is kept under it, and how, is for `cache`.
+
+use std::fmt::Write;
+
+use ring::digest::{Context, SHA256};
+
+use super::Profile;
+
+/// Two profiles share one exactly when the same sign-in serves both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Profile {
+    /// Covers name, issuer, client, role, provider (it decides the default scopes), scopes, parameters, session name and
+    /// duration. Not how the person is asked, where AWS is spoken to, or where the result is kept.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut digest = Digest(Context::new(&SHA256));
+        digest.text("bedrock-sso profile 1");
+        digest.text(&self.name);
+        digest.text(self.issuer.as_str());
+        digest.text(&self.client_id);
+        digest.text(self.role.as_str());
+        digest.text(self.provider.word());
+        digest.list(self.scopes.iter().map(String::as_str));
+        digest.list(self.extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        digest.list(self.session_name.iter().map(String::as_str));
+        digest.number(self.session_duration.as_secs());
+        digest.finish()
+    }
+}
+
+impl Fingerprint {
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Half of it as 32 hexadecimal digits: enough for a file's name.
+    pub fn name(&self) -> String {
+        self.0.iter().take(16).fold(String::with_capacity(32), |mut name, byte| {
+            write!(name, "{byte:02x}").expect("a String takes any text");
+            name
+        })
+    }
+}
+
+/// Each part is preceded by its length, so that no two lists of parts are the same bytes.
+struct Digest(Context);
+
+impl Digest {
+    fn number(&mut self, number: u64) {
+        self.0.update(&number.to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.update(text.as_bytes());
+    }
+
+    fn list<'t>(&mut self, items: impl Iterator<Item = &'t str> + Clone) {
+        self.number(items.clone().count() as u64);
+        items.for_each(|item| self.text(item));
+    }
+
+    fn finish(self) -> Fingerprint {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.0.finish().as_ref());
+        Fingerprint(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::Duration};
+
+    use super::*;
+    use crate::config::{Issuer, Login, Provider, Redirect, RedirectHost, RoleArn, Storage};
+
+    fn profile() -> Profile {
+        Profile {
+            name: "claude".into(),
+            issuer: Issuer::parse("https://acme.okta.com").unwrap(),
+            client_id: "0oa".into(),
+            role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
+            region: "us-east-1".into(),
+            provider: Provider::Okta,
+            scopes: vec!["openid".into(), "email".into()],
+            extra_params: [("prompt".into(), "login".into())].into(),
+            redirect: Redirect { host: RedirectHost::Address, ports: vec![], path: "/callback".into() },
+            browser: vec![],
+            login: Login::Auto,
+            login_timeout: Duration::from_secs(165),
+            session_duration: Duration::from_secs(3600),
+            session_name: vec!["email".into()],
+            storage: Storage::File,
+            sts_endpoint: None,
+            ca_bundle: None,
+        }
+    }
+
+    fn changed(change: impl Fn(&mut Profile)) -> Fingerprint {
+        let mut profile = profile();
+        change(&mut profile);
+        profile.fingerprint()
+    }
+
+    #[test]
+    fn each_input_that_changes_the_result_changes_the_fingerprint() {
+        let all = [
+            profile().fingerprint(),
+            changed(|p| p.name = "other".into()),
+            changed(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
+            changed(|p| p.client_id = "0ob".into()),
+            changed(|p| p.role = RoleArn::parse("arn:aws:iam::123456789013:role/BedrockUser").unwrap()),
+            changed(|p| p.provider = Provider::Generic),
+            changed(|p| p.scopes = vec!["openid".into()]),
+            changed(|p| p.scopes = vec!["openidemail".into()]),
+            changed(|p| p.extra_params = [("prompt".into(), "none".into())].into()),
+            changed(|p| p.extra_params = [("promptl".into(), "ogin".into())].into()),
+            changed(|p| p.extra_params.clear()),
+            changed(|p| p.session_name = vec!["sub".into()]),
+            changed(|p| p.session_duration = Duration::from_secs(3601)),
+        ];
+        let names: BTreeSet<String> = all.iter().map(Fingerprint::name).collect();
+        assert_eq!(names.len(), all.len());
+    }
+
+    #[test]
+    fn an_item_does_not_slide_from_one_list_into_the_next() {
+        let left = changed(|p| (p.scopes, p.session_name) = (vec!["a".into(), "b".into()], vec!["c".into()]));
+        let right =
+            changed(|p| (p.scopes, p.session_name) = (vec!["a".into()], vec!["b".into(), "c".into()]));
+        assert_ne!(left, right);
+    }
+
+    #[test]
+    fn what_only_changes_the_way_there_leaves_the_fingerprint_alone() {
+        let same = changed(|p| {
+            p.region = "eu-west-1".into();
+            p.redirect = Redirect { host: RedirectHost::Name, ports: vec![8400], path: "/elsewhere".into() };
+            p.browser = vec!["firefox".into(), "{url}".into()];
+            p.login = Login::Explicit;
+            p.login_timeout = Duration::from_secs(20);
+            p.ca_bundle = Some("/ca.pem".into());
+        });
+        assert_eq!(same, profile().fingerprint());
+    }
+
+    #[test]
+    fn the_name_stays_the_same_from_version_to_version() {
+        assert_eq!(profile().fingerprint().name(), "4e2d6b85b8dd6c11c3a5e87ee8376a0a");
+        assert_eq!(profile().fingerprint().bytes().len(), 32);
+    }
+}

@@ -1,0 +1,239 @@
+//! The one table of keys: unknown keys, types, defaults, `config show`, the schema and the example all come from it.
+//!
+//! It describes; reading a value is `read`'s business.
+
+use std::borrow::Cow;
+
+use toml::{Spanned, de::DeValue};
+
+use super::provider;
+
+/// A key of a profile. Keys of a table inside the profile are written `table.key`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: Default,
+    pub ready: Ready,
+    pub sentence: &'static str,
+}
+
+/// What may stand behind a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Issuer,
+    /// Another secure address; may be empty.
+    Address,
+    Text,
+    Role,
+    Region,
+    Word(&'static [&'static str]),
+    /// The path of an address.
+    Path,
+    /// The path of a file; may be empty.
+    File,
+    /// A duration between two others, in seconds.
+    Span(u64, u64),
+    Switch,
+    Ports,
+    Argv,
+    /// A list of words without white space.
+    Words,
+    /// A list of claim names, at least one.
+    Claims,
+    Roles,
+    /// Parameters of the authorization request.
+    Params,
+    /// A table whose values are a claim name or a list of them.
+    ClaimTable,
+    /// A table of strings.
+    Table,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Default {
+    Required,
+    Text(&'static str),
+    List(&'static [&'static str]),
+    Table,
+    Switch(bool),
+}
+
+/// Whether this version can do what the key asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ready {
+    Yes,
+    /// Only what the default says.
+    Default,
+    /// Only these words.
+    Words(&'static [&'static str]),
+}
+
+/// A key outside the profiles.
+#[derive(Debug)]
+pub(super) struct TopKey {
+    pub name: &'static str,
+    pub sentence: &'static str,
+}
+
+pub(super) const TOP: [TopKey; 4] = [
+    TopKey { name: "version", sentence: "The version of this format; always 1 today." },
+    TopKey {
+        name: "default_profile",
+        sentence: "The profile for commands that name none; needless when there is only one.",
+    },
+    TopKey {
+        name: "enforce",
+        sentence: "Keys of this file's profiles that users cannot override; in the administrator's file only.",
+    },
+    TopKey { name: "profiles", sentence: "One table for each application and role to sign in to." },
+];
+
+/// The tables inside a profile.
+pub(super) const SECTIONS: [(&str, &str); 3] = [
+    ("telemetry", "What `otel-headers` says about the person who is signed in."),
+    ("quota", "A service that is asked whether this person may spend."),
+    ("claude_code", "What `setup` writes into Claude Code's settings."),
+];
+
+/// The version of the format that this program reads.
+pub(super) const VERSION: u64 = 1;
+
+/// Parameters that the sign-in sets itself, and secrets, which belong into no address.
+pub(super) const PROTOCOL_PARAMS: [&str; 9] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+];
+
+const fn key(name: &'static str, kind: Kind, default: Default, sentence: &'static str) -> Key {
+    Key { name, kind, default, ready: Ready::Yes, sentence }
+}
+
+const fn later(ready: Ready, key: Key) -> Key {
+    Key { ready, ..key }
+}
+
+const EMPTY: Default = Default::Text("");
+const NONE: Default = Default::List(&[]);
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+
+pub(super) const COUNT: usize = 32;
+
+#[rustfmt::skip]
+pub(super) static KEYS: [Key; COUNT] = [
+    key("issuer", Kind::Issuer, Default::Required, "The provider's issuer identifier, exactly as its discovery document spells it."),
+    key("client_id", Kind::Text, Default::Required, "The identifier of the application registered with the provider."),
+    key("role_arn", Kind::Role, Default::Required, "The role to assume; its trust policy names the issuer and the client."),
+    key("region", Kind::Region, Default::Required, "The AWS region to talk to; of the same partition as the role."),
+    key("provider", Kind::Word(&provider::WORDS), Default::Text("auto"), "The kind of provider; \"auto\" tells it by the issuer's host."),
+    later(Ready::Words(&["sts"]), key("federation", Kind::Word(&["sts", "identity-pool"]), Default::Text("sts"), "How the token is exchanged for AWS credentials.")),
+    later(Ready::Default, key("identity_pool_id", Kind::Text, EMPTY, "The Cognito identity pool, for federation = \"identity-pool\".")),
+    key("scopes", Kind::Words, NONE, "The scopes to ask for; empty means the provider's default."),
+    key("extra_params", Kind::Params, Default::Table, "More parameters for the authorization request: prompt, login_hint, domain_hint, audience, resource."),
+    key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; empty means any free port."),
+    key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), "The host of the redirect address; with \"localhost\" both loopback families are listened on."),
+    key("redirect_path", Kind::Path, Default::Text("/callback"), "The path of the redirect address."),
+    later(Ready::Words(&["auto", "browser"]), key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), "How the person is asked.")),
+    key("browser", Kind::Argv, NONE, "The browser's command line, with \"{url}\" where the address goes; empty means $BROWSER, else the system's."),
+    key("login", Kind::Word(&["auto", "explicit"]), Default::Text("auto"), "Who may ask the person: with \"explicit\" only the command `login`."),
+    key("login_timeout", Kind::Span(10, 10 * MINUTE), Default::Text("165s"), "How long a sign-in waits for the person, 10s to 10m; Claude Code gives up after 180 seconds."),
+    key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), "How long the AWS session shall last, 15m to 12h; shortened to what the role allows."),
+    key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after; the first that the token holds is used."),
+    later(Ready::Default, key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other.")),
+    key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept; \"file\" is for machines with no keyring."),
+    later(Ready::Words(&["none"]), key("client_auth", Kind::Word(&["none", "secret", "private_key_jwt"]), Default::Text("none"), "How the application proves itself to the provider.")),
+    key("sts_endpoint", Kind::Address, EMPTY, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
+    key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
+    key("telemetry.headers", Kind::ClaimTable, Default::Table, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
+    key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header."),
+    later(Ready::Default, key("quota.endpoint", Kind::Address, EMPTY, "The address of the quota service; empty means nobody is asked.")),
+    key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), "How long an answer holds."),
+    key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), "How long to wait for an answer, 1s to 1m."),
+    key("quota.on_error", Kind::Word(&["allow", "deny"]), Default::Text("allow"), "What holds when the service gives no answer."),
+    key("claude_code.region", Kind::Text, EMPTY, "The region for Bedrock; empty means the profile's."),
+    key("claude_code.models", Kind::Table, Default::Table, "The models by their rank: default, opus, sonnet, haiku."),
+    key("claude_code.env", Kind::Table, Default::Table, "Further environment variables for Claude Code."),
+];
+
+/// The place in the table of a key, given the profile's inner table (or none) that it was found in.
+pub(super) fn find(section: &str, name: &str) -> Option<usize> {
+    KEYS.iter().position(|key| key.is(section, name))
+}
+
+/// The place in the table of a key by its full name.
+pub(super) fn find_full(name: &str) -> Option<usize> {
+    KEYS.iter().position(|key| key.name == name)
+}
+
+/// The name most like a misspelt one, if any is alike at all.
+pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    const ALIKE: f64 = 0.82;
+    // Longer foreign text is no slip of the finger, and comparing it costs its length squared.
+    if name.len() > 64 {
+        return None;
+    }
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    known
+        .map(|known| (strsim::jaro_winkler(&name, known), known))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, known)| known)
+}
+
+impl Key {
+    /// The inner table that the key lives in, or nothing.
+    pub(super) fn section(&self) -> &'static str {
+        self.name.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The name inside that table.
+    pub(super) fn own_name(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(_, own)| own)
+    }
+
+    fn is(&self, section: &str, name: &str) -> bool {
+        match section {
+            "" => self.name == name,
+            section => self.name.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) == Some(name),
+        }
+    }
+
+    /// The environment variable that sets the key.
+    pub(super) fn variable(&self) -> String {
+        let mut name = String::with_capacity(40);
+        name.push_str("BEDROCK_SSO_");
+        name.extend(self.name.chars().map(|part| if part == '.' { '_' } else { part.to_ascii_uppercase() }));
+        name
+    }
+
+    /// Whether a variable or a flag gives the text as it is, not in TOML's syntax.
+    pub(super) fn is_text(&self) -> bool {
+        match self.kind {
+            Kind::Issuer | Kind::Address | Kind::Text | Kind::Role | Kind::Region | Kind::Word(_) => true,
+            Kind::Path | Kind::File | Kind::Span(..) => true,
+            Kind::Switch | Kind::Ports | Kind::Argv | Kind::Words | Kind::Claims | Kind::Roles => false,
+            Kind::Params | Kind::ClaimTable | Kind::Table => false,
+        }
+    }
+
+    pub(super) fn default_value(&self) -> Option<DeValue<'static>> {
+        let text = |text: &'static str| DeValue::String(Cow::Borrowed(text));
+        match self.default {
+            Default::Required => None,
+            Default::Text(word) => Some(text(word)),
+            Default::List(words) => {
+                Some(DeValue::Array(words.iter().map(|word| Spanned::new(0..0, text(word))).collect()))
+            }
+            Default::Table => Some(DeValue::Table(toml::de::DeTable::new())),
+            Default::Switch(on) => Some(DeValue::Boolean(on)),
+        }
+    }
+}

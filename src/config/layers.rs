@@ -1,0 +1,314 @@
+//! The layers laid over each other: defaults, the administrator's file, the user's, environment, flags.
+//!
+//! It says which value holds and where it came from; what the values mean is for `resolve`.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    Flag, Inputs,
+    error::{Error, Fault, Place, Problem, Unreadable},
+    key::{self, COUNT, Default, KEYS, Key, Kind},
+    raw::{self, Raw, is_profile_name},
+    read,
+    source::{Rank, Source, expanded, shown},
+    value::written,
+};
+
+/// Everything that was read, unparsed.
+#[derive(Debug)]
+pub(super) struct Texts {
+    files: Vec<Source>,
+    overrides: Vec<Override>,
+}
+
+/// A value from the environment or a flag.
+#[derive(Debug)]
+struct Override {
+    key: usize,
+    text: String,
+    place: Place,
+}
+
+/// Everything that was read, parsed but not judged.
+#[derive(Debug)]
+pub(super) struct Parsed<'a> {
+    files: Vec<(&'a Source, Spanned<DeTable<'a>>)>,
+    overrides: Vec<(&'a Override, DeValue<'a>)>,
+    defaults: Vec<Option<DeValue<'static>>>,
+}
+
+/// Everything that was read, each layer without fault in itself.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    pub files: Vec<Raw<'a>>,
+    overrides: &'a [(&'a Override, DeValue<'a>)],
+    defaults: &'a [Option<DeValue<'static>>],
+}
+
+/// The values that hold for a profile, in the order of the table of keys.
+pub(super) type Settings<'a> = [Option<Setting<'a>>; COUNT];
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting<'a> {
+    pub value: &'a DeValue<'a>,
+    pub origin: Origin<'a>,
+}
+
+/// Where a value came from, cheap to carry: the line is counted only when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin<'a> {
+    Default,
+    File(&'a Source, usize),
+    Override(&'a Place),
+}
+
+/// The user's file, and whether it was asked for by name.
+pub(super) fn user_file(inputs: &Inputs<'_>) -> (PathBuf, bool) {
+    if let Some(file) = &inputs.file {
+        return (file.clone(), true);
+    }
+    match inputs.environment.path("BEDROCK_SSO_CONFIG") {
+        // A host's settings file is no shell: it leaves the tilde as it is.
+        Some(path) => {
+            let opened = path.to_str().and_then(|text| expanded(text, inputs.environment));
+            (opened.unwrap_or(path), true)
+        }
+        None => (inputs.paths.user_config.clone(), false),
+    }
+}
+
+impl Texts {
+    pub(super) fn read(inputs: &Inputs<'_>) -> Result<Self, Error> {
+        let environment = inputs.environment;
+        let (user, was_named) = user_file(inputs);
+        let system = Source::read(&inputs.paths.system_config, Rank::Administrator, environment)?;
+        let user_source = Source::read(&user, Rank::User, environment)?;
+        if was_named && user_source.is_none() {
+            return Err(Error::Unreadable { file: shown(&user, environment), why: Unreadable::Missing });
+        }
+        let overrides = overrides(inputs).map_err(Error::Invalid)?;
+        if system.is_none() && user_source.is_none() && overrides.is_empty() {
+            let looked_for = [&user, &inputs.paths.system_config].map(|path| shown(path, environment)).into();
+            return Err(Error::NoFile { looked_for });
+        }
+        Ok(Self { files: system.into_iter().chain(user_source).collect(), overrides })
+    }
+
+    /// One file and nothing else.
+    pub(super) fn of_file(file: Source) -> Self {
+        Self { files: vec![file], overrides: Vec::new() }
+    }
+
+    pub(super) fn parse(&self) -> Result<Parsed<'_>, Error> {
+        let mut problems = Vec::new();
+        let mut files = Vec::with_capacity(2);
+        for source in &self.files {
+            match raw::parse(source) {
+                Ok(table) => files.push((source, table)),
+                Err(more) => problems.extend(more),
+            }
+        }
+        let mut overrides = Vec::new();
+        for given in &self.overrides {
+            match given.parse() {
+                Ok(value) => overrides.push((given, value)),
+                Err(fault) => problems.push(Problem { place: given.place.clone(), fault }),
+            }
+        }
+        let defaults = KEYS.iter().map(Key::default_value).collect();
+        if problems.is_empty() {
+            Ok(Parsed { files, overrides, defaults })
+        } else {
+            Err(Error::Invalid(problems))
+        }
+    }
+}
+
+fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Problem>> {
+    let mut found = Vec::new();
+    let mut problems = Vec::new();
+    for (index, key) in (0..).zip(&KEYS) {
+        let name = key.variable();
+        let Some(value) = inputs.environment.os(&name) else { continue };
+        let place = Place::Variable(name);
+        match value.into_string() {
+            Ok(text) => found.push(Override { key: index, text, place }),
+            Err(_) => {
+                problems.push(Problem { place, fault: Fault::NotUnicode { key: key.name.to_owned() } });
+            }
+        }
+    }
+    for Flag { key, value, name } in inputs.flags {
+        let place = Place::Flag(name);
+        match key::find_full(key) {
+            Some(key) => found.push(Override { key, text: value.clone(), place }),
+            None => {
+                let (key, table) = ((*key).to_owned(), String::new());
+                problems.push(Problem { place, fault: Fault::UnknownKey { key, table, nearest: None } });
+            }
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+impl Override {
+    fn parse(&self) -> Result<DeValue<'_>, Fault> {
+        let Some(key) = KEYS.get(self.key) else { return Ok(DeValue::Boolean(false)) };
+        let value = if key.is_text() {
+            DeValue::String(self.text.as_str().into())
+        } else {
+            DeValue::parse(&self.text).map_err(|_| self.not_written_as_in_a_file(key))?.into_inner()
+        };
+        read::check(key, &value).map(|()| value)
+    }
+
+    fn not_written_as_in_a_file(&self, key: &Key) -> Fault {
+        let rule = match key.kind {
+            Kind::Switch => "must be true or false",
+            Kind::Ports => "must be a list such as [8400, 8401]",
+            Kind::Params | Kind::ClaimTable | Kind::Table => "must be a table such as { name = \"value\" }",
+            _ => "must be a list such as [\"one\", \"two\"]",
+        };
+        read::illegal(key, &DeValue::String(self.text.as_str().into()), rule)
+    }
+}
+
+impl<'a> Parsed<'a> {
+    pub(super) fn survey(&'a self) -> Result<Layers<'a>, Error> {
+        let mut problems = Vec::new();
+        let mut files = Vec::with_capacity(2);
+        for (source, table) in &self.files {
+            match raw::survey(source, table.get_ref()) {
+                Ok(raw) => files.push(raw),
+                Err(more) => problems.extend(more),
+            }
+        }
+        if problems.is_empty() {
+            Ok(Layers { files, overrides: &self.overrides, defaults: &self.defaults })
+        } else {
+            Err(Error::Invalid(problems))
+        }
+    }
+}
+
+impl<'a> Layers<'a> {
+    pub(super) fn names(&self) -> BTreeSet<&'a str> {
+        self.files.iter().flat_map(|file| &file.profiles).map(|profile| profile.name).collect()
+    }
+
+    /// The profile's name: asked for, or the default, or the only one.
+    pub(super) fn choose(&self, inputs: &Inputs<'_>) -> Result<String, Error> {
+        let names = self.names();
+        let wanted = self.wanted(inputs);
+        if names.is_empty() && !self.overrides.is_empty() {
+            // Containers are configured by their environment alone.
+            let name = wanted.map_or_else(|| "default".to_owned(), |(name, _)| name);
+            return if is_profile_name(&name) { Ok(name) } else { Err(self.no_profile()) };
+        }
+        match (wanted, names.first(), names.len()) {
+            (_, None, _) => Err(self.no_profile()),
+            (Some((name, _)), ..) if names.contains(name.as_str()) => Ok(name),
+            (Some((name, named_by)), ..) => {
+                let nearest = key::nearest(&name, names.iter().copied()).map(str::to_owned);
+                let names = names.into_iter().map(str::to_owned).collect();
+                Err(Error::NoSuchProfile { name, named_by, names, nearest })
+            }
+            (None, Some(only), 1) => Ok((*only).to_owned()),
+            (None, ..) => Err(Error::Ambiguous { names: names.into_iter().map(str::to_owned).collect() }),
+        }
+    }
+
+    fn wanted(&self, inputs: &Inputs<'_>) -> Option<(String, Place)> {
+        const VARIABLE: &str = "BEDROCK_SSO_PROFILE";
+        if let Some(name) = &inputs.profile {
+            return Some((name.clone(), Place::Flag("--profile")));
+        }
+        if let Some(name) = inputs.environment.os(VARIABLE) {
+            return Some((name.to_string_lossy().into_owned(), Place::Variable(VARIABLE.to_owned())));
+        }
+        let last = |file: &Raw<'a>| file.default_profile.map(|(name, at)| (name, file.source.place(at)));
+        self.files.iter().rev().find_map(last).map(|(name, place)| (name.to_owned(), place))
+    }
+
+    fn no_profile(&self) -> Error {
+        Error::NoProfile { files: self.files.iter().map(|file| file.source.shown.clone()).collect() }
+    }
+
+    /// Where the profile is begun, for what is missing in it.
+    pub(super) fn place(&self, name: &str) -> Place {
+        let begun =
+            |file: &Raw<'a>| Some(file.source.place(file.profiles.iter().find(|it| it.name == name)?.at));
+        self.files.iter().rev().find_map(begun).unwrap_or(Place::Environment)
+    }
+
+    /// Lays the layers over each other for one profile.
+    pub(super) fn settle(&self, name: &str) -> Result<Settings<'a>, Vec<Problem>> {
+        let mut settings: Settings<'a> = [None; COUNT];
+        for (slot, default) in settings.iter_mut().zip(self.defaults) {
+            *slot = default.as_ref().map(|value| Setting { value, origin: Origin::Default });
+        }
+        let mut fixed = Vec::new();
+        let mut problems = Vec::new();
+        for file in &self.files {
+            let Some(profile) = file.profiles.iter().find(|profile| profile.name == name) else { continue };
+            for setting in &profile.settings {
+                let over = Setting { value: setting.value, origin: Origin::File(file.source, setting.at) };
+                lay(&mut settings, setting.key, over, &fixed, &mut problems);
+            }
+            if file.source.rank == Rank::Administrator {
+                fixed.clone_from(&file.enforce);
+                problems.extend(unset(&settings, name, file));
+            }
+        }
+        for (given, value) in self.overrides {
+            let over = Setting { value, origin: Origin::Override(&given.place) };
+            lay(&mut settings, given.key, over, &fixed, &mut problems);
+        }
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+}
+
+fn lay<'a>(
+    settings: &mut Settings<'a>,
+    key: usize,
+    over: Setting<'a>,
+    fixed: &[usize],
+    problems: &mut Vec<Problem>,
+) {
+    let (Some(slot), Some(known)) = (settings.get_mut(key), KEYS.get(key)) else { return };
+    if let Some(kept) = slot.filter(|_| fixed.contains(&key)) {
+        let value = written(kept.value);
+        if written(over.value) != value {
+            let fault = Fault::Enforced { key: known.name, value, by: kept.origin.place().to_string() };
+            problems.push(Problem { place: over.origin.place(), fault });
+        }
+        return;
+    }
+    *slot = Some(over);
+}
+
+/// Keys that the administrator enforces without saying as what.
+fn unset(settings: &Settings<'_>, profile: &str, file: &Raw<'_>) -> Vec<Problem> {
+    let is_unset = |key: &&usize| settings.get(**key).is_some_and(Option::is_none);
+    let problem = |key: &usize| {
+        let key = KEYS.get(*key).filter(|key| matches!(key.default, Default::Required))?.name;
+        let fault = Fault::EnforcedUnset { key, profile: profile.to_owned() };
+        Some(Problem { place: file.source.place(file.enforce_at), fault })
+    };
+    file.enforce.iter().filter(is_unset).filter_map(problem).collect()
+}
+
+impl Origin<'_> {
+    pub(super) fn place(self) -> Place {
+        match self {
+            Self::Default => Place::Default,
+            Self::File(source, at) => source.place(at),
+            Self::Override(place) => place.clone(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Which kind of provider stands behind an issuer, told by its host.
+//!
+//! A table of host names; what the kinds differ in belongs to `oidc::provider`.
+
+use super::{Issuer, Provider};
+
+/// What may be written behind `provider`.
+pub(super) const WORDS: [&str; 7] = ["auto", "okta", "entra", "auth0", "cognito", "google", "generic"];
+
+/// Domains that belong to one kind, they and whatever is below them. Custom domains are generic unless the profile says more.
+const DOMAINS: [(&str, Provider); 13] = [
+    ("okta.com", Provider::Okta),
+    ("oktapreview.com", Provider::Okta),
+    ("okta-emea.com", Provider::Okta),
+    ("okta-gov.com", Provider::Okta),
+    ("okta.mil", Provider::Okta),
+    ("login.microsoftonline.com", Provider::Entra),
+    ("login.microsoftonline.us", Provider::Entra),
+    ("login.partner.microsoftonline.cn", Provider::Entra),
+    ("login.chinacloudapi.cn", Provider::Entra),
+    ("sts.windows.net", Provider::Entra),
+    ("ciamlogin.com", Provider::Entra),
+    ("auth0.com", Provider::Auth0),
+    ("accounts.google.com", Provider::Google),
+];
+
+impl Provider {
+    /// The kind that the written word names; `None` for "auto" and for what is no kind.
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "auth0" => Self::Auth0,
+            "cognito" => Self::Cognito,
+            "entra" => Self::Entra,
+            "generic" => Self::Generic,
+            "google" => Self::Google,
+            "okta" => Self::Okta,
+            _ => return None,
+        })
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auth0 => "auth0",
+            Self::Cognito => "cognito",
+            Self::Entra => "entra",
+            Self::Generic => "generic",
+            Self::Google => "google",
+            Self::Okta => "okta",
+        }
+    }
+
+    pub fn of_issuer(issuer: &Issuer) -> Self {
+        let host = issuer.url().as_url().host_str().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if is_cognito(host) {
+            return Self::Cognito;
+        }
+        DOMAINS.iter().find(|(domain, _)| is_within(host, domain)).map_or(Self::Generic, |(_, kind)| *kind)
+    }
+}
+
+/// `cognito-idp.eu-west-1.amazonaws.com`, and the same in AWS's other partitions.
+fn is_cognito(host: &str) -> bool {
+    let in_aws = is_within(host, "amazonaws.com")
+        || is_within(host, "amazonaws.com.cn")
+        || is_within(host, "amazonaws.eu")
+        || is_within(host, "api.aws");
+    in_aws && (host.starts_with("cognito-idp.") || host.starts_with("cognito-idp-fips."))
+}
+
+fn is_within(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(issuer: &str) -> Provider {
+        Provider::of_issuer(&Issuer::parse(issuer).unwrap())
+    }
+
+    #[test]
+    fn the_issuers_host_tells_the_provider() {
+        for (issuer, provider) in [
+            ("https://acme.okta.com", Provider::Okta),
+            ("https://ACME.oktapreview.com/oauth2/default", Provider::Okta),
+            ("https://acme.okta-emea.com", Provider::Okta),
+            ("https://acme.okta-gov.com", Provider::Okta),
+            ("https://login.microsoftonline.com/72f9/v2.0", Provider::Entra),
+            ("https://login.microsoftonline.us/72f9/v2.0", Provider::Entra),
+            ("https://login.partner.microsoftonline.cn/72f9/v2.0", Provider::Entra),
+            ("https://acme.ciamlogin.com/72f9/v2.0", Provider::Entra),
+            ("https://acme.eu.auth0.com/", Provider::Auth0),
+            ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC", Provider::Cognito),
+            ("https://cognito-idp.cn-north-1.amazonaws.com.cn/x", Provider::Cognito),
+            ("https://accounts.google.com", Provider::Google),
+            ("https://sso.acme.example", Provider::Generic),
+        ] {
+            assert_eq!(kind(issuer), provider, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_only_resembles_a_providers_is_generic() {
+        for issuer in [
+            "https://notokta.com",
+            "https://okta.com.evil.example",
+            "https://cognito-idp.evil.example",
+            "https://x.amazonaws.com",
+        ] {
+            assert_eq!(kind(issuer), Provider::Generic, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn each_word_but_auto_names_the_provider_that_answers_to_it() {
+        for word in WORDS {
+            assert_eq!(Provider::of_word(word).map_or("auto", Provider::word), word);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A file as written: every key known, every value of its kind; or all that is wrong with it.
+//!
+//! One file by itself. What files mean together is for `layers`.
+
+use std::borrow::Cow;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    error::{Fault, Problem},
+    key::{self, KEYS, SECTIONS, TOP, VERSION},
+    read::{self, type_name},
+    source::{Rank, Source},
+    value::written,
+};
+
+/// What a file says.
+#[derive(Debug)]
+pub(super) struct Raw<'a> {
+    pub source: &'a Source,
+    pub default_profile: Option<(&'a str, usize)>,
+    /// Places in the table of keys, and where the list stands.
+    pub enforce: Vec<usize>,
+    pub enforce_at: usize,
+    pub profiles: Vec<RawProfile<'a>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawProfile<'a> {
+    pub name: &'a str,
+    pub at: usize,
+    pub settings: Vec<RawSetting<'a>>,
+}
+
+/// A key (by its place in the table), its value, and where it stands.
+#[derive(Debug)]
+pub(super) struct RawSetting<'a> {
+    pub key: usize,
+    pub value: &'a DeValue<'a>,
+    pub at: usize,
+}
+
+pub(super) fn parse(source: &Source) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
+    DeTable::parse(&source.text).map_err(|refused| {
+        let place = source.place(refused.span().map_or(0, |span| span.start));
+        vec![Problem { place, fault: Fault::Syntax { what: refused.message().to_owned() } }]
+    })
+}
+
+/// Takes the file apart.
+pub(super) fn survey<'a>(source: &'a Source, table: &'a DeTable<'a>) -> Result<Raw<'a>, Vec<Problem>> {
+    let mut survey = Survey { source, faults: Vec::new() };
+    let raw = survey.file(table);
+    if survey.faults.is_empty() {
+        return Ok(raw);
+    }
+    survey.faults.sort_by_key(|(at, _)| *at);
+    Err(survey.faults.into_iter().map(|(at, fault)| Problem { place: source.place(at), fault }).collect())
+}
+
+struct Survey<'a> {
+    source: &'a Source,
+    faults: Vec<(usize, Fault)>,
+}
+
+type Entry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
+
+impl<'a> Survey<'a> {
+    fn file(&mut self, table: &'a DeTable<'a>) -> Raw<'a> {
+        let mut raw = Raw {
+            source: self.source,
+            default_profile: None,
+            enforce: Vec::new(),
+            enforce_at: 0,
+            profiles: Vec::new(),
+        };
+        if self.is_of_this_version(table) {
+            for entry in table {
+                self.top(entry, &mut raw);
+            }
+        }
+        raw
+    }
+
+    /// A file of a later version is not judged by this one's keys.
+    fn is_of_this_version(&mut self, table: &DeTable<'_>) -> bool {
+        let Some(value) = table.get("version") else {
+            self.faults.push((0, Fault::NoVersion));
+            return true;
+        };
+        let at = value.span().start;
+        let DeValue::Integer(number) = value.get_ref() else {
+            self.wrong_type(at, "version", "a number", value.get_ref());
+            return true;
+        };
+        match u64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(VERSION) => true,
+            Ok(version) if version > VERSION => {
+                self.faults.push((at, Fault::Newer { version, known: VERSION }));
+                false
+            }
+            _ => {
+                self.illegal(at, "version", value.get_ref(), "must be 1");
+                true
+            }
+        }
+    }
+
+    fn top(&mut self, (name, value): Entry<'a>, raw: &mut Raw<'a>) {
+        let at = name.span().start;
+        match (name.get_ref().as_ref(), value.get_ref()) {
+            ("version", _) => {}
+            ("default_profile", DeValue::String(text)) => raw.default_profile = Some((text, at)),
+            ("default_profile", other) => self.wrong_type(at, "default_profile", "a string", other),
+            ("enforce", value) => (raw.enforce, raw.enforce_at) = (self.enforce(at, value), at),
+            ("profiles", DeValue::Table(profiles)) => {
+                raw.profiles = profiles.iter().filter_map(|entry| self.profile(entry)).collect();
+            }
+            ("profiles", other) => self.wrong_type(at, "profiles", "a table of profiles", other),
+            (unknown, _) => self.unknown_top(at, unknown),
+        }
+    }
+
+    fn enforce(&mut self, at: usize, value: &DeValue<'_>) -> Vec<usize> {
+        let DeValue::Array(items) = value else {
+            self.wrong_type(at, "enforce", "a list of keys", value);
+            return Vec::new();
+        };
+        if self.source.rank == Rank::User {
+            self.faults.push((at, Fault::EnforceByUser));
+            return Vec::new();
+        }
+        let mut keys = Vec::new();
+        for item in items {
+            let at = item.span().start;
+            match item.get_ref() {
+                DeValue::String(name) => keys.extend(self.enforced(at, name)),
+                other => self.wrong_type(at, "enforce", "a list of keys", other),
+            }
+        }
+        keys
+    }
+
+    /// A key's name, or an inner table's for all that is in it.
+    fn enforced(&mut self, at: usize, name: &str) -> Vec<usize> {
+        let keys: Vec<usize> = (0..)
+            .zip(&KEYS)
+            .filter(|(_, key)| key.name == name || key.section() == name)
+            .map(|(index, _)| index)
+            .collect();
+        if keys.is_empty() || name.is_empty() {
+            let nearest = key::nearest(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+            let value = Some(written(&DeValue::String(Cow::Borrowed(name))));
+            let rule = Cow::Borrowed("not a key of a profile");
+            self.faults.push((at, Fault::Illegal { key: "enforce".to_owned(), value, rule, nearest }));
+            return Vec::new();
+        }
+        keys
+    }
+
+    fn profile(&mut self, (name, value): Entry<'a>) -> Option<RawProfile<'a>> {
+        let at = name.span().start;
+        let name = name.get_ref().as_ref();
+        if !is_profile_name(name) {
+            let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
+            self.illegal(at, "profiles", &DeValue::String(Cow::Borrowed(name)), rule);
+            return None;
+        }
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(at, &format!("profiles.{name}"), "a table", value.get_ref());
+            return None;
+        };
+        let mut settings = Vec::with_capacity(table.len());
+        self.keys(name, "", table, &mut settings);
+        Some(RawProfile { name, at, settings })
+    }
+
+    fn keys(
+        &mut self,
+        profile: &str,
+        section: &str,
+        table: &'a DeTable<'a>,
+        settings: &mut Vec<RawSetting<'a>>,
+    ) {
+        for (name, value) in table {
+            let at = name.span().start;
+            let name = name.get_ref().as_ref();
+            let is_section = section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name);
+            match (key::find(section, name), value.get_ref()) {
+                (_, DeValue::Table(inner)) if is_section => self.keys(profile, name, inner, settings),
+                (_, other) if is_section => self.wrong_type(at, name, "a table", other),
+                (Some(key), value) => {
+                    settings.push(RawSetting { key, value, at });
+                    if let Err(fault) = KEYS.get(key).map_or(Ok(()), |key| read::check(key, value)) {
+                        self.faults.push((at, fault));
+                    }
+                }
+                (None, _) => self.unknown(at, profile, section, name),
+            }
+        }
+    }
+
+    fn unknown(&mut self, at: usize, profile: &str, section: &str, name: &str) {
+        let dot = if section.is_empty() { "" } else { "." };
+        let (key, table) = (name.to_owned(), format!("profiles.{profile}{dot}{section}"));
+        let here = KEYS.iter().filter(|key| key.section() == section).map(key::Key::own_name);
+        let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
+        let fault = match belongs_in(profile, name) {
+            Some(belongs_in) => Fault::Misplaced { key, table, belongs_in },
+            None => {
+                let nearest = key::nearest(name, here.chain(sections)).map(str::to_owned);
+                Fault::UnknownKey { key, table, nearest }
+            }
+        };
+        self.faults.push((at, fault));
+    }
+
+    fn unknown_top(&mut self, at: usize, name: &str) {
+        let fault = match belongs_in("NAME", name) {
+            Some(belongs_in) => Fault::Misplaced { key: name.to_owned(), table: String::new(), belongs_in },
+            None => Fault::UnknownKey {
+                key: name.to_owned(),
+                table: String::new(),
+                nearest: key::nearest(name, TOP.iter().map(|key| key.name)).map(str::to_owned),
+            },
+        };
+        self.faults.push((at, fault));
+    }
+
+    fn wrong_type(&mut self, at: usize, key: &str, expected: &'static str, found: &DeValue<'_>) {
+        let fault = Fault::WrongType { key: key.to_owned(), expected, found: type_name(found) };
+        self.faults.push((at, fault));
+    }
+
+    fn illegal(&mut self, at: usize, key: &str, value: &DeValue<'_>, rule: &'static str) {
+        let (key, value) = (key.to_owned(), Some(written(value)));
+        self.faults.push((at, Fault::Illegal { key, value, rule: rule.into(), nearest: None }));
+    }
+}
+
+/// The table in which a key of that name would be at home.
+fn belongs_in(profile: &str, name: &str) -> Option<String> {
+    if TOP.iter().any(|key| key.name == name) {
+        return Some("the top of the file, before the first table".to_owned());
+    }
+    if SECTIONS.iter().any(|(section, _)| *section == name) {
+        return Some(format!("[profiles.{profile}]"));
+    }
+    let key = KEYS.iter().find(|key| key.own_name() == name)?;
+    Some(match key.section() {
+        "" => format!("[profiles.{profile}]"),
+        section => format!("[profiles.{profile}.{section}]"),
+    })
+}
+
+/// Fit for a command line, a file's name and a bare TOML key that people type.
+pub(super) fn is_profile_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=64).contains(&name.len())
+        && name.bytes().all(is_part)
+        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+}

@@ -1,0 +1,330 @@
+//! From a TOML value to what a key means: the one place where values are judged.
+//!
+//! It sees a single value. What values mean together is for `resolve`.
+
+use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Issuer, RoleArn,
+    error::Fault,
+    key::{Default, Key, Kind, PROTOCOL_PARAMS, nearest},
+    value::written,
+};
+use crate::url::{Refusal, SecureUrl};
+
+/// Says whether a value may stand behind its key.
+pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
+    match key.kind {
+        Kind::Issuer => issuer(key, value).map(drop),
+        Kind::Address => address(key, value).map(drop),
+        Kind::Text => text(key, value).map(drop),
+        Kind::Role => role(key, value).map(drop),
+        Kind::Region => region(key, value).map(drop),
+        Kind::Word(_) => word(key, value).map(drop),
+        Kind::Path => path(key, value).map(drop),
+        Kind::File => file(key, value).map(drop),
+        Kind::Span(..) => span(key, value).map(drop),
+        Kind::Switch => switch(key, value).map(drop),
+        Kind::Ports => ports(key, value).map(drop),
+        Kind::Argv => argv(key, value).map(drop),
+        Kind::Words => words(key, value).map(drop),
+        Kind::Claims => claims(key, value).map(drop),
+        Kind::Roles => roles(key, value),
+        Kind::Params => params(key, value).map(drop),
+        Kind::ClaimTable => claim_table(key, value),
+        Kind::Table => strings(key, value).map(drop),
+    }
+}
+
+pub(super) fn issuer(key: &Key, value: &DeValue<'_>) -> Result<Issuer, Fault> {
+    let text = string(key, value)?;
+    let issuer = Issuer::parse(text).map_err(|refusal| insecure(key, text, refusal))?;
+    let url = issuer.url().as_url();
+    // OpenID Connect Discovery 1.0 §3: an issuer has no query and no fragment.
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(illegal(key, value, "an issuer has no query and no fragment"));
+    }
+    Ok(issuer)
+}
+
+/// `None` when left empty.
+pub(super) fn address(key: &Key, value: &DeValue<'_>) -> Result<Option<SecureUrl>, Fault> {
+    match string(key, value)? {
+        "" => Ok(None),
+        text => SecureUrl::parse(text).map(Some).map_err(|refusal| insecure(key, text, refusal)),
+    }
+}
+
+fn insecure(key: &Key, text: &str, refusal: Refusal) -> Fault {
+    // The address is not repeated when there is a password in it.
+    let value = (refusal != Refusal::Credentials).then(|| written(&DeValue::String(Cow::Borrowed(text))));
+    Fault::Illegal { key: key.name.to_owned(), value, rule: refusal.to_string().into(), nearest: None }
+}
+
+pub(super) fn text(key: &Key, value: &DeValue<'_>) -> Result<String, Fault> {
+    let text = string(key, value)?;
+    if text.chars().any(char::is_control) {
+        return Err(illegal(key, value, "must be one line without control characters"));
+    }
+    if text.trim().is_empty() && matches!(key.default, Default::Required) {
+        return Err(illegal(key, value, "must not be empty"));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn role(key: &Key, value: &DeValue<'_>) -> Result<RoleArn, Fault> {
+    RoleArn::parse(string(key, value)?).ok_or_else(|| illegal(key, value, ROLE_RULE))
+}
+
+const ROLE_RULE: &str = "not the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser";
+
+pub(super) fn region(key: &Key, value: &DeValue<'_>) -> Result<String, Fault> {
+    let text = string(key, value)?;
+    if is_region(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(illegal(key, value, "not an AWS region, such as us-east-1"))
+    }
+}
+
+/// `us-gov-west-1`: lower-case words, then a number.
+fn is_region(text: &str) -> bool {
+    let mut parts = text.rsplit('-');
+    let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+    text.len() <= 32
+        && parts.next().is_some_and(is_number)
+        && parts.clone().count() >= 2
+        && parts.all(is_word)
+}
+
+/// One of the words that the key allows.
+pub(super) fn word<'v>(key: &Key, value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
+    let Kind::Word(words) = key.kind else { return string(key, value) };
+    let text = string(key, value)?;
+    if words.contains(&text) {
+        return Ok(text);
+    }
+    Err(Fault::Illegal {
+        key: key.name.to_owned(),
+        value: Some(written(value)),
+        rule: format!("must be one of {}", words.join(", ")).into(),
+        nearest: nearest(text, words.iter().copied()).map(str::to_owned),
+    })
+}
+
+pub(super) fn path(key: &Key, value: &DeValue<'_>) -> Result<String, Fault> {
+    let text = string(key, value)?;
+    if !text.starts_with('/') || text.starts_with("//") {
+        return Err(illegal(key, value, "must begin with one slash"));
+    }
+    if text.bytes().any(|byte| !byte.is_ascii_graphic() || b"?#\\\"<>".contains(&byte)) {
+        return Err(illegal(key, value, "must be a plain path without query, fragment or spaces"));
+    }
+    Ok(text.to_owned())
+}
+
+/// `None` when left empty. A leading `~/` is still there.
+pub(super) fn file<'v>(key: &Key, value: &'v DeValue<'_>) -> Result<Option<&'v str>, Fault> {
+    match string(key, value)? {
+        "" => Ok(None),
+        text if text.starts_with("~/") || Path::new(text).is_absolute() => Ok(Some(text)),
+        // Callers start this program in any directory.
+        _ => Err(illegal(key, value, "must be an absolute path or begin with ~/")),
+    }
+}
+
+pub(super) fn span(key: &Key, value: &DeValue<'_>) -> Result<Duration, Fault> {
+    let seconds = parse_span(string(key, value)?)
+        .ok_or_else(|| illegal(key, value, "not a duration, such as 90s, 15m, 12h or 1h30m"))?;
+    let Kind::Span(least, most) = key.kind else { return Ok(Duration::from_secs(seconds)) };
+    if (least..=most).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let rule = format!("must be from {} to {}", spelt_span(least), spelt_span(most));
+    Err(illegal(key, value, rule))
+}
+
+/// Hours, minutes and seconds, each at most once and in this order.
+fn parse_span(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut seconds: u64 = 0;
+    for (unit, worth) in [('h', 3600), ('m', 60), ('s', 1)] {
+        let Some((number, after)) = rest.split_once(unit) else { continue };
+        if number.is_empty() || !number.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        seconds = number.parse::<u64>().ok()?.checked_mul(worth)?.checked_add(seconds)?;
+        rest = after;
+    }
+    (rest.is_empty() && !text.is_empty()).then_some(seconds)
+}
+
+fn spelt_span(seconds: u64) -> String {
+    match seconds {
+        _ if seconds > 0 && seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+pub(super) fn switch(key: &Key, value: &DeValue<'_>) -> Result<bool, Fault> {
+    match value {
+        DeValue::Boolean(on) => Ok(*on),
+        other => Err(wrong_type(key, "true or false", other)),
+    }
+}
+
+pub(super) fn ports(key: &Key, value: &DeValue<'_>) -> Result<Vec<u16>, Fault> {
+    const EXPECTED: &str = "a list of port numbers";
+    let DeValue::Array(items) = value else { return Err(wrong_type(key, EXPECTED, value)) };
+    let mut ports = Vec::with_capacity(items.len().min(64));
+    for item in items.iter().map(|item| item.get_ref()) {
+        let DeValue::Integer(number) = item else { return Err(wrong_type(key, EXPECTED, item)) };
+        let port = u16::from_str_radix(number.as_str(), number.radix()).unwrap_or(0);
+        if port == 0 {
+            return Err(illegal(key, item, "not a port from 1 to 65535"));
+        }
+        if ports.contains(&port) {
+            return Err(illegal(key, item, "a port that is listed twice"));
+        }
+        ports.push(port);
+    }
+    Ok(ports)
+}
+
+pub(super) fn argv(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let argv = list(key, value)?;
+    let Some(program) = argv.first() else { return Ok(argv) };
+    if program.trim().is_empty() {
+        return Err(illegal(key, value, "must begin with a program"));
+    }
+    if argv.iter().any(|word| word.contains('\0')) {
+        return Err(illegal(key, value, "must not contain a NUL character"));
+    }
+    if !argv.iter().skip(1).any(|word| word.contains("{url}")) {
+        return Err(illegal(key, value, "must have \"{url}\" among its arguments, where the address goes"));
+    }
+    Ok(argv)
+}
+
+pub(super) fn words(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let words = list(key, value)?;
+    if words.iter().any(|word| !is_token(word)) {
+        return Err(illegal(key, value, "must be words without spaces"));
+    }
+    Ok(words)
+}
+
+pub(super) fn claims(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let claims = list(key, value)?;
+    if claims.is_empty() || claims.iter().any(|claim| claim.trim().is_empty()) {
+        return Err(illegal(key, value, "must name at least one claim, and none that is empty"));
+    }
+    Ok(claims)
+}
+
+fn roles(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
+    match list(key, value)?.iter().all(|text| RoleArn::parse(text).is_some()) {
+        true => Ok(()),
+        false => Err(illegal(key, value, ROLE_RULE)),
+    }
+}
+
+pub(super) fn params(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {
+    let params = strings(key, value)?;
+    if let Some(name) = params.keys().find(|name| !is_token(name)) {
+        return Err(illegal(key, &DeValue::String(Cow::Borrowed(name)), "not the name of a parameter"));
+    }
+    match params.keys().find(|name| PROTOCOL_PARAMS.contains(&name.as_str())) {
+        None => Ok(params),
+        Some(name) => {
+            let rule = "a parameter that the sign-in sets itself, or a secret";
+            Err(illegal(key, &DeValue::String(Cow::Borrowed(name)), rule))
+        }
+    }
+}
+
+fn claim_table(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
+    const EXPECTED: &str = "a table of claim names or lists of them";
+    for (name, item) in table(key, value, EXPECTED)? {
+        if !is_token(name.get_ref()) {
+            return Err(illegal(key, &DeValue::String(name.get_ref().clone()), "not the name of a header"));
+        }
+        match item.get_ref() {
+            DeValue::String(_) => {}
+            DeValue::Array(_) => drop(list(key, item.get_ref())?),
+            other => return Err(wrong_type(key, EXPECTED, other)),
+        }
+    }
+    Ok(())
+}
+
+fn strings(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {
+    const EXPECTED: &str = "a table of strings";
+    let mut strings = BTreeMap::new();
+    for (name, item) in table(key, value, EXPECTED)? {
+        let DeValue::String(text) = item.get_ref() else {
+            return Err(wrong_type(key, EXPECTED, item.get_ref()));
+        };
+        strings.insert(name.get_ref().to_string(), text.to_string());
+    }
+    Ok(strings)
+}
+
+fn string<'v>(key: &Key, value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
+    match value {
+        DeValue::String(text) => Ok(text),
+        other => Err(wrong_type(key, "a string", other)),
+    }
+}
+
+fn list(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    const EXPECTED: &str = "a list of strings";
+    let DeValue::Array(items) = value else { return Err(wrong_type(key, EXPECTED, value)) };
+    items
+        .iter()
+        .map(|item| match item.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            other => Err(wrong_type(key, EXPECTED, other)),
+        })
+        .collect()
+}
+
+fn table<'v, 't>(
+    key: &Key,
+    value: &'v DeValue<'t>,
+    expected: &'static str,
+) -> Result<&'v DeTable<'t>, Fault> {
+    match value {
+        DeValue::Table(table) => Ok(table),
+        other => Err(wrong_type(key, expected, other)),
+    }
+}
+
+/// Fit to stand in a list divided by spaces (RFC 6749 §3.3) or as a name.
+fn is_token(word: &str) -> bool {
+    !word.is_empty() && !word.chars().any(|part| part.is_whitespace() || part.is_control())
+}
+
+fn wrong_type(key: &Key, expected: &'static str, found: &DeValue<'_>) -> Fault {
+    Fault::WrongType { key: key.name.to_owned(), expected, found: type_name(found) }
+}
+
+/// What kind of value it is, in a message.
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+pub(super) fn illegal(key: &Key, value: &DeValue<'_>, rule: impl Into<Cow<'static, str>>) -> Fault {
+    Fault::Illegal { key: key.name.to_owned(), value: Some(written(value)), rule: rule.into(), nearest: None }
+}

@@ -1,0 +1,171 @@
+//! From the values that hold to the profile that cannot be wrong, or all that keeps it from being one.
+//!
+//! It checks what values mean together; each by itself is read by `read`.
+
+use std::path::PathBuf;
+
+use toml::de::DeValue;
+
+use super::{
+    Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
+    error::{Fault, Place, Problem},
+    key::{self, KEYS, Key, Ready},
+    layers::{Setting, Settings},
+    read,
+    source::expanded,
+    value::written,
+};
+use crate::host::Environment;
+
+/// Builds the profile. `place` says where it is begun.
+pub(super) fn resolve(
+    name: &str,
+    settings: &Settings<'_>,
+    place: impl Fn() -> Place,
+    environment: &Environment,
+) -> Result<Profile, Vec<Problem>> {
+    let mut draft = Draft { name, settings, place: &place, environment, problems: Vec::new() };
+    draft.refuse_what_is_not_yet();
+    let profile = draft.profile();
+    match profile {
+        Some(profile) if draft.problems.is_empty() => Ok(profile),
+        _ => Err(draft.problems),
+    }
+}
+
+struct Draft<'a> {
+    name: &'a str,
+    settings: &'a Settings<'a>,
+    place: &'a dyn Fn() -> Place,
+    environment: &'a Environment,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Draft<'a> {
+    /// Every key is read before the first missing one ends it, so that all problems are told at once.
+    fn profile(&mut self) -> Option<Profile> {
+        let issuer = self.read("issuer", read::issuer);
+        let client_id = self.read("client_id", read::text);
+        let role = self.read("role_arn", read::role);
+        let region = self.read("region", read::region);
+        self.agree_on_partition(role.as_ref(), region.as_deref());
+        let provider = self.provider(issuer.as_ref());
+        let ca_bundle = self.ca_bundle();
+        let redirect = self.redirect();
+        Some(Profile {
+            name: self.name.to_owned(),
+            scopes: self.read("scopes", read::words)?,
+            extra_params: self.read("extra_params", read::params)?,
+            redirect: redirect?,
+            browser: self.read("browser", read::argv)?,
+            login: self.word("login", Login::of_word)?,
+            login_timeout: self.read("login_timeout", read::span)?,
+            session_duration: self.read("session_duration", read::span)?,
+            session_name: self.read("session_name", read::claims)?,
+            storage: self.word("storage", Storage::of_word)?,
+            sts_endpoint: self.read("sts_endpoint", read::address)?,
+            ca_bundle: ca_bundle?,
+            provider: provider?,
+            issuer: issuer?,
+            client_id: client_id?,
+            role: role?,
+            region: region?,
+        })
+    }
+
+    fn redirect(&mut self) -> Option<Redirect> {
+        Some(Redirect {
+            host: self.word("redirect_host", RedirectHost::of_word)?,
+            ports: self.read("redirect_ports", read::ports)?,
+            path: self.read("redirect_path", read::path)?,
+        })
+    }
+
+    fn provider(&mut self, issuer: Option<&Issuer>) -> Option<Provider> {
+        let named = self.word("provider", |word| Some(Provider::of_word(word)))?;
+        named.or_else(|| issuer.map(Provider::of_issuer))
+    }
+
+    fn ca_bundle(&mut self) -> Option<Option<PathBuf>> {
+        let environment = self.environment;
+        self.read("ca_bundle", |key, value| {
+            let Some(path) = read::file(key, value)? else { return Ok(None) };
+            let homeless = || read::illegal(key, value, "there is no home directory to begin from");
+            expanded(path, environment).ok_or_else(homeless).map(Some)
+        })
+    }
+
+    /// A role of one partition does not exist in another; STS would only say that it knows no such token.
+    fn agree_on_partition(&mut self, role: Option<&RoleArn>, region: Option<&str>) {
+        let (Some(role), Some(region)) = (role, region) else { return };
+        let expected = partition(region);
+        if expected != role.partition() {
+            let (region, role, found) =
+                (region.to_owned(), role.as_str().to_owned(), role.partition().to_owned());
+            let fault = Fault::OtherPartition { region, expected, role, found };
+            if let Some((_, setting)) = self.setting("region") {
+                self.problems.push(Problem { place: setting.origin.place(), fault });
+            }
+        }
+    }
+
+    fn refuse_what_is_not_yet(&mut self) {
+        for (key, setting) in KEYS.iter().zip(self.settings) {
+            let Some(setting) = setting.filter(|setting| !is_ready(key, setting.value)) else { continue };
+            let fault = Fault::NotYet { key: key.name, value: written(setting.value) };
+            self.problems.push(Problem { place: setting.origin.place(), fault });
+        }
+    }
+
+    fn read<T>(&mut self, name: &str, read: impl Fn(&Key, &DeValue<'_>) -> Result<T, Fault>) -> Option<T> {
+        let (key, setting) = self.setting(name)?;
+        match read(key, setting.value) {
+            Ok(value) => Some(value),
+            Err(fault) => self.refuse(setting, fault),
+        }
+    }
+
+    fn word<T>(&mut self, name: &str, meaning: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.read(name, |key, value| {
+            let word = read::word(key, value)?;
+            meaning(word).ok_or_else(|| Fault::NotYet { key: key.name, value: written(value) })
+        })
+    }
+
+    fn setting(&mut self, name: &str) -> Option<(&'static Key, Setting<'a>)> {
+        let index = key::find_full(name)?;
+        let (key, setting) = (KEYS.get(index)?, self.settings.get(index)?);
+        if setting.is_none() {
+            let fault = Fault::Lacks { key: key.name, profile: self.name.to_owned() };
+            self.problems.push(Problem { place: (self.place)(), fault });
+        }
+        setting.map(|setting| (key, setting))
+    }
+
+    fn refuse<T>(&mut self, setting: Setting<'_>, fault: Fault) -> Option<T> {
+        self.problems.push(Problem { place: setting.origin.place(), fault });
+        None
+    }
+}
+
+fn is_ready(key: &Key, value: &DeValue<'_>) -> bool {
+    match key.ready {
+        Ready::Yes => true,
+        Ready::Default => key.default_value().is_some_and(|default| written(&default) == written(value)),
+        Ready::Words(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+    }
+}
+
+/// The partition that a region belongs to, told by its first words.
+fn partition(region: &str) -> &'static str {
+    const PREFIXES: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+    ];
+    PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
+}

@@ -1,0 +1,88 @@
+//! `config show`: the profile that holds, key by key, and where each value came from.
+//!
+//! As lines for people and as JSON for programs; nothing is decided here.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Profile,
+    key::KEYS,
+    layers::{Layers, Settings},
+    value,
+};
+
+/// A resolved profile with its origins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub profile: String,
+    /// The files that took part, the administrator's first.
+    pub files: Vec<String>,
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub key: &'static str,
+    pub value: Value,
+    /// The value in TOML's syntax.
+    pub written: String,
+    /// `default`, `FILE:LINE`, the variable or the flag.
+    pub origin: String,
+    /// What a value such as "auto" came to.
+    pub resolved: Option<String>,
+}
+
+impl Shown {
+    pub(super) fn new(profile: &Profile, settings: &Settings<'_>, layers: &Layers<'_>) -> Self {
+        let entry = |(key, setting): (&'static super::key::Key, &Option<super::layers::Setting<'_>>)| {
+            let setting = (*setting)?;
+            let is_auto = key.name == "provider" && setting.value.as_str() == Some("auto");
+            Some(Entry {
+                key: key.name,
+                value: value::json(setting.value),
+                written: value::written(setting.value),
+                origin: setting.origin.place().to_string(),
+                resolved: is_auto.then(|| profile.provider.word().to_owned()),
+            })
+        };
+        Self {
+            profile: profile.name.clone(),
+            files: layers.files.iter().map(|file| file.source.path.display().to_string()).collect(),
+            entries: KEYS.iter().zip(settings).filter_map(entry).collect(),
+        }
+    }
+
+    /// A line a key, in the order of the table: `key = value  # origin`.
+    pub fn text(&self) -> String {
+        let width = |of: fn(&Entry) -> usize| self.entries.iter().map(of).filter(|w| *w <= 40).max();
+        let keys = width(|entry| entry.key.len()).unwrap_or(0);
+        let values = width(|entry| entry.written.len()).unwrap_or(0);
+        let mut text = format!("[profiles.{}]\n", self.profile);
+        for Entry { key, written, origin, resolved, .. } in &self.entries {
+            let resolved = resolved.as_ref().map(|word| format!(": {word}")).unwrap_or_default();
+            let value = crate::text::line(written);
+            writeln!(text, "{key:keys$} = {value:values$}  # {origin}{resolved}")
+                .expect("a String takes any text");
+        }
+        text
+    }
+
+    pub fn json(&self) -> String {
+        let keys: Map<String, Value> =
+            self.entries.iter().map(|entry| (entry.key.to_owned(), entry.json())).collect();
+        let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys });
+        format!("{shown:#}\n")
+    }
+}
+
+impl Entry {
+    fn json(&self) -> Value {
+        let mut json = json!({ "value": self.value, "origin": self.origin });
+        if let (Some(resolved), Value::Object(fields)) = (&self.resolved, &mut json) {
+            fields.insert("resolved".to_owned(), Value::from(resolved.as_str()));
+        }
+        json
+    }
+}

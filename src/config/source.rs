@@ -1,0 +1,108 @@
+//! Configuration files as text: found, read, bounded, UTF-8.
+//!
+//! It does not know what is written in them.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+use super::error::{Error, Place, Unreadable};
+use crate::host::Environment;
+
+/// More than a thousand profiles fit; what is larger is some other file.
+pub(super) const LIMIT: u64 = 256 * 1024;
+
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub path: PathBuf,
+    /// The path as a person writes it.
+    pub shown: String,
+    pub text: String,
+    pub rank: Rank,
+}
+
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    Administrator,
+    User,
+}
+
+impl Source {
+    /// `None` when there is no such file.
+    pub(super) fn read(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
+        let shown = || shown(path, environment);
+        match bytes(path).and_then(text) {
+            Ok(text) => Ok(Some(Self { path: path.to_owned(), shown: shown(), text, rank })),
+            Err(Unreadable::Missing) => Ok(None),
+            Err(why) => Err(Error::Unreadable { file: shown(), why }),
+        }
+    }
+
+    pub(super) fn place(&self, offset: usize) -> Place {
+        Place::File { file: self.shown.clone(), line: self.line(offset) }
+    }
+
+    pub(super) fn line(&self, offset: usize) -> usize {
+        line(self.text.as_bytes(), offset)
+    }
+}
+
+fn line(text: &[u8], offset: usize) -> usize {
+    1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
+}
+
+/// The path with the home directory as `~`.
+pub(super) fn shown(path: &Path, environment: &Environment) -> String {
+    let below_home = home(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
+    match below_home {
+        Some(rest) => Path::new("~").join(rest).display().to_string(),
+        None => path.display().to_string(),
+    }
+}
+
+/// A path in which a leading `~/` means the home directory; `None` when nobody knows where that is.
+pub(super) fn expanded(path: &str, environment: &Environment) -> Option<PathBuf> {
+    match path.strip_prefix("~/") {
+        Some(rest) => Some(home(environment)?.join(rest)),
+        None => Some(path.into()),
+    }
+}
+
+fn home(environment: &Environment) -> Option<PathBuf> {
+    environment.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let mut bytes = Vec::with_capacity(4096);
+    File::open(path)
+        .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(|failure| unreadable(path, &failure))?;
+    if bytes.len() as u64 > LIMIT { Err(Unreadable::TooLarge { limit: LIMIT }) } else { Ok(bytes) }
+}
+
+fn unreadable(path: &Path, failure: &io::Error) -> Unreadable {
+    match failure.kind() {
+        ErrorKind::NotFound => Unreadable::Missing,
+        // Windows answers a directory with "permission denied".
+        _ if path.is_dir() => Unreadable::Directory,
+        ErrorKind::PermissionDenied => Unreadable::Denied,
+        _ => Unreadable::Other(failure.to_string()),
+    }
+}
+
+fn text(mut bytes: Vec<u8>) -> Result<String, Unreadable> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Unreadable::Utf16);
+    }
+    // Windows editors mark UTF-8; TOML has no such mark.
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).map_err(|refused| Unreadable::NotUtf8 {
+        line: line(refused.as_bytes(), refused.utf8_error().valid_up_to()),
+    })
+}

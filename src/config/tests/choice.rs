@@ -1,0 +1,68 @@
+//! Which profile is meant.
+
+use super::{GOOD, Home};
+
+const TWO: &str = r#"version = 1
+[profiles.claude]
+issuer = "https://a.example"
+client_id = "a"
+role_arn = "arn:aws:iam::123456789012:role/A"
+region = "us-east-1"
+[profiles.research]
+issuer = "https://b.example"
+client_id = "b"
+role_arn = "arn:aws:iam::123456789012:role/B"
+region = "us-east-1"
+"#;
+
+fn name(home: &Home) -> String {
+    home.load().unwrap().name
+}
+
+#[test]
+fn the_only_profile_is_meant_when_none_is_named() {
+    assert_eq!(name(&Home::new().user(GOOD)), "claude");
+}
+
+#[test]
+fn a_name_given_now_wins_over_the_variable_and_that_over_the_default() {
+    let home = || Home::new().user(format!("default_profile = \"claude\"\n{TWO}"));
+    assert_eq!(name(&home()), "claude");
+    assert_eq!(name(&home().variable("BEDROCK_SSO_PROFILE", "research")), "research");
+    assert_eq!(name(&home().variable("BEDROCK_SSO_PROFILE", "research").profile("claude")), "claude");
+}
+
+#[test]
+fn the_users_default_profile_wins_over_the_administrators() {
+    let home = Home::new()
+        .system(format!("default_profile = \"claude\"\n{TWO}"))
+        .user("version = 1\ndefault_profile = \"research\"\n");
+    assert_eq!(name(&home), "research");
+}
+
+#[test]
+fn several_profiles_without_a_default_are_listed() {
+    assert_eq!(Home::new().user(TWO).line(), "several profiles and no default_profile: claude, research");
+}
+
+#[test]
+fn a_misspelt_profile_is_answered_with_the_names_and_the_nearest() {
+    assert_eq!(
+        Home::new().user(TWO).profile("reserch").line(),
+        "--profile: no profile \"reserch\"; there is claude, research; did you mean \"research\"?"
+    );
+    assert_eq!(
+        Home::new().user(TWO).variable("BEDROCK_SSO_PROFILE", "zzz").line(),
+        "BEDROCK_SSO_PROFILE: no profile \"zzz\"; there is claude, research"
+    );
+    assert_eq!(
+        Home::new().user(format!("default_profile = \"cloude\"\n{TWO}")).line(),
+        "~/user.toml:1: no profile \"cloude\"; there is claude, research; did you mean \"claude\"?"
+    );
+}
+
+#[test]
+fn a_file_without_profiles_is_said_to_have_none() {
+    let home = Home::new().system("version = 1\n").user("version = 1\n");
+    assert_eq!(home.line(), "no profile in ~/system.toml and ~/user.toml");
+}

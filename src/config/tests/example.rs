@@ -1,0 +1,112 @@
+//! `config.example.toml` against the table of keys.
+
+use toml::de::{DeTable, DeValue};
+
+use super::{GOOD, Home};
+use crate::config::{
+    key::{COUNT, Default, KEYS, Key, Kind, Ready, SECTIONS, TOP},
+    read,
+    value::written,
+};
+
+const EXAMPLE: &str = include_str!("../../../config.example.toml");
+
+/// The example with every default in force: `#key = …` becomes `key = …`.
+fn uncommented() -> String {
+    let line = |line: &'static str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase()) => rest,
+        _ => line,
+    };
+    EXAMPLE.lines().map(|text| line(text).to_owned() + "\n").collect()
+}
+
+/// The comment above a line, a string a line.
+fn comment_above(text: &str, line: usize) -> Vec<&str> {
+    let above: Vec<&str> = text.lines().take(line - 1).collect();
+    above.into_iter().rev().map_while(|line| line.strip_prefix("# ")).collect()
+}
+
+#[test]
+fn the_example_is_a_good_configuration_as_it_stands_and_with_all_defaults_spelt_out() {
+    let as_it_stands = Home::new().user(EXAMPLE).load().unwrap();
+    assert_eq!(Home::new().user(GOOD).load().unwrap(), as_it_stands);
+    assert_eq!(Home::new().system(uncommented()).load().unwrap(), as_it_stands);
+}
+
+#[test]
+fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
+    let text = uncommented();
+    let table = DeTable::parse(&text).unwrap();
+    let profile = match table.get_ref()["profiles"].get_ref() {
+        DeValue::Table(profiles) => profiles["claude"].get_ref().clone(),
+        _ => panic!("profiles is a table"),
+    };
+    for key in &KEYS {
+        let holder = if key.section().is_empty() { &profile } else { profile[key.section()].get_ref() };
+        let value = holder.get(key.own_name()).unwrap_or_else(|| panic!("the example lacks {}", key.name));
+        if let Some(default) = key.default_value() {
+            assert_eq!(written(value.get_ref()), written(&default), "{}", key.name);
+        }
+        let line = 1 + text[..value.span().start].matches('\n').count();
+        let comment = comment_above(&text, line);
+        for expected in expected_comment(key) {
+            assert!(comment.contains(&expected.as_str()), "{}: {expected:?} is not in {comment:?}", key.name);
+        }
+    }
+    for sentence in TOP.iter().map(|key| key.sentence).chain(SECTIONS.iter().map(|section| section.1)) {
+        assert!(EXAMPLE.contains(&format!("# {sentence}\n")), "{sentence}");
+    }
+}
+
+fn expected_comment(key: &Key) -> Vec<String> {
+    let mut lines = vec![key.sentence.to_owned()];
+    if let Kind::Word(words) = key.kind {
+        lines.push(format!("One of: {}.", words.join(", ")));
+    }
+    match key.ready {
+        Ready::Yes => {}
+        Ready::Default => lines.push("This version: the default only.".to_owned()),
+        Ready::Words(words) => lines.push(format!("This version: {} only.", words.join(", "))),
+    }
+    lines
+}
+
+#[test]
+fn each_default_and_each_word_is_legal_for_its_key() {
+    for key in &KEYS {
+        if let Some(default) = key.default_value() {
+            assert_eq!(read::check(key, &default), Ok(()), "{}", key.name);
+        }
+        if let (Kind::Word(words), Default::Text(default)) = (key.kind, key.default) {
+            assert!(words.contains(&default), "{}", key.name);
+        }
+    }
+    assert_eq!(KEYS.len(), COUNT);
+}
+
+#[test]
+fn each_word_of_the_table_is_understood_or_refused_as_not_yet() {
+    for key in &KEYS {
+        let Kind::Word(words) = key.kind else { continue };
+        for word in words {
+            let home = Home::new().user(GOOD).variable(&key.variable(), word);
+            let is_ready = match key.ready {
+                Ready::Words(ready) => ready.contains(word),
+                _ => true,
+            };
+            assert_eq!(home.load().is_ok(), is_ready, "{} = {word}", key.name);
+        }
+    }
+}
+
+#[test]
+fn keys_have_names_of_their_own() {
+    let names: std::collections::BTreeSet<String> = KEYS.iter().map(Key::variable).collect();
+    assert_eq!(names.len(), COUNT);
+    for own in ["CONFIG", "PROFILE", "LOG", "LOG_FILE"] {
+        assert!(!names.contains(&format!("BEDROCK_SSO_{own}")), "{own}");
+    }
+    assert!(
+        KEYS.iter().all(|key| key.section().is_empty() || SECTIONS.iter().any(|it| it.0 == key.section()))
+    );
+}

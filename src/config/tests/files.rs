@@ -1,0 +1,80 @@
+//! Files as they lie on disks: absent, marked, foreign, huge.
+
+use super::{GOOD, Home};
+
+#[test]
+fn without_any_file_the_places_that_were_looked_at_are_named() {
+    assert_eq!(Home::new().line(), "no configuration: neither ~/user.toml nor ~/system.toml");
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let missing = "~/mine.toml: no such file";
+    assert_eq!(Home::new().user(GOOD).file("mine.toml").line(), missing);
+    let home = Home::new().user(GOOD);
+    let path = home.at("mine.toml").to_str().unwrap().to_owned();
+    assert_eq!(home.variable("BEDROCK_SSO_CONFIG", &path).line(), missing);
+    assert_eq!(Home::new().variable("BEDROCK_SSO_CONFIG", "~/mine.toml").line(), missing);
+}
+
+#[test]
+fn a_file_that_was_named_takes_the_users_place() {
+    let home = Home::new()
+        .system(GOOD)
+        .user("this is never read")
+        .with("mine.toml", "version = 1\n[profiles.claude]\nregion = \"eu-west-3\"");
+    assert_eq!(home.file("mine.toml").load().unwrap().region, "eu-west-3");
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_are_no_hindrance() {
+    let text = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
+    assert_eq!(Home::new().user(&text).load().unwrap().name, "claude");
+    assert_eq!(
+        Home::new().user(text.replace("issuer", "isuer")).line(),
+        "~/user.toml:4: unknown key \"isuer\" in [profiles.claude]; did you mean \"issuer\"?"
+    );
+}
+
+#[test]
+fn what_is_not_utf_8_is_said_to_be_so_with_its_line() {
+    assert_eq!(Home::new().user(b"version = 1\n# caf\xe9\n").line(), "~/user.toml: line 2 is not UTF-8 text");
+    assert_eq!(Home::new().user(b"\xff\xfev\0e\0").line(), "~/user.toml: UTF-16 text; only UTF-8 is read");
+}
+
+#[test]
+fn a_directory_in_the_files_place_is_said_to_be_one() {
+    let home = Home::new().system(GOOD);
+    std::fs::create_dir(home.at("user.toml")).unwrap();
+    assert_eq!(home.line(), "~/user.toml: a directory, not a file");
+}
+
+#[test]
+fn a_megabyte_is_refused_without_being_parsed() {
+    assert_eq!(
+        Home::new().user("#".repeat(1 << 20)).line(),
+        "~/user.toml: larger than 256 KiB, which is no configuration"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_not_an_absence() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let home = Home::new().system(GOOD);
+    symlink("user.toml", home.at("user.toml")).unwrap();
+    assert!(home.line().starts_with("~/user.toml: cannot be read: "), "{}", home.line());
+
+    let home = Home::new().user(GOOD);
+    std::fs::set_permissions(home.at("user.toml"), PermissionsExt::from_mode(0o000)).unwrap();
+    // Root reads everything.
+    if std::fs::read(home.at("user.toml")).is_err() {
+        assert_eq!(home.line(), "~/user.toml: reading it is not permitted");
+    }
+}
+
+#[test]
+fn a_file_outside_the_home_is_shown_with_its_whole_path() {
+    let home = Home::new().variable("HOME", "/elsewhere").variable("USERPROFILE", "/elsewhere").user("x");
+    assert!(home.line().starts_with(home.folder().to_str().unwrap()), "{}", home.line());
+}

@@ -1,0 +1,223 @@
+//! Which layer's value holds, and what the administrator can fix.
+
+use std::time::Duration;
+
+use super::{GOOD, Home};
+use crate::config::{Login, Provider, RedirectHost, Storage};
+
+#[test]
+fn four_values_are_enough_for_a_profile() {
+    let profile = Home::new().user(GOOD).load().unwrap();
+    assert_eq!(profile.name, "claude");
+    assert_eq!(profile.issuer.as_str(), "https://acme.okta.com");
+    assert_eq!((profile.client_id.as_str(), profile.region.as_str()), ("0oa1b2c3d4", "us-east-1"));
+    assert_eq!(profile.role.name(), "BedrockUser");
+    assert_eq!(profile.provider, Provider::Okta);
+    assert!(profile.scopes.is_empty() && profile.extra_params.is_empty() && profile.browser.is_empty());
+    assert_eq!(profile.redirect.uri(80), "http://127.0.0.1:80/callback");
+    assert!(profile.redirect.ports.is_empty());
+    assert_eq!((profile.login, profile.storage), (Login::Auto, Storage::Keyring));
+    assert_eq!(profile.login_timeout, Duration::from_secs(165));
+    assert_eq!(profile.session_duration, Duration::from_secs(43_200));
+    assert_eq!(profile.session_name, ["email", "preferred_username", "upn", "sub"]);
+    assert_eq!((profile.sts_endpoint, profile.ca_bundle), (None, None));
+}
+
+#[test]
+fn every_value_can_be_set() {
+    let home = Home::new().user(format!(
+        r#"{GOOD}
+        provider = "generic"
+        scopes = ["openid", "groups"]
+        extra_params = {{ prompt = "login" }}
+        redirect_ports = [8400, 0x20D1]
+        redirect_host = "localhost"
+        redirect_path = "/sso/back"
+        flow = "browser"
+        browser = ["firefox", "-P", "work", "{{url}}"]
+        login = "explicit"
+        login_timeout = "2m30s"
+        session_duration = "90m"
+        session_name = ["sub"]
+        storage = "none"
+        sts_endpoint = "https://sts.example"
+        ca_bundle = "~/roots.pem"
+        "#
+    ));
+    let profile = home.load().unwrap();
+    assert_eq!(profile.provider, Provider::Generic);
+    assert_eq!(profile.scopes, ["openid", "groups"]);
+    assert_eq!(profile.extra_params, [("prompt".to_owned(), "login".to_owned())].into());
+    assert_eq!((profile.redirect.host, profile.redirect.path.as_str()), (RedirectHost::Name, "/sso/back"));
+    assert_eq!(profile.redirect.ports, [8400, 8401]);
+    assert_eq!(profile.browser, ["firefox", "-P", "work", "{url}"]);
+    assert_eq!((profile.login, profile.storage), (Login::Explicit, Storage::None));
+    assert_eq!(profile.login_timeout, Duration::from_secs(150));
+    assert_eq!(profile.session_duration, Duration::from_secs(5400));
+    assert_eq!(profile.session_name, ["sub"]);
+    assert_eq!(profile.sts_endpoint.unwrap().as_str(), "https://sts.example/");
+    assert_eq!(profile.ca_bundle.unwrap(), home.at("roots.pem"));
+}
+
+#[test]
+fn each_layer_wins_over_those_before_it() {
+    let region = |home: Home| home.load().unwrap().region;
+    let user = "version = 1\n[profiles.claude]\nregion = \"us-west-1\"\n";
+    assert_eq!(region(Home::new().system(GOOD)), "us-east-1");
+    assert_eq!(region(Home::new().system(GOOD).user(user)), "us-west-1");
+    let with_variable = || Home::new().system(GOOD).user(user).variable("BEDROCK_SSO_REGION", "us-west-2");
+    assert_eq!(region(with_variable()), "us-west-2");
+    assert_eq!(region(with_variable().flag("region", "eu-west-1", "--region")), "eu-west-1");
+}
+
+#[test]
+fn profiles_of_one_name_merge_key_by_key() {
+    let home = Home::new()
+        .system("version = 1\n[profiles.a]\nissuer = \"https://a.example\"\nlogin = \"explicit\"\nrole_arn = \"arn:aws:iam::123456789012:role/A\"\n[profiles.a.quota]\ninterval = \"1m\"\n")
+        .user("version = 1\n[profiles.a]\nclient_id = \"me\"\nregion = \"eu-west-1\"\nlogin = \"auto\"\n[profiles.a.quota]\ntimeout = \"9s\"\n");
+    let profile = home.load().unwrap();
+    assert_eq!((profile.client_id.as_str(), profile.login), ("me", Login::Auto));
+    let shown = home.ask(crate::config::show).unwrap().text();
+    let origin = |key: &str| {
+        let line = shown.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_once("# ").unwrap().1.replace("~\\", "~/")
+    };
+    assert_eq!(origin("quota.interval"), "~/system.toml:7");
+    assert_eq!(origin("quota.timeout"), "~/user.toml:7");
+}
+
+#[test]
+fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
+    let profile = Home::new()
+        .user(GOOD)
+        .variable("BEDROCK_SSO_CLIENT_ID", "\"quoted\"")
+        .variable("BEDROCK_SSO_BROWSER", r#"["firefox", "{url}"]"#)
+        .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
+        .variable("BEDROCK_SSO_EXTRA_PARAMS", r#"{ prompt = "login" }"#)
+        .variable("BEDROCK_SSO_TELEMETRY_SEND_TOKEN", "true")
+        .load()
+        .unwrap();
+    assert_eq!(profile.client_id, "\"quoted\"");
+    assert_eq!(profile.browser, ["firefox", "{url}"]);
+    assert_eq!(profile.redirect.ports, [8400]);
+    assert_eq!(profile.extra_params.len(), 1);
+}
+
+#[test]
+fn a_variable_that_is_wrong_is_named() {
+    let line = |name: &str, value: &str| Home::new().user(GOOD).variable(name, value).line();
+    for (name, value, message) in [
+        ("BROWSER", "firefox", "\"browser\" holds \"firefox\": must be a list such as [\"one\", \"two\"]"),
+        (
+            "REDIRECT_PORTS",
+            "8400,8401",
+            "\"redirect_ports\" holds \"8400,8401\": must be a list such as [8400, 8401]",
+        ),
+        (
+            "EXTRA_PARAMS",
+            "a=b",
+            "\"extra_params\" holds \"a=b\": must be a table such as { name = \"value\" }",
+        ),
+        ("TELEMETRY_SEND_TOKEN", "yes", "\"telemetry.send_token\" holds \"yes\": must be true or false"),
+        ("REDIRECT_PORTS", "8400", "\"redirect_ports\" must be a list of port numbers, not a number"),
+    ] {
+        let name = format!("BEDROCK_SSO_{name}");
+        assert_eq!(line(&name, value), format!("{name}: {message}"));
+    }
+    assert_eq!(
+        line("BEDROCK_SSO_STORAGE", "disk"),
+        "BEDROCK_SSO_STORAGE: \"storage\" holds \"disk\": must be one of keyring, file, none"
+    );
+    assert_eq!(
+        line("BEDROCK_SSO_QUOTA_TIMEOUT", "1h"),
+        "BEDROCK_SSO_QUOTA_TIMEOUT: \"quota.timeout\" holds \"1h\": must be from 1s to 1m"
+    );
+}
+
+#[test]
+fn a_flag_that_is_wrong_is_named() {
+    assert_eq!(
+        Home::new().user(GOOD).flag("region", "nowhere", "--region").line(),
+        "--region: \"region\" holds \"nowhere\": not an AWS region, such as us-east-1"
+    );
+    assert_eq!(
+        Home::new().user(GOOD).flag("regoin", "x", "--regoin").line(),
+        "--regoin: unknown key \"regoin\""
+    );
+}
+
+#[test]
+fn the_environment_alone_is_a_profile() {
+    let home = || {
+        Home::new()
+            .variable("BEDROCK_SSO_ISSUER", "https://a.example")
+            .variable("BEDROCK_SSO_CLIENT_ID", "me")
+            .variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A")
+    };
+    let profile = home().variable("BEDROCK_SSO_REGION", "eu-west-1").load().unwrap();
+    assert_eq!((profile.name.as_str(), profile.region.as_str()), ("default", "eu-west-1"));
+    let named = home().variable("BEDROCK_SSO_REGION", "eu-west-1").variable("BEDROCK_SSO_PROFILE", "ci");
+    assert_eq!(named.load().unwrap().name, "ci");
+    assert_eq!(home().line(), "environment: [profiles.default] lacks \"region\"");
+}
+
+fn enforcing(keys: &str) -> Home {
+    Home::new().system(GOOD.replace("version = 1", &format!("version = 1\nenforce = {keys}")))
+}
+
+#[test]
+fn what_the_administrator_enforces_no_lower_layer_can_change() {
+    let by = |key: &str, line: usize, value: &str| {
+        format!("\"{key}\" is fixed by the administrator as \"{value}\" (~/system.toml:{line})")
+    };
+    let user = "version = 1\n[profiles.claude]\nissuer = \"https://evil.example\"\n";
+    let issuer = by("issuer", 5, "https://acme.okta.com");
+    assert_eq!(enforcing("[\"issuer\"]").user(user).line(), format!("~/user.toml:3: {issuer}"));
+    assert_eq!(
+        enforcing("[\"issuer\"]").variable("BEDROCK_SSO_ISSUER", "https://evil.example").line(),
+        format!("BEDROCK_SSO_ISSUER: {issuer}")
+    );
+    assert_eq!(
+        enforcing("[\"region\"]").flag("region", "eu-west-1", "--region").line(),
+        format!("--region: {}", by("region", 8, "us-east-1"))
+    );
+}
+
+#[test]
+fn an_enforced_key_may_be_repeated_with_the_same_value_and_others_changed() {
+    let user = "version = 1\n[profiles.claude]\nissuer = 'https://acme.okta.com'\nregion = \"eu-west-1\"\n";
+    assert_eq!(enforcing("[\"issuer\"]").user(user).load().unwrap().region, "eu-west-1");
+}
+
+#[test]
+fn an_enforced_key_that_is_not_set_keeps_its_default() {
+    assert_eq!(
+        enforcing("[\"sts_endpoint\"]").variable("BEDROCK_SSO_STS_ENDPOINT", "https://sts.example").line(),
+        "BEDROCK_SSO_STS_ENDPOINT: \"sts_endpoint\" is fixed by the administrator as \"\" (default)"
+    );
+}
+
+#[test]
+fn an_enforced_table_covers_what_is_in_it() {
+    assert_eq!(
+        enforcing("[\"quota\"]").variable("BEDROCK_SSO_QUOTA_TIMEOUT", "9s").line(),
+        "BEDROCK_SSO_QUOTA_TIMEOUT: \"quota.timeout\" is fixed by the administrator as \"5s\" (default)"
+    );
+}
+
+#[test]
+fn enforcing_a_key_without_giving_it_a_value_is_an_error() {
+    let system = "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\nregion = \"us-east-1\"\n";
+    assert_eq!(
+        Home::new().system(system).user(GOOD).line(),
+        "~/system.toml:2: enforce names \"issuer\", to which [profiles.claude] gives no value"
+    );
+}
+
+#[test]
+fn a_user_cannot_enforce() {
+    assert_eq!(
+        Home::new().user(format!("enforce = [\"issuer\"]{GOOD}")).line(),
+        "~/user.toml:1: \"enforce\" works in the administrator's file only"
+    );
+}

@@ -1,0 +1,128 @@
+//! The configuration as a whole, through its front door, with whole messages asserted.
+//!
+//! Files are real and lie in a directory that plays the home.
+
+mod choice;
+mod example;
+mod faults;
+mod files;
+mod layers;
+mod shown;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use super::{Error, Flag, Inputs, Profile};
+use crate::host::{Environment, Paths};
+
+pub(super) const GOOD: &str = r#"
+version = 1
+[profiles.claude]
+issuer = "https://acme.okta.com"
+client_id = "0oa1b2c3d4"
+role_arn = "arn:aws:iam::123456789012:role/BedrockUser"
+region = "us-east-1"
+"#;
+
+/// A home with a configuration in it.
+pub(super) struct Home {
+    folder: TempDir,
+    paths: Paths,
+    variables: BTreeMap<String, String>,
+    file: Option<PathBuf>,
+    profile: Option<String>,
+    flags: Vec<Flag>,
+}
+
+impl Home {
+    pub(super) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let home = folder.path().to_str().unwrap().to_owned();
+        Self {
+            paths: Paths {
+                user_config: folder.path().join("user.toml"),
+                system_config: folder.path().join("system.toml"),
+                data: folder.path().join("data"),
+            },
+            variables: ["HOME", "USERPROFILE"].map(|name| (name.to_owned(), home.clone())).into(),
+            folder,
+            file: None,
+            profile: None,
+            flags: Vec::new(),
+        }
+    }
+
+    pub(super) fn user(self, text: impl AsRef<[u8]>) -> Self {
+        self.with("user.toml", text)
+    }
+
+    pub(super) fn system(self, text: impl AsRef<[u8]>) -> Self {
+        self.with("system.toml", text)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "scratch files of a test need no privacy")]
+    pub(super) fn with(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.at(name), text).unwrap();
+        self
+    }
+
+    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(super) fn flag(mut self, key: &'static str, value: &str, name: &'static str) -> Self {
+        self.flags.push(Flag { key, value: value.to_owned(), name });
+        self
+    }
+
+    pub(super) fn profile(mut self, name: &str) -> Self {
+        self.profile = Some(name.to_owned());
+        self
+    }
+
+    pub(super) fn file(mut self, name: &str) -> Self {
+        self.file = Some(self.at(name));
+        self
+    }
+
+    pub(super) fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn ask<T>(&self, question: impl Fn(&Inputs<'_>) -> T) -> T {
+        let environment = Environment::Fixed(self.variables.clone());
+        question(&Inputs {
+            environment: &environment,
+            paths: &self.paths,
+            file: self.file.clone(),
+            profile: self.profile.clone(),
+            flags: &self.flags,
+        })
+    }
+
+    pub(super) fn load(&self) -> Result<Profile, Error> {
+        self.ask(super::load)
+    }
+
+    /// Every problem, a line each.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let error = self.load().expect_err("this configuration is wrong");
+        error.lines().iter().map(|line| line.replace("~\\", "~/")).collect()
+    }
+
+    /// The only problem.
+    pub(super) fn line(&self) -> String {
+        let mut lines = self.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines.remove(0)
+    }
+}

@@ -1,0 +1,103 @@
+//! What `config show|check|schema|path` print.
+
+use super::{GOOD, Home};
+use crate::{
+    commands::config::{check, path, show},
+    config::{schema, show as shown},
+};
+
+#[test]
+fn show_tells_each_value_and_its_origin() {
+    let home = Home::new()
+        .system("version = 1\n[profiles.claude]\nlogin = \"explicit\"\n")
+        .user(GOOD)
+        .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
+        .flag("region", "eu-west-1", "--region");
+    let text = home.ask(|inputs| show(inputs, false)).unwrap().replace("~\\", "~/");
+    assert_eq!(text, include_str!("shown.txt"));
+}
+
+#[test]
+fn show_as_json_has_the_same_for_programs() {
+    let home = Home::new().user(GOOD).variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]");
+    let text = home.ask(|inputs| show(inputs, true)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["profile"], "claude");
+    assert_eq!(json["files"], serde_json::json!([home.at("user.toml")]));
+    let key = |name: &str| json["keys"][name].clone();
+    assert_eq!(
+        key("redirect_ports"),
+        serde_json::json!({ "value": [8400], "origin": "BEDROCK_SSO_REDIRECT_PORTS" })
+    );
+    assert_eq!(key("storage"), serde_json::json!({ "value": "keyring", "origin": "default" }));
+    assert_eq!(
+        key("provider"),
+        serde_json::json!({ "value": "auto", "origin": "default", "resolved": "okta" })
+    );
+    assert_eq!(json["keys"].as_object().unwrap().len(), crate::config::key::COUNT);
+}
+
+#[test]
+fn show_has_every_key_once() {
+    let entries = Home::new().user(GOOD).ask(shown).unwrap().entries;
+    let names: Vec<&str> = entries.iter().map(|entry| entry.key).collect();
+    assert_eq!(names, crate::config::key::KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
+}
+
+#[test]
+fn check_counts_the_profiles_of_each_file() {
+    let home = Home::new().system("version = 1\n").user(GOOD);
+    let said = home.ask(|inputs| check(inputs, None)).unwrap().replace("~\\", "~/");
+    assert_eq!(said, "ok: ~/system.toml: 0 profiles\nok: ~/user.toml: 1 profile\n");
+}
+
+#[test]
+fn check_judges_profiles_that_nobody_chose() {
+    let home = Home::new().user(format!("{GOOD}[profiles.b]\nregion = \"cn-north-1\"\n"));
+    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();
+    assert_eq!(
+        said.iter().map(|line| line.replace("~\\", "~/")).collect::<Vec<_>>(),
+        [
+            "~/user.toml:8: [profiles.b] lacks \"issuer\"",
+            "~/user.toml:8: [profiles.b] lacks \"client_id\"",
+            "~/user.toml:8: [profiles.b] lacks \"role_arn\"",
+        ]
+    );
+}
+
+#[test]
+fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
+    let home = Home::new().user("broken").with("new.toml", format!("enforce = [\"issuer\"]{GOOD}"));
+    let file = home.at("new.toml");
+    let said = home.ask(|inputs| check(inputs, Some(&file))).unwrap().replace("~\\", "~/");
+    assert_eq!(said, "ok: ~/new.toml: 1 profile\n");
+    let absent = home.at("absent.toml");
+    let said = home.ask(|inputs| check(inputs, Some(&absent))).unwrap_err().to_string();
+    assert_eq!(said.replace("~\\", "~/"), "~/absent.toml: no such file");
+}
+
+#[test]
+fn path_names_the_files_in_the_order_they_are_read() {
+    let home = Home::new().user(GOOD);
+    let (system, user) = (home.at("system.toml"), home.at("user.toml"));
+    assert_eq!(home.ask(path), format!("{}  (absent)\n{}  (present)\n", system.display(), user.display()));
+}
+
+#[test]
+fn the_schema_knows_every_key_and_no_other() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let profile = &schema["properties"]["profiles"]["additionalProperties"];
+    assert_eq!(profile["additionalProperties"], false);
+    for key in &crate::config::key::KEYS {
+        let place = match key.section() {
+            "" => &profile["properties"],
+            section => &profile["properties"][section]["properties"],
+        };
+        assert_eq!(place[key.own_name()]["description"], key.sentence, "{}", key.name);
+    }
+    assert_eq!(profile["properties"]["storage"]["enum"], serde_json::json!(["keyring", "file", "none"]));
+    assert_eq!(profile["properties"]["storage"]["default"], "keyring");
+    assert_eq!(profile["properties"]["quota"]["properties"]["timeout"]["default"], "5s");
+}

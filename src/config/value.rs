@@ -1,0 +1,109 @@
+//! TOML values as text: one line, the same for the same value.
+//!
+//! For messages, for `config show`, and to tell whether two values are the same.
+
+use toml::de::DeValue;
+
+/// The value in TOML's own syntax.
+pub(super) fn written(value: &DeValue<'_>) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
+fn write(value: &DeValue<'_>, out: &mut String) {
+    match value {
+        DeValue::String(text) => quote(text, out),
+        DeValue::Integer(number) => out.push_str(&number.to_string()),
+        DeValue::Float(number) => out.push_str(number.as_str()),
+        DeValue::Boolean(on) => out.push_str(if *on { "true" } else { "false" }),
+        DeValue::Datetime(date) => out.push_str(&date.to_string()),
+        DeValue::Array(items) => {
+            let parts = items.iter().map(|item| written(item.get_ref()));
+            enclose("[", parts, "]", out);
+        }
+        DeValue::Table(table) if table.is_empty() => out.push_str("{}"),
+        DeValue::Table(table) => {
+            let parts = table
+                .iter()
+                .map(|(name, value)| format!("{} = {}", name_of(name.get_ref()), written(value.get_ref())));
+            enclose("{ ", parts, " }", out);
+        }
+    }
+}
+
+fn enclose(open: &str, parts: impl Iterator<Item = String>, close: &str, out: &mut String) {
+    out.push_str(open);
+    for (index, part) in parts.enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(&part);
+    }
+    out.push_str(close);
+}
+
+fn name_of(name: &str) -> String {
+    let is_bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if is_bare {
+        return name.to_owned();
+    }
+    let mut quoted = String::new();
+    quote(name, &mut quoted);
+    quoted
+}
+
+fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    for part in text.chars() {
+        match part {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            part if part.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(part))),
+            part => out.push(part),
+        }
+    }
+    out.push('"');
+}
+
+/// The value as JSON.
+pub(super) fn json(value: &DeValue<'_>) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Value::from(number),
+            Err(_) => Value::from(number.to_string()),
+        },
+        DeValue::Float(number) => Value::from(number.as_str()),
+        DeValue::Boolean(on) => Value::from(*on),
+        DeValue::Datetime(date) => Value::from(date.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            table.iter().map(|(name, value)| (name.get_ref().to_string(), json(value.get_ref()))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_written_as_toml_reads_it() {
+        for text in [
+            "\"a \\\"b\\\" \\\\ \\n \\u0001\"",
+            "[1, 2]",
+            "{ \"a b\" = \"c\", d = [\"e\"] }",
+            "{}",
+            "[]",
+            "true",
+            "0x1F",
+        ] {
+            assert_eq!(written(DeValue::parse(text).unwrap().get_ref()), text);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a worker says to the process that sent it: one JSON object a line over an anonymous pipe.
+//!
+//! The pipe is between two processes of the same program and user, and is the only way credentials take between them
+//! besides the sealed file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    credentials::Credentials,
+    failure::Failure,
+    session::{Ready, Step},
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    Asking {
+        address: String,
+        opened: bool,
+    },
+    Ready {
+        credentials: Credentials,
+        session_name: String,
+    },
+    Failed(Failure),
+    /// Another process holds the lock.
+    Busy,
+    Log(String),
+}
+
+impl From<Step> for Event {
+    fn from(Step::Asking { address, opened }: Step) -> Self {
+        Self::Asking { address, opened }
+    }
+}
+
+impl From<Result<Ready, Failure>> for Event {
+    fn from(result: Result<Ready, Failure>) -> Self {
+        match result {
+            Ok(Ready { credentials, session_name }) => Self::Ready { credentials, session_name },
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Cold work done by a process of its own, so that a sign-in outlives the caller that began it.
+//!
+//! SDKs give up after five to sixty seconds and kill their helper; people type passwords longer than that. This side
+//! sends the errand and waits for its word, or for another caller's errand; `worker` is the side that climbs the ladder.
+
+mod event;
+mod wait;
+mod worker;
+
+use std::{ffi::OsString, io, io::Write as _, process::Stdio, time::Duration};
+
+use crate::{
+    cache::{Cache, Freshness, RENEWAL_PAUSE, freshness},
+    config::Profile,
+    failure::{Exit, Failure},
+    host::{self, Host},
+    lock, log,
+    session::{Purpose, Ready, Step, ready},
+};
+
+pub use worker::{ToCaller, work};
+
+/// Who holds credentials that still serve waits this long for better ones at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// And this long once a person has to act.
+const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(3);
+
+/// One profile's cold work, seen from the process that needs the result.
+#[derive(Debug)]
+pub struct Errand<'a> {
+    pub host: &'a Host,
+    pub profile: &'a Profile,
+    pub cache: &'a Cache,
+    /// The words that lead a new process to the same profile.
+    pub words: Vec<OsString>,
+    pub log: LogWords,
+}
+
+/// What a new process has to be told about logging besides the environment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogWords {
+    pub verbose: u8,
+}
+
+/// How long a caller waits.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    whole: Duration,
+    asking: Option<Duration>,
+}
+
+impl Errand<'_> {
+    /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
+    pub fn credentials(&self, may_ask: bool, tell: &mut dyn FnMut(Step)) -> Result<Ready, Failure> {
+        let kept = ready(&self.cache.session()?);
+        let purpose = Purpose::Credentials { may_ask };
+        let Some(kept) = kept else { return self.fetch(purpose, self.long(), tell) };
+        match self.freshness(&kept) {
+            Freshness::Fresh => Ok(kept),
+            Freshness::RenewSoon => {
+                self.renew_behind_the_scenes();
+                Ok(kept)
+            }
+            Freshness::RenewNow => {
+                let short = Patience { whole: PATIENCE, asking: Some(PATIENCE_WITH_PEOPLE) };
+                self.fetch(purpose, short, tell).or_else(|failure| self.serve_still_valid(kept, failure))
+            }
+            Freshness::Spent => self.fetch(purpose, self.long(), tell),
+        }
+    }
+
+    /// A sign-in that a person, or a host on their behalf, asked for.
+    pub fn login(
+        &self,
+        force: bool,
+        open_browser: bool,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<Ready, Failure> {
+        self.fetch(Purpose::Login { force, open_browser }, self.long(), tell)
+    }
+
+    fn freshness(&self, ready: &Ready) -> Freshness {
+        freshness(&ready.credentials, (self.host.now)())
+    }
+
+    /// The time a person has, and what the servers may take before and after.
+    fn long(&self) -> Patience {
+        Patience { whole: self.profile.login_timeout + Duration::from_secs(75), asking: None }
+    }
+
+    fn serve_still_valid(&self, kept: Ready, failure: Failure) -> Result<Ready, Failure> {
+        if failure.exit == Exit::Interrupted || self.freshness(&kept) == Freshness::Spent {
+            return Err(failure);
+        }
+        log::warn(
+            "errand",
+            format_args!("serving credentials that are still valid, although: {}", failure.what),
+        );
+        Ok(kept)
+    }
+
+    /// Starts a renewal that nobody waits for, unless one runs or was tried a moment ago.
+    fn renew_behind_the_scenes(&self) {
+        let now = (self.host.now)();
+        let tried = self.cache.notes().renewal_tried;
+        let lately = tried.is_some_and(|tried| tried <= now && now.since(tried) < RENEWAL_PAUSE);
+        if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
+            return;
+        }
+        let started = self.command(Purpose::Renewal).and_then(|mut command| command.spawn());
+        match started {
+            Ok(child) => log::info("errand", format_args!("process {} renews behind the scenes", child.id())),
+            Err(error) => log::warn("errand", format_args!("no process could be started to renew: {error}")),
+        }
+    }
+
+    fn command(&self, purpose: Purpose) -> io::Result<std::process::Command> {
+        let mut command = host::itself()?;
+        command.arg("errand").args(worker::words(purpose)).args(&self.words);
+        command.args((0..self.log.verbose).map(|_| "--verbose"));
+        Ok(command)
+    }
+
+    /// A worker of ours, its streams connected to us.
+    fn send(&self, purpose: Purpose) -> io::Result<std::process::Child> {
+        self.command(purpose)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+    }
+}
+
+/// Tells a worker that the person at our terminal has given up. A closed pipe says no such thing: it means that the
+/// caller is gone, and the sign-in goes on.
+fn cancel(worker: &mut std::process::Child) {
+    if let Some(stdin) = &mut worker.stdin {
+        // A worker that has just ended needs no telling.
+        let _ = stdin.write_all(worker::CANCEL);
+    }
+}

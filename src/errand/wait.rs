@@ -1,0 +1,245 @@
+//! The caller's side of an errand: send a worker if nobody is at work, else wait for whoever is.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    process::ChildStdout,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Errand, Patience, cancel, event::Event};
+use crate::{
+    cache::{Freshness, LastFailure},
+    failure::{Busy, Exit, Failure, Interrupted, SignInNeeded},
+    lock, log,
+    session::{Purpose, Ready, Step, ready},
+    time::Moment,
+};
+
+/// How often a waiting caller looks whether the lock is free again.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// A worker that dies without a word is replaced this often.
+const DEATHS: u32 = 3;
+
+/// What a waiting caller hears.
+enum Heard {
+    Event(Event),
+    /// The worker's pipe has closed.
+    Gone,
+    /// Ctrl-C at our terminal.
+    Interrupted,
+}
+
+/// One caller's wait, from its beginning to its end.
+struct Wait<'a, 'b> {
+    errand: &'a Errand<'a>,
+    purpose: Purpose,
+    patience: Patience,
+    began: Instant,
+    began_at: Moment,
+    deadline: Instant,
+    shown: Option<String>,
+    tell: &'b mut dyn FnMut(Step),
+    hear: Receiver<Heard>,
+    say: Sender<Heard>,
+}
+
+/// How one round ended.
+enum Round {
+    Done(Result<Ready, Failure>),
+    /// Somebody else is, or was, at work.
+    Again,
+    Died,
+}
+
+impl Errand<'_> {
+    pub(super) fn fetch(
+        &self,
+        purpose: Purpose,
+        patience: Patience,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<Ready, Failure> {
+        self.cache.prepare()?;
+        let (say, hear) = channel();
+        listen_for_ctrl_c(say.clone());
+        let (began, began_at) = (Instant::now(), (self.host.now)());
+        let deadline = began + patience.whole;
+        let mut wait =
+            Wait { errand: self, purpose, patience, began, began_at, deadline, shown: None, tell, hear, say };
+        wait.until_the_end()
+    }
+}
+
+impl Wait<'_, '_> {
+    fn until_the_end(&mut self) -> Result<Ready, Failure> {
+        let mut deaths = 0;
+        loop {
+            let round = match lock::is_held(&self.errand.cache.lock_path())? {
+                true => self.for_another()?,
+                false => self.with_a_worker()?,
+            };
+            match round {
+                Round::Done(result) => return result,
+                Round::Again => {}
+                Round::Died if deaths < DEATHS => deaths += 1,
+                Round::Died => return Err(died()),
+            }
+        }
+    }
+
+    /// Sends a worker and listens to it until it ends or our patience does.
+    fn with_a_worker(&mut self) -> Result<Round, Failure> {
+        let mut worker = self.errand.send(self.purpose).map_err(|error| cannot_start(&error))?;
+        log::debug("errand", format_args!("sent process {} for {:?}", worker.id(), self.purpose));
+        if let Some(stdout) = worker.stdout.take() {
+            relay(stdout, self.say.clone());
+        }
+        loop {
+            match self.next()? {
+                Heard::Event(Event::Asking { address, opened }) => self.show(address, opened),
+                Heard::Event(Event::Ready { credentials, session_name }) => {
+                    return Ok(Round::Done(Ok(Ready { credentials, session_name })));
+                }
+                Heard::Event(Event::Failed(failure)) => return Ok(Round::Done(Err(failure))),
+                Heard::Event(Event::Busy) => return Ok(self.pause_after_busy()),
+                Heard::Event(Event::Log(line)) => pass_on(&line),
+                Heard::Gone => return Ok(Round::Died),
+                Heard::Interrupted => {
+                    cancel(&mut worker);
+                    return Err(Interrupted.into());
+                }
+            }
+        }
+    }
+
+    /// Another worker was faster by a moment; its pipe's end is not the end of anything of ours.
+    fn pause_after_busy(&mut self) -> Round {
+        while !matches!(self.hear.recv_timeout(LOOK), Ok(Heard::Gone) | Err(_)) {}
+        Round::Again
+    }
+
+    /// Waits for whoever holds the lock, and takes what they leave.
+    fn for_another(&mut self) -> Result<Round, Failure> {
+        log::debug("errand", format_args!("waiting for another process"));
+        let path = self.errand.cache.lock_path();
+        while lock::is_held(&path)? {
+            if let Some(address) = lock::holder(&path).and_then(|holder| holder.address) {
+                if self.purpose == (Purpose::Credentials { may_ask: false }) {
+                    return Ok(Round::Done(Err(SignInNeeded::Asking { address: Some(address) }.into())));
+                }
+                self.show(address, true);
+            }
+            match self.next_within(LOOK)? {
+                Some(Heard::Interrupted) => return Err(Interrupted.into()),
+                _ => continue,
+            }
+        }
+        self.what_was_left()
+    }
+
+    /// The work of another process: its credentials, else its failure, else nothing because it was killed.
+    fn what_was_left(&self) -> Result<Round, Failure> {
+        if matches!(self.purpose, Purpose::Login { .. }) {
+            // A person's own sign-in judges for itself what the other one left.
+            return Ok(Round::Again);
+        }
+        if let Some(ready) = ready(&self.errand.cache.session()?)
+            && matches!(self.errand.freshness(&ready), Freshness::Fresh | Freshness::RenewSoon)
+        {
+            return Ok(Round::Done(Ok(ready)));
+        }
+        let failure = self.errand.cache.notes().last_failure.filter(|failure| failure.at >= self.began_at);
+        Ok(failure.map_or(Round::Again, |failure| Round::Done(Err(told_again(failure)))))
+    }
+
+    fn next(&mut self) -> Result<Heard, Failure> {
+        loop {
+            if let Some(heard) = self.next_within(self.patience.whole)? {
+                return Ok(heard);
+            }
+        }
+    }
+
+    /// What is heard within a span, or nothing; a failure once our own patience has ended.
+    fn next_within(&mut self, span: Duration) -> Result<Option<Heard>, Failure> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(self.out_of_patience());
+        }
+        match self.hear.recv_timeout(span.min(left)) {
+            Ok(heard) => Ok(Some(heard)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Ok(Some(Heard::Gone)),
+        }
+    }
+
+    fn out_of_patience(&self) -> Failure {
+        let holder = lock::holder(&self.errand.cache.lock_path());
+        log::info("errand", format_args!("waited {} s, no longer", self.began.elapsed().as_secs()));
+        Busy { holder, now: (self.errand.host.now)() }.into()
+    }
+
+    /// Tells the person where to act, once, and waits less if there is something to serve meanwhile.
+    fn show(&mut self, address: String, opened: bool) {
+        if self.shown.as_ref() == Some(&address) {
+            return;
+        }
+        if let Some(asking) = self.patience.asking {
+            self.deadline = self.deadline.min(Instant::now() + asking);
+        }
+        self.shown = Some(address.clone());
+        (self.tell)(Step::Asking { address, opened });
+    }
+}
+
+/// Hands the worker's lines on as they come, and its end as well.
+fn relay(stdout: ChildStdout, say: Sender<Heard>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let Ok(event) = serde_json::from_str(&line) else { continue };
+            if say.send(Heard::Event(event)).is_err() {
+                return;
+            }
+        }
+        // Nobody listens any more when the caller has what it wanted.
+        let _ = say.send(Heard::Gone);
+    });
+}
+
+/// Ctrl-C at a terminal ends the sign-in. A second handler in one process is refused and not needed.
+fn listen_for_ctrl_c(say: Sender<Heard>) {
+    let _ = ctrlc::set_handler(move || {
+        let _ = say.send(Heard::Interrupted);
+    });
+}
+
+/// A worker's log line goes where ours go; it is complete as it is.
+fn pass_on(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+fn told_again(LastFailure { at: _, code, slug, message, hint }: LastFailure) -> Failure {
+    Failure { exit: Exit::try_from(code).unwrap_or(Exit::Internal), slug, what: message, hint }
+}
+
+fn cannot_start(error: &std::io::Error) -> Failure {
+    let what = format!("cannot start a process of its own for the sign-in: {error}");
+    Failure::new(
+        Exit::Internal,
+        "internal/spawn",
+        what,
+        "check that this program may be executed and is still in place",
+    )
+}
+
+fn died() -> Failure {
+    let what = "the process that signs in ended without a word, several times";
+    Failure::new(
+        Exit::Internal,
+        "internal/worker_died",
+        what,
+        "run `bedrock-sso login -vv` and report what it says",
+    )
+}

@@ -1,0 +1,67 @@
+//! What a person can do about their configuration.
+
+use crate::{
+    config::{Error, Fault, Problem},
+    failure::{Exit, Failure},
+};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (slug, hint) = remedy(&error);
+        Self::new(Exit::Configuration, slug, error.to_string(), hint)
+    }
+}
+
+fn remedy(error: &Error) -> (&'static str, String) {
+    let (slug, hint) = match error {
+        Error::NoFile { .. } => {
+            ("config/no_file", "write one (see config.example.toml), or ask your administrator for theirs")
+        }
+        Error::Unreadable { .. } => ("config/unreadable", "mend that file, or name another with --config"),
+        Error::NoProfile { .. } => {
+            ("config/no_profile", "add a [profiles.NAME] table with issuer, client_id, role_arn, region")
+        }
+        Error::Ambiguous { .. } => ("config/ambiguous", "name one with --profile, or set default_profile"),
+        Error::NoSuchProfile { .. } => {
+            ("config/no_such_profile", "`bedrock-sso config path` lists the files that were read")
+        }
+        Error::Invalid(problems) => {
+            return problems.first().map_or_else(|| of_file("config/invalid"), of_problem);
+        }
+    };
+    (slug, hint.to_owned())
+}
+
+fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
+    let (slug, hint) = match fault {
+        Fault::Syntax { .. } => return of_file("config/syntax"),
+        Fault::NoVersion => ("config/no_version", "begin the file with `version = 1`"),
+        Fault::Newer { .. } => ("config/newer", "update bedrock-sso"),
+        Fault::UnknownKey { .. } => {
+            ("config/unknown_key", "correct or remove it; config.example.toml lists every key")
+        }
+        Fault::Misplaced { .. } => {
+            ("config/misplaced", "move it there; config.example.toml shows each key in its place")
+        }
+        Fault::Lacks { .. } => {
+            ("config/missing_key", "add it; config.example.toml shows each key with a sentence")
+        }
+        Fault::OtherPartition { .. } => (
+            "config/partition",
+            "AWS partitions share no roles: choose the region and the role of the same one",
+        ),
+        Fault::Enforced { .. } => ("config/enforced", "remove your own value, or ask your administrator"),
+        Fault::EnforcedUnset { .. } | Fault::EnforceByUser => {
+            ("config/enforce", "set it in the administrator's file, together with the values it fixes")
+        }
+        Fault::NotYet { .. } => ("config/not_yet", "take it out of the profile for now"),
+        Fault::WrongType { .. } | Fault::Illegal { .. } | Fault::NotUnicode { .. } => {
+            return of_file("config/illegal");
+        }
+    };
+    (slug, hint.to_owned())
+}
+
+fn of_file(slug: &'static str) -> (&'static str, String) {
+    (slug, "correct it; `bedrock-sso config check` lists every problem".to_owned())
+}

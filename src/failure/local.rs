@@ -1,0 +1,140 @@
+//! Failures of this machine and of the moment: files, storage, waiting, asking.
+
+use crate::{
+    failure::{Exit, Failure},
+    files,
+    lock::Holder,
+    store,
+    text::line,
+    time::{Moment, spoken},
+};
+
+impl From<files::Error> for Failure {
+    fn from(error: files::Error) -> Self {
+        let hint =
+            format!("make sure that you may write to {} and that the disk is not full", folder(&error));
+        Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
+    }
+}
+
+fn folder(error: &files::Error) -> String {
+    error.path.parent().unwrap_or(&error.path).display().to_string()
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Files(error) => error.into(),
+            store::Error::NotYet => NotYet("storage = \"keyring\"").into(),
+        }
+    }
+}
+
+/// A setting that this version knows and cannot serve.
+#[derive(Debug)]
+pub struct NotYet(pub &'static str);
+
+impl From<NotYet> for Failure {
+    fn from(NotYet(setting): NotYet) -> Self {
+        let (what, hint) = match setting {
+            "storage = \"keyring\"" => (
+                "the operating system's keyring is not part of this version yet".to_owned(),
+                "set `storage = \"file\"` in the profile: everything is sealed, and the key kept in a private file",
+            ),
+            other => {
+                (format!("`{other}` is not part of this version yet"), "take it out of the profile for now")
+            }
+        };
+        Self::new(Exit::Configuration, "config/not_yet", what, hint)
+    }
+}
+
+/// A person would have to sign in, and may not be asked now.
+#[derive(Debug)]
+pub enum SignInNeeded {
+    /// The command, or the profile, says so.
+    NotAllowed,
+    /// Automatic callers wait until a person has acted.
+    DoorClosed { until: Moment, now: Moment },
+    /// Nobody answered within the time.
+    Unanswered { after: std::time::Duration },
+    /// No browser could be started, and nobody would see the address.
+    NoBrowser { why: String },
+    /// Somebody else is asking a person at this moment.
+    Asking { address: Option<String> },
+}
+
+impl From<SignInNeeded> for Failure {
+    fn from(reason: SignInNeeded) -> Self {
+        let run = "run `bedrock-sso login`";
+        let (slug, what, hint) = match reason {
+            SignInNeeded::NotAllowed => (
+                "sign-in/not_allowed",
+                "you need to sign in, and this command may not ask you to".to_owned(),
+                run.to_owned(),
+            ),
+            SignInNeeded::DoorClosed { until, now } => (
+                "sign-in/paused",
+                format!(
+                    "you need to sign in; the last sign-in led nowhere, so no further browser tab is opened for {}",
+                    spoken(until.since(now))
+                ),
+                format!("{run} to sign in now"),
+            ),
+            SignInNeeded::Unanswered { after } => (
+                "sign-in/unanswered",
+                format!("nobody finished the sign-in within {}", spoken(after)),
+                format!("{run} and complete it in the browser"),
+            ),
+            SignInNeeded::NoBrowser { why } => (
+                "sign-in/no_browser",
+                format!("you need to sign in, and the browser could not be started: {}", line(&why)),
+                "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
+            ),
+            SignInNeeded::Asking { address } => (
+                "sign-in/waiting",
+                "you need to sign in; a sign-in is waiting for you in the browser".to_owned(),
+                address.map_or_else(
+                    || "complete it there".to_owned(),
+                    |address| format!("complete it, or open {address}"),
+                ),
+            ),
+        };
+        Self::new(Exit::SignInNeeded, slug, what, hint)
+    }
+}
+
+/// Waiting for another process took too long.
+#[derive(Debug)]
+pub struct Busy {
+    pub holder: Option<Holder>,
+    pub now: Moment,
+}
+
+impl From<Busy> for Failure {
+    fn from(Busy { holder, now }: Busy) -> Self {
+        let what = match &holder {
+            Some(holder) => format!(
+                "another sign-in is still waiting: process {}, for {}",
+                holder.pid,
+                spoken(now.since(holder.since))
+            ),
+            None => "another process of this program is still busy".to_owned(),
+        };
+        let hint = match holder.and_then(|holder| holder.address) {
+            Some(address) => format!("complete it at {address}, or end that process"),
+            None => "wait for it, or end that process".to_owned(),
+        };
+        Self::new(Exit::Busy, "busy/sign_in", what, hint)
+    }
+}
+
+/// Ctrl-C.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl From<Interrupted> for Failure {
+    fn from(Interrupted: Interrupted) -> Self {
+        Self::new(Exit::Interrupted, "interrupted", "interrupted", "run `bedrock-sso login` to sign in")
+    }
+}

@@ -1,0 +1,122 @@
+//! Every error as a person meets it: what happened, what to do, a stable slug, an exit code.
+//!
+//! The only place with advice. Modules below report typed facts; the files here turn each into a sentence and a remedy.
+
+mod aws;
+mod config;
+mod http;
+mod local;
+mod oidc;
+
+use std::{fmt, process::ExitCode};
+
+use serde::{Deserialize, Serialize};
+
+pub use aws::ExchangeError;
+pub use local::{Busy, Interrupted, NotYet, SignInNeeded};
+
+/// The documented exit codes. Their numbers are part of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
+pub enum Exit {
+    Internal = 1,
+    Usage = 2,
+    Configuration = 3,
+    SignInNeeded = 4,
+    Refused = 5,
+    TokenRejected = 6,
+    Aws = 7,
+    OverQuota = 8,
+    Network = 9,
+    Storage = 10,
+    Busy = 11,
+    Interrupted = 130,
+}
+
+/// A failure in the form in which it is shown, kept for `status`, and passed between our processes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub exit: Exit,
+    /// Stable, for searching and for scripts: `sign-in/access_denied`.
+    pub slug: String,
+    /// One line that stands alone; foreign text in it is escaped already.
+    pub what: String,
+    /// One line of what to do.
+    pub hint: String,
+}
+
+impl Failure {
+    pub fn new(
+        exit: Exit,
+        slug: impl Into<String>,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { exit, slug: slug.into(), what: what.into(), hint: hint.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { exit: _, slug, what, hint } = self;
+        writeln!(f, "bedrock-sso: {what} [{slug}]")?;
+        writeln!(f, "  hint: {hint}")
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(u8::from(exit))
+    }
+}
+
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        exit as Self
+    }
+}
+
+impl TryFrom<u8> for Exit {
+    type Error = &'static str;
+
+    fn try_from(code: u8) -> Result<Self, Self::Error> {
+        let all = [
+            Self::Internal,
+            Self::Usage,
+            Self::Configuration,
+            Self::SignInNeeded,
+            Self::Refused,
+            Self::TokenRejected,
+            Self::Aws,
+            Self::OverQuota,
+            Self::Network,
+            Self::Storage,
+            Self::Busy,
+            Self::Interrupted,
+        ];
+        all.into_iter().find(|exit| u8::from(*exit) == code).ok_or("not an exit code of this program")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_one_line_of_what_and_one_of_what_to_do() {
+        let failure =
+            Failure::new(Exit::Refused, "sign-in/access_denied", "the provider refused", "ask somebody");
+        assert_eq!(
+            failure.to_string(),
+            "bedrock-sso: the provider refused [sign-in/access_denied]\n  hint: ask somebody\n"
+        );
+    }
+
+    #[test]
+    fn exit_codes_survive_the_way_between_processes() {
+        for code in (1..=11).chain([130]) {
+            assert_eq!(u8::from(Exit::try_from(code).unwrap()), code);
+        }
+        assert!(Exit::try_from(0).is_err() && Exit::try_from(12).is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! What a person can do when the provider says no, says nothing useful, or says what cannot be believed.
+
+use crate::{
+    failure::{Exit, Failure},
+    oidc::{
+        Document, Error, Rejection, Skew, Source,
+        callback::{Attempt, BindError, Obstacle, Refusal},
+    },
+    text::Foreign,
+    time::spoken,
+};
+
+mod advice;
+
+use advice::advice;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Http(error) => error.into(),
+            Error::Refused { error, description, uri: _ } => refused(&error, &description),
+            Error::Redirected { source, to } => {
+                let to = to.map_or_else(String::new, |to| format!(" to {}", to.line()));
+                unusable("network/redirected", &source, &format!("redirects{to} instead of answering"))
+            }
+            Error::Status { source, status } => {
+                unusable("network/status", &source, &format!("answered with HTTP status {}", status.as_u16()))
+            }
+            Error::NotJson { source } => unusable(
+                "network/not_json",
+                &source,
+                "answered with a web page, as a captive portal or a proxy does",
+            ),
+            Error::Malformed { source } => unusable(
+                "network/malformed",
+                &source,
+                "answered with something else than the standard describes",
+            ),
+            Error::Incomplete { source, lacks } => incomplete(&source, lacks),
+            Error::Issuer { configured, stated } => Self::new(
+                Exit::Configuration,
+                "config/issuer",
+                format!(
+                    "the provider calls itself {}, the configuration says {}",
+                    stated.line(),
+                    Foreign::new(configured).line()
+                ),
+                "set `issuer` to the provider's own spelling, trailing slash included, and register the same in IAM",
+            ),
+            Error::Endpoint { name, stated, refusal } => Self::new(
+                Exit::Refused,
+                "provider/endpoint",
+                format!("the provider's {name} {} cannot be used: {refusal}", stated.line()),
+                "tell whoever runs the provider: every address must be https",
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(Refusal { error, description }: Refusal) -> Self {
+        refused(&error, &description)
+    }
+}
+
+/// The provider's own words, verbatim and escaped; the slug carries its code where it is one of the standard's.
+fn refused(error: &Foreign, description: &Foreign) -> Failure {
+    let code = error.line().to_string();
+    let said = description.line().to_string();
+    let what = match said.is_empty() {
+        true => format!("the provider refused the sign-in: {code}"),
+        false => format!("the provider refused the sign-in: {code} ({said})"),
+    };
+    let is_code = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let slug = if is_code { format!("sign-in/{code}") } else { "sign-in/refused".to_owned() };
+    Failure::new(Exit::Refused, slug, what, advice(&code, &said))
+}
+
+fn unusable(slug: &str, source: &Source, what: &str) -> Failure {
+    let Source { document, host } = source;
+    let (name, hint) = match document {
+        Document::Discovery => ("discovery", "check `issuer`, and open it in a browser to see who answers"),
+        Document::Keys => ("keys", "try again in a moment; open the issuer in a browser to see who answers"),
+        Document::Tokens => ("sign-in service", "try again in a moment; nothing was lost"),
+    };
+    Failure::new(Exit::Network, slug, format!("the provider's {name} at {host} {what}"), hint)
+}
+
+fn incomplete(source: &Source, lacks: &str) -> Failure {
+    let hint = match lacks {
+        "id_token" => "allow the application the scope `openid`, and keep `openid` in `scopes`",
+        _ => "tell whoever runs the provider",
+    };
+    let what = format!("the answer of {} lacks {lacks}", source.host);
+    Failure::new(Exit::Refused, "provider/incomplete", what, hint)
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        let (slug, what, hint) = judged(rejection);
+        Self::new(
+            Exit::TokenRejected,
+            format!("token/{slug}"),
+            format!("the ID token was rejected: {what}"),
+            hint,
+        )
+    }
+}
+
+const AGAIN: &str = "run `bedrock-sso login`; if it stays so, tell whoever runs the provider";
+const CLOCK: &str =
+    "set this computer's clock (better: let it follow network time), then run `bedrock-sso login`";
+
+fn judged(rejection: Rejection) -> (&'static str, String, &'static str) {
+    match rejection {
+        Rejection::TooLarge => {
+            ("too_large", "it is larger than 256 KiB".into(), "send fewer groups and claims in it")
+        }
+        Rejection::Malformed(_) | Rejection::Critical => {
+            ("malformed", "it is not a signed token this program understands".into(), AGAIN)
+        }
+        Rejection::WrongKind { claim } => {
+            ("malformed", format!("its {claim} is not what the standard allows"), AGAIN)
+        }
+        Rejection::Type { named } => {
+            ("type", format!("it is another kind of token: {}", named.line()), AGAIN)
+        }
+        Rejection::Algorithm { named } => (
+            "algorithm",
+            format!("it is signed with \"{}\"", named.line()),
+            "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists",
+        ),
+        Rejection::UnknownKey { .. } => {
+            ("unknown_key", "it is signed with a key that the provider does not publish".into(), AGAIN)
+        }
+        Rejection::Signature => ("signature", "its signature is wrong".into(), AGAIN),
+        Rejection::Missing { claim } => ("missing_claim", format!("it has no {claim}"), AGAIN),
+        Rejection::Nonce => (
+            "nonce",
+            "it was issued for another sign-in".into(),
+            "close older tabs, then run `bedrock-sso login`",
+        ),
+        Rejection::AccessTokenHash => {
+            ("at_hash", "it does not belong to the access token beside it".into(), AGAIN)
+        }
+        Rejection::Subject => ("subject", "it names nobody".into(), AGAIN),
+        Rejection::OtherSubject => (
+            "other_subject",
+            "it belongs to another person than the sign-in it renews".into(),
+            "run `bedrock-sso login`",
+        ),
+        whose @ (Rejection::Issuer { .. }
+        | Rejection::Audience { .. }
+        | Rejection::AuthorizedParty { .. }) => whose_it_is(whose),
+        times => out_of_time(&times),
+    }
+}
+
+fn whose_it_is(rejection: Rejection) -> (&'static str, String, &'static str) {
+    match rejection {
+        Rejection::Issuer { expected, actual } => (
+            "issuer",
+            format!("its issuer is {}, not {}", actual.line(), expected.line()),
+            "set `issuer` to exactly what the tokens say, trailing slash included",
+        ),
+        Rejection::AuthorizedParty { expected, actual } => (
+            "azp",
+            format!(
+                "it was issued to the client {}, not {}",
+                actual.map_or_else(|| "it does not name".to_owned(), |actual| actual.line().to_string()),
+                expected.line()
+            ),
+            "check `client_id`",
+        ),
+        Rejection::Audience { expected, actual } => {
+            let actual: Vec<String> = actual.iter().map(|one| one.line().to_string()).collect();
+            (
+                "audience",
+                format!("it is meant for {}, not {}", actual.join(", "), expected.line()),
+                "check `client_id`",
+            )
+        }
+        _ => ("malformed", "it is not for this program".into(), AGAIN),
+    }
+}
+
+fn out_of_time(rejection: &Rejection) -> (&'static str, String, &'static str) {
+    match rejection {
+        Rejection::Clock(Skew::AheadBy(span)) => {
+            ("clock", format!("this computer's clock is {} ahead of the provider's", spoken(*span)), CLOCK)
+        }
+        Rejection::Clock(Skew::BehindBy(span)) => {
+            ("clock", format!("this computer's clock is {} behind the provider's", spoken(*span)), CLOCK)
+        }
+        Rejection::Expired { at, now } => ("expired", format!("it expired at {at}, and it is {now}"), CLOCK),
+        Rejection::NotYetValid { from, now } => {
+            ("not_yet_valid", format!("it is valid from {from}, and it is {now}"), CLOCK)
+        }
+        Rejection::IssuedInTheFuture { at, now } => {
+            ("not_yet_valid", format!("it was issued at {at}, and it is {now}"), CLOCK)
+        }
+        _ => ("malformed", "its times make no sense".into(), AGAIN),
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(BindError { attempts }: BindError) -> Self {
+        let tried: Vec<String> = attempts.iter().map(obstacle).collect();
+        Self::new(
+            Exit::SignInNeeded,
+            "sign-in/port",
+            format!("you need to sign in, and no redirect address could be taken: {}", tried.join("; ")),
+            "end the program that holds the port, or register another and add it to `redirect_ports`",
+        )
+    }
+}
+
+fn obstacle(Attempt { address, obstacle }: &Attempt) -> String {
+    match obstacle {
+        Obstacle::InUse(Some(holder)) => {
+            format!("{address} is in use by {} (process {})", holder.name.line(), holder.pid)
+        }
+        Obstacle::InUse(None) => format!("{address} is in use"),
+        Obstacle::Denied => format!("{address} may not be used"),
+        Obstacle::Other(kind) => format!("{address}: {kind}"),
+    }
+}

@@ -1,0 +1,189 @@
+//! Private files, replaced as a whole or not at all.
+//!
+//! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// No file of ours is larger; whatever is, is not ours.
+const LIMIT: u64 = 4 << 20;
+
+/// What went wrong with which file.
+#[derive(Debug)]
+pub struct Error {
+    pub doing: &'static str,
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cannot {} {}: {}", self.doing, self.path.display(), plain(&self.source))
+    }
+}
+
+/// The system's reason without Rust's "(os error 13)".
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+/// Reads a file whole; `None` when there is none.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error { doing: "read", path: path.to_owned(), source }),
+    };
+    let mut bytes = Vec::with_capacity(8 << 10);
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(|source| Error {
+        doing: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Some(bytes))
+}
+
+/// Replaces a file in one step that a crash or a reader sees as done or not done, readable by its owner only.
+///
+/// The caller holds the lock that guards `path`, so the one fixed temporary name is safe, and a process killed half
+/// way leaves nothing behind that the next write does not clear away.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let fault = |doing| move |source| Error { doing, path: path.to_owned(), source };
+    let fresh = path.with_added_extension("new");
+    remove(&fresh)?;
+    let mut file = create_private(&fresh).map_err(fault("write"))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault("write"))?;
+    drop(file);
+    rename(&fresh, path).map_err(fault("replace"))?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// Removes a file; one that is not there is removed already.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error { doing: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure a folder exists that only its owner can enter.
+pub fn private_folder(path: &Path) -> Result<(), Error> {
+    make_folder(path).map_err(|source| Error { doing: "create", path: path.to_owned(), source })
+}
+
+/// Opens a file for a lock or a log: made if need be, private, never truncated.
+pub fn open_private(path: &Path) -> Result<File, Error> {
+    private(OpenOptions::new().read(true).append(true).create(true)).open(path).map_err(|source| Error {
+        doing: "open",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    private(OpenOptions::new().write(true).create_new(true)).open(path)
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+#[cfg(unix)]
+fn make_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let found = fs::metadata(path)?;
+    if found.mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// The new name is durable only when its folder is; a file system that cannot say so loses nothing by our asking.
+#[cfg(unix)]
+fn sync_folder(path: &Path) {
+    let _ = path.parent().and_then(|folder| File::open(folder).ok()).map(|folder| folder.sync_all());
+}
+
+/// The profile's own folder is the user's alone by inheritance.
+#[cfg(windows)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(windows)]
+fn make_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// A virus scanner or an indexer may hold the old file for a moment; waiting is all one can do about it.
+#[cfg(windows)]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    for pause in [2, 5, 10, 20, 50, 100, 200, 400] {
+        match fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                std::thread::sleep(std::time::Duration::from_millis(pause));
+            }
+            done => return done,
+        }
+    }
+    fs::rename(from, to)
+}
+
+#[cfg(windows)]
+fn sync_folder(_: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/record");
+        private_folder(path.parent().unwrap()).unwrap();
+        replace(&path, b"first").unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!(read(&path).unwrap().as_deref(), Some(&b"second"[..]));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        }
+    }
+
+    #[test]
+    fn a_write_killed_half_way_is_cleared_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record");
+        replace(&path, b"good").unwrap();
+        create_private(&path.with_added_extension("new")).unwrap().write_all(b"half").unwrap();
+        assert_eq!(read(&path).unwrap().as_deref(), Some(&b"good"[..]));
+        replace(&path, b"better").unwrap();
+        assert_eq!(read(&path).unwrap().as_deref(), Some(&b"better"[..]));
+    }
+
+    #[test]
+    fn a_missing_file_is_no_error_and_a_folder_in_its_place_is() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(&folder.path().join("nothing")).unwrap().is_none());
+        remove(&folder.path().join("nothing")).unwrap();
+        assert!(read(folder.path()).is_err());
+    }
+}

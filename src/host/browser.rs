@@ -1,0 +1,112 @@
+//! The person's browser: the one the profile names, `$BROWSER`, or the system's.
+//!
+//! It is started and left alone: no stream of ours, no waiting for it to end.
+
+use std::{
+    process::{Command, Stdio},
+    thread,
+};
+
+use super::Environment;
+
+/// Which program shows an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Browser {
+    /// Program and arguments, `{url}` standing for the address.
+    Command(Vec<String>),
+    System,
+    /// `none`: the person opens the address by hand.
+    Nobody,
+}
+
+/// Whether a browser was asked to show the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    Asked,
+    ByHand,
+    Failed(String),
+}
+
+impl Browser {
+    /// The profile's choice, else `$BROWSER`, else the system's.
+    pub fn choose(configured: &[String], environment: &Environment) -> Self {
+        if configured == ["none"] {
+            return Self::Nobody;
+        }
+        if !configured.is_empty() {
+            return Self::Command(configured.to_vec());
+        }
+        match environment.text("BROWSER") {
+            Some(word) if word == "none" => Self::Nobody,
+            Some(word) => Self::Command(vec![word]),
+            None => Self::System,
+        }
+    }
+
+    /// Shows the address without waiting for anything.
+    pub fn open(&self, address: &str) -> Opened {
+        match self {
+            Self::Command(words) => open_with(words, address),
+            Self::System => open_with_system(address),
+            Self::Nobody => Opened::ByHand,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "one of the two places that start a process")]
+fn open_with(words: &[String], address: &str) -> Opened {
+    let Some((program, rest)) = words.split_first() else { return Opened::ByHand };
+    let mut command = Command::new(program);
+    command.args(rest.iter().map(|word| word.replace("{url}", address)));
+    if !rest.iter().any(|word| word.contains("{url}")) {
+        command.arg(address);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match command.spawn() {
+        Ok(mut child) => {
+            // Somebody must collect it when it ends before us; nobody waits for it.
+            thread::spawn(move || child.wait());
+            Opened::Asked
+        }
+        Err(error) => Opened::Failed(format!("{program}: {error}")),
+    }
+}
+
+/// In a thread of its own: where no desktop is known, the opener itself stays until the browser ends.
+fn open_with_system(address: &str) -> Opened {
+    let address = address.to_owned();
+    thread::spawn(move || {
+        let browser = webbrowser::Browser::Default;
+        if let Err(error) = webbrowser::open_browser_with_options(
+            browser,
+            &address,
+            webbrowser::BrowserOptions::new().with_suppress_output(true),
+        ) {
+            crate::log::warn("browser", format_args!("the system could not open one: {error}"));
+        }
+    });
+    Opened::Asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_outranks_the_environment_and_that_the_system() {
+        let environment = Environment::fixed([("BROWSER", "lynx")]);
+        let words = ["firefox".to_owned(), "{url}".to_owned()];
+        assert_eq!(Browser::choose(&words, &environment), Browser::Command(words.to_vec()));
+        assert_eq!(Browser::choose(&[], &environment), Browser::Command(vec!["lynx".into()]));
+        assert_eq!(Browser::choose(&[], &Environment::fixed([])), Browser::System);
+        assert_eq!(Browser::choose(&["none".into()], &environment), Browser::Nobody);
+    }
+
+    #[test]
+    fn a_browser_that_does_not_exist_is_said() {
+        let missing = Browser::Command(vec!["/no/such/browser".into()]);
+        assert!(
+            matches!(missing.open("http://127.0.0.1/"), Opened::Failed(why) if why.contains("/no/such/browser"))
+        );
+    }
+}

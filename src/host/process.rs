@@ -1,0 +1,66 @@
+//! Processes of our own: one that goes on when its caller is gone.
+//!
+//! Streams are never inherited: a caller waits for its pipes to close, and ours must close when we end.
+
+use std::{
+    io,
+    process::{Command, Stdio},
+};
+
+/// This very program, about to be started again with other words; streams are null until somebody says otherwise.
+#[expect(clippy::disallowed_methods, reason = "one of the two places that start a process")]
+pub fn itself() -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    background(&mut command);
+    Ok(command)
+}
+
+/// Leaves the caller's session, so that its terminal's end or its group's signals do not reach us.
+#[cfg(unix)]
+pub fn detach() {
+    // It fails only for the leader of a process group, who has nobody above to be freed from.
+    let _ = rustix::process::setsid();
+}
+
+/// Its own process group from the start, so that a Ctrl-C between `fork` and [`detach`] does not end it.
+#[cfg(unix)]
+fn background(command: &mut Command) {
+    _ = command;
+}
+
+/// Makes a crash leave no picture of our memory on disk.
+#[cfg(unix)]
+pub fn guard_streams() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Refused only where the limit is lower already.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+#[cfg(windows)]
+pub fn detach() {}
+
+/// No console window of its own, and no Ctrl-C meant for the caller's group.
+#[cfg(windows)]
+fn background(command: &mut Command) {
+    use std::os::windows::process::CommandExt as _;
+    use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
+    command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not, and a
+/// browser that lives on would hold the caller's pipe open (rust-lang/rust#54760).
+#[cfg(windows)]
+pub fn guard_streams() {
+    use windows_sys::Win32::{
+        Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation},
+        System::Console::{GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE},
+    };
+    for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: both calls take plain values and tolerate a handle that is absent or invalid; nothing is dereferenced.
+        #[expect(unsafe_code, reason = "the standard library has no name for this flag")]
+        unsafe {
+            SetHandleInformation(GetStdHandle(stream), HANDLE_FLAG_INHERIT, 0);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! One process at a time for one profile, released by the kernel if its holder dies.
+//!
+//! It excludes and names the holder; what is done while holding is not its business.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{files, time::Moment};
+
+/// How often, and how far apart, a lock that looks taken is tried again.
+const LOOKS: u32 = 4;
+const GLANCE: Duration = Duration::from_millis(3);
+
+/// Proof that this process is the one: writing to the store demands it.
+#[derive(Debug)]
+pub struct Held {
+    holder: PathBuf,
+    // Closing the file is what releases the lock.
+    _file: File,
+}
+
+/// Who holds a lock, as the holder itself wrote it down. Another process may read it at any time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub since: Moment,
+    /// The local address at which a person can take part, while the holder waits for one.
+    pub address: Option<String>,
+}
+
+/// Takes the lock if nobody has it.
+///
+/// The lock is a file of its own: Windows locks are mandatory, and a locked record could not be read. It is tried a few
+/// times, because [`is_held`] holds it for some microseconds while it looks.
+pub fn try_take(path: &Path) -> Result<Option<Held>, files::Error> {
+    let file = files::open_private(path)?;
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(Held { holder: holder_path(path), _file: file })),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+            Err(TryLockError::Error(source)) => {
+                return Err(files::Error { doing: "lock", path: path.to_owned(), source });
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether somebody holds the lock at this moment.
+pub fn is_held(path: &Path) -> Result<bool, files::Error> {
+    let file = files::open_private(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => {
+            Err(files::Error { doing: "lock", path: path.to_owned(), source })
+        }
+    }
+}
+
+/// What the present holder wrote down; a stale note of a dead one is possible, so ask [`is_held`] first.
+pub fn holder(path: &Path) -> Option<Holder> {
+    let note = files::read(&holder_path(path)).ok()??;
+    serde_json::from_slice(&note).ok()
+}
+
+fn holder_path(path: &Path) -> PathBuf {
+    path.with_extension("holder")
+}
+
+impl Held {
+    /// Tells the waiting ones who holds the lock and where a person can take part.
+    pub fn announce(&self, holder: &Holder) -> Result<(), files::Error> {
+        let note = serde_json::to_vec(holder).expect("numbers and a text always serialise");
+        files::replace(&self.holder, &note)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A note that stays is harmless: nobody reads it while the lock is free.
+        let _ = files::remove(&self.holder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_taker_is_refused_until_the_first_lets_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let held = try_take(&path).unwrap().expect("free");
+        assert!(try_take(&path).unwrap().is_none() && is_held(&path).unwrap());
+        drop(held);
+        assert!(!is_held(&path).unwrap());
+        assert!(try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_holder_is_known_while_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let held = try_take(&path).unwrap().expect("free");
+        let who =
+            Holder { pid: 7, since: Moment::from_unix(5), address: Some("http://127.0.0.1:9/x".into()) };
+        held.announce(&who).unwrap();
+        assert_eq!(holder(&path), Some(who));
+        drop(held);
+        assert_eq!(holder(&path), None);
+    }
+}

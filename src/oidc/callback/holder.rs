@@ -1,0 +1,72 @@
+//! Who holds a port, where that is cheap to know: Linux's /proc, for processes of the same person.
+//!
+//! Elsewhere nothing is found, and nothing is said.
+
+use std::{fs, path::Path};
+
+use crate::text::Foreign;
+
+/// The process that listens on a port we wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub name: Foreign,
+    pub pid: u32,
+}
+
+impl Holder {
+    pub(super) fn of(port: u16) -> Option<Self> {
+        let socket = ["/proc/net/tcp", "/proc/net/tcp6"]
+            .iter()
+            .filter_map(|table| fs::read_to_string(table).ok())
+            .find_map(|table| listening_socket(&table, port))?;
+        let pid = fs::read_dir("/proc")
+            .ok()?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .find(|pid| has_open(*pid, &socket))?;
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        Some(Self { name: Foreign::new(name.trim()), pid })
+    }
+}
+
+/// The name that /proc gives the socket listening on `port`: columns 1, 3 and 9 are address, state and inode.
+fn listening_socket(table: &str, port: u16) -> Option<String> {
+    const LISTEN: &str = "0A";
+    let local = format!(":{port:04X}");
+    table.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_whitespace();
+        let (address, state) = (columns.nth(1)?, columns.nth(1)?);
+        (address.ends_with(&local) && state == LISTEN)
+            .then(|| columns.nth(5).map(|inode| format!("socket:[{inode}]")))?
+    })
+}
+
+/// Another person's process does not show its files, and counts as having none.
+fn has_open(pid: u32, socket: &str) -> bool {
+    fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
+        files.filter_map(|file| fs::read_link(file.ok()?.path()).ok()).any(|link| link == Path::new(socket))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:20D0 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100 0 0 10 0
+   1: 0100007F:20D0 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 222 1 0 100 0 0 10 0
+";
+
+    #[test]
+    fn the_listening_socket_is_found_not_a_connection_on_the_same_port() {
+        assert_eq!(listening_socket(TABLE, 8400).as_deref(), Some("socket:[222]"));
+        assert_eq!(listening_socket(TABLE, 8401), None);
+    }
+
+    #[test]
+    fn a_table_of_another_shape_tells_nothing() {
+        for table in ["", "header\n", "header\n   1: 0100007F:20D0 00000000:0000 0A\n"] {
+            assert_eq!(listening_socket(table, 8400), None);
+        }
+    }
+}

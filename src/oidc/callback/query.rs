@@ -1,0 +1,103 @@
+//! The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207), decoded from a query.
+//!
+//! Each may come once; whether they are the awaited ones is `judge`'s business.
+
+use crate::secret::Secret;
+
+/// What a provider may send back; everything else in the query is passed over (RFC 6749 §4.1.2).
+#[derive(Debug, Default)]
+pub(super) struct Parameters {
+    pub(super) state: Option<Secret>,
+    pub(super) code: Option<Secret>,
+    pub(super) error: Option<Secret>,
+    pub(super) error_description: Option<Secret>,
+    pub(super) iss: Option<Secret>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A parameter came twice (RFC 6749 §3.1 forbids it): which one would count?
+    Repeated,
+    /// Bytes that are no UTF-8.
+    Encoding,
+}
+
+impl Parameters {
+    pub(super) fn read(query: &str) -> Result<Self, Fault> {
+        let mut read = Self::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decode(name)?, Secret::new(decode(value)?));
+            if read.slot(&name).is_some_and(|slot| slot.replace(value).is_some()) {
+                return Err(Fault::Repeated);
+            }
+        }
+        Ok(read)
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Option<Secret>> {
+        match name {
+            "state" => Some(&mut self.state),
+            "code" => Some(&mut self.code),
+            "error" => Some(&mut self.error),
+            "error_description" => Some(&mut self.error_description),
+            "iss" => Some(&mut self.iss),
+            _ => None,
+        }
+    }
+}
+
+/// Form decoding: `+` is a space, `%41` a byte; a percent sign that begins no such byte stands for itself.
+fn decode(text: &str) -> Result<String, Fault> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let (byte, beyond) = match (first, escaped(after)) {
+            (b'%', Some(decoded)) => decoded,
+            (b'+', _) => (b' ', after),
+            (other, _) => (other, after),
+        };
+        bytes.push(byte);
+        rest = beyond;
+    }
+    String::from_utf8(bytes).map_err(|_| Fault::Encoding)
+}
+
+/// The byte that two hexadecimal digits name, and what follows them.
+fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (&[high, low], rest) = text.split_first_chunk::<2>()?;
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4 | digit(low)?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_decoded() {
+        assert_eq!(decode("not+assigned%21%20%C3%BC+%2B").unwrap(), "not assigned! ü +");
+    }
+
+    #[test]
+    fn a_stray_percent_sign_stands_for_itself() {
+        assert_eq!(decode("100%+%zz%4").unwrap(), "100% %zz%4");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        assert_eq!(decode("%ff%fe"), Err(Fault::Encoding));
+        assert_eq!(Parameters::read("other=%ff").unwrap_err(), Fault::Encoding);
+    }
+
+    #[test]
+    fn a_parameter_counts_once_however_it_is_spelt() {
+        assert_eq!(Parameters::read("state=a&st%61te=b").unwrap_err(), Fault::Repeated);
+        assert!(Parameters::read("session_state=1&session_state=2&state=a").is_ok());
+    }
+
+    #[test]
+    fn a_name_without_a_value_is_empty() {
+        assert_eq!(Parameters::read("&code&&").unwrap().code.as_ref().map(Secret::expose), Some(""));
+    }
+}

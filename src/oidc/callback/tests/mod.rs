@@ -1,0 +1,323 @@
+//! The listener over real sockets: what the person's browser meets.
+//!
+//! What strangers and broken clients meet is in `strangers`.
+
+mod strangers;
+
+use std::{
+    future::Future,
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::{
+    config::{Redirect, RedirectHost},
+    time::Moment,
+};
+
+const RIGHT: &str = "/callback?code=s3cr3t-code&state=s3cr3t-state";
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
+    Redirect { host, ports: ports.to_vec(), path: "/callback".into() }
+}
+
+/// A sign-in that waits, and what its listener reported.
+struct SignIn {
+    port: u16,
+    start: String,
+    answer: JoinHandle<Answered>,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl SignIn {
+    async fn waiting() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Listener)) -> Self {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&events);
+        let mut listener = Listener::bind(&redirect(RedirectHost::Address, &[]))
+            .await
+            .unwrap()
+            .reporting(move |event| seen.lock().unwrap().push(event));
+        change(&mut listener);
+        let (port, start) = (listener.port, listener.start.expose().to_owned());
+        assert_eq!(listener.start_address(), format!("http://127.0.0.1:{port}{start}"));
+        Self { port, start, answer: tokio::spawn(listener.answer(awaited())), events }
+    }
+
+    async fn get(&self, target: &str) -> String {
+        get(self.port, target).await
+    }
+
+    /// Brings the right answer; gives the answer and the path the browser is sent to.
+    async fn answered(self) -> (Answered, u16, String) {
+        let reply = self.get(RIGHT).await;
+        assert_eq!(status(&reply), "303 See Other");
+        (self.answer.await.unwrap(), self.port, header(&reply, "Location").unwrap().to_owned())
+    }
+
+    async fn still_waits(self) {
+        assert!(!self.answer.is_finished());
+        let (answered, ..) = self.answered().await;
+        assert_eq!(answered.outcome, Ok(Secret::new("s3cr3t-code")));
+    }
+}
+
+fn awaited() -> Awaited {
+    Awaited {
+        authorize_url: "https://idp.example/authorize?client_id=x&state=s3cr3t-state".into(),
+        state: Secret::new("s3cr3t-state"),
+        issuer: "https://idp.example".into(),
+        iss_required: false,
+    }
+}
+
+fn signed_in() -> Ending {
+    Ending::SignedIn {
+        account: "123456789012".into(),
+        role: "BedrockUser".into(),
+        name: "alice@example.com".into(),
+        until: Moment::from_unix(43_200),
+        now: Moment::from_unix(0),
+    }
+}
+
+async fn send(port: u16, request: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    stream
+}
+
+/// Reads to the end: an RST in place of a FIN would be an error here.
+async fn reply(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+fn request(port: u16, target: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/html\r\n\r\n").into_bytes()
+}
+
+async fn get(port: u16, target: &str) -> String {
+    reply(send(port, &request(port, target)).await).await
+}
+
+fn status(reply: &str) -> &str {
+    reply.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).unwrap_or("none")
+}
+
+fn header<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
+    reply
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+fn body(reply: &str) -> &str {
+    reply.split_once("\r\n\r\n").unwrap().1
+}
+
+#[test]
+fn the_start_address_leads_to_the_provider_as_often_as_it_is_opened() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        for _ in 0..2 {
+            let reply = sign_in.get(&sign_in.start).await;
+            assert_eq!(status(&reply), "302 Found");
+            assert_eq!(header(&reply, "Location"), Some(awaited().authorize_url.as_str()));
+            assert_eq!(header(&reply, "Cache-Control"), Some("no-store"));
+            assert_eq!(header(&reply, "Referrer-Policy"), Some("no-referrer"));
+        }
+        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [Event::Started; 2]);
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn the_page_is_held_until_the_end_is_known_and_then_tells_it() {
+    run(async {
+        let (answered, port, result) = SignIn::waiting().await.answered().await;
+        let mut tab = send(port, &request(port, &result)).await;
+        let mut another = send(port, &request(port, &result)).await;
+        answered.page.viewers(2).await;
+        assert!(
+            nothing_came(&mut tab) && nothing_came(&mut another),
+            "a page before the end could only guess"
+        );
+        let tabs = [tab, another].map(|tab| tokio::spawn(reply(tab)));
+        answered.page.finish(&signed_in()).await;
+        for tab in tabs {
+            let page = tab.await.unwrap();
+            assert_eq!(status(&page), "200 OK");
+            assert!(page.contains("<title>Signed in") && page.contains("alice@example.com"));
+            assert!(!page.contains("s3cr3t"), "neither code nor state");
+        }
+    });
+}
+
+fn nothing_came(tab: &mut TcpStream) -> bool {
+    tab.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[test]
+fn every_page_is_private_exact_in_length_and_without_anything_from_elsewhere() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        for target in ["/favicon.ico", "/callback", "/callback?code=c&state=wrong"] {
+            let reply = sign_in.get(target).await;
+            assert_eq!(header(&reply, "Content-Length"), Some(body(&reply).len().to_string().as_str()));
+            for (name, value) in [
+                ("Cache-Control", "no-store"),
+                ("Connection", "close"),
+                ("Content-Type", "text/html; charset=utf-8"),
+                ("Referrer-Policy", "no-referrer"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("X-Frame-Options", "DENY"),
+            ] {
+                assert_eq!(header(&reply, name), Some(value), "{target}");
+            }
+            let policy = header(&reply, "Content-Security-Policy").unwrap();
+            assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        }
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        sign_in
+            .get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state")
+            .await;
+        let refusal = sign_in.answer.await.unwrap().outcome.unwrap_err();
+        assert_eq!(refusal.error, Foreign::new("access_denied"));
+        assert_eq!(refusal.description, Foreign::new("not <assigned>"));
+    });
+}
+
+#[test]
+fn the_same_answer_again_meets_a_calm_page_that_leads_to_the_end() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let events = Arc::clone(&sign_in.events);
+        let (answered, port, result) = sign_in.answered().await;
+        let reply = get(port, RIGHT).await;
+        assert_eq!(status(&reply), "200 OK");
+        assert!(reply.contains("is being completed") && !reply.contains("s3cr3t"));
+        assert_eq!(header(&reply, "Refresh"), Some(format!("1; url={result}").as_str()));
+        assert_eq!(events.lock().unwrap().as_slice(), [Event::Answered, Event::Duplicate]);
+        answered.page.know(&signed_in());
+        assert!(get(port, RIGHT).await.contains("<title>Signed in"), "the same final page once there is one");
+    });
+}
+
+#[test]
+fn the_start_address_leads_to_the_end_once_the_answer_is_here() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let start = sign_in.start.clone();
+        let (_answered, port, result) = sign_in.answered().await;
+        assert_eq!(header(&get(port, &start).await, "Location"), Some(result.as_str()));
+    });
+}
+
+#[test]
+fn others_go_on_being_answered_while_the_page_is_held() {
+    run(async {
+        let (answered, port, result) = SignIn::waiting().await.answered().await;
+        let tab = tokio::spawn(reply(send(port, &request(port, &result)).await));
+        assert_eq!(status(&get(port, "/favicon.ico").await), "404 Not Found");
+        answered.page.finish(&signed_in()).await;
+        assert!(tab.await.unwrap().contains("<title>Signed in"));
+    });
+}
+
+#[test]
+fn a_browser_that_has_yet_to_ask_for_the_page_is_waited_for() {
+    run(async {
+        let (answered, port, result) = SignIn::waiting().await.answered().await;
+        let finish = tokio::spawn(async move { answered.page.finish(&signed_in()).await });
+        assert!(get(port, &result).await.contains("<title>Signed in"));
+        finish.await.unwrap();
+    });
+}
+
+#[test]
+fn a_browser_that_has_gone_away_breaks_nothing() {
+    run(async {
+        let sign_in = SignIn::with(|listener| listener.patience.follow = Duration::from_millis(50)).await;
+        let (answered, port, result) = sign_in.answered().await;
+        let tab = send(port, &request(port, &result)).await;
+        answered.page.viewers(1).await;
+        drop(tab);
+        answered.page.finish(&signed_in()).await;
+
+        let sign_in = SignIn::with(|listener| listener.patience.follow = Duration::from_millis(50)).await;
+        let (answered, ..) = sign_in.answered().await;
+        answered.page.finish(&signed_in()).await;
+    });
+}
+
+#[test]
+fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
+    run(async {
+        let sign_in = SignIn::with(|listener| listener.patience.linger = Duration::from_millis(50)).await;
+        let (answered, port, result) = sign_in.answered().await;
+        let _never_closes = send(port, &request(port, &result)).await;
+        answered.page.viewers(1).await;
+        answered.page.finish(&signed_in()).await;
+    });
+}
+
+#[test]
+fn a_sign_in_given_up_frees_its_port() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let silent = send(sign_in.port, b"GET").await;
+        sign_in.answer.abort();
+        assert!(sign_in.answer.await.is_err());
+        // The doors close when the runtime next looks at them, which reading to the end waits for.
+        drop(reply(silent).await);
+        Listener::bind(&redirect(RedirectHost::Address, &[sign_in.port])).await.unwrap();
+    });
+}
+
+#[test]
+fn localhost_is_served_in_both_families() {
+    run(async {
+        if !has_ipv6().await {
+            return;
+        }
+        let listener = Listener::bind(&redirect(RedirectHost::Name, &[])).await.unwrap();
+        let port = listener.port;
+        assert_eq!(listener.redirect_uri(), format!("http://localhost:{port}/callback"));
+        assert!(listener.start_address().starts_with("http://localhost:"));
+        let answer = tokio::spawn(listener.answer(awaited()));
+        assert_eq!(status(&get(port, "/").await), "404 Not Found");
+        let mut stream = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();
+        let request = format!("GET {RIGHT} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(answer.await.unwrap().outcome, Ok(Secret::new("s3cr3t-code")));
+    });
+}
+
+async fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok()
+}

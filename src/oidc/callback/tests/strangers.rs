@@ -1,0 +1,128 @@
+//! What strangers and broken clients meet: an answer, and no power over the sign-in.
+
+use super::*;
+
+#[test]
+fn whatever_else_comes_is_answered_and_the_sign_in_goes_on() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let port = sign_in.port;
+        let host = format!("Host: 127.0.0.1:{port}\r\n");
+        let long = "x".repeat(20_000);
+        for (request, expected) in [
+            (format!("GET /favicon.ico HTTP/1.1\r\n{host}\r\n"), "404 Not Found"),
+            (
+                format!("GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+                "404 Not Found",
+            ),
+            (format!("GET /done-k3v9x2qa HTTP/1.1\r\n{host}\r\n"), "404 Not Found"),
+            (format!("HEAD {RIGHT} HTTP/1.1\r\n{host}\r\n"), "200 OK"),
+            (
+                format!("POST {RIGHT} HTTP/1.1\r\n{host}Content-Length: 3\r\n\r\na=b"),
+                "405 Method Not Allowed",
+            ),
+            (format!("OPTIONS {RIGHT} HTTP/1.1\r\n{host}\r\n"), "405 Method Not Allowed"),
+            (format!("GET http://127.0.0.1:{port}{RIGHT} HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
+            (format!("GET /callback?code=c&state=wrong HTTP/1.0\r\n{host}\r\n"), "400 Bad Request"),
+            (format!("GET /callback?error=access_denied HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
+            (format!("GET /callback?code={long}&state=wrong HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
+            (format!("GET {RIGHT}&state=s3cr3t-state HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
+            (format!("GET {RIGHT}&iss=https://evil.example HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
+            (format!("GET {RIGHT} HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n"), "403 Forbidden"),
+            (format!("GET {RIGHT} HTTP/1.0\r\n\r\n"), "403 Forbidden"),
+            ("\x16\x03\x01\x02\0\x01\0".to_owned(), "400 Bad Request"),
+        ] {
+            let reply = reply(send(port, request.as_bytes()).await).await;
+            assert_eq!(status(&reply), expected, "{:.60}", request);
+            assert_eq!(body(&reply).is_empty(), request.starts_with("HEAD"));
+            assert!(!reply.contains("s3cr3t") && !reply.contains("evil"), "{reply}");
+        }
+        assert_eq!(sign_in.events.lock().unwrap().len(), 15, "each is reported with its reason");
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn an_answer_of_twenty_kilobytes_is_taken() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let code = "x".repeat(20_000);
+        sign_in.get(&format!("/callback?code={code}&state=s3cr3t-state")).await;
+        assert_eq!(sign_in.answer.await.unwrap().outcome, Ok(Secret::new(code)));
+    });
+}
+
+#[test]
+fn a_head_over_the_limit_is_refused() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let reply = sign_in.get(&format!("/callback?code={}", "x".repeat(70_000))).await;
+        assert_eq!(status(&reply), "431 Request Header Fields Too Large");
+        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [Event::TooLarge]);
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn a_client_that_never_finishes_its_request_is_sent_away_in_time() {
+    run(async {
+        let sign_in = SignIn::with(|listener| listener.patience.read = Duration::from_millis(50)).await;
+        let reply = reply(send(sign_in.port, b"GET /callback?code=").await).await;
+        assert_eq!(status(&reply), "408 Request Timeout");
+        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [Event::TooSlow]);
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn a_client_that_hangs_up_half_way_disturbs_nobody() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        drop(send(sign_in.port, b"").await);
+        drop(send(sign_in.port, b"GET /callback?co").await);
+        let mut half = send(sign_in.port, b"GET /callback?co").await;
+        half.shutdown().await.unwrap();
+        assert_eq!(status(&reply(half).await), "400 Bad Request");
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn two_hundred_requests_at_once_are_all_answered() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let port = sign_in.port;
+        let all: Vec<_> =
+            (0..200).map(|_| tokio::spawn(async move { get(port, "/favicon.ico").await })).collect();
+        for one in all {
+            assert_eq!(status(&one.await.unwrap()), "404 Not Found");
+        }
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn two_hundred_silent_connections_do_not_keep_the_answer_out() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let mut silent = Vec::new();
+        for _ in 0..200 {
+            silent.push(send(sign_in.port, b"").await);
+        }
+        sign_in.get("/favicon.ico").await;
+        let crowded = sign_in.events.lock().unwrap().iter().filter(|event| **event == Event::Crowded).count();
+        assert!((40..=60).contains(&crowded), "{crowded} made room");
+        sign_in.still_waits().await;
+    });
+}
+
+#[test]
+fn an_unread_body_is_drained_so_that_the_page_arrives() {
+    run(async {
+        let sign_in = SignIn::waiting().await;
+        let head = format!("POST /callback HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", sign_in.port);
+        let stream = send(sign_in.port, &[head.as_bytes(), &[b'x'; 300_000]].concat()).await;
+        assert_eq!(status(&reply(stream).await), "405 Method Not Allowed");
+        sign_in.still_waits().await;
+    });
+}

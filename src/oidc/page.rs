@@ -1,0 +1,314 @@
+//! The pages a browser shows during a sign-in: words and markup, with everything from outside escaped.
+//!
+//! No script, no outside resource, nothing secret; which page is shown when is `callback`'s business.
+
+use std::sync::OnceLock;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::digest;
+
+use crate::{
+    text::html,
+    time::{Moment, spoken},
+};
+
+const FRAME: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const CLOSE: &str = "You can close this tab and return to your terminal or editor.";
+
+/// How a sign-in ended, in a person's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    SignedIn { account: String, role: String, name: String, until: Moment, now: Moment },
+    Failed { what: String, hint: String, slug: String },
+}
+
+/// A whole HTML document.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Page(String);
+
+impl Page {
+    /// The page a person sees last.
+    pub fn ending(ending: &Ending) -> Self {
+        match ending {
+            Ending::SignedIn { account, role, name, until, now } => {
+                draw(Tone::Good, "Signed in", CLOSE, &facts(account, role, name, *until, *now))
+            }
+            Ending::Failed { what, hint, slug } => {
+                draw(Tone::Bad, "Sign-in failed", &html(&sentence(what)), &remedy(hint, slug))
+            }
+        }
+    }
+
+    pub fn into_html(self) -> String {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Page({} bytes)", self.0.len())
+    }
+}
+
+/// No such address.
+pub fn nothing_here() -> Page {
+    calm(
+        "Nothing here",
+        "A sign-in on this computer is waiting for an answer at this port, but not at this address.",
+        "If you were signing in, continue in the tab where you began.",
+    )
+}
+
+/// The answer has come already; this tab goes on to the end by itself.
+pub fn already() -> Page {
+    let lead = "This sign-in has its answer and is being completed.";
+    let next = "<p class=\"close\">The result appears here in a moment.</p>";
+    draw(Tone::Busy, "Already being completed", lead, next)
+}
+
+/// The wrong `state`.
+pub fn another_sign_in() -> Page {
+    calm(
+        "Not for this sign-in",
+        "This answer does not belong to the sign-in that is waiting, so it was ignored. An older tab may have sent it.",
+        "Continue in the newest tab, or start again from your terminal.",
+    )
+}
+
+/// RFC 9207: the wrong `iss`, or none where one was promised.
+pub fn another_provider() -> Page {
+    calm(
+        "Not from your identity provider",
+        "This answer does not name the provider that was asked, so it was ignored.",
+        "The sign-in is still waiting: continue in the tab where you began. If this page comes back, \
+         tell your administrator that the issuer in the answer does not match the configured one.",
+    )
+}
+
+/// The callback without an answer in its query.
+pub fn no_answer() -> Page {
+    calm(
+        "No answer received",
+        "The browser came back without an answer from your identity provider.",
+        "If a sign-in is waiting, finish it in the tab where it began, or start again from your terminal.",
+    )
+}
+
+/// What could not be read, or was asked in a way no browser asks.
+pub fn unreadable() -> Page {
+    calm(
+        "Request ignored",
+        "This request could not be understood, so nothing was done.",
+        "If you were signing in, continue in the tab where you began.",
+    )
+}
+
+/// The `Content-Security-Policy` under which these pages are shown: nothing but their own style and icon.
+pub fn policy() -> &'static str {
+    static POLICY: OnceLock<String> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
+        format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Tone {
+    Good,
+    Bad,
+    Calm,
+    Busy,
+}
+
+fn calm(title: &str, lead: &str, next: &str) -> Page {
+    draw(Tone::Calm, title, lead, &format!("<p class=\"close\">{next}</p>"))
+}
+
+fn facts(account: &str, role: &str, name: &str, until: Moment, now: Moment) -> String {
+    let row = |term: &str, value: &str| format!("<div><dt>{term}</dt><dd>{value}</dd></div>\n");
+    // The browser's own time zone would take a script; a span needs none.
+    let valid = format!(
+        "{}<small>until <time datetime=\"{until}\">{}</time></small>",
+        spoken(until.since(now)),
+        until.to_utc().format("%H:%M UTC, %-d %B %Y")
+    );
+    let rows = [
+        row("Signed in as", &breakable(name)),
+        row("Role", &breakable(role)),
+        row("AWS account", &html(account)),
+        row("Valid for", &valid),
+    ];
+    format!("<dl>\n{}</dl>", rows.concat())
+}
+
+fn remedy(hint: &str, slug: &str) -> String {
+    let hint = match hint.trim() {
+        "" => String::new(),
+        hint => format!(
+            "<section class=\"remedy\"><h2>What to do</h2><p>{}</p></section>\n",
+            with_code(&sentence(hint))
+        ),
+    };
+    format!("{hint}<p class=\"close\">{CLOSE}</p>\n<p class=\"slug\"><code>{}</code></p>", html(slug))
+}
+
+/// Escapes, and lets a long name break at its joints rather than anywhere.
+fn breakable(name: &str) -> String {
+    const FITS: usize = 32;
+    if name.chars().count() <= FITS {
+        return html(name);
+    }
+    name.split_inclusive(['/', ':', '@', '.', '-']).map(html).collect::<Vec<_>>().join("<wbr>")
+}
+
+/// On a terminal the words follow a colon; on the page it stands alone.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", letters.as_str())
+}
+
+/// Escapes, and sets what stands between backticks as code.
+fn with_code(text: &str) -> String {
+    let mut parts = text.split('`').map(html);
+    let mut safe = parts.next().unwrap_or_default();
+    while let Some(code) = parts.next() {
+        match parts.next() {
+            Some(after) => safe.extend(["<code>", &code, "</code>", &after]),
+            None => safe.extend(["`", &code]),
+        }
+    }
+    safe
+}
+
+/// Puts a page together; `lead` and `body` are markup already.
+fn draw(tone: Tone, title: &str, lead: &str, body: &str) -> Page {
+    let (class, role, stroke, ink) = match tone {
+        Tone::Good => ("good", "status", "M15 24.5l6.2 6.2L33.5 18", "15803d"),
+        Tone::Bad => ("bad", "alert", "M17 17l14 14M31 17L17 31", "b3261e"),
+        Tone::Calm => ("calm", "status", "M24 22.5v11.5M24 14.5v.1", "5b6675"),
+        Tone::Busy => ("busy", "status", "M15 24h.1M24 24h.1M33 24h.1", "5b6675"),
+    };
+    let icon = icon(stroke, ink);
+    Page(fill(FRAME, |name| match name {
+        "title" => title,
+        "icon" => &icon,
+        "style" => STYLE,
+        "tone" => class,
+        "role" => role,
+        "stroke" => stroke,
+        "lead" => lead,
+        "body" => body,
+        _ => "",
+    }))
+}
+
+/// The tab's icon, so that the result can be seen among many tabs.
+fn icon(stroke: &str, ink: &str) -> String {
+    format!(
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'%3E\
+         %3Ccircle cx='24' cy='24' r='24' fill='%23{ink}'/%3E%3Cpath d='{stroke}' fill='none' stroke='white' \
+         stroke-width='5' stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E"
+    )
+}
+
+/// Fills the frame's `{{names}}` in one pass, so that a name inside a value stays what it is: text.
+fn fill<'a>(frame: &'a str, value: impl Fn(&str) -> &'a str) -> String {
+    let mut filled = String::with_capacity(frame.len() + STYLE.len() + 1024);
+    for (count, part) in frame.split("{{").enumerate() {
+        match part.split_once("}}") {
+            Some((name, after)) if count > 0 => filled.extend([value(name), after]),
+            _ => filled.push_str(part),
+        }
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed_in(name: &str) -> Page {
+        Page::ending(&Ending::SignedIn {
+            account: "123456789012".into(),
+            role: "BedrockUser".into(),
+            name: name.into(),
+            until: Moment::from_unix(1_795_258_500),
+            now: Moment::from_unix(1_795_215_360),
+        })
+    }
+
+    fn failed(what: &str, hint: &str) -> String {
+        Page::ending(&Ending::Failed { what: what.into(), hint: hint.into(), slug: "sign-in/x".into() })
+            .into_html()
+    }
+
+    #[test]
+    fn a_success_tells_who_which_role_and_until_when() {
+        let page = signed_in("alice@example.com").into_html();
+        for fact in [
+            "<title>Signed in ·",
+            "role=\"status\"",
+            "123456789012",
+            "BedrockUser",
+            "alice@example.com",
+            "11 h 59 min",
+            CLOSE,
+        ] {
+            assert!(page.contains(fact), "{fact}");
+        }
+    }
+
+    #[test]
+    fn a_failure_tells_what_the_remedy_and_the_slug() {
+        let page = failed(
+            "the provider refused the sign-in",
+            "ask your administrator, then run `bedrock-sso login`",
+        );
+        for fact in [
+            "<title>Sign-in failed ·",
+            "role=\"alert\"",
+            "The provider refused the sign-in",
+            "Ask your administrator, then run <code>bedrock-sso login</code>",
+            "sign-in/x",
+            CLOSE,
+        ] {
+            assert!(page.contains(fact), "{fact}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_inert() {
+        let hostile = "</p><script>alert(1)</script>{{style}}\" onload='x'`<b>`";
+        for page in [signed_in(hostile).into_html(), failed(hostile, hostile)] {
+            assert!(
+                !page.contains("<script") && !page.contains("<b>") && !page.contains("onload='"),
+                "{page}"
+            );
+            assert!(page.contains("{{style}}"), "a name inside a value is not filled");
+        }
+    }
+
+    #[test]
+    fn no_place_of_the_frame_stays_empty() {
+        assert!(!nothing_here().into_html().contains("{{"));
+    }
+
+    #[test]
+    fn the_policy_allows_exactly_the_style_that_is_sent() {
+        let page = already().into_html();
+        let style = page.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).unwrap().0;
+        let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
+        assert!(policy().contains(&format!("'sha256-{hash}'")));
+        assert!(!page.contains(" style=") && !page.contains("<script"));
+    }
+
+    #[test]
+    fn an_odd_backtick_stays_one() {
+        assert_eq!(with_code("a `b` c ` d"), "a <code>b</code> c ` d");
+    }
+}

@@ -1,0 +1,174 @@
+//! Rung four: asking the person, in a browser, and telling them the truth at the end.
+//!
+//! It decides whether a person may be asked, and keeps what they gave before AWS hears of it.
+
+use tokio::time::timeout;
+
+use super::{
+    Cancelled, Ladder, Purpose, Ready, Step,
+    race::{First, race},
+};
+use crate::{
+    cache::{Known, Session},
+    config::Login,
+    failure::{Failure, Interrupted, SignInNeeded},
+    host::{Browser, Opened},
+    lock::Holder,
+    log,
+    oidc::{
+        self, Expected, Request,
+        callback::{Answered, Awaited, Ending, Listener},
+    },
+    secret::Secret,
+};
+
+impl Ladder<'_> {
+    pub(super) async fn ask(
+        &self,
+        session: &mut Session,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Ready, Failure> {
+        self.may_ask()?;
+        let mut known = self.known().await?;
+        // It stands before the browser opens: a provider with a warm session comes back within milliseconds.
+        let listener = Listener::bind(&self.profile.redirect).await?;
+        let listener = listener.reporting(|event| log::debug("callback", format_args!("{event}")));
+        let request =
+            oidc::request(self.profile, &known.metadata, &listener.redirect_uri(), &self.host.random);
+        self.show(&listener.start_address())?;
+        let awaited = awaited(&known, &request);
+        let outcome = match self.answer(listener, awaited, cancelled).await {
+            Ok(Answered { outcome, page }) => {
+                let ended = match outcome {
+                    Ok(code) => self.signed_in(session, &mut known, &request, &code).await,
+                    Err(refusal) => Err(refusal.into()),
+                };
+                page.finish(&self.ending(&ended)).await;
+                ended
+            }
+            Err(failure) => Err(failure),
+        };
+        self.note_outcome(outcome.is_ok());
+        outcome
+    }
+
+    /// Whether a person may be asked by this command, now.
+    fn may_ask(&self) -> Result<(), Failure> {
+        match (self.purpose, self.profile.login) {
+            (Purpose::Login { .. }, _) => Ok(()),
+            (Purpose::Credentials { may_ask: true }, Login::Auto) => {
+                match self.cache.notes().door.closed_until(self.now()) {
+                    Some(until) => Err(SignInNeeded::DoorClosed { until, now: self.now() }.into()),
+                    None => Ok(()),
+                }
+            }
+            _ => Err(SignInNeeded::NotAllowed.into()),
+        }
+    }
+
+    /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
+    fn show(&self, address: &str) -> Result<(), Failure> {
+        let mut notes = self.cache.notes();
+        notes.door.opening(self.now());
+        self.cache.keep_notes(self.held, &notes)?;
+        let holder = Holder { pid: std::process::id(), since: self.now(), address: Some(address.to_owned()) };
+        self.held.announce(&holder)?;
+        let browser = match self.purpose {
+            Purpose::Login { open_browser: false, .. } => Browser::Nobody,
+            _ => Browser::choose(&self.profile.browser, &self.host.environment),
+        };
+        let opened = browser.open(address);
+        log::info("session", format_args!("asking at {address}: {opened:?}"));
+        match (opened, self.purpose) {
+            // Nobody reads the address that an automatic caller's helper would print.
+            (Opened::Failed(why), Purpose::Credentials { .. }) => Err(SignInNeeded::NoBrowser { why }.into()),
+            (opened, _) => {
+                (self.tell)(Step::Asking { address: address.to_owned(), opened: opened == Opened::Asked });
+                Ok(())
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        listener: Listener,
+        awaited: Awaited,
+        mut cancelled: Cancelled<'_>,
+    ) -> Result<Answered, Failure> {
+        let limit = self.profile.login_timeout;
+        match race(timeout(limit, listener.answer(awaited)), cancelled.as_mut()).await {
+            First::Left(Ok(answered)) => Ok(answered),
+            First::Left(Err(_)) => Err(SignInNeeded::Unanswered { after: limit }.into()),
+            First::Right(()) => Err(Interrupted.into()),
+        }
+    }
+
+    /// Code to tokens, tokens verified and kept, then AWS.
+    async fn signed_in(
+        &self,
+        session: &mut Session,
+        known: &mut Known,
+        request: &Request,
+        code: &Secret,
+    ) -> Result<Ready, Failure> {
+        let tokens = oidc::exchange_code(self.client, self.profile, &known.metadata, request, code).await?;
+        let id_token = tokens.id_token.ok_or(oidc::Rejection::Missing { claim: "id_token" })?;
+        let token = self
+            .verified(
+                known,
+                id_token,
+                &Expected {
+                    issuer: self.profile.issuer.as_str(),
+                    client_id: &self.profile.client_id,
+                    nonce: Some(&request.nonce),
+                    access_token: Some(&tokens.access_token),
+                    previous_subject: None,
+                    now: self.now(),
+                    server_date: tokens.server_date,
+                },
+            )
+            .await?;
+        // Another person may sign in than before: nothing of the earlier one stays.
+        *session =
+            Session { longest: session.longest, refresh_token: tokens.refresh_token, ..Session::default() };
+        self.keep_token(session, &token)?;
+        self.exchanged(session, &token).await
+    }
+
+    fn ending(&self, ended: &Result<Ready, Failure>) -> Ending {
+        match ended {
+            Ok(ready) => Ending::SignedIn {
+                account: self.profile.role.account().to_owned(),
+                role: self.profile.role.name().to_owned(),
+                name: ready.session_name.clone(),
+                until: ready.credentials.expiration,
+                now: self.now(),
+            },
+            Err(Failure { exit: _, slug, what, hint }) => {
+                Ending::Failed { what: what.clone(), hint: hint.clone(), slug: slug.clone() }
+            }
+        }
+    }
+
+    /// A note that cannot be kept must not cost anybody the credentials they signed in for.
+    fn note_outcome(&self, signed_in: bool) {
+        let mut notes = self.cache.notes();
+        if signed_in {
+            notes.door.answered()
+        } else {
+            notes.door.fruitless(self.now())
+        }
+        if let Err(error) = self.cache.keep_notes(self.held, &notes) {
+            log::warn("session", format_args!("{error}"));
+        }
+    }
+}
+
+fn awaited(known: &Known, request: &Request) -> Awaited {
+    Awaited {
+        authorize_url: request.url.to_string(),
+        state: request.state.clone(),
+        issuer: known.metadata.issuer.clone(),
+        iss_required: known.metadata.iss_parameter,
+    }
+}

@@ -1,0 +1,305 @@
+//! The ladder: from what is kept to credentials, climbing only as far as it must.
+//!
+//! It runs in the one process that holds the profile's lock. Each rung is a call into the module that knows how; the
+//! order, and what is kept when, is decided here and nowhere else.
+
+mod ask;
+mod race;
+
+use std::{future::Future, pin::Pin};
+
+use crate::{
+    aws::{self, Aws, Standing},
+    cache::{Cache, Freshness, Known, SPENT, Session, freshness},
+    config::Profile,
+    credentials::Credentials,
+    failure::{ExchangeError, Failure},
+    host::Host,
+    http::Client,
+    lock::Held,
+    log,
+    oidc::{self, Expected, Tokens, Unverified, VerifiedToken},
+    secret::Secret,
+    time::Moment,
+};
+
+/// What the climb is for; it decides what is good enough and whether a person may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An automatic caller needs credentials.
+    Credentials { may_ask: bool },
+    /// A person, or a host whose credentials AWS refused, wants to be signed in.
+    Login { force: bool, open_browser: bool },
+    /// Nobody waits: renew what is about to end, silently.
+    Renewal,
+}
+
+/// What the ladder tells whoever waits for it.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A person can take part here. `opened` is false when they have to open it themselves.
+    Asking { address: String, opened: bool },
+}
+
+/// The top of the ladder.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    pub credentials: Credentials,
+    pub session_name: String,
+}
+
+/// A token that nobody had to be asked for.
+enum Silent {
+    /// From the refresh token, just now.
+    Renewed(VerifiedToken),
+    /// Verified earlier and still valid. AWS may have changed its mind about it since.
+    Kept(VerifiedToken),
+}
+
+/// Resolves when the person at the terminal has given up.
+pub type Cancelled<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// Everything a climb needs. Whoever has one holds the lock.
+pub struct Ladder<'a> {
+    pub purpose: Purpose,
+    pub profile: &'a Profile,
+    pub host: &'a Host,
+    pub cache: &'a Cache,
+    pub held: &'a Held,
+    pub client: &'a Client,
+    pub aws: &'a Aws,
+    pub tell: &'a dyn Fn(Step),
+}
+
+impl std::fmt::Debug for Ladder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ladder({:?} for {})", self.purpose, self.profile.name)
+    }
+}
+
+impl Ladder<'_> {
+    /// Climbs. What was learnt on the way is kept at each rung, so a fall costs nothing that was reached.
+    pub async fn climb(&self, cancelled: Cancelled<'_>) -> Result<Ready, Failure> {
+        let mut session = self.cache.session()?;
+        if let Some(ready) = self.good_already(&mut session).await? {
+            return Ok(ready);
+        }
+        match self.token_without_asking(&mut session).await? {
+            Some(Silent::Renewed(token)) => self.exchanged(&mut session, &token).await,
+            Some(Silent::Kept(token)) => match self.exchange(&mut session, &token).await {
+                Err(error) if error.refuses_the_token() => {
+                    self.forget_token(&mut session)?;
+                    self.ask(&mut session, cancelled).await
+                }
+                done => done.map_err(|error| self.told(error, &token)),
+            },
+            None => self.ask(&mut session, cancelled).await,
+        }
+    }
+
+    /// Rung one, looked at again under the lock: another process may have done the work.
+    async fn good_already(&self, session: &mut Session) -> Result<Option<Ready>, Failure> {
+        let Some(ready) = ready(session) else { return Ok(None) };
+        let fresh = freshness(&ready.credentials, self.now());
+        let good = match self.purpose {
+            Purpose::Login { force: true, .. } => false,
+            Purpose::Renewal => fresh == Freshness::Fresh,
+            Purpose::Credentials { .. } => matches!(fresh, Freshness::Fresh | Freshness::RenewSoon),
+            Purpose::Login { force: false, .. } => {
+                matches!(fresh, Freshness::Fresh | Freshness::RenewSoon) && self.aws_believes(session).await?
+            }
+        };
+        log::debug("session", format_args!("kept credentials are {fresh:?}, good enough: {good}"));
+        Ok(good.then_some(ready))
+    }
+
+    /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
+    async fn aws_believes(&self, session: &mut Session) -> Result<bool, Failure> {
+        let Some(credentials) = &session.credentials else { return Ok(false) };
+        if self.aws.who_am_i(credentials).await != Standing::Refused {
+            return Ok(true);
+        }
+        log::info("session", format_args!("AWS no longer accepts the kept credentials, so they are dropped"));
+        session.credentials = None;
+        self.keep(session)?;
+        Ok(false)
+    }
+
+    /// Rung three: a token from the refresh token, else the one still valid. `None` means that a person is needed.
+    async fn token_without_asking(&self, session: &mut Session) -> Result<Option<Silent>, Failure> {
+        if matches!(self.purpose, Purpose::Login { force: true, .. }) {
+            return Ok(None);
+        }
+        let Some(refresh_token) = session.refresh_token.clone() else {
+            return Ok(self.kept_token(session).map(Silent::Kept));
+        };
+        match self.refresh(session, &refresh_token).await {
+            Ok(token) => Ok(token),
+            Err(failure) => match self.kept_token(session) {
+                Some(token) => {
+                    log::info(
+                        "session",
+                        format_args!("the refresh failed ({}), the kept token still serves", failure.slug),
+                    );
+                    Ok(Some(Silent::Kept(token)))
+                }
+                None => Err(failure),
+            },
+        }
+    }
+
+    /// Spends a refresh token. A rotated one is kept before anything else can fail; only `invalid_grant` loses one.
+    async fn refresh(
+        &self,
+        session: &mut Session,
+        refresh_token: &Secret,
+    ) -> Result<Option<Silent>, Failure> {
+        let mut known = self.known().await?;
+        match oidc::refresh(self.client, self.profile, &known.metadata, refresh_token).await {
+            Ok(tokens) => {
+                if tokens.refresh_token.is_some() {
+                    session.refresh_token.clone_from(&tokens.refresh_token);
+                    self.keep(session)?;
+                }
+                self.refreshed_token(session, &mut known, tokens).await
+            }
+            Err(error) if error.is_invalid_grant() => {
+                log::info(
+                    "session",
+                    format_args!("the provider has ended the session: the refresh token is spent"),
+                );
+                *session = Session { refresh_token: None, id_token: None, ..session.clone() };
+                self.keep(session)?;
+                Ok(None)
+            }
+            Err(error) => {
+                if error.doubts_the_metadata() {
+                    self.cache.forget_provider(self.held)?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A provider may leave out the ID token while the one it gave earlier is valid (OIDC Core §12.2).
+    async fn refreshed_token(
+        &self,
+        session: &mut Session,
+        known: &mut Known,
+        tokens: Tokens,
+    ) -> Result<Option<Silent>, Failure> {
+        let Some(token) = tokens.id_token else { return Ok(self.kept_token(session).map(Silent::Kept)) };
+        let token = self
+            .verified(
+                known,
+                token,
+                &Expected {
+                    issuer: self.profile.issuer.as_str(),
+                    client_id: &self.profile.client_id,
+                    nonce: None,
+                    access_token: Some(&tokens.access_token),
+                    previous_subject: session.subject.as_deref(),
+                    now: self.now(),
+                    server_date: tokens.server_date,
+                },
+            )
+            .await?;
+        self.keep_token(session, &token)?;
+        Ok(Some(Silent::Renewed(token)))
+    }
+
+    /// The kept token, while it is valid long enough to reach AWS.
+    fn kept_token(&self, session: &Session) -> Option<VerifiedToken> {
+        let token = VerifiedToken::recalled_from_our_own_store(session.id_token.clone()?)?;
+        (token.expires() > self.now().plus(SPENT)).then_some(token)
+    }
+
+    /// Rung five. A key that is unknown may be a new one: the provider's keys are fetched again, once.
+    async fn verified(
+        &self,
+        known: &mut Known,
+        token: Unverified,
+        expected: &Expected<'_>,
+    ) -> Result<VerifiedToken, Failure> {
+        match oidc::verify(token.clone(), &known.keys, &known.metadata, expected) {
+            Err(rejection) if rejection.wants_fresh_keys() => {
+                log::info("session", format_args!("no known key fits the token: fetching the keys again"));
+                let keys = oidc::fetch_keys(self.client, &known.metadata).await?;
+                *known = Known::new(self.now(), known.metadata.clone(), keys);
+                self.cache.keep_provider(self.held, known)?;
+                Ok(oidc::verify(token, &known.keys, &known.metadata, expected)?)
+            }
+            judged => Ok(judged?),
+        }
+    }
+
+    /// What the provider says of itself: remembered, or asked now.
+    async fn known(&self) -> Result<Known, Failure> {
+        if let Some(known) = self.cache.provider(self.now())? {
+            return Ok(known);
+        }
+        let metadata = oidc::discover(self.client, &self.profile.issuer).await?;
+        let keys = oidc::fetch_keys(self.client, &metadata).await?;
+        let known = Known::new(self.now(), metadata, keys);
+        self.cache.keep_provider(self.held, &known)?;
+        Ok(known)
+    }
+
+    /// The exchange, its failure told with what was asked.
+    async fn exchanged(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, Failure> {
+        self.exchange(session, token).await.map_err(|error| self.told(error, token))
+    }
+
+    fn told(&self, error: aws::Error, token: &VerifiedToken) -> Failure {
+        ExchangeError { error, profile: self.profile, token }.into()
+    }
+
+    /// Rungs seven and eight: AWS's credentials for the token, kept before anybody hears of them.
+    async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, aws::Error> {
+        let name = aws::session_name(token, &self.profile.session_name);
+        let wanted = self.profile.session_duration;
+        // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
+        let remembered =
+            session.longest.filter(|_| !matches!(self.purpose, Purpose::Login { force: true, .. }));
+        let (credentials, longest) =
+            self.aws.assume_role_for_longest(token, &name, wanted, remembered).await?;
+        log::info("session", format_args!("AWS gave {} credentials until {}", name, credentials.expiration));
+        *session = Session {
+            credentials: Some(credentials.clone()),
+            session_name: Some(name.clone()),
+            longest: Some(longest),
+            ..session.clone()
+        };
+        // Credentials that cannot be kept are still good: the caller gets them, and the log says why the next will wait.
+        if let Err(failure) = self.keep(session) {
+            log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
+        }
+        Ok(Ready { credentials, session_name: name })
+    }
+
+    fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
+        session.id_token = Some(token.raw().clone());
+        session.subject = Some(token.subject().to_owned());
+        self.keep(session)
+    }
+
+    fn forget_token(&self, session: &mut Session) -> Result<(), Failure> {
+        log::info("session", format_args!("AWS does not accept the kept token any more"));
+        session.id_token = None;
+        self.keep(session)
+    }
+
+    fn keep(&self, session: &Session) -> Result<(), Failure> {
+        Ok(self.cache.keep_session(self.held, session)?)
+    }
+
+    fn now(&self) -> Moment {
+        (self.host.now)()
+    }
+}
+
+/// What a session already has to show.
+pub fn ready(session: &Session) -> Option<Ready> {
+    let credentials = session.credentials.clone()?;
+    Some(Ready { credentials, session_name: session.session_name.clone().unwrap_or_default() })
+}

@@ -1,0 +1,65 @@
+//! Sealed bytes under a name, and the keeper of the key that seals them.
+//!
+//! What the bytes mean is `cache`'s business; that nobody else reads or swaps them is this module's.
+
+mod key;
+mod sealed;
+#[cfg(test)]
+mod contract;
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::{files, lock::Held, time::Moment};
+
+pub use sealed::SealedFiles;
+
+/// What can go wrong; an absent record is no error.
+#[derive(Debug)]
+pub enum Error {
+    Files(files::Error),
+    /// The storage the profile asks for is not part of this version.
+    NotYet,
+}
+
+impl From<files::Error> for Error {
+    fn from(error: files::Error) -> Self {
+        Self::Files(error)
+    }
+}
+
+/// A place that keeps sealed records. Writing demands the profile's lock.
+pub trait Store {
+    /// What is kept under a name; `None` when nothing is, or nothing that can still be opened.
+    fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error>;
+
+    /// Keeps `plain` in place of what was there; `expires` stands readable, and authenticated, outside the seal.
+    fn write(&self, held: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error>;
+
+    /// Forgets what is kept under a name.
+    fn remove(&self, held: &Held, name: &str) -> Result<(), Error>;
+}
+
+/// `storage = "none"`: everything is forgotten at once.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Store for Nothing {
+    fn read(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        Ok(None)
+    }
+
+    fn write(&self, _: &Held, _: &str, _: Moment, _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn remove(&self, _: &Held, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// `storage = "file"`: sealed files, and their key in a private file beside them.
+pub fn sealed_files(folder: &Path) -> SealedFiles {
+    SealedFiles::new(folder.to_owned())
+}

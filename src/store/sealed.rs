@@ -1,0 +1,139 @@
+//! Records as sealed files: AES-256-GCM, with the record's name and its expiry authenticated.
+//!
+//! A file that is torn, foreign, swapped, or sealed with a lost key is no record; it never opens as another.
+
+use std::path::PathBuf;
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use super::{
+    Error, Store,
+    key::{Key, KeyFile},
+};
+use crate::{files, host, lock::Held, log, time::Moment};
+
+/// Magic and version, then the expiry in the clear: the 16 bytes before the nonce.
+const MAGIC: [u8; 8] = *b"bsso\x01\0\0\0";
+const HEADER: usize = 16;
+
+/// A folder of sealed records.
+#[derive(Debug)]
+pub struct SealedFiles {
+    folder: PathBuf,
+    key: KeyFile,
+}
+
+impl SealedFiles {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { key: KeyFile::in_folder(&folder), folder }
+    }
+}
+
+impl Store for SealedFiles {
+    fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Some(sealed) = files::read(&self.folder.join(name))? else { return Ok(None) };
+        let Some(key) = self.key.read()? else {
+            log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
+            return Ok(None);
+        };
+        let plain = open(&key, name, sealed);
+        if plain.is_none() {
+            log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
+        }
+        Ok(plain)
+    }
+
+    fn write(&self, _: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error> {
+        files::private_folder(&self.folder)?;
+        let sealed = seal(&self.key.read_or_make()?, name, expires, plain);
+        Ok(files::replace(&self.folder.join(name), &sealed)?)
+    }
+
+    fn remove(&self, _: &Held, name: &str) -> Result<(), Error> {
+        Ok(files::remove(&self.folder.join(name))?)
+    }
+}
+
+fn seal(key: &Key, name: &str, expires: Moment, plain: &[u8]) -> Vec<u8> {
+    let mut nonce = [0; NONCE_LEN];
+    host::random(&mut nonce);
+    let header = header(expires);
+    let mut body = Zeroizing::new(Vec::with_capacity(plain.len() + AES_256_GCM.tag_len()));
+    body.extend_from_slice(plain);
+    cipher(key)
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(header, name), &mut *body)
+        .expect("a record is far smaller than the cipher's limit");
+    [&header[..], &nonce, &body].concat()
+}
+
+fn open(key: &Key, name: &str, mut sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+    let (header, rest) = sealed.split_first_chunk_mut::<HEADER>()?;
+    let (nonce, body) = rest.split_first_chunk_mut::<NONCE_LEN>()?;
+    if !header.starts_with(&MAGIC) {
+        return None;
+    }
+    let length = cipher(key)
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), bound(*header, name), body)
+        .ok()?
+        .len();
+    let mut plain = Zeroizing::new(sealed);
+    plain.copy_within(HEADER + NONCE_LEN.., 0);
+    plain.truncate(length);
+    Some(plain)
+}
+
+fn header(expires: Moment) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    let (magic, expiry) = header.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(&MAGIC);
+    expiry.copy_from_slice(&expires.unix().to_be_bytes());
+    header
+}
+
+/// What the seal covers besides the record: its header, and the name it is kept under, so that no file can stand in for
+/// another profile's.
+fn bound(header: [u8; HEADER], name: &str) -> Aad<Vec<u8>> {
+    Aad::from([&header[..], name.as_bytes()].concat())
+}
+
+fn cipher(key: &Key) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("the key has the cipher's length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(fill: u8) -> Key {
+        Zeroizing::new([fill; 32])
+    }
+
+    #[test]
+    fn what_was_sealed_opens_and_shows_nothing_outside() {
+        let sealed = seal(&key(1), "a.session", Moment::from_unix(77), b"the secret");
+        assert!(!sealed.windows(6).any(|part| part == b"secret"));
+        assert_eq!(sealed[8..16], 77i64.to_be_bytes());
+        assert_eq!(open(&key(1), "a.session", sealed).unwrap().as_slice(), b"the secret");
+    }
+
+    #[test]
+    fn any_changed_byte_closes_it() {
+        let sealed = seal(&key(1), "a.session", Moment::from_unix(77), b"the secret");
+        for place in 0..sealed.len() {
+            let mut torn = sealed.clone();
+            torn[place] ^= 1;
+            assert!(open(&key(1), "a.session", torn).is_none(), "byte {place}");
+        }
+        for length in 0..sealed.len() {
+            assert!(open(&key(1), "a.session", sealed[..length].to_vec()).is_none(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn another_name_or_another_key_does_not_open_it() {
+        let sealed = seal(&key(1), "a.session", Moment::from_unix(77), b"the secret");
+        assert!(open(&key(1), "b.session", sealed.clone()).is_none());
+        assert!(open(&key(2), "a.session", sealed).is_none());
+    }
+}

@@ -1,0 +1,75 @@
+//! Writes every page a browser may show, for looking at: `cargo test --test pages`, then open the folder it names.
+//!
+//! That they say and escape the right things is tested beside them.
+
+use std::{fs, path::Path};
+
+use bedrock_sso::{
+    oidc::page::{self, Ending, Page},
+    time::Moment,
+};
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test's own files need be neither private nor atomic")]
+fn every_page_is_written_for_looking_at() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, page) in pages() {
+        let file = folder.join(format!("{name}.html"));
+        fs::write(&file, page.into_html()).unwrap();
+        println!("{}", file.display());
+    }
+}
+
+fn pages() -> [(&'static str, Page); 11] {
+    [
+        ("signed-in", signed_in("alice@example.com", "BedrockUser")),
+        (
+            "signed-in-long",
+            signed_in(
+                "maximiliane.von-und-zu-hohenlohe@international.subsidiary.example.com",
+                "arn:aws:iam::123456789012:role/engineering/platform/GenerativeAIDeveloperAccessEuropeWest",
+            ),
+        ),
+        (
+            "failed",
+            failed(
+                "the provider refused the sign-in: access_denied (user is not assigned to this app)",
+                "ask your Okta administrator to assign you to this application, then run `bedrock-sso login`",
+                "sign-in/access_denied",
+            ),
+        ),
+        (
+            "failed-long",
+            failed(
+                "AWS refused the exchange: InvalidIdentityToken (No OpenIDConnect provider found in your account for \
+                 https://login.microsoftonline.com/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/v2.0)",
+                "register the issuer `https://login.microsoftonline.com/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/v2.0` with \
+                 the audience `7d3c1b9e-5a2f-4e8d-9c6b-1f0a3e5d7c9b` as an OIDC provider in account 123456789012, \
+                 without a trailing slash, then run `bedrock-sso login`",
+                "aws/provider_not_registered",
+            ),
+        ),
+        ("failed-bare", failed("the browser's answer could not be exchanged", "", "network/timeout")),
+        ("nothing-here", page::nothing_here()),
+        ("already", page::already()),
+        ("another-sign-in", page::another_sign_in()),
+        ("another-provider", page::another_provider()),
+        ("no-answer", page::no_answer()),
+        ("unreadable", page::unreadable()),
+    ]
+}
+
+fn signed_in(name: &str, role: &str) -> Page {
+    Page::ending(&Ending::SignedIn {
+        account: "123456789012".into(),
+        role: role.into(),
+        name: name.into(),
+        until: Moment::from_unix(1_795_258_500),
+        now: Moment::from_unix(1_795_215_360),
+    })
+}
+
+fn failed(what: &str, hint: &str, slug: &str) -> Page {
+    Page::ending(&Ending::Failed { what: what.into(), hint: hint.into(), slug: slug.into() })
+}

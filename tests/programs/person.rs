@@ -1,0 +1,10 @@
+//! The person at the browser, as a program: `browser = ["…/person", "{url}"]`.
+//!
+//! What it does is told by `testworld::person`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let visited = std::env::args().nth(1).map(|address| testworld::person(&address));
+    if matches!(visited, Some(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,272 @@
+"""The world a scenario plays in: provider, STS, homes with a profile, and runs of the program and of its callers.
+
+It starts, configures and records; what must be true is the scenarios' business.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import ssl
+import stat
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PATIENCE = 60  # seconds: a sign-in through a real browser on a busy machine
+ROLE = "arn:aws:iam::123456789012:role/BedrockUser"
+ARN = "arn:aws:sts::123456789012:assumed-role/BedrockUser/alice@example.com"
+
+
+def wait_until(condition, seconds=PATIENCE):
+    """Whether the condition came true in time; its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+def json_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Server:
+    """A child that says `ready ADDRESS`, and writes what it saw to `events` and what it issued to `ledger`."""
+
+    def __init__(self, folder, name, command, **environment):
+        self.events_file, self.ledger = folder / f"{name}.events", folder / f"{name}.ledger"
+        self.ledger.touch()
+        recording = {"EVENTS": self.events_file, "LEDGER": self.ledger, **environment}
+        with (folder / f"{name}.stderr").open("w") as stderr:
+            self.process = subprocess.Popen(
+                [str(part).format(**recording) for part in command],
+                env={"PATH": os.environ["PATH"], **{key: str(value) for key, value in recording.items()}},
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        word, _, self.address = self.process.stdout.readline().strip().partition(" ")
+        if word != "ready":
+            raise RuntimeError(f"{name} did not start: {(folder / f'{name}.stderr').read_text()[-2000:]}")
+
+    def events(self, what=None, **wanted):
+        wanted |= {"what": what} if what else {}
+        return [event for event in json_lines(self.events_file) if all(event.get(key) == value for key, value in wanted.items())]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Outcome:
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def __str__(self):
+        return f"exit {self.code} after {self.seconds:.1f} s, stderr {self.stderr.strip()[-600:]!r}"
+
+
+@dataclass
+class Bench:
+    """Everything that lives for one run of the suite, under one folder."""
+
+    binary: Path
+    cache: Path
+    root: Path
+    numbers: itertools.count = field(default_factory=itertools.count)
+
+    def __post_init__(self):
+        for name in ("servers", "captures", "protocol", "logs", "homes", "tmp"):
+            (self.root / name).mkdir()
+        made = subprocess.run([HERE / "certificates", self.root / "servers"], capture_output=True, text=True)
+        if made.returncode:
+            raise RuntimeError(made.stderr)
+        tls = {"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"}
+        self.provider = self.start_provider("provider", ALG="ES256", LOGIN="html", **tls)
+        self.quick_provider = self.start_provider("quick-provider", ALG="RS256", LOGIN="auto")
+        self.sts = self.start_sts(tls)
+
+    @property
+    def servers(self):
+        return self.root / "servers"
+
+    @property
+    def ca(self):
+        return self.servers / "ca.pem"
+
+    @property
+    def ledgers(self):
+        return [server.ledger for server in (self.provider, self.quick_provider, self.sts)]
+
+    def start_provider(self, name, **environment):
+        return Server(self.servers, name, [self.cache / "node", HERE / "provider/provider.mjs"], **environment)
+
+    def start_sts(self, tls):
+        command = [self.cache / "python/bin/python", HERE / "sts.py", "--events", "{EVENTS}", "--ledger", "{LEDGER}"]
+        command += ["--cert", tls["TLS_CERT"], "--key", tls["TLS_KEY"], "--ca", self.ca]
+        for provider in (self.provider, self.quick_provider):
+            command += ["--trust", f"{provider.address}=bedrock-sso"]
+        return Server(self.servers, "sts", command)
+
+    def control(self, **settings):
+        """Changes the weather at STS; see sts.py."""
+        request = urllib.request.Request(f"{self.sts.address}/control", data=json.dumps(settings).encode())
+        urllib.request.urlopen(request, context=ssl.create_default_context(cafile=self.ca), timeout=10).close()
+
+    def fair_weather(self):
+        self.control(weather=[], max_duration=43200, lifetime=None)
+
+    def requests_seen(self):
+        """How many requests the program has sent in all: STS's own look-ups at the provider are not its doing."""
+        asked = [event for server in (self.provider, self.quick_provider) for event in server.events() if event.get("agent") != "aws-sts"]
+        return len(asked) + len(self.sts.events())
+
+    def home(self, name, provider=None, person=(), **settings):
+        return Home(self, name, provider or self.provider, list(person), settings)
+
+    def stop(self):
+        for server in (self.provider, self.quick_provider, self.sts):
+            server.stop()
+
+    def keep_pages(self, folder):
+        """The final pages as pictures, for people to look at."""
+        for picture in (self.root / "visits").rglob("*.png"):
+            folder.mkdir(exist_ok=True)
+            shutil.copy(picture, folder / f"{picture.parent.parent.name}-{picture.name}")
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Home:
+    """One person's machine: a home folder with our profile and AWS's, and a browser with that person before it."""
+
+    def __init__(self, bench, name, provider, person, settings):
+        self.bench, self.name, self.provider = bench, name, provider
+        self.path, self.visits_folder = bench.root / "homes" / name, bench.root / "visits" / name
+        self.visits_folder.mkdir(parents=True)
+        self.settings = {
+            "issuer": provider.address,
+            "client_id": "bedrock-sso",
+            "role_arn": ROLE,
+            "region": "us-east-1",
+            "storage": "file",
+            "ca_bundle": str(bench.ca),
+            "sts_endpoint": bench.sts.address,
+            **settings,
+        }
+        self.give_person(person)
+        self.write(".aws/config", f'[profile real]\nregion = us-east-1\ncredential_process = "{bench.binary}" credentials --profile real\n')
+
+    def write(self, name, text):
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def give_person(self, person):
+        browser = [self.bench.cache / "node", HERE / "person.mjs", "--out", self.visits_folder, *person, "{url}"]
+        settings = {**self.settings, "browser": [str(part) for part in browser]}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
+        self.write(".config/bedrock-sso/config.toml", "version = 1\n[profiles.real]\n" + "\n".join(lines) + "\n")
+
+    def environment(self, **extra):
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.path),
+            "TMPDIR": str(self.bench.root / "tmp"),
+            "TZ": "UTC",
+            "LANG": "C.UTF-8",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "BEDROCK_SSO_LOG": "debug",
+            "BEDROCK_SSO_LOG_FILE": str(self.bench.root / "logs" / f"{self.name}.log"),
+            **extra,
+        }
+
+    # Runs of the program
+
+    def start(self, command, **extra):
+        environment = {key: value for key, value in self.environment(**extra).items() if value is not None}
+        return Run(self.bench, command, environment, cwd=self.path)
+
+    def credentials(self, *more, **extra):
+        return self.start_credentials(*more, **extra).outcome()
+
+    def start_credentials(self, *more, **extra):
+        return self.start([self.bench.binary, "credentials", "--profile", "real", *more], **extra)
+
+    def ours(self, *words, **extra):
+        return self.start([self.bench.binary, *words, "--profile", "real"], **extra).outcome()
+
+    # Runs of those who call it
+
+    def caller(self, name):
+        """AWS's own clients, each asking who it is."""
+        bin_folder, endpoint = self.bench.cache / "python/bin", self.bench.sts.address
+        identity = ["--endpoint-url", endpoint, "sts", "get-caller-identity", "--query", "Arn", "--output", "text"]
+        command = {
+            "aws_cli_v1": [bin_folder / "aws", *identity],
+            "aws_cli_v2": ["/usr/bin/aws", *identity],  # Debian's 2.9 knows no AWS_ENDPOINT_URL
+            "boto3": [bin_folder / "python", HERE / "callers/with_boto3.py"],
+            "javascript_sdk": [self.bench.cache / "node", HERE / "callers/with_sdk.mjs"],
+        }[name]
+        ca = str(self.bench.ca)
+        return self.start(command, AWS_PROFILE="real", AWS_ENDPOINT_URL_STS=endpoint, AWS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca)
+
+    # What was left behind
+
+    def visits(self):
+        """What the browser saw, oldest first; a visit still under way has no report yet."""
+        folders = sorted(self.visits_folder.iterdir(), key=lambda folder: folder.stat().st_ctime)
+        return [json.loads((it / "visit.json").read_text()) if (it / "visit.json").exists() else None for it in folders]
+
+    def finished_visits(self):
+        return [visit for visit in self.visits() if visit]
+
+    def files(self):
+        return [file for file in self.path.rglob("*") if file.is_file()]
+
+    def own_files(self):
+        """What the program keeps (all but the configuration that we wrote), with its mode and its folder's."""
+        named = [file for file in self.files() if "bedrock-sso" in str(file.relative_to(self.path))]
+        kept = [file for file in named if file.name != "config.toml"]
+        mode = lambda path: stat.S_IMODE(path.stat().st_mode)
+        return [(file.relative_to(self.path), mode(file), mode(file.parent)) for file in kept]
+
+
+class Run:
+    """One process, its streams captured through pipes as its callers do."""
+
+    def __init__(self, bench, command, environment, cwd):
+        self.bench, self.command, self.started = bench, [str(part) for part in command], time.monotonic()
+        self.process = subprocess.Popen(
+            self.command,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def outcome(self, seconds=PATIENCE):
+        try:
+            stdout, stderr = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"{' '.join(self.command[:4])} had not ended (or not let go of its streams) after {seconds} s")
+        self.capture(stdout, stderr)
+        taken = time.monotonic() - self.started
+        return Outcome(self.process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"), taken)
+
+    def capture(self, stdout, stderr):
+        """Keeps both streams for the scan; only the protocol's own stdout may hold credentials."""
+        number = next(self.bench.numbers)
+        protocol = self.command[:2] == [str(self.bench.binary), "credentials"]
+        folder = self.bench.root / ("protocol" if protocol else "captures")
+        (folder / f"{number}.stdout").write_bytes(stdout)
+        (self.bench.root / "captures" / f"{number}.stderr").write_bytes(stderr)

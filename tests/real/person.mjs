@@ -1,0 +1,87 @@
+// A person at a browser: opens the address, signs in or refuses at the provider's pages, and reads the page they end on.
+// Each visit leaves a folder under --out: the page as a picture and as HTML, and `visit.json` with what the browser saw.
+//
+//   person.mjs --out DIR [--gate FILE] [--refuse] URL
+//
+// --gate: think until FILE exists, as people do who look for their password.   --refuse: press Cancel.
+
+import { existsSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+
+const { values: { out, gate, refuse }, positionals: [address] } = parseArgs({
+  allowPositionals: true,
+  options: { out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' } },
+});
+
+const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+const BOX = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
+
+const local = (url) => new URL(url).hostname === '127.0.0.1';
+
+async function until(condition) {
+  while (!condition()) await new Promise((wake) => setTimeout(wake, 50));
+}
+
+/** The start address redirects with `state` and `nonce`, which are the browser's to know and not ours to keep. */
+function withoutLocation({ location, ...headers }) {
+  return headers;
+}
+
+/** Walks the provider's pages until the browser stands on our address again. */
+async function answerProvider(page) {
+  if (gate) await until(() => existsSync(gate));
+  while (!local(page.url())) {
+    await Promise.all([page.waitForEvent('load'), refuse ? page.getByText('[ Cancel ]').click() : fillIn(page)]);
+  }
+}
+
+async function fillIn(page) {
+  if (await page.locator('input[name=login]').count()) {
+    await page.fill('input[name=login]', 'alice');
+    await page.fill('input[name=password]', 'anything');
+  }
+  await page.click('button[type=submit]');
+}
+
+async function visit() {
+  const folder = mkdtempSync(join(out, 'visit-'));
+  const keep = (report) => {
+    writeFileSync(join(folder, 'visit.part'), JSON.stringify({ address, ...report }, null, 2));
+    renameSync(join(folder, 'visit.part'), join(folder, 'visit.json'));
+  };
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...BOX, ...QUIET] });
+  try {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, timezoneId: 'UTC', locale: 'en-GB' });
+    // The provider's demonstration pages ask for a web font, which no one here can fetch.
+    await context.route((url) => !['localhost', '127.0.0.1'].includes(url.hostname), (route) => route.abort());
+    const page = await context.newPage();
+    const documents = [];
+    page.on('response', (response) => {
+      if (response.request().resourceType() === 'document' && local(response.url())) documents.push(response);
+    });
+    page.setDefaultTimeout(60_000);
+    await page.goto(address);
+    await answerProvider(page);
+    const html = await page.content();
+    await page.screenshot({ path: join(folder, 'page.png') });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.screenshot({ path: join(folder, 'page-dark.png') });
+    writeFileSync(join(folder, 'page.html'), html);
+    keep({
+      text: await page.locator('body').innerText(),
+      title: await page.title(),
+      documents: await Promise.all(documents.map(async (it) => ({
+        path: new URL(it.url()).pathname, status: it.status(), headers: withoutLocation(await it.allHeaders()),
+      }))),
+    });
+  } catch (error) {
+    keep({ error: String(error) });
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+await visit();

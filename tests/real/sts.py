@@ -1,0 +1,322 @@
+"""An STS that believes nothing: it verifies tokens and signatures as AWS documents them, and refuses in AWS's words.
+
+It knows no more of the program under test than AWS would; a control path makes its weather.
+
+    sts.py --cert FILE --key FILE --ca FILE --events FILE --ledger FILE --trust ISSUER=CLIENT_ID [--trust …]
+
+prints `ready ENDPOINT` once it listens. `POST /control` takes {"weather": ["Throttling", …], "max_duration": 3600,
+"lifetime": 120}: errors for the next exchanges, the role's limit, and a life of issued credentials shorter than asked.
+"""
+
+import argparse
+import base64
+import datetime
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import ssl
+import threading
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.sax.saxutils import escape
+
+import jwt
+
+ACCOUNT = "123456789012"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/BedrockUser"
+XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
+ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+UTC = datetime.timezone.utc
+
+
+class Refusal(Exception):
+    """One of AWS's error answers."""
+
+    def __init__(self, status, code, message):
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+WEATHER = {
+    "Throttling": Refusal(400, "Throttling", "Rate exceeded"),
+    "InternalFailure": Refusal(500, "InternalFailure", "An internal error has occurred."),
+    "IDPCommunicationError": Refusal(
+        400, "IDPCommunicationError", "Couldn't retrieve verification key from your identity provider"
+    ),
+}
+
+
+@dataclass
+class Account:
+    """What this AWS account trusts, has issued and is told to do; shared by all connections."""
+
+    trust: dict
+    roots: ssl.SSLContext
+    events: str
+    ledger: str
+    weather: list = field(default_factory=list)
+    max_duration: int = 43200
+    lifetime: int | None = None
+    sessions: dict = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, **event):
+        append(self.events, {"at": datetime.datetime.now(UTC).isoformat(), **event})
+
+    def next_weather(self):
+        with self.lock:
+            return self.weather.pop(0) if self.weather else None
+
+
+def append(path, record):
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+# AssumeRoleWithWebIdentity
+
+
+def assume_role_with_web_identity(account, form, _request):
+    if code := account.next_weather():
+        raise WEATHER[code]
+    check_shape(form)
+    claims = verify(account, form["WebIdentityToken"])
+    if form["RoleArn"] != ROLE:
+        raise Refusal(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+    asked = int(form.get("DurationSeconds", "3600"))
+    if asked > account.max_duration:
+        raise invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+    session = issue(account, form["RoleSessionName"], account.lifetime or asked)
+    return assumed(session, claims)
+
+
+def check_shape(form):
+    """The limits of the API reference, before anything is looked at."""
+    for name, pattern in {
+        "RoleArn": r"arn:[\w-]+:iam::\d{12}:role/.{1,2000}",
+        "RoleSessionName": r"[\w+=,.@-]{2,64}",
+        "WebIdentityToken": r".{4,20000}",
+    }.items():
+        value = form.get(name)
+        if value is None:
+            raise invalid(f"1 validation error detected: Value null at '{lower(name)}' failed to satisfy constraint: Member must not be null")
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise constraint(name, value, f"Member must satisfy regular expression pattern: {pattern}")
+    duration = form.get("DurationSeconds", "3600")
+    if not duration.isdecimal() or int(duration) < 900:
+        raise constraint("DurationSeconds", duration, "Member must have value greater than or equal to 900")
+    if int(duration) > 43200:
+        raise constraint("DurationSeconds", duration, "Member must have value less than or equal to 43200")
+
+
+def invalid(message):
+    return Refusal(400, "ValidationError", message)
+
+
+def constraint(name, value, rule):
+    return invalid(f"1 validation error detected: Value '{value}' at '{lower(name)}' failed to satisfy constraint: {rule}")
+
+
+def lower(name):
+    return name[0].lower() + name[1:]
+
+
+def verify(account, token):
+    try:
+        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        header = jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise bad_token("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+    if issuer not in account.trust:
+        raise bad_token(f"No OpenIDConnect provider found in your account for {issuer}")
+    try:
+        return jwt.decode(
+            token,
+            key=verification_key(account, issuer, header.get("kid")),
+            algorithms=ALGORITHMS,
+            audience=account.trust[issuer],
+            issuer=issuer,
+            options={"require": ["iss", "aud", "sub", "exp", "iat"]},
+        )
+    except jwt.ExpiredSignatureError:
+        raise Refusal(400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration date/time")
+    except jwt.InvalidAudienceError:
+        raise bad_token("Incorrect token audience")
+    except jwt.PyJWTError as error:
+        raise bad_token(f"The ID Token provided is not valid: {error}")
+
+
+def bad_token(message):
+    return Refusal(400, "InvalidIdentityToken", message)
+
+
+def verification_key(account, issuer, kid):
+    keys = jwt.PyJWKSet.from_dict(fetch(account, fetch(account, f"{issuer}/.well-known/openid-configuration")["jwks_uri"]))
+    for key in keys.keys:
+        if key.key_id == kid:
+            return key.key
+    raise bad_token("Couldn't retrieve verification key from your identity provider")
+
+
+def fetch(account, url):
+    # The header tells the provider's record which requests are ours.
+    request = urllib.request.Request(url, headers={"User-Agent": "aws-sts"})
+    roots = account.roots if url.startswith("https:") else None
+    with urllib.request.urlopen(request, context=roots, timeout=10) as answer:
+        return json.load(answer)
+
+
+def issue(account, name, seconds):
+    session = {
+        "AccessKeyId": "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode(),
+        "SecretAccessKey": base64.b64encode(secrets.token_bytes(30)).decode(),
+        "SessionToken": base64.b64encode(b"\x21\x0a\x09" + secrets.token_bytes(597)).decode(),
+        "Expiration": datetime.datetime.now(UTC).replace(microsecond=0) + datetime.timedelta(seconds=seconds),
+        "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/BedrockUser/{name}",
+        "UserId": f"AROAREALPARTSROLE0000:{name}",
+    }
+    account.sessions[session["AccessKeyId"]] = session
+    append(account.ledger, {"kind": "secret_access_key", "value": session["SecretAccessKey"]})
+    append(account.ledger, {"kind": "session_token", "value": session["SessionToken"]})
+    return session
+
+
+def assumed(session, claims):
+    credentials = {name: session[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")}
+    credentials["Expiration"] = session["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    audience = claims["aud"] if isinstance(claims["aud"], str) else claims["aud"][0]
+    return {
+        "SubjectFromWebIdentityToken": claims["sub"],
+        "Audience": audience,
+        "Provider": claims["iss"],
+        "AssumedRoleUser": {"AssumedRoleId": session["UserId"], "Arn": session["Arn"]},
+        "Credentials": credentials,
+    }
+
+
+# GetCallerIdentity
+
+
+def get_caller_identity(account, _form, request):
+    session = signer(account, request)
+    return {"Arn": session["Arn"], "UserId": session["UserId"], "Account": ACCOUNT}
+
+
+def signer(account, request):
+    """Whoever signed the request, by Signature Version 4 in full."""
+    scope = re.fullmatch(
+        r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([\w-]+)/sts/aws4_request, ?SignedHeaders=([\w;-]+), ?Signature=(\w{64})",
+        request.headers.get("Authorization", ""),
+    )
+    if not scope:
+        raise Refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+    key_id, day, region, signed_headers, signature = scope.groups()
+    session = account.sessions.get(key_id)
+    if not session or request.headers.get("X-Amz-Security-Token") != session["SessionToken"]:
+        raise Refusal(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+    if session["Expiration"] <= datetime.datetime.now(UTC):
+        raise Refusal(403, "ExpiredToken", "The security token included in the request is expired")
+    if not hmac.compare_digest(signature, expected_signature(session, request, day, region, signed_headers)):
+        raise Refusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
+    return session
+
+
+def expected_signature(session, request, day, region, signed_headers):
+    headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signed_headers.split(";"))
+    payload = hashlib.sha256(request.body).hexdigest()
+    canonical = "\n".join([request.command, "/", "", headers, signed_headers, payload])
+    scope = f"{day}/{region}/sts/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", request.headers["X-Amz-Date"], scope, digest])
+    key = f"AWS4{session['SecretAccessKey']}".encode()
+    for part in (*scope.split("/"), to_sign):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key.hex()
+
+
+# HTTP
+
+ACTIONS = {
+    "AssumeRoleWithWebIdentity": assume_role_with_web_identity,
+    "GetCallerIdentity": get_caller_identity,
+}
+
+
+def xml(value):
+    if isinstance(value, dict):
+        return "".join(f"<{name}>{xml(inner)}</{name}>" for name, inner in value.items())
+    return escape(str(value))
+
+
+class Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    account: Account
+
+    def do_POST(self):
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if self.path == "/control":
+            for name, value in json.loads(self.body).items():
+                setattr(self.account, name, value)
+            return self.answer(200, "application/json", "{}")
+        self.act(dict(urllib.parse.parse_qsl(self.body.decode())))
+
+    def act(self, form):
+        action = form.get("Action", "")
+        try:
+            if action not in ACTIONS or form.get("Version") != "2011-06-15":
+                raise Refusal(400, "InvalidAction", f"Could not find operation {action} for version {form.get('Version')}")
+            result = ACTIONS[action](self.account, form, self)
+            status, code = 200, None
+            body = f'<{action}Response xmlns="{XMLNS}"><{action}Result>{xml(result)}</{action}Result></{action}Response>'
+        except Refusal as refusal:
+            status, code = refusal.status, refusal.code
+            error = xml({"Error": {"Type": "Sender", "Code": code, "Message": refusal.message}})
+            body = f'<ErrorResponse xmlns="{XMLNS}">{error}</ErrorResponse>'
+        self.account.note(
+            what=action,
+            status=status,
+            code=code,
+            duration=form.get("DurationSeconds"),
+            session=form.get("RoleSessionName"),
+            signed="Authorization" in self.headers,
+        )
+        self.answer(status, "text/xml", body)
+
+    def answer(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("cert", "key", "ca", "events", "ledger"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--trust", action="append", required=True)
+    options = parser.parse_args()
+    Connection.account = Account(
+        trust=dict(pair.split("=", 1) for pair in options.trust),
+        roots=ssl.create_default_context(cafile=options.ca),
+        events=options.events,
+        ledger=options.ledger,
+    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(options.cert, options.key)
+    # The handshake belongs to the connection's own thread: a silent client must not hold up the others.
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    print(f"ready https://localhost:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

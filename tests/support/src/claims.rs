@@ -1,0 +1,55 @@
+//! What an ID token says: the truth about the person, bent where a knob asks for it.
+//!
+//! Signing is for `keys`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    keys::{Algorithm, Forgery},
+    knobs::{Knob, merge},
+    world::{CLIENT_ID, Common},
+};
+
+pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) -> String {
+    let named = world.knobs.text(Knob::Algorithm);
+    let algorithm =
+        named.map_or(Algorithm::RS256, |name| Algorithm::named(&name).expect("a known algorithm"));
+    let forgery = world
+        .knobs
+        .take(Knob::Forgery)
+        .map(|value| serde_json::from_value::<Forgery>(value).expect("a known forgery"));
+    let now = world.provider_now();
+    let lifetime = world.knobs.take(Knob::IdTokenLifetime).and_then(|value| value.as_i64()).unwrap_or(3600);
+    let mut claims = json!({
+        "iss": world.issuer(),
+        "aud": CLIENT_ID,
+        "iat": now,
+        "auth_time": now,
+        "exp": now + lifetime,
+        "at_hash": algorithm.half_hash(access_token),
+    });
+    if let Some(nonce) = nonce {
+        claims["nonce"] = json!(nonce);
+    }
+    merge(&mut claims, Some(person(world)));
+    if let Some(Value::Object(times)) = world.knobs.take(Knob::IdTokenTimes) {
+        for (claim, seconds) in times {
+            claims[claim] = json!(now + seconds.as_i64().expect("seconds from now"));
+        }
+    }
+    merge(&mut claims, world.knobs.take(Knob::IdTokenClaims));
+    let token = world.keys.read().unwrap().sign(algorithm, forgery, &claims);
+    world.ledger.keep("ID token", token)
+}
+
+fn person(world: &Common) -> Value {
+    let mut person = json!({
+        "sub": "00u-demo-1",
+        "email": "demo@example.com",
+        "email_verified": true,
+        "preferred_username": "demo",
+        "name": "Demo Person",
+    });
+    merge(&mut person, world.knobs.take(Knob::Claims));
+    person
+}

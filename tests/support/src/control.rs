@@ -1,0 +1,75 @@
+//! The control address: the world's knobs and ledger for scripts, as JSON.
+//!
+//! `GET /` tells counts; `/requests` and `/secrets` tell all; `PATCH /knobs` sets; `POST /knobs` sets for some uses;
+//! `DELETE /knobs` clears; `POST /rotate-keys`, `/revoke-credentials`, `/revoke-grants`, `/provider/stop|start`, `/sts/stop|start`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    knobs::Knob,
+    ledger::Endpoint,
+    wire::{Ending, Reply, Request, Serve},
+    world::{Common, Servers},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    knob: Knob,
+    value: Value,
+    times: u32,
+}
+
+pub(crate) fn serve(world: Arc<Common>, servers: Arc<Servers>) -> Serve {
+    Arc::new(move |request| {
+        Ending::Answer(match answer(&world, &servers, request) {
+            Ok(Some(value)) => Reply::json(200, &value),
+            Ok(None) => Reply::new(404, "text/plain", "no such control"),
+            Err(why) => Reply::new(400, "text/plain", &why.to_string()),
+        })
+    })
+}
+
+fn answer(world: &Common, servers: &Servers, request: &Request) -> Result<Option<Value>, serde_json::Error> {
+    match (request.method.as_str(), request.path()) {
+        ("GET", "/") => return Ok(Some(counts(world))),
+        ("GET", "/requests") => return serde_json::to_value(world.ledger.requests()).map(Some),
+        ("GET", "/secrets") => return serde_json::to_value(world.ledger.secrets()).map(Some),
+        ("PATCH", "/knobs") => {
+            for (name, value) in serde_json::from_slice::<Map<String, Value>>(&request.body)? {
+                world.knobs.set(serde_json::from_value(name.into())?, value);
+            }
+        }
+        ("POST", "/knobs") => {
+            let turn: Turn = serde_json::from_slice(&request.body)?;
+            if turn.knob.is_state() {
+                return Err(serde::de::Error::custom("a state has no uses to count; use PATCH"));
+            }
+            world.knobs.next(turn.times, turn.knob, turn.value);
+        }
+        ("DELETE", "/knobs") => world.knobs.clear_all(),
+        ("POST", "/rotate-keys") => world.keys.write().unwrap().rotate(),
+        ("POST", "/revoke-credentials") => world.sts.revoke_all(),
+        ("POST", "/revoke-grants") => world.provider.revoke_all(),
+        ("POST", "/provider/stop") => servers.provider.stop(),
+        ("POST", "/provider/start") => servers.provider.start_again(),
+        ("POST", "/sts/stop") => servers.sts.stop(),
+        ("POST", "/sts/start") => servers.sts.start_again(),
+        _ => return Ok(None),
+    }
+    Ok(Some(json!({})))
+}
+
+fn counts(world: &Common) -> Value {
+    use Endpoint::{Assume, Authorize, Code, Discovery, Identity, Keys, Login, Refresh, Revoke, Unknown};
+    let all = [Discovery, Keys, Authorize, Login, Code, Refresh, Revoke, Assume, Identity, Unknown];
+    let count = |endpoint| (name(endpoint), json!(world.ledger.count(endpoint)));
+    Value::Object(all.into_iter().map(count).collect())
+}
+
+fn name(endpoint: Endpoint) -> String {
+    serde_json::to_value(endpoint).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,373 @@
+//! A desk: a home of its own, a configuration that points at a world, and the program to run there.
+//!
+//! Whatever was written anywhere but to the protocol's stdout is searched for secrets when it is cleared.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{ledger::Leak, processes, world::World};
+
+/// Verbs whose stdout is a secret by design.
+const PROTOCOL: [&str; 6] = ["credentials", "export", "token", "bearer", "env", "exec"];
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Where, and what was written there.
+type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+pub struct Desk<'w> {
+    world: &'w World,
+    program: PathBuf,
+    dir: TempDir,
+    environment: Mutex<BTreeMap<OsString, OsString>>,
+    heard: Heard,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub stdout: String,
+    pub stderr: String,
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub took: Duration,
+}
+
+/// A call under way.
+pub struct Running {
+    child: Child,
+    name: String,
+    started: Instant,
+    pieces: Receiver<(bool, Vec<u8>)>,
+    heard: Heard,
+    stdout_is_secret: bool,
+}
+
+impl<'w> Desk<'w> {
+    /// `program` is `env!("CARGO_BIN_EXE_bedrock-sso")`; the person is looked for beside it.
+    pub fn new(world: &'w World, program: impl Into<PathBuf>) -> Self {
+        Self::with(world, program, "")
+    }
+
+    /// With further lines of TOML for the profile.
+    pub fn with(world: &'w World, program: impl Into<PathBuf>, more: &str) -> Self {
+        let dir =
+            TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
+        let program = program.into();
+        let desk = Self { world, dir, environment: Mutex::default(), heard: Arc::default(), program };
+        fs::create_dir_all(desk.home()).expect("a new folder");
+        fs::create_dir_all(desk.outside()).expect("a new folder");
+        desk.set_environment();
+        let browser = json!([person(&desk.program), "{url}"]);
+        desk.configure(&world.configuration(&format!("browser = {browser}\n{more}")));
+        desk
+    }
+
+    /// A name that trips whoever splits at spaces or expects ASCII.
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("Zoë Ünal's home")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        if cfg!(target_os = "macos") {
+            return self.home().join("Library/Application Support/bedrock-sso/config.toml");
+        }
+        self.home().join(".config/bedrock-sso/config.toml")
+    }
+
+    /// Replaces the configuration.
+    pub fn configure(&self, text: &str) {
+        let file = self.config_file();
+        fs::create_dir_all(file.parent().expect("it has a folder")).expect("the home can be written");
+        fs::write(file, text).expect("the home can be written");
+    }
+
+    /// What the program has logged.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.log_file()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.outside().join("log.txt")
+    }
+
+    /// Beside the home: what belongs to the test.
+    fn outside(&self) -> PathBuf {
+        self.dir.path().join("seen")
+    }
+
+    /// Sets a variable for the calls to come.
+    pub fn set_variable(&self, name: &str, value: impl Into<OsString>) {
+        self.environment.lock().unwrap().insert(name.into(), value.into());
+    }
+
+    pub fn unset_variable(&self, name: &str) {
+        self.environment.lock().unwrap().remove(&OsString::from(name));
+    }
+
+    /// How the person behaves from now on: see [`crate::person`].
+    pub fn person(&self, act: &str) {
+        self.set_variable("PERSON_ACT", act);
+    }
+
+    /// How often a browser was opened.
+    pub fn tabs(&self) -> usize {
+        fs::read_to_string(self.outside().join("tabs.txt")).unwrap_or_default().lines().count()
+    }
+
+    /// The page the person saw last.
+    pub fn page(&self) -> Option<String> {
+        fs::read_to_string(self.outside().join("page.html")).ok()
+    }
+
+    fn set_environment(&self) {
+        let home = self.home();
+        for (name, value) in [
+            ("HOME", home.clone()),
+            ("XDG_CONFIG_HOME", home.join(".config")),
+            ("XDG_DATA_HOME", home.join(".local/share")),
+            ("XDG_STATE_HOME", home.join(".local/state")),
+            ("XDG_CACHE_HOME", home.join(".cache")),
+            ("PATH", "/usr/bin:/bin".into()),
+            ("BEDROCK_SSO_LOG", "debug".into()),
+            ("BEDROCK_SSO_LOG_FILE", self.log_file()),
+            ("PERSON_TABS", self.outside().join("tabs.txt")),
+            ("PERSON_SIGHT", self.outside().join("sight.bin")),
+            ("PERSON_PAGE", self.outside().join("page.html")),
+        ] {
+            self.set_variable(name, value);
+        }
+        if let Some(authorities) = self.world.ca_bundle() {
+            self.set_variable("PERSON_CA", authorities);
+        }
+        // Windows cannot open a socket without it.
+        if let Some(root) = std::env::var_os("SystemRoot") {
+            self.set_variable("SystemRoot", root);
+            self.set_variable("LOCALAPPDATA", home.join("AppData/Local"));
+            self.set_variable("APPDATA", home.join("AppData/Roaming"));
+            self.set_variable("USERPROFILE", home);
+        }
+    }
+
+    /// Runs the program to its end.
+    pub fn run<const N: usize>(&self, arguments: [&str; N]) -> Outcome {
+        self.start(arguments).finish()
+    }
+
+    /// Starts the program and comes back at once.
+    pub fn start<const N: usize>(&self, arguments: [&str; N]) -> Running {
+        let mut command = self.command();
+        command.args(arguments);
+        self.start_command(command)
+    }
+
+    /// The program as this desk calls it, for a test that adds to it or wraps it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().envs(&*self.environment.lock().unwrap()).current_dir(self.home());
+        command
+    }
+
+    /// Starts any command under this desk's eyes.
+    pub fn start_command(&self, mut command: Command) -> Running {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let arguments: Vec<_> = command.get_args().map(|each| each.to_string_lossy().into_owned()).collect();
+        let stdout_is_secret = arguments.iter().any(|each| PROTOCOL.contains(&each.as_str()));
+        let mut child = command.spawn().unwrap_or_else(|why| panic!("{}: {why}", self.program.display()));
+        let (sender, pieces) = channel();
+        let streams: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("it was piped")),
+            Box::new(child.stderr.take().expect("it was piped")),
+        ];
+        for (stream, is_stdout) in streams.into_iter().zip([true, false]) {
+            let sender = sender.clone();
+            thread::spawn(move || listen(stream, |piece| drop(sender.send((is_stdout, piece)))));
+        }
+        let (name, heard) = (arguments.join(" "), self.heard.clone());
+        Running { child, name, started: Instant::now(), pieces, heard, stdout_is_secret }
+    }
+
+    /// Waits until nothing of the program lives in this home, detached processes included.
+    pub fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.processes().is_empty() {
+            assert!(
+                Instant::now() < deadline,
+                "the program still runs in its home after 20 s: {:?}",
+                self.processes()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The program's own processes in this home.
+    pub fn processes(&self) -> Vec<i32> {
+        let program = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
+        let all = processes::in_home(&self.home());
+        all.into_iter().filter(|(_, exe)| *exe == program).map(|(pid, _)| pid).collect()
+    }
+
+    /// Ends everything in this home as a power failure would.
+    pub fn kill_all(&self) {
+        for (pid, _) in processes::in_home(&self.home()) {
+            processes::kill(pid);
+        }
+    }
+
+    /// Every secret of this world in a place where none may be: what was said, logged, shown or kept here.
+    pub fn leaks(&self) -> Vec<Leak> {
+        let ledger = self.world.ledger();
+        let mut leaks = Vec::new();
+        for (place, bytes) in self.heard.lock().unwrap().iter() {
+            leaks.extend(ledger.leaks(place, bytes));
+        }
+        for file in files_under(self.dir.path()) {
+            let bytes = fs::read(&file).unwrap_or_default();
+            leaks.extend(ledger.leaks(&file.display().to_string(), &bytes));
+            leaks.extend(ledger.leaks("a file's name", file.as_os_str().as_encoded_bytes()));
+        }
+        leaks
+    }
+}
+
+impl Drop for Desk<'_> {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while !self.processes().is_empty() && Instant::now() < deadline && !thread::panicking() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.kill_all();
+        if !thread::panicking() {
+            let leaks: Vec<_> = self.leaks().iter().map(Leak::to_string).collect();
+            assert!(leaks.is_empty(), "secrets where none may be:\n{}", leaks.join("\n"));
+        }
+    }
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, as the kernel or an impatient host would.
+    pub fn kill(mut self) -> Outcome {
+        drop(self.child.kill());
+        self.finish()
+    }
+
+    /// Waits for the end, at most half a minute; a process that outlives its deadline fails the test, and so does
+    /// one whose streams stay open after it, for then a caller would wait on.
+    pub fn finish(mut self) -> Outcome {
+        let deadline = self.started + DEADLINE;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut ended = None;
+        let mut collect = |(is_stdout, piece): (bool, Vec<u8>)| {
+            if is_stdout { stdout.extend(piece) } else { stderr.extend(piece) }
+        };
+        let mut streams_closed = None;
+        while ended.is_none() || streams_closed.is_none() {
+            match self.pieces.recv_timeout(Duration::from_millis(if streams_closed.is_some() {
+                1
+            } else {
+                20
+            })) {
+                Ok(piece) => collect(piece),
+                Err(RecvTimeoutError::Disconnected) => {
+                    streams_closed.get_or_insert_with(Instant::now);
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if ended.is_none() {
+                ended =
+                    self.child.try_wait().expect("the child is ours").map(|status| (status, Instant::now()));
+            }
+            if Instant::now() > deadline {
+                drop(self.child.kill());
+                panic!("`{}` did not end within {DEADLINE:?}", self.name);
+            }
+            if let (Some((_, at)), None) = (ended, streams_closed) {
+                let held = at.elapsed() > Duration::from_secs(3);
+                assert!(!held, "`{}` has ended, but a child of it still holds its streams", self.name);
+            }
+        }
+        let (status, at) = ended.expect("the loop ends with it");
+        let outcome = Outcome {
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            code: status.code(),
+            took: at - self.started,
+        };
+        let mut heard = self.heard.lock().unwrap();
+        heard.push((format!("stderr of `{}`", self.name), stderr));
+        if !self.stdout_is_secret {
+            heard.push((format!("stdout of `{}`", self.name), stdout));
+        }
+        drop(heard);
+        outcome
+    }
+}
+
+impl Outcome {
+    /// The one JSON document on stdout.
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("no JSON on stdout ({why}): {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+}
+
+fn listen(mut stream: impl Read, mut tell: impl FnMut(Vec<u8>)) {
+    let mut piece = [0; 8192];
+    while let Ok(read @ 1..) = stream.read(&mut piece) {
+        tell(piece[..read].to_vec());
+    }
+}
+
+/// The `person` example beside the program; `cargo test --test NAME` builds no examples, so it may have to be built.
+fn person(program: &Path) -> PathBuf {
+    let folder = program.parent().expect("a program lives in a folder");
+    let person = folder.join("examples").join(format!("person{}", std::env::consts::EXE_SUFFIX));
+    if !person.exists() {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let target = folder.parent().expect("a profile's folder lies in the target folder");
+        let profile = if folder.ends_with("release") { "release" } else { "dev" };
+        let mut build = Command::new(cargo);
+        build
+            .args(["build", "--quiet", "--example", "person", "--profile", profile, "--target-dir"])
+            .arg(target);
+        let built = build.status();
+        assert!(built.is_ok_and(|status| status.success()), "the person could not be built");
+    }
+    person
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files_under(&entry.path()),
+            Ok(kind) if kind.is_file() => vec![entry.path()],
+            _ => Vec::new(),
+        })
+        .collect()
+}

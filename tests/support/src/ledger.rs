@@ -1,0 +1,140 @@
+//! Every request that came and every secret that was given out.
+//!
+//! It remembers and finds again; it judges nothing.
+
+use std::{
+    fmt,
+    sync::{Condvar, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Endpoint {
+    Discovery,
+    Keys,
+    Authorize,
+    /// Where the provider's session turns into an answer to the callback.
+    Login,
+    /// The token endpoint, with an authorization code.
+    Code,
+    /// The token endpoint, with a refresh token.
+    Refresh,
+    Revoke,
+    Assume,
+    Identity,
+    Unknown,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    pub endpoint: Endpoint,
+    pub method: String,
+    /// Path and query as received.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Secret {
+    pub kind: &'static str,
+    pub value: String,
+}
+
+/// A secret where none may be. Says which and where, never the value.
+#[derive(Clone, Debug)]
+pub struct Leak {
+    pub kind: &'static str,
+    pub place: String,
+}
+
+#[derive(Default)]
+pub struct Ledger {
+    entries: Mutex<Vec<Entry>>,
+    arrival: Condvar,
+    secrets: Mutex<Vec<Secret>>,
+}
+
+impl Ledger {
+    pub(crate) fn note(&self, entry: Entry) {
+        self.entries.lock().unwrap().push(entry);
+        self.arrival.notify_all();
+    }
+
+    /// Remembers a secret, and hands it back.
+    pub(crate) fn keep(&self, kind: &'static str, value: String) -> String {
+        let mut secrets = self.secrets.lock().unwrap();
+        let secret = Secret { kind, value: value.clone() };
+        if !value.is_empty() && !secrets.contains(&secret) {
+            secrets.push(secret);
+        }
+        value
+    }
+
+    pub fn requests(&self) -> Vec<Entry> {
+        self.entries.lock().unwrap().clone()
+    }
+
+    pub fn count(&self, endpoint: Endpoint) -> usize {
+        self.entries.lock().unwrap().iter().filter(|entry| entry.endpoint == endpoint).count()
+    }
+
+    /// Requests of every kind so far.
+    pub fn total(&self) -> usize {
+        self.entries.lock().unwrap().len()
+    }
+
+    /// Waits until an endpoint was asked this often; false when it was not within the limit.
+    pub fn wait_for(&self, endpoint: Endpoint, count: usize, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut entries = self.entries.lock().unwrap();
+        while entries.iter().filter(|entry| entry.endpoint == endpoint).count() < count {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            entries = self.arrival.wait_timeout(entries, left).unwrap().0;
+        }
+        true
+    }
+
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.secrets.lock().unwrap().clone()
+    }
+
+    /// Every secret found in these bytes, whole or in a telling part.
+    pub fn leaks(&self, place: &str, bytes: &[u8]) -> Vec<Leak> {
+        let secrets = self.secrets.lock().unwrap();
+        let found =
+            |secret: &&Secret| secret.needles().iter().any(|needle| contains(bytes, needle.as_bytes()));
+        secrets
+            .iter()
+            .filter(found)
+            .map(|secret| Leak { kind: secret.kind, place: place.to_owned() })
+            .collect()
+    }
+}
+
+impl Secret {
+    /// A JWT's payload and signature are each as telling as the whole, which may have been cut.
+    fn needles(&self) -> Vec<&str> {
+        let parts: Vec<&str> = self.value.split('.').collect();
+        let is_jwt = parts.len() == 3 && self.value.starts_with("eyJ");
+        if is_jwt {
+            parts.into_iter().skip(1).filter(|part| part.len() > 8).collect()
+        } else {
+            vec![&self.value]
+        }
+    }
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.kind, self.place)
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    let Some((first, rest)) = needle.split_first() else { return false };
+    haystack.iter().enumerate().any(|(at, byte)| byte == first && haystack[at + 1..].starts_with(rest))
+}

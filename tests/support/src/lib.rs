@@ -1,0 +1,31 @@
+//! The world bedrock-sso is tested in: an OpenID provider, an STS and a person at a browser, on loopback.
+//!
+//! It judges requests as strictly as the real ones do; what a scenario bends is a knob. It never imports the program.
+
+mod authority;
+mod claims;
+mod client;
+mod control;
+mod desk;
+mod fault;
+mod keys;
+mod knobs;
+mod ledger;
+mod page;
+mod person;
+mod processes;
+mod provider;
+mod sigv4;
+mod sts;
+mod wire;
+mod world;
+
+pub use client::{Browser, Got};
+pub use desk::{Desk, Outcome, Running};
+pub use fault::Fault;
+pub use keys::Algorithm;
+pub use knobs::{Knob, Knobs};
+pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
+pub use person::{person, visit};
+pub use wire::{Fields, field};
+pub use world::{CLIENT_ID, ROLE_ARN, World, serve_until_stdin_closes};

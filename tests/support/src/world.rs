@@ -1,0 +1,245 @@
+//! The world as a test holds it: provider, STS and control address, with their knobs and their ledger.
+//!
+//! It puts the parts together; what they do is theirs.
+
+use std::{
+    io::Read,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use chrono::{DateTime, Datelike, Utc};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    authority::Authority,
+    control,
+    keys::Keys,
+    knobs::{Knob, Knobs},
+    ledger::{Endpoint, Entry, Ledger},
+    provider::{self, Provider},
+    sts::{self, Sts},
+    wire::{Request, Server},
+};
+
+pub const CLIENT_ID: &str = "demo-client";
+pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/BedrockUser";
+pub(crate) const ACCOUNT: &str = "123456789012";
+
+/// What provider, STS and control share.
+#[derive(Default)]
+pub(crate) struct Common {
+    pub knobs: Knobs,
+    pub ledger: Ledger,
+    pub keys: RwLock<Keys>,
+    pub provider: Provider,
+    pub sts: Sts,
+    origin: OnceLock<String>,
+}
+
+pub(crate) struct Servers {
+    pub provider: Server,
+    pub sts: Server,
+}
+
+/// Everything stops when it is dropped.
+pub struct World {
+    common: Arc<Common>,
+    servers: Arc<Servers>,
+    control: Server,
+    authority: Option<Authority>,
+    dir: TempDir,
+}
+
+impl World {
+    /// Over plain http on loopback.
+    pub fn new() -> Self {
+        Self::made(false)
+    }
+
+    /// Over https, with a certificate authority that nobody else knows.
+    pub fn over_tls() -> Self {
+        Self::made(true)
+    }
+
+    fn made(with_tls: bool) -> Self {
+        let dir =
+            TempDir::with_prefix("bedrock-sso-world-").expect("the system's temporary folder can be written");
+        let year = DateTime::<Utc>::from(SystemTime::now()).year();
+        let authority = with_tls.then(|| Authority::new(dir.path(), year).expect("rcgen makes certificates"));
+        let tls = authority.as_ref().map(|authority| authority.config.clone());
+        let common = Arc::new(Common::default());
+        let provider = Server::start(tls.clone(), provider::serve(common.clone()));
+        common.origin.set(provider.origin()).expect("set once");
+        let sts = Server::start(tls, sts::serve(common.clone()));
+        let servers = Arc::new(Servers { provider, sts });
+        let control = Server::start(None, control::serve(common.clone(), servers.clone()));
+        Self { common, servers, control, authority, dir }
+    }
+
+    pub fn issuer(&self) -> String {
+        self.common.issuer()
+    }
+
+    pub fn sts_endpoint(&self) -> String {
+        self.servers.sts.origin()
+    }
+
+    pub fn control_url(&self) -> String {
+        self.control.origin()
+    }
+
+    /// The authority's certificate, where the world speaks TLS.
+    pub fn ca_bundle(&self) -> Option<&Path> {
+        self.authority.as_ref().map(|authority| authority.pem.as_path())
+    }
+
+    /// A folder for whatever belongs to this world.
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// How often an endpoint was asked.
+    pub fn count(&self, endpoint: Endpoint) -> usize {
+        self.ledger().count(endpoint)
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.common.ledger
+    }
+
+    /// Seconds since 1970 by the clock of this world.
+    pub fn now(&self) -> i64 {
+        self.common.now()
+    }
+
+    /// A new key signs from now on.
+    pub fn rotate_keys(&self) {
+        self.common.keys.write().unwrap().rotate();
+    }
+
+    /// AWS credentials given out so far are refused from now on.
+    pub fn revoke_credentials(&self) {
+        self.common.sts.revoke_all();
+    }
+
+    /// Refresh tokens given out so far are refused from now on.
+    pub fn revoke_grants(&self) {
+        self.common.provider.revoke_all();
+    }
+
+    /// Sign-ins that could still be renewed silently.
+    pub fn live_grants(&self) -> usize {
+        self.common.provider.live_grants()
+    }
+
+    /// Connections to the provider are refused until it starts again.
+    pub fn stop_provider(&self) {
+        self.servers.provider.stop();
+    }
+
+    pub fn start_provider(&self) {
+        self.servers.provider.start_again();
+    }
+
+    pub fn stop_sts(&self) {
+        self.servers.sts.stop();
+    }
+
+    pub fn start_sts(&self) {
+        self.servers.sts.start_again();
+    }
+
+    /// The configuration of one profile, `claude`, with further lines of TOML for it.
+    pub fn configuration(&self, more: &str) -> String {
+        let ca = self.ca_bundle().map(|path| format!("ca_bundle = {}\n", json!(path))).unwrap_or_default();
+        format!(
+            "version = 1\n\n[profiles.claude]\nissuer = {}\nclient_id = \"{CLIENT_ID}\"\nrole_arn = \"{ROLE_ARN}\"\n\
+             region = \"us-east-1\"\nsts_endpoint = {}\nstorage = \"file\"\n{ca}{more}\n",
+            json!(self.issuer()),
+            json!(self.sts_endpoint()),
+        )
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `world.set(…)` and `world.next(…)` turn the knobs.
+impl Deref for World {
+    type Target = Knobs;
+
+    fn deref(&self) -> &Knobs {
+        &self.common.knobs
+    }
+}
+
+/// The whole of the `world` example: one line of JSON, then service until stdin ends.
+pub fn serve_until_stdin_closes(with_tls: bool) {
+    let world = World::made(with_tls);
+    let told = json!({
+        "issuer": world.issuer(),
+        "client_id": CLIENT_ID,
+        "role_arn": ROLE_ARN,
+        "sts_endpoint": world.sts_endpoint(),
+        "control": world.control_url(),
+        "ca_bundle": world.ca_bundle(),
+        "configuration": world.configuration(""),
+    });
+    println!("{told}");
+    std::io::stdin().read_to_end(&mut Vec::new()).expect("stdin can be read");
+}
+
+impl Common {
+    pub(crate) fn now(&self) -> i64 {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+        real.cast_signed() + self.knobs.number(Knob::Clock, 0)
+    }
+
+    pub(crate) fn provider_now(&self) -> i64 {
+        self.now() + self.knobs.number(Knob::ProviderClock, 0)
+    }
+
+    pub(crate) fn provider_origin(&self) -> &str {
+        self.origin.get().expect("set before anybody asks")
+    }
+
+    pub(crate) fn issuer(&self) -> String {
+        let suffix = self.knobs.peek(Knob::IssuerSuffix);
+        format!("{}{}", self.provider_origin(), suffix.as_ref().and_then(|s| s.as_str()).unwrap_or_default())
+    }
+
+    /// The issuer's path, without a slash at its end.
+    pub(crate) fn issuer_path(&self) -> String {
+        let issuer = self.issuer();
+        issuer[self.provider_origin().len()..].trim_end_matches('/').to_owned()
+    }
+
+    pub(crate) fn http_date(&self, moment: i64) -> String {
+        self.formatted(moment, "%a, %d %b %Y %H:%M:%S GMT")
+    }
+
+    pub(crate) fn iso_date(&self, moment: i64) -> String {
+        self.formatted(moment, "%Y-%m-%dT%H:%M:%SZ")
+    }
+
+    fn formatted(&self, moment: i64, format: &str) -> String {
+        DateTime::from_timestamp(moment, 0).expect("a moment of our era").format(format).to_string()
+    }
+
+    pub(crate) fn note(&self, endpoint: Endpoint, request: &Request) {
+        self.ledger.note(Entry {
+            endpoint,
+            method: request.method.clone(),
+            target: request.target.clone(),
+            headers: request.headers.clone(),
+            body: String::from_utf8_lossy(&request.body).into_owned(),
+        });
+    }
+}

@@ -1,0 +1,315 @@
+"""bedrock-sso on Windows, scenario by scenario: each starts as a person who never used it, against the test world.
+
+Run by `run`, which builds the programs and the machine.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from machine import Ended, Machine, windows_path
+from world import World
+
+SCENARIOS = []
+MEMBERS = ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]
+
+
+class Desk:
+    """A person's machine, the world outside, and a folder for what the test alone may see."""
+
+    def __init__(self, machine: Machine, world: World, seen: Path):
+        self.machine = machine
+        self.world = world
+        self.seen = seen
+
+    def start_over(self) -> None:
+        self.world.start_over()
+        self.configure()
+        for path in self.seen.iterdir():
+            path.unlink()
+
+    def configure(self, more: str = "") -> None:
+        # A JSON string is a TOML string.
+        browser = json.dumps([windows_path(self.machine.person), "{url}"])
+        self.machine.start_over(f"{self.world.configuration}browser = {browser}\n{more}\n")
+
+    def variables(self, person: str) -> dict[str, str]:
+        tabs, page = (windows_path(self.seen / name) for name in ("tabs.txt", "page.html"))
+        return {"PERSON_ACT": person, "PERSON_TABS": tabs, "PERSON_PAGE": page}
+
+    def run(self, *words: str, person: str = "signs-in", **variables: str) -> Ended:
+        return self.start(*words, person=person, **variables).ended()
+
+    def start(self, *words: str, person: str = "signs-in", **variables: str):
+        return self.machine.start(*words, **self.variables(person), **variables)
+
+    def sign_in(self) -> dict:
+        return document(self.run("credentials"))
+
+    def tabs(self) -> int:
+        path = self.seen / "tabs.txt"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def wait_for_tab(self) -> None:
+        deadline = time.monotonic() + 20
+        while not self.tabs():
+            assert time.monotonic() < deadline, "no browser was opened within 20 s"
+            time.sleep(0.05)
+
+
+def scenario(function):
+    """What is marked so is run, in the order written."""
+    SCENARIOS.append((function.__name__.replace("_", " "), function))
+    return function
+
+
+def document(ended: Ended) -> dict:
+    """The one JSON document that SDKs read, from a call that went well and said nothing else."""
+    assert ended.code == 0, ended
+    assert ended.err == "", f"stderr on success: {ended.err}"
+    found = json.loads(ended.out)
+    assert sorted(found) == MEMBERS and found["Version"] == 1, sorted(found)
+    return found
+
+
+def refused(ended: Ended, code: int, slug: str) -> None:
+    """A failure as the contract has it: the code, one line of what with its slug, one of what to do, no output."""
+    assert ended.code == code, ended
+    assert ended.out == "", f"stdout of a failure: {ended.out}"
+    what, hint = ended.err.splitlines()
+    assert what.startswith("bedrock-sso: ") and f"[{slug}" in what, what
+    assert hint.startswith("  hint: "), hint
+
+
+@scenario
+def a_sign_in_prints_one_document_and_the_page_tells_of_it(desk: Desk) -> None:
+    desk.sign_in()
+    assert desk.world.asked()["assume"] == 1 and desk.tabs() == 1, desk.world.asked()
+    page = (desk.seen / "page.html").read_text(encoding="utf-8")
+    assert "123456789012" in page and "BedrockUser" in page, page
+
+
+@scenario
+def a_second_call_asks_nobody(desk: Desk) -> None:
+    first = desk.sign_in()
+    desk.world.start_over()
+    assert desk.sign_in() == first
+    assert desk.world.asked() == {} and desk.tabs() == 1, desk.world.asked()
+
+
+@scenario
+def ten_callers_at_once_cause_one_sign_in_and_one_exchange(desk: Desk) -> None:
+    callers = [desk.start("credentials") for _ in range(10)]
+    documents = [document(caller.ended()) for caller in callers]
+    assert all(each == documents[0] for each in documents)
+    asked = desk.world.asked()
+    assert (asked["authorize"], asked["code"], asked["assume"], desk.tabs()) == (1, 1, 1, 1), asked
+
+
+@scenario
+def ten_warm_callers_at_once_are_all_served(desk: Desk) -> None:
+    first = desk.sign_in()
+    desk.world.start_over()
+    callers = [desk.start("credentials") for _ in range(10)]
+    assert all(document(caller.ended()) == first for caller in callers)
+    assert desk.world.asked() == {}, desk.world.asked()
+
+
+@scenario
+def a_browser_that_lives_on_does_not_hold_the_callers_pipes(desk: Desk) -> None:
+    ended = desk.start("credentials", person="stays").ended(limit=30)
+    document(ended)
+    # It stays for two minutes.
+    desk.machine.end(desk.machine.person)
+
+
+@scenario
+def a_sign_in_outlives_its_killed_caller(desk: Desk) -> None:
+    caller = desk.start("credentials", PERSON_THINKS="2")
+    desk.wait_for_tab()
+    caller.kill()
+    desk.world.wait_for("assume")
+    desk.sign_in()
+    assert desk.world.asked()["assume"] == 1 and desk.tabs() == 1, desk.world.asked()
+
+
+@scenario
+def a_killed_sign_in_leaves_nothing_stuck(desk: Desk) -> None:
+    caller = desk.start("credentials", person="closes-the-tab")
+    desk.wait_for_tab()
+    desk.machine.end(desk.machine.program)
+    caller.ended()
+    ended = desk.run("login")
+    assert ended.code == 0, ended
+    desk.sign_in()
+    assert desk.world.asked()["assume"] == 1, desk.world.asked()
+
+
+@scenario
+def credentials_near_their_end_are_served_at_once_and_renewed_by_a_process_of_its_own(desk: Desk) -> None:
+    desk.world.turn("credential-lifetime", 900)
+    first = desk.sign_in()
+    desk.world.start_over()
+    assert desk.sign_in() == first
+    desk.world.wait_for("assume")
+    asked = desk.world.asked()
+    assert asked["refresh"] == 1 and "authorize" not in asked and desk.tabs() == 1, asked
+
+
+@scenario
+def login_and_status_tell_who_and_until_when(desk: Desk) -> None:
+    ended = desk.run("login")
+    assert ended.code == 0 and "BedrockUser" in ended.out, ended
+    desk.world.start_over()
+    told = json.loads(desk.run("status", "--json").out)
+    assert told["signed_in"] and told["account"] == "123456789012" and told["can_renew"], told
+    assert told["config"] and told["config"][0].endswith("config.toml"), told
+    assert desk.world.asked() == {}, desk.world.asked()
+
+
+@scenario
+def a_configuration_elsewhere_is_read_although_its_name_is_long_and_foreign(desk: Desk) -> None:
+    elsewhere = desk.machine.profile / "Meine Dateien" / "bedrock sso – Köln.toml"
+    elsewhere.parent.mkdir(exist_ok=True)
+    desk.machine.config_file.rename(elsewhere)
+    path = f"C:\\users\\{desk.machine.profile.name}\\Meine Dateien\\{elsewhere.name}"
+    try:
+        document(desk.run("credentials", "--config", path))
+        document(desk.run("credentials", BEDROCK_SSO_CONFIG=path))
+    finally:
+        elsewhere.unlink()
+    assert desk.world.asked()["assume"] == 1, desk.world.asked()
+
+
+@scenario
+def files_land_in_the_profile_and_nowhere_else(desk: Desk) -> None:
+    before = desk.machine.files()
+    desk.sign_in()
+    fresh = desk.machine.files() - before
+    assert fresh, "nothing was kept"
+    strays = [str(path) for path in fresh if desk.machine.data not in path.parents]
+    assert not strays, strays
+
+
+@scenario
+def nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> None:
+    log = desk.seen / "log.txt"
+    talkative = {"BEDROCK_SSO_LOG": "debug", "BEDROCK_SSO_LOG_FILE": windows_path(log)}
+    given = document(desk.run("credentials", **talkative))
+    assert log.exists(), "nothing was logged"
+    err = desk.run("login", "--force", "-v", **talkative).err
+    secrets = desk.world.secrets()
+    assert given["SecretAccessKey"] in [value for _, value in secrets], "the world forgets what it gave"
+    places = {str(path): path.read_bytes() for path in [*desk.machine.files(), log]} | {"stderr": err.encode()}
+    found = [f"a {kind} in {place}" for place, bytes in places.items() for kind, value in secrets if holds(bytes, value)]
+    assert not found, found
+
+
+def holds(bytes: bytes, value: str) -> bool:
+    return value.encode() in bytes or value.encode("utf-16-le") in bytes
+
+
+@scenario
+def a_wrong_word_is_a_matter_of_usage(desk: Desk) -> None:
+    ended = desk.run("credentials", "--nologin")
+    assert ended.code == 2 and ended.out == "" and "--no-login" in ended.err, ended
+
+
+@scenario
+def an_unknown_key_is_a_matter_of_configuration(desk: Desk) -> None:
+    desk.configure("client_idd = 'x'")
+    ended = desk.run("credentials")
+    refused(ended, 3, "config/")
+    assert "client_idd" in ended.err and "client_id" in ended.err, ended
+
+
+@scenario
+def no_configuration_is_a_matter_of_configuration(desk: Desk) -> None:
+    desk.machine.config_file.unlink()
+    refused(desk.run("credentials"), 3, "config/")
+
+
+@scenario
+def without_leave_to_ask_a_needed_sign_in_is_said(desk: Desk) -> None:
+    refused(desk.run("credentials", "--no-login"), 4, "")
+    assert desk.tabs() == 0 and "authorize" not in desk.world.asked(), desk.world.asked()
+
+
+@scenario
+def a_refusing_provider_is_told_apart_and_opens_no_second_tab(desk: Desk) -> None:
+    refused(desk.run("credentials", person="denies"), 5, "sign-in/access_denied")
+    refused(desk.run("credentials"), 4, "")
+    assert desk.tabs() == 1, desk.tabs()
+
+
+@scenario
+def a_forged_token_is_told_apart(desk: Desk) -> None:
+    desk.world.turn("forgery", "other-key")
+    refused(desk.run("credentials"), 6, "token/")
+    assert "assume" not in desk.world.asked(), desk.world.asked()
+
+
+@scenario
+def a_refusing_aws_is_told_apart(desk: Desk) -> None:
+    desk.world.turn("registered", [])
+    refused(desk.run("credentials"), 7, "aws/")
+
+
+@scenario
+def a_silent_network_is_told_apart(desk: Desk) -> None:
+    desk.world.stop_provider()
+    try:
+        refused(desk.run("credentials"), 9, "")
+    finally:
+        desk.world.start_provider()
+    assert desk.tabs() == 0, desk.tabs()
+
+
+@scenario
+def a_keyring_that_is_not_there_yet_is_said(desk: Desk) -> None:
+    text = desk.machine.config_file.read_text(encoding="utf-8")
+    desk.machine.config_file.write_text(text.replace('storage = "file"', 'storage = "keyring"'), encoding="utf-8")
+    refused(desk.run("credentials"), 10, "")
+
+
+def passed(name: str, function, desk: Desk) -> bool:
+    try:
+        desk.start_over()
+        function(desk)
+    except Exception as why:
+        traceback.print_exc(limit=-2)
+        print(f"FAILED {name}: {str(why) or type(why).__name__}", flush=True)
+        return False
+    print(f"ok {name}", flush=True)
+    return True
+
+
+def all_passed(desk: Desk, only: str) -> list[bool]:
+    return [passed(name, function, desk) for name, function in SCENARIOS if only in name]
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--wine", required=True)
+    words.add_argument("--programs", type=Path, required=True, help="folder with bedrock-sso.exe and examples/person.exe")
+    words.add_argument("--world", required=True, help="the world example, built for this system")
+    words.add_argument("--only", default="", help="run scenarios whose name contains this")
+    words.add_argument("--unit-tests", choices=["passed", "failed"], required=True, help="how they ended: they count")
+    given = words.parse_args()
+    world = World(given.world)
+    results = [given.unit_tests == "passed"]
+    print("ok the unit tests" if results[0] else "FAILED the unit tests: see above", flush=True)
+    try:
+        with tempfile.TemporaryDirectory() as seen:
+            results += all_passed(Desk(Machine(given.wine, given.programs), world, Path(seen)), given.only)
+    finally:
+        world.close()
+    print(f"{results.count(True)} passed, {results.count(False)} failed")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,76 @@
+//! Any text as the user's configuration file.
+//!
+//! Run with `cargo +nightly fuzz run config -- -max_total_time=300 -dict=fuzz/config.dict`.
+#![no_main]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::Duration,
+};
+
+use bedrock_sso::{
+    config::{self, Inputs, Profile},
+    host::{Environment, Paths},
+    oidc,
+    url::SecureUrl,
+};
+use libfuzzer_sys::fuzz_target;
+
+static FOLDER: LazyLock<tempfile::TempDir> =
+    LazyLock::new(|| tempfile::tempdir().expect("a place for the file to be read"));
+
+fuzz_target!(|text: &[u8]| {
+    let file = FOLDER.path().join("config.toml");
+    write(&file, text);
+    let environment = Environment::Fixed([].into());
+    let nowhere = PathBuf::from("/nonexistent/bedrock-sso");
+    let paths = Paths { user_config: nowhere.clone(), system_config: nowhere.clone(), data: nowhere };
+    let inputs =
+        Inputs { environment: &environment, paths: &paths, file: Some(file.clone()), profile: None, flags: &[] };
+    let loaded = config::load(&inputs);
+    let shown = config::show(&inputs);
+    assert_eq!(loaded.is_ok(), shown.is_ok(), "load and show judge differently");
+    match loaded {
+        Ok(profile) => {
+            check(&profile);
+            let shown = shown.expect("just compared");
+            assert!(serde_json::from_str::<serde_json::Value>(&shown.json()).is_ok());
+            let _ = shown.text();
+        }
+        Err(error) => assert!(!error.lines().is_empty()),
+    }
+    let _ = config::check(&inputs);
+    let _ = config::check_file(&file, &inputs);
+});
+
+#[expect(clippy::disallowed_methods, reason = "a fuzzer's scratch file needs to be neither atomic nor private")]
+fn write(file: &Path, text: &[u8]) {
+    fs::write(file, text).expect("the scratch file can be written");
+}
+
+/// What every profile is, whatever the file said.
+fn check(profile: &Profile) {
+    assert!(SecureUrl::parse(profile.issuer.as_str()).is_ok());
+    assert!(!profile.client_id.is_empty() && !profile.region.is_empty());
+    assert!(profile.redirect.path.starts_with('/'));
+    assert!(profile.session_duration > Duration::ZERO && profile.login_timeout > Duration::ZERO);
+    let endpoint = SecureUrl::parse("https://id.example/x").expect("an address");
+    let metadata = oidc::Metadata {
+        issuer: profile.issuer.as_str().to_owned(),
+        authorization_endpoint: endpoint.clone(),
+        token_endpoint: endpoint.clone(),
+        jwks_uri: endpoint,
+        revocation_endpoint: None,
+        algorithms: None,
+        scopes_supported: None,
+        iss_parameter: false,
+    };
+    let redirect_uri = profile.redirect.uri(8400);
+    let request = oidc::request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));
+    for name in ["response_type", "client_id", "redirect_uri", "state", "nonce", "scope", "code_challenge"] {
+        let values = request.url.query_pairs().filter(|(key, _)| key == name).count();
+        assert_eq!(values, 1, "{name} comes more than once: {}", request.url);
+    }
+}

@@ -1,0 +1,95 @@
+//! Any text as an ID token, and any header and claims under a true signature.
+//!
+//! Run with `cargo +nightly fuzz run jwt -- -max_total_time=300 -dict=fuzz/jwt.dict`.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bedrock_sso::{
+    oidc::{Expected, Keys, Metadata, Unverified, VerifiedToken, verify},
+    secret::Secret,
+    time::Moment,
+    url::SecureUrl,
+};
+use libfuzzer_sys::fuzz_target;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
+
+const NOW: i64 = 1_800_000_000;
+const ISSUER: &str = "https://id.example";
+
+static KEY: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let ours = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": URL_SAFE_NO_PAD.encode(KEY.public_key()) });
+    // Never used to sign: whatever is believed under its name is a forgery.
+    let rsa = json!({ "kty": "RSA", "kid": "two", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode([0xab; 256]) });
+    serde_json::from_value(json!({ "keys": [ours, rsa] })).expect("a key set")
+});
+static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+    let endpoint = SecureUrl::parse("https://id.example/x").expect("an address");
+    Metadata {
+        issuer: ISSUER.to_owned(),
+        authorization_endpoint: endpoint.clone(),
+        token_endpoint: endpoint.clone(),
+        jwks_uri: endpoint,
+        revocation_endpoint: None,
+        algorithms: None,
+        scopes_supported: None,
+        iss_parameter: false,
+    }
+});
+
+fuzz_target!(|input: &[u8]| {
+    let Some((mode, rest)) = input.split_first() else { return };
+    match mode % 2 {
+        0 => any_text(&String::from_utf8_lossy(rest)),
+        _ => signed(rest),
+    }
+});
+
+/// Nobody but the key's holder can make a token that is believed.
+fn any_text(text: &str) {
+    let _ = VerifiedToken::recalled_from_our_own_store(Secret::new(text));
+    assert!(judge(text).is_none(), "a token that nobody signed was believed");
+}
+
+/// Header and claims as invented, up to and after the first zero byte; the signature is true.
+fn signed(invented: &[u8]) {
+    let mut parts = invented.splitn(2, |byte| *byte == 0).map(|part| URL_SAFE_NO_PAD.encode(part));
+    let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let message = format!("{header}.{claims}");
+    let signature = URL_SAFE_NO_PAD.encode(KEY.sign(message.as_bytes()));
+    if let Some(token) = judge(&format!("{message}.{signature}")) {
+        check(&token);
+    }
+}
+
+fn judge(token: &str) -> Option<VerifiedToken> {
+    let nonce = Secret::new("n");
+    let expected = Expected {
+        issuer: ISSUER,
+        client_id: "client",
+        nonce: Some(&nonce),
+        access_token: Some(&nonce),
+        previous_subject: None,
+        now: Moment::from_unix(NOW),
+        server_date: Some(Moment::from_unix(NOW + 100)),
+    };
+    verify(Unverified::new(Secret::new(token)), &KEYS, &METADATA, &expected).ok()
+}
+
+/// What every believed token is, read a second time and in another way.
+fn check(token: &VerifiedToken) {
+    let claim = |name| token.claim(name).cloned().unwrap_or(Value::Null);
+    assert_eq!(claim("iss"), ISSUER);
+    assert_eq!(claim("nonce"), "n");
+    let audience = claim("aud");
+    assert!(audience == "client" || audience.as_array().is_some_and(|all| all.contains(&json!("client"))));
+    assert!(audience.as_array().is_none_or(|all| all.len() < 2) || claim("azp") == "client");
+    assert!(token.expires() > Moment::from_unix(NOW - 60));
+    assert!(!token.subject().is_empty() && claim("sub") == token.subject());
+    let recalled = VerifiedToken::recalled_from_our_own_store(token.raw().clone()).expect("it was just read");
+    assert_eq!((recalled.subject(), recalled.expires()), (token.subject(), token.expires()));
+}

@@ -1,0 +1,286 @@
+//! The architecture as tests: what may know of what, and which room something may happen in.
+//!
+//! Sources are read as text; what the compiler or a lint can forbid is left to them.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A file of the program is not longer.
+const LINES: usize = 400;
+
+/// Where else the operating system may be told apart, and why.
+const SYSTEMS_ELSEWHERE: [(&str, &str); 2] = [
+    ("src/config/source.rs", "which variable names the home that `~` stands for"),
+    ("src/http/trust.rs", "whether the system's roots are a file that SSL_CERT_FILE replaces"),
+];
+
+/// A source file: its path from the package's root, its text, and that text without comments and tests.
+struct Source {
+    path: String,
+    text: String,
+    code: String,
+}
+
+impl Source {
+    fn of(path: &Path) -> Self {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        let code = if is_test(path) { String::new() } else { without_tests(&text) };
+        Self { path: path.to_str().unwrap().replace('\\', "/"), text, code }
+    }
+
+    /// The module of `lib.rs` that this file belongs to.
+    fn module(&self) -> Option<&str> {
+        self.path.strip_prefix("src/")?.split(['/', '.']).next()
+    }
+
+    fn is_in(&self, modules: &[&str]) -> bool {
+        self.module().is_some_and(|module| modules.contains(&module))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_under(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files_under(&path)),
+            false if path.ends_with(".rs") => found.push(path.into()),
+            false => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources_under(folder: &str) -> Vec<Source> {
+    files_under(folder).iter().map(|path| Source::of(path)).collect()
+}
+
+/// Whether a file is compiled for tests only: a parent says so where it declares it.
+fn is_test(path: &Path) -> bool {
+    let Some(parent) = path.parent().filter(|_| path != Path::new("src/lib.rs")) else { return false };
+    let name = path.file_stem().unwrap().to_str().unwrap();
+    if name == "mod" {
+        return is_test(&parent.with_extension("rs"));
+    }
+    let declared = |file: &Path| {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines.windows(2).any(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with(&format!("mod {name};")))
+    };
+    let beside = parent.with_extension("rs");
+    [parent.join("mod.rs"), beside.clone(), parent.join("lib.rs")].iter().any(|file| declared(file))
+        || (parent != Path::new("src") && is_test(&beside))
+}
+
+/// Without comments, and without whatever `#[cfg(test)]` stands before; `rustfmt` closes an item at its own depth.
+fn without_tests(text: &str) -> String {
+    let mut code = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() == "#[cfg(test)]" {
+            let depth = line.len() - line.trim_start().len();
+            let is_last = |line: &str| {
+                let is_at_depth = line.len() - line.trim_start().len() == depth;
+                is_at_depth && (line.ends_with(';') || line.trim() == "}")
+            };
+            lines.by_ref().find(|line| is_last(line));
+        } else if !line.trim_start().starts_with("//") {
+            code.push_str(line);
+            code.push('\n');
+        }
+    }
+    code
+}
+
+#[track_caller]
+fn nobody(rule: &str, offenders: impl IntoIterator<Item = String>) {
+    let offenders: Vec<_> = offenders.into_iter().collect();
+    assert!(offenders.is_empty(), "{rule}:\n  {}", offenders.join("\n  "));
+}
+
+/// Lines of code with any of these words, as `file: line`.
+fn with_words<'a>(source: &'a Source, words: &'a [&str]) -> impl Iterator<Item = String> + 'a {
+    let lines = source.code.lines().filter(|line| words.iter().any(|word| line.contains(word)));
+    lines.map(|line| format!("{}: {}", source.path, line.trim()))
+}
+
+/// The modules in the order in which `lib.rs` declares them.
+fn modules() -> Vec<String> {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let declared = |line: &str| Some(line.strip_suffix(';')?.split_once("mod ")?.1.to_owned());
+    lib.lines().filter_map(declared).collect()
+}
+
+/// The first names in `crate::name` and in `crate::{name::…, name}`.
+fn crate_imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, rest) in code.match_indices("crate::").map(|(at, word)| code.split_at(at + word.len())) {
+        match rest.strip_prefix('{') {
+            Some(group) => found.extend(members(group)),
+            None => found.extend(name(rest)),
+        }
+    }
+    found
+}
+
+/// The first name of each member of a group, up to the brace that closes it.
+fn members(group: &str) -> Vec<String> {
+    let (mut depth, mut found, mut begins) = (0, Vec::new(), true);
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => begins = true,
+            letter if begins && !letter.is_whitespace() => {
+                found.extend(group.get(at..).and_then(name));
+                begins = false;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn name(text: &str) -> Option<String> {
+    let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(text.len());
+    text.get(..end).filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+#[test]
+fn each_module_imports_only_from_those_below_it() {
+    let modules = modules();
+    let place = |name: &str| modules.iter().position(|module| module == name);
+    let mut offenders = Vec::new();
+    for source in sources_under("src") {
+        let Some((module, own)) = source.module().and_then(|module| Some((module, place(module)?))) else {
+            continue;
+        };
+        for imported in crate_imports(&source.code) {
+            match place(&imported) {
+                Some(theirs) if theirs >= own => {}
+                Some(_) => offenders.push(format!("{}: {module} imports {imported}", source.path)),
+                None => offenders.push(format!("{}: {imported} is no module of lib.rs", source.path)),
+            }
+        }
+    }
+    nobody("imports point downwards in lib.rs", offenders);
+}
+
+#[test]
+fn imports_are_found_in_every_spelling() {
+    let code = "use crate::{\n    a::{self, x},\n    b,\n    c_d::*,\n};\nfn f() { crate::e::g(); }\n// crate::f\n\
+                #[cfg(test)]\nmod tests {\n    use crate::g;\n}\nuse crate::h::{i, j};";
+    let found = crate_imports(&without_tests(code));
+    assert_eq!(found, ["a", "b", "c_d", "e", "h"].map(str::to_owned).into());
+    assert!(is_test(Path::new("src/store/contract.rs")) && is_test(Path::new("src/config/tests/files.rs")));
+    assert!(!is_test(Path::new("src/http/trust.rs")) && !is_test(Path::new("src/config/mod.rs")));
+}
+
+#[test]
+fn every_file_of_src_belongs_to_a_module_of_lib() {
+    let modules = modules();
+    let stray = |source: &Source| {
+        source.module().is_none_or(|module| !modules.iter().any(|one| one == module) && module != "lib")
+    };
+    let strays = sources_under("src").into_iter().filter(stray).map(|source| source.path);
+    nobody("lib.rs declares every module", strays.filter(|path| path != "src/main.rs"));
+}
+
+#[test]
+fn only_the_table_of_habits_matches_on_the_provider() {
+    let variants: Vec<_> = ["Okta", "Entra", "Auth0", "Cognito", "Google", "Generic"]
+        .iter()
+        .map(|name| format!("Provider::{name}"))
+        .collect();
+    let words: Vec<_> = variants.iter().map(String::as_str).collect();
+    let table = ["src/oidc/provider.rs", "src/config/provider.rs"];
+    let others = sources_under("src").into_iter().filter(|source| !table.contains(&source.path.as_str()));
+    let offenders = others.flat_map(|source| with_words(&source, &words).collect::<Vec<_>>());
+    nobody("what depends on the provider is said in its table", offenders);
+}
+
+#[test]
+fn systems_are_told_apart_in_four_rooms() {
+    let is_about_systems = |line: &&str| {
+        let line = line.replace(' ', "");
+        line.contains("cfg") && ["windows", "unix", "target_os"].iter().any(|word| line.contains(word))
+    };
+    let mut offenders = Vec::new();
+    for source in sources_under("src").iter().filter(|one| !one.is_in(&["host", "files", "lock", "store"])) {
+        let found: Vec<_> = source.code.lines().filter(is_about_systems).collect();
+        let is_known = SYSTEMS_ELSEWHERE.iter().any(|(path, _)| *path == source.path);
+        match (found.first(), is_known) {
+            (Some(line), false) => offenders.push(format!("{}: {}", source.path, line.trim())),
+            (None, true) => offenders.push(format!("{}: is allowed it in vain", source.path)),
+            _ => {}
+        }
+    }
+    nobody("cfg(windows), cfg(unix) and cfg(target_os) live in host, files, lock, store", offenders);
+}
+
+#[test]
+fn unsafe_code_lives_in_one_file() {
+    let others = sources_under("src").into_iter().filter(|source| source.path != "src/host/process.rs");
+    let words = ["unsafe ", "unsafe{", "unsafe_code"];
+    nobody("unsafe is host/process.rs's", others.flat_map(|one| with_words(&one, &words).collect::<Vec<_>>()));
+}
+
+#[test]
+fn every_file_says_its_job_first_and_stays_small() {
+    let mut offenders = Vec::new();
+    for source in ["src", "tests"].iter().flat_map(|folder| sources_under(folder)) {
+        let lines = source.text.lines().count();
+        if lines > LINES && source.path.starts_with("src/") {
+            offenders.push(format!("{}: {lines} lines", source.path));
+        }
+        if !source.text.starts_with("//! ") {
+            offenders.push(format!("{}: opens without its job", source.path));
+        }
+    }
+    nobody("a file opens with `//!` and means one thing", offenders);
+}
+
+#[test]
+fn nothing_is_allowed_left_to_do_or_left_over() {
+    let words = ["#[allow", "#![allow", "todo!(", "unimplemented!(", "dbg!("];
+    let offender = |source: Source| {
+        let found = words.iter().find(|word| source.text.contains(**word))?;
+        (source.path != "tests/house.rs").then(|| format!("{}: {found}", source.path))
+    };
+    let all = ["src", "tests"].iter().flat_map(|folder| sources_under(folder));
+    nobody("`expect` with a reason; nothing unfinished", all.filter_map(offender));
+}
+
+/// The numbers in `failure`'s `Exit`, success added.
+fn exit_codes() -> Vec<String> {
+    let failure = fs::read_to_string(root().join("src/failure/mod.rs")).unwrap();
+    let (_, body) = failure.split_once("pub enum Exit {").unwrap();
+    let (body, _) = body.split_once('}').unwrap();
+    let number = |line: &str| Some(line.trim().strip_suffix(',')?.split_once(" = ")?.1.to_owned());
+    std::iter::once("0".to_owned()).chain(body.lines().filter_map(number)).collect()
+}
+
+#[test]
+fn the_readme_lists_every_exit_code() {
+    let codes = exit_codes();
+    assert_eq!(codes.len(), 13, "{codes:?}");
+    let readme = root().join("README.md");
+    if !readme.exists() {
+        return;
+    }
+    let readme = fs::read_to_string(readme).unwrap();
+    let cells: BTreeSet<&str> =
+        readme.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|')).collect();
+    let is_listed = |code: &String| cells.iter().any(|cell| cell.trim().trim_matches('`') == code);
+    nobody("README.md's table has each exit code", codes.into_iter().filter(|code| !is_listed(code)));
+}

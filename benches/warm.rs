@@ -3,6 +3,12 @@
 //! `cargo bench` runs every command once a round, in turn, so that a machine whose speed drifts drifts for all alike; the
 //! median of each is set against `cat`'s of the same run. A bare number of milliseconds says nothing on a shared machine.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a benchmark starts what it compares, and may panic"
+)]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -46,7 +52,8 @@ fn main() {
     }
     assert_eq!(world.ledger().total(), requests, "the warm path asks nobody");
     let ratio = table(&mut contenders);
-    let limit = env::var("BEDROCK_SSO_BENCH_LIMIT").ok().and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT);
+    let limit =
+        env::var("BEDROCK_SSO_BENCH_LIMIT").ok().and_then(|limit| limit.parse().ok()).unwrap_or(LIMIT);
     assert!(ratio < limit, "a warm call takes {ratio:.2} x cat; the limit is {limit}");
 }
 
@@ -99,7 +106,11 @@ fn run(command: &mut Command) -> Duration {
     let began = Instant::now();
     let output = command.output().expect("the command can be started");
     let took = began.elapsed();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     took
 }
 

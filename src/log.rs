@@ -80,7 +80,7 @@ impl Filter {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             match part.split_once('=') {
                 Some((room, level)) => {
-                    filter.rooms.extend(parse_level(level).map(|level| (room.to_owned(), level)))
+                    filter.rooms.extend(parse_level(level).map(|level| (room.to_owned(), level)));
                 }
                 None => filter.default = parse_level(part).unwrap_or(filter.default),
             }

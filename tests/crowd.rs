@@ -1,5 +1,11 @@
 //! Many callers, impatient callers, killed callers: one browser, one exchange, nothing stuck, nothing lost.
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic and spoil files"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +42,7 @@ fn all_equal_documents(outcomes: Vec<Outcome>) -> serde_json::Value {
     documents.into_iter().next().expect("at least one")
 }
 
-fn crowd<'d>(desk: &'d Desk<'_>, many: usize) -> Vec<Running> {
+fn crowd(desk: &Desk<'_>, many: usize) -> Vec<Running> {
     (0..many).map(|_| desk.start(["credentials"])).collect()
 }
 

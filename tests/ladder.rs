@@ -1,5 +1,6 @@
 //! The ladder, rung by rung, with the whole program: what is served, renewed, asked and kept, whatever the weather.
 #![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "a test may spoil files")]
 
 use serde_json::json;
 use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World};

@@ -252,7 +252,7 @@ mod tests {
             "\u{0}",
         ] {
             cache.store.write(&held, "mine.session", Moment::from_unix(1), foreign.as_bytes()).unwrap();
-            std::fs::write(cache.notes_path(), foreign).unwrap();
+            files::replace(&cache.notes_path(), foreign.as_bytes()).unwrap();
             assert_eq!(cache.session().unwrap(), Session::default(), "{foreign}");
             assert_eq!(cache.notes(), Notes::default(), "{foreign}");
         }

@@ -237,8 +237,7 @@ mod tests {
 
     #[test]
     fn a_refresh_may_bring_neither_id_token_nor_refresh_token() {
-        for body in
-            [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":""}"#]
+        for body in [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":""}"#]
         {
             let granted = renewed(&provider("200 OK", "", body)).unwrap();
             assert!(granted.id_token.is_none() && granted.refresh_token.is_none(), "{body}");

@@ -154,9 +154,9 @@ impl Ladder<'_> {
     fn note_outcome(&self, signed_in: bool) {
         let mut notes = self.cache.notes();
         if signed_in {
-            notes.door.answered()
+            notes.door.answered();
         } else {
-            notes.door.fruitless(self.now())
+            notes.door.fruitless(self.now());
         }
         if let Err(error) = self.cache.keep_notes(self.held, &notes) {
             log::warn("session", format_args!("{error}"));

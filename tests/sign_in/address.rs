@@ -1,0 +1,213 @@
+//! The address that waits for the answer: which one is taken, and what it makes of strangers.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
+};
+
+use serde_json::json;
+use testworld::{Browser, Endpoint, Knob, World};
+
+use super::{Pending, asked, credentials, desk, desk_with, page, pending, refused};
+
+/// A port that this process holds until the listener is dropped.
+fn taken(address: impl Into<IpAddr>) -> (TcpListener, u16) {
+    let listener = TcpListener::bind((address.into(), 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+fn free() -> u16 {
+    taken(Ipv4Addr::LOCALHOST).1
+}
+
+#[test]
+fn the_first_registered_port_is_taken_and_the_second_when_that_is_busy() {
+    let world = World::new();
+    let (first, first_port) = taken(Ipv4Addr::LOCALHOST);
+    let second_port = free();
+    let desk = desk_with(&world, &format!("redirect_ports = [{first_port}, {second_port}]"));
+    credentials(&desk);
+    drop(first);
+    desk.run(["login", "--force"]).expect_code(0);
+    let used: Vec<_> = asked(&world).into_iter().map(|request| request["redirect_uri"].clone()).collect();
+    assert_eq!(used, [second_port, first_port].map(|port| format!("http://127.0.0.1:{port}/callback")));
+}
+
+#[test]
+fn with_every_registered_port_busy_each_is_named_with_its_holder() {
+    let world = World::new();
+    let ((_first, first_port), (_second, second_port)) =
+        (taken(Ipv4Addr::LOCALHOST), taken(Ipv4Addr::LOCALHOST));
+    let desk = desk_with(&world, &format!("redirect_ports = [{first_port}, {second_port}]"));
+    let told = refused(&desk, 4, "sign-in/port");
+    let holder = if cfg!(target_os = "linux") {
+        let name = fs::read_to_string("/proc/self/comm").unwrap();
+        format!(" by {} (process {})", name.trim(), std::process::id())
+    } else {
+        String::new()
+    };
+    let busy = |port| format!("127.0.0.1:{port} is in use{holder}");
+    let expected = format!(
+        "you need to sign in, and no redirect address could be taken: {}; {}",
+        busy(first_port),
+        busy(second_port)
+    );
+    assert_eq!(told.what, expected);
+    assert_eq!(
+        told.hint,
+        "end the program that holds the port, or register another and add it to `redirect_ports`"
+    );
+    assert_eq!((desk.tabs(), world.count(Endpoint::Authorize)), (0, 0), "no browser for nothing");
+}
+
+#[test]
+fn the_registered_path_is_used() {
+    let world = World::new();
+    let port = free();
+    let registered = format!("http://127.0.0.1:{port}/oauth2/done");
+    world.set(Knob::RedirectUris, json!([registered]));
+    let desk = desk_with(&world, &format!("redirect_ports = [{port}]\nredirect_path = \"/oauth2/done\""));
+    credentials(&desk);
+    assert_eq!(asked(&world)[0]["redirect_uri"], registered);
+}
+
+#[test]
+fn for_localhost_both_families_are_listened_on() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return;
+    }
+    for family in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+        let world = World::new();
+        let desk = desk_with(&world, "redirect_host = \"localhost\"");
+        let Pending { call, start } = pending(&desk);
+        assert!(start.starts_with("http://localhost:"), "{start}");
+        let authorize = located(&get(family, &start));
+        let callback = through_the_provider(&authorize);
+        assert!(callback.starts_with("http://localhost:"), "{callback}");
+        let end = located(&get(family, &callback));
+        let page = get(family, &format!("{}{end}", origin(&callback)));
+        assert!(page.contains("123456789012"), "{page}");
+        assert_eq!(call.finish().expect_code(0).document()["Version"], 1, "{family}");
+    }
+}
+
+#[test]
+fn a_port_that_a_stranger_holds_in_the_other_family_is_not_used() {
+    let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
+    let (busy, other) = (stranger.local_addr().unwrap().port(), free());
+    let world = World::new();
+    let more = format!("redirect_host = \"localhost\"\nredirect_ports = [{busy}, {other}]");
+    credentials(&desk_with(&world, &more));
+    assert_eq!(asked(&world)[0]["redirect_uri"], format!("http://localhost:{other}/callback"));
+}
+
+#[test]
+fn a_neighbours_forged_answers_are_ignored_and_the_true_one_counts() {
+    let world = World::new();
+    let forged = [
+        "code=stolen&state=guessed",
+        "code=stolen",
+        "state=guessed",
+        "error=access_denied&error_description=go+away&state=guessed",
+        "error=access_denied",
+        "",
+    ];
+    world.set(Knob::Forged, json!(forged));
+    let desk = desk(&world);
+    credentials(&desk);
+    assert_eq!((world.count(Endpoint::Code), desk.tabs()), (1, 1));
+    assert!(page(&desk).contains("123456789012"));
+}
+
+#[test]
+fn probes_favicons_posts_and_floods_neither_end_a_sign_in_nor_harm_it() {
+    let world = World::new();
+    let desk = desk(&world);
+    let Pending { call, start } = pending(&desk);
+    let base = origin(&start).to_owned();
+    let browser = Browser::new(None);
+    let long = format!("/callback?state=x&code={}", "y".repeat(20_000));
+    for (method, path, status) in [
+        ("GET", "/favicon.ico", 404),
+        ("GET", "/", 404),
+        ("HEAD", &start[base.len()..], 200),
+        ("HEAD", "/callback?code=x&state=x", 200),
+        ("POST", "/callback", 405),
+        ("GET", "/callback", 400),
+        ("GET", &long, 400),
+        ("GET", "/done-aaaaaaaa", 404),
+        ("OPTIONS", "/callback?state=x", 405),
+    ] {
+        let got = browser.fetch(method, &format!("{base}{path}"), &[], b"").unwrap();
+        assert_eq!(got.status, status, "{method} {}", &path[..path.len().min(40)]);
+        assert!(
+            got.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
+        );
+        assert_eq!(got.header("cache-control"), Some("no-store"));
+    }
+    let rebound = browser.fetch("GET", &format!("{base}/callback?state=x"), &[("Host", "evil.example")], b"");
+    assert_eq!(rebound.unwrap().status, 400, "two hosts are none");
+    assert!(testworld::visit(&start, false).unwrap().text().contains("123456789012"));
+    call.finish().expect_code(0).document();
+    assert_eq!(world.count(Endpoint::Code), 1);
+}
+
+#[test]
+fn an_answer_that_names_another_issuer_or_none_is_ignored_and_the_sign_in_goes_on() {
+    for iss in [json!("https://attacker.example"), json!(null)] {
+        let world = World::new();
+        let desk = desk(&world);
+        let Pending { call, start } = pending(&desk);
+        world.next(1, Knob::CallbackQuery, json!({ "iss": iss }));
+        let ignored = testworld::visit(&start, false).unwrap();
+        assert_eq!(ignored.status, 400);
+        assert!(ignored.text().contains("Not from your identity provider"), "{}", ignored.text());
+        assert_eq!(world.count(Endpoint::Code), 0, "its code goes nowhere");
+        assert!(testworld::visit(&start, false).unwrap().text().contains("123456789012"));
+        call.finish().expect_code(0).document();
+        assert_eq!(world.count(Endpoint::Code), 1);
+    }
+}
+
+#[test]
+fn an_answer_without_an_issuer_is_good_where_none_was_promised() {
+    let world = World::new();
+    world.set(Knob::DiscoveryDocument, json!({ "authorization_response_iss_parameter_supported": null }));
+    world.set(Knob::CallbackQuery, json!({ "iss": null }));
+    credentials(&desk(&world));
+}
+
+/// One request over this family and no other, as from a client that knows no second.
+fn get(family: IpAddr, url: &str) -> String {
+    let host = origin(url).trim_start_matches("http://");
+    let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
+    let path = url.strip_prefix(origin(url)).unwrap();
+    let mut stream = TcpStream::connect((family, port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn origin(url: &str) -> &str {
+    let host = url.find("://").unwrap() + 3;
+    &url[..url[host..].find('/').map_or(url.len(), |slash| host + slash)]
+}
+
+fn located(answer: &str) -> String {
+    let line = answer.lines().find_map(|line| line.strip_prefix("Location: "));
+    line.unwrap_or_else(|| panic!("no redirect: {answer}")).to_owned()
+}
+
+/// Signs in with a browser and stops before the callback, whose address it returns.
+fn through_the_provider(authorize: &str) -> String {
+    let mut browser = Browser::new(None);
+    let mut here = authorize.to_owned();
+    while !here.contains("/callback?") {
+        let to = browser.get(&here).unwrap().header("location").unwrap().to_owned();
+        here = if to.starts_with('/') { format!("{}{to}", origin(&here)) } else { to };
+    }
+    here
+}

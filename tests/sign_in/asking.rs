@@ -1,0 +1,116 @@
+//! What the provider is asked, and where the secrets of the question stay.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::json;
+use testworld::{CLIENT_ID, Endpoint, Knob, World};
+
+use super::{asked, credentials, desk, desk_with, page, until};
+
+#[test]
+fn without_anything_kept_a_code_is_asked_for_and_exchanged_once() {
+    let world = World::new();
+    let desk = desk(&world);
+    let document = credentials(&desk);
+    let members: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(members, ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]);
+    let requests: Vec<_> = world.ledger().requests().iter().map(|request| request.endpoint).collect();
+    use Endpoint::{Assume, Authorize, Code, Discovery, Keys, Login};
+    assert_eq!(requests, [Discovery, Keys, Authorize, Login, Code, Assume], "this and nothing else");
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn pkce_with_s256_is_used_although_discovery_does_not_advertise_it() {
+    let world = World::new();
+    world.set(Knob::DiscoveryDocument, json!({ "code_challenge_methods_supported": null }));
+    credentials(&desk(&world));
+    let [request] = asked(&world).try_into().unwrap();
+    assert_eq!(request["code_challenge_method"], "S256");
+    assert_eq!(request["code_challenge"].len(), 43);
+    let requests = world.ledger().requests();
+    let exchange = requests.iter().find(|request| request.endpoint == Endpoint::Code).unwrap();
+    assert!(exchange.body.contains("code_verifier="), "the provider has compared the two");
+}
+
+#[test]
+fn state_nonce_and_challenge_are_new_for_each_sign_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    for _ in 0..3 {
+        desk.run(["login", "--force"]).expect_code(0);
+    }
+    let all = asked(&world);
+    assert_eq!(all.len(), 3);
+    let values: BTreeSet<_> = all
+        .iter()
+        .flat_map(|request| ["state", "nonce", "code_challenge"].map(|name| request[name].clone()))
+        .collect();
+    assert_eq!(values.len(), 9, "none is used twice");
+    assert!(values.iter().all(|value| value.len() == 43), "256 bits each");
+}
+
+#[test]
+fn a_process_list_shows_a_short_local_address_and_no_secret() {
+    let world = World::new();
+    let desk = desk(&world);
+    let sight = desk.home().join("sight.bin");
+    desk.set_variable("PERSON_SIGHT", &sight);
+    credentials(&desk);
+    page(&desk);
+    let seen = fs::read(&sight).unwrap();
+    let seen = String::from_utf8_lossy(&seen);
+    let address = seen.split('\0').find(|word| word.starts_with("http://127.0.0.1:")).unwrap();
+    assert!(address.len() <= "http://127.0.0.1:65535/12345678".len(), "{address}");
+    for word in ["/authorize", "code_challenge", CLIENT_ID] {
+        assert!(!seen.contains(word), "{word} can be seen");
+    }
+    let kinds: BTreeSet<_> = world.ledger().secrets().iter().map(|secret| secret.kind).collect();
+    for kind in ["state", "nonce", "PKCE verifier", "authorization code", "ID token", "refresh token"] {
+        assert!(kinds.contains(kind), "{kind} was looked for");
+    }
+    let leaks: Vec<_> = desk.leaks().iter().map(ToString::to_string).collect();
+    assert_eq!(leaks, [""; 0], "in arguments, page, log, stderr, files");
+}
+
+#[test]
+fn configured_scopes_and_parameters_arrive_at_the_provider() {
+    let world = World::new();
+    let more = "scopes = [\"groups\", \"email\"]\n\
+                extra_params = { login_hint = \"zoë+x@example.com&prompt=none\", audience = \"https://api.example/\" }";
+    credentials(&desk_with(&world, more));
+    let [request] = asked(&world).try_into().unwrap();
+    assert_eq!(request["scope"], "openid groups email");
+    assert_eq!(request["login_hint"], "zoë+x@example.com&prompt=none");
+    assert_eq!(request["audience"], "https://api.example/");
+    assert!(!request.contains_key("prompt"), "nothing slips in through a value");
+}
+
+#[test]
+fn offline_access_is_not_asked_of_a_provider_that_does_not_know_it() {
+    let world = World::new();
+    credentials(&desk(&world));
+    world.set(Knob::DiscoveryDocument, json!({ "scopes_supported": ["openid", "email", "profile"] }));
+    credentials(&desk(&world));
+    let scopes: Vec<_> = asked(&world).into_iter().map(|request| request["scope"].clone()).collect();
+    assert_eq!(scopes, ["openid profile email offline_access", "openid profile email"]);
+}
+
+#[test]
+fn a_page_to_click_through_leads_to_the_same_end() {
+    let world = World::new();
+    world.set(Knob::Login, "page");
+    let desk = desk(&world);
+    credentials(&desk);
+    assert_eq!(world.count(Endpoint::Login), 2, "the page and the click");
+}
+
+#[test]
+fn a_second_tab_of_the_same_answer_changes_nothing() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("visits-twice");
+    credentials(&desk);
+    assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
+    until("the end in a tab", || desk.page().filter(|page| page.contains("123456789012")));
+}

@@ -1,0 +1,90 @@
+//! The browser as a child, and the last page it shows.
+
+use serde_json::json;
+use testworld::{Endpoint, Fault, Knob, World};
+
+use super::{credentials, desk, desk_with, page, refused};
+
+#[test]
+fn a_browser_that_never_exits_keeps_nobody_waiting() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("stays");
+    credentials(&desk);
+    desk.settle();
+}
+
+#[test]
+fn what_a_browser_prints_reaches_neither_stdout_nor_stderr() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("chatters");
+    credentials(&desk);
+    let login = desk.run(["login", "--force"]).expect_code(0);
+    assert_eq!((login.stdout.lines().count(), login.stderr.as_str()), (2, ""), "{login:?}");
+}
+
+#[test]
+fn login_tells_the_address_first_and_then_who_which_role_and_until_when() {
+    let world = World::new();
+    let desk = desk(&world);
+    let login = desk.run(["login"]).expect_code(0);
+    let [asking, signed_in] = login.stdout.lines().collect::<Vec<_>>().try_into().unwrap();
+    assert!(asking.starts_with("Opening your browser to sign in."), "{asking}");
+    assert!(asking.contains(" go to http://127.0.0.1:"), "{asking}");
+    let until = credentials(&desk)["Expiration"].as_str().unwrap().to_owned();
+    let expected = format!(
+        "Signed in as demo@example.com: role BedrockUser in account 123456789012, until {until} (11 h 59 min left)"
+    );
+    assert!(signed_in == expected || signed_in == expected.replace("11 h 59 min", "12 h"), "{signed_in}");
+    assert_eq!(login.stderr, "");
+}
+
+#[test]
+fn a_browser_that_cannot_be_started_is_said_at_once() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
+    let told = refused(&desk, 4, "sign-in/no_browser");
+    assert!(told.what.contains("/no/such/browser"), "{told:?}");
+    assert!(told.hint.contains("`bedrock-sso login --no-browser`"), "{told:?}");
+    assert_eq!(world.count(Endpoint::Authorize), 0);
+}
+
+#[test]
+fn the_last_page_of_a_success_tells_role_account_and_end() {
+    let world = World::new();
+    let desk = desk(&world);
+    credentials(&desk);
+    let page = page(&desk);
+    for fact in ["<title>Signed in ·", "demo@example.com", "BedrockUser", "123456789012", " UTC, "] {
+        assert!(page.contains(fact), "{fact} is missing in {page}");
+    }
+    assert!(page.contains("11 h 59 min") || page.contains("12 h"), "{page}");
+}
+
+#[test]
+fn the_last_page_tells_a_refusal_of_aws_after_a_good_sign_in() {
+    let world = World::new();
+    world.set(Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not <b>authorized</b>")));
+    let desk = desk(&world);
+    let told = refused(&desk, 7, "aws/access_denied");
+    let page = page(&desk);
+    assert!(page.contains("Sign-in failed") && page.contains("<code>aws/access_denied</code>"), "{page}");
+    assert!(page.contains("Not &lt;b&gt;authorized&lt;/b&gt;"), "{page}");
+    let hint = told.hint.split_once('`').map_or(told.hint.as_str(), |(before, _)| before);
+    assert!(page.contains(&hint[1..]), "{hint} is missing in {page}");
+    assert!(!page.contains("Signed in as"), "it promises nothing");
+}
+
+#[test]
+fn the_last_page_waits_until_aws_has_answered() {
+    let world = World::new();
+    world.set(Knob::AssumeFault, json!(Fault::Delay(700)));
+    let desk = desk_with(&world, "");
+    let call = desk.start(["credentials"]);
+    assert!(world.ledger().wait_for(Endpoint::Assume, 1, std::time::Duration::from_secs(20)));
+    assert_eq!(desk.page(), None, "nothing is claimed while AWS thinks");
+    call.finish().expect_code(0);
+    assert!(page(&desk).contains("123456789012"));
+}

@@ -1,0 +1,196 @@
+//! A provider that refuses, is not who it should be, or is not there.
+
+use serde_json::{Value, json};
+use testworld::{Endpoint, Fault, Knob, World};
+
+use super::{credentials, desk, desk_with, page, refused};
+
+#[test]
+fn a_refusal_is_told_in_the_providers_words_escaped_on_stderr_and_on_the_page() {
+    let world = World::new();
+    let said = "\u{1b}[31mUser is not assigned to <b>this</b> app\r\nand a second line";
+    world.set(Knob::AuthorizeError, json!({ "error": "access_denied", "description": said }));
+    let desk = desk(&world);
+    let told = refused(&desk, 5, "sign-in/access_denied");
+    assert!(
+        told.what.starts_with(
+            "the provider refused the sign-in: access_denied (\\u{1b}[31mUser is not assigned to <b>this</b> app"
+        ),
+        "{told:?}"
+    );
+    assert_eq!(
+        told.hint,
+        "ask your Okta administrator to assign you to this application, then run `bedrock-sso login`"
+    );
+    let page = page(&desk);
+    assert!(page.contains("Sign-in failed") && page.contains("sign-in/access_denied"), "{page}");
+    assert!(page.contains("&lt;b&gt;this&lt;/b&gt;"), "{page}");
+    assert!(!page.contains("<b>") && !page.contains('\u{1b}'), "{page}");
+    assert!(page.contains("then run <code>bedrock-sso login</code>"), "{page}");
+    assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (0, 0));
+}
+
+#[test]
+fn a_person_who_says_no_is_believed() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    let told = refused(&desk, 5, "sign-in/access_denied");
+    assert!(told.what.ends_with("access_denied (the person said no)"), "{told:?}");
+}
+
+#[test]
+fn refusals_at_the_token_endpoint_are_told_with_advice_and_leave_nothing_behind() {
+    for (error, description, word) in [
+        ("invalid_client", "", "check `client_id`"),
+        ("invalid_client", "AADSTS7000218: The request body must contain …", "Allow public client flows"),
+        ("unauthorized_client", "", "authorization code and refresh token grants"),
+        ("invalid_grant", "the code is too old", "run `bedrock-sso login`"),
+        ("invalid_request", "AADSTS9002327: Tokens issued for …", "Mobile and desktop applications"),
+        ("server_error", "", "try again"),
+    ] {
+        let world = World::new();
+        world.next(1, Knob::CodeFault, json!(Fault::oauth(error, description)));
+        let desk = desk(&world);
+        let told = refused(&desk, 5, &format!("sign-in/{error}"));
+        assert!(told.what.contains(error) && told.what.contains(description), "{told:?}");
+        assert!(told.hint.contains(word), "{told:?}");
+        assert!(page(&desk).contains(&format!("<code>sign-in/{error}</code>")));
+        assert_eq!(
+            (world.count(Endpoint::Code), world.count(Endpoint::Assume)),
+            (1, 0),
+            "a code is used once"
+        );
+        desk.run(["login"]).expect_code(0);
+    }
+}
+
+#[test]
+fn an_error_code_of_no_standard_gives_no_slug_of_its_own() {
+    let world = World::new();
+    world.set(Knob::AuthorizeError, json!({ "error": "E-42] \u{7}\n[x/y", "description": "" }));
+    let told = refused(&desk(&world), 5, "sign-in/refused");
+    assert!(told.what.contains("E-42] \\u{7}"), "{told:?}");
+}
+
+#[test]
+fn a_captive_portal_in_place_of_the_tokens_is_told_here_and_on_the_page() {
+    let world = World::new();
+    world.next(1, Knob::CodeFault, json!(Fault::Portal));
+    let desk = desk(&world);
+    let told = refused(&desk, 9, "network/not_json");
+    assert!(told.what.contains("answered with a web page, as a captive portal or a proxy does"), "{told:?}");
+    let page = page(&desk);
+    assert!(page.contains("captive portal") && page.contains("<code>network/not_json</code>"), "{page}");
+    assert!(!page.contains("Airport"), "what the portal says is not repeated");
+    assert_eq!(world.count(Endpoint::Assume), 0);
+    desk.run(["login"]).expect_code(0);
+}
+
+#[test]
+fn tokens_without_an_id_token_are_refused() {
+    let world = World::new();
+    let body = json!({ "access_token": "opaque", "token_type": "Bearer" }).to_string();
+    world.set(
+        Knob::CodeFault,
+        json!(Fault::Body { status: 200, content_type: "application/json".into(), body }),
+    );
+    let told = refused(&desk(&world), 5, "provider/incomplete");
+    assert!(told.what.ends_with("lacks id_token") && told.hint.contains("`openid`"), "{told:?}");
+    assert_eq!(world.count(Endpoint::Assume), 0);
+}
+
+#[test]
+fn discovery_that_cannot_be_believed_opens_no_browser() {
+    for (member, value, code, slug, word) in [
+        ("issuer", json!("https://other.example"), 3, "config/issuer", "calls itself https://other.example"),
+        ("issuer", json!(null), 5, "provider/incomplete", "lacks issuer"),
+        ("token_endpoint", json!("http://id.example/token"), 5, "provider/endpoint", "token_endpoint"),
+        (
+            "authorization_endpoint",
+            json!("http://id.example/a"),
+            5,
+            "provider/endpoint",
+            "authorization_endpoint",
+        ),
+        ("jwks_uri", json!("http://id.example/keys"), 5, "provider/endpoint", "jwks_uri"),
+        ("jwks_uri", json!("file:///etc/passwd"), 5, "provider/endpoint", "jwks_uri"),
+        ("token_endpoint", json!(null), 5, "provider/incomplete", "lacks token_endpoint"),
+    ] {
+        let world = World::new();
+        world.next(1, Knob::DiscoveryDocument, json!({ member: value }));
+        let desk = desk(&world);
+        let told = refused(&desk, code, slug);
+        assert!(told.what.contains(word), "{told:?}");
+        assert_eq!((desk.tabs(), world.count(Endpoint::Authorize)), (0, 0), "{member} {value}");
+        credentials(&desk);
+    }
+}
+
+#[test]
+fn an_issuer_that_differs_by_a_slash_is_another_issuer_and_both_are_shown() {
+    let world = World::new();
+    let desk = desk(&world);
+    let (issuer, with_slash) = (world.issuer(), format!("{}/", world.issuer()));
+    world.set(Knob::DiscoveryDocument, json!({ "issuer": with_slash }));
+    let told = refused(&desk, 3, "config/issuer");
+    assert_eq!(told.what, format!("the provider calls itself {with_slash}, the configuration says {issuer}"));
+    assert!(told.hint.contains("trailing slash"), "{told:?}");
+}
+
+#[test]
+fn an_issuer_with_a_path_or_a_slash_at_its_end_serves() {
+    for suffix in ["/", "/tenant/v2.0"] {
+        let world = World::new();
+        world.set(Knob::IssuerSuffix, suffix);
+        credentials(&desk(&world));
+    }
+}
+
+#[test]
+fn discovery_may_leave_its_algorithms_unsaid() {
+    let world = World::new();
+    world.set(Knob::DiscoveryDocument, json!({ "id_token_signing_alg_values_supported": null }));
+    credentials(&desk(&world));
+}
+
+#[test]
+fn weather_before_the_sign_in_opens_no_browser_and_closes_no_door() {
+    let fault = |fault: Fault| json!(fault);
+    for (knob, fault, slug) in [
+        (Knob::DiscoveryFault, fault(Fault::Portal), "network/not_json"),
+        (Knob::DiscoveryFault, fault(Fault::Status(503)), "network/status"),
+        (Knob::DiscoveryFault, fault(Fault::Close), "network/interrupted"),
+        (Knob::DiscoveryFault, fault(Fault::Flood), "network/too_large"),
+        (
+            Knob::DiscoveryFault,
+            fault(Fault::Redirect("https://portal.example/".into())),
+            "network/redirected",
+        ),
+        (Knob::KeysFault, fault(Fault::Portal), "network/not_json"),
+        (Knob::KeysFault, fault(Fault::Status(500)), "network/status"),
+    ] {
+        let world = World::new();
+        let desk = desk(&world);
+        world.set(knob, fault);
+        refused(&desk, 9, slug);
+        assert_eq!((desk.tabs(), world.count(Endpoint::Authorize)), (0, 0), "{slug}");
+        world.clear(knob);
+        credentials(&desk);
+    }
+}
+
+#[test]
+fn a_provider_that_is_not_there_opens_no_browser() {
+    let world = World::new();
+    let desk = desk_with(&world, "");
+    world.stop_provider();
+    let told = refused(&desk, 9, "network/connect");
+    let host = world.issuer().trim_start_matches("http://").to_owned();
+    assert_eq!(told.what, format!("{host} could not be reached"));
+    assert_eq!(desk.tabs(), 0);
+    let last: Value = desk.run(["status", "--json"]).document();
+    assert_eq!(last["last_error"]["slug"], "network/connect", "kept for callers that hide stderr");
+    world.start_provider();
+    credentials(&desk);
+}

@@ -1,0 +1,74 @@
+//! Over TLS: whose certificates are believed, and what is said of those that are not.
+
+use testworld::{Desk, Endpoint, World};
+
+use super::{credentials, desk, refused};
+
+/// The desk of a person whose configuration names no authority.
+fn without_bundle(world: &World) -> Desk<'_> {
+    let desk = desk(world);
+    let configuration = std::fs::read_to_string(desk.config_file()).unwrap();
+    let kept: Vec<_> = configuration.lines().filter(|line| !line.starts_with("ca_bundle")).collect();
+    assert_ne!(kept.len(), configuration.lines().count());
+    desk.configure(&kept.join("\n"));
+    desk
+}
+
+#[test]
+fn a_private_authority_that_the_profile_names_is_believed_from_sign_in_to_renewal() {
+    let world = World::over_tls();
+    world.set(testworld::Knob::CredentialLifetime, 5);
+    let desk = desk(&world);
+    let all = [(); 3].map(|()| credentials(&desk));
+    assert!(all[0] != all[1] && all[1] != all[2]);
+    let counts = [Endpoint::Authorize, Endpoint::Refresh, Endpoint::Assume].map(|of| world.count(of));
+    assert_eq!(counts, [1, 2, 3]);
+}
+
+#[test]
+fn kept_credentials_need_no_authority_and_no_network() {
+    let world = World::over_tls();
+    let desk = desk(&world);
+    let first = credentials(&desk);
+    let requests = world.ledger().total();
+    assert_eq!(credentials(&desk), first);
+    assert_eq!(world.ledger().total(), requests);
+}
+
+#[test]
+fn each_of_the_known_variables_may_name_the_authority() {
+    for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
+        let world = World::over_tls();
+        let desk = without_bundle(&world);
+        desk.set_variable(variable, world.ca_bundle().unwrap());
+        credentials(&desk);
+    }
+}
+
+#[test]
+fn an_unknown_authority_is_named_with_the_setting_that_mends_it() {
+    let world = World::over_tls();
+    let desk = without_bundle(&world);
+    let told = refused(&desk, 9, "network/tls_untrusted");
+    let host = world.issuer().trim_start_matches("https://").to_owned();
+    assert_eq!(
+        told.what,
+        format!(
+            "the certificate of {host}, issued by \"Demo Test Authority\" is not trusted on this machine"
+        )
+    );
+    assert_eq!(
+        told.hint,
+        "if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) to its certificate authority in PEM form"
+    );
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
+}
+
+#[test]
+fn another_worlds_authority_is_none_of_this_one() {
+    let (world, other) = (World::over_tls(), World::over_tls());
+    let desk = without_bundle(&world);
+    desk.set_variable("AWS_CA_BUNDLE", other.ca_bundle().unwrap());
+    refused(&desk, 9, "network/tls_untrusted");
+    assert_eq!(desk.tabs(), 0);
+}

@@ -111,6 +111,11 @@ class Bench:
         return self.servers / "ca.pem"
 
     @property
+    def trust(self):
+        """The providers this AWS account knows, with the client it expects of each."""
+        return {provider.address: "bedrock-sso" for provider in (self.provider, self.quick_provider)}
+
+    @property
     def ledgers(self):
         return [server.ledger for server in (self.provider, self.quick_provider, self.sts)]
 
@@ -120,8 +125,8 @@ class Bench:
     def start_sts(self, tls):
         command = [self.cache / "python/bin/python", HERE / "sts.py", "--events", "{EVENTS}", "--ledger", "{LEDGER}"]
         command += ["--cert", tls["TLS_CERT"], "--key", tls["TLS_KEY"], "--ca", self.ca]
-        for provider in (self.provider, self.quick_provider):
-            command += ["--trust", f"{provider.address}=bedrock-sso"]
+        for issuer, client in self.trust.items():
+            command += ["--trust", f"{issuer}={client}"]
         return Server(self.servers, "sts", command)
 
     def control(self, server=None, **settings):
@@ -132,7 +137,7 @@ class Bench:
         urllib.request.urlopen(request, context=context, timeout=10).close()
 
     def fair_weather(self):
-        self.control(weather=[], max_duration=43200, lifetime=None, hold=False)
+        self.control(weather=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
         for provider in (self.provider, self.quick_provider):
             if provider.process.poll() is None:
                 self.control(provider, weather=[])
@@ -187,7 +192,7 @@ class Home:
         file.write_text(text)
 
     def give_person(self, person):
-        browser = [self.bench.cache / "node", HERE / "person.mjs", "--out", self.visits_folder, *person, "{url}"]
+        browser = self.person(*person, "{url}")
         settings = {**self.settings, "browser": [str(part) for part in browser]}
         lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
         self.write(".config/bedrock-sso/config.toml", "version = 1\n[profiles.real]\n" + "\n".join(lines) + "\n")
@@ -219,6 +224,10 @@ class Home:
 
     def ours(self, *words, **extra):
         return self.start([self.bench.binary, *words, "--profile", "real"], **extra).outcome()
+
+    def person(self, *more):
+        """Another browser with somebody before it; it takes an address as its last argument."""
+        return [self.bench.cache / "node", HERE / "person.mjs", "--out", self.visits_folder, *more]
 
     def at_a_terminal(self, *words):
         capture = self.bench.root / "captures" / f"{next(self.bench.numbers)}.terminal"

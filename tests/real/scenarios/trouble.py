@@ -1,7 +1,9 @@
 """A sign-in that loses its caller, and certificates nobody knows."""
 
+import re
+
 from bench import wait_until
-from scenarios.world import EXCHANGE, expect, scenario
+from scenarios.world import EXCHANGE, expect, only_visit, scenario
 
 
 @scenario
@@ -19,6 +21,33 @@ def a_sign_in_outlives_its_caller(world):
     outcome = home.credentials()
     expect(outcome.code == 0, outcome)
     expect(len(home.visits()) == 1, f"{len(home.visits())} browsers were opened")
+
+
+@scenario
+def the_address_shown_works_in_another_browser(world):
+    gate = world.bench.root / "the first browser hangs"
+    home = world.bench.home("two-browsers", person=["--gate", str(gate)])
+    terminal = home.at_a_terminal("login")
+    expect(terminal.shows("http://127.0.0.1:", 10) and wait_until(home.visits), f"no address to open: {terminal.text!r}")
+    address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]+", terminal.text)[0]
+    home.start(home.person(address)).outcome()
+    expect(terminal.ends(30) == 0, f"exit {terminal.process.returncode}: {terminal.text!r}")
+    expect(any("BedrockUser" in visit.get("text", "") for visit in home.finished_visits()), "no page tells of the sign-in")
+    gate.touch()
+
+
+@scenario
+def what_aws_refuses_the_page_tells_and_the_next_try_needs_no_browser(world):
+    home, issuer = world.bench.home("unregistered"), world.bench.provider.address
+    world.bench.control(trust={})
+    outcome = home.credentials()
+    expect(outcome.code == 7 and outcome.stdout == "" and "hint:" in outcome.stderr, outcome)
+    expect(issuer in outcome.stderr and "bedrock-sso" in outcome.stderr, f"issuer and audience are not shown: {outcome}")
+    page = only_visit(home)
+    expect("InvalidIdentityToken" in page.get("text", "") and "Valid for" not in page["text"], f"the page says {page}")
+    world.bench.control(trust=world.bench.trust)
+    expect((outcome := home.credentials()).code == 0, outcome)
+    expect(len(home.visits()) == 1, "the person was asked again for AWS's refusal")
 
 
 @scenario

@@ -15,7 +15,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser as _;
+use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
     cli::{Cli, Command, Credentials, Global, common_call},
@@ -58,8 +58,11 @@ fn end(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Help and version are asked for and go to stdout; anything else is a wrong call.
+/// Help and version are asked for and go to stdout; who typed half a command gets its help on stderr.
 fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return end(Err(error.into()));
+    }
     // Whoever closed the stream does not want the text.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }

@@ -7,6 +7,7 @@ mod config;
 mod http;
 mod local;
 mod oidc;
+mod usage;
 
 use std::{fmt, process::ExitCode};
 

@@ -1,0 +1,42 @@
+//! What a person can do about a command line that means nothing.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::{
+    failure::{Exit, Failure},
+    text::line,
+};
+
+impl From<&clap::Error> for Failure {
+    fn from(error: &clap::Error) -> Self {
+        let slug = match error.kind() {
+            ErrorKind::InvalidSubcommand => "usage/unknown_command",
+            ErrorKind::UnknownArgument => "usage/unknown_argument",
+            _ => "usage/wrong_value",
+        };
+        let hint = match nearest(error) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => {
+                "`bedrock-sso --help` lists the commands, and `--help` after one what it takes".to_owned()
+            }
+        };
+        Self::new(Exit::Usage, slug, what(error), hint)
+    }
+}
+
+/// The parser's own sentence, which is the first line of what it would print.
+fn what(error: &clap::Error) -> String {
+    let printed = error.render().to_string();
+    let sentence = printed.lines().next().unwrap_or_default();
+    line(sentence.strip_prefix("error: ").unwrap_or(sentence))
+}
+
+/// What the parser knows that comes closest to what was typed.
+fn nearest(error: &clap::Error) -> Option<String> {
+    let suggested = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg];
+    match suggested.iter().find_map(|kind| error.get(*kind))? {
+        ContextValue::String(one) => Some(line(one)),
+        ContextValue::Strings(several) => several.first().map(|one| line(one)),
+        _ => None,
+    }
+}

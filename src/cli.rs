@@ -82,6 +82,7 @@ pub enum Config {
     },
     /// Check every profile of every file, or of one file
     Check {
+        /// This file by itself, wherever it lies, in place of those that are read
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },

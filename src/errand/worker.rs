@@ -5,6 +5,7 @@
 use std::{
     io::{self, BufRead as _, Write},
     thread,
+    time::Instant,
 };
 
 use tokio::sync::oneshot;
@@ -68,6 +69,7 @@ fn begin(host: &Host, cache: &Cache, held: &Held, purpose: Purpose) -> Result<()
     Ok(())
 }
 
+/// The network, the ladder, and whoever may interrupt it.
 fn climb(
     host: &Host,
     profile: &Profile,
@@ -75,10 +77,12 @@ fn climb(
     held: &Held,
     purpose: Purpose,
 ) -> Result<Ready, Failure> {
+    let began = Instant::now();
     let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment))?;
     let aws = Aws::new(&client, profile, &host.environment, host.now)?;
     let tell = |step| say(&Event::from(step));
-    let ladder = Ladder { purpose, profile, host, cache, held, client: &client, aws: &aws, tell: &tell };
+    let ladder =
+        Ladder { purpose, profile, host, cache, held, client: &client, aws: &aws, tell: &tell, began };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -4,10 +4,15 @@
 
 use std::{
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use super::Environment;
+
+/// How long the system's opener may take to say that it cannot.
+const MOMENT: Duration = Duration::from_millis(300);
 
 /// Which program shows an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,20 +77,21 @@ fn open_with(words: &[String], address: &str) -> Opened {
     }
 }
 
-/// In a thread of its own: where no desktop is known, the opener itself stays until the browser ends.
+/// In a thread of its own: where no desktop is known, the opener itself stays until the browser ends. One that fails does
+/// so at once, and a sign-in that nobody can see is better refused than waited for.
 fn open_with_system(address: &str) -> Opened {
+    let (tell, told) = mpsc::channel();
     let address = address.to_owned();
     thread::spawn(move || {
-        let browser = webbrowser::Browser::Default;
-        if let Err(error) = webbrowser::open_browser_with_options(
-            browser,
-            &address,
-            webbrowser::BrowserOptions::new().with_suppress_output(true),
-        ) {
-            crate::log::warn("browser", format_args!("the system could not open one: {error}"));
-        }
+        let quiet = webbrowser::BrowserOptions::new().with_suppress_output(true).to_owned();
+        let opened = webbrowser::open_browser_with_options(webbrowser::Browser::Default, &address, &quiet);
+        // Nobody listens any more when it took longer than a moment.
+        let _ = tell.send(opened);
     });
-    Opened::Asked
+    match told.recv_timeout(MOMENT) {
+        Ok(Err(error)) => Opened::Failed(error.to_string()),
+        _ => Opened::Asked,
+    }
 }
 
 #[cfg(test)]

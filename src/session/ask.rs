@@ -2,6 +2,8 @@
 //!
 //! It decides whether a person may be asked, and keeps what they gave before AWS hears of it.
 
+use std::time::Duration;
+
 use tokio::time::timeout;
 
 use super::{
@@ -21,6 +23,9 @@ use crate::{
     },
     secret::Secret,
 };
+
+/// What a person has at least, however long the provider took before they were asked.
+const SHORTEST: Duration = Duration::from_secs(10);
 
 impl Ladder<'_> {
     pub(super) async fn ask(
@@ -96,7 +101,8 @@ impl Ladder<'_> {
         mut cancelled: Cancelled<'_>,
     ) -> Result<Answered, Failure> {
         let limit = self.profile.login_timeout;
-        match race(timeout(limit, listener.answer(awaited)), cancelled.as_mut()).await {
+        let left = limit.saturating_sub(self.began.elapsed()).max(SHORTEST);
+        match race(timeout(left, listener.answer(awaited)), cancelled.as_mut()).await {
             First::Left(Ok(answered)) => Ok(answered),
             First::Left(Err(_)) => Err(SignInNeeded::Unanswered { after: limit }.into()),
             First::Right(()) => Err(Interrupted.into()),

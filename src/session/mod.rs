@@ -6,7 +6,7 @@
 mod ask;
 mod race;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
     aws::{self, Aws, Standing},
@@ -69,6 +69,8 @@ pub struct Ladder<'a> {
     pub client: &'a Client,
     pub aws: &'a Aws,
     pub tell: &'a dyn Fn(Step),
+    /// When the errand began: a person's time is counted from here, for hosts count so as well.
+    pub began: Instant,
 }
 
 impl std::fmt::Debug for Ladder<'_> {

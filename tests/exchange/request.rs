@@ -1,0 +1,124 @@
+//! The question itself: with which credentials (none), to whom, and how large.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use serde_json::{Value, json};
+use testworld::{Endpoint, Knob, ROLE_ARN, World};
+
+use super::{PROGRAM, asked, credentials, desk, reconfigure, refused};
+
+#[test]
+fn the_call_carries_no_signature_whatever_credentials_lie_about() {
+    let world = World::new();
+    let desk = desk(&world);
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::999999999999:role/Other"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token"),
+        ("AWS_REGION", "ap-southeast-2"),
+    ] {
+        desk.set_variable(name, value);
+    }
+    credentials(&desk);
+    desk.run(["login"]).expect_code(0);
+    let requests = world.ledger().requests();
+    let assume = requests.iter().find(|request| request.endpoint == Endpoint::Assume).unwrap();
+    assert!(!assume.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")));
+    assert_eq!(asked(&world)[0]["RoleArn"], ROLE_ARN);
+    assert_eq!(
+        world.count(Endpoint::Identity),
+        1,
+        "login asked AWS with the kept credentials, not with those"
+    );
+}
+
+#[test]
+fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_into_it() {
+    let world = World::new();
+    let desk = desk(&world);
+    let (folder, calls) = (desk.home().join(".aws"), desk.home().join("calls.txt"));
+    let way_in = desk.home().join("way-in.sh");
+    let script = format!("#!/bin/sh\necho called >> '{}'\nexec '{PROGRAM}' \"$@\"\n", calls.display())
+        .replace("Zoë Ünal's", "Zoë Ünal'\\''s");
+    fs::write(&way_in, script).unwrap();
+    fs::set_permissions(&way_in, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(&folder).unwrap();
+    let process = format!("credential_process = \"{}\" credentials\nregion = us-east-1\n", way_in.display());
+    fs::write(folder.join("config"), format!("[default]\n{process}\n[profile claude]\n{process}")).unwrap();
+    for name in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
+        desk.set_variable(name, "claude");
+    }
+    desk.set_variable("AWS_SDK_LOAD_CONFIG", "1");
+
+    credentials(&desk);
+    desk.run(["login"]).expect_code(0);
+    desk.run(["login", "--force"]).expect_code(0);
+    assert!(!calls.exists(), "nobody came in that way");
+    let mut by_hand = std::process::Command::new(&way_in);
+    by_hand.arg("credentials").env_clear().envs([("HOME", desk.home()), ("PATH", "/usr/bin:/bin".into())]);
+    assert_eq!(desk.start_command(by_hand).finish().expect_code(0).document()["Version"], 1);
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "called\n", "the way itself is open");
+    let counts = [Endpoint::Assume, Endpoint::Identity].map(|of| world.count(of));
+    assert_eq!((counts, desk.tabs()), ([2, 1], 2));
+}
+
+#[test]
+fn the_variable_names_the_endpoint_where_the_profile_names_none() {
+    let world = World::new();
+    let desk = desk(&world);
+    let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
+    reconfigure(&desk, &setting, "");
+    desk.set_variable("AWS_ENDPOINT_URL_STS", world.sts_endpoint());
+    credentials(&desk);
+    assert_eq!(world.count(Endpoint::Assume), 1);
+}
+
+#[test]
+fn the_profiles_endpoint_goes_before_the_variable() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.set_variable("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
+    credentials(&desk);
+}
+
+#[test]
+fn a_variable_that_names_no_secure_endpoint_is_refused_before_anybody_is_asked() {
+    let world = World::new();
+    let desk = desk(&world);
+    let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
+    reconfigure(&desk, &setting, "");
+    desk.set_variable("AWS_ENDPOINT_URL_STS", "http://sts.example.com");
+    let (what, hint) = refused(&desk, 3, "config/sts_endpoint");
+    assert!(what.starts_with("AWS_ENDPOINT_URL_STS names no address of AWS STS: "), "{what}");
+    assert_eq!(hint, "correct or unset AWS_ENDPOINT_URL_STS");
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
+}
+
+/// Groups, as a directory with long habits gives them, of about this many bytes.
+fn groups(bytes: usize) -> Value {
+    let each = "CN=Team-Platform-Production-Readers,OU=Groups,DC=corp";
+    json!((0..bytes / (each.len() + 3)).map(|_| each).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_token_with_hundreds_of_groups_is_exchanged_kept_and_renewed() {
+    let world = World::new();
+    world.set(Knob::Claims, json!({ "groups": groups(14_000) }));
+    world.next(1, Knob::CredentialLifetime, 5);
+    let desk = desk(&world);
+    credentials(&desk);
+    assert!(asked(&world)[0]["WebIdentityToken"].len() > 18_000);
+    let renewed = credentials(&desk);
+    assert_eq!(credentials(&desk), renewed);
+    assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1));
+}
+
+#[test]
+fn a_token_larger_than_aws_takes_is_told_as_such() {
+    let world = World::new();
+    world.set(Knob::Claims, json!({ "groups": groups(20_000) }));
+    let (what, hint) = refused(&desk(&world), 7, "aws/token_too_large");
+    assert!(what.contains("'webIdentityToken'") && what.contains("20000"), "{what}");
+    assert_eq!(hint, "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most");
+}

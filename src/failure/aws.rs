@@ -116,9 +116,7 @@ fn refused(reason: Reason, said: &Said, profile: &Profile, token: &VerifiedToken
         Reason::TooLong => {
             aws("duration", what, "lower `session_duration`, or raise the role's maximum session duration")
         }
-        Reason::Validation => {
-            aws("validation", what, "check `role_arn`, `session_name` and `session_duration`")
-        }
+        Reason::Validation => validation(what, said),
         Reason::PackedPolicyTooLarge => {
             aws("tags_too_large", what, "send fewer or shorter session tags in the token")
         }
@@ -132,6 +130,14 @@ fn refused(reason: Reason, said: &Said, profile: &Profile, token: &VerifiedToken
         Reason::Server => aws("server", what, "AWS has a fault of its own: try again in a moment"),
         Reason::Other => aws("refused", what, "read what AWS says above, and ask your AWS administrator"),
     }
+}
+
+fn validation(what: String, said: &Said) -> Failure {
+    if said.message.line().to_string().contains("webIdentityToken") {
+        let hint = "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most";
+        return aws("token_too_large", what, hint);
+    }
+    aws("validation", what, "check `role_arn`, `session_name` and `session_duration`")
 }
 
 /// Whoever compares these two pairs sees the missing slash or the wrong client.

@@ -10,11 +10,11 @@ use toml::{
 };
 
 use super::{
-    Flag, Inputs,
+    Inputs,
     error::{Error, Fault, Place, Problem, Unreadable},
-    key::{self, COUNT, Default, KEYS, Key, Kind},
+    key::{self, COUNT, Default, KEYS, Key},
+    overrides::{Override, overrides},
     raw::{self, Raw, is_profile_name},
-    read,
     source::{Rank, Source, expanded, shown},
     value::written,
 };
@@ -24,14 +24,6 @@ use super::{
 pub(super) struct Texts {
     files: Vec<Source>,
     overrides: Vec<Override>,
-}
-
-/// A value from the environment or a flag.
-#[derive(Debug)]
-struct Override {
-    key: usize,
-    text: String,
-    place: Place,
 }
 
 /// Everything that was read, parsed but not judged.
@@ -126,55 +118,6 @@ impl Texts {
         } else {
             Err(Error::Invalid(problems))
         }
-    }
-}
-
-fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Problem>> {
-    let mut found = Vec::new();
-    let mut problems = Vec::new();
-    for (index, key) in (0..).zip(&KEYS) {
-        let name = key.variable();
-        let Some(value) = inputs.environment.os(&name) else { continue };
-        let place = Place::Variable(name);
-        match value.into_string() {
-            Ok(text) => found.push(Override { key: index, text, place }),
-            Err(_) => {
-                problems.push(Problem { place, fault: Fault::NotUnicode { key: key.name.to_owned() } });
-            }
-        }
-    }
-    for Flag { key, value, name } in inputs.flags {
-        let place = Place::Flag(name);
-        match key::find_full(key) {
-            Some(key) => found.push(Override { key, text: value.clone(), place }),
-            None => {
-                let (key, table) = ((*key).to_owned(), String::new());
-                problems.push(Problem { place, fault: Fault::UnknownKey { key, table, nearest: None } });
-            }
-        }
-    }
-    if problems.is_empty() { Ok(found) } else { Err(problems) }
-}
-
-impl Override {
-    fn parse(&self) -> Result<DeValue<'_>, Fault> {
-        let Some(key) = KEYS.get(self.key) else { return Ok(DeValue::Boolean(false)) };
-        let value = if key.is_text() {
-            DeValue::String(self.text.as_str().into())
-        } else {
-            DeValue::parse(&self.text).map_err(|_| self.not_written_as_in_a_file(key))?.into_inner()
-        };
-        read::check(key, &value).map(|()| value)
-    }
-
-    fn not_written_as_in_a_file(&self, key: &Key) -> Fault {
-        let rule = match key.kind {
-            Kind::Switch => "must be true or false",
-            Kind::Ports => "must be a list such as [8400, 8401]",
-            Kind::Params | Kind::ClaimTable | Kind::Table => "must be a table such as { name = \"value\" }",
-            _ => "must be a list such as [\"one\", \"two\"]",
-        };
-        read::illegal(key, &DeValue::String(self.text.as_str().into()), rule)
     }
 }
 

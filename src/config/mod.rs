@@ -6,6 +6,7 @@ mod error;
 mod fingerprint;
 mod key;
 mod layers;
+mod overrides;
 mod profile;
 mod provider;
 mod raw;

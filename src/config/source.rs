@@ -95,13 +95,9 @@ fn unreadable(path: &Path, failure: &io::Error) -> Unreadable {
     }
 }
 
-fn decoded(mut bytes: Vec<u8>) -> Result<String, Unreadable> {
+fn decoded(bytes: Vec<u8>) -> Result<String, Unreadable> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Unreadable::Utf16);
-    }
-    // Windows editors mark UTF-8; TOML has no such mark.
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        bytes.drain(..3);
     }
     String::from_utf8(bytes).map_err(|refused| Unreadable::NotUtf8 {
         line: line(refused.as_bytes(), refused.utf8_error().valid_up_to()),

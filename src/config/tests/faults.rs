@@ -332,6 +332,16 @@ fn control_characters_do_not_reach_the_message() {
 }
 
 #[test]
+fn a_value_is_shown_without_tricks_and_cut() {
+    assert_eq!(
+        said_of("storage = \"\u{202e}elif\""),
+        "8: \"storage\" holds \"\\u{202e}elif\": must be one of keyring, file, none"
+    );
+    let said = said_of(&format!("storage = \"{}\"", "x".repeat(5000)));
+    assert_eq!(said.len(), "8: \"storage\" holds …: must be one of keyring, file, none".len() + 300);
+}
+
+#[test]
 fn no_text_makes_it_panic() {
     let mut seed: u64 = 20_261_120;
     let mut random = move |below: usize| {

@@ -1,0 +1,72 @@
+//! Values from outside the files: a variable for each key, and flags.
+//!
+//! It finds and reads them; what they lie over is for `layers`.
+
+use toml::de::DeValue;
+
+use super::{
+    Flag, Inputs,
+    error::{Fault, Place, Problem},
+    key::{self, KEYS, Key, Kind},
+    read,
+};
+
+/// A value from the environment or a flag.
+#[derive(Debug)]
+pub(super) struct Override {
+    /// Its place in the table of keys.
+    pub key: usize,
+    text: String,
+    pub place: Place,
+}
+
+/// All that are set, a flag after a variable. What is no key or no text is a problem.
+pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Problem>> {
+    let mut found = Vec::new();
+    let mut problems = Vec::new();
+    for (index, key) in (0..).zip(&KEYS) {
+        let name = key.variable();
+        let Some(value) = inputs.environment.os(&name) else { continue };
+        let place = Place::Variable(name);
+        match value.into_string() {
+            Ok(text) => found.push(Override { key: index, text, place }),
+            Err(_) => {
+                problems.push(Problem { place, fault: Fault::NotUnicode { key: key.name.to_owned() } });
+            }
+        }
+    }
+    for Flag { key, value, name } in inputs.flags {
+        let place = Place::Flag(name);
+        match key::find_full(key) {
+            Some(key) => found.push(Override { key, text: value.clone(), place }),
+            None => {
+                let (key, table) = ((*key).to_owned(), String::new());
+                problems.push(Problem { place, fault: Fault::UnknownKey { key, table, nearest: None } });
+            }
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+impl Override {
+    /// The value, judged like one in a file.
+    pub(super) fn parse(&self) -> Result<DeValue<'_>, Fault> {
+        let Some(key) = KEYS.get(self.key) else { return Ok(DeValue::Boolean(false)) };
+        let value = if key.is_text() {
+            DeValue::String(self.text.as_str().into())
+        } else {
+            DeValue::parse(&self.text).map_err(|_| self.not_written_as_in_a_file(key))?.into_inner()
+        };
+        read::check(key, &value).map(|()| value)
+    }
+
+    fn not_written_as_in_a_file(&self, key: &Key) -> Fault {
+        let rule = match key.kind {
+            Kind::Switch => "must be true or false",
+            Kind::Ports => "must be a list such as [8400, 8401]",
+            Kind::Params | Kind::ClaimTable | Kind::Table => "must be a table such as { name = \"value\" }",
+            _ => "must be a list such as [\"one\", \"two\"]",
+        };
+        read::illegal(key, &DeValue::String(self.text.as_str().into()), rule)
+    }
+}

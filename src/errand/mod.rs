@@ -60,7 +60,12 @@ impl Errand<'_> {
         let kept = ready(&self.cache.session()?);
         let purpose = Purpose::Credentials { may_ask };
         let Some(kept) = kept else { return self.fetch(purpose, self.long(), tell) };
-        match self.freshness(&kept) {
+        let fresh = self.freshness(&kept);
+        log::debug(
+            "errand",
+            format_args!("kept credentials until {}: {fresh:?}", kept.credentials.expiration),
+        );
+        match fresh {
             Freshness::Fresh => Ok(kept),
             Freshness::RenewSoon => {
                 self.renew_behind_the_scenes();

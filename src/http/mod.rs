@@ -21,7 +21,7 @@ pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
     trust::Trust,
 };
-use crate::{time::Moment, url::SecureUrl};
+use crate::{log, time::Moment, url::SecureUrl};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -89,9 +89,22 @@ impl Client {
             whole: self.deadlines.whole,
         };
         let request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
-        let response = client.execute(request).await.map_err(|error| journey.failed(&error))?;
-        read(response, &journey).await
+        let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
+        let answer = exchange(client, request, &journey).await;
+        match &answer {
+            Ok(answer) => log::debug("http", format_args!("{sent}: {}", answer.status.as_u16())),
+            Err(error) => log::info("http", format_args!("{sent}: {error:?}")),
+        }
+        answer
     }
+}
+
+async fn exchange(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    journey: &Journey<'_>,
+) -> Result<Answer, Error> {
+    read(client.execute(request).await.map_err(|error| journey.failed(&error))?, journey).await
 }
 
 /// Reads the answer and stops at the limit, whatever length the server announced.

@@ -158,6 +158,7 @@ impl Ladder<'_> {
         refresh_token: &Secret,
     ) -> Result<Option<Silent>, Failure> {
         let mut known = self.known().await?;
+        log::debug("session", format_args!("renewing with the refresh token"));
         match oidc::refresh(self.client, self.profile, &known.metadata, refresh_token).await {
             Ok(tokens) => {
                 if tokens.refresh_token.is_some() {
@@ -241,6 +242,7 @@ impl Ladder<'_> {
         if let Some(known) = self.cache.provider(self.now())? {
             return Ok(known);
         }
+        log::debug("session", format_args!("asking the provider to describe itself: nothing is remembered"));
         let metadata = oidc::discover(self.client, &self.profile.issuer).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
         let known = Known::new(self.now(), metadata, keys);

@@ -1,0 +1,210 @@
+//! The ways in which a caller says what it wants, and the odd circumstances it calls under.
+
+use std::{
+    fs,
+    io::pipe,
+    process::{Output, Stdio},
+};
+
+use testworld::{Desk, World};
+
+use super::{desk, failure, said, shell, signed_in, told};
+
+/// The world's configuration with these profiles, all the same.
+fn profiles(world: &World, head: &str, names: &[&str]) -> String {
+    let whole = world.configuration("");
+    let (_, body) = whole.split_once("[profiles.claude]\n").unwrap();
+    let tables: String = names.iter().map(|name| format!("[profiles.{name}]\n{body}\n")).collect();
+    format!("version = 1\n{head}\n{tables}")
+}
+
+/// The profile that a call comes to, by `status`, which asks nobody.
+#[track_caller]
+fn profile<const N: usize>(desk: &Desk<'_>, arguments: [&str; N]) -> String {
+    let outcome = desk.run(arguments).expect_code(0);
+    let first = outcome.stdout.lines().next().unwrap();
+    first.strip_prefix("Profile     ").unwrap().to_owned()
+}
+
+#[test]
+fn a_flag_outranks_the_variable_and_that_the_default() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.configure(&profiles(&world, "default_profile = \"two\"", &["one", "two", "three"]));
+    assert_eq!(profile(&desk, ["status"]), "two");
+    desk.set_variable("BEDROCK_SSO_PROFILE", "one");
+    assert_eq!(profile(&desk, ["status"]), "one");
+    assert_eq!(profile(&desk, ["status", "--profile", "three"]), "three");
+    assert_eq!(profile(&desk, ["--profile=three", "status"]), "three");
+    desk.set_variable("BEDROCK_SSO_PROFILE", "");
+    assert_eq!(profile(&desk, ["status"]), "two", "an empty variable is none");
+}
+
+#[test]
+fn several_profiles_and_no_choice_is_a_question() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.configure(&profiles(&world, "", &["one", "three"]));
+    let what = "several profiles and no default_profile: one, three";
+    let hint = "name one with --profile, or set default_profile";
+    told(&desk.run(["credentials"]), 3, &failure(what, "config/ambiguous", hint));
+    let what = "--profile: no profile \"thre\"; there is one, three; did you mean \"three\"?";
+    let hint = "`bedrock-sso config path` lists the files that were read";
+    let outcome = desk.run(["credentials", "--profile", "thre"]);
+    told(&outcome, 3, &failure(what, "config/no_such_profile", hint));
+}
+
+#[test]
+fn a_profile_may_have_any_plain_name() {
+    let world = World::new();
+    let desk = desk(&world);
+    for name in ["x.session", "2nd_team-A", "key", &"x".repeat(64)] {
+        desk.configure(&profiles(&world, "", &[&format!("\"{name}\"")]));
+        desk.set_variable("BEDROCK_SSO_PROFILE", name);
+        assert_eq!(desk.run(["status", "--json"]).expect_code(0).document()["profile"], name);
+    }
+}
+
+#[test]
+fn a_name_that_could_lead_astray_is_refused() {
+    let world = World::new();
+    let desk = desk(&world);
+    let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
+    let hint = "correct it; `bedrock-sso config check` lists every problem";
+    for (name, shown) in
+        [("a b", "a b"), ("Zoë", "Zoë"), ("../key", "../key"), ("-v", "-v"), ("a\\u001b[2J", "a\\u{1b}[2J")]
+    {
+        desk.configure(&profiles(&world, "", &[&format!("\"{name}\"")]));
+        let what = format!("~/.config/bedrock-sso/config.toml:3: \"profiles\" holds \"{shown}\": {rule}");
+        told(&desk.run(["credentials"]), 3, &failure(&what, "config/illegal", hint));
+    }
+    desk.configure(&world.configuration(""));
+    let outcome = desk.run(["credentials", "--profile", "\u{1b}[2J"]).expect_code(3);
+    assert!(!outcome.stderr.contains('\u{1b}'), "{:?}", outcome.stderr);
+}
+
+#[test]
+fn another_file_takes_the_place_of_the_users() {
+    let world = World::new();
+    let desk = desk(&world);
+    for (place, name) in [("by variable.toml", "variable"), ("by flag.toml", "flag")] {
+        fs::write(desk.home().join(place), profiles(&world, "", &[name])).unwrap();
+    }
+    desk.set_variable("BEDROCK_SSO_CONFIG", "~/by variable.toml");
+    assert_eq!(profile(&desk, ["status"]), "variable");
+    assert_eq!(profile(&desk, ["status", "--config", "by flag.toml"]), "flag");
+    let what = "~/by flag.toml: no such file";
+    let hint = "mend that file, or name another with --config";
+    // The shell opens a tilde; who quotes it means a folder of that name.
+    let outcome = desk.run(["status", "--config", "~/by flag.toml"]);
+    told(&outcome, 3, &failure(what, "config/unreadable", hint));
+}
+
+#[test]
+fn a_sign_in_of_its_own_reads_the_same_file_and_profile() {
+    let world = World::new();
+    let desk = desk(&world);
+    let whole = fs::read_to_string(desk.config_file()).unwrap();
+    fs::write(desk.home().join("elsewhere.toml"), whole.replace("profiles.claude", "profiles.other"))
+        .unwrap();
+    desk.configure("not TOML [");
+    let call = ["credentials", "--config", "elsewhere.toml", "--profile", "other"];
+    let document = desk.run(call).expect_code(0).document();
+    assert_eq!(desk.run(call).expect_code(0).document(), document);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn the_common_call_and_the_parsed_one_print_the_same() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let common = desk.run(["credentials"]);
+    for call in [["credentials", "--no-login"], ["--profile=claude", "credentials"]] {
+        said(&desk.run(call), &common.stdout);
+    }
+}
+
+/// The program with a reader of its stdout that has gone away.
+fn unread(desk: &Desk<'_>, arguments: &[&str]) -> Output {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let mut command = desk.command();
+    command.args(arguments).stdin(Stdio::null()).stdout(writer).output().unwrap()
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    for arguments in [
+        &["credentials"][..],
+        &["login"],
+        &["status"],
+        &["status", "--json"],
+        &["config", "schema"],
+        &["config", "show"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let output = unread(&desk, arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_sign_in_goes_on_when_nobody_reads_its_address() {
+    let world = World::new();
+    let desk = desk(&world);
+    let output = unread(&desk, &["login"]);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{output:?}");
+    desk.run(["credentials", "--no-login"]).expect_code(0);
+}
+
+#[test]
+fn closed_streams_are_no_panic() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let ended = |script: &str| desk.start_command(shell(&desk, script)).finish();
+    told(&ended("\"$0\" credentials >&-"), 0, "");
+    said(&ended("\"$0\" status <&- 2>&- >/dev/null"), "");
+    said(&ended("\"$0\" no-such-word 2>&- || test $? = 2"), "");
+    said(&ended("\"$0\" credentials --profile none 2>&- || test $? = 3"), "");
+}
+
+#[test]
+fn a_stdin_that_never_ends_does_not_matter() {
+    let world = World::new();
+    let desk = desk(&world);
+    let (reader, writer) = pipe().unwrap();
+    for verb in ["credentials", "login", "status"] {
+        let mut command = desk.command();
+        let output = command.arg(verb).stdin(reader.try_clone().unwrap()).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{verb}: {output:?}");
+    }
+    drop(writer);
+}
+
+#[test]
+fn without_home_the_named_places_serve() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let document = desk.run(["credentials"]).document();
+    desk.unset_variable("HOME");
+    assert_eq!(desk.run(["credentials"]).expect_code(0).document(), document);
+    desk.run(["status"]).expect_code(0);
+    desk.unset_variable("XDG_CONFIG_HOME");
+    let file = desk.config_file();
+    let call = ["status", "--config", file.to_str().unwrap()];
+    assert_eq!(desk.run(call).expect_code(0).stderr, "", "the system knows a home, or none is needed");
+}
+
+#[test]
+fn any_folder_will_do_even_one_that_is_gone() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" \"$1\"";
+    let mut command = shell(&desk, script);
+    command.arg("credentials");
+    desk.start_command(command).finish().expect_code(0).document();
+}

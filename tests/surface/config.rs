@@ -1,0 +1,102 @@
+//! `config show|check|schema|path`, end to end; what is in them is judged by the configuration's own tests.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use testworld::{CLIENT_ID, World};
+
+use super::{desk, line_of, reword, said};
+
+const FILE: &str = "~/.config/bedrock-sso/config.toml";
+
+#[test]
+fn show_tells_each_value_and_where_it_came_from() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.set_variable("BEDROCK_SSO_REGION", "eu-central-1");
+    let outcome = desk.run(["config", "show"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    let lines: Vec<Vec<&str>> =
+        outcome.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["[profiles.claude]"]);
+    let client = format!("{FILE}:{}", line_of(&desk, "client_id"));
+    let quoted = format!("\"{CLIENT_ID}\"");
+    for expected in [
+        vec!["client_id", "=", &quoted, "#", &client],
+        vec!["region", "=", "\"eu-central-1\"", "#", "BEDROCK_SSO_REGION"],
+        vec!["login_timeout", "=", "\"165s\"", "#", "default"],
+        vec!["provider", "=", "\"auto\"", "#", "default:", "generic"],
+    ] {
+        assert!(lines.contains(&expected), "{expected:?} in\n{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn show_for_scripts_is_versioned_and_has_the_same_keys() {
+    let world = World::new();
+    let desk = desk(&world);
+    let lines = desk.run(["config", "show"]).expect_code(0).stdout.lines().count();
+    let outcome = desk.run(["config", "show", "--json"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    let document = outcome.document();
+    assert_eq!((&document["version"], &document["profile"]), (&json!(1), &json!("claude")));
+    assert_eq!(document["files"], json!([desk.config_file()]));
+    assert_eq!(document["keys"].as_object().unwrap().len(), lines - 1);
+    let expected = json!({"value": CLIENT_ID, "origin": format!("{FILE}:{}", line_of(&desk, "client_id"))});
+    assert_eq!(document["keys"]["client_id"], expected);
+}
+
+#[test]
+fn check_is_short_when_all_is_well() {
+    let world = World::new();
+    let desk = desk(&world);
+    said(&desk.run(["config", "check"]), &format!("ok: {FILE}: 1 profile\n"));
+    let other = desk.home().join("other.toml");
+    fs::write(&other, world.configuration("")).unwrap();
+    said(&desk.run(["config", "check", other.to_str().unwrap()]), "ok: ~/other.toml: 1 profile\n");
+}
+
+#[test]
+fn check_tells_every_problem_and_then_the_failure() {
+    let world = World::new();
+    let desk = desk(&world);
+    reword(&desk, "region = \"us-east-1\"", "regoin = \"us-east-1\"\nlogin = \"never\"\nlogin_timeout = 5");
+    let outcome = desk.run(["config", "check"]).expect_code(3);
+    assert_eq!(outcome.stdout, "");
+    let lines: Vec<_> = outcome.stderr.lines().collect();
+    let unknown = format!(
+        "{FILE}:{}: unknown key \"regoin\" in [profiles.claude]; did you mean \"region\"?",
+        line_of(&desk, "regoin")
+    );
+    assert_eq!((lines.len(), lines[0]), (5, unknown.as_str()), "{}", outcome.stderr);
+    for (line, key) in [(1, "login"), (2, "login_timeout")] {
+        let place = format!("{FILE}:{}: \"{key}\" ", line_of(&desk, &format!("{key} =")));
+        assert!(lines[line].starts_with(&place), "{}", lines[line]);
+    }
+    assert_eq!(lines[3], format!("bedrock-sso: {unknown} (and 2 more problems) [config/unknown_key]"));
+    assert_eq!(lines[4], "  hint: correct or remove it; config.example.toml lists every key");
+}
+
+#[test]
+fn schema_is_a_json_schema_and_needs_no_configuration() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.configure("not TOML [");
+    let outcome = desk.run(["config", "schema"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    let schema: Value = outcome.document();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(outcome.stdout.contains("\"login_timeout\"") && outcome.stdout.ends_with("}\n"));
+}
+
+#[test]
+fn path_tells_which_files_are_read_and_which_are_there() {
+    let world = World::new();
+    let desk = desk(&world);
+    let outcome = desk.run(["config", "path"]).expect_code(0);
+    let lines: Vec<_> = outcome.stdout.lines().collect();
+    assert_eq!((lines.len(), outcome.stderr.as_str()), (2, ""));
+    assert_eq!(lines[1], format!("{}  (present)", desk.config_file().display()));
+    let absent = desk.run(["config", "path", "--config", "/no/such/file"]).expect_code(0).stdout;
+    assert_eq!(absent.lines().last(), Some("/no/such/file  (absent)"));
+}

@@ -1,0 +1,165 @@
+//! The log: asked for, it tells decisions with time, process, level and room; never a secret, never on stdout.
+
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _};
+
+use testworld::{Desk, Knob, World};
+
+use super::{desk, failure, signed_in_and_spent, told};
+
+/// A line of the log, taken apart.
+#[derive(Debug)]
+struct Line<'a> {
+    pid: u32,
+    level: &'a str,
+    room: &'a str,
+}
+
+/// Every line, or a failed test if one is no line of a log.
+#[track_caller]
+fn lines(log: &str) -> Vec<Line<'_>> {
+    let line = |text| parse(text).unwrap_or_else(|| panic!("no line of a log: {text:?}"));
+    log.lines().map(line).collect()
+}
+
+/// `2026-11-20T11:45:00Z 4711 info session: what was decided`
+fn parse(text: &str) -> Option<Line<'_>> {
+    let mut words = text.splitn(4, ' ');
+    let (time, pid, level, rest) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let (room, decision) = rest.split_once(": ")?;
+    let is_time = time.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(time).is_ok();
+    let is_room = room.chars().all(|letter| letter.is_ascii_lowercase());
+    (is_time && is_room && !decision.is_empty()).then_some(Line { pid: pid.parse().ok()?, level, room })
+}
+
+fn distinct<'a, T: Ord>(lines: &'a [Line<'a>], of: fn(&Line<'a>) -> T) -> BTreeSet<T> {
+    lines.iter().map(of).collect()
+}
+
+/// A desk whose log goes nowhere until somebody asks.
+fn quiet(world: &World) -> Desk<'_> {
+    let desk = desk(world);
+    desk.unset_variable("BEDROCK_SSO_LOG");
+    desk.unset_variable("BEDROCK_SSO_LOG_FILE");
+    desk
+}
+
+#[test]
+fn unasked_nothing_is_said() {
+    let world = World::new();
+    let desk = quiet(&world);
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
+    for filter in ["off", "", "nonsense"] {
+        desk.set_variable("BEDROCK_SSO_LOG", filter);
+        let outcome = desk.run(["login", "--force"]).expect_code(0);
+        assert_eq!(outcome.stderr, "", "{filter}");
+    }
+}
+
+#[test]
+fn debug_goes_to_stderr_with_the_lines_of_both_processes_and_leaves_stdout_alone() {
+    let world = World::new();
+    let desk = quiet(&world);
+    desk.set_variable("BEDROCK_SSO_LOG", "debug");
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!(outcome.document()["Version"], 1);
+    assert!(outcome.stdout.trim_end().lines().count() == 1);
+    let log = lines(&outcome.stderr);
+    assert!(distinct(&log, |line| line.pid).len() == 2, "{}", outcome.stderr);
+    assert!(
+        distinct(&log, |line| line.room).is_superset(&["errand", "session", "callback"].into()),
+        "{log:?}"
+    );
+    assert!(distinct(&log, |line| line.level).is_superset(&["debug", "info"].into()), "{log:?}");
+}
+
+#[test]
+fn a_file_takes_the_lines_of_both_processes_and_is_its_owners_alone() {
+    let world = World::new();
+    let desk = quiet(&world);
+    let file = desk.home().join("a log.txt");
+    desk.set_variable("BEDROCK_SSO_LOG", "debug");
+    desk.set_variable("BEDROCK_SSO_LOG_FILE", &file);
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    desk.settle();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(distinct(&lines(&text), |line| line.pid).len(), 2, "{text}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    desk.run(["login", "--force"]).expect_code(0);
+    desk.settle();
+    let longer = fs::read_to_string(&file).unwrap();
+    assert!(longer.len() > text.len() && longer.starts_with(&text), "a log is added to");
+}
+
+#[test]
+fn one_v_tells_decisions_and_two_every_detail() {
+    let world = World::new();
+    let desk = quiet(&world);
+    for (word, expected) in
+        [("-v", vec!["info"]), ("-vv", vec!["debug", "info"]), ("--verbose", vec!["info"])]
+    {
+        let outcome = desk.run(["login", "--force", word]).expect_code(0);
+        assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
+        let log = lines(&outcome.stderr);
+        assert_eq!(distinct(&log, |line| line.level), expected.into_iter().collect(), "{word}: {log:?}");
+        assert!(log.iter().any(|line| line.room == "session"), "{word}: the worker is heard too");
+    }
+}
+
+#[test]
+fn a_room_may_be_asked_for_alone() {
+    let world = World::new();
+    let desk = quiet(&world);
+    desk.set_variable("BEDROCK_SSO_LOG", "callback=debug");
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!(distinct(&lines(&outcome.stderr), |line| line.room), ["callback"].into());
+}
+
+#[test]
+fn a_failure_stands_after_the_log() {
+    let world = World::new();
+    let desk = quiet(&world);
+    world.stop_provider();
+    let outcome = desk.run(["credentials", "-vv"]).expect_code(9);
+    let (log, failure) = outcome.stderr.split_at(outcome.stderr.find("bedrock-sso: ").unwrap());
+    lines(log);
+    assert!(failure.contains("[network/connect]\n  hint: ") && failure.lines().count() == 2, "{failure}");
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn foreign_words_in_the_log_cannot_begin_a_line_or_command_a_terminal() {
+    let world = World::new();
+    world
+        .set(Knob::Claims, serde_json::json!({"email": "a\n2026-11-20T11:45:00Z 1 info session: \u{1b}[2J"}));
+    let desk = quiet(&world);
+    let outcome = desk.run(["credentials", "-vv"]);
+    lines(&outcome.stderr);
+    assert!(!outcome.stderr.contains('\u{1b}') && !outcome.stderr.contains(" 1 info "), "{}", outcome.stderr);
+}
+
+#[test]
+fn no_secret_is_in_any_log_at_any_level() {
+    let world = World::new();
+    let desk = signed_in_and_spent(&world);
+    desk.unset_variable("BEDROCK_SSO_LOG_FILE");
+    desk.set_variable("BEDROCK_SSO_LOG", "debug");
+    desk.run(["credentials"]).expect_code(0);
+    desk.run(["login", "--force", "-vv"]).expect_code(0);
+    world.revoke_grants();
+    world.revoke_credentials();
+    desk.run(["login"]).expect_code(0);
+    assert!(world.ledger().secrets().len() > 10);
+    assert_eq!(desk.leaks().len(), 0, "{:?}", desk.leaks());
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_said() {
+    let world = World::new();
+    let desk = quiet(&world);
+    desk.set_variable("BEDROCK_SSO_LOG", "info");
+    desk.set_variable("BEDROCK_SSO_LOG_FILE", "/no/such/folder/log.txt");
+    let hint = "make sure that you may write to /no/such/folder and that the disk is not full";
+    let what = "cannot open /no/such/folder/log.txt: No such file or directory";
+    told(&desk.run(["status"]), 10, &failure(what, "storage/files", hint));
+}

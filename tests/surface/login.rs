@@ -1,0 +1,210 @@
+//! `login`: what a person, or a host on their behalf, is told, and what it costs.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World};
+
+use super::{desk, signed_in, signed_in_and_spent, told};
+
+const OPENING: &str = "Opening your browser to sign in. If it does not open, go to http://127.0.0.1:";
+const BY_HAND: &str = "To sign in, go to http://127.0.0.1:";
+
+/// Identity questions, authorizations, refreshes, exchanges.
+fn costs(world: &World) -> [usize; 4] {
+    [Endpoint::Identity, Endpoint::Authorize, Endpoint::Refresh, Endpoint::Assume]
+        .map(|endpoint| world.count(endpoint))
+}
+
+/// Who, which role, which account, until when and how long that is.
+#[track_caller]
+fn names_the_session(line: &str) {
+    let rest = line
+        .strip_prefix("Signed in as demo@example.com: role BedrockUser in account 123456789012, until ")
+        .unwrap_or_else(|| panic!("{line}"));
+    let (until, left) = rest.split_once(" (").unwrap();
+    assert!(chrono::DateTime::parse_from_rfc3339(until).is_ok() && until.ends_with('Z'), "{line}");
+    assert!(left.ends_with(" left)"), "{line}");
+}
+
+/// A sign-in that succeeded in silence on stderr: the line that shows the address, if the person was asked.
+#[track_caller]
+fn signed(outcome: &Outcome) -> Option<String> {
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+    let lines: Vec<_> = outcome.stdout.strip_suffix('\n').unwrap().split('\n').collect();
+    let (last, before) = lines.split_last().unwrap();
+    names_the_session(last);
+    assert!(before.len() <= 1, "{lines:?}");
+    before.first().map(|line| (*line).to_owned())
+}
+
+/// A sign-in that shows its address and waits until the person goes there by hand; how long the address took.
+#[track_caller]
+fn by_hand<const N: usize>(desk: &Desk<'_>, world: &World, arguments: [&str; N]) -> Duration {
+    let mut command = desk.command();
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let began = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let (mut stdout, mut told) = (BufReader::new(child.stdout.take().unwrap()), String::new());
+    stdout.read_line(&mut told).unwrap();
+    let took = began.elapsed();
+    assert!(told.starts_with(BY_HAND), "{told}");
+    let address = told.trim_end().rsplit(' ').next().unwrap();
+    assert_eq!(testworld::visit(address, false).unwrap().status, 200);
+    stdout.read_to_string(&mut told).unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str(), desk.tabs()), (Some(0), "", 0));
+    assert_eq!(told.lines().count(), 2, "{told}");
+    names_the_session(told.lines().last().unwrap());
+    let leaks = world.ledger().leaks("stdout of login", told.as_bytes());
+    assert!(leaks.is_empty(), "{leaks:?}");
+    took
+}
+
+#[test]
+fn the_first_line_is_the_address_and_the_last_the_session() {
+    let world = World::new();
+    let desk = desk(&world);
+    let first = signed(&desk.run(["login"])).expect("the person was asked");
+    assert!(first.starts_with(OPENING), "{first}");
+    assert_eq!((costs(&world), desk.tabs()), ([0, 1, 0, 1], 1));
+    let page = desk.page().unwrap();
+    assert!(page.contains("123456789012") && page.contains("BedrockUser"), "{page}");
+}
+
+#[test]
+fn without_a_browser_the_address_is_shown_within_a_second_and_before_anybody_has_acted() {
+    let mut quickest = Duration::MAX;
+    // The best of three: a machine busy with other tests is slow, the program is not.
+    for _ in 0..3 {
+        let world = World::new();
+        quickest = quickest.min(by_hand(&desk(&world), &world, ["login", "--no-browser"]));
+    }
+    assert!(quickest < Duration::from_secs(1), "the address came after {quickest:?}");
+}
+
+#[test]
+fn a_browser_that_does_not_start_leaves_the_address() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
+    by_hand(&desk, &world, ["login"]);
+}
+
+#[test]
+fn a_failed_sign_in_shows_the_address_and_then_the_failure() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    let outcome = desk.run(["login"]).expect_code(5);
+    assert!(outcome.stdout.starts_with(OPENING) && outcome.stdout.lines().count() == 1, "{outcome:?}");
+    let what = "bedrock-sso: the provider refused the sign-in: access_denied";
+    assert!(outcome.stderr.starts_with(what) && outcome.stderr.lines().count() == 2, "{outcome:?}");
+}
+
+#[test]
+fn good_credentials_cost_one_question_to_aws_and_nobody_is_asked() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    assert_eq!(signed(&desk.run(["login"])), None);
+    assert_eq!((costs(&world), desk.tabs()), ([1, 1, 0, 1], 1));
+    assert_eq!(world.ledger().total(), 7, "discovery, keys, three for the sign-in, STS, and the question");
+}
+
+#[test]
+fn force_signs_in_anew_although_the_credentials_are_good() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let old = desk.run(["credentials"]).document();
+    assert!(signed(&desk.run(["login", "--force"])).is_some());
+    assert_eq!((costs(&world), desk.tabs()), ([0, 2, 0, 2], 2));
+    assert_ne!(desk.run(["credentials"]).document(), old);
+}
+
+#[test]
+fn spent_credentials_are_renewed_without_asking() {
+    let world = World::new();
+    let desk = signed_in_and_spent(&world);
+    assert_eq!(signed(&desk.run(["login"])), None);
+    assert_eq!((costs(&world), desk.tabs()), ([0, 1, 1, 2], 1));
+}
+
+#[test]
+fn credentials_that_aws_calls_invalid_or_expired_are_dropped_and_renewed() {
+    for verdict in ["InvalidClientTokenId", "ExpiredToken"] {
+        let world = World::new();
+        let desk = signed_in(&world);
+        world.set(Knob::RevokedAs, verdict);
+        world.revoke_credentials();
+        let old = desk.run(["credentials"]).expect_code(0).document();
+        assert_eq!(signed(&desk.run(["login"])), None, "{verdict}");
+        assert_eq!((costs(&world), desk.tabs()), ([1, 1, 1, 2], 1), "{verdict}");
+        assert_ne!(desk.run(["credentials"]).document(), old, "{verdict}");
+    }
+}
+
+#[test]
+fn credentials_that_aws_refused_are_gone_even_if_no_new_ones_can_be_had() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    world.revoke_credentials();
+    world.stop_provider();
+    world.next(1, Knob::AssumeFault, Fault::Status(400));
+    desk.run(["login"]);
+    let outcome = desk.run(["status", "--json"]);
+    assert_eq!(outcome.document()["credentials"], json!(null), "{outcome:?}");
+}
+
+#[test]
+fn no_answer_from_aws_counts_as_good() {
+    for fault in [json!(Fault::Status(500)), json!(Fault::Portal), json!(Fault::Close), json!(Fault::Hang)] {
+        let world = World::new();
+        let desk = signed_in(&world);
+        world.set(Knob::IdentityFault, fault.clone());
+        let outcome = desk.run(["login"]);
+        assert_eq!(signed(&outcome), None, "{fault}");
+        assert_eq!((desk.tabs(), world.count(Endpoint::Assume)), (1, 1), "{fault}");
+        assert!(
+            outcome.took < Duration::from_secs(5),
+            "{fault}: {:?}, of which AWS may take two",
+            outcome.took
+        );
+    }
+}
+
+#[test]
+fn an_unreachable_aws_counts_as_good() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    world.stop_sts();
+    world.stop_provider();
+    assert_eq!(signed(&desk.run(["login"])), None);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn login_opens_the_door_that_an_unanswered_sign_in_closed() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    desk.run(["credentials"]).expect_code(5);
+    let hint = "[sign-in/paused]\n  hint: run `bedrock-sso login` to sign in now\n";
+    assert!(desk.run(["credentials"]).expect_code(4).stderr.ends_with(hint));
+    desk.person("signs-in");
+    assert!(signed(&desk.run(["login"])).is_some());
+    desk.run(["credentials"]).expect_code(0);
+    assert_eq!(desk.tabs(), 2);
+}
+
+#[test]
+fn login_knows_no_further_words() {
+    let world = World::new();
+    let what = "unexpected argument 'claude' found";
+    let hint = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
+    told(&desk(&world).run(["login", "claude"]), 2, &super::failure(what, "usage/unknown_argument", hint));
+}

@@ -1,0 +1,189 @@
+//! `status`: from what is kept and without network, for people and for scripts.
+
+use serde_json::{Value, json};
+use testworld::{Desk, Fault, Knob, World};
+
+use super::{ROLE, desk, failure, reword, said, signed_in, signed_in_and_spent, told};
+
+/// `status --json`, which asks nobody.
+#[track_caller]
+fn report(world: &World, desk: &Desk<'_>) -> Value {
+    let requests = world.ledger().total();
+    let outcome = desk.run(["status", "--json"]).expect_code(0);
+    assert_eq!((outcome.stderr.as_str(), world.ledger().total()), ("", requests));
+    assert_eq!(outcome.stdout.matches('\n').count(), 1, "one line: {}", outcome.stdout);
+    outcome.document()
+}
+
+/// `status` for people, which asks nobody either.
+#[track_caller]
+fn screen(world: &World, desk: &Desk<'_>) -> String {
+    let requests = world.ledger().total();
+    let outcome = desk.run(["status"]).expect_code(0);
+    assert_eq!((outcome.stderr.as_str(), world.ledger().total()), ("", requests));
+    outcome.stdout
+}
+
+/// The members that are the same for everybody, with others laid over them.
+fn like_nobody(desk: &Desk<'_>, other: &Value) -> Value {
+    let mut all = json!({
+        "version": 1, "profile": "claude", "signed_in": false, "identity": null, "role_arn": ROLE,
+        "account": "123456789012", "credentials": null, "can_renew": false, "storage": "file",
+        "config": [desk.config_file()], "last_error": null,
+    });
+    for (name, value) in other.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all
+}
+
+fn person() -> Value {
+    json!({"session_name": "demo@example.com", "email": "demo@example.com", "subject": "00u-demo-1", "tags": {}})
+}
+
+#[test]
+fn before_anybody_has_signed_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    world.stop_provider();
+    world.stop_sts();
+    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({})));
+    let lines = format!(
+        "Profile     claude\nSigned in   no; run `bedrock-sso login`\nRole        {ROLE}\n\
+         Renewal     by signing in again\nStorage     file\nConfig      {}\n",
+        desk.config_file().display()
+    );
+    said(&desk.run(["status"]), &lines);
+    assert!(!super::data_folder(&desk).exists(), "nothing is written by looking");
+}
+
+#[test]
+fn while_signed_in() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let until = desk.run(["credentials"]).document()["Expiration"].as_str().unwrap().to_owned();
+    world.stop_provider();
+    world.stop_sts();
+    let mut told = report(&world, &desk);
+    let left = told["credentials"]["seconds_left"].as_u64().unwrap();
+    assert!((43_100..=43_200).contains(&left), "{left}");
+    told["credentials"]["seconds_left"] = json!(0);
+    let expected = json!({
+        "signed_in": true, "identity": person(), "credentials": {"expires_at": until, "seconds_left": 0},
+        "can_renew": true,
+    });
+    assert_eq!(told, like_nobody(&desk, &expected));
+    let screen = screen(&world, &desk);
+    let (head, rest) = screen.split_once(" (").unwrap();
+    assert_eq!(head, format!("Profile     claude\nSigned in   yes, until {until}"));
+    let (_, rest) = rest.split_once(" left)\n").unwrap();
+    let lines = format!(
+        "Who         demo@example.com\nRole        {ROLE}\nRenewal     silently, with the refresh token\n\
+         Storage     file\nConfig      {}\n",
+        desk.config_file().display()
+    );
+    assert_eq!(rest, lines);
+}
+
+#[test]
+fn with_spent_credentials_that_can_be_renewed() {
+    let world = World::new();
+    let desk = signed_in_and_spent(&world);
+    world.stop_provider();
+    let expected = json!({"identity": person(), "can_renew": true});
+    assert_eq!(report(&world, &desk), like_nobody(&desk, &expected));
+    let line = "Signed in   no valid credentials; the next request renews them\n";
+    assert!(screen(&world, &desk).contains(line));
+}
+
+#[test]
+fn with_spent_credentials_and_nothing_to_renew_them_with() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    let desk = signed_in_and_spent(&world);
+    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({"identity": person()})));
+    let screen = screen(&world, &desk);
+    assert!(screen.contains("Signed in   no; run `bedrock-sso login`\n"), "{screen}");
+    assert!(screen.contains("Renewal     by signing in again\n"), "{screen}");
+}
+
+#[test]
+fn after_a_failure_it_tells_what_callers_hid_and_a_success_forgets_it() {
+    let world = World::new();
+    let desk = desk(&world);
+    world.next(1, Knob::AssumeFault, Fault::aws(403, "AccessDenied", "Not\u{202e} authorized"));
+    let stderr = desk.run(["credentials"]).expect_code(7).stderr;
+    let kept = report(&world, &desk)["last_error"].clone();
+    let text = |name: &str| kept[name].as_str().unwrap();
+    assert_eq!(failure(text("message"), text("slug"), text("hint")), stderr);
+    assert!(chrono::DateTime::parse_from_rfc3339(text("at")).is_ok() && text("at").ends_with('Z'), "{kept}");
+    let screen = screen(&world, &desk);
+    let line = format!("Last error  {} [{}], ", text("message"), text("slug"));
+    let hint = format!(" ago\n            hint: {}\n", text("hint"));
+    assert!(screen.contains(&line) && screen.ends_with(&hint) && !screen.contains('\u{202e}'), "{screen}");
+    desk.run(["credentials"]).expect_code(0);
+    assert_eq!(report(&world, &desk)["last_error"], Value::Null);
+}
+
+#[test]
+fn tags_are_shown_in_both_shapes_of_the_claim() {
+    let nested = json!({"https://aws.amazon.com/tags": {
+        "principal_tags": {"team": ["ml"], "cost": ["42"]}, "transitive_tag_keys": ["team"]
+    }});
+    let flat = json!({
+        "https://aws.amazon.com/tags/principal_tags/team": "ml",
+        "https://aws.amazon.com/tags/principal_tags/cost": "42",
+        "https://aws.amazon.com/tags/transitive_tag_keys": ["team"],
+    });
+    for (claims, tags) in
+        [(nested, json!({"team": ["ml"], "cost": ["42"]})), (flat, json!({"team": "ml", "cost": "42"}))]
+    {
+        let world = World::new();
+        world.set(Knob::Claims, claims);
+        let desk = signed_in(&world);
+        assert_eq!(report(&world, &desk)["identity"]["tags"], tags);
+    }
+}
+
+#[test]
+fn a_person_without_an_email_is_known_by_another_name() {
+    let world = World::new();
+    world.set(Knob::Claims, json!({"email": null, "preferred_username": null, "upn": "Zoë Ünal"}));
+    let desk = signed_in(&world);
+    let identity = report(&world, &desk)["identity"].clone();
+    assert_eq!((&identity["email"], &identity["subject"]), (&Value::Null, &json!("00u-demo-1")));
+    let name = identity["session_name"].as_str().unwrap();
+    assert!(screen(&world, &desk).contains(&format!("Who         {name}\n")));
+}
+
+#[test]
+fn with_storage_none_nobody_is_ever_signed_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    reword(&desk, "storage = \"file\"", "storage = \"none\"");
+    desk.run(["credentials"]).expect_code(0);
+    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({"storage": "none"})));
+}
+
+#[test]
+fn a_torn_record_is_nobody_signed_in() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    for entry in std::fs::read_dir(super::data_folder(&desk)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && path.extension().is_some() {
+            std::fs::write(path, "torn").unwrap();
+        }
+    }
+    assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({})));
+}
+
+#[test]
+fn with_no_configuration_scripts_get_code_3_and_no_json() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.configure("version = 1\n");
+    let hint = "add a [profiles.NAME] table with issuer, client_id, role_arn, region";
+    let what = "no profile in ~/.config/bedrock-sso/config.toml";
+    told(&desk.run(["status", "--json"]), 3, &failure(what, "config/no_profile", hint));
+}

@@ -5,9 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use testworld::{CLIENT_ID, World};
 
-use super::{desk, line_of, reword, said};
-
-const FILE: &str = "~/.config/bedrock-sso/config.toml";
+use super::{FILE, desk, line_of, reword, said};
 
 #[test]
 fn show_tells_each_value_and_where_it_came_from() {

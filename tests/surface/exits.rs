@@ -8,9 +8,11 @@ use std::{fs, process::Stdio};
 use serde_json::json;
 use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, World};
 
-use super::{ROLE, data_folder, desk, failure, line_of, reword, shell, signed_in, signed_in_and_spent, told};
+use super::{
+    FILE, ROLE, SYSTEM_FILE, data_folder, desk, failure, line_of, reword, shell, signed_in,
+    signed_in_and_spent, told,
+};
 
-const FILE: &str = "~/.config/bedrock-sso/config.toml";
 const COMMANDS: &str = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
 
 /// The issuer without its scheme.
@@ -18,6 +20,7 @@ fn host(world: &World) -> String {
     world.issuer().trim_start_matches("http://").to_owned()
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn code_1_for_a_stdout_that_cannot_be_written() {
     let world = World::new();
@@ -67,7 +70,7 @@ fn code_3_without_a_configuration() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
-    let what = format!("no configuration: neither {FILE} nor /etc/bedrock-sso/config.toml");
+    let what = format!("no configuration: neither {FILE} nor {SYSTEM_FILE}");
     let hint = "write one (see config.example.toml), or ask your administrator for theirs";
     for verb in ["credentials", "login", "status"] {
         told(&desk.run([verb]), 3, &failure(&what, "config/no_file", hint));

@@ -22,6 +22,15 @@ use testworld::{Desk, Knob, Outcome, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
+/// The user's configuration file as messages show it, and the administrator's.
+const FILE: &str = match cfg!(target_os = "macos") {
+    true => "~/Library/Application Support/bedrock-sso/config.toml",
+    false => "~/.config/bedrock-sso/config.toml",
+};
+const SYSTEM_FILE: &str = match cfg!(target_os = "macos") {
+    true => "/Library/Application Support/bedrock-sso/config.toml",
+    false => "/etc/bedrock-sso/config.toml",
+};
 /// Too little life to be served.
 const SPENT: u32 = 5;
 

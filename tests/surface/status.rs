@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testworld::{Desk, Fault, Knob, World};
 
-use super::{ROLE, desk, failure, reword, said, signed_in, signed_in_and_spent, told};
+use super::{FILE, ROLE, desk, failure, reword, said, signed_in, signed_in_and_spent, told};
 
 /// `status --json`, which asks nobody.
 #[track_caller]
@@ -184,6 +184,6 @@ fn with_no_configuration_scripts_get_code_3_and_no_json() {
     let desk = desk(&world);
     desk.configure("version = 1\n");
     let hint = "add a [profiles.NAME] table with issuer, client_id, role_arn, region";
-    let what = "no profile in ~/.config/bedrock-sso/config.toml";
-    told(&desk.run(["status", "--json"]), 3, &failure(what, "config/no_profile", hint));
+    let what = format!("no profile in {FILE}");
+    told(&desk.run(["status", "--json"]), 3, &failure(&what, "config/no_profile", hint));
 }

@@ -6,7 +6,7 @@ use super::{Desk, print};
 use crate::{
     cli::{Credentials, Global},
     failure::Failure,
-    session::Step,
+    session::Asking,
 };
 
 pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Result<(), Failure> {
@@ -17,11 +17,10 @@ pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Re
 }
 
 /// SDKs hide stderr or show it as an error, so only a person at a terminal is told.
-fn tell(Step::Asking { address, opened }: Step) {
+fn tell(asking: &Asking) {
     let mut stderr = io::stderr().lock();
     if stderr.is_terminal() {
-        let how = if opened { "Your browser opens to sign in; if not, go to" } else { "To sign in, go to" };
         // A terminal that is gone needs no telling.
-        let _ = writeln!(stderr, "{how} {address}");
+        let _ = writeln!(stderr, "{asking}");
     }
 }

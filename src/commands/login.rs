@@ -6,7 +6,7 @@ use super::{Desk, print};
 use crate::{
     cli::{Global, Login},
     failure::Failure,
-    session::Step,
+    session::Asking,
     text::line,
     time::spoken,
 };
@@ -26,12 +26,7 @@ pub(super) fn run(Login { force, no_browser }: &Login, global: &Global) -> Resul
     print(said.as_bytes())
 }
 
-fn tell(Step::Asking { address, opened }: Step) {
-    let how = if opened {
-        "Opening your browser to sign in. If it does not open, go to"
-    } else {
-        "To sign in, go to"
-    };
+fn tell(asking: &Asking) {
     // A host that no longer reads does not end the sign-in.
-    let _ = print(format!("{how} {address}\n").as_bytes());
+    let _ = print(format!("{asking}\n").as_bytes());
 }

@@ -8,16 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     credentials::Credentials,
     failure::Failure,
-    session::{Ready, Step},
+    session::{Asking, Ready},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
-    Asking {
-        address: String,
-        opened: bool,
-    },
+    Asking(Asking),
     Ready {
         credentials: Credentials,
         session_name: String,
@@ -28,9 +25,9 @@ pub(super) enum Event {
     Log(String),
 }
 
-impl From<Step> for Event {
-    fn from(Step::Asking { address, opened }: Step) -> Self {
-        Self::Asking { address, opened }
+impl From<Asking> for Event {
+    fn from(asking: Asking) -> Self {
+        Self::Asking(asking)
     }
 }
 

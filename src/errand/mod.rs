@@ -15,7 +15,7 @@ use crate::{
     failure::{Exit, Failure},
     host::{self, Host},
     lock, log,
-    session::{Purpose, Ready, Step, ready},
+    session::{Asking, Purpose, Ready, ready},
 };
 
 pub use worker::{ToCaller, work};
@@ -56,7 +56,7 @@ struct Patience {
 
 impl Errand<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
-    pub fn credentials(&self, may_ask: bool, tell: &mut dyn FnMut(Step)) -> Result<Ready, Failure> {
+    pub fn credentials(&self, may_ask: bool, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
         let kept = ready(&self.cache.session()?);
         let purpose = Purpose::Credentials { may_ask };
         let Some(kept) = kept else { return self.fetch(purpose, self.long(), tell) };
@@ -85,7 +85,7 @@ impl Errand<'_> {
         &self,
         force: bool,
         open_browser: bool,
-        tell: &mut dyn FnMut(Step),
+        tell: &mut dyn FnMut(&Asking),
     ) -> Result<Ready, Failure> {
         self.fetch(Purpose::Login { force, open_browser }, self.long(), tell)
     }

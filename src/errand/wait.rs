@@ -13,7 +13,7 @@ use crate::{
     cache::{Freshness, LastFailure},
     failure::{Busy, Exit, Failure, Interrupted, SignInNeeded},
     lock, log,
-    session::{Purpose, Ready, Step, ready},
+    session::{Asking, Purpose, Ready, Way, ready},
     time::Moment,
 };
 
@@ -41,7 +41,7 @@ struct Wait<'a, 'b> {
     began_at: Moment,
     deadline: Instant,
     shown: Option<String>,
-    tell: &'b mut dyn FnMut(Step),
+    tell: &'b mut dyn FnMut(&Asking),
     hear: Receiver<Heard>,
     say: Sender<Heard>,
 }
@@ -59,7 +59,7 @@ impl Errand<'_> {
         &self,
         purpose: Purpose,
         patience: Patience,
-        tell: &mut dyn FnMut(Step),
+        tell: &mut dyn FnMut(&Asking),
     ) -> Result<Ready, Failure> {
         self.cache.prepare()?;
         let (say, hear) = channel();
@@ -98,7 +98,7 @@ impl Wait<'_, '_> {
         }
         loop {
             match self.next()? {
-                Heard::Event(Event::Asking { address, opened }) => self.show(address, opened),
+                Heard::Event(Event::Asking(asking)) => self.show(asking),
                 Heard::Event(Event::Ready { credentials, session_name }) => {
                     return Ok(Round::Done(Ok(Ready { credentials, session_name })));
                 }
@@ -132,7 +132,7 @@ impl Wait<'_, '_> {
                 if self.purpose == (Purpose::Credentials { may_ask: false }) {
                     return Ok(Round::Done(Err(SignInNeeded::Asking { address: Some(address) }.into())));
                 }
-                self.show(address, true);
+                self.show(Asking { address, way: Way::Joining });
             }
             match self.next_within(LOOK)? {
                 Some(Heard::Interrupted) => return Err(Interrupted.into()),
@@ -185,15 +185,15 @@ impl Wait<'_, '_> {
     }
 
     /// Tells the person where to act, once, and waits less if there is something to serve meanwhile.
-    fn show(&mut self, address: String, opened: bool) {
-        if self.shown.as_ref() == Some(&address) {
+    fn show(&mut self, asking: Asking) {
+        if self.shown.as_ref() == Some(&asking.address) {
             return;
         }
         if let Some(asking) = self.patience.asking {
             self.deadline = self.deadline.min(Instant::now() + asking);
         }
-        self.shown = Some(address.clone());
-        (self.tell)(Step::Asking { address, opened });
+        (self.tell)(&asking);
+        self.shown = Some(asking.address);
     }
 }
 

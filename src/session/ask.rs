@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{
-    Cancelled, Ladder, Purpose, Ready, Step,
+    Asking, Cancelled, Ladder, Purpose, Ready, Way,
     race::{First, race},
 };
 use crate::{
@@ -88,7 +88,8 @@ impl Ladder<'_> {
             // Nobody reads the address that an automatic caller's helper would print.
             (Opened::Failed(why), Purpose::Credentials { .. }) => Err(SignInNeeded::NoBrowser { why }.into()),
             (opened, _) => {
-                (self.tell)(Step::Asking { address: address.to_owned(), opened: opened == Opened::Asked });
+                let way = if opened == Opened::Asked { Way::Browser } else { Way::ByHand };
+                (self.tell)(Asking { address: address.to_owned(), way });
                 Ok(())
             }
         }

@@ -8,6 +8,8 @@ mod race;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     aws::{self, Aws, Standing},
     cache::{Cache, Freshness, Known, SPENT, Session, freshness},
@@ -34,11 +36,35 @@ pub enum Purpose {
     Renewal,
 }
 
-/// What the ladder tells whoever waits for it.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// A person can take part here. `opened` is false when they have to open it themselves.
-    Asking { address: String, opened: bool },
+/// Where a person can take part, as the ladder tells whoever waits for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    pub address: String,
+    pub way: Way,
+}
+
+/// How the person gets there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// A browser was asked to show it.
+    Browser,
+    ByHand,
+    /// It is the sign-in of another process, which opened a browser before; none is opened now.
+    Joining,
+}
+
+impl std::fmt::Display for Asking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, way } = self;
+        f.write_str(match way {
+            Way::Browser => "Opening your browser to sign in. If it does not open, go to ",
+            Way::ByHand => "To sign in, go to ",
+            Way::Joining => {
+                "A sign-in is waiting for you in the browser already. If you do not find it, go to "
+            }
+        })?;
+        f.write_str(address)
+    }
 }
 
 /// The top of the ladder.
@@ -68,7 +94,7 @@ pub struct Ladder<'a> {
     pub held: &'a Held,
     pub client: &'a Client,
     pub aws: &'a Aws,
-    pub tell: &'a dyn Fn(Step),
+    pub tell: &'a dyn Fn(Asking),
     /// When the errand began: a person's time is counted from here, for hosts count so as well.
     pub began: Instant,
 }

@@ -12,6 +12,8 @@ pub(super) fn advice(code: &str, description: &str) -> String {
 
 const OTHERWISE: &str = "ask the administrator of your identity provider, with the words above";
 
+const BROKEN_OFF: &str = "the sign-in was broken off in the browser: run `bedrock-sso login` to begin again";
+
 const VENDORS: &[(&str, &str)] = &[
     (
         "AADSTS50011",
@@ -74,6 +76,8 @@ const VENDORS: &[(&str, &str)] = &[
         "redirect_uri",
         "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
     ),
+    ("abort", BROKEN_OFF),
+    ("cancel", BROKEN_OFF),
 ];
 
 const STANDARD: &[(&str, &str)] = &[
@@ -117,6 +121,11 @@ mod tests {
         said.dedup();
         assert_eq!(said.len(), known.len(), "each has its own");
         assert!(!said.contains(&advice("invalid_client", "")));
+    }
+
+    #[test]
+    fn who_broke_off_is_not_sent_to_an_administrator() {
+        assert_eq!(advice("access_denied", "End-User aborted interaction"), BROKEN_OFF);
     }
 
     #[test]

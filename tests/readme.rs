@@ -1,0 +1,167 @@
+//! README.md held to its word: what it shows can be typed, parsed and found.
+//!
+//! The exit codes of its table are `house`'s to compare; what the commands do is tested elsewhere.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and start a process")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text_of(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(path)).unwrap().replace("\r\n", "\n")
+}
+
+/// The fenced blocks of one language.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = text_of("README.md");
+    let mut parts = readme.split("\n```");
+    parts.next();
+    // Every other part is the text after a block.
+    let blocks = parts.step_by(2).filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n'));
+    let blocks: Vec<_> = blocks.map(str::to_owned).collect();
+    assert!(!blocks.is_empty(), "README.md has no {language} block");
+    blocks
+}
+
+/// The code spans of some lines, fenced blocks left out.
+fn spans(lines: impl Iterator<Item = String>) -> Vec<String> {
+    lines.flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn prose() -> impl Iterator<Item = String> {
+    let readme = text_of("README.md");
+    readme.split("\n```").step_by(2).flat_map(str::lines).map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+fn program<'a>(words: impl IntoIterator<Item = &'a str>) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_bedrock-sso");
+    Command::new(program).args(words).env("HOME", home.path()).output().unwrap()
+}
+
+#[test]
+fn each_configuration_passes_the_programs_own_check() {
+    for block in blocks("toml") {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        fs::write(&file, &block).unwrap();
+        let output = program(["config", "check", file.to_str().unwrap()]);
+        assert!(output.status.success(), "{block}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(block.contains("storage"), "a newcomer needs the storage that works: {block}");
+    }
+}
+
+#[test]
+fn each_json_block_parses_and_names_a_command_that_can_be_typed() {
+    for block in blocks("json") {
+        let value: serde_json::Value = serde_json::from_str(&block).unwrap();
+        if let Some(hook) = value.get("awsAuthRefresh") {
+            assert_can_be_typed(hook.as_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_aws_profile_names_an_absolute_quoted_path_and_a_command_that_can_be_typed() {
+    for block in blocks("ini") {
+        let line = block.lines().find_map(|line| line.strip_prefix("credential_process = \"")).unwrap();
+        let (path, words) = line.split_once('"').unwrap();
+        assert!(path.starts_with('/'), "{path}");
+        assert_can_be_typed(&format!("bedrock-sso{words}"));
+    }
+}
+
+#[test]
+fn each_command_can_be_typed() {
+    let in_blocks = ["sh", "console"].into_iter().flat_map(blocks).collect::<Vec<_>>().join("\n");
+    let typed = in_blocks.lines().map(|line| line.trim_start_matches("demo: ").trim_start_matches("$ "));
+    let typed: Vec<_> = typed.map(str::to_owned).chain(spans(prose())).collect();
+    let ours: Vec<_> = typed.iter().filter(|line| line.starts_with("bedrock-sso ")).collect();
+    assert!(ours.len() > 10, "{ours:?}");
+    ours.into_iter().for_each(|line| assert_can_be_typed(line));
+}
+
+/// With `--help` at its end a command line is parsed and nothing is done.
+fn assert_can_be_typed(line: &str) {
+    let words = line.split('(').next().unwrap().split_whitespace().skip(1);
+    let output = program(words.chain(["--help"]));
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn each_variable_of_ours_is_read() {
+    let sources: String = files_under("src", &["rs"]).iter().map(text_of).collect();
+    let keys: BTreeSet<String> = sources
+        .lines()
+        .filter_map(|line| line.split_once("key(\"")?.1.split_once('"'))
+        .map(|(key, _)| key.replace('.', "_").to_uppercase())
+        .collect();
+    let readme = text_of("README.md");
+    let named: BTreeSet<&str> = readme
+        .split(|part: char| !part.is_ascii_uppercase() && part != '_')
+        .filter(|word| word.starts_with("BEDROCK_SSO_"))
+        .collect();
+    assert!(named.len() > 4, "{named:?}");
+    for name in named {
+        let key = name.strip_prefix("BEDROCK_SSO_").unwrap();
+        assert!(sources.contains(&format!("\"{name}\"")) || keys.contains(key), "{name} is not read");
+    }
+}
+
+#[test]
+fn each_test_of_the_table_exists() {
+    let sources: String =
+        ["src", "tests"].iter().flat_map(|folder| files_under(folder, &["rs", "py"])).map(text_of).collect();
+    let rows = prose().skip_while(|line| line != "| Behaviour | Shown by |");
+    let last_cells = rows.filter_map(|row| Some(row.strip_suffix(" |")?.rsplit_once(" | ")?.1.to_owned()));
+    let names = spans(last_cells);
+    assert!(names.len() > 50, "{names:?}");
+    let exists =
+        |name: &String| ["fn ", "def "].iter().any(|keyword| sources.contains(&format!("{keyword}{name}(")));
+    let missing: Vec<_> = names.into_iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "no such test: {missing:?}");
+}
+
+#[test]
+fn each_link_leads_to_a_file_or_a_heading() {
+    let readme = text_of("README.md");
+    let targets = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    for target in targets.filter(|target| !target.starts_with("https://")) {
+        match target.strip_prefix('#') {
+            Some(heading) => assert!(headings(&readme).contains(heading), "#{heading}"),
+            None => assert!(root().join(target).exists(), "{target}"),
+        }
+    }
+}
+
+fn headings(readme: &str) -> BTreeSet<String> {
+    let titles = readme.lines().filter_map(|line| line.strip_prefix('#'));
+    let plain = |title: &str| {
+        let title = title.trim_start_matches('#').trim().to_lowercase();
+        title.chars().filter(|part| part.is_alphanumeric() || " -".contains(*part)).collect::<String>()
+    };
+    titles.map(|title| plain(title).replace(' ', "-")).collect()
+}
+
+fn files_under(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true if path.ends_with("node_modules") => {}
+            true => found.extend(files_under(&path, extensions)),
+            false if extensions.iter().any(|one| path.ends_with(&format!(".{one}"))) => {
+                found.push(path.into());
+            }
+            false => {}
+        }
+    }
+    found
+}

@@ -202,6 +202,29 @@ fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody()
 }
 
 #[test]
+fn a_provider_that_wants_to_see_the_person_is_obeyed_and_nothing_is_spent() {
+    for error in ["consent_required", "interaction_required", "login_required"] {
+        let world = World::new();
+        world.next(2, Knob::CredentialLifetime, SPENT);
+        let desk = desk(&world);
+        credentials(&desk);
+        world.next(2, Knob::RefreshFault, json!(Fault::oauth(error, "AADSTS50079")));
+        desk.run(["credentials", "--no-login"]).expect_code(4);
+        credentials(&desk);
+        assert_eq!((counts(&world), desk.tabs()), ([2, 2, 2, 2], 2), "{error}");
+    }
+}
+
+#[test]
+fn a_login_asks_the_person_when_the_earlier_session_cannot_be_renewed() {
+    let world = World::new();
+    let desk = signed_in_for(&world, SPENT);
+    world.next(1, Knob::RefreshFault, json!(Fault::oauth("unauthorized_client", "not any more")));
+    desk.run(["login"]).expect_code(0);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
+}
+
+#[test]
 fn an_unreachable_provider_is_no_reason_to_open_a_browser() {
     let world = World::new();
     let desk = desk(&world);

@@ -46,11 +46,19 @@ impl Error {
     /// Whether the code or the refresh token is spent. Nothing else may cost a person a sign-in: no outage, no page of
     /// a captive portal, no other refusal.
     pub fn is_invalid_grant(&self) -> bool {
-        matches!(self, Self::Refused { error, .. } if *error == Foreign::new("invalid_grant"))
+        self.is_refusal(&["invalid_grant"])
     }
-}
 
-impl Error {
+    /// Whether the provider goes on only with the person before it (OIDC Core §3.1.2.6): Entra answers a refresh so when
+    /// a policy now asks for a second factor. The refresh token is not spent by that.
+    pub fn wants_the_person(&self) -> bool {
+        self.is_refusal(&["consent_required", "interaction_required", "login_required"])
+    }
+
+    fn is_refusal(&self, codes: &[&str]) -> bool {
+        matches!(self, Self::Refused { error, .. } if codes.iter().any(|code| *error == Foreign::new(*code)))
+    }
+
     /// Whether the remembered description of the provider may be out of date: somebody answered where it says, and not
     /// as a provider does.
     pub fn doubts_the_metadata(&self) -> bool {

@@ -163,17 +163,26 @@ impl Ladder<'_> {
         };
         match self.refresh(session, &refresh_token).await {
             Ok(token) => Ok(token),
-            // Only bad weather is weathered so: a refusal, or a token that cannot be believed, must be seen.
-            Err(failure) => match self.kept_token(session).filter(|_| failure.exit == Exit::Network) {
-                Some(token) => {
-                    log::info(
-                        "session",
-                        format_args!("the refresh failed ({}), the kept token still serves", failure.slug),
-                    );
-                    Ok(Some(Silent::Kept(token)))
-                }
-                None => Err(failure),
-            },
+            Err(failure) => self.without_refresh(session, failure),
+        }
+    }
+
+    /// What to do when the refresh failed: in bad weather the kept token serves. A refusal, or a token that cannot be
+    /// believed, must be seen; but a person who signs in needs nothing of the earlier session.
+    fn without_refresh(&self, session: &Session, failure: Failure) -> Result<Option<Silent>, Failure> {
+        let decided = |what: &str| {
+            log::info("session", format_args!("the refresh failed ({}), {what}", failure.slug));
+        };
+        match (failure.exit, self.purpose, self.kept_token(session)) {
+            (Exit::Network, _, Some(token)) => {
+                decided("the kept token still serves");
+                Ok(Some(Silent::Kept(token)))
+            }
+            (Exit::Refused | Exit::TokenRejected, Purpose::Login { .. }, _) => {
+                decided("the person signs in anew");
+                Ok(None)
+            }
+            _ => Err(failure),
         }
     }
 
@@ -200,6 +209,10 @@ impl Ladder<'_> {
                 );
                 *session = Session { refresh_token: None, id_token: None, ..session.clone() };
                 self.keep(session)?;
+                Ok(None)
+            }
+            Err(error) if error.wants_the_person() => {
+                log::info("session", format_args!("the provider wants to see the person, not a refresh token"));
                 Ok(None)
             }
             Err(error) => {

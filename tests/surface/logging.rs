@@ -133,7 +133,7 @@ fn foreign_words_in_the_log_cannot_begin_a_line_or_command_a_terminal() {
     world
         .set(Knob::Claims, serde_json::json!({"email": "a\n2026-11-20T11:45:00Z 1 info session: \u{1b}[2J"}));
     let desk = quiet(&world);
-    let outcome = desk.run(["credentials", "-vv"]);
+    let outcome = desk.run(["credentials", "-vv"]).expect_code(0);
     lines(&outcome.stderr);
     assert!(!outcome.stderr.contains('\u{1b}') && !outcome.stderr.contains(" 1 info "), "{}", outcome.stderr);
 }

@@ -2,7 +2,12 @@
 //!
 //! What happens behind it is the business of `ladder` and `sign_in`; here every byte that comes out is looked at.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, write files and start children"
+)]
 
 mod calls;
 mod config;
@@ -91,7 +96,6 @@ fn data_folder(desk: &Desk<'_>) -> PathBuf {
 }
 
 /// A shell at this desk; `$0` is the program.
-#[expect(clippy::disallowed_methods, reason = "a test may start children")]
 fn shell(desk: &Desk<'_>, script: &str) -> Command {
     let mut shell = Command::new("/bin/sh");
     let own = desk.command();

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
 };
 
+use openidconnect::url::form_urlencoded;
 use serde_json::json;
 use testworld::{Browser, Endpoint, Knob, World};
 
@@ -106,13 +107,16 @@ fn a_port_that_a_stranger_holds_in_the_other_family_is_not_used() {
 #[test]
 fn a_neighbours_forged_answers_are_ignored_and_the_true_one_counts() {
     let world = World::new();
+    // The issuer is known to everybody, so that only the state is left to tell a stranger.
+    let iss: String = form_urlencoded::byte_serialize(world.issuer().as_bytes()).collect();
     let forged = [
-        "code=stolen&state=guessed",
-        "code=stolen",
-        "state=guessed",
-        "error=access_denied&error_description=go+away&state=guessed",
-        "error=access_denied",
-        "",
+        format!("code=stolen&state=guessed&iss={iss}"),
+        format!("code=stolen&iss={iss}"),
+        format!("state=guessed&iss={iss}"),
+        format!("error=access_denied&error_description=go+away&state=guessed&iss={iss}"),
+        format!("error=access_denied&iss={iss}"),
+        format!("code=stolen&state=&iss={iss}"),
+        String::new(),
     ];
     world.set(Knob::Forged, json!(forged));
     let desk = desk(&world);

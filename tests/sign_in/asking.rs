@@ -110,7 +110,15 @@ fn a_second_tab_of_the_same_answer_changes_nothing() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("visits-twice");
+    let page = desk.home().join("page.html");
+    desk.set_variable("PERSON_PAGE", &page);
     credentials(&desk);
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
-    until("the end in a tab", || desk.page().filter(|page| page.contains("123456789012")));
+    let tabs = [page.clone(), page.with_extension("second.html")].map(|file| {
+        until("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>")))
+    });
+    assert!(tabs.iter().any(|page| page.contains("123456789012")), "one of them tells the end: {tabs:?}");
+    assert!(
+        tabs.iter().all(|page| page.contains("Already being completed") || page.contains("123456789012"))
+    );
 }

@@ -109,6 +109,18 @@ fn a_token_signed_with_an_algorithm_that_discovery_does_not_list_is_rejected() {
 }
 
 #[test]
+fn no_list_of_a_provider_makes_an_algorithm_without_worth_acceptable() {
+    for forgery in ["none", "hs256-public-key"] {
+        let world = World::new();
+        let listed = json!(["RS256", "none", "HS256"]);
+        world.set(Knob::DiscoveryDocument, json!({ "id_token_signing_alg_values_supported": listed }));
+        world.set(Knob::Forgery, forgery);
+        refused(&desk(&world), 6, "token/algorithm");
+        assert_eq!((world.count(Endpoint::Keys), world.count(Endpoint::Assume)), (1, 0), "{forgery}");
+    }
+}
+
+#[test]
 fn a_minute_between_two_clocks_is_forgiven() {
     for times in [json!({ "iat": 50 }), json!({ "nbf": 50 })] {
         let world = World::new();

@@ -9,7 +9,7 @@ use crate::{
     cli::Global,
     config::{self, Inputs, Profile, Storage},
     errand::{Errand, LogWords},
-    failure::{Exit, Failure, NotYet},
+    failure::{Denied, Failure, NoKeyring},
     host::Host,
     log::{self, Filter, Level},
     store,
@@ -39,7 +39,7 @@ impl<'a> Desk<'a> {
         global: &'a Global,
         elsewhere: fn() -> Box<dyn io::Write + Send>,
     ) -> Result<Self, Failure> {
-        let host = Host::of_system().ok_or_else(homeless)?;
+        let host = Host::of_system().ok_or(Denied::Home)?;
         start_log(&host, global.verbose, elsewhere)?;
         Ok(Self { host, global })
     }
@@ -60,7 +60,7 @@ impl<'a> Desk<'a> {
         let store: Box<dyn store::Store> = match profile.storage {
             Storage::File => Box::new(store::sealed_files(&folder)),
             Storage::None => Box::new(store::Nothing),
-            Storage::Keyring => return Err(NotYet("storage = \"keyring\"").into()),
+            Storage::Keyring => return Err(NoKeyring.into()),
         };
         let cache = Cache::new(store, folder, profile.fingerprint().name());
         Ok(Work { desk: self, profile, cache })
@@ -108,13 +108,4 @@ fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Se
     };
     log::start(filter, || crate::host::now().to_string(), sink);
     Ok(())
-}
-
-fn homeless() -> Failure {
-    Failure::new(
-        Exit::Configuration,
-        "config/no_home",
-        "the system names no home folder for this user",
-        "set HOME",
-    )
 }

@@ -19,7 +19,7 @@ use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
     cli::{Cli, Command, Credentials, Global, common_call},
-    failure::{Exit, Failure},
+    failure::{Denied, Exit, Failure},
     host,
 };
 use desk::Desk;
@@ -72,10 +72,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let what = format!("stdout cannot be written: {error}");
-            Err(Failure::new(Exit::Internal, "internal/stdout", what, "check where the output is sent"))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Denied::Stdout(error).into()),
         _ => Ok(()),
     }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use super::{Errand, Patience, cancel, event::Event};
 use crate::{
-    cache::{Freshness, LastFailure},
-    failure::{Busy, Exit, Failure, Interrupted, SignInNeeded},
+    cache::Freshness,
+    failure::{Busy, Denied, Failure, Interrupted, SignInNeeded},
     lock, log,
     session::{Asking, Purpose, Ready, Way, ready},
     time::Moment,
@@ -84,14 +84,14 @@ impl Wait<'_, '_> {
                 Round::Done(result) => return result,
                 Round::Again => {}
                 Round::Died if deaths < DEATHS => deaths += 1,
-                Round::Died => return Err(died()),
+                Round::Died => return Err(Denied::WorkersWord.into()),
             }
         }
     }
 
     /// Sends a worker and listens to it until it ends or our patience does.
     fn with_a_worker(&mut self) -> Result<Round, Failure> {
-        let mut worker = self.errand.send(self.purpose).map_err(|error| cannot_start(&error))?;
+        let mut worker = self.errand.send(self.purpose).map_err(Denied::Worker)?;
         log::debug("errand", format_args!("sent process {} for {:?}", worker.id(), self.purpose));
         if let Some(stdout) = worker.stdout.take() {
             relay(stdout, self.say.clone());
@@ -154,7 +154,7 @@ impl Wait<'_, '_> {
             return Ok(Round::Done(Ok(ready)));
         }
         let failure = self.errand.cache.notes().last_failure.filter(|failure| failure.at >= self.began_at);
-        Ok(failure.map_or(Round::Again, |failure| Round::Done(Err(told_again(failure)))))
+        Ok(failure.map_or(Round::Again, |failure| Round::Done(Err(failure.into()))))
     }
 
     fn next(&mut self) -> Result<Heard, Failure> {
@@ -221,28 +221,4 @@ fn listen_for_ctrl_c(say: Sender<Heard>) {
 /// A worker's log line goes where ours go; it is complete as it is.
 fn pass_on(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-fn told_again(LastFailure { at: _, code, slug, message, hint }: LastFailure) -> Failure {
-    Failure { exit: Exit::try_from(code).unwrap_or(Exit::Internal), slug, what: message, hint }
-}
-
-fn cannot_start(error: &std::io::Error) -> Failure {
-    let what = format!("cannot start a process of its own for the sign-in: {error}");
-    Failure::new(
-        Exit::Internal,
-        "internal/spawn",
-        what,
-        "check that this program may be executed and is still in place",
-    )
-}
-
-fn died() -> Failure {
-    let what = "the process that signs in ended without a word, several times";
-    Failure::new(
-        Exit::Internal,
-        "internal/worker_died",
-        what,
-        "run `bedrock-sso login -vv` and report what it says",
-    )
 }

@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 use super::event::Event;
 use crate::{
     aws::Aws,
-    cache::{Cache, LastFailure},
+    cache::Cache,
     config::Profile,
-    failure::{Exit, Failure},
+    failure::{Denied, Failure},
     host::{self, Host},
     http::{Client, Trust},
     lock::{self, Held, Holder},
@@ -83,10 +83,8 @@ fn climb(
     let tell = |step| say(&Event::from(step));
     let ladder =
         Ladder { purpose, profile, host, cache, held, client: &client, aws: &aws, tell: &tell, began };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| no_runtime(&error))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Denied::Runtime)?;
     runtime.block_on(ladder.climb(cancelled()))
 }
 
@@ -110,13 +108,7 @@ fn cancelled<'a>() -> Cancelled<'a> {
 /// The last failure is kept for `status` and for those who waited; a success forgets it.
 fn note(host: &Host, cache: &Cache, held: &Held, result: &Result<Ready, Failure>) {
     let mut notes = cache.notes();
-    notes.last_failure = result.as_ref().err().map(|Failure { exit, slug, what, hint }| LastFailure {
-        at: (host.now)(),
-        code: u8::from(*exit),
-        slug: slug.clone(),
-        message: what.clone(),
-        hint: hint.clone(),
-    });
+    notes.last_failure = result.as_ref().err().map(|failure| failure.met((host.now)()));
     if let Err(error) = cache.keep_notes(held, &notes) {
         log::warn("errand", format_args!("{error}"));
     }
@@ -144,9 +136,4 @@ impl Write for ToCaller {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn no_runtime(error: &io::Error) -> Failure {
-    let what = format!("the system refused what is needed for network traffic: {error}");
-    Failure::new(Exit::Internal, "internal/runtime", what, "close some programs, or restart the machine")
 }

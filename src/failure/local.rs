@@ -1,6 +1,7 @@
 //! Failures of this machine and of the moment: files, storage, waiting, asking.
 
 use crate::{
+    cache::LastFailure,
     failure::{Exit, Failure},
     files,
     lock::Holder,
@@ -23,28 +24,19 @@ fn folder(error: &files::Error) -> String {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Files(error) => error.into(),
-            store::Error::NotYet => NotYet("storage = \"keyring\"").into(),
-        }
+        let store::Error::Files(error) = error;
+        error.into()
     }
 }
 
-/// A setting that this version knows and cannot serve.
+/// The profile wants the operating system's keyring, which this version does not know yet.
 #[derive(Debug)]
-pub struct NotYet(pub &'static str);
+pub struct NoKeyring;
 
-impl From<NotYet> for Failure {
-    fn from(NotYet(setting): NotYet) -> Self {
-        let (what, hint) = match setting {
-            "storage = \"keyring\"" => (
-                "the operating system's keyring is not part of this version yet".to_owned(),
-                "set `storage = \"file\"` in the profile: everything is sealed, and the key kept in a private file",
-            ),
-            other => {
-                (format!("`{other}` is not part of this version yet"), "take it out of the profile for now")
-            }
-        };
+impl From<NoKeyring> for Failure {
+    fn from(NoKeyring: NoKeyring) -> Self {
+        let what = "the operating system's keyring is not part of this version yet";
+        let hint = "set `storage = \"file\"` in the profile: everything is sealed, and the key kept in a private file";
         Self::new(Exit::Configuration, "config/not_yet", what, hint)
     }
 }
@@ -136,5 +128,20 @@ pub struct Interrupted;
 impl From<Interrupted> for Failure {
     fn from(Interrupted: Interrupted) -> Self {
         Self::new(Exit::Interrupted, "interrupted", "interrupted", "run `bedrock-sso login` to sign in")
+    }
+}
+
+/// What another process met is told again as it was.
+impl From<LastFailure> for Failure {
+    fn from(LastFailure { at: _, code, slug, message, hint }: LastFailure) -> Self {
+        Self { exit: Exit::try_from(code).unwrap_or(Exit::Internal), slug, what: message, hint }
+    }
+}
+
+impl Failure {
+    /// As it is kept for `status`, and for those who waited.
+    pub fn met(&self, at: Moment) -> LastFailure {
+        let Self { exit, slug, what, hint } = self.clone();
+        LastFailure { at, code: exit.into(), slug, message: what, hint }
     }
 }

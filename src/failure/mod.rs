@@ -7,6 +7,7 @@ mod config;
 mod http;
 mod local;
 mod oidc;
+mod system;
 mod usage;
 
 use std::{fmt, process::ExitCode};
@@ -14,7 +15,8 @@ use std::{fmt, process::ExitCode};
 use serde::{Deserialize, Serialize};
 
 pub use aws::ExchangeError;
-pub use local::{Busy, Interrupted, NotYet, SignInNeeded};
+pub use local::{Busy, Interrupted, NoKeyring, SignInNeeded};
+pub use system::Denied;
 
 /// The documented exit codes. Their numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +49,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(
-        exit: Exit,
-        slug: impl Into<String>,
-        what: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
+    /// Private, so that advice is given in this room and nowhere else.
+    fn new(exit: Exit, slug: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { exit, slug: slug.into(), what: what.into(), hint: hint.into() }
     }
 }

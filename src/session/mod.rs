@@ -212,7 +212,10 @@ impl Ladder<'_> {
                 Ok(None)
             }
             Err(error) if error.wants_the_person() => {
-                log::info("session", format_args!("the provider wants to see the person, not a refresh token"));
+                log::info(
+                    "session",
+                    format_args!("the provider wants to see the person, not a refresh token"),
+                );
                 Ok(None)
             }
             Err(error) => {

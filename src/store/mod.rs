@@ -19,8 +19,6 @@ pub use sealed::SealedFiles;
 #[derive(Debug)]
 pub enum Error {
     Files(files::Error),
-    /// The storage the profile asks for is not part of this version.
-    NotYet,
 }
 
 impl From<files::Error> for Error {

@@ -1,0 +1,57 @@
+//! What a person can do when this machine denies what every run needs.
+
+use std::io;
+
+use crate::failure::{Exit, Failure};
+
+/// What is missing.
+#[derive(Debug)]
+pub enum Denied {
+    /// The system names no home folder for this user.
+    Home,
+    /// The runtime for network traffic.
+    Runtime(io::Error),
+    Stdout(io::Error),
+    /// A process of our own for the sign-in could not be started.
+    Worker(io::Error),
+    /// It was started several times, and ended each time without a word.
+    WorkersWord,
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        let (exit, slug, what, hint) = match denied {
+            Denied::Home => (
+                Exit::Configuration,
+                "config/no_home",
+                "the system names no home folder for this user".to_owned(),
+                "set HOME",
+            ),
+            Denied::Runtime(error) => (
+                Exit::Internal,
+                "internal/runtime",
+                format!("the system refused what is needed for network traffic: {error}"),
+                "close some programs, or restart the machine",
+            ),
+            Denied::Stdout(error) => (
+                Exit::Internal,
+                "internal/stdout",
+                format!("stdout cannot be written: {error}"),
+                "check where the output is sent",
+            ),
+            Denied::Worker(error) => (
+                Exit::Internal,
+                "internal/spawn",
+                format!("cannot start a process of its own for the sign-in: {error}"),
+                "check that this program may be executed and is still in place",
+            ),
+            Denied::WorkersWord => (
+                Exit::Internal,
+                "internal/worker_died",
+                "the process that signs in ended without a word, several times".to_owned(),
+                "run `bedrock-sso login -vv` and report what it says",
+            ),
+        };
+        Self::new(exit, slug, what, hint)
+    }
+}

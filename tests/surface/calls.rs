@@ -209,3 +209,49 @@ fn any_folder_will_do_even_one_that_is_gone() {
     command.arg("credentials");
     desk.start_command(command).finish().expect_code(0).document();
 }
+
+#[test]
+fn a_reader_of_stderr_that_goes_away_changes_nothing_else() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    desk.set_variable("BEDROCK_SSO_LOG", "debug");
+    desk.unset_variable("BEDROCK_SSO_LOG_FILE");
+    for (arguments, code) in [
+        (&["credentials", "-vv"][..], 0),
+        (&["login", "--force", "-vv"], 0),
+        (&["credentials", "--profile", "none"], 3),
+        (&["no-such-word"], 2),
+        (&[], 2),
+    ] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let output = desk.command().args(arguments).stdin(Stdio::null()).stderr(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert_eq!(output.stdout.is_empty(), code != 0, "{arguments:?}");
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+#[test]
+fn words_and_names_that_are_no_text_are_no_panic() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let world = World::new();
+    let desk = desk(&world);
+    let odd = OsStr::from_bytes(b"\xff.toml");
+    let run = |arguments: &[&OsStr]| {
+        let mut command = desk.command();
+        command.args(arguments);
+        desk.start_command(command).finish()
+    };
+    let what = "invalid UTF-8 was detected in one or more arguments";
+    let hint = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
+    let call = ["credentials", "--profile"].map(OsStr::new);
+    told(&run(&[call[0], call[1], odd]), 2, &failure(what, "usage/wrong_value", hint));
+    fs::write(desk.home().join(odd), fs::read(desk.config_file()).unwrap()).unwrap();
+    desk.configure("not TOML [");
+    let call = ["credentials", "--config"].map(OsStr::new);
+    run(&[call[0], call[1], odd]).expect_code(0).document();
+    desk.set_variable("BEDROCK_SSO_PROFILE", odd);
+    let outcome = run(&[call[0], call[1], odd]).expect_code(3);
+    assert!(outcome.stderr.contains(" [config/no_such_profile]\n  hint: "), "{}", outcome.stderr);
+}

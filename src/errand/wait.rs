@@ -26,8 +26,8 @@ const DEATHS: u32 = 3;
 /// What a waiting caller hears.
 enum Heard {
     Event(Event),
-    /// The worker's pipe has closed.
-    Gone,
+    /// The pipe of the worker with this process number has closed.
+    Gone(u32),
     /// Ctrl-C at our terminal.
     Interrupted,
 }
@@ -94,7 +94,7 @@ impl Wait<'_, '_> {
         let mut worker = self.errand.send(self.purpose).map_err(Denied::Worker)?;
         log::debug("errand", format_args!("sent process {} for {:?}", worker.id(), self.purpose));
         if let Some(stdout) = worker.stdout.take() {
-            relay(stdout, self.say.clone());
+            relay(stdout, worker.id(), self.say.clone());
         }
         loop {
             match self.next()? {
@@ -103,21 +103,18 @@ impl Wait<'_, '_> {
                     return Ok(Round::Done(Ok(Ready { credentials, session_name })));
                 }
                 Heard::Event(Event::Failed(failure)) => return Ok(Round::Done(Err(failure))),
-                Heard::Event(Event::Busy) => return Ok(self.pause_after_busy()),
+                // Another worker was faster by a moment.
+                Heard::Event(Event::Busy) => return Ok(Round::Again),
                 Heard::Event(Event::Log(line)) => pass_on(&line),
-                Heard::Gone => return Ok(Round::Died),
+                Heard::Gone(process) if process == worker.id() => return Ok(Round::Died),
+                // An earlier one, whose end is not the end of anything now.
+                Heard::Gone(_) => {}
                 Heard::Interrupted => {
                     cancel(&mut worker);
                     return Err(Interrupted.into());
                 }
             }
         }
-    }
-
-    /// Another worker was faster by a moment; its pipe's end is not the end of anything of ours.
-    fn pause_after_busy(&mut self) -> Round {
-        while !matches!(self.hear.recv_timeout(LOOK), Ok(Heard::Gone) | Err(_)) {}
-        Round::Again
     }
 
     /// Waits for whoever holds the lock, and takes what they leave.
@@ -173,8 +170,8 @@ impl Wait<'_, '_> {
         }
         match self.hear.recv_timeout(span.min(left)) {
             Ok(heard) => Ok(Some(heard)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Ok(Some(Heard::Gone)),
+            // Never disconnected: we hold a sender ourselves, for the next worker.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
         }
     }
 
@@ -198,7 +195,7 @@ impl Wait<'_, '_> {
 }
 
 /// Hands the worker's lines on as they come, and its end as well.
-fn relay(stdout: ChildStdout, say: Sender<Heard>) {
+fn relay(stdout: ChildStdout, process: u32, say: Sender<Heard>) {
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let Ok(event) = serde_json::from_str(&line) else { continue };
@@ -207,7 +204,7 @@ fn relay(stdout: ChildStdout, say: Sender<Heard>) {
             }
         }
         // Nobody listens any more when the caller has what it wanted.
-        let _ = say.send(Heard::Gone);
+        let _ = say.send(Heard::Gone(process));
     });
 }
 

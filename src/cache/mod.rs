@@ -140,6 +140,11 @@ impl Cache {
         files::private_folder(&self.folder)
     }
 
+    /// Finds out whether what comes could be kept.
+    pub fn check_store(&self, held: &Held) -> Result<(), store::Error> {
+        self.store.prepare(held)
+    }
+
     pub fn session(&self) -> Result<Session, store::Error> {
         let plain = self.store.read(&self.name("session"))?;
         Ok(plain.and_then(|plain| readable(&plain)).unwrap_or_default())

@@ -9,7 +9,7 @@ use crate::{
     cli::Global,
     config::{self, Inputs, Profile, Storage},
     errand::{Errand, LogWords},
-    failure::{Denied, Failure, NoKeyring},
+    failure::{Denied, Failure},
     host::Host,
     log::{self, Filter, Level},
     store,
@@ -60,7 +60,7 @@ impl<'a> Desk<'a> {
         let store: Box<dyn store::Store> = match profile.storage {
             Storage::File => Box::new(store::sealed_files(&folder)),
             Storage::None => Box::new(store::Nothing),
-            Storage::Keyring => return Err(NoKeyring.into()),
+            Storage::Keyring => Box::new(store::sealed_by_keyring(&folder)),
         };
         let cache = Cache::new(store, folder, profile.fingerprint().name());
         Ok(Work { desk: self, profile, cache })

@@ -66,7 +66,8 @@ fn begin(host: &Host, cache: &Cache, held: &Held, purpose: Purpose) -> Result<()
         notes.renewal_tried = Some(now);
         cache.keep_notes(held, &notes)?;
     }
-    Ok(())
+    // A keyring that refuses must be known before a person signs in, or a refresh token is spent, in vain.
+    Ok(cache.check_store(held)?)
 }
 
 /// The network, the ladder, and whoever may interrupt it.

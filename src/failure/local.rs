@@ -24,20 +24,10 @@ fn folder(error: &files::Error) -> String {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        let store::Error::Files(error) = error;
-        error.into()
-    }
-}
-
-/// The profile wants the operating system's keyring, which this version does not know yet.
-#[derive(Debug)]
-pub struct NoKeyring;
-
-impl From<NoKeyring> for Failure {
-    fn from(NoKeyring: NoKeyring) -> Self {
-        let what = "the operating system's keyring is not part of this version yet";
-        let hint = "set `storage = \"file\"` in the profile: everything is sealed, and the key kept in a private file";
-        Self::new(Exit::Configuration, "config/not_yet", what, hint)
+        match error {
+            store::Error::Files(error) => error.into(),
+            store::Error::Keyring(fault) => fault.into(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod aws;
 mod config;
 mod http;
+mod keyring;
 mod local;
 mod oidc;
 mod system;
@@ -15,7 +16,7 @@ use std::{fmt, process::ExitCode};
 use serde::{Deserialize, Serialize};
 
 pub use aws::ExchangeError;
-pub use local::{Busy, Interrupted, NoKeyring, SignInNeeded};
+pub use local::{Busy, Interrupted, SignInNeeded};
 pub use system::Denied;
 
 /// The documented exit codes. Their numbers are part of the contract.

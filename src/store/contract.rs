@@ -36,6 +36,27 @@ fn sealed_files_obey_the_contract() {
     obeys_the_contract(&sealed_files(folder.path()), folder.path(), true);
 }
 
+/// Whoever runs ignored tests at a desk must not lose a real key: only `tests/keyring/run` sets the variable.
+#[test]
+#[ignore = "wants a keyring of its own: tests/keyring/run"]
+fn files_sealed_by_the_keyring_obey_the_contract() {
+    use crate::host::Environment;
+    assert!(Environment::Process.os("BEDROCK_SSO_TEST_KEYRING").is_some(), "run tests/keyring/run");
+    let folder = tempfile::tempdir().unwrap();
+    let store = sealed_by_keyring(folder.path());
+    store.forget_key().unwrap();
+    obeys_the_contract(&store, folder.path(), true);
+    let held = held(folder.path());
+    store.prepare(&held).unwrap();
+    write(&store, &held, "a.session", b"one");
+    store.forget_key().unwrap();
+    store.forget_key().unwrap();
+    assert!(store.read("a.session").unwrap().is_none(), "its key is gone");
+    write(&store, &held, "a.session", b"two");
+    assert_eq!(store.read("a.session").unwrap().unwrap().as_slice(), b"two");
+    assert!(!folder.path().join("key").exists(), "no second keeper");
+}
+
 #[test]
 fn nothing_obeys_the_contract_by_forgetting() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 //! What the bytes mean is `cache`'s business; that nobody else reads or swaps them is this module's.
 
 mod key;
+mod keyring;
 mod sealed;
 #[cfg(test)]
 mod contract;
@@ -12,13 +13,22 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::{files, lock::Held, time::Moment};
+use key::Keeper;
 
+pub use keyring::{Fault, Missing};
 pub use sealed::SealedFiles;
 
 /// What can go wrong; an absent record is no error.
 #[derive(Debug)]
 pub enum Error {
     Files(files::Error),
+    Keyring(Fault),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Keyring(fault)
+    }
 }
 
 impl From<files::Error> for Error {
@@ -29,6 +39,9 @@ impl From<files::Error> for Error {
 
 /// A place that keeps sealed records. Writing demands the profile's lock.
 pub trait Store {
+    /// Finds out whether a record could be kept, before a person is asked or a token spent for what it holds.
+    fn prepare(&self, held: &Held) -> Result<(), Error>;
+
     /// What is kept under a name; `None` when nothing is, or nothing that can still be opened.
     fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error>;
 
@@ -44,6 +57,10 @@ pub trait Store {
 pub struct Nothing;
 
 impl Store for Nothing {
+    fn prepare(&self, _: &Held) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn read(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         Ok(None)
     }
@@ -59,5 +76,10 @@ impl Store for Nothing {
 
 /// `storage = "file"`: sealed files, and their key in a private file beside them.
 pub fn sealed_files(folder: &Path) -> SealedFiles {
-    SealedFiles::new(folder.to_owned())
+    SealedFiles::new(folder.to_owned(), Keeper::File)
+}
+
+/// `storage = "keyring"`: sealed files, and their key in the operating system's keyring.
+pub fn sealed_by_keyring(folder: &Path) -> SealedFiles {
+    SealedFiles::new(folder.to_owned(), Keeper::Keyring)
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Error, Store,
-    key::{Key, KeyFile},
+    key::{Keeper, KeptKey, Key},
 };
 use crate::{files, host, lock::Held, log, time::Moment};
 
@@ -21,23 +21,43 @@ const HEADER: usize = 16;
 #[derive(Debug)]
 pub struct SealedFiles {
     folder: PathBuf,
-    key: KeyFile,
+    key: KeptKey,
 }
 
 impl SealedFiles {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self { key: KeyFile::in_folder(&folder), folder }
+    pub(super) fn new(folder: PathBuf, keeper: Keeper) -> Self {
+        Self { key: KeptKey::new(keeper, &folder), folder }
+    }
+
+    /// Forgets the key, and with it every record of every profile that it sealed.
+    pub fn forget_key(&self) -> Result<(), Error> {
+        self.key.remove()
+    }
+
+    /// The record, opened with the key at hand; failing that, with the one its keeper has, if that is another.
+    fn opened(&self, name: &str, key: &Key, sealed: Vec<u8>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        if let Some(plain) = open(key, name, sealed) {
+            return Ok(Some(plain));
+        }
+        let Some(key) = self.key.read_past(key)? else { return Ok(None) };
+        // Opening works in place, and what did not open is spoilt by it.
+        Ok(files::read(&self.folder.join(name))?.and_then(|sealed| open(&key, name, sealed)))
     }
 }
 
 impl Store for SealedFiles {
+    fn prepare(&self, _: &Held) -> Result<(), Error> {
+        files::private_folder(&self.folder)?;
+        self.key.prepare()
+    }
+
     fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let Some(sealed) = files::read(&self.folder.join(name))? else { return Ok(None) };
         let Some(key) = self.key.read()? else {
             log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
             return Ok(None);
         };
-        let plain = open(&key, name, sealed);
+        let plain = self.opened(name, &key, sealed)?;
         if plain.is_none() {
             log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
         }

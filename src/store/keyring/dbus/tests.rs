@@ -1,0 +1,175 @@
+//! The conversation with a bus that answers as it likes.
+
+use std::thread;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Asks over a bus that sends these bytes after the call has come, and then closes or stays.
+fn answered(bytes: &[u8], stays: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let bytes = bytes.to_vec();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let bus = thread::spawn(move || {
+        let mut theirs = theirs;
+        theirs.read_exact(&mut [0; 16]).unwrap();
+        // Who has heard enough hangs up.
+        let _ = theirs.write_all(&bytes);
+        if stays {
+            let _ = wait.recv();
+        }
+        // Reading to the end keeps the close from becoming a reset, which could overtake the bytes.
+        let _ = theirs.shutdown(std::net::Shutdown::Write);
+        let _ = theirs.read_to_end(&mut Vec::new());
+    });
+    let mut connection = Connection::over(ours, PATIENCE).unwrap();
+    connection.introduce();
+    let serial = connection.call(&Call {
+        destination: "a.b",
+        path: "/",
+        interface: "a.b",
+        member: "M",
+        signature: "",
+        body: Writer::new(),
+    });
+    let answer = connection.answer(serial, "s");
+    drop((connection, done));
+    bus.join().unwrap();
+    answer
+}
+
+/// A reply to the second call, made of a call's own bytes: the fields are the same but for their codes.
+fn reply(kind: u8, code: u8, value: &[u8], signature: &str, body: &[u8]) -> Vec<u8> {
+    let mut fields = vec![code, 1, if code == 5 { b'u' } else { b's' }, 0];
+    fields.extend_from_slice(value);
+    fields.resize(fields.len().next_multiple_of(8), 0);
+    if code != 5 {
+        fields.extend_from_slice(&[5, 1, b'u', 0]);
+        fields.extend_from_slice(&2u32.to_ne_bytes());
+    }
+    fields.extend_from_slice(&[8, 1, b'g', 0, u8::try_from(signature.len()).unwrap()]);
+    fields.extend_from_slice(signature.as_bytes());
+    fields.push(0);
+    let number = |length: usize| u32::try_from(length).unwrap().to_ne_bytes();
+    let endian = if cfg!(target_endian = "big") { b'B' } else { b'l' };
+    let mut message = vec![endian, kind, 0, 1];
+    for part in [number(body.len()), number(7), number(fields.len())] {
+        message.extend_from_slice(&part);
+    }
+    message.extend_from_slice(&fields);
+    message.resize(message.len().next_multiple_of(8), 0);
+    message.extend_from_slice(body);
+    message
+}
+
+fn text(value: &str) -> Vec<u8> {
+    let mut bytes = u32::try_from(value.len()).unwrap().to_ne_bytes().to_vec();
+    bytes.extend_from_slice(value.as_bytes());
+    bytes.push(0);
+    bytes
+}
+
+fn good() -> Vec<u8> {
+    [b"OK 0123\r\n".to_vec(), reply(2, 5, &2u32.to_ne_bytes(), "s", &text("hello"))].concat()
+}
+
+#[test]
+fn an_answer_is_heard_among_others() {
+    let other = reply(2, 5, &1u32.to_ne_bytes(), "s", &text("mine is not this"));
+    let bytes = [b"OK 0123\r\n".to_vec(), other, good()[9..].to_vec()].concat();
+    assert_eq!(answered(&bytes, true).unwrap().as_slice(), text("hello"));
+}
+
+#[test]
+fn an_error_is_told_by_its_name() {
+    let bytes = [b"OK 0\r\n".to_vec(), reply(3, 4, &text("org.x.No"), "s", &text("because"))].concat();
+    let error = answered(&bytes, true).unwrap_err();
+    assert!(
+        matches!(&error, Error::Refused { name, why } if name == "org.x.No" && why == "because"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_bus_that_says_nothing_or_no_more_costs_the_patience_and_no_longer() {
+    let began = Instant::now();
+    assert!(matches!(answered(b"", true), Err(Error::TimedOut)));
+    assert!(matches!(answered(b"OK 0\r\n", true), Err(Error::TimedOut)));
+    assert!(began.elapsed() < PATIENCE * 10);
+}
+
+#[test]
+fn a_bus_that_does_not_know_us_is_said() {
+    assert!(matches!(answered(b"REJECTED EXTERNAL\r\n", true), Err(Error::Rejected)));
+    assert!(matches!(answered(&[b'x'; 2000], true), Err(Error::Malformed)));
+}
+
+#[test]
+fn an_answer_of_another_shape_is_malformed() {
+    let bytes = [b"OK 0\r\n".to_vec(), reply(2, 5, &2u32.to_ne_bytes(), "u", &[0; 4])].concat();
+    assert!(matches!(answered(&bytes, true), Err(Error::Malformed)));
+}
+
+#[test]
+fn torn_answers_end_in_an_error() {
+    let good = good();
+    for length in 0..good.len() {
+        assert!(answered(&good[..length], false).is_err(), "length {length}");
+    }
+}
+
+#[test]
+fn no_bytes_bring_it_down() {
+    let good = good();
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    for _ in 0..20_000 {
+        let mut bytes = good[9..].to_vec();
+        for _ in 0..1 + random() % 4 {
+            let place = usize::try_from(random()).unwrap_or(0) % bytes.len();
+            bytes[place] = random().to_le_bytes()[0];
+        }
+        if let Some(head) = bytes.first_chunk::<HEAD>() {
+            assert!(Message::length(head).is_none_or(|length| length <= 1 << 20));
+        }
+        drop(Message::read(&bytes));
+        drop(Message::read(&bytes[..usize::try_from(random()).unwrap_or(0) % bytes.len()]));
+    }
+}
+
+#[test]
+fn a_message_may_not_be_larger_than_a_mebibyte() {
+    let mut head = *good()[9..].first_chunk::<HEAD>().unwrap();
+    head[4..8].copy_from_slice(&(1u32 << 20).to_ne_bytes());
+    assert_eq!(Message::length(&head), None);
+    head[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
+    head[12..].copy_from_slice(&u32::MAX.to_ne_bytes());
+    assert_eq!(Message::length(&head), None);
+}
+
+#[test]
+fn addresses_are_found_and_nothing_is_ever_started() {
+    let found = |address: &str| {
+        places(&Environment::fixed([("DBUS_SESSION_BUS_ADDRESS", address), ("XDG_RUNTIME_DIR", "/run/me")]))
+    };
+    let path = |path: &str| Place::Path(path.into());
+    assert_eq!(found("unix:path=/tmp/a%20b,guid=00"), [path("/tmp/a b")]);
+    assert_eq!(found("unix:abstract=/tmp/x"), [Place::Abstract(b"/tmp/x".to_vec())]);
+    assert_eq!(found("tcp:host=x;unix:guid=1,path=/a;unix:path=/b"), [path("/a"), path("/b")]);
+    assert_eq!(found("unix:runtime=yes"), [path("/run/me/bus")]);
+    for nothing in ["autolaunch:", "unixexec:path=/bin/sh", "unix:tmpdir=/tmp", "unix:path=%z1", "nonsense"] {
+        assert_eq!(found(nothing), [], "{nothing}");
+    }
+    assert_eq!(
+        places(&Environment::fixed([("XDG_RUNTIME_DIR", "/run/me")])),
+        [path("/run/me/bus")],
+        "where systemd puts it"
+    );
+    assert_eq!(places(&Environment::fixed([])), []);
+}

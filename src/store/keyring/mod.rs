@@ -1,0 +1,171 @@
+//! The operating system's keyring as the keeper of one small item, asked with a deadline.
+//!
+//! A platform's file knows how to ask its keyring; that an answer comes in time, and what counts as one, is said here.
+
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod dbus;
+#[cfg(target_os = "linux")]
+mod wire;
+#[cfg(target_os = "linux")]
+mod secret_service;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
+#[cfg(windows)]
+use windows as system;
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use super::key::Key;
+use crate::{log, text::Foreign};
+
+/// The item's two names.
+const SERVICE: &str = "bedrock-sso";
+const ACCOUNT: &str = "sealing-key";
+/// What a person sees beside it, in the keyring's own window or in its question.
+#[cfg(not(windows))]
+const LABEL: &str = "bedrock-sso: the key to your stored sign-in";
+
+/// How long an answer may take where a person may be asked for it, and where nobody can be.
+const WITH_A_PERSON: Duration = Duration::from_secs(10);
+const ALONE: Duration = Duration::from_secs(3);
+
+/// Why a keyring did not do what it was asked. That it has no such item is no fault.
+#[derive(Debug)]
+pub enum Fault {
+    /// There is no keyring to ask.
+    Absent {
+        what: Missing,
+    },
+    /// It is locked, and nobody unlocked it.
+    Locked,
+    /// It knows us, and refuses.
+    Denied,
+    TimedOut {
+        after: Duration,
+    },
+    /// It answered with something else.
+    Broken(Foreign),
+}
+
+/// What is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The way to it: no session bus.
+    Bus,
+    /// The keyring's own program.
+    Service,
+    /// The place inside it: no default collection, no vault in this kind of session.
+    Vault,
+}
+
+impl Fault {
+    fn broken(why: impl Into<String>) -> Self {
+        Self::Broken(Foreign::new(why))
+    }
+}
+
+/// The key, from the nearest place that has a copy; `None` only when the keyring itself says so.
+pub(super) fn read() -> Result<Option<Key>, Fault> {
+    match copy::read() {
+        Some(key) => Ok(Some(key)),
+        None => read_itself(),
+    }
+}
+
+/// The keyring's own word, when the copy at hand has opened nothing; `None` if it is the same key.
+pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Fault> {
+    if !copy::forget() {
+        return Ok(None);
+    }
+    log::info("keyring", format_args!("the copy of the key opened nothing, so the keyring is asked"));
+    Ok(read_itself()?.filter(|key| key != stale))
+}
+
+/// The keyring's own word.
+pub(super) fn read_itself() -> Result<Option<Key>, Fault> {
+    let key = in_time(system::read)?;
+    match &key {
+        Some(key) => copy::keep(key),
+        None => drop(copy::forget()),
+    }
+    Ok(key)
+}
+
+pub(super) fn write(key: &Key) -> Result<(), Fault> {
+    copy::forget();
+    let key = key.clone();
+    in_time(move || system::write(&key))
+}
+
+/// Forgets the key for good: whatever it sealed is lost with it.
+pub(super) fn remove() -> Result<(), Fault> {
+    copy::forget();
+    in_time(system::remove)
+}
+
+/// Asks on a thread of its own, for a keyring may wait for a person, or for ever. One that never answers ends with us.
+fn in_time<T: Send + 'static>(ask: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+    let (tell, told) = mpsc::sync_channel(1);
+    let after = patience();
+    let asking = move || {
+        // Nobody listens any more once the deadline has passed.
+        let _ = tell.send(ask());
+    };
+    let started = thread::Builder::new().name("keyring".into()).spawn(asking);
+    started.map_err(|error| Fault::broken(error.to_string()))?;
+    match told.recv_timeout(after) {
+        Ok(answer) => answer,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Fault::TimedOut { after }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Fault::broken("the call ended without an answer")),
+    }
+}
+
+fn patience() -> Duration {
+    if may_ask() { WITH_A_PERSON } else { ALONE }
+}
+
+#[cfg(target_os = "linux")]
+use linux::may_ask;
+
+/// The keychain asks whether this program may have the item, and for the password when it is locked.
+#[cfg(target_os = "macos")]
+fn may_ask() -> bool {
+    true
+}
+
+/// The vault opens with the person's session and never asks.
+#[cfg(windows)]
+fn may_ask() -> bool {
+    false
+}
+
+/// The kernel's keyring, nearer than the session's.
+#[cfg(target_os = "linux")]
+use kernel as copy;
+
+/// Here the keyring itself is as near as it gets.
+#[cfg(not(target_os = "linux"))]
+mod copy {
+    use super::Key;
+
+    pub(super) fn read() -> Option<Key> {
+        None
+    }
+
+    pub(super) fn keep(_: &Key) {}
+
+    pub(super) fn forget() -> bool {
+        false
+    }
+}

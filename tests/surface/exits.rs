@@ -112,21 +112,6 @@ fn code_3_for_a_key_that_is_missing_or_means_nothing() {
 }
 
 #[test]
-fn code_3_says_plainly_that_the_keyring_is_not_there_yet() {
-    let world = World::new();
-    let desk = desk(&world);
-    let what = "the operating system's keyring is not part of this version yet";
-    let hint =
-        "set `storage = \"file\"` in the profile: everything is sealed, and the key kept in a private file";
-    for storage in ["storage = \"keyring\"\n", ""] {
-        desk.configure(&world.configuration("").replace("storage = \"file\"\n", storage));
-        for verb in ["credentials", "login", "status"] {
-            told(&desk.run([verb]), 3, &failure(what, "config/not_yet", hint));
-        }
-    }
-}
-
-#[test]
 fn code_3_for_an_issuer_that_the_provider_does_not_own() {
     let world = World::new();
     let desk = desk(&world);
@@ -230,6 +215,23 @@ fn storage_fails(desk: &Desk<'_>, file: &str, why: &str) {
     );
     assert!(outcome.stderr.starts_with(&place) && outcome.stderr.ends_with(&rest), "{}", outcome.stderr);
     assert_eq!((outcome.stdout.as_str(), desk.tabs(), desk.processes().len()), ("", 0, 0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
+    let world = World::new();
+    let desk = desk(&world);
+    let what = "there is no keyring here: this session has no D-Bus, as in containers, in WSL and over SSH";
+    let hint = "set `storage = \"file\"` in the profile, which keeps the key in a private file, \
+                or run this in a desktop session with GNOME Keyring or KWallet";
+    for storage in ["storage = \"keyring\"\n", ""] {
+        desk.configure(&world.configuration("").replace("storage = \"file\"\n", storage));
+        for verb in ["credentials", "login"] {
+            told(&desk.run([verb]), 10, &failure(what, "storage/keyring_absent", hint));
+        }
+    }
+    assert_eq!((world.ledger().total(), desk.tabs()), (0, 0));
 }
 
 #[test]

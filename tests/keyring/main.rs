@@ -1,0 +1,251 @@
+//! `storage = "keyring"` with the whole program and a real Secret Service: gnome-keyring on a bus of each test's own.
+//!
+//! `tests/keyring/run` installs what they need and runs them one at a time, for they share the kernel's keyring.
+#![cfg(target_os = "linux")]
+#![expect(clippy::disallowed_methods, reason = "a test starts daemons")]
+
+mod session;
+
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixListener,
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use session::{Session, forget_copy, has_copy, plant_copy};
+use testworld::{Desk, Endpoint, Knob, Outcome, World};
+
+const SPENT: u32 = 5;
+
+/// A desk of a profile that keeps its key in the keyring of this session.
+fn desk<'w>(world: &'w World, session: &Session) -> Desk<'w> {
+    forget_copy();
+    let desk = Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"));
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&text.replace("storage = \"file\"", "storage = \"keyring\""));
+    desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
+    desk
+}
+
+fn credentials(desk: &Desk<'_>) -> serde_json::Value {
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!(outcome.stderr, "");
+    outcome.document()
+}
+
+#[track_caller]
+fn refused(outcome: &Outcome, slug: &str) {
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(10), ""), "{outcome:?}");
+    assert!(outcome.stderr.contains(&format!("[storage/{slug}]")), "{outcome:?}");
+    assert!(outcome.stderr.contains("storage = \"file\""), "the way out is named: {outcome:?}");
+}
+
+fn kept_files(desk: &Desk<'_>) -> Vec<String> {
+    let entries = std::fs::read_dir(desk.home().join(".local/share/bedrock-sso")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_sign_in_a_warm_call_and_a_renewal() {
+    let (world, session) = (World::new(), Session::unlocked());
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    let desk = desk(&world, &session);
+    let first = credentials(&desk);
+    let renewed = credentials(&desk);
+    assert_ne!(first, renewed);
+    let requests = world.ledger().total();
+    assert_eq!(credentials(&desk), renewed, "served warm");
+    assert_eq!((world.ledger().total(), desk.tabs()), (requests, 1));
+    assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (1, 2));
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn the_keyring_holds_thirty_two_bytes_and_the_home_none_of_them() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    credentials(&desk);
+    desk.settle();
+    let key = session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout;
+    assert_eq!(key.len(), 32);
+    let files = kept_files(&desk);
+    assert!(!files.contains(&"key".to_owned()), "no second keeper: {files:?}");
+    for file in &files {
+        let bytes = std::fs::read(desk.home().join(".local/share/bedrock-sso").join(file)).unwrap();
+        assert!(!bytes.windows(32).any(|part| part == key), "{file}");
+    }
+    let items = session.call("SearchItems", &["dict:string:string:service,bedrock-sso"]);
+    assert_eq!(items.matches("object path").count(), 1, "{items}");
+    assert!(items.contains("collection/login/"), "the person's own collection: {items}");
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_locked_keyring_is_said_at_once_and_nobody_is_asked_in_vain() {
+    let (world, mut session) = (World::new(), Session::unlocked());
+    let (new, used) = (desk(&world, &session), desk(&world, &session));
+    let before = credentials(&used);
+    session.lock();
+    forget_copy();
+    let requests = world.ledger().total();
+    for desk in [&new, &used] {
+        for verb in ["credentials", "login"] {
+            let outcome = desk.run([verb]);
+            refused(&outcome, "keyring_locked");
+            assert!(outcome.took < Duration::from_secs(2), "{outcome:?}");
+        }
+    }
+    assert_eq!((world.ledger().total(), new.tabs()), (requests, 0));
+    session.unlock_again();
+    assert_eq!(credentials(&used), before, "nothing was overwritten");
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_question_that_nobody_answers_is_a_locked_keyring_or_a_deadline() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    session.lock();
+    desk.set_variable("DISPLAY", ":4242");
+    let outcome = desk.run(["credentials"]);
+    let slug = if outcome.stderr.contains("keyring_timeout") { "keyring_timeout" } else { "keyring_locked" };
+    refused(&outcome, slug);
+    assert!(outcome.took < Duration::from_secs(15), "{outcome:?}");
+    assert_eq!(desk.tabs(), 0);
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn without_a_bus_nothing_is_started_and_the_way_out_is_named() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    credentials(&desk);
+    forget_copy();
+    let nowhere = desk.home().join("nobody-here");
+    for address in [None, Some(format!("unix:path={}", nowhere.display())), Some("autolaunch:".to_owned())] {
+        match &address {
+            Some(address) => desk.set_variable("DBUS_SESSION_BUS_ADDRESS", address),
+            None => desk.unset_variable("DBUS_SESSION_BUS_ADDRESS"),
+        }
+        // With a display `dbus-launch`, which other programs run here, would put a bus up.
+        desk.set_variable("DISPLAY", ":4242");
+        refused(&desk.run(["credentials"]), "keyring_absent");
+    }
+    desk.settle();
+    assert_eq!(session::processes_in(&desk.home()), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_bus_without_a_secret_service_and_one_without_a_collection_are_no_empty_stores() {
+    let world = World::new();
+    for session in [Session::without_service(), Session::never_used()] {
+        let desk = desk(&world, &session);
+        refused(&desk.run(["credentials"]), "keyring_absent");
+        assert_eq!(desk.tabs(), 0);
+    }
+    assert_eq!(world.ledger().total(), 0);
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_keyring_that_never_answers_costs_its_deadline_and_no_more() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let before = credentials(&desk);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, greeting) in [("mute", ""), ("dozing", "OK 0123456789abcdef0123456789abcdef\r\n")] {
+        let place = folder.path().join(name);
+        listen(&place, greeting);
+        desk.set_variable("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", place.display()));
+        forget_copy();
+        let outcome = desk.run(["credentials"]);
+        refused(&outcome, "keyring_timeout");
+        assert!(outcome.took < Duration::from_secs(6), "{outcome:?}");
+    }
+    desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
+    assert_eq!(credentials(&desk), before, "nothing was overwritten");
+}
+
+/// A bus that takes whatever is said to it, and says no more than its greeting.
+fn listen(place: &Path, greeting: &'static str) {
+    let listener = UnixListener::bind(place).unwrap();
+    thread::spawn(move || {
+        for mut caller in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let _ = caller.write_all(greeting.as_bytes());
+                let _ = caller.read_to_end(&mut Vec::new());
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_key_that_was_deleted_means_signing_in_again() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let first = credentials(&desk);
+    session.secret_tool(["clear", "service", "bedrock-sso"]);
+    forget_copy();
+    assert_ne!(credentials(&desk), first);
+    assert_eq!(desk.tabs(), 2);
+    assert_eq!(session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len(), 32);
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn fifty_callers_at_once_share_one_key_and_one_browser() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    for _ in 0..2 {
+        forget_copy();
+        let callers: Vec<_> = (0..50).map(|_| desk.start(["credentials"])).collect();
+        let told: Vec<_> =
+            callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();
+        assert!(told.iter().all(|document| *document == told[0]));
+    }
+    assert_eq!((desk.tabs(), world.count(Endpoint::Assume)), (1, 1));
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn the_kernels_copy_serves_without_a_bus_and_is_never_needed() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let document = credentials(&desk);
+    if !has_copy() {
+        eprintln!("this kernel keeps no keys for us: only the Secret Service was tried");
+        assert_eq!(credentials(&desk), document);
+        return;
+    }
+    desk.unset_variable("DBUS_SESSION_BUS_ADDRESS");
+    assert_eq!(credentials(&desk), document, "warm, with no bus at all");
+    forget_copy();
+    refused(&desk.run(["credentials"]), "keyring_absent");
+    desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
+    assert_eq!(credentials(&desk), document);
+    assert!(has_copy(), "the next call may be warm again");
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_copy_that_opens_nothing_gives_way_to_the_keyring() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let document = credentials(&desk);
+    for stale in ["another key of thirty-two bytes.", "short"] {
+        plant_copy(stale);
+        assert_eq!(credentials(&desk), document, "{stale}");
+    }
+    plant_copy("another key of thirty-two bytes.");
+    world.set(Knob::CredentialLifetime, SPENT);
+    desk.run(["login", "--force"]).expect_code(0);
+    plant_copy("another key of thirty-two bytes.");
+    world.set(Knob::CredentialLifetime, 3600);
+    credentials(&desk);
+    assert_eq!(desk.tabs(), 2, "records are sealed with the keyring's key, not with the copy");
+}

@@ -1,0 +1,171 @@
+//! A desktop session's bus and keyring, made for one test and ended with it; and the kernel's copy of the key.
+//!
+//! The bus activates nothing by itself: what runs on it was started here.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+const PASSWORD: &[u8] = b"a password";
+const COPY: &str = "bedrock-sso:sealing-key";
+
+pub(crate) struct Session {
+    dir: TempDir,
+    bus: Child,
+    keyring: Option<Child>,
+}
+
+impl Session {
+    /// Somebody has logged in.
+    pub(crate) fn unlocked() -> Self {
+        let mut session = Self::without_service();
+        session.start_keyring(&["--unlock"], PASSWORD);
+        session.wait_until("the login collection is there", || {
+            let alias = session.call("ReadAlias", &["string:default"]);
+            alias.contains("collection/login")
+        });
+        session
+    }
+
+    /// A keyring that nobody has ever opened.
+    pub(crate) fn never_used() -> Self {
+        let mut session = Self::without_service();
+        session.start_keyring(&[], b"");
+        session
+    }
+
+    /// A bus, and nothing on it.
+    pub(crate) fn without_service() -> Self {
+        let dir = TempDir::with_prefix("bedrock-sso-session-").unwrap();
+        let config = dir.path().join("bus.conf");
+        let bus = format!(
+            "<busconfig><type>session</type><listen>unix:path={}/bus</listen><auth>EXTERNAL</auth>\
+             <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>\
+             <allow own=\"*\"/></policy></busconfig>",
+            dir.path().display()
+        );
+        fs::write(&config, bus).unwrap();
+        let mut command = Command::new("dbus-daemon");
+        command.arg(format!("--config-file={}", config.display())).args(["--nofork", "--print-address"]);
+        let mut bus = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(bus.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("unix:path="), "{line}");
+        Self { dir, bus, keyring: None }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("unix:path={}/bus", self.dir.path().display())
+    }
+
+    pub(crate) fn lock(&self) {
+        let login = "array:objpath:/org/freedesktop/secrets/collection/login";
+        assert!(self.call("Lock", &[login]).contains("collection/login"));
+    }
+
+    /// As logging in anew does.
+    pub(crate) fn unlock_again(&mut self) {
+        let before = self.keyring.take();
+        self.start_keyring(&["--replace", "--unlock"], PASSWORD);
+        // The new one ends the old one.
+        drop(before.expect("one was there").wait());
+        self.wait_until("the login collection is open", || {
+            self.call("SearchItems", &["dict:string:string:service,bedrock-sso"]).contains("collection/login")
+        });
+    }
+
+    pub(crate) fn secret_tool<const N: usize>(&self, words: [&str; N]) -> Output {
+        self.command("secret-tool").args(words).output().unwrap()
+    }
+
+    fn start_keyring(&mut self, words: &[&str], password: &[u8]) {
+        let mut command = self.command("gnome-keyring-daemon");
+        command.args(["--foreground", "--components=secrets"]).args(words).stdin(Stdio::piped());
+        let mut keyring = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        keyring.stdin.take().unwrap().write_all(password).unwrap();
+        self.keyring = Some(keyring);
+        self.wait_until("the keyring is on the bus", || {
+            let mut ask = self.command("dbus-send");
+            ask.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
+            ask.args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]);
+            String::from_utf8_lossy(&ask.output().unwrap().stdout).contains("boolean true")
+        });
+    }
+
+    /// Asks the Secret Service itself.
+    pub(crate) fn call(&self, method: &str, words: &[&str]) -> String {
+        let mut ask = self.command("dbus-send");
+        ask.args([
+            "--session",
+            "--print-reply",
+            "--dest=org.freedesktop.secrets",
+            "/org/freedesktop/secrets",
+        ]);
+        let output =
+            ask.arg(format!("org.freedesktop.Secret.Service.{method}")).args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("DBUS_SESSION_BUS_ADDRESS", self.address());
+        for name in ["HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
+            command.env(name, self.dir.path());
+        }
+        command
+    }
+
+    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "not within 20 s: {what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for child in self.keyring.iter_mut().chain([&mut self.bus]) {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Takes the copy away, as a reboot would.
+pub(crate) fn forget_copy() {
+    keyctl(&["purge", "-s", "user", COPY]);
+    assert!(!has_copy(), "the copy is gone");
+}
+
+pub(crate) fn has_copy() -> bool {
+    keyctl(&["search", "@u", "user", COPY]).status.success()
+}
+
+pub(crate) fn plant_copy(text: &str) {
+    forget_copy();
+    assert!(keyctl(&["add", "user", COPY, text, "@u"]).status.success());
+}
+
+fn keyctl(words: &[&str]) -> Output {
+    Command::new("keyctl").args(words).output().unwrap()
+}
+
+/// The programs that run with this home.
+pub(crate) fn processes_in(home: &Path) -> Vec<String> {
+    let wanted = [b"HOME=", home.as_os_str().as_encoded_bytes()].concat();
+    let entries = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let at_home = entries.filter(|process| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+    });
+    at_home.filter_map(|process| fs::read_to_string(process.join("comm")).ok()).collect()
+}

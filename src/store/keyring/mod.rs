@@ -33,7 +33,7 @@ use crate::{log, text::Foreign};
 const SERVICE: &str = "bedrock-sso";
 const ACCOUNT: &str = "sealing-key";
 /// What a person sees beside it, in the keyring's own window or in its question.
-#[cfg(not(windows))]
+#[cfg(target_os = "linux")]
 const LABEL: &str = "bedrock-sso: the key to your stored sign-in";
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.

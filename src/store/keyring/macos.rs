@@ -1,0 +1,107 @@
+//! The macOS keychain: one generic password in the person's default keychain, which is the login keychain.
+//!
+//! One item means one question at most, and "Always Allow" ends it for as long as the program is signed by the same hand.
+
+use apple_native_keyring_store::keychain::{Cred, MacKeychainDomain};
+use keyring_core::{Entry, Error};
+use security_framework::base::Error as SecurityError;
+use zeroize::Zeroizing;
+
+use super::{ACCOUNT, Fault, Missing, SERVICE};
+use crate::store::key::{Key, of_bytes};
+
+// From SecBase.h.
+const USER_CANCELED: i32 = -128;
+const NOT_AVAILABLE: i32 = -25291;
+const AUTH_FAILED: i32 = -25293;
+const NO_SUCH_KEYCHAIN: i32 = -25294;
+const NO_DEFAULT_KEYCHAIN: i32 = -25307;
+const INTERACTION_NOT_ALLOWED: i32 = -25308;
+const INTERACTION_REQUIRED: i32 = -25315;
+
+pub(super) fn read() -> Result<Option<Key>, Fault> {
+    key_in(&item(SERVICE)?)
+}
+
+pub(super) fn write(key: &Key) -> Result<(), Fault> {
+    item(SERVICE)?.set_secret(key.as_ref()).map_err(fault)
+}
+
+pub(super) fn remove() -> Result<(), Fault> {
+    forget(&item(SERVICE)?)
+}
+
+fn item(service: &str) -> Result<Entry, Fault> {
+    Cred::build(MacKeychainDomain::User, service, ACCOUNT).map_err(fault)
+}
+
+fn key_in(item: &Entry) -> Result<Option<Key>, Fault> {
+    match item.get_secret().map(Zeroizing::new) {
+        Ok(bytes) => Ok(of_bytes(&bytes)),
+        Err(Error::NoEntry) => Ok(None),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+fn forget(item: &Entry) -> Result<(), Fault> {
+    match item.delete_credential() {
+        Ok(()) | Err(Error::NoEntry) => Ok(()),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+fn fault(error: Error) -> Fault {
+    match error {
+        Error::PlatformFailure(why) | Error::NoStorageAccess(why) => {
+            match why.downcast_ref::<SecurityError>() {
+                Some(status) => refusal(*status),
+                None => Fault::broken(why.to_string()),
+            }
+        }
+        other => Fault::broken(other.to_string()),
+    }
+}
+
+fn refusal(status: SecurityError) -> Fault {
+    match status.code() {
+        // Locked, or it wants to ask, where it may show no window: over SSH, from cron, before the first login.
+        INTERACTION_NOT_ALLOWED | INTERACTION_REQUIRED => Fault::Locked,
+        // Somebody answered "Deny" or "Cancel", or typed a wrong password too often.
+        USER_CANCELED | AUTH_FAILED => Fault::Denied,
+        NOT_AVAILABLE | NO_SUCH_KEYCHAIN | NO_DEFAULT_KEYCHAIN => Fault::Absent { what: Missing::Vault },
+        code => Fault::broken(format!("{status} ({code})")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_by_its_number() {
+        let fault = |code| fault(Error::PlatformFailure(Box::new(SecurityError::from_code(code))));
+        assert!(matches!(fault(-25308), Fault::Locked));
+        assert!(matches!(fault(-25293), Fault::Denied));
+        assert!(matches!(fault(-128), Fault::Denied));
+        assert!(matches!(fault(-25307), Fault::Absent { what: Missing::Vault }));
+        let Fault::Broken(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
+        assert!(why.line().to_string().ends_with("(-25299)"), "{why:?}");
+    }
+
+    #[test]
+    #[ignore = "writes to the default keychain of whoever runs it"]
+    fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
+        let item = item("bedrock-sso test").unwrap();
+        forget(&item).unwrap();
+        assert!(key_in(&item).unwrap().is_none());
+        for byte in [0, 0xff] {
+            item.set_secret(&[byte; 32]).unwrap();
+            assert_eq!(key_in(&item).unwrap().as_deref(), Some(&[byte; 32]));
+        }
+        item.set_secret(&[7; 33]).unwrap();
+        assert!(key_in(&item).unwrap().is_none());
+        forget(&item).unwrap();
+        forget(&item).unwrap();
+        assert!(key_in(&item).unwrap().is_none());
+    }
+}

@@ -55,6 +55,22 @@ class Machine:
         self.config_file.parent.mkdir(parents=True)
         self.config_file.write_text(configuration, encoding="utf-8")
 
+    def credential(self, target: str) -> dict[str, str] | None:
+        """A generic credential as Wine's Credential Manager keeps it, its secret encrypted; `None` if there is none."""
+        told = self.registry("query", target)
+        if told.returncode:
+            return None
+        values = (line.split(None, 2) for line in told.stdout.splitlines() if line.startswith("    "))
+        return {name: value for name, _, value in (words for words in values if len(words) == 3)}
+
+    def forget_credential(self, target: str) -> None:
+        self.registry("delete", target, "/f")
+
+    def registry(self, verb: str, target: str, *words: str) -> subprocess.CompletedProcess:
+        key = f"HKCU\\Software\\Wine\\Credential Manager\\Generic: {target}"
+        streams = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+        return subprocess.run([self.wine, "reg", verb, key, *words], env=environment(), timeout=30, **streams)
+
     def files(self) -> set[Path]:
         """Every file that is anybody's."""
         places = (self.drive / "users", self.drive / "ProgramData")

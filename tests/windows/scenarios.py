@@ -14,6 +14,9 @@ from machine import Ended, Machine, windows_path
 from world import World
 
 SCENARIOS = []
+# What Credential Manager lists, and what it calls an item that stays on its machine.
+KEY = "bedrock-sso/sealing-key"
+LOCAL_MACHINE = "0x2"
 MEMBERS = ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]
 
 
@@ -27,6 +30,7 @@ class Desk:
 
     def start_over(self) -> None:
         self.world.start_over()
+        self.machine.forget_credential(KEY)
         self.configure()
         for path in self.seen.iterdir():
             path.unlink()
@@ -35,6 +39,12 @@ class Desk:
         # A JSON string is a TOML string.
         browser = json.dumps([windows_path(self.machine.person), "{url}"])
         self.machine.start_over(f"{self.world.configuration}browser = {browser}\n{more}\n")
+
+    def keep_in_keyring(self) -> None:
+        file = self.machine.config_file
+        text = file.read_text(encoding="utf-8")
+        assert 'storage = "file"' in text, text
+        file.write_text(text.replace('storage = "file"', 'storage = "keyring"'), encoding="utf-8")
 
     def variables(self, person: str) -> dict[str, str]:
         tabs, page = (windows_path(self.seen / name) for name in ("tabs.txt", "page.html"))
@@ -196,6 +206,11 @@ def files_land_in_the_profile_and_nowhere_else(desk: Desk) -> None:
 
 @scenario
 def nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> None:
+    search_everything(desk)
+
+
+def search_everything(desk: Desk) -> None:
+    """Signs in twice as loudly as it goes, and looks wherever a secret could have been left."""
     log = desk.seen / "log.txt"
     talkative = {"BEDROCK_SSO_LOG": "debug", "BEDROCK_SSO_LOG_FILE": windows_path(log)}
     given = document(desk.run("credentials", **talkative))
@@ -269,10 +284,69 @@ def a_silent_network_is_told_apart(desk: Desk) -> None:
 
 
 @scenario
-def a_keyring_that_is_not_there_yet_is_said(desk: Desk) -> None:
-    text = desk.machine.config_file.read_text(encoding="utf-8")
-    desk.machine.config_file.write_text(text.replace('storage = "file"', 'storage = "keyring"'), encoding="utf-8")
-    refused(desk.run("credentials"), 3, "config/not_yet")
+def with_the_keyring_a_second_process_asks_nobody_and_no_key_lies_in_a_file(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    first = desk.sign_in()
+    kept = desk.machine.credential(KEY)
+    assert kept is not None, "nothing in the keyring"
+    assert kept["Persist"] == LOCAL_MACHINE, f"the key roams with the profile: {kept}"
+    desk.world.start_over()
+    assert desk.sign_in() == first
+    assert desk.world.asked() == {} and desk.tabs() == 1, desk.world.asked()
+    assert desk.machine.credential(KEY) == kept, "a warm call touched the item"
+    keys = [str(path) for path in desk.machine.files() if path.name == "key"]
+    assert not keys, keys
+
+
+@scenario
+def with_the_keyring_ten_callers_at_once_make_one_key(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    callers = [desk.start("credentials") for _ in range(10)]
+    documents = [document(caller.ended()) for caller in callers]
+    assert all(each == documents[0] for each in documents)
+    desk.world.start_over()
+    assert desk.sign_in() == documents[0]
+    assert desk.world.asked() == {} and desk.tabs() == 1, desk.world.asked()
+
+
+@scenario
+def with_the_keyring_credentials_near_their_end_are_renewed_without_a_person(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    desk.world.turn("credential-lifetime", 900)
+    first = desk.sign_in()
+    desk.world.start_over()
+    assert desk.sign_in() == first
+    desk.world.wait_for("assume")
+    asked = desk.world.asked()
+    assert asked["refresh"] == 1 and "authorize" not in asked and desk.tabs() == 1, asked
+
+
+@scenario
+def with_the_keyring_nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    search_everything(desk)
+
+
+@scenario
+def a_key_that_is_gone_from_the_keyring_means_a_fresh_sign_in(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    first = desk.sign_in()
+    desk.machine.forget_credential(KEY)
+    desk.world.start_over()
+    refused(desk.run("credentials", "--no-login"), 4, "")
+    second = desk.sign_in()
+    assert second != first and desk.tabs() == 2 and desk.world.asked()["authorize"] == 1, desk.world.asked()
+    assert desk.sign_in() == second
+
+
+@scenario
+def a_change_from_file_to_keyring_leaves_neither_a_mixture_nor_a_crash(desk: Desk) -> None:
+    first = desk.sign_in()
+    assert desk.machine.credential(KEY) is None, "a key in the keyring although nobody asked for it"
+    desk.keep_in_keyring()
+    second = desk.sign_in()
+    assert second != first and desk.tabs() == 2, desk.tabs()
+    assert desk.sign_in() == second
 
 
 def passed(name: str, function, desk: Desk) -> bool:

@@ -2,7 +2,12 @@
 //!
 //! `tests/keyring/run` installs what they need and runs them one at a time, for they share the kernel's keyring.
 #![cfg(target_os = "linux")]
-#![expect(clippy::disallowed_methods, reason = "a test starts daemons")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and starts daemons"
+)]
 
 mod session;
 

@@ -12,6 +12,9 @@ mod dbus;
 mod wire;
 #[cfg(target_os = "linux")]
 mod secret_service;
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod testing;
 #[cfg(target_os = "macos")]
 mod macos;
 #[cfg(windows)]

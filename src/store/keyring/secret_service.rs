@@ -72,7 +72,8 @@ impl Service {
 
     /// Puts the item into the default collection, in place of one that is there.
     pub(super) fn keep(mut self, secret: &[u8]) -> Result<(), Fault> {
-        let collection = self.open_collection()?;
+        let collection = self.collection()?;
+        self.opened(&collection)?;
         let item = item(&self.session, secret);
         let body = self.ask(&call(&collection, OF_COLLECTION, "CreateItem", "a{sv}(oayays)b", item), "oo")?;
         let [_, prompt] = paths(&body)?;
@@ -98,9 +99,8 @@ impl Service {
             self.unlock(&item)?;
             return Ok(Some(item));
         }
-        let was_open = self.is_open()?;
-        self.open_collection()?;
-        if !was_open {
+        let collection = self.collection()?;
+        if self.opened(&collection)? {
             self.search()?;
         }
         Ok(self.found.unlocked.first().cloned())
@@ -112,20 +112,16 @@ impl Service {
         Ok(())
     }
 
-    /// The collection for things that are to be kept; opened, if need be and if somebody can be asked.
-    fn open_collection(&mut self) -> Result<String, Fault> {
-        let collection = self.collection()?;
-        if self.is_locked(&collection)? {
-            self.unlock(&collection)?;
+    /// Whether a collection had to be opened. It is open now.
+    fn opened(&mut self, collection: &str) -> Result<bool, Fault> {
+        let was_locked = self.is_locked(collection)?;
+        if was_locked {
+            self.unlock(collection)?;
         }
-        Ok(collection)
+        Ok(was_locked)
     }
 
-    fn is_open(&mut self) -> Result<bool, Fault> {
-        let collection = self.collection()?;
-        Ok(!self.is_locked(&collection)?)
-    }
-
+    /// The collection for things that are to be kept.
     fn collection(&mut self) -> Result<String, Fault> {
         for alias in ["default", "login"] {
             let body =
@@ -274,3 +270,6 @@ fn refused(name: &str, why: &str, after: Duration) -> Fault {
         _ => Fault::broken(format!("{why} ({name})")),
     }
 }
+
+#[cfg(test)]
+mod tests;

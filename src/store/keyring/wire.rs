@@ -155,6 +155,13 @@ impl Call<'_> {
     }
 }
 
+#[cfg(test)]
+impl Writer {
+    pub(super) fn written(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
 /// A message as it came in.
 pub(super) struct Message {
     pub(super) kind: Kind,

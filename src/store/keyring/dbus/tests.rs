@@ -3,6 +3,7 @@
 use std::thread;
 
 use super::*;
+use crate::store::keyring::testing::{Field, message};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -39,51 +40,30 @@ fn answered(bytes: &[u8], stays: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
     answer
 }
 
-/// A reply to the second call, made of a call's own bytes: the fields are the same but for their codes.
-fn reply(kind: u8, code: u8, value: &[u8], signature: &str, body: &[u8]) -> Vec<u8> {
-    let mut fields = vec![code, 1, if code == 5 { b'u' } else { b's' }, 0];
-    fields.extend_from_slice(value);
-    fields.resize(fields.len().next_multiple_of(8), 0);
-    if code != 5 {
-        fields.extend_from_slice(&[5, 1, b'u', 0]);
-        fields.extend_from_slice(&2u32.to_ne_bytes());
-    }
-    fields.extend_from_slice(&[8, 1, b'g', 0, u8::try_from(signature.len()).unwrap()]);
-    fields.extend_from_slice(signature.as_bytes());
-    fields.push(0);
-    let number = |length: usize| u32::try_from(length).unwrap().to_ne_bytes();
-    let endian = if cfg!(target_endian = "big") { b'B' } else { b'l' };
-    let mut message = vec![endian, kind, 0, 1];
-    for part in [number(body.len()), number(7), number(fields.len())] {
-        message.extend_from_slice(&part);
-    }
-    message.extend_from_slice(&fields);
-    message.resize(message.len().next_multiple_of(8), 0);
-    message.extend_from_slice(body);
-    message
+/// What the tests ask with is the second call, after the greeting.
+fn reply(signature: &str, body: Writer) -> Vec<u8> {
+    message(2, &[Field::Number(5, 2)], signature, body)
 }
 
-fn text(value: &str) -> Vec<u8> {
-    let mut bytes = u32::try_from(value.len()).unwrap().to_ne_bytes().to_vec();
-    bytes.extend_from_slice(value.as_bytes());
-    bytes.push(0);
-    bytes
+fn text(value: &str) -> Writer {
+    Writer::new().string(value)
 }
 
 fn good() -> Vec<u8> {
-    [b"OK 0123\r\n".to_vec(), reply(2, 5, &2u32.to_ne_bytes(), "s", &text("hello"))].concat()
+    [b"OK 0123\r\n".to_vec(), reply("s", text("hello"))].concat()
 }
 
 #[test]
 fn an_answer_is_heard_among_others() {
-    let other = reply(2, 5, &1u32.to_ne_bytes(), "s", &text("mine is not this"));
+    let other = message(2, &[Field::Number(5, 1)], "s", text("mine is not this"));
     let bytes = [b"OK 0123\r\n".to_vec(), other, good()[9..].to_vec()].concat();
-    assert_eq!(answered(&bytes, true).unwrap().as_slice(), text("hello"));
+    assert_eq!(answered(&bytes, true).unwrap().as_slice(), text("hello").written());
 }
 
 #[test]
 fn an_error_is_told_by_its_name() {
-    let bytes = [b"OK 0\r\n".to_vec(), reply(3, 4, &text("org.x.No"), "s", &text("because"))].concat();
+    let error = message(3, &[Field::Text(4, "s", "org.x.No"), Field::Number(5, 2)], "s", text("because"));
+    let bytes = [b"OK 0\r\n".to_vec(), error].concat();
     let error = answered(&bytes, true).unwrap_err();
     assert!(
         matches!(&error, Error::Refused { name, why } if name == "org.x.No" && why == "because"),
@@ -107,7 +87,7 @@ fn a_bus_that_does_not_know_us_is_said() {
 
 #[test]
 fn an_answer_of_another_shape_is_malformed() {
-    let bytes = [b"OK 0\r\n".to_vec(), reply(2, 5, &2u32.to_ne_bytes(), "u", &[0; 4])].concat();
+    let bytes = [b"OK 0\r\n".to_vec(), reply("u", Writer::new().u32(0))].concat();
     assert!(matches!(answered(&bytes, true), Err(Error::Malformed)));
 }
 

@@ -2,12 +2,7 @@
 //!
 //! `tests/keyring/run` installs what they need and runs them one at a time, for they share the kernel's keyring.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test may panic, and starts daemons"
-)]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and starts daemons")]
 
 mod session;
 

@@ -98,9 +98,10 @@ pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Fault> {
 /// The keyring's own word.
 pub(super) fn read_itself() -> Result<Option<Key>, Fault> {
     let key = in_time(system::read)?;
+    log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::keep(key),
-        None => drop(copy::forget()),
+        None => _ = copy::forget(),
     }
     Ok(key)
 }

@@ -46,8 +46,8 @@ impl From<NoKeyring> for Failure {
 pub enum SignInNeeded {
     /// The command, or the profile, says so.
     NotAllowed,
-    /// Automatic callers wait until a person has acted.
-    DoorClosed { until: Moment, now: Moment },
+    /// Automatic callers wait until a person has acted. `why` is what the last sign-in ended in.
+    DoorClosed { until: Moment, now: Moment, why: Option<String> },
     /// Nobody answered within the time.
     Unanswered { after: std::time::Duration },
     /// No browser could be started, and nobody would see the address.
@@ -65,10 +65,11 @@ impl From<SignInNeeded> for Failure {
                 "you need to sign in, and this command may not ask you to".to_owned(),
                 run.to_owned(),
             ),
-            SignInNeeded::DoorClosed { until, now } => (
+            SignInNeeded::DoorClosed { until, now, why } => (
                 "sign-in/paused",
                 format!(
-                    "you need to sign in; the last sign-in led nowhere, so no further browser tab is opened for {}",
+                    "you need to sign in; the last sign-in led nowhere{}; so no further browser tab is opened for {}",
+                    why.map_or_else(String::new, |why| format!(": {why}")),
                     spoken(until.since(now))
                 ),
                 format!("{run} to sign in now"),

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::secret::Secret;
+
 /// The most of a foreign text that is ever shown.
 const LIMIT: usize = 300;
 
@@ -24,6 +26,15 @@ impl Foreign {
     /// The same, fit to stand inside an HTML element or a quoted attribute.
     pub fn html(&self) -> String {
         html(&line(&self.0))
+    }
+
+    /// The same with a secret of ours blotted out: some servers quote the token they refuse.
+    #[must_use]
+    pub fn without(&self, secret: &Secret) -> Self {
+        match secret.expose() {
+            "" => self.clone(),
+            secret => Self(self.0.replace(secret, "[secret]")),
+        }
     }
 
     pub fn is_empty(&self) -> bool {

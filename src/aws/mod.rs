@@ -120,7 +120,8 @@ impl Aws {
             .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
             .send();
         // The SDK's future is large, and lives once a sign-in.
-        answer::checked(Box::pin(answer).await?, &self.role, (self.now)())
+        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).without(token.raw()))?;
+        answer::checked(answer, &self.role, (self.now)())
     }
 
     /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.
@@ -237,6 +238,17 @@ mod tests {
             assert_eq!(error, Error::Refused { reason, said }, "{code}");
             assert_eq!(sts.asked().len(), asked, "{code}");
         }
+    }
+
+    /// AWS quotes the value that fails its validation.
+    #[test]
+    fn a_refusal_that_quotes_the_token_is_told_without_it() {
+        let quoting = |asked: &testing::Asked| {
+            format!("Value '{}' at 'webIdentityToken'", asked.form("WebIdentityToken"))
+        };
+        let sts = Sts::answering(move |asked| refusal("400 Bad Request", "ValidationError", &quoting(asked)));
+        let Err(Error::Refused { said, .. }) = assume(&sts) else { panic!("nothing was refused") };
+        assert_eq!(said.message, Foreign::new("Value '[secret]' at 'webIdentityToken'"));
     }
 
     #[test]

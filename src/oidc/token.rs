@@ -49,7 +49,7 @@ pub async fn exchange_code(
         ("client_id", &profile.client_id),
         ("code_verifier", request.verifier.expose()),
     ];
-    let mut tokens = post(client, metadata, &form).await?;
+    let mut tokens = post(client, metadata, &form, &[code, &request.verifier]).await?;
     match tokens.id_token.take() {
         Some(id_token) => Ok((id_token, tokens)),
         None => Err(Error::Incomplete { source: source(metadata), lacks: "id_token" }),
@@ -68,17 +68,33 @@ pub async fn refresh(
         ("refresh_token", refresh_token.expose()),
         ("client_id", &profile.client_id),
     ];
-    post(client, metadata, &form).await
+    post(client, metadata, &form, &[refresh_token]).await
 }
 
-async fn post(client: &Client, metadata: &Metadata, form: &[(&str, &str)]) -> Result<Tokens, Error> {
+async fn post(
+    client: &Client,
+    metadata: &Metadata,
+    form: &[(&str, &str)],
+    secrets: &[&Secret],
+) -> Result<Tokens, Error> {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let request = HttpRequest::post(metadata.token_endpoint.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(body.into_bytes())
         .expect("an address that was parsed makes a request");
-    read(source(metadata), client.send(request).await?)
+    read(source(metadata), client.send(request).await?).map_err(|error| without(error, secrets))
+}
+
+/// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
+fn without(error: Error, secrets: &[&Secret]) -> Error {
+    let blot = |text: Foreign| secrets.iter().fold(text, |text, secret| text.without(secret));
+    match error {
+        Error::Refused { error, description, uri } => {
+            Error::Refused { error, description: blot(description), uri: uri.map(blot) }
+        }
+        other => other,
+    }
 }
 
 fn source(metadata: &Metadata) -> Source {
@@ -267,6 +283,26 @@ mod tests {
         let description = Foreign::new("AADSTS7000218: no\u{1b}[31m");
         let uri = Some(Foreign::new("u"));
         assert_eq!(error, Error::Refused { error: Foreign::new("invalid_client"), description, uri });
+    }
+
+    /// Some providers quote the token they refuse, and their words go to terminals, logs and the last failure.
+    #[test]
+    fn a_refusal_that_quotes_a_secret_of_ours_is_told_without_it() {
+        let body = r#"{"error":"server_oops","error_description":"Invalid refresh token: old+rt","error_uri":"https://id/?t=old+rt"}"#;
+        let (error, _) = harmless("400 Bad Request", "", body);
+        let (description, uri) =
+            (Foreign::new("Invalid refresh token: [secret]"), Foreign::new("https://id/?t=[secret]"));
+        assert_eq!(error, Error::Refused { error: Foreign::new("server_oops"), description, uri: Some(uri) });
+        let error = exchanged(&provider(
+            "400 Bad Request",
+            "",
+            r#"{"error":"invalid_grant","error_description":"no code c&d here"}"#,
+        ));
+        let description = Foreign::new("no code [secret] here");
+        assert_eq!(
+            error.err(),
+            Some(Error::Refused { error: Foreign::new("invalid_grant"), description, uri: None })
+        );
     }
 
     #[test]

@@ -132,6 +132,14 @@ fn an_illegal_value_is_told_the_rule() {
         ("redirect_path = \"callback\"", "\"redirect_path\" holds \"callback\": must begin with one slash"),
         ("redirect_path = \"//evil\"", "\"redirect_path\" holds \"//evil\": must begin with one slash"),
         (
+            "redirect_path = \"/a/../b\"",
+            "\"redirect_path\" holds \"/a/../b\": must be written as a browser sends it: \"/b\"",
+        ),
+        (
+            "redirect_path = \"/%2E/{b}\"",
+            "\"redirect_path\" holds \"/%2E/{b}\": must be written as a browser sends it: \"/%7Bb%7D\"",
+        ),
+        (
             "redirect_path = \"/a?b\"",
             "\"redirect_path\" holds \"/a?b\": must be a plain path without query, fragment or spaces",
         ),

@@ -26,7 +26,7 @@ use desk::Desk;
 
 /// Runs one command line to its end.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
-    host::guard_streams();
+    host::guard();
     let words: Vec<OsString> = words.collect();
     if let Some(global) = words.get(1..).and_then(common_call) {
         return end(credentials::run(&Credentials::default(), &global));

@@ -56,12 +56,16 @@ pub enum SignInNeeded {
     Asking { address: Option<String> },
 }
 
+impl SignInNeeded {
+    pub const NOT_ALLOWED: &str = "sign-in/not_allowed";
+}
+
 impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
         let run = "run `bedrock-sso login`";
         let (slug, what, hint) = match reason {
             SignInNeeded::NotAllowed => (
-                "sign-in/not_allowed",
+                SignInNeeded::NOT_ALLOWED,
                 "you need to sign in, and this command may not ask you to".to_owned(),
                 run.to_owned(),
             ),

@@ -15,6 +15,8 @@ mod resolve;
 mod schema;
 mod show;
 mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 mod value;
 
 use std::path::{Path, PathBuf};

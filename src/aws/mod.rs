@@ -13,12 +13,6 @@ mod testing;
 
 use std::time::Duration;
 
-use aws_sdk_sts::config::{
-    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
-};
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
-use ring::rand::{SecureRandom, SystemRandom};
-
 pub use self::{
     error::{Error, Flaw, Reason, Said},
     session_name::session_name,
@@ -27,11 +21,15 @@ pub use self::{
 use crate::{
     config::{Profile, RoleArn},
     credentials::Credentials,
-    host::Environment,
+    host::{self, Environment},
     http,
     oidc::VerifiedToken,
     time::Moment,
 };
+use aws_sdk_sts::config::{
+    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
 /// How often one question is put to AWS, the first time included.
 const ATTEMPTS: u32 = 3;
@@ -128,7 +126,8 @@ impl Aws {
     async fn rest(&self, attempt: u32) {
         let pause = self.pause * 2_u32.pow(attempt - 1);
         let mut random = [0];
-        let chance = SystemRandom::new().fill(&mut random).map_or(1.0, |()| f64::from(random[0]) / 255.0);
+        host::random(&mut random);
+        let chance = f64::from(random[0]) / 255.0;
         tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
     }
 }

@@ -6,7 +6,7 @@ use super::{Desk, desk::Work, print};
 use crate::{
     cache::{Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
-    config::{self, Storage},
+    config,
     failure::Failure,
     oidc::VerifiedToken,
     secret::Secret,
@@ -81,7 +81,7 @@ fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
             seconds_left: kept.expiration.since(now).as_secs(),
         }),
         can_renew: session.refresh_token.is_some(),
-        storage: storage(work.profile.storage),
+        storage: work.profile.storage.word(),
         config: config_files(desk),
         last_error: work.cache.notes().last_failure.map(LastError::from),
     })
@@ -113,14 +113,6 @@ fn tags(token: &VerifiedToken) -> serde_json::Value {
     let prefix = format!("{CLAIM}/principal_tags/");
     let flat = token.claims().iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
     flat.map(|(name, value)| (name.to_owned(), value.clone())).collect::<serde_json::Map<_, _>>().into()
-}
-
-fn storage(storage: Storage) -> &'static str {
-    match storage {
-        Storage::Keyring => "keyring",
-        Storage::File => "file",
-        Storage::None => "none",
-    }
 }
 
 fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {

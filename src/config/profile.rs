@@ -119,6 +119,14 @@ impl Storage {
             _ => None,
         }
     }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::File => "file",
+            Self::None => "none",
+        }
+    }
 }
 
 impl Issuer {

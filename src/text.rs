@@ -9,7 +9,7 @@ use crate::secret::Secret;
 /// The most of a foreign text that is ever shown.
 const LIMIT: usize = 300;
 
-/// Text from outside. It has no `Display`: it must go through [`Foreign::line`] or [`Foreign::html`].
+/// Text from outside. It has no `Display`: it must go through [`Foreign::line`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign(String);
 
@@ -21,11 +21,6 @@ impl Foreign {
     /// One line for a terminal: control, direction and invisible characters escaped, cut at 300 characters.
     pub fn line(&self) -> Line {
         Line(line(&self.0))
-    }
-
-    /// The same, fit to stand inside an HTML element or a quoted attribute.
-    pub fn html(&self) -> String {
-        html(&line(&self.0))
     }
 
     /// The same with a secret of ours blotted out: some servers quote the token they refuse.
@@ -119,6 +114,6 @@ mod tests {
 
     #[test]
     fn markup_is_inert() {
-        assert_eq!(Foreign::new("<a href='x'>\"&").html(), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+        assert_eq!(html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
     }
 }

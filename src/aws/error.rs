@@ -80,12 +80,10 @@ impl Error {
                 matches!(reason, Reason::Throttled | Reason::Server | Reason::IdpCommunication)
             }
             Self::Unexpected { status, .. } => *status >= 500,
+            // A deadline that has passed is not waited for again: the person, or the caller, has waited as long already.
             Self::Network(error) => matches!(
                 error,
-                http::Error::Dns { .. }
-                    | http::Error::Connect { .. }
-                    | http::Error::Timeout { .. }
-                    | http::Error::Interrupted { .. }
+                http::Error::Dns { .. } | http::Error::Connect { .. } | http::Error::Interrupted { .. }
             ),
             Self::Flawed(_) | Self::BadEndpoint { .. } | Self::NoRequest(_) => false,
         }

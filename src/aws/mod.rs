@@ -275,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn silence_is_waited_for_once() {
+        let silence = http::Error::Timeout { host: "sts.example".into(), after: Duration::from_secs(30) };
+        assert!(!Error::Network(silence).may_pass());
+    }
+
+    #[test]
     fn a_captive_portal_is_not_sts() {
         for status in ["200 OK", "403 Forbidden"] {
             let page = "<html><body>Welcome to the lounge</body></html>".to_owned();

@@ -11,7 +11,7 @@ pub(crate) mod testing;
 mod trust;
 mod verifier;
 
-use std::{fmt, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
@@ -97,6 +97,11 @@ impl Client {
         }
         answer
     }
+}
+
+/// Runs what speaks to the network to its end, on a runtime of its own: the common case needs none.
+pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
 }
 
 async fn exchange(

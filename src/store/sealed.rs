@@ -46,12 +46,31 @@ impl Store for SealedFiles {
 
     fn write(&self, _: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error> {
         files::private_folder(&self.folder)?;
-        let sealed = seal(&self.key.read_or_make()?, name, expires, plain);
+        let key = self.key.read_or_make()?;
+        let sealed = seal(&key, name, expires, plain);
         Ok(files::replace(&self.folder.join(name), &sealed)?)
     }
 
     fn remove(&self, _: &Held, name: &str) -> Result<(), Error> {
         Ok(files::remove(&self.folder.join(name))?)
+    }
+
+    fn forget_key(&self) -> Result<(), Error> {
+        Ok(self.key.forget_unless(|key| self.opens_something(key))?)
+    }
+}
+
+impl SealedFiles {
+    /// Whether a record is left that this key opens: any other needs no key.
+    fn opens_something(&self, key: &Key) -> Result<bool, files::Error> {
+        // Windows does not let a locked file be read.
+        for name in files::names(&self.folder)?.iter().filter(|name| !name.ends_with(".lock")) {
+            let sealed = files::read(&self.folder.join(name))?;
+            if sealed.is_some_and(|sealed| open(key, name, sealed).is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

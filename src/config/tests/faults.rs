@@ -148,6 +148,14 @@ fn an_illegal_value_is_told_the_rule() {
             "browser = [\"firefox\"]",
             "\"browser\" holds [\"firefox\"]: must have \"{url}\" among its arguments, where the address goes",
         ),
+    ] {
+        assert_eq!(said_of(line), format!("8: {message}"));
+    }
+}
+
+#[test]
+fn an_illegal_list_or_address_is_told_the_rule() {
+    for (line, message) in [
         (
             "session_name = []",
             "\"session_name\" holds []: must name at least one claim, and none that is empty",

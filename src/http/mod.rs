@@ -101,7 +101,11 @@ impl Client {
 
 /// Runs what speaks to the network to its end, on a runtime of its own: the common case needs none.
 pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // Dropped, it would wait for lookups of names that nobody waits for any more.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 async fn exchange(
@@ -252,6 +256,22 @@ mod tests {
         let host = silent();
         assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
         assert_eq!(failure("https://nothing.invalid:8443/"), Error::Dns { host: "nothing.invalid".into() });
+    }
+
+    /// The system's resolver cannot be broken off, and without a way to its servers takes half a minute or more.
+    #[test]
+    fn a_name_that_is_still_looked_up_holds_nobody_up() {
+        let (_found, lookup) = std::sync::mpsc::channel::<()>();
+        let looking = super::block_on(async {
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            let looking = tokio::task::spawn_blocking(move || {
+                let _ = begun.send(());
+                lookup.recv_timeout(Duration::from_secs(10)).is_ok()
+            });
+            begins.await.unwrap();
+            looking
+        });
+        assert!(!looking.unwrap().is_finished());
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! The library's own exchange is not used: it fails on an `expires_in` in quotes, decodes the ID token on the way,
 //! and takes for one kind of error what decides here whether a refresh token is lost.
 
-use ::http::{Request as HttpRequest, header};
-use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -13,12 +11,12 @@ use super::{
     Metadata, Request, Unverified,
     answer::{json, successful},
     error::{Document, Error, Source},
+    form,
 };
 use crate::{
     config::Profile,
     http::{Answer, Client},
     secret::Secret,
-    text::Foreign,
     time::Moment,
 };
 
@@ -77,24 +75,8 @@ async fn post(
     form: &[(&str, &str)],
     secrets: &[&Secret],
 ) -> Result<Tokens, Error> {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = HttpRequest::post(metadata.token_endpoint.as_str())
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(body.into_bytes())
-        .expect("an address that was parsed makes a request");
-    read(source(metadata), client.send(request).await?).map_err(|error| without(error, secrets))
-}
-
-/// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
-fn without(error: Error, secrets: &[&Secret]) -> Error {
-    let blot = |text: Foreign| secrets.iter().fold(text, |text, secret| text.without(secret));
-    match error {
-        Error::Refused { error, description, uri } => {
-            Error::Refused { error, description: blot(description), uri: uri.map(blot) }
-        }
-        other => other,
-    }
+    let answer = form::post(client, &metadata.token_endpoint, form).await?;
+    read(source(metadata), answer).map_err(|error| form::without(error, secrets))
 }
 
 fn source(metadata: &Metadata) -> Source {
@@ -112,9 +94,7 @@ struct Granted {
 fn read(source: Source, mut answer: Answer) -> Result<Tokens, Error> {
     let server_date = answer.date();
     let body = Zeroizing::new(std::mem::take(&mut answer.body));
-    if answer.status.is_client_error()
-        && let Some(refusal) = refusal(&body)
-    {
+    if let Some(refusal) = form::refusal(answer.status, &body) {
         return Err(refusal);
     }
     successful(&source, &answer)?;
@@ -130,30 +110,12 @@ fn read(source: Source, mut answer: Answer) -> Result<Tokens, Error> {
     })
 }
 
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
-    error_description: Option<String>,
-    error_uri: Option<String>,
-}
-
-/// The provider's refusal, when the body is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
-/// never with a server error, whatever the body of that says.
-fn refusal(body: &[u8]) -> Option<Error> {
-    let Refusal { error, error_description, error_uri } = serde_json::from_slice(body).ok()?;
-    Some(Error::Refused {
-        error: Foreign::new(error),
-        description: Foreign::new(error_description.unwrap_or_default()),
-        uri: error_uri.map(Foreign::new),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use ::http::StatusCode;
-    use openidconnect::url::Url;
+    use openidconnect::url::{Url, form_urlencoded};
 
     use super::*;
     use crate::{
@@ -163,6 +125,7 @@ mod tests {
             testing::{Server, block_on, client},
         },
         oidc::testing::{base, host, metadata, profile, provider},
+        text::Foreign,
     };
 
     const GRANTED: &str =

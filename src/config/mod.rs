@@ -70,6 +70,21 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Profile, Error> {
     build(&layers, &name, inputs).map_err(Error::Invalid)
 }
 
+/// Every profile of all layers by name, or what keeps it from being one; none where nothing is configured.
+pub fn all(inputs: &Inputs<'_>) -> Result<Vec<(String, Result<Profile, Error>)>, Error> {
+    let texts = match Texts::read(inputs) {
+        Err(Error::NoFile { .. }) => return Ok(Vec::new()),
+        texts => texts?,
+    };
+    let parsed = texts.parse()?;
+    let layers = parsed.survey()?;
+    let built = |name: String| {
+        let profile = build(&layers, &name, inputs).map_err(Error::Invalid);
+        (name, profile)
+    };
+    Ok(layers.every(inputs).into_iter().map(built).collect())
+}
+
 /// The profile that holds, key by key, with the origin of each value.
 pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
     let texts = Texts::read(inputs)?;

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{
-    Asking, Cancelled, Ladder, Purpose, Ready, Way,
-    race::{First, race},
-};
+use super::{Asking, Cancelled, Ladder, Purpose, Ready, Way};
 use crate::{
     cache::{Known, Session},
     config::Login,
@@ -21,6 +18,7 @@ use crate::{
         self, Expected, Request,
         callback::{Answered, Awaited, Ending, Listener},
     },
+    race::{First, race},
     secret::Secret,
 };
 
@@ -98,11 +96,11 @@ impl Ladder<'_> {
         &self,
         listener: Listener,
         awaited: Awaited,
-        mut cancelled: Cancelled<'_>,
+        cancelled: Cancelled<'_>,
     ) -> Result<Answered, Failure> {
         let limit = self.profile.login_timeout;
         let left = limit.saturating_sub(self.began.elapsed()).max(SHORTEST);
-        match race(timeout(left, listener.answer(awaited)), cancelled.as_mut()).await {
+        match race(timeout(left, listener.answer(awaited)), cancelled).await {
             First::Left(Ok(answered)) => Ok(answered),
             First::Left(Err(_)) => Err(SignInNeeded::Unanswered { after: limit }.into()),
             First::Right(()) => Err(Interrupted.into()),

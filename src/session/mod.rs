@@ -4,7 +4,6 @@
 //! order, and what is kept when, is decided here and nowhere else.
 
 mod ask;
-mod race;
 
 use std::{future::Future, pin::Pin, time::Instant};
 

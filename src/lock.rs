@@ -143,10 +143,8 @@ mod tests {
         let path = folder.path().join("p.lock");
         let held = try_take(&path).unwrap().expect("free");
         assert!(take_within(&path, Duration::ZERO).unwrap().is_none());
-        let waiting = std::thread::spawn({
-            let path = path.clone();
-            move || take_within(&path, Duration::from_secs(60)).unwrap().is_some()
-        });
+        let waiting =
+            std::thread::spawn(move || take_within(&path, Duration::from_secs(60)).unwrap().is_some());
         drop(held);
         assert!(waiting.join().unwrap());
     }

@@ -70,8 +70,11 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Profile, Error> {
     build(&layers, &name, inputs).map_err(Error::Invalid)
 }
 
-/// Every profile of all layers by name, or what keeps it from being one; none where nothing is configured.
-pub fn all(inputs: &Inputs<'_>) -> Result<Vec<(String, Result<Profile, Error>)>, Error> {
+/// A profile under its name, or what keeps it from being one.
+pub type Named = (String, Result<Profile, Error>);
+
+/// Every profile of all layers; none where nothing is configured.
+pub fn all(inputs: &Inputs<'_>) -> Result<Vec<Named>, Error> {
     let texts = match Texts::read(inputs) {
         Err(Error::NoFile { .. }) => return Ok(Vec::new()),
         texts => texts?,

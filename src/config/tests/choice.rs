@@ -68,7 +68,7 @@ fn a_file_without_profiles_is_said_to_have_none() {
 }
 
 fn all(home: &Home) -> Vec<String> {
-    let found = home.ask(|inputs| super::super::all(inputs)).unwrap();
+    let found = home.ask(super::super::all).unwrap();
     found.into_iter().map(|(name, built)| format!("{name} {}", built.is_ok())).collect()
 }
 

@@ -7,6 +7,7 @@ mod credentials;
 mod desk;
 mod errand;
 mod login;
+mod logout;
 mod status;
 
 use std::{
@@ -53,6 +54,7 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Credentials(arguments) => credentials::run(arguments, global),
         Command::Login(arguments) => login::run(arguments, global),
+        Command::Logout(arguments) => logout::run(arguments, global),
         Command::Status(arguments) => status::run(arguments, global),
         Command::Config(arguments) => config::run(arguments, global),
         Command::Errand(arguments) => errand::run(arguments, global),

@@ -4,6 +4,7 @@
 //! order, and what is kept when, is decided here and nowhere else.
 
 mod ask;
+mod leave;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
@@ -23,6 +24,8 @@ use crate::{
     secret::Secret,
     time::Moment,
 };
+
+pub use leave::{Kept, SignedOut, Told, sign_out};
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -262,15 +262,16 @@ mod tests {
     #[test]
     fn a_name_that_is_still_looked_up_holds_nobody_up() {
         let (_found, lookup) = std::sync::mpsc::channel::<()>();
-        let looking = super::block_on(async {
+        let mut looking = None;
+        super::block_on(async {
             let (begun, begins) = tokio::sync::oneshot::channel();
-            let looking = tokio::task::spawn_blocking(move || {
+            looking = Some(tokio::task::spawn_blocking(move || {
                 let _ = begun.send(());
                 lookup.recv_timeout(Duration::from_secs(10)).is_ok()
-            });
+            }));
             begins.await.unwrap();
-            looking
-        });
+        })
+        .unwrap();
         assert!(!looking.unwrap().is_finished());
     }
 

@@ -77,7 +77,7 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct Logout {
     /// Every profile, and whatever is kept of those that are no longer configured
-    #[arg(long)]
+    #[arg(long, conflicts_with = "profile")]
     pub all: bool,
 }
 

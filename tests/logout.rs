@@ -400,12 +400,42 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     assert!(outcome.stderr.contains("complete it at http://127.0.0.1:"), "{outcome:?}");
     assert!(outcome.took < Duration::from_secs(9) && outcome.stdout.is_empty(), "{outcome:?}");
     assert_eq!(kept(&desk), before);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&format!("{text}\n[profiles.broken]\nregion = \"us-east-1\"\n"));
     let outcome = desk.run(["logout", "--all"]).expect_code(11);
-    let lines = "\nNot signed out of claude:\nbedrock-sso: another sign-in is still waiting: process ";
-    assert!(outcome.stderr.starts_with("Signed out of research: "), "{outcome:?}");
-    assert!(outcome.stderr.contains(lines), "{outcome:?}");
+    let parts = [
+        "Signed out of research: ",
+        "\nNot signed out of broken:\nbedrock-sso: ",
+        " [config/missing_key]\n  hint: ",
+        "\nNot signed out of claude:\nbedrock-sso: another sign-in is still waiting: process ",
+    ];
+    let places = parts.map(|part| outcome.stderr.find(part).unwrap_or_else(|| panic!("{part}: {outcome:?}")));
+    assert!(places.is_sorted() && places[0] == 0, "the worst is last: {outcome:?}");
     assert!(waiting.finish().expect_code(0).stdout.contains("Signed in as "));
     assert_eq!(status(&desk, "claude")["signed_in"], json!(true));
+}
+
+#[test]
+fn who_asks_for_credentials_meanwhile_is_signed_in_after_it() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    world.next(1, Knob::RevokeFault, Fault::Delay(700));
+    let leaving = desk.start(["logout"]);
+    assert!(world.ledger().wait_for(Endpoint::Revoke, 1, Duration::from_secs(20)));
+    let coming = desk.start(["credentials"]);
+    told(&leaving.finish(), 0, REVOKED);
+    coming.finish().expect_code(0);
+    assert_eq!((world.live_grants(), desk.tabs()), (1, 2));
+    assert_eq!(status(&desk, "claude")["can_renew"], json!(true));
+}
+
+#[test]
+fn all_and_one_profile_contradict_each_other() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let outcome = desk.run(["logout", "--all", "--profile", "claude"]).expect_code(2);
+    assert!(outcome.stderr.contains("'--all' cannot be used with '--profile <NAME>'"), "{outcome:?}");
+    assert_eq!(world.live_grants(), 1);
 }
 
 #[test]

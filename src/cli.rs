@@ -41,6 +41,8 @@ pub enum Command {
     Login(Login),
     /// Say who is signed in, with which role and until when; asks no network
     Status(Status),
+    /// Forget what is kept of a sign-in, and have the provider revoke it
+    Logout(Logout),
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
@@ -70,6 +72,13 @@ pub struct Status {
     /// For scripts
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Logout {
+    /// Every profile, and whatever is kept of those that are no longer configured
+    #[arg(long, conflicts_with = "profile")]
+    pub all: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]

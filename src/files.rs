@@ -53,8 +53,8 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 /// way leaves nothing behind that the next write does not clear away.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let fault = |doing| move |source| Error { doing, path: path.to_owned(), source };
-    let fresh = path.with_added_extension("new");
-    remove(&fresh)?;
+    let fresh = half_written(path);
+    remove_one(&fresh)?;
     let mut file = create_private(&fresh).map_err(fault("write"))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault("write"))?;
     drop(file);
@@ -63,8 +63,36 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes a file; one that is not there is removed already.
+/// Removes a file, and what a write of it that was killed half way left behind; what is not there is removed already.
 pub fn remove(path: &Path) -> Result<(), Error> {
+    let (whole, half) = (remove_one(path), remove_one(&half_written(path)));
+    whole.and(half)
+}
+
+/// The names of the files in a folder, without those of folders in it; none when there is no such folder.
+pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let fault = |source| Error { doing: "list", path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fault(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fault)?;
+        if entry.file_type().map_err(fault)?.is_file() {
+            // A name that is no text is none of ours.
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
+}
+
+fn half_written(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+fn remove_one(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(Error { doing: "remove", path: path.to_owned(), source })
@@ -173,10 +201,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record");
         replace(&path, b"good").unwrap();
-        create_private(&path.with_added_extension("new")).unwrap().write_all(b"half").unwrap();
+        create_private(&half_written(&path)).unwrap().write_all(b"half").unwrap();
         assert_eq!(read(&path).unwrap().as_deref(), Some(&b"good"[..]));
         replace(&path, b"better").unwrap();
         assert_eq!(read(&path).unwrap().as_deref(), Some(&b"better"[..]));
+    }
+
+    #[test]
+    fn a_removal_takes_along_what_a_killed_write_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record");
+        replace(&path, b"good").unwrap();
+        create_private(&half_written(&path)).unwrap().write_all(b"half").unwrap();
+        assert_eq!(names(folder.path()).unwrap().len(), 2);
+        remove(&path).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), Vec::<String>::new());
+        assert_eq!(names(&folder.path().join("nothing")).unwrap(), Vec::<String>::new());
     }
 
     #[test]

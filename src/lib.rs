@@ -19,6 +19,7 @@ pub mod host;
 pub mod files;
 pub mod url;
 pub mod time;
+mod race;
 pub mod text;
 pub mod secret;
 pub mod log;

@@ -5,21 +5,34 @@
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{files, time::Moment};
 
+/// What the name of a holder's note ends with.
+pub const HOLDER: &str = "holder";
+
 /// How often, and how far apart, a lock that looks taken is tried again.
 const LOOKS: u32 = 4;
 const GLANCE: Duration = Duration::from_millis(3);
+
+/// How often one who waits for a lock looks whether it is free.
+const LOOK: Duration = Duration::from_millis(40);
 
 /// Proof that this process is the one: writing to the store demands it.
 #[derive(Debug)]
 pub struct Held {
     holder: PathBuf,
+    // Closing the file is what releases the lock.
+    _file: File,
+}
+
+/// Proof that nobody is the one: any number of processes may have it at a time, and none of them a [`Held`].
+#[derive(Debug)]
+pub struct Shared {
     // Closing the file is what releases the lock.
     _file: File,
 }
@@ -51,6 +64,27 @@ pub fn try_take(path: &Path) -> Result<Option<Held>, files::Error> {
     Ok(None)
 }
 
+/// Takes the lock as soon as it is free; `None` when it is not within that time.
+pub fn take_within(path: &Path, patience: Duration) -> Result<Option<Held>, files::Error> {
+    let began = Instant::now();
+    loop {
+        let taken = try_take(path)?;
+        if taken.is_some() || began.elapsed() > patience {
+            return Ok(taken);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Takes a share of the lock, and waits for it: only for a lock whose holders are quick.
+pub fn share(path: &Path) -> Result<Shared, files::Error> {
+    let file = files::open_private(path)?;
+    match file.lock_shared() {
+        Ok(()) => Ok(Shared { _file: file }),
+        Err(source) => Err(files::Error { doing: "lock", path: path.to_owned(), source }),
+    }
+}
+
 /// Whether somebody holds the lock at this moment.
 pub fn is_held(path: &Path) -> Result<bool, files::Error> {
     let file = files::open_private(path)?;
@@ -70,7 +104,7 @@ pub fn holder(path: &Path) -> Option<Holder> {
 }
 
 fn holder_path(path: &Path) -> PathBuf {
-    path.with_extension("holder")
+    path.with_extension(HOLDER)
 }
 
 impl Held {
@@ -100,6 +134,29 @@ mod tests {
         assert!(try_take(&path).unwrap().is_none() && is_held(&path).unwrap());
         drop(held);
         assert!(!is_held(&path).unwrap());
+        assert!(try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_waits_gets_the_lock_when_it_is_free_and_gives_up_when_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let held = try_take(&path).unwrap().expect("free");
+        assert!(take_within(&path, Duration::ZERO).unwrap().is_none());
+        let waiting =
+            std::thread::spawn(move || take_within(&path, Duration::from_secs(60)).unwrap().is_some());
+        drop(held);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn shares_keep_out_whoever_wants_it_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let (one, other) = (share(&path).unwrap(), share(&path).unwrap());
+        drop(one);
+        assert!(try_take(&path).unwrap().is_none());
+        drop(other);
         assert!(try_take(&path).unwrap().is_some());
     }
 

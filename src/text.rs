@@ -4,10 +4,12 @@
 
 use std::fmt;
 
+use crate::secret::Secret;
+
 /// The most of a foreign text that is ever shown.
 const LIMIT: usize = 300;
 
-/// Text from outside. It has no `Display`: it must go through [`Foreign::line`] or [`Foreign::html`].
+/// Text from outside. It has no `Display`: it must go through [`Foreign::line`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign(String);
 
@@ -21,9 +23,13 @@ impl Foreign {
         Line(line(&self.0))
     }
 
-    /// The same, fit to stand inside an HTML element or a quoted attribute.
-    pub fn html(&self) -> String {
-        html(&line(&self.0))
+    /// The same with a secret of ours blotted out: some servers quote the token they refuse.
+    #[must_use]
+    pub fn without(&self, secret: &Secret) -> Self {
+        match secret.expose() {
+            "" => self.clone(),
+            secret => Self(self.0.replace(secret, "[secret]")),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -108,6 +114,6 @@ mod tests {
 
     #[test]
     fn markup_is_inert() {
-        assert_eq!(Foreign::new("<a href='x'>\"&").html(), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+        assert_eq!(html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
     }
 }

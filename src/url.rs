@@ -30,7 +30,7 @@ impl SecureUrl {
         }
         match (url.scheme(), url.host()) {
             ("https", Some(_)) => Ok(Self(url)),
-            ("http", Some(host)) if is_loopback(&host) => Ok(Self(url)),
+            ("http", Some(host)) if is_this_machine(&host) => Ok(Self(url)),
             _ => Err(Refusal::NotSecure),
         }
     }
@@ -43,6 +43,11 @@ impl SecureUrl {
         self.0.as_str()
     }
 
+    /// Whether it leads nowhere but to this very machine.
+    pub fn is_this_machine(&self) -> bool {
+        self.0.host().is_some_and(|host| is_this_machine(&host))
+    }
+
     /// The host, with the port where one is named: what a person recognises.
     pub fn authority(&self) -> &str {
         self.0.authority()
@@ -50,7 +55,7 @@ impl SecureUrl {
 }
 
 /// `localhost` and the loopback addresses: what cannot leave the machine.
-fn is_loopback(host: &Host<&str>) -> bool {
+fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),

@@ -285,6 +285,21 @@ fn a_person_who_runs_login_while_a_sign_in_waits_is_led_to_it() {
 }
 
 #[test]
+fn who_may_ask_is_not_turned_away_with_the_failure_of_one_who_may_not() {
+    let world = World::new();
+    world.next(1, Knob::CredentialLifetime, 5);
+    let desk = desk(&world);
+    credentials(&desk);
+    world.revoke_grants();
+    world.next(1, Knob::RefreshFault, json!(Fault::Delay(1500)));
+    let silent = desk.start(["credentials", "--no-login"]);
+    wait_until("the refresh is on its way", || world.count(Endpoint::Refresh) == 1);
+    credentials(&desk);
+    silent.finish().expect_code(4);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
+}
+
+#[test]
 fn whoever_waits_too_long_says_whom_they_waited_for() {
     let world = World::new();
     let desk = desk(&world);

@@ -1,24 +1,18 @@
 //! The test world judged: it must refuse what the real provider and the real STS refuse.
 //!
 //! Nothing of the program runs here, but for the desk's own promises at the end.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test may panic and start children"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    process::Command,
     thread,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use testworld::{Algorithm, Browser, CLIENT_ID, Desk, Endpoint, Fault, Got, Knob, ROLE_ARN, World};
+use testworld::{Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, ROLE_ARN, World};
 
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters-0";
 const CALLBACK: &str = "http://127.0.0.1:49152/callback";
@@ -488,65 +482,71 @@ fn a_person_signs_in_or_denies_with_a_page_or_without() {
     }
 }
 
+/// The desk's own promises. It finds processes through what only Unix has.
 #[cfg(unix)]
-fn desk(world: &World) -> Desk<'_> {
-    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
-}
+mod desk {
+    #![expect(clippy::disallowed_methods, reason = "a test may start children and spoil files")]
 
-#[cfg(unix)]
-#[test]
-fn a_desk_runs_the_program_in_a_home_of_its_own() {
-    let world = World::new();
-    let desk = desk(&world);
-    desk.run(["--version"]).expect_code(0);
-    desk.settle();
-    assert!(std::fs::read_to_string(desk.config_file()).unwrap().contains(&world.issuer()));
-    assert_eq!((desk.tabs(), desk.page()), (0, None));
-}
+    use std::process::Command;
 
-#[cfg(unix)]
-#[test]
-fn a_desk_hears_sees_and_counts_a_whole_sign_in() {
-    let world = World::over_tls();
-    let desk = desk(&world);
-    let callers: Vec<_> = (0..5).map(|_| desk.start(["credentials"])).collect();
-    let outcomes: Vec<_> = callers.into_iter().map(|caller| caller.finish().expect_code(0)).collect();
-    assert!(outcomes.iter().all(|outcome| outcome.document() == outcomes[0].document()));
-    desk.settle();
-    assert_eq!((desk.tabs(), world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1, 1));
-    assert!(desk.page().unwrap().contains("BedrockUser"));
-    assert!(desk.log().len() > 10, "the log is heard too");
-}
+    use testworld::{Desk, Endpoint, World};
 
-#[cfg(unix)]
-#[test]
-#[should_panic(expected = "access token in stderr of")]
-fn a_secret_on_stderr_fails_the_test() {
-    let world = World::new();
-    let tokens = redeem(&world, &code(&world), &[]);
-    let desk = desk(&world);
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "echo $0 >&2"]).arg(tokens["access_token"].as_str().unwrap());
-    desk.start_command(shell).finish();
-}
+    use super::{code, redeem};
 
-#[cfg(unix)]
-#[test]
-#[should_panic(expected = "refresh token in ")]
-fn a_secret_in_a_file_fails_the_test() {
-    let world = World::new();
-    let tokens = redeem(&world, &code(&world), &[]);
-    let desk = desk(&world);
-    std::fs::write(desk.home().join("note"), tokens["refresh_token"].as_str().unwrap()).unwrap();
-}
+    fn desk(world: &World) -> Desk<'_> {
+        Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
+    }
 
-#[cfg(unix)]
-#[test]
-#[should_panic(expected = "still holds its streams")]
-fn a_child_that_keeps_the_streams_fails_the_test() {
-    let world = World::new();
-    let desk = desk(&world);
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "sleep 20 &"]).env("HOME", desk.home());
-    desk.start_command(shell).finish();
+    #[test]
+    fn a_desk_runs_the_program_in_a_home_of_its_own() {
+        let world = World::new();
+        let desk = desk(&world);
+        desk.run(["--version"]).expect_code(0);
+        desk.settle();
+        assert!(std::fs::read_to_string(desk.config_file()).unwrap().contains(&world.issuer()));
+        assert_eq!((desk.tabs(), desk.page()), (0, None));
+    }
+
+    #[test]
+    fn a_desk_hears_sees_and_counts_a_whole_sign_in() {
+        let world = World::over_tls();
+        let desk = desk(&world);
+        let callers: Vec<_> = (0..5).map(|_| desk.start(["credentials"])).collect();
+        let outcomes: Vec<_> = callers.into_iter().map(|caller| caller.finish().expect_code(0)).collect();
+        assert!(outcomes.iter().all(|outcome| outcome.document() == outcomes[0].document()));
+        desk.settle();
+        assert_eq!((desk.tabs(), world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1, 1));
+        assert!(desk.page().unwrap().contains("BedrockUser"));
+        assert!(desk.log().len() > 10, "the log is heard too");
+    }
+
+    #[test]
+    #[should_panic(expected = "access token in stderr of")]
+    fn a_secret_on_stderr_fails_the_test() {
+        let world = World::new();
+        let tokens = redeem(&world, &code(&world), &[]);
+        let desk = desk(&world);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "echo $0 >&2"]).arg(tokens["access_token"].as_str().unwrap());
+        desk.start_command(shell).finish();
+    }
+
+    #[test]
+    #[should_panic(expected = "refresh token in ")]
+    fn a_secret_in_a_file_fails_the_test() {
+        let world = World::new();
+        let tokens = redeem(&world, &code(&world), &[]);
+        let desk = desk(&world);
+        std::fs::write(desk.home().join("note"), tokens["refresh_token"].as_str().unwrap()).unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "still holds its streams")]
+    fn a_child_that_keeps_the_streams_fails_the_test() {
+        let world = World::new();
+        let desk = desk(&world);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "sleep 20 &"]).env("HOME", desk.home());
+        desk.start_command(shell).finish();
+    }
 }

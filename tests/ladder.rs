@@ -174,7 +174,11 @@ fn bad_weather_at_the_token_endpoint_never_opens_a_browser_and_never_loses_anyth
         json!(Fault::Redirect("https://portal.invalid/".into())),
         json!(Fault::oauth("temporarily_unavailable", "later")),
         json!(Fault::oauth("invalid_client", "who?")),
-        json!({"body": {"status": 400, "content-type": "text/html", "body": "<h1>invalid_grant</h1>"}}),
+        json!(Fault::Body {
+            status: 400,
+            content_type: "text/html".into(),
+            body: "<h1>invalid_grant</h1>".into()
+        }),
     ] {
         passes_by(&fault);
     }

@@ -11,7 +11,7 @@ use aws_sdk_sts::{
 };
 use aws_smithy_runtime_api::client::result::DispatchFailure;
 
-use crate::{http, text::Foreign, time::Moment, url::Refusal};
+use crate::{http, secret::Secret, text::Foreign, time::Moment, url::Refusal};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -80,12 +80,10 @@ impl Error {
                 matches!(reason, Reason::Throttled | Reason::Server | Reason::IdpCommunication)
             }
             Self::Unexpected { status, .. } => *status >= 500,
+            // A deadline that has passed is not waited for again: the person, or the caller, has waited as long already.
             Self::Network(error) => matches!(
                 error,
-                http::Error::Dns { .. }
-                    | http::Error::Connect { .. }
-                    | http::Error::Timeout { .. }
-                    | http::Error::Interrupted { .. }
+                http::Error::Dns { .. } | http::Error::Connect { .. } | http::Error::Interrupted { .. }
             ),
             Self::Flawed(_) | Self::BadEndpoint { .. } | Self::NoRequest(_) => false,
         }
@@ -95,6 +93,17 @@ impl Error {
     pub fn refuses_the_token(&self) -> bool {
         let reasons = [Reason::ExpiredToken, Reason::InvalidIdentityToken, Reason::IdpRejectedClaim];
         matches!(self, Self::Refused { reason, .. } if reasons.contains(reason))
+    }
+
+    /// The same without the token, should AWS quote it: its words reach terminals, logs and the last failure.
+    pub(super) fn without(self, token: &Secret) -> Self {
+        match self {
+            Self::Refused { reason, said: Said { code, message, request_id } } => {
+                let message = message.without(token);
+                Self::Refused { reason, said: Said { code, message, request_id } }
+            }
+            other => other,
+        }
     }
 
     pub(super) fn is_too_long(&self) -> bool {

@@ -13,12 +13,6 @@ mod testing;
 
 use std::time::Duration;
 
-use aws_sdk_sts::config::{
-    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
-};
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
-use ring::rand::{SecureRandom, SystemRandom};
-
 pub use self::{
     error::{Error, Flaw, Reason, Said},
     session_name::session_name,
@@ -27,11 +21,15 @@ pub use self::{
 use crate::{
     config::{Profile, RoleArn},
     credentials::Credentials,
-    host::Environment,
+    host::{self, Environment},
     http,
     oidc::VerifiedToken,
     time::Moment,
 };
+use aws_sdk_sts::config::{
+    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
+};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
 /// How often one question is put to AWS, the first time included.
 const ATTEMPTS: u32 = 3;
@@ -120,14 +118,16 @@ impl Aws {
             .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
             .send();
         // The SDK's future is large, and lives once a sign-in.
-        answer::checked(Box::pin(answer).await?, &self.role, (self.now)())
+        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).without(token.raw()))?;
+        answer::checked(answer, &self.role, (self.now)())
     }
 
     /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.
     async fn rest(&self, attempt: u32) {
         let pause = self.pause * 2_u32.pow(attempt - 1);
         let mut random = [0];
-        let chance = SystemRandom::new().fill(&mut random).map_or(1.0, |()| f64::from(random[0]) / 255.0);
+        host::random(&mut random);
+        let chance = f64::from(random[0]) / 255.0;
         tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
     }
 }
@@ -239,6 +239,17 @@ mod tests {
         }
     }
 
+    /// AWS quotes the value that fails its validation.
+    #[test]
+    fn a_refusal_that_quotes_the_token_is_told_without_it() {
+        let quoting = |asked: &testing::Asked| {
+            format!("Value '{}' at 'webIdentityToken'", asked.form("WebIdentityToken"))
+        };
+        let sts = Sts::answering(move |asked| refusal("400 Bad Request", "ValidationError", &quoting(asked)));
+        let Err(Error::Refused { said, .. }) = assume(&sts) else { panic!("nothing was refused") };
+        assert_eq!(said.message, Foreign::new("Value '[secret]' at 'webIdentityToken'"));
+    }
+
     #[test]
     fn a_stumble_is_not_a_fall() {
         let mut stumbles = 2;
@@ -261,6 +272,12 @@ mod tests {
         });
         assert!(matches!(assume(&sts), Err(Error::Network(http::Error::Interrupted { .. }))));
         assert_eq!(sts.asked().len(), 3);
+    }
+
+    #[test]
+    fn silence_is_waited_for_once() {
+        let silence = http::Error::Timeout { host: "sts.example".into(), after: Duration::from_secs(30) };
+        assert!(!Error::Network(silence).may_pass());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use openidconnect::url::form_urlencoded;
 
 use super::Aws;
 use crate::{
-    config::{Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage},
+    config::{self, Profile},
     credentials::Credentials,
     host::Environment,
     http::{
@@ -131,23 +131,5 @@ pub(super) fn token_with(claims: &serde_json::Value) -> VerifiedToken {
 }
 
 pub(super) fn profile() -> Profile {
-    Profile {
-        name: "claude".into(),
-        issuer: Issuer::parse("https://login.example.com").unwrap(),
-        client_id: "client".into(),
-        role: RoleArn::parse(&format!("arn:aws:iam::{ACCOUNT}:role/BedrockUser")).unwrap(),
-        region: "eu-west-1".into(),
-        provider: Provider::Generic,
-        scopes: Vec::new(),
-        extra_params: [].into(),
-        redirect: Redirect { host: RedirectHost::Address, ports: Vec::new(), path: "/callback".into() },
-        browser: Vec::new(),
-        login: Login::Auto,
-        login_timeout: Duration::from_secs(165),
-        session_duration: Duration::from_hours(12),
-        session_name: Vec::new(),
-        storage: Storage::None,
-        sts_endpoint: None,
-        ca_bundle: None,
-    }
+    Profile { region: "eu-west-1".into(), ..config::testing::profile() }
 }

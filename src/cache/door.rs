@@ -15,6 +15,7 @@ const MOST: Duration = Duration::from_secs(15 * 60);
 
 /// Tabs opened since the last good sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Door {
     /// How many tabs led nowhere so far.
     fruitless: u32,
@@ -22,17 +23,28 @@ pub struct Door {
     at: Option<Moment>,
     /// Whether the last one's end is known. A sign-in killed half way leaves this false.
     ended: bool,
+    /// What the last one ended in, for those who are turned away meanwhile.
+    why: Option<String>,
 }
 
 impl Door {
     /// A tab is about to open. Written down first, so that a process killed while it waits still counts.
     pub fn opening(&mut self, now: Moment) {
-        *self = Self { fruitless: self.fruitless.saturating_add(1), at: Some(now), ended: false };
+        *self = Self {
+            fruitless: self.fruitless.saturating_add(1),
+            at: Some(now),
+            ended: false,
+            why: self.why.take(),
+        };
     }
 
-    /// The tab led nowhere.
-    pub fn fruitless(&mut self, now: Moment) {
-        *self = Self { fruitless: self.fruitless.max(1), at: Some(now), ended: true };
+    /// The tab led nowhere, and this is why.
+    pub fn fruitless(&mut self, now: Moment, why: String) {
+        *self = Self { fruitless: self.fruitless.max(1), at: Some(now), ended: true, why: Some(why) };
+    }
+
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
     }
 
     /// Somebody signed in: all is forgotten.
@@ -62,7 +74,7 @@ mod tests {
         let mut door = Door::default();
         for _ in 0..tabs {
             door.opening(NOW);
-            door.fruitless(NOW);
+            door.fruitless(NOW, "refused".into());
         }
         door
     }
@@ -94,6 +106,6 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_does_not_keep_the_door_shut() {
-        assert!(after(3).closed_until(NOW.minus(Duration::from_secs(1))).is_none());
+        assert!(after(3).closed_until(Moment::from_unix(NOW.unix() - 1)).is_none());
     }
 }

@@ -4,7 +4,11 @@
 
 mod door;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
@@ -12,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::{
     credentials::Credentials,
     files,
-    lock::Held,
+    lock::{self, Held},
     oidc::{Keys, Metadata},
     secret::Secret,
     store::{self, Store},
@@ -103,6 +107,24 @@ const VERSION: u32 = 1;
 /// A provider's description is believed for a day; keys are fetched again earlier when one is unknown.
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is kept of each profile besides its lock, by the end of the file's name.
+const SESSION: &str = "session";
+const PROVIDER: &str = "provider";
+const NOTES: &str = "json";
+
+/// The keys of every profile of which something is kept in a folder, whether it is still configured or not.
+pub fn keys_in(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
+    let names = files::names(folder)?;
+    Ok(names.iter().filter_map(|name| key_of(name)).map(str::to_owned).collect())
+}
+
+/// The key in the name of a record, whole or half written. Anything else in the folder is none of ours.
+fn key_of(name: &str) -> Option<&str> {
+    let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
+    let is_key = key.len() == 32 && key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_key && [SESSION, PROVIDER, NOTES, lock::HOLDER].contains(&kind)).then_some(key)
+}
+
 pub fn freshness(credentials: &Credentials, now: Moment) -> Freshness {
     match credentials.expiration.since(now) {
         left if left > RENEW_SOON => Freshness::Fresh,
@@ -145,30 +167,52 @@ impl Cache {
         self.store.prepare(held)
     }
 
+    /// Whether anything at all is kept of the profile.
+    pub fn is_empty(&self) -> Result<bool, files::Error> {
+        Ok(!keys_in(&self.folder)?.contains(&self.key))
+    }
+
+    /// Whether a session is kept, be it one that cannot be opened.
+    pub fn has_session(&self) -> Result<bool, files::Error> {
+        Ok(files::names(&self.folder)?.contains(&self.name(SESSION)))
+    }
+
+    /// Forgets every trace of the profile, and the key with the last profile's. Each part is tried, whatever becomes of
+    /// the others.
+    ///
+    /// The lock's file stays, for it is not safe to remove: one process may wait for it at this moment while another makes
+    /// a new one, and both would believe that they are alone. It is empty. What stood beside it goes with `held`.
+    pub fn forget(&self, held: &Held) -> Result<(), store::Error> {
+        let sealed = [SESSION, PROVIDER].map(|kind| self.store.remove(held, &self.name(kind)));
+        let notes = files::remove(&self.notes_path()).map_err(store::Error::from);
+        let key = self.store.forget_key();
+        sealed.into_iter().chain([notes, key]).collect()
+    }
+
     pub fn session(&self) -> Result<Session, store::Error> {
-        let plain = self.store.read(&self.name("session"))?;
+        let plain = self.store.read(&self.name(SESSION))?;
         Ok(plain.and_then(|plain| readable(&plain)).unwrap_or_default())
     }
 
     pub fn keep_session(&self, held: &Held, session: &Session) -> Result<(), store::Error> {
         let expires =
             session.credentials.as_ref().map_or(Moment::from_unix(0), |credentials| credentials.expiration);
-        self.store.write(held, &self.name("session"), expires, &written(session))
+        self.store.write(held, &self.name(SESSION), expires, &written(session))
     }
 
     /// The provider as it described itself within the last day.
     pub fn provider(&self, now: Moment) -> Result<Option<Known>, store::Error> {
-        let plain = self.store.read(&self.name("provider"))?;
+        let plain = self.store.read(&self.name(PROVIDER))?;
         let known: Option<Known> = plain.and_then(|plain| readable(&plain));
         Ok(known.filter(|known| known.at <= now && now.since(known.at) < KNOWN_FOR))
     }
 
     pub fn keep_provider(&self, held: &Held, known: &Known) -> Result<(), store::Error> {
-        self.store.write(held, &self.name("provider"), known.at.plus(KNOWN_FOR), &written(known))
+        self.store.write(held, &self.name(PROVIDER), known.at.plus(KNOWN_FOR), &written(known))
     }
 
     pub fn forget_provider(&self, held: &Held) -> Result<(), store::Error> {
-        self.store.remove(held, &self.name("provider"))
+        self.store.remove(held, &self.name(PROVIDER))
     }
 
     /// Notes that cannot be read are empty ones: they only ever make us more careful.
@@ -182,7 +226,7 @@ impl Cache {
     }
 
     fn notes_path(&self) -> PathBuf {
-        self.folder.join(format!("{}.json", self.key))
+        self.folder.join(self.name(NOTES))
     }
 
     fn name(&self, kind: &str) -> String {
@@ -216,7 +260,7 @@ mod tests {
         }
     }
 
-    fn cache(folder: &std::path::Path, key: &str) -> Cache {
+    fn cache(folder: &Path, key: &str) -> Cache {
         Cache::new(Box::new(store::sealed_files(folder)), folder.to_owned(), key.into())
     }
 
@@ -235,7 +279,7 @@ mod tests {
     fn a_session_is_kept_and_belongs_to_its_profile_alone() {
         let folder = tempfile::tempdir().unwrap();
         let mine = cache(folder.path(), "mine");
-        let held = crate::lock::try_take(&mine.lock_path()).unwrap().expect("free");
+        let held = lock::try_take(&mine.lock_path()).unwrap().expect("free");
         let session = Session { credentials: Some(ending(5)), longest: Some(3600), ..Session::default() };
         mine.keep_session(&held, &session).unwrap();
         assert_eq!(mine.session().unwrap().credentials, Some(ending(5)));
@@ -244,10 +288,65 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ours_in_a_folder_is_told_by_its_name() {
+        let key = "0123456789abcdef0123456789abcdef";
+        for ours in ["session", "provider", "json", "holder", "session.new"] {
+            assert_eq!(key_of(&format!("{key}.{ours}")), Some(key), "{ours}");
+        }
+        let foreign = [
+            "key",
+            "config.toml",
+            "mine.session",
+            "0123456789ABCDEF0123456789abcdef.session",
+            &format!("{key}.lock"),
+            &format!("{key}0.session"),
+            &format!("{key}.session.bak"),
+            &format!("{key}.toml"),
+            key,
+        ];
+        assert_eq!(foreign.map(key_of), [None; 9]);
+    }
+
+    #[test]
+    fn forgetting_leaves_the_lock_alone_and_the_other_profile_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mine, other) = (cache(folder.path(), "mine"), cache(folder.path(), "other"));
+        let session = Session { longest: Some(3600), ..Session::default() };
+        for cache in [&mine, &other] {
+            let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
+            cache.keep_session(&held, &session).unwrap();
+            cache.keep_notes(&held, &Notes::default()).unwrap();
+        }
+        let forget = |cache: &Cache| {
+            cache.forget(&lock::try_take(&cache.lock_path()).unwrap().expect("free")).unwrap();
+            let mut names = files::names(folder.path()).unwrap();
+            names.sort();
+            names
+        };
+        assert_eq!(
+            forget(&mine),
+            ["key", "key.lock", "mine.lock", "other.json", "other.lock", "other.session"]
+        );
+        assert_eq!(other.session().unwrap(), session);
+        assert_eq!(forget(&other), ["key.lock", "mine.lock", "other.lock"]);
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_forgotten_keeps_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path(), "mine");
+        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        cache.keep_notes(&held, &Notes::default()).unwrap();
+        std::fs::create_dir(folder.path().join("mine.session")).unwrap();
+        assert!(cache.forget(&held).is_err());
+        assert!(!cache.notes_path().exists());
+    }
+
+    #[test]
     fn a_record_of_another_version_or_shape_is_absent() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(folder.path(), "mine");
-        let held = crate::lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
         for foreign in [
             r#"{"version":0,"record":{"longest":1}}"#,
             r#"{"version":2,"record":{"longest":1}}"#,

@@ -7,11 +7,13 @@ mod credentials;
 mod desk;
 mod errand;
 mod login;
+mod logout;
 mod status;
 
 use std::{
     ffi::OsString,
     io::{self, Write as _},
+    panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
 
@@ -24,10 +26,21 @@ use crate::{
 };
 use desk::Desk;
 
-/// Runs one command line to its end.
+/// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
-    host::guard_streams();
-    let words: Vec<OsString> = words.collect();
+    host::guard();
+    panic::set_hook(Box::new(|fault| {
+        end(Err(fault.into()));
+    }));
+    guarded(|| understood(words.collect()))
+}
+
+fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
+    // Nothing outlives the work, so nothing half done can be seen.
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Internal.into())
+}
+
+fn understood(words: Vec<OsString>) -> ExitCode {
     if let Some(global) = words.get(1..).and_then(common_call) {
         return end(credentials::run(&Credentials::default(), &global));
     }
@@ -41,6 +54,7 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Credentials(arguments) => credentials::run(arguments, global),
         Command::Login(arguments) => login::run(arguments, global),
+        Command::Logout(arguments) => logout::run(arguments, global),
         Command::Status(arguments) => status::run(arguments, global),
         Command::Config(arguments) => config::run(arguments, global),
         Command::Errand(arguments) => errand::run(arguments, global),
@@ -74,5 +88,16 @@ fn print(bytes: &[u8]) -> Result<(), Failure> {
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Denied::Stdout(error).into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_our_own_ends_in_a_documented_code() {
+        assert_eq!(guarded(|| panic!("of a test")), ExitCode::from(1));
+        assert_eq!(guarded(|| ExitCode::from(7)), ExitCode::from(7));
     }
 }

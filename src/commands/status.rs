@@ -1,12 +1,12 @@
 //! `status`: who is signed in, as what, until when; read from what is kept, without network.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Desk, desk::Work, print};
 use crate::{
     cache::{Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
-    config::{self, Storage},
+    config,
     failure::Failure,
     oidc::VerifiedToken,
     secret::Secret,
@@ -52,13 +52,15 @@ struct Identity {
 
 #[derive(Serialize)]
 struct Left {
-    expires_at: String,
+    #[serde(serialize_with = "as_text")]
+    expires_at: Moment,
     seconds_left: u64,
 }
 
 #[derive(Serialize)]
 struct LastError {
-    at: String,
+    #[serde(serialize_with = "as_text")]
+    at: Moment,
     slug: String,
     message: String,
     hint: String,
@@ -75,11 +77,11 @@ fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
         role_arn: work.profile.role.as_str().to_owned(),
         account: work.profile.role.account().to_owned(),
         credentials: credentials.map(|kept| Left {
-            expires_at: kept.expiration.to_string(),
+            expires_at: kept.expiration,
             seconds_left: kept.expiration.since(now).as_secs(),
         }),
         can_renew: session.refresh_token.is_some(),
-        storage: storage(work.profile.storage),
+        storage: work.profile.storage.word(),
         config: config_files(desk),
         last_error: work.cache.notes().last_failure.map(LastError::from),
     })
@@ -113,17 +115,13 @@ fn tags(token: &VerifiedToken) -> serde_json::Value {
     flat.map(|(name, value)| (name.to_owned(), value.clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn storage(storage: Storage) -> &'static str {
-    match storage {
-        Storage::Keyring => "keyring",
-        Storage::File => "file",
-        Storage::None => "none",
-    }
+fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(moment)
 }
 
 impl From<LastFailure> for LastError {
     fn from(LastFailure { at, code: _, slug, message, hint }: LastFailure) -> Self {
-        Self { at: at.to_string(), slug, message, hint }
+        Self { at, slug, message, hint }
     }
 }
 
@@ -140,9 +138,8 @@ impl Report {
         lines.push(("Renewal", renewal.to_owned()));
         lines.push(("Storage", self.storage.to_owned()));
         lines.push(("Config", self.config.join(", ")));
-        if let Some(LastError { at: _, slug, message, hint }) = &self.last_error {
-            let ago = self.age_of_last_error(now);
-            lines.push(("Last error", format!("{message} [{slug}]{ago}")));
+        if let Some(LastError { at, slug, message, hint }) = &self.last_error {
+            lines.push(("Last error", format!("{message} [{slug}], {} ago", spoken(now.since(*at)))));
             lines.push(("", format!("hint: {hint}")));
         }
         lines.iter().map(|(name, value)| format!("{name:<11} {value}\n")).collect()
@@ -159,13 +156,5 @@ impl Report {
             None if self.can_renew => "no valid credentials; the next request renews them".to_owned(),
             None => "no; run `bedrock-sso login`".to_owned(),
         }
-    }
-
-    fn age_of_last_error(&self, now: Moment) -> String {
-        let at =
-            self.last_error.as_ref().and_then(|error| chrono::DateTime::parse_from_rfc3339(&error.at).ok());
-        at.map_or_else(String::new, |at| {
-            format!(", {} ago", spoken(now.since(Moment::from_unix(at.timestamp()))))
-        })
     }
 }

@@ -144,6 +144,15 @@ impl<'a> Layers<'a> {
         self.files.iter().flat_map(|file| &file.profiles).map(|profile| profile.name).collect()
     }
 
+    /// The names of all profiles; with no file that has one, the environment may make one by itself.
+    pub(super) fn every(&self, inputs: &Inputs<'_>) -> Vec<String> {
+        let names = self.names();
+        if names.is_empty() {
+            return self.choose(inputs).into_iter().collect();
+        }
+        names.into_iter().map(str::to_owned).collect()
+    }
+
     /// The profile's name: asked for, or the default, or the only one.
     pub(super) fn choose(&self, inputs: &Inputs<'_>) -> Result<String, Error> {
         let names = self.names();

@@ -15,6 +15,8 @@ mod resolve;
 mod schema;
 mod show;
 mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -66,6 +68,24 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Profile, Error> {
     let layers = parsed.survey()?;
     let name = layers.choose(inputs)?;
     build(&layers, &name, inputs).map_err(Error::Invalid)
+}
+
+/// A profile under its name, or what keeps it from being one.
+pub type Named = (String, Result<Profile, Error>);
+
+/// Every profile of all layers; none where nothing is configured.
+pub fn all(inputs: &Inputs<'_>) -> Result<Vec<Named>, Error> {
+    let texts = match Texts::read(inputs) {
+        Err(Error::NoFile { .. }) => return Ok(Vec::new()),
+        texts => texts?,
+    };
+    let parsed = texts.parse()?;
+    let layers = parsed.survey()?;
+    let built = |name: String| {
+        let profile = build(&layers, &name, inputs).map_err(Error::Invalid);
+        (name, profile)
+    };
+    Ok(layers.every(inputs).into_iter().map(built).collect())
 }
 
 /// The profile that holds, key by key, with the origin of each value.

@@ -119,10 +119,21 @@ impl Storage {
             _ => None,
         }
     }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::File => "file",
+            Self::None => "none",
+        }
+    }
 }
 
 impl Issuer {
     pub fn parse(text: &str) -> Result<Self, crate::url::Refusal> {
+        if text.contains(|part: char| part.is_whitespace() || part.is_control()) {
+            return Err(crate::url::Refusal::Malformed);
+        }
         Ok(Self { text: text.to_owned(), url: SecureUrl::parse(text)? })
     }
 
@@ -151,7 +162,9 @@ impl RoleArn {
         let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
         let known = (arn, service, region) == ("arn", "iam", "")
             && partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        (known && is_account && is_role_name(name)).then(|| Self {
+        // IAM's paths are of visible ASCII alone.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        (known && is_account && is_role_name(name) && is_plain).then(|| Self {
             text: text.to_owned(),
             partition: partition.to_owned(),
             account: account.to_owned(),
@@ -212,6 +225,15 @@ mod tests {
         );
     }
 
+    /// The parser of addresses passes over them in silence, and the comparison with the provider's word would not.
+    #[test]
+    fn an_issuer_has_no_white_space() {
+        for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"]
+        {
+            assert_eq!(Issuer::parse(bad), Err(crate::url::Refusal::Malformed), "{bad:?}");
+        }
+    }
+
     #[test]
     fn what_is_no_role_is_refused() {
         for bad in [
@@ -222,6 +244,9 @@ mod tests {
             "arn:aws:sts::123456789012:assumed-role/X/y",
             "arn:gcp:iam::123456789012:role/X",
             "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/team one/X",
+            "arn:aws:iam::123456789012:role/\x1b[31m/X",
+            "arn:aws-\n:iam::123456789012:role/X",
         ] {
             assert!(RoleArn::parse(bad).is_none(), "{bad}");
         }

@@ -123,7 +123,18 @@ pub(super) fn path(key: &Key, value: &DeValue<'_>) -> Result<String, Fault> {
     if text.bytes().any(|byte| !byte.is_ascii_graphic() || b"?#\\\"<>".contains(&byte)) {
         return Err(illegal(key, value, "must be a plain path without query, fragment or spaces"));
     }
-    Ok(text.to_owned())
+    match as_browsers_send(text) {
+        sent if sent != text => {
+            Err(illegal(key, value, format!("must be written as a browser sends it: \"{sent}\"")))
+        }
+        sent => Ok(sent),
+    }
+}
+
+/// Browsers resolve `..`, and escape some characters; the path that comes back is compared with the one written here.
+fn as_browsers_send(path: &str) -> String {
+    let address = SecureUrl::parse(&format!("http://127.0.0.1{path}"));
+    address.map_or_else(|_| path.to_owned(), |address| address.as_url().path().to_owned())
 }
 
 /// `None` when left empty. A leading `~/` is still there.

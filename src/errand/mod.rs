@@ -61,7 +61,7 @@ impl Errand<'_> {
         let purpose = Purpose::Credentials { may_ask };
         let Some(kept) = kept else { return self.fetch(purpose, self.long(), tell) };
         let fresh = self.freshness(&kept);
-        log::debug(
+        log::info(
             "errand",
             format_args!("kept credentials until {}: {fresh:?}", kept.credentials.expiration),
         );

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Errand, Patience, cancel, event::Event};
 use crate::{
-    cache::Freshness,
+    cache::{Freshness, LastFailure},
     failure::{Busy, Denied, Failure, Interrupted, SignInNeeded},
     lock, log,
     session::{Asking, Purpose, Ready, Way, ready},
@@ -150,8 +150,14 @@ impl Wait<'_, '_> {
         {
             return Ok(Round::Done(Ok(ready)));
         }
-        let failure = self.errand.cache.notes().last_failure.filter(|failure| failure.at >= self.began_at);
+        let last = self.errand.cache.notes().last_failure;
+        let failure = last.filter(|failure| failure.at >= self.began_at && self.is_for_us(failure));
         Ok(failure.map_or(Round::Again, |failure| Round::Done(Err(failure.into()))))
+    }
+
+    /// That somebody else may not ask a person says nothing to whoever may.
+    fn is_for_us(&self, failure: &LastFailure) -> bool {
+        failure.slug != SignInNeeded::NOT_ALLOWED || self.purpose != Purpose::Credentials { may_ask: true }
     }
 
     fn next(&mut self) -> Result<Heard, Failure> {

@@ -17,7 +17,7 @@ use crate::{
     config::Profile,
     failure::{Denied, Failure},
     host::{self, Host},
-    http::{Client, Trust},
+    http::{self, Client, Trust},
     lock::{self, Held, Holder},
     log,
     session::{Cancelled, Ladder, Purpose, Ready},
@@ -84,9 +84,7 @@ fn climb(
     let tell = |step| say(&Event::from(step));
     let ladder =
         Ladder { purpose, profile, host, cache, held, client: &client, aws: &aws, tell: &tell, began };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Denied::Runtime)?;
-    runtime.block_on(ladder.climb(cancelled()))
+    http::block_on(ladder.climb(cancelled())).map_err(Denied::Runtime)?
 }
 
 /// Resolves on the caller's word, and never on its mere disappearance.

@@ -88,10 +88,11 @@ fn through_proxy(proxy: &str, host: &str, what: ProxyFault) -> Failure {
 
 fn tls(host: &str, what: &TlsFault, issuer: Option<&Foreign>) -> Failure {
     let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.line()));
+    let end = if by.is_empty() { "" } else { "," };
     match what {
         TlsFault::Untrusted => network(
             "network/tls_untrusted",
-            format!("the certificate of {host}{by}, is not trusted on this machine").replace("\",", "\""),
+            format!("the certificate of {host}{by}{end} is not trusted on this machine"),
             "if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) to its certificate authority in PEM form",
         ),
         TlsFault::WrongName => network(
@@ -146,14 +147,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_certificate_whose_issuer_is_unknown_makes_a_whole_sentence_too() {
+        let untrusted = Error::Tls { host: "login.example".into(), what: TlsFault::Untrusted, issuer: None };
+        let what = Failure::from(untrusted).what;
+        assert_eq!(what, "the certificate of login.example is not trusted on this machine");
+    }
+
+    #[test]
     fn an_intercepting_proxy_is_named_with_the_setting_that_mends_it() {
         let issuer = Some(Foreign::new("Zscaler Root\x1b CA"));
         let failure =
             Failure::from(Error::Tls { host: "login.example".into(), what: TlsFault::Untrusted, issuer });
         assert_eq!(
             failure.to_string(),
-            "bedrock-sso: the certificate of login.example, issued by \"Zscaler Root\\u{1b} CA\" is not trusted on this \
-             machine [network/tls_untrusted]\n  hint: if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) \
+            "bedrock-sso: the certificate of login.example, issued by \"Zscaler Root\\u{1b} CA\", is not trusted on \
+             this machine [network/tls_untrusted]\n  hint: if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) \
              to its certificate authority in PEM form\n"
         );
     }

@@ -36,8 +36,8 @@ impl From<store::Error> for Failure {
 pub enum SignInNeeded {
     /// The command, or the profile, says so.
     NotAllowed,
-    /// Automatic callers wait until a person has acted.
-    DoorClosed { until: Moment, now: Moment },
+    /// Automatic callers wait until a person has acted. `why` is what the last sign-in ended in.
+    DoorClosed { until: Moment, now: Moment, why: Option<String> },
     /// Nobody answered within the time.
     Unanswered { after: std::time::Duration },
     /// No browser could be started, and nobody would see the address.
@@ -46,19 +46,24 @@ pub enum SignInNeeded {
     Asking { address: Option<String> },
 }
 
+impl SignInNeeded {
+    pub const NOT_ALLOWED: &str = "sign-in/not_allowed";
+}
+
 impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
         let run = "run `bedrock-sso login`";
         let (slug, what, hint) = match reason {
             SignInNeeded::NotAllowed => (
-                "sign-in/not_allowed",
+                SignInNeeded::NOT_ALLOWED,
                 "you need to sign in, and this command may not ask you to".to_owned(),
                 run.to_owned(),
             ),
-            SignInNeeded::DoorClosed { until, now } => (
+            SignInNeeded::DoorClosed { until, now, why } => (
                 "sign-in/paused",
                 format!(
-                    "you need to sign in; the last sign-in led nowhere, so no further browser tab is opened for {}",
+                    "you need to sign in; the last sign-in led nowhere{}; so no further browser tab is opened for {}",
+                    why.map_or_else(String::new, |why| format!(": {why}")),
                     spoken(until.since(now))
                 ),
                 format!("{run} to sign in now"),

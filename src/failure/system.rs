@@ -1,6 +1,6 @@
-//! What a person can do when this machine denies what every run needs.
+//! What a person can do when this machine denies what every run needs, or this program has a fault.
 
-use std::io;
+use std::{io, panic::PanicHookInfo};
 
 use crate::failure::{Exit, Failure};
 
@@ -53,5 +53,14 @@ impl From<Denied> for Failure {
             ),
         };
         Self::new(exit, slug, what, hint)
+    }
+}
+
+/// Told by its place alone: what a panic says may quote a secret.
+impl From<&PanicHookInfo<'_>> for Failure {
+    fn from(fault: &PanicHookInfo<'_>) -> Self {
+        let place = fault.location().map_or_else(String::new, |place| format!(" at {place}"));
+        let hint = "report it, with what the same command says with `-vv`";
+        Self::new(Exit::Internal, "internal/fault", format!("this program has a fault{place}"), hint)
     }
 }

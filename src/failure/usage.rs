@@ -36,7 +36,8 @@ fn nearest(error: &clap::Error) -> Option<String> {
     let suggested = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg];
     match suggested.iter().find_map(|kind| error.get(*kind))? {
         ContextValue::String(one) => Some(line(one)),
-        ContextValue::Strings(several) => several.first().map(|one| line(one)),
+        // The parser lists them from the least like to the most.
+        ContextValue::Strings(several) => several.last().map(|one| line(one)),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 //! It is started and left alone: no stream of ours, no waiting for it to end.
 
 use std::{
+    path::Path,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -43,7 +44,7 @@ impl Browser {
         }
         match environment.text("BROWSER") {
             Some(word) if word == "none" => Self::Nobody,
-            Some(word) => Self::Command(vec![word]),
+            Some(text) => Self::Command(command_line(text)),
             None => Self::System,
         }
     }
@@ -56,6 +57,15 @@ impl Browser {
             Self::Nobody => Opened::ByHand,
         }
     }
+}
+
+/// `$BROWSER` as `xdg-open` reads it: words, with `%s` for the address. What is a file as it stands is one word, for its
+/// path may have spaces.
+fn command_line(text: String) -> Vec<String> {
+    if Path::new(&text).is_file() {
+        return vec![text];
+    }
+    text.split_whitespace().map(|word| word.replace("%s", "{url}")).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the two places that start a process")]
@@ -106,6 +116,19 @@ mod tests {
         assert_eq!(Browser::choose(&[], &environment), Browser::Command(vec!["lynx".into()]));
         assert_eq!(Browser::choose(&[], &Environment::fixed([])), Browser::System);
         assert_eq!(Browser::choose(&["none".into()], &environment), Browser::Nobody);
+    }
+
+    #[test]
+    fn the_variable_may_be_a_command_line_or_a_path_with_spaces() {
+        let chosen = |variable: &str| Browser::choose(&[], &Environment::fixed([("BROWSER", variable)]));
+        let words = |words: &[&str]| Browser::Command(words.iter().map(|word| (*word).to_owned()).collect());
+        assert_eq!(chosen("firefox -P work"), words(&["firefox", "-P", "work"]));
+        assert_eq!(chosen("chrome --app=%s --new"), words(&["chrome", "--app={url}", "--new"]));
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("My Browser");
+        crate::files::replace(&program, b"").unwrap();
+        let program = program.to_str().unwrap();
+        assert_eq!(chosen(program), words(&[program]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod process;
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
 pub use paths::Paths;
-pub use process::{detach, guard_streams, itself};
+pub use process::{detach, guard, itself};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 

@@ -1,4 +1,4 @@
-//! Processes of our own: one that goes on when its caller is gone.
+//! Processes of our own: what guards this one, and one that goes on when its caller is gone.
 //!
 //! Streams are never inherited: a caller waits for its pipes to close, and ours must close when we end.
 
@@ -12,6 +12,7 @@ use std::{
 pub fn itself() -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[cfg(windows)]
     background(&mut command);
     Ok(command)
 }
@@ -23,20 +24,15 @@ pub fn detach() {
     let _ = rustix::process::setsid();
 }
 
-/// Its own process group from the start, so that a Ctrl-C between `fork` and [`detach`] does not end it.
+/// Makes a crash leave no picture of our memory, and of the secrets in it, on disk.
 #[cfg(unix)]
-fn background(command: &mut Command) {
-    _ = command;
-}
-
-/// Makes a crash leave no picture of our memory on disk.
-#[cfg(unix)]
-pub fn guard_streams() {
+pub fn guard() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     // Refused only where the limit is lower already.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
+/// A process of ours was set apart when it was started.
 #[cfg(windows)]
 pub fn detach() {}
 
@@ -51,7 +47,7 @@ fn background(command: &mut Command) {
 /// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not, and a
 /// browser that lives on would hold the caller's pipe open (rust-lang/rust#54760).
 #[cfg(windows)]
-pub fn guard_streams() {
+pub fn guard() {
     use windows_sys::Win32::{
         Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation},
         System::Console::{GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE},

@@ -11,7 +11,7 @@ pub(crate) mod testing;
 mod trust;
 mod verifier;
 
-use std::{fmt, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
@@ -97,6 +97,15 @@ impl Client {
         }
         answer
     }
+}
+
+/// Runs what speaks to the network to its end, on a runtime of its own: the common case needs none.
+pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(future);
+    // Dropped, it would wait for lookups of names that nobody waits for any more.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 async fn exchange(
@@ -247,6 +256,23 @@ mod tests {
         let host = silent();
         assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
         assert_eq!(failure("https://nothing.invalid:8443/"), Error::Dns { host: "nothing.invalid".into() });
+    }
+
+    /// The system's resolver cannot be broken off, and without a way to its servers takes half a minute or more.
+    #[test]
+    fn a_name_that_is_still_looked_up_holds_nobody_up() {
+        let (_found, lookup) = std::sync::mpsc::channel::<()>();
+        let mut looking = None;
+        super::block_on(async {
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            looking = Some(tokio::task::spawn_blocking(move || {
+                let _ = begun.send(());
+                lookup.recv_timeout(Duration::from_secs(10)).is_ok()
+            }));
+            begins.await.unwrap();
+        })
+        .unwrap();
+        assert!(!looking.unwrap().is_finished());
     }
 
     #[test]

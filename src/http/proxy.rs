@@ -2,7 +2,7 @@
 //!
 //! It decides by the very matcher that the client uses inside, and tells only the proxy's host, never its password.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
 
@@ -28,9 +28,10 @@ impl Proxies {
 
     /// Host and port of the proxy that requests for this address pass through; none for this very machine.
     pub(super) fn host_for(&self, target: &SecureUrl) -> Option<String> {
-        let host = target.as_url().host_str()?;
-        let proxy =
-            self.matcher.intercept(&target.as_str().parse().ok()?).filter(|_| !is_this_machine(host))?;
+        if target.is_this_machine() {
+            return None;
+        }
+        let proxy = self.matcher.intercept(&target.as_str().parse().ok()?)?;
         proxy.uri().authority().map(|authority| authority.as_str().to_owned())
     }
 
@@ -41,9 +42,4 @@ impl Proxies {
             _ => builder,
         }
     }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }

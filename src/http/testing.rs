@@ -15,9 +15,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyD
 
 use super::{Client, Deadlines, Proxies, Trust};
 
-/// Runs a future to its end on a runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    super::block_on(future).unwrap()
 }
 
 /// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
@@ -76,9 +75,10 @@ impl Server {
             for stream in listener.incoming().filter_map(Result::ok) {
                 let Some(mut stream) = wrap(stream) else { continue };
                 let Some(request) = whole_request(&mut *stream) else { continue };
+                // Noted first: whoever has the answer may look at once.
+                let _ = sender.send(request.clone());
                 answer(&request, &mut *stream);
                 let _ = stream.flush();
-                let _ = sender.send(request);
             }
         });
         Self { address, requests }

@@ -25,8 +25,13 @@ const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 /// TLS 1.2 and 1.3 with ring, HTTP/2 where the server has it, and the trust asked for.
 pub(super) fn tls_config(trust: &Trust) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let platform = Verifier::new_with_extra_roots(trust.certificates()?, Arc::clone(&provider))
-        .map_err(|_| Error::NoRoots)?;
+    let more = trust.certificates()?;
+    // On Windows further roots mean a certificate engine of our own, which the system may refuse: none for nothing.
+    let platform = match more.is_empty() {
+        true => Verifier::new(Arc::clone(&provider)),
+        false => Verifier::new_with_extra_roots(more, Arc::clone(&provider)),
+    };
+    let platform = platform.map_err(|_| Error::NoRoots)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| Error::Internal)?

@@ -40,6 +40,7 @@ pub enum Document {
     Discovery,
     Keys,
     Tokens,
+    Revocation,
 }
 
 impl Error {
@@ -53,6 +54,11 @@ impl Error {
     /// a policy now asks for a second factor. The refresh token is not spent by that.
     pub fn wants_the_person(&self) -> bool {
         self.is_refusal(&["consent_required", "interaction_required", "login_required"])
+    }
+
+    /// Whether the provider has a revocation endpoint, but not for refresh tokens (RFC 7009 §2.2.1).
+    pub fn revokes_no_such_token(&self) -> bool {
+        self.is_refusal(&["unsupported_token_type"])
     }
 
     fn is_refusal(&self, codes: &[&str]) -> bool {

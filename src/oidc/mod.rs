@@ -7,11 +7,13 @@ pub mod callback;
 mod claims;
 mod discovery;
 mod error;
+mod form;
 mod keys;
 pub mod page;
 mod provider;
 mod rejection;
 mod request;
+mod revoke;
 #[cfg(test)]
 mod testing;
 mod token;
@@ -23,6 +25,7 @@ pub use self::{
     keys::{Keys, fetch_keys},
     rejection::{Part, Rejection, Skew},
     request::{Request, request},
+    revoke::revoke,
     token::{Tokens, exchange_code, refresh},
     verify::{Expected, Unverified, VerifiedToken, verify},
 };

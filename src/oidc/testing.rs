@@ -1,34 +1,14 @@
 //! A profile and a provider to stand on, for the tests of this module.
 
-use std::{collections::BTreeMap, time::Duration};
-
 use super::Metadata;
 use crate::{
-    config::{Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage},
+    config::{self, Profile, Provider},
     http::testing::{Server, respond},
     url::SecureUrl,
 };
 
 pub(super) fn profile(provider: Provider) -> Profile {
-    Profile {
-        name: "work".into(),
-        issuer: Issuer::parse("https://id.example").unwrap(),
-        client_id: "client".into(),
-        role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
-        region: "us-east-1".into(),
-        provider,
-        scopes: Vec::new(),
-        extra_params: BTreeMap::new(),
-        redirect: Redirect { host: RedirectHost::Address, ports: Vec::new(), path: "/callback".into() },
-        browser: Vec::new(),
-        login: Login::Auto,
-        login_timeout: Duration::from_secs(165),
-        session_duration: Duration::from_secs(43_200),
-        session_name: Vec::new(),
-        storage: Storage::File,
-        sts_endpoint: None,
-        ca_bundle: None,
-    }
+    Profile { provider, ..config::testing::profile() }
 }
 
 /// A provider that lives at `base`, which has no slash at its end.

@@ -4,8 +4,6 @@
 //! The library's own exchange is not used: it fails on an `expires_in` in quotes, decodes the ID token on the way,
 //! and takes for one kind of error what decides here whether a refresh token is lost.
 
-use ::http::{Request as HttpRequest, header};
-use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -13,12 +11,12 @@ use super::{
     Metadata, Request, Unverified,
     answer::{json, successful},
     error::{Document, Error, Source},
+    form,
 };
 use crate::{
     config::Profile,
     http::{Answer, Client},
     secret::Secret,
-    text::Foreign,
     time::Moment,
 };
 
@@ -49,7 +47,7 @@ pub async fn exchange_code(
         ("client_id", &profile.client_id),
         ("code_verifier", request.verifier.expose()),
     ];
-    let mut tokens = post(client, metadata, &form).await?;
+    let mut tokens = post(client, metadata, &form, &[code, &request.verifier]).await?;
     match tokens.id_token.take() {
         Some(id_token) => Ok((id_token, tokens)),
         None => Err(Error::Incomplete { source: source(metadata), lacks: "id_token" }),
@@ -68,17 +66,17 @@ pub async fn refresh(
         ("refresh_token", refresh_token.expose()),
         ("client_id", &profile.client_id),
     ];
-    post(client, metadata, &form).await
+    post(client, metadata, &form, &[refresh_token]).await
 }
 
-async fn post(client: &Client, metadata: &Metadata, form: &[(&str, &str)]) -> Result<Tokens, Error> {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = HttpRequest::post(metadata.token_endpoint.as_str())
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(body.into_bytes())
-        .expect("an address that was parsed makes a request");
-    read(source(metadata), client.send(request).await?)
+async fn post(
+    client: &Client,
+    metadata: &Metadata,
+    form: &[(&str, &str)],
+    secrets: &[&Secret],
+) -> Result<Tokens, Error> {
+    let answer = form::post(client, &metadata.token_endpoint, form).await?;
+    read(source(metadata), answer).map_err(|error| form::without(error, secrets))
 }
 
 fn source(metadata: &Metadata) -> Source {
@@ -96,9 +94,7 @@ struct Granted {
 fn read(source: Source, mut answer: Answer) -> Result<Tokens, Error> {
     let server_date = answer.date();
     let body = Zeroizing::new(std::mem::take(&mut answer.body));
-    if answer.status.is_client_error()
-        && let Some(refusal) = refusal(&body)
-    {
+    if let Some(refusal) = form::refusal(answer.status, &body) {
         return Err(refusal);
     }
     successful(&source, &answer)?;
@@ -114,30 +110,12 @@ fn read(source: Source, mut answer: Answer) -> Result<Tokens, Error> {
     })
 }
 
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
-    error_description: Option<String>,
-    error_uri: Option<String>,
-}
-
-/// The provider's refusal, when the body is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
-/// never with a server error, whatever the body of that says.
-fn refusal(body: &[u8]) -> Option<Error> {
-    let Refusal { error, error_description, error_uri } = serde_json::from_slice(body).ok()?;
-    Some(Error::Refused {
-        error: Foreign::new(error),
-        description: Foreign::new(error_description.unwrap_or_default()),
-        uri: error_uri.map(Foreign::new),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use ::http::StatusCode;
-    use openidconnect::url::Url;
+    use openidconnect::url::{Url, form_urlencoded};
 
     use super::*;
     use crate::{
@@ -147,6 +125,7 @@ mod tests {
             testing::{Server, block_on, client},
         },
         oidc::testing::{base, host, metadata, profile, provider},
+        text::Foreign,
     };
 
     const GRANTED: &str =
@@ -267,6 +246,26 @@ mod tests {
         let description = Foreign::new("AADSTS7000218: no\u{1b}[31m");
         let uri = Some(Foreign::new("u"));
         assert_eq!(error, Error::Refused { error: Foreign::new("invalid_client"), description, uri });
+    }
+
+    /// Some providers quote the token they refuse, and their words go to terminals, logs and the last failure.
+    #[test]
+    fn a_refusal_that_quotes_a_secret_of_ours_is_told_without_it() {
+        let body = r#"{"error":"server_oops","error_description":"Invalid refresh token: old+rt","error_uri":"https://id/?t=old+rt"}"#;
+        let (error, _) = harmless("400 Bad Request", "", body);
+        let (description, uri) =
+            (Foreign::new("Invalid refresh token: [secret]"), Foreign::new("https://id/?t=[secret]"));
+        assert_eq!(error, Error::Refused { error: Foreign::new("server_oops"), description, uri: Some(uri) });
+        let error = exchanged(&provider(
+            "400 Bad Request",
+            "",
+            r#"{"error":"invalid_grant","error_description":"no code c&d here"}"#,
+        ));
+        let description = Foreign::new("no code [secret] here");
+        assert_eq!(
+            error.err(),
+            Some(Error::Refused { error: Foreign::new("invalid_grant"), description, uri: None })
+        );
     }
 
     #[test]

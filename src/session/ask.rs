@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{
-    Asking, Cancelled, Ladder, Purpose, Ready, Way,
-    race::{First, race},
-};
+use super::{Asking, Cancelled, Ladder, Purpose, Ready, Way};
 use crate::{
     cache::{Known, Session},
     config::Login,
@@ -21,6 +18,7 @@ use crate::{
         self, Expected, Request,
         callback::{Answered, Awaited, Ending, Listener},
     },
+    race::{First, race},
     secret::Secret,
 };
 
@@ -53,7 +51,7 @@ impl Ladder<'_> {
             }
             Err(failure) => Err(failure),
         };
-        self.note_outcome(outcome.is_ok());
+        self.note_outcome(outcome.as_ref().err());
         outcome
     }
 
@@ -62,10 +60,9 @@ impl Ladder<'_> {
         match (self.purpose, self.profile.login) {
             (Purpose::Login { .. }, _) => Ok(()),
             (Purpose::Credentials { may_ask: true }, Login::Auto) => {
-                match self.cache.notes().door.closed_until(self.now()) {
-                    Some(until) => Err(SignInNeeded::DoorClosed { until, now: self.now() }.into()),
-                    None => Ok(()),
-                }
+                let (door, now) = (self.cache.notes().door, self.now());
+                let Some(until) = door.closed_until(now) else { return Ok(()) };
+                Err(SignInNeeded::DoorClosed { until, now, why: door.why().map(str::to_owned) }.into())
             }
             _ => Err(SignInNeeded::NotAllowed.into()),
         }
@@ -99,11 +96,11 @@ impl Ladder<'_> {
         &self,
         listener: Listener,
         awaited: Awaited,
-        mut cancelled: Cancelled<'_>,
+        cancelled: Cancelled<'_>,
     ) -> Result<Answered, Failure> {
         let limit = self.profile.login_timeout;
         let left = limit.saturating_sub(self.began.elapsed()).max(SHORTEST);
-        match race(timeout(left, listener.answer(awaited)), cancelled.as_mut()).await {
+        match race(timeout(left, listener.answer(awaited)), cancelled).await {
             First::Left(Ok(answered)) => Ok(answered),
             First::Left(Err(_)) => Err(SignInNeeded::Unanswered { after: limit }.into()),
             First::Right(()) => Err(Interrupted.into()),
@@ -158,12 +155,11 @@ impl Ladder<'_> {
     }
 
     /// A note that cannot be kept must not cost anybody the credentials they signed in for.
-    fn note_outcome(&self, signed_in: bool) {
+    fn note_outcome(&self, failure: Option<&Failure>) {
         let mut notes = self.cache.notes();
-        if signed_in {
-            notes.door.answered();
-        } else {
-            notes.door.fruitless(self.now());
+        match failure {
+            None => notes.door.answered(),
+            Some(failure) => notes.door.fruitless(self.now(), failure.what.clone()),
         }
         if let Err(error) = self.cache.keep_notes(self.held, &notes) {
             log::warn("session", format_args!("{error}"));

@@ -4,7 +4,7 @@
 //! order, and what is kept when, is decided here and nowhere else.
 
 mod ask;
-mod race;
+mod leave;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
@@ -24,6 +24,8 @@ use crate::{
     secret::Secret,
     time::Moment,
 };
+
+pub use leave::{Kept, SignedOut, Told, sign_out};
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +188,7 @@ impl Ladder<'_> {
         }
     }
 
-    /// Spends a refresh token. A rotated one is kept before anything else can fail; only `invalid_grant` loses one.
+    /// Presents the refresh token. Only `invalid_grant` loses it.
     async fn refresh(
         &self,
         session: &mut Session,
@@ -195,13 +197,7 @@ impl Ladder<'_> {
         let mut known = self.known().await?;
         log::debug("session", format_args!("renewing with the refresh token"));
         match oidc::refresh(self.client, self.profile, &known.metadata, refresh_token).await {
-            Ok(tokens) => {
-                if tokens.refresh_token.is_some() {
-                    session.refresh_token.clone_from(&tokens.refresh_token);
-                    self.keep(session)?;
-                }
-                self.refreshed_token(session, &mut known, tokens).await
-            }
+            Ok(tokens) => self.refreshed(session, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
                 log::info(
                     "session",
@@ -227,13 +223,18 @@ impl Ladder<'_> {
         }
     }
 
-    /// A provider may leave out the ID token while the one it gave earlier is valid (OIDC Core §12.2).
-    async fn refreshed_token(
+    /// A rotated refresh token is kept before anything else can fail: the one before it is worth nothing now. A provider
+    /// may leave out the ID token while the one it gave earlier is valid (OIDC Core §12.2).
+    async fn refreshed(
         &self,
         session: &mut Session,
         known: &mut Known,
         tokens: Tokens,
     ) -> Result<Option<Silent>, Failure> {
+        if tokens.refresh_token.is_some() {
+            session.refresh_token.clone_from(&tokens.refresh_token);
+            self.keep(session)?;
+        }
         let Some(token) = tokens.id_token else { return Ok(self.kept_token(session).map(Silent::Kept)) };
         let token = self
             .verified(

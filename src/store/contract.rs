@@ -28,6 +28,13 @@ fn obeys_the_contract(store: &dyn Store, folder: &Path, keeps: bool) {
     store.remove(&held, "a.session").unwrap();
     store.remove(&held, "a.session").unwrap();
     assert_eq!((read("a.session"), read("b.session")), (None, kept(b"other")), "only the one is forgotten");
+    store.forget_key().unwrap();
+    assert_eq!(read("b.session"), kept(b"other"), "a key that is needed stays");
+    store.remove(&held, "b.session").unwrap();
+    store.forget_key().unwrap();
+    store.forget_key().unwrap();
+    write(store, &held, "b.session", b"anew");
+    assert_eq!(read("b.session"), kept(b"anew"), "and is made again after the last record");
 }
 
 #[test]
@@ -44,17 +51,20 @@ fn files_sealed_by_the_keyring_obey_the_contract() {
     assert!(Environment::Process.os("BEDROCK_SSO_TEST_KEYRING").is_some(), "run tests/keyring/run");
     let folder = tempfile::tempdir().unwrap();
     let store = sealed_by_keyring(folder.path());
-    store.forget_key().unwrap();
     obeys_the_contract(&store, folder.path(), true);
     let held = held(folder.path());
-    store.prepare(&held).unwrap();
+    store.remove(&held, "b.session").unwrap();
     write(&store, &held, "a.session", b"one");
+    assert!(!folder.path().join("key").exists(), "no second keeper");
+    let kept = folder.path().join("kept");
+    std::fs::rename(folder.path().join("a.session"), &kept).unwrap();
     store.forget_key().unwrap();
-    store.forget_key().unwrap();
+    std::fs::rename(kept, folder.path().join("a.session")).unwrap();
     assert!(store.read("a.session").unwrap().is_none(), "its key is gone");
+    store.prepare(&held).unwrap();
+    assert!(store.read("a.session").unwrap().is_none(), "the new key is another");
     write(&store, &held, "a.session", b"two");
     assert_eq!(store.read("a.session").unwrap().unwrap().as_slice(), b"two");
-    assert!(!folder.path().join("key").exists(), "no second keeper");
 }
 
 #[test]
@@ -86,6 +96,41 @@ fn a_key_that_cannot_be_read_is_an_error_and_is_never_replaced() {
     std::fs::remove_dir(folder.path().join("key")).unwrap();
     std::fs::rename(folder.path().join("kept"), folder.path().join("key")).unwrap();
     assert_eq!(store.read("a.session").unwrap().unwrap().as_slice(), b"one");
+}
+
+#[test]
+fn the_key_goes_with_the_last_record_that_it_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, held) = (sealed_files(folder.path()), held(folder.path()));
+    let names = || std::fs::read_dir(folder.path()).unwrap().count();
+    write(&store, &held, "a.session", b"one");
+    write(&store, &held, "b.session", b"two");
+    files::replace(&folder.path().join("b.session"), b"torn").unwrap();
+    std::fs::copy(folder.path().join("a.session"), folder.path().join("copy")).unwrap();
+    store.forget_key().unwrap();
+    assert!(folder.path().join("key").exists());
+    store.remove(&held, "a.session").unwrap();
+    store.forget_key().unwrap();
+    assert!(
+        !folder.path().join("key").exists(),
+        "neither a torn record nor one under a foreign name needs it"
+    );
+    assert_eq!(names(), 4, "two locks, the torn record and the copy");
+    write(&store, &held, "c.session", b"three");
+    std::fs::copy(folder.path().join("copy"), folder.path().join("a.session")).unwrap();
+    assert!(store.read("a.session").unwrap().is_none(), "the new key is another");
+}
+
+#[test]
+fn a_key_in_use_is_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeper = key::KeptKey::new(Keeper::File, folder.path());
+    let in_use = keeper.read_or_make().unwrap();
+    sealed_files(folder.path()).forget_key().unwrap();
+    assert_eq!(keeper.read().unwrap().as_ref(), Some(&*in_use));
+    drop(in_use);
+    sealed_files(folder.path()).forget_key().unwrap();
+    assert!(keeper.read().unwrap().is_none());
 }
 
 #[test]

@@ -3,12 +3,18 @@
 //! Which one is the profile's choice, and never changes by itself: a keyring that refuses is an error, not a reason for
 //! the file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+};
 
 use zeroize::Zeroizing;
 
 use super::{Error, keyring};
-use crate::{files, host, lock};
+use crate::{
+    files, host,
+    lock::{self, Shared},
+};
 
 /// A 256-bit key, wiped on drop.
 pub(super) type Key = Zeroizing<[u8; 32]>;
@@ -27,6 +33,20 @@ pub(super) enum Keeper {
 pub(super) struct KeptKey {
     keeper: Keeper,
     file: PathBuf,
+}
+
+/// A key that nobody forgets while this lives: what it seals meanwhile can be opened afterwards.
+pub(super) struct InUse {
+    key: Key,
+    _share: Shared,
+}
+
+impl Deref for InUse {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.key
+    }
 }
 
 impl KeptKey {
@@ -50,18 +70,15 @@ impl KeptKey {
         }
     }
 
-    /// The key, made now if there is none. Two profiles may come at once, so making it has a lock of its own.
-    pub(super) fn read_or_make(&self) -> Result<Key, Error> {
+    /// The key, made now if there is none.
+    pub(super) fn read_or_make(&self) -> Result<InUse, Error> {
         loop {
+            let share = lock::share(&self.lock_path())?;
             if let Some(key) = self.read_itself()? {
-                return Ok(key);
+                return Ok(InUse { key, _share: share });
             }
-            let Some(_held) = lock::try_take(&self.file.with_extension("lock"))? else { continue };
-            if self.read_itself()?.is_none() {
-                let mut key: Key = Zeroizing::new([0; 32]);
-                host::random(key.as_mut());
-                self.write(&key)?;
-            }
+            drop(share);
+            self.make()?;
         }
     }
 
@@ -73,11 +90,40 @@ impl KeptKey {
         }
     }
 
-    /// Forgets the key; what it sealed is lost with it.
-    pub(super) fn remove(&self) -> Result<(), Error> {
+    /// Two profiles may come at once: the second finds what the first has made.
+    fn make(&self) -> Result<(), Error> {
+        let Some(_held) = lock::try_take(&self.lock_path())? else { return Ok(()) };
+        if self.read_itself()?.is_some() {
+            return Ok(());
+        }
+        let mut key: Key = Zeroizing::new([0; 32]);
+        host::random(key.as_mut());
+        match self.keeper {
+            Keeper::File => Ok(files::replace(&self.file, key.as_ref())?),
+            Keeper::Keyring => Ok(keyring::write(&key)?),
+        }
+    }
+
+    /// Forgets the key, unless it is needed. Whoever has it in use is sealing a record with it, and needs it.
+    pub(super) fn forget_unless(
+        &self,
+        is_needed: impl FnOnce(&Key) -> Result<bool, files::Error>,
+    ) -> Result<(), Error> {
+        let Some(_held) = lock::try_take(&self.lock_path())? else { return Ok(()) };
+        match self.read_itself() {
+            Ok(Some(key)) if is_needed(&key)? => Ok(()),
+            Err(error) if !error.is_absence() => Err(error),
+            _ => self.remove(),
+        }
+    }
+
+    /// Where there is no keyring, there is no key in it.
+    fn remove(&self) -> Result<(), Error> {
         match self.keeper {
             Keeper::File => Ok(files::remove(&self.file)?),
-            Keeper::Keyring => Ok(keyring::remove()?),
+            Keeper::Keyring => keyring::remove()
+                .map_err(Error::from)
+                .or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) }),
         }
     }
 
@@ -95,11 +141,9 @@ impl KeptKey {
         Ok(bytes.and_then(|bytes| of_bytes(&bytes)))
     }
 
-    fn write(&self, key: &Key) -> Result<(), Error> {
-        match self.keeper {
-            Keeper::File => Ok(files::replace(&self.file, key.as_ref())?),
-            Keeper::Keyring => Ok(keyring::write(key)?),
-        }
+    /// A lock of its own, since profiles share the key and nothing else.
+    fn lock_path(&self) -> PathBuf {
+        self.file.with_extension("lock")
     }
 }
 

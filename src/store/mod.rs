@@ -25,6 +25,13 @@ pub enum Error {
     Keyring(Fault),
 }
 
+impl Error {
+    /// Whether there is no keyring at all.
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::Keyring(Fault::Absent { .. }))
+    }
+}
+
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         Self::Keyring(fault)
@@ -48,8 +55,11 @@ pub trait Store {
     /// Keeps `plain` in place of what was there; `expires` stands readable, and authenticated, outside the seal.
     fn write(&self, held: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error>;
 
-    /// Forgets what is kept under a name.
+    /// Forgets what is kept under a name, whether it can be opened or not.
     fn remove(&self, held: &Held, name: &str) -> Result<(), Error>;
+
+    /// Forgets the key, once nothing is kept any more that it opens. It is every profile's, so no one lock guards it.
+    fn forget_key(&self) -> Result<(), Error>;
 }
 
 /// `storage = "none"`: everything is forgotten at once.
@@ -70,6 +80,10 @@ impl Store for Nothing {
     }
 
     fn remove(&self, _: &Held, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn forget_key(&self) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -29,11 +29,6 @@ impl SealedFiles {
         Self { key: KeptKey::new(keeper, &folder), folder }
     }
 
-    /// Forgets the key, and with it every record of every profile that it sealed.
-    pub fn forget_key(&self) -> Result<(), Error> {
-        self.key.remove()
-    }
-
     /// The record, opened with the key at hand; failing that, with the one its keeper has, if that is another.
     fn opened(&self, name: &str, key: &Key, sealed: Vec<u8>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         if let Some(plain) = open(key, name, sealed) {
@@ -66,12 +61,31 @@ impl Store for SealedFiles {
 
     fn write(&self, _: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error> {
         files::private_folder(&self.folder)?;
-        let sealed = seal(&self.key.read_or_make()?, name, expires, plain);
+        let key = self.key.read_or_make()?;
+        let sealed = seal(&key, name, expires, plain);
         Ok(files::replace(&self.folder.join(name), &sealed)?)
     }
 
     fn remove(&self, _: &Held, name: &str) -> Result<(), Error> {
         Ok(files::remove(&self.folder.join(name))?)
+    }
+
+    fn forget_key(&self) -> Result<(), Error> {
+        self.key.forget_unless(|key| self.opens_something(key))
+    }
+}
+
+impl SealedFiles {
+    /// Whether a record is left that this key opens: any other needs no key.
+    fn opens_something(&self, key: &Key) -> Result<bool, files::Error> {
+        // Windows does not let a locked file be read.
+        for name in files::names(&self.folder)?.iter().filter(|name| !name.ends_with(".lock")) {
+            let sealed = files::read(&self.folder.join(name))?;
+            if sealed.is_some_and(|sealed| open(key, name, sealed).is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

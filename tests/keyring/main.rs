@@ -198,6 +198,43 @@ fn a_key_that_was_deleted_means_signing_in_again() {
 
 #[test]
 #[ignore = "tests/keyring/run"]
+fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
+    let (world, mut session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let key = || session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len();
+    for words in [&["logout"][..], &["logout", "--all"]] {
+        credentials(&desk);
+        assert_eq!(key(), 32);
+        let mut command = desk.command();
+        command.args(words);
+        desk.start_command(command).finish().expect_code(0);
+        assert_eq!((key(), has_copy(), world.live_grants()), (0, false, 0));
+    }
+    credentials(&desk);
+    session.lock();
+    forget_copy();
+    refused(&desk.run(["logout"]), "keyring_locked");
+    assert!(!kept_files(&desk).iter().any(|name| name.ends_with(".session")), "what can go is gone");
+    session.unlock_again();
+    desk.run(["logout"]).expect_code(0);
+    assert_eq!(session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len(), 0);
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the_same() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    credentials(&desk);
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&text.replace("storage = \"keyring\"", "storage = \"file\""));
+    desk.run(["logout"]).expect_code(0);
+    assert_eq!(world.live_grants(), 0);
+    assert_eq!(session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len(), 0);
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
 fn fifty_callers_at_once_share_one_key_and_one_browser() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);

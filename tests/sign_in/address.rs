@@ -176,6 +176,17 @@ fn an_answer_that_names_another_issuer_or_none_is_ignored_and_the_sign_in_goes_o
 }
 
 #[test]
+fn a_refusal_in_another_issuers_name_does_not_end_the_sign_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    let Pending { call, start } = pending(&desk);
+    world.next(1, Knob::CallbackQuery, json!({ "iss": "https://attacker.example" }));
+    assert_eq!(testworld::visit(&start, true).unwrap().status, 400);
+    assert!(testworld::visit(&start, false).unwrap().text().contains("123456789012"));
+    call.finish().expect_code(0).document();
+}
+
+#[test]
 fn an_answer_without_an_issuer_is_good_where_none_was_promised() {
     let world = World::new();
     world.set(Knob::DiscoveryDocument, json!({ "authorization_response_iss_parameter_supported": null }));

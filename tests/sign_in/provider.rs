@@ -40,6 +40,46 @@ fn a_person_who_says_no_is_believed() {
 }
 
 #[test]
+fn refusals_of_the_question_are_told_with_what_to_do_about_them() {
+    for (error, description, word) in [
+        (
+            "access_denied",
+            "AADSTS50105: Your administrator has configured …",
+            "assign you, or a group you are in",
+        ),
+        ("consent_required", "AADSTS65001: The user or administrator has not consented …", "grant consent"),
+        (
+            "unauthorized_client",
+            "AADSTS700016: Application with identifier … was not found",
+            "check `client_id`",
+        ),
+        ("invalid_request", "AADSTS50011: The redirect URI … does not match", "http://127.0.0.1/callback"),
+        ("invalid_scope", "", "check `scopes`"),
+        ("temporarily_unavailable", "", "try again in a moment"),
+    ] {
+        let world = World::new();
+        world.set(Knob::AuthorizeError, json!({ "error": error, "description": description }));
+        let desk = desk(&world);
+        let told = refused(&desk, 5, &format!("sign-in/{error}"));
+        assert!(told.what.contains(description) && told.hint.contains(word), "{told:?}");
+        assert_eq!(world.count(Endpoint::Code), 0);
+    }
+}
+
+#[test]
+fn login_tells_the_address_on_stdout_and_the_refusal_on_stderr() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    let login = desk.run(["login"]).expect_code(5);
+    let [asking] = login.stdout.lines().collect::<Vec<_>>().try_into().unwrap();
+    assert!(asking.starts_with("Opening your browser to sign in.") && asking.contains("http://127.0.0.1:"));
+    let said = "bedrock-sso: the provider refused the sign-in: access_denied (the person said no) \
+                [sign-in/access_denied]\n  hint: ";
+    assert!(login.stderr.starts_with(said) && login.stderr.lines().count() == 2, "{}", login.stderr);
+}
+
+#[test]
 fn refusals_at_the_token_endpoint_are_told_with_advice_and_leave_nothing_behind() {
     for (error, description, word) in [
         ("invalid_client", "", "check `client_id`"),

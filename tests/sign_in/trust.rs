@@ -54,7 +54,7 @@ fn an_unknown_authority_is_named_with_the_setting_that_mends_it() {
     assert_eq!(
         told.what,
         format!(
-            "the certificate of {host}, issued by \"Demo Test Authority\" is not trusted on this machine"
+            "the certificate of {host}, issued by \"Demo Test Authority\", is not trusted on this machine"
         )
     );
     assert_eq!(

@@ -138,6 +138,14 @@ fn a_key_that_stays_unknown_is_looked_for_once_more_and_then_rejected() {
 }
 
 #[test]
+fn without_any_published_key_no_token_is_believed() {
+    let world = World::new();
+    world.set(Knob::KeysDocument, json!({ "keys": [] }));
+    refused(&desk(&world), 6, "token/unknown_key");
+    assert_eq!((world.count(Endpoint::Keys), world.count(Endpoint::Assume)), (2, 0));
+}
+
+#[test]
 fn a_key_that_is_new_since_the_last_sign_in_costs_one_look() {
     let world = World::new();
     let desk = desk(&world);
@@ -182,7 +190,7 @@ fn every_algorithm_that_a_provider_may_sign_with_is_verified() {
 #[test]
 fn a_clock_that_is_behind_is_recognised_and_said() {
     let world = World::new();
-    world.set(Knob::Clock, 600);
+    world.set(Knob::Clock, 605);
     let told = refused(&desk(&world), 6, "token/clock");
     assert_eq!(told.what, "the ID token was rejected: this computer's clock is 10 min behind the provider's");
     assert!(told.hint.starts_with("set this computer's clock"), "{told:?}");
@@ -192,7 +200,7 @@ fn a_clock_that_is_behind_is_recognised_and_said() {
 #[test]
 fn a_clock_that_is_ahead_is_recognised_and_said() {
     let world = World::new();
-    world.set(Knob::Clock, -601);
+    world.set(Knob::Clock, -605);
     world.set(Knob::IdTokenLifetime, 300);
     let told = refused(&desk(&world), 6, "token/clock");
     assert_eq!(

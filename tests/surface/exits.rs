@@ -9,8 +9,8 @@ use serde_json::json;
 use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, World};
 
 use super::{
-    FILE, ROLE, SYSTEM_FILE, data_folder, desk, failure, line_of, reword, shell, signed_in,
-    signed_in_and_spent, told,
+    FILE, ROLE, SYSTEM_FILE, data_folder, desk, failure, line_of, reword, signed_in, signed_in_and_spent,
+    told,
 };
 
 const COMMANDS: &str = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
@@ -26,7 +26,7 @@ fn code_1_for_a_stdout_that_cannot_be_written() {
     let world = World::new();
     let desk = signed_in(&world);
     for verb in ["credentials", "status", "config path"] {
-        let outcome = desk.start_command(shell(&desk, &format!("\"$0\" {verb} >/dev/full"))).finish();
+        let outcome = desk.start_command(super::shell(&desk, &format!("\"$0\" {verb} >/dev/full"))).finish();
         let full = "stdout cannot be written: No space left on device (os error 28)";
         told(&outcome, 1, &failure(full, "internal/stdout", "check where the output is sent"));
     }

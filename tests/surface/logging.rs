@@ -107,6 +107,16 @@ fn one_v_tells_decisions_and_two_every_detail() {
 }
 
 #[test]
+fn one_v_tells_why_nobody_was_asked() {
+    let world = World::new();
+    let desk = quiet(&world);
+    desk.run(["credentials"]).expect_code(0);
+    let outcome = desk.run(["credentials", "-v"]).expect_code(0);
+    assert_eq!(lines(&outcome.stderr).len(), 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(" info errand: kept credentials until "), "{}", outcome.stderr);
+}
+
+#[test]
 fn a_room_may_be_asked_for_alone() {
     let world = World::new();
     let desk = quiet(&world);

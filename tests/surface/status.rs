@@ -126,6 +126,21 @@ fn after_a_failure_it_tells_what_callers_hid_and_a_success_forgets_it() {
 }
 
 #[test]
+fn what_closed_the_door_is_told_for_as_long_as_it_is_closed() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    let first = desk.run(["credentials"]).expect_code(5).stderr;
+    let why = first.strip_prefix("bedrock-sso: ").and_then(|told| told.split_once(" [")).unwrap().0;
+    for _ in 0..2 {
+        let paused = desk.run(["credentials"]).expect_code(4).stderr;
+        assert!(paused.contains(&format!("led nowhere: {why}; so no further")), "{paused}");
+    }
+    let kept = report(&world, &desk)["last_error"]["message"].as_str().unwrap().to_owned();
+    assert!(kept.contains(why), "{kept}");
+}
+
+#[test]
 fn tags_are_shown_in_both_shapes_of_the_claim() {
     let nested = json!({"https://aws.amazon.com/tags": {
         "principal_tags": {"team": ["ml"], "cost": ["42"]}, "transitive_tag_keys": ["team"]

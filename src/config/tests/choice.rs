@@ -66,3 +66,26 @@ fn a_file_without_profiles_is_said_to_have_none() {
     let home = Home::new().system("version = 1\n").user("version = 1\n");
     assert_eq!(home.line(), "no profile in ~/system.toml and ~/user.toml");
 }
+
+fn all(home: &Home) -> Vec<String> {
+    let found = home.ask(super::super::all).unwrap();
+    found.into_iter().map(|(name, built)| format!("{name} {}", built.is_ok())).collect()
+}
+
+#[test]
+fn all_profiles_are_found_whichever_is_the_default_and_whatever_is_wrong_with_one() {
+    let home = Home::new().system("version = 1\n[profiles.team]\nregion = \"us-east-1\"\n").user(TWO);
+    assert_eq!(all(&home), ["claude true", "research true", "team false"]);
+    assert_eq!(all(&home.variable("BEDROCK_SSO_PROFILE", "nobody").profile("claude")).len(), 3);
+}
+
+#[test]
+fn where_nothing_is_configured_there_is_no_profile_and_the_environment_alone_makes_one() {
+    assert_eq!(all(&Home::new()), Vec::<String>::new());
+    assert_eq!(all(&Home::new().user("version = 1\n")), Vec::<String>::new());
+    let home = Home::new()
+        .variable("BEDROCK_SSO_ISSUER", "https://a.example")
+        .variable("BEDROCK_SSO_CLIENT_ID", "a");
+    let home = home.variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A");
+    assert_eq!(all(&home.variable("BEDROCK_SSO_REGION", "us-east-1")), ["default true"]);
+}

@@ -132,6 +132,14 @@ fn an_illegal_value_is_told_the_rule() {
         ("redirect_path = \"callback\"", "\"redirect_path\" holds \"callback\": must begin with one slash"),
         ("redirect_path = \"//evil\"", "\"redirect_path\" holds \"//evil\": must begin with one slash"),
         (
+            "redirect_path = \"/a/../b\"",
+            "\"redirect_path\" holds \"/a/../b\": must be written as a browser sends it: \"/b\"",
+        ),
+        (
+            "redirect_path = \"/%2E/{b}\"",
+            "\"redirect_path\" holds \"/%2E/{b}\": must be written as a browser sends it: \"/%7Bb%7D\"",
+        ),
+        (
             "redirect_path = \"/a?b\"",
             "\"redirect_path\" holds \"/a?b\": must be a plain path without query, fragment or spaces",
         ),
@@ -140,6 +148,14 @@ fn an_illegal_value_is_told_the_rule() {
             "browser = [\"firefox\"]",
             "\"browser\" holds [\"firefox\"]: must have \"{url}\" among its arguments, where the address goes",
         ),
+    ] {
+        assert_eq!(said_of(line), format!("8: {message}"));
+    }
+}
+
+#[test]
+fn an_illegal_list_or_address_is_told_the_rule() {
+    for (line, message) in [
         (
             "session_name = []",
             "\"session_name\" holds []: must name at least one claim, and none that is empty",

@@ -79,6 +79,8 @@ fn a_file_outside_the_home_is_shown_with_its_whole_path() {
     assert!(home.line().starts_with(home.folder().to_str().unwrap()), "{}", home.line());
 }
 
+/// Windows has no such names.
+#[cfg(unix)]
 #[test]
 fn a_path_with_control_characters_is_shown_without_them() {
     let home = Home::new().variable("BEDROCK_SSO_CONFIG", "/no/\u{1b}[31mred");

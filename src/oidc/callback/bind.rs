@@ -9,12 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpListener;
 
 use super::{Event, Holder, serve::Patience};
 use crate::{
     config::{Redirect, RedirectHost},
+    host,
     secret::Secret,
 };
 
@@ -76,16 +76,16 @@ impl Listener {
 
     fn on(sockets: Vec<TcpListener>, redirect: &Redirect) -> Result<Self, BindError> {
         let port = sockets.iter().find_map(|socket| Some(socket.local_addr().ok()?.port()));
-        let unusable = |kind| {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            BindError { attempts: vec![Attempt { address, obstacle: Obstacle::Other(kind) }] }
+        let nowhere = || Attempt {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            obstacle: Obstacle::Other(ErrorKind::AddrNotAvailable),
         };
         Ok(Self {
-            port: port.ok_or_else(|| unusable(ErrorKind::AddrNotAvailable))?,
+            port: port.ok_or_else(|| BindError { attempts: vec![nowhere()] })?,
             sockets,
             redirect: redirect.clone(),
-            start: Secret::new(format!("/{}", word().ok_or_else(|| unusable(ErrorKind::Other))?)),
-            result: Secret::new(format!("/done-{}", word().ok_or_else(|| unusable(ErrorKind::Other))?)),
+            start: Secret::new(format!("/{}", word())),
+            result: Secret::new(format!("/done-{}", word())),
             report: Arc::new(|_| {}),
             patience: Patience::default(),
         })
@@ -144,18 +144,12 @@ fn lacks_family(error: &Error) -> bool {
 }
 
 /// Eight characters nobody guesses within a sign-in, and none that is mistaken for another when typed by hand.
-fn word() -> Option<String> {
+fn word() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(
-        bytes
-            .iter()
-            .filter_map(|byte| LETTERS.get(usize::from(byte % 32)))
-            .copied()
-            .map(char::from)
-            .collect(),
-    )
+    host::random(&mut bytes);
+    let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+    letters.copied().map(char::from).collect()
 }
 
 impl fmt::Debug for Listener {

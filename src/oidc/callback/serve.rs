@@ -11,10 +11,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt,
-    future::poll_fn,
-    pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    task::Poll,
     time::Duration,
 };
 
@@ -35,6 +32,7 @@ use super::{
 };
 use crate::{
     oidc::page::{self, Ending, Page},
+    race::{First, race},
     secret::Secret,
 };
 
@@ -193,7 +191,8 @@ async fn keep_door(socket: TcpListener, desk: Arc<Desk>) {
 }
 
 async fn serve(mut stream: TcpStream, evicted: oneshot::Receiver<Infallible>, desk: Arc<Desk>) {
-    let Some(read) = unless_evicted(read_request(&mut stream, desk.patience.read), evicted).await else {
+    // Evicted, when the door drops its sender.
+    let First::Left(read) = race(read_request(&mut stream, desk.patience.read), evicted).await else {
         return;
     };
     match read {
@@ -204,19 +203,6 @@ async fn serve(mut stream: TcpStream, evicted: oneshot::Receiver<Infallible>, de
             desk.send(stream, &Response::page(status, page::unreadable()), true).await;
         }
     }
-}
-
-/// Runs `reading` to its end, or to the moment the door drops its sender.
-async fn unless_evicted<T>(
-    reading: impl Future<Output = T>,
-    evicted: oneshot::Receiver<Infallible>,
-) -> Option<T> {
-    let (mut reading, mut evicted) = (pin!(reading), pin!(evicted));
-    poll_fn(|context| match reading.as_mut().poll(context) {
-        Poll::Ready(read) => Poll::Ready(Some(read)),
-        Poll::Pending => evicted.as_mut().poll(context).map(|_| None),
-    })
-    .await
 }
 
 /// Why there is no request to meet.

@@ -34,6 +34,8 @@ type Bytes = Zeroizing<Vec<u8>>;
 pub(super) struct Service {
     bus: Connection,
     session: String,
+    /// The default collection, or [`NOTHING`].
+    default: String,
     found: Found,
     patience: Duration,
     may_ask: bool,
@@ -46,7 +48,8 @@ struct Found {
 }
 
 impl Service {
-    /// Opens a session and looks for the item, in one breath.
+    /// Opens a session and looks for the item, in one breath; but a harmless question goes first, for gnome-keyring can
+    /// crash when a session is the first thing that a caller asks it for (launchpad.net/bugs/2162595).
     pub(super) fn connect(
         environment: &Environment,
         patience: Duration,
@@ -54,12 +57,14 @@ impl Service {
     ) -> Result<Self, Fault> {
         let told = |error| fault(error, patience);
         let mut bus = Connection::open(environment, patience).map_err(told)?;
+        let greeting = bus.call(&alias("default"));
+        let [default] = paths(&bus.answer(greeting, "o").map_err(told)?)?;
         let plain = Writer::new().string("plain").signature("s").string("");
         let session = bus.call(&call(ROOT, OF_SERVICE, "OpenSession", "sv", plain));
         let search = bus.call(&search());
         let session = bus.answer(session, "vo").and_then(|body| session_path(&body)).map_err(told)?;
         let found = bus.answer(search, "aoao").and_then(|body| found(&body)).map_err(told)?;
-        Ok(Self { bus, session, found, patience, may_ask })
+        Ok(Self { bus, session, default, found, patience, may_ask })
     }
 
     /// What the item holds; `None` only if an open collection has no such item.
@@ -123,15 +128,11 @@ impl Service {
 
     /// The collection for things that are to be kept.
     fn collection(&mut self) -> Result<String, Fault> {
-        for alias in ["default", "login"] {
-            let body =
-                self.ask(&call(ROOT, OF_SERVICE, "ReadAlias", "s", Writer::new().string(alias)), "o")?;
-            let [path] = paths(&body)?;
-            if path != NOTHING {
-                return Ok(path);
-            }
+        let mut found = self.default.clone();
+        if found == NOTHING {
+            [found] = paths(&self.ask(&alias("login"), "o")?)?;
         }
-        Err(Fault::Absent { what: Missing::Vault })
+        if found == NOTHING { Err(Fault::Absent { what: Missing::Vault }) } else { Ok(found) }
     }
 
     fn is_locked(&mut self, collection: &str) -> Result<bool, Fault> {
@@ -195,6 +196,10 @@ fn call<'a>(
     body: Writer,
 ) -> Call<'a> {
     Call { destination: SECRETS, path, interface, member, signature, body }
+}
+
+fn alias(name: &str) -> Call<'static> {
+    call(ROOT, OF_SERVICE, "ReadAlias", "s", Writer::new().string(name))
 }
 
 fn search() -> Call<'static> {
@@ -264,7 +269,7 @@ fn refused(name: &str, why: &str, after: Duration) -> Fault {
         (_, "ServiceUnknown" | "NameHasNoOwner") | ("org.freedesktop.DBus.Error.Spawn", _) => {
             Fault::Absent { what: Missing::Service }
         }
-        (_, "NoReply" | "Timeout" | "TimedOut") => Fault::TimedOut { after },
+        (_, "Timeout" | "TimedOut") => Fault::TimedOut { after },
         (_, "AccessDenied" | "AuthFailed") => Fault::Denied,
         (_, "IsLocked") => Fault::Locked,
         _ => Fault::broken(format!("{why} ({name})")),

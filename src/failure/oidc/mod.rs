@@ -57,6 +57,26 @@ impl From<Error> for Failure {
     }
 }
 
+/// Signing out was not told to the provider.
+#[derive(Debug)]
+pub struct NotRevoked(pub Error);
+
+const NOT_REVOKED: &str =
+    "nothing is kept here any more; your provider's own page of sessions can end this one";
+
+impl From<NotRevoked> for Failure {
+    fn from(NotRevoked(error): NotRevoked) -> Self {
+        match error {
+            Error::Refused { error, description, uri: _ } => {
+                let what =
+                    format!("the provider refused to revoke the session: {}", words(&error, &description));
+                Self::new(Exit::Refused, "provider/not_revoked", what, NOT_REVOKED)
+            }
+            other => other.into(),
+        }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(Refusal { error, description }: Refusal) -> Self {
         refused(&error, &description)
@@ -67,13 +87,15 @@ impl From<Refusal> for Failure {
 fn refused(error: &Foreign, description: &Foreign) -> Failure {
     let code = error.line().to_string();
     let said = description.line().to_string();
-    let what = match said.is_empty() {
-        true => format!("the provider refused the sign-in: {code}"),
-        false => format!("the provider refused the sign-in: {code} ({said})"),
-    };
+    let what = format!("the provider refused the sign-in: {}", words(error, description));
     let is_code = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let slug = if is_code { format!("sign-in/{code}") } else { "sign-in/refused".to_owned() };
     Failure::new(Exit::Refused, slug, what, advice(&code, &said))
+}
+
+fn words(error: &Foreign, description: &Foreign) -> String {
+    let (code, said) = (error.line(), description.line().to_string());
+    if said.is_empty() { code.to_string() } else { format!("{code} ({said})") }
 }
 
 fn unusable(slug: &str, source: &Source, what: &str) -> Failure {
@@ -82,6 +104,7 @@ fn unusable(slug: &str, source: &Source, what: &str) -> Failure {
         Document::Discovery => ("discovery", "check `issuer`, and open it in a browser to see who answers"),
         Document::Keys => ("keys", "try again in a moment; open the issuer in a browser to see who answers"),
         Document::Tokens => ("sign-in service", "try again in a moment; nothing was lost"),
+        Document::Revocation => ("revocation endpoint", NOT_REVOKED),
     };
     Failure::new(Exit::Network, slug, format!("the provider's {name} at {host} {what}"), hint)
 }

@@ -1,0 +1,177 @@
+//! `logout`: forgets what is kept, has the provider revoke it, and says on stderr what became of either.
+//!
+//! It asks nobody, and whatever the provider answers is no failure: what counts lies on this machine.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use super::Desk;
+use crate::{
+    cache::{self, Cache, Session},
+    cli::{Global, Logout},
+    config::{self, Profile, Storage},
+    failure::{Busy, Failure},
+    lock::{self, Held},
+    session::{Kept, SignedOut, Told, sign_out},
+    store::{self, Store as _},
+    text::line,
+};
+
+/// A renewal ends within this time; a sign-in that waits for a person would write everything back.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Something that was not signed out of, and why.
+struct Trouble {
+    with: String,
+    failure: Failure,
+}
+
+pub(super) fn run(Logout { all }: &Logout, global: &Global) -> Result<(), Failure> {
+    let desk = Desk::new(global)?;
+    if *all { leave_everything(&desk) } else { leave(&desk, &config::load(&desk.inputs())?) }
+}
+
+fn leave(desk: &Desk<'_>, profile: &Profile) -> Result<(), Failure> {
+    if !desk.host.paths.data.is_dir() {
+        say(&told(&profile.name, &Kept::Nothing, true));
+        return Ok(());
+    }
+    let cache = kept_under(desk, profile.storage, &profile.fingerprint().name());
+    let held = held(desk, &cache)?;
+    let SignedOut { kept, forgotten } = sign_out(&desk.host, profile, &cache, &held)?;
+    // The key file of an earlier storage, which nothing needs any more.
+    let forgotten = forgotten.and_then(|()| Ok(store::sealed_files(&desk.host.paths.data).forget_key()?));
+    say(&told(&profile.name, &kept, forgotten.is_ok()));
+    forgotten
+}
+
+/// Each profile by itself, then what no profile leads to, then the key: the trouble of one is not the others'.
+fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
+    let mut troubles = Vec::new();
+    let mut seen = BTreeSet::new();
+    let profiles = config::all(&desk.inputs()).unwrap_or_else(|error| {
+        troubles.push(Trouble { with: "the profiles of the configuration".into(), failure: error.into() });
+        Vec::new()
+    });
+    // Of configurations that are gone nobody knows whether they had a keyring.
+    let mut in_keyring = profiles.is_empty();
+    for (name, profile) in profiles {
+        let left = profile.map_err(Failure::from).and_then(|profile| {
+            seen.insert(profile.fingerprint().name());
+            in_keyring |= profile.storage == Storage::Keyring;
+            leave(desk, &profile)
+        });
+        troubles.extend(left.err().map(|failure| Trouble { with: line(&name), failure }));
+    }
+    if let Err(failure) = forget_strangers(desk, &seen, in_keyring) {
+        troubles.push(Trouble { with: "what no profile leads to".into(), failure });
+    }
+    worst(troubles)
+}
+
+/// Forgets what was kept under configurations that are gone. Nothing says any more who could revoke it.
+fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>, in_keyring: bool) -> Result<(), Failure> {
+    let folder = &desk.host.paths.data;
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let strangers: BTreeSet<String> = &cache::keys_in(folder)? - seen;
+    let forget = |key: &String| {
+        let cache = in_files(desk, key);
+        Ok(cache.forget(&held(desk, &cache)?)?)
+    };
+    let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
+    let what = match ends.iter().filter(|end| end.is_ok()).count() {
+        0 => None,
+        1 => Some("one sign-in".to_owned()),
+        many => Some(format!("{many} sign-ins")),
+    };
+    if let Some(what) = what {
+        say(&format!("What was kept of {what} that no profile leads to is forgotten; no provider was told."));
+    }
+    let keepers = [Some(store::sealed_files(folder)), in_keyring.then(|| store::sealed_by_keyring(folder))];
+    let keys = keepers.into_iter().flatten().map(|keeper| Ok(keeper.forget_key()?));
+    ends.into_iter().chain(keys).collect()
+}
+
+/// Tells of all troubles, and leaves the worst for last: its exit code is the whole command's.
+fn worst(mut troubles: Vec<Trouble>) -> Result<(), Failure> {
+    troubles.sort_by_key(|trouble| u8::from(trouble.failure.exit));
+    let Some(last) = troubles.pop() else { return Ok(()) };
+    for Trouble { with, failure } in troubles {
+        say(&format!("Not signed out of {with}:\n{}", failure.to_string().trim_end()));
+    }
+    say(&format!("Not signed out of {}:", last.with));
+    Err(last.failure)
+}
+
+/// Whatever storage the profile names today: what an earlier one left is opened with that one's key, and forgotten.
+fn kept_under(desk: &Desk<'_>, storage: Storage, key: &str) -> Cache {
+    let in_files = in_files(desk, key);
+    let folder = desk.host.paths.data.clone();
+    let by_keyring = Cache::new(Box::new(store::sealed_by_keyring(&folder)), folder, key.to_owned());
+    let opens = |cache: &Cache| cache.session().is_ok_and(|session| session != Session::default());
+    match storage {
+        _ if opens(&in_files) => in_files,
+        Storage::Keyring => by_keyring,
+        Storage::File | Storage::None if opens(&by_keyring) => by_keyring,
+        Storage::File | Storage::None => in_files,
+    }
+}
+
+fn in_files(desk: &Desk<'_>, key: &str) -> Cache {
+    let folder = desk.host.paths.data.clone();
+    Cache::new(Box::new(store::sealed_files(&folder)), folder, key.to_owned())
+}
+
+fn held(desk: &Desk<'_>, cache: &Cache) -> Result<Held, Failure> {
+    let path = cache.lock_path();
+    let taken = lock::take_within(&path, PATIENCE)?;
+    taken.ok_or_else(|| Busy { holder: lock::holder(&path), now: desk.now() }.into())
+}
+
+fn told(name: &str, kept: &Kept, is_forgotten: bool) -> String {
+    let name = line(name);
+    let (nobody, out) = match is_forgotten {
+        true => (
+            format!("Nobody was signed in with {name}: only notes were kept, and they are forgotten"),
+            format!("Signed out of {name}: what was kept is forgotten"),
+        ),
+        false => {
+            let not_all = format!("Not all that was kept of {name} could be forgotten");
+            (not_all.clone(), not_all)
+        }
+    };
+    match kept {
+        Kept::Nothing => format!("Nobody was signed in with {name}: nothing was kept."),
+        Kept::Notes => format!("{nobody}."),
+        Kept::Session { provider, serve_until } => {
+            let until = serve_until.map_or_else(String::new, |until| {
+                format!("\nAWS credentials already handed out for {name} stay valid until {until}.")
+            });
+            format!("{out}{}.{until}", end_of_session(provider))
+        }
+    }
+}
+
+fn end_of_session(provider: &Told) -> String {
+    match provider {
+        Told::Revoked => ", and the provider has revoked the session".to_owned(),
+        Told::NotOffered => "; the provider offers no revocation, so its session ends by itself".to_owned(),
+        Told::NothingToRevoke => "; there was no refresh token to revoke".to_owned(),
+        Told::Unreadable => {
+            "; it could not be opened, so the provider was not told and its session ends by itself".to_owned()
+        }
+        Told::Untold(failure) => {
+            format!("; the provider could not be told ({}), so its session ends by itself", failure.what)
+        }
+    }
+}
+
+fn say(text: &str) {
+    // What was done is done, whether anybody reads of it or not.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

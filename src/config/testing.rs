@@ -1,0 +1,27 @@
+//! A profile to stand on, for the tests of whatever works with one.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage};
+
+pub(crate) fn profile() -> Profile {
+    Profile {
+        name: "claude".into(),
+        issuer: Issuer::parse("https://login.example.com").unwrap(),
+        client_id: "client".into(),
+        role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
+        region: "us-east-1".into(),
+        provider: Provider::Generic,
+        scopes: Vec::new(),
+        extra_params: BTreeMap::new(),
+        redirect: Redirect { host: RedirectHost::Address, ports: Vec::new(), path: "/callback".into() },
+        browser: Vec::new(),
+        login: Login::Auto,
+        login_timeout: Duration::from_secs(165),
+        session_duration: Duration::from_hours(12),
+        session_name: Vec::new(),
+        storage: Storage::File,
+        sts_endpoint: None,
+        ca_bundle: None,
+    }
+}

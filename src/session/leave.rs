@@ -1,0 +1,124 @@
+//! The way down: what is kept is read once more and forgotten, and only then is the provider told.
+//!
+//! Nothing that the provider says, or does not say, keeps anything here.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::{
+    cache::{Cache, Freshness, Known, Session, freshness},
+    config::Profile,
+    failure::{Denied, Failure, NotRevoked},
+    host::Host,
+    http::{self, Client, Trust},
+    lock::{Held, Holder},
+    log, oidc,
+    secret::Secret,
+    time::Moment,
+};
+
+/// A person waits, and what matters to this machine is done by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What signing out came to.
+#[derive(Debug)]
+pub struct SignedOut {
+    pub kept: Kept,
+    /// Whether all of it is forgotten.
+    pub forgotten: Result<(), Failure>,
+}
+
+/// What was kept of a profile.
+#[derive(Debug)]
+pub enum Kept {
+    Nothing,
+    /// Of sign-ins that led nowhere, or of what the provider says of itself.
+    Notes,
+    Session {
+        provider: Told,
+        /// Credentials that were handed out serve until then, whatever is forgotten here.
+        serve_until: Option<Moment>,
+    },
+}
+
+/// How the provider's part of the session ended.
+#[derive(Debug)]
+pub enum Told {
+    Revoked,
+    /// It offers no revocation of refresh tokens.
+    NotOffered,
+    /// There was no refresh token, so nothing outlives the credentials.
+    NothingToRevoke,
+    /// What was kept could not be opened.
+    Unreadable,
+    Untold(Failure),
+}
+
+/// Signs out. The lock is held to the end: some providers revoke all of a person's grants to the application, and one
+/// that is only just being given must not be among them.
+pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> Result<SignedOut, Failure> {
+    let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
+    let session = cache.session();
+    // A description that cannot be read is asked for again.
+    let known = cache.provider((host.now)()).ok().flatten();
+    let forgotten = cache.forget(held).map_err(Failure::from);
+    let kept = match session {
+        _ if is_empty => Kept::Nothing,
+        _ if !has_session => Kept::Notes,
+        Ok(session) if session != Session::default() => {
+            let provider = match &session.refresh_token {
+                Some(token) => told(host, profile, held, known, token),
+                None => Told::NothingToRevoke,
+            };
+            Kept::Session { provider, serve_until: serve_until(&session, (host.now)()) }
+        }
+        _ => Kept::Session { provider: Told::Unreadable, serve_until: None },
+    };
+    log::info("session", format_args!("forgotten: {forgotten:?}; kept was: {kept:?}"));
+    Ok(SignedOut { kept, forgotten })
+}
+
+fn serve_until(session: &Session, now: Moment) -> Option<Moment> {
+    let credentials = session.credentials.as_ref()?;
+    (freshness(credentials, now) != Freshness::Spent).then_some(credentials.expiration)
+}
+
+fn told(host: &Host, profile: &Profile, held: &Held, known: Option<Known>, token: &Secret) -> Told {
+    let holder = Holder { pid: std::process::id(), since: (host.now)(), address: None };
+    if let Err(error) = held.announce(&holder) {
+        log::warn("session", format_args!("{error}"));
+    }
+    revoked(host, profile, known, token).unwrap_or_else(Told::Untold)
+}
+
+fn revoked(host: &Host, profile: &Profile, known: Option<Known>, token: &Secret) -> Result<Told, Failure> {
+    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment))?;
+    let answer = http::block_on(async {
+        timeout(PATIENCE, ask(&client, profile, known, token)).await.unwrap_or_else(|_| {
+            let host = profile.issuer.url().authority().to_owned();
+            Err(http::Error::Timeout { host, after: PATIENCE }.into())
+        })
+    });
+    match answer.map_err(Denied::Runtime)? {
+        Ok(told) => Ok(told),
+        Err(error) if error.revokes_no_such_token() => Ok(Told::NotOffered),
+        Err(error) => Err(NotRevoked(error).into()),
+    }
+}
+
+async fn ask(
+    client: &Client,
+    profile: &Profile,
+    known: Option<Known>,
+    token: &Secret,
+) -> Result<Told, oidc::Error> {
+    let metadata = match known {
+        Some(known) => known.metadata,
+        None => oidc::discover(client, &profile.issuer).await?,
+    };
+    match &metadata.revocation_endpoint {
+        Some(endpoint) => oidc::revoke(client, profile, endpoint, token).await.map(|()| Told::Revoked),
+        None => Ok(Told::NotOffered),
+    }
+}

@@ -1,0 +1,455 @@
+//! Signing out: what is left on this machine, what the provider hears, and what a person is told.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic and spoil files"
+)]
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, Outcome, World};
+
+const FORGOTTEN: &str = "Signed out of claude: what was kept is forgotten";
+const REVOKED: &str =
+    "Signed out of claude: what was kept is forgotten, and the provider has revoked the session.\n";
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
+}
+
+/// Signs in, and says until when.
+#[track_caller]
+fn sign_in(desk: &Desk<'_>, profile: &str) -> String {
+    let outcome = desk.run(["credentials", "--profile", profile]).expect_code(0);
+    outcome.document()["Expiration"].as_str().unwrap().to_owned()
+}
+
+/// A desk where somebody has signed in to credentials that are spent, so that nothing is said of them.
+fn signed_in(world: &World) -> Desk<'_> {
+    world.next(1, Knob::CredentialLifetime, 5);
+    let desk = desk(world);
+    sign_in(&desk, "claude");
+    desk
+}
+
+/// A second profile beside the first.
+fn add_profile(desk: &Desk<'_>, name: &str) {
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let (_, profile) = text.split_once("[profiles.claude]").unwrap();
+    let profile = profile.split("[profiles.").next().unwrap();
+    desk.configure(&format!("{text}\n[profiles.{name}]{profile}"));
+}
+
+fn reword(desk: &Desk<'_>, from: &str, to: &str) {
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    assert!(text.contains(from), "{text}");
+    desk.configure(&text.replace(from, to));
+}
+
+fn folder(desk: &Desk<'_>) -> PathBuf {
+    match cfg!(target_os = "macos") {
+        true => desk.home().join("Library/Application Support/bedrock-sso"),
+        false => desk.home().join(".local/share/bedrock-sso"),
+    }
+}
+
+/// What is kept, by name, besides the configuration, which macOS keeps in the same place.
+fn kept(desk: &Desk<'_>) -> Vec<String> {
+    let entries = fs::read_dir(folder(desk)).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name != "config.toml").collect();
+    names.sort();
+    names
+}
+
+/// The one file of a kind.
+fn file(desk: &Desk<'_>, kind: &str) -> PathBuf {
+    let names = kept(desk);
+    let found: Vec<_> = names.iter().filter(|name| name.ends_with(kind)).collect();
+    assert_eq!(found.len(), 1, "{names:?}");
+    folder(desk).join(found[0])
+}
+
+/// Only locks are left, and they are empty.
+#[track_caller]
+fn nothing_is_kept(desk: &Desk<'_>) {
+    let names = kept(desk);
+    assert!(!names.is_empty() && names.iter().all(|name| name.ends_with(".lock")), "{names:?}");
+    assert!(names.iter().all(|name| fs::read(folder(desk).join(name)).unwrap().is_empty()));
+}
+
+#[track_caller]
+fn told(outcome: &Outcome, code: i32, stderr: &str) {
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");
+    assert_eq!(outcome.stderr, stderr);
+}
+
+fn status(desk: &Desk<'_>, profile: &str) -> Value {
+    desk.run(["status", "--json", "--profile", profile]).expect_code(0).document()
+}
+
+#[test]
+fn what_was_kept_is_forgotten_and_the_provider_revokes_the_session() {
+    let world = World::new();
+    let desk = desk(&world);
+    let until = sign_in(&desk, "claude");
+    assert_eq!((kept(&desk).len(), world.live_grants()), (6, 1), "{:?}", kept(&desk));
+    let requests = world.ledger().total();
+    let line = format!("AWS credentials already handed out for claude stay valid until {until}.\n");
+    told(&desk.run(["logout"]), 0, &(REVOKED.to_owned() + &line));
+    assert_eq!((world.live_grants(), world.ledger().total() - requests), (0, 1), "one request is enough");
+    nothing_is_kept(&desk);
+    let status = status(&desk, "claude");
+    assert_eq!((&status["signed_in"], &status["can_renew"]), (&json!(false), &json!(false)));
+    assert_eq!((&status["identity"], &status["last_error"]), (&Value::Null, &Value::Null));
+    desk.run(["credentials", "--no-login"]).expect_code(4);
+}
+
+#[test]
+fn the_provider_hears_the_token_its_kind_and_the_client() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    desk.run(["logout"]).expect_code(0);
+    let requests = world.ledger().requests();
+    let request = requests.iter().find(|request| request.endpoint == Endpoint::Revoke).unwrap();
+    let fields: Vec<_> = request.body.split('&').map(|pair| pair.split_once('=').unwrap().0).collect();
+    assert_eq!(fields, ["token", "token_type_hint", "client_id"]);
+    assert!(request.body.ends_with(&format!("&token_type_hint=refresh_token&client_id={CLIENT_ID}")));
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/revoke"));
+}
+
+#[test]
+fn a_provider_that_is_no_longer_remembered_is_asked_where_it_revokes() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    fs::remove_file(file(&desk, ".provider")).unwrap();
+    told(&desk.run(["logout"]), 0, REVOKED);
+    assert_eq!((world.live_grants(), world.count(Endpoint::Discovery)), (0, 2));
+    nothing_is_kept(&desk);
+}
+
+/// Whatever the provider does, this machine forgets, and the call is a success.
+#[test]
+fn trouble_with_the_provider_keeps_nothing_here() {
+    let world = World::new();
+    let desk = desk(&world);
+    let host = world.issuer().replace("http://", "");
+    let endpoint = format!("the provider's revocation endpoint at {host}");
+    for (fault, reason) in [
+        (Fault::Status(503), format!("{endpoint} answered with HTTP status 503")),
+        (Fault::Status(404), format!("{endpoint} answered with HTTP status 404")),
+        (Fault::Close, format!("the connection to {host} broke off before its answer was complete")),
+        (Fault::Portal, format!("{endpoint} answered with a web page, as a captive portal or a proxy does")),
+        (
+            Fault::Redirect("http://127.0.0.1:1/elsewhere?a".into()),
+            format!("{endpoint} redirects to http://127.0.0.1:1/elsewhere instead of answering"),
+        ),
+        (
+            Fault::oauth("invalid_client", "no\u{1b}[31m"),
+            "the provider refused to revoke the session: invalid_client (no\\u{1b}[31m)".to_owned(),
+        ),
+        (Fault::Hang, format!("{host} did not answer within 10 s")),
+    ] {
+        world.next(1, Knob::CredentialLifetime, 5);
+        sign_in(&desk, "claude");
+        world.next(1, Knob::RevokeFault, fault);
+        let outcome = desk.run(["logout"]);
+        let why = format!("; the provider could not be told ({reason}), so its session ends by itself.\n");
+        told(&outcome, 0, &(FORGOTTEN.to_owned() + &why));
+        nothing_is_kept(&desk);
+    }
+}
+
+#[test]
+fn a_provider_that_is_gone_keeps_nothing_here() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    world.stop_provider();
+    for remembered in [true, false] {
+        let outcome = desk.run(["logout"]).expect_code(0);
+        let why = format!("{FORGOTTEN}; the provider could not be told (");
+        assert!(outcome.stderr.starts_with(&why), "remembered {remembered}: {}", outcome.stderr);
+        nothing_is_kept(&desk);
+        world.start_provider();
+        world.next(1, Knob::CredentialLifetime, 5);
+        sign_in(&desk, "claude");
+        fs::remove_file(file(&desk, ".provider")).unwrap();
+        world.stop_provider();
+    }
+}
+
+#[test]
+fn a_provider_without_revocation_is_said_to_have_none() {
+    let line = format!("{FORGOTTEN}; the provider offers no revocation, so its session ends by itself.\n");
+    let world = World::new();
+    world.set(Knob::DiscoveryDocument, json!({ "revocation_endpoint": null }));
+    let desk = signed_in(&world);
+    told(&desk.run(["logout"]), 0, &line);
+    nothing_is_kept(&desk);
+    world.clear(Knob::DiscoveryDocument);
+    world.next(1, Knob::CredentialLifetime, 5);
+    sign_in(&desk, "claude");
+    world.next(1, Knob::RevokeFault, Fault::oauth("unsupported_token_type", "access tokens only"));
+    told(&desk.run(["logout"]), 0, &line);
+    nothing_is_kept(&desk);
+}
+
+#[test]
+fn without_a_refresh_token_nobody_is_asked() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    let desk = signed_in(&world);
+    let requests = world.ledger().total();
+    told(&desk.run(["logout"]), 0, &format!("{FORGOTTEN}; there was no refresh token to revoke.\n"));
+    assert_eq!(world.ledger().total(), requests);
+    nothing_is_kept(&desk);
+}
+
+#[test]
+fn where_nobody_was_signed_in_nothing_is_asked_and_nothing_written() {
+    let world = World::new();
+    let line = "Nobody was signed in with claude: nothing was kept.\n";
+    let never = desk(&world);
+    told(&never.run(["logout"]), 0, line);
+    told(&never.run(["logout", "--all"]), 0, line);
+    assert!(kept(&never).is_empty(), "{:?}", kept(&never));
+    assert_eq!(world.ledger().total(), 0);
+    let twice = signed_in(&world);
+    twice.run(["logout"]).expect_code(0);
+    told(&twice.run(["logout"]), 0, line);
+    assert_eq!(world.count(Endpoint::Revoke), 1);
+}
+
+#[test]
+fn the_door_and_the_last_failure_are_forgotten() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    desk.run(["credentials"]).expect_code(5);
+    desk.run(["credentials"]).expect_code(4);
+    assert_ne!(status(&desk, "claude")["last_error"], Value::Null);
+    let line = "Nobody was signed in with claude: only notes were kept, and they are forgotten.\n";
+    told(&desk.run(["logout"]), 0, line);
+    nothing_is_kept(&desk);
+    assert_eq!(status(&desk, "claude")["last_error"], Value::Null);
+    desk.person("signs-in");
+    sign_in(&desk, "claude");
+}
+
+#[test]
+fn another_profile_stays_signed_in_and_the_key_goes_with_the_last() {
+    let world = World::new();
+    world.set(Knob::CredentialLifetime, 40);
+    let desk = desk(&world);
+    add_profile(&desk, "research");
+    for profile in ["claude", "research"] {
+        sign_in(&desk, profile);
+    }
+    let key = || fs::read(folder(&desk).join("key")).ok();
+    let first_key = key().unwrap();
+    let requests = world.count(Endpoint::Authorize);
+    desk.run(["logout", "--profile", "claude"]).expect_code(0);
+    assert_eq!((key(), world.live_grants()), (Some(first_key.clone()), 1));
+    assert_eq!(status(&desk, "claude")["signed_in"], json!(false));
+    assert_eq!(status(&desk, "research")["signed_in"], json!(true));
+    sign_in(&desk, "research");
+    assert_eq!(world.count(Endpoint::Authorize), requests, "its record still opens");
+    desk.run(["logout", "--profile", "research"]).expect_code(0);
+    assert_eq!(world.live_grants(), 0);
+    nothing_is_kept(&desk);
+    sign_in(&desk, "claude");
+    assert_ne!(key().unwrap(), first_key, "the next sign-in makes a new one");
+}
+
+#[test]
+fn all_profiles_are_signed_out_with_a_line_each() {
+    let world = World::new();
+    world.set(Knob::CredentialLifetime, 5);
+    let desk = desk(&world);
+    add_profile(&desk, "research");
+    add_profile(&desk, "unused");
+    for profile in ["claude", "research"] {
+        sign_in(&desk, profile);
+    }
+    let research = REVOKED.replace("claude", "research");
+    let unused = "Nobody was signed in with unused: nothing was kept.\n";
+    told(&desk.run(["logout", "--all"]), 0, &format!("{REVOKED}{research}{unused}"));
+    assert_eq!(world.live_grants(), 0);
+    nothing_is_kept(&desk);
+}
+
+#[test]
+fn all_takes_along_what_no_profile_leads_to_and_nothing_that_is_not_ours() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    reword(&desk, "[profiles.claude]", "[profiles.renamed]");
+    let half = file(&desk, ".session").with_added_extension("new");
+    fs::write(half, "half written").unwrap();
+    let foreign = ["notes.txt", "mine.session", "0123456789abcdef0123456789abcdef.txt"];
+    for name in foreign {
+        fs::write(folder(&desk).join(name), "not ours").unwrap();
+    }
+    let line = "Nobody was signed in with renamed: nothing was kept.\n\
+                What was kept of one sign-in that no profile leads to is forgotten; no provider was told.\n";
+    told(&desk.run(["logout", "--all"]), 0, line);
+    for name in foreign {
+        fs::remove_file(folder(&desk).join(name)).unwrap();
+    }
+    nothing_is_kept(&desk);
+}
+
+#[test]
+fn all_forgets_whatever_is_wrong_with_the_configuration() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    desk.configure("not TOML [");
+    let outcome = desk.run(["logout", "--all"]).expect_code(3);
+    let lines = "What was kept of one sign-in that no profile leads to is forgotten; no provider was told.\n\
+                 Not signed out of the profiles of the configuration:\nbedrock-sso: ";
+    assert!(outcome.stderr.starts_with(lines) && outcome.stdout.is_empty(), "{outcome:?}");
+    nothing_is_kept(&desk);
+    fs::remove_file(desk.config_file()).unwrap();
+    fs::write(folder(&desk).join("key"), [7; 32]).unwrap();
+    told(&desk.run(["logout", "--all"]), 0, "");
+    nothing_is_kept(&desk);
+}
+
+#[test]
+fn an_unknown_profile_is_a_mistake_and_nothing_is_forgotten() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let before = kept(&desk);
+    let outcome = desk.run(["logout", "--profile", "cloude"]).expect_code(3);
+    assert!(outcome.stderr.contains("[config/no_such_profile]") && outcome.stdout.is_empty(), "{outcome:?}");
+    assert_eq!((kept(&desk), world.live_grants()), (before, 1));
+}
+
+#[test]
+fn what_cannot_be_opened_is_forgotten_all_the_same() {
+    let world = World::new();
+    let desk = desk(&world);
+    let spoils: [fn(&Desk<'_>); 3] = [
+        |desk| fs::write(file(desk, ".session"), "torn").unwrap(),
+        |desk| fs::remove_file(folder(desk).join("key")).unwrap(),
+        |desk| fs::write(folder(desk).join("key"), [7; 32]).unwrap(),
+    ];
+    for spoil in spoils {
+        sign_in(&desk, "claude");
+        spoil(&desk);
+        let line = "; it could not be opened, so the provider was not told and its session ends by itself.\n";
+        told(&desk.run(["logout"]), 0, &(FORGOTTEN.to_owned() + line));
+        nothing_is_kept(&desk);
+    }
+}
+
+#[test]
+fn whatever_storage_the_profile_names_by_now() {
+    let world = World::new();
+    for storage in ["keyring", "none"] {
+        let desk = signed_in(&world);
+        reword(&desk, "storage = \"file\"", &format!("storage = \"{storage}\""));
+        told(&desk.run(["logout"]), 0, REVOKED);
+        assert_eq!(world.live_grants(), 0);
+        nothing_is_kept(&desk);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_is_told_and_keeps_neither_the_others_nor_the_session() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let notes = file(&desk, ".json");
+    fs::remove_file(&notes).unwrap();
+    fs::create_dir(&notes).unwrap();
+    let outcome = desk.run(["logout"]).expect_code(10);
+    let line =
+        "Not all that was kept of claude could be forgotten, and the provider has revoked the session.\n";
+    let failure = format!("bedrock-sso: cannot remove {}: ", notes.display());
+    assert!(outcome.stderr.starts_with(&format!("{line}{failure}")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(" [storage/files]\n  hint: ") && outcome.stdout.is_empty());
+    fs::remove_dir(&notes).unwrap();
+    nothing_is_kept(&desk);
+    assert_eq!(world.live_grants(), 0);
+}
+
+#[test]
+fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    add_profile(&desk, "research");
+    sign_in(&desk, "research");
+    world.revoke_grants();
+    desk.set_variable("PERSON_THINKS", "16");
+    let waiting = desk.start(["login", "--profile", "claude"]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while desk.tabs() < 3 {
+        assert!(Instant::now() < deadline, "no tab is opened");
+        std::thread::yield_now();
+    }
+    let before = kept(&desk);
+    let outcome = desk.run(["logout", "--profile", "claude"]).expect_code(11);
+    let what = "bedrock-sso: another sign-in is still waiting: process ";
+    assert!(outcome.stderr.starts_with(what) && outcome.stderr.contains(" [busy/sign_in]\n"), "{outcome:?}");
+    assert!(outcome.stderr.contains("complete it at http://127.0.0.1:"), "{outcome:?}");
+    assert!(outcome.took < Duration::from_secs(9) && outcome.stdout.is_empty(), "{outcome:?}");
+    assert_eq!(kept(&desk), before);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&format!("{text}\n[profiles.broken]\nregion = \"us-east-1\"\n"));
+    let outcome = desk.run(["logout", "--all"]).expect_code(11);
+    let parts = [
+        "Signed out of research: ",
+        "\nNot signed out of broken:\nbedrock-sso: ",
+        " [config/missing_key]\n  hint: ",
+        "\nNot signed out of claude:\nbedrock-sso: another sign-in is still waiting: process ",
+    ];
+    let places = parts.map(|part| outcome.stderr.find(part).unwrap_or_else(|| panic!("{part}: {outcome:?}")));
+    assert!(places.is_sorted() && places[0] == 0, "the worst is last: {outcome:?}");
+    assert!(waiting.finish().expect_code(0).stdout.contains("Signed in as "));
+    assert_eq!(status(&desk, "claude")["signed_in"], json!(true));
+}
+
+#[test]
+fn who_asks_for_credentials_meanwhile_is_signed_in_after_it() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    world.next(1, Knob::RevokeFault, Fault::Delay(700));
+    let leaving = desk.start(["logout"]);
+    assert!(world.ledger().wait_for(Endpoint::Revoke, 1, Duration::from_secs(20)));
+    let coming = desk.start(["credentials"]);
+    told(&leaving.finish(), 0, REVOKED);
+    coming.finish().expect_code(0);
+    assert_eq!((world.live_grants(), desk.tabs()), (1, 2));
+    assert_eq!(status(&desk, "claude")["can_renew"], json!(true));
+}
+
+#[test]
+fn all_and_one_profile_contradict_each_other() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let outcome = desk.run(["logout", "--all", "--profile", "claude"]).expect_code(2);
+    assert!(outcome.stderr.contains("'--all' cannot be used with '--profile <NAME>'"), "{outcome:?}");
+    assert_eq!(world.live_grants(), 1);
+}
+
+#[test]
+fn a_renewal_behind_the_scenes_is_waited_for_and_brings_nothing_back() {
+    let world = World::new();
+    world.set(Knob::CredentialLifetime, 600);
+    let desk = desk(&world);
+    sign_in(&desk, "claude");
+    world.next(1, Knob::RefreshFault, Fault::Delay(800));
+    sign_in(&desk, "claude");
+    assert!(world.ledger().wait_for(Endpoint::Refresh, 1, Duration::from_secs(20)));
+    let outcome = desk.run(["logout"]).expect_code(0);
+    assert!(outcome.stderr.starts_with(REVOKED), "{outcome:?}");
+    desk.settle();
+    nothing_is_kept(&desk);
+    assert_eq!(world.live_grants(), 0, "the rotated token was the one revoked");
+}

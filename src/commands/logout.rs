@@ -70,25 +70,24 @@ fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
 /// Forgets what was kept under configurations that are gone. Nothing says any more who could revoke it.
 fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>) -> Result<(), Failure> {
     let folder = &desk.host.paths.data;
-    if !folder.is_dir() {
-        return Ok(());
-    }
     let strangers: BTreeSet<String> = &cache::keys_in(folder)? - seen;
     let forget = |key: &String| {
         let cache = kept_under(desk, key.clone());
         Ok(cache.forget(&held(desk, &cache)?)?)
     };
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
-    let what = match ends.iter().filter(|end| end.is_ok()).count() {
-        0 => None,
-        1 => Some("one sign-in".to_owned()),
-        many => Some(format!("{many} sign-ins")),
-    };
-    if let Some(what) = what {
-        say(&format!("What was kept of {what} that no profile leads to is forgotten; no provider was told."));
+    match ends.iter().filter(|end| end.is_ok()).count() {
+        0 if seen.is_empty() && strangers.is_empty() => say("Nothing was kept of any profile."),
+        0 => {}
+        1 => say(&strangers_told("one sign-in")),
+        many => say(&strangers_told(&format!("{many} sign-ins"))),
     }
-    let key = store::sealed_files(folder).forget_key().map_err(Failure::from);
-    ends.into_iter().chain([key]).collect()
+    let key = if folder.is_dir() { store::sealed_files(folder).forget_key() } else { Ok(()) };
+    ends.into_iter().chain([key.map_err(Failure::from)]).collect()
+}
+
+fn strangers_told(whose: &str) -> String {
+    format!("What was kept of {whose} that no profile leads to is forgotten; no provider was told.")
 }
 
 /// Tells of all troubles, and leaves the worst for last: its exit code is the whole command's.

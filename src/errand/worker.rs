@@ -26,7 +26,7 @@ use crate::{
 /// What a caller writes to our standard input when its person has given up.
 pub(super) const CANCEL: &[u8] = b"cancel\n";
 
-/// The words that carry a purpose to a new process; [`purpose`] reads them.
+/// The words that carry a purpose to a new process, which reads them as any other command line.
 pub(super) fn words(purpose: Purpose) -> Vec<&'static str> {
     match purpose {
         Purpose::Credentials { may_ask: true } => vec!["credentials"],

@@ -39,6 +39,10 @@ impl SecureUrl {
         &self.0
     }
 
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }

@@ -317,7 +317,7 @@ fn all_forgets_whatever_is_wrong_with_the_configuration() {
     nothing_is_kept(&desk);
     fs::remove_file(desk.config_file()).unwrap();
     fs::write(folder(&desk).join("key"), [7; 32]).unwrap();
-    told(&desk.run(["logout", "--all"]), 0, "");
+    told(&desk.run(["logout", "--all"]), 0, "Nothing was kept of any profile.\n");
     nothing_is_kept(&desk);
 }
 
@@ -433,8 +433,12 @@ fn who_asks_for_credentials_meanwhile_is_signed_in_after_it() {
 fn all_and_one_profile_contradict_each_other() {
     let world = World::new();
     let desk = signed_in(&world);
-    let outcome = desk.run(["logout", "--all", "--profile", "claude"]).expect_code(2);
-    assert!(outcome.stderr.contains("'--all' cannot be used with '--profile <NAME>'"), "{outcome:?}");
+    let what =
+        "bedrock-sso: the argument '--all' cannot be used with '--profile <NAME>' [usage/wrong_value]\n";
+    for call in [["logout", "--all", "--profile", "claude"], ["--profile", "claude", "logout", "--all"]] {
+        let outcome = desk.run(call).expect_code(2);
+        assert!(outcome.stderr.starts_with(what), "{outcome:?}");
+    }
     assert_eq!(world.live_grants(), 1);
 }
 

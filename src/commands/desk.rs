@@ -76,7 +76,10 @@ impl Work<'_> {
         let Global { profile: _, config, verbose } = self.desk.global;
         let mut words: Vec<OsString> = vec!["--profile".into(), self.profile.name.clone().into()];
         if let Some(file) = config {
-            words.extend(["--config".into(), file.into()]);
+            // In one word, for the name of a file may begin with a dash.
+            let mut word = OsString::from("--config=");
+            word.push(file);
+            words.push(word);
         }
         Errand {
             host: &self.desk.host,

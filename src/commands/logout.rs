@@ -75,26 +75,28 @@ fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
 /// Forgets what was kept under configurations that are gone. Nothing says any more who could revoke it.
 fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>, in_keyring: bool) -> Result<(), Failure> {
     let folder = &desk.host.paths.data;
-    if !folder.is_dir() {
-        return Ok(());
-    }
     let strangers: BTreeSet<String> = &cache::keys_in(folder)? - seen;
     let forget = |key: &String| {
         let cache = in_files(desk, key);
         Ok(cache.forget(&held(desk, &cache)?)?)
     };
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
-    let what = match ends.iter().filter(|end| end.is_ok()).count() {
-        0 => None,
-        1 => Some("one sign-in".to_owned()),
-        many => Some(format!("{many} sign-ins")),
-    };
-    if let Some(what) = what {
-        say(&format!("What was kept of {what} that no profile leads to is forgotten; no provider was told."));
+    match ends.iter().filter(|end| end.is_ok()).count() {
+        0 if seen.is_empty() && strangers.is_empty() => say("Nothing was kept of any profile."),
+        0 => {}
+        1 => say(&strangers_told("one sign-in")),
+        many => say(&strangers_told(&format!("{many} sign-ins"))),
+    }
+    if !folder.is_dir() {
+        return ends.into_iter().collect();
     }
     let keepers = [Some(store::sealed_files(folder)), in_keyring.then(|| store::sealed_by_keyring(folder))];
     let keys = keepers.into_iter().flatten().map(|keeper| Ok(keeper.forget_key()?));
     ends.into_iter().chain(keys).collect()
+}
+
+fn strangers_told(whose: &str) -> String {
+    format!("What was kept of {whose} that no profile leads to is forgotten; no provider was told.")
 }
 
 /// Tells of all troubles, and leaves the worst for last: its exit code is the whole command's.

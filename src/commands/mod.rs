@@ -17,7 +17,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::error::ErrorKind;
 
 use crate::{
     cli::{Cli, Command, Credentials, Global, common_call},
@@ -44,7 +44,7 @@ fn understood(words: Vec<OsString>) -> ExitCode {
     if let Some(global) = words.get(1..).and_then(common_call) {
         return end(credentials::run(&Credentials::default(), &global));
     }
-    match Cli::try_parse_from(words) {
+    match Cli::read(words) {
         Ok(Cli { command, global }) => end(obey(&command, &global)),
         Err(error) => usage(&error),
     }

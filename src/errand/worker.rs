@@ -15,7 +15,7 @@ use crate::{
     aws::Aws,
     cache::Cache,
     config::Profile,
-    failure::{Denied, Failure},
+    failure::{Denied, Exit, Failure},
     host::{self, Host},
     http::{self, Client, Trust},
     lock::{self, Held, Holder},
@@ -26,7 +26,7 @@ use crate::{
 /// What a caller writes to our standard input when its person has given up.
 pub(super) const CANCEL: &[u8] = b"cancel\n";
 
-/// The words that carry a purpose to a new process; [`purpose`] reads them.
+/// The words that carry a purpose to a new process, which reads them as any other command line.
 pub(super) fn words(purpose: Purpose) -> Vec<&'static str> {
     match purpose {
         Purpose::Credentials { may_ask: true } => vec!["credentials"],
@@ -50,7 +50,7 @@ pub fn work(host: &Host, profile: &Profile, cache: &Cache, purpose: Purpose) -> 
     };
     let result =
         begin(host, cache, &held, purpose).and_then(|()| climb(host, profile, cache, &held, purpose));
-    note(host, cache, &held, &result);
+    note(host, cache, &held, purpose, &result);
     // The next one may come in; what it finds is complete.
     drop(held);
     let failed = result.as_ref().err().cloned();
@@ -104,8 +104,13 @@ fn cancelled<'a>() -> Cancelled<'a> {
     })
 }
 
-/// The last failure is kept for `status` and for those who waited; a success forgets it.
-fn note(host: &Host, cache: &Cache, held: &Held, result: &Result<Ready, Failure>) {
+/// The last failure is kept for `status` and for those who waited; a success forgets it. That nothing could be renewed
+/// silently is no failure of anybody's: the credentials still serve.
+fn note(host: &Host, cache: &Cache, held: &Held, purpose: Purpose, result: &Result<Ready, Failure>) {
+    if purpose == Purpose::Renewal && result.as_ref().is_err_and(|failure| failure.exit == Exit::SignInNeeded)
+    {
+        return;
+    }
     let mut notes = cache.notes();
     notes.last_failure = result.as_ref().err().map(|failure| failure.met((host.now)()));
     if let Err(error) = cache.keep_notes(held, &notes) {

@@ -6,7 +6,12 @@ use super::{
     answer::fetch,
     error::{Document, Error, Source},
 };
-use crate::{config::Issuer, http::Client, text::Foreign, url::SecureUrl};
+use crate::{
+    config::Issuer,
+    http::Client,
+    text::Foreign,
+    url::{Refusal, SecureUrl},
+};
 
 /// What discovery said and was checked. Remembered, sealed, between runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +40,7 @@ pub async fn discover(client: &Client, issuer: &Issuer) -> Result<Metadata, Erro
 fn document_address(issuer: &Issuer) -> Result<SecureUrl, Error> {
     let stem = issuer.as_str();
     let address = format!("{}/.well-known/openid-configuration", stem.strip_suffix('/').unwrap_or(stem));
-    secure("issuer", &address)
+    secure(issuer, "issuer", &address)
 }
 
 /// The document as it came. What this program does not use is not looked at, so that it cannot be wrong.
@@ -59,7 +64,8 @@ impl Stated {
             let configured = configured.as_str().to_owned();
             return Err(Error::Issuer { configured, stated: Foreign::new(issuer) });
         }
-        let endpoint = |name, stated: Option<String>| secure(name, &stated.ok_or_else(|| lacks(name))?);
+        let endpoint =
+            |name, stated: Option<String>| secure(configured, name, &stated.ok_or_else(|| lacks(name))?);
         Ok(Metadata {
             issuer,
             authorization_endpoint: endpoint("authorization_endpoint", self.authorization_endpoint)?,
@@ -67,7 +73,7 @@ impl Stated {
             jwks_uri: endpoint("jwks_uri", self.jwks_uri)?,
             revocation_endpoint: self
                 .revocation_endpoint
-                .map(|stated| secure("revocation_endpoint", &stated))
+                .map(|stated| secure(configured, "revocation_endpoint", &stated))
                 .transpose()?,
             algorithms: self.id_token_signing_alg_values_supported.filter(|list| !list.is_empty()),
             scopes_supported: self.scopes_supported,
@@ -76,12 +82,11 @@ impl Stated {
     }
 }
 
-fn secure(name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
-    SecureUrl::parse(stated).map_err(|refusal| Error::Endpoint {
-        name,
-        stated: Foreign::new(stated),
-        refusal,
-    })
+/// A provider elsewhere may not point us at plain http on this machine: whatever listens there did not ask for our posts.
+fn secure(configured: &Issuer, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
+    let fault = |refusal| Error::Endpoint { name, stated: Foreign::new(stated), refusal };
+    let url = SecureUrl::parse(stated).map_err(fault)?;
+    if url.is_https() || !configured.url().is_https() { Ok(url) } else { Err(fault(Refusal::NotSecure)) }
 }
 
 impl Metadata {
@@ -199,6 +204,15 @@ mod tests {
             let stated = Foreign::new("http://id.example/x");
             assert_eq!(asked(&server), Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));
         }
+    }
+
+    #[test]
+    fn a_provider_elsewhere_may_not_point_at_plain_http_on_this_machine() {
+        let elsewhere = Issuer::parse("https://id.example").unwrap();
+        let local = "http://127.0.0.1:9/token";
+        assert!(matches!(secure(&elsewhere, "token_endpoint", local), Err(Error::Endpoint { .. })));
+        let here = Issuer::parse("http://127.0.0.1:8").unwrap();
+        assert!(secure(&here, "token_endpoint", local).is_ok());
     }
 
     #[test]

@@ -25,7 +25,9 @@ use crate::{
 pub struct Tokens {
     /// Providers may leave it out of a refresh (OIDC Core §12.2).
     pub id_token: Option<Unverified>,
-    pub access_token: Secret,
+    /// Wanted for the hash in the ID token only. An answer without one is of no worse use, and may carry a rotated
+    /// refresh token that must not be lost.
+    pub access_token: Option<Secret>,
     /// `None` from a refresh: the old one stays good.
     pub refresh_token: Option<Secret>,
     /// The provider's clock, for `Expected`.
@@ -98,16 +100,24 @@ fn read(source: Source, mut answer: Answer) -> Result<Tokens, Error> {
         return Err(refusal);
     }
     successful(&source, &answer)?;
-    let Granted { access_token, id_token, refresh_token } = json(source.clone(), &body)?;
-    let written = |token: &Secret| !token.expose().is_empty();
-    Ok(Tokens {
-        id_token: id_token.filter(written).map(Unverified::new),
-        access_token: access_token
-            .filter(written)
-            .ok_or(Error::Incomplete { source, lacks: "access_token" })?,
-        refresh_token: refresh_token.filter(written),
-        server_date,
-    })
+    let granted: Granted = json(source.clone(), &body)?;
+    let Granted { access_token, id_token, refresh_token } = granted.written();
+    if (&access_token, &id_token, &refresh_token) == (&None, &None, &None) {
+        return Err(Error::Incomplete { source, lacks: "access_token" });
+    }
+    Ok(Tokens { id_token: id_token.map(Unverified::new), access_token, refresh_token, server_date })
+}
+
+impl Granted {
+    /// An empty token is none.
+    fn written(self) -> Self {
+        let written = |token: Option<Secret>| token.filter(|token| !token.expose().is_empty());
+        Self {
+            access_token: written(self.access_token),
+            id_token: written(self.id_token),
+            refresh_token: written(self.refresh_token),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -183,7 +193,7 @@ mod tests {
         let (_, granted) = exchanged(&server).unwrap();
         assert_eq!(
             (granted.access_token, granted.refresh_token),
-            (Secret::new("at"), Some(Secret::new("rt")))
+            (Some(Secret::new("at")), Some(Secret::new("rt")))
         );
         assert_eq!(granted.server_date, Some(Moment::from_unix(1_800_000_000)));
         let (head, sent) = arrived(&server);
@@ -231,7 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_an_access_token_is_incomplete() {
+    fn a_rotated_refresh_token_is_not_lost_with_an_access_token_that_is_missing() {
+        let server = provider("200 OK", "", r#"{"refresh_token":"new"}"#);
+        let tokens = renewed(&server).unwrap();
+        assert_eq!((tokens.access_token, tokens.refresh_token), (None, Some(Secret::new("new"))));
+    }
+
+    #[test]
+    fn an_answer_without_any_token_is_incomplete() {
         for body in ["{}", r#"{"access_token":""}"#, r#"{"error":"invalid_grant"}"#] {
             let (error, source) = harmless("200 OK", "", body);
             assert_eq!(error, Error::Incomplete { source, lacks: "access_token" });

@@ -70,7 +70,8 @@ impl Ladder<'_> {
 
     /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
     fn show(&self, address: &str) -> Result<(), Failure> {
-        let mut notes = self.cache.notes();
+        let before = self.cache.notes();
+        let mut notes = before.clone();
         notes.door.opening(self.now());
         self.cache.keep_notes(self.held, &notes)?;
         let holder = Holder { pid: std::process::id(), since: self.now(), address: Some(address.to_owned()) };
@@ -82,8 +83,11 @@ impl Ladder<'_> {
         let opened = browser.open(address);
         log::info("session", format_args!("asking at {address}: {opened:?}"));
         match (opened, self.purpose) {
-            // Nobody reads the address that an automatic caller's helper would print.
-            (Opened::Failed(why), Purpose::Credentials { .. }) => Err(SignInNeeded::NoBrowser { why }.into()),
+            // Nobody reads the address that an automatic caller's helper would print. No tab was opened after all.
+            (Opened::Failed(why), Purpose::Credentials { .. }) => {
+                self.cache.keep_notes(self.held, &before)?;
+                Err(SignInNeeded::NoBrowser { why }.into())
+            }
             (opened, _) => {
                 let way = if opened == Opened::Asked { Way::Browser } else { Way::ByHand };
                 (self.tell)(Asking { address: address.to_owned(), way });
@@ -125,7 +129,7 @@ impl Ladder<'_> {
                     issuer: self.profile.issuer.as_str(),
                     client_id: &self.profile.client_id,
                     nonce: Some(&request.nonce),
-                    access_token: Some(&tokens.access_token),
+                    access_token: tokens.access_token.as_ref(),
                     previous_subject: None,
                     now: self.now(),
                     server_date: tokens.server_date,

@@ -244,7 +244,7 @@ impl Ladder<'_> {
                     issuer: self.profile.issuer.as_str(),
                     client_id: &self.profile.client_id,
                     nonce: None,
-                    access_token: Some(&tokens.access_token),
+                    access_token: tokens.access_token.as_ref(),
                     previous_subject: session.subject.as_deref(),
                     now: self.now(),
                     server_date: tokens.server_date,

@@ -35,9 +35,6 @@ use crate::{log, text::Foreign};
 /// The item's two names.
 const SERVICE: &str = "bedrock-sso";
 const ACCOUNT: &str = "sealing-key";
-/// What a person sees beside it, in the keyring's own window or in its question.
-#[cfg(target_os = "linux")]
-const LABEL: &str = "bedrock-sso: the key to your stored sign-in";
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.
 const WITH_A_PERSON: Duration = Duration::from_secs(10);

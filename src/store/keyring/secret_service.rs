@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{
-    ACCOUNT, Fault, LABEL, Missing, SERVICE,
+    ACCOUNT, Fault, Missing, SERVICE,
     dbus::{BUS, Connection, Error, Serial},
     wire::{Call, Reader, Writer},
 };
@@ -27,6 +27,9 @@ const NOTHING: &str = "/";
 
 /// By which the item is found again.
 const ATTRIBUTES: [(&str, &str); 2] = [("service", SERVICE), ("account", ACCOUNT)];
+
+/// What a person sees of it in the keyring's own window.
+const LABEL: &str = "bedrock-sso: the key to your stored sign-in";
 
 type Bytes = Zeroizing<Vec<u8>>;
 

@@ -38,7 +38,11 @@ impl Ladder<'_> {
         let listener = listener.reporting(|event| log::debug("callback", format_args!("{event}")));
         let request =
             oidc::request(self.profile, &known.metadata, &listener.redirect_uri(), &self.host.random);
-        self.show(&listener.start_address())?;
+        let listener = match self.show(&listener.start_address())? {
+            Way::Browser => listener.for_own_user(),
+            // Whoever goes there by hand may be another user: `sudo -u service bedrock-sso login`.
+            Way::ByHand | Way::Joining => listener,
+        };
         let awaited = awaited(&known, &request);
         let outcome = match self.answer(listener, awaited, cancelled).await {
             Ok(Answered { outcome, page }) => {
@@ -69,7 +73,7 @@ impl Ladder<'_> {
     }
 
     /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
-    fn show(&self, address: &str) -> Result<(), Failure> {
+    fn show(&self, address: &str) -> Result<Way, Failure> {
         let before = self.cache.notes();
         let mut notes = before.clone();
         notes.door.opening(self.now());
@@ -91,7 +95,7 @@ impl Ladder<'_> {
             (opened, _) => {
                 let way = if opened == Opened::Asked { Way::Browser } else { Way::ByHand };
                 (self.tell)(Asking { address: address.to_owned(), way });
-                Ok(())
+                Ok(way)
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    process::{Command, Stdio},
 };
 
 use openidconnect::url::form_urlencoded;
@@ -159,6 +161,44 @@ fn probes_favicons_posts_and_floods_neither_end_a_sign_in_nor_harm_it() {
 }
 
 #[test]
+fn another_user_who_reads_the_start_address_from_the_process_list_gets_nothing_there() {
+    if !may_be_another_user() {
+        return;
+    }
+    for host in ["127.0.0.1", "localhost"] {
+        let world = World::new();
+        let desk = desk_with(&world, &format!("redirect_host = \"{host}\""));
+        let Pending { call, start } = pending(&desk);
+        let answer = as_another_user(&start);
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(!answer.contains("Location:") && !answer.contains("state"), "{answer}");
+        let own = get(Ipv4Addr::LOCALHOST.into(), &start);
+        assert!(own.starts_with("HTTP/1.1 302 ") && own.contains("state="), "{own}");
+        assert!(testworld::visit(&start, false).unwrap().text().contains("123456789012"));
+        call.finish().expect_code(0).document();
+    }
+}
+
+#[test]
+fn an_address_that_is_opened_by_hand_may_be_opened_by_another_user() {
+    if !may_be_another_user() {
+        return;
+    }
+    let world = World::new();
+    let desk = desk(&world);
+    let mut login = desk.command();
+    let mut child = login.args(["login", "--no-browser"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdout, mut told) = (BufReader::new(child.stdout.take().unwrap()), String::new());
+    stdout.read_line(&mut told).unwrap();
+    let start = told.trim_end().rsplit(' ').next().unwrap();
+    let answer = as_another_user(start);
+    assert!(answer.starts_with("HTTP/1.1 302 "), "{answer}");
+    assert!(testworld::visit(start, false).unwrap().text().contains("123456789012"));
+    stdout.read_to_string(&mut told).unwrap();
+    assert_eq!((child.wait().unwrap().code(), desk.tabs()), (Some(0), 0));
+}
+
+#[test]
 fn an_answer_that_names_another_issuer_or_none_is_ignored_and_the_sign_in_goes_on() {
     for iss in [json!("https://attacker.example"), json!(null)] {
         let world = World::new();
@@ -204,6 +244,25 @@ fn get(family: IpAddr, url: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// Only root may act as somebody else, and only Linux tells whose a connection is.
+fn may_be_another_user() -> bool {
+    fs::metadata("/proc/self/net/tcp").is_ok() && fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// What another user of this machine is answered who opens an address.
+#[expect(clippy::disallowed_methods, reason = "another user is another process")]
+fn as_another_user(url: &str) -> String {
+    const FETCH: &str = r#"exec 3<>"/dev/tcp/127.0.0.1/$1"
+        printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$2" "$3" "$1" >&3
+        cat <&3"#;
+    const NOBODY: u32 = 65534;
+    let (name, port) = origin(url).trim_start_matches("http://").rsplit_once(':').unwrap();
+    let path = url.strip_prefix(origin(url)).unwrap();
+    let mut fetch = Command::new("bash");
+    fetch.args(["-c", FETCH, "fetch", port, path, name]).uid(NOBODY).current_dir("/");
+    String::from_utf8(fetch.output().unwrap().stdout).unwrap()
 }
 
 fn origin(url: &str) -> &str {

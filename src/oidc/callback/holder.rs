@@ -4,6 +4,7 @@
 
 use std::{fs, path::Path};
 
+use super::sockets::{self, Socket};
 use crate::text::Foreign;
 
 /// The process that listens on a port we wanted.
@@ -15,10 +16,7 @@ pub struct Holder {
 
 impl Holder {
     pub(super) fn of(port: u16) -> Option<Self> {
-        let socket = ["/proc/net/tcp", "/proc/net/tcp6"]
-            .iter()
-            .filter_map(|table| fs::read_to_string(table).ok())
-            .find_map(|table| listening_socket(&table, port))?;
+        let socket = listening_socket(&sockets::all(), port)?;
         let pid = fs::read_dir("/proc")
             .ok()?
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -28,16 +26,10 @@ impl Holder {
     }
 }
 
-/// The name that /proc gives the socket listening on `port`: columns 1, 3 and 9 are address, state and inode.
-fn listening_socket(table: &str, port: u16) -> Option<String> {
-    const LISTEN: &str = "0A";
-    let local = format!(":{port:04X}");
-    table.lines().skip(1).find_map(|line| {
-        let mut columns = line.split_whitespace();
-        let (address, state) = (columns.nth(1)?, columns.nth(1)?);
-        (address.ends_with(&local) && state == LISTEN)
-            .then(|| columns.nth(5).map(|inode| format!("socket:[{inode}]")))?
-    })
+/// The name that /proc gives the socket listening on `port`.
+fn listening_socket(sockets: &[Socket], port: u16) -> Option<String> {
+    let socket = sockets.iter().find(|socket| socket.listens && socket.local.port == port)?;
+    Some(format!("socket:[{}]", socket.inode))
 }
 
 /// Another person's process does not show its files, and counts as having none.
@@ -59,14 +51,8 @@ mod tests {
 
     #[test]
     fn the_listening_socket_is_found_not_a_connection_on_the_same_port() {
-        assert_eq!(listening_socket(TABLE, 8400).as_deref(), Some("socket:[222]"));
-        assert_eq!(listening_socket(TABLE, 8401), None);
-    }
-
-    #[test]
-    fn a_table_of_another_shape_tells_nothing() {
-        for table in ["", "header\n", "header\n   1: 0100007F:20D0 00000000:0000 0A\n"] {
-            assert_eq!(listening_socket(table, 8400), None);
-        }
+        let sockets = sockets::rows(TABLE);
+        assert_eq!(listening_socket(&sockets, 8400).as_deref(), Some("socket:[222]"));
+        assert_eq!(listening_socket(&sockets, 8401), None);
     }
 }

@@ -58,6 +58,8 @@ pub enum Reason {
     NoIssuer,
     /// The right state with neither code nor error, or with both.
     Incomplete,
+    /// Another user of this machine opens the start address, which only our own browser was given.
+    Stranger,
 }
 
 /// Weighs one request. Nothing but the right `state` is believed, so it is compared before anything else is read.

@@ -5,10 +5,12 @@
 mod bind;
 mod holder;
 mod judge;
+mod peer;
 mod query;
 mod request;
 mod respond;
 mod serve;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -107,6 +109,7 @@ impl fmt::Display for Reason {
             Self::Issuer => "iss names another provider",
             Self::NoIssuer => "iss is missing, though the provider promises it",
             Self::Incomplete => "neither code nor error, or both",
+            Self::Stranger => "the start address, opened by another user",
         })
     }
 }

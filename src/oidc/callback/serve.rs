@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use super::{
     Answered, Awaited, Event, Listener, Reason, Refusal, Verdict,
     judge::{Places, judge},
+    peer,
     request::{Malformed, Method, Request, parse},
     respond::Response,
 };
@@ -83,6 +84,7 @@ impl Listener {
                 result: self.result,
             },
             awaited,
+            for_own_user: self.for_own_user,
             answer: Mutex::new(Some(sender)),
             ending: watch::Sender::new(None),
             viewers: watch::Sender::new(Viewers::default()),
@@ -147,6 +149,7 @@ impl fmt::Debug for OpenPage {
 struct Desk {
     places: Places,
     awaited: Awaited,
+    for_own_user: bool,
     /// Taken by the one answer that counts.
     answer: Mutex<Option<oneshot::Sender<Result<Secret, Refusal>>>>,
     ending: watch::Sender<Option<Page>>,
@@ -245,13 +248,13 @@ const TOO_LARGE: &str = "431 Request Header Fields Too Large";
 impl Desk {
     async fn meet(&self, request: &Request, stream: TcpStream) {
         let response = match judge(request, &self.places, &self.awaited) {
+            Verdict::Start if self.for_own_user && peer::is_stranger(&stream) => {
+                self.ignore(Reason::Stranger)
+            }
             Verdict::Start => self.start(),
             Verdict::Answer(outcome) => self.take(outcome),
             Verdict::Result => return self.show_ending(stream).await,
-            Verdict::Ignored(reason) => {
-                (self.report)(Event::Ignored(reason));
-                ignored(reason)
-            }
+            Verdict::Ignored(reason) => self.ignore(reason),
         };
         self.send(stream, &response, request.method != Method::Head).await;
     }
@@ -264,6 +267,11 @@ impl Desk {
         } else {
             self.to_ending("303 See Other")
         }
+    }
+
+    fn ignore(&self, reason: Reason) -> Response {
+        (self.report)(Event::Ignored(reason));
+        ignored(reason)
     }
 
     /// Takes the first answer; a second one meets a calm page that leads to the end.
@@ -352,7 +360,7 @@ fn ignored(reason: Reason) -> Response {
             Response::page("405 Method Not Allowed", page::unreadable()).with("Allow", "GET, HEAD")
         }
         Reason::Probe => Response::page("200 OK", page::nothing_here()),
-        Reason::Elsewhere => Response::page("404 Not Found", page::nothing_here()),
+        Reason::Elsewhere | Reason::Stranger => Response::page("404 Not Found", page::nothing_here()),
         Reason::Bare | Reason::Incomplete => Response::page("400 Bad Request", page::no_answer()),
         Reason::Encoding | Reason::Repeated => Response::page("400 Bad Request", page::unreadable()),
         Reason::State => Response::page("400 Bad Request", page::another_sign_in()),

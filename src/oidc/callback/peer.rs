@@ -1,0 +1,91 @@
+//! Whether the other end of a connection within this machine is held by another user, where the system tells.
+//!
+//! What it does not tell is no stranger: other systems, and connections that a relay brought here.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpStream;
+
+use super::sockets::{self, End, Socket};
+
+/// To be asked while the other end waits for its answer: who has let go of a connection is no longer named.
+pub(super) fn is_stranger(stream: &TcpStream) -> bool {
+    let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    differ(&sockets::all(), end(own), end(peer))
+}
+
+fn end(address: SocketAddr) -> End {
+    End { address: address.ip().to_canonical(), port: address.port() }
+}
+
+/// Our own user is read from the same table, so that a user namespace numbers both alike. Root may read everything
+/// anyway, and relays connections for others. No state of the connection is asked for: a stranger who has closed their
+/// half of it still reads the answer.
+fn differ(sockets: &[Socket], own: End, peer: End) -> bool {
+    const ROOT: u32 = 0;
+    let user = |local: End, remote: End| {
+        let socket = sockets.iter().find(|socket| (socket.local, socket.remote) == (local, remote))?;
+        Some(socket.uid)
+    };
+    match (user(own, peer), user(peer, own)) {
+        (Some(ours), Some(theirs)) => theirs != ours && theirs != ROOT,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:20D0 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 100 1 0 100 0 0 10 0
+   1: 0100007F:20D0 0100007F:C001 01 00000000:00000000 00:00000000 00000000  1000        0 101 1 0 100 0 0 10 0
+   2: 0100007F:C001 0100007F:20D0 01 00000000:00000000 00:00000000 00000000  1000        0 102 1 0 100 0 0 10 0
+   3: 0100007F:20D0 0100007F:C002 08 00000000:00000000 00:00000000 00000000  1000        0 103 1 0 100 0 0 10 0
+   4: 0100007F:C002 0100007F:20D0 05 00000000:00000000 00:00000000 00000000  1001        0 104 1 0 100 0 0 10 0
+   5: 0100007F:20D0 0100007F:C003 01 00000000:00000000 00:00000000 00000000  1000        0 105 1 0 100 0 0 10 0
+   6: 0100007F:C003 0100007F:20D0 01 00000000:00000000 00:00000000 00000000     0        0 106 1 0 100 0 0 10 0
+   7: 0100007F:20D0 0100007F:C004 01 00000000:00000000 00:00000000 00000000  1000        0 107 1 0 100 0 0 10 0
+   8: 0100007F:C005 0100007F:20D0 01 00000000:00000000 00:00000000 00000000  1001        0 108 1 0 100 0 0 10 0
+";
+    /// A client may speak IPv4 through a socket of the other family.
+    const TABLE_6: &str = "\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:20D0 0100007F:C006 01 00000000:00000000 00:00000000 00000000  1000        0 200 1 0 100 0 0 10 0
+   1: 0000000000000000FFFF00000100007F:C006 0000000000000000FFFF00000100007F:20D0 01 00000000:00000000 00:00000000 00000000  1001        0 201 1
+   2: 00000000000000000000000001000000:20D0 00000000000000000000000001000000:C007 01 00000000:00000000 00:00000000 00000000  1000        0 202 1
+   3: 00000000000000000000000001000000:C007 00000000000000000000000001000000:20D0 01 00000000:00000000 00:00000000 00000000  1001        0 203 1
+";
+
+    fn stranger(table: &str, address: &str, port: u16) -> bool {
+        let at = |port| end(SocketAddr::new(address.parse().unwrap(), port));
+        differ(&sockets::rows(table), at(8400), at(port))
+    }
+
+    #[test]
+    fn another_user_is_a_stranger_though_they_have_closed_their_half() {
+        assert!(stranger(TABLE, "127.0.0.1", 0xC002));
+    }
+
+    #[test]
+    fn the_same_user_and_root_are_none() {
+        assert!(!stranger(TABLE, "127.0.0.1", 0xC001));
+        assert!(!stranger(TABLE, "127.0.0.1", 0xC003));
+    }
+
+    #[test]
+    fn who_is_not_told_is_none() {
+        for port in [0xC004, 0xC005, 0xC009] {
+            assert!(!stranger(TABLE, "127.0.0.1", port), "{port:X}");
+        }
+        assert!(!stranger("", "127.0.0.1", 0xC002));
+    }
+
+    #[test]
+    fn the_family_of_the_socket_makes_no_difference() {
+        assert!(stranger(TABLE_6, "127.0.0.1", 0xC006));
+        assert!(stranger(TABLE_6, "::ffff:127.0.0.1", 0xC006));
+        assert!(stranger(TABLE_6, "::1", 0xC007));
+    }
+}

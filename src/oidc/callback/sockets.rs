@@ -1,0 +1,137 @@
+//! The system's tables of TCP sockets, where it shows them as files: Linux's /proc/net.
+//!
+//! Elsewhere there are no rows, and a line of another shape is none.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// One socket: an end of a connection, or a listener.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Socket {
+    pub(super) local: End,
+    pub(super) remote: End,
+    pub(super) listens: bool,
+    pub(super) uid: u32,
+    pub(super) inode: u64,
+}
+
+/// An IPv4 address within IPv6 is the IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+}
+
+/// Every socket of this machine that we may see, of both families.
+pub(super) fn all() -> Vec<Socket> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    tables.iter().filter_map(|table| fs::read_to_string(table).ok()).flat_map(|table| rows(&table)).collect()
+}
+
+/// Below a header, columns 1, 2, 3, 7 and 9 are both ends, state, user and inode.
+pub(super) fn rows(table: &str) -> Vec<Socket> {
+    table.lines().skip(1).filter_map(row).collect()
+}
+
+fn row(line: &str) -> Option<Socket> {
+    const LISTEN: &str = "0A";
+    let mut columns = line.split_whitespace().skip(1);
+    Some(Socket {
+        local: end(columns.next()?)?,
+        remote: end(columns.next()?)?,
+        listens: columns.next()? == LISTEN,
+        uid: columns.nth(3)?.parse().ok()?,
+        inode: columns.nth(1)?.parse().ok()?,
+    })
+}
+
+fn end(text: &str) -> Option<End> {
+    let (address, port) = text.split_once(':').filter(|(_, port)| port.len() == 4)?;
+    let address = match address.len() {
+        8 => Ipv4Addr::from(word(address)?).into(),
+        32 => Ipv6Addr::from(sixteen(address)?).to_canonical(),
+        _ => return None,
+    };
+    Some(End { address, port: u16::from_str_radix(port, 16).ok()? })
+}
+
+fn sixteen(address: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    for (at, four) in bytes.chunks_exact_mut(4).enumerate() {
+        four.copy_from_slice(&word(address.get(at * 8..at * 8 + 8)?)?);
+    }
+    Some(bytes)
+}
+
+/// The address is four bytes in the network's order, shown as one number of this machine's.
+fn word(text: &str) -> Option<[u8; 4]> {
+    u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const REST: &str = "00000000:00000000 00:00000000 00000000";
+
+    fn one(ends_and_state: &str) -> Option<Socket> {
+        rows(&format!("{HEADER}   0: {ends_and_state} {REST}  1000        0 4711 1 0 100 0 0 10 0\n")).pop()
+    }
+
+    fn at(address: &str, port: u16) -> End {
+        End { address: address.parse().unwrap(), port }
+    }
+
+    #[test]
+    fn a_row_of_either_family_is_read_whole() {
+        let four = one("0100007F:20D0 0200007F:C001 01").unwrap();
+        assert_eq!((four.local, four.remote), (at("127.0.0.1", 8400), at("127.0.0.2", 49153)));
+        assert_eq!((four.uid, four.inode, four.listens), (1000, 4711, false));
+        let six =
+            one("00000000000000000000000001000000:20D0 B80D0120000000000000000001000000:C001 0A").unwrap();
+        assert_eq!((six.local, six.remote), (at("::1", 8400), at("2001:db8::1", 49153)));
+        assert!(six.listens);
+    }
+
+    #[test]
+    fn an_ipv4_address_within_ipv6_is_the_ipv4_address() {
+        let mapped =
+            one("0000000000000000FFFF00000100007F:20D0 0000000000000000FFFF00000100007F:C001 01").unwrap();
+        assert_eq!((mapped.local, mapped.remote), (at("127.0.0.1", 8400), at("127.0.0.1", 49153)));
+    }
+
+    #[test]
+    fn a_line_of_another_shape_is_no_row() {
+        for line in [
+            "",
+            "x",
+            "0100007F:20D0",
+            "0100007F:20D0 0200007F 01",
+            "0100007F:20D00 0200007F:C001 01",
+            "0100007F:20D0 0200007G:C001 01",
+            "0100007F:20D0 0200007F0:C001 01",
+            ":20D0 0200007F:C001 01",
+            "ééééé:20D0 0200007F:C001 01",
+            "éééé:20D0 0200007F:C001 01",
+            "ééééééééééééééééé:20D0 0200007F:C001 01",
+            "x00000000000000éFFFF0000éé100007F:20D0 0200007F:C001 01",
+        ] {
+            assert_eq!(one(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_table_torn_anywhere_gives_no_false_row() {
+        let whole = format!("{HEADER}   0: 0100007F:20D0 0200007F:C001 01 {REST}  1000        0 4711 1\n");
+        for cut in 0..whole.len() {
+            for socket in rows(&whole[..cut]) {
+                assert_eq!((socket.uid, socket.remote), (1000, at("127.0.0.2", 49153)));
+            }
+        }
+        assert_eq!(rows(&whole).len(), 1);
+    }
+}

@@ -238,8 +238,8 @@ fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the
 fn fifty_callers_at_once_share_one_key_and_one_browser() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    for _ in 0..2 {
-        forget_copy();
+    for before in [forget_copy, forget_copy, || plant_copy("another key of thirty-two bytes.")] {
+        before();
         let callers: Vec<_> = (0..50).map(|_| desk.start(["credentials"])).collect();
         let told: Vec<_> =
             callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();

@@ -13,6 +13,9 @@ const NAME: &str = "bedrock-sso:sealing-key";
 /// A working day; the next call after it asks the Secret Service once.
 const SECONDS: usize = 12 * 60 * 60;
 
+/// Whether there may be a copy at all.
+pub(super) const IS_KEPT: bool = true;
+
 pub(super) fn read() -> Option<Key> {
     let mut key: Key = Zeroizing::new([0; 32]);
     match entry().and_then(|entry| entry.read(&mut *key)) {
@@ -32,10 +35,9 @@ pub(super) fn keep(key: &Key) {
     }
 }
 
-/// Whether there was a copy.
-pub(super) fn forget() -> bool {
+pub(super) fn forget() {
     // An entry that cannot be invalidated ends with its time; until then it opens only what its key sealed.
-    entry().map(|entry| entry.invalidate()).is_ok()
+    let _ = entry().and_then(|entry| entry.invalidate());
 }
 
 fn entry() -> Result<Entry, KeyError> {

@@ -85,10 +85,11 @@ pub(super) fn read() -> Result<Option<Key>, Fault> {
 
 /// The keyring's own word, when the copy at hand has opened nothing; `None` if it is the same key.
 pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Fault> {
-    if !copy::forget() {
+    if !copy::IS_KEPT {
         return Ok(None);
     }
-    log::info("keyring", format_args!("the copy of the key opened nothing, so the keyring is asked"));
+    log::info("keyring", format_args!("the key at hand opened nothing, so the keyring is asked"));
+    copy::forget();
     Ok(read_itself()?.filter(|key| key != stale))
 }
 
@@ -98,7 +99,7 @@ pub(super) fn read_itself() -> Result<Option<Key>, Fault> {
     log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::keep(key),
-        None => _ = copy::forget(),
+        None => copy::forget(),
     }
     Ok(key)
 }
@@ -160,13 +161,13 @@ use kernel as copy;
 mod copy {
     use super::Key;
 
+    pub(super) const IS_KEPT: bool = false;
+
     pub(super) fn read() -> Option<Key> {
         None
     }
 
     pub(super) fn keep(_: &Key) {}
 
-    pub(super) fn forget() -> bool {
-        false
-    }
+    pub(super) fn forget() {}
 }

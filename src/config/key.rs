@@ -148,7 +148,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), "How long the AWS session shall last, 15m to 12h; shortened to what the role allows."),
     key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after; the first that the token holds is used."),
     later(Ready::Default, key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other.")),
-    key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept. The keyring is not part of this version yet: write \"file\" for now."),
+    key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
     later(Ready::Words(&["none"]), key("client_auth", Kind::Word(&["none", "secret", "private_key_jwt"]), Default::Text("none"), "How the application proves itself to the provider.")),
     key("sts_endpoint", Kind::Address, EMPTY, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
     key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),

@@ -37,7 +37,10 @@ const SERVICE: &str = "bedrock-sso";
 const ACCOUNT: &str = "sealing-key";
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.
-const WITH_A_PERSON: Duration = Duration::from_secs(10);
+///
+/// macOS asks at first use, in the middle of a sign-in, and wants a password typed; elsewhere a keyring that is silent so
+/// long is more likely one that never answers.
+const WITH_A_PERSON: Duration = Duration::from_secs(if cfg!(target_os = "macos") { 60 } else { 10 });
 const ALONE: Duration = Duration::from_secs(3);
 
 /// Why a keyring did not do what it was asked. That it has no such item is no fault.

@@ -42,16 +42,8 @@ fn credentials(desk: &Desk<'_>) -> Value {
 /// What was said and what was advised, by a call that wrote these two lines and nothing else.
 #[track_caller]
 fn refused(desk: &Desk<'_>, code: i32, slug: &str) -> (String, String) {
-    let outcome = desk.run(["credentials"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");
-    let told = outcome
-        .stderr
-        .strip_prefix("bedrock-sso: ")
-        .and_then(|rest| rest.strip_suffix('\n'))
-        .and_then(|rest| rest.split_once(&format!(" [{slug}]\n  hint: ")));
-    let Some((what, hint)) = told else { panic!("no failure [{slug}]: {}", outcome.stderr) };
-    assert!(!what.contains('\n') && !hint.contains('\n') && !hint.is_empty(), "{}", outcome.stderr);
-    (without_request_id(what), hint.to_owned())
+    let (what, hint) = desk.run(["credentials"]).refused(code, slug);
+    (without_request_id(&what), hint)
 }
 
 /// AWS names each request anew.

@@ -50,16 +50,8 @@ struct Refused {
 /// A call that must fail with this code and slug: nothing on stdout, and on stderr the two lines and no more.
 #[track_caller]
 fn refused(desk: &Desk<'_>, code: i32, slug: &str) -> Refused {
-    let outcome = desk.run(["credentials"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");
-    let told = outcome
-        .stderr
-        .strip_prefix("bedrock-sso: ")
-        .and_then(|rest| rest.strip_suffix('\n'))
-        .and_then(|rest| rest.split_once(&format!(" [{slug}]\n  hint: ")));
-    let Some((what, hint)) = told else { panic!("no failure [{slug}]: {}", outcome.stderr) };
-    assert!(!what.contains('\n') && !hint.contains('\n') && !hint.is_empty(), "{}", outcome.stderr);
-    Refused { what: what.to_owned(), hint: hint.to_owned() }
+    let (what, hint) = desk.run(["credentials"]).refused(code, slug);
+    Refused { what, hint }
 }
 
 /// Waits for something that happens in another process.

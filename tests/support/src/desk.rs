@@ -334,6 +334,21 @@ impl Outcome {
         assert_eq!(self.code, Some(code), "{self:?}");
         self
     }
+
+    /// What failed and what to do about it, from a call that failed so: nothing on stdout, and on stderr the two lines
+    /// of a failure and no more.
+    #[track_caller]
+    pub fn refused(&self, code: i32, slug: &str) -> (String, String) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
+        let told = self
+            .stderr
+            .strip_prefix("bedrock-sso: ")
+            .and_then(|rest| rest.strip_suffix('\n'))
+            .and_then(|rest| rest.split_once(&format!(" [{slug}]\n  hint: ")));
+        let Some((what, hint)) = told else { panic!("no failure [{slug}]: {}", self.stderr) };
+        assert!(!what.contains('\n') && !hint.contains('\n') && !hint.is_empty(), "{}", self.stderr);
+        (what.to_owned(), hint.to_owned())
+    }
 }
 
 fn listen(mut stream: impl Read, mut tell: impl FnMut(Vec<u8>)) {

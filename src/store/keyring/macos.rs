@@ -5,10 +5,9 @@
 use apple_native_keyring_store::keychain::{Cred, MacKeychainDomain};
 use keyring_core::{Entry, Error};
 use security_framework::base::Error as SecurityError;
-use zeroize::Zeroizing;
 
-use super::{ACCOUNT, Fault, Missing, SERVICE};
-use crate::store::key::{Key, of_bytes};
+use super::{ACCOUNT, Fault, Missing, SERVICE, entry};
+use crate::store::key::Key;
 
 // From SecBase.h.
 const USER_CANCELED: i32 = -128;
@@ -20,7 +19,7 @@ const INTERACTION_NOT_ALLOWED: i32 = -25308;
 const INTERACTION_REQUIRED: i32 = -25315;
 
 pub(super) fn read() -> Result<Option<Key>, Fault> {
-    key_in(&item(SERVICE)?)
+    entry::key_in(&item(SERVICE)?, fault)
 }
 
 pub(super) fn write(key: &Key) -> Result<(), Fault> {
@@ -28,26 +27,11 @@ pub(super) fn write(key: &Key) -> Result<(), Fault> {
 }
 
 pub(super) fn remove() -> Result<(), Fault> {
-    forget(&item(SERVICE)?)
+    entry::forget(&item(SERVICE)?, fault)
 }
 
 fn item(service: &str) -> Result<Entry, Fault> {
     Cred::build(MacKeychainDomain::User, service, ACCOUNT).map_err(fault)
-}
-
-fn key_in(item: &Entry) -> Result<Option<Key>, Fault> {
-    match item.get_secret().map(Zeroizing::new) {
-        Ok(bytes) => Ok(of_bytes(&bytes)),
-        Err(Error::NoEntry) => Ok(None),
-        Err(error) => Err(fault(error)),
-    }
-}
-
-fn forget(item: &Entry) -> Result<(), Fault> {
-    match item.delete_credential() {
-        Ok(()) | Err(Error::NoEntry) => Ok(()),
-        Err(error) => Err(fault(error)),
-    }
 }
 
 fn fault(error: Error) -> Fault {
@@ -92,16 +76,16 @@ mod tests {
     #[ignore = "writes to the default keychain of whoever runs it"]
     fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
         let item = item("bedrock-sso test").unwrap();
-        forget(&item).unwrap();
-        assert!(key_in(&item).unwrap().is_none());
+        entry::forget(&item, fault).unwrap();
+        assert!(entry::key_in(&item, fault).unwrap().is_none());
         for byte in [0, 0xff] {
             item.set_secret(&[byte; 32]).unwrap();
-            assert_eq!(key_in(&item).unwrap().as_deref(), Some(&[byte; 32]));
+            assert_eq!(entry::key_in(&item, fault).unwrap().as_deref(), Some(&[byte; 32]));
         }
         item.set_secret(&[7; 33]).unwrap();
-        assert!(key_in(&item).unwrap().is_none());
-        forget(&item).unwrap();
-        forget(&item).unwrap();
-        assert!(key_in(&item).unwrap().is_none());
+        assert!(entry::key_in(&item, fault).unwrap().is_none());
+        entry::forget(&item, fault).unwrap();
+        entry::forget(&item, fault).unwrap();
+        assert!(entry::key_in(&item, fault).unwrap().is_none());
     }
 }

@@ -15,6 +15,8 @@ mod secret_service;
 #[cfg(target_os = "linux")]
 #[cfg(test)]
 mod testing;
+#[cfg(any(windows, target_os = "macos"))]
+mod entry;
 #[cfg(target_os = "macos")]
 mod macos;
 #[cfg(windows)]

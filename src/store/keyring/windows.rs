@@ -7,16 +7,15 @@ use std::{collections::HashMap, io};
 
 use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use windows_native_keyring_store::Store;
-use zeroize::Zeroizing;
 
-use super::{ACCOUNT, Fault, Missing, SERVICE};
-use crate::store::key::{Key, of_bytes};
+use super::{ACCOUNT, Fault, Missing, SERVICE, entry};
+use crate::store::key::Key;
 
 /// `ERROR_ACCESS_DENIED`
 const ACCESS_DENIED: i32 = 5;
 
 pub(super) fn read() -> Result<Option<Key>, Fault> {
-    key_in(&item(SERVICE)?)
+    entry::key_in(&item(SERVICE)?, fault)
 }
 
 /// Raw bytes, for a "password" would be kept in UTF-16.
@@ -25,7 +24,7 @@ pub(super) fn write(key: &Key) -> Result<(), Fault> {
 }
 
 pub(super) fn remove() -> Result<(), Fault> {
-    forget(&item(SERVICE)?)
+    entry::forget(&item(SERVICE)?, fault)
 }
 
 /// The crate would name it `sealing-key.bedrock-sso`, far from where anybody looks in an alphabetical list.
@@ -33,21 +32,6 @@ fn item(service: &str) -> Result<Entry, Fault> {
     let target = format!("{service}/{ACCOUNT}");
     let more = HashMap::from([("target", target.as_str()), ("persistence", "Local")]);
     Store::new().and_then(|store| store.build(service, ACCOUNT, Some(&more))).map_err(fault)
-}
-
-fn key_in(item: &Entry) -> Result<Option<Key>, Fault> {
-    match item.get_secret().map(Zeroizing::new) {
-        Ok(bytes) => Ok(of_bytes(&bytes)),
-        Err(Error::NoEntry) => Ok(None),
-        Err(error) => Err(fault(error)),
-    }
-}
-
-fn forget(item: &Entry) -> Result<(), Fault> {
-    match item.delete_credential() {
-        Ok(()) | Err(Error::NoEntry) => Ok(()),
-        Err(error) => Err(fault(error)),
-    }
 }
 
 fn fault(error: Error) -> Fault {
@@ -79,29 +63,29 @@ mod tests {
     impl Kept {
         fn new(service: &str) -> Self {
             let kept = Self(item(service).unwrap());
-            forget(&kept.0).unwrap();
+            entry::forget(&kept.0, fault).unwrap();
             kept
         }
     }
 
     impl Drop for Kept {
         fn drop(&mut self) {
-            let _ = forget(&self.0);
+            let _ = entry::forget(&self.0, fault);
         }
     }
 
     #[test]
     fn a_key_comes_back_as_it_was_kept_and_stays_on_this_machine() {
         let Kept(item) = &Kept::new("bedrock-sso test of keeping");
-        assert!(key_in(item).unwrap().is_none());
+        assert!(entry::key_in(item, fault).unwrap().is_none());
         for byte in [0, 0xff] {
             item.set_secret(&[byte; 32]).unwrap();
-            assert_eq!(key_in(item).unwrap().as_deref(), Some(&[byte; 32]));
+            assert_eq!(entry::key_in(item, fault).unwrap().as_deref(), Some(&[byte; 32]));
         }
         assert_eq!(item.get_attributes().unwrap()["persistence"], "Local");
-        forget(item).unwrap();
-        assert!(key_in(item).unwrap().is_none());
-        forget(item).unwrap();
+        entry::forget(item, fault).unwrap();
+        assert!(entry::key_in(item, fault).unwrap().is_none());
+        entry::forget(item, fault).unwrap();
     }
 
     #[test]
@@ -109,10 +93,10 @@ mod tests {
         let Kept(item) = &Kept::new("bedrock-sso test of length");
         for foreign in [&b""[..], &[7; 31], &[7; 33], &[7; 2560]] {
             item.set_secret(foreign).unwrap();
-            assert!(key_in(item).unwrap().is_none(), "{} bytes", foreign.len());
+            assert!(entry::key_in(item, fault).unwrap().is_none(), "{} bytes", foreign.len());
         }
         item.set_secret(&[8; 32]).unwrap();
-        assert_eq!(key_in(item).unwrap().as_deref(), Some(&[8; 32]));
+        assert_eq!(entry::key_in(item, fault).unwrap().as_deref(), Some(&[8; 32]));
     }
 
     #[test]

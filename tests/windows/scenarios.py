@@ -349,11 +349,19 @@ def a_change_from_file_to_keyring_leaves_neither_a_mixture_nor_a_crash(desk: Des
     assert desk.sign_in() == second
 
 
-def passed(name: str, function, desk: Desk) -> bool:
+# ERROR_INTERNAL_ERROR from the start of a process: seen once in ten runs or so, with ten callers at once, and under Wine 8
+# only. What is behind it is not known; no other error is met with a second try, and each second try is told.
+WINE_COULD_NOT_START_A_PROCESS = "(os error 1359)"
+
+
+def passed(name: str, function, desk: Desk, tries: int = 2) -> bool:
     try:
         desk.start_over()
         function(desk)
     except Exception as why:
+        if tries > 1 and WINE_COULD_NOT_START_A_PROCESS in str(why):
+            print(f"again {name}: {why}", flush=True)
+            return passed(name, function, desk, tries - 1)
         traceback.print_exc(limit=-2)
         print(f"FAILED {name}: {str(why) or type(why).__name__}", flush=True)
         return False

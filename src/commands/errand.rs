@@ -5,13 +5,16 @@ use crate::{
     cli::{Credentials, Errand, Global, Login, Purpose as Words},
     errand::{ToCaller, work},
     failure::Failure,
+    secret,
     session::Purpose,
 };
 
 pub(super) fn run(Errand { purpose }: &Errand, global: &Global) -> Result<(), Failure> {
     let desk = Desk::with_log(global, || Box::new(ToCaller))?;
     let on = desk.work()?;
-    work(&desk.host, &on.profile, &on.cache, meant(purpose))
+    let done = work(&desk.host, &on.profile, &on.cache, meant(purpose));
+    secret::sweep::<{ secret::COLD }>();
+    done
 }
 
 fn meant(words: &Words) -> Purpose {

@@ -22,7 +22,7 @@ use clap::error::ErrorKind;
 use crate::{
     cli::{Cli, Command, Credentials, Global, common_call},
     failure::{Denied, Exit, Failure},
-    host,
+    host, secret,
 };
 use desk::Desk;
 
@@ -32,7 +32,9 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     panic::set_hook(Box::new(|fault| {
         end(Err(fault.into()));
     }));
-    guarded(|| understood(words.collect()))
+    let code = guarded(|| understood(words.collect()));
+    secret::sweep::<{ secret::WARM }>();
+    code
 }
 
 fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
@@ -40,6 +42,8 @@ fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Internal.into())
 }
 
+/// A frame of its own, below which nothing is left when it is done: see [`secret::sweep`].
+#[inline(never)]
 fn understood(words: Vec<OsString>) -> ExitCode {
     if let Some(global) = words.get(1..).and_then(common_call) {
         return end(credentials::run(&Credentials::default(), &global));

@@ -24,12 +24,26 @@ pub fn detach() {
     let _ = rustix::process::setsid();
 }
 
-/// Makes a crash leave no picture of our memory, and of the secrets in it, on disk.
-#[cfg(unix)]
+/// Keeps our memory, and the secrets in it, to ourselves: a crash leaves no picture of it, be it in a file or with a
+/// program that collects them, and no other program of the same user looks into it. Root still can.
+///
+/// A limit on cores would do less: where they are piped to a program the kernel passes it by (core(5)), and every child
+/// would inherit it.
+#[cfg(target_os = "linux")]
 pub fn guard() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    // Refused only where the limit is lower already.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    // It cannot fail: the kernel knows this value, and asks for no privilege.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Makes a crash leave no picture of our memory, and of the secrets in it, on disk. Whoever we start may raise the limit
+/// again.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub fn guard() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Core).maximum;
+    // To lower a limit is always allowed.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
 }
 
 /// A process of ours was set apart when it was started.

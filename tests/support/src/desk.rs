@@ -31,7 +31,10 @@ type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 pub struct Desk<'w> {
     world: &'w World,
+    /// A name of the program that no other desk calls it by: what a process was called with is all that the kernel tells
+    /// of one that guards its memory.
     program: PathBuf,
+    _program_dir: TempDir,
     dir: TempDir,
     environment: Mutex<BTreeMap<OsString, OsString>>,
     heard: Heard,
@@ -67,12 +70,20 @@ impl<'w> Desk<'w> {
     pub fn with(world: &'w World, program: impl Into<PathBuf>, more: &str) -> Self {
         let dir =
             TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
-        let program = program.into();
-        let desk = Self { world, dir, environment: Mutex::default(), heard: Arc::default(), program };
+        let shared = program.into();
+        let (program_dir, program) = named_anew(&shared);
+        let desk = Self {
+            world,
+            dir,
+            environment: Mutex::default(),
+            heard: Arc::default(),
+            program,
+            _program_dir: program_dir,
+        };
         fs::create_dir_all(desk.home()).expect("a new folder");
         fs::create_dir_all(desk.outside()).expect("a new folder");
         desk.set_environment();
-        let browser = json!([person(&desk.program), "{url}"]);
+        let browser = json!([person(&shared), "{url}"]);
         desk.configure(&world.configuration(&format!("browser = {browser}\n{more}")));
         desk
     }
@@ -217,14 +228,12 @@ impl<'w> Desk<'w> {
 
     /// The program's own processes in this home.
     pub fn processes(&self) -> Vec<i32> {
-        let program = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
-        let all = processes::in_home(&self.home());
-        all.into_iter().filter(|(_, exe)| *exe == program).map(|(pid, _)| pid).collect()
+        processes::of(&self.program)
     }
 
     /// Ends everything in this home as a power failure would.
     pub fn kill_all(&self) {
-        for (pid, _) in processes::in_home(&self.home()) {
+        for pid in self.processes().into_iter().chain(processes::in_home(&self.home())) {
             processes::kill(pid);
         }
     }
@@ -356,6 +365,19 @@ fn listen(mut stream: impl Read, mut tell: impl FnMut(Vec<u8>)) {
     while let Ok(read @ 1..) = stream.read(&mut piece) {
         tell(piece[..read].to_vec());
     }
+}
+
+/// The program in a folder of its own, on the same disk so that it need not be copied.
+fn named_anew(program: &Path) -> (TempDir, PathBuf) {
+    let program = program.canonicalize().expect("cargo has built it");
+    let name = program.file_name().expect("a program has a name");
+    let beside = program.parent().expect("a program lives in a folder");
+    let dir = TempDir::with_prefix_in("desk-", beside).expect("cargo writes there");
+    let own = dir.path().join(name);
+    if fs::hard_link(&program, &own).is_err() {
+        fs::copy(&program, &own).expect("a disk without links takes a copy");
+    }
+    (dir, own)
 }
 
 /// The `person` example beside the program; `cargo test --test NAME` builds no examples, so it may have to be built.

@@ -1,24 +1,32 @@
-//! The processes that live in one home, found through `/proc`; elsewhere none are seen.
+//! The processes of one desk, found through `/proc`; elsewhere none are seen.
 //!
 //! It looks and ends; when to do so is for `desk`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
-/// Processes with this `HOME`, but for those that have ended.
-pub(crate) fn in_home(home: &Path) -> Vec<(i32, PathBuf)> {
+/// Processes with this `HOME`, as far as the kernel shows their environment.
+pub(crate) fn in_home(home: &Path) -> Vec<i32> {
     let wanted = [b"HOME=", home.as_os_str().as_encoded_bytes()].concat();
     let lives_here = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
     };
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(lives_here)
-        .filter_map(|pid| Some((pid, fs::read_link(format!("/proc/{pid}/exe")).ok()?)))
-        .collect()
+    all().filter(lives_here).collect()
+}
+
+/// Processes that were called by this path.
+pub(crate) fn of(program: &Path) -> Vec<i32> {
+    let wanted = program.as_os_str().as_encoded_bytes();
+    let is_one = |pid: &i32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).next() == Some(wanted)
+    };
+    all().filter(is_one).collect()
+}
+
+fn all() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// What others on this machine can see of this process and those above it: arguments and environment.

@@ -1,0 +1,182 @@
+//! Who may look into the program's memory, and what is left there when it ends.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and starts programs")]
+
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt as _, chown},
+        process::CommandExt as _,
+    },
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use testworld::{Desk, Running, World};
+
+/// A user that every system has.
+const NOBODY: u32 = 65534;
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within 20 s: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A sign-in that waits for its person, and the process that does the work.
+fn waiting(desk: &Desk<'_>, command: Command) -> (Running, i32) {
+    let caller = desk.start_command(command);
+    wait_until("a tab is open", || desk.tabs() > 0);
+    let pid = i32::try_from(caller.pid()).unwrap();
+    let worker = desk.processes().into_iter().find(|process| *process != pid).unwrap();
+    (caller, worker)
+}
+
+#[test]
+fn a_crash_leaves_no_core_where_cores_are_wanted() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("closes-the-tab");
+    let program = desk.command();
+    let mut shell = as_at(&desk, "sh");
+    shell.args(["-c", "ulimit -c unlimited; exec \"$0\" login"]).arg(program.get_program());
+    let (caller, worker) = waiting(&desk, shell);
+    let both = format!("kill -ABRT {} {worker}", caller.pid());
+    assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
+    assert_eq!(caller.finish().code, None, "a signal has ended it");
+    desk.settle();
+    let files =
+        fs::read_dir(desk.home()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(files.filter(|name| name.contains("core")).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn a_child_may_leave_a_core_if_it_wants_to() {
+    let world = World::new();
+    let desk = desk(&world);
+    let limits = desk.home().join("limits");
+    let browser = serde_json::json!(["sh", "-c", "ulimit -c > limits", "{url}"]);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let line = text.lines().find(|line| line.starts_with("browser")).unwrap();
+    desk.configure(&text.replace(line, &format!("browser = {browser}")));
+    let mut shell = as_at(&desk, "sh");
+    shell.args(["-c", "ulimit -c 77; exec \"$0\" login"]).arg(desk.command().get_program());
+    let caller = desk.start_command(shell);
+    wait_until("the browser has looked", || fs::read_to_string(&limits).is_ok_and(|text| text == "77\n"));
+    caller.kill();
+}
+
+#[test]
+fn another_program_of_the_same_user_cannot_look_inside() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("closes-the-tab");
+    let program = desk.command();
+    let mut login = as_at(&desk, program.get_program());
+    login.arg("login");
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        give_away(desk.home().parent().unwrap());
+        login.uid(NOBODY).gid(NOBODY);
+    }
+    let (caller, worker) = waiting(&desk, login);
+    let can_read = |pid: &str, view: &str| {
+        let mut look = Command::new("head");
+        look.args(["-c1", &format!("/proc/{pid}/{view}")]);
+        if is_root {
+            look.uid(NOBODY).gid(NOBODY);
+        }
+        look.output().unwrap().status.success()
+    };
+    for view in ["environ", "maps", "auxv"] {
+        assert!(can_read("self", view), "{view}");
+        assert!(!can_read(&caller.pid().to_string(), view), "the caller's {view}");
+        assert!(!can_read(&worker.to_string(), view), "the worker's {view}");
+    }
+    desk.kill_all();
+    caller.finish();
+}
+
+/// Makes everything there the unprivileged user's.
+fn give_away(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| give_away(&entry.unwrap().path()));
+    }
+}
+
+/// Another program, in this desk's home and with its environment.
+fn as_at(desk: &Desk<'_>, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let call = desk.command();
+    let mut command = Command::new(program);
+    let variables = call.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.env_clear().envs(variables).current_dir(desk.home());
+    command
+}
+
+/// The debugger, run by root, for whom no guard counts.
+fn gdb(desk: &Desk<'_>) -> Command {
+    let mut gdb = as_at(desk, "gdb");
+    gdb.args(["--batch", "-nx", "-ex", "catch syscall exit_group"]);
+    gdb
+}
+
+const CORE: [&str; 4] = ["-ex", "generate-core-file core", "-ex", "kill"];
+
+/// What is there beside the secrets of the world, which the desk looks for by itself in every file, the core among them.
+#[track_caller]
+fn expect_no_key(desk: &Desk<'_>) {
+    let core = without_empty_pages(&fs::read(desk.home().join("core")).unwrap());
+    fs::write(desk.home().join("core"), &core).unwrap();
+    let key = fs::read(desk.home().join(".local/share/bedrock-sso/key")).unwrap();
+    assert!(core.len() > 1 << 20 && !core.windows(key.len()).any(|part| part == key), "the sealing key");
+    let leaks: Vec<_> = desk.leaks().iter().map(ToString::to_string).collect();
+    assert_eq!(leaks, Vec::<String>::new());
+}
+
+/// Most of a core is room that was never used, and takes long to search.
+fn without_empty_pages(core: &[u8]) -> Vec<u8> {
+    core.chunks(4096).filter(|page| page.iter().any(|byte| *byte != 0)).flatten().copied().collect()
+}
+
+#[test]
+#[ignore = "wants gdb and root: tests/keyring/run"]
+fn nothing_secret_is_left_in_memory_when_a_warm_call_ends() {
+    let world = World::new();
+    let desk = desk(&world);
+    let document = desk.run(["credentials"]).expect_code(0).document();
+    desk.settle();
+    let mut gdb = gdb(&desk);
+    gdb.args(["-ex", "run"]).args(CORE).arg("--args").arg(desk.command().get_program()).arg("credentials");
+    let outcome = desk.start_command(gdb).finish();
+    assert!(
+        outcome.stdout.contains(document["SecretAccessKey"].as_str().unwrap()),
+        "it was there: {outcome:?}"
+    );
+    expect_no_key(&desk);
+}
+
+#[test]
+#[ignore = "wants gdb and root: tests/keyring/run"]
+fn nothing_secret_is_left_in_memory_when_a_sign_in_ends() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.set_variable("PERSON_THINKS", "3");
+    let caller = desk.start(["credentials"]);
+    wait_until("a tab is open", || desk.tabs() > 0);
+    let pid = i32::try_from(caller.pid()).unwrap();
+    let worker = desk.processes().into_iter().find(|process| *process != pid).unwrap();
+    let mut gdb = gdb(&desk);
+    gdb.args(["-p", &worker.to_string(), "-ex", "continue"]).args(CORE);
+    desk.start_command(gdb).finish().expect_code(0);
+    caller.finish().expect_code(0);
+    expect_no_key(&desk);
+}

@@ -74,6 +74,9 @@ pub struct Login {
     /// Sign in anew although the present credentials are good
     #[arg(long)]
     pub force: bool,
+    /// Show a code to enter in a browser anywhere, on any device
+    #[arg(long)]
+    pub device: bool,
     /// Print the address instead of opening a browser
     #[arg(long)]
     pub no_browser: bool,

@@ -44,6 +44,9 @@ pub struct Holder {
     pub since: Moment,
     /// The local address at which a person can take part, while the holder waits for one.
     pub address: Option<String>,
+    /// What the person enters there, where there is something to enter.
+    #[serde(default)]
+    pub code: Option<String>,
 }
 
 /// Takes the lock if nobody has it.
@@ -165,8 +168,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let held = try_take(&path).unwrap().expect("free");
-        let who =
-            Holder { pid: 7, since: Moment::from_unix(5), address: Some("http://127.0.0.1:9/x".into()) };
+        let address = Some("http://127.0.0.1:9/x".into());
+        let who = Holder { pid: 7, since: Moment::from_unix(5), address, code: None };
         held.announce(&who).unwrap();
         assert_eq!(holder(&path), Some(who));
         drop(held);

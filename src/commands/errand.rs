@@ -2,7 +2,7 @@
 
 use super::Desk;
 use crate::{
-    cli::{Credentials, Errand, Global, Login, Purpose as Words},
+    cli::{Credentials, Errand, Global, Purpose as Words},
     errand::{ToCaller, work},
     failure::Failure,
     secret,
@@ -20,9 +20,7 @@ pub(super) fn run(Errand { purpose }: &Errand, global: &Global) -> Result<(), Fa
 fn meant(words: &Words) -> Purpose {
     match words {
         Words::Credentials(Credentials { no_login }) => Purpose::Credentials { may_ask: !no_login },
-        Words::Login(Login { force, no_browser }) => {
-            Purpose::Login { force: *force, open_browser: !no_browser }
-        }
+        Words::Login(login) => Purpose::Login { force: login.force, wish: login.wish() },
         Words::Renewal => Purpose::Renewal,
     }
 }

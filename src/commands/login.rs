@@ -6,15 +6,15 @@ use super::{Desk, print};
 use crate::{
     cli::{Global, Login},
     failure::Failure,
-    session::Asking,
+    session::{Asking, Wish},
     text::line,
     time::spoken,
 };
 
-pub(super) fn run(Login { force, no_browser }: &Login, global: &Global) -> Result<(), Failure> {
+pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
     let work = desk.work()?;
-    let ready = work.errand().login(*force, !no_browser, &mut tell)?;
+    let ready = work.errand().login(login.force, login.wish(), &mut tell)?;
     let (role, until) = (&work.profile.role, ready.credentials.expiration);
     let said = format!(
         "Signed in as {}: role {} in account {}, until {until} ({} left)\n",
@@ -24,6 +24,16 @@ pub(super) fn run(Login { force, no_browser }: &Login, global: &Global) -> Resul
         spoken(until.since(work.now()))
     );
     print(said.as_bytes())
+}
+
+impl Login {
+    pub(super) fn wish(&self) -> Wish {
+        match (self.device, self.no_browser) {
+            (true, _) => Wish::Device,
+            (false, true) => Wish::NoBrowser,
+            (false, false) => Wish::Any,
+        }
+    }
 }
 
 fn tell(asking: &Asking) {

@@ -27,6 +27,7 @@ impl Profile {
             scopes,
             extra_params,
             redirect: _,
+            flow: _,
             browser: _,
             login: _,
             login_timeout: _,

@@ -20,6 +20,7 @@ pub struct Profile {
     pub scopes: Vec<String>,
     pub extra_params: BTreeMap<String, String>,
     pub redirect: Redirect,
+    pub flow: Flow,
     /// Empty: `$BROWSER`, else the system's.
     pub browser: Vec<String>,
     pub login: Login,
@@ -67,6 +68,19 @@ pub enum RedirectHost {
     Name,
 }
 
+/// How the person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// By whatever can work where the program runs.
+    Auto,
+    /// A browser that reaches this machine's loopback.
+    Browser,
+    /// A code, entered in a browser anywhere.
+    Device,
+    /// A browser anywhere, whose last address is pasted at the terminal.
+    Paste,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Login {
     /// Any command that may ask the person does.
@@ -95,6 +109,18 @@ impl RedirectHost {
         match word {
             "127.0.0.1" => Some(Self::Address),
             "localhost" => Some(Self::Name),
+            _ => None,
+        }
+    }
+}
+
+impl Flow {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "browser" => Some(Self::Browser),
+            "device" => Some(Self::Device),
+            "paste" => Some(Self::Paste),
             _ => None,
         }
     }

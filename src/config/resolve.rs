@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::{
-    Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
+    Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
     error::{Fault, Place, Problem},
     key::{self, KEYS, Key, Ready},
     layers::{Origin, Setting, Settings},
@@ -57,6 +57,7 @@ impl<'a> Draft<'a> {
             scopes: self.read("scopes", read::words)?,
             extra_params: self.read("extra_params", read::params)?,
             redirect: redirect?,
+            flow: self.word("flow", Flow::of_word)?,
             browser: self.read("browser", read::argv)?,
             login: self.word("login", Login::of_word)?,
             login_timeout: self.read("login_timeout", read::span)?,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage};
+use super::{Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage};
 
 pub(crate) fn profile() -> Profile {
     Profile {
@@ -15,6 +15,7 @@ pub(crate) fn profile() -> Profile {
         scopes: Vec::new(),
         extra_params: BTreeMap::new(),
         redirect: Redirect { host: RedirectHost::Address, ports: Vec::new(), path: "/callback".into() },
+        flow: Flow::Auto,
         browser: Vec::new(),
         login: Login::Auto,
         login_timeout: Duration::from_secs(165),

@@ -15,7 +15,7 @@ use crate::{
     failure::{Exit, Failure},
     host::{self, Host},
     lock, log,
-    session::{Asking, Purpose, Ready, ready},
+    session::{Asking, Purpose, Ready, Wish, ready},
 };
 
 pub use worker::{ToCaller, work};
@@ -81,13 +81,8 @@ impl Errand<'_> {
     }
 
     /// A sign-in that a person, or a host on their behalf, asked for.
-    pub fn login(
-        &self,
-        force: bool,
-        open_browser: bool,
-        tell: &mut dyn FnMut(&Asking),
-    ) -> Result<Ready, Failure> {
-        self.fetch(Purpose::Login { force, open_browser }, self.long(), tell)
+    pub fn login(&self, force: bool, wish: Wish, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
+        self.fetch(Purpose::Login { force, wish }, self.long(), tell)
     }
 
     fn freshness(&self, ready: &Ready) -> Freshness {

@@ -125,11 +125,10 @@ impl Wait<'_, '_> {
             if self.began.elapsed() > self.patience.others {
                 return Err(self.out_of_patience());
             }
-            if let Some(address) = lock::holder(&path).and_then(|holder| holder.address) {
-                if self.purpose == (Purpose::Credentials { may_ask: false }) {
-                    return Ok(Round::Done(Err(SignInNeeded::Asking { address: Some(address) }.into())));
-                }
-                self.show(Asking { address, way: Way::Joining });
+            if let Some(holder) = lock::holder(&path)
+                && let Some(address) = holder.address
+            {
+                self.join(address, holder.code)?;
             }
             match self.next_within(LOOK)? {
                 Some(Heard::Interrupted) => return Err(Interrupted.into()),
@@ -137,6 +136,16 @@ impl Wait<'_, '_> {
             }
         }
         self.what_was_left()
+    }
+
+    /// Shows what another process is asking a person, unless this command may not.
+    fn join(&mut self, address: String, code: Option<String>) -> Result<(), Failure> {
+        if self.purpose == (Purpose::Credentials { may_ask: false }) {
+            return Err(SignInNeeded::Asking { address, code }.into());
+        }
+        let way = code.map_or(Way::Joining, |code| Way::Device { code, complete: None });
+        self.show(Asking { address, way });
+        Ok(())
     }
 
     /// The work of another process: its credentials, else its failure, else nothing because it was killed.

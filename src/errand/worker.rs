@@ -20,7 +20,7 @@ use crate::{
     http::{self, Client, Trust},
     lock::{self, Held, Holder},
     log,
-    session::{Cancelled, Ladder, Purpose, Ready},
+    session::{Cancelled, Ladder, Purpose, Ready, Wish},
 };
 
 /// What a caller writes to our standard input when its person has given up.
@@ -31,8 +31,12 @@ pub(super) fn words(purpose: Purpose) -> Vec<&'static str> {
     match purpose {
         Purpose::Credentials { may_ask: true } => vec!["credentials"],
         Purpose::Credentials { may_ask: false } => vec!["credentials", "--no-login"],
-        Purpose::Login { force, open_browser } => {
-            let flags = [(force, "--force"), (!open_browser, "--no-browser")];
+        Purpose::Login { force, wish } => {
+            let flags = [
+                (force, "--force"),
+                (wish == Wish::NoBrowser, "--no-browser"),
+                (wish == Wish::Device, "--device"),
+            ];
             let flags = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag);
             ["login"].into_iter().chain(flags).collect()
         }
@@ -60,7 +64,7 @@ pub fn work(host: &Host, profile: &Profile, cache: &Cache, purpose: Purpose) -> 
 
 fn begin(host: &Host, cache: &Cache, held: &Held, purpose: Purpose) -> Result<(), Failure> {
     let now = (host.now)();
-    held.announce(&Holder { pid: std::process::id(), since: now, address: None })?;
+    held.announce(&Holder { pid: std::process::id(), since: now, address: None, code: None })?;
     if purpose == Purpose::Renewal {
         let mut notes = cache.notes();
         notes.renewal_tried = Some(now);

@@ -43,7 +43,9 @@ pub enum SignInNeeded {
     /// No browser could be started, and nobody would see the address.
     NoBrowser { why: String },
     /// Somebody else is asking a person at this moment.
-    Asking { address: Option<String> },
+    Asking { address: String, code: Option<String> },
+    /// Nobody entered the code while it held.
+    CodeExpired { after: std::time::Duration },
 }
 
 impl SignInNeeded {
@@ -78,13 +80,20 @@ impl From<SignInNeeded> for Failure {
                 format!("you need to sign in, and the browser could not be started: {}", line(&why)),
                 "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
             ),
-            SignInNeeded::Asking { address } => (
+            SignInNeeded::CodeExpired { after } => (
+                "sign-in/expired_code",
+                format!("nobody entered the code within {}", spoken(after)),
+                format!("{run} for a new one"),
+            ),
+            SignInNeeded::Asking { address, code: Some(code) } => (
+                "sign-in/waiting",
+                "you need to sign in; a sign-in is waiting for you to enter a code".to_owned(),
+                format!("enter the code {code} at {address}"),
+            ),
+            SignInNeeded::Asking { address, code: None } => (
                 "sign-in/waiting",
                 "you need to sign in; a sign-in is waiting for you in the browser".to_owned(),
-                address.map_or_else(
-                    || "complete it there".to_owned(),
-                    |address| format!("complete it, or open {address}"),
-                ),
+                format!("complete it, or open {address}"),
             ),
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
@@ -108,9 +117,12 @@ impl From<Busy> for Failure {
             ),
             None => "another process of this program is still busy".to_owned(),
         };
-        let hint = match holder.and_then(|holder| holder.address) {
-            Some(address) => format!("complete it at {address}, or end that process"),
-            None => "wait for it, or end that process".to_owned(),
+        let hint = match holder.map(|holder| (holder.address, holder.code)) {
+            Some((Some(address), Some(code))) => {
+                format!("enter the code {code} at {address}, or end that process")
+            }
+            Some((Some(address), None)) => format!("complete it at {address}, or end that process"),
+            _ => "wait for it, or end that process".to_owned(),
         };
         Self::new(Exit::Busy, "busy/sign_in", what, hint)
     }

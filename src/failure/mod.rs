@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aws::ExchangeError;
 pub use local::{Busy, Interrupted, SignInNeeded};
-pub use oidc::NotRevoked;
+pub use oidc::{NoDeviceCodes, NotRevoked};
 pub use system::Denied;
 
 /// The documented exit codes. Their numbers are part of the contract.

@@ -22,6 +22,9 @@ pub struct Metadata {
     pub token_endpoint: SecureUrl,
     pub jwks_uri: SecureUrl,
     pub revocation_endpoint: Option<SecureUrl>,
+    /// RFC 8628 §4. A record without a word about it is of a program that never asked, and is no record.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub device_authorization_endpoint: Option<SecureUrl>,
     /// `id_token_signing_alg_values_supported`, which some providers leave out although it is required.
     pub algorithms: Option<Vec<String>>,
     pub scopes_supported: Option<Vec<String>>,
@@ -51,6 +54,7 @@ struct Stated {
     token_endpoint: Option<String>,
     jwks_uri: Option<String>,
     revocation_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: Option<bool>,
@@ -66,15 +70,18 @@ impl Stated {
         }
         let endpoint =
             |name, stated: Option<String>| secure(configured, name, &stated.ok_or_else(|| lacks(name))?);
+        let offered =
+            |name, stated: Option<String>| stated.map(|stated| secure(configured, name, &stated)).transpose();
         Ok(Metadata {
             issuer,
             authorization_endpoint: endpoint("authorization_endpoint", self.authorization_endpoint)?,
             token_endpoint: endpoint("token_endpoint", self.token_endpoint)?,
             jwks_uri: endpoint("jwks_uri", self.jwks_uri)?,
-            revocation_endpoint: self
-                .revocation_endpoint
-                .map(|stated| secure(configured, "revocation_endpoint", &stated))
-                .transpose()?,
+            revocation_endpoint: offered("revocation_endpoint", self.revocation_endpoint)?,
+            device_authorization_endpoint: offered(
+                "device_authorization_endpoint",
+                self.device_authorization_endpoint,
+            )?,
             algorithms: self.id_token_signing_alg_values_supported.filter(|list| !list.is_empty()),
             scopes_supported: self.scopes_supported,
             iss_parameter: self.authorization_response_iss_parameter_supported.unwrap_or_default(),
@@ -168,6 +175,7 @@ mod tests {
         let server = stating(|base| {
             let mut document = but(base, "id_token_signing_alg_values_supported", json!(["RS256"]));
             document["revocation_endpoint"] = json!(format!("{base}/revoke"));
+            document["device_authorization_endpoint"] = json!(format!("{base}/device"));
             document["scopes_supported"] = json!(["openid"]);
             document["authorization_response_iss_parameter_supported"] = json!(true);
             document["something_else"] = json!({ "new": [1] });
@@ -175,10 +183,20 @@ mod tests {
         });
         let metadata = asked(&server).unwrap();
         assert!(metadata.iss_parameter && metadata.revocation_endpoint.is_some());
+        assert!(metadata.device_authorization_endpoint.is_some());
         assert!(metadata.offers_algorithm("RS256") && !metadata.offers_algorithm("ES256"));
         assert!(metadata.knows_scope("openid") && !metadata.knows_scope("offline_access"));
         let sealed = serde_json::to_string(&metadata).unwrap();
         assert_eq!(serde_json::from_str::<Metadata>(&sealed).unwrap(), metadata);
+    }
+
+    #[test]
+    fn a_record_that_says_nothing_of_device_codes_is_none() {
+        let metadata = crate::oidc::testing::metadata("https://id.example");
+        let mut record = serde_json::to_value(&metadata).unwrap();
+        assert_eq!(serde_json::from_value::<Metadata>(record.clone()).unwrap(), metadata);
+        record.as_object_mut().unwrap().remove("device_authorization_endpoint");
+        assert!(serde_json::from_value::<Metadata>(record).is_err());
     }
 
     #[test]
@@ -199,7 +217,13 @@ mod tests {
 
     #[test]
     fn no_endpoint_may_be_plain_http() {
-        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "revocation_endpoint"] {
+        for name in [
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "revocation_endpoint",
+            "device_authorization_endpoint",
+        ] {
             let server = stating(move |base| but(base, name, json!("http://id.example/x")));
             let stated = Foreign::new("http://id.example/x");
             assert_eq!(asked(&server), Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));

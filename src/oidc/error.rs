@@ -41,6 +41,14 @@ pub enum Document {
     Keys,
     Tokens,
     Revocation,
+    Device,
+}
+
+/// The pace at which a provider wants to be asked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pending {
+    AsBefore,
+    Slower,
 }
 
 impl Error {
@@ -59,6 +67,24 @@ impl Error {
     /// Whether the provider has a revocation endpoint, but not for refresh tokens (RFC 7009 §2.2.1).
     pub fn revokes_no_such_token(&self) -> bool {
         self.is_refusal(&["unsupported_token_type"])
+    }
+
+    /// Whether nobody has entered the device code yet; how the wait goes on (RFC 8628 §3.5).
+    pub(super) fn keeps_waiting(&self) -> Option<Pending> {
+        if self.is_refusal(&["authorization_pending"]) {
+            return Some(Pending::AsBefore);
+        }
+        self.is_refusal(&["slow_down"]).then_some(Pending::Slower)
+    }
+
+    /// Whether nobody entered the device code in time.
+    pub fn is_expired_code(&self) -> bool {
+        self.is_refusal(&["expired_token"])
+    }
+
+    /// Whether it may pass by itself: the provider was not reached, or somebody else answered in its place.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Http(_) | Self::Redirected { .. } | Self::Status { .. } | Self::NotJson { .. })
     }
 
     fn is_refusal(&self, codes: &[&str]) -> bool {

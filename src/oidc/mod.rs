@@ -5,6 +5,7 @@
 mod answer;
 pub mod callback;
 mod claims;
+mod device;
 mod discovery;
 mod error;
 mod form;
@@ -20,8 +21,9 @@ mod token;
 mod verify;
 
 pub use self::{
+    device::{DeviceCode, Polled, ask_device_code, poll_device_code},
     discovery::{Metadata, discover},
-    error::{Document, Error, Source},
+    error::{Document, Error, Pending, Source},
     keys::{Keys, fetch_keys},
     rejection::{Part, Rejection, Skew},
     request::{Request, request},

@@ -75,7 +75,7 @@ fn address(
 
 /// The scopes beside `openid`, which the library puts first. A default that the provider says it does not know is left
 /// out, for some refuse the whole request over it; what the configuration names is asked for regardless.
-fn further_scopes(profile: &Profile, metadata: &Metadata) -> impl Iterator<Item = String> {
+pub(super) fn further_scopes(profile: &Profile, metadata: &Metadata) -> impl Iterator<Item = String> {
     let scopes = if profile.scopes.is_empty() {
         let known = |scope: &&str| *scope != "offline_access" || metadata.knows_scope(scope);
         habits(profile.provider).scopes.iter().copied().filter(known).map(str::to_owned).collect()

@@ -20,6 +20,7 @@ pub(super) fn metadata(base: &str) -> Metadata {
         token_endpoint: at("/token"),
         jwks_uri: at("/keys"),
         revocation_endpoint: None,
+        device_authorization_endpoint: None,
         algorithms: None,
         scopes_supported: None,
         iss_parameter: false,

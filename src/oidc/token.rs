@@ -49,11 +49,7 @@ pub async fn exchange_code(
         ("client_id", &profile.client_id),
         ("code_verifier", request.verifier.expose()),
     ];
-    let mut tokens = post(client, metadata, &form, &[code, &request.verifier]).await?;
-    match tokens.id_token.take() {
-        Some(id_token) => Ok((id_token, tokens)),
-        None => Err(Error::Incomplete { source: source(metadata), lacks: "id_token" }),
-    }
+    post(client, metadata, &form, &[code, &request.verifier]).await?.with_id_token(metadata)
 }
 
 /// Renews. Ask [`Error::is_invalid_grant`] before giving up a refresh token; no other error spends it.
@@ -71,7 +67,7 @@ pub async fn refresh(
     post(client, metadata, &form, &[refresh_token]).await
 }
 
-async fn post(
+pub(super) async fn post(
     client: &Client,
     metadata: &Metadata,
     form: &[(&str, &str)],
@@ -79,6 +75,16 @@ async fn post(
 ) -> Result<Tokens, Error> {
     let answer = form::post(client, &metadata.token_endpoint, form).await?;
     read(source(metadata), answer).map_err(|error| form::without(error, secrets))
+}
+
+impl Tokens {
+    /// A sign-in brings an ID token, or nothing that can be used (OIDC Core §3.1.3.3).
+    pub(super) fn with_id_token(mut self, metadata: &Metadata) -> Result<(Unverified, Self), Error> {
+        match self.id_token.take() {
+            Some(id_token) => Ok((id_token, self)),
+            None => Err(Error::Incomplete { source: source(metadata), lacks: "id_token" }),
+        }
+    }
 }
 
 fn source(metadata: &Metadata) -> Source {

@@ -85,7 +85,7 @@ fn serve_until(session: &Session, now: Moment) -> Option<Moment> {
 }
 
 fn told(host: &Host, profile: &Profile, held: &Held, known: Option<Known>, token: &Secret) -> Told {
-    let holder = Holder { pid: std::process::id(), since: (host.now)(), address: None };
+    let holder = Holder { pid: std::process::id(), since: (host.now)(), address: None, code: None };
     if let Err(error) = held.announce(&holder) {
         log::warn("session", format_args!("{error}"));
     }

@@ -4,11 +4,10 @@
 //! order, and what is kept when, is decided here and nowhere else.
 
 mod ask;
+mod asking;
 mod leave;
 
 use std::{future::Future, pin::Pin, time::Instant};
-
-use serde::{Deserialize, Serialize};
 
 use crate::{
     aws::{self, Aws, Standing},
@@ -25,6 +24,7 @@ use crate::{
     time::Moment,
 };
 
+pub use asking::{Asking, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
@@ -33,40 +33,20 @@ pub enum Purpose {
     /// An automatic caller needs credentials.
     Credentials { may_ask: bool },
     /// A person, or a host whose credentials AWS refused, wants to be signed in.
-    Login { force: bool, open_browser: bool },
+    Login { force: bool, wish: Wish },
     /// Nobody waits: renew what is about to end, silently.
     Renewal,
 }
 
-/// Where a person can take part, as the ladder tells whoever waits for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
-    pub address: String,
-    pub way: Way,
-}
-
-/// How the person gets there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Way {
-    /// A browser was asked to show it.
-    Browser,
-    ByHand,
-    /// It is the sign-in of another process, which opened a browser before; none is opened now.
-    Joining,
-}
-
-impl std::fmt::Display for Asking {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, way } = self;
-        f.write_str(match way {
-            Way::Browser => "Opening your browser to sign in. If it does not open, go to ",
-            Way::ByHand => "To sign in, go to ",
-            Way::Joining => {
-                "A sign-in is waiting for you in the browser already. If you do not find it, go to "
-            }
-        })?;
-        f.write_str(address)
-    }
+/// What the command line says of the way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing: the profile and the surroundings decide.
+    Any,
+    /// The address is shown, and no browser opened.
+    NoBrowser,
+    /// A code, entered in a browser anywhere.
+    Device,
 }
 
 /// The top of the ladder.

@@ -7,6 +7,7 @@
 mod asking;
 mod address;
 mod browser;
+mod device;
 mod provider;
 mod verification;
 mod trust;

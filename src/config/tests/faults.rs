@@ -284,7 +284,6 @@ fn what_has_not_landed_yet_is_refused_not_ignored() {
             "8: role_chain = [\"arn:aws:iam::123456789012:role/B\"] is not supported by this version",
         ),
         ("client_auth = \"secret\"", "8: client_auth = \"secret\" is not supported by this version"),
-        ("flow = \"device\"", "8: flow = \"device\" is not supported by this version"),
         ("flow = \"paste\"", "8: flow = \"paste\" is not supported by this version"),
         (
             "quota.endpoint = \"https://q.example\"",

@@ -1,6 +1,7 @@
 //! What a person can do when the provider says no, says nothing useful, or says what cannot be believed.
 
 use crate::{
+    config::Issuer,
     failure::{Exit, Failure},
     oidc::{
         Document, Error, Rejection, Skew, Source,
@@ -57,6 +58,21 @@ impl From<Error> for Failure {
     }
 }
 
+/// The sign-in by code was wished for, and the provider has none.
+#[derive(Debug)]
+pub struct NoDeviceCodes<'a> {
+    pub issuer: &'a Issuer,
+}
+
+impl From<NoDeviceCodes<'_>> for Failure {
+    fn from(NoDeviceCodes { issuer }: NoDeviceCodes<'_>) -> Self {
+        let what = format!("the provider at {} offers no sign-in by code", issuer.url().authority());
+        let hint =
+            "run `bedrock-sso login` without --device, with flow = \"browser\" or \"auto\" in the profile";
+        Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
+    }
+}
+
 /// Signing out was not told to the provider.
 #[derive(Debug)]
 pub struct NotRevoked(pub Error);
@@ -104,6 +120,7 @@ fn unusable(slug: &str, source: &Source, what: &str) -> Failure {
         Document::Discovery => ("discovery", "check `issuer`, and open it in a browser to see who answers"),
         Document::Keys => ("keys", "try again in a moment; open the issuer in a browser to see who answers"),
         Document::Tokens => ("sign-in service", "try again in a moment; nothing was lost"),
+        Document::Device => ("device code service", "try again in a moment"),
         Document::Revocation => ("revocation endpoint", NOT_REVOKED),
     };
     Failure::new(Exit::Network, slug, format!("the provider's {name} at {host} {what}"), hint)

@@ -56,6 +56,8 @@ pub struct Running {
     name: String,
     started: Instant,
     pieces: Receiver<(bool, Vec<u8>)>,
+    /// Pieces that were looked at before the end.
+    seen: Vec<(bool, Vec<u8>)>,
     heard: Heard,
     stdout_is_secret: bool,
 }
@@ -210,7 +212,7 @@ impl<'w> Desk<'w> {
             thread::spawn(move || listen(stream, |piece| drop(sender.send((is_stdout, piece)))));
         }
         let (name, heard) = (arguments.join(" "), self.heard.clone());
-        Running { child, name, started: Instant::now(), pieces, heard, stdout_is_secret }
+        Running { child, name, started: Instant::now(), pieces, seen: Vec::new(), heard, stdout_is_secret }
     }
 
     /// Waits until nothing of the program lives in this home, detached processes included.
@@ -273,6 +275,28 @@ impl Running {
         self.child.id()
     }
 
+    /// Waits for that many whole lines of stdout, while the call goes on.
+    pub fn lines(&mut self, count: usize) -> Vec<String> {
+        let deadline = self.started + DEADLINE;
+        loop {
+            let said: Vec<u8> = self
+                .seen
+                .iter()
+                .filter(|(is_stdout, _)| *is_stdout)
+                .flat_map(|(_, piece)| piece.clone())
+                .collect();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            if said.matches('\n').count() >= count {
+                return said.lines().take(count).map(str::to_owned).collect();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.pieces.recv_timeout(left) {
+                Ok(piece) => self.seen.push(piece),
+                Err(_) => panic!("`{}` said only {said:?}", self.name),
+            }
+        }
+    }
+
     /// SIGKILL, as the kernel or an impatient host would.
     pub fn kill(mut self) -> Outcome {
         drop(self.child.kill());
@@ -288,6 +312,7 @@ impl Running {
         let mut collect = |(is_stdout, piece): (bool, Vec<u8>)| {
             if is_stdout { stdout.extend(piece) } else { stderr.extend(piece) }
         };
+        self.seen.drain(..).for_each(&mut collect);
         let mut streams_closed = None;
         while ended.is_none() || streams_closed.is_none() {
             match self.pieces.recv_timeout(Duration::from_millis(if streams_closed.is_some() {

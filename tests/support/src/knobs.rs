@@ -23,6 +23,8 @@ pub enum Knob {
     CodeFault,
     RefreshFault,
     RevokeFault,
+    DeviceCodeFault,
+    PollFault,
     AssumeFault,
     IdentityFault,
     /// Seconds by which everybody else's clock is ahead of this machine's: `Date`, token times, expirations.
@@ -39,6 +41,8 @@ pub enum Knob {
     Login,
     /// `{"error": …, "description": …}` in place of a code, properly returned to the callback.
     AuthorizeError,
+    /// The provider gives device codes, with these members of its answer replaced or removed: `{}`, `{"expires_in": 2}`.
+    DeviceCodes,
     /// Queries with which a hostile neighbour visits the callback before the person comes back.
     Forged,
     /// Parameters of the callback to replace, or to remove with null: `{"iss": null}`.
@@ -78,8 +82,11 @@ pub enum Knob {
 impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
-        use Knob::{Clock, IssuerSuffix, ProviderClock, RedirectUris, Registered, RoleMaximum};
-        matches!(self, Clock | IssuerSuffix | ProviderClock | RedirectUris | Registered | RoleMaximum)
+        use Knob::{Clock, DeviceCodes, IssuerSuffix, ProviderClock, RedirectUris, Registered, RoleMaximum};
+        matches!(
+            self,
+            Clock | DeviceCodes | IssuerSuffix | ProviderClock | RedirectUris | Registered | RoleMaximum
+        )
     }
 }
 

@@ -22,6 +22,12 @@ pub enum Endpoint {
     Code,
     /// The token endpoint, with a refresh token.
     Refresh,
+    /// Where a device code is asked for.
+    DeviceCode,
+    /// The token endpoint, with a device code.
+    Poll,
+    /// Where the person enters the code.
+    DevicePage,
     Revoke,
     Assume,
     Identity,

@@ -7,6 +7,7 @@ mod claims;
 mod client;
 mod control;
 mod desk;
+mod devices;
 mod fault;
 mod keys;
 mod knobs;
@@ -27,7 +28,7 @@ pub use fault::Fault;
 pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
-pub use person::{person, visit};
+pub use person::{enter_code, person, visit};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};
 pub use wire::{Fields, field};

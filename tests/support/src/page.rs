@@ -15,6 +15,23 @@ pub(crate) fn sign_in(ticket: &str, email: &str) -> String {
     )
 }
 
+pub(crate) fn enter_code(code: &str) -> String {
+    page(
+        "Connect a device",
+        &format!(
+            "<p>Enter the code that your terminal shows.</p>\
+             <form method=\"post\" action=\"/device\">\
+             <input name=\"user_code\" value=\"{code}\" autofocus>\
+             <button name=\"choice\" value=\"sign-in\">Sign in</button>\
+             <button name=\"choice\" value=\"deny\" class=\"quiet\">Deny</button></form>"
+        ),
+    )
+}
+
+pub(crate) fn code_taken() -> String {
+    page("Thank you", "<p>You can return to your terminal.</p>")
+}
+
 pub(crate) fn refusal(what: &str) -> String {
     page("This request cannot go on", &format!("<p>{what}</p>"))
 }

@@ -64,6 +64,14 @@ pub fn visit(address: &str, denies: bool) -> io::Result<Got> {
     follow(&mut browser, &last, denies)
 }
 
+/// Enters a device code at the address that was shown with it.
+pub fn enter_code(address: &str, code: &str, denies: bool) -> io::Result<Got> {
+    let mut browser = browser();
+    browser.request("GET", address, &[], b"")?;
+    let choice = if denies { "deny" } else { "sign-in" };
+    browser.post(&joined(address, "/device")?, &[("user_code", code), ("choice", choice)])
+}
+
 /// The callback twice at once, as happens with a double click or a prefetching browser.
 fn visit_twice(address: &str) -> io::Result<Got> {
     let mut first = browser();

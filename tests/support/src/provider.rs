@@ -13,6 +13,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     client::Browser,
+    devices::{self, Device},
     fault::Fault,
     keys::{self, Algorithm},
     knobs::{Knob, merge},
@@ -23,7 +24,8 @@ use crate::{
 };
 
 const CODE_LIFETIME: i64 = 60;
-const SCOPES: [&str; 7] = ["openid", "email", "profile", "groups", "phone", "address", "offline_access"];
+pub(crate) const SCOPES: [&str; 7] =
+    ["openid", "email", "profile", "groups", "phone", "address", "offline_access"];
 
 #[derive(Default)]
 pub(crate) struct Provider(pub(crate) Mutex<State>);
@@ -35,6 +37,8 @@ pub(crate) struct State {
     pub codes: HashMap<String, Code>,
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub grants: Vec<Grant>,
+    /// Sign-ins by device code, by that code.
+    pub devices: HashMap<String, Device>,
 }
 
 /// An authorization request that was found good.
@@ -64,6 +68,12 @@ pub(crate) struct Grant {
     pub offline: bool,
 }
 
+impl Grant {
+    pub(crate) fn of(scope: &str) -> Self {
+        Self { revoked: false, offline: scope.split(' ').any(|word| word == "offline_access") }
+    }
+}
+
 pub(crate) fn serve(world: Arc<Common>) -> Serve {
     Arc::new(move |request| {
         let endpoint = endpoint(&world, request);
@@ -85,13 +95,15 @@ fn endpoint(world: &Common, request: &Request) -> Endpoint {
         ("GET", "/keys") => Endpoint::Keys,
         ("GET", "/authorize") => Endpoint::Authorize,
         ("GET" | "POST", "/login") => Endpoint::Login,
+        ("POST", "/device_authorization") => Endpoint::DeviceCode,
+        ("GET" | "POST", "/device") => Endpoint::DevicePage,
         ("POST", "/revoke") => Endpoint::Revoke,
         ("POST", "/token") => {
             let form = request.form().unwrap_or_default();
-            if field(&form, "grant_type") == Some("refresh_token") {
-                Endpoint::Refresh
-            } else {
-                Endpoint::Code
+            match field(&form, "grant_type") {
+                Some("refresh_token") => Endpoint::Refresh,
+                Some(devices::GRANT) => Endpoint::Poll,
+                _ => Endpoint::Code,
             }
         }
         _ => Endpoint::Unknown,
@@ -106,6 +118,8 @@ fn knob(endpoint: Endpoint) -> Option<Knob> {
         Endpoint::Code => Knob::CodeFault,
         Endpoint::Refresh => Knob::RefreshFault,
         Endpoint::Revoke => Knob::RevokeFault,
+        Endpoint::DeviceCode => Knob::DeviceCodeFault,
+        Endpoint::Poll => Knob::PollFault,
         _ => return None,
     })
 }
@@ -120,7 +134,10 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
         }
         Endpoint::Authorize => authorize(world, &request.query()),
         Endpoint::Login => login(world, request),
-        Endpoint::Code | Endpoint::Refresh | Endpoint::Revoke => tokens::answer(world, endpoint, request),
+        Endpoint::DevicePage => devices::enter(world, request),
+        Endpoint::Code | Endpoint::Refresh | Endpoint::Revoke | Endpoint::DeviceCode | Endpoint::Poll => {
+            tokens::answer(world, endpoint, request)
+        }
         _ => Reply::new(404, "text/plain", "not found"),
     }
 }
@@ -143,6 +160,10 @@ fn discovery(world: &Common) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });
+    if world.knobs.peek(Knob::DeviceCodes).is_some() {
+        document["device_authorization_endpoint"] = json!(format!("{origin}/device_authorization"));
+        document["grant_types_supported"] = json!(["authorization_code", "refresh_token", devices::GRANT]);
+    }
     merge(&mut document, world.knobs.take(Knob::DiscoveryDocument));
     document
 }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    claims, keys,
+    claims, devices, keys,
     knobs::Knob,
     ledger::Endpoint,
     provider::{Grant, State},
@@ -13,12 +13,14 @@ use crate::{
     world::{CLIENT_ID, Common},
 };
 
-type Refused = (&'static str, &'static str);
+pub(crate) type Refused = (&'static str, &'static str);
 
 pub(crate) fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
     let result = client_form(request).and_then(|form| match endpoint {
         Endpoint::Refresh => refresh(world, &form),
         Endpoint::Revoke => Ok(revoke(world, &form)),
+        Endpoint::DeviceCode => devices::begin(world, &form),
+        Endpoint::Poll => devices::poll(world, &form),
         _ => redeem(world, &form),
     });
     match result {
@@ -62,18 +64,20 @@ fn redeem(world: &Common, form: &Fields) -> Result<Value, Refused> {
         if keys::sha256(verifier) != code.wish.challenge || !(43..=128).contains(&verifier.len()) {
             return Err(("invalid_grant", "code_verifier does not match the challenge"));
         }
-        grants.push(Grant {
-            revoked: false,
-            offline: code.wish.scope.split(' ').any(|s| s == "offline_access"),
-        });
+        grants.push(Grant::of(&code.wish.scope));
         code.grant = Some(grants.len() - 1);
         (grants.len() - 1, code.wish.clone())
     };
-    let mut tokens = tokens(world, wish.nonce.as_deref(), true);
+    Ok(first_tokens(world, grant, wish.nonce.as_deref()))
+}
+
+/// What a new grant brings.
+pub(crate) fn first_tokens(world: &Common, grant: usize, nonce: Option<&str>) -> Value {
+    let mut tokens = tokens(world, nonce, true);
     if world.provider.is_offline(grant) && !world.knobs.flag(Knob::WithoutRefreshToken) {
         tokens["refresh_token"] = json!(world.provider.new_refresh_token(world, grant));
     }
-    Ok(tokens)
+    tokens
 }
 
 fn refresh(world: &Common, form: &Fields) -> Result<Value, Refused> {

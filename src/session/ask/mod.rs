@@ -1,21 +1,23 @@
-//! Rung four: asking the person, in a browser, and telling them the truth at the end.
+//! Rung four: asking the person, in a browser here or by a code entered elsewhere, and telling them the truth at the end.
 //!
 //! It decides whether a person may be asked, and keeps what they gave before AWS hears of it.
+
+mod device;
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Asking, Cancelled, Ladder, Purpose, Ready, Way};
+use super::{Asking, Cancelled, Ladder, Purpose, Ready, Way, Wish};
 use crate::{
-    cache::{Known, Session},
-    config::Login,
+    cache::{Known, Notes, Session},
+    config::{Flow, Login},
     failure::{Failure, Interrupted, SignInNeeded},
     host::{Browser, Opened},
     lock::Holder,
     log,
     oidc::{
-        self, Expected, Request,
+        self, Expected, Request, Tokens, Unverified,
         callback::{Answered, Awaited, Ending, Listener},
     },
     race::{First, race},
@@ -33,6 +35,20 @@ impl Ladder<'_> {
     ) -> Result<Ready, Failure> {
         self.may_ask()?;
         let mut known = self.known().await?;
+        match (self.wish(), self.profile.flow) {
+            (Wish::Device, _) | (Wish::Any, Flow::Device) => {
+                self.ask_by_code(session, &mut known, cancelled).await
+            }
+            _ => self.ask_in_browser(session, &mut known, cancelled).await,
+        }
+    }
+
+    async fn ask_in_browser(
+        &self,
+        session: &mut Session,
+        known: &mut Known,
+        cancelled: Cancelled<'_>,
+    ) -> Result<Ready, Failure> {
         // It stands before the browser opens: a provider with a warm session comes back within milliseconds.
         let listener = Listener::bind(&self.profile.redirect).await?;
         let listener = listener.reporting(|event| log::debug("callback", format_args!("{event}")));
@@ -41,13 +57,13 @@ impl Ladder<'_> {
         let listener = match self.show(&listener.start_address())? {
             Way::Browser => listener.for_own_user(),
             // Whoever goes there by hand may be another user: `sudo -u service bedrock-sso login`.
-            Way::ByHand | Way::Joining => listener,
+            _ => listener,
         };
-        let awaited = awaited(&known, &request);
+        let awaited = awaited(known, &request);
         let outcome = match self.answer(listener, awaited, cancelled).await {
             Ok(Answered { outcome, page }) => {
                 let ended = match outcome {
-                    Ok(code) => self.signed_in(session, &mut known, &request, &code).await,
+                    Ok(code) => self.signed_in(session, known, &request, &code).await,
                     Err(refusal) => Err(refusal.into()),
                 };
                 page.finish(&self.ending(&ended)).await;
@@ -74,14 +90,13 @@ impl Ladder<'_> {
 
     /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
     fn show(&self, address: &str) -> Result<Way, Failure> {
-        let before = self.cache.notes();
-        let mut notes = before.clone();
-        notes.door.opening(self.now());
-        self.cache.keep_notes(self.held, &notes)?;
-        let holder = Holder { pid: std::process::id(), since: self.now(), address: Some(address.to_owned()) };
+        let before = self.note_opening()?;
+        let address_of_ours = Some(address.to_owned());
+        let holder =
+            Holder { pid: std::process::id(), since: self.now(), address: address_of_ours, code: None };
         self.held.announce(&holder)?;
-        let browser = match self.purpose {
-            Purpose::Login { open_browser: false, .. } => Browser::Nobody,
+        let browser = match self.wish() {
+            Wish::NoBrowser => Browser::Nobody,
             _ => Browser::choose(&self.profile.browser, &self.host.environment),
         };
         let opened = browser.open(address);
@@ -94,7 +109,7 @@ impl Ladder<'_> {
             }
             (opened, _) => {
                 let way = if opened == Opened::Asked { Way::Browser } else { Way::ByHand };
-                (self.tell)(Asking { address: address.to_owned(), way });
+                (self.tell)(Asking { address: address.to_owned(), way: way.clone() });
                 Ok(way)
             }
         }
@@ -107,15 +122,14 @@ impl Ladder<'_> {
         cancelled: Cancelled<'_>,
     ) -> Result<Answered, Failure> {
         let limit = self.profile.login_timeout;
-        let left = limit.saturating_sub(self.began.elapsed()).max(SHORTEST);
-        match race(timeout(left, listener.answer(awaited)), cancelled).await {
+        match race(timeout(self.time_left(), listener.answer(awaited)), cancelled).await {
             First::Left(Ok(answered)) => Ok(answered),
             First::Left(Err(_)) => Err(SignInNeeded::Unanswered { after: limit }.into()),
             First::Right(()) => Err(Interrupted.into()),
         }
     }
 
-    /// Code to tokens, tokens verified and kept, then AWS.
+    /// Code to tokens, and on with them.
     async fn signed_in(
         &self,
         session: &mut Session,
@@ -125,6 +139,18 @@ impl Ladder<'_> {
     ) -> Result<Ready, Failure> {
         let (id_token, tokens) =
             oidc::exchange_code(self.client, self.profile, &known.metadata, request, code).await?;
+        self.told_who(session, known, id_token, tokens, Some(&request.nonce)).await
+    }
+
+    /// The answer's tokens verified and kept, then AWS.
+    async fn told_who(
+        &self,
+        session: &mut Session,
+        known: &mut Known,
+        id_token: Unverified,
+        tokens: Tokens,
+        nonce: Option<&Secret>,
+    ) -> Result<Ready, Failure> {
         let token = self
             .verified(
                 known,
@@ -132,7 +158,7 @@ impl Ladder<'_> {
                 &Expected {
                     issuer: self.profile.issuer.as_str(),
                     client_id: &self.profile.client_id,
-                    nonce: Some(&request.nonce),
+                    nonce,
                     access_token: tokens.access_token.as_ref(),
                     previous_subject: None,
                     now: self.now(),
@@ -160,6 +186,28 @@ impl Ladder<'_> {
                 Ending::Failed { what: what.clone(), hint: hint.clone(), slug: slug.clone() }
             }
         }
+    }
+
+    /// What the command line says of the way in.
+    fn wish(&self) -> Wish {
+        match self.purpose {
+            Purpose::Login { wish, .. } => wish,
+            _ => Wish::Any,
+        }
+    }
+
+    /// What is left of the person's time.
+    fn time_left(&self) -> Duration {
+        self.profile.login_timeout.saturating_sub(self.began.elapsed()).max(SHORTEST)
+    }
+
+    /// Writes down that a person is being asked, and returns the notes from before.
+    fn note_opening(&self) -> Result<Notes, Failure> {
+        let before = self.cache.notes();
+        let mut notes = before.clone();
+        notes.door.opening(self.now());
+        self.cache.keep_notes(self.held, &notes)?;
+        Ok(before)
     }
 
     /// A note that cannot be kept must not cost anybody the credentials they signed in for.

@@ -1,0 +1,270 @@
+//! Device authorization (RFC 8628): a code that the person enters in a browser anywhere, and the question how far they are.
+//!
+//! Each call asks once; how often, and until when, is for `session`.
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{
+    Metadata, Tokens, Unverified,
+    answer::{json, successful},
+    error::{Document, Error, Pending, Source},
+    form,
+    request::further_scopes,
+    token,
+};
+use crate::{
+    config::Profile,
+    http::{Answer, Client},
+    secret::Secret,
+    text::{Foreign, line},
+    url::{Refusal, SecureUrl},
+};
+
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// RFC 8628 §3.2: where the provider names no pace.
+const PACE: u64 = 5;
+/// A provider that asks for more of one's patience than this does not mean it.
+const SLOWEST: u64 = 60;
+/// Where the provider does not say how long its code holds, although it must.
+const LIFETIME: u64 = 600;
+/// A code that nobody could type is none.
+const LONGEST_CODE: usize = 64;
+
+/// What the provider gave for one sign-in.
+#[derive(Clone)]
+pub struct DeviceCode {
+    /// For the person alone; shown, never logged.
+    pub user_code: String,
+    /// Where the person enters it.
+    pub address: SecureUrl,
+    /// The same with the code in it already.
+    pub complete: Option<SecureUrl>,
+    pub interval: Duration,
+    pub lifetime: Duration,
+    device_code: Secret,
+}
+
+impl fmt::Debug for DeviceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCode").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// How far the person is.
+#[derive(Debug)]
+pub enum Polled {
+    Waiting(Pending),
+    Granted(Unverified, Tokens),
+}
+
+/// Asks for a code. It knows no `nonce` and no PKCE: the device code, which never leaves this machine but to the
+/// provider, is what ties the tokens to this question.
+pub async fn ask_device_code(
+    client: &Client,
+    profile: &Profile,
+    metadata: &Metadata,
+    endpoint: &SecureUrl,
+) -> Result<DeviceCode, Error> {
+    let scopes: Vec<String> =
+        std::iter::once("openid".to_owned()).chain(further_scopes(profile, metadata)).collect();
+    let scope = scopes.join(" ");
+    let mut form = vec![("client_id", profile.client_id.as_str()), ("scope", &scope)];
+    form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let answer = form::post(client, endpoint, &form).await?;
+    let source = Source { document: Document::Device, host: endpoint.authority().to_owned() };
+    read(&source, answer, profile)
+}
+
+/// Asks once whether the person has answered. Refused, it is over.
+pub async fn poll_device_code(
+    client: &Client,
+    profile: &Profile,
+    metadata: &Metadata,
+    code: &DeviceCode,
+) -> Result<Polled, Error> {
+    let form = [
+        ("grant_type", GRANT),
+        ("device_code", code.device_code.expose()),
+        ("client_id", &profile.client_id),
+    ];
+    match token::post(client, metadata, &form, &[&code.device_code]).await {
+        Ok(tokens) => tokens.with_id_token(metadata).map(|(token, tokens)| Polled::Granted(token, tokens)),
+        Err(error) => error.keeps_waiting().map(Polled::Waiting).ok_or(error),
+    }
+}
+
+/// The answer as it came. Google names the address by the word of an earlier draft.
+#[derive(Deserialize)]
+struct Given {
+    device_code: Option<Secret>,
+    user_code: Option<String>,
+    #[serde(alias = "verification_url")]
+    verification_uri: Option<String>,
+    verification_uri_complete: Option<String>,
+    expires_in: Option<Seconds>,
+    interval: Option<Seconds>,
+}
+
+/// A number, which some providers set in quotes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u64),
+    Text(String),
+}
+
+impl Seconds {
+    fn or(seconds: Option<Self>, otherwise: u64) -> u64 {
+        match seconds {
+            Some(Self::Number(number)) => number,
+            Some(Self::Text(text)) => text.parse().unwrap_or(otherwise),
+            None => otherwise,
+        }
+    }
+}
+
+fn read(source: &Source, mut answer: Answer, profile: &Profile) -> Result<DeviceCode, Error> {
+    let body = Zeroizing::new(std::mem::take(&mut answer.body));
+    if let Some(refusal) = form::refusal(answer.status, &body) {
+        return Err(refusal);
+    }
+    successful(source, &answer)?;
+    let given: Given = json(source.clone(), &body)?;
+    let lacks = |lacks| Error::Incomplete { source: source.clone(), lacks };
+    let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
+    Ok(DeviceCode {
+        device_code: given
+            .device_code
+            .filter(|code| !code.expose().is_empty())
+            .ok_or_else(|| lacks("device_code"))?,
+        user_code: given.user_code.and_then(typeable).ok_or_else(|| lacks("user_code"))?,
+        address: secure(profile, "verification_uri", &address)?,
+        complete: given
+            .verification_uri_complete
+            .map(|address| secure(profile, "verification_uri_complete", &address))
+            .transpose()?,
+        interval: Duration::from_secs(Seconds::or(given.interval, PACE).clamp(1, SLOWEST)),
+        lifetime: Duration::from_secs(Seconds::or(given.expires_in, LIFETIME)),
+    })
+}
+
+/// The code as it may be shown at a terminal.
+fn typeable(code: String) -> Option<String> {
+    let is_plain = !code.trim().is_empty() && code.len() <= LONGEST_CODE && line(&code) == code;
+    is_plain.then_some(code)
+}
+
+/// The person is sent there: no address but a safe one, and of this machine only where the provider itself is there.
+fn secure(profile: &Profile, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
+    let fault = |refusal| Error::Endpoint { name, stated: Foreign::new(stated), refusal };
+    let url = SecureUrl::parse(stated).map_err(fault)?;
+    if url.is_https() || !profile.issuer.url().is_https() { Ok(url) } else { Err(fault(Refusal::NotSecure)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Provider,
+        http::{
+            Trust,
+            testing::{Server, block_on, client},
+        },
+        oidc::testing::{base, host, metadata, profile, provider},
+    };
+
+    const GIVEN: &str = r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://id.example/device","expires_in":900}"#;
+
+    fn asked(server: &Server) -> Result<DeviceCode, Error> {
+        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
+        let endpoint = SecureUrl::parse(&format!("{}/device", base(server))).unwrap();
+        block_on(ask_device_code(&client(&Trust::default()), &profile, &metadata, &endpoint))
+    }
+
+    fn asked_of(answer: &str) -> Result<DeviceCode, Error> {
+        asked(&provider("200 OK", "", answer))
+    }
+
+    fn polled(status: &str, answer: &str) -> Result<Polled, Error> {
+        let server = provider(status, "", answer);
+        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(&server)));
+        let code = asked_of(GIVEN).unwrap();
+        block_on(poll_device_code(&client(&Trust::default()), &profile, &metadata, &code))
+    }
+
+    #[test]
+    fn a_code_is_asked_for_with_client_scopes_and_parameters() {
+        let server = provider("200 OK", "", GIVEN);
+        let mut profile = profile(Provider::Generic);
+        profile.extra_params.insert("audience".into(), "https://api.example/".into());
+        let endpoint = SecureUrl::parse(&format!("{}/device", base(&server))).unwrap();
+        let metadata = metadata(&base(&server));
+        let code = block_on(ask_device_code(&client(&Trust::default()), &profile, &metadata, &endpoint));
+        assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
+        let request = server.requests.recv().unwrap();
+        assert!(request.starts_with("POST /device HTTP/1.1\r\n"), "{request}");
+        let form = "client_id=client&scope=openid+profile+email+offline_access&audience=https%3A%2F%2Fapi.example%2F";
+        assert!(request.ends_with(form), "{request}");
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_standards_default_and_numbers_may_be_in_quotes() {
+        let code = asked_of(GIVEN).unwrap();
+        assert_eq!((code.interval, code.lifetime), (Duration::from_secs(5), Duration::from_secs(900)));
+        assert!(code.complete.is_none() && !format!("{code:?}").contains("WDJB"));
+        let quoted =
+            GIVEN.replace("900", "\"60\",\"interval\":\"2\"").replace("verification_uri", "verification_url");
+        let code = asked_of(&quoted).unwrap();
+        assert_eq!((code.interval, code.lifetime), (Duration::from_secs(2), Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_code_that_commands_the_terminal_or_that_nobody_can_type_is_none() {
+        for code in ["", " ", "a\\u001b[31m", "a\\u202eb", "a\\nb", &"x".repeat(65)] {
+            let given = GIVEN.replace("WDJB-MJHT", code);
+            assert!(matches!(asked_of(&given), Err(Error::Incomplete { lacks: "user_code", .. })), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_needed_member_names_it() {
+        for lacks in ["device_code", "user_code", "verification_uri"] {
+            let server = provider("200 OK", "", &GIVEN.replace(lacks, "other"));
+            let source = Source { document: Document::Device, host: host(&server) };
+            assert_eq!(asked(&server).map(drop), Err(Error::Incomplete { source, lacks }));
+        }
+    }
+
+    #[test]
+    fn the_person_is_sent_to_no_unsafe_address() {
+        let refusal = asked_of(&GIVEN.replace("https://id", "http://id")).map(drop);
+        let stated = Foreign::new("http://id.example/device");
+        let name = "verification_uri";
+        assert_eq!(refusal, Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));
+        let elsewhere = profile(Provider::Generic);
+        assert!(secure(&elsewhere, name, "http://127.0.0.1:1/device").is_err());
+    }
+
+    #[test]
+    fn pending_and_slow_down_keep_waiting_whatever_the_status() {
+        for status in ["400 Bad Request", "403 Forbidden", "428 Precondition Required"] {
+            let said = |error: &str| polled(status, &format!(r#"{{"error":"{error}"}}"#));
+            assert!(matches!(said("authorization_pending"), Ok(Polled::Waiting(Pending::AsBefore))));
+            assert!(matches!(said("slow_down"), Ok(Polled::Waiting(Pending::Slower))));
+            assert!(said("expired_token").is_err_and(|error| error.is_expired_code()));
+            assert!(said("access_denied").is_err_and(|error| !error.is_expired_code() && !error.may_pass()));
+        }
+    }
+
+    #[test]
+    fn weather_may_pass_and_an_answer_without_an_id_token_does_not() {
+        assert!(polled("503 Service Unavailable", "").is_err_and(|error| error.may_pass()));
+        assert!(polled("200 OK", "<html>").is_err_and(|error| error.may_pass()));
+        let error = polled("200 OK", r#"{"access_token":"at"}"#).unwrap_err();
+        assert!(matches!(error, Error::Incomplete { lacks: "id_token", .. }) && !error.may_pass());
+    }
+}

@@ -1,0 +1,64 @@
+//! What whoever waits for a sign-in is told: where a person can take part, and how.
+//!
+//! Words only; what is shown where is for `commands`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a person can take part, as the ladder tells whoever waits for it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    pub address: String,
+    pub way: Way,
+}
+
+/// How the person gets there.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// A browser was asked to show it.
+    Browser,
+    ByHand,
+    /// It is the sign-in of another process, which opened a browser before; none is opened now.
+    Joining,
+    /// The person enters a code there, in a browser anywhere. `complete` is the address with the code in it already.
+    Device {
+        code: String,
+        complete: Option<String>,
+    },
+}
+
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, way } = self;
+        f.write_str(match way {
+            Way::Browser => "Opening your browser to sign in. If it does not open, go to ",
+            Way::ByHand => "To sign in, go to ",
+            Way::Joining => {
+                "A sign-in is waiting for you in the browser already. If you do not find it, go to "
+            }
+            Way::Device { code, .. } => {
+                return write!(f, "To sign in, go to {address} in any browser and enter the code {code}");
+            }
+        })?;
+        f.write_str(address)
+    }
+}
+
+/// The code is for the person alone, and its address may hold it.
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asking").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Browser => "Browser",
+            Self::ByHand => "ByHand",
+            Self::Joining => "Joining",
+            Self::Device { .. } => "Device",
+        })
+    }
+}

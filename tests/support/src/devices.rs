@@ -1,0 +1,125 @@
+//! Device authorization (RFC 8628): codes given, the person's page, and the polling at the agreed pace.
+//!
+//! A client that asks too often is told `slow_down`, as careful providers do.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{
+    keys,
+    knobs::{Knob, merge},
+    page,
+    provider::{Grant, SCOPES, State},
+    tokens::{self, Refused},
+    wire::{Fields, Reply, Request, field},
+    world::Common,
+};
+
+pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// RFC 8628 §3.5: what `slow_down` adds.
+const SLOWER: Duration = Duration::from_secs(5);
+/// A clock may be read a moment apart by both sides.
+const TOLERANCE: Duration = Duration::from_millis(100);
+
+/// One sign-in by code.
+pub(crate) struct Device {
+    user_code: String,
+    scope: String,
+    expires: i64,
+    pace: Duration,
+    asked: Instant,
+    /// What the person chose.
+    verdict: Option<bool>,
+}
+
+/// Gives a code. The pace is a second, so that tests need not wait for the standard's five.
+pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
+    let scope = field(form, "scope").unwrap_or_default();
+    if !scope.split(' ').any(|word| word == "openid") || !scope.split(' ').all(|word| SCOPES.contains(&word))
+    {
+        return Err(("invalid_scope", "openid is needed, and every scope must be a known one"));
+    }
+    let device_code = world.ledger.keep("device code", keys::unguessable(32));
+    let user_code = user_code();
+    let page = format!("{}/device", world.provider_origin());
+    let mut given = json!({
+        "device_code": device_code,
+        "user_code": user_code,
+        "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code={user_code}"),
+        "expires_in": 600,
+        "interval": 1,
+    });
+    merge(&mut given, world.knobs.peek(Knob::DeviceCodes));
+    let number = |name: &str, otherwise| given[name].as_u64().unwrap_or(otherwise);
+    let device = Device {
+        user_code,
+        scope: scope.to_owned(),
+        expires: world.now() + number("expires_in", 600).cast_signed(),
+        pace: Duration::from_secs(number("interval", 5)),
+        asked: Instant::now(),
+        verdict: None,
+    };
+    world.provider.0.lock().unwrap().devices.insert(device_code, device);
+    Ok(given)
+}
+
+/// Letters that are not mistaken for others, in two groups.
+fn user_code() -> String {
+    const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+    let random = keys::unguessable(8);
+    let letters: String =
+        random.bytes().take(8).map(|byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()])).collect();
+    format!("{}-{}", &letters[..4], &letters[4..])
+}
+
+/// The person's page.
+pub(crate) fn enter(world: &Common, request: &Request) -> Reply {
+    if request.method == "GET" {
+        let query = request.query();
+        let code = field(&query, "user_code").unwrap_or_default();
+        let typed: String = code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        return Reply::new(200, "text/html; charset=utf-8", &page::enter_code(&typed));
+    }
+    let form = request.form().unwrap_or_default();
+    let typed = field(&form, "user_code").unwrap_or_default();
+    let mut state = world.provider.0.lock().unwrap();
+    let now = world.now();
+    let known = state.devices.values_mut().find(|device| device.user_code == typed && now < device.expires);
+    match known {
+        Some(device) => {
+            device.verdict = Some(field(&form, "choice") == Some("sign-in"));
+            Reply::new(200, "text/html; charset=utf-8", &page::code_taken())
+        }
+        None => Reply::new(400, "text/html; charset=utf-8", &page::refusal("No such code.")),
+    }
+}
+
+pub(crate) fn poll(world: &Common, form: &Fields) -> Result<Value, Refused> {
+    let code = field(form, "device_code").unwrap_or_default();
+    let grant = {
+        let mut state = world.provider.0.lock().unwrap();
+        let State { devices, grants, .. } = &mut *state;
+        let device = devices.get_mut(code).ok_or(("invalid_grant", "no such device code"))?;
+        let pause = device.asked.elapsed() + TOLERANCE;
+        device.asked = Instant::now();
+        if device.expires <= world.now() {
+            return Err(("expired_token", "the device code has expired"));
+        }
+        if pause < device.pace {
+            device.pace += SLOWER;
+            return Err(("slow_down", "asked too soon"));
+        }
+        match device.verdict {
+            None => return Err(("authorization_pending", "the person has not answered yet")),
+            Some(false) => return Err(("access_denied", "the person said no")),
+            Some(true) => {}
+        }
+        grants.push(Grant::of(&device.scope));
+        devices.remove(code);
+        grants.len() - 1
+    };
+    Ok(tokens::first_tokens(world, grant, None))
+}

@@ -8,6 +8,7 @@ pub mod session;
 pub mod failure;
 pub mod cache;
 pub mod aws;
+pub mod identity;
 pub mod oidc;
 pub mod store;
 pub mod lock;

@@ -6,7 +6,6 @@ mod answer;
 mod endpoint;
 mod error;
 mod length;
-mod session_name;
 mod standing;
 #[cfg(test)]
 mod testing;
@@ -15,7 +14,6 @@ use std::time::Duration;
 
 pub use self::{
     error::{Error, Flaw, Reason, Said},
-    session_name::session_name,
     standing::Standing,
 };
 use crate::{

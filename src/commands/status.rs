@@ -1,5 +1,7 @@
 //! `status`: who is signed in, as what, until when; read from what is kept, without network.
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 use super::{Desk, desk::Work, print};
@@ -8,6 +10,7 @@ use crate::{
     cli::{Global, Status},
     config,
     failure::Failure,
+    identity,
     oidc::VerifiedToken,
     secret::Secret,
     text::line,
@@ -47,7 +50,8 @@ struct Identity {
     session_name: String,
     email: Option<String>,
     subject: String,
-    tags: serde_json::Value,
+    tags: BTreeMap<String, String>,
+    source_identity: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -95,24 +99,13 @@ fn config_files(desk: &Desk<'_>) -> Vec<String> {
 fn identity(session: &Session) -> Option<Identity> {
     let token =
         session.id_token.clone().and_then(|raw: Secret| VerifiedToken::recalled_from_our_own_store(raw))?;
-    let text = |name: &str| token.claim(name)?.as_str().map(str::to_owned);
     Some(Identity {
         session_name: session.session_name.clone().unwrap_or_default(),
-        email: text("email"),
+        email: identity::said(&token, "email").map(str::to_owned),
         subject: token.subject().to_owned(),
-        tags: tags(&token),
+        tags: identity::tags(&token),
+        source_identity: identity::source_identity(&token).map(str::to_owned),
     })
-}
-
-/// The session tags in the token, in the nested shape or the flat one.
-fn tags(token: &VerifiedToken) -> serde_json::Value {
-    const CLAIM: &str = "https://aws.amazon.com/tags";
-    if let Some(nested) = token.claim(CLAIM).and_then(|claim| claim.get("principal_tags")) {
-        return nested.clone();
-    }
-    let prefix = format!("{CLAIM}/principal_tags/");
-    let flat = token.claims().iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
-    flat.map(|(name, value)| (name.to_owned(), value.clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
@@ -125,14 +118,27 @@ impl From<LastFailure> for LastError {
     }
 }
 
+impl Identity {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let Self { session_name, email, subject, tags, source_identity } = self;
+        let who = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
+        let mut lines = vec![("Who", line(who))];
+        if let Some(source) = source_identity {
+            lines.push(("Source", line(source)));
+        }
+        if !tags.is_empty() {
+            let pairs: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            lines.push(("Tags", line(&pairs.join(", "))));
+        }
+        lines
+    }
+}
+
 impl Report {
     /// One screen, a line a fact.
     fn for_people(&self, now: Moment) -> String {
         let mut lines = vec![("Profile", line(&self.profile)), ("Signed in", self.signed_in_line())];
-        if let Some(Identity { session_name, email, subject, tags: _ }) = &self.identity {
-            let who = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
-            lines.push(("Who", line(who)));
-        }
+        lines.extend(self.identity.iter().flat_map(Identity::lines));
         lines.push(("Role", self.role_arn.clone()));
         let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
         lines.push(("Renewal", renewal.to_owned()));

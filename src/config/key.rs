@@ -146,7 +146,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("login", Kind::Word(&["auto", "explicit"]), Default::Text("auto"), "Who may ask the person: with \"explicit\" only the command `login`."),
     key("login_timeout", Kind::Span(10, 10 * MINUTE), Default::Text("165s"), "How long a sign-in waits for the person, 10s to 10m; Claude Code gives up after 180 seconds."),
     key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), "How long the AWS session shall last, 15m to 12h; shortened to what the role allows."),
-    key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after; the first that the token holds is used."),
+    key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after, or texts with claims in them; the first that the token can fill is used."),
     later(Ready::Default, key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other.")),
     key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
     later(Ready::Words(&["none"]), key("client_auth", Kind::Word(&["none", "secret", "private_key_jwt"]), Default::Text("none"), "How the application proves itself to the provider.")),

@@ -15,6 +15,7 @@ mod resolve;
 mod schema;
 mod show;
 mod source;
+mod template;
 #[cfg(test)]
 pub(crate) mod testing;
 mod value;
@@ -26,6 +27,7 @@ pub use fingerprint::Fingerprint;
 pub use profile::*;
 pub use schema::schema;
 pub use show::{Entry, Shown};
+pub use template::{Piece, Template};
 
 use crate::host::{Environment, Paths};
 use layers::{Layers, Texts};

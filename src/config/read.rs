@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Issuer, RoleArn,
+    Issuer, RoleArn, Template,
     error::Fault,
     key::{Default, Key, Kind, PROTOCOL_PARAMS, nearest},
     value::written,
@@ -234,8 +234,14 @@ pub(super) fn claims(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Faul
     if claims.is_empty() || claims.iter().any(|claim| claim.trim().is_empty()) {
         return Err(illegal(key, value, "must name at least one claim, and none that is empty"));
     }
+    if claims.iter().any(|claim| Template::parse(claim).is_none()) {
+        return Err(illegal(key, value, TEMPLATE_RULE));
+    }
     Ok(claims)
 }
+
+/// What braces in a text are for.
+const TEMPLATE_RULE: &str = "a brace must hold the name of a claim, such as {email}";
 
 fn roles(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
     match list(key, value)?.iter().all(|text| RoleArn::parse(text).is_some()) {

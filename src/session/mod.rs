@@ -17,6 +17,7 @@ use crate::{
     failure::{ExchangeError, Exit, Failure},
     host::Host,
     http::Client,
+    identity,
     lock::Held,
     log,
     oidc::{self, Expected, Tokens, Unverified, VerifiedToken},
@@ -284,7 +285,7 @@ impl Ladder<'_> {
 
     /// Rungs seven and eight: AWS's credentials for the token, kept before anybody hears of them.
     async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, aws::Error> {
-        let name = aws::session_name(token, &self.profile.session_name);
+        let name = identity::session_name(token, &self.profile.session_name);
         let wanted = self.profile.session_duration;
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
         let remembered =

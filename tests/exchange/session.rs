@@ -114,3 +114,14 @@ fn the_profile_says_which_claims_make_the_name() {
     credentials(&Desk::with(&world, PROGRAM, "session_name = [\"employee\", \"sub\"]"));
     assert_eq!(asked(&world)[0]["RoleSessionName"], "00u-demo-1");
 }
+
+#[test]
+fn a_text_with_claims_in_it_names_the_session_when_the_token_has_them() {
+    for (department, name) in [(json!("ml"), "demo@example.com+ml"), (json!(null), "demo@example.com")] {
+        let world = World::new();
+        world.set(Knob::Claims, json!({ "department": department }));
+        let names = r#"session_name = ["{email}+{department}", "email"]"#;
+        credentials(&Desk::with(&world, PROGRAM, names));
+        assert_eq!(asked(&world)[0]["RoleSessionName"], name);
+    }
+}

@@ -38,7 +38,10 @@ fn like_nobody(desk: &Desk<'_>, other: &Value) -> Value {
 }
 
 fn person() -> Value {
-    json!({"session_name": "demo@example.com", "email": "demo@example.com", "subject": "00u-demo-1", "tags": {}})
+    json!({
+        "session_name": "demo@example.com", "email": "demo@example.com", "subject": "00u-demo-1", "tags": {},
+        "source_identity": null,
+    })
 }
 
 #[test]
@@ -150,14 +153,23 @@ fn tags_are_shown_in_both_shapes_of_the_claim() {
         "https://aws.amazon.com/tags/principal_tags/cost": "42",
         "https://aws.amazon.com/tags/transitive_tag_keys": ["team"],
     });
-    for (claims, tags) in
-        [(nested, json!({"team": ["ml"], "cost": ["42"]})), (flat, json!({"team": "ml", "cost": "42"}))]
-    {
+    for claims in [nested, flat] {
         let world = World::new();
         world.set(Knob::Claims, claims);
         let desk = signed_in(&world);
-        assert_eq!(report(&world, &desk)["identity"]["tags"], tags);
+        assert_eq!(report(&world, &desk)["identity"]["tags"], json!({"team": "ml", "cost": "42"}));
+        assert!(screen(&world, &desk).contains("\nTags        cost=42, team=ml\n"));
     }
+}
+
+#[test]
+fn a_source_identity_is_shown() {
+    let world = World::new();
+    world.set(Knob::Claims, json!({"https://aws.amazon.com/source_identity": "d.person\u{1b}[31m"}));
+    let desk = signed_in(&world);
+    assert_eq!(report(&world, &desk)["identity"]["source_identity"], "d.person\u{1b}[31m");
+    assert!(screen(&world, &desk).contains("\nSource      d.person"));
+    assert!(!screen(&world, &desk).contains('\u{1b}'));
 }
 
 #[test]

@@ -161,6 +161,10 @@ fn an_illegal_list_or_address_is_told_the_rule() {
             "\"session_name\" holds []: must name at least one claim, and none that is empty",
         ),
         (
+            "session_name = [\"{email\"]",
+            "\"session_name\" holds [\"{email\"]: a brace must hold the name of a claim, such as {email}",
+        ),
+        (
             "session_name = [\"\"]",
             "\"session_name\" holds [\"\"]: must name at least one claim, and none that is empty",
         ),

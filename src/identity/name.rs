@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use ring::digest;
 
-use crate::oidc::VerifiedToken;
+use super::{filled, said};
+use crate::{config::Template, oidc::VerifiedToken};
 
 const LONGEST: usize = 64;
 
@@ -16,14 +17,18 @@ const MARK: char = '=';
 /// Hexadecimal digits of the digest: 80 bits, more than anyone could search for a stranger's name.
 const DIGITS: usize = 20;
 
-/// The first of the claims that says something; else the subject, which is never empty.
+/// The first of the claims that says something; else the subject, which is never empty. In place of a claim's name a
+/// text such as `{email}+{team}` may stand, which says something when each of its claims does.
 ///
 /// A legal value is the name, as it is. Any other is made legal and marked with a digest of the whole value, so that
 /// two people never share a name. A legal value that happens to look marked is altered too: so no one's own name can
 /// ever be another's altered one.
 pub fn session_name(token: &VerifiedToken, claims: &[String]) -> String {
-    let said = claims.iter().filter_map(|claim| token.claim(claim)?.as_str());
-    named(said.into_iter().find(|value| !value.trim().is_empty()).unwrap_or(token.subject()))
+    let value = claims.iter().find_map(|claim| match claim.contains('{') {
+        true => filled(&Template::parse(claim)?, token).ok(),
+        false => said(token, claim).map(str::to_owned),
+    });
+    named(value.as_deref().unwrap_or(token.subject()))
 }
 
 fn named(value: &str) -> String {
@@ -60,7 +65,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws::testing::token_with;
+    use crate::identity::testing::token_with;
 
     fn name_of(claims: &serde_json::Value) -> String {
         let order = ["email", "preferred_username", "sub"].map(str::to_owned);
@@ -80,6 +85,18 @@ mod tests {
             assert_eq!(name_of(&claims), name, "{claims}");
         }
         assert_eq!(session_name(&token_with(&json!({})), &[]), "subject");
+    }
+
+    #[test]
+    fn a_text_with_claims_in_it_is_the_name_when_all_of_them_speak() {
+        let claims = json!({ "email": "jane@example.com", "team": "a" });
+        for (order, name) in [
+            (["{email}+{team}", "email"], "jane@example.com+a"),
+            (["{email}+{unit}", "email"], "jane@example.com"),
+            (["{unit}", "none"], "subject"),
+        ] {
+            assert_eq!(session_name(&token_with(&claims), &order.map(str::to_owned)), name);
+        }
     }
 
     #[test]

@@ -81,10 +81,7 @@ impl Error {
             }
             Self::Unexpected { status, .. } => *status >= 500,
             // A deadline that has passed is not waited for again: the person, or the caller, has waited as long already.
-            Self::Network(error) => matches!(
-                error,
-                http::Error::Dns { .. } | http::Error::Connect { .. } | http::Error::Interrupted { .. }
-            ),
+            Self::Network(error) => error.may_pass(),
             Self::Flawed(_) | Self::BadEndpoint { .. } | Self::NoRequest(_) => false,
         }
     }

@@ -83,7 +83,7 @@ fn climb(
     purpose: Purpose,
 ) -> Result<Ready, Failure> {
     let began = Instant::now();
-    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment))?;
+    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
     let aws = Aws::new(&client, profile, &host.environment, host.now)?;
     let tell = |step| say(&Event::from(step));
     let ladder =

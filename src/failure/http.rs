@@ -15,6 +15,11 @@ impl From<Error> for Failure {
                 format!("the name {host} could not be resolved"),
                 "check the network or the VPN, and the spelling of the address in your configuration",
             ),
+            Error::DnsSilent { host, after } => network(
+                "network/dns_timeout",
+                format!("no name server said within {} where {host} is", spoken(after)),
+                "check the network or the VPN; behind a proxy, set HTTPS_PROXY: it looks names up itself",
+            ),
             Error::Connect { host } => network(
                 "network/connect",
                 format!("{host} could not be reached"),
@@ -36,6 +41,8 @@ impl From<Error> for Failure {
                 "check that the address is the right one: no provider answers so much",
             ),
             Error::Proxy { proxy, host, what } => through_proxy(&proxy, &host, what),
+            Error::Unscripted(error) => unscripted(*error),
+            Error::BadProxy { variable } => bad_proxy(variable),
             Error::Tls { host, what, issuer } => tls(&host, &what, issuer.as_ref()),
             Error::BadBundle { path, variable, what } => {
                 bad_bundle(&path.display().to_string(), variable, what)
@@ -66,6 +73,22 @@ fn network(slug: &str, what: String, hint: &str) -> Failure {
     Failure::new(Exit::Network, slug, what, hint)
 }
 
+/// What failed stands, but what to do is another thing.
+fn unscripted(error: Error) -> Failure {
+    let hint = "this system leaves the choice of a proxy to a script (PAC), which is not run here: set HTTPS_PROXY to the \
+                proxy that the script names";
+    Failure { hint: hint.to_owned(), ..Failure::from(error) }
+}
+
+fn bad_proxy(variable: Option<&str>) -> Failure {
+    Failure::new(
+        Exit::Configuration,
+        "config/proxy",
+        format!("{} is not the address of a proxy", variable.unwrap_or("the system's proxy setting")),
+        "write it as http://USER:PASSWORD@HOST:PORT (or socks5h://…), with special characters percent-encoded",
+    )
+}
+
 fn through_proxy(proxy: &str, host: &str, what: ProxyFault) -> Failure {
     match what {
         ProxyFault::Unreachable => network(
@@ -73,18 +96,53 @@ fn through_proxy(proxy: &str, host: &str, what: ProxyFault) -> Failure {
             format!("the proxy {proxy}, which leads to {host}, could not be reached"),
             "check HTTPS_PROXY or the system's proxy setting; list hosts that need no proxy in NO_PROXY",
         ),
-        ProxyFault::Authentication => network(
+        ProxyFault::Silent(after) => network(
+            "network/proxy_timeout",
+            format!("the proxy {proxy} opened no way to {host} within {}", spoken(after)),
+            "try again; if it stays so, check HTTPS_PROXY, or list the host in NO_PROXY if it needs no proxy",
+        ),
+        ProxyFault::PasswordMissing => network(
             "network/proxy_authentication",
             format!("the proxy {proxy} wants a user name and password before it leads to {host}"),
             "set HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT, with special characters percent-encoded",
         ),
-        ProxyFault::Refused => network(
+        ProxyFault::PasswordRefused => network(
+            "network/proxy_authentication",
+            format!(
+                "the proxy {proxy} refused the user name and password that it was given, and leads nowhere"
+            ),
+            "correct them in HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT, with special characters percent-encoded",
+        ),
+        ProxyFault::Schemes(schemes) => network(
+            "network/proxy_scheme",
+            format!("the proxy {proxy} lets people in by {} only, which is not supported", schemes.line()),
+            "run a local proxy that signs in there for you (cntlm, px), and set HTTPS_PROXY to its address",
+        ),
+        ProxyFault::Refused(said) => refused_by_proxy(proxy, host, said),
+    }
+}
+
+/// A gateway's error is the way's fault; anything else is the proxy's will.
+fn refused_by_proxy(proxy: &str, host: &str, said: Option<(u16, Foreign)>) -> Failure {
+    let (status, words) =
+        said.map_or((None, String::new()), |(status, words)| (Some(status), format!(": {}", words.line())));
+    match status {
+        Some(500..) => network(
+            "network/proxy_gateway",
+            format!("the proxy {proxy} found no way to {host}{words}"),
+            "check the spelling of the address, then try again; list the host in NO_PROXY if it needs no proxy",
+        ),
+        _ => network(
             "network/proxy_refused",
-            format!("the proxy {proxy} refused to lead to {host}"),
+            format!("the proxy {proxy} refused to lead to {host}{words}"),
             "ask whoever runs the proxy to allow that host, or list it in NO_PROXY",
         ),
     }
 }
+
+/// The three ways to mend it.
+const UNTRUSTED: &str = "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file \
+                         in `ca_bundle` or in AWS_CA_BUNDLE";
 
 fn tls(host: &str, what: &TlsFault, issuer: Option<&Foreign>) -> Failure {
     let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.line()));
@@ -93,7 +151,7 @@ fn tls(host: &str, what: &TlsFault, issuer: Option<&Foreign>) -> Failure {
         TlsFault::Untrusted => network(
             "network/tls_untrusted",
             format!("the certificate of {host}{by}{end} is not trusted on this machine"),
-            "if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) to its certificate authority in PEM form",
+            UNTRUSTED,
         ),
         TlsFault::WrongName => network(
             "network/tls_name",
@@ -132,13 +190,23 @@ fn bad_bundle(path: &str, variable: Option<&str>, what: BundleFault) -> Failure 
     let source = variable.unwrap_or("ca_bundle");
     let wrong = match what {
         BundleFault::Unreadable(kind) => format!("cannot be read: {kind}"),
+        BundleFault::Empty => "is empty".to_owned(),
+        BundleFault::Binary => "is in binary form (DER)".to_owned(),
         BundleFault::NoCertificate => "holds no certificate in PEM form".to_owned(),
+    };
+    let hint = match what {
+        BundleFault::Binary => {
+            format!(
+                "convert it with `openssl x509 -inform der -in FILE -out FILE.pem`, and point {source} to that"
+            )
+        }
+        _ => format!("point {source} to a PEM file with your company's certificate authority, or unset it"),
     };
     Failure::new(
         Exit::Configuration,
         "config/ca_bundle",
         format!("the certificate bundle {path} {wrong}"),
-        format!("point {source} to a PEM file with your company's certificate authority, or unset it"),
+        hint,
     )
 }
 
@@ -161,8 +229,64 @@ mod tests {
         assert_eq!(
             failure.to_string(),
             "bedrock-sso: the certificate of login.example, issued by \"Zscaler Root\\u{1b} CA\", is not trusted on \
-             this machine [network/tls_untrusted]\n  hint: if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) \
-             to its certificate authority in PEM form\n"
+             this machine [network/tls_untrusted]\n  hint: if that is your company's proxy, add its certificate authority to \
+             this system's, or name its PEM file in `ca_bundle` or in AWS_CA_BUNDLE\n"
         );
+    }
+
+    fn proxy(what: ProxyFault) -> (String, String) {
+        let error = Error::Proxy { proxy: "proxy:3128".into(), host: "sso.acme.com".into(), what };
+        let Failure { exit, slug, what, hint } = error.into();
+        assert_eq!(exit, Exit::Network);
+        assert!(hint.contains("HTTPS_PROXY") || hint.contains("NO_PROXY"), "{hint}");
+        (slug, what)
+    }
+
+    #[test]
+    fn each_fault_of_a_proxy_is_one_sentence_that_names_it() {
+        let said = |status, words: &str| ProxyFault::Refused(Some((status, Foreign::new(words))));
+        for (what, slug, sentence) in [
+            (
+                ProxyFault::PasswordRefused,
+                "network/proxy_authentication",
+                "the proxy proxy:3128 refused the user name and password that it was given, and leads nowhere",
+            ),
+            (
+                ProxyFault::Schemes(Foreign::new("Negotiate, NTLM")),
+                "network/proxy_scheme",
+                "the proxy proxy:3128 lets people in by Negotiate, NTLM only, which is not supported",
+            ),
+            (
+                ProxyFault::Silent(std::time::Duration::from_secs(10)),
+                "network/proxy_timeout",
+                "the proxy proxy:3128 opened no way to sso.acme.com within 10 s",
+            ),
+            (
+                said(403, "403 Filtered\u{1b}"),
+                "network/proxy_refused",
+                "the proxy proxy:3128 refused to lead to sso.acme.com: 403 Filtered\\u{1b}",
+            ),
+            (
+                said(502, "502 Bad Gateway"),
+                "network/proxy_gateway",
+                "the proxy proxy:3128 found no way to sso.acme.com: 502 Bad Gateway",
+            ),
+            (
+                ProxyFault::Refused(None),
+                "network/proxy_refused",
+                "the proxy proxy:3128 refused to lead to sso.acme.com",
+            ),
+        ] {
+            assert_eq!(proxy(what), (slug.to_owned(), sentence.to_owned()));
+        }
+    }
+
+    #[test]
+    fn where_a_script_chooses_the_proxy_the_failure_stays_and_the_advice_is_another() {
+        let unreached = Error::Connect { host: "sso.acme.com".into() };
+        let plain = Failure::from(unreached.clone());
+        let scripted = Failure::from(Error::Unscripted(Box::new(unreached)));
+        assert_eq!((&scripted.slug, &scripted.what), (&plain.slug, &plain.what));
+        assert!(scripted.hint.contains("PAC") && scripted.hint.contains("HTTPS_PROXY"), "{}", scripted.hint);
     }
 }

@@ -6,11 +6,13 @@ mod browser;
 mod environment;
 mod paths;
 mod process;
+mod proxy;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
 pub use paths::Paths;
 pub use process::{detach, guard, itself};
+pub use proxy::{SystemProxy, system_proxy};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 

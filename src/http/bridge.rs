@@ -38,7 +38,7 @@ async fn carry(client: &Client, request: HttpRequest) -> Result<HttpResponse, Co
 impl From<Error> for ConnectorError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Timeout { .. } => Self::timeout(error.into()),
+            Error::Timeout { .. } | Error::DnsSilent { .. } => Self::timeout(error.into()),
             Error::Interrupted { .. } => Self::other(error.into(), Some(ErrorKind::TransientError)),
             Error::Dns { .. } | Error::Connect { .. } => Self::io(error.into()).never_connected(),
             _ => Self::user(error.into()),

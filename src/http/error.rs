@@ -6,7 +6,7 @@ use std::{error, fmt, io, path::PathBuf, time::Duration};
 
 use rustls::CertificateError;
 
-use super::verifier::Refused;
+use super::{names::Unanswered, verifier::Refused};
 use crate::text::Foreign;
 
 /// Hosts are as the address writes them, with the port where it names one.
@@ -15,6 +15,11 @@ pub enum Error {
     /// The host's name could not be resolved.
     Dns {
         host: String,
+    },
+    /// No name server answered within `after`.
+    DnsSilent {
+        host: String,
+        after: Duration,
     },
     /// Nothing listens there, or the network has no way to it.
     Connect {
@@ -31,6 +36,8 @@ pub enum Error {
         host: String,
         what: ProxyFault,
     },
+    /// There was no way without a proxy, and the system leaves the choice of one to a script, which we do not run.
+    Unscripted(Box<Self>),
     /// `issuer` is who signed the refused certificate: behind an intercepting proxy, the proxy's authority.
     Tls {
         host: String,
@@ -44,6 +51,10 @@ pub enum Error {
     /// The connection ended, or stopped being HTTP, before the answer was whole.
     Interrupted {
         host: String,
+    },
+    /// A setting does not hold the address of a proxy. `variable` is the one, or else it is the system's.
+    BadProxy {
+        variable: Option<&'static str>,
     },
     /// A bundle of authorities that was asked for cannot be used. `variable` is the one that named it, if any.
     BadBundle {
@@ -61,13 +72,20 @@ pub enum Error {
     Internal,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyFault {
     Unreachable,
-    /// It wants a user name and password (407), or others than it was given.
-    Authentication,
-    /// It would not, or could not, open the way to the host, or cut it off in the handshake.
-    Refused,
+    /// It had not opened the way to the host within this time.
+    Silent(Duration),
+    /// It wants a user name and password (407), and none was set.
+    PasswordMissing,
+    /// It wants others than it was given.
+    PasswordRefused,
+    /// It lets people sign in by these ways only, and we know none of them.
+    Schemes(Foreign),
+    /// It would not, or could not, open the way to the host, or cut it off in the handshake; with its status and its
+    /// words, where it gave any.
+    Refused(Option<(u16, Foreign)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +106,17 @@ pub enum TlsFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BundleFault {
     Unreadable(io::ErrorKind),
+    Empty,
+    /// A certificate, but not as text.
+    Binary,
     NoCertificate,
 }
 
 /// What is known of a request when it fails.
 pub(super) struct Journey<'a> {
     pub(super) host: &'a str,
-    pub(super) proxy: Option<&'a str>,
+    /// Host and port of the proxy on the way, and whether it was given a user name.
+    pub(super) proxy: Option<(&'a str, bool)>,
     pub(super) connect: Duration,
     pub(super) whole: Duration,
 }
@@ -111,6 +133,9 @@ impl Journey<'_> {
             return Error::Tls { host: host(), what, issuer };
         }
         match () {
+            () if let Some(Unanswered(after)) = find(error) => {
+                Error::DnsSilent { host: bare(self.host).to_owned(), after: *after }
+            }
             () if error.is_timeout() && error.is_connect() => {
                 Error::Timeout { host: host(), after: self.connect }
             }
@@ -125,20 +150,47 @@ impl Journey<'_> {
 
     /// A failure on this side of the proxy's tunnel, or in its making.
     fn proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
-        let proxy = self.proxy?;
+        let (proxy, has_password) = self.proxy?;
         let says = |phrases: &[&str]| phrases.iter().any(|words| says(error, words));
-        let what = if says(&["tunnel error: proxy authorization required"]) {
-            ProxyFault::Authentication
-        } else if says(&NO_WAY_TO_PROXY) || error.is_timeout() && error.is_connect() {
-            ProxyFault::Unreachable
-        } else if error.is_connect() && find::<rustls::Error>(error).is_none() {
-            ProxyFault::Refused
-        } else {
-            return None;
+        let what = match () {
+            () if says(&WANTS_PASSWORD) && has_password => ProxyFault::PasswordRefused,
+            () if says(&WANTS_PASSWORD) => ProxyFault::PasswordMissing,
+            () if error.is_timeout() && error.is_connect() => ProxyFault::Silent(self.connect),
+            () if says(&NO_WAY_TO_PROXY) => ProxyFault::Unreachable,
+            () if error.is_connect() && find::<rustls::Error>(error).is_none() => ProxyFault::Refused(None),
+            () => return None,
         };
         Some(Error::Proxy { proxy: proxy.to_owned(), host: self.host.to_owned(), what })
     }
 }
+
+impl Error {
+    /// What could not be reached, when a script may know a way.
+    pub(super) fn without_script(self) -> Self {
+        match self {
+            Self::Dns { .. } | Self::DnsSilent { .. } | Self::Connect { .. } | Self::Timeout { .. } => {
+                Self::Unscripted(Box::new(self))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether another try a moment later may find the way open.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unscripted(error) => error.may_pass(),
+            Self::Dns { .. } | Self::Connect { .. } | Self::Interrupted { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// The client's words for 407, and for what SOCKS has in its place.
+const WANTS_PASSWORD: [&str; 3] = [
+    "tunnel error: proxy authorization required",
+    "SOCKS error: credentials not accepted",
+    "SOCKS error: server does not support user/pass authentication",
+];
 
 /// The client's words when not even the proxy was reached, whether it speaks HTTP or SOCKS.
 const NO_WAY_TO_PROXY: [&str; 4] = [

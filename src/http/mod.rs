@@ -4,24 +4,36 @@
 //! It carries requests and names what went wrong on the way; what an answer means is its caller's business.
 
 mod bridge;
+mod bypass;
 mod error;
+mod names;
+mod probe;
 mod proxy;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
 mod verifier;
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
 
-use self::{error::Journey, proxy::Proxies};
+use self::{
+    error::Journey,
+    names::Names,
+    proxy::{Proxies, Proxy},
+};
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
     trust::Trust,
 };
-use crate::{log, time::Moment, url::SecureUrl};
+use crate::{
+    host::{self, Environment},
+    log,
+    time::Moment,
+    url::SecureUrl,
+};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -30,7 +42,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct Client {
     direct: reqwest::Client,
-    proxied: reqwest::Client,
+    proxied: Option<reqwest::Client>,
     proxies: Proxies,
     deadlines: Deadlines,
 }
@@ -56,8 +68,9 @@ impl Default for Deadlines {
 }
 
 impl Client {
-    pub fn new(trust: &Trust) -> Result<Self, Error> {
-        Self::build(trust, Proxies::of_system(), Deadlines::default())
+    pub fn new(trust: &Trust, environment: &Environment) -> Result<Self, Error> {
+        let proxies = Proxies::of(environment, &host::system_proxy())?;
+        Self::build(trust, proxies, Deadlines::default())
     }
 
     fn build(trust: &Trust, proxies: Proxies, deadlines: Deadlines) -> Result<Self, Error> {
@@ -65,6 +78,7 @@ impl Client {
         let builder = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
+                .dns_resolver(Arc::new(Names))
                 .user_agent(concat!("bedrock-sso/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .referer(false)
@@ -72,7 +86,7 @@ impl Client {
                 .timeout(deadlines.whole)
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
-        let proxied = proxies.apply(builder()).build().map_err(|_| Error::Internal)?;
+        let proxied = proxies.client(builder())?;
         Ok(Self { direct, proxied, proxies, deadlines })
     }
 
@@ -80,22 +94,44 @@ impl Client {
     pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<Answer, Error> {
         let target = SecureUrl::parse(&request.uri().to_string())
             .map_err(|_| Error::NotSecure { host: request.uri().host().unwrap_or_default().to_owned() })?;
-        let proxy = self.proxies.host_for(&target);
-        let client = if proxy.is_some() { &self.proxied } else { &self.direct };
-        let journey = Journey {
-            host: target.authority(),
-            proxy: proxy.as_deref(),
-            connect: self.deadlines.connect,
-            whole: self.deadlines.whole,
-        };
         let request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
         let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
-        let answer = exchange(client, request, &journey).await;
+        let answer = self.exchange(request, &target).await;
         match &answer {
             Ok(answer) => log::debug("http", format_args!("{sent}: {}", answer.status.as_u16())),
             Err(error) => log::info("http", format_args!("{sent}: {error:?}")),
         }
         answer
+    }
+
+    async fn exchange(&self, request: reqwest::Request, target: &SecureUrl) -> Result<Answer, Error> {
+        let proxy = self.proxies.before(target);
+        let (client, journey) = self.way(proxy, target);
+        let answer = match client.execute(request).await {
+            Ok(response) => read(response, &journey).await,
+            Err(error) => Err(journey.failed(&error)),
+        };
+        match (answer, proxy) {
+            (Err(Error::Proxy { proxy: name, host, what }), Some(proxy)) => {
+                Err(Error::Proxy { proxy: name, host, what: probe::explained(what, proxy, target).await })
+            }
+            (Err(error), None) if self.proxies.is_guess(target) => Err(error.without_script()),
+            (answer, _) => answer,
+        }
+    }
+
+    fn way<'a>(
+        &'a self,
+        proxy: Option<&'a Proxy>,
+        target: &'a SecureUrl,
+    ) -> (&'a reqwest::Client, Journey<'a>) {
+        let journey = Journey {
+            host: target.authority(),
+            proxy: proxy.map(|proxy| (proxy.shown.as_str(), proxy.has_password())),
+            connect: self.deadlines.connect,
+            whole: self.deadlines.whole,
+        };
+        (proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct), journey)
     }
 }
 
@@ -106,14 +142,6 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     // Dropped, it would wait for lookups of names that nobody waits for any more.
     runtime.shutdown_background();
     Ok(result)
-}
-
-async fn exchange(
-    client: &reqwest::Client,
-    request: reqwest::Request,
-    journey: &Journey<'_>,
-) -> Result<Answer, Error> {
-    read(client.execute(request).await.map_err(|error| journey.failed(&error))?, journey).await
 }
 
 /// Reads the answer and stops at the limit, whatever length the server announced.
@@ -150,7 +178,7 @@ mod tests {
     use std::{io::Write, net::TcpListener};
 
     use super::{
-        testing::{Identity, Server, block_on, bundle, client, client_through, get, respond},
+        testing::{Identity, Server, block_on, bundle, client, get, respond},
         *,
     };
     use crate::{host::Environment, text::Foreign};
@@ -281,7 +309,7 @@ mod tests {
         let host = listener.local_addr().unwrap().to_string();
         let whole = Duration::from_millis(50);
         let deadlines = Deadlines { whole, ..Deadlines::default() };
-        let client = Client::build(&Trust::default(), Proxies::fixed(""), deadlines).unwrap();
+        let client = Client::build(&Trust::default(), Proxies::default(), deadlines).unwrap();
         assert_eq!(failure_of(&client, &format!("http://{host}/")), Error::Timeout { host, after: whole });
     }
 
@@ -310,56 +338,6 @@ mod tests {
         });
         let error = failure(&server.url("http"));
         assert!(matches!(error, Error::Interrupted { .. }), "{error}");
-    }
-
-    #[test]
-    fn a_proxy_is_asked_with_its_password_and_blamed_without() {
-        for (status, fault) in [
-            ("407 Proxy Authentication Required", ProxyFault::Authentication),
-            ("403 Forbidden", ProxyFault::Refused),
-        ] {
-            let server = Server::plain(move |_, out| respond(out, status, "", ""));
-            let error = failure_of(
-                &client_through(&format!("http://me:pa55@{}", server.address)),
-                "https://a.example/",
-            );
-            let (proxy, host) = (server.address.to_string(), "a.example".to_owned());
-            assert_eq!(error, Error::Proxy { proxy, host, what: fault });
-            let request = server.requests.recv().unwrap().to_lowercase();
-            assert!(request.starts_with("connect a.example:443 "), "{request}");
-            assert!(request.contains("proxy-authorization: basic bwu6cge1nq=="), "{request}");
-        }
-    }
-
-    /// What a proxy does that dislikes the host's name, or that only pretended to connect.
-    #[test]
-    fn a_tunnel_that_collapses_is_the_proxys_doing() {
-        let server = Server::plain(|_, out| {
-            let _ = out.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
-        });
-        let error = failure_of(&client_through(&format!("http://{}", server.address)), "https://a.example/");
-        assert!(matches!(error, Error::Proxy { what: ProxyFault::Refused, .. }), "{error}");
-    }
-
-    #[test]
-    fn an_absent_proxy_is_told_from_an_absent_host() {
-        for (scheme, proxy) in
-            [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
-        {
-            let error = failure_of(&client_through(&format!("{scheme}://{proxy}")), "https://a.example/");
-            let host = "a.example".to_owned();
-            assert_eq!(error, Error::Proxy { proxy, host, what: ProxyFault::Unreachable });
-        }
-    }
-
-    #[test]
-    fn this_machine_is_reached_without_a_proxy() {
-        let server = Server::plain(|_, out| respond(out, "204 No Content", "", ""));
-        let client = client_through(&format!("http://{}", silent()));
-        for host in ["localhost", "127.0.0.1"] {
-            let address = format!("http://{host}:{}/", server.address.port());
-            assert_eq!(block_on(client.send(get(&address))).unwrap().status, StatusCode::NO_CONTENT);
-        }
     }
 
     #[test]

@@ -1,45 +1,242 @@
 //! Which proxy stands between this machine and an address: `HTTPS_PROXY`, `NO_PROXY` and the system's settings.
 //!
-//! It decides by the very matcher that the client uses inside, and tells only the proxy's host, never its password.
+//! It decides, and tells only the proxy's host: a password leaves it towards that proxy and nowhere else.
 
-use std::sync::Arc;
+use std::fmt;
 
-use hyper_util::client::proxy::matcher::Matcher;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use openidconnect::url::Url;
 
-use crate::url::SecureUrl;
+use super::{Error, bypass::Bypass};
+use crate::{
+    host::{Environment, SystemProxy},
+    secret::Secret,
+    url::SecureUrl,
+};
+
+/// The nearer first; capitals before small letters. `HTTP_PROXY` has no say: plain http goes to this machine only.
+const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+#[derive(Clone, Default)]
+pub(super) struct Proxies {
+    proxy: Option<Proxy>,
+    bypass: Bypass,
+    /// The system would run a script to find one; we do not.
+    script: bool,
+}
 
 #[derive(Clone)]
-pub(super) struct Proxies {
-    matcher: Arc<Matcher>,
-    /// A test's own proxy in place of the system's.
-    fixed: Option<String>,
+pub(super) struct Proxy {
+    /// With user name and password.
+    address: Secret,
+    /// Host and port, for people.
+    pub(super) shown: String,
+    pub(super) over_http: bool,
+    /// What an HTTP proxy is sent, where there is a user name.
+    pub(super) authorization: Option<Secret>,
 }
 
 impl Proxies {
-    pub(super) fn of_system() -> Self {
-        Self { matcher: Arc::new(Matcher::from_system()), fixed: None }
+    /// The environment's proxy, else the system's; and the exceptions of both.
+    pub(super) fn of(environment: &Environment, system: &SystemProxy) -> Result<Self, Error> {
+        let first =
+            |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.text(name)?)));
+        let exceptions = first(&EXCEPTIONS).map_or(String::new(), |(_, list)| list);
+        let Some((variable, text)) = first(&VARIABLES) else {
+            let address = system.address.as_deref().and_then(for_https);
+            let bad = Error::BadProxy { variable: None };
+            let proxy = address.map(|text| Proxy::parse(text).ok_or(bad)).transpose()?;
+            let bypass = Bypass::parse(&format!("{exceptions},{}", system.bypass));
+            return Ok(Self { proxy, bypass, script: system.script });
+        };
+        let proxy = Proxy::parse(&text).ok_or(Error::BadProxy { variable: Some(variable) })?;
+        Ok(Self { proxy: Some(proxy), bypass: Bypass::parse(&exceptions), script: false })
     }
 
-    #[cfg(test)]
+    /// The proxy that requests for this address pass through; none for this very machine.
+    pub(super) fn before(&self, target: &SecureUrl) -> Option<&Proxy> {
+        let url = target.as_url();
+        let is_covered = self.bypass.covers(url.host_str()?, url.port_or_known_default()?);
+        self.proxy.as_ref().filter(|_| !target.is_this_machine() && !is_covered)
+    }
+
+    /// Whether this address is tried without a proxy only because nobody runs the system's script.
+    pub(super) fn is_guess(&self, target: &SecureUrl) -> bool {
+        self.script && self.proxy.is_none() && !target.is_this_machine()
+    }
+
+    /// The client that sends through the proxy, where there is one.
+    pub(super) fn client(&self, builder: reqwest::ClientBuilder) -> Result<Option<reqwest::Client>, Error> {
+        let Some(proxy) = &self.proxy else { return Ok(None) };
+        let through = reqwest::Proxy::all(proxy.address.expose()).map_err(|_| Error::Internal)?;
+        builder.proxy(through).build().map(Some).map_err(|_| Error::Internal)
+    }
+}
+
+/// Windows may name a proxy for each protocol.
+fn for_https(address: &str) -> Option<&str> {
+    if !address.contains('=') {
+        return Some(address);
+    }
+    address.split([';', ' ']).find_map(|part| part.trim().strip_prefix("https="))
+}
+
+impl Proxy {
+    /// `None` for what is no address of a proxy. A password with a sign that ends an address is such a case.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let url = match text.contains("://") {
+            true => Url::parse(text),
+            false => Url::parse(&format!("http://{text}")),
+        };
+        let url = url.ok().filter(|url| SCHEMES.contains(&url.scheme()))?;
+        let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+        let host = url.host_str().filter(|host| is_bare && !host.is_empty())?;
+        let shown = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Some(Self {
+            shown,
+            over_http: url.scheme() == "http",
+            authorization: authorization(&url),
+            address: Secret::new(url.to_string()),
+        })
+    }
+
+    pub(super) fn has_password(&self) -> bool {
+        self.authorization.is_some()
+    }
+
+    /// Where to reach it by TCP.
+    pub(super) fn socket(&self) -> String {
+        if self.shown.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            return self.shown.clone();
+        }
+        format!("{}:80", self.shown)
+    }
+}
+
+fn authorization(url: &Url) -> Option<Secret> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let pair = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
+    Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair))))
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let (mut bytes, mut left) = (Vec::new(), text.as_bytes());
+    while let [first, rest @ ..] = left {
+        let byte = rest.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => (bytes.push(byte), left = rest.get(2..).unwrap_or_default()),
+            None => (bytes.push(*first), left = rest),
+        };
+    }
+    bytes
+}
+
+/// Without addresses: they may hold a password.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Proxies").field(&self.proxy.as_ref().map(|proxy| &proxy.shown)).finish()
+    }
+}
+
+#[cfg(test)]
+impl Proxies {
     pub(super) fn fixed(proxy: &str) -> Self {
-        let matcher = Matcher::builder().all(proxy.to_owned()).build();
-        Self { matcher: Arc::new(matcher), fixed: Some(proxy.to_owned()) }
+        Self::of(&Environment::fixed([("HTTPS_PROXY", proxy)]), &SystemProxy::default()).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(variables: &[(&str, &str)], system: &SystemProxy) -> Option<String> {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let proxies = Proxies::of(&Environment::Fixed(owned.collect()), system).unwrap();
+        let target = SecureUrl::parse("https://sso.acme.com/").unwrap();
+        proxies.before(&target).map(|proxy| proxy.shown.clone())
     }
 
-    /// Host and port of the proxy that requests for this address pass through; none for this very machine.
-    pub(super) fn host_for(&self, target: &SecureUrl) -> Option<String> {
-        if target.is_this_machine() {
-            return None;
-        }
-        let proxy = self.matcher.intercept(&target.as_str().parse().ok()?)?;
-        proxy.uri().authority().map(|authority| authority.as_str().to_owned())
+    fn system(address: &str, bypass: &str) -> SystemProxy {
+        SystemProxy { address: Some(address.into()), bypass: bypass.into(), script: false }
     }
 
-    /// Without a fixed proxy the client reads the same settings itself.
-    pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-        match self.fixed.as_deref().map(reqwest::Proxy::all) {
-            Some(Ok(proxy)) => builder.proxy(proxy),
-            _ => builder,
+    #[test]
+    fn the_nearer_setting_goes_first_and_http_proxy_has_no_say() {
+        let none = SystemProxy::default();
+        let all = [
+            ("HTTPS_PROXY", "http://a:1"),
+            ("https_proxy", "b:2"),
+            ("ALL_PROXY", "socks5h://c:3"),
+            ("all_proxy", "socks5://d:4"),
+        ];
+        for (first, expected) in ["a:1", "b:2", "c:3", "d:4"].iter().enumerate() {
+            assert_eq!(shown(&all[first..], &none).as_deref(), Some(*expected));
         }
+        assert_eq!(shown(&[("HTTP_PROXY", "http://e:5"), ("http_proxy", "http://e:5")], &none), None);
+        assert_eq!(shown(&[("HTTPS_PROXY", "")], &none), None);
+        assert_eq!(shown(&all[..1], &system("f:6", "")).as_deref(), Some("a:1"));
+        assert_eq!(shown(&[("HTTPS_PROXY", "http://a:1"), ("no_proxy", "acme.com")], &none), None);
+    }
+
+    #[test]
+    fn the_systems_proxy_is_the_one_for_https_with_its_own_exceptions() {
+        for (settings, expected) in [
+            (system("proxy:8080", "*.acme.org;<local>"), Some("proxy:8080")),
+            (system("http=a:1;https=b:2;socks=c:3", ""), Some("b:2")),
+            (system("http=a:1", ""), None),
+            (system("proxy:8080", "10.*;*.acme.com"), None),
+        ] {
+            assert_eq!(shown(&[], &settings).as_deref(), expected, "{settings:?}");
+        }
+        assert_eq!(shown(&[("NO_PROXY", ".acme.com")], &system("proxy:8080", "")), None);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_an_error_and_never_passed_over() {
+        for text in [
+            "http://me:pa#ss@proxy:1",
+            "http://me:pa/ss@proxy:1",
+            "ftp://proxy:1",
+            "http://",
+            "proxy:x",
+            "pac+http://a",
+        ] {
+            let refused = Proxies::of(&Environment::fixed([("ALL_PROXY", text)]), &SystemProxy::default());
+            assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: Some("ALL_PROXY") }, "{text}");
+        }
+        let refused = Proxies::of(&Environment::fixed([]), &system("https=proxy:x", ""));
+        assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: None });
+    }
+
+    #[test]
+    fn user_name_and_password_are_for_the_proxy_only() {
+        let proxies = Proxies::fixed("http://me:p%40ss%3a%zz@proxy:3128/");
+        let proxy = proxies.proxy.as_ref().unwrap();
+        assert_eq!(
+            proxy.authorization,
+            Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:p@ss:%zz"))))
+        );
+        assert_eq!(
+            (proxy.shown.as_str(), format!("{proxies:?}")),
+            ("proxy:3128", "Proxies(Some(\"proxy:3128\"))".into())
+        );
+        assert_eq!(Proxies::fixed("proxy").proxy.unwrap().socket(), "proxy:80");
+        assert_eq!(Proxies::fixed("[2001:db8::1]").proxy.unwrap().socket(), "[2001:db8::1]:80");
+    }
+
+    #[test]
+    fn a_script_that_nobody_runs_makes_the_way_a_guess() {
+        let scripted = SystemProxy { script: true, ..SystemProxy::default() };
+        let [far, near] =
+            ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
+        let proxies = Proxies::of(&Environment::fixed([]), &scripted).unwrap();
+        assert!(proxies.is_guess(&far) && !proxies.is_guess(&near));
+        let proxies = Proxies::of(&Environment::fixed([("HTTPS_PROXY", "proxy:1")]), &scripted).unwrap();
+        assert!(!proxies.is_guess(&far));
     }
 }

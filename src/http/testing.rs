@@ -21,7 +21,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
 pub(crate) fn client(trust: &Trust) -> Client {
-    Client::build(trust, Proxies::fixed(""), Deadlines::default()).unwrap()
+    Client::build(trust, Proxies::default(), Deadlines::default()).unwrap()
 }
 
 pub(crate) fn client_through(proxy: &str) -> Client {

@@ -12,6 +12,8 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
+use x509_cert::{Certificate, der::Decode as _};
+
 use super::{BundleFault, Error};
 use crate::host::Environment;
 
@@ -82,7 +84,16 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
         |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).filter(usable).collect();
-    if certificates.is_empty() { Err(BundleFault::NoCertificate) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(fault_of(&text)) } else { Ok(certificates) }
+}
+
+/// What a file without a single certificate is instead.
+fn fault_of(content: &[u8]) -> BundleFault {
+    match content {
+        content if content.trim_ascii().is_empty() => BundleFault::Empty,
+        content if Certificate::from_der(content).is_ok() => BundleFault::Binary,
+        _ => BundleFault::NoCertificate,
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +153,30 @@ mod tests {
         let variable = Some("NODE_EXTRA_CA_CERTS");
         let what = BundleFault::NoCertificate;
         assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, what });
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_bundle_is_told_apart() {
+        let pem = Identity::new("localhost", "good").authority;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        for (content, what) in [
+            (b"\n  \n".as_slice(), BundleFault::Empty),
+            (&der, BundleFault::Binary),
+            (b"\x30\x82\x01", BundleFault::NoCertificate),
+            (b"-----BEGIN CERTIFICATE-----\n", BundleFault::NoCertificate),
+        ] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            io::Write::write_all(&mut file, content).unwrap();
+            assert_eq!(read(file.path()).unwrap_err(), what);
+        }
+    }
+
+    #[test]
+    fn comments_and_the_line_ends_of_windows_are_no_hindrance() {
+        let [one, two] = ["one", "two"].map(|name| Identity::new("localhost", name).authority);
+        let file = bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
+        let trust = Trust::of(Some(file.path()), &Environment::fixed([]));
+        assert_eq!(trust.certificates().unwrap().len(), 2);
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn told(host: &Host, profile: &Profile, held: &Held, known: Option<Known>, token
 }
 
 fn revoked(host: &Host, profile: &Profile, known: Option<Known>, token: &Secret) -> Result<Told, Failure> {
-    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment))?;
+    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
     let answer = http::block_on(async {
         timeout(PATIENCE, ask(&client, profile, known, token)).await.unwrap_or_else(|_| {
             let host = profile.issuer.url().authority().to_owned();

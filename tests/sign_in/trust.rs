@@ -59,7 +59,8 @@ fn an_unknown_authority_is_named_with_the_setting_that_mends_it() {
     );
     assert_eq!(
         told.hint,
-        "if that is your company's proxy, set `ca_bundle` (or AWS_CA_BUNDLE) to its certificate authority in PEM form"
+        "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file in \
+         `ca_bundle` or in AWS_CA_BUNDLE"
     );
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
 }

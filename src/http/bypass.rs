@@ -1,0 +1,166 @@
+//! Which hosts need no proxy: `NO_PROXY` in all of its usual spellings, and the systems' own lists.
+//!
+//! It compares names and addresses as they are written; no name is looked up for it.
+
+use std::net::IpAddr;
+
+/// The entries, each with the port it is for, where it names one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bypass(Vec<(Hosts, Option<u16>)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hosts {
+    /// `*`
+    All,
+    /// `<local>`, of Windows and macOS: names without a dot.
+    Plain,
+    /// `10.0.0.0/8`, or one address, which is a network of itself.
+    Network(IpAddr, u32),
+    /// `acme.com`, `.acme.com` and `*.acme.com` alike, as curl takes them: the domain with all that is in it.
+    Domain(String),
+    /// A star elsewhere, as Windows takes it: `10.*`, `intra*.acme.com`.
+    Pattern(String),
+}
+
+impl Bypass {
+    /// Commas, semicolons and blanks stand between entries.
+    pub(super) fn parse(text: &str) -> Self {
+        let entries = text.split(|part: char| matches!(part, ',' | ';') || part.is_whitespace());
+        Self(entries.filter(|entry| !entry.is_empty()).map(|entry| entry_of(&entry.to_lowercase())).collect())
+    }
+
+    /// Whether a host, written as in an address, is reached without a proxy on this port.
+    pub(super) fn covers(&self, host: &str, port: u16) -> bool {
+        let host = unbracketed(host).trim_end_matches('.').to_lowercase();
+        self.0.iter().any(|(hosts, only)| only.is_none_or(|only| only == port) && hosts.cover(&host))
+    }
+}
+
+fn entry_of(entry: &str) -> (Hosts, Option<u16>) {
+    match entry.rsplit_once(':') {
+        // More colons are an address of version 6, unless brackets set the port apart.
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
+            Ok(port) => (hosts_of(host), Some(port)),
+            Err(_) => (hosts_of(entry), None),
+        },
+        _ => (hosts_of(entry), None),
+    }
+}
+
+fn hosts_of(entry: &str) -> Hosts {
+    let bare = unbracketed(entry);
+    let domain = bare.strip_prefix('*').unwrap_or(bare);
+    match bare {
+        "*" => Hosts::All,
+        "<local>" => Hosts::Plain,
+        _ => network(bare).unwrap_or_else(|| match domain.strip_prefix('.') {
+            Some(domain) if !domain.contains('*') => Hosts::Domain(domain.trim_end_matches('.').to_owned()),
+            _ if bare.contains('*') => Hosts::Pattern(bare.to_owned()),
+            _ => Hosts::Domain(bare.trim_end_matches('.').to_owned()),
+        }),
+    }
+}
+
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// An address, or one with the length of its prefix; macOS leaves trailing zeros out: `169.254/16`.
+fn network(entry: &str) -> Option<Hosts> {
+    let Some((address, length)) = entry.split_once('/') else {
+        let address: IpAddr = entry.parse().ok()?;
+        return Some(Hosts::Network(address, bits(address).1));
+    };
+    let zeros = ".0".repeat(3_usize.saturating_sub(address.matches('.').count()));
+    let address: IpAddr = address.parse().or_else(|_| format!("{address}{zeros}").parse()).ok()?;
+    let length = length.parse().ok().filter(|length| *length <= bits(address).1)?;
+    Some(Hosts::Network(address, length))
+}
+
+/// The address as a number, and how many bits that has.
+fn bits(address: IpAddr) -> (u128, u32) {
+    match address {
+        IpAddr::V4(four) => (four.to_bits().into(), u32::BITS),
+        IpAddr::V6(six) => (six.to_bits(), u128::BITS),
+    }
+}
+
+impl Hosts {
+    fn cover(&self, host: &str) -> bool {
+        let address = host.parse::<IpAddr>();
+        match self {
+            Self::All => true,
+            Self::Plain => address.is_err() && !host.contains('.'),
+            Self::Network(network, length) => address.is_ok_and(|address| is_in(address, *network, *length)),
+            Self::Domain(domain) => {
+                host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            Self::Pattern(pattern) => fits(host, pattern),
+        }
+    }
+}
+
+fn is_in(address: IpAddr, network: IpAddr, length: u32) -> bool {
+    let ((one, size), (other, theirs)) = (bits(address), bits(network));
+    let differ = (one ^ other).checked_shr(size.saturating_sub(length)).unwrap_or(0);
+    size == theirs && differ == 0
+}
+
+/// Each piece between stars is found after the one before it; the first and the last stand at the ends.
+fn fits(host: &str, pattern: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return host == pattern };
+    let Some(mut left) = host.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*') {
+        let Some((_, after)) = left.split_once(piece) else { return false };
+        left = after;
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_spelling_covers_what_it_means_and_no_more() {
+        for (list, covered, others) in [
+            (
+                "acme.com",
+                &["acme.com", "sso.acme.com", "SSO.Acme.COM."][..],
+                &["notacme.com", "acme.com.evil"][..],
+            ),
+            (".acme.com", &["acme.com", "sso.acme.com"], &["notacme.com"]),
+            ("*.acme.com", &["sso.acme.com", "a.b.acme.com"], &["acme.org"]),
+            ("*", &["acme.com", "10.1.2.3", "[2001:db8::1]"], &[]),
+            (
+                "10.0.0.0/8,192.168.7.1",
+                &["10.255.0.1", "192.168.7.1"],
+                &["11.0.0.1", "192.168.7.2", "10.acme.com"],
+            ),
+            ("169.254/16", &["169.254.9.9"], &["169.253.9.9"]),
+            ("2001:db8::/32, ::ffff", &["[2001:db8:1::1]", "[::ffff]"], &["[2001:db9::1]", "32.1.13.184"]),
+            ("0.0.0.0/0", &["8.8.8.8"], &["[::1]", "acme.com"]),
+            ("10.*;<local>", &["10.1.2.3", "intranet"], &["sso.acme.com", "11.1.1.1"]),
+            ("a*c*e.com", &["abcde.com", "ace.com"], &["abde.com", "acex.com"]),
+            ("one.example two.example", &["one.example", "two.example"], &["three.example"]),
+            (" , ;", &[], &["acme.com"]),
+        ] {
+            let bypass = Bypass::parse(list);
+            for host in covered {
+                assert!(bypass.covers(host, 443), "{list} covers {host}");
+            }
+            for host in others {
+                assert!(!bypass.covers(host, 443), "{list} does not cover {host}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_with_a_port_is_for_that_port_only() {
+        let bypass = Bypass::parse("acme.com:8443,[2001:db8::1]:444,10.0.0.1:445");
+        assert!(bypass.covers("sso.acme.com", 8443) && !bypass.covers("sso.acme.com", 443));
+        assert!(bypass.covers("[2001:db8::1]", 444) && !bypass.covers("[2001:db8::1]", 443));
+        assert!(bypass.covers("10.0.0.1", 445) && !bypass.covers("10.0.0.1", 443));
+    }
+}

@@ -328,6 +328,29 @@ def with_the_keyring_nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> 
 
 
 @scenario
+def with_the_keyring_a_browser_that_lives_on_does_not_hold_its_callers_pipe(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    document(desk.start("credentials", person="stays").ended(limit=30))
+    desk.machine.end(desk.machine.person)
+
+
+@scenario
+def signing_out_leaves_neither_session_nor_key_and_ends_the_session_at_the_provider(desk: Desk) -> None:
+    desk.keep_in_keyring()
+    for words in (["logout"], ["logout", "--all"]):
+        desk.sign_in()
+        assert desk.machine.credential(KEY) is not None, "nothing in the keyring"
+        desk.world.start_over()
+        ended = desk.run(*words)
+        assert (ended.code, ended.out) == (0, "") and "revoked" in ended.err, ended
+        assert desk.world.asked() == {"revoke": 1}, desk.world.asked()
+        assert desk.machine.credential(KEY) is None, "the key is still there"
+        left = [path.name for path in desk.machine.data.iterdir() if path.suffix != ".lock"]
+        assert not left, left
+        refused(desk.run("credentials", "--no-login"), 4, "sign-in/not_allowed")
+
+
+@scenario
 def a_key_that_is_gone_from_the_keyring_means_a_fresh_sign_in(desk: Desk) -> None:
     desk.keep_in_keyring()
     first = desk.sign_in()

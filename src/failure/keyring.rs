@@ -4,7 +4,7 @@
 
 use crate::{
     failure::{Exit, Failure},
-    store::{Fault, Missing},
+    store::{Fault, Missing, Place, Refusal},
     text::Foreign,
     time::spoken,
 };
@@ -12,26 +12,27 @@ use crate::{
 /// For whoever has no keyring, or does not want to be asked by it.
 const FILE: &str = "set `storage = \"file\"` in the profile, which keeps the key in a private file";
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
+impl From<Refusal> for Failure {
+    fn from(Refusal { fault, place }: Refusal) -> Self {
+        let words = words(place);
         let (slug, what, hint) = match fault {
-            Fault::Absent { what } => absent(what),
+            Fault::Absent { what } => absent(what, words),
             Fault::Locked => (
                 "storage/keyring_locked",
-                "the keyring is locked, and nobody could be asked to unlock it".to_owned(),
-                format!("{}, or {FILE}", words().unlock),
+                format!("{} is locked, and nobody could be asked to unlock it", words.keyring),
+                format!("{}, or {FILE}", words.unlock),
             ),
             Fault::Denied => (
                 "storage/keyring_denied",
-                "the keyring does not let this program have its key".to_owned(),
-                format!("{}, or {FILE}", words().allow),
+                format!("{} does not let this program have its key", words.keyring),
+                format!("{}, or {FILE}", words.allow),
             ),
             Fault::TimedOut { after } => (
                 "storage/keyring_timeout",
-                format!("the keyring did not answer within {}", spoken(after)),
-                format!("look for its question on the screen, start it anew, or {FILE}"),
+                format!("{} did not answer within {}", words.keyring, spoken(after)),
+                format!("{}, or {FILE}", words.wake),
             ),
-            Fault::Broken(why) => failed(&why),
+            Fault::Broken(why) => failed(&why, words),
         };
         Self::new(Exit::Storage, slug, what, hint)
     }
@@ -39,7 +40,7 @@ impl From<Fault> for Failure {
 
 type Told = (&'static str, String, String);
 
-fn absent(what: Missing) -> Told {
+fn absent(what: Missing, words: &Words) -> Told {
     let what = match what {
         Missing::Bus => {
             "there is no keyring here: this session has no D-Bus, as in containers, in WSL and over SSH"
@@ -47,49 +48,68 @@ fn absent(what: Missing) -> Told {
         Missing::Service => {
             "there is no keyring here: nothing on this session's D-Bus offers the Secret Service"
         }
-        Missing::Vault => words().vault,
+        Missing::Vault => words.vault,
     };
-    ("storage/keyring_absent", what.to_owned(), format!("{FILE}, or {}", words().start))
+    ("storage/keyring_absent", what.to_owned(), format!("{FILE}, or {}", words.start))
 }
 
-fn failed(why: &Foreign) -> Told {
-    ("storage/keyring_failed", format!("the keyring failed: {}", why.line()), format!("try again, or {FILE}"))
+fn failed(why: &Foreign, words: &Words) -> Told {
+    let what = format!("{} failed: {}", words.keyring, why.line());
+    ("storage/keyring_failed", what, format!("try again, or {FILE}"))
 }
 
-/// The words that fit the system this runs on.
+/// The words that fit the keyring.
 struct Words {
+    keyring: &'static str,
     vault: &'static str,
     start: &'static str,
     unlock: &'static str,
     allow: &'static str,
+    wake: &'static str,
 }
 
 const WINDOWS: Words = Words {
+    keyring: "Windows Credential Manager",
     vault: "there is no keyring here: Windows opens no vault for this kind of session, as over SSH and for services",
     start: "sign in to Windows at its desktop",
     unlock: "sign in to Windows at its desktop",
     allow: "allow Credential Manager in the policies of this machine",
+    wake: "sign out of Windows and in again",
 };
 
 const MACOS: Words = Words {
+    keyring: "the keychain",
     vault: "there is no keyring here: this session has no default keychain",
     start: "create one in Keychain Access",
     unlock: "run `security unlock-keychain` and try again",
-    allow: "answer its question with \"Always Allow\"",
+    allow: "run `bedrock-sso login` and answer the keychain's question with \"Always Allow\"",
+    wake: "look for its question on the screen and answer \"Always Allow\"",
 };
 
 const LINUX: Words = Words {
+    keyring: "the keyring",
     vault: "there is no keyring here: the Secret Service has no default collection, as before the first desktop login",
     start: "run this in a desktop session with GNOME Keyring or KWallet",
     unlock: "unlock it, for instance by logging in at the desktop, and try again",
     allow: "allow it in the keyring's settings",
+    wake: "look for its question on the screen, start it anew",
 };
 
-fn words() -> &'static Words {
-    match std::env::consts::OS {
-        "windows" => &WINDOWS,
-        "macos" => &MACOS,
-        _ => &LINUX,
+const KWALLET: Words = Words {
+    keyring: "KWallet",
+    vault: "there is no keyring here: KWallet has no wallet yet",
+    start: "create a wallet named kdewallet in KWalletManager and log in again",
+    unlock: "open the wallet at the desktop, for instance in KWalletManager, and try again",
+    allow: "allow it in KWalletManager",
+    wake: "look for its window on the screen, open the wallet in KWalletManager",
+};
+
+fn words(place: Place) -> &'static Words {
+    match (place, std::env::consts::OS) {
+        (Place::KWallet, _) => &KWALLET,
+        (Place::Plain, "windows") => &WINDOWS,
+        (Place::Plain, "macos") => &MACOS,
+        (Place::Plain, _) => &LINUX,
     }
 }
 
@@ -109,10 +129,20 @@ mod tests {
             (Fault::Broken(Foreign::new("a\u{1b}[31m message")), "failed"),
         ];
         for (fault, word) in faults {
-            let failure = Failure::from(fault);
+            let failure = Failure::from(Refusal { fault, place: Place::Plain });
             assert_eq!((failure.exit, failure.slug), (Exit::Storage, format!("storage/keyring_{word}")));
             assert!(failure.hint.contains("storage = \"file\""), "{}", failure.hint);
             assert!(!failure.what.contains('\u{1b}'), "{}", failure.what);
+        }
+    }
+
+    #[test]
+    fn kwallet_is_called_by_its_name() {
+        let silent = Fault::TimedOut { after: std::time::Duration::from_secs(3) };
+        for fault in [silent, Fault::Locked, Fault::Denied, Fault::Absent { what: Missing::Vault }] {
+            let failure = Failure::from(Refusal { fault, place: Place::KWallet });
+            assert!(failure.what.contains("KWallet"), "{}", failure.what);
+            assert!(failure.hint.contains("KWalletManager"), "{}", failure.hint);
         }
     }
 }

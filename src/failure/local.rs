@@ -26,7 +26,7 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Files(error) => error.into(),
-            store::Error::Keyring(fault) => fault.into(),
+            store::Error::Keyring(refusal) => refusal.into(),
         }
     }
 }

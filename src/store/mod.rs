@@ -15,26 +15,26 @@ use zeroize::Zeroizing;
 use crate::{files, lock::Held, time::Moment};
 use key::Keeper;
 
-pub use keyring::{Fault, Missing};
+pub use keyring::{Fault, Missing, Place, Refusal};
 pub use sealed::SealedFiles;
 
 /// What can go wrong; an absent record is no error.
 #[derive(Debug)]
 pub enum Error {
     Files(files::Error),
-    Keyring(Fault),
+    Keyring(Refusal),
 }
 
 impl Error {
     /// Whether there is no keyring at all.
     fn is_absence(&self) -> bool {
-        matches!(self, Self::Keyring(Fault::Absent { .. }))
+        matches!(self, Self::Keyring(Refusal { fault: Fault::Absent { .. }, .. }))
     }
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Keyring(fault)
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Keyring(refusal)
     }
 }
 

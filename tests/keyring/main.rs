@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and starts daemons")]
 
+mod kwallet;
 mod session;
 
 use std::{

@@ -61,6 +61,59 @@ impl Session {
         Self { dir, bus, keyring: None }
     }
 
+    /// KDE's desktop, with a wallet or before there was one.
+    pub(crate) fn kwallet(has_wallet: bool) -> Self {
+        let mut session = Self::without_service();
+        session.start_kwallet();
+        if has_wallet {
+            session.open_wallet();
+            // It offers its secrets to others from its next start on.
+            session.end_keyring();
+            session.start_kwallet();
+        }
+        session
+    }
+
+    /// As the login does, which knows the password.
+    pub(crate) fn open_wallet(&self) {
+        let password: Vec<_> = (1..=56).map(|byte: u8| byte.to_string()).collect();
+        let password = format!("array:byte:{}", password.join(","));
+        self.ask_kwallet("pamOpen", &["string:kdewallet", &password, "int32:0"]);
+        self.wait_until("the wallet is open", || {
+            self.ask_kwallet("isOpen", &["string:kdewallet"]).contains("boolean true")
+        });
+    }
+
+    fn ask_kwallet(&self, method: &str, words: &[&str]) -> String {
+        let mut ask = self.command("dbus-send");
+        ask.args(["--session", "--print-reply", "--dest=org.kde.kwalletd5", "/modules/kwalletd5"]);
+        let output = ask.arg(format!("org.kde.KWallet.{method}")).args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn start_kwallet(&mut self) {
+        let mut command = self.command("kwalletd5");
+        command.env("QT_QPA_PLATFORM", "offscreen").env("XDG_CONFIG_HOME", self.dir.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.keyring = Some(command.spawn().unwrap());
+        self.wait_until("KWallet is on the bus", || self.has_secrets());
+    }
+
+    fn end_keyring(&mut self) {
+        if let Some(mut keyring) = self.keyring.take() {
+            drop(keyring.kill());
+            drop(keyring.wait());
+        }
+        self.wait_until("nobody has the name", || !self.has_secrets());
+    }
+
+    fn has_secrets(&self) -> bool {
+        let mut ask = self.command("dbus-send");
+        ask.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
+        ask.args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]);
+        String::from_utf8_lossy(&ask.output().unwrap().stdout).contains("boolean true")
+    }
+
     pub(crate) fn address(&self) -> String {
         format!("unix:path={}/bus", self.dir.path().display())
     }
@@ -91,12 +144,7 @@ impl Session {
         let mut keyring = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         keyring.stdin.take().unwrap().write_all(password).unwrap();
         self.keyring = Some(keyring);
-        self.wait_until("the keyring is on the bus", || {
-            let mut ask = self.command("dbus-send");
-            ask.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
-            ask.args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]);
-            String::from_utf8_lossy(&ask.output().unwrap().stdout).contains("boolean true")
-        });
+        self.wait_until("the keyring is on the bus", || self.has_secrets());
     }
 
     /// Asks the Secret Service itself.

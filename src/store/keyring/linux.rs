@@ -2,7 +2,10 @@
 //!
 //! What is said to it is `secret_service`'s business.
 
-use super::{Fault, patience, secret_service::Service};
+use super::{
+    Fault, Place, patience,
+    secret_service::{Service, is_kwallet},
+};
 use crate::{
     host::Environment,
     store::key::{Key, of_bytes},
@@ -26,6 +29,11 @@ pub(super) fn write(key: &Key) -> Result<(), Fault> {
 
 pub(super) fn remove() -> Result<(), Fault> {
     service()?.forget()
+}
+
+/// Asked over a connection of its own, and only when there is something to tell: the first one may hang.
+pub(super) fn place() -> Place {
+    if is_kwallet(&ENVIRONMENT) { Place::KWallet } else { Place::Plain }
 }
 
 fn service() -> Result<Service, Fault> {

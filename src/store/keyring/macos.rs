@@ -6,7 +6,7 @@ use apple_native_keyring_store::keychain::{Cred, MacKeychainDomain};
 use keyring_core::{Entry, Error};
 use security_framework::base::Error as SecurityError;
 
-use super::{ACCOUNT, Fault, Missing, SERVICE, entry};
+use super::{ACCOUNT, Fault, Missing, Place, SERVICE, entry};
 use crate::store::key::Key;
 
 // From SecBase.h.
@@ -28,6 +28,11 @@ pub(super) fn write(key: &Key) -> Result<(), Fault> {
 
 pub(super) fn remove() -> Result<(), Fault> {
     entry::forget(&item(SERVICE)?, fault)
+}
+
+/// There is one keyring on this system, and it has one name.
+pub(super) fn place() -> Place {
+    Place::Plain
 }
 
 fn item(service: &str) -> Result<Entry, Fault> {

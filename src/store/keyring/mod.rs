@@ -74,6 +74,27 @@ pub enum Missing {
     Vault,
 }
 
+/// What a person has to be told differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Plain,
+    /// The keyring is KWallet.
+    KWallet,
+}
+
+/// A fault and where it was met.
+#[derive(Debug)]
+pub struct Refusal {
+    pub fault: Fault,
+    pub place: Place,
+}
+
+impl Refusal {
+    fn here(fault: Fault) -> Self {
+        Self { fault, place: system::place() }
+    }
+}
+
 impl Fault {
     fn broken(why: impl Into<String>) -> Self {
         Self::Broken(Foreign::new(why))
@@ -81,7 +102,7 @@ impl Fault {
 }
 
 /// The key, from the nearest place that has a copy; `None` only when the keyring itself says so.
-pub(super) fn read() -> Result<Option<Key>, Fault> {
+pub(super) fn read() -> Result<Option<Key>, Refusal> {
     match copy::read() {
         Some(key) => Ok(Some(key)),
         None => read_itself(),
@@ -89,7 +110,7 @@ pub(super) fn read() -> Result<Option<Key>, Fault> {
 }
 
 /// The keyring's own word, when the copy at hand has opened nothing; `None` if it is the same key.
-pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Fault> {
+pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Refusal> {
     if !copy::IS_KEPT {
         return Ok(None);
     }
@@ -99,8 +120,8 @@ pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Fault> {
 }
 
 /// The keyring's own word.
-pub(super) fn read_itself() -> Result<Option<Key>, Fault> {
-    let key = in_time(system::read)?;
+pub(super) fn read_itself() -> Result<Option<Key>, Refusal> {
+    let key = in_time(system::read).map_err(Refusal::here)?;
     log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::keep(key),
@@ -109,16 +130,16 @@ pub(super) fn read_itself() -> Result<Option<Key>, Fault> {
     Ok(key)
 }
 
-pub(super) fn write(key: &Key) -> Result<(), Fault> {
+pub(super) fn write(key: &Key) -> Result<(), Refusal> {
     copy::forget();
     let key = key.clone();
-    in_time(move || system::write(&key))
+    in_time(move || system::write(&key)).map_err(Refusal::here)
 }
 
 /// Forgets the key for good: whatever it sealed is lost with it.
-pub(super) fn remove() -> Result<(), Fault> {
+pub(super) fn remove() -> Result<(), Refusal> {
     copy::forget();
-    in_time(system::remove)
+    in_time(system::remove).map_err(Refusal::here)
 }
 
 /// Asks on a thread of its own, for a keyring may wait for a person, or for ever. One that never answers ends with us.

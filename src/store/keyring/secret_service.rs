@@ -31,6 +31,12 @@ const ATTRIBUTES: [(&str, &str); 2] = [("service", SERVICE), ("account", ACCOUNT
 /// What a person sees of it in the keyring's own window.
 const LABEL: &str = "bedrock-sso: the key to your stored sign-in";
 
+/// The names under which KWallet is on the bus as well, newest first; from KDE Frameworks 6.14 on it is `ksecretd` that
+/// has the secrets.
+const KWALLET: [&str; 3] = ["org.kde.ksecretd", "org.kde.kwalletd6", "org.kde.kwalletd5"];
+/// The bus itself is quick, if it answers at all.
+const GLANCE: Duration = Duration::from_millis(500);
+
 type Bytes = Zeroizing<Vec<u8>>;
 
 /// A conversation with the service, and what it said to the first question.
@@ -189,6 +195,19 @@ impl Service {
     fn answer(&mut self, serial: Serial, signature: &str) -> Result<Bytes, Fault> {
         self.bus.answer(serial, signature).map_err(|error| fault(error, self.patience))
     }
+}
+
+/// Whether the service is KWallet. The bus says so, whether the service itself answers or not.
+pub(super) fn is_kwallet(environment: &Environment) -> bool {
+    let Ok(mut bus) = Connection::open(environment, GLANCE) else { return false };
+    let mut owner = |name: &str| {
+        let mut ask = call("/org/freedesktop/DBus", BUS, "GetNameOwner", "s", Writer::new().string(name));
+        ask.destination = BUS;
+        let serial = bus.call(&ask);
+        let body = bus.answer(serial, "s").ok()?;
+        Reader::new(&body).string().map(str::to_owned)
+    };
+    owner(SECRETS).is_some_and(|secrets| KWALLET.iter().any(|name| owner(name).as_ref() == Some(&secrets)))
 }
 
 fn call<'a>(

@@ -8,7 +8,7 @@ use std::{collections::HashMap, io};
 use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use windows_native_keyring_store::Store;
 
-use super::{ACCOUNT, Fault, Missing, SERVICE, entry};
+use super::{ACCOUNT, Fault, Missing, Place, SERVICE, entry};
 use crate::store::key::Key;
 
 /// `ERROR_ACCESS_DENIED`
@@ -25,6 +25,11 @@ pub(super) fn write(key: &Key) -> Result<(), Fault> {
 
 pub(super) fn remove() -> Result<(), Fault> {
     entry::forget(&item(SERVICE)?, fault)
+}
+
+/// There is one keyring on this system, and it has one name.
+pub(super) fn place() -> Place {
+    Place::Plain
 }
 
 /// The crate would name it `sealing-key.bedrock-sso`, far from where anybody looks in an alphabetical list.

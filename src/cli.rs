@@ -80,6 +80,9 @@ pub struct Login {
     /// Print the address instead of opening a browser
     #[arg(long)]
     pub no_browser: bool,
+    /// First store the application's secret, read from stdin; asked for, unseen, at a terminal
+    #[arg(long)]
+    pub client_secret_stdin: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]

@@ -2,6 +2,7 @@
 //!
 //! A record that cannot be read is an absent one: older, newer or foreign, it costs a sign-in and never a crash.
 
+mod application;
 mod door;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::{
     time::Moment,
 };
 
+pub use application::{Proofs, applications_in};
 pub use door::Door;
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
@@ -121,8 +123,11 @@ pub fn keys_in(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
 /// The key in the name of a record, whole or half written. Anything else in the folder is none of ours.
 fn key_of(name: &str) -> Option<&str> {
     let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
-    let is_key = key.len() == 32 && key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (is_key && [SESSION, PROVIDER, NOTES, lock::HOLDER].contains(&kind)).then_some(key)
+    (is_key(key) && [SESSION, PROVIDER, NOTES, lock::HOLDER].contains(&kind)).then_some(key)
+}
+
+fn is_key(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 pub fn freshness(credentials: &Credentials, now: Moment) -> Freshness {

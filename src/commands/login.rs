@@ -2,7 +2,7 @@
 //!
 //! Hosts show its output as it comes, so the address to open is its first line.
 
-use super::{Desk, print};
+use super::{Desk, print, proof};
 use crate::{
     cli::{Global, Login},
     failure::Failure,
@@ -14,6 +14,9 @@ use crate::{
 pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
     let work = desk.work()?;
+    if login.client_secret_stdin {
+        proof::keep_secret(&work)?;
+    }
     let ready = work.errand().login(login.force, login.wish(), &mut tell)?;
     let (role, until) = (&work.profile.role, ready.credentials.expiration);
     let said = format!(

@@ -10,7 +10,7 @@ use std::{
 
 use super::Desk;
 use crate::{
-    cache::{self, Cache, Session},
+    cache::{self, Cache, Proofs, Session},
     cli::{Global, Logout},
     config::{self, Profile, Storage},
     failure::{Busy, Failure},
@@ -23,6 +23,9 @@ use crate::{
 /// A renewal ends within this time; a sign-in that waits for a person would write everything back.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+const PROOFS_STAY: &str =
+    "The secret of the application stays for the next sign-in; `bedrock-sso logout --all` forgets it too.";
+
 /// Something that was not signed out of, and why.
 struct Trouble {
     with: String,
@@ -31,20 +34,24 @@ struct Trouble {
 
 pub(super) fn run(Logout { all }: &Logout, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
-    if *all { leave_everything(&desk) } else { leave(&desk, &config::load(&desk.inputs())?) }
+    if *all { leave_everything(&desk) } else { leave(&desk, &config::load(&desk.inputs())?, false) }
 }
 
-fn leave(desk: &Desk<'_>, profile: &Profile) -> Result<(), Failure> {
+fn leave(desk: &Desk<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
     if !desk.host.paths.data.is_dir() {
         say(&told(&profile.name, &Kept::Nothing, true));
         return Ok(());
     }
     let cache = kept_under(desk, profile.storage, &profile.fingerprint().name());
     let held = held(desk, &cache)?;
+    let proofs = cache.proofs(&profile.application()).unwrap_or_default();
     let SignedOut { kept, forgotten } = sign_out(&desk.host, profile, &cache, &held)?;
     // The key file of an earlier storage, which nothing needs any more.
     let forgotten = forgotten.and_then(|()| Ok(store::sealed_files(&desk.host.paths.data).forget_key()?));
     say(&told(&profile.name, &kept, forgotten.is_ok()));
+    if proofs != Proofs::default() && !is_all {
+        say(PROOFS_STAY);
+    }
     forgotten
 }
 
@@ -62,14 +69,32 @@ fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
         let left = profile.map_err(Failure::from).and_then(|profile| {
             seen.insert(profile.fingerprint().name());
             in_keyring |= profile.storage == Storage::Keyring;
-            leave(desk, &profile)
+            leave(desk, &profile, true)
         });
         troubles.extend(left.err().map(|failure| Trouble { with: line(&name), failure }));
+    }
+    if let Err(failure) = forget_applications(desk) {
+        troubles.push(Trouble { with: "what proves the applications".into(), failure });
     }
     if let Err(failure) = forget_strangers(desk, &seen, in_keyring) {
         troubles.push(Trouble { with: "what no profile leads to".into(), failure });
     }
     worst(troubles)
+}
+
+/// What proves an application is no part of any sign-in, and serves several profiles.
+fn forget_applications(desk: &Desk<'_>) -> Result<(), Failure> {
+    let names = cache::applications_in(&desk.host.paths.data)?;
+    for name in &names {
+        let cache = in_files(desk, name);
+        cache.forget_proofs(&held(desk, &cache)?, name)?;
+    }
+    match names.len() {
+        0 => {}
+        1 => say("The secret of the application is forgotten."),
+        many => say(&format!("The secrets of {many} applications are forgotten.")),
+    }
+    Ok(())
 }
 
 /// Forgets what was kept under configurations that are gone. Nothing says any more who could revoke it.

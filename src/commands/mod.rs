@@ -8,6 +8,7 @@ mod desk;
 mod errand;
 mod login;
 mod logout;
+mod proof;
 mod status;
 
 use std::{

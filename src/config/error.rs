@@ -114,6 +114,12 @@ pub enum Fault {
         role: String,
         found: String,
     },
+    /// It needs something that is stored, and nothing is.
+    Unkept {
+        key: &'static str,
+        value: &'static str,
+        storage: &'static str,
+    },
     /// The administrator's file keeps users from changing this.
     Enforced {
         key: &'static str,
@@ -249,6 +255,10 @@ impl Fault {
                 f,
                 "region {} is of partition {expected}, and the role {role} of {found}",
                 quoted(region)
+            ),
+            Self::Unkept { key, value, storage } => write!(
+                f,
+                "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing"
             ),
             Self::Enforced { key, value, by } => {
                 write!(f, "{} is fixed by the administrator as {} ({by})", quoted(key), text::line(value))

@@ -34,6 +34,7 @@ impl Profile {
             session_duration,
             session_name,
             storage: _,
+            client_auth: _,
             sts_endpoint: _,
             ca_bundle: _,
         } = self;
@@ -48,6 +49,18 @@ impl Profile {
         digest.list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
         digest.list(session_name.iter().map(String::as_str));
         digest.number(session_duration.as_secs());
+        digest.finish()
+    }
+}
+
+impl Profile {
+    /// Covers issuer and client alone: whatever proves the application itself serves all its profiles, and outlives a
+    /// change of their roles and scopes.
+    pub fn application(&self) -> Fingerprint {
+        let mut digest = Digest(Context::new(&SHA256));
+        digest.text("bedrock-sso application 1");
+        digest.text(self.issuer.as_str());
+        digest.text(&self.client_id);
         digest.finish()
     }
 }
@@ -156,7 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn profiles_of_one_application_share_what_proves_it() {
+        let application = |change: fn(&mut Profile)| {
+            let mut profile = profile();
+            change(&mut profile);
+            profile.application().name()
+        };
+        let own = application(|_| ());
+        assert_eq!(own, application(|p| (p.name, p.scopes) = ("other".into(), Vec::new())));
+        assert_ne!(own, application(|p| p.client_id = "0ob".into()));
+        assert_ne!(own, application(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()));
+        assert_ne!(own, profile().fingerprint().name());
+    }
+
+    #[test]
     fn the_name_stays_the_same_from_version_to_version() {
         assert_eq!(profile().fingerprint().name(), "4e2d6b85b8dd6c11c3a5e87ee8376a0a");
+        assert_eq!(profile().application().name(), "a29c650606e97f78cd2761902188ca36");
     }
 }

@@ -29,6 +29,7 @@ pub struct Profile {
     /// Claims whose first non-empty one names the session.
     pub session_name: Vec<String>,
     pub storage: Storage,
+    pub client_auth: ClientAuth,
     pub sts_endpoint: Option<SecureUrl>,
     pub ca_bundle: Option<PathBuf>,
 }
@@ -96,6 +97,15 @@ pub enum Storage {
     None,
 }
 
+/// How the application proves itself to the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// It does not: a public client.
+    None,
+    /// By a secret, which is kept beside the sessions and never here.
+    Secret,
+}
+
 /// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RoleArn {
@@ -151,6 +161,25 @@ impl Storage {
             Self::Keyring => "keyring",
             Self::File => "file",
             Self::None => "none",
+        }
+    }
+}
+
+impl ClientAuth {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        match word {
+            // The last word is not understood yet, and refused before this one is believed.
+            "none" | "private_key_jwt" => Some(Self::None),
+            "secret" => Some(Self::Secret),
+            _ => None,
+        }
+    }
+
+    /// As it is written in the configuration.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Secret => "secret",
         }
     }
 }

@@ -49,6 +49,12 @@ impl Provider {
         }
     }
 
+    /// Google gives every desktop application a secret, and takes no code without it; it says itself that this is no
+    /// secret in earnest (developers.google.com/identity/protocols/oauth2/native-app).
+    pub(super) fn gives_secrets_to_all(self) -> bool {
+        self == Self::Google
+    }
+
     pub fn of_issuer(issuer: &Issuer) -> Self {
         let host = issuer.url().as_url().host_str().unwrap_or_default();
         let host = host.strip_suffix('.').unwrap_or(host);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::{
-    Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
+    ClientAuth, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
     error::{Fault, Place, Problem},
     key::{self, KEYS, Key, Ready},
     layers::{Origin, Setting, Settings},
@@ -52,6 +52,8 @@ impl<'a> Draft<'a> {
         let provider = self.provider(issuer.as_ref());
         let ca_bundle = self.ca_bundle();
         let redirect = self.redirect();
+        let storage = self.word("storage", Storage::of_word);
+        let client_auth = self.client_auth(provider, storage);
         Some(Profile {
             name: self.name.to_owned(),
             scopes: self.read("scopes", read::words)?,
@@ -63,7 +65,8 @@ impl<'a> Draft<'a> {
             login_timeout: self.read("login_timeout", read::span)?,
             session_duration: self.read("session_duration", read::span)?,
             session_name: self.read("session_name", read::claims)?,
-            storage: self.word("storage", Storage::of_word)?,
+            storage: storage?,
+            client_auth: client_auth?,
             sts_endpoint: self.read("sts_endpoint", read::address)?,
             ca_bundle: ca_bundle?,
             provider: provider?,
@@ -85,6 +88,24 @@ impl<'a> Draft<'a> {
     fn provider(&mut self, issuer: Option<&Issuer>) -> Option<Provider> {
         let named = self.word("provider", |word| Some(Provider::of_word(word)))?;
         named.or_else(|| issuer.map(Provider::of_issuer))
+    }
+
+    /// A provider that gives every application a secret is believed to have given one, unless the profile says otherwise.
+    fn client_auth(&mut self, provider: Option<Provider>, storage: Option<Storage>) -> Option<ClientAuth> {
+        let written = self.word("client_auth", ClientAuth::of_word)?;
+        let (_, setting) = self.setting("client_auth")?;
+        let is_default = matches!(setting.origin, Origin::Default);
+        let auth = match written {
+            ClientAuth::None if is_default && provider.is_some_and(Provider::gives_secrets_to_all) => {
+                ClientAuth::Secret
+            }
+            written => written,
+        };
+        if (&auth, storage) == (&ClientAuth::Secret, Some(Storage::None)) {
+            let fault = Fault::Unkept { key: "client_auth", value: auth.word(), storage: "none" };
+            return self.refuse(setting, fault);
+        }
+        Some(auth)
     }
 
     fn ca_bundle(&mut self) -> Option<Option<PathBuf>> {

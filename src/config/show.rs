@@ -38,13 +38,18 @@ impl Shown {
     pub(super) fn new(profile: &Profile, settings: &Settings<'_>, layers: &Layers<'_>) -> Self {
         let entry = |(key, setting): (&'static super::key::Key, &Option<super::layers::Setting<'_>>)| {
             let setting = (*setting)?;
-            let is_auto = key.name == "provider" && setting.value.as_str() == Some("auto");
+            let came_to = match key.name {
+                "provider" => profile.provider.word(),
+                "client_auth" => profile.client_auth.word(),
+                _ => "",
+            };
+            let is_other = !came_to.is_empty() && setting.value.as_str() != Some(came_to);
             Some(Entry {
                 key: key.name,
                 value: value::json(setting.value),
                 written: value::written(setting.value),
                 origin: setting.origin.place().to_string(),
-                resolved: is_auto.then(|| profile.provider.word().to_owned()),
+                resolved: is_other.then(|| came_to.to_owned()),
             })
         };
         Self {

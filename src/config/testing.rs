@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage};
+use super::{ClientAuth, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage};
 
 pub(crate) fn profile() -> Profile {
     Profile {
@@ -22,6 +22,7 @@ pub(crate) fn profile() -> Profile {
         session_duration: Duration::from_hours(12),
         session_name: Vec::new(),
         storage: Storage::File,
+        client_auth: ClientAuth::None,
         sts_endpoint: None,
         ca_bundle: None,
     }

@@ -50,6 +50,9 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
             "config/partition",
             "AWS partitions share no roles: choose the region and the role of the same one",
         ),
+        Fault::Unkept { .. } => {
+            ("config/contradiction", "set storage = \"keyring\" (or \"file\" where there is no keyring)")
+        }
         Fault::Enforced { .. } => ("config/enforced", "remove your own value, or ask your administrator"),
         Fault::EnforcedUnset { .. } | Fault::EnforceByUser => {
             ("config/enforce", "set it in the administrator's file, together with the values it fixes")

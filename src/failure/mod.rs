@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use aws::ExchangeError;
 pub use local::{Busy, Interrupted, SignInNeeded};
-pub use oidc::{NoDeviceCodes, NotRevoked};
+pub use oidc::{NoDeviceCodes, NotRevoked, UNBELIEVED, UnprovenError};
 pub use system::Denied;
+pub use usage::Unfit;
 
 /// The documented exit codes. Their numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

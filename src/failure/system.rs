@@ -11,6 +11,7 @@ pub enum Denied {
     Home,
     /// The runtime for network traffic.
     Runtime(io::Error),
+    Stdin(io::Error),
     Stdout(io::Error),
     /// A process of our own for the sign-in could not be started.
     Worker(io::Error),
@@ -32,6 +33,12 @@ impl From<Denied> for Failure {
                 "internal/runtime",
                 format!("the system refused what is needed for network traffic: {error}"),
                 "close some programs, or restart the machine",
+            ),
+            Denied::Stdin(error) => (
+                Exit::Internal,
+                "internal/stdin",
+                format!("stdin cannot be read: {error}"),
+                "check where the input comes from",
             ),
             Denied::Stdout(error) => (
                 Exit::Internal,

@@ -3,6 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::{
+    config::Profile,
     failure::{Exit, Failure},
     text::line,
 };
@@ -39,5 +40,42 @@ fn nearest(error: &clap::Error) -> Option<String> {
         // The parser lists them from the least like to the most.
         ContextValue::Strings(several) => several.last().map(|one| line(one)),
         _ => None,
+    }
+}
+
+/// What came on stdin in place of a secret.
+#[derive(Debug)]
+pub enum Unfit<'a> {
+    /// The profile has no use for one.
+    NotUsed {
+        profile: &'a Profile,
+    },
+    Empty,
+    TooLong {
+        limit: usize,
+    },
+    NotText,
+    NotOneLine,
+}
+
+impl From<Unfit<'_>> for Failure {
+    fn from(unfit: Unfit<'_>) -> Self {
+        let what = match unfit {
+            Unfit::NotUsed { profile } => {
+                let what = format!(
+                    "the profile {} has client_auth = \"{}\", which needs no secret",
+                    line(&profile.name),
+                    profile.client_auth.word()
+                );
+                let hint = "set client_auth = \"secret\" in the profile, or leave the flag away";
+                return Self::new(Exit::Configuration, "config/secret_not_used", what, hint);
+            }
+            Unfit::Empty => "no secret came on stdin".to_owned(),
+            Unfit::TooLong { limit } => format!("what came on stdin is longer than {limit} bytes"),
+            Unfit::NotText => "what came on stdin is not text in UTF-8".to_owned(),
+            Unfit::NotOneLine => "what came on stdin is more than one line of plain text".to_owned(),
+        };
+        let hint = "give the secret alone on stdin, or run the same command at a terminal to be asked for it";
+        Self::new(Exit::Usage, "usage/secret", what, hint)
     }
 }

@@ -7,12 +7,14 @@ mod environment;
 mod paths;
 mod process;
 mod proxy;
+mod unseen;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
 pub use paths::Paths;
 pub use process::{detach, guard, itself};
 pub use proxy::{SystemProxy, system_proxy};
+pub use unseen::{Unseen, read_unseen};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 

@@ -58,6 +58,23 @@ fn background(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
 }
 
+/// Switches on or off whether the console shows what is typed; false when stdin is no console.
+#[cfg(windows)]
+pub(super) fn echo(on: bool) -> bool {
+    use windows_sys::Win32::System::Console::{
+        ENABLE_ECHO_INPUT, GetConsoleMode, GetStdHandle, STD_INPUT_HANDLE, SetConsoleMode,
+    };
+    let mut mode = 0;
+    // SAFETY: both calls take a handle, which may be absent or invalid, and the first writes one number into `mode`.
+    #[expect(unsafe_code, reason = "the standard library cannot silence a console")]
+    unsafe {
+        let console = GetStdHandle(STD_INPUT_HANDLE);
+        GetConsoleMode(console, &mut mode) != 0
+            && SetConsoleMode(console, if on { mode | ENABLE_ECHO_INPUT } else { mode & !ENABLE_ECHO_INPUT })
+                != 0
+    }
+}
+
 /// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not, and a
 /// browser that lives on would hold the caller's pipe open (rust-lang/rust#54760).
 #[cfg(windows)]

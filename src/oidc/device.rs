@@ -8,7 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Metadata, Tokens, Unverified,
+    Application, Metadata, Tokens, Unverified,
     answer::{json, successful},
     error::{Document, Error, Pending, Source},
     form,
@@ -65,33 +65,32 @@ pub enum Polled {
 /// provider, is what ties the tokens to this question.
 pub async fn ask_device_code(
     client: &Client,
-    profile: &Profile,
+    application: &Application<'_>,
     metadata: &Metadata,
     endpoint: &SecureUrl,
 ) -> Result<DeviceCode, Error> {
+    let profile = application.profile;
     let scopes: Vec<String> =
         std::iter::once("openid".to_owned()).chain(further_scopes(profile, metadata)).collect();
     let scope = scopes.join(" ");
-    let mut form = vec![("client_id", profile.client_id.as_str()), ("scope", &scope)];
+    let mut form = vec![("scope", scope.as_str())];
     form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let answer = form::post(client, endpoint, &form).await?;
+    // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
+    let answer = form::post(client, application, (endpoint, metadata.methods_for_tokens()), &form).await?;
     let source = Source { document: Document::Device, host: endpoint.authority().to_owned() };
-    read(&source, answer, profile)
+    let secrets: Vec<&Secret> = application.secret().into_iter().collect();
+    read(&source, answer, application).map_err(|error| form::without(error, &secrets))
 }
 
 /// Asks once whether the person has answered. Refused, it is over.
 pub async fn poll_device_code(
     client: &Client,
-    profile: &Profile,
+    application: &Application<'_>,
     metadata: &Metadata,
     code: &DeviceCode,
 ) -> Result<Polled, Error> {
-    let form = [
-        ("grant_type", GRANT),
-        ("device_code", code.device_code.expose()),
-        ("client_id", &profile.client_id),
-    ];
-    match token::post(client, metadata, &form, &[&code.device_code]).await {
+    let form = [("grant_type", GRANT), ("device_code", code.device_code.expose())];
+    match token::post(client, application, metadata, &form, &[&code.device_code]).await {
         Ok(tokens) => tokens.with_id_token(metadata).map(|(token, tokens)| Polled::Granted(token, tokens)),
         Err(error) => error.keeps_waiting().map(Polled::Waiting).ok_or(error),
     }
@@ -127,9 +126,9 @@ impl Seconds {
     }
 }
 
-fn read(source: &Source, mut answer: Answer, profile: &Profile) -> Result<DeviceCode, Error> {
+fn read(source: &Source, mut answer: Answer, application: &Application<'_>) -> Result<DeviceCode, Error> {
     let body = Zeroizing::new(std::mem::take(&mut answer.body));
-    if let Some(refusal) = form::refusal(answer.status, &body) {
+    if let Some(refusal) = form::refusal(application, answer.status, &body) {
         return Err(refusal);
     }
     successful(source, &answer)?;
@@ -142,10 +141,10 @@ fn read(source: &Source, mut answer: Answer, profile: &Profile) -> Result<Device
             .filter(|code| !code.expose().is_empty())
             .ok_or_else(|| lacks("device_code"))?,
         user_code: given.user_code.and_then(typeable).ok_or_else(|| lacks("user_code"))?,
-        address: secure(profile, "verification_uri", &address)?,
+        address: secure(application.profile, "verification_uri", &address)?,
         complete: given
             .verification_uri_complete
-            .map(|address| secure(profile, "verification_uri_complete", &address))
+            .map(|address| secure(application.profile, "verification_uri_complete", &address))
             .transpose()?,
         interval: Duration::from_secs(Seconds::or(given.interval, PACE).clamp(1, SLOWEST)),
         lifetime: Duration::from_secs(Seconds::or(given.expires_in, LIFETIME)),
@@ -182,7 +181,8 @@ mod tests {
     fn asked(server: &Server) -> Result<DeviceCode, Error> {
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
         let endpoint = SecureUrl::parse(&format!("{}/device", base(server))).unwrap();
-        block_on(ask_device_code(&client(&Trust::default()), &profile, &metadata, &endpoint))
+        let application = Application::of(&profile, None).unwrap();
+        block_on(ask_device_code(&client(&Trust::default()), &application, &metadata, &endpoint))
     }
 
     fn asked_of(answer: &str) -> Result<DeviceCode, Error> {
@@ -193,7 +193,8 @@ mod tests {
         let server = provider(status, "", answer);
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(&server)));
         let code = asked_of(GIVEN).unwrap();
-        block_on(poll_device_code(&client(&Trust::default()), &profile, &metadata, &code))
+        let application = Application::of(&profile, None).unwrap();
+        block_on(poll_device_code(&client(&Trust::default()), &application, &metadata, &code))
     }
 
     #[test]
@@ -203,11 +204,12 @@ mod tests {
         profile.extra_params.insert("audience".into(), "https://api.example/".into());
         let endpoint = SecureUrl::parse(&format!("{}/device", base(&server))).unwrap();
         let metadata = metadata(&base(&server));
-        let code = block_on(ask_device_code(&client(&Trust::default()), &profile, &metadata, &endpoint));
+        let application = Application::of(&profile, None).unwrap();
+        let code = block_on(ask_device_code(&client(&Trust::default()), &application, &metadata, &endpoint));
         assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("POST /device HTTP/1.1\r\n"), "{request}");
-        let form = "client_id=client&scope=openid+profile+email+offline_access&audience=https%3A%2F%2Fapi.example%2F";
+        let form = "scope=openid+profile+email+offline_access&audience=https%3A%2F%2Fapi.example%2F&client_id=client";
         assert!(request.ends_with(form), "{request}");
     }
 

@@ -28,6 +28,9 @@ pub struct Metadata {
     /// `id_token_signing_alg_values_supported`, which some providers leave out although it is required.
     pub algorithms: Option<Vec<String>>,
     pub scopes_supported: Option<Vec<String>>,
+    /// `token_endpoint_auth_methods_supported`, and the same of the revocation endpoint (RFC 8414 §2).
+    pub token_auth_methods: Option<Vec<String>>,
+    pub revocation_auth_methods: Option<Vec<String>>,
     /// Whether answers carry `iss` (RFC 9207), so that one without it is not this provider's.
     pub iss_parameter: bool,
 }
@@ -57,6 +60,8 @@ struct Stated {
     device_authorization_endpoint: Option<String>,
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    revocation_endpoint_auth_methods_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: Option<bool>,
 }
 
@@ -84,6 +89,8 @@ impl Stated {
             )?,
             algorithms: self.id_token_signing_alg_values_supported.filter(|list| !list.is_empty()),
             scopes_supported: self.scopes_supported,
+            token_auth_methods: self.token_endpoint_auth_methods_supported,
+            revocation_auth_methods: self.revocation_endpoint_auth_methods_supported,
             iss_parameter: self.authorization_response_iss_parameter_supported.unwrap_or_default(),
         })
     }

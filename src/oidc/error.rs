@@ -4,6 +4,7 @@
 
 use ::http::StatusCode;
 
+use super::Means;
 use crate::{http, text::Foreign, url::Refusal};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Error {
     Endpoint { name: &'static str, stated: Foreign, refusal: Refusal },
     /// The provider understood, and says no (RFC 6749 §5.2).
     Refused { error: Foreign, description: Foreign, uri: Option<Foreign> },
+    /// The same, of the application's own proof. No token is the worse for it.
+    Unbelieved { means: Means, error: Foreign, description: Foreign },
 }
 
 /// Where an answer came from.
@@ -94,7 +97,7 @@ impl Error {
     /// Whether the remembered description of the provider may be out of date: somebody answered where it says, and not
     /// as a provider does.
     pub fn doubts_the_metadata(&self) -> bool {
-        !matches!(self, Self::Http(_) | Self::Refused { .. })
+        !matches!(self, Self::Http(_) | Self::Refused { .. } | Self::Unbelieved { .. })
     }
 }
 

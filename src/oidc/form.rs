@@ -1,12 +1,13 @@
 //! Forms posted to the provider, and its refusals (RFC 6749 §5.2), which every endpoint words alike.
 //!
-//! What a form holds, and what an answer that is no refusal means, is for the module that posts it.
+//! What a form holds besides the application's name and proof, and what an answer that is no refusal means, is for the
+//! module that posts it.
 
-use ::http::{Request, StatusCode, header};
+use ::http::{HeaderValue, Request, StatusCode, header};
 use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
 
-use super::error::Error;
+use super::{Application, error::Error};
 use crate::{
     http::{Answer, Client},
     secret::Secret,
@@ -14,13 +15,27 @@ use crate::{
     url::SecureUrl,
 };
 
-pub(super) async fn post(client: &Client, to: &SecureUrl, form: &[(&str, &str)]) -> Result<Answer, Error> {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = Request::post(to.as_str())
+/// Posts what the application asks, with what proves it; `methods` are those that the endpoint takes.
+pub(super) async fn post(
+    client: &Client,
+    application: &Application<'_>,
+    (to, methods): (&SecureUrl, Option<&[String]>),
+    form: &[(&str, &str)],
+) -> Result<Answer, Error> {
+    let presented = application.present(methods);
+    let fields = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
+    let body =
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(fields).finish();
+    let mut request = Request::post(to.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(body.into_bytes())
         .expect("an address that was parsed makes a request");
+    if let Some(header) = &presented.header {
+        let mut value = HeaderValue::from_str(header.expose()).expect("base64 is fit for a header");
+        value.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
     Ok(client.send(request).await?)
 }
 
@@ -33,16 +48,27 @@ struct Refusal {
 
 /// The provider's refusal, when the answer is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
 /// never with a server error, whatever the body of that says.
-pub(super) fn refusal(status: StatusCode, body: &[u8]) -> Option<Error> {
+pub(super) fn refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
     if !status.is_client_error() {
         return None;
     }
     let Refusal { error, error_description, error_uri } = serde_json::from_slice(body).ok()?;
-    Some(Error::Refused {
-        error: Foreign::new(error),
-        description: Foreign::new(error_description.unwrap_or_default()),
-        uri: error_uri.map(Foreign::new),
+    let means = application.means().filter(|_| doubts_the_application(status, &error));
+    let (error, description) = (Foreign::new(error), Foreign::new(error_description.unwrap_or_default()));
+    Some(match means {
+        Some(means) => Error::Unbelieved { means, error, description },
+        None => Error::Refused { error, description, uri: error_uri.map(Foreign::new) },
     })
+}
+
+/// Whether it was the application's proof that did not please. The standard has one word for it; Keycloak says
+/// `unauthorized_client`, and Auth0 `access_denied`, both with 401, which stands for nothing else here.
+fn doubts_the_application(status: StatusCode, error: &str) -> bool {
+    match error {
+        "invalid_client" => true,
+        "unauthorized_client" | "access_denied" => status == StatusCode::UNAUTHORIZED,
+        _ => false,
+    }
 }
 
 /// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
@@ -52,6 +78,63 @@ pub(super) fn without(error: Error, secrets: &[&Secret]) -> Error {
         Error::Refused { error, description, uri } => {
             Error::Refused { error, description: blot(description), uri: uri.map(blot) }
         }
+        Error::Unbelieved { means, error, description } => {
+            Error::Unbelieved { means, error, description: blot(description) }
+        }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{ClientAuth, Profile, Provider},
+        http::{
+            Trust,
+            testing::{block_on, client},
+        },
+        oidc::{
+            Means,
+            testing::{base, profile, provider},
+        },
+    };
+
+    /// What becomes of a form posted with a secret and answered so.
+    fn refused(status: &str, code: &str) -> Error {
+        let body = format!(r#"{{"error":"{code}","error_description":"s3cret is wrong"}}"#);
+        let server = provider(status, "", &body);
+        let profile = Profile { client_auth: ClientAuth::Secret, ..profile(Provider::Generic) };
+        let application = Application::of(&profile, Some(Secret::new("s3cret"))).unwrap();
+        let to = SecureUrl::parse(&format!("{}/token", base(&server))).unwrap();
+        let form = [("refresh_token", "rt")];
+        let answer = block_on(post(&client(&Trust::default()), &application, (&to, None), &form)).unwrap();
+        let request = server.requests.recv().unwrap();
+        let (head, sent) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("authorization: Basic Y2xpZW50OnMzY3JldA=="), "{head}");
+        assert_eq!(sent, "refresh_token=rt");
+        let error = refusal(&application, answer.status, &answer.body).unwrap();
+        without(error, &[application.secret().unwrap()])
+    }
+
+    #[test]
+    fn a_proof_that_does_not_please_is_told_from_every_other_refusal_and_spends_nothing() {
+        for (status, code) in [
+            ("401 Unauthorized", "invalid_client"),
+            ("400 Bad Request", "invalid_client"),
+            ("401 Unauthorized", "unauthorized_client"),
+            ("401 Unauthorized", "access_denied"),
+        ] {
+            let error = refused(status, code);
+            assert!(!error.is_invalid_grant() && !error.doubts_the_metadata(), "{code}");
+            let (code, description) = (Foreign::new(code), Foreign::new("[secret] is wrong"));
+            assert_eq!(error, Error::Unbelieved { means: Means::Secret, error: code, description });
+        }
+        for (status, code) in
+            [("400 Bad Request", "unauthorized_client"), ("401 Unauthorized", "invalid_grant")]
+        {
+            let error = refused(status, code);
+            assert!(matches!(error, Error::Refused { .. }), "{code}: {error:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! It speaks to the provider only; what may be kept and when to ask a person is for `session`.
 
 mod answer;
+mod application;
 pub mod callback;
 mod claims;
 mod device;
@@ -21,6 +22,7 @@ mod token;
 mod verify;
 
 pub use self::{
+    application::{Application, Means, Unproven},
     device::{DeviceCode, Polled, ask_device_code, poll_device_code},
     discovery::{Metadata, discover},
     error::{Document, Error, Pending, Source},

@@ -1,14 +1,14 @@
-//! The revocation endpoint: a refresh token ended before its time (RFC 7009), as a public client.
+//! The revocation endpoint: a refresh token ended before its time (RFC 7009).
 //!
 //! It asks and tells whether it was done; what is forgotten here meanwhile is for `session`.
 
 use super::{
+    Application, Metadata,
     answer::successful,
     error::{Document, Error, Source},
     form,
 };
 use crate::{
-    config::Profile,
     http::{Answer, Client},
     secret::Secret,
     url::SecureUrl,
@@ -18,24 +18,23 @@ use crate::{
 /// (RFC 7009 §2.2); see [`Error::revokes_no_such_token`] for a provider that cannot.
 pub async fn revoke(
     client: &Client,
-    profile: &Profile,
+    application: &Application<'_>,
+    metadata: &Metadata,
     endpoint: &SecureUrl,
     refresh_token: &Secret,
 ) -> Result<(), Error> {
-    let form = [
-        ("token", refresh_token.expose()),
-        ("token_type_hint", "refresh_token"),
-        ("client_id", &profile.client_id),
-    ];
+    let form = [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
     let source = Source { document: Document::Revocation, host: endpoint.authority().to_owned() };
-    let answer = form::post(client, endpoint, &form).await?;
-    read(source, &answer).map_err(|error| form::without(error, &[refresh_token]))
+    let endpoint = (endpoint, metadata.methods_for_revocation());
+    let answer = form::post(client, application, endpoint, &form).await?;
+    let secrets: Vec<&Secret> = [refresh_token].into_iter().chain(application.secret()).collect();
+    read(application, source, &answer).map_err(|error| form::without(error, &secrets))
 }
 
 /// The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come from
 /// somebody else: a captive portal greets everybody with 200.
-fn read(source: Source, answer: &Answer) -> Result<(), Error> {
-    if let Some(refusal) = form::refusal(answer.status, &answer.body) {
+fn read(application: &Application<'_>, source: Source, answer: &Answer) -> Result<(), Error> {
+    if let Some(refusal) = form::refusal(application, answer.status, &answer.body) {
         return Err(refusal);
     }
     successful(&source, answer)?;
@@ -59,14 +58,15 @@ mod tests {
             Trust,
             testing::{Server, block_on, client},
         },
-        oidc::testing::{base, host, profile, provider},
+        oidc::testing::{base, host, metadata, profile, provider},
         text::Foreign,
     };
 
     fn revoked(server: &Server) -> Result<(), Error> {
         let endpoint = SecureUrl::parse(&format!("{}/revoke", base(server))).unwrap();
-        let profile = profile(Provider::Generic);
-        block_on(revoke(&client(&Trust::default()), &profile, &endpoint, &Secret::new("r+t")))
+        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
+        let application = Application::of(&profile, None).unwrap();
+        block_on(revoke(&client(&Trust::default()), &application, &metadata, &endpoint, &Secret::new("r+t")))
     }
 
     fn source(server: &Server) -> Source {

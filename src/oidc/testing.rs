@@ -23,6 +23,8 @@ pub(super) fn metadata(base: &str) -> Metadata {
         device_authorization_endpoint: None,
         algorithms: None,
         scopes_supported: None,
+        token_auth_methods: None,
+        revocation_auth_methods: None,
         iss_parameter: false,
     }
 }

@@ -1,4 +1,4 @@
-//! The token endpoint: a code, or a refresh token, for tokens (RFC 6749 §4.1.3 and §6), as a public client.
+//! The token endpoint: a code, or a refresh token, for tokens (RFC 6749 §4.1.3 and §6).
 //!
 //! It tells the provider's refusal from everything that merely went wrong; what comes back is still unverified.
 //! The library's own exchange is not used: it fails on an `expires_in` in quotes, decodes the ID token on the way,
@@ -8,13 +8,12 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Metadata, Request, Unverified,
+    Application, Metadata, Request, Unverified,
     answer::{json, successful},
     error::{Document, Error, Source},
     form,
 };
 use crate::{
-    config::Profile,
     http::{Answer, Client},
     secret::Secret,
     time::Moment,
@@ -37,7 +36,7 @@ pub struct Tokens {
 /// Exchanges the code that answers `request`: the ID token, without which nothing goes on, and what came with it.
 pub async fn exchange_code(
     client: &Client,
-    profile: &Profile,
+    application: &Application<'_>,
     metadata: &Metadata,
     request: &Request,
     code: &Secret,
@@ -46,35 +45,33 @@ pub async fn exchange_code(
         ("grant_type", "authorization_code"),
         ("code", code.expose()),
         ("redirect_uri", &request.redirect_uri),
-        ("client_id", &profile.client_id),
         ("code_verifier", request.verifier.expose()),
     ];
-    post(client, metadata, &form, &[code, &request.verifier]).await?.with_id_token(metadata)
+    post(client, application, metadata, &form, &[code, &request.verifier]).await?.with_id_token(metadata)
 }
 
 /// Renews. Ask [`Error::is_invalid_grant`] before giving up a refresh token; no other error spends it.
 pub async fn refresh(
     client: &Client,
-    profile: &Profile,
+    application: &Application<'_>,
     metadata: &Metadata,
     refresh_token: &Secret,
 ) -> Result<Tokens, Error> {
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token.expose()),
-        ("client_id", &profile.client_id),
-    ];
-    post(client, metadata, &form, &[refresh_token]).await
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+    post(client, application, metadata, &form, &[refresh_token]).await
 }
 
 pub(super) async fn post(
     client: &Client,
+    application: &Application<'_>,
     metadata: &Metadata,
     form: &[(&str, &str)],
     secrets: &[&Secret],
 ) -> Result<Tokens, Error> {
-    let answer = form::post(client, &metadata.token_endpoint, form).await?;
-    read(source(metadata), answer).map_err(|error| form::without(error, secrets))
+    let endpoint = (&metadata.token_endpoint, metadata.methods_for_tokens());
+    let answer = form::post(client, application, endpoint, form).await?;
+    let secrets: Vec<&Secret> = secrets.iter().copied().chain(application.secret()).collect();
+    read(application, source(metadata), answer).map_err(|error| form::without(error, &secrets))
 }
 
 impl Tokens {
@@ -99,10 +96,10 @@ struct Granted {
     refresh_token: Option<Secret>,
 }
 
-fn read(source: Source, mut answer: Answer) -> Result<Tokens, Error> {
+fn read(application: &Application<'_>, source: Source, mut answer: Answer) -> Result<Tokens, Error> {
     let server_date = answer.date();
     let body = Zeroizing::new(std::mem::take(&mut answer.body));
-    if let Some(refusal) = form::refusal(answer.status, &body) {
+    if let Some(refusal) = form::refusal(application, answer.status, &body) {
         return Err(refusal);
     }
     successful(&source, &answer)?;
@@ -149,7 +146,8 @@ mod tests {
 
     fn renewed(server: &Server) -> Result<Tokens, Error> {
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        block_on(refresh(&client(&Trust::default()), &profile, &metadata, &Secret::new("old+rt")))
+        let application = Application::of(&profile, None).unwrap();
+        block_on(refresh(&client(&Trust::default()), &application, &metadata, &Secret::new("old+rt")))
     }
 
     fn exchanged(server: &Server) -> Result<(Unverified, Tokens), Error> {
@@ -163,7 +161,7 @@ mod tests {
         };
         block_on(exchange_code(
             &client(&Trust::default()),
-            &profile,
+            &Application::of(&profile, None).unwrap(),
             &metadata,
             &request,
             &Secret::new("c&d"),

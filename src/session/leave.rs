@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::application;
 use crate::{
     cache::{Cache, Freshness, Known, Session, freshness},
     config::Profile,
@@ -13,7 +14,8 @@ use crate::{
     host::Host,
     http::{self, Client, Trust},
     lock::{Held, Holder},
-    log, oidc,
+    log,
+    oidc::{self, Application},
     secret::Secret,
     time::Moment,
 };
@@ -60,6 +62,7 @@ pub enum Told {
 pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> Result<SignedOut, Failure> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
     let session = cache.session();
+    let application = application(profile, cache);
     // A description that cannot be read is asked for again.
     let known = cache.provider((host.now)()).ok().flatten();
     let forgotten = cache.forget(held).map_err(Failure::from);
@@ -68,7 +71,7 @@ pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> R
         _ if !has_session => Kept::Notes,
         Ok(session) if session != Session::default() => {
             let provider = match &session.refresh_token {
-                Some(token) => told(host, profile, held, known, token),
+                Some(token) => told(host, application, held, known, token),
                 None => Told::NothingToRevoke,
             };
             Kept::Session { provider, serve_until: serve_until(&session, (host.now)()) }
@@ -84,18 +87,30 @@ fn serve_until(session: &Session, now: Moment) -> Option<Moment> {
     (freshness(credentials, now) != Freshness::Spent).then_some(credentials.expiration)
 }
 
-fn told(host: &Host, profile: &Profile, held: &Held, known: Option<Known>, token: &Secret) -> Told {
+fn told(
+    host: &Host,
+    application: Result<Application<'_>, Failure>,
+    held: &Held,
+    known: Option<Known>,
+    token: &Secret,
+) -> Told {
     let holder = Holder { pid: std::process::id(), since: (host.now)(), address: None, code: None };
     if let Err(error) = held.announce(&holder) {
         log::warn("session", format_args!("{error}"));
     }
-    revoked(host, profile, known, token).unwrap_or_else(Told::Untold)
+    application.and_then(|application| revoked(host, &application, known, token)).unwrap_or_else(Told::Untold)
 }
 
-fn revoked(host: &Host, profile: &Profile, known: Option<Known>, token: &Secret) -> Result<Told, Failure> {
+fn revoked(
+    host: &Host,
+    application: &Application<'_>,
+    known: Option<Known>,
+    token: &Secret,
+) -> Result<Told, Failure> {
+    let profile = application.profile;
     let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
     let answer = http::block_on(async {
-        timeout(PATIENCE, ask(&client, profile, known, token)).await.unwrap_or_else(|_| {
+        timeout(PATIENCE, ask(&client, application, known, token)).await.unwrap_or_else(|_| {
             let host = profile.issuer.url().authority().to_owned();
             Err(http::Error::Timeout { host, after: PATIENCE }.into())
         })
@@ -109,16 +124,18 @@ fn revoked(host: &Host, profile: &Profile, known: Option<Known>, token: &Secret)
 
 async fn ask(
     client: &Client,
-    profile: &Profile,
+    application: &Application<'_>,
     known: Option<Known>,
     token: &Secret,
 ) -> Result<Told, oidc::Error> {
     let metadata = match known {
         Some(known) => known.metadata,
-        None => oidc::discover(client, &profile.issuer).await?,
+        None => oidc::discover(client, &application.profile.issuer).await?,
     };
     match &metadata.revocation_endpoint {
-        Some(endpoint) => oidc::revoke(client, profile, endpoint, token).await.map(|()| Told::Revoked),
+        Some(endpoint) => {
+            oidc::revoke(client, application, &metadata, endpoint, token).await.map(|()| Told::Revoked)
+        }
         None => Ok(Told::NotOffered),
     }
 }

@@ -11,16 +11,16 @@ use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
     aws::{self, Aws, Standing},
-    cache::{Cache, Freshness, Known, SPENT, Session, freshness},
-    config::Profile,
+    cache::{Cache, Freshness, Known, Proofs, SPENT, Session, freshness},
+    config::{ClientAuth, Profile},
     credentials::Credentials,
-    failure::{ExchangeError, Exit, Failure},
+    failure::{ExchangeError, Exit, Failure, UNBELIEVED, UnprovenError},
     host::Host,
     http::Client,
     identity,
     lock::Held,
     log,
-    oidc::{self, Expected, Tokens, Unverified, VerifiedToken},
+    oidc::{self, Application, Expected, Tokens, Unverified, VerifiedToken},
     secret::Secret,
     time::Moment,
 };
@@ -161,6 +161,8 @@ impl Ladder<'_> {
                 decided("the kept token still serves");
                 Ok(Some(Silent::Kept(token)))
             }
+            // Whatever the person did, the provider would not believe the application that they came with.
+            (Exit::Refused, ..) if failure.slug == UNBELIEVED => Err(failure),
             (Exit::Refused | Exit::TokenRejected, Purpose::Login { .. }, _) => {
                 decided("the person signs in anew");
                 Ok(None)
@@ -175,9 +177,10 @@ impl Ladder<'_> {
         session: &mut Session,
         refresh_token: &Secret,
     ) -> Result<Option<Silent>, Failure> {
+        let application = self.application()?;
         let mut known = self.known().await?;
         log::debug("session", format_args!("renewing with the refresh token"));
-        match oidc::refresh(self.client, self.profile, &known.metadata, refresh_token).await {
+        match oidc::refresh(self.client, &application, &known.metadata, refresh_token).await {
             Ok(tokens) => self.refreshed(session, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
                 log::info(
@@ -261,6 +264,11 @@ impl Ladder<'_> {
         }
     }
 
+    /// The application with all that proves it, before anybody is asked for anything in its name.
+    fn application(&self) -> Result<Application<'_>, Failure> {
+        application(self.profile, self.cache)
+    }
+
     /// What the provider says of itself: remembered, or asked now.
     async fn known(&self) -> Result<Known, Failure> {
         if let Some(known) = self.cache.provider(self.now())? {
@@ -331,4 +339,13 @@ impl Ladder<'_> {
 pub fn ready(session: &Session) -> Option<Ready> {
     let credentials = session.credentials.clone()?;
     Some(Ready { credentials, session_name: session.session_name.clone().unwrap_or_default() })
+}
+
+/// The profile's application; what proves it is read only where something is needed.
+fn application<'p>(profile: &'p Profile, cache: &Cache) -> Result<Application<'p>, Failure> {
+    let proofs = match &profile.client_auth {
+        ClientAuth::None => Proofs::default(),
+        ClientAuth::Secret => cache.proofs(&profile.application())?,
+    };
+    Application::of(profile, proofs.secret).map_err(|unproven| UnprovenError { unproven, profile }.into())
 }

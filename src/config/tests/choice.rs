@@ -89,3 +89,17 @@ fn where_nothing_is_configured_there_is_no_profile_and_the_environment_alone_mak
     let home = home.variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A");
     assert_eq!(all(&home.variable("BEDROCK_SSO_REGION", "us-east-1")), ["default true"]);
 }
+
+#[test]
+fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_one() {
+    use crate::config::ClientAuth;
+    let google = GOOD.replace("https://acme.okta.com", "https://accounts.google.com");
+    let auth = |more: &str| Home::new().user(format!("{google}{more}")).load().unwrap().client_auth;
+    assert_eq!(auth(""), ClientAuth::Secret);
+    assert_eq!(auth("provider = \"generic\""), ClientAuth::None);
+    assert_eq!(auth("client_auth = \"none\""), ClientAuth::None);
+    assert_eq!(Home::new().user(GOOD).load().unwrap().client_auth, ClientAuth::None);
+    let shown = Home::new().user(google).ask(crate::config::show).unwrap();
+    let entry = shown.entries.into_iter().find(|entry| entry.key == "client_auth").unwrap();
+    assert_eq!((entry.written.as_str(), entry.resolved.as_deref()), ("\"none\"", Some("secret")));
+}

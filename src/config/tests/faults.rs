@@ -287,7 +287,10 @@ fn what_has_not_landed_yet_is_refused_not_ignored() {
             "role_chain = [\"arn:aws:iam::123456789012:role/B\"]",
             "8: role_chain = [\"arn:aws:iam::123456789012:role/B\"] is not supported by this version",
         ),
-        ("client_auth = \"secret\"", "8: client_auth = \"secret\" is not supported by this version"),
+        (
+            "client_auth = \"private_key_jwt\"",
+            "8: client_auth = \"private_key_jwt\" is not supported by this version",
+        ),
         ("flow = \"paste\"", "8: flow = \"paste\" is not supported by this version"),
         (
             "quota.endpoint = \"https://q.example\"",

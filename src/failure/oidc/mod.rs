@@ -12,14 +12,19 @@ use crate::{
 };
 
 mod advice;
+mod application;
 
 use advice::advice;
+pub use application::{UNBELIEVED, UnprovenError};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Http(error) => error.into(),
             Error::Refused { error, description, uri: _ } => refused(&error, &description),
+            Error::Unbelieved { means, error, description } => {
+                application::unbelieved(means, &words(&error, &description))
+            }
             Error::Redirected { source, to } => {
                 let to = to.map_or_else(String::new, |to| format!(" to {}", to.line()));
                 unusable("network/redirected", &source, &format!("redirects{to} instead of answering"))
@@ -87,6 +92,10 @@ impl From<NotRevoked> for Failure {
                 let what =
                     format!("the provider refused to revoke the session: {}", words(&error, &description));
                 Self::new(Exit::Refused, "provider/not_revoked", what, NOT_REVOKED)
+            }
+            Error::Unbelieved { means, error, description } => {
+                let failure = application::unbelieved(means, &words(&error, &description));
+                Self { hint: format!("{}; {NOT_REVOKED}", failure.hint), ..failure }
             }
             other => other.into(),
         }

@@ -11,7 +11,7 @@ use crate::{
     failure::{Failure, Interrupted, NoDeviceCodes, SignInNeeded},
     lock::Holder,
     log,
-    oidc::{self, DeviceCode, Pending, Polled, Tokens, Unverified},
+    oidc::{self, Application, DeviceCode, Pending, Polled, Tokens, Unverified},
     race::{First, race},
     session::{Asking, Cancelled, Ladder, Ready, Way},
 };
@@ -26,15 +26,16 @@ impl Ladder<'_> {
     pub(super) async fn ask_by_code(
         &self,
         session: &mut Session,
+        application: &Application<'_>,
         known: &mut Known,
         cancelled: Cancelled<'_>,
     ) -> Result<Ready, Failure> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
             return Err(NoDeviceCodes { issuer: &self.profile.issuer }.into());
         };
-        let code = oidc::ask_device_code(self.client, self.profile, &known.metadata, &endpoint).await?;
+        let code = oidc::ask_device_code(self.client, application, &known.metadata, &endpoint).await?;
         self.show_code(&code)?;
-        let outcome = self.code_answered(session, known, &code, cancelled).await;
+        let outcome = self.code_answered(session, application, known, &code, cancelled).await;
         self.note_outcome(outcome.as_ref().err());
         outcome
     }
@@ -62,12 +63,13 @@ impl Ladder<'_> {
     async fn code_answered(
         &self,
         session: &mut Session,
+        application: &Application<'_>,
         known: &mut Known,
         code: &DeviceCode,
         cancelled: Cancelled<'_>,
     ) -> Result<Ready, Failure> {
         let limit = self.time_left().min(code.lifetime);
-        let (id_token, tokens) = match race(self.polled(known, code, limit), cancelled).await {
+        let (id_token, tokens) = match race(self.polled(application, known, code, limit), cancelled).await {
             First::Left(answered) => answered?,
             First::Right(()) => return Err(Interrupted.into()),
         };
@@ -78,6 +80,7 @@ impl Ladder<'_> {
     /// Asks again and again, at the provider's pace. Bad weather costs time only: each failure doubles the pause.
     async fn polled(
         &self,
+        application: &Application<'_>,
         known: &Known,
         code: &DeviceCode,
         limit: Duration,
@@ -87,7 +90,7 @@ impl Ladder<'_> {
         let unanswered = || SignInNeeded::CodeExpired { after: limit };
         while Instant::now() + pause < deadline {
             sleep(pause).await;
-            let asked = oidc::poll_device_code(self.client, self.profile, &known.metadata, code);
+            let asked = oidc::poll_device_code(self.client, application, &known.metadata, code);
             let Ok(polled) = timeout_at(deadline, asked).await else { break };
             match polled {
                 Ok(Polled::Granted(token, tokens)) => return Ok((token, tokens)),

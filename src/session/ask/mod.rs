@@ -17,7 +17,7 @@ use crate::{
     lock::Holder,
     log,
     oidc::{
-        self, Expected, Request, Tokens, Unverified,
+        self, Application, Expected, Request, Tokens, Unverified,
         callback::{Answered, Awaited, Ending, Listener},
     },
     race::{First, race},
@@ -34,18 +34,20 @@ impl Ladder<'_> {
         cancelled: Cancelled<'_>,
     ) -> Result<Ready, Failure> {
         self.may_ask()?;
+        let application = self.application()?;
         let mut known = self.known().await?;
         match (self.wish(), self.profile.flow) {
             (Wish::Device, _) | (Wish::Any, Flow::Device) => {
-                self.ask_by_code(session, &mut known, cancelled).await
+                self.ask_by_code(session, &application, &mut known, cancelled).await
             }
-            _ => self.ask_in_browser(session, &mut known, cancelled).await,
+            _ => self.ask_in_browser(session, &application, &mut known, cancelled).await,
         }
     }
 
     async fn ask_in_browser(
         &self,
         session: &mut Session,
+        application: &Application<'_>,
         known: &mut Known,
         cancelled: Cancelled<'_>,
     ) -> Result<Ready, Failure> {
@@ -63,7 +65,7 @@ impl Ladder<'_> {
         let outcome = match self.answer(listener, awaited, cancelled).await {
             Ok(Answered { outcome, page }) => {
                 let ended = match outcome {
-                    Ok(code) => self.signed_in(session, known, &request, &code).await,
+                    Ok(code) => self.signed_in(session, application, known, &request, &code).await,
                     Err(refusal) => Err(refusal.into()),
                 };
                 page.finish(&self.ending(&ended)).await;
@@ -133,12 +135,13 @@ impl Ladder<'_> {
     async fn signed_in(
         &self,
         session: &mut Session,
+        application: &Application<'_>,
         known: &mut Known,
         request: &Request,
         code: &Secret,
     ) -> Result<Ready, Failure> {
         let (id_token, tokens) =
-            oidc::exchange_code(self.client, self.profile, &known.metadata, request, code).await?;
+            oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
         self.told_who(session, known, id_token, tokens, Some(&request.nonce)).await
     }
 

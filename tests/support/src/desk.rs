@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs,
-    io::Read,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -182,6 +182,25 @@ impl<'w> Desk<'w> {
         self.start(arguments).finish()
     }
 
+    /// Runs the program to its end, with this on its stdin.
+    pub fn run_with<const N: usize>(&self, arguments: [&str; N], input: &str) -> Outcome {
+        let mut command = self.command();
+        command.args(arguments);
+        self.run_command_with(command, "", input)
+    }
+
+    /// Runs any command to its end, and gives it this on its stdin once it has said `cue` on its stdout.
+    pub fn run_command_with(&self, mut command: Command, cue: &str, input: &str) -> Outcome {
+        command.stdin(Stdio::piped());
+        let mut running = self.start_as_it_is(command);
+        let mut stdin = running.child.stdin.take().expect("it was piped");
+        running.wait_for(cue);
+        // It may have ended without reading.
+        drop(stdin.write_all(input.as_bytes()));
+        drop(stdin);
+        running.finish()
+    }
+
     /// Starts the program and comes back at once.
     pub fn start<const N: usize>(&self, arguments: [&str; N]) -> Running {
         let mut command = self.command();
@@ -198,7 +217,12 @@ impl<'w> Desk<'w> {
 
     /// Starts any command under this desk's eyes.
     pub fn start_command(&self, mut command: Command) -> Running {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        self.start_as_it_is(command)
+    }
+
+    fn start_as_it_is(&self, mut command: Command) -> Running {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let arguments: Vec<_> = command.get_args().map(|each| each.to_string_lossy().into_owned()).collect();
         let stdout_is_secret = arguments.iter().any(|each| PROTOCOL.contains(&each.as_str()));
         let mut child = command.spawn().unwrap_or_else(|why| panic!("{}: {why}", self.program.display()));
@@ -279,13 +303,7 @@ impl Running {
     pub fn lines(&mut self, count: usize) -> Vec<String> {
         let deadline = self.started + DEADLINE;
         loop {
-            let said: Vec<u8> = self
-                .seen
-                .iter()
-                .filter(|(is_stdout, _)| *is_stdout)
-                .flat_map(|(_, piece)| piece.clone())
-                .collect();
-            let said = String::from_utf8_lossy(&said).into_owned();
+            let said = self.said();
             if said.matches('\n').count() >= count {
                 return said.lines().take(count).map(str::to_owned).collect();
             }
@@ -301,6 +319,21 @@ impl Running {
     pub fn kill(mut self) -> Outcome {
         drop(self.child.kill());
         self.finish()
+    }
+
+    /// Waits until this was said on stdout, or until nothing more will be.
+    fn wait_for(&mut self, cue: &str) {
+        while !self.said().contains(cue) {
+            let Ok(piece) = self.pieces.recv_timeout(DEADLINE) else { break };
+            self.seen.push(piece);
+        }
+    }
+
+    /// What was seen on stdout so far.
+    fn said(&self) -> String {
+        let pieces = self.seen.iter().filter(|(is_stdout, _)| *is_stdout);
+        let said: Vec<u8> = pieces.flat_map(|(_, piece)| piece.clone()).collect();
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// Waits for the end, at most half a minute; a process that outlives its deadline fails the test, and so does

@@ -47,6 +47,8 @@ pub enum Knob {
     Forged,
     /// Parameters of the callback to replace, or to remove with null: `{"iss": null}`.
     CallbackQuery,
+    /// How the application is registered: `none` (the default), `client_secret_basic`, `client_secret_post`.
+    ClientAuth,
     /// Redirect addresses registered exactly, in place of any port on loopback with `/callback`.
     RedirectUris,
     /// Name of the signature algorithm, RS256 by default.
@@ -82,10 +84,20 @@ pub enum Knob {
 impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
-        use Knob::{Clock, DeviceCodes, IssuerSuffix, ProviderClock, RedirectUris, Registered, RoleMaximum};
+        use Knob::{
+            ClientAuth, Clock, DeviceCodes, IssuerSuffix, ProviderClock, RedirectUris, Registered,
+            RoleMaximum,
+        };
         matches!(
             self,
-            Clock | DeviceCodes | IssuerSuffix | ProviderClock | RedirectUris | Registered | RoleMaximum
+            ClientAuth
+                | Clock
+                | DeviceCodes
+                | IssuerSuffix
+                | ProviderClock
+                | RedirectUris
+                | Registered
+                | RoleMaximum
         )
     }
 }

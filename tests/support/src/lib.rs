@@ -5,6 +5,7 @@
 mod authority;
 mod claims;
 mod client;
+mod client_auth;
 mod control;
 mod desk;
 mod devices;

@@ -13,6 +13,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     client::Browser,
+    client_auth,
     devices::{self, Device},
     fault::Fault,
     keys::{self, Algorithm},
@@ -156,7 +157,7 @@ fn discovery(world: &Common) -> Value {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::name),
         "scopes_supported": SCOPES,
-        "token_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": [client_auth::method(world)],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });

@@ -5,37 +5,31 @@
 use serde_json::{Value, json};
 
 use crate::{
-    claims, devices, keys,
+    claims, client_auth, devices, keys,
     knobs::Knob,
     ledger::Endpoint,
     provider::{Grant, State},
     wire::{Fields, Reply, Request, field},
-    world::{CLIENT_ID, Common},
+    world::Common,
 };
 
 pub(crate) type Refused = (&'static str, &'static str);
 
 pub(crate) fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
-    let result = client_form(request).and_then(|form| match endpoint {
+    let form = match client_auth::form(world, request) {
+        Ok(form) => form,
+        Err(doubt) => return doubt.answer(request),
+    };
+    let result = match endpoint {
         Endpoint::Refresh => refresh(world, &form),
         Endpoint::Revoke => Ok(revoke(world, &form)),
         Endpoint::DeviceCode => devices::begin(world, &form),
         Endpoint::Poll => devices::poll(world, &form),
         _ => redeem(world, &form),
-    });
+    };
     match result {
         Ok(value) => Reply::json(200, &value),
         Err((error, why)) => Reply::json(400, &json!({ "error": error, "error_description": why })),
-    }
-}
-
-/// The form of a public client: named, and with no secret.
-fn client_form(request: &Request) -> Result<Fields, Refused> {
-    let form = request.form().ok_or(("invalid_request", "the body is not a form"))?;
-    let is_public = request.header("authorization").is_none() && field(&form, "client_secret").is_none();
-    match field(&form, "client_id") {
-        Some(CLIENT_ID) if is_public => Ok(form),
-        _ => Err(("invalid_client", "unknown client, or a secret from a public one")),
     }
 }
 

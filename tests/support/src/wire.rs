@@ -285,6 +285,7 @@ fn reason(status: u16) -> &'static str {
         302 => "Found",
         303 => "See Other",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         500 => "Internal Server Error",

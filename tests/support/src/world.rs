@@ -6,17 +6,18 @@ use std::{
     io::Read,
     ops::Deref,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::json;
 use tempfile::TempDir;
+use url::form_urlencoded;
 
 use crate::{
     authority::Authority,
-    control,
+    client_auth, control,
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
@@ -38,6 +39,7 @@ pub(crate) struct Common {
     pub provider: Provider,
     pub sts: Sts,
     origin: OnceLock<String>,
+    client_secret: Mutex<Option<String>>,
 }
 
 pub(crate) struct Servers {
@@ -114,6 +116,16 @@ impl World {
     /// Seconds since 1970 by the clock of this world.
     pub fn now(&self) -> i64 {
         self.common.now()
+    }
+
+    /// The secret of the application, where `Knob::ClientAuth` gives it one.
+    pub fn client_secret(&self) -> String {
+        self.common.client_secret()
+    }
+
+    /// The application has another secret from now on; how many it had before does not matter.
+    pub fn change_client_secret(&self) {
+        *self.common.client_secret.lock().unwrap() = None;
     }
 
     /// A new key signs from now on.
@@ -204,6 +216,15 @@ impl Common {
 
     pub(crate) fn provider_now(&self) -> i64 {
         self.now() + self.knobs.number(Knob::ProviderClock, 0)
+    }
+
+    /// Made when it is first asked for.
+    pub(crate) fn client_secret(&self) -> String {
+        let mut secret = self.client_secret.lock().unwrap();
+        let secret = secret.get_or_insert_with(client_auth::new_secret).clone();
+        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        self.ledger.keep("client secret, as it is posted", encoded);
+        self.ledger.keep("client secret", secret)
     }
 
     pub(crate) fn provider_origin(&self) -> &str {

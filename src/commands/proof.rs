@@ -1,0 +1,80 @@
+//! What proves the application, taken from stdin and kept for all of its profiles.
+//!
+//! It asks where stdin is a terminal; arguments and variables are read by other programs, so it never looks there.
+
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use super::desk::Work;
+use crate::{
+    cache::Proofs,
+    config::ClientAuth,
+    failure::{Busy, Denied, Failure, Interrupted, Unfit},
+    host::{Unseen, read_unseen},
+    lock,
+    secret::Secret,
+    text::line,
+};
+
+/// Longer than what any provider gives out.
+const LIMIT: usize = 4096;
+
+/// Whoever else stores one is done within this time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn keep_secret(work: &Work<'_>) -> Result<(), Failure> {
+    if work.profile.client_auth != ClientAuth::Secret {
+        return Err(Unfit::NotUsed { profile: &work.profile }.into());
+    }
+    let secret = read(&format!("The secret of the application, for {}", work.profile.name))?;
+    keep(work, |proofs| proofs.secret = Some(secret))
+}
+
+/// Asks for one line, and believes nothing that could not be meant.
+fn read(what: &str) -> Result<Secret, Failure> {
+    let ask = || say(&format!("{} (nothing is shown as you type): ", line(what)));
+    let mut has_asked = false;
+    let read = read_unseen(
+        || {
+            has_asked = true;
+            ask();
+        },
+        LIMIT,
+    );
+    if has_asked {
+        say("\n");
+    }
+    match read.map_err(Denied::Stdin)? {
+        Unseen::Interrupted => Err(Interrupted.into()),
+        Unseen::TooLong => Err(Unfit::TooLong { limit: LIMIT }.into()),
+        Unseen::Line(bytes) => judged(&bytes).map_err(Failure::from),
+    }
+}
+
+fn judged(bytes: &[u8]) -> Result<Secret, Unfit<'static>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unfit::NotText)?;
+    match text {
+        _ if text.trim().is_empty() => Err(Unfit::Empty),
+        _ if text.chars().any(char::is_control) => Err(Unfit::NotOneLine),
+        _ => Ok(Secret::new(text)),
+    }
+}
+
+fn keep(work: &Work<'_>, change: impl FnOnce(&mut Proofs)) -> Result<(), Failure> {
+    let (cache, application) = (&work.cache, work.profile.application());
+    cache.prepare()?;
+    let path = cache.application_lock_path(&application.name());
+    let held = lock::take_within(&path, PATIENCE)?;
+    let held = held.ok_or_else(|| Busy { holder: lock::holder(&path), now: work.now() })?;
+    let mut proofs = cache.proofs(&application)?;
+    change(&mut proofs);
+    Ok(cache.keep_proofs(&held, &application, &proofs)?)
+}
+
+fn say(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // Whoever reads nothing types all the same.
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}

@@ -1,0 +1,161 @@
+//! What a person types, or a program pipes in, that nobody else may see: read from stdin, bounded, never echoed.
+//!
+//! It reads bytes and guards the terminal; what they are for, and what is asked, is for `commands`.
+
+use std::io::{self, IsTerminal as _, Read};
+
+use zeroize::Zeroizing;
+
+/// What came.
+#[derive(Debug)]
+pub enum Unseen {
+    Line(Zeroizing<Vec<u8>>),
+    /// More than the limit.
+    TooLong,
+    /// Ctrl-C at the terminal.
+    Interrupted,
+}
+
+const INTERRUPT: u8 = 3;
+const END_OF_TRANSMISSION: u8 = 4;
+const BACKSPACE: u8 = 8;
+const KILL_LINE: u8 = 21;
+const DELETE: u8 = 127;
+
+/// Reads all of stdin, or one line from a terminal, which shows nothing of it; `ask` is called before that. The end of
+/// the line is not part of what came.
+pub fn read_unseen(ask: impl FnOnce(), limit: usize) -> io::Result<Unseen> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return piped(stdin.lock(), limit);
+    }
+    let silence = Silence::over_terminal()?;
+    ask();
+    let typed = typed(stdin.lock(), limit);
+    drop(silence);
+    typed
+}
+
+fn piped(input: impl Read, limit: usize) -> io::Result<Unseen> {
+    // Room for all of it from the start, so that no copy is left behind when a buffer grows.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 3));
+    input.take(limit as u64 + 3).read_to_end(&mut bytes)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(if bytes.len() > limit { Unseen::TooLong } else { Unseen::Line(bytes) })
+}
+
+/// Byte by byte, for a terminal that is told to pass on every key by itself, and for one that passes on lines.
+fn typed(mut input: impl Read, limit: usize) -> io::Result<Unseen> {
+    let mut line = Zeroizing::new(Vec::with_capacity(limit + 1));
+    let mut byte = [0];
+    loop {
+        let key = if input.read(&mut byte)? == 0 { END_OF_TRANSMISSION } else { byte[0] };
+        match key {
+            INTERRUPT => return Ok(Unseen::Interrupted),
+            b'\n' | b'\r' | END_OF_TRANSMISSION => return Ok(Unseen::Line(line)),
+            BACKSPACE | DELETE => erase(&mut line),
+            KILL_LINE => line.clear(),
+            _ if line.len() == limit => return Ok(Unseen::TooLong),
+            key => line.push(key),
+        }
+    }
+}
+
+/// Takes back the last character, however many bytes it has in UTF-8.
+fn erase(line: &mut Vec<u8>) {
+    while line.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
+}
+
+/// A terminal that shows nothing of what is typed; dropped, it does again.
+#[cfg(unix)]
+struct Silence(rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Silence {
+    /// Signals are off as well: Ctrl-C comes as a key, and nobody is left with a terminal that is still silent.
+    fn over_terminal() -> io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, &self.0);
+    }
+}
+
+#[cfg(windows)]
+struct Silence;
+
+#[cfg(windows)]
+impl Silence {
+    fn over_terminal() -> io::Result<Self> {
+        if super::process::echo(false) { Ok(Self) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+#[cfg(windows)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        super::process::echo(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(unseen: io::Result<Unseen>) -> Option<Vec<u8>> {
+        match unseen.unwrap() {
+            Unseen::Line(line) => Some(line.to_vec()),
+            Unseen::TooLong | Unseen::Interrupted => None,
+        }
+    }
+
+    #[test]
+    fn one_end_of_line_is_left_away_and_nothing_else() {
+        for (input, wanted) in [
+            ("abcd", "abcd"),
+            ("abc\n", "abc"),
+            ("abc\r\n", "abc"),
+            ("ab\n\n", "ab\n"),
+            ("", ""),
+            (" a ", " a "),
+        ] {
+            assert_eq!(line(piped(input.as_bytes(), 4)).as_deref(), Some(wanted.as_bytes()), "{input:?}");
+        }
+        assert!(matches!(piped(&b"abcde"[..], 4), Ok(Unseen::TooLong)));
+        assert_eq!(line(piped(&b"abcd\r\n"[..], 4)).as_deref(), Some(&b"abcd"[..]));
+        assert!(
+            matches!(piped(io::repeat(b'x'), 4), Ok(Unseen::TooLong)),
+            "it ends although the input does not"
+        );
+    }
+
+    #[test]
+    fn a_person_may_correct_what_they_type_and_break_it_off() {
+        for (keys, wanted) in [
+            ("abc\rrest", "abc"),
+            ("abx\u{7f}c\n", "abc"),
+            ("aé\u{8}bc\n", "abc"),
+            ("wrong\u{15}abc\n", "abc"),
+            ("\u{7f}abc\u{4}", "abc"),
+            ("abc", "abc"),
+        ] {
+            assert_eq!(line(typed(keys.as_bytes(), 8)).as_deref(), Some(wanted.as_bytes()), "{keys:?}");
+        }
+        assert!(matches!(typed(&b"abc\x03"[..], 8), Ok(Unseen::Interrupted)));
+        assert!(matches!(typed(&b"123456789\n"[..], 8), Ok(Unseen::TooLong)));
+    }
+}

@@ -1,0 +1,70 @@
+//! An application that has to prove itself: where its proof comes from, how it is presented, what a wrong one costs.
+//!
+//! The provider of these tests believes one registered way and nothing beside it; see `testworld`.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod secret;
+mod storing;
+
+use std::{fs, path::PathBuf};
+
+use testworld::{Desk, Endpoint, Knob, Outcome, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+/// Too little life to be served.
+const SPENT: u32 = 5;
+const STORED: &str = "Signed in as demo@example.com: role BedrockUser in account 123456789012, until ";
+
+/// A world whose application is registered for this method.
+fn world(method: &str) -> World {
+    let world = World::new();
+    world.set(Knob::ClientAuth, method);
+    world
+}
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::with(world, PROGRAM, "client_auth = \"secret\"")
+}
+
+/// Stores this secret and signs in.
+fn login(desk: &Desk<'_>, secret: &str) -> Outcome {
+    desk.run_with(["login", "--client-secret-stdin"], &format!("{secret}\n"))
+}
+
+/// A desk where somebody has signed in with the application's secret, to credentials that are of no more use.
+#[track_caller]
+fn signed_in<'w>(world: &'w World) -> Desk<'w> {
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    let desk = desk(world);
+    let outcome = login(&desk, &world.client_secret()).expect_code(0);
+    assert!(outcome.stdout.lines().last().unwrap().starts_with(STORED), "{outcome:?}");
+    assert_eq!(outcome.stderr, "");
+    desk
+}
+
+#[track_caller]
+fn served(desk: &Desk<'_>) {
+    let outcome = desk.run(["credentials"]).expect_code(0);
+    assert_eq!((outcome.stderr.as_str(), &outcome.document()["Version"]), ("", &1.into()));
+}
+
+/// Authorizations, codes, refreshes, revocations.
+fn counts(world: &World) -> [usize; 4] {
+    [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Revoke]
+        .map(|endpoint| world.count(endpoint))
+}
+
+fn folder(desk: &Desk<'_>) -> PathBuf {
+    match cfg!(target_os = "macos") {
+        true => desk.home().join("Library/Application Support/bedrock-sso"),
+        false => desk.home().join(".local/share/bedrock-sso"),
+    }
+}
+
+/// The files in which the proof of an application is kept.
+fn kept(desk: &Desk<'_>) -> Vec<String> {
+    let entries = fs::read_dir(folder(desk)).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.contains(".application")).collect()
+}

@@ -1,0 +1,124 @@
+//! Where the proof is kept: how it comes in, who else is served by it, and when it is forgotten.
+
+use std::{fs, process::Stdio};
+
+use testworld::Desk;
+
+use super::{PROGRAM, counts, desk, kept, login, served, signed_in, world};
+
+#[test]
+fn it_is_sealed_in_a_file_of_its_own() {
+    let world = world("client_secret_basic");
+    let desk = signed_in(&world);
+    let names = kept(&desk);
+    assert_eq!(names.len(), 1, "{names:?}");
+    let bytes = fs::read(super::folder(&desk).join(&names[0])).unwrap();
+    assert!(world.ledger().leaks("the file", &bytes).is_empty());
+}
+
+#[test]
+fn signing_out_leaves_it_for_the_next_sign_in_and_signing_out_of_everything_does_not() {
+    let world = world("client_secret_basic");
+    let desk = signed_in(&world);
+    let told = desk.run(["logout"]).expect_code(0).stderr;
+    let stays = "The secret of the application stays for the next sign-in; `bedrock-sso logout --all` forgets it too.\n";
+    assert!(told.ends_with(stays), "{told}");
+    served(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 0, 1], 2));
+    let told = desk.run(["logout", "--all"]).expect_code(0).stderr;
+    assert!(told.ends_with("The secret of the application is forgotten.\n"), "{told}");
+    assert_eq!(kept(&desk), Vec::<String>::new());
+    desk.run(["credentials"]).refused(3, "config/no_client_secret");
+}
+
+#[test]
+fn one_secret_serves_every_profile_of_the_application_and_outlives_their_changes() {
+    let world = world("client_secret_basic");
+    let desk = signed_in(&world);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let (head, profile) = text.split_once("[profiles.claude]").unwrap();
+    desk.configure(&format!(
+        "{head}[profiles.claude]{profile}\nscopes = [\"openid\"]\n[profiles.other]{profile}"
+    ));
+    for name in ["claude", "other"] {
+        desk.run(["credentials", "--profile", name]).expect_code(0);
+    }
+    assert_eq!(kept(&desk).len(), 1);
+}
+
+#[test]
+fn what_could_not_be_a_secret_is_refused_before_anything_is_kept() {
+    let world = world("client_secret_basic");
+    let desk = desk(&world);
+    for (input, what) in [
+        ("", "no secret came on stdin"),
+        ("\n", "no secret came on stdin"),
+        ("  \r\n", "no secret came on stdin"),
+        ("one\ntwo\n", "what came on stdin is more than one line of plain text"),
+        ("a\u{1b}[31m\n", "what came on stdin is more than one line of plain text"),
+        (&"x".repeat(5000), "what came on stdin is longer than 4096 bytes"),
+    ] {
+        let refused = desk.run_with(["login", "--client-secret-stdin"], input).refused(2, "usage/secret");
+        assert_eq!(refused.0, what, "{input:?}");
+    }
+    assert_eq!((kept(&desk), desk.tabs()), (vec![], 0));
+}
+
+#[test]
+fn a_profile_that_needs_no_secret_takes_none() {
+    let world = world("none");
+    let desk = Desk::new(&world, PROGRAM);
+    let (what, _) = login(&desk, "superfluous").refused(3, "config/secret_not_used");
+    assert_eq!(what, "the profile claude has client_auth = \"none\", which needs no secret");
+    assert_eq!(kept(&desk), Vec::<String>::new());
+}
+
+#[test]
+fn a_profile_that_stores_nothing_cannot_have_a_secret() {
+    let world = world("client_secret_basic");
+    let desk = desk(&world);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&text.replace("storage = \"file\"", "storage = \"none\""));
+    let (what, _) = desk.run(["credentials"]).refused(3, "config/contradiction");
+    let needs = "client_auth = \"secret\" needs a stored secret, and storage = \"none\" stores nothing";
+    assert!(what.ends_with(needs), "{what}");
+}
+
+/// At a terminal, which is what `script` from util-linux makes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_is_asked_for_it_and_nothing_is_shown_as_they_type() {
+    let world = world("client_secret_basic");
+    let desk = desk(&world);
+    let secret = world.client_secret();
+    let (first, rest) = secret.split_at(4);
+    let typed = format!("wrong\u{15}{first}x\u{7f}{rest}\r");
+    let outcome = at_a_terminal(&desk, &typed).expect_code(0);
+    let seen = outcome.stdout.replace("\r\n", "\n");
+    let asked = "The secret of the application, for claude (nothing is shown as you type): \n";
+    assert!(seen.contains(asked) && seen.contains(super::STORED), "{seen}");
+    assert!(!seen.contains("wrong"), "{seen}");
+    served(&desk);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_at_the_question_ends_it_and_keeps_nothing() {
+    let world = world("client_secret_basic");
+    let desk = desk(&world);
+    let outcome = at_a_terminal(&desk, "half\u{3}").expect_code(130);
+    assert!(outcome.stdout.contains("[interrupted]"), "{}", outcome.stdout);
+    assert_eq!((kept(&desk), desk.tabs()), (vec![], 0));
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "a test may start a terminal")]
+fn at_a_terminal(desk: &Desk<'_>, keys: &str) -> testworld::Outcome {
+    let mut terminal = std::process::Command::new("/usr/bin/script");
+    let own = desk.command();
+    let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    terminal.env_clear().envs(variables).current_dir(desk.home()).env("SHELL", "/bin/sh");
+    terminal.args(["--quiet", "--flush", "--return", "--echo=never", "--command"]);
+    terminal.arg(format!("{PROGRAM} login --client-secret-stdin")).arg("/dev/null").stdin(Stdio::piped());
+    desk.run_command_with(terminal, "nothing is shown", keys)
+}

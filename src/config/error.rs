@@ -107,6 +107,21 @@ pub enum Fault {
         key: &'static str,
         profile: String,
     },
+    /// Two keys tell the issuer, and not the same.
+    TwoIssuers {
+        key: &'static str,
+        issuer: String,
+        other: &'static str,
+        other_issuer: String,
+        other_place: String,
+    },
+    /// The provider cannot take the value; `instead` is what to do.
+    Contradiction {
+        key: &'static str,
+        value: String,
+        rule: String,
+        instead: String,
+    },
     /// The role and the region are of different partitions, which share nothing.
     OtherPartition {
         region: String,
@@ -260,6 +275,17 @@ impl Fault {
                 f,
                 "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing"
             ),
+            Self::TwoIssuers { key, issuer, other, other_issuer, other_place } => write!(
+                f,
+                "two issuers: {} stands for {}, and {} ({other_place}) for {}",
+                quoted(key),
+                text::line(issuer),
+                quoted(other),
+                text::line(other_issuer)
+            ),
+            Self::Contradiction { key, value, rule, instead: _ } => {
+                write!(f, "{} holds {}: {}", quoted(key), text::line(value), text::line(rule))
+            }
             Self::Enforced { key, value, by } => {
                 write!(f, "{} is fixed by the administrator as {} ({by})", quoted(key), text::line(value))
             }

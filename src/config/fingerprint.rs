@@ -13,13 +13,14 @@ use super::Profile;
 pub struct Fingerprint([u8; 32]);
 
 impl Profile {
-    /// Covers name, issuer, client, role, provider (it decides the default scopes), scopes, parameters, session name and
+    /// Covers name, issuer (however it was written), sign-in pages, client, role, provider (it decides the default scopes), scopes, parameters, session name and
     /// duration. Not how the person is asked, where AWS is spoken to, or where the result is kept.
     pub fn fingerprint(&self) -> Fingerprint {
         // Every field is named, so that a new one is decided about and not forgotten.
         let Self {
             name,
             issuer,
+            login_domain,
             client_id,
             role,
             region: _,
@@ -49,6 +50,11 @@ impl Profile {
         digest.list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
         digest.list(session_name.iter().map(String::as_str));
         digest.number(session_duration.as_secs());
+        // Labelled, and only where there is one: profiles without keep their name.
+        if let Some(domain) = login_domain {
+            digest.text("sign-in pages");
+            digest.text(domain.as_str());
+        }
         digest.finish()
     }
 }
@@ -105,7 +111,10 @@ mod tests {
     use std::{collections::BTreeSet, time::Duration};
 
     use super::*;
-    use crate::config::{Issuer, Login, Provider, Redirect, RedirectHost, RoleArn, testing};
+    use crate::{
+        config::{Issuer, Login, Provider, Redirect, RedirectHost, RoleArn, testing},
+        url::SecureUrl,
+    };
 
     fn profile() -> Profile {
         Profile {
@@ -132,6 +141,7 @@ mod tests {
             profile().fingerprint(),
             changed(|p| p.name = "other".into()),
             changed(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
+            changed(|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
             changed(|p| p.client_id = "0ob".into()),
             changed(|p| p.role = RoleArn::parse("arn:aws:iam::123456789013:role/BedrockUser").unwrap()),
             changed(|p| p.provider = Provider::Generic),

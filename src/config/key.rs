@@ -125,7 +125,7 @@ const NONE: Default = Default::List(&[]);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-pub(super) const COUNT: usize = 32;
+pub(super) const COUNT: usize = 38;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
@@ -133,13 +133,19 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("client_id", Kind::Text, Default::Required, "The identifier of the application registered with the provider."),
     key("role_arn", Kind::Role, Default::Required, "The role to assume; its trust policy names the issuer and the client."),
     key("region", Kind::Region, Default::Required, "The AWS region to talk to; of the same partition as the role."),
+    key("okta_domain", Kind::Text, EMPTY, "In place of `issuer`, for Okta: your domain, such as acme.okta.com."),
+    key("okta_auth_server", Kind::Text, EMPTY, "The custom authorization server behind it, such as default; empty means the org authorization server."),
+    key("entra_tenant", Kind::Text, EMPTY, "In place of `issuer`, for Microsoft Entra ID: the Directory (tenant) ID; HOST/ID in a national cloud, ID.ciamlogin.com for External ID."),
+    key("auth0_domain", Kind::Text, EMPTY, "In place of `issuer`, for Auth0: your domain, such as acme.eu.auth0.com."),
+    key("cognito_user_pool_id", Kind::Text, EMPTY, "In place of `issuer`, for Amazon Cognito: the User pool ID."),
+    key("cognito_domain", Kind::Text, EMPTY, "The domain of the user pool's sign-in pages; empty means the one that discovery names."),
     key("provider", Kind::Word(&provider::WORDS), Default::Text("auto"), "The kind of provider; \"auto\" tells it by the issuer's host."),
     later(Ready::Words(&["sts"]), key("federation", Kind::Word(&["sts", "identity-pool"]), Default::Text("sts"), "How the token is exchanged for AWS credentials.")),
     later(Ready::Default, key("identity_pool_id", Kind::Text, EMPTY, "The Cognito identity pool, for federation = \"identity-pool\".")),
     key("scopes", Kind::Words, NONE, "The scopes to ask for; empty means the provider's default."),
     key("extra_params", Kind::Params, Default::Table, "More parameters for the authorization request: prompt, login_hint, domain_hint, audience, resource."),
-    key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; empty means any free port."),
-    key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), "The host of the redirect address; with \"localhost\" both loopback families are listened on."),
+    key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; empty means any free port, or 8400 and 8401 where the provider takes registered ports only."),
+    key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), "The host of the redirect address; with \"localhost\", the default for Entra and Cognito, both loopback families are listened on."),
     key("redirect_path", Kind::Path, Default::Text("/callback"), "The path of the redirect address."),
     later(Ready::Words(&["auto", "browser", "device"]), key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), "How the person is asked.")),
     key("browser", Kind::Argv, NONE, "The browser's command line, with \"{url}\" where the address goes; empty means $BROWSER, else the system's."),

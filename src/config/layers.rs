@@ -12,6 +12,7 @@ use toml::{
 use super::{
     Inputs,
     error::{Error, Fault, Place, Problem, Unreadable},
+    issuer,
     key::{self, COUNT, Default, KEYS, Key},
     overrides::{Override, overrides},
     raw::{self, Raw, is_profile_name},
@@ -265,6 +266,9 @@ fn unset(settings: &Settings<'_>, profile: &str, file: &Raw<'_>) -> Vec<Problem>
     let is_unset = |key: &&usize| settings.get(**key).is_some_and(Option::is_none);
     let problem = |key: &usize| {
         let key = KEYS.get(*key).filter(|key| matches!(key.default, Default::Required))?.name;
+        if key == "issuer" && issuer::is_told(settings) {
+            return None;
+        }
         let fault = Fault::EnforcedUnset { key, profile: profile.to_owned() };
         Some(Problem { place: file.source.place(file.enforce_at), fault })
     };

@@ -4,6 +4,7 @@
 
 mod error;
 mod fingerprint;
+mod issuer;
 mod key;
 mod layers;
 mod overrides;
@@ -111,10 +112,13 @@ pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    if layers.files.is_empty() {
-        return load(inputs).map(|_| vec!["ok: environment: 1 profile".to_owned()]);
+    let mut said: Vec<String> = layers.files.iter().map(count).collect();
+    if said.is_empty() {
+        load(inputs)?;
+        said.push("ok: environment: 1 profile".to_owned());
     }
-    Ok(layers.files.iter().map(count).collect())
+    said.extend(layers.every(inputs).iter().flat_map(|name| warnings(&layers, name, inputs)));
+    Ok(said)
 }
 
 /// Judges one file by itself, an administrator's or a user's: each of its profiles must be complete.
@@ -126,11 +130,25 @@ pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error
     let parsed = texts.parse()?;
     let layers = parsed.survey()?;
     let problems = judge(&layers, inputs);
-    if problems.is_empty() {
-        Ok(layers.files.iter().map(count).collect())
-    } else {
-        Err(Error::Invalid(problems))
+    if !problems.is_empty() {
+        return Err(Error::Invalid(problems));
     }
+    let counted = layers.files.iter().map(count);
+    let names = layers.names();
+    Ok(counted.chain(names.iter().flat_map(|name| warnings(&layers, name, inputs))).collect())
+}
+
+/// What of a good profile smells, with its place.
+fn warnings(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Vec<String> {
+    let (Ok(profile), Ok(settings)) = (build(layers, name, inputs), layers.settle(name)) else {
+        return Vec::new();
+    };
+    let place = |key| match key::find_full(key).and_then(|index| *settings.get(index)?) {
+        Some(setting) if !matches!(setting.origin, layers::Origin::Default) => setting.origin.place(),
+        _ => layers.place(name),
+    };
+    let line = |(key, said)| format!("warning: {}: [profiles.{name}] {key}: {said}", place(key));
+    provider::warnings(&profile).into_iter().map(line).collect()
 }
 
 fn judge(layers: &Layers<'_>, inputs: &Inputs<'_>) -> Vec<Problem> {

@@ -12,6 +12,8 @@ pub struct Profile {
     pub name: String,
     /// Compared byte for byte with what the provider says, so kept as written.
     pub issuer: Issuer,
+    /// Where the sign-in pages stand, when that is not left to discovery.
+    pub login_domain: Option<SecureUrl>,
     pub client_id: String,
     pub role: RoleArn,
     pub region: String,
@@ -120,6 +122,13 @@ impl RedirectHost {
             "127.0.0.1" => Some(Self::Address),
             "localhost" => Some(Self::Name),
             _ => None,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Address => "127.0.0.1",
+            Self::Name => "localhost",
         }
     }
 }
@@ -258,11 +267,7 @@ impl fmt::Debug for RoleArn {
 impl Redirect {
     /// The redirect address for a port the listener has.
     pub fn uri(&self, port: u16) -> String {
-        let host = match self.host {
-            RedirectHost::Address => "127.0.0.1",
-            RedirectHost::Name => "localhost",
-        };
-        format!("http://{host}:{port}{}", self.path)
+        format!("http://{}:{port}{}", self.host.word(), self.path)
     }
 }
 

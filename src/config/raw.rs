@@ -11,6 +11,7 @@ use toml::{
 
 use super::{
     error::{Fault, Problem},
+    issuer,
     key::{self, KEYS, SECTIONS, TOP, VERSION},
     read::{self, type_name},
     source::{Rank, Source},
@@ -146,9 +147,11 @@ impl<'a> Survey<'a> {
 
     /// A key's name, or an inner table's for all that is in it.
     fn enforced(&mut self, at: usize, name: &str) -> Vec<usize> {
+        // Who fixes the issuer fixes it however it may be written.
+        let is_issuer = |key: &key::Key| name == "issuer" && issuer::keys().any(|one| one == key.name);
         let keys: Vec<usize> = (0..)
             .zip(&KEYS)
-            .filter(|(_, key)| key.name == name || key.section() == name)
+            .filter(|(_, key)| key.name == name || key.section() == name || is_issuer(key))
             .map(|(index, _)| index)
             .collect();
         if keys.is_empty() || name.is_empty() {

@@ -90,7 +90,7 @@ pub(super) fn region(key: &Key, value: &DeValue<'_>) -> Result<String, Fault> {
 }
 
 /// `us-gov-west-1`: lower-case words, then a number.
-fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());

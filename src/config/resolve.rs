@@ -9,13 +9,15 @@ use toml::de::DeValue;
 use super::{
     ClientAuth, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
     error::{Fault, Place, Problem},
+    issuer::{self, Told},
     key::{self, KEYS, Key, Ready},
     layers::{Origin, Setting, Settings},
+    provider::{self, Written},
     read,
     source::expanded,
     value::written,
 };
-use crate::host::Environment;
+use crate::{host::Environment, url::SecureUrl};
 
 /// Builds the profile. `place` says where it is begun.
 pub(super) fn resolve(
@@ -44,19 +46,26 @@ struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Every key is read before the first missing one ends it, so that all problems are told at once.
     fn profile(&mut self) -> Option<Profile> {
-        let issuer = self.read("issuer", read::issuer);
+        let told = self.told();
+        let issuer = told.as_ref().map(|told| &told.issuer);
         let client_id = self.read("client_id", read::text);
         let role = self.read("role_arn", read::role);
         let region = self.read("region", read::region);
         self.agree_on_partition(role.as_ref(), region.as_deref());
-        let provider = self.provider(issuer.as_ref());
+        let provider = self.provider(told.as_ref());
         let ca_bundle = self.ca_bundle();
-        let redirect = self.redirect();
+        let redirect = self.redirect(provider, issuer);
+        let login_domain = self.login_domain();
+        let scopes = self.read("scopes", read::words);
+        if let (Some(kind), Some(told), Some(scopes)) = (provider, &told, &scopes) {
+            self.refuse_contradictions(kind, told, scopes, login_domain.as_ref());
+        }
         let storage = self.word("storage", Storage::of_word);
         let client_auth = self.client_auth(provider, storage);
         Some(Profile {
             name: self.name.to_owned(),
-            scopes: self.read("scopes", read::words)?,
+            scopes: scopes?,
+            login_domain,
             extra_params: self.read("extra_params", read::params)?,
             redirect: redirect?,
             flow: self.word("flow", Flow::of_word)?,
@@ -70,24 +79,83 @@ impl<'a> Draft<'a> {
             sts_endpoint: self.read("sts_endpoint", read::address)?,
             ca_bundle: ca_bundle?,
             provider: provider?,
-            issuer: issuer?,
+            issuer: told?.issuer,
             client_id: client_id?,
             role: role?,
             region: region?,
         })
     }
 
-    fn redirect(&mut self) -> Option<Redirect> {
+    fn told(&mut self) -> Option<Told<'a>> {
+        match issuer::told(self.settings) {
+            Ok(Some(told)) => Some(told),
+            // Says that it is missing.
+            Ok(None) => self.setting("issuer").and(None),
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// What is left open is what the provider lets register.
+    fn redirect(&mut self, provider: Option<Provider>, issuer: Option<&Issuer>) -> Option<Redirect> {
+        let host = self.word("redirect_host", RedirectHost::of_word)?;
+        let ports = self.read("redirect_ports", read::ports)?;
+        let path = self.read("redirect_path", read::path)?;
+        let (kind, issuer) = (provider?, issuer?);
         Some(Redirect {
-            host: self.word("redirect_host", RedirectHost::of_word)?,
-            ports: self.read("redirect_ports", read::ports)?,
-            path: self.read("redirect_path", read::path)?,
+            host: if self.is_written("redirect_host") { host } else { provider::redirect_host(kind, issuer) },
+            ports: if ports.is_empty() { provider::ports(kind, issuer) } else { ports },
+            path,
         })
     }
 
-    fn provider(&mut self, issuer: Option<&Issuer>) -> Option<Provider> {
+    fn provider(&mut self, told: Option<&Told<'_>>) -> Option<Provider> {
         let named = self.word("provider", |word| Some(Provider::of_word(word)))?;
-        named.or_else(|| issuer.map(Provider::of_issuer))
+        named.or_else(|| told.map(|told| told.short.unwrap_or_else(|| Provider::of_issuer(&told.issuer))))
+    }
+
+    fn login_domain(&mut self) -> Option<SecureUrl> {
+        let (_, setting) = self.setting("cognito_domain")?;
+        let text = setting.value.as_str().filter(|text| !text.is_empty())?;
+        match provider::login_domain(text) {
+            Ok(domain) => Some(domain),
+            Err(wrong) => {
+                self.problems.push(issuer::contradiction("cognito_domain", setting, wrong));
+                None
+            }
+        }
+    }
+
+    /// All that the provider could not take, before anybody is sent there.
+    fn refuse_contradictions(
+        &mut self,
+        kind: Provider,
+        told: &Told<'_>,
+        scopes: &[String],
+        login_domain: Option<&SecureUrl>,
+    ) {
+        let redirect_host = self.word("redirect_host", RedirectHost::of_word);
+        let found = provider::contradictions(&Written {
+            kind,
+            issuer: &told.issuer,
+            named: self.word("provider", |word| Some(Provider::of_word(word))).flatten(),
+            short: told.short.map(|provider| (told.key, provider)),
+            redirect_host: redirect_host.filter(|_| self.is_written("redirect_host")),
+            scopes,
+            login_domain,
+        });
+        for (key, wrong) in found {
+            if let Some((key, setting)) = self.setting(key) {
+                self.problems.push(issuer::contradiction(key.name, setting, wrong));
+            }
+        }
+    }
+
+    fn is_written(&self, name: &str) -> bool {
+        let setting = key::find_full(name).and_then(|index| *self.settings.get(index)?);
+        setting.is_some_and(|setting| !matches!(setting.origin, Origin::Default))
     }
 
     /// A provider that gives every application a secret is believed to have given one, unless the profile says otherwise.

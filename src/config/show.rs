@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Profile,
+    Profile, issuer,
     key::KEYS,
     layers::{Layers, Settings},
     value,
@@ -37,19 +37,16 @@ pub struct Entry {
 impl Shown {
     pub(super) fn new(profile: &Profile, settings: &Settings<'_>, layers: &Layers<'_>) -> Self {
         let entry = |(key, setting): (&'static super::key::Key, &Option<super::layers::Setting<'_>>)| {
-            let setting = (*setting)?;
-            let came_to = match key.name {
-                "provider" => profile.provider.word(),
-                "client_auth" => profile.client_auth.word(),
-                _ => "",
+            let Some(setting) = *setting else {
+                return (key.name == "issuer").then(|| told(profile, settings));
             };
-            let is_other = !came_to.is_empty() && setting.value.as_str() != Some(came_to);
+            let written = value::written(setting.value);
             Some(Entry {
                 key: key.name,
                 value: value::json(setting.value),
-                written: value::written(setting.value),
                 origin: setting.origin.place().to_string(),
-                resolved: is_other.then(|| came_to.to_owned()),
+                resolved: came_to(key.name, profile).filter(|came_to| *came_to != written.trim_matches('"')),
+                written,
             })
         };
         Self {
@@ -79,6 +76,30 @@ impl Shown {
             self.entries.iter().map(|entry| (entry.key.to_owned(), entry.json())).collect();
         let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys });
         format!("{shown:#}\n")
+    }
+}
+
+/// The issuer that another key stands for.
+fn told(profile: &Profile, settings: &Settings<'_>) -> Entry {
+    let issuer = profile.issuer.as_str();
+    let by = issuer::told(settings).ok().flatten();
+    Entry {
+        key: "issuer",
+        value: issuer.into(),
+        written: format!("\"{issuer}\""),
+        origin: by.as_ref().map_or_else(String::new, |by| by.place().to_string()),
+        resolved: by.map(|by| by.key.to_owned()),
+    }
+}
+
+/// What a value came to that leaves something open, in TOML's syntax but for quotation marks.
+fn came_to(key: &str, profile: &Profile) -> Option<String> {
+    match key {
+        "provider" => Some(profile.provider.word().to_owned()),
+        "client_auth" => Some(profile.client_auth.word().to_owned()),
+        "redirect_host" => Some(profile.redirect.host.word().to_owned()),
+        "redirect_ports" => Some(format!("{:?}", profile.redirect.ports)),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) fn profile() -> Profile {
     Profile {
         name: "claude".into(),
         issuer: Issuer::parse("https://login.example.com").unwrap(),
+        login_domain: None,
         client_id: "client".into(),
         role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
         region: "us-east-1".into(),

@@ -43,9 +43,17 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         Fault::Misplaced { .. } => {
             ("config/misplaced", "move it there; config.example.toml shows each key in its place")
         }
+        Fault::Lacks { key: "issuer", .. } => (
+            "config/missing_key",
+            "add `issuer`, or okta_domain, entra_tenant, auth0_domain, cognito_user_pool_id, or provider = \"google\"",
+        ),
         Fault::Lacks { .. } => {
             ("config/missing_key", "add it; config.example.toml shows each key with a sentence")
         }
+        Fault::TwoIssuers { .. } => {
+            ("config/two_issuers", "keep the one that is meant, and take out the other")
+        }
+        Fault::Contradiction { instead, .. } => return ("config/provider", crate::text::line(instead)),
         Fault::OtherPartition { .. } => (
             "config/partition",
             "AWS partitions share no roles: choose the region and the role of the same one",

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     answer::fetch,
     error::{Document, Error, Source},
+    provider::{Paths, habits},
 };
 use crate::{
-    config::Issuer,
+    config::{Issuer, Profile},
     http::Client,
     text::Foreign,
     url::{Refusal, SecureUrl},
@@ -36,9 +37,13 @@ pub struct Metadata {
 }
 
 /// Asks the issuer, and believes the answer only if it speaks for this very issuer.
-pub async fn discover(client: &Client, issuer: &Issuer) -> Result<Metadata, Error> {
+pub async fn discover(client: &Client, profile: &Profile) -> Result<Metadata, Error> {
+    let issuer = &profile.issuer;
     let url = document_address(issuer)?;
-    let stated: Stated = fetch(client, Document::Discovery, &url).await?;
+    let mut stated: Stated = fetch(client, Document::Discovery, &url).await?;
+    if let (Some(domain), Some(paths)) = (&profile.login_domain, habits(profile.provider).paths) {
+        stated.move_to(domain, paths);
+    }
     stated.checked(issuer, || Source { document: Document::Discovery, host: url.authority().to_owned() })
 }
 
@@ -66,6 +71,14 @@ struct Stated {
 }
 
 impl Stated {
+    /// The profile knows better where the person is sent; who issues, and with which keys it signs, stays as stated.
+    fn move_to(&mut self, domain: &SecureUrl, paths: Paths) {
+        let at = |path| Some(format!("{}{path}", domain.as_str().trim_end_matches('/')));
+        self.authorization_endpoint = at(paths.authorize);
+        self.token_endpoint = at(paths.token);
+        self.revocation_endpoint = at(paths.revoke);
+    }
+
     fn checked(self, configured: &Issuer, source: impl Fn() -> Source) -> Result<Metadata, Error> {
         let lacks = |lacks| Error::Incomplete { source: source(), lacks };
         let issuer = self.issuer.ok_or_else(|| lacks("issuer"))?;
@@ -125,11 +138,12 @@ mod tests {
 
     use super::*;
     use crate::{
+        config::Provider,
         http::{
             Trust,
             testing::{Server, block_on, client, respond},
         },
-        oidc::testing::{base, host, provider},
+        oidc::testing::{base, host, profile, provider},
         url::Refusal,
     };
 
@@ -157,7 +171,11 @@ mod tests {
     }
 
     fn asked_as(issuer: &str) -> Result<Metadata, Error> {
-        block_on(discover(&client(&Trust::default()), &Issuer::parse(issuer).unwrap()))
+        asked_for(&Profile { issuer: Issuer::parse(issuer).unwrap(), ..profile(Provider::Generic) })
+    }
+
+    fn asked_for(profile: &Profile) -> Result<Metadata, Error> {
+        block_on(discover(&client(&Trust::default()), profile))
     }
 
     fn asked(server: &Server) -> Result<Metadata, Error> {
@@ -213,6 +231,20 @@ mod tests {
         assert_eq!(asked_as(&issuer).unwrap().issuer, issuer);
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("GET /oauth2/x/.well-known/openid-configuration "), "{request}");
+    }
+
+    #[test]
+    fn sign_in_pages_that_the_profile_names_take_the_place_of_the_stated_ones() {
+        // A user pool without AWS's own domain states no such endpoint at all.
+        let server = stating(|base| but(base, "authorization_endpoint", Value::Null));
+        let (issuer, domain) = (Issuer::parse(&base(&server)).unwrap(), "http://127.0.0.1:9");
+        let at =
+            Profile { issuer, login_domain: SecureUrl::parse(domain).ok(), ..profile(Provider::Cognito) };
+        let metadata = asked_for(&at).unwrap();
+        assert_eq!(metadata.authorization_endpoint.as_str(), "http://127.0.0.1:9/oauth2/authorize");
+        assert_eq!(metadata.token_endpoint.as_str(), "http://127.0.0.1:9/oauth2/token");
+        assert_eq!(metadata.revocation_endpoint.unwrap().as_str(), "http://127.0.0.1:9/oauth2/revoke");
+        assert_eq!(metadata.jwks_uri.as_str(), format!("{}/keys", base(&server)));
     }
 
     #[test]

@@ -130,7 +130,7 @@ async fn ask(
 ) -> Result<Told, oidc::Error> {
     let metadata = match known {
         Some(known) => known.metadata,
-        None => oidc::discover(client, &application.profile.issuer).await?,
+        None => oidc::discover(client, application.profile).await?,
     };
     match &metadata.revocation_endpoint {
         Some(endpoint) => {

@@ -275,7 +275,7 @@ impl Ladder<'_> {
             return Ok(known);
         }
         log::debug("session", format_args!("asking the provider to describe itself: nothing is remembered"));
-        let metadata = oidc::discover(self.client, &self.profile.issuer).await?;
+        let metadata = oidc::discover(self.client, self.profile).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
         let known = Known::new(self.now(), metadata, keys);
         self.cache.keep_provider(self.held, &known)?;

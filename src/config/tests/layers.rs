@@ -15,7 +15,7 @@ fn four_values_are_enough_for_a_profile() {
     assert_eq!(profile.provider, Provider::Okta);
     assert!(profile.scopes.is_empty() && profile.extra_params.is_empty() && profile.browser.is_empty());
     assert_eq!(profile.redirect.uri(80), "http://127.0.0.1:80/callback");
-    assert!(profile.redirect.ports.is_empty());
+    assert_eq!(profile.redirect.ports, [8400, 8401], "Okta takes registered ports only");
     assert_eq!((profile.login, profile.storage), (Login::Auto, Storage::Keyring));
     assert_eq!(profile.login_timeout, Duration::from_secs(165));
     assert_eq!(profile.session_duration, Duration::from_secs(43_200));

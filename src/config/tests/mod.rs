@@ -6,6 +6,7 @@ mod choice;
 mod example;
 mod faults;
 mod files;
+mod issuer;
 mod layers;
 mod shown;
 

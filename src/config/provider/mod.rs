@@ -1,14 +1,38 @@
-//! Which kind of provider stands behind an issuer, told by its host.
+//! What the configuration knows of the kinds of providers: who stands behind an issuer, short forms, and what each demands.
 //!
-//! A table of host names; what the kinds differ in belongs to `oidc::provider`.
+//! It judges what is written; what is said to a provider, and understood of it, differs in `oidc::provider`.
+
+mod demands;
+mod shape;
+mod short;
+
+pub(super) use demands::{Written, contradictions, ports, redirect_host, warnings};
+pub(super) use short::{SHORT, Short, login_domain};
 
 use super::{Issuer, Provider};
+
+/// Why a value cannot stand, and what to do: most often, which line to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub rule: String,
+    pub instead: String,
+}
+
+impl Wrong {
+    fn new(rule: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self { rule: rule.into(), instead: instead.into() }
+    }
+
+    fn issuer(rule: &str, right: &str) -> Self {
+        Self::new(rule, format!("write `issuer = \"{right}\"`"))
+    }
+}
 
 /// What may be written behind `provider`.
 pub(super) const WORDS: [&str; 7] = ["auto", "okta", "entra", "auth0", "cognito", "google", "generic"];
 
 /// Domains that belong to one kind, they and whatever is below them. Custom domains are generic unless the profile says more.
-const DOMAINS: [(&str, Provider); 13] = [
+const DOMAINS: [(&str, Provider); 15] = [
     ("okta.com", Provider::Okta),
     ("oktapreview.com", Provider::Okta),
     ("okta-emea.com", Provider::Okta),
@@ -19,8 +43,11 @@ const DOMAINS: [(&str, Provider); 13] = [
     ("login.partner.microsoftonline.cn", Provider::Entra),
     ("login.chinacloudapi.cn", Provider::Entra),
     ("sts.windows.net", Provider::Entra),
+    ("sts.chinacloudapi.cn", Provider::Entra),
     ("ciamlogin.com", Provider::Entra),
     ("auth0.com", Provider::Auth0),
+    // No issuer, but often taken for one.
+    ("amazoncognito.com", Provider::Cognito),
     ("accounts.google.com", Provider::Google),
 ];
 
@@ -56,7 +83,15 @@ impl Provider {
     }
 
     pub fn of_issuer(issuer: &Issuer) -> Self {
-        let host = issuer.url().as_url().host_str().unwrap_or_default();
+        Self::of_host(issuer.url().as_url().host_str().unwrap_or_default())
+    }
+
+    /// The issuer of a provider that has but one.
+    pub(super) fn only_issuer(self) -> Option<&'static str> {
+        (self == Self::Google).then_some("https://accounts.google.com")
+    }
+
+    fn of_host(host: &str) -> Self {
         let host = host.strip_suffix('.').unwrap_or(host);
         if is_cognito(host) {
             return Self::Cognito;

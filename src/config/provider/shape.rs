@@ -1,0 +1,246 @@
+//! How the issuer of each kind of provider is spelt, and how the usual misspellings are put right.
+//!
+//! It knows addresses only; what else a provider demands of a profile is in `demands`.
+
+use super::{Provider, Wrong, is_cognito, is_within};
+use crate::config::Issuer;
+
+pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
+
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Entra's sign-in hosts whose tokens name the tenant behind them ("Microsoft Entra authentication and national clouds").
+const ENTRA_HOSTS: [&str; 3] =
+    [ENTRA_WORLDWIDE, "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
+
+/// Hosts of Entra's first version, whose issuers end in a slash.
+const ENTRA_FIRST: [&str; 2] = ["sts.windows.net", "sts.chinacloudapi.cn"];
+
+/// An https address taken apart: nothing that stands on this machine is judged, for it is somebody's test.
+struct Parts<'a> {
+    host: &'a str,
+    /// All behind the host, as written.
+    tail: &'a str,
+}
+
+/// Why this cannot be the issuer of a provider of that kind, and what to write.
+pub(super) fn judge(kind: Provider, issuer: &Issuer) -> Option<Wrong> {
+    if !issuer.url().is_https() {
+        return None;
+    }
+    let text = issuer.as_str();
+    if let Some(stem) = text.strip_suffix(DISCOVERY) {
+        let slash = if kind == Provider::Auth0 { "/" } else { "" };
+        return Some(Wrong::issuer(
+            "that is the address of the discovery document",
+            &format!("{stem}{slash}"),
+        ));
+    }
+    let rest = text.get("https://".len()..).unwrap_or_default();
+    let at = rest.find('/').unwrap_or(rest.len());
+    let (host, tail) = rest.split_at(at);
+    let parts = Parts { host, tail };
+    match kind {
+        Provider::Okta => okta(&parts),
+        Provider::Entra => entra(&parts),
+        Provider::Auth0 => auth0(&parts),
+        Provider::Cognito => cognito(&parts),
+        Provider::Google => google(&parts),
+        Provider::Generic => None,
+    }
+}
+
+fn okta(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+    let (first, domain) = host.split_once('.').unwrap_or((host, ""));
+    if let Some(name) = first.strip_suffix("-admin").filter(|_| Provider::of_host(domain) == Provider::Okta) {
+        let mut wrong =
+            Wrong::issuer("that is the address of Okta's Admin Console", &format!("https://{name}.{domain}"));
+        wrong.instead.push_str(&format!(", or `okta_domain = \"{name}.{domain}\"`"));
+        return Some(wrong);
+    }
+    let server = tail.strip_prefix("/oauth2/").unwrap_or_default();
+    let id = server.split('/').next().filter(|id| !id.is_empty() && *id != "v1");
+    let right = id.map_or_else(|| format!("https://{host}"), |id| format!("https://{host}/oauth2/{id}"));
+    (right != format!("https://{host}{tail}")).then(|| {
+        Wrong::issuer("an issuer of Okta is its domain, or /oauth2/ID below it, without a slash", &right)
+    })
+}
+
+fn entra(parts: &Parts<'_>) -> Option<Wrong> {
+    let Parts { host, tail } = parts;
+    let host = host.to_ascii_lowercase();
+    let tenant = tail.split('/').nth(1).unwrap_or_default().to_ascii_lowercase();
+    let is_first = ENTRA_FIRST.contains(&host.as_str());
+    let is_external = is_within(&host, "ciamlogin.com");
+    if !is_first && !is_external && !ENTRA_HOSTS.contains(&host.as_str()) {
+        return Some(Wrong::new(
+            "no sign-in host of Microsoft Entra ID",
+            "write `entra_tenant` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows",
+        ));
+    }
+    if ["common", "organizations", "consumers"].contains(&tenant.as_str()) {
+        return Some(Wrong::new(
+            "it stands for every tenant at once: tokens name the person's own tenant instead, and AWS would have to trust all of them",
+            ENTRA_TENANT,
+        ));
+    }
+    if !is_guid(&tenant) {
+        return Some(Wrong::new("tokens name the tenant by its identifier, never by a name", ENTRA_TENANT));
+    }
+    let right = match () {
+        () if is_first => format!("https://{host}/{tenant}/"),
+        // Tokens of an external tenant name it in the host too, whatever name it signs in under.
+        () if is_external => format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"),
+        () => format!("https://{host}/{tenant}/v2.0"),
+    };
+    (right != format!("https://{}{tail}", parts.host))
+        .then(|| Wrong::issuer("Entra spells its issuer otherwise, to the letter", &right))
+}
+
+const ENTRA_TENANT: &str = "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows";
+
+fn auth0(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+    (*tail != "/").then(|| {
+        Wrong::issuer("an issuer of Auth0 is its domain with a slash at the end", &format!("https://{host}/"))
+    })
+}
+
+fn cognito(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+    if !is_cognito(host) {
+        let mut wrong = Wrong::new(
+            "that is where Cognito's sign-in pages stand, not the issuer, which comes from the pool's identifier",
+            "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
+        );
+        wrong.instead.push_str(&format!(", and `cognito_domain = \"{host}\"`"));
+        return Some(wrong);
+    }
+    let pool = tail.strip_prefix('/').unwrap_or_default();
+    let pool = pool.split('/').next().unwrap_or_default();
+    let written = host.split('.').nth(1).unwrap_or_default();
+    let (region, _) = pool.split_once('_').unwrap_or_default();
+    if region.is_empty() {
+        return Some(Wrong::new(
+            "it does not end in the identifier of a user pool",
+            "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
+        ));
+    }
+    let right = format!("https://{}/{pool}", host.replacen(written, region, 1));
+    let reason = "the region and the pool are those of the user pool's own identifier, without a slash";
+    (right != format!("https://{host}{tail}")).then(|| Wrong::issuer(reason, &right))
+}
+
+fn google(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+    ((*host, *tail) != ("accounts.google.com", ""))
+        .then(|| Wrong::issuer("Google has one issuer", "https://accounts.google.com"))
+}
+
+/// 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_guid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn judged(issuer: &str) -> Option<Wrong> {
+        let issuer = Issuer::parse(issuer).unwrap();
+        judge(Provider::of_issuer(&issuer), &issuer)
+    }
+
+    #[test]
+    fn an_issuer_as_its_provider_spells_it_is_left_alone() {
+        for good in [
+            "https://acme.okta.com",
+            "https://acme.okta.com/oauth2/default",
+            "https://acme.okta-gov.com/oauth2/aus1",
+            "https://acme.eu.auth0.com/",
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
+            "https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_AbC",
+            "https://accounts.google.com",
+            "https://sso.acme.example/realms/acme",
+            "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
+            "https://login.microsoftonline.us/11111111-2222-3333-4444-555555555555/v2.0",
+            "https://login.partner.microsoftonline.cn/11111111-2222-3333-4444-555555555555/v2.0",
+            "https://sts.windows.net/11111111-2222-3333-4444-555555555555/",
+            "https://11111111-2222-3333-4444-555555555555.ciamlogin.com/11111111-2222-3333-4444-555555555555/v2.0",
+        ] {
+            assert_eq!(judged(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn the_usual_misspellings_are_answered_with_the_right_line() {
+        let v2 = format!("`issuer = \"https://login.microsoftonline.com/{TENANT}/v2.0\"`");
+        let external = format!("`issuer = \"https://{TENANT}.ciamlogin.com/{TENANT}/v2.0\"`");
+        for (written, line) in [
+            ("https://acme.okta.com/", "`issuer = \"https://acme.okta.com\"`"),
+            ("https://acme-admin.okta.com", "`issuer = \"https://acme.okta.com\"`"),
+            ("https://acme-admin.oktapreview.com/", "`issuer = \"https://acme.oktapreview.com\"`"),
+            ("https://acme.okta.com/oauth2/v1/authorize", "`issuer = \"https://acme.okta.com\"`"),
+            ("https://acme.okta.com/oauth2/default/", "`issuer = \"https://acme.okta.com/oauth2/default\"`"),
+            (
+                "https://acme.okta.com/.well-known/openid-configuration",
+                "`issuer = \"https://acme.okta.com\"`",
+            ),
+            ("https://acme.auth0.com", "`issuer = \"https://acme.auth0.com/\"`"),
+            ("https://acme.auth0.com/authorize", "`issuer = \"https://acme.auth0.com/\"`"),
+            (
+                "https://acme.auth0.com/.well-known/openid-configuration",
+                "`issuer = \"https://acme.auth0.com/\"`",
+            ),
+            (
+                "https://sso.acme.example/realms/a/.well-known/openid-configuration",
+                "`issuer = \"https://sso.acme.example/realms/a\"`",
+            ),
+            (
+                "https://acme.auth.eu-west-1.amazoncognito.com",
+                "`cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
+            ),
+            ("https://acme.auth-fips.us-gov-west-1.amazoncognito.com", "`cognito_user_pool_id = "),
+            (
+                "https://cognito-idp.us-east-1.amazonaws.com/eu-west-1_AbC",
+                "`issuer = \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC\"`",
+            ),
+            (
+                "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC/",
+                "`issuer = \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC\"`",
+            ),
+            ("https://cognito-idp.eu-west-1.amazonaws.com", "`cognito_user_pool_id = "),
+            ("https://accounts.google.com/", "`issuer = \"https://accounts.google.com\"`"),
+            ("https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555", &v2),
+            ("https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0/", &v2),
+            ("https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/oauth2/v2.0/token", &v2),
+            ("https://acme.ciamlogin.com/11111111-2222-3333-4444-555555555555/v2.0", &external),
+            (
+                "https://sts.windows.net/11111111-2222-3333-4444-555555555555",
+                "`issuer = \"https://sts.windows.net/11111111-2222-3333-4444-555555555555/\"`",
+            ),
+        ] {
+            let wrong = judged(written).unwrap_or_else(|| panic!("{written} passes"));
+            assert!(wrong.instead.contains(line), "{written}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_that_stands_for_all_is_refused_with_the_reason() {
+        for tenant in ["common", "organizations", "consumers", "Common"] {
+            let wrong = judged(&format!("https://login.microsoftonline.com/{tenant}/v2.0")).unwrap();
+            assert!(wrong.rule.contains("every tenant at once"), "{wrong:?}");
+            assert!(wrong.instead.contains("Directory (tenant) ID"), "{wrong:?}");
+        }
+        let wrong = judged("https://login.microsoftonline.com/acme.onmicrosoft.com/v2.0").unwrap();
+        assert!(wrong.rule.contains("never by a name"), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_stands_on_this_machine_is_not_judged() {
+        let issuer = Issuer::parse("http://127.0.0.1:9/anything/").unwrap();
+        for kind in [Provider::Okta, Provider::Entra, Provider::Auth0, Provider::Cognito, Provider::Google] {
+            assert_eq!(judge(kind, &issuer), None);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The short forms of the issuer: a domain, a tenant or a pool, as the provider's own screens show them.
+//!
+//! It spells the issuer that one stands for, or says how to write it; whether two agree is for `issuer`.
+
+use super::{Provider, Wrong, shape};
+use crate::{
+    config::{Issuer, read::is_region},
+    url::SecureUrl,
+};
+
+/// A key that stands for an issuer, and the key that may go with it.
+#[derive(Debug)]
+pub(in crate::config) struct Short {
+    pub key: &'static str,
+    pub beside: &'static str,
+    pub provider: Provider,
+    spell: fn(&str, &str) -> Result<String, Wrong>,
+}
+
+pub(in crate::config) static SHORT: [Short; 4] = [
+    Short { key: "okta_domain", beside: "okta_auth_server", provider: Provider::Okta, spell: okta },
+    Short { key: "entra_tenant", beside: "", provider: Provider::Entra, spell: entra },
+    Short { key: "auth0_domain", beside: "", provider: Provider::Auth0, spell: auth0 },
+    Short { key: "cognito_user_pool_id", beside: "", provider: Provider::Cognito, spell: cognito },
+];
+
+impl Short {
+    /// The issuer, as the provider itself spells it.
+    pub(in crate::config) fn issuer(&self, value: &str, beside: &str) -> Result<Issuer, Wrong> {
+        let text = (self.spell)(value, beside)?;
+        let issuer = Issuer::parse(&text).map_err(|refusal| Wrong::new(refusal.to_string(), "correct it"))?;
+        shape::judge(self.provider, &issuer).map_or(Ok(issuer), Err)
+    }
+}
+
+/// Org server: the domain itself; custom server: `/oauth2/ID` below it (Okta, "Authorization servers").
+fn okta(domain: &str, server: &str) -> Result<String, Wrong> {
+    let host = self::domain("okta_domain", domain, "acme.okta.com")?;
+    if server.is_empty() {
+        return Ok(format!("https://{host}"));
+    }
+    if server.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        return Ok(format!("https://{host}/oauth2/{server}"));
+    }
+    Err(Wrong::new(
+        "okta_auth_server beside it is not the identifier of an authorization server",
+        "write `okta_auth_server = \"default\"`, or the identifier that Okta shows under Security > API",
+    ))
+}
+
+/// The tenant's identifier; before it, the host of another cloud than the worldwide one.
+fn entra(tenant: &str, _: &str) -> Result<String, Wrong> {
+    let (host, tenant) = tenant.split_once('/').unwrap_or((shape::ENTRA_WORLDWIDE, tenant));
+    let tenant = tenant.to_ascii_lowercase();
+    if let Some(id) = tenant.strip_suffix(".ciamlogin.com").filter(|id| shape::is_guid(id)) {
+        return Ok(format!("https://{tenant}/{id}/v2.0"));
+    }
+    Ok(format!("https://{}/{tenant}/v2.0", host.to_ascii_lowercase()))
+}
+
+/// The trailing slash is Auth0's own spelling (Auth0, "OpenID Connect discovery").
+fn auth0(domain: &str, _: &str) -> Result<String, Wrong> {
+    Ok(format!("https://{}/", self::domain("auth0_domain", domain, "acme.eu.auth0.com")?))
+}
+
+/// The pool's identifier begins with its region (Amazon Cognito, "User pool endpoints").
+fn cognito(pool: &str, _: &str) -> Result<String, Wrong> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match pool.split_once('_') {
+        Some((region, name)) if is_region(region) && is_name(name) => {
+            Ok(format!("https://cognito-idp.{region}.{}/{pool}", suffix(region)))
+        }
+        _ => Err(Wrong::new(
+            "not the identifier of a user pool",
+            "write the \"User pool ID\" of the pool's overview, such as `cognito_user_pool_id = \"eu-west-1_AbCd12345\"`",
+        )),
+    }
+}
+
+fn suffix(region: &str) -> &'static str {
+    const SUFFIXES: [(&str, &str); 2] = [("cn-", "amazonaws.com.cn"), ("eusc-", "amazonaws.eu")];
+    SUFFIXES.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, end)| end)
+}
+
+/// Where Cognito's sign-in pages stand: a domain of one's own, or AWS's with the prefix that was chosen.
+pub(in crate::config) fn login_domain(text: &str) -> Result<SecureUrl, Wrong> {
+    let address = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    match SecureUrl::parse(&address) {
+        Ok(url)
+            if url.as_url().path() == "/" && url.as_url().query().is_none() && text.contains(['.', ':']) =>
+        {
+            Ok(url)
+        }
+        _ => Err(Wrong::new(
+            "not the domain of a user pool",
+            "write the \"Domain\" of the pool's branding, such as `cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
+        )),
+    }
+}
+
+/// A bare domain; the scheme before it and the slash behind it, which an address bar adds, do no harm.
+fn domain(key: &str, text: &str, example: &str) -> Result<String, Wrong> {
+    let bare = text.strip_prefix("https://").unwrap_or(text);
+    let bare = bare.strip_suffix('/').unwrap_or(bare).to_ascii_lowercase();
+    let host = bare.split('/').next().unwrap_or_default();
+    let parsed = SecureUrl::parse(&format!("https://{host}"));
+    let is_domain = host.contains('.') && parsed.is_ok_and(|url| url.authority() == host);
+    match (is_domain, bare.strip_prefix(&format!("{host}/oauth2/"))) {
+        (true, None) if bare == host => Ok(bare),
+        (true, Some(server)) if key == "okta_domain" => Err(Wrong::new(
+            "a domain has no path",
+            format!("write `okta_domain = \"{host}\"` and `okta_auth_server = \"{server}\"`"),
+        )),
+        (true, _) => Err(Wrong::new("a domain has no path", format!("write `{key} = \"{host}\"`"))),
+        (false, _) => Err(Wrong::new("not a domain", format!("write one, such as `{key} = \"{example}\"`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelt(key: &str, value: &str, beside: &str) -> Result<String, Wrong> {
+        let short = SHORT.iter().find(|short| short.key == key).unwrap();
+        short.issuer(value, beside).map(|issuer| issuer.as_str().to_owned())
+    }
+
+    const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+    #[test]
+    fn a_short_form_becomes_the_issuer_as_the_provider_spells_it() {
+        for (key, value, beside, issuer) in [
+            ("okta_domain", "acme.okta.com", "", "https://acme.okta.com"),
+            ("okta_domain", "https://acme.okta.com/", "", "https://acme.okta.com"),
+            ("okta_domain", "acme.okta-gov.com", "", "https://acme.okta-gov.com"),
+            ("okta_domain", "acme.okta.mil", "", "https://acme.okta.mil"),
+            ("okta_domain", "login.acme.example", "default", "https://login.acme.example/oauth2/default"),
+            ("okta_domain", "acme.okta.com", "aus1a2B3c", "https://acme.okta.com/oauth2/aus1a2B3c"),
+            ("auth0_domain", "acme.eu.auth0.com", "", "https://acme.eu.auth0.com/"),
+            ("auth0_domain", "login.acme.example", "", "https://login.acme.example/"),
+            (
+                "cognito_user_pool_id",
+                "eu-west-1_AbC123",
+                "",
+                "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC123",
+            ),
+            (
+                "cognito_user_pool_id",
+                "us-gov-west-1_AbC123",
+                "",
+                "https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_AbC123",
+            ),
+            (
+                "cognito_user_pool_id",
+                "cn-north-1_AbC123",
+                "",
+                "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbC123",
+            ),
+        ] {
+            assert_eq!(spelt(key, value, beside).unwrap(), issuer, "{key} = {value}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_of_each_cloud_becomes_its_issuer() {
+        for (value, issuer) in [
+            (TENANT.to_owned(), format!("https://login.microsoftonline.com/{TENANT}/v2.0")),
+            (
+                format!("login.microsoftonline.us/{TENANT}"),
+                format!("https://login.microsoftonline.us/{TENANT}/v2.0"),
+            ),
+            (
+                format!("login.partner.microsoftonline.cn/{TENANT}"),
+                format!("https://login.partner.microsoftonline.cn/{TENANT}/v2.0"),
+            ),
+            (format!("{TENANT}.ciamlogin.com"), format!("https://{TENANT}.ciamlogin.com/{TENANT}/v2.0")),
+            (
+                "ABCDEF00-2222-3333-4444-555555555555".into(),
+                "https://login.microsoftonline.com/abcdef00-2222-3333-4444-555555555555/v2.0".into(),
+            ),
+        ] {
+            assert_eq!(spelt("entra_tenant", &value, "").unwrap(), issuer);
+        }
+    }
+
+    #[test]
+    fn what_is_no_short_form_is_answered_with_the_line_to_write() {
+        for (key, value, beside, word) in [
+            ("okta_domain", "acme", "", "`okta_domain = \"acme.okta.com\"`"),
+            ("okta_domain", "acme-admin.okta.com", "", "`okta_domain = \"acme.okta.com\"`"),
+            ("okta_domain", "acme.okta.com/oauth2/aus1", "", "`okta_auth_server = \"aus1\"`"),
+            ("okta_domain", "acme.okta.com", "a/b", "`okta_auth_server = \"default\"`"),
+            ("okta_domain", "user@acme.okta.com", "", "`okta_domain = \"acme.okta.com\"`"),
+            ("entra_tenant", "common", "", "`entra_tenant = "),
+            ("entra_tenant", "acme.onmicrosoft.com", "", "Tenant ID"),
+            ("entra_tenant", "evil.example/11111111-2222-3333-4444-555555555555", "", "Tenant ID"),
+            ("auth0_domain", "acme.eu.auth0.com/authorize", "", "`auth0_domain = \"acme.eu.auth0.com\"`"),
+            ("cognito_user_pool_id", "acme", "", "eu-west-1_"),
+            ("cognito_user_pool_id", "eu-west-1_a/../b", "", "eu-west-1_"),
+        ] {
+            let wrong = spelt(key, value, beside).unwrap_err();
+            assert!(wrong.instead.contains(word), "{key} = {value}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_domain_is_a_domain_or_its_address() {
+        for good in
+            ["acme.auth.eu-west-1.amazoncognito.com", "https://login.acme.example", "http://127.0.0.1:8"]
+        {
+            assert!(login_domain(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["acme", "http://login.acme.example", "login.acme.example/oauth2/authorize", "a.example?b", ""]
+        {
+            assert!(login_domain(bad).is_err(), "{bad}");
+        }
+    }
+}

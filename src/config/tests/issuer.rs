@@ -1,0 +1,199 @@
+//! The issuer in each of its spellings, and what a provider cannot take.
+
+use super::{GOOD, Home};
+use crate::{
+    commands::config::{check, show},
+    config::{Provider, RedirectHost},
+    failure::Failure,
+};
+
+const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+
+/// A profile whose issuer is told by these lines, from the seventh on.
+fn told(lines: &str) -> Home {
+    let rest: Vec<&str> = GOOD.lines().filter(|line| !line.starts_with("issuer")).collect();
+    Home::new().user(format!("{}\n{lines}\n", rest.join("\n")))
+}
+
+/// What is wrong, with the hint.
+fn wrong(lines: &str) -> (String, String) {
+    let error = told(lines).load().expect_err("this configuration is wrong");
+    let Failure { what, hint, .. } = error.into();
+    (what.replace("~\\", "~/"), hint)
+}
+
+#[test]
+fn a_short_form_and_the_plain_spelling_are_the_same_profile() {
+    for (short, plain, kind) in [
+        ("okta_domain = 'acme.okta.com'".to_owned(), "https://acme.okta.com".to_owned(), Provider::Okta),
+        (
+            "okta_domain = 'acme.okta.com'\nokta_auth_server = 'default'".to_owned(),
+            "https://acme.okta.com/oauth2/default".to_owned(),
+            Provider::Okta,
+        ),
+        (
+            format!("entra_tenant = '{TENANT}'"),
+            format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
+            Provider::Entra,
+        ),
+        ("auth0_domain = 'acme.eu.auth0.com'".into(), "https://acme.eu.auth0.com/".into(), Provider::Auth0),
+        (
+            "cognito_user_pool_id = 'eu-west-1_AbC'".into(),
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC".into(),
+            Provider::Cognito,
+        ),
+        ("provider = 'google'".into(), "https://accounts.google.com".into(), Provider::Google),
+    ] {
+        let short = told(&short).load().unwrap();
+        let plain = told(&format!("issuer = '{plain}'")).load().unwrap();
+        assert_eq!(short.provider, kind);
+        assert_eq!(short, plain);
+        assert_eq!(short.fingerprint(), plain.fingerprint());
+    }
+}
+
+#[test]
+fn a_short_form_names_the_provider_behind_a_custom_domain() {
+    let okta = told("okta_domain = 'login.acme.example'").load().unwrap();
+    assert_eq!((okta.provider, okta.redirect.ports), (Provider::Okta, vec![8400, 8401]));
+    let auth0 = told("auth0_domain = 'login.acme.example'").load().unwrap();
+    assert_eq!((auth0.provider, auth0.issuer.as_str()), (Provider::Auth0, "https://login.acme.example/"));
+    let both = told("auth0_domain = 'login.acme.example'\nissuer = 'https://login.acme.example/'").load();
+    assert_eq!(both.unwrap().provider, Provider::Auth0);
+}
+
+#[test]
+fn a_redirect_address_that_is_left_open_is_one_that_can_be_registered() {
+    let entra = told(&format!("entra_tenant = '{TENANT}'")).load().unwrap().redirect;
+    assert_eq!((entra.uri(5), entra.ports), ("http://localhost:5/callback".into(), vec![]));
+    let pool = told("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect;
+    assert_eq!((pool.host, pool.ports), (RedirectHost::Name, vec![8400, 8401]));
+    let written = "redirect_host = '127.0.0.1'\nredirect_ports = [9000]";
+    let entra = told(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect;
+    assert_eq!((entra.host, entra.ports), (RedirectHost::Address, vec![9000]));
+}
+
+#[test]
+fn nothing_that_tells_the_issuer_is_a_missing_key() {
+    for lines in ["", "provider = 'okta'", "okta_domain = ''", "provider = 'auto'"] {
+        assert_eq!(told(lines).line(), "~/user.toml:3: [profiles.claude] lacks \"issuer\"");
+    }
+}
+
+#[test]
+fn two_that_disagree_are_named_both() {
+    let (what, hint) = wrong("issuer = 'https://acme.okta.com'\nauth0_domain = 'acme.auth0.com'");
+    assert_eq!(
+        what,
+        "~/user.toml:8: two issuers: \"auth0_domain\" stands for https://acme.auth0.com/, and \"issuer\" \
+         (~/user.toml:7) for https://acme.okta.com"
+    );
+    assert_eq!(hint, "keep the one that is meant, and take out the other");
+    assert!(told("issuer = 'https://acme.okta.com'\nokta_domain = 'acme.okta.com'").load().is_ok());
+}
+
+#[test]
+fn a_server_without_its_domain_says_nothing() {
+    let (what, hint) = wrong("issuer = 'https://acme.okta.com'\nokta_auth_server = 'default'");
+    assert_eq!(
+        what,
+        "~/user.toml:8: \"okta_auth_server\" holds \"default\": it says nothing without `okta_domain`"
+    );
+    assert_eq!(hint, "add `okta_domain`");
+}
+
+#[test]
+fn a_contradiction_is_an_error_whose_hint_is_the_line_to_write() {
+    for (lines, key, line) in [
+        ("issuer = 'https://acme-admin.okta.com'", "issuer", "`issuer = \"https://acme.okta.com\"`"),
+        ("okta_domain = 'acme-admin.okta.com'", "okta_domain", "`okta_domain = \"acme.okta.com\"`"),
+        ("issuer = 'https://acme.auth0.com'", "issuer", "`issuer = \"https://acme.auth0.com/\"`"),
+        (
+            "provider = 'auth0'\nissuer = 'https://login.acme.example'",
+            "issuer",
+            "`issuer = \"https://login.acme.example/\"`",
+        ),
+        ("entra_tenant = 'common'", "entra_tenant", "Directory (tenant) ID"),
+        ("issuer = 'https://login.microsoftonline.com/organizations/v2.0'", "issuer", "`entra_tenant = "),
+        (
+            "issuer = 'https://acme.auth.eu-west-1.amazoncognito.com'",
+            "issuer",
+            "`cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
+        ),
+        (
+            "issuer = 'https://cognito-idp.us-east-1.amazonaws.com/eu-west-1_AbC'",
+            "issuer",
+            "`issuer = \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC\"`",
+        ),
+        (
+            "cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_host = '127.0.0.1'",
+            "redirect_host",
+            "`redirect_host = \"localhost\"`",
+        ),
+        ("provider = 'google'\nscopes = ['openid', 'offline_access']", "scopes", "`scopes = [\"openid\"]`"),
+        ("provider = 'google'\nissuer = 'https://acme.okta.com'", "provider", "`provider = \"okta\"`"),
+        ("provider = 'okta'\nauth0_domain = 'acme.auth0.com'", "provider", "`provider = \"auth0\"`"),
+        (
+            "okta_domain = 'acme.okta.com'\ncognito_domain = 'login.acme.example'",
+            "cognito_domain",
+            "leave it",
+        ),
+        ("cognito_user_pool_id = 'eu-west-1_AbC'\ncognito_domain = 'acme'", "cognito_domain", "\"Domain\""),
+    ] {
+        let (what, hint) = wrong(lines);
+        assert!(what.contains(&format!(": \"{key}\" holds ")), "{lines}: {what}");
+        assert!(hint.contains(line), "{lines}: {hint}");
+    }
+}
+
+#[test]
+fn who_enforces_the_issuer_enforces_it_in_every_spelling() {
+    let with = |lines: &str| {
+        let rest: Vec<&str> = GOOD.lines().filter(|line| !line.starts_with("issuer")).collect();
+        let text = rest.join("\n").replace("version = 1", "version = 1\nenforce = [\"issuer\"]");
+        Home::new().system(format!("{text}\n{lines}\n"))
+    };
+    let okta = || with("okta_domain = 'acme.okta.com'");
+    assert!(okta().load().is_ok());
+    let lay = |home: Home, line: &str| home.user(format!("version = 1\n[profiles.claude]\n{line}\n"));
+    assert_eq!(
+        lay(okta(), "okta_domain = 'evil.okta.com'").line(),
+        "~/user.toml:3: \"okta_domain\" is fixed by the administrator as \"acme.okta.com\" (~/system.toml:8)"
+    );
+    for line in ["issuer = 'https://evil.example'", "auth0_domain = 'evil.auth0.com'"] {
+        assert!(lay(okta(), line).load().is_err(), "{line}");
+        assert!(lay(with("provider = 'google'"), line).load().is_err(), "{line}");
+    }
+    assert!(lay(with("provider = 'google'"), "provider = 'okta'").load().is_err());
+}
+
+#[test]
+fn show_tells_which_key_the_issuer_came_from() {
+    let text = told("okta_domain = 'acme.okta.com'").ask(|inputs| show(inputs, false)).unwrap();
+    let text = text.replace("~\\", "~/");
+    let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().replace("  ", "");
+    assert!(line("issuer").ends_with("= \"https://acme.okta.com\"# ~/user.toml:7: okta_domain"), "{text}");
+    assert!(line("redirect_ports").ends_with("# default: [8400, 8401]"), "{text}");
+    let json = told("provider = 'google'").ask(|inputs| show(inputs, true)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["keys"]["issuer"]["value"], "https://accounts.google.com");
+    assert_eq!(json["keys"]["issuer"]["resolved"], "provider");
+}
+
+#[test]
+fn check_warns_of_what_smells_and_passes_it() {
+    let home = told("provider = 'google'\nscopes = ['email']");
+    let said = home.ask(|inputs| check(inputs, None)).unwrap().replace("~\\", "~/");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.first(), Some(&"ok: ~/user.toml: 1 profile"));
+    for (line, word) in [
+        (1, "warning: ~/user.toml:8: [profiles.claude] scopes: lacks \"openid\""),
+        (2, "warning: ~/user.toml:4: [profiles.claude] client_id: Google's client identifiers"),
+        (3, "warning: ~/user.toml:3: [profiles.claude] extra_params: lacks hd"),
+    ] {
+        assert!(lines[line].starts_with(word), "{said}");
+    }
+    assert_eq!(lines.len(), 4, "{said}");
+    let file = home.at("user.toml");
+    assert_eq!(home.ask(|inputs| check(inputs, Some(&file))).unwrap().replace("~\\", "~/"), said);
+}

@@ -2,9 +2,11 @@
 //!
 //! It parses words; what they lead to is `commands`' business.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+
+use crate::shell::Shell;
 
 /// Corporate SSO to short-lived AWS credentials
 ///
@@ -21,7 +23,7 @@ pub struct Cli {
 
 impl Cli {
     /// Reads a command line, and refuses what the parser lets pass: its own rule misses a flag that stands before the verb.
-    pub fn read(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, clap::Error> {
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let read = Self::try_parse_from(words)?;
         if read.command == Command::Logout(Logout { all: true }) && read.global.profile.is_some() {
             let what = "the argument '--all' cannot be used with '--profile <NAME>'";
@@ -55,6 +57,12 @@ pub enum Command {
     Status(Status),
     /// Forget what is kept of a sign-in, and have the provider revoke it
     Logout(Logout),
+    /// Run a command with AWS credentials in its environment
+    Exec(Exec),
+    /// Print AWS credentials as assignments for a shell
+    Env(Env),
+    /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
+    Export,
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
@@ -83,6 +91,20 @@ pub struct Login {
     /// First store the application's secret, read from stdin; asked for, unseen, at a terminal
     #[arg(long)]
     pub client_secret_stdin: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Exec {
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Env {
+    /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
+    #[arg(long, value_enum, value_name = "SHELL")]
+    pub shell: Option<Shell>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -135,7 +157,7 @@ pub enum Purpose {
 
 /// The call that every AWS request waits for, recognised without the parser: `credentials`, with a profile or a
 /// configuration file and nothing else. `None` says only that the parser must look.
-pub fn common_call(words: &[std::ffi::OsString]) -> Option<Global> {
+pub fn common_call(words: &[OsString]) -> Option<Global> {
     let (verb, rest) = words.split_first()?;
     if verb != "credentials" || rest.len() % 2 != 0 {
         return None;
@@ -159,7 +181,7 @@ pub fn common_call(words: &[std::ffi::OsString]) -> Option<Global> {
 mod tests {
     use super::*;
 
-    fn words(line: &str) -> Vec<std::ffi::OsString> {
+    fn words(line: &str) -> Vec<OsString> {
         line.split_whitespace().map(Into::into).collect()
     }
 

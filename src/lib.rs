@@ -16,6 +16,7 @@ pub mod config;
 pub mod cli;
 pub mod http;
 pub mod credentials;
+pub mod shell;
 pub mod host;
 pub mod files;
 pub mod url;

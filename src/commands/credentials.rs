@@ -17,7 +17,7 @@ pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Re
 }
 
 /// SDKs hide stderr or show it as an error, so only a person at a terminal is told.
-fn tell(asking: &Asking) {
+pub(super) fn tell(asking: &Asking) {
     let mut stderr = io::stderr().lock();
     if stderr.is_terminal() {
         // A terminal that is gone needs no telling.

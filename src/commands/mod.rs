@@ -5,7 +5,10 @@
 pub(crate) mod config;
 mod credentials;
 mod desk;
+mod env;
 mod errand;
+mod exec;
+mod export;
 mod login;
 mod logout;
 mod proof;
@@ -62,6 +65,9 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Logout(arguments) => logout::run(arguments, global),
         Command::Status(arguments) => status::run(arguments, global),
         Command::Config(arguments) => config::run(arguments, global),
+        Command::Exec(arguments) => exec::run(arguments, global),
+        Command::Env(arguments) => env::run(arguments, global),
+        Command::Export => export::run(global),
         Command::Errand(arguments) => errand::run(arguments, global),
     }
 }

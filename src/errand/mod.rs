@@ -20,12 +20,6 @@ use crate::{
 
 pub use worker::{ToCaller, work};
 
-/// Who holds credentials that still serve waits this long for better ones at most.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// And this long once a person has to act.
-const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(3);
-
 /// One profile's cold work, seen from the process that needs the result.
 #[derive(Debug)]
 pub struct Errand<'a> {
@@ -54,6 +48,15 @@ struct Patience {
     asking: Option<Duration>,
 }
 
+impl Patience {
+    /// Of whoever holds something that still serves, and waits for better at most so long; less once a person has to act.
+    const SHORT: Self = Self {
+        whole: Duration::from_secs(10),
+        others: Duration::from_secs(10),
+        asking: Some(Duration::from_secs(3)),
+    };
+}
+
 impl Errand<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
     pub fn credentials(&self, may_ask: bool, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
@@ -71,12 +74,20 @@ impl Errand<'_> {
                 self.renew_behind_the_scenes();
                 Ok(kept)
             }
-            Freshness::RenewNow => {
-                let short =
-                    Patience { whole: PATIENCE, others: PATIENCE, asking: Some(PATIENCE_WITH_PEOPLE) };
-                self.fetch(purpose, short, tell).or_else(|failure| self.serve_still_valid(kept, failure))
-            }
+            Freshness::RenewNow => self
+                .fetch(purpose, Patience::SHORT, tell)
+                .or_else(|failure| self.serve_still_valid(kept, failure)),
             Freshness::Spent => self.fetch(purpose, self.long(), tell),
+        }
+    }
+
+    /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
+    pub fn lasting(&self, may_ask: bool, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
+        match ready(&self.cache.session()?) {
+            Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
+                .fetch(Purpose::Renewal, Patience::SHORT, tell)
+                .or_else(|failure| self.serve_still_valid(kept, failure)),
+            _ => self.credentials(may_ask, tell),
         }
     }
 

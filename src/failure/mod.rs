@@ -8,6 +8,7 @@ mod http;
 mod keyring;
 mod local;
 mod oidc;
+mod run;
 mod system;
 mod usage;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use aws::ExchangeError;
 pub use local::{Busy, Interrupted, SignInNeeded};
 pub use oidc::{NoDeviceCodes, NotRevoked, UNBELIEVED, UnprovenError};
+pub use run::NotRun;
 pub use system::Denied;
 pub use usage::Unfit;
 
@@ -36,6 +38,10 @@ pub enum Exit {
     Network = 9,
     Storage = 10,
     Busy = 11,
+    /// The command of `exec` cannot be started, as shells say it.
+    NotStarted = 126,
+    /// There is no such command.
+    NotFound = 127,
     Interrupted = 130,
 }
 
@@ -94,6 +100,8 @@ impl TryFrom<u8> for Exit {
             Self::Network,
             Self::Storage,
             Self::Busy,
+            Self::NotStarted,
+            Self::NotFound,
             Self::Interrupted,
         ];
         all.into_iter().find(|exit| u8::from(*exit) == code).ok_or("not an exit code of this program")
@@ -116,7 +124,7 @@ mod tests {
 
     #[test]
     fn exit_codes_survive_the_way_between_processes() {
-        for code in (1..=11).chain([130]) {
+        for code in (1..=11).chain([126, 127, 130]) {
             assert_eq!(u8::from(Exit::try_from(code).unwrap()), code);
         }
         assert!(Exit::try_from(0).is_err() && Exit::try_from(12).is_err());

@@ -68,7 +68,7 @@ fn command_line(text: String) -> Vec<String> {
     text.split_whitespace().map(|word| word.replace("%s", "{url}")).collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "one of the two places that start a process")]
+#[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 fn open_with(words: &[String], address: &str) -> Opened {
     let Some((program, rest)) = words.split_first() else { return Opened::ByHand };
     let mut command = Command::new(program);

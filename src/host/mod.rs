@@ -8,12 +8,14 @@ mod paths;
 mod process;
 mod proxy;
 mod unseen;
+mod replace;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
 pub use paths::Paths;
 pub use process::{detach, guard, itself};
 pub use proxy::{SystemProxy, system_proxy};
+pub use replace::replace_with;
 pub use unseen::{Unseen, read_unseen};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -35,6 +37,9 @@ impl Host {
         Some(Self { environment: Environment::Process, paths: Paths::of_system()?, now, random })
     }
 }
+
+/// What people type into where nothing says otherwise.
+pub const NATIVE_SHELL: &str = if cfg!(windows) { "powershell" } else { "sh" };
 
 /// The system's clock, in whole seconds.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]

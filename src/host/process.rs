@@ -8,7 +8,7 @@ use std::{
 };
 
 /// This very program, about to be started again with other words; streams are null until somebody says otherwise.
-#[expect(clippy::disallowed_methods, reason = "one of the two places that start a process")]
+#[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 pub fn itself() -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -36,14 +36,31 @@ pub fn guard() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
+/// What lets another program in our place be as free as our caller meant it to be: the kernel does that by itself.
+#[cfg(target_os = "linux")]
+pub(super) fn unguard() {}
+
+/// What our caller had set for cores.
+#[cfg(all(unix, not(target_os = "linux")))]
+static FOUND: std::sync::OnceLock<rustix::process::Rlimit> = std::sync::OnceLock::new();
+
 /// Makes a crash leave no picture of our memory, and of the secrets in it, on disk. Whoever we start may raise the limit
 /// again.
 #[cfg(all(unix, not(target_os = "linux")))]
 pub fn guard() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Core).maximum;
+    let found = FOUND.get_or_init(|| getrlimit(Resource::Core));
     // To lower a limit is always allowed.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: found.maximum });
+}
+
+/// Gives another program in our place the limit that our caller had set.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(super) fn unguard() {
+    if let Some(found) = FOUND.get() {
+        // It was allowed before.
+        let _ = rustix::process::setrlimit(rustix::process::Resource::Core, *found);
+    }
 }
 
 /// A process of ours was set apart when it was started.

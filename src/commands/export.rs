@@ -1,0 +1,13 @@
+//! `export`: the credentials as Claude Code's `awsCredentialExport` reads them.
+//!
+//! The host shows nothing of it to anybody, so nobody is ever asked here.
+
+use super::{Desk, print};
+use crate::{cli::Global, failure::Failure};
+
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let desk = Desk::new(global)?;
+    let work = desk.work()?;
+    let ready = work.errand().credentials(false, &mut |_| {})?;
+    print(ready.credentials.export().expose())
+}

@@ -1,0 +1,130 @@
+//! Assignments that a shell understands, whatever is in the values.
+//!
+//! It writes lines; which variables there are is for its user to know.
+
+use clap::ValueEnum;
+
+use crate::host::{Environment, NATIVE_SHELL};
+
+/// A language of assignments, which several shells may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    #[value(aliases = ["bash", "zsh", "dash", "ksh"])]
+    Sh,
+    Fish,
+    #[value(alias = "pwsh")]
+    Powershell,
+    Cmd,
+}
+
+/// A value with a character that `cmd` has no way to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwritable {
+    pub shell: Shell,
+}
+
+impl Shell {
+    /// The shell that `$SHELL` names, else the system's usual one.
+    pub fn of(environment: &Environment) -> Self {
+        let named = environment.text("SHELL").and_then(|path| {
+            let program = path.rsplit(['/', '\\']).next()?.trim_end_matches(".exe").to_owned();
+            Self::from_str(&program, true).ok()
+        });
+        named.or_else(|| Self::from_str(NATIVE_SHELL, true).ok()).unwrap_or(Self::Sh)
+    }
+
+    /// A line that sets a variable for the shell and what it starts.
+    pub fn set(self, name: &str, value: &str) -> Result<String, Unwritable> {
+        Ok(match self {
+            Self::Sh => format!("export {name}={}\n", quoted(value, &[('\'', "'\\''")])),
+            Self::Fish => {
+                format!("set -gx {name} {}\n", quoted(value, &[('\\', "\\\\"), ('\'', "\\'")]))
+            }
+            Self::Powershell => format!("$env:{name} = {}\n", quoted(value, &POWERSHELL_QUOTES)),
+            // Inside of quotes `cmd` still obeys these, and has no escape that holds both at the prompt and in a file.
+            Self::Cmd if value.contains(['"', '%', '!', '\r', '\n']) => {
+                return Err(Unwritable { shell: self });
+            }
+            Self::Cmd => format!("set \"{name}={value}\"\n"),
+        })
+    }
+
+    /// A line that makes the shell forget a variable, and is no failure where it knows none.
+    pub fn unset(self, name: &str) -> String {
+        match self {
+            Self::Sh => format!("unset {name}\n"),
+            Self::Fish => format!("set -e {name}\n"),
+            Self::Powershell => format!("Remove-Item Env:{name} -ErrorAction SilentlyContinue\n"),
+            Self::Cmd => format!("set \"{name}=\"\n"),
+        }
+    }
+}
+
+/// PowerShell takes the typographic ones for the plain one, and each of them ends a text.
+const POWERSHELL_QUOTES: [(char, &str); 5] = [
+    ('\'', "''"),
+    ('\u{2018}', "\u{2018}\u{2018}"),
+    ('\u{2019}', "\u{2019}\u{2019}"),
+    ('\u{201a}', "\u{201a}\u{201a}"),
+    ('\u{201b}', "\u{201b}\u{201b}"),
+];
+
+/// In single quotes, within which these shells obey nothing but what is escaped here.
+fn quoted(value: &str, escapes: &[(char, &str)]) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    text.push('\'');
+    for part in value.chars() {
+        match escapes.iter().find(|(special, _)| *special == part) {
+            Some((_, escape)) => text.push_str(escape),
+            None => text.push(part),
+        }
+    }
+    text.push('\'');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_persons_shell_is_told_by_its_path() {
+        let of = |path: &str| Shell::of(&Environment::fixed([("SHELL", path)]));
+        assert_eq!([of("/bin/sh"), of("/usr/bin/zsh"), of("/bin/bash")], [Shell::Sh; 3]);
+        assert_eq!([of("/usr/bin/fish"), of("/opt/fish/bin/fish")], [Shell::Fish; 2]);
+        assert_eq!([of("/usr/bin/pwsh"), of(r"C:\x\pwsh.exe")], [Shell::Powershell; 2]);
+        assert_eq!(of(r"C:\Program Files\Git\usr\bin\bash.exe"), Shell::Sh);
+        let native = Shell::of(&Environment::fixed([]));
+        assert_eq!([of("/bin/tcsh"), of("/bin/nu")], [native; 2]);
+    }
+
+    #[test]
+    fn each_shell_is_told_in_its_own_words() {
+        let both = |shell: Shell| shell.set("A", "x y").unwrap() + &shell.unset("B");
+        assert_eq!(both(Shell::Sh), "export A='x y'\nunset B\n");
+        assert_eq!(both(Shell::Fish), "set -gx A 'x y'\nset -e B\n");
+        assert_eq!(
+            both(Shell::Powershell),
+            "$env:A = 'x y'\nRemove-Item Env:B -ErrorAction SilentlyContinue\n"
+        );
+        assert_eq!(both(Shell::Cmd), "set \"A=x y\"\nset \"B=\"\n");
+    }
+
+    #[test]
+    fn a_quote_does_not_end_the_value() {
+        assert_eq!(Shell::Sh.set("A", "it's $x").unwrap(), "export A='it'\\''s $x'\n");
+        assert_eq!(Shell::Fish.set("A", "it's \\").unwrap(), "set -gx A 'it\\'s \\\\'\n");
+        assert_eq!(
+            Shell::Powershell.set("A", "it's \u{2019}").unwrap(),
+            "$env:A = 'it''s \u{2019}\u{2019}'\n"
+        );
+    }
+
+    #[test]
+    fn what_cmd_cannot_be_told_is_refused() {
+        for value in ["a\"b", "a%b", "a!b", "a\nb"] {
+            assert_eq!(Shell::Cmd.set("A", value), Err(Unwritable { shell: Shell::Cmd }), "{value}");
+        }
+        assert_eq!(Shell::Cmd.set("A", "a&b|c^d").unwrap(), "set \"A=a&b|c^d\"\n");
+    }
+}

@@ -1,0 +1,74 @@
+//! The commands that hosts, shells and people run to have what a sign-in brought: each as it is really called.
+//!
+//! What happens on the ladder is `ladder`'s business; here it is what comes out, to whom, and how fast.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic, write files and start children"
+)]
+
+mod environment;
+mod exec;
+mod export;
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use testworld::{Desk, Endpoint, Outcome, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+/// Too little life to be served.
+const SPENT: u32 = 5;
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, PROGRAM)
+}
+
+/// A desk where somebody has signed in.
+fn signed_in(world: &World) -> Desk<'_> {
+    let desk = desk(world);
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
+    desk
+}
+
+/// All that came out of a success: these bytes on stdout, nothing on stderr.
+#[track_caller]
+fn said(outcome: &Outcome, stdout: &str) {
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+    assert_eq!(outcome.stdout, stdout);
+}
+
+/// Tabs, codes, refreshes and exchanges so far.
+fn counts(world: &World, desk: &Desk<'_>) -> [usize; 4] {
+    let asked = [Endpoint::Code, Endpoint::Refresh, Endpoint::Assume].map(|endpoint| world.count(endpoint));
+    [desk.tabs(), asked[0], asked[1], asked[2]]
+}
+
+/// The kept credentials as the `credential_process` document.
+fn kept(desk: &Desk<'_>) -> serde_json::Value {
+    desk.run(["credentials", "--no-login"]).expect_code(0).document()
+}
+
+/// Waits for a state of the world that another process brings about.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not so: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A shell at this desk.
+fn shell(desk: &Desk<'_>, shell: &str, arguments: &[&str], script: &str) -> Command {
+    let mut command = Command::new(shell);
+    let own = desk.command();
+    let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    // fish reads the bytes of a home as its locale says.
+    command.env_clear().envs(variables).env("LC_ALL", "C.UTF-8").current_dir(desk.home());
+    command.args(arguments).arg(script).stdin(Stdio::null());
+    command
+}

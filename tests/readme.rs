@@ -116,6 +116,24 @@ fn each_variable_of_ours_is_read() {
     }
 }
 
+/// Slugs in quotation marks of whatever sort, in order.
+fn slugs(text: &str, room: &str) -> BTreeSet<String> {
+    let room = format!("{room}/");
+    let rest = text.match_indices(&room).filter_map(|(at, _)| text.get(at..));
+    let end = |slug: &str| slug.find(|part: char| !part.is_ascii_lowercase() && part != '_' && part != '/');
+    rest.filter_map(|rest| Some(rest.get(..end(rest)?)?.to_owned()))
+        .filter(|slug| !slug.ends_with('/'))
+        .collect()
+}
+
+#[test]
+fn each_failure_of_the_network_has_its_row() {
+    let [failures, page] = ["src/failure/http.rs", "docs/networks.md"].map(text_of);
+    for room in ["network", "config"] {
+        assert_eq!(slugs(&page, room), slugs(&failures, room));
+    }
+}
+
 #[test]
 fn each_test_of_the_table_exists() {
     let sources: String =

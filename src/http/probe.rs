@@ -39,6 +39,8 @@ pub(super) async fn explained(fault: ProxyFault, proxy: &Proxy, target: &SecureU
     }
     let asked = timeout(PATIENCE, ask(proxy, target, authorization)).await;
     match (fault, asked.ok().flatten()) {
+        // Tinyproxy's answer to a wrong password, as if it were the host itself.
+        (_, Some(said)) if said.status == 401 && authorization.is_some() => ProxyFault::PasswordRefused,
         (ProxyFault::Refused(_), Some(said)) if said.status != 200 => {
             let words = format!("{} {}", said.status, said.reason.line());
             ProxyFault::Refused(Some((said.status, Foreign::new(words))))
@@ -178,6 +180,14 @@ mod tests {
             };
             assert_eq!(said, (status, Foreign::new(line)));
         }
+    }
+
+    #[test]
+    fn a_wrong_password_is_recognised_by_the_hosts_own_status_too() {
+        let proxy = Server::plain(|_, out| respond(out, "401 Unauthorized", "", ""));
+        assert_eq!(fault(&proxy, "me:pa55@"), ProxyFault::PasswordRefused);
+        let said = Some((401, Foreign::new("401 Unauthorized")));
+        assert_eq!(fault(&proxy, ""), ProxyFault::Refused(said));
     }
 
     #[test]

@@ -100,6 +100,9 @@ class Bench:
         tls = {"TLS_CERT": self.servers / "server.pem", "TLS_KEY": self.servers / "server.key"}
         self.provider = self.start_provider("provider", ALG="ES256", LOGIN="html", **tls)
         self.quick_provider = self.start_provider("quick-provider", ALG="RS256", LOGIN="auto")
+        from office import Office  # which is built of this module's parts
+
+        self.office = Office(self)
         self.sts = self.start_sts(tls)
 
     @property
@@ -111,13 +114,17 @@ class Bench:
         return self.servers / "ca.pem"
 
     @property
+    def providers(self):
+        return [self.provider, self.quick_provider, self.office.provider]
+
+    @property
     def trust(self):
         """The providers this AWS account knows, with the client it expects of each."""
-        return {provider.address: "bedrock-sso" for provider in (self.provider, self.quick_provider)}
+        return {provider.address: "bedrock-sso" for provider in self.providers}
 
     @property
     def ledgers(self):
-        return [server.ledger for server in (self.provider, self.quick_provider, self.sts)]
+        return [server.ledger for server in (*self.providers, self.sts)] + [self.office.ledger]
 
     def start_provider(self, name, **environment):
         return Server(self.servers, name, [self.cache / "node", HERE / "provider/provider.mjs"], **environment)
@@ -138,20 +145,20 @@ class Bench:
 
     def fair_weather(self):
         self.control(weather=[], max_duration=43200, lifetime=None, hold=False, trust=self.trust)
-        for provider in (self.provider, self.quick_provider):
+        for provider in self.providers:
             if provider.process.poll() is None:
                 self.control(provider, weather=[])
 
     def requests_seen(self):
         """How many requests the program has sent in all: STS's own look-ups at the provider are not its doing."""
-        asked = [event for server in (self.provider, self.quick_provider) for event in server.events() if event.get("agent") != "aws-sts"]
+        asked = [event for server in self.providers for event in server.events() if event.get("agent") != "aws-sts"]
         return len(asked) + len(self.sts.events())
 
     def home(self, name, provider=None, person=(), **settings):
         return Home(self, name, provider or self.provider, list(person), settings)
 
     def stop(self):
-        for server in (self.provider, self.quick_provider, self.sts):
+        for server in (*self.providers, self.sts):
             server.stop()
 
     def keep_pages(self, folder):
@@ -183,6 +190,7 @@ class Home:
             "sts_endpoint": bench.sts.address,
             **settings,
         }
+        self.place = []  # what comes before a command: the place it runs in
         self.give_person(person)
         self.write(".aws/config", f'[profile real]\nregion = us-east-1\ncredential_process = "{bench.binary}" credentials --profile real\n')
 
@@ -214,7 +222,7 @@ class Home:
 
     def start(self, command, **extra):
         environment = {key: value for key, value in self.environment(**extra).items() if value is not None}
-        return Run(self.bench, command, environment, cwd=self.path)
+        return Run(self.bench, command, environment, cwd=self.path, place=self.place)
 
     def credentials(self, *more, **extra):
         return self.start_credentials(*more, **extra).outcome()
@@ -271,10 +279,10 @@ class Home:
 class Run:
     """One process, its streams captured through pipes as its callers do."""
 
-    def __init__(self, bench, command, environment, cwd):
+    def __init__(self, bench, command, environment, cwd, place=()):
         self.bench, self.command, self.started = bench, [str(part) for part in command], time.monotonic()
         self.process = subprocess.Popen(
-            self.command,
+            [*map(str, place), *self.command],
             env=environment,
             cwd=cwd,
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 // A certified OpenID provider with the habits that hurt: PKCE demanded, refresh tokens rotated, their reuse punished.
 // It records what was asked of it and every secret it handed out; it knows nothing of the program under test.
 //
-// PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
+// HOST (localhost)   PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
 // EVENTS, LEDGER: files that get one JSON object a line.   It prints `ready ISSUER` once it listens.
 // POST /control: {"weather": [[503, "text/plain", "busy"], …]} answers the next token requests so; {"forget": true} ends all sessions.
 
@@ -11,7 +11,7 @@ import http from 'node:http';
 import https from 'node:https';
 import Provider from 'oidc-provider';
 
-const { PORT = '0', ALG = 'RS256', TLS_CERT, TLS_KEY, LOGIN = 'html', ID_TTL = '3600', EVENTS, LEDGER } = process.env;
+const { HOST = 'localhost', PORT = '0', ALG = 'RS256', TLS_CERT, TLS_KEY, LOGIN = 'html', ID_TTL = '3600', EVENTS, LEDGER } = process.env;
 const CLIENT = 'bedrock-sso';
 const TAGS = 'https://aws.amazon.com/tags';
 
@@ -134,7 +134,7 @@ function provide(issuer) {
 const tls = TLS_CERT && { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) };
 const server = tls ? https.createServer(tls) : http.createServer();
 server.listen(Number(PORT), '127.0.0.1', () => {
-  const issuer = `${tls ? 'https' : 'http'}://localhost:${server.address().port}`;
+  const issuer = `${tls ? 'https' : 'http'}://${HOST}:${server.address().port}`;
   server.on('request', provide(issuer));
   console.log(`ready ${issuer}`);
 });

@@ -84,6 +84,14 @@ def only_visit(home):
     return home.finished_visits()[0]
 
 
+def told(outcome, code, slug):
+    """The two lines of a failure: what happened, and what to do."""
+    lines = outcome.stderr.splitlines()
+    expect(outcome.code == code and outcome.stdout == "", outcome)
+    expect(len(lines) == 2 and lines[0].endswith(f"[{slug}]") and lines[1].startswith("  hint: "), outcome)
+    return lines
+
+
 def secrets(world):
     return Secrets(world.bench.ledgers)
 

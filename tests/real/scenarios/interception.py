@@ -1,0 +1,85 @@
+"""A proxy that opens TLS, with an authority of its own that the machine knows, or does not."""
+
+import subprocess
+
+from office import LOGIN
+from scenarios.world import EXCHANGE, document, expect, scenario, told
+
+
+def bundle(office, name, *parts):
+    file = office.folder / name
+    file.write_bytes(b"".join(part if isinstance(part, bytes) else part.read_bytes() for part in parts))
+    return file
+
+
+@scenario
+def an_interceptor_nobody_knows_is_named_with_the_ways_to_mend_it(world):
+    office = world.bench.office
+    for name, hosts, through in (("asked", "nothing", {"HTTPS_PROXY": office.interceptor.address()}), ("unasked", "intercepted", {})):
+        home = office.home(f"intercepted-{name}", hosts, ca_bundle=None)
+        lines = told(home.credentials(**through), 9, "network/tls_untrusted")
+        expect(f"the certificate of {LOGIN}:" in lines[0] and 'issued by "mitmproxy"' in lines[0], lines)
+        expect(all(way in lines[1] for way in ("to this system's", "`ca_bundle`", "AWS_CA_BUNDLE")), lines)
+        expect(not home.visits(), "a browser was opened")
+
+
+@scenario
+def an_authority_in_the_systems_store_will_do(world):
+    office = world.bench.office
+    store = office.system_store(office.interceptor.authority)
+    for name, hosts, through in (("asked", "nothing", {"HTTPS_PROXY": office.interceptor.address()}), ("unasked", "intercepted", {})):
+        home = office.home(f"store-{name}", hosts, [store], ca_bundle=None)
+        document(home.credentials(**through))
+        expect(len(home.visits()) == 1, "the person was asked more than once")
+
+
+@scenario
+def a_variable_takes_nothing_from_the_systems_store(world):
+    office = world.bench.office
+    store = office.system_store(office.interceptor.authority)
+    other = bundle(office, "other.pem", world.bench.ca)
+    home = office.home("store-and-variable", "intercepted", [store], ca_bundle=None)
+    document(home.credentials(SSL_CERT_FILE=str(other)))
+
+
+@scenario
+def an_authority_in_a_bundle_will_do_whoever_names_it(world):
+    office, ca = world.bench.office, str(world.bench.office.interceptor.authority)
+    home = office.home("bundle", "intercepted", ca_bundle=None)
+    world.bench.control(lifetime=120)
+    for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        exchanges = len(world.bench.sts.events(EXCHANGE, status=200))
+        document(home.credentials(**{variable: ca}))
+        expect(len(world.bench.sts.events(EXCHANGE, status=200)) == exchanges + 1, f"{variable}: nothing was renewed")
+    document(office.home("bundle-configured", "intercepted", ca_bundle=ca).credentials())
+    folder = office.folder / "hashed"
+    folder.mkdir()
+    (folder / "acme.pem").write_bytes(office.interceptor.authority.read_bytes())
+    subprocess.run(["openssl", "rehash", folder], check=True)
+    document(office.home("bundle-folder", "intercepted", ca_bundle=None).credentials(SSL_CERT_DIR=str(folder)))
+
+
+@scenario
+def a_bundle_may_hold_several_certificates_comments_and_the_line_ends_of_windows(world):
+    office = world.bench.office
+    parts = [b"# Acme's authorities\n\n", world.bench.ca, b"subject=CN = mitmproxy\n", office.interceptor.authority]
+    mixed = bundle(office, "mixed.pem", *parts)
+    mixed.write_bytes(b"\xef\xbb\xbf" + mixed.read_bytes().replace(b"\n", b"\r\n"))
+    document(office.home("mixed", "intercepted", ca_bundle=str(mixed)).credentials())
+
+
+@scenario
+def what_is_wrong_with_a_bundle_is_said(world):
+    office = world.bench.office
+    der = bundle(office, "authority.der")
+    subprocess.run(["openssl", "x509", "-in", office.interceptor.authority, "-outform", "der", "-out", der], check=True)
+    for file, words, remedy in (
+        (der, "is in binary form (DER)", "openssl x509 -inform der"),
+        (bundle(office, "empty.pem"), "is empty", "AWS_CA_BUNDLE"),
+        (bundle(office, "words.pem", b"Acme Root CA\n"), "holds no certificate in PEM form", "AWS_CA_BUNDLE"),
+        (office.folder / "missing.pem", "cannot be read", "AWS_CA_BUNDLE"),
+        (office.folder, "cannot be read", "AWS_CA_BUNDLE"),
+    ):
+        home = office.home(f"bad-{file.name}", "intercepted", ca_bundle=None)
+        lines = told(home.credentials(AWS_CA_BUNDLE=str(file)), 3, "config/ca_bundle")
+        expect(f"{file} {words}" in lines[0] and remedy in lines[1], lines)

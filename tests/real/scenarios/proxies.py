@@ -1,0 +1,135 @@
+"""A machine whose only way out is a proxy: it knows the names of neither provider nor STS."""
+
+from bench import ROLE
+from office import LOGIN, ODD_IN_AN_ADDRESS, STS, USER, free_port
+from scenarios.world import EXCHANGE, document, expect, only_visit, scenario, told
+
+NTLM = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n"
+
+
+@scenario
+def a_sign_in_a_renewal_and_a_revocation_through_a_proxy_with_a_password(world):
+    office = world.bench.office
+    home, proxy = office.home("proxy"), office.proxy
+    world.bench.control(lifetime=120)
+    first = document(home.credentials(HTTPS_PROXY=proxy.address()))
+    expect(proxy.tunnels(LOGIN) and proxy.tunnels(STS), "provider or STS was not reached through the proxy")
+    expect("BedrockUser" in only_visit(home).get("text", ""), "the last page does not tell of the sign-in")
+    refreshed = len(office.provider.events("token", grant="refresh_token", status=200))
+    second = document(home.credentials(https_proxy=proxy.address()))
+    expect(second["AccessKeyId"] != first["AccessKeyId"] and len(home.visits()) == 1, "nothing was renewed in silence")
+    expect(len(office.provider.events("token", grant="refresh_token", status=200)) == refreshed + 1, "there was no refresh")
+    outcome = home.ours("logout", HTTPS_PROXY=proxy.address())
+    expect(outcome.code == 0 and office.provider.events("revocation", status=200), outcome)
+
+
+@scenario
+def without_the_proxy_there_is_no_way(world):
+    outcome = world.bench.office.home("no-proxy").credentials(HTTP_PROXY=world.bench.office.proxy.address())
+    lines = told(outcome, 9, "network/dns")
+    expect(LOGIN in lines[0], outcome)
+
+
+@scenario
+def a_refused_password_is_one_sentence_without_it(world):
+    office = world.bench.office
+    for proxy, wrong in ((office.proxy, "Wr0ng-w_rd"), (office.interceptor, "wr%40ng")):
+        home = office.home(f"wrong-password-{proxy.port}", ca_bundle=None)
+        outcome = home.credentials(HTTPS_PROXY=f"http://{USER}:{wrong}@127.0.0.1:{proxy.port}")
+        lines = told(outcome, 9, "network/proxy_authentication")
+        expect(f"the proxy 127.0.0.1:{proxy.port} refused the user name and password" in lines[0], outcome)
+        expect(not any(word in outcome.stderr for word in (wrong, "wr@ng", USER)), outcome)
+        lines = told(home.credentials(HTTPS_PROXY=f"127.0.0.1:{proxy.port}"), 9, "network/proxy_authentication")
+        expect("wants a user name and password" in lines[0] and "HTTPS_PROXY=" in lines[1], lines)
+        expect(not home.visits(), "a browser was opened")
+
+
+@scenario
+def a_proxy_that_is_down_is_named_and_costs_no_credentials(world):
+    office = world.bench.office
+    home, dead = office.home("proxy-down"), f"http://127.0.0.1:{free_port()}"
+    world.bench.control(lifetime=120)
+    kept = document(home.credentials(HTTPS_PROXY=office.proxy.address()))
+    expect(document(home.credentials(HTTPS_PROXY=dead)) == kept, "valid credentials were not served")
+    lines = told(office.home("proxy-down-at-first").credentials(HTTPS_PROXY=dead), 9, "network/proxy_unreachable")
+    expect(dead.removeprefix("http://") in lines[0] and "HTTPS_PROXY" in lines[1], lines)
+    expect(document(home.credentials(HTTPS_PROXY=office.proxy.address())) != kept, "the refresh token was lost")
+    expect(len(home.visits()) == 1, "the person was asked again")
+
+
+@scenario
+def what_a_proxy_answers_is_told(world):
+    office = world.bench.office
+    for issuer, slug, words in (
+        ("https://forbidden.acme.test", "network/proxy_refused", "403 Filtered"),
+        ("https://nothing.invalid", "network/proxy_gateway", "500 Unable to connect"),
+    ):
+        home = office.home(slug.partition("/")[2], issuer=issuer)
+        lines = told(home.credentials(HTTPS_PROXY=office.proxy.address()), 9, slug)
+        expect(words in lines[0] and office.proxy.name in lines[0] and "html" not in lines[0].lower(), lines)
+
+
+@scenario
+def a_proxy_for_windows_sign_in_only_is_said_to_be_one(world):
+    with world.bench.office.answering(NTLM) as proxy:
+        home = world.bench.office.home("ntlm")
+        outcome = home.credentials(HTTPS_PROXY=f"http://{USER}:{ODD_IN_AN_ADDRESS}@{proxy.name}")
+        lines = told(outcome, 9, "network/proxy_scheme")
+        expect("Negotiate, NTLM" in lines[0] and "cntlm" in lines[1], outcome)
+        expect(sum("proxy-authorization" in it.lower() for it in proxy.requests) == 1, "the password was sent twice")
+
+
+@scenario
+def a_setting_that_is_no_address_is_an_error(world):
+    home = world.bench.office.home("bad-proxy", "all")
+    for value in ("http://alice:pa#ss@127.0.0.1:3128", "ftp://127.0.0.1:21"):
+        lines = told(home.credentials(HTTPS_PROXY=value), 3, "config/proxy")
+        expect("HTTPS_PROXY" in lines[0] and "pa#ss" not in "".join(lines), lines)
+
+
+@scenario
+def no_proxy_in_each_of_its_spellings_leads_past_the_proxy(world):
+    office = world.bench.office
+    home, dead = office.home("exceptions", "all"), f"http://127.0.0.1:{free_port()}"
+    world.bench.control(lifetime=120)
+    ports = [address.rpartition(":")[2] for address in (office.provider.address, office.sts_endpoint)]
+    before = office.proxy.tunnels()
+    for value in (f"{LOGIN},{STS}", ".acme.test", "*.acme.test", "ACME.TEST", "test", "*", "example.com, acme.test", f"{LOGIN}:{ports[0]} {STS}:{ports[1]}"):
+        for name in ("NO_PROXY", "no_proxy"):
+            exchanges = len(world.bench.sts.events(EXCHANGE, status=200))
+            document(home.credentials(HTTPS_PROXY=dead, **{name: value}))
+            expect(len(world.bench.sts.events(EXCHANGE, status=200)) == exchanges + 1, f"{name}={value}: nothing was renewed")
+    expect(office.proxy.tunnels() == before, "the proxy was asked")
+    stranger = office.home("exceptions-of-others", "all")
+    for value in ("notacme.test", f"{LOGIN}:1", "127.0.0.0/8"):
+        told(stranger.credentials(HTTPS_PROXY=dead, NO_PROXY=value), 9, "network/proxy_unreachable")
+
+
+@scenario
+def a_private_sts_endpoint_is_reached_past_the_proxy_that_leads_to_the_provider(world):
+    office = world.bench.office
+    home, proxy = office.home("vpc", "sts"), office.proxy
+    sts, login = proxy.tunnels(STS), proxy.tunnels(LOGIN)
+    document(home.credentials(HTTPS_PROXY=proxy.address(), NO_PROXY=f".{STS}"))
+    expect(proxy.tunnels(LOGIN) > login, "the provider was not reached through the proxy")
+    expect(proxy.tunnels(STS) == sts, "STS was")
+
+
+@scenario
+def socks_leads_with_names_looked_up_on_either_side(world):
+    office = world.bench.office
+    socks = office.socks
+    for scheme, hosts in (("socks5h", "nothing"), ("socks5", "all")):
+        home, before = office.home(scheme, hosts), socks.tunnels()
+        document(home.credentials(ALL_PROXY=socks.address(scheme, socks.PASSWORD)))
+        expect(socks.tunnels() > before, f"{scheme}: not through the server")
+    lines = told(office.home("socks-wrong").credentials(all_proxy=socks.address("socks5h", "wr0ng")), 9, "network/proxy_authentication")
+    expect("wr0ng" not in "".join(lines), lines)
+
+
+@scenario
+def this_machine_is_never_reached_through_a_proxy(world):
+    dead = f"http://127.0.0.1:{free_port()}"
+    home = world.bench.home("loopback", world.bench.quick_provider, role_arn=ROLE)
+    everything = {name: dead for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy")}
+    document(home.credentials(**everything))

@@ -11,6 +11,9 @@ use std::{
 /// No file of ours is larger; whatever is, is not ours.
 const LIMIT: u64 = 4 << 20;
 
+/// More than a session with the tokens of somebody in hundreds of groups.
+const ROOM: usize = 128 << 10;
+
 /// What went wrong with which file.
 #[derive(Debug)]
 pub struct Error {
@@ -106,6 +109,14 @@ pub fn private_folder(path: &Path) -> Result<(), Error> {
     make_folder(path).map_err(|source| Error { doing: "create", path: path.to_owned(), source })
 }
 
+/// Finds out whether a folder's disk takes another record, before anybody is asked for what it holds. The file that tries
+/// it out goes by itself, also when this process is killed.
+pub fn make_sure_of_room(folder: &Path) -> Result<(), Error> {
+    let path = folder.join(format!("{}.room", std::process::id()));
+    let tried = create_passing(&path).and_then(|mut file| file.write_all(&[0; ROOM]));
+    tried.map_err(|source| Error { doing: "write", path, source })
+}
+
 /// Opens a file for a lock or a log: made if need be, private, never truncated.
 pub fn open_private(path: &Path) -> Result<File, Error> {
     private(OpenOptions::new().read(true).append(true).create(true)).open(path).map_err(|source| Error {
@@ -117,6 +128,20 @@ pub fn open_private(path: &Path) -> Result<File, Error> {
 
 fn create_private(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().write(true).create_new(true)).open(path)
+}
+
+#[cfg(unix)]
+fn create_passing(path: &Path) -> io::Result<File> {
+    let file = create_private(path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+#[cfg(windows)]
+fn create_passing(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_DELETE_ON_CLOSE;
+    OpenOptions::new().write(true).create_new(true).custom_flags(FILE_FLAG_DELETE_ON_CLOSE).open(path)
 }
 
 #[cfg(unix)]
@@ -217,6 +242,15 @@ mod tests {
         remove(&path).unwrap();
         assert_eq!(names(folder.path()).unwrap(), Vec::<String>::new());
         assert_eq!(names(&folder.path().join("nothing")).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn trying_for_room_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        make_sure_of_room(folder.path()).unwrap();
+        make_sure_of_room(folder.path()).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), Vec::<String>::new());
+        assert!(make_sure_of_room(&folder.path().join("nothing")).is_err());
     }
 
     #[test]

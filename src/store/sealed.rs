@@ -43,6 +43,7 @@ impl SealedFiles {
 impl Store for SealedFiles {
     fn prepare(&self, _: &Held) -> Result<(), Error> {
         files::private_folder(&self.folder)?;
+        files::make_sure_of_room(&self.folder)?;
         self.key.prepare()
     }
 

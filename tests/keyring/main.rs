@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, and starts daemons")]
 
+mod disk;
 mod kwallet;
 mod session;
 
@@ -19,6 +20,12 @@ use session::{Session, forget_copy, has_copy, plant_copy};
 use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
 const SPENT: u32 = 5;
+
+/// What every storage must stand: a desk for each of those that keep anything.
+fn desks<'w>(world: &'w World, session: &Session) -> [Desk<'w>; 2] {
+    let in_file = Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"));
+    [desk(world, session), in_file]
+}
 
 /// A desk of a profile that keeps its key in the keyring of this session.
 fn desk<'w>(world: &'w World, session: &Session) -> Desk<'w> {
@@ -236,12 +243,12 @@ fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the
 
 #[test]
 #[ignore = "tests/keyring/run"]
-fn fifty_callers_at_once_share_one_key_and_one_browser() {
+fn a_hundred_callers_at_once_share_one_key_and_one_browser() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
     for before in [forget_copy, forget_copy, || plant_copy("another key of thirty-two bytes.")] {
         before();
-        let callers: Vec<_> = (0..50).map(|_| desk.start(["credentials"])).collect();
+        let callers: Vec<_> = (0..100).map(|_| desk.start(["credentials"])).collect();
         let told: Vec<_> =
             callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();
         assert!(told.iter().all(|document| *document == told[0]));

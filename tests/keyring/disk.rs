@@ -1,0 +1,161 @@
+//! Disks that are full or read-only, and a process that is killed at each step of a write, with the keyring and without.
+//!
+//! Root mounts a small disk of its own for them; `strace` does the killing.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use testworld::{Desk, Knob, World};
+
+use super::{credentials, desks, kept_files, session::Session};
+
+/// A disk of a few hundred kilobytes in the place where records are kept.
+struct Disk {
+    place: PathBuf,
+}
+
+impl Disk {
+    fn under(desk: &Desk<'_>) -> Self {
+        let place = data(desk);
+        fs::create_dir_all(&place).unwrap();
+        run("mount", &["-t", "tmpfs", "-o", "size=512k,mode=700", "none"], &place);
+        Self { place }
+    }
+
+    fn make_read_only(&self) {
+        run("mount", &["-o", "remount,ro"], &self.place);
+    }
+
+    /// Takes what room there is but for so many bytes.
+    fn fill(&self, but: usize) -> PathBuf {
+        let path = self.place.join("filler");
+        let mut filler = fs::File::create(&path).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+        filler.set_len(filler.metadata().unwrap().len() - but as u64).unwrap();
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run("umount", &["--lazy"], &self.place);
+    }
+}
+
+fn run(program: &str, words: &[&str], place: &Path) {
+    assert!(Command::new(program).args(words).arg(place).status().unwrap().success(), "{program} {words:?}");
+}
+
+fn data(desk: &Desk<'_>) -> PathBuf {
+    desk.home().join(".local/share/bedrock-sso")
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_full_disk_is_told_before_anything_is_spent_and_costs_nothing_that_was_kept() {
+    let (world, session) = (World::new(), Session::unlocked());
+    for desk in desks(&world, &session) {
+        let disk = Disk::under(&desk);
+        let before = credentials(&desk);
+        let (requests, tabs) = (world.ledger().total(), desk.tabs());
+        for left in [0, 64 << 10] {
+            let filler = disk.fill(left);
+            let (what, hint) = desk.run(["login", "--force"]).refused(10, "storage/files");
+            assert!(what.contains("No space left") && hint.contains("the disk is not full"), "{what} {hint}");
+            assert_eq!(credentials(&desk), before, "what was kept is served");
+            fs::remove_file(filler).unwrap();
+        }
+        assert_eq!((world.ledger().total(), desk.tabs()), (requests, tabs), "nobody was asked in vain");
+        world.revoke_credentials();
+        desk.run(["login"]).expect_code(0);
+        assert_eq!(desk.tabs(), tabs, "the refresh token is as good as before");
+        desk.settle();
+    }
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_read_only_disk_serves_what_is_kept_and_takes_nothing_new() {
+    let (world, session) = (World::new(), Session::unlocked());
+    for desk in desks(&world, &session) {
+        let disk = Disk::under(&desk);
+        let before = credentials(&desk);
+        desk.settle();
+        disk.make_read_only();
+        assert_eq!(credentials(&desk), before);
+        let requests = world.ledger().total();
+        let (what, _) = desk.run(["login", "--force"]).refused(10, "storage/files");
+        assert!(what.contains("Read-only file system"), "{what}");
+        desk.run(["logout"]).refused(10, "storage/files");
+        assert_eq!((credentials(&desk), world.ledger().total()), (before, requests));
+    }
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn credentials_about_to_end_are_served_from_a_disk_that_takes_nothing() {
+    let (world, session) = (World::new(), Session::unlocked());
+    for lifetime in [200, 900] {
+        for desk in desks(&world, &session) {
+            let disk = Disk::under(&desk);
+            world.next(1, Knob::CredentialLifetime, lifetime);
+            let before = credentials(&desk);
+            desk.settle();
+            disk.make_read_only();
+            assert_eq!(credentials(&desk), before, "{lifetime}");
+            desk.settle();
+        }
+    }
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
+fn a_write_that_is_killed_at_any_step_leaves_the_old_record_or_the_new() {
+    let (world, session) = (World::new(), Session::unlocked());
+    for desk in desks(&world, &session) {
+        let mut before = credentials(&desk);
+        for step in ["/^unlink", "/^open", "/^write$", "/^f(data)?sync$", "/^rename"] {
+            let mut times = 0;
+            while !login_killed_at(&desk, step, times + 1) {
+                times += 1;
+                let tabs = desk.tabs();
+                before = credentials(&desk);
+                assert_eq!(
+                    desk.tabs(),
+                    tabs,
+                    "{step} {times}: the record is whole, be it the old or the new"
+                );
+            }
+            assert!(times > 0, "{step}: nobody came so far");
+            let after = credentials(&desk);
+            assert_ne!(after, before, "{step}: the last one was left alone");
+            before = after;
+        }
+        let names = kept_files(&desk);
+        assert!(!names.iter().any(|name| name.ends_with(".new") || name.ends_with(".room")), "{names:?}");
+    }
+}
+
+/// Has whoever keeps a session killed as it is about to take that step for the nth time; `true` if nobody came so far,
+/// and all went well.
+fn login_killed_at(desk: &Desk<'_>, step: &str, time: usize) -> bool {
+    let call = desk.command();
+    let mut strace = Command::new("strace");
+    let variables = call.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    strace.env_clear().envs(variables).current_dir(desk.home());
+    strace.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={step}")]);
+    strace.args(["-e", &format!("inject={step}:signal=SIGKILL:when={time}")]);
+    strace.arg("-P").arg(data(desk));
+    for name in kept_files(desk).iter().filter(|name| name.ends_with(".session")) {
+        let path = data(desk).join(name);
+        strace.arg("-P").arg(&path).arg("-P").arg(path.with_added_extension("new"));
+    }
+    strace.arg(call.get_program()).args(["login", "--force"]);
+    let outcome = desk.start_command(strace).finish();
+    desk.settle();
+    outcome.code == Some(0)
+}

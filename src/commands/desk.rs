@@ -2,7 +2,10 @@
 //!
 //! It is set up from the arguments every command takes.
 
-use std::{ffi::OsString, io};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _, Write as _},
+};
 
 use crate::{
     cache::Cache,
@@ -10,9 +13,11 @@ use crate::{
     config::{self, Inputs, Profile, Storage},
     errand::{Errand, LogWords},
     failure::{Denied, Failure},
+    files,
     host::Host,
     log::{self, Filter, Level},
     store,
+    text::line,
     time::Moment,
 };
 
@@ -40,7 +45,7 @@ impl<'a> Desk<'a> {
         elsewhere: fn() -> Box<dyn io::Write + Send>,
     ) -> Result<Self, Failure> {
         let host = Host::of_system().ok_or(Denied::Home)?;
-        start_log(&host, global.verbose, elsewhere)?;
+        start_log(&host, global.verbose, elsewhere);
         Ok(Self { host, global })
     }
 
@@ -95,20 +100,30 @@ impl Work<'_> {
     }
 }
 
-fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Send>) -> Result<(), Failure> {
+fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Send>) {
     let filter = match (verbose, host.environment.text("BEDROCK_SSO_LOG")) {
-        (0, None) => return Ok(()),
+        (0, None) => return,
         (0, Some(filter)) => Filter::parse(&filter),
         (1, _) => Filter::up_to(Level::Info),
         _ => Filter::up_to(Level::Debug),
     };
     if filter.is_off() {
-        return Ok(());
+        return;
     }
-    let sink = match host.environment.path("BEDROCK_SSO_LOG_FILE") {
-        Some(path) => Box::new(crate::files::open_private(&path)?),
+    let sink = match host.environment.path("BEDROCK_SSO_LOG_FILE").map(|path| files::open_private(&path)) {
+        Some(Ok(file)) => Box::new(file),
+        Some(Err(error)) => return no_log(&error),
         None => elsewhere(),
     };
     log::start(filter, || crate::host::now().to_string(), sink);
-    Ok(())
+}
+
+/// A log that cannot be kept costs nobody their credentials. It is told where somebody looks; programs that call us take
+/// what is on stderr for a failure.
+fn no_log(error: &files::Error) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        // A terminal that is gone needs no telling.
+        let _ = writeln!(stderr, "bedrock-sso: no log is kept: {}", line(&error.to_string()));
+    }
 }

@@ -16,7 +16,7 @@ impl From<Refusal> for Failure {
     fn from(Refusal { fault, place }: Refusal) -> Self {
         let words = words(place);
         let (slug, what, hint) = match fault {
-            Fault::Absent { what } => absent(what, words),
+            Fault::Absent { what } => absent(what, place),
             Fault::Locked => (
                 "storage/keyring_locked",
                 format!("{} is locked, and nobody could be asked to unlock it", words.keyring),
@@ -40,15 +40,17 @@ impl From<Refusal> for Failure {
 
 type Told = (&'static str, String, String);
 
-fn absent(what: Missing, words: &Words) -> Told {
-    let what = match what {
-        Missing::Bus => {
-            "there is no keyring here: this session has no D-Bus, as in containers, in WSL and over SSH"
-        }
-        Missing::Service => {
+fn absent(what: Missing, place: Place) -> Told {
+    let words = words(place);
+    let what = match (what, place) {
+        (Missing::Vault, _) => words.vault,
+        (_, Place::Wsl) => "there is no keyring here: WSL comes without one",
+        (_, Place::Container) => "there is no keyring here: a container comes without one",
+        (_, Place::Ssh) => "there is no keyring here: a session over SSH comes without one",
+        (Missing::Bus, _) => "there is no keyring here: this session has no D-Bus",
+        (Missing::Service, _) => {
             "there is no keyring here: nothing on this session's D-Bus offers the Secret Service"
         }
-        Missing::Vault => words.vault,
     };
     ("storage/keyring_absent", what.to_owned(), format!("{FILE}, or {}", words.start))
 }
@@ -95,6 +97,14 @@ const LINUX: Words = Words {
     wake: "look for its question on the screen, start it anew",
 };
 
+const WSL: Words = Words {
+    start: "start GNOME Keyring in it: `dbus-run-session`, then `gnome-keyring-daemon --unlock`",
+    unlock: "unlock it, for instance with `gnome-keyring-daemon --unlock`, and try again",
+    ..LINUX
+};
+
+const CONTAINER: Words = Words { start: "run this outside of the container", ..LINUX };
+
 const KWALLET: Words = Words {
     keyring: "KWallet",
     vault: "there is no keyring here: KWallet has no wallet yet",
@@ -106,10 +116,12 @@ const KWALLET: Words = Words {
 
 fn words(place: Place) -> &'static Words {
     match (place, std::env::consts::OS) {
+        (_, "windows") => &WINDOWS,
+        (_, "macos") => &MACOS,
         (Place::KWallet, _) => &KWALLET,
-        (Place::Plain, "windows") => &WINDOWS,
-        (Place::Plain, "macos") => &MACOS,
-        (Place::Plain, _) => &LINUX,
+        (Place::Wsl, _) => &WSL,
+        (Place::Container, _) => &CONTAINER,
+        (Place::Plain | Place::Ssh, _) => &LINUX,
     }
 }
 
@@ -137,6 +149,19 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_place_without_a_keyring_is_named() {
+        for (place, name) in [(Place::Wsl, "WSL"), (Place::Container, "container"), (Place::Ssh, "SSH")] {
+            for what in [Missing::Bus, Missing::Service] {
+                let failure = Failure::from(Refusal { fault: Fault::Absent { what }, place });
+                assert!(failure.what.contains(name), "{}", failure.what);
+                assert!(failure.hint.contains("storage = \"file\""), "{}", failure.hint);
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
     fn kwallet_is_called_by_its_name() {
         let silent = Fault::TimedOut { after: std::time::Duration::from_secs(3) };
         for fault in [silent, Fault::Locked, Fault::Denied, Fault::Absent { what: Missing::Vault }] {

@@ -222,14 +222,27 @@ fn storage_fails(desk: &Desk<'_>, file: &str, why: &str) {
 fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
     let world = World::new();
     let desk = desk(&world);
-    let what = "there is no keyring here: this session has no D-Bus, as in containers, in WSL and over SSH";
-    let hint = "set `storage = \"file\"` in the profile, which keeps the key in a private file, \
-                or run this in a desktop session with GNOME Keyring or KWallet";
-    for storage in ["storage = \"keyring\"\n", ""] {
-        desk.configure(&world.configuration("").replace("storage = \"file\"\n", storage));
-        for verb in ["credentials", "login"] {
-            told(&desk.run([verb]), 10, &failure(what, "storage/keyring_absent", hint));
+    let places = [
+        (
+            "SSH_CONNECTION",
+            "a session over SSH",
+            "run this in a desktop session with GNOME Keyring or KWallet",
+        ),
+        ("container", "a container", "run this outside of the container"),
+    ];
+    for (sign, place, way) in places {
+        desk.set_variable(sign, "10.0.0.1 50000 10.0.0.2 22");
+        let what = format!("there is no keyring here: {place} comes without one");
+        let hint = format!(
+            "set `storage = \"file\"` in the profile, which keeps the key in a private file, or {way}"
+        );
+        for storage in ["storage = \"keyring\"\n", ""] {
+            desk.configure(&world.configuration("").replace("storage = \"file\"\n", storage));
+            for verb in ["credentials", "login"] {
+                told(&desk.run([verb]), 10, &failure(&what, "storage/keyring_absent", &hint));
+            }
         }
+        desk.unset_variable(sign);
     }
     assert_eq!((world.ledger().total(), desk.tabs()), (0, 0));
 }

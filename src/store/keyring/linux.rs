@@ -2,10 +2,7 @@
 //!
 //! What is said to it is `secret_service`'s business.
 
-use super::{
-    Fault, Place, patience,
-    secret_service::{Service, is_kwallet},
-};
+use super::{Fault, Place, patience, place, secret_service::Service};
 use crate::{
     host::Environment,
     store::key::{Key, of_bytes},
@@ -31,9 +28,8 @@ pub(super) fn remove() -> Result<(), Fault> {
     service()?.forget()
 }
 
-/// Asked over a connection of its own, and only when there is something to tell: the first one may hang.
 pub(super) fn place() -> Place {
-    if is_kwallet(&ENVIRONMENT) { Place::KWallet } else { Place::Plain }
+    place::place(&ENVIRONMENT)
 }
 
 fn service() -> Result<Service, Fault> {

@@ -13,6 +13,8 @@ mod wire;
 #[cfg(target_os = "linux")]
 mod secret_service;
 #[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod testing;
 #[cfg(any(windows, target_os = "macos"))]
@@ -74,12 +76,16 @@ pub enum Missing {
     Vault,
 }
 
-/// What a person has to be told differently.
+/// Where a person has to be told something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Plain,
     /// The keyring is KWallet.
     KWallet,
+    /// Linux inside of Windows.
+    Wsl,
+    Container,
+    Ssh,
 }
 
 /// A fault and where it was met.

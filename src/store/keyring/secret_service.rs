@@ -197,7 +197,8 @@ impl Service {
     }
 }
 
-/// Whether the service is KWallet. The bus says so, whether the service itself answers or not.
+/// Whether the service is KWallet. The bus says so, whether the service itself answers or not; on a connection of its own,
+/// for the first may hang.
 pub(super) fn is_kwallet(environment: &Environment) -> bool {
     let Ok(mut bus) = Connection::open(environment, GLANCE) else { return false };
     let mut owner = |name: &str| {

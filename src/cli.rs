@@ -63,6 +63,8 @@ pub enum Command {
     Env(Env),
     /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
     Export,
+    /// Set this laptop up: configuration, AWS profile, Claude Code; or take it all back
+    Setup(Setup),
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
@@ -119,6 +121,48 @@ pub struct Logout {
     /// Every profile, and whatever is kept of those that are no longer configured
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Setup {
+    /// Take the facts from a file: a configuration of ours, or what the AWS guidance sample and its stacks write
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// The provider's issuer identifier
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The identifier of the application registered with the provider
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// The role to assume
+    #[arg(long, value_name = "ARN")]
+    pub role_arn: Option<String>,
+    /// The AWS region
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Any other key of the configuration, as often as needed: okta_domain=acme.okta.com
+    #[arg(long, value_name = "KEY=VALUE", value_parser = fact)]
+    pub set: Vec<(String, String)>,
+    /// The AWS profile to write, when it shall be called otherwise than ours
+    #[arg(long, value_name = "NAME", conflicts_with = "system")]
+    pub aws_profile: Option<String>,
+    /// For every user of this machine: the administrator's configuration and Claude Code's managed settings
+    #[arg(long)]
+    pub system: bool,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Change without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Take back everything that setup wrote
+    #[arg(long, conflicts_with_all = ["from", "issuer", "client_id", "role_arn", "region", "set", "aws_profile"])]
+    pub remove: bool,
+}
+
+fn fact(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]

@@ -66,6 +66,52 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Who may read what is made for other programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Owner,
+    Everyone,
+}
+
+/// Replaces a file that other programs own as well: in one step, with the permissions and the owner that it has.
+pub fn replace_anothers(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
+    let fault = |source| Error { doing: "replace", path: path.to_owned(), source };
+    let fresh = path.with_added_extension("bedrock-sso-new");
+    remove_one(&fresh)?;
+    let mut file = create_private(&fresh).map_err(fault)?;
+    let written =
+        file.write_all(bytes).and_then(|()| like(path, &fresh, access)).and_then(|()| file.sync_all());
+    drop(file);
+    if let Err(source) = written.and_then(|()| rename(&fresh, path)) {
+        // What is half done is worth nothing to anybody.
+        let _ = remove_one(&fresh);
+        return Err(fault(source));
+    }
+    sync_folder(path);
+    Ok(())
+}
+
+/// The folders above a file that do not exist, the outermost first.
+pub fn missing_folders(path: &Path) -> Vec<PathBuf> {
+    let above =
+        path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let mut missing: Vec<_> = above.map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
+/// Makes the folders above a file; those that exist stay as they are.
+pub fn make_folders_for(path: &Path, access: Access) -> Result<(), Error> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    make_all(folder, access).map_err(|source| Error { doing: "create", path: folder.to_owned(), source })
+}
+
+/// Removes a folder that we made, unless others have put something into it.
+pub fn remove_empty_folder(folder: &Path) {
+    // It may hold what others need, or be gone: either is well.
+    let _ = fs::remove_dir(folder);
+}
+
 /// Removes a file, and what a write of it that was killed half way left behind; what is not there is removed already.
 pub fn remove(path: &Path) -> Result<(), Error> {
     let (whole, half) = (remove_one(path), remove_one(&half_written(path)));
@@ -162,6 +208,28 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
+fn make_all(path: &Path, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mode = if access == Access::Owner { 0o700 } else { 0o755 };
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+}
+
+/// Gives `fresh` the permissions and the owner of `old`, or those for a new file.
+#[cfg(unix)]
+fn like(old: &Path, fresh: &Path, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    match fs::metadata(old) {
+        Ok(found) => {
+            // Only root may give a file away, and only root can meet a file of somebody else's here.
+            let _ = chown(fresh, Some(found.uid()), Some(found.gid()));
+            fs::set_permissions(fresh, found.permissions())
+        }
+        Err(_) if access == Access::Everyone => fs::set_permissions(fresh, fs::Permissions::from_mode(0o644)),
+        Err(_) => Ok(()),
+    }
+}
+
+#[cfg(unix)]
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
@@ -181,6 +249,17 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 #[cfg(windows)]
 fn make_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+#[cfg(windows)]
+fn make_all(path: &Path, _: Access) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// What lies in a folder has the folder's permissions by inheritance.
+#[cfg(windows)]
+fn like(_: &Path, _: &Path, _: Access) -> io::Result<()> {
+    Ok(())
 }
 
 /// A virus scanner or an indexer may hold the old file for a moment; waiting is all one can do about it.

@@ -6,6 +6,7 @@ mod commands;
 pub mod errand;
 pub mod session;
 pub mod failure;
+pub mod setup;
 pub mod cache;
 pub mod aws;
 pub mod identity;

@@ -12,6 +12,7 @@ mod export;
 mod login;
 mod logout;
 mod proof;
+mod setup;
 mod status;
 
 use std::{
@@ -64,6 +65,7 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Login(arguments) => login::run(arguments, global),
         Command::Logout(arguments) => logout::run(arguments, global),
         Command::Status(arguments) => status::run(arguments, global),
+        Command::Setup(arguments) => setup::run(arguments, global),
         Command::Config(arguments) => config::run(arguments, global),
         Command::Exec(arguments) => exec::run(arguments, global),
         Command::Env(arguments) => env::run(arguments, global),

@@ -2,7 +2,10 @@
 //!
 //! It says which value holds and where it came from; what the values mean is for `resolve`.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use toml::{
     Spanned,
@@ -90,6 +93,21 @@ impl Texts {
             return Err(Error::NoFile { looked_for });
         }
         Ok(Self { files: system.into_iter().chain(user_source).collect(), overrides })
+    }
+
+    /// As it would be were this the text of `file`.
+    pub(super) fn with(inputs: &Inputs<'_>, file: &Path, text: &str) -> Result<Self, Error> {
+        let environment = inputs.environment;
+        let planned = |path: &Path, rank| {
+            if path == file {
+                return Ok(Some(Source::of_text(path, rank, text, environment)));
+            }
+            Source::read(path, rank, environment)
+        };
+        let system = planned(&inputs.paths.system_config, Rank::Administrator)?;
+        let user = planned(&user_file(inputs).0, Rank::User)?;
+        let overrides = overrides(inputs).map_err(Error::Invalid)?;
+        Ok(Self { files: system.into_iter().chain(user).collect(), overrides })
     }
 
     /// One file and nothing else.

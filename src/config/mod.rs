@@ -2,9 +2,11 @@
 //!
 //! It reads and judges; it changes no file and asks nobody.
 
+mod draft;
 mod error;
 mod fingerprint;
 mod issuer;
+mod guess;
 mod key;
 mod layers;
 mod overrides;
@@ -23,8 +25,10 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+pub use draft::{ClaudeCode, Fact, agrees, draft, facts_of, load_with_claude_code, preview, profile_names};
 pub use error::{Error, Fault, Place, Problem, Unreadable};
 pub use fingerprint::Fingerprint;
+pub use guess::issuers;
 pub use profile::*;
 pub use schema::schema;
 pub use show::{Entry, Shown};

@@ -279,7 +279,7 @@ fn claim_table(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn strings(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {
+pub(super) fn strings(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {
     const EXPECTED: &str = "a table of strings";
     let mut strings = BTreeMap::new();
     for (name, item) in table(key, value, EXPECTED)? {

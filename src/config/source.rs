@@ -42,6 +42,11 @@ impl Source {
         }
     }
 
+    /// A file as it would be with this text.
+    pub(super) fn of_text(path: &Path, rank: Rank, text: &str, environment: &Environment) -> Self {
+        Self { path: path.to_owned(), shown: shown(path, environment), text: text.to_owned(), rank }
+    }
+
     pub(super) fn place(&self, offset: usize) -> Place {
         Place::File { file: self.shown.clone(), line: self.line(offset) }
     }

@@ -9,6 +9,7 @@ mod keyring;
 mod local;
 mod oidc;
 mod run;
+mod setup;
 mod system;
 mod usage;
 
@@ -20,6 +21,7 @@ pub use aws::ExchangeError;
 pub use local::{Busy, Interrupted, SignInNeeded};
 pub use oidc::{NoDeviceCodes, NotRevoked, UNBELIEVED, UnprovenError};
 pub use run::NotRun;
+pub use setup::NotConfirmed;
 pub use system::Denied;
 pub use usage::Unfit;
 

@@ -4,6 +4,7 @@
 
 mod browser;
 mod environment;
+mod neighbours;
 mod paths;
 mod process;
 mod proxy;
@@ -12,6 +13,7 @@ mod replace;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
+pub use neighbours::{Neighbours, home, lasting_path};
 pub use paths::Paths;
 pub use process::{detach, guard, itself};
 pub use proxy::{SystemProxy, system_proxy};

@@ -38,10 +38,23 @@ pub struct Metadata {
 
 /// Asks the issuer, and believes the answer only if it speaks for this very issuer.
 pub async fn discover(client: &Client, profile: &Profile) -> Result<Metadata, Error> {
-    let issuer = &profile.issuer;
+    let known_better = profile.login_domain.as_ref().zip(habits(profile.provider).paths);
+    ask(client, &profile.issuer, known_better).await
+}
+
+/// The same before there is a profile: who sets one up has an issuer, and no more.
+pub async fn describe(client: &Client, issuer: &Issuer) -> Result<Metadata, Error> {
+    ask(client, issuer, None).await
+}
+
+async fn ask(
+    client: &Client,
+    issuer: &Issuer,
+    known_better: Option<(&SecureUrl, Paths)>,
+) -> Result<Metadata, Error> {
     let url = document_address(issuer)?;
     let mut stated: Stated = fetch(client, Document::Discovery, &url).await?;
-    if let (Some(domain), Some(paths)) = (&profile.login_domain, habits(profile.provider).paths) {
+    if let Some((domain, paths)) = known_better {
         stated.move_to(domain, paths);
     }
     stated.checked(issuer, || Source { document: Document::Discovery, host: url.authority().to_owned() })

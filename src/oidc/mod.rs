@@ -11,6 +11,7 @@ mod discovery;
 mod error;
 mod form;
 mod keys;
+mod knock;
 pub mod page;
 mod provider;
 mod rejection;
@@ -24,9 +25,10 @@ mod verify;
 pub use self::{
     application::{Application, Means, Unproven},
     device::{DeviceCode, Polled, ask_device_code, poll_device_code},
-    discovery::{Metadata, discover},
+    discovery::{Metadata, describe, discover},
     error::{Document, Error, Pending, Source},
     keys::{Keys, fetch_keys},
+    knock::knock,
     rejection::{Part, Rejection, Skew},
     request::{Request, request},
     revoke::revoke,

@@ -208,6 +208,11 @@ impl<'w> Desk<'w> {
         self.start_command(command)
     }
 
+    /// Where the program lies, as it names itself.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The program as this desk calls it, for a test that adds to it or wraps it.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);

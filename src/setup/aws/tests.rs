@@ -1,0 +1,159 @@
+//! AWS configuration files as people have them.
+
+use super::*;
+
+/// Files that take our profile, by what is odd about them.
+pub(crate) const SHAPES: [(&str, &str); 34] = [
+    ("nothing", ""),
+    ("a blank line", "\n"),
+    ("several blank lines", "\n\n\n"),
+    ("white space only", "  \n\t\n"),
+    ("a comment only", "# mine\n"),
+    ("a comment without an end", "# mine"),
+    ("a default profile", "[default]\nregion = eu-west-1\noutput = json\n"),
+    ("no final newline", "[default]\nregion = eu-west-1"),
+    ("a blank line at the end", "[default]\nregion = eu-west-1\n\n"),
+    ("CRLF", "[default]\r\nregion = eu-west-1\r\n"),
+    ("CRLF without an end", "[default]\r\nregion = eu-west-1"),
+    ("mixed endings", "[default]\r\nregion = eu-west-1\noutput = json\r\n"),
+    ("a byte order mark", "\u{feff}[default]\nregion = eu-west-1\n"),
+    ("a byte order mark and nothing else", "\u{feff}"),
+    ("other profiles", "[profile a]\nregion = x\n\n[profile b]\nregion = y\n"),
+    ("profiles without blank lines", "[profile a]\nregion = x\n[profile b]\nregion = y\n"),
+    ("an sso-session", "[sso-session corp]\nsso_start_url = https://x\nsso_region = us-east-1\n"),
+    ("a services section", "[services local]\ns3 =\n  endpoint_url = http://localhost:9000\n"),
+    ("nested settings", "[profile a]\ns3 =\n  max_concurrent_requests = 20\n  signature_version = s3v4\n"),
+    ("comments inside", "[profile a]\n# first\n; second\nregion = x\n"),
+    ("spaces in titles", "[ profile a ]\nregion = x\n"),
+    ("a quoted name", "[profile \"two words\"]\nregion = x\n"),
+    ("tabs", "[profile\ta]\nregion\t=\tx\n"),
+    ("umlauts", "[profile büro]\nregion = x\n# größer\n"),
+    ("another's process", "[profile a]\ncredential_process = /opt/x --y\n"),
+    ("a longer name of which ours is the beginning", "[profile claude-two]\nregion = x\n"),
+    ("a title in other letters", "[profile Claude]\nregion = x\n"),
+    ("a section that is no profile", "[claude]\nregion = x\n"),
+    ("text before the first section", "region = x\n[default]\noutput = json\n"),
+    ("ours, empty", "[profile claude]\n"),
+    ("ours, empty and unfinished", "[profile claude]"),
+    ("ours with a region of its own", "[profile claude]\nregion = eu-west-3\noutput = json\n"),
+    (
+        "ours with the sample's process",
+        "[profile claude]\ncredential_process = /home/u/claude-code-with-bedrock/credential-process --profile claude\nregion = us-west-2\n",
+    ),
+    (
+        "ours in the middle",
+        "[profile a]\nregion = x\n[profile claude]\n# keep\noutput = json\n\n[profile b]\nregion = y\n",
+    ),
+];
+
+fn wanted() -> Wanted {
+    Wanted {
+        profile: "claude".into(),
+        process: "\"/opt/Jane Doe/bedrock-sso\" credentials --profile claude".into(),
+        region: "us-east-1".into(),
+    }
+}
+
+/// The lines of `before` in their order, but for one that was replaced.
+fn keeps(before: &str, after: &str) -> bool {
+    let [before, after] = [before, after].map(|text| text.trim_start_matches('\u{feff}'));
+    let mut lines = after.lines();
+    before
+        .lines()
+        .filter(|line| !line.contains("claude-code-with-bedrock"))
+        .all(|line| lines.any(|other| other == line))
+}
+
+#[test]
+fn every_shape_gets_the_profile_and_keeps_the_rest() {
+    for (what, before) in SHAPES {
+        let edit = with(before, &wanted()).unwrap();
+        assert_eq!(process_of(&edit.after, "claude"), Some(wanted().process), "{what}");
+        assert!(keeps(before, &edit.after), "{what}: {}", edit.after);
+        assert!(!edit.marks.is_empty(), "{what}");
+        assert_eq!(edit.after.starts_with('\u{feff}'), before.starts_with('\u{feff}'), "{what}");
+    }
+}
+
+#[test]
+fn a_second_time_changes_nothing() {
+    for (what, before) in SHAPES {
+        let once = with(before, &wanted()).unwrap().after;
+        assert_eq!(with(&once, &wanted()).unwrap(), Edit { after: once, marks: Vec::new() }, "{what}");
+    }
+}
+
+/// Only a missing end of the last line is not brought back by this way; the record brings that back too.
+#[test]
+fn what_was_added_is_taken_away_again() {
+    for (what, before) in SHAPES {
+        let wrote = with(before, &wanted()).unwrap().after;
+        let undone = without(&wrote, before, &wrote, "claude").after;
+        assert_eq!(undone.trim_end(), before.trim_end(), "{what}");
+        assert!(undone.len() - before.len() <= 2, "{what}: {undone:?}");
+    }
+}
+
+#[test]
+fn what_a_person_changed_since_stays() {
+    let before = "[default]\nregion = x\n";
+    let wrote = with(before, &wanted()).unwrap().after;
+    let changed = wrote.replace("us-east-1", "eu-west-1") + "output = yaml\n\n[profile new]\nregion = z\n";
+    let undone = without(&changed, before, &wrote, "claude");
+    let left = "[default]\nregion = x\n\n[profile claude]\nregion = eu-west-1\noutput = yaml\n\n[profile new]\nregion = z\n";
+    assert_eq!(undone.after, left);
+    assert_eq!(undone.marks, [Mark::Removed(format!("credential_process = {}", wanted().process))]);
+    let own = wrote.replace("bedrock-sso\" credentials", "other\"");
+    assert_eq!(without(&own, before, &wrote, "claude").after, own.replace("region = us-east-1\n", ""));
+}
+
+#[test]
+fn lines_end_as_the_files_own_do() {
+    let edit = with("[default]\r\nregion = x", &wanted()).unwrap();
+    assert!(
+        edit.after.lines().count() > 3
+            && edit.after.matches('\n').count() == edit.after.matches("\r\n").count()
+    );
+}
+
+#[test]
+fn a_value_over_several_lines_is_replaced_whole() {
+    let before = "[profile claude]\ncredential_process = /old\n  --and --more\nregion = x\n";
+    let edit = with(before, &wanted()).unwrap();
+    let process = wanted().process;
+    assert_eq!(edit.after, format!("[profile claude]\ncredential_process = {process}\nregion = x\n"));
+    let removed = ["credential_process = /old", "  --and --more"].map(|line| Mark::Removed(line.into()));
+    assert_eq!(edit.marks[..2], removed);
+}
+
+#[test]
+fn a_profile_that_stands_twice_is_left_alone() {
+    let text = "[profile claude]\nregion = x\n[default]\n[profile  \"claude\"]\n";
+    let refusal = Refusal::Twice { profile: "claude".into(), lines: [1, 4] };
+    assert_eq!(with(text, &wanted()), Err(refusal));
+    let text = "[profile claude]\ncredential_process = a\ncredential_process = b\n";
+    assert_eq!(with(text, &wanted()), Err(Refusal::KeyTwice { key: "credential_process", lines: [2, 3] }));
+}
+
+#[test]
+fn a_profile_that_signs_in_another_way_is_left_alone() {
+    for key in ["sso_session", "role_arn", "aws_access_key_id", "ROLE_ARN"] {
+        let text = format!("[profile claude]\nregion = x\n{key} = y\n");
+        let (profile, key) = ("claude".to_owned(), key.to_lowercase());
+        assert_eq!(with(&text, &wanted()), Err(Refusal::OtherWay { profile, key, line: 3 }));
+    }
+}
+
+#[test]
+fn the_default_profile_has_a_title_of_its_own() {
+    let wanted = Wanted { profile: "default".into(), ..wanted() };
+    assert!(with("", &wanted).unwrap().after.starts_with("[default]\n"));
+    assert_eq!(with("[default]\noutput = json\n", &wanted).unwrap().after.matches('[').count(), 1);
+}
+
+#[test]
+fn fixed_keys_that_would_shadow_the_profile_are_seen() {
+    let text = "[default]\naws_access_key_id = AKIA\n[claude]\naws_access_key_id = AKIA\n[other]\n";
+    assert!(has_fixed_keys(text, "claude") && has_fixed_keys(text, "default"));
+    assert!(!has_fixed_keys(text, "other") && !has_fixed_keys(text, "missing"));
+}

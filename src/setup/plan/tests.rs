@@ -1,0 +1,187 @@
+//! Files on a disk: set up, set up again, taken back.
+
+use super::*;
+use crate::setup::aws::Wanted;
+
+struct Laptop {
+    folder: tempfile::TempDir,
+}
+
+impl Laptop {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        self.write_bytes(name, text.as_bytes());
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "another program's way to write")]
+    fn write_bytes(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(name)).ok()
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(&self.path("data/setup.json"), Access::Owner).unwrap()
+    }
+
+    fn planned(&self, region: &str) -> Plan {
+        let mut plan = self.plan();
+        let wanted =
+            Wanted { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
+        plan.aws(&self.path(".aws/config"), &wanted).unwrap();
+        let setting = |key, value: &str| Setting { key, value: value.into() };
+        let wanted =
+            [setting(Key::Top("awsAuthRefresh"), "x login"), setting(Key::Env("AWS_REGION".into()), region)];
+        plan.claude(&self.path(".claude/settings.json"), &wanted).unwrap();
+        plan
+    }
+
+    fn set_up(&self, region: &str) {
+        self.planned(region).apply().unwrap();
+    }
+
+    fn remove(&self) -> Vec<PathBuf> {
+        let mut plan = self.plan();
+        let left = plan.undo().unwrap();
+        plan.apply().unwrap();
+        left
+    }
+
+    /// Every file with its bytes, and every folder.
+    fn everything(&self) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+        fn walk(folder: &Path, found: &mut Vec<(PathBuf, Option<Vec<u8>>)>) {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let path = entry.path();
+                if path.is_dir() {
+                    found.push((path.clone(), None));
+                    walk(&path, found);
+                } else {
+                    found.push((path.clone(), Some(std::fs::read(&path).unwrap())));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self.folder.path(), &mut found);
+        found.retain(|(path, _)| !path.ends_with("data"));
+        found.sort();
+        found
+    }
+}
+
+#[test]
+fn every_shape_of_both_files_comes_back_byte_for_byte() {
+    let aws = aws::tests::SHAPES.iter().cycle();
+    let claude = settings::tests::SHAPES.iter().cycle();
+    for ((what, config), (and, settings)) in aws.zip(claude).take(70) {
+        let laptop = Laptop::new();
+        laptop.write(".aws/config", config);
+        laptop.write(".claude/settings.json", settings);
+        let before = laptop.everything();
+        laptop.set_up("us-east-1");
+        assert!(laptop.planned("us-east-1").is_empty(), "{what}, {and}");
+        assert_eq!(laptop.remove(), Vec::<PathBuf>::new());
+        assert_eq!(laptop.everything(), before, "{what}, {and}");
+    }
+}
+
+#[test]
+fn files_and_folders_that_were_made_are_gone_again() {
+    let laptop = Laptop::new();
+    laptop.set_up("us-east-1");
+    assert!(laptop.read(".aws/config").is_some() && laptop.read("data/setup.json").is_some());
+    laptop.remove();
+    assert_eq!(laptop.everything(), []);
+    assert!(laptop.read("data/setup.json").is_none());
+}
+
+#[test]
+fn set_up_twice_with_other_facts_still_comes_back() {
+    let laptop = Laptop::new();
+    laptop.write(".aws/config", "[default]\nregion = x");
+    let before = laptop.everything();
+    laptop.set_up("us-east-1");
+    laptop.set_up("eu-west-1");
+    laptop.remove();
+    assert_eq!(laptop.everything(), before);
+}
+
+#[test]
+fn what_others_wrote_between_stays() {
+    let laptop = Laptop::new();
+    laptop.write(".aws/config", "[default]\nregion = x\n");
+    laptop.write(".claude/settings.json", "{}\n");
+    laptop.set_up("us-east-1");
+    laptop.write(".aws/config", &(laptop.read(".aws/config").unwrap() + "[profile new]\nregion = z\n"));
+    let settings = laptop
+        .read(".claude/settings.json")
+        .unwrap()
+        .replace("\"AWS_REGION\"", "\"MINE\": \"1\",\n    \"AWS_REGION\"");
+    laptop.write(".claude/settings.json", &settings);
+    laptop.set_up("eu-west-1");
+    laptop.remove();
+    assert_eq!(laptop.read(".aws/config").unwrap(), "[default]\nregion = x\n[profile new]\nregion = z\n");
+    assert_eq!(
+        laptop.read(".claude/settings.json").unwrap(),
+        "{\n  \"env\": {\n    \"MINE\": \"1\"\n  }\n}\n"
+    );
+}
+
+#[test]
+fn a_file_changed_after_it_was_planned_is_left_alone() {
+    let laptop = Laptop::new();
+    laptop.write(".aws/config", "[default]\n");
+    let plan = laptop.planned("us-east-1");
+    laptop.write(".aws/config", "[default]\nregion = new\n");
+    assert!(matches!(plan.apply(), Err(Error::Files(_))));
+    assert_eq!(laptop.read(".aws/config").unwrap(), "[default]\nregion = new\n");
+    laptop.remove();
+    assert_eq!(laptop.read(".aws/config").unwrap(), "[default]\nregion = new\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_permissions_stay() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let laptop = Laptop::new();
+    laptop.write("dotfiles/config", "[default]\n");
+    std::fs::set_permissions(laptop.path("dotfiles/config"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::create_dir(laptop.path(".aws")).unwrap();
+    std::os::unix::fs::symlink("../dotfiles/config", laptop.path(".aws/config")).unwrap();
+    laptop.set_up("us-east-1");
+    assert!(laptop.path(".aws/config").is_symlink());
+    assert!(laptop.read("dotfiles/config").unwrap().contains("claude"));
+    let mode = std::fs::metadata(laptop.path("dotfiles/config")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o640);
+    laptop.remove();
+    assert_eq!(laptop.read("dotfiles/config").unwrap(), "[default]\n");
+}
+
+#[test]
+fn a_configuration_that_was_edited_since_stays() {
+    let laptop = Laptop::new();
+    let edit = |text: &str| Edit { after: text.into(), marks: Vec::new() };
+    let mut plan = laptop.plan();
+    plan.configuration(&laptop.path("config.toml"), edit("version = 1\n")).unwrap();
+    plan.apply().unwrap();
+    laptop.write("config.toml", "version = 1\n# mine\n");
+    assert_eq!(laptop.remove(), [laptop.path("config.toml")]);
+    assert_eq!(laptop.read("config.toml").unwrap(), "version = 1\n# mine\n");
+}
+
+#[test]
+fn what_is_no_text_is_left_alone() {
+    let laptop = Laptop::new();
+    laptop.write_bytes(".aws/config", b"\xff\xfe[\0");
+    assert!(matches!(Plan::text_of(&laptop.path(".aws/config")), Err(Error::NotText { .. })));
+}

@@ -1,0 +1,146 @@
+//! The sample's files as it writes them.
+
+use serde_json::json;
+
+use super::*;
+
+fn facts(value: &Value) -> Vec<String> {
+    let told = read(&value.to_string(), None).unwrap();
+    told.facts.into_iter().map(|(key, value)| format!("{key} = {value}")).collect()
+}
+
+fn issuer(profile: &Value) -> String {
+    let facts = facts(&json!({"p": profile}));
+    facts.iter().find_map(|fact| fact.strip_prefix("issuer = ")).unwrap_or("none").to_owned()
+}
+
+#[test]
+fn both_shapes_of_the_configuration_are_read() {
+    let profile = json!({
+        "provider_domain": "acme.okta.com", "client_id": "0oa", "provider_type": "okta", "aws_region": "us-west-2",
+        "federated_role_arn": "arn:aws:iam::123456789012:role/R", "max_session_duration": 28800,
+        "credential_storage": "session", "redirect_port": 8410, "selected_model": "us.anthropic.m",
+        "quota_api_endpoint": "https://q.example", "quota_fail_mode": "closed", "quota_check_interval": 15,
+        "quota_check_timeout": 3, "otel_collector_endpoint": "https://otel.example",
+    });
+    let wanted = [
+        "issuer = https://acme.okta.com",
+        "provider = okta",
+        "client_id = 0oa",
+        "role_arn = arn:aws:iam::123456789012:role/R",
+        "session_duration = 28800s",
+        "region = us-west-2",
+        "redirect_host = localhost",
+        "redirect_ports = [8410]",
+        "quota.endpoint = https://q.example",
+        "quota.interval = 15m",
+        "quota.timeout = 3s",
+        "quota.on_error = deny",
+        "claude_code.models = { default = \"us.anthropic.m\" }",
+        "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }",
+    ];
+    assert_eq!(facts(&json!({"ClaudeCode": profile})), wanted);
+    let nested = json!({"profiles": {"ClaudeCode": profile}});
+    assert_eq!(facts(&nested), wanted);
+    assert_eq!(read(&nested.to_string(), None).unwrap().name.as_deref(), Some("ClaudeCode"));
+}
+
+#[test]
+fn each_kind_of_provider_has_its_issuer() {
+    for (profile, wanted) in [
+        (json!({"okta_domain": "acme.okta.com", "okta_client_id": "x"}), "https://acme.okta.com"),
+        (
+            json!({"provider_domain": "a.okta.com", "provider_type": "okta", "okta_auth_server_id": "default"}),
+            "https://a.okta.com/oauth2/default",
+        ),
+        (json!({"provider_domain": "acme.auth0.com", "provider_type": "auth0"}), "https://acme.auth0.com/"),
+        (
+            json!({"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure"}),
+            "https://login.microsoftonline.com/t-1/v2.0",
+        ),
+        (
+            json!({"provider_domain": "login.microsoftonline.com/t-1", "provider_type": "azure"}),
+            "https://login.microsoftonline.com/t-1/v2.0",
+        ),
+        (
+            json!({"provider_domain": "t-1", "provider_type": "azure"}),
+            "https://login.microsoftonline.com/t-1/v2.0",
+        ),
+        (
+            json!({"provider_domain": "x.auth.us-east-1.amazoncognito.com", "provider_type": "cognito", "cognito_user_pool_id": "eu-west-1_AbC"}),
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
+        ),
+        (
+            json!({"provider_domain": "accounts.google.com", "provider_type": "google"}),
+            "https://accounts.google.com",
+        ),
+        (
+            json!({"provider_domain": "sso.acme.example", "provider_type": "generic", "oidc_issuer_url": "https://sso.acme.example/realms/a"}),
+            "https://sso.acme.example/realms/a",
+        ),
+    ] {
+        assert_eq!(issuer(&profile), wanted, "{profile}");
+    }
+}
+
+#[test]
+fn an_identity_pool_comes_along() {
+    let found =
+        facts(&json!({"p": {"provider_domain": "a.okta.com", "client_id": "x", "federation_type": "cognito",
+        "identity_pool_name": "us-east-1:1234", "max_session_duration": 28800}}));
+    assert!(found.contains(&"federation = identity-pool".to_owned()));
+    assert!(found.contains(&"identity_pool_id = us-east-1:1234".to_owned()));
+    assert!(!found.iter().any(|fact| fact.starts_with("session_duration")), "{found:?}");
+}
+
+#[test]
+fn a_secret_is_never_taken_along_but_its_owner_is_told() {
+    let text =
+        json!({"p": {"provider_domain": "accounts.google.com", "provider_type": "google", "client_id": "x",
+        "client_secret": "GOCSPX-hidden"}})
+        .to_string();
+    let told = read(&text, None).unwrap();
+    assert!(!format!("{told:?}").contains("hidden"));
+    assert!(told.notes[0].contains("--client-secret-stdin"));
+    assert!(told.facts.contains(&("client_auth".to_owned(), "secret".to_owned())));
+}
+
+#[test]
+fn one_of_several_profiles_must_be_named() {
+    let two = json!({"profiles": {"a": {"client_id": "x"}, "b": {"client_id": "y"}}}).to_string();
+    assert_eq!(read(&two, None), Err(Unusable::Several(vec!["a".into(), "b".into()])));
+    assert_eq!(read(&two, Some("c")), Err(Unusable::NoSuchProfile("c".into())));
+    assert_eq!(read(&two, Some("b")).unwrap().name.as_deref(), Some("b"));
+}
+
+#[test]
+fn what_is_something_else_is_not_guessed_at() {
+    for text in ["", "hello", "[]", "{}", "{\"a\": {\"b\": 1}}", "{\"a\": 1}"] {
+        assert_eq!(read(text, None), Err(Unusable::Unknown), "{text}");
+    }
+    let idc = json!({"p": {"client_id": "x", "sso_enabled": false}}).to_string();
+    assert_eq!(read(&idc, None), Err(Unusable::IdentityCenter));
+}
+
+#[test]
+fn the_outputs_of_a_stack_are_read() {
+    let configuration =
+        json!({"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "x"}).to_string();
+    let outputs = json!([
+        {"OutputKey": "FederatedRoleArn", "OutputValue": "arn:aws:iam::123456789012:role/R"},
+        {"OutputKey": "IdentityPoolId", "OutputValue": "us-east-1:1"},
+        {"OutputKey": "ConfigurationJson", "OutputValue": configuration},
+    ]);
+    let id = "arn:aws:cloudformation:eu-west-1:123456789012:stack/auth/1";
+    let found = facts(&json!({"Stacks": [{"StackId": id, "Outputs": outputs}]}));
+    for wanted in [
+        "issuer = https://acme.okta.com",
+        "role_arn = arn:aws:iam::123456789012:role/R",
+        "region = eu-west-1",
+    ] {
+        assert!(found.contains(&wanted.to_owned()), "{found:?}");
+    }
+    assert!(!found.iter().any(|fact| fact.contains("identity-pool")), "{found:?}");
+    let pool = facts(&json!([{"OutputKey": "IdentityPoolId", "OutputValue": "us-east-1:1"}]));
+    assert_eq!(pool, ["identity_pool_id = us-east-1:1", "federation = identity-pool"]);
+}

@@ -1,0 +1,146 @@
+//! From facts on the command line to a configuration that signs in.
+
+use std::fs;
+
+use testworld::World;
+
+use super::{APPLIED, IN_PLACE, browser, desk, everything, read, write};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
+
+#[test]
+fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    let browser = browser(&desk);
+    fs::remove_file(desk.config_file()).unwrap();
+    let (issuer, endpoint) = (world.issuer(), format!("sts_endpoint={}", world.sts_endpoint()));
+    let browser = format!("browser={browser}");
+    let facts = [
+        "setup",
+        "--yes",
+        "--issuer",
+        &issuer,
+        "--client-id",
+        testworld::CLIENT_ID,
+        "--role-arn",
+        ROLE,
+        "--region",
+        "us-east-1",
+        "--set",
+        &endpoint,
+        "--set",
+        &browser,
+        "--set",
+        "storage=file",
+    ];
+    assert_eq!(desk.run(facts).expect_code(0).stderr, APPLIED);
+    let written = fs::read_to_string(desk.config_file()).unwrap();
+    assert!(written.starts_with("version = 1\n\n[profiles.claude]\nissuer = "), "{written}");
+    desk.run(["config", "check"]).expect_code(0);
+    assert!(desk.run(["login"]).expect_code(0).stdout.contains("Signed in as demo@example.com"));
+    assert_eq!(desk.run(facts).expect_code(0).stderr, IN_PLACE);
+}
+
+#[test]
+fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
+    let world = World::new();
+    let desk = desk(&world);
+    let before = fs::read_to_string(desk.config_file()).unwrap();
+    let facts = [
+        "setup",
+        "--yes",
+        "--profile",
+        "second",
+        "--issuer",
+        "https://acme.okta.com",
+        "--client-id",
+        "x",
+        "--role-arn",
+        ROLE,
+        "--region",
+        "eu-west-1",
+    ];
+    desk.run(facts).expect_code(0);
+    let after = fs::read_to_string(desk.config_file()).unwrap();
+    assert!(after.starts_with(&before) && after.contains("\n[profiles.second]\n"), "{after}");
+    assert!(read(&desk, ".aws/config").contains("[profile second]"));
+}
+
+#[test]
+fn a_profile_that_says_something_else_is_not_overwritten() {
+    let world = World::new();
+    let desk = desk(&world);
+    let before = everything(&desk);
+    let refused = desk.run(["setup", "--yes", "--profile", "claude", "--region", "eu-west-1"]);
+    let (what, hint) = refused.refused(3, "setup/differs");
+    assert!(what.ends_with("has a profile 'claude' already, and it says something else"), "{what}");
+    assert_eq!(hint, "change it there, or name another with --profile");
+    assert_eq!(everything(&desk), before);
+}
+
+#[test]
+fn wrong_facts_are_refused_before_anything_is_written() {
+    let world = World::new();
+    let desk = desk(&world);
+    let before = everything(&desk);
+    for (fact, slug) in
+        [("region=Mars", "config/illegal"), ("regoin=x", "config/unknown_key"), ("scopes=[", "config/syntax")]
+    {
+        let facts = [
+            "setup",
+            "--yes",
+            "--profile",
+            "new",
+            "--issuer",
+            "https://acme.okta.com",
+            "--client-id",
+            "x",
+            "--role-arn",
+            ROLE,
+            "--set",
+            fact,
+        ];
+        desk.run(facts).refused(3, slug);
+    }
+    desk.run(["setup", "--set", "nonsense"]).refused(2, "usage/wrong_value");
+    assert_eq!(everything(&desk), before);
+}
+
+#[test]
+fn the_guidance_samples_configuration_is_taken_over() {
+    let world = World::new();
+    let desk = desk(&world);
+    fs::remove_file(desk.config_file()).unwrap();
+    write(
+        &desk,
+        "old/config.json",
+        &format!(
+            r#"{{"ClaudeCode": {{"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "us-west-2",
+            "federated_role_arn": "{ROLE}", "client_secret": "hidden", "credential_storage": "session"}}}}"#
+        ),
+    );
+    let file = desk.home().join("old/config.json");
+    let outcome = desk.run(["setup", "--yes", "--from", file.to_str().unwrap()]).expect_code(0);
+    assert!(
+        outcome.stderr.starts_with("note: the client secret is no configuration: "),
+        "{}",
+        outcome.stderr
+    );
+    let written = fs::read_to_string(desk.config_file()).unwrap();
+    assert!(written.contains("[profiles.ClaudeCode]") && !written.contains("hidden"), "{written}");
+    assert!(read(&desk, ".aws/config").contains("[profile ClaudeCode]\n"));
+    write(&desk, "old/config.json", "{}");
+    desk.run(["setup", "--from", file.to_str().unwrap()]).refused(3, "setup/source");
+}
+
+#[test]
+fn an_organisations_own_file_is_taken_over() {
+    let world = World::new();
+    let desk = desk(&world);
+    let file = desk.home().join("acme.toml");
+    fs::rename(desk.config_file(), &file).unwrap();
+    desk.run(["setup", "--yes", "--from", file.to_str().unwrap()]).expect_code(0);
+    assert!(desk.run(["login"]).expect_code(0).stdout.contains("Signed in as demo@example.com"));
+    desk.run(["setup", "--from", "/no/such/file"]).refused(3, "setup/source");
+}

@@ -1,0 +1,57 @@
+//! What setup wrote, run as its hosts run it: through a shell, in whatever folder they stand.
+
+use std::process::Command;
+
+use serde_json::Value;
+use testworld::World;
+
+use super::{desk, read};
+
+/// The value of a line `key = value`.
+fn value(text: &str, key: &str) -> String {
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_once(" = ").unwrap().1.to_owned()
+}
+
+#[test]
+fn the_line_in_awss_configuration_brings_credentials() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    let line = value(&read(&desk, ".aws/config"), "credential_process");
+    let own = desk.command();
+    let mut shell = Command::new("/bin/sh");
+    let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    shell.env_clear().envs(variables).current_dir("/").args(["-c", &line]);
+    let outcome = shell.output().unwrap();
+    assert!(outcome.status.success() && outcome.stderr.is_empty(), "{outcome:?}");
+    let document: Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    assert_eq!(document["Version"], 1);
+}
+
+#[test]
+fn the_hook_in_claude_codes_settings_signs_in() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    let settings: Value = serde_json::from_str(&read(&desk, ".claude/settings.json")).unwrap();
+    let own = desk.command();
+    let mut shell = Command::new("/bin/sh");
+    let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let hook = settings["awsAuthRefresh"].as_str().unwrap();
+    let outcome = shell.env_clear().envs(variables).current_dir("/").args(["-c", hook]).output().unwrap();
+    let stdout = String::from_utf8(outcome.stdout).unwrap();
+    assert!(outcome.status.success() && outcome.stderr.is_empty(), "{stdout}");
+    assert!(stdout.lines().last().unwrap().starts_with("Signed in as demo@example.com: "), "{stdout}");
+}
+
+#[test]
+fn a_configuration_in_another_place_is_named_to_the_hosts() {
+    let world = World::new();
+    let desk = desk(&world);
+    std::fs::rename(desk.config_file(), desk.home().join("other.toml")).unwrap();
+    let file = desk.home().join("other.toml");
+    desk.run(["--config", file.to_str().unwrap(), "setup", "--yes"]).expect_code(0);
+    let line = value(&read(&desk, ".aws/config"), "credential_process");
+    assert!(line.ends_with(&format!(" --config \"{}\"", file.display())), "{line}");
+}

@@ -1,0 +1,198 @@
+//! `setup`, end to end: what it shows, what it writes, what the hosts then run, and what is left when it is taken back.
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, write files and start children"
+)]
+
+mod facts;
+mod hosts;
+#[cfg(target_os = "linux")]
+mod wizard;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use testworld::{Desk, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+const APPLIED: &str = "Done. Sign in with `bedrock-sso login`, then start Claude Code.\n";
+const REMOVED: &str = "Removed. `bedrock-sso logout --all` forgets the sign-in itself.\n";
+const IN_PLACE: &str = "Everything is set up already.\n";
+
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, PROGRAM)
+}
+
+fn write(desk: &Desk<'_>, name: &str, text: &str) {
+    let path = desk.home().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn read(desk: &Desk<'_>, name: &str) -> String {
+    fs::read_to_string(desk.home().join(name)).unwrap()
+}
+
+/// The person who stands in for a browser, as the configuration names them.
+fn browser(desk: &Desk<'_>) -> String {
+    let shown = desk.run(["config", "show", "--json"]).document();
+    shown.pointer("/keys/browser/value").unwrap().to_string()
+}
+
+/// Every file of the home with its bytes, and every folder.
+fn everything(desk: &Desk<'_>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, Option<Vec<u8>>)>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            let bytes = (!path.is_dir()).then(|| fs::read(&path).unwrap());
+            if bytes.is_none() {
+                walk(&path, found);
+            }
+            found.push((path, bytes));
+        }
+    }
+    let mut found = Vec::new();
+    walk(&desk.home(), &mut found);
+    found.sort();
+    found
+}
+
+#[test]
+fn the_difference_is_shown_and_nothing_is_changed_unless_somebody_says_so() {
+    let world = World::new();
+    let desk = desk(&world);
+    write(&desk, ".aws/config", "[default]\nregion = eu-west-1");
+    let before = everything(&desk);
+    let (home, program) = (desk.home(), desk.program().display());
+    let home = home.display();
+    let shown = format!(
+        "{home}/.aws/config\n  + [profile claude]\n  + credential_process = \"{program}\" credentials --profile claude\n  \
+         + region = us-east-1\n{home}/.claude/settings.json (new)\n  \
+         + awsAuthRefresh = \"\\\"{program}\\\" login --profile claude\"\n  + env.CLAUDE_CODE_USE_BEDROCK = \"1\"\n  \
+         + env.AWS_REGION = \"us-east-1\"\n  + env.AWS_PROFILE = \"claude\"\n"
+    );
+    let asked = desk.run(["setup"]).expect_code(2);
+    assert_eq!(asked.stdout, shown);
+    assert_eq!(
+        asked.stderr,
+        "bedrock-sso: nothing was changed: there is no terminal to ask at [setup/not_confirmed]\n  \
+         hint: add --yes to apply what is shown, or --dry-run to only look\n"
+    );
+    let looked = desk.run(["setup", "--dry-run"]).expect_code(0);
+    assert_eq!((looked.stdout, looked.stderr), (shown.clone(), String::new()));
+    assert_eq!(everything(&desk), before);
+    let applied = desk.run(["setup", "--yes"]).expect_code(0);
+    assert_eq!((applied.stdout.as_str(), applied.stderr.as_str()), (shown.as_str(), APPLIED));
+}
+
+#[test]
+fn a_second_setup_changes_nothing_and_removal_leaves_no_byte_behind() {
+    let world = World::new();
+    let desk = desk(&world);
+    write(&desk, ".aws/config", "# mine\r\n[default]\r\nregion = eu-west-1");
+    write(&desk, ".claude/settings.json", "{\n  // mine\n  \"awsAuthRefresh\": \"aws sso login\"\n}");
+    let before = everything(&desk);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    let between = everything(&desk);
+    let again = desk.run(["setup", "--yes"]).expect_code(0);
+    assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", IN_PLACE));
+    assert_eq!(everything(&desk), between);
+    let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    assert_eq!(removed.stderr, REMOVED);
+    assert!(removed.stdout.contains("  + awsAuthRefresh = \"aws sso login\"\n"), "{}", removed.stdout);
+    assert_eq!(everything(&desk), before);
+    let nothing = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    assert_eq!(
+        (nothing.stdout.as_str(), nothing.stderr.as_str()),
+        ("", "Nothing of ours is left to remove.\n")
+    );
+}
+
+#[test]
+fn a_profile_that_signs_in_another_way_stops_setup_before_anything_is_written() {
+    let world = World::new();
+    let desk = desk(&world);
+    write(&desk, ".aws/config", "[profile claude]\nsso_session = corp\n");
+    let before = everything(&desk);
+    let refused = desk.run(["setup", "--yes"]).expect_code(3);
+    let file = desk.home().join(".aws/config");
+    assert_eq!(
+        (refused.stdout.as_str(), refused.stderr),
+        (
+            "",
+            format!(
+                "bedrock-sso: {} is left alone: its profile 'claude' signs in by sso_session (line 2), which AWS's tools prefer \
+             [setup/aws_profile_taken]\n  hint: name another with --aws-profile, or remove that profile\n",
+                file.display()
+            )
+        )
+    );
+    assert_eq!(everything(&desk), before);
+    desk.run(["setup", "--yes", "--aws-profile", "claude-sso"]).expect_code(0);
+    assert!(read(&desk, ".aws/config").contains("\n[profile claude-sso]\ncredential_process = \""));
+    assert!(read(&desk, ".claude/settings.json").contains("\"AWS_PROFILE\": \"claude-sso\""));
+}
+
+#[test]
+fn settings_that_are_no_json_are_left_alone() {
+    let world = World::new();
+    let desk = desk(&world);
+    write(&desk, ".claude/settings.json", "{\n  \"model\": \n");
+    let before = everything(&desk);
+    let refused = desk.run(["setup", "--yes"]).expect_code(3);
+    let (what, hint) = refused.refused(3, "setup/claude_settings");
+    assert!(what.contains("is left alone: it is no JSON (line 3: "), "{what}");
+    assert_eq!(hint, "correct it, then run `bedrock-sso setup` again");
+    assert_eq!(everything(&desk), before);
+}
+
+#[test]
+fn what_would_shadow_the_sign_in_is_said() {
+    let world = World::new();
+    let desk = desk(&world);
+    write(&desk, ".aws/credentials", "[claude]\naws_access_key_id = AKIAXXXX\naws_secret_access_key = x\n");
+    write(&desk, ".claude/settings.json", "{\"env\": {\"AWS_BEARER_TOKEN_BEDROCK\": \"x\"}}");
+    desk.set_variable("AWS_ACCESS_KEY_ID", "AKIAXXXX");
+    let home = desk.home();
+    let home = home.display();
+    let warnings = format!(
+        "warning: {home}/.aws/credentials holds fixed keys for [claude], and every AWS tool takes them first: remove them\n\
+         warning: {home}/.claude/settings.json sets AWS_BEARER_TOKEN_BEDROCK, which would be used in place of your sign-in: \
+         remove it\n\
+         warning: AWS_ACCESS_KEY_ID is set in this environment and would be used in place of your sign-in: unset it\n"
+    );
+    assert_eq!(desk.run(["setup", "--yes"]).expect_code(0).stderr, warnings + APPLIED);
+}
+
+#[test]
+fn nothing_that_others_keep_secret_is_shown() {
+    let world = World::new();
+    let desk = desk(&world);
+    write(&desk, ".claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"sk-ant-hidden\"}}");
+    write(&desk, ".aws/config", "[profile x]\naws_secret_access_key = hidden-too");
+    let shown = desk.run(["setup", "--yes"]).expect_code(0);
+    let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    for text in [shown.stdout, shown.stderr, removed.stdout, removed.stderr] {
+        assert!(!text.contains("hidden"), "{text}");
+    }
+}
+
+/// Nothing of one user's own gets into what is written for all.
+#[test]
+fn a_policy_for_all_users_brings_its_own_credentials() {
+    let world = World::new();
+    let desk = desk(&world);
+    let program = desk.program().display();
+    let shown = desk.run(["setup", "--system", "--dry-run"]).expect_code(0);
+    assert!(shown.stdout.contains("managed-settings.json (new)\n"), "{}", shown.stdout);
+    assert!(
+        shown
+            .stdout
+            .contains(&format!("  + awsCredentialExport = \"\\\"{program}\\\" export --profile claude\"\n"))
+    );
+    assert!(!shown.stdout.contains("AWS_PROFILE") && !shown.stdout.contains(&*desk.home().to_string_lossy()));
+}

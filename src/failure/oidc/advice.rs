@@ -5,14 +5,29 @@
 
 /// One line of what to do.
 pub(super) fn advice(code: &str, description: &str) -> String {
-    let vendor = VENDORS.iter().find(|(mark, _)| description.contains(mark));
+    let said = format!("{code} ({description})");
+    let vendor = VENDORS.iter().find(|(mark, _)| holds(&said, mark));
     let standard = || STANDARD.iter().find(|(error, _)| *error == code);
     vendor.or_else(standard).map_or(OTHERWISE, |(_, advice)| advice).to_owned()
+}
+
+/// A number that goes on is another code: AADSTS500208 is not AADSTS50020.
+fn holds(said: &str, mark: &str) -> bool {
+    said.match_indices(mark).any(|(at, _)| {
+        let next = said.get(at + mark.len()..).and_then(|rest| rest.bytes().next());
+        !(mark.ends_with(|last: char| last.is_ascii_digit())
+            && next.is_some_and(|next| next.is_ascii_digit()))
+    })
 }
 
 const OTHERWISE: &str = "ask the administrator of your identity provider, with the words above";
 
 const BROKEN_OFF: &str = "the sign-in was broken off in the browser: run `bedrock-sso login` to begin again";
+
+const REDIRECT_OF_PAGES: &str = "register the redirect address under \"Mobile and desktop applications\" instead of \"Single-page application\" in Entra";
+
+const MORE_FACTORS: &str =
+    "multi-factor authentication is required: run `bedrock-sso login` and complete it in the browser";
 
 const VENDORS: &[(&str, &str)] = &[
     (
@@ -30,11 +45,41 @@ const VENDORS: &[(&str, &str)] = &[
         "AADSTS7000218",
         "in Entra, open the app registration > Authentication and set \"Allow public client flows\" to Yes",
     ),
-    (
-        "AADSTS9002327",
-        "register the redirect address under \"Mobile and desktop applications\" instead of \"Single-page application\" in Entra",
-    ),
+    ("AADSTS9002327", REDIRECT_OF_PAGES),
+    ("AADSTS9002326", REDIRECT_OF_PAGES),
     ("AADSTS90002", "check the tenant in `issuer`: Entra does not know it"),
+    (
+        "AADSTS90094",
+        "ask an Entra administrator to grant consent: your tenant lets only administrators consent",
+    ),
+    (
+        "AADSTS50194",
+        "write `entra_tenant` with your own tenant: the application is registered for one tenant only",
+    ),
+    (
+        "AADSTS50034",
+        "your account does not exist in this tenant: sign in with your work account, or check `entra_tenant`",
+    ),
+    ("AADSTS700025", "the application is registered without a secret: write `client_auth = \"none\"`"),
+    (
+        "AADSTS7000215",
+        "store the secret's value (not its ID) anew: `bedrock-sso login --client-secret-stdin`",
+    ),
+    (
+        "AADSTS7000222",
+        "the client secret has expired in Entra: make a new one and store it with `bedrock-sso login --client-secret-stdin`",
+    ),
+    (
+        "AADSTS53000",
+        "your device does not comply with the conditional access policy: enrol it, or use another",
+    ),
+    ("AADSTS53001", "a conditional access policy wants a device that is joined to the domain"),
+    (
+        "AADSTS530003",
+        "a conditional access policy wants a device that is managed: use the browser of a managed device",
+    ),
+    ("AADSTS50158", MORE_FACTORS),
+    ("AADSTS50079", MORE_FACTORS),
     (
         "AADSTS50020",
         "your account is not in this tenant: sign in with your work account, or ask to be invited as a guest",
@@ -43,10 +88,7 @@ const VENDORS: &[(&str, &str)] = &[
         "AADSTS53003",
         "a conditional access policy refused this sign-in: use a compliant device or network, or ask your administrator",
     ),
-    (
-        "AADSTS50076",
-        "multi-factor authentication is required: run `bedrock-sso login` and complete it in the browser",
-    ),
+    ("AADSTS50076", MORE_FACTORS),
     ("AADSTS70011", "check `scopes`: Entra does not know one of them"),
     (
         "Callback URL mismatch",
@@ -64,6 +106,53 @@ const VENDORS: &[(&str, &str)] = &[
         "user is not assigned",
         "ask your Okta administrator to assign you to this application, then run `bedrock-sso login`",
     ),
+    (
+        "Policy evaluation failed",
+        "ask your Okta administrator to add this application, or you, to an access policy of the authorization server",
+    ),
+    (
+        "not configured for the authorization server resource",
+        "check `scopes`: the Okta authorization server has to list each of them under Scopes",
+    ),
+    (
+        "client authentication failed",
+        "check `client_id`; in Okta the application's Client authentication has to be None, or else set `client_auth`",
+    ),
+    (
+        "access_denied (Unauthorized)",
+        "make the Auth0 application one of the type Native, or set `client_auth` to how its Credentials say it authenticates",
+    ),
+    (
+        "Service not found",
+        "check `audience` in `extra_params`: it has to be the Identifier of an API that Auth0 knows",
+    ),
+    (
+        "Grant type 'refresh_token' not allowed",
+        "switch on the Refresh Token grant of the Auth0 application (Settings > Advanced Settings > Grant Types)",
+    ),
+    (
+        "parameter organization is required",
+        "add `extra_params = { organization = \"org_…\" }`, as Auth0 demands it",
+    ),
+    ("user is blocked", "ask your Auth0 administrator to unblock you"),
+    (
+        "invalid_client_secret",
+        "the Cognito app client has a secret: make one without (Public client), or write `client_auth = \"secret\"`",
+    ),
+    ("User is disabled", "ask your AWS administrator to enable you in the Cognito user pool"),
+    (
+        "client_secret is missing",
+        "Google's desktop applications have a secret: store it with `bedrock-sso login --client-secret-stdin`",
+    ),
+    (
+        "org_internal",
+        "sign in with an account of your organization: the Google application is for it alone (Audience: Internal)",
+    ),
+    (
+        "admin_policy_enforced",
+        "ask your Google Workspace administrator to trust this application (Security > API controls > App access control)",
+    ),
+    ("deleted_client", "check `client_id`: Google has deleted this client"),
     (
         "redirect_mismatch",
         "add the redirect address to \"Allowed callback URLs\" of the Cognito app client, exactly as it is used",
@@ -114,13 +203,65 @@ mod tests {
 
     #[test]
     fn a_vendors_code_outranks_the_standards() {
-        let known = ["50011", "65001", "50105", "700016", "7000218", "9002327"];
+        let known = [
+            "50011", "65001", "50105", "50020", "700016", "7000218", "7000215", "9002327", "90094", "53003",
+            "50076",
+        ];
         let mut said: Vec<String> =
             known.map(|code| advice("invalid_client", &format!("AADSTS{code}: something"))).to_vec();
         said.sort();
         said.dedup();
         assert_eq!(said.len(), known.len(), "each has its own");
         assert!(!said.contains(&advice("invalid_client", "")));
+    }
+
+    #[test]
+    fn a_longer_number_is_another_code() {
+        let of = |code: &str| advice("invalid_client", &format!("AADSTS{code}: something"));
+        assert_ne!(of("50020"), of("500208"));
+        assert_eq!(of("500208"), of("1"));
+        assert_ne!(of("53000"), of("530003"));
+    }
+
+    #[test]
+    fn the_common_refusals_of_each_provider_have_advice_of_their_own() {
+        for (code, description, word) in [
+            ("access_denied", "User is not assigned to the client application.", "assign you"),
+            (
+                "access_denied",
+                "Policy evaluation failed for this request, please check the policy",
+                "access policy",
+            ),
+            (
+                "invalid_scope",
+                "One or more scopes are not configured for the authorization server resource.",
+                "under Scopes",
+            ),
+            (
+                "invalid_request",
+                "The 'redirect_uri' parameter must be a Login redirect URI",
+                "Sign-in redirect",
+            ),
+            ("access_denied", "Unauthorized", "type Native"),
+            ("access_denied", "Service not found: https://api.acme.example", "`audience`"),
+            ("invalid_request", "parameter organization is required for this client", "`extra_params ="),
+            (
+                "unauthorized_client",
+                "Callback URL mismatch. http://127.0.0.1:8400/callback",
+                "Allowed Callback URLs",
+            ),
+            ("invalid_client", "invalid_client_secret", "Public client"),
+            ("redirect_mismatch", "", "Allowed callback URLs"),
+            ("invalid_request", "client_secret is missing.", "--client-secret-stdin"),
+            ("org_internal", "", "organization"),
+            ("admin_policy_enforced", "", "API controls"),
+            ("consent_required", "", "accept the consent"),
+            ("interaction_required", "", "bedrock-sso login"),
+        ] {
+            let said = advice(code, description);
+            assert!(said.contains(word), "{code} ({description}): {said}");
+        }
+        assert!(!advice("access_denied", "Unauthorized for this").contains("Native"));
     }
 
     #[test]

@@ -83,6 +83,11 @@ fn refused(reason: Reason, said: &Said, profile: &Profile, token: &VerifiedToken
             what,
             "allow the action sts:TagSession beside sts:AssumeRoleWithWebIdentity in the role's trust policy",
         ),
+        Reason::AccessDenied if token.leaves_groups_out() => aws(
+            "access_denied",
+            what,
+            "the provider left your groups out of the token, for they are too many: have it send only groups assigned to the application",
+        ),
         Reason::AccessDenied => aws(
             "access_denied",
             what,

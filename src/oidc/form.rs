@@ -19,8 +19,19 @@ use crate::{
 pub(super) async fn post(
     client: &Client,
     application: &Application<'_>,
+    endpoint: (&SecureUrl, Option<&[String]>),
+    form: &[(&str, &str)],
+) -> Result<Answer, Error> {
+    post_from(client, application, endpoint, form, None).await
+}
+
+/// The same from an origin, as a page in a browser would.
+pub(super) async fn post_from(
+    client: &Client,
+    application: &Application<'_>,
     (to, methods): (&SecureUrl, Option<&[String]>),
     form: &[(&str, &str)],
+    origin: Option<&'static str>,
 ) -> Result<Answer, Error> {
     let presented = application.present(methods);
     let fields = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
@@ -35,6 +46,9 @@ pub(super) async fn post(
         let mut value = HeaderValue::from_str(header.expose()).expect("base64 is fit for a header");
         value.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
+    if let Some(origin) = origin {
+        request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
     }
     Ok(client.send(request).await?)
 }

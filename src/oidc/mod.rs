@@ -29,6 +29,7 @@ pub use self::{
     error::{Document, Error, Pending, Source},
     keys::{Keys, fetch_keys},
     knock::knock,
+    provider::organization,
     rejection::{Part, Rejection, Skew},
     request::{Request, request},
     revoke::revoke,

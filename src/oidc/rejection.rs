@@ -48,6 +48,12 @@ pub enum Rejection {
         expected: Foreign,
         actual: Option<Foreign>,
     },
+    /// The person is not of the organization that the profile asks for.
+    Organization {
+        claim: &'static str,
+        expected: Foreign,
+        actual: Option<Foreign>,
+    },
     /// Issued for another sign-in than this one.
     Nonce,
     /// The access token beside it belongs to another answer.

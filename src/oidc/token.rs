@@ -12,9 +12,11 @@ use super::{
     answer::{json, successful},
     error::{Document, Error, Source},
     form,
+    provider::habits,
 };
 use crate::{
     http::{Answer, Client},
+    log,
     secret::Secret,
     time::Moment,
 };
@@ -68,8 +70,33 @@ pub(super) async fn post(
     form: &[(&str, &str)],
     secrets: &[&Secret],
 ) -> Result<Tokens, Error> {
+    let first = match once(client, application, metadata, form, secrets, None).await {
+        Err(refusal) => refusal,
+        granted => return granted,
+    };
+    let Some(origin) = habits(application.profile.provider).origin.filter(|it| it.is_wanted(&first)) else {
+        return Err(first);
+    };
+    log::info(
+        "oidc",
+        format_args!("the provider takes the application for a page in a browser: asking as one"),
+    );
+    let again = once(client, application, metadata, form, secrets, Some(origin.value)).await;
+    // If the first refusal has spent the code, it still says more than the second.
+    let is_code = form.contains(&("grant_type", "authorization_code"));
+    again.map_err(|second| if is_code && second.is_invalid_grant() { first } else { second })
+}
+
+async fn once(
+    client: &Client,
+    application: &Application<'_>,
+    metadata: &Metadata,
+    form: &[(&str, &str)],
+    secrets: &[&Secret],
+    origin: Option<&'static str>,
+) -> Result<Tokens, Error> {
     let endpoint = (&metadata.token_endpoint, metadata.methods_for_tokens());
-    let answer = form::post(client, application, endpoint, form).await?;
+    let answer = form::post_from(client, application, endpoint, form, origin).await?;
     let secrets: Vec<&Secret> = secrets.iter().copied().chain(application.secret()).collect();
     read(application, source(metadata), answer).map_err(|error| form::without(error, &secrets))
 }

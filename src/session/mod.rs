@@ -227,6 +227,7 @@ impl Ladder<'_> {
                 &Expected {
                     issuer: self.profile.issuer.as_str(),
                     client_id: &self.profile.client_id,
+                    organization: oidc::organization(self.profile),
                     nonce: None,
                     access_token: tokens.access_token.as_ref(),
                     previous_subject: session.subject.as_deref(),
@@ -317,6 +318,12 @@ impl Ladder<'_> {
     fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
         session.id_token = Some(token.raw().clone());
         session.subject = Some(token.subject().to_owned());
+        if token.leaves_groups_out() {
+            log::warn(
+                "session",
+                format_args!("the person's groups are too many for the token, which has none"),
+            );
+        }
         self.keep(session)
     }
 

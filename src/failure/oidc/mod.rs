@@ -198,6 +198,11 @@ fn judged(rejection: Rejection) -> (&'static str, String, &'static str) {
             "it belongs to another person than the sign-in it renews".into(),
             "run `bedrock-sso login`",
         ),
+        Rejection::Organization { claim, expected, actual } => {
+            let actual = actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.line().to_string());
+            let what = format!("its {claim} is {actual}, and the profile asks for {}", expected.line());
+            ("organization", what, "run `bedrock-sso login` and choose your account of that organization")
+        }
         whose @ (Rejection::Issuer { .. }
         | Rejection::Audience { .. }
         | Rejection::AuthorizedParty { .. }) => whose_it_is(whose),

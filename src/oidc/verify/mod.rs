@@ -11,6 +11,7 @@ use super::{
     Metadata,
     claims::{Claims, Unusable},
     keys::{Algorithm, Keys, NoSigner, Signer},
+    provider::Organization,
     rejection::{Part, Rejection, Skew},
 };
 use crate::{secret::Secret, text::Foreign, time::Moment};
@@ -44,6 +45,8 @@ pub struct VerifiedToken {
 pub struct Expected<'a> {
     pub issuer: &'a str,
     pub client_id: &'a str,
+    /// `None` where the profile asks for none.
+    pub organization: Option<Organization<'a>>,
     /// `None` for a refresh: its nonce belongs to a sign-in long past (OIDC Core §12.2).
     pub nonce: Option<&'a Secret>,
     /// The access token of the same answer, compared with `at_hash` where the token has one.
@@ -67,6 +70,7 @@ pub fn verify(
     let signer = header.signer(keys, &parts)?;
     let claims = Claims::decode(parts.claims).ok_or(Rejection::Malformed(Part::Claims))?;
     check_parties(&claims, expected)?;
+    check_organization(&claims, expected)?;
     check_nonce(&claims, expected)?;
     check_times(&claims, expected)?;
     check_access_token(&claims, expected, &signer)?;
@@ -104,6 +108,13 @@ impl VerifiedToken {
 
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
+    }
+
+    /// Whether the person's groups are too many for the token, which says instead where to ask for them: in a claim of
+    /// OIDC Core §5.6.2, or in Entra's short form of it ("Groups overage claim").
+    pub fn leaves_groups_out(&self) -> bool {
+        let elsewhere = self.claim("_claim_names").and_then(|names| names.get("groups"));
+        elsewhere.is_some() || self.claim("hasgroups").is_some_and(|has| *has != Value::Bool(false))
     }
 }
 
@@ -196,6 +207,18 @@ fn check_parties(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejecti
         return Err(Rejection::AuthorizedParty { expected, actual });
     }
     Ok(())
+}
+
+/// The provider was asked for people of one organization, and lets others choose to be somebody else.
+fn check_organization(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {
+    let Some(organization) = expected.organization else { return Ok(()) };
+    let claim = organization.claim;
+    let stated = required(claim, claims.optional_text(claim))?;
+    if organization.is(stated) {
+        return Ok(());
+    }
+    let (expected, actual) = (Foreign::new(organization.named), stated.map(Foreign::new));
+    Err(Rejection::Organization { claim, expected, actual })
 }
 
 fn check_nonce(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {

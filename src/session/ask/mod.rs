@@ -161,6 +161,7 @@ impl Ladder<'_> {
                 &Expected {
                     issuer: self.profile.issuer.as_str(),
                     client_id: &self.profile.client_id,
+                    organization: oidc::organization(self.profile),
                     nonce,
                     access_token: tokens.access_token.as_ref(),
                     previous_subject: None,

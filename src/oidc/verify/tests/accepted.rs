@@ -102,3 +102,17 @@ fn a_group_heavy_token_is_fine() {
     let groups: Vec<_> = (0..2000).map(|n| format!("a-rather-long-name-of-a-group-{n}")).collect();
     assert!(with_claim("groups", json!(groups)).is_ok());
 }
+
+#[test]
+fn groups_that_the_token_leaves_out_are_noticed() {
+    for (name, value, is_so) in [
+        ("_claim_names", json!({ "groups": "src1" }), true),
+        ("_claim_names", json!({ "address": "src1" }), false),
+        ("hasgroups", json!(true), true),
+        ("hasgroups", json!("true"), true),
+        ("hasgroups", json!(false), false),
+        ("groups", json!(["a"]), false),
+    ] {
+        assert_eq!(with_claim(name, value.clone()).unwrap().leaves_groups_out(), is_so, "{name} {value}");
+    }
+}

@@ -42,6 +42,7 @@ fn expected() -> Expected<'static> {
     Expected {
         issuer: ISSUER,
         client_id: "client",
+        organization: None,
         nonce: Some(&NONCE),
         access_token: Some(&ACCESS),
         previous_subject: None,

@@ -89,3 +89,30 @@ fn claims_of_another_kind_are_rejected() {
         assert_eq!(refusal(with_claim("exp", time)), Rejection::WrongKind { claim: "exp" });
     }
 }
+
+#[test]
+fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
+    let profile = |provider, parameter: &str, named: &str| crate::config::Profile {
+        extra_params: [(parameter.to_owned(), named.to_owned())].into(),
+        ..testing::profile(provider)
+    };
+    use crate::config::Provider::{Auth0, Google, Okta};
+    for (provider, parameter, named, claim, stated, good) in [
+        (Google, "hd", "acme.com", "hd", json!("acme.com"), true),
+        (Google, "hd", "acme.com", "hd", json!("ACME.com"), true),
+        (Google, "hd", "acme.com", "hd", json!("evil.example"), false),
+        (Google, "hd", "acme.com", "hd", json!(null), false),
+        (Google, "hd", "*", "hd", json!("any.example"), true),
+        (Google, "hd", "*", "other", json!("acme.com"), false),
+        (Auth0, "organization", "org_1", "org_id", json!("org_1"), true),
+        (Auth0, "organization", "org_1", "org_id", json!("org_2"), false),
+        (Auth0, "organization", "acme", "org_name", json!("acme"), true),
+        (Auth0, "organization", "acme", "org_id", json!("acme"), false),
+        (Okta, "hd", "acme.com", "hd", json!("evil.example"), true),
+    ] {
+        let profile = profile(provider, parameter, named);
+        let expected = Expected { organization: crate::oidc::organization(&profile), ..expected() };
+        let judged = with_claims_expecting(|claims| claims[claim] = stated.clone(), &expected);
+        assert_eq!(judged.is_ok(), good, "{provider:?} {named} {claim} {stated}: {judged:?}");
+    }
+}

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     keys,
     knobs::{Knob, merge},
-    page,
-    provider::{Grant, SCOPES, State},
+    manners, page,
+    provider::{Grant, State},
     tokens::{self, Refused},
     wire::{Fields, Reply, Request, field},
     world::Common,
@@ -26,7 +26,7 @@ const TOLERANCE: Duration = Duration::from_millis(100);
 /// One sign-in by code.
 pub(crate) struct Device {
     user_code: String,
-    scope: String,
+    offline: bool,
     expires: i64,
     pace: Duration,
     asked: Instant,
@@ -37,8 +37,7 @@ pub(crate) struct Device {
 /// Gives a code. The pace is a second, so that tests need not wait for the standard's five.
 pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
     let scope = field(form, "scope").unwrap_or_default();
-    if !scope.split(' ').any(|word| word == "openid") || !scope.split(' ').all(|word| SCOPES.contains(&word))
-    {
+    if !manners::are_known(world, scope) {
         return Err(("invalid_scope", "openid is needed, and every scope must be a known one"));
     }
     let device_code = world.ledger.keep("device code", keys::unguessable(32));
@@ -56,7 +55,7 @@ pub(crate) fn begin(world: &Common, form: &Fields) -> Result<Value, Refused> {
     let number = |name: &str, otherwise| given[name].as_u64().unwrap_or(otherwise);
     let device = Device {
         user_code,
-        scope: scope.to_owned(),
+        offline: manners::is_offline(world, form),
         expires: world.now() + number("expires_in", 600).cast_signed(),
         pace: Duration::from_secs(number("interval", 5)),
         asked: Instant::now(),
@@ -117,7 +116,7 @@ pub(crate) fn poll(world: &Common, form: &Fields) -> Result<Value, Refused> {
             Some(false) => return Err(("access_denied", "the person said no")),
             Some(true) => {}
         }
-        grants.push(Grant::of(&device.scope));
+        grants.push(Grant::new(device.offline));
         devices.remove(code);
         grants.len() - 1
     };

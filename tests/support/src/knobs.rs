@@ -49,6 +49,15 @@ pub enum Knob {
     CallbackQuery,
     /// How the application is registered: `none` (the default), `client_secret_basic`, `client_secret_post`.
     ClientAuth,
+    /// The scopes that the provider knows, in discovery too; all of the standard's by default.
+    Scopes,
+    /// What brings a refresh token: `scope` (the default) is `offline_access`, `always` needs nothing, and `access-type` is
+    /// Google's pair of parameters.
+    Offline,
+    /// Whether codes and refresh tokens are redeemed from an `Origin`: Entra's `required`, or `refused`.
+    Origin,
+    /// The status of every refusal at the token endpoint, 400 by default.
+    RefusalStatus,
     /// Redirect addresses registered exactly, in place of any port on loopback with `/callback`.
     RedirectUris,
     /// Name of the signature algorithm, RS256 by default.
@@ -85,8 +94,8 @@ impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
-            ClientAuth, Clock, DeviceCodes, IssuerSuffix, ProviderClock, RedirectUris, Registered,
-            RoleMaximum,
+            ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, ProviderClock, RedirectUris,
+            RefusalStatus, Registered, RoleMaximum, Scopes,
         };
         matches!(
             self,
@@ -94,10 +103,14 @@ impl Knob {
                 | Clock
                 | DeviceCodes
                 | IssuerSuffix
+                | Offline
+                | Origin
                 | ProviderClock
                 | RedirectUris
+                | RefusalStatus
                 | Registered
                 | RoleMaximum
+                | Scopes
         )
     }
 }

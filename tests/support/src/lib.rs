@@ -13,6 +13,7 @@ mod fault;
 mod keys;
 mod knobs;
 mod ledger;
+mod manners;
 mod page;
 mod person;
 mod processes;

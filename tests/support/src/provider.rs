@@ -19,14 +19,12 @@ use crate::{
     keys::{self, Algorithm},
     knobs::{Knob, merge},
     ledger::Endpoint,
-    page, tokens,
+    manners, page, tokens,
     wire::{Ending, Fields, Reply, Request, Serve, field},
     world::{CLIENT_ID, Common},
 };
 
 const CODE_LIFETIME: i64 = 60;
-pub(crate) const SCOPES: [&str; 7] =
-    ["openid", "email", "profile", "groups", "phone", "address", "offline_access"];
 
 #[derive(Default)]
 pub(crate) struct Provider(pub(crate) Mutex<State>);
@@ -49,7 +47,7 @@ pub(crate) struct Wish {
     state: String,
     pub nonce: Option<String>,
     pub challenge: String,
-    pub scope: String,
+    pub offline: bool,
     session: String,
 }
 
@@ -70,8 +68,8 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    pub(crate) fn of(scope: &str) -> Self {
-        Self { revoked: false, offline: scope.split(' ').any(|word| word == "offline_access") }
+    pub(crate) fn new(offline: bool) -> Self {
+        Self { revoked: false, offline }
     }
 }
 
@@ -91,6 +89,8 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
 
 fn endpoint(world: &Common, request: &Request) -> Endpoint {
     let path = request.path().strip_prefix(world.issuer_path().as_str()).unwrap_or(request.path());
+    // Cognito's pages stand on a domain of their own, below this.
+    let path = path.strip_prefix("/oauth2").unwrap_or(path);
     match (request.method.as_str(), path) {
         ("GET", "/.well-known/openid-configuration") => Endpoint::Discovery,
         ("GET", "/keys") => Endpoint::Keys,
@@ -156,7 +156,7 @@ fn discovery(world: &Common) -> Value {
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::name),
-        "scopes_supported": SCOPES,
+        "scopes_supported": manners::scopes(world),
         "token_endpoint_auth_methods_supported": [client_auth::method(world)],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
@@ -181,7 +181,7 @@ fn authorize(world: &Common, query: &Fields) -> Reply {
         return Reply::new(400, "text/html", &page::refusal(what));
     }
     let state = field(query, "state").unwrap_or_default();
-    match wish(query) {
+    match wish(world, query) {
         Err((error, description)) => back(world, redirect_uri, &refused(state, error, description)),
         Ok(wish) => {
             world.ledger.keep("state", wish.state.clone());
@@ -207,14 +207,13 @@ fn is_registered(world: &Common, uri: &str) -> bool {
     })
 }
 
-fn wish(query: &Fields) -> Result<Wish, (&'static str, &'static str)> {
+fn wish(world: &Common, query: &Fields) -> Result<Wish, (&'static str, &'static str)> {
     let needed = |name| field(query, name).filter(|value| !value.is_empty());
     if needed("response_type") != Some("code") {
         return Err(("unsupported_response_type", "only code is supported"));
     }
     let scope = needed("scope").unwrap_or_default();
-    if !scope.split(' ').any(|word| word == "openid") || !scope.split(' ').all(|word| SCOPES.contains(&word))
-    {
+    if !manners::are_known(world, scope) {
         return Err(("invalid_scope", "openid is needed, and every scope must be a known one"));
     }
     if needed("code_challenge_method") != Some("S256") {
@@ -227,7 +226,7 @@ fn wish(query: &Fields) -> Result<Wish, (&'static str, &'static str)> {
         state: needed("state").ok_or(("invalid_request", "state is missing"))?.to_owned(),
         nonce: Some(needed("nonce").ok_or(("invalid_request", "nonce is missing"))?.to_owned()),
         challenge: challenge.ok_or(("invalid_request", "code_challenge is missing or malformed"))?.to_owned(),
-        scope: scope.to_owned(),
+        offline: manners::is_offline(world, query),
         session: keys::unguessable(12),
     })
 }

@@ -8,6 +8,7 @@ use crate::{
     claims, client_auth, devices, keys,
     knobs::Knob,
     ledger::Endpoint,
+    manners,
     provider::{Grant, State},
     wire::{Fields, Reply, Request, field},
     world::Common,
@@ -20,16 +21,17 @@ pub(crate) fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> R
         Ok(form) => form,
         Err(doubt) => return doubt.answer(request),
     };
-    let result = match endpoint {
+    let result = manners::origin(world, request).and_then(|()| match endpoint {
         Endpoint::Refresh => refresh(world, &form),
         Endpoint::Revoke => Ok(revoke(world, &form)),
         Endpoint::DeviceCode => devices::begin(world, &form),
         Endpoint::Poll => devices::poll(world, &form),
         _ => redeem(world, &form),
-    };
+    });
+    let status = u16::try_from(world.knobs.number(Knob::RefusalStatus, 400)).expect("a status");
     match result {
         Ok(value) => Reply::json(200, &value),
-        Err((error, why)) => Reply::json(400, &json!({ "error": error, "error_description": why })),
+        Err((error, why)) => Reply::json(status, &json!({ "error": error, "error_description": why })),
     }
 }
 
@@ -58,7 +60,7 @@ fn redeem(world: &Common, form: &Fields) -> Result<Value, Refused> {
         if keys::sha256(verifier) != code.wish.challenge || !(43..=128).contains(&verifier.len()) {
             return Err(("invalid_grant", "code_verifier does not match the challenge"));
         }
-        grants.push(Grant::of(&code.wish.scope));
+        grants.push(Grant::new(code.wish.offline));
         code.grant = Some(grants.len() - 1);
         (grants.len() - 1, code.wish.clone())
     };

@@ -111,6 +111,11 @@ fn holder_path(path: &Path) -> PathBuf {
 }
 
 impl Held {
+    /// Whether this is the lock of that record, which stands beside it under the same name and another ending.
+    pub fn guards(&self, record: &Path) -> bool {
+        holder_path(record) == self.holder
+    }
+
     /// Tells the waiting ones who holds the lock and where a person can take part.
     pub fn announce(&self, holder: &Holder) -> Result<(), files::Error> {
         let note = serde_json::to_vec(holder).expect("numbers and a text always serialise");

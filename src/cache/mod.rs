@@ -226,7 +226,8 @@ impl Cache {
         bytes.and_then(|bytes| readable(&bytes)).unwrap_or_default()
     }
 
-    pub fn keep_notes(&self, _: &Held, notes: &Notes) -> Result<(), files::Error> {
+    pub fn keep_notes(&self, held: &Held, notes: &Notes) -> Result<(), files::Error> {
+        assert!(held.guards(&self.notes_path()), "notes are kept by whoever holds the profile's lock");
         files::replace(&self.notes_path(), &written(notes))
     }
 

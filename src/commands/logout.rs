@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     io::{self, Write as _},
+    path::Path,
     time::Duration,
 };
 
@@ -46,13 +47,25 @@ fn leave(desk: &Desk<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure
     let held = held(desk, &cache)?;
     let proofs = cache.proofs(&profile.application()).unwrap_or_default();
     let SignedOut { kept, forgotten } = sign_out(&desk.host, profile, &cache, &held)?;
-    // The key file of an earlier storage, which nothing needs any more.
-    let forgotten = forgotten.and_then(|()| Ok(store::sealed_files(&desk.host.paths.data).forget_key()?));
+    // Its note would count as kept.
+    drop(held);
+    let forgotten = forgotten.and_then(|()| forget_earlier_keys(&desk.host.paths.data));
     say(&told(&profile.name, &kept, forgotten.is_ok()));
     if proofs != Proofs::default() && !is_all {
         say(PROOFS_STAY);
     }
     forgotten
+}
+
+/// The keys of earlier storages, which nothing needs any more. A keyring may ask a person, so it is left alone as long as
+/// anything is kept.
+fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
+    store::sealed_files(folder).forget_key()?;
+    let is_empty = cache::keys_in(folder)?.is_empty() && cache::applications_in(folder)?.is_empty();
+    if is_empty && store::is_in_keyring(folder) {
+        store::sealed_by_keyring(folder).forget_key()?;
+    }
+    Ok(())
 }
 
 /// Each profile by itself, then what no profile leads to, then the key: the trouble of one is not the others'.
@@ -64,7 +77,7 @@ fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
         Vec::new()
     });
     // Of configurations that are gone nobody knows whether they had a keyring.
-    let mut in_keyring = profiles.is_empty();
+    let mut in_keyring = profiles.is_empty() || store::is_in_keyring(&desk.host.paths.data);
     for (name, profile) in profiles {
         let left = profile.map_err(Failure::from).and_then(|profile| {
             seen.insert(profile.fingerprint().name());

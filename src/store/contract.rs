@@ -16,27 +16,27 @@ fn obeys_the_contract(store: &dyn Store, folder: &Path, keeps: bool) {
     let held = held(folder);
     let read = |name: &str| store.read(name).unwrap().map(|plain| plain.to_vec());
     let kept = |plain: &[u8]| keeps.then(|| plain.to_vec());
-    assert_eq!(read("a.session"), None, "absent is no error");
-    write(store, &held, "a.session", b"one");
-    write(store, &held, "b.session", b"other");
-    assert_eq!((read("a.session"), read("b.session")), (kept(b"one"), kept(b"other")));
-    write(store, &held, "a.session", b"");
-    assert_eq!(read("a.session"), kept(b""), "a shorter record leaves no tail");
+    assert_eq!(read("p.session"), None, "absent is no error");
+    write(store, &held, "p.session", b"one");
+    write(store, &held, "p.provider", b"other");
+    assert_eq!((read("p.session"), read("p.provider")), (kept(b"one"), kept(b"other")));
+    write(store, &held, "p.session", b"");
+    assert_eq!(read("p.session"), kept(b""), "a shorter record leaves no tail");
     for length in [20_000, 60_000, 1 << 20] {
         let large = vec![7; length];
-        write(store, &held, "a.session", &large);
-        assert_eq!(read("a.session"), kept(&large), "{length} bytes");
+        write(store, &held, "p.session", &large);
+        assert_eq!(read("p.session"), kept(&large), "{length} bytes");
     }
-    store.remove(&held, "a.session").unwrap();
-    store.remove(&held, "a.session").unwrap();
-    assert_eq!((read("a.session"), read("b.session")), (None, kept(b"other")), "only the one is forgotten");
+    store.remove(&held, "p.session").unwrap();
+    store.remove(&held, "p.session").unwrap();
+    assert_eq!((read("p.session"), read("p.provider")), (None, kept(b"other")), "only the one is forgotten");
     store.forget_key().unwrap();
-    assert_eq!(read("b.session"), kept(b"other"), "a key that is needed stays");
-    store.remove(&held, "b.session").unwrap();
+    assert_eq!(read("p.provider"), kept(b"other"), "a key that is needed stays");
+    store.remove(&held, "p.provider").unwrap();
     store.forget_key().unwrap();
     store.forget_key().unwrap();
-    write(store, &held, "b.session", b"anew");
-    assert_eq!(read("b.session"), kept(b"anew"), "and is made again after the last record");
+    write(store, &held, "p.provider", b"anew");
+    assert_eq!(read("p.provider"), kept(b"anew"), "and is made again after the last record");
 }
 
 #[test]
@@ -55,18 +55,18 @@ fn files_sealed_by_the_keyring_obey_the_contract() {
     let store = sealed_by_keyring(folder.path());
     obeys_the_contract(&store, folder.path(), true);
     let held = held(folder.path());
-    store.remove(&held, "b.session").unwrap();
-    write(&store, &held, "a.session", b"one");
+    store.remove(&held, "p.provider").unwrap();
+    write(&store, &held, "p.session", b"one");
     assert!(!folder.path().join("key").exists(), "no second keeper");
     let kept = folder.path().join("kept");
-    std::fs::rename(folder.path().join("a.session"), &kept).unwrap();
+    std::fs::rename(folder.path().join("p.session"), &kept).unwrap();
     store.forget_key().unwrap();
-    std::fs::rename(kept, folder.path().join("a.session")).unwrap();
-    assert!(store.read("a.session").unwrap().is_none(), "its key is gone");
+    std::fs::rename(kept, folder.path().join("p.session")).unwrap();
+    assert!(store.read("p.session").unwrap().is_none(), "its key is gone");
     store.prepare(&held).unwrap();
-    assert!(store.read("a.session").unwrap().is_none(), "the new key is another");
-    write(&store, &held, "a.session", b"two");
-    assert_eq!(store.read("a.session").unwrap().unwrap().as_slice(), b"two");
+    assert!(store.read("p.session").unwrap().is_none(), "the new key is another");
+    write(&store, &held, "p.session", b"two");
+    assert_eq!(store.read("p.session").unwrap().unwrap().as_slice(), b"two");
 }
 
 #[test]
@@ -79,25 +79,25 @@ fn nothing_obeys_the_contract_by_forgetting() {
 fn a_record_whose_key_is_gone_is_absent_and_can_be_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (sealed_files(folder.path()), held(folder.path()));
-    write(&store, &held, "a.session", b"one");
+    write(&store, &held, "p.session", b"one");
     std::fs::remove_file(folder.path().join("key")).unwrap();
-    assert!(store.read("a.session").unwrap().is_none());
-    write(&store, &held, "a.session", b"two");
-    assert_eq!(store.read("a.session").unwrap().unwrap().as_slice(), b"two");
+    assert!(store.read("p.session").unwrap().is_none());
+    write(&store, &held, "p.session", b"two");
+    assert_eq!(store.read("p.session").unwrap().unwrap().as_slice(), b"two");
 }
 
 #[test]
 fn a_key_that_cannot_be_read_is_an_error_and_is_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (sealed_files(folder.path()), held(folder.path()));
-    write(&store, &held, "a.session", b"one");
+    write(&store, &held, "p.session", b"one");
     std::fs::rename(folder.path().join("key"), folder.path().join("kept")).unwrap();
     std::fs::create_dir(folder.path().join("key")).unwrap();
-    assert!(matches!(store.read("a.session"), Err(Error::Files(_))));
-    assert!(store.write(&held, "a.session", Moment::from_unix(9), b"two").is_err());
+    assert!(matches!(store.read("p.session"), Err(Error::Files(_))));
+    assert!(store.write(&held, "p.session", Moment::from_unix(9), b"two").is_err());
     std::fs::remove_dir(folder.path().join("key")).unwrap();
     std::fs::rename(folder.path().join("kept"), folder.path().join("key")).unwrap();
-    assert_eq!(store.read("a.session").unwrap().unwrap().as_slice(), b"one");
+    assert_eq!(store.read("p.session").unwrap().unwrap().as_slice(), b"one");
 }
 
 #[test]
@@ -105,22 +105,30 @@ fn the_key_goes_with_the_last_record_that_it_opens() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (sealed_files(folder.path()), held(folder.path()));
     let names = || std::fs::read_dir(folder.path()).unwrap().count();
-    write(&store, &held, "a.session", b"one");
-    write(&store, &held, "b.session", b"two");
-    files::replace(&folder.path().join("b.session"), b"torn").unwrap();
-    std::fs::copy(folder.path().join("a.session"), folder.path().join("copy")).unwrap();
+    write(&store, &held, "p.session", b"one");
+    write(&store, &held, "p.provider", b"two");
+    files::replace(&folder.path().join("p.provider"), b"torn").unwrap();
+    std::fs::copy(folder.path().join("p.session"), folder.path().join("copy")).unwrap();
     store.forget_key().unwrap();
     assert!(folder.path().join("key").exists());
-    store.remove(&held, "a.session").unwrap();
+    store.remove(&held, "p.session").unwrap();
     store.forget_key().unwrap();
     assert!(
         !folder.path().join("key").exists(),
         "neither a torn record nor one under a foreign name needs it"
     );
     assert_eq!(names(), 4, "two locks, the torn record and the copy");
-    write(&store, &held, "c.session", b"three");
-    std::fs::copy(folder.path().join("copy"), folder.path().join("a.session")).unwrap();
-    assert!(store.read("a.session").unwrap().is_none(), "the new key is another");
+    write(&store, &held, "p.json", b"three");
+    std::fs::copy(folder.path().join("copy"), folder.path().join("p.session")).unwrap();
+    assert!(store.read("p.session").unwrap().is_none(), "the new key is another");
+}
+
+#[test]
+#[should_panic(expected = "whoever holds its own lock")]
+fn a_lock_of_one_profile_writes_no_record_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = held(folder.path());
+    write(&sealed_files(folder.path()), &held, "q.session", b"theirs");
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl KeptKey {
         loop {
             let share = lock::share(&self.lock_path())?;
             if let Some(key) = self.read_itself()? {
+                self.mark()?;
                 return Ok(InUse { key, _share: share });
             }
             drop(share);
@@ -88,6 +89,18 @@ impl KeptKey {
             Keeper::File => Ok(()),
             Keeper::Keyring => self.read_or_make().map(drop),
         }
+    }
+
+    /// An empty file says that the keyring has the key, so that it is found there whatever storage is named later.
+    fn mark(&self) -> Result<(), Error> {
+        match self.keeper {
+            Keeper::File => Ok(()),
+            Keeper::Keyring => Ok(files::open_private(&mark(self.folder())).map(drop)?),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.file.parent().expect("the key lies in the folder that was named")
     }
 
     /// Two profiles may come at once: the second finds what the first has made.
@@ -121,9 +134,11 @@ impl KeptKey {
     fn remove(&self) -> Result<(), Error> {
         match self.keeper {
             Keeper::File => Ok(files::remove(&self.file)?),
-            Keeper::Keyring => keyring::remove()
-                .map_err(Error::from)
-                .or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) }),
+            Keeper::Keyring => {
+                let removed = keyring::remove().map_err(Error::from);
+                removed.or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })?;
+                Ok(files::remove(&mark(self.folder()))?)
+            }
         }
     }
 
@@ -145,6 +160,15 @@ impl KeptKey {
     fn lock_path(&self) -> PathBuf {
         self.file.with_extension("lock")
     }
+}
+
+/// Whether the keyring was given a key for what lies in this folder.
+pub(super) fn is_in_keyring(folder: &Path) -> bool {
+    mark(folder).exists()
+}
+
+fn mark(folder: &Path) -> PathBuf {
+    folder.join("keyring")
 }
 
 /// The key in these bytes; of another length they are none.

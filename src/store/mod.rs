@@ -97,3 +97,8 @@ pub fn sealed_files(folder: &Path) -> SealedFiles {
 pub fn sealed_by_keyring(folder: &Path) -> SealedFiles {
     SealedFiles::new(folder.to_owned(), Keeper::Keyring)
 }
+
+/// Whether the operating system's keyring was given a key for this folder, be it under an earlier configuration.
+pub fn is_in_keyring(folder: &Path) -> bool {
+    key::is_in_keyring(folder)
+}

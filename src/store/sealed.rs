@@ -40,6 +40,14 @@ impl SealedFiles {
     }
 }
 
+impl SealedFiles {
+    fn guarded(&self, held: &Held, name: &str) -> PathBuf {
+        let place = self.folder.join(name);
+        assert!(held.guards(&place), "a record is changed by whoever holds its own lock");
+        place
+    }
+}
+
 impl Store for SealedFiles {
     fn prepare(&self, _: &Held) -> Result<(), Error> {
         files::private_folder(&self.folder)?;
@@ -60,15 +68,16 @@ impl Store for SealedFiles {
         Ok(plain)
     }
 
-    fn write(&self, _: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error> {
+    fn write(&self, held: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error> {
+        let place = self.guarded(held, name);
         files::private_folder(&self.folder)?;
         let key = self.key.read_or_make()?;
         let sealed = seal(&key, name, expires, plain);
-        Ok(files::replace(&self.folder.join(name), &sealed)?)
+        Ok(files::replace(&place, &sealed)?)
     }
 
-    fn remove(&self, _: &Held, name: &str) -> Result<(), Error> {
-        Ok(files::remove(&self.folder.join(name))?)
+    fn remove(&self, held: &Held, name: &str) -> Result<(), Error> {
+        Ok(files::remove(&self.guarded(held, name))?)
     }
 
     fn forget_key(&self) -> Result<(), Error> {

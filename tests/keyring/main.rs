@@ -243,6 +243,28 @@ fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the
 
 #[test]
 #[ignore = "tests/keyring/run"]
+fn a_change_of_storage_means_a_sign_in_and_never_a_mixture() {
+    let (world, session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let in_keyring = std::fs::read_to_string(desk.config_file()).unwrap();
+    let in_file = in_keyring.replace("storage = \"keyring\"", "storage = \"file\"");
+    let mut before = credentials(&desk);
+    for (tabs, text) in [(2, &in_file), (3, &in_keyring), (4, &in_file)] {
+        desk.configure(text);
+        let now = credentials(&desk);
+        assert_ne!(now, before, "what another key sealed does not open");
+        assert_eq!(credentials(&desk), now, "and is replaced for good");
+        assert_eq!(desk.tabs(), tabs);
+        before = now;
+    }
+    desk.run(["logout"]).expect_code(0);
+    let key = session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout;
+    let left: Vec<_> = kept_files(&desk).into_iter().filter(|name| !name.ends_with(".lock")).collect();
+    assert_eq!((key.len(), left), (0, Vec::new()), "neither key is left");
+}
+
+#[test]
+#[ignore = "tests/keyring/run"]
 fn a_hundred_callers_at_once_share_one_key_and_one_browser() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);

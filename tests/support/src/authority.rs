@@ -1,6 +1,6 @@
 //! A private certificate authority that lives as long as one world.
 //!
-//! It makes one leaf for loopback; nobody trusts it who was not given its file.
+//! It makes one leaf, for loopback and for the AWS hosts that a proxy may lead there; nobody trusts it who was not given its file.
 
 use std::{
     fs,
@@ -29,7 +29,10 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
-        let names = ["127.0.0.1", "localhost", "::1"].map(str::to_owned).to_vec();
+        let names =
+            ["127.0.0.1", "localhost", "::1", "sts.us-east-1.amazonaws.com", "sts.us-west-2.amazonaws.com"]
+                .map(str::to_owned)
+                .to_vec();
         let mut leaf = self::params(names, "loopback", year)?;
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;

@@ -27,6 +27,10 @@ pub enum Knob {
     PollFault,
     AssumeFault,
     IdentityFault,
+    /// AssumeRole.
+    LinkFault,
+    /// Either question to the identity pool.
+    PoolFault,
     /// Seconds by which everybody else's clock is ahead of this machine's: `Date`, token times, expirations.
     Clock,
     /// Seconds by which the provider alone is ahead, on top of `Clock`.
@@ -86,6 +90,13 @@ pub enum Knob {
     Registered,
     /// true: the role's trust policy lacks `sts:TagSession`.
     WithoutTagSession,
+    /// `[{"arn": …, "trusts": role ARN, "external_id": …, "tags": bool, "source_identity": bool}]`: the roles that
+    /// AssumeRole knows, none by default.
+    ChainRoles,
+    /// The name by which the pool knows the provider; its issuer without scheme and last slash by default.
+    PoolLogin,
+    /// true: the pool has no role for people who are signed in.
+    PoolWithoutRole,
     /// What AWS says of revoked credentials, `InvalidClientTokenId` by default.
     RevokedAs,
 }
@@ -94,17 +105,19 @@ impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
-            ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, ProviderClock, RedirectUris,
-            RefusalStatus, Registered, RoleMaximum, Scopes,
+            ChainRoles, ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, PoolLogin,
+            ProviderClock, RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes,
         };
         matches!(
             self,
-            ClientAuth
+            ChainRoles
+                | ClientAuth
                 | Clock
                 | DeviceCodes
                 | IssuerSuffix
                 | Offline
                 | Origin
+                | PoolLogin
                 | ProviderClock
                 | RedirectUris
                 | RefusalStatus

@@ -31,6 +31,12 @@ pub enum Endpoint {
     Revoke,
     Assume,
     Identity,
+    /// AssumeRole, for a link of a chain.
+    Link,
+    /// GetId of the identity pool.
+    PoolIdentity,
+    /// GetCredentialsForIdentity.
+    PoolCredentials,
     Unknown,
 }
 

@@ -1,11 +1,13 @@
-//! The world bedrock-sso is tested in: an OpenID provider, an STS and a person at a browser, on loopback.
+//! The world bedrock-sso is tested in: an OpenID provider, an STS, an identity pool and a person at a browser, on loopback.
 //!
 //! It judges requests as strictly as the real ones do; what a scenario bends is a knob. It never imports the program.
 
 mod authority;
+mod chain;
 mod claims;
 mod client;
 mod client_auth;
+mod cognito;
 mod control;
 mod desk;
 mod devices;
@@ -34,4 +36,4 @@ pub use person::{enter_code, person, visit};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};
 pub use wire::{Fields, field};
-pub use world::{CLIENT_ID, ROLE_ARN, World, serve_until_stdin_closes};
+pub use world::{CLIENT_ID, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};

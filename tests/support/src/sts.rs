@@ -1,4 +1,5 @@
-//! The STS: AssumeRoleWithWebIdentity and GetCallerIdentity, with the words and the strictness of the real one.
+//! The STS: AssumeRoleWithWebIdentity and GetCallerIdentity, with the words and the strictness of the real one; AssumeRole
+//! is in `chain`.
 //!
 //! Tokens are verified against the registered provider's published keys; nothing is taken on trust.
 
@@ -10,6 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    chain,
     fault::Fault,
     keys::{self, Algorithm, Flaw},
     knobs::Knob,
@@ -19,27 +21,31 @@ use crate::{
     world::{ACCOUNT, CLIENT_ID, Common, ROLE_ARN},
 };
 
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const NOT_AUTHORIZED: &str = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
 const TAGS: &str = "https://aws.amazon.com/tags";
 
 #[derive(Default)]
-pub(crate) struct Sts(Mutex<HashMap<String, Issued>>);
+pub(crate) struct Sts(pub(crate) Mutex<HashMap<String, Issued>>);
 
 /// Credentials that were given out, by access key.
 #[derive(Clone)]
 pub(crate) struct Issued {
     pub secret_key: String,
     pub session_token: String,
-    expires: i64,
+    pub access_key: String,
+    pub expires: i64,
     revoked: bool,
-    arn: String,
+    /// Of the session.
+    pub arn: String,
+    pub role: String,
+    pub source_identity: Option<String>,
 }
 
 pub(crate) struct Refused {
-    status: u16,
-    code: &'static str,
-    message: String,
+    pub status: u16,
+    pub code: &'static str,
+    pub message: String,
 }
 
 pub(crate) fn refused(status: u16, code: &'static str, message: impl Into<String>) -> Refused {
@@ -51,6 +57,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
         let form = request.form().unwrap_or_default();
         let (endpoint, knob) = match field(&form, "Action") {
             Some("AssumeRoleWithWebIdentity") => (Endpoint::Assume, Some(Knob::AssumeFault)),
+            Some("AssumeRole") => (Endpoint::Link, Some(Knob::LinkFault)),
             Some("GetCallerIdentity") => (Endpoint::Identity, Some(Knob::IdentityFault)),
             _ => (Endpoint::Unknown, None),
         };
@@ -69,6 +76,7 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request, form: &Fields) 
         (Endpoint::Unknown, _) => Err(invalid_action()),
         (_, version) if version != Some("2011-06-15") => Err(invalid_action()),
         (Endpoint::Assume, _) => assume(world, request, form),
+        (Endpoint::Link, _) => chain::assume(world, request, form),
         _ => identity(world, request),
     };
     result.unwrap_or_else(|refused| refusal(refused.status, refused.code, &refused.message))
@@ -89,7 +97,7 @@ pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Reply {
     Reply::new(status, "text/xml", &body)
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -124,7 +132,7 @@ fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Ref
     Ok(issued(world, name, &claims, lifetime))
 }
 
-fn constraint(value: &str, member: &str, what: &str) -> Refused {
+pub(crate) fn constraint(value: &str, member: &str, what: &str) -> Refused {
     let shown = if member == "webIdentityToken" { "" } else { value };
     let message = format!(
         "1 validation error detected: Value '{shown}' at '{member}' failed to satisfy constraint: Member must {what}"
@@ -132,7 +140,12 @@ fn constraint(value: &str, member: &str, what: &str) -> Refused {
     refused(400, "ValidationError", message)
 }
 
-fn checked_length<'a>(form: &'a Fields, name: &str, least: usize, most: usize) -> Result<&'a str, Refused> {
+pub(crate) fn checked_length<'a>(
+    form: &'a Fields,
+    name: &str,
+    least: usize,
+    most: usize,
+) -> Result<&'a str, Refused> {
     let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
     let value = field(form, name).unwrap_or_default();
     match value.chars().count() {
@@ -160,7 +173,7 @@ fn checked_duration(world: &Common, form: &Fields) -> Result<i64, Refused> {
     }
 }
 
-fn checked_session_name(form: &Fields) -> Result<&str, Refused> {
+pub(crate) fn checked_session_name(form: &Fields) -> Result<&str, Refused> {
     let name = checked_length(form, "RoleSessionName", 2, 64)?;
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
     if name.bytes().all(is_legal) {
@@ -170,7 +183,7 @@ fn checked_session_name(form: &Fields) -> Result<&str, Refused> {
 }
 
 /// The claims of a token whose signature, issuer, audience and end were all checked.
-fn verified(world: &Common, token: &str) -> Result<Value, Refused> {
+pub(crate) fn verified(world: &Common, token: &str) -> Result<Value, Refused> {
     let invalid = |message: &str| refused(400, "InvalidIdentityToken", message);
     let not_a_jwt =
         "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
@@ -248,17 +261,9 @@ fn check_times(world: &Common, claims: &Value) -> Result<(), Refused> {
 }
 
 fn issued(world: &Common, name: &str, claims: &Value, lifetime: i64) -> Reply {
-    let role_name = ROLE_ARN.rsplit('/').next().unwrap_or_default();
-    let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role_name}/{name}");
-    let unique: String = keys::unguessable(24).chars().filter(char::is_ascii_alphanumeric).take(16).collect();
-    let access_key = format!("ASIA{}", unique.to_uppercase());
-    let credentials = Issued {
-        secret_key: world.ledger.keep("secret access key", keys::unguessable(30)),
-        session_token: world.ledger.keep("session token", format!("IQoJ{}==", keys::unguessable(300))),
-        expires: world.now() + lifetime,
-        revoked: false,
-        arn: arn.clone(),
-    };
+    let source_identity = claims["https://aws.amazon.com/source_identity"].as_str().map(str::to_owned);
+    let credentials = world.sts.issue(world, ROLE_ARN, name, lifetime, source_identity);
+    let Issued { access_key, arn, .. } = &credentials;
     let body = format!(
         "<AssumeRoleWithWebIdentityResponse xmlns=\"{NAMESPACE}\">\n  <AssumeRoleWithWebIdentityResult>\n    \
          <Audience>{CLIENT_ID}</Audience>\n    <AssumedRoleUser>\n      \
@@ -275,13 +280,26 @@ fn issued(world: &Common, name: &str, claims: &Value, lifetime: i64) -> Reply {
         escaped(claims["sub"].as_str().unwrap_or_default()),
         keys::unguessable(12),
     );
-    world.sts.0.lock().unwrap().insert(access_key, credentials);
     Reply::new(200, "text/xml", &body)
 }
 
 // GetCallerIdentity
 
 fn identity(world: &Common, request: &Request) -> Result<Reply, Refused> {
+    let issued = caller(world, request)?;
+    let account = issued.arn.split(':').nth(4).unwrap_or_default();
+    let arn = escaped(&issued.arn);
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\">\n  <GetCallerIdentityResult>\n    <Arn>{arn}</Arn>\n    \
+         <UserId>AROADEMODEMODEMODEMOO:demo</UserId>\n    <Account>{account}</Account>\n  </GetCallerIdentityResult>\n  \
+         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata>\n</GetCallerIdentityResponse>\n",
+        keys::unguessable(12)
+    );
+    Ok(Reply::new(200, "text/xml", &body))
+}
+
+/// Whose signature the request bears.
+pub(crate) fn caller(world: &Common, request: &Request) -> Result<Issued, Refused> {
     let signed = sigv4::Signed::of(request).ok_or_else(|| {
         refused(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     })?;
@@ -300,17 +318,37 @@ fn identity(world: &Common, request: &Request) -> Result<Reply, Refused> {
         return Err(expired());
     }
     signed.check(request, &issued.secret_key, world.now())?;
-    let arn = escaped(&issued.arn);
-    let body = format!(
-        "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\">\n  <GetCallerIdentityResult>\n    <Arn>{arn}</Arn>\n    \
-         <UserId>AROADEMODEMODEMODEMOO:demo</UserId>\n    <Account>{ACCOUNT}</Account>\n  </GetCallerIdentityResult>\n  \
-         <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata>\n</GetCallerIdentityResponse>\n",
-        keys::unguessable(12)
-    );
-    Ok(Reply::new(200, "text/xml", &body))
+    Ok(issued)
 }
 
 impl Sts {
+    /// Credentials for a session of a role.
+    pub(crate) fn issue(
+        &self,
+        world: &Common,
+        role: &str,
+        name: &str,
+        lifetime: i64,
+        source_identity: Option<String>,
+    ) -> Issued {
+        let parts: Vec<_> = role.split(':').collect();
+        let role_name = role.rsplit('/').next().unwrap_or_default();
+        let unique: String =
+            keys::unguessable(24).chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+        let issued = Issued {
+            access_key: format!("ASIA{}", unique.to_uppercase()),
+            secret_key: world.ledger.keep("secret access key", keys::unguessable(30)),
+            session_token: world.ledger.keep("session token", format!("IQoJ{}==", keys::unguessable(300))),
+            expires: world.now() + lifetime,
+            revoked: false,
+            arn: format!("arn:{}:sts::{}:assumed-role/{role_name}/{name}", parts[1], parts[4]),
+            role: role.to_owned(),
+            source_identity,
+        };
+        self.0.lock().unwrap().insert(issued.access_key.clone(), issued.clone());
+        issued
+    }
+
     /// What was given out so far is worth nothing from now on.
     pub(crate) fn revoke_all(&self) {
         self.0.lock().unwrap().values_mut().for_each(|issued| issued.revoked = true);

@@ -17,7 +17,9 @@ use url::form_urlencoded;
 
 use crate::{
     authority::Authority,
-    client_auth, control,
+    client_auth,
+    cognito::{self, Pool},
+    control,
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
@@ -28,6 +30,9 @@ use crate::{
 
 pub const CLIENT_ID: &str = "demo-client";
 pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/BedrockUser";
+pub const POOL_ID: &str = "us-east-1:5f0c1d6e-8a3b-4c9d-b2e7-1a2b3c4d5e6f";
+/// What the pool gives to people who are signed in.
+pub const POOL_ROLE_ARN: &str = "arn:aws:iam::123456789012:role/PoolUser";
 pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// What provider, STS and control share.
@@ -38,6 +43,7 @@ pub(crate) struct Common {
     pub keys: RwLock<Keys>,
     pub provider: Provider,
     pub sts: Sts,
+    pub pool: Pool,
     origin: OnceLock<String>,
     client_secret: Mutex<Option<String>>,
 }
@@ -45,6 +51,7 @@ pub(crate) struct Common {
 pub(crate) struct Servers {
     pub provider: Server,
     pub sts: Server,
+    pub cognito: Server,
 }
 
 /// Everything stops when it is dropped.
@@ -76,8 +83,9 @@ impl World {
         let common = Arc::new(Common::default());
         let provider = Server::start(tls.clone(), provider::serve(common.clone()));
         common.origin.set(provider.origin()).expect("set once");
-        let sts = Server::start(tls, sts::serve(common.clone()));
-        let servers = Arc::new(Servers { provider, sts });
+        let sts = Server::start(tls.clone(), sts::serve(common.clone()));
+        let cognito = Server::start(tls, cognito::serve(common.clone()));
+        let servers = Arc::new(Servers { provider, sts, cognito });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
         Self { common, servers, control, authority, dir }
     }
@@ -88,6 +96,10 @@ impl World {
 
     pub fn sts_endpoint(&self) -> String {
         self.servers.sts.origin()
+    }
+
+    pub fn cognito_endpoint(&self) -> String {
+        self.servers.cognito.origin()
     }
 
     pub fn control_url(&self) -> String {
@@ -136,6 +148,11 @@ impl World {
     /// AWS credentials given out so far are refused from now on.
     pub fn revoke_credentials(&self) {
         self.common.sts.revoke_all();
+    }
+
+    /// The identity pool's identities are deleted; whoever comes next is given a new one.
+    pub fn forget_identities(&self) {
+        self.common.pool.forget_all();
     }
 
     /// Refresh tokens given out so far are refused from now on.
@@ -200,6 +217,7 @@ pub fn serve_until_stdin_closes(with_tls: bool) {
         "client_id": CLIENT_ID,
         "role_arn": ROLE_ARN,
         "sts_endpoint": world.sts_endpoint(),
+        "cognito_endpoint": world.cognito_endpoint(),
         "control": world.control_url(),
         "ca_bundle": world.ca_bundle(),
         "configuration": world.configuration(""),

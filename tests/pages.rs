@@ -62,8 +62,7 @@ fn pages() -> [(&'static str, Page); 11] {
 
 fn signed_in(name: &str, role: &str) -> Page {
     Page::ending(&Ending::SignedIn {
-        account: "123456789012".into(),
-        role: role.into(),
+        role: Some((role.into(), "123456789012".into())),
         name: name.into(),
         until: Moment::from_unix(1_795_258_500),
         now: Moment::from_unix(1_795_215_360),

@@ -2,18 +2,19 @@
 //!
 //! It believes nothing that is incomplete, spent, or for another account.
 
-use aws_sdk_sts::{operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput, types};
+use aws_sdk_sts::types;
 
 use super::{Error, Flaw};
 use crate::{config::RoleArn, credentials::Credentials, secret::Secret, text::Foreign, time::Moment};
 
 pub(super) fn checked(
-    answer: AssumeRoleWithWebIdentityOutput,
+    given: Option<types::Credentials>,
+    user: Option<types::AssumedRoleUser>,
     role: &RoleArn,
     now: Moment,
 ) -> Result<Credentials, Error> {
-    let given = answer.credentials.ok_or(Error::Flawed(Flaw::Incomplete))?;
-    let user = answer.assumed_role_user.ok_or(Error::Flawed(Flaw::Incomplete))?;
+    let given = given.ok_or(Error::Flawed(Flaw::Incomplete))?;
+    let user = user.ok_or(Error::Flawed(Flaw::Incomplete))?;
     let account = user.arn.split(':').nth(4).unwrap_or_default();
     if account != role.account() {
         return Err(Error::Flawed(Flaw::OtherAccount { answered: Foreign::new(account) }));

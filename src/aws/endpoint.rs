@@ -1,19 +1,44 @@
-//! Which STS is asked, where someone said so: the profile, else AWS's own variables.
+//! Where AWS is asked: at the address someone named, the profile or AWS's own variables, else at the region's.
 //!
-//! The region's own endpoint, FIPS and dual stack among its forms, is the SDK's knowledge.
+//! STS's addresses, FIPS and dual stack among their forms, are the SDK's knowledge; Cognito's are written here.
 
 use super::Error;
-use crate::{config::Profile, host::Environment, url::SecureUrl};
+use crate::{
+    config::{Partition, Profile},
+    host::Environment,
+    text::Foreign,
+    url::SecureUrl,
+};
 
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
-pub(super) fn explicit(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
-    if let Some(url) = &profile.sts_endpoint {
-        return Ok(Some(url.clone()));
+pub(super) fn sts(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
+    match &profile.sts_endpoint {
+        Some(url) => Ok(Some(url.clone())),
+        None => named("AWS_ENDPOINT_URL_STS", environment),
     }
+}
+
+/// Cognito's own rules for its addresses: in the partition `aws` the common one answers both families already.
+pub(super) fn cognito(region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
+    if let Some(url) = named("AWS_ENDPOINT_URL_COGNITO_IDENTITY", environment)? {
+        return Ok(url);
+    }
+    let fips = if environment.is_true("AWS_USE_FIPS_ENDPOINT") { "-fips" } else { "" };
+    let partition = Partition::of_region(region);
+    let domain = match environment.is_true("AWS_USE_DUALSTACK_ENDPOINT") && partition.name != "aws" {
+        true => partition.dual_stack_domain,
+        false => partition.domain,
+    };
+    let url = format!("https://cognito-identity{fips}.{region}.{domain}/");
+    SecureUrl::parse(&url).map_err(|_| Error::NoRequest(Foreign::new(region)))
+}
+
+/// The address that AWS's own variables name, the service's before the one for all.
+fn named(service: &'static str, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
     if environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
         return Ok(None);
     }
-    let named = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]
+    let named = [service, "AWS_ENDPOINT_URL"]
         .into_iter()
         .find_map(|variable| Some((variable, environment.text(variable)?)));
     let Some((variable, text)) = named else { return Ok(None) };
@@ -26,7 +51,7 @@ mod tests {
     use crate::{
         aws::{
             Aws,
-            testing::{NOW, profile, token},
+            testing::{NOW, profile, role, token},
         },
         http::{
             self,
@@ -41,7 +66,7 @@ mod tests {
         let client = client_through(&format!("http://{}", proxy.address));
         let profile = Profile { region: region.to_owned(), ..profile() };
         let aws = Aws::new(&client, &profile, environment, || NOW).unwrap();
-        match block_on(aws.assume_role(&token(), "jane", 3600)) {
+        match block_on(aws.assume_role(&role(), &token(), "jane", 3600)) {
             Err(Error::Network(http::Error::Proxy { host, .. })) => host,
             other => panic!("the proxy let something through: {other:?}"),
         }
@@ -54,6 +79,23 @@ mod tests {
             ("us-east-1", [("AWS_USE_FIPS_ENDPOINT", "true"), ("", "")], "sts-fips.us-east-1.amazonaws.com"),
             ("eu-west-1", [("AWS_USE_DUALSTACK_ENDPOINT", "true"), ("", "")], "sts.eu-west-1.api.aws"),
             ("cn-north-1", [("", ""), ("", "")], "sts.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", [("", ""), ("", "")], "sts.us-gov-west-1.amazonaws.com"),
+            (
+                "us-gov-east-1",
+                [("AWS_USE_FIPS_ENDPOINT", "true"), ("", "")],
+                "sts.us-gov-east-1.amazonaws.com",
+            ),
+            ("eusc-de-east-1", [("", ""), ("", "")], "sts.eusc-de-east-1.amazonaws.eu"),
+            (
+                "eusc-de-east-1",
+                [("AWS_USE_DUALSTACK_ENDPOINT", "true"), ("", "")],
+                "sts.eusc-de-east-1.api.amazonwebservices.eu",
+            ),
+            (
+                "us-east-1",
+                [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+                "sts-fips.us-east-1.api.aws",
+            ),
             (
                 "us-east-1",
                 [("AWS_ENDPOINT_URL", "https://vpce-1.example"), ("AWS_USE_FIPS_ENDPOINT", "true")],
@@ -61,6 +103,25 @@ mod tests {
             ),
         ] {
             assert_eq!(asked_host(region, &Environment::fixed(variables)), host);
+        }
+    }
+
+    #[test]
+    fn cognito_of_each_partition_has_its_own_address() {
+        let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
+        let own = ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", "https://pools.example");
+        let none = ("", "");
+        for (region, variables, url) in [
+            ("eu-west-1", [none, none], "https://cognito-identity.eu-west-1.amazonaws.com/"),
+            ("us-east-1", [fips, none], "https://cognito-identity-fips.us-east-1.amazonaws.com/"),
+            ("us-east-1", [dual, none], "https://cognito-identity.us-east-1.amazonaws.com/"),
+            ("us-east-1", [fips, dual], "https://cognito-identity-fips.us-east-1.amazonaws.com/"),
+            ("us-gov-west-1", [dual, none], "https://cognito-identity.us-gov-west-1.api.aws/"),
+            ("cn-north-1", [none, none], "https://cognito-identity.cn-north-1.amazonaws.com.cn/"),
+            ("eusc-de-east-1", [none, none], "https://cognito-identity.eusc-de-east-1.amazonaws.eu/"),
+            ("us-east-1", [own, ("AWS_ENDPOINT_URL", "https://all.example")], "https://pools.example/"),
+        ] {
+            assert_eq!(cognito(region, &Environment::fixed(variables)).unwrap().as_str(), url);
         }
     }
 
@@ -73,7 +134,7 @@ mod tests {
         ];
         let [near, far, ignore] = variables;
         let named = |profile: &Profile, environment: Environment| {
-            explicit(profile, &environment).unwrap().map(|url| url.to_string())
+            sts(profile, &environment).unwrap().map(|url| url.to_string())
         };
         let own = Profile { sts_endpoint: SecureUrl::parse("https://own.example").ok(), ..profile() };
         assert_eq!(named(&own, Environment::fixed(variables)).as_deref(), Some("https://own.example/"));
@@ -88,7 +149,7 @@ mod tests {
     #[test]
     fn an_endpoint_that_would_show_the_token_is_refused() {
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", "http://sts.example")]);
-        let error = explicit(&profile(), &environment).unwrap_err();
+        let error = sts(&profile(), &environment).unwrap_err();
         assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: Refusal::NotSecure });
     }
 }

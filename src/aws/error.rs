@@ -10,6 +10,7 @@ use aws_sdk_sts::{
     operation::RequestId,
 };
 use aws_smithy_runtime_api::client::result::DispatchFailure;
+use serde::Deserialize;
 
 use crate::{http, secret::Secret, text::Foreign, time::Moment, url::Refusal};
 
@@ -27,6 +28,28 @@ pub enum Error {
     BadEndpoint { variable: &'static str, refusal: Refusal },
     /// The SDK could not make the request: a region without the endpoint asked for, mostly.
     NoRequest(Foreign),
+    /// A link of the chain is to be filled with a claim that the token does not have.
+    LacksClaim { claim: String },
+}
+
+/// Which question it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// AssumeRoleWithWebIdentity.
+    WebIdentity,
+    /// GetId of a Cognito identity pool.
+    Identity,
+    /// GetCredentialsForIdentity.
+    PoolRole,
+    /// AssumeRole for a link of the chain, counted from nought.
+    Link(usize),
+}
+
+/// An error, and at which question it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub step: Step,
+    pub error: Error,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +69,13 @@ pub enum Reason {
     RegionDisabled,
     MalformedPolicy,
     Throttled,
+    /// An identity pool does not know the issuer under the name given, or not at all.
+    UnknownLogin,
+    /// There is no such identity pool, or no such identity in it.
+    NotFound,
+    /// The pool has no role for people who are signed in, or cannot assume it.
+    PoolConfiguration,
+    LimitExceeded,
     /// AWS's own fault (5xx).
     Server,
     Other,
@@ -82,14 +112,31 @@ impl Error {
             Self::Unexpected { status, .. } => *status >= 500,
             // A deadline that has passed is not waited for again: the person, or the caller, has waited as long already.
             Self::Network(error) => error.may_pass(),
-            Self::Flawed(_) | Self::BadEndpoint { .. } | Self::NoRequest(_) => false,
+            _ => false,
         }
     }
 
-    /// Whether another token of the same person might be accepted: this one is over, or unknown by now.
-    pub fn refuses_the_token(&self) -> bool {
-        let reasons = [Reason::ExpiredToken, Reason::InvalidIdentityToken, Reason::IdpRejectedClaim];
-        matches!(self, Self::Refused { reason, .. } if reasons.contains(reason))
+    pub(super) fn is(&self, reason: Reason) -> bool {
+        matches!(self, Self::Refused { reason: is, .. } if *is == reason)
+    }
+
+    /// Whether nobody answered, or only AWS's trouble: another region may fare better.
+    pub(super) fn is_silence(&self) -> bool {
+        use http::{Error as Http, ProxyFault};
+        match self {
+            Self::Refused { reason, .. } => *reason == Reason::Server,
+            Self::Unexpected { status, .. } => *status >= 500,
+            Self::Network(error) => matches!(
+                error,
+                Http::Dns { .. }
+                    | Http::Connect { .. }
+                    | Http::Interrupted { .. }
+                    | Http::Timeout { .. }
+                    // Behind a proxy it is the proxy that says so.
+                    | Http::Proxy { what: ProxyFault::Refused(_), .. }
+            ),
+            _ => false,
+        }
     }
 
     /// The same without the token, should AWS quote it: its words reach terminals, logs and the last failure.
@@ -102,9 +149,13 @@ impl Error {
             other => other,
         }
     }
+}
 
-    pub(super) fn is_too_long(&self) -> bool {
-        matches!(self, Self::Refused { reason: Reason::TooLong, .. })
+impl Failed {
+    /// Whether another token of the same person might be accepted: this one is over, or unknown by now.
+    pub fn refuses_the_token(&self) -> bool {
+        let reasons = [Reason::ExpiredToken, Reason::InvalidIdentityToken, Reason::IdpRejectedClaim];
+        !matches!(self.step, Step::Link(_)) && reasons.iter().any(|reason| self.error.is(*reason))
     }
 }
 
@@ -121,6 +172,34 @@ impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResp
             other => Self::NoRequest(Foreign::new(deepest(&other))),
         }
     }
+}
+
+/// An answer of AWS's JSON protocol, where it is a good one. A refusal names its type in the body, behind a namespace or
+/// before an address in some services.
+pub(super) fn in_json(answer: http::Answer) -> Result<http::Answer, Error> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(rename = "__type")]
+        kind: String,
+        #[serde(alias = "Message")]
+        message: Option<String>,
+    }
+    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = header("content-type").map(Foreign::new);
+    let status = answer.status.as_u16();
+    let is_object = || serde_json::from_slice::<serde_json::Map<_, _>>(&answer.body).is_ok();
+    if answer.status.is_success() && is_object() {
+        return Ok(answer);
+    }
+    let Ok(Refusal { kind, message }) = serde_json::from_slice(&answer.body) else {
+        return Err(Error::Unexpected { status, content_type });
+    };
+    let code = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let message = message.unwrap_or_default();
+    let reason = reason(code, &message, status);
+    let request_id = header("x-amzn-requestid").map(Foreign::new);
+    let said = Said { code: Foreign::new(code), message: Foreign::new(message), request_id };
+    Err(Error::Refused { reason, said })
 }
 
 /// Our own client's error, which the SDK has only carried.
@@ -151,6 +230,12 @@ fn reason(code: &str, message: &str, status: u16) -> Reason {
         "PackedPolicyTooLarge" => Reason::PackedPolicyTooLarge,
         "RegionDisabled" => Reason::RegionDisabled,
         "MalformedPolicyDocument" => Reason::MalformedPolicy,
+        "NotAuthorized" => of_login(message),
+        "ResourceNotFound" => Reason::NotFound,
+        "InvalidIdentityPoolConfiguration" => Reason::PoolConfiguration,
+        "LimitExceeded" => Reason::LimitExceeded,
+        "InvalidParameter" => Reason::Validation,
+        "ExternalService" => Reason::IdpCommunication,
         "Throttling"
         | "Throttled"
         | "RequestLimitExceeded"
@@ -160,6 +245,18 @@ fn reason(code: &str, message: &str, status: u16) -> Reason {
         _ if status == 429 => Reason::Throttled,
         _ if status >= 500 => Reason::Server,
         _ => Reason::Other,
+    }
+}
+
+/// Cognito has one code for whatever is wrong with a token.
+fn of_login(message: &str) -> Reason {
+    let message = message.to_ascii_lowercase();
+    let says = |words: &str| message.contains(words);
+    match () {
+        () if says("supported provider") || says("providername") => Reason::UnknownLogin,
+        () if says("expired") => Reason::ExpiredToken,
+        () if says("token") => Reason::InvalidIdentityToken,
+        () => Reason::AccessDenied,
     }
 }
 

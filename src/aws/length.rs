@@ -8,6 +8,9 @@ use std::time::Duration;
 pub(super) const SHORTEST: u32 = 900;
 const LONGEST: u32 = 43_200;
 
+/// For a session that only leads on to another.
+pub(super) const BRIEF: Duration = Duration::from_secs(900);
+
 /// The maxima that the console offers for a role, and the least that STS takes.
 const USUAL: [u32; 6] = [43_200, 28_800, 14_400, 7_200, 3_600, SHORTEST];
 

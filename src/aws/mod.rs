@@ -1,48 +1,75 @@
-//! AWS STS: an ID token for role credentials, and the question whether credentials still stand.
+//! AWS: an ID token for role credentials, by STS or by an identity pool, then along a chain of roles.
 //!
 //! No credential chain anywhere: `AWS_PROFILE` names this very program, and asking it would ask us, without end.
 
 mod answer;
+mod chain;
 mod endpoint;
 mod error;
 mod length;
+mod pool;
+mod reach;
 mod standing;
 #[cfg(test)]
 mod testing;
+mod web_identity;
 
 use std::time::Duration;
 
 pub use self::{
-    error::{Error, Flaw, Reason, Said},
+    error::{Error, Failed, Flaw, Reason, Said, Step},
     standing::Standing,
 };
+use self::{pool::Pool, reach::Reach};
 use crate::{
-    config::{Profile, RoleArn},
+    config::{Federation, Link, Profile, RoleArn},
     credentials::Credentials,
-    host::{self, Environment},
+    host::Environment,
     http,
     oidc::VerifiedToken,
     time::Moment,
 };
-use aws_sdk_sts::config::{
-    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig,
-};
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-/// How often one question is put to AWS, the first time included.
-const ATTEMPTS: u32 = 3;
-
-/// STS of the profile's region, for the profile's role.
+/// AWS as the profile speaks to it.
 #[derive(Debug)]
 pub struct Aws {
-    config: aws_sdk_sts::Config,
-    client: aws_sdk_sts::Client,
-    role: RoleArn,
+    reach: Reach,
+    first: First,
+    chain: Vec<Link>,
+    /// The role of what is handed out, where the profile names it.
+    role: Option<RoleArn>,
+    wanted: Duration,
     now: fn() -> Moment,
-    /// The pause before the second attempt; it doubles before the third.
-    pause: Duration,
     /// How long [`Aws::who_am_i`] waits for an answer.
     patience: Duration,
+}
+
+/// The first exchange.
+#[derive(Debug)]
+enum First {
+    Sts(RoleArn),
+    Pool(Box<Pool>),
+}
+
+/// What is brought to AWS.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    pub token: &'q VerifiedToken,
+    pub session_name: &'q str,
+    /// The length in seconds that the role allowed before.
+    pub longest: Option<u32>,
+    /// The person's id in the identity pool, as it was before.
+    pub identity: Option<&'q str>,
+}
+
+/// What AWS gave for it, with what is worth remembering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    pub credentials: Credentials,
+    /// `None` where nobody would tell.
+    pub role: Option<RoleArn>,
+    pub longest: Option<u32>,
+    pub identity: Option<String>,
 }
 
 impl Aws {
@@ -52,124 +79,72 @@ impl Aws {
         environment: &Environment,
         now: fn() -> Moment,
     ) -> Result<Self, Error> {
-        let config = config(client, profile, environment)?;
+        let first = match &profile.federation {
+            Federation::Sts { role } => First::Sts(role.clone()),
+            Federation::IdentityPool { id, role } => {
+                let role = role.as_ref().map(RoleArn::as_str);
+                First::Pool(Box::new(Pool::new(client, id, role, profile.issuer.as_str(), environment)?))
+            }
+        };
         Ok(Self {
-            client: aws_sdk_sts::Client::from_conf(config.clone()),
-            config,
-            role: profile.role.clone(),
+            reach: Reach::new(client, profile, environment)?,
+            first,
+            chain: profile.role_chain.clone(),
+            role: profile.role().cloned(),
+            wanted: profile.session_duration,
             now,
-            pause: Duration::from_millis(400),
             patience: Duration::from_secs(2),
         })
     }
 
-    /// AssumeRoleWithWebIdentity. What may pass by itself is tried again: throttling, 5xx, a broken connection,
-    /// AWS not reaching the provider.
-    pub async fn assume_role(
-        &self,
-        token: &VerifiedToken,
-        session_name: &str,
-        seconds: u32,
-    ) -> Result<Credentials, Error> {
-        let mut attempt = 1;
-        loop {
-            match self.ask(token, session_name, seconds).await {
-                Err(error) if error.may_pass() && attempt < ATTEMPTS => self.rest(attempt).await,
-                settled => return settled,
-            }
-            attempt += 1;
-        }
+    /// The token for credentials: the first exchange, then each role of the chain.
+    pub async fn exchange(&self, question: &Question<'_>) -> Result<Granted, Failed> {
+        let first = self.first(question).await?;
+        let Question { token, session_name, .. } = *question;
+        let credentials = self.along_the_chain(first.credentials, token, session_name).await?;
+        let role = match &self.role {
+            Some(role) => Some(role.clone()),
+            None => self.role_of(&credentials).await,
+        };
+        Ok(Granted { credentials, role, ..first })
     }
 
-    /// The longest session, up to the wanted one, that the role allows; and its length, to be remembered and tried
-    /// first the next time. AWS does not say how long that is, so it is asked for less and less.
-    pub async fn assume_role_for_longest(
-        &self,
-        token: &VerifiedToken,
-        session_name: &str,
-        wanted: Duration,
-        remembered: Option<u32>,
-    ) -> Result<(Credentials, u32), Error> {
-        let mut lengths = length::to_try(wanted, remembered);
-        let mut seconds = lengths.next().unwrap_or(length::SHORTEST);
-        loop {
-            match self.assume_role(token, session_name, seconds).await {
-                Ok(credentials) => return Ok((credentials, seconds)),
-                Err(error) if error.is_too_long() => seconds = lengths.next().ok_or(error)?,
-                Err(error) => return Err(error),
+    async fn first(&self, question: &Question<'_>) -> Result<Granted, Failed> {
+        let Question { token, session_name, longest, identity } = *question;
+        match &self.first {
+            First::Pool(pool) => {
+                let drawn = pool.draw(&self.reach, token, identity, self.now).await?;
+                let identity = Some(drawn.identity);
+                Ok(Granted { credentials: drawn.credentials, role: None, longest: None, identity })
+            }
+            First::Sts(role) => {
+                // Nobody keeps a session that only leads on to the next role, so that it is the shortest there is.
+                let wanted = if self.chain.is_empty() { self.wanted } else { length::BRIEF };
+                let granted = self.assume_role_for_longest(role, token, session_name, wanted, longest).await;
+                let (credentials, longest) =
+                    granted.map_err(|error| Failed { step: Step::WebIdentity, error })?;
+                Ok(Granted { credentials, role: None, longest: Some(longest), identity: None })
             }
         }
     }
-
-    async fn ask(
-        &self,
-        token: &VerifiedToken,
-        session_name: &str,
-        seconds: u32,
-    ) -> Result<Credentials, Error> {
-        let answer = self
-            .client
-            .assume_role_with_web_identity()
-            .role_arn(self.role.as_str())
-            .role_session_name(session_name)
-            .web_identity_token(token.raw().expose())
-            .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
-            .send();
-        // The SDK's future is large, and lives once a sign-in.
-        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).without(token.raw()))?;
-        answer::checked(answer, &self.role, (self.now)())
-    }
-
-    /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.
-    async fn rest(&self, attempt: u32) {
-        let pause = self.pause * 2_u32.pow(attempt - 1);
-        let mut random = [0];
-        host::random(&mut random);
-        let chance = f64::from(random[0]) / 255.0;
-        tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
-    }
-}
-
-/// Every choice by hand: the SDK reads no file and no variable. Deadlines belong to the client, retries to us.
-fn config(
-    client: &http::Client,
-    profile: &Profile,
-    environment: &Environment,
-) -> Result<aws_sdk_sts::Config, Error> {
-    let builder = aws_sdk_sts::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(profile.region.clone()))
-        .http_client(SharedHttpClient::new(client.clone()))
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .identity_cache(IdentityCache::no_cache())
-        .app_name(AppName::new("bedrock-sso").expect("the name has legal characters only"));
-    Ok(match endpoint::explicit(profile, environment)? {
-        Some(url) => builder.endpoint_url(url.as_str()),
-        None => builder
-            .use_fips(environment.is_true("AWS_USE_FIPS_ENDPOINT"))
-            .use_dual_stack(environment.is_true("AWS_USE_DUALSTACK_ENDPOINT")),
-    }
-    .build())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        testing::{ACCOUNT, NOW, Sts, aws, credentials, profile, refusal, session, token},
+        testing::{ACCOUNT, NOW, Sts, aws, credentials, refusal, role, session, token},
         *,
     };
     use crate::{http::testing::block_on, text::Foreign};
 
     fn assume(sts: &Sts) -> Result<Credentials, Error> {
-        block_on(aws(sts).assume_role(&token(), "jane@example.com", 3600))
+        block_on(aws(sts).assume_role(&role(), &token(), "jane@example.com", 3600))
     }
 
     fn longest(sts: &Sts, hours: u64, remembered: Option<u32>) -> Result<u32, Error> {
         let wanted = Duration::from_secs(hours * 3600);
-        let (aws, token) = (aws(sts), token());
-        let found = aws.assume_role_for_longest(&token, "jane@example.com", wanted, remembered);
+        let (aws, role, token) = (aws(sts), role(), token());
+        let found = aws.assume_role_for_longest(&role, &token, "jane@example.com", wanted, remembered);
         block_on(found).map(|(_, seconds)| seconds)
     }
 
@@ -197,7 +172,7 @@ mod tests {
             (form("Action"), form("Version")),
             ("AssumeRoleWithWebIdentity".into(), "2011-06-15".into())
         );
-        assert_eq!(form("RoleArn"), profile().role.as_str());
+        assert_eq!(form("RoleArn"), role().as_str());
         assert_eq!(
             (form("RoleSessionName"), form("DurationSeconds")),
             ("jane@example.com".into(), "3600".into())

@@ -3,14 +3,13 @@
 //! Only a clear no counts: a host runs `login` when AWS refused it, and an unreachable AWS is no reason to sign in.
 
 use aws_sdk_sts::{
-    Client,
-    config::{Credentials as Explicit, http::HttpResponse},
+    config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    operation::get_caller_identity::GetCallerIdentityError,
+    operation::get_caller_identity::{GetCallerIdentityError, GetCallerIdentityOutput},
 };
 
 use super::Aws;
-use crate::credentials::Credentials;
+use crate::{config::RoleArn, credentials::Credentials};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -25,20 +24,25 @@ pub enum Standing {
 impl Aws {
     /// GetCallerIdentity, signed with these credentials and no others; two seconds at most.
     pub async fn who_am_i(&self, credentials: &Credentials) -> Standing {
-        let explicit = Explicit::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose(),
-            Some(credentials.session_token.expose().to_owned()),
-            None,
-            "bedrock-sso",
-        );
-        let config = self.config.to_builder().credentials_provider(explicit).build();
-        let question = Box::pin(Client::from_conf(config).get_caller_identity().send());
-        match tokio::time::timeout(self.patience, question).await {
-            Ok(Ok(identity)) if identity.account().is_some() => Standing::Good,
-            Ok(Err(error)) => standing(&error),
-            Ok(Ok(_)) | Err(_) => Standing::NoAnswer,
+        match self.caller(credentials).await {
+            Some(Ok(identity)) if identity.account().is_some() => Standing::Good,
+            Some(Err(error)) => standing(&error),
+            Some(Ok(_)) | None => Standing::NoAnswer,
         }
+    }
+
+    /// Whose credentials they are, where only AWS knows. Nothing hangs on the answer but what people are shown.
+    pub(super) async fn role_of(&self, credentials: &Credentials) -> Option<RoleArn> {
+        let identity = self.caller(credentials).await?.ok()?;
+        RoleArn::of_session(identity.arn()?)
+    }
+
+    async fn caller(
+        &self,
+        credentials: &Credentials,
+    ) -> Option<Result<GetCallerIdentityOutput, SdkError<GetCallerIdentityError, HttpResponse>>> {
+        let question = Box::pin(self.reach.signing(credentials).get_caller_identity().send());
+        tokio::time::timeout(self.patience, question).await.ok()
     }
 }
 

@@ -7,7 +7,7 @@ use openidconnect::url::form_urlencoded;
 
 use super::Aws;
 use crate::{
-    config::{self, Profile},
+    config::{self, Profile, RoleArn},
     credentials::Credentials,
     host::Environment,
     http::{
@@ -69,8 +69,9 @@ impl Asked {
 pub(super) fn aws(sts: &Sts) -> Aws {
     let url = sts.0.url("http");
     let environment = Environment::fixed([("AWS_ENDPOINT_URL_STS", url.as_str())]);
-    let aws = Aws::new(&client(&Trust::default()), &profile(), &environment, || NOW).unwrap();
-    Aws { pause: Duration::from_millis(1), ..aws }
+    let mut aws = Aws::new(&client(&Trust::default()), &profile(), &environment, || NOW).unwrap();
+    aws.reach.pause = Duration::from_millis(1);
+    aws
 }
 
 pub(super) fn session() -> Answer {
@@ -118,18 +119,18 @@ pub(super) fn credentials() -> Credentials {
 }
 
 pub(super) fn token() -> VerifiedToken {
-    token_with(&serde_json::json!({ "email": "jane@example.com" }))
-}
-
-/// A token with these claims, for `sub` "subject" where they name none.
-pub(super) fn token_with(claims: &serde_json::Value) -> VerifiedToken {
-    let mut all = serde_json::json!({ "sub": "subject", "exp": NOW.unix() + 3600 });
-    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    let claims =
+        serde_json::json!({ "email": "jane@example.com", "sub": "subject", "exp": NOW.unix() + 3600 });
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let raw = format!("{}.{}.c2ln", part(&serde_json::json!({})), part(&all));
+    let raw = format!("{}.{}.c2ln", part(&serde_json::json!({})), part(&claims));
     VerifiedToken::recalled_from_our_own_store(Secret::new(raw)).unwrap()
 }
 
 pub(super) fn profile() -> Profile {
     Profile { region: "eu-west-1".into(), ..config::testing::profile() }
+}
+
+/// The one of [`profile`].
+pub(super) fn role() -> RoleArn {
+    profile().role().unwrap().clone()
 }

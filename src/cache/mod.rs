@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::{
+    config::RoleArn,
     credentials::Credentials,
     files,
     lock::{self, Held},
@@ -49,8 +50,12 @@ pub struct Session {
     pub refresh_token: Option<Secret>,
     pub subject: Option<String>,
     pub session_name: Option<String>,
+    /// Whose credentials they are.
+    pub role: Option<RoleArn>,
     /// The longest duration in seconds that the role was seen to allow.
     pub longest: Option<u32>,
+    /// The person's id in the identity pool.
+    pub identity: Option<String>,
 }
 
 /// What the provider said of itself, sealed because sign-ins are verified with it.

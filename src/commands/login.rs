@@ -18,12 +18,14 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
         proof::keep_secret(&work)?;
     }
     let ready = work.errand().login(login.force, login.wish(), &mut tell)?;
-    let (role, until) = (&work.profile.role, ready.credentials.expiration);
+    let until = ready.credentials.expiration;
+    let role = match ready.role(&work.profile) {
+        Some(role) => format!("role {} in account {}", role.name(), role.account()),
+        None => "the identity pool's role".to_owned(),
+    };
     let said = format!(
-        "Signed in as {}: role {} in account {}, until {until} ({} left)\n",
+        "Signed in as {}: {role}, until {until} ({} left)\n",
         line(&ready.session_name),
-        role.name(),
-        role.account(),
         spoken(until.since(work.now()))
     );
     print(said.as_bytes())

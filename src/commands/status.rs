@@ -36,8 +36,9 @@ struct Report {
     profile: String,
     signed_in: bool,
     identity: Option<Identity>,
-    role_arn: String,
-    account: String,
+    /// `None` before the first sign-in, where an identity pool chooses the role.
+    role_arn: Option<String>,
+    account: Option<String>,
     credentials: Option<Left>,
     can_renew: bool,
     storage: &'static str,
@@ -72,14 +73,15 @@ struct LastError {
 
 fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
     let (session, now) = (work.cache.session()?, work.now());
+    let role = work.profile.role().or(session.role.as_ref());
     let credentials = session.credentials.as_ref().filter(|kept| freshness(kept, now) != Freshness::Spent);
     Ok(Report {
         version: 1,
         profile: work.profile.name.clone(),
         signed_in: credentials.is_some(),
         identity: identity(&session),
-        role_arn: work.profile.role.as_str().to_owned(),
-        account: work.profile.role.account().to_owned(),
+        role_arn: role.map(|role| role.as_str().to_owned()),
+        account: role.map(|role| role.account().to_owned()),
         credentials: credentials.map(|kept| Left {
             expires_at: kept.expiration,
             seconds_left: kept.expiration.since(now).as_secs(),
@@ -139,7 +141,8 @@ impl Report {
     fn for_people(&self, now: Moment) -> String {
         let mut lines = vec![("Profile", line(&self.profile)), ("Signed in", self.signed_in_line())];
         lines.extend(self.identity.iter().flat_map(Identity::lines));
-        lines.push(("Role", self.role_arn.clone()));
+        let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
+        lines.push(("Role", role.to_owned()));
         let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
         lines.push(("Renewal", renewal.to_owned()));
         lines.push(("Storage", self.storage.to_owned()));

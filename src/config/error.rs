@@ -122,11 +122,11 @@ pub enum Fault {
         rule: String,
         instead: String,
     },
-    /// The role and the region are of different partitions, which share nothing.
+    /// The region and something else are of different partitions, which share nothing.
     OtherPartition {
         region: String,
         expected: &'static str,
-        role: String,
+        other: String,
         found: String,
     },
     /// It needs something that is stored, and nothing is.
@@ -266,11 +266,6 @@ impl Fault {
     /// The faults that only the layers together can have.
     fn fmt_of_whole_profile(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OtherPartition { region, expected, role, found } => write!(
-                f,
-                "region {} is of partition {expected}, and the role {role} of {found}",
-                quoted(region)
-            ),
             Self::Unkept { key, value, storage } => write!(
                 f,
                 "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing"
@@ -285,6 +280,9 @@ impl Fault {
             ),
             Self::Contradiction { key, value, rule, instead: _ } => {
                 write!(f, "{} holds {}: {}", quoted(key), text::line(value), text::line(rule))
+            }
+            Self::OtherPartition { region, expected, other, found } => {
+                write!(f, "region {} is of partition {expected}, and {other} of {found}", quoted(region))
             }
             Self::Enforced { key, value, by } => {
                 write!(f, "{} is fixed by the administrator as {} ({by})", quoted(key), text::line(value))

@@ -6,14 +6,15 @@ use std::fmt::Write;
 
 use ring::digest::{Context, SHA256};
 
-use super::Profile;
+use super::{Federation, Link, Profile, RoleArn, Template};
 
 /// Two profiles share one exactly when the same sign-in serves both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Profile {
-    /// Covers name, issuer (however it was written), sign-in pages, client, role, provider (it decides the default scopes), scopes, parameters, session name and
+    /// Covers name, issuer (however it was written), sign-in pages, client, federation, role chain, provider (it decides the
+    /// default scopes), scopes, parameters, session name and
     /// duration. Not how the person is asked, where AWS is spoken to, or where the result is kept.
     pub fn fingerprint(&self) -> Fingerprint {
         // Every field is named, so that a new one is decided about and not forgotten.
@@ -22,7 +23,8 @@ impl Profile {
             issuer,
             login_domain,
             client_id,
-            role,
+            federation,
+            role_chain,
             region: _,
             provider,
             scopes,
@@ -37,6 +39,7 @@ impl Profile {
             storage: _,
             client_auth: _,
             sts_endpoint: _,
+            sts_fallback_regions: _,
             ca_bundle: _,
         } = self;
         let mut digest = Digest(Context::new(&SHA256));
@@ -44,7 +47,7 @@ impl Profile {
         digest.text(name);
         digest.text(issuer.as_str());
         digest.text(client_id);
-        digest.text(role.as_str());
+        digest.text(federation.role().map_or("", RoleArn::as_str));
         digest.text(provider.word());
         digest.list(scopes.iter().map(String::as_str));
         digest.list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
@@ -55,6 +58,11 @@ impl Profile {
             digest.text("sign-in pages");
             digest.text(domain.as_str());
         }
+        if let Federation::IdentityPool { id, role: _ } = federation {
+            digest.text("identity pool");
+            digest.text(id.as_str());
+        }
+        role_chain.iter().for_each(|link| digest.link(link));
         digest.finish()
     }
 }
@@ -94,6 +102,19 @@ impl Digest {
         self.0.update(text.as_bytes());
     }
 
+    fn link(&mut self, link: &Link) {
+        let Link { role, external_id, duration, session_name, tags, transitive, source_identity } = link;
+        let template = |template: &Option<Template>| template.as_ref().map(|it| it.as_str().to_owned());
+        self.text("link");
+        self.text(role.as_str());
+        self.number(duration.as_secs());
+        for text in [external_id.clone(), template(session_name), template(source_identity)] {
+            self.list(text.as_deref().into_iter());
+        }
+        self.list(tags.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        self.list(transitive.iter().map(String::as_str));
+    }
+
     fn list<'t>(&mut self, items: impl Iterator<Item = &'t str> + Clone) {
         self.number(items.clone().count() as u64);
         items.for_each(|item| self.text(item));
@@ -112,7 +133,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Issuer, Login, Provider, Redirect, RedirectHost, RoleArn, testing},
+        config::{Issuer, Login, PoolId, Provider, Redirect, RedirectHost, testing},
         url::SecureUrl,
     };
 
@@ -129,6 +150,24 @@ mod tests {
         }
     }
 
+    fn role(name: &str) -> RoleArn {
+        RoleArn::parse(&format!("arn:aws:iam::123456789012:role/{name}")).unwrap()
+    }
+
+    fn pool(own: &str) -> PoolId {
+        PoolId::parse(&format!("us-east-1:{own}")).unwrap()
+    }
+
+    fn text(text: &str) -> Template {
+        Template::parse(text).unwrap()
+    }
+
+    fn link(change: impl Fn(&mut Link)) -> Link {
+        let mut link = Link::plain(role("Next"), Duration::from_secs(900));
+        change(&mut link);
+        link
+    }
+
     fn changed(change: impl Fn(&mut Profile)) -> Fingerprint {
         let mut profile = profile();
         change(&mut profile);
@@ -143,7 +182,22 @@ mod tests {
             changed(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
             changed(|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
             changed(|p| p.client_id = "0ob".into()),
-            changed(|p| p.role = RoleArn::parse("arn:aws:iam::123456789013:role/BedrockUser").unwrap()),
+            changed(|p| p.federation = Federation::Sts { role: role("Other") }),
+            changed(|p| p.federation = Federation::IdentityPool { id: pool("1b"), role: None }),
+            changed(|p| p.federation = Federation::IdentityPool { id: pool("1c"), role: None }),
+            changed(|p| {
+                p.federation = Federation::IdentityPool { id: pool("1b"), role: Some(role("Other")) }
+            }),
+            changed(|p| p.role_chain = vec![link(|_| ())]),
+            changed(|p| p.role_chain = vec![link(|_| ()), link(|_| ())]),
+            changed(|p| p.role_chain = vec![link(|link| link.role = role("Third"))]),
+            changed(|p| p.role_chain = vec![link(|link| link.external_id = Some("ab".into()))]),
+            changed(|p| p.role_chain = vec![link(|link| link.session_name = Template::parse("ab"))]),
+            changed(|p| p.role_chain = vec![link(|link| link.source_identity = Template::parse("ab"))]),
+            changed(|p| p.role_chain = vec![link(|link| link.duration = Duration::from_secs(901))]),
+            changed(|p| p.role_chain = vec![link(|link| drop(link.tags.insert("a".into(), text("b"))))]),
+            changed(|p| p.role_chain = vec![link(|link| drop(link.tags.insert("ab".into(), text(""))))]),
+            changed(|p| p.role_chain = vec![link(|link| link.transitive = vec!["a".into()])]),
             changed(|p| p.provider = Provider::Generic),
             changed(|p| p.scopes = vec!["openid".into()]),
             changed(|p| p.scopes = vec!["openidemail".into()]),
@@ -169,6 +223,7 @@ mod tests {
     fn what_only_changes_the_way_there_leaves_the_fingerprint_alone() {
         let same = changed(|p| {
             p.region = "eu-west-1".into();
+            p.sts_fallback_regions = vec!["eu-central-1".into()];
             p.redirect = Redirect { host: RedirectHost::Name, ports: vec![8400], path: "/elsewhere".into() };
             p.browser = vec!["firefox".into(), "{url}".into()];
             p.login = Login::Explicit;

@@ -27,6 +27,10 @@ pub(super) enum Kind {
     Text,
     Role,
     Region,
+    /// A list of regions, or of the word "auto".
+    Regions,
+    /// The id of an identity pool; may be empty.
+    Pool,
     Word(&'static [&'static str]),
     /// The path of an address.
     Path,
@@ -112,7 +116,7 @@ pub(super) const PROTOCOL_PARAMS: [&str; 9] = [
     "state",
 ];
 
-const fn key(name: &'static str, kind: Kind, default: Default, sentence: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, default: Default, sentence: &'static str) -> Key {
     Key { name, kind, default, ready: Ready::Yes, sentence }
 }
 
@@ -125,7 +129,7 @@ const NONE: Default = Default::List(&[]);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-pub(super) const COUNT: usize = 38;
+pub(super) const COUNT: usize = 39;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
@@ -140,8 +144,8 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("cognito_user_pool_id", Kind::Text, EMPTY, "In place of `issuer`, for Amazon Cognito: the User pool ID."),
     key("cognito_domain", Kind::Text, EMPTY, "The domain of the user pool's sign-in pages; empty means the one that discovery names."),
     key("provider", Kind::Word(&provider::WORDS), Default::Text("auto"), "The kind of provider; \"auto\" tells it by the issuer's host."),
-    later(Ready::Words(&["sts"]), key("federation", Kind::Word(&["sts", "identity-pool"]), Default::Text("sts"), "How the token is exchanged for AWS credentials.")),
-    later(Ready::Default, key("identity_pool_id", Kind::Text, EMPTY, "The Cognito identity pool, for federation = \"identity-pool\".")),
+    key("federation", Kind::Word(&["sts", "identity-pool"]), Default::Text("sts"), "How the token is exchanged for AWS credentials."),
+    key("identity_pool_id", Kind::Pool, EMPTY, "The Cognito identity pool, for federation = \"identity-pool\"; role_arn may then be left out."),
     key("scopes", Kind::Words, NONE, "The scopes to ask for; empty means the provider's default."),
     key("extra_params", Kind::Params, Default::Table, "More parameters for the authorization request: prompt, login_hint, domain_hint, audience, resource."),
     key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; empty means any free port, or 8400 and 8401 where the provider takes registered ports only."),
@@ -151,12 +155,13 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("browser", Kind::Argv, NONE, "The browser's command line, with \"{url}\" where the address goes; empty means $BROWSER, else the system's."),
     key("login", Kind::Word(&["auto", "explicit"]), Default::Text("auto"), "Who may ask the person: with \"explicit\" only the command `login`."),
     key("login_timeout", Kind::Span(10, 10 * MINUTE), Default::Text("165s"), "How long a sign-in waits for the person, 10s to 10m; Claude Code gives up after 180 seconds."),
-    key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), "How long the AWS session shall last, 15m to 12h; shortened to what the role allows."),
+    key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), "How long the AWS session shall last, 15m to 12h; shortened to what the role allows, and to 1h after an identity pool or a role chain."),
     key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after, or texts with claims in them; the first that the token can fill is used."),
-    later(Ready::Default, key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other.")),
+    key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other, as ARNs or tables; their sessions last 1h at most."),
     key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
     later(Ready::Words(&["none", "secret"]), key("client_auth", Kind::Word(&["none", "secret", "private_key_jwt"]), Default::Text("none"), "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`.")),
     key("sts_endpoint", Kind::Address, EMPTY, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
+    key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
     key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
     key("telemetry.headers", Kind::ClaimTable, Default::Table, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
     key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header."),
@@ -224,9 +229,10 @@ impl Key {
     pub(super) fn is_text(&self) -> bool {
         match self.kind {
             Kind::Issuer | Kind::Address | Kind::Text | Kind::Role | Kind::Region | Kind::Word(_) => true,
+            Kind::Pool => true,
             Kind::Path | Kind::File | Kind::Span(..) => true,
             Kind::Switch | Kind::Ports | Kind::Argv | Kind::Words | Kind::Claims | Kind::Roles => false,
-            Kind::Params | Kind::ClaimTable | Kind::Table => false,
+            Kind::Params | Kind::ClaimTable | Kind::Table | Kind::Regions => false,
         }
     }
 

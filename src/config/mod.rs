@@ -2,14 +2,17 @@
 //!
 //! It reads and judges; it changes no file and asks nobody.
 
+mod chain;
 mod draft;
 mod error;
+mod federation;
 mod fingerprint;
 mod issuer;
 mod guess;
 mod key;
 mod layers;
 mod overrides;
+mod partition;
 mod profile;
 mod provider;
 mod raw;
@@ -27,8 +30,10 @@ use std::path::{Path, PathBuf};
 
 pub use draft::{ClaudeCode, Fact, agrees, draft, facts_of, load_with_claude_code, preview, profile_names};
 pub use error::{Error, Fault, Place, Problem, Unreadable};
+pub use federation::{Federation, Link, PoolId};
 pub use fingerprint::Fingerprint;
 pub use guess::issuers;
+pub use partition::Partition;
 pub use profile::*;
 pub use schema::schema;
 pub use show::{Entry, Shown};

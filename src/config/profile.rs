@@ -4,6 +4,9 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
+use super::{Federation, Link};
 use crate::url::SecureUrl;
 
 /// Everything a sign-in needs to know.
@@ -15,7 +18,9 @@ pub struct Profile {
     /// Where the sign-in pages stand, when that is not left to discovery.
     pub login_domain: Option<SecureUrl>,
     pub client_id: String,
-    pub role: RoleArn,
+    pub federation: Federation,
+    /// Further roles, assumed one after the other.
+    pub role_chain: Vec<Link>,
     pub region: String,
     pub provider: Provider,
     /// Empty: the provider's default.
@@ -33,6 +38,8 @@ pub struct Profile {
     pub storage: Storage,
     pub client_auth: ClientAuth,
     pub sts_endpoint: Option<SecureUrl>,
+    /// Where to turn to when STS of the region cannot be reached.
+    pub sts_fallback_regions: Vec<String>,
     pub ca_bundle: Option<PathBuf>,
 }
 
@@ -109,7 +116,8 @@ pub enum ClientAuth {
 }
 
 /// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct RoleArn {
     text: String,
     partition: String,
@@ -235,6 +243,14 @@ impl RoleArn {
         })
     }
 
+    /// The role behind `arn:aws:sts::123456789012:assumed-role/Name/session`, whose path AWS does not tell.
+    pub fn of_session(arn: &str) -> Option<Self> {
+        let (head, resource) = arn.split_once(":assumed-role/")?;
+        let (partition, account) = head.strip_prefix("arn:")?.split_once(":sts::")?;
+        let name = resource.split('/').next()?;
+        Self::parse(&format!("arn:{partition}:iam::{account}:role/{name}"))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -250,6 +266,20 @@ impl RoleArn {
     /// The role's own name, without its path.
     pub fn name(&self) -> &str {
         self.text.rsplit('/').next().unwrap_or(&self.text)
+    }
+}
+
+impl From<RoleArn> for String {
+    fn from(role: RoleArn) -> Self {
+        role.text
+    }
+}
+
+impl TryFrom<String> for RoleArn {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not the ARN of a role")
     }
 }
 
@@ -283,6 +313,16 @@ mod tests {
             (role.partition(), role.account(), role.name()),
             ("aws-us-gov", "123456789012", "BedrockUser")
         );
+    }
+
+    #[test]
+    fn a_session_tells_its_role() {
+        let role =
+            RoleArn::of_session("arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials");
+        assert_eq!(role, RoleArn::parse("arn:aws-cn:iam::123456789012:role/Name"));
+        for bad in ["arn:aws:iam::123456789012:user/jane", "arn:aws:sts::123456789012:assumed-role/", ""] {
+            assert_eq!(RoleArn::of_session(bad), None, "{bad}");
+        }
     }
 
     /// The parser of addresses passes over them in silence, and the comparison with the provider's word would not.

@@ -7,9 +7,10 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Issuer, RoleArn, Template,
+    Issuer, PoolId, RoleArn, Template, chain,
     error::Fault,
     key::{Default, Key, Kind, PROTOCOL_PARAMS, nearest},
+    partition::is_region,
     value::written,
 };
 use crate::url::{Refusal, SecureUrl};
@@ -31,7 +32,9 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
         Kind::Argv => argv(key, value).map(drop),
         Kind::Words => words(key, value).map(drop),
         Kind::Claims => claims(key, value).map(drop),
-        Kind::Roles => roles(key, value),
+        Kind::Regions => regions(key, value).map(drop),
+        Kind::Pool => pool(key, value).map(drop),
+        Kind::Roles => chain::links(key, value, Duration::ZERO).map(drop),
         Kind::Params => params(key, value).map(drop),
         Kind::ClaimTable => claim_table(key, value),
         Kind::Table => strings(key, value).map(drop),
@@ -89,15 +92,22 @@ pub(super) fn region(key: &Key, value: &DeValue<'_>) -> Result<String, Fault> {
     }
 }
 
-/// `us-gov-west-1`: lower-case words, then a number.
-pub(super) fn is_region(text: &str) -> bool {
-    let mut parts = text.rsplit('-');
-    let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    text.len() <= 32
-        && parts.next().is_some_and(is_number)
-        && parts.clone().count() >= 2
-        && parts.all(is_word)
+/// Regions, "auto" being the neighbour of the profile's.
+pub(super) fn regions(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let regions = list(key, value)?;
+    match regions.iter().all(|text| text == "auto" || is_region(text)) {
+        true => Ok(regions),
+        false => Err(illegal(key, value, "must be AWS regions, such as us-west-2, or \"auto\"")),
+    }
+}
+
+/// `None` when left empty.
+pub(super) fn pool(key: &Key, value: &DeValue<'_>) -> Result<Option<PoolId>, Fault> {
+    let rule = "not the id of an identity pool, such as us-east-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+    match string(key, value)? {
+        "" => Ok(None),
+        text => PoolId::parse(text).map(Some).ok_or_else(|| illegal(key, value, rule)),
+    }
 }
 
 /// One of the words that the key allows.
@@ -241,14 +251,7 @@ pub(super) fn claims(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Faul
 }
 
 /// What braces in a text are for.
-const TEMPLATE_RULE: &str = "a brace must hold the name of a claim, such as {email}";
-
-fn roles(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
-    match list(key, value)?.iter().all(|text| RoleArn::parse(text).is_some()) {
-        true => Ok(()),
-        false => Err(illegal(key, value, ROLE_RULE)),
-    }
-}
+pub(super) const TEMPLATE_RULE: &str = "a brace must hold the name of a claim, such as {email}";
 
 pub(super) fn params(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {
     let params = strings(key, value)?;
@@ -298,7 +301,7 @@ fn string<'v>(key: &Key, value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
     }
 }
 
-fn list(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+pub(super) fn list(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
     const EXPECTED: &str = "a list of strings";
     let DeValue::Array(items) = value else { return Err(wrong_type(key, EXPECTED, value)) };
     items
@@ -326,7 +329,7 @@ fn is_token(word: &str) -> bool {
     !word.is_empty() && !word.chars().any(|part| part.is_whitespace() || part.is_control())
 }
 
-fn wrong_type(key: &Key, expected: &'static str, found: &DeValue<'_>) -> Fault {
+pub(super) fn wrong_type(key: &Key, expected: &'static str, found: &DeValue<'_>) -> Fault {
     Fault::WrongType { key: key.name.to_owned(), expected, found: type_name(found) }
 }
 

@@ -2,16 +2,18 @@
 //!
 //! It checks what values mean together; each by itself is read by `read`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use toml::de::DeValue;
 
 use super::{
-    ClientAuth, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
+    ClientAuth, Federation, Flow, Issuer, Link, Login, Partition, Profile, Provider, Redirect, RedirectHost,
+    Storage, chain,
     error::{Fault, Place, Problem},
     issuer::{self, Told},
     key::{self, KEYS, Key, Ready},
     layers::{Origin, Setting, Settings},
+    partition,
     provider::{self, Written},
     read,
     source::expanded,
@@ -43,15 +45,22 @@ struct Draft<'a> {
     problems: Vec<Problem>,
 }
 
+/// Whom the profile speaks to at AWS, as far as it is known.
+struct Spoken<'s> {
+    federation: Option<&'s Federation>,
+    chain: &'s [Link],
+    endpoint: Option<&'s SecureUrl>,
+    regions: &'s [String],
+}
+
 impl<'a> Draft<'a> {
     /// Every key is read before the first missing one ends it, so that all problems are told at once.
     fn profile(&mut self) -> Option<Profile> {
         let told = self.told();
         let issuer = told.as_ref().map(|told| &told.issuer);
         let client_id = self.read("client_id", read::text);
-        let role = self.read("role_arn", read::role);
+        let federation = self.federation();
         let region = self.read("region", read::region);
-        self.agree_on_partition(role.as_ref(), region.as_deref());
         let provider = self.provider(told.as_ref());
         let ca_bundle = self.ca_bundle();
         let redirect = self.redirect(provider, issuer);
@@ -62,6 +71,19 @@ impl<'a> Draft<'a> {
         }
         let storage = self.word("storage", Storage::of_word);
         let client_auth = self.client_auth(provider, storage);
+        let session_duration = self.read("session_duration", read::span);
+        let role_chain = self.role_chain(session_duration);
+        let sts_fallback_regions = self.fallback_regions(region.as_deref());
+        let sts_endpoint = self.read("sts_endpoint", read::address);
+        if let Some(region) = &region {
+            let spoken = Spoken {
+                federation: federation.as_ref(),
+                chain: role_chain.as_deref().unwrap_or_default(),
+                endpoint: sts_endpoint.as_ref().and_then(Option::as_ref),
+                regions: sts_fallback_regions.as_deref().unwrap_or_default(),
+            };
+            self.agree_on_partition(region, &spoken);
+        }
         Some(Profile {
             name: self.name.to_owned(),
             scopes: scopes?,
@@ -72,16 +94,18 @@ impl<'a> Draft<'a> {
             browser: self.read("browser", read::argv)?,
             login: self.word("login", Login::of_word)?,
             login_timeout: self.read("login_timeout", read::span)?,
-            session_duration: self.read("session_duration", read::span)?,
+            session_duration: session_duration?,
             session_name: self.read("session_name", read::claims)?,
             storage: storage?,
             client_auth: client_auth?,
-            sts_endpoint: self.read("sts_endpoint", read::address)?,
+            sts_endpoint: sts_endpoint?,
             ca_bundle: ca_bundle?,
             provider: provider?,
             issuer: told?.issuer,
             client_id: client_id?,
-            role: role?,
+            federation: federation?,
+            role_chain: role_chain?,
+            sts_fallback_regions: sts_fallback_regions?,
             region: region?,
         })
     }
@@ -185,17 +209,73 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// A role of one partition does not exist in another; STS would only say that it knows no such token.
-    fn agree_on_partition(&mut self, role: Option<&RoleArn>, region: Option<&str>) {
-        let (Some(role), Some(region)) = (role, region) else { return };
-        let expected = partition(region);
-        if expected != role.partition() {
-            let (region, role, found) =
-                (region.to_owned(), role.as_str().to_owned(), role.partition().to_owned());
-            let fault = Fault::OtherPartition { region, expected, role, found };
-            if let Some((_, setting)) = self.setting("region") {
-                self.problems.push(Problem { place: setting.origin.place(), fault });
+    /// The first exchange. Its settings contradict each other before any browser opens, or not at all.
+    fn federation(&mut self) -> Option<Federation> {
+        let is_pool = self.word("federation", |word| Some(word == "identity-pool"))?;
+        let id = self.read("identity_pool_id", read::pool)?;
+        match (is_pool, id) {
+            (false, None) => Some(Federation::Sts { role: self.read("role_arn", read::role)? }),
+            (true, Some(id)) => {
+                let is_set = self.is_set("role_arn");
+                let role = if is_set { Some(self.read("role_arn", read::role)?) } else { None };
+                Some(Federation::IdentityPool { id, role })
             }
+            (true, None) => self.contradiction("federation", "needs an identity_pool_id"),
+            (false, Some(_)) => {
+                self.contradiction("identity_pool_id", "is used with federation = \"identity-pool\" alone")
+            }
+        }
+    }
+
+    fn role_chain(&mut self, wanted: Option<Duration>) -> Option<Vec<Link>> {
+        self.read("role_chain", |key, value| chain::links(key, value, wanted.unwrap_or_default()))
+    }
+
+    /// The region's neighbour in place of "auto", and the region itself left out.
+    fn fallback_regions(&mut self, region: Option<&str>) -> Option<Vec<String>> {
+        let named = self.read("sts_fallback_regions", read::regions)?;
+        let neighbour = region.and_then(partition::neighbour);
+        let meant = named.into_iter().filter_map(|name| match name.as_str() {
+            "auto" => neighbour.map(str::to_owned),
+            _ => Some(name),
+        });
+        Some(meant.filter(|name| Some(name.as_str()) != region).collect())
+    }
+
+    /// What is of one partition does not exist in another; AWS would only say that it knows no such token.
+    fn agree_on_partition(&mut self, region: &str, spoken: &Spoken<'_>) {
+        let Spoken { federation, chain, endpoint, regions } = spoken;
+        if let Some(role) = federation.and_then(Federation::role) {
+            self.judge("region", region, role.partition(), || format!("the role {}", role.as_str()));
+        }
+        if let Some(Federation::IdentityPool { id, .. }) = federation {
+            let partition = Partition::of_region(id.region()).name;
+            self.judge("identity_pool_id", region, partition, || {
+                format!("the identity pool {}", id.as_str())
+            });
+        }
+        for Link { role, .. } in *chain {
+            self.judge("role_chain", region, role.partition(), || format!("the role {}", role.as_str()));
+        }
+        let host = endpoint.and_then(|url| url.as_url().host_str()).unwrap_or_default();
+        if let Some(partition) = Partition::of_host(host) {
+            self.judge("sts_endpoint", region, partition.name, || format!("the endpoint {host}"));
+        }
+        for other in *regions {
+            let partition = Partition::of_region(other).name;
+            self.judge("sts_fallback_regions", region, partition, || format!("the region {other}"));
+        }
+    }
+
+    fn judge(&mut self, key: &str, region: &str, found: &str, other: impl Fn() -> String) {
+        let expected = Partition::of_region(region).name;
+        if found == expected {
+            return;
+        }
+        let (region, other, found) = (region.to_owned(), other(), found.to_owned());
+        if let Some((_, setting)) = self.setting(key) {
+            let fault = Fault::OtherPartition { region, expected, other, found };
+            self.problems.push(Problem { place: setting.origin.place(), fault });
         }
     }
 
@@ -232,6 +312,16 @@ impl<'a> Draft<'a> {
         setting.map(|setting| (key, setting))
     }
 
+    fn is_set(&self, name: &str) -> bool {
+        key::find_full(name).and_then(|index| self.settings.get(index)).is_some_and(Option::is_some)
+    }
+
+    /// Says what a value contradicts, at its own place.
+    fn contradiction<T>(&mut self, name: &str, rule: &'static str) -> Option<T> {
+        let (key, setting) = self.setting(name)?;
+        self.refuse(setting, read::illegal(key, setting.value, rule))
+    }
+
     fn refuse<T>(&mut self, setting: Setting<'_>, fault: Fault) -> Option<T> {
         self.problems.push(Problem { place: setting.origin.place(), fault });
         None
@@ -245,18 +335,4 @@ fn is_ready(key: &Key, setting: &Setting<'_>) -> bool {
         Ready::Default => key.default_value().is_some_and(|it| written(&it) == written(setting.value)),
         Ready::Words(words) => setting.value.as_str().is_some_and(|word| words.contains(&word)),
     }
-}
-
-/// The partition that a region belongs to, told by its first words.
-fn partition(region: &str) -> &'static str {
-    const PREFIXES: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("eusc-", "aws-eusc"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-    ];
-    PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }

@@ -94,7 +94,9 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Claims => {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } })
         }
-        Kind::Roles => list(text(ROLE)),
+        Kind::Regions => list(text("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
+        Kind::Pool => text("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
+        Kind::Roles => list(json!({ "anyOf": [text(ROLE), link()] })),
         Kind::Params => json!({
             "type": "object",
             "propertyNames": { "not": { "enum": PROTOCOL_PARAMS } },
@@ -108,6 +110,25 @@ fn of_kind(kind: Kind) -> Value {
         }),
         Kind::Table => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
     }
+}
+
+/// A link of the role chain that is more than an ARN.
+fn link() -> Value {
+    let text = || json!({ "type": "string", "minLength": 1 });
+    json!({
+        "type": "object",
+        "required": ["role_arn"],
+        "additionalProperties": false,
+        "properties": {
+            "role_arn": { "type": "string", "pattern": ROLE },
+            "external_id": { "type": "string", "pattern": "^[A-Za-z0-9_+=,.@:/-]{2,1224}$" },
+            "duration": { "type": "string", "pattern": SPAN },
+            "session_name": text(),
+            "source_identity": text(),
+            "tags": { "type": "object", "additionalProperties": { "type": "string" } },
+            "transitive": { "type": "array", "items": text() },
+        },
+    })
 }
 
 fn describe(schema: &mut Value, sentence: &str) {

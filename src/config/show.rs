@@ -30,7 +30,7 @@ pub struct Entry {
     pub written: String,
     /// `default`, `FILE:LINE`, the variable or the flag.
     pub origin: String,
-    /// What a value such as "auto" came to.
+    /// What a value such as "auto" came to, or what shortens it.
     pub resolved: Option<String>,
 }
 
@@ -98,6 +98,8 @@ fn came_to(key: &str, profile: &Profile) -> Option<String> {
         "provider" => Some(profile.provider.word().to_owned()),
         "client_auth" => Some(profile.client_auth.word().to_owned()),
         "redirect_host" => Some(profile.redirect.host.word().to_owned()),
+        "session_duration" => profile.hour_limit().map(str::to_owned),
+        "sts_fallback_regions" => Some(format!("{:?}", profile.sts_fallback_regions)),
         "redirect_ports" => Some(format!("{:?}", profile.redirect.ports)),
         _ => None,
     }

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ClientAuth, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage};
+use super::{
+    ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
+};
 
 pub(crate) fn profile() -> Profile {
     Profile {
@@ -10,7 +12,10 @@ pub(crate) fn profile() -> Profile {
         issuer: Issuer::parse("https://login.example.com").unwrap(),
         login_domain: None,
         client_id: "client".into(),
-        role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
+        federation: Federation::Sts {
+            role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
+        },
+        role_chain: Vec::new(),
         region: "us-east-1".into(),
         provider: Provider::Generic,
         scopes: Vec::new(),
@@ -25,6 +30,7 @@ pub(crate) fn profile() -> Profile {
         storage: Storage::File,
         client_auth: ClientAuth::None,
         sts_endpoint: None,
+        sts_fallback_regions: Vec::new(),
         ca_bundle: None,
     }
 }

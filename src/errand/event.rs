@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    config::RoleArn,
     credentials::Credentials,
     failure::Failure,
     session::{Asking, Ready},
@@ -18,6 +19,7 @@ pub(super) enum Event {
     Ready {
         credentials: Credentials,
         session_name: String,
+        role: Option<RoleArn>,
     },
     Failed(Failure),
     /// Another process holds the lock.
@@ -34,7 +36,7 @@ impl From<Asking> for Event {
 impl From<Result<Ready, Failure>> for Event {
     fn from(result: Result<Ready, Failure>) -> Self {
         match result {
-            Ok(Ready { credentials, session_name }) => Self::Ready { credentials, session_name },
+            Ok(Ready { credentials, session_name, role }) => Self::Ready { credentials, session_name, role },
             Err(failure) => Self::Failed(failure),
         }
     }

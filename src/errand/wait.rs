@@ -99,10 +99,10 @@ impl Wait<'_, '_> {
         loop {
             match self.next()? {
                 Heard::Event(Event::Asking(asking)) => self.show(asking),
-                Heard::Event(Event::Ready { credentials, session_name }) => {
+                Heard::Event(Event::Ready { credentials, session_name, role }) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
                     let _ = worker.wait();
-                    return Ok(Round::Done(Ok(Ready { credentials, session_name })));
+                    return Ok(Round::Done(Ok(Ready { credentials, session_name, role })));
                 }
                 Heard::Event(Event::Failed(failure)) => return Ok(Round::Done(Err(failure))),
                 // Another worker was faster by a moment.

@@ -56,7 +56,7 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         Fault::Contradiction { instead, .. } => return ("config/provider", crate::text::line(instead)),
         Fault::OtherPartition { .. } => (
             "config/partition",
-            "AWS partitions share no roles: choose the region and the role of the same one",
+            "AWS partitions share nothing: choose the region, the roles and the addresses of the same one",
         ),
         Fault::Unkept { .. } => {
             ("config/contradiction", "set storage = \"keyring\" (or \"file\" where there is no keyring)")

@@ -9,7 +9,7 @@ mod template;
 mod testing;
 
 pub use self::{
-    name::session_name,
+    name::{legal_name, session_name},
     tags::{source_identity, tags},
     template::{Unfilled, filled},
 };

@@ -28,10 +28,11 @@ pub fn session_name(token: &VerifiedToken, claims: &[String]) -> String {
         true => filled(&Template::parse(claim)?, token).ok(),
         false => said(token, claim).map(str::to_owned),
     });
-    named(value.as_deref().unwrap_or(token.subject()))
+    legal_name(value.as_deref().unwrap_or(token.subject()))
 }
 
-fn named(value: &str) -> String {
+/// The text as a name that STS takes, and no other text's. Source identities obey the same rule.
+pub fn legal_name(value: &str) -> String {
     if is_legal(value) && !looks_marked(value) { value.to_owned() } else { altered(value) }
 }
 
@@ -112,15 +113,15 @@ mod tests {
             assert!(is_legal(&name) && name.starts_with(readable), "{value}: {name}");
             assert_eq!(name.len(), readable.len() + DIGITS, "{value}: {name}");
         }
-        assert_eq!(named("auth0|123"), "auth0-123=4043445eadeeeb2a5d88");
+        assert_eq!(legal_name("auth0|123"), "auth0-123=4043445eadeeeb2a5d88");
     }
 
     #[test]
     fn a_name_that_looks_altered_is_not_taken_as_it_is() {
-        let altered = named("auth0|123");
+        let altered = legal_name("auth0|123");
         assert!(is_legal(&altered));
-        assert_ne!(named(&altered), altered);
-        assert_eq!(named("jane=42"), "jane=42");
+        assert_ne!(legal_name(&altered), altered);
+        assert_eq!(legal_name("jane=42"), "jane=42");
     }
 
     /// Every text of up to four of these characters, each its own person.
@@ -133,9 +134,10 @@ mod tests {
             people = people.iter().cloned().chain(longer).collect::<HashSet<_>>().into_iter().collect();
         }
         people.extend((60..70).map(|length| "a".repeat(length)));
-        people.extend(people.clone().iter().map(|person| named(person)).filter(|name| looks_marked(name)));
+        people
+            .extend(people.clone().iter().map(|person| legal_name(person)).filter(|name| looks_marked(name)));
         let people: HashSet<_> = people.into_iter().collect();
-        let names: HashSet<_> = people.iter().map(|person| named(person)).collect();
+        let names: HashSet<_> = people.iter().map(|person| legal_name(person)).collect();
         assert_eq!(names.len(), people.len());
         assert!(names.iter().all(|name| is_legal(name)));
     }

@@ -19,8 +19,18 @@ const CLOSE: &str = "You can close this tab and return to your terminal or edito
 /// How a sign-in ended, in a person's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    SignedIn { account: String, role: String, name: String, until: Moment, now: Moment },
-    Failed { what: String, hint: String, slug: String },
+    /// The role by its name and account, where they are known.
+    SignedIn {
+        role: Option<(String, String)>,
+        name: String,
+        until: Moment,
+        now: Moment,
+    },
+    Failed {
+        what: String,
+        hint: String,
+        slug: String,
+    },
 }
 
 /// A whole HTML document.
@@ -31,8 +41,8 @@ impl Page {
     /// The page a person sees last.
     pub fn ending(ending: &Ending) -> Self {
         match ending {
-            Ending::SignedIn { account, role, name, until, now } => {
-                draw(Tone::Good, "Signed in", CLOSE, &facts(account, role, name, *until, *now))
+            Ending::SignedIn { role, name, until, now } => {
+                draw(Tone::Good, "Signed in", CLOSE, &facts(role.as_ref(), name, *until, *now))
             }
             Ending::Failed { what, hint, slug } => {
                 draw(Tone::Bad, "Sign-in failed", &html(&sentence(what)), &remedy(hint, slug))
@@ -128,7 +138,7 @@ fn calm(title: &str, lead: &str, next: &str) -> Page {
     draw(Tone::Calm, title, lead, &format!("<p class=\"close\">{next}</p>"))
 }
 
-fn facts(account: &str, role: &str, name: &str, until: Moment, now: Moment) -> String {
+fn facts(role: Option<&(String, String)>, name: &str, until: Moment, now: Moment) -> String {
     let row = |term: &str, value: &str| format!("<div><dt>{term}</dt><dd>{value}</dd></div>\n");
     // The browser's own time zone would take a script; a span needs none.
     let valid = format!(
@@ -136,13 +146,10 @@ fn facts(account: &str, role: &str, name: &str, until: Moment, now: Moment) -> S
         spoken(until.since(now)),
         until.to_utc().format("%H:%M UTC, %-d %B %Y")
     );
-    let rows = [
-        row("Signed in as", &breakable(name)),
-        row("Role", &breakable(role)),
-        row("AWS account", &html(account)),
-        row("Valid for", &valid),
-    ];
-    format!("<dl>\n{}</dl>", rows.concat())
+    let role = role.map_or_else(String::new, |(role, account)| {
+        row("Role", &breakable(role)) + &row("AWS account", &html(account))
+    });
+    format!("<dl>\n{}{role}{}</dl>", row("Signed in as", &breakable(name)), row("Valid for", &valid))
 }
 
 fn remedy(hint: &str, slug: &str) -> String {
@@ -234,8 +241,7 @@ mod tests {
 
     fn signed_in(name: &str) -> Page {
         Page::ending(&Ending::SignedIn {
-            account: "123456789012".into(),
-            role: "BedrockUser".into(),
+            role: Some(("BedrockUser".into(), "123456789012".into())),
             name: name.into(),
             until: Moment::from_unix(1_795_258_500),
             now: Moment::from_unix(1_795_215_360),

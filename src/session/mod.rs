@@ -10,9 +10,9 @@ mod leave;
 use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
-    aws::{self, Aws, Standing},
+    aws::{self, Aws, Granted, Question, Standing},
     cache::{Cache, Freshness, Known, Proofs, SPENT, Session, freshness},
-    config::{ClientAuth, Profile},
+    config::{ClientAuth, Profile, RoleArn},
     credentials::Credentials,
     failure::{ExchangeError, Exit, Failure, UNBELIEVED, UnprovenError},
     host::Host,
@@ -55,6 +55,15 @@ pub enum Wish {
 pub struct Ready {
     pub credentials: Credentials,
     pub session_name: String,
+    /// As AWS or the profile told it when they were given.
+    pub role: Option<RoleArn>,
+}
+
+impl Ready {
+    /// Whose credentials these are. Unknown where an identity pool chose and AWS did not tell.
+    pub fn role<'r>(&'r self, profile: &'r Profile) -> Option<&'r RoleArn> {
+        profile.role().or(self.role.as_ref())
+    }
 }
 
 /// A token that nobody had to be asked for.
@@ -288,31 +297,37 @@ impl Ladder<'_> {
         self.exchange(session, token).await.map_err(|error| self.told(error, token))
     }
 
-    fn told(&self, error: aws::Error, token: &VerifiedToken) -> Failure {
-        ExchangeError { error, profile: self.profile, token }.into()
+    fn told(&self, failed: aws::Failed, token: &VerifiedToken) -> Failure {
+        ExchangeError { failed, profile: self.profile, token }.into()
     }
 
     /// Rungs seven and eight: AWS's credentials for the token, kept before anybody hears of them.
-    async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, aws::Error> {
+    async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, aws::Failed> {
         let name = identity::session_name(token, &self.profile.session_name);
-        let wanted = self.profile.session_duration;
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
         let remembered =
             session.longest.filter(|_| !matches!(self.purpose, Purpose::Login { force: true, .. }));
-        let (credentials, longest) =
-            self.aws.assume_role_for_longest(token, &name, wanted, remembered).await?;
+        let question = Question {
+            token,
+            session_name: &name,
+            longest: remembered,
+            identity: session.identity.as_deref(),
+        };
+        let Granted { credentials, role, longest, identity } = self.aws.exchange(&question).await?;
         log::info("session", format_args!("AWS gave {} credentials until {}", name, credentials.expiration));
         *session = Session {
             credentials: Some(credentials.clone()),
             session_name: Some(name.clone()),
-            longest: Some(longest),
+            role: role.clone(),
+            longest,
+            identity,
             ..session.clone()
         };
         // Credentials that cannot be kept are still good: the caller gets them, and the log says why the next will wait.
         if let Err(failure) = self.keep(session) {
             log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
         }
-        Ok(Ready { credentials, session_name: name })
+        Ok(Ready { credentials, session_name: name, role })
     }
 
     fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
@@ -345,7 +360,8 @@ impl Ladder<'_> {
 /// What a session already has to show.
 pub fn ready(session: &Session) -> Option<Ready> {
     let credentials = session.credentials.clone()?;
-    Some(Ready { credentials, session_name: session.session_name.clone().unwrap_or_default() })
+    let session_name = session.session_name.clone().unwrap_or_default();
+    Some(Ready { credentials, session_name, role: session.role.clone() })
 }
 
 /// The profile's application; what proves it is read only where something is needed.

@@ -9,9 +9,12 @@
     reason = "a test may panic, write files and start children"
 )]
 
+mod chain;
+mod pool;
 mod refusals;
-mod session;
+mod regions;
 mod request;
+mod session;
 
 use std::{collections::BTreeMap, fs};
 
@@ -56,11 +59,21 @@ fn without_request_id(what: &str) -> String {
 
 /// The fields of each question that AWS was asked.
 fn asked(world: &World) -> Vec<BTreeMap<String, String>> {
-    let requests = world.ledger().requests().into_iter();
-    let assume = requests.filter(|request| request.endpoint == Endpoint::Assume);
-    assume
+    forms(world, Endpoint::Assume)
+}
+
+/// The forms that arrived there.
+fn forms(world: &World, endpoint: Endpoint) -> Vec<BTreeMap<String, String>> {
+    let requests = world.ledger().requests().into_iter().filter(|request| request.endpoint == endpoint);
+    requests
         .map(|request| {
             openidconnect::url::form_urlencoded::parse(request.body.as_bytes()).into_owned().collect()
         })
         .collect()
+}
+
+/// How long the credentials of this document last from now, as the world's clock has it.
+fn seconds_left(world: &World, document: &Value) -> i64 {
+    let end = chrono::DateTime::parse_from_rfc3339(document["Expiration"].as_str().unwrap()).unwrap();
+    end.timestamp() - world.now()
 }

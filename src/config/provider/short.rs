@@ -4,7 +4,7 @@
 
 use super::{Provider, Wrong, shape};
 use crate::{
-    config::{Issuer, read::is_region},
+    config::{Issuer, partition::is_region},
     url::SecureUrl,
 };
 

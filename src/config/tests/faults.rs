@@ -9,11 +9,11 @@ fn said(from: &str, to: &str) -> String {
 }
 
 /// What is said of the good profile with a line more, its eighth.
-fn said_of(more: &str) -> String {
+pub(super) fn said_of(more: &str) -> String {
     line(&format!("{GOOD}{more}\n"))
 }
 
-fn line(text: &str) -> String {
+pub(super) fn line(text: &str) -> String {
     let line = Home::new().user(text).line();
     line.strip_prefix("~/user.toml:").map(str::to_owned).unwrap_or(line)
 }
@@ -183,7 +183,7 @@ fn an_illegal_list_or_address_is_told_the_rule() {
         ),
         (
             "role_chain = [\"x\"]",
-            "\"role_chain\" holds [\"x\"]: not the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser",
+            "\"role_chain.role_arn\" holds \"x\": not the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser",
         ),
     ] {
         assert_eq!(said_of(line), format!("8: {message}"));
@@ -269,24 +269,12 @@ fn a_role_of_another_partition_than_the_region_is_refused() {
     assert_eq!(region("eusc-de-east-1"), said("eusc-de-east-1", "aws-eusc"));
     assert_eq!(region("us-isob-east-1"), said("us-isob-east-1", "aws-iso-b"));
     let govern = GOOD.replace("arn:aws:", "arn:aws-us-gov:").replace("us-east-1", "us-gov-west-1");
-    assert_eq!(Home::new().user(govern).load().unwrap().role.partition(), "aws-us-gov");
+    assert_eq!(Home::new().user(govern).load().unwrap().role().unwrap().partition(), "aws-us-gov");
 }
 
 #[test]
 fn what_has_not_landed_yet_is_refused_not_ignored() {
     for (line, message) in [
-        (
-            "federation = \"identity-pool\"",
-            "8: federation = \"identity-pool\" is not supported by this version",
-        ),
-        (
-            "identity_pool_id = \"us-east-1:1\"",
-            "8: identity_pool_id = \"us-east-1:1\" is not supported by this version",
-        ),
-        (
-            "role_chain = [\"arn:aws:iam::123456789012:role/B\"]",
-            "8: role_chain = [\"arn:aws:iam::123456789012:role/B\"] is not supported by this version",
-        ),
         (
             "client_auth = \"private_key_jwt\"",
             "8: client_auth = \"private_key_jwt\" is not supported by this version",

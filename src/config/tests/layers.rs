@@ -11,7 +11,7 @@ fn four_values_are_enough_for_a_profile() {
     assert_eq!(profile.name, "claude");
     assert_eq!(profile.issuer.as_str(), "https://acme.okta.com");
     assert_eq!((profile.client_id.as_str(), profile.region.as_str()), ("0oa1b2c3d4", "us-east-1"));
-    assert_eq!(profile.role.name(), "BedrockUser");
+    assert_eq!(profile.role().unwrap().name(), "BedrockUser");
     assert_eq!(profile.provider, Provider::Okta);
     assert!(profile.scopes.is_empty() && profile.extra_params.is_empty() && profile.browser.is_empty());
     assert_eq!(profile.redirect.uri(80), "http://127.0.0.1:80/callback");

@@ -5,6 +5,7 @@
 mod choice;
 mod example;
 mod faults;
+mod federation;
 mod files;
 mod issuer;
 mod layers;

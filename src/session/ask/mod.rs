@@ -171,8 +171,13 @@ impl Ladder<'_> {
             )
             .await?;
         // Another person may sign in than before: nothing of the earlier one stays.
-        *session =
-            Session { longest: session.longest, refresh_token: tokens.refresh_token, ..Session::default() };
+        let is_the_same = session.subject.as_deref() == Some(token.subject());
+        *session = Session {
+            longest: session.longest,
+            identity: session.identity.take().filter(|_| is_the_same),
+            refresh_token: tokens.refresh_token,
+            ..Session::default()
+        };
         self.keep_token(session, &token)?;
         self.exchanged(session, &token).await
     }
@@ -180,8 +185,9 @@ impl Ladder<'_> {
     fn ending(&self, ended: &Result<Ready, Failure>) -> Ending {
         match ended {
             Ok(ready) => Ending::SignedIn {
-                account: self.profile.role.account().to_owned(),
-                role: self.profile.role.name().to_owned(),
+                role: ready
+                    .role(self.profile)
+                    .map(|role| (role.name().to_owned(), role.account().to_owned())),
                 name: ready.session_name.clone(),
                 until: ready.credentials.expiration,
                 now: self.now(),

@@ -89,8 +89,7 @@ fn awaited() -> Awaited {
 
 fn signed_in() -> Ending {
     Ending::SignedIn {
-        account: "123456789012".into(),
-        role: "BedrockUser".into(),
+        role: Some(("BedrockUser".into(), "123456789012".into())),
         name: "alice@example.com".into(),
         until: Moment::from_unix(43_200),
         now: Moment::from_unix(0),

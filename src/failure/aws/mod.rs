@@ -2,9 +2,12 @@
 //!
 //! Some advice needs facts of both sides, the token's and the profile's, so these errors carry a context.
 
+mod chain;
+mod pool;
+
 use crate::{
-    aws::{Error, Flaw, Reason, Said},
-    config::Profile,
+    aws::{Error, Failed, Flaw, Reason, Said, Step},
+    config::{Federation, Profile, RoleArn},
     failure::{Exit, Failure},
     oidc::VerifiedToken,
     text::line,
@@ -13,70 +16,104 @@ use crate::{
 /// An AWS error together with what was asked.
 #[derive(Debug)]
 pub struct ExchangeError<'a> {
-    pub error: Error,
+    pub failed: Failed,
     pub profile: &'a Profile,
     pub token: &'a VerifiedToken,
 }
 
 impl From<ExchangeError<'_>> for Failure {
-    fn from(ExchangeError { error, profile, token }: ExchangeError<'_>) -> Self {
-        match error {
-            Error::Refused { reason, said } => refused(reason, &said, profile, token),
-            other => other.into(),
+    fn from(ExchangeError { failed: Failed { step, error }, profile, token }: ExchangeError<'_>) -> Self {
+        let is_pool = matches!(step, Step::Identity | Step::PoolRole);
+        match (error, step, &profile.federation) {
+            (error, Step::Link(at), _) => chain::failed(error, at, profile),
+            (Error::Refused { reason, said }, _, Federation::IdentityPool { id, role }) if is_pool => {
+                pool::refused(reason, &said, &pool::Asked { id, role: role.as_ref(), profile, token })
+            }
+            (Error::Refused { reason, said }, ..) => refused(reason, &said, profile, token),
+            (error, ..) if is_pool => general(error, &COGNITO),
+            (error, ..) => error.into(),
         }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Network(error) => error.into(),
-            Error::Refused { said, .. } => aws("refused", quoted(&said), "read what AWS says above"),
-            Error::Unexpected { status, content_type } => {
-                let kind = content_type.map_or_else(String::new, |kind| format!(" of type {}", kind.line()));
-                Self::new(
-                    Exit::Network,
-                    "network/not_aws",
-                    format!("something answered in place of AWS STS: HTTP status {status}{kind}"),
-                    "check the network for a captive portal or a proxy, and `sts_endpoint` if it is set",
-                )
-            }
-            Error::Flawed(Flaw::Incomplete) => aws(
-                "incomplete",
-                "AWS STS answered without complete credentials".into(),
-                "check `sts_endpoint` if it is set",
-            ),
-            Error::Flawed(Flaw::Spent { expiration, now }) => aws(
-                "clock",
-                format!(
-                    "AWS gave credentials that end at {expiration}, and this computer's clock says {now}"
-                ),
-                "set this computer's clock (better: let it follow network time)",
-            ),
-            Error::Flawed(Flaw::OtherAccount { answered }) => aws(
-                "other_account",
-                format!("AWS STS answered for another account: {}", answered.line()),
-                "check `sts_endpoint`: whoever answers there is not AWS",
-            ),
-            Error::BadEndpoint { variable, refusal } => Self::new(
+        general(error, &STS)
+    }
+}
+
+/// Whom an error is about, and where its address is set.
+struct Service {
+    name: &'static str,
+    endpoint: &'static str,
+}
+
+const STS: Service = Service { name: "AWS STS", endpoint: "`sts_endpoint` if it is set" };
+const COGNITO: Service =
+    Service { name: "Amazon Cognito", endpoint: "AWS_ENDPOINT_URL_COGNITO_IDENTITY if it is set" };
+
+/// What does not depend on the question.
+fn general(error: Error, Service { name, endpoint }: &Service) -> Failure {
+    match error {
+        Error::Network(error) => error.into(),
+        Error::Refused { said, .. } => aws("refused", quoted(&said), "read what AWS says above"),
+        Error::Unexpected { status, content_type } => {
+            let kind = content_type.map_or_else(String::new, |kind| format!(" of type {}", kind.line()));
+            Failure::new(
+                Exit::Network,
+                "network/not_aws",
+                format!("something answered in place of {name}: HTTP status {status}{kind}"),
+                format!("check the network for a captive portal or a proxy, and {endpoint}"),
+            )
+        }
+        Error::Flawed(Flaw::Incomplete) => aws(
+            "incomplete",
+            format!("{name} answered without complete credentials"),
+            format!("check {endpoint}"),
+        ),
+        Error::Flawed(Flaw::Spent { expiration, now }) => aws(
+            "clock",
+            format!("AWS gave credentials that end at {expiration}, and this computer's clock says {now}"),
+            "set this computer's clock (better: let it follow network time)",
+        ),
+        Error::Flawed(Flaw::OtherAccount { answered }) => aws(
+            "other_account",
+            format!("{name} answered for another account: {}", answered.line()),
+            "check `sts_endpoint`: whoever answers there is not AWS",
+        ),
+        Error::BadEndpoint { variable, refusal } => {
+            let of = if variable.ends_with("COGNITO_IDENTITY") { COGNITO.name } else { STS.name };
+            Failure::new(
                 Exit::Configuration,
                 "config/sts_endpoint",
-                format!("{variable} names no address of AWS STS: {refusal}"),
+                format!("{variable} names no address of {of}: {refusal}"),
                 format!("correct or unset {variable}"),
-            ),
-            Error::NoRequest(why) => Self::new(
-                Exit::Configuration,
-                "config/region",
-                format!("AWS STS cannot be asked: {}", why.line()),
-                "check `region`, and AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT if they are set",
-            ),
+            )
         }
+        Error::NoRequest(why) => Failure::new(
+            Exit::Configuration,
+            "config/region",
+            format!("{name} cannot be asked: {}", why.line()),
+            "check `region`, and AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT if they are set",
+        ),
+        Error::LacksClaim { claim } => lacks_claim(&claim),
     }
+}
+
+fn lacks_claim(claim: &str) -> Failure {
+    aws(
+        "claim_missing",
+        format!(
+            "`role_chain` wants the claim {}, and the ID token says nothing under that name",
+            line(claim)
+        ),
+        "have the provider put it into the ID token, or take it out of `role_chain`",
+    )
 }
 
 fn refused(reason: Reason, said: &Said, profile: &Profile, token: &VerifiedToken) -> Failure {
     let what = quoted(said);
-    let role = profile.role.as_str();
+    let role = profile.federation.role().map_or("the role", RoleArn::as_str);
     match reason {
         Reason::AccessDenied if said.message.line().to_string().contains("TagSession") => aws(
             "tag_session",
@@ -125,6 +162,13 @@ fn refused(reason: Reason, said: &Said, profile: &Profile, token: &VerifiedToken
         Reason::PackedPolicyTooLarge => {
             aws("tags_too_large", what, "send fewer or shorter session tags in the token")
         }
+        other => whatever(other, what),
+    }
+}
+
+/// Refusals that mean the same whatever was asked.
+fn whatever(reason: Reason, what: String) -> Failure {
+    match reason {
         Reason::RegionDisabled => aws(
             "region_disabled",
             what,
@@ -133,7 +177,7 @@ fn refused(reason: Reason, said: &Said, profile: &Profile, token: &VerifiedToken
         Reason::MalformedPolicy => aws("malformed_policy", what, "check the role's policies"),
         Reason::Throttled => aws("throttled", what, "AWS asks for patience: try again in a minute"),
         Reason::Server => aws("server", what, "AWS has a fault of its own: try again in a moment"),
-        Reason::Other => aws("refused", what, "read what AWS says above, and ask your AWS administrator"),
+        _ => aws("refused", what, "read what AWS says above, and ask your AWS administrator"),
     }
 }
 
@@ -174,7 +218,7 @@ fn registered(said: &Said, profile: &Profile) -> String {
     format!(
         "register {} ({slash} the trailing slash) as an OpenID Connect provider in IAM of account {}, with audience {}",
         line(profile.issuer.as_str()),
-        profile.role.account(),
+        profile.federation.role().map_or("AWS", RoleArn::account),
         line(&profile.client_id)
     )
 }

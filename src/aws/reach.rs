@@ -1,0 +1,130 @@
+//! STS where it can be reached: the profile's region, and another when that one is silent.
+//!
+//! Whoever was answered is not asked elsewhere: a refusal is final. Credentials of any region are good in all of them.
+
+use std::time::Duration;
+
+use aws_sdk_sts::{
+    Client, Config,
+    config::{
+        AppName, BehaviorVersion, Credentials as Explicit, IdentityCache, Region, SharedHttpClient,
+        StalledStreamProtectionConfig,
+    },
+};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+
+use super::{Error, Reason, endpoint};
+use crate::{config::Profile, credentials::Credentials, host, host::Environment, http, log};
+
+/// How often one question is put to one region, the first time included.
+const ATTEMPTS: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Reach {
+    home: Config,
+    elsewhere: Vec<Config>,
+    /// The pause before the second attempt; it doubles before the third.
+    pub(super) pause: Duration,
+}
+
+impl Reach {
+    /// Every choice by hand: the SDK reads no file and no variable. Deadlines belong to the client, retries to us.
+    pub(super) fn new(
+        client: &http::Client,
+        profile: &Profile,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let explicit = endpoint::sts(profile, environment)?;
+        let config = |region: &String| {
+            let builder = Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new(region.clone()))
+                .http_client(SharedHttpClient::new(client.clone()))
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(TimeoutConfig::disabled())
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+                .identity_cache(IdentityCache::no_cache())
+                .app_name(AppName::new("bedrock-sso").expect("the name has legal characters only"));
+            match &explicit {
+                Some(url) => builder.endpoint_url(url.as_str()),
+                None => builder
+                    .use_fips(environment.is_true("AWS_USE_FIPS_ENDPOINT"))
+                    .use_dual_stack(environment.is_true("AWS_USE_DUALSTACK_ENDPOINT")),
+            }
+            .build()
+        };
+        // A named endpoint is where to ask, and nowhere else.
+        let elsewhere = if explicit.is_some() { &[] } else { profile.sts_fallback_regions.as_slice() };
+        Ok(Self {
+            home: config(&profile.region),
+            elsewhere: elsewhere.iter().map(config).collect(),
+            pause: Duration::from_millis(400),
+        })
+    }
+
+    /// STS of the profile's region, signing with these credentials and no others.
+    pub(super) fn signing(&self, credentials: &Credentials) -> Client {
+        signing(&self.home, credentials)
+    }
+
+    /// Asks, with a signature where credentials are given: in the profile's region, and elsewhere while nobody answers.
+    /// What may pass by itself is tried again: throttling, 5xx, a broken connection, AWS not reaching the provider.
+    pub(super) async fn ask<T>(
+        &self,
+        credentials: Option<&Credentials>,
+        question: impl AsyncFn(Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let client = |config: &Config| match credentials {
+            Some(credentials) => signing(config, credentials),
+            None => Client::from_conf(config.clone()),
+        };
+        let at_home = self.patiently(|| question(client(&self.home))).await;
+        let Err(silence) = &at_home else { return at_home };
+        if !silence.is_silence() {
+            return at_home;
+        }
+        for config in &self.elsewhere {
+            let region = config.region().map(ToString::to_string).unwrap_or_default();
+            log::info("aws", format_args!("no answer from STS ({silence}), asking that of {region}"));
+            match self.patiently(|| question(client(config))).await {
+                Err(error) if error.is_silence() || error.is(Reason::RegionDisabled) => {}
+                answered => return answered,
+            }
+        }
+        at_home
+    }
+
+    pub(super) async fn patiently<T>(
+        &self,
+        question: impl AsyncFn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut attempt = 1;
+        loop {
+            match question().await {
+                Err(error) if error.may_pass() && attempt < ATTEMPTS => self.rest(attempt).await,
+                settled => return settled,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.
+    async fn rest(&self, attempt: u32) {
+        let pause = self.pause * 2_u32.pow(attempt - 1);
+        let mut random = [0];
+        host::random(&mut random);
+        let chance = f64::from(random[0]) / 255.0;
+        tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
+    }
+}
+
+fn signing(config: &Config, credentials: &Credentials) -> Client {
+    let explicit = Explicit::new(
+        &credentials.access_key_id,
+        credentials.secret_access_key.expose(),
+        Some(credentials.session_token.expose().to_owned()),
+        None,
+        "bedrock-sso",
+    );
+    Client::from_conf(config.to_builder().credentials_provider(explicit).build())
+}

@@ -1,0 +1,63 @@
+//! AssumeRoleWithWebIdentity: an ID token for a role's credentials, without a signature.
+//!
+//! It finds out how long the role allows; what comes of the credentials is not its business.
+
+use std::time::Duration;
+
+use aws_sdk_sts::Client;
+
+use super::{Aws, Error, Reason, answer, length};
+use crate::{config::RoleArn, credentials::Credentials, oidc::VerifiedToken};
+
+impl Aws {
+    pub(super) async fn assume_role(
+        &self,
+        role: &RoleArn,
+        token: &VerifiedToken,
+        session_name: &str,
+        seconds: u32,
+    ) -> Result<Credentials, Error> {
+        self.reach.ask(None, async |client| self.ask(client, role, token, session_name, seconds).await).await
+    }
+
+    /// The longest session, up to the wanted one, that the role allows; and its length, to be remembered and tried
+    /// first the next time. AWS does not say how long that is, so it is asked for less and less.
+    pub(super) async fn assume_role_for_longest(
+        &self,
+        role: &RoleArn,
+        token: &VerifiedToken,
+        session_name: &str,
+        wanted: Duration,
+        remembered: Option<u32>,
+    ) -> Result<(Credentials, u32), Error> {
+        let mut lengths = length::to_try(wanted, remembered);
+        let mut seconds = lengths.next().unwrap_or(length::SHORTEST);
+        loop {
+            match self.assume_role(role, token, session_name, seconds).await {
+                Ok(credentials) => return Ok((credentials, seconds)),
+                Err(error) if error.is(Reason::TooLong) => seconds = lengths.next().ok_or(error)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        client: Client,
+        role: &RoleArn,
+        token: &VerifiedToken,
+        session_name: &str,
+        seconds: u32,
+    ) -> Result<Credentials, Error> {
+        let answer = client
+            .assume_role_with_web_identity()
+            .role_arn(role.as_str())
+            .role_session_name(session_name)
+            .web_identity_token(token.raw().expose())
+            .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
+            .send();
+        // The SDK's future is large, and lives once a sign-in.
+        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).without(token.raw()))?;
+        answer::checked(answer.credentials, answer.assumed_role_user, role, (self.now)())
+    }
+}

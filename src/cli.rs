@@ -188,6 +188,9 @@ pub enum Config {
 /// Work of the program for itself, in a process of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct Errand {
+    /// Whoever waits has a terminal at which a person can be asked.
+    #[arg(long)]
+    pub terminal: bool,
     #[command(subcommand)]
     pub purpose: Purpose,
 }

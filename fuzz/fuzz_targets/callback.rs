@@ -39,7 +39,7 @@ fn at_the_door(bytes: &[u8]) {
             issuer: "https://id.example".into(),
             iss_required,
         };
-        if let Verdict::Answer(outcome) = judge(&request, &places, &awaited) {
+        if let Verdict::Answer(outcome) = judge(&request, &places, Some(&awaited)) {
             check(&request, outcome.as_ref().ok(), iss_required);
         }
     }

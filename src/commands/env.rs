@@ -2,7 +2,7 @@
 //!
 //! What is set and what is unset is the same as for `exec`, and is decided here for both.
 
-use super::{Desk, credentials::tell, print};
+use super::{Desk, Screen, print};
 use crate::{
     cli::{Env, Global},
     config::Profile,
@@ -19,7 +19,8 @@ pub(super) fn run(Env { shell }: &Env, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
     let shell = shell.unwrap_or_else(|| Shell::of(&desk.host.environment));
     let work = desk.work()?;
-    let ready = work.errand().lasting(true, &mut tell)?;
+    let mut screen = Screen::automatic(&desk.host.environment);
+    let ready = work.errand().lasting(true, &mut |told, reply| screen.tell(told, reply))?;
     let mut text = String::new();
     for (name, value) in variables(&ready.credentials, &work.profile) {
         text.push_str(&shell.set(name, &value)?);

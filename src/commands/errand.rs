@@ -9,10 +9,10 @@ use crate::{
     session::Purpose,
 };
 
-pub(super) fn run(Errand { purpose }: &Errand, global: &Global) -> Result<(), Failure> {
+pub(super) fn run(Errand { terminal, purpose }: &Errand, global: &Global) -> Result<(), Failure> {
     let desk = Desk::with_log(global, || Box::new(ToCaller))?;
     let on = desk.work()?;
-    let done = work(&desk.host, &on.profile, &on.cache, meant(purpose));
+    let done = work(&desk.host, &on.profile, &on.cache, meant(purpose), *terminal);
     secret::sweep::<{ secret::COLD }>();
     done
 }

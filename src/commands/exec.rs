@@ -3,8 +3,7 @@
 //! From there on its output, its signals and its exit code are its own.
 
 use super::{
-    Desk,
-    credentials::tell,
+    Desk, Screen,
     env::{SHADOWING, variables},
 };
 use crate::{
@@ -22,7 +21,10 @@ pub(super) fn run(Exec { command }: &Exec, global: &Global) -> Result<(), Failur
         return Err(NotRun::Nested { profile, variable: INSIDE }.into());
     }
     let work = desk.work()?;
-    let ready = work.errand().lasting(true, &mut tell)?;
+    let mut screen = Screen::automatic(&desk.host.environment);
+    let ready = work.errand().lasting(true, &mut |told, reply| screen.tell(told, reply))?;
+    // The terminal must be as it was before the command has it.
+    drop(screen);
     let mut set = variables(&ready.credentials, &work.profile).to_vec();
     set.push((INSIDE, work.profile.name.clone()));
     let error = host::replace_with(command, &set, &SHADOWING);

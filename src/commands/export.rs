@@ -8,6 +8,6 @@ use crate::{cli::Global, failure::Failure};
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
     let work = desk.work()?;
-    let ready = work.errand().credentials(false, &mut |_| {})?;
+    let ready = work.errand().credentials(false, &mut |_, _| {})?;
     print(ready.credentials.export().expose())
 }

@@ -2,11 +2,12 @@
 //!
 //! Hosts show its output as it comes, so the address to open is its first line.
 
-use super::{Desk, print, proof};
+use super::{Desk, Screen, print, proof};
 use crate::{
     cli::{Global, Login},
+    errand::Tell,
     failure::Failure,
-    session::{Asking, Wish},
+    session::Wish,
     text::line,
     time::spoken,
 };
@@ -17,7 +18,10 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     if login.client_secret_stdin {
         proof::keep_secret(&work)?;
     }
-    let ready = work.errand().login(login.force, login.wish(), &mut tell)?;
+    let mut screen = Screen::of_login(&desk.host.environment);
+    let tell: Tell<'_> = &mut |told, reply| screen.tell(told, reply);
+    let ready = work.errand().login(login.force, login.wish(), tell)?;
+    drop(screen);
     let until = ready.credentials.expiration;
     let role = match ready.role(&work.profile) {
         Some(role) => format!("role {} in account {}", role.name(), role.account()),
@@ -39,9 +43,4 @@ impl Login {
             (false, false) => Wish::Any,
         }
     }
-}
-
-fn tell(asking: &Asking) {
-    // A host that no longer reads does not end the sign-in.
-    let _ = print(format!("{asking}\n").as_bytes());
 }

@@ -5,6 +5,7 @@
 pub(crate) mod config;
 mod credentials;
 mod desk;
+mod drawing;
 mod env;
 mod errand;
 mod exec;
@@ -12,6 +13,7 @@ mod export;
 mod login;
 mod logout;
 mod proof;
+mod screen;
 mod setup;
 mod status;
 
@@ -30,6 +32,7 @@ use crate::{
     host, secret,
 };
 use desk::Desk;
+use screen::Screen;
 
 /// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {

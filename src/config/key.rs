@@ -151,7 +151,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; empty means any free port, or 8400 and 8401 where the provider takes registered ports only."),
     key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), "The host of the redirect address; with \"localhost\", the default for Entra and Cognito, both loopback families are listened on."),
     key("redirect_path", Kind::Path, Default::Text("/callback"), "The path of the redirect address."),
-    later(Ready::Words(&["auto", "browser", "device"]), key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), "How the person is asked.")),
+    key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), "How the person is asked."),
     key("browser", Kind::Argv, NONE, "The browser's command line, with \"{url}\" where the address goes; empty means $BROWSER, else the system's."),
     key("login", Kind::Word(&["auto", "explicit"]), Default::Text("auto"), "Who may ask the person: with \"explicit\" only the command `login`."),
     key("login_timeout", Kind::Span(10, 10 * MINUTE), Default::Text("165s"), "How long a sign-in waits for the person, 10s to 10m; Claude Code gives up after 180 seconds."),

@@ -225,6 +225,10 @@ pub(super) fn argv(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault>
     if argv.iter().any(|word| word.contains('\0')) {
         return Err(illegal(key, value, "must not contain a NUL character"));
     }
+    // Nothing is started, so there is no place for the address.
+    if argv == ["none"] {
+        return Ok(argv);
+    }
     if !argv.iter().skip(1).any(|word| word.contains("{url}")) {
         return Err(illegal(key, value, "must have \"{url}\" among its arguments, where the address goes"));
     }

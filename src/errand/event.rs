@@ -9,13 +9,13 @@ use crate::{
     config::RoleArn,
     credentials::Credentials,
     failure::Failure,
-    session::{Asking, Ready},
+    session::{Ready, Said},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
-    Asking(Asking),
+    Said(Said),
     Ready {
         credentials: Credentials,
         session_name: String,
@@ -27,9 +27,9 @@ pub(super) enum Event {
     Log(String),
 }
 
-impl From<Asking> for Event {
-    fn from(asking: Asking) -> Self {
-        Self::Asking(asking)
+impl From<Said> for Event {
+    fn from(said: Said) -> Self {
+        Self::Said(said)
     }
 }
 

@@ -9,15 +9,19 @@ mod worker;
 
 use std::{ffi::OsString, io, io::Write as _, process::Stdio, time::Duration};
 
+use zeroize::Zeroizing;
+
 use crate::{
     cache::{Cache, Freshness, RENEWAL_PAUSE, freshness},
     config::Profile,
     failure::{Exit, Failure},
     host::{self, Host},
     lock, log,
-    session::{Asking, Purpose, Ready, Wish, ready},
+    secret::Secret,
+    session::{Purpose, Ready, Wish, ready},
 };
 
+pub use wait::{Reply, Tell, Told};
 pub use worker::{ToCaller, work};
 
 /// One profile's cold work, seen from the process that needs the result.
@@ -59,7 +63,7 @@ impl Patience {
 
 impl Errand<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
-    pub fn credentials(&self, may_ask: bool, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
+    pub fn credentials(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
         let kept = ready(&self.cache.session()?);
         let purpose = Purpose::Credentials { may_ask };
         let Some(kept) = kept else { return self.fetch(purpose, self.long(), tell) };
@@ -82,7 +86,7 @@ impl Errand<'_> {
     }
 
     /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
-    pub fn lasting(&self, may_ask: bool, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
+    pub fn lasting(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
         match ready(&self.cache.session()?) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
                 .fetch(Purpose::Renewal, Patience::SHORT, tell)
@@ -92,7 +96,7 @@ impl Errand<'_> {
     }
 
     /// A sign-in that a person, or a host on their behalf, asked for.
-    pub fn login(&self, force: bool, wish: Wish, tell: &mut dyn FnMut(&Asking)) -> Result<Ready, Failure> {
+    pub fn login(&self, force: bool, wish: Wish, tell: Tell<'_>) -> Result<Ready, Failure> {
         self.fetch(Purpose::Login { force, wish }, self.long(), tell)
     }
 
@@ -125,31 +129,42 @@ impl Errand<'_> {
         if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
             return;
         }
-        let started = self.command(Purpose::Renewal).and_then(|mut command| command.spawn());
+        let started = self.command(Purpose::Renewal, false).and_then(|mut command| command.spawn());
         match started {
             Ok(child) => log::info("errand", format_args!("process {} renews behind the scenes", child.id())),
             Err(error) => log::warn("errand", format_args!("no process could be started to renew: {error}")),
         }
     }
 
-    fn command(&self, purpose: Purpose) -> io::Result<std::process::Command> {
+    fn command(&self, purpose: Purpose, terminal: bool) -> io::Result<std::process::Command> {
         let mut command = host::itself()?;
-        command.arg("errand").args(worker::words(purpose)).args(&self.words);
+        command.arg("errand").args(terminal.then_some("--terminal"));
+        command.args(worker::words(purpose)).args(&self.words);
         command.args((0..self.log.verbose).map(|_| "--verbose"));
         Ok(command)
     }
 
     /// A worker of ours, its streams connected to us.
-    fn send(&self, purpose: Purpose) -> io::Result<std::process::Child> {
-        self.command(purpose)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+    fn send(&self, purpose: Purpose, terminal: bool) -> io::Result<std::process::Child> {
+        self.command(purpose, terminal)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
     }
 }
 
 /// Tells a worker that the person at our terminal has given up. A closed pipe says no such thing: it means that the
 /// caller is gone, and the sign-in goes on.
 fn cancel(worker: &mut std::process::Child) {
+    hand_over(worker, worker::CANCEL);
+}
+
+/// Hands a worker what the person at our terminal has pasted.
+fn paste(worker: &mut std::process::Child, text: &Secret) {
+    let line = Zeroizing::new([worker::PASTE, text.expose().as_bytes()].concat());
+    hand_over(worker, &line);
+}
+
+fn hand_over(worker: &mut std::process::Child, line: &[u8]) {
     if let Some(stdin) = &mut worker.stdin {
         // A worker that has just ended needs no telling.
-        let _ = stdin.write_all(worker::CANCEL);
+        let _ = stdin.write_all(line).and_then(|()| stdin.write_all(b"\n"));
     }
 }

@@ -8,12 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Errand, Patience, cancel, event::Event};
+use super::{Errand, Patience, cancel, event::Event, paste};
 use crate::{
     cache::{Freshness, LastFailure},
     failure::{Busy, Denied, Failure, Interrupted, SignInNeeded},
+    host::Terminal,
     lock, log,
-    session::{Asking, Purpose, Ready, Way, ready},
+    secret::Secret,
+    session::{Asking, Purpose, Ready, Said, Way, ready},
     time::Moment,
 };
 
@@ -24,12 +26,37 @@ const LOOK: Duration = Duration::from_millis(40);
 const DEATHS: u32 = 3;
 
 /// What a waiting caller hears.
+#[derive(Debug)]
 enum Heard {
     Event(Event),
     /// The pipe of the worker with this process number has closed.
     Gone(u32),
+    /// A line from our terminal.
+    Pasted(Secret),
     /// Ctrl-C at our terminal.
     Interrupted,
+}
+
+/// What a caller is told while it waits, for the person to see.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    Asking(&'a Asking),
+    /// What was pasted is not the answer, and this is why.
+    NotThat(&'a str),
+}
+
+/// How what is told reaches the person, and what they paste comes back.
+pub type Tell<'a> = &'a mut dyn FnMut(Told<'_>, &Reply);
+
+/// The way back from the person at the terminal.
+#[derive(Clone, Debug)]
+pub struct Reply(Sender<Heard>);
+
+impl Reply {
+    /// Hands over a pasted line; `false` once nobody wants any.
+    pub fn paste(&self, line: Secret) -> bool {
+        self.0.send(Heard::Pasted(line)).is_ok()
+    }
 }
 
 /// One caller's wait, from its beginning to its end.
@@ -41,7 +68,9 @@ struct Wait<'a, 'b> {
     began_at: Moment,
     deadline: Instant,
     shown: Option<String>,
-    tell: &'b mut dyn FnMut(&Asking),
+    tell: Tell<'b>,
+    reply: Reply,
+    terminal: bool,
     hear: Receiver<Heard>,
     say: Sender<Heard>,
 }
@@ -59,15 +88,28 @@ impl Errand<'_> {
         &self,
         purpose: Purpose,
         patience: Patience,
-        tell: &mut dyn FnMut(&Asking),
+        tell: Tell<'_>,
     ) -> Result<Ready, Failure> {
         self.cache.prepare()?;
         let (say, hear) = channel();
         listen_for_ctrl_c(say.clone());
         let (began, began_at) = (Instant::now(), (self.host.now)());
         let deadline = began + patience.whole;
-        let mut wait =
-            Wait { errand: self, purpose, patience, began, began_at, deadline, shown: None, tell, hear, say };
+        let (reply, terminal) = (Reply(say.clone()), Terminal::ours().is_some());
+        let mut wait = Wait {
+            errand: self,
+            purpose,
+            patience,
+            began,
+            began_at,
+            deadline,
+            shown: None,
+            tell,
+            reply,
+            terminal,
+            hear,
+            say,
+        };
         wait.until_the_end()
     }
 }
@@ -91,14 +133,18 @@ impl Wait<'_, '_> {
 
     /// Sends a worker and listens to it until it ends or our patience does.
     fn with_a_worker(&mut self) -> Result<Round, Failure> {
-        let mut worker = self.errand.send(self.purpose).map_err(Denied::Worker)?;
+        let mut worker = self.errand.send(self.purpose, self.terminal).map_err(Denied::Worker)?;
         log::debug("errand", format_args!("sent process {} for {:?}", worker.id(), self.purpose));
         if let Some(stdout) = worker.stdout.take() {
             relay(stdout, worker.id(), self.say.clone());
         }
         loop {
             match self.next()? {
-                Heard::Event(Event::Asking(asking)) => self.show(asking),
+                Heard::Event(Event::Said(Said::Asking(asking))) => self.show(asking),
+                Heard::Event(Event::Said(Said::NotThat(why))) => {
+                    (self.tell)(Told::NotThat(&why), &self.reply);
+                }
+                Heard::Pasted(line) => paste(&mut worker, &line),
                 Heard::Event(Event::Ready { credentials, session_name, role }) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
                     let _ = worker.wait();
@@ -206,7 +252,7 @@ impl Wait<'_, '_> {
         if let Some(asking) = self.patience.asking {
             self.deadline = self.deadline.min(Instant::now() + asking);
         }
-        (self.tell)(&asking);
+        (self.tell)(Told::Asking(&asking), &self.reply);
         self.shown = Some(asking.address);
     }
 }

@@ -3,12 +3,13 @@
 //! Its caller may vanish at any moment; then its words go nowhere and its work goes on.
 
 use std::{
-    io::{self, BufRead as _, Write},
+    io::{self, BufRead as _, BufReader, Read as _, Write},
     thread,
     time::Instant,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use super::event::Event;
 use crate::{
@@ -20,11 +21,21 @@ use crate::{
     http::{self, Client, Trust},
     lock::{self, Held, Holder},
     log,
-    session::{Cancelled, Ladder, Purpose, Ready, Wish},
+    secret::Secret,
+    session::{Ladder, Person, Purpose, Ready, Wish},
 };
 
 /// What a caller writes to our standard input when its person has given up.
-pub(super) const CANCEL: &[u8] = b"cancel\n";
+pub(super) const CANCEL: &[u8] = b"cancel";
+
+/// What a pasted line begins with on its way to us.
+pub(super) const PASTE: &[u8] = b"paste ";
+
+/// Longer than any address a browser ends on.
+const LONGEST_LINE: u64 = 128 * 1024;
+
+/// Pasted lines that have not been judged yet.
+const PASTES: usize = 4;
 
 /// The words that carry a purpose to a new process, which reads them as any other command line.
 pub(super) fn words(purpose: Purpose) -> Vec<&'static str> {
@@ -44,16 +55,22 @@ pub(super) fn words(purpose: Purpose) -> Vec<&'static str> {
     }
 }
 
-/// Does one errand from its beginning to its end.
-pub fn work(host: &Host, profile: &Profile, cache: &Cache, purpose: Purpose) -> Result<(), Failure> {
+/// Does one errand from its beginning to its end. `terminal`: whoever waits has one at which a person can be asked.
+pub fn work(
+    host: &Host,
+    profile: &Profile,
+    cache: &Cache,
+    purpose: Purpose,
+    terminal: bool,
+) -> Result<(), Failure> {
     host::detach();
     cache.prepare()?;
     let Some(held) = lock::try_take(&cache.lock_path())? else {
         say(&Event::Busy);
         return Ok(());
     };
-    let result =
-        begin(host, cache, &held, purpose).and_then(|()| climb(host, profile, cache, &held, purpose));
+    let result = begin(host, cache, &held, purpose)
+        .and_then(|()| climb(host, profile, cache, &held, purpose, terminal));
     note(host, cache, &held, purpose, &result);
     // The next one may come in; what it finds is complete.
     drop(held);
@@ -81,31 +98,47 @@ fn climb(
     cache: &Cache,
     held: &Held,
     purpose: Purpose,
+    terminal: bool,
 ) -> Result<Ready, Failure> {
     let began = Instant::now();
     let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
     let aws = Aws::new(&client, profile, &host.environment, host.now)?;
-    let tell = |step| say(&Event::from(step));
-    let ladder =
-        Ladder { purpose, profile, host, cache, held, client: &client, aws: &aws, tell: &tell, began };
-    http::block_on(ladder.climb(cancelled())).map_err(Denied::Runtime)?
+    let (around, tell) = (host.surroundings(terminal), |said| say(&Event::from(said)));
+    let (client, aws, around, tell) = (&client, &aws, &around, &tell);
+    let ladder = Ladder { purpose, profile, host, cache, held, client, aws, around, tell, began };
+    http::block_on(ladder.climb(person())).map_err(Denied::Runtime)?
 }
 
-/// Resolves on the caller's word, and never on its mere disappearance.
-fn cancelled<'a>() -> Cancelled<'a> {
-    let (tell, told) = oneshot::channel();
+/// What the person at the caller's terminal does. Its mere disappearance means nothing.
+fn person<'a>() -> Person<'a> {
+    let (cancel, told) = oneshot::channel();
+    let (paste, pasted) = mpsc::channel(PASTES);
     thread::spawn(move || {
-        let mut line = Vec::new();
-        if io::stdin().lock().read_until(b'\n', &mut line).is_ok() && line == CANCEL {
-            // The climb may have ended in the same moment.
-            let _ = tell.send(());
+        let mut words = BufReader::new(io::stdin());
+        loop {
+            let mut line = Zeroizing::new(Vec::new());
+            let read = words.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            match line.strip_suffix(b"\n") {
+                _ if read.is_err() || line.is_empty() => return,
+                Some(CANCEL) => break,
+                // One that nobody asked for, or that comes too fast, is dropped: nothing may keep us from the next word.
+                Some(line) => drop(pasted_text(line).map(|text| paste.try_send(text))),
+                None => {}
+            }
         }
+        // The climb may have ended in the same moment.
+        let _ = cancel.send(());
     });
-    Box::pin(async {
+    let cancelled = Box::pin(async {
         if told.await.is_err() {
             std::future::pending::<()>().await;
         }
-    })
+    });
+    Person { cancelled, pasted }
+}
+
+fn pasted_text(line: &[u8]) -> Option<Secret> {
+    line.strip_prefix(PASTE).map(|text| Secret::new(String::from_utf8_lossy(text)))
 }
 
 /// The last failure is kept for `status` and for those who waited; a success forgets it. That nothing could be renewed

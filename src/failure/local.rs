@@ -42,10 +42,23 @@ pub enum SignInNeeded {
     Unanswered { after: std::time::Duration },
     /// No browser could be started, and nobody would see the address.
     NoBrowser { why: String },
+    /// There is no way in that could work here.
+    NoWay(NoWay),
     /// Somebody else is asking a person at this moment.
     Asking { address: String, code: Option<String> },
     /// Nobody entered the code while it held.
     CodeExpired { after: std::time::Duration },
+}
+
+/// Why nobody can be asked here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoWay {
+    /// A build machine, at which nobody sits.
+    Unattended,
+    /// No browser can be opened here, and nobody would see anything else.
+    NoTerminal,
+    /// An address is to be pasted, and there is nowhere to paste it.
+    NowhereToPaste,
 }
 
 impl SignInNeeded {
@@ -80,6 +93,7 @@ impl From<SignInNeeded> for Failure {
                 format!("you need to sign in, and the browser could not be started: {}", line(&why)),
                 "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
             ),
+            SignInNeeded::NoWay(why) => no_way(why),
             SignInNeeded::CodeExpired { after } => (
                 "sign-in/expired_code",
                 format!("nobody entered the code within {}", spoken(after)),
@@ -98,6 +112,27 @@ impl From<SignInNeeded> for Failure {
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
     }
+}
+
+fn no_way(why: NoWay) -> (&'static str, String, String) {
+    let (slug, what, hint) = match why {
+        NoWay::Unattended => (
+            "sign-in/unattended",
+            "you need to sign in, and nobody sits at this build machine",
+            "`bedrock-sso login --device` shows a code even here; a build of its own is better given a role of its own",
+        ),
+        NoWay::NoTerminal => (
+            "sign-in/no_terminal",
+            "you need to sign in, and this command has neither a browser nor a terminal to ask you",
+            "run `bedrock-sso login`",
+        ),
+        NoWay::NowhereToPaste => (
+            "sign-in/no_terminal",
+            "you need to sign in, and an address can be pasted at a terminal only",
+            "run `bedrock-sso login` in a terminal, or with --device",
+        ),
+    };
+    (slug, what.to_owned(), hint.to_owned())
 }
 
 /// Waiting for another process took too long.

@@ -18,8 +18,8 @@ use std::{fmt, process::ExitCode};
 use serde::{Deserialize, Serialize};
 
 pub use aws::ExchangeError;
-pub use local::{Busy, Interrupted, SignInNeeded};
-pub use oidc::{NoDeviceCodes, NotRevoked, UNBELIEVED, UnprovenError};
+pub use local::{Busy, Interrupted, NoWay, SignInNeeded};
+pub use oidc::{NoDeviceCodes, NotRevoked, NotTheAnswer, UNBELIEVED, UnprovenError};
 pub use run::NotRun;
 pub use setup::NotConfirmed;
 pub use system::Denied;

@@ -108,3 +108,15 @@ pub fn guard() {
         }
     }
 }
+
+/// Whether a console reads line by line: in another mode it belongs to a program that draws on it.
+#[cfg(windows)]
+pub(super) fn reads_by_line(console: &std::fs::File) -> bool {
+    use std::os::windows::io::AsRawHandle as _;
+    use windows_sys::Win32::System::Console::{ENABLE_LINE_INPUT, GetConsoleMode};
+    let mut mode = 0;
+    // SAFETY: the handle is open for as long as the file, and the mode is written into a number of ours.
+    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
+    let known = unsafe { GetConsoleMode(console.as_raw_handle(), &raw mut mode) };
+    known != 0 && mode & ENABLE_LINE_INPUT != 0
+}

@@ -5,6 +5,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::Cancelled;
+use crate::secret::Secret;
 
 /// Where a person can take part, as the ladder tells whoever waits for it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +30,26 @@ pub enum Way {
         code: String,
         complete: Option<String>,
     },
+    /// The person goes to `to` in a browser anywhere, and pastes the address on which it ends. It holds the state, and is
+    /// for the terminal alone.
+    Paste {
+        to: Secret,
+    },
+}
+
+/// What is said to whoever waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Said {
+    Asking(Asking),
+    /// What was pasted is not the answer, and this is why; the person may try again.
+    NotThat(String),
+}
+
+/// What comes from the person at the terminal of whoever waits.
+pub struct Person<'a> {
+    /// Resolves when they have given up.
+    pub cancelled: Cancelled<'a>,
+    pub pasted: mpsc::Receiver<Secret>,
 }
 
 impl fmt::Display for Asking {
@@ -33,7 +57,7 @@ impl fmt::Display for Asking {
         let Self { address, way } = self;
         f.write_str(match way {
             Way::Browser => "Opening your browser to sign in. If it does not open, go to ",
-            Way::ByHand => "To sign in, go to ",
+            Way::ByHand | Way::Paste { .. } => "To sign in, go to ",
             Way::Joining => {
                 "A sign-in is waiting for you in the browser already. If you do not find it, go to "
             }
@@ -59,6 +83,13 @@ impl fmt::Debug for Way {
             Self::ByHand => "ByHand",
             Self::Joining => "Joining",
             Self::Device { .. } => "Device",
+            Self::Paste { .. } => "Paste",
         })
+    }
+}
+
+impl fmt::Debug for Person<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person")
     }
 }

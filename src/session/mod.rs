@@ -15,7 +15,7 @@ use crate::{
     config::{ClientAuth, Profile, RoleArn},
     credentials::Credentials,
     failure::{ExchangeError, Exit, Failure, UNBELIEVED, UnprovenError},
-    host::Host,
+    host::{Host, Surroundings},
     http::Client,
     identity,
     lock::Held,
@@ -25,7 +25,7 @@ use crate::{
     time::Moment,
 };
 
-pub use asking::{Asking, Way};
+pub use asking::{Asking, Person, Said, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
@@ -86,7 +86,8 @@ pub struct Ladder<'a> {
     pub held: &'a Held,
     pub client: &'a Client,
     pub aws: &'a Aws,
-    pub tell: &'a dyn Fn(Asking),
+    pub around: &'a Surroundings,
+    pub tell: &'a dyn Fn(Said),
     /// When the errand began: a person's time is counted from here, for hosts count so as well.
     pub began: Instant,
 }
@@ -99,7 +100,7 @@ impl std::fmt::Debug for Ladder<'_> {
 
 impl Ladder<'_> {
     /// Climbs. What was learnt on the way is kept at each rung, so a fall costs nothing that was reached.
-    pub async fn climb(&self, cancelled: Cancelled<'_>) -> Result<Ready, Failure> {
+    pub async fn climb(&self, mut person: Person<'_>) -> Result<Ready, Failure> {
         let mut session = self.cache.session()?;
         if let Some(ready) = self.good_already(&mut session).await? {
             return Ok(ready);
@@ -109,11 +110,11 @@ impl Ladder<'_> {
             Some(Silent::Kept(token)) => match self.exchange(&mut session, &token).await {
                 Err(error) if error.refuses_the_token() => {
                     self.forget_token(&mut session)?;
-                    self.ask(&mut session, cancelled).await
+                    self.ask(&mut session, &mut person).await
                 }
                 done => done.map_err(|error| self.told(error, &token)),
             },
-            None => self.ask(&mut session, cancelled).await,
+            None => self.ask(&mut session, &mut person).await,
         }
     }
 

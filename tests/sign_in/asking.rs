@@ -1,9 +1,13 @@
 //! What the provider is asked, and where the secrets of the question stay.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
-use testworld::{CLIENT_ID, Endpoint, Knob, World};
+use testworld::{Browser, CLIENT_ID, Endpoint, Fault, Knob, World};
 
 use super::{asked, credentials, desk, desk_with, page, until};
 
@@ -121,4 +125,69 @@ fn a_second_tab_of_the_same_answer_changes_nothing() {
     assert!(
         tabs.iter().all(|page| page.contains("Already being completed") || page.contains("123456789012"))
     );
+}
+
+/// A sign-in that somebody at a host waits for, with a provider that takes its time to describe itself.
+fn with_a_slow_provider(fault: &Fault) -> World {
+    let world = World::new();
+    world.next(1, Knob::DiscoveryFault, json!(fault));
+    world
+}
+
+#[test]
+fn with_a_slow_provider_the_address_is_shown_within_a_second_and_leads_there_once_it_can() {
+    let world = with_a_slow_provider(&Fault::Delay(3000));
+    let desk = desk(&world);
+    let began = Instant::now();
+    let mut call = desk.start(["login", "--no-browser"]);
+    let line = call.lines(1).concat();
+    // The half second that the program waits for the provider, and what a busy machine takes.
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+    let address = line.strip_prefix("To sign in, go to ").unwrap_or_else(|| panic!("{line}"));
+    let page = testworld::visit(address, false).unwrap();
+    assert!(page.text().contains("Signed in"), "{}", page.text());
+    let outcome = call.finish().expect_code(0);
+    assert_eq!(outcome.stdout.lines().count(), 2, "{outcome:?}");
+}
+
+#[test]
+fn with_a_slow_provider_no_browser_is_opened_before_it_has_answered() {
+    let world = with_a_slow_provider(&Fault::Delay(2000));
+    let desk = desk(&world);
+    let mut call = desk.start(["login"]);
+    assert!(call.lines(1).concat().starts_with("Opening your browser to sign in."));
+    assert_eq!(desk.tabs(), 0);
+    let outcome = call.finish().expect_code(0);
+    assert_eq!((outcome.stdout.lines().count(), desk.tabs()), (2, 1), "{outcome:?}");
+}
+
+#[test]
+fn whoever_went_to_the_address_early_is_told_that_the_provider_could_not_be_asked() {
+    for fault in [Fault::Status(503), Fault::Close, Fault::Portal] {
+        let world = with_a_slow_provider(&Fault::Delay(2000));
+        world.set(Knob::KeysFault, json!(fault));
+        let desk = desk(&world);
+        let mut call = desk.start(["login", "--no-browser"]);
+        let line = call.lines(1).concat();
+        let address = line.strip_prefix("To sign in, go to ").unwrap_or_else(|| panic!("{line}"));
+        let page = Browser::new(None).fetch("GET", address, &[], b"").unwrap();
+        assert!(page.text().contains("Sign-in failed"), "{}", page.text());
+        let outcome = call.finish().expect_code(9);
+        let slug = outcome.stderr.split_once('[').unwrap().1.split(']').next().unwrap();
+        assert!(page.text().contains(slug), "{slug}: {}", page.text());
+        assert_eq!(desk.tabs(), 0);
+        // No door was closed.
+        desk.run(["credentials"]).expect_code(9);
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_sign_in_whose_provider_says_nothing() {
+    let world = with_a_slow_provider(&Fault::Hang);
+    let desk = desk(&world);
+    let mut call = desk.start(["login"]);
+    call.lines(1);
+    testworld::interrupt(call.pid().cast_signed());
+    call.finish().expect_code(130);
+    desk.settle();
 }

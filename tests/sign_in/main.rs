@@ -9,6 +9,7 @@ mod address;
 mod browser;
 mod device;
 mod provider;
+mod terminal;
 mod verification;
 mod trust;
 

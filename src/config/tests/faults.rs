@@ -279,7 +279,6 @@ fn what_has_not_landed_yet_is_refused_not_ignored() {
             "client_auth = \"private_key_jwt\"",
             "8: client_auth = \"private_key_jwt\" is not supported by this version",
         ),
-        ("flow = \"paste\"", "8: flow = \"paste\" is not supported by this version"),
         (
             "quota.endpoint = \"https://q.example\"",
             "8: quota.endpoint = \"https://q.example\" is not supported by this version",
@@ -288,8 +287,8 @@ fn what_has_not_landed_yet_is_refused_not_ignored() {
         assert_eq!(said_of(line), message);
     }
     assert_eq!(
-        Home::new().user(GOOD).variable("BEDROCK_SSO_FLOW", "paste").line(),
-        "BEDROCK_SSO_FLOW: flow = \"paste\" is not supported by this version"
+        Home::new().user(GOOD).variable("BEDROCK_SSO_QUOTA_ENDPOINT", "https://q.example").line(),
+        "BEDROCK_SSO_QUOTA_ENDPOINT: quota.endpoint = \"https://q.example\" is not supported by this version"
     );
 }
 

@@ -13,9 +13,11 @@ use crate::{
 
 mod advice;
 mod application;
+mod pasted;
 
 use advice::advice;
 pub use application::{UNBELIEVED, UnprovenError};
+pub use pasted::NotTheAnswer;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

@@ -28,7 +28,6 @@ pub struct Listener {
     pub(super) redirect: Redirect,
     pub(super) start: Secret,
     pub(super) result: Secret,
-    pub(super) for_own_user: bool,
     pub(super) report: Arc<dyn Fn(Event) + Send + Sync>,
     pub(super) patience: Patience,
 }
@@ -87,7 +86,6 @@ impl Listener {
             redirect: redirect.clone(),
             start: Secret::new(format!("/{}", word())),
             result: Secret::new(format!("/done-{}", word())),
-            for_own_user: false,
             report: Arc::new(|_| {}),
             patience: Patience::default(),
         })
@@ -98,13 +96,6 @@ impl Listener {
     pub fn reporting(mut self, listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.report = Arc::new(listener);
         self
-    }
-
-    /// Nobody but our own user need open the start address, since our own browser was given it: where the system tells
-    /// whose a connection is, another user who read it from the process list does not learn the state.
-    #[must_use]
-    pub fn for_own_user(self) -> Self {
-        Self { for_own_user: true, ..self }
     }
 
     /// What the provider is told, and has registered.

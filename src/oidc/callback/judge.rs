@@ -62,8 +62,9 @@ pub enum Reason {
     Stranger,
 }
 
-/// Weighs one request. Nothing but the right `state` is believed, so it is compared before anything else is read.
-pub fn judge(request: &Request, places: &Places, awaited: &Awaited) -> Verdict {
+/// Weighs one request. Nothing but the right `state` is believed, so it is compared before anything else is read; while
+/// nothing is awaited yet, none is right.
+pub fn judge(request: &Request, places: &Places, awaited: Option<&Awaited>) -> Verdict {
     if !names_us(request.host.as_deref(), places.port) {
         return Verdict::Ignored(Reason::ForeignHost);
     }
@@ -78,9 +79,10 @@ pub fn judge(request: &Request, places: &Places, awaited: &Awaited) -> Verdict {
         (Method::Head, _) => Verdict::Ignored(Reason::Probe),
         (Method::Get, Place::Start) => Verdict::Start,
         (Method::Get, Place::Result) => Verdict::Result,
-        (Method::Get, Place::Callback) => {
-            answer(request.query.as_ref(), awaited).map_or_else(Verdict::Ignored, Verdict::Answer)
-        }
+        (Method::Get, Place::Callback) => awaited
+            .ok_or(Reason::State)
+            .and_then(|awaited| answer(request.query.as_ref(), awaited))
+            .map_or_else(Verdict::Ignored, Verdict::Answer),
     }
 }
 
@@ -155,7 +157,7 @@ mod tests {
             start: Secret::new("/k3v9x2qa"),
             result: Secret::new("/done-k3v9x2qa"),
         };
-        judge(&request, &places, awaited)
+        judge(&request, &places, Some(awaited))
     }
 
     fn awaited(iss_required: bool) -> Awaited {

@@ -5,6 +5,7 @@
 mod bind;
 mod holder;
 mod judge;
+mod open;
 mod peer;
 mod query;
 mod request;
@@ -22,8 +23,8 @@ pub use self::{
     bind::{Attempt, BindError, Listener, Obstacle},
     holder::Holder,
     judge::{Places, Reason, Verdict, judge},
+    open::{Open, OpenPage, Unfit},
     request::{Malformed, Method, Request, parse},
-    serve::OpenPage,
 };
 pub use super::page::Ending;
 
@@ -35,14 +36,6 @@ pub struct Awaited {
     pub issuer: String,
     /// The provider says that it names itself in its answers (RFC 9207 §3).
     pub iss_required: bool,
-}
-
-/// The provider's answer, and the page on which its end will be told.
-#[derive(Debug)]
-pub struct Answered {
-    /// The code, or the provider's refusal.
-    pub outcome: Result<Secret, Refusal>,
-    pub page: OpenPage,
 }
 
 /// RFC 6749 §4.1.2.1: what the provider said instead of a code.

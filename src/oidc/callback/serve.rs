@@ -10,8 +10,10 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,19 +22,19 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, oneshot, watch},
     task::{JoinSet, yield_now},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 use zeroize::Zeroizing;
 
 use super::{
-    Answered, Awaited, Event, Listener, Reason, Refusal, Verdict,
+    Awaited, Event, Reason, Refusal, Verdict,
     judge::{Places, judge},
     peer,
     request::{Malformed, Method, Request, parse},
     respond::Response,
 };
 use crate::{
-    oidc::page::{self, Ending, Page},
+    oidc::page::{self, Page},
     race::{First, race},
     secret::Secret,
 };
@@ -42,7 +44,7 @@ const LONGEST_HEAD: usize = 64 * 1024;
 /// Below macOS's 256 files a process, with room for everything else.
 const MOST_CONNECTIONS: usize = 160;
 /// Tabs that wait for the end; a tab closed while waiting counts until then.
-const MOST_VIEWERS: usize = 16;
+pub(super) const MOST_VIEWERS: usize = 16;
 /// What is read of a client's leftovers before its connection is closed.
 const MOST_LEFTOVERS: usize = 1024 * 1024;
 
@@ -70,104 +72,32 @@ impl Default for Patience {
     }
 }
 
-impl Listener {
-    /// Serves until one request carries the right `state`; everything else is answered and ignored.
-    ///
-    /// Dropped before that, it closes the port and every connection.
-    pub async fn answer(self, awaited: Awaited) -> Answered {
-        let (sender, mut receiver) = oneshot::channel();
-        let desk = Arc::new(Desk {
-            places: Places {
-                port: self.port,
-                callback: self.redirect.path,
-                start: self.start,
-                result: self.result,
-            },
-            awaited,
-            for_own_user: self.for_own_user,
-            answer: Mutex::new(Some(sender)),
-            ending: watch::Sender::new(None),
-            viewers: watch::Sender::new(Viewers::default()),
-            seats: Semaphore::new(MOST_VIEWERS),
-            report: self.report,
-            patience: self.patience,
-        });
-        let mut doors = JoinSet::new();
-        for socket in self.sockets {
-            doors.spawn(keep_door(socket, Arc::clone(&desk)));
-        }
-        let outcome =
-            (&mut receiver).await.expect("the desk, which holds the sender, lives in this function");
-        let follow_by = Instant::now() + desk.patience.follow;
-        Answered { outcome, page: OpenPage { desk, follow_by, _doors: doors } }
-    }
-}
-
-/// The browser's page, still waiting for the truth. Others go on being answered until it has been told.
-pub struct OpenPage {
-    desk: Arc<Desk>,
-    follow_by: Instant,
-    /// Dropped, it closes the port and every connection.
-    _doors: JoinSet<()>,
-}
-
-impl OpenPage {
-    /// Tells every waiting tab how it ended, and returns once they have it: within about a second, or two where the
-    /// browser has yet to ask. A browser that has gone away costs nothing more.
-    pub async fn finish(self, ending: &Ending) {
-        self.desk.ending.send_replace(Some(Page::ending(ending)));
-        let mut viewers = self.desk.viewers.subscribe();
-        let arrived = timeout_at(self.follow_by, viewers.wait_for(|seen| seen.arrived > 0)).await.is_ok();
-        if arrived {
-            let told = viewers.wait_for(|seen| seen.told == seen.arrived);
-            // Whether they took it or not, the program goes on.
-            drop(timeout(self.desk.patience.linger, told).await);
-        }
-    }
-}
-
-#[cfg(test)]
-impl OpenPage {
-    /// Returns once that many tabs wait for the end.
-    pub(super) async fn viewers(&self, count: usize) {
-        drop(self.desk.viewers.subscribe().wait_for(|seen| seen.arrived >= count).await);
-    }
-
-    /// The end is known, and nobody has been told yet.
-    pub(super) fn know(&self, ending: &Ending) {
-        self.desk.ending.send_replace(Some(Page::ending(ending)));
-    }
-}
-
-impl fmt::Debug for OpenPage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenPage").finish_non_exhaustive()
-    }
-}
-
 /// What all connections share.
-struct Desk {
-    places: Places,
-    awaited: Awaited,
-    for_own_user: bool,
+pub(super) struct Desk {
+    pub(super) places: Places,
+    /// Unknown until the provider has described itself.
+    pub(super) awaited: watch::Sender<Option<Arc<Awaited>>>,
+    pub(super) for_own_user: AtomicBool,
     /// Taken by the one answer that counts.
-    answer: Mutex<Option<oneshot::Sender<Result<Secret, Refusal>>>>,
-    ending: watch::Sender<Option<Page>>,
-    viewers: watch::Sender<Viewers>,
-    seats: Semaphore,
-    report: Arc<dyn Fn(Event) + Send + Sync>,
-    patience: Patience,
+    pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, Refusal>>>>,
+    pub(super) ending: watch::Sender<Option<Page>>,
+    /// At the start address, before anybody can be sent on.
+    pub(super) beginners: watch::Sender<Viewers>,
+    pub(super) viewers: watch::Sender<Viewers>,
+    pub(super) seats: Semaphore,
+    pub(super) report: Arc<dyn Fn(Event) + Send + Sync>,
+    pub(super) patience: Patience,
 }
 
-/// Connections that wait for the end, or were told it.
+/// Connections that wait, or were told what they waited for.
 #[derive(Default)]
-struct Viewers {
-    arrived: usize,
-    told: usize,
+pub(super) struct Viewers {
+    pub(super) arrived: usize,
+    pub(super) told: usize,
 }
 
 /// Accepts for ever. When too many wait, the one that has been silent longest makes room.
-async fn keep_door(socket: TcpListener, desk: Arc<Desk>) {
+pub(super) async fn keep_door(socket: TcpListener, desk: Arc<Desk>) {
     let mut connections = JoinSet::new();
     let mut silent: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
     loop {
@@ -247,11 +177,12 @@ const TOO_LARGE: &str = "431 Request Header Fields Too Large";
 
 impl Desk {
     async fn meet(&self, request: &Request, stream: TcpStream) {
-        let response = match judge(request, &self.places, &self.awaited) {
-            Verdict::Start if self.for_own_user && peer::is_stranger(&stream) => {
+        let awaited = self.awaited.borrow().clone();
+        let response = match judge(request, &self.places, awaited.as_deref()) {
+            Verdict::Start if self.for_own_user.load(Ordering::Relaxed) && peer::is_stranger(&stream) => {
                 self.ignore(Reason::Stranger)
             }
-            Verdict::Start => self.start(),
+            Verdict::Start => return self.begin(stream, awaited).await,
             Verdict::Answer(outcome) => self.take(outcome),
             Verdict::Result => return self.show_ending(stream).await,
             Verdict::Ignored(reason) => self.ignore(reason),
@@ -259,11 +190,32 @@ impl Desk {
         self.send(stream, &response, request.method != Method::Head).await;
     }
 
-    /// Sends the browser to the provider; once the answer is here, there is nothing left to ask there.
-    fn start(&self) -> Response {
+    /// Sends the browser to the provider, as soon as it is known where that is.
+    async fn begin(&self, stream: TcpStream, awaited: Option<Arc<Awaited>>) {
         (self.report)(Event::Started);
+        if let Some(awaited) = awaited {
+            return self.send(stream, &self.start(&awaited), true).await;
+        }
+        let Ok(_seat) = self.seats.try_acquire() else {
+            return self.send(stream, &ignored(Reason::Elsewhere), true).await;
+        };
+        let _told = Told::arrived(&self.beginners);
+        let (mut awaited, mut ending) = (self.awaited.subscribe(), self.ending.subscribe());
+        let known =
+            async { awaited.wait_for(Option::is_some).await.ok().and_then(|awaited| awaited.clone()) };
+        let failed = async { ending.wait_for(Option::is_some).await.ok().and_then(|page| page.clone()) };
+        let response = match race(known, failed).await {
+            First::Left(Some(awaited)) => self.start(&awaited),
+            First::Right(Some(page)) => Response::page("200 OK", page),
+            _ => return,
+        };
+        self.send(stream, &response, true).await;
+    }
+
+    /// Once the answer is here, there is nothing left to ask at the provider.
+    fn start(&self, awaited: &Awaited) -> Response {
         if self.waiting() {
-            Response::redirect("302 Found", &self.awaited.authorize_url)
+            Response::redirect("302 Found", &awaited.authorize_url)
         } else {
             self.to_ending("303 See Other")
         }
@@ -275,7 +227,7 @@ impl Desk {
     }
 
     /// Takes the first answer; a second one meets a calm page that leads to the end.
-    fn take(&self, outcome: Result<Secret, Refusal>) -> Response {
+    pub(super) fn take(&self, outcome: Result<Secret, Refusal>) -> Response {
         let event = if outcome.is_ok() { Event::Answered } else { Event::Refused };
         let Some(answer) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             (self.report)(Event::Duplicate);
@@ -311,8 +263,7 @@ impl Desk {
         let Ok(_seat) = self.seats.try_acquire() else {
             return self.send(stream, &self.already(), true).await;
         };
-        self.viewers.send_modify(|seen| seen.arrived += 1);
-        let _told = Told(&self.viewers);
+        let _told = Told::arrived(&self.viewers);
         let mut ending = self.ending.subscribe();
         let Ok(page) = ending.wait_for(Option::is_some).await.map(|page| page.clone()) else { return };
         if let Some(page) = page {
@@ -337,6 +288,13 @@ impl Desk {
 
 /// Counts a viewer as told when its connection ends, however it ends.
 struct Told<'a>(&'a watch::Sender<Viewers>);
+
+impl<'a> Told<'a> {
+    fn arrived(viewers: &'a watch::Sender<Viewers>) -> Self {
+        viewers.send_modify(|seen| seen.arrived += 1);
+        Self(viewers)
+    }
+}
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {

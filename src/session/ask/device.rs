@@ -9,11 +9,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     cache::{Known, Session},
     failure::{Failure, Interrupted, NoDeviceCodes, SignInNeeded},
-    lock::Holder,
     log,
     oidc::{self, Application, DeviceCode, Pending, Polled, Tokens, Unverified},
     race::{First, race},
-    session::{Asking, Cancelled, Ladder, Ready, Way},
+    session::{Asking, Ladder, Person, Ready, Said, Way},
 };
 
 /// What a provider that says `slow_down` wants added to the pause (RFC 8628 §3.5).
@@ -28,14 +27,14 @@ impl Ladder<'_> {
         session: &mut Session,
         application: &Application<'_>,
         known: &mut Known,
-        cancelled: Cancelled<'_>,
+        person: &mut Person<'_>,
     ) -> Result<Ready, Failure> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
             return Err(NoDeviceCodes { issuer: &self.profile.issuer }.into());
         };
         let code = oidc::ask_device_code(self.client, application, &known.metadata, &endpoint).await?;
         self.show_code(&code)?;
-        let outcome = self.code_answered(session, application, known, &code, cancelled).await;
+        let outcome = self.code_answered(session, application, known, &code, person).await;
         self.note_outcome(outcome.as_ref().err());
         outcome
     }
@@ -44,9 +43,7 @@ impl Ladder<'_> {
     fn show_code(&self, code: &DeviceCode) -> Result<(), Failure> {
         self.note_opening()?;
         let address = code.address.to_string();
-        let (pid, since) = (std::process::id(), self.now());
-        let (at, enter) = (Some(address.clone()), Some(code.user_code.clone()));
-        self.held.announce(&Holder { pid, since, address: at, code: enter })?;
+        self.announce(&address, Some(&code.user_code))?;
         log::info(
             "session",
             format_args!(
@@ -56,7 +53,8 @@ impl Ladder<'_> {
             ),
         );
         let complete = code.complete.as_ref().map(ToString::to_string);
-        (self.tell)(Asking { address, way: Way::Device { code: code.user_code.clone(), complete } });
+        let way = Way::Device { code: code.user_code.clone(), complete };
+        (self.tell)(Said::Asking(Asking { address, way }));
         Ok(())
     }
 
@@ -66,10 +64,11 @@ impl Ladder<'_> {
         application: &Application<'_>,
         known: &mut Known,
         code: &DeviceCode,
-        cancelled: Cancelled<'_>,
+        person: &mut Person<'_>,
     ) -> Result<Ready, Failure> {
         let limit = self.time_left().min(code.lifetime);
-        let (id_token, tokens) = match race(self.polled(application, known, code, limit), cancelled).await {
+        let polled = self.polled(application, known, code, limit);
+        let (id_token, tokens) = match race(polled, person.cancelled.as_mut()).await {
             First::Left(answered) => answered?,
             First::Right(()) => return Err(Interrupted.into()),
         };

@@ -2,24 +2,22 @@
 //!
 //! It decides whether a person may be asked, and keeps what they gave before AWS hears of it.
 
+mod choice;
 mod device;
+mod listener;
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
-use super::{Asking, Cancelled, Ladder, Purpose, Ready, Way, Wish};
+use self::choice::{Asked, Choice, Plan, WayIn, choose};
+use super::{Ladder, Person, Purpose, Ready, Wish};
 use crate::{
     cache::{Known, Notes, Session},
-    config::{Flow, Login},
+    config::Login,
     failure::{Failure, Interrupted, SignInNeeded},
-    host::{Browser, Opened},
+    host::Browser,
     lock::Holder,
     log,
-    oidc::{
-        self, Application, Expected, Request, Tokens, Unverified,
-        callback::{Answered, Awaited, Ending, Listener},
-    },
+    oidc::{self, Application, Expected, Request, Tokens, Unverified},
     race::{First, race},
     secret::Secret,
 };
@@ -28,53 +26,43 @@ use crate::{
 const SHORTEST: Duration = Duration::from_secs(10);
 
 impl Ladder<'_> {
-    pub(super) async fn ask(
-        &self,
-        session: &mut Session,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Ready, Failure> {
+    pub(super) async fn ask(&self, session: &mut Session, person: &mut Person<'_>) -> Result<Ready, Failure> {
         self.may_ask()?;
         let application = self.application()?;
-        let mut known = self.known().await?;
-        match (self.wish(), self.profile.flow) {
-            (Wish::Device, _) | (Wish::Any, Flow::Device) => {
-                self.ask_by_code(session, &application, &mut known, cancelled).await
+        let browser = Browser::choose(&self.profile.browser, &self.host.environment);
+        let Choice { plan, because } = self.choice(&browser);
+        log::info("session", format_args!("the way in is {plan:?}: {because}"));
+        let known = match plan {
+            Plan::CodeOr(_) | Plan::Go(WayIn::Code) => Some(self.known_unless(person).await?),
+            _ => None,
+        };
+        let gives_codes =
+            known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
+        match (plan.settled(gives_codes).map_err(SignInNeeded::NoWay)?, known) {
+            (WayIn::Code, Some(mut known)) => {
+                self.ask_by_code(session, &application, &mut known, person).await
             }
-            _ => self.ask_in_browser(session, &application, &mut known, cancelled).await,
+            (way, known) => self.ask_in_browser(session, &application, way, &browser, known, person).await,
         }
     }
 
-    async fn ask_in_browser(
-        &self,
-        session: &mut Session,
-        application: &Application<'_>,
-        known: &mut Known,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Ready, Failure> {
-        // It stands before the browser opens: a provider with a warm session comes back within milliseconds.
-        let listener = Listener::bind(&self.profile.redirect).await?;
-        let listener = listener.reporting(|event| log::debug("callback", format_args!("{event}")));
-        let request =
-            oidc::request(self.profile, &known.metadata, &listener.redirect_uri(), &self.host.random);
-        let listener = match self.show(&listener.start_address())? {
-            Way::Browser => listener.for_own_user(),
-            // Whoever goes there by hand may be another user: `sudo -u service bedrock-sso login`.
-            _ => listener,
+    fn choice(&self, browser: &Browser) -> Choice {
+        let asked = Asked {
+            automatically: !matches!(self.purpose, Purpose::Login { .. }),
+            wish: self.wish(),
+            flow: self.profile.flow,
+            named: !self.profile.browser.is_empty() && *browser != Browser::Nobody,
+            browser,
         };
-        let awaited = awaited(known, &request);
-        let outcome = match self.answer(listener, awaited, cancelled).await {
-            Ok(Answered { outcome, page }) => {
-                let ended = match outcome {
-                    Ok(code) => self.signed_in(session, application, known, &request, &code).await,
-                    Err(refusal) => Err(refusal.into()),
-                };
-                page.finish(&self.ending(&ended)).await;
-                ended
-            }
-            Err(failure) => Err(failure),
-        };
-        self.note_outcome(outcome.as_ref().err());
-        outcome
+        choose(&asked, self.around)
+    }
+
+    /// What the provider says of itself, unless the person gives up first.
+    async fn known_unless(&self, person: &mut Person<'_>) -> Result<Known, Failure> {
+        match race(self.known(), person.cancelled.as_mut()).await {
+            First::Left(known) => known,
+            First::Right(()) => Err(Interrupted.into()),
+        }
     }
 
     /// Whether a person may be asked by this command, now.
@@ -87,47 +75,6 @@ impl Ladder<'_> {
                 Err(SignInNeeded::DoorClosed { until, now, why: door.why().map(str::to_owned) }.into())
             }
             _ => Err(SignInNeeded::NotAllowed.into()),
-        }
-    }
-
-    /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
-    fn show(&self, address: &str) -> Result<Way, Failure> {
-        let before = self.note_opening()?;
-        let address_of_ours = Some(address.to_owned());
-        let holder =
-            Holder { pid: std::process::id(), since: self.now(), address: address_of_ours, code: None };
-        self.held.announce(&holder)?;
-        let browser = match self.wish() {
-            Wish::NoBrowser => Browser::Nobody,
-            _ => Browser::choose(&self.profile.browser, &self.host.environment),
-        };
-        let opened = browser.open(address);
-        log::info("session", format_args!("asking at {address}: {opened:?}"));
-        match (opened, self.purpose) {
-            // Nobody reads the address that an automatic caller's helper would print. No tab was opened after all.
-            (Opened::Failed(why), Purpose::Credentials { .. }) => {
-                self.cache.keep_notes(self.held, &before)?;
-                Err(SignInNeeded::NoBrowser { why }.into())
-            }
-            (opened, _) => {
-                let way = if opened == Opened::Asked { Way::Browser } else { Way::ByHand };
-                (self.tell)(Asking { address: address.to_owned(), way: way.clone() });
-                Ok(way)
-            }
-        }
-    }
-
-    async fn answer(
-        &self,
-        listener: Listener,
-        awaited: Awaited,
-        cancelled: Cancelled<'_>,
-    ) -> Result<Answered, Failure> {
-        let limit = self.profile.login_timeout;
-        match race(timeout(self.time_left(), listener.answer(awaited)), cancelled).await {
-            First::Left(Ok(answered)) => Ok(answered),
-            First::Left(Err(_)) => Err(SignInNeeded::Unanswered { after: limit }.into()),
-            First::Right(()) => Err(Interrupted.into()),
         }
     }
 
@@ -182,22 +129,6 @@ impl Ladder<'_> {
         self.exchanged(session, &token).await
     }
 
-    fn ending(&self, ended: &Result<Ready, Failure>) -> Ending {
-        match ended {
-            Ok(ready) => Ending::SignedIn {
-                role: ready
-                    .role(self.profile)
-                    .map(|role| (role.name().to_owned(), role.account().to_owned())),
-                name: ready.session_name.clone(),
-                until: ready.credentials.expiration,
-                now: self.now(),
-            },
-            Err(Failure { exit: _, slug, what, hint }) => {
-                Ending::Failed { what: what.clone(), hint: hint.clone(), slug: slug.clone() }
-            }
-        }
-    }
-
     /// What the command line says of the way in.
     fn wish(&self) -> Wish {
         match self.purpose {
@@ -220,6 +151,12 @@ impl Ladder<'_> {
         Ok(before)
     }
 
+    /// Tells whoever comes to wait where a person can take part.
+    fn announce(&self, address: &str, code: Option<&str>) -> Result<(), Failure> {
+        let (address, code) = (Some(address.to_owned()), code.map(str::to_owned));
+        Ok(self.held.announce(&Holder { pid: std::process::id(), since: self.now(), address, code })?)
+    }
+
     /// A note that cannot be kept must not cost anybody the credentials they signed in for.
     fn note_outcome(&self, failure: Option<&Failure>) {
         let mut notes = self.cache.notes();
@@ -230,14 +167,5 @@ impl Ladder<'_> {
         if let Err(error) = self.cache.keep_notes(self.held, &notes) {
             log::warn("session", format_args!("{error}"));
         }
-    }
-}
-
-fn awaited(known: &Known, request: &Request) -> Awaited {
-    Awaited {
-        authorize_url: request.url.to_string(),
-        state: request.state.clone(),
-        issuer: known.metadata.issuer.clone(),
-        iss_required: known.metadata.iss_parameter,
     }
 }

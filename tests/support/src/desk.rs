@@ -20,7 +20,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{ledger::Leak, processes, world::World};
+use crate::{
+    ledger::{Leak, Ledger},
+    processes,
+    world::World,
+};
 
 /// Verbs whose stdout is a secret by design.
 const PROTOCOL: [&str; 6] = ["credentials", "export", "token", "bearer", "env", "exec"];
@@ -217,7 +221,22 @@ impl<'w> Desk<'w> {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().envs(&*self.environment.lock().unwrap()).current_dir(self.home());
+        // A job in the background: the terminal of whoever runs the tests is not the program's to use.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub(crate) fn variables(&self) -> BTreeMap<OsString, OsString> {
+        self.environment.lock().unwrap().clone()
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        self.world.ledger()
     }
 
     /// Starts any command under this desk's eyes.

@@ -22,6 +22,8 @@ mod processes;
 mod provider;
 mod sigv4;
 mod sts;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod tokens;
 mod wire;
 mod world;
@@ -32,8 +34,10 @@ pub use fault::Fault;
 pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
-pub use person::{enter_code, person, visit};
+pub use person::{arrive, enter_code, person, visit};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};
+#[cfg(target_os = "linux")]
+pub use terminal::{AtTerminal, Seen, Streams};
 pub use wire::{Fields, field};
 pub use world::{CLIENT_ID, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};

@@ -72,6 +72,11 @@ pub fn enter_code(address: &str, code: &str, denies: bool) -> io::Result<Got> {
     browser.post(&joined(address, "/device")?, &[("user_code", code), ("choice", choice)])
 }
 
+/// Signs in from the address that is to be opened elsewhere, and ends on an address that cannot be reached from there.
+pub fn arrive(address: &str, denies: bool) -> io::Result<String> {
+    to_the_callback(&mut browser(), address, denies)
+}
+
 /// The callback twice at once, as happens with a double click or a prefetching browser.
 fn visit_twice(address: &str) -> io::Result<Got> {
     let mut first = browser();

@@ -1,7 +1,8 @@
 //! The listener over real sockets: what the person's browser meets.
 //!
-//! What strangers and broken clients meet is in `strangers`.
+//! What strangers and broken clients meet is in `strangers`; who comes too early, or with a pasted address, in `open`.
 
+mod open;
 mod strangers;
 
 use std::{
@@ -34,6 +35,16 @@ fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
     Redirect { host, ports: ports.to_vec(), path: "/callback".into() }
 }
 
+/// The provider's answer, and the page on which its end will be told.
+struct Answered {
+    outcome: Result<Secret, Refusal>,
+    page: OpenPage,
+}
+
+async fn answer(mut open: Open) -> Answered {
+    Answered { outcome: open.answer().await, page: open.page(true) }
+}
+
 /// A sign-in that waits, and what its listener reported.
 struct SignIn {
     port: u16,
@@ -48,6 +59,10 @@ impl SignIn {
     }
 
     async fn with(change: impl FnOnce(&mut Listener)) -> Self {
+        Self::opened(change, |_| {}).await
+    }
+
+    async fn opened(change: impl FnOnce(&mut Listener), then: impl FnOnce(&Open)) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let mut listener = Listener::bind(&redirect(RedirectHost::Address, &[]))
@@ -57,7 +72,10 @@ impl SignIn {
         change(&mut listener);
         let (port, start) = (listener.port, listener.start.expose().to_owned());
         assert_eq!(listener.start_address(), format!("http://127.0.0.1:{port}{start}"));
-        Self { port, start, answer: tokio::spawn(listener.answer(awaited())), events }
+        let open = listener.open();
+        open.expect(awaited());
+        then(&open);
+        Self { port, start, answer: tokio::spawn(answer(open)), events }
     }
 
     async fn get(&self, target: &str) -> String {
@@ -308,7 +326,9 @@ fn localhost_is_served_in_both_families() {
         let port = listener.port;
         assert_eq!(listener.redirect_uri(), format!("http://localhost:{port}/callback"));
         assert!(listener.start_address().starts_with("http://localhost:"));
-        let answer = tokio::spawn(listener.answer(awaited()));
+        let open = listener.open();
+        open.expect(awaited());
+        let answer = tokio::spawn(answer(open));
         assert_eq!(status(&get(port, "/").await), "404 Not Found");
         let mut stream = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();
         let request = format!("GET {RIGHT} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");

@@ -130,7 +130,7 @@ fn an_unread_body_is_drained_so_that_the_page_arrives() {
 #[test]
 fn our_own_user_is_no_stranger_at_the_start_address() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.for_own_user = true).await;
+        let sign_in = SignIn::opened(|_| {}, Open::for_own_user).await;
         assert_eq!(status(&sign_in.get(&sign_in.start).await), "302 Found");
         sign_in.still_waits().await;
     });

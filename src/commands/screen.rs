@@ -1,0 +1,119 @@
+//! What a person is shown while a sign-in waits for them, and where; and what they answer.
+//!
+//! `login` speaks on stdout, which hosts show. A caller that comes by itself hides our streams, so what must be seen then
+//! goes to the terminal. stdout of `credentials` stays the protocol's.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::Arc,
+    thread,
+};
+
+use super::{drawing::Drawing, print};
+use crate::{
+    errand::{Reply, Told},
+    host::{Environment, Hushed, Terminal},
+    session::{Asking, Way},
+};
+
+pub(super) struct Screen<'a> {
+    environment: &'a Environment,
+    kind: Kind,
+    /// Open from the first address that is to be pasted back.
+    pasting: Option<Pasting>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Login,
+    /// Of a caller that comes by itself.
+    Automatic,
+}
+
+/// A terminal at which a person pastes. What they paste is not shown until this is dropped.
+struct Pasting {
+    terminal: Arc<Terminal>,
+    _hushed: Option<Hushed>,
+}
+
+impl<'a> Screen<'a> {
+    pub(super) fn of_login(environment: &'a Environment) -> Self {
+        Self { environment, kind: Kind::Login, pasting: None }
+    }
+
+    pub(super) fn automatic(environment: &'a Environment) -> Self {
+        Self { environment, kind: Kind::Automatic, pasting: None }
+    }
+
+    pub(super) fn tell(&mut self, told: Told<'_>, reply: &Reply) {
+        match told {
+            Told::Asking(Asking { address, way: Way::Paste { to } }) => {
+                if self.kind == Kind::Login && !io::stdout().is_terminal() {
+                    say(&format!(
+                        "To sign in, follow the words at the terminal, or go to {address} on this machine"
+                    ));
+                }
+                self.ask_to_paste(to.expose(), reply);
+            }
+            Told::Asking(asking) if self.kind == Kind::Login => self.tell_on_stdout(asking),
+            Told::Asking(asking) => self.tell_on_terminal(asking),
+            Told::NotThat(why) => {
+                if let Some(pasting) = &self.pasting {
+                    pasting.terminal.show(&format!("{why}\nPaste the whole address again: "));
+                }
+            }
+        }
+    }
+
+    fn tell_on_stdout(&self, asking: &Asking) {
+        match Terminal::size_of_stdout() {
+            Some(size) => say(&Drawing::new(self.environment, size).asking(asking)),
+            None => say(&asking.to_string()),
+        }
+    }
+
+    /// A browser that was asked to open needs no word but where somebody reads stderr; a code must be seen.
+    fn tell_on_terminal(&self, asking: &Asking) {
+        let is_shown_elsewhere = matches!(asking.way, Way::Browser | Way::Joining);
+        match Terminal::ours().filter(|_| !is_shown_elsewhere) {
+            Some(terminal) => {
+                let drawing = Drawing::new(self.environment, terminal.size().unwrap_or_default());
+                terminal.show(&format!("{}\n", drawing.asking(asking)));
+            }
+            None => {
+                let mut stderr = io::stderr().lock();
+                if stderr.is_terminal() {
+                    // A terminal that is gone needs no telling.
+                    let _ = writeln!(stderr, "{asking}");
+                }
+            }
+        }
+    }
+
+    fn ask_to_paste(&mut self, address: &str, reply: &Reply) {
+        let Some(terminal) = Terminal::ours().map(Arc::new) else { return };
+        // Where that is refused, the person sees what they paste.
+        let hushed = terminal.hushed().ok();
+        terminal.show(&format!(
+            "To sign in, open this address in a browser on any machine:\n\n{address}\n\n\
+             In the end the browser shows a page, or says that it cannot reach 127.0.0.1. If it says that, copy the whole\n\
+             address from its address bar, paste it here and press Enter{}: ",
+            if hushed.is_some() { " (it is not shown)" } else { "" }
+        ));
+        let (reader, reply) = (Arc::clone(&terminal), reply.clone());
+        thread::spawn(move || reader.lines(|line| reply.paste(line)));
+        self.pasting = Some(Pasting { terminal, _hushed: hushed });
+    }
+}
+
+impl Drop for Pasting {
+    fn drop(&mut self) {
+        // The prompt's line has no end of its own.
+        self.terminal.show("\n");
+    }
+}
+
+/// A line of `login`. A host that no longer reads does not end the sign-in.
+fn say(text: &str) {
+    let _ = print(format!("{text}\n").as_bytes());
+}

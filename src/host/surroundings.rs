@@ -1,0 +1,109 @@
+//! Where the program runs, as far as it bears on how a person can be asked: display, terminal, SSH, container, WSL, CI.
+//!
+//! One snapshot of facts; what follows from them is decided in `session`.
+
+use super::Environment;
+
+/// The facts. Each is about this process's machine and session, not about the person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// A terminal that is ours to write to and to read from.
+    pub terminal: bool,
+    /// macOS or Windows, which have a desktop of their own.
+    pub desktop: bool,
+    /// An X or Wayland display.
+    pub display: bool,
+    /// Reached by SSH.
+    pub ssh: bool,
+    /// A terminal of VS Code or its like whose window is on another machine, Codespaces included.
+    pub remote_editor: bool,
+    pub wsl: bool,
+    /// Programs of the Windows around WSL can be started.
+    pub interop: bool,
+    pub container: bool,
+    /// A build machine.
+    pub ci: bool,
+}
+
+/// Build machines that do not say `CI`.
+const BUILDS: [&str; 4] = ["TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID"];
+
+/// An editor's server at work on this machine.
+const EDITORS: [&str; 4] =
+    ["CODESPACES", "REMOTE_CONTAINERS", "REMOTE_CONTAINERS_IPC", "VSCODE_IPC_HOOK_CLI"];
+
+const CONTAINERS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
+/// The kernel's registration by which Linux starts Windows programs.
+const INTEROP: [&str; 2] =
+    ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
+
+impl Surroundings {
+    /// `terminal` is known to the process that a person's terminal belongs to, which need not be this one.
+    pub(super) fn of(
+        environment: &Environment,
+        terminal: bool,
+        desktop: bool,
+        exists: impl Fn(&str) -> bool,
+    ) -> Self {
+        let any = |names: &[&str]| names.iter().any(|name| environment.os(name).is_some());
+        let wsl = any(&["WSL_DISTRO_NAME", "WSL_INTEROP"]);
+        Self {
+            terminal,
+            desktop,
+            display: any(&["DISPLAY", "WAYLAND_DISPLAY"]),
+            ssh: any(&["SSH_CONNECTION", "SSH_TTY"]),
+            remote_editor: any(&EDITORS),
+            wsl,
+            interop: wsl && INTEROP.iter().any(|file| exists(file)),
+            container: any(&["KUBERNETES_SERVICE_HOST"]) || CONTAINERS.iter().any(|file| exists(file)),
+            ci: any(&BUILDS) || environment.text("CI").is_some_and(|said| !is_no(&said)),
+        }
+    }
+}
+
+fn is_no(said: &str) -> bool {
+    said == "0" || said.eq_ignore_ascii_case("false")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen<const N: usize>(variables: [(&str, &str); N], files: &[&str]) -> Surroundings {
+        Surroundings::of(&Environment::fixed(variables), false, false, |file| files.contains(&file))
+    }
+
+    #[test]
+    fn nothing_known_is_nothing_there() {
+        assert_eq!(seen([], &[]), Surroundings::default());
+    }
+
+    #[test]
+    fn each_sign_is_read() {
+        assert!(seen([("SSH_TTY", "/dev/pts/1")], &[]).ssh && seen([("SSH_CONNECTION", "a 1 b 2")], &[]).ssh);
+        assert!(seen([("DISPLAY", ":0")], &[]).display && seen([("WAYLAND_DISPLAY", "w")], &[]).display);
+        assert!(seen([("CODESPACES", "true")], &[]).remote_editor);
+        assert!(seen([], &["/.dockerenv"]).container && seen([], &["/run/.containerenv"]).container);
+        assert!(seen([("KUBERNETES_SERVICE_HOST", "10.0.0.1")], &[]).container);
+    }
+
+    #[test]
+    fn windows_programs_can_be_started_where_the_kernel_says_so() {
+        let wsl = [("WSL_DISTRO_NAME", "Debian")];
+        assert!(seen(wsl, &["/proc/sys/fs/binfmt_misc/WSLInterop"]).interop);
+        let without = seen(wsl, &[]);
+        assert!(without.wsl && !without.interop);
+        assert!(!seen([], &["/proc/sys/fs/binfmt_misc/WSLInterop"]).interop, "no WSL at all");
+    }
+
+    #[test]
+    fn a_variable_that_says_no_is_no_build_machine() {
+        for (said, ci) in
+            [("true", true), ("1", true), ("false", false), ("False", false), ("0", false), ("", false)]
+        {
+            assert_eq!(seen([("CI", said)], &[]).ci, ci, "{said}");
+        }
+        assert!(seen([("TF_BUILD", "True")], &[]).ci);
+    }
+}

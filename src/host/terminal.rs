@@ -1,0 +1,199 @@
+//! The terminal itself, for what a person must see although the caller hides our streams, and for what they answer.
+//!
+//! One that another program draws on, or that belongs to another job, is not ours to touch.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Write},
+};
+
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// Longer than any address a browser ends on.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// A terminal that is ours for the moment.
+#[derive(Debug)]
+pub struct Terminal {
+    input: File,
+    output: File,
+}
+
+impl Terminal {
+    /// The terminal of our session, if we are what runs in its foreground and it reads line by line: one in another mode
+    /// belongs to an editor or to a host's own interface, which would be spoilt by our words and robbed by our reading.
+    pub fn ours() -> Option<Self> {
+        let (input, output) = opened()?;
+        Some(Self { input, output })
+    }
+
+    /// Shows a text. A terminal that is gone needs no telling.
+    pub fn show(&self, text: &str) {
+        let _ = (&self.output).write_all(text.as_bytes());
+    }
+
+    /// Columns and rows, where they are known.
+    pub fn size(&self) -> Option<(usize, usize)> {
+        columns_and_rows(&self.output)
+    }
+
+    /// The same of the terminal that stdout is, if it is one.
+    pub fn size_of_stdout() -> Option<(usize, usize)> {
+        columns_and_rows(&io::stdout())
+    }
+
+    /// From now until the guard is dropped, what is typed is not shown, and a line may be of any length: the system's own
+    /// line mode cuts it at 1024 or 4096 bytes.
+    pub fn hushed(&self) -> io::Result<Hushed> {
+        Hushed::of(self.input.try_clone()?)
+    }
+
+    /// Hands over each line as it is typed or pasted, until nobody wants them or the terminal is gone.
+    pub fn lines(&self, mut take: impl FnMut(Secret) -> bool) {
+        let mut line = Zeroizing::new(Vec::new());
+        let mut piece = Zeroizing::new(vec![0; LONGEST_LINE]);
+        while let Ok(read @ 1..) = (&self.input).read(&mut piece) {
+            for byte in piece.iter().take(read) {
+                match Key::of(*byte) {
+                    Key::Enter => {
+                        let text = String::from_utf8_lossy(&line).trim().to_owned();
+                        line.clear();
+                        if !text.is_empty() && !take(Secret::new(text)) {
+                            return;
+                        }
+                    }
+                    Key::Back => drop(line.pop()),
+                    Key::Clear => line.clear(),
+                    Key::Letter if line.len() < LONGEST_LINE => line.push(*byte),
+                    Key::Letter | Key::Other => {}
+                }
+            }
+        }
+    }
+}
+
+/// What a typed byte does to the line.
+enum Key {
+    Enter,
+    Back,
+    Clear,
+    Letter,
+    Other,
+}
+
+impl Key {
+    fn of(byte: u8) -> Self {
+        match byte {
+            b'\r' | b'\n' => Self::Enter,
+            0x08 | 0x7f => Self::Back,
+            // Ctrl-U, as every line editor has it.
+            0x15 => Self::Clear,
+            0..0x20 => Self::Other,
+            _ => Self::Letter,
+        }
+    }
+}
+
+/// Dropped, the terminal is as it was.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct Hushed {
+    terminal: File,
+    before: rustix::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Hushed {
+    fn of(terminal: File) -> io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(&terminal)?;
+        let mut hushed = before.clone();
+        // Signals stay: Ctrl-C must go on to end the sign-in.
+        hushed.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+        tcsetattr(&terminal, OptionalActions::Now, &hushed)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Hushed {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no mending.
+        let _ =
+            rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.before);
+    }
+}
+
+/// A console shows what is typed, and its lines are as long as the buffer they are read into.
+#[cfg(windows)]
+#[derive(Debug)]
+pub struct Hushed;
+
+#[cfg(windows)]
+impl Hushed {
+    #[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "as on the other systems")]
+    fn of(_: File) -> io::Result<Self> {
+        Ok(Self)
+    }
+}
+
+#[cfg(unix)]
+fn opened() -> Option<(File, File)> {
+    use rustix::{
+        process::getpgrp,
+        termios::{LocalModes, tcgetattr, tcgetpgrp},
+    };
+    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+    let in_front = tcgetpgrp(&terminal).ok()? == getpgrp();
+    let by_line = tcgetattr(&terminal).ok()?.local_modes.contains(LocalModes::ICANON);
+    (in_front && by_line).then(|| Some((terminal.try_clone().ok()?, terminal)))?
+}
+
+#[cfg(windows)]
+fn opened() -> Option<(File, File)> {
+    let open = |name| OpenOptions::new().read(true).write(true).open(name).ok();
+    let (input, output) = (open("CONIN$")?, open("CONOUT$")?);
+    super::process::reads_by_line(&input).then_some((input, output))
+}
+
+#[cfg(unix)]
+fn columns_and_rows(terminal: &impl std::os::fd::AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    (size.ws_col > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
+}
+
+#[cfg(windows)]
+fn columns_and_rows<T>(_: &T) -> Option<(usize, usize)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(typed: &str) -> Vec<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        Write::write_all(&mut file.as_file(), typed.as_bytes()).unwrap();
+        let (input, output) = (file.reopen().unwrap(), file.reopen().unwrap());
+        let mut lines = Vec::new();
+        Terminal { input, output }.lines(|line| {
+            lines.push(line.expose().to_owned());
+            lines.len() < 2
+        });
+        lines
+    }
+
+    #[test]
+    fn a_line_ends_with_enter_and_can_be_corrected() {
+        assert_eq!(taken("abx\x7fc\r\n  \nwrong\x15 right \nthird\n"), ["abc", "right"]);
+        assert_eq!(taken("a\x1b\x04b\n"), ["ab"]);
+    }
+
+    #[test]
+    fn a_line_longer_than_any_system_takes_is_whole() {
+        let long = "x".repeat(20_000);
+        assert_eq!(taken(&format!("{long}\n")), [long]);
+    }
+}

@@ -1,0 +1,242 @@
+//! The ways in at a terminal: a pasted address, a code with its picture, and what a caller that hides our streams hides.
+#![cfg(target_os = "linux")]
+
+use serde_json::{Value, json};
+use testworld::{AtTerminal, Desk, Endpoint, Knob, Seen, Streams, World, arrive, enter_code};
+
+use super::{credentials, desk_with, until};
+
+/// A machine reached by SSH: no display, no browser.
+fn far_away(world: &World) -> Desk<'_> {
+    let desk = desk_with(world, "");
+    desk.configure(&world.configuration(""));
+    desk.set_variable("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+    desk.set_variable("TERM", "xterm");
+    desk.set_variable("LANG", "C.UTF-8");
+    desk
+}
+
+fn with_codes() -> World {
+    let world = World::new();
+    world.set(Knob::DeviceCodes, json!({}));
+    world
+}
+
+/// The prompt has been shown: the address to open.
+fn to_open(terminal: &AtTerminal<'_, '_>) -> String {
+    let shown = terminal.shows("press Enter (it is not shown): ");
+    shown.lines().find(|line| line.starts_with("http")).expect("an address").to_owned()
+}
+
+fn signed_in(seen: &Seen) {
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    assert!(seen.shown.contains("Signed in as demo@example.com: role BedrockUser"), "{seen:?}");
+}
+
+#[test]
+fn an_address_pasted_at_the_terminal_signs_in() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    let address = to_open(&terminal);
+    assert!(address.starts_with(&format!("{}/authorize?", world.issuer())), "{address}");
+    let last = arrive(&address, false).unwrap();
+    assert!(!terminal.echoes(), "what is pasted is not shown");
+    terminal.types(&format!("{last}\r"));
+    let seen = terminal.finish();
+    signed_in(&seen);
+    assert!(!seen.shown.contains("code="), "{seen:?}");
+    let code = last.split_once("code=").unwrap().1.split('&').next().unwrap();
+    assert!(!desk.log().contains(code), "a code reaches no log");
+    assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
+    credentials(&desk);
+}
+
+#[test]
+fn a_caller_that_hides_our_streams_hides_no_question_and_gets_one_document() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Caller, &["credentials"]);
+    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), false).unwrap()));
+    let seen = terminal.finish();
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    let document: Value = serde_json::from_str(&seen.stdout).unwrap();
+    assert_eq!(document["Version"], 1);
+    assert!(!seen.shown.contains("AccessKeyId"), "{seen:?}");
+}
+
+#[test]
+fn the_terminal_is_left_as_it_was() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    assert!(terminal.echoes());
+    to_open(&terminal);
+    assert!(!terminal.echoes());
+    // Ctrl-C.
+    terminal.types("\x03");
+    until("the echo", || terminal.echoes().then_some(()));
+    let seen = terminal.finish();
+    assert_eq!(seen.code, Some(130), "{seen:?}");
+    assert!(seen.shown.contains("bedrock-sso: interrupted [interrupted]"), "{seen:?}");
+    desk.settle();
+}
+
+#[test]
+fn a_wrong_paste_says_what_is_wrong_and_asks_again() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    let last = arrive(&to_open(&terminal), false).unwrap();
+    let state = last.split_once("state=").unwrap().1.split('&').next().unwrap().to_owned();
+    let (bare, _) = last.split_once('?').unwrap();
+    let wrong = [
+        ("hello".to_owned(), "That is no address. The right one begins with http://127.0.0.1:"),
+        (
+            format!("{}/authorize?state={state}", world.issuer()),
+            "That is not the address on which a sign-in ends",
+        ),
+        (bare.to_owned(), "That address holds no answer: copy all of it"),
+        (format!("{bare}?state={state}"), "That answer is not from the provider that was asked."),
+        (last.replace(&state, "another"), "That is the answer to another sign-in"),
+        (format!("{last}&state={state}"), "That address is damaged"),
+    ];
+    for (count, (text, told)) in wrong.iter().enumerate() {
+        terminal.types(&format!("{text}\r"));
+        terminal.shows_times("Paste the whole address again: ", count + 1);
+        terminal.shows(told);
+    }
+    assert_eq!(world.count(Endpoint::Code), 0, "nothing of that was believed");
+    terminal.types(&format!(" {last} \r"));
+    signed_in(&terminal.finish());
+}
+
+#[test]
+fn an_address_copied_without_its_scheme_will_do() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    let last = arrive(&to_open(&terminal), false).unwrap();
+    terminal.types(&format!("{}\r", last.strip_prefix("http://").unwrap()));
+    signed_in(&terminal.finish());
+}
+
+#[test]
+fn an_address_longer_than_a_terminals_line_is_taken_whole() {
+    let world = World::new();
+    world.set(Knob::CallbackQuery, json!({ "session_state": "x".repeat(12_000) }));
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), false).unwrap()));
+    signed_in(&terminal.finish());
+}
+
+#[test]
+fn a_pasted_refusal_is_the_providers() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), true).unwrap()));
+    let seen = terminal.finish();
+    assert_eq!(seen.code, Some(5), "{seen:?}");
+    assert!(seen.shown.contains("[sign-in/access_denied]"), "{seen:?}");
+}
+
+#[test]
+fn a_browser_that_does_reach_us_needs_no_pasting() {
+    let world = World::new();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    let page = testworld::visit(&to_open(&terminal), false).unwrap();
+    assert!(page.text().contains("Signed in"), "{}", page.text());
+    signed_in(&terminal.finish());
+}
+
+#[test]
+fn a_code_is_shown_large_and_as_a_picture() {
+    let world = with_codes();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    let shown = terminal.shows("Ctrl-C gives up.");
+    let address = format!("{}/device", world.issuer());
+    assert!(
+        shown.contains(&format!("To sign in, go to {address} in any browser and enter the code")),
+        "{shown}"
+    );
+    let (_, rest) = shown.split_once("\x1b[1;7m  ").expect("the code in bold");
+    let code = rest.split(' ').next().unwrap();
+    assert!(shown.contains('█') && shown.contains("compare the code"), "{shown}");
+    enter_code(&address, code, false).unwrap();
+    signed_in(&terminal.finish());
+}
+
+#[test]
+fn a_caller_that_hides_our_streams_does_not_hide_a_code() {
+    let world = with_codes();
+    let desk = far_away(&world);
+    let terminal = desk.at_terminal(Streams::Caller, &["credentials"]);
+    let shown = terminal.shows("Ctrl-C gives up.");
+    let code = shown.split_once("\x1b[1;7m  ").unwrap().1.split(' ').next().unwrap();
+    enter_code(&format!("{}/device", world.issuer()), code, false).unwrap();
+    let seen = terminal.finish();
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    assert!(serde_json::from_str::<Value>(&seen.stdout).is_ok(), "{seen:?}");
+}
+
+#[test]
+fn without_a_terminal_a_caller_far_away_is_refused_at_once_with_the_command_to_run() {
+    let world = with_codes();
+    let desk = far_away(&world);
+    let (what, hint) = desk.run(["credentials"]).refused(4, "sign-in/no_terminal");
+    assert!(what.contains("neither a browser nor a terminal"), "{what}");
+    assert_eq!((hint.as_str(), world.ledger().total()), ("run `bedrock-sso login`", 0));
+}
+
+#[test]
+fn a_terminal_that_another_program_draws_on_is_left_alone() {
+    let world = with_codes();
+    let desk = far_away(&world);
+    let script = "stty -icanon; \"$0\" credentials; echo \"code $?\"; stty icanon";
+    let seen = desk.shell_at_terminal(script).finish();
+    assert!(seen.shown.contains("[sign-in/no_terminal]") && seen.shown.contains("code 4"), "{seen:?}");
+}
+
+#[test]
+fn a_build_machine_is_told_at_once_that_nobody_sits_there() {
+    let world = with_codes();
+    let desk = far_away(&world);
+    desk.set_variable("CI", "true");
+    for verb in ["credentials", "login"] {
+        let (what, hint) = desk.run([verb]).refused(4, "sign-in/unattended");
+        assert!(what.contains("nobody sits at this build machine"), "{what}");
+        assert!(hint.contains("login --device"), "{hint}");
+    }
+    assert_eq!(world.ledger().total(), 0);
+}
+
+#[test]
+fn what_was_chosen_is_logged_with_its_reason() {
+    let world = with_codes();
+    let desk = far_away(&world);
+    let mut call = desk.start(["login"]);
+    assert!(call.lines(1).concat().contains(" and enter the code "));
+    call.kill();
+    let log = desk.log();
+    assert!(
+        log.contains("session: the way in is CodeOr(ByHand): reached by SSH, without a display"),
+        "{log}"
+    );
+}
+
+#[test]
+fn browser_none_shows_the_address_and_opens_nothing() {
+    let world = World::new();
+    let desk = far_away(&world);
+    desk.unset_variable("SSH_CONNECTION");
+    desk.configure(&world.configuration("browser = [\"none\"]"));
+    let mut call = desk.start(["login"]);
+    let line = call.lines(1).concat();
+    let address = line.strip_prefix("To sign in, go to ").unwrap_or_else(|| panic!("{line}"));
+    assert_eq!(testworld::visit(address, false).unwrap().status, 200);
+    call.finish().expect_code(0);
+}

@@ -8,7 +8,7 @@ use super::say;
 use crate::{
     aws::{Aws, Standing},
     cli::Global,
-    commands::Desk,
+    commands::{Desk, Screen},
     config::{self, Fact, Issuer, RoleArn},
     failure::{Denied, Failure, Interrupted},
     host::Host,
@@ -140,7 +140,9 @@ pub(super) fn first_sign_in(global: &Global, profile: &str) -> Result<(), Failur
     let global = Global { profile: Some(profile.to_owned()), ..global.clone() };
     let desk = Desk::new(&global)?;
     let work = desk.work()?;
-    let ready = work.errand().login(false, Wish::Any, &mut |asking| say(&format!("{asking}\n")))?;
+    let mut screen = Screen::automatic(&desk.host.environment);
+    let ready = work.errand().login(false, Wish::Any, &mut |told, reply| screen.tell(told, reply))?;
+    drop(screen);
     say(&format!("  ✓ signed in as {}\n", line(&ready.session_name)));
     let trust = Trust::of(work.profile.ca_bundle.as_deref(), &desk.host.environment);
     let client = Client::new(&trust, &desk.host.environment)?;

@@ -227,10 +227,6 @@ impl<'w> Desk<'w> {
         command
     }
 
-    pub(crate) fn program(&self) -> &Path {
-        &self.program
-    }
-
     pub(crate) fn variables(&self) -> BTreeMap<OsString, OsString> {
         self.environment.lock().unwrap().clone()
     }

@@ -1,6 +1,6 @@
 //! Where the proof is kept: how it comes in, who else is served by it, and when it is forgotten.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use testworld::Desk;
 
@@ -119,6 +119,9 @@ fn at_a_terminal(desk: &Desk<'_>, keys: &str) -> testworld::Outcome {
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
     terminal.env_clear().envs(variables).current_dir(desk.home()).env("SHELL", "/bin/sh");
     terminal.args(["--quiet", "--flush", "--return", "--echo=never", "--command"]);
-    terminal.arg(format!("{PROGRAM} login --client-secret-stdin")).arg("/dev/null").stdin(Stdio::piped());
+    terminal
+        .arg(format!("{PROGRAM} login --client-secret-stdin"))
+        .arg("/dev/null")
+        .stdin(std::process::Stdio::piped());
     desk.run_command_with(terminal, "nothing is shown", keys)
 }

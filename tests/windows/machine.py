@@ -67,9 +67,21 @@ class Machine:
         self.registry("delete", target, "/f")
 
     def registry(self, verb: str, target: str, *words: str) -> subprocess.CompletedProcess:
-        key = f"HKCU\\Software\\Wine\\Credential Manager\\Generic: {target}"
+        return self.reg(verb, f"HKCU\\Software\\Wine\\Credential Manager\\Generic: {target}", *words)
+
+    def reg(self, *words: str) -> subprocess.CompletedProcess:
         streams = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
-        return subprocess.run([self.wine, "reg", verb, key, *words], env=environment(), timeout=30, **streams)
+        return subprocess.run([self.wine, "reg", *words], env=environment(), timeout=30, **streams)
+
+    def set_proxy(self, **settings: str | int) -> None:
+        """The system's proxy as Settings writes it (WinINET), and nothing else of it."""
+        key = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
+        for name in ("ProxyEnable", "ProxyServer", "ProxyOverride", "AutoConfigURL"):
+            self.reg("delete", key, "/v", name, "/f")
+        for name, value in settings.items():
+            kind = "REG_DWORD" if isinstance(value, int) else "REG_SZ"
+            written = self.reg("add", key, "/v", name, "/t", kind, "/d", str(value), "/f")
+            assert written.returncode == 0, written
 
     def files(self) -> set[Path]:
         """Every file that is anybody's."""

@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from machine import Ended, Machine, windows_path
+from proxy import Proxy
 from world import World
 
 SCENARIOS = []
@@ -370,6 +371,51 @@ def a_change_from_file_to_keyring_leaves_neither_a_mixture_nor_a_crash(desk: Des
     second = desk.sign_in()
     assert second != first and desk.tabs() == 2, desk.tabs()
     assert desk.sign_in() == second
+
+
+# A name that no name server knows: who goes there without a proxy is told so.
+FAR = "sso.acme.invalid"
+
+
+def far_away(desk: Desk, **settings: str | int) -> Ended:
+    """A call to a provider outside this machine, with these settings of the system's proxy."""
+    file = desk.machine.config_file
+    text = file.read_text(encoding="utf-8")
+    lines = [f'issuer = "https://{FAR}"' if line.startswith("issuer") else line for line in text.splitlines()]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    desk.machine.set_proxy(**settings)
+    try:
+        return desk.run("credentials")
+    finally:
+        desk.machine.set_proxy()
+
+
+@scenario
+def the_proxy_of_the_systems_settings_is_asked(desk: Desk) -> None:
+    proxy = Proxy()
+    for address in (proxy.name, f"http=127.0.0.1:1;https={proxy.name}"):
+        proxy.asked.clear()
+        ended = far_away(desk, ProxyEnable=1, ProxyServer=address, ProxyOverride="*.acme.com;<local>")
+        refused(ended, 9, "network/proxy_refused")
+        assert f"{proxy.name} refused to lead to {FAR}: 403 Not today" in ended.err, ended
+        assert f"CONNECT {FAR}:443 HTTP/1.1" in proxy.asked, proxy.asked
+    proxy.close()
+
+
+@scenario
+def the_systems_exceptions_lead_past_its_proxy_and_one_switched_off_is_none(desk: Desk) -> None:
+    proxy = Proxy()
+    refused(far_away(desk, ProxyEnable=1, ProxyServer=proxy.name, ProxyOverride="10.*;*.acme.invalid"), 9, "network/dns")
+    refused(far_away(desk, ProxyEnable=0, ProxyServer=proxy.name), 9, "network/dns")
+    assert not proxy.asked, proxy.asked
+    proxy.close()
+
+
+@scenario
+def a_script_that_would_choose_the_proxy_is_told(desk: Desk) -> None:
+    ended = far_away(desk, ProxyEnable=0, AutoConfigURL="http://wpad.acme.invalid/wpad.dat")
+    refused(ended, 9, "network/dns")
+    assert "(PAC)" in ended.err and "HTTPS_PROXY" in ended.err, ended
 
 
 # ERROR_INTERNAL_ERROR from the start of a process: seen once in ten runs or so, with ten callers at once, and under Wine 8

@@ -61,6 +61,12 @@ pub fn line(text: &str) -> String {
     safe
 }
 
+/// The system's reason without Rust's "(os error 13)", which tells people nothing.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// Escapes the five characters that mean something to HTML.
 pub fn html(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());

@@ -39,7 +39,10 @@ pub use schema::schema;
 pub use show::{Entry, Shown};
 pub use template::{Piece, Template};
 
-use crate::host::{Environment, Paths};
+use crate::{
+    files,
+    host::{Environment, Paths},
+};
 use layers::{Layers, Texts};
 use source::{Rank, Source};
 
@@ -126,6 +129,7 @@ pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
         load(inputs)?;
         said.push("ok: environment: 1 profile".to_owned());
     }
+    said.extend(exposed(&layers));
     said.extend(layers.every(inputs).iter().flat_map(|name| warnings(&layers, name, inputs)));
     Ok(said)
 }
@@ -142,9 +146,18 @@ pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    let counted = layers.files.iter().map(count);
+    let told = layers.files.iter().map(count).chain(exposed(&layers));
     let names = layers.names();
-    Ok(counted.chain(names.iter().flat_map(|name| warnings(&layers, name, inputs))).collect())
+    Ok(told.chain(names.iter().flat_map(|name| warnings(&layers, name, inputs))).collect())
+}
+
+/// Files that any user of this machine could have written.
+fn exposed<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = String> + 'a {
+    let files = layers.files.iter().filter(|file| files::anyone_may_write(&file.source.path));
+    files.map(|file| {
+        let shown = &file.source.shown;
+        format!("warning: {shown}: every user of this machine may change it: take that away with `chmod o-w` from the file and its folder")
+    })
 }
 
 /// What of a good profile smells, with its place.

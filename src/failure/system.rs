@@ -2,7 +2,10 @@
 
 use std::{io, panic::PanicHookInfo};
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    text::reason,
+};
 
 /// What is missing.
 #[derive(Debug)]
@@ -37,13 +40,13 @@ impl From<Denied> for Failure {
             Denied::Stdin(error) => (
                 Exit::Internal,
                 "internal/stdin",
-                format!("stdin cannot be read: {error}"),
+                format!("stdin cannot be read: {}", reason(&error)),
                 "check where the input comes from",
             ),
             Denied::Stdout(error) => (
                 Exit::Internal,
                 "internal/stdout",
-                format!("stdout cannot be written: {error}"),
+                format!("stdout cannot be written: {}", reason(&error)),
                 "check where the output is sent",
             ),
             Denied::Worker(error) => (

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::Environment;
+use crate::text::reason;
 
 /// How long the system's opener may take to say that it cannot.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -83,7 +84,7 @@ fn open_with(words: &[String], address: &str) -> Opened {
             thread::spawn(move || child.wait());
             Opened::Asked
         }
-        Err(error) => Opened::Failed(format!("{program}: {error}")),
+        Err(error) => Opened::Failed(format!("{program}: {}", reason(&error))),
     }
 }
 
@@ -99,7 +100,7 @@ fn open_with_system(address: &str) -> Opened {
         let _ = tell.send(opened);
     });
     match told.recv_timeout(MOMENT) {
-        Ok(Err(error)) => Opened::Failed(error.to_string()),
+        Ok(Err(error)) => Opened::Failed(reason(&error)),
         _ => Opened::Asked,
     }
 }

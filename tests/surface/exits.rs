@@ -27,7 +27,7 @@ fn code_1_for_a_stdout_that_cannot_be_written() {
     let desk = signed_in(&world);
     for verb in ["credentials", "status", "config path"] {
         let outcome = desk.start_command(super::shell(&desk, &format!("\"$0\" {verb} >/dev/full"))).finish();
-        let full = "stdout cannot be written: No space left on device (os error 28)";
+        let full = "stdout cannot be written: No space left on device";
         told(&outcome, 1, &failure(full, "internal/stdout", "check where the output is sent"));
     }
 }
@@ -147,7 +147,7 @@ fn code_4_for_a_browser_that_does_not_start() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
-    let what = "you need to sign in, and the browser could not be started: /no/such/browser: No such file or directory (os error 2)";
+    let what = "you need to sign in, and the browser could not be started: /no/such/browser: No such file or directory";
     let hint = "run `bedrock-sso login --no-browser`, or set `browser` in the profile";
     told(&desk.run(["credentials"]), 4, &failure(what, "sign-in/no_browser", hint));
 }

@@ -95,3 +95,30 @@ fn a_variable_that_is_no_text_is_an_error() {
     let problem = Problem { place: Place::Variable("BEDROCK_SSO_ISSUER".to_owned()), fault };
     assert_eq!(problem.to_string(), "BEDROCK_SSO_ISSUER: the value for \"issuer\" is not Unicode text");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_every_user_may_change_is_warned_about() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+    let home = Home::new().user(GOOD);
+    let allow =
+        |path: &std::path::Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let warned = || {
+        home.ask(crate::config::check)
+            .unwrap()
+            .iter()
+            .any(|line| line.starts_with("warning: ~/user.toml: every user"))
+    };
+    let (file, folder) = (home.at("user.toml"), home.folder().to_owned());
+    for (in_file, in_folder, expected) in [
+        (0o644, 0o755, false),
+        (0o664, 0o775, false),
+        (0o646, 0o755, true),
+        (0o644, 0o777, true),
+        (0o644, 0o1777, false),
+    ] {
+        allow(&file, in_file);
+        allow(&folder, in_folder);
+        assert_eq!(warned(), expected, "{in_file:o} in {in_folder:o}");
+    }
+}

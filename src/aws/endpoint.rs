@@ -4,7 +4,7 @@
 
 use super::Error;
 use crate::{
-    config::{Partition, Profile},
+    config::{Partition, Profile, StsEndpoint},
     host::Environment,
     text::Foreign,
     url::SecureUrl,
@@ -13,8 +13,9 @@ use crate::{
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
 pub(super) fn sts(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
     match &profile.sts_endpoint {
-        Some(url) => Ok(Some(url.clone())),
-        None => named("AWS_ENDPOINT_URL_STS", environment),
+        StsEndpoint::At(url) => Ok(Some(url.clone())),
+        StsEndpoint::Region => Ok(None),
+        StsEndpoint::Unsaid => named("AWS_ENDPOINT_URL_STS", environment),
     }
 }
 
@@ -136,7 +137,8 @@ mod tests {
         let named = |profile: &Profile, environment: Environment| {
             sts(profile, &environment).unwrap().map(|url| url.to_string())
         };
-        let own = Profile { sts_endpoint: SecureUrl::parse("https://own.example").ok(), ..profile() };
+        let own = StsEndpoint::At(SecureUrl::parse("https://own.example").unwrap());
+        let own = Profile { sts_endpoint: own, ..profile() };
         assert_eq!(named(&own, Environment::fixed(variables)).as_deref(), Some("https://own.example/"));
         assert_eq!(
             named(&profile(), Environment::fixed([near, far])).as_deref(),
@@ -144,6 +146,8 @@ mod tests {
         );
         assert_eq!(named(&profile(), Environment::fixed([far])).as_deref(), Some("https://all.example/"));
         assert_eq!(named(&profile(), Environment::fixed([near, ignore])), None);
+        let enforced = Profile { sts_endpoint: StsEndpoint::Region, ..profile() };
+        assert_eq!(named(&enforced, Environment::fixed([near, far])), None);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(super) type Settings<'a> = [Option<Setting<'a>>; COUNT];
 pub(super) struct Setting<'a> {
     pub value: &'a DeValue<'a>,
     pub origin: Origin<'a>,
+    /// The administrator enforces it, be it the default.
+    pub is_fixed: bool,
 }
 
 /// Where a value came from, cheap to carry: the line is counted only when somebody asks.
@@ -237,38 +239,35 @@ impl<'a> Layers<'a> {
     pub(super) fn settle(&self, name: &str) -> Result<Settings<'a>, Vec<Problem>> {
         let mut settings: Settings<'a> = [None; COUNT];
         for (slot, default) in settings.iter_mut().zip(self.defaults) {
-            *slot = default.as_ref().map(|value| Setting { value, origin: Origin::Default });
+            *slot = default.as_ref().map(|value| Setting { value, origin: Origin::Default, is_fixed: false });
         }
-        let mut fixed = Vec::new();
         let mut problems = Vec::new();
         for file in &self.files {
             let Some(profile) = file.profiles.iter().find(|profile| profile.name == name) else { continue };
             for setting in &profile.settings {
-                let over = Setting { value: setting.value, origin: Origin::File(file.source, setting.at) };
-                lay(&mut settings, setting.key, over, &fixed, &mut problems);
+                let over = Setting {
+                    value: setting.value,
+                    origin: Origin::File(file.source, setting.at),
+                    is_fixed: false,
+                };
+                lay(&mut settings, setting.key, over, &mut problems);
             }
             if file.source.rank == Rank::Administrator {
-                fixed.clone_from(&file.enforce);
+                fix(&mut settings, &file.enforce);
                 problems.extend(unset(&settings, name, file));
             }
         }
         for (given, value) in self.overrides {
-            let over = Setting { value, origin: Origin::Override(&given.place) };
-            lay(&mut settings, given.key, over, &fixed, &mut problems);
+            let over = Setting { value, origin: Origin::Override(&given.place), is_fixed: false };
+            lay(&mut settings, given.key, over, &mut problems);
         }
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
 }
 
-fn lay<'a>(
-    settings: &mut Settings<'a>,
-    key: usize,
-    over: Setting<'a>,
-    fixed: &[usize],
-    problems: &mut Vec<Problem>,
-) {
+fn lay<'a>(settings: &mut Settings<'a>, key: usize, over: Setting<'a>, problems: &mut Vec<Problem>) {
     let (Some(slot), Some(known)) = (settings.get_mut(key), KEYS.get(key)) else { return };
-    if let Some(kept) = slot.filter(|_| fixed.contains(&key)) {
+    if let Some(kept) = slot.filter(|kept| kept.is_fixed) {
         let value = written(kept.value);
         if written(over.value) != value {
             let fault = Fault::Enforced { key: known.name, value, by: kept.origin.place().to_string() };
@@ -277,6 +276,14 @@ fn lay<'a>(
         return;
     }
     *slot = Some(over);
+}
+
+fn fix(settings: &mut Settings<'_>, keys: &[usize]) {
+    for key in keys {
+        if let Some(Some(setting)) = settings.get_mut(*key) {
+            setting.is_fixed = true;
+        }
+    }
 }
 
 /// Keys that the administrator enforces without saying as what.

@@ -37,7 +37,7 @@ pub struct Profile {
     pub session_name: Vec<String>,
     pub storage: Storage,
     pub client_auth: ClientAuth,
-    pub sts_endpoint: Option<SecureUrl>,
+    pub sts_endpoint: StsEndpoint,
     /// Where to turn to when STS of the region cannot be reached.
     pub sts_fallback_regions: Vec<String>,
     pub ca_bundle: Option<PathBuf>,
@@ -48,6 +48,16 @@ pub struct Profile {
 pub struct Issuer {
     text: String,
     url: SecureUrl,
+}
+
+/// Which STS is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StsEndpoint {
+    At(SecureUrl),
+    /// Nothing is said of it: AWS's own variables may, and else it is the region's.
+    Unsaid,
+    /// The region's own, whatever variables say: the administrator enforces that none is named.
+    Region,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::{
     ClientAuth, Federation, Flow, Issuer, Link, Login, Partition, Profile, Provider, Redirect, RedirectHost,
-    Storage, chain,
+    Storage, StsEndpoint, chain,
     error::{Fault, Place, Problem},
     issuer::{self, Told},
     key::{self, KEYS, Key, Ready},
@@ -49,7 +49,7 @@ struct Draft<'a> {
 struct Spoken<'s> {
     federation: Option<&'s Federation>,
     chain: &'s [Link],
-    endpoint: Option<&'s SecureUrl>,
+    endpoint: Option<&'s StsEndpoint>,
     regions: &'s [String],
 }
 
@@ -74,12 +74,12 @@ impl<'a> Draft<'a> {
         let session_duration = self.read("session_duration", read::span);
         let role_chain = self.role_chain(session_duration);
         let sts_fallback_regions = self.fallback_regions(region.as_deref());
-        let sts_endpoint = self.read("sts_endpoint", read::address);
+        let sts_endpoint = self.sts_endpoint();
         if let Some(region) = &region {
             let spoken = Spoken {
                 federation: federation.as_ref(),
                 chain: role_chain.as_deref().unwrap_or_default(),
-                endpoint: sts_endpoint.as_ref().and_then(Option::as_ref),
+                endpoint: sts_endpoint.as_ref(),
                 regions: sts_fallback_regions.as_deref().unwrap_or_default(),
             };
             self.agree_on_partition(region, &spoken);
@@ -108,6 +108,12 @@ impl<'a> Draft<'a> {
             sts_fallback_regions: sts_fallback_regions?,
             region: region?,
         })
+    }
+
+    fn sts_endpoint(&mut self) -> Option<StsEndpoint> {
+        let (_, setting) = self.setting("sts_endpoint")?;
+        let silence = if setting.is_fixed { StsEndpoint::Region } else { StsEndpoint::Unsaid };
+        Some(self.read("sts_endpoint", read::address)?.map_or(silence, StsEndpoint::At))
     }
 
     fn told(&mut self) -> Option<Told<'a>> {
@@ -257,7 +263,10 @@ impl<'a> Draft<'a> {
         for Link { role, .. } in *chain {
             self.judge("role_chain", region, role.partition(), || format!("the role {}", role.as_str()));
         }
-        let host = endpoint.and_then(|url| url.as_url().host_str()).unwrap_or_default();
+        let host = match endpoint {
+            Some(StsEndpoint::At(url)) => url.as_url().host_str().unwrap_or_default(),
+            _ => "",
+        };
         if let Some(partition) = Partition::of_host(host) {
             self.judge("sts_endpoint", region, partition.name, || format!("the endpoint {host}"));
         }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
+    StsEndpoint,
 };
 
 pub(crate) fn profile() -> Profile {
@@ -29,7 +30,7 @@ pub(crate) fn profile() -> Profile {
         session_name: Vec::new(),
         storage: Storage::File,
         client_auth: ClientAuth::None,
-        sts_endpoint: None,
+        sts_endpoint: StsEndpoint::Unsaid,
         sts_fallback_regions: Vec::new(),
         ca_bundle: None,
     }

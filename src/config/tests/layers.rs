@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{GOOD, Home};
-use crate::config::{Login, Provider, RedirectHost, Storage};
+use crate::{
+    config::{Login, Provider, RedirectHost, Storage, StsEndpoint},
+    url::SecureUrl,
+};
 
 #[test]
 fn four_values_are_enough_for_a_profile() {
@@ -20,7 +23,7 @@ fn four_values_are_enough_for_a_profile() {
     assert_eq!(profile.login_timeout, Duration::from_secs(165));
     assert_eq!(profile.session_duration, Duration::from_secs(43_200));
     assert_eq!(profile.session_name, ["email", "preferred_username", "upn", "sub"]);
-    assert_eq!((profile.sts_endpoint, profile.ca_bundle), (None, None));
+    assert_eq!((profile.sts_endpoint, profile.ca_bundle), (StsEndpoint::Unsaid, None));
 }
 
 #[test]
@@ -55,7 +58,7 @@ fn every_value_can_be_set() {
     assert_eq!(profile.login_timeout, Duration::from_secs(150));
     assert_eq!(profile.session_duration, Duration::from_secs(5400));
     assert_eq!(profile.session_name, ["sub"]);
-    assert_eq!(profile.sts_endpoint.unwrap().as_str(), "https://sts.example/");
+    assert_eq!(profile.sts_endpoint, StsEndpoint::At(SecureUrl::parse("https://sts.example").unwrap()));
     assert_eq!(profile.ca_bundle.unwrap(), home.at("roots.pem"));
 }
 
@@ -195,6 +198,12 @@ fn an_enforced_key_that_is_not_set_keeps_its_default() {
         enforcing("[\"sts_endpoint\"]").variable("BEDROCK_SSO_STS_ENDPOINT", "https://sts.example").line(),
         "BEDROCK_SSO_STS_ENDPOINT: \"sts_endpoint\" is fixed by the administrator as \"\" (default)"
     );
+}
+
+#[test]
+fn an_enforced_lack_of_an_sts_endpoint_means_the_regions_own() {
+    assert_eq!(enforcing("[\"sts_endpoint\"]").load().unwrap().sts_endpoint, StsEndpoint::Region);
+    assert_eq!(enforcing("[\"region\"]").load().unwrap().sts_endpoint, StsEndpoint::Unsaid);
 }
 
 #[test]

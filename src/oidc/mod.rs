@@ -29,7 +29,7 @@ pub use self::{
     error::{Document, Error, Pending, Source},
     keys::{Keys, fetch_keys},
     knock::knock,
-    provider::organization,
+    provider::{issuer_alias, organization},
     rejection::{Part, Rejection, Skew},
     request::{Request, request},
     revoke::revoke,

@@ -16,6 +16,8 @@ pub(super) struct Habits {
     /// How it redeems codes of applications that are registered as pages in a browser.
     pub(super) origin: Option<Origin>,
     membership: Option<Membership>,
+    /// Whether its tokens may name the issuer without `https://`.
+    bare_issuer: bool,
 }
 
 /// The parameter that names an organization, and the claim that names it in a token.
@@ -52,6 +54,7 @@ const STANDARD: Habits = Habits {
     paths: None,
     origin: None,
     membership: None,
+    bare_issuer: false,
 };
 
 pub(super) fn habits(provider: Provider) -> Habits {
@@ -86,11 +89,12 @@ pub(super) fn habits(provider: Provider) -> Habits {
         },
         // Knows no `offline_access`: `access_type` asks, and only a consent screen brings the refresh token again
         // (Google, "OpenID Connect", refresh tokens). `hd` only chooses among the person's accounts, and whoever asks has to
-        // compare the claim (the same, "Validating an ID token").
+        // compare the claim, and may find `iss` without its scheme (the same, "Validating an ID token").
         Provider::Google => Habits {
             scopes: &["openid", "email", "profile"],
             parameters: &[("access_type", "offline"), ("prompt", "consent")],
             membership: Some(Membership { parameter: "hd", claim: |_| "hd" }),
+            bare_issuer: true,
             ..STANDARD
         },
     }
@@ -107,6 +111,12 @@ pub fn organization(profile: &Profile) -> Option<Organization<'_>> {
     let Membership { parameter, claim } = habits(profile.provider).membership?;
     let named = profile.extra_params.get(parameter)?.as_str();
     Some(Organization { claim: claim(named), named })
+}
+
+/// The other name under which the provider's tokens may know their issuer.
+pub fn issuer_alias(profile: &Profile) -> Option<&str> {
+    let (_, bare) = profile.issuer.as_str().split_once("://")?;
+    habits(profile.provider).bare_issuer.then_some(bare)
 }
 
 impl Organization<'_> {

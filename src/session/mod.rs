@@ -236,6 +236,7 @@ impl Ladder<'_> {
                 token,
                 &Expected {
                     issuer: self.profile.issuer.as_str(),
+                    issuer_alias: oidc::issuer_alias(self.profile),
                     client_id: &self.profile.client_id,
                     organization: oidc::organization(self.profile),
                     nonce: None,

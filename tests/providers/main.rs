@@ -256,3 +256,15 @@ fn a_scope_that_the_provider_does_not_know_is_told_with_the_setting() {
     let (_, hint) = desk.run(["credentials"]).refused(5, "sign-in/invalid_scope");
     assert!(hint.contains("check `scopes`"), "{hint}");
 }
+
+#[test]
+fn google_is_known_without_its_scheme_too() {
+    let row = row("Google");
+    let world = world(&row);
+    let desk = desk(&row, &world);
+    let bare = world.issuer().split_once("://").unwrap().1.to_owned();
+    world.set(Knob::IdTokenClaims, json!({ "iss": bare, "at_hash": null }));
+    world.set(Knob::Registered, json!([{ "issuer": bare, "audiences": [testworld::CLIENT_ID] }]));
+    desk.run(["login", "--force"]).expect_code(0);
+    assert_eq!(status(&desk)["identity"]["session_name"], row.session_name);
+}

@@ -44,6 +44,8 @@ pub struct VerifiedToken {
 #[derive(Debug)]
 pub struct Expected<'a> {
     pub issuer: &'a str,
+    /// Another name that the issuer goes by, where its provider has one.
+    pub issuer_alias: Option<&'a str>,
     pub client_id: &'a str,
     /// `None` where the profile asks for none.
     pub organization: Option<Organization<'a>>,
@@ -191,7 +193,7 @@ impl Header {
 /// Who issued it, for whom, and through whom.
 fn check_parties(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {
     let issuer = required("iss", claims.text("iss"))?;
-    if issuer != expected.issuer {
+    if issuer != expected.issuer && Some(issuer) != expected.issuer_alias {
         let (expected, actual) = (Foreign::new(expected.issuer), Foreign::new(issuer));
         return Err(Rejection::Issuer { expected, actual });
     }

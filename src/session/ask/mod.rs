@@ -107,6 +107,7 @@ impl Ladder<'_> {
                 id_token,
                 &Expected {
                     issuer: self.profile.issuer.as_str(),
+                    issuer_alias: oidc::issuer_alias(self.profile),
                     client_id: &self.profile.client_id,
                     organization: oidc::organization(self.profile),
                     nonce,

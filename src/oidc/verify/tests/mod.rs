@@ -41,6 +41,7 @@ fn claims() -> Value {
 fn expected() -> Expected<'static> {
     Expected {
         issuer: ISSUER,
+        issuer_alias: None,
         client_id: "client",
         organization: None,
         nonce: Some(&NONCE),

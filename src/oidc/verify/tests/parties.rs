@@ -116,3 +116,22 @@ fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
         assert_eq!(judged.is_ok(), good, "{provider:?} {named} {claim} {stated}: {judged:?}");
     }
 }
+
+#[test]
+fn only_google_may_leave_the_scheme_out_of_its_name() {
+    use crate::config::Provider::{Generic, Google, Okta};
+    for (provider, stated, good) in [
+        (Google, "id.example", true),
+        (Google, ISSUER, true),
+        (Google, "http://id.example", false),
+        (Google, "id.example/", false),
+        (Okta, "id.example", false),
+        (Generic, "id.example", false),
+    ] {
+        let issuer = crate::config::Issuer::parse(ISSUER).unwrap();
+        let profile = crate::config::Profile { issuer, ..testing::profile(provider) };
+        let expected = Expected { issuer_alias: crate::oidc::issuer_alias(&profile), ..expected() };
+        let judged = with_claims_expecting(|claims| claims["iss"] = json!(stated), &expected);
+        assert_eq!(judged.is_ok(), good, "{provider:?} {stated}");
+    }
+}

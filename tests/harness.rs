@@ -12,7 +12,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use testworld::{Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, ROLE_ARN, World};
+use testworld::{Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, POOL_ID, ROLE_ARN, World};
 
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters-0";
 const CALLBACK: &str = "http://127.0.0.1:49152/callback";
@@ -549,4 +549,93 @@ mod desk {
         shell.args(["-c", "sleep 20 &"]).env("HOME", desk.home());
         desk.start_command(shell).finish();
     }
+}
+
+// AssumeRole, and the identity pool
+
+#[test]
+fn the_world_is_no_more_lenient_than_sts_with_those_who_change_roles() {
+    let world = World::new();
+    let form = [
+        ("Action", "AssumeRole"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", "arn:aws:iam::333333333333:role/Workload"),
+        ("RoleSessionName", "demo@example.com"),
+    ];
+    let unsigned = browser(&world).post(&format!("{}/", world.sts_endpoint()), &form).unwrap();
+    refused(&unsigned, 403, "MissingAuthenticationToken", "");
+    assert_eq!(world.count(Endpoint::Link), 1);
+}
+
+/// One question to the pool: the status, and the answer's JSON.
+fn ask_pool(world: &World, target: &str, headers: &str, question: &Value) -> (u16, Value) {
+    let body = question.to_string();
+    let address = world.cognito_endpoint();
+    let mut stream = std::net::TcpStream::connect(address.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: pool\r\nX-Amz-Target: AWSCognitoIdentityService.{target}\r\n{headers}\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap())
+}
+
+#[test]
+fn the_world_is_no_more_lenient_than_a_pool() {
+    const JSON: &str = "Content-Type: application/x-amz-json-1.1\r\n";
+    let world = World::new();
+    let token = id_token(&world);
+    let login = world.issuer().trim_start_matches("http://").to_owned();
+    let logins = json!({ login.as_str(): token });
+    let get_id = |pool: &str, logins: &Value| {
+        ask_pool(&world, "GetId", JSON, &json!({ "IdentityPoolId": pool, "Logins": logins }))
+    };
+    let refusal = |(status, answer): (u16, Value)| {
+        assert_eq!(status, 400, "{answer}");
+        let said = |name: &str| answer[name].as_str().unwrap().to_owned();
+        (said("__type"), said("message"))
+    };
+    world.next(1, Knob::IdTokenClaims, json!({ "aud": "another" }));
+    let other_audience = json!({ login.as_str(): id_token(&world) });
+    for (pool, logins, code, message) in [
+        ("us-east-1:0", &logins, "ResourceNotFoundException", "not found"),
+        (POOL_ID, &json!({}), "NotAuthorizedException", "Unauthenticated access is not supported"),
+        (
+            POOL_ID,
+            &json!({ "login.example": token }),
+            "NotAuthorizedException",
+            "not from a supported provider",
+        ),
+        (POOL_ID, &json!({ login.as_str(): "no.jwt" }), "NotAuthorizedException", "Invalid login token."),
+        (POOL_ID, &other_audience, "NotAuthorizedException", "Incorrect token audience"),
+    ] {
+        let (said, words) = refusal(get_id(pool, logins));
+        assert!(said == code && words.contains(message), "{said}: {words}");
+    }
+    let (status, identified) = get_id(POOL_ID, &logins);
+    assert_eq!((status, get_id(POOL_ID, &logins).1), (200, identified.clone()), "one person, one identity");
+
+    let ask = |question: &Value| ask_pool(&world, "GetCredentialsForIdentity", JSON, question);
+    world.next(1, Knob::IdTokenClaims, json!({ "sub": "somebody-else" }));
+    let stranger = json!({ login.as_str(): id_token(&world) });
+    for (question, code) in [
+        (json!({ "IdentityId": "us-east-1:0", "Logins": logins }), "ResourceNotFoundException"),
+        (json!({ "IdentityId": identified["IdentityId"], "Logins": stranger }), "NotAuthorizedException"),
+        (
+            json!({ "IdentityId": identified["IdentityId"], "Logins": logins, "CustomRoleArn": ROLE_ARN }),
+            "NotAuthorizedException",
+        ),
+    ] {
+        assert_eq!(refusal(ask(&question)).0, code);
+    }
+    let good = json!({ "IdentityId": identified["IdentityId"], "Logins": logins });
+    assert_eq!(ask(&good).0, 200);
+    assert_eq!(refusal(ask_pool(&world, "GetCredentialsForIdentity", "", &good)).0, "SerializationException");
+    let signed = format!("{JSON}Authorization: AWS4-HMAC-SHA256 x\r\n");
+    let signed = ask_pool(&world, "GetCredentialsForIdentity", &signed, &good);
+    assert_eq!(refusal(signed).0, "UnrecognizedClientException");
 }

@@ -136,6 +136,12 @@ class Bench:
             command += ["--trust", f"{issuer}={client}"]
         return Server(self.servers, "sts", command)
 
+    def start_moto(self):
+        """AWS as others have written it; `pool` is the identity pool in it."""
+        moto = Server(self.servers, "moto", [self.cache / "python/bin/python", HERE / "moto_server.py"])
+        moto.address, _, moto.pool = moto.address.partition(" ")
+        return moto
+
     def control(self, server=None, **settings):
         """Changes the weather at STS (see sts.py), or at a provider (see provider.mjs)."""
         address = (server or self.sts).address

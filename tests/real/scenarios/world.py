@@ -48,6 +48,10 @@ class World:
     def __init__(self, bench, sampler):
         self.bench, self.sampler = bench, sampler
 
+    @functools.cached_property
+    def moto(self):
+        return self.bench.start_moto()
+
     @told_once
     def alice(self):
         """Signed in by five callers at once; `five` holds their outcomes."""

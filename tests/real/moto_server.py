@@ -1,0 +1,21 @@
+"""moto's AWS on a free port of loopback, with one identity pool in it: prints `ready ENDPOINT POOL` and serves until it is ended.
+
+moto checks no token; what it shows is that its idea of AWS's protocols, and ours, are the same.
+"""
+
+import sys
+import threading
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+host, port = server.get_host_and_port()
+endpoint = f"http://{host}:{port}"
+someone = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+pools = boto3.client("cognito-identity", endpoint_url=endpoint, **someone)
+pool = pools.create_identity_pool(IdentityPoolName="people", AllowUnauthenticatedIdentities=False)
+print("ready", f"{endpoint} {pool['IdentityPoolId']}", flush=True)
+threading.Event().wait()
+sys.exit(1)

@@ -122,19 +122,10 @@ impl Error {
 
     /// Whether nobody answered, or only AWS's trouble: another region may fare better.
     pub(super) fn is_silence(&self) -> bool {
-        use http::{Error as Http, ProxyFault};
         match self {
             Self::Refused { reason, .. } => *reason == Reason::Server,
             Self::Unexpected { status, .. } => *status >= 500,
-            Self::Network(error) => matches!(
-                error,
-                Http::Dns { .. }
-                    | Http::Connect { .. }
-                    | Http::Interrupted { .. }
-                    | Http::Timeout { .. }
-                    // Behind a proxy it is the proxy that says so.
-                    | Http::Proxy { what: ProxyFault::Refused(_), .. }
-            ),
+            Self::Network(error) => error.is_silence(),
             _ => false,
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! Whoever was answered is not asked elsewhere: a refusal is final. Credentials of any region are good in all of them.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_sts::{
     Client, Config,
@@ -14,15 +17,17 @@ use aws_sdk_sts::{
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
 use super::{Error, Reason, endpoint};
-use crate::{config::Profile, credentials::Credentials, host, host::Environment, http, log};
+use crate::{config::Profile, credentials::Credentials, host, host::Environment, http, log, text::Foreign};
 
 /// How often one question is put to one region, the first time included.
 const ATTEMPTS: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Reach {
-    home: Config,
-    elsewhere: Vec<Config>,
+    /// The profile's own first.
+    regions: Vec<Config>,
+    /// The one that answered last: the next question begins there, and waits for no silence twice.
+    answering: AtomicUsize,
     /// The pause before the second attempt; it doubles before the third.
     pub(super) pause: Duration,
 }
@@ -56,15 +61,15 @@ impl Reach {
         // A named endpoint is where to ask, and nowhere else.
         let elsewhere = if explicit.is_some() { &[] } else { profile.sts_fallback_regions.as_slice() };
         Ok(Self {
-            home: config(&profile.region),
-            elsewhere: elsewhere.iter().map(config).collect(),
+            regions: [&profile.region].into_iter().chain(elsewhere).map(config).collect(),
+            answering: AtomicUsize::new(0),
             pause: Duration::from_millis(400),
         })
     }
 
-    /// STS of the profile's region, signing with these credentials and no others.
-    pub(super) fn signing(&self, credentials: &Credentials) -> Client {
-        signing(&self.home, credentials)
+    /// STS of the region that answers, signing with these credentials and no others.
+    pub(super) fn signing(&self, credentials: &Credentials) -> Option<Client> {
+        Some(signing(self.regions.get(self.answering.load(Ordering::Relaxed))?, credentials))
     }
 
     /// Asks, with a signature where credentials are given: in the profile's region, and elsewhere while nobody answers.
@@ -78,20 +83,25 @@ impl Reach {
             Some(credentials) => signing(config, credentials),
             None => Client::from_conf(config.clone()),
         };
-        let at_home = self.patiently(|| question(client(&self.home))).await;
-        let Err(silence) = &at_home else { return at_home };
-        if !silence.is_silence() {
-            return at_home;
-        }
-        for config in &self.elsewhere {
-            let region = config.region().map(ToString::to_string).unwrap_or_default();
-            log::info("aws", format_args!("no answer from STS ({silence}), asking that of {region}"));
+        let mut silence = None;
+        let begin = self.answering.load(Ordering::Relaxed);
+        for (at, config) in self.regions.iter().enumerate().skip(begin) {
+            if let Some(silence) = &silence {
+                let region = config.region().map(ToString::to_string).unwrap_or_default();
+                log::info("aws", format_args!("no answer from STS ({silence}), asking that of {region}"));
+            }
             match self.patiently(|| question(client(config))).await {
-                Err(error) if error.is_silence() || error.is(Reason::RegionDisabled) => {}
-                answered => return answered,
+                Err(error) if error.is_silence() || (at > 0 && error.is(Reason::RegionDisabled)) => {
+                    silence.get_or_insert(error);
+                }
+                answered => {
+                    self.answering.store(at, Ordering::Relaxed);
+                    return answered;
+                }
             }
         }
-        at_home
+        // The profile's own region is the one to mend.
+        Err(silence.unwrap_or(Error::NoRequest(Foreign::new("no region is left"))))
     }
 
     pub(super) async fn patiently<T>(

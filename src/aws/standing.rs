@@ -41,7 +41,7 @@ impl Aws {
         &self,
         credentials: &Credentials,
     ) -> Option<Result<GetCallerIdentityOutput, SdkError<GetCallerIdentityError, HttpResponse>>> {
-        let question = Box::pin(self.reach.signing(credentials).get_caller_identity().send());
+        let question = Box::pin(self.reach.signing(credentials)?.get_caller_identity().send());
         tokio::time::timeout(self.patience, question).await.ok()
     }
 }

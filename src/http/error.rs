@@ -175,6 +175,16 @@ impl Error {
         }
     }
 
+    /// Whether nobody answered, neither the host nor, where a proxy leads to it, anybody behind that: another host may.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Unscripted(error) => error.is_silence(),
+            Self::Proxy { what, .. } => matches!(what, ProxyFault::Silent(_) | ProxyFault::Refused(_)),
+            Self::DnsSilent { .. } | Self::Timeout { .. } => true,
+            other => other.may_pass(),
+        }
+    }
+
     /// Whether another try a moment later may find the way open.
     pub fn may_pass(&self) -> bool {
         match self {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::json;
-use testworld::{Desk, Endpoint, Fault, Knob, World};
+use testworld::{Desk, Endpoint, Fault, Knob, ROLE_ARN, World};
 
 use super::{PROGRAM, credentials, reconfigure, refused};
 
@@ -90,6 +90,19 @@ fn a_region_that_cannot_be_reached_is_stood_in_for_by_its_neighbour() {
         (Some(&HOME.to_owned()), Some(&NEIGHBOUR.to_owned()))
     );
     assert!(desk.log().contains("asking that of us-west-2"));
+}
+
+#[test]
+fn a_silence_is_waited_for_once_however_many_questions_there_are() {
+    let world = World::over_tls();
+    let workload = "arn:aws:iam::333333333333:role/Workload";
+    world.set(Knob::ChainRoles, json!([{ "arn": workload, "trusts": ROLE_ARN }]));
+    let ways = Ways::to(&[(NEIGHBOUR, port(&world))]);
+    credentials(&desk(&world, &ways, &format!("role_chain = [\"{workload}\"]")));
+    assert_eq!((world.count(Endpoint::Assume), world.count(Endpoint::Link)), (1, 1));
+    let mut asked = ways.asked();
+    asked.dedup();
+    assert_eq!(asked, [HOME, NEIGHBOUR], "the second question goes where the first was answered");
 }
 
 #[test]

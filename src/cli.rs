@@ -63,6 +63,12 @@ pub enum Command {
     Env(Env),
     /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
     Export,
+    /// Print headers that say who is signed in, for Claude Code's otelHeadersHelper
+    OtelHeaders,
+    /// Print the ID token as an Authorization header, for MCP servers; never asks
+    Token(Token),
+    /// Print a short-term Amazon Bedrock API key made from the session; never asks
+    Bearer(Bearer),
     /// Set this laptop up: configuration, AWS profile, Claude Code; or take it all back
     Setup(Setup),
     /// Look at the configuration
@@ -107,6 +113,20 @@ pub struct Env {
     /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
     #[arg(long, value_enum, value_name = "SHELL")]
     pub shell: Option<Shell>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Token {
+    /// The token alone, without JSON around it
+    #[arg(long)]
+    pub raw: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Bearer {
+    /// As Claude Desktop's credential helper prints it
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -200,13 +220,35 @@ pub enum Purpose {
     Credentials(Credentials),
     Login(Login),
     Renewal,
+    Token {
+        #[arg(long)]
+        ahead: bool,
+    },
 }
 
-/// The call that every AWS request waits for, recognised without the parser: `credentials`, with a profile or a
-/// configuration file and nothing else. `None` says only that the parser must look.
-pub fn common_call(words: &[OsString]) -> Option<Global> {
+/// A call that somebody waits for at every turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommonCall {
+    Credentials(Global),
+    OtelHeaders(Global),
+}
+
+/// The verb that answers whatever happens.
+pub const OTEL_HEADERS: &str = "otel-headers";
+
+/// The calls that are recognised without the parser: such a verb, with a profile or a configuration file and nothing else.
+/// `None` says only that the parser must look.
+pub fn common_call(words: &[OsString]) -> Option<CommonCall> {
     let (verb, rest) = words.split_first()?;
-    if verb != "credentials" || rest.len() % 2 != 0 {
+    match verb.to_str()? {
+        "credentials" => global_words(rest).map(CommonCall::Credentials),
+        OTEL_HEADERS => global_words(rest).map(CommonCall::OtelHeaders),
+        _ => None,
+    }
+}
+
+fn global_words(rest: &[OsString]) -> Option<Global> {
+    if !rest.len().is_multiple_of(2) {
         return None;
     }
     let mut global = Global::default();
@@ -241,8 +283,17 @@ mod tests {
     fn the_common_call_means_what_the_parser_says() {
         for line in ["credentials", "credentials --profile work", "credentials --config /a --profile b"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
-            assert_eq!(common_call(&words(line)), Some(parsed.global), "{line}");
+            assert_eq!(common_call(&words(line)), Some(CommonCall::Credentials(parsed.global)), "{line}");
             assert_eq!(parsed.command, Command::Credentials(Credentials::default()));
+        }
+    }
+
+    #[test]
+    fn the_other_common_call_means_what_the_parser_says() {
+        for line in ["otel-headers", "otel-headers --profile work"] {
+            let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
+            assert_eq!(common_call(&words(line)), Some(CommonCall::OtelHeaders(parsed.global)), "{line}");
+            assert_eq!(parsed.command, Command::OtelHeaders);
         }
     }
 

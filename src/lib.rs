@@ -7,6 +7,7 @@ pub mod errand;
 pub mod session;
 pub mod failure;
 pub mod setup;
+pub mod telemetry;
 pub mod cache;
 pub mod aws;
 pub mod identity;

@@ -61,8 +61,8 @@ fn each_configuration_passes_the_programs_own_check() {
 fn each_json_block_parses_and_names_a_command_that_can_be_typed() {
     for block in blocks("json") {
         let value: serde_json::Value = serde_json::from_str(&block).unwrap();
-        if let Some(hook) = value.get("awsAuthRefresh") {
-            assert_can_be_typed(hook.as_str().unwrap());
+        for hook in ["awsAuthRefresh", "awsCredentialExport", "otelHeadersHelper"] {
+            value.get(hook).into_iter().for_each(|line| assert_can_be_typed(line.as_str().unwrap()));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No credential chain anywhere: `AWS_PROFILE` names this very program, and asking it would ask us, without end.
 
 mod answer;
+mod api_key;
 mod chain;
 mod endpoint;
 mod error;
@@ -17,6 +18,7 @@ mod web_identity;
 use std::time::Duration;
 
 pub use self::{
+    api_key::api_key,
     error::{Error, Failed, Flaw, Reason, Said, Step},
     standing::Standing,
 };

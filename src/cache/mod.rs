@@ -38,6 +38,13 @@ pub const RENEW_NOW: Duration = Duration::from_secs(5 * 60);
 /// Credentials nearer to their end than this are no use to anybody: the request would outlive them.
 pub const SPENT: Duration = Duration::from_secs(15);
 
+/// Whoever asks for the ID token itself gets one that lasts as long as this.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(2 * 60);
+
+/// A token that goes along with telemetry is renewed so far ahead of its end: the host keeps what it was told for half an
+/// hour, and is told the older one once more while the newer one is fetched.
+pub const TOKEN_AHEAD: Duration = Duration::from_secs(60 * 60);
+
 /// A silent renewal that was tried is not tried again for this long, however many callers come.
 pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 
@@ -47,6 +54,9 @@ pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 pub struct Session {
     pub credentials: Option<Credentials>,
     pub id_token: Option<Secret>,
+    /// The session that the ID token came from is over, or AWS did not accept it: it tells who this was, and proves
+    /// nothing any more.
+    pub id_token_is_spent: bool,
     pub refresh_token: Option<Secret>,
     pub subject: Option<String>,
     pub session_name: Option<String>,

@@ -22,5 +22,6 @@ fn meant(words: &Words) -> Purpose {
         Words::Credentials(Credentials { no_login }) => Purpose::Credentials { may_ask: !no_login },
         Words::Login(login) => Purpose::Login { force: login.force, wish: login.wish() },
         Words::Renewal => Purpose::Renewal,
+        Words::Token { ahead } => Purpose::Token { ahead: *ahead },
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The only room that writes to stdout and stderr.
 
+mod bearer;
 pub(crate) mod config;
 mod credentials;
 mod desk;
@@ -12,10 +13,12 @@ mod exec;
 mod export;
 mod login;
 mod logout;
+mod otel_headers;
 mod proof;
 mod screen;
 mod setup;
 mod status;
+mod token;
 
 use std::{
     ffi::OsString,
@@ -27,7 +30,7 @@ use std::{
 use clap::error::ErrorKind;
 
 use crate::{
-    cli::{Cli, Command, Credentials, Global, common_call},
+    cli::{Cli, Command, CommonCall, Credentials, Global, OTEL_HEADERS, common_call},
     failure::{Denied, Exit, Failure},
     host, secret,
 };
@@ -53,11 +56,20 @@ fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
 /// A frame of its own, below which nothing is left when it is done: see [`secret::sweep`].
 #[inline(never)]
 fn understood(words: Vec<OsString>) -> ExitCode {
-    if let Some(global) = words.get(1..).and_then(common_call) {
-        return end(credentials::run(&Credentials::default(), &global));
+    match words.get(1..).and_then(common_call) {
+        Some(CommonCall::Credentials(global)) => {
+            return end(credentials::run(&Credentials::default(), &global));
+        }
+        Some(CommonCall::OtelHeaders(global)) => return end(otel_headers::run(&global)),
+        None => {}
     }
+    let must_answer = words.get(1).is_some_and(|verb| verb == OTEL_HEADERS);
     match Cli::read(words) {
         Ok(Cli { command, global }) => end(obey(&command, &global)),
+        Err(error) if must_answer && error.use_stderr() => {
+            usage(&error);
+            end(otel_headers::nothing())
+        }
         Err(error) => usage(&error),
     }
 }
@@ -73,6 +85,9 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Exec(arguments) => exec::run(arguments, global),
         Command::Env(arguments) => env::run(arguments, global),
         Command::Export => export::run(global),
+        Command::OtelHeaders => otel_headers::run(global),
+        Command::Token(arguments) => token::run(arguments, global),
+        Command::Bearer(arguments) => bearer::run(arguments, global),
         Command::Errand(arguments) => errand::run(arguments, global),
     }
 }

@@ -41,6 +41,7 @@ impl Profile {
             sts_endpoint: _,
             sts_fallback_regions: _,
             ca_bundle: _,
+            telemetry: _,
         } = self;
         let mut digest = Digest(Context::new(&SHA256));
         digest.text("bedrock-sso profile 1");

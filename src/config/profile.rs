@@ -41,6 +41,16 @@ pub struct Profile {
     /// Where to turn to when STS of the region cannot be reached.
     pub sts_fallback_regions: Vec<String>,
     pub ca_bundle: Option<PathBuf>,
+    pub telemetry: Telemetry,
+}
+
+/// What a collector is told about the person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Names in small letters, and the claims that fill them; empty: the usual ones.
+    pub headers: BTreeMap<String, Vec<String>>,
+    /// Whether the ID token goes along.
+    pub send_token: bool,
 }
 
 /// An issuer identifier: a secure address whose spelling, trailing slash included, is part of its identity.

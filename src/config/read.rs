@@ -36,7 +36,7 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
         Kind::Pool => pool(key, value).map(drop),
         Kind::Roles => chain::links(key, value, Duration::ZERO).map(drop),
         Kind::Params => params(key, value).map(drop),
-        Kind::ClaimTable => claim_table(key, value),
+        Kind::ClaimTable => claim_table(key, value).map(drop),
         Kind::Table => strings(key, value).map(drop),
     }
 }
@@ -271,19 +271,50 @@ pub(super) fn params(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, 
     }
 }
 
-fn claim_table(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
+/// Headers by their names in small letters, as HTTP compares them.
+pub(super) fn claim_table(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, Vec<String>>, Fault> {
     const EXPECTED: &str = "a table of claim names or lists of them";
+    let mut headers = BTreeMap::new();
     for (name, item) in table(key, value, EXPECTED)? {
-        if !is_token(name.get_ref()) {
-            return Err(illegal(key, &DeValue::String(name.get_ref().clone()), "not the name of a header"));
-        }
-        match item.get_ref() {
-            DeValue::String(_) => {}
-            DeValue::Array(_) => drop(list(key, item.get_ref())?),
+        let refuse = |rule| illegal(key, &DeValue::String(name.get_ref().clone()), rule);
+        let claims = match item.get_ref() {
+            DeValue::String(claim) => vec![claim.to_string()],
+            DeValue::Array(_) => list(key, item.get_ref())?,
             other => return Err(wrong_type(key, EXPECTED, other)),
+        };
+        let header = name.get_ref().to_ascii_lowercase();
+        if !is_header(&header) {
+            return Err(refuse("not the name of a header"));
+        }
+        if NOT_FOR_CLAIMS.contains(&header.as_str()) {
+            return Err(refuse("a header that a claim must not fill"));
+        }
+        if headers.insert(header, claims).is_some() {
+            return Err(refuse("a header that is listed twice"));
         }
     }
-    Ok(())
+    Ok(headers)
+}
+
+/// What carries the request itself, or proves who sends it.
+const NOT_FOR_CLAIMS: [&str; 11] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "proxy-authorization",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// RFC 9110 §5.6.2
+fn is_header(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_part)
 }
 
 pub(super) fn strings(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::{
     ClientAuth, Federation, Flow, Issuer, Link, Login, Partition, Profile, Provider, Redirect, RedirectHost,
-    Storage, StsEndpoint, chain,
+    Storage, StsEndpoint, Telemetry, chain,
     error::{Fault, Place, Problem},
     issuer::{self, Told},
     key::{self, KEYS, Key, Ready},
@@ -63,6 +63,7 @@ impl<'a> Draft<'a> {
         let region = self.read("region", read::region);
         let provider = self.provider(told.as_ref());
         let ca_bundle = self.ca_bundle();
+        let telemetry = self.telemetry();
         let redirect = self.redirect(provider, issuer);
         let login_domain = self.login_domain();
         let scopes = self.read("scopes", read::words);
@@ -100,6 +101,7 @@ impl<'a> Draft<'a> {
             client_auth: client_auth?,
             sts_endpoint: sts_endpoint?,
             ca_bundle: ca_bundle?,
+            telemetry: telemetry?,
             provider: provider?,
             issuer: told?.issuer,
             client_id: client_id?,
@@ -114,6 +116,12 @@ impl<'a> Draft<'a> {
         let (_, setting) = self.setting("sts_endpoint")?;
         let silence = if setting.is_fixed { StsEndpoint::Region } else { StsEndpoint::Unsaid };
         Some(self.read("sts_endpoint", read::address)?.map_or(silence, StsEndpoint::At))
+    }
+
+    fn telemetry(&mut self) -> Option<Telemetry> {
+        let headers = self.read("telemetry.headers", read::claim_table);
+        let send_token = self.read("telemetry.send_token", read::switch);
+        Some(Telemetry { headers: headers?, send_token: send_token? })
     }
 
     fn told(&mut self) -> Option<Told<'a>> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
-    StsEndpoint,
+    StsEndpoint, Telemetry,
 };
 
 pub(crate) fn profile() -> Profile {
@@ -33,5 +33,6 @@ pub(crate) fn profile() -> Profile {
         sts_endpoint: StsEndpoint::Unsaid,
         sts_fallback_regions: Vec::new(),
         ca_bundle: None,
+        telemetry: Telemetry::default(),
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     config::RoleArn,
     credentials::Credentials,
     failure::Failure,
-    session::{Ready, Said},
+    secret::Secret,
+    session::{Brought, Ready, Said},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +22,7 @@ pub(super) enum Event {
         session_name: String,
         role: Option<RoleArn>,
     },
+    Token(Secret),
     Failed(Failure),
     /// Another process holds the lock.
     Busy,
@@ -33,10 +35,13 @@ impl From<Said> for Event {
     }
 }
 
-impl From<Result<Ready, Failure>> for Event {
-    fn from(result: Result<Ready, Failure>) -> Self {
+impl From<Result<Brought, Failure>> for Event {
+    fn from(result: Result<Brought, Failure>) -> Self {
         match result {
-            Ok(Ready { credentials, session_name, role }) => Self::Ready { credentials, session_name, role },
+            Ok(Brought::Credentials(Ready { credentials, session_name, role })) => {
+                Self::Ready { credentials, session_name, role }
+            }
+            Ok(Brought::Token(token)) => Self::Token(token),
             Err(failure) => Self::Failed(failure),
         }
     }

@@ -14,11 +14,11 @@ use zeroize::Zeroizing;
 use crate::{
     cache::{Cache, Freshness, RENEWAL_PAUSE, freshness},
     config::Profile,
-    failure::{Exit, Failure},
+    failure::{Denied, Exit, Failure},
     host::{self, Host},
     lock, log,
     secret::Secret,
-    session::{Purpose, Ready, Wish, ready},
+    session::{Brought, Purpose, Ready, Wish, ready, token_for},
 };
 
 pub use wait::{Reply, Tell, Told};
@@ -66,7 +66,7 @@ impl Errand<'_> {
     pub fn credentials(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
         let kept = ready(&self.cache.session()?);
         let purpose = Purpose::Credentials { may_ask };
-        let Some(kept) = kept else { return self.fetch(purpose, self.long(), tell) };
+        let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long(), tell) };
         let fresh = self.freshness(&kept);
         log::info(
             "errand",
@@ -75,13 +75,13 @@ impl Errand<'_> {
         match fresh {
             Freshness::Fresh => Ok(kept),
             Freshness::RenewSoon => {
-                self.renew_behind_the_scenes();
+                self.behind_the_scenes(Purpose::Renewal);
                 Ok(kept)
             }
             Freshness::RenewNow => self
-                .fetch(purpose, Patience::SHORT, tell)
+                .fetch_credentials(purpose, Patience::SHORT, tell)
                 .or_else(|failure| self.serve_still_valid(kept, failure)),
-            Freshness::Spent => self.fetch(purpose, self.long(), tell),
+            Freshness::Spent => self.fetch_credentials(purpose, self.long(), tell),
         }
     }
 
@@ -89,7 +89,7 @@ impl Errand<'_> {
     pub fn lasting(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
         match ready(&self.cache.session()?) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
-                .fetch(Purpose::Renewal, Patience::SHORT, tell)
+                .fetch_credentials(Purpose::Renewal, Patience::SHORT, tell)
                 .or_else(|failure| self.serve_still_valid(kept, failure)),
             _ => self.credentials(may_ask, tell),
         }
@@ -97,7 +97,31 @@ impl Errand<'_> {
 
     /// A sign-in that a person, or a host on their behalf, asked for.
     pub fn login(&self, force: bool, wish: Wish, tell: Tell<'_>) -> Result<Ready, Failure> {
-        self.fetch(Purpose::Login { force, wish }, self.long(), tell)
+        self.fetch_credentials(Purpose::Login { force, wish }, self.long(), tell)
+    }
+
+    /// The ID token itself, with some life left.
+    pub fn token(&self) -> Result<Secret, Failure> {
+        let purpose = Purpose::Token { ahead: false };
+        if let Some(token) = token_for(&self.cache.session()?, purpose, (self.host.now)()) {
+            return Ok(token);
+        }
+        match self.fetch(purpose, self.long(), &mut |_, _| {})? {
+            Brought::Token(token) => Ok(token),
+            Brought::Credentials(_) => Err(Denied::WorkersWord.into()),
+        }
+    }
+
+    fn fetch_credentials(
+        &self,
+        purpose: Purpose,
+        patience: Patience,
+        tell: Tell<'_>,
+    ) -> Result<Ready, Failure> {
+        match self.fetch(purpose, patience, tell)? {
+            Brought::Credentials(ready) => Ok(ready),
+            Brought::Token(_) => Err(Denied::WorkersWord.into()),
+        }
     }
 
     fn freshness(&self, ready: &Ready) -> Freshness {
@@ -122,14 +146,14 @@ impl Errand<'_> {
     }
 
     /// Starts a renewal that nobody waits for, unless one runs or was tried a moment ago.
-    fn renew_behind_the_scenes(&self) {
+    pub fn behind_the_scenes(&self, purpose: Purpose) {
         let now = (self.host.now)();
         let tried = self.cache.notes().renewal_tried;
         let lately = tried.is_some_and(|tried| tried <= now && now.since(tried) < RENEWAL_PAUSE);
         if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
             return;
         }
-        let started = self.command(Purpose::Renewal, false).and_then(|mut command| command.spawn());
+        let started = self.command(purpose, false).and_then(|mut command| command.spawn());
         match started {
             Ok(child) => log::info("errand", format_args!("process {} renews behind the scenes", child.id())),
             Err(error) => log::warn("errand", format_args!("no process could be started to renew: {error}")),

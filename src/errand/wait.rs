@@ -15,7 +15,7 @@ use crate::{
     host::Terminal,
     lock, log,
     secret::Secret,
-    session::{Asking, Purpose, Ready, Said, Way, ready},
+    session::{Asking, Brought, Purpose, Ready, Said, Way, ready, token_for},
     time::Moment,
 };
 
@@ -77,7 +77,7 @@ struct Wait<'a, 'b> {
 
 /// How one round ended.
 enum Round {
-    Done(Result<Ready, Failure>),
+    Done(Result<Brought, Failure>),
     /// Somebody else is, or was, at work.
     Again,
     Died,
@@ -89,7 +89,7 @@ impl Errand<'_> {
         purpose: Purpose,
         patience: Patience,
         tell: Tell<'_>,
-    ) -> Result<Ready, Failure> {
+    ) -> Result<Brought, Failure> {
         self.cache.prepare()?;
         let (say, hear) = channel();
         listen_for_ctrl_c(say.clone());
@@ -115,7 +115,7 @@ impl Errand<'_> {
 }
 
 impl Wait<'_, '_> {
-    fn until_the_end(&mut self) -> Result<Ready, Failure> {
+    fn until_the_end(&mut self) -> Result<Brought, Failure> {
         let mut deaths = 0;
         loop {
             let round = match lock::is_held(&self.errand.cache.lock_path())? {
@@ -148,8 +148,10 @@ impl Wait<'_, '_> {
                 Heard::Event(Event::Ready { credentials, session_name, role }) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
                     let _ = worker.wait();
-                    return Ok(Round::Done(Ok(Ready { credentials, session_name, role })));
+                    let ready = Ready { credentials, session_name, role };
+                    return Ok(Round::Done(Ok(Brought::Credentials(ready))));
                 }
+                Heard::Event(Event::Token(token)) => return Ok(Round::Done(Ok(Brought::Token(token)))),
                 Heard::Event(Event::Failed(failure)) => return Ok(Round::Done(Err(failure))),
                 // Another worker was faster by a moment.
                 Heard::Event(Event::Busy) => return Ok(Round::Again),
@@ -188,7 +190,7 @@ impl Wait<'_, '_> {
 
     /// Shows what another process is asking a person, unless this command may not.
     fn join(&mut self, address: String, code: Option<String>) -> Result<(), Failure> {
-        if self.purpose == (Purpose::Credentials { may_ask: false }) {
+        if matches!(self.purpose, Purpose::Credentials { may_ask: false } | Purpose::Token { .. }) {
             return Err(SignInNeeded::Asking { address, code }.into());
         }
         let way = code.map_or(Way::Joining, |code| Way::Device { code, complete: None });
@@ -202,14 +204,23 @@ impl Wait<'_, '_> {
             // A person's own sign-in judges for itself what the other one left.
             return Ok(Round::Again);
         }
-        if let Some(ready) = ready(&self.errand.cache.session()?)
-            && matches!(self.errand.freshness(&ready), Freshness::Fresh | Freshness::RenewSoon)
-        {
-            return Ok(Round::Done(Ok(ready)));
+        if let Some(brought) = self.left_for_us()? {
+            return Ok(Round::Done(Ok(brought)));
         }
         let last = self.errand.cache.notes().last_failure;
         let failure = last.filter(|failure| failure.at >= self.began_at && self.is_for_us(failure));
         Ok(failure.map_or(Round::Again, |failure| Round::Done(Err(failure.into()))))
+    }
+
+    fn left_for_us(&self) -> Result<Option<Brought>, Failure> {
+        let session = self.errand.cache.session()?;
+        if matches!(self.purpose, Purpose::Token { .. }) {
+            let token = token_for(&session, self.purpose, (self.errand.host.now)());
+            return Ok(token.map(Brought::Token));
+        }
+        let serves =
+            |ready: &Ready| matches!(self.errand.freshness(ready), Freshness::Fresh | Freshness::RenewSoon);
+        Ok(ready(&session).filter(serves).map(Brought::Credentials))
     }
 
     /// That somebody else may not ask a person says nothing to whoever may.

@@ -22,7 +22,7 @@ use crate::{
     lock::{self, Held, Holder},
     log,
     secret::Secret,
-    session::{Ladder, Person, Purpose, Ready, Wish},
+    session::{Brought, Ladder, Person, Purpose, Wish},
 };
 
 /// What a caller writes to our standard input when its person has given up.
@@ -52,6 +52,8 @@ pub(super) fn words(purpose: Purpose) -> Vec<&'static str> {
             ["login"].into_iter().chain(flags).collect()
         }
         Purpose::Renewal => vec!["renewal"],
+        Purpose::Token { ahead: true } => vec!["token", "--ahead"],
+        Purpose::Token { ahead: false } => vec!["token"],
     }
 }
 
@@ -82,7 +84,7 @@ pub fn work(
 fn begin(host: &Host, cache: &Cache, held: &Held, purpose: Purpose) -> Result<(), Failure> {
     let now = (host.now)();
     held.announce(&Holder { pid: std::process::id(), since: now, address: None, code: None })?;
-    if purpose == Purpose::Renewal {
+    if matches!(purpose, Purpose::Renewal | Purpose::Token { ahead: true }) {
         let mut notes = cache.notes();
         notes.renewal_tried = Some(now);
         cache.keep_notes(held, &notes)?;
@@ -99,14 +101,18 @@ fn climb(
     held: &Held,
     purpose: Purpose,
     terminal: bool,
-) -> Result<Ready, Failure> {
+) -> Result<Brought, Failure> {
     let began = Instant::now();
     let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
     let aws = Aws::new(&client, profile, &host.environment, host.now)?;
     let (around, tell) = (host.surroundings(terminal), |said| say(&Event::from(said)));
     let (client, aws, around, tell) = (&client, &aws, &around, &tell);
     let ladder = Ladder { purpose, profile, host, cache, held, client, aws, around, tell, began };
-    http::block_on(ladder.climb(person())).map_err(Denied::Runtime)?
+    let climbed = match purpose {
+        Purpose::Token { .. } => http::block_on(ladder.token()).map(|token| token.map(Brought::Token)),
+        _ => http::block_on(ladder.climb(person())).map(|ready| ready.map(Brought::Credentials)),
+    };
+    climbed.map_err(Denied::Runtime)?
 }
 
 /// What the person at the caller's terminal does. Its mere disappearance means nothing.
@@ -143,9 +149,15 @@ fn pasted_text(line: &[u8]) -> Option<Secret> {
 
 /// The last failure is kept for `status` and for those who waited; a success forgets it. That nothing could be renewed
 /// silently is no failure of anybody's: the credentials still serve.
-fn note(host: &Host, cache: &Cache, held: &Held, purpose: Purpose, result: &Result<Ready, Failure>) {
-    if purpose == Purpose::Renewal && result.as_ref().is_err_and(|failure| failure.exit == Exit::SignInNeeded)
-    {
+fn note(host: &Host, cache: &Cache, held: &Held, purpose: Purpose, result: &Result<Brought, Failure>) {
+    let is_needless = match (purpose, result) {
+        (Purpose::Renewal, Err(failure)) => failure.exit == Exit::SignInNeeded,
+        (Purpose::Token { ahead }, Err(failure)) => ahead || failure.exit == Exit::SignInNeeded,
+        // It says nothing of AWS, which may have been what failed.
+        (Purpose::Token { .. }, Ok(_)) => true,
+        _ => false,
+    };
+    if is_needless {
         return;
     }
     let mut notes = cache.notes();

@@ -36,6 +36,8 @@ impl From<store::Error> for Failure {
 pub enum SignInNeeded {
     /// The command, or the profile, says so.
     NotAllowed,
+    /// AWS credentials may still be good, so that a plain `login` would find nothing to do.
+    NoToken,
     /// Automatic callers wait until a person has acted. `why` is what the last sign-in ended in.
     DoorClosed { until: Moment, now: Moment, why: Option<String> },
     /// Nobody answered within the time.
@@ -73,6 +75,11 @@ impl From<SignInNeeded> for Failure {
                 SignInNeeded::NOT_ALLOWED,
                 "you need to sign in, and this command may not ask you to".to_owned(),
                 run.to_owned(),
+            ),
+            SignInNeeded::NoToken => (
+                "sign-in/no_token",
+                "the ID token is no longer good, and only signing in again brings a new one".to_owned(),
+                "run `bedrock-sso login --force`".to_owned(),
             ),
             SignInNeeded::DoorClosed { until, now, why } => (
                 "sign-in/paused",

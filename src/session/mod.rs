@@ -6,6 +6,7 @@
 mod ask;
 mod asking;
 mod leave;
+mod token;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
@@ -27,6 +28,8 @@ use crate::{
 
 pub use asking::{Asking, Person, Said, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
+use token::kept_token;
+pub use token::token_for;
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub enum Purpose {
     Login { force: bool, wish: Wish },
     /// Nobody waits: renew what is about to end, silently.
     Renewal,
+    /// The ID token itself, silently; `ahead` for telemetry's next call, while nobody waits.
+    Token { ahead: bool },
 }
 
 /// What the command line says of the way in.
@@ -64,6 +69,13 @@ impl Ready {
     pub fn role<'r>(&'r self, profile: &'r Profile) -> Option<&'r RoleArn> {
         profile.role().or(self.role.as_ref())
     }
+}
+
+/// What an errand comes home with.
+#[derive(Clone, Debug)]
+pub enum Brought {
+    Credentials(Ready),
+    Token(Secret),
 }
 
 /// A token that nobody had to be asked for.
@@ -125,6 +137,7 @@ impl Ladder<'_> {
         let good = match self.purpose {
             Purpose::Login { force: true, .. } => false,
             Purpose::Renewal => fresh == Freshness::Fresh,
+            Purpose::Token { .. } => false,
             Purpose::Credentials { .. } => matches!(fresh, Freshness::Fresh | Freshness::RenewSoon),
             Purpose::Login { force: false, .. } => {
                 matches!(fresh, Freshness::Fresh | Freshness::RenewSoon) && self.aws_believes(session).await?
@@ -197,7 +210,7 @@ impl Ladder<'_> {
                     "session",
                     format_args!("the provider has ended the session: the refresh token is spent"),
                 );
-                *session = Session { refresh_token: None, id_token: None, ..session.clone() };
+                *session = Session { refresh_token: None, id_token_is_spent: true, ..session.clone() };
                 self.keep(session)?;
                 Ok(None)
             }
@@ -253,8 +266,7 @@ impl Ladder<'_> {
 
     /// The kept token, while it is valid long enough to reach AWS.
     fn kept_token(&self, session: &Session) -> Option<VerifiedToken> {
-        let token = VerifiedToken::recalled_from_our_own_store(session.id_token.clone()?)?;
-        (token.expires() > self.now().plus(SPENT)).then_some(token)
+        kept_token(session, self.now().plus(SPENT))
     }
 
     /// Rung five. A key that is unknown may be a new one: the provider's keys are fetched again, once.
@@ -334,6 +346,7 @@ impl Ladder<'_> {
 
     fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
         session.id_token = Some(token.raw().clone());
+        session.id_token_is_spent = false;
         session.subject = Some(token.subject().to_owned());
         if token.leaves_groups_out() {
             log::warn(
@@ -346,7 +359,7 @@ impl Ladder<'_> {
 
     fn forget_token(&self, session: &mut Session) -> Result<(), Failure> {
         log::info("session", format_args!("AWS does not accept the kept token any more"));
-        session.id_token = None;
+        session.id_token_is_spent = true;
         self.keep(session)
     }
 

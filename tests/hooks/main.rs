@@ -12,6 +12,8 @@
 mod environment;
 mod exec;
 mod export;
+mod headers;
+mod token;
 
 use std::{
     process::{Command, Stdio},

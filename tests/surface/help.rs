@@ -25,7 +25,20 @@ fn help_in_short_and_in_full() {
 fn every_verb_has_its_help() {
     let world = World::new();
     let desk = desk(&world);
-    for verb in ["credentials", "login", "status", "logout", "exec", "env", "export", "setup", "config"] {
+    for verb in [
+        "credentials",
+        "login",
+        "status",
+        "logout",
+        "exec",
+        "env",
+        "export",
+        "otel-headers",
+        "token",
+        "bearer",
+        "setup",
+        "config",
+    ] {
         let text = written(&format!("{verb}.txt"));
         for call in [[verb, "--help"], [verb, "-h"], ["help", verb]] {
             said(&desk.run(call), &text);

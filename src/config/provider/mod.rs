@@ -82,6 +82,17 @@ impl Provider {
         self == Self::Google
     }
 
+    /// Whose the person is in telemetry, in the words of AWS's guidance, which knows no others.
+    pub fn organization(self) -> &'static str {
+        match self {
+            Self::Auth0 => "auth0",
+            Self::Cognito => "cognito",
+            Self::Entra => "azure",
+            Self::Generic | Self::Google => "amazon-internal",
+            Self::Okta => "okta",
+        }
+    }
+
     pub fn of_issuer(issuer: &Issuer) -> Self {
         Self::of_host(issuer.url().as_url().host_str().unwrap_or_default())
     }

@@ -1,0 +1,112 @@
+//! A short-term Amazon Bedrock API key: a request that proves who asks, signed ahead and written as one word.
+//!
+//! It is made here alone, without a word to AWS; Bedrock checks it with each call.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sdk_sts::config::Credentials as SdkCredentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
+    sign::v4::SigningParams,
+};
+use aws_smithy_runtime_api::client::identity::Identity;
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{credentials::Credentials, secret::Secret, time::Moment};
+
+/// What Bedrock knows such a key by.
+const PREFIX: &str = "bedrock-api-key-";
+
+/// Whose words these are is AWS's business: every region and partition takes this one host.
+const REQUEST: &str = "https://bedrock.amazonaws.com/?Action=CallWithBearerToken";
+
+/// The longest that Bedrock believes one.
+const LONGEST: Duration = Duration::from_hours(12);
+
+/// Good for as long as the credentials are. A key is for one region.
+pub fn api_key(credentials: &Credentials, region: &str, now: Moment) -> Secret {
+    let life = credentials.expiration.since(now).clamp(Duration::from_secs(1), LONGEST);
+    let signed = signed(credentials, region, now, life);
+    let address = signed.trim_start_matches("https://");
+    Secret::new(format!("{PREFIX}{}", STANDARD.encode(format!("{address}&Version=1"))))
+}
+
+/// The request's address, with the signature in its query.
+fn signed(credentials: &Credentials, region: &str, now: Moment, life: Duration) -> String {
+    let identity: Identity = SdkCredentials::new(
+        &credentials.access_key_id,
+        credentials.secret_access_key.expose(),
+        Some(credentials.session_token.expose().to_owned()),
+        None,
+        "bedrock-sso",
+    )
+    .into();
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(life);
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("bedrock")
+        .time(UNIX_EPOCH + now.since(Moment::from_unix(0)))
+        .settings(settings)
+        .build()
+        .expect("each part of it is given")
+        .into();
+    let mut request = http::Request::post(REQUEST).body(()).expect("a plain address");
+    let signable = SignableRequest::new("POST", REQUEST, std::iter::empty(), SignableBody::Bytes(b""))
+        .expect("a plain address");
+    let (instructions, _) =
+        sign(signable, &params).expect("credentials as the signature needs them").into_parts();
+    instructions.apply_to_request_http1x(&mut request);
+    request.uri().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use openidconnect::url::Url;
+
+    use super::*;
+
+    /// 2027-01-15T08:00:00Z
+    const NOW: Moment = Moment::from_unix(1_800_000_000);
+
+    fn parameters(life: u64) -> BTreeMap<String, String> {
+        let credentials = Credentials {
+            access_key_id: "ASIAEXAMPLE".into(),
+            secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+            session_token: Secret::new("IQoJb3JpZ2luX2Vj//8+token=="),
+            expiration: NOW.plus(Duration::from_secs(life)),
+        };
+        let key = api_key(&credentials, "eu-west-1", NOW);
+        let request = STANDARD.decode(key.expose().strip_prefix(PREFIX).unwrap()).unwrap();
+        let address = format!("https://{}", String::from_utf8(request).unwrap());
+        Url::parse(&address).unwrap().query_pairs().into_owned().collect()
+    }
+
+    /// The signature is the one that botocore's `SigV4QueryAuth` makes of the same request.
+    #[test]
+    fn the_key_is_what_botocore_signs() {
+        let found: Vec<_> = parameters(3600).into_iter().collect();
+        let expected = [
+            ("Action", "CallWithBearerToken"),
+            ("Version", "1"),
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+            ("X-Amz-Credential", "ASIAEXAMPLE/20270115/eu-west-1/bedrock/aws4_request"),
+            ("X-Amz-Date", "20270115T080000Z"),
+            ("X-Amz-Expires", "3600"),
+            ("X-Amz-Security-Token", "IQoJb3JpZ2luX2Vj//8+token=="),
+            ("X-Amz-Signature", "772728bf036a728488e83c9faa6ade3115f59b7519d94d3f28ef6b058bd6d537"),
+            ("X-Amz-SignedHeaders", "host"),
+        ];
+        assert_eq!(found, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_key_lives_no_longer_than_the_credentials_and_than_twelve_hours() {
+        let expires = |life| parameters(life)["X-Amz-Expires"].clone();
+        assert_eq!([expires(900), expires(43_200), expires(90_000)], ["900", "43200", "43200"]);
+    }
+}

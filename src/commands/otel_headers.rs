@@ -1,0 +1,80 @@
+//! `otel-headers`: who is signed in, as headers for a collector; from what is kept, at once, whatever happens.
+//!
+//! A host that gets no JSON, or waits, sends no telemetry at all. So whatever is wrong here is told by the log alone.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use super::{Desk, desk::Work, print};
+use crate::{
+    cache::{Session, TOKEN_AHEAD},
+    cli::Global,
+    failure::Failure,
+    log,
+    oidc::VerifiedToken,
+    session::Purpose,
+    telemetry::{Headers, may_carry_a_token},
+};
+
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    answer(&whatever_happens(|| headers(global)))
+}
+
+/// For a command line that means nothing.
+pub(super) fn nothing() -> Result<(), Failure> {
+    answer(&Headers::default())
+}
+
+fn answer(headers: &Headers) -> Result<(), Failure> {
+    // There is nobody else to tell.
+    let _ = print(headers.document().expose());
+    Ok(())
+}
+
+fn whatever_happens(work: impl FnOnce() -> Result<Headers, Failure>) -> Headers {
+    let done = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(Headers::default()));
+    done.unwrap_or_else(|failure| {
+        log::warn("telemetry", format_args!("no headers: {} [{}]", failure.what, failure.slug));
+        Headers::default()
+    })
+}
+
+fn headers(global: &Global) -> Result<Headers, Failure> {
+    let desk = Desk::new(global)?;
+    let work = desk.work()?;
+    let session = work.cache.session()?;
+    let Some(token) = session.id_token.clone().and_then(VerifiedToken::recalled_from_our_own_store) else {
+        log::info("telemetry", format_args!("no headers: nobody is signed in"));
+        return Ok(Headers::default());
+    };
+    let mut headers = Headers::of(&token, &work.profile);
+    let goes_along = work.profile.telemetry.send_token && may_go_along(&desk);
+    if goes_along && !session.id_token_is_spent && token.expires() > work.now() {
+        headers.authorize(token.raw());
+    }
+    renew(&work, &session, &token, goes_along);
+    Ok(headers)
+}
+
+fn may_go_along(desk: &Desk<'_>) -> bool {
+    may_carry_a_token(&desk.host.environment)
+        .inspect_err(|exposed| log::warn("telemetry", format_args!("the token stays here: {exposed}")))
+        .is_ok()
+}
+
+/// What a token says of a person gets old with it: a newer one is fetched for the next call.
+fn renew(work: &Work<'_>, session: &Session, token: &VerifiedToken, goes_along: bool) {
+    let until = if goes_along { work.now().plus(TOKEN_AHEAD) } else { work.now() };
+    if session.refresh_token.is_some() && token.expires() <= until {
+        work.errand().behind_the_scenes(Purpose::Token { ahead: true });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_our_own_is_an_empty_answer() {
+        assert_eq!(whatever_happens(|| panic!("of a test")).document().expose(), b"{}\n");
+    }
+}

@@ -1,0 +1,85 @@
+//! Whether a token may go where the telemetry goes.
+//!
+//! The environment says where that is, to us as to the program that asks.
+
+use std::fmt;
+
+use crate::{
+    host::Environment,
+    url::{Refusal, SecureUrl},
+};
+
+/// Where OpenTelemetry's exporters look for the address: for all signals, and for each (OTLP exporter specification).
+const VARIABLES: [&str; 4] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+];
+
+/// Why a token must not go along.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Exposed {
+    /// Nothing says where it would go.
+    Unknown,
+    Openly {
+        variable: &'static str,
+        why: Refusal,
+    },
+}
+
+/// Every address that is named must be as safe as those that tokens are sent to otherwise.
+pub fn may_carry_a_token(environment: &Environment) -> Result<(), Exposed> {
+    let mut is_known = false;
+    for variable in VARIABLES {
+        let Some(address) = environment.os(variable) else { continue };
+        is_known = true;
+        let judged = address.to_str().ok_or(Refusal::Malformed).and_then(SecureUrl::parse);
+        judged.map_err(|why| Exposed::Openly { variable, why })?;
+    }
+    if is_known { Ok(()) } else { Err(Exposed::Unknown) }
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => write!(f, "{} is not set", VARIABLES[0]),
+            Self::Openly { variable, why } => write!(f, "{variable}: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    const LOGS: &str = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
+
+    #[test]
+    fn a_token_goes_over_https_or_to_this_machine() {
+        for address in ["https://otel.example.com", "http://localhost:4318", "http://127.0.0.1:4318/v1/logs"]
+        {
+            assert_eq!(may_carry_a_token(&Environment::fixed([(ALL, address)])), Ok(()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_token_goes_nowhere_else_and_not_into_the_dark() {
+        assert_eq!(may_carry_a_token(&Environment::fixed([])), Err(Exposed::Unknown));
+        for address in
+            ["http://otel.example.com", "otel.example.com:4317", "https://me:pw@otel.example.com", "x"]
+        {
+            let judged = may_carry_a_token(&Environment::fixed([(ALL, address)]));
+            assert!(matches!(judged, Err(Exposed::Openly { variable: ALL, .. })), "{address}");
+        }
+    }
+
+    #[test]
+    fn one_signal_in_the_open_is_enough_to_keep_it() {
+        let environment =
+            Environment::fixed([(ALL, "https://otel.example.com"), (LOGS, "http://10.0.0.7:4318")]);
+        let exposed = Exposed::Openly { variable: LOGS, why: Refusal::NotSecure };
+        assert_eq!(may_carry_a_token(&environment), Err(exposed));
+    }
+}

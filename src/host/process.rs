@@ -44,6 +44,28 @@ pub(super) fn unguard() {}
 #[cfg(all(unix, not(target_os = "linux")))]
 static FOUND: std::sync::OnceLock<rustix::process::Rlimit> = std::sync::OnceLock::new();
 
+/// Answers the standard library that nobody knows where the stack ends.
+///
+/// It asks at every start, only to call an overflow by its name, and the C library finds out by reading the whole map of
+/// the process, or by one system call for each page: a tenth of a warm call. Without the answer an overflow still ends at
+/// the guard page; the kernel says SIGSEGV where Rust would have said more. Nobody else asks, and failure is an answer that
+/// this function may give.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library has no switch for this")]
+#[unsafe(no_mangle)]
+extern "C" fn pthread_getattr_np(_thread: usize, _attributes: *mut std::ffi::c_void) -> std::ffi::c_int {
+    rustix::io::Errno::NOSYS.raw_os_error()
+}
+
+/// The one function of the C library's mathematics that anything here names: the AWS SDK's retries, which are off. With it
+/// at hand no library is loaded and bound for it at every start.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "the linker knows it by this name only")]
+#[unsafe(no_mangle)]
+extern "C" fn pow(base: f64, exponent: f64) -> f64 {
+    libm::pow(base, exponent)
+}
+
 /// Makes a crash leave no picture of our memory, and of the secrets in it, on disk. Whoever we start may raise the limit
 /// again.
 #[cfg(all(unix, not(target_os = "linux")))]

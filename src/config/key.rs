@@ -217,11 +217,16 @@ impl Key {
         }
     }
 
-    /// The environment variable that sets the key.
+    /// The environment variable that sets the key. Every call looks for all of them.
     pub(super) fn variable(&self) -> String {
         let mut name = String::with_capacity(40);
         name.push_str("BEDROCK_SSO_");
-        name.extend(self.name.chars().map(|part| if part == '.' { '_' } else { part.to_ascii_uppercase() }));
+        if let Some((section, _)) = self.name.split_once('.') {
+            name.push_str(section);
+            name.push('_');
+        }
+        name.push_str(self.own_name());
+        name.make_ascii_uppercase();
         name
     }
 

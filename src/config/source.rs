@@ -83,10 +83,10 @@ fn home(environment: &Environment) -> Option<PathBuf> {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let told = |failure| unreadable(path, &failure);
+    let file = File::open(path).map_err(told)?;
     let mut bytes = Vec::with_capacity(4096);
-    File::open(path)
-        .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
-        .map_err(|failure| unreadable(path, &failure))?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(told)?;
     if bytes.len() as u64 > LIMIT { Err(Unreadable::TooLarge { limit: LIMIT }) } else { Ok(bytes) }
 }
 

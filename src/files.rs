@@ -69,15 +69,25 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 /// The caller holds the lock that guards `path`, so the one fixed temporary name is safe, and a process killed half
 /// way leaves nothing behind that the next write does not clear away.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace_once(path, bytes, File::sync_all)?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// Replaces a file that nobody misses after a power failure, be it then gone, torn or the one before: as [`replace`] does,
+/// but without waiting for the disk.
+pub fn replace_for_now(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace_once(path, bytes, |_| Ok(()))
+}
+
+fn replace_once(path: &Path, bytes: &[u8], settle: fn(&File) -> io::Result<()>) -> Result<(), Error> {
     let fault = |doing| move |source| Error { doing, path: path.to_owned(), source };
     let fresh = half_written(path);
     remove_one(&fresh)?;
     let mut file = create_private(&fresh).map_err(fault("write"))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(fault("write"))?;
+    file.write_all(bytes).and_then(|()| settle(&file)).map_err(fault("write"))?;
     drop(file);
-    rename(&fresh, path).map_err(fault("replace"))?;
-    sync_folder(path);
-    Ok(())
+    rename(&fresh, path).map_err(fault("replace"))
 }
 
 /// Who may read what is made for other programs.

@@ -119,7 +119,7 @@ impl Held {
     /// Tells the waiting ones who holds the lock and where a person can take part.
     pub fn announce(&self, holder: &Holder) -> Result<(), files::Error> {
         let note = serde_json::to_vec(holder).expect("numbers and a text always serialise");
-        files::replace(&self.holder, &note)
+        files::replace_for_now(&self.holder, &note)
     }
 }
 

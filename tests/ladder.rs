@@ -140,6 +140,18 @@ fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
 }
 
 #[test]
+fn a_token_renewed_just_before_aws_failed_serves_when_the_provider_is_gone() {
+    let world = World::new();
+    world.next(1, Knob::IdTokenLifetime, 1);
+    let desk = signed_in_for(&world, SPENT);
+    world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
+    refused(&desk, 7);
+    world.stop_provider();
+    credentials(&desk);
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 3], 1));
+}
+
+#[test]
 fn only_invalid_grant_spends_a_refresh_token_and_then_the_person_is_asked() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);

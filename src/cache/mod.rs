@@ -243,7 +243,7 @@ impl Cache {
 
     pub fn keep_notes(&self, held: &Held, notes: &Notes) -> Result<(), files::Error> {
         assert!(held.guards(&self.notes_path()), "notes are kept by whoever holds the profile's lock");
-        files::replace(&self.notes_path(), &written(notes))
+        files::replace_for_now(&self.notes_path(), &written(notes))
     }
 
     fn notes_path(&self) -> PathBuf {

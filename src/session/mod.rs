@@ -118,7 +118,13 @@ impl Ladder<'_> {
             return Ok(ready);
         }
         match self.token_without_asking(&mut session).await? {
-            Some(Silent::Renewed(token)) => self.exchanged(&mut session, &token).await,
+            Some(Silent::Renewed(token)) => {
+                let exchanged = self.exchanged(&mut session, &token).await;
+                if exchanged.is_err() {
+                    self.keep(&session)?;
+                }
+                exchanged
+            }
             Some(Silent::Kept(token)) => match self.exchange(&mut session, &token).await {
                 Err(error) if error.refuses_the_token() => {
                     self.forget_token(&mut session)?;
@@ -260,7 +266,7 @@ impl Ladder<'_> {
                 },
             )
             .await?;
-        self.keep_token(session, &token)?;
+        self.take_token(session, &token);
         Ok(Some(Silent::Renewed(token)))
     }
 
@@ -345,6 +351,12 @@ impl Ladder<'_> {
     }
 
     fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
+        self.take_token(session, token);
+        self.keep(session)
+    }
+
+    /// The token becomes part of the session, and is kept with whatever comes next: a disk takes its time for each write.
+    fn take_token(&self, session: &mut Session, token: &VerifiedToken) {
         session.id_token = Some(token.raw().clone());
         session.id_token_is_spent = false;
         session.subject = Some(token.subject().to_owned());
@@ -354,7 +366,6 @@ impl Ladder<'_> {
                 format_args!("the person's groups are too many for the token, which has none"),
             );
         }
-        self.keep(session)
     }
 
     fn forget_token(&self, session: &mut Session) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -54,6 +54,8 @@ pub(crate) struct Server {
     tls: Option<Arc<ServerConfig>>,
     serve: Serve,
     live: Mutex<Option<Live>>,
+    /// Microseconds between the arrival of requests and the sending of their answers.
+    spent: Arc<AtomicU64>,
 }
 
 struct Live {
@@ -111,7 +113,7 @@ impl Server {
     pub(crate) fn start(tls: Option<Arc<ServerConfig>>, serve: Serve) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        let server = Self { port, tls, serve, live: Mutex::new(None) };
+        let server = Self { port, tls, serve, live: Mutex::new(None), spent: Arc::default() };
         *server.live.lock().unwrap() = Some(server.run(listener));
         server
     }
@@ -119,6 +121,11 @@ impl Server {
     pub(crate) fn origin(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// How long it has worked on requests so far.
+    pub(crate) fn time_serving(&self) -> Duration {
+        Duration::from_micros(self.spent.load(Ordering::SeqCst))
     }
 
     /// From here on connections are refused, and those that hang are closed.
@@ -141,15 +148,16 @@ impl Server {
 
     fn run(&self, listener: TcpListener) -> Live {
         let stopped = Arc::new(AtomicBool::new(false));
-        let (serve, tls, flag) = (self.serve.clone(), self.tls.clone(), stopped.clone());
+        let (tls, flag) = (self.tls.clone(), stopped.clone());
+        let (serve, spent) = (self.serve.clone(), self.spent.clone());
         let accepting = thread::spawn(move || {
             for socket in listener.incoming() {
                 if flag.load(Ordering::SeqCst) {
                     break;
                 }
-                let (serve, tls, flag) = (serve.clone(), tls.clone(), flag.clone());
+                let (serve, tls, flag, spent) = (serve.clone(), tls.clone(), flag.clone(), spent.clone());
                 if let Ok(socket) = socket {
-                    thread::spawn(move || converse(socket, tls, &serve, &flag));
+                    thread::spawn(move || converse(socket, tls, &serve, &flag, &spent));
                 }
             }
         });
@@ -169,16 +177,17 @@ fn converse(
     tls: Option<Arc<ServerConfig>>,
     serve: &Serve,
     stopped: &AtomicBool,
+    spent: &AtomicU64,
 ) -> Option<()> {
     socket.set_nodelay(true).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
     let watch = socket.try_clone().ok()?;
     match tls {
-        None => exchange(&mut &socket, &watch, serve, stopped).ok(),
+        None => exchange(&mut &socket, &watch, serve, stopped, spent).ok(),
         Some(config) => {
             let connection = ServerConnection::new(config).ok()?;
             let mut stream = StreamOwned::new(connection, socket);
-            exchange(&mut stream, &watch, serve, stopped).ok()?;
+            exchange(&mut stream, &watch, serve, stopped, spent).ok()?;
             stream.conn.send_close_notify();
             stream.flush().ok()
         }
@@ -190,10 +199,16 @@ fn exchange(
     watch: &TcpStream,
     serve: &Serve,
     stopped: &AtomicBool,
+    spent: &AtomicU64,
 ) -> io::Result<()> {
     let Some(request) = receive(stream)? else { return Ok(()) };
+    let began = Instant::now();
     match serve(&request) {
-        Ending::Answer(reply) => send(stream, &reply, request.method == "HEAD"),
+        Ending::Answer(reply) => {
+            // Counted before the last byte is sent, so that whoever has the answer finds it counted.
+            spent.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+            send(stream, &reply, request.method == "HEAD")
+        }
         Ending::Close => Ok(()),
         Ending::Hang => hang(watch, stopped),
         Ending::Flood => flood(stream),

@@ -7,7 +7,7 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use chrono::{DateTime, Datelike, Utc};
@@ -123,6 +123,11 @@ impl World {
 
     pub fn ledger(&self) -> &Ledger {
         &self.common.ledger
+    }
+
+    /// How long provider and STS have worked on their answers so far.
+    pub fn time_serving(&self) -> Duration {
+        self.servers.provider.time_serving() + self.servers.sts.time_serving()
     }
 
     /// Seconds since 1970 by the clock of this world.

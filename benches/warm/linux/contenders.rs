@@ -1,0 +1,279 @@
+//! Who is compared with whom: ours with each keeper of the key, the floors, and what people run instead.
+//!
+//! What is not installed is left out with a word.
+
+use std::{
+    cell::RefCell,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+use testworld::{Desk, World};
+
+use super::{
+    session::Session,
+    turns::{Turns, installed},
+};
+
+/// A command that takes its turn.
+#[derive(Clone, Debug)]
+pub(super) struct Contender {
+    pub name: String,
+    environment: Vec<(OsString, OsString)>,
+    without_kernel_keyring: bool,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    /// The most it may take, in times of `cat`.
+    pub limit: Option<f64>,
+    pub is_ours: bool,
+    pub is_shipped: bool,
+    pub in_crowd: bool,
+}
+
+/// Which build of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub build: &'static str,
+    pub path: PathBuf,
+    pub is_shipped: bool,
+}
+
+/// Two desks, one for each keeper of the key, and the document they hand out.
+pub(super) struct Field {
+    // Desks look for secrets when they are cleared, so they go first.
+    file: Desk<'static>,
+    keyring: Option<(Desk<'static>, Session)>,
+    world: &'static World,
+    requests: usize,
+    folder: TempDir,
+    programs: Vec<Program>,
+    /// Whether the kernel keeps a copy of the key here.
+    has_copy: bool,
+    left_out: RefCell<Vec<String>>,
+}
+
+/// What people run instead, where it is installed.
+pub(super) struct Peers(Vec<(&'static str, Option<PathBuf>, &'static [&'static str])>);
+
+impl Contender {
+    fn new(name: &str, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            without_kernel_keyring: false,
+            program: program.into(),
+            arguments: arguments.iter().map(OsString::from).collect(),
+            limit: None,
+            is_ours: false,
+            is_shipped: false,
+            in_crowd: false,
+        }
+    }
+
+    /// As `turns` reads a command.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        let variable = |(name, value): &(OsString, OsString)| {
+            let mut word = name.clone();
+            word.push("=");
+            word.push(value);
+            word
+        };
+        let mut words: Vec<OsString> = self.environment.iter().map(variable).collect();
+        words.extend(self.without_kernel_keyring.then(|| "-k".into()));
+        words.push(self.program.clone().into());
+        words.extend(self.arguments.iter().cloned());
+        words
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.program.metadata().map_or(0, |found| found.len())
+    }
+}
+
+impl Field {
+    pub(super) fn new() -> Self {
+        let world: &'static World = Box::leak(Box::new(World::new()));
+        let built = Path::new(env!("CARGO_BIN_EXE_bedrock-sso")).parent().expect("target/release");
+        let folder = TempDir::with_prefix_in("bench-", built).unwrap();
+        // Where a desk of a copied program finds the person at its browser.
+        std::os::unix::fs::symlink(built.join("examples"), folder.path().join("examples")).unwrap();
+        let (programs, mut left_out) = programs(folder.path());
+        let file = desk(world);
+        let document = file.run(["credentials"]).expect_code(0).stdout;
+        std::fs::write(folder.path().join("document.json"), document).unwrap();
+        let keyring = has_keyring().then(|| {
+            let session = Session::unlocked();
+            let desk = desk(world);
+            let text = std::fs::read_to_string(desk.config_file()).unwrap();
+            desk.configure(&text.replace("storage = \"file\"", "storage = \"keyring\""));
+            desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
+            desk.run(["credentials"]).expect_code(0);
+            (desk, session)
+        });
+        if keyring.is_none() {
+            left_out.push("left out, for gnome-keyring-daemon, dbus-daemon and dbus-send are not installed: the keyring".into());
+        }
+        let has_copy = keyring.as_ref().is_some_and(|(desk, _)| is_copy_kept(desk));
+        if keyring.is_some() && !has_copy {
+            left_out.push("left out: the kernel keeps no keys here".into());
+        }
+        file.settle();
+        let requests = world.ledger().total();
+        Self { file, keyring, world, requests, folder, programs, has_copy, left_out: left_out.into() }
+    }
+
+    pub(super) fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
+    pub(super) fn asked_nobody(&self) -> bool {
+        self.world.ledger().total() == self.requests
+    }
+
+    pub(super) fn left_out(&self) -> Vec<String> {
+        self.left_out.borrow().clone()
+    }
+
+    /// Those that take a millisecond or few. The first one is the measure of all.
+    pub(super) fn warm(&self, turns: &Turns) -> Vec<Contender> {
+        let cat = Contender { in_crowd: true, ..self.cat() };
+        let document = self.document();
+        let mut all = vec![
+            cat,
+            Contender::new("/bin/true", "/bin/true", &[]),
+            Contender::new("a static C program that reads and writes it", turns.program("cat"), &[&document]),
+        ];
+        for program in &self.programs {
+            let limit = if program.is_shipped { 1.1 } else { 1.4 };
+            let ours = self.ours(program, "storage = \"file\"", &self.file, Some(limit));
+            all.push(Contender { in_crowd: true, ..ours });
+        }
+        let Some((desk, _)) = &self.keyring else { return all };
+        for program in self.programs.iter().filter(|_| self.has_copy) {
+            let limit = program.is_shipped.then_some(1.3);
+            all.push(self.ours(program, "keyring, copy of the key in the kernel", desk, limit));
+        }
+        for program in &self.programs {
+            let ours = self.ours(program, "keyring over D-Bus alone", desk, Some(3.0));
+            all.push(Contender { without_kernel_keyring: true, ..ours });
+        }
+        let floor =
+            Contender::new("a static C program that reads the key over D-Bus", turns.program("secret"), &[]);
+        all.push(Contender { environment: environment(desk), ..floor });
+        all
+    }
+
+    /// Those that would make the others wait, beside a `cat` of their own.
+    pub(super) fn slow(&self, turns: &Turns, peers: Peers) -> Vec<Contender> {
+        let mut all = vec![self.cat()];
+        if let Some((desk, _)) = &self.keyring {
+            let words = ["lookup", "service", "bedrock-sso"];
+            let lookup = Contender::new("secret-tool lookup", "/usr/bin/secret-tool", &words);
+            self.add(turns, &mut all, Contender { environment: environment(desk), ..lookup });
+        }
+        for (name, program, words) in peers.0 {
+            match program {
+                Some(program) => self.add(turns, &mut all, Contender::new(name, program, words)),
+                None => self.leave_out(name, "is not installed"),
+            }
+        }
+        all
+    }
+
+    fn add(&self, turns: &Turns, all: &mut Vec<Contender>, mut contender: Contender) {
+        // The AWS CLI's own credentials are in its environment, so that it asks nobody.
+        for (name, value) in [("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "example")] {
+            contender.environment.push((name.into(), value.into()));
+        }
+        match turns.works(&contender) {
+            true => all.push(contender),
+            false => self.leave_out(&contender.name, "does not work here"),
+        }
+    }
+
+    fn leave_out(&self, name: &str, why: &str) {
+        self.left_out.borrow_mut().push(format!("left out: {name} {why}"));
+    }
+
+    fn ours(&self, program: &Program, what: &str, desk: &Desk<'_>, limit: Option<f64>) -> Contender {
+        let name = format!("bedrock-sso, {}: {what}", program.build);
+        let ours = Contender::new(&name, &program.path, &["credentials"]);
+        Contender {
+            environment: environment(desk),
+            limit,
+            is_ours: true,
+            is_shipped: program.is_shipped,
+            ..ours
+        }
+    }
+
+    fn cat(&self) -> Contender {
+        Contender::new("/bin/cat of the same document", "/bin/cat", &[&self.document()])
+    }
+
+    fn document(&self) -> String {
+        self.folder.path().join("document.json").to_str().unwrap().to_owned()
+    }
+}
+
+impl Peers {
+    pub(super) fn found() -> Self {
+        Self(vec![
+            ("python3 -c pass", found("python3"), &["-c", "pass"]),
+            ("node -e 0", found("node"), &["-e", "0"]),
+            ("aws configure export-credentials", found("aws"), &["configure", "export-credentials"]),
+        ])
+    }
+}
+
+/// Where a program is, Debian's own first: a version manager's is a script that looks for it.
+fn found(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = ["/usr/bin".into()].into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder: PathBuf| folder.join(name)).find(|program| program.is_file())
+}
+
+fn has_keyring() -> bool {
+    ["gnome-keyring-daemon", "dbus-daemon", "dbus-send"].iter().all(|name| found(name).is_some())
+}
+
+fn desk(world: &'static World) -> Desk<'static> {
+    let desk = Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"));
+    desk.unset_variable("BEDROCK_SSO_LOG");
+    desk.unset_variable("BEDROCK_SSO_LOG_FILE");
+    desk
+}
+
+/// Some containers forbid it.
+fn is_copy_kept(desk: &Desk<'_>) -> bool {
+    desk.set_variable("BEDROCK_SSO_LOG", "keyring=debug");
+    let told = desk.run(["credentials"]).expect_code(0).stderr;
+    desk.unset_variable("BEDROCK_SSO_LOG");
+    !told.contains("asked: it has a key")
+}
+
+fn environment(desk: &Desk<'_>) -> Vec<(OsString, OsString)> {
+    let command: Command = desk.command();
+    command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect()
+}
+
+/// The default build and, where `packaging/linux/build` has made it, the static one that ships.
+fn programs(folder: &Path) -> (Vec<Program>, Vec<String>) {
+    let built = Path::new(env!("CARGO_BIN_EXE_bedrock-sso"));
+    let target = built.ancestors().nth(2).expect("target/release/bedrock-sso");
+    let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let shipped = target.join(triple).join("release/bedrock-sso");
+    let (mut programs, mut left_out) = (Vec::new(), Vec::new());
+    for (build, path, is_shipped) in [("dynamic", built, false), ("static", &shipped, true)] {
+        if !path.exists() {
+            left_out.push(format!("left out: the {build} build, which packaging/linux/build makes"));
+            continue;
+        }
+        let to = folder.join(format!("bedrock-sso-{build}"));
+        installed(path, &to);
+        programs.push(Program { build, path: to, is_shipped });
+    }
+    (programs, left_out)
+}

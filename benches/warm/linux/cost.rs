@@ -1,0 +1,113 @@
+//! What was measured, as a table, and what of it is too much.
+//!
+//! Counts hold exactly. Times are ratios, and a machine that others share may be given some latitude.
+
+use super::{contenders::Contender, turns::Cost};
+
+/// System calls of a warm call whose key is in a file.
+const CALLS: u64 = 60;
+/// Of the build that ships.
+const PEAK_KIB: u64 = 4 << 10;
+const SIZE: u64 = 8 << 20;
+const CROWD_LIMIT: f64 = 1.3;
+
+/// All that was too much, told at the end.
+#[derive(Default)]
+pub(super) struct Gates(Vec<String>);
+
+impl Gates {
+    pub(super) fn fail(&mut self, more: Vec<String>) {
+        self.0.extend(more);
+    }
+
+    pub(super) fn close(self) {
+        assert!(self.0.is_empty(), "too much:\n  {}", self.0.join("\n  "));
+        println!("every limit holds{}", if latitude() > 1.0 { ", with latitude" } else { "" });
+    }
+}
+
+/// By how much times may exceed their limits: `BEDROCK_SSO_BENCH_LATITUDE`, 1 by default.
+pub(super) fn latitude() -> f64 {
+    std::env::var("BEDROCK_SSO_BENCH_LATITUDE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0)
+}
+
+pub(super) fn judged(contenders: &[Contender], costs: &[Cost], calls: &[Option<u64>]) -> Vec<String> {
+    let mut judged = Vec::new();
+    let all = contenders.iter().zip(costs).zip(calls);
+    for ((contender, cost), calls) in all.filter(|((contender, _), _)| contender.is_ours) {
+        let ratio = cost.median / costs[0].median;
+        let name = &contender.name;
+        if let Some(limit) = contender.limit.filter(|limit| ratio > limit * latitude()) {
+            judged.push(format!("{name}: {ratio:.2} x cat, at most {limit}"));
+        }
+        if !contender.in_crowd {
+            continue;
+        }
+        if let Some(calls) = calls.filter(|calls| *calls > CALLS) {
+            judged.push(format!("{name}: {calls} system calls, at most {CALLS}"));
+        }
+        if contender.is_shipped {
+            if cost.peak_kib > PEAK_KIB {
+                judged.push(format!("{name}: {} KiB of memory, at most {PEAK_KIB}", cost.peak_kib));
+            }
+            if contender.size() > SIZE {
+                judged.push(format!("{name}: {} bytes on disk, at most {SIZE}", contender.size()));
+            }
+        }
+    }
+    judged
+}
+
+pub(super) fn judged_crowd(contenders: &[Contender], costs: &[Cost]) -> Vec<String> {
+    let too_slow = |(contender, cost): (&Contender, &Cost)| {
+        let ratio = cost.median / costs[0].median;
+        let is_too_slow = contender.is_shipped && ratio > CROWD_LIMIT * latitude();
+        is_too_slow
+            .then(|| format!("{}, many at once: {ratio:.2} x cat, at most {CROWD_LIMIT}", contender.name))
+    };
+    contenders.iter().zip(costs).filter_map(too_slow).collect()
+}
+
+pub(super) fn table(contenders: &[Contender], costs: &[Cost], calls: &[Option<u64>], rounds: usize) {
+    let cat = costs[0];
+    println!(
+        "\n{:<58} {:>7} {:>7} {:>7} {:>7} {:>9} {:>7} {:>7} {:>7}",
+        format!("{rounds} rounds, in turn"),
+        "x cat",
+        "p10",
+        "p90",
+        "x CPU",
+        "peak KiB",
+        "faults",
+        "calls",
+        "MB"
+    );
+    for ((contender, cost), calls) in contenders.iter().zip(costs).zip(calls) {
+        println!(
+            "{:<58} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>9} {:>7} {:>7} {:>7.2}",
+            contender.name,
+            cost.median / cat.median,
+            cost.low / cat.median,
+            cost.high / cat.median,
+            cost.processor / cat.processor,
+            cost.peak_kib,
+            cost.faults,
+            calls.map_or_else(|| "-".to_owned(), |calls| calls.to_string()),
+            contender.size() as f64 / 1e6,
+        );
+    }
+}
+
+pub(super) fn crowd_table(contenders: &[Contender], costs: &[Cost], size: usize, rounds: usize) {
+    println!("\n{:<58} {:>7} {:>7} {:>7}", format!("{size} at once, {rounds} rounds"), "x cat", "p10", "p90");
+    for (contender, cost) in contenders.iter().zip(costs) {
+        let times = |time: f64| time / costs[0].median;
+        println!(
+            "{:<58} {:>7.2} {:>7.2} {:>7.2}",
+            contender.name,
+            times(cost.median),
+            times(cost.low),
+            times(cost.high)
+        );
+    }
+}

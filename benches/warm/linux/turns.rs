@@ -1,0 +1,98 @@
+//! The small program that starts commands in turn, compiled here, and what it says of them.
+//!
+//! It is C and static, like the two floors beside it: what starts a process lends it its own peak of memory.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use super::contenders::Contender;
+
+/// What one command costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    /// In microseconds: the median, and the tenth and ninetieth percentile.
+    pub median: f64,
+    pub low: f64,
+    pub high: f64,
+    /// The processor's, in microseconds.
+    pub processor: f64,
+    pub peak_kib: u64,
+    pub faults: u64,
+}
+
+pub(super) struct Turns {
+    folder: TempDir,
+}
+
+impl Turns {
+    pub(super) fn compiled() -> Self {
+        let turns = Self { folder: tempfile::tempdir().unwrap() };
+        for name in ["turns", "cat", "secret"] {
+            let source = format!("{}/benches/warm/{name}.c", env!("CARGO_MANIFEST_DIR"));
+            let fresh = turns.folder.path().join("fresh");
+            let mut compiler = Command::new("cc");
+            compiler.args(["-O2", "-static", "-o"]).arg(&fresh).arg(source);
+            assert!(compiler.status().is_ok_and(|status| status.success()), "a C compiler makes {name}");
+            installed(&fresh, &turns.program(name));
+        }
+        turns
+    }
+
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn wall(&self, contenders: &[Contender], rounds: usize) -> Vec<Cost> {
+        self.costs(&["wall", &rounds.to_string()], contenders)
+    }
+
+    pub(super) fn crowd(&self, contenders: &[Contender], size: usize, rounds: usize) -> Vec<Cost> {
+        self.costs(&["crowd", &rounds.to_string(), &size.to_string()], contenders)
+    }
+
+    /// System calls; `None` where nobody may trace.
+    pub(super) fn calls(&self, contenders: &[Contender]) -> Vec<Option<u64>> {
+        let said = self.said(&["calls", "1"], contenders);
+        said.lines().map(|line| line.parse().ok()).collect()
+    }
+
+    /// Whether a command can be compared at all.
+    pub(super) fn works(&self, contender: &Contender) -> bool {
+        self.command(&["wall", "1"], std::slice::from_ref(contender)).output().unwrap().status.success()
+    }
+
+    fn costs(&self, mode: &[&str], contenders: &[Contender]) -> Vec<Cost> {
+        let said = self.said(mode, contenders);
+        let cost = |line: &str| {
+            let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+            let [median, low, high, processor, peak, faults] = numbers.try_into().unwrap();
+            Cost { median, low, high, processor, peak_kib: peak as u64, faults: faults as u64 }
+        };
+        said.lines().map(cost).collect()
+    }
+
+    fn said(&self, mode: &[&str], contenders: &[Contender]) -> String {
+        let output = self.command(mode, contenders).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn command(&self, mode: &[&str], contenders: &[Contender]) -> Command {
+        let mut command = Command::new(self.program("turns"));
+        command.args(mode);
+        for contender in contenders {
+            command.arg("--").args(contender.words());
+        }
+        command
+    }
+}
+
+/// As an installer leaves it: a file that a linker has just written lies in the page cache in another form, and starts
+/// slower.
+pub(super) fn installed(from: &Path, to: &Path) {
+    std::fs::copy(from, to).unwrap();
+}

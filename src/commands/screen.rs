@@ -96,8 +96,9 @@ impl<'a> Screen<'a> {
         let hushed = terminal.hushed().ok();
         terminal.show(&format!(
             "To sign in, open this address in a browser on any machine:\n\n{address}\n\n\
-             In the end the browser shows a page, or says that it cannot reach 127.0.0.1. If it says that, copy the whole\n\
-             address from its address bar, paste it here and press Enter{}: ",
+             In the end the browser says that you are signed in, or that it cannot connect.\n\
+             If it cannot, copy the whole address from its address bar, paste it here\n\
+             and press Enter{}: ",
             if hushed.is_some() { " (it is not shown)" } else { "" }
         ));
         let (reader, reply) = (Arc::clone(&terminal), reply.clone());

@@ -66,9 +66,11 @@ impl<'a> Screen<'a> {
     }
 
     fn tell_on_stdout(&self, asking: &Asking) {
-        match Terminal::size_of_stdout() {
-            Some(size) => say(&Drawing::new(self.environment, size).asking(asking)),
-            None => say(&asking.to_string()),
+        if io::stdout().is_terminal() {
+            let size = Terminal::size_of_stdout().unwrap_or_default();
+            say(&Drawing::new(self.environment, size).asking(asking));
+        } else {
+            say(&asking.to_string());
         }
     }
 

@@ -243,8 +243,9 @@ class Home:
         """Another browser with somebody before it; it takes an address as its last argument."""
         return [self.bench.cache / "node", HERE / "person.mjs", "--out", self.visits_folder, *more]
 
-    def at_a_terminal(self, *words):
-        capture = self.bench.root / "captures" / f"{next(self.bench.numbers)}.terminal"
+    def at_a_terminal(self, *words, protocol=False):
+        """`protocol`: the terminal shows by design what must be nowhere else, such as the address to open elsewhere."""
+        capture = self.bench.root / ("protocol" if protocol else "captures") / f"{next(self.bench.numbers)}.terminal"
         return Terminal([self.bench.binary, *words, "--profile", "real"], self.environment(), self.path, capture)
 
     # Runs of those who call it

@@ -1,27 +1,30 @@
 // A person at a browser: opens the address, signs in or refuses at the provider's pages, and reads the page they end on.
 // Each visit leaves a folder under --out: the page as a picture and as HTML, and `visit.json` with what the browser saw.
 //
-//   person.mjs --out DIR [--gate FILE] [--refuse] URL
+//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] URL
 //
 // --gate: think until FILE exists, as people do who look for their password.   --refuse: press Cancel.
+// --code: enter it, and end on the provider's own page.   --elsewhere: be on a machine that cannot reach the callback, and print its address.
 
 import { existsSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
-const { values: { out, gate, refuse }, positionals: [address] } = parseArgs({
+const { values: { out, gate, refuse, code, elsewhere }, positionals: [address] } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' } },
+  options: { out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' }, code: { type: 'string' }, elsewhere: { type: 'boolean' } },
 });
 
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
+/** The provider is `localhost`; for this number there is a proxy that nobody runs. */
+const FAR = elsewhere ? ['--proxy-server=127.0.0.1:9', '--proxy-bypass-list=<-loopback>;localhost'] : [];
 const BOX = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
 // The way to the provider that a person's browser has, whatever way the program is given.
 const WAY = ['--no-proxy-server', '--host-resolver-rules=MAP *.acme.test 127.0.0.1'];
 
 /** The program's own origins: of the address it gave us, and of the callback it asked the provider for. */
-const ours = new Set([new URL(address).origin]);
+const ours = new Set(code || elsewhere ? [] : [new URL(address).origin]);
 const local = (url) => ours.has(new URL(url).origin);
 
 function learnCallback(request) {
@@ -46,7 +49,30 @@ async function answerProvider(page) {
   }
 }
 
+/** Walks the provider's pages for a device code, which end at the provider. */
+async function enterCode(page) {
+  while (!(await page.locator('body').innerText()).includes('successful')) {
+    await Promise.all([page.waitForEvent('load'), fillIn(page)]);
+  }
+}
+
+/** Walks the provider's pages until they send the browser to an address that this machine does not have. */
+async function arriveElsewhere(page) {
+  let last;
+  const arrived = new Promise((tell) => {
+    page.on('request', (request) => {
+      if (new URL(request.url()).pathname === '/callback') tell(last = request.url());
+    });
+  });
+  while (!last) {
+    const filled = Promise.all([page.waitForEvent('load'), fillIn(page)]);
+    await Promise.race([arrived, filled.catch(() => arrived)]);
+  }
+  console.log(last);
+}
+
 async function fillIn(page) {
+  if (await page.locator('input[name=user_code]:not([type=hidden])').count()) await page.fill('input[name=user_code]', code);
   if (await page.locator('input[name=login]').count()) {
     await page.fill('input[name=login]', 'alice');
     await page.fill('input[name=password]', 'anything');
@@ -73,7 +99,8 @@ async function visit() {
     });
     page.setDefaultTimeout(60_000);
     await page.goto(address);
-    await answerProvider(page);
+    if (elsewhere) return await arriveElsewhere(page);
+    await (code ? enterCode(page) : answerProvider(page));
     const html = await page.content();
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme });

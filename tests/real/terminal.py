@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import subprocess
+import termios
 import time
 
 
@@ -13,6 +14,7 @@ class Terminal:
     def __init__(self, command, environment, cwd, capture):
         self.started, self.text, self.age, self.capture = time.monotonic(), "", 0.0, capture
         self.master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (50, 100))
         self.process = subprocess.Popen(
             ["setsid", "--ctty", *map(str, command)],
             env={**environment, "TERM": "xterm"},

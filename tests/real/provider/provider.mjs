@@ -42,7 +42,7 @@ const configuration = {
     application_type: 'native',
     token_endpoint_auth_method: 'none',
     redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'], // RFC 8252 §7.3: any port matches
-    grant_types: ['authorization_code', 'refresh_token'],
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     response_types: ['code'],
     id_token_signed_response_alg: ALG,
   }],
@@ -56,7 +56,7 @@ const configuration = {
   expiresWithSession: () => false,
   ttl: { IdToken: Number(ID_TTL), AccessToken: 3600, RefreshToken: 86400, Session: 86400, Grant: 86400, Interaction: 600 },
   cookies: { keys: ['for this run only'] },
-  features: { devInteractions: { enabled: LOGIN === 'html' }, revocation: { enabled: true } },
+  features: { devInteractions: { enabled: LOGIN === 'html' }, revocation: { enabled: true }, deviceFlow: { enabled: true } },
 };
 
 /** Answers every prompt for Alice without asking, where a scenario is not about the pages. */

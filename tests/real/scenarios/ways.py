@@ -1,0 +1,41 @@
+"""Ways in without a browser of this machine: a code entered elsewhere, and an address pasted at the terminal."""
+
+import re
+import subprocess
+
+from scenarios.world import expect, scenario
+
+CODE = re.compile(r"\b[A-Z]{4}-[A-Z]{4}\b")
+ADDRESS = re.compile(r"https?://\S+")
+
+
+@scenario
+def a_code_entered_in_another_browser_signs_in_at_a_terminal(world):
+    home = world.bench.home("by-code", flow="device")
+    terminal = home.at_a_terminal("login")
+    expect(terminal.shows("Ctrl-C gives up.", 20), f"no code was shown: {terminal.text!r}")
+    code, address = CODE.search(terminal.text)[0], ADDRESS.search(terminal.text)[0]
+    expect("█" in terminal.text, "there is no picture for a phone")
+    person = subprocess.run(home.person("--code", code, address), capture_output=True, text=True, timeout=60)
+    expect(person.returncode == 0, f"the code was not taken: {person.stderr}")
+    expect(terminal.shows("Signed in as alice@example.com", 30), f"it did not sign in: {terminal.text[-600:]!r}")
+    expect(terminal.ends(10) == 0, "it did not end well")
+    expect(home.credentials().code == 0, "nothing was kept")
+    grants = world.bench.provider.events("token", grant="urn:ietf:params:oauth:grant-type:device_code", status=200)
+    expect(len(grants) == 1, f"codes redeemed: {grants}")
+
+
+@scenario
+def an_address_from_a_browser_that_cannot_reach_us_is_pasted(world):
+    home = world.bench.home("by-paste", flow="paste")
+    terminal = home.at_a_terminal("login", protocol=True)
+    expect(terminal.shows("(it is not shown): ", 20), f"nothing was asked: {terminal.text!r}")
+    address = ADDRESS.search(terminal.text)[0]
+    person = subprocess.run(home.person("--elsewhere", address), capture_output=True, text=True, timeout=60)
+    last = [line for line in person.stdout.splitlines() if "/callback?" in line]
+    expect(len(last) == 1, f"the browser came to no end: {person.stderr}")
+    terminal.press(b"not an address\r")
+    expect(terminal.shows("That is no address.", 10), f"a wrong paste was not told: {terminal.text[-600:]!r}")
+    terminal.press(last[0].encode() + b"\r")
+    expect(terminal.shows("Signed in as alice@example.com", 30), f"it did not sign in: {terminal.text[-600:]!r}")
+    expect(terminal.ends(10) == 0 and last[0] not in terminal.text, "it did not end well, or what was pasted was shown")

@@ -99,6 +99,9 @@ pub struct Login {
     /// First store the application's secret, read from stdin; asked for, unseen, at a terminal
     #[arg(long)]
     pub client_secret_stdin: bool,
+    /// First store the passphrase of the application's private key, likewise
+    #[arg(long, conflicts_with = "client_secret_stdin")]
+    pub client_key_passphrase_stdin: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]

@@ -17,6 +17,8 @@ const KIND: &str = "application";
 #[serde(default)]
 pub struct Proofs {
     pub secret: Option<Secret>,
+    /// Of the private key.
+    pub passphrase: Option<Secret>,
 }
 
 /// The names of all applications of which something is kept in a folder.

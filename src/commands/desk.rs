@@ -95,6 +95,10 @@ impl Work<'_> {
         }
     }
 
+    pub(super) fn host(&self) -> &Host {
+        &self.desk.host
+    }
+
     pub(super) fn now(&self) -> Moment {
         self.desk.now()
     }

@@ -10,10 +10,11 @@ use std::{
 use super::desk::Work;
 use crate::{
     cache::Proofs,
-    config::ClientAuth,
-    failure::{Busy, Denied, Failure, Interrupted, Unfit},
+    config::{ClientAuth, Storage},
+    failure::{Busy, Denied, Failure, Interrupted, Unfit, UnprovenError},
     host::{Unseen, read_unseen},
     lock,
+    oidc::{Application, Keepsakes},
     secret::Secret,
     text::line,
 };
@@ -30,6 +31,22 @@ pub(super) fn keep_secret(work: &Work<'_>) -> Result<(), Failure> {
     }
     let secret = read(&format!("The secret of the application, for {}", work.profile.name))?;
     keep(work, |proofs| proofs.secret = Some(secret))
+}
+
+/// One that does not open the key is not kept in place of one that may.
+pub(super) fn keep_passphrase(work: &Work<'_>) -> Result<(), Failure> {
+    let profile = &work.profile;
+    if !matches!(profile.client_auth, ClientAuth::PrivateKey(_)) {
+        return Err(Unfit::NoKey { profile }.into());
+    }
+    if profile.storage == Storage::None {
+        return Err(Unfit::NotKept { profile }.into());
+    }
+    let passphrase = read(&format!("The passphrase of the application's private key, for {}", profile.name))?;
+    let keepsakes = Keepsakes { passphrase: Some(passphrase.clone()), ..Keepsakes::default() };
+    Application::of(profile, keepsakes, work.host())
+        .map_err(|unproven| Failure::from(UnprovenError { unproven, profile }))?;
+    keep(work, |proofs| proofs.passphrase = Some(passphrase))
 }
 
 /// Asks for one line, and believes nothing that could not be meant.

@@ -135,6 +135,11 @@ pub enum Fault {
         value: &'static str,
         storage: &'static str,
     },
+    /// It means nothing without another key.
+    Needs {
+        key: &'static str,
+        needs: &'static str,
+    },
     /// The administrator's file keeps users from changing this.
     Enforced {
         key: &'static str,
@@ -284,6 +289,7 @@ impl Fault {
             Self::OtherPartition { region, expected, other, found } => {
                 write!(f, "region {} is of partition {expected}, and {other} of {found}", quoted(region))
             }
+            Self::Needs { key, needs } => write!(f, "{key} needs {needs}"),
             Self::Enforced { key, value, by } => {
                 write!(f, "{} is fixed by the administrator as {} ({by})", quoted(key), text::line(value))
             }

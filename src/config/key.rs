@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use toml::{Spanned, de::DeValue};
 
-use super::provider;
+use super::{client, provider};
 
 /// A key of a profile. Keys of a table inside the profile are written `table.key`.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +69,6 @@ pub(super) enum Ready {
     Yes,
     /// Only what the default says.
     Default,
-    /// Only these words.
-    Words(&'static [&'static str]),
 }
 
 /// A key outside the profiles.
@@ -129,7 +127,7 @@ const NONE: Default = Default::List(&[]);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-pub(super) const COUNT: usize = 39;
+pub(super) const COUNT: usize = 44;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
@@ -159,7 +157,12 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after, or texts with claims in them; the first that the token can fill is used."),
     key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other, as ARNs or tables; their sessions last 1h at most."),
     key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
-    later(Ready::Words(&["none", "secret"]), key("client_auth", Kind::Word(&["none", "secret", "private_key_jwt"]), Default::Text("none"), "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`.")),
+    key("client_auth", Kind::Word(&client::AUTH_WORDS), Default::Text("none"), "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`."),
+    key("client_key", Kind::File, EMPTY, "The application's private key in PEM form, for client_auth = \"private_key_jwt\"."),
+    key("client_certificate", Kind::File, EMPTY, "The key's certificate in PEM form, whose digest names the key to Entra; empty means none."),
+    key("client_key_id", Kind::Text, EMPTY, "The name under which the provider knows the key (`kid`); empty means none."),
+    key("client_algorithm", Kind::Word(&client::ALGORITHM_WORDS), Default::Text("auto"), "How the key signs; \"auto\" goes by the kind of key and by what the provider takes."),
+    key("client_audience", Kind::Word(&client::AUDIENCE_WORDS), Default::Text("auto"), "Whom the key's assertion is for; \"auto\" means the issuer, or what the provider is known to want."),
     key("sts_endpoint", Kind::Address, EMPTY, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
     key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
     key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),

@@ -3,6 +3,7 @@
 //! It reads and judges; it changes no file and asks nobody.
 
 mod chain;
+mod client;
 mod draft;
 mod error;
 mod federation;
@@ -28,6 +29,7 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+pub use client::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
 pub use draft::{ClaudeCode, Fact, agrees, draft, facts_of, load_with_claude_code, preview, profile_names};
 pub use error::{Error, Fault, Place, Problem, Unreadable};
 pub use federation::{Federation, Link, PoolId};

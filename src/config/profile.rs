@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Federation, Link};
+use super::{ClientAuth, Federation, Link};
 use crate::url::SecureUrl;
 
 /// Everything a sign-in needs to know.
@@ -126,15 +126,6 @@ pub enum Storage {
     None,
 }
 
-/// How the application proves itself to the provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// It does not: a public client.
-    None,
-    /// By a secret, which is kept beside the sessions and never here.
-    Secret,
-}
-
 /// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -198,25 +189,6 @@ impl Storage {
             Self::Keyring => "keyring",
             Self::File => "file",
             Self::None => "none",
-        }
-    }
-}
-
-impl ClientAuth {
-    pub(super) fn of_word(word: &str) -> Option<Self> {
-        match word {
-            // The last word is not understood yet, and refused before this one is believed.
-            "none" | "private_key_jwt" => Some(Self::None),
-            "secret" => Some(Self::Secret),
-            _ => None,
-        }
-    }
-
-    /// As it is written in the configuration.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Secret => "secret",
         }
     }
 }

@@ -7,8 +7,8 @@ use std::{path::PathBuf, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    ClientAuth, Federation, Flow, Issuer, Link, Login, Partition, Profile, Provider, Redirect, RedirectHost,
-    Storage, StsEndpoint, Telemetry, chain,
+    Federation, Flow, Issuer, Link, Login, Partition, Profile, Provider, Redirect, RedirectHost, Storage,
+    StsEndpoint, Telemetry, chain,
     error::{Fault, Place, Problem},
     issuer::{self, Told},
     key::{self, KEYS, Key, Ready},
@@ -37,12 +37,13 @@ pub(super) fn resolve(
     }
 }
 
-struct Draft<'a> {
+/// A profile in the making.
+pub(super) struct Draft<'a> {
     name: &'a str,
     settings: &'a Settings<'a>,
     place: &'a dyn Fn() -> Place,
     environment: &'a Environment,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// Whom the profile speaks to at AWS, as far as it is known.
@@ -62,7 +63,7 @@ impl<'a> Draft<'a> {
         let federation = self.federation();
         let region = self.read("region", read::region);
         let provider = self.provider(told.as_ref());
-        let ca_bundle = self.ca_bundle();
+        let ca_bundle = self.file("ca_bundle");
         let telemetry = self.telemetry();
         let redirect = self.redirect(provider, issuer);
         let login_domain = self.login_domain();
@@ -196,27 +197,10 @@ impl<'a> Draft<'a> {
         setting.is_some_and(|setting| !matches!(setting.origin, Origin::Default))
     }
 
-    /// A provider that gives every application a secret is believed to have given one, unless the profile says otherwise.
-    fn client_auth(&mut self, provider: Option<Provider>, storage: Option<Storage>) -> Option<ClientAuth> {
-        let written = self.word("client_auth", ClientAuth::of_word)?;
-        let (_, setting) = self.setting("client_auth")?;
-        let is_default = matches!(setting.origin, Origin::Default);
-        let auth = match written {
-            ClientAuth::None if is_default && provider.is_some_and(Provider::gives_secrets_to_all) => {
-                ClientAuth::Secret
-            }
-            written => written,
-        };
-        if (&auth, storage) == (&ClientAuth::Secret, Some(Storage::None)) {
-            let fault = Fault::Unkept { key: "client_auth", value: auth.word(), storage: "none" };
-            return self.refuse(setting, fault);
-        }
-        Some(auth)
-    }
-
-    fn ca_bundle(&mut self) -> Option<Option<PathBuf>> {
+    /// A file's whole path; `None` inside when none is named.
+    pub(super) fn file(&mut self, name: &str) -> Option<Option<PathBuf>> {
         let environment = self.environment;
-        self.read("ca_bundle", |key, value| {
+        self.read(name, |key, value| {
             let Some(path) = read::file(key, value)? else { return Ok(None) };
             let homeless = || read::illegal(key, value, "there is no home directory to begin from");
             expanded(path, environment).ok_or_else(homeless).map(Some)
@@ -304,7 +288,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn read<T>(&mut self, name: &str, read: impl Fn(&Key, &DeValue<'_>) -> Result<T, Fault>) -> Option<T> {
+    pub(super) fn read<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&Key, &DeValue<'_>) -> Result<T, Fault>,
+    ) -> Option<T> {
         let (key, setting) = self.setting(name)?;
         match read(key, setting.value) {
             Ok(value) => Some(value),
@@ -312,14 +300,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn word<T>(&mut self, name: &str, meaning: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(super) fn word<T>(&mut self, name: &str, meaning: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.read(name, |key, value| {
             let word = read::word(key, value)?;
             meaning(word).ok_or_else(|| Fault::NotYet { key: key.name, value: written(value) })
         })
     }
 
-    fn setting(&mut self, name: &str) -> Option<(&'static Key, Setting<'a>)> {
+    pub(super) fn setting(&mut self, name: &str) -> Option<(&'static Key, Setting<'a>)> {
         let index = key::find_full(name)?;
         let (key, setting) = (KEYS.get(index)?, self.settings.get(index)?);
         if setting.is_none() {
@@ -339,7 +327,7 @@ impl<'a> Draft<'a> {
         self.refuse(setting, read::illegal(key, setting.value, rule))
     }
 
-    fn refuse<T>(&mut self, setting: Setting<'_>, fault: Fault) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, setting: Setting<'_>, fault: Fault) -> Option<T> {
         self.problems.push(Problem { place: setting.origin.place(), fault });
         None
     }
@@ -350,6 +338,5 @@ fn is_ready(key: &Key, setting: &Setting<'_>) -> bool {
         _ if matches!(setting.origin, Origin::Default) => true,
         Ready::Yes => true,
         Ready::Default => key.default_value().is_some_and(|it| written(&it) == written(setting.value)),
-        Ready::Words(words) => setting.value.as_str().is_some_and(|word| words.contains(&word)),
     }
 }

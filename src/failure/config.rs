@@ -61,6 +61,7 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         Fault::Unkept { .. } => {
             ("config/contradiction", "set storage = \"keyring\" (or \"file\" where there is no keyring)")
         }
+        Fault::Needs { .. } => ("config/contradiction", "set both, or take the one away"),
         Fault::Enforced { .. } => ("config/enforced", "remove your own value, or ask your administrator"),
         Fault::EnforcedUnset { .. } | Fault::EnforceByUser => {
             ("config/enforce", "set it in the administrator's file, together with the values it fixes")

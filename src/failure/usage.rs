@@ -50,6 +50,14 @@ pub enum Unfit<'a> {
     NotUsed {
         profile: &'a Profile,
     },
+    /// The profile has no private key.
+    NoKey {
+        profile: &'a Profile,
+    },
+    /// The profile keeps nothing.
+    NotKept {
+        profile: &'a Profile,
+    },
     Empty,
     TooLong {
         limit: usize,
@@ -69,6 +77,23 @@ impl From<Unfit<'_>> for Failure {
                 );
                 let hint = "set client_auth = \"secret\" in the profile, or leave the flag away";
                 return Self::new(Exit::Configuration, "config/secret_not_used", what, hint);
+            }
+            Unfit::NoKey { profile } => {
+                let what = format!(
+                    "the profile {} has client_auth = \"{}\", which needs no passphrase",
+                    line(&profile.name),
+                    profile.client_auth.word()
+                );
+                let hint = "set client_auth = \"private_key_jwt\" and `client_key` in the profile, or leave the flag away";
+                return Self::new(Exit::Configuration, "config/secret_not_used", what, hint);
+            }
+            Unfit::NotKept { profile } => {
+                let what = format!(
+                    "the profile {} has storage = \"none\", so no passphrase can be kept for it",
+                    line(&profile.name)
+                );
+                let hint = "set storage = \"keyring\" (or \"file\" where there is no keyring), or use a key that is not encrypted";
+                return Self::new(Exit::Configuration, "config/contradiction", what, hint);
             }
             Unfit::Empty => "no secret came on stdin".to_owned(),
             Unfit::TooLong { limit } => format!("what came on stdin is longer than {limit} bytes"),

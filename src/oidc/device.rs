@@ -76,7 +76,7 @@ pub async fn ask_device_code(
     let mut form = vec![("scope", scope.as_str())];
     form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
-    let answer = form::post(client, application, (endpoint, metadata.methods_for_tokens()), &form).await?;
+    let answer = form::post(client, application, &metadata.like_tokens(endpoint), &form).await?;
     let source = Source { document: Document::Device, host: endpoint.authority().to_owned() };
     let secrets: Vec<&Secret> = application.secret().into_iter().collect();
     read(&source, answer, application).map_err(|error| form::without(error, &secrets))
@@ -173,7 +173,7 @@ mod tests {
             Trust,
             testing::{Server, block_on, client},
         },
-        oidc::testing::{base, host, metadata, profile, provider},
+        oidc::testing::{base, host, metadata, profile, proven, provider},
     };
 
     const GIVEN: &str = r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://id.example/device","expires_in":900}"#;
@@ -181,7 +181,7 @@ mod tests {
     fn asked(server: &Server) -> Result<DeviceCode, Error> {
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
         let endpoint = SecureUrl::parse(&format!("{}/device", base(server))).unwrap();
-        let application = Application::of(&profile, None).unwrap();
+        let application = proven(&profile, None);
         block_on(ask_device_code(&client(&Trust::default()), &application, &metadata, &endpoint))
     }
 
@@ -193,7 +193,7 @@ mod tests {
         let server = provider(status, "", answer);
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(&server)));
         let code = asked_of(GIVEN).unwrap();
-        let application = Application::of(&profile, None).unwrap();
+        let application = proven(&profile, None);
         block_on(poll_device_code(&client(&Trust::default()), &application, &metadata, &code))
     }
 
@@ -204,7 +204,7 @@ mod tests {
         profile.extra_params.insert("audience".into(), "https://api.example/".into());
         let endpoint = SecureUrl::parse(&format!("{}/device", base(&server))).unwrap();
         let metadata = metadata(&base(&server));
-        let application = Application::of(&profile, None).unwrap();
+        let application = proven(&profile, None);
         let code = block_on(ask_device_code(&client(&Trust::default()), &application, &metadata, &endpoint));
         assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
         let request = server.requests.recv().unwrap();

@@ -32,6 +32,8 @@ pub struct Metadata {
     /// `token_endpoint_auth_methods_supported`, and the same of the revocation endpoint (RFC 8414 §2).
     pub token_auth_methods: Option<Vec<String>>,
     pub revocation_auth_methods: Option<Vec<String>>,
+    /// `token_endpoint_auth_signing_alg_values_supported`.
+    pub auth_algorithms: Option<Vec<String>>,
     /// Whether answers carry `iss` (RFC 9207), so that one without it is not this provider's.
     pub iss_parameter: bool,
 }
@@ -80,6 +82,7 @@ struct Stated {
     scopes_supported: Option<Vec<String>>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     revocation_endpoint_auth_methods_supported: Option<Vec<String>>,
+    token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: Option<bool>,
 }
 
@@ -117,6 +120,7 @@ impl Stated {
             scopes_supported: self.scopes_supported,
             token_auth_methods: self.token_endpoint_auth_methods_supported,
             revocation_auth_methods: self.revocation_endpoint_auth_methods_supported,
+            auth_algorithms: self.token_endpoint_auth_signing_alg_values_supported,
             iss_parameter: self.authorization_response_iss_parameter_supported.unwrap_or_default(),
         })
     }

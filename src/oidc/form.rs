@@ -7,19 +7,18 @@ use ::http::{HeaderValue, Request, StatusCode, header};
 use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
 
-use super::{Application, error::Error};
+use super::{Application, application::Endpoint, error::Error};
 use crate::{
     http::{Answer, Client},
     secret::Secret,
     text::Foreign,
-    url::SecureUrl,
 };
 
-/// Posts what the application asks, with what proves it; `methods` are those that the endpoint takes.
+/// Posts what the application asks, with what proves it.
 pub(super) async fn post(
     client: &Client,
     application: &Application<'_>,
-    endpoint: (&SecureUrl, Option<&[String]>),
+    endpoint: &Endpoint<'_>,
     form: &[(&str, &str)],
 ) -> Result<Answer, Error> {
     post_from(client, application, endpoint, form, None).await
@@ -29,15 +28,15 @@ pub(super) async fn post(
 pub(super) async fn post_from(
     client: &Client,
     application: &Application<'_>,
-    (to, methods): (&SecureUrl, Option<&[String]>),
+    endpoint: &Endpoint<'_>,
     form: &[(&str, &str)],
     origin: Option<&'static str>,
 ) -> Result<Answer, Error> {
-    let presented = application.present(methods);
+    let presented = application.present(endpoint);
     let fields = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
     let body =
         form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(fields).finish();
-    let mut request = Request::post(to.as_str())
+    let mut request = Request::post(endpoint.url.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(body.into_bytes())
@@ -110,7 +109,7 @@ mod tests {
         },
         oidc::{
             Means,
-            testing::{base, profile, provider},
+            testing::{base, metadata, profile, proven, provider},
         },
     };
 
@@ -119,10 +118,11 @@ mod tests {
         let body = format!(r#"{{"error":"{code}","error_description":"s3cret is wrong"}}"#);
         let server = provider(status, "", &body);
         let profile = Profile { client_auth: ClientAuth::Secret, ..profile(Provider::Generic) };
-        let application = Application::of(&profile, Some(Secret::new("s3cret"))).unwrap();
-        let to = SecureUrl::parse(&format!("{}/token", base(&server))).unwrap();
+        let application = proven(&profile, Some("s3cret"));
+        let metadata = metadata(&base(&server));
         let form = [("refresh_token", "rt")];
-        let answer = block_on(post(&client(&Trust::default()), &application, (&to, None), &form)).unwrap();
+        let answer =
+            block_on(post(&client(&Trust::default()), &application, &metadata.for_tokens(), &form)).unwrap();
         let request = server.requests.recv().unwrap();
         let (head, sent) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("authorization: Basic Y2xpZW50OnMzY3JldA=="), "{head}");

@@ -3,7 +3,7 @@
 //! It holds what is said to them and understood of them; what may be written in a profile for each is `config`'s.
 
 use super::Error;
-use crate::config::{Profile, Provider};
+use crate::config::{Audience, KeyAlgorithm, Profile, Provider};
 
 /// What to ask a provider for, unless the configuration says otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +100,27 @@ pub(super) fn habits(provider: Provider) -> Habits {
     }
 }
 
+/// How a provider wants a private key to prove the application, unless the configuration or discovery says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Assertions {
+    pub(super) audience: Audience,
+    /// How an RSA key signs where discovery does not say.
+    pub(super) rsa: KeyAlgorithm,
+}
+
+pub(super) fn assertions(provider: Provider) -> Assertions {
+    match provider {
+        // The standard's next edition knows no other audience (draft-ietf-oauth-rfc7523bis), FAPI 2.0 §5.3.2.1 neither.
+        Provider::Auth0 | Provider::Cognito | Provider::Generic | Provider::Google => {
+            Assertions { audience: Audience::Issuer, rsa: KeyAlgorithm::Rs256 }
+        }
+        // Microsoft, "Application authentication certificate credentials".
+        Provider::Entra => Assertions { audience: Audience::Endpoint, rsa: KeyAlgorithm::Ps256 },
+        // Okta, "Build a JWT for client authentication": the whole address that it is used at.
+        Provider::Okta => Assertions { audience: Audience::Endpoint, rsa: KeyAlgorithm::Rs256 },
+    }
+}
+
 /// The organization that the profile asks for, where its provider leaves it to us to insist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Organization<'a> {
@@ -135,8 +156,8 @@ mod tests {
             testing::{Server, block_on, client, respond},
         },
         oidc::{
-            Application, Error, Tokens,
-            testing::{base, metadata, profile},
+            Error, Tokens,
+            testing::{base, metadata, profile, proven},
             token::post,
         },
         text::Foreign,
@@ -157,7 +178,7 @@ mod tests {
 
     fn redeemed(kind: Provider, grant: &str, server: &Server) -> Result<Tokens, Error> {
         let (profile, metadata) = (profile(kind), metadata(&base(server)));
-        let application = Application::of(&profile, None).unwrap();
+        let application = proven(&profile, None);
         let form = [("grant_type", grant)];
         block_on(post(&client(&Trust::default()), &application, &metadata, &form, &[]))
     }

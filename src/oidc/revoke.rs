@@ -25,8 +25,7 @@ pub async fn revoke(
 ) -> Result<(), Error> {
     let form = [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
     let source = Source { document: Document::Revocation, host: endpoint.authority().to_owned() };
-    let endpoint = (endpoint, metadata.methods_for_revocation());
-    let answer = form::post(client, application, endpoint, &form).await?;
+    let answer = form::post(client, application, &metadata.for_revocation(endpoint), &form).await?;
     let secrets: Vec<&Secret> = [refresh_token].into_iter().chain(application.secret()).collect();
     read(application, source, &answer).map_err(|error| form::without(error, &secrets))
 }
@@ -58,14 +57,14 @@ mod tests {
             Trust,
             testing::{Server, block_on, client},
         },
-        oidc::testing::{base, host, metadata, profile, provider},
+        oidc::testing::{base, host, metadata, profile, proven, provider},
         text::Foreign,
     };
 
     fn revoked(server: &Server) -> Result<(), Error> {
         let endpoint = SecureUrl::parse(&format!("{}/revoke", base(server))).unwrap();
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        let application = Application::of(&profile, None).unwrap();
+        let application = proven(&profile, None);
         block_on(revoke(&client(&Trust::default()), &application, &metadata, &endpoint, &Secret::new("r+t")))
     }
 

@@ -1,14 +1,37 @@
 //! A profile and a provider to stand on, for the tests of this module.
 
-use super::Metadata;
+use std::path::PathBuf;
+
+use super::{Application, Keepsakes, Metadata};
 use crate::{
     config::{self, Profile, Provider},
+    host::{Environment, Host, Paths},
     http::testing::{Server, respond},
+    secret::Secret,
+    time::Moment,
     url::SecureUrl,
 };
 
 pub(super) fn profile(provider: Provider) -> Profile {
     Profile { provider, ..config::testing::profile() }
+}
+
+/// The profile's application, with the secret that is kept for it.
+pub(super) fn proven<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
+    let kept = Keepsakes { secret: secret.map(Secret::new), ..Keepsakes::default() };
+    Application::of(profile, kept, &host_of_tests()).unwrap()
+}
+
+/// A machine that stands still in time.
+pub(super) fn host_of_tests() -> Host {
+    let nowhere = PathBuf::new();
+    let (user_config, system_config, data) = (nowhere.clone(), nowhere.clone(), nowhere);
+    Host {
+        environment: Environment::fixed([]),
+        paths: Paths { user_config, system_config, data },
+        now: || Moment::from_unix(1_800_000_000),
+        random: crate::host::random,
+    }
 }
 
 /// A provider that lives at `base`, which has no slash at its end.
@@ -25,6 +48,7 @@ pub(super) fn metadata(base: &str) -> Metadata {
         scopes_supported: None,
         token_auth_methods: None,
         revocation_auth_methods: None,
+        auth_algorithms: None,
         iss_parameter: false,
     }
 }

@@ -95,8 +95,7 @@ async fn once(
     secrets: &[&Secret],
     origin: Option<&'static str>,
 ) -> Result<Tokens, Error> {
-    let endpoint = (&metadata.token_endpoint, metadata.methods_for_tokens());
-    let answer = form::post_from(client, application, endpoint, form, origin).await?;
+    let answer = form::post_from(client, application, &metadata.for_tokens(), form, origin).await?;
     let secrets: Vec<&Secret> = secrets.iter().copied().chain(application.secret()).collect();
     read(application, source(metadata), answer).map_err(|error| form::without(error, &secrets))
 }
@@ -164,7 +163,7 @@ mod tests {
             Trust,
             testing::{Server, block_on, client},
         },
-        oidc::testing::{base, host, metadata, profile, provider},
+        oidc::testing::{base, host, metadata, profile, proven, provider},
         text::Foreign,
     };
 
@@ -173,7 +172,7 @@ mod tests {
 
     fn renewed(server: &Server) -> Result<Tokens, Error> {
         let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        let application = Application::of(&profile, None).unwrap();
+        let application = proven(&profile, None);
         block_on(refresh(&client(&Trust::default()), &application, &metadata, &Secret::new("old+rt")))
     }
 
@@ -188,7 +187,7 @@ mod tests {
         };
         block_on(exchange_code(
             &client(&Trust::default()),
-            &Application::of(&profile, None).unwrap(),
+            &proven(&profile, None),
             &metadata,
             &request,
             &Secret::new("c&d"),

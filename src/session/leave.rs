@@ -62,7 +62,7 @@ pub enum Told {
 pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> Result<SignedOut, Failure> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
     let session = cache.session();
-    let application = application(profile, cache);
+    let application = application(profile, cache, host);
     // A description that cannot be read is asked for again.
     let known = cache.provider((host.now)()).ok().flatten();
     let forgotten = cache.forget(held).map_err(Failure::from);

@@ -3,6 +3,7 @@
 //! It runs in the one process that holds the profile's lock. Each rung is a call into the module that knows how; the
 //! order, and what is kept when, is decided here and nowhere else.
 
+mod application;
 mod ask;
 mod asking;
 mod leave;
@@ -12,10 +13,10 @@ use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
     aws::{self, Aws, Granted, Question, Standing},
-    cache::{Cache, Freshness, Known, Proofs, SPENT, Session, freshness},
-    config::{ClientAuth, Profile, RoleArn},
+    cache::{Cache, Freshness, Known, SPENT, Session, freshness},
+    config::{Profile, RoleArn},
     credentials::Credentials,
-    failure::{ExchangeError, Exit, Failure, UNBELIEVED, UnprovenError},
+    failure::{ExchangeError, Exit, Failure, UNBELIEVED},
     host::{Host, Surroundings},
     http::Client,
     identity,
@@ -26,6 +27,7 @@ use crate::{
     time::Moment,
 };
 
+use application::application;
 pub use asking::{Asking, Person, Said, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
 use token::kept_token;
@@ -296,7 +298,7 @@ impl Ladder<'_> {
 
     /// The application with all that proves it, before anybody is asked for anything in its name.
     fn application(&self) -> Result<Application<'_>, Failure> {
-        application(self.profile, self.cache)
+        application(self.profile, self.cache, self.host)
     }
 
     /// What the provider says of itself: remembered, or asked now.
@@ -388,13 +390,4 @@ pub fn ready(session: &Session) -> Option<Ready> {
     let credentials = session.credentials.clone()?;
     let session_name = session.session_name.clone().unwrap_or_default();
     Some(Ready { credentials, session_name, role: session.role.clone() })
-}
-
-/// The profile's application; what proves it is read only where something is needed.
-fn application<'p>(profile: &'p Profile, cache: &Cache) -> Result<Application<'p>, Failure> {
-    let proofs = match &profile.client_auth {
-        ClientAuth::None => Proofs::default(),
-        ClientAuth::Secret => cache.proofs(&profile.application())?,
-    };
-    Application::of(profile, proofs.secret).map_err(|unproven| UnprovenError { unproven, profile }.into())
 }

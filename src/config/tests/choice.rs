@@ -103,3 +103,29 @@ fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_on
     let entry = shown.entries.into_iter().find(|entry| entry.key == "client_auth").unwrap();
     assert_eq!((entry.written.as_str(), entry.resolved.as_deref()), ("\"none\"", Some("secret")));
 }
+
+#[test]
+fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
+    use crate::config::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
+    let auth = |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.client_auth);
+    let whole = "client_auth = \"private_key_jwt\"\nclient_key = \"/k.pem\"\n";
+    let key =
+        ClientKey { file: "/k.pem".into(), certificate: None, id: None, algorithm: None, audience: None };
+    assert_eq!(auth(whole).unwrap(), ClientAuth::PrivateKey(key.clone()));
+    let more = "client_certificate = \"/c.pem\"\nclient_key_id = \"k1\"\nclient_algorithm = \"PS256\"\nclient_audience = \"endpoint\"\n";
+    let said = ClientKey {
+        certificate: Some("/c.pem".into()),
+        id: Some("k1".into()),
+        algorithm: Some(KeyAlgorithm::Ps256),
+        audience: Some(Audience::Endpoint),
+        ..key
+    };
+    assert_eq!(auth(&format!("{whole}{more}")).unwrap(), ClientAuth::PrivateKey(said));
+    let wrong = |more: &str| auth(more).unwrap_err().lines().concat();
+    let needs = wrong("client_auth = \"private_key_jwt\"\n");
+    assert!(needs.ends_with(": client_auth = \"private_key_jwt\" needs client_key"), "{needs}");
+    for alone in ["client_key = \"/k.pem\"", "client_key_id = \"k\"", "client_algorithm = \"ES256\""] {
+        let needs = wrong(alone);
+        assert!(needs.ends_with(" needs client_auth = \"private_key_jwt\""), "{needs}");
+    }
+}

@@ -6,11 +6,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use url::form_urlencoded;
 
 use crate::{
-    keys,
+    client_keys, keys,
     knobs::Knob,
     wire::{Fields, Reply, Request, field},
     world::{CLIENT_ID, Common},
 };
+
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Why an application is not believed.
 #[derive(Debug)]
@@ -37,15 +39,20 @@ pub(crate) fn method(world: &Common) -> String {
 pub(crate) fn form(world: &Common, request: &Request) -> Result<Fields, Doubt> {
     let form = request.form().ok_or(Doubt("the body is not a form"))?;
     let once = |name: &str| form.iter().filter(|(key, _)| key == name).count() <= 1;
-    if !["client_id", "client_secret"].into_iter().all(once) {
+    if !["client_id", "client_secret", "client_assertion"].into_iter().all(once) {
         return Err(Doubt("a parameter stands there twice"));
     }
     let seen = Seen {
         header: request.header("authorization"),
         id: field(&form, "client_id"),
         secret: field(&form, "client_secret"),
+        assertion: field(&form, "client_assertion"),
     };
-    judge(world, &seen)?;
+    let is_assertion = field(&form, "client_assertion_type") == Some(ASSERTION);
+    if seen.assertion.is_some() != is_assertion {
+        return Err(Doubt("client_assertion and its type belong together"));
+    }
+    judge(world, &seen, request.path())?;
     Ok(form)
 }
 
@@ -54,14 +61,15 @@ struct Seen<'a> {
     header: Option<&'a str>,
     id: Option<&'a str>,
     secret: Option<&'a str>,
+    assertion: Option<&'a str>,
 }
 
-fn judge(world: &Common, seen: &Seen<'_>) -> Result<(), Doubt> {
+fn judge(world: &Common, seen: &Seen<'_>, path: &str) -> Result<(), Doubt> {
     let secret = world.client_secret();
     match (method(world).as_str(), seen) {
-        ("none", Seen { header: None, id: Some(CLIENT_ID), secret: None }) => Ok(()),
+        ("none", Seen { header: None, id: Some(CLIENT_ID), secret: None, assertion: None }) => Ok(()),
         ("none", _) => Err(Doubt("unknown client, or a proof from a public one")),
-        ("client_secret_basic", Seen { header: Some(header), id: None, secret: None }) => {
+        ("client_secret_basic", Seen { header: Some(header), id: None, secret: None, assertion: None }) => {
             world.ledger.keep("client credentials", (*header).to_owned());
             match pair(header) {
                 Some((id, given)) if id == CLIENT_ID && given == secret => Ok(()),
@@ -69,8 +77,22 @@ fn judge(world: &Common, seen: &Seen<'_>) -> Result<(), Doubt> {
                 None => Err(Doubt("no Basic header")),
             }
         }
-        ("client_secret_post", Seen { header: None, id: Some(CLIENT_ID), secret: Some(given) }) => {
-            if *given == secret { Ok(()) } else { Err(Doubt("the secret is wrong")) }
+        (
+            "client_secret_post",
+            Seen { header: None, id: Some(CLIENT_ID), secret: Some(given), assertion: None },
+        ) => {
+            if *given == secret {
+                Ok(())
+            } else {
+                Err(Doubt("the secret is wrong"))
+            }
+        }
+        (
+            "private_key_jwt",
+            Seen { header: None, id: Some(CLIENT_ID), secret: None, assertion: Some(given) },
+        ) => {
+            world.ledger.keep("client assertion", (*given).to_owned());
+            client_keys::judge(world, given, path).map_err(Doubt)
         }
         _ => Err(Doubt("the application is registered for another method, or came with two")),
     }

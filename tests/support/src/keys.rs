@@ -77,7 +77,7 @@ impl Algorithm {
         }
     }
 
-    fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
+    pub(crate) fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
         match self {
             Self::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
             Self::RS384 => &signature::RSA_PKCS1_2048_8192_SHA384,
@@ -224,7 +224,7 @@ pub(crate) fn declared_algorithm(token: &str) -> Option<Algorithm> {
     Algorithm::named(json_of(token.split('.').next()?).ok()?["alg"].as_str()?)
 }
 
-fn json_of(part: &str) -> Result<Value, Flaw> {
+pub(crate) fn json_of(part: &str) -> Result<Value, Flaw> {
     let bytes = decode(part).ok_or(Flaw::NoJwt)?;
     serde_json::from_slice(&bytes).map_err(|_| Flaw::NoJwt)
 }

@@ -51,7 +51,8 @@ pub enum Knob {
     Forged,
     /// Parameters of the callback to replace, or to remove with null: `{"iss": null}`.
     CallbackQuery,
-    /// How the application is registered: `none` (the default), `client_secret_basic`, `client_secret_post`.
+    /// How the application is registered: `none` (the default), `client_secret_basic`, `client_secret_post`,
+    /// `private_key_jwt`.
     ClientAuth,
     /// The scopes that the provider knows, in discovery too; all of the standard's by default.
     Scopes,
@@ -62,6 +63,10 @@ pub enum Knob {
     Origin,
     /// The status of every refusal at the token endpoint, 400 by default.
     RefusalStatus,
+    /// Whom the application's assertions must be for: `issuer` (the default) or `endpoint`.
+    AssertionAudience,
+    /// The names of the algorithms that they may be signed with.
+    AssertionAlgorithms,
     /// Redirect addresses registered exactly, in place of any port on loopback with `/callback`.
     RedirectUris,
     /// Name of the signature algorithm, RS256 by default.
@@ -105,12 +110,15 @@ impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
-            ChainRoles, ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, PoolLogin,
-            ProviderClock, RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes,
+            AssertionAlgorithms, AssertionAudience, ChainRoles, ClientAuth, Clock, DeviceCodes, IssuerSuffix,
+            Offline, Origin, PoolLogin, ProviderClock, RedirectUris, RefusalStatus, Registered, RoleMaximum,
+            Scopes,
         };
         matches!(
             self,
-            ChainRoles
+            AssertionAlgorithms
+                | AssertionAudience
+                | ChainRoles
                 | ClientAuth
                 | Clock
                 | DeviceCodes

@@ -7,6 +7,7 @@ mod chain;
 mod claims;
 mod client;
 mod client_auth;
+mod client_keys;
 mod cognito;
 mod control;
 mod desk;
@@ -29,6 +30,7 @@ mod wire;
 mod world;
 
 pub use client::{Browser, Got};
+pub use client_keys::{ClientKey, PASSPHRASE};
 pub use desk::{Desk, Outcome, Running};
 pub use fault::Fault;
 pub use keys::Algorithm;

@@ -13,7 +13,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     client::Browser,
-    client_auth,
+    client_auth, client_keys,
     devices::{self, Device},
     fault::Fault,
     keys::{self, Algorithm},
@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub codes: HashMap<String, Code>,
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub grants: Vec<Grant>,
+    /// Assertions of the application that were used.
+    pub assertions: client_keys::Seen,
     /// Sign-ins by device code, by that code.
     pub devices: HashMap<String, Device>,
 }
@@ -158,6 +160,7 @@ fn discovery(world: &Common) -> Value {
         "id_token_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::name),
         "scopes_supported": manners::scopes(world),
         "token_endpoint_auth_methods_supported": [client_auth::method(world)],
+        "token_endpoint_auth_signing_alg_values_supported": client_keys::algorithms(world),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
     });

@@ -18,6 +18,7 @@ use url::form_urlencoded;
 use crate::{
     authority::Authority,
     client_auth,
+    client_keys::ClientKey,
     cognito::{self, Pool},
     control,
     keys::Keys,
@@ -143,6 +144,11 @@ impl World {
     /// The application has another secret from now on; how many it had before does not matter.
     pub fn change_client_secret(&self) {
         *self.common.client_secret.lock().unwrap() = None;
+    }
+
+    /// A file with one of the application's private keys.
+    pub fn client_key(&self, key: ClientKey) -> PathBuf {
+        key.write(&self.common, self.dir.path())
     }
 
     /// A new key signs from now on.

@@ -2,6 +2,8 @@
 //!
 //! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
 
+mod foreign;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
@@ -9,6 +11,8 @@ use std::{
 };
 
 use crate::text;
+
+pub use foreign::{Foreign, read_foreign};
 
 /// No file of ours is larger; whatever is, is not ours.
 const LIMIT: u64 = 4 << 20;

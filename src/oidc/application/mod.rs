@@ -2,6 +2,10 @@
 //!
 //! It presents; what proves the application is kept by `cache`, and told by the profile.
 
+mod assertion;
+mod key;
+mod pem;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use openidconnect::url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
@@ -9,8 +13,14 @@ use zeroize::Zeroizing;
 use super::Metadata;
 use crate::{
     config::{ClientAuth, Profile},
+    host::Host,
     secret::Secret,
+    url::SecureUrl,
 };
+use assertion::Assertor;
+
+pub use assertion::BadFile;
+pub use key::Flaw;
 
 /// Everything needed is at hand, so that nobody signs in for nothing.
 #[derive(Debug)]
@@ -23,18 +33,37 @@ pub struct Application<'a> {
 enum Proof {
     None,
     Secret(Secret),
+    Key(Box<Assertor>),
+}
+
+/// What is kept of the application besides what the profile says.
+#[derive(Clone, Debug, Default)]
+pub struct Keepsakes {
+    pub secret: Option<Secret>,
+    /// Of the private key.
+    pub passphrase: Option<Secret>,
 }
 
 /// What is missing, although the profile demands it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unproven {
     NoSecret,
+    BadFile(BadFile),
 }
 
 /// Which proof the provider did not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     Secret,
+    Key,
+}
+
+/// Where a form goes, and how an application may prove itself there.
+#[derive(Debug)]
+pub(super) struct Endpoint<'a> {
+    pub(super) url: &'a SecureUrl,
+    methods: Option<&'a [String]>,
+    algorithms: Option<&'a [String]>,
 }
 
 /// What goes along with a form.
@@ -46,26 +75,34 @@ pub(super) struct Presented {
 }
 
 impl<'a> Application<'a> {
-    /// `secret` is the one that is kept.
-    pub fn of(profile: &'a Profile, secret: Option<Secret>) -> Result<Self, Unproven> {
+    pub fn of(profile: &'a Profile, kept: Keepsakes, host: &Host) -> Result<Self, Unproven> {
         let proof = match &profile.client_auth {
             ClientAuth::None => Proof::None,
-            ClientAuth::Secret => Proof::Secret(secret.ok_or(Unproven::NoSecret)?),
+            ClientAuth::Secret => Proof::Secret(kept.secret.ok_or(Unproven::NoSecret)?),
+            ClientAuth::PrivateKey(key) => {
+                let assertor = Assertor::of(profile, key, kept.passphrase.as_ref(), host);
+                Proof::Key(Box::new(assertor.map_err(Unproven::BadFile)?))
+            }
         };
         Ok(Self { profile, proof })
     }
 
-    /// For an endpoint that takes these methods, as the provider says.
-    pub(super) fn present(&self, methods: Option<&[String]>) -> Presented {
+    pub(super) fn present(&self, endpoint: &Endpoint<'_>) -> Presented {
         let client_id = &self.profile.client_id;
         let id = || ("client_id", Secret::new(client_id));
         match &self.proof {
             Proof::None => Presented { header: None, fields: vec![id()] },
-            Proof::Secret(secret) if is_posted(methods) => {
+            Proof::Secret(secret) if is_posted(endpoint.methods) => {
                 Presented { header: None, fields: vec![id(), ("client_secret", secret.clone())] }
             }
             // Some providers refuse the client's name in two places.
             Proof::Secret(secret) => Presented { header: Some(basic(client_id, secret)), fields: Vec::new() },
+            // RFC 7521 §4.2 leaves the name to the assertion, and Entra demands it beside.
+            Proof::Key(assertor) => {
+                let kind = ("client_assertion_type", Secret::new(assertion::KIND));
+                let assertion = ("client_assertion", assertor.assertion(self.profile, endpoint));
+                Presented { header: None, fields: vec![id(), kind, assertion] }
+            }
         }
     }
 
@@ -73,13 +110,14 @@ impl<'a> Application<'a> {
         match self.proof {
             Proof::None => None,
             Proof::Secret(_) => Some(Means::Secret),
+            Proof::Key(_) => Some(Means::Key),
         }
     }
 
     /// What a provider might quote.
     pub(super) fn secret(&self) -> Option<&Secret> {
         match &self.proof {
-            Proof::None => None,
+            Proof::None | Proof::Key(_) => None,
             Proof::Secret(secret) => Some(secret),
         }
     }
@@ -101,70 +139,23 @@ fn basic(client_id: &str, secret: &Secret) -> Secret {
 }
 
 impl Metadata {
-    pub(super) fn methods_for_tokens(&self) -> Option<&[String]> {
-        self.token_auth_methods.as_deref()
+    pub(super) fn for_tokens(&self) -> Endpoint<'_> {
+        self.like_tokens(&self.token_endpoint)
+    }
+
+    /// An endpoint at which the application proves itself as at that for tokens (RFC 8628 §3.1).
+    pub(super) fn like_tokens<'a>(&'a self, url: &'a SecureUrl) -> Endpoint<'a> {
+        let methods = self.token_auth_methods.as_deref();
+        Endpoint { url, methods, algorithms: self.auth_algorithms.as_deref() }
     }
 
     /// A provider that says nothing of its own for this endpoint is believed to mean the same everywhere.
-    pub(super) fn methods_for_revocation(&self) -> Option<&[String]> {
-        self.revocation_auth_methods.as_deref().or(self.methods_for_tokens())
+    pub(super) fn for_revocation<'a>(&'a self, url: &'a SecureUrl) -> Endpoint<'a> {
+        let as_for_tokens = self.like_tokens(url);
+        let methods = self.revocation_auth_methods.as_deref().or(as_for_tokens.methods);
+        Endpoint { methods, ..as_for_tokens }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::testing;
-
-    fn profile() -> Profile {
-        Profile { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile() }
-    }
-
-    fn presented(methods: Option<&[&str]>) -> Presented {
-        let profile = profile();
-        let application = Application::of(&profile, Some(Secret::new("a+b c:é%"))).unwrap();
-        let methods: Option<Vec<String>> =
-            methods.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        application.present(methods.as_deref())
-    }
-
-    #[test]
-    fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
-        for methods in [
-            None,
-            Some(&["client_secret_basic", "client_secret_post"][..]),
-            Some(&["private_key_jwt"]),
-            Some(&[]),
-        ] {
-            let Presented { header, fields } = presented(methods);
-            let header = header.unwrap();
-            let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
-            assert_eq!(String::from_utf8(pair).unwrap(), "my+app%3A1:a%2Bb+c%3A%C3%A9%25", "{methods:?}");
-            assert_eq!(fields, [], "the name stands in one place only");
-        }
-    }
-
-    #[test]
-    fn the_secret_goes_into_the_form_where_the_provider_takes_it_nowhere_else() {
-        let Presented { header, fields } = presented(Some(&["private_key_jwt", "client_secret_post"]));
-        assert_eq!(header, None);
-        assert_eq!(
-            fields,
-            [("client_id", Secret::new("my app:1")), ("client_secret", Secret::new("a+b c:é%"))]
-        );
-    }
-
-    #[test]
-    fn a_public_client_names_itself_and_no_more() {
-        let profile = testing::profile();
-        let application = Application::of(&profile, Some(Secret::new("left over"))).unwrap();
-        let Presented { header, fields } = application.present(None);
-        assert_eq!((header, fields), (None, vec![("client_id", Secret::new("client"))]));
-        assert_eq!((application.means(), application.secret()), (None, None));
-    }
-
-    #[test]
-    fn without_its_secret_the_application_is_unproven() {
-        assert_eq!(Application::of(&profile(), None).err(), Some(Unproven::NoSecret));
-    }
-}
+mod tests;

@@ -1,0 +1,74 @@
+//! PEM (RFC 7468) as it is met in the field: with remarks between its sections, and several of them in one file.
+//!
+//! It takes apart; what is in a section is for whoever asked for it.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+const BEGIN: &str = "-----BEGIN ";
+const DASHES: &str = "-----";
+
+/// One section.
+#[derive(Debug)]
+pub(super) struct Section<'t> {
+    pub(super) label: &'t str,
+    /// What stands between its first line and its last.
+    body: &'t str,
+}
+
+/// The first section whose label ends so.
+pub(super) fn section<'t>(text: &'t str, ending: &str) -> Option<Section<'t>> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let (label, after) = after.split_once(DASHES)?;
+        let (body, after) = after.split_once(&format!("-----END {label}-----"))?;
+        if label.ends_with(ending) {
+            return Some(Section { label, body });
+        }
+        rest = after;
+    }
+    None
+}
+
+impl Section<'_> {
+    /// Whether it begins with lines of "Name: value", as OpenSSL's own way of encrypting does (RFC 1421 §4.6).
+    pub(super) fn has_headers(&self) -> bool {
+        self.body.contains(':')
+    }
+
+    pub(super) fn der(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let plain: Zeroizing<Vec<u8>> =
+            Zeroizing::new(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+        let mut der = Zeroizing::new(vec![0; plain.len()]);
+        let length = STANDARD.decode_slice(&*plain, &mut der).ok()?;
+        der.truncate(length);
+        (!der.is_empty()).then_some(der)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEVERAL: &str = "Bag Attributes\n  friendlyName: me\n-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\r\n\
+        -----BEGIN EC PRIVATE KEY-----\r\nQUJD\r\nREVG\r\n-----END EC PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\nWFla\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn the_section_that_is_meant_is_found_among_others() {
+        let key = section(SEVERAL, "PRIVATE KEY").unwrap();
+        assert_eq!((key.label, key.der().unwrap().as_slice()), ("EC PRIVATE KEY", &b"ABCDEF"[..]));
+        let certificate = section(SEVERAL, "CERTIFICATE").unwrap();
+        assert_eq!(certificate.der().unwrap().as_slice(), b"XYZ");
+    }
+
+    #[test]
+    fn what_is_cut_or_no_base64_is_none() {
+        assert!(section(SEVERAL, "PUBLIC KEY").is_none());
+        assert!(section("-----BEGIN PRIVATE KEY-----\nQUJD\n", "PRIVATE KEY").is_none());
+        assert!(section("-----BEGIN PRIVATE", "PRIVATE KEY").is_none());
+        for body in ["", "!", "Proc-Type: 4,ENCRYPTED\n\nQUJD"] {
+            let text = format!("-----BEGIN A KEY-----\n{body}\n-----END A KEY-----");
+            assert!(section(&text, "KEY").unwrap().der().is_none(), "{body}");
+        }
+    }
+}

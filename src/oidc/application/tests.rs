@@ -1,0 +1,59 @@
+//! How each proof is presented, and which of the provider's words decide it.
+
+use super::*;
+use crate::{
+    config::testing,
+    oidc::testing::{host_of_tests, metadata, proven},
+};
+
+fn profile() -> Profile {
+    Profile { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile() }
+}
+
+fn presented(methods: Option<&[&str]>) -> Presented {
+    let profile = profile();
+    let application = proven(&profile, Some("a+b c:é%"));
+    let names = methods.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+    let metadata = Metadata { token_auth_methods: names, ..metadata("https://id.example") };
+    application.present(&metadata.for_tokens())
+}
+
+#[test]
+fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
+    for methods in [
+        None,
+        Some(&["client_secret_basic", "client_secret_post"][..]),
+        Some(&["private_key_jwt"]),
+        Some(&[]),
+    ] {
+        let Presented { header, fields } = presented(methods);
+        let header = header.unwrap();
+        let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(String::from_utf8(pair).unwrap(), "my+app%3A1:a%2Bb+c%3A%C3%A9%25", "{methods:?}");
+        assert_eq!(fields, [], "the name stands in one place only");
+    }
+}
+
+#[test]
+fn the_secret_goes_into_the_form_where_the_provider_takes_it_nowhere_else() {
+    let Presented { header, fields } = presented(Some(&["private_key_jwt", "client_secret_post"]));
+    assert_eq!(header, None);
+    assert_eq!(fields, [("client_id", Secret::new("my app:1")), ("client_secret", Secret::new("a+b c:é%"))]);
+}
+
+#[test]
+fn a_public_client_names_itself_and_no_more() {
+    let profile = testing::profile();
+    let application = proven(&profile, Some("left over"));
+    let Presented { header, fields } = application.present(&metadata("https://id.example").for_tokens());
+    assert_eq!((header, fields), (None, vec![("client_id", Secret::new("client"))]));
+    assert_eq!((application.means(), application.secret()), (None, None));
+}
+
+#[test]
+fn without_its_secret_the_application_is_unproven() {
+    assert_eq!(
+        Application::of(&profile(), Keepsakes::default(), &host_of_tests()).err(),
+        Some(Unproven::NoSecret)
+    );
+}

@@ -1,0 +1,152 @@
+//! A private key before the provider: sign-in, renewal and revocation by assertion, and what the provider refuses.
+
+use serde_json::{Value, json};
+use testworld::{ClientKey, Desk, Endpoint, Knob, World, field};
+
+use super::{PROGRAM, SPENT, counts, served, world};
+
+/// A desk whose application has this key, and further lines of TOML.
+pub(super) fn desk<'w>(world: &'w World, key: ClientKey, more: &str) -> Desk<'w> {
+    let file = json!(world.client_key(key));
+    let auth = format!("client_auth = \"private_key_jwt\"\nclient_key = {file}\n{more}");
+    Desk::with(world, PROGRAM, &auth)
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// Header and claims of each assertion so far.
+pub(super) fn assertions(world: &World) -> Vec<(Value, Value)> {
+    let part = |jwt: &str, at: usize| -> Value {
+        serde_json::from_slice(&base64(jwt.split('.').nth(at).unwrap())).unwrap()
+    };
+    let requests = world.ledger().requests().into_iter();
+    requests
+        .filter_map(|request| {
+            let form = openidconnect::url::form_urlencoded::parse(request.body.as_bytes());
+            let form = form.into_owned().collect();
+            let jwt = field(&form, "client_assertion")?;
+            Some((part(jwt, 0), part(jwt, 1)))
+        })
+        .collect()
+}
+
+/// Signs in, renews and signs out, and says how each assertion was signed.
+#[track_caller]
+fn all_the_way(world: &World, desk: &Desk<'_>) -> Vec<String> {
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    served(desk);
+    served(desk);
+    desk.run(["logout"]).expect_code(0);
+    assert_eq!((counts(world), world.live_grants()), ([1, 1, 1, 1], 0));
+    let algorithm = |(header, _): (Value, Value)| header["alg"].as_str().unwrap().to_owned();
+    assertions(world).into_iter().map(algorithm).collect()
+}
+
+#[test]
+fn every_kind_of_key_in_every_form_of_file_proves_the_application() {
+    for (key, algorithm) in [
+        (ClientKey::Rsa, "RS256"),
+        (ClientKey::RsaOlder, "RS256"),
+        (ClientKey::P256, "ES256"),
+        (ClientKey::P256Older, "ES256"),
+        (ClientKey::P384, "ES384"),
+    ] {
+        let world = world("private_key_jwt");
+        let desk = desk(&world, key, "");
+        assert_eq!(all_the_way(&world, &desk), [algorithm; 3], "{key:?}");
+    }
+}
+
+#[test]
+fn an_assertion_is_for_the_issuer_alone_short_lived_and_never_the_same() {
+    let world = world("private_key_jwt");
+    let desk = desk(&world, ClientKey::P256, "client_key_id = \"laptops\"");
+    all_the_way(&world, &desk);
+    let seen = assertions(&world);
+    for (header, claims) in &seen {
+        assert_eq!(header, &json!({ "alg": "ES256", "typ": "JWT", "kid": "laptops" }));
+        assert_eq!(claims["aud"], world.issuer(), "a text, not a list");
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!("demo-client"), &json!("demo-client")));
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
+    }
+    let ids: std::collections::BTreeSet<_> =
+        seen.iter().map(|(_, claims)| claims["jti"].to_string()).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn the_audience_is_the_endpoint_where_the_profile_or_the_provider_says_so() {
+    for more in ["client_audience = \"endpoint\"", "provider = \"okta\""] {
+        let world = world("private_key_jwt");
+        world.set(Knob::AssertionAudience, "endpoint");
+        let desk = desk(&world, ClientKey::Rsa, more);
+        all_the_way(&world, &desk);
+    }
+    let world = world("private_key_jwt");
+    let desk = desk(&world, ClientKey::Rsa, "provider = \"okta\"\nclient_audience = \"issuer\"");
+    all_the_way(&world, &desk);
+}
+
+#[test]
+fn a_key_signs_as_the_profile_says_else_as_the_provider_takes_it_else_as_is_usual_there() {
+    for (taken, more, algorithm) in [
+        (json!(["PS256", "ES256"]), "", "PS256"),
+        (json!(["RS256", "PS256"]), "", "RS256"),
+        (json!(["RS256", "PS256"]), "client_algorithm = \"PS256\"", "PS256"),
+    ] {
+        let world = world("private_key_jwt");
+        world.set(Knob::AssertionAlgorithms, taken);
+        let desk = desk(&world, ClientKey::Rsa, more);
+        assert_eq!(all_the_way(&world, &desk), [algorithm; 3], "{more}");
+    }
+    let world = world("private_key_jwt");
+    world.set(Knob::DiscoveryDocument, json!({ "token_endpoint_auth_signing_alg_values_supported": null }));
+    world.set(Knob::AssertionAudience, "endpoint");
+    let desk = desk(&world, ClientKey::Rsa, "provider = \"entra\"");
+    assert_eq!(all_the_way(&world, &desk), ["PS256"; 3]);
+}
+
+#[test]
+fn a_key_that_the_provider_does_not_know_says_so_and_costs_no_refresh_token() {
+    let world = world("private_key_jwt");
+    let desk = desk(&world, ClientKey::Rsa, "");
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    served(&desk);
+    let known = std::fs::read(world.client_key(ClientKey::Rsa)).unwrap();
+    std::fs::copy(world.client_key(ClientKey::Stranger), world.client_key(ClientKey::Rsa)).unwrap();
+    for arguments in [["credentials", "--profile", "claude"], ["login", "--profile", "claude"]] {
+        let (what, hint) = desk.run(arguments).refused(5, "provider/client_refused");
+        assert_eq!(
+            what,
+            "the provider did not believe the application: invalid_client (its signature is wrong)"
+        );
+        assert!(
+            hint.starts_with("register the key's public part (or certificate) with the provider;"),
+            "{hint}"
+        );
+    }
+    assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
+    super::key_files::replace(&world.client_key(ClientKey::Rsa), &known);
+    served(&desk);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn a_sign_in_by_code_proves_the_application_by_an_assertion_for_each_question() {
+    let world = world("private_key_jwt");
+    world.set(Knob::DeviceCodes, json!({}));
+    let desk = desk(&world, ClientKey::P256, "");
+    let mut call = desk.start(["login", "--device"]);
+    let line = call.lines(1).concat();
+    let (address, code) = line
+        .strip_prefix("To sign in, go to ")
+        .and_then(|rest| rest.split_once(" in any browser and enter the code "))
+        .unwrap();
+    testworld::enter_code(address, code, false).unwrap();
+    call.finish().expect_code(0);
+    let asked = world.count(Endpoint::DeviceCode) + world.count(Endpoint::Poll);
+    assert_eq!(assertions(&world).len(), asked);
+}

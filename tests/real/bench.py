@@ -226,9 +226,9 @@ class Home:
 
     # Runs of the program
 
-    def start(self, command, **extra):
+    def start(self, command, said=None, **extra):
         environment = {key: value for key, value in self.environment(**extra).items() if value is not None}
-        return Run(self.bench, command, environment, cwd=self.path, place=self.place)
+        return Run(self.bench, command, environment, cwd=self.path, place=self.place, said=said)
 
     def credentials(self, *more, **extra):
         return self.start_credentials(*more, **extra).outcome()
@@ -236,8 +236,8 @@ class Home:
     def start_credentials(self, *more, **extra):
         return self.start([self.bench.binary, "credentials", "--profile", "real", *more], **extra)
 
-    def ours(self, *words, **extra):
-        return self.start([self.bench.binary, *words, "--profile", "real"], **extra).outcome()
+    def ours(self, *words, said=None, **extra):
+        return self.start([self.bench.binary, *words, "--profile", "real"], said=said, **extra).outcome()
 
     def person(self, *more):
         """Another browser with somebody before it; it takes an address as its last argument."""
@@ -286,20 +286,21 @@ class Home:
 class Run:
     """One process, its streams captured through pipes as its callers do."""
 
-    def __init__(self, bench, command, environment, cwd, place=()):
+    def __init__(self, bench, command, environment, cwd, place=(), said=None):
+        self.said = None if said is None else said.encode()  # on its stdin
         self.bench, self.command, self.started = bench, [str(part) for part in command], time.monotonic()
         self.process = subprocess.Popen(
             [*map(str, place), *self.command],
             env=environment,
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if said is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
 
     def outcome(self, seconds=PATIENCE):
         try:
-            stdout, stderr = self.process.communicate(timeout=seconds)
+            stdout, stderr = self.process.communicate(self.said, timeout=seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"{' '.join(self.command[:4])} had not ended (or not let go of its streams) after {seconds} s")

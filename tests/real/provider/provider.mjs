@@ -2,10 +2,11 @@
 // It records what was asked of it and every secret it handed out; it knows nothing of the program under test.
 //
 // HOST (localhost)   PORT (0)   ALG (RS256|ES256)   TLS_CERT, TLS_KEY (else plain http)   LOGIN (html|auto)   ID_TTL (seconds)
+// CLIENT: JSON of what the application is registered with besides, such as its secret; CLIENT_KEY: a PEM file with its public key
 // EVENTS, LEDGER: files that get one JSON object a line.   It prints `ready ISSUER` once it listens.
 // POST /control: {"weather": [[503, "text/plain", "busy"], …]} answers the next token requests so; {"forget": true} ends all sessions.
 
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -13,6 +14,8 @@ import Provider from 'oidc-provider';
 
 const { HOST = 'localhost', PORT = '0', ALG = 'RS256', TLS_CERT, TLS_KEY, LOGIN = 'html', ID_TTL = '3600', EVENTS, LEDGER } = process.env;
 const CLIENT = 'bedrock-sso';
+const PROOF = JSON.parse(process.env.CLIENT ?? '{}');
+if (process.env.CLIENT_KEY) PROOF.jwks = { keys: [createPublicKey(readFileSync(process.env.CLIENT_KEY)).export({ format: 'jwk' })] };
 const TAGS = 'https://aws.amazon.com/tags';
 
 const record = (event) => appendFileSync(EVENTS, `${JSON.stringify({ at: Date.now(), ...event })}\n`);
@@ -45,7 +48,9 @@ const configuration = {
     grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     response_types: ['code'],
     id_token_signed_response_alg: ALG,
+    ...PROOF,
   }],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256'] },
   jwks: { keys: [signingKey('current'), signingKey('next')] },
   findAccount: (_ctx, sub) => person(sub),
   claims: { openid: ['sub', TAGS], email: ['email', 'email_verified'], profile: ['name'] },
@@ -75,6 +80,7 @@ function noteSecrets(ctx) {
   if (route === 'authorization') ['state', 'nonce'].forEach((kind) => issued(kind, params?.[kind]));
   if (route === 'token') {
     issued('code_verifier', params?.code_verifier);
+    issued('client_assertion', params?.client_assertion);
     ['id_token', 'access_token', 'refresh_token'].forEach((kind) => issued(kind, ctx.body?.[kind]));
   }
   const location = ctx.response.get('location');

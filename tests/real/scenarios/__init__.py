@@ -3,10 +3,14 @@
 `expect` states each fact with the words to say when it is not so.
 """
 
-from scenarios import afterwards, deadlines, federation, interception, proxies, refusal, renewal, signing_in, trouble, ways
+from scenarios import (
+    afterwards, applications, deadlines, federation, interception, proxies, refusal, renewal, signing_in, trouble, ways,
+)
 from scenarios.world import World
 
 __all__ = ["ALL", "World"]
 
-CHAPTERS = (signing_in, ways, refusal, trouble, proxies, interception, deadlines, renewal, federation, afterwards)
+CHAPTERS = (
+    signing_in, ways, refusal, trouble, proxies, interception, deadlines, renewal, federation, applications, afterwards,
+)
 ALL = [it for chapter in CHAPTERS for it in vars(chapter).values() if getattr(it, "is_scenario", False)]

@@ -1,0 +1,99 @@
+"""Applications that must prove themselves, each registered for one way and no other at a provider of its own."""
+
+import contextlib
+import json
+import secrets as random
+import subprocess
+
+from scenarios.world import document, expect, scenario
+
+KEYS = {"RS256": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "ES256": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+PASSPHRASE = "open, please: 1 %"
+
+
+@contextlib.contextmanager
+def provider(world, name, **environment):
+    """One more provider, which AWS trusts while it stands."""
+    bench = world.bench
+    server = bench.start_provider(name, ALG="RS256", LOGIN="auto", **environment)
+    bench.control(trust={**bench.trust, server.address: "bedrock-sso"}, lifetime=120)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def all_the_way(home, server, login):
+    """Sign-in, renewal and revocation, each believed."""
+    expect(login.code == 0, login)
+    document(home.credentials())
+    grants = [(event["grant"], event["status"]) for event in server.events("token")]
+    expect(("authorization_code", 200) in grants and ("refresh_token", 200) in grants, f"token requests: {grants}")
+    expect(all(status == 200 for _, status in grants), f"token requests: {grants}")
+    expect(home.ours("logout").code == 0, "logout failed")
+    revoked = [event["status"] for event in server.events("revocation")]
+    expect(revoked == [200], f"revocations: {revoked}")
+
+
+def with_a_secret(world, method):
+    secret = random.token_urlsafe(24) + "+/ %:"
+    client = {"token_endpoint_auth_method": method, "client_secret": secret}
+    with provider(world, method, CLIENT=json.dumps(client)) as server:
+        with open(server.ledger, "a") as ledger:
+            print(json.dumps({"kind": "client_secret", "value": secret}), file=ledger)
+        home = world.bench.home(method, server, client_auth="secret")
+        wrong = home.ours("login", "--client-secret-stdin", said="wrong\n")
+        expect(wrong.code == 5 and "[provider/client_refused]" in wrong.stderr, wrong)
+        all_the_way_after_a_wrong_one(home, server, secret)
+
+
+def all_the_way_after_a_wrong_one(home, server, secret):
+    refused = len(server.events("token"))
+    login = home.ours("login", "--client-secret-stdin", said=f"{secret}\n")
+    expect(login.code == 0, login)
+    document(home.credentials())
+    grants = [(event["grant"], event["status"]) for event in server.events("token")][refused:]
+    expect(grants[0] == ("authorization_code", 200) and ("refresh_token", 200) in grants, f"token requests: {grants}")
+    expect(home.ours("logout").code == 0, "logout failed")
+    expect([event["status"] for event in server.events("revocation")] == [200], "the session was not revoked")
+
+
+def with_a_key(world, algorithm, kind, locked=False):
+    name = f"private_key_{algorithm}"
+    file, public = world.bench.root / f"{name}.pem", world.bench.root / f"{name}.pub"
+    lock = ["-aes-256-cbc", "-pass", f"pass:{PASSPHRASE}"] if locked else []
+    subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", *KEYS[kind], *lock, "-out", file], check=True)
+    unlock = ["-passin", f"pass:{PASSPHRASE}"] if locked else []
+    subprocess.run(["openssl", "pkey", "-in", file, *unlock, "-pubout", "-out", public], check=True)
+    file.chmod(0o600)
+    client = {"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": algorithm}
+    with provider(world, name, CLIENT=json.dumps(client), CLIENT_KEY=public) as server:
+        settings = {"client_auth": "private_key_jwt", "client_key": str(file), "client_algorithm": algorithm}
+        home = world.bench.home(name, server, **settings)
+        words = ["login", "--client-key-passphrase-stdin"] if locked else ["login"]
+        all_the_way(home, server, home.ours(*words, said=f"{PASSPHRASE}\n"))
+
+
+@scenario
+def a_secret_in_the_header_is_believed(world):
+    with_a_secret(world, "client_secret_basic")
+
+
+@scenario
+def a_secret_in_the_form_is_believed(world):
+    with_a_secret(world, "client_secret_post")
+
+
+@scenario
+def an_assertion_by_rs256_is_believed(world):
+    with_a_key(world, "RS256", "RS256")
+
+
+@scenario
+def an_assertion_by_ps256_is_believed(world):
+    with_a_key(world, "PS256", "RS256")
+
+
+@scenario
+def an_assertion_by_es256_from_an_encrypted_key_is_believed(world):
+    with_a_key(world, "ES256", "ES256", locked=True)

@@ -17,7 +17,7 @@ use crate::{
     cache::Cache,
     config::Profile,
     failure::{Denied, Exit, Failure},
-    host::{self, Host},
+    host::{self, Host, Surroundings},
     http::{self, Client, Trust},
     lock::{self, Held, Holder},
     log,
@@ -105,7 +105,7 @@ fn climb(
     let began = Instant::now();
     let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
     let aws = Aws::new(&client, profile, &host.environment, host.now)?;
-    let (around, tell) = (host.surroundings(terminal), |said| say(&Event::from(said)));
+    let (around, tell) = (Surroundings::of(&host.environment, terminal), |said| say(&Event::from(said)));
     let (client, aws, around, tell) = (&client, &aws, &around, &tell);
     let ladder = Ladder { purpose, profile, host, cache, held, client, aws, around, tell, began };
     let climbed = match purpose {

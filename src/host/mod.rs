@@ -24,8 +24,6 @@ pub use surroundings::Surroundings;
 pub use terminal::{Hushed, Terminal};
 pub use unseen::{Unseen, read_unseen};
 
-use std::path::Path;
-
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::time::Moment;
@@ -48,14 +46,6 @@ impl Host {
 
 /// What people type into where nothing says otherwise.
 pub const NATIVE_SHELL: &str = if cfg!(windows) { "powershell" } else { "sh" };
-impl Host {
-    /// Where this process runs. `terminal` is known to the process that a person's terminal belongs to.
-    pub fn surroundings(&self, terminal: bool) -> Surroundings {
-        let desktop = cfg!(any(windows, target_os = "macos"));
-        Surroundings::of(&self.environment, terminal, desktop, |file| Path::new(file).exists())
-    }
-}
-
 /// The system's clock, in whole seconds.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn now() -> Moment {

@@ -2,6 +2,8 @@
 //!
 //! One snapshot of facts; what follows from them is decided in `session`.
 
+use std::{fs, path::Path};
+
 use super::Environment;
 
 /// The facts. Each is about this process's machine and session, not about the person.
@@ -32,31 +34,41 @@ const BUILDS: [&str; 4] = ["TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEB
 const EDITORS: [&str; 4] =
     ["CODESPACES", "REMOTE_CONTAINERS", "REMOTE_CONTAINERS_IPC", "VSCODE_IPC_HOOK_CLI"];
 
+/// What Docker and Podman leave in each container of theirs.
 const CONTAINERS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+
+/// `container` is what systemd-nspawn, Podman and LXC say to the processes in them.
+const INSIDE: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
+
+/// The kernel's name for itself.
+const KERNEL: &str = "/proc/sys/kernel/osrelease";
 
 /// The kernel's registration by which Linux starts Windows programs.
 const INTEROP: [&str; 2] =
     ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
 
 impl Surroundings {
-    /// `terminal` is known to the process that a person's terminal belongs to, which need not be this one.
-    pub(super) fn of(
-        environment: &Environment,
-        terminal: bool,
-        desktop: bool,
-        exists: impl Fn(&str) -> bool,
-    ) -> Self {
+    /// Those of this process. `terminal` is known to the process that a person's terminal belongs to, which need not be
+    /// this one.
+    pub fn of(environment: &Environment, terminal: bool) -> Self {
+        let kernel = fs::read_to_string(KERNEL).unwrap_or_default();
+        let desktop = cfg!(any(windows, target_os = "macos"));
+        Self { terminal, desktop, ..Self::told_by(environment, &kernel, |file| Path::new(file).exists()) }
+    }
+
+    fn told_by(environment: &Environment, kernel: &str, exists: impl Fn(&str) -> bool) -> Self {
         let any = |names: &[&str]| names.iter().any(|name| environment.os(name).is_some());
-        let wsl = any(&["WSL_DISTRO_NAME", "WSL_INTEROP"]);
+        let says_wsl = any(&["WSL_DISTRO_NAME", "WSL_INTEROP"]);
         Self {
-            terminal,
-            desktop,
+            terminal: false,
+            desktop: false,
             display: any(&["DISPLAY", "WAYLAND_DISPLAY"]),
             ssh: any(&["SSH_CONNECTION", "SSH_TTY"]),
             remote_editor: any(&EDITORS),
-            wsl,
-            interop: wsl && INTEROP.iter().any(|file| exists(file)),
-            container: any(&["KUBERNETES_SERVICE_HOST"]) || CONTAINERS.iter().any(|file| exists(file)),
+            wsl: says_wsl || kernel.contains("microsoft"),
+            // A container on that kernel may see the registration, and has nothing to start.
+            interop: says_wsl && INTEROP.iter().any(|file| exists(file)),
+            container: any(&INSIDE) || CONTAINERS.iter().any(|file| exists(file)),
             ci: any(&BUILDS) || environment.text("CI").is_some_and(|said| !is_no(&said)),
         }
     }
@@ -71,7 +83,11 @@ mod tests {
     use super::*;
 
     fn seen<const N: usize>(variables: [(&str, &str); N], files: &[&str]) -> Surroundings {
-        Surroundings::of(&Environment::fixed(variables), false, false, |file| files.contains(&file))
+        seen_on("6.1.0-28-amd64\n", variables, files)
+    }
+
+    fn seen_on<const N: usize>(kernel: &str, variables: [(&str, &str); N], files: &[&str]) -> Surroundings {
+        Surroundings::told_by(&Environment::fixed(variables), kernel, |file| files.contains(&file))
     }
 
     #[test]
@@ -86,6 +102,14 @@ mod tests {
         assert!(seen([("CODESPACES", "true")], &[]).remote_editor);
         assert!(seen([], &["/.dockerenv"]).container && seen([], &["/run/.containerenv"]).container);
         assert!(seen([("KUBERNETES_SERVICE_HOST", "10.0.0.1")], &[]).container);
+        assert!(seen([("container", "podman")], &[]).container);
+    }
+
+    #[test]
+    fn wsl_is_told_by_its_kernel_where_the_environment_was_cleared() {
+        let files = ["/proc/sys/fs/binfmt_misc/WSLInterop"];
+        let seen = seen_on("5.15.153.1-microsoft-standard-WSL2\n", [], &files);
+        assert!(seen.wsl && !seen.interop && !seen.container);
     }
 
     #[test]

@@ -109,8 +109,8 @@ fn browser_here(browser: &Browser, around: &Surroundings) -> Result<&'static str
         Surroundings { desktop: true, .. } => Ok("a desktop"),
         Surroundings { interop: true, .. } => Ok("WSL, whose Windows opens addresses"),
         Surroundings { display: true, .. } => Ok("a display"),
-        Surroundings { wsl: true, .. } => Err("WSL that starts no Windows programs, without a display"),
         Surroundings { container: true, .. } => Err("a container, without a display"),
+        Surroundings { wsl: true, .. } => Err("WSL that starts no Windows programs, without a display"),
         _ => Err("no display"),
     }
 }

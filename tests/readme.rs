@@ -148,6 +148,31 @@ fn each_test_of_the_table_exists() {
     assert!(missing.is_empty(), "no such test: {missing:?}");
 }
 
+/// A test that `cargo test` passes over says where it is run, and no other does.
+#[test]
+fn each_test_that_needs_more_than_cargo_is_marked() {
+    let sources: String = files_under("tests/keyring", &["rs"])
+        .iter()
+        .map(text_of)
+        .chain([text_of("tests/memory.rs")])
+        .collect();
+    let ignored: BTreeSet<&str> = sources
+        .split("#[ignore")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("fn ")?.1.split('(').next())
+        .collect();
+    let readme = text_of("README.md");
+    let marked: BTreeSet<&str> = readme
+        .split("` *(keyring)*")
+        .filter_map(|part| part.rsplit('`').next())
+        .filter(|name| ignored.contains(name))
+        .collect();
+    let named: BTreeSet<&str> = readme.split('`').filter(|name| ignored.contains(name)).collect();
+    assert!(named.len() > 5, "{named:?}");
+    assert_eq!(marked, named);
+    assert_eq!(readme.matches("*(keyring)*").count(), marked.len());
+}
+
 #[test]
 fn each_link_leads_to_a_file_or_a_heading() {
     let readme = text_of("README.md");

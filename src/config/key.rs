@@ -146,7 +146,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("identity_pool_id", Kind::Pool, EMPTY, "The Cognito identity pool, for federation = \"identity-pool\"; role_arn may then be left out."),
     key("scopes", Kind::Words, NONE, "The scopes to ask for; empty means the provider's default."),
     key("extra_params", Kind::Params, Default::Table, "More parameters for the authorization request: prompt, login_hint, domain_hint, audience, resource."),
-    key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; empty means any free port, or 8400 and 8401 where the provider takes registered ports only."),
+    key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; [] means any free port, but [8400, 8401] for Okta, Auth0 and Cognito, which take registered ports only."),
     key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), "The host of the redirect address; with \"localhost\", the default for Entra and Cognito, both loopback families are listened on."),
     key("redirect_path", Kind::Path, Default::Text("/callback"), "The path of the redirect address."),
     key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), "How the person is asked."),

@@ -68,6 +68,8 @@ fn a_redirect_address_that_is_left_open_is_one_that_can_be_registered() {
     assert_eq!((entra.uri(5), entra.ports), ("http://localhost:5/callback".into(), vec![]));
     let pool = told("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect;
     assert_eq!((pool.host, pool.ports), (RedirectHost::Name, vec![8400, 8401]));
+    let spelt = told("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect;
+    assert_eq!(spelt.ports, [8400, 8401], "the default, spelt out");
     let written = "redirect_host = '127.0.0.1'\nredirect_ports = [9000]";
     let entra = told(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect;
     assert_eq!((entra.host, entra.ports), (RedirectHost::Address, vec![9000]));

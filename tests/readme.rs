@@ -185,6 +185,16 @@ fn each_link_leads_to_a_file_or_a_heading() {
     }
 }
 
+#[test]
+fn each_guide_can_be_found_from_here() {
+    let readme = text_of("README.md");
+    let guides = files_under("docs", &["md"]);
+    assert!(guides.len() > 6, "{guides:?}");
+    let lost: Vec<_> =
+        guides.iter().filter(|guide| !readme.contains(&format!("]({})", guide.display()))).collect();
+    assert!(lost.is_empty(), "no link leads there: {lost:?}");
+}
+
 fn headings(readme: &str) -> BTreeSet<String> {
     let titles = readme.lines().filter_map(|line| line.strip_prefix('#'));
     let plain = |title: &str| {

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
-use testworld::{AtTerminal, Desk, Endpoint, Knob, Seen, Streams, World, arrive, enter_code};
+use testworld::{AtTerminal, Desk, Endpoint, Fault, Knob, Seen, Streams, World, arrive, enter_code};
 
 use super::{credentials, desk_with, until};
 
@@ -50,6 +50,17 @@ fn an_address_pasted_at_the_terminal_signs_in() {
     assert!(!desk.log().contains(code), "a code reaches no log");
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
     credentials(&desk);
+}
+
+#[test]
+fn with_a_slow_provider_a_profile_that_wants_to_paste_is_still_asked_to() {
+    let world = World::new();
+    world.next(1, Knob::DiscoveryFault, json!(Fault::Delay(2000)));
+    let desk = far_away(&world);
+    desk.configure(&world.configuration("flow = \"paste\""));
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    terminal.types(&format!("{}\r", arrive(&to_open(&terminal), false).unwrap()));
+    signed_in(&terminal.finish());
 }
 
 #[test]

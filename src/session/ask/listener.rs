@@ -70,7 +70,8 @@ impl Ladder<'_> {
     }
 
     /// Asks the provider to describe itself. A person at `login` is shown the address meanwhile: who goes there is sent on
-    /// as soon as that is done. No browser is opened before, for a provider that cannot be reached is no reason to.
+    /// as soon as that is done. No browser is opened before, for a provider that cannot be reached is no reason to; and who
+    /// is to paste is sent to the provider's address, which is not known yet.
     async fn known_meanwhile(
         &self,
         open: &Open,
@@ -78,7 +79,7 @@ impl Ladder<'_> {
         person: &mut Person<'_>,
     ) -> Result<Known, Failure> {
         let mut known = pin!(self.known_unless(person));
-        if matches!(self.purpose, Purpose::Login { .. }) {
+        if matches!(self.purpose, Purpose::Login { .. }) && way != WayIn::Paste {
             if let First::Left(known) = race(known.as_mut(), sleep(EARLY)).await {
                 return known;
             }

@@ -67,7 +67,8 @@ struct Wait<'a, 'b> {
     began: Instant,
     began_at: Moment,
     deadline: Instant,
-    shown: Option<String>,
+    /// The address, and the code that is entered there: a provider has one address for all of its codes.
+    shown: Option<(String, Option<String>)>,
     tell: Tell<'b>,
     reply: Reply,
     terminal: bool,
@@ -140,7 +141,7 @@ impl Wait<'_, '_> {
         }
         loop {
             match self.next()? {
-                Heard::Event(Event::Said(Said::Asking(asking))) => self.show(asking),
+                Heard::Event(Event::Said(Said::Asking(asking))) => self.show(&asking),
                 Heard::Event(Event::Said(Said::NotThat(why))) => {
                     (self.tell)(Told::NotThat(&why), &self.reply);
                 }
@@ -194,7 +195,7 @@ impl Wait<'_, '_> {
             return Err(SignInNeeded::Asking { address, code }.into());
         }
         let way = code.map_or(Way::Joining, |code| Way::Device { code, complete: None });
-        self.show(Asking { address, way });
+        self.show(&Asking { address, way });
         Ok(())
     }
 
@@ -256,15 +257,16 @@ impl Wait<'_, '_> {
     }
 
     /// Tells the person where to act, once, and waits less if there is something to serve meanwhile.
-    fn show(&mut self, asking: Asking) {
-        if self.shown.as_ref() == Some(&asking.address) {
+    fn show(&mut self, asking: &Asking) {
+        let shown = Some((asking.address.clone(), asking.code().map(str::to_owned)));
+        if self.shown == shown {
             return;
         }
         if let Some(asking) = self.patience.asking {
             self.deadline = self.deadline.min(Instant::now() + asking);
         }
-        (self.tell)(Told::Asking(&asking), &self.reply);
-        self.shown = Some(asking.address);
+        (self.tell)(Told::Asking(asking), &self.reply);
+        self.shown = shown;
     }
 }
 

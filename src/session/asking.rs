@@ -52,6 +52,16 @@ pub struct Person<'a> {
     pub pasted: mpsc::Receiver<Secret>,
 }
 
+impl Asking {
+    /// What is to be entered there.
+    pub fn code(&self) -> Option<&str> {
+        match &self.way {
+            Way::Device { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Asking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, way } = self;

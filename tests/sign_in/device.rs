@@ -272,3 +272,22 @@ fn ctrl_c_ends_the_waiting_for_a_code() {
     shown.refused(130, "interrupted");
     desk.settle();
 }
+
+#[test]
+fn who_joined_a_sign_in_that_was_given_up_is_shown_the_code_of_the_next() {
+    let world = world();
+    let desk = desk(&world);
+    let first = shown(&desk);
+    let second = shown(&desk);
+    assert_eq!(second.code, first.code, "one sign-in for both");
+    testworld::interrupt(first.call.pid().cast_signed());
+    let (address, code) = (first.address.clone(), first.code.clone());
+    first.refused(130, "interrupted");
+    let Shown { mut call, .. } = second;
+    let lines = call.lines(2);
+    let line = lines.last().unwrap();
+    let (_, next) = line.rsplit_once(' ').unwrap();
+    assert_ne!(next, code, "a new code at the same address: {line}");
+    assert_eq!(enter_code(&address, next, false).unwrap().status, 200);
+    call.finish().expect_code(0);
+}

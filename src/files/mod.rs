@@ -14,8 +14,8 @@ use crate::text;
 
 pub use foreign::{Foreign, read_foreign};
 
-/// No file of ours is larger; whatever is, is not ours.
-const LIMIT: u64 = 4 << 20;
+/// No file of ours is larger; whatever is, is not ours, and is read no further.
+pub const LIMIT: u64 = 4 << 20;
 
 /// More than a session with the tokens of somebody in hundreds of groups.
 const ROOM: usize = 128 << 10;
@@ -108,7 +108,7 @@ pub fn replace_anothers(path: &Path, bytes: &[u8], access: Access) -> Result<(),
     remove_one(&fresh)?;
     let mut file = create_private(&fresh).map_err(fault)?;
     let written =
-        file.write_all(bytes).and_then(|()| like(path, &fresh, access)).and_then(|()| file.sync_all());
+        file.write_all(bytes).and_then(|()| like(path, &file, access)).and_then(|()| file.sync_all());
     drop(file);
     if let Err(source) = written.and_then(|()| rename(&fresh, path)) {
         // What is half done is worth nothing to anybody.
@@ -242,19 +242,21 @@ fn make_all(path: &Path, access: Access) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
-/// Gives `fresh` the permissions and the owner of `old`, or those for a new file.
+/// Gives `fresh` the permissions and the owner of `old`, or those for a new file: to the open file, for its name may lie
+/// in a folder of somebody who puts a link to another file in its place, while we are root.
 #[cfg(unix)]
-fn like(old: &Path, fresh: &Path, access: Access) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
-    match fs::metadata(old) {
-        Ok(found) => {
-            // Only root may give a file away, and only root can meet a file of somebody else's here.
-            let _ = chown(fresh, Some(found.uid()), Some(found.gid()));
-            fs::set_permissions(fresh, found.permissions())
-        }
-        Err(_) if access == Access::Everyone => fs::set_permissions(fresh, fs::Permissions::from_mode(0o644)),
-        Err(_) => Ok(()),
-    }
+fn like(old: &Path, fresh: &File, access: Access) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    const THE_GROUPS: u32 = 0o070;
+    let (mode, is_given) = match fs::metadata(old) {
+        // Only root may give a file away, and only root can meet a file of somebody else's here.
+        Ok(found) => (found.mode() & 0o777, fchown(fresh, Some(found.uid()), Some(found.gid())).is_ok()),
+        Err(_) if access == Access::Everyone => (0o644, true),
+        Err(_) => return Ok(()),
+    };
+    // What one group might read is not for another.
+    let mode = if is_given { mode } else { mode & !THE_GROUPS };
+    fresh.set_permissions(fs::Permissions::from_mode(mode))
 }
 
 #[cfg(unix)]
@@ -286,7 +288,7 @@ fn make_all(path: &Path, _: Access) -> io::Result<()> {
 
 /// What lies in a folder has the folder's permissions by inheritance.
 #[cfg(windows)]
-fn like(_: &Path, _: &Path, _: Access) -> io::Result<()> {
+fn like(_: &Path, _: &File, _: Access) -> io::Result<()> {
     Ok(())
 }
 
@@ -326,6 +328,23 @@ mod tests {
             let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_puts_a_link_in_the_place_of_a_half_written_file_gets_no_rights_to_its_target() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        let mode = |name| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+        let [old, victim, fresh] =
+            ["old", "victim", "fresh"].map(|name| create_private(&path(name)).unwrap());
+        old.set_permissions(fs::Permissions::from_mode(0o666)).unwrap();
+        fs::remove_file(path("fresh")).unwrap();
+        std::os::unix::fs::symlink(path("victim"), path("fresh")).unwrap();
+        like(&path("old"), &fresh, Access::Owner).unwrap();
+        assert_eq!((mode("victim"), fresh.metadata().unwrap().permissions().mode() & 0o777), (0o600, 0o666));
+        drop(victim);
     }
 
     #[test]

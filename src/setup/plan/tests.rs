@@ -185,3 +185,12 @@ fn what_is_no_text_is_left_alone() {
     laptop.write_bytes(".aws/config", b"\xff\xfe[\0");
     assert!(matches!(Plan::text_of(&laptop.path(".aws/config")), Err(Error::NotText { .. })));
 }
+
+#[test]
+fn a_file_that_is_not_read_to_its_end_is_left_alone() {
+    let laptop = Laptop::new();
+    laptop.write(".aws/config", &"# long\n".repeat(700_000));
+    let wanted = Wanted { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
+    let refused = laptop.plan().aws(&laptop.path(".aws/config"), &wanted);
+    assert!(matches!(refused, Err(Error::Files(_))), "{refused:?}");
+}

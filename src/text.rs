@@ -61,6 +61,12 @@ pub fn line(text: &str) -> String {
     safe
 }
 
+/// The same with every white space as it is, and whole: for text that a person compares.
+pub fn verbatim(text: &str) -> String {
+    let shown = |part: char| if obeyed(part) { part.escape_unicode().collect() } else { vec![part] };
+    text.chars().flat_map(shown).collect()
+}
+
 /// The system's reason without Rust's "(os error 13)", which tells people nothing.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
@@ -104,6 +110,11 @@ mod tests {
     #[test]
     fn reversed_and_invisible_text_is_shown_as_what_it_is() {
         assert_eq!(line("a\u{202e}b\u{200b}c\u{9b}d"), "a\\u{202e}b\\u{200b}c\\u{9b}d");
+    }
+
+    #[test]
+    fn what_is_compared_keeps_its_spaces_and_hides_nothing() {
+        assert_eq!(verbatim("a  b\u{202e}c\u{1b}"), "a  b\\u{202e}c\\u{1b}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod terminal;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
-pub use neighbours::{Neighbours, home, lasting_path};
+pub use neighbours::{Neighbours, home, lasting_path, others_may_replace};
 pub use paths::Paths;
 pub use process::{detach, guard, itself};
 pub use proxy::{SystemProxy, system_proxy};

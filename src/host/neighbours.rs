@@ -64,9 +64,52 @@ pub fn lasting_path(environment: &Environment) -> std::io::Result<PathBuf> {
     Ok(link.unwrap_or(itself))
 }
 
+/// Whether somebody else than root and whoever runs us may put another program in this one's place: at the path itself,
+/// or at the end of its links.
+#[cfg(unix)]
+pub fn others_may_replace(program: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    const BY_OTHERS: u32 = 0o002;
+    /// In such a folder each may replace only what is their own.
+    const STICKY: u32 = 0o1000;
+    let trusted = [0, rustix::process::geteuid().as_raw()];
+    let is_open = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|found| {
+            let anyone = found.mode() & BY_OTHERS != 0 && !(found.is_dir() && found.mode() & STICKY != 0);
+            anyone || !trusted.contains(&found.uid())
+        })
+    };
+    let real = program.canonicalize().unwrap_or_else(|_| program.to_owned());
+    program.ancestors().chain(real.ancestors()).any(is_open)
+}
+
+/// Windows' folders for programs are the administrators' own by inheritance.
+#[cfg(not(unix))]
+pub fn others_may_replace(_: &Path) -> bool {
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_is_as_safe_as_every_folder_on_both_ways_to_it() {
+        use std::{fs, os::unix::fs::PermissionsExt as _};
+        let folder = tempfile::tempdir().unwrap();
+        let [links, open] = ["links", "open"].map(|name| folder.path().join(name));
+        fs::create_dir(&links).unwrap();
+        fs::create_dir_all(open.join("in")).unwrap();
+        let [program, link] = [open.join("in/program"), links.join("program")];
+        fs::copy("/bin/sh", &program).unwrap();
+        std::os::unix::fs::symlink(&program, &link).unwrap();
+        assert!(![&program, &link].map(|path| others_may_replace(path)).contains(&true));
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!([&program, &link].map(|path| others_may_replace(path)), [true; 2]);
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(!others_may_replace(&link));
+    }
 
     #[test]
     fn variables_outrank_the_usual_places() {

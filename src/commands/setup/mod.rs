@@ -20,6 +20,7 @@ use crate::{
         Call, Change, Edit, Error, Mark, Plan, aws, claude, settings,
         source::{self, Unusable},
     },
+    text::verbatim,
 };
 
 pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
@@ -77,15 +78,8 @@ fn shown(change: &Change) -> String {
         Mark::Added(line) => ('+', line),
         Mark::Removed(line) => ('-', line),
     });
-    let lines = lines.map(|(sign, line)| format!("  {sign} {}", safe(line)).trim_end().to_owned() + "\n");
+    let lines = lines.map(|(sign, line)| format!("  {sign} {}", verbatim(line)).trim_end().to_owned() + "\n");
     std::iter::once(format!("{}{new}\n", change.path.display())).chain(lines).collect()
-}
-
-/// As it is written, spaces and all, but nothing that a terminal might obey.
-fn safe(line: &str) -> String {
-    line.chars()
-        .flat_map(|part| if part.is_control() { part.escape_unicode().collect() } else { vec![part] })
-        .collect()
 }
 
 /// Asks on a terminal; without one nobody can be asked.
@@ -228,6 +222,13 @@ impl<'a> Place<'a> {
 
     /// What would keep our credentials from being used, whatever we write.
     fn warn(&self, profile: &str) -> Result<(), Failure> {
+        let program = host::lasting_path(&self.desk.host.environment).map_err(Denied::Worker)?;
+        if self.arguments.system && host::others_may_replace(&program) {
+            say(&format!(
+                "warning: every user would run {}, and somebody else than root may put another program there\n",
+                program.display()
+            ));
+        }
         let name = self.arguments.aws_profile.as_deref().unwrap_or(profile);
         let credentials = Plan::text_of(&self.neighbours.aws_credentials)?.unwrap_or_default();
         if aws::has_fixed_keys(&credentials, name) {

@@ -10,6 +10,7 @@ pub mod setup;
 pub mod telemetry;
 pub mod cache;
 pub mod aws;
+pub mod quota;
 pub mod identity;
 pub mod oidc;
 pub mod store;

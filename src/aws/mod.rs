@@ -29,6 +29,7 @@ use crate::{
     host::Environment,
     http,
     oidc::VerifiedToken,
+    quota::Clearance,
     time::Moment,
 };
 
@@ -62,6 +63,8 @@ pub struct Question<'q> {
     pub longest: Option<u32>,
     /// The person's id in the identity pool, as it was before.
     pub identity: Option<&'q str>,
+    /// Nobody is given anything who was not cleared.
+    pub clearance: &'q Clearance,
 }
 
 /// What AWS gave for it, with what is worth remembering.
@@ -112,7 +115,7 @@ impl Aws {
     }
 
     async fn first(&self, question: &Question<'_>) -> Result<Granted, Failed> {
-        let Question { token, session_name, longest, identity } = *question;
+        let Question { token, session_name, longest, identity, clearance: _ } = *question;
         match &self.first {
             First::Pool(pool) => {
                 let drawn = pool.draw(&self.reach, token, identity, self.now).await?;

@@ -20,6 +20,7 @@ use crate::{
     files,
     lock::{self, Held},
     oidc::{Keys, Metadata},
+    quota::Usage,
     secret::Secret,
     store::{self, Store},
     time::Moment,
@@ -64,6 +65,8 @@ pub struct Session {
     pub role: Option<RoleArn>,
     /// The longest duration in seconds that the role was seen to allow.
     pub longest: Option<u32>,
+    /// When the quota service wants to be asked again.
+    pub cleared_until: Option<Moment>,
     /// The person's id in the identity pool.
     pub identity: Option<String>,
 }
@@ -89,6 +92,9 @@ pub struct Notes {
     pub door: Door,
     pub last_failure: Option<LastFailure>,
     pub renewal_tried: Option<Moment>,
+    /// What the quota service counted last, and the day (since 1970) on which somebody was warned of it.
+    pub usage: Option<Usage>,
+    pub warned_on: Option<i64>,
 }
 
 /// The last failure, kept because callers hide our stderr.
@@ -146,7 +152,12 @@ fn is_key(text: &str) -> bool {
 }
 
 pub fn freshness(credentials: &Credentials, now: Moment) -> Freshness {
-    match credentials.expiration.since(now) {
+    freshness_at(credentials.expiration, now)
+}
+
+/// The same of anything that ends.
+pub fn freshness_at(end: Moment, now: Moment) -> Freshness {
+    match end.since(now) {
         left if left > RENEW_SOON => Freshness::Fresh,
         left if left > RENEW_NOW => Freshness::RenewSoon,
         left if left > SPENT => Freshness::RenewNow,

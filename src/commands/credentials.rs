@@ -1,5 +1,7 @@
 //! `credentials`: the `credential_process` document on stdout.
 
+use std::io::{self, Write as _};
+
 use super::{Desk, Screen, print};
 use crate::{
     cli::{Credentials, Global},
@@ -11,5 +13,9 @@ pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Re
     let work = desk.work()?;
     let mut screen = Screen::automatic(&desk.host.environment);
     let ready = work.errand().credentials(!no_login, &mut |told, reply| screen.tell(told, reply))?;
+    if let Some(notice) = &ready.notice {
+        // Whoever swallows it swallows a courtesy.
+        let _ = writeln!(io::stderr().lock(), "bedrock-sso: {notice}");
+    }
     print(ready.credentials.document().expose())
 }

@@ -35,7 +35,8 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
         line(&ready.session_name),
         spoken(until.since(work.now()))
     );
-    print(said.as_bytes())
+    print(said.as_bytes())?;
+    ready.notice.map_or(Ok(()), |notice| print(format!("{notice}\n").as_bytes()))
 }
 
 impl Login {

@@ -12,6 +12,7 @@ use crate::{
     failure::Failure,
     identity,
     oidc::VerifiedToken,
+    quota::Usage,
     secret::Secret,
     text::line,
     time::{Moment, spoken},
@@ -44,6 +45,9 @@ struct Report {
     storage: &'static str,
     config: Vec<String>,
     last_error: Option<LastError>,
+    /// What the quota service counted last; only where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<Usage>,
 }
 
 #[derive(Serialize)]
@@ -72,7 +76,7 @@ struct LastError {
 }
 
 fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
-    let (session, now) = (work.cache.session()?, work.now());
+    let (session, notes, now) = (work.cache.session()?, work.cache.notes(), work.now());
     let role = work.profile.role().or(session.role.as_ref());
     let credentials = session.credentials.as_ref().filter(|kept| freshness(kept, now) != Freshness::Spent);
     Ok(Report {
@@ -89,7 +93,8 @@ fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
         can_renew: session.refresh_token.is_some(),
         storage: work.profile.storage.word(),
         config: config_files(desk),
-        last_error: work.cache.notes().last_failure.map(LastError::from),
+        last_error: notes.last_failure.map(LastError::from),
+        quota: notes.usage.filter(|_| work.profile.quota.is_some()),
     })
 }
 
@@ -147,6 +152,9 @@ impl Report {
         lines.push(("Renewal", renewal.to_owned()));
         lines.push(("Storage", self.storage.to_owned()));
         lines.push(("Config", self.config.join(", ")));
+        if let Some(spoken) = self.quota.as_ref().and_then(Usage::spoken) {
+            lines.push(("Quota", spoken));
+        }
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
             lines.push(("Last error", format!("{message} [{slug}], {} ago", spoken(now.since(*at)))));
             lines.push(("", format!("hint: {hint}")));

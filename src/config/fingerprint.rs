@@ -42,6 +42,7 @@ impl Profile {
             sts_fallback_regions: _,
             ca_bundle: _,
             telemetry: _,
+            quota: _,
         } = self;
         let mut digest = Digest(Context::new(&SHA256));
         digest.text("bedrock-sso profile 1");

@@ -14,7 +14,6 @@ pub(super) struct Key {
     pub name: &'static str,
     pub kind: Kind,
     pub default: Default,
-    pub ready: Ready,
     pub sentence: &'static str,
 }
 
@@ -63,14 +62,6 @@ pub(super) enum Default {
     Switch(bool),
 }
 
-/// Whether this version can do what the key asks for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ready {
-    Yes,
-    /// Only what the default says.
-    Default,
-}
-
 /// A key outside the profiles.
 #[derive(Debug)]
 pub(super) struct TopKey {
@@ -115,11 +106,7 @@ pub(super) const PROTOCOL_PARAMS: [&str; 9] = [
 ];
 
 pub(super) const fn key(name: &'static str, kind: Kind, default: Default, sentence: &'static str) -> Key {
-    Key { name, kind, default, ready: Ready::Yes, sentence }
-}
-
-const fn later(ready: Ready, key: Key) -> Key {
-    Key { ready, ..key }
+    Key { name, kind, default, sentence }
 }
 
 const EMPTY: Default = Default::Text("");
@@ -168,8 +155,8 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
     key("telemetry.headers", Kind::ClaimTable, Default::Table, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
     key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header."),
-    later(Ready::Default, key("quota.endpoint", Kind::Address, EMPTY, "The address of the quota service; empty means nobody is asked.")),
-    key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), "How long an answer holds."),
+    key("quota.endpoint", Kind::Address, EMPTY, "The address of the quota service, which is asked at /check; empty means nobody is asked."),
+    key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), "How long a yes holds: credentials end when it does."),
     key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), "How long to wait for an answer, 1s to 1m."),
     key("quota.on_error", Kind::Word(&["allow", "deny"]), Default::Text("allow"), "What holds when the service gives no answer."),
     key("claude_code.region", Kind::Text, EMPTY, "The region for Bedrock; empty means the profile's."),

@@ -42,6 +42,8 @@ pub struct Profile {
     pub sts_fallback_regions: Vec<String>,
     pub ca_bundle: Option<PathBuf>,
     pub telemetry: Telemetry,
+    /// `None`: nobody is asked.
+    pub quota: Option<super::Quota>,
 }
 
 /// What a collector is told about the person.

@@ -7,11 +7,11 @@ use std::{path::PathBuf, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    Federation, Flow, Issuer, Link, Login, Partition, Profile, Provider, Redirect, RedirectHost, Storage,
-    StsEndpoint, Telemetry, chain,
+    Federation, Flow, Issuer, Link, Login, OnError, Partition, Profile, Provider, Quota, Redirect,
+    RedirectHost, Storage, StsEndpoint, Telemetry, chain,
     error::{Fault, Place, Problem},
     issuer::{self, Told},
-    key::{self, KEYS, Key, Ready},
+    key::{self, KEYS, Key},
     layers::{Origin, Setting, Settings},
     partition,
     provider::{self, Written},
@@ -29,7 +29,6 @@ pub(super) fn resolve(
     environment: &Environment,
 ) -> Result<Profile, Vec<Problem>> {
     let mut draft = Draft { name, settings, place: &place, environment, problems: Vec::new() };
-    draft.refuse_what_is_not_yet();
     let profile = draft.profile();
     match profile {
         Some(profile) if draft.problems.is_empty() => Ok(profile),
@@ -103,6 +102,7 @@ impl<'a> Draft<'a> {
             sts_endpoint: sts_endpoint?,
             ca_bundle: ca_bundle?,
             telemetry: telemetry?,
+            quota: self.quota()?,
             provider: provider?,
             issuer: told?.issuer,
             client_id: client_id?,
@@ -153,6 +153,17 @@ impl<'a> Draft<'a> {
     fn provider(&mut self, told: Option<&Told<'_>>) -> Option<Provider> {
         let named = self.word("provider", |word| Some(Provider::of_word(word)))?;
         named.or_else(|| told.map(|told| told.short.unwrap_or_else(|| Provider::of_issuer(&told.issuer))))
+    }
+
+    /// The outer `None` is a problem, the inner one a profile that asks nobody; then the other keys are not looked at.
+    fn quota(&mut self) -> Option<Option<Quota>> {
+        let Some(endpoint) = self.read("quota.endpoint", read::address)? else { return Some(None) };
+        Some(Some(Quota {
+            endpoint: asked_at(endpoint),
+            interval: self.read("quota.interval", read::span)?,
+            timeout: self.read("quota.timeout", read::span)?,
+            on_error: self.word("quota.on_error", OnError::of_word)?,
+        }))
     }
 
     fn login_domain(&mut self) -> Option<SecureUrl> {
@@ -280,14 +291,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn refuse_what_is_not_yet(&mut self) {
-        for (key, setting) in KEYS.iter().zip(self.settings) {
-            let Some(setting) = setting.filter(|setting| !is_ready(key, setting)) else { continue };
-            let fault = Fault::NotYet { key: key.name, value: written(setting.value) };
-            self.problems.push(Problem { place: setting.origin.place(), fault });
-        }
-    }
-
     pub(super) fn read<T>(
         &mut self,
         name: &str,
@@ -333,10 +336,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn is_ready(key: &Key, setting: &Setting<'_>) -> bool {
-    match key.ready {
-        _ if matches!(setting.origin, Origin::Default) => true,
-        Ready::Yes => true,
-        Ready::Default => key.default_value().is_some_and(|it| written(&it) == written(setting.value)),
+/// The service's own place, as its protocol has it; an address that names it already stays.
+fn asked_at(endpoint: SecureUrl) -> SecureUrl {
+    let text = endpoint.as_str().trim_end_matches('/');
+    match text.ends_with("/check") {
+        true => endpoint,
+        false => SecureUrl::parse(&format!("{text}/check")).unwrap_or(endpoint),
     }
 }

@@ -34,5 +34,6 @@ pub(crate) fn profile() -> Profile {
         sts_fallback_regions: Vec::new(),
         ca_bundle: None,
         telemetry: Telemetry::default(),
+        quota: None,
     }
 }

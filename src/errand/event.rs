@@ -21,6 +21,7 @@ pub(super) enum Event {
         credentials: Credentials,
         session_name: String,
         role: Option<RoleArn>,
+        notice: Option<String>,
     },
     Token(Secret),
     Failed(Failure),
@@ -38,8 +39,8 @@ impl From<Said> for Event {
 impl From<Result<Brought, Failure>> for Event {
     fn from(result: Result<Brought, Failure>) -> Self {
         match result {
-            Ok(Brought::Credentials(Ready { credentials, session_name, role })) => {
-                Self::Ready { credentials, session_name, role }
+            Ok(Brought::Credentials(Ready { credentials, session_name, role, notice })) => {
+                Self::Ready { credentials, session_name, role, notice }
             }
             Ok(Brought::Token(token)) => Self::Token(token),
             Err(failure) => Self::Failed(failure),

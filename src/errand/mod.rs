@@ -64,7 +64,7 @@ impl Patience {
 impl Errand<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
     pub fn credentials(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
-        let kept = ready(&self.cache.session()?);
+        let kept = ready(&self.cache.session()?, self.profile);
         let purpose = Purpose::Credentials { may_ask };
         let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long(), tell) };
         let fresh = self.freshness(&kept);
@@ -87,7 +87,7 @@ impl Errand<'_> {
 
     /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
     pub fn lasting(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
-        match ready(&self.cache.session()?) {
+        match ready(&self.cache.session()?, self.profile) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
                 .fetch_credentials(Purpose::Renewal, Patience::SHORT, tell)
                 .or_else(|failure| self.serve_still_valid(kept, failure)),
@@ -135,7 +135,9 @@ impl Errand<'_> {
     }
 
     fn serve_still_valid(&self, kept: Ready, failure: Failure) -> Result<Ready, Failure> {
-        if failure.exit == Exit::Interrupted || self.freshness(&kept) == Freshness::Spent {
+        if matches!(failure.exit, Exit::Interrupted | Exit::OverQuota)
+            || self.freshness(&kept) == Freshness::Spent
+        {
             return Err(failure);
         }
         log::warn(

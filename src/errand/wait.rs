@@ -146,10 +146,10 @@ impl Wait<'_, '_> {
                     (self.tell)(Told::NotThat(&why), &self.reply);
                 }
                 Heard::Pasted(line) => paste(&mut worker, &line),
-                Heard::Event(Event::Ready { credentials, session_name, role }) => {
+                Heard::Event(Event::Ready { credentials, session_name, role, notice }) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
                     let _ = worker.wait();
-                    let ready = Ready { credentials, session_name, role };
+                    let ready = Ready { credentials, session_name, role, notice };
                     return Ok(Round::Done(Ok(Brought::Credentials(ready))));
                 }
                 Heard::Event(Event::Token(token)) => return Ok(Round::Done(Ok(Brought::Token(token)))),
@@ -221,7 +221,7 @@ impl Wait<'_, '_> {
         }
         let serves =
             |ready: &Ready| matches!(self.errand.freshness(ready), Freshness::Fresh | Freshness::RenewSoon);
-        Ok(ready(&session).filter(serves).map(Brought::Credentials))
+        Ok(ready(&session, self.errand.profile).filter(serves).map(Brought::Credentials))
     }
 
     /// That somebody else may not ask a person says nothing to whoever may.

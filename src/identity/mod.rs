@@ -6,7 +6,7 @@ mod name;
 mod tags;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use self::{
     name::{legal_name, session_name},

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{oidc::VerifiedToken, secret::Secret};
 
 /// A token with these claims, for `sub` "subject" where they name none.
-pub(super) fn token_with(claims: &Value) -> VerifiedToken {
+pub(crate) fn token_with(claims: &Value) -> VerifiedToken {
     let mut all = json!({ "sub": "subject", "exp": 1_893_459_600 });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

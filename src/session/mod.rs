@@ -6,16 +6,17 @@
 mod application;
 mod ask;
 mod asking;
+mod clearance;
 mod leave;
+mod ready;
 mod token;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
     aws::{self, Aws, Granted, Question, Standing},
-    cache::{Cache, Freshness, Known, SPENT, Session, freshness},
-    config::{Profile, RoleArn},
-    credentials::Credentials,
+    cache::{Cache, Known, SPENT, Session, freshness},
+    config::Profile,
     failure::{ExchangeError, Exit, Failure, UNBELIEVED},
     host::{Host, Surroundings},
     http::Client,
@@ -23,6 +24,7 @@ use crate::{
     lock::Held,
     log,
     oidc::{self, Application, Expected, Tokens, Unverified, VerifiedToken},
+    quota::Clearance,
     secret::Secret,
     time::Moment,
 };
@@ -30,6 +32,7 @@ use crate::{
 use application::application;
 pub use asking::{Asking, Person, Said, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
+pub use ready::{Brought, Ready, ready};
 use token::kept_token;
 pub use token::token_for;
 
@@ -55,29 +58,6 @@ pub enum Wish {
     NoBrowser,
     /// A code, entered in a browser anywhere.
     Device,
-}
-
-/// The top of the ladder.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    pub credentials: Credentials,
-    pub session_name: String,
-    /// As AWS or the profile told it when they were given.
-    pub role: Option<RoleArn>,
-}
-
-impl Ready {
-    /// Whose credentials these are. Unknown where an identity pool chose and AWS did not tell.
-    pub fn role<'r>(&'r self, profile: &'r Profile) -> Option<&'r RoleArn> {
-        profile.role().or(self.role.as_ref())
-    }
-}
-
-/// What an errand comes home with.
-#[derive(Clone, Debug)]
-pub enum Brought {
-    Credentials(Ready),
-    Token(Secret),
 }
 
 /// A token that nobody had to be asked for.
@@ -127,7 +107,7 @@ impl Ladder<'_> {
                 }
                 exchanged
             }
-            Some(Silent::Kept(token)) => match self.exchange(&mut session, &token).await {
+            Some(Silent::Kept(token)) => match self.exchange(&mut session, &token).await? {
                 Err(error) if error.refuses_the_token() => {
                     self.forget_token(&mut session)?;
                     self.ask(&mut session, &mut person).await
@@ -140,19 +120,14 @@ impl Ladder<'_> {
 
     /// Rung one, looked at again under the lock: another process may have done the work.
     async fn good_already(&self, session: &mut Session) -> Result<Option<Ready>, Failure> {
-        let Some(ready) = ready(session) else { return Ok(None) };
-        let fresh = freshness(&ready.credentials, self.now());
-        let good = match self.purpose {
-            Purpose::Login { force: true, .. } => false,
-            Purpose::Renewal => fresh == Freshness::Fresh,
-            Purpose::Token { .. } => false,
-            Purpose::Credentials { .. } => matches!(fresh, Freshness::Fresh | Freshness::RenewSoon),
-            Purpose::Login { force: false, .. } => {
-                matches!(fresh, Freshness::Fresh | Freshness::RenewSoon) && self.aws_believes(session).await?
-            }
-        };
+        let Some(credentials) = &session.credentials else { return Ok(None) };
+        let fresh = freshness(credentials, self.now());
+        let mut good = self.is_good(fresh) && self.still_cleared(session).await?;
+        if good && matches!(self.purpose, Purpose::Login { .. }) {
+            good = self.aws_believes(session).await?;
+        }
         log::debug("session", format_args!("kept credentials are {fresh:?}, good enough: {good}"));
-        Ok(good.then_some(ready))
+        Ok(ready(session, self.profile).filter(|_| good))
     }
 
     /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
@@ -316,15 +291,31 @@ impl Ladder<'_> {
 
     /// The exchange, its failure told with what was asked.
     async fn exchanged(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, Failure> {
-        self.exchange(session, token).await.map_err(|error| self.told(error, token))
+        self.exchange(session, token).await?.map_err(|error| self.told(error, token))
     }
 
     fn told(&self, failed: aws::Failed, token: &VerifiedToken) -> Failure {
         ExchangeError { failed, profile: self.profile, token }.into()
     }
 
-    /// Rungs seven and eight: AWS's credentials for the token, kept before anybody hears of them.
-    async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, aws::Failed> {
+    /// Rungs six to eight: who may spend gets AWS's credentials for the token, kept before anybody hears of them. What
+    /// AWS refuses is told apart from everything else, for it may be the token's fault.
+    async fn exchange(
+        &self,
+        session: &mut Session,
+        token: &VerifiedToken,
+    ) -> Result<Result<Ready, aws::Failed>, Failure> {
+        let clearance = self.cleared(session, token).await?;
+        let given = self.given(session, token, &clearance).await;
+        Ok(given.map(|ready| Ready { notice: self.warning(&clearance), ..ready }))
+    }
+
+    async fn given(
+        &self,
+        session: &mut Session,
+        token: &VerifiedToken,
+        clearance: &Clearance,
+    ) -> Result<Ready, aws::Failed> {
         let name = identity::session_name(token, &self.profile.session_name);
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
         let remembered =
@@ -334,13 +325,14 @@ impl Ladder<'_> {
             session_name: &name,
             longest: remembered,
             identity: session.identity.as_deref(),
+            clearance,
         };
         let Granted { credentials, role, longest, identity } = self.aws.exchange(&question).await?;
         log::info("session", format_args!("AWS gave {} credentials until {}", name, credentials.expiration));
         *session = Session {
-            credentials: Some(credentials.clone()),
+            credentials: Some(credentials),
             session_name: Some(name.clone()),
-            role: role.clone(),
+            role,
             longest,
             identity,
             ..session.clone()
@@ -349,7 +341,7 @@ impl Ladder<'_> {
         if let Err(failure) = self.keep(session) {
             log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
         }
-        Ok(Ready { credentials, session_name: name, role })
+        Ok(ready(session, self.profile).expect("the credentials were put there a moment ago"))
     }
 
     fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
@@ -383,11 +375,4 @@ impl Ladder<'_> {
     fn now(&self) -> Moment {
         (self.host.now)()
     }
-}
-
-/// What a session already has to show.
-pub fn ready(session: &Session) -> Option<Ready> {
-    let credentials = session.credentials.clone()?;
-    let session_name = session.session_name.clone().unwrap_or_default();
-    Some(Ready { credentials, session_name, role: session.role.clone() })
 }

@@ -4,7 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{GOOD, Home};
 use crate::config::{
-    key::{COUNT, Default, KEYS, Key, Kind, Ready, SECTIONS, TOP},
+    key::{COUNT, Default, KEYS, Key, Kind, SECTIONS, TOP},
     read,
     value::written,
 };
@@ -62,10 +62,6 @@ fn expected_comment(key: &Key) -> Vec<String> {
     let mut lines = vec![key.sentence.to_owned()];
     if let Kind::Word(words) = key.kind {
         lines.push(format!("One of: {}.", words.join(", ")));
-    }
-    match key.ready {
-        Ready::Yes => {}
-        Ready::Default => lines.push("This version: the default only.".to_owned()),
     }
     lines
 }

@@ -273,18 +273,6 @@ fn a_role_of_another_partition_than_the_region_is_refused() {
 }
 
 #[test]
-fn what_has_not_landed_yet_is_refused_not_ignored() {
-    assert_eq!(
-        said_of("quota.endpoint = \"https://q.example\""),
-        "8: quota.endpoint = \"https://q.example\" is not supported by this version"
-    );
-    assert_eq!(
-        Home::new().user(GOOD).variable("BEDROCK_SSO_QUOTA_ENDPOINT", "https://q.example").line(),
-        "BEDROCK_SSO_QUOTA_ENDPOINT: quota.endpoint = \"https://q.example\" is not supported by this version"
-    );
-}
-
-#[test]
 fn a_profiles_name_is_fit_for_a_command_line() {
     let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
     for bad in ["-x", ".x", "a b", "a/b", "", "é"] {

@@ -31,6 +31,9 @@ pub enum Knob {
     LinkFault,
     /// Either question to the identity pool.
     PoolFault,
+    QuotaFault,
+    /// What the quota service answers; within the limits by default.
+    Quota,
     /// Seconds by which everybody else's clock is ahead of this machine's: `Date`, token times, expirations.
     Clock,
     /// Seconds by which the provider alone is ahead, on top of `Clock`.

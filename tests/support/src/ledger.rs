@@ -37,6 +37,8 @@ pub enum Endpoint {
     PoolIdentity,
     /// GetCredentialsForIdentity.
     PoolCredentials,
+    /// The quota service.
+    Quota,
     Unknown,
 }
 

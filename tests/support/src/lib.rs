@@ -21,6 +21,7 @@ mod page;
 mod person;
 mod processes;
 mod provider;
+mod quota;
 mod sigv4;
 mod sts;
 #[cfg(target_os = "linux")]

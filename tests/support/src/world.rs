@@ -25,6 +25,7 @@ use crate::{
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
     provider::{self, Provider},
+    quota,
     sts::{self, Sts},
     wire::{Request, Server},
 };
@@ -53,6 +54,7 @@ pub(crate) struct Servers {
     pub provider: Server,
     pub sts: Server,
     pub cognito: Server,
+    pub quota: Server,
 }
 
 /// Everything stops when it is dropped.
@@ -85,8 +87,9 @@ impl World {
         let provider = Server::start(tls.clone(), provider::serve(common.clone()));
         common.origin.set(provider.origin()).expect("set once");
         let sts = Server::start(tls.clone(), sts::serve(common.clone()));
-        let cognito = Server::start(tls, cognito::serve(common.clone()));
-        let servers = Arc::new(Servers { provider, sts, cognito });
+        let cognito = Server::start(tls.clone(), cognito::serve(common.clone()));
+        let quota = Server::start(tls, quota::serve(common.clone()));
+        let servers = Arc::new(Servers { provider, sts, cognito, quota });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
         Self { common, servers, control, authority, dir }
     }
@@ -97,6 +100,10 @@ impl World {
 
     pub fn sts_endpoint(&self) -> String {
         self.servers.sts.origin()
+    }
+
+    pub fn quota_endpoint(&self) -> String {
+        self.servers.quota.origin()
     }
 
     pub fn cognito_endpoint(&self) -> String {
@@ -159,6 +166,14 @@ impl World {
     /// AWS credentials given out so far are refused from now on.
     pub fn revoke_credentials(&self) {
         self.common.sts.revoke_all();
+    }
+
+    pub fn stop_quota(&self) {
+        self.servers.quota.stop();
+    }
+
+    pub fn start_quota(&self) {
+        self.servers.quota.start_again();
     }
 
     /// The identity pool's identities are deleted; whoever comes next is given a new one.

@@ -13,6 +13,7 @@ use crate::{
     oidc::VerifiedToken,
     session::Purpose,
     telemetry::{Headers, may_carry_a_token},
+    url::SecureUrl,
 };
 
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
@@ -47,7 +48,7 @@ fn headers(global: &Global) -> Result<Headers, Failure> {
         return Ok(Headers::default());
     };
     let mut headers = Headers::of(&token, &work.profile);
-    let goes_along = work.profile.telemetry.send_token && may_go_along(&desk);
+    let goes_along = may_go_along(&desk, &work.profile.telemetry.collectors);
     if goes_along && !session.id_token_is_spent && token.expires() > work.now() {
         headers.authorize(token.raw());
     }
@@ -55,8 +56,11 @@ fn headers(global: &Global) -> Result<Headers, Failure> {
     Ok(headers)
 }
 
-fn may_go_along(desk: &Desk<'_>) -> bool {
-    may_carry_a_token(&desk.host.environment)
+fn may_go_along(desk: &Desk<'_>, collectors: &[SecureUrl]) -> bool {
+    if collectors.is_empty() {
+        return false;
+    }
+    may_carry_a_token(&desk.host.environment, collectors)
         .inspect_err(|exposed| log::warn("telemetry", format_args!("the token stays here: {exposed}")))
         .is_ok()
 }

@@ -154,7 +154,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
     key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
     key("telemetry.headers", Kind::ClaimTable, Default::Table, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
-    key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header."),
+    key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header, to the collectors that claude_code.env names."),
     key("quota.endpoint", Kind::Address, EMPTY, "The address of the quota service, which is asked at /check; empty means nobody is asked."),
     key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), "How long a yes holds: credentials end when it does."),
     key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), "How long to wait for an answer, 1s to 1m."),

@@ -51,8 +51,8 @@ pub struct Profile {
 pub struct Telemetry {
     /// Names in small letters, and the claims that fill them; empty: the usual ones.
     pub headers: BTreeMap<String, Vec<String>>,
-    /// Whether the ID token goes along.
-    pub send_token: bool,
+    /// The collectors to which the ID token goes along; empty: to none.
+    pub collectors: Vec<SecureUrl>,
 }
 
 /// An issuer identifier: a secure address whose spelling, trailing slash included, is part of its identity.

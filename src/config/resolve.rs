@@ -121,8 +121,28 @@ impl<'a> Draft<'a> {
 
     fn telemetry(&mut self) -> Option<Telemetry> {
         let headers = self.read("telemetry.headers", read::claim_table);
-        let send_token = self.read("telemetry.send_token", read::switch);
-        Some(Telemetry { headers: headers?, send_token: send_token? })
+        let collectors =
+            if self.read("telemetry.send_token", read::switch)? { self.collectors()? } else { Vec::new() };
+        Some(Telemetry { headers: headers?, collectors })
+    }
+
+    /// Where Claude Code is told to send telemetry. A token is given to nobody else: the environment of a call may be
+    /// anybody's, a repository's settings included.
+    fn collectors(&mut self) -> Option<Vec<SecureUrl>> {
+        let variables = self.read("claude_code.env", read::strings)?;
+        let named = variables
+            .iter()
+            .filter(|(name, _)| name.starts_with("OTEL_EXPORTER_OTLP_") && name.ends_with("ENDPOINT"));
+        let collectors: Vec<_> = named.filter_map(|(_, address)| SecureUrl::parse(address).ok()).collect();
+        if collectors.is_empty() {
+            let (_, setting) = self.setting("telemetry.send_token")?;
+            let (key, value) = ("telemetry.send_token", written(setting.value));
+            let rule = "nothing says to which collector".to_owned();
+            let instead = "[profiles.NAME.claude_code] env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://…\" }"
+                .to_owned();
+            return self.refuse(setting, Fault::Contradiction { key, value, rule, instead });
+        }
+        Some(collectors)
     }
 
     fn told(&mut self) -> Option<Told<'a>> {

@@ -19,7 +19,11 @@ impl Ladder<'_> {
             return Ok(token);
         }
         match self.token_without_asking(&mut session).await? {
-            Some(Silent::Renewed(token) | Silent::Kept(token)) => Ok(token.raw().clone()),
+            Some(Silent::Renewed(token)) => {
+                self.keep(&session)?;
+                Ok(token.raw().clone())
+            }
+            Some(Silent::Kept(token)) => Ok(token.raw().clone()),
             None if session.id_token.is_some() => Err(SignInNeeded::NoToken.into()),
             None => Err(SignInNeeded::NotAllowed.into()),
         }

@@ -1,6 +1,6 @@
 //! Whether a token may go where the telemetry goes.
 //!
-//! The environment says where that is, to us as to the program that asks.
+//! The environment says where that is, to us as to the program that asks; the configuration says where it may be.
 
 use std::fmt;
 
@@ -22,20 +22,29 @@ const VARIABLES: [&str; 4] = [
 pub enum Exposed {
     /// Nothing says where it would go.
     Unknown,
+    /// It is none of the profile's collectors.
+    Elsewhere {
+        variable: &'static str,
+    },
     Openly {
         variable: &'static str,
         why: Refusal,
     },
 }
 
-/// Every address that is named must be as safe as those that tokens are sent to otherwise.
-pub fn may_carry_a_token(environment: &Environment) -> Result<(), Exposed> {
+/// Every address that is named must be one of the profile's collectors, and as safe as those that tokens are sent to
+/// otherwise.
+pub fn may_carry_a_token(environment: &Environment, collectors: &[SecureUrl]) -> Result<(), Exposed> {
     let mut is_known = false;
     for variable in VARIABLES {
         let Some(address) = environment.os(variable) else { continue };
         is_known = true;
         let judged = address.to_str().ok_or(Refusal::Malformed).and_then(SecureUrl::parse);
-        judged.map_err(|why| Exposed::Openly { variable, why })?;
+        let address = judged.map_err(|why| Exposed::Openly { variable, why })?;
+        let is_there = |collector: &SecureUrl| collector.as_url().origin() == address.as_url().origin();
+        if !collectors.iter().any(is_there) {
+            return Err(Exposed::Elsewhere { variable });
+        }
     }
     if is_known { Ok(()) } else { Err(Exposed::Unknown) }
 }
@@ -44,6 +53,9 @@ impl fmt::Display for Exposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => write!(f, "{} is not set", VARIABLES[0]),
+            Self::Elsewhere { variable } => {
+                write!(f, "{variable} is none of the collectors in claude_code.env")
+            }
             Self::Openly { variable, why } => write!(f, "{variable}: {why}"),
         }
     }
@@ -56,30 +68,52 @@ mod tests {
     const ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     const LOGS: &str = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
 
+    fn judged<const N: usize>(variables: [(&str, &str); N]) -> Result<(), Exposed> {
+        let collectors = ["https://otel.example.com/v1", "http://localhost:4318", "http://127.0.0.1:4318"];
+        may_carry_a_token(
+            &Environment::fixed(variables),
+            &collectors.map(|collector| SecureUrl::parse(collector).unwrap()),
+        )
+    }
+
     #[test]
     fn a_token_goes_over_https_or_to_this_machine() {
         for address in ["https://otel.example.com", "http://localhost:4318", "http://127.0.0.1:4318/v1/logs"]
         {
-            assert_eq!(may_carry_a_token(&Environment::fixed([(ALL, address)])), Ok(()), "{address}");
+            assert_eq!(judged([(ALL, address)]), Ok(()), "{address}");
         }
     }
 
     #[test]
     fn a_token_goes_nowhere_else_and_not_into_the_dark() {
-        assert_eq!(may_carry_a_token(&Environment::fixed([])), Err(Exposed::Unknown));
+        assert_eq!(judged([]), Err(Exposed::Unknown));
         for address in
             ["http://otel.example.com", "otel.example.com:4317", "https://me:pw@otel.example.com", "x"]
         {
-            let judged = may_carry_a_token(&Environment::fixed([(ALL, address)]));
-            assert!(matches!(judged, Err(Exposed::Openly { variable: ALL, .. })), "{address}");
+            assert!(
+                matches!(judged([(ALL, address)]), Err(Exposed::Openly { variable: ALL, .. })),
+                "{address}"
+            );
         }
     }
 
     #[test]
+    fn a_collector_that_only_the_environment_names_gets_no_token() {
+        for address in [
+            "https://elsewhere.example",
+            "https://otel.example.com:8443",
+            "https://otel.example.com.evil.example",
+        ] {
+            assert_eq!(judged([(ALL, address)]), Err(Exposed::Elsewhere { variable: ALL }), "{address}");
+        }
+        let one_of_two = [(ALL, "https://otel.example.com"), (LOGS, "https://elsewhere.example")];
+        assert_eq!(judged(one_of_two), Err(Exposed::Elsewhere { variable: LOGS }));
+    }
+
+    #[test]
     fn one_signal_in_the_open_is_enough_to_keep_it() {
-        let environment =
-            Environment::fixed([(ALL, "https://otel.example.com"), (LOGS, "http://10.0.0.7:4318")]);
         let exposed = Exposed::Openly { variable: LOGS, why: Refusal::NotSecure };
-        assert_eq!(may_carry_a_token(&environment), Err(exposed));
+        let judged = judged([(ALL, "https://otel.example.com"), (LOGS, "http://10.0.0.7:4318")]);
+        assert_eq!(judged, Err(exposed));
     }
 }

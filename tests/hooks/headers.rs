@@ -9,6 +9,8 @@ use super::{PROGRAM, counts, desk, said, signed_in, wait_until};
 
 /// Where telemetry goes in these tests.
 const COLLECTOR: &str = "https://otel.example.com";
+const WITH_TOKEN: &str = "telemetry.send_token = true\n\
+                          claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 
 /// More lines for the profile at a desk.
 fn configured<'w>(world: &'w World, more: &str) -> Desk<'w> {
@@ -155,7 +157,7 @@ fn a_session_that_the_provider_has_ended_still_says_who_it_was() {
 fn the_token_goes_along_when_asked_for_and_only_where_it_is_safe() {
     let world = World::new();
     world.set(Knob::IdTokenLifetime, 2 * 60 * 60);
-    let desk = configured(&world, "telemetry.send_token = true");
+    let desk = configured(&world, WITH_TOKEN);
     let kept = desk.run(["token"]).expect_code(0).document()["Authorization"].clone();
     assert!(kept.as_str().unwrap().starts_with("Bearer eyJ"));
     desk.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", COLLECTOR);
@@ -175,7 +177,7 @@ fn the_token_goes_along_when_asked_for_and_only_where_it_is_safe() {
 fn a_token_that_goes_along_is_renewed_before_it_ends() {
     let world = World::new();
     world.next(1, Knob::IdTokenLifetime, 10 * 60);
-    let desk = configured(&world, "telemetry.send_token = true");
+    let desk = configured(&world, WITH_TOKEN);
     desk.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", COLLECTOR);
     let older = with_token(&desk)["authorization"].clone();
     assert!(world.ledger().wait_for(Endpoint::Refresh, 1, Duration::from_secs(20)));
@@ -188,7 +190,7 @@ fn an_expired_token_does_not_go_along() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     world.next(1, Knob::IdTokenLifetime, 1);
-    let desk = configured(&world, "telemetry.send_token = true");
+    let desk = configured(&world, WITH_TOKEN);
     desk.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", COLLECTOR);
     wait_until("the token is over", || with_token(&desk)["authorization"] == Value::Null);
     assert_eq!(without_token(&desk)["x-user-email"], "demo@example.com");

@@ -272,6 +272,15 @@ fn a_role_of_another_partition_than_the_region_is_refused() {
     assert_eq!(Home::new().user(govern).load().unwrap().role().unwrap().partition(), "aws-us-gov");
 }
 
+/// Else the environment of a call alone would say who gets it.
+#[test]
+fn a_token_that_shall_go_along_needs_a_collector_in_the_configuration() {
+    assert_eq!(
+        said_of("telemetry.send_token = true"),
+        "8: \"telemetry.send_token\" holds true: nothing says to which collector"
+    );
+}
+
 #[test]
 fn a_profiles_name_is_fit_for_a_command_line() {
     let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";

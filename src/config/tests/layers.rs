@@ -98,6 +98,7 @@ fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
         .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
         .variable("BEDROCK_SSO_EXTRA_PARAMS", r#"{ prompt = "login" }"#)
         .variable("BEDROCK_SSO_TELEMETRY_SEND_TOKEN", "true")
+        .variable("BEDROCK_SSO_CLAUDE_CODE_ENV", "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }")
         .load()
         .unwrap();
     assert_eq!(profile.client_id, "\"quoted\"");

@@ -118,7 +118,7 @@ fn at_a_terminal(desk: &Desk<'_>, keys: &str) -> testworld::Outcome {
     let own = desk.command();
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
     terminal.env_clear().envs(variables).current_dir(desk.home()).env("SHELL", "/bin/sh");
-    terminal.args(["--quiet", "--flush", "--return", "--echo=never", "--command"]);
+    terminal.args(["--quiet", "--flush", "--return", "--echo=always", "--command"]);
     terminal
         .arg(format!("{PROGRAM} login --client-secret-stdin"))
         .arg("/dev/null")

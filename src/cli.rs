@@ -74,8 +74,18 @@ pub enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
+    /// Print what a shell needs to complete this program's words
+    Completions(Completions),
+    /// Print the manual page
+    Man,
     #[command(hide = true)]
     Errand(Errand),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]

@@ -9,6 +9,7 @@ mod desk;
 mod drawing;
 mod env;
 mod errand;
+mod generated;
 mod exec;
 mod export;
 mod login;
@@ -88,6 +89,8 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::OtelHeaders => otel_headers::run(global),
         Command::Token(arguments) => token::run(arguments, global),
         Command::Bearer(arguments) => bearer::run(arguments, global),
+        Command::Completions(arguments) => generated::completions(arguments),
+        Command::Man => generated::man(),
         Command::Errand(arguments) => errand::run(arguments, global),
     }
 }

@@ -14,9 +14,9 @@ use zeroizing_alloc::ZeroAlloc;
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// How many bytes of stack a call needs that finds all it asks for in what is kept, and one that climbs the ladder. More
-/// would cost time.
+/// would cost time, and Windows gives a program's first thread one megabyte in all.
 pub const WARM: usize = 32 << 10;
-pub const COLD: usize = 256 << 10;
+pub const COLD: usize = 512 << 10;
 
 /// Overwrites what work that is done has left in the processor's registers and on so much of the stack: keys are moved and
 /// expanded there by code that does not clear up after itself.

@@ -133,7 +133,7 @@ pub struct Hushed;
 
 #[cfg(windows)]
 impl Hushed {
-    #[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "as on the other systems")]
+    #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
     fn of(_: File) -> io::Result<Self> {
         Ok(Self)
     }

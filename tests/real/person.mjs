@@ -1,27 +1,30 @@
 // A person at a browser: opens the address, signs in or refuses at the provider's pages, and reads the page they end on.
 // Each visit leaves a folder under --out: the page as a picture and as HTML, and `visit.json` with what the browser saw.
 //
-//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] URL
+//   person.mjs --out DIR [--gate FILE] [--refuse] [--code CODE] [--elsewhere] URL|-
 //
 // --gate: think until FILE exists, as people do who look for their password.   --refuse: press Cancel.
 // --code: enter it, and end on the provider's own page.   --elsewhere: be on a machine that cannot reach the callback, and print its address.
 
-import { existsSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 
-const { values: { out, gate, refuse, code, elsewhere }, positionals: [address] } = parseArgs({
+const { values: { out, gate, refuse, code, elsewhere }, positionals: [named] } = parseArgs({
   allowPositionals: true,
   options: { out: { type: 'string' }, gate: { type: 'string' }, refuse: { type: 'boolean' }, code: { type: 'string' }, elsewhere: { type: 'boolean' } },
 });
+
+/** An address that holds what is for the person alone comes by stdin, where no list of processes shows it. */
+const address = named === '-' ? readFileSync(0, 'utf8').trim() : named;
 
 const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'];
 /** The provider is `localhost`; for this number there is a proxy that nobody runs. */
 const FAR = elsewhere ? ['--proxy-server=127.0.0.1:9', '--proxy-bypass-list=<-loopback>;localhost'] : [];
 const BOX = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
 // The way to the provider that a person's browser has, whatever way the program is given.
-const WAY = ['--no-proxy-server', '--host-resolver-rules=MAP *.acme.test 127.0.0.1'];
+const WAY = [...(elsewhere ? [] : ['--no-proxy-server']), '--host-resolver-rules=MAP *.acme.test 127.0.0.1'];
 
 /** The program's own origins: of the address it gave us, and of the callback it asked the provider for. */
 const ours = new Set(code || elsewhere ? [] : [new URL(address).origin]);
@@ -86,7 +89,7 @@ async function visit() {
     writeFileSync(join(folder, 'visit.part'), JSON.stringify({ address, ...report }, null, 2));
     renameSync(join(folder, 'visit.part'), join(folder, 'visit.json'));
   };
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...BOX, ...QUIET, ...WAY] });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...BOX, ...QUIET, ...WAY, ...FAR] });
   try {
     const context = await browser.newContext({ ignoreHTTPSErrors: true, timezoneId: 'UTC', locale: 'en-GB' });
     // The provider's demonstration pages ask for a web font, which no one here can fetch.

@@ -1,6 +1,6 @@
 //! Which profile is meant.
 
-use super::{GOOD, Home};
+use super::{GOOD, Home, KEY_FILE};
 
 const TWO: &str = r#"version = 1
 [profiles.claude]
@@ -108,13 +108,15 @@ fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_on
 fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
     use crate::config::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
     let auth = |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.client_auth);
-    let whole = "client_auth = \"private_key_jwt\"\nclient_key = \"/k.pem\"\n";
+    let whole = &format!("client_auth = \"private_key_jwt\"\nclient_key = \"{KEY_FILE}\"\n");
     let key =
-        ClientKey { file: "/k.pem".into(), certificate: None, id: None, algorithm: None, audience: None };
+        ClientKey { file: KEY_FILE.into(), certificate: None, id: None, algorithm: None, audience: None };
     assert_eq!(auth(whole).unwrap(), ClientAuth::PrivateKey(key.clone()));
-    let more = "client_certificate = \"/c.pem\"\nclient_key_id = \"k1\"\nclient_algorithm = \"PS256\"\nclient_audience = \"endpoint\"\n";
+    let more = format!(
+        "client_certificate = \"{KEY_FILE}\"\nclient_key_id = \"k1\"\nclient_algorithm = \"PS256\"\nclient_audience = \"endpoint\"\n"
+    );
     let said = ClientKey {
-        certificate: Some("/c.pem".into()),
+        certificate: Some(KEY_FILE.into()),
         id: Some("k1".into()),
         algorithm: Some(KeyAlgorithm::Ps256),
         audience: Some(Audience::Endpoint),
@@ -124,7 +126,8 @@ fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
     let wrong = |more: &str| auth(more).unwrap_err().lines().concat();
     let needs = wrong("client_auth = \"private_key_jwt\"\n");
     assert!(needs.ends_with(": client_auth = \"private_key_jwt\" needs client_key"), "{needs}");
-    for alone in ["client_key = \"/k.pem\"", "client_key_id = \"k\"", "client_algorithm = \"ES256\""] {
+    let key_alone = format!("client_key = \"{KEY_FILE}\"");
+    for alone in [&key_alone, "client_key_id = \"k\"", "client_algorithm = \"ES256\""] {
         let needs = wrong(alone);
         assert!(needs.ends_with(" needs client_auth = \"private_key_jwt\""), "{needs}");
     }

@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{GOOD, Home};
+use super::{GOOD, Home, KEY_FILE};
 use crate::config::{
     key::{COUNT, Default, KEYS, Key, Kind, SECTIONS, TOP},
     read,
@@ -89,11 +89,11 @@ fn each_word_of_the_table_is_understood() {
             // Some words mean something beside others only.
             let home = match key.name {
                 "client_auth" => {
-                    home.variable("BEDROCK_SSO_CLIENT_KEY", keyed(word, "private_key_jwt", "/k.pem"))
+                    home.variable("BEDROCK_SSO_CLIENT_KEY", keyed(word, "private_key_jwt", KEY_FILE))
                 }
                 "client_algorithm" | "client_audience" => home
                     .variable("BEDROCK_SSO_CLIENT_AUTH", "private_key_jwt")
-                    .variable("BEDROCK_SSO_CLIENT_KEY", "/k.pem"),
+                    .variable("BEDROCK_SSO_CLIENT_KEY", KEY_FILE),
                 _ => home,
             };
             let home = home.variable(&key.variable(), word);

@@ -21,6 +21,9 @@ use tempfile::TempDir;
 use super::{Error, Flag, Inputs, Profile};
 use crate::host::{Environment, Paths};
 
+/// A path that is whole on this system.
+const KEY_FILE: &str = if cfg!(windows) { "C:/k.pem" } else { "/k.pem" };
+
 pub(super) const GOOD: &str = r#"
 version = 1
 [profiles.claude]

@@ -11,6 +11,6 @@ from scenarios.world import World
 __all__ = ["ALL", "World"]
 
 CHAPTERS = (
-    signing_in, ways, refusal, trouble, proxies, interception, deadlines, renewal, federation, applications, afterwards,
+    signing_in, ways, federation, refusal, trouble, proxies, interception, deadlines, renewal, applications, afterwards,
 )
 ALL = [it for chapter in CHAPTERS for it in vars(chapter).values() if getattr(it, "is_scenario", False)]

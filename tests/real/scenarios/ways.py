@@ -31,7 +31,9 @@ def an_address_from_a_browser_that_cannot_reach_us_is_pasted(world):
     terminal = home.at_a_terminal("login", protocol=True)
     expect(terminal.shows("(it is not shown): ", 20), f"nothing was asked: {terminal.text!r}")
     address = ADDRESS.search(terminal.text)[0]
-    person = subprocess.run(home.person("--elsewhere", address), capture_output=True, text=True, timeout=60)
+    person = subprocess.run(
+        home.person("--elsewhere", "-"), input=address, capture_output=True, text=True, timeout=60
+    )
     last = [line for line in person.stdout.splitlines() if "/callback?" in line]
     expect(len(last) == 1, f"the browser came to no end: {person.stderr}")
     terminal.press(b"not an address\r")

@@ -20,11 +20,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    ledger::{Leak, Ledger},
-    processes,
-    world::World,
-};
+use crate::{ledger::Leak, processes, world::World};
 
 /// Verbs whose stdout is a secret by design.
 const PROTOCOL: [&str; 6] = ["credentials", "export", "token", "bearer", "env", "exec"];
@@ -227,11 +223,13 @@ impl<'w> Desk<'w> {
         command
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn variables(&self) -> BTreeMap<OsString, OsString> {
         self.environment.lock().unwrap().clone()
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    #[cfg(target_os = "linux")]
+    pub(crate) fn ledger(&self) -> &crate::ledger::Ledger {
         self.world.ledger()
     }
 

@@ -71,6 +71,8 @@ pub enum Command {
     Bearer(Bearer),
     /// Set this laptop up: configuration, AWS profile, Claude Code; or take it all back
     Setup(Setup),
+    /// Find out what is wrong here, and how to mend it; changes nothing
+    Doctor(Doctor),
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
@@ -191,6 +193,16 @@ pub struct Setup {
     /// Take back everything that setup wrote
     #[arg(long, conflicts_with_all = ["from", "issuer", "client_id", "role_arn", "region", "set", "aws_profile"])]
     pub remove: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Doctor {
+    /// For scripts
+    #[arg(long)]
+    pub json: bool,
+    /// Have AWS and Amazon Bedrock answer as well, with the credentials that are kept
+    #[arg(long)]
+    pub live: bool,
 }
 
 fn fact(text: &str) -> Result<(String, String), &'static str> {

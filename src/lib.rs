@@ -3,6 +3,7 @@
 //! Modules stand in reading order: each imports only from those below it. A test keeps it so.
 
 mod commands;
+pub mod doctor;
 pub mod errand;
 pub mod session;
 pub mod failure;

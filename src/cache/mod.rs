@@ -4,6 +4,7 @@
 
 mod application;
 mod door;
+mod place;
 
 use std::{
     collections::BTreeSet,

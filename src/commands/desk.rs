@@ -10,13 +10,12 @@ use std::{
 use crate::{
     cache::Cache,
     cli::Global,
-    config::{self, Inputs, Profile, Storage},
+    config::{self, Inputs, Profile},
     errand::{Errand, LogWords},
     failure::{Denied, Failure},
     files,
     host::Host,
     log::{self, Filter, Level},
-    store,
     text::line,
     time::Moment,
 };
@@ -61,13 +60,7 @@ impl<'a> Desk<'a> {
 
     pub(super) fn work(&'a self) -> Result<Work<'a>, Failure> {
         let profile = config::load(&self.inputs())?;
-        let folder = self.host.paths.data.clone();
-        let store: Box<dyn store::Store> = match profile.storage {
-            Storage::File => Box::new(store::sealed_files(&folder)),
-            Storage::None => Box::new(store::Nothing),
-            Storage::Keyring => Box::new(store::sealed_by_keyring(&folder)),
-        };
-        let cache = Cache::new(store, folder, profile.fingerprint().name());
+        let cache = Cache::of(&profile, &self.host.paths.data);
         Ok(Work { desk: self, profile, cache })
     }
 

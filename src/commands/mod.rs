@@ -6,6 +6,7 @@ mod bearer;
 pub(crate) mod config;
 mod credentials;
 mod desk;
+mod doctor;
 mod drawing;
 mod env;
 mod errand;
@@ -66,7 +67,7 @@ fn understood(words: Vec<OsString>) -> ExitCode {
     }
     let must_answer = words.get(1).is_some_and(|verb| verb == OTEL_HEADERS);
     match Cli::read(words) {
-        Ok(Cli { command, global }) => end(obey(&command, &global)),
+        Ok(Cli { command, global }) => obey(&command, &global).unwrap_or_else(|failure| end(Err(failure))),
         Err(error) if must_answer && error.use_stderr() => {
             usage(&error);
             end(otel_headers::nothing())
@@ -75,8 +76,10 @@ fn understood(words: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
+fn obey(command: &Command, global: &Global) -> Result<ExitCode, Failure> {
     match command {
+        // What it found is said already, and the code is all that is left to say.
+        Command::Doctor(arguments) => return doctor::run(arguments, global),
         Command::Credentials(arguments) => credentials::run(arguments, global),
         Command::Login(arguments) => login::run(arguments, global),
         Command::Logout(arguments) => logout::run(arguments, global),
@@ -93,6 +96,7 @@ fn obey(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Man => generated::man(),
         Command::Errand(arguments) => errand::run(arguments, global),
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn end(result: Result<(), Failure>) -> ExitCode {

@@ -37,6 +37,7 @@ fn every_verb_has_its_help() {
         "token",
         "bearer",
         "setup",
+        "doctor",
         "config",
     ] {
         let text = written(&format!("{verb}.txt"));

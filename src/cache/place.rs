@@ -1,0 +1,23 @@
+//! Where the records of a profile lie, as its configuration has it.
+//!
+//! It chooses; whether anything lies there is for its callers.
+
+use std::path::Path;
+
+use super::Cache;
+use crate::{
+    config::{Profile, Storage},
+    store,
+};
+
+impl Cache {
+    /// The records of a profile in a folder.
+    pub fn of(profile: &Profile, folder: &Path) -> Self {
+        let store: Box<dyn store::Store> = match profile.storage {
+            Storage::File => Box::new(store::sealed_files(folder)),
+            Storage::None => Box::new(store::Nothing),
+            Storage::Keyring => Box::new(store::sealed_by_keyring(folder)),
+        };
+        Self::new(store, folder.to_owned(), profile.fingerprint().name())
+    }
+}

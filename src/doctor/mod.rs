@@ -1,0 +1,148 @@
+//! What may be wrong on this machine: a table of checks, each with its remedy.
+//!
+//! A check looks and judges; it asks nobody, opens nothing and changes nothing. What is shown of it is for `commands`, and
+//! every word of advice is `failure`'s.
+
+mod configuration;
+mod live;
+mod patient;
+mod provider;
+mod session;
+mod together;
+mod version;
+
+use std::{future::Future, pin::Pin, thread, time::Duration};
+
+use serde::Serialize;
+
+pub use patient::Patient;
+
+use crate::{
+    failure::{Denied, Exit, Failure},
+    http,
+};
+
+/// What one network check may take, whatever becomes of the others. They run side by side.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A check under its name, which is part of the contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    pub name: &'static str,
+    look: Look,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    /// On this machine.
+    Here(fn(&Patient<'_>) -> Finding),
+    /// Over the network.
+    Afar(for<'p> fn(&'p Patient<'p>) -> Looking<'p>),
+}
+
+/// A check at work.
+pub type Looking<'p> = Pin<Box<dyn Future<Output = Finding> + 'p>>;
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Fine(String),
+    /// It works, and may not go on to.
+    Warning(Failure),
+    Bad(Failure),
+    /// It could not be looked at; why.
+    Skipped(String),
+}
+
+/// A check that was made, in the form of `doctor --json`; additions keep its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    pub name: &'static str,
+    pub result: Verdict,
+    pub message: String,
+    pub remedy: Option<String>,
+    /// What a caller's exit code says of it.
+    #[serde(skip)]
+    pub exit: Option<Exit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Ok,
+    Warn,
+    Bad,
+    Skipped,
+}
+
+/// Every check but those of `--live`, in the order in which they are told.
+const CHECKS: &[Check] = &[
+    Check::here("version", version::look),
+    Check::here("configuration", configuration::look),
+    Check::here("session", session::look),
+    Check::afar("discovery", |patient| Box::pin(provider::discovery(patient))),
+];
+
+/// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
+pub fn examine(patient: &Patient<'_>, live: bool) -> Result<Vec<Checked>, Failure> {
+    let further = if live { live::CHECKS } else { &[] };
+    let checks = || CHECKS.iter().chain(further);
+    let here = || checks().map(|check| check.here_checked(patient)).collect::<Vec<_>>();
+    let afar = || http::block_on(together::all(checks().map(|check| check.afar_checked(patient)).collect()));
+    let (here, afar) = thread::scope(|scope| {
+        let here = scope.spawn(here);
+        let afar = afar();
+        (here.join(), afar)
+    });
+    let here = here.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
+    let afar = afar.map_err(Denied::Runtime)?;
+    Ok(here.into_iter().zip(afar).filter_map(|(here, afar)| here.or(afar)).collect())
+}
+
+impl Check {
+    const fn here(name: &'static str, look: fn(&Patient<'_>) -> Finding) -> Self {
+        Self { name, look: Look::Here(look) }
+    }
+
+    const fn afar(name: &'static str, look: for<'p> fn(&'p Patient<'p>) -> Looking<'p>) -> Self {
+        Self { name, look: Look::Afar(look) }
+    }
+
+    fn here_checked(&self, patient: &Patient<'_>) -> Option<Checked> {
+        match self.look {
+            Look::Here(look) => Some(look(patient).under(self.name)),
+            Look::Afar(_) => None,
+        }
+    }
+
+    async fn afar_checked(&self, patient: &Patient<'_>) -> Option<Checked> {
+        match self.look {
+            Look::Here(_) => None,
+            Look::Afar(look) => Some(look(patient).await.under(self.name)),
+        }
+    }
+}
+
+impl Finding {
+    /// For a check that needs a profile.
+    fn no_profile() -> Self {
+        Self::Skipped("there is no profile to go by, see `configuration`".to_owned())
+    }
+
+    fn under(self, name: &'static str) -> Checked {
+        let of = |result, Failure { exit, what, hint, slug: _ }: Failure| Checked {
+            name,
+            result,
+            message: what,
+            remedy: Some(hint),
+            exit: Some(exit),
+        };
+        let plain = |result, message| Checked { name, result, message, remedy: None, exit: None };
+        match self {
+            Self::Fine(message) => plain(Verdict::Ok, message),
+            Self::Skipped(message) => plain(Verdict::Skipped, message),
+            Self::Warning(failure) => of(Verdict::Warn, failure),
+            Self::Bad(failure) => of(Verdict::Bad, failure),
+        }
+    }
+}

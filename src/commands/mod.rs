@@ -16,6 +16,7 @@ mod export;
 mod login;
 mod logout;
 mod otel_headers;
+mod paint;
 mod proof;
 mod screen;
 mod setup;

@@ -36,6 +36,7 @@ pub use error::{Error, Fault, Place, Problem, Unreadable};
 pub use federation::{Federation, Link, PoolId};
 pub use fingerprint::Fingerprint;
 pub use guess::issuers;
+pub use overrides::variables;
 pub use partition::Partition;
 pub use profile::*;
 pub use quota::{OnError, Quota};

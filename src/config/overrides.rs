@@ -10,6 +10,7 @@ use super::{
     key::{self, KEYS, Key, Kind},
     read,
 };
+use crate::host::Environment;
 
 /// A value from the environment or a flag.
 #[derive(Debug)]
@@ -18,6 +19,12 @@ pub(super) struct Override {
     pub key: usize,
     text: String,
     pub place: Place,
+}
+
+/// The variables that set a key of the profile, as they are named.
+pub fn variables(environment: &Environment) -> Vec<String> {
+    let names = KEYS.iter().map(Key::variable);
+    names.filter(|name| environment.os(name).is_some()).collect()
 }
 
 /// All that are set, a flag after a variable. What is no key or no text is a problem.

@@ -142,3 +142,16 @@ pub(super) fn reads_by_line(console: &std::fs::File) -> bool {
     let known = unsafe { GetConsoleMode(console.as_raw_handle(), &raw mut mode) };
     known != 0 && mode & ENABLE_LINE_INPUT != 0
 }
+
+/// Whether the console that stdout is has been told to obey escape sequences. One that has not would print them.
+#[cfg(windows)]
+pub(super) fn stdout_obeys() -> bool {
+    use windows_sys::Win32::System::Console::{
+        ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, GetStdHandle, STD_OUTPUT_HANDLE,
+    };
+    let mut mode = 0;
+    // SAFETY: both calls take a handle, which may be absent or invalid, and the second writes one number into `mode`.
+    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
+    let known = unsafe { GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &raw mut mode) };
+    known != 0 && mode & ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0
+}

@@ -4,11 +4,12 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Read as _, Write},
+    io::{self, IsTerminal as _, Read as _, Write},
 };
 
 use zeroize::Zeroizing;
 
+use super::Environment;
 use crate::secret::Secret;
 
 /// Longer than any address a browser ends on.
@@ -42,6 +43,11 @@ impl Terminal {
     /// The same of the terminal that stdout is, if it is one.
     pub fn size_of_stdout() -> Option<(usize, usize)> {
         columns_and_rows(&io::stdout())
+    }
+
+    /// Whether stdout is a terminal that obeys the usual escape sequences, for colours and the like.
+    pub fn stdout_obeys(environment: &Environment) -> bool {
+        io::stdout().is_terminal() && obeys(environment)
     }
 
     /// From now until the guard is dropped, what is typed is not shown, and a line may be of any length: the system's own
@@ -156,6 +162,17 @@ fn opened() -> Option<(File, File)> {
     let open = |name| OpenOptions::new().read(true).write(true).open(name).ok();
     let (input, output) = (open("CONIN$")?, open("CONOUT$")?);
     super::process::reads_by_line(&input).then_some((input, output))
+}
+
+#[cfg(unix)]
+fn obeys(environment: &Environment) -> bool {
+    environment.text("TERM").is_some_and(|kind| kind != "dumb")
+}
+
+/// Consoles know no `TERM`; they are told to obey by whoever opened them, as Windows Terminal does.
+#[cfg(windows)]
+fn obeys(_: &Environment) -> bool {
+    super::process::stdout_obeys()
 }
 
 #[cfg(unix)]

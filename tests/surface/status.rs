@@ -214,3 +214,74 @@ fn with_no_configuration_scripts_get_code_3_and_no_json() {
     let what = format!("no profile in {FILE}");
     told(&desk.run(["status", "--json"]), 3, &failure(&what, "config/no_profile", hint));
 }
+
+#[test]
+fn a_paused_door_is_told_with_how_long_and_what_ends_it() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.person("denies");
+    desk.run(["credentials"]).expect_code(5);
+    let screen = screen(&world, &desk);
+    let (_, rest) = screen.split_once("\nPaused      for ").unwrap();
+    let (left, rest) = rest.split_once(" programs that ask get no browser, ").unwrap();
+    assert!(["s", "min"].contains(&left.split_once(' ').unwrap().1), "{screen}");
+    assert!(
+        rest.starts_with("since the last sign-in led nowhere; `bedrock-sso login` ends that\n"),
+        "{screen}"
+    );
+    desk.person("signs-in");
+    desk.run(["login"]).expect_code(0);
+    assert!(!self::screen(&world, &desk).contains("Paused"));
+}
+
+#[test]
+fn an_end_that_nobody_can_put_off_is_told_ahead() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    world.next(1, Knob::CredentialLifetime, 600);
+    let desk = signed_in(&world);
+    let screen = screen(&world, &desk);
+    assert!(screen.contains(" left); then you are asked to sign in again\nWho "), "{screen}");
+}
+
+#[test]
+fn what_the_environment_sets_is_an_origin() {
+    let world = World::new();
+    let desk = desk(&world);
+    desk.set_variable("BEDROCK_SSO_REGION", "eu-west-1");
+    let lines = format!("Config      {}\n            BEDROCK_SSO_REGION\n", desk.config_file().display());
+    let screen = screen(&world, &desk);
+    assert!(screen.ends_with(&lines), "{screen}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_gets_colours_unless_its_owner_minds() {
+    use testworld::Streams;
+    let world = World::new();
+    let desk = signed_in(&world);
+    let shown = || desk.at_terminal(Streams::Terminal, &["status"]).finish().shown.replace("\r\n", "\n");
+    let plain = |text: &str| !text.contains('\u{1b}');
+    assert!(plain(&shown()), "a terminal of no kind obeys nothing");
+    desk.set_variable("TERM", "xterm-256color");
+    let painted = shown();
+    assert!(painted.starts_with("\u{1b}[2mProfile     \u{1b}[0mclaude\n"), "{painted:?}");
+    assert!(painted.contains("\u{1b}[32myes, until "), "{painted:?}");
+    let bare =
+        ["\u{1b}[2m", "\u{1b}[32m", "\u{1b}[0m"].iter().fold(painted, |text, code| text.replace(code, ""));
+    assert!(bare.lines().all(|line| line.chars().count() <= 100), "{bare}");
+    let piped = screen(&world, &desk);
+    let without_seconds =
+        |text: &str| text.lines().filter(|line| !line.contains("left)")).collect::<String>();
+    assert!(plain(&piped));
+    desk.set_variable("NO_COLOR", "1");
+    assert!(plain(&shown()));
+    desk.unset_variable("NO_COLOR");
+    desk.set_variable("TERM", "dumb");
+    let dumb = shown();
+    assert!(plain(&dumb));
+    assert_eq!(
+        without_seconds(&dumb.replace("            ", "")).len(),
+        without_seconds(&bare.replace("            ", "")).len()
+    );
+}

@@ -1,15 +1,18 @@
 //! `status`: who is signed in, as what, until when; read from what is kept, without network.
 
-use std::collections::BTreeMap;
+mod sheet;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{Desk, desk::Work, print};
+use super::{Desk, desk::Work, paint::Paint, print};
 use crate::{
     cache::{Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
     config,
     failure::Failure,
+    host::Terminal,
     identity,
     oidc::VerifiedToken,
     quota::Usage,
@@ -17,6 +20,7 @@ use crate::{
     text::line,
     time::{Moment, spoken},
 };
+use sheet::{Fact, News, laid_out};
 
 pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
@@ -27,8 +31,15 @@ pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failu
         text.push('\n');
         return print(text.as_bytes());
     }
-    print(report.for_people(work.now()).as_bytes())
+    let (now, environment) = (work.now(), &desk.host.environment);
+    let facts =
+        report.for_people(work.cache.notes().door.closed_until(now), &config::variables(environment), now);
+    let columns = Terminal::size_of_stdout().map(|(columns, _)| columns);
+    print(laid_out(&facts, columns, Paint::of_stdout(environment)).as_bytes())
 }
+
+/// From here on a person who has to sign in again wants to know.
+const SOON: Duration = Duration::from_secs(20 * 60);
 
 /// The contract of `status --json`; additions keep `version`.
 #[derive(Serialize)]
@@ -126,52 +137,78 @@ impl From<LastFailure> for LastError {
 }
 
 impl Identity {
-    fn lines(&self) -> Vec<(&'static str, String)> {
+    fn facts(&self) -> Vec<Fact> {
         let Self { session_name, email, subject, tags, source_identity } = self;
         let who = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
-        let mut lines = vec![("Who", line(who))];
-        if let Some(source) = source_identity {
-            lines.push(("Source", line(source)));
-        }
+        let mut facts = vec![Fact::new("Who", line(who))];
+        facts.extend(source_identity.iter().map(|source| Fact::new("Source", line(source))));
         if !tags.is_empty() {
             let pairs: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            lines.push(("Tags", line(&pairs.join(", "))));
+            facts.push(Fact::new("Tags", line(&pairs.join(", "))));
         }
-        lines
+        facts
+    }
+}
+
+impl Left {
+    fn fact(&self, can_renew: bool) -> Fact {
+        let Self { expires_at, seconds_left } = self;
+        let left = Duration::from_secs(*seconds_left);
+        let (then, news) = match (left < SOON, can_renew) {
+            (false, _) => ("", News::Good),
+            (true, true) => ("; the next request renews them", News::Good),
+            (true, false) => ("; then you are asked to sign in again", News::Doubtful),
+        };
+        Fact::new("Signed in", format!("yes, until {expires_at} ({} left){then}", spoken(left))).with(news)
     }
 }
 
 impl Report {
     /// One screen, a line a fact.
-    fn for_people(&self, now: Moment) -> String {
-        let mut lines = vec![("Profile", line(&self.profile)), ("Signed in", self.signed_in_line())];
-        lines.extend(self.identity.iter().flat_map(Identity::lines));
+    fn for_people(&self, closed: Option<Moment>, variables: &[String], now: Moment) -> Vec<Fact> {
+        let mut facts = vec![Fact::new("Profile", line(&self.profile)), self.signed_in_fact()];
+        facts.extend(closed.map(|until| paused(until.since(now))));
+        facts.extend(self.identity.iter().flat_map(Identity::facts));
         let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
-        lines.push(("Role", role.to_owned()));
+        facts.push(Fact::new("Role", role));
         let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
-        lines.push(("Renewal", renewal.to_owned()));
-        lines.push(("Storage", self.storage.to_owned()));
-        lines.push(("Config", self.config.join(", ")));
-        if let Some(spoken) = self.quota.as_ref().and_then(Usage::spoken) {
-            lines.push(("Quota", spoken));
-        }
+        facts.push(Fact::new("Renewal", renewal));
+        facts.push(Fact::new("Storage", self.storage));
+        let origins = self.config.iter().chain(variables).enumerate();
+        facts
+            .extend(origins.map(|(index, origin)| Fact::new(if index == 0 { "Config" } else { "" }, origin)));
+        facts.extend(self.quota.as_ref().and_then(spent));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
-            lines.push(("Last error", format!("{message} [{slug}], {} ago", spoken(now.since(*at)))));
-            lines.push(("", format!("hint: {hint}")));
+            let told = format!("{message} [{slug}], {} ago", spoken(now.since(*at)));
+            facts.extend([
+                Fact::new("Last error", told).with(News::Bad),
+                Fact::new("", format!("hint: {hint}")),
+            ]);
         }
-        lines.iter().map(|(name, value)| format!("{name:<11} {value}\n")).collect()
+        facts
     }
 
-    fn signed_in_line(&self) -> String {
+    fn signed_in_fact(&self) -> Fact {
         match &self.credentials {
-            Some(Left { expires_at, seconds_left }) => {
-                format!(
-                    "yes, until {expires_at} ({} left)",
-                    spoken(std::time::Duration::from_secs(*seconds_left))
-                )
+            Some(left) => left.fact(self.can_renew),
+            None if self.can_renew => {
+                Fact::new("Signed in", "no valid credentials; the next request renews them")
+                    .with(News::Doubtful)
             }
-            None if self.can_renew => "no valid credentials; the next request renews them".to_owned(),
-            None => "no; run `bedrock-sso login`".to_owned(),
+            None => Fact::new("Signed in", "no; run `bedrock-sso login`").with(News::Bad),
         }
     }
+}
+
+fn paused(left: Duration) -> Fact {
+    let told = format!(
+        "for {} programs that ask get no browser, since the last sign-in led nowhere; `bedrock-sso login` ends that",
+        spoken(left)
+    );
+    Fact::new("Paused", told).with(News::Doubtful)
+}
+
+fn spent(usage: &Usage) -> Option<Fact> {
+    let news = if usage.is_almost_spent() { News::Doubtful } else { News::Plain };
+    Some(Fact::new("Quota", usage.spoken()?).with(news))
 }

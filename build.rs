@@ -1,4 +1,5 @@
-//! Links GCC's unwinder into the program on Linux instead of loading `libgcc_s.so` at every start.
+//! What the linker is given beside the program: on Windows its description, on Linux GCC's unwinder, so that `libgcc_s.so`
+//! is not loaded at every start.
 //!
 //! A warm call does nothing but start, read and print: with one library less to map and bind it takes 0.9 x the time.
 //! Rust names the library by itself, so a linker script of that name, found first, stands in for it. Where the static
@@ -6,6 +7,9 @@
 #![expect(clippy::disallowed_methods, reason = "a build script is spoken to through the environment")]
 
 use std::{env, fs, path::Path, process::Command};
+
+#[path = "build/windows.rs"]
+mod windows;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -15,6 +19,9 @@ fn main() {
     let dynamic_gnu = is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ENV", "gnu")
         && !is("CARGO_CFG_TARGET_FEATURE", "crt-static");
+    if is("CARGO_CFG_TARGET_OS", "windows") {
+        windows::describe();
+    }
     if dynamic_gnu && has_static_unwinder() {
         let folder = env::var("OUT_DIR").expect("Cargo names a folder for what is made");
         fs::write(Path::new(&folder).join("libgcc_s.so"), "INPUT ( -lgcc_eh -lgcc )\n")

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Writes an installer for Windows from a folder laid out as `package` does it; needs msibuild and gcab.
+
+Rows become a file here, byte for byte the same each time; what the rows say is told in tables.py.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tables import CONFIGURATION, MANUFACTURER, POLICY, PROGRAM, Brought, Package, Table, tables_of
+
+# What may lie in the folder, by its path there: key, folder of the machine, short name, long name.
+PLACES = {
+    "bedrock-sso.exe": (PROGRAM, "INSTALLDIR", "BEDROCK.EXE", "bedrock-sso.exe"),
+    "LICENSE": ("LICENSE", "INSTALLDIR", "LICENSE", "LICENSE"),
+    "README.md": ("README.md", "INSTALLDIR", "README.md", "README.md"),
+    "config.example.toml": ("config.example.toml", "INSTALLDIR", "EXAMPLE.TOM", "config.example.toml"),
+    "completions/bedrock-sso.ps1": ("bedrock_sso.ps1", "COMPLETIONS", "BEDROCK.PS1", "bedrock-sso.ps1"),
+    "config.toml": (CONFIGURATION, "CONFIGURATION", "CONFIG.TOM", "config.toml"),
+    "managed-settings.json": (POLICY, "CLAUDE", "MANAGED.JSO", "managed-settings.json"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scope", required=True, choices=["machine", "user"])
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--files", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    files = [Brought(key, arguments.files / path, *rest) for path, (key, *rest) in PLACES.items() if (arguments.files / path).exists()]
+    package = Package(arguments.scope, arguments.version, files)
+    with tempfile.TemporaryDirectory() as folder:
+        write(package, Path(folder), arguments.out)
+
+
+def write(package: Package, folder: Path, out: Path) -> None:
+    out.unlink(missing_ok=True)
+    for name, table in tables_of(package).items():
+        build(out, "-i", exported(folder, name, table))
+    build(out, "-i", exported(folder, "_SummaryInformation", summary(package)))
+    build(out, "-a", "files.cab", cabinet(package, folder))
+
+
+def build(out: Path, *words: object) -> None:
+    # One a call: older ones drop the second without a word.
+    subprocess.run(["msibuild", out, *words], check=True)
+
+
+def exported(folder: Path, name: str, table: Table) -> Path:
+    """A table in the form in which Windows Installer exports them."""
+    lines = [table.names, table.types, [name, *table.names[: table.keys]], *table.rows]
+    file = folder / f"{name}.idt"
+    file.write_text("".join("\t".join(str(cell) for cell in line) + "\r\n" for line in lines), encoding="ascii", newline="")
+    return file
+
+
+def summary(package: Package) -> Table:
+    moment = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), timezone.utc).strftime("%Y/%m/%d %H:%M:%S")
+    compressed_with_long_names, no_administrator_needed, for_windows_installer_5, read_only_recommended = 2, 8, 500, 2
+    rows = {
+        2: "Installation Database",
+        3: f"bedrock-sso {package.version}",
+        4: MANUFACTURER,
+        5: "Installer",
+        6: "Corporate SSO to short-lived AWS credentials",
+        7: "x64;1033",
+        9: package.identity("package", package.product_code),
+        12: moment,
+        13: moment,
+        14: for_windows_installer_5,
+        15: compressed_with_long_names | (0 if package.is_for_machine else no_administrator_needed),
+        18: "bedrock-sso",
+        19: read_only_recommended,
+    }
+    return Table(["PropertyId", "Value"], ["i2", "l255"], 1, list(rows.items()))
+
+
+def cabinet(package: Package, folder: Path) -> Path:
+    """The files under their keys, in the order of their sequence, as old as the release."""
+    moment = int(os.environ["SOURCE_DATE_EPOCH"])
+    copies = folder / "files"
+    copies.mkdir()
+    for file in package.files:
+        shutil.copyfile(file.source, copies / file.key)
+        os.utime(copies / file.key, (moment, moment))
+    out = folder / "files.cab"
+    keys = [file.key for file in package.files]
+    subprocess.run(["gcab", "--create", "--zip", "--nopath", out, *keys], cwd=copies, env=os.environ | {"TZ": "UTC"}, check=True)
+    return out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""The tables of the installer: what Windows Installer does when the package comes, is replaced, and goes.
+
+Pure: from the facts of one package to rows. How rows become a file is told in msi.py. The words are those of Microsoft's
+"Database Tables" reference; what its numbers mean is said where they stand.
+"""
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# By these Windows knows an older package as ours: they never change.
+UPGRADE_CODES = {
+    "machine": "{0BFDF532-2DD0-59EB-A5FD-4881D9F86567}",
+    "user": "{8A6796CC-EE6B-55A9-A4B6-5510F1AD10BF}",
+}
+IDENTITIES = uuid.UUID("0cde5b0c-b5fc-5b72-a00c-f7ecaf326f7d")
+MANUFACTURER = "bedrock-sso contributors"
+PROGRAM, CONFIGURATION, POLICY = "bedrock_sso.exe", "config.toml", "managed_settings.json"
+IS_64_BIT = 256
+KEY_PATH_IN_REGISTRY = 4
+MUST_BE_INSTALLED = 512
+HKCU, HKLM = 1, 2
+# Everybody reads, administrators write: below %ProgramData% every user may otherwise add files.
+WRITTEN_BY_ADMINISTRATORS = "O:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A file of the package: where it comes from, the folder it goes to, its names there."""
+
+    key: str
+    source: Path
+    folder: str
+    short: str
+    long: str
+
+    @property
+    def name(self) -> str:
+        return self.long if self.short == self.long else f"{self.short}|{self.long}"
+
+
+@dataclass
+class Table:
+    names: list[str]
+    types: list[str]
+    keys: int
+    rows: list[tuple]
+
+
+@dataclass
+class Package:
+    scope: str
+    version: str
+    files: list[Brought]
+    tables: dict[str, "Table"] = field(default_factory=dict)
+
+    @property
+    def is_for_machine(self) -> bool:
+        return self.scope == "machine"
+
+    @property
+    def has_configuration(self) -> bool:
+        return any(file.key == CONFIGURATION for file in self.files)
+
+    def identity(self, *parts: str) -> str:
+        """The same for the same parts, on every machine and for ever."""
+        return "{" + str(uuid.uuid5(IDENTITIES, "/".join((self.scope, *parts)))).upper() + "}"
+
+    @property
+    def product_code(self) -> str:
+        """Another one for every version and every content: Windows takes packages of one code for the same."""
+        return self.identity("product", self.version, *(digest(file.source) for file in self.files))
+
+    def add(self, table: str, columns: str, *rows: tuple, keys: int = 1) -> None:
+        """Columns as `Name:type`, the types in the notation of exported tables."""
+        names, types = zip(*(column.split(":") for column in columns.split()))
+        self.tables[table] = Table(list(names), list(types), keys, list(rows))
+
+    def rows(self, table: str) -> list[tuple]:
+        return self.tables[table].rows
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def tables_of(package: Package) -> dict[str, Table]:
+    properties(package)
+    folders(package)
+    files(package)
+    environment(package)
+    upgrades(package)
+    actions(package)
+    sequences(package)
+    if package.has_configuration:
+        configuration(package)
+    return package.tables
+
+
+def properties(package: Package) -> None:
+    rows = {
+        "ProductCode": package.product_code,
+        "ProductName": "bedrock-sso",
+        "ProductVersion": package.version,
+        "ProductLanguage": "1033",
+        "Manufacturer": MANUFACTURER,
+        "UpgradeCode": UPGRADE_CODES[package.scope],
+        "ARPCOMMENTS": "Corporate SSO to short-lived AWS credentials",
+        "ARPNOMODIFY": "1",
+        # A program in use is replaced at the next start of the machine, which nobody is forced into.
+        "REBOOT": "ReallySuppress",
+        "SecureCustomProperties": "NEWERFOUND;OLDERFOUND;REPLACE;SIGNOUT",
+    }
+    if package.is_for_machine:
+        rows["ALLUSERS"] = "1"
+    package.add("Property", "Property:s72 Value:l0", *rows.items())
+    package.add("LaunchCondition", "Condition:s255 Description:l255",
+                ("Installed OR VersionNT64", "bedrock-sso needs a 64-bit Windows."))  # fmt: skip
+
+
+def folders(package: Package) -> None:
+    rows = [("TARGETDIR", "", "SourceDir")]
+    if package.is_for_machine:
+        rows += [("ProgramFiles64Folder", "TARGETDIR", "."), ("INSTALLDIR", "ProgramFiles64Folder", "BEDROCK|bedrock-sso")]
+    else:
+        rows += [("LocalAppDataFolder", "TARGETDIR", "."), ("PROGRAMS", "LocalAppDataFolder", "Programs"),
+                 ("INSTALLDIR", "PROGRAMS", "BEDROCK|bedrock-sso")]  # fmt: skip
+    rows.append(("COMPLETIONS", "INSTALLDIR", "COMPLETE|completions"))
+    if package.has_configuration:
+        rows += [("CommonAppDataFolder", "TARGETDIR", "."), ("CONFIGURATION", "CommonAppDataFolder", "BEDROCK|bedrock-sso"),
+                 ("CLAUDE", "ProgramFiles64Folder", "CLAUDE|ClaudeCode")]  # fmt: skip
+    package.add("Directory", "Directory:s72 Directory_Parent:S72 DefaultDir:l255", *rows)
+
+
+def files(package: Package) -> None:
+    """A component a file, so that each can come and go by itself."""
+    user = not package.is_for_machine
+    attributes = IS_64_BIT | (KEY_PATH_IN_REGISTRY if user else 0)
+    components = [
+        # In a person's profile Windows looks into the registry for what is installed.
+        (file.key, package.identity("component", file.folder, file.long), file.folder, attributes, condition(file), file.key)
+        for file in package.files
+    ]
+    package.add("Component", "Component:s72 ComponentId:S38 Directory_:s72 Attributes:i2 Condition:S255 KeyPath:S72", *components)
+    package.add("Feature", "Feature:s38 Feature_Parent:S38 Title:L64 Description:L255 Display:I2 Level:i2 Directory_:S72 Attributes:i2",
+                ("Complete", "", "bedrock-sso", "", "", 1, "INSTALLDIR", 0))  # fmt: skip
+    package.add("FeatureComponents", "Feature_:s38 Component_:s72", *(("Complete", file.key) for file in package.files), keys=2)
+    rows = [
+        (file.key, file.key, file.name, file.source.stat().st_size, *version(package, file), MUST_BE_INSTALLED, place)
+        for place, file in enumerate(package.files, 1)
+    ]
+    package.add("File", "File:s72 Component_:s72 FileName:l255 FileSize:i4 Version:S72 Language:S20 Attributes:I2 Sequence:i2", *rows)
+    package.add("Media", "DiskId:i2 LastSequence:i2 DiskPrompt:L64 Cabinet:S255 VolumeLabel:S32 Source:S72",
+                (1, len(rows), "", "#files.cab", "", ""))  # fmt: skip
+    hashed = [(file.key, 0, *quarters(file.source)) for file in package.files if version(package, file) == ("", "")]
+    package.add("MsiFileHash", "File_:s72 Options:i2 HashPart1:i4 HashPart2:i4 HashPart3:i4 HashPart4:i4", *hashed)
+    marks = [(file.key, HKCU, "Software\\bedrock-sso", file.long, "[INSTALLDIR]", file.key) for file in package.files if user]
+    package.add("Registry", "Registry:s72 Root:i2 Key:l255 Name:L255 Value:L0 Component_:s72", *marks)
+    emptied = [(folder, PROGRAM, "", folder, 2) for folder in ("COMPLETIONS", "INSTALLDIR", "PROGRAMS") if user]
+    package.add("RemoveFile", "FileKey:s72 Component_:s72 FileName:L255 DirProperty:s72 InstallMode:i2", *emptied)
+
+
+def condition(file: Brought) -> str:
+    """Another's policy for Claude Code stays as it is, unless it is to be replaced."""
+    return "OURPOLICY OR NOT POLICYFOUND OR REPLACE = 1" if file.key == POLICY else ""
+
+
+def version(package: Package, file: Brought) -> tuple[str, str]:
+    if file.key == PROGRAM:
+        return program_version(file.source), "1033"
+    # A companion comes whenever the program does, whatever lies in its place.
+    return (PROGRAM, "") if file.key in (CONFIGURATION, POLICY) else ("", "")
+
+
+def program_version(program: Path) -> str:
+    """As the program itself says it, in VS_FIXEDFILEINFO: the signature, the structure's version, then the file's."""
+    found = program.read_bytes()
+    place = found.find(bytes.fromhex("bd04effe00000100"))
+    if place < 0:
+        raise SystemExit(f"{program} does not say its version: it was linked without `windres`")
+    high, low = (int.from_bytes(found[place + skip : place + skip + 4], "little") for skip in (8, 12))
+    return f"{high >> 16}.{high & 0xFFFF}.{low >> 16}.{low & 0xFFFF}"
+
+
+def quarters(file: Path) -> list[int]:
+    """MD5, for this is what Windows compares unversioned files by; nothing rests on it."""
+    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).digest()
+    return [int.from_bytes(found[place : place + 4], "little", signed=True) for place in range(0, 16, 4)]
+
+
+def environment(package: Package) -> None:
+    # Set at installation, taken back at removal; `*`: the machine's. `[~]` is what is there already.
+    name = "=-*PATH" if package.is_for_machine else "=-PATH"
+    package.add("Environment", "Environment:s72 Name:l255 Value:L255 Component_:s72", ("path", name, "[~];[INSTALLDIR]", PROGRAM))
+
+
+def upgrades(package: Package) -> None:
+    only_detect, with_minimum, with_maximum, keep_features = 2, 256, 512, 1
+    code = UPGRADE_CODES[package.scope]
+    columns = "UpgradeCode:s38 VersionMin:S20 VersionMax:S20 Language:S255 Attributes:i4 Remove:S255 ActionProperty:s72"
+    package.add("Upgrade", columns,
+                # Of the same version, too: the organisation's configuration may have changed alone.
+                (code, "0.0.0", package.version, "", with_minimum | with_maximum | keep_features, "", "OLDERFOUND"),
+                (code, package.version, "", "", only_detect, "", "NEWERFOUND"), keys=5)  # fmt: skip
+
+
+def actions(package: Package) -> None:
+    fails_with_message, program_that_was_installed = 19, 18
+    # In its turn among the changes, as the person, and without a say in whether the removal goes on.
+    as_person = program_that_was_installed | 1024 | 64
+    package.add("CustomAction", "Action:s72 Type:i2 Source:S72 Target:S255",
+                ("RefuseOlder", fails_with_message, "", "A newer version of bedrock-sso is installed. Remove it first to go back to this one."),
+                ("SignOut", as_person, PROGRAM, "logout --all"),
+                ("UndoSetup", as_person, PROGRAM, "setup --remove --yes"))  # fmt: skip
+
+
+def sequences(package: Package) -> None:
+    person_wants_it = 'SIGNOUT = 1 AND REMOVE = "ALL" AND NOT UPGRADINGPRODUCTCODE'
+    detect = [("FindRelatedProducts", "", 25), ("RefuseOlder", "NEWERFOUND AND NOT Installed", 30), ("AppSearch", "", 50), ("LaunchConditions", "", 100)]
+    costs = [("CostInitialize", "", 800), ("FileCost", "", 900), ("CostFinalize", "", 1000)]
+    begin, end = [("InstallValidate", "", 1400), ("InstallInitialize", "", 1500)], [("InstallFinalize", "", 6600)]
+    publish = [("PublishFeatures", "", 6300), ("PublishProduct", "", 6400)]
+    # The older version goes within the same transaction: if anything fails it is there again.
+    install = [("MigrateFeatureStates", "", 1200), ("RemoveExistingProducts", "", 1501), ("ProcessComponents", "", 1600),
+               ("UnpublishFeatures", "", 1800), ("RemoveRegistryValues", "", 2600), ("RemoveEnvironmentStrings", "", 3300),
+               ("SignOut", person_wants_it, 3410), ("UndoSetup", person_wants_it, 3420),
+               ("RemoveFiles", "", 3500), ("RemoveFolders", "", 3600), ("CreateFolders", "", 3700), 
+               ("InstallFiles", "", 4000), ("WriteRegistryValues", "", 5000), ("WriteEnvironmentStrings", "", 5200),
+               ("RegisterUser", "", 6000), ("RegisterProduct", "", 6100)]  # fmt: skip
+    execute = [("ExecuteAction", "", 1300)]
+    written = {
+        "InstallExecuteSequence": detect + costs + begin + install + publish + end,
+        "InstallUISequence": detect + costs + [("MigrateFeatureStates", "", 1200)] + execute,
+        "AdminExecuteSequence": costs + begin + [("InstallAdminPackage", "", 3900), ("InstallFiles", "", 4000)] + end,
+        "AdminUISequence": costs + execute,
+        # Group Policy assigns by it.
+        "AdvtExecuteSequence": [costs[0], costs[2], *begin, *publish, *end],
+    }
+    for table, rows in written.items():
+        package.add(table, "Action:s72 Condition:S255 Sequence:I2", *sorted(rows, key=lambda row: row[2]))
+
+
+def configuration(package: Package) -> None:
+    """The organisation's: its folder is closed to users, and what somebody else put in its place is replaced on request only."""
+    found = {
+        "CONFIGFOUND": ("CONFIG~1.TOM|config.toml", "[CommonAppDataFolder]bedrock-sso\\"),
+        "POLICYFOUND": ("MANAGE~1.JSO|managed-settings.json", "[ProgramFiles64Folder]ClaudeCode\\"),
+    }
+    ours = {"OURCONFIG": (CONFIGURATION, "[CONFIGURATION]"), "OURPOLICY": (POLICY, "[CLAUDE]")}
+    key, value_in_64_bit_view = "Software\\bedrock-sso", 2 | 16
+    package.add("AppSearch", "Property:s72 Signature_:s72", *((name, name) for name in (*found, *ours)), keys=2)
+    package.add(
+        "Signature", "Signature:s72 FileName:s255 MinVersion:S20 MaxVersion:S20 MinSize:I4 MaxSize:I4 MinDate:I4 MaxDate:I4 Languages:S255",
+        *((name, file, "", "", "", "", "", "", "") for name, (file, _) in found.items()),
+    )  # fmt: skip
+    places = [(name, "", folder, 0) for name, (_, folder) in found.items()]
+    package.add("DrLocator", "Signature_:s72 Parent:S72 Path:S255 Depth:I2", *places, keys=3)
+    values = [(name, HKLM, key, file, value_in_64_bit_view) for name, (file, _) in ours.items()]
+    package.add("RegLocator", "Signature_:s72 Root:i2 Key:s255 Name:S255 Type:I2", *values)
+    package.rows("Registry").extend((name, HKLM, key, file, folder, file) for name, (file, folder) in ours.items())
+    # Not passed over in silence: below %ProgramData% it may be any user's.
+    package.rows("LaunchCondition").append((
+        "Installed OR NOT CONFIGFOUND OR OURCONFIG OR REPLACE = 1",
+        "The file config.toml in [CommonAppDataFolder]bedrock-sso is not this package's. Move it away, or install with REPLACE=1.",
+    ))  # fmt: skip
+    package.add("CreateFolder", "Directory_:s72 Component_:s72", ("CONFIGURATION", CONFIGURATION), keys=2)
+    package.add("MsiLockPermissionsEx", "MsiLockPermissionsEx:s72 LockObject:s72 Table:s32 SDDLText:s255 Condition:S255",
+                ("configuration", "CONFIGURATION", "CreateFolder", WRITTEN_BY_ADMINISTRATORS, ""), keys=3)  # fmt: skip

@@ -175,8 +175,14 @@ download() {
         curl --fail --silent --show-error --location --proto "$protocol" --proto-redir "$protocol" --connect-timeout 20 \
             --max-time 600 --max-filesize "$3" --retry 2 --output "$2" "$1" || not_there "$1"
     elif has wget; then
-        # BusyBox's knows few options; what comes too large is cut off.
-        { wget -q -T 60 -O - "$1" || echo failed >"$2.failed"; } | head -c "$3" >"$2"
+        # GNU's would try twenty times. BusyBox's tries once, and one that was built without a time limit crashes when given one.
+        case $(wget --version 2>/dev/null || :) in
+            "GNU Wget"*) patience="--tries=3 --timeout=60" ;;
+            *) patience= ;;
+        esac
+        # What comes too large is cut off.
+        # shellcheck disable=SC2086 # Two words, or none.
+        { wget -q $patience -O - "$1" || echo failed >"$2.failed"; } | head -c "$3" >"$2"
         if [ -e "$2.failed" ]; then not_there "$1"; fi
     else
         fail "there is neither curl nor wget" "install one of them, or download the release's files and say --from FOLDER"

@@ -1,0 +1,602 @@
+"""The installer script, scenario by scenario: each begins with a person who never used it and a release that is whole.
+
+Run by `script`, which brings the shells and tools.
+"""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from person import SHELLS, Ended, Person, resolved
+from release import PACKAGING, REPOSITORY, Release, Server, archive_of, as_version, make_key
+
+sys.path.append(str(REPOSITORY / "tests/windows"))
+from world import World  # noqa: E402
+
+SCENARIOS = []
+VERIFIERS = ["minisign", "openssl", "ssh-keygen"]
+# Whatever an installation is made of.
+PLACES = [
+    "bin/bedrock-sso",
+    "lib/bedrock-sso/installed",
+    "share/bash-completion/completions/bedrock-sso",
+    "share/fish/vendor_completions.d/bedrock-sso.fish",
+    "share/man/man1/bedrock-sso.1",
+    "share/zsh/site-functions/_bedrock-sso",
+]
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+class Stage:
+    def __init__(self, folder: Path, program: Path, world: str):
+        self.folder, self.world_program = folder, world
+        self.key, self.other_key = make_key(folder / "key"), make_key(folder / "other-key")
+        self.server = Server()
+        self.program = program.read_bytes()
+        self.old, self.new = (self.release(version) for version in ("0.1.0", "0.2.0"))
+        self.person = Person(folder / "person")
+        self.copies = 0
+
+    def release(self, version: str) -> Release:
+        program = as_version(self.program, version)
+        return self.server.add(Release(self.folder / f"v{version}", version, program, self.key, self.server.address))
+
+    def start_over(self) -> None:
+        self.person.start_over()
+        self.server.start_over(self.old)
+
+    def copy(self, release: Release) -> Release:
+        self.copies += 1
+        return release.copy(self.folder / f"copy-{self.copies}")
+
+    @property
+    def prefix(self) -> Path:
+        return self.person.home / ".local"
+
+    @property
+    def installed(self) -> Path:
+        return self.prefix / "bin/bedrock-sso"
+
+    def install(self, *words: object, script: Path | None = None) -> Ended:
+        return self.person.script(script or self.old.script, *words)
+
+
+def ok(ended: Ended, first: str) -> None:
+    assert ended.code == 0 and ended.stderr == "", ended
+    assert ended.stdout.splitlines()[0] == first, ended
+
+
+def refused(stage: Stage, ended: Ended, what: str, hint: str, code: int = 1) -> None:
+    """Two lines, and nothing in the home that was not there before."""
+    assert (ended.code, ended.stdout) == (code, ""), ended
+    assert re.fullmatch(rf"install\.sh: {what}\n  hint: {hint}\n", ended.stderr), ended.stderr
+    assert untouched(stage), stage.person.files().keys()
+
+
+def untouched(stage: Stage) -> bool:
+    return list(stage.person.files()) == ["home/.bashrc"]
+
+
+@scenario
+def every_shell_installs_from_an_address_and_a_second_run_changes_nothing(stage: Stage) -> None:
+    person = stage.person
+    for shell in SHELLS:
+        stage.start_over()
+        person.variables["PATH"] = f"{person.tools}:{stage.prefix}/bin"
+        first = person.script(stage.old.script, shell=shell)
+        said = f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin"
+        assert first == (0, f"{said}\n  next: bedrock-sso setup\n", ""), (shell, first)
+        found = sorted(str(path.relative_to(stage.prefix)) for path in stage.prefix.rglob("*") if path.is_file())
+        assert found == PLACES, (shell, found)
+        assert person.run(stage.installed, "--version") == (0, "bedrock-sso 0.1.0\n", "")
+        before, times = person.files(), {place: (stage.prefix / place).stat().st_mtime_ns for place in PLACES}
+        stage.server.asked.clear()
+        assert person.script(stage.old.script, shell=shell) == (0, f"{said} already, unchanged\n", ""), shell
+        assert person.files() == before and stage.server.asked == ["SHA256SUMS", "SHA256SUMS.minisig"], shell
+        assert times == {place: (stage.prefix / place).stat().st_mtime_ns for place in PLACES}, shell
+
+
+@scenario
+def a_folder_serves_without_a_network(stage: Stage) -> None:
+    stage.person.may_use("minisign", "sha256sum")
+    ok(stage.install("--from", stage.old.folder), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+    stage.person.variables["BEDROCK_SSO_RELEASES"] = str(stage.new.folder)
+    ok(stage.install(), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin in place of 0.1.0; who is signed in stays so")
+    assert stage.server.asked == []
+
+
+@scenario
+def a_mirror_serves_one_releases_files_or_all_of_them(stage: Stage) -> None:
+    mirror = stage.server.address
+    ok(stage.install("--from", f"{mirror}/download/v0.2.0/"), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin")
+    refusal = stage.install("--from", f"{mirror}/download/v0.2.0", "--version", "0.1.0")
+    assert refusal.stderr.startswith("install.sh: this is release 0.2.0, and not 0.1.0\n"), refusal
+    ok(stage.install("--from", mirror, "--version", "v0.1.0"), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin in place of 0.2.0; who is signed in stays so")
+
+
+@scenario
+def each_downloader_does(stage: Stage) -> None:
+    for downloader in ({"curl": resolved("curl")}, {"wget": resolved("wget")}, {"wget": resolved("busybox")}):
+        stage.start_over()
+        stage.person.may_use("minisign", "sha256sum", **downloader)
+        ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+        stage.server.cut = stage.new.archive.name
+        stage.server.latest = stage.new
+        refusal = stage.install()
+        assert refusal.code == 1 and "0.2.0" in refusal.stderr and "\n  hint: " in refusal.stderr, refusal
+        assert stage.person.run(stage.installed, "--version").stdout == "bedrock-sso 0.1.0\n"
+
+
+@scenario
+def each_verifier_does_and_refuses_what_is_not_the_projects(stage: Stage) -> None:
+    forged = r"the signature of SHA256SUMS is not the release key's: these files are not the project's, or not whole"
+    for verifier in VERIFIERS:
+        for checksum in ("sha256sum", "shasum", "openssl"):
+            if checksum == "openssl" and verifier != "openssl":
+                continue
+            stage.start_over()
+            stage.person.may_use(verifier, checksum, "base64")
+            ok(stage.install("--from", stage.old.folder), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+        for spoil in (changed_sums, another_key, signature_of_another, torn_signature, empty_signature):
+            stage.start_over()
+            stage.person.may_use(verifier, "sha256sum", "base64")
+            release = stage.copy(stage.old)
+            script = stage.old.script
+            spoil(stage, release)
+            refused(stage, stage.install("--from", release.folder, script=script), forged, f"install nothing from {release.folder}; .*")
+
+
+def changed_sums(_: Stage, release: Release) -> None:
+    release.sums.write_text(release.sums.read_text().replace("a", "b", 1))
+
+
+def another_key(stage: Stage, release: Release) -> None:
+    release.key = stage.other_key
+    release.seal()
+
+
+def signature_of_another(stage: Stage, release: Release) -> None:
+    for name in ("SHA256SUMS.minisig", "SHA256SUMS.sshsig"):
+        (release.folder / name).write_bytes((stage.new.folder / name).read_bytes())
+
+
+def torn_signature(_: Stage, release: Release) -> None:
+    for name in ("SHA256SUMS.minisig", "SHA256SUMS.sshsig"):
+        whole = (release.folder / name).read_bytes()
+        (release.folder / name).write_bytes(whole[: len(whole) // 2])
+
+
+def empty_signature(_: Stage, release: Release) -> None:
+    for name in ("SHA256SUMS.minisig", "SHA256SUMS.sshsig"):
+        (release.folder / name).write_bytes(b"")
+
+
+@scenario
+def the_comment_of_a_signature_is_signed_too(stage: Stage) -> None:
+    release = stage.copy(stage.old)
+    signature = release.folder / "SHA256SUMS.minisig"
+    signature.write_text(signature.read_text().replace("bedrock-sso 0.1.0", "bedrock-sso 0.9.0"))
+    for verifier in ("minisign", "openssl"):
+        stage.person.may_use(verifier, "sha256sum")
+        refused(stage, stage.install("--from", release.folder, script=stage.old.script), "the signature .*", "install nothing .*")
+
+
+@scenario
+def old_openssl_and_libressl_are_passed_by(stage: Stage) -> None:
+    for version in ("OpenSSL 1.1.1w  11 Sep 2023", "LibreSSL 3.3.6"):
+        stage.start_over()
+        stage.person.may_use("ssh-keygen", "sha256sum", "base64")
+        stage.person.tool("openssl", f'#!{resolved("sh")}\nif [ "$1" = version ]; then echo "{version}"; else exec {resolved("openssl")} "$@"; fi\n')
+        ok(stage.install("--from", stage.old.folder), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+
+
+@scenario
+def an_archive_that_is_not_what_was_signed_is_refused(stage: Stage) -> None:
+    for spoil in (lambda content: content + b"\0", lambda content: content[:-1], lambda _: b""):
+        release = stage.copy(stage.old)
+        release.archive.write_bytes(spoil(release.archive.read_bytes()))
+        refused(stage, stage.install("--from", release.folder), rf"{re.escape(release.archive.name)} is not what its checksum says: .*", "try again; .*")
+
+
+@scenario
+def a_release_that_lacks_something_is_refused_by_name(stage: Stage) -> None:
+    for name in ("SHA256SUMS", "SHA256SUMS.minisig", stage.old.archive.name):
+        release = stage.copy(stage.old)
+        (release.folder / name).unlink()
+        refused(stage, stage.install("--from", release.folder), f"{release.folder} has no {name}", "copy all files of one release there")
+    ended = stage.install("--version", "0.3.0")
+    assert ended.code == 1 and "/download/v0.3.0/SHA256SUMS cannot be fetched\n  hint: look at the network" in ended.stderr, ended
+    assert untouched(stage)
+
+
+@scenario
+def without_the_tools_it_says_which_ones(stage: Stage) -> None:
+    person, old = stage.person, stage.old
+    person.may_use("minisign", "sha256sum")
+    refused(stage, stage.install(), "there is neither curl nor wget", "install one of them, or download the release's files and say --from FOLDER")
+    person.may_use("curl", "sha256sum")
+    refused(stage, stage.install(), "the signature cannot be verified here: there is neither minisign nor OpenSSL 3 nor ssh-keygen", "install minisign, or say --sha256 .*")
+    person.may_use("minisign")
+    refused(stage, stage.install("--from", old.folder), "there is no sha256sum, shasum or openssl", "install one of them .*")
+    person.may_use("minisign", "sha256sum")
+    (person.tools / "tar").unlink()
+    refused(stage, stage.install("--from", old.folder), "there is no tar", "install it")
+
+
+@scenario
+def a_checksum_from_elsewhere_stands_in_for_the_signature(stage: Stage) -> None:
+    stage.person.may_use("sha256sum")
+    sum_of_archive = subprocess.run(["sha256sum", stage.old.archive], capture_output=True, text=True, check=True).stdout.split()[0]
+    wrong = "0" * 64
+    refused(stage, stage.install("--from", stage.old.folder, "--sha256", wrong), ".* is not what its checksum says: .*", ".*")
+    refused(stage, stage.install("--from", stage.old.folder, "--sha256", "abc"), "--sha256 takes 64 hexadecimal digits", "sh install.sh --help", code=2)
+    ok(stage.install("--from", stage.old.folder, "--sha256", sum_of_archive.upper()), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+
+
+@scenario
+def a_copy_without_a_key_refuses(stage: Stage) -> None:
+    source = PACKAGING / "install.sh"
+    refused(stage, stage.install(script=source), "this copy does not know where releases are", "take install.sh from a release, .*")
+    refused(stage, stage.install("--from", stage.old.folder, script=source), "this copy has no release key, .*", "take install.sh from a release, .*")
+
+
+@scenario
+def plain_http_is_for_loopback_alone(stage: Stage) -> None:
+    for address in ("http://example.com/releases", "http://127.0.0.1.example.com:80/x", "ftp://127.0.0.1:1/x", "file:///tmp"):
+        refused(stage, stage.install("--from", address), re.escape(f"{address} is not https"), "use an address that begins with https://, or a folder")
+
+
+@scenario
+def words_that_mean_nothing_are_refused(stage: Stage) -> None:
+    for words, what in ((["--prefx", "x"], "--prefx is no option"), (["--version"], "--version needs a value"), (["--version", "latest"], "latest is no version: write 0.1.0")):
+        refused(stage, stage.install(*words), re.escape(what), "sh install.sh --help", code=2)
+    helped = stage.install("--help")
+    assert helped.code == 0 and helped.stderr == "" and "--uninstall" in helped.stdout, helped
+
+
+@scenario
+def each_system_is_given_its_own_archive(stage: Stage) -> None:
+    cases = {
+        "Linux aarch64": "linux-aarch64", "Linux arm64": "linux-aarch64", "Darwin arm64": "macos-universal", "Darwin x86_64": "macos-universal",
+    }
+    for machine, platform in cases.items():
+        system(stage, machine)
+        refused(stage, stage.install(), f"this release has no archive for {platform}", "take another: --version V")
+    for machine, what, hint in (("Linux riscv64", "there is no program for Linux on riscv64", "build it: .*"), ("MINGW64_NT-10.0 x86_64", "this is Windows", "use install.ps1, in PowerShell")):
+        system(stage, machine)
+        refused(stage, stage.install(), what, hint)
+
+
+def system(stage: Stage, machine: str) -> None:
+    name, processor = machine.split()
+    stage.person.tool("uname", f'#!{resolved("sh")}\nif [ "$1" = -m ]; then echo {processor}; else echo {name}; fi\n')
+
+
+@scenario
+def half_a_script_does_nothing(stage: Stage) -> None:
+    text = stage.old.script.read_bytes()
+    for part in range(1, 40):
+        stage.person.run("dash", stdin=text[: len(text) * part // 40])
+        assert untouched(stage), part
+    piped = stage.person.run("dash", "-s", "--", "--version", "0.1.0", stdin=text)
+    ok(piped, f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+
+
+@scenario
+def an_interrupted_installation_leaves_nothing_and_an_interrupted_upgrade_the_old_program(stage: Stage) -> None:
+    person = stage.person
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for latest, installed in ((stage.old, None), (stage.new, "bedrock-sso 0.1.0\n")):
+            stage.start_over()
+            if installed:
+                ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+            before = person.files()
+            stage.server.latest, stage.server.stall = latest, latest.archive.name
+            running = person.begin(stage.old.script)
+            assert stage.server.stalled.wait(20)
+            # As a terminal does: to the script and whatever it runs.
+            os.killpg(running.pid, number)
+            assert running.wait(20) != 0
+            stage.server.go_on.set()
+            assert person.files() == before, (number, latest.version)
+
+
+@scenario
+def what_a_killed_run_left_is_mended_by_the_next(stage: Stage) -> None:
+    ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+    whole = stage.person.files()
+    (stage.prefix / "bin/.bedrock-sso.new").write_bytes(b"half")
+    (stage.prefix / PLACES[4]).unlink()
+    stage.installed.write_bytes(b"torn")
+    stage.installed.chmod(0o755)
+    ok(stage.install(), f"bedrock-sso 0.1.0 is whole again in {stage.prefix}/bin")
+    assert stage.person.files() == whole
+
+
+@scenario
+def an_older_release_is_not_taken_unless_it_is_named(stage: Stage) -> None:
+    stage.server.latest = stage.new
+    ok(stage.install(), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin")
+    before = stage.person.files()
+    stage.server.latest = stage.old
+    refusal = stage.install()
+    assert refusal == (1, "", "install.sh: release 0.1.0 is older than what is installed, 0.2.0\n  hint: if that is what you want, say so: --version 0.1.0\n"), refusal
+    assert stage.person.files() == before
+    ok(stage.install("--version", "0.1.0"), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin in place of 0.2.0; who is signed in stays so")
+
+
+@scenario
+def versions_are_ordered_by_their_numbers(stage: Stage) -> None:
+    text = stage.old.script.read_text().rsplit('main "$@"', 1)[0]
+    for one, other, older in (("0.9.0", "0.10.0", 0), ("0.10.0", "0.9.0", 1), ("1.0.0", "1.0.0", 1), ("1.0.0-rc.1", "1.0.0", 0), ("1.0.0", "1.0.0-rc.1", 1), ("2.0.0", "1.9.9", 1)):
+        for shell in SHELLS.values():
+            assert stage.person.run(*shell, "-c", f"{text}\nis_older {one} {other}").code == older, (one, other, shell)
+
+
+@scenario
+def a_program_that_does_not_run_replaces_nothing(stage: Stage) -> None:
+    ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+    before = stage.person.files()
+    for program, said in ((b"#!/bin/sh\nexit 3\n", "nothing"), (b"\x7fELF", "nothing"), (b"#!/bin/sh\necho bedrock-sso 0.3.0\n", "bedrock-sso 0.3.0")):
+        release = stage.copy(stage.new)
+        release.archive.write_bytes(archive_of({"bedrock-sso": program}))
+        release.seal()
+        refusal = stage.install("--from", release.folder)
+        assert refusal.code == 1 and f"the program does not run in {stage.prefix}/bin: it said {said}" in refusal.stderr, refusal
+        assert stage.person.files() == before
+    release = stage.copy(stage.new)
+    release.archive.write_bytes(archive_of({"README": b"nothing else"}))
+    release.seal()
+    assert f"{release.archive.name} holds no program" in stage.install("--from", release.folder).stderr
+    assert stage.person.files() == before
+
+
+@scenario
+def a_prefix_may_have_spaces_and_may_be_relative(stage: Stage) -> None:
+    prefix = stage.person.home / "Zoë O. Ünal" / "my programs"
+    before = stage.person.files()
+    ok(stage.install("--prefix", "home/Zoë O. Ünal/my programs/"), f"bedrock-sso 0.1.0 is installed in {prefix}/bin")
+    ok(stage.install("--prefix", prefix), f"bedrock-sso 0.1.0 is installed in {prefix}/bin already, unchanged")
+    ok(stage.install("--prefix", prefix, "--version", "0.2.0"), f"bedrock-sso 0.2.0 is installed in {prefix}/bin in place of 0.1.0; who is signed in stays so")
+    ok(stage.install("--prefix", prefix, "--uninstall", "--keep-sign-in"), f"bedrock-sso is removed from {prefix}")
+    assert stage.person.files() == before
+
+
+@scenario
+def a_folder_that_cannot_be_written_is_named(stage: Stage) -> None:
+    locked = stage.person.home / "locked"
+    locked.mkdir(mode=0o555)
+    # Root may write everywhere: it is somebody else who tries.
+    for path in (stage.folder, stage.person.scratch):
+        path.chmod(0o777)
+    ended = stage.person.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", resolved("dash"), stage.old.script, "--prefix", locked / "opt")
+    assert ended == (1, "", f"install.sh: {locked}/opt cannot be written\n  hint: say --prefix with a folder of yours; nothing needs root\n"), ended
+    assert list(locked.iterdir()) == [] and list(stage.person.scratch.iterdir()) == []
+    stage.person.variables["HOME"] = ""
+    ended = stage.install()
+    assert ended == (1, "", "install.sh: HOME is not set\n  hint: say where to: --prefix FOLDER\n"), ended
+
+
+@scenario
+def the_path_is_advised_on(stage: Stage) -> None:
+    programs = f"{stage.prefix}/bin"
+    for shell, line in (("/bin/bash", f"    echo 'export PATH=\"{programs}:$PATH\"' >>~/.profile"), ("/usr/bin/zsh", f"    echo 'export PATH=\"{programs}:$PATH\"' >>~/.zshrc"), ("/usr/bin/fish", f"    fish_add_path '{programs}'")):
+        stage.start_over()
+        stage.person.variables["SHELL"] = shell
+        assert stage.install().stdout.splitlines()[1:] == [f"  {programs} is not on your PATH. For the shells that you open from now on:", line]
+    stage.start_over()
+    stage.person.tool("bedrock-sso", "")
+    stage.person.variables["PATH"] = f"{stage.person.tools}:{programs}"
+    assert stage.install().stdout.splitlines()[1:] == [f"  but {stage.person.tools}/bedrock-sso comes before it on your PATH: remove one of them"]
+
+
+class Signed:
+    """A person who installed, set up and signed in against the test world."""
+
+    def __init__(self, stage: Stage, world: World):
+        self.stage, self.world, person = stage, world, stage.person
+        world.start_over()
+        (person.home / ".aws").mkdir()
+        (person.home / ".aws/config").write_text("[default]\nregion = eu-west-1")
+        (person.home / ".claude").mkdir()
+        (person.home / ".claude/settings.json").write_text('{"model": "opus"}')
+        person.variables["PERSON_ACT"] = "signs-in"
+        self.before = person.files()
+        ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+        told = world.told
+        browser = f'["{Path(stage.world_program).with_name("person")}", "{{url}}"]'
+        facts = {"storage": "file", "sts_endpoint": told["sts_endpoint"], "browser": browser}
+        words = ["--issuer", told["issuer"], "--client-id", told["client_id"], "--role-arn", told["role_arn"], "--region", "us-east-1"]
+        for key, value in facts.items():
+            words += ["--set", f"{key}={value}"]
+        setup = person.run(stage.installed, "setup", "--yes", *words)
+        assert setup.code == 0, setup
+        login = person.run(stage.installed, "login")
+        assert login.code == 0 and "demo@example.com" in login.stdout, login
+        self.document = self.credentials()
+
+    def credentials(self) -> str:
+        ended = self.stage.person.run(self.stage.installed, "credentials", "--no-login")
+        assert ended.code == 0 and ended.stderr == "", ended
+        return ended.stdout
+
+
+def in_world(function):
+    def run(stage: Stage) -> None:
+        world = World(stage.world_program)
+        try:
+            function(stage, lambda: Signed(stage, world))
+        finally:
+            world.close()
+
+    run.__name__ = function.__name__
+    SCENARIOS.append(run)
+    return function
+
+
+@in_world
+def an_upgrade_keeps_who_is_signed_in(stage: Stage, sign_in) -> None:
+    signed = sign_in()
+    asked = signed.world.asked()
+    stage.server.latest = stage.new
+    ok(stage.install(), f"bedrock-sso 0.2.0 is installed in {stage.prefix}/bin in place of 0.1.0; who is signed in stays so")
+    assert stage.person.run(stage.installed, "--version").stdout == "bedrock-sso 0.2.0\n"
+    assert signed.credentials() == signed.document and signed.world.asked() == asked
+    # And back.
+    ok(stage.install("--version", "0.1.0"), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin in place of 0.2.0; who is signed in stays so")
+    assert signed.credentials() == signed.document and signed.world.asked() == asked
+
+
+@in_world
+def uninstalling_leaves_nothing_of_ours(stage: Stage, sign_in) -> None:
+    for terminal in (False, True):
+        stage.start_over()
+        signed = sign_in()
+        if terminal:
+            code, seen = stage.person.at_terminal("dash", stage.old.script, "--uninstall", answers=["", "y"])
+            assert code == 0 and "logout --all) [Y/n]" in seen and "setup --remove) [Y/n]" in seen, seen
+        else:
+            ended = stage.install("--uninstall", "--yes")
+            assert ended.code == 0, ended
+        assert stage.person.files() == signed.before, difference(stage.person.files(), signed.before)
+        assert signed.world.asked()["revoke"] > 0
+
+
+@in_world
+def a_sign_in_that_is_kept_serves_the_next_installation(stage: Stage, sign_in) -> None:
+    for terminal in (False, True):
+        stage.start_over()
+        signed = sign_in()
+        everything = stage.person.files()
+        if terminal:
+            code, seen = stage.person.at_terminal("dash", stage.old.script, "--uninstall", answers=["n", "N"])
+            assert code == 0 and seen.splitlines()[-1] == f"bedrock-sso is removed from {stage.prefix}", seen
+        else:
+            ok(stage.install("--uninstall", "--keep-sign-in"), f"bedrock-sso is removed from {stage.prefix}")
+        assert not stage.installed.exists() and "revoke" not in signed.world.asked()
+        assert all(not (stage.prefix / place).exists() for place in PLACES)
+        ok(stage.install(), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+        after = stage.person.files()
+        manifest = "home/.local/lib/bedrock-sso/installed"
+        everything.pop(manifest), after.pop(manifest)
+        assert after == everything, difference(after, everything)
+        assert signed.credentials() == signed.document
+
+
+@in_world
+def signing_out_alone_keeps_what_setup_wrote(stage: Stage, sign_in) -> None:
+    sign_in()
+    code, seen = stage.person.at_terminal("dash", stage.old.script, "--uninstall", answers=["y", "n"])
+    assert code == 0, seen
+    left = stage.person.files()
+    assert b"credential_process" in left["home/.aws/config"][2] and not any(name.endswith((".session", "/key")) for name in left), left.keys()
+
+
+@in_world
+def with_nobody_to_ask_nothing_is_removed(stage: Stage, sign_in) -> None:
+    sign_in()
+    before = stage.person.files()
+    ended = stage.install("--uninstall")
+    assert ended == (1, "", "install.sh: there is nobody to ask\n  hint: say --yes (sign out, and take back what setup wrote) or --keep-sign-in\n"), ended
+    assert stage.person.files() == before
+
+
+@scenario
+def what_was_never_installed_is_not_removed(stage: Stage) -> None:
+    refused(stage, stage.install("--uninstall", "--yes"), f"this script has installed nothing in {stage.prefix}", "say --prefix .*")
+
+
+def difference(one: dict, other: dict) -> str:
+    changed = [name for name in one.keys() & other.keys() if one[name] != other[name]]
+    return f"more: {sorted(one.keys() - other.keys())}, less: {sorted(other.keys() - one.keys())}, changed: {changed}"
+
+
+@scenario
+def a_release_is_made_with_the_projects_own_key_alone(stage: Stage) -> None:
+    folder = stage.folder / "made"
+    folder.mkdir()
+    (folder / "file").write_text("x")
+    missing, key, other = stage.folder / "absent.pub", stage.key / "minisign.key", stage.other_key / "minisign.pub"
+    locked = stage.folder / "locked.key"
+    subprocess.run(["minisign", "-G", "-f", "-p", stage.folder / "locked.pub", "-s", locked], input=b"word\nword\n", capture_output=True, check=True)
+    for command, said in (
+        ([PACKAGING / "installers", folder, "https://example.com/releases", missing], "absent.pub is missing"),
+        ([PACKAGING / "installers", folder, "http://example.com/releases", other], "is no address of releases"),
+        ([PACKAGING / "installers", folder, "https://example.com/releases", key], "is no public key of minisign's"),
+        ([PACKAGING / "sums", folder, "0.1.0", key, missing], "absent.pub is missing"),
+        ([PACKAGING / "sums", folder, "0.1.0", key, other], "do not belong together"),
+        ([PACKAGING / "sums", folder, "0.1.0", locked, stage.folder / "locked.pub"], "has a password"),
+        ([PACKAGING / "sums", folder, "0.1.0", other, other], "is no key of minisign's"),
+    ):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and said in done.stderr, done
+        assert [path.name for path in folder.iterdir()] == ["file"], list(folder.iterdir())
+
+
+@scenario
+def minisigns_own_key_signs_what_minisign_verifies(stage: Stage) -> None:
+    key = stage.folder / "real-key"
+    key.mkdir()
+    subprocess.run(["minisign", "-G", "-W", "-p", key / "minisign.pub", "-s", key / "minisign.key"], capture_output=True, check=True)
+    release = stage.copy(stage.old)
+    release.key = key
+    release.seal()
+    done = subprocess.run(["minisign", "-Vm", release.sums, "-p", key / "minisign.pub"], capture_output=True, text=True)
+    assert done.returncode == 0 and "Trusted comment: bedrock-sso 0.1.0" in done.stdout, done
+    for verifier in VERIFIERS:
+        stage.start_over()
+        stage.person.may_use(verifier, "sha256sum", "base64")
+        ok(stage.install("--from", release.folder, script=release.script), f"bedrock-sso 0.1.0 is installed in {stage.prefix}/bin")
+
+
+@scenario
+def the_powershell_script_is_powershell_in_plain_ascii(_: Stage) -> None:
+    import tree_sitter_powershell
+    from tree_sitter import Language, Parser
+
+    # Windows PowerShell reads a file without a mark as the system's own code page.
+    text = (PACKAGING / "install.ps1").read_bytes()
+    assert text.isascii()
+    parser = Parser(Language(tree_sitter_powershell.language()))
+    assert not parser.parse(text).root_node.has_error
+    assert parser.parse(text.replace(b"try {", b"try ", 1)).root_node.has_error
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--program", type=lambda file: Path(file).resolve(), required=True)
+    arguments.add_argument("--world", type=lambda file: str(Path(file).resolve()), required=True)
+    arguments.add_argument("--only", default="")
+    chosen = arguments.parse_args()
+    passed = failed = 0
+    with tempfile.TemporaryDirectory(prefix="bedrock-sso-script-") as folder:
+        stage = Stage(Path(folder), chosen.program, chosen.world)
+        for run in SCENARIOS:
+            if chosen.only not in run.__name__:
+                continue
+            began = time.monotonic()
+            stage.start_over()
+            try:
+                run(stage)
+                passed += 1
+                print(f"ok    {run.__name__} ({time.monotonic() - began:.1f} s)", flush=True)
+            except Exception:
+                failed += 1
+                print(f"WRONG {run.__name__}\n{traceback.format_exc()}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0 or passed == 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,14 +47,14 @@ class Release:
         folder.mkdir(parents=True)
         name = f"bedrock-sso-{version}-{PLATFORM}"
         # As a package has it: completions of the same name must not be taken for the program.
-        self.archive.write_bytes(archive_of({f"{name}/bedrock-sso": program, f"{name}/completions/bash/bedrock-sso": b"#"}))
+        self.archive.write_bytes(archive_of({f"{name}/share/bash-completion/completions/bedrock-sso": b"#", f"{name}/bin/bedrock-sso": program}))
         self.seal()
 
     def seal(self) -> "Release":
         """Scripts, checksums and signatures for what lies there now."""
         public, secret = self.key / "minisign.pub", self.key / "minisign.key"
         for command in ([PACKAGING / "installers", self.folder, self.address, public], [PACKAGING / "sums", self.folder, self.version, secret, public]):
-            subprocess.run(command, check=True)
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return self
 
     def copy(self, folder: Path) -> "Release":

@@ -184,6 +184,9 @@ pub struct Setup {
     /// For every user of this machine: the administrator's configuration and Claude Code's managed settings
     #[arg(long)]
     pub system: bool,
+    /// Write into a new folder what a fleet's management distributes, and leave this machine as it is
+    #[arg(long, value_name = "DIR", conflicts_with = "system")]
+    pub fleet: Option<PathBuf>,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -191,7 +194,7 @@ pub struct Setup {
     #[arg(long, short)]
     pub yes: bool,
     /// Take back everything that setup wrote
-    #[arg(long, conflicts_with_all = ["from", "issuer", "client_id", "role_arn", "region", "set", "aws_profile"])]
+    #[arg(long, conflicts_with_all = ["from", "issuer", "client_id", "role_arn", "region", "set", "aws_profile", "fleet"])]
     pub remove: bool,
 }
 

@@ -98,6 +98,22 @@ fn obeyed(part: char) -> bool {
             | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Bytes as pairs of lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The first sixteen bytes in the form of a UUID.
+pub fn uuid(bytes: &[u8]) -> String {
+    let mut text = hex(bytes.get(..16).unwrap_or(bytes));
+    for place in [20, 16, 12, 8] {
+        if place < text.len() {
+            text.insert(place, '-');
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +143,12 @@ mod tests {
         let cut = line(&"x".repeat(5000));
         assert_eq!(cut.chars().count(), LIMIT + 1);
         assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn bytes_are_told_in_digits() {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
+        assert_eq!(uuid(&[0x1f; 32]), "1f1f1f1f-1f1f-1f1f-1f1f-1f1f1f1f1f1f");
     }
 
     #[test]

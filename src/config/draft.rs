@@ -73,6 +73,12 @@ pub fn preview(inputs: &Inputs<'_>, file: &Path, text: &str) -> Result<(Profile,
     settled(&Texts::with(inputs, file, text)?, inputs)
 }
 
+/// What would hold on a machine where this text is the administrator's file, and there is no other.
+pub fn alone(inputs: &Inputs<'_>, file: &Path, text: &str) -> Result<(Profile, ClaudeCode), Error> {
+    let source = Source::of_text(file, Rank::Administrator, text, inputs.environment);
+    settled(&Texts::of_file(source), inputs)
+}
+
 /// The profile that holds, with what it says about Claude Code.
 pub fn load_with_claude_code(inputs: &Inputs<'_>) -> Result<(Profile, ClaudeCode), Error> {
     settled(&Texts::read(inputs)?, inputs)

@@ -31,7 +31,9 @@ mod value;
 use std::path::{Path, PathBuf};
 
 pub use client::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
-pub use draft::{ClaudeCode, Fact, agrees, draft, facts_of, load_with_claude_code, preview, profile_names};
+pub use draft::{
+    ClaudeCode, Fact, agrees, alone, draft, facts_of, load_with_claude_code, preview, profile_names,
+};
 pub use error::{Error, Fault, Place, Problem, Unreadable};
 pub use federation::{Federation, Link, PoolId};
 pub use fingerprint::Fingerprint;

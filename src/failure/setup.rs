@@ -36,6 +36,22 @@ impl From<Error> for Failure {
                 "install bedrock-sso for all users, then run that one".to_owned(),
             ),
             Error::Source { path, unusable } => of_source(&path, unusable),
+            Error::NothingToDistribute { path } => (
+                "setup/no_facts",
+                format!("there is nothing to distribute: {} is not there", path.display()),
+                "name a configuration with --config or --from, or give the facts: --issuer, --client-id, --role-arn, --region"
+                    .to_owned(),
+            ),
+            Error::Whole { path } => (
+                "setup/whole",
+                format!("{} is distributed as it is, so nothing on the command line can change it", path.display()),
+                "write it into the file, or give all facts on the command line and no file".to_owned(),
+            ),
+            Error::Strange { path } => (
+                "setup/strange",
+                format!("{} was not written by an earlier run, or was changed since", path.display()),
+                "name a folder that is new or empty, or move it elsewhere".to_owned(),
+            ),
             Error::Differs { path, profile } => (
                 "setup/differs",
                 format!("{} has a profile '{profile}' already, and it says something else", path.display()),

@@ -3,6 +3,7 @@
 //! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
 
 mod foreign;
+mod listing;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -13,6 +14,7 @@ use std::{
 use crate::text;
 
 pub use foreign::{Foreign, read_foreign};
+pub use listing::{everything_in, names};
 
 /// No file of ours is larger; whatever is, is not ours, and is read no further.
 pub const LIMIT: u64 = 4 << 20;
@@ -144,25 +146,6 @@ pub fn remove_empty_folder(folder: &Path) {
 pub fn remove(path: &Path) -> Result<(), Error> {
     let (whole, half) = (remove_one(path), remove_one(&half_written(path)));
     whole.and(half)
-}
-
-/// The names of the files in a folder, without those of folders in it; none when there is no such folder.
-pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
-    let fault = |source| Error { doing: "list", path: folder.to_owned(), source };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(fault(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(fault)?;
-        if entry.file_type().map_err(fault)?.is_file() {
-            // A name that is no text is none of ours.
-            names.extend(entry.file_name().into_string());
-        }
-    }
-    Ok(names)
 }
 
 fn half_written(path: &Path) -> PathBuf {

@@ -2,12 +2,10 @@
 //!
 //! One person, one name, whatever characters the provider puts in it. STS takes `[\w+=,.@-]{2,64}` (AssumeRole).
 
-use std::fmt::Write;
-
 use ring::digest;
 
 use super::{filled, said};
-use crate::{config::Template, oidc::VerifiedToken};
+use crate::{config::Template, oidc::VerifiedToken, text::hex};
 
 const LONGEST: usize = 64;
 
@@ -53,9 +51,8 @@ fn looks_marked(value: &str) -> bool {
 fn altered(value: &str) -> String {
     let readable = value.chars().map(|part| if is_legal_character(part) { part } else { '-' });
     let mut name: String = readable.take(LONGEST - DIGITS - 1).chain([MARK]).collect();
-    for byte in digest::digest(&digest::SHA256, value.as_bytes()).as_ref().iter().take(DIGITS / 2) {
-        write!(name, "{byte:02x}").expect("a String takes everything that is written to it");
-    }
+    let digest = hex(digest::digest(&digest::SHA256, value.as_bytes()).as_ref());
+    name.extend(digest.chars().take(DIGITS));
     name
 }
 

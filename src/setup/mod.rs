@@ -5,6 +5,7 @@
 pub mod aws;
 mod call;
 pub mod claude;
+pub mod fleet;
 mod lines;
 mod plan;
 mod record;
@@ -73,6 +74,18 @@ pub enum Error {
     Source {
         path: PathBuf,
         unusable: source::Unusable,
+    },
+    /// There is neither a configuration to distribute nor a fact to make one of.
+    NothingToDistribute {
+        path: PathBuf,
+    },
+    /// A configuration is distributed as it is, and facts were given beside it.
+    Whole {
+        path: PathBuf,
+    },
+    /// In the folder for a fleet lies what no earlier run wrote.
+    Strange {
+        path: PathBuf,
     },
     /// Our own configuration has this profile already, and says something else.
     Differs {

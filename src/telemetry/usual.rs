@@ -3,12 +3,10 @@
 //!
 //! Names, claims and what stands in for a claim that says nothing are theirs.
 
-use std::fmt::Write as _;
-
 use ring::digest;
 
 use super::{Headers, value::said};
-use crate::{config::Provider, oidc::VerifiedToken};
+use crate::{config::Provider, oidc::VerifiedToken, text::uuid};
 
 /// A header, the claims that may fill it, and what it says without them.
 struct Usual {
@@ -67,13 +65,5 @@ fn found(token: &VerifiedToken, claims: &[&str]) -> Option<String> {
 
 /// One person's own number, in the form of a UUID: the beginning of the subject's digest.
 fn pseudonym(subject: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, subject.as_bytes());
-    let mut text = String::with_capacity(36);
-    for (place, byte) in digest.as_ref().iter().take(16).enumerate() {
-        if [4, 6, 8, 10].contains(&place) {
-            text.push('-');
-        }
-        write!(text, "{byte:02x}").expect("a String takes everything that is written to it");
-    }
-    text
+    uuid(digest::digest(&digest::SHA256, subject.as_bytes()).as_ref())
 }

@@ -7,6 +7,7 @@
 )]
 
 mod facts;
+mod fleet;
 mod hosts;
 #[cfg(target_os = "linux")]
 mod wizard;

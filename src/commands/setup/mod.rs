@@ -2,6 +2,7 @@
 //!
 //! The difference goes to stdout; everything said to the person goes to stderr.
 
+mod fleet;
 mod wizard;
 
 use std::{
@@ -26,6 +27,9 @@ use crate::{
 pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
     let place = Place::new(&desk, arguments)?;
+    if let Some(folder) = &arguments.fleet {
+        return fleet::run(&place, folder);
+    }
     let mut plan = Plan::new(&place.record(), place.access())?;
     if arguments.remove {
         for path in plan.undo()? {
@@ -210,7 +214,7 @@ impl<'a> Place<'a> {
     fn facts_from(&self, path: &Path) -> Result<(Option<String>, Vec<Fact>), Failure> {
         let missing = || Error::Source { path: path.to_owned(), unusable: Unusable::Unknown };
         let text = Plan::text_of(path)?.ok_or_else(missing)?;
-        if path.extension().is_some_and(|kind| kind == "toml") {
+        if is_toml(path) {
             let (name, facts) = config::facts_of(&self.desk.inputs(), path, &text)?;
             return Ok((Some(name), facts));
         }
@@ -251,6 +255,18 @@ impl<'a> Place<'a> {
             }
         }
         Ok(())
+    }
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "toml")
+}
+
+impl Setup {
+    /// Whether the command line tells facts by itself, besides files.
+    fn has_flags(&self) -> bool {
+        let Self { issuer, client_id, role_arn, region, set, aws_profile, .. } = self;
+        [issuer, client_id, role_arn, region, aws_profile].into_iter().any(Option::is_some) || !set.is_empty()
     }
 }
 

@@ -128,7 +128,7 @@ choose_platform() {
     case $(uname -s)/$(uname -m) in
         Linux/x86_64 | Linux/amd64) platform=linux-x86_64 ;;
         Linux/aarch64 | Linux/arm64) platform=linux-aarch64 ;;
-        Darwin/x86_64 | Darwin/arm64) platform=macos-universal ;;
+        Darwin/x86_64 | Darwin/arm64) platform=macos ;;
         MINGW*/* | MSYS*/* | CYGWIN*/*) fail "this is Windows" "use install.ps1, in PowerShell" ;;
         *)
             fail "there is no program for $(uname -s) on $(uname -m)" \

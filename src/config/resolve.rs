@@ -130,14 +130,20 @@ impl<'a> Draft<'a> {
     /// anybody's, a repository's settings included.
     fn collectors(&mut self) -> Option<Vec<SecureUrl>> {
         let variables = self.read("claude_code.env", read::strings)?;
+        let (_, named_by) = self.setting("claude_code.env")?;
         let named = variables
             .iter()
             .filter(|(name, _)| name.starts_with("OTEL_EXPORTER_OTLP_") && name.ends_with("ENDPOINT"));
         let collectors: Vec<_> = named.filter_map(|(_, address)| SecureUrl::parse(address).ok()).collect();
-        if collectors.is_empty() {
+        let by_the_environment = matches!(named_by.origin, Origin::Override(Place::Variable(_)));
+        if collectors.is_empty() || by_the_environment {
             let (_, setting) = self.setting("telemetry.send_token")?;
             let (key, value) = ("telemetry.send_token", written(setting.value));
-            let rule = "nothing says to which collector".to_owned();
+            let rule = match by_the_environment {
+                true => "only a file may say to which collector",
+                false => "nothing says to which collector",
+            };
+            let rule = rule.to_owned();
             let instead = "[profiles.NAME.claude_code] env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://…\" }"
                 .to_owned();
             return self.refuse(setting, Fault::Contradiction { key, value, rule, instead });

@@ -282,6 +282,15 @@ fn a_token_that_shall_go_along_needs_a_collector_in_the_configuration() {
 }
 
 #[test]
+fn the_environment_names_no_collector_that_tokens_go_to() {
+    let home = Home::new().user(format!("{GOOD}telemetry.send_token = true\n"));
+    let home = home
+        .variable("BEDROCK_SSO_CLAUDE_CODE_ENV", "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://x.example\" }");
+    let rule = "~/user.toml:8: \"telemetry.send_token\" holds true: only a file may say to which collector";
+    assert_eq!(home.line(), rule);
+}
+
+#[test]
 fn a_profiles_name_is_fit_for_a_command_line() {
     let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
     for bad in ["-x", ".x", "a b", "a/b", "", "é"] {

@@ -92,13 +92,14 @@ fn profiles_of_one_name_merge_key_by_key() {
 #[test]
 fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
     let profile = Home::new()
-        .user(GOOD)
+        .user(format!(
+            "{GOOD}claude_code.env = {{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }}\n"
+        ))
         .variable("BEDROCK_SSO_CLIENT_ID", "\"quoted\"")
         .variable("BEDROCK_SSO_BROWSER", r#"["firefox", "{url}"]"#)
         .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
         .variable("BEDROCK_SSO_EXTRA_PARAMS", r#"{ prompt = "login" }"#)
         .variable("BEDROCK_SSO_TELEMETRY_SEND_TOKEN", "true")
-        .variable("BEDROCK_SSO_CLAUDE_CODE_ENV", "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }")
         .load()
         .unwrap();
     assert_eq!(profile.client_id, "\"quoted\"");

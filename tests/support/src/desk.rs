@@ -27,7 +27,7 @@ const PROTOCOL: [&str; 6] = ["credentials", "export", "token", "bearer", "env", 
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where, and what was written there.
-type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+pub(crate) type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 pub struct Desk<'w> {
     world: &'w World,
@@ -223,9 +223,20 @@ impl<'w> Desk<'w> {
         command
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn variables(&self) -> BTreeMap<OsString, OsString> {
         self.environment.lock().unwrap().clone()
+    }
+
+    /// Where what was written is kept, to be searched for secrets in the end.
+    #[cfg(unix)]
+    pub(crate) fn heard(&self) -> Heard {
+        self.heard.clone()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn world(&self) -> &'w World {
+        self.world
     }
 
     #[cfg(target_os = "linux")]

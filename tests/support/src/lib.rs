@@ -13,6 +13,8 @@ mod control;
 mod desk;
 mod devices;
 mod fault;
+#[cfg(unix)]
+mod host;
 mod keys;
 mod knobs;
 mod ledger;
@@ -34,6 +36,8 @@ pub use client::{Browser, Got};
 pub use client_keys::{ClientKey, PASSPHRASE};
 pub use desk::{Desk, Outcome, Running};
 pub use fault::Fault;
+#[cfg(unix)]
+pub use host::{Answer, Call, Host, Session};
 pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};

@@ -46,11 +46,19 @@ pub(crate) fn in_sight() -> Vec<u8> {
 
 #[cfg(unix)]
 mod signals {
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
     /// As a power failure, or the kernel out of memory.
     pub fn kill(pid: i32) {
         send(pid, Signal::KILL);
+    }
+
+    /// The same for a whole group, named by its first process.
+    pub(crate) fn kill_group(pid: i32) {
+        if let Some(pid) = Pid::from_raw(pid) {
+            // A refusal means that all of it has ended meanwhile.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
     }
 
     /// As Ctrl-C at a terminal.
@@ -71,6 +79,8 @@ mod signals {
     }
 }
 
+#[cfg(unix)]
+pub(crate) use signals::kill_group;
 #[cfg(unix)]
 pub use signals::{interrupt, kill, terminate};
 

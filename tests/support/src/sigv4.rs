@@ -1,4 +1,4 @@
-//! AWS Signature Version 4, from the side that checks it.
+//! AWS Signature Version 4, from the side that checks it, and for a caller of STS from the other.
 //!
 //! Whose credentials they are, and whether they are still good, is for `sts`.
 
@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use chrono::NaiveDateTime;
 use ring::{digest, hmac};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
@@ -68,13 +69,8 @@ impl Signed {
                 return Err(mismatch(&format!("{needed} is not signed")));
             }
         }
-        let text =
-            format!("{ALGORITHM}\n{date}\n{}\n{}", self.scope, sha256(self.canonical(request).as_bytes()));
-        let key = self
-            .scope
-            .split('/')
-            .fold(format!("AWS4{secret_key}").into_bytes(), |key, part| hmac(&key, part));
-        if hex(&hmac(&key, &text)) == self.signature { Ok(()) } else { Err(mismatch("wrong signature")) }
+        let expected = signature(secret_key, &self.scope, date, &self.canonical(request));
+        if expected == self.signature { Ok(()) } else { Err(mismatch("wrong signature")) }
     }
 
     fn canonical(&self, request: &Request) -> String {
@@ -106,6 +102,33 @@ impl Signed {
             sha256(&request.body)
         )
     }
+}
+
+fn signature(secret_key: &str, scope: &str, date: &str, canonical: &str) -> String {
+    let text = format!("{ALGORITHM}\n{date}\n{scope}\n{}", sha256(canonical.as_bytes()));
+    let key = scope.split('/').fold(format!("AWS4{secret_key}").into_bytes(), |key, part| hmac(&key, part));
+    hex(&hmac(&key, &text))
+}
+
+/// What a caller of STS adds to a form that it posts to `/` of this host: date, token and signature.
+pub(crate) fn headers(
+    credentials: &Value,
+    host: &str,
+    date: &str,
+    body: &[u8],
+) -> [(&'static str, String); 3] {
+    const SIGNED: &str = "host;x-amz-date;x-amz-security-token";
+    let said = |name| credentials[name].as_str().unwrap_or_default();
+    let (key, token) = (said("AccessKeyId"), said("SessionToken"));
+    let scope = format!("{}/us-east-1/sts/aws4_request", date.get(..8).unwrap_or_default());
+    let canonical = format!(
+        "POST\n/\n\nhost:{host}\nx-amz-date:{date}\nx-amz-security-token:{token}\n\n{SIGNED}\n{}",
+        sha256(body)
+    );
+    let signature = signature(said("SecretAccessKey"), &scope, date, &canonical);
+    let proof =
+        format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={SIGNED}, Signature={signature}");
+    [("x-amz-date", date.to_owned()), ("x-amz-security-token", token.to_owned()), ("authorization", proof)]
 }
 
 pub(crate) fn hmac(key: &[u8], text: &str) -> Vec<u8> {

@@ -1,0 +1,224 @@
+//! Claude Code's days at one laptop, told from its side: each hook as `setup` wrote it, called as the host calls it.
+//!
+//! What happens inside is shown by `ladder`, `crowd` and `hooks`; here it is what the host sees, and what the person does.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use testworld::{Answer, Call, Desk, Endpoint, Host, Knob, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+
+/// A profile with a collector, so that every hook is written.
+const COLLECTOR: &str = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
+const WITH_TOKEN: &str = "telemetry.send_token = true\n\
+                          claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
+
+/// Too little life to be served.
+const SPENT: u32 = 5;
+
+/// How often a host calls a failing helper in three minutes.
+const RETRIES: usize = 46;
+
+fn set_up<'w>(world: &'w World, more: &str) -> Desk<'w> {
+    let desk = Desk::with(world, PROGRAM, more);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    desk
+}
+
+/// Where no browser can be opened: who signs in goes to the address that is shown.
+fn set_up_without_a_browser(world: &World) -> Desk<'_> {
+    let desk = Desk::new(world, PROGRAM);
+    desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
+    desk.run(["setup", "--yes"]).expect_code(0);
+    desk
+}
+
+/// Authorizations, codes, refreshes, exchanges; and tabs.
+fn counts(world: &World, desk: &Desk<'_>) -> [usize; 5] {
+    let [authorized, codes, refreshes, exchanges] =
+        [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume].map(|it| world.count(it));
+    [authorized, codes, refreshes, exchanges, desk.tabs()]
+}
+
+#[track_caller]
+fn all_the_same_document(answers: &[Answer]) -> Value {
+    assert!(
+        answers.iter().all(|answer| (answer.code, answer.stderr.as_str()) == (Some(0), "")),
+        "{answers:?}"
+    );
+    assert!(answers.windows(2).all(|pair| pair[0].stdout == pair[1].stdout), "one document for all");
+    answers[0].document()
+}
+
+/// What `login` may say to a host: an address if somebody must act, then who it is; and nothing that is secret.
+#[track_caller]
+fn said_by_login(world: &World, answer: &Answer) -> Vec<String> {
+    assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{answer:?}");
+    let leaks = world.ledger().leaks("awsAuthRefresh", answer.stdout.as_bytes());
+    assert!(leaks.is_empty(), "{leaks:?}");
+    let lines: Vec<_> = answer.stdout.lines().map(str::to_owned).collect();
+    assert!(
+        lines.last().unwrap().starts_with("Signed in as demo@example.com: role BedrockUser"),
+        "{lines:?}"
+    );
+    lines
+}
+
+#[test]
+fn a_first_session_costs_one_tab_and_needs_no_refresh() {
+    let world = World::new();
+    let desk = set_up(&world, COLLECTOR);
+    desk.set_variable("PERSON_THINKS", "0.5");
+    let host = Host::at(&desk);
+    assert_eq!(host.telemetry(), Some(Map::new()), "nobody is signed in, and that is an answer");
+    let session = host.begin();
+    assert!(session.credentials.is_some() && session.refreshed.is_none(), "{session:?}");
+    assert_eq!(counts(&world, &desk), [1, 1, 0, 1, 1]);
+    let requests = world.ledger().total();
+    assert_eq!(host.telemetry().unwrap()["x-user-email"], "demo@example.com");
+    assert_eq!(all_the_same_document(&host.burst()), session.credentials.unwrap());
+    assert_eq!(world.ledger().total(), requests, "a turn costs nobody a request");
+}
+
+#[test]
+fn credentials_that_end_in_mid_session_are_renewed_in_silence() {
+    let world = World::new();
+    world.next(1, Knob::CredentialLifetime, SPENT);
+    let desk = set_up(&world, COLLECTOR);
+    let host = Host::at(&desk);
+    let first = all_the_same_document(&[host.credentials().unwrap().finish()]);
+    let second = all_the_same_document(&host.burst());
+    assert_ne!(first, second);
+    assert_eq!(host.status_of(&second), 200);
+    assert_eq!(counts(&world, &desk), [1, 1, 1, 2, 1]);
+    assert!(host.telemetry().is_some_and(|headers| headers.len() > 5));
+}
+
+#[test]
+fn what_aws_has_come_to_refuse_is_renewed_by_the_refresh_hook_and_asks_nobody() {
+    let world = World::new();
+    let desk = set_up(&world, "");
+    let host = Host::at(&desk);
+    let first = host.begin().credentials.unwrap();
+    world.revoke_credentials();
+    let session = host.begin();
+    let lines = said_by_login(&world, session.refreshed.as_ref().expect("AWS refused, so the hook ran"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_ne!(session.credentials.expect("the session goes on"), first);
+    assert_eq!(counts(&world, &desk), [1, 1, 1, 2, 1]);
+}
+
+#[test]
+fn a_session_that_the_provider_ended_shows_its_address_within_a_second() {
+    let mut quickest = Duration::MAX;
+    // The best of three: a machine busy with other tests is slow, the program is not.
+    for _ in 0..3 {
+        let world = World::new();
+        let desk = set_up(&world, "");
+        let host = Host::at(&desk);
+        assert!(host.begin().credentials.is_some());
+        world.revoke_credentials();
+        world.revoke_grants();
+        let session = host.begin();
+        let answer = session.refreshed.expect("AWS refused, so the hook ran");
+        let lines = said_by_login(&world, &answer);
+        assert!(lines.len() == 2 && lines[0].contains(" go to http://127.0.0.1:"), "{lines:?}");
+        assert!(session.credentials.is_some());
+        assert_eq!(counts(&world, &desk), [2, 2, 1, 2, 2]);
+        quickest = quickest.min(answer.first_line_after.unwrap());
+    }
+    assert!(quickest < Duration::from_secs(1), "the address came after {quickest:?}");
+}
+
+#[test]
+fn three_minutes_of_retries_open_one_tab_and_each_fails_at_once() {
+    let world = World::new();
+    let desk = set_up(&world, &format!("login_timeout = \"10s\"\n{COLLECTOR}"));
+    desk.person("closes-the-tab");
+    let host = Host::at(&desk);
+    let mut answers = host.burst();
+    let asked = answers.len();
+    answers.extend((asked..RETRIES).map(|_| host.credentials().unwrap().finish()));
+    for (index, answer) in answers.iter().enumerate() {
+        assert_eq!((answer.stdout.as_str(), answer.stderr.lines().count()), ("", 2), "{answer:?}");
+        // Whoever only waited for the one who asked may be out of patience a moment before that one.
+        let waited_for_another = index < asked && answer.code == Some(11);
+        assert!(answer.code == Some(4) || waited_for_another, "{answer:?}");
+    }
+    assert_eq!((answers.len(), counts(&world, &desk)), (RETRIES, [0, 0, 0, 0, 1]));
+    let mut took: Vec<_> = answers.drain(asked..).map(|answer| answer.took).collect();
+    took.sort();
+    assert!(took[took.len() / 2] < Duration::from_secs(1), "{took:?}");
+    assert_eq!(host.telemetry(), Some(Map::new()));
+    desk.person("signs-in");
+    let host = Host::at(&desk);
+    said_by_login(&world, &host.refresh().unwrap().finish());
+    all_the_same_document(&host.burst());
+    assert_eq!(counts(&world, &desk), [1, 1, 0, 1, 2]);
+}
+
+#[test]
+fn a_sign_in_outlives_the_hook_that_began_it_and_serves_the_next_call() {
+    for end in [Call::end_the_shell as fn(Call), Call::end_the_group] {
+        let world = World::new();
+        let desk = set_up_without_a_browser(&world);
+        let host = Host::at(&desk);
+        let mut hook = host.refresh().unwrap();
+        let line = hook.first_line();
+        let address = line.rsplit(' ').next().unwrap();
+        end(hook);
+        assert_eq!(testworld::visit(address, false).unwrap().status, 200, "{line}");
+        let credentials = all_the_same_document(&host.burst());
+        assert_eq!(host.status_of(&credentials), 200);
+        assert_eq!(counts(&world, &desk), [1, 1, 0, 1, 0]);
+        desk.settle();
+    }
+}
+
+#[test]
+fn under_a_companys_policy_the_export_comes_first_and_opens_nothing() {
+    let world = World::new();
+    let desk = Desk::new(&world, PROGRAM);
+    let host = Host::with(&desk, policy(&desk));
+    assert!(host.credentials().is_none(), "no file of AWS's is needed");
+    let session = host.begin();
+    let lines = said_by_login(&world, session.refreshed.as_ref().expect("the export had nothing to give"));
+    assert_eq!((lines.len(), counts(&world, &desk)), (2, [1, 1, 0, 1, 1]));
+    assert!(session.credentials.is_some());
+    let again = host.begin();
+    assert!(again.refreshed.is_none() && again.credentials == session.credentials, "{again:?}");
+}
+
+/// What `setup` would write for all users of a machine.
+fn policy(desk: &Desk<'_>) -> Map<String, Value> {
+    let shown = desk.run(["setup", "--system", "--dry-run"]).expect_code(0).stdout;
+    let line = |line: &str| {
+        let (key, value) = line.strip_prefix("  + ")?.split_once(" = ")?;
+        Some((key.to_owned(), serde_json::from_str(value).ok()?))
+    };
+    shown.lines().filter_map(line).filter(|(key, _)| !key.contains('.')).collect()
+}
+
+#[test]
+fn a_repositorys_settings_send_no_token_elsewhere() {
+    let world = World::new();
+    world.set(Knob::IdTokenLifetime, 2 * 60 * 60);
+    let desk = set_up(&world, WITH_TOKEN);
+    let host = Host::at(&desk);
+    assert!(host.begin().credentials.is_some());
+    assert!(host.telemetry().unwrap()["authorization"].as_str().unwrap().starts_with("Bearer eyJ"));
+    const ELSEWHERE: &str = "https://collector.example.net";
+    const TABLE: &str = "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://collector.example.net\" }";
+    for variables in [
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", ELSEWHERE)][..],
+        &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", ELSEWHERE)],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel.example.com")],
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", ELSEWHERE), ("BEDROCK_SSO_CLAUDE_CODE_ENV", TABLE)],
+    ] {
+        let headers = Host::at(&desk).in_project(variables).telemetry().expect("an answer");
+        assert!(!headers.contains_key("authorization"), "{variables:?}");
+    }
+}

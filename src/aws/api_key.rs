@@ -2,16 +2,12 @@
 //!
 //! It is made here alone, without a word to AWS; Bedrock checks it with each call.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use aws_sdk_sts::config::Credentials as SdkCredentials;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
-    sign::v4::SigningParams,
-};
-use aws_smithy_runtime_api::client::identity::Identity;
+use aws_sigv4::http_request::{SignatureLocation, SigningSettings};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use super::signature::Signer;
 use crate::{credentials::Credentials, secret::Secret, time::Moment};
 
 /// What Bedrock knows such a key by.
@@ -33,33 +29,11 @@ pub fn api_key(credentials: &Credentials, region: &str, now: Moment) -> Secret {
 
 /// The request's address, with the signature in its query.
 fn signed(credentials: &Credentials, region: &str, now: Moment, life: Duration) -> String {
-    let identity: Identity = SdkCredentials::new(
-        &credentials.access_key_id,
-        credentials.secret_access_key.expose(),
-        Some(credentials.session_token.expose().to_owned()),
-        None,
-        "bedrock-sso",
-    )
-    .into();
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(life);
-    let params = SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("bedrock")
-        .time(UNIX_EPOCH + now.since(Moment::from_unix(0)))
-        .settings(settings)
-        .build()
-        .expect("each part of it is given")
-        .into();
-    let mut request = http::Request::post(REQUEST).body(()).expect("a plain address");
-    let signable = SignableRequest::new("POST", REQUEST, std::iter::empty(), SignableBody::Bytes(b""))
-        .expect("a plain address");
-    let (instructions, _) =
-        sign(signable, &params).expect("credentials as the signature needs them").into_parts();
-    instructions.apply_to_request_http1x(&mut request);
-    request.uri().to_string()
+    let request = http::Request::post(REQUEST).body([]).expect("a plain address");
+    Signer { credentials, region, now }.signed(request, settings).uri().to_string()
 }
 
 #[cfg(test)]

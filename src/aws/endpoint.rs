@@ -1,6 +1,6 @@
 //! Where AWS is asked: at the address someone named, the profile or AWS's own variables, else at the region's.
 //!
-//! STS's addresses, FIPS and dual stack among their forms, are the SDK's knowledge; Cognito's are written here.
+//! STS's addresses, FIPS and dual stack among their forms, are the SDK's knowledge; Cognito's and Bedrock's are written here.
 
 use super::Error;
 use crate::{
@@ -32,6 +32,32 @@ pub(super) fn cognito(region: &str, environment: &Environment) -> Result<SecureU
     };
     let url = format!("https://cognito-identity{fips}.{region}.{domain}/");
     SecureUrl::parse(&url).map_err(|_| Error::NoRequest(Foreign::new(region)))
+}
+
+/// One of Bedrock's two services, which has its address in every partition by one rule.
+pub(super) fn bedrock(service: Bedrock, region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
+    let (host, variable) = match service {
+        Bedrock::Control => ("bedrock", "AWS_ENDPOINT_URL_BEDROCK"),
+        Bedrock::Runtime => ("bedrock-runtime", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+    };
+    if let Some(url) = named(variable, environment)? {
+        return Ok(url);
+    }
+    let fips = if environment.is_true("AWS_USE_FIPS_ENDPOINT") { "-fips" } else { "" };
+    let partition = Partition::of_region(region);
+    let domain = match environment.is_true("AWS_USE_DUALSTACK_ENDPOINT") {
+        true => partition.dual_stack_domain,
+        false => partition.domain,
+    };
+    SecureUrl::parse(&format!("https://{host}{fips}.{region}.{domain}/"))
+        .map_err(|_| Error::NoRequest(Foreign::new(region)))
+}
+
+/// What lists models, and what lets them speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bedrock {
+    Control,
+    Runtime,
 }
 
 /// The address that AWS's own variables name, the service's before the one for all.
@@ -155,5 +181,76 @@ mod tests {
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", "http://sts.example")]);
         let error = sts(&profile(), &environment).unwrap_err();
         assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: Refusal::NotSecure });
+    }
+
+    /// As botocore has them.
+    #[test]
+    fn bedrocks_two_services_have_their_addresses_by_one_rule() {
+        let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
+        for (region, variables, control, runtime) in [
+            (
+                "us-east-1",
+                [("", ""), ("", "")],
+                "bedrock.us-east-1.amazonaws.com",
+                "bedrock-runtime.us-east-1.amazonaws.com",
+            ),
+            (
+                "eu-west-1",
+                [fips, ("", "")],
+                "bedrock-fips.eu-west-1.amazonaws.com",
+                "bedrock-runtime-fips.eu-west-1.amazonaws.com",
+            ),
+            ("us-east-1", [dual, ("", "")], "bedrock.us-east-1.api.aws", "bedrock-runtime.us-east-1.api.aws"),
+            (
+                "us-east-1",
+                [fips, dual],
+                "bedrock-fips.us-east-1.api.aws",
+                "bedrock-runtime-fips.us-east-1.api.aws",
+            ),
+            (
+                "us-gov-west-1",
+                [fips, ("", "")],
+                "bedrock-fips.us-gov-west-1.amazonaws.com",
+                "bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "eusc-de-east-1",
+                [("", ""), ("", "")],
+                "bedrock.eusc-de-east-1.amazonaws.eu",
+                "bedrock-runtime.eusc-de-east-1.amazonaws.eu",
+            ),
+            ("us-east-1", [("AWS_ENDPOINT_URL", "https://all.example"), fips], "all.example", "all.example"),
+            (
+                "us-east-1",
+                [("AWS_ENDPOINT_URL_BEDROCK", "https://own.example"), ("", "")],
+                "own.example",
+                "bedrock-runtime.us-east-1.amazonaws.com",
+            ),
+            (
+                "us-east-1",
+                [
+                    ("AWS_ENDPOINT_URL", "https://all.example"),
+                    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://own.example"),
+                ],
+                "all.example",
+                "own.example",
+            ),
+            (
+                "us-east-1",
+                [
+                    ("AWS_ENDPOINT_URL", "https://all.example"),
+                    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+                ],
+                "bedrock.us-east-1.amazonaws.com",
+                "bedrock-runtime.us-east-1.amazonaws.com",
+            ),
+        ] {
+            let environment = Environment::fixed(variables);
+            let host = |service| bedrock(service, region, &environment).unwrap().authority().to_owned();
+            assert_eq!(
+                (host(Bedrock::Control).as_str(), host(Bedrock::Runtime).as_str()),
+                (control, runtime)
+            );
+        }
     }
 }

@@ -165,32 +165,44 @@ impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResp
     }
 }
 
-/// An answer of AWS's JSON protocol, where it is a good one. A refusal names its type in the body, behind a namespace or
-/// before an address in some services.
+/// An answer of AWS's JSON protocol, where it is a good one.
 pub(super) fn in_json(answer: http::Answer) -> Result<http::Answer, Error> {
-    #[derive(Deserialize)]
-    struct Refusal {
-        #[serde(rename = "__type")]
-        kind: String,
-        #[serde(alias = "Message")]
-        message: Option<String>,
-    }
-    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
-    let content_type = header("content-type").map(Foreign::new);
     let status = answer.status.as_u16();
     let is_object = || serde_json::from_slice::<serde_json::Map<_, _>>(&answer.body).is_ok();
     if answer.status.is_success() && is_object() {
         return Ok(answer);
     }
-    let Ok(Refusal { kind, message }) = serde_json::from_slice(&answer.body) else {
+    let Some((code, message)) = said(&answer) else {
+        let content_type = header(&answer, "content-type").map(Foreign::new);
         return Err(Error::Unexpected { status, content_type });
     };
+    let reason = reason(&code, &message, status);
+    Err(Error::Refused { reason, said: quoted(&code, &message, &answer) })
+}
+
+/// Code and message of a refusal in AWS's JSON protocols. The code is in a header or in the body, behind a namespace or
+/// before an address in some services; whether the message has a small letter depends on who in AWS refuses.
+pub(super) fn said(answer: &http::Answer) -> Option<(String, String)> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(rename = "__type", alias = "code")]
+        kind: Option<String>,
+        #[serde(alias = "Message")]
+        message: Option<String>,
+    }
+    let Refusal { kind, message } = serde_json::from_slice(&answer.body).ok()?;
+    let kind = header(answer, "x-amzn-errortype").map(str::to_owned).or(kind)?;
     let code = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
-    let message = message.unwrap_or_default();
-    let reason = reason(code, &message, status);
-    let request_id = header("x-amzn-requestid").map(Foreign::new);
-    let said = Said { code: Foreign::new(code), message: Foreign::new(message), request_id };
-    Err(Error::Refused { reason, said })
+    Some((code.to_owned(), message.unwrap_or_default()))
+}
+
+pub(super) fn quoted(code: &str, message: &str, answer: &http::Answer) -> Said {
+    let request_id = header(answer, "x-amzn-requestid").map(Foreign::new);
+    Said { code: Foreign::new(code), message: Foreign::new(message), request_id }
+}
+
+fn header<'a>(answer: &'a http::Answer, name: &str) -> Option<&'a str> {
+    answer.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Our own client's error, which the SDK has only carried.

@@ -1,15 +1,18 @@
-//! AWS: an ID token for role credentials, by STS or by an identity pool, then along a chain of roles.
+//! AWS: an ID token for role credentials, by STS or by an identity pool, then along a chain of roles; and Bedrock, for
+//! which they are.
 //!
 //! No credential chain anywhere: `AWS_PROFILE` names this very program, and asking it would ask us, without end.
 
 mod answer;
 mod api_key;
+mod bedrock;
 mod chain;
 mod endpoint;
 mod error;
 mod length;
 mod pool;
 mod reach;
+mod signature;
 mod standing;
 #[cfg(test)]
 mod testing;
@@ -19,6 +22,9 @@ use std::time::Duration;
 
 pub use self::{
     api_key::api_key,
+    bedrock::{
+        Bedrock, BedrockError, Cause, Denial, Guardrail, InferenceProfile, Line, Model, Policy, Spent,
+    },
     error::{Error, Failed, Flaw, Reason, Said, Step},
     standing::Standing,
 };

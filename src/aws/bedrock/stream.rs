@@ -1,0 +1,99 @@
+//! An answer that comes in pieces: AWS's event stream, read as far as it takes to know that it is one and came to its end.
+//!
+//! A refusal in the middle of it is a refusal; the pieces' words are passed over. The checksums are not looked at: what
+//! they guard against, the connection does.
+
+use ::http::header;
+use serde::Deserialize;
+
+use super::{BedrockError, Spent, error};
+use crate::http::Answer;
+
+/// Total length, length of the headers, checksum of both.
+const PRELUDE: usize = 12;
+const CHECKSUM: usize = 4;
+
+/// What a piece says of itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Piece<'p> {
+    /// `event`, `exception` or `error`.
+    message: &'p str,
+    /// Which of them.
+    kind: &'p str,
+    error_message: Option<&'p str>,
+    payload: &'p [u8],
+}
+
+pub(super) fn read(answer: &Answer) -> Result<Spent, BedrockError> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        usage: Spent,
+    }
+    let is_stream = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
+        == Some("application/vnd.amazon.eventstream");
+    let mut spent = None;
+    let mut rest = answer.body.as_slice();
+    while is_stream && !rest.is_empty() {
+        let (piece, next) = split(rest).ok_or(BedrockError::Cut)?;
+        rest = next;
+        match (piece.message, piece.kind) {
+            ("event", "metadata") => {
+                let read = serde_json::from_slice::<Metadata>(piece.payload);
+                spent = Some(read.map_err(|_| BedrockError::Cut)?.usage);
+            }
+            ("event", _) => {}
+            _ => return Err(error::in_stream(piece.kind, piece.error_message, piece.payload, answer)),
+        }
+    }
+    if is_stream { spent.ok_or(BedrockError::Cut) } else { Err(BedrockError::strange(answer)) }
+}
+
+/// The first piece, and what follows it; `None` where it is not whole.
+fn split(bytes: &[u8]) -> Option<(Piece<'_>, &[u8])> {
+    let (total, headers) = (number(bytes, 0)?, number(bytes, 4)?);
+    let (piece, rest) = bytes.split_at_checked(total)?;
+    let body = piece.get(PRELUDE..total.checked_sub(CHECKSUM)?)?;
+    let (headers, payload) = body.split_at_checked(headers)?;
+    Some((Piece { payload, ..named(headers)? }, rest))
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let four = bytes.get(at..)?.first_chunk()?;
+    usize::try_from(u32::from_be_bytes(*four)).ok()
+}
+
+fn named(mut headers: &[u8]) -> Option<Piece<'_>> {
+    let mut piece = Piece::default();
+    while let Some((length, rest)) = headers.split_first() {
+        let (name, rest) = rest.split_at_checked((*length).into())?;
+        let (kind, rest) = rest.split_first()?;
+        let (value, rest) = value(*kind, rest)?;
+        headers = rest;
+        let text = std::str::from_utf8(value).unwrap_or_default();
+        match name {
+            b":message-type" => piece.message = text,
+            b":event-type" | b":exception-type" | b":error-code" => piece.kind = text,
+            b":error-message" => piece.error_message = Some(text),
+            _ => {}
+        }
+    }
+    Some(piece)
+}
+
+/// A value by its type, and what follows it. Truth values have no bytes, numbers as many as they need, all else says how
+/// many.
+fn value(kind: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match kind {
+        0 | 1 => bytes.split_at_checked(0),
+        2 => bytes.split_at_checked(1),
+        3 => bytes.split_at_checked(2),
+        4 => bytes.split_at_checked(4),
+        5 | 8 => bytes.split_at_checked(8),
+        9 => bytes.split_at_checked(16),
+        6 | 7 => {
+            let (length, rest) = bytes.split_first_chunk()?;
+            rest.split_at_checked(u16::from_be_bytes(*length).into())
+        }
+        _ => None,
+    }
+}

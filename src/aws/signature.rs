@@ -1,0 +1,65 @@
+//! AWS Signature Version 4, for the requests that are made by hand: by the SDK's own signer, which is in the tree anyway.
+//!
+//! It signs what it is given; what is asked, and where, is its callers' business.
+
+use std::time::UNIX_EPOCH;
+
+use ::http::Request;
+use aws_sdk_sts::config::Credentials as SdkCredentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4::SigningParams,
+};
+use aws_smithy_runtime_api::client::identity::Identity;
+
+use crate::{credentials::Credentials, time::Moment};
+
+/// The name under which all of Bedrock's services are signed for.
+const SERVICE: &str = "bedrock";
+
+/// Who signs, for which region, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signer<'s> {
+    pub(super) credentials: &'s Credentials,
+    pub(super) region: &'s str,
+    pub(super) now: Moment,
+}
+
+impl Signer<'_> {
+    /// The request with its signature, in the headers or in the query as the settings have it. Its address is the one that
+    /// is sent: its path is encoded once there, and once more in what is signed, as all services but S3 want it.
+    pub(super) fn signed<B: AsRef<[u8]>>(
+        &self,
+        mut request: Request<B>,
+        settings: SigningSettings,
+    ) -> Request<B> {
+        let Signer { credentials, region, now } = self;
+        let identity: Identity = SdkCredentials::new(
+            &credentials.access_key_id,
+            credentials.secret_access_key.expose(),
+            Some(credentials.session_token.expose().to_owned()),
+            None,
+            "bedrock-sso",
+        )
+        .into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name(SERVICE)
+            .time(UNIX_EPOCH + now.since(Moment::from_unix(0)))
+            .settings(settings)
+            .build()
+            .expect("each part of it is given")
+            .into();
+        let headers = request.headers().iter();
+        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let body = SignableBody::Bytes(request.body().as_ref());
+        let address = request.uri().to_string();
+        let signable = SignableRequest::new(request.method().as_str(), address, headers, body)
+            .expect("an address that was parsed");
+        let (instructions, _) =
+            sign(signable, &params).expect("credentials as the signature needs them").into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        request
+    }
+}

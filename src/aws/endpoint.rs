@@ -183,74 +183,47 @@ mod tests {
         assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: Refusal::NotSecure });
     }
 
+    /// Of the control plane and the runtime.
+    fn bedrocks(region: &str, variables: [(&str, &str); 2]) -> [String; 2] {
+        let environment = Environment::fixed(variables);
+        let host = |service| bedrock(service, region, &environment).unwrap().authority().to_owned();
+        [host(Bedrock::Control), host(Bedrock::Runtime)]
+    }
+
     /// As botocore has them.
     #[test]
     fn bedrocks_two_services_have_their_addresses_by_one_rule() {
+        let none = ("", "");
         let (fips, dual) = (("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"));
-        for (region, variables, control, runtime) in [
-            (
-                "us-east-1",
-                [("", ""), ("", "")],
-                "bedrock.us-east-1.amazonaws.com",
-                "bedrock-runtime.us-east-1.amazonaws.com",
-            ),
-            (
-                "eu-west-1",
-                [fips, ("", "")],
-                "bedrock-fips.eu-west-1.amazonaws.com",
-                "bedrock-runtime-fips.eu-west-1.amazonaws.com",
-            ),
-            ("us-east-1", [dual, ("", "")], "bedrock.us-east-1.api.aws", "bedrock-runtime.us-east-1.api.aws"),
-            (
-                "us-east-1",
-                [fips, dual],
-                "bedrock-fips.us-east-1.api.aws",
-                "bedrock-runtime-fips.us-east-1.api.aws",
-            ),
-            (
-                "us-gov-west-1",
-                [fips, ("", "")],
-                "bedrock-fips.us-gov-west-1.amazonaws.com",
-                "bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
-            ),
-            (
-                "eusc-de-east-1",
-                [("", ""), ("", "")],
-                "bedrock.eusc-de-east-1.amazonaws.eu",
-                "bedrock-runtime.eusc-de-east-1.amazonaws.eu",
-            ),
-            ("us-east-1", [("AWS_ENDPOINT_URL", "https://all.example"), fips], "all.example", "all.example"),
-            (
-                "us-east-1",
-                [("AWS_ENDPOINT_URL_BEDROCK", "https://own.example"), ("", "")],
-                "own.example",
-                "bedrock-runtime.us-east-1.amazonaws.com",
-            ),
-            (
-                "us-east-1",
-                [
-                    ("AWS_ENDPOINT_URL", "https://all.example"),
-                    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://own.example"),
-                ],
-                "all.example",
-                "own.example",
-            ),
-            (
-                "us-east-1",
-                [
-                    ("AWS_ENDPOINT_URL", "https://all.example"),
-                    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
-                ],
-                "bedrock.us-east-1.amazonaws.com",
-                "bedrock-runtime.us-east-1.amazonaws.com",
-            ),
+        for (region, variables, rest) in [
+            ("us-east-1", [none; 2], ".us-east-1.amazonaws.com"),
+            ("eu-west-1", [fips, none], "-fips.eu-west-1.amazonaws.com"),
+            ("us-east-1", [dual, none], ".us-east-1.api.aws"),
+            ("us-east-1", [fips, dual], "-fips.us-east-1.api.aws"),
+            ("us-gov-west-1", [fips, none], "-fips.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", [none; 2], ".cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", [none; 2], ".eusc-de-east-1.amazonaws.eu"),
         ] {
-            let environment = Environment::fixed(variables);
-            let host = |service| bedrock(service, region, &environment).unwrap().authority().to_owned();
-            assert_eq!(
-                (host(Bedrock::Control).as_str(), host(Bedrock::Runtime).as_str()),
-                (control, runtime)
-            );
+            let hosts = ["bedrock", "bedrock-runtime"].map(|service| format!("{service}{rest}"));
+            assert_eq!(bedrocks(region, variables), hosts, "{region}");
+        }
+    }
+
+    #[test]
+    fn a_named_address_of_bedrocks_goes_before_the_regions_and_each_service_has_its_own() {
+        let all = ("AWS_ENDPOINT_URL", "https://all.example");
+        let (control, runtime) =
+            ("bedrock.us-east-1.amazonaws.com", "bedrock-runtime.us-east-1.amazonaws.com");
+        for (variables, hosts) in [
+            ([all, ("AWS_USE_FIPS_ENDPOINT", "true")], ["all.example"; 2]),
+            ([all, ("AWS_ENDPOINT_URL_BEDROCK", "https://own.example")], ["own.example", "all.example"]),
+            (
+                [all, ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://own.example")],
+                ["all.example", "own.example"],
+            ),
+            ([all, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")], [control, runtime]),
+        ] {
+            assert_eq!(bedrocks("us-east-1", variables), hosts);
         }
     }
 }

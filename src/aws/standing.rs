@@ -8,8 +8,8 @@ use aws_sdk_sts::{
     operation::get_caller_identity::{GetCallerIdentityError, GetCallerIdentityOutput},
 };
 
-use super::Aws;
-use crate::{config::RoleArn, credentials::Credentials};
+use super::{Aws, Error, Flaw};
+use crate::{config::RoleArn, credentials::Credentials, http};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -29,6 +29,14 @@ impl Aws {
             Some(Err(error)) => standing(&error),
             Some(Ok(_)) | None => Standing::NoAnswer,
         }
+    }
+
+    /// GetCallerIdentity once more, for its words: the session's ARN.
+    pub async fn session_arn(&self, credentials: &Credentials) -> Result<String, Error> {
+        let silent = || http::Error::Timeout { host: "AWS STS".to_owned(), after: self.patience };
+        let answer = self.caller(credentials).await.ok_or_else(|| Error::Network(silent()))?;
+        let answer = answer.map_err(|error| Error::from(error).without(&credentials.session_token))?;
+        answer.arn.ok_or(Error::Flawed(Flaw::Incomplete))
     }
 
     /// Whose credentials they are, where only AWS knows. Nothing hangs on the answer but what people are shown.

@@ -2,10 +2,7 @@
 //!
 //! It is set up from the arguments every command takes.
 
-use std::{
-    ffi::OsString,
-    io::{self, IsTerminal as _, Write as _},
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::{
     cache::Cache,
@@ -72,20 +69,8 @@ impl<'a> Desk<'a> {
 impl Work<'_> {
     pub(super) fn errand(&self) -> Errand<'_> {
         let Global { profile: _, config, verbose } = self.desk.global;
-        let mut words: Vec<OsString> = vec!["--profile".into(), self.profile.name.clone().into()];
-        if let Some(file) = config {
-            // In one word, for the name of a file may begin with a dash.
-            let mut word = OsString::from("--config=");
-            word.push(file);
-            words.push(word);
-        }
-        Errand {
-            host: &self.desk.host,
-            profile: &self.profile,
-            cache: &self.cache,
-            words,
-            log: LogWords { verbose: *verbose },
-        }
+        let log = LogWords { verbose: *verbose };
+        Errand::new(&self.desk.host, &self.profile, &self.cache, config.as_deref(), log)
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -85,8 +85,7 @@ const CHECKS: &[Check] = &[
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
 pub fn examine(patient: &Patient<'_>, live: bool) -> Result<Vec<Checked>, Failure> {
-    let further = if live { live::CHECKS } else { &[] };
-    let checks = || CHECKS.iter().chain(further);
+    let checks = || CHECKS.iter();
     let here = || checks().map(|check| check.here_checked(patient)).collect::<Vec<_>>();
     let afar = || http::block_on(together::all(checks().map(|check| check.afar_checked(patient)).collect()));
     let (here, afar) = thread::scope(|scope| {
@@ -96,7 +95,11 @@ pub fn examine(patient: &Patient<'_>, live: bool) -> Result<Vec<Checked>, Failur
     });
     let here = here.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
     let afar = afar.map_err(Denied::Runtime)?;
-    Ok(here.into_iter().zip(afar).filter_map(|(here, afar)| here.or(afar)).collect())
+    let mut checked: Vec<_> = here.into_iter().zip(afar).filter_map(|(here, afar)| here.or(afar)).collect();
+    if live {
+        checked.extend(live::examine(patient)?);
+    }
+    Ok(checked)
 }
 
 impl Check {

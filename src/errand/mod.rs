@@ -7,7 +7,7 @@ mod event;
 mod wait;
 mod worker;
 
-use std::{ffi::OsString, io, io::Write as _, process::Stdio, time::Duration};
+use std::{ffi::OsString, io, io::Write as _, path::Path, process::Stdio, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -59,6 +59,26 @@ impl Patience {
         others: Duration::from_secs(10),
         asking: Some(Duration::from_secs(3)),
     };
+}
+
+impl<'a> Errand<'a> {
+    /// For this profile, from this configuration file where the command line names one.
+    pub fn new(
+        host: &'a Host,
+        profile: &'a Profile,
+        cache: &'a Cache,
+        config: Option<&Path>,
+        log: LogWords,
+    ) -> Self {
+        let mut words: Vec<OsString> = vec!["--profile".into(), profile.name.clone().into()];
+        if let Some(file) = config {
+            // In one word, for the name of a file may begin with a dash.
+            let mut word = OsString::from("--config=");
+            word.push(file);
+            words.push(word);
+        }
+        Self { host, profile, cache, words, log }
+    }
 }
 
 impl Errand<'_> {

@@ -18,7 +18,7 @@ use std::{fmt, process::ExitCode};
 
 use serde::{Deserialize, Serialize};
 
-pub use aws::ExchangeError;
+pub use aws::{Astray, ExchangeError, UnansweredError};
 pub use local::{Busy, Interrupted, NoWay, SignInNeeded};
 pub use oidc::{NoDeviceCodes, NotRevoked, NotTheAnswer, UNBELIEVED, UnprovenError};
 pub use quota::NotCleared;

@@ -9,7 +9,7 @@ use super::{
 use crate::config::{ClaudeCode, Profile};
 
 /// The variables that name the model of each rank.
-const RANKS: [(&str, &str); 4] = [
+pub const RANKS: [(&str, &str); 4] = [
     ("default", "ANTHROPIC_MODEL"),
     ("opus", "ANTHROPIC_DEFAULT_OPUS_MODEL"),
     ("sonnet", "ANTHROPIC_DEFAULT_SONNET_MODEL"),

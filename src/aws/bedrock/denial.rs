@@ -38,6 +38,11 @@ const POLICIES: [(&str, Policy); 7] = [
 ];
 
 impl Denial {
+    /// Of the guardrail that a call goes through, not of the call.
+    pub fn is_of_guardrail(&self) -> bool {
+        self.action == Foreign::new("bedrock:ApplyGuardrail")
+    }
+
     /// `None` where the sentence is another.
     pub(super) fn of(message: &str) -> Option<Self> {
         let (_, rest) = message.split_once("is not authorized to perform: ")?;

@@ -71,11 +71,11 @@ pub enum Cause {
 
 /// Words by which refusals under one code are told apart, in small letters; the first that fits.
 const WORDS: [(&str, Cause); 27] = [
+    ("payment_instrument", Cause::Unpaid),
+    ("payment instrument", Cause::Unpaid),
     ("aws marketplace actions", Cause::Marketplace),
     ("marketplace subscription", Cause::Marketplace),
     ("does not have an agreement", Cause::Marketplace),
-    ("payment_instrument", Cause::Unpaid),
-    ("payment instrument", Cause::Unpaid),
     ("use case details", Cause::UseCase),
     ("use-case form", Cause::UseCase),
     ("request form", Cause::UseCase),

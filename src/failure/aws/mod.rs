@@ -2,8 +2,11 @@
 //!
 //! Some advice needs facts of both sides, the token's and the profile's, so these errors carry a context.
 
+mod bedrock;
 mod chain;
 mod pool;
+
+pub use bedrock::{Astray, UnansweredError};
 
 use crate::{
     aws::{Error, Failed, Flaw, Reason, Said, Step},
@@ -82,7 +85,11 @@ fn general(error: Error, Service { name, endpoint }: &Service) -> Failure {
             "check `sts_endpoint`: whoever answers there is not AWS",
         ),
         Error::BadEndpoint { variable, refusal } => {
-            let of = if variable.ends_with("COGNITO_IDENTITY") { COGNITO.name } else { STS.name };
+            let of = match variable {
+                "AWS_ENDPOINT_URL_COGNITO_IDENTITY" => COGNITO.name,
+                "AWS_ENDPOINT_URL_BEDROCK" | "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" => bedrock::NAME,
+                _ => STS.name,
+            };
             Failure::new(
                 Exit::Configuration,
                 "config/sts_endpoint",

@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Refused> {
-    let caller = sts::caller(world, request)?;
+    let caller = sts::caller(world, request, "sts")?;
     let name = sts::checked_session_name(form)?;
     let wanted = sts::checked_length(form, "RoleArn", 20, 2048)?;
     let seconds = checked_duration(form)?;

@@ -32,6 +32,8 @@ pub enum Knob {
     /// Either question to the identity pool.
     PoolFault,
     QuotaFault,
+    /// Any question to Bedrock.
+    BedrockFault,
     /// What the quota service answers; within the limits by default.
     Quota,
     /// Seconds by which everybody else's clock is ahead of this machine's: `Date`, token times, expirations.
@@ -107,20 +109,29 @@ pub enum Knob {
     PoolWithoutRole,
     /// What AWS says of revoked credentials, `InvalidClientTokenId` by default.
     RevokedAs,
+    /// How Bedrock refuses, by question in kebab-case: `{"converse": {"status": 403, "code": …, "message": …}}`.
+    BedrockRefusals,
+    /// Members of each foundation model to replace, by its identifier, or the model to remove with null.
+    BedrockModels,
+    /// What becomes of a stream: `"cut"`, or `{"code": "throttlingException", "message": …}` in the middle of it.
+    BedrockStream,
 }
 
 impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
-            AssertionAlgorithms, AssertionAudience, ChainRoles, ClientAuth, Clock, DeviceCodes, IssuerSuffix,
-            Offline, Origin, PoolLogin, ProviderClock, RedirectUris, RefusalStatus, Registered, RoleMaximum,
-            Scopes,
+            AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream,
+            ChainRoles, ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, PoolLogin,
+            ProviderClock, RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes,
         };
         matches!(
             self,
             AssertionAlgorithms
                 | AssertionAudience
+                | BedrockModels
+                | BedrockRefusals
+                | BedrockStream
                 | ChainRoles
                 | ClientAuth
                 | Clock

@@ -39,6 +39,14 @@ pub enum Endpoint {
     PoolCredentials,
     /// The quota service.
     Quota,
+    /// ListFoundationModels.
+    Models,
+    /// ListInferenceProfiles.
+    InferenceProfiles,
+    /// GetInferenceProfile.
+    InferenceProfile,
+    Converse,
+    ConverseStream,
     Unknown,
 }
 

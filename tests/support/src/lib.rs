@@ -1,8 +1,10 @@
-//! The world bedrock-sso is tested in: an OpenID provider, an STS, an identity pool and a person at a browser, on loopback.
+//! The world bedrock-sso is tested in: an OpenID provider, an STS, an identity pool, a Bedrock and a person at a browser, on
+//! loopback.
 //!
 //! It judges requests as strictly as the real ones do; what a scenario bends is a knob. It never imports the program.
 
 mod authority;
+mod bedrock;
 mod chain;
 mod claims;
 mod client;
@@ -12,6 +14,7 @@ mod cognito;
 mod control;
 mod desk;
 mod devices;
+mod event_stream;
 mod fault;
 #[cfg(unix)]
 mod host;
@@ -32,6 +35,7 @@ mod tokens;
 mod wire;
 mod world;
 
+pub use bedrock::{APPLICATION_PROFILE, GUARDRAIL, HAIKU};
 pub use client::{Browser, Got};
 pub use client_keys::{ClientKey, PASSPHRASE};
 pub use desk::{Desk, Outcome, Running};

@@ -48,7 +48,14 @@ impl Signed {
         Some(signed)
     }
 
-    pub(crate) fn check(&self, request: &Request, secret_key: &str, now: i64) -> Result<(), Refused> {
+    /// For a service of this name; in any region.
+    pub(crate) fn check(
+        &self,
+        request: &Request,
+        service: &str,
+        secret_key: &str,
+        now: i64,
+    ) -> Result<(), Refused> {
         let mismatch = |why: &str| {
             refused(403, "SignatureDoesNotMatch", format!("The request signature does not match: {why}"))
         };
@@ -58,13 +65,14 @@ impl Signed {
         if (at.and_utc().timestamp() - now).abs() > 300 {
             return Err(mismatch("Signature expired"));
         }
-        let [day, _region, service, terminator] = self.scope.split('/').collect::<Vec<_>>()[..] else {
+        let [day, _region, named, terminator] = self.scope.split('/').collect::<Vec<_>>()[..] else {
             return Err(mismatch("malformed credential scope"));
         };
-        if !date.starts_with(day) || service != "sts" || terminator != "aws4_request" {
-            return Err(mismatch("Credential should be scoped to correct service: 'sts'"));
+        if !date.starts_with(day) || named != service || terminator != "aws4_request" {
+            return Err(mismatch(&format!("Credential should be scoped to correct service: '{service}'")));
         }
-        for needed in ["host", "x-amz-date", "x-amz-security-token"] {
+        let typed = request.header("content-type").map(|_| "content-type");
+        for needed in ["host", "x-amz-date", "x-amz-security-token"].into_iter().chain(typed) {
             if !self.headers.split(';').any(|name| name == needed) {
                 return Err(mismatch(&format!("{needed} is not signed")));
             }
@@ -73,16 +81,16 @@ impl Signed {
         if expected == self.signature { Ok(()) } else { Err(mismatch("wrong signature")) }
     }
 
+    /// date/REGION/service/aws4_request
+    pub(crate) fn region(&self) -> &str {
+        self.scope.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// The path is encoded once more than it was sent, as every service but S3 does.
     fn canonical(&self, request: &Request) -> String {
         let mut query: Vec<_> = request.query();
         query.sort();
-        let encode = |text: &str| {
-            form_urlencoded::byte_serialize(text.as_bytes())
-                .collect::<String>()
-                .replace('+', "%20")
-                .replace('*', "%2A")
-                .replace("%7E", "~")
-        };
+        let path = request.path().split('/').map(encode).collect::<Vec<_>>().join("/");
         let query: Vec<_> =
             query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let headers: String = self
@@ -96,7 +104,7 @@ impl Signed {
         format!(
             "{}\n{}\n{}\n{headers}\n{}\n{}",
             request.method,
-            request.path(),
+            path,
             query.join("&"),
             self.headers,
             sha256(&request.body)
@@ -129,6 +137,14 @@ pub(crate) fn headers(
     let proof =
         format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={SIGNED}, Signature={signature}");
     [("x-amz-date", date.to_owned()), ("x-amz-security-token", token.to_owned()), ("authorization", proof)]
+}
+
+fn encode(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
+        .replace('*', "%2A")
+        .replace("%7E", "~")
 }
 
 pub(crate) fn hmac(key: &[u8], text: &str) -> Vec<u8> {

@@ -286,7 +286,7 @@ fn issued(world: &Common, name: &str, claims: &Value, lifetime: i64) -> Reply {
 // GetCallerIdentity
 
 fn identity(world: &Common, request: &Request) -> Result<Reply, Refused> {
-    let issued = caller(world, request)?;
+    let issued = caller(world, request, "sts")?;
     let account = issued.arn.split(':').nth(4).unwrap_or_default();
     let arn = escaped(&issued.arn);
     let body = format!(
@@ -298,8 +298,8 @@ fn identity(world: &Common, request: &Request) -> Result<Reply, Refused> {
     Ok(Reply::new(200, "text/xml", &body))
 }
 
-/// Whose signature the request bears.
-pub(crate) fn caller(world: &Common, request: &Request) -> Result<Issued, Refused> {
+/// Whose signature, made for this service, the request bears.
+pub(crate) fn caller(world: &Common, request: &Request, service: &str) -> Result<Issued, Refused> {
     let signed = sigv4::Signed::of(request).ok_or_else(|| {
         refused(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     })?;
@@ -317,7 +317,7 @@ pub(crate) fn caller(world: &Common, request: &Request) -> Result<Issued, Refuse
     if issued.expires <= world.now() {
         return Err(expired());
     }
-    signed.check(request, &issued.secret_key, world.now())?;
+    signed.check(request, service, &issued.secret_key, world.now())?;
     Ok(issued)
 }
 

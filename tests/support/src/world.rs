@@ -17,7 +17,7 @@ use url::form_urlencoded;
 
 use crate::{
     authority::Authority,
-    client_auth,
+    bedrock, client_auth,
     client_keys::ClientKey,
     cognito::{self, Pool},
     control,
@@ -55,6 +55,7 @@ pub(crate) struct Servers {
     pub sts: Server,
     pub cognito: Server,
     pub quota: Server,
+    pub bedrock: Server,
 }
 
 /// Everything stops when it is dropped.
@@ -88,8 +89,9 @@ impl World {
         common.origin.set(provider.origin()).expect("set once");
         let sts = Server::start(tls.clone(), sts::serve(common.clone()));
         let cognito = Server::start(tls.clone(), cognito::serve(common.clone()));
-        let quota = Server::start(tls, quota::serve(common.clone()));
-        let servers = Arc::new(Servers { provider, sts, cognito, quota });
+        let quota = Server::start(tls.clone(), quota::serve(common.clone()));
+        let bedrock = Server::start(tls, bedrock::serve(common.clone()));
+        let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
         Self { common, servers, control, authority, dir }
     }
@@ -108,6 +110,15 @@ impl World {
 
     pub fn cognito_endpoint(&self) -> String {
         self.servers.cognito.origin()
+    }
+
+    /// Bedrock's two services as AWS's variables name them, each with a path of its own, as a gateway has.
+    pub fn bedrock_endpoints(&self) -> [(&'static str, String); 2] {
+        let origin = self.servers.bedrock.origin();
+        [
+            ("AWS_ENDPOINT_URL_BEDROCK", format!("{origin}/control")),
+            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", format!("{origin}/runtime")),
+        ]
     }
 
     pub fn control_url(&self) -> String {
@@ -244,6 +255,7 @@ pub fn serve_until_stdin_closes(with_tls: bool) {
         "role_arn": ROLE_ARN,
         "sts_endpoint": world.sts_endpoint(),
         "cognito_endpoint": world.cognito_endpoint(),
+        "bedrock_endpoints": world.bedrock_endpoints(),
         "control": world.control_url(),
         "ca_bundle": world.ca_bundle(),
         "configuration": world.configuration(""),

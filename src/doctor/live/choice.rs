@@ -1,0 +1,196 @@
+//! Which models are asked, and through which guardrail: those that Claude Code would be told, else a small one.
+//!
+//! It chooses by names and lists; whether a model answers is found out elsewhere.
+
+use crate::{
+    aws::{Guardrail, InferenceProfile, Model},
+    config::ClaudeCode,
+    failure::{Astray, Failure},
+    host::Environment,
+    setup::claude::RANKS,
+};
+
+/// Where Claude Code is told of a guardrail, a header a line.
+const HEADERS: &str = "ANTHROPIC_CUSTOM_HEADERS";
+const IDENTIFIER: &str = "x-amzn-bedrock-guardrailidentifier";
+const VERSION: &str = "x-amzn-bedrock-guardrailversion";
+
+/// The checks of each rank by name, in the order of [`RANKS`].
+const CHECKS: [(&str, &str); 4] = [
+    (super::WORD, super::STREAM),
+    ("converse-opus", "streaming-opus"),
+    ("converse-sonnet", "streaming-sonnet"),
+    ("converse-haiku", "streaming-haiku"),
+];
+
+/// A model, and under which names what is found of it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) model: String,
+    pub(super) word: &'static str,
+    pub(super) stream: &'static str,
+}
+
+pub(super) struct Choice {
+    pub(super) models: Vec<Wanted>,
+    /// Nobody has named any.
+    pub(super) is_ours: bool,
+}
+
+/// Those of each rank, from the configuration's variables, its models, or this environment; each once.
+pub(super) fn wanted(claude: &ClaudeCode, environment: &Environment) -> Vec<Wanted> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    for ((rank, variable), (word, stream)) in RANKS.into_iter().zip(CHECKS) {
+        let configured = claude.env.get(variable).or_else(|| claude.models.get(rank)).cloned();
+        let named = configured.or_else(|| environment.text(variable));
+        let Some(model) = named.as_deref().and_then(bedrocks) else { continue };
+        if wanted.iter().all(|one| one.model != model) {
+            wanted.push(Wanted { model: model.to_owned(), word, stream });
+        }
+    }
+    wanted
+}
+
+/// The name without Claude Code's own addition for a larger window; none where it is an alias of Claude Code's, such as
+/// `opus`.
+fn bedrocks(name: &str) -> Option<&str> {
+    let plain = name.split('[').next().unwrap_or_default().trim();
+    plain.contains(['.', ':']).then_some(plain)
+}
+
+/// `None` where nobody names a model and the region lists none that would do.
+pub(super) fn made(
+    wanted: Vec<Wanted>,
+    models: Option<&[Model]>,
+    profiles: Option<&[InferenceProfile]>,
+) -> Option<Choice> {
+    if !wanted.is_empty() {
+        return Some(Choice { models: wanted, is_ours: false });
+    }
+    let model = small(models.unwrap_or_default(), profiles.unwrap_or_default())?;
+    let wanted = Wanted { model, word: super::WORD, stream: super::STREAM };
+    Some(Choice { models: vec![wanted], is_ours: true })
+}
+
+/// The newest of Anthropic's smallest that is not near its end, in this part of the world before all of it; their
+/// identifiers grow with their age.
+fn small(models: &[Model], profiles: &[InferenceProfile]) -> Option<String> {
+    let is_legacy = |id: &str| models.iter().any(|model| model.id == id && model.is_legacy());
+    let profiles = profiles.iter().filter(|profile| profile.is_active());
+    let profiles =
+        profiles.filter(|profile| !profile.model().is_some_and(is_legacy)).map(|profile| &profile.id);
+    let models =
+        models.iter().filter(|model| model.is_on_demand() && !model.is_legacy()).map(|model| &model.id);
+    let ours = profiles.chain(models).filter(|id| id.contains("anthropic."));
+    let rank = |id: &&String| {
+        let (place, name) = id.split_once("anthropic.").unwrap_or_default();
+        (name.contains("haiku"), name.to_owned(), place != "global.")
+    };
+    ours.max_by_key(rank).cloned()
+}
+
+/// The guardrail that Claude Code is told to send, if any.
+pub(super) fn guardrail(
+    claude: &ClaudeCode,
+    environment: &Environment,
+) -> Result<Option<Guardrail>, Failure> {
+    let headers = claude.env.get(HEADERS).cloned().or_else(|| environment.text(HEADERS)).unwrap_or_default();
+    let value = |wanted: &str| {
+        let pairs = headers.lines().filter_map(|line| line.split_once(':'));
+        let value = pairs.rev().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+        value.map(|(_, value)| value.trim().to_owned()).filter(|value| !value.is_empty())
+    };
+    match (value(IDENTIFIER), value(VERSION)) {
+        (None, _) => Ok(None),
+        (Some(_), None) => Err(Astray::NoVersion.into()),
+        (Some(identifier), Some(version)) => Ok(Some(Guardrail { identifier, version })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claude(models: &[(&str, &str)], env: &[(&str, &str)]) -> ClaudeCode {
+        let table = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        ClaudeCode { region: String::new(), models: table(models), env: table(env) }
+    }
+
+    fn names(claude: &ClaudeCode, environment: &Environment) -> Vec<(String, &'static str)> {
+        wanted(claude, environment).into_iter().map(|wanted| (wanted.model, wanted.word)).collect()
+    }
+
+    #[test]
+    fn each_model_is_asked_once_under_the_name_of_its_first_rank() {
+        let claude = claude(
+            &[("default", "us.anthropic.a"), ("opus", "us.anthropic.b"), ("sonnet", "us.anthropic.a[1m]")],
+            &[("ANTHROPIC_DEFAULT_OPUS_MODEL", "us.anthropic.c")],
+        );
+        let environment = Environment::fixed([
+            ("ANTHROPIC_DEFAULT_HAIKU_MODEL", "us.anthropic.h"),
+            ("ANTHROPIC_MODEL", "us.anthropic.other"),
+        ]);
+        let expected = [
+            ("us.anthropic.a", "converse"),
+            ("us.anthropic.c", "converse-opus"),
+            ("us.anthropic.h", "converse-haiku"),
+        ];
+        assert_eq!(names(&claude, &environment), expected.map(|(model, name)| (model.to_owned(), name)));
+    }
+
+    #[test]
+    fn an_alias_of_claude_codes_is_no_model_of_bedrocks() {
+        let claude = claude(
+            &[("default", "opusplan"), ("opus", "arn:aws:bedrock:us-east-1:1:inference-profile/x")],
+            &[],
+        );
+        let found = names(&claude, &Environment::fixed([]));
+        assert_eq!(found, [("arn:aws:bedrock:us-east-1:1:inference-profile/x".to_owned(), "converse-opus")]);
+    }
+
+    fn profile(id: &str) -> serde_json::Value {
+        serde_json::json!({
+            "inferenceProfileId": id,
+            "inferenceProfileArn": format!("arn:aws:bedrock:us-east-1:123456789012:inference-profile/{id}"),
+            "status": "ACTIVE",
+            "models": [{ "modelArn": format!("arn:aws:bedrock:us-east-1::foundation-model/{}", id.split_once('.').unwrap().1) }],
+        })
+    }
+
+    #[test]
+    fn where_nobody_names_a_model_the_newest_small_one_that_is_not_near_its_end_is_asked() {
+        let profiles: Vec<InferenceProfile> = [
+            "global.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "us.anthropic.claude-3-5-haiku-20241022-v1:0",
+            "us.anthropic.claude-haiku-9-v1:0",
+            "us.anthropic.claude-opus-4-6-v1",
+            "us.amazon.nova-micro-v1:0",
+        ]
+        .map(|id| serde_json::from_value(profile(id)).unwrap())
+        .into();
+        let model = serde_json::json!({
+            "modelId": "anthropic.claude-haiku-9-v1:0", "modelLifecycle": { "status": "LEGACY" },
+        });
+        let models: Vec<Model> = vec![serde_json::from_value(model).unwrap()];
+        let choice = made(Vec::new(), Some(&models), Some(&profiles)).unwrap();
+        let found: Vec<_> = choice.models.iter().map(|wanted| wanted.model.as_str()).collect();
+        assert!(choice.is_ours);
+        assert_eq!(found, ["us.anthropic.claude-haiku-4-5-20251001-v1:0"]);
+        assert!(made(Vec::new(), None, None).is_none());
+    }
+
+    #[test]
+    fn a_guardrail_is_read_from_the_headers_that_claude_code_is_given() {
+        let told = |headers: &str| guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
+        let whole =
+            "X-Other: 1\nX-Amzn-Bedrock-GuardrailIdentifier: abc123\nx-amzn-bedrock-guardrailversion:  2 ";
+        let expected = Guardrail { identifier: "abc123".into(), version: "2".into() };
+        assert_eq!(told(whole), Ok(Some(expected)));
+        assert_eq!(told("X-Other: 1"), Ok(None));
+        let failure = told("X-Amzn-Bedrock-GuardrailIdentifier: abc123").unwrap_err();
+        assert_eq!(failure.slug, "config/guardrail");
+    }
+}

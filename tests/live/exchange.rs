@@ -1,0 +1,134 @@
+//! From the kept sign-in to credentials that AWS knows: nothing of it is kept, and nobody is asked.
+
+use serde_json::json;
+use testworld::{Endpoint, Fault, Knob, World};
+
+use super::{desk, live, results, row, signed_in};
+
+#[test]
+fn a_healthy_laptop_is_told_line_by_line_that_it_works() {
+    let world = World::new();
+    let desk = signed_in(&world, "");
+    let outcome = desk.run(["doctor", "--live"]);
+    assert_eq!(outcome.stderr, "");
+    let at = outcome.stdout.find("ok       exchange").unwrap_or_else(|| panic!("{}", outcome.stdout));
+    let lines: Vec<_> = outcome.stdout[at..].lines().collect();
+    let until = lines[0].split(" until ").nth(1).unwrap().split(';').next().unwrap();
+    let expected = [
+        format!("ok       exchange          AWS gives credentials of arn:aws:iam::123456789012:role/BedrockUser until {until}; these are not kept"),
+        "ok       identity          AWS knows them as arn:aws:sts::123456789012:assumed-role/BedrockUser/demo@example.com".into(),
+        "ok       bedrock-models    us-east-1 lists 6 models, 4 of them Anthropic's".into(),
+        "ok       bedrock-profiles  us-east-1 has 6 inference profiles".into(),
+        "ok       converse          us.anthropic.claude-haiku-4-5-20251001-v1:0 answers (11 tokens there, 1 back); it was chosen because none is configured".into(),
+        "ok       streaming         us.anthropic.claude-haiku-4-5-20251001-v1:0 streams its answer (11 tokens there, 1 back)".into(),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_exchange_is_a_real_one_and_nothing_of_it_is_kept() {
+    let world = World::new();
+    let desk = signed_in(&world, "");
+    let kept = desk.run(["credentials"]).expect_code(0).stdout;
+    let (assumed, tabs) = (world.count(Endpoint::Assume), desk.tabs());
+    live(&desk);
+    assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (assumed + 1, tabs));
+    assert_eq!(desk.run(["credentials"]).expect_code(0).stdout, kept);
+    let keys: Vec<_> = [Endpoint::Identity, Endpoint::Converse, Endpoint::ConverseStream]
+        .map(|endpoint| {
+            let asked =
+                world.ledger().requests().into_iter().find(|entry| entry.endpoint == endpoint).unwrap();
+            let signed = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+            signed.unwrap().1.split("Credential=").nth(1).unwrap().split('/').next().unwrap().to_owned()
+        })
+        .into();
+    assert!(keys.iter().all(|key| *key == keys[0] && !kept.contains(key.as_str())), "{keys:?}");
+}
+
+#[test]
+fn a_token_that_has_ended_is_renewed_first_as_for_any_silent_caller() {
+    let world = World::new();
+    world.next(1, Knob::IdTokenLifetime, 60);
+    let desk = signed_in(&world, "");
+    let found = live(&desk);
+    assert_eq!(row(&found, "exchange").result, "ok");
+    assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1));
+}
+
+#[test]
+fn where_the_token_cannot_be_renewed_the_kept_credentials_serve() {
+    let world = World::new();
+    world.set(Knob::WithoutRefreshToken, true);
+    world.next(1, Knob::IdTokenLifetime, 5);
+    let desk = signed_in(&world, "");
+    let found = live(&desk);
+    let exchange = row(&found, "exchange");
+    assert_eq!(exchange.result, "skipped");
+    assert!(exchange.message.contains("the kept credentials serve"), "{exchange:?}");
+    assert_eq!(row(&found, "streaming").result, "ok");
+    assert_eq!(world.count(Endpoint::Assume), 1);
+}
+
+#[test]
+fn where_nobody_is_signed_in_nobody_is_asked_and_what_to_do_is_said() {
+    let world = World::new();
+    let desk = desk(&world, "");
+    let found = live(&desk);
+    assert!(found.iter().all(|row| row.result == "skipped" && row.remedy.is_none()), "{found:?}");
+    assert!(row(&found, "exchange").message.contains("run `bedrock-sso login`"), "{found:?}");
+    assert!(row(&found, "converse").message.contains("see `exchange`"), "{found:?}");
+    let asked =
+        [Endpoint::Assume, Endpoint::Models, Endpoint::Converse].map(|endpoint| world.count(endpoint));
+    assert_eq!((asked, desk.tabs()), ([0, 0, 0], 0));
+}
+
+#[test]
+fn what_sts_refuses_is_explained_and_bedrock_is_left_alone() {
+    let world = World::new();
+    let desk = signed_in(&world, "");
+    let denied = Fault::aws(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    world.set(Knob::AssumeFault, denied);
+    let outcome = desk.run(["doctor", "--live", "--json"]);
+    let found = super::rows(&outcome);
+    let exchange = row(&found, "exchange");
+    assert_eq!(exchange.result, "bad");
+    assert!(exchange.remedy.as_ref().unwrap().contains("trust policy"), "{exchange:?}");
+    assert!(results(&found)[1..].iter().all(|(_, result)| *result == "skipped"), "{found:?}");
+    assert_eq!(world.count(Endpoint::Models), 0);
+    assert_eq!(outcome.code, Some(7));
+}
+
+#[test]
+fn the_quota_service_is_asked_before_aws_and_its_no_ends_it() {
+    let world = World::new();
+    let quota = format!("[profiles.claude.quota]\nendpoint = {}\n", json!(world.quota_endpoint()));
+    let desk = signed_in(&world, &quota);
+    let assumed = world.count(Endpoint::Assume);
+    let over = json!({ "allowed": false, "reason": "monthly_exceeded", "usage": {}, "policy": {}, "message": "Monthly quota exceeded" });
+    world.set(Knob::Quota, over);
+    let found = live(&desk);
+    assert_eq!(row(&found, "exchange").result, "bad", "{found:?}");
+    assert_eq!(world.count(Endpoint::Assume), assumed);
+}
+
+#[test]
+fn credentials_of_another_role_are_told_as_such() {
+    let world = World::new();
+    let desk = signed_in(&world, "");
+    let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                <Arn>arn:aws:sts::999999999999:assumed-role/Other/jane</Arn><UserId>A:jane</UserId>\
+                <Account>999999999999</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    world.set(
+        Knob::IdentityFault,
+        Fault::Body { status: 200, content_type: "text/xml".into(), body: body.into() },
+    );
+    let found = live(&desk);
+    let identity = row(&found, "identity");
+    assert_eq!(identity.result, "bad");
+    assert_eq!(
+        identity.message,
+        "AWS knows the credentials as arn:aws:sts::999999999999:assumed-role/Other/jane, and the profile wants \
+         arn:aws:iam::123456789012:role/BedrockUser"
+    );
+    assert!(row(&found, "converse").message.contains("see `identity`"));
+}

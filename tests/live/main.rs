@@ -1,0 +1,82 @@
+//! `doctor --live`: AWS and Bedrock asked in earnest, against a Bedrock that verifies every signature and every field.
+//!
+//! What is found on the machine itself is `doctor`'s business; here it is the rows of `--live`, and their remedies.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod exchange;
+mod models;
+mod refusals;
+
+use serde_json::{Value, json};
+use testworld::{Desk, Endpoint, Knob, Outcome, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+
+const OPUS: &str = "us.anthropic.claude-opus-4-6-v1";
+const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+/// A desk where nobody has signed in, with this in the profile's `claude_code`.
+fn desk<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
+    let desk = Desk::with(world, PROGRAM, &format!("\n[profiles.claude.claude_code]\n{claude_code}"));
+    for (variable, address) in world.bedrock_endpoints() {
+        desk.set_variable(variable, address);
+    }
+    desk
+}
+
+fn signed_in<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
+    let desk = desk(world, claude_code);
+    desk.run(["credentials"]).expect_code(0);
+    desk
+}
+
+/// A finding of `--live`: name, result, message and remedy.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    name: String,
+    result: String,
+    message: String,
+    remedy: Option<String>,
+}
+
+/// The rows from the exchange on.
+fn rows(outcome: &Outcome) -> Vec<Row> {
+    let document = outcome.document();
+    assert_eq!((document["version"].as_u64(), outcome.stderr.as_str()), (Some(1), ""), "{outcome:?}");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let row = |check: &Value| Row {
+        name: text(&check["name"]).unwrap(),
+        result: text(&check["result"]).unwrap(),
+        message: text(&check["message"]).unwrap(),
+        remedy: text(&check["remedy"]),
+    };
+    let rows = document["checks"].as_array().unwrap().iter().map(row);
+    rows.skip_while(|row| row.name != "exchange").collect()
+}
+
+fn live(desk: &Desk<'_>) -> Vec<Row> {
+    rows(&desk.run(["doctor", "--live", "--json"]))
+}
+
+/// Names and results.
+fn results(rows: &[Row]) -> Vec<(&str, &str)> {
+    rows.iter().map(|row| (row.name.as_str(), row.result.as_str())).collect()
+}
+
+#[track_caller]
+fn row<'r>(rows: &'r [Row], name: &str) -> &'r Row {
+    rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no {name}: {rows:?}"))
+}
+
+/// What was posted to an endpoint, oldest first.
+fn posted(world: &World, endpoint: Endpoint) -> Vec<Value> {
+    let requests = world.ledger().requests().into_iter().filter(|entry| entry.endpoint == endpoint);
+    requests.map(|entry| serde_json::from_str(&entry.body).unwrap()).collect()
+}
+
+/// Bedrock refuses this question so.
+fn refuse(world: &World, question: &str, status: u16, code: &str, message: &str) {
+    let refusal = json!({ "status": status, "code": code, "message": message });
+    world.set(Knob::BedrockRefusals, json!({ question: refusal }));
+}

@@ -1,0 +1,167 @@
+//! Which models are asked, what is said to them, and what the lists say of them.
+
+use serde_json::json;
+use testworld::{APPLICATION_PROFILE, Endpoint, GUARDRAIL, HAIKU, Knob, World};
+
+use super::{OPUS, SONNET, live, posted, results, row, signed_in};
+
+#[test]
+fn each_configured_model_is_asked_once_whole_and_as_a_stream() {
+    let world = World::new();
+    let models = format!(
+        "models = {{ default = \"{APPLICATION_PROFILE}\", opus = \"{OPUS}\", sonnet = \"{SONNET}[1m]\", haiku = \"{OPUS}\" }}"
+    );
+    let desk = signed_in(&world, &models);
+    let found = live(&desk);
+    let expected = [
+        ("exchange", "ok"),
+        ("identity", "ok"),
+        ("bedrock-models", "ok"),
+        ("bedrock-profiles", "ok"),
+        ("converse", "ok"),
+        ("streaming", "ok"),
+        ("converse-opus", "ok"),
+        ("streaming-opus", "ok"),
+        ("converse-sonnet", "ok"),
+        ("streaming-sonnet", "ok"),
+    ];
+    assert_eq!(results(&found), expected, "{found:?}");
+    assert_eq!(
+        row(&found, "bedrock-profiles").message,
+        "us-east-1 has 6 inference profiles; the 3 configured ones are active"
+    );
+    let asked = [Endpoint::InferenceProfile, Endpoint::Converse, Endpoint::ConverseStream];
+    assert_eq!(asked.map(|endpoint| world.count(endpoint)), [1, 3, 3]);
+    assert_eq!(world.count(Endpoint::Unknown), 0);
+}
+
+#[test]
+fn a_few_tokens_are_asked_for_and_the_call_says_whose_it_is() {
+    let world = World::new();
+    let desk = signed_in(&world, "");
+    live(&desk);
+    for endpoint in [Endpoint::Converse, Endpoint::ConverseStream] {
+        let [body] = &posted(&world, endpoint)[..] else { panic!("{endpoint:?}") };
+        assert_eq!(body["inferenceConfig"], json!({ "maxTokens": 1 }));
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(body["requestMetadata"], json!({ "client": "bedrock-sso doctor", "version": version }));
+        assert_eq!(body["guardrailConfig"], json!(null));
+    }
+}
+
+#[test]
+fn the_guardrail_that_claude_code_is_given_holds_for_every_word() {
+    let world = World::new();
+    let headers =
+        format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
+    let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
+    let found = live(&desk);
+    assert_eq!(row(&found, "guardrail").message, format!("{GUARDRAIL} version 2 is applied"));
+    for endpoint in [Endpoint::Converse, Endpoint::ConverseStream] {
+        let expected = json!({ "guardrailIdentifier": GUARDRAIL, "guardrailVersion": "2" });
+        assert_eq!(posted(&world, endpoint)[0]["guardrailConfig"], expected);
+    }
+}
+
+#[test]
+fn a_guardrail_that_is_not_there_is_told_once_and_under_its_own_name() {
+    let world = World::new();
+    let headers = "X-Amzn-Bedrock-GuardrailIdentifier: other\\nX-Amzn-Bedrock-GuardrailVersion: 1";
+    let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
+    let found = live(&desk);
+    let guardrail = row(&found, "guardrail");
+    assert_eq!(guardrail.result, "bad");
+    assert!(guardrail.message.contains("does not exist"), "{guardrail:?}");
+    assert!(guardrail.remedy.as_ref().unwrap().contains("ANTHROPIC_CUSTOM_HEADERS"), "{guardrail:?}");
+    assert_eq!(
+        (row(&found, "converse").result.as_str(), row(&found, "streaming").result.as_str()),
+        ("skipped", "skipped")
+    );
+}
+
+#[test]
+fn a_guardrail_without_its_version_is_refused_before_anybody_is_asked() {
+    let world = World::new();
+    let headers = "X-Amzn-Bedrock-GuardrailIdentifier: other";
+    let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
+    let found = live(&desk);
+    assert_eq!(row(&found, "guardrail").result, "bad");
+    assert_eq!(world.count(Endpoint::Converse), 0);
+}
+
+#[test]
+fn a_model_by_its_own_name_is_told_that_it_needs_a_profile() {
+    let world = World::new();
+    let desk = signed_in(&world, "models = { default = \"anthropic.claude-opus-4-6-v1\" }");
+    let found = live(&desk);
+    for name in ["bedrock-models", "converse"] {
+        let row = row(&found, name);
+        assert!(row.remedy.as_ref().unwrap().contains("name an inference profile"), "{row:?}");
+    }
+    assert_eq!(
+        (row(&found, "bedrock-models").result.as_str(), row(&found, "converse").result.as_str()),
+        ("warn", "bad")
+    );
+    assert!(row(&found, "converse").message.contains("on-demand throughput isn\u{2019}t supported"));
+}
+
+#[test]
+fn a_model_that_the_region_does_not_have_is_named_with_where_to_look() {
+    let world = World::new();
+    let desk = signed_in(&world, "models = { default = \"eu.anthropic.claude-opus-4-6-v1\" }");
+    let found = live(&desk);
+    let profiles = row(&found, "bedrock-profiles");
+    assert_eq!(profiles.result, "warn");
+    assert_eq!(profiles.message, "us-east-1 lists no eu.anthropic.claude-opus-4-6-v1");
+    let converse = row(&found, "converse");
+    assert!(converse.message.contains("The provided model identifier is invalid."), "{converse:?}");
+    assert!(
+        converse.remedy.as_ref().unwrap().contains("aws bedrock list-inference-profiles --region us-east-1")
+    );
+    assert_eq!(row(&found, "streaming").result, "skipped");
+}
+
+#[test]
+fn a_model_near_its_end_is_warned_of_while_it_still_answers() {
+    let world = World::new();
+    let desk = signed_in(&world, "models = { default = \"anthropic.claude-3-haiku-20240307-v1:0\" }");
+    let found = live(&desk);
+    assert_eq!(
+        (row(&found, "bedrock-models").result.as_str(), row(&found, "converse").result.as_str()),
+        ("warn", "ok")
+    );
+    assert!(row(&found, "bedrock-models").message.contains("marked as legacy"));
+}
+
+#[test]
+fn without_the_lists_the_configured_model_is_asked_all_the_same() {
+    let world = World::new();
+    let who = "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/jane is not authorized to perform:";
+    let denied = |action: &str| {
+        json!({ "status": 403, "code": "AccessDeniedException",
+                "message": format!("{who} {action} because no identity-based policy allows the {action} action") })
+    };
+    let refusals = json!({
+        "models": denied("bedrock:ListFoundationModels"),
+        "inference-profiles": denied("bedrock:ListInferenceProfiles"),
+    });
+    world.set(Knob::BedrockRefusals, refusals);
+    let desk = signed_in(&world, &format!("models = {{ default = \"{HAIKU}\" }}"));
+    let found = live(&desk);
+    let expected = [
+        ("bedrock-models", "skipped"),
+        ("bedrock-profiles", "warn"),
+        ("converse", "ok"),
+        ("streaming", "ok"),
+    ];
+    assert_eq!(results(&found)[2..], expected, "{found:?}");
+    let profiles = row(&found, "bedrock-profiles");
+    assert_eq!(
+        profiles.message.split(" (request").next().unwrap(),
+        "AWS does not let arn:aws:iam::123456789012:role/BedrockUser call bedrock:ListInferenceProfiles: no identity-based \
+         policy allows it"
+    );
+    desk.configure(&world.configuration(""));
+    let found = live(&desk);
+    assert!(row(&found, "converse").message.contains("there is no model to ask"), "{found:?}");
+}

@@ -1,0 +1,128 @@
+"""A Windows machine under Wine 10 on which packages are installed: what lies on its drive and in its registry, and who signs in.
+
+A machine of tests/windows, in a Debian 13 of its own, that reaches the program by PATH as people do.
+"""
+
+import http.cookiejar
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "windows"))
+from machine import Caller, Ended, Machine, environment, windows_path  # noqa: E402
+
+# A person whose name trips whoever splits at spaces or expects ASCII.
+USER = "Zoë O. Ünal"
+# Wine's own: caches and logs that grow as it works, and what it notes of files it was asked for.
+NOISE = re.compile(r"/windows/(temp|Installer)/|/AppData/Local/(Microsoft|Temp)/|/Microsoft/Windows/(Recent|INetCache)|/winmd/", re.IGNORECASE)
+
+
+class FleetMachine(Machine):
+    def __init__(self, root: Path, out: Path):
+        wine = out / "wine"
+        wine.write_text(f'#!/bin/sh\nexec chroot {root} /usr/bin/wine "$@"\n')
+        wine.chmod(0o755)
+        os.environ |= {"USER": USER, "HOME": "/root", "LC_ALL": "C.UTF-8", "WINEPREFIX": str(out / "prefix"), "WINEDEBUG": "-all"}
+        # Neither .NET nor a browser engine: their absence must not open an installer.
+        os.environ["WINEDLLOVERRIDES"] = "mscoree,mshtml="
+        for unwanted in ("DISPLAY", "WAYLAND_DISPLAY"):
+            os.environ.pop(unwanted, None)
+        super().__init__(str(wine), out)
+        self.root = root
+        self.make_anew()
+
+    def make_anew(self) -> None:
+        self.rest()
+        shutil.rmtree(self.drive.parent, ignore_errors=True)
+        self.wine_runs("wineboot", "--init")
+        # It registers itself at its first call.
+        self.wine_runs("cscript", "//nologo")
+        self.rest()
+
+    def wine_runs(self, *words: object, **variables: str) -> Ended:
+        return Caller([self.wine, *map(str, words)], environment() | variables).ended(limit=120)
+
+    def start(self, *words: str, **variables: str) -> Caller:
+        """As people type it: found by PATH, or not at all."""
+        return Caller([self.wine, "cmd", "/c", "bedrock-sso", *words], environment() | variables)
+
+    def reg(self, *words: str) -> subprocess.CompletedProcess:
+        """Wine's console speaks an older code page."""
+        command = [self.wine, "reg", *words]
+        return subprocess.run(command, env=environment(), timeout=60, stdin=subprocess.DEVNULL, capture_output=True, encoding="cp850")
+
+    def msiexec(self, verb: str, package: object, *words: str) -> int:
+        """Silently, as management does. Of its code this system sees the last eight bits."""
+        named = windows_path(package) if isinstance(package, Path) else package
+        return self.wine_runs("msiexec", verb, named, "/qn", *words).code
+
+    def sign_in(self) -> None:
+        """At an address that the program prints, in a browser elsewhere."""
+        caller = self.start("login", "--no-browser")
+        first = caller.process.stdout.readline().decode()
+        address = re.search(r"http://\S+", first)
+        assert address, (first, caller.ended())
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
+        page = browser.open(address[0], timeout=60).read().decode()
+        ended = caller.ended()
+        assert ended.code == 0 and "BedrockUser" in ended.out and "BedrockUser" in page, (ended, page)
+
+    def credentials(self) -> dict:
+        ended = self.run("credentials", "--no-login")
+        assert ended.code == 0 and ended.err == "", ended
+        return json.loads(ended.out)
+
+    def path(self, hive: str) -> list[str]:
+        key = {"HKLM": "HKLM\\System\\CurrentControlSet\\Control\\Session Manager\\Environment", "HKCU": "HKCU\\Environment"}[hive]
+        told = self.reg("query", key, "/v", "PATH").stdout
+        found = re.search(r"REG_\w+ +(.*)", told)
+        return [place for place in found[1].strip().split(";") if place] if found else []
+
+    def apps(self) -> list[str]:
+        """Versions of ours under "Installed apps"."""
+        told = self.reg("query", "HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall", "/s").stdout
+        entries = told.split("HKEY_LOCAL_MACHINE")
+        return [re.search(r"DisplayVersion +REG_SZ +(\S+)", entry)[1] for entry in entries if re.search(r"DisplayName +REG_SZ +bedrock-sso\b", entry)]
+
+    def rest(self) -> None:
+        """Everything has ended and the registry is written down."""
+        subprocess.run(["chroot", self.root, "/usr/bin/wineserver", "--kill"], env=environment(), timeout=60, check=False)
+        subprocess.run(["chroot", self.root, "/usr/bin/wineserver", "--wait"], env=environment(), timeout=60, check=False)
+
+    def everything(self) -> dict[str, str]:
+        """The drive and the registry: what stands where, so that two moments can be compared."""
+        self.rest()
+        found = {}
+        for path in self.drive.rglob("*"):
+            name = str(path.relative_to(self.drive))
+            if not NOISE.search(f"/{name}/"):
+                status = path.lstat()
+                found[name] = f"{status.st_size} bytes of {status.st_mtime_ns}" if path.is_file() else "folder"
+        for hive in ("system.reg", "user.reg", "userdef.reg"):
+            found |= registry((self.drive.parent / hive).read_text(encoding="utf-8", errors="replace"), hive)
+        return found
+
+
+def registry(text: str, hive: str) -> dict[str, str]:
+    """Each value under its key; the time of the last change is none."""
+    found, key = {}, ""
+    for line in text.replace("\\\n", "").splitlines():
+        if line.startswith("["):
+            key = f"{hive}: {line.rsplit(']', 1)[0][1:]}"
+            found[key] = "key"
+        elif line and not line.startswith(("#", ";", "WINE")):
+            name, _, value = line.partition("=")
+            # Wine leaves the last separator of a list that becomes shorter.
+            found[f"{key}: {name}"] = value.rstrip('"').rstrip(";") if name.upper() == '"PATH"' else value
+    return found
+
+
+def differences(before: dict[str, str], after: dict[str, str]) -> dict[str, tuple]:
+    names = sorted(before.keys() | after.keys())
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}

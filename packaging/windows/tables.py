@@ -116,7 +116,7 @@ def properties(package: Package) -> None:
         rows["ALLUSERS"] = "1"
     package.add("Property", "Property:s72 Value:l0", *rows.items())
     package.add("LaunchCondition", "Condition:s255 Description:l255",
-                ("Installed OR VersionNT64", "bedrock-sso needs a 64-bit Windows."))  # fmt: skip
+                ("Installed OR VersionNT64", "bedrock-sso needs a 64-bit Windows."))
 
 
 def folders(package: Package) -> None:
@@ -125,11 +125,11 @@ def folders(package: Package) -> None:
         rows += [("ProgramFiles64Folder", "TARGETDIR", "."), ("INSTALLDIR", "ProgramFiles64Folder", "BEDROCK|bedrock-sso")]
     else:
         rows += [("LocalAppDataFolder", "TARGETDIR", "."), ("PROGRAMS", "LocalAppDataFolder", "Programs"),
-                 ("INSTALLDIR", "PROGRAMS", "BEDROCK|bedrock-sso")]  # fmt: skip
+                 ("INSTALLDIR", "PROGRAMS", "BEDROCK|bedrock-sso")]
     rows.append(("COMPLETIONS", "INSTALLDIR", "COMPLETE|completions"))
     if package.has_configuration:
         rows += [("CommonAppDataFolder", "TARGETDIR", "."), ("CONFIGURATION", "CommonAppDataFolder", "BEDROCK|bedrock-sso"),
-                 ("CLAUDE", "ProgramFiles64Folder", "CLAUDE|ClaudeCode")]  # fmt: skip
+                 ("CLAUDE", "ProgramFiles64Folder", "CLAUDE|ClaudeCode")]
     package.add("Directory", "Directory:s72 Directory_Parent:S72 DefaultDir:l255", *rows)
 
 
@@ -144,7 +144,7 @@ def files(package: Package) -> None:
     ]
     package.add("Component", "Component:s72 ComponentId:S38 Directory_:s72 Attributes:i2 Condition:S255 KeyPath:S72", *components)
     package.add("Feature", "Feature:s38 Feature_Parent:S38 Title:L64 Description:L255 Display:I2 Level:i2 Directory_:S72 Attributes:i2",
-                ("Complete", "", "bedrock-sso", "", "", 1, "INSTALLDIR", 0))  # fmt: skip
+                ("Complete", "", "bedrock-sso", "", "", 1, "INSTALLDIR", 0))
     package.add("FeatureComponents", "Feature_:s38 Component_:s72", *(("Complete", file.key) for file in package.files), keys=2)
     rows = [
         (file.key, file.key, file.name, file.source.stat().st_size, *version(package, file), MUST_BE_INSTALLED, place)
@@ -152,12 +152,12 @@ def files(package: Package) -> None:
     ]
     package.add("File", "File:s72 Component_:s72 FileName:l255 FileSize:i4 Version:S72 Language:S20 Attributes:I2 Sequence:i2", *rows)
     package.add("Media", "DiskId:i2 LastSequence:i2 DiskPrompt:L64 Cabinet:S255 VolumeLabel:S32 Source:S72",
-                (1, len(rows), "", "#files.cab", "", ""))  # fmt: skip
+                (1, len(rows), "", "#files.cab", "", ""))
     hashed = [(file.key, 0, *quarters(file.source)) for file in package.files if version(package, file) == ("", "")]
     package.add("MsiFileHash", "File_:s72 Options:i2 HashPart1:i4 HashPart2:i4 HashPart3:i4 HashPart4:i4", *hashed)
     marks = [(file.key, HKCU, "Software\\bedrock-sso", file.long, "[INSTALLDIR]", file.key) for file in package.files if user]
     package.add("Registry", "Registry:s72 Root:i2 Key:l255 Name:L255 Value:L0 Component_:s72", *marks)
-    emptied = [(folder, PROGRAM, "", folder, 2) for folder in ("COMPLETIONS", "INSTALLDIR", "PROGRAMS") if user]
+    emptied = [(folder, PROGRAM, "", folder, 2) for folder in ("COMPLETIONS", "INSTALLDIR") if user]
     package.add("RemoveFile", "FileKey:s72 Component_:s72 FileName:L255 DirProperty:s72 InstallMode:i2", *emptied)
 
 
@@ -202,7 +202,7 @@ def upgrades(package: Package) -> None:
     package.add("Upgrade", columns,
                 # Of the same version, too: the organisation's configuration may have changed alone.
                 (code, "0.0.0", package.version, "", with_minimum | with_maximum | keep_features, "", "OLDERFOUND"),
-                (code, package.version, "", "", only_detect, "", "NEWERFOUND"), keys=5)  # fmt: skip
+                (code, package.version, "", "", only_detect, "", "NEWERFOUND"), keys=5)
 
 
 def actions(package: Package) -> None:
@@ -212,12 +212,14 @@ def actions(package: Package) -> None:
     package.add("CustomAction", "Action:s72 Type:i2 Source:S72 Target:S255",
                 ("RefuseOlder", fails_with_message, "", "A newer version of bedrock-sso is installed. Remove it first to go back to this one."),
                 ("SignOut", as_person, PROGRAM, "logout --all"),
-                ("UndoSetup", as_person, PROGRAM, "setup --remove --yes"))  # fmt: skip
+                ("UndoSetup", as_person, PROGRAM, "setup --remove --yes"))
 
 
 def sequences(package: Package) -> None:
     person_wants_it = 'SIGNOUT = 1 AND REMOVE = "ALL" AND NOT UPGRADINGPRODUCTCODE'
-    detect = [("FindRelatedProducts", "", 25), ("RefuseOlder", "NEWERFOUND AND NOT Installed", 30), ("AppSearch", "", 50), ("LaunchConditions", "", 100)]
+    detect = [("FindRelatedProducts", "", 25), ("RefuseOlder", "NEWERFOUND AND NOT Installed", 30), ("LaunchConditions", "", 100)]
+    # On the administrator's side alone, where nobody else may have set what it finds.
+    search = [("AppSearch", "", 50)]
     costs = [("CostInitialize", "", 800), ("FileCost", "", 900), ("CostFinalize", "", 1000)]
     begin, end = [("InstallValidate", "", 1400), ("InstallInitialize", "", 1500)], [("InstallFinalize", "", 6600)]
     publish = [("PublishFeatures", "", 6300), ("PublishProduct", "", 6400)]
@@ -225,12 +227,12 @@ def sequences(package: Package) -> None:
     install = [("MigrateFeatureStates", "", 1200), ("RemoveExistingProducts", "", 1501), ("ProcessComponents", "", 1600),
                ("UnpublishFeatures", "", 1800), ("RemoveRegistryValues", "", 2600), ("RemoveEnvironmentStrings", "", 3300),
                ("SignOut", person_wants_it, 3410), ("UndoSetup", person_wants_it, 3420),
-               ("RemoveFiles", "", 3500), ("RemoveFolders", "", 3600), ("CreateFolders", "", 3700), 
+               ("RemoveFiles", "", 3500), ("RemoveFolders", "", 3600), ("CreateFolders", "", 3700),
                ("InstallFiles", "", 4000), ("WriteRegistryValues", "", 5000), ("WriteEnvironmentStrings", "", 5200),
-               ("RegisterUser", "", 6000), ("RegisterProduct", "", 6100)]  # fmt: skip
+               ("RegisterUser", "", 6000), ("RegisterProduct", "", 6100)]
     execute = [("ExecuteAction", "", 1300)]
     written = {
-        "InstallExecuteSequence": detect + costs + begin + install + publish + end,
+        "InstallExecuteSequence": detect + search + costs + begin + install + publish + end,
         "InstallUISequence": detect + costs + [("MigrateFeatureStates", "", 1200)] + execute,
         "AdminExecuteSequence": costs + begin + [("InstallAdminPackage", "", 3900), ("InstallFiles", "", 4000)] + end,
         "AdminUISequence": costs + execute,
@@ -242,7 +244,7 @@ def sequences(package: Package) -> None:
 
 
 def configuration(package: Package) -> None:
-    """The organisation's: its folder is closed to users, and what somebody else put in its place is replaced on request only."""
+    """The organisation's: its folder is closed to users, and what somebody else put in its place is not taken over."""
     found = {
         "CONFIGFOUND": ("CONFIG~1.TOM|config.toml", "[CommonAppDataFolder]bedrock-sso\\"),
         "POLICYFOUND": ("MANAGE~1.JSO|managed-settings.json", "[ProgramFiles64Folder]ClaudeCode\\"),
@@ -253,17 +255,17 @@ def configuration(package: Package) -> None:
     package.add(
         "Signature", "Signature:s72 FileName:s255 MinVersion:S20 MaxVersion:S20 MinSize:I4 MaxSize:I4 MinDate:I4 MaxDate:I4 Languages:S255",
         *((name, file, "", "", "", "", "", "", "") for name, (file, _) in found.items()),
-    )  # fmt: skip
+    )
     places = [(name, "", folder, 0) for name, (_, folder) in found.items()]
     package.add("DrLocator", "Signature_:s72 Parent:S72 Path:S255 Depth:I2", *places, keys=3)
     values = [(name, HKLM, key, file, value_in_64_bit_view) for name, (file, _) in ours.items()]
     package.add("RegLocator", "Signature_:s72 Root:i2 Key:s255 Name:S255 Type:I2", *values)
     package.rows("Registry").extend((name, HKLM, key, file, folder, file) for name, (file, folder) in ours.items())
-    # Not passed over in silence: below %ProgramData% it may be any user's.
+    # Neither passed over in silence nor written into: whose file it was, theirs it would stay.
     package.rows("LaunchCondition").append((
-        "Installed OR NOT CONFIGFOUND OR OURCONFIG OR REPLACE = 1",
-        "The file config.toml in [CommonAppDataFolder]bedrock-sso is not this package's. Move it away, or install with REPLACE=1.",
-    ))  # fmt: skip
+        "Installed OR NOT CONFIGFOUND OR OURCONFIG",
+        "The file config.toml in [CommonAppDataFolder]bedrock-sso is not this package's, and may be any user's. Remove that folder first.",
+    ))
     package.add("CreateFolder", "Directory_:s72 Component_:s72", ("CONFIGURATION", CONFIGURATION), keys=2)
     package.add("MsiLockPermissionsEx", "MsiLockPermissionsEx:s72 LockObject:s72 Table:s32 SDDLText:s255 Condition:S255",
-                ("configuration", "CONFIGURATION", "CreateFolder", WRITTEN_BY_ADMINISTRATORS, ""), keys=3)  # fmt: skip
+                ("configuration", "CONFIGURATION", "CreateFolder", WRITTEN_BY_ADMINISTRATORS, ""), keys=3)

@@ -20,6 +20,8 @@ from machine import Caller, Ended, Machine, environment, windows_path  # noqa: E
 USER = "Zoë O. Ünal"
 # Wine's own: caches and logs that grow as it works, and what it notes of files it was asked for.
 NOISE = re.compile(r"/windows/(temp|Installer)/|/AppData/Local/(Microsoft|Temp)/|/Microsoft/Windows/(Recent|INetCache)|/winmd/", re.IGNORECASE)
+# Of no package: each start of Wine dates its display driver; and people's programs have a folder by Windows' own name.
+SYSTEMS = re.compile(r"DriverDateData|/AppData/Local/Programs$")
 
 
 class FleetMachine(Machine):
@@ -125,4 +127,11 @@ def registry(text: str, hive: str) -> dict[str, str]:
 
 def differences(before: dict[str, str], after: dict[str, str]) -> dict[str, tuple]:
     names = sorted(before.keys() | after.keys())
-    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+    found = {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+    return {name: pair for name, pair in found.items() if not SYSTEMS.search(name) and not is_empty_rack(name, after)}
+
+
+def is_empty_rack(name: str, after: dict[str, str]) -> bool:
+    """What Windows Installer keeps its products under, once there was one, and in which none is left."""
+    is_rack = re.search(r"Installer(\\\\UserData\\\\S-[-0-9]+)?\\\\(Components|Features|Products|UpgradeCodes)$", name)
+    return bool(is_rack) and not any(other.startswith((f"{name}\\", f"{name}: ")) for other in after)

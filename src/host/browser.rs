@@ -94,14 +94,35 @@ fn open_with_system(address: &str) -> Opened {
     let (tell, told) = mpsc::channel();
     let address = address.to_owned();
     thread::spawn(move || {
-        let quiet = webbrowser::BrowserOptions::new().with_suppress_output(true).to_owned();
-        let opened = webbrowser::open_browser_with_options(webbrowser::Browser::Default, &address, &quiet);
         // Nobody listens any more when it took longer than a moment.
-        let _ = tell.send(opened);
+        let _ = tell.send(ask_system(&address));
     });
     match told.recv_timeout(MOMENT) {
-        Ok(Err(error)) => Opened::Failed(reason(&error)),
+        Ok(Err(why)) => Opened::Failed(why),
         _ => Opened::Asked,
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn ask_system(address: &str) -> Result<(), String> {
+    let quiet = webbrowser::BrowserOptions::new().with_suppress_output(true).to_owned();
+    let opened = webbrowser::open_browser_with_options(webbrowser::Browser::Default, address, &quiet);
+    opened.map_err(|error| reason(&error))
+}
+
+/// By the system's own program: `webbrowser` links AppKit, which every call would load, a warm one too.
+#[cfg(target_os = "macos")]
+#[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
+fn ask_system(address: &str) -> Result<(), String> {
+    let output = Command::new("/usr/bin/open").arg(address).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr)
+            .lines()
+            .next()
+            .unwrap_or("/usr/bin/open cannot")
+            .to_owned()),
+        Err(error) => Err(format!("/usr/bin/open: {}", reason(&error))),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the linker is given beside the program: on Windows its description, on Linux GCC's unwinder, so that `libgcc_s.so`
-//! is not loaded at every start.
+//! What the linker is given beside the program: on Windows and macOS its description, on Linux GCC's unwinder, so that
+//! `libgcc_s.so` is not loaded at every start.
 //!
 //! A warm call does nothing but start, read and print: with one library less to map and bind it takes 0.9 x the time.
 //! Rust names the library by itself, so a linker script of that name, found first, stands in for it. Where the static
@@ -8,6 +8,8 @@
 
 use std::{env, fs, path::Path, process::Command};
 
+#[path = "build/macos.rs"]
+mod macos;
 #[path = "build/windows.rs"]
 mod windows;
 
@@ -21,6 +23,9 @@ fn main() {
         && !is("CARGO_CFG_TARGET_FEATURE", "crt-static");
     if is("CARGO_CFG_TARGET_OS", "windows") {
         windows::describe();
+    }
+    if is("CARGO_CFG_TARGET_OS", "macos") {
+        macos::describe();
     }
     if dynamic_gnu && has_static_unwinder() {
         let folder = env::var("OUT_DIR").expect("Cargo names a folder for what is made");

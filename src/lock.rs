@@ -54,10 +54,13 @@ pub struct Holder {
 /// The lock is a file of its own: Windows locks are mandatory, and a locked record could not be read. It is tried a few
 /// times, because [`is_held`] holds it for some microseconds while it looks.
 pub fn try_take(path: &Path) -> Result<Option<Held>, files::Error> {
-    let file = files::open_private(path)?;
+    let mut file = opened(path)?;
     for _ in 0..LOOKS {
         match file.try_lock() {
-            Ok(()) => return Ok(Some(Held { holder: holder_path(path), _file: file })),
+            Ok(()) if leads_to(path, &file) => {
+                return Ok(Some(Held { holder: holder_path(path), _file: file }));
+            }
+            Ok(()) => file = opened_again(path)?,
             Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
             Err(TryLockError::Error(source)) => {
                 return Err(files::Error { doing: "lock", path: path.to_owned(), source });
@@ -81,16 +84,65 @@ pub fn take_within(path: &Path, patience: Duration) -> Result<Option<Held>, file
 
 /// Takes a share of the lock, and waits for it: only for a lock whose holders are quick.
 pub fn share(path: &Path) -> Result<Shared, files::Error> {
-    let file = files::open_private(path)?;
-    match file.lock_shared() {
-        Ok(()) => Ok(Shared { _file: file }),
-        Err(source) => Err(files::Error { doing: "lock", path: path.to_owned(), source }),
+    let mut file = opened(path)?;
+    loop {
+        match file.lock_shared() {
+            Ok(()) if leads_to(path, &file) => return Ok(Shared { _file: file }),
+            Ok(()) => file = opened_again(path)?,
+            Err(source) => return Err(files::Error { doing: "lock", path: path.to_owned(), source }),
+        }
     }
+}
+
+#[cfg(not(windows))]
+fn opened(path: &Path) -> Result<File, files::Error> {
+    files::open_private(path)
+}
+
+/// Such that nobody can remove it as long as it is open.
+#[cfg(windows)]
+fn opened(path: &Path) -> Result<File, files::Error> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE};
+    let mut options = File::options();
+    options.read(true).append(true).create(true).share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
+    options.open(path).map_err(|source| files::Error { doing: "open", path: path.to_owned(), source })
+}
+
+/// Takes the lock's file away, as the last trace of what it guarded; unless somebody has the lock, or is about to.
+pub fn forget(path: &Path) {
+    // It may be needed, or be gone: either is well.
+    #[cfg(unix)]
+    if let Ok(Some(_held)) = try_take(path) {
+        let _ = files::remove(path);
+    }
+    // Windows itself refuses while anybody has it open.
+    #[cfg(not(unix))]
+    let _ = files::remove(path);
+}
+
+/// Whether who has locked this file has the lock: it may have been forgotten, and made anew, since the file was opened.
+#[cfg(unix)]
+fn leads_to(path: &Path, file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (Ok(there), Ok(ours)) = (std::fs::metadata(path), file.metadata()) else { return false };
+    (there.dev(), there.ino()) == (ours.dev(), ours.ino())
+}
+
+#[cfg(not(unix))]
+fn leads_to(_: &Path, _: &File) -> bool {
+    true
+}
+
+/// Whoever forgot the lock may have taken its folder along.
+fn opened_again(path: &Path) -> Result<File, files::Error> {
+    path.parent().map_or(Ok(()), files::private_folder)?;
+    opened(path)
 }
 
 /// Whether somebody holds the lock at this moment.
 pub fn is_held(path: &Path) -> Result<bool, files::Error> {
-    let file = files::open_private(path)?;
+    let file = opened(path)?;
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
@@ -166,6 +218,41 @@ mod tests {
         assert!(try_take(&path).unwrap().is_none());
         drop(other);
         assert!(try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_not_forgotten_and_a_free_one_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let held = try_take(&path).unwrap().expect("free");
+        forget(&path);
+        assert!(is_held(&path).unwrap());
+        drop(held);
+        forget(&path);
+        assert!(!path.exists());
+    }
+
+    /// A thread that takes the lock holds it alone, however often the file is taken away meanwhile.
+    #[test]
+    fn a_lock_that_is_forgotten_again_and_again_still_has_one_holder_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.lock");
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let Some(held) = try_take(&path).unwrap() else { continue };
+                        assert_eq!(inside.fetch_add(1, order), 0, "somebody else is inside");
+                        std::thread::yield_now();
+                        inside.fetch_sub(1, order);
+                        drop(held);
+                        forget(&path);
+                    }
+                });
+            }
+        });
     }
 
     #[test]

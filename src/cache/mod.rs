@@ -4,6 +4,7 @@
 
 mod application;
 mod door;
+mod locks;
 mod place;
 
 use std::{
@@ -29,6 +30,7 @@ use crate::{
 
 pub use application::{Proofs, applications_in};
 pub use door::Door;
+pub use locks::locks_in;
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
 /// fifteen and ten minutes.
@@ -212,8 +214,7 @@ impl Cache {
     /// Forgets every trace of the profile, and the key with the last profile's. Each part is tried, whatever becomes of
     /// the others.
     ///
-    /// The lock's file stays, for it is not safe to remove: one process may wait for it at this moment while another makes
-    /// a new one, and both would believe that they are alone. It is empty. What stood beside it goes with `held`.
+    /// The lock's file stays, empty, for it is held. What stood beside it goes with `held`.
     pub fn forget(&self, held: &Held) -> Result<(), store::Error> {
         let sealed = [SESSION, PROVIDER].map(|kind| self.store.remove(held, &self.name(kind)));
         let notes = files::remove(&self.notes_path()).map_err(store::Error::from);

@@ -15,6 +15,7 @@ use crate::{
     cli::{Global, Logout},
     config::{self, Profile, Storage},
     failure::{Busy, Failure},
+    files,
     lock::{self, Held},
     session::{Kept, SignedOut, Told, sign_out},
     store::{self, Store as _},
@@ -92,6 +93,7 @@ fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
     if let Err(failure) = forget_strangers(desk, &seen, in_keyring) {
         troubles.push(Trouble { with: "what no profile leads to".into(), failure });
     }
+    leave_no_trace(&desk.host.paths.data);
     worst(troubles)
 }
 
@@ -131,6 +133,12 @@ fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>, in_keyring: bool) 
     let keepers = [Some(store::sealed_files(folder)), in_keyring.then(|| store::sealed_by_keyring(folder))];
     let keys = keepers.into_iter().flatten().map(|keeper| Ok(keeper.forget_key()?));
     ends.into_iter().chain(keys).collect()
+}
+
+/// Empty locks are left, and the folder: they go, unless somebody is signing in again at this moment.
+fn leave_no_trace(folder: &Path) {
+    cache::locks_in(folder).unwrap_or_default().iter().for_each(|lock| lock::forget(lock));
+    files::remove_empty_folder(folder);
 }
 
 fn strangers_told(whose: &str) -> String {

@@ -1,0 +1,86 @@
+"""The `.rpm` in a root of rpm's, the tarball below a prefix, and all of them for another processor."""
+
+import json
+import os
+import shutil
+import tarfile
+import time
+
+from root import Ended, Rpm, on_host
+from stage import COMMON, FOREIGN_POLICY, POLICY, VERSION, Stage, deb, document, only, same, scenario, is_clean, set_up, still_warm, timed, without_shared_folders
+
+
+@scenario
+def an_rpm_is_installed_used_upgraded_and_removed_without_a_trace(stage: Stage) -> None:
+    root = stage.root(Rpm)
+    before = root.snapshot()
+    began = time.monotonic()
+    root.rpm("--install", only(stage.previous, "*.rpm")).well()
+    credentials = set_up(stage, root)
+    timed("rpm", began)
+    assert root.rpm("--verify", "bedrock-sso").well().out == ""
+    root.rpm("--upgrade", only(stage.current, "*.rpm")).well()
+    assert root.rpm("-q", "bedrock-sso").well().out.strip() == f"bedrock-sso-{VERSION}-1.{os.uname().machine}"
+    still_warm(stage, root, credentials)
+    root.run("bedrock-sso", "logout", "--all", person="alice").well()
+    root.run("bedrock-sso", "setup", "--remove", "--yes", person="alice").well()
+    root.rpm("--erase", "bedrock-sso").well()
+    same(before, root.snapshot())
+
+
+@scenario
+def an_rpm_with_a_configuration_leaves_the_machine_ready_and_goes_without_a_trace(stage: Stage) -> None:
+    root = stage.root(Rpm)
+    root.write(POLICY, FOREIGN_POLICY)
+    before = root.snapshot()
+    root.rpm("--install", only(stage.fleet, "*.rpm")).well()
+    assert "CLAUDE_CODE_USE_BEDROCK" in root.path(POLICY).read_text()
+    document(root.run("bedrock-sso", "credentials", person="bob"))
+    file = root.path("/etc/bedrock-sso/config.toml")
+    text = file.read_text()
+    file.write_text(text + "# changed here\n")
+    root.rpm("--upgrade", only(stage.fleet_next, "*.rpm")).well()
+    assert file.read_text().endswith("# changed here\n")
+    file.write_text(text)
+    root.run("bedrock-sso", "logout", "--all", person="bob").well()
+    root.rpm("--erase", "bedrock-sso").well()
+    same(before, without_shared_folders(root.snapshot()))
+
+
+@scenario
+def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) -> None:
+    root = stage.root(Rpm)
+    root.path("/usr/local").mkdir()
+    tarball = root.bring(only(stage.current, "*.tar.gz"))
+    root.run("tar", "-xzf", tarball, "-C", "/usr/local", "--strip-components=1").well()
+    assert root.run("/usr/local/bin/bedrock-sso", "--version", person="alice").well().out == f"bedrock-sso {VERSION}\n"
+    with tarfile.open(only(stage.current, "*.tar.gz")) as archive:
+        members = archive.getmembers()
+    assert {(each.uid, each.gid, each.name.split("/")[0]) for each in members} == {(0, 0, f"bedrock-sso-{VERSION}-linux-{os.uname().machine}")}
+    files = {each.name.split("/", 1)[1] for each in members if each.isfile()}
+    documents = {f"share/doc/bedrock-sso/{name}" for name in ["CHANGELOG.md", "LICENSE", "config.example.toml"]}
+    assert files == {place.removeprefix("usr/") for place in COMMON} | documents | {"share/zsh/site-functions/_bedrock-sso"}, files
+
+
+@scenario
+def the_packages_for_aarch64_hold_a_program_that_signs_in_there(stage: Stage) -> None:
+    folder = stage.make("foreign", "--arch", "aarch64", program=stage.foreign)
+    is_clean(folder)
+    assert on_host("dpkg-deb", "--field", deb(folder), "Architecture").out == "arm64\n"
+    assert on_host("rpm", "-qp", "--queryformat", "%{ARCH}", only(folder, "*.rpm")).out == "aarch64"
+    home = stage.out / "foreign-home"
+    shutil.rmtree(home, ignore_errors=True)
+    on_host("dpkg-deb", "--extract", deb(folder), home).well()
+    program = home / "usr/bin/bedrock-sso"
+    headers = on_host("readelf", "--wide", "--file-header", "--program-headers", program).well().out
+    assert "AArch64" in headers and "DYN (" in headers and "GNU_RELRO" in headers and "INTERP" not in headers, headers
+    (home / "config.toml").write_text(stage.world.configuration + f'browser = ["{stage.examples.resolve()}/person", "{{url}}"]\n')
+    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "BEDROCK_SSO_CONFIG": str(home / "config.toml")}
+
+    def run(*words: str) -> Ended:
+        return on_host("qemu-aarch64-static", program, *words, env=environment)
+
+    assert run("--version").well().out == f"bedrock-sso {VERSION}\n"
+    assert json.loads(run("config", "schema").well().out)["title"]
+    run("login").well()
+    document(run("credentials"))

@@ -1,0 +1,113 @@
+"""What `packaging/linux/package` makes: the same bytes each time, nothing that a linter minds, each file where it belongs."""
+
+import json
+import os
+import shutil
+import tarfile
+
+from root import on_host
+from stage import COMMON, PACKAGE, VERSION, Stage, deb, is_clean, only, scenario
+
+
+@scenario
+def two_builds_of_one_commit_give_equal_bytes(stage: Stage) -> None:
+    os.umask(0o077)
+    try:
+        again = stage.make("again", TZ="Asia/Kolkata", LC_ALL="C.UTF-8", HOME="/nonexistent")
+    finally:
+        os.umask(0o022)
+    files = [path.relative_to(again) for path in again.rglob("*") if path.is_file()]
+    assert len(files) == 6, files
+    for file in files:
+        assert (again / file).read_bytes() == (stage.current / file).read_bytes(), file
+
+
+@scenario
+def lintian_and_rpmlint_find_nothing(stage: Stage) -> None:
+    for folder in [stage.current, stage.fleet]:
+        is_clean(folder)
+
+
+@scenario
+def each_file_lies_where_its_system_looks_and_is_roots(stage: Stage) -> None:
+    listed = on_host("dpkg-deb", "--contents", deb(stage.current)).well().out.splitlines()
+    words = [line.split() for line in listed]
+    assert all(each[1] == "root/root" for each in words), listed
+    doc = "usr/share/doc/bedrock-sso"
+    files = {each[5].removeprefix("./"): each[0] for each in words if not each[0].startswith("d")}
+    assert files == COMMON | {
+        f"{doc}/{name}": "-rw-r--r--" for name in ["changelog.Debian.gz", "changelog.gz", "copyright", "examples/config.example.toml"]
+    } | {"usr/share/zsh/vendor-completions/_bedrock-sso": "-rw-r--r--", "usr/share/lintian/overrides/bedrock-sso": "-rw-r--r--"}, files
+    fields = ["-qp", "--queryformat", "[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\n]"]
+    words = [line.split() for line in on_host("rpm", *fields, only(stage.current, "*.rpm")).well().out.splitlines()]
+    assert all(each[1] == "root:root" for each in words), words
+    files = {each[2].removeprefix("/"): each[0] for each in words if not each[0].startswith("d")}
+    expected = COMMON | {f"{doc}/{name}": "-rw-r--r--" for name in ["CHANGELOG.md", "config.example.toml"]}
+    expected |= {"usr/share/zsh/site-functions/_bedrock-sso": "-rw-r--r--", "usr/share/licenses/bedrock-sso/LICENSE": "-rw-r--r--"}
+    assert files == expected, files
+
+
+@scenario
+def a_configuration_with_a_mistake_makes_no_package(stage: Stage) -> None:
+    wrong = stage.out / "wrong.toml"
+    wrong.write_text(stage.world.configuration.replace("client_id", "client_ident"))
+    out = stage.out / "none"
+    refused = on_host(PACKAGE, "--out", out, "--program", stage.program, "--config", wrong)
+    assert (refused.code, refused.out, list(out.iterdir())) == (3, "", []), refused
+    assert "client_ident" in refused.err and "mend it first" in refused.err, refused
+
+
+@scenario
+def makepkg_makes_a_package_of_the_expression_for_the_aur(stage: Stage) -> None:
+    folder = stage.out / "makepkg"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(stage.current / "aur", folder)
+    shutil.copy(only(stage.current, "*.tar.gz"), folder)
+    folder.chmod(0o777)
+    # makepkg refuses root.
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/tmp", "PKGEXT=.pkg.tar.gz", "CARCH=x86_64"]
+    within = {"cwd": folder}
+    on_host(*as_nobody, "makepkg", "--nodeps", "--force", **within).well()
+    assert on_host(*as_nobody, "makepkg", "--printsrcinfo", **within).well().out == (folder / ".SRCINFO").read_text()
+    with tarfile.open(only(folder, "*.pkg.tar.gz")) as archive:
+        files = {each.name for each in archive.getmembers() if each.isfile()}
+        program = archive.extractfile("usr/bin/bedrock-sso").read()
+    assert program == stage.program.read_bytes() and COMMON.keys() <= files, files
+    (folder / only(stage.current, "*.tar.gz").name).write_bytes(b"something else")
+    refused = on_host(*as_nobody, "makepkg", "--nodeps", "--force", **within)
+    assert refused.code != 0 and "FAILED" in refused.out + refused.err, refused
+
+
+@scenario
+def the_expression_for_nix_says_which_file_and_where_it_goes(stage: Stage) -> None:
+    folder = stage.current / "nix"
+    environment = os.environ | {"NIX_STATE_DIR": str(stage.out / "nix-state"), "NIX_REMOTE": "dummy://"}
+    evaluated = on_host("nix-instantiate", "--eval", "--strict", "--json", "-E", STUBBED_NIX.replace("FILE", str(folder / "package.nix")), env=environment).well()
+    told = json.loads(evaluated.out)
+    tarball = only(stage.current, "*.tar.gz")
+    assert told["src"]["url"] == f"https://example.org/releases/download/v{VERSION}/{tarball.name}", told
+    checksum = on_host("sh", "-c", f"openssl dgst -sha256 -binary '{tarball}' | base64").well().out.strip()
+    assert told["src"]["hash"] == f"sha256-{checksum}" and told["version"] == VERSION, told
+    out = stage.out / "nix-out"
+    shutil.rmtree(out, ignore_errors=True)
+    unpacked = stage.out / "nix-source"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir()
+    on_host("tar", "-xzf", tarball, "-C", unpacked, "--strip-components=1").well()
+    on_host("bash", "-euc", "runHook() { :; }\n" + told["installPhase"], cwd=unpacked, env=os.environ | {"out": str(out)}).well()
+    assert on_host(out / "bin/bedrock-sso", "--version").well().out == f"bedrock-sso {VERSION}\n"
+
+
+STUBBED_NIX = """
+let
+  made = import FILE {
+    lib = { licenses.asl20 = "Apache-2.0"; sourceTypes.binaryNativeCode = "binary"; };
+    fetchurl = wanted: wanted;
+    releases = "https://example.org/releases";
+    stdenvNoCC = {
+      hostPlatform = { system = "x86_64-linux"; parsed.cpu.name = "x86_64"; };
+      mkDerivation = described: let self = described self; in self;
+    };
+  };
+in { inherit (made) src version installPhase; }
+"""

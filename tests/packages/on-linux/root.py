@@ -1,0 +1,202 @@
+"""Fresh systems in a folder: a Debian, and one that has rpm's own database and a shell and nothing else.
+
+They share this machine's loopback, and so its test world. What is installed into them is told by the scenarios.
+"""
+
+import hashlib
+import os
+import pty
+import select
+import shutil
+import stat
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+# The package managers' own notes of what they did.
+BOOKKEEPING = [
+    "var/lib/dpkg/", "var/log/", "var/cache/", "var/lib/apt/", "var/lib/rpm/", "usr/lib/sysimage/rpm/", "proc/", "dev/", "fixtures/",
+]
+PEOPLE = {"alice": 1000, "bob": 1001}
+SHELL = "/bin/sh"
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    def well(self) -> "Ended":
+        assert self.code == 0, self
+        return self
+
+
+def on_host(*words: object, **more) -> Ended:
+    done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL, capture_output=True, text=True, **more)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+class Root:
+    """A system below a folder, with two people in it and what stands in for a browser."""
+
+    def __init__(self, folder: Path, examples: Path):
+        self.folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.make()
+        (folder / "proc").mkdir(exist_ok=True)
+        on_host("mount", "-t", "proc", "proc", folder / "proc").well()
+        self.bring_person(examples)
+
+    def leave(self) -> None:
+        on_host("umount", "--lazy", self.folder / "proc")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def make(self) -> None:
+        raise NotImplementedError
+
+    def bring_person(self, examples: Path) -> None:
+        """The person at the browser, with the libraries it was linked with."""
+        fixtures = self.folder / "fixtures"
+        fixtures.mkdir()
+        shutil.copy(examples / "person", fixtures)
+        for line in on_host("ldd", examples / "person").well().out.splitlines():
+            for word in line.split():
+                if word.startswith("/"):
+                    shutil.copy(word, fixtures)
+        self.loader = f"/fixtures/{next(fixtures.glob('ld-linux*')).name}"
+
+    def bring(self, file: Path) -> str:
+        shutil.copy(file, self.folder / "fixtures")
+        return f"/fixtures/{file.name}"
+
+    def browser(self) -> str:
+        """A line of a configuration."""
+        return f'browser = ["{self.loader}", "--library-path", "/fixtures", "/fixtures/person", "{{url}}"]\n'
+
+    def call(self, words: tuple[str, ...], person: str) -> list[str]:
+        number = PEOPLE.get(person, 0)
+        # `--groups=` keeps root's own groups from going along.
+        return ["chroot", f"--userspec={number}:{number}", "--groups=", str(self.folder), *words]
+
+    def environment(self, person: str, variables: dict[str, str]) -> dict[str, str]:
+        home = "/root" if person == "root" else f"/home/{person}"
+        return {"HOME": home, "USER": person, "LOGNAME": person, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"} | variables
+
+    def run(self, *words: str, person: str = "root", **variables: str) -> Ended:
+        # Output goes to files: who waits for pipes to close waits for a renewal that nobody else waits for.
+        return on_host(*self.call(words, person), env=self.environment(person, variables), cwd="/")
+
+    def at_terminal(self, *words: str, answer: str, question: str, **variables: str) -> Ended:
+        """As root at a terminal, answering the one question that is asked."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir("/")
+            os.execvpe("chroot", self.call(words, "root"), self.environment("root", {"TERM": "dumb"} | variables))
+        shown, answered, deadline = "", False, time.monotonic() + 120
+        while True:
+            assert time.monotonic() < deadline, f"still running: {shown}"
+            if not select.select([terminal], [], [], 0.2)[0]:
+                continue
+            try:
+                shown += os.read(terminal, 65536).decode(errors="replace")
+            except OSError:
+                break
+            if question in shown and not answered and shown.endswith("[yes/no] "):
+                os.write(terminal, f"{answer}\n".encode())
+                answered = True
+        os.close(terminal)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert answered, f"nobody was asked: {shown}"
+        return Ended(code, shown, "")
+
+    def path(self, place: str) -> Path:
+        return self.folder / place.lstrip("/")
+
+    def write(self, place: str, text: str, mode: int = 0o644) -> None:
+        self.path(place).parent.mkdir(parents=True, exist_ok=True)
+        self.path(place).write_text(text)
+        self.path(place).chmod(mode)
+
+    def snapshot(self) -> dict[str, str]:
+        """Everything there is, by path: kind, rights, owner, and bytes or target."""
+        found = {}
+        for folder, folders, files in os.walk(self.folder):
+            for name in folders + files:
+                path = Path(folder, name)
+                place = str(path.relative_to(self.folder))
+                if any(f"{place}/".startswith(prefix) for prefix in BOOKKEEPING):
+                    continue
+                there = path.lstat()
+                what = ""
+                if stat.S_ISLNK(there.st_mode):
+                    what = os.readlink(path)
+                elif stat.S_ISREG(there.st_mode):
+                    what = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[place] = f"{stat.filemode(there.st_mode)} {there.st_uid}:{there.st_gid} {what}"
+        return found
+
+    def add_people(self) -> None:
+        for person, number in PEOPLE.items():
+            home = self.path(f"/home/{person}")
+            home.mkdir(parents=True)
+            home.chmod(0o700)
+            os.chown(home, number, number)
+            with self.path("/etc/passwd").open("a") as passwd:
+                passwd.write(f"{person}:x:{number}:{number}::/home/{person}:{SHELL}\n")
+            with self.path("/etc/group").open("a") as group:
+                group.write(f"{person}:x:{number}:\n")
+
+
+class Debian(Root):
+    """A Debian 12 of the packages without which there is none."""
+
+    template: Path
+
+    @classmethod
+    def prepare(cls, template: Path) -> None:
+        cls.template = template
+        if template.exists():
+            return
+        fresh = template.with_suffix(".new.tar")
+        # The same mirror that this machine has; the variable is apt's.
+        mirror = on_host("apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian", "Created-By: Packages").well()
+        on_host("mmdebstrap", "--variant=minbase", "bookworm", fresh, mirror.out.splitlines()[0]).well()
+        fresh.rename(template)
+
+    def make(self) -> None:
+        on_host("tar", "-xf", self.template, "-C", self.folder).well()
+        self.add_people()
+
+    def apt(self, *words: str, **variables: str) -> Ended:
+        return self.run("apt-get", "-qq", "-y", *words, **{"DEBIAN_FRONTEND": "noninteractive"} | variables)
+
+    def bookkeeping_names(self, name: str) -> list[str]:
+        """The package managers' notes that still tell of a package; what happened once stays in logs."""
+        told = [self.path("/var/lib/dpkg/status"), *self.path("/var/cache/debconf").glob("*.dat"), *self.path("/var/lib/apt").glob("extended_states")]
+        return [str(file) for file in told if name in file.read_text()] + [str(file) for file in self.path("/var/lib/dpkg/info").glob(f"{name}*")]
+
+
+class Rpm(Root):
+    """What rpm needs of a Fedora: its database, the usual folders, and a shell with env for what packages run."""
+
+    def make(self) -> None:
+        for place in ["bin", "etc", "usr/bin", "usr/sbin", "usr/share", "var/lib", "var/log", "tmp", "root", "home", "dev"]:
+            self.path(place).mkdir(parents=True, exist_ok=True)
+        self.path("tmp").chmod(0o1777)
+        os.mknod(self.path("dev/null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.mknod(self.path("dev/urandom"), 0o666 | stat.S_IFCHR, os.makedev(1, 9))
+        self.path("dev/null").chmod(0o666)
+        shutil.copy(shutil.which("busybox"), self.path("bin/busybox"))
+        for name in ["sh", "env", "cat", "rm", "tar", "gzip"]:
+            self.path(f"bin/{name}").symlink_to("busybox")
+        self.write("/etc/passwd", f"root:x:0:0:root:/root:{SHELL}\n")
+        self.write("/etc/group", "root:x:0:\n")
+        self.add_people()
+        on_host("rpm", "--root", self.folder, "--initdb").well()
+
+    def rpm(self, *words: object) -> Ended:
+        """What the shell is part of there is no package, so nothing can be asked of dependencies."""
+        return on_host("rpm", "--root", self.folder, "--nodeps", *words)

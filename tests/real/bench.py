@@ -35,6 +35,13 @@ def json_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def written(value):
+    """A value as TOML writes it: JSON, but for tables."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {written(inner)}" for key, inner in value.items()) + " }"
+    return json.dumps(value)
+
+
 def by_age(folder):
     return sorted(folder.iterdir(), key=lambda path: path.stat().st_ctime)
 
@@ -142,6 +149,13 @@ class Bench:
         moto.address, _, moto.pool = moto.address.partition(" ")
         return moto
 
+    def start_bedrock(self):
+        """Bedrock's runtime; `collector` is where telemetry goes."""
+        command = [self.cache / "python/bin/python", HERE / "bedrock.py", "--events", "{EVENTS}"]
+        bedrock = Server(self.servers, "bedrock", [*command, "--sts", self.sts.address, "--ca", self.ca])
+        bedrock.address, _, bedrock.collector = bedrock.address.partition(" ")
+        return bedrock
+
     def control(self, server=None, **settings):
         """Changes the weather at STS (see sts.py), or at a provider (see provider.mjs)."""
         address = (server or self.sts).address
@@ -208,7 +222,7 @@ class Home:
     def give_person(self, person):
         browser = self.person(*person, "{url}")
         settings = {**self.settings, "browser": [str(part) for part in browser]}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
+        lines = [f"{key} = {written(value)}" for key, value in settings.items() if value is not None]
         self.write(".config/bedrock-sso/config.toml", "version = 1\n[profiles.real]\n" + "\n".join(lines) + "\n")
 
     def environment(self, **extra):
@@ -262,6 +276,14 @@ class Home:
         }[name]
         ca = str(self.bench.ca)
         return self.start(command, AWS_PROFILE="real", AWS_ENDPOINT_URL_STS=endpoint, AWS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca)
+
+    def claude_code(self, prompt, bedrock, retries=1):
+        """One question to Claude Code, with the settings that lie in this home and Bedrock at this address."""
+        [program] = (self.bench.cache / "node_modules/@anthropic-ai").glob("claude-code-linux-*/claude")
+        quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": str(retries)}
+        there = {"ANTHROPIC_BEDROCK_BASE_URL": bedrock.address, "AWS_ENDPOINT_URL_STS": self.bench.sts.address}
+        trust = {"NODE_EXTRA_CA_CERTS": str(self.bench.ca)}
+        return self.start([program, "-p", prompt], **quiet, **there, **trust).outcome()
 
     # What was left behind
 

@@ -10,8 +10,6 @@ prints `ready ENDPOINT` once it listens. `POST /control` sets what an Account ha
 import argparse
 import base64
 import datetime
-import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -26,19 +24,12 @@ from xml.sax.saxutils import escape
 
 import jwt
 
+from signatures import UTC, Refusal, Scope, signed_by
+
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/BedrockUser"
 XMLNS = "https://sts.amazonaws.com/doc/2011-06-15/"
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
-UTC = datetime.timezone.utc
-
-
-class Refusal(Exception):
-    """One of AWS's error answers."""
-
-    def __init__(self, status, code, message):
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 WEATHER = {
@@ -61,6 +52,7 @@ class Account:
     max_duration: int = 43200  # what the role allows
     lifetime: int | None = None  # a life of issued credentials shorter than asked
     sessions: dict = field(default_factory=dict)  # by access key; {} makes AWS forget them all
+    forgotten: list = field(default_factory=list)  # some of those keys, which AWS does not know any more
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, **event):
@@ -215,35 +207,16 @@ def get_caller_identity(account, _form, request):
 
 
 def signer(account, request):
-    """Whoever signed the request, by Signature Version 4 in full."""
-    scope = re.fullmatch(
-        r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([\w-]+)/sts/aws4_request, ?SignedHeaders=([\w;-]+), ?Signature=(\w{64})",
-        request.headers.get("Authorization", ""),
-    )
-    if not scope:
-        raise Refusal(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-    key_id, day, region, signed_headers, signature = scope.groups()
-    session = account.sessions.get(key_id)
-    if not session or request.headers.get("X-Amz-Security-Token") != session["SessionToken"]:
-        raise Refusal(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-    if session["Expiration"] <= datetime.datetime.now(UTC):
-        raise Refusal(403, "ExpiredToken", "The security token included in the request is expired")
-    if not hmac.compare_digest(signature, expected_signature(session, request, day, region, signed_headers)):
-        raise Refusal(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided.")
-    return session
+    def session_of(key):
+        return known(account, key)
+
+    return signed_by(request, Scope("sts"), session_of)
 
 
-def expected_signature(session, request, day, region, signed_headers):
-    headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signed_headers.split(";"))
-    payload = hashlib.sha256(request.body).hexdigest()
-    canonical = "\n".join([request.command, "/", "", headers, signed_headers, payload])
-    scope = f"{day}/{region}/sts/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = "\n".join(["AWS4-HMAC-SHA256", request.headers["X-Amz-Date"], scope, digest])
-    key = f"AWS4{session['SecretAccessKey']}".encode()
-    for part in (*scope.split("/"), to_sign):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return key.hex()
+def known(account, key):
+    """A session by its key, as other services of this account ask for it."""
+    session = account.sessions.get(key) if key not in account.forgotten else None
+    return session and {**session, "Expiration": session["Expiration"].isoformat()}
 
 
 # HTTP
@@ -270,6 +243,8 @@ class Connection(BaseHTTPRequestHandler):
             for name, value in json.loads(self.body).items():
                 setattr(self.account, name, value)
             return self.answer(200, "application/json", "{}")
+        if self.path == "/session":
+            return self.answer(200, "application/json", json.dumps(known(self.account, json.loads(self.body)["session"])))
         self.act(dict(urllib.parse.parse_qsl(self.body.decode())))
 
     def act(self, form):

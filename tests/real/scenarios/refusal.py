@@ -9,7 +9,7 @@ def a_refused_sign_in_ends_with_code_5_and_a_remedy(world):
     outcome = world.refused.outcome
     expect(outcome.code == 5 and outcome.stdout == "", f"{outcome}, stdout {outcome.stdout!r}")
     expect("access_denied" in outcome.stderr and "hint:" in outcome.stderr, outcome)
-    expect(not world.bench.provider.events("token", status=400), "a code was sent all the same")
+    expect(not world.bench.provider.events("token", grant="authorization_code", status=400), "a code was sent all the same")
 
 
 @scenario

@@ -52,6 +52,26 @@ class World:
     def moto(self):
         return self.bench.start_moto()
 
+    @functools.cached_property
+    def bedrock(self):
+        return self.bench.start_bedrock()
+
+    @told_once
+    def coder(self):
+        """Has run `setup` and then Claude Code, with nobody signed in before; `setup` and `outcome` hold what they said."""
+        bedrock = self.bedrock
+        variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": bedrock.collector,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "OTEL_LOGS_EXPORT_INTERVAL": "500",
+        }
+        home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": variables})
+        (home.path / ".aws/config").unlink()
+        home.setup = home.ours("setup", "--yes")
+        home.outcome = home.claude_code("Good morning!", bedrock)
+        return home
+
     @told_once
     def alice(self):
         """Signed in by five callers at once; `five` holds their outcomes."""

@@ -1,0 +1,72 @@
+"""Claude Code itself, in a home that `setup` made, with Bedrock and a collector on this machine."""
+
+import json
+
+from bedrock import ANSWER
+from bench import ARN
+from scenarios.world import EXCHANGE, document, expect, only_visit, scenario, secrets
+
+HOOKS = {"awsAuthRefresh", "otelHeadersHelper"}
+
+
+@scenario
+def claude_code_works_on_bedrock_with_the_files_that_setup_wrote(world):
+    coder = world.coder
+    expect(coder.setup.code == 0, coder.setup)
+    settings = json.loads((coder.path / ".claude/settings.json").read_text())
+    expect(HOOKS <= set(settings), f"its settings are {settings}")
+    expect(coder.outcome.code == 0 and coder.outcome.stdout.strip() == ANSWER, f"it said {coder.outcome.stdout!r}: {coder.outcome}")
+    expect(not secrets(world).found_in((coder.outcome.stdout + coder.outcome.stderr).encode()), "it showed a secret")
+
+
+@scenario
+def claude_codes_requests_are_signed_with_the_credentials_of_one_sign_in(world):
+    expect(only_visit(world.coder), "there was no sign-in")
+    asked = world.bedrock.events("bedrock")
+    expect(asked and all(event["status"] == 200 and event["who"] == ARN for event in asked), f"Bedrock saw {asked}")
+    expect(any(event["verb"] == "invoke-with-response-stream" for event in asked), f"Bedrock saw {asked}")
+
+
+@scenario
+def claude_codes_telemetry_says_whose_it_is(world):
+    expect(world.coder.outcome.code == 0, world.coder.outcome)
+    sent = world.bedrock.events("telemetry")
+    expect(sent, "no telemetry came")
+    for event in sent:
+        headers = event["headers"]
+        expect(headers.get("x-user-email") == "alice@example.com", f"{event['path']} came with {sorted(headers)}")
+        expect("authorization" not in headers, "the token went along unasked")
+
+
+@scenario
+def when_aws_refuses_what_is_kept_claude_code_has_us_renew_it(world):
+    coder, bench = world.coder, world.bench
+    bench.control(forgotten=[document(coder.credentials())["AccessKeyId"]])
+    exchanges, logins = len(bench.sts.events(EXCHANGE)), logins_of(coder)
+    outcome = coder.claude_code("And now?", world.bedrock)
+    expect(outcome.code == 0 and outcome.stdout.strip() == ANSWER, f"it said {outcome.stdout!r}: {outcome}")
+    refused = bench.sts.events("GetCallerIdentity", code="InvalidClientTokenId")
+    expect(refused, "Claude Code did not ask AWS who it is")
+    expect(len(bench.sts.events(EXCHANGE)) == exchanges + 1, "the credentials were not renewed once")
+    expect(logins_of(coder) > logins, "the hook did not run")
+    expect(only_visit(coder), "somebody was asked again")
+
+
+def logins_of(home):
+    """How often `login` was told by AWS that what is kept is not good any more."""
+    log = home.bench.root / "logs" / f"{home.name}.log"
+    return log.read_text().count("AWS no longer accepts the kept credentials") if log.exists() else 0
+
+
+@scenario
+def however_often_claude_code_comes_back_it_opens_two_tabs_at_most(world):
+    """One for its credentials, and one for its hook, which is as good as a person's own `login`."""
+    home = world.bench.home("refusing", world.bench.provider, person=["--refuse"])
+    (home.path / ".aws/config").unlink()
+    expect(home.ours("setup", "--yes").code == 0, "setup failed")
+    outcome = home.claude_code("Good morning!", world.bedrock, retries=2)
+    expect(outcome.code == 1 and outcome.stdout.startswith("API Error: Could not load AWS credentials"), f"{outcome.stdout!r}, {outcome}")
+    log = (world.bench.root / "logs" / f"{home.name}.log").read_text()
+    calls = log.count("for Credentials { may_ask: true }")
+    expect(calls > 4, f"it came back only {calls} times")
+    expect(len(home.visits()) == 2, f"{len(home.visits())} browsers were opened")

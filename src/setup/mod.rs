@@ -6,6 +6,8 @@ pub mod aws;
 mod call;
 pub mod claude;
 pub mod fleet;
+#[cfg(test)]
+mod generated;
 mod lines;
 mod plan;
 mod record;

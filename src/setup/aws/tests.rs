@@ -46,7 +46,7 @@ pub(crate) const SHAPES: [(&str, &str); 34] = [
     ),
 ];
 
-fn wanted() -> Wanted {
+pub(crate) fn wanted() -> Wanted {
     Wanted {
         profile: "claude".into(),
         process: "\"/opt/Jane Doe/bedrock-sso\" credentials --profile claude".into(),

@@ -1,7 +1,7 @@
 //! Files on a disk: set up, set up again, taken back.
 
 use super::*;
-use crate::setup::aws::Wanted;
+use crate::setup::{aws::Wanted, generated};
 
 struct Laptop {
     folder: tempfile::TempDir,
@@ -36,15 +36,19 @@ impl Laptop {
     }
 
     fn planned(&self, region: &str) -> Plan {
+        self.attempted(region).unwrap()
+    }
+
+    fn attempted(&self, region: &str) -> Result<Plan, Error> {
         let mut plan = self.plan();
         let wanted =
             Wanted { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
-        plan.aws(&self.path(".aws/config"), &wanted).unwrap();
+        plan.aws(&self.path(".aws/config"), &wanted)?;
         let setting = |key, value: &str| Setting { key, value: value.into() };
         let wanted =
             [setting(Key::Top("awsAuthRefresh"), "x login"), setting(Key::Env("AWS_REGION".into()), region)];
-        plan.claude(&self.path(".claude/settings.json"), &wanted).unwrap();
-        plan
+        plan.claude(&self.path(".claude/settings.json"), &wanted)?;
+        Ok(plan)
     }
 
     fn set_up(&self, region: &str) {
@@ -93,6 +97,27 @@ fn every_shape_of_both_files_comes_back_byte_for_byte() {
         assert_eq!(laptop.remove(), Vec::<PathBuf>::new());
         assert_eq!(laptop.everything(), before, "{what}, {and}");
     }
+}
+
+/// What is refused is left alone, and whatever is not comes back.
+#[test]
+fn files_that_nobody_has_written_yet_come_back_byte_for_byte() {
+    let mut whole = 0;
+    for seed in 0..200 {
+        let dice = &mut generated::Dice::new(seed);
+        let laptop = Laptop::new();
+        laptop.write(".aws/config", &generated::config(dice));
+        laptop.write(".claude/settings.json", &generated::settings(dice));
+        let before = laptop.everything();
+        if let Ok(plan) = laptop.attempted("us-east-1") {
+            plan.apply().unwrap();
+            assert!(laptop.planned("us-east-1").is_empty(), "{seed}");
+            assert_eq!(laptop.remove(), Vec::<PathBuf>::new(), "{seed}");
+            whole += 1;
+        }
+        assert_eq!(laptop.everything(), before, "{seed}");
+    }
+    assert!(whole > 100, "{whole}");
 }
 
 #[test]

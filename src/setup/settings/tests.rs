@@ -44,7 +44,7 @@ pub(crate) const SHAPES: [(&str, &str); 32] = [
     ("other letters", "{\n  \"größe\": \"ü\"\n}\n"),
 ];
 
-fn wanted() -> Vec<Setting> {
+pub(crate) fn wanted() -> Vec<Setting> {
     [
         (Key::Top("awsAuthRefresh"), "\"/opt/Jane Doe/bedrock-sso\" login --profile claude"),
         (Key::Env("CLAUDE_CODE_USE_BEDROCK".into()), "1"),

@@ -17,6 +17,9 @@ use super::{
     turns::{Turns, installed},
 };
 
+const CREDENTIALS: &str = "credentials";
+const HEADERS: &str = "otel-headers";
+
 /// A command that takes its turn.
 #[derive(Clone, Debug)]
 pub(super) struct Contender {
@@ -147,22 +150,38 @@ impl Field {
         ];
         for program in &self.programs {
             let limit = if program.is_shipped { 1.1 } else { 1.4 };
-            let ours = self.ours(program, "storage = \"file\"", &self.file, Some(limit));
+            let ours = self.ours(program, CREDENTIALS, "storage = \"file\"", &self.file, Some(limit));
             all.push(Contender { in_crowd: true, ..ours });
         }
         let Some((desk, _)) = &self.keyring else { return all };
         for program in self.programs.iter().filter(|_| self.has_copy) {
             let limit = program.is_shipped.then_some(1.3);
-            all.push(self.ours(program, "keyring, copy of the key in the kernel", desk, limit));
+            let what = "keyring, copy of the key in the kernel";
+            all.push(self.ours(program, CREDENTIALS, what, desk, limit));
         }
         for program in &self.programs {
-            let ours = self.ours(program, "keyring over D-Bus alone", desk, Some(3.0));
+            let ours = self.ours(program, CREDENTIALS, "keyring over D-Bus alone", desk, Some(3.0));
             all.push(Contender { without_kernel_keyring: true, ..ours });
         }
         let floor =
             Contender::new("a static C program that reads the key over D-Bus", turns.program("secret"), &[]);
         all.push(Contender { environment: environment(desk), ..floor });
         all
+    }
+
+    /// For each build its answer to Claude Code's collector, beside its credentials, which are the measure; from now on the
+    /// provider, AWS and every other network are out of reach.
+    pub(super) fn headers(&self) -> Vec<[Contender; 2]> {
+        self.world.stop_provider();
+        self.world.stop_sts();
+        let nowhere = ("HTTPS_PROXY".into(), "http://127.0.0.1:9".into());
+        let pair = |program| {
+            let measure = self.ours(program, CREDENTIALS, CREDENTIALS, &self.file, None);
+            let mut headers = self.ours(program, HEADERS, HEADERS, &self.file, Some(1.2));
+            headers.environment.push(nowhere.clone());
+            [measure, headers]
+        };
+        self.programs.iter().map(pair).collect()
     }
 
     /// Those that would make the others wait, beside a `cat` of their own.
@@ -197,9 +216,16 @@ impl Field {
         self.left_out.borrow_mut().push(format!("left out: {name} {why}"));
     }
 
-    fn ours(&self, program: &Program, what: &str, desk: &Desk<'_>, limit: Option<f64>) -> Contender {
+    fn ours(
+        &self,
+        program: &Program,
+        verb: &str,
+        what: &str,
+        desk: &Desk<'_>,
+        limit: Option<f64>,
+    ) -> Contender {
         let name = format!("bedrock-sso, {}: {what}", program.build);
-        let ours = Contender::new(&name, &program.path, &["credentials"]);
+        let ours = Contender::new(&name, &program.path, &[verb]);
         Contender {
             environment: environment(desk),
             limit,

@@ -39,7 +39,7 @@ pub(super) fn judged(contenders: &[Contender], costs: &[Cost], calls: &[Option<u
         let ratio = ratio(cost, &costs[0]);
         let name = &contender.name;
         if let Some(limit) = contender.limit.filter(|limit| ratio > limit * latitude()) {
-            judged.push(format!("{name}: {ratio:.2} x cat, at most {limit}"));
+            judged.push(format!("{name}: {ratio:.2} x {}, at most {limit}", contenders[0].name));
         }
         if !contender.in_crowd {
             continue;
@@ -78,10 +78,11 @@ pub(super) fn judged_crowd(contenders: &[Contender], costs: &[Cost]) -> Vec<Stri
 
 pub(super) fn table(contenders: &[Contender], costs: &[Cost], calls: &[Option<u64>], rounds: usize) {
     let cat = costs[0];
+    let measure = if contenders[0].is_ours { "x first" } else { "x cat" };
     println!(
         "\n{:<58} {:>7} {:>7} {:>7} {:>7} {:>9} {:>7} {:>7} {:>7}",
         format!("{rounds} rounds, in turn"),
-        "x cat",
+        measure,
         "p10",
         "p90",
         "x CPU",

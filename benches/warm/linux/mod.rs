@@ -40,6 +40,9 @@ pub(super) fn measure() {
     wall(&turns, &slow, SLOW_ROUNDS, &mut gates);
     crowd(&turns, &warm, &mut gates);
     renewal::measure(field.programs(), &mut gates);
+    for pair in field.headers() {
+        wall(&turns, &pair, ROUNDS, &mut gates);
+    }
     println!("\n{}", field.left_out().join("\n"));
     assert!(field.asked_nobody(), "the warm path asks nobody");
     gates.close();

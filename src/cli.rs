@@ -206,6 +206,9 @@ pub struct Doctor {
     /// Have AWS and Amazon Bedrock answer as well, with the credentials that are kept
     #[arg(long)]
     pub live: bool,
+    /// Write all of it, with configuration and surroundings and without secrets, into a file for your help desk
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
 }
 
 fn fact(text: &str) -> Result<(String, String), &'static str> {

@@ -118,6 +118,25 @@ fn each_command_of_a_guide_can_be_typed() {
     }
 }
 
+/// The names in the tables of checks, in their order.
+fn names_of_checks(table: &str) -> Vec<String> {
+    let source = fs::read_to_string(root().join(table)).unwrap();
+    let rows = source.split("Check::here(").flat_map(|part| part.split("Check::afar(")).skip(1);
+    let name = |row: &str| Some(row.trim_start().strip_prefix('"')?.split_once('"')?.0.to_owned());
+    rows.filter_map(name).collect()
+}
+
+#[test]
+fn each_check_of_doctor_has_its_row() {
+    let guide = fs::read_to_string(root().join("docs/doctor.md")).unwrap();
+    let cells = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows: Vec<_> = cells.map(|(name, _)| name.to_owned()).collect();
+    let checks = names_of_checks("src/doctor/mod.rs");
+    assert!(checks.len() > 25, "{checks:?}");
+    let documented: Vec<_> = rows.iter().filter(|row| checks.contains(row)).cloned().collect();
+    assert_eq!(documented, checks);
+}
+
 #[test]
 fn each_link_of_a_guide_leads_to_a_file() {
     for (path, text) in guides() {

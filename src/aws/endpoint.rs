@@ -2,13 +2,39 @@
 //!
 //! STS's addresses, FIPS and dual stack among their forms, are the SDK's knowledge; Cognito's and Bedrock's are written here.
 
+use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+
 use super::Error;
 use crate::{
-    config::{Partition, Profile, StsEndpoint},
+    config::{Federation, Partition, Profile, StsEndpoint},
     host::Environment,
     text::Foreign,
     url::SecureUrl,
 };
+
+/// Where the first exchange asks.
+pub async fn address(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
+    match &profile.federation {
+        Federation::IdentityPool { id, .. } => cognito(id.region(), environment),
+        Federation::Sts { .. } => match sts(profile, environment)? {
+            Some(named) => Ok(named),
+            None => regional(&profile.region, environment).await,
+        },
+    }
+}
+
+/// STS of a region, as the SDK knows it.
+async fn regional(region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
+    let unknown = || Error::NoRequest(Foreign::new(region));
+    let params = Params::builder()
+        .region(region)
+        .use_fips(environment.is_true("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(environment.is_true("AWS_USE_DUALSTACK_ENDPOINT"))
+        .build()
+        .map_err(|_| unknown())?;
+    let found = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|_| unknown())?;
+    SecureUrl::parse(found.url()).map_err(|_| unknown())
+}
 
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
 pub(super) fn sts(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {

@@ -25,6 +25,7 @@ pub use self::{
     bedrock::{
         Bedrock, BedrockError, Cause, Denial, Guardrail, InferenceProfile, Line, Model, Policy, Spent,
     },
+    endpoint::address,
     error::{Error, Failed, Flaw, Reason, Said, Step},
     standing::Standing,
 };

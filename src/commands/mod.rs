@@ -13,6 +13,7 @@ mod errand;
 mod generated;
 mod exec;
 mod export;
+mod fold;
 mod login;
 mod logout;
 mod otel_headers;

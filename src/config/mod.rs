@@ -44,6 +44,7 @@ pub use profile::*;
 pub use quota::{OnError, Quota};
 pub use schema::schema;
 pub use show::{Entry, Shown};
+pub use source::shown;
 pub use template::{Piece, Template};
 
 use crate::{
@@ -144,7 +145,7 @@ pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
 /// Judges one file by itself, an administrator's or a user's: each of its profiles must be complete.
 pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
     let source = Source::read(file, Rank::Administrator, inputs.environment)?.ok_or_else(|| {
-        Error::Unreadable { file: source::shown(file, inputs.environment), why: Unreadable::Missing }
+        Error::Unreadable { file: shown(file, inputs.environment), why: Unreadable::Missing }
     })?;
     let texts = Texts::of_file(source);
     let parsed = texts.parse()?;

@@ -61,7 +61,7 @@ fn line(text: &[u8], offset: usize) -> usize {
 }
 
 /// The path with the home directory as `~`, safe to print.
-pub(super) fn shown(path: &Path, environment: &Environment) -> String {
+pub fn shown(path: &Path, environment: &Environment) -> String {
     let below_home = home(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
     let shown = match below_home {
         Some(rest) => Path::new("~").join(rest).display().to_string(),

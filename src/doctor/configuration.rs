@@ -1,11 +1,25 @@
 //! Whether the configuration is right, every profile of every file.
 
 use super::{Finding, Patient};
-use crate::{config, failure::Failure};
+use crate::{
+    config,
+    failure::{Failure, doctor::Machine},
+};
 
 pub(super) fn look(patient: &Patient<'_>) -> Finding {
-    match config::check(&patient.inputs) {
-        Ok(said) => Finding::Fine(said.join("; ")),
-        Err(error) => Finding::Bad(Failure::from(error)),
+    let said = match config::check(&patient.inputs) {
+        Ok(said) => said,
+        Err(error) => return Finding::Bad(Failure::from(error)),
+    };
+    let mut warnings = said.iter().filter_map(|line| line.strip_prefix("warning: "));
+    if let Some(first) = warnings.next() {
+        return Finding::Warning(Machine::Smells { first: first.to_owned(), more: warnings.count() }.into());
+    }
+    // Files that are right may still leave open which of their profiles is meant.
+    match patient.profile() {
+        Ok(_) => Finding::Fine(
+            said.iter().map(|line| line.trim_start_matches("ok: ")).collect::<Vec<_>>().join("; "),
+        ),
+        Err(failure) => Finding::Bad(failure.clone()),
     }
 }

@@ -3,13 +3,23 @@
 //! A check looks and judges; it asks nobody, opens nothing and changes nothing. What is shown of it is for `commands`, and
 //! every word of advice is `failure`'s.
 
-mod configuration;
-mod live;
 mod patient;
-mod provider;
-mod session;
 mod together;
+mod live;
 mod version;
+mod configuration;
+mod storage;
+mod session;
+mod network;
+mod provider;
+mod asking;
+mod organisation;
+mod aws_files;
+mod claude;
+mod call;
+mod shadows;
+mod leftovers;
+pub mod bundle;
 
 use std::{future::Future, pin::Pin, thread, time::Duration};
 
@@ -36,7 +46,7 @@ pub struct Check {
 enum Look {
     /// On this machine.
     Here(fn(&Patient<'_>) -> Finding),
-    /// Over the network.
+    /// Over the network, or what has to wait for it.
     Afar(for<'p> fn(&'p Patient<'p>) -> Looking<'p>),
 }
 
@@ -61,9 +71,11 @@ pub struct Checked {
     pub result: Verdict,
     pub message: String,
     pub remedy: Option<String>,
-    /// What a caller's exit code says of it.
+    /// What a command that fails of it says.
     #[serde(skip)]
     pub exit: Option<Exit>,
+    #[serde(skip)]
+    pub slug: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,8 +91,30 @@ pub enum Verdict {
 const CHECKS: &[Check] = &[
     Check::here("version", version::look),
     Check::here("configuration", configuration::look),
-    Check::here("session", session::look),
+    Check::here("folder", storage::folder),
+    Check::here("key", storage::key),
+    Check::here("lock", storage::lock),
+    Check::here("session", session::kept),
+    Check::here("last-error", session::last_error),
+    Check::afar("clock", |patient| Box::pin(network::clock(patient))),
+    Check::afar("proxy", |patient| Box::pin(network::proxy(patient))),
+    Check::afar("certificates", |patient| Box::pin(network::certificates(patient))),
     Check::afar("discovery", |patient| Box::pin(provider::discovery(patient))),
+    Check::afar("algorithms", |patient| Box::pin(provider::algorithms(patient))),
+    Check::afar("keys", |patient| Box::pin(provider::keys(patient))),
+    Check::afar("client", |patient| Box::pin(provider::client(patient))),
+    Check::afar("ports", |patient| Box::pin(asking::ports(patient))),
+    Check::afar("browser", |patient| Box::pin(asking::browser(patient))),
+    Check::afar("aws", |patient| Box::pin(network::aws(patient))),
+    Check::afar("quota", |patient| Box::pin(organisation::quota(patient))),
+    Check::afar("collector", |patient| Box::pin(organisation::collector(patient))),
+    Check::here("aws-profile", aws_files::profile),
+    Check::here("fixed-keys", aws_files::fixed_keys),
+    Check::here("shadows", shadows::look),
+    Check::here("claude-settings", claude::of_person),
+    Check::here("claude-managed", claude::of_organisation),
+    Check::here("claude-hooks", claude::hooks),
+    Check::here("leftovers", leftovers::look),
 ];
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
@@ -100,6 +134,18 @@ pub fn examine(patient: &Patient<'_>, live: bool) -> Result<Vec<Checked>, Failur
         checked.extend(live::examine(patient)?);
     }
     Ok(checked)
+}
+
+impl Verdict {
+    /// As people and scripts read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 impl Check {
@@ -133,14 +179,15 @@ impl Finding {
     }
 
     fn under(self, name: &'static str) -> Checked {
-        let of = |result, Failure { exit, what, hint, slug: _ }: Failure| Checked {
+        let of = |result, Failure { exit, what, hint, slug }: Failure| Checked {
             name,
             result,
             message: what,
             remedy: Some(hint),
             exit: Some(exit),
+            slug: Some(slug),
         };
-        let plain = |result, message| Checked { name, result, message, remedy: None, exit: None };
+        let plain = |result, message| Checked { name, result, message, remedy: None, exit: None, slug: None };
         match self {
             Self::Fine(message) => plain(Verdict::Ok, message),
             Self::Skipped(message) => plain(Verdict::Skipped, message),

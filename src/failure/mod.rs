@@ -4,6 +4,7 @@
 
 mod aws;
 mod config;
+pub mod doctor;
 mod http;
 mod keyring;
 mod local;

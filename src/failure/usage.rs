@@ -1,5 +1,7 @@
 //! What a person can do about a command line that means nothing.
 
+use std::path::PathBuf;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::{
@@ -43,7 +45,7 @@ fn nearest(error: &clap::Error) -> Option<String> {
     }
 }
 
-/// What came on stdin in place of a secret.
+/// What cannot be taken for what the command line asks: on stdin in place of a secret, or where a bundle shall lie.
 #[derive(Debug)]
 pub enum Unfit<'a> {
     /// The profile has no use for one.
@@ -57,6 +59,10 @@ pub enum Unfit<'a> {
     /// The profile keeps nothing.
     NotKept {
         profile: &'a Profile,
+    },
+    /// A file that is no earlier bundle would be lost.
+    NoBundle {
+        path: PathBuf,
     },
     Empty,
     TooLong {
@@ -94,6 +100,12 @@ impl From<Unfit<'_>> for Failure {
                 );
                 let hint = "set storage = \"keyring\" (or \"file\" where there is no keyring), or use a key that is not encrypted";
                 return Self::new(Exit::Configuration, "config/contradiction", what, hint);
+            }
+            Unfit::NoBundle { path } => {
+                let what =
+                    format!("{} exists, and is no bundle of `doctor`", line(&path.display().to_string()));
+                let hint = "name another file, or remove that one first";
+                return Self::new(Exit::Usage, "usage/bundle", what, hint);
             }
             Unfit::Empty => "no secret came on stdin".to_owned(),
             Unfit::TooLong { limit } => format!("what came on stdin is longer than {limit} bytes"),

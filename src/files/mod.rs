@@ -4,6 +4,7 @@
 
 mod foreign;
 mod listing;
+mod rights;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,6 +16,7 @@ use crate::text;
 
 pub use foreign::{Foreign, read_foreign};
 pub use listing::{everything_in, names};
+pub use rights::{anyone_may_write, is_private};
 
 /// No file of ours is larger; whatever is, is not ours, and is read no further.
 pub const LIMIT: u64 = 4 << 20;
@@ -34,24 +36,6 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "cannot {} {}: {}", self.doing, self.path.display(), text::reason(&self.source))
     }
-}
-
-/// Whether every user of this machine may write what stands here: into the file, or another in its place.
-#[cfg(unix)]
-pub fn anyone_may_write(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    const BY_OTHERS: u32 = 0o002;
-    /// In such a folder each may replace only what is their own.
-    const STICKY: u32 = 0o1000;
-    let mode = |path: &Path| fs::metadata(path).map_or(0, |it| it.mode());
-    let folder = path.parent().map_or(0, mode);
-    mode(path) & BY_OTHERS != 0 || folder & BY_OTHERS != 0 && folder & STICKY == 0
-}
-
-/// Windows' lists of rights are inherited from folders that are one person's or the administrators' own.
-#[cfg(not(unix))]
-pub fn anyone_may_write(_: &Path) -> bool {
-    false
 }
 
 /// Reads a file whole; `None` when there is none.

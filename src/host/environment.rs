@@ -21,6 +21,17 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
+    /// The names of all variables that are set.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = match self {
+            Self::Process => std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
+            Self::Fixed(values) => values.keys().cloned().collect(),
+        };
+        names.sort();
+        names
+    }
+
     /// The variable as text; one that is not Unicode counts as absent.
     pub fn text(&self, name: &str) -> Option<String> {
         self.os(name)?.into_string().ok()

@@ -31,6 +31,7 @@ pub use self::{
 use crate::{
     host::{self, Environment},
     log,
+    text::Foreign,
     time::Moment,
     url::SecureUrl,
 };
@@ -53,6 +54,8 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// The server's certificate, in DER, where it has one.
+    certificate: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +81,7 @@ impl Client {
         let builder = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
+                .tls_info(true)
                 .dns_resolver(Arc::new(Names))
                 .user_agent(concat!("bedrock-sso/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
@@ -102,6 +106,11 @@ impl Client {
             Err(error) => log::info("http", format_args!("{sent}: {error:?}")),
         }
         answer
+    }
+
+    /// Host and port of the proxy that requests for this address pass through; none when it is reached directly.
+    pub fn proxy_before(&self, target: &SecureUrl) -> Option<&str> {
+        self.proxies.before(target).map(|proxy| proxy.shown.as_str())
     }
 
     async fn exchange(&self, request: reqwest::Request, target: &SecureUrl) -> Result<Answer, Error> {
@@ -157,13 +166,25 @@ async fn read(mut response: reqwest::Response, journey: &Journey<'_>) -> Result<
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
+    let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
+    Ok(Answer {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body,
+        certificate,
+    })
 }
 
 impl Answer {
     /// The server's clock, from its `Date` header.
     pub fn date(&self) -> Option<Moment> {
         Moment::from_http_date(self.headers.get(header::DATE)?.to_str().ok()?)
+    }
+
+    /// Who vouches for the server: the name of its certificate's issuer.
+    pub fn issuer(&self) -> Option<Foreign> {
+        verifier::issuer(self.certificate.as_deref()?)
     }
 }
 
@@ -181,7 +202,7 @@ mod tests {
         testing::{Identity, Server, block_on, bundle, client, get, respond},
         *,
     };
-    use crate::{host::Environment, text::Foreign};
+    use crate::host::Environment;
 
     fn failure(address: &str) -> Error {
         failure_of(&client(&Trust::default()), address)

@@ -103,7 +103,7 @@ impl ServerCertVerifier for Witness {
 }
 
 /// The issuer's common name, else its organisation: how a person knows an intercepting proxy.
-fn issuer(certificate: &CertificateDer<'_>) -> Option<Foreign> {
+pub(super) fn issuer(certificate: &[u8]) -> Option<Foreign> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let parts = || certificate.tbs_certificate.issuer.0.iter().flat_map(|set| set.0.iter());
     let part = parts()

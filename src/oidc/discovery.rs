@@ -62,8 +62,8 @@ async fn ask(
     stated.checked(issuer, || Source { document: Document::Discovery, host: url.authority().to_owned() })
 }
 
-/// The issuer's own slash at the end goes before the path is appended (OIDC Discovery §4).
-fn document_address(issuer: &Issuer) -> Result<SecureUrl, Error> {
+/// Where the description stands. The issuer's own slash at the end goes before the path is appended (OIDC Discovery §4).
+pub fn document_address(issuer: &Issuer) -> Result<SecureUrl, Error> {
     let stem = issuer.as_str();
     let address = format!("{}/.well-known/openid-configuration", stem.strip_suffix('/').unwrap_or(stem));
     secure(issuer, "issuer", &address)

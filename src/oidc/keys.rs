@@ -31,6 +31,18 @@ pub async fn fetch_keys(client: &Client, metadata: &Metadata) -> Result<Keys, Er
     fetch(client, Document::Keys, &metadata.jwks_uri).await
 }
 
+/// Whether tokens signed by the algorithm of this name can be believed.
+pub fn is_verified(algorithm: &str) -> bool {
+    Algorithm::named(algorithm).is_some()
+}
+
+impl Keys {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.keys().len()
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.keys().iter().map(|key| key.key_id().map(|id| id.as_str()))).finish()

@@ -25,9 +25,9 @@ mod verify;
 pub use self::{
     application::{Application, BadFile, Flaw, Keepsakes, Means, Unproven},
     device::{DeviceCode, Polled, ask_device_code, poll_device_code},
-    discovery::{Metadata, describe, discover},
+    discovery::{Metadata, describe, discover, document_address},
     error::{Document, Error, Pending, Source},
-    keys::{Keys, fetch_keys},
+    keys::{Keys, fetch_keys, is_verified},
     knock::knock,
     provider::{issuer_alias, organization},
     rejection::{Part, Rejection, Skew},

@@ -30,6 +30,7 @@ use crate::{
 };
 
 use application::application;
+pub use ask::{WayIn, foreseen};
 pub use asking::{Asking, Person, Said, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
 pub use ready::{Brought, Ready, ready};

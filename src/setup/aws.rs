@@ -94,6 +94,20 @@ pub fn process_of(text: &str, profile: &str) -> Option<String> {
     File::read(text).value_of(profile, PROCESS)
 }
 
+/// Every profile that runs a command for credentials, with that command.
+pub fn processes(text: &str) -> Vec<(String, String)> {
+    let file = File::read(text);
+    let sections = file.sections();
+    let names = sections.iter().filter_map(|section| profile_of(&section.title));
+    names.filter_map(|name| Some((name.to_owned(), file.value_of(name, PROCESS)?))).collect()
+}
+
+/// Why the file would not lead to us, whatever its profile runs.
+pub fn refusal(text: &str, profile: &str) -> Option<Refusal> {
+    let wanted = Wanted { profile: profile.to_owned(), process: String::new(), region: String::new() };
+    with(text, &wanted).err()
+}
+
 /// Whether a shared credentials file holds fixed keys under the profile's name, which every SDK takes first.
 pub fn has_fixed_keys(credentials: &str, profile: &str) -> bool {
     let file = File::read(credentials);

@@ -4,6 +4,7 @@
 
 pub mod aws;
 mod call;
+mod called;
 pub mod claude;
 pub mod fleet;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use call::{Call, Unquotable};
+pub use called::Called;
 pub use plan::{Change, Plan};
 pub use record::Record;
 

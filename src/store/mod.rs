@@ -98,6 +98,11 @@ pub fn sealed_by_keyring(folder: &Path) -> SealedFiles {
     SealedFiles::new(folder.to_owned(), Keeper::Keyring)
 }
 
+/// Whether the operating system's keyring keeps an item, gives it back and forgets it: one of its own, that is then gone.
+pub fn try_out_keyring() -> Result<(), Error> {
+    Ok(keyring::try_out()?)
+}
+
 /// Whether the operating system's keyring was given a key for this folder, be it under an earlier configuration.
 pub fn is_in_keyring(folder: &Path) -> bool {
     key::is_in_keyring(folder)

@@ -22,6 +22,7 @@ fn desk<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
     for (variable, address) in world.bedrock_endpoints() {
         desk.set_variable(variable, address);
     }
+    desk.run(["setup", "--yes"]).expect_code(0);
     desk
 }
 

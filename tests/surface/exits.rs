@@ -214,6 +214,8 @@ fn storage_fails(desk: &Desk<'_>, file: &str, why: &str) {
         folder.display()
     );
     assert!(outcome.stderr.starts_with(&place) && outcome.stderr.ends_with(&rest), "{}", outcome.stderr);
+    // Whoever told it may still be on the way out.
+    desk.settle();
     assert_eq!((outcome.stdout.as_str(), desk.tabs(), desk.processes().len()), ("", 0, 0));
 }
 

@@ -2,13 +2,13 @@
 //!
 //! It lays out and paints; which facts there are, and what kind of news each is, is told to it.
 
-use crate::commands::paint::Paint;
+use crate::commands::{
+    fold::{WIDEST, folded},
+    paint::Paint,
+};
 
 /// Wide enough for the longest name and a space.
 const MARGIN: usize = 12;
-
-/// No line is longer, however wide the terminal: what is longer is not read.
-const WIDEST: usize = 110;
 
 /// What kind of news a fact is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +61,6 @@ impl News {
     }
 }
 
-/// Broken between words; a longer word, such as the name of a file, stays whole so that it can be copied.
-fn folded(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,11 +92,5 @@ mod tests {
                 + &faint("")
                 + &bad("the sign-in")
         );
-    }
-
-    #[test]
-    fn a_word_that_is_too_long_stays_whole() {
-        let path = "/home/alice/.config/bedrock-sso/config.toml";
-        assert_eq!(folded(&format!("in {path} now"), 20), ["in", path, "now"]);
     }
 }

@@ -259,6 +259,10 @@ fn out_of_time(rejection: &Rejection) -> (&'static str, String, &'static str) {
     }
 }
 
+/// What to do about ports that others hold.
+pub(super) const PORTS: &str =
+    "end the program that holds the port, or register another and add it to `redirect_ports`";
+
 impl From<BindError> for Failure {
     fn from(BindError { attempts }: BindError) -> Self {
         let tried: Vec<String> = attempts.iter().map(obstacle).collect();
@@ -266,12 +270,12 @@ impl From<BindError> for Failure {
             Exit::SignInNeeded,
             "sign-in/port",
             format!("you need to sign in, and no redirect address could be taken: {}", tried.join("; ")),
-            "end the program that holds the port, or register another and add it to `redirect_ports`",
+            PORTS,
         )
     }
 }
 
-fn obstacle(Attempt { address, obstacle }: &Attempt) -> String {
+pub(super) fn obstacle(Attempt { address, obstacle }: &Attempt) -> String {
     match obstacle {
         Obstacle::InUse(Some(holder)) => {
             format!("{address} is in use by {} (process {})", holder.name.line(), holder.pid)

@@ -23,7 +23,7 @@ pub(super) struct Asked<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WayIn {
+pub enum WayIn {
     /// A browser here.
     Browser,
     /// A browser that the person opens, at an address of this machine.

@@ -8,13 +8,14 @@ mod listener;
 
 use std::time::Duration;
 
-use self::choice::{Asked, Choice, Plan, WayIn, choose};
+pub use self::choice::WayIn;
+use self::choice::{Asked, Choice, Plan, choose};
 use super::{Ladder, Person, Purpose, Ready, Wish};
 use crate::{
     cache::{Known, Notes, Session},
-    config::Login,
-    failure::{Failure, Interrupted, SignInNeeded},
-    host::Browser,
+    config::{Login, Profile},
+    failure::{Failure, Interrupted, NoWay, SignInNeeded},
+    host::{Browser, Surroundings},
     lock::Holder,
     log,
     oidc::{self, Application, Expected, Request, Tokens, Unverified},
@@ -24,6 +25,28 @@ use crate::{
 
 /// What a person has at least, however long the provider took before they were asked.
 const SHORTEST: Duration = Duration::from_secs(10);
+
+/// How `login` would ask a person here, and why so, given whether the provider gives codes.
+pub fn foreseen(
+    profile: &Profile,
+    browser: &Browser,
+    around: &Surroundings,
+    gives_codes: bool,
+) -> (Result<WayIn, NoWay>, &'static str) {
+    let Choice { plan, because } = choice(profile, browser, false, Wish::Any, around);
+    (plan.settled(gives_codes), because)
+}
+
+fn choice(
+    profile: &Profile,
+    browser: &Browser,
+    automatically: bool,
+    wish: Wish,
+    around: &Surroundings,
+) -> Choice {
+    let named = !profile.browser.is_empty() && *browser != Browser::Nobody;
+    choose(&Asked { automatically, wish, flow: profile.flow, named, browser }, around)
+}
 
 impl Ladder<'_> {
     pub(super) async fn ask(&self, session: &mut Session, person: &mut Person<'_>) -> Result<Ready, Failure> {
@@ -47,14 +70,8 @@ impl Ladder<'_> {
     }
 
     fn choice(&self, browser: &Browser) -> Choice {
-        let asked = Asked {
-            automatically: !matches!(self.purpose, Purpose::Login { .. }),
-            wish: self.wish(),
-            flow: self.profile.flow,
-            named: !self.profile.browser.is_empty() && *browser != Browser::Nobody,
-            browser,
-        };
-        choose(&asked, self.around)
+        let automatically = !matches!(self.purpose, Purpose::Login { .. });
+        choice(self.profile, browser, automatically, self.wish(), self.around)
     }
 
     /// What the provider says of itself, unless the person gives up first.

@@ -6,7 +6,7 @@ use apple_native_keyring_store::keychain::{Cred, MacKeychainDomain};
 use keyring_core::{Entry, Error};
 use security_framework::base::Error as SecurityError;
 
-use super::{ACCOUNT, Fault, Missing, Place, SERVICE, entry};
+use super::{Fault, Item, Manner, Missing, Place, SERVICE, entry};
 use crate::store::key::Key;
 
 // From SecBase.h.
@@ -18,16 +18,16 @@ const NO_DEFAULT_KEYCHAIN: i32 = -25307;
 const INTERACTION_NOT_ALLOWED: i32 = -25308;
 const INTERACTION_REQUIRED: i32 = -25315;
 
-pub(super) fn read() -> Result<Option<Key>, Fault> {
-    entry::key_in(&item(SERVICE)?, fault)
+pub(super) fn read(it: Item, _: Manner) -> Result<Option<Key>, Fault> {
+    entry::key_in(&item(SERVICE, it.account)?, fault)
 }
 
-pub(super) fn write(key: &Key) -> Result<(), Fault> {
-    item(SERVICE)?.set_secret(key.as_ref()).map_err(fault)
+pub(super) fn write(it: Item, key: &Key, _: Manner) -> Result<(), Fault> {
+    item(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(fault)
 }
 
-pub(super) fn remove() -> Result<(), Fault> {
-    entry::forget(&item(SERVICE)?, fault)
+pub(super) fn remove(it: Item, _: Manner) -> Result<(), Fault> {
+    entry::forget(&item(SERVICE, it.account)?, fault)
 }
 
 /// There is one keyring on this system, and it has one name.
@@ -35,8 +35,8 @@ pub(super) fn place() -> Place {
     Place::Plain
 }
 
-fn item(service: &str) -> Result<Entry, Fault> {
-    Cred::build(MacKeychainDomain::User, service, ACCOUNT).map_err(fault)
+fn item(service: &str, account: &str) -> Result<Entry, Fault> {
+    Cred::build(MacKeychainDomain::User, service, account).map_err(fault)
 }
 
 fn fault(error: Error) -> Fault {
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     #[ignore = "writes to the default keychain of whoever runs it"]
     fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
-        let item = item("bedrock-sso test").unwrap();
+        let item = item("bedrock-sso test", "sealing-key").unwrap();
         entry::forget(&item, fault).unwrap();
         assert!(entry::key_in(&item, fault).unwrap().is_none());
         for byte in [0, 0xff] {

@@ -34,11 +34,36 @@ use windows as system;
 use std::{sync::mpsc, thread, time::Duration};
 
 use super::key::Key;
-use crate::{log, text::Foreign};
+use crate::{host, log, text::Foreign};
 
-/// The item's two names.
+/// The first of an item's two names.
 const SERVICE: &str = "bedrock-sso";
-const ACCOUNT: &str = "sealing-key";
+
+/// One item: its second name, and what a person sees of it in the keyring's own window.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    account: &'static str,
+    label: &'static str,
+}
+
+const KEY: Item = Item { account: "sealing-key", label: "bedrock-sso: the key to your stored sign-in" };
+
+/// What the keyring is tried out with.
+const TRIAL: Item = Item { account: "trial", label: "bedrock-sso: a trial, which may be deleted" };
+
+/// How the keyring is asked.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    patience: Duration,
+    /// Whether it may ask a person in turn, where that is ours to say.
+    may_ask: bool,
+}
+
+/// As a person's own work wants it, and so that nobody is disturbed.
+fn with_a_person() -> Manner {
+    Manner { patience: patience(), may_ask: may_ask() }
+}
+const QUIETLY: Manner = Manner { patience: ALONE, may_ask: false };
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.
 ///
@@ -127,7 +152,7 @@ pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Refusal> {
 
 /// The keyring's own word.
 pub(super) fn read_itself() -> Result<Option<Key>, Refusal> {
-    let key = in_time(system::read).map_err(Refusal::here)?;
+    let key = in_time(with_a_person(), |manner| system::read(KEY, manner)).map_err(Refusal::here)?;
     log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::keep(key),
@@ -139,22 +164,41 @@ pub(super) fn read_itself() -> Result<Option<Key>, Refusal> {
 pub(super) fn write(key: &Key) -> Result<(), Refusal> {
     copy::forget();
     let key = key.clone();
-    in_time(move || system::write(&key)).map_err(Refusal::here)
+    in_time(with_a_person(), move |manner| system::write(KEY, &key, manner)).map_err(Refusal::here)
 }
 
 /// Forgets the key for good: whatever it sealed is lost with it.
 pub(super) fn remove() -> Result<(), Refusal> {
     copy::forget();
-    in_time(system::remove).map_err(Refusal::here)
+    in_time(with_a_person(), |manner| system::remove(KEY, manner)).map_err(Refusal::here)
+}
+
+/// Keeps an item of its own for a moment, reads it back and forgets it again. The key is not touched.
+pub(super) fn try_out() -> Result<(), Refusal> {
+    let mut trial: Key = Key::new([0; 32]);
+    host::random(trial.as_mut());
+    let is_kept = move |manner| {
+        system::write(TRIAL, &trial, manner)?;
+        let read = system::read(TRIAL, manner);
+        system::remove(TRIAL, manner)?;
+        Ok(read?.is_some_and(|read| read == trial))
+    };
+    match in_time(QUIETLY, is_kept).map_err(Refusal::here)? {
+        true => Ok(()),
+        false => Err(Refusal::here(Fault::broken("it gave back something else than it was given"))),
+    }
 }
 
 /// Asks on a thread of its own, for a keyring may wait for a person, or for ever. One that never answers ends with us.
-fn in_time<T: Send + 'static>(ask: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+fn in_time<T: Send + 'static>(
+    manner: Manner,
+    ask: impl FnOnce(Manner) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
     let (tell, told) = mpsc::sync_channel(1);
-    let after = patience();
+    let after = manner.patience;
     let asking = move || {
         // Nobody listens any more once the deadline has passed.
-        let _ = tell.send(ask());
+        let _ = tell.send(ask(manner));
     };
     let started = thread::Builder::new().name("keyring".into()).spawn(asking);
     started.map_err(|error| Fault::broken(error.to_string()))?;

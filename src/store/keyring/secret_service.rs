@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{
-    ACCOUNT, Fault, Missing, SERVICE,
+    Fault, Item, Missing, SERVICE,
     dbus::{BUS, Connection, Error, Serial},
     wire::{Call, Reader, Writer},
 };
@@ -24,12 +24,6 @@ const OF_PROMPT: &str = "org.freedesktop.Secret.Prompt";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// The path that means none.
 const NOTHING: &str = "/";
-
-/// By which the item is found again.
-const ATTRIBUTES: [(&str, &str); 2] = [("service", SERVICE), ("account", ACCOUNT)];
-
-/// What a person sees of it in the keyring's own window.
-const LABEL: &str = "bedrock-sso: the key to your stored sign-in";
 
 /// The names under which KWallet is on the bus as well, newest first; from KDE Frameworks 6.14 on it is `ksecretd` that
 /// has the secrets.
@@ -46,6 +40,7 @@ pub(super) struct Service {
     /// The default collection, or [`NOTHING`].
     default: String,
     found: Found,
+    item: Item,
     patience: Duration,
     may_ask: bool,
 }
@@ -61,6 +56,7 @@ impl Service {
     /// crash when a session is the first thing that a caller asks it for (launchpad.net/bugs/2162595).
     pub(super) fn connect(
         environment: &Environment,
+        item: Item,
         patience: Duration,
         may_ask: bool,
     ) -> Result<Self, Fault> {
@@ -70,10 +66,10 @@ impl Service {
         let [default] = paths(&bus.answer(greeting, "o").map_err(told)?)?;
         let plain = Writer::new().string("plain").signature("s").string("");
         let session = bus.call(&call(ROOT, OF_SERVICE, "OpenSession", "sv", plain));
-        let search = bus.call(&search());
+        let search = bus.call(&search(item));
         let session = bus.answer(session, "vo").and_then(|body| session_path(&body)).map_err(told)?;
         let found = bus.answer(search, "aoao").and_then(|body| found(&body)).map_err(told)?;
-        Ok(Self { bus, session, default, found, patience, may_ask })
+        Ok(Self { bus, session, default, found, item, patience, may_ask })
     }
 
     /// What the item holds; `None` only if an open collection has no such item.
@@ -88,7 +84,7 @@ impl Service {
     pub(super) fn keep(mut self, secret: &[u8]) -> Result<(), Fault> {
         let collection = self.collection()?;
         self.opened(&collection)?;
-        let item = item(&self.session, secret);
+        let item = written(self.item, &self.session, secret);
         let body = self.ask(&call(&collection, OF_COLLECTION, "CreateItem", "a{sv}(oayays)b", item), "oo")?;
         let [_, prompt] = paths(&body)?;
         self.prompted(&prompt)
@@ -121,7 +117,7 @@ impl Service {
     }
 
     fn search(&mut self) -> Result<(), Fault> {
-        let body = self.ask(&search(), "aoao")?;
+        let body = self.ask(&search(self.item), "aoao")?;
         self.found = found(&body).map_err(|error| fault(error, self.patience))?;
         Ok(())
     }
@@ -225,17 +221,22 @@ fn alias(name: &str) -> Call<'static> {
     call(ROOT, OF_SERVICE, "ReadAlias", "s", Writer::new().string(name))
 }
 
-fn search() -> Call<'static> {
-    call(ROOT, OF_SERVICE, "SearchItems", "a{ss}", Writer::new().texts(&ATTRIBUTES))
+fn search(item: Item) -> Call<'static> {
+    call(ROOT, OF_SERVICE, "SearchItems", "a{ss}", Writer::new().texts(&attributes(item)))
+}
+
+/// By which the item is found again.
+fn attributes(item: Item) -> [(&'static str, &'static str); 2] {
+    [("service", SERVICE), ("account", item.account)]
 }
 
 /// The arguments of `CreateItem`: label and attributes, the secret, and that it replaces.
-fn item(session: &str, secret: &[u8]) -> Writer {
+fn written(item: Item, session: &str, secret: &[u8]) -> Writer {
     Writer::new()
         .structures(|writer| {
             let label = writer.structure().string("org.freedesktop.Secret.Item.Label").signature("s");
-            let named = label.string(LABEL).structure().string("org.freedesktop.Secret.Item.Attributes");
-            named.signature("a{ss}").texts(&ATTRIBUTES)
+            let named = label.string(item.label).structure().string("org.freedesktop.Secret.Item.Attributes");
+            named.signature("a{ss}").texts(&attributes(item))
         })
         .structure()
         .string(session)

@@ -8,23 +8,23 @@ use std::{collections::HashMap, io};
 use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use windows_native_keyring_store::Store;
 
-use super::{ACCOUNT, Fault, Missing, Place, SERVICE, entry};
+use super::{Fault, Item, Manner, Missing, Place, SERVICE, entry};
 use crate::store::key::Key;
 
 /// `ERROR_ACCESS_DENIED`
 const ACCESS_DENIED: i32 = 5;
 
-pub(super) fn read() -> Result<Option<Key>, Fault> {
-    entry::key_in(&item(SERVICE)?, fault)
+pub(super) fn read(it: Item, _: Manner) -> Result<Option<Key>, Fault> {
+    entry::key_in(&item(SERVICE, it.account)?, fault)
 }
 
 /// Raw bytes, for a "password" would be kept in UTF-16.
-pub(super) fn write(key: &Key) -> Result<(), Fault> {
-    item(SERVICE)?.set_secret(key.as_ref()).map_err(fault)
+pub(super) fn write(it: Item, key: &Key, _: Manner) -> Result<(), Fault> {
+    item(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(fault)
 }
 
-pub(super) fn remove() -> Result<(), Fault> {
-    entry::forget(&item(SERVICE)?, fault)
+pub(super) fn remove(it: Item, _: Manner) -> Result<(), Fault> {
+    entry::forget(&item(SERVICE, it.account)?, fault)
 }
 
 /// There is one keyring on this system, and it has one name.
@@ -33,10 +33,10 @@ pub(super) fn place() -> Place {
 }
 
 /// The crate would name it `sealing-key.bedrock-sso`, far from where anybody looks in an alphabetical list.
-fn item(service: &str) -> Result<Entry, Fault> {
-    let target = format!("{service}/{ACCOUNT}");
+fn item(service: &str, account: &str) -> Result<Entry, Fault> {
+    let target = format!("{service}/{account}");
     let more = HashMap::from([("target", target.as_str()), ("persistence", "Local")]);
-    Store::new().and_then(|store| store.build(service, ACCOUNT, Some(&more))).map_err(fault)
+    Store::new().and_then(|store| store.build(service, account, Some(&more))).map_err(fault)
 }
 
 fn fault(error: Error) -> Fault {
@@ -67,7 +67,7 @@ mod tests {
 
     impl Kept {
         fn new(service: &str) -> Self {
-            let kept = Self(item(service).unwrap());
+            let kept = Self(item(service, "sealing-key").unwrap());
             entry::forget(&kept.0, fault).unwrap();
             kept
         }

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use super::*;
-use crate::store::keyring::testing::{Bus, Reply};
+use crate::store::keyring::{
+    KEY,
+    testing::{Bus, Reply},
+};
 
 const PATIENCE: Duration = Duration::from_millis(500);
 const ITEM: &str = "/org/freedesktop/secrets/collection/login/1";
@@ -59,7 +62,7 @@ fn usual(method: &str, _: &[u8]) -> Vec<Reply> {
 }
 
 fn service(bus: &Bus, may_ask: bool) -> Result<Service, Fault> {
-    Service::connect(&bus.environment(), PATIENCE, may_ask)
+    Service::connect(&bus.environment(), KEY, PATIENCE, may_ask)
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn an_item_is_kept_with_its_names_and_replaces() {
     service(&bus, false).unwrap().keep(&[7; 32]).unwrap();
     let call = calls.lock().unwrap();
     assert_eq!(call[call.len() - 4..], 1u32.to_ne_bytes(), "it replaces");
-    for part in [&[7; 32][..], SERVICE.as_bytes(), ACCOUNT.as_bytes(), b"application/octet-stream\0"] {
+    for part in [&[7; 32][..], SERVICE.as_bytes(), KEY.account.as_bytes(), b"application/octet-stream\0"] {
         assert!(call.windows(part.len()).any(|bytes| bytes == part), "{part:?}");
     }
 }

@@ -1,0 +1,247 @@
+//! What a help desk wants to see of a laptop, as one text without secrets.
+//!
+//! What might hold one is named, and not shown. Where the text is kept is for its caller.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Checked, Patient, call, claude};
+use crate::{
+    cache::LastFailure,
+    config::{self, Entry},
+    host,
+    setup::{
+        Called, aws,
+        settings::{self, Key},
+    },
+    text::line,
+};
+
+/// How every bundle begins, and how one is known again.
+pub const FIRST_LINE: &str = "# bedrock-sso: a bundle for your help desk";
+
+/// What is told of the environment: variables whose names begin so.
+const TOLD: [&str; 11] = [
+    "ANTHROPIC_",
+    "AWS_",
+    "BEDROCK_SSO_",
+    "CLAUDE_",
+    "CODESPACES",
+    "DBUS_SESSION_",
+    "NODE_EXTRA_CA_CERTS",
+    "OTEL_",
+    "SSH_",
+    "SSL_CERT_",
+    "XDG_",
+];
+
+/// Others, by their whole names.
+const TOLD_TOO: [&str; 15] = [
+    "ALL_PROXY",
+    "BROWSER",
+    "CI",
+    "DISPLAY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "NO_COLOR",
+    "TERM",
+    "WAYLAND_DISPLAY",
+    "WSL_DISTRO_NAME",
+    "all_proxy",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+];
+
+/// Those whose values are shown as well: they choose, and prove nothing.
+const SHOWN: [&str; 20] = [
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "BEDROCK_SSO_CONFIG",
+    "BEDROCK_SSO_LOG",
+    "BEDROCK_SSO_LOG_FILE",
+    "BEDROCK_SSO_PROFILE",
+    "CLAUDE_CODE_USE_BEDROCK",
+    "CLAUDE_CONFIG_DIR",
+    "DISPLAY",
+    "NODE_EXTRA_CA_CERTS",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "TERM",
+    "WSL_DISTRO_NAME",
+];
+
+/// Tables of a person's own making, whose values may be anything.
+const OWN_TABLES: [&str; 2] = ["extra_params", "claude_code.env"];
+
+/// The whole text.
+pub fn text(patient: &Patient<'_>, checks: &[Checked]) -> String {
+    let sections = [
+        ("Program", program()),
+        ("Checks", checks.iter().flat_map(check).collect()),
+        ("Last failure", last_failure(patient)),
+        ("Configuration", configuration(patient)),
+        ("Environment", environment(patient)),
+        ("What calls this program", callers(patient)),
+    ];
+    let mut text = format!("{FIRST_LINE}\n# made {}\n", patient.now());
+    for (title, lines) in sections {
+        text.push_str(&format!("\n## {title}\n\n"));
+        text.extend(lines.iter().map(|line| format!("{line}\n")));
+        if lines.is_empty() {
+            text.push_str("nothing\n");
+        }
+    }
+    text
+}
+
+fn program() -> Vec<String> {
+    let itself = std::env::current_exe().map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
+    vec![
+        format!("version = {}", env!("CARGO_PKG_VERSION")),
+        format!("path    = {}", line(&itself)),
+        format!("system  = {}", line(&host::system())),
+    ]
+}
+
+fn check(Checked { name, result, message, remedy, slug, .. }: &Checked) -> Vec<String> {
+    let slug = slug.as_ref().map_or_else(String::new, |slug| format!(" [{slug}]"));
+    let first = format!("{:<7}  {name:<16}  {message}{slug}", result.word());
+    std::iter::once(first).chain(remedy.iter().map(|remedy| format!("{:27}hint: {remedy}", ""))).collect()
+}
+
+fn last_failure(patient: &Patient<'_>) -> Vec<String> {
+    let notes = patient.profile().ok().map(|profile| patient.cache(profile).notes());
+    let Some(LastFailure { at, code, slug, message, hint }) = notes.and_then(|notes| notes.last_failure)
+    else {
+        return Vec::new();
+    };
+    vec![
+        format!("at   = {at}"),
+        format!("code = {code}"),
+        format!("what = {message} [{slug}]"),
+        format!("hint = {hint}"),
+    ]
+}
+
+fn configuration(patient: &Patient<'_>) -> Vec<String> {
+    let places = config::locations(&patient.inputs).into_iter().map(|place| {
+        let presence = if place.is_there { "read" } else { "absent" };
+        format!("# {} ({presence})", patient.shown(&place.file))
+    });
+    let shown = match config::show(&patient.inputs) {
+        Ok(shown) => shown.entries.iter().map(setting).collect(),
+        Err(error) => error.lines(),
+    };
+    places.chain(shown).collect()
+}
+
+fn setting(Entry { key, value, written, origin, resolved }: &Entry) -> String {
+    let shown = match value {
+        Value::Object(table) if OWN_TABLES.contains(key) => {
+            let names: Vec<String> = table.keys().map(|name| format!("{} = …", line(name))).collect();
+            format!("{{ {} }}", names.join(", "))
+        }
+        // Its links may hold external ids.
+        Value::Array(links) if *key == "role_chain" => format!("{} further roles", links.len()),
+        Value::String(address) if address.contains("://") => {
+            let bare = address.split('?').next().unwrap_or_default();
+            format!("\"{}\"", line(bare))
+        }
+        _ => line(written),
+    };
+    let resolved = resolved.as_ref().map_or_else(String::new, |word| format!(": {}", line(word)));
+    format!("{key} = {shown}  # {origin}{resolved}")
+}
+
+fn environment(patient: &Patient<'_>) -> Vec<String> {
+    let environment = &patient.host.environment;
+    let names = environment.names().into_iter();
+    let told = names
+        .filter(|name| TOLD.iter().any(|start| name.starts_with(start)) || TOLD_TOO.contains(&name.as_str()));
+    told.map(|name| match environment.text(&name).filter(|_| SHOWN.contains(&name.as_str())) {
+        Some(value) => format!("{} = {}", line(&name), line(&value)),
+        None => format!("{} is set", line(&name)),
+    })
+    .collect()
+}
+
+/// Lines that run this program are shown whole; of others only the program, for their words are not ours to judge.
+fn callers(patient: &Patient<'_>) -> Vec<String> {
+    let neighbours = &patient.neighbours;
+    let text = |path: &Path| patient.text_of(path).ok().flatten().unwrap_or_default();
+    let processes = aws::processes(&text(&neighbours.aws_config)).into_iter().map(|(profile, command)| {
+        let place = patient.shown(&neighbours.aws_config);
+        format!("{place}: [profile {}] credential_process = {}", line(&profile), called(&command))
+    });
+    let mut lines: Vec<String> = processes.collect();
+    for path in [&neighbours.claude_settings, &neighbours.claude_managed] {
+        let settings = text(path);
+        for (name, _) in claude::HOOKS {
+            let Some(hook) = settings::value_of(&settings, &Key::Top(name)) else { continue };
+            lines.push(format!("{}: {name} = {}", patient.shown(path), called(&hook)));
+        }
+    }
+    lines
+}
+
+fn called(command: &str) -> String {
+    match Called::read(command) {
+        Some(called) if call::is_ours(&called) => line(command),
+        Some(called) => format!("{} …", line(&called.program.to_string_lossy())),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(key: &'static str, value: Value) -> String {
+        let (written, origin) = (value.to_string(), "f:1".to_owned());
+        setting(&Entry { key, value, written, origin, resolved: None })
+    }
+
+    #[test]
+    fn what_may_hold_a_secret_is_named_and_not_shown() {
+        assert_eq!(
+            shown("extra_params", json!({ "prompt": "x", "y": "z" })),
+            "extra_params = { prompt = …, y = … }  # f:1"
+        );
+        assert_eq!(shown("claude_code.env", json!({ "A": "s" })), "claude_code.env = { A = … }  # f:1");
+        assert_eq!(
+            shown("role_chain", json!([{ "external_id": "s" }])),
+            "role_chain = 1 further roles  # f:1"
+        );
+        assert_eq!(
+            shown("quota.endpoint", json!("https://q.example/a?key=s")),
+            "quota.endpoint = \"https://q.example/a\"  # f:1"
+        );
+        assert_eq!(shown("client_id", json!("0oa?b")), "client_id = \"0oa?b\"  # f:1");
+    }
+
+    #[test]
+    fn another_programs_words_are_not_shown() {
+        assert_eq!(called("/opt/x --token s3cret"), "/opt/x …");
+        assert_eq!(
+            called("\"/opt/bedrock-sso\" login --profile p"),
+            "\"/opt/bedrock-sso\" login --profile p"
+        );
+    }
+
+    #[test]
+    fn no_variable_that_holds_a_secret_is_among_those_that_are_shown() {
+        let secret = ["KEY", "TOKEN", "SECRET", "PASSWORD", "HEADERS"];
+        assert!(!SHOWN.iter().any(|name| secret.iter().any(|word| name.contains(word))));
+    }
+}

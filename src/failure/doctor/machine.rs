@@ -1,0 +1,80 @@
+//! What a person can do about this program itself and what it keeps on this machine.
+
+use crate::{
+    failure::{
+        Exit, Failure,
+        oidc::{PORTS, obstacle},
+    },
+    oidc::callback::Attempt,
+};
+
+/// Paths and texts are safe to print already.
+#[derive(Debug)]
+pub enum Machine {
+    /// Another program of our name on `PATH`; whether a shell would start it instead of this one.
+    OtherCopy { path: String, version: String, comes_first: bool },
+    /// The configuration holds, and something of it is likely to be wrong; how much more there is.
+    Smells { first: String, more: usize },
+    /// Others may look into what is kept.
+    Exposed { path: String, is_folder: bool },
+    /// Nothing that is kept could bring credentials without a person.
+    NotSignedIn,
+    /// Registered ports that others hold; one that is free, if any is.
+    PortsTaken { attempts: Vec<Attempt>, left: Option<u16> },
+    /// The browser that is named is none that can be started.
+    NoSuchBrowser { program: String, by_profile: bool },
+}
+
+impl From<Machine> for Failure {
+    fn from(found: Machine) -> Self {
+        let (exit, slug, what, hint) = match found {
+            Machine::OtherCopy { path, version, comes_first } => (
+                Exit::Configuration,
+                "doctor/other_copy",
+                match comes_first {
+                    true => format!("a shell starts another copy: {path} ({version})"),
+                    false => format!("another copy is on PATH as well: {path} ({version})"),
+                },
+                "keep one of them, and run `bedrock-sso setup` with it so that every hook names it"
+                    .to_owned(),
+            ),
+            Machine::Smells { first, more } => (
+                Exit::Configuration,
+                "doctor/configuration",
+                match more {
+                    0 => first,
+                    more => format!("{first} (and {more} more)"),
+                },
+                "change it as it says; `bedrock-sso config check` has every warning".to_owned(),
+            ),
+            Machine::Exposed { path, is_folder } => (
+                Exit::Storage,
+                "doctor/exposed",
+                format!("other users of this machine may look into {path}"),
+                format!("run `chmod {} \"{path}\"`", if is_folder { "700" } else { "600" }),
+            ),
+            Machine::NotSignedIn => (
+                Exit::SignInNeeded,
+                "doctor/not_signed_in",
+                "nobody is signed in".to_owned(),
+                "run `bedrock-sso login`".to_owned(),
+            ),
+            Machine::PortsTaken { attempts, left } => {
+                let tried: Vec<String> = attempts.iter().map(obstacle).collect();
+                let left = left.map_or_else(String::new, |port| format!("; {port} is free"));
+                let what = format!("{}{left}", tried.join("; "));
+                (Exit::SignInNeeded, "sign-in/port", what, PORTS.to_owned())
+            }
+            Machine::NoSuchBrowser { program, by_profile } => (
+                Exit::SignInNeeded,
+                "doctor/no_such_browser",
+                format!("the browser to be opened does not exist: {program}"),
+                format!(
+                    "install it, or name another in {}",
+                    if by_profile { "`browser` of the profile" } else { "the variable BROWSER" }
+                ),
+            ),
+        };
+        Self::new(exit, slug, what, hint)
+    }
+}

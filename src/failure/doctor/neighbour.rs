@@ -1,0 +1,144 @@
+//! What a person can do about files of AWS's tools and of Claude Code that do not lead here, or lead past us.
+
+use super::listed;
+use crate::failure::{Exit, Failure};
+
+/// Paths and texts are safe to print already.
+#[derive(Debug)]
+pub enum Neighbour {
+    /// No AWS profile runs this program for the profile.
+    NoAwsProfile { file: String, profile: String },
+    /// A line that should run this program does not.
+    Call { place: String, fault: Miscall },
+    /// Fixed keys, which every AWS tool takes first.
+    FixedKeys { file: String, profile: String },
+    /// Variables that are used in place of a sign-in; where they are set, `None` for this environment.
+    Shadows { names: Vec<String>, file: Option<String> },
+    /// `AWS_PROFILE` leads AWS's tools elsewhere.
+    OtherAwsProfile { named: String, ours: String },
+    /// A setting of Claude Code says something else than the profile; how many more do.
+    Disagrees { file: String, key: String, says: Option<String>, wanted: String, more: usize },
+    /// Claude Code is here, and nothing leads it to us.
+    NoSettings { file: String },
+    /// What AWS's guidance sample left; whether refresh tokens lie open in it.
+    Leftovers { paths: Vec<String>, tokens: bool },
+}
+
+/// Why a line does not run this program as it should.
+#[derive(Debug)]
+pub enum Miscall {
+    /// Its caller looks for it in whatever folder it stands in.
+    NotAbsolute {
+        program: String,
+    },
+    Gone {
+        program: String,
+    },
+    /// It exists, and is another program.
+    Foreign {
+        program: String,
+    },
+    /// AWS's guidance sample, whether it is still there or not.
+    Sample {
+        program: String,
+    },
+    /// Another copy of this program.
+    OtherCopy {
+        program: String,
+    },
+    OtherVerb {
+        verb: String,
+        wanted: &'static str,
+    },
+    OtherProfile {
+        named: String,
+        ours: String,
+    },
+}
+
+const SETUP: &str = "run `bedrock-sso setup`, which shows what it changes before it does";
+
+impl From<Neighbour> for Failure {
+    fn from(found: Neighbour) -> Self {
+        let (slug, what, hint) = match found {
+            Neighbour::NoAwsProfile { file, profile } => (
+                "doctor/no_aws_profile",
+                format!("no profile in {file} asks this program for credentials of '{profile}'"),
+                SETUP.to_owned(),
+            ),
+            Neighbour::Call { place, fault } => {
+                ("doctor/call", format!("{place} {}", miscalled(fault)), SETUP.to_owned())
+            }
+            Neighbour::FixedKeys { file, profile } => (
+                "doctor/fixed_keys",
+                format!("{file} holds fixed keys for [{profile}], and every AWS tool takes them first"),
+                format!("remove the section [{profile}] from that file, and have its keys revoked"),
+            ),
+            Neighbour::Shadows { names, file } => shadowed(&names, file),
+            Neighbour::OtherAwsProfile { named, ours } => (
+                "doctor/other_aws_profile",
+                format!("AWS_PROFILE is '{named}' in this environment, and this program serves '{ours}'"),
+                format!("set AWS_PROFILE={ours} where your shell's start-up files set it, or unset it"),
+            ),
+            Neighbour::Disagrees { file, key, says, wanted, more } => {
+                let says =
+                    says.map_or_else(|| "does not say".to_owned(), |says| format!("says \"{says}\" for"));
+                let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+                (
+                    "doctor/claude_settings",
+                    format!("{file} {says} {key}, and the profile wants \"{wanted}\"{more}"),
+                    SETUP.to_owned(),
+                )
+            }
+            Neighbour::NoSettings { file } => (
+                "doctor/claude_settings",
+                format!("Claude Code is installed, and {file} does not lead it to this program"),
+                SETUP.to_owned(),
+            ),
+            Neighbour::Leftovers { paths, tokens } => leftovers(&paths, tokens),
+        };
+        Self::new(Exit::Configuration, slug, what, hint)
+    }
+}
+
+fn miscalled(fault: Miscall) -> String {
+    match fault {
+        Miscall::NotAbsolute { program } => {
+            format!("names {program} without its whole path, which AWS's tools look for where they stand")
+        }
+        Miscall::Gone { program } => format!("names {program}, which does not exist"),
+        Miscall::Foreign { program } => format!("runs another program: {program}"),
+        Miscall::Sample { program } => format!("still runs AWS's guidance sample: {program}"),
+        Miscall::OtherCopy { program } => format!("runs another copy of this program: {program}"),
+        Miscall::OtherVerb { verb, wanted } => format!("runs `{verb}`, and not `{wanted}`"),
+        Miscall::OtherProfile { named, ours } => {
+            format!("is for the profile '{named}', and not for '{ours}'")
+        }
+    }
+}
+
+fn shadowed(names: &[String], file: Option<String>) -> (&'static str, String, String) {
+    let (is, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let list = listed(names);
+    let (place, hint) = match file {
+        Some(file) => {
+            let hint = format!("remove {them} from \"env\" in that file");
+            (file, hint)
+        }
+        None => {
+            let hint = format!("unset {them}, and where your shell's start-up files set {them}, remove that");
+            ("this environment".to_owned(), hint)
+        }
+    };
+    ("doctor/shadowed", format!("{list} {is} set in {place} and used in place of your sign-in"), hint)
+}
+
+fn leftovers(paths: &[String], tokens: bool) -> (&'static str, String, String) {
+    let open = if tokens { ", with tokens that lie open" } else { "" };
+    let quoted: Vec<_> = paths.iter().map(|path| path.replace(' ', "\\ ")).collect();
+    (
+        "doctor/leftovers",
+        format!("AWS's guidance sample is still here: {}{open}", listed(paths)),
+        format!("once nothing calls it any more, remove it: `rm -r {}`", quoted.join(" ")),
+    )
+}

@@ -1,0 +1,104 @@
+//! Other programs on this machine, and the machine itself, as far as a person who looks for a fault asks about them.
+//!
+//! A program is asked for its version, and ended when it does not answer.
+
+use std::{
+    env::consts,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use super::Environment;
+
+/// What Windows starts without being told the ending.
+const ENDINGS: &[&str] = if cfg!(windows) { &["", ".exe", ".cmd"] } else { &[""] };
+
+/// How often a program that was asked is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Every program of this name on `PATH`, the one that a shell would start first.
+pub fn named_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
+    let path = environment.os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    let programs =
+        folders.flat_map(|folder| ENDINGS.iter().map(move |end| folder.join(format!("{name}{end}"))));
+    let mut found: Vec<PathBuf> = Vec::new();
+    for program in programs.filter(|program| is_program(program)) {
+        let real = |path: &PathBuf| path.canonicalize().ok();
+        if !found.iter().any(|known| real(known) == real(&program)) {
+            found.push(program);
+        }
+    }
+    found
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// What a program says to `--version`; nothing when it says nothing in time. It must be one that says little: nobody
+/// reads before its end.
+#[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
+pub fn version_of(program: &Path, patience: Duration) -> Option<String> {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    for _ in 0..patience.as_millis() / LOOK.as_millis() {
+        if child.try_wait().ok()?.is_some() {
+            let said = child.wait_with_output().ok()?;
+            return Some(String::from_utf8_lossy(&said.stdout).trim().to_owned());
+        }
+        std::thread::sleep(LOOK);
+    }
+    // It may have ended in this very moment.
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+/// The operating system by its own name, and the kind of machine.
+pub fn system() -> String {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name =
+        release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).map(|name| name.trim_matches('"'));
+    format!("{} ({} {})", name.unwrap_or(consts::OS), consts::OS, consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(unix)]
+    #[test]
+    fn a_program_is_found_once_and_asked_for_its_version() {
+        use super::*;
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        for place in [&one, &other] {
+            fs::create_dir(place).unwrap();
+        }
+        let program = one.join("tool");
+        fs::copy("/bin/sh", &program).unwrap();
+        std::os::unix::fs::symlink(&program, other.join("tool")).unwrap();
+        crate::files::replace(&other.join("plain"), b"").unwrap();
+        let path = std::env::join_paths([&one, &other]).unwrap().into_string().unwrap();
+        let environment = Environment::fixed([("PATH", &path)]);
+        assert_eq!(named_on_path(&environment, "tool"), std::slice::from_ref(&program));
+        assert!(named_on_path(&environment, "plain").is_empty());
+        let script = folder.path().join("script");
+        crate::files::replace(&script, b"#!/bin/sh\necho tool 1.2\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(version_of(&script, Duration::from_secs(20)).as_deref(), Some("tool 1.2"));
+        crate::files::replace(&script, b"#!/bin/sh\nexec sleep 60\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(version_of(&script, Duration::from_millis(50)), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! A line by which another program calls this one, read back: whom it names, and with which words.
+//!
+//! It reads as shells and AWS's tools do, as far as such lines go; what is wrong with the line is for `doctor`.
+
+use std::path::{Path, PathBuf};
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// As it is written.
+    pub program: PathBuf,
+    pub verb: Option<String>,
+    pub profile: Option<String>,
+}
+
+impl Called {
+    /// `None` for a line without a word.
+    pub fn read(line: &str) -> Option<Self> {
+        let mut words = words(line).into_iter();
+        let program = PathBuf::from(words.next()?);
+        let rest: Vec<String> = words.collect();
+        let value = |flag: &str| {
+            let joined = format!("{flag}=");
+            rest.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(&joined) {
+                Some(value) => Some(value.to_owned()),
+                None if word == flag => rest.get(at + 1).cloned(),
+                None => None,
+            })
+        };
+        let verb = rest.first().filter(|word| !word.starts_with('-')).cloned();
+        Some(Self { program, verb, profile: value("--profile") })
+    }
+
+    /// The program's name, without what Windows appends to it.
+    pub fn name(&self) -> &str {
+        let name = self.program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        [".exe", ".cmd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+    }
+
+    /// The program as a shell finds it, for a line that only shells read.
+    pub fn below_home(&self, home: &Path) -> PathBuf {
+        let text = self.program.to_string_lossy();
+        let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
+        rest.map_or_else(|| self.program.clone(), |rest| home.join(rest))
+    }
+}
+
+/// Words between spaces; quotes keep spaces, and a backslash keeps the space behind it.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            (closing, Some(open)) if closing == open => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            ('\\', None) if letters.peek() == Some(&' ') => {
+                word.get_or_insert_default().extend(letters.next());
+            }
+            (space, None) if space.is_whitespace() => words.extend(word.take()),
+            (letter, _) => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> (String, Option<String>, Option<String>) {
+        let Called { program, verb, profile } = Called::read(line).unwrap();
+        (program.to_str().unwrap().to_owned(), verb, profile)
+    }
+
+    fn called(program: &str, verb: &str, profile: &str) -> (String, Option<String>, Option<String>) {
+        (program.to_owned(), Some(verb.to_owned()), Some(profile.to_owned()))
+    }
+
+    #[test]
+    fn what_setup_writes_is_read_back() {
+        for path in ["/opt/Jane Doe/bedrock-sso", r"C:\Program Files\bedrock-sso.exe"] {
+            let call = super::super::Call::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
+            assert_eq!(read(&call.to_aws("work")), called(path, "credentials", "work"));
+            assert_eq!(Called::read(&call.to_shell("login", "w")).unwrap().verb.as_deref(), Some("login"));
+        }
+        assert_eq!(
+            Called::read(r"C:\a\bedrock-sso.exe x").unwrap().program,
+            Path::new(r"C:\a\bedrock-sso.exe")
+        );
+    }
+
+    #[test]
+    fn what_people_write_is_read_as_a_shell_would() {
+        assert_eq!(
+            read(r"/opt/Jane\ Doe/bedrock-sso login --profile=w"),
+            called("/opt/Jane Doe/bedrock-sso", "login", "w")
+        );
+        assert_eq!(read("'/a b/x'  credentials\t--profile 'q r'"), called("/a b/x", "credentials", "q r"));
+        assert_eq!(read("/x --profile p"), ("/x".into(), None, Some("p".into())));
+        assert_eq!(Called::read("  "), None);
+    }
+
+    #[test]
+    fn a_name_is_told_without_what_windows_appends() {
+        let name = |line| Called::read(line).unwrap().name().to_owned();
+        assert_eq!(name("/opt/bedrock-sso login"), "bedrock-sso");
+        assert_eq!(name("\"/opt/x/bedrock-sso.exe\" login"), "bedrock-sso");
+        assert_eq!(name("~/claude-code-with-bedrock/credential-process"), "credential-process");
+    }
+
+    #[test]
+    fn shells_know_the_home() {
+        let home = Path::new("/home/jane");
+        let found = |line| Called::read(line).unwrap().below_home(home);
+        assert_eq!(found("~/bin/x login"), home.join("bin/x"));
+        assert_eq!(found("\"$HOME/bin/x\" login"), home.join("bin/x"));
+        assert_eq!(found("/bin/x login"), Path::new("/bin/x"));
+    }
+}

@@ -1,0 +1,86 @@
+//! The bundle for a help desk: whole, private, and without a secret.
+
+use super::*;
+
+fn bundle(desk: &Desk<'_>) -> String {
+    desk.run(["doctor", "--bundle", "bundle.txt"]);
+    read(desk, "bundle.txt")
+}
+
+#[test]
+fn it_is_private_and_has_all_that_a_help_desk_asks_for() {
+    let world = World::new();
+    let desk = laptop_with(&world, "extra_params = { login_hint = \"s3cret-hint\" }");
+    desk.set_variable("AWS_PROFILE", "claude");
+    desk.set_variable("ANTHROPIC_API_KEY", "sk-ant-s3cret");
+    desk.set_variable("HTTPS_PROXY", "http://jane:s3cret@proxy.example:3128");
+    desk.set_variable("UNRELATED", "s3cret");
+    let outcome = desk.run(["doctor", "--bundle", "bundle.txt"]).expect_code(0);
+    let end = "bundle.txt has all this, the configuration with the origin of each value, the names of variables, and \
+               what calls this program. There is no secret in it, but your name, paths and addresses of your company \
+               are: look at it before you pass it on.\n";
+    assert!(outcome.stdout.ends_with(end) && outcome.stderr.is_empty(), "{outcome:?}");
+    let path = desk.home().join("bundle.txt");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = read(&desk, "bundle.txt");
+    let program = desk.program().display().to_string();
+    for part in [
+        "# bedrock-sso: a bundle for your help desk\n",
+        &format!("version = {}\n", env!("CARGO_PKG_VERSION")),
+        "ok       ports             any free port will do\n",
+        &format!("issuer = \"{}\"  # ~/{CONFIG}:4\n", world.issuer()),
+        "extra_params = { login_hint = … }  # ",
+        "AWS_PROFILE = claude\n",
+        "ANTHROPIC_API_KEY is set\n",
+        "HTTPS_PROXY is set\n",
+        &format!(
+            "~/.aws/config: [profile claude] credential_process = \"{program}\" credentials --profile claude\n"
+        ),
+        &format!("~/.claude/settings.json: awsAuthRefresh = \"{program}\" login --profile claude\n"),
+        "## Last failure\n\nnothing\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("s3cret") && !text.contains("UNRELATED"), "{text}");
+}
+
+/// Every secret of the world is looked for in every file of the home when the desk is cleared.
+#[test]
+fn it_has_the_last_failure_and_no_secret_of_the_session() {
+    let world = World::new();
+    let desk = laptop(&world);
+    world.set(
+        testworld::Knob::AuthorizeError,
+        json!({ "error": "access_denied", "description": "not assigned" }),
+    );
+    assert_eq!(desk.run(["login", "--force"]).code, Some(5));
+    let text = bundle(&desk);
+    assert!(text.contains("\ncode = 5\nwhat = the provider refused the sign-in: access_denied"), "{text}");
+    assert_eq!(desk.leaks().iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn it_takes_the_place_of_an_earlier_one_and_of_nothing_else() {
+    let world = World::new();
+    let desk = laptop(&world);
+    bundle(&desk);
+    desk.run(["doctor", "--json", "--bundle", "bundle.txt"]).expect_code(0);
+    write(&desk, "precious.txt", "mine");
+    let outcome = desk.run(["doctor", "--bundle", "precious.txt"]);
+    let (what, hint) = outcome.refused(2, "usage/bundle");
+    assert_eq!(
+        (what.as_str(), hint.as_str()),
+        ("precious.txt exists, and is no bundle of `doctor`", "name another file, or remove that one first")
+    );
+    assert_eq!(read(&desk, "precious.txt"), "mine");
+    desk.run(["doctor", "--bundle", "no/such/folder/x.txt"]).refused(10, "storage/files");
+}
+
+#[test]
+fn it_is_written_where_nothing_is_configured_too() {
+    let world = World::new();
+    let desk = Desk::new(&world, PROGRAM);
+    fs::remove_file(desk.config_file()).unwrap();
+    let text = bundle(&desk);
+    assert!(text.contains("bad      configuration     no configuration: "), "{text}");
+}

@@ -6,6 +6,7 @@
 
 mod exchange;
 mod models;
+mod page;
 mod refusals;
 
 use serde_json::{Value, json};

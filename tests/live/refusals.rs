@@ -12,7 +12,7 @@ const WHO: &str =
     "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/jane@example.com is not authorized to perform:";
 
 /// Status, code, message, and what the remedy has to say.
-const REFUSALS: [(u16, &str, &str, &str); 21] = [
+pub(super) const REFUSALS: [(u16, &str, &str, &str); 21] = [
     (
         403,
         ACCESS,

@@ -144,9 +144,9 @@ class Bench:
         return Server(self.servers, "sts", command)
 
     def start_moto(self):
-        """AWS as others have written it; `pool` is the identity pool in it."""
+        """AWS as others have written it; `pool` is the identity pool in it, `bedrock` what stands beside it."""
         moto = Server(self.servers, "moto", [self.cache / "python/bin/python", HERE / "moto_server.py"])
-        moto.address, _, moto.pool = moto.address.partition(" ")
+        moto.address, moto.pool, moto.bedrock = moto.address.split(" ")
         return moto
 
     def start_bedrock(self):

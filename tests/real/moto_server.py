@@ -1,4 +1,5 @@
-"""moto's AWS on a free port of loopback, with one identity pool in it: prints `ready ENDPOINT POOL` and serves until it is ended.
+"""moto's AWS on a free port of loopback, with one identity pool in it, and a Bedrock beside it: prints `ready ENDPOINT POOL
+BEDROCK` and serves until it is ended.
 
 moto checks no token; what it shows is that its idea of AWS's protocols, and ours, are the same.
 """
@@ -7,7 +8,20 @@ import sys
 import threading
 
 import boto3
+import judge
 from moto.server import ThreadedMotoServer
+from moto.sts.models import sts_backends
+
+
+def secrets(access_key):
+    """Secret key and session token of what moto's STS has given out."""
+    for account in sts_backends.values():
+        for backend in account.values():
+            role = backend.get_assumed_role_from_access_key(access_key)
+            if role:
+                return role.secret_access_key, role.session_token
+    return None
+
 
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
@@ -16,6 +30,6 @@ endpoint = f"http://{host}:{port}"
 someone = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
 pools = boto3.client("cognito-identity", endpoint_url=endpoint, **someone)
 pool = pools.create_identity_pool(IdentityPoolName="people", AllowUnauthenticatedIdentities=False)
-print("ready", f"{endpoint} {pool['IdentityPoolId']}", flush=True)
+print("ready", f"{endpoint} {pool['IdentityPoolId']} {judge.start(secrets)}", flush=True)
 threading.Event().wait()
 sys.exit(1)

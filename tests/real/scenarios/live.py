@@ -1,0 +1,37 @@
+"""`doctor --live` at moto's STS and at a Bedrock whose judge is botocore; boto3 is its witness."""
+
+from bench import HERE
+from judge import OWN_PROFILE, PROFILE
+from scenarios.world import document, expect, scenario
+
+ROWS = ["exchange", "identity", "bedrock-models", "bedrock-profiles", "converse", "streaming", "converse-opus", "streaming-opus"]
+
+
+def at_moto(world, name):
+    moto = world.moto
+    made = world.bench.home(name, world.bench.quick_provider, sts_endpoint=moto.address)
+    made.bedrock = {"AWS_ENDPOINT_URL_BEDROCK": moto.bedrock, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": moto.bedrock}
+    expect(made.credentials().code == 0, "nobody could sign in")
+    return made
+
+
+@scenario
+def botocore_finds_nothing_to_say_against_doctor_live(world):
+    made = at_moto(world, "live")
+    models = {"ANTHROPIC_MODEL": OWN_PROFILE, "ANTHROPIC_DEFAULT_OPUS_MODEL": PROFILE}
+    report = document(made.ours("doctor", "--live", "--json", **made.bedrock, **models))
+    rows = {check["name"]: check for check in report["checks"]}
+    for name in ROWS:
+        expect(rows.get(name, {}).get("result") == "ok", f"{name}: {rows.get(name)}")
+    identity = rows["identity"]["message"]
+    expect("arn:aws:sts::123456789012:assumed-role/BedrockUser/alice@example.com" in identity, identity)
+    expect("(11 tokens there, 1 back)" in rows["streaming"]["message"], rows["streaming"])
+
+
+@scenario
+def boto3_hears_the_same_from_that_bedrock(world):
+    made = at_moto(world, "live-witness")
+    command = [made.bench.cache / "python/bin/python", HERE / "callers/bedrock_with_boto3.py", OWN_PROFILE]
+    heard = document(made.start(command, AWS_PROFILE="real", **made.bedrock).outcome())
+    expect(heard["profiles"] == [PROFILE] and heard["word"] == "ok", heard)
+    expect(heard["events"][-1] == "metadata", heard)

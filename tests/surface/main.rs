@@ -16,6 +16,7 @@ mod help;
 mod logging;
 mod login;
 mod status;
+mod upgrades;
 
 use std::{
     fs,

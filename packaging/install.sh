@@ -469,10 +469,10 @@ uninstall() {
         if [ "$kind" = file ]; then rm -f "$prefix/$place" "$prefix/$place.new" || cannot_write "$prefix"; fi
     done <"$manifest"
     rm -f "$prefix/bin/.bedrock-sso.new"
+    # The folders go with the end of the script, as those of an installation that failed.
     noted folder >"$scratch/made"
     rm -f "$manifest" "$manifest.new"
     if [ "${signed_out-}" = yes ]; then forget_locks; fi
-    remove_made
     say "bedrock-sso is removed from $prefix"
 }
 

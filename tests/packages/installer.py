@@ -570,7 +570,7 @@ def the_powershell_script_is_powershell_in_plain_ascii(_: Stage) -> None:
 
     # Windows PowerShell reads a file without a mark as the system's own code page.
     parser = Parser(Language(tree_sitter_powershell.language()))
-    for script in (PACKAGING / "install.ps1", REPOSITORY / "tests/packages/script.ps1"):
+    for script in (*(REPOSITORY / "tests/packages").glob("*.ps1"), PACKAGING / "install.ps1"):
         text = script.read_bytes()
         assert text.isascii() and not parser.parse(text).root_node.has_error, script
     assert parser.parse(text.replace(b"try {", b"try ", 1)).root_node.has_error

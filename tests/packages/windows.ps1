@@ -1,0 +1,90 @@
+<#
+.SYNOPSIS
+The installers on Windows itself, in the Windows Installer that people have: installed, run, repaired and removed, the rights of an
+organisation's folder read back. Closes with "N passed, N failed".
+
+.DESCRIPTION
+On a Windows machine that is thrown away, as administrator. What Wine can show as well is in tests/packages/windows.
+
+  tests\packages\windows.ps1 -Packages FOLDER [-Fleet FOLDER]
+
+.PARAMETER Packages
+Where the installers of one version lie.
+.PARAMETER Fleet
+Where an installer lies that brings an organisation's configuration.
+#>
+param([Parameter(Mandatory)] [string] $Packages, [string] $Fleet)
+
+Set-StrictMode -Version 2
+$ErrorActionPreference = 'Stop'
+$Passed = 0
+$Failed = 0
+
+function Confirm-That([string] $What, [bool] $Holds) {
+    if ($Holds) { $script:Passed++; Write-Output "ok    $What" }
+    else { $script:Failed++; Write-Output "WRONG $What" }
+}
+
+function Find-Installer([string] $Folder, [string] $Pattern) {
+    @(Get-ChildItem -LiteralPath $Folder -Recurse -File -Filter '*.msi' | Where-Object { $_.Name -match $Pattern })[0].FullName
+}
+
+function Invoke-Installer([string] $Verb, [string] $File) {
+    $log = Join-Path ([IO.Path]::GetTempPath()) 'bedrock-sso-msi.log'
+    $ended = Start-Process msiexec -ArgumentList $Verb, "`"$File`"", '/qn', '/l*v', "`"$log`"" -Wait -PassThru
+    if ($ended.ExitCode) { Get-Content -LiteralPath $log -Tail 60 | Out-Host }
+    $ended.ExitCode
+}
+
+function Get-Places([string] $Whose) { @([Environment]::GetEnvironmentVariable('Path', $Whose) -split ';' | Where-Object { $_ }) }
+
+function Get-Apps {
+    $keys = 'HKLM:\Software\Microsoft\Windows\CurrentVersion\Uninstall\*', 'HKCU:\Software\Microsoft\Windows\CurrentVersion\Uninstall\*'
+    @(Get-ItemProperty $keys -ErrorAction SilentlyContinue | Where-Object { $_.PSObject.Properties['DisplayName'] -and $_.DisplayName -eq 'bedrock-sso' })
+}
+
+function Test-Installer([string] $Name, [string] $File, [string] $Folder, [string] $Whose) {
+    $version = [regex]::Match($File, '\d+\.\d+\.\d+').Value
+    $before = Get-Places $Whose
+    Confirm-That "${Name}: installs silently" ((Invoke-Installer '/i' $File) -eq 0)
+    $program = Join-Path $Folder 'bedrock-sso.exe'
+    Confirm-That "${Name}: the program runs" ((& $program --version) -eq "bedrock-sso $version")
+    Confirm-That "${Name}: it says its version to Windows" ((Get-Item -LiteralPath $program).VersionInfo.ProductVersion -eq $version)
+    Confirm-That "${Name}: it is on the PATH, once" (@(Get-Places $Whose | Where-Object { $_ -eq "$Folder\" }).Count -eq 1)
+    Confirm-That "${Name}: it is among the apps" (@(Get-Apps).Count -eq 1)
+    Remove-Item -LiteralPath $program
+    Confirm-That "${Name}: is repaired" ((Invoke-Installer '/fa' $File) -eq 0 -and (Test-Path -LiteralPath $program))
+    Confirm-That "${Name}: is removed silently" ((Invoke-Installer '/x' $File) -eq 0)
+    Confirm-That "${Name}: its folder is gone" (-not (Test-Path -LiteralPath $Folder))
+    Confirm-That "${Name}: the PATH is what it was" (((Get-Places $Whose) -join ';') -eq ($before -join ';'))
+    Confirm-That "${Name}: no app is left" (@(Get-Apps).Count -eq 0)
+    $keys = 'HKLM:\Software\bedrock-sso', 'HKCU:\Software\bedrock-sso'
+    Confirm-That "${Name}: no key is left" (-not @($keys | Where-Object { Test-Path $_ }).Count)
+}
+
+# Users read and do not write; what somebody made there before is not taken over.
+function Test-Fleet([string] $File) {
+    $folder = Join-Path $env:ProgramData 'bedrock-sso'
+    $null = New-Item -ItemType Directory -Path $folder
+    Set-Content -LiteralPath (Join-Path $folder 'config.toml') -Value "# anybody's"
+    Confirm-That 'fleet: a planted configuration is refused' ((Invoke-Installer '/i' $File) -eq 1603)
+    Remove-Item -LiteralPath (Join-Path $folder 'config.toml')
+    # The folder stays, with the rights that it was made with.
+    Confirm-That 'fleet: installs silently' ((Invoke-Installer '/i' $File) -eq 0)
+    foreach ($place in $folder, (Join-Path $folder 'config.toml')) {
+        $users = @((Get-Acl -LiteralPath $place).Access | Where-Object {
+            $_.AccessControlType -eq 'Allow' -and $_.IdentityReference.Value -notmatch '\\(SYSTEM|Administrators)$' })
+        $writing = @($users | Where-Object { $_.FileSystemRights -band [Security.AccessControl.FileSystemRights]'WriteData, AppendData, Delete, ChangePermissions, TakeOwnership' })
+        Confirm-That "fleet: only administrators write $place" ($users.Count -gt 0 -and $writing.Count -eq 0)
+    }
+    $policy = Join-Path $env:ProgramFiles 'ClaudeCode\managed-settings.json'
+    Confirm-That 'fleet: Claude Code has its policy' ((Get-Content -LiteralPath $policy -Raw | ConvertFrom-Json).awsAuthRefresh -match 'bedrock-sso')
+    Confirm-That 'fleet: is removed silently' ((Invoke-Installer '/x' $File) -eq 0)
+    Confirm-That 'fleet: its files are gone' (-not (Test-Path -LiteralPath $policy) -and -not (Test-Path -LiteralPath (Join-Path $folder 'config.toml')))
+}
+
+Test-Installer 'for all users' (Find-Installer $Packages 'x86_64\.msi$') (Join-Path $env:ProgramFiles 'bedrock-sso') 'Machine'
+Test-Installer 'for one user' (Find-Installer $Packages '-user\.msi$') (Join-Path $env:LOCALAPPDATA 'Programs\bedrock-sso') 'User'
+if ($Fleet) { Test-Fleet (Find-Installer $Fleet 'x86_64\.msi$') }
+Write-Output "$Passed passed, $Failed failed"
+if ($Failed) { exit 1 }

@@ -89,11 +89,15 @@ class Mac:
                 accounts.write(f"{name}:x:{number}:{number}::/Users/{name}:/bin/sh\n")
 
     def install(self, package: "Package") -> Ended:  # noqa: F821
-        """As the Installer does it: the payload, then the script. The program for Macs could not run: this system's own stands in."""
+        """As the Installer does it: the payload, which leaves the owners of folders that are there alone, then the script. The
+        program for Macs could not run: this system's own stands in."""
         folder = self.root / "fixtures/package"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(package.unpacked / "component.pkg", folder)
+        owners = {path: path.stat().st_uid for path in (self.root / "usr/local").glob("**/") if path.is_dir()}
         subprocess.run(["bsdtar", "-xpf", folder / "Payload", "-C", self.root], check=True)
+        for path, owner in owners.items():
+            os.chown(path, owner, owner)
         write(self.root / PROGRAM, BEDROCK_SSO, 0o755)
         (self.root / "fixtures/receipts" / package.identifier).touch()
         (folder / "scripts").mkdir()

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 import lief
 import pyapplebom
-from mac import PROGRAM, Ended, Mac
+from mac import PROGRAM, Ended, Mac, write
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY / "tests/windows"))
@@ -371,6 +371,23 @@ def settings_that_cannot_be_edited_cost_nobody_the_program(stage: Stage) -> None
 
 
 @scenario
+def root_runs_nothing_that_another_could_have_replaced(stage: Stage) -> None:
+    mac = stage.mac
+    stage.install(stage.fleet)
+    assert mac.has(POLICY)
+    # As Homebrew leaves it on an Intel Mac; what lies there tells when root calls it.
+    mac.run("chown", "alice", "/usr/local/bin").well()
+    write(mac.root / PROGRAM, '#!/bin/sh\n[ "$(id -u)" = 0 ] && touch /fixtures/caught\nexit 0\n', 0o755)
+    removed = mac.run(UNINSTALL, "--yes")
+    assert removed.code == 1 and "others than root may change /usr/local/bin" in removed.out, removed
+    mac.run("mkdir", "-p", "/usr/local/bin").well()
+    mac.run("chown", "alice", "/usr/local/bin").well()
+    said = stage.install(stage.next)
+    assert "others than root may change /usr/local/bin" in said.out and "configuration profile" in said.out, said
+    assert not mac.has("fixtures/caught")
+
+
+@scenario
 def a_sign_in_that_is_to_be_kept_serves_again_after_the_next_installation(stage: Stage) -> None:
     mac = stage.mac
     stage.install(stage.fleet)
@@ -433,7 +450,7 @@ def main() -> int:
         results = [passed(each, stage) for each in SCENARIOS if given.only in each.__name__.replace("_", " ")]
     finally:
         world.close()
-    for file in sorted(path for path in stage.current.rglob("*") if path.is_file()):
+    for file in sorted(path for path in stage.current.glob("*") if path.is_file()):
         print(f"  {file.stat().st_size / 1e6:5.2f} MB  {file.name}")
     print(f"{results.count(True)} passed, {results.count(False)} failed")
     return 0 if results and all(results) else 1

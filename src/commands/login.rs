@@ -2,7 +2,7 @@
 //!
 //! Hosts show its output as it comes, so the address to open is its first line.
 
-use super::{Desk, Screen, print, proof};
+use super::{Desk, Screen, print, proof, setup};
 use crate::{
     cli::{Global, Login},
     errand::Tell,
@@ -36,7 +36,8 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
         spoken(until.since(work.now()))
     );
     print(said.as_bytes())?;
-    ready.notice.map_or(Ok(()), |notice| print(format!("{notice}\n").as_bytes()))
+    ready.notice.map_or(Ok(()), |notice| print(format!("{notice}\n").as_bytes()))?;
+    setup::give_aws_profile(&desk, &work.profile)
 }
 
 impl Login {

@@ -93,6 +93,9 @@ fn leave_everything(desk: &Desk<'_>) -> Result<(), Failure> {
     if let Err(failure) = forget_strangers(desk, &seen, in_keyring) {
         troubles.push(Trouble { with: "what no profile leads to".into(), failure });
     }
+    if let Err(failure) = super::setup::forget_given_profiles(&desk.host.paths.data) {
+        troubles.push(Trouble { with: "which AWS profiles were given".into(), failure });
+    }
     leave_no_trace(&desk.host.paths.data);
     worst(troubles)
 }

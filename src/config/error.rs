@@ -151,8 +151,10 @@ pub enum Fault {
         key: &'static str,
         profile: String,
     },
-    /// `enforce` outside the administrator's file.
-    EnforceByUser,
+    /// What only the administrator's file may say, elsewhere.
+    ByUser {
+        key: &'static str,
+    },
     /// Known, and beyond what this version can do.
     NotYet {
         key: &'static str,
@@ -296,7 +298,7 @@ impl Fault {
             Self::EnforcedUnset { key, profile } => {
                 write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quoted(key))
             }
-            Self::EnforceByUser => f.write_str("\"enforce\" works in the administrator's file only"),
+            Self::ByUser { key } => write!(f, "{} works in the administrator's file only", quoted(key)),
             Self::NotYet { key, value } => {
                 write!(f, "{key} = {} is not supported by this version", text::line(value))
             }

@@ -41,6 +41,7 @@ impl Profile {
             sts_endpoint: _,
             sts_fallback_regions: _,
             ca_bundle: _,
+            aws_profile: _,
             telemetry: _,
             quota: _,
         } = self;
@@ -231,6 +232,7 @@ mod tests {
             p.login = Login::Explicit;
             p.login_timeout = Duration::from_secs(20);
             p.ca_bundle = Some("/ca.pem".into());
+            p.aws_profile = Some("work".into());
         });
         assert_eq!(same, profile().fingerprint());
     }

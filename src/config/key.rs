@@ -31,6 +31,8 @@ pub(super) enum Kind {
     /// The id of an identity pool; may be empty.
     Pool,
     Word(&'static [&'static str]),
+    /// A name in a file of AWS's tools; may be empty.
+    Name,
     /// The path of an address.
     Path,
     /// The path of a file; may be empty.
@@ -114,7 +116,7 @@ const NONE: Default = Default::List(&[]);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-pub(super) const COUNT: usize = 44;
+pub(super) const COUNT: usize = 45;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
@@ -153,6 +155,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("sts_endpoint", Kind::Address, EMPTY, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
     key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
     key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
+    key("aws_profile", Kind::Name, EMPTY, "The AWS profile that `login` gives to each person who has none of this name yet; in the administrator's file only."),
     key("telemetry.headers", Kind::ClaimTable, Default::Table, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
     key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header, to the collectors that claude_code.env names."),
     key("quota.endpoint", Kind::Address, EMPTY, "The address of the quota service, which is asked at /check; empty means nobody is asked."),
@@ -207,6 +210,11 @@ impl Key {
         }
     }
 
+    /// Whether it would mean nothing, or harm, were it anybody's but the administrator's.
+    pub(super) fn is_administrators(&self) -> bool {
+        self.name == "aws_profile"
+    }
+
     /// The environment variable that sets the key. Every call looks for all of them.
     pub(super) fn variable(&self) -> String {
         let mut name = String::with_capacity(40);
@@ -224,7 +232,7 @@ impl Key {
     pub(super) fn is_text(&self) -> bool {
         match self.kind {
             Kind::Issuer | Kind::Address | Kind::Text | Kind::Role | Kind::Region | Kind::Word(_) => true,
-            Kind::Pool => true,
+            Kind::Pool | Kind::Name => true,
             Kind::Path | Kind::File | Kind::Span(..) => true,
             Kind::Switch | Kind::Ports | Kind::Argv | Kind::Words | Kind::Claims | Kind::Roles => false,
             Kind::Params | Kind::ClaimTable | Kind::Table | Kind::Regions => false,

@@ -118,6 +118,11 @@ impl Texts {
     }
 
     pub(super) fn parse(&self) -> Result<Parsed<'_>, Error> {
+        sound(self.parse_all())
+    }
+
+    /// What can be parsed, and what cannot.
+    pub(super) fn parse_all(&self) -> (Parsed<'_>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut files = Vec::with_capacity(2);
         for source in &self.files {
@@ -134,30 +139,35 @@ impl Texts {
             }
         }
         let defaults = KEYS.iter().map(Key::default_value).collect();
-        if problems.is_empty() {
-            Ok(Parsed { files, overrides, defaults })
-        } else {
-            Err(Error::Invalid(problems))
-        }
+        (Parsed { files, overrides, defaults }, problems)
+    }
+
+    /// Whether a file of these could not be parsed.
+    pub(super) fn has_more_than(&self, parsed: &Parsed<'_>) -> bool {
+        parsed.files.len() < self.files.len()
     }
 }
 
 impl<'a> Parsed<'a> {
     pub(super) fn survey(&'a self) -> Result<Layers<'a>, Error> {
+        sound(self.survey_all())
+    }
+
+    /// What the layers say as far as they can be understood, and what is wrong with each by itself.
+    pub(super) fn survey_all(&'a self) -> (Layers<'a>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut files = Vec::with_capacity(2);
         for (source, table) in &self.files {
-            match raw::survey(source, table.get_ref()) {
-                Ok(raw) => files.push(raw),
-                Err(more) => problems.extend(more),
-            }
+            let (raw, more) = raw::survey(source, table.get_ref());
+            files.push(raw);
+            problems.extend(more);
         }
-        if problems.is_empty() {
-            Ok(Layers { files, overrides: &self.overrides, defaults: &self.defaults })
-        } else {
-            Err(Error::Invalid(problems))
-        }
+        (Layers { files, overrides: &self.overrides, defaults: &self.defaults }, problems)
     }
+}
+
+fn sound<T>((result, problems): (T, Vec<Problem>)) -> Result<T, Error> {
+    if problems.is_empty() { Ok(result) } else { Err(Error::Invalid(problems)) }
 }
 
 impl<'a> Layers<'a> {

@@ -51,7 +51,7 @@ use crate::{
     files,
     host::{Environment, Paths},
 };
-use layers::{Layers, Texts};
+use layers::{Layers, Parsed, Texts};
 use source::{Rank, Source};
 
 /// Where the configuration comes from in this run.
@@ -125,13 +125,8 @@ pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
 /// Judges every profile of all layers together; says what each file holds.
 pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
     let texts = Texts::read(inputs)?;
-    let parsed = texts.parse()?;
-    let layers = parsed.survey()?;
-    let mut problems = layers.lost_defaults();
-    problems.extend(judge(&layers, inputs));
-    if !problems.is_empty() {
-        return Err(Error::Invalid(problems));
-    }
+    let (parsed, mut problems) = texts.parse_all();
+    let layers = judge(&texts, &parsed, inputs, &mut problems)?;
     let mut said: Vec<String> = layers.files.iter().map(count).collect();
     if said.is_empty() {
         load(inputs)?;
@@ -148,12 +143,8 @@ pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error
         Error::Unreadable { file: shown(file, inputs.environment), why: Unreadable::Missing }
     })?;
     let texts = Texts::of_file(source);
-    let parsed = texts.parse()?;
-    let layers = parsed.survey()?;
-    let problems = judge(&layers, inputs);
-    if !problems.is_empty() {
-        return Err(Error::Invalid(problems));
-    }
+    let (parsed, mut problems) = texts.parse_all();
+    let layers = judge(&texts, &parsed, inputs, &mut problems)?;
     let told = layers.files.iter().map(count).chain(exposed(&layers));
     let names = layers.names();
     Ok(told.chain(names.iter().flat_map(|name| warnings(&layers, name, inputs))).collect())
@@ -181,9 +172,27 @@ fn warnings(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Vec<String>
     provider::warnings(&profile).into_iter().map(line).collect()
 }
 
-fn judge(layers: &Layers<'_>, inputs: &Inputs<'_>) -> Vec<Problem> {
-    let names = layers.names();
-    names.iter().flat_map(|name| build(layers, name, inputs).err().unwrap_or_default()).collect()
+/// The layers without fault, or everything that is wrong with them, each problem once.
+fn judge<'a>(
+    texts: &Texts,
+    parsed: &'a Parsed<'a>,
+    inputs: &Inputs<'_>,
+    problems: &mut Vec<Problem>,
+) -> Result<Layers<'a>, Error> {
+    let (layers, more) = parsed.survey_all();
+    problems.extend(more);
+    let is_closed = |problem: &Problem| matches!(problem.fault, Fault::Newer { .. });
+    // What profiles lack can be told only when every file could be looked into.
+    if !texts.has_more_than(parsed) && !problems.iter().any(is_closed) {
+        let names = layers.names();
+        let built = names.iter().flat_map(|name| build(&layers, name, inputs).err().unwrap_or_default());
+        for problem in layers.lost_defaults().into_iter().chain(built) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(layers) } else { Err(Error::Invalid(std::mem::take(problems))) }
 }
 
 fn count(file: &raw::Raw<'_>) -> String {

@@ -36,6 +36,9 @@ pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Proble
         let Some(value) = inputs.environment.os(&name) else { continue };
         let place = Place::Variable(name);
         match value.into_string() {
+            Ok(_) if key.is_administrators() => {
+                problems.push(Problem { place, fault: Fault::ByUser { key: key.name } });
+            }
             Ok(text) => found.push(Override { key: index, text, place }),
             Err(_) => {
                 problems.push(Problem { place, fault: Fault::NotUnicode { key: key.name.to_owned() } });

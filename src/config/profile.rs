@@ -41,6 +41,8 @@ pub struct Profile {
     /// Where to turn to when STS of the region cannot be reached.
     pub sts_fallback_regions: Vec<String>,
     pub ca_bundle: Option<PathBuf>,
+    /// What `login` gives each person in the files of AWS's tools; `None`: nothing.
+    pub aws_profile: Option<String>,
     pub telemetry: Telemetry,
     /// `None`: nobody is asked.
     pub quota: Option<super::Quota>,

@@ -51,15 +51,13 @@ pub(super) fn parse(source: &Source) -> Result<Spanned<DeTable<'_>>, Vec<Problem
     })
 }
 
-/// Takes the file apart.
-pub(super) fn survey<'a>(source: &'a Source, table: &'a DeTable<'a>) -> Result<Raw<'a>, Vec<Problem>> {
+/// Takes the file apart, with all that is wrong in it.
+pub(super) fn survey<'a>(source: &'a Source, table: &'a DeTable<'a>) -> (Raw<'a>, Vec<Problem>) {
     let mut survey = Survey { source, faults: Vec::new() };
     let raw = survey.file(table);
-    if survey.faults.is_empty() {
-        return Ok(raw);
-    }
     survey.faults.sort_by_key(|(at, _)| *at);
-    Err(survey.faults.into_iter().map(|(at, fault)| Problem { place: source.place(at), fault }).collect())
+    let problem = |(at, fault)| Problem { place: source.place(at), fault };
+    (raw, survey.faults.into_iter().map(problem).collect())
 }
 
 struct Survey<'a> {
@@ -131,7 +129,7 @@ impl<'a> Survey<'a> {
             return Vec::new();
         };
         if self.source.rank == Rank::User {
-            self.faults.push((at, Fault::EnforceByUser));
+            self.faults.push((at, Fault::ByUser { key: "enforce" }));
             return Vec::new();
         }
         let mut keys = Vec::new();
@@ -197,13 +195,20 @@ impl<'a> Survey<'a> {
                 (_, other) if is_section => self.wrong_type(at, name, "a table", other),
                 (Some(key), value) => {
                     settings.push(RawSetting { key, value, at });
-                    if let Err(fault) = KEYS.get(key).map_or(Ok(()), |key| read::check(key, value)) {
+                    if let Err(fault) = KEYS.get(key).map_or(Ok(()), |key| self.judge(key, value)) {
                         self.faults.push((at, fault));
                     }
                 }
                 (None, _) => self.unknown(at, profile, section, name),
             }
         }
+    }
+
+    fn judge(&self, key: &key::Key, value: &DeValue<'_>) -> Result<(), Fault> {
+        if key.is_administrators() && self.source.rank == Rank::User {
+            return Err(Fault::ByUser { key: key.name });
+        }
+        read::check(key, value)
     }
 
     fn unknown(&mut self, at: usize, profile: &str, section: &str, name: &str) {

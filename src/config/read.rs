@@ -11,6 +11,7 @@ use super::{
     error::Fault,
     key::{Default, Key, Kind, PROTOCOL_PARAMS, nearest},
     partition::is_region,
+    raw::is_profile_name,
     value::written,
 };
 use crate::url::{Refusal, SecureUrl};
@@ -34,6 +35,7 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
         Kind::Claims => claims(key, value).map(drop),
         Kind::Regions => regions(key, value).map(drop),
         Kind::Pool => pool(key, value).map(drop),
+        Kind::Name => name(key, value).map(drop),
         Kind::Roles => chain::links(key, value, Duration::ZERO).map(drop),
         Kind::Params => params(key, value).map(drop),
         Kind::ClaimTable => claim_table(key, value).map(drop),
@@ -98,6 +100,15 @@ pub(super) fn regions(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fau
     match regions.iter().all(|text| text == "auto" || is_region(text)) {
         true => Ok(regions),
         false => Err(illegal(key, value, "must be AWS regions, such as us-west-2, or \"auto\"")),
+    }
+}
+
+/// `None` when left empty.
+pub(super) fn name(key: &Key, value: &DeValue<'_>) -> Result<Option<String>, Fault> {
+    match string(key, value)? {
+        "" => Ok(None),
+        text if is_profile_name(text) => Ok(Some(text.to_owned())),
+        _ => Err(illegal(key, value, "must be letters, digits, and - _ . between them")),
     }
 }
 

@@ -63,6 +63,7 @@ impl<'a> Draft<'a> {
         let region = self.read("region", read::region);
         let provider = self.provider(told.as_ref());
         let ca_bundle = self.file("ca_bundle");
+        let aws_profile = self.read("aws_profile", read::name);
         let telemetry = self.telemetry();
         let redirect = self.redirect(provider, issuer);
         let login_domain = self.login_domain();
@@ -101,6 +102,7 @@ impl<'a> Draft<'a> {
             client_auth: client_auth?,
             sts_endpoint: sts_endpoint?,
             ca_bundle: ca_bundle?,
+            aws_profile: aws_profile?,
             telemetry: telemetry?,
             quota: self.quota()?,
             provider: provider?,

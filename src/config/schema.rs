@@ -95,6 +95,7 @@ fn of_kind(kind: Kind) -> Value {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } })
         }
         Kind::Regions => list(text("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
+        Kind::Name => text("^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"),
         Kind::Pool => text("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
         Kind::Roles => list(json!({ "anyOf": [text(ROLE), link()] })),
         Kind::Params => json!({

@@ -33,6 +33,7 @@ pub(crate) fn profile() -> Profile {
         sts_endpoint: StsEndpoint::Unsaid,
         sts_fallback_regions: Vec::new(),
         ca_bundle: None,
+        aws_profile: None,
         telemetry: Telemetry::default(),
         quota: None,
     }

@@ -63,7 +63,10 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         }
         Fault::Needs { .. } => ("config/contradiction", "set both, or take the one away"),
         Fault::Enforced { .. } => ("config/enforced", "remove your own value, or ask your administrator"),
-        Fault::EnforcedUnset { .. } | Fault::EnforceByUser => {
+        Fault::ByUser { key: "aws_profile" } => {
+            ("config/administrators", "take it out; `bedrock-sso setup` writes the AWS profile here and now")
+        }
+        Fault::EnforcedUnset { .. } | Fault::ByUser { .. } => {
             ("config/enforce", "set it in the administrator's file, together with the values it fixes")
         }
         Fault::NotYet { .. } => ("config/not_yet", "take it out of the profile for now"),

@@ -89,6 +89,11 @@ pub fn without(text: &str, before: &str, wrote: &str, profile: &str) -> Edit {
     Edit { after: file.text(), marks }
 }
 
+/// Whether there is a profile of this name, whatever it says.
+pub fn has_profile(text: &str, profile: &str) -> bool {
+    !File::read(text).sections_of(profile).is_empty()
+}
+
 /// The command that the profile runs for credentials, if it runs one.
 pub fn process_of(text: &str, profile: &str) -> Option<String> {
     File::read(text).value_of(profile, PROCESS)

@@ -89,6 +89,10 @@ impl Plan {
         kind: Kind,
         edit: impl FnOnce(&str) -> Result<Edit, Error>,
     ) -> Result<(), Error> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            let source = io::Error::other("it is no regular file");
+            return Err(files::Error { doing: "replace", path: path.to_owned(), source }.into());
+        }
         let before = Self::text_of(path)?;
         let Edit { after, marks } = edit(before.as_deref().unwrap_or_default())?;
         if before.as_deref() == Some(after.as_str()) {

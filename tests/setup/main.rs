@@ -10,6 +10,8 @@ mod facts;
 mod fleet;
 mod hosts;
 #[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
 mod wizard;
 
 use std::{

@@ -66,13 +66,15 @@ fn check_tells_every_problem_and_then_the_failure() {
         "{FILE}:{}: unknown key \"regoin\" in [profiles.claude]; did you mean \"region\"?",
         line_of(&desk, "regoin")
     );
-    assert_eq!((lines.len(), lines[0]), (5, unknown.as_str()), "{}", outcome.stderr);
+    assert_eq!((lines.len(), lines[0]), (6, unknown.as_str()), "{}", outcome.stderr);
     for (line, key) in [(1, "login"), (2, "login_timeout")] {
         let place = format!("{FILE}:{}: \"{key}\" ", line_of(&desk, &format!("{key} =")));
         assert!(lines[line].starts_with(&place), "{}", lines[line]);
     }
-    assert_eq!(lines[3], format!("bedrock-sso: {unknown} (and 2 more problems) [config/unknown_key]"));
-    assert_eq!(lines[4], "  hint: correct or remove it; config.example.toml lists every key");
+    let profile = line_of(&desk, "[profiles.claude]");
+    assert_eq!(lines[3], format!("{FILE}:{profile}: [profiles.claude] lacks \"region\""));
+    assert_eq!(lines[4], format!("bedrock-sso: {unknown} (and 3 more problems) [config/unknown_key]"));
+    assert_eq!(lines[5], "  hint: correct or remove it; config.example.toml lists every key");
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::{
     text::verbatim,
 };
 
+const AWS_PROFILE: &str = "aws_profile";
+
 pub(super) fn run(place: &Place<'_>, folder: &Path) -> Result<(), Failure> {
     let (file, text) = configuration(place)?;
     let inputs = Inputs { profile: place.wanted(), ..place.desk.inputs() };
@@ -44,8 +46,13 @@ fn configuration(place: &Place<'_>) -> Result<(PathBuf, String), Failure> {
         (None, false) => Some(own.as_path()),
     };
     let Some(path) = whole else {
-        let (name, facts) = place.facts()?;
+        let (name, mut facts) = place.facts()?;
         let name = place.wanted().or(name).unwrap_or_else(|| "claude".to_owned());
+        if !facts.iter().any(|(key, _)| key == AWS_PROFILE) {
+            // Nobody runs `setup` on these laptops.
+            let given = arguments.aws_profile.as_ref().unwrap_or(&name);
+            facts.push((AWS_PROFILE.to_owned(), given.clone()));
+        }
         return Ok(("config.toml".into(), format!("version = 1\n\n{}", config::draft(&name, &facts)?)));
     };
     if arguments.has_flags() || from.is_some_and(|from| from != path) {

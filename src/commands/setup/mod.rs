@@ -2,8 +2,11 @@
 //!
 //! The difference goes to stdout; everything said to the person goes to stderr.
 
+mod first_use;
 mod fleet;
 mod wizard;
+
+pub(super) use first_use::{forget as forget_given_profiles, give as give_aws_profile};
 
 use std::{
     io::{self, Write as _},
@@ -168,14 +171,15 @@ impl<'a> Place<'a> {
             return Ok(plan.claude(&self.neighbours.claude_managed, &wanted)?);
         }
         let name = self.arguments.aws_profile.clone().unwrap_or_else(|| profile.name.clone());
-        let wanted = aws::Wanted {
-            profile: name.clone(),
-            process: call.to_aws(&profile.name),
-            region: profile.region.clone(),
-        };
-        plan.aws(&self.neighbours.aws_config, &wanted)?;
+        self.plan_aws(plan, profile, &call, &name)?;
         let wanted = claude::settings(profile, claude, &claude::Source::AwsProfile(name), &call);
         Ok(plan.claude(&self.neighbours.claude_settings, &wanted)?)
+    }
+
+    fn plan_aws(&self, plan: &mut Plan, profile: &Profile, call: &Call, name: &str) -> Result<(), Failure> {
+        let (process, region) = (call.to_aws(&profile.name), profile.region.clone());
+        let wanted = aws::Wanted { profile: name.to_owned(), process, region };
+        Ok(plan.aws(&self.neighbours.aws_config, &wanted)?)
     }
 
     fn call(&self) -> Result<Call, Failure> {

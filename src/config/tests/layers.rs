@@ -226,6 +226,25 @@ fn enforcing_a_key_without_giving_it_a_value_is_an_error() {
 }
 
 #[test]
+fn the_profile_that_each_person_is_given_is_the_administrators_to_say() {
+    let given = "[profiles.claude]\naws_profile = \"work\"\n";
+    let home = Home::new().system(format!("version = 1\n{given}")).user(GOOD);
+    assert_eq!(home.load().unwrap().aws_profile.as_deref(), Some("work"));
+    assert_eq!(
+        Home::new().user(format!("{GOOD}aws_profile = \"work\"\n")).line(),
+        "~/user.toml:8: \"aws_profile\" works in the administrator's file only"
+    );
+    assert_eq!(
+        Home::new().system(GOOD).variable("BEDROCK_SSO_AWS_PROFILE", "work").line(),
+        "BEDROCK_SSO_AWS_PROFILE: \"aws_profile\" works in the administrator's file only"
+    );
+    assert_eq!(
+        Home::new().system(format!("{GOOD}aws_profile = \"a b\"\n")).line(),
+        "~/system.toml:8: \"aws_profile\" holds \"a b\": must be letters, digits, and - _ . between them"
+    );
+}
+
+#[test]
 fn a_user_cannot_enforce() {
     assert_eq!(
         Home::new().user(format!("enforce = [\"issuer\"]{GOOD}")).line(),

@@ -89,6 +89,42 @@ fn check_judges_profiles_that_nobody_chose() {
 }
 
 #[test]
+fn check_tells_all_that_is_wrong_at_once_and_each_once() {
+    let home = Home::new()
+        .system("version = 1\nenforce = [\"scops\"]\n[profiles.a]\nregion = \"Mars\"\nflow = 1\n")
+        .user("version = 1\ndefault_profile = \"c\"\n[profiles.a]\nissuer = \"http://acme.okta.com\"\nclient_idd = \"x\"\n[profiles.b]\n");
+    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();
+    assert_eq!(
+        said.iter().map(|line| line.replace("~\\", "~/")).collect::<Vec<_>>(),
+        [
+            "~/system.toml:2: \"enforce\" holds \"scops\": not a key of a profile; did you mean \"scopes\"?",
+            "~/system.toml:4: \"region\" holds \"Mars\": not an AWS region, such as us-east-1",
+            "~/system.toml:5: \"flow\" must be a string, not a number",
+            "~/user.toml:4: \"issuer\" holds \"http://acme.okta.com\": not https; plain http is accepted for this machine only",
+            "~/user.toml:5: unknown key \"client_idd\" in [profiles.a]; did you mean \"client_id\"?",
+            "~/user.toml:2: \"default_profile\" holds \"c\": no profile has this name",
+            "~/user.toml:3: [profiles.a] lacks \"client_id\"",
+            "~/user.toml:3: [profiles.a] lacks \"role_arn\"",
+            "~/user.toml:6: [profiles.b] lacks \"issuer\"",
+            "~/user.toml:6: [profiles.b] lacks \"client_id\"",
+            "~/user.toml:6: [profiles.b] lacks \"role_arn\"",
+            "~/user.toml:6: [profiles.b] lacks \"region\"",
+        ]
+    );
+}
+
+/// What stands in a file that cannot be read, nobody can miss.
+#[test]
+fn check_misses_nothing_where_a_file_could_not_be_understood() {
+    for system in ["version = 1\n[profiles.a\n", "version = 2\n"] {
+        let home = Home::new().system(system).user("version = 1\n[profiles.a]\nregion = \"Mars\"\n");
+        let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[1].contains("Mars"), "{said:?}");
+    }
+}
+
+#[test]
 fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
     let home = Home::new().user("broken").with("new.toml", format!("enforce = [\"issuer\"]{GOOD}"));
     let file = home.at("new.toml");

@@ -1,0 +1,106 @@
+//! What the administrator's file does on a machine of many users, with an `/etc` that only the program sees.
+//!
+//! Root alone can give it one, so these tests are ignored until somebody who is asks for them.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::PathBuf,
+    process::Command,
+};
+
+use testworld::{Desk, Outcome, World};
+
+use super::{REMOVED, desk, everything, read, write};
+
+/// A desk whose configuration is the administrator's.
+struct Machine<'d> {
+    desk: &'d Desk<'d>,
+    etc: tempfile::TempDir,
+}
+
+impl<'d> Machine<'d> {
+    /// `more` is added to the profile.
+    fn of(desk: &'d Desk<'d>, more: &str) -> Self {
+        let etc = tempfile::tempdir().unwrap();
+        let copied = Command::new("cp").arg("-a").arg("/etc/.").arg(etc.path()).status().unwrap();
+        assert!(copied.success());
+        let machine = Self { desk, etc };
+        fs::create_dir_all(machine.file().parent().unwrap()).unwrap();
+        fs::copy(desk.config_file(), machine.file()).unwrap();
+        fs::remove_file(desk.config_file()).unwrap();
+        let text = fs::read_to_string(machine.file()).unwrap();
+        fs::write(machine.file(), text.replacen("issuer", &format!("{more}\nissuer"), 1)).unwrap();
+        fs::set_permissions(machine.file(), fs::Permissions::from_mode(0o644)).unwrap();
+        machine
+    }
+
+    fn file(&self) -> PathBuf {
+        self.etc.path().join("bedrock-sso/config.toml")
+    }
+
+    fn run(&self, words: &[&str]) -> Outcome {
+        let inside = "mount --bind \"$0\" /etc && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", inside]).arg(self.etc.path());
+        let program = self.desk.command();
+        command.arg(program.get_program()).args(words).env_clear().current_dir(self.desk.home());
+        command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env_remove("BEDROCK_SSO_CONFIG");
+        self.desk.start_command(command).finish()
+    }
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_sign_in_gives_each_person_the_aws_profile_once() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "aws_profile = \"work\"");
+    write(&desk, ".aws/config", "# mine\r\n[default]\r\nregion = eu-west-1");
+    let before = read(&desk, ".aws/config");
+    machine.run(&["credentials"]).expect_code(0);
+    assert_eq!(read(&desk, ".aws/config"), before, "a helper edits no file");
+
+    let file = desk.home().join(".aws/config");
+    let told = format!("Added the AWS profile 'work' to {}\n", file.display());
+    let first = machine.run(&["login"]).expect_code(0);
+    assert!(first.stdout.starts_with("Signed in as ") && first.stdout.ends_with(&told), "{}", first.stdout);
+    assert_eq!(first.stderr, "");
+    let program = desk.program().display();
+    assert_eq!(
+        read(&desk, ".aws/config"),
+        format!(
+            "{before}\r\n\r\n[profile work]\r\ncredential_process = \"{program}\" credentials --profile claude\r\nregion = us-east-1\r\n"
+        )
+    );
+    assert!(!machine.run(&["login"]).expect_code(0).stdout.contains("Added"));
+
+    let removed = machine.run(&["setup", "--remove", "--yes"]).expect_code(0);
+    assert_eq!((removed.stderr.as_str(), read(&desk, ".aws/config")), (REMOVED, before.clone()));
+    assert!(!machine.run(&["login"]).expect_code(0).stdout.contains("Added"));
+    assert_eq!(read(&desk, ".aws/config"), before, "who has taken it away is not given it again");
+    machine.run(&["logout", "--all"]).expect_code(0);
+    let kept: Vec<_> =
+        everything(&desk).into_iter().filter(|(path, _)| path.ends_with("given-aws-profiles")).collect();
+    assert_eq!(kept, []);
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_profile_that_is_there_or_a_file_that_cannot_be_edited_stays_as_it_is() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "aws_profile = \"work\"");
+    write(&desk, ".aws/config", "[profile work]\nsso_session = corp\n");
+    let login = machine.run(&["login"]).expect_code(0);
+    assert!(!login.stdout.contains("Added") && login.stderr.is_empty(), "{} {}", login.stdout, login.stderr);
+    assert_eq!(read(&desk, ".aws/config"), "[profile work]\nsso_session = corp\n");
+
+    let file = desk.home().join(".aws/config");
+    fs::write(&file, b"[profile \xff]\n").unwrap();
+    let login = machine.run(&["login"]).expect_code(0);
+    let said =
+        format!("The AWS profile 'work' is not added: {} is left alone: it is not UTF-8\n", file.display());
+    assert_eq!((login.stderr, fs::read(&file).unwrap()), (said, b"[profile \xff]\n".to_vec()));
+}

@@ -151,11 +151,17 @@ fn each_test_of_the_table_exists() {
 /// A test that `cargo test` passes over says where it is run, and no other does.
 #[test]
 fn each_test_that_needs_more_than_cargo_is_marked() {
-    let sources: String = files_under("tests/keyring", &["rs"])
-        .iter()
-        .map(text_of)
-        .chain([text_of("tests/memory.rs")])
-        .collect();
+    marked_as(
+        "keyring",
+        &[files_under("tests/keyring", &["rs"]), vec!["tests/memory.rs".into()]].concat(),
+        5,
+    );
+    marked_as("root", &["tests/setup/machine.rs".into()], 3);
+}
+
+fn marked_as(mark: &str, files: &[PathBuf], at_least: usize) {
+    let sources: String = files.iter().map(text_of).collect();
+    let mark = format!("*({mark})*");
     let ignored: BTreeSet<&str> = sources
         .split("#[ignore")
         .skip(1)
@@ -163,14 +169,14 @@ fn each_test_that_needs_more_than_cargo_is_marked() {
         .collect();
     let readme = text_of("README.md");
     let marked: BTreeSet<&str> = readme
-        .split("` *(keyring)*")
+        .split(&format!("` {mark}"))
         .filter_map(|part| part.rsplit('`').next())
         .filter(|name| ignored.contains(name))
         .collect();
     let named: BTreeSet<&str> = readme.split('`').filter(|name| ignored.contains(name)).collect();
-    assert!(named.len() > 5, "{named:?}");
+    assert!(named.len() > at_least, "{named:?}");
     assert_eq!(marked, named);
-    assert_eq!(readme.matches("*(keyring)*").count(), marked.len());
+    assert_eq!(readme.matches(&mark).count(), marked.len());
 }
 
 #[test]

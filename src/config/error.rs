@@ -36,6 +36,10 @@ pub enum Unreadable {
     /// As some editors and shells on Windows write it.
     Utf16,
     Denied,
+    /// Somebody else than an administrator could have written it.
+    Untrusted {
+        who: String,
+    },
     Other(String),
 }
 
@@ -214,6 +218,9 @@ impl fmt::Display for Unreadable {
             Self::NotUtf8 { line } => write!(f, "line {line} is not UTF-8 text"),
             Self::Utf16 => f.write_str("UTF-16 text; only UTF-8 is read"),
             Self::Denied => f.write_str("reading it is not permitted"),
+            Self::Untrusted { who } => {
+                write!(f, "not to be believed, since {who}, and it says where every user signs in")
+            }
             Self::Other(reason) => write!(f, "cannot be read: {}", text::line(reason)),
         }
     }

@@ -84,7 +84,7 @@ impl Texts {
     pub(super) fn read(inputs: &Inputs<'_>) -> Result<Self, Error> {
         let environment = inputs.environment;
         let (user, was_named) = user_file(inputs);
-        let system = Source::read(&inputs.paths.system_config, Rank::Administrator, environment)?;
+        let system = Source::of_administrator(&inputs.paths.system_config, environment)?;
         let user_source = Source::read(&user, Rank::User, environment)?;
         if was_named && user_source.is_none() {
             return Err(Error::Unreadable { file: shown(&user, environment), why: Unreadable::Missing });
@@ -104,7 +104,10 @@ impl Texts {
             if path == file {
                 return Ok(Some(Source::of_text(path, rank, text, environment)));
             }
-            Source::read(path, rank, environment)
+            match rank {
+                Rank::Administrator => Source::of_administrator(path, environment),
+                Rank::User => Source::read(path, rank, environment),
+            }
         };
         let system = planned(&inputs.paths.system_config, Rank::Administrator)?;
         let user = planned(&user_file(inputs).0, Rank::User)?;

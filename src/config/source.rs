@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::error::{Error, Place, Unreadable};
-use crate::{host::Environment, text};
+use crate::{
+    host::{Environment, stranger},
+    text,
+};
 
 /// More than a thousand profiles fit; what is larger is some other file.
 pub(super) const LIMIT: u64 = 256 * 1024;
@@ -34,8 +37,26 @@ pub(super) enum Rank {
 impl Source {
     /// `None` when there is no such file.
     pub(super) fn read(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
+        Self::judged(path, rank, environment, |_| Ok(()))
+    }
+
+    /// The file that holds for every user of the machine, which nobody but an administrator may have written.
+    pub(super) fn of_administrator(path: &Path, environment: &Environment) -> Result<Option<Self>, Error> {
+        Self::judged(path, Rank::Administrator, environment, |file| match stranger(file) {
+            Ok(None) => Ok(()),
+            Ok(Some(who)) => Err(Unreadable::Untrusted { who }),
+            Err(failure) => Err(Unreadable::Other(failure.to_string())),
+        })
+    }
+
+    fn judged(
+        path: &Path,
+        rank: Rank,
+        environment: &Environment,
+        judge: impl Fn(&File) -> Result<(), Unreadable>,
+    ) -> Result<Option<Self>, Error> {
         let shown = || shown(path, environment);
-        match bytes(path).and_then(decoded) {
+        match bytes(path, judge).and_then(decoded) {
             Ok(text) => Ok(Some(Self { path: path.to_owned(), shown: shown(), text, rank })),
             Err(Unreadable::Missing) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: shown(), why }),
@@ -82,9 +103,10 @@ fn home(environment: &Environment) -> Option<PathBuf> {
     environment.path("HOME").or_else(|| environment.path("USERPROFILE"))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Unreadable> {
+fn bytes(path: &Path, judge: impl Fn(&File) -> Result<(), Unreadable>) -> Result<Vec<u8>, Unreadable> {
     let told = |failure| unreadable(path, &failure);
     let file = File::open(path).map_err(told)?;
+    judge(&file)?;
     let mut bytes = Vec::with_capacity(4096);
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(told)?;
     if bytes.len() as u64 > LIMIT { Err(Unreadable::TooLarge { limit: LIMIT }) } else { Ok(bytes) }

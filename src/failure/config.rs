@@ -1,8 +1,9 @@
 //! What a person can do about their configuration.
 
 use crate::{
-    config::{Error, Fault, Problem},
+    config::{Error, Fault, Problem, Unreadable},
     failure::{Exit, Failure},
+    host::NATIVE_SHELL,
 };
 
 impl From<Error> for Failure {
@@ -17,6 +18,9 @@ fn remedy(error: &Error) -> (&'static str, String) {
         Error::NoFile { .. } => {
             ("config/no_file", "write one (see config.example.toml), or ask your administrator for theirs")
         }
+        Error::Unreadable { file, why: Unreadable::Untrusted { .. } } => {
+            return ("config/untrusted", how_to_take_over(file));
+        }
         Error::Unreadable { .. } => ("config/unreadable", "mend that file, or name another with --config"),
         Error::NoProfile { .. } => {
             ("config/no_profile", "add a [profiles.NAME] table with issuer, client_id, role_arn, region")
@@ -30,6 +34,19 @@ fn remedy(error: &Error) -> (&'static str, String) {
         }
     };
     (slug, hint.to_owned())
+}
+
+/// Whoever could write it may have said anything in it.
+fn how_to_take_over(file: &str) -> String {
+    match NATIVE_SHELL {
+        "powershell" => format!(
+            "as administrator, look at what it says, then `icacls \"{file}\" /setowner *S-1-5-32-544` and \
+             `icacls \"{file}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F *S-1-5-32-545:RX`"
+        ),
+        _ => {
+            format!("as root, look at what it says, then `chown root \"{file}\"` and `chmod go-w \"{file}\"`")
+        }
+    }
 }
 
 fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {

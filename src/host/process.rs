@@ -155,3 +155,117 @@ pub(super) fn stdout_obeys() -> bool {
     let known = unsafe { GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &raw mut mode) };
     known != 0 && mode & ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0
 }
+
+/// Owner and rights of an open file, in Windows' own notation.
+#[cfg(windows)]
+pub(super) fn rights(file: &std::fs::File) -> io::Result<String> {
+    use std::os::windows::io::AsRawHandle as _;
+    use windows_sys::Win32::Security::Authorization::SE_FILE_OBJECT;
+    described(file.as_raw_handle(), SE_FILE_OBJECT)
+}
+
+/// The same of this process: it belongs to whoever runs it, or to the administrators when it is elevated.
+#[cfg(windows)]
+pub(super) fn own_rights() -> io::Result<String> {
+    use windows_sys::Win32::{
+        Security::Authorization::SE_KERNEL_OBJECT, System::Threading::GetCurrentProcess,
+    };
+    // SAFETY: it takes nothing, cannot fail, and what it gives need not be closed.
+    #[expect(unsafe_code, reason = "the standard library has no handle of this process")]
+    let process = unsafe { GetCurrentProcess() };
+    described(process, SE_KERNEL_OBJECT)
+}
+
+#[cfg(windows)]
+fn described(handle: std::os::windows::io::RawHandle, kind: i32) -> io::Result<String> {
+    use std::ptr::{null_mut, slice_from_raw_parts};
+    use windows_sys::Win32::{
+        Foundation::LocalFree,
+        Security::{
+            Authorization::{
+                ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+            },
+            DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
+        },
+    };
+    let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    let (mut descriptor, mut text, mut length) = (null_mut(), null_mut(), 0);
+    // SAFETY: the handle is open while this runs. The first call gives a descriptor of its own making, which the second
+    // reads and the third frees; the second gives a text of `length` units, which is read before it is freed. Neither is
+    // used where its call has failed.
+    #[expect(unsafe_code, reason = "the standard library does not tell who owns a file")]
+    unsafe {
+        let fault = GetSecurityInfo(
+            handle,
+            kind,
+            wanted,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor,
+        );
+        if fault != 0 {
+            return Err(io::Error::from_raw_os_error(fault.cast_signed()));
+        }
+        let known = ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor,
+            SDDL_REVISION_1,
+            wanted,
+            &raw mut text,
+            &raw mut length,
+        );
+        let said = if known == 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            let units = &*slice_from_raw_parts(text, length as usize);
+            let said = String::from_utf16_lossy(units).trim_end_matches('\0').to_owned();
+            LocalFree(text.cast());
+            Ok(said)
+        };
+        LocalFree(descriptor);
+        said
+    }
+}
+
+/// Makes a folder with rights in Windows' own notation.
+#[cfg(windows)]
+pub(super) fn make_folder(path: &std::path::Path, rights: &str) -> io::Result<()> {
+    use std::{mem::size_of, os::windows::ffi::OsStrExt as _, ptr::null_mut};
+    use windows_sys::Win32::{
+        Foundation::LocalFree,
+        Security::{
+            Authorization::{ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1},
+            SECURITY_ATTRIBUTES,
+        },
+        Storage::FileSystem::CreateDirectoryW,
+    };
+    let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let rights: Vec<u16> = rights.encode_utf16().chain([0]).collect();
+    let mut descriptor = null_mut();
+    // SAFETY: both texts end with a zero and live to the end of the function. The first call gives a descriptor of its own
+    // making, which is used only where it succeeded, and freed after the second.
+    #[expect(unsafe_code, reason = "the standard library makes no folder with rights")]
+    unsafe {
+        let known = ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            rights.as_ptr(),
+            SDDL_REVISION_1,
+            &raw mut descriptor,
+            null_mut(),
+        );
+        if known == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let attributes = SECURITY_ATTRIBUTES {
+            nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+            lpSecurityDescriptor: descriptor,
+            bInheritHandle: 0,
+        };
+        let made = match CreateDirectoryW(path.as_ptr(), &raw const attributes) {
+            0 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
+        LocalFree(descriptor);
+        made
+    }
+}

@@ -12,7 +12,10 @@ use super::{
     record::{Record, Written},
     settings::{self, Key, Setting},
 };
-use crate::files::{self, Access};
+use crate::{
+    files::{self, Access},
+    host,
+};
 
 /// What is to become of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +154,10 @@ impl Plan {
             }
         }
         self.record.folders.extend(files::missing_folders(&self.record_path));
+        if let Some(folder) = self.record_path.parent().filter(|_| self.access == Access::Everyone) {
+            let fault = |source| files::Error { doing: "create", path: folder.to_owned(), source };
+            host::make_folder_for_all(folder).map_err(fault)?;
+        }
         files::make_folders_for(&self.record_path, self.access)?;
         self.record.keep(&self.record_path)?;
         for change in &self.changes {

@@ -104,3 +104,63 @@ fn a_profile_that_is_there_or_a_file_that_cannot_be_edited_stays_as_it_is() {
         format!("The AWS profile 'work' is not added: {} is left alone: it is not UTF-8\n", file.display());
     assert_eq!((login.stderr, fs::read(&file).unwrap()), (said, b"[profile \xff]\n".to_vec()));
 }
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed() {
+    const SOMEBODY: u32 = 1000;
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    let file = machine.file();
+    let with = |owner, group, mode| {
+        chown(&file, Some(owner), Some(group)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        machine.run(&["credentials"])
+    };
+    let place = "/etc/bedrock-sso/config.toml";
+    for (owner, group, mode, who) in [
+        (SOMEBODY, 0, 0o644, "user 1000 owns it"),
+        (0, 0, 0o646, "every user may write it"),
+        (0, SOMEBODY, 0o664, "group 1000 may write it"),
+    ] {
+        let (what, hint) = with(owner, group, mode).refused(3, "config/untrusted");
+        assert_eq!(
+            what,
+            format!("{place}: not to be believed, since {who}, and it says where every user signs in")
+        );
+        assert_eq!(
+            hint,
+            format!(
+                "as root, look at what it says, then `chown root \"{place}\"` and `chmod go-w \"{place}\"`"
+            )
+        );
+    }
+    for words in [["login"].as_slice(), &["config", "check"], &["setup", "--system", "--remove", "--yes"]] {
+        machine.run(words).refused(3, "config/untrusted");
+    }
+    with(0, 0, 0o664).expect_code(0);
+    with(0, SOMEBODY, 0o640).expect_code(0);
+}
+
+/// Whoever wrote such a record would have root write any file.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    let (record, victim) = (machine.file().with_file_name("setup.json"), desk.home().join("victim"));
+    fs::write(&victim, "mine").unwrap();
+    let planted = serde_json::json!({ "version": 1, "folders": [], "files": [{
+        "path": victim, "kind": "configuration", "before": "theirs", "wrote": "mine", "folders": [],
+    }] });
+    fs::write(&record, planted.to_string()).unwrap();
+    chown(&record, Some(1000), Some(1000)).unwrap();
+    let (what, _) = machine.run(&["setup", "--system", "--remove", "--yes"]).refused(3, "config/untrusted");
+    assert!(
+        what.starts_with("/etc/bedrock-sso/setup.json: not to be believed, since user 1000 owns it"),
+        "{what}"
+    );
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}

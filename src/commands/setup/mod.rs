@@ -33,6 +33,9 @@ pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
     if let Some(folder) = &arguments.fleet {
         return fleet::run(&place, folder);
     }
+    if arguments.system {
+        place.must_be_administrators()?;
+    }
     let mut plan = Plan::new(&place.record(), place.access())?;
     if arguments.remove {
         for path in plan.undo()? {
@@ -118,6 +121,18 @@ impl<'a> Place<'a> {
         let folder =
             if self.arguments.system { paths.system_config.parent() } else { Some(paths.data.as_path()) };
         folder.unwrap_or(&paths.data).join("setup.json")
+    }
+
+    /// What somebody else put there is neither built upon nor taken back: a record says which file gets which bytes.
+    fn must_be_administrators(&self) -> Result<(), Failure> {
+        let (configuration, record) = (self.configuration(), self.record());
+        for path in record.parent().into_iter().chain([configuration.as_path(), &record]) {
+            if let Some(who) = host::stranger_at(path).map_err(Denied::Worker)? {
+                let why = config::Unreadable::Untrusted { who };
+                return Err(config::Error::Unreadable { file: path.display().to_string(), why }.into());
+            }
+        }
+        Ok(())
     }
 
     fn configuration(&self) -> PathBuf {

@@ -1,0 +1,230 @@
+//! Whether only an administrator, or whoever runs us, could have written a file that holds for every user.
+//!
+//! It looks at an open file, so that nobody puts another in its place in between; what follows is for others to say.
+
+use std::{fs::File, io, path::Path};
+
+/// The same of what lies at a path, a file or a folder; `None` also where nothing is.
+pub fn stranger_at(path: &Path) -> io::Result<Option<String>> {
+    match open_any(path) {
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => stranger(&opened?),
+    }
+}
+
+/// Makes a folder in which every user may read and only administrators may write: below `ProgramData`, what inherits its
+/// rights takes files from everybody.
+#[cfg(windows)]
+pub fn make_folder_for_all(path: &Path) -> io::Result<()> {
+    const RIGHTS: &str = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)";
+    if path.exists() { Ok(()) } else { super::process::make_folder(path, RIGHTS) }
+}
+
+/// What root makes nobody else may write.
+#[cfg(unix)]
+pub fn make_folder_for_all(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn open_any(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// A folder is opened only by who says that it may be one.
+#[cfg(windows)]
+fn open_any(path: &Path) -> io::Result<File> {
+    use std::os::windows::fs::OpenOptionsExt as _;
+    use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_BACKUP_SEMANTICS;
+    File::options().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
+}
+
+/// Who else could have written it, in words; `None`: nobody.
+#[cfg(unix)]
+pub fn stranger(file: &File) -> io::Result<Option<String>> {
+    use std::os::unix::fs::MetadataExt as _;
+    const BY_GROUP: u32 = 0o020;
+    const BY_ALL: u32 = 0o002;
+    let found = file.metadata()?;
+    let is_ours = || found.uid() == rustix::process::geteuid().as_raw();
+    Ok(match found.mode() {
+        _ if found.uid() != 0 && !is_ours() => Some(format!("user {} owns it", found.uid())),
+        mode if mode & BY_ALL != 0 => Some("every user may write it".to_owned()),
+        mode if mode & BY_GROUP != 0 && found.gid() != 0 => {
+            Some(format!("group {} may write it", found.gid()))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(windows)]
+pub fn stranger(file: &File) -> io::Result<Option<String>> {
+    let rights = super::process::rights(file)?;
+    // Elevated we are the administrators, and what we own otherwise is no better than anybody's.
+    let found = sddl::stranger(&rights, "");
+    if found.is_none() {
+        return Ok(None);
+    }
+    let ourselves = super::process::own_rights()?;
+    Ok(sddl::stranger(&rights, sddl::owner(&ourselves)))
+}
+
+/// Windows' own notation for owner and rights (Security Descriptor Definition Language).
+#[cfg(any(windows, test))]
+mod sddl {
+    /// The system, the administrators and their built-in account, the installer of Windows' own parts.
+    const ADMINISTRATORS: [&str; 7] = [
+        "SY",
+        "BA",
+        "LA",
+        "S-1-5-18",
+        "S-1-5-32-544",
+        "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
+        // The owner's own rights, whoever that is.
+        "OW",
+    ];
+
+    /// To write, append, delete (itself or what is in it), change its rights or its owner, or all of it.
+    const HARM: u32 =
+        0x2 | 0x4 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000 | 0x0200_0000;
+
+    const WORDS: [(&str, u32); 23] = [
+        ("GA", 0x1000_0000),
+        ("GX", 0x2000_0000),
+        ("GW", 0x4000_0000),
+        ("GR", 0x8000_0000),
+        ("FA", 0x1f_01ff),
+        ("FR", 0x12_0089),
+        ("FW", 0x12_0116),
+        ("FX", 0x12_00a0),
+        ("MA", 0x0200_0000),
+        ("RC", 0x2_0000),
+        ("SD", 0x1_0000),
+        ("WD", 0x4_0000),
+        ("WO", 0x8_0000),
+        ("CC", 0x1),
+        ("DC", 0x2),
+        ("LC", 0x4),
+        ("SW", 0x8),
+        ("RP", 0x10),
+        ("WP", 0x20),
+        ("DT", 0x40),
+        ("LO", 0x80),
+        ("CR", 0x100),
+        ("AS", 0x0100_0000),
+    ];
+
+    /// Who owns it.
+    pub(super) fn owner(text: &str) -> &str {
+        let owner = text.strip_prefix("O:").unwrap_or_default();
+        // What follows begins with its own letter and a colon.
+        owner.split_once(':').map_or(owner, |(owner, _)| owner.get(..owner.len() - 1).unwrap_or_default())
+    }
+
+    /// Who besides administrators and `ourselves` could have written what has these rights.
+    pub(super) fn stranger(text: &str, ourselves: &str) -> Option<String> {
+        let is_trusted = |who: &str| ADMINISTRATORS.contains(&who) || !who.is_empty() && who == ourselves;
+        let owner = owner(text);
+        if !is_trusted(owner) {
+            return Some(format!("{} owns it", named(owner)));
+        }
+        let Some((_, list)) =
+            text.split_once("D:").filter(|(_, list)| !list.starts_with("NO_ACCESS_CONTROL"))
+        else {
+            return Some("every user may write it".to_owned());
+        };
+        let list = list.split_once("S:").map_or(list, |(list, _)| list);
+        let entries = list.split('(').skip(1).map(|entry| entry.split(')').next().unwrap_or_default());
+        let mut harmful = entries.filter_map(|entry| {
+            let mut parts = entry.split(';');
+            let (kind, flags, rights) = (parts.next()?, parts.next()?, parts.next()?);
+            let who = parts.nth(2)?;
+            let allows = !["D", "OD", "XD"].contains(&kind);
+            let is_for_others = flags.contains("IO") || is_trusted(who);
+            (allows && !is_for_others && mask(rights) & HARM != 0).then(|| named(who))
+        });
+        harmful.next().map(|who| format!("{who} may write it"))
+    }
+
+    /// What is not understood may be anything.
+    fn mask(rights: &str) -> u32 {
+        if let Some(number) = rights.strip_prefix("0x") {
+            return u32::from_str_radix(number, 16).unwrap_or(u32::MAX);
+        }
+        let word =
+            |pair: &[u8]| WORDS.iter().find(|(word, _)| word.as_bytes() == pair).map_or(u32::MAX, |it| it.1);
+        rights.as_bytes().chunks(2).map(word).fold(0, |all, one| all | one)
+    }
+
+    fn named(who: &str) -> String {
+        match who {
+            "BU" => "every user".to_owned(),
+            "WD" => "everybody".to_owned(),
+            "AU" => "whoever is signed in to it".to_owned(),
+            "" => "nobody".to_owned(),
+            who => who.to_owned(),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        const PERSON: &str = "S-1-5-21-1-2-3-1001";
+
+        #[test]
+        fn what_administrators_alone_can_write_is_nobody_elses() {
+            for text in [
+                "O:BAG:SYD:PAI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;BU)",
+                "O:SYG:SYD:(A;ID;FA;;;SY)(A;ID;FA;;;BA)(A;ID;FRFX;;;BU)S:AI(AU;SA;FA;;;WD)",
+                "O:LAG:BAD:AI(D;;FA;;;WD)(A;OICIIO;GA;;;CO)(A;;FR;;;WD)(A;;FA;;;OW)",
+            ] {
+                assert_eq!(stranger(text, ""), None, "{text}");
+            }
+        }
+
+        #[test]
+        fn whoever_else_could_have_written_it_is_named() {
+            for (text, who) in [
+                ("O:S-1-5-21-1-2-3-1001G:BAD:PAI(A;;FA;;;SY)", "S-1-5-21-1-2-3-1001 owns it"),
+                ("O:BUG:SYD:(A;;FA;;;BA)", "every user owns it"),
+                ("O:BAG:SYD:(A;;FA;;;BA)(A;;0x1301bf;;;BU)", "every user may write it"),
+                ("O:BAG:SYD:(A;;FRFW;;;AU)", "whoever is signed in to it may write it"),
+                ("O:BAG:SYD:(A;;WD;;;S-1-5-21-1-2-3-1001)", "S-1-5-21-1-2-3-1001 may write it"),
+                ("O:BAG:SYD:(XA;;DCLC;;;WD;(Title==\"x\"))", "everybody may write it"),
+                ("O:BAG:SYD:(A;;??;;;WD)", "everybody may write it"),
+                ("O:BAG:SYD:NO_ACCESS_CONTROL", "every user may write it"),
+                ("O:BAG:SY", "every user may write it"),
+                ("", "nobody owns it"),
+            ] {
+                assert_eq!(stranger(text, "").as_deref(), Some(who), "{text}");
+            }
+        }
+
+        #[test]
+        fn what_is_ones_own_is_no_strangers() {
+            let text = format!("O:{PERSON}G:BAD:(A;;FA;;;{PERSON})(A;;FA;;;SY)");
+            assert_eq!((owner(&text), stranger(&text, PERSON)), (PERSON, None));
+            assert_eq!(owner("O:BA"), "BA");
+        }
+    }
+}
+
+#[cfg(all(unix, test))]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_others_may_write_is_said_to_be_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = tempfile::tempfile_in(&folder).unwrap();
+        let with = |mode| {
+            file.set_permissions(fs::Permissions::from_mode(mode)).unwrap();
+            stranger(&file).unwrap()
+        };
+        assert_eq!((with(0o644), with(0o600), with(0o444)), (None, None, None));
+        assert_eq!(with(0o646).as_deref(), Some("every user may write it"));
+    }
+}

@@ -21,7 +21,7 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     if login.client_key_passphrase_stdin {
         proof::keep_passphrase(&work)?;
     }
-    let mut screen = Screen::of_login(&desk.host.environment);
+    let mut screen = Screen::of_login(&desk.host.environment, global);
     let tell: Tell<'_> = &mut |told, reply| screen.tell(told, reply);
     let ready = work.errand().login(login.force, login.wish(), tell)?;
     drop(screen);

@@ -18,6 +18,7 @@ mod login;
 mod logout;
 mod otel_headers;
 mod paint;
+mod progress;
 mod proof;
 mod screen;
 mod setup;

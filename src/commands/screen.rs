@@ -9,16 +9,19 @@ use std::{
     thread,
 };
 
-use super::{drawing::Drawing, print};
+use super::{drawing::Drawing, print, progress::Progress};
 use crate::{
+    cli::Global,
     errand::{Reply, Told},
     host::{Environment, Hushed, Terminal},
     session::{Asking, Way},
+    time::spoken,
 };
 
 pub(super) struct Screen<'a> {
     environment: &'a Environment,
     kind: Kind,
+    progress: Progress,
     /// Open from the first address that is to be pasted back.
     pasting: Option<Pasting>,
 }
@@ -37,16 +40,27 @@ struct Pasting {
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn of_login(environment: &'a Environment) -> Self {
-        Self { environment, kind: Kind::Login, pasting: None }
+    pub(super) fn of_login(environment: &'a Environment, global: &Global) -> Self {
+        let progress = Progress::of_stdout(environment, global);
+        Self { environment, kind: Kind::Login, progress, pasting: None }
     }
 
     pub(super) fn automatic(environment: &'a Environment) -> Self {
-        Self { environment, kind: Kind::Automatic, pasting: None }
+        let progress = Progress::none(environment);
+        Self { environment, kind: Kind::Automatic, progress, pasting: None }
     }
 
     pub(super) fn tell(&mut self, told: Told<'_>, reply: &Reply) {
+        if let Told::Asking(_) = told {
+            self.progress.clear();
+        }
         match told {
+            // The line belongs to what is being pasted.
+            Told::Waiting { .. } if self.pasting.is_some() => {}
+            Told::Waiting { left } => {
+                self.progress.show(&format!("Waiting for you: {} left. Ctrl-C gives up.", spoken(left)));
+            }
+            Told::Answered => self.progress.show("You are known to the provider. Asking AWS…"),
             Told::Asking(Asking { address, way: Way::Paste { to } }) => {
                 if self.kind == Kind::Login && !io::stdout().is_terminal() {
                     say(&format!(

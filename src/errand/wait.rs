@@ -22,6 +22,9 @@ use crate::{
 /// How often a waiting caller looks whether the lock is free again.
 const LOOK: Duration = Duration::from_millis(40);
 
+/// How often whoever waits for a person is told how long that may still last.
+const TICK: Duration = Duration::from_secs(1);
+
 /// A worker that dies without a word is replaced this often.
 const DEATHS: u32 = 3;
 
@@ -41,6 +44,12 @@ enum Heard {
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
     Asking(&'a Asking),
+    /// The person has this long to act.
+    Waiting {
+        left: Duration,
+    },
+    /// They have acted.
+    Answered,
     /// What was pasted is not the answer, and this is why.
     NotThat(&'a str),
 }
@@ -69,6 +78,8 @@ struct Wait<'a, 'b> {
     deadline: Instant,
     /// The address, and the code that is entered there: a provider has one address for all of its codes.
     shown: Option<(String, Option<String>)>,
+    /// Until when a person is waited for, once they are asked and until they have acted.
+    asked_until: Option<Instant>,
     tell: Tell<'b>,
     reply: Reply,
     terminal: bool,
@@ -105,6 +116,7 @@ impl Errand<'_> {
             began_at,
             deadline,
             shown: None,
+            asked_until: None,
             tell,
             reply,
             terminal,
@@ -145,6 +157,10 @@ impl Wait<'_, '_> {
                 Heard::Event(Event::Said(Said::NotThat(why))) => {
                     (self.tell)(Told::NotThat(&why), &self.reply);
                 }
+                Heard::Event(Event::Said(Said::Answered)) => {
+                    self.asked_until = None;
+                    (self.tell)(Told::Answered, &self.reply);
+                }
                 Heard::Pasted(line) => paste(&mut worker, &line),
                 Heard::Event(Event::Ready { credentials, session_name, role, notice }) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
@@ -183,7 +199,7 @@ impl Wait<'_, '_> {
             }
             match self.next_within(LOOK)? {
                 Some(Heard::Interrupted) => return Err(Interrupted.into()),
-                _ => continue,
+                _ => self.still_waiting(),
             }
         }
         self.what_was_left()
@@ -231,9 +247,18 @@ impl Wait<'_, '_> {
 
     fn next(&mut self) -> Result<Heard, Failure> {
         loop {
-            if let Some(heard) = self.next_within(self.patience.whole)? {
+            let span = self.asked_until.map_or(self.patience.whole, |_| TICK);
+            if let Some(heard) = self.next_within(span)? {
                 return Ok(heard);
             }
+            self.still_waiting();
+        }
+    }
+
+    fn still_waiting(&mut self) {
+        if let Some(until) = self.asked_until {
+            let left = Duration::from_secs(until.saturating_duration_since(Instant::now()).as_secs());
+            (self.tell)(Told::Waiting { left }, &self.reply);
         }
     }
 
@@ -267,6 +292,8 @@ impl Wait<'_, '_> {
         }
         (self.tell)(Told::Asking(asking), &self.reply);
         self.shown = shown;
+        self.asked_until = Some(self.began + self.errand.profile.login_timeout);
+        self.still_waiting();
     }
 }
 

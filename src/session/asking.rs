@@ -41,6 +41,8 @@ pub enum Way {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Said {
     Asking(Asking),
+    /// The person has done their part; what is left is between the provider, AWS and us.
+    Answered,
     /// What was pasted is not the answer, and this is why; the person may try again.
     NotThat(String),
 }

@@ -251,3 +251,42 @@ fn browser_none_shows_the_address_and_opens_nothing() {
     assert_eq!(testworld::visit(address, false).unwrap().status, 200);
     call.finish().expect_code(0);
 }
+
+/// Somebody at a terminal of their own, with a browser.
+#[test]
+fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_end() {
+    let world = World::new();
+    world.next(1, Knob::AssumeFault, json!(Fault::Delay(500)));
+    let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
+    desk.set_variable("TERM", "xterm");
+    desk.set_variable("NO_COLOR", "1");
+    desk.set_variable("PERSON_THINKS", "1.5");
+    let seen = desk.at_terminal(Streams::Terminal, &["login"]).finish();
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    let parts: Vec<_> = seen.shown.split("\r\u{1b}[K").collect();
+    let (first, last) = (parts[0], parts[parts.len() - 1]);
+    assert!(first.starts_with("Opening your browser to sign in.") && first.ends_with("\r\n"), "{seen:?}");
+    let (asking, waiting) = parts[1..parts.len() - 1].split_last().unwrap();
+    assert_eq!(*asking, "You are known to the provider. Asking AWS…");
+    assert!(waiting.len() >= 2, "it goes on from second to second: {seen:?}");
+    for line in waiting {
+        assert!(
+            line.starts_with("Waiting for you: 2 min ") && line.ends_with(" s left. Ctrl-C gives up."),
+            "{line}"
+        );
+    }
+    assert!(last.starts_with("Signed in as demo@example.com: role BedrockUser"), "{seen:?}");
+    assert_eq!(last.matches('\n').count(), 1, "{seen:?}");
+}
+
+#[test]
+fn a_terminal_that_obeys_nothing_is_spared_the_line() {
+    let world = World::new();
+    let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
+    desk.set_variable("TERM", "dumb");
+    let seen = desk.at_terminal(Streams::Terminal, &["login"]).finish();
+    assert!(
+        seen.code == Some(0) && seen.shown.lines().count() == 2 && !seen.shown.contains('\u{1b}'),
+        "{seen:?}"
+    );
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use self::choice::WayIn;
 use self::choice::{Asked, Choice, Plan, choose};
-use super::{Ladder, Person, Purpose, Ready, Wish};
+use super::{Ladder, Person, Purpose, Ready, Said, Wish};
 use crate::{
     cache::{Known, Notes, Session},
     config::{Login, Profile},
@@ -118,6 +118,7 @@ impl Ladder<'_> {
         tokens: Tokens,
         nonce: Option<&Secret>,
     ) -> Result<Ready, Failure> {
+        (self.tell)(Said::Answered);
         let token = self
             .verified(
                 known,

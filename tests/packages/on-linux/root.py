@@ -151,7 +151,7 @@ class Root:
 
 
 class Debian(Root):
-    """A Debian 12 of the packages without which there is none."""
+    """A Debian 12 of the packages without which there is none, and those that ours asks for."""
 
     template: Path
 
@@ -163,7 +163,7 @@ class Debian(Root):
         fresh = template.with_suffix(".new.tar")
         # The same mirror that this machine has; the variable is apt's.
         mirror = on_host("apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian", "Created-By: Packages").well()
-        on_host("mmdebstrap", "--variant=minbase", "bookworm", fresh, mirror.out.splitlines()[0]).well()
+        on_host("mmdebstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", fresh, mirror.out.splitlines()[0]).well()
         fresh.rename(template)
 
     def make(self) -> None:
@@ -180,7 +180,7 @@ class Debian(Root):
 
 
 class Rpm(Root):
-    """What rpm needs of a Fedora: its database, the usual folders, and a shell with env for what packages run."""
+    """What rpm needs of a Fedora: its database, the usual folders, authorities, and a shell with env for what packages run."""
 
     def make(self) -> None:
         for place in ["bin", "etc", "usr/bin", "usr/sbin", "usr/share", "var/lib", "var/log", "tmp", "root", "home", "dev"]:
@@ -194,6 +194,8 @@ class Rpm(Root):
             self.path(f"bin/{name}").symlink_to("busybox")
         self.write("/etc/passwd", f"root:x:0:0:root:/root:{SHELL}\n")
         self.write("/etc/group", "root:x:0:\n")
+        self.path("etc/pki/tls/certs").mkdir(parents=True)
+        shutil.copy("/etc/ssl/certs/ca-certificates.crt", self.path("etc/pki/tls/certs/ca-bundle.crt"))
         self.add_people()
         on_host("rpm", "--root", self.folder, "--initdb").well()
 

@@ -23,6 +23,7 @@ PACKAGE = REPOSITORY / "packaging/linux/package"
 SCENARIOS = []
 VERSION = re.search(r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[1]
 PREVIOUS = "0.0.9"
+QUICKLY = {"BEDROCK_SSO_PACKAGE_COMPRESSION": "1"}
 # Claude Code's managed settings, and what another tool may have put there.
 POLICY = "/etc/claude-code/managed-settings.json"
 FOREIGN_POLICY = '{\n  // ours\n  "permissions": { "deny": ["WebFetch"] },\n  "env": { "TEAM": "blue" }\n}'
@@ -68,9 +69,9 @@ class Stage:
         with ThreadPoolExecutor(os.cpu_count()) as many:
             made = [
                 many.submit(self.make, "current"),
-                many.submit(self.make, "previous", BEDROCK_SSO_PACKAGE_VERSION=PREVIOUS),
-                many.submit(self.make, "fleet", "--config", acme),
-                many.submit(self.make, "fleet-next", "--config", acme, BEDROCK_SSO_PACKAGE_RELEASE="2"),
+                many.submit(self.make, "previous", BEDROCK_SSO_PACKAGE_VERSION=PREVIOUS, **QUICKLY),
+                many.submit(self.make, "fleet", "--config", acme, **QUICKLY),
+                many.submit(self.make, "fleet-next", "--config", acme, BEDROCK_SSO_PACKAGE_RELEASE="2", **QUICKLY),
             ]
         self.current, self.previous, self.fleet, self.fleet_next = [each.result() for each in made]
 

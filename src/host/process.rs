@@ -160,30 +160,60 @@ pub(super) fn stdout_obeys() -> bool {
 #[cfg(windows)]
 pub(super) fn rights(file: &std::fs::File) -> io::Result<String> {
     use std::os::windows::io::AsRawHandle as _;
-    use windows_sys::Win32::Security::Authorization::SE_FILE_OBJECT;
-    described(file.as_raw_handle(), SE_FILE_OBJECT)
+    described(file.as_raw_handle())
 }
 
-/// The same of this process: it belongs to whoever runs it, or to the administrators when it is elevated.
+/// Who runs this process, in the same notation.
 #[cfg(windows)]
-pub(super) fn own_rights() -> io::Result<String> {
-    use windows_sys::Win32::{
-        Security::Authorization::SE_KERNEL_OBJECT, System::Threading::GetCurrentProcess,
+pub(super) fn own_name() -> io::Result<String> {
+    use std::{
+        mem::size_of_val,
+        os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
+        ptr::null_mut,
     };
-    // SAFETY: it takes nothing, cannot fail, and what it gives need not be closed.
-    #[expect(unsafe_code, reason = "the standard library has no handle of this process")]
-    let process = unsafe { GetCurrentProcess() };
-    described(process, SE_KERNEL_OBJECT)
+    use windows_sys::Win32::{
+        Foundation::LocalFree,
+        Security::{
+            Authorization::ConvertSidToStringSidW, GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser,
+        },
+        System::Threading::{GetCurrentProcess, OpenProcessToken},
+    };
+    /// A user's number takes 68 bytes at most, and what points to it 16: as `u64`, for it must be aligned.
+    const ROOM: usize = 32;
+    let (mut token, mut text, mut length, mut room) = (null_mut(), null_mut(), 0, [0_u64; ROOM]);
+    // SAFETY: the first call gives a handle, which is closed by its new owner. The second writes into `room` no more than
+    // that holds: at its beginning what points to the number behind it, which the third reads. The third gives a text that
+    // ends with a zero and is read before it is freed. Nothing is used where its call has failed.
+    #[expect(unsafe_code, reason = "the standard library does not tell who runs a process")]
+    unsafe {
+        if OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let token = OwnedHandle::from_raw_handle(token);
+        let size = size_of_val(&room) as u32;
+        let place = room.as_mut_ptr();
+        if GetTokenInformation(token.as_raw_handle(), TokenUser, place.cast(), size, &raw mut length) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let user = place.cast::<TOKEN_USER>().read();
+        if ConvertSidToStringSidW(user.User.Sid, &raw mut text) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let units = (0..).map(|at| *text.add(at)).take_while(|unit| *unit != 0).collect::<Vec<u16>>();
+        LocalFree(text.cast());
+        Ok(String::from_utf16_lossy(&units))
+    }
 }
 
 #[cfg(windows)]
-fn described(handle: std::os::windows::io::RawHandle, kind: i32) -> io::Result<String> {
+fn described(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
     use std::ptr::{null_mut, slice_from_raw_parts};
     use windows_sys::Win32::{
         Foundation::LocalFree,
         Security::{
             Authorization::{
                 ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+                SE_FILE_OBJECT,
             },
             DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
         },
@@ -197,7 +227,7 @@ fn described(handle: std::os::windows::io::RawHandle, kind: i32) -> io::Result<S
     unsafe {
         let fault = GetSecurityInfo(
             handle,
-            kind,
+            SE_FILE_OBJECT,
             wanted,
             null_mut(),
             null_mut(),

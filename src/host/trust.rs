@@ -60,13 +60,10 @@ pub fn stranger(file: &File) -> io::Result<Option<String>> {
 #[cfg(windows)]
 pub fn stranger(file: &File) -> io::Result<Option<String>> {
     let rights = super::process::rights(file)?;
-    // Elevated we are the administrators, and what we own otherwise is no better than anybody's.
-    let found = sddl::stranger(&rights, "");
-    if found.is_none() {
-        return Ok(None);
+    match sddl::stranger(&rights, "") {
+        None => Ok(None),
+        Some(_) => Ok(sddl::stranger(&rights, &super::process::own_name()?)),
     }
-    let ourselves = super::process::own_rights()?;
-    Ok(sddl::stranger(&rights, sddl::owner(&ourselves)))
 }
 
 /// Windows' own notation for owner and rights (Security Descriptor Definition Language).

@@ -134,6 +134,26 @@ fn a_model_near_its_end_is_warned_of_while_it_still_answers() {
 }
 
 #[test]
+fn lists_that_cannot_be_had_are_a_warning_where_a_model_is_configured() {
+    let world = World::new();
+    let down =
+        json!({ "status": 503, "code": "ServiceUnavailableException", "message": "Service Unavailable" });
+    world.set(Knob::BedrockRefusals, json!({ "models": down, "inference-profiles": down }));
+    let desk = signed_in(&world, &format!("models = {{ default = \"{HAIKU}\" }}"));
+    let expected =
+        [("bedrock-models", "warn"), ("bedrock-profiles", "warn"), ("converse", "ok"), ("streaming", "ok")];
+    assert_eq!(results(&live(&desk))[2..], expected);
+    desk.configure(&world.configuration(""));
+    let expected = [
+        ("bedrock-models", "bad"),
+        ("bedrock-profiles", "bad"),
+        ("converse", "skipped"),
+        ("streaming", "skipped"),
+    ];
+    assert_eq!(results(&live(&desk))[2..], expected);
+}
+
+#[test]
 fn without_the_lists_the_configured_model_is_asked_all_the_same() {
     let world = World::new();
     let who = "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/jane is not authorized to perform:";

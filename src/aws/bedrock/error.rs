@@ -70,7 +70,7 @@ pub enum Cause {
 }
 
 /// Words by which refusals under one code are told apart, in small letters; the first that fits.
-const WORDS: [(&str, Cause); 27] = [
+const WORDS: [(&str, Cause); 26] = [
     ("payment_instrument", Cause::Unpaid),
     ("payment instrument", Cause::Unpaid),
     ("aws marketplace actions", Cause::Marketplace),
@@ -92,7 +92,6 @@ const WORDS: [(&str, Cause); 27] = [
     ("could not resolve the foundation model", Cause::NoModel),
     ("inference profile", Cause::NoModel),
     ("model not found", Cause::NoModel),
-    ("isn't supported", Cause::NoTalk),
     ("doesn't support the model", Cause::NoTalk),
     ("tokens per day", Cause::DaySpent),
     ("signature expired", Cause::Clock),

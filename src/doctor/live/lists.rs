@@ -13,7 +13,13 @@ use crate::{
 type Listed<T> = Result<Vec<T>, BedrockError>;
 
 pub(super) async fn both(bedrock: &Bedrock<'_>) -> (Listed<Model>, Listed<InferenceProfile>) {
-    (bedrock.models().await, bedrock.inference_profiles().await)
+    let models = bedrock.models().await;
+    // Whoever does not answer the one question is not waited for with the other.
+    let profiles = match &models {
+        Err(error @ BedrockError::Network(_)) => Err(error.clone()),
+        _ => bedrock.inference_profiles().await,
+    };
+    (models, profiles)
 }
 
 pub(super) fn judged_models(visit: &Visit<'_>, listed: &Listed<Model>, wanted: &[Wanted]) -> Finding {
@@ -24,7 +30,7 @@ pub(super) fn judged_models(visit: &Visit<'_>, listed: &Listed<Model>, wanted: &
                 "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
             return Finding::Skipped(why.to_owned());
         }
-        Err(error) => return Finding::Bad(visit.unanswered(error.clone(), None)),
+        Err(error) => return unlisted(visit, error, wanted),
     };
     let region = visit.region();
     for Wanted { model: name, .. } in wanted.iter().filter(|wanted| !is_profile(&wanted.model)) {
@@ -49,8 +55,7 @@ pub(super) async fn judged_profiles(
 ) -> Finding {
     let profiles = match listed {
         Ok(profiles) => profiles,
-        Err(error) if is_denied(error) => return Finding::Warning(visit.unanswered(error.clone(), None)),
-        Err(error) => return Finding::Bad(visit.unanswered(error.clone(), None)),
+        Err(error) => return unlisted(visit, error, wanted),
     };
     let mut active = 0;
     for Wanted { model: name, .. } in wanted.iter().filter(|wanted| is_profile(&wanted.model)) {
@@ -81,6 +86,15 @@ pub(super) async fn judged_profiles(
             profiles.len()
         ),
     })
+}
+
+/// The models that are configured may answer all the same; where none is, none can be found.
+fn unlisted(visit: &Visit<'_>, error: &BedrockError, wanted: &[Wanted]) -> Finding {
+    let failure = visit.unanswered(error.clone(), None);
+    match wanted.is_empty() && !is_denied(error) {
+        true => Finding::Bad(failure),
+        false => Finding::Warning(failure),
+    }
 }
 
 /// `us.anthropic.…` or an ARN that says so; a model's own name is `anthropic.…`.

@@ -193,6 +193,8 @@ fn facts_on_the_command_line_make_the_administrators_file_too() {
         "{}",
         made.stdout
     );
+    // Nobody runs `setup` on these laptops, so the sign-in shall bring the AWS profile.
+    assert!(made.stdout.contains("  + aws_profile = \"claude\"\n"), "{}", made.stdout);
     let configuration = folder.join("config.toml");
     desk.run(["config", "check", configuration.to_str().unwrap()]).expect_code(0);
     let managed = text(&files(&folder)["linux/managed-settings.json"]);

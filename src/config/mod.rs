@@ -133,6 +133,7 @@ pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
         said.push("ok: environment: 1 profile".to_owned());
     }
     said.extend(exposed(&layers));
+    said.extend(overrides::strangers(inputs.environment));
     said.extend(layers.every(inputs).iter().flat_map(|name| warnings(&layers, name, inputs)));
     Ok(said)
 }

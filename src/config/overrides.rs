@@ -10,7 +10,7 @@ use super::{
     key::{self, KEYS, Key, Kind},
     read,
 };
-use crate::host::Environment;
+use crate::{host::Environment, text::line};
 
 /// A value from the environment or a flag.
 #[derive(Debug)]
@@ -26,6 +26,36 @@ pub fn variables(environment: &Environment) -> Vec<String> {
     let names = KEYS.iter().map(Key::variable);
     names.filter(|name| environment.os(name).is_some()).collect()
 }
+
+/// Variables of the program that set no key of a profile.
+const OTHERS: [&str; 5] = [
+    "BEDROCK_SSO_PROFILE",
+    "BEDROCK_SSO_CONFIG",
+    "BEDROCK_SSO_LOG",
+    "BEDROCK_SSO_LOG_FILE",
+    "BEDROCK_SSO_EXEC",
+];
+
+/// A warning for each variable that looks like one of ours and is read by nobody.
+pub(super) fn strangers(environment: &Environment) -> Vec<String> {
+    let mut known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    known.extend(OTHERS.map(str::to_owned));
+    let own = |name: &str| name.trim_start_matches(BEGINNING).to_ascii_lowercase();
+    let keys: Vec<String> = known.iter().map(|name| own(name)).collect();
+    let mut names = environment.names();
+    names.retain(|name| {
+        name.starts_with(BEGINNING) && !known.contains(name) && environment.os(name).is_some()
+    });
+    let warning = |name: String| {
+        let nearest = key::nearest(&own(&name), keys.iter().map(String::as_str));
+        let meant = nearest.map(|key| format!("; did you mean {BEGINNING}{}?", key.to_ascii_uppercase()));
+        format!("warning: {}: no variable of this name is read{}", line(&name), meant.unwrap_or_default())
+    };
+    names.into_iter().map(warning).collect()
+}
+
+/// What the names of all our variables begin with.
+const BEGINNING: &str = "BEDROCK_SSO_";
 
 /// All that are set, a flag after a variable. What is no key or no text is a problem.
 pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Problem>> {

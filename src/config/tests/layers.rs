@@ -109,6 +109,26 @@ fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
 }
 
 #[test]
+fn a_check_warns_of_a_variable_that_nobody_reads() {
+    let home = Home::new()
+        .user(GOOD)
+        .variable("BEDROCK_SSO_REGOIN", "eu-west-1")
+        .variable("BEDROCK_SSO_ZZZ", "1")
+        .variable("BEDROCK_SSO_LOG", "debug")
+        .variable("BEDROCK_SSO_LOGIN_TIMEOUT", "60s")
+        .variable("BEDROCK_SSO_ROLE_ARM", "");
+    let said = home.ask(crate::config::check).unwrap();
+    let warnings: Vec<_> = said.iter().filter(|line| line.contains("BEDROCK_SSO_")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: BEDROCK_SSO_REGOIN: no variable of this name is read; did you mean BEDROCK_SSO_REGION?",
+            "warning: BEDROCK_SSO_ZZZ: no variable of this name is read",
+        ]
+    );
+}
+
+#[test]
 fn a_variable_that_is_wrong_is_named() {
     let line = |name: &str, value: &str| Home::new().user(GOOD).variable(name, value).line();
     for (name, value, message) in [

@@ -43,6 +43,7 @@ const SERVICE: &str = "bedrock-sso";
 #[derive(Clone, Copy, Debug)]
 struct Item {
     account: &'static str,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service shows one"))]
     label: &'static str,
 }
 
@@ -56,6 +57,7 @@ const TRIAL: Item = Item { account: "trial", label: "bedrock-sso: a trial, which
 struct Manner {
     patience: Duration,
     /// Whether it may ask a person in turn, where that is ours to say.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service is told"))]
     may_ask: bool,
 }
 
@@ -63,6 +65,7 @@ struct Manner {
 fn with_a_person() -> Manner {
     Manner { patience: patience(), may_ask: may_ask() }
 }
+
 const QUIETLY: Manner = Manner { patience: ALONE, may_ask: false };
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.

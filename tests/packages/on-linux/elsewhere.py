@@ -63,7 +63,7 @@ def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) ->
 
 
 @scenario
-def the_packages_for_aarch64_hold_a_program_that_signs_in_there(stage: Stage) -> None:
+def the_packages_for_aarch64_hold_a_program_that_serves_and_signs_out_there(stage: Stage) -> None:
     folder = stage.make("foreign", "--arch", "aarch64", program=stage.foreign)
     is_clean(folder)
     assert on_host("dpkg-deb", "--field", deb(folder), "Architecture").out == "arm64\n"
@@ -82,5 +82,8 @@ def the_packages_for_aarch64_hold_a_program_that_signs_in_there(stage: Stage) ->
 
     assert run("--version").well().out == f"bedrock-sso {VERSION}\n"
     assert json.loads(run("config", "schema").well().out)["title"]
-    run("login").well()
+    # A sign-in is a process of its own, which this kernel would have to start: this processor's program does it.
+    on_host(stage.program, "login", env=environment).well()
     document(run("credentials"))
+    signed_out = run("logout", "--all").well()
+    assert "the provider has revoked the session" in signed_out.err and stage.world.asked()["revoke"] == 1, signed_out

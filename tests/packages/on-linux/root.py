@@ -185,7 +185,7 @@ class Rpm(Root):
     """What rpm needs of a Fedora: its database, the usual folders, authorities, and a shell with env for what packages run."""
 
     def make(self) -> None:
-        for place in ["bin", "etc", "usr/bin", "usr/sbin", "usr/share/doc", "usr/share/licenses", "usr/share/man/man1", "var/lib", "var/log", "tmp", "root", "home", "dev"]:
+        for place in ["bin", "etc", "usr/bin", "usr/sbin", "usr/share/doc", "usr/share/licenses", "usr/share/man/man1", "var/lib", "var/log", "var/tmp", "tmp", "root", "home", "dev"]:
             self.path(place).mkdir(parents=True, exist_ok=True)
         self.path("tmp").chmod(0o1777)
         os.mknod(self.path("dev/null"), 0o666 | stat.S_IFCHR, os.makedev(1, 3))

@@ -4,7 +4,10 @@
 
 use apple_native_keyring_store::keychain::{Cred, MacKeychainDomain};
 use keyring_core::{Entry, Error};
-use security_framework::base::Error as SecurityError;
+use security_framework::{
+    base::Error as SecurityError,
+    os::macos::keychain::{KeychainUserInteractionLock, SecKeychain},
+};
 
 use super::{Fault, Item, Manner, Missing, Place, SERVICE, entry};
 use crate::store::key::Key;
@@ -18,16 +21,24 @@ const NO_DEFAULT_KEYCHAIN: i32 = -25307;
 const INTERACTION_NOT_ALLOWED: i32 = -25308;
 const INTERACTION_REQUIRED: i32 = -25315;
 
-pub(super) fn read(it: Item, _: Manner) -> Result<Option<Key>, Fault> {
+pub(super) fn read(it: Item, manner: Manner) -> Result<Option<Key>, Fault> {
+    let _silence = silence(manner);
     entry::key_in(&item(SERVICE, it.account)?, fault)
 }
 
-pub(super) fn write(it: Item, key: &Key, _: Manner) -> Result<(), Fault> {
+pub(super) fn write(it: Item, key: &Key, manner: Manner) -> Result<(), Fault> {
+    let _silence = silence(manner);
     item(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(fault)
 }
 
-pub(super) fn remove(it: Item, _: Manner) -> Result<(), Fault> {
+pub(super) fn remove(it: Item, manner: Manner) -> Result<(), Fault> {
+    let _silence = silence(manner);
     entry::forget(&item(SERVICE, it.account)?, fault)
+}
+
+/// Until it is dropped, whatever would open a window for the person is refused instead, as where there is no desktop.
+fn silence(manner: Manner) -> Option<KeychainUserInteractionLock> {
+    if manner.may_ask { None } else { SecKeychain::disable_user_interaction().ok() }
 }
 
 /// There is one keyring on this system, and it has one name.
@@ -75,6 +86,16 @@ mod tests {
         assert!(matches!(fault(-25307), Fault::Absent { what: Missing::Vault }));
         let Fault::Broken(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
         assert!(why.line().to_string().ends_with("(-25299)"), "{why:?}");
+    }
+
+    #[test]
+    fn what_may_not_ask_opens_no_window() {
+        let allowed = || SecKeychain::user_interaction_allowed().unwrap();
+        let manner = |may_ask| Manner { patience: super::super::ALONE, may_ask };
+        let silent = silence(manner(false));
+        assert!(silent.is_some() && !allowed());
+        drop(silent);
+        assert!(silence(manner(true)).is_none() && allowed());
     }
 
     #[test]

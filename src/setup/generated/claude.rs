@@ -154,7 +154,7 @@ fn of_others(text: &str) -> Value {
         let name = key.to_string();
         match (name.strip_prefix("env."), said.as_object_mut()) {
             (Some(name), Some(top)) => {
-                drop(top.get_mut("env").and_then(Value::as_object_mut).map(|env| env.remove(name)))
+                drop(top.get_mut("env").and_then(Value::as_object_mut).map(|env| env.remove(name)));
             }
             (None, Some(top)) => drop(top.remove(&name)),
             (_, None) => {}

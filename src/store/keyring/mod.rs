@@ -57,7 +57,7 @@ const TRIAL: Item = Item { account: "trial", label: "bedrock-sso: a trial, which
 struct Manner {
     patience: Duration,
     /// Whether it may ask a person in turn, where that is ours to say.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service is told"))]
+    #[cfg_attr(windows, expect(dead_code, reason = "the vault never asks"))]
     may_ask: bool,
 }
 

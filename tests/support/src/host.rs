@@ -178,8 +178,7 @@ impl<'d, 'w> Host<'d, 'w> {
         let host = address.split_once("://").map_or("", |(_, host)| host.trim_end_matches('/'));
         let date = Utc::now().format("%Y%m%dT%H%M%SZ").to_string();
         let signed = sigv4::headers(credentials, host, &date, BODY);
-        let mut headers = vec![("Content-Type", "application/x-www-form-urlencoded")];
-        headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+        let headers: Vec<_> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = Browser::new(self.desk.world().ca_bundle()).request("POST", &address, &headers, BODY);
         answer.map_or(0, |got| got.status)
     }

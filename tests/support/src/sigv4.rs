@@ -118,25 +118,31 @@ fn signature(secret_key: &str, scope: &str, date: &str, canonical: &str) -> Stri
     hex(&hmac(&key, &text))
 }
 
-/// What a caller of STS adds to a form that it posts to `/` of this host: date, token and signature.
+/// What a caller of STS says of a form that it posts to `/` of this host: its kind, date, token and signature.
 pub(crate) fn headers(
     credentials: &Value,
     host: &str,
     date: &str,
     body: &[u8],
-) -> [(&'static str, String); 3] {
-    const SIGNED: &str = "host;x-amz-date;x-amz-security-token";
+) -> [(&'static str, String); 4] {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const SIGNED: &str = "content-type;host;x-amz-date;x-amz-security-token";
     let said = |name| credentials[name].as_str().unwrap_or_default();
     let (key, token) = (said("AccessKeyId"), said("SessionToken"));
     let scope = format!("{}/us-east-1/sts/aws4_request", date.get(..8).unwrap_or_default());
     let canonical = format!(
-        "POST\n/\n\nhost:{host}\nx-amz-date:{date}\nx-amz-security-token:{token}\n\n{SIGNED}\n{}",
+        "POST\n/\n\ncontent-type:{FORM}\nhost:{host}\nx-amz-date:{date}\nx-amz-security-token:{token}\n\n{SIGNED}\n{}",
         sha256(body)
     );
     let signature = signature(said("SecretAccessKey"), &scope, date, &canonical);
     let proof =
         format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={SIGNED}, Signature={signature}");
-    [("x-amz-date", date.to_owned()), ("x-amz-security-token", token.to_owned()), ("authorization", proof)]
+    [
+        ("content-type", FORM.to_owned()),
+        ("x-amz-date", date.to_owned()),
+        ("x-amz-security-token", token.to_owned()),
+        ("authorization", proof),
+    ]
 }
 
 fn encode(text: &str) -> String {

@@ -52,6 +52,7 @@ impl<'a> Desk<'a> {
             file: self.global.config.clone(),
             profile: self.global.profile.clone(),
             flags: &[],
+            personal: true,
         }
     }
 

@@ -194,8 +194,14 @@ mod tests {
         files::replace(&file, text.as_bytes()).unwrap();
         let at = |name| folder.path().join(name);
         let paths = Paths { user_config: at("user"), system_config: at("system"), data: at("data") };
-        let inputs =
-            Inputs { environment: &environment, paths: &paths, file: None, profile: None, flags: &[] };
+        let inputs = Inputs {
+            environment: &environment,
+            paths: &paths,
+            file: None,
+            profile: None,
+            flags: &[],
+            personal: true,
+        };
         check_file(&file, &inputs).unwrap();
         let (profile, claude) = preview(&inputs, &paths.user_config, &text).unwrap();
         assert_eq!((profile.name.as_str(), profile.client_id.as_str()), ("a.b", "say \"hi\""));

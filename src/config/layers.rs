@@ -85,8 +85,8 @@ impl Texts {
         let environment = inputs.environment;
         let (user, was_named) = user_file(inputs);
         let system = Source::of_administrator(&inputs.paths.system_config, environment)?;
-        let user_source = Source::read(&user, Rank::User, environment)?;
-        if was_named && user_source.is_none() {
+        let user_source = if inputs.personal { Source::read(&user, Rank::User, environment)? } else { None };
+        if inputs.personal && was_named && user_source.is_none() {
             return Err(Error::Unreadable { file: shown(&user, environment), why: Unreadable::Missing });
         }
         let overrides = overrides(inputs).map_err(Error::Invalid)?;
@@ -110,7 +110,7 @@ impl Texts {
             }
         };
         let system = planned(&inputs.paths.system_config, Rank::Administrator)?;
-        let user = planned(&user_file(inputs).0, Rank::User)?;
+        let user = if inputs.personal { planned(&user_file(inputs).0, Rank::User)? } else { None };
         let overrides = overrides(inputs).map_err(Error::Invalid)?;
         Ok(Self { files: system.into_iter().chain(user).collect(), overrides })
     }

@@ -64,6 +64,8 @@ pub struct Inputs<'a> {
     /// `--profile`
     pub profile: Option<String>,
     pub flags: &'a [Flag],
+    /// The layers of whoever runs this count; without them the administrator's file is all there is.
+    pub personal: bool,
 }
 
 /// A key that a flag sets, for this run only.

@@ -61,6 +61,9 @@ const BEGINNING: &str = "BEDROCK_SSO_";
 pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Problem>> {
     let mut found = Vec::new();
     let mut problems = Vec::new();
+    if !inputs.personal {
+        return Ok(found);
+    }
     for (index, key) in (0..).zip(&KEYS) {
         let name = key.variable();
         let Some(value) = inputs.environment.os(&name) else { continue };

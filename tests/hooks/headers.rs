@@ -106,7 +106,7 @@ fn a_command_line_that_means_nothing_is_answered_and_told() {
 #[test]
 fn nothing_but_an_answer_is_waited_for_with_every_network_silent() {
     let world = World::new();
-    world.next(1, Knob::IdTokenLifetime, 1);
+    world.next(1, Knob::IdTokenLifetime, 3);
     let desk = signed_in(&world);
     for knob in [Knob::RefreshFault, Knob::DiscoveryFault, Knob::AssumeFault] {
         world.set(knob, json!(Fault::Hang));

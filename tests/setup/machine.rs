@@ -164,3 +164,21 @@ fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
     );
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
+
+/// macOS' `sudo` leaves an administrator their own home, and with it the configuration they have for themselves.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_policy_for_all_takes_nothing_of_whoever_writes_it() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    desk.configure(
+        "version = 1\n[profiles.claude.claude_code]\nmodels = { opus = \"the-administrators-own\" }\n",
+    );
+    desk.set_variable("BEDROCK_SSO_REGION", "eu-north-1");
+    machine.run(&["setup", "--system", "--yes"]).expect_code(0);
+    let policy = fs::read_to_string(machine.etc.path().join("claude-code/managed-settings.json")).unwrap();
+    assert!(policy.contains("us-east-1") && !policy.contains("eu-north-1"), "{policy}");
+    assert!(!policy.contains("the-administrators-own"), "{policy}");
+    machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
+}

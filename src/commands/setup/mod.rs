@@ -135,6 +135,12 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
+    /// What holds for everyone is the administrator's file, whoever the administrator is by day: `sudo` may keep their home.
+    fn inputs(&self) -> config::Inputs<'_> {
+        let personal = !self.arguments.system || self.desk.global.config.is_some();
+        config::Inputs { personal, ..self.desk.inputs() }
+    }
+
     fn configuration(&self) -> PathBuf {
         let [system, user] = config::locations(&self.desk.inputs());
         if self.arguments.system { system.file } else { user.file }
@@ -142,7 +148,7 @@ impl<'a> Place<'a> {
 
     /// Whether there is nothing to go by and somebody to ask.
     fn is_bare(&self) -> bool {
-        let inputs = self.desk.inputs();
+        let inputs = self.inputs();
         let has_file = config::locations(&inputs).iter().any(|location| location.is_there);
         !has_file && config::load(&inputs).is_err() && wizard::can_ask()
     }
@@ -154,7 +160,7 @@ impl<'a> Place<'a> {
         found: Option<String>,
         facts: &[Fact],
     ) -> Result<(Profile, ClaudeCode), Failure> {
-        let inputs = self.desk.inputs();
+        let inputs = self.inputs();
         if facts.is_empty() {
             return Ok(config::load_with_claude_code(&inputs)?);
         }

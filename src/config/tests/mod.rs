@@ -111,6 +111,7 @@ impl Home {
             file: self.file.clone(),
             profile: self.profile.clone(),
             flags: &self.flags,
+            personal: true,
         })
     }
 

@@ -15,14 +15,15 @@ const WIDTH: usize = 60;
 const AWAY: &str = "\r\x1b[K";
 
 pub(super) struct Progress {
-    paint: Paint,
-    is_wanted: bool,
+    /// `None`: nothing is shown.
+    paint: Option<Paint>,
     shows: Option<String>,
 }
 
 impl Progress {
-    pub(super) fn none(environment: &Environment) -> Self {
-        Self { paint: Paint::of_stdout(environment), is_wanted: false, shows: None }
+    /// For a caller that comes by itself; the system is not asked a thing, for warm calls pass here.
+    pub(super) fn none() -> Self {
+        Self { paint: None, shows: None }
     }
 
     pub(super) fn of_stdout(environment: &Environment, global: &Global) -> Self {
@@ -30,16 +31,15 @@ impl Progress {
         let logs_here = logs && environment.os("BEDROCK_SSO_LOG_FILE").is_none();
         let fits = Terminal::size_of_stdout().is_none_or(|(columns, _)| columns > WIDTH);
         let is_wanted = !logs_here && fits && Terminal::stdout_obeys(environment);
-        Self { paint: Paint::of_stdout(environment), is_wanted, shows: None }
+        Self { paint: is_wanted.then(|| Paint::of_stdout(environment)), shows: None }
     }
 
     /// Shows this in place of what was shown before.
     pub(super) fn show(&mut self, text: &str) {
-        if self.is_wanted && self.shows.as_deref() != Some(text) {
-            // A terminal that is gone needs no telling.
-            let _ = print(format!("{AWAY}{}", self.paint.faint(text)).as_bytes());
-            self.shows = Some(text.to_owned());
-        }
+        let Some(paint) = self.paint.filter(|_| self.shows.as_deref() != Some(text)) else { return };
+        // A terminal that is gone needs no telling.
+        let _ = print(format!("{AWAY}{}", paint.faint(text)).as_bytes());
+        self.shows = Some(text.to_owned());
     }
 
     /// Makes room for a line that stays.

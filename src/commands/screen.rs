@@ -46,8 +46,7 @@ impl<'a> Screen<'a> {
     }
 
     pub(super) fn automatic(environment: &'a Environment) -> Self {
-        let progress = Progress::none(environment);
-        Self { environment, kind: Kind::Automatic, progress, pasting: None }
+        Self { environment, kind: Kind::Automatic, progress: Progress::none(), pasting: None }
     }
 
     pub(super) fn tell(&mut self, told: Told<'_>, reply: &Reply) {

@@ -582,6 +582,9 @@ def main() -> None:
     arguments.add_argument("--world", type=lambda file: str(Path(file).resolve()), required=True)
     arguments.add_argument("--only", default="")
     chosen = arguments.parse_args()
+    # Whoever started us may have had these ignored (`nohup`, a job in the background), and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="bedrock-sso-script-") as folder:
         stage = Stage(Path(folder), chosen.program, chosen.world)

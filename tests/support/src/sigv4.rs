@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use chrono::NaiveDateTime;
 use ring::{digest, hmac};
+#[cfg(unix)]
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -119,6 +120,7 @@ fn signature(secret_key: &str, scope: &str, date: &str, canonical: &str) -> Stri
 }
 
 /// What a caller of STS says of a form that it posts to `/` of this host: its kind, date, token and signature.
+#[cfg(unix)]
 pub(crate) fn headers(
     credentials: &Value,
     host: &str,

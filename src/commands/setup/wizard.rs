@@ -152,7 +152,10 @@ pub(super) fn first_sign_in(global: &Global, profile: &str) -> Result<(), Failur
         Standing::Refused => {
             "  ✗ AWS does not accept the credentials it has just given; run `bedrock-sso login --force`\n"
         }
-        _ => "  ✓ AWS accepts the credentials\nStart Claude Code with `claude`.\n",
+        _ => {
+            "  ✓ AWS accepts the credentials\n\
+             Start Claude Code with `claude`. Whether your models answer tells `bedrock-sso doctor --live`.\n"
+        }
     });
     Ok(())
 }

@@ -194,7 +194,8 @@ fn under_a_companys_policy_the_export_comes_first_and_opens_nothing() {
 
 /// What `setup` would write for all users of a machine.
 fn policy(desk: &Desk<'_>) -> Map<String, Value> {
-    let shown = desk.run(["setup", "--system", "--dry-run"]).expect_code(0).stdout;
+    let file = desk.config_file().display().to_string();
+    let shown = desk.run(["setup", "--system", "--dry-run", "--config", &file]).expect_code(0).stdout;
     let line = |line: &str| {
         let (key, value) = line.strip_prefix("  + ")?.split_once(" = ")?;
         Some((key.to_owned(), serde_json::from_str(value).ok()?))

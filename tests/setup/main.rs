@@ -190,7 +190,8 @@ fn a_policy_for_all_users_brings_its_own_credentials() {
     let world = World::new();
     let desk = desk(&world);
     let program = desk.program().display();
-    let shown = desk.run(["setup", "--system", "--dry-run"]).expect_code(0);
+    let file = desk.config_file().display().to_string();
+    let shown = desk.run(["setup", "--system", "--dry-run", "--config", &file]).expect_code(0);
     assert!(shown.stdout.contains("managed-settings.json (new)\n"), "{}", shown.stdout);
     assert!(
         shown

@@ -19,6 +19,10 @@ pub const HOLDER: &str = "holder";
 const LOOKS: u32 = 4;
 const GLANCE: Duration = Duration::from_millis(3);
 
+/// How often a file is opened that somebody is taking away.
+#[cfg(windows)]
+const LOOKS_WHILE_IT_GOES: u32 = 40;
+
 /// How often one who waits for a lock looks whether it is free.
 const LOOK: Duration = Duration::from_millis(40);
 
@@ -99,14 +103,34 @@ fn opened(path: &Path) -> Result<File, files::Error> {
     files::open_private(path)
 }
 
-/// Such that nobody can remove it as long as it is open.
+/// Such that nobody can remove it as long as it is open. Who removes it at this very moment is waited for.
 #[cfg(windows)]
 fn opened(path: &Path) -> Result<File, files::Error> {
     use std::os::windows::fs::OpenOptionsExt as _;
-    use windows_sys::Win32::Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE};
+    use windows_sys::Win32::{
+        Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION},
+        Storage::FileSystem::{FILE_SHARE_READ, FILE_SHARE_WRITE},
+    };
+    let is_going = |source: &std::io::Error| {
+        let code = source.raw_os_error().map(i32::cast_unsigned);
+        matches!(code, Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION))
+    };
     let mut options = File::options();
     options.read(true).append(true).create(true).share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
-    options.open(path).map_err(|source| files::Error { doing: "open", path: path.to_owned(), source })
+    let mut looks = 1;
+    loop {
+        match options.open(path) {
+            Err(source) if looks < LOOKS_WHILE_IT_GOES && is_going(&source) => looks += 1,
+            opened => {
+                return opened.map_err(|source| files::Error {
+                    doing: "open",
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        }
+        std::thread::sleep(GLANCE);
+    }
 }
 
 /// Takes the lock's file away, as the last trace of what it guarded; unless somebody has the lock, or is about to.

@@ -346,7 +346,8 @@ def signing_out_leaves_neither_session_nor_key_and_ends_the_session_at_the_provi
         assert (ended.code, ended.out) == (0, "") and "revoked" in ended.err, ended
         assert desk.world.asked() == {"revoke": 1}, desk.world.asked()
         assert desk.machine.credential(KEY) is None, "the key is still there"
-        left = [path.name for path in desk.machine.data.iterdir() if path.suffix != ".lock"]
+        data = desk.machine.data
+        left = [path.name for path in data.iterdir() if path.suffix != ".lock"] if data.exists() else []
         assert not left, left
         refused(desk.run("credentials", "--no-login"), 4, "sign-in/not_allowed")
 

@@ -6,17 +6,21 @@ use std::path::Path;
 
 use super::Cache;
 use crate::{
-    config::{Profile, Storage},
-    store,
+    config::{Caller, Profile, Storage},
+    store::{self, WhenLocked},
 };
 
 impl Cache {
-    /// The records of a profile in a folder.
-    pub fn of(profile: &Profile, folder: &Path) -> Self {
+    /// The records of a profile in a folder, for this caller.
+    pub fn of(profile: &Profile, folder: &Path, caller: Caller) -> Self {
+        let when_locked = match profile.login.lets_ask(caller) {
+            true => WhenLocked::AskThePerson,
+            false => WhenLocked::LeaveIt,
+        };
         let store: Box<dyn store::Store> = match profile.storage {
             Storage::File => Box::new(store::sealed_files(folder)),
             Storage::None => Box::new(store::Nothing),
-            Storage::Keyring => Box::new(store::sealed_by_keyring(folder)),
+            Storage::Keyring => Box::new(store::sealed_by_keyring(folder, when_locked)),
         };
         Self::new(store, folder.to_owned(), profile.fingerprint().name())
     }

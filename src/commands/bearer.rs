@@ -8,6 +8,7 @@ use super::{Desk, print};
 use crate::{
     aws,
     cli::{Bearer, Global},
+    config::Caller,
     credentials::Document,
     failure::Failure,
 };
@@ -20,8 +21,8 @@ pub(super) fn run(Bearer { json }: &Bearer, global: &Global) -> Result<(), Failu
         headers: serde_json::Map<String, serde_json::Value>,
     }
     let desk = Desk::new(global)?;
-    let work = desk.work()?;
-    let ready = work.errand().lasting(false, &mut |_, _| {})?;
+    let work = desk.work(Caller::Silent)?;
+    let ready = work.errand().lasting(&mut |_, _| {})?;
     let key = aws::api_key(&ready.credentials, &work.profile.region, work.now());
     let document = match json {
         true => Document::of(&Answer { token: key.expose(), headers: serde_json::Map::new() }),

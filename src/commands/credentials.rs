@@ -5,14 +5,15 @@ use std::io::{self, Write as _};
 use super::{Desk, Screen, print};
 use crate::{
     cli::{Credentials, Global},
+    config::Caller,
     failure::Failure,
 };
 
 pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
-    let work = desk.work()?;
+    let work = desk.work(if *no_login { Caller::Silent } else { Caller::Asking })?;
     let mut screen = Screen::automatic(&desk.host.environment);
-    let ready = work.errand().credentials(!no_login, &mut |told, reply| screen.tell(told, reply))?;
+    let ready = work.errand().credentials(&mut |told, reply| screen.tell(told, reply))?;
     if let Some(notice) = &ready.notice {
         // Whoever swallows it swallows a courtesy.
         let _ = writeln!(io::stderr().lock(), "bedrock-sso: {notice}");

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use crate::{
     cache::Cache,
     cli::Global,
-    config::{self, Inputs, Profile},
+    config::{self, Caller, Inputs, Profile},
     errand::{Errand, LogWords},
     failure::{Denied, Failure},
     files,
@@ -28,6 +28,7 @@ pub(super) struct Work<'a> {
     desk: &'a Desk<'a>,
     pub(super) profile: Profile,
     pub(super) cache: Cache,
+    caller: Caller,
 }
 
 impl<'a> Desk<'a> {
@@ -56,10 +57,10 @@ impl<'a> Desk<'a> {
         }
     }
 
-    pub(super) fn work(&'a self) -> Result<Work<'a>, Failure> {
+    pub(super) fn work(&'a self, caller: Caller) -> Result<Work<'a>, Failure> {
         let profile = config::load(&self.inputs())?;
-        let cache = Cache::of(&profile, &self.host.paths.data);
-        Ok(Work { desk: self, profile, cache })
+        let cache = Cache::of(&profile, &self.host.paths.data, caller);
+        Ok(Work { desk: self, profile, cache, caller })
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -71,7 +72,7 @@ impl Work<'_> {
     pub(super) fn errand(&self) -> Errand<'_> {
         let Global { profile: _, config, verbose } = self.desk.global;
         let log = LogWords { verbose: *verbose };
-        Errand::new(&self.desk.host, &self.profile, &self.cache, config.as_deref(), log)
+        Errand::new(&self.desk.host, &self.profile, &self.cache, self.caller, config.as_deref(), log)
     }
 
     pub(super) fn host(&self) -> &Host {

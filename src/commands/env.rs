@@ -5,7 +5,7 @@
 use super::{Desk, Screen, print};
 use crate::{
     cli::{Env, Global},
-    config::Profile,
+    config::{Caller, Profile},
     credentials::{Credentials, Document},
     failure::Failure,
     shell::Shell,
@@ -18,9 +18,9 @@ pub(super) const SHADOWING: [&str; 4] =
 pub(super) fn run(Env { shell }: &Env, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
     let shell = shell.unwrap_or_else(|| Shell::of(&desk.host.environment));
-    let work = desk.work()?;
+    let work = desk.work(Caller::Asking)?;
     let mut screen = Screen::automatic(&desk.host.environment);
-    let ready = work.errand().lasting(true, &mut |told, reply| screen.tell(told, reply))?;
+    let ready = work.errand().lasting(&mut |told, reply| screen.tell(told, reply))?;
     let mut text = String::new();
     for (name, value) in variables(&ready.credentials, &work.profile) {
         text.push_str(&shell.set(name, &value)?);

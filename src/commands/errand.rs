@@ -11,8 +11,9 @@ use crate::{
 
 pub(super) fn run(Errand { terminal, purpose }: &Errand, global: &Global) -> Result<(), Failure> {
     let desk = Desk::with_log(global, || Box::new(ToCaller))?;
-    let on = desk.work()?;
-    let done = work(&desk.host, &on.profile, &on.cache, meant(purpose), *terminal);
+    let purpose = meant(purpose);
+    let on = desk.work(purpose.caller())?;
+    let done = work(&desk.host, &on.profile, &on.cache, purpose, *terminal);
     secret::sweep::<{ secret::COLD }>();
     done
 }

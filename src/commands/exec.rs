@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cli::{Exec, Global},
+    config::Caller,
     failure::{Failure, NotRun},
     host,
 };
@@ -20,9 +21,9 @@ pub(super) fn run(Exec { command }: &Exec, global: &Global) -> Result<(), Failur
     if let Some(profile) = desk.host.environment.text(INSIDE) {
         return Err(NotRun::Nested { profile, variable: INSIDE }.into());
     }
-    let work = desk.work()?;
+    let work = desk.work(Caller::Asking)?;
     let mut screen = Screen::automatic(&desk.host.environment);
-    let ready = work.errand().lasting(true, &mut |told, reply| screen.tell(told, reply))?;
+    let ready = work.errand().lasting(&mut |told, reply| screen.tell(told, reply))?;
     // The terminal must be as it was before the command has it.
     drop(screen);
     let mut set = variables(&ready.credentials, &work.profile).to_vec();

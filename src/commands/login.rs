@@ -5,6 +5,7 @@
 use super::{Desk, Screen, print, proof, setup};
 use crate::{
     cli::{Global, Login},
+    config::Caller,
     errand::Tell,
     failure::Failure,
     session::Wish,
@@ -14,7 +15,7 @@ use crate::{
 
 pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
-    let work = desk.work()?;
+    let work = desk.work(Caller::SignIn)?;
     if login.client_secret_stdin {
         proof::keep_secret(&work)?;
     }

@@ -18,7 +18,7 @@ use crate::{
     files,
     lock::{self, Held},
     session::{Kept, SignedOut, Told, sign_out},
-    store::{self, Store as _},
+    store::{self, SealedFiles, Store as _, WhenLocked},
     text::line,
 };
 
@@ -64,7 +64,7 @@ fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
     store::sealed_files(folder).forget_key()?;
     let is_empty = cache::keys_in(folder)?.is_empty() && cache::applications_in(folder)?.is_empty();
     if is_empty && store::is_in_keyring(folder) {
-        store::sealed_by_keyring(folder).forget_key()?;
+        by_keyring(folder).forget_key()?;
     }
     Ok(())
 }
@@ -133,7 +133,7 @@ fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>, in_keyring: bool) 
     if !folder.is_dir() {
         return ends.into_iter().collect();
     }
-    let keepers = [Some(store::sealed_files(folder)), in_keyring.then(|| store::sealed_by_keyring(folder))];
+    let keepers = [Some(store::sealed_files(folder)), in_keyring.then(|| by_keyring(folder))];
     let keys = keepers.into_iter().flatten().map(|keeper| Ok(keeper.forget_key()?));
     ends.into_iter().chain(keys).collect()
 }
@@ -163,7 +163,7 @@ fn worst(mut troubles: Vec<Trouble>) -> Result<(), Failure> {
 fn kept_under(desk: &Desk<'_>, storage: Storage, key: &str) -> Cache {
     let in_files = in_files(desk, key);
     let folder = desk.host.paths.data.clone();
-    let by_keyring = Cache::new(Box::new(store::sealed_by_keyring(&folder)), folder, key.to_owned());
+    let by_keyring = Cache::new(Box::new(by_keyring(&folder)), folder, key.to_owned());
     let opens = |cache: &Cache| cache.session().is_ok_and(|session| session != Session::default());
     match storage {
         _ if opens(&in_files) => in_files,
@@ -171,6 +171,11 @@ fn kept_under(desk: &Desk<'_>, storage: Storage, key: &str) -> Cache {
         Storage::File | Storage::None if opens(&by_keyring) => by_keyring,
         Storage::File | Storage::None => in_files,
     }
+}
+
+/// As it is: who signs out is not asked to unlock anything.
+fn by_keyring(folder: &Path) -> SealedFiles {
+    store::sealed_by_keyring(folder, WhenLocked::LeaveIt)
 }
 
 fn in_files(desk: &Desk<'_>, key: &str) -> Cache {

@@ -8,6 +8,7 @@ use super::{Desk, desk::Work, print};
 use crate::{
     cache::{Session, TOKEN_AHEAD},
     cli::Global,
+    config::Caller,
     failure::Failure,
     log,
     oidc::VerifiedToken,
@@ -41,7 +42,7 @@ fn whatever_happens(work: impl FnOnce() -> Result<Headers, Failure>) -> Headers 
 
 fn headers(global: &Global) -> Result<Headers, Failure> {
     let desk = Desk::new(global)?;
-    let work = desk.work()?;
+    let work = desk.work(Caller::Silent)?;
     let session = work.cache.session()?;
     let Some(token) = session.id_token.clone().and_then(VerifiedToken::recalled_from_our_own_store) else {
         log::info("telemetry", format_args!("no headers: nobody is signed in"));

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Desk, print};
 use crate::{
     cli::{Global, Token},
+    config::Caller,
     credentials::Document,
     failure::Failure,
 };
@@ -18,7 +19,7 @@ pub(super) fn run(Token { raw }: &Token, global: &Global) -> Result<(), Failure>
         authorization: String,
     }
     let desk = Desk::new(global)?;
-    let token = desk.work()?.errand().token()?;
+    let token = desk.work(Caller::Silent)?.errand().token()?;
     let document = match raw {
         true => Document::of_text(format!("{}\n", token.expose())),
         false => Document::of(&Header { authorization: format!("Bearer {}", token.expose()) }),

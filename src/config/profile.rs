@@ -123,6 +123,17 @@ pub enum Login {
     Explicit,
 }
 
+/// Who calls, as far as it says whether a person may be asked on their behalf: to sign in, or by a locked keyring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// `login`, which is there to ask.
+    SignIn,
+    /// A command that may ask, unless the profile leaves that to `login`.
+    Asking,
+    /// One that never asks.
+    Silent,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     Keyring,
@@ -174,6 +185,14 @@ impl Login {
             "auto" => Some(Self::Auto),
             "explicit" => Some(Self::Explicit),
             _ => None,
+        }
+    }
+
+    pub fn lets_ask(self, caller: Caller) -> bool {
+        match caller {
+            Caller::SignIn => true,
+            Caller::Asking => self == Self::Auto,
+            Caller::Silent => false,
         }
     }
 }

@@ -16,7 +16,7 @@ use super::PATIENCE;
 use crate::{
     aws,
     cache::{Cache, Session},
-    config::{self, ClaudeCode, Inputs, Profile, Storage},
+    config::{self, Caller, ClaudeCode, Inputs, Profile, Storage},
     failure::{Denied, Failure},
     host::{self, Host, Neighbours},
     http::{self, Answer, Client, Trust},
@@ -94,7 +94,7 @@ impl<'a> Patient<'a> {
 
     /// The profile's records.
     pub fn cache(&self, profile: &Profile) -> Cache {
-        Cache::of(profile, &self.host.paths.data)
+        Cache::of(profile, &self.host.paths.data, Caller::Silent)
     }
 
     /// Whether the keyring does what is asked of it. A silent one is waited for once.

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     cache::{Cache, Freshness, RENEWAL_PAUSE, freshness},
-    config::Profile,
+    config::{Caller, Profile},
     failure::{Denied, Exit, Failure},
     host::{self, Host},
     lock, log,
@@ -30,6 +30,7 @@ pub struct Errand<'a> {
     pub host: &'a Host,
     pub profile: &'a Profile,
     pub cache: &'a Cache,
+    pub caller: Caller,
     /// The words that lead a new process to the same profile.
     pub words: Vec<OsString>,
     pub log: LogWords,
@@ -67,6 +68,7 @@ impl<'a> Errand<'a> {
         host: &'a Host,
         profile: &'a Profile,
         cache: &'a Cache,
+        caller: Caller,
         config: Option<&Path>,
         log: LogWords,
     ) -> Self {
@@ -77,15 +79,15 @@ impl<'a> Errand<'a> {
             word.push(file);
             words.push(word);
         }
-        Self { host, profile, cache, words, log }
+        Self { host, profile, cache, caller, words, log }
     }
 }
 
 impl Errand<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
-    pub fn credentials(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
+    pub fn credentials(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
         let kept = ready(&self.cache.session()?, self.profile);
-        let purpose = Purpose::Credentials { may_ask };
+        let purpose = Purpose::Credentials { may_ask: self.caller != Caller::Silent };
         let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long(), tell) };
         let fresh = self.freshness(&kept);
         log::info(
@@ -106,12 +108,12 @@ impl Errand<'_> {
     }
 
     /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
-    pub fn lasting(&self, may_ask: bool, tell: Tell<'_>) -> Result<Ready, Failure> {
+    pub fn lasting(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
         match ready(&self.cache.session()?, self.profile) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
                 .fetch_credentials(Purpose::Renewal, Patience::SHORT, tell)
                 .or_else(|failure| self.serve_still_valid(kept, failure)),
-            _ => self.credentials(may_ask, tell),
+            _ => self.credentials(tell),
         }
     }
 

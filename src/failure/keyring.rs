@@ -22,6 +22,11 @@ impl From<Refusal> for Failure {
                 format!("{} is locked, and nobody could be asked to unlock it", words.keyring),
                 format!("{}, or {FILE}", words.unlock),
             ),
+            Fault::LeftLocked => (
+                "storage/keyring_locked",
+                format!("{} is locked, and this command may not have you asked to unlock it", words.keyring),
+                format!("run `bedrock-sso login`, which lets it ask, or {FILE}"),
+            ),
             Fault::Denied => (
                 "storage/keyring_denied",
                 format!("{} does not let this program have its key", words.keyring),
@@ -136,6 +141,7 @@ mod tests {
             (Fault::Absent { what: Missing::Service }, "absent"),
             (Fault::Absent { what: Missing::Vault }, "absent"),
             (Fault::Locked, "locked"),
+            (Fault::LeftLocked, "locked"),
             (Fault::Denied, "denied"),
             (Fault::TimedOut { after: std::time::Duration::from_secs(3) }, "timeout"),
             (Fault::Broken(Foreign::new("a\u{1b}[31m message")), "failed"),

@@ -16,7 +16,7 @@ use std::{future::Future, pin::Pin, time::Instant};
 use crate::{
     aws::{self, Aws, Granted, Question, Standing},
     cache::{Cache, Known, SPENT, Session, freshness},
-    config::Profile,
+    config::{Caller, Profile},
     failure::{ExchangeError, Exit, Failure, UNBELIEVED},
     host::{Host, Surroundings},
     http::Client,
@@ -48,6 +48,17 @@ pub enum Purpose {
     Renewal,
     /// The ID token itself, silently; `ahead` for telemetry's next call, while nobody waits.
     Token { ahead: bool },
+}
+
+impl Purpose {
+    /// Who calls for it.
+    pub fn caller(self) -> Caller {
+        match self {
+            Self::Login { .. } => Caller::SignIn,
+            Self::Credentials { may_ask: true } => Caller::Asking,
+            Self::Credentials { may_ask: false } | Self::Renewal | Self::Token { .. } => Caller::Silent,
+        }
+    }
 }
 
 /// What the command line says of the way in.

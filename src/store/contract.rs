@@ -52,7 +52,7 @@ fn files_sealed_by_the_keyring_obey_the_contract() {
     use crate::host::Environment;
     assert!(Environment::Process.os("BEDROCK_SSO_TEST_KEYRING").is_some(), "run tests/keyring/run");
     let folder = tempfile::tempdir().unwrap();
-    let store = sealed_by_keyring(folder.path());
+    let store = sealed_by_keyring(folder.path(), WhenLocked::AskThePerson);
     obeys_the_contract(&store, folder.path(), true);
     let held = held(folder.path());
     store.remove(&held, "p.provider").unwrap();

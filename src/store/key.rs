@@ -10,7 +10,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Error, keyring};
+use super::{Error, WhenLocked, keyring};
 use crate::{
     files, host,
     lock::{self, Shared},
@@ -25,7 +25,7 @@ pub(super) enum Keeper {
     /// A file readable by its owner only. It protects copies, backups and synchronised folders of the sealed files; not
     /// against whoever reads as this user.
     File,
-    Keyring,
+    Keyring(WhenLocked),
 }
 
 /// The one key of a folder of sealed files.
@@ -58,7 +58,7 @@ impl KeptKey {
     pub(super) fn read(&self) -> Result<Option<Key>, Error> {
         match self.keeper {
             Keeper::File => self.read_file(),
-            Keeper::Keyring => Ok(keyring::read()?),
+            Keeper::Keyring(when_locked) => Ok(keyring::read(when_locked)?),
         }
     }
 
@@ -66,7 +66,7 @@ impl KeptKey {
     pub(super) fn read_past(&self, stale: &Key) -> Result<Option<Key>, Error> {
         match self.keeper {
             Keeper::File => Ok(None),
-            Keeper::Keyring => Ok(keyring::read_past(stale)?),
+            Keeper::Keyring(when_locked) => Ok(keyring::read_past(stale, when_locked)?),
         }
     }
 
@@ -87,7 +87,7 @@ impl KeptKey {
     pub(super) fn prepare(&self) -> Result<(), Error> {
         match self.keeper {
             Keeper::File => Ok(()),
-            Keeper::Keyring => self.read_or_make().map(drop),
+            Keeper::Keyring(_) => self.read_or_make().map(drop),
         }
     }
 
@@ -95,7 +95,7 @@ impl KeptKey {
     fn mark(&self) -> Result<(), Error> {
         match self.keeper {
             Keeper::File => Ok(()),
-            Keeper::Keyring => Ok(files::open_private(&mark(self.folder())).map(drop)?),
+            Keeper::Keyring(_) => Ok(files::open_private(&mark(self.folder())).map(drop)?),
         }
     }
 
@@ -113,7 +113,7 @@ impl KeptKey {
         host::random(key.as_mut());
         match self.keeper {
             Keeper::File => Ok(files::replace(&self.file, key.as_ref())?),
-            Keeper::Keyring => Ok(keyring::write(&key)?),
+            Keeper::Keyring(when_locked) => Ok(keyring::write(&key, when_locked)?),
         }
     }
 
@@ -134,8 +134,8 @@ impl KeptKey {
     fn remove(&self) -> Result<(), Error> {
         match self.keeper {
             Keeper::File => Ok(files::remove(&self.file)?),
-            Keeper::Keyring => {
-                let removed = keyring::remove().map_err(Error::from);
+            Keeper::Keyring(when_locked) => {
+                let removed = keyring::remove(when_locked).map_err(Error::from);
                 removed.or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })?;
                 Ok(files::remove(&mark(self.folder()))?)
             }
@@ -146,7 +146,7 @@ impl KeptKey {
     fn read_itself(&self) -> Result<Option<Key>, Error> {
         match self.keeper {
             Keeper::File => self.read_file(),
-            Keeper::Keyring => Ok(keyring::read_itself()?),
+            Keeper::Keyring(when_locked) => Ok(keyring::read_itself(when_locked)?),
         }
     }
 

@@ -44,6 +44,15 @@ impl From<files::Error> for Error {
     }
 }
 
+/// What becomes of a keyring that is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenLocked {
+    /// It may ask the person to unlock it, where one would see the question.
+    AskThePerson,
+    /// It stays as it is, which is a fault.
+    LeaveIt,
+}
+
 /// A place that keeps sealed records. Writing demands the profile's lock.
 pub trait Store {
     /// Finds out whether a record could be kept, before a person is asked or a token spent for what it holds.
@@ -94,8 +103,8 @@ pub fn sealed_files(folder: &Path) -> SealedFiles {
 }
 
 /// `storage = "keyring"`: sealed files, and their key in the operating system's keyring.
-pub fn sealed_by_keyring(folder: &Path) -> SealedFiles {
-    SealedFiles::new(folder.to_owned(), Keeper::Keyring)
+pub fn sealed_by_keyring(folder: &Path, when_locked: WhenLocked) -> SealedFiles {
+    SealedFiles::new(folder.to_owned(), Keeper::Keyring(when_locked))
 }
 
 /// Whether the operating system's keyring keeps an item, gives it back and forgets it: one of its own, that is then gone.

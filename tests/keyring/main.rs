@@ -6,6 +6,7 @@
 
 mod disk;
 mod kwallet;
+mod quiet;
 mod session;
 
 use std::{

@@ -4,9 +4,9 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Lines, Write as _},
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +20,19 @@ pub(crate) struct Session {
     dir: TempDir,
     bus: Child,
     keyring: Option<Child>,
+}
+
+/// Listens to the bus until it is asked what it heard.
+pub(crate) struct Witness {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
 }
 
 impl Session {
@@ -108,10 +121,14 @@ impl Session {
     }
 
     fn has_secrets(&self) -> bool {
+        self.ask_bus("NameHasOwner", "string:org.freedesktop.secrets").contains("boolean true")
+    }
+
+    fn ask_bus(&self, method: &str, word: &str) -> String {
         let mut ask = self.command("dbus-send");
         ask.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
-        ask.args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]);
-        String::from_utf8_lossy(&ask.output().unwrap().stdout).contains("boolean true")
+        let output = ask.args([&format!("org.freedesktop.DBus.{method}"), word]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) fn address(&self) -> String {
@@ -132,6 +149,36 @@ impl Session {
         self.wait_until("the login collection is open", || {
             self.call("SearchItems", &["dict:string:string:service,bedrock-sso"]).contains("collection/login")
         });
+    }
+
+    /// Hears from now on who asks the keyring to unlock itself or to ask the person.
+    pub(crate) fn witness(&self) -> Witness {
+        let mut command = self.command("dbus-monitor");
+        for member in ["Unlock", "Prompt", "NameHasOwner"] {
+            command.arg(format!("type='method_call',member='{member}'"));
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // It is told of its own name first; it listens once it hears us.
+        let heard = thread::scope(|scope| {
+            let listening =
+                scope.spawn(|| lines.find(|line| line.as_ref().unwrap().contains("NameHasOwner")));
+            while !listening.is_finished() {
+                self.has_secrets();
+            }
+            listening.join().unwrap()
+        });
+        assert!(heard.is_some(), "the witness hears what is said on the bus");
+        Witness { child, lines }
+    }
+
+    /// The members that were called until now.
+    pub(crate) fn heard(&self, mut witness: Witness) -> Vec<String> {
+        self.ask_bus("NameHasOwner", "string:that.is.all");
+        let until_now =
+            witness.lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("that.is.all"));
+        let calls = until_now.filter(|line| line.contains("member=Unlock") || line.contains("member=Prompt"));
+        calls.collect()
     }
 
     pub(crate) fn secret_tool<const N: usize>(&self, words: [&str; N]) -> Output {

@@ -9,7 +9,7 @@ use crate::{
     aws::{Aws, Standing},
     cli::Global,
     commands::{Desk, Screen},
-    config::{self, Fact, Issuer, RoleArn},
+    config::{self, Caller, Fact, Issuer, RoleArn},
     failure::{Denied, Failure, Interrupted},
     host::Host,
     http::{self, Client, Trust},
@@ -139,7 +139,7 @@ pub(super) fn first_sign_in(global: &Global, profile: &str) -> Result<(), Failur
     }
     let global = Global { profile: Some(profile.to_owned()), ..global.clone() };
     let desk = Desk::new(&global)?;
-    let work = desk.work()?;
+    let work = desk.work(Caller::SignIn)?;
     let mut screen = Screen::automatic(&desk.host.environment);
     let ready = work.errand().login(false, Wish::Any, &mut |told, reply| screen.tell(told, reply))?;
     drop(screen);

@@ -10,7 +10,7 @@ use super::{Desk, desk::Work, paint::Paint, print};
 use crate::{
     cache::{Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
-    config,
+    config::{self, Caller},
     failure::Failure,
     host::Terminal,
     identity,
@@ -24,7 +24,7 @@ use sheet::{Fact, News, laid_out};
 
 pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
-    let work = desk.work()?;
+    let work = desk.work(Caller::Silent)?;
     let report = report(&desk, &work)?;
     if *json {
         let mut text = serde_json::to_string(&report).expect("a report holds texts and numbers");

@@ -5,7 +5,7 @@
 use super::{Finding, Patient};
 use crate::{
     aws::{Aws, Granted, Question},
-    config::{Profile, RoleArn, Storage},
+    config::{Caller, Profile, RoleArn, Storage},
     credentials::Credentials,
     errand::{Errand, LogWords},
     failure::{Astray, ExchangeError, Exit, Failure, NotCleared},
@@ -31,12 +31,12 @@ pub(super) fn proof(patient: &Patient<'_>, profile: &Profile) -> Proof {
     }
     let cache = patient.cache(profile);
     let config = patient.inputs.file.as_deref();
-    let errand = Errand::new(patient.host, profile, &cache, config, LogWords::default());
+    let errand = Errand::new(patient.host, profile, &cache, Caller::Silent, config, LogWords::default());
     let token = errand.token().map(VerifiedToken::recalled_from_our_own_store);
     match token {
         Ok(Some(token)) => Proof::Token(Box::new(token)),
         Ok(None) => Proof::None(Finding::Skipped("the kept ID token cannot be read".to_owned())),
-        Err(failure) => match errand.credentials(false, &mut |_, _| {}) {
+        Err(failure) => match errand.credentials(&mut |_, _| {}) {
             Ok(ready) if failure.exit == Exit::SignInNeeded => {
                 Proof::Credentials(Box::new(ready.credentials))
             }

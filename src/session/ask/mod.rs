@@ -13,7 +13,7 @@ use self::choice::{Asked, Choice, Plan, choose};
 use super::{Ladder, Person, Purpose, Ready, Said, Wish};
 use crate::{
     cache::{Known, Notes, Session},
-    config::{Login, Profile},
+    config::{Caller, Profile},
     failure::{Failure, Interrupted, NoWay, SignInNeeded},
     host::{Browser, Surroundings},
     lock::Holder,
@@ -84,14 +84,14 @@ impl Ladder<'_> {
 
     /// Whether a person may be asked by this command, now.
     fn may_ask(&self) -> Result<(), Failure> {
-        match (self.purpose, self.profile.login) {
-            (Purpose::Login { .. }, _) => Ok(()),
-            (Purpose::Credentials { may_ask: true }, Login::Auto) => {
+        match self.purpose.caller() {
+            Caller::SignIn => Ok(()),
+            caller if !self.profile.login.lets_ask(caller) => Err(SignInNeeded::NotAllowed.into()),
+            _ => {
                 let (door, now) = (self.cache.notes().door, self.now());
                 let Some(until) = door.closed_until(now) else { return Ok(()) };
                 Err(SignInNeeded::DoorClosed { until, now, why: door.why().map(str::to_owned) }.into())
             }
-            _ => Err(SignInNeeded::NotAllowed.into()),
         }
     }
 

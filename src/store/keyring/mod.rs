@@ -33,7 +33,7 @@ use windows as system;
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use super::key::Key;
+use super::{WhenLocked, key::Key};
 use crate::{host, log, text::Foreign};
 
 /// The first of an item's two names.
@@ -57,15 +57,19 @@ const TRIAL: Item = Item { account: "trial", label: "bedrock-sso: a trial, which
 struct Manner {
     patience: Duration,
     /// Whether it may ask a person in turn, where that is ours to say.
-    #[cfg_attr(windows, expect(dead_code, reason = "the vault never asks"))]
     may_ask: bool,
 }
 
-/// As a person's own work wants it, and so that nobody is disturbed.
-fn with_a_person() -> Manner {
-    Manner { patience: patience(), may_ask: may_ask() }
+impl Manner {
+    fn of(when_locked: WhenLocked) -> Self {
+        match when_locked {
+            WhenLocked::AskThePerson => Self { patience: patience(), may_ask: may_ask() },
+            WhenLocked::LeaveIt => QUIETLY,
+        }
+    }
 }
 
+/// So that nobody is disturbed.
 const QUIETLY: Manner = Manner { patience: ALONE, may_ask: false };
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.
@@ -84,6 +88,8 @@ pub enum Fault {
     },
     /// It is locked, and nobody unlocked it.
     Locked,
+    /// It is locked, and was left so, although a person could be asked here.
+    LeftLocked,
     /// It knows us, and refuses.
     Denied,
     TimedOut {
@@ -127,6 +133,14 @@ impl Refusal {
     fn here(fault: Fault) -> Self {
         Self { fault, place: system::place() }
     }
+
+    /// The same of a keyring that was asked in this manner.
+    fn of(fault: Fault, manner: Manner) -> Self {
+        match fault {
+            Fault::Locked if may_ask() && !manner.may_ask => Self::here(Fault::LeftLocked),
+            other => Self::here(other),
+        }
+    }
 }
 
 impl Fault {
@@ -136,26 +150,26 @@ impl Fault {
 }
 
 /// The key, from the nearest place that has a copy; `None` only when the keyring itself says so.
-pub(super) fn read() -> Result<Option<Key>, Refusal> {
+pub(super) fn read(when_locked: WhenLocked) -> Result<Option<Key>, Refusal> {
     match copy::read() {
         Some(key) => Ok(Some(key)),
-        None => read_itself(),
+        None => read_itself(when_locked),
     }
 }
 
 /// The keyring's own word, when the copy at hand has opened nothing; `None` if it is the same key.
-pub(super) fn read_past(stale: &Key) -> Result<Option<Key>, Refusal> {
+pub(super) fn read_past(stale: &Key, when_locked: WhenLocked) -> Result<Option<Key>, Refusal> {
     if !copy::IS_KEPT {
         return Ok(None);
     }
     log::info("keyring", format_args!("the key at hand opened nothing, so the keyring is asked"));
     copy::forget();
-    Ok(read_itself()?.filter(|key| key != stale))
+    Ok(read_itself(when_locked)?.filter(|key| key != stale))
 }
 
 /// The keyring's own word.
-pub(super) fn read_itself() -> Result<Option<Key>, Refusal> {
-    let key = in_time(with_a_person(), |manner| system::read(KEY, manner)).map_err(Refusal::here)?;
+pub(super) fn read_itself(when_locked: WhenLocked) -> Result<Option<Key>, Refusal> {
+    let key = asked(Manner::of(when_locked), |manner| system::read(KEY, manner))?;
     log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::keep(key),
@@ -164,16 +178,16 @@ pub(super) fn read_itself() -> Result<Option<Key>, Refusal> {
     Ok(key)
 }
 
-pub(super) fn write(key: &Key) -> Result<(), Refusal> {
+pub(super) fn write(key: &Key, when_locked: WhenLocked) -> Result<(), Refusal> {
     copy::forget();
     let key = key.clone();
-    in_time(with_a_person(), move |manner| system::write(KEY, &key, manner)).map_err(Refusal::here)
+    asked(Manner::of(when_locked), move |manner| system::write(KEY, &key, manner))
 }
 
 /// Forgets the key for good: whatever it sealed is lost with it.
-pub(super) fn remove() -> Result<(), Refusal> {
+pub(super) fn remove(when_locked: WhenLocked) -> Result<(), Refusal> {
     copy::forget();
-    in_time(with_a_person(), |manner| system::remove(KEY, manner)).map_err(Refusal::here)
+    asked(Manner::of(when_locked), |manner| system::remove(KEY, manner))
 }
 
 /// Keeps an item of its own for a moment, reads it back and forgets it again. The key is not touched.
@@ -186,10 +200,17 @@ pub(super) fn try_out() -> Result<(), Refusal> {
         system::remove(TRIAL, manner)?;
         Ok(read?.is_some_and(|read| read == trial))
     };
-    match in_time(QUIETLY, is_kept).map_err(Refusal::here)? {
+    match asked(QUIETLY, is_kept)? {
         true => Ok(()),
         false => Err(Refusal::here(Fault::broken("it gave back something else than it was given"))),
     }
+}
+
+fn asked<T: Send + 'static>(
+    manner: Manner,
+    ask: impl FnOnce(Manner) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Refusal> {
+    in_time(manner, ask).map_err(|fault| Refusal::of(fault, manner))
 }
 
 /// Asks on a thread of its own, for a keyring may wait for a person, or for ever. One that never answers ends with us.

@@ -18,6 +18,7 @@ from tables import CONFIGURATION, MANUFACTURER, POLICY, PROGRAM, Brought, Packag
 PLACES = {
     "bedrock-sso.exe": (PROGRAM, "INSTALLDIR", "BEDROCK.EXE", "bedrock-sso.exe"),
     "LICENSE": ("LICENSE", "INSTALLDIR", "LICENSE", "LICENSE"),
+    "THIRD-PARTY-LICENSES.txt": ("THIRD_PARTY_LICENSES.txt", "INSTALLDIR", "THIRDPAR.TXT", "THIRD-PARTY-LICENSES.txt"),
     "README.md": ("README.md", "INSTALLDIR", "README.md", "README.md"),
     "config.example.toml": ("config.example.toml", "INSTALLDIR", "EXAMPLE.TOM", "config.example.toml"),
     "completions/bedrock-sso.ps1": ("bedrock_sso.ps1", "COMPLETIONS", "BEDROCK.PS1", "bedrock-sso.ps1"),

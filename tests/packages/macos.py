@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 
 import lief
 import pyapplebom
+import licenses
 from mac import PROGRAM, Ended, Mac, write
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +43,7 @@ COMMON = {
     "share/bash-completion/completions/bedrock-sso": FILE,
     "share/bedrock-sso/CHANGELOG.md": FILE,
     "share/bedrock-sso/LICENSE": FILE,
+    "share/bedrock-sso/THIRD-PARTY-LICENSES.txt": FILE,
     "share/bedrock-sso/config.example.toml": FILE,
     "share/fish/vendor_completions.d/bedrock-sso.fish": FILE,
     "share/man/man1/bedrock-sso.1": FILE,
@@ -235,6 +237,16 @@ def the_payload_is_roots_and_the_bill_of_materials_lists_just_that(stage: Stage)
     assert package.payload[f"./{PROGRAM}"] == stage.program.read_bytes()
     assert package.payload[f"./{SHARE}/man/man1/bedrock-sso.1"].startswith(b".")
     assert package.payload[f"./{SHARE}/zsh/site-functions/_bedrock-sso"].startswith(b"#compdef bedrock-sso")
+
+
+@scenario
+def the_licences_of_all_that_is_linked_into_the_program_come_along(stage: Stage) -> None:
+    both = licenses.collected("aarch64-apple-darwin", "x86_64-apple-darwin")
+    also = {"security-framework": "Permission is hereby granted", "objc2": "Copyright (c) Mads Marquart"}
+    licenses.tell_of_all(both, also, but={"musl", "mingw-w64", "windows-sys", "linux-keyutils"})
+    # The program that does nothing has Rust's own library alone.
+    brought = stage.package(stage.current).payload[f"./{SHARE}/bedrock-sso/{licenses.NAME}"].decode()
+    assert "\nRust's standard library" in brought and (stage.sources == REPOSITORY) == ("\nring" in brought), brought[:500]
 
 
 @scenario

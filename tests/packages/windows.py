@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+import licenses
 from fleet_machine import FleetMachine, differences, windows_path
 from made import RELEASES, REPOSITORY, Made, extracted, properties, resource, summary, table, tables, told_by
 
@@ -23,7 +24,7 @@ from world import World  # noqa: E402
 
 SCENARIOS = []
 INSTALLED = "Program Files/bedrock-sso"
-FILES = {"LICENSE", "README.md", "bedrock-sso.exe", "completions/bedrock-sso.ps1", "config.example.toml"}
+FILES = {"LICENSE", "README.md", "THIRD-PARTY-LICENSES.txt", "bedrock-sso.exe", "completions/bedrock-sso.ps1", "config.example.toml"}
 CONFIGURATION, POLICY = "ProgramData/bedrock-sso/config.toml", "Program Files/ClaudeCode/managed-settings.json"
 # What msiexec ends with when a condition of the package is not met, as far as it can be seen.
 REFUSED = 1603 & 0xFF
@@ -153,6 +154,13 @@ def installers_and_zip_hold_the_same_files(stage: Stage) -> None:
     for installer in (stage.new.machine, stage.new.user):
         found = extracted(installer, stage.out / "extracted" / installer.stem)
         assert {path.partition("bedrock-sso/")[2]: content for path, content in found.items()} == zipped, found.keys()
+
+
+@scenario
+def the_licences_of_all_that_is_linked_into_the_program_come_along(stage: Stage) -> None:
+    text = stage.new.in_zip()[licenses.NAME].decode()
+    also = {"mingw-w64": "This program or library was built using MinGW-w64", "windows-sys": "Copyright (c) Microsoft Corporation."}
+    licenses.tell_of_all(text, also, but={"musl", "linux-keyutils", "rustix"})
 
 
 @scenario

@@ -58,7 +58,7 @@ def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) ->
         members = archive.getmembers()
     assert {(each.uid, each.gid, each.name.split("/")[0]) for each in members} == {(0, 0, f"bedrock-sso-{VERSION}-linux-{os.uname().machine}")}
     files = {each.name.split("/", 1)[1] for each in members if each.isfile()}
-    documents = {f"share/doc/bedrock-sso/{name}" for name in ["CHANGELOG.md", "LICENSE", "config.example.toml"]}
+    documents = {f"share/doc/bedrock-sso/{name}" for name in ["CHANGELOG.md", "LICENSE", "THIRD-PARTY-LICENSES.txt", "config.example.toml"]}
     assert files == {place.removeprefix("usr/") for place in COMMON} | documents | {"share/zsh/site-functions/_bedrock-sso"}, files
 
 

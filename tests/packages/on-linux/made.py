@@ -1,19 +1,24 @@
 """What `packaging/linux/package` makes: the same bytes each time, nothing that a linter minds, each file where it belongs."""
 
+import gzip
 import json
 import os
 import shutil
 import tarfile
+from pathlib import Path
 
 from root import on_host
 from stage import COMMON, PACKAGE, VERSION, Stage, deb, is_clean, only, scenario
+from licenses import NAME, tell_of_all  # isort: skip, for stage says where it is
 
 
 @scenario
 def two_builds_of_one_commit_give_equal_bytes(stage: Stage) -> None:
     os.umask(0o077)
+    # Another home, and the compiler of this one.
+    tools = {name: os.environ.get(name, str(Path.home() / folder)) for name, folder in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")]}
     try:
-        again = stage.make("again", TZ="Asia/Kolkata", LC_ALL="C.UTF-8", HOME="/nonexistent")
+        again = stage.make("again", TZ="Asia/Kolkata", LC_ALL="C.UTF-8", HOME="/nonexistent", **tools)
     finally:
         os.umask(0o022)
     files = [path.relative_to(again) for path in again.rglob("*") if path.is_file()]
@@ -33,18 +38,37 @@ def each_file_lies_where_its_system_looks_and_is_roots(stage: Stage) -> None:
     listed = on_host("dpkg-deb", "--contents", deb(stage.current)).well().out.splitlines()
     words = [line.split() for line in listed]
     assert all(each[1] == "root/root" for each in words), listed
-    doc = "usr/share/doc/bedrock-sso"
+    doc, licenses = "usr/share/doc/bedrock-sso", "usr/share/licenses/bedrock-sso"
     files = {each[5].removeprefix("./"): each[0] for each in words if not each[0].startswith("d")}
     assert files == COMMON | {
-        f"{doc}/{name}": "-rw-r--r--" for name in ["changelog.Debian.gz", "changelog.gz", "copyright", "examples/config.example.toml"]
+        f"{doc}/{name}": "-rw-r--r--" for name in ["THIRD-PARTY-LICENSES.txt.gz", "changelog.Debian.gz", "changelog.gz", "copyright", "examples/config.example.toml"]
     } | {"usr/share/zsh/vendor-completions/_bedrock-sso": "-rw-r--r--", "usr/share/lintian/overrides/bedrock-sso": "-rw-r--r--"}, files
     fields = ["-qp", "--queryformat", "[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\n]"]
     words = [line.split() for line in on_host("rpm", *fields, only(stage.current, "*.rpm")).well().out.splitlines()]
     assert all(each[1] == "root:root" for each in words), words
     files = {each[2].removeprefix("/"): each[0] for each in words if not each[0].startswith("d")}
     expected = COMMON | {f"{doc}/{name}": "-rw-r--r--" for name in ["CHANGELOG.md", "config.example.toml"]}
-    expected |= {"usr/share/zsh/site-functions/_bedrock-sso": "-rw-r--r--", "usr/share/licenses/bedrock-sso/LICENSE": "-rw-r--r--"}
+    expected |= {f"{licenses}/{name}": "-rw-r--r--" for name in ["LICENSE", "THIRD-PARTY-LICENSES.txt"]}
+    expected["usr/share/zsh/site-functions/_bedrock-sso"] = "-rw-r--r--"
     assert files == expected, files
+
+
+@scenario
+def every_package_brings_the_licences_of_all_that_is_linked_into_its_program(stage: Stage) -> None:
+    unpacked = stage.out / "licenses"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    on_host("dpkg-deb", "--extract", deb(stage.current), unpacked).well()
+    with gzip.open(unpacked / f"usr/share/doc/bedrock-sso/{NAME}.gz", "rt", encoding="utf-8") as file:
+        text = file.read()
+    tell_of_all(text, also={"musl": "Copyright © 2005-2020 Rich Felker, et al.", "linux-keyutils": "Permission is hereby granted"}, but={"windows-sys", "mingw-w64"})
+    assert f"{NAME}.gz beside this file" in (unpacked / "usr/share/doc/bedrock-sso/copyright").read_text()
+    with tarfile.open(only(stage.current, "*.tar.gz")) as archive:
+        [member] = [each for each in archive.getmembers() if each.name.endswith(f"share/doc/bedrock-sso/{NAME}")]
+        assert archive.extractfile(member).read().decode() == text
+    listed = on_host("rpm", "-qp", "--licensefiles", only(stage.current, "*.rpm")).well().out.splitlines()
+    assert f"/usr/share/licenses/bedrock-sso/{NAME}" in listed, listed
+    within = on_host("sh", "-c", 'rpm2cpio "$1" | cpio --quiet --to-stdout -i "*/$2"', "sh", only(stage.current, "*.rpm"), NAME).well()
+    assert within.out == text
 
 
 @scenario
@@ -73,6 +97,7 @@ def makepkg_makes_a_package_of_the_expression_for_the_aur(stage: Stage) -> None:
         files = {each.name for each in archive.getmembers() if each.isfile()}
         program = archive.extractfile("usr/bin/bedrock-sso").read()
     assert program == stage.program.read_bytes() and COMMON.keys() <= files, files
+    assert {f"usr/share/licenses/bedrock-sso-bin/{name}" for name in ["LICENSE", NAME]} <= files, files
     (folder / only(stage.current, "*.tar.gz").name).write_bytes(b"something else")
     refused = on_host(*as_nobody, "makepkg", "--nodeps", "--force", **within)
     assert refused.code != 0 and "FAILED" in refused.out + refused.err, refused

@@ -16,7 +16,7 @@ from pathlib import Path
 from root import Ended, Root, Rpm, on_host
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-sys.path.append(str(REPOSITORY / "tests/windows"))
+sys.path += [str(REPOSITORY / "tests/windows"), str(REPOSITORY / "tests/packages")]
 from world import World  # noqa: E402
 
 PACKAGE = REPOSITORY / "packaging/linux/package"

@@ -26,8 +26,8 @@ pub mod files;
 pub mod url;
 pub mod time;
 mod race;
+pub mod log;
 pub mod text;
 pub mod secret;
-pub mod log;
 
 pub use commands::run;

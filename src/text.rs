@@ -2,7 +2,7 @@
 //!
 //! It escapes and cuts; it does not judge what the text means.
 
-use std::fmt;
+use std::{fmt, fmt::Write as _, path::Path};
 
 use crate::secret::Secret;
 
@@ -55,7 +55,7 @@ pub fn line(text: &str) -> String {
             safe.push('…');
             break;
         }
-        if obeyed(part) { safe.extend(part.escape_unicode()) } else { safe.push(part) }
+        push(&mut safe, part);
     }
     safe.truncate(safe.trim_end().len());
     safe
@@ -63,8 +63,18 @@ pub fn line(text: &str) -> String {
 
 /// The same with every white space as it is, and whole: for text that a person compares.
 pub fn verbatim(text: &str) -> String {
-    let shown = |part: char| if obeyed(part) { part.escape_unicode().collect() } else { vec![part] };
-    text.chars().flat_map(shown).collect()
+    let mut safe = String::with_capacity(text.len());
+    text.chars().for_each(|part| push(&mut safe, part));
+    safe
+}
+
+/// A path as a person reads it: whoever named a file may have written anything into its name.
+pub fn path(path: &Path) -> String {
+    verbatim(&path.display().to_string())
+}
+
+fn push(safe: &mut String, part: char) {
+    if obeyed(part) { safe.extend(part.escape_unicode()) } else { safe.push(part) }
 }
 
 /// The system's reason without Rust's "(os error 13)", which tells people nothing.
@@ -100,7 +110,10 @@ fn obeyed(part: char) -> bool {
 
 /// Bytes as pairs of lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes any text");
+        text
+    })
 }
 
 /// The first sixteen bytes in the form of a UUID.

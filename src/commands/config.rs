@@ -12,6 +12,7 @@ use crate::{
     cli::{Config, Global},
     config::{self, Error, Inputs},
     failure::Failure,
+    text,
 };
 
 pub(super) fn run(what: &Config, global: &Global) -> Result<(), Failure> {
@@ -54,7 +55,7 @@ pub(crate) fn check(inputs: &Inputs<'_>, file: Option<&Path>) -> Result<String, 
 pub(crate) fn path(inputs: &Inputs<'_>) -> String {
     let line = |location: config::Location| {
         let presence = if location.is_there { "present" } else { "absent" };
-        format!("{}  ({presence})\n", location.file.display())
+        format!("{}  ({presence})\n", text::path(&location.file))
     };
     config::locations(inputs).map(line).concat()
 }

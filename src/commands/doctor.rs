@@ -18,7 +18,7 @@ use crate::{
     failure::{Failure, Unfit},
     files,
     host::{Environment, Terminal},
-    text::line,
+    text,
 };
 
 /// The exit code is that of the first check that is bad: the one that a command which fails of it would end with.
@@ -90,7 +90,7 @@ impl Page {
         let mut text: String = checks.iter().map(|check| self.check(check)).collect();
         text.push_str(&format!("\n{}\n", summary(checks)));
         if let Some(path) = bundle {
-            let told = format!("{} {IN_IT}", line(&path.display().to_string()));
+            let told = format!("{} {IN_IT}", text::path(path));
             text.push_str(&format!("\n{}\n", self.indented(&told, 0)));
         }
         text

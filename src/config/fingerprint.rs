@@ -2,11 +2,10 @@
 //!
 //! Where the result is kept under it, and how, is for `cache`.
 
-use std::fmt::Write;
-
 use ring::digest::{Context, SHA256};
 
 use super::{Federation, Link, Profile, RoleArn, Template};
+use crate::text;
 
 /// Two profiles share one exactly when the same sign-in serves both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +13,8 @@ pub struct Fingerprint([u8; 32]);
 
 impl Profile {
     /// Covers name, issuer (however it was written), sign-in pages, client, federation, role chain, provider (it decides the
-    /// default scopes), scopes, parameters, session name and
-    /// duration. Not how the person is asked, where AWS is spoken to, or where the result is kept.
+    /// default scopes), scopes, parameters, session name and duration. Not how the person is asked, where AWS is spoken to, or
+    /// where the result is kept.
     pub fn fingerprint(&self) -> Fingerprint {
         // Every field is named, so that a new one is decided about and not forgotten.
         let Self {
@@ -68,9 +67,7 @@ impl Profile {
         role_chain.iter().for_each(|link| digest.link(link));
         digest.finish()
     }
-}
 
-impl Profile {
     /// Covers issuer and client alone: whatever proves the application itself serves all its profiles, and outlives a
     /// change of their roles and scopes.
     pub fn application(&self) -> Fingerprint {
@@ -85,10 +82,8 @@ impl Profile {
 impl Fingerprint {
     /// Half of it as 32 hexadecimal digits: enough for a file's name.
     pub fn name(&self) -> String {
-        self.0.iter().take(16).fold(String::with_capacity(32), |mut name, byte| {
-            write!(name, "{byte:02x}").expect("a String takes any text");
-            name
-        })
+        let (half, _) = self.0.split_at(16);
+        text::hex(half)
     }
 }
 

@@ -84,11 +84,10 @@ fn line(text: &[u8], offset: usize) -> usize {
 /// The path with the home directory as `~`, safe to print.
 pub fn shown(path: &Path, environment: &Environment) -> String {
     let below_home = home(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
-    let shown = match below_home {
-        Some(rest) => Path::new("~").join(rest).display().to_string(),
-        None => path.display().to_string(),
-    };
-    if shown.chars().any(char::is_control) { text::line(&shown) } else { shown }
+    match below_home {
+        Some(rest) => text::path(&Path::new("~").join(rest)),
+        None => text::path(path),
+    }
 }
 
 /// A path in which a leading `~/` means the home directory; `None` when nobody knows where that is.

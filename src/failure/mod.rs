@@ -28,6 +28,8 @@ pub use setup::NotConfirmed;
 pub use system::Denied;
 pub use usage::Unfit;
 
+use crate::text::verbatim;
+
 /// The documented exit codes. Their numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "u8", try_from = "u8")]
@@ -63,9 +65,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Private, so that advice is given in this room and nowhere else.
-    fn new(exit: Exit, slug: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { exit, slug: slug.into(), what: what.into(), hint: hint.into() }
+    /// Private, so that advice is given in this room and nowhere else. Foreign text is cut where it comes in; a file's name,
+    /// which must stay whole, is made safe here.
+    fn new(exit: Exit, slug: impl Into<String>, what: impl AsRef<str>, hint: impl AsRef<str>) -> Self {
+        Self { exit, slug: slug.into(), what: verbatim(what.as_ref()), hint: verbatim(hint.as_ref()) }
     }
 }
 
@@ -124,6 +127,16 @@ mod tests {
         assert_eq!(
             failure.to_string(),
             "bedrock-sso: the provider refused [sign-in/access_denied]\n  hint: ask somebody\n"
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_file_cannot_add_a_line_or_be_obeyed() {
+        let failure =
+            Failure::new(Exit::Storage, "files/refused", "cannot read a\nb\u{202e}c", "remove \u{1b}[2J");
+        assert_eq!(
+            failure.to_string(),
+            "bedrock-sso: cannot read a\\u{a}b\\u{202e}c [files/refused]\n  hint: remove \\u{1b}[2J\n"
         );
     }
 

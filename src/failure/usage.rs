@@ -102,8 +102,7 @@ impl From<Unfit<'_>> for Failure {
                 return Self::new(Exit::Configuration, "config/contradiction", what, hint);
             }
             Unfit::NoBundle { path } => {
-                let what =
-                    format!("{} exists, and is no bundle of `doctor`", line(&path.display().to_string()));
+                let what = format!("{} exists, and is no bundle of `doctor`", path.display());
                 let hint = "name another file, or remove that one first";
                 return Self::new(Exit::Usage, "usage/bundle", what, hint);
             }

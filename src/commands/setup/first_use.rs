@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Desk, Place, Plan, Setup, aws, print, say};
-use crate::{config::Profile, failure::Failure, files};
+use crate::{config::Profile, failure::Failure, files, text::path};
 
 /// The names of the profiles that were given, one a line: whoever removes one shall not find it again.
 const GIVEN: &str = "given-aws-profiles";
@@ -14,7 +14,7 @@ pub(in crate::commands) fn give(desk: &Desk<'_>, profile: &Profile) -> Result<()
     let Some(name) = &profile.aws_profile else { return Ok(()) };
     match add(desk, profile, name) {
         Ok(None) => Ok(()),
-        Ok(Some(file)) => print(format!("Added the AWS profile '{name}' to {}\n", file.display()).as_bytes()),
+        Ok(Some(file)) => print(format!("Added the AWS profile '{name}' to {}\n", path(&file)).as_bytes()),
         Err(Failure { what, .. }) => {
             say(&format!("The AWS profile '{name}' is not added: {what}\n"));
             Ok(())

@@ -12,7 +12,7 @@ use crate::{
         Error, Plan,
         fleet::{Change, Fate, Folder, pieces},
     },
-    text::verbatim,
+    text::{path, verbatim},
 };
 
 const AWS_PROFILE: &str = "aws_profile";
@@ -71,5 +71,5 @@ fn shown(change: &Change) -> String {
     let telling = change.piece.as_ref().filter(|piece| piece.tells());
     let text = telling.map(|piece| String::from_utf8_lossy(&piece.bytes)).unwrap_or_default();
     let lines = text.lines().map(|line| format!("  + {}", verbatim(line)).trim_end().to_owned() + "\n");
-    std::iter::once(format!("{} ({fate})\n", change.path.display())).chain(lines).collect()
+    std::iter::once(format!("{} ({fate})\n", path(&change.path))).chain(lines).collect()
 }

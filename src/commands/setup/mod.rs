@@ -24,7 +24,7 @@ use crate::{
         Call, Change, Edit, Error, Mark, Plan, aws, claude, settings,
         source::{self, Unusable},
     },
-    text::verbatim,
+    text::{path, verbatim},
 };
 
 pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
@@ -38,8 +38,8 @@ pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
     }
     let mut plan = Plan::new(&place.record(), place.access())?;
     if arguments.remove {
-        for path in plan.undo()? {
-            say(&format!("warning: {} was changed since and stays: remove it yourself\n", path.display()));
+        for file in plan.undo()? {
+            say(&format!("warning: {} was changed since and stays: remove it yourself\n", path(&file)));
         }
         return carry_out(plan, arguments).map(drop);
     }
@@ -89,7 +89,7 @@ fn shown(change: &Change) -> String {
         Mark::Removed(line) => ('-', line),
     });
     let lines = lines.map(|(sign, line)| format!("  {sign} {}", verbatim(line)).trim_end().to_owned() + "\n");
-    std::iter::once(format!("{}{new}\n", change.path.display())).chain(lines).collect()
+    std::iter::once(format!("{}{new}\n", path(&change.path))).chain(lines).collect()
 }
 
 /// Asks on a terminal; without one nobody can be asked.
@@ -255,13 +255,13 @@ impl<'a> Place<'a> {
         if self.arguments.system && host::others_may_replace(&program) {
             say(&format!(
                 "warning: every user would run {}, and somebody else than root may put another program there\n",
-                program.display()
+                path(&program)
             ));
         }
         let name = self.arguments.aws_profile.as_deref().unwrap_or(profile);
         let credentials = Plan::text_of(&self.neighbours.aws_credentials)?.unwrap_or_default();
         if aws::has_fixed_keys(&credentials, name) {
-            let file = self.neighbours.aws_credentials.display();
+            let file = path(&self.neighbours.aws_credentials);
             say(&format!(
                 "warning: {file} holds fixed keys for [{name}], and every AWS tool takes them first: remove them\n"
             ));
@@ -273,7 +273,7 @@ impl<'a> Place<'a> {
                 ));
             }
             if set_in(&self.neighbours.claude_settings, variable)? {
-                let file = self.neighbours.claude_settings.display();
+                let file = path(&self.neighbours.claude_settings);
                 say(&format!(
                     "warning: {file} sets {variable}, which would be used in place of your sign-in: remove it\n"
                 ));

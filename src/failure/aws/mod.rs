@@ -240,6 +240,6 @@ fn quoted(said: &Said) -> String {
     format!("AWS refused: {}: {}{request}", said.code.line(), said.message.line())
 }
 
-fn aws(slug: &str, what: String, hint: impl Into<String>) -> Failure {
+fn aws(slug: &str, what: String, hint: impl AsRef<str>) -> Failure {
     Failure::new(Exit::Aws, format!("aws/{slug}"), what, hint)
 }

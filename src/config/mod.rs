@@ -41,6 +41,7 @@ pub use guess::issuers;
 pub use overrides::variables;
 pub use partition::Partition;
 pub use profile::*;
+pub use provider::pool_issuer;
 pub use quota::{OnError, Quota};
 pub use schema::schema;
 pub use show::{Entry, Shown};

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::Fact;
+use crate::config::{Fact, pool_issuer};
 
 /// What a file said: the profile's name in it, its facts, and what a person has to do besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,12 +158,6 @@ fn entra_issuer(domain: &str) -> String {
         false if domain.contains('.') => format!("https://{domain}"),
         false => format!("https://login.microsoftonline.com/{domain}/v2.0"),
     }
-}
-
-/// A pool's region stands before the underscore of its name.
-fn pool_issuer(pool: &str) -> Option<String> {
-    let (region, _) = pool.split_once('_')?;
-    Some(format!("https://cognito-idp.{region}.amazonaws.com/{pool}"))
 }
 
 fn federation(facts: &mut Facts<'_>) {

@@ -7,9 +7,11 @@ mod shape;
 mod short;
 
 pub(super) use demands::{Written, contradictions, ports, redirect_host, warnings};
+pub(super) use shape::is_guid;
+pub use short::pool_issuer;
 pub(super) use short::{SHORT, Short, login_domain};
 
-use super::{Issuer, Provider};
+use super::{Issuer, Partition, Provider};
 
 /// Why a value cannot stand, and what to do: most often, which line to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +115,8 @@ impl Provider {
 
 /// `cognito-idp.eu-west-1.amazonaws.com`, and the same in AWS's other partitions.
 fn is_cognito(host: &str) -> bool {
-    let in_aws = is_within(host, "amazonaws.com")
-        || is_within(host, "amazonaws.com.cn")
-        || is_within(host, "amazonaws.eu")
-        || is_within(host, "api.aws");
-    in_aws && (host.starts_with("cognito-idp.") || host.starts_with("cognito-idp-fips."))
+    ["cognito-idp.", "cognito-idp-fips."].iter().any(|service| host.starts_with(service))
+        && Partition::of_host(host).is_some()
 }
 
 fn is_within(host: &str, domain: &str) -> bool {

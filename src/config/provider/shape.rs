@@ -135,7 +135,7 @@ fn google(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
 }
 
 /// 8-4-4-4-12 hexadecimal digits.
-pub(super) fn is_guid(text: &str) -> bool {
+pub(in crate::config) fn is_guid(text: &str) -> bool {
     let lengths = text.split('-').map(str::len);
     lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }

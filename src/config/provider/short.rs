@@ -4,7 +4,7 @@
 
 use super::{Provider, Wrong, shape};
 use crate::{
-    config::{Issuer, partition::is_region},
+    config::{Issuer, Partition, partition::is_region},
     url::SecureUrl,
 };
 
@@ -63,23 +63,22 @@ fn auth0(domain: &str, _: &str) -> Result<String, Wrong> {
     Ok(format!("https://{}/", self::domain("auth0_domain", domain, "acme.eu.auth0.com")?))
 }
 
-/// The pool's identifier begins with its region (Amazon Cognito, "User pool endpoints").
 fn cognito(pool: &str, _: &str) -> Result<String, Wrong> {
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    match pool.split_once('_') {
-        Some((region, name)) if is_region(region) && is_name(name) => {
-            Ok(format!("https://cognito-idp.{region}.{}/{pool}", suffix(region)))
-        }
-        _ => Err(Wrong::new(
+    pool_issuer(pool).ok_or_else(|| {
+        Wrong::new(
             "not the identifier of a user pool",
             "write the \"User pool ID\" of the pool's overview, such as `cognito_user_pool_id = \"eu-west-1_AbCd12345\"`",
-        )),
-    }
+        )
+    })
 }
 
-fn suffix(region: &str) -> &'static str {
-    const SUFFIXES: [(&str, &str); 2] = [("cn-", "amazonaws.com.cn"), ("eusc-", "amazonaws.eu")];
-    SUFFIXES.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, end)| end)
+/// The issuer of a user pool, whose identifier begins with its region (Amazon Cognito, "User pool endpoints"). `None` for
+/// what is no such identifier.
+pub fn pool_issuer(pool: &str) -> Option<String> {
+    let (region, name) = pool.split_once('_')?;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let domain = Partition::of_region(region).domain;
+    (is_region(region) && is_name).then(|| format!("https://cognito-idp.{region}.{domain}/{pool}"))
 }
 
 /// Where Cognito's sign-in pages stand: a domain of one's own, or AWS's with the prefix that was chosen.
@@ -155,6 +154,12 @@ mod tests {
                 "cn-north-1_AbC123",
                 "",
                 "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbC123",
+            ),
+            (
+                "cognito_user_pool_id",
+                "us-iso-east-1_AbC123",
+                "",
+                "https://cognito-idp.us-iso-east-1.c2s.ic.gov/us-iso-east-1_AbC123",
             ),
         ] {
             assert_eq!(spelt(key, value, beside).unwrap(), issuer, "{key} = {value}");

@@ -71,6 +71,10 @@ fn each_kind_of_provider_has_its_issuer() {
             "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
         ),
         (
+            json!({"provider_domain": "x.acme.example", "provider_type": "cognito", "cognito_user_pool_id": "cn-north-1_AbC"}),
+            "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbC",
+        ),
+        (
             json!({"provider_domain": "accounts.google.com", "provider_type": "google"}),
             "https://accounts.google.com",
         ),

@@ -61,10 +61,15 @@ impl SecureUrl {
 /// `localhost` and the loopback addresses: what cannot leave the machine.
 fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Domain(name) => is_a_name_of_this_machine(name),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
+}
+
+/// The names that nobody but the machine itself may have (RFC 6761 §6.3).
+pub fn is_a_name_of_this_machine(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 impl fmt::Display for SecureUrl {

@@ -36,7 +36,7 @@ pub fn read_foreign(path: &Path, limit: u64) -> Result<Option<Foreign>, Error> {
         return Err(fault(io::Error::other(format!("it is larger than {} KiB", limit / 1024))));
     }
     // Room for all of it from the start, so that no copy is left behind when a buffer grows.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(limit).unwrap_or_default()));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default() + 1));
     file.take(limit).read_to_end(&mut bytes).map_err(fault)?;
     Ok(Some(Foreign { bytes, is_exposed: is_exposed(&found) }))
 }

@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::Environment;
+use super::{Environment, unseen::erase};
 use crate::secret::Secret;
 
 /// Longer than any address a browser ends on.
@@ -70,7 +70,7 @@ impl Terminal {
                             return;
                         }
                     }
-                    Key::Back => drop(line.pop()),
+                    Key::Back => erase(&mut line),
                     Key::Clear => line.clear(),
                     Key::Letter if line.len() < LONGEST_LINE => line.push(*byte),
                     Key::Letter | Key::Other => {}
@@ -206,6 +206,7 @@ mod tests {
     fn a_line_ends_with_enter_and_can_be_corrected() {
         assert_eq!(taken("abx\x7fc\r\n  \nwrong\x15 right \nthird\n"), ["abc", "right"]);
         assert_eq!(taken("a\x1b\x04b\n"), ["ab"]);
+        assert_eq!(taken("a\u{e9}\x7fb\n"), ["ab"], "a letter of several bytes is one letter");
     }
 
     #[test]

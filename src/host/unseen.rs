@@ -67,7 +67,7 @@ fn typed(mut input: impl Read, limit: usize) -> io::Result<Unseen> {
 }
 
 /// Takes back the last character, however many bytes it has in UTF-8.
-fn erase(line: &mut Vec<u8>) {
+pub(super) fn erase(line: &mut Vec<u8>) {
     while line.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
 }
 

@@ -106,6 +106,7 @@ pub enum TlsFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BundleFault {
     Unreadable(io::ErrorKind),
+    TooLarge,
     Empty,
     /// A certificate, but not as text.
     Binary,

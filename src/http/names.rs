@@ -2,9 +2,11 @@
 //!
 //! It looks up; which of the addresses is taken is the connector's choice.
 
-use std::{error, fmt, time::Duration};
+use std::{error, fmt, io, net::SocketAddr, time::Duration};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::url::is_a_name_of_this_machine;
 
 /// Enough for a second name server to answer when the first is gone.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -21,11 +23,19 @@ impl Resolve for Names {
         Box::pin(async move {
             // The port is put in its place by the caller.
             match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), 0))).await {
-                Ok(found) => Ok(Box::new(found?.collect::<Vec<_>>().into_iter()) as Addrs),
+                Ok(found) => Ok(Box::new(believed(name.as_str(), found?.collect())?.into_iter()) as Addrs),
                 Err(_) => Err(Unanswered(PATIENCE).into()),
             }
         })
     }
+}
+
+/// Plain http goes to the names of this machine because it leads nowhere else, and some resolvers ask the network for them.
+fn believed(name: &str, mut found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
+    if is_a_name_of_this_machine(name) {
+        found.retain(|address| address.ip().is_loopback());
+    }
+    if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
 }
 
 impl error::Error for Unanswered {}
@@ -33,5 +43,21 @@ impl error::Error for Unanswered {}
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no name server answered")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_calls_itself_this_machine_is_believed_only_if_it_is() {
+        let addresses =
+            |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let [here, there] = [addresses(&["127.0.0.1:0", "[::1]:0"]), addresses(&["192.0.2.1:0"])];
+        let both = [&here[..], &there[..]].concat();
+        assert_eq!(believed("localhost", both.clone()).unwrap(), here);
+        assert!(believed("idp.localhost", there.clone()).is_err());
+        assert_eq!(believed("idp.example", both.clone()).unwrap(), both);
     }
 }

@@ -3,7 +3,8 @@
 //! It reads certificates; whether a server's chain leads to one of them is the verifier's to judge.
 
 use std::{
-    fs,
+    fs::File,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,9 @@ const SYSTEM_BUNDLES: [&str; 5] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Forty times the system's own bundle; what is larger, or never ends, is none.
+const LIMIT: u64 = 10 << 20;
 
 /// PEM bundles trusted on top of the system's roots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +83,13 @@ fn system_bundle() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
-    let text = fs::read(path).map_err(|error| BundleFault::Unreadable(error.kind()))?;
+    let mut text = Vec::new();
+    let file = File::open(path).map(|file| file.take(LIMIT + 1));
+    file.and_then(|mut file| file.read_to_end(&mut text))
+        .map_err(|error| BundleFault::Unreadable(error.kind()))?;
+    if text.len() as u64 > LIMIT {
+        return Err(BundleFault::TooLarge);
+    }
     let usable =
         |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
     let certificates: Vec<_> =
@@ -169,6 +179,12 @@ mod tests {
             io::Write::write_all(&mut file, content).unwrap();
             assert_eq!(read(file.path()).unwrap_err(), what);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_bundle_that_never_ends_is_read_no_further() {
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err(), BundleFault::TooLarge);
     }
 
     #[test]

@@ -92,7 +92,9 @@ impl Plan {
         kind: Kind,
         edit: impl FnOnce(&str) -> Result<Edit, Error>,
     ) -> Result<(), Error> {
-        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        // A link that leads nowhere would be lost.
+        let is_one = std::fs::metadata(path).map_or_else(|_| !path.is_symlink(), |found| found.is_file());
+        if !is_one {
             let source = io::Error::other("it is no regular file");
             return Err(files::Error { doing: "replace", path: path.to_owned(), source }.into());
         }

@@ -1,7 +1,10 @@
 //! What a person can do about files of AWS's tools and of Claude Code that do not lead here, or lead past us.
 
 use super::listed;
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    host::NATIVE_SHELL,
+};
 
 /// Paths and texts are safe to print already.
 #[derive(Debug)]
@@ -135,10 +138,32 @@ fn shadowed(names: &[String], file: Option<String>) -> (&'static str, String, St
 
 fn leftovers(paths: &[String], tokens: bool) -> (&'static str, String, String) {
     let open = if tokens { ", with tokens that lie open" } else { "" };
-    let quoted: Vec<_> = paths.iter().map(|path| path.replace(' ', "\\ ")).collect();
     (
         "doctor/leftovers",
         format!("AWS's guidance sample is still here: {}{open}", listed(paths)),
-        format!("once nothing calls it any more, remove it: `rm -r {}`", quoted.join(" ")),
+        format!("once nothing calls it any more, remove it: `{}`", removal(NATIVE_SHELL, paths)),
     )
+}
+
+fn removal(shell: &str, paths: &[String]) -> String {
+    let each = |quoted: fn(&String) -> String| paths.iter().map(quoted).collect::<Vec<_>>();
+    match shell {
+        "powershell" => {
+            let quoted = each(|path| format!("'{}'", path.replace('\'', "''")));
+            format!("Remove-Item -Recurse {}", quoted.join(", "))
+        }
+        _ => format!("rm -r {}", each(|path| path.replace(' ', "\\ ")).join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_leftovers_are_removed_in_the_words_of_each_shell() {
+        let paths = ["~/a".to_owned(), "/b c/d".to_owned()];
+        assert_eq!(removal("sh", &paths), "rm -r ~/a /b\\ c/d");
+        assert_eq!(removal("powershell", &paths), "Remove-Item -Recurse '~/a', '/b c/d'");
+    }
 }

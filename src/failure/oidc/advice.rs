@@ -11,6 +11,12 @@ pub(super) fn advice(code: &str, description: &str) -> String {
     vendor.or_else(standard).map_or(OTHERWISE, |(_, advice)| advice).to_owned()
 }
 
+/// The advice on a code with a number of its own, which tells a wrong secret from an expired one.
+pub(super) fn by_number(said: &str) -> Option<&'static str> {
+    let numbered = VENDORS.iter().filter(|(mark, _)| mark.starts_with("AADSTS"));
+    numbered.filter(|(mark, _)| holds(said, mark)).map(|(_, advice)| *advice).next()
+}
+
 /// A number that goes on is another code: AADSTS500208 is not AADSTS50020.
 fn holds(said: &str, mark: &str) -> bool {
     said.match_indices(mark).any(|(at, _)| {
@@ -61,14 +67,16 @@ const VENDORS: &[(&str, &str)] = &[
         "your account does not exist in this tenant: sign in with your work account, or check `entra_tenant`",
     ),
     ("AADSTS700025", "the application is registered without a secret: write `client_auth = \"none\"`"),
-    (
-        "AADSTS7000215",
-        "store the secret's value (not its ID) anew: `bedrock-sso login --client-secret-stdin`",
-    ),
+    ("AADSTS7000215", "store the secret's value, not its ID, by `bedrock-sso login --client-secret-stdin`"),
     (
         "AADSTS7000222",
-        "the client secret has expired in Entra: make a new one and store it with `bedrock-sso login --client-secret-stdin`",
+        "the secret has expired: have a new one made in Entra, then run `bedrock-sso login --client-secret-stdin`",
     ),
+    (
+        "AADSTS700027",
+        "upload the certificate of `client_certificate` in Entra, under Certificates & secrets of the application",
+    ),
+    ("AADSTS700024", "set this computer's clock (better: let it follow network time), then try again"),
     (
         "AADSTS53000",
         "your device does not comply with the conditional access policy: enrol it, or use another",
@@ -221,6 +229,16 @@ mod tests {
         assert_ne!(of("50020"), of("500208"));
         assert_eq!(of("500208"), of("1"));
         assert_ne!(of("53000"), of("530003"));
+    }
+
+    #[test]
+    fn a_proof_that_is_not_believed_is_judged_by_the_number_alone() {
+        assert_eq!(
+            by_number("invalid_client (AADSTS7000222: expired)"),
+            Some(advice("", "AADSTS7000222").as_str())
+        );
+        assert_eq!(by_number("invalid_client (AADSTS7000240: new)"), None, "it is not AADSTS700024");
+        assert_eq!(by_number("invalid_client (client authentication failed)"), None);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::advice::by_number;
 use crate::{
     config::{ClientAuth, ClientKey, Profile},
     failure::{Exit, Failure},
     oidc::{BadFile, Flaw, Means, Unproven},
-    text::line,
+    text::{self, line},
 };
 
 /// The slug of a proof that the provider did not take.
@@ -119,28 +120,13 @@ fn of_file(flaw: &Flaw) -> String {
 
 fn named(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBuf>) -> String {
     match &profile.client_auth {
-        ClientAuth::PrivateKey(key) => file(key).map(|file| line(&file.display().to_string())),
+        ClientAuth::PrivateKey(key) => file(key).map(|file| text::path(file)),
         ClientAuth::None | ClientAuth::Secret => None,
     }
     .unwrap_or_default()
 }
 
-/// Vendors' own codes, which tell a wrong secret from an expired one.
-const VENDORS: [(&str, &str); 4] = [
-    (
-        "AADSTS700027",
-        "upload the certificate of `client_certificate` in Entra, under Certificates & secrets of the application",
-    ),
-    ("AADSTS700024", "set this computer's clock (better: let it follow network time), then try again"),
-    (
-        "AADSTS7000222",
-        "the secret has expired: have a new one made in Entra, then run `bedrock-sso login --client-secret-stdin`",
-    ),
-    ("AADSTS7000215", "store the secret's value, not its ID, by `bedrock-sso login --client-secret-stdin`"),
-];
-
 pub(super) fn unbelieved(means: Means, words: &str) -> Failure {
-    let vendor = VENDORS.iter().find(|(mark, _)| words.contains(mark)).map(|(_, advice)| *advice);
     let own = match means {
         Means::Secret => {
             "run `bedrock-sso login --client-secret-stdin` with the application's present secret; check `client_id`"
@@ -150,5 +136,5 @@ pub(super) fn unbelieved(means: Means, words: &str) -> Failure {
         }
     };
     let what = format!("the provider did not believe the application: {words}");
-    Failure::new(Exit::Refused, UNBELIEVED, what, vendor.unwrap_or(own))
+    Failure::new(Exit::Refused, UNBELIEVED, what, by_number(words).unwrap_or(own))
 }

@@ -192,6 +192,16 @@ fn links_and_permissions_stay() {
     assert_eq!(laptop.read("dotfiles/config").unwrap(), "[default]\n");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_not_lost() {
+    let laptop = Laptop::new();
+    std::fs::create_dir(laptop.path(".aws")).unwrap();
+    std::os::unix::fs::symlink("../dotfiles/config", laptop.path(".aws/config")).unwrap();
+    assert!(laptop.attempted("us-east-1").is_err());
+    assert!(laptop.path(".aws/config").is_symlink());
+}
+
 #[test]
 fn a_configuration_that_was_edited_since_stays() {
     let laptop = Laptop::new();

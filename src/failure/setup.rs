@@ -1,6 +1,6 @@
 //! What a person can do when a file that setup would change is better left alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{
     failure::{Exit, Failure},
@@ -52,6 +52,7 @@ impl From<Error> for Failure {
                 format!("{} was not written by an earlier run, or was changed since", path.display()),
                 "name a folder that is new or empty, or move it elsewhere".to_owned(),
             ),
+            Error::Record { path, files } => of_record(&path, &files),
             Error::Differs { path, profile } => (
                 "setup/differs",
                 format!("{} has a profile '{profile}' already, and it says something else", path.display()),
@@ -60,6 +61,20 @@ impl From<Error> for Failure {
         };
         Self::new(Exit::Configuration, slug, what, hint)
     }
+}
+
+fn of_record(path: &Path, files: &[PathBuf]) -> (&'static str, String, String) {
+    let record = path.display();
+    let named: Vec<String> = files.iter().map(|file| line(&file.display().to_string())).collect();
+    let places = match named.as_slice() {
+        [] => "AWS's and Claude Code's files".to_owned(),
+        named => named.join(", "),
+    };
+    let what = format!("{record} was written by another version of bedrock-sso, which alone can take back what it tells of");
+    let hint = format!(
+        "run `setup --remove` with that version; or take what names bedrock-sso out of {places} yourself, then delete {record}"
+    );
+    ("setup/record", what, hint)
 }
 
 fn of_aws(path: &Path, refusal: aws::Refusal) -> (&'static str, String, String) {

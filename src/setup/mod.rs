@@ -91,6 +91,11 @@ pub enum Error {
     Strange {
         path: PathBuf,
     },
+    /// What an earlier setup wrote down is not of this version; the files that it names.
+    Record {
+        path: PathBuf,
+        files: Vec<PathBuf>,
+    },
     /// Our own configuration has this profile already, and says something else.
     Differs {
         path: PathBuf,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Error, Kind};
 use crate::files;
 
 /// Everything that setup wrote on this machine, for one user or for all of them.
@@ -33,11 +33,16 @@ pub struct Written {
 const VERSION: u32 = 1;
 
 impl Record {
-    /// What is remembered; nothing, when there is no record, or none that this version reads.
-    pub fn read(path: &Path) -> Result<Self, files::Error> {
-        let bytes = files::read(path)?.unwrap_or_default();
+    /// What is remembered. A record of another version is not: taken for none it would be written over, and with it what stood
+    /// in other programs' files before us.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let Some(bytes) = files::read(path)?.filter(|bytes| !bytes.is_empty()) else {
+            return Ok(Self::default());
+        };
         let record: Option<Self> = serde_json::from_slice(&bytes).ok();
-        Ok(record.filter(|record| record.version == VERSION).unwrap_or_default())
+        record
+            .filter(|record| record.version == VERSION)
+            .ok_or_else(|| Error::Record { path: path.to_owned(), files: named(&bytes) })
     }
 
     /// Kept before the files themselves are written: what was remembered and then not done does no harm.
@@ -64,4 +69,11 @@ impl Record {
     pub fn forget(&mut self, path: &Path) {
         self.files.retain(|written| written.path != path);
     }
+}
+
+/// The files that a record names which is not understood any further.
+fn named(bytes: &[u8]) -> Vec<PathBuf> {
+    let record: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let files = record.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();
+    files.filter_map(|file| file.get("path")?.as_str().map(PathBuf::from)).collect()
 }

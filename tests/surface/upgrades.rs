@@ -183,6 +183,39 @@ fn records_with_more_than_is_known_are_read() {
     survives(&desk, "grown", &grown);
 }
 
+/// Taken for none it would be lost with the next setup, and what it could take back with it.
+#[test]
+fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
+    let world = World::new();
+    let (desk, kept) = at_work(&world);
+    let (record, aws) = (data_folder(&desk).join("setup.json"), desk.home().join(".aws/config"));
+    let written = fs::read(&aws).unwrap();
+    let mut newer: Value = serde_json::from_slice(&kept["setup.json"]).unwrap();
+    newer["version"] = json!(2);
+    newer["files"][0]["kind"] = json!("of_tomorrow");
+    let home = desk.home().display().to_string();
+    let named = format!("{home}/.aws/config, {home}/.claude/settings.json");
+    for (bytes, places) in
+        [(newer.to_string().into_bytes(), named.as_str()), (b"[[[[".to_vec(), "AWS's and Claude Code's files")]
+    {
+        fs::write(&record, &bytes).unwrap();
+        let said = format!(
+            "bedrock-sso: {record} was written by another version of bedrock-sso, which alone can take back what it tells of \
+             [setup/record]\n  hint: run `setup --remove` with that version; or take what names bedrock-sso out of {places} \
+             yourself, then delete {record}\n",
+            record = record.display()
+        );
+        for command in [vec!["setup", "--remove", "--yes"], vec!["setup", "--yes", "--aws-profile", "other"]] {
+            let refused = run(&desk, &command).expect_code(3);
+            assert_eq!((refused.stdout.as_str(), &refused.stderr), ("", &said));
+        }
+        assert_eq!((fs::read(&record).unwrap(), fs::read(&aws).unwrap()), (bytes, written.clone()));
+    }
+    fs::write(&record, &kept["setup.json"]).unwrap();
+    desk.run(["setup", "--remove", "--yes"]).expect_code(0);
+    assert!(!aws.exists() && !record.exists());
+}
+
 #[test]
 fn what_is_no_record_is_forgotten_and_no_command_crashes() {
     let world = World::new();

@@ -12,7 +12,7 @@ use std::{
 use ::http::{Method, Request, header};
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::PATIENCE;
+use super::{PATIENCE, live};
 use crate::{
     aws,
     cache::{Cache, Session},
@@ -37,6 +37,7 @@ pub struct Patient<'a> {
     keyring: OnceLock<Result<(), Failure>>,
     session: OnceLock<Result<Session, Failure>>,
     client: OnceLock<Result<Client, Failure>>,
+    live_client: OnceLock<Result<Client, Failure>>,
     described: OnceCell<Result<Metadata, Failure>>,
     provider: OnceCell<Result<Heard, Failure>>,
     aws: OnceCell<Result<Heard, Failure>>,
@@ -62,6 +63,7 @@ impl<'a> Patient<'a> {
             keyring: OnceLock::new(),
             session: OnceLock::new(),
             client: OnceLock::new(),
+            live_client: OnceLock::new(),
             described: OnceCell::new(),
             provider: OnceCell::new(),
             aws: OnceCell::new(),
@@ -118,6 +120,12 @@ impl<'a> Patient<'a> {
         let trust = || Trust::of(profile.ca_bundle.as_deref(), environment);
         let made = || Client::new(&trust(), environment).map_err(Failure::from);
         self.client.get_or_init(made).as_ref()
+    }
+
+    /// The same for real calls one after the other, with a person waiting for each.
+    pub fn live_client(&self, profile: &Profile) -> Result<&Client, &Failure> {
+        let made = || Ok(self.client(profile).map_err(Clone::clone)?.within(live::PATIENCE));
+        self.live_client.get_or_init(made).as_ref()
     }
 
     /// What the provider says of itself, asked once and now: what is remembered may be a day old.

@@ -70,7 +70,9 @@ fn of_record(path: &Path, files: &[PathBuf]) -> (&'static str, String, String) {
         [] => "AWS's and Claude Code's files".to_owned(),
         named => named.join(", "),
     };
-    let what = format!("{record} was written by another version of bedrock-sso, which alone can take back what it tells of");
+    let what = format!(
+        "{record} was written by another version of bedrock-sso, which alone can take back what it tells of"
+    );
     let hint = format!(
         "run `setup --remove` with that version; or take what names bedrock-sso out of {places} yourself, then delete {record}"
     );

@@ -73,10 +73,11 @@ impl Default for Deadlines {
 impl Client {
     pub fn new(trust: &Trust, environment: &Environment) -> Result<Self, Error> {
         let proxies = Proxies::of(environment, &host::system_proxy())?;
-        Self::build(trust, proxies, Deadlines::default())
+        Self::build(trust, proxies)
     }
 
-    fn build(trust: &Trust, proxies: Proxies, deadlines: Deadlines) -> Result<Self, Error> {
+    fn build(trust: &Trust, proxies: Proxies) -> Result<Self, Error> {
+        let deadlines = Deadlines::default();
         let tls = verifier::tls_config(trust)?;
         let builder = || {
             reqwest::Client::builder()
@@ -87,18 +88,24 @@ impl Client {
                 .redirect(redirect::Policy::none())
                 .referer(false)
                 .connect_timeout(deadlines.connect)
-                .timeout(deadlines.whole)
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
         let proxied = proxies.client(builder())?;
         Ok(Self { direct, proxied, proxies, deadlines })
     }
 
-    /// One request, one answer: 10 s to connect, 30 s in all, at most 1 MiB of body, no redirects.
+    /// The same, with less patience for a whole answer.
+    #[must_use]
+    pub fn within(&self, whole: Duration) -> Self {
+        Self { deadlines: Deadlines { whole, ..self.deadlines }, ..self.clone() }
+    }
+
+    /// One request, one answer: 10 s to connect, 30 s in all unless said otherwise, at most 1 MiB of body, no redirects.
     pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<Answer, Error> {
         let target = SecureUrl::parse(&request.uri().to_string())
             .map_err(|_| Error::NotSecure { host: request.uri().host().unwrap_or_default().to_owned() })?;
-        let request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
+        let mut request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
+        *request.timeout_mut() = Some(self.deadlines.whole);
         let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
         let answer = self.exchange(request, &target).await;
         match &answer {
@@ -329,8 +336,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let whole = Duration::from_millis(50);
-        let deadlines = Deadlines { whole, ..Deadlines::default() };
-        let client = Client::build(&Trust::default(), Proxies::default(), deadlines).unwrap();
+        let client = testing::client(&Trust::default()).within(whole);
         assert_eq!(failure_of(&client, &format!("http://{host}/")), Error::Timeout { host, after: whole });
     }
 

@@ -13,7 +13,7 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
-use super::{Client, Deadlines, Proxies, Trust};
+use super::{Client, Proxies, Trust};
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     super::block_on(future).unwrap()
@@ -21,11 +21,11 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
 pub(crate) fn client(trust: &Trust) -> Client {
-    Client::build(trust, Proxies::default(), Deadlines::default()).unwrap()
+    Client::build(trust, Proxies::default()).unwrap()
 }
 
 pub(crate) fn client_through(proxy: &str) -> Client {
-    Client::build(&Trust::default(), Proxies::fixed(proxy), Deadlines::default()).unwrap()
+    Client::build(&Trust::default(), Proxies::fixed(proxy)).unwrap()
 }
 
 pub(crate) fn get(address: &str) -> ::http::Request<Vec<u8>> {

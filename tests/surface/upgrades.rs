@@ -195,9 +195,10 @@ fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
     newer["files"][0]["kind"] = json!("of_tomorrow");
     let home = desk.home().display().to_string();
     let named = format!("{home}/.aws/config, {home}/.claude/settings.json");
-    for (bytes, places) in
-        [(newer.to_string().into_bytes(), named.as_str()), (b"[[[[".to_vec(), "AWS's and Claude Code's files")]
-    {
+    for (bytes, places) in [
+        (newer.to_string().into_bytes(), named.as_str()),
+        (b"[[[[".to_vec(), "AWS's and Claude Code's files"),
+    ] {
         fs::write(&record, &bytes).unwrap();
         let said = format!(
             "bedrock-sso: {record} was written by another version of bedrock-sso, which alone can take back what it tells of \
@@ -205,7 +206,8 @@ fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
              yourself, then delete {record}\n",
             record = record.display()
         );
-        for command in [vec!["setup", "--remove", "--yes"], vec!["setup", "--yes", "--aws-profile", "other"]] {
+        for command in [vec!["setup", "--remove", "--yes"], vec!["setup", "--yes", "--aws-profile", "other"]]
+        {
             let refused = run(&desk, &command).expect_code(3);
             assert_eq!((refused.stdout.as_str(), &refused.stderr), ("", &said));
         }

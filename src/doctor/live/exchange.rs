@@ -80,7 +80,7 @@ async fn granted(
     token: &VerifiedToken,
 ) -> Result<Granted, Failure> {
     let host = patient.host;
-    let client = patient.client(profile).map_err(Clone::clone)?;
+    let client = patient.live_client(profile).map_err(Clone::clone)?;
     let session = patient.session(profile).map_err(Clone::clone)?;
     let cleared = quota::clear(client, profile.quota.as_ref(), token, (host.now)()).await;
     let clearance = cleared.map_err(|denied| NotCleared { denied, now: (host.now)() })?;
@@ -135,6 +135,6 @@ async fn caller(
 
 fn aws(patient: &Patient<'_>, profile: &Profile) -> Result<Aws, Failure> {
     let host = patient.host;
-    let client = patient.client(profile).map_err(Clone::clone)?;
+    let client = patient.live_client(profile).map_err(Clone::clone)?;
     Ok(Aws::new(client, profile, &host.environment, host.now)?)
 }

@@ -7,15 +7,20 @@ mod exchange;
 mod lists;
 mod word;
 
+use std::time::Duration;
+
 use super::{Checked, Finding, Patient, together};
 use crate::{
     aws::{Bedrock, BedrockError, Guardrail},
     config::{self, ClaudeCode, Profile},
     credentials::Credentials,
     failure::{Denied, Failure, UnansweredError},
-    http,
+    http::{self, Client},
 };
 use choice::Choice;
+
+/// What one call may take. A model that has not been asked for a while thinks for seconds before its first word.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Every check by its name, in the order in which they are told.
 const EXCHANGE: &str = "exchange";
@@ -74,7 +79,8 @@ async fn visited(
         return report.skip(&[MODELS, PROFILES, WORD, STREAM], why);
     }
     let visit = Visit { patient, profile, claude, credentials: &credentials, role: &role };
-    match visit.bedrock() {
+    let client = patient.live_client(profile).map_err(Clone::clone);
+    match client.and_then(|client| visit.bedrock(client)) {
         Ok(bedrock) => visit.speak(&bedrock, report).await,
         Err(failure) => {
             report.note(MODELS, Finding::Bad(failure));
@@ -99,9 +105,8 @@ impl<'v> Visit<'v> {
         if self.claude.region.is_empty() { &self.profile.region } else { &self.claude.region }
     }
 
-    fn bedrock(&self) -> Result<Bedrock<'v>, Failure> {
-        let Self { patient, profile, credentials, .. } = *self;
-        let client = patient.client(profile).map_err(Clone::clone)?;
+    fn bedrock(&self, client: &'v Client) -> Result<Bedrock<'v>, Failure> {
+        let Self { patient, credentials, .. } = *self;
         let host = patient.host;
         Ok(Bedrock::new(client, self.region(), &host.environment, credentials, host.now)?)
     }
@@ -146,5 +151,87 @@ impl<'v> Visit<'v> {
 
     fn unanswered(&self, error: BedrockError, model: Option<&str>) -> Failure {
         UnansweredError { error, region: self.region(), role: self.role, model }.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Instant};
+
+    use super::*;
+    use crate::{
+        config::testing,
+        host::{Environment, Host, Paths},
+        http::{
+            Trust,
+            testing::{block_on, client},
+        },
+        secret::Secret,
+        time::Moment,
+    };
+
+    const NOW: Moment = Moment::from_unix(1_800_000_000);
+
+    fn host(bedrock: &str) -> Host {
+        let address = format!("http://{bedrock}");
+        let variables = ["AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"];
+        let (user_config, system_config, data) = Default::default();
+        Host {
+            environment: Environment::fixed(variables.map(|name| (name, address.as_str()))),
+            paths: Paths { user_config, system_config, data },
+            now: || NOW,
+            random: crate::host::random,
+        }
+    }
+
+    fn credentials() -> Credentials {
+        Credentials {
+            access_key_id: "ASIAEXAMPLE".into(),
+            secret_access_key: Secret::new("secret"),
+            session_token: Secret::new("token"),
+            expiration: NOW.plus(Duration::from_secs(3600)),
+        }
+    }
+
+    /// Bedrock takes every connection and says nothing.
+    #[test]
+    fn each_call_that_is_not_answered_is_named_and_waited_for_with_its_own_patience() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = listener.local_addr().unwrap().to_string();
+        let (host, profile, credentials) = (host(&silent), testing::profile(), credentials());
+        let inputs = config::Inputs {
+            environment: &host.environment,
+            paths: &host.paths,
+            file: None,
+            profile: None,
+            flags: &[],
+            personal: true,
+        };
+        let patient = Patient::new(&host, inputs).unwrap();
+        let models = [("default".to_owned(), "us.anthropic.claude".to_owned())].into();
+        let claude = ClaudeCode { region: String::new(), models, env: [].into() };
+        let visit = Visit {
+            patient: &patient,
+            profile: &profile,
+            claude: &claude,
+            credentials: &credentials,
+            role: "BedrockUser",
+        };
+        let client = client(&Trust::default()).within(Duration::from_millis(80));
+        let mut report = Report::default();
+        let began = Instant::now();
+        block_on(visit.speak(&visit.bedrock(&client).unwrap(), &mut report));
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        let told: Vec<_> = report.0.iter().map(|checked| (checked.name, checked.message.clone())).collect();
+        let unanswered = format!("{silent} did not answer within 0 s");
+        assert_eq!(
+            told,
+            [
+                (MODELS, unanswered.clone()),
+                (PROFILES, unanswered.clone()),
+                (WORD, format!("us.anthropic.claude: {unanswered}")),
+                (STREAM, "us.anthropic.claude does not answer, see `converse`".to_owned()),
+            ]
+        );
     }
 }

@@ -60,6 +60,20 @@ impl Shell {
     }
 }
 
+/// A path or a name as one word of a command that `sh` is to obey: in quotes where it must be, but for a `~/` in front,
+/// which means the home directory outside of quotes only.
+pub fn word(text: &str) -> String {
+    let is_plain = |text: &str| {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:,@=".contains(letter);
+        !text.is_empty() && text.chars().all(plain)
+    };
+    let (home, rest) = text.strip_prefix("~/").map_or(("", text), |rest| ("~/", rest));
+    match rest {
+        rest if is_plain(rest) => text.to_owned(),
+        rest => format!("{home}{}", quoted(rest, &[('\'', "'\\''")])),
+    }
+}
+
 /// PowerShell takes the typographic ones for the plain one, and each of them ends a text.
 const POWERSHELL_QUOTES: [(char, &str); 5] = [
     ('\'', "''"),
@@ -118,6 +132,16 @@ mod tests {
             Shell::Powershell.set("A", "it's \u{2019}").unwrap(),
             "$env:A = 'it''s \u{2019}\u{2019}'\n"
         );
+    }
+
+    #[test]
+    fn a_word_of_a_command_is_one_word_and_a_home_stays_a_home() {
+        for plain in ["/etc/x.pem", "~/.local/share/a-b_c", "claude"] {
+            assert_eq!(word(plain), plain);
+        }
+        assert_eq!(word("/a b/$x"), "'/a b/$x'");
+        assert_eq!(word("~/a b/it's"), "~/'a b/it'\\''s'");
+        assert_eq!([word(""), word("~"), word("~other/x")], ["''", "'~'", "'~other/x'"]);
     }
 
     #[test]

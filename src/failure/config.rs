@@ -4,6 +4,7 @@ use crate::{
     config::{Error, Fault, Problem, Unreadable},
     failure::{Exit, Failure},
     host::NATIVE_SHELL,
+    shell::word,
 };
 
 impl From<Error> for Failure {
@@ -44,7 +45,8 @@ fn how_to_take_over(file: &str) -> String {
              `icacls \"{file}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F *S-1-5-32-545:RX`"
         ),
         _ => {
-            format!("as root, look at what it says, then `chown root \"{file}\"` and `chmod go-w \"{file}\"`")
+            let file = word(file);
+            format!("as root, look at what it says, then `chown root {file}` and `chmod go-w {file}`")
         }
     }
 }

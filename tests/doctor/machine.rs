@@ -1,6 +1,6 @@
 //! Faults of this program and of what it keeps on this machine.
 
-use std::{fs::File, net::TcpListener};
+use std::{fs::File, net::TcpListener, process::Command};
 
 use testworld::Knob;
 
@@ -66,9 +66,11 @@ fn what_others_may_look_into_is_named_with_the_command_that_ends_it() {
         let before = fs::metadata(&path).unwrap().permissions();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let message = format!("other users of this machine may look into ~/{DATA}{name}");
-        let remedy = format!("run `chmod {remedy} \"~/{DATA}{name}\"`");
-        complains(&desk, &[(check, "warn", &message, &remedy)]);
-        fs::set_permissions(&path, before).unwrap();
+        let command = format!("chmod {remedy} ~/{DATA}{name}");
+        complains(&desk, &[(check, "warn", &message, &format!("run `{command}`"))]);
+        let done = Command::new("sh").args(["-c", &command]).env("HOME", desk.home()).status().unwrap();
+        assert!(done.success(), "{command}");
+        assert_eq!(fs::metadata(&path).unwrap().permissions(), before, "whoever does as it says is done");
     }
 }
 

@@ -131,9 +131,7 @@ fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed(
         );
         assert_eq!(
             hint,
-            format!(
-                "as root, look at what it says, then `chown root \"{place}\"` and `chmod go-w \"{place}\"`"
-            )
+            format!("as root, look at what it says, then `chown root {place}` and `chmod go-w {place}`")
         );
     }
     for words in [["login"].as_slice(), &["config", "check"], &["setup", "--system", "--remove", "--yes"]] {

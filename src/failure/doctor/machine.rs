@@ -6,6 +6,7 @@ use crate::{
         oidc::{PORTS, obstacle},
     },
     oidc::callback::Attempt,
+    shell::word,
 };
 
 /// Paths and texts are safe to print already.
@@ -51,7 +52,7 @@ impl From<Machine> for Failure {
                 Exit::Storage,
                 "doctor/exposed",
                 format!("other users of this machine may look into {path}"),
-                format!("run `chmod {} \"{path}\"`", if is_folder { "700" } else { "600" }),
+                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, word(&path)),
             ),
             Machine::NotSignedIn => (
                 Exit::SignInNeeded,

@@ -7,6 +7,7 @@ use crate::{
     config::{ClientAuth, ClientKey, Profile},
     failure::{Exit, Failure},
     oidc::{BadFile, Flaw, Means, Unproven},
+    shell::word,
     text::{self, line},
 };
 
@@ -36,7 +37,7 @@ impl From<UnprovenError<'_>> for Failure {
 }
 
 fn command(flag: &str, profile: &Profile) -> String {
-    format!("run `bedrock-sso login {flag} --profile {}`", line(&profile.name))
+    format!("run `bedrock-sso login {flag} --profile {}`", word(&line(&profile.name)))
 }
 
 fn bad_key(flaw: &Flaw, profile: &Profile) -> Failure {
@@ -59,12 +60,15 @@ fn bad_key(flaw: &Flaw, profile: &Profile) -> Failure {
         Flaw::Exposed => told(
             "client_key_exposed",
             format!("every user of this machine may read the private key {file}"),
-            format!("run `chmod o-rwx {file}`, and have the key replaced if somebody may have read it"),
+            format!(
+                "run `chmod o-rwx {}`, and have the key replaced if somebody may have read it",
+                word(&file)
+            ),
         ),
         Flaw::OldEncryption | Flaw::UnknownEncryption => told(
             "client_key",
             format!("the private key {file} is encrypted in a way that is not understood"),
-            format!("write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {file} -out NEW.pem`"),
+            format!("write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.pem`", word(&file)),
         ),
         Flaw::OtherAlgorithm { wanted } => told(
             "client_algorithm",

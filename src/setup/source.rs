@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{Fact, pool_issuer};
+use crate::config::{Fact, Provider, pool_issuer};
 
 /// What a file said: the profile's name in it, its facts, and what a person has to do besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,32 +117,49 @@ fn from_profile(profile: &Map<String, Value>) -> Told {
 
 fn provider(facts: &mut Facts<'_>) {
     let domain = facts.text("provider_domain").or_else(|| facts.text("okta_domain")).unwrap_or_default();
-    let kind = facts.text("provider_type").unwrap_or_else(|| "auto".to_owned());
-    let pool = facts.text("cognito_user_pool_id");
     let domain = domain.trim_start_matches("https://").trim_end_matches('/');
-    let issuer = match kind.as_str() {
-        "cognito" => pool.as_deref().and_then(pool_issuer),
-        "azure" => Some(entra_issuer(domain)),
-        "auth0" => Some(format!("https://{domain}/")),
-        "google" => Some("https://accounts.google.com".to_owned()),
-        "okta" => Some(match facts.text("okta_auth_server_id").or_else(|| facts.text("okta_auth_server")) {
-            Some(server) => format!("https://{domain}/oauth2/{server}"),
-            None => format!("https://{domain}"),
-        }),
-        _ => facts.text("oidc_issuer_url").or_else(|| Some(format!("https://{domain}"))),
-    };
-    if let Some(issuer) = issuer {
+    let named = facts.text("provider_type").filter(|kind| kind != "auto");
+    let named = named.map(|kind| if kind == "azure" { "entra".to_owned() } else { kind });
+    let known = Provider::of_host(domain.split('/').next().unwrap_or_default()).word();
+    if let Some(issuer) = issuer(facts, named.as_deref().unwrap_or(known), domain) {
         facts.put("issuer", issuer);
     }
-    match kind.as_str() {
-        "auto" => {}
-        "azure" => facts.put("provider", "entra"),
-        known => facts.put("provider", known),
+    if let Some(named) = named {
+        facts.put("provider", named);
     }
     if let Some(prompt) = facts.text("oidc_prompt") {
         facts.put("extra_params", format!("{{ prompt = {} }}", Value::from(prompt)));
     }
-    if facts.text("client_secret").is_some() || facts.text("azure_auth_mode").as_deref() == Some("secret") {
+    application(facts);
+}
+
+/// The issuer behind a domain, which the sample leaves to be worked out.
+fn issuer(facts: &Facts<'_>, kind: &str, domain: &str) -> Option<String> {
+    let below_domain = || Some(domain).filter(|domain| !domain.is_empty());
+    match kind {
+        "cognito" => facts.text("cognito_user_pool_id").as_deref().and_then(pool_issuer),
+        "entra" => below_domain().map(entra_issuer),
+        "auth0" => below_domain().map(|domain| format!("https://{domain}/")),
+        "google" => Some("https://accounts.google.com".to_owned()),
+        "okta" => {
+            let server = facts.text("okta_auth_server_id").or_else(|| facts.text("okta_auth_server"));
+            let path = server.map_or_else(String::new, |server| format!("/oauth2/{server}"));
+            below_domain().map(|domain| format!("https://{domain}{path}"))
+        }
+        _ => {
+            facts.text("oidc_issuer_url").or_else(|| below_domain().map(|domain| format!("https://{domain}")))
+        }
+    }
+}
+
+/// How the application proves itself. There, too, a certificate goes before a secret.
+fn application(facts: &mut Facts<'_>) {
+    let mode = facts.text("azure_auth_mode");
+    if mode.as_deref() == Some("certificate") {
+        facts.put("client_auth", "private_key_jwt");
+        facts.copy("client_certificate_key_path", "client_key");
+        facts.copy("client_certificate_path", "client_certificate");
+    } else if facts.text("client_secret").is_some() || mode.as_deref() == Some("secret") {
         facts.put("client_auth", "secret");
         let note =
             "the client secret is no configuration: store it with `bedrock-sso login --client-secret-stdin`";

@@ -104,7 +104,8 @@ impl Provider {
         (self == Self::Google).then_some("https://accounts.google.com")
     }
 
-    fn of_host(host: &str) -> Self {
+    /// Whose host this is, be it no issuer's.
+    pub fn of_host(host: &str) -> Self {
         let host = host.strip_suffix('.').unwrap_or(host);
         if is_cognito(host) {
             return Self::Cognito;

@@ -54,6 +54,21 @@ fn each_kind_of_provider_has_its_issuer() {
             "https://a.okta.com/oauth2/default",
         ),
         (json!({"provider_domain": "acme.auth0.com", "provider_type": "auth0"}), "https://acme.auth0.com/"),
+        (json!({"provider_domain": "acme.auth0.com", "provider_type": "auto"}), "https://acme.auth0.com/"),
+        (json!({"provider_domain": "acme.eu.auth0.com"}), "https://acme.eu.auth0.com/"),
+        (
+            json!({"provider_domain": "login.microsoftonline.com/t-1", "provider_type": "auto"}),
+            "https://login.microsoftonline.com/t-1/v2.0",
+        ),
+        (
+            json!({"provider_domain": "x.auth.us-east-1.amazoncognito.com", "cognito_user_pool_id": "eu-west-1_AbC"}),
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
+        ),
+        (
+            json!({"provider_domain": "sso.acme.example", "oidc_issuer_url": "https://sso.acme.example/realms/a"}),
+            "https://sso.acme.example/realms/a",
+        ),
+        (json!({"client_id": "x"}), "none"),
         (
             json!({"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure"}),
             "https://login.microsoftonline.com/t-1/v2.0",
@@ -107,6 +122,18 @@ fn a_secret_is_never_taken_along_but_its_owner_is_told() {
     assert!(!format!("{told:?}").contains("hidden"));
     assert!(told.notes[0].contains("--client-secret-stdin"));
     assert!(told.facts.contains(&("client_auth".to_owned(), "secret".to_owned())));
+}
+
+#[test]
+fn a_certificate_comes_along_as_the_proof_of_the_application() {
+    let found = facts(
+        &json!({"p": {"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure",
+        "client_id": "x", "azure_auth_mode": "certificate", "client_certificate_path": "~/c.pem",
+        "client_certificate_key_path": "~/k.pem", "client_secret": "unused"}}),
+    );
+    for wanted in ["client_auth = private_key_jwt", "client_key = ~/k.pem", "client_certificate = ~/c.pem"] {
+        assert!(found.contains(&wanted.to_owned()), "{found:?}");
+    }
 }
 
 #[test]

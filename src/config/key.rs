@@ -53,6 +53,8 @@ pub(super) enum Kind {
     ClaimTable,
     /// A table of strings.
     Table,
+    /// The same, under these names alone.
+    Named(&'static [&'static str]),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,9 @@ pub(super) enum Default {
     Table,
     Switch(bool),
 }
+
+/// The ranks of models, as Claude Code has them.
+pub const RANKS: [&str; 4] = ["default", "opus", "sonnet", "haiku"];
 
 /// A key outside the profiles.
 #[derive(Debug)]
@@ -163,7 +168,7 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), "How long to wait for an answer, 1s to 1m."),
     key("quota.on_error", Kind::Word(&["allow", "deny"]), Default::Text("allow"), "What holds when the service gives no answer."),
     key("claude_code.region", Kind::Text, EMPTY, "The region for Bedrock; empty means the profile's."),
-    key("claude_code.models", Kind::Table, Default::Table, "The models by their rank: default, opus, sonnet, haiku."),
+    key("claude_code.models", Kind::Named(&RANKS), Default::Table, "The models by their rank: default, opus, sonnet, haiku."),
     key("claude_code.env", Kind::Table, Default::Table, "Further environment variables for Claude Code."),
 ];
 
@@ -235,7 +240,7 @@ impl Key {
             Kind::Pool | Kind::Name => true,
             Kind::Path | Kind::File | Kind::Span(..) => true,
             Kind::Switch | Kind::Ports | Kind::Argv | Kind::Words | Kind::Claims | Kind::Roles => false,
-            Kind::Params | Kind::ClaimTable | Kind::Table | Kind::Regions => false,
+            Kind::Params | Kind::ClaimTable | Kind::Table | Kind::Named(_) | Kind::Regions => false,
         }
     }
 

@@ -107,7 +107,9 @@ impl Override {
         let rule = match key.kind {
             Kind::Switch => "must be true or false",
             Kind::Ports => "must be a list such as [8400, 8401]",
-            Kind::Params | Kind::ClaimTable | Kind::Table => "must be a table such as { name = \"value\" }",
+            Kind::Params | Kind::ClaimTable | Kind::Table | Kind::Named(_) => {
+                "must be a table such as { name = \"value\" }"
+            }
             _ => "must be a list such as [\"one\", \"two\"]",
         };
         read::illegal(key, &DeValue::String(self.text.as_str().into()), rule)

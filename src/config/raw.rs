@@ -47,7 +47,12 @@ pub(super) struct RawSetting<'a> {
 pub(super) fn parse(source: &Source) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
     DeTable::parse(&source.text).map_err(|refused| {
         let place = source.place(refused.span().map_or(0, |span| span.start));
-        vec![Problem { place, fault: Fault::Syntax { what: refused.message().to_owned() } }]
+        let key = refused.span().and_then(|span| source.text.get(span));
+        let what = match (refused.message(), key) {
+            (twice @ "duplicate key", Some(key)) => format!("{twice} {key}"),
+            (message, _) => message.to_owned(),
+        };
+        vec![Problem { place, fault: Fault::Syntax { what } }]
     })
 }
 

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Issuer, PoolId, RoleArn, Template, chain,
     error::Fault,
+    headers,
     key::{Default, Key, Kind, PROTOCOL_PARAMS, nearest},
     partition::is_region,
     raw::is_profile_name,
@@ -38,8 +39,9 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
         Kind::Name => name(key, value).map(drop),
         Kind::Roles => chain::links(key, value, Duration::ZERO).map(drop),
         Kind::Params => params(key, value).map(drop),
-        Kind::ClaimTable => claim_table(key, value).map(drop),
+        Kind::ClaimTable => headers::claims_by_header(key, value).map(drop),
         Kind::Table => strings(key, value).map(drop),
+        Kind::Named(names) => named(key, names, value),
     }
 }
 
@@ -125,12 +127,16 @@ pub(super) fn pool(key: &Key, value: &DeValue<'_>) -> Result<Option<PoolId>, Fau
 pub(super) fn word<'v>(key: &Key, value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
     let Kind::Word(words) = key.kind else { return string(key, value) };
     let text = string(key, value)?;
+    one_of(key, words, text).map(|()| text)
+}
+
+fn one_of(key: &Key, words: &[&str], text: &str) -> Result<(), Fault> {
     if words.contains(&text) {
-        return Ok(text);
+        return Ok(());
     }
     Err(Fault::Illegal {
         key: key.name.to_owned(),
-        value: Some(written(value)),
+        value: Some(written(&DeValue::String(Cow::Borrowed(text)))),
         rule: format!("must be one of {}", words.join(", ")).into(),
         nearest: nearest(text, words.iter().copied()).map(str::to_owned),
     })
@@ -282,52 +288,6 @@ pub(super) fn params(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, 
     }
 }
 
-/// Headers by their names in small letters, as HTTP compares them.
-pub(super) fn claim_table(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, Vec<String>>, Fault> {
-    const EXPECTED: &str = "a table of claim names or lists of them";
-    let mut headers = BTreeMap::new();
-    for (name, item) in table(key, value, EXPECTED)? {
-        let refuse = |rule| illegal(key, &DeValue::String(name.get_ref().clone()), rule);
-        let claims = match item.get_ref() {
-            DeValue::String(claim) => vec![claim.to_string()],
-            DeValue::Array(_) => list(key, item.get_ref())?,
-            other => return Err(wrong_type(key, EXPECTED, other)),
-        };
-        let header = name.get_ref().to_ascii_lowercase();
-        if !is_header(&header) {
-            return Err(refuse("not the name of a header"));
-        }
-        if NOT_FOR_CLAIMS.contains(&header.as_str()) {
-            return Err(refuse("a header that a claim must not fill"));
-        }
-        if headers.insert(header, claims).is_some() {
-            return Err(refuse("a header that is listed twice"));
-        }
-    }
-    Ok(headers)
-}
-
-/// What carries the request itself, or proves who sends it.
-const NOT_FOR_CLAIMS: [&str; 11] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "proxy-authorization",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// RFC 9110 §5.6.2
-fn is_header(name: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=64).contains(&name.len()) && name.bytes().all(is_part)
-}
-
 pub(super) fn strings(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String, String>, Fault> {
     const EXPECTED: &str = "a table of strings";
     let mut strings = BTreeMap::new();
@@ -338,6 +298,11 @@ pub(super) fn strings(key: &Key, value: &DeValue<'_>) -> Result<BTreeMap<String,
         strings.insert(name.get_ref().to_string(), text.to_string());
     }
     Ok(strings)
+}
+
+/// A table of strings under no other names than these.
+fn named(key: &Key, names: &[&str], value: &DeValue<'_>) -> Result<(), Fault> {
+    strings(key, value)?.keys().try_for_each(|name| one_of(key, names, name))
 }
 
 fn string<'v>(key: &Key, value: &'v DeValue<'_>) -> Result<&'v str, Fault> {
@@ -359,7 +324,7 @@ pub(super) fn list(key: &Key, value: &DeValue<'_>) -> Result<Vec<String>, Fault>
         .collect()
 }
 
-fn table<'v, 't>(
+pub(super) fn table<'v, 't>(
     key: &Key,
     value: &'v DeValue<'t>,
     expected: &'static str,

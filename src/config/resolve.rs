@@ -10,6 +10,7 @@ use super::{
     Federation, Flow, Issuer, Link, Login, OnError, Partition, Profile, Provider, Quota, Redirect,
     RedirectHost, Storage, StsEndpoint, Telemetry, chain,
     error::{Fault, Place, Problem},
+    headers,
     issuer::{self, Told},
     key::{self, KEYS, Key},
     layers::{Origin, Setting, Settings},
@@ -122,7 +123,7 @@ impl<'a> Draft<'a> {
     }
 
     fn telemetry(&mut self) -> Option<Telemetry> {
-        let headers = self.read("telemetry.headers", read::claim_table);
+        let headers = self.read("telemetry.headers", headers::claims_by_header);
         let collectors =
             if self.read("telemetry.send_token", read::switch)? { self.collectors()? } else { Vec::new() };
         Some(Telemetry { headers: headers?, collectors })

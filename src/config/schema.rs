@@ -110,6 +110,11 @@ fn of_kind(kind: Kind) -> Value {
             },
         }),
         Kind::Table => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::Named(names) => json!({
+            "type": "object",
+            "propertyNames": { "enum": names },
+            "additionalProperties": { "type": "string" },
+        }),
     }
 }
 

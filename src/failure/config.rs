@@ -54,6 +54,10 @@ fn how_to_take_over(file: &str) -> String {
 fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
     let (slug, hint) = match fault {
         Fault::Syntax { .. } => return of_file("config/syntax"),
+        Fault::UnknownKey { key, .. } if key == "client_secret" => (
+            "config/unknown_key",
+            "take it out, for a secret is no configuration: `bedrock-sso login --client-secret-stdin` stores it",
+        ),
         Fault::NoVersion => ("config/no_version", "begin the file with `version = 1`"),
         Fault::Newer { .. } => ("config/newer", "update bedrock-sso"),
         Fault::UnknownKey { .. } => {

@@ -81,6 +81,12 @@ pub const SHADOWS: [&str; 3] = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID",
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+
+    #[test]
+    fn each_rank_that_can_be_configured_has_its_variable() {
+        assert_eq!(RANKS.map(|(rank, _)| rank), config::RANKS);
+    }
     use crate::config::testing::profile;
 
     fn lines(claude: &ClaudeCode, source: &Source) -> Vec<String> {

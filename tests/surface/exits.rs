@@ -91,6 +91,17 @@ fn code_3_names_the_line_the_key_and_the_nearest_known_one() {
 }
 
 #[test]
+fn code_3_for_a_secret_in_the_configuration_says_where_it_belongs() {
+    let world = World::new();
+    let desk = Desk::with(&world, super::PROGRAM, "client_secret = \"hush\"");
+    let (what, hint) = desk.run(["credentials"]).refused(3, "config/unknown_key");
+    assert!(what.contains("\"client_secret\"") && !what.contains("hush"), "{what}");
+    let belongs =
+        "take it out, for a secret is no configuration: `bedrock-sso login --client-secret-stdin` stores it";
+    assert_eq!(hint, belongs);
+}
+
+#[test]
 fn code_3_for_a_key_that_is_missing_or_means_nothing() {
     let world = World::new();
     let desk = desk(&world);

@@ -40,6 +40,14 @@ fn a_misspelt_key_is_answered_with_the_nearest() {
 }
 
 #[test]
+fn a_misspelt_rank_of_a_model_is_answered_with_the_nearest() {
+    assert_eq!(
+        said_of("[profiles.claude.claude_code]\nmodels = { opus = \"o\", sonet = \"s\" }"),
+        "9: \"claude_code.models\" holds \"sonet\": must be one of default, opus, sonnet, haiku; did you mean \"sonnet\"?"
+    );
+}
+
+#[test]
 fn a_key_in_the_wrong_table_is_sent_home() {
     assert_eq!(
         said("version = 1", "version = 1\nissuer = \"x\""),
@@ -62,7 +70,7 @@ fn a_key_in_the_wrong_table_is_sent_home() {
 #[test]
 fn broken_toml_is_told_by_line() {
     assert_eq!(said("\"0oa1b2c3d4\"", "\"0oa1b2c3d4"), "5: not TOML: invalid basic string, expected `\"`");
-    assert_eq!(said_of("region = \"eu-west-1\""), "8: not TOML: duplicate key");
+    assert_eq!(said_of("region = \"eu-west-1\""), "8: not TOML: duplicate key region");
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! The headers of `telemetry.headers`: each a name, and the claims that may fill it.
+//!
+//! It judges what is written; what claims say is for `telemetry`.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use super::{
+    error::Fault,
+    key::Key,
+    read::{illegal, list, table, wrong_type},
+};
+
+/// Headers by their names in small letters, as HTTP compares them.
+pub(super) fn claims_by_header(
+    key: &Key,
+    value: &DeValue<'_>,
+) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+    const EXPECTED: &str = "a table of claim names or lists of them";
+    let mut headers = BTreeMap::new();
+    for (name, item) in table(key, value, EXPECTED)? {
+        let refuse = |rule| illegal(key, &DeValue::String(name.get_ref().clone()), rule);
+        let claims = match item.get_ref() {
+            DeValue::String(claim) => vec![claim.to_string()],
+            DeValue::Array(_) => list(key, item.get_ref())?,
+            other => return Err(wrong_type(key, EXPECTED, other)),
+        };
+        let header = name.get_ref().to_ascii_lowercase();
+        if !is_header(&header) {
+            return Err(refuse("not the name of a header"));
+        }
+        if NOT_FOR_CLAIMS.contains(&header.as_str()) {
+            return Err(refuse("a header that a claim must not fill"));
+        }
+        if headers.insert(header, claims).is_some() {
+            return Err(refuse("a header that is listed twice"));
+        }
+    }
+    Ok(headers)
+}
+
+/// What carries the request itself, or proves who sends it.
+const NOT_FOR_CLAIMS: [&str; 11] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "proxy-authorization",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// RFC 9110 §5.6.2
+fn is_header(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_part)
+}

@@ -137,21 +137,21 @@ impl<'a> Draft<'a> {
         let named = variables
             .iter()
             .filter(|(name, _)| name.starts_with("OTEL_EXPORTER_OTLP_") && name.ends_with("ENDPOINT"));
-        let collectors: Vec<_> = named.filter_map(|(_, address)| SecureUrl::parse(address).ok()).collect();
-        let by_the_environment = matches!(named_by.origin, Origin::Override(Place::Variable(_)));
-        if collectors.is_empty() || by_the_environment {
-            let (_, setting) = self.setting("telemetry.send_token")?;
-            let (key, value) = ("telemetry.send_token", written(setting.value));
-            let rule = match by_the_environment {
-                true => "only a file may say to which collector",
-                false => "nothing says to which collector",
-            };
-            let rule = rule.to_owned();
-            let instead = "[profiles.NAME.claude_code] env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://…\" }"
-                .to_owned();
-            return self.refuse(setting, Fault::Contradiction { key, value, rule, instead });
-        }
-        Some(collectors)
+        let judged = named.map(|(name, address)| {
+            SecureUrl::parse(address).map_err(|why| format!("{name} in claude_code.env: {why}"))
+        });
+        let rule = match judged.collect::<Result<Vec<_>, _>>() {
+            _ if matches!(named_by.origin, Origin::Override(Place::Variable(_))) => {
+                "only a file may say to which collector".to_owned()
+            }
+            Ok(collectors) if !collectors.is_empty() => return Some(collectors),
+            Ok(_) => "nothing says to which collector".to_owned(),
+            Err(rule) => rule,
+        };
+        let (_, setting) = self.setting("telemetry.send_token")?;
+        let (key, value) = ("telemetry.send_token", written(setting.value));
+        let instead = "[profiles.NAME.claude_code] env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://…\" }";
+        self.refuse(setting, Fault::Contradiction { key, value, rule, instead: instead.to_owned() })
     }
 
     fn told(&mut self) -> Option<Told<'a>> {

@@ -287,6 +287,11 @@ fn a_token_that_shall_go_along_needs_a_collector_in_the_configuration() {
         said_of("telemetry.send_token = true"),
         "8: \"telemetry.send_token\" holds true: nothing says to which collector"
     );
+    let open = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://a.example\", OTEL_EXPORTER_OTLP_LOGS_ENDPOINT = \"http://b.example\" }";
+    assert_eq!(
+        said_of(&format!("telemetry.send_token = true\n{open}")),
+        "8: \"telemetry.send_token\" holds true: OTEL_EXPORTER_OTLP_LOGS_ENDPOINT in claude_code.env: not https; plain http is accepted for this machine only"
+    );
 }
 
 #[test]

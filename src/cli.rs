@@ -126,7 +126,7 @@ pub struct Exec {
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct Env {
     /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
-    #[arg(long, value_enum, value_name = "SHELL")]
+    #[arg(long, value_enum, ignore_case = true, value_name = "SHELL")]
     pub shell: Option<Shell>,
 }
 

@@ -17,9 +17,10 @@ impl From<&clap::Error> for Failure {
             ErrorKind::UnknownArgument => "usage/unknown_argument",
             _ => "usage/wrong_value",
         };
-        let hint = match nearest(error) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => {
+        let hint = match (nearest(error), of(error, ContextKind::ValidValue)) {
+            (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+            (None, known) if !known.is_empty() => format!("it is one of {}", known.join(", ")),
+            (None, _) => {
                 "`bedrock-sso --help` lists the commands, and `--help` after one what it takes".to_owned()
             }
         };
@@ -31,17 +32,28 @@ impl From<&clap::Error> for Failure {
 fn what(error: &clap::Error) -> String {
     let printed = error.render().to_string();
     let sentence = printed.lines().next().unwrap_or_default();
-    line(sentence.strip_prefix("error: ").unwrap_or(sentence))
+    // What is missing stands on lines of its own.
+    let missing = match error.kind() {
+        ErrorKind::MissingRequiredArgument => of(error, ContextKind::InvalidArg).join(", "),
+        _ => String::new(),
+    };
+    line(format!("{} {missing}", sentence.strip_prefix("error: ").unwrap_or(sentence)).trim_end())
 }
 
 /// What the parser knows that comes closest to what was typed.
 fn nearest(error: &clap::Error) -> Option<String> {
-    let suggested = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg];
-    match suggested.iter().find_map(|kind| error.get(*kind))? {
-        ContextValue::String(one) => Some(line(one)),
-        // The parser lists them from the least like to the most.
-        ContextValue::Strings(several) => several.last().map(|one| line(one)),
-        _ => None,
+    let suggested =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    // The parser lists them from the least like to the most.
+    suggested.iter().find_map(|kind| of(error, *kind).pop())
+}
+
+/// What the parser tells of this kind, be it one or several.
+fn of(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(one)) => vec![line(one)],
+        Some(ContextValue::Strings(several)) => several.iter().map(|one| line(one)).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -95,13 +95,16 @@ fn powershell_and_cmd_are_told_in_their_own_words() {
     let outcome = desk.run(["env", "--shell", "cmd"]).expect_code(0);
     assert!(outcome.stdout.starts_with(&format!("set \"AWS_ACCESS_KEY_ID={id}\"\n")), "{outcome:?}");
     assert!(outcome.stdout.contains("\nset \"AWS_PROFILE=\"\n"));
+    let by_its_own_name = desk.run(["env", "--shell", "PowerShell"]).expect_code(0);
+    assert!(by_its_own_name.stdout.starts_with("$env:AWS_ACCESS_KEY_ID"), "{by_its_own_name:?}");
 }
 
 #[test]
 fn a_shell_that_is_not_known_is_named_with_those_that_are() {
     let world = World::new();
     let desk = desk(&world);
-    let (what, _) = desk.run(["env", "--shell", "nu"]).refused(2, "usage/wrong_value");
+    let (what, hint) = desk.run(["env", "--shell", "nu"]).refused(2, "usage/wrong_value");
     assert!(what.contains("'nu'"), "{what}");
+    assert_eq!(hint, "it is one of sh, fish, powershell, cmd");
     assert_eq!(desk.tabs(), 0);
 }

@@ -52,6 +52,11 @@ fn code_2_for_words_that_mean_nothing() {
     let wrong = "usage/wrong_value";
     let lacking = "a value is required for '--profile <NAME>' but none was supplied";
     refused(desk.run(["credentials", "--profile"]), lacking, wrong, COMMANDS);
+    let missing = "the following required arguments were not provided";
+    refused(desk.run(["exec"]), &format!("{missing}: <CMD>..."), wrong, COMMANDS);
+    refused(desk.run(["completions"]), &format!("{missing}: <SHELL>"), wrong, COMMANDS);
+    let unknown = "invalid value 'bsh' for '<SHELL>'";
+    refused(desk.run(["completions", "bsh"]), unknown, wrong, "did you mean `bash`?");
     let twice = "the argument '--config <FILE>' cannot be used multiple times";
     refused(desk.run(["status", "--config", "a", "--config", "b"]), twice, wrong, COMMANDS);
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::text;
+use crate::{host::Stranger, text};
 
 /// Why there is no usable profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub enum Unreadable {
     Denied,
     /// Somebody else than an administrator could have written it.
     Untrusted {
-        who: String,
+        who: Stranger,
     },
     Other(String),
 }

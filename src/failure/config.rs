@@ -3,7 +3,7 @@
 use crate::{
     config::{Error, Fault, Problem, Unreadable},
     failure::{Exit, Failure},
-    host::NATIVE_SHELL,
+    host::{NATIVE_SHELL, Stranger},
     shell::word,
 };
 
@@ -19,8 +19,8 @@ fn remedy(error: &Error) -> (&'static str, String) {
         Error::NoFile { .. } => {
             ("config/no_file", "write one (see config.example.toml), or ask your administrator for theirs")
         }
-        Error::Unreadable { file, why: Unreadable::Untrusted { .. } } => {
-            return ("config/untrusted", how_to_take_over(file));
+        Error::Unreadable { file, why: Unreadable::Untrusted { who } } => {
+            return ("config/untrusted", how_to_take_over(file, who));
         }
         Error::Unreadable { .. } => ("config/unreadable", "mend that file, or name another with --config"),
         Error::NoProfile { .. } => {
@@ -38,7 +38,12 @@ fn remedy(error: &Error) -> (&'static str, String) {
 }
 
 /// Whoever could write it may have said anything in it.
-fn how_to_take_over(file: &str) -> String {
+fn how_to_take_over(file: &str, who: &Stranger) -> String {
+    if who.is_outside() {
+        return format!(
+            "copy it into the image, or have {file} belong to whoever starts the container, who is root in it"
+        );
+    }
     match NATIVE_SHELL {
         "powershell" => format!(
             "as administrator, look at what it says, then `icacls \"{file}\" /setowner *S-1-5-32-544` and \

@@ -25,7 +25,7 @@ pub use proxy::{SystemProxy, system_proxy};
 pub use replace::replace_with;
 pub use surroundings::Surroundings;
 pub use terminal::{Hushed, Terminal};
-pub use trust::{make_folder_for_all, stranger, stranger_at};
+pub use trust::{Stranger, make_folder_for_all, stranger, stranger_at};
 pub use unseen::{Unseen, read_unseen};
 
 use ring::rand::{SecureRandom as _, SystemRandom};

@@ -2,10 +2,34 @@
 //!
 //! It looks at an open file, so that nobody puts another in its place in between; what follows is for others to say.
 
-use std::{fs::File, io, path::Path};
+use std::{fmt, fs::File, io, path::Path};
+
+/// Somebody else who could have written a file, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    who: String,
+    /// Of those whom this container knows nothing of: nobody in it can take the file over.
+    is_outside: bool,
+}
+
+impl Stranger {
+    fn here(who: String) -> Self {
+        Self { who, is_outside: false }
+    }
+
+    pub fn is_outside(&self) -> bool {
+        self.is_outside
+    }
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.who)
+    }
+}
 
 /// The same of what lies at a path, a file or a folder; `None` also where nothing is.
-pub fn stranger_at(path: &Path) -> io::Result<Option<String>> {
+pub fn stranger_at(path: &Path) -> io::Result<Option<Stranger>> {
     match open_any(path) {
         Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(None),
         opened => stranger(&opened?),
@@ -39,30 +63,48 @@ fn open_any(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// Who else could have written it, in words; `None`: nobody.
+/// Who else could have written it; `None`: nobody.
 #[cfg(unix)]
-pub fn stranger(file: &File) -> io::Result<Option<String>> {
+pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
     use std::os::unix::fs::MetadataExt as _;
     const BY_GROUP: u32 = 0o020;
     const BY_ALL: u32 = 0o002;
     let found = file.metadata()?;
     let is_ours = || found.uid() == rustix::process::geteuid().as_raw();
+    let of = |who| Some(Stranger::here(who));
     Ok(match found.mode() {
-        _ if found.uid() != 0 && !is_ours() => Some(format!("user {} owns it", found.uid())),
-        mode if mode & BY_ALL != 0 => Some("every user may write it".to_owned()),
-        mode if mode & BY_GROUP != 0 && found.gid() != 0 => {
-            Some(format!("group {} may write it", found.gid()))
-        }
+        _ if found.uid() != 0 && !is_ours() => Some(owner_named(found.uid())),
+        mode if mode & BY_ALL != 0 => of("every user may write it".to_owned()),
+        mode if mode & BY_GROUP != 0 && found.gid() != 0 => of(format!("group {} may write it", found.gid())),
         _ => None,
     })
 }
 
+/// Whoever a rootless container has no number for bears this one in it, the host's root and its last guest alike
+/// (user_namespaces(7)); so it proves nothing, and a process of the container's own `nobody` bears it too.
+#[cfg(unix)]
+fn owner_named(user: u32) -> Stranger {
+    const OVERFLOW: u32 = 65534;
+    if user == OVERFLOW && knows_not_everybody() {
+        let who = "somebody outside of this container owns it".to_owned();
+        return Stranger { who, is_outside: true };
+    }
+    Stranger::here(format!("user {user} owns it"))
+}
+
+/// Whether there are users whom this process' namespace has no number for; the first one has all.
+#[cfg(unix)]
+fn knows_not_everybody() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_whitespace().ne(["0", "0", "4294967295"]))
+}
+
 #[cfg(windows)]
-pub fn stranger(file: &File) -> io::Result<Option<String>> {
+pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
     let rights = super::process::rights(file)?;
     match sddl::stranger(&rights, "") {
         None => Ok(None),
-        Some(_) => Ok(sddl::stranger(&rights, &super::process::own_name()?)),
+        Some(_) => Ok(sddl::stranger(&rights, &super::process::own_name()?).map(Stranger::here)),
     }
 }
 
@@ -219,7 +261,7 @@ mod tests {
         let file = tempfile::tempfile_in(&folder).unwrap();
         let with = |mode| {
             file.set_permissions(fs::Permissions::from_mode(mode)).unwrap();
-            stranger(&file).unwrap()
+            stranger(&file).unwrap().map(|stranger| stranger.to_string())
         };
         assert_eq!((with(0o644), with(0o600), with(0o444)), (None, None, None));
         assert_eq!(with(0o646).as_deref(), Some("every user may write it"));

@@ -336,7 +336,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let whole = Duration::from_millis(50);
-        let client = testing::client(&Trust::default()).within(whole);
+        let client = client(&Trust::default()).within(whole);
         assert_eq!(failure_of(&client, &format!("http://{host}/")), Error::Timeout { host, after: whole });
     }
 

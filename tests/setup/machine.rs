@@ -40,7 +40,12 @@ impl<'d> Machine<'d> {
     }
 
     fn run(&self, words: &[&str]) -> Outcome {
-        let inside = "mount --bind \"$0\" /etc && exec \"$@\"";
+        self.run_by("exec", words)
+    }
+
+    /// `starts` is the word of a shell that starts the program.
+    fn run_by(&self, starts: &str, words: &[&str]) -> Outcome {
+        let inside = &format!("mount --bind \"$0\" /etc && {starts} \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", inside]).arg(self.etc.path());
         let program = self.desk.command();
@@ -139,6 +144,35 @@ fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed(
     }
     with(0, 0, 0o664).expect_code(0);
     with(0, SOMEBODY, 0o640).expect_code(0);
+}
+
+/// In a rootless container nobody is left to tell the host's root from its other users.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn in_a_rootless_container_a_file_of_somebody_outside_is_told_as_such() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    // Whoever starts it is root in it, and there is nobody else.
+    let in_container = || machine.run_by("exec unshare --user --map-root-user", &["credentials"]);
+    in_container().expect_code(0);
+    for outsider in [1, 1000, 65534] {
+        chown(machine.file(), Some(outsider), Some(0)).unwrap();
+        let (what, hint) = in_container().refused(3, "config/untrusted");
+        assert_eq!(
+            what,
+            "/etc/bedrock-sso/config.toml: not to be believed, since somebody outside of this container owns it, and it says \
+             where every user signs in"
+        );
+        assert_eq!(
+            hint,
+            "copy it into the image, or have /etc/bedrock-sso/config.toml belong to whoever starts the container, who is root \
+             in it"
+        );
+    }
+    // Outside of containers that number is one user's like any other.
+    let (what, _) = machine.run(&["credentials"]).refused(3, "config/untrusted");
+    assert!(what.contains("user 65534 owns it"), "{what}");
 }
 
 /// Whoever wrote such a record would have root write any file.

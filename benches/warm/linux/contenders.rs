@@ -290,7 +290,7 @@ fn programs(folder: &Path) -> (Vec<Program>, Vec<String>) {
     let built = Path::new(env!("CARGO_BIN_EXE_bedrock-sso"));
     let target = built.ancestors().nth(2).expect("target/release/bedrock-sso");
     let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-    let shipped = target.join(triple).join("release/bedrock-sso");
+    let shipped = target.join("linux").join(triple).join("release/bedrock-sso");
     let (mut programs, mut left_out) = (Vec::new(), Vec::new());
     for (build, path, is_shipped) in [("dynamic", built, false), ("static", &shipped, true)] {
         if !path.exists() {

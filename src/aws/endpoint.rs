@@ -12,6 +12,10 @@ use crate::{
     url::SecureUrl,
 };
 
+const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+/// Addresses that answer over IPv6 as well.
+const BOTH_FAMILIES: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+
 /// Where the first exchange asks.
 pub async fn address(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
     match &profile.federation {
@@ -28,8 +32,8 @@ async fn regional(region: &str, environment: &Environment) -> Result<SecureUrl, 
     let unknown = || Error::NoRequest(Foreign::new(region));
     let params = Params::builder()
         .region(region)
-        .use_fips(environment.is_true("AWS_USE_FIPS_ENDPOINT"))
-        .use_dual_stack(environment.is_true("AWS_USE_DUALSTACK_ENDPOINT"))
+        .use_fips(environment.is_true(FIPS))
+        .use_dual_stack(environment.is_true(BOTH_FAMILIES))
         .build()
         .map_err(|_| unknown())?;
     let found = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|_| unknown())?;
@@ -50,14 +54,8 @@ pub(super) fn cognito(region: &str, environment: &Environment) -> Result<SecureU
     if let Some(url) = named("AWS_ENDPOINT_URL_COGNITO_IDENTITY", environment)? {
         return Ok(url);
     }
-    let fips = if environment.is_true("AWS_USE_FIPS_ENDPOINT") { "-fips" } else { "" };
-    let partition = Partition::of_region(region);
-    let domain = match environment.is_true("AWS_USE_DUALSTACK_ENDPOINT") && partition.name != "aws" {
-        true => partition.dual_stack_domain,
-        false => partition.domain,
-    };
-    let url = format!("https://cognito-identity{fips}.{region}.{domain}/");
-    SecureUrl::parse(&url).map_err(|_| Error::NoRequest(Foreign::new(region)))
+    let has_both = Partition::of_region(region).name == "aws";
+    regional_of("cognito-identity", region, environment.is_true(BOTH_FAMILIES) && !has_both, environment)
 }
 
 /// One of Bedrock's two services, which has its address in every partition by one rule.
@@ -69,13 +67,19 @@ pub(super) fn bedrock(service: Bedrock, region: &str, environment: &Environment)
     if let Some(url) = named(variable, environment)? {
         return Ok(url);
     }
-    let fips = if environment.is_true("AWS_USE_FIPS_ENDPOINT") { "-fips" } else { "" };
-    let partition = Partition::of_region(region);
-    let domain = match environment.is_true("AWS_USE_DUALSTACK_ENDPOINT") {
-        true => partition.dual_stack_domain,
-        false => partition.domain,
-    };
-    SecureUrl::parse(&format!("https://{host}{fips}.{region}.{domain}/"))
+    regional_of(host, region, environment.is_true(BOTH_FAMILIES), environment)
+}
+
+fn regional_of(
+    service: &str,
+    region: &str,
+    dual_stack: bool,
+    environment: &Environment,
+) -> Result<SecureUrl, Error> {
+    let fips = if environment.is_true(FIPS) { "-fips" } else { "" };
+    let Partition { domain, dual_stack_domain, .. } = Partition::of_region(region);
+    let domain = if dual_stack { dual_stack_domain } else { domain };
+    SecureUrl::parse(&format!("https://{service}{fips}.{region}.{domain}/"))
         .map_err(|_| Error::NoRequest(Foreign::new(region)))
 }
 

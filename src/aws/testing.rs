@@ -2,7 +2,6 @@
 
 use std::{io::Write, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::url::form_urlencoded;
 
 use super::Aws;
@@ -14,6 +13,7 @@ use crate::{
         Trust,
         testing::{Server, client, respond},
     },
+    identity::testing::token_with,
     oidc::VerifiedToken,
     secret::Secret,
     time::Moment,
@@ -119,11 +119,8 @@ pub(super) fn credentials() -> Credentials {
 }
 
 pub(super) fn token() -> VerifiedToken {
-    let claims =
-        serde_json::json!({ "email": "jane@example.com", "sub": "subject", "exp": NOW.unix() + 3600 });
-    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let raw = format!("{}.{}.c2ln", part(&serde_json::json!({})), part(&claims));
-    VerifiedToken::recalled_from_our_own_store(Secret::new(raw)).unwrap()
+    let until = NOW.unix() + 3600;
+    token_with(&serde_json::json!({ "email": "jane@example.com", "exp": until }))
 }
 
 pub(super) fn profile() -> Profile {

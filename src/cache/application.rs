@@ -2,24 +2,16 @@
 //!
 //! It outlives sign-ins: signing out leaves it, and only signing out of everything forgets it.
 
-use std::{collections::BTreeSet, path::Path, path::PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use super::{Cache, is_key, readable, written};
-use crate::{config::Fingerprint, files, lock::Held, secret::Secret, store, time::Moment};
+use crate::{config::Fingerprint, files, lock::Held, oidc::Keepsakes, store, time::Moment};
 
 /// What the file's name ends with.
 const KIND: &str = "application";
-
-/// What is sealed for one application.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Proofs {
-    pub secret: Option<Secret>,
-    /// Of the private key.
-    pub passphrase: Option<Secret>,
-}
 
 /// The names of all applications of which something is kept in a folder.
 pub fn applications_in(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
@@ -38,23 +30,23 @@ impl Cache {
         self.folder.join(format!("{name}.lock"))
     }
 
-    pub fn proofs(&self, application: &Fingerprint) -> Result<Proofs, store::Error> {
+    pub fn keepsakes(&self, application: &Fingerprint) -> Result<Keepsakes, store::Error> {
         let plain = self.store.read(&file(&application.name()))?;
         Ok(plain.and_then(|plain| readable(&plain)).unwrap_or_default())
     }
 
     /// `held` is the application's.
-    pub fn keep_proofs(
+    pub fn keep_keepsakes(
         &self,
         held: &Held,
         application: &Fingerprint,
-        proofs: &Proofs,
+        kept: &Keepsakes,
     ) -> Result<(), store::Error> {
-        self.store.write(held, &file(&application.name()), Moment::from_unix(0), &written(proofs))
+        self.store.write(held, &file(&application.name()), Moment::from_unix(0), &written(kept))
     }
 
     /// `held` is the application's.
-    pub fn forget_proofs(&self, held: &Held, name: &str) -> Result<(), store::Error> {
+    pub fn forget_keepsakes(&self, held: &Held, name: &str) -> Result<(), store::Error> {
         self.store.remove(held, &file(name))
     }
 }

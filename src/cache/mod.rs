@@ -28,7 +28,7 @@ use crate::{
     time::Moment,
 };
 
-pub use application::{Proofs, applications_in};
+pub use application::applications_in;
 pub use door::Door;
 pub use locks::locks_in;
 

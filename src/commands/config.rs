@@ -2,12 +2,9 @@
 //!
 //! Nothing here needs a network, and nothing changes a file.
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::path::Path;
 
-use super::{Desk, print};
+use super::{Desk, print, say_line};
 use crate::{
     cli::{Config, Global},
     config::{self, Error, Inputs},
@@ -31,8 +28,7 @@ pub(super) fn run(what: &Config, global: &Global) -> Result<(), Failure> {
 fn every_problem(error: &Error) {
     let lines = error.lines();
     if lines.len() > 1 {
-        // The failure itself is still to come, and says the same on the same stream.
-        let _ = io::stderr().lock().write_all((lines.join("\n") + "\n").as_bytes());
+        say_line(&lines.join("\n"));
     }
 }
 

@@ -1,8 +1,8 @@
 //! `credentials`: the `credential_process` document on stdout.
+//!
+//! Nothing else is ever written there; what a person must see goes to the terminal.
 
-use std::io::{self, Write as _};
-
-use super::{Desk, Screen, print};
+use super::{Desk, Screen, print, say_line};
 use crate::{
     cli::{Credentials, Global},
     config::Caller,
@@ -16,7 +16,7 @@ pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Re
     let ready = work.errand().credentials(&mut |told, reply| screen.tell(told, reply))?;
     if let Some(notice) = &ready.notice {
         // Whoever swallows it swallows a courtesy.
-        let _ = writeln!(io::stderr().lock(), "bedrock-sso: {notice}");
+        say_line(&format!("bedrock-sso: {notice}"));
     }
     print(ready.credentials.document().expose())
 }

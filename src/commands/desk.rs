@@ -2,20 +2,28 @@
 //!
 //! It is set up from the arguments every command takes.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use crate::{
     cache::Cache,
     cli::Global,
     config::{self, Caller, Inputs, Profile},
     errand::{Errand, LogWords},
-    failure::{Denied, Failure},
+    failure::{Busy, Denied, Failure},
     files,
     host::Host,
+    lock::{self, Held},
     log::{self, Filter, Level},
     text::line,
     time::Moment,
 };
+
+/// A renewal, or whoever else writes, is done within this time.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The world as a command finds it.
 pub(super) struct Desk<'a> {
@@ -63,6 +71,12 @@ impl<'a> Desk<'a> {
         Ok(Work { desk: self, profile, cache, caller })
     }
 
+    /// Takes a lock on what is kept. A sign-in that waits for a person would write everything back.
+    pub(super) fn held(&self, path: &Path) -> Result<Held, Failure> {
+        let taken = lock::take_within(path, PATIENCE)?;
+        taken.ok_or_else(|| Busy { holder: lock::holder(path), now: self.now() }.into())
+    }
+
     pub(super) fn now(&self) -> Moment {
         (self.host.now)()
     }
@@ -73,6 +87,10 @@ impl Work<'_> {
         let Global { profile: _, config, verbose } = self.desk.global;
         let log = LogWords { verbose: *verbose };
         Errand::new(&self.desk.host, &self.profile, &self.cache, self.caller, config.as_deref(), log)
+    }
+
+    pub(super) fn held(&self, path: &Path) -> Result<Held, Failure> {
+        self.desk.held(path)
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -7,8 +7,8 @@ use std::{path::Path, process::ExitCode};
 use serde::Serialize;
 
 use super::{
-    Desk,
-    fold::{WIDEST, folded},
+    Desk, document,
+    fold::{folded, room},
     paint::Paint,
     print,
 };
@@ -34,7 +34,7 @@ pub(super) fn run(
         files::replace(path, bundle::text(&patient, &checks).as_bytes())?;
     }
     let text = match json {
-        true => document(&checks),
+        true => document(&Report { version: 1, checks: &checks }),
         false => Page::of_stdout(&desk.host.environment).text(&checks, bundle.as_deref()),
     };
     print(text.as_bytes())?;
@@ -54,13 +54,6 @@ fn may_be_replaced(path: &Path) -> Result<(), Failure> {
 struct Report<'c> {
     version: u32,
     checks: &'c [Checked],
-}
-
-fn document(checks: &[Checked]) -> String {
-    let mut text =
-        serde_json::to_string(&Report { version: 1, checks }).expect("a report holds texts and numbers");
-    text.push('\n');
-    text
 }
 
 /// Where people read it.
@@ -118,9 +111,7 @@ impl Page {
 
     /// The text from this column on, its later lines indented to it.
     fn indented(self, text: &str, indent: usize) -> String {
-        let room =
-            self.columns.map_or(usize::MAX, |columns| columns.min(WIDEST).saturating_sub(indent).max(20));
-        folded(text, room).join(&format!("\n{:indent$}", ""))
+        folded(text, room(self.columns, indent)).join(&format!("\n{:indent$}", ""))
     }
 }
 

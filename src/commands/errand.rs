@@ -1,4 +1,6 @@
 //! `errand`: the cold work, called by this program alone.
+//!
+//! What is done, and how it is told to the caller, is for `errand` itself.
 
 use super::Desk;
 use crate::{

@@ -3,7 +3,14 @@
 //! Where the lines stand is for who lays them out.
 
 /// No line is longer, however wide the terminal: what is longer is not read.
-pub(super) const WIDEST: usize = 110;
+const WIDEST: usize = 110;
+/// And none is shorter, however narrow.
+const NARROWEST: usize = 20;
+
+/// How long a line may be that begins at a column; as long as it is where nobody knows the width, in a file or a pipe.
+pub(super) fn room(columns: Option<usize>, from: usize) -> usize {
+    columns.map_or(usize::MAX, |columns| columns.min(WIDEST).saturating_sub(from).max(NARROWEST))
+}
 
 /// Broken between words; a longer word, such as the name of a file, stays whole so that it can be copied.
 pub(super) fn folded(text: &str, width: usize) -> Vec<String> {

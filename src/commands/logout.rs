@@ -2,30 +2,22 @@
 //!
 //! It asks nobody, and whatever the provider answers is no failure: what counts lies on this machine.
 
-use std::{
-    collections::BTreeSet,
-    io::{self, Write as _},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path};
 
-use super::Desk;
+use super::{Desk, say_line};
 use crate::{
-    cache::{self, Cache, Proofs, Session},
+    cache::{self, Cache, Session},
     cli::{Global, Logout},
     config::{self, Profile, Storage},
-    failure::{Busy, Failure},
-    files,
-    lock::{self, Held},
+    failure::Failure,
+    files, lock,
+    oidc::Keepsakes,
     session::{Kept, SignedOut, Told, sign_out},
     store::{self, SealedFiles, Store as _, WhenLocked},
     text::line,
 };
 
-/// A renewal ends within this time; a sign-in that waits for a person would write everything back.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-const PROOFS_STAY: &str =
+const SECRET_STAYS: &str =
     "The secret of the application stays for the next sign-in; `bedrock-sso logout --all` forgets it too.";
 
 /// Something that was not signed out of, and why.
@@ -41,19 +33,19 @@ pub(super) fn run(Logout { all }: &Logout, global: &Global) -> Result<(), Failur
 
 fn leave(desk: &Desk<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
     if !desk.host.paths.data.is_dir() {
-        say(&told(&profile.name, &Kept::Nothing, true));
+        say_line(&told(&profile.name, &Kept::Nothing, true));
         return Ok(());
     }
     let cache = kept_under(desk, profile.storage, &profile.fingerprint().name());
-    let held = held(desk, &cache)?;
-    let proofs = cache.proofs(&profile.application()).unwrap_or_default();
+    let held = desk.held(&cache.lock_path())?;
+    let of_application = cache.keepsakes(&profile.application()).unwrap_or_default();
     let SignedOut { kept, forgotten } = sign_out(&desk.host, profile, &cache, &held)?;
     // Its note would count as kept.
     drop(held);
     let forgotten = forgotten.and_then(|()| forget_earlier_keys(&desk.host.paths.data));
-    say(&told(&profile.name, &kept, forgotten.is_ok()));
-    if proofs != Proofs::default() && !is_all {
-        say(PROOFS_STAY);
+    say_line(&told(&profile.name, &kept, forgotten.is_ok()));
+    if of_application != Keepsakes::default() && !is_all {
+        say_line(SECRET_STAYS);
     }
     forgotten
 }
@@ -105,12 +97,12 @@ fn forget_applications(desk: &Desk<'_>) -> Result<(), Failure> {
     let names = cache::applications_in(&desk.host.paths.data)?;
     for name in &names {
         let cache = in_files(desk, name);
-        cache.forget_proofs(&held(desk, &cache)?, name)?;
+        cache.forget_keepsakes(&desk.held(&cache.lock_path())?, name)?;
     }
     match names.len() {
         0 => {}
-        1 => say("The secret of the application is forgotten."),
-        many => say(&format!("The secrets of {many} applications are forgotten.")),
+        1 => say_line("The secret of the application is forgotten."),
+        many => say_line(&format!("The secrets of {many} applications are forgotten.")),
     }
     Ok(())
 }
@@ -121,14 +113,14 @@ fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>, in_keyring: bool) 
     let strangers: BTreeSet<String> = &cache::keys_in(folder)? - seen;
     let forget = |key: &String| {
         let cache = in_files(desk, key);
-        Ok(cache.forget(&held(desk, &cache)?)?)
+        Ok(cache.forget(&desk.held(&cache.lock_path())?)?)
     };
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
     match ends.iter().filter(|end| end.is_ok()).count() {
-        0 if seen.is_empty() && strangers.is_empty() => say("Nothing was kept of any profile."),
+        0 if seen.is_empty() && strangers.is_empty() => say_line("Nothing was kept of any profile."),
         0 => {}
-        1 => say(&strangers_told("one sign-in")),
-        many => say(&strangers_told(&format!("{many} sign-ins"))),
+        1 => say_line(&strangers_told("one sign-in")),
+        many => say_line(&strangers_told(&format!("{many} sign-ins"))),
     }
     if !folder.is_dir() {
         return ends.into_iter().collect();
@@ -153,9 +145,9 @@ fn worst(mut troubles: Vec<Trouble>) -> Result<(), Failure> {
     troubles.sort_by_key(|trouble| u8::from(trouble.failure.exit));
     let Some(last) = troubles.pop() else { return Ok(()) };
     for Trouble { with, failure } in troubles {
-        say(&format!("Not signed out of {with}:\n{}", failure.to_string().trim_end()));
+        say_line(&format!("Not signed out of {with}:\n{}", failure.to_string().trim_end()));
     }
-    say(&format!("Not signed out of {}:", last.with));
+    say_line(&format!("Not signed out of {}:", last.with));
     Err(last.failure)
 }
 
@@ -181,12 +173,6 @@ fn by_keyring(folder: &Path) -> SealedFiles {
 fn in_files(desk: &Desk<'_>, key: &str) -> Cache {
     let folder = desk.host.paths.data.clone();
     Cache::new(Box::new(store::sealed_files(&folder)), folder, key.to_owned())
-}
-
-fn held(desk: &Desk<'_>, cache: &Cache) -> Result<Held, Failure> {
-    let path = cache.lock_path();
-    let taken = lock::take_within(&path, PATIENCE)?;
-    taken.ok_or_else(|| Busy { holder: lock::holder(&path), now: desk.now() }.into())
 }
 
 fn told(name: &str, kept: &Kept, is_forgotten: bool) -> String {
@@ -225,9 +211,4 @@ fn end_of_session(provider: &Told) -> String {
             format!("; the provider could not be told ({}), so its session ends by itself", failure.what)
         }
     }
-}
-
-fn say(text: &str) {
-    // What was done is done, whether anybody reads of it or not.
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -1,6 +1,6 @@
 //! One file a verb: arguments into a call, the result into output.
 //!
-//! The only room that writes to stdout and stderr.
+//! The only room that speaks on stdout and stderr; an errand beside it passes on what its worker logs.
 
 mod bearer;
 pub(crate) mod config;
@@ -33,6 +33,7 @@ use std::{
 };
 
 use clap::error::ErrorKind;
+use serde::Serialize;
 
 use crate::{
     cli::{Cli, Command, CommonCall, Credentials, Global, OTEL_HEADERS, common_call},
@@ -106,8 +107,7 @@ fn end(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // With stderr closed the exit code is all that is left to say.
-            let _ = write!(io::stderr().lock(), "{failure}");
+            say(&failure.to_string());
             failure.exit.into()
         }
     }
@@ -121,6 +121,24 @@ fn usage(error: &clap::Error) -> ExitCode {
     // Whoever closed the stream does not want the text.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
+}
+
+/// Tells people a line on stderr.
+fn say_line(text: &str) {
+    say(&format!("{text}\n"));
+}
+
+/// Tells people something on stderr. What was done is done, whether anybody reads of it or not.
+fn say(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// The one line of JSON that a program is answered with.
+fn document(report: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(report).expect("a report holds texts and numbers");
+    text.push('\n');
+    text
 }
 
 /// Writes to stdout, whole and at once. A reader that has gone away is not our failure, and nobody is left to tell.

@@ -2,18 +2,11 @@
 //!
 //! It asks where stdin is a terminal; arguments and variables are read by other programs, so it never looks there.
 
-use std::{
-    io::{self, Write as _},
-    time::Duration,
-};
-
-use super::desk::Work;
+use super::{desk::Work, say};
 use crate::{
-    cache::Proofs,
     config::{ClientAuth, Storage},
-    failure::{Busy, Denied, Failure, Interrupted, Unfit, UnprovenError},
+    failure::{Denied, Failure, Interrupted, Unfit, UnprovenError},
     host::{Unseen, read_unseen},
-    lock,
     oidc::{Application, Keepsakes},
     secret::Secret,
     text::line,
@@ -22,15 +15,12 @@ use crate::{
 /// Longer than what any provider gives out.
 const LIMIT: usize = 4096;
 
-/// Whoever else stores one is done within this time.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 pub(super) fn keep_secret(work: &Work<'_>) -> Result<(), Failure> {
     if work.profile.client_auth != ClientAuth::Secret {
         return Err(Unfit::NotUsed { profile: &work.profile }.into());
     }
     let secret = read(&format!("The secret of the application, for {}", work.profile.name))?;
-    keep(work, |proofs| proofs.secret = Some(secret))
+    keep(work, |kept| kept.secret = Some(secret))
 }
 
 /// One that does not open the key is not kept in place of one that may.
@@ -46,7 +36,7 @@ pub(super) fn keep_passphrase(work: &Work<'_>) -> Result<(), Failure> {
     let keepsakes = Keepsakes { passphrase: Some(passphrase.clone()), ..Keepsakes::default() };
     Application::of(profile, keepsakes, work.host())
         .map_err(|unproven| Failure::from(UnprovenError { unproven, profile }))?;
-    keep(work, |proofs| proofs.passphrase = Some(passphrase))
+    keep(work, |kept| kept.passphrase = Some(passphrase))
 }
 
 /// Asks for one line, and believes nothing that could not be meant.
@@ -79,19 +69,11 @@ fn judged(bytes: &[u8]) -> Result<Secret, Unfit<'static>> {
     }
 }
 
-fn keep(work: &Work<'_>, change: impl FnOnce(&mut Proofs)) -> Result<(), Failure> {
+fn keep(work: &Work<'_>, change: impl FnOnce(&mut Keepsakes)) -> Result<(), Failure> {
     let (cache, application) = (&work.cache, work.profile.application());
     cache.prepare()?;
-    let path = cache.application_lock_path(&application.name());
-    let held = lock::take_within(&path, PATIENCE)?;
-    let held = held.ok_or_else(|| Busy { holder: lock::holder(&path), now: work.now() })?;
-    let mut proofs = cache.proofs(&application)?;
-    change(&mut proofs);
-    Ok(cache.keep_proofs(&held, &application, &proofs)?)
-}
-
-fn say(text: &str) {
-    let mut stderr = io::stderr().lock();
-    // Whoever reads nothing types all the same.
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let held = work.held(&cache.application_lock_path(&application.name()))?;
+    let mut kept = cache.keepsakes(&application)?;
+    change(&mut kept);
+    Ok(cache.keep_keepsakes(&held, &application, &kept)?)
 }

@@ -62,7 +62,7 @@ impl<'a> Screen<'a> {
             Told::Answered => self.progress.show("You are known to the provider. Asking AWS…"),
             Told::Asking(Asking { address, way: Way::Paste { to } }) => {
                 if self.kind == Kind::Login && !io::stdout().is_terminal() {
-                    say(&format!(
+                    print_line(&format!(
                         "To sign in, follow the words at the terminal, or go to {address} on this machine"
                     ));
                 }
@@ -81,9 +81,9 @@ impl<'a> Screen<'a> {
     fn tell_on_stdout(&self, asking: &Asking) {
         if io::stdout().is_terminal() {
             let size = Terminal::size_of_stdout().unwrap_or_default();
-            say(&Drawing::new(self.environment, size).asking(asking));
+            print_line(&Drawing::new(self.environment, size).asking(asking));
         } else {
-            say(&asking.to_string());
+            print_line(&asking.to_string());
         }
     }
 
@@ -130,6 +130,6 @@ impl Drop for Pasting {
 }
 
 /// A line of `login`. A host that no longer reads does not end the sign-in.
-fn say(text: &str) {
+fn print_line(text: &str) {
     let _ = print(format!("{text}\n").as_bytes());
 }

@@ -9,18 +9,19 @@ use zeroize::Zeroizing;
 
 use super::{
     Application, Metadata, Tokens, Unverified,
-    answer::{json, successful},
+    answer::json,
+    discovery::secure,
     error::{Document, Error, Pending, Source},
-    form,
+    form::Form,
     request::further_scopes,
     token,
 };
 use crate::{
-    config::Profile,
+    config::Issuer,
     http::{Answer, Client},
     secret::Secret,
-    text::{Foreign, line},
-    url::{Refusal, SecureUrl},
+    text::line,
+    url::SecureUrl,
 };
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -76,10 +77,9 @@ pub async fn ask_device_code(
     let mut form = vec![("scope", scope.as_str())];
     form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
-    let answer = form::post(client, application, &metadata.like_tokens(endpoint), &form).await?;
-    let source = Source { document: Document::Device, host: endpoint.authority().to_owned() };
-    let secrets: Vec<&Secret> = application.secret().into_iter().collect();
-    read(&source, answer, application).map_err(|error| form::without(error, &secrets))
+    let endpoint = metadata.like_tokens(endpoint);
+    let form = Form { document: Document::Device, endpoint, fields: &form, secrets: &[], origin: None };
+    read(form.source(), form.post(client, application).await?, &profile.issuer)
 }
 
 /// Asks once whether the person has answered. Refused, it is over.
@@ -126,13 +126,8 @@ impl Seconds {
     }
 }
 
-fn read(source: &Source, mut answer: Answer, application: &Application<'_>) -> Result<DeviceCode, Error> {
-    let body = Zeroizing::new(std::mem::take(&mut answer.body));
-    if let Some(refusal) = form::refusal(application, answer.status, &body) {
-        return Err(refusal);
-    }
-    successful(source, &answer)?;
-    let given: Given = json(source.clone(), &body)?;
+fn read(source: Source, answer: Answer, issuer: &Issuer) -> Result<DeviceCode, Error> {
+    let given: Given = json(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::Incomplete { source: source.clone(), lacks };
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
     Ok(DeviceCode {
@@ -141,10 +136,10 @@ fn read(source: &Source, mut answer: Answer, application: &Application<'_>) -> R
             .filter(|code| !code.expose().is_empty())
             .ok_or_else(|| lacks("device_code"))?,
         user_code: given.user_code.and_then(typeable).ok_or_else(|| lacks("user_code"))?,
-        address: secure(application.profile, "verification_uri", &address)?,
+        address: secure(issuer, "verification_uri", &address)?,
         complete: given
             .verification_uri_complete
-            .map(|address| secure(application.profile, "verification_uri_complete", &address))
+            .map(|address| secure(issuer, "verification_uri_complete", &address))
             .transpose()?,
         interval: Duration::from_secs(Seconds::or(given.interval, PACE).clamp(1, SLOWEST)),
         lifetime: Duration::from_secs(Seconds::or(given.expires_in, LIFETIME)),
@@ -157,13 +152,6 @@ fn typeable(code: String) -> Option<String> {
     is_plain.then_some(code)
 }
 
-/// The person is sent there: no address but a safe one, and of this machine only where the provider itself is there.
-fn secure(profile: &Profile, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
-    let fault = |refusal| Error::Endpoint { name, stated: Foreign::new(stated), refusal };
-    let url = SecureUrl::parse(stated).map_err(fault)?;
-    if url.is_https() || !profile.issuer.url().is_https() { Ok(url) } else { Err(fault(Refusal::NotSecure)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +162,8 @@ mod tests {
             testing::{Server, block_on, client},
         },
         oidc::testing::{base, host, metadata, profile, proven, provider},
+        text::Foreign,
+        url::Refusal,
     };
 
     const GIVEN: &str = r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://id.example/device","expires_in":900}"#;
@@ -247,8 +237,8 @@ mod tests {
         let stated = Foreign::new("http://id.example/device");
         let name = "verification_uri";
         assert_eq!(refusal, Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));
-        let elsewhere = profile(Provider::Generic);
-        assert!(secure(&elsewhere, name, "http://127.0.0.1:1/device").is_err());
+        let refusal = asked_of(&GIVEN.replace("https://id.example", "http://127.0.0.1:1")).map(drop);
+        assert!(matches!(refusal, Err(Error::Endpoint { .. })), "the issuer is elsewhere");
     }
 
     #[test]

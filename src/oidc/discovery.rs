@@ -1,4 +1,6 @@
 //! What the provider says of itself (OIDC Discovery §3 and §4), checked before it is believed.
+//!
+//! It fetches and judges; how long it is remembered is for `session`.
 
 use serde::{Deserialize, Serialize};
 
@@ -126,8 +128,9 @@ impl Stated {
     }
 }
 
-/// A provider elsewhere may not point us at plain http on this machine: whatever listens there did not ask for our posts.
-fn secure(configured: &Issuer, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
+/// A provider elsewhere may not point us, or the person, at plain http on this machine: whatever listens there did not ask
+/// for it.
+pub(super) fn secure(configured: &Issuer, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
     let fault = |refusal| Error::Endpoint { name, stated: Foreign::new(stated), refusal };
     let url = SecureUrl::parse(stated).map_err(fault)?;
     if url.is_https() || !configured.url().is_https() { Ok(url) } else { Err(fault(Refusal::NotSecure)) }

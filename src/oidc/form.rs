@@ -1,55 +1,72 @@
 //! Forms posted to the provider, and its refusals (RFC 6749 §5.2), which every endpoint words alike.
 //!
-//! What a form holds besides the application's name and proof, and what an answer that is no refusal means, is for the
-//! module that posts it.
+//! What a form holds besides the application's name and proof, and what a good answer means, is for the module that
+//! posts it.
 
 use ::http::{HeaderValue, Request, StatusCode, header};
 use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
 
-use super::{Application, application::Endpoint, error::Error};
+use super::{
+    Application,
+    answer::successful,
+    application::Endpoint,
+    error::{Document, Error, Source},
+};
 use crate::{
     http::{Answer, Client},
     secret::Secret,
     text::Foreign,
 };
 
-/// Posts what the application asks, with what proves it.
-pub(super) async fn post(
-    client: &Client,
-    application: &Application<'_>,
-    endpoint: &Endpoint<'_>,
-    form: &[(&str, &str)],
-) -> Result<Answer, Error> {
-    post_from(client, application, endpoint, form, None).await
+/// What is posted, and where.
+pub(super) struct Form<'a> {
+    /// What a good answer is.
+    pub(super) document: Document,
+    pub(super) endpoint: Endpoint<'a>,
+    pub(super) fields: &'a [(&'a str, &'a str)],
+    /// What is secret of it, which a refusal may quote.
+    pub(super) secrets: &'a [&'a Secret],
+    /// Where a page in a browser would say that it comes from.
+    pub(super) origin: Option<&'static str>,
 }
 
-/// The same from an origin, as a page in a browser would.
-pub(super) async fn post_from(
-    client: &Client,
-    application: &Application<'_>,
-    endpoint: &Endpoint<'_>,
-    form: &[(&str, &str)],
-    origin: Option<&'static str>,
-) -> Result<Answer, Error> {
-    let presented = application.present(endpoint);
-    let fields = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
-    let body =
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(fields).finish();
-    let mut request = Request::post(endpoint.url.as_str())
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(body.into_bytes())
-        .expect("an address that was parsed makes a request");
-    if let Some(header) = &presented.header {
-        let mut value = HeaderValue::from_str(header.expose()).expect("base64 is fit for a header");
-        value.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, value);
+impl Form<'_> {
+    pub(super) fn source(&self) -> Source {
+        Source { document: self.document, host: self.endpoint.url.authority().to_owned() }
     }
-    if let Some(origin) = origin {
-        request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
+
+    /// Posts it with what proves the application. Refusals, redirects and outages are errors; the rest is the answer.
+    pub(super) async fn post(&self, client: &Client, application: &Application<'_>) -> Result<Answer, Error> {
+        let answer = client.send(self.request(application)).await?;
+        if let Some(refusal) = refusal(application, answer.status, &answer.body) {
+            let secrets = self.secrets.iter().copied().chain(application.secret());
+            return Err(without(refusal, secrets));
+        }
+        successful(&self.source(), &answer)?;
+        Ok(answer)
     }
-    Ok(client.send(request).await?)
+
+    fn request(&self, application: &Application<'_>) -> Request<Vec<u8>> {
+        let presented = application.present(&self.endpoint);
+        let proof = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        let body = body.extend_pairs(self.fields).extend_pairs(proof).finish();
+        let mut request = Request::post(self.endpoint.url.as_str())
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body.into_bytes())
+            .expect("an address that was parsed makes a request");
+        if let Some(header) = &presented.header {
+            let mut value = HeaderValue::from_str(header.expose()).expect("base64 is fit for a header");
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        if let Some(origin) = self.origin {
+            request.headers_mut().insert(header::ORIGIN, HeaderValue::from_static(origin));
+        }
+        request
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,7 +78,7 @@ struct Refusal {
 
 /// The provider's refusal, when the answer is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
 /// never with a server error, whatever the body of that says.
-pub(super) fn refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
+fn refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
     if !status.is_client_error() {
         return None;
     }
@@ -85,8 +102,8 @@ fn doubts_the_application(status: StatusCode, error: &str) -> bool {
 }
 
 /// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
-pub(super) fn without(error: Error, secrets: &[&Secret]) -> Error {
-    let blot = |text: Foreign| secrets.iter().fold(text, |text, secret| text.without(secret));
+fn without<'s>(error: Error, secrets: impl Iterator<Item = &'s Secret> + Clone) -> Error {
+    let blot = |text: Foreign| secrets.clone().fold(text, |text, secret| text.without(secret));
     match error {
         Error::Refused { error, description, uri } => {
             Error::Refused { error, description: blot(description), uri: uri.map(blot) }
@@ -120,15 +137,19 @@ mod tests {
         let profile = Profile { client_auth: ClientAuth::Secret, ..profile(Provider::Generic) };
         let application = proven(&profile, Some("s3cret"));
         let metadata = metadata(&base(&server));
-        let form = [("refresh_token", "rt")];
-        let answer =
-            block_on(post(&client(&Trust::default()), &application, &metadata.for_tokens(), &form)).unwrap();
+        let form = Form {
+            document: Document::Tokens,
+            endpoint: metadata.for_tokens(),
+            fields: &[("refresh_token", "rt")],
+            secrets: &[],
+            origin: None,
+        };
+        let error = block_on(form.post(&client(&Trust::default()), &application)).unwrap_err();
         let request = server.requests.recv().unwrap();
         let (head, sent) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("authorization: Basic Y2xpZW50OnMzY3JldA=="), "{head}");
         assert_eq!(sent, "refresh_token=rt");
-        let error = refusal(&application, answer.status, &answer.body).unwrap();
-        without(error, &[application.secret().unwrap()])
+        error
     }
 
     #[test]

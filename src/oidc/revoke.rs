@@ -4,15 +4,10 @@
 
 use super::{
     Application, Metadata,
-    answer::successful,
-    error::{Document, Error, Source},
-    form,
+    error::{Document, Error},
+    form::Form,
 };
-use crate::{
-    http::{Answer, Client},
-    secret::Secret,
-    url::SecureUrl,
-};
+use crate::{http::Client, secret::Secret, url::SecureUrl};
 
 /// Ends what the refresh token stands for. One that the provider does not know, or has ended before, is ended as well
 /// (RFC 7009 §2.2); see [`Error::revokes_no_such_token`] for a provider that cannot.
@@ -23,22 +18,18 @@ pub async fn revoke(
     endpoint: &SecureUrl,
     refresh_token: &Secret,
 ) -> Result<(), Error> {
-    let form = [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
-    let source = Source { document: Document::Revocation, host: endpoint.authority().to_owned() };
-    let answer = form::post(client, application, &metadata.for_revocation(endpoint), &form).await?;
-    let secrets: Vec<&Secret> = [refresh_token].into_iter().chain(application.secret()).collect();
-    read(application, source, &answer).map_err(|error| form::without(error, &secrets))
-}
-
-/// The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come from
-/// somebody else: a captive portal greets everybody with 200.
-fn read(application: &Application<'_>, source: Source, answer: &Answer) -> Result<(), Error> {
-    if let Some(refusal) = form::refusal(application, answer.status, &answer.body) {
-        return Err(refusal);
-    }
-    successful(&source, answer)?;
+    let form = Form {
+        document: Document::Revocation,
+        endpoint: metadata.for_revocation(endpoint),
+        fields: &[("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],
+        secrets: &[refresh_token],
+        origin: None,
+    };
+    let answer = form.post(client, application).await?;
+    // The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come from
+    // somebody else: a captive portal greets everybody with 200.
     match answer.body.trim_ascii_start().first() {
-        Some(b'<') => Err(Error::NotJson { source }),
+        Some(b'<') => Err(Error::NotJson { source: form.source() }),
         _ => Ok(()),
     }
 }
@@ -57,6 +48,7 @@ mod tests {
             Trust,
             testing::{Server, block_on, client},
         },
+        oidc::error::Source,
         oidc::testing::{base, host, metadata, profile, proven, provider},
         text::Foreign,
     };

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Application, Metadata, Request, Unverified,
-    answer::{json, successful},
+    answer::json,
     error::{Document, Error, Source},
-    form,
+    form::Form,
     provider::habits,
 };
 use crate::{
@@ -95,9 +95,9 @@ async fn once(
     secrets: &[&Secret],
     origin: Option<&'static str>,
 ) -> Result<Tokens, Error> {
-    let answer = form::post_from(client, application, &metadata.for_tokens(), form, origin).await?;
-    let secrets: Vec<&Secret> = secrets.iter().copied().chain(application.secret()).collect();
-    read(application, source(metadata), answer).map_err(|error| form::without(error, &secrets))
+    let form =
+        Form { document: Document::Tokens, endpoint: metadata.for_tokens(), fields: form, secrets, origin };
+    read(form.source(), form.post(client, application).await?)
 }
 
 impl Tokens {
@@ -122,14 +122,9 @@ struct Granted {
     refresh_token: Option<Secret>,
 }
 
-fn read(application: &Application<'_>, source: Source, mut answer: Answer) -> Result<Tokens, Error> {
+fn read(source: Source, answer: Answer) -> Result<Tokens, Error> {
     let server_date = answer.date();
-    let body = Zeroizing::new(std::mem::take(&mut answer.body));
-    if let Some(refusal) = form::refusal(application, answer.status, &body) {
-        return Err(refusal);
-    }
-    successful(&source, &answer)?;
-    let granted: Granted = json(source.clone(), &body)?;
+    let granted: Granted = json(source.clone(), &Zeroizing::new(answer.body))?;
     let Granted { access_token, id_token, refresh_token } = granted.written();
     if (&access_token, &id_token, &refresh_token) == (&None, &None, &None) {
         return Err(Error::Incomplete { source, lacks: "access_token" });

@@ -3,7 +3,7 @@
 //! What is kept meets what the profile says; how either is presented is for `oidc`.
 
 use crate::{
-    cache::{Cache, Proofs},
+    cache::Cache,
     config::{ClientAuth, Profile},
     failure::{Failure, UnprovenError},
     host::Host,
@@ -16,10 +16,9 @@ pub(super) fn application<'p>(
     cache: &Cache,
     host: &Host,
 ) -> Result<Application<'p>, Failure> {
-    let Proofs { secret, passphrase } = match &profile.client_auth {
-        ClientAuth::None => Proofs::default(),
-        ClientAuth::Secret | ClientAuth::PrivateKey(_) => cache.proofs(&profile.application())?,
+    let kept = match &profile.client_auth {
+        ClientAuth::None => Keepsakes::default(),
+        ClientAuth::Secret | ClientAuth::PrivateKey(_) => cache.keepsakes(&profile.application())?,
     };
-    let kept = Keepsakes { secret, passphrase };
     Application::of(profile, kept, host).map_err(|unproven| UnprovenError { unproven, profile }.into())
 }

@@ -231,28 +231,20 @@ impl Ladder<'_> {
         &self,
         session: &mut Session,
         known: &mut Known,
-        tokens: Tokens,
+        mut tokens: Tokens,
     ) -> Result<Option<Silent>, Failure> {
         if tokens.refresh_token.is_some() {
             session.refresh_token.clone_from(&tokens.refresh_token);
             self.keep(session)?;
         }
-        let Some(token) = tokens.id_token else { return Ok(self.kept_token(session).map(Silent::Kept)) };
+        let Some(token) = tokens.id_token.take() else {
+            return Ok(self.kept_token(session).map(Silent::Kept));
+        };
         let token = self
             .verified(
                 known,
                 token,
-                &Expected {
-                    issuer: self.profile.issuer.as_str(),
-                    issuer_alias: oidc::issuer_alias(self.profile),
-                    client_id: &self.profile.client_id,
-                    organization: oidc::organization(self.profile),
-                    nonce: None,
-                    access_token: tokens.access_token.as_ref(),
-                    previous_subject: session.subject.as_deref(),
-                    now: self.now(),
-                    server_date: tokens.server_date,
-                },
+                &Expected { previous_subject: session.subject.as_deref(), ..self.expected(&tokens) },
             )
             .await?;
         self.take_token(session, &token);
@@ -280,6 +272,21 @@ impl Ladder<'_> {
                 Ok(oidc::verify(token, &known.keys, &known.metadata, expected)?)
             }
             judged => Ok(judged?),
+        }
+    }
+
+    /// What a token must say, whoever signed in.
+    fn expected<'e>(&'e self, tokens: &'e Tokens) -> Expected<'e> {
+        Expected {
+            issuer: self.profile.issuer.as_str(),
+            issuer_alias: oidc::issuer_alias(self.profile),
+            client_id: &self.profile.client_id,
+            organization: oidc::organization(self.profile),
+            nonce: None,
+            access_token: tokens.access_token.as_ref(),
+            previous_subject: None,
+            now: self.now(),
+            server_date: tokens.server_date,
         }
     }
 

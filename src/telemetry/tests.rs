@@ -1,21 +1,15 @@
 //! Headers from tokens of every kind.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Provider, testing::profile};
-
-fn token(claims: &Value) -> VerifiedToken {
-    let mut all = json!({ "sub": "subject", "exp": 1_893_459_600 });
-    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let raw = format!("{}.{}.c2ln", part(&json!({})), part(&all));
-    VerifiedToken::recalled_from_our_own_store(Secret::new(raw)).unwrap()
-}
+use crate::{
+    config::{Provider, testing::profile},
+    identity::testing::token_with,
+};
 
 fn usual(claims: &Value) -> BTreeMap<String, String> {
-    Headers::of(&token(claims), &profile()).0
+    Headers::of(&token_with(claims), &profile()).0
 }
 
 fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
@@ -23,7 +17,7 @@ fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     profile.telemetry.headers =
         headers.iter().map(|(name, claims)| ((*name).to_owned(), words(claims))).collect();
-    serde_json::from_slice(Headers::of(&token(claims), &profile).document().expose()).unwrap()
+    serde_json::from_slice(Headers::of(&token_with(claims), &profile).document().expose()).unwrap()
 }
 
 #[test]
@@ -82,7 +76,7 @@ fn the_organization_is_told_in_the_words_that_dashboards_know() {
         (Provider::Generic, "amazon-internal"),
     ] {
         let profile = Profile { provider, ..profile() };
-        assert_eq!(Headers::of(&token(&json!({})), &profile).0["x-organization"], word);
+        assert_eq!(Headers::of(&token_with(&json!({})), &profile).0["x-organization"], word);
     }
 }
 
@@ -139,7 +133,7 @@ fn a_long_claim_is_cut_between_two_characters() {
 
 #[test]
 fn the_token_goes_along_only_when_it_is_given() {
-    let mut headers = Headers::of(&token(&json!({})), &profile());
+    let mut headers = Headers::of(&token_with(&json!({})), &profile());
     assert!(!headers.0.contains_key("authorization"));
     headers.authorize(&Secret::new("a.b.c"));
     assert_eq!(headers.0["authorization"], "Bearer a.b.c");

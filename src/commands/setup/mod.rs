@@ -8,12 +8,9 @@ mod wizard;
 
 pub(super) use first_use::{forget as forget_given_profiles, give as give_aws_profile};
 
-use std::{
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use super::{Desk, print};
+use super::{Desk, print, say};
 use crate::{
     cli::{Global, Setup},
     config::{self, ClaudeCode, Fact, Profile},
@@ -310,9 +307,4 @@ fn appended(before: &str, profile: &str) -> Edit {
     let added = start.strip_prefix(before).unwrap_or(&start).trim_start_matches('\n').to_owned() + profile;
     let marks = added.lines().map(|line| Mark::Added(line.to_owned())).collect();
     Edit { after: start + profile, marks }
-}
-
-/// For the person, who may have closed the stream.
-fn say(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,4 +1,6 @@
 //! `status`: who is signed in, as what, until when; read from what is kept, without network.
+//!
+//! It renews nothing and changes nothing; how the facts are laid out is for `sheet`.
 
 mod sheet;
 
@@ -6,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{Desk, desk::Work, paint::Paint, print};
+use super::{Desk, desk::Work, document, paint::Paint, print};
 use crate::{
     cache::{Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
@@ -27,9 +29,7 @@ pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failu
     let work = desk.work(Caller::Silent)?;
     let report = report(&desk, &work)?;
     if *json {
-        let mut text = serde_json::to_string(&report).expect("a report holds texts and numbers");
-        text.push('\n');
-        return print(text.as_bytes());
+        return print(document(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &desk.host.environment);
     let facts =

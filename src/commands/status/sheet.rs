@@ -3,7 +3,7 @@
 //! It lays out and paints; which facts there are, and what kind of news each is, is told to it.
 
 use crate::commands::{
-    fold::{WIDEST, folded},
+    fold::{folded, room},
     paint::Paint,
 };
 
@@ -37,7 +37,7 @@ impl Fact {
 
 /// The facts in their order. With no columns, for a file or a pipe, each is one line.
 pub(super) fn laid_out(facts: &[Fact], columns: Option<usize>, paint: Paint) -> String {
-    let width = columns.map_or(usize::MAX, |columns| columns.min(WIDEST).saturating_sub(MARGIN).max(20));
+    let width = room(columns, MARGIN);
     let mut sheet = String::new();
     for Fact { name, text, news } in facts {
         for (index, line) in folded(text, width).iter().enumerate() {

@@ -8,6 +8,7 @@ mod pem;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use openidconnect::url::form_urlencoded::byte_serialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Metadata;
@@ -37,7 +38,8 @@ enum Proof {
 }
 
 /// What is kept of the application besides what the profile says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Keepsakes {
     pub secret: Option<Secret>,
     /// Of the private key.

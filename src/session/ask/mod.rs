@@ -119,23 +119,7 @@ impl Ladder<'_> {
         nonce: Option<&Secret>,
     ) -> Result<Ready, Failure> {
         (self.tell)(Said::Answered);
-        let token = self
-            .verified(
-                known,
-                id_token,
-                &Expected {
-                    issuer: self.profile.issuer.as_str(),
-                    issuer_alias: oidc::issuer_alias(self.profile),
-                    client_id: &self.profile.client_id,
-                    organization: oidc::organization(self.profile),
-                    nonce,
-                    access_token: tokens.access_token.as_ref(),
-                    previous_subject: None,
-                    now: self.now(),
-                    server_date: tokens.server_date,
-                },
-            )
-            .await?;
+        let token = self.verified(known, id_token, &Expected { nonce, ..self.expected(&tokens) }).await?;
         // Another person may sign in than before: nothing of the earlier one stays.
         let is_the_same = session.subject.as_deref() == Some(token.subject());
         *session = Session {

@@ -248,6 +248,10 @@ fn every_file_says_its_job_first_and_stays_small() {
         if !source.text.starts_with("//! ") {
             offenders.push(format!("{}: opens without its job", source.path));
         }
+        let header: Vec<_> = source.text.lines().take_while(|line| line.starts_with("//!")).collect();
+        if source.path.starts_with("src/") && !source.code.is_empty() && !header.contains(&"//!") {
+            offenders.push(format!("{}: does not say where its job ends", source.path));
+        }
     }
     nobody("a file opens with `//!` and means one thing", offenders);
 }

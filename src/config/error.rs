@@ -159,11 +159,6 @@ pub enum Fault {
     ByUser {
         key: &'static str,
     },
-    /// Known, and beyond what this version can do.
-    NotYet {
-        key: &'static str,
-        value: String,
-    },
 }
 
 impl Error {
@@ -306,9 +301,6 @@ impl Fault {
                 write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quoted(key))
             }
             Self::ByUser { key } => write!(f, "{} works in the administrator's file only", quoted(key)),
-            Self::NotYet { key, value } => {
-                write!(f, "{key} = {} is not supported by this version", text::line(value))
-            }
             _ => Ok(()),
         }
     }

@@ -335,7 +335,7 @@ impl<'a> Draft<'a> {
     pub(super) fn word<T>(&mut self, name: &str, meaning: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.read(name, |key, value| {
             let word = read::word(key, value)?;
-            meaning(word).ok_or_else(|| Fault::NotYet { key: key.name, value: written(value) })
+            meaning(word).ok_or_else(|| read::illegal(key, value, "has no meaning to this version"))
         })
     }
 

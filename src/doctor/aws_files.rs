@@ -1,4 +1,6 @@
 //! The files of AWS's tools: whether a profile there leads here, and whether anything stands before it.
+//!
+//! They are read as AWS's tools read them; what they should say is for `setup`.
 
 use super::{
     Finding, Patient,

@@ -1,5 +1,7 @@
 //! Claude Code's settings, a person's and the organisation's: whether they are read, agree with the profile, and run
 //! this program.
+//!
+//! What they should say is for `setup`, and what outranks a sign-in for `shadows`.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! Whether the configuration is right, every profile of every file.
+//!
+//! What is wrong with it, and where, is for `config` to say.
 
 use super::{Finding, Patient};
 use crate::{

@@ -1,4 +1,6 @@
 //! What AWS's guidance sample leaves behind: its programs, and tokens that lie open.
+//!
+//! It removes nothing: other machines of the same home may still use it.
 
 use std::path::{Path, PathBuf};
 

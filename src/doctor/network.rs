@@ -1,4 +1,6 @@
 //! The way to the provider and to AWS: the clock that they are compared by, proxies, certificates, and AWS itself.
+//!
+//! Nothing of a person's is sent; what the provider says of itself is for `provider`.
 
 use std::collections::BTreeMap;
 

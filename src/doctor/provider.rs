@@ -1,4 +1,6 @@
 //! The provider: whether it can be reached, and says of itself what a sign-in needs.
+//!
+//! Nobody is signed in, and no token is asked for; the way there is for `network`.
 
 use super::{Finding, Patient, patient::in_time};
 use crate::{

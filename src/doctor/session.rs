@@ -1,4 +1,6 @@
 //! What is kept of a sign-in, and what its last call ended in.
+//!
+//! Nothing is renewed, and nobody is asked to unlock anything.
 
 use super::{Finding, Patient};
 use crate::{

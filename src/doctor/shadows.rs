@@ -1,4 +1,6 @@
 //! What would be used in place of a sign-in, whoever set it: variables, here and in Claude Code's settings.
+//!
+//! Which of them outrank a sign-in is a table of `setup`.
 
 use super::{Finding, Patient, aws_files};
 use crate::{

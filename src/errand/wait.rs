@@ -1,4 +1,6 @@
 //! The caller's side of an errand: send a worker if nobody is at work, else wait for whoever is.
+//!
+//! What is done meanwhile is for the worker, and what a person is shown of it for `commands`.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

@@ -1,4 +1,6 @@
 //! What a person can do about their configuration.
+//!
+//! What is wrong, and in which line, is for `config` to find and to word.
 
 use crate::{
     config::{Error, Fault, Problem, Unreadable},
@@ -97,7 +99,6 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         Fault::EnforcedUnset { .. } | Fault::ByUser { .. } => {
             ("config/enforce", "set it in the administrator's file, together with the values it fixes")
         }
-        Fault::NotYet { .. } => ("config/not_yet", "take it out of the profile for now"),
         Fault::WrongType { .. } | Fault::Illegal { .. } | Fault::NotUnicode { .. } => {
             return of_file("config/illegal");
         }

@@ -1,4 +1,6 @@
 //! What a person can do about the network, its proxies and its certificates.
+//!
+//! Which fault it was is for `http` to tell; what an answer says is not looked at.
 
 use crate::{
     failure::{Exit, Failure},

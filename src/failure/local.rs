@@ -1,4 +1,6 @@
 //! Failures of this machine and of the moment: files, storage, waiting, asking.
+//!
+//! What the facts are is for the rooms that met them; no other machine has a part in these.
 
 use crate::{
     cache::LastFailure,

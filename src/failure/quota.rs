@@ -1,4 +1,6 @@
 //! What a person can do who may not spend any more, or of whom nobody could say so.
+//!
+//! Who may spend what is for the service; what it answered, for `quota`.
 
 use crate::{
     failure::{Exit, Failure},

@@ -1,4 +1,6 @@
 //! What a person can do when the command of `exec`, or the shell of `env`, cannot have the credentials.
+//!
+//! How commands are started is for `host`, and how a shell is spoken to for `shell`.
 
 use std::{ffi::OsString, io};
 

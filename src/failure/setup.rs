@@ -1,4 +1,6 @@
 //! What a person can do when a file that setup would change is better left alone.
+//!
+//! Which files those are is for `setup` to judge.
 
 use std::path::{Path, PathBuf};
 

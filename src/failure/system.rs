@@ -1,4 +1,6 @@
 //! What a person can do when this machine denies what every run needs, or this program has a fault.
+//!
+//! What was denied is for `host` to say; nothing here concerns one profile.
 
 use std::{io, panic::PanicHookInfo};
 

@@ -1,4 +1,6 @@
 //! What a person can do about a command line that means nothing.
+//!
+//! What it may say is for `cli`.
 
 use std::path::PathBuf;
 

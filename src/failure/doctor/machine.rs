@@ -1,4 +1,6 @@
 //! What a person can do about this program itself and what it keeps on this machine.
+//!
+//! What was found, and how grave it is, is for `doctor`.
 
 use crate::{
     failure::{

@@ -1,4 +1,6 @@
 //! What a person can do about files of AWS's tools and of Claude Code that do not lead here, or lead past us.
+//!
+//! What was found, and how grave it is, is for `doctor`.
 
 use super::listed;
 use crate::{

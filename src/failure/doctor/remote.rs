@@ -1,4 +1,6 @@
 //! What a person can do about what answers on the other side of the network, and about the clock it tells of.
+//!
+//! What was found, and how grave it is, is for `doctor`.
 
 use std::time::Duration;
 

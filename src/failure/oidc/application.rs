@@ -1,4 +1,6 @@
 //! What a person can do when the application itself cannot prove, or is not believed to be, what it is.
+//!
+//! Which proof it was, and whether it was doubted at all, is for `oidc`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
 //! What a person can do when the provider says no, says nothing useful, or says what cannot be believed.
+//!
+//! Which of them it was is for `oidc` to tell; what each code of a provider asks for is in `advice`.
 
 use crate::{
     config::Issuer,

@@ -1,4 +1,6 @@
 //! What a person can do about a pasted text that is not the answer.
+//!
+//! Whether it is, is for `oidc`.
 
 use std::fmt;
 

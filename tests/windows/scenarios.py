@@ -5,6 +5,8 @@ Run by `run`, which builds the programs and the machine.
 
 import argparse
 import json
+import os
+import shutil
 import tempfile
 import time
 import traceback
@@ -203,6 +205,34 @@ def files_land_in_the_profile_and_nowhere_else(desk: Desk) -> None:
     assert fresh, "nothing was kept"
     strays = [str(path) for path in fresh if desk.machine.data not in path.parents]
     assert not strays, strays
+
+
+@scenario
+def an_administrators_file_that_somebody_else_could_have_written_is_not_believed(desk: Desk) -> None:
+    folder = desk.machine.drive / "ProgramData/bedrock-sso"
+    folder.mkdir(parents=True)
+    try:
+        file = Path(shutil.move(desk.machine.config_file, folder))
+        mine, somebody, everybody = os.getuid(), 1000, 0o666
+        file.chmod(0o644)
+        desk.sign_in()
+        desk.world.start_over()
+        # Wine makes Windows' rights of these: everybody's (WD), and for another's file an owner who is nobody (AN).
+        for mode, owner, who in [(everybody, mine, "everybody may write it"), (0o644, somebody, "AN owns it")]:
+            file.chmod(mode)
+            os.chown(file, owner, -1)
+            for words in (["credentials"], ["login"], ["config", "check"]):
+                ended = desk.run(*words)
+                refused(ended, 3, "config/untrusted")
+                assert f"C:\\ProgramData\\bedrock-sso\\config.toml: not to be believed, since {who}" in ended.err, ended
+                assert "icacls" in ended.err, ended
+        assert desk.world.asked() == {}, desk.world.asked()
+        file.chmod(0o644)
+        os.chown(file, mine, -1)
+        desk.sign_in()
+        assert desk.world.asked() == {}, desk.world.asked()
+    finally:
+        shutil.rmtree(folder)
 
 
 @scenario

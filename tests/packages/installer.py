@@ -573,6 +573,9 @@ def the_powershell_script_is_powershell_in_plain_ascii(_: Stage) -> None:
     for script in (*(REPOSITORY / "tests/packages").glob("*.ps1"), PACKAGING / "install.ps1"):
         text = script.read_bytes()
         assert text.isascii() and not parser.parse(text).root_node.has_error, script
+    # The one for a fleet has the mark, for a configuration may have any letter in it.
+    made = (REPOSITORY / "tests/setup/fleet/windows/Install-Configuration.ps1").read_bytes()
+    assert made.startswith(b"\xef\xbb\xbf") and not parser.parse(made[3:]).root_node.has_error
     assert parser.parse(text.replace(b"try {", b"try ", 1)).root_node.has_error
 
 

@@ -11,7 +11,7 @@ On a Windows machine that is thrown away, as administrator. What Wine can show a
 .PARAMETER Packages
 Where the installers of one version lie.
 .PARAMETER Fleet
-Where an installer lies that brings an organisation's configuration.
+Where an installer lies that brings an organisation's configuration, and what `bedrock-sso setup --fleet` wrote of the same.
 #>
 param([Parameter(Mandatory)] [string] $Packages, [string] $Fleet)
 
@@ -62,7 +62,19 @@ function Test-Installer([string] $Name, [string] $File, [string] $Folder, [strin
     Confirm-That "${Name}: no key is left" (-not @($keys | Where-Object { Test-Path $_ }).Count)
 }
 
-# Users read and do not write; what somebody made there before is not taken over.
+# Users read and do not write.
+function Confirm-Closed([string] $Name, [string] $Folder) {
+    foreach ($place in $Folder, (Join-Path $Folder 'config.toml')) {
+        $rights = Get-Acl -LiteralPath $place
+        Confirm-That "${Name}: administrators own $place" ($rights.Owner -match '\\(SYSTEM|Administrators)$')
+        $users = @($rights.Access | Where-Object {
+            $_.AccessControlType -eq 'Allow' -and $_.IdentityReference.Value -notmatch '\\(SYSTEM|Administrators)$' })
+        $writing = @($users | Where-Object { $_.FileSystemRights -band [Security.AccessControl.FileSystemRights]'WriteData, AppendData, Delete, ChangePermissions, TakeOwnership' })
+        Confirm-That "${Name}: only administrators write $place" ($users.Count -gt 0 -and $writing.Count -eq 0)
+    }
+}
+
+# What somebody made there before is not taken over.
 function Test-Fleet([string] $File) {
     $folder = Join-Path $env:ProgramData 'bedrock-sso'
     $null = New-Item -ItemType Directory -Path $folder
@@ -71,20 +83,36 @@ function Test-Fleet([string] $File) {
     Remove-Item -LiteralPath (Join-Path $folder 'config.toml')
     # The folder stays, with the rights that it was made with.
     Confirm-That 'fleet: installs silently' ((Invoke-Installer '/i' $File) -eq 0)
-    foreach ($place in $folder, (Join-Path $folder 'config.toml')) {
-        $users = @((Get-Acl -LiteralPath $place).Access | Where-Object {
-            $_.AccessControlType -eq 'Allow' -and $_.IdentityReference.Value -notmatch '\\(SYSTEM|Administrators)$' })
-        $writing = @($users | Where-Object { $_.FileSystemRights -band [Security.AccessControl.FileSystemRights]'WriteData, AppendData, Delete, ChangePermissions, TakeOwnership' })
-        Confirm-That "fleet: only administrators write $place" ($users.Count -gt 0 -and $writing.Count -eq 0)
-    }
+    Confirm-Closed 'fleet' $folder
     $policy = Join-Path $env:ProgramFiles 'ClaudeCode\managed-settings.json'
     Confirm-That 'fleet: Claude Code has its policy' ((Get-Content -LiteralPath $policy -Raw | ConvertFrom-Json).awsAuthRefresh -match 'bedrock-sso')
     Confirm-That 'fleet: is removed silently' ((Invoke-Installer '/x' $File) -eq 0)
     Confirm-That 'fleet: its files are gone' (-not (Test-Path -LiteralPath $policy) -and -not (Test-Path -LiteralPath (Join-Path $folder 'config.toml')))
 }
 
+# As Intune runs what `bedrock-sso setup --fleet` wrote, twice, and then to take it away.
+function Test-Script([string] $File) {
+    $folder = Join-Path $env:ProgramData 'bedrock-sso'
+    if (Test-Path -LiteralPath $folder) { Remove-Item -Recurse -Force -LiteralPath $folder }
+    $call = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -File `"$File`""
+    foreach ($time in 'once', 'again') {
+        $ended = Start-Process powershell -ArgumentList $call -Wait -PassThru -NoNewWindow
+        Confirm-That "script: runs $time" ($ended.ExitCode -eq 0)
+    }
+    $wanted = Join-Path (Split-Path (Split-Path $File)) 'config.toml'
+    $same = (Get-FileHash -LiteralPath (Join-Path $folder 'config.toml')).Hash -eq (Get-FileHash -LiteralPath $wanted).Hash
+    Confirm-That 'script: writes the configuration, byte for byte' $same
+    Confirm-Closed 'script' $folder
+    $ended = Start-Process powershell -ArgumentList "$call -Remove" -Wait -PassThru -NoNewWindow
+    Confirm-That 'script: takes it away, and the folder' ($ended.ExitCode -eq 0 -and -not (Test-Path -LiteralPath $folder))
+}
+
 Test-Installer 'for all users' (Find-Installer $Packages 'x86_64\.msi$') (Join-Path $env:ProgramFiles 'bedrock-sso') 'Machine'
 Test-Installer 'for one user' (Find-Installer $Packages '-user\.msi$') (Join-Path $env:LOCALAPPDATA 'Programs\bedrock-sso') 'User'
-if ($Fleet) { Test-Fleet (Find-Installer $Fleet 'x86_64\.msi$') }
+if ($Fleet) {
+    Test-Fleet (Find-Installer $Fleet 'x86_64\.msi$')
+    $script = Get-ChildItem -LiteralPath $Fleet -Recurse -File -Filter 'Install-Configuration.ps1' | Select-Object -First 1
+    Test-Script $script.FullName
+}
 Write-Output "$Passed passed, $Failed failed"
 if ($Failed) { exit 1 }

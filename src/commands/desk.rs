@@ -11,7 +11,7 @@ use std::{
 use crate::{
     cache::Cache,
     cli::Global,
-    config::{self, Caller, Inputs, Profile},
+    config::{self, Caller, Flag, Inputs, Profile},
     errand::{Errand, LogWords},
     failure::{Busy, Denied, Failure},
     files,
@@ -66,7 +66,12 @@ impl<'a> Desk<'a> {
     }
 
     pub(super) fn work(&'a self, caller: Caller) -> Result<Work<'a>, Failure> {
-        let profile = config::load(&self.inputs())?;
+        self.work_as_told(caller, &[])
+    }
+
+    /// With what flags of the command say over the profile.
+    pub(super) fn work_as_told(&'a self, caller: Caller, flags: &[Flag]) -> Result<Work<'a>, Failure> {
+        let profile = config::load(&Inputs { flags, ..self.inputs() })?;
         let cache = Cache::of(&profile, &self.host.paths.data, caller);
         Ok(Work { desk: self, profile, cache, caller })
     }

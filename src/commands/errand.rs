@@ -13,8 +13,12 @@ use crate::{
 
 pub(super) fn run(Errand { terminal, purpose }: &Errand, global: &Global) -> Result<(), Failure> {
     let desk = Desk::with_log(global, || Box::new(ToCaller))?;
+    let flags = match purpose {
+        Words::Login(login) => login.flags(),
+        _ => &[],
+    };
     let purpose = meant(purpose);
-    let on = desk.work(purpose.caller())?;
+    let on = desk.work_as_told(purpose.caller(), flags)?;
     let done = work(&desk.host, &on.profile, &on.cache, purpose, *terminal);
     secret::sweep::<{ secret::COLD }>();
     done

@@ -5,7 +5,7 @@
 use super::{Desk, Screen, print, proof, setup};
 use crate::{
     cli::{Global, Login},
-    config::Caller,
+    config::{Caller, Flag},
     errand::Tell,
     failure::Failure,
     session::Wish,
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
-    let work = desk.work(Caller::SignIn)?;
+    let work = desk.work_as_told(Caller::SignIn, login.flags())?;
     if login.client_secret_stdin {
         proof::keep_secret(&work)?;
     }
@@ -41,7 +41,15 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     setup::give_aws_profile(&desk, &work.profile)
 }
 
+/// A way in of its own. `--no-browser` is none: the address that it shows is the one that is shown otherwise.
+const DEVICE: [Flag; 1] = [Flag { key: "flow", value: "device", name: "--device" }];
+
 impl Login {
+    /// What is said over the profile, which an administrator may forbid.
+    pub(super) fn flags(&self) -> &'static [Flag] {
+        if self.device { &DEVICE } else { &[] }
+    }
+
     pub(super) fn wish(&self) -> Wish {
         match (self.device, self.no_browser) {
             (true, _) => Wish::Device,

@@ -90,7 +90,8 @@ impl Texts {
             return Err(Error::Unreadable { file: shown(&user, environment), why: Unreadable::Missing });
         }
         let overrides = overrides(inputs).map_err(Error::Invalid)?;
-        if system.is_none() && user_source.is_none() && overrides.is_empty() {
+        let by_variables = overrides.iter().any(|one| matches!(one.place, Place::Variable(_)));
+        if system.is_none() && user_source.is_none() && !by_variables {
             let looked_for = [&user, &inputs.paths.system_config].map(|path| shown(path, environment)).into();
             return Err(Error::NoFile { looked_for });
         }

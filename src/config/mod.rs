@@ -71,13 +71,13 @@ pub struct Inputs<'a> {
     pub personal: bool,
 }
 
-/// A key that a flag sets, for this run only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A key that a flag sets, for this run only, unless the administrator enforces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// As in the table of keys, e.g. `login_timeout` or `quota.endpoint`.
     pub key: &'static str,
     /// Text as it is for keys that hold a string, TOML's syntax for the others.
-    pub value: String,
+    pub value: &'static str,
     /// As it was typed, e.g. `--region`.
     pub name: &'static str,
 }

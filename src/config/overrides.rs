@@ -81,7 +81,7 @@ pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Proble
     for Flag { key, value, name } in inputs.flags {
         let place = Place::Flag(name);
         match key::find_full(key) {
-            Some(key) => found.push(Override { key, text: value.clone(), place }),
+            Some(key) => found.push(Override { key, text: (*value).to_owned(), place }),
             None => {
                 let (key, table) = ((*key).to_owned(), String::new());
                 problems.push(Problem { place, fault: Fault::UnknownKey { key, table, nearest: None } });

@@ -175,6 +175,23 @@ fn in_a_rootless_container_a_file_of_somebody_outside_is_told_as_such() {
     assert!(what.contains("user 65534 owns it"), "{what}");
 }
 
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn no_flag_overrides_what_the_administrator_enforces() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "flow = \"browser\"");
+    let text = fs::read_to_string(machine.file()).unwrap();
+    fs::write(machine.file(), format!("enforce = [\"flow\"]\n{text}")).unwrap();
+    let (what, hint) = machine.run(&["login", "--device"]).refused(3, "config/enforced");
+    let fixed =
+        "--device: \"flow\" is fixed by the administrator as \"browser\" (/etc/bedrock-sso/config.toml:";
+    assert!(what.starts_with(fixed), "{what}");
+    assert_eq!(hint, "remove your own value, or ask your administrator");
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
+    machine.run(&["login"]).expect_code(0);
+}
+
 /// Whoever wrote such a record would have root write any file.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]

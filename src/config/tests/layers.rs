@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{GOOD, Home};
 use crate::{
-    config::{Login, Provider, RedirectHost, Storage, StsEndpoint},
+    config::{Error, Login, Provider, RedirectHost, Storage, StsEndpoint},
     url::SecureUrl,
 };
 
@@ -169,6 +169,12 @@ fn a_flag_that_is_wrong_is_named() {
         Home::new().user(GOOD).flag("regoin", "x", "--regoin").line(),
         "--regoin: unknown key \"regoin\""
     );
+}
+
+#[test]
+fn a_flag_alone_is_no_profile() {
+    let home = Home::new().flag("flow", "device", "--device");
+    assert!(matches!(home.load(), Err(Error::NoFile { .. })), "{}", home.line());
 }
 
 #[test]

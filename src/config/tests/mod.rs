@@ -80,8 +80,8 @@ impl Home {
         self
     }
 
-    pub(super) fn flag(mut self, key: &'static str, value: &str, name: &'static str) -> Self {
-        self.flags.push(Flag { key, value: value.to_owned(), name });
+    pub(super) fn flag(mut self, key: &'static str, value: &'static str, name: &'static str) -> Self {
+        self.flags.push(Flag { key, value, name });
         self
     }
 

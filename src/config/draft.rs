@@ -51,12 +51,18 @@ pub fn draft(name: &str, facts: &[Fact]) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What a profile of another configuration file says, as facts: the one that is named, or the only one.
+/// What a profile of another configuration file says, as facts: the one that is named, or the only one. What the file
+/// enforces is no profile's, and cannot come along.
 pub fn facts_of(inputs: &Inputs<'_>, file: &Path, text: &str) -> Result<(String, Vec<Fact>), Error> {
-    let source = Source::of_text(file, Rank::User, text, inputs.environment);
+    let rank = if inputs.personal { Rank::User } else { Rank::Administrator };
+    let source = Source::of_text(file, rank, text, inputs.environment);
     let texts = Texts::of_file(source);
     let parsed = texts.parse()?;
     let layers = parsed.survey()?;
+    if let Some(enforcing) = layers.files.iter().find(|file| !file.enforce.is_empty()) {
+        let place = enforcing.source.place(enforcing.enforce_at);
+        return Err(Error::Invalid(vec![Problem { place, fault: Fault::ByUser { key: "enforce" } }]));
+    }
     let name = layers.choose(inputs)?;
     let profile = layers.files.iter().flat_map(|file| &file.profiles).find(|profile| profile.name == name);
     let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();

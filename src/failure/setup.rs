@@ -126,6 +126,7 @@ fn of_settings(path: &Path, refusal: settings::Refusal) -> (&'static str, String
 fn of_source(path: &Path, unusable: Unusable) -> (&'static str, String, String) {
     let file = path.display();
     let (what, hint) = match unusable {
+        Unusable::Missing => (format!("{file} is not there"), "check its name".to_owned()),
         Unusable::Unknown => (
             format!("{file} holds nothing that setup knows"),
             "give it a config.toml, the guidance sample's config.json, or the outputs of its stacks"

@@ -17,6 +17,7 @@ pub struct Told {
 /// Why a file tells nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
+    Missing,
     /// Neither JSON of a known shape nor a configuration of ours.
     Unknown,
     /// Several profiles, and none was named.

@@ -11,7 +11,7 @@ use std::{
 
 use testworld::{Desk, Outcome, World};
 
-use super::{REMOVED, desk, everything, read, write};
+use super::{IN_PLACE, REMOVED, desk, everything, read, write};
 
 /// A desk whose configuration is the administrator's.
 struct Machine<'d> {
@@ -212,6 +212,65 @@ fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
         "{what}"
     );
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_complete_configuration_becomes_the_administrators_as_it_is() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "aws_profile = \"work\" # for everybody");
+    let text = format!(
+        "# ours\r\nenforce = [\"issuer\", \"quota\"]\n{}",
+        fs::read_to_string(machine.file()).unwrap()
+    );
+    fs::remove_dir_all(machine.file().parent().unwrap()).unwrap();
+    desk.set_variable("BEDROCK_SSO_REGION", "eu-north-1");
+    for (flag, name) in [("--from", "complete.toml"), ("--config", "complete")] {
+        write(&desk, name, &text);
+        let words = ["setup", "--system", "--yes", flag, name];
+        let said = machine.run(&words).expect_code(0);
+        assert!(
+            said.stdout.starts_with("/etc/bedrock-sso/config.toml (new)\n  + # ours\n  + enforce = "),
+            "{said:?}"
+        );
+        assert_eq!(fs::read_to_string(machine.file()).unwrap(), text);
+        let mode = fs::metadata(machine.file()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "every user reads it");
+        let policy =
+            fs::read_to_string(machine.etc.path().join("claude-code/managed-settings.json")).unwrap();
+        assert!(policy.contains("us-east-1") && !policy.contains("eu-north-1"), "{policy}");
+        assert_eq!(machine.run(&words).expect_code(0).stderr, IN_PLACE);
+
+        write(&desk, name, &text.replace("us-east-1", "us-west-2"));
+        let (what, hint) = machine.run(&words).refused(3, "config/enforce");
+        assert!(what.ends_with(":2: \"enforce\" works in the administrator's file only"), "{what}");
+        assert_eq!(hint, "set it in the administrator's file, together with the values it fixes");
+        assert_eq!(fs::read_to_string(machine.file()).unwrap(), text, "what is there is not overwritten");
+
+        machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
+        assert!(!machine.file().exists() && !machine.etc.path().join("claude-code").exists());
+    }
+    desk.unset_variable("BEDROCK_SSO_REGION");
+}
+
+/// One user's file is no layer of what holds for all.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_profile_of_a_named_configuration_is_added_to_the_administrators() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    let before = fs::read_to_string(machine.file()).unwrap();
+    let other = before.replace("[profiles.claude]", "[profiles.second]").replace("us-east-1", "us-west-2");
+    write(&desk, "other.toml", &other.replace("issuer", "aws_profile = \"second\"\nissuer"));
+    machine.run(&["setup", "--system", "--yes", "--config", "other.toml"]).expect_code(0);
+    let after = fs::read_to_string(machine.file()).unwrap();
+    let added = after.strip_prefix(&before).expect("what was there stays");
+    assert!(added.contains("[profiles.second]\naws_profile = \"second\"\n"), "{added}");
+    let missing = machine.run(&["setup", "--system", "--yes", "--config", "absent.toml"]);
+    let (what, hint) = missing.refused(3, "setup/source");
+    assert_eq!((what.as_str(), hint.as_str()), ("absent.toml is not there", "check its name"));
 }
 
 /// macOS' `sudo` leaves an administrator their own home, and with it the configuration they have for themselves.

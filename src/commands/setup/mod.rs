@@ -40,10 +40,14 @@ pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
         }
         return carry_out(plan, arguments).map(drop);
     }
-    let (name, facts) = place.facts()?;
-    let asked = facts.is_empty() && place.is_bare();
+    let whole = place.whole()?;
+    let (name, facts) = if whole.is_none() { place.facts()? } else { (None, Vec::new()) };
+    let asked = whole.is_none() && facts.is_empty() && place.is_bare();
     let facts = if asked { wizard::facts(&desk.host)? } else { facts };
-    let (profile, claude) = place.plan_configuration(&mut plan, name, &facts)?;
+    let (profile, claude) = match whole {
+        Some(text) => place.plan_whole(&mut plan, text)?,
+        None => place.plan_configuration(&mut plan, name, &facts)?,
+    };
     place.plan_neighbours(&mut plan, &profile, &claude)?;
     place.warn(&profile.name)?;
     match carry_out(plan, arguments)? {
@@ -134,8 +138,7 @@ impl<'a> Place<'a> {
 
     /// What holds for everyone is the administrator's file, whoever the administrator is by day: `sudo` may keep their home.
     fn inputs(&self) -> config::Inputs<'_> {
-        let personal = !self.arguments.system || self.desk.global.config.is_some();
-        config::Inputs { personal, ..self.desk.inputs() }
+        config::Inputs { personal: !self.arguments.system, ..self.desk.inputs() }
     }
 
     fn configuration(&self) -> PathBuf {
@@ -148,6 +151,31 @@ impl<'a> Place<'a> {
         let inputs = self.inputs();
         let has_file = config::locations(&inputs).iter().any(|location| location.is_there);
         !has_file && config::load(&inputs).is_err() && wizard::can_ask()
+    }
+
+    /// Where facts are read, besides the command line. For everyone a configuration that is named is one to take them from.
+    fn source(&self) -> Option<&Path> {
+        let named = self.desk.global.config.as_deref().filter(|_| self.arguments.system);
+        self.arguments.from.as_deref().or(named)
+    }
+
+    /// A configuration that becomes the administrator's as it is: all of one that they have written, where there is no
+    /// other yet and nothing is said besides.
+    fn whole(&self) -> Result<Option<String>, Failure> {
+        let source = self.source().filter(|path| self.arguments.system && self.is_toml(path));
+        let Some(source) = source.filter(|_| !self.arguments.has_flags()) else { return Ok(None) };
+        let text = text_of_source(source)?;
+        let before = Plan::text_of(&self.configuration())?.unwrap_or_default();
+        Ok(Some(text).filter(|text| before.is_empty() || before == *text))
+    }
+
+    fn plan_whole(&self, plan: &mut Plan, text: String) -> Result<(Profile, ClaudeCode), Failure> {
+        let path = self.configuration();
+        let held =
+            config::preview(&config::Inputs { profile: self.wanted(), ..self.inputs() }, &path, &text)?;
+        let marks = text.lines().map(|line| Mark::Added(line.to_owned())).collect();
+        plan.configuration(&path, Edit { after: text, marks })?;
+        Ok(held)
     }
 
     /// Our own file first: what the others say follows from it.
@@ -218,8 +246,8 @@ impl<'a> Place<'a> {
 
     /// What the file of facts says, and over it what the command line says; with the name of the profile in the file.
     fn facts(&self) -> Result<(Option<String>, Vec<Fact>), Failure> {
-        let Setup { from, issuer, client_id, role_arn, region, set, .. } = self.arguments;
-        let (name, mut facts) = match from {
+        let Setup { issuer, client_id, role_arn, region, set, .. } = self.arguments;
+        let (name, mut facts) = match self.source() {
             Some(path) => self.facts_from(path)?,
             None => (None, Vec::new()),
         };
@@ -234,16 +262,20 @@ impl<'a> Place<'a> {
     }
 
     fn facts_from(&self, path: &Path) -> Result<(Option<String>, Vec<Fact>), Failure> {
-        let missing = || Error::Source { path: path.to_owned(), unusable: Unusable::Unknown };
-        let text = Plan::text_of(path)?.ok_or_else(missing)?;
-        if is_toml(path) {
-            let (name, facts) = config::facts_of(&self.desk.inputs(), path, &text)?;
+        let text = text_of_source(path)?;
+        if self.is_toml(path) {
+            let (name, facts) = config::facts_of(&self.inputs(), path, &text)?;
             return Ok((Some(name), facts));
         }
         let told = source::read(&text, self.wanted().as_deref())
             .map_err(|unusable| Error::Source { path: path.to_owned(), unusable })?;
         told.notes.iter().for_each(|note| say(&format!("note: {note}\n")));
         Ok((told.name, told.facts))
+    }
+
+    /// `--config` is one whatever it is called.
+    fn is_toml(&self, path: &Path) -> bool {
+        is_toml(path) || self.desk.global.config.as_deref() == Some(path)
     }
 
     /// What would keep our credentials from being used, whatever we write.
@@ -278,6 +310,11 @@ impl<'a> Place<'a> {
         }
         Ok(())
     }
+}
+
+fn text_of_source(path: &Path) -> Result<String, Failure> {
+    let missing = || Error::Source { path: path.to_owned(), unusable: Unusable::Missing };
+    Ok(Plan::text_of(path)?.ok_or_else(missing)?)
 }
 
 fn is_toml(path: &Path) -> bool {

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import tarfile
 import time
 
 from root import Ended, Rpm, on_host
-from stage import COMMON, FOREIGN_POLICY, POLICY, VERSION, Stage, deb, document, only, same, scenario, is_clean, set_up, still_warm, timed, without_shared_folders
+from stage import COMMON, FOREIGN_POLICY, POLICY, REPOSITORY, VERSION, Stage, deb, document, only, same, scenario, is_clean, set_up, still_warm, timed, without_shared_folders
 
 # Starts a program where the kernel hands those for aarch64 to qemu, and nowhere else: since Linux 6.7 each user namespace has
 # formats of its own (binfmt_misc). The format is an ELF header with this processor's number, executable or position independent.
@@ -62,6 +63,7 @@ def an_rpm_with_a_configuration_leaves_the_machine_ready_and_goes_without_a_trac
 def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) -> None:
     root = stage.root(Rpm)
     root.path("/usr/local").mkdir()
+    before = root.snapshot()
     tarball = root.bring(only(stage.current, "*.tar.gz"))
     root.run("tar", "-xzf", tarball, "-C", "/usr/local", "--strip-components=1").well()
     assert root.run("/usr/local/bin/bedrock-sso", "--version", person="alice").well().out == f"bedrock-sso {VERSION}\n"
@@ -71,6 +73,11 @@ def the_tarball_is_unpacked_below_a_prefix_and_works_from_there(stage: Stage) ->
     files = {each.name.split("/", 1)[1] for each in members if each.isfile()}
     documents = {f"share/doc/bedrock-sso/{name}" for name in ["CHANGELOG.md", "LICENSE", "THIRD-PARTY-LICENSES.txt", "config.example.toml"]}
     assert files == {place.removeprefix("usr/") for place in COMMON} | documents | {"share/zsh/site-functions/_bedrock-sso"}, files
+    # As docs/installing.md says it, on one machine with the folders that others would use, too.
+    documented = re.search(r"^sudo (rm -r (?:.*\\\n)*.*)$", (REPOSITORY / "docs/installing.md").read_text(), re.MULTILINE)[1]
+    root.run("sh", "-euc", documented).well()
+    left = {place: what for place, what in root.snapshot().items() if not what.startswith("d")}
+    same({place: what for place, what in before.items() if not what.startswith("d")}, left)
 
 
 @scenario

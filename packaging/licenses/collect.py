@@ -92,18 +92,21 @@ def standard_text(package: dict) -> str:
 
 def library() -> Part:
     """Rust's own, as the compiler tells of it, with the crates in it; not all of them are in it on each system."""
-    documents = Path(rustc("--print=sysroot")) / "share/doc/rust"
-    told = documents / "COPYRIGHT-library.html"
+    told = documents() / "COPYRIGHT-library.html"
     if not told.is_file():
         sys.exit(f"collect.py: this compiler does not say what its library is licensed under, as rustup's does in {told}")
     page = told.read_text(encoding="utf-8")
     _, in_tree, brought = re.split(r'<h2 id="(?:in-tree-files|out-of-tree-dependencies)">', page)
     whose = "\n".join(line.strip() for line in bare(in_tree.partition("</h2>")[2]).splitlines() if line.strip())
     texts = [whose, STANDARD["MIT"].read_text(encoding="utf-8").replace("@AUTHORS@", "The Rust Project Developers")]
-    texts += [(documents / "licenses" / f"{name}.txt").read_text(encoding="utf-8") for name in ("Apache-2.0", "LLVM-exception", "Unicode-3.0")]
+    texts += [(documents() / "licenses" / f"{name}.txt").read_text(encoding="utf-8") for name in ("Apache-2.0", "LLVM-exception", "Unicode-3.0")]
     texts += map(bare, re.findall(r"<pre>(.*?)</pre>", brought, re.DOTALL))
     name = f"Rust's standard library {rustc('--version').split()[1]}"
     return Part(name, "MIT OR Apache-2.0", "https://github.com/rust-lang/rust", tuple(texts))
+
+
+def documents() -> Path:
+    return Path(rustc("--print=sysroot")) / "share/doc/rust"
 
 
 def bare(page: str) -> str:
@@ -118,6 +121,9 @@ def c_libraries(targets: list[str]) -> Iterator[Part]:
     for named, (name, license, source) in C_LIBRARIES.items():
         if any(named in target for target in targets):
             yield Part(name, license, source, ((HERE / f"{name}.txt").read_text(encoding="utf-8"),))
+            # What begins and ends a program, and divides where the processor cannot; its exception is why nothing more is asked.
+            exception = (documents() / "licenses/GCC-exception-3.1.txt").read_text(encoding="utf-8")
+            yield Part("libgcc", "GPL-3.0-or-later WITH GCC-exception-3.1", "https://gcc.gnu.org", (exception,))
 
 
 def told(parts: list[Part]) -> Iterator[str]:

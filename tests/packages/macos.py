@@ -243,7 +243,7 @@ def the_payload_is_roots_and_the_bill_of_materials_lists_just_that(stage: Stage)
 def the_licences_of_all_that_is_linked_into_the_program_come_along(stage: Stage) -> None:
     both = licenses.collected("aarch64-apple-darwin", "x86_64-apple-darwin")
     also = {"security-framework": "Permission is hereby granted", "objc2": "Copyright (c) Mads Marquart"}
-    licenses.tell_of_all(both, also, but={"musl", "mingw-w64", "windows-sys", "linux-keyutils"})
+    licenses.tell_of_all(both, also, but={"musl", "libgcc", "mingw-w64", "windows-sys", "linux-keyutils"})
     # The program that does nothing has Rust's own library alone.
     brought = stage.package(stage.current).payload[f"./{SHARE}/bedrock-sso/{licenses.NAME}"].decode()
     assert "\nRust's standard library" in brought and (stage.sources == REPOSITORY) == ("\nring" in brought), brought[:500]

@@ -159,7 +159,7 @@ def installers_and_zip_hold_the_same_files(stage: Stage) -> None:
 @scenario
 def the_licences_of_all_that_is_linked_into_the_program_come_along(stage: Stage) -> None:
     text = stage.new.in_zip()[licenses.NAME].decode()
-    also = {"mingw-w64": "This program or library was built using MinGW-w64", "windows-sys": "Copyright (c) Microsoft Corporation."}
+    also = {"libgcc": "GCC RUNTIME LIBRARY EXCEPTION", "mingw-w64": "This program or library was built using MinGW-w64", "windows-sys": "Copyright (c) Microsoft Corporation."}
     licenses.tell_of_all(text, also, but={"musl", "linux-keyutils", "rustix"})
 
 

@@ -10,7 +10,7 @@ use super::{
     Desk, document,
     fold::{folded, room},
     paint::Paint,
-    print,
+    print, spelt,
 };
 use crate::{
     cli::{self, Global},
@@ -29,7 +29,10 @@ pub(super) fn run(
     let desk = Desk::new(global)?;
     bundle.as_deref().map(may_be_replaced).transpose()?;
     let patient = Patient::new(&desk.host, desk.inputs())?;
-    let checks = doctor::examine(&patient, *live)?;
+    let mut checks = doctor::examine(&patient, *live)?;
+    for remedy in checks.iter_mut().filter_map(|check| check.remedy.as_mut()) {
+        *remedy = spelt(remedy, global);
+    }
     if let Some(path) = bundle {
         files::replace(path, bundle::text(&patient, &checks).as_bytes())?;
     }

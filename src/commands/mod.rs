@@ -22,6 +22,7 @@ mod progress;
 mod proof;
 mod screen;
 mod setup;
+mod spelt;
 mod status;
 mod token;
 
@@ -42,6 +43,7 @@ use crate::{
 };
 use desk::Desk;
 use screen::Screen;
+use spelt::spelt;
 
 /// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
@@ -64,14 +66,16 @@ fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
 fn understood(words: Vec<OsString>) -> ExitCode {
     match words.get(1..).and_then(common_call) {
         Some(CommonCall::Credentials(global)) => {
-            return end(credentials::run(&Credentials::default(), &global));
+            return ended(credentials::run(&Credentials::default(), &global), &global);
         }
         Some(CommonCall::OtelHeaders(global)) => return end(otel_headers::run(&global)),
         None => {}
     }
     let must_answer = words.get(1).is_some_and(|verb| verb == OTEL_HEADERS);
     match Cli::read(words) {
-        Ok(Cli { command, global }) => obey(&command, &global).unwrap_or_else(|failure| end(Err(failure))),
+        Ok(Cli { command, global }) => {
+            obey(&command, &global).unwrap_or_else(|failure| ended(Err(failure), &global))
+        }
         Err(error) if must_answer && error.use_stderr() => {
             usage(&error);
             end(otel_headers::nothing())
@@ -101,6 +105,11 @@ fn obey(command: &Command, global: &Global) -> Result<ExitCode, Failure> {
         Command::Errand(arguments) => errand::run(arguments, global),
     }
     .map(|()| ExitCode::SUCCESS)
+}
+
+/// The end of a command for a profile, to which its advice leads.
+fn ended(result: Result<(), Failure>, global: &Global) -> ExitCode {
+    end(result.map_err(|failure| Failure { hint: spelt(&failure.hint, global), ..failure }))
 }
 
 fn end(result: Result<(), Failure>) -> ExitCode {

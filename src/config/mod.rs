@@ -98,6 +98,11 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Profile, Error> {
     build(&layers, &name, inputs).map_err(Error::Invalid)
 }
 
+/// The name of the profile that would be taken, whatever may be wrong with it.
+pub fn chosen(inputs: &Inputs<'_>) -> Result<String, Error> {
+    Texts::read(inputs)?.parse()?.survey()?.choose(inputs)
+}
+
 /// A profile under its name, or what keeps it from being one.
 pub type Named = (String, Result<Profile, Error>);
 

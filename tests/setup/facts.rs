@@ -61,7 +61,8 @@ fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
         "--region",
         "eu-west-1",
     ];
-    desk.run(facts).expect_code(0);
+    let told = desk.run(facts).expect_code(0).stderr;
+    assert_eq!(told, "Done. Sign in with `bedrock-sso login --profile second`, then start Claude Code.\n");
     let after = fs::read_to_string(desk.config_file()).unwrap();
     assert!(after.starts_with(&before) && after.contains("\n[profiles.second]\n"), "{after}");
     assert!(read(&desk, ".aws/config").contains("[profile second]"));

@@ -10,7 +10,7 @@ pub(super) use first_use::{forget as forget_given_profiles, give as give_aws_pro
 
 use std::path::{Path, PathBuf};
 
-use super::{Desk, print, say};
+use super::{Desk, print, say, spelt};
 use crate::{
     cli::{Global, Setup},
     config::{self, ClaudeCode, Fact, Profile},
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
         for file in plan.undo()? {
             say(&format!("warning: {} was changed since and stays: remove it yourself\n", path(&file)));
         }
-        return carry_out(plan, arguments).map(drop);
+        return carry_out(plan, arguments, || REMOVED.to_owned()).map(drop);
     }
     let whole = place.whole()?;
     let (name, facts) = if whole.is_none() { place.facts()? } else { (None, Vec::new()) };
@@ -50,14 +50,19 @@ pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
     };
     place.plan_neighbours(&mut plan, &profile, &claude)?;
     place.warn(&profile.name)?;
-    match carry_out(plan, arguments)? {
+    let config = global.config.clone().filter(|_| !arguments.system);
+    let signing_in = Global { profile: Some(profile.name.clone()), config, ..*global };
+    match carry_out(plan, arguments, || spelt(DONE, &signing_in))? {
         true if asked => wizard::first_sign_in(global, &profile.name),
         _ => Ok(()),
     }
 }
 
+const DONE: &str = "Done. Sign in with `bedrock-sso login`, then start Claude Code.\n";
+const REMOVED: &str = "Removed. `bedrock-sso logout --all` forgets the sign-in itself.\n";
+
 /// Shows the plan, and applies it when somebody says so. Whether it was applied.
-fn carry_out(plan: Plan, arguments: &Setup) -> Result<bool, Failure> {
+fn carry_out(plan: Plan, arguments: &Setup, done: impl FnOnce() -> String) -> Result<bool, Failure> {
     if plan.is_empty() {
         say(if arguments.remove {
             "Nothing of ours is left to remove.\n"
@@ -75,11 +80,7 @@ fn carry_out(plan: Plan, arguments: &Setup) -> Result<bool, Failure> {
         return Ok(false);
     }
     plan.apply()?;
-    say(if arguments.remove {
-        "Removed. `bedrock-sso logout --all` forgets the sign-in itself.\n"
-    } else {
-        "Done. Sign in with `bedrock-sso login`, then start Claude Code.\n"
-    });
+    say(&done());
     Ok(true)
 }
 

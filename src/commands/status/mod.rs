@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{Desk, desk::Work, document, paint::Paint, print};
+use super::{Desk, desk::Work, document, paint::Paint, print, spelt};
 use crate::{
     cache::{Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
@@ -32,8 +32,8 @@ pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failu
         return print(document(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &desk.host.environment);
-    let facts =
-        report.for_people(work.cache.notes().door.closed_until(now), &config::variables(environment), now);
+    let (closed, variables) = (work.cache.notes().door.closed_until(now), config::variables(environment));
+    let facts = report.for_people(closed, &variables, now, |hint| spelt(hint, global));
     let columns = Terminal::size_of_stdout().map(|(columns, _)| columns);
     print(laid_out(&facts, columns, Paint::of_stdout(environment)).as_bytes())
 }
@@ -104,7 +104,7 @@ fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
         can_renew: session.refresh_token.is_some(),
         storage: work.profile.storage.word(),
         config: config_files(desk),
-        last_error: notes.last_failure.map(LastError::from),
+        last_error: notes.last_failure.map(|last| LastError::of(last, desk.global)),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
     })
 }
@@ -130,9 +130,9 @@ fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Er
     serializer.collect_str(moment)
 }
 
-impl From<LastFailure> for LastError {
-    fn from(LastFailure { at, code: _, slug, message, hint }: LastFailure) -> Self {
-        Self { at, slug, message, hint }
+impl LastError {
+    fn of(LastFailure { at, code: _, slug, message, hint }: LastFailure, global: &Global) -> Self {
+        Self { at, slug, message, hint: spelt(&hint, global) }
     }
 }
 
@@ -165,9 +165,15 @@ impl Left {
 
 impl Report {
     /// One screen, a line a fact.
-    fn for_people(&self, closed: Option<Moment>, variables: &[String], now: Moment) -> Vec<Fact> {
-        let mut facts = vec![Fact::new("Profile", line(&self.profile)), self.signed_in_fact()];
-        facts.extend(closed.map(|until| paused(until.since(now))));
+    fn for_people(
+        &self,
+        closed: Option<Moment>,
+        variables: &[String],
+        now: Moment,
+        spelt: impl Fn(&str) -> String,
+    ) -> Vec<Fact> {
+        let mut facts = vec![Fact::new("Profile", line(&self.profile)), self.signed_in_fact(&spelt)];
+        facts.extend(closed.map(|until| paused(until.since(now), &spelt)));
         facts.extend(self.identity.iter().flat_map(Identity::facts));
         let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
         facts.push(Fact::new("Role", role));
@@ -188,24 +194,24 @@ impl Report {
         facts
     }
 
-    fn signed_in_fact(&self) -> Fact {
+    fn signed_in_fact(&self, spelt: impl Fn(&str) -> String) -> Fact {
         match &self.credentials {
             Some(left) => left.fact(self.can_renew),
             None if self.can_renew => {
                 Fact::new("Signed in", "no valid credentials; the next request renews them")
                     .with(News::Doubtful)
             }
-            None => Fact::new("Signed in", "no; run `bedrock-sso login`").with(News::Bad),
+            None => Fact::new("Signed in", spelt("no; run `bedrock-sso login`")).with(News::Bad),
         }
     }
 }
 
-fn paused(left: Duration) -> Fact {
+fn paused(left: Duration, spelt: impl Fn(&str) -> String) -> Fact {
     let told = format!(
         "for {} programs that ask get no browser, since the last sign-in led nowhere; `bedrock-sso login` ends that",
         spoken(left)
     );
-    Fact::new("Paused", told).with(News::Doubtful)
+    Fact::new("Paused", spelt(&told)).with(News::Doubtful)
 }
 
 fn spent(usage: &Usage) -> Option<Fact> {

@@ -27,8 +27,14 @@ fuzz_target!(|text: &[u8]| {
     let environment = Environment::Fixed([].into());
     let nowhere = PathBuf::from("/nonexistent/bedrock-sso");
     let paths = Paths { user_config: nowhere.clone(), system_config: nowhere.clone(), data: nowhere };
-    let inputs =
-        Inputs { environment: &environment, paths: &paths, file: Some(file.clone()), profile: None, flags: &[] };
+    let inputs = Inputs {
+        environment: &environment,
+        paths: &paths,
+        file: Some(file.clone()),
+        profile: None,
+        flags: &[],
+        personal: true,
+    };
     let loaded = config::load(&inputs);
     let shown = config::show(&inputs);
     assert_eq!(loaded.is_ok(), shown.is_ok(), "load and show judge differently");
@@ -63,8 +69,12 @@ fn check(profile: &Profile) {
         token_endpoint: endpoint.clone(),
         jwks_uri: endpoint,
         revocation_endpoint: None,
+        device_authorization_endpoint: None,
         algorithms: None,
         scopes_supported: None,
+        token_auth_methods: None,
+        revocation_auth_methods: None,
+        auth_algorithms: None,
         iss_parameter: false,
     };
     let redirect_uri = profile.redirect.uri(8400);

@@ -35,8 +35,12 @@ static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
         token_endpoint: endpoint.clone(),
         jwks_uri: endpoint,
         revocation_endpoint: None,
+        device_authorization_endpoint: None,
         algorithms: None,
         scopes_supported: None,
+        token_auth_methods: None,
+        revocation_auth_methods: None,
+        auth_algorithms: None,
         iss_parameter: false,
     }
 });
@@ -70,7 +74,9 @@ fn judge(token: &str) -> Option<VerifiedToken> {
     let nonce = Secret::new("n");
     let expected = Expected {
         issuer: ISSUER,
+        issuer_alias: None,
         client_id: "client",
+        organization: None,
         nonce: Some(&nonce),
         access_token: Some(&nonce),
         previous_subject: None,

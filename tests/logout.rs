@@ -53,16 +53,9 @@ fn reword(desk: &Desk<'_>, from: &str, to: &str) {
     desk.configure(&text.replace(from, to));
 }
 
-fn folder(desk: &Desk<'_>) -> PathBuf {
-    match cfg!(target_os = "macos") {
-        true => desk.home().join("Library/Application Support/bedrock-sso"),
-        false => desk.home().join(".local/share/bedrock-sso"),
-    }
-}
-
 /// What is kept, by name, besides the configuration, which macOS keeps in the same place.
 fn kept(desk: &Desk<'_>) -> Vec<String> {
-    let entries = fs::read_dir(folder(desk)).into_iter().flatten();
+    let entries = fs::read_dir(desk.data()).into_iter().flatten();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| name != "config.toml").collect();
     names.sort();
@@ -74,7 +67,7 @@ fn file(desk: &Desk<'_>, kind: &str) -> PathBuf {
     let names = kept(desk);
     let found: Vec<_> = names.iter().filter(|name| name.ends_with(kind)).collect();
     assert_eq!(found.len(), 1, "{names:?}");
-    folder(desk).join(found[0])
+    desk.data().join(found[0])
 }
 
 /// Only locks are left, and they are empty.
@@ -82,13 +75,13 @@ fn file(desk: &Desk<'_>, kind: &str) -> PathBuf {
 fn nothing_is_kept(desk: &Desk<'_>) {
     let names = kept(desk);
     assert!(!names.is_empty() && names.iter().all(|name| name.ends_with(".lock")), "{names:?}");
-    assert!(names.iter().all(|name| fs::read(folder(desk).join(name)).unwrap().is_empty()));
+    assert!(names.iter().all(|name| fs::read(desk.data().join(name)).unwrap().is_empty()));
 }
 
 #[track_caller]
 fn no_trace_is_left(desk: &Desk<'_>) {
     // macOS has the configuration in the same folder.
-    assert_eq!((kept(desk), folder(desk).exists()), (Vec::new(), cfg!(target_os = "macos")));
+    assert_eq!((kept(desk), desk.data().exists()), (Vec::new(), cfg!(target_os = "macos")));
 }
 
 #[track_caller]
@@ -258,7 +251,7 @@ fn another_profile_stays_signed_in_and_the_key_goes_with_the_last() {
     for profile in ["claude", "research"] {
         sign_in(&desk, profile);
     }
-    let key = || fs::read(folder(&desk).join("key")).ok();
+    let key = || fs::read(desk.data().join("key")).ok();
     let first_key = key().unwrap();
     let requests = world.count(Endpoint::Authorize);
     desk.run(["logout", "--profile", "claude"]).expect_code(0);
@@ -300,7 +293,7 @@ fn all_takes_along_what_no_profile_leads_to_and_nothing_that_is_not_ours() {
     fs::write(half, "half written").unwrap();
     let foreign = ["notes.txt", "mine.session", "0123456789abcdef0123456789abcdef.txt"];
     for name in foreign {
-        fs::write(folder(&desk).join(name), "not ours").unwrap();
+        fs::write(desk.data().join(name), "not ours").unwrap();
     }
     let line = "Nobody was signed in with renamed: nothing was kept.\n\
                 What was kept of one sign-in that no profile leads to is forgotten; no provider was told.\n";
@@ -321,8 +314,8 @@ fn all_forgets_whatever_is_wrong_with_the_configuration() {
     assert!(outcome.stderr.starts_with(lines) && outcome.stdout.is_empty(), "{outcome:?}");
     no_trace_is_left(&desk);
     fs::remove_file(desk.config_file()).unwrap();
-    fs::create_dir_all(folder(&desk)).unwrap();
-    fs::write(folder(&desk).join("key"), [7; 32]).unwrap();
+    fs::create_dir_all(desk.data()).unwrap();
+    fs::write(desk.data().join("key"), [7; 32]).unwrap();
     told(&desk.run(["logout", "--all"]), 0, "Nothing was kept of any profile.\n");
     no_trace_is_left(&desk);
 }
@@ -343,8 +336,8 @@ fn what_cannot_be_opened_is_forgotten_all_the_same() {
     let desk = desk(&world);
     let spoils: [fn(&Desk<'_>); 3] = [
         |desk| fs::write(file(desk, ".session"), "torn").unwrap(),
-        |desk| fs::remove_file(folder(desk).join("key")).unwrap(),
-        |desk| fs::write(folder(desk).join("key"), [7; 32]).unwrap(),
+        |desk| fs::remove_file(desk.data().join("key")).unwrap(),
+        |desk| fs::write(desk.data().join("key"), [7; 32]).unwrap(),
     ];
     for spoil in spoils {
         sign_in(&desk, "claude");

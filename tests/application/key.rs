@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testworld::{ClientKey, Desk, Endpoint, Knob, World, field};
 
-use super::{PROGRAM, SPENT, counts, served, world};
+use super::{PROGRAM, SPENT, counts, served, sign_in_by_code, world};
 
 /// A desk whose application has this key, and further lines of TOML.
 pub(super) fn desk<'w>(world: &'w World, key: ClientKey, more: &str) -> Desk<'w> {
@@ -139,14 +139,7 @@ fn a_sign_in_by_code_proves_the_application_by_an_assertion_for_each_question() 
     let world = world("private_key_jwt");
     world.set(Knob::DeviceCodes, json!({}));
     let desk = desk(&world, ClientKey::P256, "");
-    let mut call = desk.start(["login", "--device"]);
-    let line = call.lines(1).concat();
-    let (address, code) = line
-        .strip_prefix("To sign in, go to ")
-        .and_then(|rest| rest.split_once(" in any browser and enter the code "))
-        .unwrap();
-    testworld::enter_code(address, code, false).unwrap();
-    call.finish().expect_code(0);
+    sign_in_by_code(&desk, ["login", "--device"]);
     let asked = world.count(Endpoint::DeviceCode) + world.count(Endpoint::Poll);
     assert_eq!(assertions(&world).len(), asked);
 }

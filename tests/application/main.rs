@@ -9,7 +9,7 @@ mod key_files;
 mod secret;
 mod storing;
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
@@ -51,22 +51,27 @@ fn served(desk: &Desk<'_>) {
     assert_eq!((outcome.stderr.as_str(), &outcome.document()["Version"]), ("", &1.into()));
 }
 
+/// A `login` whose code the person enters in a browser.
+fn sign_in_by_code<const N: usize>(desk: &Desk<'_>, login: [&str; N]) {
+    let mut call = desk.start(login);
+    let line = call.lines(1).concat();
+    let (address, code) = line
+        .strip_prefix("To sign in, go to ")
+        .and_then(|rest| rest.split_once(" in any browser and enter the code "))
+        .unwrap();
+    testworld::enter_code(address, code, false).unwrap();
+    call.finish().expect_code(0);
+}
+
 /// Authorizations, codes, refreshes, revocations.
 fn counts(world: &World) -> [usize; 4] {
     [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Revoke]
         .map(|endpoint| world.count(endpoint))
 }
 
-fn folder(desk: &Desk<'_>) -> PathBuf {
-    match cfg!(target_os = "macos") {
-        true => desk.home().join("Library/Application Support/bedrock-sso"),
-        false => desk.home().join(".local/share/bedrock-sso"),
-    }
-}
-
 /// The files in which the proof of an application is kept.
 fn kept(desk: &Desk<'_>) -> Vec<String> {
-    let entries = fs::read_dir(folder(desk)).into_iter().flatten();
+    let entries = fs::read_dir(desk.data()).into_iter().flatten();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.contains(".application")).collect()
 }

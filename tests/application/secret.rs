@@ -2,7 +2,7 @@
 
 use testworld::{Endpoint, Knob};
 
-use super::{counts, desk, login, served, signed_in, world};
+use super::{counts, desk, login, served, sign_in_by_code, signed_in, world};
 
 /// What the provider was sent to its token and revocation endpoints: whether with a header, and the form's names.
 fn presented(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
@@ -128,14 +128,7 @@ fn a_sign_in_by_code_proves_the_application_when_it_asks_and_whenever_it_asks_on
     let world = world("client_secret_basic");
     world.set(Knob::DeviceCodes, serde_json::json!({}));
     let desk = signed_in(&world);
-    let mut call = desk.start(["login", "--force", "--device"]);
-    let line = call.lines(1).concat();
-    let (address, code) = line
-        .strip_prefix("To sign in, go to ")
-        .and_then(|rest| rest.split_once(" in any browser and enter the code "))
-        .unwrap();
-    testworld::enter_code(address, code, false).unwrap();
-    call.finish().expect_code(0);
+    sign_in_by_code(&desk, ["login", "--force", "--device"]);
     let requests = world.ledger().requests().into_iter();
     let asked = requests.filter(|request| matches!(request.endpoint, Endpoint::DeviceCode | Endpoint::Poll));
     let headers: Vec<bool> = asked

@@ -12,7 +12,7 @@ fn it_is_sealed_in_a_file_of_its_own() {
     let desk = signed_in(&world);
     let names = kept(&desk);
     assert_eq!(names.len(), 1, "{names:?}");
-    let bytes = fs::read(super::folder(&desk).join(&names[0])).unwrap();
+    let bytes = fs::read(desk.data().join(&names[0])).unwrap();
     assert!(world.ledger().leaks("the file", &bytes).is_empty());
 }
 

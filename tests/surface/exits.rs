@@ -8,10 +8,7 @@ use std::{fs, process::Stdio};
 use serde_json::json;
 use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, World};
 
-use super::{
-    FILE, ROLE, SYSTEM_FILE, data_folder, desk, failure, line_of, reword, signed_in, signed_in_and_spent,
-    told,
-};
+use super::{FILE, ROLE, SYSTEM_FILE, desk, failure, line_of, reword, signed_in, signed_in_and_spent, told};
 
 const COMMANDS: &str = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
 
@@ -251,7 +248,7 @@ fn code_9_when_nobody_can_be_reached() {
 #[track_caller]
 fn storage_fails(desk: &Desk<'_>, file: &str, why: &str) {
     let outcome = desk.run(["credentials"]).expect_code(10);
-    let folder = data_folder(desk);
+    let folder = desk.data();
     let place = format!("bedrock-sso: cannot read {}/", folder.display());
     let rest = format!(
         "{file}: {why} [storage/files]\n  hint: make sure that you may write to {} and that the disk is not full\n",
@@ -297,7 +294,7 @@ fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
 fn code_10_when_a_file_stands_where_our_folder_belongs() {
     let world = World::new();
     let desk = desk(&world);
-    let folder = data_folder(&desk);
+    let folder = desk.data();
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     fs::write(&folder, "in the way").unwrap();
     storage_fails(&desk, ".session", "Not a directory");
@@ -307,7 +304,7 @@ fn code_10_when_a_file_stands_where_our_folder_belongs() {
 fn code_10_for_a_key_that_cannot_be_read() {
     let world = World::new();
     let desk = desk(&world);
-    fs::create_dir_all(data_folder(&desk).join("key")).unwrap();
+    fs::create_dir_all(desk.data().join("key")).unwrap();
     storage_fails(&desk, "key", "Is a directory");
 }
 
@@ -315,7 +312,7 @@ fn code_10_for_a_key_that_cannot_be_read() {
 fn code_10_for_a_record_that_cannot_be_read_costs_no_sign_in() {
     let world = World::new();
     let desk = signed_in_and_spent(&world);
-    let sealed = fs::read_dir(data_folder(&desk)).unwrap().map(|entry| entry.unwrap().path());
+    let sealed = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
     let record =
         sealed.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
     let kept = record.with_extension("kept");

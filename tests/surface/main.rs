@@ -20,7 +20,6 @@ mod upgrades;
 
 use std::{
     fs,
-    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -87,13 +86,6 @@ fn reword(desk: &Desk<'_>, from: &str, to: &str) {
 fn line_of(desk: &Desk<'_>, beginning: &str) -> usize {
     let text = fs::read_to_string(desk.config_file()).unwrap();
     1 + text.lines().position(|line| line.starts_with(beginning)).unwrap()
-}
-
-fn data_folder(desk: &Desk<'_>) -> PathBuf {
-    match cfg!(target_os = "macos") {
-        true => desk.home().join("Library/Application Support/bedrock-sso"),
-        false => desk.home().join(".local/share/bedrock-sso"),
-    }
 }
 
 /// A shell at this desk; `$0` is the program.

@@ -57,7 +57,7 @@ fn before_anybody_has_signed_in() {
         desk.config_file().display()
     );
     said(&desk.run(["status"]), &lines);
-    assert!(!super::data_folder(&desk).exists(), "nothing is written by looking");
+    assert!(!desk.data().exists(), "nothing is written by looking");
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn with_storage_none_nobody_is_ever_signed_in() {
 fn a_torn_record_is_nobody_signed_in() {
     let world = World::new();
     let desk = signed_in(&world);
-    for entry in std::fs::read_dir(super::data_folder(&desk)).unwrap() {
+    for entry in std::fs::read_dir(desk.data()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() && path.extension().is_some() {
             std::fs::write(path, "torn").unwrap();

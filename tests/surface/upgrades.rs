@@ -8,7 +8,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use serde_json::{Value, json};
 use testworld::{Desk, Outcome, World};
 
-use super::{data_folder, signed_in};
+use super::signed_in;
 
 /// Before the nonce: magic, format and expiry.
 const HEADER: usize = 16;
@@ -43,7 +43,7 @@ fn at_work(world: &World) -> (Desk<'_>, Kept) {
     let desk = signed_in(world);
     desk.run(["setup", "--yes"]).expect_code(0);
     desk.settle();
-    let kept = kept_in(&data_folder(&desk));
+    let kept = kept_in(&desk.data());
     for kind in [".session", ".provider", ".json", "setup.json", "key"] {
         assert!(kept.keys().any(|name| name.ends_with(kind)), "no {kind}: {:?}", kept.keys());
     }
@@ -129,7 +129,7 @@ fn run(desk: &Desk<'_>, words: &[&str]) -> Outcome {
 
 /// Whatever is kept, no command crashes, and whoever is asked to sign in then has credentials again.
 fn survives(desk: &Desk<'_>, state: &str, kept: &Kept) {
-    let folder = data_folder(desk);
+    let folder = desk.data();
     let configuration = fs::read_to_string(desk.config_file()).unwrap();
     for command in COMMANDS {
         lay_down(&folder, kept);
@@ -160,7 +160,7 @@ fn records_of_an_older_or_newer_version_are_forgotten_and_no_command_crashes() {
         record.to_string().into_bytes()
     });
     survives(&desk, "newer", &newer);
-    lay_down(&data_folder(&desk), &newer);
+    lay_down(&desk.data(), &newer);
     desk.run(["credentials", "--no-login"]).refused(4, "sign-in/not_allowed");
 }
 
@@ -173,7 +173,7 @@ fn records_with_more_than_is_known_are_read() {
         added_to(&mut record);
         record.to_string().into_bytes()
     });
-    lay_down(&data_folder(&desk), &grown);
+    lay_down(&desk.data(), &grown);
     let asked = world.ledger().total();
     assert_eq!(desk.run(["credentials", "--no-login"]).expect_code(0).stdout, document);
     assert_eq!(world.ledger().total(), asked);
@@ -188,7 +188,7 @@ fn records_with_more_than_is_known_are_read() {
 fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
     let world = World::new();
     let (desk, kept) = at_work(&world);
-    let (record, aws) = (data_folder(&desk).join("setup.json"), desk.home().join(".aws/config"));
+    let (record, aws) = (desk.data().join("setup.json"), desk.home().join(".aws/config"));
     let written = fs::read(&aws).unwrap();
     let mut newer: Value = serde_json::from_slice(&kept["setup.json"]).unwrap();
     newer["version"] = json!(2);

@@ -102,6 +102,14 @@ impl<'w> Desk<'w> {
         self.home().join(".config/bedrock-sso/config.toml")
     }
 
+    /// Where the program keeps what it keeps.
+    pub fn data(&self) -> PathBuf {
+        if cfg!(target_os = "macos") {
+            return self.home().join("Library/Application Support/bedrock-sso");
+        }
+        self.home().join(".local/share/bedrock-sso")
+    }
+
     /// Replaces the configuration.
     pub fn configure(&self, text: &str) {
         let file = self.config_file();

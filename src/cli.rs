@@ -198,6 +198,11 @@ pub struct Setup {
     pub remove: bool,
 }
 
+fn fact(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct Doctor {
     /// For scripts
@@ -209,11 +214,6 @@ pub struct Doctor {
     /// Write all of it, with configuration and surroundings and without secrets, into a file for your help desk
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
-}
-
-fn fact(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]

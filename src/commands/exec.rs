@@ -8,18 +8,15 @@ use super::{
 };
 use crate::{
     cli::{Exec, Global},
-    config::Caller,
+    config::{Caller, INSIDE_OF_EXEC},
     failure::{Failure, NotRun},
     host,
 };
 
-/// Set for the command, so that a second `exec` inside of it is noticed.
-const INSIDE: &str = "BEDROCK_SSO_EXEC";
-
 pub(super) fn run(Exec { command }: &Exec, global: &Global) -> Result<(), Failure> {
     let desk = Desk::new(global)?;
-    if let Some(profile) = desk.host.environment.text(INSIDE) {
-        return Err(NotRun::Nested { profile, variable: INSIDE }.into());
+    if let Some(profile) = desk.host.environment.text(INSIDE_OF_EXEC) {
+        return Err(NotRun::Nested { profile, variable: INSIDE_OF_EXEC }.into());
     }
     let work = desk.work(Caller::Asking)?;
     let mut screen = Screen::automatic(&desk.host.environment);
@@ -27,7 +24,7 @@ pub(super) fn run(Exec { command }: &Exec, global: &Global) -> Result<(), Failur
     // The terminal must be as it was before the command has it.
     drop(screen);
     let mut set = variables(&ready.credentials, &work.profile).to_vec();
-    set.push((INSIDE, work.profile.name.clone()));
+    set.push((INSIDE_OF_EXEC, work.profile.name.clone()));
     let error = host::replace_with(command, &set, &SHADOWING);
     Err(NotRun::of(command, &error).into())
 }

@@ -27,6 +27,22 @@ pub struct ClaudeCode {
     pub env: BTreeMap<String, String>,
 }
 
+impl ClaudeCode {
+    pub fn region<'r>(&'r self, profile: &'r Profile) -> &'r str {
+        if self.region.is_empty() { &profile.region } else { &self.region }
+    }
+
+    /// Where it sends telemetry.
+    pub fn collectors(&self) -> impl Iterator<Item = &str> {
+        self.env.iter().filter(|(name, _)| names_collector(name)).map(|(_, address)| address.as_str())
+    }
+}
+
+/// Whether a variable of OpenTelemetry's holds the address of a collector.
+pub(super) fn names_collector(variable: &str) -> bool {
+    variable.starts_with("OTEL_EXPORTER_OTLP_") && variable.ends_with("ENDPOINT")
+}
+
 /// A key by its full name, and its value: text as it is for keys that hold one, TOML's syntax for the others.
 pub type Fact = (String, String);
 

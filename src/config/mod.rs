@@ -40,7 +40,7 @@ pub use federation::{Federation, Link, PoolId};
 pub use fingerprint::Fingerprint;
 pub use guess::issuers;
 pub use key::RANKS;
-pub use overrides::variables;
+pub use overrides::{INSIDE_OF_EXEC, variables};
 pub use partition::Partition;
 pub use profile::*;
 pub use provider::pool_issuer;
@@ -135,8 +135,8 @@ pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
 /// Judges every profile of all layers together; says what each file holds.
 pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
     let texts = Texts::read(inputs)?;
-    let (parsed, mut problems) = texts.parse_all();
-    let layers = judge(&texts, &parsed, inputs, &mut problems)?;
+    let (parsed, problems) = texts.parse_all();
+    let layers = judge(&texts, &parsed, inputs, problems)?;
     let mut said: Vec<String> = layers.files.iter().map(count).collect();
     if said.is_empty() {
         load(inputs)?;
@@ -154,8 +154,8 @@ pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error
         Error::Unreadable { file: shown(file, inputs.environment), why: Unreadable::Missing }
     })?;
     let texts = Texts::of_file(source);
-    let (parsed, mut problems) = texts.parse_all();
-    let layers = judge(&texts, &parsed, inputs, &mut problems)?;
+    let (parsed, problems) = texts.parse_all();
+    let layers = judge(&texts, &parsed, inputs, problems)?;
     let told = layers.files.iter().map(count).chain(exposed(&layers));
     let names = layers.names();
     Ok(told.chain(names.iter().flat_map(|name| warnings(&layers, name, inputs))).collect())
@@ -188,7 +188,7 @@ fn judge<'a>(
     texts: &Texts,
     parsed: &'a Parsed<'a>,
     inputs: &Inputs<'_>,
-    problems: &mut Vec<Problem>,
+    mut problems: Vec<Problem>,
 ) -> Result<Layers<'a>, Error> {
     let (layers, more) = parsed.survey_all();
     problems.extend(more);
@@ -203,7 +203,7 @@ fn judge<'a>(
             }
         }
     }
-    if problems.is_empty() { Ok(layers) } else { Err(Error::Invalid(std::mem::take(problems))) }
+    if problems.is_empty() { Ok(layers) } else { Err(Error::Invalid(problems)) }
 }
 
 fn count(file: &raw::Raw<'_>) -> String {

@@ -27,14 +27,12 @@ pub fn variables(environment: &Environment) -> Vec<String> {
     names.filter(|name| environment.os(name).is_some()).collect()
 }
 
+/// Set by `exec` for its command, as are the credentials that then lie in the environment.
+pub const INSIDE_OF_EXEC: &str = "BEDROCK_SSO_EXEC";
+
 /// Variables of the program that set no key of a profile.
-const OTHERS: [&str; 5] = [
-    "BEDROCK_SSO_PROFILE",
-    "BEDROCK_SSO_CONFIG",
-    "BEDROCK_SSO_LOG",
-    "BEDROCK_SSO_LOG_FILE",
-    "BEDROCK_SSO_EXEC",
-];
+const OTHERS: [&str; 5] =
+    ["BEDROCK_SSO_PROFILE", "BEDROCK_SSO_CONFIG", "BEDROCK_SSO_LOG", "BEDROCK_SSO_LOG_FILE", INSIDE_OF_EXEC];
 
 /// A warning for each variable that looks like one of ours and is read by nobody.
 pub(super) fn strangers(environment: &Environment) -> Vec<String> {

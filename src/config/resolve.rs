@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::{
     Federation, Flow, Issuer, Link, Login, OnError, Partition, Profile, Provider, Quota, Redirect,
     RedirectHost, Storage, StsEndpoint, Telemetry, chain,
+    draft::names_collector,
     error::{Fault, Place, Problem},
     headers,
     issuer::{self, Told},
@@ -134,9 +135,7 @@ impl<'a> Draft<'a> {
     fn collectors(&mut self) -> Option<Vec<SecureUrl>> {
         let variables = self.read("claude_code.env", read::strings)?;
         let (_, named_by) = self.setting("claude_code.env")?;
-        let named = variables
-            .iter()
-            .filter(|(name, _)| name.starts_with("OTEL_EXPORTER_OTLP_") && name.ends_with("ENDPOINT"));
+        let named = variables.iter().filter(|(name, _)| names_collector(name));
         let judged = named.map(|(name, address)| {
             SecureUrl::parse(address).map_err(|why| format!("{name} in claude_code.env: {why}"))
         });

@@ -36,9 +36,8 @@ fn is_at_home(status: StatusCode) -> bool {
 
 pub(super) async fn collector(patient: &Patient<'_>) -> Finding {
     let Ok((profile, claude)) = patient.profile_and_claude() else { return Finding::no_profile() };
-    let is_address = |name: &str| name.starts_with("OTEL_EXPORTER_OTLP_") && name.ends_with("ENDPOINT");
     let mut hosts = Vec::new();
-    for (_, address) in claude.env.iter().filter(|(name, _)| is_address(name)) {
+    for address in claude.collectors() {
         match reached(patient, profile, address).await {
             Ok(host) => hosts.push(host),
             Err(finding) => return finding,

@@ -4,6 +4,7 @@
 
 use super::{Finding, Patient, aws_files};
 use crate::{
+    config::INSIDE_OF_EXEC,
     failure::doctor::Neighbour,
     setup::{
         claude::SHADOWS,
@@ -11,9 +12,6 @@ use crate::{
     },
     text::line,
 };
-
-/// Set by `exec` for its command, as are the credentials that then lie in the environment.
-const INSIDE_OF_EXEC: &str = "BEDROCK_SSO_EXEC";
 
 pub(super) fn look(patient: &Patient<'_>) -> Finding {
     let Ok(profile) = patient.profile() else { return Finding::no_profile() };

@@ -14,6 +14,8 @@ mod replace;
 mod surroundings;
 mod terminal;
 mod trust;
+#[cfg(windows)]
+mod windows;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
@@ -50,6 +52,7 @@ impl Host {
 
 /// What people type into where nothing says otherwise.
 pub const NATIVE_SHELL: &str = if cfg!(windows) { "powershell" } else { "sh" };
+
 /// The system's clock, in whole seconds.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn now() -> Moment {

@@ -161,7 +161,7 @@ fn opened() -> Option<(File, File)> {
 fn opened() -> Option<(File, File)> {
     let open = |name| OpenOptions::new().read(true).write(true).open(name).ok();
     let (input, output) = (open("CONIN$")?, open("CONOUT$")?);
-    super::process::reads_by_line(&input).then_some((input, output))
+    super::windows::reads_by_line(&input).then_some((input, output))
 }
 
 #[cfg(unix)]
@@ -172,7 +172,7 @@ fn obeys(environment: &Environment) -> bool {
 /// Consoles know no `TERM`; they are told to obey by whoever opened them, as Windows Terminal does.
 #[cfg(windows)]
 fn obeys(_: &Environment) -> bool {
-    super::process::stdout_obeys()
+    super::windows::stdout_obeys()
 }
 
 #[cfg(unix)]

@@ -41,7 +41,7 @@ pub fn stranger_at(path: &Path) -> io::Result<Option<Stranger>> {
 #[cfg(windows)]
 pub fn make_folder_for_all(path: &Path) -> io::Result<()> {
     const RIGHTS: &str = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)";
-    if path.exists() { Ok(()) } else { super::process::make_folder(path, RIGHTS) }
+    if path.exists() { Ok(()) } else { super::windows::make_folder(path, RIGHTS) }
 }
 
 /// What root makes nobody else may write.
@@ -101,10 +101,10 @@ fn knows_not_everybody() -> bool {
 
 #[cfg(windows)]
 pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
-    let rights = super::process::rights(file)?;
+    let rights = super::windows::rights(file)?;
     match sddl::stranger(&rights, "") {
         None => Ok(None),
-        Some(_) => Ok(sddl::stranger(&rights, &super::process::own_name()?).map(Stranger::here)),
+        Some(_) => Ok(sddl::stranger(&rights, &super::windows::own_name()?).map(Stranger::here)),
     }
 }
 

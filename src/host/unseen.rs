@@ -101,14 +101,14 @@ struct Silence;
 #[cfg(windows)]
 impl Silence {
     fn over_terminal() -> io::Result<Self> {
-        if super::process::echo(false) { Ok(Self) } else { Err(io::Error::last_os_error()) }
+        if super::windows::echo(false) { Ok(Self) } else { Err(io::Error::last_os_error()) }
     }
 }
 
 #[cfg(windows)]
 impl Drop for Silence {
     fn drop(&mut self) {
-        super::process::echo(true);
+        super::windows::echo(true);
     }
 }
 

@@ -61,8 +61,8 @@ fn variables(
     source: &Source,
     telemetry: bool,
 ) -> Vec<(&'static str, String)> {
-    let region = if claude.region.is_empty() { &profile.region } else { &claude.region };
-    let mut variables = vec![("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()), ("AWS_REGION", region.clone())];
+    let region = claude.region(profile);
+    let mut variables = vec![("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()), ("AWS_REGION", region.to_owned())];
     if let Source::AwsProfile(name) = source {
         variables.push(("AWS_PROFILE", name.clone()));
     }

@@ -18,7 +18,6 @@ use crate::{
     identity,
     oidc::VerifiedToken,
     quota::Usage,
-    secret::Secret,
     text::line,
     time::{Moment, spoken},
 };
@@ -115,8 +114,7 @@ fn config_files(desk: &Desk<'_>) -> Vec<String> {
 }
 
 fn identity(session: &Session) -> Option<Identity> {
-    let token =
-        session.id_token.clone().and_then(|raw: Secret| VerifiedToken::recalled_from_our_own_store(raw))?;
+    let token = session.id_token.clone().and_then(VerifiedToken::recalled_from_our_own_store)?;
     Some(Identity {
         session_name: session.session_name.clone().unwrap_or_default(),
         email: identity::said(&token, "email").map(str::to_owned),

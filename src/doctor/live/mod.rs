@@ -102,7 +102,7 @@ struct Visit<'v> {
 
 impl<'v> Visit<'v> {
     fn region(&self) -> &'v str {
-        if self.claude.region.is_empty() { &self.profile.region } else { &self.claude.region }
+        self.claude.region(self.profile)
     }
 
     fn bedrock(&self, client: &'v Client) -> Result<Bedrock<'v>, Failure> {

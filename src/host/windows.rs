@@ -1,0 +1,200 @@
+//! What only Windows' own interface says and does: consoles, streams, who owns a file and who runs us.
+//!
+//! Each call is made safe here; what follows from an answer is for the file that asked.
+
+use std::io;
+
+/// Switches on or off whether the console shows what is typed; false when stdin is no console.
+pub(super) fn echo(on: bool) -> bool {
+    use windows_sys::Win32::System::Console::{
+        ENABLE_ECHO_INPUT, GetConsoleMode, GetStdHandle, STD_INPUT_HANDLE, SetConsoleMode,
+    };
+    let mut mode = 0;
+    // SAFETY: both calls take a handle, which may be absent or invalid, and the first writes one number into `mode`.
+    #[expect(unsafe_code, reason = "the standard library cannot silence a console")]
+    unsafe {
+        let console = GetStdHandle(STD_INPUT_HANDLE);
+        GetConsoleMode(console, &mut mode) != 0
+            && SetConsoleMode(console, if on { mode | ENABLE_ECHO_INPUT } else { mode & !ENABLE_ECHO_INPUT })
+                != 0
+    }
+}
+
+/// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not
+/// (rust-lang/rust#54760).
+pub(super) fn keep_streams() {
+    use windows_sys::Win32::{
+        Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation},
+        System::Console::{GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE},
+    };
+    for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: both calls take plain values and tolerate a handle that is absent or invalid; nothing is dereferenced.
+        #[expect(unsafe_code, reason = "the standard library has no name for this flag")]
+        unsafe {
+            SetHandleInformation(GetStdHandle(stream), HANDLE_FLAG_INHERIT, 0);
+        }
+    }
+}
+
+/// Whether a console reads line by line: in another mode it belongs to a program that draws on it.
+pub(super) fn reads_by_line(console: &std::fs::File) -> bool {
+    use std::os::windows::io::AsRawHandle as _;
+    use windows_sys::Win32::System::Console::{ENABLE_LINE_INPUT, GetConsoleMode};
+    let mut mode = 0;
+    // SAFETY: the handle is open for as long as the file, and the mode is written into a number of ours.
+    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
+    let known = unsafe { GetConsoleMode(console.as_raw_handle(), &raw mut mode) };
+    known != 0 && mode & ENABLE_LINE_INPUT != 0
+}
+
+/// Whether the console that stdout is has been told to obey escape sequences. One that has not would print them.
+pub(super) fn stdout_obeys() -> bool {
+    use windows_sys::Win32::System::Console::{
+        ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, GetStdHandle, STD_OUTPUT_HANDLE,
+    };
+    let mut mode = 0;
+    // SAFETY: both calls take a handle, which may be absent or invalid, and the second writes one number into `mode`.
+    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
+    let known = unsafe { GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &raw mut mode) };
+    known != 0 && mode & ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0
+}
+
+/// Owner and rights of an open file, in Windows' own notation.
+pub(super) fn rights(file: &std::fs::File) -> io::Result<String> {
+    use std::os::windows::io::AsRawHandle as _;
+    described(file.as_raw_handle())
+}
+
+/// Who runs this process, in the same notation.
+pub(super) fn own_name() -> io::Result<String> {
+    use std::{
+        mem::size_of_val,
+        os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
+        ptr::null_mut,
+    };
+    use windows_sys::Win32::{
+        Foundation::LocalFree,
+        Security::{
+            Authorization::ConvertSidToStringSidW, GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser,
+        },
+        System::Threading::{GetCurrentProcess, OpenProcessToken},
+    };
+    /// A user's number takes 68 bytes at most, and what points to it 16: as `u64`, for it must be aligned.
+    const ROOM: usize = 32;
+    let (mut token, mut text, mut length, mut room) = (null_mut(), null_mut(), 0, [0_u64; ROOM]);
+    // SAFETY: the first call gives a handle, which is closed by its new owner. The second writes into `room` no more than
+    // that holds: at its beginning what points to the number behind it, which the third reads. The third gives a text that
+    // ends with a zero and is read before it is freed. Nothing is used where its call has failed.
+    #[expect(unsafe_code, reason = "the standard library does not tell who runs a process")]
+    unsafe {
+        if OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let token = OwnedHandle::from_raw_handle(token);
+        let size = size_of_val(&room) as u32;
+        let place = room.as_mut_ptr();
+        if GetTokenInformation(token.as_raw_handle(), TokenUser, place.cast(), size, &raw mut length) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let user = place.cast::<TOKEN_USER>().read();
+        if ConvertSidToStringSidW(user.User.Sid, &raw mut text) == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let units = (0..).map(|at| *text.add(at)).take_while(|unit| *unit != 0).collect::<Vec<u16>>();
+        LocalFree(text.cast());
+        Ok(String::from_utf16_lossy(&units))
+    }
+}
+
+fn described(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
+    use std::ptr::{null_mut, slice_from_raw_parts};
+    use windows_sys::Win32::{
+        Foundation::LocalFree,
+        Security::{
+            Authorization::{
+                ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+                SE_FILE_OBJECT,
+            },
+            DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
+        },
+    };
+    let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    let (mut descriptor, mut text, mut length) = (null_mut(), null_mut(), 0);
+    // SAFETY: the handle is open while this runs. The first call gives a descriptor of its own making, which the second
+    // reads and the third frees; the second gives a text of `length` units, which is read before it is freed. Neither is
+    // used where its call has failed.
+    #[expect(unsafe_code, reason = "the standard library does not tell who owns a file")]
+    unsafe {
+        let fault = GetSecurityInfo(
+            handle,
+            SE_FILE_OBJECT,
+            wanted,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor,
+        );
+        if fault != 0 {
+            return Err(io::Error::from_raw_os_error(fault.cast_signed()));
+        }
+        let known = ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor,
+            SDDL_REVISION_1,
+            wanted,
+            &raw mut text,
+            &raw mut length,
+        );
+        let said = if known == 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            let units = &*slice_from_raw_parts(text, length as usize);
+            let said = String::from_utf16_lossy(units).trim_end_matches('\0').to_owned();
+            LocalFree(text.cast());
+            Ok(said)
+        };
+        LocalFree(descriptor);
+        said
+    }
+}
+
+/// Makes a folder with rights in Windows' own notation.
+pub(super) fn make_folder(path: &std::path::Path, rights: &str) -> io::Result<()> {
+    use std::{mem::size_of, os::windows::ffi::OsStrExt as _, ptr::null_mut};
+    use windows_sys::Win32::{
+        Foundation::LocalFree,
+        Security::{
+            Authorization::{ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1},
+            SECURITY_ATTRIBUTES,
+        },
+        Storage::FileSystem::CreateDirectoryW,
+    };
+    let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let rights: Vec<u16> = rights.encode_utf16().chain([0]).collect();
+    let mut descriptor = null_mut();
+    // SAFETY: both texts end with a zero and live to the end of the function. The first call gives a descriptor of its own
+    // making, which is used only where it succeeded, and freed after the second.
+    #[expect(unsafe_code, reason = "the standard library makes no folder with rights")]
+    unsafe {
+        let known = ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            rights.as_ptr(),
+            SDDL_REVISION_1,
+            &raw mut descriptor,
+            null_mut(),
+        );
+        if known == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let attributes = SECURITY_ATTRIBUTES {
+            nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+            lpSecurityDescriptor: descriptor,
+            bInheritHandle: 0,
+        };
+        let made = match CreateDirectoryW(path.as_ptr(), &raw const attributes) {
+            0 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        };
+        LocalFree(descriptor);
+        made
+    }
+}

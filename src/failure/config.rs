@@ -18,9 +18,10 @@ impl From<Error> for Failure {
 
 fn remedy(error: &Error) -> (&'static str, String) {
     let (slug, hint) = match error {
-        Error::NoFile { .. } => {
-            ("config/no_file", "write one (see config.example.toml), or ask your administrator for theirs")
-        }
+        Error::NoFile { .. } => (
+            "config/no_file",
+            "run `bedrock-sso setup`, which writes one, or ask your administrator for theirs",
+        ),
         Error::Unreadable { file, why: Unreadable::Untrusted { who } } => {
             return ("config/untrusted", how_to_take_over(file, who));
         }

@@ -38,6 +38,12 @@ impl From<Error> for Failure {
                 "install bedrock-sso for all users, then run that one".to_owned(),
             ),
             Error::Source { path, unusable } => of_source(&path, unusable),
+            Error::NoFacts => (
+                "setup/no_facts",
+                "there is no configuration yet, and nothing says what shall be in it".to_owned(),
+                "give the facts, --issuer, --client-id, --role-arn and --region, or a file with --from; at a terminal you are asked"
+                    .to_owned(),
+            ),
             Error::NothingToDistribute { path } => (
                 "setup/no_facts",
                 format!("there is nothing to distribute: {} is not there", path.display()),

@@ -83,6 +83,8 @@ pub enum Error {
     NothingToDistribute {
         path: PathBuf,
     },
+    /// There is no configuration, and nothing says what shall be in one.
+    NoFacts,
     /// A configuration is distributed as it is, and facts were given beside it.
     Whole {
         path: PathBuf,

@@ -43,6 +43,21 @@ fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
 }
 
 #[test]
+fn without_a_fact_or_anybody_to_ask_it_says_what_to_give() {
+    let world = World::new();
+    let desk = desk(&world);
+    fs::remove_file(desk.config_file()).unwrap();
+    let before = everything(&desk);
+    for words in [["setup", "--yes"], ["setup", "--dry-run"]] {
+        let (what, hint) = desk.run(words).refused(3, "setup/no_facts");
+        assert_eq!(what, "there is no configuration yet, and nothing says what shall be in it");
+        let give = "give the facts, --issuer, --client-id, --role-arn and --region, or a file with --from; at a terminal you are asked";
+        assert_eq!(hint, give);
+    }
+    assert_eq!(everything(&desk), before);
+}
+
+#[test]
 fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
     let world = World::new();
     let desk = desk(&world);

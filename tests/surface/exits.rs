@@ -73,7 +73,7 @@ fn code_3_without_a_configuration() {
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
     let what = format!("no configuration: neither {FILE} nor {SYSTEM_FILE}");
-    let hint = "write one (see config.example.toml), or ask your administrator for theirs";
+    let hint = "run `bedrock-sso setup`, which writes one, or ask your administrator for theirs";
     for verb in ["credentials", "login", "status"] {
         told(&desk.run([verb]), 3, &failure(&what, "config/no_file", hint));
     }

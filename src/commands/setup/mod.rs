@@ -188,7 +188,10 @@ impl<'a> Place<'a> {
     ) -> Result<(Profile, ClaudeCode), Failure> {
         let inputs = self.inputs();
         if facts.is_empty() {
-            return Ok(config::load_with_claude_code(&inputs)?);
+            return match config::load_with_claude_code(&inputs) {
+                Err(config::Error::NoFile { .. }) => Err(Error::NoFacts.into()),
+                held => Ok(held?),
+            };
         }
         let name = self.wanted().or(found).unwrap_or_else(|| "claude".to_owned());
         let path = self.configuration();

@@ -8,7 +8,7 @@ use super::{contenders::Contender, turns::Cost};
 /// System calls of a warm call whose key is in a file.
 const CALLS: u64 = 60;
 /// Of the build that ships.
-const PEAK_KIB: u64 = 4 << 10;
+const PEAK_KIB: u64 = 2 << 10;
 const SIZE: u64 = 8 << 20;
 const CROWD_LIMIT: f64 = 1.3;
 

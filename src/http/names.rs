@@ -57,7 +57,7 @@ mod tests {
         let [here, there] = [addresses(&["127.0.0.1:0", "[::1]:0"]), addresses(&["192.0.2.1:0"])];
         let both = [&here[..], &there[..]].concat();
         assert_eq!(believed("localhost", both.clone()).unwrap(), here);
-        assert!(believed("idp.localhost", there.clone()).is_err());
+        assert!(believed("idp.localhost", there).is_err());
         assert_eq!(believed("idp.example", both.clone()).unwrap(), both);
     }
 }

@@ -79,7 +79,7 @@ pub async fn ask_device_code(
     // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
     let endpoint = metadata.like_tokens(endpoint);
     let form = Form { document: Document::Device, endpoint, fields: &form, secrets: &[], origin: None };
-    read(form.source(), form.post(client, application).await?, &profile.issuer)
+    read(&form.source(), form.post(client, application).await?, &profile.issuer)
 }
 
 /// Asks once whether the person has answered. Refused, it is over.
@@ -126,7 +126,7 @@ impl Seconds {
     }
 }
 
-fn read(source: Source, answer: Answer, issuer: &Issuer) -> Result<DeviceCode, Error> {
+fn read(source: &Source, answer: Answer, issuer: &Issuer) -> Result<DeviceCode, Error> {
     let given: Given = json(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::Incomplete { source: source.clone(), lacks };
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;

@@ -40,8 +40,8 @@ impl Form<'_> {
     pub(super) async fn post(&self, client: &Client, application: &Application<'_>) -> Result<Answer, Error> {
         let answer = client.send(self.request(application)).await?;
         if let Some(refusal) = refusal(application, answer.status, &answer.body) {
-            let secrets = self.secrets.iter().copied().chain(application.secret());
-            return Err(without(refusal, secrets));
+            let secrets: Vec<_> = self.secrets.iter().copied().chain(application.secret()).collect();
+            return Err(without(refusal, &secrets));
         }
         successful(&self.source(), &answer)?;
         Ok(answer)
@@ -102,8 +102,8 @@ fn doubts_the_application(status: StatusCode, error: &str) -> bool {
 }
 
 /// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
-fn without<'s>(error: Error, secrets: impl Iterator<Item = &'s Secret> + Clone) -> Error {
-    let blot = |text: Foreign| secrets.clone().fold(text, |text, secret| text.without(secret));
+fn without(error: Error, secrets: &[&Secret]) -> Error {
+    let blot = |text: Foreign| secrets.iter().fold(text, |text, secret| text.without(secret));
     match error {
         Error::Refused { error, description, uri } => {
             Error::Refused { error, description: blot(description), uri: uri.map(blot) }

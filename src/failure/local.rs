@@ -2,6 +2,8 @@
 //!
 //! What the facts are is for the rooms that met them; no other machine has a part in these.
 
+use std::io::ErrorKind;
+
 use crate::{
     cache::LastFailure,
     failure::{Exit, Failure},
@@ -14,8 +16,11 @@ use crate::{
 
 impl From<files::Error> for Failure {
     fn from(error: files::Error) -> Self {
-        let hint =
-            format!("make sure that you may write to {} and that the disk is not full", folder(&error));
+        let hint = match error.source.kind() {
+            // What no system said, but we, of a file that is another's.
+            ErrorKind::Other => "see to that file, then try again".to_owned(),
+            _ => format!("make sure that you may write to {} and that the disk is not full", folder(&error)),
+        };
         Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
     }
 }
@@ -194,5 +199,21 @@ impl Failure {
     pub fn met(&self, at: Moment) -> LastFailure {
         let Self { exit, slug, what, hint } = self.clone();
         LastFailure { at, code: exit.into(), slug, message: what, hint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn who_names_a_file_that_is_none_is_not_sent_to_look_at_the_disk() {
+        let hint = |source| {
+            Failure::from(files::Error { doing: "replace", path: "/home/a/.aws/config".into(), source }).hint
+        };
+        assert_eq!(hint(io::Error::other("it is no regular file")), "see to that file, then try again");
+        assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));
     }
 }

@@ -6,6 +6,7 @@ of provider and STS mean something else, or nothing at all: what it reaches, it 
 
 import contextlib
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -28,10 +29,25 @@ HOSTS = {
 }
 
 
+RESERVED = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that no other test is given before this run ends, reserved as `tests/support/src/port.rs` does: below the ranges
+    from which systems choose ports, and marked by a UDP socket of the same number."""
+    for port in random.sample(range(20_000, 32_000), 12_000):
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        RESERVED.append(mark)
+        return port
+    raise RuntimeError("no port of twelve thousand is free")
 
 
 def listens(port, host="127.0.0.1"):

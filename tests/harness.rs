@@ -4,15 +4,18 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::{
-    io::{Read, Write},
-    net::TcpListener,
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use testworld::{Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, POOL_ID, ROLE_ARN, World};
+use testworld::{
+    Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, POOL_ID, Port, ROLE_ARN, World,
+    stop_listening, wait_until,
+};
 
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters-0";
 const CALLBACK: &str = "http://127.0.0.1:49152/callback";
@@ -571,7 +574,7 @@ fn the_world_is_no_more_lenient_than_sts_with_those_who_change_roles() {
 fn ask_pool(world: &World, target: &str, headers: &str, question: &Value) -> (u16, Value) {
     let body = question.to_string();
     let address = world.cognito_endpoint();
-    let mut stream = std::net::TcpStream::connect(address.trim_start_matches("http://")).unwrap();
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
     let head = format!(
         "POST / HTTP/1.1\r\nHost: pool\r\nX-Amz-Target: AWSCognitoIdentityService.{target}\r\n{headers}\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -638,4 +641,42 @@ fn the_world_is_no_more_lenient_than_a_pool() {
     let signed = format!("{JSON}Authorization: AWS4-HMAC-SHA256 x\r\n");
     let signed = ask_pool(&world, "GetCredentialsForIdentity", &signed, &good);
     assert_eq!(refusal(signed).0, "UnrecognizedClientException");
+}
+
+// Ports
+
+#[test]
+fn a_reserved_port_is_not_given_out_again() {
+    let port = Port::reserve();
+    assert!((20_000..32_000).contains(&port.number()), "{port} is none that a system chooses");
+    let number = port.number();
+    assert!(Port::claim(number).is_none());
+    drop(port);
+    wait_until("the port can be reserved again", || Port::claim(number).is_some());
+}
+
+#[test]
+fn a_port_that_is_listened_on_cannot_be_reserved() {
+    for address in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+        let port = Port::reserve();
+        let Some(listener) = port.listen_on(address) else { continue };
+        let number = port.number();
+        drop(port);
+        assert!(Port::claim(number).is_none(), "{address}");
+        stop_listening(listener);
+        wait_until("the port can be reserved again", || Port::claim(number).is_some());
+    }
+}
+
+#[test]
+fn a_reserved_port_is_closed_until_its_test_listens() {
+    let port = Port::reserve();
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port.number()));
+    assert_eq!(connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    let listener = port.listen();
+    connect().unwrap();
+    stop_listening(listener);
+    assert_eq!(connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    let _again = port.listen();
+    connect().unwrap();
 }

@@ -224,11 +224,6 @@ mod tests {
         client(&Trust::of(Some(file.path()), &Environment::fixed([])))
     }
 
-    /// An address where nothing listens.
-    fn silent() -> String {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-    }
-
     #[test]
     fn an_answer_is_handed_over_whole() {
         let server = Server::plain(|_, out| {
@@ -309,7 +304,8 @@ mod tests {
 
     #[test]
     fn nobody_there_is_told_apart_from_no_such_name() {
-        let host = silent();
+        let closed = testworld::Port::reserve();
+        let host = format!("127.0.0.1:{closed}");
         assert_eq!(failure(&format!("http://{host}/")), Error::Connect { host });
         assert_eq!(failure("https://nothing.invalid:8443/"), Error::Dns { host: "nothing.invalid".into() });
     }

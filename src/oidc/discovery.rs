@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_host_that_does_not_answer_is_a_fault_of_the_network() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(matches!(asked_as(&format!("http://{closed}")), Err(Error::Http(_))));
+        let closed = testworld::Port::reserve();
+        assert!(matches!(asked_as(&format!("http://127.0.0.1:{closed}")), Err(Error::Http(_))));
     }
 }

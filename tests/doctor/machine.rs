@@ -1,8 +1,8 @@
 //! Faults of this program and of what it keeps on this machine.
 
-use std::{fs::File, net::TcpListener, process::Command};
+use std::{fs::File, process::Command};
 
-use testworld::Knob;
+use testworld::{Knob, Port};
 
 use super::*;
 
@@ -159,14 +159,6 @@ fn the_last_failure_is_told_again_with_its_hint() {
     assert_eq!(check["remedy"], hint);
 }
 
-/// Two ports that are free, the first of them held from now on.
-fn ports() -> (TcpListener, u16, u16) {
-    let [held, free] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    let (first, second) = (port(&held), port(&free));
-    (held, first, second)
-}
-
 /// Who holds a port is known on Linux alone.
 fn holder() -> String {
     match fs::read_to_string("/proc/self/comm") {
@@ -180,11 +172,12 @@ const PORTS: &str = "end the program that holds the port, or register another an
 #[test]
 fn a_port_that_is_taken_is_named_with_its_holder() {
     let world = World::new();
-    let (_held, first, second) = ports();
+    let (first, second) = (Port::reserve(), Port::reserve());
+    let _first = first.listen();
     let desk = laptop_with(&world, &format!("redirect_ports = [{first}, {second}]"));
     let taken = format!("127.0.0.1:{first} is in use{}", holder());
     complains(&desk, &[("ports", "warn", &format!("{taken}; {second} is free"), PORTS)]);
-    let _other = TcpListener::bind(("127.0.0.1", second)).unwrap();
+    let _second = second.listen();
     let both = format!("{taken}; 127.0.0.1:{second} is in use{}", holder());
     complains(&desk, &[("ports", "bad", &both, PORTS)]);
     desk.run(["doctor"]).expect_code(4);

@@ -6,7 +6,7 @@
 
 mod rows;
 
-use std::{collections::BTreeMap, net::TcpListener};
+use std::collections::BTreeMap;
 
 use rows::{Renewal, Row};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn world(row: &Row) -> World {
 fn desk<'w>(row: &Row, world: &'w World) -> Desk<'w> {
     let mut lines = row.lines.replace("PROVIDER", &origin(world));
     if row.exact {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = world.free_port();
         world.set(Knob::RedirectUris, json!([format!("{}{port}/callback", row.redirect)]));
         lines.push_str(&format!("\nredirect_ports = [{port}]"));
     }

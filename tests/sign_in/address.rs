@@ -10,40 +10,30 @@ use std::{
 
 use openidconnect::url::form_urlencoded;
 use serde_json::json;
-use testworld::{Browser, Endpoint, Knob, World};
+use testworld::{Browser, Endpoint, Knob, Port, World, stop_listening};
 
 use super::{Pending, asked, credentials, desk, desk_with, page, pending, refused};
-
-/// A port that this process holds until the listener is dropped.
-fn taken(address: impl Into<IpAddr>) -> (TcpListener, u16) {
-    let listener = TcpListener::bind((address.into(), 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (listener, port)
-}
-
-fn free() -> u16 {
-    taken(Ipv4Addr::LOCALHOST).1
-}
 
 #[test]
 fn the_first_registered_port_is_taken_and_the_second_when_that_is_busy() {
     let world = World::new();
-    let (first, first_port) = taken(Ipv4Addr::LOCALHOST);
-    let second_port = free();
-    let desk = desk_with(&world, &format!("redirect_ports = [{first_port}, {second_port}]"));
+    let (first, second) = (Port::reserve(), Port::reserve());
+    let other = first.listen();
+    let desk = desk_with(&world, &format!("redirect_ports = [{first}, {second}]"));
     credentials(&desk);
-    drop(first);
+    stop_listening(other);
     desk.run(["login", "--force"]).expect_code(0);
     let used: Vec<_> = asked(&world).into_iter().map(|request| request["redirect_uri"].clone()).collect();
-    assert_eq!(used, [second_port, first_port].map(|port| format!("http://127.0.0.1:{port}/callback")));
+    assert_eq!(used, [second, first].map(|port| format!("http://127.0.0.1:{port}/callback")));
 }
 
 #[test]
 fn with_every_registered_port_busy_each_is_named_with_its_holder() {
     let world = World::new();
-    let ((_first, first_port), (_second, second_port)) =
-        (taken(Ipv4Addr::LOCALHOST), taken(Ipv4Addr::LOCALHOST));
-    let desk = desk_with(&world, &format!("redirect_ports = [{first_port}, {second_port}]"));
+    let ports = [Port::reserve(), Port::reserve()];
+    let _others = ports.each_ref().map(Port::listen);
+    let [first, second] = &ports;
+    let desk = desk_with(&world, &format!("redirect_ports = [{first}, {second}]"));
     let told = refused(&desk, 4, "sign-in/port");
     let holder = if cfg!(target_os = "linux") {
         let name = fs::read_to_string("/proc/self/comm").unwrap();
@@ -51,11 +41,11 @@ fn with_every_registered_port_busy_each_is_named_with_its_holder() {
     } else {
         String::new()
     };
-    let busy = |port| format!("127.0.0.1:{port} is in use{holder}");
+    let busy = |port: &Port| format!("127.0.0.1:{port} is in use{holder}");
     let expected = format!(
         "you need to sign in, and no redirect address could be taken: {}; {}",
-        busy(first_port),
-        busy(second_port)
+        busy(first),
+        busy(second)
     );
     assert_eq!(told.what, expected);
     assert_eq!(
@@ -68,7 +58,7 @@ fn with_every_registered_port_busy_each_is_named_with_its_holder() {
 #[test]
 fn the_registered_path_is_used() {
     let world = World::new();
-    let port = free();
+    let port = world.free_port();
     let registered = format!("http://127.0.0.1:{port}/oauth2/done");
     world.set(Knob::RedirectUris, json!([registered]));
     let desk = desk_with(&world, &format!("redirect_ports = [{port}]\nredirect_path = \"/oauth2/done\""));
@@ -98,8 +88,8 @@ fn for_localhost_both_families_are_listened_on() {
 
 #[test]
 fn a_port_that_a_stranger_holds_in_the_other_family_is_not_used() {
-    let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else { return };
-    let (busy, other) = (stranger.local_addr().unwrap().port(), free());
+    let (busy, other) = (Port::reserve(), Port::reserve());
+    let Some(_stranger) = busy.listen_on(Ipv6Addr::LOCALHOST) else { return };
     let world = World::new();
     let more = format!("redirect_host = \"localhost\"\nredirect_ports = [{busy}, {other}]");
     credentials(&desk_with(&world, &more));

@@ -160,6 +160,8 @@ impl fmt::Debug for Listener {
 
 #[cfg(test)]
 mod tests {
+    use testworld::Port;
+
     use super::*;
 
     fn run(test: impl Future<Output = ()>) {
@@ -173,20 +175,20 @@ mod tests {
     #[test]
     fn a_busy_port_is_passed_over_for_the_next_registered_one() {
         run(async {
-            let (busy, free) = (occupied().await, occupied().await);
-            let (busy_port, free_port) = (port_of(&busy), port_of(&free));
-            drop(free);
-            let listener =
-                Listener::bind(&redirect(RedirectHost::Address, &[busy_port, free_port])).await.unwrap();
-            assert_eq!(listener.redirect_uri(), format!("http://127.0.0.1:{free_port}/callback"));
+            let (busy, free) = (Port::reserve(), Port::reserve());
+            let _other = busy.listen();
+            let ports = [busy.number(), free.number()];
+            let listener = Listener::bind(&redirect(RedirectHost::Address, &ports)).await.unwrap();
+            assert_eq!(listener.redirect_uri(), format!("http://127.0.0.1:{free}/callback"));
         });
     }
 
     #[test]
     fn when_all_ports_are_busy_each_is_named_with_its_holder() {
         run(async {
-            let (first, second) = (occupied().await, occupied().await);
-            let ports = [port_of(&first), port_of(&second)];
+            let ports = [Port::reserve(), Port::reserve()];
+            let _others = ports.each_ref().map(Port::listen);
+            let ports = ports.each_ref().map(Port::number);
             let error = Listener::bind(&redirect(RedirectHost::Address, &ports)).await.unwrap_err();
             assert_eq!(
                 error.attempts.iter().map(|attempt| attempt.address.port()).collect::<Vec<_>>(),
@@ -203,29 +205,14 @@ mod tests {
     #[test]
     fn a_port_that_someone_holds_in_the_other_family_is_busy() {
         run(async {
-            if !has_ipv6().await {
-                return;
-            }
-            let foreign = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
-            let error =
-                Listener::bind(&redirect(RedirectHost::Name, &[port_of(&foreign)])).await.unwrap_err();
+            let port = Port::reserve();
+            let Some(_other) = port.listen_on(Ipv6Addr::LOCALHOST) else { return };
+            let error = Listener::bind(&redirect(RedirectHost::Name, &[port.number()])).await.unwrap_err();
             assert!(
                 matches!(error.attempts.as_slice(), [Attempt { obstacle: Obstacle::InUse(_), .. }]),
                 "{error:?}"
             );
             assert!(error.attempts[0].address.is_ipv6());
         });
-    }
-
-    async fn occupied() -> TcpListener {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
-    }
-
-    fn port_of(listener: &TcpListener) -> u16 {
-        listener.local_addr().unwrap().port()
-    }
-
-    async fn has_ipv6() -> bool {
-        TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok()
     }
 }

@@ -24,6 +24,7 @@ mod ledger;
 mod manners;
 mod page;
 mod person;
+mod port;
 mod processes;
 mod provider;
 mod quota;
@@ -32,6 +33,7 @@ mod sts;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod tokens;
+mod wait;
 mod wire;
 mod world;
 
@@ -46,9 +48,11 @@ pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
 pub use person::{arrive, enter_code, person, visit};
+pub use port::{Port, stop_listening};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};
 #[cfg(target_os = "linux")]
 pub use terminal::{AtTerminal, Seen, Streams};
+pub use wait::wait_until;
 pub use wire::{Fields, field};
 pub use world::{CLIENT_ID, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};

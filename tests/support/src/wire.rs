@@ -17,6 +17,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::port::{Port, stop_listening};
+
 pub type Fields = Vec<(String, String)>;
 
 /// The first value of a field.
@@ -50,7 +52,8 @@ pub(crate) enum Ending {
 pub(crate) type Serve = Arc<dyn Fn(&Request) -> Ending + Send + Sync>;
 
 pub(crate) struct Server {
-    port: u16,
+    /// Reserved, so that nobody else answers there while the server is stopped.
+    port: Port,
     tls: Option<Arc<ServerConfig>>,
     serve: Serve,
     live: Mutex<Option<Live>>,
@@ -60,7 +63,7 @@ pub(crate) struct Server {
 
 struct Live {
     stopped: Arc<AtomicBool>,
-    accepting: JoinHandle<()>,
+    accepting: JoinHandle<TcpListener>,
 }
 
 impl Request {
@@ -111,10 +114,9 @@ impl Reply {
 
 impl Server {
     pub(crate) fn start(tls: Option<Arc<ServerConfig>>, serve: Serve) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-        let port = listener.local_addr().expect("a bound socket has an address").port();
-        let server = Self { port, tls, serve, live: Mutex::new(None), spent: Arc::default() };
-        *server.live.lock().unwrap() = Some(server.run(listener));
+        let server =
+            Self { port: Port::reserve(), tls, serve, live: Mutex::new(None), spent: Arc::default() };
+        server.start_again();
         server
     }
 
@@ -132,17 +134,15 @@ impl Server {
     pub(crate) fn stop(&self) {
         let Some(live) = self.live.lock().unwrap().take() else { return };
         live.stopped.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
-        live.accepting.join().expect("the accepting thread does not panic");
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())));
+        stop_listening(live.accepting.join().expect("the accepting thread does not panic"));
     }
 
-    /// Stands again where it stood.
+    /// Listens on the same port as before.
     pub(crate) fn start_again(&self) {
         let mut live = self.live.lock().unwrap();
         if live.is_none() {
-            let listener =
-                TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).expect("the port is still free");
-            *live = Some(self.run(listener));
+            *live = Some(self.run(self.port.listen()));
         }
     }
 
@@ -160,6 +160,7 @@ impl Server {
                     thread::spawn(move || converse(socket, tls, &serve, &flag, &spent));
                 }
             }
+            listener
         });
         Live { stopped, accepting }
     }

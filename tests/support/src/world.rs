@@ -24,6 +24,7 @@ use crate::{
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
+    port::Port,
     provider::{self, Provider},
     quota,
     sts::{self, Sts},
@@ -65,6 +66,7 @@ pub struct World {
     control: Server,
     authority: Option<Authority>,
     dir: TempDir,
+    ports: Mutex<Vec<Port>>,
 }
 
 impl World {
@@ -93,7 +95,7 @@ impl World {
         let bedrock = Server::start(tls, bedrock::serve(common.clone()));
         let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
-        Self { common, servers, control, authority, dir }
+        Self { common, servers, control, authority, dir, ports: Mutex::default() }
     }
 
     pub fn issuer(&self) -> String {
@@ -133,6 +135,14 @@ impl World {
     /// A folder for whatever belongs to this world.
     pub fn folder(&self) -> PathBuf {
         self.dir.path().to_owned()
+    }
+
+    /// A port for the program to listen on, free and reserved for as long as this world lives.
+    pub fn free_port(&self) -> u16 {
+        let port = Port::reserve();
+        let number = port.number();
+        self.ports.lock().unwrap().push(port);
+        number
     }
 
     /// How often an endpoint was asked.

@@ -306,13 +306,17 @@ fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
 #[test]
 fn a_sign_in_given_up_frees_its_port() {
     run(async {
-        let sign_in = SignIn::waiting().await;
-        let silent = send(sign_in.port, b"GET").await;
-        sign_in.answer.abort();
-        assert!(sign_in.answer.await.is_err());
-        // The doors close when the runtime next looks at them, which reading to the end waits for.
+        let port = testworld::Port::reserve();
+        let redirect = redirect(RedirectHost::Address, &[port.number()]);
+        let open = Listener::bind(&redirect).await.unwrap().open();
+        open.expect(awaited());
+        let answer = tokio::spawn(answer(open));
+        let silent = send(port.number(), b"GET").await;
+        answer.abort();
+        assert!(answer.await.is_err());
+        // The runtime closes the sockets when it next polls them, which reading to the end waits for.
         drop(reply(silent).await);
-        Listener::bind(&redirect(RedirectHost::Address, &[sign_in.port])).await.unwrap();
+        Listener::bind(&redirect).await.unwrap();
     });
 }
 

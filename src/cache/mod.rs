@@ -45,8 +45,8 @@ pub const SPENT: Duration = Duration::from_secs(15);
 /// Whoever asks for the ID token itself gets one that lasts as long as this.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(2 * 60);
 
-/// A token that goes along with telemetry is renewed so far ahead of its end: the host keeps what it was told for half an
-/// hour, and is told the older one once more while the newer one is fetched.
+/// A token that is sent with telemetry is renewed at most so far ahead of its end: the host keeps its headers for half an
+/// hour, and is given the older token once more while the newer one is fetched.
 pub const TOKEN_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 /// A silent renewal that was tried is not tried again for this long, however many callers come.

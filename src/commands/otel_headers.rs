@@ -6,13 +6,13 @@ use std::panic::{self, AssertUnwindSafe};
 
 use super::{Desk, desk::Work, print};
 use crate::{
-    cache::{Session, TOKEN_AHEAD},
+    cache::Session,
     cli::Global,
     config::Caller,
     failure::Failure,
     log,
     oidc::VerifiedToken,
-    session::Purpose,
+    session::{Purpose, is_due_for_renewal},
     telemetry::{Headers, may_carry_a_token},
     url::SecureUrl,
 };
@@ -68,8 +68,10 @@ fn may_go_along(desk: &Desk<'_>, collectors: &[SecureUrl]) -> bool {
 
 /// What a token says of a person gets old with it: a newer one is fetched for the next call.
 fn renew(work: &Work<'_>, session: &Session, token: &VerifiedToken, goes_along: bool) {
-    let until = if goes_along { work.now().plus(TOKEN_AHEAD) } else { work.now() };
-    if session.refresh_token.is_some() && token.expires() <= until {
+    // The claims of an expired token still serve as headers; one that is sent has to be valid when it arrives.
+    let is_due =
+        if goes_along { is_due_for_renewal(token, work.now()) } else { token.expires() <= work.now() };
+    if session.refresh_token.is_some() && is_due {
         work.errand().behind_the_scenes(Purpose::Token { ahead: true });
     }
 }

@@ -35,7 +35,7 @@ pub use asking::{Asking, Person, Said, Way};
 pub use leave::{Kept, SignedOut, Told, sign_out};
 pub use ready::{Brought, Ready, ready};
 use token::kept_token;
-pub use token::token_for;
+pub use token::{is_due_for_renewal, token_for};
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

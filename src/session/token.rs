@@ -32,15 +32,90 @@ impl Ladder<'_> {
 
 /// The token that a purpose is served with, without any network.
 pub fn token_for(session: &Session, purpose: Purpose, now: Moment) -> Option<Secret> {
-    let life = match purpose {
-        Purpose::Token { ahead: true } => TOKEN_AHEAD,
-        _ => TOKEN_LIFE,
+    let token = match purpose {
+        Purpose::Token { ahead: true } => {
+            kept_token(session, now).filter(|token| !is_due_for_renewal(token, now))
+        }
+        _ => kept_token(session, now.plus(TOKEN_LIFE)),
     };
-    kept_token(session, now.plus(life)).map(|token| token.raw().clone())
+    token.map(|token| token.raw().clone())
+}
+
+/// Whether telemetry's token should be renewed for the next call, while this one still serves: it ends within
+/// `TOKEN_AHEAD`, and a quarter of its life has passed.
+///
+/// The caller that starts a worker and the worker itself both decide by this function. Without the second condition a
+/// token that lives an hour or less would be due as soon as it was issued, so each call would start another refresh, and
+/// so would each worker that was started before the first one had finished.
+pub fn is_due_for_renewal(token: &VerifiedToken, now: Moment) -> bool {
+    let life = token.expires().since(token.issued());
+    token.expires() <= now.plus(TOKEN_AHEAD) && now.since(token.issued()) >= life / 4
 }
 
 /// The kept token, where it is good beyond a moment.
 pub(super) fn kept_token(session: &Session, until: Moment) -> Option<VerifiedToken> {
     let raw = session.id_token.clone().filter(|_| !session.id_token_is_spent)?;
     VerifiedToken::recalled_from_our_own_store(raw).filter(|token| token.expires() > until)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::testing::token_with;
+
+    const MINUTE: i64 = 60;
+
+    fn token(issued: i64, life: i64) -> VerifiedToken {
+        token_with(&json!({ "iat": issued, "exp": issued + life }))
+    }
+
+    /// At which age, in seconds, a token of this life becomes due.
+    fn due_at(life: i64) -> i64 {
+        let token = token(0, life);
+        (0..=life).find(|age| is_due_for_renewal(&token, Moment::from_unix(*age))).unwrap()
+    }
+
+    #[test]
+    fn a_short_token_is_due_after_a_quarter_of_its_life() {
+        assert_eq!(due_at(60 * MINUTE), 15 * MINUTE);
+        assert_eq!(due_at(5 * MINUTE), 75);
+    }
+
+    #[test]
+    fn a_long_token_is_due_an_hour_before_it_expires() {
+        assert_eq!(due_at(80 * MINUTE), 20 * MINUTE);
+        assert_eq!(due_at(24 * 60 * MINUTE), 23 * 60 * MINUTE);
+    }
+
+    #[test]
+    fn an_expired_token_or_one_without_iat_is_due() {
+        assert!(is_due_for_renewal(&token(0, MINUTE), Moment::from_unix(MINUTE)));
+        let token = token_with(&json!({ "exp": 60 * MINUTE }));
+        assert!(is_due_for_renewal(&token, Moment::from_unix(0)));
+    }
+
+    /// A host is given the kept token, holds it until it asks again half an hour later, and is given the renewed one then.
+    #[test]
+    fn a_host_that_asks_each_half_hour_holds_a_valid_token() {
+        let (pause, life) = (30 * MINUTE, 60 * MINUTE);
+        let mut kept = token(0, life);
+        for now in (0..24 * 60 * MINUTE).step_by(1800) {
+            assert!(kept.expires() >= Moment::from_unix(now + pause), "at {now}: {kept:?}");
+            if is_due_for_renewal(&kept, Moment::from_unix(now)) {
+                kept = token(now, life);
+            }
+        }
+        assert!(kept.issued() > Moment::from_unix(22 * 60 * MINUTE));
+    }
+
+    #[test]
+    fn a_worker_ahead_is_served_with_a_token_that_is_not_due() {
+        let session = Session { id_token: Some(token(0, 60 * MINUTE).raw().clone()), ..Session::default() };
+        let served =
+            |age| token_for(&session, Purpose::Token { ahead: true }, Moment::from_unix(age)).is_some();
+        assert!(served(14 * MINUTE));
+        assert!(!served(15 * MINUTE) && !served(60 * MINUTE));
+    }
 }

@@ -182,13 +182,41 @@ fn the_token_goes_along_when_asked_for_and_only_where_it_is_safe() {
 #[test]
 fn a_token_that_goes_along_is_renewed_before_it_ends() {
     let world = World::new();
-    world.next(1, Knob::IdTokenLifetime, 10 * 60);
+    // The provider's clock is behind, so the token has used up a quarter of its life already.
+    world.set(Knob::Clock, -50);
+    world.next(1, Knob::IdTokenLifetime, 180);
     let desk = configured(&world, WITH_TOKEN);
     desk.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", COLLECTOR);
     let older = with_token(&desk)["authorization"].clone();
+    assert!(older.is_string());
     assert!(world.ledger().wait_for(Endpoint::Refresh, 1, Duration::from_secs(20)));
     desk.settle();
-    assert_ne!(with_token(&desk)["authorization"], older);
+    let newer = with_token(&desk)["authorization"].clone();
+    assert!(newer.is_string() && newer != older);
+    desk.settle();
+    assert_eq!(world.count(Endpoint::Refresh), 1);
+}
+
+#[test]
+fn a_new_token_of_an_hour_is_not_renewed() {
+    let world = World::new();
+    let desk = configured(&world, WITH_TOKEN);
+    desk.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", COLLECTOR);
+    assert!(with_token(&desk)["authorization"].is_string());
+    desk.settle();
+    assert_eq!(world.count(Endpoint::Refresh), 0);
+}
+
+/// Two callers may each start a worker before the first of them holds the lock; the second comes to a new token.
+#[test]
+fn two_workers_for_one_old_token_refresh_it_once() {
+    let world = World::new();
+    let_the_first_token_be_old(&world);
+    let desk = signed_in(&world);
+    for _ in 0..2 {
+        desk.run(["errand", "token", "--ahead", "--profile", "claude"]).expect_code(0);
+    }
+    assert_eq!(world.count(Endpoint::Refresh), 1);
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub struct VerifiedToken {
     raw: Secret,
     claims: Map<String, Value>,
     subject: String,
+    issued: Moment,
     expires: Moment,
 }
 
@@ -77,8 +78,9 @@ pub fn verify(
     check_times(&claims, expected)?;
     check_access_token(&claims, expected, &signer)?;
     let subject = subject(&claims, expected)?;
+    let issued = required("iat", claims.moment("iat"))?;
     let expires = required("exp", claims.moment("exp"))?;
-    Ok(VerifiedToken { raw: token.0, claims: claims.into_map(), subject, expires })
+    Ok(VerifiedToken { raw: token.0, claims: claims.into_map(), subject, issued, expires })
 }
 
 impl VerifiedToken {
@@ -89,11 +91,18 @@ impl VerifiedToken {
         let claims = Claims::decode(Parts::of(raw.expose()).ok()?.claims)?;
         let subject = claims.text("sub").ok()?.to_owned();
         let expires = claims.moment("exp").ok()?;
-        Some(Self { raw, claims: claims.into_map(), subject, expires })
+        // Verification requires `iat`; a token without it counts as old.
+        let issued = claims.moment("iat").unwrap_or(expires);
+        Some(Self { raw, claims: claims.into_map(), subject, issued, expires })
     }
 
     pub fn raw(&self) -> &Secret {
         &self.raw
+    }
+
+    /// When the provider issued it (`iat`), by the provider's clock.
+    pub fn issued(&self) -> Moment {
+        self.issued
     }
 
     pub fn expires(&self) -> Moment {

@@ -79,7 +79,6 @@ mod tests {
     #[test]
     fn a_program_is_found_once_and_asked_for_its_version() {
         use super::*;
-        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
         for place in [&one, &other] {
@@ -94,11 +93,9 @@ mod tests {
         assert_eq!(named_on_path(&environment, "tool"), std::slice::from_ref(&program));
         assert!(named_on_path(&environment, "plain").is_empty());
         let script = folder.path().join("script");
-        crate::files::replace(&script, b"#!/bin/sh\necho tool 1.2\n").unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+        testworld::write_script(&script, "#!/bin/sh\necho tool 1.2\n");
         assert_eq!(version_of(&script, Duration::from_secs(20)).as_deref(), Some("tool 1.2"));
-        crate::files::replace(&script, b"#!/bin/sh\nexec sleep 60\n").unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+        testworld::write_script(&script, "#!/bin/sh\nexec sleep 60\n");
         assert_eq!(version_of(&script, Duration::from_millis(50)), None);
     }
 }

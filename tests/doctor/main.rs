@@ -19,7 +19,7 @@ mod provider;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use serde_json::{Value, json};
-use testworld::{Desk, World};
+use testworld::{Desk, World, write_script};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 
@@ -39,8 +39,9 @@ fn laptop_with<'w>(world: &'w World, more: &str) -> Desk<'w> {
 
 /// A program of this name on the person's `PATH`.
 fn install(desk: &Desk<'_>, name: &str, script: &str) -> PathBuf {
-    let program = write(desk, &format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = desk.home().join("bin").join(name);
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    write_script(&program, &format!("#!/bin/sh\n{script}\n"));
     desk.set_variable("PATH", format!("{}:/usr/bin:/bin", desk.home().join("bin").display()));
     program
 }

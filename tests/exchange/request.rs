@@ -1,9 +1,9 @@
 //! The question itself: with which credentials (none), to whom, and how large.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::fs;
 
 use serde_json::{Value, json};
-use testworld::{Endpoint, Knob, ROLE_ARN, World};
+use testworld::{Endpoint, Knob, ROLE_ARN, World, write_script};
 
 use super::{PROGRAM, asked, credentials, desk, reconfigure, refused};
 
@@ -41,8 +41,7 @@ fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_in
     let way_in = desk.home().join("way-in.sh");
     let script = format!("#!/bin/sh\necho called >> '{}'\nexec '{PROGRAM}' \"$@\"\n", calls.display())
         .replace("Zoë Ünal's", "Zoë Ünal'\\''s");
-    fs::write(&way_in, script).unwrap();
-    fs::set_permissions(&way_in, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&way_in, &script);
     fs::create_dir_all(&folder).unwrap();
     let process = format!("credential_process = \"{}\" credentials\nregion = us-east-1\n", way_in.display());
     fs::write(folder.join("config"), format!("[default]\n{process}\n[profile claude]\n{process}")).unwrap();

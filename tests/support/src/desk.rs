@@ -20,6 +20,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[cfg(unix)]
+use crate::executable::copy_program;
 use crate::{ledger::Leak, processes, world::World};
 
 /// Verbs whose stdout is a secret by design.
@@ -74,6 +76,30 @@ impl<'w> Desk<'w> {
             TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
         let shared = program.into();
         let (program_dir, program) = named_anew(&shared);
+        Self::made(world, dir, program_dir, program, &person(&shared), more)
+    }
+
+    /// With home, program and person in this folder, for a test in which another user runs them: others may be unable to
+    /// enter the folder in which cargo builds, or `$TMPDIR`.
+    #[cfg(unix)]
+    pub fn all_in(world: &'w World, program: impl Into<PathBuf>, folder: &Path) -> Self {
+        let folder_in = |prefix| TempDir::with_prefix_in(prefix, folder).expect("the folder can be written");
+        let (dir, program_dir, shared) =
+            (folder_in("bedrock-sso-desk-"), folder_in("bedrock-sso-program-"), program.into());
+        let [own, own_person] = ["bedrock-sso", "person"].map(|name| program_dir.path().join(name));
+        copy_program(&shared, &own);
+        copy_program(&person(&shared), &own_person);
+        Self::made(world, dir, program_dir, own, &own_person, "")
+    }
+
+    fn made(
+        world: &'w World,
+        dir: TempDir,
+        program_dir: TempDir,
+        program: PathBuf,
+        person: &Path,
+        more: &str,
+    ) -> Self {
         let desk = Self {
             world,
             dir,
@@ -85,7 +111,7 @@ impl<'w> Desk<'w> {
         fs::create_dir_all(desk.home()).expect("a new folder");
         fs::create_dir_all(desk.outside()).expect("a new folder");
         desk.set_environment();
-        let browser = json!([person(&shared), "{url}"]);
+        let browser = json!([person, "{url}"]);
         desk.configure(&world.configuration(&format!("browser = {browser}\n{more}")));
         desk
     }

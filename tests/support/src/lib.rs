@@ -15,6 +15,8 @@ mod control;
 mod desk;
 mod devices;
 mod event_stream;
+#[cfg(unix)]
+mod executable;
 mod fault;
 #[cfg(unix)]
 mod host;
@@ -41,6 +43,8 @@ pub use bedrock::{APPLICATION_PROFILE, GUARDRAIL, HAIKU};
 pub use client::{Browser, Got};
 pub use client_keys::{ClientKey, PASSPHRASE};
 pub use desk::{Desk, Outcome, Running};
+#[cfg(unix)]
+pub use executable::{copy_program, write_script};
 pub use fault::Fault;
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use testworld::{Desk, Endpoint, Fault, Knob, Outcome, Running, World};
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, Running, World, wait_until};
 
 fn desk(world: &World) -> Desk<'_> {
     Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
@@ -25,15 +25,6 @@ fn credentials(desk: &Desk<'_>) -> serde_json::Value {
 fn counts(world: &World) -> [usize; 4] {
     [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]
         .map(|endpoint| world.count(endpoint))
-}
-
-/// Waits for a state of the world that another process brings about.
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not so: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn all_equal_documents(outcomes: Vec<Outcome>) -> serde_json::Value {

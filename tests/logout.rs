@@ -7,14 +7,10 @@
     reason = "a test may panic and spoil files"
 )]
 
-use std::{
-    fs,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
-use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, Outcome, World};
+use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, Outcome, World, wait_until};
 
 const FORGOTTEN: &str = "Signed out of claude: what was kept is forgotten";
 const REVOKED: &str =
@@ -387,11 +383,7 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     world.revoke_grants();
     desk.set_variable("PERSON_THINKS", "16");
     let waiting = desk.start(["login", "--profile", "claude"]);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while desk.tabs() < 3 {
-        assert!(Instant::now() < deadline, "no tab is opened");
-        std::thread::yield_now();
-    }
+    wait_until("a third tab is open", || desk.tabs() == 3);
     let before = kept(&desk);
     let outcome = desk.run(["logout", "--profile", "claude"]).expect_code(11);
     let what = "bedrock-sso: another sign-in is still waiting: process ";

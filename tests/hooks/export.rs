@@ -1,8 +1,8 @@
 //! `export`, as Claude Code's `awsCredentialExport`.
 
-use testworld::{Knob, World};
+use testworld::{Knob, World, wait_until};
 
-use super::{SPENT, counts, desk, kept, said, signed_in, wait_until};
+use super::{SPENT, counts, desk, kept, said, signed_in};
 
 #[test]
 fn the_export_is_one_line_in_the_documented_shape_with_an_expiration() {

@@ -3,9 +3,9 @@
 use std::{fs, process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
-use testworld::{Desk, Endpoint, Fault, Knob, World};
+use testworld::{Desk, Endpoint, Fault, Knob, World, wait_until};
 
-use super::{PROGRAM, counts, desk, said, signed_in, wait_until};
+use super::{PROGRAM, counts, desk, said, signed_in};
 
 /// Where telemetry goes in these tests.
 const COLLECTOR: &str = "https://otel.example.com";

@@ -15,10 +15,7 @@ mod export;
 mod headers;
 mod token;
 
-use std::{
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::process::{Command, Stdio};
 
 use testworld::{Desk, Endpoint, Outcome, World};
 
@@ -53,15 +50,6 @@ fn counts(world: &World, desk: &Desk<'_>) -> [usize; 4] {
 /// The kept credentials as the `credential_process` document.
 fn kept(desk: &Desk<'_>) -> serde_json::Value {
     desk.run(["credentials", "--no-login"]).expect_code(0).document()
-}
-
-/// Waits for a state of the world that another process brings about.
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not so: {what}");
-        std::thread::yield_now();
-    }
 }
 
 /// A shell at this desk.

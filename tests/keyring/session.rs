@@ -8,10 +8,10 @@ use std::{
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+use testworld::wait_until;
 
 const PASSWORD: &[u8] = b"a password";
 const COPY: &str = "bedrock-sso:sealing-key";
@@ -40,7 +40,7 @@ impl Session {
     pub(crate) fn unlocked() -> Self {
         let mut session = Self::without_service();
         session.start_keyring(&["--unlock"], PASSWORD);
-        session.wait_until("the login collection is there", || {
+        wait_until("the login collection is there", || {
             let alias = session.call("ReadAlias", &["string:default"]);
             alias.contains("collection/login")
         });
@@ -92,7 +92,7 @@ impl Session {
         let password: Vec<_> = (1..=56).map(|byte: u8| byte.to_string()).collect();
         let password = format!("array:byte:{}", password.join(","));
         self.ask_kwallet("pamOpen", &["string:kdewallet", &password, "int32:0"]);
-        self.wait_until("the wallet is open", || {
+        wait_until("the wallet is open", || {
             self.ask_kwallet("isOpen", &["string:kdewallet"]).contains("boolean true")
         });
     }
@@ -109,7 +109,7 @@ impl Session {
         command.env("QT_QPA_PLATFORM", "offscreen").env("XDG_CONFIG_HOME", self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.keyring = Some(command.spawn().unwrap());
-        self.wait_until("KWallet is on the bus", || self.has_secrets());
+        wait_until("KWallet is on the bus", || self.has_secrets());
     }
 
     fn end_keyring(&mut self) {
@@ -117,7 +117,7 @@ impl Session {
             drop(keyring.kill());
             drop(keyring.wait());
         }
-        self.wait_until("nobody has the name", || !self.has_secrets());
+        wait_until("nobody has the name", || !self.has_secrets());
     }
 
     fn has_secrets(&self) -> bool {
@@ -146,7 +146,7 @@ impl Session {
         self.start_keyring(&["--replace", "--unlock"], PASSWORD);
         // The new one ends the old one.
         drop(before.expect("one was there").wait());
-        self.wait_until("the login collection is open", || {
+        wait_until("the login collection is open", || {
             self.call("SearchItems", &["dict:string:string:service,bedrock-sso"]).contains("collection/login")
         });
     }
@@ -191,7 +191,7 @@ impl Session {
         let mut keyring = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         keyring.stdin.take().unwrap().write_all(password).unwrap();
         self.keyring = Some(keyring);
-        self.wait_until("the keyring is on the bus", || self.has_secrets());
+        wait_until("the keyring is on the bus", || self.has_secrets());
     }
 
     /// Asks the Secret Service itself.
@@ -215,14 +215,6 @@ impl Session {
             command.env(name, self.dir.path());
         }
         command
-    }
-
-    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !is_so() {
-            assert!(Instant::now() < deadline, "not within 20 s: {what}");
-            thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 

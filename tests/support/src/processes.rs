@@ -2,7 +2,12 @@
 //!
 //! It looks and ends; when to do so is for `desk`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Processes with this `HOME`, as far as the kernel shows their environment.
 pub(crate) fn in_home(home: &Path) -> Vec<i32> {
@@ -17,11 +22,28 @@ pub(crate) fn in_home(home: &Path) -> Vec<i32> {
 /// Processes that were called by this path.
 pub(crate) fn of(program: &Path) -> Vec<i32> {
     let wanted = program.as_os_str().as_encoded_bytes();
-    let is_one = |pid: &i32| {
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        arguments.split(|byte| *byte == 0).next() == Some(wanted)
-    };
+    let is_one = |pid: &i32| arguments(*pid).split(|byte| *byte == 0).next() == Some(wanted);
     all().filter(is_one).collect()
+}
+
+/// What a process was called with; nothing if it has ended, or is the kernel's.
+fn arguments(pid: i32) -> Vec<u8> {
+    let began = Instant::now();
+    loop {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // A program may also have erased its arguments, so this does not wait for ever.
+        if !arguments.is_empty() || !may_be_loading(pid) || began.elapsed() > Duration::from_millis(100) {
+            return arguments;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Whether a process without arguments may be in the middle of `execve`: its parent may have gone on, and ended, before the
+/// kernel has set them. Dead processes and the kernel's threads have no memory.
+fn may_be_loading(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("VmSize:"))
 }
 
 fn all() -> impl Iterator<Item = i32> {

@@ -4,12 +4,13 @@
 
 use std::{
     fs::File,
-    io::{self, ErrorKind, Read},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use super::error::{Error, Place, Unreadable};
 use crate::{
+    files::{FileKind, ReadError, RegularFile},
     host::{Environment, stranger},
     text,
 };
@@ -103,21 +104,18 @@ fn home(environment: &Environment) -> Option<PathBuf> {
 }
 
 fn bytes(path: &Path, judge: impl Fn(&File) -> Result<(), Unreadable>) -> Result<Vec<u8>, Unreadable> {
-    let told = |failure| unreadable(path, &failure);
-    let file = File::open(path).map_err(told)?;
-    judge(&file)?;
-    let mut bytes = Vec::with_capacity(4096);
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(told)?;
-    if bytes.len() as u64 > LIMIT { Err(Unreadable::TooLarge { limit: LIMIT }) } else { Ok(bytes) }
+    let file = RegularFile::open(path).map_err(|error| unreadable(&error))?;
+    judge(file.file())?;
+    file.read(LIMIT).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(path: &Path, failure: &io::Error) -> Unreadable {
-    match failure.kind() {
-        ErrorKind::NotFound => Unreadable::Missing,
-        // Windows answers a directory with "permission denied".
-        _ if path.is_dir() => Unreadable::Directory,
-        ErrorKind::PermissionDenied => Unreadable::Denied,
-        _ => Unreadable::Other(failure.to_string()),
+fn unreadable(error: &ReadError) -> Unreadable {
+    match error {
+        ReadError::NotRegular(FileKind::Folder) => Unreadable::Directory,
+        ReadError::TooLarge { limit } => Unreadable::TooLarge { limit: *limit },
+        ReadError::System(error) if error.kind() == ErrorKind::NotFound => Unreadable::Missing,
+        ReadError::System(error) if error.kind() == ErrorKind::PermissionDenied => Unreadable::Denied,
+        ReadError::System(_) | ReadError::NotRegular(_) => Unreadable::Other(error.to_string()),
     }
 }
 

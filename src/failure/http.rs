@@ -192,6 +192,7 @@ fn bad_bundle(path: &str, variable: Option<&str>, what: BundleFault) -> Failure 
     let source = variable.unwrap_or("ca_bundle");
     let wrong = match what {
         BundleFault::Unreadable(kind) => format!("cannot be read: {kind}"),
+        BundleFault::NotRegular(kind) => format!("is {kind}, not a regular file"),
         BundleFault::TooLarge => "is too large for a bundle of certificates".to_owned(),
         BundleFault::Empty => "is empty".to_owned(),
         BundleFault::Binary => "is in binary form (DER)".to_owned(),

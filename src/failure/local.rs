@@ -17,8 +17,8 @@ use crate::{
 impl From<files::Error> for Failure {
     fn from(error: files::Error) -> Self {
         let hint = match error.source.kind() {
-            // What no system said, but we, of a file that is another's.
-            ErrorKind::Other => "see to that file, then try again".to_owned(),
+            // This program refused the file, so neither rights nor the disk are at fault.
+            ErrorKind::Other | ErrorKind::FileTooLarge => "check that file, then try again".to_owned(),
             _ => format!("make sure that you may write to {} and that the disk is not full", folder(&error)),
         };
         Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
@@ -209,11 +209,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_names_a_file_that_is_none_is_not_sent_to_look_at_the_disk() {
+    fn a_file_that_we_refused_gets_no_disk_full_hint() {
         let hint = |source| {
             Failure::from(files::Error { doing: "replace", path: "/home/a/.aws/config".into(), source }).hint
         };
-        assert_eq!(hint(io::Error::other("it is no regular file")), "see to that file, then try again");
+        assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
         assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));
     }
 }

@@ -2,15 +2,11 @@
 //!
 //! Nothing is changed; what the bytes mean is not its business.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::{Error, ReadError, RegularFile};
 
 /// A file that somebody else put there.
 #[derive(Debug)]
@@ -20,25 +16,18 @@ pub struct Foreign {
     pub is_exposed: bool,
 }
 
-/// Reads a file that is none of ours, up to a limit; `None` when there is none.
+/// Reads a regular file that somebody else put there, up to a limit; `None` when there is none.
 pub fn read_foreign(path: &Path, limit: u64) -> Result<Option<Foreign>, Error> {
-    let fault = |source| Error { doing: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(fault(error)),
+    let read = || {
+        let file = RegularFile::open(path)?;
+        let is_exposed = is_exposed(file.metadata());
+        Ok(Foreign { bytes: Zeroizing::new(file.read(limit)?), is_exposed })
     };
-    let found = file.metadata().map_err(fault)?;
-    if !found.is_file() {
-        return Err(fault(io::Error::other("it is no file")));
+    match read() {
+        Ok(foreign) => Ok(Some(foreign)),
+        Err(ReadError::System(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error { doing: "read", path: path.to_owned(), source: error.into() }),
     }
-    if found.len() > limit {
-        return Err(fault(io::Error::other(format!("it is larger than {} KiB", limit / 1024))));
-    }
-    // Room for all of it from the start, so that no copy is left behind when a buffer grows.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default() + 1));
-    file.take(limit).read_to_end(&mut bytes).map_err(fault)?;
-    Ok(Some(Foreign { bytes, is_exposed: is_exposed(&found) }))
 }
 
 #[cfg(unix)]

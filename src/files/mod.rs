@@ -4,11 +4,12 @@
 
 mod foreign;
 mod listing;
+mod regular;
 mod rights;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -16,9 +17,10 @@ use crate::text;
 
 pub use foreign::{Foreign, read_foreign};
 pub use listing::{everything_in, names};
+pub use regular::{FileKind, ReadError, RegularFile, open_at_once};
 pub use rights::{anyone_may_write, is_private};
 
-/// No file of ours is larger; whatever is, is not ours, and is read no further.
+/// No file of ours is larger. A larger one is refused.
 pub const LIMIT: u64 = 4 << 20;
 
 /// More than a session with the tokens of somebody in hundreds of groups.
@@ -38,20 +40,13 @@ impl std::fmt::Display for Error {
     }
 }
 
-/// Reads a file whole; `None` when there is none.
+/// Reads a regular file whole, up to [`LIMIT`]; `None` when there is none.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error { doing: "read", path: path.to_owned(), source }),
-    };
-    let mut bytes = Vec::with_capacity(8 << 10);
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(|source| Error {
-        doing: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(Some(bytes))
+    match RegularFile::open(path).and_then(|file| file.read(LIMIT)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ReadError::System(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error { doing: "read", path: path.to_owned(), source: error.into() }),
+    }
 }
 
 /// Replaces a file in one step that a crash or a reader sees as done or not done, readable by its owner only.

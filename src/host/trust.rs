@@ -52,7 +52,7 @@ pub fn make_folder_for_all(_: &Path) -> io::Result<()> {
 
 #[cfg(unix)]
 fn open_any(path: &Path) -> io::Result<File> {
-    File::open(path)
+    crate::files::open_at_once(path)
 }
 
 /// A folder is opened only by who says that it may be one.

@@ -7,7 +7,7 @@ use std::{error, fmt, io, path::PathBuf, time::Duration};
 use rustls::CertificateError;
 
 use super::{names::Unanswered, verifier::Refused};
-use crate::text::Foreign;
+use crate::{files::FileKind, text::Foreign};
 
 /// Hosts are as the address writes them, with the port where it names one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,7 @@ pub enum TlsFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BundleFault {
     Unreadable(io::ErrorKind),
+    NotRegular(FileKind),
     TooLarge,
     Empty,
     /// A certificate, but not as text.

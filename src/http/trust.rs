@@ -2,11 +2,7 @@
 //!
 //! It reads certificates; whether a server's chain leads to one of them is the verifier's to judge.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rustls::{
     RootCertStore,
@@ -16,7 +12,10 @@ use rustls::{
 use x509_cert::{Certificate, der::Decode as _};
 
 use super::{BundleFault, Error};
-use crate::host::Environment;
+use crate::{
+    files::{ReadError, RegularFile},
+    host::Environment,
+};
 
 /// Where Linux distributions keep the system's bundle; the first that exists is the one.
 const SYSTEM_BUNDLES: [&str; 5] = [
@@ -83,13 +82,11 @@ fn system_bundle() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
-    let mut text = Vec::new();
-    let file = File::open(path).map(|file| file.take(LIMIT + 1));
-    file.and_then(|mut file| file.read_to_end(&mut text))
-        .map_err(|error| BundleFault::Unreadable(error.kind()))?;
-    if text.len() as u64 > LIMIT {
-        return Err(BundleFault::TooLarge);
-    }
+    let text = RegularFile::open(path).and_then(|file| file.read(LIMIT)).map_err(|error| match error {
+        ReadError::System(error) => BundleFault::Unreadable(error.kind()),
+        ReadError::NotRegular(kind) => BundleFault::NotRegular(kind),
+        ReadError::TooLarge { .. } => BundleFault::TooLarge,
+    })?;
     let usable =
         |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
     let certificates: Vec<_> =
@@ -183,8 +180,9 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_bundle_that_never_ends_is_read_no_further() {
-        assert_eq!(read(Path::new("/dev/zero")).unwrap_err(), BundleFault::TooLarge);
+    fn a_device_in_place_of_a_bundle_is_refused() {
+        let fault = BundleFault::NotRegular(crate::files::FileKind::Device);
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err(), fault);
     }
 
     #[test]

@@ -60,11 +60,6 @@ impl Plan {
     /// What the file says now, as text.
     pub fn text_of(path: &Path) -> Result<Option<String>, Error> {
         let Some(bytes) = files::read(path)? else { return Ok(None) };
-        if bytes.len() as u64 >= files::LIMIT {
-            // What was not read would be lost with the first change.
-            let source = io::Error::other("it is too large");
-            return Err(files::Error { doing: "read", path: path.to_owned(), source }.into());
-        }
         String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.to_owned() })
     }
 

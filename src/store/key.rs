@@ -4,6 +4,7 @@
 //! the file.
 
 use std::{
+    io::ErrorKind,
     ops::Deref,
     path::{Path, PathBuf},
 };
@@ -150,10 +151,13 @@ impl KeptKey {
         }
     }
 
-    /// A file of another length is none: what it sealed cannot be opened any more.
+    /// A file of another length is not a key, and what was sealed with the lost key cannot be opened any more.
     fn read_file(&self) -> Result<Option<Key>, Error> {
-        let bytes = files::read(&self.file)?.map(Zeroizing::new);
-        Ok(bytes.and_then(|bytes| of_bytes(&bytes)))
+        match files::read(&self.file) {
+            Ok(bytes) => Ok(bytes.map(Zeroizing::new).and_then(|bytes| of_bytes(&bytes))),
+            Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A lock of its own, since profiles share the key and nothing else.

@@ -2,7 +2,7 @@
 //!
 //! A file that is torn, foreign, swapped, or sealed with a lost key is no record; it never opens as another.
 
-use std::path::PathBuf;
+use std::{io::ErrorKind, path::PathBuf};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -36,11 +36,17 @@ impl SealedFiles {
         }
         let Some(key) = self.key.read_past(key)? else { return Ok(None) };
         // Opening works in place, and what did not open is spoilt by it.
-        Ok(files::read(&self.folder.join(name))?.and_then(|sealed| open(&key, name, sealed)))
+        Ok(self.sealed(name)?.and_then(|sealed| open(&key, name, sealed)))
     }
-}
 
-impl SealedFiles {
+    /// The record as it lies in its file. One that is too large is not ours, and counts as absent.
+    fn sealed(&self, name: &str) -> Result<Option<Vec<u8>>, files::Error> {
+        match files::read(&self.folder.join(name)) {
+            Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Ok(None),
+            read => read,
+        }
+    }
+
     fn guarded(&self, held: &Held, name: &str) -> PathBuf {
         let place = self.folder.join(name);
         assert!(held.guards(&place), "a record is changed by whoever holds its own lock");
@@ -56,7 +62,7 @@ impl Store for SealedFiles {
     }
 
     fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let Some(sealed) = files::read(&self.folder.join(name))? else { return Ok(None) };
+        let Some(sealed) = self.sealed(name)? else { return Ok(None) };
         let Some(key) = self.key.read()? else {
             log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
             return Ok(None);
@@ -90,7 +96,7 @@ impl SealedFiles {
     fn opens_something(&self, key: &Key) -> Result<bool, files::Error> {
         // Windows does not let a locked file be read.
         for name in files::names(&self.folder)?.iter().filter(|name| !name.ends_with(".lock")) {
-            let sealed = files::read(&self.folder.join(name))?;
+            let sealed = self.sealed(name)?;
             if sealed.is_some_and(|sealed| open(key, name, sealed).is_some()) {
                 return Ok(true);
             }

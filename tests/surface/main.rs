@@ -15,6 +15,7 @@ mod exits;
 mod help;
 mod logging;
 mod login;
+mod special_files;
 mod status;
 mod upgrades;
 

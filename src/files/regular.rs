@@ -1,0 +1,244 @@
+//! Opens and reads files that somebody else may have named or put there.
+//!
+//! A FIFO, a device or a file in `/proc` can block its reader forever, and some act when they are read. Such a file is
+//! refused before a byte of it is read.
+
+use std::{
+    fmt,
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, ErrorKind, Read as _},
+    path::Path,
+};
+
+use crate::text::reason;
+
+/// A regular file that is open for reading.
+#[derive(Debug)]
+pub struct RegularFile {
+    file: File,
+    metadata: Metadata,
+}
+
+/// Why a file was not read.
+#[derive(Debug)]
+pub enum ReadError {
+    System(io::Error),
+    NotRegular(FileKind),
+    TooLarge { limit: u64 },
+}
+
+/// What stands in the place of a regular file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    Folder,
+    Fifo,
+    Socket,
+    Device,
+    /// A view into the kernel, such as `/proc/kmsg`.
+    Kernel,
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Folder => "a folder",
+            Self::Fifo => "a named pipe",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+            Self::Kernel => "a file of the kernel",
+        })
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => f.write_str(&reason(error)),
+            Self::NotRegular(kind) => write!(f, "it is {kind}, not a regular file"),
+            Self::TooLarge { limit } => write!(f, "it is larger than {} KiB", limit / 1024),
+        }
+    }
+}
+
+/// The error for callers that know system errors only.
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> Self {
+        let kind = match error {
+            ReadError::System(error) => return error,
+            ReadError::NotRegular(_) => ErrorKind::Other,
+            ReadError::TooLarge { .. } => ErrorKind::FileTooLarge,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl RegularFile {
+    /// Opens a file without waiting for anything. It costs two system calls.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = open_at_once(path).map_err(|error| not_opened(path, error))?;
+        let metadata = file.metadata().map_err(ReadError::System)?;
+        match kind_of(&metadata) {
+            None => Ok(Self { file, metadata }),
+            Some(kind) => Err(ReadError::NotRegular(kind)),
+        }
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The whole content, in one allocation of its size, so that the caller can wipe it.
+    ///
+    /// The size is known, so the usual second `read`, which would only report the end, is not made: together with `open`
+    /// this costs no more system calls than reading without looking at the file first.
+    pub fn read(mut self, limit: u64) -> Result<Vec<u8>, ReadError> {
+        let size = self.metadata.len();
+        if size > limit {
+            return Err(ReadError::TooLarge { limit });
+        }
+        let mut bytes = vec![0; usize::try_from(size).map_err(|_| ReadError::TooLarge { limit })?];
+        let mut filled = 0;
+        while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.file.read(room) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(ReadError::System(error)),
+            }
+        }
+        bytes.truncate(filled);
+        if size > 0 && filled as u64 == size { Ok(bytes) } else { self.read_unsized(bytes, limit) }
+    }
+
+    /// Reads on where the size was wrong. Views into the kernel have none, or one that means nothing.
+    fn read_unsized(self, mut bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, ReadError> {
+        if is_of_the_kernel(&self.file) {
+            return Err(ReadError::NotRegular(FileKind::Kernel));
+        }
+        let left = (limit + 1).saturating_sub(bytes.len() as u64);
+        self.file.take(left).read_to_end(&mut bytes).map_err(ReadError::System)?;
+        if bytes.len() as u64 > limit { Err(ReadError::TooLarge { limit }) } else { Ok(bytes) }
+    }
+}
+
+/// Opens for reading what stands at a path, be it a file or not, without waiting for anybody at its other end.
+#[cfg(unix)]
+pub fn open_at_once(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // A worker leads its session: without NOCTTY a terminal that is opened would become its own.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(windows)]
+pub fn open_at_once(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).open(path)
+}
+
+#[cfg(unix)]
+fn not_opened(_: &Path, error: io::Error) -> ReadError {
+    // The system's answer to a socket, and to a device without a driver.
+    match rustix::io::Errno::from_io_error(&error) {
+        Some(rustix::io::Errno::NXIO) => ReadError::NotRegular(FileKind::Socket),
+        _ => ReadError::System(error),
+    }
+}
+
+/// Windows answers a folder with "permission denied".
+#[cfg(windows)]
+fn not_opened(path: &Path, error: io::Error) -> ReadError {
+    if path.is_dir() { ReadError::NotRegular(FileKind::Folder) } else { ReadError::System(error) }
+}
+
+fn kind_of(metadata: &Metadata) -> Option<FileKind> {
+    let kind = metadata.file_type();
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some(FileKind::Folder),
+        () => Some(special(kind)),
+    }
+}
+
+#[cfg(unix)]
+fn special(kind: fs::FileType) -> FileKind {
+    use std::os::unix::fs::FileTypeExt as _;
+    if kind.is_fifo() { FileKind::Fifo } else { FileKind::Device }
+}
+
+#[cfg(windows)]
+fn special(_: fs::FileType) -> FileKind {
+    FileKind::Device
+}
+
+/// `/proc` and its like call their files regular, and some of them block or are emptied by a reader.
+#[cfg(target_os = "linux")]
+fn is_of_the_kernel(file: &File) -> bool {
+    /// As linux/magic.h has them: sysfs, debugfs, tracefs.
+    const OTHERS: [u32; 3] = [0x6265_6572, 0x6462_6720, 0x7472_6163];
+    // The type of the number differs between architectures, its low 32 bits do not.
+    let kind = rustix::fs::fstatfs(file).map_or(0, |found| found.f_type as u32);
+    kind == rustix::fs::PROC_SUPER_MAGIC as u32 || OTHERS.contains(&kind)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_the_kernel(_: &File) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u64 = 5000;
+
+    fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+        RegularFile::open(path)?.read(LIMIT)
+    }
+
+    fn kind(path: impl AsRef<Path>) -> Option<FileKind> {
+        match read(path.as_ref()) {
+            Err(ReadError::NotRegular(kind)) => Some(kind),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_regular_file_is_read_whole_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for length in [0, 1, 31, 4999, 5000] {
+            super::super::replace(&path, &vec![b'x'; length]).unwrap();
+            assert_eq!(read(&path).unwrap(), vec![b'x'; length]);
+        }
+        super::super::replace(&path, &[b'x'; 5001]).unwrap();
+        assert!(matches!(read(&path), Err(ReadError::TooLarge { limit: LIMIT })));
+        let missing = read(&folder.path().join("missing"));
+        assert!(matches!(missing, Err(ReadError::System(error)) if error.kind() == ErrorKind::NotFound));
+        assert_eq!(kind(folder.path()), Some(FileKind::Folder));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn fifos_sockets_and_devices_are_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), 0o600.into()).unwrap();
+        std::os::unix::fs::symlink(at("fifo"), at("link")).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        assert_eq!((kind(at("fifo")), kind(at("link"))), (Some(FileKind::Fifo), Some(FileKind::Fifo)));
+        assert_eq!(kind(at("socket")), Some(FileKind::Socket));
+        assert_eq!((kind("/dev/zero"), kind("/dev/null")), (Some(FileKind::Device), Some(FileKind::Device)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn views_into_the_kernel_are_refused() {
+        assert_eq!(kind("/proc/self/environ"), Some(FileKind::Kernel));
+        assert_eq!(kind("/sys/kernel/mm/transparent_hugepage/enabled"), Some(FileKind::Kernel));
+    }
+}

@@ -1,0 +1,124 @@
+//! Files that are not regular files, in every place where somebody else may put or name one.
+//!
+//! Each must end the call at once with a slug, and none may keep the sign-in's lock.
+
+use std::{fs, path::Path, time::Duration};
+
+use testworld::{Desk, Outcome, World};
+
+use super::{desk, signed_in, signed_in_and_spent};
+
+/// Longer than any of these calls takes, and shorter than any deadline of the program.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
+/// Paths of a FIFO that nobody writes to, a link to it, a folder, and, on Linux, an endless device and a kernel file
+/// that blocks.
+fn special_files(desk: &Desk<'_>) -> Vec<String> {
+    let [fifo, link, folder] = ["fifo", "link", "folder"].map(|name| desk.home().join(name));
+    make_fifo(&fifo);
+    std::os::unix::fs::symlink(&fifo, &link).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let mut paths = vec![fifo, link, folder, "/dev/zero".into()];
+    if cfg!(target_os = "linux") {
+        paths.push("/proc/kmsg".into());
+    }
+    paths.into_iter().map(|path| path.into_os_string().into_string().unwrap()).collect()
+}
+
+fn make_fifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+#[track_caller]
+fn refused(outcome: &Outcome, code: i32, slug: &str, place: &str) {
+    assert!(outcome.took < AT_ONCE, "{place}: {outcome:?}");
+    let (what, _) = outcome.refused(code, slug);
+    let says_why = ["not a regular file", "a directory, not a file"].iter().any(|why| what.contains(why));
+    assert!(says_why, "{place}: {what}");
+}
+
+#[test]
+fn special_configuration_files_are_refused_at_once() {
+    let world = World::new();
+    let desk = desk(&world);
+    for path in special_files(&desk) {
+        for arguments in [["status", "--config"], ["credentials", "--config"], ["config", "check"]] {
+            let outcome = desk.run([arguments[0], arguments[1], &path]);
+            refused(&outcome, 3, "config/unreadable", &format!("{arguments:?} {path}"));
+        }
+    }
+    fs::remove_file(desk.config_file()).unwrap();
+    make_fifo(&desk.config_file());
+    refused(&desk.run(["credentials"]), 3, "config/unreadable", "the file in its default place");
+}
+
+#[test]
+fn special_files_given_to_setup_are_refused_at_once() {
+    let world = World::new();
+    let desk = desk(&world);
+    fs::remove_file(desk.config_file()).unwrap();
+    for path in special_files(&desk) {
+        let outcome = desk.run(["setup", "--yes", "--from", &path]);
+        assert!(outcome.took < AT_ONCE, "{path}: {outcome:?}");
+        assert_ne!(outcome.code, Some(0), "{path}: {outcome:?}");
+        assert!(
+            outcome.stderr.contains("a regular file") || outcome.stderr.contains("a directory"),
+            "{path}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_fifo_in_place_of_claudes_settings_ends_setup_and_doctor() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    fs::create_dir_all(desk.home().join(".claude")).unwrap();
+    fs::create_dir_all(desk.home().join(".aws")).unwrap();
+    make_fifo(&desk.home().join(".claude/settings.json"));
+    make_fifo(&desk.home().join(".aws/config"));
+    assert!(desk.run(["doctor"]).took < AT_ONCE);
+    let outcome = desk.run(["setup", "--yes"]);
+    assert!(outcome.took < AT_ONCE && outcome.code == Some(10), "{outcome:?}");
+    assert!(outcome.stderr.contains("[storage/files]"), "{outcome:?}");
+}
+
+#[test]
+fn a_fifo_in_place_of_a_stored_file_is_refused_or_replaced() {
+    let world = World::new();
+    for kind in ["session", "json", "holder", "provider", "key"] {
+        let desk = signed_in_and_spent(&world);
+        let stored = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
+        let session =
+            stored.into_iter().find(|path| path.extension().is_some_and(|it| it == "session")).unwrap();
+        let place = if kind == "key" { desk.data().join("key") } else { session.with_extension(kind) };
+        drop(fs::remove_file(&place));
+        make_fifo(&place);
+        for verb in ["status", "credentials", "doctor"] {
+            let outcome = desk.run([verb]);
+            assert!(outcome.took < AT_ONCE, "{kind}: {verb}: {outcome:?}");
+        }
+        if ["session", "key"].contains(&kind) {
+            let (what, _) = desk.run(["status"]).refused(10, "storage/files");
+            assert!(what.ends_with("it is a named pipe, not a regular file"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_worker_whose_bundle_or_key_is_special_ends_and_frees_the_lock() {
+    let world = World::new();
+    let desk = desk(&world);
+    let good = fs::read_to_string(desk.config_file()).unwrap();
+    for path in special_files(&desk) {
+        desk.configure(&format!("{good}ca_bundle = {path:?}\n"));
+        refused(&desk.run(["credentials"]), 3, "config/ca_bundle", &path);
+        desk.configure(&format!("{good}client_auth = \"private_key_jwt\"\nclient_key = {path:?}\n"));
+        let outcome = desk.run(["credentials"]);
+        assert!(outcome.took < AT_ONCE, "{path}: {outcome:?}");
+        let what = outcome.refused(3, "config/client_key").0;
+        assert!(what.contains("not a regular file"), "{what}");
+    }
+    desk.configure(&good);
+    desk.run(["credentials"]).expect_code(0);
+}

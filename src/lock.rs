@@ -41,16 +41,24 @@ pub struct Shared {
     _file: File,
 }
 
-/// Who holds a lock, as the holder itself wrote it down. Another process may read it at any time.
+/// Who holds a lock, as the holder's note says. Any process of this user can write such a note, so it has nothing but
+/// numbers, a flag, and what the store has sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct LockHolder {
     pub pid: u32,
     pub since: Moment,
-    /// The local address at which a person can take part, while the holder waits for one.
-    pub address: Option<String>,
-    /// What the person enters there, where there is something to enter.
+    /// Whether the holder waits for the user.
     #[serde(default)]
-    pub code: Option<String>,
+    pub is_prompting: bool,
+    /// The local address at which the user can take part; `cache` seals and opens it.
+    #[serde(default)]
+    pub sealed_address: Option<Vec<u8>>,
+}
+
+impl LockHolder {
+    pub fn this_process(now: Moment) -> Self {
+        Self { pid: std::process::id(), since: now, is_prompting: false, sealed_address: None }
+    }
 }
 
 /// Takes the lock if nobody has it.
@@ -176,8 +184,8 @@ pub fn is_held(path: &Path) -> Result<bool, files::Error> {
     }
 }
 
-/// What the present holder wrote down; a stale note of a dead one is possible, so ask [`is_held`] first.
-pub fn holder(path: &Path) -> Option<Holder> {
+/// The note of the present holder. A dead one may have left it, so ask [`is_held`] first.
+pub fn holder(path: &Path) -> Option<LockHolder> {
     let note = files::read(&holder_path(path)).ok()??;
     serde_json::from_slice(&note).ok()
 }
@@ -192,9 +200,9 @@ impl Held {
         holder_path(record) == self.holder
     }
 
-    /// Tells the waiting ones who holds the lock and where a person can take part.
-    pub fn announce(&self, holder: &Holder) -> Result<(), files::Error> {
-        let note = serde_json::to_vec(holder).expect("numbers and a text always serialise");
+    /// Writes the note that waiting processes read.
+    pub fn announce(&self, holder: &LockHolder) -> Result<(), files::Error> {
+        let note = serde_json::to_vec(holder).expect("numbers and bytes always serialise");
         files::replace_for_now(&self.holder, &note)
     }
 }
@@ -284,8 +292,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
         let held = try_take(&path).unwrap().expect("free");
-        let address = Some("http://127.0.0.1:9/x".into());
-        let who = Holder { pid: 7, since: Moment::from_unix(5), address, code: None };
+        let sealed_address = Some(vec![1, 2, 3]);
+        let who = LockHolder { pid: 7, since: Moment::from_unix(5), is_prompting: true, sealed_address };
         held.announce(&who).unwrap();
         assert_eq!(holder(&path), Some(who));
         drop(held);

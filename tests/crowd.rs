@@ -41,6 +41,10 @@ fn together(callers: Vec<Running>) -> Vec<Outcome> {
     callers.into_iter().map(Running::finish).collect()
 }
 
+/// A note that another program of the same user has written while it holds the lock.
+const PLANTED: &str = r#"{"pid":4711,"since":1800000000,"is_prompting":true,"address":"https://evil.example/\u001b[2J",
+    "code":"WDJB-MJHT","sealed_address":[104,116,116,112,115,58,47,47,101,118,105,108]}"#;
+
 /// Somebody asked, and the tab is open.
 fn until_asked(desk: &Desk<'_>, tabs: usize) {
     wait_until("a tab is open", || desk.tabs() == tabs);
@@ -291,7 +295,7 @@ fn who_may_ask_is_not_turned_away_with_the_failure_of_one_who_may_not() {
 }
 
 #[test]
-fn whoever_waits_too_long_says_whom_they_waited_for() {
+fn a_caller_that_waits_too_long_names_the_process_only() {
     let world = World::new();
     let desk = desk(&world);
     let folder = desk.home().join(".local/share/bedrock-sso");
@@ -310,8 +314,7 @@ fn whoever_waits_too_long_says_whom_they_waited_for() {
     assert!(text.contains("login_timeout"));
     let held = std::fs::File::open(&lock).unwrap();
     held.lock().unwrap();
-    std::fs::write(lock.with_extension("holder"), r#"{"pid":4711,"since":1800000000,"address":null}"#)
-        .unwrap();
+    std::fs::write(lock.with_extension("holder"), PLANTED).unwrap();
     std::fs::remove_file(folder.join("key")).unwrap();
     let waited = Instant::now();
     let outcome = desk.run(["credentials"]).expect_code(11);
@@ -321,5 +324,12 @@ fn whoever_waits_too_long_says_whom_they_waited_for() {
         outcome.stderr
     );
     assert!(waited.elapsed() >= Duration::from_secs(9));
+    let login = desk.run(["login"]).expect_code(11);
+    assert!(login.stdout.contains("process 4711") && login.stderr.contains("process 4711"), "{login:?}");
+    let silent = desk.run(["credentials", "--no-login"]).expect_code(4);
+    for outcome in [outcome, login, silent] {
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(["evil", "WDJB", "\u{1b}"].iter().all(|planted| !said.contains(planted)), "{said}");
+    }
     assert_eq!(desk.tabs(), 1);
 }

@@ -4,6 +4,7 @@
 
 mod application;
 mod door;
+mod holder;
 mod locks;
 mod place;
 

@@ -77,9 +77,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Takes a lock on what is kept. A sign-in that waits for a person would write everything back.
-    pub(super) fn held(&self, path: &Path) -> Result<Held, Failure> {
-        let taken = lock::take_within(path, PATIENCE)?;
-        taken.ok_or_else(|| Busy { holder: lock::holder(path), now: self.now() }.into())
+    pub(super) fn held(&self, cache: &Cache, path: &Path) -> Result<Held, Failure> {
+        lock::take_within(path, PATIENCE)?.ok_or_else(|| {
+            let (holder, now) = (lock::holder(path), self.now());
+            let address = holder.as_ref().and_then(|holder| cache.invitation(holder, now));
+            Busy { holder, address, now }.into()
+        })
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -95,7 +98,7 @@ impl Work<'_> {
     }
 
     pub(super) fn held(&self, path: &Path) -> Result<Held, Failure> {
-        self.desk.held(path)
+        self.desk.held(&self.cache, path)
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -37,7 +37,7 @@ fn leave(desk: &Desk<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure
         return Ok(());
     }
     let cache = kept_under(desk, profile.storage, &profile.fingerprint().name());
-    let held = desk.held(&cache.lock_path())?;
+    let held = desk.held(&cache, &cache.lock_path())?;
     let of_application = cache.keepsakes(&profile.application()).unwrap_or_default();
     let SignedOut { kept, forgotten } = sign_out(&desk.host, profile, &cache, &held)?;
     // Its note would count as kept.
@@ -97,7 +97,7 @@ fn forget_applications(desk: &Desk<'_>) -> Result<(), Failure> {
     let names = cache::applications_in(&desk.host.paths.data)?;
     for name in &names {
         let cache = in_files(desk, name);
-        cache.forget_keepsakes(&desk.held(&cache.lock_path())?, name)?;
+        cache.forget_keepsakes(&desk.held(&cache, &cache.lock_path())?, name)?;
     }
     match names.len() {
         0 => {}
@@ -113,7 +113,7 @@ fn forget_strangers(desk: &Desk<'_>, seen: &BTreeSet<String>, in_keyring: bool) 
     let strangers: BTreeSet<String> = &cache::keys_in(folder)? - seen;
     let forget = |key: &String| {
         let cache = in_files(desk, key);
-        Ok(cache.forget(&desk.held(&cache.lock_path())?)?)
+        Ok(cache.forget(&desk.held(&cache, &cache.lock_path())?)?)
     };
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
     match ends.iter().filter(|end| end.is_ok()).count() {

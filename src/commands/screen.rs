@@ -50,7 +50,7 @@ impl<'a> Screen<'a> {
     }
 
     pub(super) fn tell(&mut self, told: Told<'_>, reply: &Reply) {
-        if let Told::Asking(_) = told {
+        if let Told::Asking(_) | Told::Elsewhere { .. } = told {
             self.progress.clear();
         }
         match told {
@@ -70,6 +70,7 @@ impl<'a> Screen<'a> {
             }
             Told::Asking(asking) if self.kind == Kind::Login => self.tell_on_stdout(asking),
             Told::Asking(asking) => self.tell_on_terminal(asking),
+            Told::Elsewhere { pid } => self.tell_elsewhere(pid),
             Told::NotThat(why) => {
                 if let Some(pasting) = &self.pasting {
                     pasting.terminal.show(&format!("{why}\nPaste the whole address again: "));
@@ -87,6 +88,16 @@ impl<'a> Screen<'a> {
         }
     }
 
+    fn tell_elsewhere(&self, pid: u32) {
+        let text = format!(
+            "A sign-in is waiting for you already: finish it where it was shown, or end process {pid} and sign in again"
+        );
+        match self.kind {
+            Kind::Login => print_line(&text),
+            Kind::Automatic => say_at_terminal(&text),
+        }
+    }
+
     /// A browser that was asked to open needs no word but where somebody reads stderr; a code must be seen.
     fn tell_on_terminal(&self, asking: &Asking) {
         let is_shown_elsewhere = matches!(asking.way, Way::Browser | Way::Joining);
@@ -95,13 +106,7 @@ impl<'a> Screen<'a> {
                 let drawing = Drawing::new(self.environment, terminal.size().unwrap_or_default());
                 terminal.show(&format!("{}\n", drawing.asking(asking)));
             }
-            None => {
-                let mut stderr = io::stderr().lock();
-                if stderr.is_terminal() {
-                    // A terminal that is gone needs no telling.
-                    let _ = writeln!(stderr, "{asking}");
-                }
-            }
+            None => say_at_terminal(&asking.to_string()),
         }
     }
 
@@ -126,6 +131,15 @@ impl Drop for Pasting {
     fn drop(&mut self) {
         // The prompt's line has no end of its own.
         self.terminal.show("\n");
+    }
+}
+
+/// A line on stderr, if a user reads it. Programs that call us take what is on stderr for a failure.
+fn say_at_terminal(text: &str) {
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        // A terminal that has gone away cannot be helped.
+        let _ = writeln!(stderr, "{text}");
     }
 }
 

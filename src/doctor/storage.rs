@@ -68,7 +68,8 @@ pub(super) fn lock(patient: &Patient<'_>) -> Finding {
     let lasts = holder.as_ref().map(|holder| now.since(holder.since));
     match (lasts, &holder) {
         (Some(lasts), _) if lasts > profile.login_timeout + GRACE => {
-            Finding::Warning(Failure::from(Busy { holder, now }))
+            let address = holder.as_ref().and_then(|holder| patient.cache(profile).invitation(holder, now));
+            Finding::Warning(Failure::from(Busy { holder, address, now }))
         }
         (Some(lasts), Some(holder)) => {
             Finding::Fine(format!("process {} is signing in, for {}", holder.pid, spoken(lasts)))

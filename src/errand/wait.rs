@@ -15,7 +15,8 @@ use crate::{
     cache::{Freshness, LastFailure},
     failure::{Busy, Denied, Failure, Interrupted, SignInNeeded},
     host::Terminal,
-    lock, log,
+    lock::{self, LockHolder},
+    log,
     secret::Secret,
     session::{Asking, Brought, Purpose, Ready, Said, Way, ready, token_for},
     time::Moment,
@@ -46,6 +47,10 @@ enum Heard {
 #[derive(Clone, Copy, Debug)]
 pub enum Told<'a> {
     Asking(&'a Asking),
+    /// Another process waits for the user, and only there can the sign-in be finished.
+    Elsewhere {
+        pid: u32,
+    },
     /// The person has this long to act.
     Waiting {
         left: Duration,
@@ -78,8 +83,9 @@ struct Wait<'a, 'b> {
     began: Instant,
     began_at: Moment,
     deadline: Instant,
-    /// The address, and the code that is entered there: a provider has one address for all of its codes.
-    shown: Option<(String, Option<String>)>,
+    shown: Option<Shown>,
+    /// The holder's note that was read last.
+    seen: Option<LockHolder>,
     /// Until when a person is waited for, once they are asked and until they have acted.
     asked_until: Option<Instant>,
     tell: Tell<'b>,
@@ -87,6 +93,15 @@ struct Wait<'a, 'b> {
     terminal: bool,
     hear: Receiver<Heard>,
     say: Sender<Heard>,
+}
+
+/// What the user was shown. It is shown once.
+#[derive(PartialEq, Eq)]
+enum Shown {
+    /// An address and the code to enter there. A provider has one address for all of its codes.
+    Address(String, Option<String>),
+    /// The process in which the user finishes the sign-in.
+    Elsewhere(u32),
 }
 
 /// How one round ended.
@@ -118,6 +133,7 @@ impl Errand<'_> {
             began_at,
             deadline,
             shown: None,
+            seen: None,
             asked_until: None,
             tell,
             reply,
@@ -194,11 +210,7 @@ impl Wait<'_, '_> {
             if self.began.elapsed() > self.patience.others {
                 return Err(self.out_of_patience());
             }
-            if let Some(holder) = lock::holder(&path)
-                && let Some(address) = holder.address
-            {
-                self.join(address, holder.code)?;
-            }
+            self.read_note(lock::holder(&path))?;
             match self.next_within(LOOK)? {
                 Some(Heard::Interrupted) => return Err(Interrupted.into()),
                 _ => self.still_waiting(),
@@ -207,13 +219,22 @@ impl Wait<'_, '_> {
         self.what_was_left()
     }
 
-    /// Shows what another process is asking a person, unless this command may not.
-    fn join(&mut self, address: String, code: Option<String>) -> Result<(), Failure> {
-        if matches!(self.purpose, Purpose::Credentials { may_ask: false } | Purpose::Token { .. }) {
-            return Err(SignInNeeded::Asking { address, code }.into());
+    /// Shows where the user can take part in another process's sign-in. A command that may not prompt fails instead.
+    fn read_note(&mut self, note: Option<LockHolder>) -> Result<(), Failure> {
+        if self.seen == note {
+            return Ok(());
         }
-        let way = code.map_or(Way::Joining, |code| Way::Device { code, complete: None });
-        self.show(&Asking { address, way });
+        self.seen = note;
+        let Some(holder) = self.seen.as_ref().filter(|holder| holder.is_prompting) else { return Ok(()) };
+        let pid = holder.pid;
+        let address = self.errand.cache.invitation(holder, (self.errand.host.now)());
+        if matches!(self.purpose, Purpose::Credentials { may_ask: false } | Purpose::Token { .. }) {
+            return Err(SignInNeeded::Asking { pid, address }.into());
+        }
+        match address {
+            Some(address) => self.show(&Asking { address, way: Way::Joining }),
+            None => self.wait_for_user(Shown::Elsewhere(pid), Told::Elsewhere { pid }),
+        }
         Ok(())
     }
 
@@ -278,22 +299,28 @@ impl Wait<'_, '_> {
     }
 
     fn out_of_patience(&self) -> Failure {
-        let holder = lock::holder(&self.errand.cache.lock_path());
+        let (cache, now) = (&self.errand.cache, (self.errand.host.now)());
+        let holder = lock::holder(&cache.lock_path());
+        let address = holder.as_ref().and_then(|holder| cache.invitation(holder, now));
         log::info("errand", format_args!("waited {} s, no longer", self.began.elapsed().as_secs()));
-        Busy { holder, now: (self.errand.host.now)() }.into()
+        Busy { holder, address, now }.into()
     }
 
-    /// Tells the person where to act, once, and waits less if there is something to serve meanwhile.
     fn show(&mut self, asking: &Asking) {
-        let shown = Some((asking.address.clone(), asking.code().map(str::to_owned)));
-        if self.shown == shown {
+        let shown = Shown::Address(asking.address.clone(), asking.code().map(str::to_owned));
+        self.wait_for_user(shown, Told::Asking(asking));
+    }
+
+    /// Tells the user where to act, once, and waits less if there is something to serve meanwhile.
+    fn wait_for_user(&mut self, shown: Shown, told: Told<'_>) {
+        if self.shown.as_ref() == Some(&shown) {
             return;
         }
         if let Some(asking) = self.patience.asking {
             self.deadline = self.deadline.min(Instant::now() + asking);
         }
-        (self.tell)(Told::Asking(asking), &self.reply);
-        self.shown = shown;
+        (self.tell)(told, &self.reply);
+        self.shown = Some(shown);
         self.asked_until = Some(self.began + self.errand.profile.login_timeout);
         self.still_waiting();
     }

@@ -19,7 +19,7 @@ use crate::{
     failure::{Denied, Exit, Failure},
     host::{self, Host, Surroundings},
     http::{self, Client, Trust},
-    lock::{self, Held, Holder},
+    lock::{self, Held, LockHolder},
     log,
     secret::Secret,
     session::{Brought, Ladder, Person, Purpose, Wish},
@@ -83,7 +83,7 @@ pub fn work(
 
 fn begin(host: &Host, cache: &Cache, held: &Held, purpose: Purpose) -> Result<(), Failure> {
     let now = (host.now)();
-    held.announce(&Holder { pid: std::process::id(), since: now, address: None, code: None })?;
+    held.announce(&LockHolder::this_process(now))?;
     if matches!(purpose, Purpose::Renewal | Purpose::Token { ahead: true }) {
         let mut notes = cache.notes();
         notes.renewal_tried = Some(now);

@@ -8,7 +8,7 @@ use crate::{
     cache::LastFailure,
     failure::{Exit, Failure},
     files,
-    lock::Holder,
+    lock::LockHolder,
     store,
     text::line,
     time::{Moment, spoken},
@@ -53,8 +53,8 @@ pub enum SignInNeeded {
     NoBrowser { why: String },
     /// There is no way in that could work here.
     NoWay(NoWay),
-    /// Somebody else is asking a person at this moment.
-    Asking { address: String, code: Option<String> },
+    /// Another process waits for the user at this moment; `address` if it is this program's own local one.
+    Asking { pid: u32, address: Option<String> },
     /// Nobody entered the code while it held.
     CodeExpired { after: std::time::Duration },
 }
@@ -113,12 +113,12 @@ impl From<SignInNeeded> for Failure {
                 format!("nobody entered the code within {}", spoken(after)),
                 format!("{run} for a new one"),
             ),
-            SignInNeeded::Asking { address, code: Some(code) } => (
+            SignInNeeded::Asking { pid, address: None } => (
                 "sign-in/waiting",
-                "you need to sign in; a sign-in is waiting for you to enter a code".to_owned(),
-                format!("enter the code {code} at {address}"),
+                format!("you need to sign in; a sign-in is waiting for you in process {pid}"),
+                "finish it where it was shown, or end that process".to_owned(),
             ),
-            SignInNeeded::Asking { address, code: None } => (
+            SignInNeeded::Asking { pid: _, address: Some(address) } => (
                 "sign-in/waiting",
                 "you need to sign in; a sign-in is waiting for you in the browser".to_owned(),
                 format!("complete it, or open {address}"),
@@ -152,12 +152,14 @@ fn no_way(why: NoWay) -> (&'static str, String, String) {
 /// Waiting for another process took too long.
 #[derive(Debug)]
 pub struct Busy {
-    pub holder: Option<Holder>,
+    pub holder: Option<LockHolder>,
+    /// Where the user can take part, if the holder's note proves it.
+    pub address: Option<String>,
     pub now: Moment,
 }
 
 impl From<Busy> for Failure {
-    fn from(Busy { holder, now }: Busy) -> Self {
+    fn from(Busy { holder, address, now }: Busy) -> Self {
         let what = match &holder {
             Some(holder) => format!(
                 "another sign-in is still waiting: process {}, for {}",
@@ -166,12 +168,11 @@ impl From<Busy> for Failure {
             ),
             None => "another process of this program is still busy".to_owned(),
         };
-        let hint = match holder.map(|holder| (holder.address, holder.code)) {
-            Some((Some(address), Some(code))) => {
-                format!("enter the code {code} at {address}, or end that process")
-            }
-            Some((Some(address), None)) => format!("complete it at {address}, or end that process"),
-            _ => "wait for it, or end that process".to_owned(),
+        let is_prompting = holder.is_some_and(|holder| holder.is_prompting);
+        let hint = match address {
+            Some(address) => format!("complete it at {address}, or end that process"),
+            None if is_prompting => "finish it where it was shown, or end that process".to_owned(),
+            None => "wait for it, or end that process".to_owned(),
         };
         Self::new(Exit::Busy, "busy/sign_in", what, hint)
     }

@@ -13,7 +13,7 @@ use crate::{
     failure::{Denied, Failure, NotRevoked},
     host::Host,
     http::{self, Client, Trust},
-    lock::{Held, Holder},
+    lock::{Held, LockHolder},
     log,
     oidc::{self, Application},
     secret::Secret,
@@ -94,8 +94,7 @@ fn told(
     known: Option<Known>,
     token: &Secret,
 ) -> Told {
-    let holder = Holder { pid: std::process::id(), since: (host.now)(), address: None, code: None };
-    if let Err(error) = held.announce(&holder) {
+    if let Err(error) = held.announce(&LockHolder::this_process((host.now)())) {
         log::warn("session", format_args!("{error}"));
     }
     application.and_then(|application| revoked(host, &application, known, token)).unwrap_or_else(Told::Untold)

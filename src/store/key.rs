@@ -63,6 +63,14 @@ impl KeptKey {
         }
     }
 
+    /// The key, if there is one that can be read without asking the user to unlock the keyring.
+    pub(super) fn read_without_prompt(&self) -> Result<Option<Key>, Error> {
+        match self.keeper {
+            Keeper::File => self.read_file(),
+            Keeper::Keyring(_) => Ok(keyring::read(WhenLocked::LeaveIt)?),
+        }
+    }
+
     /// The key as its keeper itself has it, once `stale`, which may be a copy from nearer by, has opened nothing.
     pub(super) fn read_past(&self, stale: &Key) -> Result<Option<Key>, Error> {
         match self.keeper {

@@ -67,6 +67,12 @@ pub trait Store {
     /// Forgets what is kept under a name, whether it can be opened or not.
     fn remove(&self, held: &Held, name: &str) -> Result<(), Error>;
 
+    /// Seals a note for other processes of this user; `None` where there is no key. `name` is bound to it.
+    fn seal_note(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>>;
+
+    /// Opens a sealed note. `None` when this program did not seal it, or the key cannot be had without a prompt.
+    fn open_note(&self, name: &str, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>>;
+
     /// Forgets the key, once nothing is kept any more that it opens. It is every profile's, so no one lock guards it.
     fn forget_key(&self) -> Result<(), Error>;
 }
@@ -90,6 +96,14 @@ impl Store for Nothing {
 
     fn remove(&self, _: &Held, _: &str) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn seal_note(&self, _: &str, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn open_note(&self, _: &str, _: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+        None
     }
 
     fn forget_key(&self) -> Result<(), Error> {

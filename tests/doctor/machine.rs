@@ -127,7 +127,7 @@ fn a_sign_in_that_hangs_is_named_with_its_process() {
             "lock",
             "warn",
             "another sign-in is still waiting: process 12345, for 1 h",
-            "complete it at http://127.0.0.1:9/x, or end that process",
+            "wait for it, or end that process",
         )],
     );
     skips(&desk, "ports", "a sign-in is under way, and may hold one");

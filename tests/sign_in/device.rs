@@ -36,6 +36,13 @@ fn shown(desk: &Desk<'_>) -> Shown {
     Shown { call, address, code }
 }
 
+#[track_caller]
+fn assert_sends_elsewhere(line: &str) {
+    let said = line
+        .strip_prefix("A sign-in is waiting for you already: finish it where it was shown, or end process ");
+    assert!(said.is_some_and(|rest| rest.trim_end().ends_with(" and sign in again")), "{line}");
+}
+
 impl Shown {
     fn answer(&self, denies: bool) {
         assert_eq!(enter_code(&self.address, &self.code, denies).unwrap().status, 200);
@@ -227,26 +234,27 @@ fn what_the_provider_is_asked_for_are_the_scopes_and_parameters_of_the_profile()
 }
 
 #[test]
-fn a_second_caller_sees_the_same_address_and_code() {
+fn a_second_caller_waits_without_being_shown_the_code() {
     let world = world();
     let desk = desk(&world);
-    let (first, second) = (shown(&desk), shown(&desk));
-    assert_eq!((&first.address, &first.code), (&second.address, &second.code));
+    let first = shown(&desk);
+    let mut second = desk.start(["login"]);
+    assert_sends_elsewhere(&second.lines(1).concat());
     first.answer(false);
-    for call in [first.call, second.call] {
-        call.finish().expect_code(0);
-    }
+    first.call.finish().expect_code(0);
+    let second = second.finish().expect_code(0);
+    assert!(!format!("{second:?}").contains(&first.code), "{second:?}");
     assert_eq!((world.count(Endpoint::DeviceCode), world.count(Endpoint::Assume)), (1, 1));
 }
 
 #[test]
-fn a_command_that_may_not_ask_names_code_and_address_at_once() {
+fn a_command_that_may_not_prompt_names_the_process_only() {
     let world = world();
     let desk = desk(&world);
     let shown = shown(&desk);
     let (what, hint) = desk.run(["credentials", "--no-login"]).refused(4, "sign-in/waiting");
-    assert!(what.ends_with("waiting for you to enter a code"), "{what}");
-    assert_eq!(hint, format!("enter the code {} at {}", shown.code, shown.address));
+    assert!(what.starts_with("you need to sign in; a sign-in is waiting for you in process "), "{what}");
+    assert_eq!(hint, "finish it where it was shown, or end that process");
     shown.call.kill();
 }
 
@@ -274,16 +282,15 @@ fn ctrl_c_ends_the_waiting_for_a_code() {
 }
 
 #[test]
-fn who_joined_a_sign_in_that_was_given_up_is_shown_the_code_of_the_next() {
+fn a_waiting_caller_gets_its_own_code_after_the_first_gives_up() {
     let world = world();
     let desk = desk(&world);
     let first = shown(&desk);
-    let second = shown(&desk);
-    assert_eq!(second.code, first.code, "one sign-in for both");
+    let mut call = desk.start(["login"]);
+    assert_sends_elsewhere(&call.lines(1).concat());
     testworld::interrupt(first.call.pid().cast_signed());
     let (address, code) = (first.address.clone(), first.code.clone());
     first.refused(130, "interrupted");
-    let Shown { mut call, .. } = second;
     let lines = call.lines(2);
     let line = lines.last().unwrap();
     let (_, next) = line.rsplit_once(' ').unwrap();

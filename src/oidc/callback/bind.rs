@@ -18,6 +18,10 @@ use crate::{
     secret::Secret,
 };
 
+/// What the path of a start address consists of.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+const WORD_LENGTH: usize = 8;
+
 /// A free port of one family may be taken in the other; this often in a row it never is.
 const ROUNDS: usize = 16;
 
@@ -109,6 +113,17 @@ impl Listener {
     }
 }
 
+/// Whether this program could have made the address with [`Listener::start_address`].
+pub fn is_start_address(address: &str) -> bool {
+    let Some((host, rest)) = address.strip_prefix("http://").and_then(|rest| rest.split_once(':')) else {
+        return false;
+    };
+    let Some((port, word)) = rest.split_once('/') else { return false };
+    let is_word = word.len() == WORD_LENGTH && word.bytes().all(|letter| LETTERS.contains(&letter));
+    let is_port = port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    ["127.0.0.1", "localhost"].contains(&host) && is_port && is_word
+}
+
 async fn every_family(host: RedirectHost, port: u16) -> Result<Vec<TcpListener>, Attempt> {
     let first = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     if host == RedirectHost::Address {
@@ -145,8 +160,7 @@ fn lacks_family(error: &Error) -> bool {
 
 /// Eight characters nobody guesses within a sign-in, and none that is mistaken for another when typed by hand.
 fn word() -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut bytes = [0; 8];
+    let mut bytes = [0; WORD_LENGTH];
     host::random(&mut bytes);
     let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
     letters.copied().map(char::from).collect()
@@ -170,6 +184,29 @@ mod tests {
 
     fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
         Redirect { host, ports: ports.to_vec(), path: "/callback".into() }
+    }
+
+    #[test]
+    fn a_start_address_is_told_from_any_other() {
+        run(async {
+            for host in [RedirectHost::Address, RedirectHost::Name] {
+                let listener = Listener::bind(&redirect(host, &[])).await.unwrap();
+                assert!(is_start_address(&listener.start_address()), "{}", listener.start_address());
+            }
+        });
+        for other in [
+            "http://127.0.0.1:80/abcdefgh?x",
+            "http://127.0.0.1:80/abcdefg",
+            "http://127.0.0.1:80/abcdefg1",
+            "http://127.0.0.1:80@evil.example/abcdefgh",
+            "http://127.0.0.1:99999/abcdefgh",
+            "http://localhost.evil.example:80/abcdefgh",
+            "http://127.0.0.1/abcdefgh",
+            "https://127.0.0.1:80/abcdefgh",
+            "http://127.0.0.1:80/abcdef\u{1b}h",
+        ] {
+            assert!(!is_start_address(other), "{other}");
+        }
     }
 
     #[test]

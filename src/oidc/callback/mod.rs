@@ -20,7 +20,7 @@ use std::fmt;
 use crate::{secret::Secret, text::Foreign};
 
 pub use self::{
-    bind::{Attempt, BindError, Listener, Obstacle},
+    bind::{Attempt, BindError, Listener, Obstacle, is_start_address},
     holder::Holder,
     judge::{Places, Reason, Verdict, judge},
     open::{Open, OpenPage, Unfit},

@@ -39,11 +39,11 @@ impl Ladder<'_> {
         outcome
     }
 
-    /// Shows it to whoever waits here, and to whoever comes to wait as well.
+    /// Shows the code to the caller of this worker, and to no other process.
     fn show_code(&self, code: &DeviceCode) -> Result<(), Failure> {
         self.note_opening()?;
         let address = code.address.to_string();
-        self.announce(&address, Some(&code.user_code))?;
+        self.announce(None)?;
         log::info(
             "session",
             format_args!(

@@ -84,7 +84,7 @@ impl Ladder<'_> {
                 return known;
             }
             let address = open.start_address();
-            self.announce(address, None)?;
+            self.announce(Some(address))?;
             let way = if way == WayIn::Browser { Way::Browser } else { Way::ByHand };
             (self.tell)(Said::Asking(Asking { address: address.to_owned(), way }));
         }
@@ -95,7 +95,7 @@ impl Ladder<'_> {
     fn show(&self, open: &Open, way: WayIn, browser: &Browser, request: &Request) -> Result<(), Failure> {
         let before = self.note_opening()?;
         let address = open.start_address();
-        self.announce(address, None)?;
+        self.announce(Some(address))?;
         let opened = if way == WayIn::Browser { browser.open(address) } else { Opened::ByHand };
         log::info("session", format_args!("asking at {address}: {opened:?}"));
         let is_seen = self.around.terminal || matches!(self.purpose, Purpose::Login { .. });

@@ -16,7 +16,6 @@ use crate::{
     config::{Caller, Profile},
     failure::{Failure, Interrupted, NoWay, SignInNeeded},
     host::{Browser, Surroundings},
-    lock::Holder,
     log,
     oidc::{self, Application, Expected, Request, Tokens, Unverified},
     race::{First, race},
@@ -154,10 +153,9 @@ impl Ladder<'_> {
         Ok(before)
     }
 
-    /// Tells whoever comes to wait where a person can take part.
-    fn announce(&self, address: &str, code: Option<&str>) -> Result<(), Failure> {
-        let (address, code) = (Some(address.to_owned()), code.map(str::to_owned));
-        Ok(self.held.announce(&Holder { pid: std::process::id(), since: self.now(), address, code })?)
+    /// Lets other processes know that this one waits for the user, and at which local address, if there is one.
+    fn announce(&self, address: Option<&str>) -> Result<(), Failure> {
+        Ok(self.cache.announce_prompt(self.held, self.now(), address)?)
     }
 
     /// A note that cannot be kept must not cost anybody the credentials they signed in for.

@@ -1,0 +1,118 @@
+//! Where the user can take part in a sign-in that another process runs.
+//!
+//! The lock holder's note is a file that any process of this user can write, so an address in it is sealed and checked.
+//! A device code is never in it: whoever plants a code has the user approve a stranger's sign-in.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Cache;
+use crate::{
+    files,
+    lock::{self, Held, LockHolder},
+    oidc::callback::is_start_address,
+    time::Moment,
+};
+
+/// No sign-in waits longer for its user, so an older note was put there again.
+const LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// What is sealed: the address, bound to the process and the moment that stand beside it in the clear.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Invitation {
+    pid: u32,
+    since: Moment,
+    address: String,
+}
+
+impl Cache {
+    /// Writes down that this process waits for the user: at a local address, or (`None`) where only the user sees it.
+    pub fn announce_prompt(
+        &self,
+        held: &Held,
+        now: Moment,
+        address: Option<&str>,
+    ) -> Result<(), files::Error> {
+        let holder = LockHolder::this_process(now);
+        let sealed_address = address.and_then(|address| {
+            let invitation = Invitation { pid: holder.pid, since: now, address: address.to_owned() };
+            let plain = serde_json::to_vec(&invitation).expect("numbers and a text always serialise");
+            self.store.seal_note(&self.name(lock::HOLDER), &plain)
+        });
+        held.announce(&LockHolder { is_prompting: true, sealed_address, ..holder })
+    }
+
+    /// The address in a holder's note, if this program wrote it and it is one of its own local addresses. It never prompts
+    /// for the keyring.
+    pub fn invitation(&self, holder: &LockHolder, now: Moment) -> Option<String> {
+        let sealed = holder.sealed_address.clone()?;
+        let plain = self.store.open_note(&self.name(lock::HOLDER), sealed)?;
+        let Invitation { pid, since, address } = serde_json::from_slice(&plain).ok()?;
+        let is_current = since <= now && now.since(since) < LIFETIME;
+        let is_the_holders = (pid, since) == (holder.pid, holder.since);
+        (is_current && is_the_holders && is_start_address(&address)).then_some(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store;
+
+    const NOW: Moment = Moment::from_unix(1_000_000);
+    const ADDRESS: &str = "http://127.0.0.1:4711/abcdefgh";
+
+    /// A folder, a cache in it, and the note that the cache writes for an address.
+    fn announced(key: &str, address: Option<&str>) -> (tempfile::TempDir, Cache, LockHolder) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store::sealed_files(folder.path());
+        let cache = Cache::new(Box::new(store), folder.path().to_owned(), key.into());
+        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        cache.keep_session(&held, &super::super::Session::default()).unwrap();
+        cache.announce_prompt(&held, NOW, address).unwrap();
+        let note = lock::holder(&cache.lock_path()).unwrap();
+        drop(held);
+        (folder, cache, note)
+    }
+
+    #[test]
+    fn the_address_of_our_own_note_is_shown() {
+        let (_folder, cache, note) = announced("mine", Some(ADDRESS));
+        assert!(note.is_prompting);
+        assert_eq!(cache.invitation(&note, NOW).as_deref(), Some(ADDRESS));
+    }
+
+    #[test]
+    fn a_note_that_was_changed_or_put_back_shows_no_address() {
+        let (_folder, cache, note) = announced("mine", Some(ADDRESS));
+        let shown = |note: &LockHolder, now| cache.invitation(note, now);
+        assert_eq!(shown(&note, NOW.plus(LIFETIME)), None, "too old");
+        assert_eq!(shown(&note, Moment::from_unix(NOW.unix() - 1)), None, "from the future");
+        assert_eq!(shown(&LockHolder { pid: note.pid + 1, ..note.clone() }, NOW), None, "another process");
+        assert_eq!(shown(&LockHolder { since: NOW.plus(LIFETIME), ..note.clone() }, NOW), None);
+        let mut sealed = note.sealed_address.clone().unwrap();
+        *sealed.last_mut().unwrap() ^= 1;
+        assert_eq!(shown(&LockHolder { sealed_address: Some(sealed), ..note }, NOW), None);
+        let plain = Some(ADDRESS.as_bytes().to_vec());
+        assert_eq!(shown(&LockHolder { sealed_address: plain, ..note }, NOW), None, "not sealed");
+        let (_other, cache, _) = announced("mine", None);
+        assert_eq!(cache.invitation(&note, NOW), None, "sealed with another key");
+    }
+
+    #[test]
+    fn an_address_that_is_not_local_is_not_shown_even_if_sealed() {
+        let (_folder, cache, note) = announced("mine", Some("https://evil.example/abcdefgh"));
+        assert_eq!(cache.invitation(&note, NOW), None);
+    }
+
+    #[test]
+    fn a_store_without_a_key_announces_without_an_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(Box::new(store::Nothing), folder.path().to_owned(), "mine".into());
+        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        cache.announce_prompt(&held, NOW, Some(ADDRESS)).unwrap();
+        let note = lock::holder(&cache.lock_path()).unwrap();
+        assert_eq!((note.is_prompting, note.sealed_address), (true, None));
+    }
+}

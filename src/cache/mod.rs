@@ -6,6 +6,7 @@ mod application;
 mod door;
 mod holder;
 mod locks;
+mod notes;
 mod place;
 
 use std::{
@@ -23,7 +24,6 @@ use crate::{
     files,
     lock::{self, Held},
     oidc::{Keys, Metadata},
-    quota::Usage,
     secret::Secret,
     store::{self, Store},
     time::Moment,
@@ -32,6 +32,7 @@ use crate::{
 pub use application::applications_in;
 pub use door::Door;
 pub use locks::locks_in;
+pub use notes::{LastFailure, Notes};
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
 /// fifteen and ten minutes.
@@ -87,28 +88,6 @@ impl Known {
     pub fn new(at: Moment, metadata: Metadata, keys: Keys) -> Self {
         Self { at, metadata, keys }
     }
-}
-
-/// What is kept in the clear for one profile: nothing secret, readable when the key is not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Notes {
-    pub door: Door,
-    pub last_failure: Option<LastFailure>,
-    pub renewal_tried: Option<Moment>,
-    /// What the quota service counted last, and the day (since 1970) on which somebody was warned of it.
-    pub usage: Option<Usage>,
-    pub warned_on: Option<i64>,
-}
-
-/// The last failure, kept because callers hide our stderr.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastFailure {
-    pub at: Moment,
-    pub code: u8,
-    pub slug: String,
-    pub message: String,
-    pub hint: String,
 }
 
 /// How much life credentials have left.
@@ -247,21 +226,6 @@ impl Cache {
 
     pub fn forget_provider(&self, held: &Held) -> Result<(), store::Error> {
         self.store.remove(held, &self.name(PROVIDER))
-    }
-
-    /// Notes that cannot be read are empty ones: they only ever make us more careful.
-    pub fn notes(&self) -> Notes {
-        let bytes = files::read(&self.notes_path()).ok().flatten();
-        bytes.and_then(|bytes| readable(&bytes)).unwrap_or_default()
-    }
-
-    pub fn keep_notes(&self, held: &Held, notes: &Notes) -> Result<(), files::Error> {
-        assert!(held.guards(&self.notes_path()), "notes are kept by whoever holds the profile's lock");
-        files::replace_for_now(&self.notes_path(), &written(notes))
-    }
-
-    fn notes_path(&self) -> PathBuf {
-        self.folder.join(self.name(NOTES))
     }
 
     fn name(&self, kind: &str) -> String {

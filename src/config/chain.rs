@@ -10,7 +10,7 @@ use super::{
     RoleArn, Template,
     error::Fault,
     federation::{HOUR, Link},
-    key::{Default, Key, Kind, key, nearest},
+    key::{Default, Key, Kind, Variable, key, nearest},
     read::{self, TEMPLATE_RULE, illegal, wrong_type},
 };
 
@@ -22,13 +22,18 @@ pub(super) const FIELDS: [&str; 7] =
 const SHORTEST: Duration = Duration::from_secs(900);
 
 /// Fields that are read as keys are.
-static ROLE: Key = key("role_chain.role_arn", Kind::Role, Default::Required, "");
-static DURATION: Key = key("role_chain.duration", Kind::Span(900, 3600), Default::Text(""), "");
-static TEXT: Key = key("role_chain.external_id", Kind::Text, Default::Text(""), "");
-static TAGS: Key = key("role_chain.tags", Kind::Table, Default::Table, "");
-static TRANSITIVE: Key = key("role_chain.transitive", Kind::Words, Default::List(&[]), "");
-static NAME: Key = key("role_chain.session_name", Kind::Text, Default::Text(""), "");
-static SOURCE: Key = key("role_chain.source_identity", Kind::Text, Default::Text(""), "");
+/// A key inside a link, which no variable sets by itself.
+const fn part(name: &'static str, kind: Kind, default: Default) -> Key {
+    key(name, kind, default, Variable::WithoutFile, "")
+}
+
+static ROLE: Key = part("role_chain.role_arn", Kind::Role, Default::Required);
+static DURATION: Key = part("role_chain.duration", Kind::Span(900, 3600), Default::Text(""));
+static TEXT: Key = part("role_chain.external_id", Kind::Text, Default::Text(""));
+static TAGS: Key = part("role_chain.tags", Kind::Table, Default::Table);
+static TRANSITIVE: Key = part("role_chain.transitive", Kind::Words, Default::List(&[]));
+static NAME: Key = part("role_chain.session_name", Kind::Text, Default::Text(""));
+static SOURCE: Key = part("role_chain.source_identity", Kind::Text, Default::Text(""));
 
 /// The links in their order; the last lasts as long as is wanted, where AWS allows it.
 pub(super) fn links(key: &Key, value: &DeValue<'_>, wanted: Duration) -> Result<Vec<Link>, Fault> {

@@ -159,6 +159,26 @@ pub enum Fault {
     ByUser {
         key: &'static str,
     },
+    /// A variable sets a key that only a file can set.
+    ByVariable {
+        key: &'static str,
+    },
+    /// A variable sets a key, and this file decides instead.
+    VariableRefused {
+        variable: String,
+        key: &'static str,
+        file: String,
+    },
+    /// A variable names another file than this one, which decides.
+    FileRefused {
+        file: String,
+    },
+    /// A variable holds a path that depends on the folder of the call.
+    RelativePath,
+    /// What only a file in a default place may say, in a file that the call named.
+    ByNamedFile {
+        key: &'static str,
+    },
 }
 
 impl Error {
@@ -301,6 +321,24 @@ impl Fault {
                 write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quoted(key))
             }
             Self::ByUser { key } => write!(f, "{} works in the administrator's file only", quoted(key)),
+            _ => self.fmt_of_variable(f),
+        }
+    }
+
+    /// The faults of what a call brings along: its environment, and the file that it names.
+    fn fmt_of_variable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByVariable { key } => write!(f, "only a file can set {}", quoted(key)),
+            Self::VariableRefused { variable: _, key, file } => {
+                write!(f, "environment variables cannot set {}, because {file} exists", quoted(key))
+            }
+            Self::FileRefused { file } => {
+                write!(f, "environment variables cannot name another file, because {file} exists")
+            }
+            Self::RelativePath => f.write_str("must hold an absolute path, or one that begins with ~/"),
+            Self::ByNamedFile { key } => {
+                write!(f, "{} works only in a file in its default place", quoted(key))
+            }
             _ => Ok(()),
         }
     }

@@ -43,6 +43,7 @@ impl Profile {
             aws_profile: _,
             telemetry: _,
             quota: _,
+            decided_by: _,
         } = self;
         let mut digest = Digest(Context::new(&SHA256));
         digest.text("bedrock-sso profile 1");

@@ -14,6 +14,7 @@ pub(super) struct Key {
     pub name: &'static str,
     pub kind: Kind,
     pub default: Default,
+    pub variable: Variable,
     pub sentence: &'static str,
 }
 
@@ -66,6 +67,21 @@ pub(super) enum Default {
     Switch(bool),
 }
 
+/// Whether an environment variable may set a key. Hosts pass the environment of an untrusted repository to this program, so
+/// a file decides where secrets go and whom to trust (docs/variables.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variable {
+    /// Only a file can set the key.
+    Never,
+    /// A variable sets the key only where no file defines the profile, or where a file in a default place says
+    /// `trust_environment = true`.
+    WithoutFile,
+    /// A variable sets the key: it chooses, and sends no secret to another host.
+    Always,
+}
+
+use Variable::{Always, Never, WithoutFile};
+
 /// The ranks of models, as Claude Code has them.
 pub const RANKS: [&str; 4] = ["default", "opus", "sonnet", "haiku"];
 
@@ -76,7 +92,7 @@ pub(super) struct TopKey {
     pub sentence: &'static str,
 }
 
-pub(super) const TOP: [TopKey; 4] = [
+pub(super) const TOP: [TopKey; 5] = [
     TopKey { name: "version", sentence: "The version of this format; always 1 today." },
     TopKey {
         name: "default_profile",
@@ -85,6 +101,10 @@ pub(super) const TOP: [TopKey; 4] = [
     TopKey {
         name: "enforce",
         sentence: "Keys of this file's profiles that users cannot override; in the administrator's file only.",
+    },
+    TopKey {
+        name: "trust_environment",
+        sentence: "Whether environment variables may set every key, although a file defines the profile; in a file in its default place only.",
     },
     TopKey { name: "profiles", sentence: "One table for each application and role to sign in to." },
 ];
@@ -112,8 +132,14 @@ pub(super) const PROTOCOL_PARAMS: [&str; 9] = [
     "state",
 ];
 
-pub(super) const fn key(name: &'static str, kind: Kind, default: Default, sentence: &'static str) -> Key {
-    Key { name, kind, default, sentence }
+pub(super) const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: Default,
+    variable: Variable,
+    sentence: &'static str,
+) -> Key {
+    Key { name, kind, default, variable, sentence }
 }
 
 const EMPTY: Default = Default::Text("");
@@ -125,51 +151,51 @@ pub(super) const COUNT: usize = 45;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
-    key("issuer", Kind::Issuer, Default::Required, "The provider's issuer identifier, exactly as its discovery document spells it."),
-    key("client_id", Kind::Text, Default::Required, "The identifier of the application registered with the provider."),
-    key("role_arn", Kind::Role, Default::Required, "The role to assume; its trust policy names the issuer and the client."),
-    key("region", Kind::Region, Default::Required, "The AWS region to talk to; of the same partition as the role."),
-    key("okta_domain", Kind::Text, EMPTY, "In place of `issuer`, for Okta: your domain, such as acme.okta.com."),
-    key("okta_auth_server", Kind::Text, EMPTY, "The custom authorization server behind it, such as default; empty means the org authorization server."),
-    key("entra_tenant", Kind::Text, EMPTY, "In place of `issuer`, for Microsoft Entra ID: the Directory (tenant) ID; HOST/ID in a national cloud, ID.ciamlogin.com for External ID."),
-    key("auth0_domain", Kind::Text, EMPTY, "In place of `issuer`, for Auth0: your domain, such as acme.eu.auth0.com."),
-    key("cognito_user_pool_id", Kind::Text, EMPTY, "In place of `issuer`, for Amazon Cognito: the User pool ID."),
-    key("cognito_domain", Kind::Text, EMPTY, "The domain of the user pool's sign-in pages; empty means the one that discovery names."),
-    key("provider", Kind::Word(&provider::WORDS), Default::Text("auto"), "The kind of provider; \"auto\" tells it by the issuer's host."),
-    key("federation", Kind::Word(&["sts", "identity-pool"]), Default::Text("sts"), "How the token is exchanged for AWS credentials."),
-    key("identity_pool_id", Kind::Pool, EMPTY, "The Cognito identity pool, for federation = \"identity-pool\"; role_arn may then be left out."),
-    key("scopes", Kind::Words, NONE, "The scopes to ask for; empty means the provider's default."),
-    key("extra_params", Kind::Params, Default::Table, "More parameters for the authorization request: prompt, login_hint, domain_hint, audience, resource."),
-    key("redirect_ports", Kind::Ports, NONE, "The registered loopback ports, tried in order; [] means any free port, but [8400, 8401] for Okta, Auth0 and Cognito, which take registered ports only."),
-    key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), "The host of the redirect address; with \"localhost\", the default for Entra and Cognito, both loopback families are listened on."),
-    key("redirect_path", Kind::Path, Default::Text("/callback"), "The path of the redirect address."),
-    key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), "How the person is asked."),
-    key("browser", Kind::Argv, NONE, "The browser's command line, with \"{url}\" where the address goes; empty means $BROWSER, else the system's."),
-    key("login", Kind::Word(&["auto", "explicit"]), Default::Text("auto"), "Who may ask the person: with \"explicit\" only the command `login`."),
-    key("login_timeout", Kind::Span(10, 10 * MINUTE), Default::Text("165s"), "How long a sign-in waits for the person, 10s to 10m; Claude Code gives up after 180 seconds."),
-    key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), "How long the AWS session shall last, 15m to 12h; shortened to what the role allows, and to 1h after an identity pool or a role chain."),
-    key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), "The claims to name the AWS session after, or texts with claims in them; the first that the token can fill is used."),
-    key("role_chain", Kind::Roles, NONE, "Further roles, assumed one after the other, as ARNs or tables; their sessions last 1h at most."),
-    key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
-    key("client_auth", Kind::Word(&client::AUTH_WORDS), Default::Text("none"), "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`."),
-    key("client_key", Kind::File, EMPTY, "The application's private key in PEM form, for client_auth = \"private_key_jwt\"."),
-    key("client_certificate", Kind::File, EMPTY, "The key's certificate in PEM form, whose digest names the key to Entra; empty means none."),
-    key("client_key_id", Kind::Text, EMPTY, "The name under which the provider knows the key (`kid`); empty means none."),
-    key("client_algorithm", Kind::Word(&client::ALGORITHM_WORDS), Default::Text("auto"), "How the key signs; \"auto\" goes by the kind of key and by what the provider takes."),
-    key("client_audience", Kind::Word(&client::AUDIENCE_WORDS), Default::Text("auto"), "Whom the key's assertion is for; \"auto\" means the issuer, or what the provider is known to want."),
-    key("sts_endpoint", Kind::Address, EMPTY, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
-    key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
-    key("ca_bundle", Kind::File, EMPTY, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
-    key("aws_profile", Kind::Name, EMPTY, "The AWS profile that `login` gives to each person who has none of this name yet; in the administrator's file only."),
-    key("telemetry.headers", Kind::ClaimTable, Default::Table, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
-    key("telemetry.send_token", Kind::Switch, Default::Switch(false), "Whether the ID token itself goes along as an Authorization header, to the collectors that claude_code.env names."),
-    key("quota.endpoint", Kind::Address, EMPTY, "The address of the quota service, which is asked at /check; empty means nobody is asked."),
-    key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), "How long a yes holds: credentials end when it does."),
-    key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), "How long to wait for an answer, 1s to 1m."),
-    key("quota.on_error", Kind::Word(&["allow", "deny"]), Default::Text("allow"), "What holds when the service gives no answer."),
-    key("claude_code.region", Kind::Text, EMPTY, "The region for Bedrock; empty means the profile's."),
-    key("claude_code.models", Kind::Named(&RANKS), Default::Table, "The models by their rank: default, opus, sonnet, haiku."),
-    key("claude_code.env", Kind::Table, Default::Table, "Further environment variables for Claude Code."),
+    key("issuer", Kind::Issuer, Default::Required, WithoutFile, "The provider's issuer identifier, exactly as its discovery document spells it."),
+    key("client_id", Kind::Text, Default::Required, WithoutFile, "The identifier of the application registered with the provider."),
+    key("role_arn", Kind::Role, Default::Required, WithoutFile, "The role to assume; its trust policy names the issuer and the client."),
+    key("region", Kind::Region, Default::Required, Always, "The AWS region to talk to; of the same partition as the role."),
+    key("okta_domain", Kind::Text, EMPTY, WithoutFile, "In place of `issuer`, for Okta: your domain, such as acme.okta.com."),
+    key("okta_auth_server", Kind::Text, EMPTY, WithoutFile, "The custom authorization server behind it, such as default; empty means the org authorization server."),
+    key("entra_tenant", Kind::Text, EMPTY, WithoutFile, "In place of `issuer`, for Microsoft Entra ID: the Directory (tenant) ID; HOST/ID in a national cloud, ID.ciamlogin.com for External ID."),
+    key("auth0_domain", Kind::Text, EMPTY, WithoutFile, "In place of `issuer`, for Auth0: your domain, such as acme.eu.auth0.com."),
+    key("cognito_user_pool_id", Kind::Text, EMPTY, WithoutFile, "In place of `issuer`, for Amazon Cognito: the User pool ID."),
+    key("cognito_domain", Kind::Text, EMPTY, WithoutFile, "The domain of the user pool's sign-in pages; empty means the one that discovery names."),
+    key("provider", Kind::Word(&provider::WORDS), Default::Text("auto"), WithoutFile, "The kind of provider; \"auto\" tells it by the issuer's host."),
+    key("federation", Kind::Word(&["sts", "identity-pool"]), Default::Text("sts"), WithoutFile, "How the token is exchanged for AWS credentials."),
+    key("identity_pool_id", Kind::Pool, EMPTY, WithoutFile, "The Cognito identity pool, for federation = \"identity-pool\"; role_arn may then be left out."),
+    key("scopes", Kind::Words, NONE, WithoutFile, "The scopes to ask for; empty means the provider's default."),
+    key("extra_params", Kind::Params, Default::Table, WithoutFile, "More parameters for the authorization request: prompt, login_hint, domain_hint, audience, resource."),
+    key("redirect_ports", Kind::Ports, NONE, WithoutFile, "The registered loopback ports, tried in order; [] means any free port, but [8400, 8401] for Okta, Auth0 and Cognito, which take registered ports only."),
+    key("redirect_host", Kind::Word(&["127.0.0.1", "localhost"]), Default::Text("127.0.0.1"), WithoutFile, "The host of the redirect address; with \"localhost\", the default for Entra and Cognito, both loopback families are listened on."),
+    key("redirect_path", Kind::Path, Default::Text("/callback"), WithoutFile, "The path of the redirect address."),
+    key("flow", Kind::Word(&["auto", "browser", "device", "paste"]), Default::Text("auto"), Always, "How the person is asked."),
+    key("browser", Kind::Argv, NONE, WithoutFile, "The browser's command line, with \"{url}\" where the address goes; empty means $BROWSER, else the system's."),
+    key("login", Kind::Word(&["auto", "explicit"]), Default::Text("auto"), Always, "Who may ask the person: with \"explicit\" only the command `login`."),
+    key("login_timeout", Kind::Span(10, 10 * MINUTE), Default::Text("165s"), Always, "How long a sign-in waits for the person, 10s to 10m; Claude Code gives up after 180 seconds."),
+    key("session_duration", Kind::Span(15 * MINUTE, 12 * HOUR), Default::Text("12h"), Always, "How long the AWS session shall last, 15m to 12h; shortened to what the role allows, and to 1h after an identity pool or a role chain."),
+    key("session_name", Kind::Claims, Default::List(&["email", "preferred_username", "upn", "sub"]), WithoutFile, "The claims to name the AWS session after, or texts with claims in them; the first that the token can fill is used."),
+    key("role_chain", Kind::Roles, NONE, WithoutFile, "Further roles, assumed one after the other, as ARNs or tables; their sessions last 1h at most."),
+    key("storage", Kind::Word(&["keyring", "file", "none"]), Default::Text("keyring"), WithoutFile, "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
+    key("client_auth", Kind::Word(&client::AUTH_WORDS), Default::Text("none"), WithoutFile, "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`."),
+    key("client_key", Kind::File, EMPTY, WithoutFile, "The application's private key in PEM form, for client_auth = \"private_key_jwt\"."),
+    key("client_certificate", Kind::File, EMPTY, WithoutFile, "The key's certificate in PEM form, whose digest names the key to Entra; empty means none."),
+    key("client_key_id", Kind::Text, EMPTY, WithoutFile, "The name under which the provider knows the key (`kid`); empty means none."),
+    key("client_algorithm", Kind::Word(&client::ALGORITHM_WORDS), Default::Text("auto"), WithoutFile, "How the key signs; \"auto\" goes by the kind of key and by what the provider takes."),
+    key("client_audience", Kind::Word(&client::AUDIENCE_WORDS), Default::Text("auto"), WithoutFile, "Whom the key's assertion is for; \"auto\" means the issuer, or what the provider is known to want."),
+    key("sts_endpoint", Kind::Address, EMPTY, WithoutFile, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
+    key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), Always, "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
+    key("ca_bundle", Kind::File, EMPTY, WithoutFile, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
+    key("aws_profile", Kind::Name, EMPTY, Never, "The AWS profile that `login` gives to each person who has none of this name yet; in the administrator's file only."),
+    key("telemetry.headers", Kind::ClaimTable, Default::Table, WithoutFile, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
+    key("telemetry.send_token", Kind::Switch, Default::Switch(false), WithoutFile, "Whether the ID token itself goes along as an Authorization header, to the collectors that claude_code.env names."),
+    key("quota.endpoint", Kind::Address, EMPTY, WithoutFile, "The address of the quota service, which is asked at /check; empty means nobody is asked."),
+    key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), WithoutFile, "How long a yes holds: credentials end when it does."),
+    key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), WithoutFile, "How long to wait for an answer, 1s to 1m."),
+    key("quota.on_error", Kind::Word(&["allow", "deny"]), Default::Text("allow"), WithoutFile, "What holds when the service gives no answer."),
+    key("claude_code.region", Kind::Text, EMPTY, WithoutFile, "The region for Bedrock; empty means the profile's."),
+    key("claude_code.models", Kind::Named(&RANKS), Default::Table, WithoutFile, "The models by their rank: default, opus, sonnet, haiku."),
+    key("claude_code.env", Kind::Table, Default::Table, WithoutFile, "Further environment variables for Claude Code."),
 ];
 
 /// The place in the table of a key, given the profile's inner table (or none) that it was found in.
@@ -220,8 +246,8 @@ impl Key {
         self.name == "aws_profile"
     }
 
-    /// The environment variable that sets the key. Every call looks for all of them.
-    pub(super) fn variable(&self) -> String {
+    /// The name of the environment variable that sets the key. Every call looks for all of them.
+    pub(super) fn variable_name(&self) -> String {
         let mut name = String::with_capacity(40);
         name.push_str("BEDROCK_SSO_");
         if let Some((section, _)) = self.name.split_once('.') {

@@ -2,10 +2,7 @@
 //!
 //! It says which value holds and where it came from; what the values mean is for `resolve`.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
 use toml::{
     Spanned,
@@ -19,7 +16,8 @@ use super::{
     key::{self, COUNT, Default, KEYS, Key},
     overrides::{Override, overrides},
     raw::{self, Raw, is_profile_name},
-    source::{Rank, Source, expanded, shown},
+    source::{Rank, Source, shown},
+    user_file::UserFile,
     value::written,
 };
 
@@ -28,6 +26,10 @@ use super::{
 pub(super) struct Texts {
     files: Vec<Source>,
     overrides: Vec<Override>,
+    /// A file that exists in a default place.
+    default_file: Option<String>,
+    /// The user's file in its default place trusts the environment, which then named another file in its stead.
+    is_trusting: bool,
 }
 
 /// Everything that was read, parsed but not judged.
@@ -36,6 +38,7 @@ pub(super) struct Parsed<'a> {
     files: Vec<(&'a Source, Spanned<DeTable<'a>>)>,
     overrides: Vec<(&'a Override, DeValue<'a>)>,
     defaults: Vec<Option<DeValue<'static>>>,
+    decided_by: Option<String>,
 }
 
 /// Everything that was read, each layer without fault in itself.
@@ -44,6 +47,8 @@ pub(super) struct Layers<'a> {
     pub files: Vec<Raw<'a>>,
     overrides: &'a [(&'a Override, DeValue<'a>)],
     defaults: &'a [Option<DeValue<'static>>],
+    /// The file because of which only variables that choose are believed; `None`: all variables are.
+    pub decided_by: Option<&'a str>,
 }
 
 /// The values that hold for a profile, in the order of the table of keys.
@@ -65,60 +70,63 @@ pub(super) enum Origin<'a> {
     Override(&'a Place),
 }
 
-/// The user's file, and whether it was asked for by name.
-pub(super) fn user_file(inputs: &Inputs<'_>) -> (PathBuf, bool) {
-    if let Some(file) = &inputs.file {
-        return (file.clone(), true);
-    }
-    match inputs.environment.path("BEDROCK_SSO_CONFIG") {
-        // A host's settings file is no shell: it leaves the tilde as it is.
-        Some(path) => {
-            let opened = path.to_str().and_then(|text| expanded(text, inputs.environment));
-            (opened.unwrap_or(path), true)
-        }
-        None => (inputs.paths.user_config.clone(), false),
-    }
-}
-
 impl Texts {
     pub(super) fn read(inputs: &Inputs<'_>) -> Result<Self, Error> {
         let environment = inputs.environment;
-        let (user, was_named) = user_file(inputs);
-        let system = Source::of_administrator(&inputs.paths.system_config, environment)?;
-        let user_source = if inputs.personal { Source::read(&user, Rank::User, environment)? } else { None };
-        if inputs.personal && was_named && user_source.is_none() {
-            return Err(Error::Unreadable { file: shown(&user, environment), why: Unreadable::Missing });
+        let (texts, user) =
+            Self::gather(inputs, |path, rank| Source::of_rank(path, rank, inputs.environment))?;
+        if user.is_named() && !texts.files.iter().any(|file| file.rank == Rank::User) {
+            return Err(Error::Unreadable {
+                file: shown(user.path(), environment),
+                why: Unreadable::Missing,
+            });
         }
-        let overrides = overrides(inputs).map_err(Error::Invalid)?;
-        let by_variables = overrides.iter().any(|one| matches!(one.place, Place::Variable(_)));
-        if system.is_none() && user_source.is_none() && !by_variables {
-            let looked_for = [&user, &inputs.paths.system_config].map(|path| shown(path, environment)).into();
-            return Err(Error::NoFile { looked_for });
+        let by_variables = texts.overrides.iter().any(|one| matches!(one.place, Place::Variable(_)));
+        if texts.files.is_empty() && !by_variables {
+            let places = [user.path(), &inputs.paths.system_config];
+            return Err(Error::NoFile { looked_for: places.map(|path| shown(path, environment)).into() });
         }
-        Ok(Self { files: system.into_iter().chain(user_source).collect(), overrides })
+        Ok(texts)
     }
 
     /// As it would be were this the text of `file`.
     pub(super) fn with(inputs: &Inputs<'_>, file: &Path, text: &str) -> Result<Self, Error> {
         let environment = inputs.environment;
-        let planned = |path: &Path, rank| {
-            if path == file {
-                return Ok(Some(Source::of_text(path, rank, text, environment)));
-            }
-            match rank {
-                Rank::Administrator => Source::of_administrator(path, environment),
-                Rank::User => Source::read(path, rank, environment),
-            }
+        let planned = |path: &Path, rank| match path == file {
+            true => Ok(Some(Source::of_text(path, rank, text, environment))),
+            false => Source::of_rank(path, rank, environment),
         };
-        let system = planned(&inputs.paths.system_config, Rank::Administrator)?;
-        let user = if inputs.personal { planned(&user_file(inputs).0, Rank::User)? } else { None };
+        Self::gather(inputs, planned).map(|(texts, _)| texts)
+    }
+
+    fn gather(
+        inputs: &Inputs<'_>,
+        read: impl Fn(&Path, Rank) -> Result<Option<Source>, Error>,
+    ) -> Result<(Self, UserFile), Error> {
+        let system = read(&inputs.paths.system_config, Rank::Administrator)?;
+        let user = UserFile::choose(inputs, system.as_ref(), &read)?;
+        let source = if inputs.personal { read(user.path(), Rank::User)? } else { None };
+        let is_named = user.is_named() && user.path() != inputs.paths.user_config;
+        let source = source.map(|source| Source { is_named, ..source });
         let overrides = overrides(inputs).map_err(Error::Invalid)?;
-        Ok(Self { files: system.into_iter().chain(user).collect(), overrides })
+        let files: Vec<Source> = system.into_iter().chain(source).collect();
+        let in_default_place = files.iter().rev().find(|file| !file.is_named);
+        let default_file = match in_default_place {
+            Some(file) => Some(file.shown.clone()),
+            // Looked for only where it matters, so that the common call does not pay for it.
+            None if user.is_named() && overrides.iter().any(Override::needs_trust) => {
+                let place = &inputs.paths.user_config;
+                place.exists().then(|| shown(place, inputs.environment))
+            }
+            None => None,
+        };
+        let is_trusting = matches!(user, UserFile::Trusted(_));
+        Ok((Self { files, overrides, default_file, is_trusting }, user))
     }
 
     /// One file and nothing else.
     pub(super) fn of_file(file: Source) -> Self {
-        Self { files: vec![file], overrides: Vec::new() }
+        Self { files: vec![file], overrides: Vec::new(), default_file: None, is_trusting: false }
     }
 
     pub(super) fn parse(&self) -> Result<Parsed<'_>, Error> {
@@ -135,15 +143,29 @@ impl Texts {
                 Err(more) => problems.extend(more),
             }
         }
+        let decided_by = self.decided_by(&files);
         let mut overrides = Vec::new();
         for given in &self.overrides {
-            match given.parse() {
+            match given.admitted(decided_by).and_then(|()| given.parse()) {
                 Ok(value) => overrides.push((given, value)),
                 Err(fault) => problems.push(Problem { place: given.place.clone(), fault }),
             }
         }
         let defaults = KEYS.iter().map(Key::default_value).collect();
-        (Parsed { files, overrides, defaults }, problems)
+        (Parsed { files, overrides, defaults, decided_by: decided_by.map(str::to_owned) }, problems)
+    }
+
+    /// The file because of which variables set no more than what they may always set: one in a default place, or one that
+    /// defines a profile. A file that only the call named cannot lift that.
+    fn decided_by<'s>(&'s self, files: &[(&'s Source, Spanned<DeTable<'s>>)]) -> Option<&'s str> {
+        let trusts = |(source, table): &(&Source, Spanned<DeTable<'_>>)| {
+            !source.is_named && raw::trusts_environment(table.get_ref())
+        };
+        if self.is_trusting || files.iter().any(trusts) {
+            return None;
+        }
+        let defining = files.iter().find(|(_, table)| raw::has_profiles(table.get_ref()));
+        self.default_file.as_deref().or_else(|| defining.map(|(source, _)| source.shown.as_str()))
     }
 
     /// Whether a file of these could not be parsed.
@@ -166,7 +188,8 @@ impl<'a> Parsed<'a> {
             files.push(raw);
             problems.extend(more);
         }
-        (Layers { files, overrides: &self.overrides, defaults: &self.defaults }, problems)
+        let (overrides, defaults) = (&self.overrides, &self.defaults);
+        (Layers { files, overrides, defaults, decided_by: self.decided_by.as_deref() }, problems)
     }
 }
 

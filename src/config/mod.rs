@@ -25,6 +25,7 @@ mod schema;
 mod show;
 mod source;
 mod template;
+mod user_file;
 #[cfg(test)]
 pub(crate) mod testing;
 mod value;
@@ -56,6 +57,7 @@ use crate::{
 };
 use layers::{Layers, Parsed, Texts};
 use source::{Rank, Source};
+use user_file::UserFile;
 
 /// Where the configuration comes from in this run.
 #[derive(Clone, Debug)]
@@ -215,13 +217,16 @@ fn count(file: &raw::Raw<'_>) -> String {
 
 /// The files that are read, the administrator's first.
 pub fn locations(inputs: &Inputs<'_>) -> [Location; 2] {
-    [inputs.paths.system_config.clone(), layers::user_file(inputs).0]
-        .map(|file| Location { is_there: file.is_file(), file })
+    let read = |path: &Path, rank| Source::of_rank(path, rank, inputs.environment);
+    let system = read(&inputs.paths.system_config, Rank::Administrator).ok().flatten();
+    let user = UserFile::choose(inputs, system.as_ref(), read);
+    let user = user.map_or_else(|_| inputs.paths.user_config.clone(), |user| user.path().to_owned());
+    [inputs.paths.system_config.clone(), user].map(|file| Location { is_there: file.is_file(), file })
 }
 
 fn build(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Profile, Vec<Problem>> {
     let settings = layers.settle(name)?;
-    resolve::resolve(name, &settings, || layers.place(name), inputs.environment)
+    resolve::resolve(name, &settings, || layers.place(name), inputs.environment, layers.decided_by)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{
     Flag, Inputs,
     error::{Fault, Place, Problem},
-    key::{self, KEYS, Key, Kind},
+    key::{self, KEYS, Key, Kind, Variable},
     read,
 };
 use crate::{host::Environment, text::line};
@@ -23,20 +23,23 @@ pub(super) struct Override {
 
 /// The variables that set a key of the profile, as they are named.
 pub fn variables(environment: &Environment) -> Vec<String> {
-    let names = KEYS.iter().map(Key::variable);
+    let names = KEYS.iter().map(Key::variable_name);
     names.filter(|name| environment.os(name).is_some()).collect()
 }
 
 /// Set by `exec` for its command, as are the credentials that then lie in the environment.
 pub const INSIDE_OF_EXEC: &str = "BEDROCK_SSO_EXEC";
 
+/// Names the user's file.
+pub(super) const CONFIG: &str = "BEDROCK_SSO_CONFIG";
+
 /// Variables of the program that set no key of a profile.
 const OTHERS: [&str; 5] =
-    ["BEDROCK_SSO_PROFILE", "BEDROCK_SSO_CONFIG", "BEDROCK_SSO_LOG", "BEDROCK_SSO_LOG_FILE", INSIDE_OF_EXEC];
+    ["BEDROCK_SSO_PROFILE", CONFIG, "BEDROCK_SSO_LOG", "BEDROCK_SSO_LOG_FILE", INSIDE_OF_EXEC];
 
 /// A warning for each variable that looks like one of ours and is read by nobody.
 pub(super) fn strangers(environment: &Environment) -> Vec<String> {
-    let mut known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let mut known: Vec<String> = KEYS.iter().map(Key::variable_name).collect();
     known.extend(OTHERS.map(str::to_owned));
     let own = |name: &str| name.trim_start_matches(BEGINNING).to_ascii_lowercase();
     let keys: Vec<String> = known.iter().map(|name| own(name)).collect();
@@ -63,12 +66,12 @@ pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Proble
         return Ok(found);
     }
     for (index, key) in (0..).zip(&KEYS) {
-        let name = key.variable();
+        let name = key.variable_name();
         let Some(value) = inputs.environment.os(&name) else { continue };
         let place = Place::Variable(name);
         match value.into_string() {
-            Ok(_) if key.is_administrators() => {
-                problems.push(Problem { place, fault: Fault::ByUser { key: key.name } });
+            Ok(_) if key.variable == Variable::Never => {
+                problems.push(Problem { place, fault: only_in_a_file(key) });
             }
             Ok(text) => found.push(Override { key: index, text, place }),
             Err(_) => {
@@ -89,7 +92,31 @@ pub(super) fn overrides(inputs: &Inputs<'_>) -> Result<Vec<Override>, Vec<Proble
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
+fn only_in_a_file(key: &Key) -> Fault {
+    match key.is_administrators() {
+        true => Fault::ByUser { key: key.name },
+        false => Fault::ByVariable { key: key.name },
+    }
+}
+
 impl Override {
+    /// Whether it counts only where no file defines the profile, or where one trusts the environment.
+    pub(super) fn needs_trust(&self) -> bool {
+        let is_variable = matches!(self.place, Place::Variable(_));
+        is_variable && KEYS.get(self.key).is_some_and(|key| key.variable != Variable::Always)
+    }
+
+    /// Refuses it where a file decides. Its value is not looked at, and not repeated: whoever planted it would have it read.
+    pub(super) fn admitted(&self, decided_by: Option<&str>) -> Result<(), Fault> {
+        match (decided_by, KEYS.get(self.key), &self.place) {
+            (Some(file), Some(key), Place::Variable(variable)) if self.needs_trust() => {
+                let (variable, file) = (variable.clone(), file.to_owned());
+                Err(Fault::VariableRefused { variable, key: key.name, file })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The value, judged like one in a file.
     pub(super) fn parse(&self) -> Result<DeValue<'_>, Fault> {
         let Some(key) = KEYS.get(self.key) else { return Ok(DeValue::Boolean(false)) };

@@ -46,6 +46,9 @@ pub struct Profile {
     pub telemetry: Telemetry,
     /// `None`: nobody is asked.
     pub quota: Option<super::Quota>,
+    /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
+    /// programs are not used for that. `None`: no file defines the profile, or one trusts the environment.
+    pub decided_by: Option<String>,
 }
 
 /// What a collector is told about the person.

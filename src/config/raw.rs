@@ -56,6 +56,17 @@ pub(super) fn parse(source: &Source) -> Result<Spanned<DeTable<'_>>, Vec<Problem
     })
 }
 
+/// Whether the file says that variables may set every key, though it defines profiles.
+pub(super) fn trusts_environment(table: &DeTable<'_>) -> bool {
+    matches!(table.get(TRUST).map(Spanned::get_ref), Some(DeValue::Boolean(true)))
+}
+
+pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
+    matches!(table.get("profiles").map(Spanned::get_ref), Some(DeValue::Table(profiles)) if !profiles.is_empty())
+}
+
+const TRUST: &str = "trust_environment";
+
 /// Takes the file apart, with all that is wrong in it.
 pub(super) fn survey<'a>(source: &'a Source, table: &'a DeTable<'a>) -> (Raw<'a>, Vec<Problem>) {
     let mut survey = Survey { source, faults: Vec::new() };
@@ -120,6 +131,11 @@ impl<'a> Survey<'a> {
             ("default_profile", DeValue::String(text)) => raw.default_profile = Some((text, at)),
             ("default_profile", other) => self.wrong_type(at, "default_profile", "a string", other),
             ("enforce", value) => (raw.enforce, raw.enforce_at) = (self.enforce(at, value), at),
+            (TRUST, DeValue::Boolean(true)) if self.source.is_named => {
+                self.faults.push((at, Fault::ByNamedFile { key: TRUST }));
+            }
+            (TRUST, DeValue::Boolean(_)) => {}
+            (TRUST, other) => self.wrong_type(at, TRUST, "true or false", other),
             ("profiles", DeValue::Table(profiles)) => {
                 raw.profiles = profiles.iter().filter_map(|entry| self.profile(entry)).collect();
             }

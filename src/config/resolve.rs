@@ -29,8 +29,9 @@ pub(super) fn resolve(
     settings: &Settings<'_>,
     place: impl Fn() -> Place,
     environment: &Environment,
+    decided_by: Option<&str>,
 ) -> Result<Profile, Vec<Problem>> {
-    let mut draft = Draft { name, settings, place: &place, environment, problems: Vec::new() };
+    let mut draft = Draft { name, settings, place: &place, environment, decided_by, problems: Vec::new() };
     let profile = draft.profile();
     match profile {
         Some(profile) if draft.problems.is_empty() => Ok(profile),
@@ -44,6 +45,7 @@ pub(super) struct Draft<'a> {
     settings: &'a Settings<'a>,
     place: &'a dyn Fn() -> Place,
     environment: &'a Environment,
+    decided_by: Option<&'a str>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -107,6 +109,7 @@ impl<'a> Draft<'a> {
             aws_profile: aws_profile?,
             telemetry: telemetry?,
             quota: self.quota()?,
+            decided_by: self.decided_by.map(str::to_owned),
             provider: provider?,
             issuer: told?.issuer,
             client_id: client_id?,

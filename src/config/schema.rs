@@ -34,6 +34,7 @@ fn top(name: &str) -> Value {
         KEYS.iter().map(|key| key.name).chain(SECTIONS.iter().map(|section| section.0)).collect();
     match name {
         "version" => json!({ "const": VERSION }),
+        "trust_environment" => json!({ "type": "boolean", "default": false }),
         "enforce" => json!({ "type": "array", "items": { "enum": names } }),
         "profiles" => json!({
             "type": "object",

@@ -26,6 +26,8 @@ pub(super) struct Source {
     pub shown: String,
     pub text: String,
     pub rank: Rank,
+    /// The call named it, by `--config` or by a variable: it does not lie in a default place.
+    pub is_named: bool,
 }
 
 /// Whose file it is.
@@ -39,6 +41,14 @@ impl Source {
     /// `None` when there is no such file.
     pub(super) fn read(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
         Self::judged(path, rank, environment, |_| Ok(()))
+    }
+
+    /// Reads the file as its owner's rank demands.
+    pub(super) fn of_rank(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
+        match rank {
+            Rank::Administrator => Self::of_administrator(path, environment),
+            Rank::User => Self::read(path, rank, environment),
+        }
     }
 
     /// The file that holds for every user of the machine, which nobody but an administrator may have written.
@@ -58,7 +68,7 @@ impl Source {
     ) -> Result<Option<Self>, Error> {
         let shown = || shown(path, environment);
         match bytes(path, judge).and_then(decoded) {
-            Ok(text) => Ok(Some(Self { path: path.to_owned(), shown: shown(), text, rank })),
+            Ok(text) => Ok(Some(Self { path: path.to_owned(), shown: shown(), text, rank, is_named: false })),
             Err(Unreadable::Missing) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: shown(), why }),
         }
@@ -66,7 +76,8 @@ impl Source {
 
     /// A file as it would be with this text.
     pub(super) fn of_text(path: &Path, rank: Rank, text: &str, environment: &Environment) -> Self {
-        Self { path: path.to_owned(), shown: shown(path, environment), text: text.to_owned(), rank }
+        let (path, shown) = (path.to_owned(), shown(path, environment));
+        Self { path, shown, text: text.to_owned(), rank, is_named: false }
     }
 
     pub(super) fn place(&self, offset: usize) -> Place {

@@ -36,5 +36,6 @@ pub(crate) fn profile() -> Profile {
         aws_profile: None,
         telemetry: Telemetry::default(),
         quota: None,
+        decided_by: None,
     }
 }

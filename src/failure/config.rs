@@ -59,6 +59,9 @@ fn how_to_take_over(file: &str, who: &Stranger) -> String {
     }
 }
 
+/// A variable that is not believed beside a file.
+const REFUSED: &str = "config/variable_refused";
+
 fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
     let (slug, hint) = match fault {
         Fault::Syntax { .. } => return of_file("config/syntax"),
@@ -96,6 +99,18 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         Fault::Enforced { .. } => ("config/enforced", "remove your own value, or ask your administrator"),
         Fault::ByUser { key: "aws_profile" } => {
             ("config/administrators", "take it out; `bedrock-sso setup` writes the AWS profile here and now")
+        }
+        Fault::ByVariable { .. } => (REFUSED, "set it in a file, and unset the variable"),
+        Fault::VariableRefused { variable, key, file } => {
+            let hint = format!("unset {variable}; if you trust its value, set `{key}` in {file}");
+            return (REFUSED, hint);
+        }
+        Fault::FileRefused { .. } => {
+            (REFUSED, "unset BEDROCK_SSO_CONFIG; name another file with --config if you trust it")
+        }
+        Fault::RelativePath => ("config/illegal", "name the file from the root on, or unset the variable"),
+        Fault::ByNamedFile { .. } => {
+            ("config/default_place", "take it out; `bedrock-sso config path` names the default places")
         }
         Fault::EnforcedUnset { .. } | Fault::ByUser { .. } => {
             ("config/enforce", "set it in the administrator's file, together with the values it fixes")

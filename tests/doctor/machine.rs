@@ -187,13 +187,13 @@ fn a_port_that_is_taken_is_named_with_its_holder() {
 fn a_browser_that_does_not_exist_is_named_with_where_it_was_chosen() {
     let world = World::new();
     let desk = laptop(&world);
-    desk.set_variable("BEDROCK_SSO_BROWSER", "[\"no-such-browser\", \"{url}\"]");
+    desk.set_key("browser", "[\"no-such-browser\", \"{url}\"]");
     let message = "the browser to be opened does not exist: no-such-browser";
     complains(
         &desk,
         &[("browser", "bad", message, "install it, or name another in `browser` of the profile")],
     );
-    desk.set_variable("BEDROCK_SSO_BROWSER", "[]");
+    desk.set_key("browser", "[]");
     desk.set_variable("BROWSER", "/no/such/browser");
     complains(
         &desk,
@@ -210,7 +210,7 @@ fn a_browser_that_does_not_exist_is_named_with_where_it_was_chosen() {
 fn another_way_in_is_told_with_its_reason() {
     let world = World::new();
     let desk = laptop(&world);
-    desk.set_variable("BEDROCK_SSO_BROWSER", "[]");
+    desk.set_key("browser", "[]");
     desk.set_variable("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22");
     assert_eq!(
         says(&desk, "browser"),

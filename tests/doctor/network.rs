@@ -57,7 +57,7 @@ fn a_proxy_that_is_no_address_is_named_by_its_variable() {
         assert_eq!((&check["message"], &check["remedy"]), (&json!(what), &json!(hint)), "{name}");
     }
     desk.set_variable("HTTPS_PROXY", "http://jane:pa55word@proxy.example:3128");
-    desk.set_variable("BEDROCK_SSO_STS_ENDPOINT", "https://sts.example.com");
+    desk.set_key("sts_endpoint", "\"https://sts.example.com\"");
     let found = checks(&desk);
     let check = found.iter().find(|check| check["name"] == "proxy").unwrap();
     let host = world.issuer().trim_start_matches("http://").to_owned();

@@ -84,7 +84,8 @@ fn demo(with_browser: bool) -> io::Result<u8> {
 /// Runs this very program as `bedrock-sso`, in a home that ends with the demo, and says how many milliseconds it took.
 fn credentials(home: &Path, config: &Path) -> io::Result<(Output, u128)> {
     let mut command = Command::new(env::current_exe()?);
-    command.arg("credentials").env("BEDROCK_SSO_CONFIG", config).env_remove("BEDROCK_SSO_PROFILE");
+    command.args(["credentials", "--config"]).arg(config);
+    command.env_remove("BEDROCK_SSO_CONFIG").env_remove("BEDROCK_SSO_PROFILE");
     for folder in ["XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
         command.env(folder, home.join(folder));
     }

@@ -252,7 +252,7 @@ fn a_scope_that_the_provider_does_not_know_is_told_with_the_setting() {
     let row = row("Cognito");
     let world = world(&row);
     let desk = desk(&row, &world);
-    desk.set_variable("BEDROCK_SSO_SCOPES", "[\"openid\", \"groups\"]");
+    desk.set_key("scopes", "[\"openid\", \"groups\"]");
     let (_, hint) = desk.run(["credentials"]).refused(5, "sign-in/invalid_scope");
     assert!(hint.contains("check `scopes`"), "{hint}");
 }

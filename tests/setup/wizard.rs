@@ -11,13 +11,14 @@ use testworld::{Desk, World};
 use super::{browser, desk, everything};
 
 /// What a terminal shows when these lines are typed; `script` makes the terminal.
-fn typed(desk: &Desk<'_>, lines: &[&str]) -> String {
+fn typed(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
     let own = desk.command();
+    let given: String = given.iter().map(|(key, value)| format!(" --set '{key}={value}'")).collect();
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut terminal = Command::new("script");
     terminal.env_clear().envs(variables).args([
         "-qec",
-        &format!("'{}' setup", desk.program().display()),
+        &format!("'{}' setup{}", desk.program().display(), given),
         "/dev/null",
     ]);
     terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -29,26 +30,26 @@ fn typed(desk: &Desk<'_>, lines: &[&str]) -> String {
     shown
 }
 
-/// A desk on which nothing is configured, but for what a person at this machine has in their environment.
+/// A desk on which nothing is configured.
 fn bare(world: &World) -> Desk<'_> {
     let desk = desk(world);
-    let browser = browser(&desk);
     fs::remove_file(desk.config_file()).unwrap();
-    desk.set_variable("BEDROCK_SSO_BROWSER", browser);
-    desk.set_variable("BEDROCK_SSO_STORAGE", "file");
-    desk.set_variable("AWS_ENDPOINT_URL_STS", world.sts_endpoint());
     desk
 }
 
 #[test]
 fn a_person_is_led_from_nothing_to_a_first_sign_in() {
     let world = World::new();
-    let desk = bare(&world);
+    let desk = desk(&world);
+    let browser = browser(&desk);
+    fs::remove_file(desk.config_file()).unwrap();
+    let sts = world.sts_endpoint();
+    let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let issuer = world.issuer();
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
     let answers =
         ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "y", "y"];
-    let shown = typed(&desk, &answers);
+    let shown = typed(&desk, &given, &answers);
     for said in [
         "  ✗ that is no domain and no address\n",
         &format!("  ✓ {} answers as {issuer}\n", issuer.trim_start_matches("http://")),
@@ -73,7 +74,7 @@ fn a_client_that_the_provider_does_not_know_is_said_at_once() {
     let desk = bare(&world);
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
     let before = everything(&desk);
-    let shown = typed(&desk, &[&world.issuer(), "any", "misspelt", role, "", "n"]);
+    let shown = typed(&desk, &[], &[&world.issuer(), "any", "misspelt", role, "", "n"]);
     assert!(shown.contains("  ! the provider answers this client with an error: "), "{shown}");
     assert!(shown.ends_with("Nothing was changed.\n"), "{shown}");
     assert_eq!(everything(&desk), before);

@@ -91,6 +91,10 @@ fn another_file_takes_the_place_of_the_users() {
         fs::write(desk.home().join(place), profiles(&world, "", &[name])).unwrap();
     }
     desk.set_variable("BEDROCK_SSO_CONFIG", "~/by variable.toml");
+    let (what, hint) = desk.run(["status"]).refused(3, "config/variable_refused");
+    assert!(what.starts_with("BEDROCK_SSO_CONFIG: ") && !what.contains("by variable"), "{what}");
+    assert!(!hint.contains("by variable"), "{hint}");
+    fs::remove_file(desk.config_file()).unwrap();
     assert_eq!(profile(&desk, ["status"]), "variable");
     assert_eq!(profile(&desk, ["status", "--config", "by flag.toml"]), "flag");
     let what = "~/by flag.toml: no such file";

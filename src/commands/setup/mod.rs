@@ -42,8 +42,9 @@ pub(super) fn run(arguments: &Setup, global: &Global) -> Result<(), Failure> {
     }
     let whole = place.whole()?;
     let (name, facts) = if whole.is_none() { place.facts()? } else { (None, Vec::new()) };
-    let asked = whole.is_none() && facts.is_empty() && place.is_bare();
-    let facts = if asked { wizard::facts(&desk.host)? } else { facts };
+    let answers_a_question = facts.iter().any(|(key, _)| wizard::ASKED.contains(&key.as_str()));
+    let asked = whole.is_none() && !answers_a_question && place.is_bare();
+    let facts = if asked { [wizard::facts(&desk.host)?, facts].concat() } else { facts };
     let (profile, claude) = match whole {
         Some(text) => place.plan_whole(&mut plan, text)?,
         None => place.plan_configuration(&mut plan, name, &facts)?,

@@ -65,6 +65,19 @@ pub(super) fn agreed(question: &str, default: bool) -> Result<bool, Failure> {
     })
 }
 
+/// The keys that the questions are about; whoever gives one of them on the command line is not asked.
+pub(super) const ASKED: [&str; 9] = [
+    "issuer",
+    "okta_domain",
+    "entra_tenant",
+    "auth0_domain",
+    "cognito_user_pool_id",
+    "provider",
+    "client_id",
+    "role_arn",
+    "region",
+];
+
 /// The facts of a profile, from a person.
 pub(super) fn facts(host: &Host) -> Result<Vec<Fact>, Failure> {
     say(

@@ -1,6 +1,6 @@
 //! Each thing that can be wrong in a file, and what is said about it.
 
-use super::{GOOD, Home};
+use super::{GOOD, Home, TRUSTING};
 
 /// What is said of the good file with one line changed. `~/user.toml` goes without saying.
 fn said(from: &str, to: &str) -> String {
@@ -296,7 +296,7 @@ fn a_token_that_shall_go_along_needs_a_collector_in_the_configuration() {
 
 #[test]
 fn the_environment_names_no_collector_that_tokens_go_to() {
-    let home = Home::new().user(format!("{GOOD}telemetry.send_token = true\n"));
+    let home = Home::new().user(format!("{TRUSTING}telemetry.send_token = true\n"));
     let home = home
         .variable("BEDROCK_SSO_CLAUDE_CODE_ENV", "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://x.example\" }");
     let rule = "~/user.toml:8: \"telemetry.send_token\" holds true: only a file may say to which collector";

@@ -11,7 +11,7 @@ fn without_any_file_the_places_that_were_looked_at_are_named() {
 fn a_file_that_was_named_must_exist() {
     let missing = "~/mine.toml: no such file";
     assert_eq!(Home::new().user(GOOD).file("mine.toml").line(), missing);
-    let home = Home::new().user(GOOD);
+    let home = Home::new();
     let path = home.at("mine.toml").to_str().unwrap().to_owned();
     assert_eq!(home.variable("BEDROCK_SSO_CONFIG", &path).line(), missing);
     assert_eq!(Home::new().variable("BEDROCK_SSO_CONFIG", "~/mine.toml").line(), missing);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GOOD, Home};
+use super::{GOOD, Home, TRUSTING};
 use crate::{
     config::{Error, Login, Provider, RedirectHost, Storage, StsEndpoint},
     url::SecureUrl,
@@ -93,7 +93,7 @@ fn profiles_of_one_name_merge_key_by_key() {
 fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
     let profile = Home::new()
         .user(format!(
-            "{GOOD}claude_code.env = {{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }}\n"
+            "{TRUSTING}claude_code.env = {{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }}\n"
         ))
         .variable("BEDROCK_SSO_CLIENT_ID", "\"quoted\"")
         .variable("BEDROCK_SSO_BROWSER", r#"["firefox", "{url}"]"#)
@@ -130,7 +130,7 @@ fn a_check_warns_of_a_variable_that_nobody_reads() {
 
 #[test]
 fn a_variable_that_is_wrong_is_named() {
-    let line = |name: &str, value: &str| Home::new().user(GOOD).variable(name, value).line();
+    let line = |name: &str, value: &str| Home::new().user(TRUSTING).variable(name, value).line();
     for (name, value, message) in [
         ("BROWSER", "firefox", "\"browser\" holds \"firefox\": must be a list such as [\"one\", \"two\"]"),
         (
@@ -192,8 +192,9 @@ fn the_environment_alone_is_a_profile() {
     assert_eq!(home().line(), "environment: [profiles.default] lacks \"region\"");
 }
 
+/// Variables are trusted, and still bound by what is enforced.
 fn enforcing(keys: &str) -> Home {
-    Home::new().system(GOOD.replace("version = 1", &format!("version = 1\nenforce = {keys}")))
+    Home::new().system(TRUSTING.replace("version = 1", &format!("version = 1\nenforce = {keys}")))
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod files;
 mod issuer;
 mod layers;
 mod shown;
+mod variables;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,16 @@ use crate::host::{Environment, Paths};
 const KEY_FILE: &str = if cfg!(windows) { "C:/k.pem" } else { "/k.pem" };
 
 pub(super) const GOOD: &str = r#"
+version = 1
+[profiles.claude]
+issuer = "https://acme.okta.com"
+client_id = "0oa1b2c3d4"
+role_arn = "arn:aws:iam::123456789012:role/BedrockUser"
+region = "us-east-1"
+"#;
+
+/// The same, and variables may set every key.
+pub(super) const TRUSTING: &str = r#"trust_environment = true
 version = 1
 [profiles.claude]
 issuer = "https://acme.okta.com"

@@ -1,6 +1,6 @@
 //! What `config show|check|schema|path` print.
 
-use super::{GOOD, Home};
+use super::{GOOD, Home, TRUSTING};
 use crate::{
     commands::config::{check, path, show},
     config::{schema, show as shown},
@@ -10,7 +10,7 @@ use crate::{
 fn show_tells_each_value_and_its_origin() {
     let home = Home::new()
         .system("version = 1\n[profiles.claude]\nlogin = \"explicit\"\n")
-        .user(GOOD)
+        .user(TRUSTING)
         .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
         .flag("region", "eu-west-1", "--region");
     let text = home.ask(|inputs| show(inputs, false)).unwrap().replace("~\\", "~/");
@@ -19,7 +19,7 @@ fn show_tells_each_value_and_its_origin() {
 
 #[test]
 fn show_as_json_has_the_same_for_programs() {
-    let home = Home::new().user(GOOD).variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]");
+    let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]");
     let text = home.ask(|inputs| show(inputs, true)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["version"], 1);

@@ -36,6 +36,8 @@ pub struct Desk<'w> {
     /// A name of the program that no other desk calls it by: what a process was called with is all that the kernel tells
     /// of one that guards its memory.
     program: PathBuf,
+    /// What plays the browser and its user.
+    person_program: PathBuf,
     _program_dir: TempDir,
     dir: TempDir,
     environment: Mutex<BTreeMap<OsString, OsString>>,
@@ -74,7 +76,7 @@ impl<'w> Desk<'w> {
     pub fn with(world: &'w World, program: impl Into<PathBuf>, more: &str) -> Self {
         let dir =
             TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
-        let shared = program.into();
+        let shared: PathBuf = program.into();
         let (program_dir, program) = named_anew(&shared);
         Self::made(world, dir, program_dir, program, &person(&shared), more)
     }
@@ -106,12 +108,13 @@ impl<'w> Desk<'w> {
             environment: Mutex::default(),
             heard: Arc::default(),
             program,
+            person_program: person.to_owned(),
             _program_dir: program_dir,
         };
         fs::create_dir_all(desk.home()).expect("a new folder");
         fs::create_dir_all(desk.outside()).expect("a new folder");
         desk.set_environment();
-        let browser = json!([person, "{url}"]);
+        let browser = json!([desk.person_program, "{url}"]);
         desk.configure(&world.configuration(&format!("browser = {browser}\n{more}")));
         desk
     }
@@ -141,6 +144,27 @@ impl<'w> Desk<'w> {
         let file = self.config_file();
         fs::create_dir_all(file.parent().expect("it has a folder")).expect("the home can be written");
         fs::write(file, text).expect("the home can be written");
+    }
+
+    /// Sets a key of the profile `claude` in the configuration, with a value in TOML.
+    pub fn set_key(&self, key: &str, value: &str) {
+        let text = fs::read_to_string(self.config_file()).expect("the desk is configured");
+        let begin = format!("{key} = ");
+        let mut lines: Vec<String> =
+            text.lines().filter(|line| !line.starts_with(&begin)).map(str::to_owned).collect();
+        let profile = lines.iter().position(|line| line == "[profiles.claude]").expect("the usual profile");
+        lines.insert(profile + 1, format!("{begin}{value}"));
+        self.configure(&(lines.join("\n") + "\n"));
+    }
+
+    /// Without a file: the usual profile from variables alone, as in a container.
+    pub fn by_variables(&self) {
+        fs::remove_file(self.config_file()).expect("the desk is configured");
+        let browser = json!([self.person_program, "{url}"]).to_string();
+        for (key, value) in self.world.facts() {
+            self.set_variable(&format!("BEDROCK_SSO_{}", key.to_uppercase()), value);
+        }
+        self.set_variable("BEDROCK_SSO_BROWSER", browser);
     }
 
     /// What the program has logged.

@@ -231,13 +231,23 @@ impl World {
 
     /// The configuration of one profile, `claude`, with further lines of TOML for it.
     pub fn configuration(&self, more: &str) -> String {
-        let ca = self.ca_bundle().map(|path| format!("ca_bundle = {}\n", json!(path))).unwrap_or_default();
-        format!(
-            "version = 1\n\n[profiles.claude]\nissuer = {}\nclient_id = \"{CLIENT_ID}\"\nrole_arn = \"{ROLE_ARN}\"\n\
-             region = \"us-east-1\"\nsts_endpoint = {}\nstorage = \"file\"\n{ca}{more}\n",
-            json!(self.issuer()),
-            json!(self.sts_endpoint()),
-        )
+        let lines: String =
+            self.facts().iter().map(|(key, value)| format!("{key} = {}\n", json!(value))).collect();
+        format!("version = 1\n\n[profiles.claude]\n{lines}{more}\n")
+    }
+
+    /// The keys of the usual profile, all of which hold text.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = vec![
+            ("issuer", self.issuer()),
+            ("client_id", CLIENT_ID.to_owned()),
+            ("role_arn", ROLE_ARN.to_owned()),
+            ("region", "us-east-1".to_owned()),
+            ("sts_endpoint", self.sts_endpoint()),
+            ("storage", "file".to_owned()),
+        ];
+        facts.extend(self.ca_bundle().map(|path| ("ca_bundle", path.display().to_string())));
+        facts
     }
 }
 

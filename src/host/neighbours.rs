@@ -20,12 +20,22 @@ impl Neighbours {
     pub fn of(environment: &Environment, home: &Path) -> Self {
         let aws = home.join(".aws");
         let named = |variable, place: PathBuf| environment.path(variable).unwrap_or(place);
+        let of_aws = |variable, place| expand_home(named(variable, place), home);
         Self {
-            aws_config: named("AWS_CONFIG_FILE", aws.join("config")),
-            aws_credentials: named("AWS_SHARED_CREDENTIALS_FILE", aws.join("credentials")),
+            aws_config: of_aws("AWS_CONFIG_FILE", aws.join("config")),
+            aws_credentials: of_aws("AWS_SHARED_CREDENTIALS_FILE", aws.join("credentials")),
             claude_settings: named("CLAUDE_CONFIG_DIR", home.join(".claude")).join("settings.json"),
             claude_managed: managed().join("managed-settings.json"),
         }
+    }
+}
+
+/// Replaces a leading `~/`, as the AWS SDKs do for their variables: managed settings hold one value for all users, and no
+/// shell expands it.
+fn expand_home(path: PathBuf, home: &Path) -> PathBuf {
+    match path.strip_prefix("~") {
+        Ok(rest) => home.join(rest),
+        Err(_) => path,
     }
 }
 
@@ -109,6 +119,18 @@ mod tests {
         assert_eq!([&program, &link].map(|path| others_may_replace(path)), [true; 2]);
         fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
         assert!(!others_may_replace(&link));
+    }
+
+    #[test]
+    fn a_tilde_in_a_variable_of_aws_is_the_home() {
+        let home = Path::new("/home/jane");
+        let pinned = Environment::fixed([
+            ("AWS_CONFIG_FILE", "~/.aws/config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "~other/credentials"),
+        ]);
+        let found = Neighbours::of(&pinned, home);
+        assert_eq!(found.aws_config, home.join(".aws/config"));
+        assert_eq!(found.aws_credentials, Path::new("~other/credentials"));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) fn of_organisation(patient: &Patient<'_>) -> Finding {
     match read(patient, path) {
         Err(finding) => finding,
         Ok(None) => Finding::Skipped("there are none on this machine".to_owned()),
-        Ok(Some(text)) => disagreement(patient, path, &text, &wanted(patient, &Source::Export), true)
+        Ok(Some(text)) => disagreement(patient, path, &text, &wanted_of_organisation(patient), true)
             .unwrap_or_else(|| Finding::Fine(format!("{} agrees with the profile", patient.shown(path)))),
     }
 }
@@ -142,6 +142,13 @@ fn wanted(patient: &Patient<'_>, source: &Source) -> Vec<Setting> {
         (Ok((profile, claude)), Some(call)) => claude::settings(profile, claude, source, &call),
         _ => Vec::new(),
     }
+}
+
+/// Without the pinned variables, whose values an administrator may choose.
+fn wanted_of_organisation(patient: &Patient<'_>) -> Vec<Setting> {
+    let mut wanted = wanted(patient, &Source::Export);
+    wanted.retain(|setting| !matches!(&setting.key, Key::Env(name) if claude::is_pinned(name)));
+    wanted
 }
 
 /// The first variable that says something else; what is not said counts only where nobody else says it.

@@ -25,6 +25,34 @@ const TELEMETRY: [(&str, &str); 4] = [
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
 ];
 
+/// Variables that managed settings pin, because Claude Code takes them from a repository's settings too, and managed
+/// settings outrank those. They choose the files that AWS's tools run commands from, and where requests go.
+const PINNED: [(&str, Pin); 12] = [
+    ("BEDROCK_SSO_CONFIG", Pin::Value("")),
+    ("BEDROCK_SSO_PROFILE", Pin::OurProfile),
+    ("AWS_PROFILE", Pin::AwsProfile),
+    // Not empty: botocore takes the empty text for a file that does not exist. The SDKs for JavaScript, Python and Java
+    // expand `~/`, on every system; the one for Go does not.
+    ("AWS_CONFIG_FILE", Pin::Value("~/.aws/config")),
+    ("AWS_SHARED_CREDENTIALS_FILE", Pin::Value("~/.aws/credentials")),
+    ("AWS_ENDPOINT_URL", Pin::Value("")),
+    ("AWS_ENDPOINT_URL_STS", Pin::Value("")),
+    ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", Pin::Value("")),
+    ("AWS_ENDPOINT_URL_BEDROCK", Pin::Value("")),
+    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", Pin::Value("")),
+    ("AWS_ENDPOINT_URL_SSO", Pin::Value("")),
+    ("AWS_ENDPOINT_URL_SSO_OIDC", Pin::Value("")),
+];
+
+/// The value that a variable is pinned to.
+enum Pin {
+    Value(&'static str),
+    /// The name of our profile.
+    OurProfile,
+    /// The AWS profile that `login` adds for each user. Not pinned without one: no AWS SDK accepts the empty text.
+    AwsProfile,
+}
+
 /// How Claude Code comes by credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -72,7 +100,25 @@ fn variables(
     if telemetry {
         variables.extend(TELEMETRY.map(|(name, value)| (name, value.to_owned())));
     }
+    if *source == Source::Export {
+        variables.extend(PINNED.iter().filter_map(|(name, pin)| Some((*name, pin.value(profile)?))));
+    }
     variables
+}
+
+impl Pin {
+    fn value(&self, profile: &Profile) -> Option<String> {
+        match self {
+            Self::Value(value) => Some((*value).to_owned()),
+            Self::OurProfile => Some(profile.name.clone()),
+            Self::AwsProfile => profile.aws_profile.clone(),
+        }
+    }
+}
+
+/// Whether managed settings pin this variable to whatever value: an administrator may choose another.
+pub fn is_pinned(name: &str) -> bool {
+    PINNED.iter().any(|(pinned, _)| *pinned == name)
 }
 
 /// Variables in a settings file that keep Claude Code from asking AWS through us.
@@ -116,6 +162,53 @@ mod tests {
         let found = lines(&ClaudeCode::default(), &Source::Export);
         assert!(found.contains(&"awsCredentialExport = \"/opt/bedrock-sso\" export --profile claude".into()));
         assert!(!found.iter().any(|line| line.starts_with("env.AWS_PROFILE")), "{found:?}");
+    }
+
+    fn policy(profile: &Profile, claude: &ClaudeCode) -> Vec<String> {
+        let call = Call::new("/opt/bedrock-sso".as_ref(), None).unwrap();
+        let settings = settings(profile, claude, &Source::Export, &call);
+        settings.into_iter().map(|Setting { key, value }| format!("{key} = {value}")).collect()
+    }
+
+    #[test]
+    fn managed_settings_pin_what_a_repository_could_set() {
+        let with_aws_profile = Profile { aws_profile: Some("work".to_owned()), ..profile() };
+        let found = policy(&with_aws_profile, &ClaudeCode::default());
+        let pins = [
+            "env.BEDROCK_SSO_CONFIG = ",
+            "env.BEDROCK_SSO_PROFILE = claude",
+            "env.AWS_PROFILE = work",
+            "env.AWS_CONFIG_FILE = ~/.aws/config",
+            "env.AWS_SHARED_CREDENTIALS_FILE = ~/.aws/credentials",
+            "env.AWS_ENDPOINT_URL = ",
+            "env.AWS_ENDPOINT_URL_STS = ",
+            "env.AWS_ENDPOINT_URL_COGNITO_IDENTITY = ",
+            "env.AWS_ENDPOINT_URL_BEDROCK = ",
+            "env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME = ",
+            "env.AWS_ENDPOINT_URL_SSO = ",
+            "env.AWS_ENDPOINT_URL_SSO_OIDC = ",
+        ];
+        assert_eq!(found.get(found.len() - pins.len()..).unwrap(), pins);
+    }
+
+    #[test]
+    fn a_pinned_variable_of_the_configuration_keeps_its_value() {
+        let env = table(&[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://vpce.acme.example")]);
+        let found = policy(&profile(), &ClaudeCode { env, ..ClaudeCode::default() });
+        let ours = found.iter().filter(|line| line.starts_with("env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME"));
+        let wanted = ["env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME = https://vpce.acme.example"];
+        assert_eq!(ours.collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_users_own_settings_pin_nothing() {
+        let found = lines(&ClaudeCode::default(), &Source::AwsProfile("claude".into()));
+        let pinned = |line: &&String| {
+            line.strip_prefix("env.")
+                .and_then(|line| line.split_once(" = "))
+                .is_some_and(|it| is_pinned(it.0))
+        };
+        assert_eq!(found.iter().filter(pinned).collect::<Vec<_>>(), ["env.AWS_PROFILE = claude"]);
     }
 
     #[test]

@@ -170,7 +170,8 @@ fn nothing_for_a_fleet_names_a_home_and_no_other_file_is_touched() {
     let home = desk.home().to_str().unwrap().to_owned();
     for (name, bytes) in files(&folder) {
         let narrow: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
-        let said = String::from_utf8_lossy(&narrow).into_owned();
+        // The pinned AWS files are each user's own, by the name that the AWS SDKs expand.
+        let said = String::from_utf8_lossy(&narrow).replace("~/.aws/", "");
         for place in [home.as_str(), "/home/", "/Users/", r"\Users\", "~", "%USERPROFILE%", "%APPDATA%"] {
             assert!(!said.contains(place), "{name} names {place}");
         }
@@ -199,6 +200,7 @@ fn facts_on_the_command_line_make_the_administrators_file_too() {
     desk.run(["config", "check", configuration.to_str().unwrap()]).expect_code(0);
     let managed = text(&files(&folder)["linux/managed-settings.json"]);
     assert!(managed.contains("\"\\\"/usr/bin/bedrock-sso\\\" login --profile claude\""), "{managed}");
+    assert!(managed.contains("\"AWS_PROFILE\": \"claude\""), "{managed}");
 }
 
 #[test]

@@ -199,4 +199,9 @@ fn a_policy_for_all_users_brings_its_own_credentials() {
             .contains(&format!("  + awsCredentialExport = \"\\\"{program}\\\" export --profile claude\"\n"))
     );
     assert!(!shown.stdout.contains("AWS_PROFILE") && !shown.stdout.contains(&*desk.home().to_string_lossy()));
+    for pin in
+        ["AWS_CONFIG_FILE = \"~/.aws/config\"", "AWS_ENDPOINT_URL_STS = \"\"", "BEDROCK_SSO_CONFIG = \"\""]
+    {
+        assert!(shown.stdout.contains(&format!("  + env.{pin}\n")), "{pin}: {}", shown.stdout);
+    }
 }

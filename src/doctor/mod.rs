@@ -18,6 +18,7 @@ mod aws_files;
 mod claude;
 mod call;
 mod shadows;
+mod repository;
 mod leftovers;
 pub mod bundle;
 
@@ -114,6 +115,7 @@ const CHECKS: &[Check] = &[
     Check::here("claude-settings", claude::of_person),
     Check::here("claude-managed", claude::of_organisation),
     Check::here("claude-hooks", claude::hooks),
+    Check::here("repository", repository::look),
     Check::here("leftovers", leftovers::look),
 ];
 

@@ -19,7 +19,7 @@ mod windows;
 
 pub use browser::{Browser, Opened};
 pub use environment::Environment;
-pub use neighbours::{Neighbours, home, lasting_path, others_may_replace};
+pub use neighbours::{Neighbours, home, lasting_path, others_may_replace, working_folder};
 pub use paths::Paths;
 pub use process::{detach, guard, itself};
 pub use programs::{named_on_path, system, version_of};

@@ -44,6 +44,11 @@ pub fn home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned())
 }
 
+/// The directory that this program was started in; `None` when it was removed since.
+pub fn working_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
 #[cfg(target_os = "macos")]
 fn managed() -> PathBuf {
     "/Library/Application Support/ClaudeCode".into()

@@ -2,6 +2,8 @@
 //!
 //! Text to text; which keys there are to be is decided by `claude`.
 
+use std::collections::BTreeSet;
+
 use jsonc_parser::{
     ParseOptions,
     cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode},
@@ -96,6 +98,22 @@ pub fn value_of(text: &str, key: &Key) -> Option<String> {
     let file = File::read(text).ok()?;
     let object = file.object(key, false).ok()??;
     text_of(&property(&object, key.name()).ok()??)
+}
+
+/// Every key that the file sets, as `NAME` at the top and as `env.NAME` inside `env`: also one that stands twice, of
+/// which each reader takes another.
+pub fn names(text: &str) -> Result<BTreeSet<String>, Refusal> {
+    let name = |property: &CstObjectProp| property.decoded_name();
+    let mut names = BTreeSet::new();
+    for property in File::read(text)?.top()?.properties() {
+        let Some(top) = name(&property) else { continue };
+        if top == "env" {
+            let within = property.object_value().map(|env| env.properties()).unwrap_or_default();
+            names.extend(within.iter().filter_map(name).map(|name| format!("env.{name}")));
+        }
+        names.insert(top);
+    }
+    Ok(names)
 }
 
 struct File {

@@ -40,6 +40,7 @@ fn expected(desk: &Desk<'_>, world: &World) -> Vec<(&'static str, &'static str, 
         ok("claude-settings", "~/.claude/settings.json agrees with the profile".into()),
         skipped("claude-managed", "there are none on this machine"),
         ok("claude-hooks", "lead here: awsAuthRefresh".into()),
+        skipped("repository", "no repository's settings apply in this directory"),
         ok("leftovers", "nothing of AWS's guidance sample is left".into()),
     ]
 }
@@ -57,7 +58,7 @@ fn a_healthy_laptop_shows_no_warning() {
     let desk = laptop(&world);
     let lines = expected(&desk, &world).into_iter();
     let lines = lines.map(|(name, result, message)| format!("{result:<7}  {name:<16}  {message}\n"));
-    let text = lines.collect::<String>() + "\n26 checks: 23 ok, 3 skipped\n";
+    let text = lines.collect::<String>() + "\n27 checks: 23 ok, 4 skipped\n";
     let outcome = desk.run(["doctor"]).expect_code(0);
     let said: String = outcome.stdout.split_inclusive('\n').map(without_end).collect();
     assert_eq!((said.as_str(), outcome.stderr.as_str()), (text.as_str(), ""));
@@ -123,7 +124,7 @@ fn a_bad_check_is_told_with_its_remedy_and_gives_its_exit_code() {
     assert!(lines.contains(
         &"bad      fixed-keys        ~/.aws/credentials holds fixed keys for [claude], and every AWS tool takes them first"
     ));
-    assert_eq!(*lines.last().unwrap(), "26 checks: 2 bad, 21 ok, 3 skipped");
+    assert_eq!(*lines.last().unwrap(), "27 checks: 2 bad, 21 ok, 4 skipped");
     assert_eq!(outcome.stderr, "");
 }
 
@@ -137,7 +138,7 @@ fn where_nothing_is_configured_the_rest_is_passed_over() {
     let count = |result: &str| {
         found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count()
     };
-    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 22], "{found:#}");
+    assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 23], "{found:#}");
     skips(&desk, "discovery", "there is no profile to go by, see `configuration`");
 }
 

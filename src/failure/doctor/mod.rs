@@ -7,7 +7,7 @@ mod neighbour;
 mod remote;
 
 pub use machine::Machine;
-pub use neighbour::{Miscall, Neighbour};
+pub use neighbour::{Miscall, Neighbour, Planted};
 pub use remote::Remote;
 
 /// Texts as a sentence lists them.

@@ -25,8 +25,19 @@ pub enum Neighbour {
     Disagrees { file: String, key: String, says: Option<String>, wanted: String, more: usize },
     /// Claude Code is here, and nothing leads it to us.
     NoSettings { file: String },
+    /// A repository's settings set what decides on a sign-in; the file of managed settings that could pin it.
+    Planted { planted: Vec<Planted>, managed: String },
     /// What AWS's guidance sample left; whether refresh tokens lie open in it.
     Leftovers { paths: Vec<String>, tokens: bool },
+}
+
+/// Names that a file of a repository sets, by whether managed settings pin them; how many more there are.
+#[derive(Debug)]
+pub struct Planted {
+    pub file: String,
+    pub open: Vec<String>,
+    pub pinned: Vec<String>,
+    pub more: usize,
 }
 
 /// Why a line does not run this program as it should.
@@ -100,6 +111,7 @@ impl From<Neighbour> for Failure {
                 format!("Claude Code is installed, and {file} does not lead it to this program"),
                 SETUP.to_owned(),
             ),
+            Neighbour::Planted { planted, managed } => repository(&planted, &managed),
             Neighbour::Leftovers { paths, tokens } => leftovers(&paths, tokens),
         };
         Self::new(Exit::Configuration, slug, what, hint)
@@ -138,6 +150,26 @@ fn shadowed(names: &[String], file: Option<String>) -> (&'static str, String, St
     ("doctor/shadowed", format!("{list} {is} set in {place} and used in place of your sign-in"), hint)
 }
 
+fn repository(planted: &[Planted], managed: &str) -> (&'static str, String, String) {
+    let said = |Planted { file, open, pinned, more }: &Planted| {
+        let named =
+            |names: &[String], state| (!names.is_empty()).then(|| format!("{} ({state})", listed(names)));
+        let mut parts: Vec<_> =
+            [named(open, "not pinned"), named(pinned, "pinned")].into_iter().flatten().collect();
+        parts.extend((*more > 0).then(|| format!("{more} more")));
+        format!("{file} sets {}", parts.join(", "))
+    };
+    let hint = if planted.iter().all(|planted| planted.open.is_empty()) {
+        format!(
+            "nothing to do: {managed} outranks this repository; ask whoever wrote its settings why they set it"
+        )
+    } else {
+        "before you run `claude` here, find out why this repository sets them, or remove them".to_owned()
+    };
+    let said: Vec<_> = planted.iter().map(said).collect();
+    ("doctor/repository_settings", said.join("; "), hint)
+}
+
 fn leftovers(paths: &[String], tokens: bool) -> (&'static str, String, String) {
     let open = if tokens { ", with tokens that lie open" } else { "" };
     (
@@ -161,6 +193,21 @@ fn removal(shell: &str, paths: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repository_settings_that_are_pinned_need_no_action() {
+        let planted = |open: &[&str], pinned: &[&str], more| {
+            let [open, pinned] =
+                [open, pinned].map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            vec![Planted { file: "f".to_owned(), open, pinned, more }]
+        };
+        let (_, what, hint) = repository(&planted(&[], &["AWS_PROFILE"], 0), "m");
+        assert_eq!(what, "f sets AWS_PROFILE (pinned)");
+        assert!(hint.starts_with("nothing to do: m outranks"), "{hint}");
+        let (_, what, hint) = repository(&planted(&["A"], &["B", "C"], 2), "m");
+        assert_eq!(what, "f sets A (not pinned), B and C (pinned), 2 more");
+        assert!(hint.starts_with("before you run"), "{hint}");
+    }
 
     #[test]
     fn several_leftovers_are_removed_in_the_words_of_each_shell() {

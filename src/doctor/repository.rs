@@ -1,0 +1,179 @@
+//! Settings of the repository around the working directory that try to decide how this program and AWS's tools work.
+//!
+//! Claude Code passes a repository's `env` to every hook; with `claude -p` it does so without asking. The values are never
+//! shown: whoever wrote them would have somebody run them.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{Finding, Patient, claude::HOOKS};
+use crate::{
+    failure::doctor::{Neighbour, Planted},
+    files, host,
+    setup::settings,
+    text::line,
+};
+
+/// How many folders are searched, so that a broken file system cannot keep `doctor` busy.
+const FOLDERS: usize = 64;
+/// How many names of one file are shown.
+const SHOWN: usize = 8;
+
+pub(super) fn look(patient: &Patient<'_>) -> Finding {
+    let Some(folder) = host::working_folder() else {
+        return Finding::Skipped("the working directory cannot be read".to_owned());
+    };
+    let managed = patient.text_of(&patient.neighbours.claude_managed).ok().flatten().unwrap_or_default();
+    let managed = settings::names(&managed).unwrap_or_default();
+    let (mut planted, mut found) = (Vec::new(), 0);
+    let own = patient.neighbours.claude_settings.canonicalize().ok();
+    for file in settings_files(&folder) {
+        if own.is_some() && file.canonicalize().ok() == own {
+            continue;
+        }
+        let names = match read(&file) {
+            Ok(None) => continue,
+            Ok(Some(names)) => names,
+            Err(()) => return Finding::Skipped(format!("{} cannot be read", patient.shown(&file))),
+        };
+        found += 1;
+        planted.extend(judge(patient.shown(&file), &names, &managed));
+    }
+    match (planted.is_empty(), found) {
+        (false, _) => {
+            let managed = patient.shown(&patient.neighbours.claude_managed);
+            Finding::Warning(Neighbour::Planted { planted, managed }.into())
+        }
+        (true, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
+        (true, _) => {
+            Finding::Fine("this repository's settings set nothing that concerns a sign-in".to_owned())
+        }
+    }
+}
+
+/// The settings of the working directory and of each folder above it, up to the repository's root. Outside of a
+/// repository those of the working directory alone.
+fn settings_files(folder: &Path) -> Vec<PathBuf> {
+    let is_root = |folder: &&Path| folder.join(".git").exists();
+    let depth = folder.ancestors().take(FOLDERS).position(|folder| is_root(&folder)).unwrap_or_default();
+    let folders = folder.ancestors().take(depth + 1);
+    let files = |folder: &Path| {
+        ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name))
+    };
+    folders.flat_map(files).collect()
+}
+
+/// The names that a file sets. A device or a pipe is not opened: reading it might never end.
+fn read(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
+    match file.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Ok(found) if found.is_file() => {}
+        Ok(_) | Err(_) => return Err(()),
+    }
+    let Some(foreign) = files::read_foreign(file, files::LIMIT).map_err(drop)? else { return Ok(None) };
+    let text = std::str::from_utf8(&foreign.bytes).map_err(drop)?;
+    settings::names(text).map(Some).map_err(drop)
+}
+
+fn judge(file: String, names: &BTreeSet<String>, managed: &BTreeSet<String>) -> Option<Planted> {
+    let (mut pinned, mut open) = (Vec::new(), Vec::new());
+    for name in names.iter().filter(|name| is_ours_to_watch(name)) {
+        let list = if managed.contains(name) { &mut pinned } else { &mut open };
+        list.push(line(name.strip_prefix("env.").unwrap_or(name)));
+    }
+    let more = (pinned.len() + open.len()).saturating_sub(SHOWN);
+    open.truncate(SHOWN);
+    pinned.truncate(SHOWN - open.len());
+    (!open.is_empty() || !pinned.is_empty()).then_some(Planted { file, open, pinned, more })
+}
+
+/// Whether a key decides where a sign-in goes, whom it trusts, or what is run for it.
+fn is_ours_to_watch(name: &str) -> bool {
+    let Some(variable) = name.strip_prefix("env.") else {
+        return HOOKS.iter().any(|(hook, _)| *hook == name);
+    };
+    // Windows does not tell `aws_profile` from `AWS_PROFILE`, and proxies are spelt both ways everywhere.
+    let variable = variable.to_ascii_uppercase();
+    ["BEDROCK_SSO_", "AWS_ENDPOINT_URL"].iter().any(|start| variable.starts_with(start))
+        || VARIABLES.contains(&variable.as_str())
+}
+
+const VARIABLES: [&str; 13] = [
+    "ALL_PROXY",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NO_PROXY",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> BTreeSet<String> {
+        settings::names(text).unwrap()
+    }
+
+    #[test]
+    fn settings_are_searched_up_to_the_repositorys_root() {
+        let top = tempfile::tempdir().unwrap();
+        let root = top.path().join("repository");
+        let within = root.join("a/b");
+        std::fs::create_dir_all(&within).unwrap();
+        let both = |folder: &Path| {
+            ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name))
+        };
+        assert_eq!(settings_files(&within), both(&within), "no repository");
+        std::fs::create_dir(root.join(".git")).unwrap();
+        let wanted = [within.as_path(), &root.join("a"), &root].map(both).concat();
+        assert_eq!(settings_files(&within), wanted);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("settings.json");
+        assert_eq!(read(&pipe), Ok(None));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert_eq!(read(&pipe), Err(()));
+    }
+
+    #[test]
+    fn planted_names_are_split_by_what_managed_settings_pin() {
+        let planted = names(
+            r#"{"env": {"AWS_PROFILE": "x", "bedrock_sso_config": 1, "EDITOR": "vi", "https_proxy": null},
+                "env": {"AWS_ENDPOINT_URL_S3": "x"}, "otelHeadersHelper": "x", "model": "x"}"#,
+        );
+        let managed = names(r#"{"otelHeadersHelper": "y", "env": {"AWS_PROFILE": ""}}"#);
+        let Planted { file: _, open, pinned, more } = judge("f".to_owned(), &planted, &managed).unwrap();
+        assert_eq!(open, ["AWS_ENDPOINT_URL_S3", "bedrock_sso_config", "https_proxy"]);
+        assert_eq!((pinned, more), (vec!["AWS_PROFILE".to_owned(), "otelHeadersHelper".to_owned()], 0));
+    }
+
+    #[test]
+    fn harmless_settings_are_not_reported() {
+        let harmless =
+            names(r#"{"env": {"EDITOR": "vi", "AWS_REGION": "eu-west-1"}, "model": "x", "hooks": {}}"#);
+        assert!(judge("f".to_owned(), &harmless, &BTreeSet::new()).is_none());
+    }
+
+    #[test]
+    fn many_names_are_counted_and_unpinned_ones_come_first() {
+        let env: Vec<_> = (0..20).map(|number| format!("\"BEDROCK_SSO_{number:02}\": \"\"")).collect();
+        let planted = names(&format!("{{\"env\": {{{}, \"AWS_PROFILE\": \"\"}}}}", env.join(",")));
+        let managed = names(r#"{"env": {"AWS_PROFILE": ""}}"#);
+        let Planted { file: _, open, pinned, more } = judge("f".to_owned(), &planted, &managed).unwrap();
+        assert_eq!((open.len(), pinned.len(), more), (8, 0, 13));
+    }
+}

@@ -68,6 +68,25 @@ pub fn verbatim(text: &str) -> String {
     safe
 }
 
+/// A JSON text with the same values, in which what a terminal might obey is written as JSON's own escapes.
+pub fn escape_json(text: String) -> String {
+    // In JSON a line feed can stand between values only, and every other one of these inside of strings only.
+    let must_be_escaped = |part: char| part != '\n' && obeyed(part);
+    if !text.chars().any(must_be_escaped) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len());
+    for part in text.chars() {
+        match must_be_escaped(part) {
+            true => part.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                write!(safe, "\\u{unit:04x}").expect("a String takes any text");
+            }),
+            false => safe.push(part),
+        }
+    }
+    safe
+}
+
 /// A path as a person reads it: whoever named a file may have written anything into its name.
 pub fn path(path: &Path) -> String {
     verbatim(&path.display().to_string())
@@ -144,6 +163,14 @@ mod tests {
     #[test]
     fn what_is_compared_keeps_its_spaces_and_hides_nothing() {
         assert_eq!(verbatim("a  b\u{202e}c\u{1b}"), "a  b\\u{202e}c\\u{1b}");
+    }
+
+    #[test]
+    fn json_keeps_its_values_and_shows_no_control_character() {
+        let value = "a\u{9b}b\u{202e}c\u{7f}d\u{e0001}é\\\u{1b}\n";
+        let text = escape_json(serde_json::to_string(value).unwrap());
+        assert_eq!(text, r#""a\u009bb\u202ec\u007fd\udb40\udc01é\\\u001b\n""#);
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), value);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Moment;
+use crate::{text::verbatim, time::Moment};
 
 /// A minute after the first tab that led nowhere, doubling up to a quarter of an hour.
 const FIRST: Duration = Duration::from_secs(60);
@@ -41,6 +41,11 @@ impl Door {
     /// The tab led nowhere, and this is why.
     pub fn fruitless(&mut self, now: Moment, why: String) {
         *self = Self { fruitless: self.fruitless.max(1), at: Some(now), ended: true, why: Some(why) };
+    }
+
+    /// With its text made safe for a terminal.
+    pub(super) fn escaped(self) -> Self {
+        Self { why: self.why.map(|why| verbatim(&why)), ..self }
     }
 
     pub fn why(&self) -> Option<&str> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, Door, NOTES, readable, written};
-use crate::{files, lock::Held, quota::Usage, time::Moment};
+use crate::{files, lock::Held, quota::Usage, text::verbatim, time::Moment};
 
 /// What is kept in the clear for one profile: nothing secret, readable when the key is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,11 +29,23 @@ pub struct LastFailure {
     pub hint: String,
 }
 
+impl Notes {
+    /// Any process of this user can write the file, so its texts are made safe for a terminal before anybody shows them.
+    fn escaped(self) -> Self {
+        let Self { door, last_failure, renewal_tried, usage, warned_on } = self;
+        let last_failure = last_failure.map(|LastFailure { at, code, slug, message, hint }| {
+            let [slug, message, hint] = [slug, message, hint].map(|text| verbatim(&text));
+            LastFailure { at, code, slug, message, hint }
+        });
+        Self { door: door.escaped(), last_failure, renewal_tried, usage, warned_on }
+    }
+}
+
 impl Cache {
     /// Notes that cannot be read are empty ones: they only ever make us more careful.
     pub fn notes(&self) -> Notes {
         let bytes = files::read(&self.notes_path()).ok().flatten();
-        bytes.and_then(|bytes| readable(&bytes)).unwrap_or_default()
+        bytes.and_then(|bytes| readable(&bytes)).map_or_else(Notes::default, Notes::escaped)
     }
 
     pub fn keep_notes(&self, held: &Held, notes: &Notes) -> Result<(), files::Error> {

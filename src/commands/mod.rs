@@ -40,6 +40,7 @@ use crate::{
     cli::{Cli, Command, CommonCall, Credentials, Global, OTEL_HEADERS, common_call},
     failure::{Denied, Exit, Failure},
     host, secret,
+    text::escape_json,
 };
 use desk::Desk;
 use screen::Screen;
@@ -145,7 +146,7 @@ fn say(text: &str) {
 
 /// The one line of JSON that a program is answered with.
 fn document(report: &impl Serialize) -> String {
-    let mut text = serde_json::to_string(report).expect("a report holds texts and numbers");
+    let mut text = escape_json(serde_json::to_string(report).expect("a report holds texts and numbers"));
     text.push('\n');
     text
 }

@@ -12,6 +12,7 @@ use super::{
     layers::{Layers, Settings},
     value,
 };
+use crate::text;
 
 /// A resolved profile with its origins.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +76,7 @@ impl Shown {
         let keys: Map<String, Value> =
             self.entries.iter().map(|entry| (entry.key.to_owned(), entry.json())).collect();
         let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys });
-        format!("{shown:#}\n")
+        text::escape_json(format!("{shown:#}\n"))
     }
 }
 

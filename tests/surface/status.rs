@@ -285,3 +285,43 @@ fn a_terminal_gets_colours_unless_its_owner_minds() {
         without_seconds(&bare.replace("            ", "")).len()
     );
 }
+
+/// Whoever can write the notes, or name a file, must not be able to write to a user's terminal.
+#[test]
+fn control_characters_in_notes_and_paths_reach_no_output() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    let stored = std::fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
+    let notes =
+        stored.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
+    let planted = "x\u{1b}[2Jy\u{9b}31mz\u{202e}w";
+    let failure =
+        json!({ "at": world.now(), "code": 5, "slug": planted, "message": planted, "hint": planted });
+    let door = json!({ "fruitless": 2, "at": world.now(), "ended": true, "why": planted });
+    let record = json!({ "version": 1, "record": { "last_failure": failure, "door": door } });
+    std::fs::write(notes.with_extension("json"), record.to_string()).unwrap();
+    let config = desk.home().join(format!("{planted}.toml"));
+    std::fs::copy(desk.config_file(), &config).unwrap();
+    let config = config.to_str().unwrap();
+    let bundle = desk.home().join("bundle");
+    let named = format!("--config={config}");
+    for arguments in [
+        ["status", "--config", config, "-v"],
+        ["status", "--config", config, "--json"],
+        ["doctor", "--config", config, "--json"],
+        ["doctor", "--config", config, "--bundle=bundle"],
+        ["config", "show", "--config", config],
+        ["config", "show", "--json", &named],
+        ["credentials", "--no-login", "--config", config],
+    ] {
+        let outcome = desk.run(arguments);
+        let bundle = std::fs::read_to_string(&bundle).unwrap_or_default();
+        let all = format!("{}{}{bundle}", outcome.stdout, outcome.stderr);
+        let raw = all.chars().find(|part| (part.is_control() && *part != '\n') || *part == '\u{202e}');
+        assert_eq!(raw, None, "{arguments:?}: {all:?}");
+    }
+    assert!(std::fs::exists(&bundle).unwrap());
+    let report = desk.run(["status", "--json", "--config", config]).document();
+    assert_eq!(report["config"], json!([config]), "a path is still the path");
+    assert_eq!(report["last_error"]["slug"], "x\\u{1b}[2Jy\\u{9b}31mz\\u{202e}w");
+}

@@ -18,7 +18,7 @@ use crate::{
     identity,
     oidc::VerifiedToken,
     quota::Usage,
-    text::line,
+    text::{line, verbatim},
     time::{Moment, spoken},
 };
 use sheet::{Fact, News, laid_out};
@@ -179,8 +179,10 @@ impl Report {
         facts.push(Fact::new("Renewal", renewal));
         facts.push(Fact::new("Storage", self.storage));
         let origins = self.config.iter().chain(variables).enumerate();
-        facts
-            .extend(origins.map(|(index, origin)| Fact::new(if index == 0 { "Config" } else { "" }, origin)));
+        facts.extend(
+            origins
+                .map(|(index, origin)| Fact::new(if index == 0 { "Config" } else { "" }, verbatim(origin))),
+        );
         facts.extend(self.quota.as_ref().and_then(spent));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
             let told = format!("{message} [{slug}], {} ago", spoken(now.since(*at)));

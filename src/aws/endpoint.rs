@@ -6,7 +6,7 @@ use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as 
 
 use super::Error;
 use crate::{
-    config::{Federation, Partition, Profile, StsEndpoint},
+    config::{Federation, Partition, Profile},
     host::Environment,
     text::Foreign,
     url::SecureUrl,
@@ -19,7 +19,7 @@ const BOTH_FAMILIES: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 /// Where the first exchange asks.
 pub async fn address(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
     match &profile.federation {
-        Federation::IdentityPool { id, .. } => cognito(id.region(), environment),
+        Federation::IdentityPool { id, .. } => cognito(profile, id.region(), environment),
         Federation::Sts { .. } => match sts(profile, environment)? {
             Some(named) => Ok(named),
             None => regional(&profile.region, environment).await,
@@ -42,16 +42,17 @@ async fn regional(region: &str, environment: &Environment) -> Result<SecureUrl, 
 
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
 pub(super) fn sts(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
-    match &profile.sts_endpoint {
-        StsEndpoint::At(url) => Ok(Some(url.clone())),
-        StsEndpoint::Region => Ok(None),
-        StsEndpoint::Unsaid => named("AWS_ENDPOINT_URL_STS", environment),
-    }
+    named(profile.aws_endpoints.sts.as_ref(), "AWS_ENDPOINT_URL_STS", profile, environment)
 }
 
 /// Cognito's own rules for its addresses: in the partition `aws` the common one answers both families already.
-pub(super) fn cognito(region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
-    if let Some(url) = named("AWS_ENDPOINT_URL_COGNITO_IDENTITY", environment)? {
+pub(super) fn cognito(
+    profile: &Profile,
+    region: &str,
+    environment: &Environment,
+) -> Result<SecureUrl, Error> {
+    let own = profile.aws_endpoints.cognito.as_ref();
+    if let Some(url) = named(own, "AWS_ENDPOINT_URL_COGNITO_IDENTITY", profile, environment)? {
         return Ok(url);
     }
     let has_both = Partition::of_region(region).name == "aws";
@@ -59,12 +60,20 @@ pub(super) fn cognito(region: &str, environment: &Environment) -> Result<SecureU
 }
 
 /// One of Bedrock's two services, which has its address in every partition by one rule.
-pub(super) fn bedrock(service: Bedrock, region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
-    let (host, variable) = match service {
-        Bedrock::Control => ("bedrock", "AWS_ENDPOINT_URL_BEDROCK"),
-        Bedrock::Runtime => ("bedrock-runtime", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+pub(super) fn bedrock(
+    service: Bedrock,
+    profile: &Profile,
+    region: &str,
+    environment: &Environment,
+) -> Result<SecureUrl, Error> {
+    let both = profile.aws_endpoints.bedrock.as_ref();
+    let (host, own, variable) = match service {
+        Bedrock::Control => ("bedrock", both.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
+        Bedrock::Runtime => {
+            ("bedrock-runtime", both.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
+        }
     };
-    if let Some(url) = named(variable, environment)? {
+    if let Some(url) = named(own, variable, profile, environment)? {
         return Ok(url);
     }
     regional_of(host, region, environment.is_true(BOTH_FAMILIES), environment)
@@ -90,8 +99,17 @@ pub(super) enum Bedrock {
     Runtime,
 }
 
-/// The address that AWS's own variables name, the service's before the one for all.
-fn named(service: &'static str, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
+/// The address that the profile names, else the one that AWS's own variables name where they count: the service's before the
+/// one for all.
+fn named(
+    own: Option<&SecureUrl>,
+    service: &'static str,
+    profile: &Profile,
+    environment: &Environment,
+) -> Result<Option<SecureUrl>, Error> {
+    if own.is_some() || !profile.uses_endpoint_variables() {
+        return Ok(own.cloned());
+    }
     if environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
         return Ok(None);
     }
@@ -110,6 +128,7 @@ mod tests {
             Aws,
             testing::{NOW, profile, role, token},
         },
+        config::AwsEndpoints,
         http::{
             self,
             testing::{Server, block_on, client_through, respond},
@@ -178,7 +197,7 @@ mod tests {
             ("eusc-de-east-1", [none, none], "https://cognito-identity.eusc-de-east-1.amazonaws.eu/"),
             ("us-east-1", [own, ("AWS_ENDPOINT_URL", "https://all.example")], "https://pools.example/"),
         ] {
-            assert_eq!(cognito(region, &Environment::fixed(variables)).unwrap().as_str(), url);
+            assert_eq!(cognito(&profile(), region, &Environment::fixed(variables)).unwrap().as_str(), url);
         }
     }
 
@@ -193,8 +212,9 @@ mod tests {
         let named = |profile: &Profile, environment: Environment| {
             sts(profile, &environment).unwrap().map(|url| url.to_string())
         };
-        let own = StsEndpoint::At(SecureUrl::parse("https://own.example").unwrap());
-        let own = Profile { sts_endpoint: own, ..profile() };
+        let endpoints =
+            AwsEndpoints { sts: SecureUrl::parse("https://own.example").ok(), ..Default::default() };
+        let own = Profile { aws_endpoints: endpoints, ..profile() };
         assert_eq!(named(&own, Environment::fixed(variables)).as_deref(), Some("https://own.example/"));
         assert_eq!(
             named(&profile(), Environment::fixed([near, far])).as_deref(),
@@ -202,8 +222,12 @@ mod tests {
         );
         assert_eq!(named(&profile(), Environment::fixed([far])).as_deref(), Some("https://all.example/"));
         assert_eq!(named(&profile(), Environment::fixed([near, ignore])), None);
-        let enforced = Profile { sts_endpoint: StsEndpoint::Region, ..profile() };
-        assert_eq!(named(&enforced, Environment::fixed([near, far])), None);
+        for key in ["sts_endpoint", "cognito_endpoint", "bedrock_endpoint"] {
+            let enforced = Profile { enforced: [key].into(), ..profile() };
+            assert_eq!(named(&enforced, Environment::fixed([near, far])), None, "{key}");
+        }
+        let decided = Profile { decided_by: Some("config.toml".into()), ..profile() };
+        assert_eq!(named(&decided, Environment::fixed([near, far])), None);
     }
 
     #[test]
@@ -216,7 +240,8 @@ mod tests {
     /// Of the control plane and the runtime.
     fn bedrocks(region: &str, variables: [(&str, &str); 2]) -> [String; 2] {
         let environment = Environment::fixed(variables);
-        let host = |service| bedrock(service, region, &environment).unwrap().authority().to_owned();
+        let host =
+            |service| bedrock(service, &profile(), region, &environment).unwrap().authority().to_owned();
         [host(Bedrock::Control), host(Bedrock::Runtime)]
     }
 

@@ -95,7 +95,7 @@ impl Aws {
             Federation::Sts { role } => First::Sts(role.clone()),
             Federation::IdentityPool { id, role } => {
                 let role = role.as_ref().map(RoleArn::as_str);
-                First::Pool(Box::new(Pool::new(client, id, role, profile.issuer.as_str(), environment)?))
+                First::Pool(Box::new(Pool::new(client, id, role, profile, environment)?))
             }
         };
         Ok(Self {

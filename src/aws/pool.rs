@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Error, Failed, Flaw, Reason, Step, endpoint, error::in_json, reach::Reach};
 use crate::{
-    config::PoolId,
+    config::{PoolId, Profile},
     credentials::Credentials,
     host::Environment,
     http::{Answer, Client},
@@ -44,15 +44,15 @@ impl Pool {
         client: &Client,
         id: &PoolId,
         role: Option<&str>,
-        issuer: &str,
+        profile: &Profile,
         environment: &Environment,
     ) -> Result<Self, Error> {
         Ok(Self {
             client: client.clone(),
-            endpoint: endpoint::cognito(id.region(), environment)?,
+            endpoint: endpoint::cognito(profile, id.region(), environment)?,
             id: id.as_str().to_owned(),
             role: role.map(str::to_owned),
-            logins: logins(issuer),
+            logins: logins(profile.issuer.as_str()),
         })
     }
 

@@ -37,13 +37,14 @@ impl Profile {
             session_name,
             storage: _,
             client_auth: _,
-            sts_endpoint: _,
+            aws_endpoints: _,
             sts_fallback_regions: _,
             ca_bundle: _,
             aws_profile: _,
             telemetry: _,
             quota: _,
             decided_by: _,
+            enforced: _,
         } = self;
         let mut digest = Digest(Context::new(&SHA256));
         digest.text("bedrock-sso profile 1");

@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Issuer,
     /// Another secure address; may be empty.
     Address,
+    /// The same, or one with `{service}` in it, for both of Bedrock's services.
+    BedrockAddress,
     Text,
     Role,
     Region,
@@ -147,7 +149,7 @@ const NONE: Default = Default::List(&[]);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-pub(super) const COUNT: usize = 45;
+pub(super) const COUNT: usize = 47;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
@@ -183,9 +185,11 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("client_key_id", Kind::Text, EMPTY, WithoutFile, "The name under which the provider knows the key (`kid`); empty means none."),
     key("client_algorithm", Kind::Word(&client::ALGORITHM_WORDS), Default::Text("auto"), WithoutFile, "How the key signs; \"auto\" goes by the kind of key and by what the provider takes."),
     key("client_audience", Kind::Word(&client::AUDIENCE_WORDS), Default::Text("auto"), WithoutFile, "Whom the key's assertion is for; \"auto\" means the issuer, or what the provider is known to want."),
-    key("sts_endpoint", Kind::Address, EMPTY, WithoutFile, "The address of STS; empty means AWS_ENDPOINT_URL_STS, else the region's."),
+    key("sts_endpoint", Kind::Address, EMPTY, WithoutFile, "The address of STS; empty means the region's."),
+    key("cognito_endpoint", Kind::Address, EMPTY, WithoutFile, "The address of Cognito identity pools; empty means the pool's region's."),
+    key("bedrock_endpoint", Kind::BedrockAddress, EMPTY, WithoutFile, "The address of Amazon Bedrock, with {service} where bedrock or bedrock-runtime goes; empty means the region's."),
     key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), Always, "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
-    key("ca_bundle", Kind::File, EMPTY, WithoutFile, "A PEM file of authorities to trust besides the system's; empty means AWS_CA_BUNDLE, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS."),
+    key("ca_bundle", Kind::File, EMPTY, WithoutFile, "A PEM file of authorities to trust besides the system's."),
     key("aws_profile", Kind::Name, EMPTY, Never, "The AWS profile that `login` gives to each person who has none of this name yet; in the administrator's file only."),
     key("telemetry.headers", Kind::ClaimTable, Default::Table, WithoutFile, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
     key("telemetry.send_token", Kind::Switch, Default::Switch(false), WithoutFile, "Whether the ID token itself goes along as an Authorization header, to the collectors that claude_code.env names."),
@@ -262,7 +266,13 @@ impl Key {
     /// Whether a variable or a flag gives the text as it is, not in TOML's syntax.
     pub(super) fn is_text(&self) -> bool {
         match self.kind {
-            Kind::Issuer | Kind::Address | Kind::Text | Kind::Role | Kind::Region | Kind::Word(_) => true,
+            Kind::Issuer
+            | Kind::Address
+            | Kind::BedrockAddress
+            | Kind::Text
+            | Kind::Role
+            | Kind::Region
+            | Kind::Word(_) => true,
             Kind::Pool | Kind::Name => true,
             Kind::Path | Kind::File | Kind::Span(..) => true,
             Kind::Switch | Kind::Ports | Kind::Argv | Kind::Words | Kind::Claims | Kind::Roles => false,

@@ -5,6 +5,7 @@
 mod chain;
 mod client;
 mod draft;
+mod endpoints;
 mod error;
 mod federation;
 mod fingerprint;
@@ -29,6 +30,7 @@ mod user_file;
 #[cfg(test)]
 pub(crate) mod testing;
 mod value;
+mod variables;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,7 @@ pub use client::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
 pub use draft::{
     ClaudeCode, Fact, agrees, alone, draft, facts_of, load_with_claude_code, preview, profile_names,
 };
+pub use endpoints::{AwsEndpoints, BedrockEndpoints};
 pub use error::{Error, Fault, Place, Problem, Unreadable};
 pub use federation::{Federation, Link, PoolId};
 pub use fingerprint::Fingerprint;
@@ -50,6 +53,7 @@ pub use schema::schema;
 pub use show::{Entry, Shown};
 pub use source::shown;
 pub use template::{Piece, Template};
+pub use variables::{FOREIGN, Foreign, Seen};
 
 use crate::{
     files,

@@ -2,11 +2,16 @@
 //!
 //! It says what holds, not where it came from; that is `layers`' business.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientAuth, Federation, Link};
+use super::{AwsEndpoints, ClientAuth, Federation, Link};
 use crate::url::SecureUrl;
 
 /// Everything a sign-in needs to know.
@@ -37,7 +42,7 @@ pub struct Profile {
     pub session_name: Vec<String>,
     pub storage: Storage,
     pub client_auth: ClientAuth,
-    pub sts_endpoint: StsEndpoint,
+    pub aws_endpoints: AwsEndpoints,
     /// Where to turn to when STS of the region cannot be reached.
     pub sts_fallback_regions: Vec<String>,
     pub ca_bundle: Option<PathBuf>,
@@ -49,6 +54,8 @@ pub struct Profile {
     /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
     /// programs are not used for that. `None`: no file defines the profile, or one trusts the environment.
     pub decided_by: Option<String>,
+    /// The keys that the administrator enforces.
+    pub enforced: BTreeSet<&'static str>,
 }
 
 /// What a collector is told about the person.
@@ -65,16 +72,6 @@ pub struct Telemetry {
 pub struct Issuer {
     text: String,
     url: SecureUrl,
-}
-
-/// Which STS is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StsEndpoint {
-    At(SecureUrl),
-    /// Nothing is said of it: AWS's own variables may, and else it is the region's.
-    Unsaid,
-    /// The region's own, whatever variables say: the administrator enforces that none is named.
-    Region,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Issuer, PoolId, RoleArn, Template, chain,
+    Issuer, PoolId, RoleArn, Template, chain, endpoints,
     error::Fault,
     headers,
     key::{Default, Key, Kind, PROTOCOL_PARAMS, nearest},
@@ -22,6 +22,7 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
     match key.kind {
         Kind::Issuer => issuer(key, value).map(drop),
         Kind::Address => address(key, value).map(drop),
+        Kind::BedrockAddress => endpoints::bedrock(key, value).map(drop),
         Kind::Text => text(key, value).map(drop),
         Kind::Role => role(key, value).map(drop),
         Kind::Region => region(key, value).map(drop),

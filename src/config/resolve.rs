@@ -2,13 +2,13 @@
 //!
 //! It checks what values mean together; each by itself is read by `read`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use toml::de::DeValue;
 
 use super::{
-    Federation, Flow, Issuer, Link, Login, OnError, Partition, Profile, Provider, Quota, Redirect,
-    RedirectHost, Storage, StsEndpoint, Telemetry, chain,
+    AwsEndpoints, Federation, Flow, Issuer, Link, Login, OnError, Partition, Profile, Provider, Quota,
+    Redirect, RedirectHost, Storage, Telemetry, chain,
     draft::names_collector,
     error::{Fault, Place, Problem},
     headers,
@@ -53,7 +53,7 @@ pub(super) struct Draft<'a> {
 struct Spoken<'s> {
     federation: Option<&'s Federation>,
     chain: &'s [Link],
-    endpoint: Option<&'s StsEndpoint>,
+    endpoints: Option<&'s AwsEndpoints>,
     regions: &'s [String],
 }
 
@@ -80,12 +80,12 @@ impl<'a> Draft<'a> {
         let session_duration = self.read("session_duration", read::span);
         let role_chain = self.role_chain(session_duration);
         let sts_fallback_regions = self.fallback_regions(region.as_deref());
-        let sts_endpoint = self.sts_endpoint();
+        let aws_endpoints = self.aws_endpoints();
         if let Some(region) = &region {
             let spoken = Spoken {
                 federation: federation.as_ref(),
                 chain: role_chain.as_deref().unwrap_or_default(),
-                endpoint: sts_endpoint.as_ref(),
+                endpoints: aws_endpoints.as_ref(),
                 regions: sts_fallback_regions.as_deref().unwrap_or_default(),
             };
             self.agree_on_partition(region, &spoken);
@@ -104,12 +104,13 @@ impl<'a> Draft<'a> {
             session_name: self.read("session_name", read::claims)?,
             storage: storage?,
             client_auth: client_auth?,
-            sts_endpoint: sts_endpoint?,
+            aws_endpoints: aws_endpoints?,
             ca_bundle: ca_bundle?,
             aws_profile: aws_profile?,
             telemetry: telemetry?,
             quota: self.quota()?,
             decided_by: self.decided_by.map(str::to_owned),
+            enforced: self.enforced(),
             provider: provider?,
             issuer: told?.issuer,
             client_id: client_id?,
@@ -118,12 +119,6 @@ impl<'a> Draft<'a> {
             sts_fallback_regions: sts_fallback_regions?,
             region: region?,
         })
-    }
-
-    fn sts_endpoint(&mut self) -> Option<StsEndpoint> {
-        let (_, setting) = self.setting("sts_endpoint")?;
-        let silence = if setting.is_fixed { StsEndpoint::Region } else { StsEndpoint::Unsaid };
-        Some(self.read("sts_endpoint", read::address)?.map_or(silence, StsEndpoint::At))
     }
 
     fn telemetry(&mut self) -> Option<Telemetry> {
@@ -154,6 +149,11 @@ impl<'a> Draft<'a> {
         let (key, value) = ("telemetry.send_token", written(setting.value));
         let instead = "[profiles.NAME.claude_code] env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://…\" }";
         self.refuse(setting, Fault::Contradiction { key, value, rule, instead: instead.to_owned() })
+    }
+
+    fn enforced(&self) -> BTreeSet<&'static str> {
+        let is_fixed = |setting: &Option<Setting<'_>>| setting.is_some_and(|setting| setting.is_fixed);
+        KEYS.iter().zip(self.settings).filter(|(_, it)| is_fixed(it)).map(|(key, _)| key.name).collect()
     }
 
     fn told(&mut self) -> Option<Told<'a>> {
@@ -284,7 +284,7 @@ impl<'a> Draft<'a> {
 
     /// What is of one partition does not exist in another; AWS would only say that it knows no such token.
     fn agree_on_partition(&mut self, region: &str, spoken: &Spoken<'_>) {
-        let Spoken { federation, chain, endpoint, regions } = spoken;
+        let Spoken { federation, chain, endpoints, regions } = spoken;
         if let Some(role) = federation.and_then(Federation::role) {
             self.judge("region", region, role.partition(), || format!("the role {}", role.as_str()));
         }
@@ -297,12 +297,11 @@ impl<'a> Draft<'a> {
         for Link { role, .. } in *chain {
             self.judge("role_chain", region, role.partition(), || format!("the role {}", role.as_str()));
         }
-        let host = match endpoint {
-            Some(StsEndpoint::At(url)) => url.as_url().host_str().unwrap_or_default(),
-            _ => "",
-        };
-        if let Some(partition) = Partition::of_host(host) {
-            self.judge("sts_endpoint", region, partition.name, || format!("the endpoint {host}"));
+        for (key, url) in endpoints.iter().flat_map(|endpoints| endpoints.named()) {
+            let host = url.as_url().host_str().unwrap_or_default();
+            if let Some(partition) = Partition::of_host(host) {
+                self.judge(key, region, partition.name, || format!("the endpoint {host}"));
+            }
         }
         for other in *regions {
             let partition = Partition::of_region(other).name;

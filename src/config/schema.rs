@@ -77,7 +77,7 @@ fn of_kind(kind: Kind) -> Value {
     let word = || text("^\\S+$");
     match kind {
         Kind::Issuer => text(SECURE),
-        Kind::Address => text(&format!("^$|{SECURE}")),
+        Kind::Address | Kind::BedrockAddress => text(&format!("^$|{SECURE}")),
         Kind::Text => json!({ "type": "string" }),
         Kind::Role => text(ROLE),
         Kind::Region => text("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"),

@@ -1,10 +1,13 @@
 //! A profile to stand on, for the tests of whatever works with one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
-    ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost, RoleArn, Storage,
-    StsEndpoint, Telemetry,
+    AwsEndpoints, ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost,
+    RoleArn, Storage, Telemetry,
 };
 
 pub(crate) fn profile() -> Profile {
@@ -30,12 +33,13 @@ pub(crate) fn profile() -> Profile {
         session_name: Vec::new(),
         storage: Storage::File,
         client_auth: ClientAuth::None,
-        sts_endpoint: StsEndpoint::Unsaid,
+        aws_endpoints: AwsEndpoints::default(),
         sts_fallback_regions: Vec::new(),
         ca_bundle: None,
         aws_profile: None,
         telemetry: Telemetry::default(),
         quota: None,
         decided_by: None,
+        enforced: BTreeSet::new(),
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     config::{self, Caller, ClaudeCode, Inputs, Profile, Storage},
     failure::{Denied, Failure},
     host::{self, Host, Neighbours},
-    http::{self, Answer, Client, Trust},
+    http::{self, Answer, Client},
     oidc::{self, Metadata},
     setup::Plan,
     store,
@@ -116,9 +116,7 @@ impl<'a> Patient<'a> {
 
     /// The one client, for the profile's trust.
     pub fn client(&self, profile: &Profile) -> Result<&Client, &Failure> {
-        let environment = &self.host.environment;
-        let trust = || Trust::of(profile.ca_bundle.as_deref(), environment);
-        let made = || Client::new(&trust(), environment).map_err(Failure::from);
+        let made = || Client::new(profile.network(&self.host.environment)).map_err(Failure::from);
         self.client.get_or_init(made).as_ref()
     }
 

@@ -18,7 +18,7 @@ use crate::{
     config::Profile,
     failure::{Denied, Exit, Failure},
     host::{self, Host, Surroundings},
-    http::{self, Client, Trust},
+    http::{self, Client},
     lock::{self, Held, LockHolder},
     log,
     secret::Secret,
@@ -103,7 +103,7 @@ fn climb(
     terminal: bool,
 ) -> Result<Brought, Failure> {
     let began = Instant::now();
-    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
+    let client = Client::new(profile.network(&host.environment))?;
     let aws = Aws::new(&client, profile, &host.environment, host.now)?;
     let (around, tell) = (Surroundings::of(&host.environment, terminal), |said| say(&Event::from(said)));
     let (client, aws, around, tell) = (&client, &aws, &around, &tell);

@@ -4,7 +4,7 @@
 
 use crate::{
     failure::{Exit, Failure},
-    http::{BundleFault, Error, ProxyFault, TlsFault},
+    http::{BundleFault, Error, NotUsed, ProxyFault, TlsFault, UnusedVariable},
     text::Foreign,
     time::spoken,
 };
@@ -44,10 +44,11 @@ impl From<Error> for Failure {
             ),
             Error::Proxy { proxy, host, what } => through_proxy(&proxy, &host, what),
             Error::Unscripted(error) => unscripted(*error),
+            Error::VariableNotUsed { error, variable } => not_used(*error, &variable),
             Error::BadProxy { variable } => bad_proxy(variable),
             Error::Tls { host, what, issuer } => tls(&host, &what, issuer.as_ref()),
             Error::BadBundle { path, variable, what } => {
-                bad_bundle(&path.display().to_string(), variable, what)
+                bad_bundle(&crate::text::path(&path), variable, what)
             }
             Error::NoRoots => Self::new(
                 Exit::Configuration,
@@ -80,6 +81,17 @@ fn unscripted(error: Error) -> Failure {
     let hint = "this system leaves the choice of a proxy to a script (PAC), which is not run here: set HTTPS_PROXY to the \
                 proxy that the script names";
     Failure { hint: hint.to_owned(), ..Failure::from(error) }
+}
+
+/// What failed stands. The variable's value is not repeated: whoever planted it would have it obeyed.
+fn not_used(error: Error, variable: &UnusedVariable) -> Failure {
+    let UnusedVariable { name, key, because } = variable;
+    let what_to_do = match because {
+        NotUsed::File(_) => format!("set `{key}` there if you trust it"),
+        NotUsed::Enforced(_) => "ask your administrator".to_owned(),
+    };
+    let hint = format!("{name} is set but not used, because {because}: {what_to_do}");
+    Failure { hint, ..Failure::from(error) }
 }
 
 fn bad_proxy(variable: Option<&str>) -> Failure {
@@ -142,9 +154,9 @@ fn refused_by_proxy(proxy: &str, host: &str, said: Option<(u16, Foreign)>) -> Fa
     }
 }
 
-/// The three ways to mend it.
+/// The two ways to trust it.
 const UNTRUSTED: &str = "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file \
-                         in `ca_bundle` or in AWS_CA_BUNDLE";
+                         in `ca_bundle`";
 
 fn tls(host: &str, what: &TlsFault, issuer: Option<&Foreign>) -> Failure {
     let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.line()));
@@ -195,6 +207,7 @@ fn bad_bundle(path: &str, variable: Option<&str>, what: BundleFault) -> Failure 
         BundleFault::NotRegular(kind) => format!("is {kind}, not a regular file"),
         BundleFault::TooLarge => "is too large for a bundle of certificates".to_owned(),
         BundleFault::Empty => "is empty".to_owned(),
+        BundleFault::Relative => "is named by a relative path".to_owned(),
         BundleFault::Binary => "is in binary form (DER)".to_owned(),
         BundleFault::NoCertificate => "holds no certificate in PEM form".to_owned(),
     };
@@ -234,7 +247,7 @@ mod tests {
             failure.to_string(),
             "bedrock-sso: the certificate of login.example, issued by \"Zscaler Root\\u{1b} CA\", is not trusted on \
              this machine [network/tls_untrusted]\n  hint: if that is your company's proxy, add its certificate authority to \
-             this system's, or name its PEM file in `ca_bundle` or in AWS_CA_BUNDLE\n"
+             this system's, or name its PEM file in `ca_bundle`\n"
         );
     }
 

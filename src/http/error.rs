@@ -6,7 +6,7 @@ use std::{error, fmt, io, path::PathBuf, time::Duration};
 
 use rustls::CertificateError;
 
-use super::{names::Unanswered, verifier::Refused};
+use super::{UnusedVariable, names::Unanswered, verifier::Refused};
 use crate::{files::FileKind, text::Foreign};
 
 /// Hosts are as the address writes them, with the port where it names one.
@@ -38,6 +38,11 @@ pub enum Error {
     },
     /// There was no way without a proxy, and the system leaves the choice of one to a script, which we do not run.
     Unscripted(Box<Self>),
+    /// A variable that is set might have prevented it, and does not count.
+    VariableNotUsed {
+        error: Box<Self>,
+        variable: UnusedVariable,
+    },
     /// `issuer` is who signed the refused certificate: behind an intercepting proxy, the proxy's authority.
     Tls {
         host: String,
@@ -109,6 +114,8 @@ pub enum BundleFault {
     NotRegular(FileKind),
     TooLarge,
     Empty,
+    /// A variable names it by a path that depends on the folder of the call.
+    Relative,
     /// A certificate, but not as text.
     Binary,
     NoCertificate,
@@ -169,18 +176,28 @@ impl Journey<'_> {
 impl Error {
     /// What could not be reached, when a script may know a way.
     pub(super) fn without_script(self) -> Self {
-        match self {
-            Self::Dns { .. } | Self::DnsSilent { .. } | Self::Connect { .. } | Self::Timeout { .. } => {
-                Self::Unscripted(Box::new(self))
-            }
-            other => other,
+        if self.is_unreached() { Self::Unscripted(Box::new(self)) } else { self }
+    }
+
+    /// Whether the host itself was not reached.
+    pub(super) fn is_unreached(&self) -> bool {
+        if let Self::Unscripted(error) = self {
+            return error.is_unreached();
         }
+        matches!(
+            self,
+            Self::Dns { .. } | Self::DnsSilent { .. } | Self::Connect { .. } | Self::Timeout { .. }
+        )
+    }
+
+    pub(super) fn is_of_proxy(&self) -> bool {
+        matches!(self, Self::Proxy { .. })
     }
 
     /// Whether nobody answered, neither the host nor, where a proxy leads to it, anybody behind that: another host may.
     pub fn is_silence(&self) -> bool {
         match self {
-            Self::Unscripted(error) => error.is_silence(),
+            Self::Unscripted(error) | Self::VariableNotUsed { error, .. } => error.is_silence(),
             Self::Proxy { what, .. } => matches!(what, ProxyFault::Silent(_) | ProxyFault::Refused(_)),
             Self::DnsSilent { .. } | Self::Timeout { .. } => true,
             other => other.may_pass(),
@@ -190,7 +207,7 @@ impl Error {
     /// Whether another try a moment later may find the way open.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Unscripted(error) => error.may_pass(),
+            Self::Unscripted(error) | Self::VariableNotUsed { error, .. } => error.may_pass(),
             Self::Dns { .. } | Self::Connect { .. } | Self::Interrupted { .. } => true,
             _ => false,
         }

@@ -9,6 +9,7 @@ mod error;
 mod names;
 mod probe;
 mod proxy;
+mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
@@ -23,18 +24,14 @@ use self::{
     error::Journey,
     names::Names,
     proxy::{Proxies, Proxy},
+    settings::Unused,
 };
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
+    settings::{NotUsed, Settings, UnusedVariable},
     trust::Trust,
 };
-use crate::{
-    host::{self, Environment},
-    log,
-    text::Foreign,
-    time::Moment,
-    url::SecureUrl,
-};
+use crate::{host, log, text::Foreign, time::Moment, url::SecureUrl};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -46,6 +43,7 @@ pub struct Client {
     proxied: Option<reqwest::Client>,
     proxies: Proxies,
     deadlines: Deadlines,
+    unused: Arc<Unused>,
 }
 
 /// A whole answer. A redirect is one too: nothing is followed.
@@ -71,9 +69,18 @@ impl Default for Deadlines {
 }
 
 impl Client {
-    pub fn new(trust: &Trust, environment: &Environment) -> Result<Self, Error> {
+    pub fn new(settings: Settings<'_>) -> Result<Self, Error> {
+        let Settings { environment, ca_bundle, unused_authorities, unused_endpoints, .. } = settings;
         let proxies = Proxies::of(environment, &host::system_proxy())?;
-        Self::build(trust, proxies)
+        let trust = match settings.with_authority_variables {
+            true => Trust::of(ca_bundle, environment),
+            false => Trust::of_files(ca_bundle, environment),
+        };
+        let unused = Unused { authorities: unused_authorities, endpoints: unused_endpoints };
+        for UnusedVariable { name, because, .. } in unused.all() {
+            log::info("http", format_args!("{name} is not used, because {because}"));
+        }
+        Ok(Self { unused: Arc::new(unused), ..Self::build(&trust, proxies)? })
     }
 
     fn build(trust: &Trust, proxies: Proxies) -> Result<Self, Error> {
@@ -91,7 +98,7 @@ impl Client {
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
         let proxied = proxies.client(builder())?;
-        Ok(Self { direct, proxied, proxies, deadlines })
+        Ok(Self { direct, proxied, proxies, deadlines, unused: Arc::default() })
     }
 
     /// The same, with less patience for a whole answer.
@@ -134,6 +141,7 @@ impl Client {
             (Err(error), None) if self.proxies.is_guess(target) => Err(error.without_script()),
             (answer, _) => answer,
         }
+        .map_err(|error| self.unused.explained(error, target))
     }
 
     fn way<'a>(

@@ -35,6 +35,10 @@ pub struct Trust {
     bundles: Vec<Bundle>,
     /// The system's own bundle, where a variable would otherwise make the platform verifier forget it.
     system: Option<PathBuf>,
+    /// The platform verifier would follow a variable that does not count.
+    without_platform: bool,
+    /// A folder that the platform verifier reads.
+    folder: Option<Bundle>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,28 +57,58 @@ impl Trust {
             .map(|path| Bundle { path: path.to_owned(), variable: None })
             .or_else(|| named("AWS_CA_BUNDLE"));
         let bundles = [company, named("SSL_CERT_FILE"), named("NODE_EXTRA_CA_CERTS")];
-        // The platform verifier takes these two as a replacement of the system's roots, on Linux only.
-        let replaced = cfg!(all(unix, not(target_os = "macos")))
-            && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.os(name).is_some());
         Self {
             bundles: bundles.into_iter().flatten().collect(),
-            system: system_bundle().filter(|_| replaced),
+            system: system_bundle().filter(|_| replaces_system(environment)),
+            without_platform: false,
+            folder: named("SSL_CERT_DIR"),
         }
+    }
+
+    /// The profile's bundle, and the system's authorities: no variable adds one.
+    pub fn of_files(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
+        let without_platform = replaces_system(environment);
+        Self {
+            bundles: ca_bundle
+                .map(|path| Bundle { path: path.to_owned(), variable: None })
+                .into_iter()
+                .collect(),
+            system: system_bundle().filter(|_| without_platform),
+            without_platform,
+            folder: None,
+        }
+    }
+
+    /// Whether the certificates of [`Trust::certificates`] are all there are.
+    pub(super) fn is_without_platform(&self) -> bool {
+        self.without_platform
     }
 
     /// Every certificate of every bundle. One that is missing or holds none is a fault: silence would surface
     /// later as an untrusted server.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
         let mut all = Vec::new();
+        if let Some(Bundle { path, variable }) = self.folder.as_ref().filter(|it| !it.path.is_absolute()) {
+            let (path, variable) = (path.clone(), *variable);
+            return Err(Error::BadBundle { path, variable, what: BundleFault::Relative });
+        }
         for Bundle { path, variable } in &self.bundles {
+            let is_relative = variable.is_some() && !path.is_absolute();
             let bad = |what| Error::BadBundle { path: path.clone(), variable: *variable, what };
-            all.extend(read(path).map_err(bad)?);
+            let read = if is_relative { Err(BundleFault::Relative) } else { read(path) };
+            all.extend(read.map_err(bad)?);
         }
         if let Some(path) = &self.system {
             all.extend(read(path).unwrap_or_default());
         }
         Ok(all)
     }
+}
+
+/// The platform verifier takes these two as a replacement of the system's roots, on Linux only.
+fn replaces_system(environment: &Environment) -> bool {
+    cfg!(all(unix, not(target_os = "macos")))
+        && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.os(name).is_some())
 }
 
 fn system_bundle() -> Option<PathBuf> {

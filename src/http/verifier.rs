@@ -5,9 +5,12 @@
 use std::{error, fmt, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::ring,
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, ring},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use rustls_platform_verifier::Verifier;
@@ -27,19 +30,33 @@ pub(super) fn tls_config(trust: &Trust) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let more = trust.certificates()?;
     // On Windows further roots mean a certificate engine of our own, which the system may refuse: none for nothing.
-    let platform = match more.is_empty() {
-        true => Verifier::new(Arc::clone(&provider)),
-        false => Verifier::new_with_extra_roots(more, Arc::clone(&provider)),
+    let verifier: Arc<dyn ServerCertVerifier> = match (trust.is_without_platform(), more.is_empty()) {
+        (true, _) => with_roots(more, Arc::clone(&provider)).ok_or(Error::NoRoots)?,
+        (false, true) => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(|_| Error::NoRoots)?),
+        (false, false) => {
+            let verifier = Verifier::new_with_extra_roots(more, Arc::clone(&provider));
+            Arc::new(verifier.map_err(|_| Error::NoRoots)?)
+        }
     };
-    let platform = platform.map_err(|_| Error::NoRoots)?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| Error::Internal)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Witness(platform)))
+        .with_custom_certificate_verifier(Arc::new(Witness(verifier)))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// What the platform verifier does on Linux, without the variables that it reads.
+fn with_roots(
+    certificates: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Option<Arc<dyn ServerCertVerifier>> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build().ok()?;
+    Some(verifier)
 }
 
 /// A refusal together with the refused certificate's issuer, carried inside the error itself.
@@ -59,7 +76,7 @@ impl fmt::Display for Refused {
 
 /// The platform's verifier, and a witness of whom it refused.
 #[derive(Debug)]
-struct Witness(Verifier);
+struct Witness(Arc<dyn ServerCertVerifier>);
 
 impl ServerCertVerifier for Witness {
     fn verify_server_cert(

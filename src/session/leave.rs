@@ -12,7 +12,7 @@ use crate::{
     config::Profile,
     failure::{Denied, Failure, NotRevoked},
     host::Host,
-    http::{self, Client, Trust},
+    http::{self, Client},
     lock::{Held, LockHolder},
     log,
     oidc::{self, Application},
@@ -107,7 +107,7 @@ fn revoked(
     token: &Secret,
 ) -> Result<Told, Failure> {
     let profile = application.profile;
-    let client = Client::new(&Trust::of(profile.ca_bundle.as_deref(), &host.environment), &host.environment)?;
+    let client = Client::new(profile.network(&host.environment))?;
     let answer = http::block_on(async {
         timeout(PATIENCE, ask(&client, application, known, token)).await.unwrap_or_else(|_| {
             let host = profile.issuer.url().authority().to_owned();

@@ -14,10 +14,12 @@ fn desk(world: &World) -> Desk<'_> {
 
 /// With this line in the place of `role_arn`.
 fn with_role<'w>(world: &'w World, role: &str) -> Desk<'w> {
-    let pool = format!("federation = \"identity-pool\"\nidentity_pool_id = \"{POOL_ID}\"");
+    let pool = format!(
+        "federation = \"identity-pool\"\nidentity_pool_id = \"{POOL_ID}\"\ncognito_endpoint = \"{}\"",
+        world.cognito_endpoint()
+    );
     let desk = Desk::with(world, PROGRAM, &pool);
     reconfigure(&desk, &format!("role_arn = \"{ROLE_ARN}\"\n"), role);
-    desk.set_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", world.cognito_endpoint());
     desk
 }
 
@@ -29,6 +31,24 @@ fn asked(world: &World, endpoint: Endpoint) -> Vec<Value> {
 
 fn login_name(world: &World) -> String {
     world.issuer().trim_start_matches("http://").to_owned()
+}
+
+#[test]
+fn variable_names_cognito_only_without_a_file() {
+    let world = World::new();
+    let desk = desk(&world);
+    for variable in ["AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_ENDPOINT_URL"] {
+        desk.set_variable(variable, "http://127.0.0.1:9");
+    }
+    credentials(&desk);
+    desk.by_variables();
+    desk.unset_variable("BEDROCK_SSO_ROLE_ARN");
+    desk.set_variable("BEDROCK_SSO_FEDERATION", "identity-pool");
+    desk.set_variable("BEDROCK_SSO_IDENTITY_POOL_ID", POOL_ID);
+    desk.set_variable("BEDROCK_SSO_PROFILE", "container");
+    desk.run(["credentials"]).expect_code(9);
+    desk.set_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", world.cognito_endpoint());
+    desk.run(["login"]).expect_code(0);
 }
 
 #[test]

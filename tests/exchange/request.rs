@@ -63,14 +63,35 @@ fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_in
 }
 
 #[test]
-fn the_variable_names_the_endpoint_where_the_profile_names_none() {
+fn variable_names_the_endpoint_where_no_file_exists() {
     let world = World::new();
     let desk = desk(&world);
-    let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
-    reconfigure(&desk, &setting, "");
+    desk.by_variables();
+    desk.unset_variable("BEDROCK_SSO_STS_ENDPOINT");
     desk.set_variable("AWS_ENDPOINT_URL_STS", world.sts_endpoint());
     credentials(&desk);
     assert_eq!(world.count(Endpoint::Assume), 1);
+}
+
+/// The way to AWS's own host is closed by a proxy that does not exist; the variable that would have named another one is named, and not its value.
+#[test]
+fn variable_names_no_endpoint_beside_a_file() {
+    for variable in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"] {
+        let world = World::new();
+        let desk = desk(&world);
+        let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
+        reconfigure(&desk, &setting, "sts_fallback_regions = []\n");
+        desk.set_variable("HTTPS_PROXY", "http://127.0.0.1:9");
+        desk.set_variable(variable, format!("{}/planted", world.sts_endpoint()));
+        let outcome = desk.run(["credentials"]).expect_code(9);
+        assert_eq!(world.count(Endpoint::Assume), 0, "{variable}");
+        let hint = format!(
+            "hint: {variable} is set but not used, because ~/.config/bedrock-sso/config.toml defines the profile: set `sts_endpoint` there if you trust it"
+        );
+        assert!(outcome.stderr.contains(&hint), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("planted"), "{}", outcome.stderr);
+        assert!(desk.log().contains(&format!("{variable} is not used, because ")), "{}", desk.log());
+    }
 }
 
 #[test]
@@ -85,8 +106,8 @@ fn the_profiles_endpoint_goes_before_the_variable() {
 fn a_variable_that_names_no_secure_endpoint_is_refused_before_anybody_is_asked() {
     let world = World::new();
     let desk = desk(&world);
-    let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
-    reconfigure(&desk, &setting, "");
+    desk.by_variables();
+    desk.unset_variable("BEDROCK_SSO_STS_ENDPOINT");
     desk.set_variable("AWS_ENDPOINT_URL_STS", "http://sts.example.com");
     let (what, hint) = refused(&desk, 3, "config/sts_endpoint");
     assert!(what.starts_with("AWS_ENDPOINT_URL_STS names no address of AWS STS: "), "{what}");

@@ -19,10 +19,9 @@ const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 /// A desk where nobody has signed in, with this in the profile's `claude_code`.
 fn desk<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
-    let desk = Desk::with(world, PROGRAM, &format!("\n[profiles.claude.claude_code]\n{claude_code}"));
-    for (variable, address) in world.bedrock_endpoints() {
-        desk.set_variable(variable, address);
-    }
+    let endpoint = json!(world.bedrock_endpoint());
+    let more = format!("bedrock_endpoint = {endpoint}\n[profiles.claude.claude_code]\n{claude_code}");
+    let desk = Desk::with(world, PROGRAM, &more);
     desk.run(["setup", "--yes"]).expect_code(0);
     desk
 }

@@ -277,6 +277,8 @@ fn an_address_of_bedrocks_that_is_no_secure_one_is_named_by_its_variable() {
     let world = World::new();
     let desk = signed_in(&world, "");
     desk.set_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://bedrock.example/");
+    assert_eq!(row(&live(&desk), "bedrock-models").result, "ok", "no variable counts beside a file");
+    desk.by_variables();
     let found = live(&desk);
     let models = row(&found, "bedrock-models");
     assert_eq!(models.result, "bad");

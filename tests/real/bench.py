@@ -222,8 +222,11 @@ class Home:
     def give_person(self, person):
         browser = self.person(*person, "{url}")
         settings = {**self.settings, "browser": [str(part) for part in browser]}
+        # Whether variables count beside the file: at its top, not in the profile.
+        trust = written(settings.pop("trust_environment", False))
         lines = [f"{key} = {written(value)}" for key, value in settings.items() if value is not None]
-        self.write(".config/bedrock-sso/config.toml", "version = 1\n[profiles.real]\n" + "\n".join(lines) + "\n")
+        top = f"version = 1\ntrust_environment = {trust}\n[profiles.real]\n"
+        self.write(".config/bedrock-sso/config.toml", top + "\n".join(lines) + "\n")
 
     def environment(self, **extra):
         return {

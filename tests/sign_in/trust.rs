@@ -36,13 +36,62 @@ fn kept_credentials_need_no_authority_and_no_network() {
 }
 
 #[test]
-fn each_of_the_known_variables_may_name_the_authority() {
+fn variable_adds_an_authority_only_where_no_file_exists() {
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] {
         let world = World::over_tls();
         let desk = without_bundle(&world);
         desk.set_variable(variable, world.ca_bundle().unwrap());
-        credentials(&desk);
+        assert_refused_by_file(&world, &desk, variable);
+        desk.by_variables();
+        desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
+        desk.run(["login"]).expect_code(0);
     }
+}
+
+/// `SSL_CERT_DIR` is read by the platform's verifier, not by this program.
+#[cfg(target_os = "linux")]
+#[test]
+fn folder_of_authorities_counts_only_where_no_file_exists() {
+    let world = World::over_tls();
+    let desk = without_bundle(&world);
+    let folder = desk.home().join("certificates");
+    std::fs::create_dir(&folder).unwrap();
+    // As `openssl rehash` names it: any hash will do.
+    std::fs::copy(world.ca_bundle().unwrap(), folder.join("0a1b2c3d.0")).unwrap();
+    desk.set_variable("SSL_CERT_DIR", &folder);
+    assert_refused_by_file(&world, &desk, "SSL_CERT_DIR");
+    desk.by_variables();
+    desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
+    desk.run(["login"]).expect_code(0);
+}
+
+#[test]
+fn relative_path_of_an_authority_is_refused() {
+    let world = World::over_tls();
+    let desk = without_bundle(&world);
+    desk.by_variables();
+    desk.unset_variable("BEDROCK_SSO_CA_BUNDLE");
+    std::fs::copy(world.ca_bundle().unwrap(), desk.home().join("ca.pem")).unwrap();
+    for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"] {
+        desk.set_variable(variable, "ca.pem");
+        let told = refused(&desk, 3, "config/ca_bundle");
+        assert!(told.what.ends_with("is named by a relative path"), "{}", told.what);
+        assert!(told.hint.contains(variable), "{}", told.hint);
+        desk.unset_variable(variable);
+    }
+}
+
+/// Nothing is sent, and the failure names the variable and the key that a file would need.
+#[track_caller]
+fn assert_refused_by_file(world: &World, desk: &Desk<'_>, variable: &str) {
+    let told = refused(desk, 9, "network/tls_untrusted");
+    let hint = format!(
+        "{variable} is set but not used, because ~/.config/bedrock-sso/config.toml defines the profile: set `ca_bundle` \
+         there if you trust it"
+    );
+    assert_eq!(told.hint, hint);
+    assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
+    assert!(desk.log().contains(&format!("{variable} is not used, because ")), "{}", desk.log());
 }
 
 #[test]
@@ -60,7 +109,7 @@ fn an_unknown_authority_is_named_with_the_setting_that_mends_it() {
     assert_eq!(
         told.hint,
         "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file in \
-         `ca_bundle` or in AWS_CA_BUNDLE"
+         `ca_bundle`"
     );
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
 }

@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        aws::bedrock::lists,
+        aws::{bedrock::lists, testing::profile},
         credentials::Credentials,
         host::Environment,
         http::{Trust, testing::client},
@@ -86,7 +86,8 @@ mod tests {
             expiration: NOW.plus(Duration::from_secs(3600)),
         };
         let (client, environment) = (client(&Trust::default()), Environment::fixed([]));
-        let bedrock = Bedrock::new(&client, "eu-west-1", &environment, &credentials, || NOW).unwrap();
+        let bedrock =
+            Bedrock::new(&client, &profile(), "eu-west-1", &environment, &credentials, || NOW).unwrap();
         let request = bedrock.signed(ask(&bedrock), body.into()).unwrap();
         let header = request.headers()["authorization"].to_str().unwrap().to_owned();
         (request.uri().to_string(), header)

@@ -19,7 +19,9 @@ pub use self::{
     talk::{Guardrail, Line, Spent},
 };
 use super::{Error, endpoint};
-use crate::{credentials::Credentials, host::Environment, http::Client, time::Moment, url::SecureUrl};
+use crate::{
+    config::Profile, credentials::Credentials, host::Environment, http::Client, time::Moment, url::SecureUrl,
+};
 
 /// Bedrock of one region, asked with these credentials and no others.
 #[derive(Debug)]
@@ -35,12 +37,13 @@ pub struct Bedrock<'b> {
 impl<'b> Bedrock<'b> {
     pub fn new(
         client: &'b Client,
+        profile: &Profile,
         region: &'b str,
         environment: &Environment,
         credentials: &'b Credentials,
         now: fn() -> Moment,
     ) -> Result<Self, Error> {
-        let at = |service| endpoint::bedrock(service, region, environment);
+        let at = |service| endpoint::bedrock(service, profile, region, environment);
         let (control, runtime) = (at(endpoint::Bedrock::Control)?, at(endpoint::Bedrock::Runtime)?);
         Ok(Self { client, control, runtime, region, credentials, now })
     }

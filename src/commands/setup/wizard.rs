@@ -12,7 +12,7 @@ use crate::{
     config::{self, Caller, Fact, Issuer, RoleArn},
     failure::{Denied, Failure, Interrupted},
     host::Host,
-    http::{self, Client, Trust},
+    http::{self, Client, Settings},
     oidc::{self, Metadata},
     session::Wish,
     text::line,
@@ -83,7 +83,7 @@ pub(super) fn facts(host: &Host) -> Result<Vec<Fact>, Failure> {
     say(
         "Nothing is configured yet. Four questions, then a first sign-in; Ctrl-C leaves everything as it is.\n\n",
     );
-    let client = Client::new(&Trust::of(None, &host.environment), &host.environment)?;
+    let client = Client::new(Settings::without_profile(&host.environment))?;
     let question = "Your company's sign-in (a domain such as acme.okta.com, a tenant, a pool, or the issuer)";
     let (issuer, metadata) = ask_until(question, None, |said| described(&client, said))?;
     say(&format!("  ✓ {} answers as {}\n", metadata.token_endpoint.authority(), line(issuer.as_str())));
@@ -157,8 +157,7 @@ pub(super) fn first_sign_in(global: &Global, profile: &str) -> Result<(), Failur
     let ready = work.errand().login(false, Wish::Any, &mut |told, reply| screen.tell(told, reply))?;
     drop(screen);
     say(&format!("  ✓ signed in as {}\n", line(&ready.session_name)));
-    let trust = Trust::of(work.profile.ca_bundle.as_deref(), &desk.host.environment);
-    let client = Client::new(&trust, &desk.host.environment)?;
+    let client = Client::new(work.profile.network(&desk.host.environment))?;
     let aws = Aws::new(&client, &work.profile, &desk.host.environment, desk.host.now)?;
     let standing = http::block_on(aws.who_am_i(&ready.credentials)).map_err(Denied::Runtime)?;
     say(match standing {

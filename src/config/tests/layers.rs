@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{GOOD, Home, TRUSTING};
 use crate::{
-    config::{Error, Login, Provider, RedirectHost, Storage, StsEndpoint},
+    config::{AwsEndpoints, Error, Login, Provider, RedirectHost, Storage},
     url::SecureUrl,
 };
 
@@ -23,7 +23,7 @@ fn four_values_are_enough_for_a_profile() {
     assert_eq!(profile.login_timeout, Duration::from_secs(165));
     assert_eq!(profile.session_duration, Duration::from_secs(43_200));
     assert_eq!(profile.session_name, ["email", "preferred_username", "upn", "sub"]);
-    assert_eq!((profile.sts_endpoint, profile.ca_bundle), (StsEndpoint::Unsaid, None));
+    assert_eq!((profile.aws_endpoints, profile.ca_bundle), (AwsEndpoints::default(), None));
 }
 
 #[test]
@@ -44,6 +44,8 @@ fn every_value_can_be_set() {
         session_name = ["sub"]
         storage = "none"
         sts_endpoint = "https://sts.example"
+        cognito_endpoint = "https://cognito.example"
+        bedrock_endpoint = "https://{{service}}.example/{{service}}"
         ca_bundle = "~/roots.pem"
         "#
     ));
@@ -58,7 +60,12 @@ fn every_value_can_be_set() {
     assert_eq!(profile.login_timeout, Duration::from_secs(150));
     assert_eq!(profile.session_duration, Duration::from_secs(5400));
     assert_eq!(profile.session_name, ["sub"]);
-    assert_eq!(profile.sts_endpoint, StsEndpoint::At(SecureUrl::parse("https://sts.example").unwrap()));
+    let url = |text: &str| SecureUrl::parse(text).unwrap();
+    let AwsEndpoints { sts, cognito, bedrock } = profile.aws_endpoints;
+    assert_eq!((sts, cognito), (Some(url("https://sts.example")), Some(url("https://cognito.example"))));
+    let bedrock = bedrock.unwrap();
+    assert_eq!(bedrock.control, url("https://bedrock.example/bedrock"));
+    assert_eq!(bedrock.runtime, url("https://bedrock-runtime.example/bedrock-runtime"));
     assert_eq!(profile.ca_bundle.unwrap(), home.at("roots.pem"));
 }
 
@@ -230,9 +237,12 @@ fn an_enforced_key_that_is_not_set_keeps_its_default() {
 }
 
 #[test]
-fn an_enforced_lack_of_an_sts_endpoint_means_the_regions_own() {
-    assert_eq!(enforcing("[\"sts_endpoint\"]").load().unwrap().sts_endpoint, StsEndpoint::Region);
-    assert_eq!(enforcing("[\"region\"]").load().unwrap().sts_endpoint, StsEndpoint::Unsaid);
+fn one_enforced_endpoint_silences_the_variables_of_all() {
+    for key in ["sts_endpoint", "cognito_endpoint", "bedrock_endpoint"] {
+        let profile = enforcing(&format!("[\"{key}\"]")).load().unwrap();
+        assert!(profile.is_enforced(key) && !profile.uses_endpoint_variables(), "{key}");
+    }
+    assert!(enforcing("[\"region\"]").load().unwrap().uses_endpoint_variables());
 }
 
 #[test]

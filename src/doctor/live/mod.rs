@@ -108,7 +108,7 @@ impl<'v> Visit<'v> {
     fn bedrock(&self, client: &'v Client) -> Result<Bedrock<'v>, Failure> {
         let Self { patient, credentials, .. } = *self;
         let host = patient.host;
-        Ok(Bedrock::new(client, self.region(), &host.environment, credentials, host.now)?)
+        Ok(Bedrock::new(client, self.profile, self.region(), &host.environment, credentials, host.now)?)
     }
 
     async fn speak(&self, bedrock: &Bedrock<'_>, report: &mut Report) {

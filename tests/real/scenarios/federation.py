@@ -9,7 +9,7 @@ CLI_SEES = "arn:aws:sts::333333333333:assumed-role/Workload/alice@example.com"
 def home(world, name, **settings):
     """A home whose AWS is moto."""
     moto = world.moto
-    made = world.bench.home(name, world.bench.quick_provider, sts_endpoint=moto.address, **settings)
+    made = world.bench.home(name, world.bench.quick_provider, sts_endpoint=moto.address, cognito_endpoint=moto.address, **settings)
     made.moto = {"AWS_ENDPOINT_URL_COGNITO_IDENTITY": moto.address}
     return made
 

@@ -11,7 +11,7 @@ ROWS = ["exchange", "identity", "bedrock-models", "bedrock-profiles", "converse"
 
 def at_moto(world, name):
     moto = world.moto
-    made = world.bench.home(name, world.bench.quick_provider, sts_endpoint=moto.address)
+    made = world.bench.home(name, world.bench.quick_provider, sts_endpoint=moto.address, bedrock_endpoint=moto.bedrock)
     made.bedrock = {"AWS_ENDPOINT_URL_BEDROCK": moto.bedrock, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": moto.bedrock}
     expect(made.credentials().code == 0, "nobody could sign in")
     return made

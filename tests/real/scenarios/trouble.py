@@ -63,7 +63,7 @@ def a_certificate_nobody_vouches_for_is_named(world):
 @scenario
 def the_private_ca_may_come_from_the_environment(world):
     ca = str(world.bench.ca)
-    home = world.bench.home("ca-elsewhere", ca_bundle=None)
+    home = world.bench.home("ca-elsewhere", ca_bundle=None, trust_environment=True)
     world.bench.control(lifetime=120)
     for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
         exchanges = len(world.bench.sts.events(EXCHANGE, status=200))

@@ -59,11 +59,13 @@ impl Asked {
         let parts: Vec<_> = request.path().split('/').skip(1).map(decoded).collect::<Option<_>>()?;
         let parts: Vec<_> = parts.iter().map(String::as_str).collect();
         Some(match (request.method.as_str(), parts.as_slice()) {
-            ("GET", ["control", "foundation-models"]) => Self::Models,
-            ("GET", ["control", "inference-profiles"]) => Self::Profiles,
-            ("GET", ["control", "inference-profiles", name]) => Self::Profile((*name).to_owned()),
-            ("POST", ["runtime", "model", name, "converse"]) => Self::Word((*name).to_owned()),
-            ("POST", ["runtime", "model", name, "converse-stream"]) => Self::Stream((*name).to_owned()),
+            ("GET", ["bedrock", "foundation-models"]) => Self::Models,
+            ("GET", ["bedrock", "inference-profiles"]) => Self::Profiles,
+            ("GET", ["bedrock", "inference-profiles", name]) => Self::Profile((*name).to_owned()),
+            ("POST", ["bedrock-runtime", "model", name, "converse"]) => Self::Word((*name).to_owned()),
+            ("POST", ["bedrock-runtime", "model", name, "converse-stream"]) => {
+                Self::Stream((*name).to_owned())
+            }
             _ => return None,
         })
     }

@@ -165,6 +165,7 @@ impl<'w> Desk<'w> {
             self.set_variable(&format!("BEDROCK_SSO_{}", key.to_uppercase()), value);
         }
         self.set_variable("BEDROCK_SSO_BROWSER", browser);
+        self.set_variable("BEDROCK_SSO_PROFILE", "claude");
     }
 
     /// What the program has logged.

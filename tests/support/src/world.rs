@@ -114,12 +114,17 @@ impl World {
         self.servers.cognito.origin()
     }
 
+    /// The same as the profile's `bedrock_endpoint` names it.
+    pub fn bedrock_endpoint(&self) -> String {
+        format!("{}/{{service}}", self.servers.bedrock.origin())
+    }
+
     /// Bedrock's two services as AWS's variables name them, each with a path of its own, as a gateway has.
     pub fn bedrock_endpoints(&self) -> [(&'static str, String); 2] {
         let origin = self.servers.bedrock.origin();
         [
-            ("AWS_ENDPOINT_URL_BEDROCK", format!("{origin}/control")),
-            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", format!("{origin}/runtime")),
+            ("AWS_ENDPOINT_URL_BEDROCK", format!("{origin}/bedrock")),
+            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", format!("{origin}/bedrock-runtime")),
         ]
     }
 

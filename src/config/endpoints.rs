@@ -1,0 +1,62 @@
+//! Where AWS's services are asked, as far as the profile names an address.
+//!
+//! Which address holds where it names none is for `aws`.
+
+use toml::de::DeValue;
+
+use super::{error::Fault, key::Key, read, resolve::Draft};
+use crate::url::SecureUrl;
+
+/// The addresses that the profile names; the region's own, or those of AWS's variables, in place of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsEndpoints {
+    pub sts: Option<SecureUrl>,
+    pub cognito: Option<SecureUrl>,
+    pub bedrock: Option<BedrockEndpoints>,
+}
+
+/// Bedrock's two services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BedrockEndpoints {
+    /// Lists of models and inference profiles.
+    pub control: SecureUrl,
+    /// Answers of models.
+    pub runtime: SecureUrl,
+}
+
+/// The keys of these addresses. Where the administrator enforces one of them, no variable counts for any.
+pub(super) const KEYS: [&str; 3] = ["sts_endpoint", "cognito_endpoint", "bedrock_endpoint"];
+
+/// Stands for the service's name, `bedrock` or `bedrock-runtime`: each has an address of its own at AWS.
+const SERVICE: &str = "{service}";
+
+impl Draft<'_> {
+    pub(super) fn aws_endpoints(&mut self) -> Option<AwsEndpoints> {
+        let sts = self.read("sts_endpoint", read::address);
+        let cognito = self.read("cognito_endpoint", read::address);
+        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: self.read("bedrock_endpoint", bedrock)? })
+    }
+}
+
+/// `None` when left empty.
+pub(super) fn bedrock(key: &Key, value: &DeValue<'_>) -> Result<Option<BedrockEndpoints>, Fault> {
+    let DeValue::String(text) = value else { return read::address(key, value).map(|_| None) };
+    let of = |service: &str| {
+        let address = DeValue::String(text.replace(SERVICE, service).into());
+        read::address(key, &address)
+    };
+    Ok(match (of("bedrock")?, of("bedrock-runtime")?) {
+        (Some(control), Some(runtime)) => Some(BedrockEndpoints { control, runtime }),
+        _ => None,
+    })
+}
+
+impl AwsEndpoints {
+    /// Each address that is named, with its key.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &SecureUrl)> {
+        let bedrock = self.bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);
+        let named = [("sts_endpoint", &self.sts), ("cognito_endpoint", &self.cognito)];
+        let named = named.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?)));
+        named.chain(bedrock.map(|url| ("bedrock_endpoint", url)))
+    }
+}

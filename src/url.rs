@@ -52,6 +52,11 @@ impl SecureUrl {
         self.0.host().is_some_and(|host| is_this_machine(&host))
     }
 
+    /// Scheme, host and port: what decides whom a secret reaches.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// The host, with the port where one is named: what a person recognises.
     pub fn authority(&self) -> &str {
         self.0.authority()

@@ -4,7 +4,7 @@
 
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 
-use super::Error;
+use super::{Error, destination::AwsService};
 use crate::{
     config::{Federation, Partition, Profile},
     host::Environment,
@@ -40,9 +40,26 @@ async fn regional(region: &str, environment: &Environment) -> Result<SecureUrl, 
     SecureUrl::parse(found.url()).map_err(|_| unknown())
 }
 
+/// The address that the profile, or a variable of AWS, names for a service; `None`: the region's.
+pub(super) fn named_endpoint(
+    service: AwsService,
+    profile: &Profile,
+    environment: &Environment,
+) -> Result<Option<SecureUrl>, Error> {
+    let endpoints = &profile.aws_endpoints;
+    let bedrock = endpoints.bedrock.as_ref();
+    let (own, variable) = match service {
+        AwsService::Sts => (endpoints.sts.as_ref(), "AWS_ENDPOINT_URL_STS"),
+        AwsService::Cognito => (endpoints.cognito.as_ref(), "AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
+        AwsService::Bedrock => (bedrock.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
+        AwsService::BedrockRuntime => (bedrock.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+    };
+    named(own, variable, profile, environment)
+}
+
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
 pub(super) fn sts(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
-    named(profile.aws_endpoints.sts.as_ref(), "AWS_ENDPOINT_URL_STS", profile, environment)
+    named_endpoint(AwsService::Sts, profile, environment)
 }
 
 /// Cognito's own rules for its addresses: in the partition `aws` the common one answers both families already.
@@ -51,8 +68,7 @@ pub(super) fn cognito(
     region: &str,
     environment: &Environment,
 ) -> Result<SecureUrl, Error> {
-    let own = profile.aws_endpoints.cognito.as_ref();
-    if let Some(url) = named(own, "AWS_ENDPOINT_URL_COGNITO_IDENTITY", profile, environment)? {
+    if let Some(url) = named_endpoint(AwsService::Cognito, profile, environment)? {
         return Ok(url);
     }
     let has_both = Partition::of_region(region).name == "aws";
@@ -66,14 +82,11 @@ pub(super) fn bedrock(
     region: &str,
     environment: &Environment,
 ) -> Result<SecureUrl, Error> {
-    let both = profile.aws_endpoints.bedrock.as_ref();
-    let (host, own, variable) = match service {
-        Bedrock::Control => ("bedrock", both.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
-        Bedrock::Runtime => {
-            ("bedrock-runtime", both.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
-        }
+    let (host, service) = match service {
+        Bedrock::Control => ("bedrock", AwsService::Bedrock),
+        Bedrock::Runtime => ("bedrock-runtime", AwsService::BedrockRuntime),
     };
-    if let Some(url) = named(own, variable, profile, environment)? {
+    if let Some(url) = named_endpoint(service, profile, environment)? {
         return Ok(url);
     }
     regional_of(host, region, environment.is_true(BOTH_FAMILIES), environment)

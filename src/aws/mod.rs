@@ -7,6 +7,7 @@ mod answer;
 mod api_key;
 mod bedrock;
 mod chain;
+mod destination;
 mod endpoint;
 mod error;
 mod length;
@@ -20,6 +21,7 @@ mod web_identity;
 
 use std::time::Duration;
 
+pub use self::destination::{AwsService, destinations};
 pub use self::{
     api_key::api_key,
     bedrock::{

@@ -3,6 +3,7 @@
 //! A record that cannot be read is an absent one: older, newer or foreign, it costs a sign-in and never a crash.
 
 mod application;
+mod destinations;
 mod door;
 mod holder;
 mod locks;
@@ -30,6 +31,7 @@ use crate::{
 };
 
 pub use application::applications_in;
+pub use destinations::{DestinationChange, Destinations, Recipient};
 pub use door::Door;
 pub use locks::locks_in;
 pub use notes::{LastFailure, Notes};
@@ -74,6 +76,8 @@ pub struct Session {
     pub cleared_until: Option<Moment>,
     /// The person's id in the identity pool.
     pub identity: Option<String>,
+    /// Where its secrets may be sent. Empty in records of earlier versions.
+    pub destinations: Destinations,
 }
 
 /// What the provider said of itself, sealed because sign-ins are verified with it.

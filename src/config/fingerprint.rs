@@ -44,6 +44,7 @@ impl Profile {
             telemetry: _,
             quota: _,
             decided_by: _,
+            set_by_administrator: _,
             enforced: _,
         } = self;
         let mut digest = Digest(Context::new(&SHA256));

@@ -338,6 +338,14 @@ fn unset(settings: &Settings<'_>, profile: &str, file: &Raw<'_>) -> Vec<Problem>
 }
 
 impl Origin<'_> {
+    /// Whether the value stands in the administrator's file.
+    pub(super) fn is_administrator(self) -> bool {
+        match self {
+            Self::File(source, _) => source.rank == Rank::Administrator,
+            Self::Default | Self::Override(_) => false,
+        }
+    }
+
     pub(super) fn place(self) -> Place {
         match self {
             Self::Default => Place::Default,

@@ -77,6 +77,11 @@ impl Partition {
     fn without_region(&'static self) -> &'static Self {
         if self.domain == AWS.domain { &AWS } else { self }
     }
+
+    /// Whether the text has the form of a region's name.
+    pub fn is_region(text: &str) -> bool {
+        is_region(text)
+    }
 }
 
 pub(super) fn neighbour(region: &str) -> Option<&'static str> {

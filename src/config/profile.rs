@@ -56,6 +56,8 @@ pub struct Profile {
     pub decided_by: Option<String>,
     /// The keys that the administrator enforces.
     pub enforced: BTreeSet<&'static str>,
+    /// The keys whose value stands in the administrator's file.
+    pub set_by_administrator: BTreeSet<&'static str>,
 }
 
 /// What a collector is told about the person.

@@ -110,7 +110,8 @@ impl<'a> Draft<'a> {
             telemetry: telemetry?,
             quota: self.quota()?,
             decided_by: self.decided_by.map(str::to_owned),
-            enforced: self.enforced(),
+            enforced: self.keys_where(|setting| setting.is_fixed),
+            set_by_administrator: self.keys_where(|setting| setting.origin.is_administrator()),
             provider: provider?,
             issuer: told?.issuer,
             client_id: client_id?,
@@ -151,9 +152,12 @@ impl<'a> Draft<'a> {
         self.refuse(setting, Fault::Contradiction { key, value, rule, instead: instead.to_owned() })
     }
 
-    fn enforced(&self) -> BTreeSet<&'static str> {
-        let is_fixed = |setting: &Option<Setting<'_>>| setting.is_some_and(|setting| setting.is_fixed);
-        KEYS.iter().zip(self.settings).filter(|(_, it)| is_fixed(it)).map(|(key, _)| key.name).collect()
+    fn keys_where(&self, is_so: impl Fn(&Setting<'_>) -> bool) -> BTreeSet<&'static str> {
+        let settings = KEYS.iter().zip(self.settings);
+        settings
+            .filter(|(_, setting)| setting.as_ref().is_some_and(&is_so))
+            .map(|(key, _)| key.name)
+            .collect()
     }
 
     fn told(&mut self) -> Option<Told<'a>> {

@@ -65,7 +65,7 @@ impl Shown {
         let mut text = format!("[profiles.{}]\n", self.profile);
         for Entry { key, written, origin, resolved, .. } in &self.entries {
             let resolved = resolved.as_ref().map(|word| format!(": {word}")).unwrap_or_default();
-            let value = line(written);
+            let value = text::line(written);
             writeln!(text, "{key:keys$} = {value:values$}  # {origin}{resolved}")
                 .expect("a String takes any text");
         }

@@ -41,5 +41,6 @@ pub(crate) fn profile() -> Profile {
         quota: None,
         decided_by: None,
         enforced: BTreeSet::new(),
+        set_by_administrator: BTreeSet::new(),
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     cache::{Freshness, LastFailure, freshness},
     config::Storage,
     failure::{Failure, doctor::Machine},
+    session::check_destinations,
     text::line,
     time::spoken,
 };
@@ -23,6 +24,9 @@ pub(super) fn kept(patient: &Patient<'_>) -> Finding {
         }
         Err(failure) => return Finding::Bad(failure.clone()),
     };
+    if let Err(failure) = check_destinations(session, profile, &patient.host.environment) {
+        return Finding::Warning(failure);
+    }
     let now = patient.now();
     let good = session.credentials.as_ref().filter(|kept| freshness(kept, now) != Freshness::Spent);
     let who = session.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", line(name)));

@@ -18,7 +18,7 @@ use crate::{
     host::{self, Host},
     lock, log,
     secret::Secret,
-    session::{Brought, Purpose, Ready, Wish, ready, token_for},
+    session::{Brought, Purpose, Ready, Wish, check_destinations, ready, token_for},
 };
 
 pub use wait::{Reply, Tell, Told};
@@ -86,7 +86,9 @@ impl<'a> Errand<'a> {
 impl Errand<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
     pub fn credentials(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
-        let kept = ready(&self.cache.session()?, self.profile);
+        let session = self.cache.session()?;
+        check_destinations(&session, self.profile, &self.host.environment)?;
+        let kept = ready(&session, self.profile);
         let purpose = Purpose::Credentials { may_ask: self.caller != Caller::Silent };
         let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long(), tell) };
         let fresh = self.freshness(&kept);
@@ -109,7 +111,9 @@ impl Errand<'_> {
 
     /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
     pub fn lasting(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
-        match ready(&self.cache.session()?, self.profile) {
+        let session = self.cache.session()?;
+        check_destinations(&session, self.profile, &self.host.environment)?;
+        match ready(&session, self.profile) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
                 .fetch_credentials(Purpose::Renewal, Patience::SHORT, tell)
                 .or_else(|failure| self.serve_still_valid(kept, failure)),
@@ -125,7 +129,9 @@ impl Errand<'_> {
     /// The ID token itself, with some life left.
     pub fn token(&self) -> Result<Secret, Failure> {
         let purpose = Purpose::Token { ahead: false };
-        if let Some(token) = token_for(&self.cache.session()?, purpose, (self.host.now)()) {
+        let session = self.cache.session()?;
+        check_destinations(&session, self.profile, &self.host.environment)?;
+        if let Some(token) = token_for(&session, purpose, (self.host.now)()) {
             return Ok(token);
         }
         match self.fetch(purpose, self.long(), &mut |_, _| {})? {

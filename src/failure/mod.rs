@@ -4,6 +4,7 @@
 
 mod aws;
 mod config;
+mod destination;
 pub mod doctor;
 mod http;
 mod keyring;
@@ -20,6 +21,7 @@ use std::{fmt, process::ExitCode};
 use serde::{Deserialize, Serialize};
 
 pub use aws::{Astray, ExchangeError, UnansweredError};
+pub use destination::{DestinationChanged, describe_change};
 pub use local::{Busy, Interrupted, NoWay, SignInNeeded};
 pub use oidc::{NoDeviceCodes, NotRevoked, NotTheAnswer, UNBELIEVED, UnprovenError};
 pub use quota::NotCleared;

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::application;
 use crate::{
-    cache::{Cache, Freshness, Known, Session, freshness},
+    cache::{Cache, Destinations, Freshness, Known, Recipient, Session, freshness},
     config::Profile,
-    failure::{Denied, Failure, NotRevoked},
+    failure::{Denied, DestinationChanged, Failure, NotRevoked},
     host::Host,
     http::{self, Client},
     lock::{Held, LockHolder},
@@ -71,7 +71,7 @@ pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> R
         _ if !has_session => Kept::Notes,
         Ok(session) if session != Session::default() => {
             let provider = match &session.refresh_token {
-                Some(token) => told(host, application, held, known, token),
+                Some(token) => told(host, application, held, known, &session.destinations, token),
                 None => Told::NothingToRevoke,
             };
             Kept::Session { provider, serve_until: serve_until(&session, (host.now)()) }
@@ -92,24 +92,28 @@ fn told(
     application: Result<Application<'_>, Failure>,
     held: &Held,
     known: Option<Known>,
+    destinations: &Destinations,
     token: &Secret,
 ) -> Told {
     if let Err(error) = held.announce(&LockHolder::this_process((host.now)())) {
         log::warn("session", format_args!("{error}"));
     }
-    application.and_then(|application| revoked(host, &application, known, token)).unwrap_or_else(Told::Untold)
+    application
+        .and_then(|application| revoked(host, &application, known, destinations, token))
+        .unwrap_or_else(Told::Untold)
 }
 
 fn revoked(
     host: &Host,
     application: &Application<'_>,
     known: Option<Known>,
+    destinations: &Destinations,
     token: &Secret,
 ) -> Result<Told, Failure> {
     let profile = application.profile;
     let client = Client::new(profile.network(&host.environment))?;
     let answer = http::block_on(async {
-        timeout(PATIENCE, ask(&client, application, known, token)).await.unwrap_or_else(|_| {
+        timeout(PATIENCE, ask(&client, application, known, destinations, token)).await.unwrap_or_else(|_| {
             let host = profile.issuer.url().authority().to_owned();
             Err(http::Error::Timeout { host, after: PATIENCE }.into())
         })
@@ -125,12 +129,18 @@ async fn ask(
     client: &Client,
     application: &Application<'_>,
     known: Option<Known>,
+    destinations: &Destinations,
     token: &Secret,
 ) -> Result<Told, oidc::Error> {
     let metadata = match known {
         Some(known) => known.metadata,
         None => oidc::discover(client, application.profile).await?,
     };
+    let mut changes = destinations.changes_to(&Destinations::of_provider(&metadata));
+    changes.retain(|change| change.recipient == Recipient::RevocationEndpoint);
+    if !changes.is_empty() {
+        return Ok(Told::Untold(DestinationChanged { changes }.into()));
+    }
     match &metadata.revocation_endpoint {
         Some(endpoint) => {
             oidc::revoke(client, application, &metadata, endpoint, token).await.map(|()| Told::Revoked)

@@ -7,6 +7,7 @@ mod application;
 mod ask;
 mod asking;
 mod clearance;
+mod destinations;
 mod leave;
 mod ready;
 mod token;
@@ -32,6 +33,7 @@ use crate::{
 use application::application;
 pub use ask::{WayIn, foreseen};
 pub use asking::{Asking, Person, Said, Way};
+pub use destinations::{accept_destinations, changes_to_accept, check_destinations};
 pub use leave::{Kept, SignedOut, Told, sign_out};
 pub use ready::{Brought, Ready, ready};
 use token::kept_token;
@@ -108,6 +110,7 @@ impl Ladder<'_> {
     /// Climbs. What was learnt on the way is kept at each rung, so a fall costs nothing that was reached.
     pub async fn climb(&self, mut person: Person<'_>) -> Result<Ready, Failure> {
         let mut session = self.cache.session()?;
+        self.check_destinations(&mut session)?;
         if let Some(ready) = self.good_already(&mut session).await? {
             return Ok(ready);
         }
@@ -197,6 +200,7 @@ impl Ladder<'_> {
     ) -> Result<Option<Silent>, Failure> {
         let application = self.application()?;
         let mut known = self.known().await?;
+        self.check_token_endpoint(session, &known)?;
         log::debug("session", format_args!("renewing with the refresh token"));
         match oidc::refresh(self.client, &application, &known.metadata, refresh_token).await {
             Ok(tokens) => self.refreshed(session, &mut known, tokens).await,

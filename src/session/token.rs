@@ -15,6 +15,7 @@ impl Ladder<'_> {
     /// An ID token, from what is kept or from the refresh token. AWS hears nothing of it, and nobody is asked.
     pub async fn token(&self) -> Result<Secret, Failure> {
         let mut session = self.cache.session()?;
+        self.check_destinations(&mut session)?;
         if let Some(token) = token_for(&session, self.purpose, self.now()) {
             return Ok(token);
         }

@@ -7,6 +7,7 @@ mod fleet;
 mod wizard;
 
 pub(super) use first_use::{forget as forget_given_profiles, give as give_aws_profile};
+pub(super) use wizard::{agreed, can_ask};
 
 use std::path::{Path, PathBuf};
 
@@ -97,7 +98,7 @@ fn shown(change: &Change) -> String {
 
 /// Asks on a terminal; without one nobody can be asked.
 fn confirmed() -> Result<bool, Failure> {
-    if wizard::can_ask() { wizard::agreed("Apply these changes?", false) } else { Err(NotConfirmed.into()) }
+    if can_ask() { agreed("Apply these changes?", false) } else { Err(NotConfirmed.into()) }
 }
 
 /// Where things are written: for this user, or for all.
@@ -152,7 +153,7 @@ impl<'a> Place<'a> {
     fn is_bare(&self) -> bool {
         let inputs = self.inputs();
         let has_file = config::locations(&inputs).iter().any(|location| location.is_there);
-        !has_file && config::load(&inputs).is_err() && wizard::can_ask()
+        !has_file && config::load(&inputs).is_err() && can_ask()
     }
 
     /// Where facts are read, besides the command line. For everyone a configuration that is named is one to take them from.

@@ -22,7 +22,7 @@ use crate::{
 const PORTS: &str = "8400, 8401";
 
 /// Whether somebody can be asked.
-pub(super) fn can_ask() -> bool {
+pub(in crate::commands) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
@@ -57,7 +57,7 @@ fn ask_until<T>(
 }
 
 /// A question that is answered by yes or no.
-pub(super) fn agreed(question: &str, default: bool) -> Result<bool, Failure> {
+pub(in crate::commands) fn agreed(question: &str, default: bool) -> Result<bool, Failure> {
     let answer = ask(&format!("{question} {}", if default { "[Y/n]" } else { "[y/N]" }), Some(""))?;
     Ok(match answer.to_ascii_lowercase().as_str() {
         "" => default,

@@ -10,10 +10,10 @@ use serde::{Serialize, Serializer};
 
 use super::{Desk, desk::Work, document, paint::Paint, print, spelt};
 use crate::{
-    cache::{Freshness, LastFailure, Session, freshness},
+    cache::{DestinationChange, Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
     config::{self, Caller},
-    failure::Failure,
+    failure::{Failure, describe_change},
     host::Terminal,
     identity,
     oidc::VerifiedToken,
@@ -55,6 +55,9 @@ struct Report {
     storage: &'static str,
     config: Vec<String>,
     last_error: Option<LastError>,
+    /// Hosts that the sign-in would be sent to and was not made for; only where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    destination_changes: Vec<DestinationChange>,
     /// What the quota service counted last; only where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<Usage>,
@@ -105,6 +108,7 @@ fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
         config: config_files(desk),
         last_error: notes.last_failure.map(|last| LastError::of(last, desk.global)),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
+        destination_changes: session.destination_changes(&work.profile, &desk.host.environment),
     })
 }
 
@@ -171,6 +175,7 @@ impl Report {
         spelt: impl Fn(&str) -> String,
     ) -> Vec<Fact> {
         let mut facts = vec![Fact::new("Profile", line(&self.profile)), self.signed_in_fact(&spelt)];
+        facts.extend(new_hosts(&self.destination_changes, &spelt));
         facts.extend(closed.map(|until| paused(until.since(now), &spelt)));
         facts.extend(self.identity.iter().flat_map(Identity::facts));
         let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
@@ -204,6 +209,16 @@ impl Report {
             None => Fact::new("Signed in", spelt("no; run `bedrock-sso login`")).with(News::Bad),
         }
     }
+}
+
+/// The hosts that `login` would have the user accept.
+fn new_hosts(changes: &[DestinationChange], spelt: impl Fn(&str) -> String) -> Vec<Fact> {
+    let mut facts: Vec<_> =
+        changes.iter().map(|change| Fact::new("New host", describe_change(change)).with(News::Bad)).collect();
+    if !facts.is_empty() {
+        facts.push(Fact::new("", spelt("run `bedrock-sso login` in a terminal to accept it")));
+    }
+    facts
 }
 
 fn paused(left: Duration, spelt: impl Fn(&str) -> String) -> Fact {

@@ -125,6 +125,7 @@ impl Ladder<'_> {
             longest: session.longest,
             identity: session.identity.take().filter(|_| is_the_same),
             refresh_token: tokens.refresh_token,
+            destinations: self.destinations(known),
             ..Session::default()
         };
         self.keep_token(session, &token)?;

@@ -1,0 +1,113 @@
+//! Which hosts of AWS a profile sends secrets to, in a form that a sign-in can store and compare.
+
+use super::endpoint;
+use crate::{
+    config::{Federation, Partition, Profile},
+    host::Environment,
+    url::SecureUrl,
+};
+
+/// A service of AWS that is sent an ID token, or requests signed with the credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwsService {
+    Sts,
+    Cognito,
+    /// Lists of models.
+    Bedrock,
+    /// Answers of models.
+    BedrockRuntime,
+}
+
+impl AwsService {
+    /// What the first label of a regional host begins with.
+    fn host_labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Sts => &["sts", "sts-fips"],
+            Self::Cognito => &["cognito-identity", "cognito-identity-fips"],
+            Self::Bedrock => &["bedrock", "bedrock-fips"],
+            Self::BedrockRuntime => &["bedrock-runtime", "bedrock-runtime-fips"],
+        }
+    }
+}
+
+/// The services that this profile uses, each with its host: the origin of a named endpoint, or the name of the partition for
+/// AWS's own hosts. Region, FIPS and dual stack choose among those, so they do not count. An endpoint that cannot be used is
+/// left out: nothing is sent to it.
+pub fn destinations(
+    profile: &Profile,
+    environment: &Environment,
+) -> impl Iterator<Item = (AwsService, String)> {
+    let uses_pool = matches!(profile.federation, Federation::IdentityPool { .. });
+    [AwsService::Sts, AwsService::Cognito, AwsService::Bedrock, AwsService::BedrockRuntime]
+        .into_iter()
+        .filter(move |service| uses_pool || *service != AwsService::Cognito)
+        .filter_map(|service| {
+            let host = match endpoint::named_endpoint(service, profile, environment).ok()? {
+                Some(url) => partition_of(service, &url).map_or_else(|| url.origin(), str::to_owned),
+                None => Partition::of_region(&profile.region).name.to_owned(),
+            };
+            Some((service, host))
+        })
+}
+
+/// The partition whose own regional host of the service this is. An endpoint of a VPC is not one: who owns it, its name does
+/// not say.
+fn partition_of(service: AwsService, url: &SecureUrl) -> Option<&'static str> {
+    let mut labels = url.authority().splitn(3, '.');
+    let (label, region, domain) = (labels.next()?, labels.next()?, labels.next()?);
+    let partition = Partition::of_region(region);
+    let is_own = url.is_https()
+        && service.host_labels().contains(&label)
+        && Partition::is_region(region)
+        && [partition.domain, partition.dual_stack_domain].contains(&domain);
+    is_own.then_some(partition.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{aws::testing::profile, config::AwsEndpoints};
+
+    fn sts_host(endpoint: &str) -> String {
+        let aws_endpoints = AwsEndpoints { sts: SecureUrl::parse(endpoint).ok(), ..AwsEndpoints::default() };
+        let profile = Profile { aws_endpoints, ..profile() };
+        let environment = Environment::fixed([]);
+        let mut all = destinations(&profile, &environment);
+        all.find(|(service, _)| *service == AwsService::Sts).unwrap().1
+    }
+
+    #[test]
+    fn regional_hosts_of_a_partition_count_as_one() {
+        for endpoint in [
+            "",
+            "https://sts.eu-west-1.amazonaws.com",
+            "https://sts-fips.us-east-1.amazonaws.com/",
+            "https://sts.us-east-1.api.aws",
+        ] {
+            assert_eq!(sts_host(endpoint), "aws", "{endpoint}");
+        }
+        assert_eq!(sts_host("https://sts.cn-north-1.amazonaws.com.cn"), "aws-cn");
+    }
+
+    #[test]
+    fn other_hosts_count_by_their_origin() {
+        for endpoint in [
+            "https://sts.us-east-1.amazonaws.com.evil.example",
+            "https://sts.us-east-1.amazonaws.com:8443",
+            "https://vpce-1.sts.us-east-1.vpce.amazonaws.com",
+            "https://bedrock.us-east-1.amazonaws.com",
+            "https://sts.evil.amazonaws.com",
+            "http://127.0.0.1:9",
+        ] {
+            assert_eq!(sts_host(endpoint), endpoint);
+        }
+    }
+
+    #[test]
+    fn fips_and_dual_stack_do_not_change_the_destination() {
+        let switches = [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true")];
+        let (profile, environment) = (profile(), Environment::fixed(switches));
+        let all = destinations(&profile, &environment);
+        assert!(all.map(|(_, host)| host).eq(["aws"; 3]));
+    }
+}

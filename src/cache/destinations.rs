@@ -1,0 +1,205 @@
+//! The hosts that a sign-in's secrets may be sent to, stored with the sign-in.
+//!
+//! A configuration that names another host later does not receive what was stored for the first one: see `changes_to`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Session;
+use crate::{
+    aws::{self, AwsService},
+    config::Profile,
+    host::Environment,
+    oidc::Metadata,
+    url::SecureUrl,
+};
+
+/// Who receives a secret of the sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipient {
+    /// The provider, which is sent the refresh token to renew it.
+    TokenEndpoint,
+    /// The provider, which is sent the refresh token to revoke it.
+    RevocationEndpoint,
+    /// AWS, which is sent the ID token or requests signed with the credentials.
+    Sts,
+    Cognito,
+    Bedrock,
+    BedrockRuntime,
+    /// The quota service, which is sent the ID token.
+    Quota,
+}
+
+/// Each recipient with its host: an origin such as `https://quota.example`, or the name of a partition for AWS's own hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destinations(BTreeMap<Recipient, String>);
+
+/// A recipient whose host is not the stored one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DestinationChange {
+    pub recipient: Recipient,
+    /// `None`: there was no such recipient when the sign-in was stored.
+    pub stored: Option<String>,
+    pub now: String,
+}
+
+impl Recipient {
+    fn is_provider(self) -> bool {
+        match self {
+            Self::TokenEndpoint | Self::RevocationEndpoint => true,
+            Self::Sts | Self::Cognito | Self::Bedrock | Self::BedrockRuntime | Self::Quota => false,
+        }
+    }
+
+    /// The configuration key that names the host.
+    fn key(self) -> Option<&'static str> {
+        match self {
+            Self::TokenEndpoint | Self::RevocationEndpoint => None,
+            Self::Sts => Some("sts_endpoint"),
+            Self::Cognito => Some("cognito_endpoint"),
+            Self::Bedrock | Self::BedrockRuntime => Some("bedrock_endpoint"),
+            Self::Quota => Some("quota.endpoint"),
+        }
+    }
+}
+
+impl Destinations {
+    /// What the configuration says.
+    pub fn of_profile(profile: &Profile, environment: &Environment) -> Self {
+        let aws = aws::destinations(profile, environment).map(|(service, host)| {
+            let recipient = match service {
+                AwsService::Sts => Recipient::Sts,
+                AwsService::Cognito => Recipient::Cognito,
+                AwsService::Bedrock => Recipient::Bedrock,
+                AwsService::BedrockRuntime => Recipient::BedrockRuntime,
+            };
+            (recipient, host)
+        });
+        let quota = profile.quota.as_ref().map(|quota| (Recipient::Quota, quota.endpoint.origin()));
+        Self(aws.chain(quota).collect())
+    }
+
+    /// What the provider's discovery document says.
+    pub fn of_provider(metadata: &Metadata) -> Self {
+        let revocation = metadata.revocation_endpoint.as_ref().map(SecureUrl::origin);
+        let token = (Recipient::TokenEndpoint, metadata.token_endpoint.origin());
+        let revocation = revocation.map(|host| (Recipient::RevocationEndpoint, host));
+        Self([token].into_iter().chain(revocation).collect())
+    }
+
+    /// Replaces the stored hosts of these recipients.
+    pub fn accept(&mut self, now: Self) {
+        self.0.extend(now.0);
+    }
+
+    /// The recipients whose host was not stored. Records of earlier versions store none, and accept the first they meet.
+    pub fn changes_to(&self, now: &Self) -> Vec<DestinationChange> {
+        let is_new = |(recipient, host): &(&Recipient, &String)| !self.knows(**recipient, host);
+        let change = |(recipient, host): (&Recipient, &String)| DestinationChange {
+            recipient: *recipient,
+            stored: self.0.get(recipient).cloned(),
+            now: host.clone(),
+        };
+        now.0.iter().filter(is_new).map(change).collect()
+    }
+
+    fn knows(&self, recipient: Recipient, host: &str) -> bool {
+        let same_kind =
+            || self.0.iter().filter(|(stored, _)| stored.is_provider() == recipient.is_provider());
+        if same_kind().next().is_none() {
+            return true;
+        }
+        match recipient {
+            // Either endpoint may come to hold what the other one was sent before.
+            Recipient::TokenEndpoint | Recipient::RevocationEndpoint => {
+                same_kind().any(|(_, stored)| stored == host)
+            }
+            Recipient::Sts
+            | Recipient::Cognito
+            | Recipient::Bedrock
+            | Recipient::BedrockRuntime
+            | Recipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored == host),
+        }
+    }
+}
+
+impl Session {
+    /// The hosts that the configuration names now and did not name for this sign-in, as far as somebody has to accept them.
+    /// AWS's own hosts need no consent, nor does what the administrator's file names: a new address of the quota service
+    /// must not sign out a fleet.
+    pub fn destination_changes(
+        &self,
+        profile: &Profile,
+        environment: &Environment,
+    ) -> Vec<DestinationChange> {
+        let mut changes = self.destinations.changes_to(&Destinations::of_profile(profile, environment));
+        changes.retain(|change| {
+            let is_administrators =
+                change.recipient.key().is_some_and(|key| profile.set_by_administrator.contains(key));
+            !is_administrators && change.now.contains("://")
+        });
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{OnError, Quota, testing};
+
+    fn with_quota(endpoint: &str) -> Profile {
+        let quota = Quota {
+            endpoint: SecureUrl::parse(endpoint).unwrap(),
+            interval: std::time::Duration::from_secs(60),
+            timeout: std::time::Duration::from_secs(5),
+            on_error: OnError::Allow,
+        };
+        Profile { quota: Some(quota), ..testing::profile() }
+    }
+
+    fn session_of(profile: &Profile) -> Session {
+        let destinations = Destinations::of_profile(profile, &Environment::fixed([]));
+        Session { destinations, ..Session::default() }
+    }
+
+    fn changes(session: &Session, profile: &Profile) -> Vec<DestinationChange> {
+        session.destination_changes(profile, &Environment::fixed([]))
+    }
+
+    #[test]
+    fn a_new_host_of_the_quota_service_is_a_change() {
+        let session = session_of(&with_quota("https://quota.example/check"));
+        assert_eq!(changes(&session, &with_quota("https://quota.example/other")), []);
+        let found = changes(&session, &with_quota("https://evil.example"));
+        let [change] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((change.recipient, change.now.as_str()), (Recipient::Quota, "https://evil.example"));
+    }
+
+    #[test]
+    fn a_host_that_the_administrator_names_needs_no_consent() {
+        let session = session_of(&with_quota("https://quota.example"));
+        let profile =
+            Profile { set_by_administrator: ["quota.endpoint"].into(), ..with_quota("https://new.example") };
+        assert_eq!(changes(&session, &profile), []);
+    }
+
+    #[test]
+    fn a_record_without_destinations_accepts_the_first() {
+        assert_eq!(changes(&Session::default(), &with_quota("https://quota.example")), []);
+    }
+
+    #[test]
+    fn a_return_to_awss_own_hosts_needs_no_consent() {
+        let named = Profile {
+            aws_endpoints: crate::config::AwsEndpoints {
+                sts: SecureUrl::parse("https://sts.example").ok(),
+                ..Default::default()
+            },
+            ..testing::profile()
+        };
+        assert_eq!(changes(&session_of(&named), &testing::profile()), []);
+        assert_eq!(changes(&session_of(&testing::profile()), &named).len(), 1);
+    }
+}

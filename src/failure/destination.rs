@@ -1,0 +1,50 @@
+//! A sign-in that would be sent to other hosts than those it was made for.
+//!
+//! Whether it would is for `cache` to compare.
+
+use crate::{
+    cache::{DestinationChange, Recipient},
+    failure::{Exit, Failure},
+    text::line,
+};
+
+/// The configuration, or the provider, names hosts that the stored sign-in was not made for. Nothing was sent to them.
+#[derive(Debug)]
+pub struct DestinationChanged {
+    pub changes: Vec<DestinationChange>,
+}
+
+impl From<DestinationChanged> for Failure {
+    fn from(DestinationChanged { changes }: DestinationChanged) -> Self {
+        let all: Vec<_> = changes.iter().map(describe_change).collect();
+        Self::new(
+            Exit::SignInNeeded,
+            "sign-in/destination_changed",
+            format!("this sign-in would be sent to a new host: {}", all.join(", ")),
+            "run `bedrock-sso login` in a terminal to review the change and accept it",
+        )
+    }
+}
+
+/// The recipient with its hosts, now and before.
+pub fn describe_change(change: &DestinationChange) -> String {
+    let before = change.stored.as_deref().map_or_else(|| "none".to_owned(), host);
+    format!("{} {} (before: {before})", recipient(change.recipient), host(&change.now))
+}
+
+fn recipient(recipient: Recipient) -> &'static str {
+    match recipient {
+        Recipient::TokenEndpoint => "the provider's token endpoint",
+        Recipient::RevocationEndpoint => "the provider's revocation endpoint",
+        Recipient::Sts => "AWS STS",
+        Recipient::Cognito => "Amazon Cognito",
+        Recipient::Bedrock => "Amazon Bedrock",
+        Recipient::BedrockRuntime => "the Amazon Bedrock runtime",
+        Recipient::Quota => "the quota service",
+    }
+}
+
+fn host(host: &str) -> String {
+    // The name of a partition stands for AWS's own hosts.
+    if host.contains("://") { line(host) } else { "AWS's own host".to_owned() }
+}

@@ -1,0 +1,116 @@
+//! A sign-in is sent only to the hosts it was made for, until the user accepts others.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and remove files")]
+
+use std::fs;
+
+use serde_json::json;
+use testworld::{Desk, Endpoint, Knob, Streams, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+const SLUG: &str = "sign-in/destination_changed";
+
+/// A user who is signed in, with a quota service.
+fn signed_in(world: &World) -> Desk<'_> {
+    let desk = Desk::new(world, PROGRAM);
+    desk.set_key("quota.endpoint", &json!(world.quota_endpoint()).to_string());
+    desk.run(["credentials"]).expect_code(0);
+    desk
+}
+
+/// Every automatic caller fails, and the other world hears nothing.
+fn expect_refused(desk: &Desk<'_>, stranger: &World) {
+    desk.run(["credentials"]).refused(4, SLUG);
+    desk.run(["credentials", "--no-login"]).refused(4, SLUG);
+    desk.run(["export"]).refused(4, SLUG);
+    desk.run(["env"]).refused(4, SLUG);
+    desk.run(["exec", "--", "true"]).refused(4, SLUG);
+    desk.run(["token"]).refused(4, SLUG);
+    desk.run(["bearer"]).refused(4, SLUG);
+    desk.run(["login"]).refused(4, SLUG);
+    desk.settle();
+    assert_eq!(stranger.ledger().total(), 0);
+    assert_eq!(desk.tabs(), 1, "nobody was prompted again");
+}
+
+#[test]
+fn a_new_quota_service_gets_nothing_before_it_is_accepted() {
+    let (world, stranger) = (World::new(), World::new());
+    let desk = signed_in(&world);
+    desk.set_key("quota.endpoint", &json!(stranger.quota_endpoint()).to_string());
+    expect_refused(&desk, &stranger);
+    let status = desk.run(["status", "--json"]).expect_code(0).document();
+    assert_eq!(
+        status["destination_changes"],
+        json!([{ "recipient": "quota", "stored": world.quota_endpoint(), "now": stranger.quota_endpoint() }])
+    );
+    desk.set_key("quota.endpoint", &json!(world.quota_endpoint()).to_string());
+    desk.run(["credentials"]).expect_code(0);
+}
+
+#[test]
+fn login_at_a_terminal_shows_both_hosts_and_asks() {
+    let (world, other) = (World::new(), World::new());
+    let desk = signed_in(&world);
+    desk.set_key("quota.endpoint", &json!(other.quota_endpoint()).to_string());
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    let shown = terminal.shows("Accept them? [y/N]: ");
+    let line = format!("the quota service {} (before: {})", other.quota_endpoint(), world.quota_endpoint());
+    assert!(shown.contains(&line), "{shown}");
+    terminal.types("\n");
+    assert_eq!(terminal.finish().code, Some(4));
+    assert_eq!(other.ledger().total(), 0);
+
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    terminal.shows("Accept them? [y/N]: ");
+    terminal.types("y\n");
+    let seen = terminal.finish();
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    desk.run(["credentials"]).expect_code(0);
+    assert_eq!((other.count(Endpoint::Quota), desk.tabs()), (1, 1));
+}
+
+#[test]
+fn a_new_sts_endpoint_gets_nothing() {
+    let (world, stranger) = (World::new(), World::new());
+    let desk = signed_in(&world);
+    desk.set_key("sts_endpoint", &json!(stranger.sts_endpoint()).to_string());
+    expect_refused(&desk, &stranger);
+}
+
+#[test]
+fn a_file_named_on_the_command_line_cannot_redirect_a_sign_in() {
+    let (world, stranger) = (World::new(), World::new());
+    let desk = signed_in(&world);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let planted = text.replace(&world.sts_endpoint(), &stranger.sts_endpoint());
+    fs::write(desk.home().join("planted.toml"), planted).unwrap();
+    let planted = desk.home().join("planted.toml");
+    desk.run(["credentials", "--config", planted.to_str().unwrap()]).refused(4, SLUG);
+    assert_eq!(stranger.ledger().total(), 0);
+    desk.run(["credentials"]).expect_code(0);
+}
+
+/// The provider's description is fetched again, as it is once a day.
+fn forget_the_provider(desk: &Desk<'_>) {
+    let names = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|end| end == "provider")).for_each(|path| {
+        fs::remove_file(path).unwrap();
+    });
+}
+
+#[test]
+fn a_new_token_endpoint_gets_no_refresh_token() {
+    let (world, stranger) = (World::new(), World::new());
+    // Credentials that end at once, so that the next call refreshes.
+    world.set(Knob::CredentialLifetime, 10);
+    let desk = signed_in(&world);
+    forget_the_provider(&desk);
+    let moved = format!("{}/token", stranger.issuer());
+    world.set(Knob::DiscoveryDocument, json!({ "token_endpoint": moved, "revocation_endpoint": moved }));
+    desk.run(["credentials"]).refused(4, SLUG);
+    desk.run(["login"]).refused(4, SLUG);
+    let signed_out = desk.run(["logout"]).expect_code(0);
+    assert!(signed_out.stderr.contains(&stranger.issuer()), "{}", signed_out.stderr);
+    assert_eq!((stranger.ledger().total(), desk.tabs()), (0, 1));
+}

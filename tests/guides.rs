@@ -156,12 +156,32 @@ fn the_guide_for_fleets_knows_each_file() {
     let text = fs::read_to_string(root().join("docs/fleet.md")).unwrap();
     let list = fs::read_to_string(root().join("tests/setup/fleet/bedrock-sso.sha256")).unwrap();
     let made: Vec<&str> = list.lines().filter_map(|line| Some(line.split_once("  ")?.1)).collect();
-    let rows = text.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
+    let table = text.split("\n### ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split('|').nth(1));
     let shown: Vec<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     let mut expected = [made, vec!["bedrock-sso.sha256"]].concat();
     expected.retain(|name| !shown.contains(name));
     assert_eq!(expected, Vec::<&str>::new(), "not in the table");
     assert_eq!(shown.len(), list.lines().count() + 1, "{shown:?}");
+}
+
+#[test]
+fn the_guide_for_fleets_names_each_pinned_variable() {
+    let text = fs::read_to_string(root().join("docs/fleet.md")).unwrap();
+    let (_, section) = text.split_once("\n### What the managed settings pin").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let settings = fs::read_to_string(root().join("tests/setup/fleet/linux/managed-settings.json")).unwrap();
+    let settings: serde_json::Value = serde_json::from_str(&settings).unwrap();
+    let names = settings["env"].as_object().unwrap().keys().map(String::as_str);
+    let is_pin =
+        |name: &&str| name.starts_with("BEDROCK_SSO_") || name.starts_with("AWS_") && *name != "AWS_REGION";
+    let pins: Vec<_> = names.filter(is_pin).chain(["AWS_PROFILE"]).collect();
+    assert_eq!(pins.len(), 12, "{pins:?}");
+    for name in pins {
+        // The variants of one variable are listed by their endings.
+        let ending = name.strip_prefix("AWS_ENDPOINT_URL").filter(|ending| !ending.is_empty());
+        assert!(section.contains(&format!("`{}`", ending.unwrap_or(name))), "{name}");
+    }
 }
 
 #[test]

@@ -243,9 +243,9 @@ class Home:
 
     # Runs of the program
 
-    def start(self, command, said=None, **extra):
+    def start(self, command, said=None, folder=None, **extra):
         environment = {key: value for key, value in self.environment(**extra).items() if value is not None}
-        return Run(self.bench, command, environment, cwd=self.path, place=self.place, said=said)
+        return Run(self.bench, command, environment, cwd=folder or self.path, place=self.place, said=said)
 
     def credentials(self, *more, **extra):
         return self.start_credentials(*more, **extra).outcome()
@@ -280,13 +280,13 @@ class Home:
         ca = str(self.bench.ca)
         return self.start(command, AWS_PROFILE="real", AWS_ENDPOINT_URL_STS=endpoint, AWS_CA_BUNDLE=ca, NODE_EXTRA_CA_CERTS=ca)
 
-    def claude_code(self, prompt, bedrock, retries=1):
-        """One question to Claude Code, with the settings that lie in this home and Bedrock at this address."""
+    def claude_code(self, prompt, bedrock, retries=1, folder=None, **more):
+        """One question to Claude Code in a folder, with the settings that lie in this home and Bedrock at this address."""
         [program] = (self.bench.cache / "node_modules/@anthropic-ai").glob("claude-code-linux-*/claude")
         quiet = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "CLAUDE_CODE_MAX_RETRIES": str(retries)}
         there = {"ANTHROPIC_BEDROCK_BASE_URL": bedrock.address, "AWS_ENDPOINT_URL_STS": self.bench.sts.address}
         trust = {"NODE_EXTRA_CA_CERTS": str(self.bench.ca)}
-        return self.start([program, "-p", prompt], **quiet, **there, **trust).outcome()
+        return self.start([program, "-p", prompt], folder=folder, **{**quiet, **there, **trust, **more}).outcome()
 
     # What was left behind
 

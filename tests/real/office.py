@@ -25,6 +25,8 @@ HOSTS = {
     "all": f"{LOOPBACK}127.0.0.1 {LOGIN} {STS}\n",
     "sts": f"{LOOPBACK}127.0.0.1 {STS}\n",
     "intercepted": f"{LOOPBACK}127.0.0.2 {LOGIN} {STS}\n",
+    # AWS's own name, where nobody listens: a test sends nothing to the real one.
+    "no-aws": f"{LOOPBACK}127.0.0.1 {LOGIN} {STS} sts.us-east-1.amazonaws.com\n",
     "both-families": f"{LOOPBACK}::1 {LOGIN} {STS}\n127.0.0.1 {LOGIN} {STS}\n",
 }
 

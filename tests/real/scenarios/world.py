@@ -6,6 +6,7 @@ import os
 from datetime import datetime, timezone
 
 import processes
+from attacker import Attacker
 from bench import wait_until
 from scan import Secrets
 
@@ -56,20 +57,27 @@ class World:
     def bedrock(self):
         return self.bench.start_bedrock()
 
-    @told_once
-    def coder(self):
-        """Has run `setup` and then Claude Code, with nobody signed in before; `setup` and `outcome` hold what they said."""
-        bedrock = self.bedrock
-        variables = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": bedrock.collector,
+    @functools.cached_property
+    def attacker(self):
+        return Attacker(self.bench.root / "attacker")
+
+    @property
+    def telemetry(self):
+        """The variables that have Claude Code send telemetry to the collector of this run, often enough for a short session."""
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.bedrock.collector,
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
             "OTEL_LOGS_EXPORT_INTERVAL": "500",
         }
-        home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": variables})
+
+    @told_once
+    def coder(self):
+        """Has run `setup` and then Claude Code, with nobody signed in before; `setup` and `outcome` hold what they said."""
+        home = self.bench.home("coder", self.bench.quick_provider, claude_code={"env": self.telemetry})
         (home.path / ".aws/config").unlink()
         home.setup = home.ours("setup", "--yes")
-        home.outcome = home.claude_code("Good morning!", bedrock)
+        home.outcome = home.claude_code("Good morning!", self.bedrock)
         return home
 
     @told_once

@@ -1,0 +1,94 @@
+"""An attacker's server: it records every byte that it is sent, and answers so that a caller goes on talking.
+
+It speaks HTTP as an STS, a quota service, an identity provider or a collector would be asked, and it is a proxy that opens TLS
+with an authority of its own.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+HERE = Path(__file__).parent
+REFUSED = b"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>no</Message></Error></ErrorResponse>"
+
+
+class Attacker:
+    def __init__(self, folder):
+        folder.mkdir()
+        subprocess.run([HERE / "certificates", folder], check=True, capture_output=True)
+        self.authority = folder / "ca.pem"
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(folder / "server.pem", folder / "server.key")
+        self.anybody = ssl._create_unverified_context()
+        self.lock, self.received = threading.Lock(), bytearray()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def take(self):
+        """Everything that arrived since the last time."""
+        with self.lock:
+            received, self.received = bytes(self.received), bytearray()
+        return received
+
+    def record(self, content):
+        with self.lock:
+            self.received += content
+        return content
+
+    def serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            connection.settimeout(20)
+            threading.Thread(target=self.meet, args=[connection], daemon=True).start()
+
+    def meet(self, connection):
+        with contextlib.suppress(OSError), connection:
+            head = self.head(connection)
+            if head.startswith(b"CONNECT "):
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                return self.intercept(connection, head.split()[1].decode())
+            while head:
+                self.answer(connection, head)
+                head = self.head(connection)
+
+    def head(self, connection):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = connection.recv(1)
+            if not byte:
+                return b""
+            head += self.record(byte)
+        return head
+
+    def answer(self, connection, head):
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        body, wanted = b"", int(length[1]) if length else 0
+        while len(body) < wanted:
+            more = self.record(connection.recv(65536))
+            if not more:
+                return
+            body += more
+        if b"GetCallerIdentity" in body:  # has `login` renew, and post a fresh ID token
+            status, content = b"403 Forbidden", REFUSED
+        else:
+            status, content = b"200 OK", b'{"allowed":true}'
+        connection.sendall(b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(content), content))
+
+    def intercept(self, connection, target):
+        """Opens TLS in the middle, and hands on what it reads."""
+        host, _, port = target.rpartition(":")
+        inside = self.tls.wrap_socket(connection, server_side=True)
+        outside = self.anybody.wrap_socket(socket.create_connection((host, int(port)), timeout=20), server_hostname=host)
+        threading.Thread(target=self.hand_on, args=[outside, inside], daemon=True).start()
+        self.hand_on(inside, outside)
+
+    def hand_on(self, source, sink):
+        with contextlib.suppress(OSError):
+            while content := source.recv(65536):
+                sink.sendall(self.record(content))
+            sink.shutdown(socket.SHUT_WR)

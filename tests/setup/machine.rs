@@ -290,3 +290,28 @@ fn a_policy_for_all_takes_nothing_of_whoever_writes_it() {
     assert!(!policy.contains("the-administrators-own"), "{policy}");
     machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
 }
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn pins_in_managed_settings_are_removed_and_old_values_return() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "aws_profile = \"work\"");
+    let managed = machine.etc.path().join("claude-code/managed-settings.json");
+    fs::create_dir_all(managed.parent().unwrap()).unwrap();
+    let before = "{\n  // ours\n  \"env\": {\"AWS_CONFIG_FILE\": \"/srv/aws\", \"EDITOR\": \"vi\"},\n  \"model\": \"x\"\n}\n";
+    fs::write(&managed, before).unwrap();
+    let said = machine.run(&["setup", "--system", "--yes"]).expect_code(0).stdout;
+    assert!(said.contains("  - env.AWS_CONFIG_FILE = \"/srv/aws\"\n"), "{said}");
+    let pinned = fs::read_to_string(&managed).unwrap();
+    for pin in [
+        "\"AWS_CONFIG_FILE\": \"~/.aws/config\"",
+        "\"AWS_PROFILE\": \"work\"",
+        "\"BEDROCK_SSO_CONFIG\": \"\"",
+    ] {
+        assert!(pinned.contains(pin), "{pin}: {pinned}");
+    }
+    assert_eq!(machine.run(&["setup", "--system", "--yes"]).expect_code(0).stderr, IN_PLACE);
+    machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
+    assert_eq!(fs::read_to_string(&managed).unwrap(), before);
+}

@@ -27,7 +27,7 @@ pub(super) fn look(patient: &Patient<'_>) -> Finding {
     };
     let managed = patient.text_of(&patient.neighbours.claude_managed).ok().flatten().unwrap_or_default();
     let managed = settings::names(&managed).unwrap_or_default();
-    let (mut planted, mut found) = (Vec::new(), 0);
+    let (mut planted, mut unreadable, mut found) = (Vec::new(), None, 0);
     let own = patient.neighbours.claude_settings.canonicalize().ok();
     for file in settings_files(&folder) {
         if own.is_some() && file.canonicalize().ok() == own {
@@ -36,18 +36,23 @@ pub(super) fn look(patient: &Patient<'_>) -> Finding {
         let names = match read(&file) {
             Ok(None) => continue,
             Ok(Some(names)) => names,
-            Err(()) => return Finding::Skipped(format!("{} cannot be read", patient.shown(&file))),
+            Err(()) => {
+                // It must not hide what another file sets.
+                unreadable.get_or_insert_with(|| patient.shown(&file));
+                continue;
+            }
         };
         found += 1;
         planted.extend(judge(patient.shown(&file), &names, &managed));
     }
-    match (planted.is_empty(), found) {
-        (false, _) => {
-            let managed = patient.shown(&patient.neighbours.claude_managed);
-            Finding::Warning(Neighbour::Planted { planted, managed }.into())
-        }
-        (true, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
-        (true, _) => {
+    if !planted.is_empty() {
+        let managed = patient.shown(&patient.neighbours.claude_managed);
+        return Finding::Warning(Neighbour::Planted { planted, managed }.into());
+    }
+    match (unreadable, found) {
+        (Some(file), _) => Finding::Warning(Neighbour::UnreadableSettings { file }.into()),
+        (None, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
+        (None, _) => {
             Finding::Fine("this repository's settings set nothing that concerns a sign-in".to_owned())
         }
     }
@@ -139,7 +144,7 @@ mod tests {
         assert_eq!(settings_files(&within), wanted);
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_pipe_is_not_opened() {
         let folder = tempfile::tempdir().unwrap();

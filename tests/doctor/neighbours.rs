@@ -341,11 +341,15 @@ fn repository_settings_are_named_without_their_values() {
 }
 
 #[test]
-fn repository_settings_that_cannot_be_read_are_skipped() {
+fn repository_settings_that_cannot_be_read_are_a_warning() {
     let world = World::new();
     let desk = laptop(&world);
     for text in ["{\"env\": ", &"[".repeat(200_000), "[]"] {
         write(&desk, PROJECT, text);
-        skips(&desk, "repository", "~/.claude/settings.local.json cannot be read");
+        let message = "~/.claude/settings.local.json cannot be read, so it is not known what it sets";
+        complains(
+            &desk,
+            &[("repository", "warn", message, "look into that file before you run `claude` here")],
+        );
     }
 }

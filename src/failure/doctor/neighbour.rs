@@ -27,6 +27,8 @@ pub enum Neighbour {
     NoSettings { file: String },
     /// A repository's settings set what decides on a sign-in; the file of managed settings that could pin it.
     Planted { planted: Vec<Planted>, managed: String },
+    /// A repository's settings that cannot be read, though Claude Code may be able to.
+    UnreadableSettings { file: String },
     /// What AWS's guidance sample left; whether refresh tokens lie open in it.
     Leftovers { paths: Vec<String>, tokens: bool },
 }
@@ -112,6 +114,11 @@ impl From<Neighbour> for Failure {
                 SETUP.to_owned(),
             ),
             Neighbour::Planted { planted, managed } => repository(&planted, &managed),
+            Neighbour::UnreadableSettings { file } => (
+                "doctor/repository_settings",
+                format!("{file} cannot be read, so it is not known what it sets"),
+                "look into that file before you run `claude` here".to_owned(),
+            ),
             Neighbour::Leftovers { paths, tokens } => leftovers(&paths, tokens),
         };
         Self::new(Exit::Configuration, slug, what, hint)

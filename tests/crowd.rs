@@ -333,3 +333,25 @@ fn a_caller_that_waits_too_long_names_the_process_only() {
     }
     assert_eq!(desk.tabs(), 1);
 }
+
+/// A worker whose caller has stopped reading waits for it forever, with the lock in its hand.
+#[test]
+#[ignore = "waits 85 s for the watchdog: .ci/run administrator"]
+fn a_worker_that_hangs_is_ended_and_the_next_caller_served() {
+    let world = World::new();
+    let desk = desk(&world);
+    shorten_patience(&desk);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, &[b'\n'; 1 << 16]).unwrap();
+    let mut worker = desk.command();
+    worker.args(["errand", "--profile", "claude", "credentials"]).stdin(std::process::Stdio::null());
+    let mut worker = worker.stdout(writer).spawn().unwrap();
+    wait_until("the worker opens a tab", || desk.tabs() == 1);
+    let (busy, _) = desk.run(["credentials"]).refused(11, "busy/sign_in");
+    assert!(busy.contains(&format!("process {}", worker.id())), "{busy}");
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(worker.wait().unwrap().code()));
+    assert_eq!(end.recv_timeout(Duration::from_secs(100)), Ok(None), "ended by a signal");
+    credentials(&desk);
+    drop(reader);
+}

@@ -7,7 +7,7 @@ use crate::{
     config::{ClientAuth, Storage},
     failure::{Denied, Failure, Interrupted, Unfit, UnprovenError},
     host::{Unseen, read_unseen},
-    oidc::{Application, Keepsakes},
+    oidc::{Application, ClientFiles, Keepsakes},
     secret::Secret,
     text::line,
 };
@@ -34,7 +34,7 @@ pub(super) fn keep_passphrase(work: &Work<'_>) -> Result<(), Failure> {
     }
     let passphrase = read(&format!("The passphrase of the application's private key, for {}", profile.name))?;
     let keepsakes = Keepsakes { passphrase: Some(passphrase.clone()), ..Keepsakes::default() };
-    Application::of(profile, keepsakes, work.host())
+    Application::of(profile, keepsakes, &ClientFiles::read(profile), work.host())
         .map_err(|unproven| Failure::from(UnprovenError { unproven, profile }))?;
     keep(work, |kept| kept.passphrase = Some(passphrase))
 }

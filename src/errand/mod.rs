@@ -5,6 +5,7 @@
 
 mod event;
 mod wait;
+mod watchdog;
 mod worker;
 
 use std::{ffi::OsString, io, io::Write as _, path::Path, process::Stdio, time::Duration};
@@ -156,10 +157,10 @@ impl Errand<'_> {
         freshness(&ready.credentials, (self.host.now)())
     }
 
-    /// The time a person has, and what the servers may take before and after.
+    /// As long as a worker of this profile can live, so that its own report of the end still arrives.
     fn long(&self) -> Patience {
-        let others = self.profile.login_timeout;
-        Patience { whole: others + Duration::from_secs(75), others, asking: None }
+        let whole = watchdog::longest_life(self.profile) + Duration::from_secs(5);
+        Patience { whole, others: self.profile.login_timeout, asking: None }
     }
 
     fn serve_still_valid(&self, kept: Ready, failure: Failure) -> Result<Ready, Failure> {

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use super::event::Event;
+use super::{event::Event, watchdog::Watchdog};
 use crate::{
     aws::Aws,
     cache::Cache,
@@ -21,6 +21,7 @@ use crate::{
     http::{self, Client},
     lock::{self, Held, LockHolder},
     log,
+    oidc::ClientFiles,
     secret::Secret,
     session::{Brought, Ladder, Person, Purpose, Wish},
 };
@@ -67,12 +68,19 @@ pub fn work(
 ) -> Result<(), Failure> {
     host::detach();
     cache.prepare()?;
-    let Some(held) = lock::try_take(&cache.lock_path())? else {
+    let _watchdog = Watchdog::for_worker(profile);
+    let began = Instant::now();
+    // A slow disk under a file that somebody else named must not hold up a process that has the lock. Preparing costs
+    // milliseconds, so it is left out where the lock is taken. Its failure is handled with the lock, to be noted for `status`.
+    let prepared = (!lock::is_held(&cache.lock_path())?).then(|| Prepared::new(host, profile, began));
+    let held = lock::try_take(&cache.lock_path())?;
+    let Some((prepared, held)) = prepared.zip(held) else {
         say(&Event::Busy);
         return Ok(());
     };
     let result = begin(host, cache, &held, purpose)
-        .and_then(|()| climb(host, profile, cache, &held, purpose, terminal));
+        .and_then(|()| prepared)
+        .and_then(|prepared| climb(host, profile, cache, &held, &prepared, purpose, terminal));
     note(host, cache, &held, purpose, &result);
     // The next one may come in; what it finds is complete.
     drop(held);
@@ -93,21 +101,37 @@ fn begin(host: &Host, cache: &Cache, held: &Held, purpose: Purpose) -> Result<()
     Ok(cache.check_store(held)?)
 }
 
-/// The network, the ladder, and whoever may interrupt it.
+/// What a climb needs beside the lock.
+struct Prepared {
+    client: Client,
+    client_files: ClientFiles,
+    aws: Aws,
+    began: Instant,
+}
+
+impl Prepared {
+    /// Reads the certificate bundles and the key files, and makes the HTTP client.
+    fn new(host: &Host, profile: &Profile, began: Instant) -> Result<Self, Failure> {
+        let client = Client::new(profile.network(&host.environment))?;
+        let aws = Aws::new(&client, profile, &host.environment, host.now)?;
+        Ok(Self { client, client_files: ClientFiles::read(profile), aws, began })
+    }
+}
+
+/// Runs the ladder, and listens for the user's interruption.
 fn climb(
     host: &Host,
     profile: &Profile,
     cache: &Cache,
     held: &Held,
+    Prepared { client, client_files, aws, began }: &Prepared,
     purpose: Purpose,
     terminal: bool,
 ) -> Result<Brought, Failure> {
-    let began = Instant::now();
-    let client = Client::new(profile.network(&host.environment))?;
-    let aws = Aws::new(&client, profile, &host.environment, host.now)?;
     let (around, tell) = (Surroundings::of(&host.environment, terminal), |said| say(&Event::from(said)));
-    let (client, aws, around, tell) = (&client, &aws, &around, &tell);
-    let ladder = Ladder { purpose, profile, host, cache, held, client, aws, around, tell, began };
+    let (around, tell, began) = (&around, &tell, *began);
+    let ladder =
+        Ladder { purpose, profile, host, cache, held, client, client_files, aws, around, tell, began };
     let climbed = match purpose {
         Purpose::Token { .. } => http::block_on(ladder.token()).map(|token| token.map(Brought::Token)),
         _ => http::block_on(ladder.climb(person())).map(|ready| ready.map(Brought::Credentials)),
@@ -168,7 +192,7 @@ fn note(host: &Host, cache: &Cache, held: &Held, purpose: Purpose, result: &Resu
 }
 
 /// Says something to the caller, if it is still there.
-fn say(event: &Event) {
+pub(super) fn say(event: &Event) {
     let mut line = serde_json::to_vec(event).expect("events hold texts and numbers, which always serialise");
     line.push(b'\n');
     let mut stdout = io::stdout().lock();

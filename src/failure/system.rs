@@ -2,11 +2,12 @@
 //!
 //! What was denied is for `host` to say; nothing here concerns one profile.
 
-use std::{io, panic::PanicHookInfo};
+use std::{io, panic::PanicHookInfo, time::Duration};
 
 use crate::{
     failure::{Exit, Failure},
     text::reason,
+    time::spoken,
 };
 
 /// What is missing.
@@ -22,6 +23,10 @@ pub enum Denied {
     Worker(io::Error),
     /// It was started several times, and ended each time without a word.
     WorkersWord,
+    /// It did not come to an end by itself.
+    WorkerStuck {
+        after: Duration,
+    },
 }
 
 impl From<Denied> for Failure {
@@ -62,6 +67,12 @@ impl From<Denied> for Failure {
                 "internal/worker_died",
                 "the process that signs in ended without a word, several times".to_owned(),
                 "run `bedrock-sso login -vv` and report what it says",
+            ),
+            Denied::WorkerStuck { after } => (
+                Exit::Internal,
+                "internal/worker_stuck",
+                format!("the process that signs in did not finish within {} and was ended", spoken(after)),
+                "try again; if it happens again, run `bedrock-sso login -vv` and report what it says",
             ),
         };
         Self::new(exit, slug, what, hint)

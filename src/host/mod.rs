@@ -21,7 +21,7 @@ pub use browser::{Browser, Opened};
 pub use environment::Environment;
 pub use neighbours::{Neighbours, home, lasting_path, others_may_replace, working_folder};
 pub use paths::Paths;
-pub use process::{detach, guard, itself};
+pub use process::{detach, end_at_once, guard, itself};
 pub use programs::{named_on_path, system, version_of};
 pub use proxy::{SystemProxy, system_proxy};
 pub use replace::replace_with;

@@ -24,6 +24,19 @@ pub fn detach() {
     let _ = rustix::process::setsid();
 }
 
+/// Ends this process at once, whatever its threads hold or wait for. Handlers that an ordinary exit runs could wait as well.
+#[cfg(unix)]
+pub fn end_at_once() {
+    // A process may always end itself.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+#[cfg(windows)]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "no other thread has to agree")]
+pub fn end_at_once() {
+    std::process::exit(1);
+}
+
 /// Keeps our memory, and the secrets in it, to ourselves: a crash leaves no picture of it, be it in a file or with a
 /// program that collects them, and no other program of the same user looks into it. Root still can.
 ///

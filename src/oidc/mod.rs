@@ -23,7 +23,7 @@ mod token;
 mod verify;
 
 pub use self::{
-    application::{Application, BadFile, Flaw, Keepsakes, Means, Unproven},
+    application::{Application, BadFile, ClientFiles, Flaw, Keepsakes, Means, Unproven},
     device::{DeviceCode, Polled, ask_device_code, poll_device_code},
     discovery::{Metadata, describe, discover, document_address},
     error::{Document, Error, Pending, Source},

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Application, Keepsakes, Metadata};
+use super::{Application, ClientFiles, Keepsakes, Metadata};
 use crate::{
     config::{self, Profile, Provider},
     host::{Environment, Host, Paths},
@@ -19,7 +19,7 @@ pub(super) fn profile(provider: Provider) -> Profile {
 /// The profile's application, with the secret that is kept for it.
 pub(super) fn proven<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
     let kept = Keepsakes { secret: secret.map(Secret::new), ..Keepsakes::default() };
-    Application::of(profile, kept, &host_of_tests()).unwrap()
+    Application::of(profile, kept, &ClientFiles::read(profile), &host_of_tests()).unwrap()
 }
 
 /// A machine that stands still in time.

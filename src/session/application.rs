@@ -7,18 +7,19 @@ use crate::{
     config::{ClientAuth, Profile},
     failure::{Failure, UnprovenError},
     host::Host,
-    oidc::{Application, Keepsakes},
+    oidc::{Application, ClientFiles, Keepsakes},
 };
 
 /// The profile's application; what proves it is read only where something is needed.
 pub(super) fn application<'p>(
     profile: &'p Profile,
     cache: &Cache,
+    files: &ClientFiles,
     host: &Host,
 ) -> Result<Application<'p>, Failure> {
     let kept = match &profile.client_auth {
         ClientAuth::None => Keepsakes::default(),
         ClientAuth::Secret | ClientAuth::PrivateKey(_) => cache.keepsakes(&profile.application())?,
     };
-    Application::of(profile, kept, host).map_err(|unproven| UnprovenError { unproven, profile }.into())
+    Application::of(profile, kept, files, host).map_err(|unproven| UnprovenError { unproven, profile }.into())
 }

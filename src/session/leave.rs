@@ -15,7 +15,7 @@ use crate::{
     http::{self, Client},
     lock::{Held, LockHolder},
     log,
-    oidc::{self, Application},
+    oidc::{self, Application, ClientFiles},
     secret::Secret,
     time::Moment,
 };
@@ -62,7 +62,7 @@ pub enum Told {
 pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> Result<SignedOut, Failure> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
     let session = cache.session();
-    let application = application(profile, cache, host);
+    let application = application(profile, cache, &ClientFiles::read(profile), host);
     // A description that cannot be read is asked for again.
     let known = cache.provider((host.now)()).ok().flatten();
     let forgotten = cache.forget(held).map_err(Failure::from);

@@ -24,7 +24,7 @@ use crate::{
     identity,
     lock::Held,
     log,
-    oidc::{self, Application, Expected, Tokens, Unverified, VerifiedToken},
+    oidc::{self, Application, ClientFiles, Expected, Tokens, Unverified, VerifiedToken},
     quota::Clearance,
     secret::Secret,
     time::Moment,
@@ -93,6 +93,7 @@ pub struct Ladder<'a> {
     pub cache: &'a Cache,
     pub held: &'a Held,
     pub client: &'a Client,
+    pub client_files: &'a ClientFiles,
     pub aws: &'a Aws,
     pub around: &'a Surroundings,
     pub tell: &'a dyn Fn(Said),
@@ -296,7 +297,7 @@ impl Ladder<'_> {
 
     /// The application with all that proves it, before anybody is asked for anything in its name.
     fn application(&self) -> Result<Application<'_>, Failure> {
-        application(self.profile, self.cache, self.host)
+        application(self.profile, self.cache, self.client_files, self.host)
     }
 
     /// What the provider says of itself: remembered, or asked now.

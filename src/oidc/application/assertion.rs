@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::{
     Endpoint,
-    key::{Flaw, Key, thumbprint},
+    key::{self, Flaw, Key, thumbprint},
 };
 use crate::{
-    config::{Audience, ClientKey, KeyAlgorithm, Profile},
+    config::{Audience, ClientAuth, ClientKey, KeyAlgorithm, Profile},
+    files::Foreign,
     host::Host,
     oidc::provider::{Assertions, assertions},
     secret::Secret,
@@ -44,19 +45,45 @@ pub enum BadFile {
     Certificate(Flaw),
 }
 
+/// The files that prove a profile's application, read ahead, for a slow disk must not hold up a process that has a lock. A
+/// file that cannot be read matters only once something has to be proven.
+#[derive(Debug)]
+pub struct ClientFiles(Option<KeyFiles>);
+
+#[derive(Debug)]
+struct KeyFiles {
+    key: Result<Foreign, Flaw>,
+    certificate: Option<Result<Foreign, Flaw>>,
+}
+
+impl ClientFiles {
+    pub fn read(profile: &Profile) -> Self {
+        Self(match &profile.client_auth {
+            ClientAuth::None | ClientAuth::Secret => None,
+            ClientAuth::PrivateKey(ClientKey { file, certificate, .. }) => {
+                Some(KeyFiles { key: key::read(file), certificate: certificate.as_deref().map(key::read) })
+            }
+        })
+    }
+}
+
 impl Assertor {
     pub(super) fn of(
         profile: &Profile,
         said: &ClientKey,
+        files: &ClientFiles,
         passphrase: Option<&Secret>,
         host: &Host,
     ) -> Result<Self, BadFile> {
-        let ClientKey { file, certificate, id, algorithm, audience } = said;
-        let key = Key::read(file, passphrase).map_err(BadFile::Key)?;
+        let ClientKey { file: _, certificate: _, id, algorithm, audience } = said;
+        let files = files.0.as_ref().expect("they were read for this profile, which names a key");
+        let key = files.key.as_ref().map_err(Clone::clone);
+        let key = key.and_then(|file| Key::parse(file, passphrase)).map_err(BadFile::Key)?;
         if let Some(wanted) = algorithm.filter(|wanted| !key.algorithms().contains(wanted)) {
             return Err(BadFile::Key(Flaw::OtherAlgorithm { wanted: wanted.name() }));
         }
-        let thumbprint = certificate.as_deref().map(|file| thumbprint(file, &key, (host.now)())).transpose();
+        let certificate = files.certificate.as_ref().map(|file| file.as_ref().map_err(Clone::clone));
+        let thumbprint = certificate.map(|file| thumbprint(file?, &key, (host.now)())).transpose();
         let habits = assertions(profile.provider);
         Ok(Self {
             thumbprint: thumbprint.map_err(BadFile::Certificate)?,

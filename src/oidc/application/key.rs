@@ -72,9 +72,9 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    pub(super) fn read(file: &Path, passphrase: Option<&Secret>) -> Result<Self, Flaw> {
-        let Foreign { bytes, is_exposed } = contents(file)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| Flaw::NotPem)?;
+    pub(super) fn parse(file: &Foreign, passphrase: Option<&Secret>) -> Result<Self, Flaw> {
+        let Foreign { bytes, is_exposed } = file;
+        let text = std::str::from_utf8(bytes).map_err(|_| Flaw::NotPem)?;
         let section = pem::section(text, "PRIVATE KEY").ok_or(Flaw::NotPem)?;
         if section.has_headers() {
             return Err(Flaw::OldEncryption);
@@ -84,7 +84,7 @@ impl Key {
             let opened = decrypted(&der, passphrase.ok_or(Flaw::NoPassphrase)?)?;
             return Self::of(&PrivatePkcs8KeyDer::from(opened.as_slice()).into());
         }
-        if is_exposed {
+        if *is_exposed {
             return Err(Flaw::Exposed);
         }
         let der = der.as_slice();
@@ -152,9 +152,8 @@ fn decrypted(der: &[u8], passphrase: &Secret) -> Result<Zeroizing<Vec<u8>>, Flaw
 }
 
 /// The certificate's digest, by which Entra knows the key (`x5t#S256`, RFC 7515 §4.1.8).
-pub(super) fn thumbprint(file: &Path, key: &Key, now: Moment) -> Result<String, Flaw> {
-    let Foreign { bytes, .. } = contents(file)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Flaw::NotPem)?;
+pub(super) fn thumbprint(file: &Foreign, key: &Key, now: Moment) -> Result<String, Flaw> {
+    let text = std::str::from_utf8(&file.bytes).map_err(|_| Flaw::NotPem)?;
     let der = pem::section(text, "CERTIFICATE").and_then(|section| section.der()).ok_or(Flaw::NotPem)?;
     let certificate = Certificate::from_der(&der).map_err(|_| Flaw::NotPem)?.tbs_certificate;
     let unix = |time: x509_cert::time::Time| {
@@ -175,7 +174,7 @@ pub(super) fn thumbprint(file: &Path, key: &Key, now: Moment) -> Result<String, 
     Ok(URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)))
 }
 
-fn contents(file: &Path) -> Result<Foreign, Flaw> {
+pub(super) fn read(file: &Path) -> Result<Foreign, Flaw> {
     match files::read_foreign(file, LIMIT) {
         Ok(Some(foreign)) => Ok(foreign),
         Ok(None) => Err(Flaw::Missing),

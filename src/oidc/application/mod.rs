@@ -20,7 +20,7 @@ use crate::{
 };
 use assertion::Assertor;
 
-pub use assertion::BadFile;
+pub use assertion::{BadFile, ClientFiles};
 pub use key::Flaw;
 
 /// Everything needed is at hand, so that nobody signs in for nothing.
@@ -77,12 +77,17 @@ pub(super) struct Presented {
 }
 
 impl<'a> Application<'a> {
-    pub fn of(profile: &'a Profile, kept: Keepsakes, host: &Host) -> Result<Self, Unproven> {
+    pub fn of(
+        profile: &'a Profile,
+        kept: Keepsakes,
+        files: &ClientFiles,
+        host: &Host,
+    ) -> Result<Self, Unproven> {
         let proof = match &profile.client_auth {
             ClientAuth::None => Proof::None,
             ClientAuth::Secret => Proof::Secret(kept.secret.ok_or(Unproven::NoSecret)?),
             ClientAuth::PrivateKey(key) => {
-                let assertor = Assertor::of(profile, key, kept.passphrase.as_ref(), host);
+                let assertor = Assertor::of(profile, key, files, kept.passphrase.as_ref(), host);
                 Proof::Key(Box::new(assertor.map_err(Unproven::BadFile)?))
             }
         };

@@ -52,8 +52,7 @@ fn a_public_client_names_itself_and_no_more() {
 
 #[test]
 fn without_its_secret_the_application_is_unproven() {
-    assert_eq!(
-        Application::of(&profile(), Keepsakes::default(), &host_of_tests()).err(),
-        Some(Unproven::NoSecret)
-    );
+    let (profile, host) = (profile(), host_of_tests());
+    let application = Application::of(&profile, Keepsakes::default(), &ClientFiles::read(&profile), &host);
+    assert_eq!(application.err(), Some(Unproven::NoSecret));
 }

@@ -291,3 +291,23 @@ fn the_readme_lists_every_exit_code() {
     let is_listed = |code: &String| cells.iter().any(|cell| cell.trim().trim_matches('`') == code);
     nobody("README.md's table has each exit code", codes.into_iter().filter(|code| !is_listed(code)));
 }
+
+#[test]
+fn every_test_file_belongs_to_a_test_binary() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let program = fs::read_to_string(root().join("tests/program.rs")).unwrap();
+    let is_one = |path: &str| {
+        let below = path.strip_prefix("tests/").unwrap();
+        below.split_once('/').is_none_or(|(folder, name)| name == "main.rs" && folder != "support")
+    };
+    let belongs = |path: &str| {
+        let below = path.strip_prefix("tests/").unwrap();
+        let name = below.trim_end_matches(".rs");
+        manifest.contains(&format!("path = \"{path}\""))
+            || program.contains(&format!("#[path = \"{below}\"]"))
+            || program.contains(&format!("\nmod {name};"))
+    };
+    let paths = files_under("tests").into_iter().map(|path| path.to_str().unwrap().replace('\\', "/"));
+    let lost = paths.filter(|path| is_one(path) && !belongs(path));
+    nobody("Cargo.toml or tests/program.rs names each test, or it is never run", lost);
+}

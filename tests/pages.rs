@@ -21,7 +21,7 @@ fn every_page_is_written_for_looking_at() {
     }
 }
 
-fn pages() -> [(&'static str, Page); 11] {
+fn pages() -> [(&'static str, Page); 10] {
     [
         ("signed-in", signed_in("alice@example.com", "BedrockUser")),
         (
@@ -54,7 +54,6 @@ fn pages() -> [(&'static str, Page); 11] {
         ("nothing-here", page::nothing_here()),
         ("already", page::already()),
         ("another-sign-in", page::another_sign_in()),
-        ("another-provider", page::another_provider()),
         ("no-answer", page::no_answer()),
         ("unreadable", page::unreadable()),
     ]

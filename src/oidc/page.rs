@@ -86,16 +86,6 @@ pub fn another_sign_in() -> Page {
     )
 }
 
-/// RFC 9207: the wrong `iss`, or none where one was promised.
-pub fn another_provider() -> Page {
-    calm(
-        "Not from your identity provider",
-        "This answer does not name the provider that was asked, so it was ignored.",
-        "The sign-in is still waiting: continue in the tab where you began. If this page comes back, \
-         tell your administrator that the issuer in the answer does not match the configured one.",
-    )
-}
-
 /// The callback without an answer in its query.
 pub fn no_answer() -> Page {
     calm(

@@ -7,9 +7,9 @@ use crate::{
     failure::{Exit, Failure},
     oidc::{
         Document, Error, Rejection, Skew, Source,
-        callback::{Attempt, BindError, Obstacle, Refusal},
+        callback::{AnswerError, Attempt, BindError, Obstacle, Refusal},
     },
-    text::Foreign,
+    text::{Foreign, line},
     time::spoken,
 };
 
@@ -106,9 +106,21 @@ impl From<NotRevoked> for Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(Refusal { error, description }: Refusal) -> Self {
-        refused(&error, &description)
+impl From<AnswerError> for Failure {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Refused(Refusal { error, description }) => refused(&error, &description),
+            AnswerError::WrongIssuer { expected, actual } => {
+                let actual = actual
+                    .map_or_else(|| "no issuer".to_owned(), |actual| format!("the issuer {}", actual.line()));
+                Self::new(
+                    Exit::TokenRejected,
+                    "sign-in/wrong_issuer",
+                    format!("the answer to the sign-in names {actual}, not {}", line(&expected)),
+                    "set `issuer` to exactly what the provider calls itself, trailing slash included",
+                )
+            }
+        }
     }
 }
 

@@ -23,9 +23,6 @@ impl fmt::Display for NotTheAnswer<'_> {
             Reason::State => {
                 f.write_str("That is the answer to another sign-in; this one began at the address above.")
             }
-            Reason::Issuer | Reason::NoIssuer => {
-                f.write_str("That answer is not from the provider that was asked.")
-            }
             Reason::Bare | Reason::Incomplete => {
                 f.write_str("That address holds no answer: copy all of it, to its very end.")
             }

@@ -5,7 +5,7 @@
 use ring::hmac;
 
 use super::{
-    Awaited, Refusal,
+    AnswerError, Awaited, Refusal,
     query::{Fault, Parameters},
     request::{Method, Request},
 };
@@ -28,7 +28,7 @@ pub enum Verdict {
     /// Send the browser on to the provider.
     Start,
     /// The provider's answer.
-    Answer(Result<Secret, Refusal>),
+    Answer(Result<Secret, AnswerError>),
     /// The browser asks how it ended.
     Result,
     /// Answered with a page, and of no consequence.
@@ -52,10 +52,6 @@ pub enum Reason {
     Repeated,
     /// `state` is missing or another one: an older tab, or a forgery.
     State,
-    /// RFC 9207: `iss` names another provider.
-    Issuer,
-    /// RFC 9207: the provider promises `iss`, and it is not there.
-    NoIssuer,
     /// The right state with neither code nor error, or with both.
     Incomplete,
     /// Another user of this machine opens the start address, which only our own browser was given.
@@ -103,7 +99,7 @@ fn names_us(host: Option<&str>, port: u16) -> bool {
     name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost")
 }
 
-fn answer(query: Option<&Secret>, awaited: &Awaited) -> Result<Result<Secret, Refusal>, Reason> {
+fn answer(query: Option<&Secret>, awaited: &Awaited) -> Result<Result<Secret, AnswerError>, Reason> {
     let query = query.filter(|query| !query.expose().is_empty()).ok_or(Reason::Bare)?;
     let sent = Parameters::read(query.expose()).map_err(|fault| match fault {
         Fault::Repeated => Reason::Repeated,
@@ -112,24 +108,30 @@ fn answer(query: Option<&Secret>, awaited: &Awaited) -> Result<Result<Secret, Re
     if !sent.state.as_ref().is_some_and(|state| same(state.expose(), &awaited.state)) {
         return Err(Reason::State);
     }
-    issuer(sent.iss.as_ref(), awaited)?;
+    if let Err(error) = check_issuer(sent.iss.as_ref(), awaited) {
+        return Ok(Err(error));
+    }
     match (sent.code, sent.error) {
         (Some(code), None) if !code.expose().is_empty() => Ok(Ok(code)),
         (None, Some(error)) => {
             let said = |text: Option<&Secret>| Foreign::new(text.map_or("", Secret::expose));
-            Ok(Err(Refusal { error: said(Some(&error)), description: said(sent.error_description.as_ref()) }))
+            let description = said(sent.error_description.as_ref());
+            Ok(Err(AnswerError::Refused(Refusal { error: said(Some(&error)), description })))
         }
         _ => Err(Reason::Incomplete),
     }
 }
 
-/// RFC 9207 §2.4: the answer, an error included, must come from the provider that was asked. One that does not is
-/// rejected, and the sign-in goes on waiting: whoever mixes providers up must not be able to end it.
-fn issuer(sent: Option<&Secret>, awaited: &Awaited) -> Result<(), Reason> {
-    match sent {
-        Some(iss) if iss.expose() != awaited.issuer => Err(Reason::Issuer),
-        None if awaited.iss_required => Err(Reason::NoIssuer),
-        _ => Ok(()),
+/// RFC 9207 §2.4: the answer, an error included, must come from the provider that was asked. One that does not ends the
+/// sign-in: it has the right `state`, so that no better answer will come.
+fn check_issuer(sent: Option<&Secret>, awaited: &Awaited) -> Result<(), AnswerError> {
+    let is_right = sent.map_or(!awaited.iss_required, |iss| iss.expose() == awaited.issuer);
+    match is_right {
+        true => Ok(()),
+        false => Err(AnswerError::WrongIssuer {
+            expected: awaited.issuer.clone(),
+            actual: sent.map(|iss| Foreign::new(iss.expose())),
+        }),
     }
 }
 
@@ -180,8 +182,10 @@ mod tests {
 
     #[test]
     fn an_error_with_the_right_state_is_a_refusal_and_without_it_nothing() {
-        let refusal =
-            Refusal { error: Foreign::new("access_denied"), description: Foreign::new("not assigned") };
+        let refusal = AnswerError::Refused(Refusal {
+            error: Foreign::new("access_denied"),
+            description: Foreign::new("not assigned"),
+        });
         let query = "error=access_denied&error_description=not+assigned";
         assert_eq!(verdict(&format!("GET /callback?{query}&state=right")), Verdict::Answer(Err(refusal)));
         assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(Reason::State));
@@ -259,11 +263,24 @@ mod tests {
         }
     }
 
+    fn wrong(actual: Option<&str>) -> Verdict {
+        let expected = "https://idp.example".to_owned();
+        Verdict::Answer(Err(AnswerError::WrongIssuer { expected, actual: actual.map(Foreign::new) }))
+    }
+
     #[test]
-    fn an_answer_that_names_another_provider_is_ignored() {
+    fn an_answer_that_names_another_provider_is_an_error() {
         let line = "GET /callback?code=c&state=right&iss=";
-        assert_eq!(verdict(&format!("{line}https%3A%2F%2Fevil.example")), ignored(Reason::Issuer));
-        assert_eq!(verdict(&format!("{line}https%3A%2F%2Fidp.example%2F")), ignored(Reason::Issuer));
+        assert_eq!(
+            verdict(&format!("{line}https%3A%2F%2Fevil.example")),
+            wrong(Some("https://evil.example"))
+        );
+        assert_eq!(
+            verdict(&format!("{line}https%3A%2F%2Fidp.example%2F")),
+            wrong(Some("https://idp.example/"))
+        );
+        let forged = "GET /callback?code=c&state=wrong&iss=https%3A%2F%2Fevil.example";
+        assert_eq!(verdict(forged), ignored(Reason::State), "nobody without the state can end the sign-in");
         assert!(matches!(verdict(&format!("{line}https%3A%2F%2Fidp.example")), Verdict::Answer(Ok(_))));
     }
 
@@ -271,7 +288,7 @@ mod tests {
     fn a_provider_that_promises_to_name_itself_must() {
         let line = "GET /callback?code=c&state=right";
         let host = "127.0.0.1:8400";
-        assert_eq!(verdict_of(line, host, &awaited(true)), ignored(Reason::NoIssuer));
+        assert_eq!(verdict_of(line, host, &awaited(true)), wrong(None));
         let named = format!("{line}&iss=https://idp.example");
         assert!(matches!(verdict_of(&named, host, &awaited(true)), Verdict::Answer(Ok(_))));
     }

@@ -45,6 +45,17 @@ pub struct Refusal {
     pub description: Foreign,
 }
 
+/// Why an answer with the right `state` brings no code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerError {
+    Refused(Refusal),
+    /// RFC 9207 §2.4: it names another provider than the one that was asked, or none although that one promises to.
+    WrongIssuer {
+        expected: String,
+        actual: Option<Foreign>,
+    },
+}
+
 /// What happened at the listener, for the log: never a code, a state or an address that leads to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -54,6 +65,8 @@ pub enum Event {
     Answered,
     /// The provider's refusal came.
     Refused,
+    /// An answer in another issuer's name came.
+    WrongIssuer,
     /// The right state once more, after the answer.
     Duplicate,
     Ignored(Reason),
@@ -74,6 +87,7 @@ impl fmt::Display for Event {
             Self::Started => "start address opened: browser sent to the provider",
             Self::Answered => "the provider's answer came, with a code",
             Self::Refused => "the provider's answer came, with an error",
+            Self::WrongIssuer => "an answer came that does not name the issuer that was asked",
             Self::Duplicate => "ignored: the same answer once more",
             Self::Ignored(reason) => return write!(f, "ignored: {reason}"),
             Self::Malformed(Malformed::Syntax) => "ignored: not HTTP",
@@ -99,8 +113,6 @@ impl fmt::Display for Reason {
             Self::Encoding => "the query is not UTF-8",
             Self::Repeated => "a parameter came twice",
             Self::State => "the state is missing or another",
-            Self::Issuer => "iss names another provider",
-            Self::NoIssuer => "iss is missing, though the provider promises it",
             Self::Incomplete => "neither code nor error, or both",
             Self::Stranger => "the start address, opened by another user",
         })

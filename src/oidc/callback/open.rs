@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Awaited, Listener, Method, Reason, Refusal, Request, Verdict,
+    AnswerError, Awaited, Listener, Method, Reason, Request, Verdict,
     judge::{Places, judge},
     serve::{Desk, MOST_VIEWERS, Viewers, keep_door},
 };
@@ -61,7 +61,7 @@ impl Listener {
 pub struct Open {
     desk: Arc<Desk>,
     start_address: String,
-    receiver: oneshot::Receiver<Result<Secret, Refusal>>,
+    receiver: oneshot::Receiver<Result<Secret, AnswerError>>,
     /// Dropped, it closes the port and every connection.
     doors: JoinSet<()>,
 }
@@ -92,7 +92,7 @@ impl Open {
     }
 
     /// The one request with the right `state`, or what was pasted in its place.
-    pub async fn answer(&mut self) -> Result<Secret, Refusal> {
+    pub async fn answer(&mut self) -> Result<Secret, AnswerError> {
         (&mut self.receiver).await.expect("the desk, which holds the sender, lives as long as this")
     }
 

@@ -27,7 +27,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
-    Awaited, Event, Reason, Refusal, Verdict,
+    AnswerError, Awaited, Event, Reason, Verdict,
     judge::{Places, judge},
     peer,
     request::{Malformed, Method, Request, parse},
@@ -79,7 +79,7 @@ pub(super) struct Desk {
     pub(super) awaited: watch::Sender<Option<Arc<Awaited>>>,
     pub(super) for_own_user: AtomicBool,
     /// Taken by the one answer that counts.
-    pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, Refusal>>>>,
+    pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, AnswerError>>>>,
     pub(super) ending: watch::Sender<Option<Page>>,
     /// At the start address, before anybody can be sent on.
     pub(super) beginners: watch::Sender<Viewers>,
@@ -227,8 +227,12 @@ impl Desk {
     }
 
     /// Takes the first answer; a second one meets a calm page that leads to the end.
-    pub(super) fn take(&self, outcome: Result<Secret, Refusal>) -> Response {
-        let event = if outcome.is_ok() { Event::Answered } else { Event::Refused };
+    pub(super) fn take(&self, outcome: Result<Secret, AnswerError>) -> Response {
+        let event = match &outcome {
+            Ok(_) => Event::Answered,
+            Err(AnswerError::Refused(_)) => Event::Refused,
+            Err(AnswerError::WrongIssuer { .. }) => Event::WrongIssuer,
+        };
         let Some(answer) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             (self.report)(Event::Duplicate);
             return self.already();
@@ -322,6 +326,5 @@ fn ignored(reason: Reason) -> Response {
         Reason::Bare | Reason::Incomplete => Response::page("400 Bad Request", page::no_answer()),
         Reason::Encoding | Reason::Repeated => Response::page("400 Bad Request", page::unreadable()),
         Reason::State => Response::page("400 Bad Request", page::another_sign_in()),
-        Reason::Issuer | Reason::NoIssuer => Response::page("400 Bad Request", page::another_provider()),
     }
 }

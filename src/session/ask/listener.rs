@@ -14,7 +14,7 @@ use crate::{
     log,
     oidc::{
         self, Application, Request,
-        callback::{Awaited, Ending, Listener, Open, Refusal},
+        callback::{AnswerError, Awaited, Ending, Listener, Open},
     },
     race::{First, race},
     secret::Secret,
@@ -58,7 +58,7 @@ impl Ladder<'_> {
                 let page = open.page(by_browser);
                 let ended = match answer {
                     Ok(code) => self.signed_in(session, application, &mut known, &request, &code).await,
-                    Err(refusal) => Err(refusal.into()),
+                    Err(error) => Err(error.into()),
                 };
                 page.finish(&self.ending(&ended)).await;
                 ended
@@ -123,7 +123,7 @@ impl Ladder<'_> {
         open: &mut Open,
         redirect_uri: &str,
         Person { cancelled, pasted }: &mut Person<'_>,
-    ) -> Result<(Result<Secret, Refusal>, bool), Failure> {
+    ) -> Result<(Result<Secret, AnswerError>, bool), Failure> {
         let mut time_is_up = pin!(sleep(self.time_left()));
         let mut by_browser = true;
         loop {

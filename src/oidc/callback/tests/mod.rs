@@ -37,7 +37,7 @@ fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
 
 /// The provider's answer, and the page on which its end will be told.
 struct Answered {
-    outcome: Result<Secret, Refusal>,
+    outcome: Result<Secret, AnswerError>,
     page: OpenPage,
 }
 
@@ -224,8 +224,8 @@ fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
             .get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state")
             .await;
         let refusal = sign_in.answer.await.unwrap().outcome.unwrap_err();
-        assert_eq!(refusal.error, Foreign::new("access_denied"));
-        assert_eq!(refusal.description, Foreign::new("not <assigned>"));
+        let (error, description) = (Foreign::new("access_denied"), Foreign::new("not <assigned>"));
+        assert_eq!(refusal, AnswerError::Refused(Refusal { error, description }));
     });
 }
 

@@ -50,7 +50,7 @@ impl<'a> Screen<'a> {
     }
 
     pub(super) fn tell(&mut self, told: Told<'_>, reply: &Reply) {
-        if let Told::Asking(_) | Told::Elsewhere { .. } = told {
+        if let Told::Asking(_) | Told::Elsewhere { .. } | Told::BrowserFailed { .. } = told {
             self.progress.clear();
         }
         match told {
@@ -70,6 +70,14 @@ impl<'a> Screen<'a> {
             }
             Told::Asking(asking) if self.kind == Kind::Login => self.tell_on_stdout(asking),
             Told::Asking(asking) => self.tell_on_terminal(asking),
+            Told::BrowserFailed { why, address } => {
+                let text = format!("The browser failed ({why}). To sign in, go to {address}");
+                match (self.kind, Terminal::ours()) {
+                    (Kind::Login, _) => print_line(&text),
+                    (Kind::Automatic, Some(terminal)) => terminal.show(&format!("{text}\n")),
+                    (Kind::Automatic, None) => say_at_terminal(&text),
+                }
+            }
             Told::Elsewhere { pid } => self.tell_elsewhere(pid),
             Told::NotThat(why) => {
                 if let Some(pasting) = &self.pasting {

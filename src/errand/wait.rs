@@ -57,6 +57,11 @@ pub enum Told<'a> {
     },
     /// They have acted.
     Answered,
+    /// The browser failed, and nobody has come to the address.
+    BrowserFailed {
+        why: &'a str,
+        address: &'a str,
+    },
     /// What was pasted is not the answer, and this is why.
     NotThat(&'a str),
 }
@@ -174,6 +179,9 @@ impl Wait<'_, '_> {
                 Heard::Event(Event::Said(Said::Asking(asking))) => self.show(&asking),
                 Heard::Event(Event::Said(Said::NotThat(why))) => {
                     (self.tell)(Told::NotThat(&why), &self.reply);
+                }
+                Heard::Event(Event::Said(Said::BrowserFailed { why, address })) => {
+                    (self.tell)(Told::BrowserFailed { why: &why, address: &address }, &self.reply);
                 }
                 Heard::Event(Event::Said(Said::Answered)) => {
                     self.asked_until = None;

@@ -51,6 +51,8 @@ pub enum SignInNeeded {
     Unanswered { after: std::time::Duration },
     /// No browser could be started, and nobody would see the address.
     NoBrowser { why: String },
+    /// A browser was started and failed, and nobody came to the address.
+    BrowserFailed { why: String },
     /// There is no way in that could work here.
     NoWay(NoWay),
     /// Another process waits for the user at this moment; `address` if it is this program's own local one.
@@ -105,6 +107,11 @@ impl From<SignInNeeded> for Failure {
             SignInNeeded::NoBrowser { why } => (
                 "sign-in/no_browser",
                 format!("you need to sign in, and the browser could not be started: {}", line(&why)),
+                "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
+            ),
+            SignInNeeded::BrowserFailed { why } => (
+                "sign-in/browser_failed",
+                format!("you need to sign in, and the browser failed: {}", line(&why)),
                 "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
             ),
             SignInNeeded::NoWay(why) => no_way(why),

@@ -1,6 +1,6 @@
 //! The person's browser: the one the profile names, `$BROWSER`, or the system's.
 //!
-//! It is started and left alone: no stream of ours, no waiting for it to end.
+//! It is started without any stream of ours, and nobody waits for it. If it ends with a failure, the caller hears of it.
 
 use std::{
     path::Path,
@@ -50,11 +50,12 @@ impl Browser {
         }
     }
 
-    /// Shows the address without waiting for anything.
-    pub fn open(&self, address: &str) -> Opened {
+    /// Shows the address without waiting for anything. `failed` is called, on another thread, if the program that was
+    /// started ends with a failure later.
+    pub fn open(&self, address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
         match self {
-            Self::Command(words) => open_with(words, address),
-            Self::System => open_with_system(address),
+            Self::Command(words) => open_with(words, address, failed),
+            Self::System => open_with_system(address, failed),
             Self::Nobody => Opened::ByHand,
         }
     }
@@ -70,7 +71,7 @@ fn command_line(text: String) -> Vec<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
-fn open_with(words: &[String], address: &str) -> Opened {
+fn open_with(words: &[String], address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
     let Some((program, rest)) = words.split_first() else { return Opened::ByHand };
     let mut command = Command::new(program);
     command.args(rest.iter().map(|word| word.replace("{url}", address)));
@@ -80,8 +81,12 @@ fn open_with(words: &[String], address: &str) -> Opened {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match command.spawn() {
         Ok(mut child) => {
-            // Somebody must collect it when it ends before us; nobody waits for it.
-            thread::spawn(move || child.wait());
+            let program = program.clone();
+            // A child that ends before us must be collected. One that ends well has handed the address to a browser.
+            thread::spawn(move || match child.wait() {
+                Ok(status) if !status.success() => failed(format!("{program}: {status}")),
+                _ => {}
+            });
             Opened::Asked
         }
         Err(error) => Opened::Failed(format!("{program}: {}", reason(&error))),
@@ -90,12 +95,14 @@ fn open_with(words: &[String], address: &str) -> Opened {
 
 /// In a thread of its own: where no desktop is known, the opener itself stays until the browser ends. One that fails does
 /// so at once, and a sign-in that nobody can see is better refused than waited for.
-fn open_with_system(address: &str) -> Opened {
+fn open_with_system(address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
     let (tell, told) = mpsc::channel();
     let address = address.to_owned();
     thread::spawn(move || {
-        // Nobody listens any more when it took longer than a moment.
-        let _ = tell.send(ask_system(&address));
+        // After a moment nobody listens to `told` any more.
+        if let Err(mpsc::SendError(Err(why))) = tell.send(ask_system(&address)) {
+            failed(why);
+        }
     });
     match told.recv_timeout(MOMENT) {
         Ok(Err(why)) => Opened::Failed(why),
@@ -156,8 +163,21 @@ mod tests {
     #[test]
     fn a_browser_that_does_not_exist_is_said() {
         let missing = Browser::Command(vec!["/no/such/browser".into()]);
-        assert!(
-            matches!(missing.open("http://127.0.0.1/"), Opened::Failed(why) if why.contains("/no/such/browser"))
-        );
+        let opened = missing.open("http://127.0.0.1/", |why| panic!("reported twice: {why}"));
+        assert!(matches!(opened, Opened::Failed(why) if why.contains("/no/such/browser")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_browser_that_ends_with_a_failure_is_reported_and_no_other() {
+        let (fail, failed) = mpsc::channel();
+        for program in ["true", "false"] {
+            let fail = fail.clone();
+            let opened = Browser::Command(vec![program.into()])
+                .open("http://127.0.0.1/", move |why| fail.send(why).unwrap());
+            assert_eq!(opened, Opened::Asked);
+        }
+        drop(fail);
+        assert_eq!(failed.iter().collect::<Vec<_>>(), ["false: exit status: 1"]);
     }
 }

@@ -43,6 +43,11 @@ pub enum Said {
     Asking(Asking),
     /// The person has done their part; what is left is between the provider, AWS and us.
     Answered,
+    /// The browser failed, and nobody has come to the address.
+    BrowserFailed {
+        why: String,
+        address: String,
+    },
     /// What was pasted is not the answer, and this is why; the person may try again.
     NotThat(String),
 }

@@ -41,6 +41,7 @@ impl Listener {
             },
             awaited: watch::Sender::new(None),
             for_own_user: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             answer: Mutex::new(Some(sender)),
             ending: watch::Sender::new(None),
             beginners: watch::Sender::new(Viewers::default()),
@@ -84,6 +85,11 @@ impl Open {
     /// whose a connection is, another user who read it from the process list does not learn the state.
     pub fn for_own_user(&self) {
         self.desk.for_own_user.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has opened the start address.
+    pub fn has_begun(&self) -> bool {
+        self.desk.has_begun.load(Ordering::Relaxed)
     }
 
     /// What the answer must carry, and where whoever opens the start address is sent.

@@ -78,6 +78,8 @@ pub(super) struct Desk {
     /// Unknown until the provider has described itself.
     pub(super) awaited: watch::Sender<Option<Arc<Awaited>>>,
     pub(super) for_own_user: AtomicBool,
+    /// Whether somebody has opened the start address.
+    pub(super) has_begun: AtomicBool,
     /// Taken by the one answer that counts.
     pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, AnswerError>>>>,
     pub(super) ending: watch::Sender<Option<Page>>,
@@ -193,6 +195,7 @@ impl Desk {
     /// Sends the browser to the provider, as soon as it is known where that is.
     async fn begin(&self, stream: TcpStream, awaited: Option<Arc<Awaited>>) {
         (self.report)(Event::Started);
+        self.has_begun.store(true, Ordering::Relaxed);
         if let Some(awaited) = awaited {
             return self.send(stream, &self.start(&awaited), true).await;
         }

@@ -2,9 +2,12 @@
 //!
 //! The listener stands before anybody is shown an address, and closes when the truth has been told.
 
-use std::{pin::pin, time::Duration};
+use std::{future::pending, pin::pin, time::Duration};
 
-use tokio::{sync::mpsc::Receiver, time::sleep};
+use tokio::{
+    sync::mpsc::{self, Receiver, Sender},
+    time::sleep,
+};
 
 use super::choice::WayIn;
 use crate::{
@@ -19,7 +22,11 @@ use crate::{
     race::{First, race},
     secret::Secret,
     session::{Asking, Ladder, Person, Purpose, Ready, Said, Way},
+    text::line,
 };
+
+/// How long after the failure of a browser somebody may still come to the address.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// A person who waits for `login` is shown the address by then, however long the provider takes to describe itself.
 const EARLY: Duration = Duration::from_millis(400);
@@ -52,8 +59,9 @@ impl Ladder<'_> {
         };
         let request = oidc::request(self.profile, &known.metadata, &redirect_uri, &self.host.random);
         open.expect(awaited(&known, &request));
-        self.show(&open, way, browser, &request)?;
-        let outcome = match self.answered(&mut open, &redirect_uri, person).await {
+        let (failures, mut failure) = mpsc::channel(1);
+        self.show(&open, way, browser, failures, &request)?;
+        let outcome = match self.answered(&mut open, &redirect_uri, &mut failure, person).await {
             Ok((answer, by_browser)) => {
                 let page = open.page(by_browser);
                 let ended = match answer {
@@ -92,16 +100,28 @@ impl Ladder<'_> {
     }
 
     /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
-    fn show(&self, open: &Open, way: WayIn, browser: &Browser, request: &Request) -> Result<(), Failure> {
+    /// `failures` hears of a browser that fails later.
+    fn show(
+        &self,
+        open: &Open,
+        way: WayIn,
+        browser: &Browser,
+        failures: Sender<String>,
+        request: &Request,
+    ) -> Result<(), Failure> {
         let before = self.note_opening()?;
         let address = open.start_address();
         self.announce(Some(address))?;
-        let opened = if way == WayIn::Browser { browser.open(address) } else { Opened::ByHand };
+        let opened = if way == WayIn::Browser {
+            // Nobody listens any more once the sign-in has ended.
+            browser.open(address, move |why| drop(failures.try_send(why)))
+        } else {
+            Opened::ByHand
+        };
         log::info("session", format_args!("asking at {address}: {opened:?}"));
-        let is_seen = self.around.terminal || matches!(self.purpose, Purpose::Login { .. });
         let way = match (opened, way) {
             // Nobody reads the address that an automatic caller's helper would print. No tab was opened after all.
-            (Opened::Failed(why), _) if !is_seen => {
+            (Opened::Failed(why), _) if !self.is_seen() => {
                 self.cache.keep_notes(self.held, &before)?;
                 return Err(SignInNeeded::NoBrowser { why }.into());
             }
@@ -117,18 +137,30 @@ impl Ladder<'_> {
         Ok(())
     }
 
-    /// The answer, and whether a browser brought it. A pasted text that is none is said to be so, and waited on.
+    /// Whether the user sees an address that is printed.
+    fn is_seen(&self) -> bool {
+        self.around.terminal || matches!(self.purpose, Purpose::Login { .. })
+    }
+
+    /// The answer, and whether a browser brought it. A pasted text that is none is said to be so, and waited on; so is a
+    /// browser that failed, where the user sees the address and can open it by hand.
     async fn answered(
         &self,
         open: &mut Open,
         redirect_uri: &str,
+        failure: &mut Receiver<String>,
         Person { cancelled, pasted }: &mut Person<'_>,
     ) -> Result<(Result<Secret, AnswerError>, bool), Failure> {
         let mut time_is_up = pin!(sleep(self.time_left()));
+        let mut failing = pin!(browser_failure(failure));
+        let mut failed = None;
         let mut by_browser = true;
         loop {
-            let ended = race(cancelled.as_mut(), time_is_up.as_mut());
-            match race(race(open.answer(), next(pasted)), ended).await {
+            let is_running = failed.is_none();
+            let browser = async { if is_running { failing.as_mut().await } else { pending().await } };
+            let ended = race(race(cancelled.as_mut(), time_is_up.as_mut()), browser);
+            let first = race(race(open.answer(), next(pasted)), ended).await;
+            match first {
                 First::Left(First::Left(answer)) => return Ok((answer, by_browser)),
                 First::Left(First::Right(text)) => match open.pasted(text.expose()) {
                     Ok(()) => by_browser = false,
@@ -138,12 +170,29 @@ impl Ladder<'_> {
                         (self.tell)(Said::NotThat(why.to_string()));
                     }
                 },
-                First::Right(First::Left(())) => return Err(Interrupted.into()),
-                First::Right(First::Right(())) => {
-                    return Err(SignInNeeded::Unanswered { after: self.profile.login_timeout }.into());
+                First::Right(First::Left(First::Left(()))) => return Err(Interrupted.into()),
+                First::Right(First::Left(First::Right(()))) => {
+                    let unanswered = SignInNeeded::Unanswered { after: self.profile.login_timeout };
+                    let failed = failed.filter(|_| !open.has_begun());
+                    return Err(failed.map_or(unanswered, |why| SignInNeeded::BrowserFailed { why }).into());
+                }
+                First::Right(First::Right(why)) => {
+                    if !open.has_begun() {
+                        self.report_browser_failure(open.start_address(), &why)?;
+                    }
+                    failed = Some(why);
                 }
             }
         }
+    }
+
+    fn report_browser_failure(&self, address: &str, why: &str) -> Result<(), Failure> {
+        log::warn("session", format_args!("the browser failed, and nobody came to the address: {why}"));
+        if !self.is_seen() {
+            return Err(SignInNeeded::BrowserFailed { why: why.to_owned() }.into());
+        }
+        (self.tell)(Said::BrowserFailed { why: line(why), address: address.to_owned() });
+        Ok(())
     }
 
     fn ending(&self, ended: &Result<Ready, Failure>) -> Ending {
@@ -161,11 +210,24 @@ impl Ladder<'_> {
     }
 }
 
+/// Resolves with the reason a moment after the browser has failed. Some programs report a failure although they have shown
+/// the address, and then somebody comes to it by then.
+async fn browser_failure(failure: &mut Receiver<String>) -> String {
+    match failure.recv().await {
+        Some(why) => {
+            sleep(GRACE).await;
+            why
+        }
+        // The program is gone, and was content.
+        None => pending().await,
+    }
+}
+
 /// What is pasted next. Once whoever could paste is gone, nothing is: a browser may still come.
 async fn next(pasted: &mut Receiver<Secret>) -> Secret {
     match pasted.recv().await {
         Some(text) => text,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }
 

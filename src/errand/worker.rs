@@ -79,7 +79,7 @@ pub fn work(
         return Ok(());
     };
     let result = begin(host, cache, &held, purpose)
-        .and_then(|()| prepared)
+        .and(prepared)
         .and_then(|prepared| climb(host, profile, cache, &held, &prepared, purpose, terminal));
     note(host, cache, &held, purpose, &result);
     // The next one may come in; what it finds is complete.

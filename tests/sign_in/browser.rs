@@ -55,7 +55,7 @@ fn a_browser_that_cannot_be_started_is_said_at_once() {
 
 /// A profile whose browser ends with a failure, after running a command in which `$0` is the address.
 fn failing_browser(world: &World, command: &str, more: &str) -> String {
-    let words = json!(["sh", "-c", format!("{command}; exit 3"), "{url}"]);
+    let words = json!(["sh", "-c", format!("{command}\nexit 3"), "{url}"]);
     world.configuration(&format!("browser = {words}\n{more}"))
 }
 
@@ -77,7 +77,9 @@ fn a_browser_that_fails_after_showing_the_address_is_no_failure() {
     let desk = desk(&world);
     let configured: toml::Table = fs::read_to_string(desk.config_file()).unwrap().parse().unwrap();
     let person = configured["profiles"]["claude"]["browser"][0].as_str().unwrap().to_owned();
-    desk.configure(&failing_browser(&world, &format!("'{person}' \"$0\""), ""));
+    // The user needs longer than the moment in which somebody has to come to the address.
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(4500)));
+    desk.configure(&failing_browser(&world, &format!("'{person}' \"$0\" &"), ""));
     credentials(&desk);
 }
 

@@ -5,6 +5,7 @@
 #[path = "application/main.rs"]
 mod application;
 mod crowd;
+mod destinations;
 #[path = "doctor/main.rs"]
 mod doctor;
 #[path = "exchange/main.rs"]

@@ -1,4 +1,6 @@
-//! Which hosts of AWS a profile sends secrets to, in a form that a sign-in can store and compare.
+//! Which hosts of AWS a profile sends secrets to, in a form that a sign-in can store.
+//!
+//! Comparing them with the stored ones is for `cache`.
 
 use super::endpoint;
 use crate::{

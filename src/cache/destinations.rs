@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Session;
 use crate::{
@@ -34,6 +35,7 @@ pub enum Recipient {
 
 /// Each recipient with its host: an origin such as `https://quota.example`, or the name of a partition for AWS's own hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, Value>")]
 pub struct Destinations(BTreeMap<Recipient, String>);
 
 /// A recipient whose host is not the stored one.
@@ -43,6 +45,16 @@ pub struct DestinationChange {
     /// `None`: there was no such recipient when the sign-in was stored.
     pub stored: Option<String>,
     pub now: String,
+}
+
+/// What a later version stores in addition is ignored: it must not cost the sign-in.
+impl From<BTreeMap<String, Value>> for Destinations {
+    fn from(stored: BTreeMap<String, Value>) -> Self {
+        let known = |(recipient, host): (String, Value)| {
+            Some((serde_json::from_value(Value::String(recipient)).ok()?, host.as_str()?.to_owned()))
+        };
+        Self(stored.into_iter().filter_map(known).collect())
+    }
 }
 
 impl Recipient {

@@ -1,4 +1,6 @@
 //! Notes in the clear about one profile: nothing secret, readable when the key is not.
+//!
+//! What follows from them is for the modules that write them.
 
 use std::path::PathBuf;
 

@@ -21,7 +21,7 @@ impl From<DestinationChanged> for Failure {
             Exit::SignInNeeded,
             "sign-in/destination_changed",
             format!("this sign-in would be sent to a new host: {}", all.join(", ")),
-            "run `bedrock-sso login` in a terminal to review the change and accept it",
+            "run `bedrock-sso login` in a terminal to review the change, or `bedrock-sso logout` to start over",
         )
     }
 }

@@ -9,6 +9,7 @@ mod asking;
 mod clearance;
 mod destinations;
 mod leave;
+mod purpose;
 mod ready;
 mod token;
 
@@ -17,7 +18,7 @@ use std::{future::Future, pin::Pin, time::Instant};
 use crate::{
     aws::{self, Aws, Granted, Question, Standing},
     cache::{Cache, Known, SPENT, Session, freshness},
-    config::{Caller, Profile},
+    config::Profile,
     failure::{ExchangeError, Exit, Failure, UNBELIEVED},
     host::{Host, Surroundings},
     http::Client,
@@ -35,44 +36,10 @@ pub use ask::{WayIn, foreseen};
 pub use asking::{Asking, Person, Said, Way};
 pub use destinations::{accept_destinations, changes_to_accept, check_destinations};
 pub use leave::{Kept, SignedOut, Told, sign_out};
+pub use purpose::{Purpose, Wish};
 pub use ready::{Brought, Ready, ready};
 use token::kept_token;
 pub use token::{is_due_for_renewal, token_for};
-
-/// What the climb is for; it decides what is good enough and whether a person may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// An automatic caller needs credentials.
-    Credentials { may_ask: bool },
-    /// A person, or a host whose credentials AWS refused, wants to be signed in.
-    Login { force: bool, wish: Wish },
-    /// Nobody waits: renew what is about to end, silently.
-    Renewal,
-    /// The ID token itself, silently; `ahead` for telemetry's next call, while nobody waits.
-    Token { ahead: bool },
-}
-
-impl Purpose {
-    /// Who calls for it.
-    pub fn caller(self) -> Caller {
-        match self {
-            Self::Login { .. } => Caller::SignIn,
-            Self::Credentials { may_ask: true } => Caller::Asking,
-            Self::Credentials { may_ask: false } | Self::Renewal | Self::Token { .. } => Caller::Silent,
-        }
-    }
-}
-
-/// What the command line says of the way in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// Nothing: the profile and the surroundings decide.
-    Any,
-    /// The address is shown, and no browser opened.
-    NoBrowser,
-    /// A code, entered in a browser anywhere.
-    Device,
-}
 
 /// A token that nobody had to be asked for.
 enum Silent {

@@ -48,6 +48,8 @@ fn variable_names_cognito_only_without_a_file() {
     desk.set_variable("BEDROCK_SSO_PROFILE", "container");
     desk.run(["credentials"]).expect_code(9);
     desk.set_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", world.cognito_endpoint());
+    desk.run(["login"]).refused(4, "sign-in/destination_changed");
+    desk.run(["logout"]).expect_code(0);
     desk.run(["login"]).expect_code(0);
 }
 

@@ -1,0 +1,40 @@
+//! What a caller wants of the ladder, as far as it decides how far the ladder goes.
+//!
+//! Carrying it out is for `Ladder`.
+
+use crate::config::Caller;
+
+/// What the climb is for; it decides what is good enough and whether a person may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An automatic caller needs credentials.
+    Credentials { may_ask: bool },
+    /// A person, or a host whose credentials AWS refused, wants to be signed in.
+    Login { force: bool, wish: Wish },
+    /// Nobody waits: renew what is about to end, silently.
+    Renewal,
+    /// The ID token itself, silently; `ahead` for telemetry's next call, while nobody waits.
+    Token { ahead: bool },
+}
+
+impl Purpose {
+    /// Who calls for it.
+    pub fn caller(self) -> Caller {
+        match self {
+            Self::Login { .. } => Caller::SignIn,
+            Self::Credentials { may_ask: true } => Caller::Asking,
+            Self::Credentials { may_ask: false } | Self::Renewal | Self::Token { .. } => Caller::Silent,
+        }
+    }
+}
+
+/// What the command line says of the way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing: the profile and the surroundings decide.
+    Any,
+    /// The address is shown, and no browser opened.
+    NoBrowser,
+    /// A code, entered in a browser anywhere.
+    Device,
+}

@@ -381,7 +381,7 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     add_profile(&desk, "research");
     sign_in(&desk, "research");
     world.revoke_grants();
-    desk.set_variable("PERSON_THINKS", "16");
+    world.next(1, Knob::AuthorizeFault, Fault::Hold);
     let waiting = desk.start(["login", "--profile", "claude"]);
     wait_until("a third tab is open", || desk.tabs() == 3);
     let before = kept(&desk);
@@ -389,7 +389,7 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     let what = "bedrock-sso: another sign-in is still waiting: process ";
     assert!(outcome.stderr.starts_with(what) && outcome.stderr.contains(" [busy/sign_in]\n"), "{outcome:?}");
     assert!(outcome.stderr.contains("complete it at http://127.0.0.1:"), "{outcome:?}");
-    assert!(outcome.took < Duration::from_secs(9) && outcome.stdout.is_empty(), "{outcome:?}");
+    assert_eq!(outcome.stdout, "");
     assert_eq!(kept(&desk), before);
     let text = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&format!("{text}\n[profiles.broken]\nregion = \"us-east-1\"\n"));
@@ -402,6 +402,7 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     ];
     let places = parts.map(|part| outcome.stderr.find(part).unwrap_or_else(|| panic!("{part}: {outcome:?}")));
     assert!(places.is_sorted() && places[0] == 0, "the worst is last: {outcome:?}");
+    world.release();
     assert!(waiting.finish().expect_code(0).stdout.contains("Signed in as "));
     assert_eq!(status(&desk, "claude")["signed_in"], json!(true));
 }

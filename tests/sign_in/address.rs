@@ -219,11 +219,20 @@ fn an_answer_without_an_issuer_is_good_where_none_was_promised() {
 
 /// One request over this family and no other, as from a client that knows no second.
 fn get(family: IpAddr, url: &str) -> String {
+    answer(request(family, url))
+}
+
+/// A request that has been sent, and waits for its answer.
+pub(super) fn request(family: IpAddr, url: &str) -> TcpStream {
     let host = origin(url).trim_start_matches("http://");
     let port: u16 = host.rsplit_once(':').unwrap().1.parse().unwrap();
     let path = url.strip_prefix(origin(url)).unwrap();
     let mut stream = TcpStream::connect((family, port)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+}
+
+pub(super) fn answer(mut stream: TcpStream) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

@@ -137,11 +137,12 @@ fn the_last_page_tells_a_refusal_of_aws_after_a_good_sign_in() {
 #[test]
 fn the_last_page_waits_until_aws_has_answered() {
     let world = World::new();
-    world.set(Knob::AssumeFault, json!(Fault::Delay(700)));
+    world.set(Knob::AssumeFault, json!(Fault::Hold));
     let desk = desk_with(&world, "");
     let call = desk.start(["credentials"]);
     assert!(world.ledger().wait_for(Endpoint::Assume, 1, std::time::Duration::from_secs(20)));
     assert_eq!(desk.page(), None, "nothing is claimed while AWS thinks");
+    world.release();
     call.finish().expect_code(0);
     assert!(page(&desk).contains("123456789012"));
 }

@@ -256,12 +256,14 @@ fn browser_none_shows_the_address_and_opens_nothing() {
 #[test]
 fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_end() {
     let world = World::new();
-    world.next(1, Knob::AssumeFault, json!(Fault::Delay(500)));
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
     let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
     desk.set_variable("TERM", "xterm");
     desk.set_variable("NO_COLOR", "1");
-    desk.set_variable("PERSON_THINKS", "1.5");
-    let seen = desk.at_terminal(Streams::Terminal, &["login"]).finish();
+    let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
+    terminal.shows_times("Waiting for you: ", 2);
+    world.release();
+    let seen = terminal.finish();
     assert_eq!(seen.code, Some(0), "{seen:?}");
     let parts: Vec<_> = seen.shown.split("\r\u{1b}[K").collect();
     let (first, last) = (parts[0], parts[parts.len() - 1]);

@@ -94,7 +94,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
         world.note(asked.as_ref().map_or(Endpoint::Unknown, Asked::endpoint), request);
         let fault = world.knobs.fault(Knob::BedrockFault);
         let answer = || answer(&world, asked, request).unwrap_or_else(refusal);
-        match Fault::around(fault, answer) {
+        match Fault::around(fault, &world.gate, answer) {
             Ending::Answer(reply) => Ending::Answer(
                 reply
                     .with("Date", &world.http_date(world.now()))

@@ -37,7 +37,9 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
             _ => Endpoint::Unknown,
         };
         world.note(endpoint, request);
-        match Fault::around(world.knobs.fault(Knob::PoolFault), || answer(&world, endpoint, request)) {
+        match Fault::around(world.knobs.fault(Knob::PoolFault), &world.gate, || {
+            answer(&world, endpoint, request)
+        }) {
             Ending::Answer(reply) => Ending::Answer(
                 reply
                     .with("Date", &world.http_date(world.now()))

@@ -2,7 +2,11 @@
 //!
 //! Only answers and their absence; faults inside a token are the business of `claims` and `keys`.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{Condvar, Mutex},
+    thread,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,6 +24,8 @@ pub enum Fault {
     Status(u16),
     /// Answers properly, this many milliseconds late.
     Delay(u64),
+    /// Answers properly once [`World::release`](crate::World::release) has been called.
+    Hold,
     /// Never answers, and does nothing.
     Hang,
     /// Closes the connection without an answer, and does nothing.
@@ -61,11 +67,15 @@ impl Fault {
     }
 
     /// The fault in place of the true answer, or around it.
-    pub(crate) fn around(fault: Option<Self>, answer: impl FnOnce() -> Reply) -> Ending {
+    pub(crate) fn around(fault: Option<Self>, gate: &Gate, answer: impl FnOnce() -> Reply) -> Ending {
         match fault {
             None => Ending::Answer(answer()),
             Some(Self::Delay(milliseconds)) => {
                 thread::sleep(Duration::from_millis(milliseconds));
+                Ending::Answer(answer())
+            }
+            Some(Self::Hold) => {
+                gate.wait();
                 Ending::Answer(answer())
             }
             Some(Self::HangAfter) => {
@@ -93,8 +103,30 @@ impl Fault {
             }
             Self::Aws { status, code, message } => sts::refusal(status, &code, &message),
             Self::Body { status, content_type, body } => Reply::new(status, &content_type, &body),
-            Self::Delay(_) | Self::HangAfter | Self::CloseAfter => unreachable!("handled by around"),
+            Self::Delay(_) | Self::Hold | Self::HangAfter | Self::CloseAfter => {
+                unreachable!("handled by around")
+            }
         })
+    }
+}
+
+/// Where requests wait that [`Fault::Hold`] holds.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    /// A test that forgets to open it has failed long before this gives up.
+    fn wait(&self) {
+        let is_open = self.is_open.lock().unwrap();
+        drop(self.opened.wait_timeout_while(is_open, Duration::from_secs(120), |is_open| !*is_open));
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Entry {
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    #[serde(skip)]
+    pub at: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

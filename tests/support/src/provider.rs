@@ -80,7 +80,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
         let endpoint = endpoint(&world, request);
         world.note(endpoint, request);
         let fault = knob(endpoint).and_then(|knob| world.knobs.fault(knob));
-        match Fault::around(fault, || answer(&world, endpoint, request)) {
+        match Fault::around(fault, &world.gate, || answer(&world, endpoint, request)) {
             Ending::Answer(reply) => {
                 Ending::Answer(reply.with("Date", &world.http_date(world.provider_now())))
             }

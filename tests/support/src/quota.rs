@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn serve(world: Arc<Common>) -> Serve {
     Arc::new(move |request| {
         world.note(Endpoint::Quota, request);
-        Fault::around(world.knobs.fault(Knob::QuotaFault), || answer(&world, request))
+        Fault::around(world.knobs.fault(Knob::QuotaFault), &world.gate, || answer(&world, request))
     })
 }
 

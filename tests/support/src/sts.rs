@@ -63,7 +63,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
         };
         world.note(endpoint, request);
         let fault = knob.and_then(|knob| world.knobs.fault(knob));
-        match Fault::around(fault, || answer(&world, endpoint, request, &form)) {
+        match Fault::around(fault, &world.gate, || answer(&world, endpoint, request, &form)) {
             Ending::Answer(reply) => Ending::Answer(reply.with("Date", &world.http_date(world.now()))),
             ending => ending,
         }

@@ -7,7 +7,7 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, RwLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chrono::{DateTime, Datelike, Utc};
@@ -21,6 +21,7 @@ use crate::{
     client_keys::ClientKey,
     cognito::{self, Pool},
     control,
+    fault::Gate,
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
@@ -42,6 +43,7 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 #[derive(Default)]
 pub(crate) struct Common {
     pub knobs: Knobs,
+    pub gate: Gate,
     pub ledger: Ledger,
     pub keys: RwLock<Keys>,
     pub provider: Provider,
@@ -217,6 +219,11 @@ impl World {
         self.common.provider.live_grants()
     }
 
+    /// Lets the requests go on that [`Fault::Hold`](crate::Fault::Hold) holds, and holds none from now on.
+    pub fn release(&self) {
+        self.common.gate.open();
+    }
+
     /// Connections to the provider are refused until it starts again.
     pub fn stop_provider(&self) {
         self.servers.provider.stop();
@@ -342,6 +349,7 @@ impl Common {
             target: request.target.clone(),
             headers: request.headers.clone(),
             body: String::from_utf8_lossy(&request.body).into_owned(),
+            at: Instant::now(),
         });
     }
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test may spoil files")]
 
 use serde_json::json;
-use testworld::{Desk, Endpoint, Fault, Knob, Outcome, World};
+use testworld::{BEHIND, Desk, Endpoint, Fault, Knob, Outcome, World};
 
 fn desk(world: &World) -> Desk<'_> {
     Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
@@ -142,8 +142,8 @@ fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
 #[test]
 fn a_token_renewed_just_before_aws_failed_serves_when_the_provider_is_gone() {
     let world = World::new();
-    world.next(1, Knob::IdTokenLifetime, 1);
-    let desk = signed_in_for(&world, SPENT);
+    world.age_next_id_token();
+    let desk = signed_in_for(&world, BEHIND + SPENT);
     world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
     refused(&desk, 7);
     world.stop_provider();
@@ -206,8 +206,8 @@ fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody()
         (json!(Fault::oauth("temporarily_unavailable", "later")), 5, "sign-in/temporarily_unavailable"),
     ] {
         let world = World::new();
-        world.set(Knob::IdTokenLifetime, 10);
-        let desk = signed_in_for(&world, SPENT);
+        world.age_id_tokens();
+        let desk = signed_in_for(&world, BEHIND + SPENT);
         world.next(1, Knob::RefreshFault, fault.clone());
         let outcome = refused(&desk, code);
         assert!(outcome.stderr.contains(&format!("[{slug}]\n  hint: ")), "{fault}: {}", outcome.stderr);
@@ -268,8 +268,8 @@ fn a_refresh_without_an_id_token_uses_the_one_still_valid() {
 #[test]
 fn a_refresh_without_an_id_token_asks_once_the_old_one_is_over() {
     let world = World::new();
-    world.next(1, Knob::IdTokenLifetime, 10);
-    let desk = signed_in_for(&world, SPENT);
+    world.age_next_id_token();
+    let desk = signed_in_for(&world, BEHIND + SPENT);
     world.set(Knob::RefreshWithoutIdToken, true);
     credentials(&desk);
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
@@ -323,8 +323,8 @@ fn a_renewal_behind_the_scenes_is_tried_once_a_minute_however_many_ask() {
 fn a_renewal_behind_the_scenes_never_asks_the_person() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
-    world.set(Knob::IdTokenLifetime, 10);
-    let desk = signed_in_for(&world, SOON);
+    world.age_id_tokens();
+    let desk = signed_in_for(&world, BEHIND + SOON);
     credentials(&desk);
     desk.settle();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
@@ -359,8 +359,8 @@ fn credentials_still_valid_are_served_whatever_fails() {
 fn credentials_still_valid_are_served_while_the_person_has_not_answered() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
-    world.set(Knob::IdTokenLifetime, 10);
-    let desk = signed_in_for(&world, NOW);
+    world.age_id_tokens();
+    let desk = signed_in_for(&world, BEHIND + NOW);
     desk.person("closes-the-tab");
     credentials(&desk);
     assert_eq!(desk.tabs(), 2, "the person was asked");

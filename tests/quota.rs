@@ -56,7 +56,7 @@ fn when_only_the_check_is_due_only_the_service_is_asked() {
 fn a_token_that_has_ended_is_renewed_to_ask_with() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");
-    world.next(1, Knob::IdTokenLifetime, 10);
+    world.age_next_id_token();
     desk.run(["credentials"]).expect_code(0);
     desk.run(["credentials"]).expect_code(0);
     let asked = [Endpoint::Quota, Endpoint::Assume, Endpoint::Refresh];
@@ -69,7 +69,7 @@ fn a_provider_that_is_gone_costs_nobody_a_check() {
     let (allow, deny) =
         (desk(&world, "interval = \"4m\""), desk(&world, "interval = \"4m\"\non_error = \"deny\""));
     for desk in [&allow, &deny] {
-        world.next(1, Knob::IdTokenLifetime, 10);
+        world.age_next_id_token();
         desk.run(["credentials"]).expect_code(0);
     }
     world.stop_provider();

@@ -59,7 +59,7 @@ fn a_token_that_has_ended_is_renewed_first_as_for_any_silent_caller() {
 fn where_the_token_cannot_be_renewed_the_kept_credentials_serve() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
-    world.next(1, Knob::IdTokenLifetime, 5);
+    world.age_next_id_token();
     let desk = signed_in(&world, "");
     let found = live(&desk);
     let exchange = row(&found, "exchange");

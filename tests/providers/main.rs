@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use rows::{Renewal, Row};
 use serde_json::{Value, json};
-use testworld::{Desk, Endpoint, Fault, Knob, World};
+use testworld::{BEHIND, Desk, Endpoint, Fault, Knob, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 
@@ -206,7 +206,7 @@ fn an_id_token_of_five_minutes_is_over_long_before_its_session_and_nobody_is_ask
     world.set(Knob::CredentialLifetime, 3600);
     let desk = desk(&row, &world);
     let first = credentials(&desk, &row);
-    world.set(Knob::IdTokenLifetime, 12);
+    world.set(Knob::IdTokenLifetime, 5 * 60);
     assert_eq!(credentials(&desk, &row), first, "no token is needed for a valid session");
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (0, 1));
     desk.run(["login"]).expect_code(0);
@@ -220,9 +220,8 @@ fn an_id_token_of_five_minutes_is_over_long_before_its_session_and_nobody_is_ask
 fn a_kept_token_that_is_over_is_renewed_and_never_sent() {
     let row = row("Keycloak");
     let world = world(&row);
-    world.set(Knob::CredentialLifetime, SPENT);
-    // Less than what a token needs to reach AWS: over as soon as it is kept.
-    world.set(Knob::IdTokenLifetime, 14);
+    world.age_id_tokens();
+    world.set(Knob::CredentialLifetime, BEHIND + SPENT);
     let desk = desk(&row, &world);
     credentials(&desk, &row);
     credentials(&desk, &row);

@@ -59,4 +59,4 @@ pub use processes::{interrupt, kill, terminate};
 pub use terminal::{AtTerminal, Seen, Streams};
 pub use wait::wait_until;
 pub use wire::{Fields, field};
-pub use world::{CLIENT_ID, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};
+pub use world::{BEHIND, CLIENT_ID, POOL_ID, POOL_ROLE_ARN, ROLE_ARN, World, serve_until_stdin_closes};

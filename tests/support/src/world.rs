@@ -37,6 +37,8 @@ pub const ROLE_ARN: &str = "arn:aws:iam::123456789012:role/BedrockUser";
 pub const POOL_ID: &str = "us-east-1:5f0c1d6e-8a3b-4c9d-b2e7-1a2b3c4d5e6f";
 /// What the pool gives to people who are signed in.
 pub const POOL_ROLE_ARN: &str = "arn:aws:iam::123456789012:role/PoolUser";
+/// Seconds by which everybody else's clock is behind after [`World::age_id_tokens`]; credentials end so much earlier, too.
+pub const BEHIND: u32 = 50;
 pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// What provider, STS and control share.
@@ -217,6 +219,19 @@ impl World {
     /// Sign-ins that could still be renewed silently.
     pub fn live_grants(&self) -> usize {
         self.common.provider.live_grants()
+    }
+
+    /// ID tokens from now on are too old for the program, which takes no token to AWS in its last fifteen seconds, as soon as
+    /// they are issued. Everybody else, whose clock is [`BEHIND`] from now on, accepts them for a minute.
+    pub fn age_id_tokens(&self) {
+        self.set(Knob::Clock, -i64::from(BEHIND));
+        self.set(Knob::IdTokenLifetime, 60);
+    }
+
+    /// The same for the next ID token alone.
+    pub fn age_next_id_token(&self) {
+        self.set(Knob::Clock, -i64::from(BEHIND));
+        self.next(1, Knob::IdTokenLifetime, 60);
     }
 
     /// Lets the requests go on that [`Fault::Hold`](crate::Fault::Hold) holds, and holds none from now on.

@@ -46,17 +46,32 @@ pub(super) fn names_collector(variable: &str) -> bool {
 /// A key by its full name, and its value: text as it is for keys that hold one, TOML's syntax for the others.
 pub type Fact = (String, String);
 
+/// Whether a flag's value can name a profile in a file.
+pub fn check_name(flag: &'static str, name: &str) -> Result<(), Error> {
+    if is_profile_name(name) {
+        return Ok(());
+    }
+    let value = Some(written(&DeValue::String(name.into())));
+    let rule = "letters, digits, and - _ . between them".into();
+    let fault = Fault::Illegal { key: flag.to_owned(), value, rule, nearest: None };
+    Err(Error::Invalid(vec![Problem { place: Place::Flag(flag), fault }]))
+}
+
+/// A value that is not text, as it is written into a file. It is parsed first: its text alone could be more than a value.
+fn parsed(key: &Key, text: &str) -> Result<String, Error> {
+    let value = DeValue::parse(text).map_err(|refused| {
+        invalid(Fault::Syntax { what: format!("{} in the value of {}", refused.message(), key.name) })
+    })?;
+    Ok(written(value.get_ref()))
+}
+
 /// The profile as a table that can stand at the end of any file.
 pub fn draft(name: &str, facts: &[Fact]) -> Result<String, Error> {
-    if !is_profile_name(name) {
-        let value = Some(written(&DeValue::String(name.into())));
-        let (key, rule) = ("--profile".to_owned(), "letters, digits, and - _ . between them".into());
-        return Err(invalid(Fault::Illegal { key, value, rule, nearest: None }));
-    }
+    check_name("--profile", name)?;
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
     for (key, value) in facts {
         let key = known(key)?;
-        let value = if key.is_text() { written(&DeValue::String(value.into())) } else { value.clone() };
+        let value = if key.is_text() { written(&DeValue::String(value.into())) } else { parsed(key, value)? };
         let line = format!("{} = {value}\n", key.own_name());
         sections.entry(key.section()).or_default().push_str(&line);
     }

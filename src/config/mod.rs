@@ -36,7 +36,8 @@ use std::path::{Path, PathBuf};
 
 pub use client::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
 pub use draft::{
-    ClaudeCode, Fact, agrees, alone, draft, facts_of, load_with_claude_code, preview, profile_names,
+    ClaudeCode, Fact, agrees, alone, check_name, draft, facts_of, load_with_claude_code, preview,
+    profile_names,
 };
 pub use endpoints::{AwsEndpoints, BedrockEndpoints};
 pub use error::{Error, Fault, Place, Problem, Unreadable};

@@ -140,7 +140,8 @@ fn remove_one(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Makes sure a folder exists that only its owner can enter.
+/// Makes sure a folder exists that only its owner can enter, and that the owner is the user who runs this process. A link
+/// in its place is refused: root, with the home of a user, would change what the user's link leads to.
 pub fn private_folder(path: &Path) -> Result<(), Error> {
     make_folder(path).map_err(|source| Error { doing: "create", path: path.to_owned(), source })
 }
@@ -188,11 +189,21 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 #[cfg(unix)]
 fn make_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let found = fs::metadata(path)?;
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
+    let folder = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let folder = folder.map_err(|error| match error.kind() {
+        io::ErrorKind::NotADirectory => io::Error::other("it is a link, not a folder"),
+        _ => error,
+    })?;
+    let found = folder.metadata()?;
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("it belongs to user {}", found.uid())));
+    }
     if found.mode() & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        folder.set_permissions(fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
 }
@@ -307,6 +318,33 @@ mod tests {
         like(&path("old"), &fresh, Access::Owner).unwrap();
         assert_eq!((mode("victim"), fresh.metadata().unwrap().permissions().mode() & 0o777), (0o600, 0o666));
         drop(victim);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_a_private_folder_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, link) = (folder.path().join("victim"), folder.path().join("link"));
+        fs::create_dir(&victim).unwrap();
+        let mode = || fs::metadata(&victim).unwrap().permissions().mode() & 0o777;
+        fs::set_permissions(&victim, fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        assert!(private_folder(&link).is_err());
+        assert_eq!(mode(), 0o755, "what the link leads to keeps its rights");
+        private_folder(&victim).unwrap();
+        assert_eq!(mode(), 0o700);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_folder_of_another_user_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        // Only root can give a folder away.
+        if std::os::unix::fs::chown(folder.path(), Some(65_533), None).is_ok() {
+            let error = private_folder(folder.path()).unwrap_err();
+            assert_eq!(error.source.to_string(), "it belongs to user 65533");
+        }
     }
 
     #[test]

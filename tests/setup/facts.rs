@@ -160,3 +160,27 @@ fn an_organisations_own_file_is_taken_over() {
     assert!(desk.run(["login"]).expect_code(0).stdout.contains("Signed in as demo@example.com"));
     desk.run(["setup", "--from", "/no/such/file"]).refused(3, "setup/source");
 }
+
+#[test]
+fn flags_cannot_write_more_than_the_value_they_name() {
+    let world = World::new();
+    let desk = desk(&world);
+    fs::remove_file(desk.config_file()).unwrap();
+    let before = everything(&desk);
+    let facts = ["setup", "--yes", "--issuer", "https://a.example", "--client-id", "x", "--role-arn", ROLE];
+    let hostile = [
+        ["--set", "extra_params={}\nstorage = \"none\""],
+        ["--set", "redirect_ports=[1]\n[profiles.other]"],
+        ["--set", "redirect_ports=8400 # and a comment\nstorage = \"none\""],
+        ["--aws-profile", "x\n[default]\ncredential_process=evil"],
+        ["--aws-profile", "x]"],
+    ];
+    for flag in hostile {
+        let mut command = desk.command();
+        command.args(facts).args(["--region", "us-east-1", "--set", "storage=file"]).args(flag);
+        let slug = if flag[0] == "--set" { "config/syntax" } else { "config/illegal" };
+        let (what, _) = desk.start_command(command).finish().refused(3, slug);
+        assert!(what.starts_with(flag[0]), "{what}");
+        assert_eq!(everything(&desk), before, "{flag:?}");
+    }
+}

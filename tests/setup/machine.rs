@@ -192,6 +192,23 @@ fn no_flag_overrides_what_the_administrator_enforces() {
     machine.run(&["login"]).expect_code(0);
 }
 
+/// Root would write whatever file the user's link leads to.
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn setup_writes_no_policy_into_a_folder_of_another_user() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    let (folder, victim) = (machine.etc.path().join("claude-code"), desk.home().join("victim"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(&victim, "{}").unwrap();
+    std::os::unix::fs::symlink(&victim, folder.join("managed-settings.json")).unwrap();
+    chown(&folder, Some(1000), None).unwrap();
+    let (what, _) = machine.run(&["setup", "--system", "--yes"]).refused(3, "config/untrusted");
+    assert!(what.starts_with("/etc/claude-code: not to be believed"), "{what}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "{}");
+}
+
 /// Whoever wrote such a record would have root write any file.
 #[test]
 #[ignore = "needs root: .ci/run administrator"]

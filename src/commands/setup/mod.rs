@@ -130,7 +130,9 @@ impl<'a> Place<'a> {
     /// What somebody else put there is neither built upon nor taken back: a record says which file gets which bytes.
     fn must_be_administrators(&self) -> Result<(), Failure> {
         let (configuration, record) = (self.configuration(), self.record());
-        for path in record.parent().into_iter().chain([configuration.as_path(), &record]) {
+        let managed = self.neighbours.claude_managed.as_path();
+        let folders = record.parent().into_iter().chain(managed.parent());
+        for path in folders.chain([configuration.as_path(), &record, managed]) {
             if let Some(who) = host::stranger_at(path).map_err(Denied::Worker)? {
                 let why = config::Unreadable::Untrusted { who };
                 return Err(config::Error::Unreadable { file: path.display().to_string(), why }.into());
@@ -222,7 +224,8 @@ impl<'a> Place<'a> {
             let wanted = claude::settings(profile, claude, &claude::Source::Export, &call);
             return Ok(plan.claude(&self.neighbours.claude_managed, &wanted)?);
         }
-        let name = self.arguments.aws_profile.clone().unwrap_or_else(|| profile.name.clone());
+        let name = self.arguments.aws_profile.as_ref().unwrap_or(&profile.name).clone();
+        config::check_name("--aws-profile", &name)?;
         self.plan_aws(plan, profile, &call, &name)?;
         let wanted = claude::settings(profile, claude, &claude::Source::AwsProfile(name), &call);
         Ok(plan.claude(&self.neighbours.claude_settings, &wanted)?)

@@ -42,6 +42,18 @@ fn the_service_is_asked_before_aws_and_caps_the_expiration() {
 }
 
 #[test]
+fn approval_beyond_the_interval_is_asked_for_again() {
+    let world = World::new();
+    let long = desk(&world, "interval = \"12h\"");
+    long.run(["credentials"]).expect_code(0);
+    let text = std::fs::read_to_string(long.config_file()).unwrap();
+    long.configure(&text.replace("12h", "30m"));
+    let outcome = long.run(["credentials"]).expect_code(0);
+    assert_eq!(world.count(Endpoint::Quota), 2);
+    assert!((1700..=1800).contains(&seconds_left(&world, &outcome)), "{}", outcome.stdout);
+}
+
+#[test]
 fn when_only_the_check_is_due_only_the_service_is_asked() {
     let world = World::new();
     let desk = desk(&world, "interval = \"4m\"");

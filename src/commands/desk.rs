@@ -51,7 +51,17 @@ impl<'a> Desk<'a> {
     ) -> Result<Self, Failure> {
         let host = Host::of_system().ok_or(Denied::Home)?;
         start_log(&host, global.verbose, elsewhere);
-        Ok(Self { host, global })
+        let mut desk = Self { host, global };
+        // A fleet whose storage is enforced has it in one place, whatever a repository's variables say.
+        let paths = &desk.host.paths;
+        if paths.data != paths.home_data && config::enforces_storage(&desk.inputs()) {
+            log::info(
+                "config",
+                format_args!("XDG_DATA_HOME is not used, because the administrator enforces `storage`"),
+            );
+            desk.host.paths.data = desk.host.paths.home_data.clone();
+        }
+        Ok(desk)
     }
 
     pub(super) fn inputs(&self) -> Inputs<'_> {
@@ -110,6 +120,10 @@ impl Work<'_> {
     }
 }
 
+/// The first line of each log file, by which one is known again. A shell that reads the file, because somebody named one
+/// of its own as the log's place, takes all that follows for one text and runs nothing of it.
+const LOG_BEGINS: &str = ": <<'a log of bedrock-sso'";
+
 fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Send>) {
     let filter = match (verbose, host.environment.text("BEDROCK_SSO_LOG")) {
         (0, None) => return,
@@ -120,7 +134,11 @@ fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Se
     if filter.is_off() {
         return;
     }
-    let sink = match host.environment.path("BEDROCK_SSO_LOG_FILE").map(|path| files::open_private(&path)) {
+    let sink = match host
+        .environment
+        .path("BEDROCK_SSO_LOG_FILE")
+        .map(|path| files::open_begun(&path, LOG_BEGINS))
+    {
         Some(Ok(file)) => Box::new(file),
         Some(Err(error)) => return no_log(&error),
         None => elsewhere(),

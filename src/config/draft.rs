@@ -230,7 +230,12 @@ mod tests {
         let text = format!("version = 1\n\n{}", draft("a.b", &complete()).unwrap());
         files::replace(&file, text.as_bytes()).unwrap();
         let at = |name| folder.path().join(name);
-        let paths = Paths { user_config: at("user"), system_config: at("system"), data: at("data") };
+        let paths = Paths {
+            user_config: at("user"),
+            system_config: at("system"),
+            data: at("data"),
+            home_data: at("data"),
+        };
         let inputs = Inputs {
             environment: &environment,
             paths: &paths,

@@ -52,10 +52,10 @@ pub(super) fn is_told(settings: &Settings<'_>) -> bool {
     tellers(settings).next().is_some() || by_name(settings).is_some()
 }
 
-/// The keys that decide about the issuer.
+/// The keys that decide about the issuer, and where its sign-in pages and its token endpoint are.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     let short = SHORT.iter().flat_map(|short| [short.key, short.beside]).filter(|key| !key.is_empty());
-    ["issuer", "provider"].into_iter().chain(short)
+    ["issuer", "provider", "cognito_domain"].into_iter().chain(short)
 }
 
 fn tellers<'s, 'a>(settings: &'s Settings<'a>) -> impl Iterator<Item = Result<Told<'a>, Vec<Problem>>> + 's {

@@ -11,11 +11,12 @@ use toml::{
 
 use super::{
     Inputs,
+    enforced::{Enforced, is_same},
     error::{Error, Fault, Place, Problem, Unreadable},
     issuer,
     key::{self, COUNT, Default, KEYS, Key},
     overrides::{Override, overrides},
-    raw::{self, Raw, is_profile_name},
+    raw::{self, Raw, RawProfile, is_profile_name},
     source::{Rank, Source, shown},
     user_file::UserFile,
     value::written,
@@ -274,53 +275,96 @@ impl<'a> Layers<'a> {
 
     /// Lays the layers over each other for one profile.
     pub(super) fn settle(&self, name: &str) -> Result<Settings<'a>, Vec<Problem>> {
-        let mut settings: Settings<'a> = [None; COUNT];
-        for (slot, default) in settings.iter_mut().zip(self.defaults) {
-            *slot = default.as_ref().map(|value| Setting { value, origin: Origin::Default, is_fixed: false });
-        }
+        let mut settings = self.default_settings();
         let mut problems = Vec::new();
+        let enforced = self.enforced(name);
         for file in &self.files {
-            let Some(profile) = file.profiles.iter().find(|profile| profile.name == name) else { continue };
-            for setting in &profile.settings {
-                let over = Setting {
-                    value: setting.value,
-                    origin: Origin::File(file.source, setting.at),
-                    is_fixed: false,
-                };
-                lay(&mut settings, setting.key, over, &mut problems);
+            if let Some(profile) = file.profiles.iter().find(|profile| profile.name == name) {
+                for setting in &profile.settings {
+                    lay(&mut settings, setting.key, file.setting(setting), &enforced, &mut problems);
+                }
             }
             if file.source.rank == Rank::Administrator {
-                fix(&mut settings, &file.enforce);
-                problems.extend(unset(&settings, name, file));
+                enforced.fix(&mut settings);
+                let is_named = file.profiles.iter().any(|profile| profile.name == name);
+                problems.extend(is_named.then(|| unset(&settings, name, file)).into_iter().flatten());
             }
         }
         for (given, value) in self.overrides {
             let over = Setting { value, origin: Origin::Override(&given.place), is_fixed: false };
-            lay(&mut settings, given.key, over, &mut problems);
+            lay(&mut settings, given.key, over, &enforced, &mut problems);
         }
+        problems.extend(enforced.left_open(&settings, || self.place(name)));
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
+
+    fn default_settings(&self) -> Settings<'a> {
+        let mut settings: Settings<'a> = [None; COUNT];
+        for (slot, default) in settings.iter_mut().zip(self.defaults) {
+            *slot = default.as_ref().map(|value| Setting { value, origin: Origin::Default, is_fixed: false });
+        }
+        settings
+    }
+
+    /// What the administrator's file enforces for this profile. One that the file does not name may hold, for each key, what
+    /// any of the file's profiles holds: another name is no way around a rule.
+    fn enforced(&self, name: &str) -> Enforced<'a> {
+        let file = self.files.iter().find(|file| file.source.rank == Rank::Administrator);
+        let Some(file) = file.filter(|file| !file.enforce.is_empty()) else { return Enforced::default() };
+        let named: Vec<_> = file.profiles.iter().filter(|profile| profile.name == name).collect();
+        let models = if named.is_empty() { file.profiles.iter().collect() } else { named };
+        let laid: Vec<Settings<'a>> = models.iter().map(|profile| self.laid_by(file, profile)).collect();
+        let allowed = |key: usize| {
+            let mut values: Vec<Setting<'a>> = Vec::new();
+            for setting in laid.iter().filter_map(|settings| *settings.get(key)?) {
+                if !values.iter().any(|known| is_same(*known, setting)) {
+                    values.push(setting);
+                }
+            }
+            if laid.is_empty() {
+                values.extend(self.default_settings().get(key).copied().flatten());
+            }
+            values
+        };
+        let is_told = laid.iter().any(issuer::is_told);
+        let rules = file.enforce.iter().map(|key| (*key, allowed(*key)));
+        // A key that nobody gives a value binds nobody; an issuer may be told by another key.
+        let binds = |(key, allowed): &(usize, Vec<Setting<'a>>)| {
+            !allowed.is_empty() || is_told && key::find_full("issuer") == Some(*key)
+        };
+        Enforced(rules.filter(binds).collect())
+    }
+
+    fn laid_by(&self, file: &Raw<'a>, profile: &RawProfile<'a>) -> Settings<'a> {
+        let mut settings = self.default_settings();
+        for setting in &profile.settings {
+            if let Some(slot) = settings.get_mut(setting.key) {
+                *slot = Some(file.setting(setting));
+            }
+        }
+        settings
+    }
 }
 
-fn lay<'a>(settings: &mut Settings<'a>, key: usize, over: Setting<'a>, problems: &mut Vec<Problem>) {
-    let (Some(slot), Some(known)) = (settings.get_mut(key), KEYS.get(key)) else { return };
-    if let Some(kept) = slot.filter(|kept| kept.is_fixed) {
-        let value = written(kept.value);
-        if written(over.value) != value {
-            let fault = Fault::Enforced { key: known.name, value, by: kept.origin.place().to_string() };
-            problems.push(Problem { place: over.origin.place(), fault });
-        }
-        return;
+fn lay<'a>(
+    settings: &mut Settings<'a>,
+    key: usize,
+    over: Setting<'a>,
+    enforced: &Enforced<'a>,
+    problems: &mut Vec<Problem>,
+) {
+    let is_by_administrator =
+        matches!(over.origin, Origin::File(source, _) if source.rank == Rank::Administrator);
+    if let Some(fault) = enforced.refusal(key, over).filter(|_| !is_by_administrator) {
+        problems.push(Problem { place: over.origin.place(), fault });
+    } else if let Some(slot) = settings.get_mut(key).filter(|slot| !is_kept(**slot, over)) {
+        *slot = Some(Setting { is_fixed: enforced.binds(key), ..over });
     }
-    *slot = Some(over);
 }
 
-fn fix(settings: &mut Settings<'_>, keys: &[usize]) {
-    for key in keys {
-        if let Some(Some(setting)) = settings.get_mut(*key) {
-            setting.is_fixed = true;
-        }
-    }
+/// Whether a fixed value stays, with its origin, because the other is the same.
+fn is_kept(kept: Option<Setting<'_>>, over: Setting<'_>) -> bool {
+    kept.is_some_and(|kept| kept.is_fixed && is_same(kept, over))
 }
 
 /// Keys that the administrator enforces without saying as what.
@@ -335,6 +379,12 @@ fn unset(settings: &Settings<'_>, profile: &str, file: &Raw<'_>) -> Vec<Problem>
         Some(Problem { place: file.source.place(file.enforce_at), fault })
     };
     file.enforce.iter().filter(is_unset).filter_map(problem).collect()
+}
+
+impl Setting<'_> {
+    pub(super) fn is_default(self) -> bool {
+        matches!(self.origin, Origin::Default)
+    }
 }
 
 impl Origin<'_> {

@@ -6,6 +6,7 @@ mod chain;
 mod client;
 mod draft;
 mod endpoints;
+mod enforced;
 mod error;
 mod federation;
 mod fingerprint;
@@ -139,6 +140,19 @@ pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
     Ok(Shown::new(&profile, &settings, &layers))
 }
 
+/// Whether the administrator's file enforces where the key to the stored session is kept. A file that cannot be read
+/// enforces nothing here: it stops every command by itself.
+pub fn enforces_storage(inputs: &Inputs<'_>) -> bool {
+    let file = Source::of_administrator(&inputs.paths.system_config, inputs.environment).ok().flatten();
+    file.is_some_and(|source| {
+        let storage = key::find_full("storage");
+        let table = raw::parse(&source);
+        table.is_ok_and(|table| {
+            raw::survey(&source, table.get_ref()).0.enforce.iter().any(|key| Some(*key) == storage)
+        })
+    })
+}
+
 /// Judges every profile of all layers together; says what each file holds.
 pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
     let texts = Texts::read(inputs)?;
@@ -187,7 +201,15 @@ fn warnings(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Vec<String>
         _ => layers.place(name),
     };
     let line = |(key, said)| format!("warning: {}: [profiles.{name}] {key}: {said}", place(key));
-    provider::warnings(&profile).into_iter().map(line).collect()
+    provider::warnings(&profile).into_iter().chain(toothless_quota(&profile)).map(line).collect()
+}
+
+/// A quota that is enforced, and that anybody can silence.
+fn toothless_quota(profile: &Profile) -> Option<(&'static str, String)> {
+    let quota = profile.quota.as_ref().filter(|_| profile.is_enforced("quota.endpoint"))?;
+    let said = "the quota is enforced, and whoever keeps its service from answering gets credentials all the same: \
+                set on_error = \"deny\"";
+    (quota.on_error == OnError::Allow).then(|| ("quota.on_error", said.to_owned()))
 }
 
 /// The layers without fault, or everything that is wrong with them, each problem once.

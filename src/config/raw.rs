@@ -13,6 +13,7 @@ use super::{
     error::{Fault, Problem},
     issuer,
     key::{self, KEYS, SECTIONS, TOP, VERSION},
+    layers::{Origin, Setting},
     read::{self, type_name},
     source::{Rank, Source},
     value::written,
@@ -42,6 +43,14 @@ pub(super) struct RawSetting<'a> {
     pub key: usize,
     pub value: &'a DeValue<'a>,
     pub at: usize,
+}
+
+impl<'a> Raw<'a> {
+    /// A value of this file, as a layer.
+    pub(super) fn setting(&self, setting: &RawSetting<'a>) -> Setting<'a> {
+        let origin = Origin::File(self.source, setting.at);
+        Setting { value: setting.value, origin, is_fixed: false }
+    }
 }
 
 pub(super) fn parse(source: &Source) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {

@@ -11,7 +11,7 @@ use std::{
 use super::error::{Error, Place, Unreadable};
 use crate::{
     files::{FileKind, ReadError, RegularFile},
-    host::{Environment, stranger},
+    host::{Environment, FolderTrust, judge_folder, stranger},
     text,
 };
 
@@ -52,7 +52,17 @@ impl Source {
     }
 
     /// The file that holds for every user of the machine, which nobody but an administrator may have written.
+    ///
+    /// The folder is judged first, also where the file is absent: whoever can write the folder can take the file away.
     pub(super) fn of_administrator(path: &Path, environment: &Environment) -> Result<Option<Self>, Error> {
+        let folder = path.parent().unwrap_or(path);
+        let unreadable = |why| Err(Error::Unreadable { file: shown(folder, environment), why });
+        match judge_folder(folder) {
+            Ok(FolderTrust::Absent) => return Ok(None),
+            Ok(FolderTrust::Trusted) => {}
+            Ok(FolderTrust::Untrusted(who)) => return unreadable(Unreadable::Untrusted { who }),
+            Err(failure) => return unreadable(Unreadable::Other(failure.to_string())),
+        }
         Self::judged(path, Rank::Administrator, environment, |file| match stranger(file) {
             Ok(None) => Ok(()),
             Ok(Some(who)) => Err(Unreadable::Untrusted { who }),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{Profile, endpoints, key::Variable, overrides};
 use crate::{
-    host::Environment,
+    host::{Browser, BrowserVariable, Environment},
     http::{NotUsed, Settings, UnusedVariable},
 };
 
@@ -90,6 +90,13 @@ impl Profile {
             unused_authorities: AUTHORITIES.into_iter().find_map(unused),
             unused_endpoints: services.into_iter().filter_map(endpoint).collect(),
         }
+    }
+
+    /// The program that shows addresses.
+    pub fn chosen_browser(&self, environment: &Environment) -> Browser {
+        let is_silenced = self.is_enforced("browser");
+        let variable = if is_silenced { BrowserVariable::Silenced } else { BrowserVariable::Counts };
+        Browser::choose(&self.browser, variable, environment)
     }
 
     /// Whether AWS's own variables may say where its services are.

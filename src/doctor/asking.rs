@@ -45,7 +45,7 @@ pub(super) async fn ports(patient: &Patient<'_>) -> Finding {
 pub(super) async fn browser(patient: &Patient<'_>) -> Finding {
     let Ok(profile) = patient.profile() else { return Finding::no_profile() };
     let environment = &patient.host.environment;
-    let browser = Browser::choose(&profile.browser, environment);
+    let browser = profile.chosen_browser(environment);
     let around = Surroundings::of(environment, Terminal::ours().is_some());
     let described = patient.described(profile).await;
     let gives_codes = described.is_ok_and(|it| it.device_authorization_endpoint.is_some());

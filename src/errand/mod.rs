@@ -89,7 +89,7 @@ impl Errand<'_> {
     pub fn credentials(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
         let session = self.cache.session()?;
         check_destinations(&session, self.profile, &self.host.environment)?;
-        let kept = ready(&session, self.profile);
+        let kept = ready(&session, self.profile, (self.host.now)());
         let purpose = Purpose::Credentials { may_ask: self.caller != Caller::Silent };
         let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long(), tell) };
         let fresh = self.freshness(&kept);
@@ -114,7 +114,7 @@ impl Errand<'_> {
     pub fn lasting(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
         let session = self.cache.session()?;
         check_destinations(&session, self.profile, &self.host.environment)?;
-        match ready(&session, self.profile) {
+        match ready(&session, self.profile, (self.host.now)()) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
                 .fetch_credentials(Purpose::Renewal, Patience::SHORT, tell)
                 .or_else(|failure| self.serve_still_valid(kept, failure)),

@@ -268,7 +268,9 @@ impl Wait<'_, '_> {
         }
         let serves =
             |ready: &Ready| matches!(self.errand.freshness(ready), Freshness::Fresh | Freshness::RenewSoon);
-        Ok(ready(&session, self.errand.profile).filter(serves).map(Brought::Credentials))
+        Ok(ready(&session, self.errand.profile, (self.errand.host.now)())
+            .filter(serves)
+            .map(Brought::Credentials))
     }
 
     /// That somebody else may not ask a person says nothing to whoever may.

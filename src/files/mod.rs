@@ -2,6 +2,7 @@
 //!
 //! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
 
+mod begun;
 mod foreign;
 mod listing;
 mod regular;
@@ -15,6 +16,7 @@ use std::{
 
 use crate::text;
 
+pub use begun::open_begun;
 pub use foreign::{Foreign, read_foreign};
 pub use listing::{everything_in, names};
 pub use regular::{FileKind, ReadError, RegularFile, open_at_once};
@@ -154,7 +156,7 @@ pub fn make_sure_of_room(folder: &Path) -> Result<(), Error> {
     tried.map_err(|source| Error { doing: "write", path, source })
 }
 
-/// Opens a file for a lock or a log: made if need be, private, never truncated.
+/// Opens a file for a lock: made if need be, private, never truncated.
 pub fn open_private(path: &Path) -> Result<File, Error> {
     private(OpenOptions::new().read(true).append(true).create(true)).open(path).map_err(|source| Error {
         doing: "open",

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::Environment;
+use super::{Environment, programs::named_on_path};
 use crate::text::reason;
 
 /// How long the system's opener may take to say that it cannot.
@@ -35,18 +35,21 @@ pub enum Opened {
 }
 
 impl Browser {
-    /// The profile's choice, else `$BROWSER`, else the system's.
-    pub fn choose(configured: &[String], environment: &Environment) -> Self {
+    /// The profile's choice, else `$BROWSER` where it counts, else the system's.
+    pub fn choose(configured: &[String], variable: BrowserVariable, environment: &Environment) -> Self {
         if configured == ["none"] {
             return Self::Nobody;
         }
         if !configured.is_empty() {
-            return Self::Command(configured.to_vec());
+            return Self::Command(found(configured.to_vec(), environment));
         }
-        match environment.text("BROWSER") {
-            Some(word) if word == "none" => Self::Nobody,
-            Some(text) => Self::Command(command_line(text)),
+        match environment.text(VARIABLE) {
             None => Self::System,
+            Some(word) if variable == BrowserVariable::Counts && word == "none" => Self::Nobody,
+            Some(text) if variable == BrowserVariable::Counts && !is_relative(&text) => {
+                Self::Command(found(command_line(text), environment))
+            }
+            Some(_) => without_variable(environment),
         }
     }
 
@@ -61,6 +64,51 @@ impl Browser {
     }
 }
 
+/// Whether `$BROWSER` may name the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowserVariable {
+    Counts,
+    /// The administrator enforces the profile's choice.
+    Silenced,
+}
+
+const VARIABLE: &str = "BROWSER";
+
+/// Whether `$BROWSER` names a program by a path that depends on the folder of the call, which may be a repository.
+pub fn is_relative(variable: &str) -> bool {
+    let program = variable.split_whitespace().next().unwrap_or_default();
+    let has_folder = |path: &Path| path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
+    [variable, program].map(Path::new).iter().all(|path| has_folder(path) && !path.is_absolute())
+}
+
+/// The program by its path. A bare name is looked for in the absolute folders of `PATH`: a relative one belongs to whatever
+/// repository the call is made in.
+fn found(mut words: Vec<String>, environment: &Environment) -> Vec<String> {
+    if let Some(program) = words.first_mut().filter(|program| is_bare(program)) {
+        let path = named_on_path(environment, program).into_iter().next();
+        *program =
+            path.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| program.clone());
+    }
+    words
+}
+
+fn is_bare(program: &str) -> bool {
+    Path::new(program).parent().is_none_or(|folder| folder.as_os_str().is_empty())
+}
+
+/// The system's opener where `$BROWSER` is set and does not count: `webbrowser` would start what it names.
+#[cfg(not(any(target_os = "macos", windows)))]
+fn without_variable(environment: &Environment) -> Browser {
+    const OPENERS: [&str; 3] = ["xdg-open", "wslview", "x-www-browser"];
+    let opener = OPENERS.into_iter().find(|name| !named_on_path(environment, name).is_empty());
+    Browser::Command(found(vec![opener.unwrap_or("xdg-open").to_owned()], environment))
+}
+
+#[cfg(any(target_os = "macos", windows))]
+fn without_variable(_: &Environment) -> Browser {
+    Browser::System
+}
+
 /// `$BROWSER` as `xdg-open` reads it: words, with `%s` for the address. What is a file as it stands is one word, for its
 /// path may have spaces.
 fn command_line(text: String) -> Vec<String> {
@@ -73,12 +121,18 @@ fn command_line(text: String) -> Vec<String> {
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
 fn open_with(words: &[String], address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
     let Some((program, rest)) = words.split_first() else { return Opened::ByHand };
+    if !Path::new(program).is_absolute() {
+        let why = if is_bare(program) { "no such program in PATH" } else { "not an absolute path" };
+        return Opened::Failed(format!("{program}: {why}"));
+    }
     let mut command = Command::new(program);
     command.args(rest.iter().map(|word| word.replace("{url}", address)));
     if !rest.iter().any(|word| word.contains("{url}")) {
         command.arg(address);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // An opener such as `xdg-open` would start what the variable names.
+    command.env_remove(VARIABLE);
     match command.spawn() {
         Ok(mut child) => {
             let program = program.clone();
@@ -140,16 +194,60 @@ mod tests {
     #[test]
     fn the_profile_outranks_the_environment_and_that_the_system() {
         let environment = Environment::fixed([("BROWSER", "lynx")]);
+        let choose = |words: &[String], environment: &Environment| {
+            Browser::choose(words, BrowserVariable::Counts, environment)
+        };
         let words = ["firefox".to_owned(), "{url}".to_owned()];
-        assert_eq!(Browser::choose(&words, &environment), Browser::Command(words.to_vec()));
-        assert_eq!(Browser::choose(&[], &environment), Browser::Command(vec!["lynx".into()]));
-        assert_eq!(Browser::choose(&[], &Environment::fixed([])), Browser::System);
-        assert_eq!(Browser::choose(&["none".into()], &environment), Browser::Nobody);
+        assert_eq!(choose(&words, &environment), Browser::Command(words.to_vec()));
+        assert_eq!(choose(&[], &environment), Browser::Command(vec!["lynx".into()]));
+        assert_eq!(choose(&[], &Environment::fixed([])), Browser::System);
+        assert_eq!(choose(&["none".into()], &environment), Browser::Nobody);
+    }
+
+    #[test]
+    fn variable_with_a_relative_path_or_silenced_is_not_used() {
+        let chosen = |variable: BrowserVariable, value: &str| {
+            Browser::choose(&[], variable, &Environment::fixed([("BROWSER", value)]))
+        };
+        let planted = |value: &str| Browser::Command(vec![value.to_owned()]);
+        for value in ["./b", "bin/b", "../b", "./b --flag %s"] {
+            assert!(is_relative(value), "{value}");
+            let first = value.split(' ').next().unwrap();
+            assert_ne!(chosen(BrowserVariable::Counts, value), planted(first), "{value}");
+        }
+        for value in ["/usr/bin/lynx", "lynx", "none"] {
+            assert!(!is_relative(value), "{value}");
+            let silenced = chosen(BrowserVariable::Silenced, value);
+            assert!(silenced != planted(value) && silenced != Browser::Nobody, "{value}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bare_name_is_found_in_absolute_folders_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("own-browser");
+        crate::files::replace(&program, b"").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let path = format!("bin:.:{}", folder.path().display());
+        let environment = Environment::fixed([("BROWSER", "own-browser"), ("PATH", &path)]);
+        let chosen = Browser::choose(&[], BrowserVariable::Counts, &environment);
+        assert_eq!(chosen, Browser::Command(vec![program.to_str().unwrap().to_owned()]));
+        let unknown = Browser::Command(vec!["own-browser".to_owned()]);
+        assert_eq!(
+            unknown.open("http://127.0.0.1/", |_| {}),
+            Opened::Failed("own-browser: no such program in PATH".into())
+        );
+        let relative = Browser::Command(vec!["./own-browser".to_owned()]);
+        assert!(matches!(relative.open("http://127.0.0.1/", |_| {}), Opened::Failed(_)));
     }
 
     #[test]
     fn the_variable_may_be_a_command_line_or_a_path_with_spaces() {
-        let chosen = |variable: &str| Browser::choose(&[], &Environment::fixed([("BROWSER", variable)]));
+        let chosen = |variable: &str| {
+            Browser::choose(&[], BrowserVariable::Counts, &Environment::fixed([("BROWSER", variable)]))
+        };
         let words = |words: &[&str]| Browser::Command(words.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(chosen("firefox -P work"), words(&["firefox", "-P", "work"]));
         assert_eq!(chosen("chrome --app=%s --new"), words(&["chrome", "--app={url}", "--new"]));

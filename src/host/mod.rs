@@ -17,7 +17,7 @@ mod trust;
 #[cfg(windows)]
 mod windows;
 
-pub use browser::{Browser, Opened};
+pub use browser::{Browser, BrowserVariable, Opened, is_relative};
 pub use environment::Environment;
 pub use neighbours::{Neighbours, home, lasting_path, others_may_replace, working_folder};
 pub use paths::Paths;
@@ -27,7 +27,7 @@ pub use proxy::{SystemProxy, system_proxy};
 pub use replace::replace_with;
 pub use surroundings::Surroundings;
 pub use terminal::{Hushed, Terminal};
-pub use trust::{Stranger, make_folder_for_all, stranger, stranger_at};
+pub use trust::{FolderTrust, Stranger, judge_folder, make_folder_for_all, stranger, stranger_at};
 pub use unseen::{Unseen, read_unseen};
 
 use ring::rand::{SecureRandom as _, SystemRandom};

@@ -56,7 +56,8 @@ fn managed() -> PathBuf {
 
 #[cfg(windows)]
 fn managed() -> PathBuf {
-    let root = Environment::Process.path("ProgramFiles").unwrap_or_else(|| r"C:\Program Files".into());
+    use super::windows::{MachineFolder, machine_folder};
+    let root = machine_folder(MachineFolder::ProgramFiles).unwrap_or_else(|| r"C:\Program Files".into());
     root.join("ClaudeCode")
 }
 

@@ -1,6 +1,6 @@
 //! Where this program's files live on this system.
 //!
-//! It names places; it creates and reads nothing.
+//! It names places; whether a file exists decides only between two of them.
 
 use std::path::PathBuf;
 
@@ -15,18 +15,52 @@ pub struct Paths {
     pub system_config: PathBuf,
     /// Sealed files, locks and remembered failures; never roams between machines.
     pub data: PathBuf,
+    /// The same below the home, where no variable moves it.
+    pub home_data: PathBuf,
 }
 
 impl Paths {
     /// `None` when the system names no home for this user.
     pub fn of_system() -> Option<Self> {
         let dirs = ProjectDirs::from("", "", "bedrock-sso")?;
+        let data = dirs.data_local_dir().to_owned();
         Some(Self {
-            user_config: dirs.config_dir().join("config.toml"),
+            user_config: user_config(dirs.config_dir().join("config.toml")),
             system_config: system_config(),
-            data: dirs.data_local_dir().to_owned(),
+            home_data: home_data(&data),
+            data,
         })
     }
+}
+
+/// A variable does not hide the file in the home's own place.
+#[cfg(not(any(target_os = "macos", windows)))]
+fn user_config(named: PathBuf) -> PathBuf {
+    let in_home = below_home("XDG_CONFIG_HOME", ".config/bedrock-sso/config.toml");
+    let in_home = in_home.filter(|place| *place != named && place.symlink_metadata().is_ok());
+    in_home.unwrap_or(named)
+}
+
+#[cfg(not(any(target_os = "macos", windows)))]
+fn home_data(named: &std::path::Path) -> PathBuf {
+    below_home("XDG_DATA_HOME", ".local/share/bedrock-sso").unwrap_or_else(|| named.to_owned())
+}
+
+/// A place in the home, where the variable is set that may name another.
+#[cfg(not(any(target_os = "macos", windows)))]
+fn below_home(variable: &str, place: &str) -> Option<PathBuf> {
+    super::Environment::Process.os(variable)?;
+    Some(directories::BaseDirs::new()?.home_dir().join(place))
+}
+
+#[cfg(any(target_os = "macos", windows))]
+fn user_config(named: PathBuf) -> PathBuf {
+    named
+}
+
+#[cfg(any(target_os = "macos", windows))]
+fn home_data(named: &std::path::Path) -> PathBuf {
+    named.to_owned()
 }
 
 #[cfg(target_os = "macos")]
@@ -34,9 +68,11 @@ fn system_config() -> PathBuf {
     "/Library/Application Support/bedrock-sso/config.toml".into()
 }
 
+/// As Windows itself knows it: the variable `ProgramData` is the caller's to set.
 #[cfg(windows)]
 fn system_config() -> PathBuf {
-    let root = super::Environment::Process.path("ProgramData").unwrap_or_else(|| r"C:\ProgramData".into());
+    use super::windows::{MachineFolder, machine_folder};
+    let root = machine_folder(MachineFolder::ProgramData).unwrap_or_else(|| r"C:\ProgramData".into());
     root.join("bedrock-sso").join("config.toml")
 }
 

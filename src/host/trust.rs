@@ -36,6 +36,35 @@ pub fn stranger_at(path: &Path) -> io::Result<Option<Stranger>> {
     }
 }
 
+/// What is known of a folder that holds for every user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FolderTrust {
+    Absent,
+    /// Only administrators, or whoever runs us, can put files into it and take them away.
+    Trusted,
+    Untrusted(Stranger),
+}
+
+/// Judges a folder, whatever lies in it. One that is absent costs the one question.
+pub fn judge_folder(path: &Path) -> io::Result<FolderTrust> {
+    let judged = |found: Option<Stranger>| found.map_or(FolderTrust::Trusted, FolderTrust::Untrusted);
+    match stranger_of_folder(path) {
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(FolderTrust::Absent),
+        found => found.map(judged),
+    }
+}
+
+/// It need not be readable: its owner and its mode are.
+#[cfg(unix)]
+fn stranger_of_folder(path: &Path) -> io::Result<Option<Stranger>> {
+    std::fs::metadata(path).map(|found| stranger_by(&found))
+}
+
+#[cfg(windows)]
+fn stranger_of_folder(path: &Path) -> io::Result<Option<Stranger>> {
+    stranger(&open_any(path)?)
+}
+
 /// Makes a folder in which every user may read and only administrators may write: below `ProgramData`, what inherits its
 /// rights takes files from everybody.
 #[cfg(windows)]
@@ -66,18 +95,22 @@ fn open_any(path: &Path) -> io::Result<File> {
 /// Who else could have written it; `None`: nobody.
 #[cfg(unix)]
 pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
+    file.metadata().map(|found| stranger_by(&found))
+}
+
+#[cfg(unix)]
+fn stranger_by(found: &std::fs::Metadata) -> Option<Stranger> {
     use std::os::unix::fs::MetadataExt as _;
     const BY_GROUP: u32 = 0o020;
     const BY_ALL: u32 = 0o002;
-    let found = file.metadata()?;
     let is_ours = || found.uid() == rustix::process::geteuid().as_raw();
     let of = |who| Some(Stranger::here(who));
-    Ok(match found.mode() {
+    match found.mode() {
         _ if found.uid() != 0 && !is_ours() => Some(owner_named(found.uid())),
         mode if mode & BY_ALL != 0 => of("every user may write it".to_owned()),
         mode if mode & BY_GROUP != 0 && found.gid() != 0 => of(format!("group {} may write it", found.gid())),
         _ => None,
-    })
+    }
 }
 
 /// Whoever a rootless container has no number for bears this one in it, the host's root and its last guest alike
@@ -254,6 +287,20 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
+
+    #[test]
+    fn folder_is_judged_by_who_may_write_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bedrock-sso");
+        assert_eq!(judge_folder(&path).unwrap(), FolderTrust::Absent);
+        fs::create_dir(&path).unwrap();
+        let with = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            judge_folder(&path).unwrap()
+        };
+        assert_eq!([with(0o755), with(0o711)], [FolderTrust::Trusted, FolderTrust::Trusted]);
+        assert!(matches!(with(0o757), FolderTrust::Untrusted(_)));
+    }
 
     #[test]
     fn a_file_that_others_may_write_is_said_to_be_so() {

@@ -158,6 +158,38 @@ fn described(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
     }
 }
 
+/// A folder of the whole machine, as Windows itself knows it: variables such as `ProgramData` are the caller's to set.
+pub(super) enum MachineFolder {
+    ProgramData,
+    ProgramFiles,
+}
+
+/// Where the folder is; `None` where Windows does not say.
+pub(super) fn machine_folder(which: MachineFolder) -> Option<std::path::PathBuf> {
+    use std::{ffi::OsString, os::windows::ffi::OsStringExt as _, ptr::null_mut};
+    use windows_sys::Win32::{
+        System::Com::CoTaskMemFree,
+        UI::Shell::{FOLDERID_ProgramData, FOLDERID_ProgramFiles, KF_FLAG_DEFAULT, SHGetKnownFolderPath},
+    };
+    let id = match which {
+        MachineFolder::ProgramData => FOLDERID_ProgramData,
+        MachineFolder::ProgramFiles => FOLDERID_ProgramFiles,
+    };
+    let mut text = null_mut();
+    // SAFETY: the call reads the identifier and gives a text that ends with a zero, which is read before it is freed. It is
+    // freed also where the call has failed, as its documentation demands, and then not read.
+    #[expect(unsafe_code, reason = "the standard library does not know these folders")]
+    unsafe {
+        let found = SHGetKnownFolderPath(&raw const id, KF_FLAG_DEFAULT as u32, null_mut(), &raw mut text);
+        let path = (found == 0).then(|| {
+            let units = (0..).map(|at| *text.add(at)).take_while(|unit| *unit != 0).collect::<Vec<u16>>();
+            OsString::from_wide(&units).into()
+        });
+        CoTaskMemFree(text.cast_const().cast());
+        path
+    }
+}
+
 /// Makes a folder with rights in Windows' own notation.
 pub(super) fn make_folder(path: &std::path::Path, rights: &str) -> io::Result<()> {
     use std::{mem::size_of, os::windows::ffi::OsStrExt as _, ptr::null_mut};

@@ -59,7 +59,7 @@ async fn ask(
     let url = document_address(issuer)?;
     let mut stated: Stated = fetch(client, Document::Discovery, &url).await?;
     if let Some((domain, paths)) = known_better {
-        stated.move_to(domain, paths);
+        stated.move_to(domain, paths)?;
     }
     stated.checked(issuer, || Source { document: Document::Discovery, host: url.authority().to_owned() })
 }
@@ -90,11 +90,22 @@ struct Stated {
 
 impl Stated {
     /// The profile knows better where the person is sent; who issues, and with which keys it signs, stays as stated.
-    fn move_to(&mut self, domain: &SecureUrl, paths: Paths) {
+    ///
+    /// Where the provider names its own pages or its own token endpoint, the profile may name only the same host: another
+    /// one would be handed the code, the refresh token and the application's secret.
+    fn move_to(&mut self, domain: &SecureUrl, paths: Paths) -> Result<(), Error> {
+        for stated in [&self.authorization_endpoint, &self.token_endpoint].into_iter().flatten() {
+            let is_same = SecureUrl::parse(stated).is_ok_and(|url| url.authority() == domain.authority());
+            if !is_same {
+                let configured = domain.authority().to_owned();
+                return Err(Error::LoginDomain { configured, stated: Foreign::new(stated.as_str()) });
+            }
+        }
         let at = |path| Some(format!("{}{path}", domain.as_str().trim_end_matches('/')));
         self.authorization_endpoint = at(paths.authorize);
         self.token_endpoint = at(paths.token);
         self.revocation_endpoint = at(paths.revoke);
+        Ok(())
     }
 
     fn checked(self, configured: &Issuer, source: impl Fn() -> Source) -> Result<Metadata, Error> {
@@ -253,10 +264,32 @@ mod tests {
         assert!(request.starts_with("GET /oauth2/x/.well-known/openid-configuration "), "{request}");
     }
 
+    fn silent_about_pages(base: &str) -> Value {
+        let mut document = but(base, "authorization_endpoint", Value::Null);
+        document["token_endpoint"] = Value::Null;
+        document
+    }
+
+    #[test]
+    fn sign_in_pages_of_another_host_than_stated_are_refused() {
+        for missing in ["authorization_endpoint", "token_endpoint"] {
+            let server = stating(move |base| but(base, missing, Value::Null));
+            let issuer = Issuer::parse(&base(&server)).unwrap();
+            let at = |domain: &str| Profile {
+                issuer: issuer.clone(),
+                login_domain: SecureUrl::parse(domain).ok(),
+                ..profile(Provider::Cognito)
+            };
+            let error = asked_for(&at("http://127.0.0.1:9")).unwrap_err();
+            assert!(matches!(&error, Error::LoginDomain { configured, .. } if configured == "127.0.0.1:9"));
+            assert!(asked_for(&at(&base(&server))).is_ok(), "the provider's own host");
+        }
+    }
+
     #[test]
     fn sign_in_pages_that_the_profile_names_take_the_place_of_the_stated_ones() {
         // A user pool without AWS's own domain states no such endpoint at all.
-        let server = stating(|base| but(base, "authorization_endpoint", Value::Null));
+        let server = stating(silent_about_pages);
         let (issuer, domain) = (Issuer::parse(&base(&server)).unwrap(), "http://127.0.0.1:9");
         let at =
             Profile { issuer, login_domain: SecureUrl::parse(domain).ok(), ..profile(Provider::Cognito) };

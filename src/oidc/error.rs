@@ -23,6 +23,8 @@ pub enum Error {
     Incomplete { source: Source, lacks: &'static str },
     /// The document at the issuer's address speaks for another issuer.
     Issuer { configured: String, stated: Foreign },
+    /// The profile's sign-in pages are on another host than the provider's own.
+    LoginDomain { configured: String, stated: Foreign },
     /// Discovery names an address that is not safe to talk to.
     Endpoint { name: &'static str, stated: Foreign, refusal: Refusal },
     /// The provider understood, and says no (RFC 6749 §5.2).

@@ -28,7 +28,7 @@ pub(super) fn host_of_tests() -> Host {
     let (user_config, system_config, data) = (nowhere.clone(), nowhere.clone(), nowhere);
     Host {
         environment: Environment::fixed([]),
-        paths: Paths { user_config, system_config, data },
+        paths: Paths { user_config, system_config, home_data: data.clone(), data },
         now: || Moment::from_unix(1_800_000_000),
         random: crate::host::random,
     }

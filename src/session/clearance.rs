@@ -2,9 +2,10 @@
 //!
 //! A no costs nobody what they have: credentials and tokens stay, and serve again once the service says yes.
 
-use std::time::Duration;
-
-use super::{Ladder, Purpose, Silent};
+use super::{
+    Ladder, Purpose, Silent,
+    ready::{LEAST_APPROVAL, cleared_until},
+};
 use crate::{
     cache::{Freshness, Session, freshness_at},
     config::OnError,
@@ -14,9 +15,6 @@ use crate::{
     quota::{self, Clearance},
     time::Moment,
 };
-
-/// A yes holds at least this long: SDKs take credentials that have ended for broken ones.
-const LEAST: Duration = Duration::from_secs(60);
 
 impl Ladder<'_> {
     pub(super) async fn cleared(
@@ -33,7 +31,8 @@ impl Ladder<'_> {
     /// would have to sign in for it.
     pub(super) async fn still_cleared(&self, session: &mut Session) -> Result<bool, Failure> {
         let Some(service) = &self.profile.quota else { return Ok(true) };
-        let left = session.cleared_until.map(|until| freshness_at(until, self.now()));
+        let until = cleared_until(session, service, self.now());
+        let left = until.map(|until| freshness_at(until, self.now()));
         if left.is_some_and(|left| self.is_good(left)) {
             return Ok(true);
         }
@@ -50,7 +49,7 @@ impl Ladder<'_> {
             // The provider cannot be reached, so that there is no token to ask with.
             Err(failure) if failure.exit == Exit::Network && service.on_error == OnError::Allow => {
                 log::warn("session", format_args!("nobody can be asked: {}", failure.what));
-                session.cleared_until = Some(self.now().plus(service.interval.max(LEAST)));
+                session.cleared_until = Some(self.now().plus(service.interval.max(LEAST_APPROVAL)));
             }
             Err(failure) => return Err(failure),
         }
@@ -65,7 +64,8 @@ impl Ladder<'_> {
     ) -> Result<Clearance, Failure> {
         match asked {
             Ok(clearance) => {
-                session.cleared_until = clearance.until().map(|until| until.max(self.now().plus(LEAST)));
+                session.cleared_until =
+                    clearance.until().map(|until| until.max(self.now().plus(LEAST_APPROVAL)));
                 Ok(clearance)
             }
             Err(denied) => {

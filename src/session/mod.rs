@@ -110,7 +110,7 @@ impl Ladder<'_> {
             good = self.aws_believes(session).await?;
         }
         log::debug("session", format_args!("kept credentials are {fresh:?}, good enough: {good}"));
-        Ok(ready(session, self.profile).filter(|_| good))
+        Ok(ready(session, self.profile, self.now()).filter(|_| good))
     }
 
     /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
@@ -332,7 +332,7 @@ impl Ladder<'_> {
         if let Err(failure) = self.keep(session) {
             log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
         }
-        Ok(ready(session, self.profile).expect("the credentials were put there a moment ago"))
+        Ok(ready(session, self.profile, self.now()).expect("the credentials were put there a moment ago"))
     }
 
     fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {

@@ -2,9 +2,11 @@
 //!
 //! It reads what is kept; how it got there is the climb's business.
 
+use std::time::Duration;
+
 use crate::{
     cache::Session,
-    config::{Profile, RoleArn},
+    config::{Profile, Quota, RoleArn},
     credentials::Credentials,
     secret::Secret,
     time::Moment,
@@ -35,14 +37,62 @@ pub enum Brought {
     Token(Secret),
 }
 
+/// An approval lasts at least this long: SDKs take credentials that have ended for broken ones.
+pub(super) const LEAST_APPROVAL: Duration = Duration::from_secs(60);
+
+/// Until when the quota service has approved. An end farther away than any approval lasts was written before the clock was
+/// set back, and counts as none.
+pub(super) fn cleared_until(session: &Session, service: &Quota, now: Moment) -> Option<Moment> {
+    let latest = now.plus(service.interval.max(LEAST_APPROVAL));
+    session.cleared_until.filter(|until| *until <= latest)
+}
+
 /// What a session already has to show.
-pub fn ready(session: &Session, profile: &Profile) -> Option<Ready> {
+pub fn ready(session: &Session, profile: &Profile, now: Moment) -> Option<Ready> {
     let mut credentials = session.credentials.clone()?;
-    if profile.quota.is_some() {
+    if let Some(service) = &profile.quota {
         // They serve no longer than somebody is known to be allowed to spend.
-        let cleared_until = session.cleared_until.unwrap_or(Moment::from_unix(0));
+        let cleared_until = cleared_until(session, service, now).unwrap_or(Moment::from_unix(0));
         credentials.expiration = credentials.expiration.min(cleared_until);
     }
     let session_name = session.session_name.clone().unwrap_or_default();
     Some(Ready { credentials, session_name, role: session.role.clone(), notice: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{OnError, testing},
+        url::SecureUrl,
+    };
+
+    const NOW: Moment = Moment::from_unix(1_800_000_000);
+
+    fn session(cleared_for: Duration) -> (Session, Profile) {
+        let endpoint = SecureUrl::parse("https://quota.example/check").unwrap();
+        let (interval, timeout) = (Duration::from_secs(1800), Duration::from_secs(5));
+        let quota = Some(Quota { endpoint, interval, timeout, on_error: OnError::Deny });
+        let credentials = Credentials {
+            access_key_id: "AKIA".to_owned(),
+            secret_access_key: Secret::new("s"),
+            session_token: Secret::new("t"),
+            expiration: NOW.plus(Duration::from_secs(40_000)),
+        };
+        let cleared_until = Some(NOW.plus(cleared_for));
+        let session = Session { credentials: Some(credentials), cleared_until, ..Session::default() };
+        (session, Profile { quota, ..testing::profile() })
+    }
+
+    #[test]
+    fn approval_that_ends_after_the_interval_counts_as_none() {
+        let expiration = |cleared_for| {
+            let (session, profile) = session(Duration::from_secs(cleared_for));
+            ready(&session, &profile, NOW).unwrap().credentials.expiration
+        };
+        assert_eq!(expiration(1800), NOW.plus(Duration::from_secs(1800)));
+        // The clock was set back by a day.
+        assert_eq!(expiration(1801), Moment::from_unix(0));
+        assert_eq!(expiration(86_400), Moment::from_unix(0));
+    }
 }

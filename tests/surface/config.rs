@@ -100,3 +100,21 @@ fn path_tells_which_files_are_read_and_which_are_there() {
     let absent = desk.run(["config", "path", "--config", "/no/such/file"]).expect_code(0).stdout;
     assert_eq!(absent.lines().last(), Some("/no/such/file  (absent)"));
 }
+
+/// A repository's variable points elsewhere; the person's own file still decides, and what it stores stays where it is.
+#[cfg(target_os = "linux")]
+#[test]
+fn file_in_the_home_is_not_hidden_by_xdg_config_home() {
+    let world = World::new();
+    let desk = desk(&world);
+    let elsewhere = desk.home().join("repository");
+    fs::create_dir_all(elsewhere.join("bedrock-sso")).unwrap();
+    let planted = fs::read_to_string(desk.config_file()).unwrap().replace("demo-client", "planted");
+    fs::write(elsewhere.join("bedrock-sso/config.toml"), planted).unwrap();
+    desk.set_variable("XDG_CONFIG_HOME", &elsewhere);
+    let shown = desk.run(["config", "show", "--json"]).document();
+    assert_eq!(shown["keys"]["client_id"]["value"], "demo-client");
+    fs::remove_file(desk.config_file()).unwrap();
+    let shown = desk.run(["config", "show", "--json"]).document();
+    assert_eq!(shown["keys"]["client_id"]["value"], "planted", "there is no other file");
+}

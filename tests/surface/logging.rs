@@ -6,6 +6,9 @@ use testworld::{Desk, Knob, World};
 
 use super::{desk, signed_in_and_spent};
 
+/// How a file of the log begins: a shell finds no command in what follows.
+const FIRST_LINE: &str = ": <<'a log of bedrock-sso'";
+
 /// A line of the log, taken apart.
 #[derive(Debug)]
 struct Line<'a> {
@@ -18,7 +21,7 @@ struct Line<'a> {
 #[track_caller]
 fn lines(log: &str) -> Vec<Line<'_>> {
     let line = |text| parse(text).unwrap_or_else(|| panic!("no line of a log: {text:?}"));
-    log.lines().map(line).collect()
+    log.lines().filter(|line| *line != FIRST_LINE).map(line).collect()
 }
 
 /// `2026-11-20T11:45:00Z 4711 info session: what was decided`
@@ -185,4 +188,58 @@ fn a_log_that_cannot_be_kept_costs_nothing_and_is_told_at_a_terminal_alone() {
     let told =
         "bedrock-sso: no log is kept: cannot open /no/such/folder/log.txt: No such file or directory\r\n";
     assert!(shown.starts_with(told) && shown.contains("Signed in   yes"), "{shown}");
+}
+
+/// Each is named as the log's place; none gets a line, and the command works.
+#[test]
+fn log_is_kept_only_in_a_new_file_or_in_an_earlier_log() {
+    let world = World::new();
+    let desk = quiet(&world);
+    desk.set_variable("BEDROCK_SSO_LOG", "debug");
+    let place = |name: &str| desk.home().join(name);
+    fs::write(place(".bashrc"), "# mine\n").unwrap();
+    std::os::unix::fs::symlink(place("target.txt"), place("link.txt")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, place("pipe"), 0o600.into()).unwrap();
+    for refused in [".bashrc", "link.txt", "pipe"] {
+        desk.set_variable("BEDROCK_SSO_LOG_FILE", place(refused));
+        assert_eq!(desk.run(["status"]).expect_code(0).stderr, "", "{refused}");
+    }
+    desk.set_variable("BEDROCK_SSO_LOG_FILE", "relative.txt");
+    desk.run(["status"]).expect_code(0);
+    assert_eq!(fs::read_to_string(place(".bashrc")).unwrap(), "# mine\n");
+    assert!(!place("target.txt").exists() && !place("relative.txt").exists());
+
+    desk.set_variable("BEDROCK_SSO_LOG_FILE", place("log.txt"));
+    for _ in 0..2 {
+        desk.run(["token"]).expect_code(4);
+    }
+    desk.settle();
+    let log = fs::read_to_string(place("log.txt")).unwrap();
+    assert_eq!(log.matches(FIRST_LINE).count(), 1, "{log}");
+    let pids = distinct(&lines(&log), |line| line.pid).len();
+    assert!(log.starts_with(FIRST_LINE) && pids >= 2, "{log}");
+}
+
+/// A repository's variable may name a shell's own file as the log's place, and put words into the log.
+#[test]
+fn first_line_of_a_log_keeps_shells_from_running_the_rest() {
+    let world = World::new();
+    let desk = quiet(&world);
+    desk.set_variable("BEDROCK_SSO_LOG", "debug");
+    let profile = desk.home().join(".bash_profile");
+    desk.set_variable("BEDROCK_SSO_LOG_FILE", &profile);
+    desk.run(["token"]).expect_code(4);
+    desk.settle();
+    assert_eq!(fs::read_to_string(&profile).unwrap().lines().next(), Some(FIRST_LINE));
+    let runs = |first_line: &str| {
+        fs::write(&profile, format!("{first_line}\n2026-11-28T10:00:00Z $(touch planted)\n")).unwrap();
+        let planted = |shell| {
+            let mut command = std::process::Command::new(shell);
+            command.arg(&profile).current_dir(desk.home());
+            drop(desk.start_command(command).finish());
+            fs::remove_file(desk.home().join("planted")).is_ok()
+        };
+        ["sh", "bash"].map(planted)
+    };
+    assert_eq!((runs(FIRST_LINE), runs("")), ([false; 2], [true; 2]));
 }

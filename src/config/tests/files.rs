@@ -100,7 +100,9 @@ fn a_variable_that_is_no_text_is_an_error() {
 #[test]
 fn a_file_that_every_user_may_change_is_warned_about() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
-    let home = Home::new().user(GOOD);
+    let mut home = Home::new().user(GOOD);
+    // The administrator's folder is judged by itself.
+    home.paths.system_config = home.at("system/config.toml");
     let allow =
         |path: &std::path::Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let warned = || {
@@ -121,4 +123,23 @@ fn a_file_that_every_user_may_change_is_warned_about() {
         allow(&folder, in_folder);
         assert_eq!(warned(), expected, "{in_file:o} in {in_folder:o}");
     }
+}
+
+/// Whoever can write the folder can take the file away, and put another there.
+#[cfg(unix)]
+#[test]
+fn folder_of_the_administrators_file_is_judged_without_the_file() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+    let mut home = Home::new().user(GOOD);
+    home.paths.system_config = home.at("system/config.toml");
+    assert!(home.load().is_ok(), "there is no folder");
+    std::fs::create_dir(home.at("system")).unwrap();
+    assert!(home.load().is_ok(), "it is one's own");
+    std::fs::set_permissions(home.at("system"), Permissions::from_mode(0o777)).unwrap();
+    let error = home.load().unwrap_err();
+    assert!(
+        error.to_string().starts_with("~/system: not to be believed, since every user may write it"),
+        "{error}"
+    );
+    assert_eq!(crate::failure::Failure::from(error).slug, "config/untrusted");
 }

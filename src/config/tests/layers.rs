@@ -288,3 +288,76 @@ fn a_user_cannot_enforce() {
         "~/user.toml:1: \"enforce\" works in the administrator's file only"
     );
 }
+
+const TWO: &str = "version = 1
+enforce = [\"quota\", \"region\", \"issuer\", \"storage\"]
+[profiles.a]
+issuer = \"https://a.example\"
+region = \"us-east-1\"
+quota.endpoint = \"https://quota.example\"
+quota.on_error = \"deny\"
+[profiles.b]
+okta_domain = \"acme.okta.com\"
+region = \"us-west-2\"
+quota.endpoint = \"https://quota.example\"
+";
+
+/// A profile that the administrator does not name.
+fn unnamed(more: &str) -> Home {
+    let own = "client_id = \"me\"\nrole_arn = \"arn:aws:iam::123456789012:role/A\"\n";
+    Home::new().system(TWO).user(format!("version = 1\n[profiles.mine]\n{own}{more}")).profile("mine")
+}
+
+#[test]
+fn enforced_keys_bind_a_profile_of_another_name() {
+    let good = "issuer = \"https://a.example\"\nregion = \"us-west-2\"\n";
+    let profile = unnamed(good).load().unwrap();
+    assert_eq!(profile.quota.unwrap().endpoint.as_str(), "https://quota.example/check", "both say so");
+    assert!(profile.enforced.contains("quota.endpoint") && profile.enforced.contains("storage"));
+    for (more, problem) in [
+        (
+            "quota.endpoint = \"\"\n",
+            "\"quota.endpoint\" is fixed by the administrator as \"https://quota.example\" (",
+        ),
+        ("quota.interval = \"24h\"\n", "\"quota.interval\" is fixed by the administrator as \"30m\" ("),
+        ("storage = \"file\"\n", "\"storage\" is fixed by the administrator as \"keyring\" ("),
+    ] {
+        let line = unnamed(&format!("{good}{more}")).line();
+        assert!(line.starts_with("~/user.toml:7: ") && line.contains(problem), "{line}");
+    }
+    assert!(unnamed(&format!("{good}quota.on_error = \"deny\"\n")).load().is_ok(), "as one of them says");
+    assert!(unnamed(&good.replace("a.example", "evil.example")).line().contains("\"issuer\" is fixed"));
+    assert!(
+        unnamed(&good.replace("us-west-2", "eu-west-1")).line().contains("as \"us-east-1\" or \"us-west-2\"")
+    );
+}
+
+#[test]
+fn enforced_key_with_several_values_must_be_chosen() {
+    let line = unnamed("issuer = \"https://a.example\"\n").line();
+    assert_eq!(line, "~/user.toml:2: [profiles.mine] lacks \"region\"");
+    let system = "version = 1\nenforce = [\"quota.endpoint\"]\n[profiles.a.quota]\nendpoint = \"https://a.example\"\n\
+                  [profiles.b.quota]\nendpoint = \"https://b.example\"\n";
+    let line = Home::new().system(system).user(GOOD).profile("claude").line();
+    assert!(
+        line.starts_with("~/user.toml:3: \"quota.endpoint\" is fixed by the administrator as "),
+        "{line}"
+    );
+    assert!(line.contains("\"https://a.example\" or \"https://b.example\""), "{line}");
+}
+
+#[test]
+fn enforced_key_without_any_profile_keeps_its_default() {
+    let system = "version = 1\nenforce = [\"storage\"]\n";
+    assert_eq!(Home::new().system(system).user(GOOD).load().unwrap().storage, Storage::Keyring);
+    let line = Home::new().system(system).user(format!("{GOOD}storage = \"file\"\n")).line();
+    assert!(line.contains("\"storage\" is fixed by the administrator as \"keyring\" (default)"), "{line}");
+}
+
+#[test]
+fn enforced_issuer_covers_the_domain_of_the_sign_in_pages() {
+    let pool = "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\ncognito_user_pool_id = \"eu-west-1_AbCd12345\"\n";
+    let user = GOOD.replace("issuer = \"https://acme.okta.com\"\n", "cognito_domain = \"evil.example\"\n");
+    let line = Home::new().system(pool).user(user).line();
+    assert_eq!(line, "~/user.toml:4: \"cognito_domain\" is fixed by the administrator as \"\" (default)");
+}

@@ -63,6 +63,7 @@ impl Home {
                 user_config: folder.path().join("user.toml"),
                 system_config: folder.path().join("system.toml"),
                 data: folder.path().join("data"),
+                home_data: folder.path().join("data"),
             },
             variables: ["HOME", "USERPROFILE"].map(|name| (name.to_owned(), home.clone())).into(),
             folder,

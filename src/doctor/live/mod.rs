@@ -175,10 +175,10 @@ mod tests {
     fn host(bedrock: &str) -> Host {
         let address = format!("http://{bedrock}");
         let variables = ["AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"];
-        let (user_config, system_config, data) = Default::default();
+        let (user_config, system_config, data, home_data) = Default::default();
         Host {
             environment: Environment::fixed(variables.map(|name| (name, address.as_str()))),
-            paths: Paths { user_config, system_config, data },
+            paths: Paths { user_config, system_config, data, home_data },
             now: || NOW,
             random: crate::host::random,
         }

@@ -57,6 +57,16 @@ impl From<Error> for Failure {
                 ),
                 "set `issuer` to the provider's own spelling, trailing slash included, and register the same in IAM",
             ),
+            Error::LoginDomain { configured, stated } => Self::new(
+                Exit::Configuration,
+                "config/cognito_domain",
+                format!(
+                    "`cognito_domain` names {}, and the provider's own address is {}",
+                    Foreign::new(configured).line(),
+                    stated.line()
+                ),
+                "remove `cognito_domain`, which is needed only where the provider names no address of its own",
+            ),
             Error::Endpoint { name, stated, refusal } => Self::new(
                 Exit::Refused,
                 "provider/endpoint",

@@ -51,7 +51,7 @@ impl Ladder<'_> {
     pub(super) async fn ask(&self, session: &mut Session, person: &mut Person<'_>) -> Result<Ready, Failure> {
         self.may_ask()?;
         let application = self.application()?;
-        let browser = Browser::choose(&self.profile.browser, &self.host.environment);
+        let browser = self.profile.chosen_browser(&self.host.environment);
         let Choice { plan, because } = self.choice(&browser);
         log::info("session", format_args!("the way in is {plan:?}: {because}"));
         let known = match plan {

@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Moment(i64);
 
+/// The first second of the year 0 and the last of the year 9999.
+const FIRST: i64 = -62_167_219_200;
+const LAST: i64 = 253_402_300_799;
+
 impl Moment {
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
@@ -35,9 +39,10 @@ impl Moment {
         Self(self.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
     }
 
-    /// As a `chrono` date, for the libraries that speak it.
+    /// As a `chrono` date, for the libraries that speak it. Dates have years of four digits (RFC 3339), so what lies beyond
+    /// is the first or the last of these.
     pub fn to_utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0, 0).unwrap_or_default()
+        DateTime::from_timestamp(self.0.clamp(FIRST, LAST), 0).unwrap_or_default()
     }
 }
 
@@ -65,6 +70,10 @@ mod tests {
     #[test]
     fn a_moment_is_printed_as_aws_prints_it() {
         assert_eq!(Moment::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
+        for end in [253_402_300_799, 253_402_300_800, i64::MAX] {
+            assert_eq!(Moment::from_unix(end).to_string(), "9999-12-31T23:59:59Z");
+        }
+        assert_eq!(Moment::from_unix(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
     }
 
     #[test]

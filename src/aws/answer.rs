@@ -1,11 +1,16 @@
-//! What STS handed out, checked before anything trusts it.
+//! What STS and identity pools hand out, checked before anything trusts it.
 //!
-//! It believes nothing that is incomplete, spent, or for another account.
+//! It believes nothing that is incomplete, malformed, spent, or for another account.
+
+use std::time::Duration;
 
 use aws_sdk_sts::types;
 
 use super::{Error, Flaw};
 use crate::{config::RoleArn, credentials::Credentials, secret::Secret, text::Foreign, time::Moment};
+
+/// No role gives credentials for longer than twelve hours; the rest is for clocks that differ.
+const LONGEST: Duration = Duration::from_secs(12 * 60 * 60 + 15 * 60);
 
 pub(super) fn checked(
     given: Option<types::Credentials>,
@@ -19,21 +24,78 @@ pub(super) fn checked(
     if account != role.account() {
         return Err(Error::Flawed(Flaw::OtherAccount { answered: Foreign::new(account) }));
     }
-    let credentials = complete(given).ok_or(Error::Flawed(Flaw::Incomplete))?;
-    if credentials.expiration <= now {
-        return Err(Error::Flawed(Flaw::Spent { expiration: credentials.expiration, now }));
+    let types::Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = given;
+    // The SDK turns what is missing into an empty text and into 1970.
+    if expiration.secs() <= 0 {
+        return Err(Error::Flawed(Flaw::Incomplete));
     }
-    Ok(credentials)
+    let expiration = Moment::from_unix(expiration.secs());
+    plausible(
+        Credentials {
+            access_key_id,
+            secret_access_key: Secret::new(secret_access_key),
+            session_token: Secret::new(session_token),
+            expiration,
+        },
+        now,
+    )
 }
 
-/// The SDK turns what is missing into an empty text and into 1970.
-fn complete(given: types::Credentials) -> Option<Credentials> {
-    let types::Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = given;
-    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
-    Some(Credentials {
-        access_key_id: filled(access_key_id)?,
-        secret_access_key: Secret::new(filled(secret_access_key)?),
-        session_token: Secret::new(filled(session_token)?),
-        expiration: Some(Moment::from_unix(expiration.secs())).filter(|moment| moment.unix() > 0)?,
-    })
+/// Credentials as AWS makes them: complete, of the characters that AWS uses, and not over yet. An end that is too far
+/// away is brought nearer: believed, it would keep them in use for ever.
+pub(super) fn plausible(given: Credentials, now: Moment) -> Result<Credentials, Error> {
+    let Credentials { access_key_id, secret_access_key, session_token, expiration } = &given;
+    let [secret, token] = [secret_access_key, session_token].map(Secret::expose);
+    let flaw = if [access_key_id, secret, token].iter().any(|text| text.is_empty()) {
+        Flaw::Incomplete
+    } else if !is_key_id(access_key_id) || ![secret, token].into_iter().all(is_printable) {
+        Flaw::Malformed
+    } else if *expiration <= now {
+        Flaw::Spent { expiration: *expiration, now }
+    } else {
+        let expiration = given.expiration.min(now.plus(LONGEST));
+        return Ok(Credentials { expiration, ..given });
+    };
+    Err(Error::Flawed(flaw))
+}
+
+/// As the API reference of STS describes an `AccessKeyId`.
+fn is_key_id(text: &str) -> bool {
+    text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment::from_unix(1_000_000);
+
+    fn given(id: &str, token: &str, expiration: i64) -> Result<Moment, Error> {
+        let credentials = Credentials {
+            access_key_id: id.into(),
+            secret_access_key: Secret::new("wJalr/+="),
+            session_token: Secret::new(token),
+            expiration: Moment::from_unix(expiration),
+        };
+        plausible(credentials, NOW).map(|credentials| credentials.expiration)
+    }
+
+    #[test]
+    fn an_end_that_is_too_far_away_is_brought_nearer() {
+        assert_eq!(given("ASIA", "t", NOW.unix() + 43_200), Ok(NOW.plus(Duration::from_secs(43_200))));
+        assert_eq!(given("ASIA", "t", i64::MAX), Ok(NOW.plus(LONGEST)));
+    }
+
+    #[test]
+    fn characters_that_aws_does_not_use_are_refused() {
+        let malformed = Err(Error::Flawed(Flaw::Malformed));
+        for (id, token) in [("ASIA\u{9b}", "t"), ("ASIA X", "t"), (&"A".repeat(129), "t"), ("ASIA", "t\nx")] {
+            assert_eq!(given(id, token, NOW.unix() + 60), malformed, "{id} {token}");
+        }
+        assert_eq!(given("ASIA", "", NOW.unix() + 60), Err(Error::Flawed(Flaw::Incomplete)));
+    }
 }

@@ -92,6 +92,8 @@ pub struct Said {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
     Incomplete,
+    /// With characters that AWS does not use.
+    Malformed,
     /// Over before they began: one of the two clocks is wrong.
     Spent {
         expiration: Moment,
@@ -190,7 +192,7 @@ pub(super) fn said(answer: &http::Answer) -> Option<(String, String)> {
         #[serde(alias = "Message")]
         message: Option<String>,
     }
-    let Refusal { kind, message } = serde_json::from_slice(&answer.body).ok()?;
+    let Refusal { kind, message } = http::object(&answer.body)?;
     let kind = header(answer, "x-amzn-errortype").map(str::to_owned).or(kind)?;
     let code = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
     Some((code.to_owned(), message.unwrap_or_default()))

@@ -9,12 +9,12 @@ use ::http::{Request, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Error, Failed, Flaw, Reason, Step, endpoint, error::in_json, reach::Reach};
+use super::{Error, Failed, Flaw, Reason, Step, answer::plausible, endpoint, error::in_json, reach::Reach};
 use crate::{
     config::{PoolId, Profile},
     credentials::Credentials,
     host::Environment,
-    http::{Answer, Client},
+    http::{self, Answer, Client},
     oidc::VerifiedToken,
     secret::Secret,
     time::Moment,
@@ -153,7 +153,7 @@ impl Call<'_> {
     async fn ask<T: for<'de> Deserialize<'de>>(&self, call: &str, question: &Value) -> Result<T, Error> {
         let answer = self.reach.patiently(async || self.post(call, question).await).await;
         let answer = answer.map_err(|error| error.without(self.token.raw()))?;
-        serde_json::from_slice(&answer.body).map_err(|_| Error::Flawed(Flaw::Incomplete))
+        http::object(&answer.body).ok_or(Error::Flawed(Flaw::Incomplete))
     }
 
     async fn post(&self, call: &str, question: &Value) -> Result<Answer, Error> {
@@ -169,15 +169,12 @@ impl Call<'_> {
 impl Keys {
     fn checked(self, now: Moment) -> Result<Credentials, Error> {
         let Self { access_key_id, secret_key, session_token, expiration } = self;
-        if access_key_id.is_empty() || secret_key.expose().is_empty() || session_token.expose().is_empty() {
-            return Err(Error::Flawed(Flaw::Incomplete));
-        }
         let seconds = Duration::try_from_secs_f64(expiration).unwrap_or_default();
         let expiration = Moment::from_unix(i64::try_from(seconds.as_secs()).unwrap_or_default());
-        if expiration <= now {
-            return Err(Error::Flawed(Flaw::Spent { expiration, now }));
-        }
-        Ok(Credentials { access_key_id, secret_access_key: secret_key, session_token, expiration })
+        plausible(
+            Credentials { access_key_id, secret_access_key: secret_key, session_token, expiration },
+            now,
+        )
     }
 }
 

@@ -19,6 +19,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
+use serde::de::DeserializeOwned;
 
 use self::{
     error::Journey,
@@ -189,6 +190,12 @@ async fn read(mut response: reqwest::Response, journey: &Journey<'_>) -> Result<
         body,
         certificate,
     })
+}
+
+/// The object that a body holds. The parser by itself takes a list as well, value by value, for a struct.
+pub fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    if is_object { serde_json::from_slice(body).ok() } else { None }
 }
 
 impl Answer {

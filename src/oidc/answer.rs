@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{Document, Error, Source};
 use crate::{
-    http::{Answer, Client},
+    http::{self, Answer, Client},
     text::Foreign,
     url::SecureUrl,
 };
@@ -42,7 +42,7 @@ pub(super) fn successful(source: &Source, answer: &Answer) -> Result<(), Error> 
 
 /// Reads the body. A parser's own words are dropped: they quote what they stumble over, which may be a token.
 pub(super) fn json<T: DeserializeOwned>(source: Source, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|_| {
+    http::object(body).ok_or_else(|| {
         if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
             Error::Malformed { source }
         } else {

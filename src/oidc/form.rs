@@ -14,7 +14,7 @@ use super::{
     error::{Document, Error, Source},
 };
 use crate::{
-    http::{Answer, Client},
+    http::{self, Answer, Client},
     secret::Secret,
     text::Foreign,
 };
@@ -82,7 +82,7 @@ fn refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Op
     if !status.is_client_error() {
         return None;
     }
-    let Refusal { error, error_description, error_uri } = serde_json::from_slice(body).ok()?;
+    let Refusal { error, error_description, error_uri } = http::object(body)?;
     let means = application.means().filter(|_| doubts_the_application(status, &error));
     let (error, description) = (Foreign::new(error), Foreign::new(error_description.unwrap_or_default()));
     Some(match means {

@@ -9,7 +9,8 @@ use openidconnect::{
     JsonWebKey, SignatureVerificationError,
     core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm as Jws},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
 use super::{
     Metadata,
@@ -24,7 +25,21 @@ const SHORTEST_RSA: usize = 256;
 /// A key set as the provider publishes it (RFC 7517); keys of kinds unknown here are left out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Keys(CoreJsonWebKeySet);
+pub struct Keys(#[serde(deserialize_with = "verifying")] CoreJsonWebKeySet);
+
+/// Leaves out keys that are not meant for verification (`key_ops`, RFC 7517 §4.3), a member that the library passes over.
+fn verifying<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CoreJsonWebKeySet, D::Error> {
+    let mut set = Value::deserialize(deserializer)?;
+    if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
+        keys.retain(|key| match key.get("key_ops") {
+            None | Some(Value::Null) => true,
+            Some(operations) => {
+                operations.as_array().is_some_and(|operations| operations.iter().any(|one| one == "verify"))
+            }
+        });
+    }
+    serde_json::from_value(set).map_err(D::Error::custom)
+}
 
 /// Fetches the keys that the provider publishes now.
 pub async fn fetch_keys(client: &Client, metadata: &Metadata) -> Result<Keys, Error> {
@@ -146,6 +161,22 @@ mod tests {
         let server = provider("200 OK", headers, body);
         let source = Source { document: Document::Keys, host: host(&server) };
         (block_on(fetch_keys(&client(&Trust::default()), &metadata(&base(&server)))), source)
+    }
+
+    #[test]
+    fn keys_that_are_not_for_verification_are_left_out() {
+        let key = |id: &str, operations: &str| {
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{id}","x":"AAAA"{operations}}}"#)
+        };
+        let keys = [
+            key("a", ""),
+            key("b", r#","key_ops":["sign","verify"]"#),
+            key("c", r#","key_ops":["encrypt"]"#),
+            key("d", r#","key_ops":[]"#),
+            key("e", r#","key_ops":"verify""#),
+        ];
+        let keys = fetched("", &format!(r#"{{"keys":[{}]}}"#, keys.join(","))).0.unwrap();
+        assert_eq!(format!("{keys:?}"), r#"[Some("a"), Some("b")]"#);
     }
 
     #[test]

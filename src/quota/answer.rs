@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::Usage;
-use crate::text::Foreign;
+use crate::{http, text::Foreign};
 
 /// A usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ struct Policy {
 
 /// `None` for what is no answer.
 pub(super) fn read(body: &[u8]) -> Option<Said> {
-    let Stated { allowed, reason, message, usage, policy } = serde_json::from_slice(body).ok()?;
+    let Stated { allowed, reason, message, usage, policy } = http::object(body)?;
     if allowed {
         return Some(Said::Yes(usage));
     }

@@ -56,6 +56,15 @@ fn a_yes_holds_for_the_interval_and_shows_the_token_once() {
 }
 
 #[test]
+fn a_list_in_place_of_an_object_is_no_answer() {
+    for body in ["[false]", "[true]", " [false, \"monthly_exceeded\"]"] {
+        let denied = cleared(&answering("200 OK", body), OnError::Deny).unwrap_err();
+        assert!(matches!(denied, Denied::NoAnswer(_)), "{body}: {denied:?}");
+        cleared(&answering("200 OK", body), OnError::Allow).unwrap();
+    }
+}
+
+#[test]
 fn a_no_is_a_no_in_either_mode() {
     let body = r#"{"allowed":false,"reason":"daily_exceeded","message":"no","policy":{"type":"user","identifier":"jane"},"usage":null,"unblock_status":null}"#;
     for mode in [OnError::Allow, OnError::Deny] {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::BedrockError;
-use crate::http::Answer;
+use crate::http::{self, Answer};
 
 /// Those that AWS defines: a company's own have ARNs, and are asked for one by one.
 pub(super) const PROFILES: &str = "maxResults=1000&type=SYSTEM_DEFINED";
@@ -106,5 +106,5 @@ pub(super) fn profile(answer: &Answer) -> Result<InferenceProfile, BedrockError>
 }
 
 pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, BedrockError> {
-    serde_json::from_slice(&answer.body).map_err(|_| BedrockError::strange(answer))
+    http::object(&answer.body).ok_or_else(|| BedrockError::strange(answer))
 }

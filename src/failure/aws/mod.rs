@@ -74,6 +74,11 @@ fn general(error: Error, Service { name, endpoint }: &Service) -> Failure {
             format!("{name} answered without complete credentials"),
             format!("check {endpoint}"),
         ),
+        Error::Flawed(Flaw::Malformed) => aws(
+            "malformed",
+            format!("{name} answered with credentials that AWS does not make"),
+            format!("check {endpoint}"),
+        ),
         Error::Flawed(Flaw::Spent { expiration, now }) => aws(
             "clock",
             format!("AWS gave credentials that end at {expiration}, and this computer's clock says {now}"),

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Uid;
 use zeroize::Zeroizing;
 
 use super::wire::{Call, HEAD, Kind, Message, Writer};
@@ -232,10 +233,21 @@ impl Place {
         match self {
             Self::Path(path) => UnixStream::connect(path).ok(),
             Self::Abstract(name) => {
-                UnixStream::connect_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()
+                let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()?;
+                is_ours(&stream).then_some(stream)
             }
         }
     }
+}
+
+/// Whether our own user or root made this socket. Any user can take a name in the kernel; a path lies in a folder that has
+/// an owner.
+fn is_ours(stream: &UnixStream) -> bool {
+    rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| is_trusted(peer.uid))
+}
+
+fn is_trusted(user: Uid) -> bool {
+    user == Uid::ROOT || user == rustix::process::geteuid()
 }
 
 /// The places that `DBUS_SESSION_BUS_ADDRESS` names and that need nothing started; without it, the one where systemd

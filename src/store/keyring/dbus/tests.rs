@@ -153,3 +153,10 @@ fn addresses_are_found_and_nothing_is_ever_started() {
     );
     assert_eq!(places(&Environment::fixed([])), []);
 }
+
+#[test]
+fn a_bus_of_another_user_is_not_trusted() {
+    let (one, _other) = UnixStream::pair().unwrap();
+    assert!(is_ours(&one), "both ends are this process");
+    assert!(is_trusted(Uid::ROOT) && !is_trusted(Uid::from_raw(65_533)));
+}

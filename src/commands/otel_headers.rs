@@ -8,12 +8,12 @@ use super::{Desk, desk::Work, print};
 use crate::{
     cache::Session,
     cli::Global,
-    config::Caller,
+    config::{Caller, Telemetry},
     failure::Failure,
     log,
     oidc::VerifiedToken,
     session::{Purpose, is_due_for_renewal},
-    telemetry::{Headers, may_carry_a_token},
+    telemetry::{Exposed, Headers, may_carry_a_token},
     url::SecureUrl,
 };
 
@@ -48,8 +48,10 @@ fn headers(global: &Global) -> Result<Headers, Failure> {
         log::info("telemetry", format_args!("no headers: nobody is signed in"));
         return Ok(Headers::default());
     };
+    let Telemetry { collectors, send_token, headers: _ } = &work.profile.telemetry;
+    let Some(destination) = destination(&desk, collectors) else { return Ok(Headers::default()) };
     let mut headers = Headers::of(&token, &work.profile);
-    let goes_along = may_go_along(&desk, &work.profile.telemetry.collectors);
+    let goes_along = *send_token && destination == Destination::Collector;
     if goes_along && !session.id_token_is_spent && token.expires() > work.now() {
         headers.authorize(token.raw());
     }
@@ -57,13 +59,31 @@ fn headers(global: &Global) -> Result<Headers, Failure> {
     Ok(headers)
 }
 
-fn may_go_along(desk: &Desk<'_>, collectors: &[SecureUrl]) -> bool {
+/// Where the headers go, as far as the configuration and the environment say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Destination {
+    /// The profile's collectors and nobody else.
+    Collector,
+    /// Nothing says where; a token does not go there.
+    Unknown,
+}
+
+/// Where collectors are configured, others are told nothing at all: a repository's variables may name them.
+fn destination(desk: &Desk<'_>, collectors: &[SecureUrl]) -> Option<Destination> {
     if collectors.is_empty() {
-        return false;
+        return Some(Destination::Unknown);
     }
-    may_carry_a_token(&desk.host.environment, collectors)
-        .inspect_err(|exposed| log::warn("telemetry", format_args!("the token stays here: {exposed}")))
-        .is_ok()
+    match may_carry_a_token(&desk.host.environment, collectors) {
+        Ok(()) => Some(Destination::Collector),
+        Err(exposed @ Exposed::Unknown) => {
+            log::warn("telemetry", format_args!("the token stays here: {exposed}"));
+            Some(Destination::Unknown)
+        }
+        Err(exposed @ (Exposed::Elsewhere { .. } | Exposed::Openly { .. })) => {
+            log::warn("telemetry", format_args!("no headers: {exposed}"));
+            None
+        }
+    }
 }
 
 /// What a token says of a person gets old with it: a newer one is fetched for the next call.

@@ -219,6 +219,7 @@ mod tests {
             ("redirect_ports", "[8400, 8401]"),
             ("claude_code.models", "{ opus = \"o\" }"),
             ("telemetry.send_token", "true"),
+            ("telemetry.collectors", "[\"https://otel.example\"]"),
             ("claude_code.env", "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }"),
         ])
     }

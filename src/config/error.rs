@@ -78,6 +78,11 @@ pub enum Fault {
         version: u64,
         known: u64,
     },
+    /// The administrator's file wants a later version of this program.
+    TooOld {
+        wanted: String,
+        own: &'static str,
+    },
     /// `table` is empty at the top of the file.
     UnknownKey {
         key: String,
@@ -266,6 +271,9 @@ impl fmt::Display for Fault {
             Self::NoVersion => f.write_str("lacks \"version = 1\""),
             Self::Newer { version, known } => {
                 write!(f, "version {version} is newer than this program, which reads version {known}")
+            }
+            Self::TooOld { wanted, own } => {
+                write!(f, "this is version {own}, and version {} or later is required", text::line(wanted))
             }
             Self::UnknownKey { key, table, nearest } => {
                 write!(f, "unknown key {}{}", quoted(key), in_table(table))?;

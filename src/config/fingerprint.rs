@@ -39,6 +39,7 @@ impl Profile {
             client_auth: _,
             aws_endpoints: _,
             sts_fallback_regions: _,
+            proxy: _,
             ca_bundle: _,
             aws_profile: _,
             telemetry: _,

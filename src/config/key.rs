@@ -45,6 +45,12 @@ pub(super) enum Kind {
     Switch,
     Ports,
     Argv,
+    /// A list of secure addresses.
+    Addresses,
+    /// The address of a proxy, or "none"; may be empty.
+    Proxy,
+    /// A version of this program; may be empty.
+    Version,
     /// A list of words without white space.
     Words,
     /// A list of claim names, at least one.
@@ -94,7 +100,7 @@ pub(super) struct TopKey {
     pub sentence: &'static str,
 }
 
-pub(super) const TOP: [TopKey; 5] = [
+pub(super) const TOP: [TopKey; 6] = [
     TopKey { name: "version", sentence: "The version of this format; always 1 today." },
     TopKey {
         name: "default_profile",
@@ -103,6 +109,10 @@ pub(super) const TOP: [TopKey; 5] = [
     TopKey {
         name: "enforce",
         sentence: "Keys of this file's profiles that users cannot override; in the administrator's file only.",
+    },
+    TopKey {
+        name: "min_version",
+        sentence: "The oldest version of this program that may work with this file; in the administrator's file only.",
     },
     TopKey {
         name: "trust_environment",
@@ -149,7 +159,7 @@ const NONE: Default = Default::List(&[]);
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-pub(super) const COUNT: usize = 47;
+pub(super) const COUNT: usize = 50;
 
 #[rustfmt::skip]
 pub(super) static KEYS: [Key; COUNT] = [
@@ -189,10 +199,13 @@ pub(super) static KEYS: [Key; COUNT] = [
     key("cognito_endpoint", Kind::Address, EMPTY, WithoutFile, "The address of Cognito identity pools; empty means the pool's region's."),
     key("bedrock_endpoint", Kind::BedrockAddress, EMPTY, WithoutFile, "The address of Amazon Bedrock, with {service} where bedrock or bedrock-runtime goes; empty means the region's."),
     key("sts_fallback_regions", Kind::Regions, Default::List(&["auto"]), Always, "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one."),
+    key("proxy", Kind::Proxy, EMPTY, Always, "The proxy for every connection, or \"none\"; empty means HTTPS_PROXY, else the system's."),
     key("ca_bundle", Kind::File, EMPTY, WithoutFile, "A PEM file of authorities to trust besides the system's."),
     key("aws_profile", Kind::Name, EMPTY, Never, "The AWS profile that `login` gives to each person who has none of this name yet; in the administrator's file only."),
+    key("min_version", Kind::Version, EMPTY, Never, "The oldest version of this program that may work with the file; in the administrator's file only."),
     key("telemetry.headers", Kind::ClaimTable, Default::Table, WithoutFile, "Headers and the claims that fill them, first come first; empty means the usual x-user-* set."),
-    key("telemetry.send_token", Kind::Switch, Default::Switch(false), WithoutFile, "Whether the ID token itself goes along as an Authorization header, to the collectors that claude_code.env names."),
+    key("telemetry.send_token", Kind::Switch, Default::Switch(false), WithoutFile, "Whether the ID token itself goes along as an Authorization header, to the collectors below."),
+    key("telemetry.collectors", Kind::Addresses, NONE, Never, "The collectors that are told who is signed in; empty means any, without the token. In a file in its default place only."),
     key("quota.endpoint", Kind::Address, EMPTY, WithoutFile, "The address of the quota service, which is asked at /check; empty means nobody is asked."),
     key("quota.interval", Kind::Span(0, 24 * HOUR), Default::Text("30m"), WithoutFile, "How long a yes holds: credentials end when it does."),
     key("quota.timeout", Kind::Span(1, MINUTE), Default::Text("5s"), WithoutFile, "How long to wait for an answer, 1s to 1m."),
@@ -247,7 +260,7 @@ impl Key {
 
     /// Whether it would mean nothing, or harm, were it anybody's but the administrator's.
     pub(super) fn is_administrators(&self) -> bool {
-        self.name == "aws_profile"
+        ["aws_profile", "min_version"].contains(&self.name)
     }
 
     /// The name of the environment variable that sets the key. Every call looks for all of them.
@@ -273,10 +286,15 @@ impl Key {
             | Kind::Role
             | Kind::Region
             | Kind::Word(_) => true,
-            Kind::Pool | Kind::Name => true,
+            Kind::Pool | Kind::Name | Kind::Proxy | Kind::Version => true,
             Kind::Path | Kind::File | Kind::Span(..) => true,
             Kind::Switch | Kind::Ports | Kind::Argv | Kind::Words | Kind::Claims | Kind::Roles => false,
-            Kind::Params | Kind::ClaimTable | Kind::Table | Kind::Named(_) | Kind::Regions => false,
+            Kind::Params
+            | Kind::ClaimTable
+            | Kind::Table
+            | Kind::Named(_)
+            | Kind::Regions
+            | Kind::Addresses => false,
         }
     }
 

@@ -26,12 +26,14 @@ mod resolve;
 mod schema;
 mod show;
 mod source;
+mod telemetry;
 mod template;
 mod user_file;
 #[cfg(test)]
 pub(crate) mod testing;
 mod value;
 mod variables;
+mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -54,6 +56,7 @@ pub use quota::{OnError, Quota};
 pub use schema::schema;
 pub use show::{Entry, Shown};
 pub use source::shown;
+pub use telemetry::Telemetry;
 pub use template::{Piece, Template};
 pub use variables::{FOREIGN, Foreign, Seen};
 
@@ -221,7 +224,7 @@ fn judge<'a>(
 ) -> Result<Layers<'a>, Error> {
     let (layers, more) = parsed.survey_all();
     problems.extend(more);
-    let is_closed = |problem: &Problem| matches!(problem.fault, Fault::Newer { .. });
+    let is_closed = |problem: &Problem| matches!(problem.fault, Fault::Newer { .. } | Fault::TooOld { .. });
     // What profiles lack can be told only when every file could be looked into.
     if !texts.has_more_than(parsed) && !problems.iter().any(is_closed) {
         let names = layers.names();

@@ -11,8 +11,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AwsEndpoints, ClientAuth, Federation, Link};
-use crate::url::SecureUrl;
+use super::{AwsEndpoints, ClientAuth, Federation, Link, Telemetry};
+use crate::{http::ProxyChoice, url::SecureUrl};
 
 /// Everything a sign-in needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub struct Profile {
     pub aws_endpoints: AwsEndpoints,
     /// Where to turn to when STS of the region cannot be reached.
     pub sts_fallback_regions: Vec<String>,
+    pub proxy: ProxyChoice,
     pub ca_bundle: Option<PathBuf>,
     /// What `login` gives each person in the files of AWS's tools; `None`: nothing.
     pub aws_profile: Option<String>,
@@ -58,15 +59,6 @@ pub struct Profile {
     pub enforced: BTreeSet<&'static str>,
     /// The keys whose value stands in the administrator's file.
     pub set_by_administrator: BTreeSet<&'static str>,
-}
-
-/// What a collector is told about the person.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Telemetry {
-    /// Names in small letters, and the claims that fill them; empty: the usual ones.
-    pub headers: BTreeMap<String, Vec<String>>,
-    /// The collectors to which the ID token goes along; empty: to none.
-    pub collectors: Vec<SecureUrl>,
 }
 
 /// An issuer identifier: a secure address whose spelling, trailing slash included, is part of its identity.

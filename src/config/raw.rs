@@ -17,6 +17,7 @@ use super::{
     read::{self, type_name},
     source::{Rank, Source},
     value::written,
+    version,
 };
 
 /// What a file says.
@@ -101,7 +102,11 @@ impl<'a> Survey<'a> {
             enforce_at: 0,
             profiles: Vec::new(),
         };
-        if self.is_of_this_version(table) {
+        // The version is judged first: a newer file may hold keys that this program does not know.
+        let too_old = version::too_old(table).filter(|_| self.source.rank == Rank::Administrator);
+        if let Some(fault) = too_old {
+            self.faults.push(fault);
+        } else if self.is_of_this_version(table) {
             for entry in table {
                 self.top(entry, &mut raw);
             }
@@ -140,6 +145,15 @@ impl<'a> Survey<'a> {
             ("default_profile", DeValue::String(text)) => raw.default_profile = Some((text, at)),
             ("default_profile", other) => self.wrong_type(at, "default_profile", "a string", other),
             ("enforce", value) => (raw.enforce, raw.enforce_at) = (self.enforce(at, value), at),
+            (version::KEY, _) if self.source.rank == Rank::User => {
+                self.faults.push((at, Fault::ByUser { key: version::KEY }));
+            }
+            (version::KEY, value) => {
+                let judged = key::find_full(version::KEY)
+                    .and_then(|key| KEYS.get(key))
+                    .map(|key| read::check(key, value));
+                self.faults.extend(judged.and_then(Result::err).map(|fault| (at, fault)));
+            }
             (TRUST, DeValue::Boolean(true)) if self.source.is_named => {
                 self.faults.push((at, Fault::ByNamedFile { key: TRUST }));
             }

@@ -14,8 +14,12 @@ use super::{
     partition::is_region,
     raw::is_profile_name,
     value::written,
+    version,
 };
-use crate::url::{Refusal, SecureUrl};
+use crate::{
+    http::ProxyChoice,
+    url::{Refusal, SecureUrl},
+};
 
 /// Says whether a value may stand behind its key.
 pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
@@ -33,6 +37,9 @@ pub(super) fn check(key: &Key, value: &DeValue<'_>) -> Result<(), Fault> {
         Kind::Switch => switch(key, value).map(drop),
         Kind::Ports => ports(key, value).map(drop),
         Kind::Argv => argv(key, value).map(drop),
+        Kind::Addresses => addresses(key, value).map(drop),
+        Kind::Proxy => proxy(key, value).map(drop),
+        Kind::Version => version::read(key, value).map(drop),
         Kind::Words => words(key, value).map(drop),
         Kind::Claims => claims(key, value).map(drop),
         Kind::Regions => regions(key, value).map(drop),
@@ -62,6 +69,27 @@ pub(super) fn address(key: &Key, value: &DeValue<'_>) -> Result<Option<SecureUrl
     match string(key, value)? {
         "" => Ok(None),
         text => SecureUrl::parse(text).map(Some).map_err(|refusal| insecure(key, text, refusal)),
+    }
+}
+
+/// Each of them as it stands.
+pub(super) fn addresses(key: &Key, value: &DeValue<'_>) -> Result<Vec<SecureUrl>, Fault> {
+    let parsed = |text: String| SecureUrl::parse(&text).map_err(|refusal| insecure(key, &text, refusal));
+    list(key, value)?.into_iter().map(parsed).collect()
+}
+
+/// What the profile says of a proxy. A password is no configuration, and is not repeated.
+pub(super) fn proxy(key: &Key, value: &DeValue<'_>) -> Result<ProxyChoice, Fault> {
+    match string(key, value)? {
+        "" => Ok(ProxyChoice::Variables),
+        "none" => Ok(ProxyChoice::Direct),
+        text if text.contains('@') => {
+            let rule = "must not hold a user name or password: give them in HTTPS_PROXY".into();
+            Err(Fault::Illegal { key: key.name.to_owned(), value: None, rule, nearest: None })
+        }
+        text => ProxyChoice::at(text).ok_or_else(|| {
+            illegal(key, value, "not the address of a proxy, such as http://proxy.acme.example:3128")
+        }),
     }
 }
 

@@ -8,10 +8,8 @@ use toml::de::DeValue;
 
 use super::{
     AwsEndpoints, Federation, Flow, Issuer, Link, Login, OnError, Partition, Profile, Provider, Quota,
-    Redirect, RedirectHost, Storage, Telemetry, chain,
-    draft::names_collector,
+    Redirect, RedirectHost, Storage, chain,
     error::{Fault, Place, Problem},
-    headers,
     issuer::{self, Told},
     key::{self, KEYS, Key},
     layers::{Origin, Setting, Settings},
@@ -19,9 +17,8 @@ use super::{
     provider::{self, Written},
     read,
     source::expanded,
-    value::written,
 };
-use crate::{host::Environment, url::SecureUrl};
+use crate::{host::Environment, http::ProxyChoice, url::SecureUrl};
 
 /// Builds the profile. `place` says where it is begun.
 pub(super) fn resolve(
@@ -106,6 +103,7 @@ impl<'a> Draft<'a> {
             client_auth: client_auth?,
             aws_endpoints: aws_endpoints?,
             ca_bundle: ca_bundle?,
+            proxy: self.proxy()?,
             aws_profile: aws_profile?,
             telemetry: telemetry?,
             quota: self.quota()?,
@@ -122,34 +120,11 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn telemetry(&mut self) -> Option<Telemetry> {
-        let headers = self.read("telemetry.headers", headers::claims_by_header);
-        let collectors =
-            if self.read("telemetry.send_token", read::switch)? { self.collectors()? } else { Vec::new() };
-        Some(Telemetry { headers: headers?, collectors })
-    }
-
-    /// Where Claude Code is told to send telemetry. A token is given to nobody else: the environment of a call may be
-    /// anybody's, a repository's settings included.
-    fn collectors(&mut self) -> Option<Vec<SecureUrl>> {
-        let variables = self.read("claude_code.env", read::strings)?;
-        let (_, named_by) = self.setting("claude_code.env")?;
-        let named = variables.iter().filter(|(name, _)| names_collector(name));
-        let judged = named.map(|(name, address)| {
-            SecureUrl::parse(address).map_err(|why| format!("{name} in claude_code.env: {why}"))
-        });
-        let rule = match judged.collect::<Result<Vec<_>, _>>() {
-            _ if matches!(named_by.origin, Origin::Override(Place::Variable(_))) => {
-                "only a file may say to which collector".to_owned()
-            }
-            Ok(collectors) if !collectors.is_empty() => return Some(collectors),
-            Ok(_) => "nothing says to which collector".to_owned(),
-            Err(rule) => rule,
-        };
-        let (_, setting) = self.setting("telemetry.send_token")?;
-        let (key, value) = ("telemetry.send_token", written(setting.value));
-        let instead = "[profiles.NAME.claude_code] env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://…\" }";
-        self.refuse(setting, Fault::Contradiction { key, value, rule, instead: instead.to_owned() })
+    /// An enforced lack of one leaves the system's.
+    fn proxy(&mut self) -> Option<ProxyChoice> {
+        let is_fixed = self.setting("proxy")?.1.is_fixed;
+        let choice = self.read("proxy", read::proxy)?;
+        Some(if is_fixed && choice == ProxyChoice::Variables { ProxyChoice::System } else { choice })
     }
 
     fn keys_where(&self, is_so: impl Fn(&Setting<'_>) -> bool) -> BTreeSet<&'static str> {

@@ -8,6 +8,7 @@ use super::key::{KEYS, Key, Kind, PROTOCOL_PARAMS, SECTIONS, TOP, VERSION};
 
 const SPAN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 const SECURE: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
+const VERSIONS: &str = "^([0-9]+(\\.[0-9]+){0,2})?$";
 const ROLE: &str = "^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/.+$";
 
 /// The schema of a configuration file.
@@ -34,6 +35,7 @@ fn top(name: &str) -> Value {
         KEYS.iter().map(|key| key.name).chain(SECTIONS.iter().map(|section| section.0)).collect();
     match name {
         "version" => json!({ "const": VERSION }),
+        "min_version" => json!({ "type": "string", "pattern": VERSIONS }),
         "trust_environment" => json!({ "type": "boolean", "default": false }),
         "enforce" => json!({ "type": "array", "items": { "enum": names } }),
         "profiles" => json!({
@@ -91,6 +93,9 @@ fn of_kind(kind: Kind) -> Value {
             "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
         }),
         Kind::Argv => list(json!({ "type": "string" })),
+        Kind::Addresses => list(text(SECURE)),
+        Kind::Proxy => text("^$|^none$|^(http|https|socks4|socks4a|socks5|socks5h)://[^@/]+/?$"),
+        Kind::Version => text(VERSIONS),
         Kind::Words => list(word()),
         Kind::Claims => {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } })

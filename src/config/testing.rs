@@ -9,6 +9,7 @@ use super::{
     AwsEndpoints, ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost,
     RoleArn, Storage, Telemetry,
 };
+use crate::http::ProxyChoice;
 
 pub(crate) fn profile() -> Profile {
     Profile {
@@ -35,6 +36,7 @@ pub(crate) fn profile() -> Profile {
         client_auth: ClientAuth::None,
         aws_endpoints: AwsEndpoints::default(),
         sts_fallback_regions: Vec::new(),
+        proxy: ProxyChoice::Variables,
         ca_bundle: None,
         aws_profile: None,
         telemetry: Telemetry::default(),

@@ -71,6 +71,7 @@ fn of_problem(Problem { place: _, fault }: &Problem) -> (&'static str, String) {
         ),
         Fault::NoVersion => ("config/no_version", "begin the file with `version = 1`"),
         Fault::Newer { .. } => ("config/newer", "update bedrock-sso"),
+        Fault::TooOld { .. } => ("config/too_old", "update bedrock-sso, or ask your administrator to"),
         Fault::UnknownKey { .. } => {
             ("config/unknown_key", "correct or remove it; config.example.toml lists every key")
         }

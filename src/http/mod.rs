@@ -29,6 +29,7 @@ use self::{
 };
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
+    proxy::ProxyChoice,
     settings::{NotUsed, Settings, UnusedVariable},
     trust::Trust,
 };
@@ -72,7 +73,7 @@ impl Default for Deadlines {
 impl Client {
     pub fn new(settings: Settings<'_>) -> Result<Self, Error> {
         let Settings { environment, ca_bundle, unused_authorities, unused_endpoints, .. } = settings;
-        let proxies = Proxies::of(environment, &host::system_proxy())?;
+        let proxies = Proxies::of(&settings.proxy, environment, &host::system_proxy())?;
         let trust = match settings.with_authority_variables {
             true => Trust::of(ca_bundle, environment),
             false => Trust::of_files(ca_bundle, environment),

@@ -38,19 +38,59 @@ pub(super) struct Proxy {
     pub(super) authorization: Option<Secret>,
 }
 
+/// What the profile says of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// Nothing: the environment's, else the system's.
+    Variables,
+    /// The system's, whatever variables say.
+    System,
+    /// None at all.
+    Direct,
+    /// This one. It was parsed before, and holds no password.
+    At(String),
+}
+
+impl ProxyChoice {
+    /// `None` for what is no address of a proxy.
+    pub fn at(address: &str) -> Option<Self> {
+        Proxy::parse(address).map(|_| Self::At(address.to_owned()))
+    }
+}
+
 impl Proxies {
-    /// The environment's proxy, else the system's; and the exceptions of both.
-    pub(super) fn of(environment: &Environment, system: &SystemProxy) -> Result<Self, Error> {
+    /// The profile's proxy, else the environment's, else the system's; and the exceptions of both.
+    pub(super) fn of(
+        choice: &ProxyChoice,
+        environment: &Environment,
+        system: &SystemProxy,
+    ) -> Result<Self, Error> {
+        let exceptions =
+            |names: &[&str]| names.iter().find_map(|name| environment.text(name)).unwrap_or_default();
+        match choice {
+            ProxyChoice::Variables => Self::of_variables(environment, system),
+            ProxyChoice::System => Self::of_system(&exceptions(&EXCEPTIONS), system),
+            ProxyChoice::Direct => Ok(Self::default()),
+            ProxyChoice::At(address) => {
+                let bypass = Bypass::parse(&exceptions(&EXCEPTIONS));
+                Ok(Self { proxy: Some(Proxy::parse(address).ok_or(Error::Internal)?), bypass, script: false })
+            }
+        }
+    }
+
+    fn of_system(exceptions: &str, system: &SystemProxy) -> Result<Self, Error> {
+        let address = system.address.as_deref().and_then(for_https);
+        let bad = Error::BadProxy { variable: None };
+        let proxy = address.map(|text| Proxy::parse(text).ok_or(bad)).transpose()?;
+        let bypass = Bypass::parse(&format!("{exceptions},{}", system.bypass));
+        Ok(Self { proxy, bypass, script: system.script })
+    }
+
+    fn of_variables(environment: &Environment, system: &SystemProxy) -> Result<Self, Error> {
         let first =
             |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.text(name)?)));
         let exceptions = first(&EXCEPTIONS).map_or(String::new(), |(_, list)| list);
-        let Some((variable, text)) = first(&VARIABLES) else {
-            let address = system.address.as_deref().and_then(for_https);
-            let bad = Error::BadProxy { variable: None };
-            let proxy = address.map(|text| Proxy::parse(text).ok_or(bad)).transpose()?;
-            let bypass = Bypass::parse(&format!("{exceptions},{}", system.bypass));
-            return Ok(Self { proxy, bypass, script: system.script });
-        };
+        let Some((variable, text)) = first(&VARIABLES) else { return Self::of_system(&exceptions, system) };
         let proxy = Proxy::parse(&text).ok_or(Error::BadProxy { variable: Some(variable) })?;
         Ok(Self { proxy: Some(proxy), bypass: Bypass::parse(&exceptions), script: false })
     }
@@ -146,7 +186,7 @@ impl fmt::Debug for Proxies {
 #[cfg(test)]
 impl Proxies {
     pub(super) fn fixed(proxy: &str) -> Self {
-        Self::of(&Environment::fixed([("HTTPS_PROXY", proxy)]), &SystemProxy::default()).unwrap()
+        Self::of_variables(&Environment::fixed([("HTTPS_PROXY", proxy)]), &SystemProxy::default()).unwrap()
     }
 }
 
@@ -156,7 +196,7 @@ mod tests {
 
     fn shown(variables: &[(&str, &str)], system: &SystemProxy) -> Option<String> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let proxies = Proxies::of(&Environment::Fixed(owned.collect()), system).unwrap();
+        let proxies = Proxies::of_variables(&Environment::Fixed(owned.collect()), system).unwrap();
         let target = SecureUrl::parse("https://sso.acme.com/").unwrap();
         proxies.before(&target).map(|proxy| proxy.shown.clone())
     }
@@ -206,10 +246,11 @@ mod tests {
             "proxy:x",
             "pac+http://a",
         ] {
-            let refused = Proxies::of(&Environment::fixed([("ALL_PROXY", text)]), &SystemProxy::default());
+            let refused =
+                Proxies::of_variables(&Environment::fixed([("ALL_PROXY", text)]), &SystemProxy::default());
             assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: Some("ALL_PROXY") }, "{text}");
         }
-        let refused = Proxies::of(&Environment::fixed([]), &system("https=proxy:x", ""));
+        let refused = Proxies::of_variables(&Environment::fixed([]), &system("https=proxy:x", ""));
         assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: None });
     }
 
@@ -234,9 +275,27 @@ mod tests {
         let scripted = SystemProxy { script: true, ..SystemProxy::default() };
         let [far, near] =
             ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
-        let proxies = Proxies::of(&Environment::fixed([]), &scripted).unwrap();
+        let proxies = Proxies::of_variables(&Environment::fixed([]), &scripted).unwrap();
         assert!(proxies.is_guess(&far) && !proxies.is_guess(&near));
-        let proxies = Proxies::of(&Environment::fixed([("HTTPS_PROXY", "proxy:1")]), &scripted).unwrap();
+        let proxies =
+            Proxies::of_variables(&Environment::fixed([("HTTPS_PROXY", "proxy:1")]), &scripted).unwrap();
         assert!(!proxies.is_guess(&far));
+    }
+
+    #[test]
+    fn profiles_choice_outranks_variables_and_system() {
+        let environment = Environment::fixed([("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "own.example")]);
+        let through = |choice: ProxyChoice, address: &str| {
+            let proxies = Proxies::of(&choice, &environment, &system("f:6", "")).unwrap();
+            proxies.before(&SecureUrl::parse(address).unwrap()).map(|proxy| proxy.shown.clone())
+        };
+        let far = "https://sso.acme.com/";
+        let own = || ProxyChoice::at("socks5h://p:2").unwrap();
+        assert_eq!(through(ProxyChoice::Variables, far).as_deref(), Some("a:1"));
+        assert_eq!(through(ProxyChoice::System, far).as_deref(), Some("f:6"));
+        assert_eq!(through(ProxyChoice::Direct, far), None);
+        assert_eq!(through(own(), far).as_deref(), Some("p:2"));
+        assert_eq!(through(own(), "https://own.example/"), None);
+        assert_eq!(ProxyChoice::at("ftp://p:2"), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{fmt, path::Path};
 
-use super::{Error, TlsFault};
+use super::{Error, ProxyChoice, TlsFault};
 use crate::{host::Environment, url::SecureUrl};
 
 /// What a client is made of.
@@ -12,6 +12,7 @@ use crate::{host::Environment, url::SecureUrl};
 pub struct Settings<'s> {
     pub environment: &'s Environment,
     pub ca_bundle: Option<&'s Path>,
+    pub proxy: ProxyChoice,
     /// Whether the variables of other programs may add authorities.
     pub with_authority_variables: bool,
     /// A variable that would add authorities, and does not count.
@@ -26,6 +27,7 @@ impl<'s> Settings<'s> {
         Self {
             environment,
             ca_bundle: None,
+            proxy: ProxyChoice::Variables,
             with_authority_variables: true,
             unused_authorities: None,
             unused_endpoints: Vec::new(),

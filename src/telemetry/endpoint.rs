@@ -54,7 +54,7 @@ impl fmt::Display for Exposed {
         match self {
             Self::Unknown => write!(f, "{} is not set", VARIABLES[0]),
             Self::Elsewhere { variable } => {
-                write!(f, "{variable} is none of the collectors in claude_code.env")
+                write!(f, "{variable} is none of the collectors in `telemetry.collectors`")
             }
             Self::Openly { variable, why } => write!(f, "{variable}: {why}"),
         }

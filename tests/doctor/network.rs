@@ -62,6 +62,13 @@ fn a_proxy_that_is_no_address_is_named_by_its_variable() {
     let check = found.iter().find(|check| check["name"] == "proxy").unwrap();
     let host = world.issuer().trim_start_matches("http://").to_owned();
     assert_eq!(check["message"], format!("{host} directly; sts.example.com through proxy.example:3128"));
+    for (key, way) in [("http://own.example:8080", "through own.example:8080"), ("none", "directly")] {
+        desk.set_key("proxy", &format!("\"{key}\""));
+        let found = checks(&desk);
+        let check = found.iter().find(|check| check["name"] == "proxy").unwrap();
+        let message = check["message"].as_str().unwrap();
+        assert!(message.contains("sts.example.com") && message.ends_with(way), "{message}");
+    }
 }
 
 #[test]

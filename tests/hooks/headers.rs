@@ -10,6 +10,7 @@ use super::{PROGRAM, counts, desk, said, signed_in};
 /// Where telemetry goes in these tests.
 const COLLECTOR: &str = "https://otel.example.com";
 const WITH_TOKEN: &str = "telemetry.send_token = true\n\
+                          telemetry.collectors = [\"https://otel.example.com\"]\n\
                           claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 
 /// More lines for the profile at a desk.
@@ -169,14 +170,48 @@ fn the_token_goes_along_when_asked_for_and_only_where_it_is_safe() {
     desk.set_variable("OTEL_EXPORTER_OTLP_ENDPOINT", COLLECTOR);
     assert_eq!(with_token(&desk)["authorization"], kept);
     desk.set_variable("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://otel.example.com:4318");
-    assert_eq!(without_token(&desk)["authorization"], Value::Null);
-    let why = "telemetry: the token stays here: OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: not https";
+    said(&desk.run(["otel-headers"]), "{}\n");
+    let why = "telemetry: no headers: OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: not https";
     assert!(desk.log().contains(why), "{}", desk.log());
     desk.unset_variable("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT");
     desk.unset_variable("OTEL_EXPORTER_OTLP_ENDPOINT");
     assert_eq!(without_token(&desk)["authorization"], Value::Null);
     assert!(desk.log().contains("OTEL_EXPORTER_OTLP_ENDPOINT is not set"));
     assert_eq!(world.count(Endpoint::Refresh), 0);
+}
+
+/// A repository's settings may name another collector for each kind of telemetry.
+#[test]
+fn other_collectors_than_the_configured_are_told_nothing() {
+    let world = World::new();
+    let desk = configured(&world, "telemetry.collectors = [\"https://otel.example.com\"]");
+    assert_eq!(without_token(&desk)["x-user-email"], "demo@example.com");
+    for variable in ["", "METRICS_", "LOGS_", "TRACES_"].map(|of| format!("OTEL_EXPORTER_OTLP_{of}ENDPOINT"))
+    {
+        desk.set_variable(&variable, "https://collector.example.net");
+        said(&desk.run(["otel-headers"]), "{}\n");
+        desk.set_variable(&variable, COLLECTOR);
+        assert_eq!(without_token(&desk)["x-user-email"], "demo@example.com", "{variable}");
+    }
+    assert!(
+        desk.log().contains("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is none of the collectors"),
+        "{}",
+        desk.log()
+    );
+}
+
+#[test]
+fn a_refused_variable_is_an_empty_object_and_the_log_says_why() {
+    let world = World::new();
+    let desk = signed_in(&world);
+    desk.set_variable("BEDROCK_SSO_TELEMETRY_HEADERS", "{ x-planted = \"email\" }");
+    said(&desk.run(["otel-headers"]), "{}\n");
+    let log = desk.log();
+    assert!(
+        log.contains("[config/variable_refused]") && log.contains("BEDROCK_SSO_TELEMETRY_HEADERS"),
+        "{log}"
+    );
+    assert!(!log.contains("x-planted"), "{log}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 /// A profile with a collector, so that every hook is written.
 const COLLECTOR: &str = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 const WITH_TOKEN: &str = "telemetry.send_token = true\n\
+                          telemetry.collectors = [\"https://otel.example.com\"]\n\
                           claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 
 /// Too little life to be served.
@@ -224,6 +225,6 @@ fn a_repositorys_settings_send_no_token_elsewhere() {
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", ELSEWHERE), ("BEDROCK_SSO_CLAUDE_CODE_ENV", TABLE)],
     ] {
         let headers = Host::at(&desk).in_project(variables).telemetry().expect("an answer");
-        assert!(!headers.contains_key("authorization"), "{variables:?}");
+        assert!(headers.is_empty(), "{variables:?}: {headers:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Each thing that can be wrong in a file, and what is said about it.
 
-use super::{GOOD, Home, TRUSTING};
+use super::{GOOD, Home};
 
 /// What is said of the good file with one line changed. `~/user.toml` goes without saying.
 fn said(from: &str, to: &str) -> String {
@@ -278,29 +278,6 @@ fn a_role_of_another_partition_than_the_region_is_refused() {
     assert_eq!(region("us-isob-east-1"), said("us-isob-east-1", "aws-iso-b"));
     let govern = GOOD.replace("arn:aws:", "arn:aws-us-gov:").replace("us-east-1", "us-gov-west-1");
     assert_eq!(Home::new().user(govern).load().unwrap().role().unwrap().partition(), "aws-us-gov");
-}
-
-/// Else the environment of a call alone would say who gets it.
-#[test]
-fn a_token_that_shall_go_along_needs_a_collector_in_the_configuration() {
-    assert_eq!(
-        said_of("telemetry.send_token = true"),
-        "8: \"telemetry.send_token\" holds true: nothing says to which collector"
-    );
-    let open = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://a.example\", OTEL_EXPORTER_OTLP_LOGS_ENDPOINT = \"http://b.example\" }";
-    assert_eq!(
-        said_of(&format!("telemetry.send_token = true\n{open}")),
-        "8: \"telemetry.send_token\" holds true: OTEL_EXPORTER_OTLP_LOGS_ENDPOINT in claude_code.env: not https; plain http is accepted for this machine only"
-    );
-}
-
-#[test]
-fn the_environment_names_no_collector_that_tokens_go_to() {
-    let home = Home::new().user(format!("{TRUSTING}telemetry.send_token = true\n"));
-    let home = home
-        .variable("BEDROCK_SSO_CLAUDE_CODE_ENV", "{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://x.example\" }");
-    let rule = "~/user.toml:8: \"telemetry.send_token\" holds true: only a file may say to which collector";
-    assert_eq!(home.line(), rule);
 }
 
 #[test]

@@ -99,9 +99,7 @@ fn profiles_of_one_name_merge_key_by_key() {
 #[test]
 fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
     let profile = Home::new()
-        .user(format!(
-            "{TRUSTING}claude_code.env = {{ OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }}\n"
-        ))
+        .user(format!("{TRUSTING}telemetry.collectors = [\"https://otel.example\"]\n"))
         .variable("BEDROCK_SSO_CLIENT_ID", "\"quoted\"")
         .variable("BEDROCK_SSO_BROWSER", r#"["firefox", "{url}"]"#)
         .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")

@@ -10,6 +10,7 @@ mod files;
 mod issuer;
 mod layers;
 mod shown;
+mod trust;
 mod variables;
 
 use std::{

@@ -48,7 +48,7 @@ pub use federation::{Federation, Link, PoolId};
 pub use fingerprint::Fingerprint;
 pub use guess::issuers;
 pub use key::RANKS;
-pub use overrides::{INSIDE_OF_EXEC, variables};
+pub use overrides::INSIDE_OF_EXEC;
 pub use partition::Partition;
 pub use profile::*;
 pub use provider::pool_issuer;
@@ -58,7 +58,7 @@ pub use show::{Entry, Shown};
 pub use source::shown;
 pub use telemetry::Telemetry;
 pub use template::{Piece, Template};
-pub use variables::{FOREIGN, Foreign, Seen};
+pub use variables::Seen;
 
 use crate::{
     files,
@@ -140,7 +140,7 @@ pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
     let name = layers.choose(inputs)?;
     let profile = build(&layers, &name, inputs).map_err(Error::Invalid)?;
     let settings = layers.settle(&name).map_err(Error::Invalid)?;
-    Ok(Shown::new(&profile, &settings, &layers))
+    Ok(Shown::new(&profile, &settings, &layers, inputs))
 }
 
 /// Whether the administrator's file enforces where the key to the stored session is kept. A file that cannot be read

@@ -22,7 +22,7 @@ pub(super) struct Override {
 }
 
 /// The variables that set a key of the profile, as they are named.
-pub fn variables(environment: &Environment) -> Vec<String> {
+pub(super) fn variables(environment: &Environment) -> Vec<String> {
     let names = KEYS.iter().map(Key::variable_name);
     names.filter(|name| environment.os(name).is_some()).collect()
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Profile, issuer,
+    Inputs, Profile, Seen, issuer,
     key::KEYS,
     layers::{Layers, Settings},
     value,
@@ -21,6 +21,8 @@ pub struct Shown {
     /// The files that took part, the administrator's first.
     pub files: Vec<String>,
     pub entries: Vec<Entry>,
+    /// The environment variables that are set, and what becomes of them.
+    pub variables: Vec<Seen>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +38,12 @@ pub struct Entry {
 }
 
 impl Shown {
-    pub(super) fn new(profile: &Profile, settings: &Settings<'_>, layers: &Layers<'_>) -> Self {
+    pub(super) fn new(
+        profile: &Profile,
+        settings: &Settings<'_>,
+        layers: &Layers<'_>,
+        inputs: &Inputs<'_>,
+    ) -> Self {
         let entry = |(key, setting): (&'static super::key::Key, &Option<super::layers::Setting<'_>>)| {
             let Some(setting) = *setting else {
                 return (key.name == "issuer").then(|| told(profile, settings));
@@ -53,6 +60,7 @@ impl Shown {
         Self {
             profile: profile.name.clone(),
             files: layers.files.iter().map(|file| file.source.path.display().to_string()).collect(),
+            variables: profile.variables(inputs.environment, inputs.paths),
             entries: KEYS.iter().zip(settings).filter_map(entry).collect(),
         }
     }
@@ -69,13 +77,21 @@ impl Shown {
             writeln!(text, "{key:keys$} = {value:values$}  # {origin}{resolved}")
                 .expect("a String takes any text");
         }
+        for Seen { name, not_used } in &self.variables {
+            let said = match not_used {
+                None => format!("# {name} has an effect\n"),
+                Some(why) => format!("# {name} is not used, because {why}\n"),
+            };
+            text.push_str(&said);
+        }
         text
     }
 
     pub fn json(&self) -> String {
         let keys: Map<String, Value> =
             self.entries.iter().map(|entry| (entry.key.to_owned(), entry.json())).collect();
-        let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys });
+        let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys,
+            "variables": self.variables });
         text::escape_json(format!("{shown:#}\n"))
     }
 }

@@ -8,6 +8,7 @@ mod together;
 mod live;
 mod version;
 mod configuration;
+mod variables;
 mod storage;
 mod session;
 mod network;
@@ -92,6 +93,7 @@ pub enum Verdict {
 const CHECKS: &[Check] = &[
     Check::here("version", version::look),
     Check::here("configuration", configuration::look),
+    Check::here("variables", variables::look),
     Check::here("folder", storage::folder),
     Check::here("key", storage::key),
     Check::here("lock", storage::lock),

@@ -89,6 +89,7 @@ fn not_used(error: Error, variable: &UnusedVariable) -> Failure {
     let what_to_do = match because {
         NotUsed::File(_) => format!("set `{key}` there if you trust it"),
         NotUsed::Enforced(_) => "ask your administrator".to_owned(),
+        NotUsed::Key(_) => format!("check `{key}`"),
     };
     let hint = format!("{name} is set but not used, because {because}: {what_to_do}");
     Failure { hint, ..Failure::from(error) }

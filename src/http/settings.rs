@@ -51,12 +51,15 @@ pub enum NotUsed {
     File(String),
     /// The administrator enforces this key.
     Enforced(&'static str),
+    /// The profile sets this key, which outranks it.
+    Key(&'static str),
 }
 
 impl fmt::Display for NotUsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, "{file} defines the profile"),
+            Self::Key(key) => write!(f, "the profile sets `{key}`"),
             Self::Enforced(key) => write!(f, "the administrator enforces `{key}`"),
         }
     }

@@ -17,6 +17,7 @@ fn expected(desk: &Desk<'_>, world: &World) -> Vec<(&'static str, &'static str, 
     vec![
         ok("version", format!("bedrock-sso {version} for {os} {arch}, {program}")),
         ok("configuration", format!("~/{CONFIG}: 1 profile")),
+        ok("variables", "these have an effect: BEDROCK_SSO_LOG, BEDROCK_SSO_LOG_FILE".into()),
         ok("folder", format!("~/{DATA} can be written")),
         ok("key", "the key lies in a private file, as the profile wants it".into()),
         ok("lock", "nobody is signing in at this moment".into()),
@@ -58,7 +59,7 @@ fn a_healthy_laptop_shows_no_warning() {
     let desk = laptop(&world);
     let lines = expected(&desk, &world).into_iter();
     let lines = lines.map(|(name, result, message)| format!("{result:<7}  {name:<16}  {message}\n"));
-    let text = lines.collect::<String>() + "\n27 checks: 23 ok, 4 skipped\n";
+    let text = lines.collect::<String>() + "\n28 checks: 24 ok, 4 skipped\n";
     let outcome = desk.run(["doctor"]).expect_code(0);
     let said: String = outcome.stdout.split_inclusive('\n').map(without_end).collect();
     assert_eq!((said.as_str(), outcome.stderr.as_str()), (text.as_str(), ""));
@@ -124,7 +125,7 @@ fn a_bad_check_is_told_with_its_remedy_and_gives_its_exit_code() {
     assert!(lines.contains(
         &"bad      fixed-keys        ~/.aws/credentials holds fixed keys for [claude], and every AWS tool takes them first"
     ));
-    assert_eq!(*lines.last().unwrap(), "27 checks: 2 bad, 21 ok, 4 skipped");
+    assert_eq!(*lines.last().unwrap(), "28 checks: 2 bad, 22 ok, 4 skipped");
     assert_eq!(outcome.stderr, "");
 }
 

@@ -249,7 +249,10 @@ fn what_the_environment_sets_is_an_origin() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("BEDROCK_SSO_REGION", "eu-west-1");
-    let lines = format!("Config      {}\n            BEDROCK_SSO_REGION\n", desk.config_file().display());
+    let lines = format!(
+        "Config      {}\nVariables   BEDROCK_SSO_REGION, BEDROCK_SSO_LOG, BEDROCK_SSO_LOG_FILE\n",
+        desk.config_file().display()
+    );
     let screen = screen(&world, &desk);
     assert!(screen.ends_with(&lines), "{screen}");
 }

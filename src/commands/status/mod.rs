@@ -12,7 +12,7 @@ use super::{Desk, desk::Work, document, paint::Paint, print, spelt};
 use crate::{
     cache::{DestinationChange, Freshness, LastFailure, Session, freshness},
     cli::{Global, Status},
-    config::{self, Caller},
+    config::{self, Caller, Seen},
     failure::{Failure, describe_change},
     host::Terminal,
     identity,
@@ -31,8 +31,8 @@ pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failu
         return print(document(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &desk.host.environment);
-    let (closed, variables) = (work.cache.notes().door.closed_until(now), config::variables(environment));
-    let facts = report.for_people(closed, &variables, now, |hint| spelt(hint, global));
+    let closed = work.cache.notes().door.closed_until(now);
+    let facts = report.for_people(closed, now, |hint| spelt(hint, global));
     let columns = Terminal::size_of_stdout().map(|(columns, _)| columns);
     print(laid_out(&facts, columns, Paint::of_stdout(environment)).as_bytes())
 }
@@ -61,6 +61,8 @@ struct Report {
     /// What the quota service counted last; only where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<Usage>,
+    /// The environment variables that are set, and what becomes of them.
+    variables: Vec<Seen>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +111,7 @@ fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
         last_error: notes.last_failure.map(|last| LastError::of(last, desk.global)),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
         destination_changes: session.destination_changes(&work.profile, &desk.host.environment),
+        variables: work.profile.variables(&desk.host.environment, &desk.host.paths),
     })
 }
 
@@ -167,13 +170,7 @@ impl Left {
 
 impl Report {
     /// One screen, a line a fact.
-    fn for_people(
-        &self,
-        closed: Option<Moment>,
-        variables: &[String],
-        now: Moment,
-        spelt: impl Fn(&str) -> String,
-    ) -> Vec<Fact> {
+    fn for_people(&self, closed: Option<Moment>, now: Moment, spelt: impl Fn(&str) -> String) -> Vec<Fact> {
         let mut facts = vec![Fact::new("Profile", line(&self.profile)), self.signed_in_fact(&spelt)];
         facts.extend(new_hosts(&self.destination_changes, &spelt));
         facts.extend(closed.map(|until| paused(until.since(now), &spelt)));
@@ -183,11 +180,12 @@ impl Report {
         let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
         facts.push(Fact::new("Renewal", renewal));
         facts.push(Fact::new("Storage", self.storage));
-        let origins = self.config.iter().chain(variables).enumerate();
+        let origins = self.config.iter().enumerate();
         facts.extend(
             origins
                 .map(|(index, origin)| Fact::new(if index == 0 { "Config" } else { "" }, verbatim(origin))),
         );
+        facts.extend(variable_facts(&self.variables));
         facts.extend(self.quota.as_ref().and_then(spent));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
             let told = format!("{message} [{slug}], {} ago", spoken(now.since(*at)));
@@ -219,6 +217,18 @@ fn new_hosts(changes: &[DestinationChange], spelt: impl Fn(&str) -> String) -> V
         facts.push(Fact::new("", spelt("run `bedrock-sso login` in a terminal to accept it")));
     }
     facts
+}
+
+/// Those that have an effect in one line, and each that is not used with the reason.
+fn variable_facts(variables: &[Seen]) -> Vec<Fact> {
+    let used: Vec<&str> =
+        variables.iter().filter(|it| it.not_used.is_none()).map(|it| it.name.as_str()).collect();
+    let used = (!used.is_empty()).then(|| used.join(", "));
+    let unused = variables.iter().filter_map(|Seen { name, not_used }| {
+        not_used.as_ref().map(|why| format!("{name} is not used, because {why}"))
+    });
+    let lines = used.into_iter().chain(unused).enumerate();
+    lines.map(|(index, line)| Fact::new(if index == 0 { "Variables" } else { "" }, line)).collect()
 }
 
 fn paused(left: Duration, spelt: impl Fn(&str) -> String) -> Fact {

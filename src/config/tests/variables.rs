@@ -6,6 +6,7 @@ use crate::{
         Error, Fault, Place, Problem,
         key::{Default, KEYS, Key, Kind, Variable},
         value::written,
+        variables::DECLARED,
     },
     failure::{Exit, Failure},
 };
@@ -191,4 +192,90 @@ fn several_refused_variables_are_all_named() {
         .variable("BEDROCK_SSO_BROWSER", PLANTED);
     let lines = home.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+const DOCUMENTED: &str = include_str!("../../../docs/variables.md");
+
+/// The table of docs/variables.md as the declarations have it.
+fn documented() -> String {
+    let rule = |rule: Variable| match rule {
+        Variable::Always => "always",
+        Variable::WithoutFile => "where no file defines the profile",
+        Variable::Never => "never",
+    };
+    let row = |name: &str, counts: Variable, key: Option<&str>, effect: &str| {
+        let key = key.map_or_else(|| "–".to_owned(), |key| format!("`{key}`"));
+        format!("| `{name}` | {} | {key} | {effect} |\n", rule(counts))
+    };
+    let others = DECLARED.iter().map(|it| row(it.name, it.rule, it.key, it.effect));
+    let keys = KEYS.iter().map(|key| row(&key.variable_name(), key.variable, Some(key.name), "sets the key"));
+    others.chain(keys).collect()
+}
+
+#[test]
+fn documentation_lists_every_variable_as_it_is_declared() {
+    let (_, table) = DOCUMENTED.split_once("|---|---|---|---|\n").expect("docs/variables.md has the table");
+    let table = table.split("\n\n").next().unwrap_or_default();
+    let expected = documented();
+    assert_eq!(table.trim_end(), expected.trim_end(), "docs/variables.md should hold:\n{expected}");
+}
+
+fn seen(home: &Home) -> Vec<(String, Option<String>)> {
+    let shown = home.ask(crate::config::show).unwrap();
+    shown.variables.into_iter().map(|it| (it.name, it.not_used)).collect()
+}
+
+#[test]
+fn every_set_variable_is_named_with_what_becomes_of_it() {
+    for declared in &DECLARED {
+        // It names another file, and would be refused.
+        if declared.name == "BEDROCK_SSO_CONFIG" {
+            continue;
+        }
+        let value = if declared.name == "BEDROCK_SSO_PROFILE" { "claude" } else { "/some/value" };
+        let home = Home::new().user(GOOD).variable(declared.name, value);
+        let seen = seen(&home);
+        let [(name, not_used)] = seen.as_slice() else { panic!("{}: {seen:?}", declared.name) };
+        assert_eq!(name, declared.name);
+        if declared.rule == Variable::WithoutFile && declared.key.is_some() {
+            assert_eq!(not_used.as_deref(), Some("~/user.toml defines the profile"), "{name}");
+            let by_trust = home_with(TRUSTING, declared.name);
+            assert_eq!(by_trust, [(declared.name.to_owned(), None)], "a file trusts it");
+        }
+    }
+}
+
+fn home_with(text: &str, variable: &str) -> Vec<(String, Option<String>)> {
+    seen(&Home::new().user(text).variable(variable, "/some/value"))
+}
+
+#[test]
+fn variable_that_the_profile_outranks_is_named_with_the_key() {
+    let with = |line: &str, variable: &str| home_with(&format!("{TRUSTING}{line}\n"), variable)[0].1.clone();
+    for (line, variable, key) in [
+        ("sts_endpoint = \"https://sts.example\"", "AWS_ENDPOINT_URL_STS", "sts_endpoint"),
+        ("ca_bundle = \"~/ca.pem\"", "AWS_CA_BUNDLE", "ca_bundle"),
+        ("proxy = \"none\"", "HTTPS_PROXY", "proxy"),
+        ("browser = [\"firefox\", \"{url}\"]", "BROWSER", "browser"),
+    ] {
+        assert_eq!(with(line, variable), Some(format!("the profile sets `{key}`")), "{variable}");
+    }
+    let enforced = TRUSTING.replace(
+        "version = 1",
+        "version = 1\nenforce = [\"browser\", \"ca_bundle\", \"proxy\", \"bedrock_endpoint\"]",
+    );
+    for (variable, key) in [
+        ("AWS_ENDPOINT_URL_STS", "bedrock_endpoint"),
+        ("NODE_EXTRA_CA_CERTS", "ca_bundle"),
+        ("ALL_PROXY", "proxy"),
+        ("BROWSER", "browser"),
+    ] {
+        let home = Home::new().system(&enforced).variable(variable, "/some/value");
+        let expected = format!("the administrator enforces `{key}`");
+        assert_eq!(seen(&home), [(variable.to_owned(), Some(expected))]);
+    }
+    let relative = Home::new().user(GOOD).variable("BROWSER", "./b");
+    assert_eq!(seen(&relative)[0].1.as_deref(), Some("its path is relative"));
+    let two = Home::new().user(GOOD).variable("HTTPS_PROXY", "a:1").variable("all_proxy", "b:2");
+    assert_eq!(seen(&two)[1].1.as_deref(), Some("HTTPS_PROXY is set"));
 }

@@ -24,6 +24,8 @@ pub enum Machine {
     NotSignedIn,
     /// Registered ports that others hold; one that is free, if any is.
     PortsTaken { attempts: Vec<Attempt>, left: Option<u16> },
+    /// A variable is set, and a file decides in its place; the names of others.
+    UnusedVariable { name: String, why: String, more: Vec<String> },
     /// The browser that is named is none that can be started.
     NoSuchBrowser { program: String, by_profile: bool },
 }
@@ -67,6 +69,15 @@ impl From<Machine> for Failure {
                 let left = left.map_or_else(String::new, |port| format!("; {port} is free"));
                 let what = format!("{}{left}", tried.join("; "));
                 (Exit::SignInNeeded, "sign-in/port", what, PORTS.to_owned())
+            }
+            Machine::UnusedVariable { name, why, more } => {
+                let more = match more.is_empty() {
+                    true => String::new(),
+                    false => format!("; nor are {}", more.join(", ")),
+                };
+                let what = format!("{name} is not used, because {why}{more}");
+                let hint = "unset it; docs/variables.md names the key that says the same in a file";
+                (Exit::Configuration, "doctor/unused_variable", what, hint.to_owned())
             }
             Machine::NoSuchBrowser { program, by_profile } => (
                 Exit::SignInNeeded,

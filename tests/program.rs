@@ -6,6 +6,7 @@
 mod application;
 mod crowd;
 mod destinations;
+mod environment;
 #[path = "doctor/main.rs"]
 mod doctor;
 #[path = "exchange/main.rs"]

@@ -1,0 +1,250 @@
+//! No variable sends a secret to a host that no file names, whatever the command and whatever is stored.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and copy files")]
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+use testworld::{Desk, Knob, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+
+/// Every command that reads what is stored or speaks to a server.
+const COMMANDS: [&[&str]; 13] = [
+    &["credentials"],
+    &["credentials", "--no-login"],
+    &["login"],
+    &["login", "--force"],
+    &["export"],
+    &["otel-headers"],
+    &["token"],
+    &["bearer"],
+    &["exec", "--", "true"],
+    &["env"],
+    &["status"],
+    &["doctor", "--live"],
+    &["logout"],
+];
+
+/// What is stored when a command is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    Warm,
+    /// Ends within five minutes.
+    Expiring,
+    Expired,
+    Nothing,
+}
+
+/// A user with a configuration file, and what is stored for them.
+struct User<'w> {
+    desk: Desk<'w>,
+    stored: Stored,
+}
+
+impl<'w> User<'w> {
+    fn new(world: &'w World, stored: Stored) -> Self {
+        let desk = Desk::new(world, PROGRAM);
+        desk.set_key("quota.endpoint", &json!(world.quota_endpoint()).to_string());
+        desk.set_key("telemetry.send_token", "true");
+        desk.set_key("telemetry.collectors", "[\"https://otel.example.com\"]");
+        let bedrock = world.bedrock_endpoints()[0].1.replace("/control", "/{service}");
+        desk.set_key("bedrock_endpoint", &json!(bedrock).to_string());
+        let lifetime = match stored {
+            Stored::Warm => 3600,
+            Stored::Expiring => 200,
+            Stored::Expired | Stored::Nothing => 1,
+        };
+        if stored != Stored::Nothing {
+            world.next(1, Knob::CredentialLifetime, lifetime);
+            desk.run(["credentials"]).expect_code(0);
+            desk.settle();
+        }
+        copy_files(&desk.data(), &desk.home().join("backup"));
+        Self { desk, stored }
+    }
+
+    /// Calls the command as it would be with what was stored at first.
+    fn call(&self, command: &[&str]) -> testworld::Outcome {
+        drop(fs::remove_dir_all(self.desk.data()));
+        copy_files(&self.desk.home().join("backup"), &self.desk.data());
+        let mut called = self.desk.command();
+        called.args(command);
+        let outcome = self.desk.start_command(called).finish();
+        self.desk.settle();
+        outcome
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    for entry in fs::read_dir(from).into_iter().flatten() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Refresh tokens stay good, so that each call finds what the one before found.
+fn patient_world() -> World {
+    let world = World::new();
+    world.set(Knob::WithoutRotation, true);
+    world
+}
+
+/// What a repository could plant for a key: an address of the stranger's, a program of its own, and so on.
+fn planted(key: &str, stranger: &World, folder: &Path) -> String {
+    let script = folder.join("planted.sh").display().to_string();
+    let address = match key {
+        "issuer" => stranger.issuer(),
+        "quota.endpoint" => stranger.quota_endpoint(),
+        "cognito_endpoint" => stranger.cognito_endpoint(),
+        _ => stranger.sts_endpoint(),
+    };
+    match key {
+        "browser" => json!([script, "{url}"]).to_string(),
+        "client_id" | "client_key_id" => "planted-client".into(),
+        "role_arn" => "arn:aws:iam::666666666666:role/Planted".into(),
+        "role_chain" => "[\"arn:aws:iam::666666666666:role/Planted\"]".into(),
+        "federation" => "identity-pool".into(),
+        "identity_pool_id" => testworld::POOL_ID.into(),
+        "storage" => "none".into(),
+        "scopes" | "session_name" => "[\"openid\"]".into(),
+        "extra_params" => format!("{{ redirect = {} }}", json!(stranger.issuer())),
+        "telemetry.collectors" => json!([stranger.quota_endpoint()]).to_string(),
+        "telemetry.send_token" => "true".into(),
+        "telemetry.headers" => "{ x-planted = \"email\" }".into(),
+        "claude_code.env" => format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", json!(stranger.quota_endpoint())),
+        "okta_domain" | "auth0_domain" | "cognito_domain" => "evil.example".into(),
+        "ca_bundle" | "client_key" | "client_certificate" => script,
+        _ => address,
+    }
+}
+
+fn variable(key: &str) -> String {
+    format!("BEDROCK_SSO_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Keys that only choose, by the contract.
+const CHOOSERS: [&str; 7] =
+    ["region", "flow", "login", "login_timeout", "session_duration", "sts_fallback_regions", "proxy"];
+
+#[test]
+fn a_variable_that_redirects_reaches_no_stranger() {
+    let (world, stranger) = (patient_world(), World::new());
+    let users = [Stored::Warm, Stored::Expired].map(|stored| User::new(&world, stored));
+    let shown = users[0].desk.run(["config", "show", "--json"]).document();
+    let keys: Vec<&String> = shown.pointer("/keys").unwrap().as_object().unwrap().keys().collect();
+    assert!(keys.len() > 45, "{keys:?}");
+    for user in &users {
+        let marker = user.desk.home().join("ran");
+        let script = format!("#!/bin/sh\ntouch '{}'\n", marker.display().to_string().replace('\'', "'\\''"));
+        let program = user.desk.home().join("planted.sh");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        for key in keys.iter().filter(|key| !CHOOSERS.contains(&key.as_str())) {
+            let (name, value) = (variable(key), planted(key, &stranger, &user.desk.home()));
+            user.desk.set_variable(&name, &value);
+            for command in COMMANDS {
+                let outcome = user.call(command);
+                let at = format!("{name} {command:?} {:?}: {outcome:?}", user.stored);
+                if command == ["otel-headers"] {
+                    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "{}\n"), "{at}");
+                } else {
+                    assert_eq!(outcome.code, Some(3), "{at}");
+                }
+                assert!(!outcome.stderr.contains(&value), "the value is not repeated: {at}");
+                assert_eq!(stranger.ledger().total(), 0, "{at}");
+                assert!(!marker.exists(), "{at}");
+            }
+            user.desk.unset_variable(&name);
+        }
+    }
+}
+
+/// The variables of other programs, with what a repository could plant.
+fn foreign(stranger: &World, home: &Path) -> Vec<(&'static str, String)> {
+    let [sts, cognito] = [stranger.sts_endpoint(), stranger.cognito_endpoint()];
+    let proxy = stranger.quota_endpoint();
+    let authority = stranger.ca_bundle().map_or_else(String::new, |path| path.display().to_string());
+    let mut all = vec![
+        ("AWS_ENDPOINT_URL", sts.clone()),
+        ("AWS_ENDPOINT_URL_STS", sts.clone()),
+        ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", cognito),
+        ("AWS_ENDPOINT_URL_BEDROCK", sts.clone()),
+        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", sts),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", proxy.clone()),
+        ("BROWSER", "./planted.sh".to_owned()),
+        ("XDG_CONFIG_HOME", home.join("planted-config").display().to_string()),
+        ("BEDROCK_SSO_LOG_FILE", home.join(".bashrc").display().to_string()),
+    ];
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"] {
+        all.push((name, proxy.clone()));
+    }
+    for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"] {
+        all.push((name, authority.clone()));
+    }
+    all
+}
+
+#[test]
+fn variables_of_other_programs_reach_no_stranger() {
+    let (world, stranger) = (patient_world(), World::over_tls());
+    for stored in [Stored::Warm, Stored::Expiring, Stored::Expired, Stored::Nothing] {
+        let user = User::new(&world, stored);
+        let home = user.desk.home();
+        fs::create_dir_all(home.join("planted-config/bedrock-sso")).unwrap();
+        let text = fs::read_to_string(user.desk.config_file()).unwrap();
+        let planted = text.replace(&world.sts_endpoint(), &stranger.sts_endpoint());
+        fs::write(home.join("planted-config/bedrock-sso/config.toml"), planted).unwrap();
+        fs::write(home.join(".bashrc"), "alias ll='ls -l'\n").unwrap();
+        for (name, value) in foreign(&stranger, &home) {
+            user.desk.set_variable(name, value);
+            for command in COMMANDS {
+                let outcome = user.call(command);
+                let at = format!("{name} {command:?} {stored:?}: {outcome:?}");
+                assert_eq!(stranger.ledger().total(), 0, "{at}");
+                if command == ["credentials"] {
+                    assert_eq!(outcome.code, Some(0), "it works all the same: {at}");
+                }
+            }
+            if name.starts_with("BEDROCK_SSO_LOG") {
+                user.desk.set_variable(name, user.desk.home().with_file_name("seen").join("log.txt"));
+            } else {
+                user.desk.unset_variable(name);
+            }
+        }
+        assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "alias ll='ls -l'\n");
+    }
+}
+
+#[test]
+fn a_strangers_file_is_not_read_for_a_variable() {
+    let (world, stranger) = (patient_world(), World::new());
+    for stored in [Stored::Warm, Stored::Expired, Stored::Nothing] {
+        let user = User::new(&world, stored);
+        let planted = user.desk.home().join("planted.toml");
+        let text = fs::read_to_string(user.desk.config_file()).unwrap();
+        fs::write(&planted, text.replace(&world.sts_endpoint(), &stranger.sts_endpoint())).unwrap();
+        user.desk.set_variable("BEDROCK_SSO_CONFIG", &planted);
+        for command in COMMANDS {
+            let outcome = user.call(command);
+            let at = format!("{command:?} {stored:?}: {outcome:?}");
+            let wanted = if command == ["otel-headers"] { Some(0) } else { Some(3) };
+            assert_eq!((outcome.code, stranger.ledger().total()), (wanted, 0), "{at}");
+        }
+    }
+}
+
+/// Containers have no file, so their variables say everything, and nothing asks.
+#[test]
+fn a_container_without_a_file_works_by_variables_alone() {
+    let world = patient_world();
+    let desk = Desk::new(&world, PROGRAM);
+    desk.by_variables();
+    let document: Value = desk.run(["credentials"]).expect_code(0).document();
+    assert_eq!(document["Version"], 1);
+    desk.set_variable("BEDROCK_SSO_QUOTA_ENDPOINT", world.quota_endpoint());
+    desk.run(["logout"]).expect_code(0);
+    desk.run(["credentials"]).expect_code(0);
+}

@@ -26,7 +26,8 @@ fuzz_target!(|text: &[u8]| {
     write(&file, text);
     let environment = Environment::Fixed([].into());
     let nowhere = PathBuf::from("/nonexistent/bedrock-sso");
-    let paths = Paths { user_config: nowhere.clone(), system_config: nowhere.clone(), data: nowhere };
+    let (user_config, system_config) = (nowhere.clone(), nowhere.clone());
+    let paths = Paths { user_config, system_config, home_data: nowhere.clone(), data: nowhere };
     let inputs = Inputs {
         environment: &environment,
         paths: &paths,

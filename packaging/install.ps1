@@ -103,7 +103,7 @@ function Get-Source {
         if (-not (Test-Path -LiteralPath $source -PathType Container)) { Stop-Here "$source is no folder" 'say -From with a folder that has SHA256SUMS, or an address' }
         return (Resolve-Path -LiteralPath $source).ProviderPath
     }
-    if ($source -notmatch '^(https://|http://(127\.0\.0\.1|localhost|\[::1\]):)') { Stop-Here "$source is not https" 'use an address that begins with https://, or a folder' }
+    if ($source -notmatch '^(https://|http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]+(/|$))') { Stop-Here "$source is not https" 'use an address that begins with https://, or a folder' }
     $source = $source.TrimEnd('/')
     if ($source.EndsWith('/releases')) {
         if ($Version) { $source += "/download/v$Version" } else { $source += '/latest/download' }

@@ -142,8 +142,8 @@ choose_source() {
     from=$(without_slash "${from:-$releases}")
     case $from in
         @*) fail "this copy does not know where releases are" "take install.sh from a release, or say --from URL-or-FOLDER" ;;
-        https://* | http://127.0.0.1:* | http://localhost:* | http://\[::1\]:*) ;;
-        *://*) fail "$from is not https" "use an address that begins with https://, or a folder" ;;
+        https://*) ;;
+        *://*) is_loopback "$from" || fail "$from is not https" "use an address that begins with https://, or a folder" ;;
         *)
             if [ ! -d "$from" ]; then fail "$from is no folder" "say --from with a folder that has SHA256SUMS, or an address"; fi
             from=$(cd "$from" && pwd)
@@ -152,6 +152,23 @@ choose_source() {
     esac
     case $from in
         */releases) if [ -n "$version" ]; then from=$from/download/v$version; else from=$from/latest/download; fi ;;
+    esac
+}
+
+# Whether an address is plain http to this machine: a host, a port, and nothing else before the path. In
+# http://localhost:1@example.com/ the host comes last.
+is_loopback() {
+    authority=${1#http://}
+    if [ "$authority" = "$1" ]; then return 1; fi
+    authority=${authority%%/*}
+    case $authority in
+        127.0.0.1:*) port=${authority#127.0.0.1:} ;;
+        localhost:*) port=${authority#localhost:} ;;
+        \[::1\]:*) port=${authority#\[::1\]:} ;;
+        *) return 1 ;;
+    esac
+    case $port in
+        '' | *[!0-9]*) return 1 ;;
     esac
 }
 
@@ -171,22 +188,24 @@ download() {
         https:*) protocol='=https' ;;
         *) protocol='=http' ;;
     esac
+    # What comes too large is cut off: before version 8.4, curl's own limit counts only for a length that the server announces.
     if has curl; then
-        curl --fail --silent --show-error --location --proto "$protocol" --proto-redir "$protocol" --connect-timeout 20 \
-            --max-time 600 --max-filesize "$3" --retry 2 --output "$2" "$1" || not_there "$1"
+        {
+            curl --fail --silent --show-error --location --proto "$protocol" --proto-redir "$protocol" --connect-timeout 20 \
+                --max-time 600 --max-filesize "$3" --retry 2 "$1" || echo failed >"$2.failed"
+        } | head -c "$3" >"$2"
     elif has wget; then
         # GNU's would try twenty times. BusyBox's tries once, and one that was built without a time limit crashes when given one.
         case $(wget --version 2>/dev/null || :) in
             "GNU Wget"*) patience="--tries=3 --timeout=60" ;;
             *) patience= ;;
         esac
-        # What comes too large is cut off.
         # shellcheck disable=SC2086 # Two words, or none.
         { wget -q $patience -O - "$1" || echo failed >"$2.failed"; } | head -c "$3" >"$2"
-        if [ -e "$2.failed" ]; then not_there "$1"; fi
     else
         fail "there is neither curl nor wget" "install one of them, or download the release's files and say --from FOLDER"
     fi
+    if [ -e "$2.failed" ]; then not_there "$1"; fi
 }
 
 not_there() {
@@ -237,7 +256,7 @@ unpack() {
 put_in_place() {
     make_folder "$prefix/bin"
     staged=$prefix/bin/.bedrock-sso.new
-    if ! { cp "$program" "$staged" && chmod 755 "$staged"; }; then cannot_write "$prefix/bin"; fi
+    copy_new "$program" "$staged" 755 || cannot_write "$prefix/bin"
     said=$("$staged" --version 2>&1) || said="nothing (${said:-it was ended})"
     if [ "$said" != "bedrock-sso $version" ]; then
         fail "the program does not run in $prefix/bin: it said $said" \
@@ -276,8 +295,12 @@ plan() {
 }
 
 replace() {
-    if ! { cp "$1" "$2.new" && chmod 644 "$2.new" && mv -f "$2.new" "$2"; }; then cannot_write "${2%/*}"; fi
+    if ! { copy_new "$1" "$2.new" 644 && mv -f "$2.new" "$2"; }; then cannot_write "${2%/*}"; fi
 }
+
+# copy_new FROM TO MODE: a new file. What lies there is removed first, and a link that somebody puts there meanwhile is not
+# followed: with noclobber the shell opens a new file or none.
+copy_new() { rm -f "$2" && (set -C && cat "$1" >"$2") && chmod "$3" "$2"; }
 
 # What an earlier version installed and this one does not.
 forget_strays() {

@@ -253,8 +253,47 @@ def a_copy_without_a_key_refuses(stage: Stage) -> None:
 
 
 @scenario
+def a_download_without_end_is_cut_off(stage: Stage) -> None:
+    for downloader in ({"curl": resolved("curl")}, {"wget": resolved("wget")}, {"wget": resolved("busybox")}):
+        for name in ("SHA256SUMS", stage.old.archive.name):
+            stage.start_over()
+            stage.person.may_use("minisign", "sha256sum", **downloader)
+            stage.server.endless = name
+            ended = stage.install()
+            assert ended.code == 1 and ended.stdout == "" and untouched(stage), (downloader, name, ended)
+            assert stage.server.sent < 1 << 28, f"{downloader} read all of {name}"
+
+
+@scenario
+def a_link_in_place_of_a_new_file_is_not_followed(stage: Stage) -> None:
+    for shell in SHELLS:
+        stage.start_over()
+        victim = stage.person.home / "victim"
+        victim.write_text("precious")
+        for place in ("bin/.bedrock-sso.new", "lib/bedrock-sso/installed.new"):
+            link = stage.prefix / place
+            link.parent.mkdir(parents=True)
+            link.symlink_to(victim)
+        ended = stage.person.script(stage.old.script, shell=shell)
+        assert ended.code == 0, (shell, ended)
+        assert victim.read_text() == "precious" and victim.stat().st_mode & 0o777 == 0o644, shell
+        assert stage.person.run(stage.installed, "--version").stdout == "bedrock-sso 0.1.0\n", shell
+
+
+@scenario
 def plain_http_is_for_loopback_alone(stage: Stage) -> None:
-    for address in ("http://example.com/releases", "http://127.0.0.1.example.com:80/x", "ftp://127.0.0.1:1/x", "file:///tmp"):
+    for address in (
+        "http://example.com/releases",
+        "http://127.0.0.1.example.com:80/x",
+        "http://localhost:1@evil.example/x",
+        "http://127.0.0.1:80@evil.example:81/x",
+        "http://localhost:1\\@evil.example/x",
+        "http://localhost:1?@evil.example/x",
+        "http://localhost:/x",
+        "http://localhost/x",
+        "ftp://127.0.0.1:1/x",
+        "file:///tmp",
+    ):
         refused(stage, stage.install("--from", address), re.escape(f"{address} is not https"), "use an address that begins with https://, or a folder")
 
 

@@ -82,6 +82,9 @@ class Server:
         # Of a file so named, half is sent: then the line is cut, or nothing more comes.
         self.cut: str | None = None
         self.stall: str | None = None
+        # A file so named never ends, and no length is announced; as many bytes of it were sent.
+        self.endless: str | None = None
+        self.sent = 0
         self.stalled = threading.Event()
         self.go_on = threading.Event()
         outer = self
@@ -104,9 +107,19 @@ class Server:
 
     def start_over(self, latest: Release) -> None:
         self.asked.clear()
-        self.latest, self.cut, self.stall = latest, None, None
+        self.latest, self.cut, self.stall, self.endless = latest, None, None, None
         self.stalled.clear()
         self.go_on.clear()
+
+    def send_without_end(self, request: BaseHTTPRequestHandler) -> None:
+        """Up to a size that no client reads that has a limit."""
+        request.end_headers()
+        self.sent, request.close_connection = 0, True
+        try:
+            while self.sent < 1 << 28:
+                self.sent += request.wfile.write(b"x" * (1 << 16))
+        except OSError:
+            pass
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         *_, place, name = request.path.split("/")
@@ -118,6 +131,9 @@ class Server:
             return
         content = file.read_bytes()
         request.send_response(200)
+        if name == self.endless:
+            self.send_without_end(request)
+            return
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         sent = content[: len(content) // 2] if name in (self.cut, self.stall) else content

@@ -69,7 +69,7 @@ fn fifty_cold_callers_cost_one_browser_one_exchange_and_get_equal_documents() {
 #[test]
 fn twenty_callers_with_spent_credentials_cost_one_refresh() {
     let world = World::new();
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     all_equal_documents(together(crowd(&desk, 20)));
@@ -140,7 +140,7 @@ fn a_holder_killed_at_any_request_of_a_refresh_loses_no_token_it_had() {
         [(Knob::AssumeFault, Endpoint::Assume, 1), (Knob::RefreshFault, Endpoint::Refresh, 1)]
     {
         let world = World::new();
-        world.next(2, Knob::CredentialLifetime, 5);
+        world.next(2, Knob::CredentialLifetime, 10);
         let desk = desk(&world);
         credentials(&desk);
         let before = world.count(endpoint);
@@ -292,7 +292,7 @@ fn a_person_who_runs_login_while_a_sign_in_waits_is_led_to_it() {
 #[test]
 fn who_may_ask_is_not_turned_away_with_the_failure_of_one_who_may_not() {
     let world = World::new();
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     world.revoke_grants();

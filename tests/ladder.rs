@@ -42,7 +42,7 @@ const SOON: u32 = 15 * 60;
 /// Inside the span in which they are renewed before they are served.
 const NOW: u32 = 4 * 60;
 /// Too little to be served at all.
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 
 #[test]
 fn the_first_call_signs_in_and_the_second_asks_nobody() {

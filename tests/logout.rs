@@ -29,7 +29,7 @@ fn sign_in(desk: &Desk<'_>, profile: &str) -> String {
 
 /// A desk where somebody has signed in to credentials that are spent, so that nothing is said of them.
 fn signed_in(world: &World) -> Desk<'_> {
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(world);
     sign_in(&desk, "claude");
     desk
@@ -152,7 +152,7 @@ fn trouble_with_the_provider_keeps_nothing_here() {
         ),
         (Fault::Hang, format!("{host} did not answer within 10 s")),
     ] {
-        world.next(1, Knob::CredentialLifetime, 5);
+        world.next(1, Knob::CredentialLifetime, 10);
         sign_in(&desk, "claude");
         world.next(1, Knob::RevokeFault, fault);
         let outcome = desk.run(["logout"]);
@@ -173,7 +173,7 @@ fn a_provider_that_is_gone_keeps_nothing_here() {
         assert!(outcome.stderr.starts_with(&why), "remembered {remembered}: {}", outcome.stderr);
         nothing_is_kept(&desk);
         world.start_provider();
-        world.next(1, Knob::CredentialLifetime, 5);
+        world.next(1, Knob::CredentialLifetime, 10);
         sign_in(&desk, "claude");
         fs::remove_file(file(&desk, ".provider")).unwrap();
         world.stop_provider();
@@ -189,7 +189,7 @@ fn a_provider_without_revocation_is_said_to_have_none() {
     told(&desk.run(["logout"]), 0, &line);
     nothing_is_kept(&desk);
     world.clear(Knob::DiscoveryDocument);
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     sign_in(&desk, "claude");
     world.next(1, Knob::RevokeFault, Fault::oauth("unsupported_token_type", "access tokens only"));
     told(&desk.run(["logout"]), 0, &line);
@@ -266,7 +266,7 @@ fn another_profile_stays_signed_in_and_the_key_goes_with_the_last() {
 #[test]
 fn all_profiles_are_signed_out_with_a_line_each() {
     let world = World::new();
-    world.set(Knob::CredentialLifetime, 5);
+    world.set(Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     add_profile(&desk, "research");
     add_profile(&desk, "unused");

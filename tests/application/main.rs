@@ -15,7 +15,7 @@ use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 /// Too little life to be served.
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 const STORED: &str = "Signed in as demo@example.com: role BedrockUser in account 123456789012, until ";
 
 /// A world whose application is registered for this method.

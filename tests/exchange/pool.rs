@@ -100,7 +100,7 @@ fn a_silent_aws_costs_the_roles_name_and_nothing_else() {
 #[test]
 fn a_renewal_asks_nobody_and_knows_the_person_in_the_pool() {
     let world = World::new();
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     let first = credentials(&desk);
     let second = credentials(&desk);
@@ -112,7 +112,7 @@ fn a_renewal_asks_nobody_and_knows_the_person_in_the_pool() {
 #[test]
 fn an_identity_that_was_deleted_is_asked_for_anew() {
     let world = World::new();
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     world.forget_identities();
@@ -245,7 +245,7 @@ fn what_a_pool_refuses_is_told_with_what_to_do() {
 fn an_expired_token_is_replaced_by_a_new_sign_in() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     let body = json!({ "__type": "NotAuthorizedException", "message": "Invalid login token. Token expired: 2 >= 1" });

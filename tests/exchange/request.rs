@@ -125,7 +125,7 @@ fn groups(bytes: usize) -> Value {
 fn a_token_with_hundreds_of_groups_is_exchanged_kept_and_renewed() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "groups": groups(14_000) }));
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     assert!(asked(&world)[0]["WebIdentityToken"].len() > 18_000);

@@ -25,7 +25,7 @@ fn the_end_is_the_one_that_aws_names() {
 fn the_length_steps_down_to_what_the_role_allows_and_is_remembered() {
     let world = World::new();
     world.set(Knob::RoleMaximum, 3600);
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     assert_eq!(lengths(&world), ["43200", "28800", "14400", "7200", "3600"]);

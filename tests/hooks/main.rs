@@ -21,7 +21,7 @@ use testworld::{Desk, Endpoint, Outcome, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 /// Too little life to be served.
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 
 fn desk(world: &World) -> Desk<'_> {
     Desk::new(world, PROGRAM)

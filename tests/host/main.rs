@@ -18,7 +18,7 @@ const WITH_TOKEN: &str = "telemetry.send_token = true\n\
                           claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 
 /// Too little life to be served.
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 
 /// How often a host calls a failing helper in three minutes.
 const RETRIES: usize = 46;

@@ -20,7 +20,7 @@ use std::{
 use session::{Session, forget_copy, has_copy, plant_copy};
 use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 
 /// What every storage must stand: a desk for each of those that keep anything.
 fn desks<'w>(world: &'w World, session: &Session) -> [Desk<'w>; 2] {

@@ -15,7 +15,7 @@ use testworld::{BEHIND, Desk, Endpoint, Fault, Knob, World};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 
 /// Seconds that leave credentials nothing but renewal.
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 
 /// A world that behaves as the row says.
 fn world(row: &Row) -> World {

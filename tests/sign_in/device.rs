@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testworld::{Desk, Endpoint, Fault, Knob, Running, World, enter_code, field};
 
-use super::{credentials, desk_with, until};
+use super::{credentials, desk_with};
 
 /// A provider that gives codes, and a desk where nobody opens a browser.
 fn world() -> World {
@@ -97,15 +97,11 @@ fn the_flag_asks_for_a_code_whatever_the_profile_says() {
 #[test]
 fn a_sign_in_by_code_is_renewed_like_any_other() {
     let world = world();
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     let shown = shown(&desk);
     shown.answer(false);
     shown.call.finish().expect_code(0);
-    until("the end of the credentials", || {
-        let status = desk.run(["status", "--json"]).document();
-        status["credentials"]["seconds_left"].as_i64().is_none_or(|left| left <= 0).then_some(())
-    });
     credentials(&desk);
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::DeviceCode)), (1, 1));
 }

@@ -17,7 +17,7 @@ fn without_bundle(world: &World) -> Desk<'_> {
 #[test]
 fn a_private_authority_that_the_profile_names_is_believed_from_sign_in_to_renewal() {
     let world = World::over_tls();
-    world.set(testworld::Knob::CredentialLifetime, 5);
+    world.set(testworld::Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     let all = [(); 3].map(|()| credentials(&desk));
     assert!(all[0] != all[1] && all[1] != all[2]);

@@ -162,7 +162,7 @@ fn a_key_that_is_new_since_the_last_sign_in_costs_one_look() {
 #[test]
 fn a_key_that_is_new_since_the_last_sign_in_costs_a_renewal_one_look() {
     let world = World::new();
-    world.next(1, Knob::CredentialLifetime, 5);
+    world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
     credentials(&desk);
     world.rotate_keys();

@@ -38,7 +38,7 @@ const SYSTEM_FILE: &str = match cfg!(target_os = "macos") {
     false => "/etc/bedrock-sso/config.toml",
 };
 /// Too little life to be served.
-const SPENT: u32 = 5;
+const SPENT: u32 = 10;
 
 fn desk(world: &World) -> Desk<'_> {
     Desk::new(world, PROGRAM)

@@ -1,6 +1,11 @@
 //! No variable sends a secret to a host that no file names, whatever the command and whatever is stored.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and copy files")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic and copy files"
+)]
 
 use std::{fs, path::Path};
 
@@ -114,7 +119,9 @@ fn planted(key: &str, stranger: &World, folder: &Path) -> String {
         "telemetry.collectors" => json!([stranger.quota_endpoint()]).to_string(),
         "telemetry.send_token" => "true".into(),
         "telemetry.headers" => "{ x-planted = \"email\" }".into(),
-        "claude_code.env" => format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", json!(stranger.quota_endpoint())),
+        "claude_code.env" => {
+            format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", json!(stranger.quota_endpoint()))
+        }
         "okta_domain" | "auth0_domain" | "cognito_domain" => "evil.example".into(),
         "ca_bundle" | "client_key" | "client_certificate" => script,
         _ => address,
@@ -152,6 +159,8 @@ fn a_variable_that_redirects_reaches_no_stranger() {
                     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "{}\n"), "{at}");
                 } else {
                     assert_eq!(outcome.code, Some(3), "{at}");
+                    assert!(command[0] == "doctor" || outcome.stderr.contains("[config/"), "{at}");
+                    assert!(command[0] == "doctor" || outcome.stderr.contains(&name), "{at}");
                 }
                 assert!(!outcome.stderr.contains(&value), "the value is not repeated: {at}");
                 assert_eq!(stranger.ledger().total(), 0, "{at}");

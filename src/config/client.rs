@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use super::{
     Provider, Storage,
     error::{Fault, Problem},
-    layers::Origin,
     read,
     resolve::Draft,
+    setting::Origin,
 };
 
 /// How the application proves itself to the provider.

@@ -10,9 +10,10 @@ use super::{
     Error, Inputs, Profile, build,
     error::{Fault, Place, Problem},
     key::{self, KEYS, Key, SECTIONS},
-    layers::{Layers, Settings, Texts},
+    layers::{Layers, Texts},
     raw::{RawSetting, is_profile_name},
     read,
+    setting::Settings,
     source::{Rank, Source},
     value::written,
 };

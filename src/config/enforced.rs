@@ -5,7 +5,7 @@
 use super::{
     error::{Fault, Place, Problem},
     key::{Default as KeyDefault, KEYS},
-    layers::{Setting, Settings},
+    setting::{Setting, Settings},
     value::written,
 };
 

@@ -8,9 +8,9 @@ use super::{
     Issuer, Provider,
     error::{Fault, Place, Problem},
     key,
-    layers::{Origin, Setting, Settings},
     provider::{SHORT, Short, Wrong},
     read,
+    setting::{Origin, Setting, Settings},
     value::written,
 };
 

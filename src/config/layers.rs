@@ -17,6 +17,7 @@ use super::{
     key::{self, COUNT, Default, KEYS, Key},
     overrides::{Override, overrides},
     raw::{self, Raw, RawProfile, is_profile_name},
+    setting::{Origin, Setting, Settings},
     source::{Rank, Source, shown},
     user_file::UserFile,
     value::written,
@@ -50,25 +51,6 @@ pub(super) struct Layers<'a> {
     defaults: &'a [Option<DeValue<'static>>],
     /// The file because of which only variables that choose are believed; `None`: all variables are.
     pub decided_by: Option<&'a str>,
-}
-
-/// The values that hold for a profile, in the order of the table of keys.
-pub(super) type Settings<'a> = [Option<Setting<'a>>; COUNT];
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Setting<'a> {
-    pub value: &'a DeValue<'a>,
-    pub origin: Origin<'a>,
-    /// The administrator enforces it, be it the default.
-    pub is_fixed: bool,
-}
-
-/// Where a value came from, cheap to carry: the line is counted only when somebody asks.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'a> {
-    Default,
-    File(&'a Source, usize),
-    Override(&'a Place),
 }
 
 impl Texts {
@@ -353,9 +335,7 @@ fn lay<'a>(
     enforced: &Enforced<'a>,
     problems: &mut Vec<Problem>,
 ) {
-    let is_by_administrator =
-        matches!(over.origin, Origin::File(source, _) if source.rank == Rank::Administrator);
-    if let Some(fault) = enforced.refusal(key, over).filter(|_| !is_by_administrator) {
+    if let Some(fault) = enforced.refusal(key, over).filter(|_| !over.origin.is_administrator()) {
         problems.push(Problem { place: over.origin.place(), fault });
     } else if let Some(slot) = settings.get_mut(key).filter(|slot| !is_kept(**slot, over)) {
         *slot = Some(Setting { is_fixed: enforced.binds(key), ..over });
@@ -379,28 +359,4 @@ fn unset(settings: &Settings<'_>, profile: &str, file: &Raw<'_>) -> Vec<Problem>
         Some(Problem { place: file.source.place(file.enforce_at), fault })
     };
     file.enforce.iter().filter(is_unset).filter_map(problem).collect()
-}
-
-impl Setting<'_> {
-    pub(super) fn is_default(self) -> bool {
-        matches!(self.origin, Origin::Default)
-    }
-}
-
-impl Origin<'_> {
-    /// Whether the value stands in the administrator's file.
-    pub(super) fn is_administrator(self) -> bool {
-        match self {
-            Self::File(source, _) => source.rank == Rank::Administrator,
-            Self::Default | Self::Override(_) => false,
-        }
-    }
-
-    pub(super) fn place(self) -> Place {
-        match self {
-            Self::Default => Place::Default,
-            Self::File(source, at) => source.place(at),
-            Self::Override(place) => place.clone(),
-        }
-    }
 }

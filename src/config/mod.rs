@@ -24,6 +24,7 @@ mod raw;
 mod read;
 mod resolve;
 mod schema;
+mod setting;
 mod show;
 mod source;
 mod telemetry;
@@ -200,7 +201,7 @@ fn warnings(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Vec<String>
         return Vec::new();
     };
     let place = |key| match key::find_full(key).and_then(|index| *settings.get(index)?) {
-        Some(setting) if !matches!(setting.origin, layers::Origin::Default) => setting.origin.place(),
+        Some(setting) if !matches!(setting.origin, setting::Origin::Default) => setting.origin.place(),
         _ => layers.place(name),
     };
     let line = |(key, said)| format!("warning: {}: [profiles.{name}] {key}: {said}", place(key));

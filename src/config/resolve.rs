@@ -12,10 +12,10 @@ use super::{
     error::{Fault, Place, Problem},
     issuer::{self, Told},
     key::{self, KEYS, Key},
-    layers::{Origin, Setting, Settings},
     partition,
     provider::{self, Written},
     read,
+    setting::{Origin, Setting, Settings},
     source::expanded,
 };
 use crate::{host::Environment, http::ProxyChoice, url::SecureUrl};

@@ -6,12 +6,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Inputs, Profile, Seen, issuer,
-    key::KEYS,
-    layers::{Layers, Settings},
-    value,
-};
+use super::{Inputs, Profile, Seen, issuer, key::KEYS, layers::Layers, setting::Settings, value};
 use crate::text;
 
 /// A resolved profile with its origins.
@@ -44,7 +39,7 @@ impl Shown {
         layers: &Layers<'_>,
         inputs: &Inputs<'_>,
     ) -> Self {
-        let entry = |(key, setting): (&'static super::key::Key, &Option<super::layers::Setting<'_>>)| {
+        let entry = |(key, setting): (&'static super::key::Key, &Option<super::setting::Setting<'_>>)| {
             let Some(setting) = *setting else {
                 return (key.name == "issuer").then(|| told(profile, settings));
             };

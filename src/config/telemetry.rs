@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 
 use super::{
     error::Fault,
-    headers,
-    layers::{Origin, Setting},
-    read,
+    headers, read,
     resolve::Draft,
+    setting::{Origin, Setting},
     value::written,
 };
 use crate::url::SecureUrl;

@@ -269,13 +269,13 @@ mod tests {
     #[test]
     fn a_browser_that_ends_with_a_failure_is_reported_and_no_other() {
         let (fail, failed) = mpsc::channel();
-        for program in ["true", "false"] {
+        for program in ["/usr/bin/true", "/usr/bin/false"] {
             let fail = fail.clone();
             let opened = Browser::Command(vec![program.into()])
                 .open("http://127.0.0.1/", move |why| fail.send(why).unwrap());
             assert_eq!(opened, Opened::Asked);
         }
         drop(fail);
-        assert_eq!(failed.iter().collect::<Vec<_>>(), ["false: exit status: 1"]);
+        assert_eq!(failed.iter().collect::<Vec<_>>(), ["/usr/bin/false: exit status: 1"]);
     }
 }

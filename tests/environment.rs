@@ -10,7 +10,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use testworld::{Desk, Knob, World};
+use testworld::{Desk, Knob, World, write_script};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 
@@ -41,10 +41,9 @@ enum Stored {
     Nothing,
 }
 
-/// A user with a configuration file, and what is stored for them.
+/// A user with a configuration file, and a copy of what is stored for them.
 struct User<'w> {
     desk: Desk<'w>,
-    stored: Stored,
 }
 
 impl<'w> User<'w> {
@@ -66,17 +65,19 @@ impl<'w> User<'w> {
             desk.settle();
         }
         copy_files(&desk.data(), &desk.home().join("backup"));
-        Self { desk, stored }
+        Self { desk }
     }
 
-    /// Calls the command as it would be with what was stored at first.
+    /// Calls the command with what was stored at first, which is put back if the command got as far as to change it.
     fn call(&self, command: &[&str]) -> testworld::Outcome {
-        drop(fs::remove_dir_all(self.desk.data()));
-        copy_files(&self.desk.home().join("backup"), &self.desk.data());
         let mut called = self.desk.command();
         called.args(command);
         let outcome = self.desk.start_command(called).finish();
-        self.desk.settle();
+        if outcome.code != Some(3) {
+            self.desk.settle();
+            drop(fs::remove_dir_all(self.desk.data()));
+            copy_files(&self.desk.home().join("backup"), &self.desk.data());
+        }
         outcome
     }
 }
@@ -137,94 +138,120 @@ const CHOOSERS: [&str; 7] =
     ["region", "flow", "login", "login_timeout", "session_duration", "sts_fallback_regions", "proxy"];
 
 #[test]
-fn a_variable_that_redirects_reaches_no_stranger() {
+fn a_variable_that_redirects_a_warm_session_reaches_no_stranger() {
+    refuse_each_variable(Stored::Warm);
+}
+
+#[test]
+fn a_variable_that_redirects_a_spent_session_reaches_no_stranger() {
+    refuse_each_variable(Stored::Expired);
+}
+
+fn refuse_each_variable(stored: Stored) {
     let (world, stranger) = (patient_world(), World::new());
-    let users = [Stored::Warm, Stored::Expired].map(|stored| User::new(&world, stored));
-    let shown = users[0].desk.run(["config", "show", "--json"]).document();
+    let user = User::new(&world, stored);
+    let shown = user.desk.run(["config", "show", "--json"]).document();
     let keys: Vec<&String> = shown.pointer("/keys").unwrap().as_object().unwrap().keys().collect();
     assert!(keys.len() > 45, "{keys:?}");
-    for user in &users {
-        let marker = user.desk.home().join("ran");
-        let script = format!("#!/bin/sh\ntouch '{}'\n", marker.display().to_string().replace('\'', "'\\''"));
-        let program = user.desk.home().join("planted.sh");
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        for key in keys.iter().filter(|key| !CHOOSERS.contains(&key.as_str())) {
-            let (name, value) = (variable(key), planted(key, &stranger, &user.desk.home()));
-            user.desk.set_variable(&name, &value);
-            for command in COMMANDS {
-                let outcome = user.call(command);
-                let at = format!("{name} {command:?} {:?}: {outcome:?}", user.stored);
-                if command == ["otel-headers"] {
+    let home = user.desk.home();
+    let marker = home.join("ran");
+    let script = format!("#!/bin/sh\ntouch '{}'\n", marker.display().to_string().replace('\'', "'\\''"));
+    write_script(&home.join("planted.sh"), &script);
+    for key in keys.iter().filter(|key| !CHOOSERS.contains(&key.as_str())) {
+        let (name, value) = (variable(key), planted(key, &stranger, &home));
+        user.desk.set_variable(&name, &value);
+        for command in COMMANDS {
+            let outcome = user.call(command);
+            let at = format!("{name} {command:?}: {outcome:?}");
+            match command {
+                ["otel-headers"] => {
                     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(0), "{}\n"), "{at}");
-                } else {
-                    assert_eq!(outcome.code, Some(3), "{at}");
-                    assert!(command[0] == "doctor" || outcome.stderr.contains("[config/"), "{at}");
-                    assert!(command[0] == "doctor" || outcome.stderr.contains(&name), "{at}");
                 }
-                assert!(!outcome.stderr.contains(&value), "the value is not repeated: {at}");
-                assert_eq!(stranger.ledger().total(), 0, "{at}");
-                assert!(!marker.exists(), "{at}");
+                ["doctor", ..] => assert_eq!(outcome.code, Some(3), "{at}"),
+                _ => {
+                    assert_eq!(outcome.code, Some(3), "{at}");
+                    assert!(outcome.stderr.contains("[config/") && outcome.stderr.contains(&name), "{at}");
+                }
             }
-            user.desk.unset_variable(&name);
+            assert!(!outcome.stderr.contains(&value), "the value is not repeated: {at}");
+            assert_eq!(stranger.ledger().total(), 0, "{at}");
+            assert!(!marker.exists(), "{at}");
         }
+        user.desk.unset_variable(&name);
     }
 }
 
-/// The variables of other programs, with what a repository could plant.
-fn foreign(stranger: &World, home: &Path) -> Vec<(&'static str, String)> {
-    let [sts, cognito] = [stranger.sts_endpoint(), stranger.cognito_endpoint()];
-    let proxy = stranger.quota_endpoint();
-    let authority = stranger.ca_bundle().map_or_else(String::new, |path| path.display().to_string());
-    let mut all = vec![
-        ("AWS_ENDPOINT_URL", sts.clone()),
-        ("AWS_ENDPOINT_URL_STS", sts.clone()),
-        ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", cognito),
-        ("AWS_ENDPOINT_URL_BEDROCK", sts.clone()),
-        ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", sts),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", proxy.clone()),
+/// Groups of variables of other programs, with what a repository could plant.
+fn foreign(stranger: &World, home: &Path) -> [Vec<(&'static str, String)>; 4] {
+    let each =
+        |names: &[&'static str], value: &str| names.iter().map(|name| (*name, value.to_owned())).collect();
+    let endpoints = [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_ENDPOINT_URL_COGNITO_IDENTITY",
+        "AWS_ENDPOINT_URL_BEDROCK",
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+    ];
+    let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    let authorities = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"];
+    let authority = stranger.ca_bundle().unwrap().display().to_string();
+    let mut interception: Vec<_> = each(&proxies, &stranger.quota_endpoint());
+    interception.extend::<Vec<_>>(each(&authorities, &authority));
+    let others = vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", stranger.quota_endpoint()),
         ("BROWSER", "./planted.sh".to_owned()),
         ("XDG_CONFIG_HOME", home.join("planted-config").display().to_string()),
         ("BEDROCK_SSO_LOG_FILE", home.join(".bashrc").display().to_string()),
     ];
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"] {
-        all.push((name, proxy.clone()));
-    }
-    for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"] {
-        all.push((name, authority.clone()));
-    }
-    all
+    [each(&endpoints, &stranger.sts_endpoint()), each(&authorities, &authority), interception, others]
 }
 
 #[test]
-fn variables_of_other_programs_reach_no_stranger() {
+fn other_programs_variables_send_no_warm_session_to_a_stranger() {
+    ignore_variables_of_other_programs(Stored::Warm);
+}
+
+#[test]
+fn other_programs_variables_send_no_expiring_session_to_a_stranger() {
+    ignore_variables_of_other_programs(Stored::Expiring);
+}
+
+#[test]
+fn other_programs_variables_send_no_spent_session_to_a_stranger() {
+    ignore_variables_of_other_programs(Stored::Expired);
+}
+
+#[test]
+fn other_programs_variables_send_no_first_sign_in_to_a_stranger() {
+    ignore_variables_of_other_programs(Stored::Nothing);
+}
+
+fn ignore_variables_of_other_programs(stored: Stored) {
     let (world, stranger) = (patient_world(), World::over_tls());
-    for stored in [Stored::Warm, Stored::Expiring, Stored::Expired, Stored::Nothing] {
-        let user = User::new(&world, stored);
-        let home = user.desk.home();
-        fs::create_dir_all(home.join("planted-config/bedrock-sso")).unwrap();
-        let text = fs::read_to_string(user.desk.config_file()).unwrap();
-        let planted = text.replace(&world.sts_endpoint(), &stranger.sts_endpoint());
-        fs::write(home.join("planted-config/bedrock-sso/config.toml"), planted).unwrap();
-        fs::write(home.join(".bashrc"), "alias ll='ls -l'\n").unwrap();
-        for (name, value) in foreign(&stranger, &home) {
+    let user = User::new(&world, stored);
+    let home = user.desk.home();
+    fs::create_dir_all(home.join("planted-config/bedrock-sso")).unwrap();
+    let text = fs::read_to_string(user.desk.config_file()).unwrap();
+    let planted = text.replace(&world.sts_endpoint(), &stranger.sts_endpoint());
+    fs::write(home.join("planted-config/bedrock-sso/config.toml"), planted).unwrap();
+    fs::write(home.join(".bashrc"), "alias ll='ls -l'\n").unwrap();
+    for group in foreign(&stranger, &home) {
+        for (name, value) in &group {
             user.desk.set_variable(name, value);
-            for command in COMMANDS {
-                let outcome = user.call(command);
-                let at = format!("{name} {command:?} {stored:?}: {outcome:?}");
-                assert_eq!(stranger.ledger().total(), 0, "{at}");
-                if command == ["credentials"] {
-                    assert_eq!(outcome.code, Some(0), "it works all the same: {at}");
-                }
-            }
-            if name.starts_with("BEDROCK_SSO_LOG") {
-                user.desk.set_variable(name, user.desk.home().with_file_name("seen").join("log.txt"));
-            } else {
-                user.desk.unset_variable(name);
+        }
+        for command in COMMANDS {
+            let outcome = user.call(command);
+            let at = format!("{group:?} {command:?}: {outcome:?}");
+            assert_eq!(stranger.ledger().total(), 0, "{at}");
+            if command == ["credentials"] {
+                assert_eq!(outcome.code, Some(0), "it works all the same: {at}");
             }
         }
-        assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "alias ll='ls -l'\n");
+        for (name, _) in &group {
+            user.desk.unset_variable(name);
+        }
     }
+    assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "alias ll='ls -l'\n");
 }
 
 #[test]

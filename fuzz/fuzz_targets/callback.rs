@@ -4,7 +4,7 @@
 #![no_main]
 
 use bedrock_sso::{
-    oidc::callback::{Awaited, Places, Request, Verdict, judge, parse},
+    oidc::callback::{AnswerError, Awaited, Places, Request, Verdict, judge, parse},
     secret::Secret,
 };
 use libfuzzer_sys::fuzz_target;
@@ -40,13 +40,13 @@ fn at_the_door(bytes: &[u8]) {
             iss_required,
         };
         if let Verdict::Answer(outcome) = judge(&request, &places, Some(&awaited)) {
-            check(&request, outcome.as_ref().ok(), iss_required);
+            check(&request, outcome.as_ref(), iss_required);
         }
     }
 }
 
 /// The query of a believed answer, read a second time by another library.
-fn check(request: &Request, code: Option<&Secret>, iss_required: bool) {
+fn check(request: &Request, outcome: Result<&Secret, &AnswerError>, iss_required: bool) {
     assert_eq!(request.path, "/callback");
     let query = request.query.as_ref().expect("an answer stands in the query").expose();
     let sent = |name: &str| -> Vec<String> {
@@ -54,10 +54,14 @@ fn check(request: &Request, code: Option<&Secret>, iss_required: bool) {
         pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
     };
     assert_eq!(sent("state"), ["right"]);
-    assert!(sent("iss").iter().all(|iss| iss == "https://id.example"));
-    assert!(!iss_required || sent("iss").len() == 1);
-    match code {
-        Some(code) => assert_eq!((sent("code"), sent("error")), (vec![code.expose().to_owned()], vec![])),
-        None => assert_eq!((sent("code").len(), sent("error").len()), (0, 1)),
+    let is_right = match sent("iss").as_slice() {
+        [] => !iss_required,
+        named => named.iter().all(|iss| iss == "https://id.example"),
+    };
+    assert_eq!(is_right, !matches!(outcome, Err(AnswerError::WrongIssuer { .. })));
+    match outcome {
+        Ok(code) => assert_eq!((sent("code"), sent("error")), (vec![code.expose().to_owned()], vec![])),
+        Err(AnswerError::WrongIssuer { .. }) => {}
+        Err(AnswerError::Refused(_)) => assert_eq!((sent("code").len(), sent("error").len()), (0, 1)),
     }
 }

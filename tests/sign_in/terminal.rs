@@ -108,7 +108,8 @@ fn a_wrong_paste_says_what_is_wrong_and_asks_again() {
             "That is not the address on which a sign-in ends",
         ),
         (bare.to_owned(), "That address holds no answer: copy all of it"),
-        (format!("{bare}?state={state}"), "That answer is not from the provider that was asked."),
+        (format!("{bare}?state={state}"), "That address holds no answer: copy all of it"),
+        (last.replace("&iss=", "&is="), "That address holds no answer: copy all of it"),
         (last.replace(&state, "another"), "That is the answer to another sign-in"),
         (format!("{last}&state={state}"), "That address is damaged"),
     ];

@@ -246,14 +246,10 @@ fn code_9_when_nobody_can_be_reached() {
 
 /// The data folder's failure, told; nothing was begun.
 #[track_caller]
-fn storage_fails(desk: &Desk<'_>, file: &str, why: &str) {
+fn storage_fails(desk: &Desk<'_>, file: &str, why: &str, hint: &str) {
     let outcome = desk.run(["credentials"]).expect_code(10);
-    let folder = desk.data();
-    let place = format!("bedrock-sso: cannot read {}/", folder.display());
-    let rest = format!(
-        "{file}: {why} [storage/files]\n  hint: make sure that you may write to {} and that the disk is not full\n",
-        folder.display()
-    );
+    let place = format!("bedrock-sso: cannot read {}/", desk.data().display());
+    let rest = format!("{file}: {why} [storage/files]\n  hint: {hint}\n");
     assert!(outcome.stderr.starts_with(&place) && outcome.stderr.ends_with(&rest), "{}", outcome.stderr);
     // Whoever told it may still be on the way out.
     desk.settle();
@@ -297,7 +293,9 @@ fn code_10_when_a_file_stands_where_our_folder_belongs() {
     let folder = desk.data();
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     fs::write(&folder, "in the way").unwrap();
-    storage_fails(&desk, ".session", "Not a directory");
+    let hint =
+        format!("make sure that you may write to {} and that the disk is not full", desk.data().display());
+    storage_fails(&desk, ".session", "Not a directory", &hint);
 }
 
 #[test]
@@ -305,7 +303,7 @@ fn code_10_for_a_key_that_cannot_be_read() {
     let world = World::new();
     let desk = desk(&world);
     fs::create_dir_all(desk.data().join("key")).unwrap();
-    storage_fails(&desk, "key", "Is a directory");
+    storage_fails(&desk, "key", "it is a folder, not a regular file", "check that file, then try again");
 }
 
 #[test]
@@ -319,7 +317,8 @@ fn code_10_for_a_record_that_cannot_be_read_costs_no_sign_in() {
     fs::rename(&record, &kept).unwrap();
     fs::create_dir(&record).unwrap();
     let outcome = desk.run(["credentials"]).expect_code(10);
-    let what = format!("bedrock-sso: cannot read {}: Is a directory [storage/files]\n", record.display());
+    let why = "it is a folder, not a regular file [storage/files]\n";
+    let what = format!("bedrock-sso: cannot read {}: {why}", record.display());
     assert!(outcome.stdout.is_empty() && outcome.stderr.starts_with(&what), "{outcome:?}");
     fs::remove_dir(&record).unwrap();
     fs::rename(&kept, &record).unwrap();

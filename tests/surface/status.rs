@@ -30,6 +30,9 @@ fn like_nobody(desk: &Desk<'_>, other: &Value) -> Value {
         "version": 1, "profile": "claude", "signed_in": false, "identity": null, "role_arn": ROLE,
         "account": "123456789012", "credentials": null, "can_renew": false, "storage": "file",
         "config": [desk.config_file()], "last_error": null,
+        "variables": [
+            { "name": "BEDROCK_SSO_LOG", "not_used": null }, { "name": "BEDROCK_SSO_LOG_FILE", "not_used": null },
+        ],
     });
     for (name, value) in other.as_object().unwrap() {
         all[name] = value.clone();
@@ -53,7 +56,8 @@ fn before_anybody_has_signed_in() {
     assert_eq!(report(&world, &desk), like_nobody(&desk, &json!({})));
     let lines = format!(
         "Profile     claude\nSigned in   no; run `bedrock-sso login`\nRole        {ROLE}\n\
-         Renewal     by signing in again\nStorage     file\nConfig      {}\n",
+         Renewal     by signing in again\nStorage     file\nConfig      {}\n\
+         Variables   BEDROCK_SSO_LOG, BEDROCK_SSO_LOG_FILE\n",
         desk.config_file().display()
     );
     said(&desk.run(["status"]), &lines);
@@ -82,7 +86,8 @@ fn while_signed_in() {
     let (_, rest) = rest.split_once(" left)\n").unwrap();
     let lines = format!(
         "Who         demo@example.com\nRole        {ROLE}\nRenewal     silently, with the refresh token\n\
-         Storage     file\nConfig      {}\n",
+         Storage     file\nConfig      {}\n\
+         Variables   BEDROCK_SSO_LOG, BEDROCK_SSO_LOG_FILE\n",
         desk.config_file().display()
     );
     assert_eq!(rest, lines);

@@ -108,18 +108,16 @@ fn answer(query: Option<&Secret>, awaited: &Awaited) -> Result<Result<Secret, An
     if !sent.state.as_ref().is_some_and(|state| same(state.expose(), &awaited.state)) {
         return Err(Reason::State);
     }
-    if let Err(error) = check_issuer(sent.iss.as_ref(), awaited) {
-        return Ok(Err(error));
-    }
-    match (sent.code, sent.error) {
-        (Some(code), None) if !code.expose().is_empty() => Ok(Ok(code)),
+    let answer = match (sent.code, sent.error) {
+        (Some(code), None) if !code.expose().is_empty() => Ok(code),
         (None, Some(error)) => {
             let said = |text: Option<&Secret>| Foreign::new(text.map_or("", Secret::expose));
             let description = said(sent.error_description.as_ref());
-            Ok(Err(AnswerError::Refused(Refusal { error: said(Some(&error)), description })))
+            Err(AnswerError::Refused(Refusal { error: said(Some(&error)), description }))
         }
-        _ => Err(Reason::Incomplete),
-    }
+        _ => return Err(Reason::Incomplete),
+    };
+    Ok(check_issuer(sent.iss.as_ref(), awaited).and(answer))
 }
 
 /// RFC 9207 §2.4: the answer, an error included, must come from the provider that was asked. One that does not ends the

@@ -102,11 +102,15 @@ impl Open {
         (&mut self.receiver).await.expect("the desk, which holds the sender, lives as long as this")
     }
 
-    /// Weighs an address that a person brought by hand, exactly as if their browser had come with it.
+    /// Weighs an address that a person brought by hand, as if their browser had come with it; but who has copied too little,
+    /// and so lost the issuer, may try again.
     pub fn pasted(&self, text: &str) -> Result<(), Unfit> {
         let request = requested(text).ok_or(Unfit::NoAddress)?;
         let awaited = self.desk.awaited.borrow().clone();
         match judge(&request, &self.desk.places, awaited.as_deref()) {
+            Verdict::Answer(Err(AnswerError::WrongIssuer { actual: None, .. })) => {
+                Err(Unfit::Ignored(Reason::Incomplete))
+            }
             Verdict::Answer(outcome) => {
                 self.desk.take(outcome);
                 Ok(())

@@ -10,7 +10,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use testworld::{Desk, Knob, World, write_script};
+use testworld::{Desk, Knob, Port, World, write_script};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 
@@ -252,6 +252,30 @@ fn ignore_variables_of_other_programs(stored: Stored) {
         }
     }
     assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "alias ll='ls -l'\n");
+    ignore_endpoints_where_the_file_names_none(&user.desk, &stranger);
+}
+
+/// The file leaves AWS's endpoints to AWS. A proxy that does not exist keeps the test from reaching it.
+fn ignore_endpoints_where_the_file_names_none(desk: &Desk<'_>, stranger: &World) {
+    let nowhere = Port::reserve();
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let is_endpoint =
+        |line: &&str| !line.starts_with("sts_endpoint") && !line.starts_with("bedrock_endpoint");
+    desk.configure(&(text.lines().filter(is_endpoint).collect::<Vec<_>>().join("\n") + "\n"));
+    desk.set_key("proxy", &format!("\"http://127.0.0.1:{}\"", nowhere.number()));
+    let [endpoints, ..] = foreign(stranger, &desk.home());
+    for (name, value) in &endpoints {
+        desk.set_variable(name, value);
+    }
+    for command in
+        [&["login"][..], &["login", "--force"], &["credentials"], &["bearer"], &["doctor", "--live"]]
+    {
+        let mut called = desk.command();
+        called.args(command);
+        let outcome = desk.start_command(called).finish();
+        desk.settle();
+        assert_eq!(stranger.ledger().total(), 0, "{command:?}: {outcome:?}");
+    }
 }
 
 #[test]

@@ -181,29 +181,41 @@ fn refuse_each_variable(stored: Stored) {
     }
 }
 
-/// Groups of variables of other programs, with what a repository could plant.
-fn foreign(stranger: &World, home: &Path) -> [Vec<(&'static str, String)>; 4] {
-    let each =
-        |names: &[&'static str], value: &str| names.iter().map(|name| (*name, value.to_owned())).collect();
-    let endpoints = [
+/// Variables of other programs, each with what a repository could plant.
+type Planted = Vec<(&'static str, String)>;
+
+fn each(names: &[&'static str], value: &str) -> Planted {
+    names.iter().map(|name| (*name, value.to_owned())).collect()
+}
+
+fn endpoints(stranger: &World) -> Planted {
+    const NAMES: [&str; 5] = [
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_STS",
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY",
         "AWS_ENDPOINT_URL_BEDROCK",
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
     ];
-    let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-    let authorities = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"];
-    let authority = stranger.ca_bundle().unwrap().display().to_string();
-    let mut interception: Vec<_> = each(&proxies, &stranger.quota_endpoint());
-    interception.extend::<Vec<_>>(each(&authorities, &authority));
-    let others = vec![
+    each(&NAMES, &stranger.sts_endpoint())
+}
+
+fn authorities(stranger: &World) -> Planted {
+    let file = stranger.ca_bundle().map(|path| path.display().to_string()).unwrap_or_default();
+    each(&["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"], &file)
+}
+
+fn proxies(stranger: &World) -> Planted {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    each(&names, &stranger.quota_endpoint())
+}
+
+fn others(stranger: &World, home: &Path) -> Planted {
+    vec![
         ("OTEL_EXPORTER_OTLP_ENDPOINT", stranger.quota_endpoint()),
         ("BROWSER", "./planted.sh".to_owned()),
         ("XDG_CONFIG_HOME", home.join("planted-config").display().to_string()),
         ("BEDROCK_SSO_LOG_FILE", home.join(".bashrc").display().to_string()),
-    ];
-    [each(&endpoints, &stranger.sts_endpoint()), each(&authorities, &authority), interception, others]
+    ]
 }
 
 #[test]
@@ -235,7 +247,8 @@ fn ignore_variables_of_other_programs(stored: Stored) {
     let planted = text.replace(&world.sts_endpoint(), &stranger.sts_endpoint());
     fs::write(home.join("planted-config/bedrock-sso/config.toml"), planted).unwrap();
     fs::write(home.join(".bashrc"), "alias ll='ls -l'\n").unwrap();
-    for group in foreign(&stranger, &home) {
+    let interception = [proxies(&stranger), authorities(&stranger)].concat();
+    for group in [endpoints(&stranger), authorities(&stranger), interception, others(&stranger, &home)] {
         for (name, value) in &group {
             user.desk.set_variable(name, value);
         }
@@ -252,20 +265,21 @@ fn ignore_variables_of_other_programs(stored: Stored) {
         }
     }
     assert_eq!(fs::read_to_string(home.join(".bashrc")).unwrap(), "alias ll='ls -l'\n");
+    ignore_endpoints_where_the_file_names_none(&user.desk, &World::new());
     ignore_endpoints_where_the_file_names_none(&user.desk, &stranger);
 }
 
-/// The file leaves AWS's endpoints to AWS. A proxy that does not exist keeps the test from reaching it.
+/// The file leaves AWS's endpoints to AWS. A proxy that does not exist keeps the test from reaching it. A stranger that speaks
+/// TLS comes with its certificate authority.
 fn ignore_endpoints_where_the_file_names_none(desk: &Desk<'_>, stranger: &World) {
     let nowhere = Port::reserve();
     let text = fs::read_to_string(desk.config_file()).unwrap();
     let is_endpoint =
         |line: &&str| !line.starts_with("sts_endpoint") && !line.starts_with("bedrock_endpoint");
     desk.configure(&(text.lines().filter(is_endpoint).collect::<Vec<_>>().join("\n") + "\n"));
-    desk.set_key("proxy", &format!("\"http://127.0.0.1:{}\"", nowhere.number()));
-    let [endpoints, ..] = foreign(stranger, &desk.home());
-    for (name, value) in &endpoints {
-        desk.set_variable(name, value);
+    desk.set_key("proxy", &format!("\"http://127.0.0.1:{nowhere}\""));
+    for (name, value) in endpoints(stranger).into_iter().chain(authorities(stranger)) {
+        desk.set_variable(name, &value);
     }
     for command in
         [&["login"][..], &["login", "--force"], &["credentials"], &["bearer"], &["doctor", "--live"]]

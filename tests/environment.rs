@@ -1,11 +1,6 @@
 //! No variable sends a secret to a host that no file names, whatever the command and whatever is stored.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test may panic and copy files"
-)]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and copy files")]
 
 use std::{fs, path::Path};
 

@@ -64,7 +64,6 @@ impl<'a> Draft<'a> {
         let region = self.read("region", read::region);
         let provider = self.provider(told.as_ref());
         let ca_bundle = self.file("ca_bundle");
-        let aws_profile = self.read("aws_profile", read::name);
         let telemetry = self.telemetry();
         let redirect = self.redirect(provider, issuer);
         let login_domain = self.login_domain();
@@ -104,7 +103,7 @@ impl<'a> Draft<'a> {
             aws_endpoints: aws_endpoints?,
             ca_bundle: ca_bundle?,
             proxy: self.proxy()?,
-            aws_profile: aws_profile?,
+            aws_profile: self.read("aws_profile", read::name)?,
             telemetry: telemetry?,
             quota: self.quota()?,
             decided_by: self.decided_by.map(str::to_owned),

@@ -9,7 +9,8 @@ use std::{
     process::Command,
 };
 
-use testworld::{Desk, Outcome, World};
+use serde_json::json;
+use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
 use super::{IN_PLACE, REMOVED, desk, everything, read, write};
 
@@ -331,4 +332,55 @@ fn pins_in_managed_settings_are_removed_and_old_values_return() {
     assert_eq!(machine.run(&["setup", "--system", "--yes"]).expect_code(0).stderr, IN_PLACE);
     machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
     assert_eq!(fs::read_to_string(&managed).unwrap(), before);
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn a_fleets_new_quota_address_needs_no_consent() {
+    let (world, moved) = (World::new(), World::new());
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, &format!("quota.endpoint = {}", json!(world.quota_endpoint())));
+    machine.run(&["credentials"]).expect_code(0);
+    let text = fs::read_to_string(machine.file()).unwrap();
+    fs::write(machine.file(), text.replace(&world.quota_endpoint(), &moved.quota_endpoint())).unwrap();
+    // The earlier approval has run out with the credentials.
+    world.set(Knob::CredentialLifetime, 60);
+    machine.run(&["login", "--force"]).expect_code(0);
+    machine.run(&["credentials"]).expect_code(0);
+    assert!(moved.count(Endpoint::Quota) > 0);
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn enforced_keys_bind_a_profile_of_another_name() {
+    let (world, stranger) = (World::new(), World::new());
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    let text = fs::read_to_string(machine.file()).unwrap();
+    let keys = r#"["issuer", "client_id", "role_arn", "region", "sts_endpoint", "quota", "telemetry", "storage", "ca_bundle"]"#;
+    fs::write(machine.file(), text.replacen("version = 1", &format!("version = 1\nenforce = {keys}"), 1))
+        .unwrap();
+    machine.run(&["credentials"]).expect_code(0);
+    let planted = text.replace("[profiles.claude]", "[profiles.other]");
+    let planted = planted.replace(&world.sts_endpoint(), &stranger.sts_endpoint());
+    let planted = planted.replacen("version = 1", "version = 1\ntrust_environment = true", 1);
+    fs::write(desk.config_file(), planted).unwrap();
+    for words in [&["credentials", "--profile", "other"][..], &["login", "--profile", "other"]] {
+        let refused = machine.run(words);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(3), ""), "{refused:?}");
+        assert!(refused.stderr.contains("[config/enforced]"), "{refused:?}");
+    }
+    for (variable, value) in [
+        ("BEDROCK_SSO_STS_ENDPOINT", stranger.sts_endpoint()),
+        ("BEDROCK_SSO_QUOTA_ENDPOINT", stranger.quota_endpoint()),
+        ("BEDROCK_SSO_ISSUER", stranger.issuer()),
+        ("AWS_ENDPOINT_URL", stranger.sts_endpoint()),
+    ] {
+        desk.set_variable(variable, &value);
+        for words in [&["credentials"][..], &["login"], &["export"], &["login", "--force"]] {
+            machine.run(words);
+        }
+        desk.unset_variable(variable);
+    }
+    assert_eq!(stranger.ledger().total(), 0);
 }

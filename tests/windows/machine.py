@@ -38,6 +38,10 @@ class Machine:
         """Starts bedrock-sso as an SDK does: a pipe for its output, nothing to read, no console."""
         return Caller([self.wine, str(self.program), *words], environment() | variables)
 
+    def start_command(self, *words: str, **variables: str) -> "Caller":
+        """Starts another program of the machine likewise."""
+        return Caller([self.wine, *words], environment() | variables)
+
     def run(self, *words: str, **variables: str) -> Ended:
         return self.start(*words, **variables).ended()
 

@@ -236,6 +236,23 @@ def an_administrators_file_that_somebody_else_could_have_written_is_not_believed
 
 
 @scenario
+def a_moved_programdata_hides_no_administrators_file(desk: Desk) -> None:
+    folder = desk.machine.drive / "ProgramData/bedrock-sso"
+    folder.mkdir(parents=True)
+    try:
+        file = Path(shutil.move(desk.machine.config_file, folder))
+        file.chmod(0o644)
+        # Wine sets the variable anew for the first program of a process tree, so a shell must set it for the second.
+        program, administrators = windows_path(desk.machine.program), "C:\\ProgramData\\bedrock-sso\\config.toml"
+        for words, expected in (("config path", administrators), ("credentials", '"Version":1')):
+            line = f"set ProgramData=C:\\evil&& {program} {words}"
+            ended = desk.machine.start_command("cmd", "/c", line).ended()
+            assert ended.code == 0 and expected in ended.out and "evil" not in ended.out, ended
+    finally:
+        shutil.rmtree(folder)
+
+
+@scenario
 def nothing_secret_lies_open_in_any_file_or_log(desk: Desk) -> None:
     search_everything(desk)
 

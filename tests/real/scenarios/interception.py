@@ -84,7 +84,7 @@ def what_is_wrong_with_a_bundle_is_said(world):
         (bundle(office, "empty.pem"), "is empty", "AWS_CA_BUNDLE"),
         (bundle(office, "words.pem", b"Acme Root CA\n"), "holds no certificate in PEM form", "AWS_CA_BUNDLE"),
         (office.folder / "missing.pem", "cannot be read", "AWS_CA_BUNDLE"),
-        (office.folder, "cannot be read", "AWS_CA_BUNDLE"),
+        (office.folder, "is a folder, not a regular file", "AWS_CA_BUNDLE"),
     ):
         home = office.home(f"bad-{file.name}", "intercepted", ca_bundle=None, trust_environment=True)
         lines = told(home.credentials(AWS_CA_BUNDLE=str(file)), 3, "config/ca_bundle")

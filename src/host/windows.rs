@@ -159,6 +159,7 @@ fn described(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
 }
 
 /// A folder of the whole machine, as Windows itself knows it: variables such as `ProgramData` are the caller's to set.
+#[derive(Clone, Copy)]
 pub(super) enum MachineFolder {
     ProgramData,
     ProgramFiles,

@@ -215,7 +215,8 @@ mod tests {
             let first = value.split(' ').next().unwrap();
             assert_ne!(chosen(BrowserVariable::Counts, value), planted(first), "{value}");
         }
-        for value in ["/usr/bin/lynx", "lynx", "none"] {
+        let absolute = if cfg!(windows) { r"C:\lynx.exe" } else { "/usr/bin/lynx" };
+        for value in [absolute, "lynx", "none"] {
             assert!(!is_relative(value), "{value}");
             let silenced = chosen(BrowserVariable::Silenced, value);
             assert!(silenced != planted(value) && silenced != Browser::Nobody, "{value}");

@@ -238,7 +238,8 @@ fn every_set_variable_is_named_with_what_becomes_of_it() {
         let [(name, not_used)] = seen.as_slice() else { panic!("{}: {seen:?}", declared.name) };
         assert_eq!(name, declared.name);
         if declared.rule == Variable::WithoutFile && declared.key.is_some() {
-            assert_eq!(not_used.as_deref(), Some("~/user.toml defines the profile"), "{name}");
+            let file = if cfg!(windows) { r"~\user.toml" } else { "~/user.toml" };
+            assert_eq!(not_used.as_deref(), Some(format!("{file} defines the profile").as_str()), "{name}");
             let by_trust = home_with(TRUSTING, declared.name);
             assert_eq!(by_trust, [(declared.name.to_owned(), None)], "a file trusts it");
         }

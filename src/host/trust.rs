@@ -54,10 +54,11 @@ pub fn judge_folder(path: &Path) -> io::Result<FolderTrust> {
     }
 }
 
-/// It need not be readable: its owner and its mode are.
+/// It need not be readable: its owner and its mode are. The standard library would ask twice where there is none.
 #[cfg(unix)]
 fn stranger_of_folder(path: &Path) -> io::Result<Option<Stranger>> {
-    std::fs::metadata(path).map(|found| stranger_by(&found))
+    let found = rustix::fs::stat(path)?;
+    Ok(stranger_by(found.st_uid, found.st_gid, rustix::fs::Mode::from_raw_mode(found.st_mode)))
 }
 
 #[cfg(windows)]
@@ -95,21 +96,22 @@ fn open_any(path: &Path) -> io::Result<File> {
 /// Who else could have written it; `None`: nobody.
 #[cfg(unix)]
 pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
-    file.metadata().map(|found| stranger_by(&found))
+    use std::os::unix::fs::MetadataExt as _;
+    let found = file.metadata()?;
+    let writers = rustix::fs::Mode::from_bits_truncate(found.mode() as rustix::fs::RawMode);
+    Ok(stranger_by(found.uid(), found.gid(), writers))
 }
 
 #[cfg(unix)]
-fn stranger_by(found: &std::fs::Metadata) -> Option<Stranger> {
-    use std::os::unix::fs::MetadataExt as _;
-    const BY_GROUP: u32 = 0o020;
-    const BY_ALL: u32 = 0o002;
-    let is_ours = || found.uid() == rustix::process::geteuid().as_raw();
+fn stranger_by(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<Stranger> {
+    use rustix::fs::Mode;
+    let is_ours = || owner == rustix::process::geteuid().as_raw();
     let of = |who| Some(Stranger::here(who));
-    match found.mode() {
-        _ if found.uid() != 0 && !is_ours() => Some(owner_named(found.uid())),
-        mode if mode & BY_ALL != 0 => of("every user may write it".to_owned()),
-        mode if mode & BY_GROUP != 0 && found.gid() != 0 => of(format!("group {} may write it", found.gid())),
-        _ => None,
+    match () {
+        () if owner != 0 && !is_ours() => Some(owner_named(owner)),
+        () if mode.contains(Mode::WOTH) => of("every user may write it".to_owned()),
+        () if mode.contains(Mode::WGRP) && group != 0 => of(format!("group {group} may write it")),
+        () => None,
     }
 }
 

@@ -227,7 +227,7 @@ mod tests {
     fn fifos_sockets_and_devices_are_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), 0o600.into()).unwrap();
+        testworld::make_fifo(&at("fifo"));
         std::os::unix::fs::symlink(at("fifo"), at("link")).unwrap();
         let _listener = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
         assert_eq!((kind(at("fifo")), kind(at("link"))), (Some(FileKind::Fifo), Some(FileKind::Fifo)));

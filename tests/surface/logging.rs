@@ -199,7 +199,7 @@ fn log_is_kept_only_in_a_new_file_or_in_an_earlier_log() {
     let place = |name: &str| desk.home().join(name);
     fs::write(place(".bashrc"), "# mine\n").unwrap();
     std::os::unix::fs::symlink(place("target.txt"), place("link.txt")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, place("pipe"), 0o600.into()).unwrap();
+    testworld::make_fifo(&place("pipe"));
     for refused in [".bashrc", "link.txt", "pipe"] {
         desk.set_variable("BEDROCK_SSO_LOG_FILE", place(refused));
         assert_eq!(desk.run(["status"]).expect_code(0).stderr, "", "{refused}");

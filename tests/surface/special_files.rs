@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use testworld::{Desk, Outcome, World};
+use testworld::{Desk, Outcome, World, make_fifo};
 
 use super::{desk, signed_in, signed_in_and_spent};
 
@@ -25,11 +25,6 @@ fn special_files(desk: &Desk<'_>) -> Vec<String> {
         paths.extend(kernels.into_iter().filter(|path| fs::File::open(path).is_ok()).map(Path::to_owned));
     }
     paths.into_iter().map(|path| path.into_os_string().into_string().unwrap()).collect()
-}
-
-fn make_fifo(path: &Path) {
-    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
-    assert!(made.success());
 }
 
 #[track_caller]

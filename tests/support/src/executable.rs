@@ -14,6 +14,12 @@ pub fn write_script(path: &Path, text: &str) {
     write("printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", text.as_ref(), path);
 }
 
+/// Makes a named pipe. rustix can do so on Linux only.
+pub fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.is_ok_and(|status| status.success()), "no pipe at {}", path.display());
+}
+
 /// Copies a program, never by a link.
 pub fn copy_program(from: &Path, to: &Path) {
     write("cat <\"$1\" >\"$2\" && chmod 755 \"$2\"", from.as_ref(), to);

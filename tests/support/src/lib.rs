@@ -44,7 +44,7 @@ pub use client::{Browser, Got};
 pub use client_keys::{ClientKey, PASSPHRASE};
 pub use desk::{Desk, Outcome, Running};
 #[cfg(unix)]
-pub use executable::{copy_program, write_script};
+pub use executable::{copy_program, make_fifo, write_script};
 pub use fault::Fault;
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};

@@ -1,7 +1,7 @@
 //! Where the user can take part in a sign-in that another process runs.
 //!
 //! The lock holder's note is a file that any process of this user can write, so an address in it is sealed and checked.
-//! A device code is never in it: whoever plants a code has the user approve a stranger's sign-in.
+//! A device code is never in it: an attacker who plants a code has the user approve a stranger's sign-in.
 
 use std::time::Duration;
 

@@ -51,7 +51,7 @@ impl Cache {
     }
 
     pub fn keep_notes(&self, held: &Held, notes: &Notes) -> Result<(), files::Error> {
-        assert!(held.guards(&self.notes_path()), "notes are kept by whoever holds the profile's lock");
+        assert!(held.guards(&self.notes_path()), "only the holder of the profile's lock stores notes");
         files::replace_for_now(&self.notes_path(), &written(notes))
     }
 

@@ -38,7 +38,7 @@ impl<'a> Enforced<'a> {
         }
     }
 
-    /// Keys that still hold their default, which is none of the values that they may hold.
+    /// Keys that still hold their default, although they may not.
     pub(super) fn left_open(&self, settings: &Settings<'_>, place: impl Fn() -> Place) -> Vec<Problem> {
         let problem = |(key, allowed): &(usize, Vec<Setting<'_>>)| {
             let held = settings.get(*key).copied().flatten()?;

@@ -106,7 +106,7 @@ impl Override {
         is_variable && KEYS.get(self.key).is_some_and(|key| key.variable != Variable::Always)
     }
 
-    /// Refuses it where a file decides. Its value is not looked at, and not repeated: whoever planted it would have it read.
+    /// Refuses it where a file decides. Its value is neither parsed nor repeated: an attacker may have planted it.
     pub(super) fn admitted(&self, decided_by: Option<&str>) -> Result<(), Fault> {
         match (decided_by, KEYS.get(self.key), &self.place) {
             (Some(file), Some(key), Place::Variable(variable)) if self.needs_trust() => {

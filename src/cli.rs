@@ -16,16 +16,16 @@ use crate::shell::Shell;
 #[command(name = "bedrock-sso", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
 }
 
 impl Cli {
     /// Reads a command line, and refuses what the parser lets pass: its own rule misses a flag that stands before the verb.
-    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub fn parse_args(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let read = Self::try_parse_from(words)?;
-        if read.command == Command::Logout(Logout { all: true }) && read.global.profile.is_some() {
+        if read.command == CliCommand::Logout(LogoutArgs { all: true }) && read.global.profile.is_some() {
             let what = "the argument '--all' cannot be used with '--profile <NAME>'";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, what));
         }
@@ -35,7 +35,7 @@ impl Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub struct Global {
+pub struct GlobalArgs {
     /// Profile of the configuration [env: BEDROCK_SSO_PROFILE]
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
@@ -48,57 +48,57 @@ pub struct Global {
 }
 
 #[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Print AWS credentials as a credential_process, signing in if need be
-    Credentials(Credentials),
+    Credentials(CredentialsArgs),
     /// Sign in now, and say who you are and until when
-    Login(Login),
+    Login(LoginArgs),
     /// Say who is signed in, with which role and until when; asks no network
-    Status(Status),
+    Status(StatusArgs),
     /// Forget what is kept of a sign-in, and have the provider revoke it
-    Logout(Logout),
+    Logout(LogoutArgs),
     /// Run a command with AWS credentials in its environment
-    Exec(Exec),
+    Exec(ExecArgs),
     /// Print AWS credentials as assignments for a shell
-    Env(Env),
+    Env(EnvArgs),
     /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
     Export,
     /// Print headers that say who is signed in, for Claude Code's otelHeadersHelper
     OtelHeaders,
     /// Print the ID token as an Authorization header, for MCP servers; never asks
-    Token(Token),
+    Token(TokenArgs),
     /// Print a short-term Amazon Bedrock API key made from the session; never asks
-    Bearer(Bearer),
+    Bearer(BearerArgs),
     /// Set this laptop up: configuration, AWS profile, Claude Code; or take it all back
-    Setup(Setup),
+    Setup(SetupArgs),
     /// Find out what is wrong here, and how to mend it; changes nothing
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Look at the configuration
     #[command(subcommand)]
-    Config(Config),
+    Config(ConfigCommand),
     /// Print what a shell needs to complete this program's words
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Print the manual page
     Man,
     #[command(hide = true)]
-    Errand(Errand),
+    Errand(WorkerArgs),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub struct Credentials {
+pub struct CredentialsArgs {
     /// Never ask the person: fail with exit code 4 where a sign-in is needed
     #[arg(long)]
     pub no_login: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Login {
+pub struct LoginArgs {
     /// Sign in anew although the present credentials are good
     #[arg(long)]
     pub force: bool,
@@ -117,49 +117,49 @@ pub struct Login {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Exec {
+pub struct ExecArgs {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Env {
+pub struct EnvArgs {
     /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
     #[arg(long, value_enum, ignore_case = true, value_name = "SHELL")]
     pub shell: Option<Shell>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Token {
+pub struct TokenArgs {
     /// The token alone, without JSON around it
     #[arg(long)]
     pub raw: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Bearer {
+pub struct BearerArgs {
     /// As Claude Desktop's credential helper prints it
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// For scripts
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Logout {
+pub struct LogoutArgs {
     /// Every profile, and whatever is kept of those that are no longer configured
     #[arg(long)]
     pub all: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub struct Setup {
+pub struct SetupArgs {
     /// Take the facts from a file: a configuration of ours, or what the AWS guidance sample and its stacks write
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
@@ -176,7 +176,7 @@ pub struct Setup {
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
     /// Any other key of the configuration, as often as needed: okta_domain=acme.okta.com
-    #[arg(long, value_name = "KEY=VALUE", value_parser = fact)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub set: Vec<(String, String)>,
     /// The AWS profile to write, when it shall be called otherwise than ours
     #[arg(long, value_name = "NAME", conflicts_with = "system")]
@@ -198,13 +198,13 @@ pub struct Setup {
     pub remove: bool,
 }
 
-fn fact(text: &str) -> Result<(String, String), &'static str> {
+fn parse_key_value(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// For scripts
     #[arg(long)]
     pub json: bool,
@@ -217,7 +217,7 @@ pub struct Doctor {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum Config {
+pub enum ConfigCommand {
     /// Print the profile that holds, and where each value came from
     Show {
         /// For scripts
@@ -238,18 +238,18 @@ pub enum Config {
 
 /// Work of the program for itself, in a process of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct Errand {
+pub struct WorkerArgs {
     /// Whoever waits has a terminal at which a person can be asked.
     #[arg(long)]
     pub terminal: bool,
     #[command(subcommand)]
-    pub purpose: Purpose,
+    pub purpose: WorkerCommand,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum Purpose {
-    Credentials(Credentials),
-    Login(Login),
+pub enum WorkerCommand {
+    Credentials(CredentialsArgs),
+    Login(LoginArgs),
     Renewal,
     Token {
         #[arg(long)]
@@ -259,9 +259,9 @@ pub enum Purpose {
 
 /// A call that somebody waits for at every turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommonCall {
-    Credentials(Global),
-    OtelHeaders(Global),
+pub enum FastPathCommand {
+    Credentials(GlobalArgs),
+    OtelHeaders(GlobalArgs),
 }
 
 /// The verb that answers whatever happens.
@@ -269,20 +269,20 @@ pub const OTEL_HEADERS: &str = "otel-headers";
 
 /// The calls that are recognised without the parser: such a verb, with a profile or a configuration file and nothing else.
 /// `None` says only that the parser must look.
-pub fn common_call(words: &[OsString]) -> Option<CommonCall> {
+pub fn parse_fast_path(words: &[OsString]) -> Option<FastPathCommand> {
     let (verb, rest) = words.split_first()?;
     match verb.to_str()? {
-        "credentials" => global_words(rest).map(CommonCall::Credentials),
-        OTEL_HEADERS => global_words(rest).map(CommonCall::OtelHeaders),
+        "credentials" => parse_global_args(rest).map(FastPathCommand::Credentials),
+        OTEL_HEADERS => parse_global_args(rest).map(FastPathCommand::OtelHeaders),
         _ => None,
     }
 }
 
-fn global_words(rest: &[OsString]) -> Option<Global> {
+fn parse_global_args(rest: &[OsString]) -> Option<GlobalArgs> {
     if !rest.len().is_multiple_of(2) {
         return None;
     }
-    let mut global = Global::default();
+    let mut global = GlobalArgs::default();
     for pair in rest.chunks_exact(2) {
         let [flag, value] = pair else { return None };
         if value.is_empty() || value.as_encoded_bytes().starts_with(b"-") {
@@ -314,8 +314,12 @@ mod tests {
     fn the_common_call_means_what_the_parser_says() {
         for line in ["credentials", "credentials --profile work", "credentials --config /a --profile b"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
-            assert_eq!(common_call(&words(line)), Some(CommonCall::Credentials(parsed.global)), "{line}");
-            assert_eq!(parsed.command, Command::Credentials(Credentials::default()));
+            assert_eq!(
+                parse_fast_path(&words(line)),
+                Some(FastPathCommand::Credentials(parsed.global)),
+                "{line}"
+            );
+            assert_eq!(parsed.command, CliCommand::Credentials(CredentialsArgs::default()));
         }
     }
 
@@ -323,8 +327,12 @@ mod tests {
     fn the_other_common_call_means_what_the_parser_says() {
         for line in ["otel-headers", "otel-headers --profile work"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
-            assert_eq!(common_call(&words(line)), Some(CommonCall::OtelHeaders(parsed.global)), "{line}");
-            assert_eq!(parsed.command, Command::OtelHeaders);
+            assert_eq!(
+                parse_fast_path(&words(line)),
+                Some(FastPathCommand::OtelHeaders(parsed.global)),
+                "{line}"
+            );
+            assert_eq!(parsed.command, CliCommand::OtelHeaders);
         }
     }
 
@@ -340,7 +348,7 @@ mod tests {
             "credentials --profile a --profile b",
             "credentials --profile --config",
         ] {
-            assert_eq!(common_call(&words(line)), None, "{line}");
+            assert_eq!(parse_fast_path(&words(line)), None, "{line}");
         }
     }
 }

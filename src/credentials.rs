@@ -6,36 +6,36 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{secret::Secret, time::Moment};
+use crate::{secret::Secret, time::Timestamp};
 
 /// Short-lived credentials as STS hands them out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
+pub struct AwsCredentials {
     pub access_key_id: String,
     pub secret_access_key: Secret,
     pub session_token: Secret,
-    pub expiration: Moment,
+    pub expiration: Timestamp,
 }
 
-impl Credentials {
+impl AwsCredentials {
     /// The `credential_process` document: one line, version 1, always with an expiry.
-    pub fn document(&self) -> Document {
-        Document::of(&self.shape(Some(1)))
+    pub fn process_document(&self) -> SecretDocument {
+        SecretDocument::from_json(&self.wire_form(Some(1)))
     }
 
     /// What Claude Code takes from an `awsCredentialExport`: the same without a version, one level deeper.
-    pub fn export(&self) -> Document {
+    pub fn export_document(&self) -> SecretDocument {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Export<'a> {
-            credentials: Shape<'a>,
+        struct CredentialExport<'a> {
+            credentials: WireCredentials<'a>,
         }
-        Document::of(&Export { credentials: self.shape(None) })
+        SecretDocument::from_json(&CredentialExport { credentials: self.wire_form(None) })
     }
 
-    fn shape(&self, version: Option<u8>) -> Shape<'_> {
+    fn wire_form(&self, version: Option<u8>) -> WireCredentials<'_> {
         let Self { access_key_id, secret_access_key, session_token, expiration } = self;
-        Shape {
+        WireCredentials {
             version,
             access_key_id,
             secret_access_key: secret_access_key.expose(),
@@ -48,7 +48,7 @@ impl Credentials {
 /// The members that all readers know.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Shape<'a> {
+struct WireCredentials<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u8>,
     access_key_id: &'a str,
@@ -58,18 +58,18 @@ struct Shape<'a> {
 }
 
 /// The printed form; as secret as what it holds.
-pub struct Document(Secret);
+pub struct SecretDocument(Secret);
 
-impl Document {
+impl SecretDocument {
     /// One line of JSON.
-    pub fn of(shape: &impl Serialize) -> Self {
+    pub fn from_json(shape: &impl Serialize) -> Self {
         let mut text = serde_json::to_string(shape).expect("plain strings always serialise");
         text.push('\n');
         Self(Secret::new(text))
     }
 
     /// Any other form that holds a secret.
-    pub fn of_text(text: String) -> Self {
+    pub fn from_text(text: String) -> Self {
         Self(Secret::new(text))
     }
 
@@ -78,7 +78,7 @@ impl Document {
     }
 }
 
-impl fmt::Debug for Document {
+impl fmt::Debug for SecretDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[document]")
     }
@@ -88,19 +88,19 @@ impl fmt::Debug for Document {
 mod tests {
     use super::*;
 
-    fn credentials() -> Credentials {
-        Credentials {
+    fn credentials() -> AwsCredentials {
+        AwsCredentials {
             access_key_id: "ASIAEXAMPLE".into(),
             secret_access_key: Secret::new("wJalr/\"key"),
             session_token: Secret::new("token=="),
-            expiration: Moment::from_unix(1_800_000_000),
+            expiration: Timestamp::from_unix(1_800_000_000),
         }
     }
 
     #[test]
     fn the_document_is_what_sdks_parse() {
         assert_eq!(
-            String::from_utf8_lossy(credentials().document().expose()),
+            String::from_utf8_lossy(credentials().process_document().expose()),
             "{\"Version\":1,\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJalr/\\\"key\",\
              \"SessionToken\":\"token==\",\"Expiration\":\"2027-01-15T08:00:00Z\"}\n"
         );
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_export_is_what_claude_code_parses() {
         assert_eq!(
-            String::from_utf8_lossy(credentials().export().expose()),
+            String::from_utf8_lossy(credentials().export_document().expose()),
             "{\"Credentials\":{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJalr/\\\"key\",\
              \"SessionToken\":\"token==\",\"Expiration\":\"2027-01-15T08:00:00Z\"}}\n"
         );

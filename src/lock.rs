@@ -10,33 +10,33 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{files, time::Moment};
+use crate::{files, time::Timestamp};
 
 /// What the name of a holder's note ends with.
-pub const HOLDER: &str = "holder";
+pub const HOLDER_EXTENSION: &str = "holder";
 
 /// How often, and how far apart, a lock that looks taken is tried again.
-const LOOKS: u32 = 4;
-const GLANCE: Duration = Duration::from_millis(3);
+const LOCK_ATTEMPTS: u32 = 4;
+const RETRY_PAUSE: Duration = Duration::from_millis(3);
 
 /// How often a file is opened that somebody is taking away.
 #[cfg(windows)]
-const LOOKS_WHILE_IT_GOES: u32 = 40;
+const OPEN_ATTEMPTS: u32 = 40;
 
 /// How often one who waits for a lock looks whether it is free.
-const LOOK: Duration = Duration::from_millis(40);
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// Proof that this process is the one: writing to the store demands it.
 #[derive(Debug)]
-pub struct Held {
-    holder: PathBuf,
+pub struct ExclusiveLock {
+    note_path: PathBuf,
     // Closing the file is what releases the lock.
     _file: File,
 }
 
-/// Proof that nobody is the one: any number of processes may have it at a time, and none of them a [`Held`].
+/// Proof that nobody is the one: any number of processes may have it at a time, and none of them a [`ExclusiveLock`].
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedLock {
     // Closing the file is what releases the lock.
     _file: File,
 }
@@ -46,7 +46,7 @@ pub struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockHolder {
     pub pid: u32,
-    pub since: Moment,
+    pub since: Timestamp,
     /// Whether the holder waits for the user.
     #[serde(default)]
     pub is_prompting: bool,
@@ -56,7 +56,7 @@ pub struct LockHolder {
 }
 
 impl LockHolder {
-    pub fn this_process(now: Moment) -> Self {
+    pub fn for_this_process(now: Timestamp) -> Self {
         Self { pid: std::process::id(), since: now, is_prompting: false, sealed_address: None }
     }
 }
@@ -65,17 +65,17 @@ impl LockHolder {
 ///
 /// The lock is a file of its own: Windows locks are mandatory, and a locked record could not be read. It is tried a few
 /// times, because [`is_held`] holds it for some microseconds while it looks.
-pub fn try_take(path: &Path) -> Result<Option<Held>, files::Error> {
-    let mut file = opened(path)?;
-    for _ in 0..LOOKS {
+pub fn try_acquire(path: &Path) -> Result<Option<ExclusiveLock>, files::Error> {
+    let mut file = open_lock_file(path)?;
+    for _ in 0..LOCK_ATTEMPTS {
         match file.try_lock() {
-            Ok(()) if leads_to(path, &file) => {
-                return Ok(Some(Held { holder: holder_path(path), _file: file }));
+            Ok(()) if is_same_file(path, &file) => {
+                return Ok(Some(ExclusiveLock { note_path: holder_path(path), _file: file }));
             }
-            Ok(()) => file = opened_again(path)?,
-            Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+            Ok(()) => file = reopen_lock_file(path)?,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY_PAUSE),
             Err(TryLockError::Error(source)) => {
-                return Err(files::Error { doing: "lock", path: path.to_owned(), source });
+                return Err(files::Error { action: "lock", path: path.to_owned(), source });
             }
         }
     }
@@ -83,37 +83,37 @@ pub fn try_take(path: &Path) -> Result<Option<Held>, files::Error> {
 }
 
 /// Takes the lock as soon as it is free; `None` when it is not within that time.
-pub fn take_within(path: &Path, patience: Duration) -> Result<Option<Held>, files::Error> {
+pub fn acquire_within(path: &Path, patience: Duration) -> Result<Option<ExclusiveLock>, files::Error> {
     let began = Instant::now();
     loop {
-        let taken = try_take(path)?;
+        let taken = try_acquire(path)?;
         if taken.is_some() || began.elapsed() > patience {
             return Ok(taken);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
 /// Takes a share of the lock, and waits for it: only for a lock whose holders are quick.
-pub fn share(path: &Path) -> Result<Shared, files::Error> {
-    let mut file = opened(path)?;
+pub fn acquire_shared(path: &Path) -> Result<SharedLock, files::Error> {
+    let mut file = open_lock_file(path)?;
     loop {
         match file.lock_shared() {
-            Ok(()) if leads_to(path, &file) => return Ok(Shared { _file: file }),
-            Ok(()) => file = opened_again(path)?,
-            Err(source) => return Err(files::Error { doing: "lock", path: path.to_owned(), source }),
+            Ok(()) if is_same_file(path, &file) => return Ok(SharedLock { _file: file }),
+            Ok(()) => file = reopen_lock_file(path)?,
+            Err(source) => return Err(files::Error { action: "lock", path: path.to_owned(), source }),
         }
     }
 }
 
 #[cfg(not(windows))]
-fn opened(path: &Path) -> Result<File, files::Error> {
-    files::open_private(path)
+fn open_lock_file(path: &Path) -> Result<File, files::Error> {
+    files::open_or_create_private(path)
 }
 
 /// Such that nobody can remove it as long as it is open. Who removes it at this very moment is waited for.
 #[cfg(windows)]
-fn opened(path: &Path) -> Result<File, files::Error> {
+fn open_lock_file(path: &Path) -> Result<File, files::Error> {
     use std::os::windows::fs::OpenOptionsExt as _;
     use windows_sys::Win32::{
         Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION},
@@ -130,87 +130,87 @@ fn opened(path: &Path) -> Result<File, files::Error> {
         match options.open(path) {
             Err(source) if looks < LOOKS_WHILE_IT_GOES && is_going(&source) => looks += 1,
             opened => {
-                return opened.map_err(|source| files::Error {
-                    doing: "open",
+                return open_lock_file.map_err(|source| files::Error {
+                    action: "open",
                     path: path.to_owned(),
                     source,
                 });
             }
         }
-        std::thread::sleep(GLANCE);
+        std::thread::sleep(RETRY_PAUSE);
     }
 }
 
 /// Takes the lock's file away, as the last trace of what it guarded; unless somebody has the lock, or is about to.
-pub fn forget(path: &Path) {
+pub fn remove_if_free(path: &Path) {
     // It may be needed, or be gone: either is well.
     #[cfg(unix)]
-    if let Ok(Some(_held)) = try_take(path) {
-        let _ = files::remove(path);
+    if let Ok(Some(_held)) = try_acquire(path) {
+        let _ = files::remove_file(path);
     }
     // Windows itself refuses while anybody has it open.
     #[cfg(not(unix))]
-    let _ = files::remove(path);
+    let _ = files::remove_file(path);
 }
 
 /// Whether who has locked this file has the lock: it may have been forgotten, and made anew, since the file was opened.
 #[cfg(unix)]
-fn leads_to(path: &Path, file: &File) -> bool {
+fn is_same_file(path: &Path, file: &File) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let (Ok(there), Ok(ours)) = (std::fs::metadata(path), file.metadata()) else { return false };
     (there.dev(), there.ino()) == (ours.dev(), ours.ino())
 }
 
 #[cfg(not(unix))]
-fn leads_to(_: &Path, _: &File) -> bool {
+fn is_same_file(_: &Path, _: &File) -> bool {
     true
 }
 
 /// Whoever forgot the lock may have taken its folder along.
-fn opened_again(path: &Path) -> Result<File, files::Error> {
-    path.parent().map_or(Ok(()), files::private_folder)?;
-    opened(path)
+fn reopen_lock_file(path: &Path) -> Result<File, files::Error> {
+    path.parent().map_or(Ok(()), files::ensure_private_folder)?;
+    open_lock_file(path)
 }
 
 /// Whether somebody holds the lock at this moment.
 pub fn is_held(path: &Path) -> Result<bool, files::Error> {
-    let file = opened(path)?;
+    let file = open_lock_file(path)?;
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(source)) => {
-            Err(files::Error { doing: "lock", path: path.to_owned(), source })
+            Err(files::Error { action: "lock", path: path.to_owned(), source })
         }
     }
 }
 
 /// The note of the present holder. A dead one may have left it, so ask [`is_held`] first.
-pub fn holder(path: &Path) -> Option<LockHolder> {
-    let note = files::read(&holder_path(path)).ok()??;
+pub fn read_holder(path: &Path) -> Option<LockHolder> {
+    let note = files::read_if_exists(&holder_path(path)).ok()??;
     serde_json::from_slice(&note).ok()
 }
 
 fn holder_path(path: &Path) -> PathBuf {
-    path.with_extension(HOLDER)
+    path.with_extension(HOLDER_EXTENSION)
 }
 
-impl Held {
+impl ExclusiveLock {
     /// Whether this is the lock of that record, which stands beside it under the same name and another ending.
-    pub fn guards(&self, record: &Path) -> bool {
-        holder_path(record) == self.holder
+    pub fn guards_record(&self, record: &Path) -> bool {
+        holder_path(record) == self.note_path
     }
 
     /// Writes the note that waiting processes read.
-    pub fn announce(&self, holder: &LockHolder) -> Result<(), files::Error> {
+    pub fn write_holder(&self, holder: &LockHolder) -> Result<(), files::Error> {
         let note = serde_json::to_vec(holder).expect("numbers and bytes always serialise");
-        files::replace_for_now(&self.holder, &note)
+        files::write_without_sync(&self.note_path, &note)
     }
 }
 
-impl Drop for Held {
+impl Drop for ExclusiveLock {
     fn drop(&mut self) {
         // A note that stays is harmless: nobody reads it while the lock is free.
-        let _ = files::remove(&self.holder);
+        let _ = files::remove_file(&self.note_path);
     }
 }
 
@@ -222,21 +222,21 @@ mod tests {
     fn a_second_taker_is_refused_until_the_first_lets_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
-        let held = try_take(&path).unwrap().expect("free");
-        assert!(try_take(&path).unwrap().is_none() && is_held(&path).unwrap());
+        let held = try_acquire(&path).unwrap().expect("free");
+        assert!(try_acquire(&path).unwrap().is_none() && is_held(&path).unwrap());
         drop(held);
         assert!(!is_held(&path).unwrap());
-        assert!(try_take(&path).unwrap().is_some());
+        assert!(try_acquire(&path).unwrap().is_some());
     }
 
     #[test]
     fn who_waits_gets_the_lock_when_it_is_free_and_gives_up_when_it_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
-        let held = try_take(&path).unwrap().expect("free");
-        assert!(take_within(&path, Duration::ZERO).unwrap().is_none());
+        let held = try_acquire(&path).unwrap().expect("free");
+        assert!(acquire_within(&path, Duration::ZERO).unwrap().is_none());
         let waiting =
-            std::thread::spawn(move || take_within(&path, Duration::from_secs(60)).unwrap().is_some());
+            std::thread::spawn(move || acquire_within(&path, Duration::from_secs(60)).unwrap().is_some());
         drop(held);
         assert!(waiting.join().unwrap());
     }
@@ -245,22 +245,22 @@ mod tests {
     fn shares_keep_out_whoever_wants_it_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
-        let (one, other) = (share(&path).unwrap(), share(&path).unwrap());
+        let (one, other) = (acquire_shared(&path).unwrap(), acquire_shared(&path).unwrap());
         drop(one);
-        assert!(try_take(&path).unwrap().is_none());
+        assert!(try_acquire(&path).unwrap().is_none());
         drop(other);
-        assert!(try_take(&path).unwrap().is_some());
+        assert!(try_acquire(&path).unwrap().is_some());
     }
 
     #[test]
     fn a_lock_that_is_held_is_not_forgotten_and_a_free_one_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
-        let held = try_take(&path).unwrap().expect("free");
-        forget(&path);
+        let held = try_acquire(&path).unwrap().expect("free");
+        remove_if_free(&path);
         assert!(is_held(&path).unwrap());
         drop(held);
-        forget(&path);
+        remove_if_free(&path);
         assert!(!path.exists());
     }
 
@@ -275,12 +275,12 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..500 {
-                        let Some(held) = try_take(&path).unwrap() else { continue };
+                        let Some(held) = try_acquire(&path).unwrap() else { continue };
                         assert_eq!(inside.fetch_add(1, order), 0, "somebody else is inside");
                         std::thread::yield_now();
                         inside.fetch_sub(1, order);
                         drop(held);
-                        forget(&path);
+                        remove_if_free(&path);
                     }
                 });
             }
@@ -291,12 +291,12 @@ mod tests {
     fn the_holder_is_known_while_it_holds() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.lock");
-        let held = try_take(&path).unwrap().expect("free");
+        let held = try_acquire(&path).unwrap().expect("free");
         let sealed_address = Some(vec![1, 2, 3]);
-        let who = LockHolder { pid: 7, since: Moment::from_unix(5), is_prompting: true, sealed_address };
-        held.announce(&who).unwrap();
-        assert_eq!(holder(&path), Some(who));
+        let who = LockHolder { pid: 7, since: Timestamp::from_unix(5), is_prompting: true, sealed_address };
+        held.write_holder(&who).unwrap();
+        assert_eq!(read_holder(&path), Some(who));
         drop(held);
-        assert_eq!(holder(&path), None);
+        assert_eq!(read_holder(&path), None);
     }
 }

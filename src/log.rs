@@ -12,7 +12,7 @@ use crate::text;
 
 /// How much a line matters. The order is from rare to frequent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum LogLevel {
     Warn,
     Info,
     Debug,
@@ -20,49 +20,49 @@ pub enum Level {
 
 /// Which lines are wanted, as `BEDROCK_SSO_LOG` says it: `debug`, or `info,http=debug,callback=off`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    default: Option<Level>,
-    rooms: Vec<(String, Option<Level>)>,
+pub struct LogFilter {
+    default: Option<LogLevel>,
+    targets: Vec<(String, Option<LogLevel>)>,
 }
 
-struct Log {
-    filter: Filter,
-    stamp: fn() -> String,
+struct Logger {
+    filter: LogFilter,
+    timestamp: fn() -> String,
     sink: Mutex<Box<dyn Write + Send>>,
 }
 
-static LOG: OnceLock<Log> = OnceLock::new();
+static LOG: OnceLock<Logger> = OnceLock::new();
 
 /// Starts the log for this process; a second call changes nothing.
-pub fn start(filter: Filter, stamp: fn() -> String, sink: Box<dyn Write + Send>) {
+pub fn start_logging(filter: LogFilter, stamp: fn() -> String, sink: Box<dyn Write + Send>) {
     // The second caller of a process lost nothing: its lines go where the first one said.
-    let _ = LOG.set(Log { filter, stamp, sink: Mutex::new(sink) });
+    let _ = LOG.set(Logger { filter, timestamp: stamp, sink: Mutex::new(sink) });
 }
 
 pub fn warn(room: &str, decision: fmt::Arguments<'_>) {
-    write(Level::Warn, room, decision);
+    write_line(LogLevel::Warn, room, decision);
 }
 
 pub fn info(room: &str, decision: fmt::Arguments<'_>) {
-    write(Level::Info, room, decision);
+    write_line(LogLevel::Info, room, decision);
 }
 
 pub fn debug(room: &str, decision: fmt::Arguments<'_>) {
-    write(Level::Debug, room, decision);
+    write_line(LogLevel::Debug, room, decision);
 }
 
-fn write(level: Level, room: &str, decision: fmt::Arguments<'_>) {
-    let Some(log) = LOG.get().filter(|log| log.filter.wants(level, room)) else { return };
+fn write_line(level: LogLevel, room: &str, decision: fmt::Arguments<'_>) {
+    let Some(log) = LOG.get().filter(|log| log.filter.is_enabled(level, room)) else { return };
     // A line is one decision, whatever was written into it: a path may hold a line break, or what a terminal obeys.
-    let decision = text::verbatim(&decision.to_string());
-    let line = format!("{} {} {} {room}: {decision}\n", (log.stamp)(), std::process::id(), level.name());
+    let decision = text::escape_controls(&decision.to_string());
+    let line = format!("{} {} {} {room}: {decision}\n", (log.timestamp)(), std::process::id(), level.name());
     if let Ok(mut sink) = log.sink.lock() {
         // A log that cannot be written must not cost anybody their credentials.
         let _ = sink.write_all(line.as_bytes()).and_then(|()| sink.flush());
     }
 }
 
-impl Level {
+impl LogLevel {
     fn name(self) -> &'static str {
         match self {
             Self::Warn => "warn",
@@ -72,10 +72,10 @@ impl Level {
     }
 }
 
-impl Filter {
+impl LogFilter {
     /// Everything up to a level.
-    pub fn up_to(level: Level) -> Self {
-        Self { default: Some(level), rooms: Vec::new() }
+    pub fn up_to(level: LogLevel) -> Self {
+        Self { default: Some(level), targets: Vec::new() }
     }
 
     /// Reads a filter; parts that make no sense are left out, for a typo in a log setting must not stop a sign-in.
@@ -84,7 +84,7 @@ impl Filter {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             match part.split_once('=') {
                 Some((room, level)) => {
-                    filter.rooms.extend(parse_level(level).map(|level| (room.to_owned(), level)));
+                    filter.targets.extend(parse_level(level).map(|level| (room.to_owned(), level)));
                 }
                 None => filter.default = parse_level(part).unwrap_or(filter.default),
             }
@@ -92,24 +92,24 @@ impl Filter {
         filter
     }
 
-    fn wants(&self, level: Level, room: &str) -> bool {
-        let named = self.rooms.iter().rev().find(|(name, _)| name == room);
+    fn is_enabled(&self, level: LogLevel, room: &str) -> bool {
+        let named = self.targets.iter().rev().find(|(name, _)| name == room);
         named.map_or(self.default, |(_, level)| *level).is_some_and(|most| level <= most)
     }
 
     /// Whether any line at all could be wanted.
     pub fn is_off(&self) -> bool {
-        self.default.is_none() && self.rooms.iter().all(|(_, level)| level.is_none())
+        self.default.is_none() && self.targets.iter().all(|(_, level)| level.is_none())
     }
 }
 
 /// `Some(None)` is `off`; `None` is no level at all.
-fn parse_level(text: &str) -> Option<Option<Level>> {
+fn parse_level(text: &str) -> Option<Option<LogLevel>> {
     match text.trim().to_ascii_lowercase().as_str() {
         "off" | "0" | "none" => Some(None),
-        "error" | "warn" => Some(Some(Level::Warn)),
-        "info" | "1" | "true" => Some(Some(Level::Info)),
-        "debug" | "trace" => Some(Some(Level::Debug)),
+        "error" | "warn" => Some(Some(LogLevel::Warn)),
+        "info" | "1" | "true" => Some(Some(LogLevel::Info)),
+        "debug" | "trace" => Some(Some(LogLevel::Debug)),
         _ => None,
     }
 }
@@ -120,21 +120,21 @@ mod tests {
 
     #[test]
     fn a_level_lets_the_rarer_ones_through() {
-        let filter = Filter::parse("info");
-        assert!(filter.wants(Level::Warn, "http") && filter.wants(Level::Info, "http"));
-        assert!(!filter.wants(Level::Debug, "http"));
+        let filter = LogFilter::parse("info");
+        assert!(filter.is_enabled(LogLevel::Warn, "http") && filter.is_enabled(LogLevel::Info, "http"));
+        assert!(!filter.is_enabled(LogLevel::Debug, "http"));
     }
 
     #[test]
     fn a_room_has_its_own_level() {
-        let filter = Filter::parse("warn, http=debug ,callback=off");
-        assert!(filter.wants(Level::Debug, "http") && !filter.wants(Level::Info, "session"));
-        assert!(!filter.wants(Level::Warn, "callback"));
+        let filter = LogFilter::parse("warn, http=debug ,callback=off");
+        assert!(filter.is_enabled(LogLevel::Debug, "http") && !filter.is_enabled(LogLevel::Info, "session"));
+        assert!(!filter.is_enabled(LogLevel::Warn, "callback"));
     }
 
     #[test]
     fn nonsense_is_no_filter() {
-        assert!(Filter::parse("loud,=,x=y").is_off() && Filter::parse("").is_off());
-        assert!(!Filter::parse("http=info").is_off());
+        assert!(LogFilter::parse("loud,=,x=y").is_off() && LogFilter::parse("").is_off());
+        assert!(!LogFilter::parse("http=info").is_off());
     }
 }

@@ -15,13 +15,13 @@ static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// How many bytes of stack a call needs that finds all it asks for in what is kept, and one that climbs the ladder. More
 /// would cost time, and Windows gives a program's first thread one megabyte in all.
-pub const WARM: usize = 32 << 10;
-pub const COLD: usize = 512 << 10;
+pub const WARM_STACK_BYTES: usize = 32 << 10;
+pub const COLD_STACK_BYTES: usize = 512 << 10;
 
 /// Overwrites what work that is done has left in the processor's registers and on so much of the stack: keys are moved and
 /// expanded there by code that does not clear up after itself.
 #[inline(never)]
-pub fn sweep<const DEPTH: usize>() {
+pub fn wipe_stack<const DEPTH: usize>() {
     let mut stack = [0_u8; DEPTH];
     let (from, to) = stack.split_at_mut(DEPTH / 2);
     // How long a copy is decides which registers it goes through.

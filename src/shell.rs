@@ -19,14 +19,14 @@ pub enum Shell {
 
 /// A value with a character that `cmd` has no way to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unwritable {
+pub struct ShellValueError {
     pub shell: Shell,
 }
 
 impl Shell {
     /// The shell that `$SHELL` names, else the system's usual one.
-    pub fn of(environment: &Environment) -> Self {
-        let named = environment.text("SHELL").and_then(|path| {
+    pub fn from_environment(environment: &Environment) -> Self {
+        let named = environment.var_text("SHELL").and_then(|path| {
             let program = path.rsplit(['/', '\\']).next()?.trim_end_matches(".exe").to_owned();
             Self::from_str(&program, true).ok()
         });
@@ -34,23 +34,23 @@ impl Shell {
     }
 
     /// A line that sets a variable for the shell and what it starts.
-    pub fn set(self, name: &str, value: &str) -> Result<String, Unwritable> {
+    pub fn format_set(self, name: &str, value: &str) -> Result<String, ShellValueError> {
         Ok(match self {
-            Self::Sh => format!("export {name}={}\n", quoted(value, &[('\'', "'\\''")])),
+            Self::Sh => format!("export {name}={}\n", single_quote(value, &[('\'', "'\\''")])),
             Self::Fish => {
-                format!("set -gx {name} {}\n", quoted(value, &[('\\', "\\\\"), ('\'', "\\'")]))
+                format!("set -gx {name} {}\n", single_quote(value, &[('\\', "\\\\"), ('\'', "\\'")]))
             }
-            Self::Powershell => format!("$env:{name} = {}\n", quoted(value, &POWERSHELL_QUOTES)),
+            Self::Powershell => format!("$env:{name} = {}\n", single_quote(value, &POWERSHELL_QUOTES)),
             // Inside of quotes `cmd` still obeys these, and has no escape that holds both at the prompt and in a file.
             Self::Cmd if value.contains(['"', '%', '!', '\r', '\n']) => {
-                return Err(Unwritable { shell: self });
+                return Err(ShellValueError { shell: self });
             }
             Self::Cmd => format!("set \"{name}={value}\"\n"),
         })
     }
 
     /// A line that makes the shell forget a variable, and is no failure where it knows none.
-    pub fn unset(self, name: &str) -> String {
+    pub fn format_unset(self, name: &str) -> String {
         match self {
             Self::Sh => format!("unset {name}\n"),
             Self::Fish => format!("set -e {name}\n"),
@@ -62,7 +62,7 @@ impl Shell {
 
 /// A path or a name as one word of a command that `sh` is to obey: in quotes where it must be, but for a `~/` in front,
 /// which means the home directory outside of quotes only.
-pub fn word(text: &str) -> String {
+pub fn quote_argument(text: &str) -> String {
     let is_plain = |text: &str| {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:,@=".contains(letter);
         !text.is_empty() && text.chars().all(plain)
@@ -70,7 +70,7 @@ pub fn word(text: &str) -> String {
     let (home, rest) = text.strip_prefix("~/").map_or(("", text), |rest| ("~/", rest));
     match rest {
         rest if is_plain(rest) => text.to_owned(),
-        rest => format!("{home}{}", quoted(rest, &[('\'', "'\\''")])),
+        rest => format!("{home}{}", single_quote(rest, &[('\'', "'\\''")])),
     }
 }
 
@@ -84,7 +84,7 @@ const POWERSHELL_QUOTES: [(char, &str); 5] = [
 ];
 
 /// In single quotes, within which these shells obey nothing but what is escaped here.
-fn quoted(value: &str, escapes: &[(char, &str)]) -> String {
+fn single_quote(value: &str, escapes: &[(char, &str)]) -> String {
     let mut text = String::with_capacity(value.len() + 2);
     text.push('\'');
     for part in value.chars() {
@@ -103,18 +103,18 @@ mod tests {
 
     #[test]
     fn the_persons_shell_is_told_by_its_path() {
-        let of = |path: &str| Shell::of(&Environment::fixed([("SHELL", path)]));
+        let of = |path: &str| Shell::from_environment(&Environment::fixed([("SHELL", path)]));
         assert_eq!([of("/bin/sh"), of("/usr/bin/zsh"), of("/bin/bash")], [Shell::Sh; 3]);
         assert_eq!([of("/usr/bin/fish"), of("/opt/fish/bin/fish")], [Shell::Fish; 2]);
         assert_eq!([of("/usr/bin/pwsh"), of(r"C:\x\pwsh.exe")], [Shell::Powershell; 2]);
         assert_eq!(of(r"C:\Program Files\Git\usr\bin\bash.exe"), Shell::Sh);
-        let native = Shell::of(&Environment::fixed([]));
+        let native = Shell::from_environment(&Environment::fixed([]));
         assert_eq!([of("/bin/tcsh"), of("/bin/nu")], [native; 2]);
     }
 
     #[test]
     fn each_shell_is_told_in_its_own_words() {
-        let both = |shell: Shell| shell.set("A", "x y").unwrap() + &shell.unset("B");
+        let both = |shell: Shell| shell.format_set("A", "x y").unwrap() + &shell.format_unset("B");
         assert_eq!(both(Shell::Sh), "export A='x y'\nunset B\n");
         assert_eq!(both(Shell::Fish), "set -gx A 'x y'\nset -e B\n");
         assert_eq!(
@@ -126,10 +126,10 @@ mod tests {
 
     #[test]
     fn a_quote_does_not_end_the_value() {
-        assert_eq!(Shell::Sh.set("A", "it's $x").unwrap(), "export A='it'\\''s $x'\n");
-        assert_eq!(Shell::Fish.set("A", "it's \\").unwrap(), "set -gx A 'it\\'s \\\\'\n");
+        assert_eq!(Shell::Sh.format_set("A", "it's $x").unwrap(), "export A='it'\\''s $x'\n");
+        assert_eq!(Shell::Fish.format_set("A", "it's \\").unwrap(), "set -gx A 'it\\'s \\\\'\n");
         assert_eq!(
-            Shell::Powershell.set("A", "it's \u{2019}").unwrap(),
+            Shell::Powershell.format_set("A", "it's \u{2019}").unwrap(),
             "$env:A = 'it''s \u{2019}\u{2019}'\n"
         );
     }
@@ -137,18 +137,25 @@ mod tests {
     #[test]
     fn a_word_of_a_command_is_one_word_and_a_home_stays_a_home() {
         for plain in ["/etc/x.pem", "~/.local/share/a-b_c", "claude"] {
-            assert_eq!(word(plain), plain);
+            assert_eq!(quote_argument(plain), plain);
         }
-        assert_eq!(word("/a b/$x"), "'/a b/$x'");
-        assert_eq!(word("~/a b/it's"), "~/'a b/it'\\''s'");
-        assert_eq!([word(""), word("~"), word("~other/x")], ["''", "'~'", "'~other/x'"]);
+        assert_eq!(quote_argument("/a b/$x"), "'/a b/$x'");
+        assert_eq!(quote_argument("~/a b/it's"), "~/'a b/it'\\''s'");
+        assert_eq!(
+            [quote_argument(""), quote_argument("~"), quote_argument("~other/x")],
+            ["''", "'~'", "'~other/x'"]
+        );
     }
 
     #[test]
     fn what_cmd_cannot_be_told_is_refused() {
         for value in ["a\"b", "a%b", "a!b", "a\nb"] {
-            assert_eq!(Shell::Cmd.set("A", value), Err(Unwritable { shell: Shell::Cmd }), "{value}");
+            assert_eq!(
+                Shell::Cmd.format_set("A", value),
+                Err(ShellValueError { shell: Shell::Cmd }),
+                "{value}"
+            );
         }
-        assert_eq!(Shell::Cmd.set("A", "a&b|c^d").unwrap(), "set \"A=a&b|c^d\"\n");
+        assert_eq!(Shell::Cmd.format_set("A", "a&b|c^d").unwrap(), "set \"A=a&b|c^d\"\n");
     }
 }

@@ -7,25 +7,25 @@ use std::{fmt, fmt::Write as _, path::Path};
 use crate::secret::Secret;
 
 /// The most of a foreign text that is ever shown.
-const LIMIT: usize = 300;
+const MAX_LINE_CHARS: usize = 300;
 
-/// Text from outside. It has no `Display`: it must go through [`Foreign::line`].
+/// Text from outside. It has no `Display`: it must go through [`UntrustedFile::line`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Foreign(String);
+pub struct UntrustedText(String);
 
-impl Foreign {
+impl UntrustedText {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// One line for a terminal: control, direction and invisible characters escaped, cut at 300 characters.
-    pub fn line(&self) -> Line {
-        Line(line(&self.0))
+    pub fn to_safe_line(&self) -> SafeLine {
+        SafeLine(sanitize_line(&self.0))
     }
 
     /// The same with a secret of ours blotted out: some servers quote the token they refuse.
     #[must_use]
-    pub fn without(&self, secret: &Secret) -> Self {
+    pub fn redact_secret(&self, secret: &Secret) -> Self {
         match secret.expose() {
             "" => self.clone(),
             secret => Self(self.0.replace(secret, "[secret]")),
@@ -39,39 +39,39 @@ impl Foreign {
 
 /// A line that is safe to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line(String);
+pub struct SafeLine(String);
 
-impl fmt::Display for Line {
+impl fmt::Display for SafeLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// Makes one safe line of any text: runs of white space become one space, what a terminal might obey is escaped.
-pub fn line(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len().min(LIMIT));
+pub fn sanitize_line(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len().min(MAX_LINE_CHARS));
     for (count, part) in text.split_whitespace().flat_map(|word| word.chars().chain([' '])).enumerate() {
-        if count == LIMIT {
+        if count == MAX_LINE_CHARS {
             safe.push('…');
             break;
         }
-        push(&mut safe, part);
+        push_escaped(&mut safe, part);
     }
     safe.truncate(safe.trim_end().len());
     safe
 }
 
 /// The same with every white space as it is, and whole: for text that a person compares.
-pub fn verbatim(text: &str) -> String {
+pub fn escape_controls(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    text.chars().for_each(|part| push(&mut safe, part));
+    text.chars().for_each(|part| push_escaped(&mut safe, part));
     safe
 }
 
 /// A JSON text with the same values, in which what a terminal might obey is written as JSON's own escapes.
 pub fn escape_json(text: String) -> String {
     // In JSON a line feed can stand between values only, and every other one of these inside of strings only.
-    let must_be_escaped = |part: char| part != '\n' && obeyed(part);
+    let must_be_escaped = |part: char| part != '\n' && is_control_or_invisible(part);
     if !text.chars().any(must_be_escaped) {
         return text;
     }
@@ -88,22 +88,22 @@ pub fn escape_json(text: String) -> String {
 }
 
 /// A path as a person reads it: whoever named a file may have written anything into its name.
-pub fn path(path: &Path) -> String {
-    verbatim(&path.display().to_string())
+pub fn display_path(path: &Path) -> String {
+    escape_controls(&path.display().to_string())
 }
 
-fn push(safe: &mut String, part: char) {
-    if obeyed(part) { safe.extend(part.escape_unicode()) } else { safe.push(part) }
+fn push_escaped(safe: &mut String, part: char) {
+    if is_control_or_invisible(part) { safe.extend(part.escape_unicode()) } else { safe.push(part) }
 }
 
 /// The system's reason without Rust's "(os error 13)", which tells people nothing.
-pub fn reason(error: &std::io::Error) -> String {
+pub fn describe_io_error(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// Escapes the five characters that mean something to HTML.
-pub fn html(text: &str) -> String {
+pub fn escape_html(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for part in text.chars() {
         match part {
@@ -119,7 +119,7 @@ pub fn html(text: &str) -> String {
 }
 
 /// Control characters, and the formatting ones that reverse, hide or join what a person reads.
-fn obeyed(part: char) -> bool {
+fn is_control_or_invisible(part: char) -> bool {
     part.is_control()
         || matches!(part,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -128,7 +128,7 @@ fn obeyed(part: char) -> bool {
 }
 
 /// Bytes as pairs of lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
+pub fn encode_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a String takes any text");
         text
@@ -136,8 +136,8 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The first sixteen bytes in the form of a UUID.
-pub fn uuid(bytes: &[u8]) -> String {
-    let mut text = hex(bytes.get(..16).unwrap_or(bytes));
+pub fn format_uuid(bytes: &[u8]) -> String {
+    let mut text = encode_hex(bytes.get(..16).unwrap_or(bytes));
     for place in [20, 16, 12, 8] {
         if place < text.len() {
             text.insert(place, '-');
@@ -152,17 +152,17 @@ mod tests {
 
     #[test]
     fn an_escape_sequence_cannot_reach_the_terminal() {
-        assert_eq!(line("no\x1b[31mred\x07"), "no\\u{1b}[31mred\\u{7}");
+        assert_eq!(sanitize_line("no\x1b[31mred\x07"), "no\\u{1b}[31mred\\u{7}");
     }
 
     #[test]
     fn reversed_and_invisible_text_is_shown_as_what_it_is() {
-        assert_eq!(line("a\u{202e}b\u{200b}c\u{9b}d"), "a\\u{202e}b\\u{200b}c\\u{9b}d");
+        assert_eq!(sanitize_line("a\u{202e}b\u{200b}c\u{9b}d"), "a\\u{202e}b\\u{200b}c\\u{9b}d");
     }
 
     #[test]
     fn what_is_compared_keeps_its_spaces_and_hides_nothing() {
-        assert_eq!(verbatim("a  b\u{202e}c\u{1b}"), "a  b\\u{202e}c\\u{1b}");
+        assert_eq!(escape_controls("a  b\u{202e}c\u{1b}"), "a  b\\u{202e}c\\u{1b}");
     }
 
     #[test]
@@ -175,24 +175,24 @@ mod tests {
 
     #[test]
     fn several_lines_become_one() {
-        assert_eq!(line(" first\r\n\tsecond "), "first second");
+        assert_eq!(sanitize_line(" first\r\n\tsecond "), "first second");
     }
 
     #[test]
     fn long_text_is_cut() {
-        let cut = line(&"x".repeat(5000));
-        assert_eq!(cut.chars().count(), LIMIT + 1);
+        let cut = sanitize_line(&"x".repeat(5000));
+        assert_eq!(cut.chars().count(), MAX_LINE_CHARS + 1);
         assert!(cut.ends_with('…'));
     }
 
     #[test]
     fn bytes_are_told_in_digits() {
-        assert_eq!(hex(&[0, 10, 255]), "000aff");
-        assert_eq!(uuid(&[0x1f; 32]), "1f1f1f1f-1f1f-1f1f-1f1f-1f1f1f1f1f1f");
+        assert_eq!(encode_hex(&[0, 10, 255]), "000aff");
+        assert_eq!(format_uuid(&[0x1f; 32]), "1f1f1f1f-1f1f-1f1f-1f1f-1f1f1f1f1f1f");
     }
 
     #[test]
     fn markup_is_inert() {
-        assert_eq!(html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+        assert_eq!(escape_html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
     }
 }

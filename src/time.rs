@@ -10,18 +10,18 @@ use serde::{Deserialize, Serialize};
 /// Seconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(i64);
+pub struct Timestamp(i64);
 
 /// The first second of the year 0 and the last of the year 9999.
-const FIRST: i64 = -62_167_219_200;
-const LAST: i64 = 253_402_300_799;
+const MIN_UNIX: i64 = -62_167_219_200;
+const MAX_UNIX: i64 = 253_402_300_799;
 
-impl Moment {
+impl Timestamp {
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    pub const fn unix(self) -> i64 {
+    pub const fn unix_seconds(self) -> i64 {
         self.0
     }
 
@@ -31,29 +31,29 @@ impl Moment {
     }
 
     /// How long from `earlier` until this moment; zero when it has passed.
-    pub fn since(self, earlier: Self) -> Duration {
+    pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    pub fn plus(self, span: Duration) -> Self {
+    pub fn saturating_add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX)))
     }
 
     /// As a `chrono` date, for the libraries that speak it. Dates have years of four digits (RFC 3339), so what lies beyond
     /// is the first or the last of these.
     pub fn to_utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0.clamp(FIRST, LAST), 0).unwrap_or_default()
+        DateTime::from_timestamp(self.0.clamp(MIN_UNIX, MAX_UNIX), 0).unwrap_or_default()
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.to_utc().format("%Y-%m-%dT%H:%M:%SZ"))
     }
 }
 
 /// A span in the two largest units a person would say: `11 h 59 min`, `40 s`.
-pub fn spoken(span: Duration) -> String {
+pub fn format_duration(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..=59 => format!("{seconds} s"),
         seconds @ 60..=3599 if seconds % 60 == 0 || seconds >= 600 => format!("{} min", seconds / 60),
@@ -69,25 +69,25 @@ mod tests {
 
     #[test]
     fn a_moment_is_printed_as_aws_prints_it() {
-        assert_eq!(Moment::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_unix(0).to_string(), "1970-01-01T00:00:00Z");
         for end in [253_402_300_799, 253_402_300_800, i64::MAX] {
-            assert_eq!(Moment::from_unix(end).to_string(), "9999-12-31T23:59:59Z");
+            assert_eq!(Timestamp::from_unix(end).to_string(), "9999-12-31T23:59:59Z");
         }
-        assert_eq!(Moment::from_unix(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_unix(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
     }
 
     #[test]
     fn an_http_date_is_read() {
         assert_eq!(
-            Moment::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Moment::from_unix(784_111_777))
+            Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Timestamp::from_unix(784_111_777))
         );
-        assert_eq!(Moment::from_http_date("yesterday"), None);
+        assert_eq!(Timestamp::from_http_date("yesterday"), None);
     }
 
     #[test]
     fn spans_are_said_in_two_units_at_most() {
-        let spoken = |seconds| spoken(Duration::from_secs(seconds));
+        let spoken = |seconds| format_duration(Duration::from_secs(seconds));
         assert_eq!(
             [spoken(40), spoken(60), spoken(75), spoken(700)],
             ["40 s", "1 min", "1 min 15 s", "11 min"]

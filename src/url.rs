@@ -13,25 +13,25 @@ use serde::{Deserialize, Serialize};
 pub struct SecureUrl(Url);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SecureUrlError {
     /// Not an absolute address at all.
     Malformed,
     /// Plain http to another machine, or a scheme that is not the web's.
     NotSecure,
     /// A user name or a password inside the address.
-    Credentials,
+    HasCredentials,
 }
 
 impl SecureUrl {
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let url = Url::parse(text).map_err(|_| Refusal::Malformed)?;
+    pub fn parse(text: &str) -> Result<Self, SecureUrlError> {
+        let url = Url::parse(text).map_err(|_| SecureUrlError::Malformed)?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refusal::Credentials);
+            return Err(SecureUrlError::HasCredentials);
         }
         match (url.scheme(), url.host()) {
             ("https", Some(_)) => Ok(Self(url)),
-            ("http", Some(host)) if is_this_machine(&host) => Ok(Self(url)),
-            _ => Err(Refusal::NotSecure),
+            ("http", Some(host)) if is_loopback_host(&host) => Ok(Self(url)),
+            _ => Err(SecureUrlError::NotSecure),
         }
     }
 
@@ -48,8 +48,8 @@ impl SecureUrl {
     }
 
     /// Whether it leads nowhere but to this very machine.
-    pub fn is_this_machine(&self) -> bool {
-        self.0.host().is_some_and(|host| is_this_machine(&host))
+    pub fn is_loopback(&self) -> bool {
+        self.0.host().is_some_and(|host| is_loopback_host(&host))
     }
 
     /// Scheme, host and port: what decides whom a secret reaches.
@@ -64,16 +64,16 @@ impl SecureUrl {
 }
 
 /// `localhost` and the loopback addresses: what cannot leave the machine.
-fn is_this_machine(host: &Host<&str>) -> bool {
+fn is_loopback_host(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => is_a_name_of_this_machine(name),
+        Host::Domain(name) => is_localhost_name(name),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
 }
 
 /// The names that nobody but the machine itself may have (RFC 6761 §6.3).
-pub fn is_a_name_of_this_machine(name: &str) -> bool {
+pub fn is_localhost_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
@@ -90,9 +90,9 @@ impl fmt::Debug for SecureUrl {
 }
 
 impl TryFrom<String> for SecureUrl {
-    type Error = Refusal;
+    type Error = SecureUrlError;
 
-    fn try_from(text: String) -> Result<Self, Refusal> {
+    fn try_from(text: String) -> Result<Self, SecureUrlError> {
         Self::parse(&text)
     }
 }
@@ -103,12 +103,12 @@ impl From<SecureUrl> for String {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for SecureUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "not an absolute address such as https://login.example.com",
             Self::NotSecure => "not https; plain http is accepted for this machine only",
-            Self::Credentials => "an address may not carry a user name or password",
+            Self::HasCredentials => "an address may not carry a user name or password",
         })
     }
 }
@@ -129,17 +129,17 @@ mod tests {
             "ftp://localhost",
             "file:///etc",
         ] {
-            assert_eq!(SecureUrl::parse(bad), Err(Refusal::NotSecure), "{bad}");
+            assert_eq!(SecureUrl::parse(bad), Err(SecureUrlError::NotSecure), "{bad}");
         }
     }
 
     #[test]
     fn an_address_with_a_password_is_refused() {
-        assert_eq!(SecureUrl::parse("https://me:pw@a.example"), Err(Refusal::Credentials));
+        assert_eq!(SecureUrl::parse("https://me:pw@a.example"), Err(SecureUrlError::HasCredentials));
     }
 
     #[test]
     fn what_is_no_address_is_said_to_be_none() {
-        assert_eq!(SecureUrl::parse("login.example.com"), Err(Refusal::Malformed));
+        assert_eq!(SecureUrl::parse("login.example.com"), Err(SecureUrlError::Malformed));
     }
 }

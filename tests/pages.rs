@@ -5,8 +5,8 @@
 use std::{fs, path::Path};
 
 use bedrock_sso::{
-    oidc::page::{self, Ending, Page},
-    time::Moment,
+    oidc::page::{self, HtmlPage, SignInEnding},
+    time::Timestamp,
 };
 
 #[test]
@@ -21,7 +21,7 @@ fn every_page_is_written_for_looking_at() {
     }
 }
 
-fn pages() -> [(&'static str, Page); 10] {
+fn pages() -> [(&'static str, HtmlPage); 10] {
     [
         ("signed-in", signed_in("alice@example.com", "BedrockUser")),
         (
@@ -51,23 +51,23 @@ fn pages() -> [(&'static str, Page); 10] {
             ),
         ),
         ("failed-bare", failed("the browser's answer could not be exchanged", "", "network/timeout")),
-        ("nothing-here", page::nothing_here()),
-        ("already", page::already()),
-        ("another-sign-in", page::another_sign_in()),
-        ("no-answer", page::no_answer()),
-        ("unreadable", page::unreadable()),
+        ("nothing-here", page::render_not_found()),
+        ("already", page::render_already_answered()),
+        ("another-sign-in", page::render_other_sign_in()),
+        ("no-answer", page::render_no_answer()),
+        ("unreadable", page::render_unreadable()),
     ]
 }
 
-fn signed_in(name: &str, role: &str) -> Page {
-    Page::ending(&Ending::SignedIn {
+fn signed_in(name: &str, role: &str) -> HtmlPage {
+    HtmlPage::from_ending(&SignInEnding::SignedIn {
         role: Some((role.into(), "123456789012".into())),
         name: name.into(),
-        until: Moment::from_unix(1_795_258_500),
-        now: Moment::from_unix(1_795_215_360),
+        until: Timestamp::from_unix(1_795_258_500),
+        now: Timestamp::from_unix(1_795_215_360),
     })
 }
 
-fn failed(what: &str, hint: &str, slug: &str) -> Page {
-    Page::ending(&Ending::Failed { what: what.into(), hint: hint.into(), slug: slug.into() })
+fn failed(what: &str, hint: &str, slug: &str) -> HtmlPage {
+    HtmlPage::from_ending(&SignInEnding::Failed { what: what.into(), hint: hint.into(), slug: slug.into() })
 }

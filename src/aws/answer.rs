@@ -6,32 +6,34 @@ use std::time::Duration;
 
 use aws_sdk_sts::types;
 
-use super::{Error, Flaw};
-use crate::{config::RoleArn, credentials::Credentials, secret::Secret, text::Foreign, time::Moment};
+use super::{CredentialsFlaw, Error};
+use crate::{
+    config::RoleArn, credentials::AwsCredentials, secret::Secret, text::UntrustedText, time::Timestamp,
+};
 
 /// No role gives credentials for longer than twelve hours; the rest is for clocks that differ.
-const LONGEST: Duration = Duration::from_secs(12 * 60 * 60 + 15 * 60);
+const MAX_CREDENTIAL_LIFE: Duration = Duration::from_secs(12 * 60 * 60 + 15 * 60);
 
-pub(super) fn checked(
+pub(super) fn validate_sts_answer(
     given: Option<types::Credentials>,
     user: Option<types::AssumedRoleUser>,
     role: &RoleArn,
-    now: Moment,
-) -> Result<Credentials, Error> {
-    let given = given.ok_or(Error::Flawed(Flaw::Incomplete))?;
-    let user = user.ok_or(Error::Flawed(Flaw::Incomplete))?;
+    now: Timestamp,
+) -> Result<AwsCredentials, Error> {
+    let given = given.ok_or(Error::Flawed(CredentialsFlaw::Incomplete))?;
+    let user = user.ok_or(Error::Flawed(CredentialsFlaw::Incomplete))?;
     let account = user.arn.split(':').nth(4).unwrap_or_default();
     if account != role.account() {
-        return Err(Error::Flawed(Flaw::OtherAccount { answered: Foreign::new(account) }));
+        return Err(Error::Flawed(CredentialsFlaw::OtherAccount { answered: UntrustedText::new(account) }));
     }
     let types::Credentials { access_key_id, secret_access_key, session_token, expiration, .. } = given;
     // The SDK turns what is missing into an empty text and into 1970.
     if expiration.secs() <= 0 {
-        return Err(Error::Flawed(Flaw::Incomplete));
+        return Err(Error::Flawed(CredentialsFlaw::Incomplete));
     }
-    let expiration = Moment::from_unix(expiration.secs());
-    plausible(
-        Credentials {
+    let expiration = Timestamp::from_unix(expiration.secs());
+    validate_credentials(
+        AwsCredentials {
             access_key_id,
             secret_access_key: Secret::new(secret_access_key),
             session_token: Secret::new(session_token),
@@ -43,18 +45,18 @@ pub(super) fn checked(
 
 /// Credentials as AWS makes them: complete, of the characters that AWS uses, and not over yet. An end that is too far
 /// away is brought nearer: believed, it would keep them in use for ever.
-pub(super) fn plausible(given: Credentials, now: Moment) -> Result<Credentials, Error> {
-    let Credentials { access_key_id, secret_access_key, session_token, expiration } = &given;
+pub(super) fn validate_credentials(given: AwsCredentials, now: Timestamp) -> Result<AwsCredentials, Error> {
+    let AwsCredentials { access_key_id, secret_access_key, session_token, expiration } = &given;
     let [secret, token] = [secret_access_key, session_token].map(Secret::expose);
     let flaw = if [access_key_id, secret, token].iter().any(|text| text.is_empty()) {
-        Flaw::Incomplete
+        CredentialsFlaw::Incomplete
     } else if !is_key_id(access_key_id) || ![secret, token].into_iter().all(is_printable) {
-        Flaw::Malformed
+        CredentialsFlaw::Malformed
     } else if *expiration <= now {
-        Flaw::Spent { expiration: *expiration, now }
+        CredentialsFlaw::AlreadyExpired { expiration: *expiration, now }
     } else {
-        let expiration = given.expiration.min(now.plus(LONGEST));
-        return Ok(Credentials { expiration, ..given });
+        let expiration = given.expiration.min(now.saturating_add(MAX_CREDENTIAL_LIFE));
+        return Ok(AwsCredentials { expiration, ..given });
     };
     Err(Error::Flawed(flaw))
 }
@@ -72,30 +74,36 @@ fn is_printable(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOW: Moment = Moment::from_unix(1_000_000);
+    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
 
-    fn given(id: &str, token: &str, expiration: i64) -> Result<Moment, Error> {
-        let credentials = Credentials {
+    fn given(id: &str, token: &str, expiration: i64) -> Result<Timestamp, Error> {
+        let credentials = AwsCredentials {
             access_key_id: id.into(),
             secret_access_key: Secret::new("wJalr/+="),
             session_token: Secret::new(token),
-            expiration: Moment::from_unix(expiration),
+            expiration: Timestamp::from_unix(expiration),
         };
-        plausible(credentials, NOW).map(|credentials| credentials.expiration)
+        validate_credentials(credentials, NOW).map(|credentials| credentials.expiration)
     }
 
     #[test]
     fn an_end_that_is_too_far_away_is_brought_nearer() {
-        assert_eq!(given("ASIA", "t", NOW.unix() + 43_200), Ok(NOW.plus(Duration::from_secs(43_200))));
-        assert_eq!(given("ASIA", "t", i64::MAX), Ok(NOW.plus(LONGEST)));
+        assert_eq!(
+            given("ASIA", "t", NOW.unix_seconds() + 43_200),
+            Ok(NOW.saturating_add(Duration::from_secs(43_200)))
+        );
+        assert_eq!(given("ASIA", "t", i64::MAX), Ok(NOW.saturating_add(MAX_CREDENTIAL_LIFE)));
     }
 
     #[test]
     fn characters_that_aws_does_not_use_are_refused() {
-        let malformed = Err(Error::Flawed(Flaw::Malformed));
+        let malformed = Err(Error::Flawed(CredentialsFlaw::Malformed));
         for (id, token) in [("ASIA\u{9b}", "t"), ("ASIA X", "t"), (&"A".repeat(129), "t"), ("ASIA", "t\nx")] {
-            assert_eq!(given(id, token, NOW.unix() + 60), malformed, "{id} {token}");
+            assert_eq!(given(id, token, NOW.unix_seconds() + 60), malformed, "{id} {token}");
         }
-        assert_eq!(given("ASIA", "", NOW.unix() + 60), Err(Error::Flawed(Flaw::Incomplete)));
+        assert_eq!(
+            given("ASIA", "", NOW.unix_seconds() + 60),
+            Err(Error::Flawed(CredentialsFlaw::Incomplete))
+        );
     }
 }

@@ -7,33 +7,33 @@ use std::time::Duration;
 use aws_sigv4::http_request::{SignatureLocation, SigningSettings};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::signature::Signer;
-use crate::{credentials::Credentials, secret::Secret, time::Moment};
+use super::signature::BedrockSigner;
+use crate::{credentials::AwsCredentials, secret::Secret, time::Timestamp};
 
 /// What Bedrock knows such a key by.
 const PREFIX: &str = "bedrock-api-key-";
 
 /// Whose words these are is AWS's business: every region and partition takes this one host.
-const REQUEST: &str = "https://bedrock.amazonaws.com/?Action=CallWithBearerToken";
+const REQUEST_URL: &str = "https://bedrock.amazonaws.com/?Action=CallWithBearerToken";
 
 /// The longest that Bedrock believes one.
-const LONGEST: Duration = Duration::from_hours(12);
+const MAX_KEY_LIFE: Duration = Duration::from_hours(12);
 
 /// Good for as long as the credentials are. A key is for one region.
-pub fn api_key(credentials: &Credentials, region: &str, now: Moment) -> Secret {
-    let life = credentials.expiration.since(now).clamp(Duration::from_secs(1), LONGEST);
-    let signed = signed(credentials, region, now, life);
+pub fn create_api_key(credentials: &AwsCredentials, region: &str, now: Timestamp) -> Secret {
+    let life = credentials.expiration.duration_since(now).clamp(Duration::from_secs(1), MAX_KEY_LIFE);
+    let signed = sign_request_url(credentials, region, now, life);
     let address = signed.trim_start_matches("https://");
     Secret::new(format!("{PREFIX}{}", STANDARD.encode(format!("{address}&Version=1"))))
 }
 
 /// The request's address, with the signature in its query.
-fn signed(credentials: &Credentials, region: &str, now: Moment, life: Duration) -> String {
+fn sign_request_url(credentials: &AwsCredentials, region: &str, now: Timestamp, life: Duration) -> String {
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(life);
-    let request = http::Request::post(REQUEST).body([]).expect("a plain address");
-    Signer { credentials, region, now }.signed(request, settings).uri().to_string()
+    let request = http::Request::post(REQUEST_URL).body([]).expect("a plain address");
+    BedrockSigner { credentials, region, now }.sign_request(request, settings).uri().to_string()
 }
 
 #[cfg(test)]
@@ -45,16 +45,16 @@ mod tests {
     use super::*;
 
     /// 2027-01-15T08:00:00Z
-    const NOW: Moment = Moment::from_unix(1_800_000_000);
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
     fn parameters(life: u64) -> BTreeMap<String, String> {
-        let credentials = Credentials {
+        let credentials = AwsCredentials {
             access_key_id: "ASIAEXAMPLE".into(),
             secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
             session_token: Secret::new("IQoJb3JpZ2luX2Vj//8+token=="),
-            expiration: NOW.plus(Duration::from_secs(life)),
+            expiration: NOW.saturating_add(Duration::from_secs(life)),
         };
-        let key = api_key(&credentials, "eu-west-1", NOW);
+        let key = create_api_key(&credentials, "eu-west-1", NOW);
         let request = STANDARD.decode(key.expose().strip_prefix(PREFIX).unwrap()).unwrap();
         let address = format!("https://{}", String::from_utf8(request).unwrap());
         Url::parse(&address).unwrap().query_pairs().into_owned().collect()

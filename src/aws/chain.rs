@@ -4,17 +4,17 @@
 
 use aws_sdk_sts::{Client, types::Tag};
 
-use super::{Aws, Error, Failed, Step, answer};
+use super::{Aws, Error, ExchangeStep, FailedStep, answer};
 use crate::{
-    config::{Link, Template},
-    credentials::Credentials,
-    identity::{self, Unfilled},
+    config::{ChainedRole, ClaimTemplate},
+    credentials::AwsCredentials,
+    identity::{self, MissingTemplateClaim},
     oidc::VerifiedToken,
 };
 
 /// A link with everything that the token fills in.
-struct Wish<'l> {
-    link: &'l Link,
+struct ResolvedLink<'l> {
+    link: &'l ChainedRole,
     session_name: String,
     source_identity: Option<String>,
     tags: Vec<Tag>,
@@ -22,25 +22,32 @@ struct Wish<'l> {
 
 impl Aws {
     /// The last link's credentials; the same ones where there is no chain.
-    pub(super) async fn along_the_chain(
+    pub(super) async fn assume_role_chain(
         &self,
-        first: Credentials,
+        first: AwsCredentials,
         token: &VerifiedToken,
         session_name: &str,
-    ) -> Result<Credentials, Failed> {
+    ) -> Result<AwsCredentials, FailedStep> {
         let mut credentials = first;
         for (at, link) in self.chain.iter().enumerate() {
-            let failed = |error| Failed { step: Step::Link(at), error };
-            let wish = wish(link, token, session_name)
-                .map_err(|Unfilled { claim }| failed(Error::LacksClaim { claim }))?;
-            let next = self.reach.ask(Some(&credentials), async |client| self.follow(client, &wish).await);
-            credentials = next.await.map_err(|error| failed(error.without(&credentials.session_token)))?;
+            let failed = |error| FailedStep { step: ExchangeStep::ChainLink(at), error };
+            let wish = resolve_link(link, token, session_name)
+                .map_err(|MissingTemplateClaim { claim }| failed(Error::MissingClaim { claim }))?;
+            let next = self.sts.ask_regions(Some(&credentials), async |client| {
+                self.assume_chained_role(client, &wish).await
+            });
+            credentials =
+                next.await.map_err(|error| failed(error.redact_token(&credentials.session_token)))?;
         }
         Ok(credentials)
     }
 
-    async fn follow(&self, client: Client, wish: &Wish<'_>) -> Result<Credentials, Error> {
-        let Wish { link, session_name, source_identity, tags } = wish;
+    async fn assume_chained_role(
+        &self,
+        client: Client,
+        wish: &ResolvedLink<'_>,
+    ) -> Result<AwsCredentials, Error> {
+        let ResolvedLink { link, session_name, source_identity, tags } = wish;
         let filled = |list: &Vec<String>| Some(list.clone()).filter(|list| !list.is_empty());
         let seconds = i32::try_from(link.duration.as_secs()).unwrap_or(i32::MAX);
         let answer = client
@@ -54,17 +61,22 @@ impl Aws {
             .set_transitive_tag_keys(filled(&link.transitive))
             .send();
         let answer = Box::pin(answer).await?;
-        answer::checked(answer.credentials, answer.assumed_role_user, &link.role, (self.now)())
+        answer::validate_sts_answer(answer.credentials, answer.assumed_role_user, &link.role, (self.now)())
     }
 }
 
-fn wish<'l>(link: &'l Link, token: &VerifiedToken, session_name: &str) -> Result<Wish<'l>, Unfilled> {
-    let legal = |template: &Template| Ok(identity::legal_name(&identity::filled(template, token)?));
-    let tag = |(name, template): (&String, &Template)| {
-        let value = identity::filled(template, token)?;
+fn resolve_link<'l>(
+    link: &'l ChainedRole,
+    token: &VerifiedToken,
+    session_name: &str,
+) -> Result<ResolvedLink<'l>, MissingTemplateClaim> {
+    let legal =
+        |template: &ClaimTemplate| Ok(identity::make_legal_name(&identity::fill_template(template, token)?));
+    let tag = |(name, template): (&String, &ClaimTemplate)| {
+        let value = identity::fill_template(template, token)?;
         Ok(Tag::builder().key(name).value(value).build().expect("both parts of the tag are there"))
     };
-    Ok(Wish {
+    Ok(ResolvedLink {
         link,
         session_name: link.session_name.as_ref().map_or_else(|| Ok(session_name.to_owned()), legal)?,
         source_identity: link.source_identity.as_ref().map(legal).transpose()?,

@@ -35,7 +35,7 @@ impl AwsService {
 /// The services that this profile uses, each with its host: the origin of a named endpoint, or the name of the partition for
 /// AWS's own hosts. Region, FIPS and dual stack choose among those, so they do not count. An endpoint that cannot be used is
 /// left out: nothing is sent to it.
-pub fn destinations(
+pub fn list_destinations(
     profile: &Profile,
     environment: &Environment,
 ) -> impl Iterator<Item = (AwsService, String)> {
@@ -44,9 +44,9 @@ pub fn destinations(
         .into_iter()
         .filter(move |service| uses_pool || *service != AwsService::Cognito)
         .filter_map(|service| {
-            let host = match endpoint::named_endpoint(service, profile, environment).ok()? {
-                Some(url) => partition_of(service, &url).map_or_else(|| url.origin(), str::to_owned),
-                None => Partition::of_region(&profile.region).name.to_owned(),
+            let host = match endpoint::find_named_endpoint(service, profile, environment).ok()? {
+                Some(url) => find_partition(service, &url).map_or_else(|| url.origin(), str::to_owned),
+                None => Partition::from_region(&profile.region).name.to_owned(),
             };
             Some((service, host))
         })
@@ -54,10 +54,10 @@ pub fn destinations(
 
 /// The partition whose own regional host of the service this is. An endpoint of a VPC is not one: who owns it, its name does
 /// not say.
-fn partition_of(service: AwsService, url: &SecureUrl) -> Option<&'static str> {
+fn find_partition(service: AwsService, url: &SecureUrl) -> Option<&'static str> {
     let mut labels = url.authority().splitn(3, '.');
     let (label, region, domain) = (labels.next()?, labels.next()?, labels.next()?);
-    let partition = Partition::of_region(region);
+    let partition = Partition::from_region(region);
     let is_own = url.is_https()
         && service.host_labels().contains(&label)
         && Partition::is_region(region)
@@ -68,13 +68,13 @@ fn partition_of(service: AwsService, url: &SecureUrl) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{aws::testing::profile, config::AwsEndpoints};
+    use crate::{aws::testing::build_profile, config::AwsEndpoints};
 
     fn sts_host(endpoint: &str) -> String {
         let aws_endpoints = AwsEndpoints { sts: SecureUrl::parse(endpoint).ok(), ..AwsEndpoints::default() };
-        let profile = Profile { aws_endpoints, ..profile() };
+        let profile = Profile { aws_endpoints, ..build_profile() };
         let environment = Environment::fixed([]);
-        let mut all = destinations(&profile, &environment);
+        let mut all = list_destinations(&profile, &environment);
         all.find(|(service, _)| *service == AwsService::Sts).unwrap().1
     }
 
@@ -108,8 +108,8 @@ mod tests {
     #[test]
     fn fips_and_dual_stack_do_not_change_the_destination() {
         let switches = [("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true")];
-        let (profile, environment) = (profile(), Environment::fixed(switches));
-        let all = destinations(&profile, &environment);
+        let (profile, environment) = (build_profile(), Environment::fixed(switches));
+        let all = list_destinations(&profile, &environment);
         assert!(all.map(|(_, host)| host).eq(["aws"; 3]));
     }
 }

@@ -8,32 +8,35 @@ use super::{Error, destination::AwsService};
 use crate::{
     config::{Federation, Partition, Profile},
     host::Environment,
-    text::Foreign,
+    text::UntrustedText,
     url::SecureUrl,
 };
 
-const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+const FIPS_VARIABLE: &str = "AWS_USE_FIPS_ENDPOINT";
 /// Addresses that answer over IPv6 as well.
-const BOTH_FAMILIES: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// Where the first exchange asks.
-pub async fn address(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
+pub async fn resolve_exchange_endpoint(
+    profile: &Profile,
+    environment: &Environment,
+) -> Result<SecureUrl, Error> {
     match &profile.federation {
-        Federation::IdentityPool { id, .. } => cognito(profile, id.region(), environment),
-        Federation::Sts { .. } => match sts(profile, environment)? {
+        Federation::IdentityPool { id, .. } => resolve_cognito_endpoint(profile, id.region(), environment),
+        Federation::Sts { .. } => match find_sts_endpoint(profile, environment)? {
             Some(named) => Ok(named),
-            None => regional(&profile.region, environment).await,
+            None => resolve_regional_sts(&profile.region, environment).await,
         },
     }
 }
 
 /// STS of a region, as the SDK knows it.
-async fn regional(region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
-    let unknown = || Error::NoRequest(Foreign::new(region));
+async fn resolve_regional_sts(region: &str, environment: &Environment) -> Result<SecureUrl, Error> {
+    let unknown = || Error::InvalidRequest(UntrustedText::new(region));
     let params = Params::builder()
         .region(region)
-        .use_fips(environment.is_true(FIPS))
-        .use_dual_stack(environment.is_true(BOTH_FAMILIES))
+        .use_fips(environment.is_true(FIPS_VARIABLE))
+        .use_dual_stack(environment.is_true(DUALSTACK_VARIABLE))
         .build()
         .map_err(|_| unknown())?;
     let found = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|_| unknown())?;
@@ -41,7 +44,7 @@ async fn regional(region: &str, environment: &Environment) -> Result<SecureUrl, 
 }
 
 /// The address that the profile, or a variable of AWS, names for a service; `None`: the region's.
-pub(super) fn named_endpoint(
+pub(super) fn find_named_endpoint(
     service: AwsService,
     profile: &Profile,
     environment: &Environment,
@@ -54,67 +57,75 @@ pub(super) fn named_endpoint(
         AwsService::Bedrock => (bedrock.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
         AwsService::BedrockRuntime => (bedrock.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
     };
-    named(own, variable, profile, environment)
+    choose_named_endpoint(own, variable, profile, environment)
 }
 
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
-pub(super) fn sts(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
-    named_endpoint(AwsService::Sts, profile, environment)
+pub(super) fn find_sts_endpoint(
+    profile: &Profile,
+    environment: &Environment,
+) -> Result<Option<SecureUrl>, Error> {
+    find_named_endpoint(AwsService::Sts, profile, environment)
 }
 
 /// Cognito's own rules for its addresses: in the partition `aws` the common one answers both families already.
-pub(super) fn cognito(
+pub(super) fn resolve_cognito_endpoint(
     profile: &Profile,
     region: &str,
     environment: &Environment,
 ) -> Result<SecureUrl, Error> {
-    if let Some(url) = named_endpoint(AwsService::Cognito, profile, environment)? {
+    if let Some(url) = find_named_endpoint(AwsService::Cognito, profile, environment)? {
         return Ok(url);
     }
-    let has_both = Partition::of_region(region).name == "aws";
-    regional_of("cognito-identity", region, environment.is_true(BOTH_FAMILIES) && !has_both, environment)
+    let has_both = Partition::from_region(region).name == "aws";
+    build_regional_endpoint(
+        "cognito-identity",
+        region,
+        environment.is_true(DUALSTACK_VARIABLE) && !has_both,
+        environment,
+    )
 }
 
 /// One of Bedrock's two services, which has its address in every partition by one rule.
-pub(super) fn bedrock(
-    service: Bedrock,
+pub(super) fn resolve_bedrock_endpoint(
+    service: BedrockPlane,
     profile: &Profile,
     region: &str,
     environment: &Environment,
 ) -> Result<SecureUrl, Error> {
     let (host, service) = match service {
-        Bedrock::Control => ("bedrock", AwsService::Bedrock),
-        Bedrock::Runtime => ("bedrock-runtime", AwsService::BedrockRuntime),
+        BedrockPlane::Control => ("bedrock", AwsService::Bedrock),
+        BedrockPlane::Runtime => ("bedrock-runtime", AwsService::BedrockRuntime),
     };
-    if let Some(url) = named_endpoint(service, profile, environment)? {
+    if let Some(url) = find_named_endpoint(service, profile, environment)? {
         return Ok(url);
     }
-    regional_of(host, region, environment.is_true(BOTH_FAMILIES), environment)
+    build_regional_endpoint(host, region, environment.is_true(DUALSTACK_VARIABLE), environment)
 }
 
-fn regional_of(
+fn build_regional_endpoint(
     service: &str,
     region: &str,
     dual_stack: bool,
     environment: &Environment,
 ) -> Result<SecureUrl, Error> {
-    let fips = if environment.is_true(FIPS) { "-fips" } else { "" };
-    let Partition { domain, dual_stack_domain, .. } = Partition::of_region(region);
+    let fips = if environment.is_true(FIPS_VARIABLE) { "-fips" } else { "" };
+    let Partition { domain, dual_stack_domain, .. } = Partition::from_region(region);
     let domain = if dual_stack { dual_stack_domain } else { domain };
     SecureUrl::parse(&format!("https://{service}{fips}.{region}.{domain}/"))
-        .map_err(|_| Error::NoRequest(Foreign::new(region)))
+        .map_err(|_| Error::InvalidRequest(UntrustedText::new(region)))
 }
 
 /// What lists models, and what lets them speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bedrock {
+pub(super) enum BedrockPlane {
     Control,
     Runtime,
 }
 
 /// The address that the profile names, else the one that AWS's own variables name where they count: the service's before the
 /// one for all.
-fn named(
+fn choose_named_endpoint(
     own: Option<&SecureUrl>,
     service: &'static str,
     profile: &Profile,
@@ -128,7 +139,7 @@ fn named(
     }
     let named = [service, "AWS_ENDPOINT_URL"]
         .into_iter()
-        .find_map(|variable| Some((variable, environment.text(variable)?)));
+        .find_map(|variable| Some((variable, environment.var_text(variable)?)));
     let Some((variable, text)) = named else { return Ok(None) };
     SecureUrl::parse(&text).map(Some).map_err(|refusal| Error::BadEndpoint { variable, refusal })
 }
@@ -139,23 +150,23 @@ mod tests {
     use crate::{
         aws::{
             Aws,
-            testing::{NOW, profile, role, token},
+            testing::{NOW, build_profile, build_role, build_token},
         },
         config::AwsEndpoints,
         http::{
             self,
-            testing::{Server, block_on, client_through, respond},
+            testing::{LoopbackServer, block_on, proxied_client, write_response},
         },
-        url::Refusal,
+        url::SecureUrlError,
     };
 
     /// The host that a profile of this region turns to. A proxy that lets nobody through writes it down.
     fn asked_host(region: &str, environment: &Environment) -> String {
-        let proxy = Server::plain(|_, out| respond(out, "403 Forbidden", "", ""));
-        let client = client_through(&format!("http://{}", proxy.address));
-        let profile = Profile { region: region.to_owned(), ..profile() };
+        let proxy = LoopbackServer::start_plain(|_, out| write_response(out, "403 Forbidden", "", ""));
+        let client = proxied_client(&format!("http://{}", proxy.address));
+        let profile = Profile { region: region.to_owned(), ..build_profile() };
         let aws = Aws::new(&client, &profile, environment, || NOW).unwrap();
-        match block_on(aws.assume_role(&role(), &token(), "jane", 3600)) {
+        match block_on(aws.assume_role(&build_role(), &build_token(), "jane", 3600)) {
             Err(Error::Network(http::Error::Proxy { host, .. })) => host,
             other => panic!("the proxy let something through: {other:?}"),
         }
@@ -210,7 +221,12 @@ mod tests {
             ("eusc-de-east-1", [none, none], "https://cognito-identity.eusc-de-east-1.amazonaws.eu/"),
             ("us-east-1", [own, ("AWS_ENDPOINT_URL", "https://all.example")], "https://pools.example/"),
         ] {
-            assert_eq!(cognito(&profile(), region, &Environment::fixed(variables)).unwrap().as_str(), url);
+            assert_eq!(
+                resolve_cognito_endpoint(&build_profile(), region, &Environment::fixed(variables))
+                    .unwrap()
+                    .as_str(),
+                url
+            );
         }
     }
 
@@ -223,39 +239,49 @@ mod tests {
         ];
         let [near, far, ignore] = variables;
         let named = |profile: &Profile, environment: Environment| {
-            sts(profile, &environment).unwrap().map(|url| url.to_string())
+            find_sts_endpoint(profile, &environment).unwrap().map(|url| url.to_string())
         };
         let endpoints =
             AwsEndpoints { sts: SecureUrl::parse("https://own.example").ok(), ..Default::default() };
-        let own = Profile { aws_endpoints: endpoints, ..profile() };
+        let own = Profile { aws_endpoints: endpoints, ..build_profile() };
         assert_eq!(named(&own, Environment::fixed(variables)).as_deref(), Some("https://own.example/"));
         assert_eq!(
-            named(&profile(), Environment::fixed([near, far])).as_deref(),
+            named(&build_profile(), Environment::fixed([near, far])).as_deref(),
             Some("https://sts.example/")
         );
-        assert_eq!(named(&profile(), Environment::fixed([far])).as_deref(), Some("https://all.example/"));
-        assert_eq!(named(&profile(), Environment::fixed([near, ignore])), None);
+        assert_eq!(
+            named(&build_profile(), Environment::fixed([far])).as_deref(),
+            Some("https://all.example/")
+        );
+        assert_eq!(named(&build_profile(), Environment::fixed([near, ignore])), None);
         for key in ["sts_endpoint", "cognito_endpoint", "bedrock_endpoint"] {
-            let enforced = Profile { enforced: [key].into(), ..profile() };
+            let enforced = Profile { enforced_keys: [key].into(), ..build_profile() };
             assert_eq!(named(&enforced, Environment::fixed([near, far])), None, "{key}");
         }
-        let decided = Profile { decided_by: Some("config.toml".into()), ..profile() };
+        let decided = Profile { deciding_file: Some("config.toml".into()), ..build_profile() };
         assert_eq!(named(&decided, Environment::fixed([near, far])), None);
     }
 
     #[test]
     fn an_endpoint_that_would_show_the_token_is_refused() {
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", "http://sts.example")]);
-        let error = sts(&profile(), &environment).unwrap_err();
-        assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: Refusal::NotSecure });
+        let error = find_sts_endpoint(&build_profile(), &environment).unwrap_err();
+        assert_eq!(
+            error,
+            Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: SecureUrlError::NotSecure }
+        );
     }
 
     /// Of the control plane and the runtime.
     fn bedrocks(region: &str, variables: [(&str, &str); 2]) -> [String; 2] {
         let environment = Environment::fixed(variables);
-        let host =
-            |service| bedrock(service, &profile(), region, &environment).unwrap().authority().to_owned();
-        [host(Bedrock::Control), host(Bedrock::Runtime)]
+        let host = |service| {
+            resolve_bedrock_endpoint(service, &build_profile(), region, &environment)
+                .unwrap()
+                .authority()
+                .to_owned()
+        };
+        [host(BedrockPlane::Control), host(BedrockPlane::Runtime)]
     }
 
     /// As botocore has them.

@@ -5,20 +5,20 @@
 use std::time::Duration;
 
 /// What STS grants at least and at most (`DurationSeconds` of AssumeRoleWithWebIdentity).
-pub(super) const SHORTEST: u32 = 900;
-const LONGEST: u32 = 43_200;
+pub(super) const MIN_SECONDS: u32 = 900;
+const MAX_SECONDS: u32 = 43_200;
 
 /// For a session that only leads on to another.
-pub(super) const BRIEF: Duration = Duration::from_secs(900);
+pub(super) const MIN_DURATION: Duration = Duration::from_secs(900);
 
 /// The maxima that the console offers for a role, and the least that STS takes.
-const USUAL: [u32; 6] = [43_200, 28_800, 14_400, 7_200, 3_600, SHORTEST];
+const STEPS: [u32; 6] = [43_200, 28_800, 14_400, 7_200, 3_600, MIN_SECONDS];
 
 /// First what worked before, if that still is within what is wanted; else the wanted length; then the usual ones below.
-pub(super) fn to_try(wanted: Duration, remembered: Option<u32>) -> impl Iterator<Item = u32> {
-    let wanted = u32::try_from(wanted.as_secs()).unwrap_or(LONGEST).clamp(SHORTEST, LONGEST);
-    let first = remembered.filter(|seconds| (SHORTEST..=wanted).contains(seconds)).unwrap_or(wanted);
-    std::iter::once(first).chain(USUAL.into_iter().filter(move |seconds| *seconds < first))
+pub(super) fn list_durations(wanted: Duration, remembered: Option<u32>) -> impl Iterator<Item = u32> {
+    let wanted = u32::try_from(wanted.as_secs()).unwrap_or(MAX_SECONDS).clamp(MIN_SECONDS, MAX_SECONDS);
+    let first = remembered.filter(|seconds| (MIN_SECONDS..=wanted).contains(seconds)).unwrap_or(wanted);
+    std::iter::once(first).chain(STEPS.into_iter().filter(move |seconds| *seconds < first))
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     fn lengths(wanted: u64, remembered: Option<u32>) -> Vec<u32> {
-        to_try(Duration::from_secs(wanted), remembered).collect()
+        list_durations(Duration::from_secs(wanted), remembered).collect()
     }
 
     #[test]

@@ -9,21 +9,24 @@ use ::http::{Request, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Error, Failed, Flaw, Reason, Step, answer::plausible, endpoint, error::in_json, reach::Reach};
+use super::{
+    AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep, answer::validate_credentials,
+    endpoint, error::check_json_answer, reach::StsClient,
+};
 use crate::{
-    config::{PoolId, Profile},
-    credentials::Credentials,
+    config::{IdentityPoolId, Profile},
+    credentials::AwsCredentials,
     host::Environment,
-    http::{self, Answer, Client},
+    http::{self, Client, FullResponse},
     oidc::VerifiedToken,
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
     url::SecureUrl,
 };
 
 /// A pool, where it is asked, and as whom.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(super) struct IdentityPool {
     client: Client,
     endpoint: SecureUrl,
     id: String,
@@ -33,53 +36,58 @@ pub(super) struct Pool {
 }
 
 /// What a pool gave.
-pub(super) struct Drawn {
-    pub(super) credentials: Credentials,
+pub(super) struct PoolCredentials {
+    pub(super) credentials: AwsCredentials,
     /// The person's id in the pool, which never changes.
-    pub(super) identity: String,
+    pub(super) identity_id: String,
 }
 
-impl Pool {
+impl IdentityPool {
     pub(super) fn new(
         client: &Client,
-        id: &PoolId,
+        id: &IdentityPoolId,
         role: Option<&str>,
         profile: &Profile,
         environment: &Environment,
     ) -> Result<Self, Error> {
         Ok(Self {
             client: client.clone(),
-            endpoint: endpoint::cognito(profile, id.region(), environment)?,
+            endpoint: endpoint::resolve_cognito_endpoint(profile, id.region(), environment)?,
             id: id.as_str().to_owned(),
             role: role.map(str::to_owned),
-            logins: logins(profile.issuer.as_str()),
+            logins: list_login_names(profile.issuer.as_str()),
         })
     }
 
     /// GetId, unless the identity is known, and GetCredentialsForIdentity.
-    pub(super) async fn draw(
+    pub(super) async fn get_credentials(
         &self,
-        reach: &Reach,
+        reach: &StsClient,
         token: &VerifiedToken,
         known: Option<&str>,
-        now: fn() -> Moment,
-    ) -> Result<Drawn, Failed> {
+        now: fn() -> Timestamp,
+    ) -> Result<PoolCredentials, FailedStep> {
         let mut refusal = None;
         for login in &self.logins {
-            let call = Call { pool: self, reach, login, token, now };
-            match call.draw(known).await {
+            let call = PoolCall { pool: self, reach, login, token, now };
+            match call.get_credentials(known).await {
                 // The pool may know the issuer with its last slash.
-                Err(failed) if failed.error.is(Reason::UnknownLogin) => refusal = refusal.or(Some(failed)),
+                Err(failed) if failed.error.is_refused_for(AwsRefusalReason::UnknownLogin) => {
+                    refusal = refusal.or(Some(failed));
+                }
                 settled => return settled,
             }
         }
-        Err(refusal.unwrap_or(Failed { step: Step::Identity, error: Error::Flawed(Flaw::Incomplete) }))
+        Err(refusal.unwrap_or(FailedStep {
+            step: ExchangeStep::PoolIdentity,
+            error: Error::Flawed(CredentialsFlaw::Incomplete),
+        }))
     }
 }
 
 /// The issuer without its scheme: so IAM names an OpenID Connect provider, so a user pool is called, and Google. Some
 /// issuers end in a slash (Auth0's do), which IAM may have kept or not.
-fn logins(issuer: &str) -> Vec<String> {
+fn list_login_names(issuer: &str) -> Vec<String> {
     let whole = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
     let plain = whole.trim_end_matches('/');
     let mut logins = vec![plain.to_owned()];
@@ -90,29 +98,29 @@ fn logins(issuer: &str) -> Vec<String> {
 }
 
 /// One round of questions under one name of the issuer.
-struct Call<'c> {
-    pool: &'c Pool,
-    reach: &'c Reach,
+struct PoolCall<'c> {
+    pool: &'c IdentityPool,
+    reach: &'c StsClient,
     login: &'c str,
     token: &'c VerifiedToken,
-    now: fn() -> Moment,
+    now: fn() -> Timestamp,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Identified {
+struct GetIdResponse {
     identity_id: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Given {
-    credentials: Keys,
+struct PoolCredentialsResponse {
+    credentials: PoolKeys,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Keys {
+struct PoolKeys {
     access_key_id: String,
     secret_key: Secret,
     session_token: Secret,
@@ -120,59 +128,67 @@ struct Keys {
     expiration: f64,
 }
 
-impl Call<'_> {
-    async fn draw(&self, known: Option<&str>) -> Result<Drawn, Failed> {
+impl PoolCall<'_> {
+    async fn get_credentials(&self, known: Option<&str>) -> Result<PoolCredentials, FailedStep> {
         if let Some(identity) = known {
-            match self.credentials(identity).await {
+            match self.get_for_identity(identity).await {
                 // Somebody has deleted it; the pool makes a new one.
-                Err(failed) if failed.error.is(Reason::NotFound) => {}
+                Err(failed) if failed.error.is_refused_for(AwsRefusalReason::NotFound) => {}
                 settled => return settled,
             }
         }
-        let question = json!({ "IdentityPoolId": self.pool.id, "Logins": self.proof() });
-        let failed = |error| Failed { step: Step::Identity, error };
-        let Identified { identity_id } = self.ask("GetId", &question).await.map_err(failed)?;
-        self.credentials(&identity_id).await
+        let question = json!({ "IdentityPoolId": self.pool.id, "Logins": self.logins_json() });
+        let failed = |error| FailedStep { step: ExchangeStep::PoolIdentity, error };
+        let GetIdResponse { identity_id } =
+            self.call_with_retries("GetId", &question).await.map_err(failed)?;
+        self.get_for_identity(&identity_id).await
     }
 
-    async fn credentials(&self, identity: &str) -> Result<Drawn, Failed> {
-        let failed = |error| Failed { step: Step::PoolRole, error };
-        let mut question = json!({ "IdentityId": identity, "Logins": self.proof() });
+    async fn get_for_identity(&self, identity: &str) -> Result<PoolCredentials, FailedStep> {
+        let failed = |error| FailedStep { step: ExchangeStep::PoolRole, error };
+        let mut question = json!({ "IdentityId": identity, "Logins": self.logins_json() });
         if let (Some(role), Some(members)) = (&self.pool.role, question.as_object_mut()) {
             members.insert("CustomRoleArn".to_owned(), Value::from(role.as_str()));
         }
-        let given = self.ask::<Given>("GetCredentialsForIdentity", &question).await.map_err(failed)?;
-        let credentials = given.credentials.checked((self.now)()).map_err(failed)?;
-        Ok(Drawn { credentials, identity: identity.to_owned() })
+        let given = self
+            .call_with_retries::<PoolCredentialsResponse>("GetCredentialsForIdentity", &question)
+            .await
+            .map_err(failed)?;
+        let credentials = given.credentials.into_credentials((self.now)()).map_err(failed)?;
+        Ok(PoolCredentials { credentials, identity_id: identity.to_owned() })
     }
 
-    fn proof(&self) -> Value {
+    fn logins_json(&self) -> Value {
         json!({ self.login: self.token.raw().expose() })
     }
 
-    async fn ask<T: for<'de> Deserialize<'de>>(&self, call: &str, question: &Value) -> Result<T, Error> {
-        let answer = self.reach.patiently(async || self.post(call, question).await).await;
-        let answer = answer.map_err(|error| error.without(self.token.raw()))?;
-        http::object(&answer.body).ok_or(Error::Flawed(Flaw::Incomplete))
+    async fn call_with_retries<T: for<'de> Deserialize<'de>>(
+        &self,
+        call: &str,
+        question: &Value,
+    ) -> Result<T, Error> {
+        let answer = self.reach.retry_transient(async || self.post_request(call, question).await).await;
+        let answer = answer.map_err(|error| error.redact_token(self.token.raw()))?;
+        http::parse_json_object(&answer.body).ok_or(Error::Flawed(CredentialsFlaw::Incomplete))
     }
 
-    async fn post(&self, call: &str, question: &Value) -> Result<Answer, Error> {
+    async fn post_request(&self, call: &str, question: &Value) -> Result<FullResponse, Error> {
         let request = Request::post(self.pool.endpoint.as_str())
             .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
             .header("x-amz-target", format!("AWSCognitoIdentityService.{call}"))
             .body(question.to_string().into_bytes())
             .expect("an address that was parsed makes a request");
-        in_json(self.pool.client.send(request).await.map_err(Error::Network)?)
+        check_json_answer(self.pool.client.send(request).await.map_err(Error::Network)?)
     }
 }
 
-impl Keys {
-    fn checked(self, now: Moment) -> Result<Credentials, Error> {
+impl PoolKeys {
+    fn into_credentials(self, now: Timestamp) -> Result<AwsCredentials, Error> {
         let Self { access_key_id, secret_key, session_token, expiration } = self;
         let seconds = Duration::try_from_secs_f64(expiration).unwrap_or_default();
-        let expiration = Moment::from_unix(i64::try_from(seconds.as_secs()).unwrap_or_default());
-        plausible(
-            Credentials { access_key_id, secret_access_key: secret_key, session_token, expiration },
+        let expiration = Timestamp::from_unix(i64::try_from(seconds.as_secs()).unwrap_or_default());
+        validate_credentials(
+            AwsCredentials { access_key_id, secret_access_key: secret_key, session_token, expiration },
             now,
         )
     }
@@ -193,7 +209,7 @@ mod tests {
             ("https://login.microsoftonline.com/72f9/v2.0", &["login.microsoftonline.com/72f9/v2.0"]),
             ("https://acme.eu.auth0.com/", &["acme.eu.auth0.com", "acme.eu.auth0.com/"]),
         ] {
-            assert_eq!(logins(issuer), expected, "{issuer}");
+            assert_eq!(list_login_names(issuer), expected, "{issuer}");
         }
     }
 }

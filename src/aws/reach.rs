@@ -16,30 +16,32 @@ use aws_sdk_sts::{
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-use super::{Error, Reason, endpoint};
-use crate::{config::Profile, credentials::Credentials, host, host::Environment, http, log, text::Foreign};
+use super::{AwsRefusalReason, Error, endpoint};
+use crate::{
+    config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText,
+};
 
 /// How often one question is put to one region, the first time included.
 const ATTEMPTS: u32 = 3;
 
 #[derive(Debug)]
-pub(super) struct Reach {
+pub(super) struct StsClient {
     /// The profile's own first.
-    regions: Vec<Config>,
+    configs: Vec<Config>,
     /// The one that answered last: the next question begins there, and waits for no silence twice.
-    answering: AtomicUsize,
+    last_answered: AtomicUsize,
     /// The pause before the second attempt; it doubles before the third.
-    pub(super) pause: Duration,
+    pub(super) first_pause: Duration,
 }
 
-impl Reach {
+impl StsClient {
     /// Every choice by hand: the SDK reads no file and no variable. Deadlines belong to the client, retries to us.
     pub(super) fn new(
         client: &http::Client,
         profile: &Profile,
         environment: &Environment,
     ) -> Result<Self, Error> {
-        let explicit = endpoint::sts(profile, environment)?;
+        let explicit = endpoint::find_sts_endpoint(profile, environment)?;
         let config = |region: &String| {
             let builder = Config::builder()
                 .behavior_version(BehaviorVersion::latest())
@@ -61,57 +63,62 @@ impl Reach {
         // A named endpoint is where to ask, and nowhere else.
         let elsewhere = if explicit.is_some() { &[] } else { profile.sts_fallback_regions.as_slice() };
         Ok(Self {
-            regions: [&profile.region].into_iter().chain(elsewhere).map(config).collect(),
-            answering: AtomicUsize::new(0),
-            pause: Duration::from_millis(400),
+            configs: [&profile.region].into_iter().chain(elsewhere).map(config).collect(),
+            last_answered: AtomicUsize::new(0),
+            first_pause: Duration::from_millis(400),
         })
     }
 
     /// STS of the region that answers, signing with these credentials and no others.
-    pub(super) fn signing(&self, credentials: &Credentials) -> Option<Client> {
-        Some(signing(self.regions.get(self.answering.load(Ordering::Relaxed))?, credentials))
+    pub(super) fn signing_client(&self, credentials: &AwsCredentials) -> Option<Client> {
+        Some(build_signing_client(self.configs.get(self.last_answered.load(Ordering::Relaxed))?, credentials))
     }
 
     /// Asks, with a signature where credentials are given: in the profile's region, and elsewhere while nobody answers.
     /// What may pass by itself is tried again: throttling, 5xx, a broken connection, AWS not reaching the provider.
-    pub(super) async fn ask<T>(
+    pub(super) async fn ask_regions<T>(
         &self,
-        credentials: Option<&Credentials>,
+        credentials: Option<&AwsCredentials>,
         question: impl AsyncFn(Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let client = |config: &Config| match credentials {
-            Some(credentials) => signing(config, credentials),
+            Some(credentials) => build_signing_client(config, credentials),
             None => Client::from_conf(config.clone()),
         };
         let mut silence = None;
-        let begin = self.answering.load(Ordering::Relaxed);
-        for (at, config) in self.regions.iter().enumerate().skip(begin) {
+        let begin = self.last_answered.load(Ordering::Relaxed);
+        for (at, config) in self.configs.iter().enumerate().skip(begin) {
             if let Some(silence) = &silence {
                 let region = config.region().map(ToString::to_string).unwrap_or_default();
                 log::info("aws", format_args!("no answer from STS ({silence}), asking that of {region}"));
             }
-            match self.patiently(|| question(client(config))).await {
-                Err(error) if error.is_silence() || (at > 0 && error.is(Reason::RegionDisabled)) => {
+            match self.retry_transient(|| question(client(config))).await {
+                Err(error)
+                    if error.is_unanswered()
+                        || (at > 0 && error.is_refused_for(AwsRefusalReason::RegionDisabled)) =>
+                {
                     silence.get_or_insert(error);
                 }
                 answered => {
-                    self.answering.store(at, Ordering::Relaxed);
+                    self.last_answered.store(at, Ordering::Relaxed);
                     return answered;
                 }
             }
         }
         // The profile's own region is the one to mend.
-        Err(silence.unwrap_or(Error::NoRequest(Foreign::new("no region is left"))))
+        Err(silence.unwrap_or(Error::InvalidRequest(UntrustedText::new("no region is left"))))
     }
 
-    pub(super) async fn patiently<T>(
+    pub(super) async fn retry_transient<T>(
         &self,
         question: impl AsyncFn() -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
             match question().await {
-                Err(error) if error.may_pass() && attempt < ATTEMPTS => self.rest(attempt).await,
+                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                    self.pause_before_retry(attempt).await;
+                }
                 settled => return settled,
             }
             attempt += 1;
@@ -119,16 +126,16 @@ impl Reach {
     }
 
     /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.
-    async fn rest(&self, attempt: u32) {
-        let pause = self.pause * 2_u32.pow(attempt - 1);
+    async fn pause_before_retry(&self, attempt: u32) {
+        let pause = self.first_pause * 2_u32.pow(attempt - 1);
         let mut random = [0];
-        host::random(&mut random);
+        host::fill_random(&mut random);
         let chance = f64::from(random[0]) / 255.0;
         tokio::time::sleep(pause.mul_f64(0.5 + chance / 2.0)).await;
     }
 }
 
-fn signing(config: &Config, credentials: &Credentials) -> Client {
+fn build_signing_client(config: &Config, credentials: &AwsCredentials) -> Client {
     let explicit = Explicit::new(
         &credentials.access_key_id,
         credentials.secret_access_key.expose(),

@@ -12,28 +12,28 @@ use aws_sigv4::{
 };
 use aws_smithy_runtime_api::client::identity::Identity;
 
-use crate::{credentials::Credentials, time::Moment};
+use crate::{credentials::AwsCredentials, time::Timestamp};
 
 /// The name under which all of Bedrock's services are signed for.
 const SERVICE: &str = "bedrock";
 
 /// Who signs, for which region, and when.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Signer<'s> {
-    pub(super) credentials: &'s Credentials,
+pub(super) struct BedrockSigner<'s> {
+    pub(super) credentials: &'s AwsCredentials,
     pub(super) region: &'s str,
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
 }
 
-impl Signer<'_> {
+impl BedrockSigner<'_> {
     /// The request with its signature, in the headers or in the query as the settings have it. Its address is the one that
     /// is sent: its path is encoded once there, and once more in what is signed, as all services but S3 want it.
-    pub(super) fn signed<B: AsRef<[u8]>>(
+    pub(super) fn sign_request<B: AsRef<[u8]>>(
         &self,
         mut request: Request<B>,
         settings: SigningSettings,
     ) -> Request<B> {
-        let Signer { credentials, region, now } = self;
+        let BedrockSigner { credentials, region, now } = self;
         let identity: Identity = SdkCredentials::new(
             &credentials.access_key_id,
             credentials.secret_access_key.expose(),
@@ -46,7 +46,7 @@ impl Signer<'_> {
             .identity(&identity)
             .region(region)
             .name(SERVICE)
-            .time(UNIX_EPOCH + now.since(Moment::from_unix(0)))
+            .time(UNIX_EPOCH + now.duration_since(Timestamp::from_unix(0)))
             .settings(settings)
             .build()
             .expect("each part of it is given")

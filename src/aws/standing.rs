@@ -8,13 +8,13 @@ use aws_sdk_sts::{
     operation::get_caller_identity::{GetCallerIdentityError, GetCallerIdentityOutput},
 };
 
-use super::{Aws, Error, Flaw};
-use crate::{config::RoleArn, credentials::Credentials, http};
+use super::{Aws, CredentialsFlaw, Error};
+use crate::{config::RoleArn, credentials::AwsCredentials, http};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum CredentialStatus {
     /// AWS knows whose they are.
-    Good,
+    Accepted,
     /// AWS called them expired, unknown or forged.
     Refused,
     /// Nothing was said about them.
@@ -23,45 +23,45 @@ pub enum Standing {
 
 impl Aws {
     /// GetCallerIdentity, signed with these credentials and no others; two seconds at most.
-    pub async fn who_am_i(&self, credentials: &Credentials) -> Standing {
-        match self.caller(credentials).await {
-            Some(Ok(identity)) if identity.account().is_some() => Standing::Good,
-            Some(Err(error)) => standing(&error),
-            Some(Ok(_)) | None => Standing::NoAnswer,
+    pub async fn check_credentials(&self, credentials: &AwsCredentials) -> CredentialStatus {
+        match self.get_caller_identity(credentials).await {
+            Some(Ok(identity)) if identity.account().is_some() => CredentialStatus::Accepted,
+            Some(Err(error)) => classify_error(&error),
+            Some(Ok(_)) | None => CredentialStatus::NoAnswer,
         }
     }
 
     /// GetCallerIdentity once more, for its words: the session's ARN.
-    pub async fn session_arn(&self, credentials: &Credentials) -> Result<String, Error> {
-        let silent = || http::Error::Timeout { host: "AWS STS".to_owned(), after: self.patience };
-        let answer = self.caller(credentials).await.ok_or_else(|| Error::Network(silent()))?;
-        let answer = answer.map_err(|error| Error::from(error).without(&credentials.session_token))?;
-        answer.arn.ok_or(Error::Flawed(Flaw::Incomplete))
+    pub async fn get_session_arn(&self, credentials: &AwsCredentials) -> Result<String, Error> {
+        let silent = || http::Error::Timeout { host: "AWS STS".to_owned(), after: self.caller_timeout };
+        let answer = self.get_caller_identity(credentials).await.ok_or_else(|| Error::Network(silent()))?;
+        let answer = answer.map_err(|error| Error::from(error).redact_token(&credentials.session_token))?;
+        answer.arn.ok_or(Error::Flawed(CredentialsFlaw::Incomplete))
     }
 
     /// Whose credentials they are, where only AWS knows. Nothing hangs on the answer but what people are shown.
-    pub(super) async fn role_of(&self, credentials: &Credentials) -> Option<RoleArn> {
-        let identity = self.caller(credentials).await?.ok()?;
-        RoleArn::of_session(identity.arn()?)
+    pub(super) async fn get_role(&self, credentials: &AwsCredentials) -> Option<RoleArn> {
+        let identity = self.get_caller_identity(credentials).await?.ok()?;
+        RoleArn::from_session_arn(identity.arn()?)
     }
 
-    async fn caller(
+    async fn get_caller_identity(
         &self,
-        credentials: &Credentials,
+        credentials: &AwsCredentials,
     ) -> Option<Result<GetCallerIdentityOutput, SdkError<GetCallerIdentityError, HttpResponse>>> {
-        let question = Box::pin(self.reach.signing(credentials)?.get_caller_identity().send());
-        tokio::time::timeout(self.patience, question).await.ok()
+        let question = Box::pin(self.sts.signing_client(credentials)?.get_caller_identity().send());
+        tokio::time::timeout(self.caller_timeout, question).await.ok()
     }
 }
 
-fn standing(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> Standing {
+fn classify_error(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> CredentialStatus {
     let message = error.message().unwrap_or_default().to_ascii_lowercase();
     match error.code() {
         // A wrong clock here, said with the code of a forged signature: new credentials would fare no better.
         Some("SignatureDoesNotMatch")
             if ["expired", "not yet current"].iter().any(|words| message.contains(words)) =>
         {
-            Standing::NoAnswer
+            CredentialStatus::NoAnswer
         }
         Some(
             "ExpiredToken"
@@ -70,10 +70,10 @@ fn standing(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> Standing 
             | "UnrecognizedClientException"
             | "InvalidAccessKeyId"
             | "SignatureDoesNotMatch",
-        ) => Standing::Refused,
+        ) => CredentialStatus::Refused,
         // Whom AWS forbids something, it has recognised.
-        Some("AccessDenied" | "AccessDeniedException") => Standing::Good,
-        _ => Standing::NoAnswer,
+        Some("AccessDenied" | "AccessDeniedException") => CredentialStatus::Accepted,
+        _ => CredentialStatus::NoAnswer,
     }
 }
 
@@ -83,12 +83,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        aws::testing::{ACCOUNT, Sts, aws, credentials, refusal},
+        aws::testing::{ACCOUNT, TestSts, build_aws, build_credentials, build_refusal},
         http::testing::block_on,
     };
 
-    fn standing_at(sts: &Sts) -> Standing {
-        block_on(aws(sts).who_am_i(&credentials()))
+    fn standing_at(sts: &TestSts) -> CredentialStatus {
+        block_on(build_aws(sts).check_credentials(&build_credentials()))
     }
 
     fn identity() -> (&'static str, &'static str, String) {
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn the_question_is_signed_with_the_credentials_in_question() {
-        let sts = Sts::answering(|_| identity());
-        assert_eq!(standing_at(&sts), Standing::Good);
-        let asked = sts.asked();
+        let sts = TestSts::answering(|_| identity());
+        assert_eq!(standing_at(&sts), CredentialStatus::Accepted);
+        let asked = sts.take_requests();
         let head = &asked.first().unwrap().head;
         assert!(head.contains("Credential=ASIAEXAMPLE/"), "{head}");
         assert!(head.contains("/eu-west-1/sts/aws4_request"), "{head}");
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn only_a_clear_no_counts() {
-        use Standing::{Good, NoAnswer, Refused};
+        use CredentialStatus::{Accepted, NoAnswer, Refused};
         for (status, code, message, standing) in [
             (
                 "403 Forbidden",
@@ -151,28 +151,28 @@ mod tests {
                 NoAnswer,
             ),
             ("400 Bad Request", "RequestExpired", "Request has expired", NoAnswer),
-            ("403 Forbidden", "AccessDenied", "explicit deny", Good),
+            ("403 Forbidden", "AccessDenied", "explicit deny", Accepted),
             ("400 Bad Request", "Throttling", "Rate exceeded", NoAnswer),
             ("503 Service Unavailable", "ServiceUnavailable", "", NoAnswer),
         ] {
-            let sts = Sts::answering(move |_| refusal(status, code, message));
+            let sts = TestSts::answering(move |_| build_refusal(status, code, message));
             assert_eq!(standing_at(&sts), standing, "{code}: {message}");
-            assert_eq!(sts.asked().len(), 1, "{code}");
+            assert_eq!(sts.take_requests().len(), 1, "{code}");
         }
     }
 
     #[test]
     fn a_captive_portal_says_nothing_about_credentials() {
-        let sts = Sts::answering(|_| ("200 OK", "text/html", "<html>Welcome</html>".into()));
-        assert_eq!(standing_at(&sts), Standing::NoAnswer);
+        let sts = TestSts::answering(|_| ("200 OK", "text/html", "<html>Welcome</html>".into()));
+        assert_eq!(standing_at(&sts), CredentialStatus::NoAnswer);
     }
 
     #[test]
     fn silence_is_not_waited_for() {
         let (sender, ended) = std::sync::mpsc::channel::<()>();
-        let sts = Sts::writing(move |_, _| ended.recv().unwrap_or_default());
-        let aws = Aws { patience: Duration::from_millis(50), ..aws(&sts) };
-        assert_eq!(block_on(aws.who_am_i(&credentials())), Standing::NoAnswer);
+        let sts = TestSts::writing(move |_, _| ended.recv().unwrap_or_default());
+        let aws = Aws { caller_timeout: Duration::from_millis(50), ..build_aws(&sts) };
+        assert_eq!(block_on(aws.check_credentials(&build_credentials())), CredentialStatus::NoAnswer);
         drop(sender);
     }
 }

@@ -7,74 +7,82 @@ use openidconnect::url::form_urlencoded;
 use super::Aws;
 use crate::{
     config::{self, Profile, RoleArn},
-    credentials::Credentials,
+    credentials::AwsCredentials,
     host::Environment,
     http::{
-        Trust,
-        testing::{Server, client, respond},
+        TrustConfig,
+        testing::{LoopbackServer, test_client, write_response},
     },
-    identity::testing::token_with,
+    identity::testing::build_token_with,
     oidc::VerifiedToken,
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
 pub(super) const ACCOUNT: &str = "123456789012";
 
 /// 2030-01-01, midnight: half a day before the credentials below end.
-pub(super) const NOW: Moment = Moment::from_unix(1_893_456_000);
+pub(super) const NOW: Timestamp = Timestamp::from_unix(1_893_456_000);
 
 /// Status, content type and body.
-pub(super) type Answer = (&'static str, &'static str, String);
+pub(super) type ScriptedAnswer = (&'static str, &'static str, String);
 
-pub(super) struct Sts(Server);
+pub(super) struct TestSts(LoopbackServer);
 
 /// A request as it arrived.
-pub(super) struct Asked {
+pub(super) struct ReceivedRequest {
     pub(super) head: String,
     body: String,
 }
 
-impl Sts {
-    pub(super) fn answering(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
+impl TestSts {
+    pub(super) fn answering(
+        mut answer: impl FnMut(&ReceivedRequest) -> ScriptedAnswer + Send + 'static,
+    ) -> Self {
         Self::writing(move |asked, out| {
             let (status, kind, body) = answer(asked);
-            respond(out, status, &format!("Content-Type: {kind}\r\nx-amzn-RequestId: 0f3a\r\n"), &body);
+            write_response(
+                out,
+                status,
+                &format!("Content-Type: {kind}\r\nx-amzn-RequestId: 0f3a\r\n"),
+                &body,
+            );
         })
     }
 
-    pub(super) fn writing(mut write: impl FnMut(&Asked, &mut dyn Write) + Send + 'static) -> Self {
-        Self(Server::plain(move |request, out| write(&Asked::of(request), out)))
+    pub(super) fn writing(mut write: impl FnMut(&ReceivedRequest, &mut dyn Write) + Send + 'static) -> Self {
+        Self(LoopbackServer::start_plain(move |request, out| write(&ReceivedRequest::parse(request), out)))
     }
 
     /// What was asked since the last time.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.0.requests.try_iter().map(|request| Asked::of(&request)).collect()
+    pub(super) fn take_requests(&self) -> Vec<ReceivedRequest> {
+        self.0.requests.try_iter().map(|request| ReceivedRequest::parse(&request)).collect()
     }
 }
 
-impl Asked {
-    fn of(request: &str) -> Self {
+impl ReceivedRequest {
+    fn parse(request: &str) -> Self {
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         Self { head: head.to_owned(), body: body.to_owned() }
     }
 
-    pub(super) fn form(&self, name: &str) -> String {
+    pub(super) fn form_value(&self, name: &str) -> String {
         let pair = form_urlencoded::parse(self.body.as_bytes()).find(|(key, _)| key == name);
         pair.map(|(_, value)| value.into_owned()).unwrap_or_default()
     }
 }
 
 /// Speaks to this STS, without pauses worth the name.
-pub(super) fn aws(sts: &Sts) -> Aws {
-    let url = sts.0.url("http");
+pub(super) fn build_aws(sts: &TestSts) -> Aws {
+    let url = sts.0.base_url("http");
     let environment = Environment::fixed([("AWS_ENDPOINT_URL_STS", url.as_str())]);
-    let mut aws = Aws::new(&client(&Trust::default()), &profile(), &environment, || NOW).unwrap();
-    aws.reach.pause = Duration::from_millis(1);
+    let mut aws =
+        Aws::new(&test_client(&TrustConfig::default()), &build_profile(), &environment, || NOW).unwrap();
+    aws.sts.first_pause = Duration::from_millis(1);
     aws
 }
 
-pub(super) fn session() -> Answer {
+pub(super) fn build_session_answer() -> ScriptedAnswer {
     let body = format!(
         r#"<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <AssumeRoleWithWebIdentityResult>
@@ -98,7 +106,7 @@ pub(super) fn session() -> Answer {
     ("200 OK", "text/xml", body)
 }
 
-pub(super) fn refusal(status: &'static str, code: &str, message: &str) -> Answer {
+pub(super) fn build_refusal(status: &'static str, code: &str, message: &str) -> ScriptedAnswer {
     let body = format!(
         r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>
@@ -109,25 +117,25 @@ pub(super) fn refusal(status: &'static str, code: &str, message: &str) -> Answer
 }
 
 /// What [`session`] hands out.
-pub(super) fn credentials() -> Credentials {
-    Credentials {
+pub(super) fn build_credentials() -> AwsCredentials {
+    AwsCredentials {
         access_key_id: "ASIAEXAMPLE".into(),
         secret_access_key: Secret::new("secret"),
         session_token: Secret::new("session-token"),
-        expiration: NOW.plus(Duration::from_hours(12)),
+        expiration: NOW.saturating_add(Duration::from_hours(12)),
     }
 }
 
-pub(super) fn token() -> VerifiedToken {
-    let until = NOW.unix() + 3600;
-    token_with(&serde_json::json!({ "email": "jane@example.com", "exp": until }))
+pub(super) fn build_token() -> VerifiedToken {
+    let until = NOW.unix_seconds() + 3600;
+    build_token_with(&serde_json::json!({ "email": "jane@example.com", "exp": until }))
 }
 
-pub(super) fn profile() -> Profile {
+pub(super) fn build_profile() -> Profile {
     Profile { region: "eu-west-1".into(), ..config::testing::profile() }
 }
 
 /// The one of [`profile`].
-pub(super) fn role() -> RoleArn {
-    profile().role().unwrap().clone()
+pub(super) fn build_role() -> RoleArn {
+    build_profile().final_role().unwrap().clone()
 }

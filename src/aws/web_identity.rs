@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_sts::Client;
 
-use super::{Aws, Error, Reason, answer, length};
-use crate::{config::RoleArn, credentials::Credentials, oidc::VerifiedToken};
+use super::{Aws, AwsRefusalReason, Error, answer, length};
+use crate::{config::RoleArn, credentials::AwsCredentials, oidc::VerifiedToken};
 
 impl Aws {
     pub(super) async fn assume_role(
@@ -16,39 +16,45 @@ impl Aws {
         token: &VerifiedToken,
         session_name: &str,
         seconds: u32,
-    ) -> Result<Credentials, Error> {
-        self.reach.ask(None, async |client| self.ask(client, role, token, session_name, seconds).await).await
+    ) -> Result<AwsCredentials, Error> {
+        self.sts
+            .ask_regions(None, async |client| {
+                self.send_assume_role(client, role, token, session_name, seconds).await
+            })
+            .await
     }
 
     /// The longest session, up to the wanted one, that the role allows; and its length, to be remembered and tried
     /// first the next time. AWS does not say how long that is, so it is asked for less and less.
-    pub(super) async fn assume_role_for_longest(
+    pub(super) async fn assume_role_longest(
         &self,
         role: &RoleArn,
         token: &VerifiedToken,
         session_name: &str,
         wanted: Duration,
         remembered: Option<u32>,
-    ) -> Result<(Credentials, u32), Error> {
-        let mut lengths = length::to_try(wanted, remembered);
-        let mut seconds = lengths.next().unwrap_or(length::SHORTEST);
+    ) -> Result<(AwsCredentials, u32), Error> {
+        let mut lengths = length::list_durations(wanted, remembered);
+        let mut seconds = lengths.next().unwrap_or(length::MIN_SECONDS);
         loop {
             match self.assume_role(role, token, session_name, seconds).await {
                 Ok(credentials) => return Ok((credentials, seconds)),
-                Err(error) if error.is(Reason::TooLong) => seconds = lengths.next().ok_or(error)?,
+                Err(error) if error.is_refused_for(AwsRefusalReason::SessionTooLong) => {
+                    seconds = lengths.next().ok_or(error)?;
+                }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn ask(
+    async fn send_assume_role(
         &self,
         client: Client,
         role: &RoleArn,
         token: &VerifiedToken,
         session_name: &str,
         seconds: u32,
-    ) -> Result<Credentials, Error> {
+    ) -> Result<AwsCredentials, Error> {
         let answer = client
             .assume_role_with_web_identity()
             .role_arn(role.as_str())
@@ -57,7 +63,7 @@ impl Aws {
             .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
             .send();
         // The SDK's future is large, and lives once a sign-in.
-        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).without(token.raw()))?;
-        answer::checked(answer.credentials, answer.assumed_role_user, role, (self.now)())
+        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).redact_token(token.raw()))?;
+        answer::validate_sts_answer(answer.credentials, answer.assumed_role_user, role, (self.now)())
     }
 }

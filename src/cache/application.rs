@@ -7,21 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Cache, is_key, readable, written};
-use crate::{config::Fingerprint, files, lock::Held, oidc::Keepsakes, store, time::Moment};
+use super::{Cache, is_fingerprint, parse_record, serialize_record};
+use crate::{
+    config::Fingerprint, files, lock::ExclusiveLock, oidc::StoredClientCredentials, store, time::Timestamp,
+};
 
 /// What the file's name ends with.
 const KIND: &str = "application";
 
 /// The names of all applications of which something is kept in a folder.
-pub fn applications_in(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
-    let names = files::names(folder)?;
-    Ok(names.iter().filter_map(|name| name_of(name)).map(str::to_owned).collect())
+pub fn list_applications(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
+    let names = files::list_files(folder)?;
+    Ok(names.iter().filter_map(|name| parse_application_name(name)).map(str::to_owned).collect())
 }
 
-fn name_of(file: &str) -> Option<&str> {
+fn parse_application_name(file: &str) -> Option<&str> {
     let (name, kind) = file.strip_suffix(".new").unwrap_or(file).split_once('.')?;
-    (is_key(name) && kind == KIND).then_some(name)
+    (is_fingerprint(name) && kind == KIND).then_some(name)
 }
 
 impl Cache {
@@ -30,27 +32,35 @@ impl Cache {
         self.folder.join(format!("{name}.lock"))
     }
 
-    pub fn keepsakes(&self, application: &Fingerprint) -> Result<Keepsakes, store::Error> {
-        let plain = self.store.read(&file(&application.name()))?;
-        Ok(plain.and_then(|plain| readable(&plain)).unwrap_or_default())
-    }
-
-    /// `held` is the application's.
-    pub fn keep_keepsakes(
+    pub fn load_client_credentials(
         &self,
-        held: &Held,
         application: &Fingerprint,
-        kept: &Keepsakes,
-    ) -> Result<(), store::Error> {
-        self.store.write(held, &file(&application.name()), Moment::from_unix(0), &written(kept))
+    ) -> Result<StoredClientCredentials, store::Error> {
+        let plain = self.store.read_record(&build_record_name(&application.short_hex()))?;
+        Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
     }
 
     /// `held` is the application's.
-    pub fn forget_keepsakes(&self, held: &Held, name: &str) -> Result<(), store::Error> {
-        self.store.remove(held, &file(name))
+    pub fn store_client_credentials(
+        &self,
+        held: &ExclusiveLock,
+        application: &Fingerprint,
+        kept: &StoredClientCredentials,
+    ) -> Result<(), store::Error> {
+        self.store.write_record(
+            held,
+            &build_record_name(&application.short_hex()),
+            Timestamp::from_unix(0),
+            &serialize_record(kept),
+        )
+    }
+
+    /// `held` is the application's.
+    pub fn remove_client_credentials(&self, held: &ExclusiveLock, name: &str) -> Result<(), store::Error> {
+        self.store.remove_record(held, &build_record_name(name))
     }
 }
 
-fn file(name: &str) -> String {
+fn build_record_name(name: &str) -> String {
     format!("{name}.{KIND}")
 }

@@ -1,6 +1,6 @@
 //! The hosts that a sign-in's secrets may be sent to, stored with the sign-in.
 //!
-//! A configuration that names another host later does not receive what was stored for the first one: see `changes_to`.
+//! A configuration that names another host later does not receive what was stored for the first one: see `find_changes`.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use crate::{
     aws::{self, AwsService},
     config::Profile,
     host::Environment,
-    oidc::Metadata,
+    oidc::ProviderMetadata,
     url::SecureUrl,
 };
 
 /// Who receives a secret of the sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Recipient {
+pub enum SecretRecipient {
     /// The provider, which is sent the refresh token to renew it.
     TokenEndpoint,
     /// The provider, which is sent the refresh token to revoke it.
@@ -36,12 +36,12 @@ pub enum Recipient {
 /// Each recipient with its host: an origin such as `https://quota.example`, or the name of a partition for AWS's own hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
-pub struct Destinations(BTreeMap<Recipient, String>);
+pub struct Destinations(BTreeMap<SecretRecipient, String>);
 
 /// A recipient whose host is not the stored one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DestinationChange {
-    pub recipient: Recipient,
+    pub recipient: SecretRecipient,
     /// `None`: there was no such recipient when the sign-in was stored.
     pub stored: Option<String>,
     pub now: String,
@@ -57,7 +57,7 @@ impl From<BTreeMap<String, Value>> for Destinations {
     }
 }
 
-impl Recipient {
+impl SecretRecipient {
     fn is_provider(self) -> bool {
         match self {
             Self::TokenEndpoint | Self::RevocationEndpoint => true,
@@ -66,7 +66,7 @@ impl Recipient {
     }
 
     /// The configuration key that names the host.
-    fn key(self) -> Option<&'static str> {
+    fn config_key(self) -> Option<&'static str> {
         match self {
             Self::TokenEndpoint | Self::RevocationEndpoint => None,
             Self::Sts => Some("sts_endpoint"),
@@ -79,37 +79,37 @@ impl Recipient {
 
 impl Destinations {
     /// What the configuration says.
-    pub fn of_profile(profile: &Profile, environment: &Environment) -> Self {
-        let aws = aws::destinations(profile, environment).map(|(service, host)| {
+    pub fn from_profile(profile: &Profile, environment: &Environment) -> Self {
+        let aws = aws::list_destinations(profile, environment).map(|(service, host)| {
             let recipient = match service {
-                AwsService::Sts => Recipient::Sts,
-                AwsService::Cognito => Recipient::Cognito,
-                AwsService::Bedrock => Recipient::Bedrock,
-                AwsService::BedrockRuntime => Recipient::BedrockRuntime,
+                AwsService::Sts => SecretRecipient::Sts,
+                AwsService::Cognito => SecretRecipient::Cognito,
+                AwsService::Bedrock => SecretRecipient::Bedrock,
+                AwsService::BedrockRuntime => SecretRecipient::BedrockRuntime,
             };
             (recipient, host)
         });
-        let quota = profile.quota.as_ref().map(|quota| (Recipient::Quota, quota.endpoint.origin()));
+        let quota = profile.quota.as_ref().map(|quota| (SecretRecipient::Quota, quota.endpoint.origin()));
         Self(aws.chain(quota).collect())
     }
 
     /// What the provider's discovery document says.
-    pub fn of_provider(metadata: &Metadata) -> Self {
+    pub fn from_provider(metadata: &ProviderMetadata) -> Self {
         let revocation = metadata.revocation_endpoint.as_ref().map(SecureUrl::origin);
-        let token = (Recipient::TokenEndpoint, metadata.token_endpoint.origin());
-        let revocation = revocation.map(|host| (Recipient::RevocationEndpoint, host));
+        let token = (SecretRecipient::TokenEndpoint, metadata.token_endpoint.origin());
+        let revocation = revocation.map(|host| (SecretRecipient::RevocationEndpoint, host));
         Self([token].into_iter().chain(revocation).collect())
     }
 
     /// Replaces the stored hosts of these recipients.
-    pub fn accept(&mut self, now: Self) {
+    pub fn accept_hosts(&mut self, now: Self) {
         self.0.extend(now.0);
     }
 
     /// The recipients whose host was not stored. Records of earlier versions store none, and accept the first they meet.
-    pub fn changes_to(&self, now: &Self) -> Vec<DestinationChange> {
-        let is_new = |(recipient, host): &(&Recipient, &String)| !self.knows(**recipient, host);
-        let change = |(recipient, host): (&Recipient, &String)| DestinationChange {
+    pub fn find_changes(&self, now: &Self) -> Vec<DestinationChange> {
+        let is_new = |(recipient, host): &(&SecretRecipient, &String)| !self.accepts_host(**recipient, host);
+        let change = |(recipient, host): (&SecretRecipient, &String)| DestinationChange {
             recipient: *recipient,
             stored: self.0.get(recipient).cloned(),
             now: host.clone(),
@@ -117,7 +117,7 @@ impl Destinations {
         now.0.iter().filter(is_new).map(change).collect()
     }
 
-    fn knows(&self, recipient: Recipient, host: &str) -> bool {
+    fn accepts_host(&self, recipient: SecretRecipient, host: &str) -> bool {
         let same_kind =
             || self.0.iter().filter(|(stored, _)| stored.is_provider() == recipient.is_provider());
         if same_kind().next().is_none() {
@@ -125,14 +125,14 @@ impl Destinations {
         }
         match recipient {
             // Either endpoint may come to hold what the other one was sent before.
-            Recipient::TokenEndpoint | Recipient::RevocationEndpoint => {
+            SecretRecipient::TokenEndpoint | SecretRecipient::RevocationEndpoint => {
                 same_kind().any(|(_, stored)| stored == host)
             }
-            Recipient::Sts
-            | Recipient::Cognito
-            | Recipient::Bedrock
-            | Recipient::BedrockRuntime
-            | Recipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored == host),
+            SecretRecipient::Sts
+            | SecretRecipient::Cognito
+            | SecretRecipient::Bedrock
+            | SecretRecipient::BedrockRuntime
+            | SecretRecipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored == host),
         }
     }
 }
@@ -141,15 +141,15 @@ impl Session {
     /// The hosts that the configuration names now and did not name for this sign-in, as far as somebody has to accept them.
     /// AWS's own hosts need no consent, nor does what the administrator's file names: a new address of the quota service
     /// must not sign out a fleet.
-    pub fn destination_changes(
+    pub fn find_destination_changes(
         &self,
         profile: &Profile,
         environment: &Environment,
     ) -> Vec<DestinationChange> {
-        let mut changes = self.destinations.changes_to(&Destinations::of_profile(profile, environment));
+        let mut changes = self.destinations.find_changes(&Destinations::from_profile(profile, environment));
         changes.retain(|change| {
             let is_administrators =
-                change.recipient.key().is_some_and(|key| profile.set_by_administrator.contains(key));
+                change.recipient.config_key().is_some_and(|key| profile.set_by_administrator.contains(key));
             !is_administrators && change.now.contains("://")
         });
         changes
@@ -159,25 +159,25 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{OnError, Quota, testing};
+    use crate::config::{QuotaErrorPolicy, QuotaSettings, testing};
 
     fn with_quota(endpoint: &str) -> Profile {
-        let quota = Quota {
+        let quota = QuotaSettings {
             endpoint: SecureUrl::parse(endpoint).unwrap(),
             interval: std::time::Duration::from_secs(60),
             timeout: std::time::Duration::from_secs(5),
-            on_error: OnError::Allow,
+            on_error: QuotaErrorPolicy::Allow,
         };
         Profile { quota: Some(quota), ..testing::profile() }
     }
 
     fn session_of(profile: &Profile) -> Session {
-        let destinations = Destinations::of_profile(profile, &Environment::fixed([]));
+        let destinations = Destinations::from_profile(profile, &Environment::fixed([]));
         Session { destinations, ..Session::default() }
     }
 
     fn changes(session: &Session, profile: &Profile) -> Vec<DestinationChange> {
-        session.destination_changes(profile, &Environment::fixed([]))
+        session.find_destination_changes(profile, &Environment::fixed([]))
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(changes(&session, &with_quota("https://quota.example/other")), []);
         let found = changes(&session, &with_quota("https://evil.example"));
         let [change] = found.as_slice() else { panic!("{found:?}") };
-        assert_eq!((change.recipient, change.now.as_str()), (Recipient::Quota, "https://evil.example"));
+        assert_eq!((change.recipient, change.now.as_str()), (SecretRecipient::Quota, "https://evil.example"));
     }
 
     #[test]

@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::Cache;
 use crate::{
     files,
-    lock::{self, Held, LockHolder},
+    lock::{self, ExclusiveLock, LockHolder},
     oidc::callback::is_start_address,
-    time::Moment,
+    time::Timestamp,
 };
 
 /// No sign-in waits longer for its user, so an older note was put there again.
-const LIFETIME: Duration = Duration::from_secs(15 * 60);
+const MAX_PROMPT_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// What is sealed: the address, bound to the process and the moment that stand beside it in the clear.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Invitation {
+struct SealedPromptAddress {
     pid: u32,
-    since: Moment,
+    since: Timestamp,
     address: String,
 }
 
@@ -30,26 +30,26 @@ impl Cache {
     /// Writes down that this process waits for the user: at a local address, or (`None`) where only the user sees it.
     pub fn announce_prompt(
         &self,
-        held: &Held,
-        now: Moment,
+        held: &ExclusiveLock,
+        now: Timestamp,
         address: Option<&str>,
     ) -> Result<(), files::Error> {
-        let holder = LockHolder::this_process(now);
+        let holder = LockHolder::for_this_process(now);
         let sealed_address = address.and_then(|address| {
-            let invitation = Invitation { pid: holder.pid, since: now, address: address.to_owned() };
+            let invitation = SealedPromptAddress { pid: holder.pid, since: now, address: address.to_owned() };
             let plain = serde_json::to_vec(&invitation).expect("numbers and a text always serialise");
-            self.store.seal_note(&self.name(lock::HOLDER), &plain)
+            self.store.seal_note(&self.record_name(lock::HOLDER_EXTENSION), &plain)
         });
-        held.announce(&LockHolder { is_prompting: true, sealed_address, ..holder })
+        held.write_holder(&LockHolder { is_prompting: true, sealed_address, ..holder })
     }
 
     /// The address in a holder's note, if this program wrote it and it is one of its own local addresses. It never prompts
     /// for the keyring.
-    pub fn invitation(&self, holder: &LockHolder, now: Moment) -> Option<String> {
+    pub fn open_prompt_address(&self, holder: &LockHolder, now: Timestamp) -> Option<String> {
         let sealed = holder.sealed_address.clone()?;
-        let plain = self.store.open_note(&self.name(lock::HOLDER), sealed)?;
-        let Invitation { pid, since, address } = serde_json::from_slice(&plain).ok()?;
-        let is_current = since <= now && now.since(since) < LIFETIME;
+        let plain = self.store.open_note(&self.record_name(lock::HOLDER_EXTENSION), sealed)?;
+        let SealedPromptAddress { pid, since, address } = serde_json::from_slice(&plain).ok()?;
+        let is_current = since <= now && now.duration_since(since) < MAX_PROMPT_AGE;
         let is_the_holders = (pid, since) == (holder.pid, holder.since);
         (is_current && is_the_holders && is_start_address(&address)).then_some(address)
     }
@@ -60,18 +60,18 @@ mod tests {
     use super::*;
     use crate::store;
 
-    const NOW: Moment = Moment::from_unix(1_000_000);
+    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
     const ADDRESS: &str = "http://127.0.0.1:4711/abcdefgh";
 
     /// A folder, a cache in it, and the note that the cache writes for an address.
     fn announced(key: &str, address: Option<&str>) -> (tempfile::TempDir, Cache, LockHolder) {
         let folder = tempfile::tempdir().unwrap();
-        let store = store::sealed_files(folder.path());
+        let store = store::open_file_store(folder.path());
         let cache = Cache::new(Box::new(store), folder.path().to_owned(), key.into());
-        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
-        cache.keep_session(&held, &super::super::Session::default()).unwrap();
+        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
+        cache.store_session(&held, &super::super::Session::default()).unwrap();
         cache.announce_prompt(&held, NOW, address).unwrap();
-        let note = lock::holder(&cache.lock_path()).unwrap();
+        let note = lock::read_holder(&cache.lock_path()).unwrap();
         drop(held);
         (folder, cache, note)
     }
@@ -80,39 +80,42 @@ mod tests {
     fn the_address_of_our_own_note_is_shown() {
         let (_folder, cache, note) = announced("mine", Some(ADDRESS));
         assert!(note.is_prompting);
-        assert_eq!(cache.invitation(&note, NOW).as_deref(), Some(ADDRESS));
+        assert_eq!(cache.open_prompt_address(&note, NOW).as_deref(), Some(ADDRESS));
     }
 
     #[test]
     fn a_note_that_was_changed_or_put_back_shows_no_address() {
         let (_folder, cache, note) = announced("mine", Some(ADDRESS));
-        let shown = |note: &LockHolder, now| cache.invitation(note, now);
-        assert_eq!(shown(&note, NOW.plus(LIFETIME)), None, "too old");
-        assert_eq!(shown(&note, Moment::from_unix(NOW.unix() - 1)), None, "from the future");
+        let shown = |note: &LockHolder, now| cache.open_prompt_address(note, now);
+        assert_eq!(shown(&note, NOW.saturating_add(MAX_PROMPT_AGE)), None, "too old");
+        assert_eq!(shown(&note, Timestamp::from_unix(NOW.unix_seconds() - 1)), None, "from the future");
         assert_eq!(shown(&LockHolder { pid: note.pid + 1, ..note.clone() }, NOW), None, "another process");
-        assert_eq!(shown(&LockHolder { since: NOW.plus(LIFETIME), ..note.clone() }, NOW), None);
+        assert_eq!(
+            shown(&LockHolder { since: NOW.saturating_add(MAX_PROMPT_AGE), ..note.clone() }, NOW),
+            None
+        );
         let mut sealed = note.sealed_address.clone().unwrap();
         *sealed.last_mut().unwrap() ^= 1;
         assert_eq!(shown(&LockHolder { sealed_address: Some(sealed), ..note }, NOW), None);
         let plain = Some(ADDRESS.as_bytes().to_vec());
         assert_eq!(shown(&LockHolder { sealed_address: plain, ..note }, NOW), None, "not sealed");
         let (_other, cache, _) = announced("mine", None);
-        assert_eq!(cache.invitation(&note, NOW), None, "sealed with another key");
+        assert_eq!(cache.open_prompt_address(&note, NOW), None, "sealed with another key");
     }
 
     #[test]
     fn an_address_that_is_not_local_is_not_shown_even_if_sealed() {
         let (_folder, cache, note) = announced("mine", Some("https://evil.example/abcdefgh"));
-        assert_eq!(cache.invitation(&note, NOW), None);
+        assert_eq!(cache.open_prompt_address(&note, NOW), None);
     }
 
     #[test]
     fn a_store_without_a_key_announces_without_an_address() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(Box::new(store::Nothing), folder.path().to_owned(), "mine".into());
-        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        let cache = Cache::new(Box::new(store::NullStore), folder.path().to_owned(), "mine".into());
+        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
         cache.announce_prompt(&held, NOW, Some(ADDRESS)).unwrap();
-        let note = lock::holder(&cache.lock_path()).unwrap();
+        let note = lock::read_holder(&cache.lock_path()).unwrap();
         assert_eq!((note.is_prompting, note.sealed_address), (true, None));
     }
 }

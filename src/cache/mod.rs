@@ -21,20 +21,20 @@ use zeroize::Zeroizing;
 
 use crate::{
     config::RoleArn,
-    credentials::Credentials,
+    credentials::AwsCredentials,
     files,
-    lock::{self, Held},
-    oidc::{Keys, Metadata},
+    lock::{self, ExclusiveLock},
+    oidc::{ProviderKeys, ProviderMetadata},
     secret::Secret,
     store::{self, Store},
-    time::Moment,
+    time::Timestamp,
 };
 
-pub use application::applications_in;
-pub use destinations::{DestinationChange, Destinations, Recipient};
-pub use door::Door;
-pub use locks::locks_in;
-pub use notes::{LastFailure, Notes};
+pub use application::list_applications;
+pub use destinations::{DestinationChange, Destinations, SecretRecipient};
+pub use door::PromptBackoff;
+pub use locks::list_lock_files;
+pub use notes::{LastFailure, ProfileNotes};
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
 /// fifteen and ten minutes.
@@ -44,14 +44,14 @@ pub const RENEW_SOON: Duration = Duration::from_secs(20 * 60);
 pub const RENEW_NOW: Duration = Duration::from_secs(5 * 60);
 
 /// Credentials nearer to their end than this are no use to anybody: the request would outlive them.
-pub const SPENT: Duration = Duration::from_secs(15);
+pub const MIN_REMAINING: Duration = Duration::from_secs(15);
 
 /// Whoever asks for the ID token itself gets one that lasts as long as this.
-pub const TOKEN_LIFE: Duration = Duration::from_secs(2 * 60);
+pub const MIN_TOKEN_LIFE: Duration = Duration::from_secs(2 * 60);
 
 /// A token that is sent with telemetry is renewed at most so far ahead of its end: the host keeps its headers for half an
 /// hour, and is given the older token once more while the newer one is fetched.
-pub const TOKEN_AHEAD: Duration = Duration::from_secs(60 * 60);
+pub const TOKEN_RENEW_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 /// A silent renewal that was tried is not tried again for this long, however many callers come.
 pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Session {
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<AwsCredentials>,
     pub id_token: Option<Secret>,
     /// The session that the ID token came from is over, or AWS did not accept it: it tells who this was, and proves
     /// nothing any more.
@@ -73,7 +73,7 @@ pub struct Session {
     /// The longest duration in seconds that the role was seen to allow.
     pub longest: Option<u32>,
     /// When the quota service wants to be asked again.
-    pub cleared_until: Option<Moment>,
+    pub cleared_until: Option<Timestamp>,
     /// The person's id in the identity pool.
     pub identity: Option<String>,
     /// Where its secrets may be sent. Empty in records of earlier versions.
@@ -82,14 +82,14 @@ pub struct Session {
 
 /// What the provider said of itself, sealed because sign-ins are verified with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Known {
-    at: Moment,
-    pub metadata: Metadata,
-    pub keys: Keys,
+pub struct CachedProvider {
+    at: Timestamp,
+    pub metadata: ProviderMetadata,
+    pub keys: ProviderKeys,
 }
 
-impl Known {
-    pub fn new(at: Moment, metadata: Metadata, keys: Keys) -> Self {
+impl CachedProvider {
+    pub fn new(at: Timestamp, metadata: ProviderMetadata, keys: ProviderKeys) -> Self {
         Self { at, metadata, keys }
     }
 }
@@ -107,7 +107,7 @@ pub enum Freshness {
 
 /// A record as it is written down.
 #[derive(Serialize, Deserialize)]
-struct Versioned<T> {
+struct VersionedRecord<T> {
     version: u32,
     record: T,
 }
@@ -115,7 +115,7 @@ struct Versioned<T> {
 const VERSION: u32 = 1;
 
 /// A provider's description is believed for a day; keys are fetched again earlier when one is unknown.
-const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+const PROVIDER_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is kept of each profile besides its lock, by the end of the file's name.
 const SESSION: &str = "session";
@@ -123,31 +123,31 @@ const PROVIDER: &str = "provider";
 const NOTES: &str = "json";
 
 /// The keys of every profile of which something is kept in a folder, whether it is still configured or not.
-pub fn keys_in(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
-    let names = files::names(folder)?;
-    Ok(names.iter().filter_map(|name| key_of(name)).map(str::to_owned).collect())
+pub fn list_profile_keys(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
+    let names = files::list_files(folder)?;
+    Ok(names.iter().filter_map(|name| parse_profile_key(name)).map(str::to_owned).collect())
 }
 
 /// The key in the name of a record, whole or half written. Anything else in the folder is none of ours.
-fn key_of(name: &str) -> Option<&str> {
+fn parse_profile_key(name: &str) -> Option<&str> {
     let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
-    (is_key(key) && [SESSION, PROVIDER, NOTES, lock::HOLDER].contains(&kind)).then_some(key)
+    (is_fingerprint(key) && [SESSION, PROVIDER, NOTES, lock::HOLDER_EXTENSION].contains(&kind)).then_some(key)
 }
 
-fn is_key(text: &str) -> bool {
+fn is_fingerprint(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-pub fn freshness(credentials: &Credentials, now: Moment) -> Freshness {
-    freshness_at(credentials.expiration, now)
+pub fn assess_credentials(credentials: &AwsCredentials, now: Timestamp) -> Freshness {
+    assess_expiry(credentials.expiration, now)
 }
 
 /// The same of anything that ends.
-pub fn freshness_at(end: Moment, now: Moment) -> Freshness {
-    match end.since(now) {
+pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
+    match end.duration_since(now) {
         left if left > RENEW_SOON => Freshness::Fresh,
         left if left > RENEW_NOW => Freshness::RenewSoon,
-        left if left > SPENT => Freshness::RenewNow,
+        left if left > MIN_REMAINING => Freshness::RenewNow,
         _ => Freshness::Spent,
     }
 }
@@ -157,94 +157,101 @@ pub struct Cache {
     store: Box<dyn Store>,
     folder: PathBuf,
     /// The fingerprint of everything that changes the result.
-    key: String,
+    fingerprint: String,
 }
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cache({})", self.key)
+        write!(f, "Cache({})", self.fingerprint)
     }
 }
 
 impl Cache {
     pub fn new(store: Box<dyn Store>, folder: PathBuf, key: String) -> Self {
-        Self { store, folder, key }
+        Self { store, folder, fingerprint: key }
     }
 
     pub fn lock_path(&self) -> PathBuf {
-        self.folder.join(format!("{}.lock", self.key))
+        self.folder.join(format!("{}.lock", self.fingerprint))
     }
 
     /// The folder must exist before the lock can.
-    pub fn prepare(&self) -> Result<(), files::Error> {
-        files::private_folder(&self.folder)
+    pub fn create_folder(&self) -> Result<(), files::Error> {
+        files::ensure_private_folder(&self.folder)
     }
 
     /// Finds out whether what comes could be kept.
-    pub fn check_store(&self, held: &Held) -> Result<(), store::Error> {
-        self.store.prepare(held)
+    pub fn check_storage(&self, held: &ExclusiveLock) -> Result<(), store::Error> {
+        self.store.check_writable(held)
     }
 
     /// Whether anything at all is kept of the profile.
     pub fn is_empty(&self) -> Result<bool, files::Error> {
-        Ok(!keys_in(&self.folder)?.contains(&self.key))
+        Ok(!list_profile_keys(&self.folder)?.contains(&self.fingerprint))
     }
 
     /// Whether a session is kept, be it one that cannot be opened.
     pub fn has_session(&self) -> Result<bool, files::Error> {
-        Ok(files::names(&self.folder)?.contains(&self.name(SESSION)))
+        Ok(files::list_files(&self.folder)?.contains(&self.record_name(SESSION)))
     }
 
     /// Forgets every trace of the profile, and the key with the last profile's. Each part is tried, whatever becomes of
     /// the others.
     ///
     /// The lock's file stays, empty, for it is held. What stood beside it goes with `held`.
-    pub fn forget(&self, held: &Held) -> Result<(), store::Error> {
-        let sealed = [SESSION, PROVIDER].map(|kind| self.store.remove(held, &self.name(kind)));
-        let notes = files::remove(&self.notes_path()).map_err(store::Error::from);
-        let key = self.store.forget_key();
+    pub fn remove_all(&self, held: &ExclusiveLock) -> Result<(), store::Error> {
+        let sealed = [SESSION, PROVIDER].map(|kind| self.store.remove_record(held, &self.record_name(kind)));
+        let notes = files::remove_file(&self.notes_path()).map_err(store::Error::from);
+        let key = self.store.remove_unused_key();
         sealed.into_iter().chain([notes, key]).collect()
     }
 
-    pub fn session(&self) -> Result<Session, store::Error> {
-        let plain = self.store.read(&self.name(SESSION))?;
-        Ok(plain.and_then(|plain| readable(&plain)).unwrap_or_default())
+    pub fn load_session(&self) -> Result<Session, store::Error> {
+        let plain = self.store.read_record(&self.record_name(SESSION))?;
+        Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
     }
 
-    pub fn keep_session(&self, held: &Held, session: &Session) -> Result<(), store::Error> {
-        let expires =
-            session.credentials.as_ref().map_or(Moment::from_unix(0), |credentials| credentials.expiration);
-        self.store.write(held, &self.name(SESSION), expires, &written(session))
+    pub fn store_session(&self, held: &ExclusiveLock, session: &Session) -> Result<(), store::Error> {
+        let expires = session
+            .credentials
+            .as_ref()
+            .map_or(Timestamp::from_unix(0), |credentials| credentials.expiration);
+        self.store.write_record(held, &self.record_name(SESSION), expires, &serialize_record(session))
     }
 
     /// The provider as it described itself within the last day.
-    pub fn provider(&self, now: Moment) -> Result<Option<Known>, store::Error> {
-        let plain = self.store.read(&self.name(PROVIDER))?;
-        let known: Option<Known> = plain.and_then(|plain| readable(&plain));
-        Ok(known.filter(|known| known.at <= now && now.since(known.at) < KNOWN_FOR))
+    pub fn load_provider(&self, now: Timestamp) -> Result<Option<CachedProvider>, store::Error> {
+        let plain = self.store.read_record(&self.record_name(PROVIDER))?;
+        let known: Option<CachedProvider> = plain.and_then(|plain| parse_record(&plain));
+        Ok(known.filter(|known| known.at <= now && now.duration_since(known.at) < PROVIDER_LIFETIME))
     }
 
-    pub fn keep_provider(&self, held: &Held, known: &Known) -> Result<(), store::Error> {
-        self.store.write(held, &self.name(PROVIDER), known.at.plus(KNOWN_FOR), &written(known))
+    pub fn store_provider(&self, held: &ExclusiveLock, known: &CachedProvider) -> Result<(), store::Error> {
+        self.store.write_record(
+            held,
+            &self.record_name(PROVIDER),
+            known.at.saturating_add(PROVIDER_LIFETIME),
+            &serialize_record(known),
+        )
     }
 
-    pub fn forget_provider(&self, held: &Held) -> Result<(), store::Error> {
-        self.store.remove(held, &self.name(PROVIDER))
+    pub fn remove_provider(&self, held: &ExclusiveLock) -> Result<(), store::Error> {
+        self.store.remove_record(held, &self.record_name(PROVIDER))
     }
 
-    fn name(&self, kind: &str) -> String {
-        format!("{}.{kind}", self.key)
+    fn record_name(&self, kind: &str) -> String {
+        format!("{}.{kind}", self.fingerprint)
     }
 }
 
 /// A record of this version, or none: what an older or newer program wrote is forgotten, not guessed at.
-fn readable<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    let found: Versioned<T> = serde_json::from_slice(bytes).ok()?;
+fn parse_record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let found: VersionedRecord<T> = serde_json::from_slice(bytes).ok()?;
     (found.version == VERSION).then_some(found.record)
 }
 
-fn written(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let record = Versioned { version: VERSION, record };
+fn serialize_record(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    let record = VersionedRecord { version: VERSION, record };
     Zeroizing::new(
         serde_json::to_vec(&record).expect("records hold texts and numbers, which always serialise"),
     )
@@ -254,22 +261,22 @@ fn written(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn ending(unix: i64) -> Credentials {
-        Credentials {
+    fn ending(unix: i64) -> AwsCredentials {
+        AwsCredentials {
             access_key_id: "ASIA".into(),
             secret_access_key: Secret::new("s"),
             session_token: Secret::new("t"),
-            expiration: Moment::from_unix(unix),
+            expiration: Timestamp::from_unix(unix),
         }
     }
 
     fn cache(folder: &Path, key: &str) -> Cache {
-        Cache::new(Box::new(store::sealed_files(folder)), folder.to_owned(), key.into())
+        Cache::new(Box::new(store::open_file_store(folder)), folder.to_owned(), key.into())
     }
 
     #[test]
     fn freshness_turns_at_twenty_and_five_minutes() {
-        let at = |left: i64| freshness(&ending(1_000_000 + left), Moment::from_unix(1_000_000));
+        let at = |left: i64| assess_credentials(&ending(1_000_000 + left), Timestamp::from_unix(1_000_000));
         assert_eq!(
             [at(1201), at(1200), at(301)],
             [Freshness::Fresh, Freshness::RenewSoon, Freshness::RenewSoon]
@@ -282,19 +289,19 @@ mod tests {
     fn a_session_is_kept_and_belongs_to_its_profile_alone() {
         let folder = tempfile::tempdir().unwrap();
         let mine = cache(folder.path(), "mine");
-        let held = lock::try_take(&mine.lock_path()).unwrap().expect("free");
+        let held = lock::try_acquire(&mine.lock_path()).unwrap().expect("free");
         let session = Session { credentials: Some(ending(5)), longest: Some(3600), ..Session::default() };
-        mine.keep_session(&held, &session).unwrap();
-        assert_eq!(mine.session().unwrap().credentials, Some(ending(5)));
+        mine.store_session(&held, &session).unwrap();
+        assert_eq!(mine.load_session().unwrap().credentials, Some(ending(5)));
         std::fs::copy(folder.path().join("mine.session"), folder.path().join("other.session")).unwrap();
-        assert_eq!(cache(folder.path(), "other").session().unwrap(), Session::default());
+        assert_eq!(cache(folder.path(), "other").load_session().unwrap(), Session::default());
     }
 
     #[test]
     fn what_is_ours_in_a_folder_is_told_by_its_name() {
         let key = "0123456789abcdef0123456789abcdef";
         for ours in ["session", "provider", "json", "holder", "session.new"] {
-            assert_eq!(key_of(&format!("{key}.{ours}")), Some(key), "{ours}");
+            assert_eq!(parse_profile_key(&format!("{key}.{ours}")), Some(key), "{ours}");
         }
         let foreign = [
             "key",
@@ -307,7 +314,7 @@ mod tests {
             &format!("{key}.toml"),
             key,
         ];
-        assert_eq!(foreign.map(key_of), [None; 9]);
+        assert_eq!(foreign.map(parse_profile_key), [None; 9]);
     }
 
     #[test]
@@ -316,13 +323,13 @@ mod tests {
         let (mine, other) = (cache(folder.path(), "mine"), cache(folder.path(), "other"));
         let session = Session { longest: Some(3600), ..Session::default() };
         for cache in [&mine, &other] {
-            let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
-            cache.keep_session(&held, &session).unwrap();
-            cache.keep_notes(&held, &Notes::default()).unwrap();
+            let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
+            cache.store_session(&held, &session).unwrap();
+            cache.store_notes(&held, &ProfileNotes::default()).unwrap();
         }
         let forget = |cache: &Cache| {
-            cache.forget(&lock::try_take(&cache.lock_path()).unwrap().expect("free")).unwrap();
-            let mut names = files::names(folder.path()).unwrap();
+            cache.remove_all(&lock::try_acquire(&cache.lock_path()).unwrap().expect("free")).unwrap();
+            let mut names = files::list_files(folder.path()).unwrap();
             names.sort();
             names
         };
@@ -330,7 +337,7 @@ mod tests {
             forget(&mine),
             ["key", "key.lock", "mine.lock", "other.json", "other.lock", "other.session"]
         );
-        assert_eq!(other.session().unwrap(), session);
+        assert_eq!(other.load_session().unwrap(), session);
         assert_eq!(forget(&other), ["key.lock", "mine.lock", "other.lock"]);
     }
 
@@ -338,10 +345,10 @@ mod tests {
     fn a_part_that_cannot_be_forgotten_keeps_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(folder.path(), "mine");
-        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
-        cache.keep_notes(&held, &Notes::default()).unwrap();
+        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
+        cache.store_notes(&held, &ProfileNotes::default()).unwrap();
         std::fs::create_dir(folder.path().join("mine.session")).unwrap();
-        assert!(cache.forget(&held).is_err());
+        assert!(cache.remove_all(&held).is_err());
         assert!(!cache.notes_path().exists());
     }
 
@@ -349,7 +356,7 @@ mod tests {
     fn a_record_of_another_version_or_shape_is_absent() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(folder.path(), "mine");
-        let held = lock::try_take(&cache.lock_path()).unwrap().expect("free");
+        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
         for foreign in [
             r#"{"version":0,"record":{"longest":1}}"#,
             r#"{"version":2,"record":{"longest":1}}"#,
@@ -358,10 +365,13 @@ mod tests {
             "",
             "\u{0}",
         ] {
-            cache.store.write(&held, "mine.session", Moment::from_unix(1), foreign.as_bytes()).unwrap();
-            files::replace(&cache.notes_path(), foreign.as_bytes()).unwrap();
-            assert_eq!(cache.session().unwrap(), Session::default(), "{foreign}");
-            assert_eq!(cache.notes(), Notes::default(), "{foreign}");
+            cache
+                .store
+                .write_record(&held, "mine.session", Timestamp::from_unix(1), foreign.as_bytes())
+                .unwrap();
+            files::write_atomically(&cache.notes_path(), foreign.as_bytes()).unwrap();
+            assert_eq!(cache.load_session().unwrap(), Session::default(), "{foreign}");
+            assert_eq!(cache.load_notes(), ProfileNotes::default(), "{foreign}");
         }
     }
 }

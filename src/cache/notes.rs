@@ -6,56 +6,58 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, Door, NOTES, readable, written};
-use crate::{files, lock::Held, quota::Usage, text::verbatim, time::Moment};
+use super::{Cache, NOTES, PromptBackoff, parse_record, serialize_record};
+use crate::{files, lock::ExclusiveLock, quota::QuotaUsage, text::escape_controls, time::Timestamp};
 
 /// What is kept in the clear for one profile: nothing secret, readable when the key is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Notes {
-    pub door: Door,
+pub struct ProfileNotes {
+    pub door: PromptBackoff,
     pub last_failure: Option<LastFailure>,
-    pub renewal_tried: Option<Moment>,
+    pub renewal_tried: Option<Timestamp>,
     /// What the quota service counted last, and the day (since 1970) on which somebody was warned of it.
-    pub usage: Option<Usage>,
+    pub usage: Option<QuotaUsage>,
     pub warned_on: Option<i64>,
 }
 
 /// The last failure, kept because callers hide our stderr.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastFailure {
-    pub at: Moment,
+    pub at: Timestamp,
     pub code: u8,
     pub slug: String,
     pub message: String,
     pub hint: String,
 }
 
-impl Notes {
+impl ProfileNotes {
     /// Any process of this user can write the file, so its texts are made safe for a terminal before anybody shows them.
-    fn escaped(self) -> Self {
+    fn escape_texts(self) -> Self {
         let Self { door, last_failure, renewal_tried, usage, warned_on } = self;
         let last_failure = last_failure.map(|LastFailure { at, code, slug, message, hint }| {
-            let [slug, message, hint] = [slug, message, hint].map(|text| verbatim(&text));
+            let [slug, message, hint] = [slug, message, hint].map(|text| escape_controls(&text));
             LastFailure { at, code, slug, message, hint }
         });
-        Self { door: door.escaped(), last_failure, renewal_tried, usage, warned_on }
+        Self { door: door.escape_texts(), last_failure, renewal_tried, usage, warned_on }
     }
 }
 
 impl Cache {
     /// Notes that cannot be read are empty ones: they only ever make us more careful.
-    pub fn notes(&self) -> Notes {
-        let bytes = files::read(&self.notes_path()).ok().flatten();
-        bytes.and_then(|bytes| readable(&bytes)).map_or_else(Notes::default, Notes::escaped)
+    pub fn load_notes(&self) -> ProfileNotes {
+        let bytes = files::read_if_exists(&self.notes_path()).ok().flatten();
+        bytes
+            .and_then(|bytes| parse_record(&bytes))
+            .map_or_else(ProfileNotes::default, ProfileNotes::escape_texts)
     }
 
-    pub fn keep_notes(&self, held: &Held, notes: &Notes) -> Result<(), files::Error> {
-        assert!(held.guards(&self.notes_path()), "only the holder of the profile's lock stores notes");
-        files::replace_for_now(&self.notes_path(), &written(notes))
+    pub fn store_notes(&self, held: &ExclusiveLock, notes: &ProfileNotes) -> Result<(), files::Error> {
+        assert!(held.guards_record(&self.notes_path()), "only the holder of the profile's lock stores notes");
+        files::write_without_sync(&self.notes_path(), &serialize_record(notes))
     }
 
     pub(super) fn notes_path(&self) -> PathBuf {
-        self.folder.join(self.name(NOTES))
+        self.folder.join(self.record_name(NOTES))
     }
 }

@@ -6,22 +6,22 @@ use std::path::Path;
 
 use super::Cache;
 use crate::{
-    config::{Caller, Profile, Storage},
-    store::{self, WhenLocked},
+    config::{CallerKind, Profile, Storage},
+    store::{self, UnlockPolicy},
 };
 
 impl Cache {
     /// The records of a profile in a folder, for this caller.
-    pub fn of(profile: &Profile, folder: &Path, caller: Caller) -> Self {
-        let when_locked = match profile.login.lets_ask(caller) {
-            true => WhenLocked::AskThePerson,
-            false => WhenLocked::LeaveIt,
+    pub fn for_profile(profile: &Profile, folder: &Path, caller: CallerKind) -> Self {
+        let when_locked = match profile.login.allows_prompt(caller) {
+            true => UnlockPolicy::PromptUser,
+            false => UnlockPolicy::NoPrompt,
         };
         let store: Box<dyn store::Store> = match profile.storage {
-            Storage::File => Box::new(store::sealed_files(folder)),
-            Storage::None => Box::new(store::Nothing),
-            Storage::Keyring => Box::new(store::sealed_by_keyring(folder, when_locked)),
+            Storage::File => Box::new(store::open_file_store(folder)),
+            Storage::None => Box::new(store::NullStore),
+            Storage::Keyring => Box::new(store::open_keyring_store(folder, when_locked)),
         };
-        Self::new(store, folder.to_owned(), profile.fingerprint().name())
+        Self::new(store, folder.to_owned(), profile.fingerprint().short_hex())
     }
 }

@@ -4,29 +4,31 @@
 
 use serde::Serialize;
 
-use super::{Desk, print};
+use super::{CommandContext, write_stdout};
 use crate::{
     aws,
-    cli::{Bearer, Global},
-    config::Caller,
-    credentials::Document,
+    cli::{BearerArgs, GlobalArgs},
+    config::CallerKind,
+    credentials::SecretDocument,
     failure::Failure,
 };
 
-pub(super) fn run(Bearer { json }: &Bearer, global: &Global) -> Result<(), Failure> {
+pub(super) fn run_bearer(BearerArgs { json }: &BearerArgs, global: &GlobalArgs) -> Result<(), Failure> {
     /// What Claude Desktop reads.
     #[derive(Serialize)]
-    struct Answer<'a> {
+    struct BearerAnswer<'a> {
         token: &'a str,
         headers: serde_json::Map<String, serde_json::Value>,
     }
-    let desk = Desk::new(global)?;
-    let work = desk.work(Caller::Silent)?;
-    let ready = work.errand().lasting(&mut |_, _| {})?;
-    let key = aws::api_key(&ready.credentials, &work.profile.region, work.now());
+    let desk = CommandContext::new(global)?;
+    let work = desk.load_profile(CallerKind::NonInteractive)?;
+    let ready = work.worker_client().long_lived_credentials(&mut |_, _| {})?;
+    let key = aws::create_api_key(&ready.credentials, &work.profile.region, work.now());
     let document = match json {
-        true => Document::of(&Answer { token: key.expose(), headers: serde_json::Map::new() }),
-        false => Document::of_text(format!("{}\n", key.expose())),
+        true => {
+            SecretDocument::from_json(&BearerAnswer { token: key.expose(), headers: serde_json::Map::new() })
+        }
+        false => SecretDocument::from_text(format!("{}\n", key.expose())),
     };
-    print(document.expose())
+    write_stdout(document.expose())
 }

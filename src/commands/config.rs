@@ -4,54 +4,56 @@
 
 use std::path::Path;
 
-use super::{Desk, print, say_line};
+use super::{CommandContext, write_stderr_line, write_stdout};
 use crate::{
-    cli::{Config, Global},
-    config::{self, Error, Inputs},
+    cli::{ConfigCommand, GlobalArgs},
+    config::{self, ConfigInputs, Error},
     failure::Failure,
     text,
 };
 
-pub(super) fn run(what: &Config, global: &Global) -> Result<(), Failure> {
-    let desk = Desk::new(global)?;
+pub(super) fn run_config(what: &ConfigCommand, global: &GlobalArgs) -> Result<(), Failure> {
+    let desk = CommandContext::new(global)?;
     let inputs = desk.inputs();
     let text = match what {
-        Config::Show { json } => show(&inputs, *json)?,
-        Config::Check { file } => check(&inputs, file.as_deref()).inspect_err(every_problem)?,
-        Config::Schema => config::schema(),
-        Config::Path => path(&inputs),
+        ConfigCommand::Show { json } => format_profile(&inputs, *json)?,
+        ConfigCommand::Check { file } => {
+            check_files(&inputs, file.as_deref()).inspect_err(print_all_problems)?
+        }
+        ConfigCommand::Schema => config::render_schema(),
+        ConfigCommand::Path => list_config_files(&inputs),
     };
-    print(text.as_bytes())
+    write_stdout(text.as_bytes())
 }
 
 /// Whoever asks for a check wants all of it; the failure that follows repeats the first.
-fn every_problem(error: &Error) {
-    let lines = error.lines();
+fn print_all_problems(error: &Error) {
+    let lines = error.problem_lines();
     if lines.len() > 1 {
-        say_line(&lines.join("\n"));
+        write_stderr_line(&lines.join("\n"));
     }
 }
 
 /// The resolved profile and where each value came from.
-pub(crate) fn show(inputs: &Inputs<'_>, as_json: bool) -> Result<String, Error> {
-    let shown = config::show(inputs)?;
-    Ok(if as_json { shown.json() } else { shown.text() })
+pub(crate) fn format_profile(inputs: &ConfigInputs<'_>, as_json: bool) -> Result<String, Error> {
+    let shown = config::report_profile(inputs)?;
+    Ok(if as_json { shown.to_json() } else { shown.to_text() })
 }
 
 /// A line for each file when all is well; [`Error::lines`] has every problem otherwise.
-pub(crate) fn check(inputs: &Inputs<'_>, file: Option<&Path>) -> Result<String, Error> {
+pub(crate) fn check_files(inputs: &ConfigInputs<'_>, file: Option<&Path>) -> Result<String, Error> {
     let lines = match file {
         Some(file) => config::check_file(file, inputs)?,
-        None => config::check(inputs)?,
+        None => config::check_all_files(inputs)?,
     };
     Ok(lines.into_iter().map(|line| line + "\n").collect())
 }
 
 /// The files that are read, later ones over earlier ones.
-pub(crate) fn path(inputs: &Inputs<'_>) -> String {
-    let line = |location: config::Location| {
+pub(crate) fn list_config_files(inputs: &ConfigInputs<'_>) -> String {
+    let line = |location: config::FileLocation| {
         let presence = if location.is_there { "present" } else { "absent" };
-        format!("{}  ({presence})\n", text::path(&location.file))
+        format!("{}  ({presence})\n", text::display_path(&location.file))
     };
-    config::locations(inputs).map(line).concat()
+    config::list_file_locations(inputs).map(line).concat()
 }

@@ -2,21 +2,25 @@
 //!
 //! Nothing else is ever written there; what a person must see goes to the terminal.
 
-use super::{Desk, Screen, print, say_line};
+use super::{CommandContext, SignInScreen, write_stderr_line, write_stdout};
 use crate::{
-    cli::{Credentials, Global},
-    config::Caller,
+    cli::{CredentialsArgs, GlobalArgs},
+    config::CallerKind,
     failure::Failure,
 };
 
-pub(super) fn run(Credentials { no_login }: &Credentials, global: &Global) -> Result<(), Failure> {
-    let desk = Desk::new(global)?;
-    let work = desk.work(if *no_login { Caller::Silent } else { Caller::Asking })?;
-    let mut screen = Screen::automatic(&desk.host.environment);
-    let ready = work.errand().credentials(&mut |told, reply| screen.tell(told, reply))?;
+pub(super) fn run_credentials(
+    CredentialsArgs { no_login }: &CredentialsArgs,
+    global: &GlobalArgs,
+) -> Result<(), Failure> {
+    let desk = CommandContext::new(global)?;
+    let work =
+        desk.load_profile(if *no_login { CallerKind::NonInteractive } else { CallerKind::MayPrompt })?;
+    let mut screen = SignInScreen::for_automatic(&desk.host.environment);
+    let ready = work.worker_client().credentials(&mut |told, reply| screen.show_event(told, reply))?;
     if let Some(notice) = &ready.notice {
         // Whoever swallows it swallows a courtesy.
-        say_line(&format!("bedrock-sso: {notice}"));
+        write_stderr_line(&format!("bedrock-sso: {notice}"));
     }
-    print(ready.credentials.document().expose())
+    write_stdout(ready.credentials.process_document().expose())
 }

@@ -6,41 +6,41 @@ use qrcodegen::{QrCode, QrCodeEcc};
 
 use crate::{
     host::Environment,
-    session::{Asking, Way},
+    session::{PromptMethod, SignInPrompt},
 };
 
 /// What a picture leaves free around it: the standard asks for four modules, and phones are content with two.
 const MARGIN: i32 = 2;
 
 /// Lines beside the picture.
-const OTHER_LINES: usize = 8;
+const RESERVED_LINES: usize = 8;
 
-pub(super) struct Drawing {
+pub(super) struct DeviceCodeView {
     columns: usize,
     rows: usize,
     /// Understands the usual escape sequences.
-    bold: bool,
+    has_escapes: bool,
     /// Shows half blocks.
-    blocks: bool,
+    has_half_blocks: bool,
 }
 
-impl Drawing {
+impl DeviceCodeView {
     pub(super) fn new(environment: &Environment, (columns, rows): (usize, usize)) -> Self {
-        let bold = environment.text("TERM").is_some_and(|kind| kind != "dumb");
-        Self { columns, rows, bold, blocks: bold && speaks_utf_8(environment) }
+        let bold = environment.var_text("TERM").is_some_and(|kind| kind != "dumb");
+        Self { columns, rows, has_escapes: bold, has_half_blocks: bold && is_utf8_locale(environment) }
     }
 
     /// The words, and where there is a code, that as well.
-    pub(super) fn asking(&self, asking: &Asking) -> String {
-        let Way::Device { code, complete } = &asking.way else { return asking.to_string() };
-        if !self.bold {
+    pub(super) fn render_prompt(&self, asking: &SignInPrompt) -> String {
+        let PromptMethod::Device { code, complete } = &asking.way else { return asking.to_string() };
+        if !self.has_escapes {
             return asking.to_string();
         }
         let address = &asking.address;
         let mut text = format!(
             "To sign in, go to {address} in any browser and enter the code\n\n        \x1b[1;7m  {code}  \x1b[0m\n"
         );
-        if let Some(picture) = self.picture(complete.as_ref().unwrap_or(address)) {
+        if let Some(picture) = self.render_qr_code(complete.as_ref().unwrap_or(address)) {
             let check = if complete.is_some() { ", and compare the code" } else { "" };
             text.push_str(&format!("\nor scan this with a phone{check}:\n\n{picture}"));
         }
@@ -50,18 +50,18 @@ impl Drawing {
 
     /// Two modules a character, one above the other; dark on light whatever the terminal's own colours are, for many
     /// phones read no negative. Nothing where it would not fit.
-    fn picture(&self, text: &str) -> Option<String> {
+    fn render_qr_code(&self, text: &str) -> Option<String> {
         let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
         let edge = code.size() + MARGIN;
         let width = usize::try_from(edge + MARGIN).ok()?;
-        if !self.blocks || width > self.columns || width / 2 + OTHER_LINES > self.rows {
+        if !self.has_half_blocks || width > self.columns || width / 2 + RESERVED_LINES > self.rows {
             return None;
         }
         let mut picture = String::new();
         for y in (-MARGIN..edge).step_by(2) {
             picture.push_str("\x1b[38;5;16;48;5;231m");
             picture.extend(
-                (-MARGIN..edge).map(|x| half_blocks(code.get_module(x, y), code.get_module(x, y + 1))),
+                (-MARGIN..edge).map(|x| select_half_block(code.get_module(x, y), code.get_module(x, y + 1))),
             );
             picture.push_str("\x1b[0m\n");
         }
@@ -69,7 +69,7 @@ impl Drawing {
     }
 }
 
-fn half_blocks(upper: bool, lower: bool) -> char {
+fn select_half_block(upper: bool, lower: bool) -> char {
     match (upper, lower) {
         (true, true) => '█',
         (true, false) => '▀',
@@ -79,8 +79,8 @@ fn half_blocks(upper: bool, lower: bool) -> char {
 }
 
 /// As the C library decides it: the first of these that is set.
-fn speaks_utf_8(environment: &Environment) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.text(name));
+fn is_utf8_locale(environment: &Environment) -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.var_text(name));
     locale.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
@@ -93,13 +93,13 @@ mod tests {
 
     const TERMINAL: [(&str, &str); 2] = [("TERM", "xterm"), ("LANG", "C.UTF-8")];
 
-    fn device(complete: Option<&str>) -> Asking {
-        let way = Way::Device { code: "WDJB-MJHT".into(), complete: complete.map(str::to_owned) };
-        Asking { address: "https://id.example/device".into(), way }
+    fn device(complete: Option<&str>) -> SignInPrompt {
+        let way = PromptMethod::Device { code: "WDJB-MJHT".into(), complete: complete.map(str::to_owned) };
+        SignInPrompt { address: "https://id.example/device".into(), way }
     }
 
     fn drawn<const N: usize>(variables: [(&str, &str); N], size: (usize, usize)) -> String {
-        Drawing::new(&Environment::fixed(variables), size).asking(&device(None))
+        DeviceCodeView::new(&Environment::fixed(variables), size).render_prompt(&device(None))
     }
 
     #[test]
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn whoever_scans_an_address_with_the_code_in_it_is_asked_to_compare() {
-        let drawing = Drawing::new(&Environment::fixed(TERMINAL), (80, 40));
-        let text = drawing.asking(&device(Some("https://id.example/device?user_code=WDJB-MJHT")));
+        let drawing = DeviceCodeView::new(&Environment::fixed(TERMINAL), (80, 40));
+        let text = drawing.render_prompt(&device(Some("https://id.example/device?user_code=WDJB-MJHT")));
         assert!(text.contains("and compare the code"), "{text}");
     }
 }

@@ -2,33 +2,38 @@
 //!
 //! What is done, and how it is told to the caller, is for `errand` itself.
 
-use super::Desk;
+use super::CommandContext;
 use crate::{
-    cli::{Credentials, Errand, Global, Purpose as Words},
-    errand::{ToCaller, work},
+    cli::{CredentialsArgs, GlobalArgs, WorkerArgs, WorkerCommand as Words},
+    errand::{CallerLog, run_worker_process},
     failure::Failure,
     secret,
-    session::Purpose,
+    session::LadderPurpose,
 };
 
-pub(super) fn run(Errand { terminal, purpose }: &Errand, global: &Global) -> Result<(), Failure> {
-    let desk = Desk::with_log(global, || Box::new(ToCaller))?;
+pub(super) fn run_worker(
+    WorkerArgs { terminal, purpose }: &WorkerArgs,
+    global: &GlobalArgs,
+) -> Result<(), Failure> {
+    let desk = CommandContext::with_log(global, || Box::new(CallerLog))?;
     let flags = match purpose {
         Words::Login(login) => login.flags(),
         _ => &[],
     };
-    let purpose = meant(purpose);
-    let on = desk.work_as_told(purpose.caller(), flags)?;
-    let done = work(&desk.host, &on.profile, &on.cache, purpose, *terminal);
-    secret::sweep::<{ secret::COLD }>();
+    let purpose = convert_purpose(purpose);
+    let on = desk.load_profile_with_flags(purpose.caller(), flags)?;
+    let done = run_worker_process(&desk.host, &on.profile, &on.cache, purpose, *terminal);
+    secret::wipe_stack::<{ secret::COLD_STACK_BYTES }>();
     done
 }
 
-fn meant(words: &Words) -> Purpose {
+fn convert_purpose(words: &Words) -> LadderPurpose {
     match words {
-        Words::Credentials(Credentials { no_login }) => Purpose::Credentials { may_ask: !no_login },
-        Words::Login(login) => Purpose::Login { force: login.force, wish: login.wish() },
-        Words::Renewal => Purpose::Renewal,
-        Words::Token { ahead } => Purpose::Token { ahead: *ahead },
+        Words::Credentials(CredentialsArgs { no_login }) => {
+            LadderPurpose::Credentials { may_prompt: !no_login }
+        }
+        Words::Login(login) => LadderPurpose::Login { force: login.force, method: login.method_preference() },
+        Words::Renewal => LadderPurpose::Renewal,
+        Words::Token { ahead } => LadderPurpose::Token { ahead: *ahead },
     }
 }

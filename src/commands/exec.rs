@@ -3,28 +3,29 @@
 //! From there on its output, its signals and its exit code are its own.
 
 use super::{
-    Desk, Screen,
-    env::{SHADOWING, variables},
+    CommandContext, SignInScreen,
+    env::{CONFLICTING_VARIABLES, list_sdk_variables},
 };
 use crate::{
-    cli::{Exec, Global},
-    config::{Caller, INSIDE_OF_EXEC},
-    failure::{Failure, NotRun},
+    cli::{ExecArgs, GlobalArgs},
+    config::{CallerKind, INSIDE_OF_EXEC},
+    failure::{ExecError, Failure},
     host,
 };
 
-pub(super) fn run(Exec { command }: &Exec, global: &Global) -> Result<(), Failure> {
-    let desk = Desk::new(global)?;
-    if let Some(profile) = desk.host.environment.text(INSIDE_OF_EXEC) {
-        return Err(NotRun::Nested { profile, variable: INSIDE_OF_EXEC }.into());
+pub(super) fn run_exec(ExecArgs { command }: &ExecArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let desk = CommandContext::new(global)?;
+    if let Some(profile) = desk.host.environment.var_text(INSIDE_OF_EXEC) {
+        return Err(ExecError::Nested { profile, variable: INSIDE_OF_EXEC }.into());
     }
-    let work = desk.work(Caller::Asking)?;
-    let mut screen = Screen::automatic(&desk.host.environment);
-    let ready = work.errand().lasting(&mut |told, reply| screen.tell(told, reply))?;
+    let work = desk.load_profile(CallerKind::MayPrompt)?;
+    let mut screen = SignInScreen::for_automatic(&desk.host.environment);
+    let ready =
+        work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
     // The terminal must be as it was before the command has it.
     drop(screen);
-    let mut set = variables(&ready.credentials, &work.profile).to_vec();
+    let mut set = list_sdk_variables(&ready.credentials, &work.profile).to_vec();
     set.push((INSIDE_OF_EXEC, work.profile.name.clone()));
-    let error = host::replace_with(command, &set, &SHADOWING);
-    Err(NotRun::of(command, &error).into())
+    let error = host::exec_command(command, &set, &CONFLICTING_VARIABLES);
+    Err(ExecError::from_start_error(command, &error).into())
 }

@@ -2,12 +2,12 @@
 //!
 //! The host shows nothing of it to anybody, so nobody is ever asked here.
 
-use super::{Desk, print};
-use crate::{cli::Global, config::Caller, failure::Failure};
+use super::{CommandContext, write_stdout};
+use crate::{cli::GlobalArgs, config::CallerKind, failure::Failure};
 
-pub(super) fn run(global: &Global) -> Result<(), Failure> {
-    let desk = Desk::new(global)?;
-    let work = desk.work(Caller::Silent)?;
-    let ready = work.errand().credentials(&mut |_, _| {})?;
-    print(ready.credentials.export().expose())
+pub(super) fn run_export(global: &GlobalArgs) -> Result<(), Failure> {
+    let desk = CommandContext::new(global)?;
+    let work = desk.load_profile(CallerKind::NonInteractive)?;
+    let ready = work.worker_client().credentials(&mut |_, _| {})?;
+    write_stdout(ready.credentials.export_document().expose())
 }

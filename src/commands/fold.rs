@@ -3,17 +3,17 @@
 //! Where the lines stand is for who lays them out.
 
 /// No line is longer, however wide the terminal: what is longer is not read.
-const WIDEST: usize = 110;
+const MAX_WIDTH: usize = 110;
 /// And none is shorter, however narrow.
-const NARROWEST: usize = 20;
+const MIN_WIDTH: usize = 20;
 
 /// How long a line may be that begins at a column; as long as it is where nobody knows the width, in a file or a pipe.
-pub(super) fn room(columns: Option<usize>, from: usize) -> usize {
-    columns.map_or(usize::MAX, |columns| columns.min(WIDEST).saturating_sub(from).max(NARROWEST))
+pub(super) fn compute_width(columns: Option<usize>, from: usize) -> usize {
+    columns.map_or(usize::MAX, |columns| columns.min(MAX_WIDTH).saturating_sub(from).max(MIN_WIDTH))
 }
 
 /// Broken between words; a longer word, such as the name of a file, stays whole so that it can be copied.
-pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
@@ -34,6 +34,6 @@ mod tests {
     #[test]
     fn a_word_that_is_too_long_stays_whole() {
         let path = "/home/alice/.config/bedrock-sso/config.toml";
-        assert_eq!(folded(&format!("in {path} now"), 20), ["in", path, "now"]);
+        assert_eq!(wrap_text(&format!("in {path} now"), 20), ["in", path, "now"]);
     }
 }

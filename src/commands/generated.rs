@@ -4,26 +4,26 @@
 
 use clap::CommandFactory as _;
 
-use super::print;
+use super::write_stdout;
 use crate::{
-    cli::{Cli, Completions},
-    failure::{Denied, Failure},
+    cli::{Cli, CompletionsArgs},
+    failure::{Failure, SystemError},
 };
 
 const NAME: &str = "bedrock-sso";
 
-pub(super) fn completions(Completions { shell }: &Completions) -> Result<(), Failure> {
+pub(super) fn print_completions(CompletionsArgs { shell }: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(*shell, &mut Cli::command(), NAME, &mut script);
-    print(&script)
+    write_stdout(&script)
 }
 
 /// One page for the whole program: each command's part follows the one before it.
-pub(super) fn man() -> Result<(), Failure> {
-    print(&page().map_err(Denied::Stdout)?)
+pub(super) fn print_manual() -> Result<(), Failure> {
+    write_stdout(&render_manual().map_err(SystemError::Stdout)?)
 }
 
-fn page() -> std::io::Result<Vec<u8>> {
+fn render_manual() -> std::io::Result<Vec<u8>> {
     let mut program = Cli::command();
     program.build();
     let mut page = Vec::new();
@@ -33,13 +33,13 @@ fn page() -> std::io::Result<Vec<u8>> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    program.get_subcommands().try_for_each(|command| described(command, &mut page))?;
+    program.get_subcommands().try_for_each(|command| render_command(command, &mut page))?;
     man.render_version_section(&mut page)?;
     Ok(page)
 }
 
 /// A command with those below it: what it is for, how it is typed, and what it takes.
-fn described(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+fn render_command(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     if command.is_hide_set() || command.get_name() == "help" {
         return Ok(());
     }
@@ -52,5 +52,5 @@ fn described(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()>
     man.render_options_section(&mut parts)?;
     // Their titles are one step lower than those of the program's own parts.
     page.extend_from_slice(String::from_utf8_lossy(&parts).replace(".SH ", ".SS ").as_bytes());
-    command.get_subcommands().try_for_each(|below| described(below, page))
+    command.get_subcommands().try_for_each(|below| render_command(below, page))
 }

@@ -2,34 +2,38 @@
 //!
 //! Hosts show its output as it comes, so the address to open is its first line.
 
-use super::{Desk, Screen, desk::Work, print, proof, say_line, setup};
+use super::{
+    CommandContext, SignInScreen, desk::ProfileContext, proof, setup, write_stderr_line, write_stdout,
+};
 use crate::{
-    cli::{Global, Login},
-    config::{Caller, Flag},
-    errand::Tell,
+    cli::{GlobalArgs, LoginArgs},
+    config::{CallerKind, FlagOverride},
+    errand::ProgressHandler,
     failure::{DestinationChanged, Failure, describe_change},
-    session::{Wish, accept_destinations, changes_to_accept},
-    text::line,
-    time::spoken,
+    session::{MethodPreference, accept_destinations, find_unaccepted_changes},
+    text::sanitize_line,
+    time::format_duration,
 };
 
-pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
-    let desk = Desk::new(global)?;
-    let work = desk.work_as_told(Caller::SignIn, login.flags())?;
+pub(super) fn run_login(login: &LoginArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let desk = CommandContext::new(global)?;
+    let work = desk.load_profile_with_flags(CallerKind::SignIn, login.flags())?;
     if login.client_secret_stdin {
-        proof::keep_secret(&work)?;
+        proof::store_client_secret(&work)?;
     }
     if login.client_key_passphrase_stdin {
-        proof::keep_passphrase(&work)?;
+        proof::store_key_passphrase(&work)?;
     }
-    let mut screen = Screen::of_login(&desk.host.environment, global);
-    let tell: Tell<'_> = &mut |told, reply| screen.tell(told, reply);
+    let mut screen = SignInScreen::for_login(&desk.host.environment, global);
+    let tell: ProgressHandler<'_> = &mut |told, reply| screen.show_event(told, reply);
     review_destinations(&work)?;
-    let ready = match work.errand().login(login.force, login.wish(), tell) {
+    let ready = match work.worker_client().login(login.force, login.method_preference(), tell) {
         // The provider may have named a new host meanwhile.
         Err(failure) => match review_destinations(&work)? {
-            Reviewed::Accepted => work.errand().login(login.force, login.wish(), tell)?,
-            Reviewed::NothingNew => return Err(failure),
+            ReviewOutcome::Accepted => {
+                work.worker_client().login(login.force, login.method_preference(), tell)?
+            }
+            ReviewOutcome::NothingNew => return Err(failure),
         },
         ready => ready?,
     };
@@ -41,57 +45,57 @@ pub(super) fn run(login: &Login, global: &Global) -> Result<(), Failure> {
     };
     let said = format!(
         "Signed in as {}: {role}, until {until} ({} left)\n",
-        line(&ready.session_name),
-        spoken(until.since(work.now()))
+        sanitize_line(&ready.session_name),
+        format_duration(until.duration_since(work.now()))
     );
-    print(said.as_bytes())?;
-    ready.notice.map_or(Ok(()), |notice| print(format!("{notice}\n").as_bytes()))?;
+    write_stdout(said.as_bytes())?;
+    ready.notice.map_or(Ok(()), |notice| write_stdout(format!("{notice}\n").as_bytes()))?;
     setup::give_aws_profile(&desk, &work.profile)
 }
 
 /// Whether the user was shown hosts that the stored sign-in was not made for.
-enum Reviewed {
+enum ReviewOutcome {
     NothingNew,
     Accepted,
 }
 
 /// Shows the hosts that the stored sign-in would newly be sent to, and stores them once the user accepts them.
-fn review_destinations(work: &Work<'_>) -> Result<Reviewed, Failure> {
+fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failure> {
     let (cache, profile, environment) = (&work.cache, &work.profile, &work.host().environment);
-    let (session, known) = (cache.session()?, cache.provider(work.now())?);
-    let changes = changes_to_accept(&session, profile, environment, known.as_ref());
+    let (session, known) = (cache.load_session()?, cache.load_provider(work.now())?);
+    let changes = find_unaccepted_changes(&session, profile, environment, known.as_ref());
     if changes.is_empty() {
-        return Ok(Reviewed::NothingNew);
+        return Ok(ReviewOutcome::NothingNew);
     }
-    if !setup::can_ask() {
+    if !setup::can_prompt() {
         return Err(DestinationChanged { changes }.into());
     }
-    say_line("Your sign-in would be sent to hosts that it was not made for:");
-    changes.iter().for_each(|change| say_line(&format!("  {}", describe_change(change))));
-    if !setup::agreed("Accept them?", false)? {
+    write_stderr_line("Your sign-in would be sent to hosts that it was not made for:");
+    changes.iter().for_each(|change| write_stderr_line(&format!("  {}", describe_change(change))));
+    if !setup::prompt_yes_no("Accept them?", false)? {
         return Err(DestinationChanged { changes }.into());
     }
-    let held = work.held(&cache.lock_path())?;
-    let mut session = cache.session()?;
+    let held = work.take_lock(&cache.lock_path())?;
+    let mut session = cache.load_session()?;
     accept_destinations(&mut session, profile, environment, known.as_ref());
-    cache.keep_session(&held, &session)?;
-    Ok(Reviewed::Accepted)
+    cache.store_session(&held, &session)?;
+    Ok(ReviewOutcome::Accepted)
 }
 
 /// A way in of its own. `--no-browser` is none: the address that it shows is the one that is shown otherwise.
-const DEVICE: [Flag; 1] = [Flag { key: "flow", value: "device", name: "--device" }];
+const DEVICE: [FlagOverride; 1] = [FlagOverride { key: "flow", value: "device", name: "--device" }];
 
-impl Login {
+impl LoginArgs {
     /// What is said over the profile, which an administrator may forbid.
-    pub(super) fn flags(&self) -> &'static [Flag] {
+    pub(super) fn flags(&self) -> &'static [FlagOverride] {
         if self.device { &DEVICE } else { &[] }
     }
 
-    pub(super) fn wish(&self) -> Wish {
+    pub(super) fn method_preference(&self) -> MethodPreference {
         match (self.device, self.no_browser) {
-            (true, _) => Wish::Device,
-            (false, true) => Wish::NoBrowser,
-            (false, false) => Wish::Any,
+            (true, _) => MethodPreference::Device,
+            (false, true) => MethodPreference::NoBrowser,
+            (false, false) => MethodPreference::Any,
         }
     }
 }

@@ -37,96 +37,103 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 
 use crate::{
-    cli::{Cli, Command, CommonCall, Credentials, Global, OTEL_HEADERS, common_call},
-    failure::{Denied, Exit, Failure},
+    cli::{Cli, CliCommand, CredentialsArgs, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
+    failure::{Exit, Failure, SystemError},
     host, secret,
     text::escape_json,
 };
-use desk::Desk;
-use screen::Screen;
-use spelt::spelt;
+use desk::CommandContext;
+use screen::SignInScreen;
+use spelt::complete_login_hint;
 
 /// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
-    host::guard();
+    host::harden_process();
     panic::set_hook(Box::new(|fault| {
-        end(Err(fault.into()));
+        finish_command(Err(fault.into()));
     }));
-    let code = guarded(|| understood(words.collect()));
-    secret::sweep::<{ secret::WARM }>();
+    let code = catch_panic(|| parse_and_run(words.collect()));
+    secret::wipe_stack::<{ secret::WARM_STACK_BYTES }>();
     code
 }
 
-fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
+fn catch_panic(work: impl FnOnce() -> ExitCode) -> ExitCode {
     // Nothing outlives the work, so nothing half done can be seen.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Internal.into())
 }
 
 /// A frame of its own, below which nothing is left when it is done: see [`secret::sweep`].
 #[inline(never)]
-fn understood(words: Vec<OsString>) -> ExitCode {
-    match words.get(1..).and_then(common_call) {
-        Some(CommonCall::Credentials(global)) => {
-            return ended(credentials::run(&Credentials::default(), &global), &global);
+fn parse_and_run(words: Vec<OsString>) -> ExitCode {
+    match words.get(1..).and_then(parse_fast_path) {
+        Some(FastPathCommand::Credentials(global)) => {
+            return finish_for_profile(
+                credentials::run_credentials(&CredentialsArgs::default(), &global),
+                &global,
+            );
         }
-        Some(CommonCall::OtelHeaders(global)) => return end(otel_headers::run(&global)),
+        Some(FastPathCommand::OtelHeaders(global)) => {
+            return finish_command(otel_headers::run_otel_headers(&global));
+        }
         None => {}
     }
     let must_answer = words.get(1).is_some_and(|verb| verb == OTEL_HEADERS);
-    match Cli::read(words) {
+    match Cli::parse_args(words) {
         Ok(Cli { command, global }) => {
-            obey(&command, &global).unwrap_or_else(|failure| ended(Err(failure), &global))
+            run_command(&command, &global).unwrap_or_else(|failure| finish_for_profile(Err(failure), &global))
         }
         Err(error) if must_answer && error.use_stderr() => {
-            usage(&error);
-            end(otel_headers::nothing())
+            print_usage(&error);
+            finish_command(otel_headers::print_empty_headers())
         }
-        Err(error) => usage(&error),
+        Err(error) => print_usage(&error),
     }
 }
 
-fn obey(command: &Command, global: &Global) -> Result<ExitCode, Failure> {
+fn run_command(command: &CliCommand, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     match command {
         // What it found is said already, and the code is all that is left to say.
-        Command::Doctor(arguments) => return doctor::run(arguments, global),
-        Command::Credentials(arguments) => credentials::run(arguments, global),
-        Command::Login(arguments) => login::run(arguments, global),
-        Command::Logout(arguments) => logout::run(arguments, global),
-        Command::Status(arguments) => status::run(arguments, global),
-        Command::Setup(arguments) => setup::run(arguments, global),
-        Command::Config(arguments) => config::run(arguments, global),
-        Command::Exec(arguments) => exec::run(arguments, global),
-        Command::Env(arguments) => env::run(arguments, global),
-        Command::Export => export::run(global),
-        Command::OtelHeaders => otel_headers::run(global),
-        Command::Token(arguments) => token::run(arguments, global),
-        Command::Bearer(arguments) => bearer::run(arguments, global),
-        Command::Completions(arguments) => generated::completions(arguments),
-        Command::Man => generated::man(),
-        Command::Errand(arguments) => errand::run(arguments, global),
+        CliCommand::Doctor(arguments) => return doctor::run_doctor(arguments, global),
+        CliCommand::Credentials(arguments) => credentials::run_credentials(arguments, global),
+        CliCommand::Login(arguments) => login::run_login(arguments, global),
+        CliCommand::Logout(arguments) => logout::run_logout(arguments, global),
+        CliCommand::Status(arguments) => status::run_status(arguments, global),
+        CliCommand::Setup(arguments) => setup::run_setup(arguments, global),
+        CliCommand::Config(arguments) => config::run_config(arguments, global),
+        CliCommand::Exec(arguments) => exec::run_exec(arguments, global),
+        CliCommand::Env(arguments) => env::run_env(arguments, global),
+        CliCommand::Export => export::run_export(global),
+        CliCommand::OtelHeaders => otel_headers::run_otel_headers(global),
+        CliCommand::Token(arguments) => token::run_token(arguments, global),
+        CliCommand::Bearer(arguments) => bearer::run_bearer(arguments, global),
+        CliCommand::Completions(arguments) => generated::print_completions(arguments),
+        CliCommand::Man => generated::print_manual(),
+        CliCommand::Errand(arguments) => errand::run_worker(arguments, global),
     }
     .map(|()| ExitCode::SUCCESS)
 }
 
 /// The end of a command for a profile, to which its advice leads.
-fn ended(result: Result<(), Failure>, global: &Global) -> ExitCode {
-    end(result.map_err(|failure| Failure { hint: spelt(&failure.hint, global), ..failure }))
+fn finish_for_profile(result: Result<(), Failure>, global: &GlobalArgs) -> ExitCode {
+    finish_command(
+        result.map_err(|failure| Failure { hint: complete_login_hint(&failure.hint, global), ..failure }),
+    )
 }
 
-fn end(result: Result<(), Failure>) -> ExitCode {
+fn finish_command(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(&failure.to_string());
+            write_stderr(&failure.to_string());
             failure.exit.into()
         }
     }
 }
 
 /// Help and version are asked for and go to stdout; who typed half a command gets its help on stderr.
-fn usage(error: &clap::Error) -> ExitCode {
+fn print_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return end(Err(error.into()));
+        return finish_command(Err(error.into()));
     }
     // Whoever closed the stream does not want the text.
     let _ = error.print();
@@ -134,28 +141,28 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Tells people a line on stderr.
-fn say_line(text: &str) {
-    say(&format!("{text}\n"));
+fn write_stderr_line(text: &str) {
+    write_stderr(&format!("{text}\n"));
 }
 
 /// Tells people something on stderr. What was done is done, whether anybody reads of it or not.
-fn say(text: &str) {
+fn write_stderr(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// The one line of JSON that a program is answered with.
-fn document(report: &impl Serialize) -> String {
+fn to_json_line(report: &impl Serialize) -> String {
     let mut text = escape_json(serde_json::to_string(report).expect("a report holds texts and numbers"));
     text.push('\n');
     text
 }
 
 /// Writes to stdout, whole and at once. A reader that has gone away is not our failure, and nobody is left to tell.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
+fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Denied::Stdout(error).into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(SystemError::Stdout(error).into()),
         _ => Ok(()),
     }
 }
@@ -166,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_fault_of_our_own_ends_in_a_documented_code() {
-        assert_eq!(guarded(|| panic!("of a test")), ExitCode::from(1));
-        assert_eq!(guarded(|| ExitCode::from(7)), ExitCode::from(7));
+        assert_eq!(catch_panic(|| panic!("of a test")), ExitCode::from(1));
+        assert_eq!(catch_panic(|| ExitCode::from(7)), ExitCode::from(7));
     }
 }

@@ -4,64 +4,67 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use super::{Desk, desk::Work, print};
+use super::{CommandContext, desk::ProfileContext, write_stdout};
 use crate::{
     cache::Session,
-    cli::Global,
-    config::{Caller, Telemetry},
+    cli::GlobalArgs,
+    config::{CallerKind, TelemetrySettings},
     failure::Failure,
     log,
     oidc::VerifiedToken,
-    session::{Purpose, is_due_for_renewal},
-    telemetry::{Exposed, Headers, may_carry_a_token},
+    session::{LadderPurpose, is_due_for_refresh},
+    telemetry::{CollectorRejected, TelemetryHeaders, check_token_collectors},
     url::SecureUrl,
 };
 
-pub(super) fn run(global: &Global) -> Result<(), Failure> {
-    answer(&whatever_happens(|| headers(global)))
+pub(super) fn run_otel_headers(global: &GlobalArgs) -> Result<(), Failure> {
+    print_headers(&collect_or_empty(|| build_headers(global)))
 }
 
 /// For a command line that means nothing.
-pub(super) fn nothing() -> Result<(), Failure> {
-    answer(&Headers::default())
+pub(super) fn print_empty_headers() -> Result<(), Failure> {
+    print_headers(&TelemetryHeaders::default())
 }
 
-fn answer(headers: &Headers) -> Result<(), Failure> {
+fn print_headers(headers: &TelemetryHeaders) -> Result<(), Failure> {
     // There is nobody else to tell.
-    let _ = print(headers.document().expose());
+    let _ = write_stdout(headers.to_document().expose());
     Ok(())
 }
 
-fn whatever_happens(work: impl FnOnce() -> Result<Headers, Failure>) -> Headers {
-    let done = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(Headers::default()));
+fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) -> TelemetryHeaders {
+    let done =
+        panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
     done.unwrap_or_else(|failure| {
         log::warn("telemetry", format_args!("no headers: {} [{}]", failure.what, failure.slug));
-        Headers::default()
+        TelemetryHeaders::default()
     })
 }
 
-fn headers(global: &Global) -> Result<Headers, Failure> {
-    let desk = Desk::new(global)?;
-    let work = desk.work(Caller::Silent)?;
-    let session = work.cache.session()?;
-    let Some(token) = session.id_token.clone().and_then(VerifiedToken::recalled_from_our_own_store) else {
+fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
+    let desk = CommandContext::new(global)?;
+    let work = desk.load_profile(CallerKind::NonInteractive)?;
+    let session = work.cache.load_session()?;
+    let Some(token) = session.id_token.clone().and_then(VerifiedToken::from_sealed_store) else {
         log::info("telemetry", format_args!("no headers: nobody is signed in"));
-        return Ok(Headers::default());
+        return Ok(TelemetryHeaders::default());
     };
-    let Telemetry { collectors, send_token, headers: _ } = &work.profile.telemetry;
-    let Some(destination) = destination(&desk, collectors) else { return Ok(Headers::default()) };
-    let mut headers = Headers::of(&token, &work.profile);
-    let goes_along = *send_token && destination == Destination::Collector;
-    if goes_along && !session.id_token_is_spent && token.expires() > work.now() {
-        headers.authorize(token.raw());
+    let TelemetrySettings { collectors, send_token, headers: _ } = &work.profile.telemetry;
+    let Some(destination) = classify_destination(&desk, collectors) else {
+        return Ok(TelemetryHeaders::default());
+    };
+    let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
+    let goes_along = *send_token && destination == HeaderDestination::Collector;
+    if goes_along && !session.id_token_is_spent && token.expires_at() > work.now() {
+        headers.set_bearer_token(token.raw());
     }
-    renew(&work, &session, &token, goes_along);
+    renew_if_due(&work, &session, &token, goes_along);
     Ok(headers)
 }
 
 /// Where the headers go, as far as the configuration and the environment say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Destination {
+enum HeaderDestination {
     /// The profile's collectors and nobody else.
     Collector,
     /// Nothing says where; a token does not go there.
@@ -69,17 +72,17 @@ enum Destination {
 }
 
 /// Where collectors are configured, others are told nothing at all: a repository's variables may name them.
-fn destination(desk: &Desk<'_>, collectors: &[SecureUrl]) -> Option<Destination> {
+fn classify_destination(desk: &CommandContext<'_>, collectors: &[SecureUrl]) -> Option<HeaderDestination> {
     if collectors.is_empty() {
-        return Some(Destination::Unknown);
+        return Some(HeaderDestination::Unknown);
     }
-    match may_carry_a_token(&desk.host.environment, collectors) {
-        Ok(()) => Some(Destination::Collector),
-        Err(exposed @ Exposed::Unknown) => {
+    match check_token_collectors(&desk.host.environment, collectors) {
+        Ok(()) => Some(HeaderDestination::Collector),
+        Err(exposed @ CollectorRejected::NoAddress) => {
             log::warn("telemetry", format_args!("the token stays here: {exposed}"));
-            Some(Destination::Unknown)
+            Some(HeaderDestination::Unknown)
         }
-        Err(exposed @ (Exposed::Elsewhere { .. } | Exposed::Openly { .. })) => {
+        Err(exposed @ (CollectorRejected::NotListed { .. } | CollectorRejected::Insecure { .. })) => {
             log::warn("telemetry", format_args!("no headers: {exposed}"));
             None
         }
@@ -87,12 +90,12 @@ fn destination(desk: &Desk<'_>, collectors: &[SecureUrl]) -> Option<Destination>
 }
 
 /// What a token says of a person gets old with it: a newer one is fetched for the next call.
-fn renew(work: &Work<'_>, session: &Session, token: &VerifiedToken, goes_along: bool) {
+fn renew_if_due(work: &ProfileContext<'_>, session: &Session, token: &VerifiedToken, goes_along: bool) {
     // The claims of an expired token still serve as headers; one that is sent has to be valid when it arrives.
     let is_due =
-        if goes_along { is_due_for_renewal(token, work.now()) } else { token.expires() <= work.now() };
+        if goes_along { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
     if session.refresh_token.is_some() && is_due {
-        work.errand().behind_the_scenes(Purpose::Token { ahead: true });
+        work.worker_client().refresh_in_background(LadderPurpose::Token { ahead: true });
     }
 }
 
@@ -102,6 +105,6 @@ mod tests {
 
     #[test]
     fn a_fault_of_our_own_is_an_empty_answer() {
-        assert_eq!(whatever_happens(|| panic!("of a test")).document().expose(), b"{}\n");
+        assert_eq!(collect_or_empty(|| panic!("of a test")).to_document().expose(), b"{}\n");
     }
 }

@@ -6,43 +6,46 @@ use crate::host::{Environment, Terminal};
 
 /// What one stream is painted with: colours, or nothing at all.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Paint {
-    colours: bool,
+pub(super) struct Palette {
+    is_enabled: bool,
 }
 
-impl Paint {
+impl Palette {
     /// `NO_COLOR` with any value at all is a wish for none (no-color.org).
-    pub(super) fn of_stdout(environment: &Environment) -> Self {
-        Self { colours: environment.os("NO_COLOR").is_none() && Terminal::stdout_obeys(environment) }
+    pub(super) fn for_stdout(environment: &Environment) -> Self {
+        Self {
+            is_enabled: environment.var_os("NO_COLOR").is_none()
+                && Terminal::stdout_supports_escapes(environment),
+        }
     }
 
-    pub(super) fn good(self, text: &str) -> String {
-        self.with("32", text)
+    pub(super) fn success(self, text: &str) -> String {
+        self.apply_code("32", text)
     }
 
     /// Not wrong yet.
-    pub(super) fn doubtful(self, text: &str) -> String {
-        self.with("33", text)
+    pub(super) fn warning(self, text: &str) -> String {
+        self.apply_code("33", text)
     }
 
-    pub(super) fn bad(self, text: &str) -> String {
-        self.with("31", text)
+    pub(super) fn error(self, text: &str) -> String {
+        self.apply_code("31", text)
     }
 
     /// What stands aside of the news: names, hints.
-    pub(super) fn faint(self, text: &str) -> String {
-        self.with("2", text)
+    pub(super) fn dimmed(self, text: &str) -> String {
+        self.apply_code("2", text)
     }
 
-    fn with(self, code: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    fn apply_code(self, code: &str, text: &str) -> String {
+        if self.is_enabled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
 #[cfg(test)]
-impl Paint {
-    pub(super) const NONE: Self = Self { colours: false };
-    pub(super) const COLOURS: Self = Self { colours: true };
+impl Palette {
+    pub(super) const NONE: Self = Self { is_enabled: false };
+    pub(super) const COLOURS: Self = Self { is_enabled: true };
 }
 
 #[cfg(test)]
@@ -51,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_word_is_the_same_under_the_paint() {
-        assert_eq!(Paint::COLOURS.bad("no"), "\x1b[31mno\x1b[0m");
-        assert_eq!(Paint::NONE.bad("no"), "no");
+        assert_eq!(Palette::COLOURS.error("no"), "\x1b[31mno\x1b[0m");
+        assert_eq!(Palette::NONE.error("no"), "no");
     }
 }

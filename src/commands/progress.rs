@@ -2,9 +2,9 @@
 //!
 //! Where stdout is no terminal that obeys, or where the log would come in between, it is nothing at all.
 
-use super::{paint::Paint, print};
+use super::{paint::Palette, write_stdout};
 use crate::{
-    cli::Global,
+    cli::GlobalArgs,
     host::{Environment, Terminal},
 };
 
@@ -12,45 +12,45 @@ use crate::{
 const WIDTH: usize = 60;
 
 /// To the beginning of the line, and the rest of it away.
-const AWAY: &str = "\r\x1b[K";
+const CLEAR_LINE: &str = "\r\x1b[K";
 
-pub(super) struct Progress {
+pub(super) struct ProgressLine {
     /// `None`: nothing is shown.
-    paint: Option<Paint>,
-    shows: Option<String>,
+    paint: Option<Palette>,
+    shown_text: Option<String>,
 }
 
-impl Progress {
+impl ProgressLine {
     /// For a caller that comes by itself; the system is not asked a thing, for warm calls pass here.
-    pub(super) fn none() -> Self {
-        Self { paint: None, shows: None }
+    pub(super) fn hidden() -> Self {
+        Self { paint: None, shown_text: None }
     }
 
-    pub(super) fn of_stdout(environment: &Environment, global: &Global) -> Self {
-        let logs = global.verbose > 0 || environment.os("BEDROCK_SSO_LOG").is_some();
-        let logs_here = logs && environment.os("BEDROCK_SSO_LOG_FILE").is_none();
-        let fits = Terminal::size_of_stdout().is_none_or(|(columns, _)| columns > WIDTH);
-        let is_wanted = !logs_here && fits && Terminal::stdout_obeys(environment);
-        Self { paint: is_wanted.then(|| Paint::of_stdout(environment)), shows: None }
+    pub(super) fn for_stdout(environment: &Environment, global: &GlobalArgs) -> Self {
+        let logs = global.verbose > 0 || environment.var_os("BEDROCK_SSO_LOG").is_some();
+        let logs_here = logs && environment.var_os("BEDROCK_SSO_LOG_FILE").is_none();
+        let fits = Terminal::stdout_size().is_none_or(|(columns, _)| columns > WIDTH);
+        let is_wanted = !logs_here && fits && Terminal::stdout_supports_escapes(environment);
+        Self { paint: is_wanted.then(|| Palette::for_stdout(environment)), shown_text: None }
     }
 
     /// Shows this in place of what was shown before.
-    pub(super) fn show(&mut self, text: &str) {
-        let Some(paint) = self.paint.filter(|_| self.shows.as_deref() != Some(text)) else { return };
+    pub(super) fn show_text(&mut self, text: &str) {
+        let Some(paint) = self.paint.filter(|_| self.shown_text.as_deref() != Some(text)) else { return };
         // A terminal that is gone needs no telling.
-        let _ = print(format!("{AWAY}{}", paint.faint(text)).as_bytes());
-        self.shows = Some(text.to_owned());
+        let _ = write_stdout(format!("{CLEAR_LINE}{}", paint.dimmed(text)).as_bytes());
+        self.shown_text = Some(text.to_owned());
     }
 
     /// Makes room for a line that stays.
     pub(super) fn clear(&mut self) {
-        if self.shows.take().is_some() {
-            let _ = print(AWAY.as_bytes());
+        if self.shown_text.take().is_some() {
+            let _ = write_stdout(CLEAR_LINE.as_bytes());
         }
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.clear();
     }

@@ -9,120 +9,124 @@ use std::{
     thread,
 };
 
-use super::{drawing::Drawing, print, progress::Progress};
+use super::{drawing::DeviceCodeView, progress::ProgressLine, write_stdout};
 use crate::{
-    cli::Global,
-    errand::{Reply, Told},
-    host::{Environment, Hushed, Terminal},
-    session::{Asking, Way},
-    time::spoken,
+    cli::GlobalArgs,
+    errand::{PasteSender, ProgressEvent},
+    host::{EchoGuard, Environment, Terminal},
+    session::{PromptMethod, SignInPrompt},
+    time::format_duration,
 };
 
-pub(super) struct Screen<'a> {
+pub(super) struct SignInScreen<'a> {
     environment: &'a Environment,
-    kind: Kind,
-    progress: Progress,
+    mode: ScreenMode,
+    progress: ProgressLine,
     /// Open from the first address that is to be pasted back.
-    pasting: Option<Pasting>,
+    pasting: Option<PastePrompt>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ScreenMode {
     Login,
     /// Of a caller that comes by itself.
     Automatic,
 }
 
 /// A terminal at which a person pastes. What they paste is not shown until this is dropped.
-struct Pasting {
+struct PastePrompt {
     terminal: Arc<Terminal>,
-    _hushed: Option<Hushed>,
+    _echo_off: Option<EchoGuard>,
 }
 
-impl<'a> Screen<'a> {
-    pub(super) fn of_login(environment: &'a Environment, global: &Global) -> Self {
-        let progress = Progress::of_stdout(environment, global);
-        Self { environment, kind: Kind::Login, progress, pasting: None }
+impl<'a> SignInScreen<'a> {
+    pub(super) fn for_login(environment: &'a Environment, global: &GlobalArgs) -> Self {
+        let progress = ProgressLine::for_stdout(environment, global);
+        Self { environment, mode: ScreenMode::Login, progress, pasting: None }
     }
 
-    pub(super) fn automatic(environment: &'a Environment) -> Self {
-        Self { environment, kind: Kind::Automatic, progress: Progress::none(), pasting: None }
+    pub(super) fn for_automatic(environment: &'a Environment) -> Self {
+        Self { environment, mode: ScreenMode::Automatic, progress: ProgressLine::hidden(), pasting: None }
     }
 
-    pub(super) fn tell(&mut self, told: Told<'_>, reply: &Reply) {
-        if let Told::Asking(_) | Told::Elsewhere { .. } | Told::BrowserFailed { .. } = told {
+    pub(super) fn show_event(&mut self, told: ProgressEvent<'_>, reply: &PasteSender) {
+        if let ProgressEvent::Prompt(_)
+        | ProgressEvent::OtherProcess { .. }
+        | ProgressEvent::BrowserFailed { .. } = told
+        {
             self.progress.clear();
         }
         match told {
             // The line belongs to what is being pasted.
-            Told::Waiting { .. } if self.pasting.is_some() => {}
-            Told::Waiting { left } => {
-                self.progress.show(&format!("Waiting for you: {} left. Ctrl-C gives up.", spoken(left)));
+            ProgressEvent::Waiting { .. } if self.pasting.is_some() => {}
+            ProgressEvent::Waiting { left } => {
+                self.progress
+                    .show_text(&format!("Waiting for you: {} left. Ctrl-C gives up.", format_duration(left)));
             }
-            Told::Answered => self.progress.show("You are known to the provider. Asking AWS…"),
-            Told::Asking(Asking { address, way: Way::Paste { to } }) => {
-                if self.kind == Kind::Login && !io::stdout().is_terminal() {
-                    print_line(&format!(
+            ProgressEvent::Answered => self.progress.show_text("You are known to the provider. Asking AWS…"),
+            ProgressEvent::Prompt(SignInPrompt { address, way: PromptMethod::Paste { to } }) => {
+                if self.mode == ScreenMode::Login && !io::stdout().is_terminal() {
+                    write_stdout_line(&format!(
                         "To sign in, follow the words at the terminal, or go to {address} on this machine"
                     ));
                 }
-                self.ask_to_paste(to.expose(), reply);
+                self.prompt_for_paste(to.expose(), reply);
             }
-            Told::Asking(asking) if self.kind == Kind::Login => self.tell_on_stdout(asking),
-            Told::Asking(asking) => self.tell_on_terminal(asking),
-            Told::BrowserFailed { why, address } => {
+            ProgressEvent::Prompt(asking) if self.mode == ScreenMode::Login => self.show_on_stdout(asking),
+            ProgressEvent::Prompt(asking) => self.show_on_terminal(asking),
+            ProgressEvent::BrowserFailed { why, address } => {
                 let text = format!("The browser failed ({why}). To sign in, go to {address}");
-                match (self.kind, Terminal::ours()) {
-                    (Kind::Login, _) => print_line(&text),
-                    (Kind::Automatic, Some(terminal)) => terminal.show(&format!("{text}\n")),
-                    (Kind::Automatic, None) => say_at_terminal(&text),
+                match (self.mode, Terminal::open_foreground()) {
+                    (ScreenMode::Login, _) => write_stdout_line(&text),
+                    (ScreenMode::Automatic, Some(terminal)) => terminal.show_text(&format!("{text}\n")),
+                    (ScreenMode::Automatic, None) => write_stderr_if_terminal(&text),
                 }
             }
-            Told::Elsewhere { pid } => self.tell_elsewhere(pid),
-            Told::NotThat(why) => {
+            ProgressEvent::OtherProcess { pid } => self.show_other_process(pid),
+            ProgressEvent::PasteRejected(why) => {
                 if let Some(pasting) = &self.pasting {
-                    pasting.terminal.show(&format!("{why}\nPaste the whole address again: "));
+                    pasting.terminal.show_text(&format!("{why}\nPaste the whole address again: "));
                 }
             }
         }
     }
 
-    fn tell_on_stdout(&self, asking: &Asking) {
+    fn show_on_stdout(&self, asking: &SignInPrompt) {
         if io::stdout().is_terminal() {
-            let size = Terminal::size_of_stdout().unwrap_or_default();
-            print_line(&Drawing::new(self.environment, size).asking(asking));
+            let size = Terminal::stdout_size().unwrap_or_default();
+            write_stdout_line(&DeviceCodeView::new(self.environment, size).render_prompt(asking));
         } else {
-            print_line(&asking.to_string());
+            write_stdout_line(&asking.to_string());
         }
     }
 
-    fn tell_elsewhere(&self, pid: u32) {
+    fn show_other_process(&self, pid: u32) {
         let text = format!(
             "A sign-in is waiting for you already: finish it where it was shown, or end process {pid} and sign in again"
         );
-        match self.kind {
-            Kind::Login => print_line(&text),
-            Kind::Automatic => say_at_terminal(&text),
+        match self.mode {
+            ScreenMode::Login => write_stdout_line(&text),
+            ScreenMode::Automatic => write_stderr_if_terminal(&text),
         }
     }
 
     /// A browser that was asked to open needs no word but where somebody reads stderr; a code must be seen.
-    fn tell_on_terminal(&self, asking: &Asking) {
-        let is_shown_elsewhere = matches!(asking.way, Way::Browser | Way::Joining);
-        match Terminal::ours().filter(|_| !is_shown_elsewhere) {
+    fn show_on_terminal(&self, asking: &SignInPrompt) {
+        let is_shown_elsewhere = matches!(asking.way, PromptMethod::Browser | PromptMethod::Joining);
+        match Terminal::open_foreground().filter(|_| !is_shown_elsewhere) {
             Some(terminal) => {
-                let drawing = Drawing::new(self.environment, terminal.size().unwrap_or_default());
-                terminal.show(&format!("{}\n", drawing.asking(asking)));
+                let drawing = DeviceCodeView::new(self.environment, terminal.size().unwrap_or_default());
+                terminal.show_text(&format!("{}\n", drawing.render_prompt(asking)));
             }
-            None => say_at_terminal(&asking.to_string()),
+            None => write_stderr_if_terminal(&asking.to_string()),
         }
     }
 
-    fn ask_to_paste(&mut self, address: &str, reply: &Reply) {
-        let Some(terminal) = Terminal::ours().map(Arc::new) else { return };
+    fn prompt_for_paste(&mut self, address: &str, reply: &PasteSender) {
+        let Some(terminal) = Terminal::open_foreground().map(Arc::new) else { return };
         // Where that is refused, the person sees what they paste.
-        let hushed = terminal.hushed().ok();
-        terminal.show(&format!(
+        let hushed = terminal.disable_echo().ok();
+        terminal.show_text(&format!(
             "To sign in, open this address in a browser on any machine:\n\n{address}\n\n\
              In the end the browser says that you are signed in, or that it cannot connect.\n\
              If it cannot, copy the whole address from its address bar, paste it here\n\
@@ -130,20 +134,20 @@ impl<'a> Screen<'a> {
             if hushed.is_some() { " (it is not shown)" } else { "" }
         ));
         let (reader, reply) = (Arc::clone(&terminal), reply.clone());
-        thread::spawn(move || reader.lines(|line| reply.paste(line)));
-        self.pasting = Some(Pasting { terminal, _hushed: hushed });
+        thread::spawn(move || reader.read_lines(|line| reply.send_line(line)));
+        self.pasting = Some(PastePrompt { terminal, _echo_off: hushed });
     }
 }
 
-impl Drop for Pasting {
+impl Drop for PastePrompt {
     fn drop(&mut self) {
         // The prompt's line has no end of its own.
-        self.terminal.show("\n");
+        self.terminal.show_text("\n");
     }
 }
 
 /// A line on stderr, if a user reads it. Programs that call us take what is on stderr for a failure.
-fn say_at_terminal(text: &str) {
+fn write_stderr_if_terminal(text: &str) {
     let mut stderr = io::stderr().lock();
     if stderr.is_terminal() {
         // A terminal that has gone away cannot be helped.
@@ -152,6 +156,6 @@ fn say_at_terminal(text: &str) {
 }
 
 /// A line of `login`. A host that no longer reads does not end the sign-in.
-fn print_line(text: &str) {
-    let _ = print(format!("{text}\n").as_bytes());
+fn write_stdout_line(text: &str) {
+    let _ = write_stdout(format!("{text}\n").as_bytes());
 }

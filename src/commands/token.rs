@@ -4,25 +4,27 @@
 
 use serde::Serialize;
 
-use super::{Desk, print};
+use super::{CommandContext, write_stdout};
 use crate::{
-    cli::{Global, Token},
-    config::Caller,
-    credentials::Document,
+    cli::{GlobalArgs, TokenArgs},
+    config::CallerKind,
+    credentials::SecretDocument,
     failure::Failure,
 };
 
-pub(super) fn run(Token { raw }: &Token, global: &Global) -> Result<(), Failure> {
+pub(super) fn run_token(TokenArgs { raw }: &TokenArgs, global: &GlobalArgs) -> Result<(), Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Header {
+    struct AuthorizationHeader {
         authorization: String,
     }
-    let desk = Desk::new(global)?;
-    let token = desk.work(Caller::Silent)?.errand().token()?;
+    let desk = CommandContext::new(global)?;
+    let token = desk.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
     let document = match raw {
-        true => Document::of_text(format!("{}\n", token.expose())),
-        false => Document::of(&Header { authorization: format!("Bearer {}", token.expose()) }),
+        true => SecretDocument::from_text(format!("{}\n", token.expose())),
+        false => SecretDocument::from_json(&AuthorizationHeader {
+            authorization: format!("Bearer {}", token.expose()),
+        }),
     };
-    print(document.expose())
+    write_stdout(document.expose())
 }

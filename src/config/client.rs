@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use super::{
     Provider, Storage,
-    error::{Fault, Problem},
+    error::{ConfigFault, ConfigProblem},
     read,
-    resolve::Draft,
-    setting::Origin,
+    resolve::ProfileBuilder,
+    setting::ValueOrigin,
 };
 
 /// How the application proves itself to the provider.
@@ -34,7 +34,7 @@ pub struct ClientKey {
     /// Absent: by the kind of key, and by what the provider takes.
     pub algorithm: Option<KeyAlgorithm>,
     /// Absent: by the provider's habit.
-    pub audience: Option<Audience>,
+    pub audience: Option<AssertionAudience>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum KeyAlgorithm {
 
 /// Whom an assertion is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub enum AssertionAudience {
     Issuer,
     /// The address that it is posted to.
     Endpoint,
@@ -61,12 +61,12 @@ pub(super) const AUDIENCE_WORDS: [&str; 3] = ["auto", "issuer", "endpoint"];
 const KEY_WORD: &str = "private_key_jwt";
 
 /// Keys that mean something with a private key only.
-const OF_KEYS: [&str; 5] =
+const PRIVATE_KEY_SETTINGS: [&str; 5] =
     ["client_key", "client_certificate", "client_key_id", "client_algorithm", "client_audience"];
 
 impl ClientAuth {
     /// As it is written in the configuration.
-    pub fn word(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Secret => "secret",
@@ -89,8 +89,8 @@ impl KeyAlgorithm {
     }
 }
 
-impl Audience {
-    fn of_word(word: &str) -> Option<Self> {
+impl AssertionAudience {
+    fn from_name(word: &str) -> Option<Self> {
         match word {
             "issuer" => Some(Self::Issuer),
             "endpoint" => Some(Self::Endpoint),
@@ -99,42 +99,44 @@ impl Audience {
     }
 }
 
-impl Draft<'_> {
-    pub(super) fn client_auth(
+impl ProfileBuilder<'_> {
+    pub(super) fn build_client_auth(
         &mut self,
         provider: Option<Provider>,
         storage: Option<Storage>,
     ) -> Option<ClientAuth> {
-        let word = self.word("client_auth", |word| AUTH_WORDS.into_iter().find(|known| *known == word))?;
-        let (_, setting) = self.setting("client_auth")?;
+        let word =
+            self.read_choice("client_auth", |word| AUTH_WORDS.into_iter().find(|known| *known == word))?;
+        let (_, setting) = self.require_setting("client_auth")?;
         if word == KEY_WORD {
-            return self.client_key().map(ClientAuth::PrivateKey);
+            return self.build_client_key().map(ClientAuth::PrivateKey);
         }
-        self.refuse_what_is_of_keys();
+        self.reject_key_settings();
         // A provider that gives every application a secret is believed to have given one.
-        let is_default = matches!(setting.origin, Origin::Default);
-        if word == "none" && !(is_default && provider.is_some_and(Provider::gives_secrets_to_all)) {
+        let is_default = matches!(setting.origin, ValueOrigin::Default);
+        if word == "none" && !(is_default && provider.is_some_and(Provider::always_issues_secret)) {
             return Some(ClientAuth::None);
         }
         if storage == Some(Storage::None) {
-            let fault = Fault::Unkept { key: "client_auth", value: "secret", storage: "none" };
-            return self.refuse(setting, fault);
+            let fault = ConfigFault::NeedsStorage { key: "client_auth", value: "secret", storage: "none" };
+            return self.report_fault(setting, fault);
         }
         Some(ClientAuth::Secret)
     }
 
-    fn client_key(&mut self) -> Option<ClientKey> {
-        let file = self.file("client_key");
-        let certificate = self.file("client_certificate");
-        let id = self.read("client_key_id", read::text);
-        let algorithm = self.word("client_algorithm", |word| {
+    fn build_client_key(&mut self) -> Option<ClientKey> {
+        let file = self.read_file_path("client_key");
+        let certificate = self.read_file_path("client_certificate");
+        let id = self.read_key("client_key_id", read::parse_text);
+        let algorithm = self.read_choice("client_algorithm", |word| {
             Some(KeyAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == word))
         });
-        let audience = self.word("client_audience", |word| Some(Audience::of_word(word)));
+        let audience = self.read_choice("client_audience", |word| Some(AssertionAudience::from_name(word)));
         let Some(file) = file? else {
-            let (_, setting) = self.setting("client_auth")?;
-            let fault = Fault::Needs { key: "client_auth = \"private_key_jwt\"", needs: "client_key" };
-            return self.refuse(setting, fault);
+            let (_, setting) = self.require_setting("client_auth")?;
+            let fault =
+                ConfigFault::NeedsKey { key: "client_auth = \"private_key_jwt\"", needs: "client_key" };
+            return self.report_fault(setting, fault);
         };
         let id = id?;
         Some(ClientKey {
@@ -147,12 +149,12 @@ impl Draft<'_> {
     }
 
     /// Whoever names a key and forgets to say that it is to be used would else sign in without it.
-    fn refuse_what_is_of_keys(&mut self) {
-        for key in OF_KEYS {
-            let Some((_, setting)) = self.setting(key) else { continue };
+    fn reject_key_settings(&mut self) {
+        for key in PRIVATE_KEY_SETTINGS {
+            let Some((_, setting)) = self.require_setting(key) else { continue };
             if !matches!(setting.value.as_str(), Some("" | "auto")) {
-                let fault = Fault::Needs { key, needs: "client_auth = \"private_key_jwt\"" };
-                self.problems.push(Problem { place: setting.origin.place(), fault });
+                let fault = ConfigFault::NeedsKey { key, needs: "client_auth = \"private_key_jwt\"" };
+                self.problems.push(ConfigProblem { location: setting.origin.location(), fault });
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use toml::de::DeValue;
 
-use super::{error::Fault, key::Key, read, resolve::Draft};
+use super::{error::ConfigFault, key::ConfigKey, read, resolve::ProfileBuilder};
 use crate::url::SecureUrl;
 
 /// The addresses that the profile names; the region's own, or those of AWS's variables, in place of the others.
@@ -30,20 +30,27 @@ pub(super) const KEYS: [&str; 3] = ["sts_endpoint", "cognito_endpoint", "bedrock
 /// Stands for the service's name, `bedrock` or `bedrock-runtime`: each has an address of its own at AWS.
 const SERVICE: &str = "{service}";
 
-impl Draft<'_> {
-    pub(super) fn aws_endpoints(&mut self) -> Option<AwsEndpoints> {
-        let sts = self.read("sts_endpoint", read::address);
-        let cognito = self.read("cognito_endpoint", read::address);
-        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: self.read("bedrock_endpoint", bedrock)? })
+impl ProfileBuilder<'_> {
+    pub(super) fn build_aws_endpoints(&mut self) -> Option<AwsEndpoints> {
+        let sts = self.read_key("sts_endpoint", read::parse_url);
+        let cognito = self.read_key("cognito_endpoint", read::parse_url);
+        Some(AwsEndpoints {
+            sts: sts?,
+            cognito: cognito?,
+            bedrock: self.read_key("bedrock_endpoint", parse_bedrock_endpoints)?,
+        })
     }
 }
 
 /// `None` when left empty.
-pub(super) fn bedrock(key: &Key, value: &DeValue<'_>) -> Result<Option<BedrockEndpoints>, Fault> {
-    let DeValue::String(text) = value else { return read::address(key, value).map(|_| None) };
+pub(super) fn parse_bedrock_endpoints(
+    key: &ConfigKey,
+    value: &DeValue<'_>,
+) -> Result<Option<BedrockEndpoints>, ConfigFault> {
+    let DeValue::String(text) = value else { return read::parse_url(key, value).map(|_| None) };
     let of = |service: &str| {
         let address = DeValue::String(text.replace(SERVICE, service).into());
-        read::address(key, &address)
+        read::parse_url(key, &address)
     };
     Ok(match (of("bedrock")?, of("bedrock-runtime")?) {
         (Some(control), Some(runtime)) => Some(BedrockEndpoints { control, runtime }),
@@ -53,7 +60,7 @@ pub(super) fn bedrock(key: &Key, value: &DeValue<'_>) -> Result<Option<BedrockEn
 
 impl AwsEndpoints {
     /// Each address that is named, with its key.
-    pub(super) fn named(&self) -> impl Iterator<Item = (&'static str, &SecureUrl)> {
+    pub(super) fn iter_urls(&self) -> impl Iterator<Item = (&'static str, &SecureUrl)> {
         let bedrock = self.bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);
         let named = [("sts_endpoint", &self.sts), ("cognito_endpoint", &self.cognito)];
         let named = named.into_iter().filter_map(|(key, url)| Some((key, url.as_ref()?)));

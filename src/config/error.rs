@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{host::Stranger, text};
+use crate::{host::UntrustedWriter, text};
 
 /// Why there is no usable profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,19 +12,19 @@ pub enum Error {
     /// No file, and nothing in the environment either.
     NoFile { looked_for: Vec<String> },
     /// A file is there, or was asked for, and cannot be read.
-    Unreadable { file: String, why: Unreadable },
+    Unreadable { file: String, why: UnreadableReason },
     /// What is written is wrong; at least one problem.
-    Invalid(Vec<Problem>),
+    Invalid(Vec<ConfigProblem>),
     /// There are files, and no profile in them.
     NoProfile { files: Vec<String> },
     /// Several profiles, and none was named.
     Ambiguous { names: Vec<String> },
     /// A profile was named that is not there.
-    NoSuchProfile { name: String, named_by: Place, names: Vec<String>, nearest: Option<String> },
+    NoSuchProfile { name: String, named_by: ValueLocation, names: Vec<String>, nearest: Option<String> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum UnreadableReason {
     Missing,
     Directory,
     TooLarge {
@@ -38,21 +38,21 @@ pub enum Unreadable {
     Denied,
     /// Somebody else than an administrator could have written it.
     Untrusted {
-        who: Stranger,
+        who: UntrustedWriter,
     },
     Other(String),
 }
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub place: Place,
-    pub fault: Fault,
+pub struct ConfigProblem {
+    pub location: ValueLocation,
+    pub fault: ConfigFault,
 }
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ValueLocation {
     /// Built in.
     Default,
     /// The environment as a whole, where there is no file.
@@ -66,7 +66,7 @@ pub enum Place {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ConfigFault {
     /// Not TOML.
     Syntax {
         what: String,
@@ -74,13 +74,13 @@ pub enum Fault {
     /// `version` is absent.
     NoVersion,
     /// Written for a later version of this program.
-    Newer {
+    NewerVersion {
         version: u64,
         known: u64,
     },
     /// The administrator's file wants a later version of this program.
-    TooOld {
-        wanted: String,
+    ProgramTooOld {
+        required: String,
         own: &'static str,
     },
     /// `table` is empty at the top of the file.
@@ -101,7 +101,7 @@ pub enum Fault {
         found: &'static str,
     },
     /// `value` is absent where it might hold a secret.
-    Illegal {
+    IllegalValue {
         key: String,
         value: Option<String>,
         rule: Cow<'static, str>,
@@ -112,7 +112,7 @@ pub enum Fault {
         key: String,
     },
     /// A key without a default is not set anywhere.
-    Lacks {
+    MissingKey {
         key: &'static str,
         profile: String,
     },
@@ -125,11 +125,11 @@ pub enum Fault {
         other_place: String,
     },
     /// The provider cannot take the value; `instead` is what to do.
-    Contradiction {
+    Conflict {
         key: &'static str,
         value: String,
         rule: String,
-        instead: String,
+        remedy: String,
     },
     /// The region and something else are of different partitions, which share nothing.
     OtherPartition {
@@ -139,13 +139,13 @@ pub enum Fault {
         found: String,
     },
     /// It needs something that is stored, and nothing is.
-    Unkept {
+    NeedsStorage {
         key: &'static str,
         value: &'static str,
         storage: &'static str,
     },
     /// It means nothing without another key.
-    Needs {
+    NeedsKey {
         key: &'static str,
         needs: &'static str,
     },
@@ -156,41 +156,41 @@ pub enum Fault {
         by: String,
     },
     /// `enforce` names a key to which the administrator's profile gives no value.
-    EnforcedUnset {
+    EnforcedWithoutValue {
         key: &'static str,
         profile: String,
     },
     /// What only the administrator's file may say, elsewhere.
-    ByUser {
+    AdministratorOnly {
         key: &'static str,
     },
     /// A variable sets a key that only a file can set.
-    ByVariable {
+    FileOnly {
         key: &'static str,
     },
     /// A variable sets a key, and this file decides instead.
-    VariableRefused {
+    VariableNotAllowed {
         variable: String,
         key: &'static str,
         file: String,
     },
     /// A variable names another file than this one, which decides.
-    FileRefused {
+    ConfigFileNotAllowed {
         file: String,
     },
     /// A variable holds a path that depends on the folder of the call.
     RelativePath,
     /// What only a file in a default place may say, in a file that the call named.
-    ByNamedFile {
+    DefaultLocationOnly {
         key: &'static str,
     },
 }
 
 impl Error {
     /// Every problem for itself, a line each.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn problem_lines(&self) -> Vec<String> {
         match self {
-            Self::Invalid(problems) => problems.iter().map(Problem::to_string).collect(),
+            Self::Invalid(problems) => problems.iter().map(ConfigProblem::to_string).collect(),
             other => vec![other.to_string()],
         }
     }
@@ -203,20 +203,20 @@ impl fmt::Display for Error {
                 write!(f, "no configuration: neither {}", looked_for.join(" nor "))
             }
             Self::Unreadable { file, why } => write!(f, "{file}: {why}"),
-            Self::Invalid(problems) => invalid(problems, f),
+            Self::Invalid(problems) => fmt_problems(problems, f),
             Self::NoProfile { files } => write!(f, "no profile in {}", files.join(" and ")),
             Self::Ambiguous { names } => {
                 write!(f, "several profiles and no default_profile: {}", names.join(", "))
             }
             Self::NoSuchProfile { name, named_by, names, nearest } => {
-                write!(f, "{named_by}: no profile {}; there is {}", quoted(name), names.join(", "))?;
-                did_you_mean(nearest.as_deref(), f)
+                write!(f, "{named_by}: no profile {}; there is {}", quote_name(name), names.join(", "))?;
+                fmt_suggestion(nearest.as_deref(), f)
             }
         }
     }
 }
 
-fn invalid(problems: &[Problem], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_problems(problems: &[ConfigProblem], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some((first, rest)) = problems.split_first() else {
         return f.write_str("the configuration is wrong");
     };
@@ -227,7 +227,7 @@ fn invalid(problems: &[Problem], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for UnreadableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("no such file"),
@@ -241,18 +241,18 @@ impl fmt::Display for Unreadable {
             Self::Untrusted { who } => {
                 write!(f, "not to be believed, since {who}, and it says where every user signs in")
             }
-            Self::Other(reason) => write!(f, "cannot be read: {}", text::line(reason)),
+            Self::Other(reason) => write!(f, "cannot be read: {}", text::sanitize_line(reason)),
         }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.fault)
+        write!(f, "{}: {}", self.location, self.fault)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ValueLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -264,106 +264,130 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { what } => write!(f, "not TOML: {}", text::line(what)),
+            Self::Syntax { what } => write!(f, "not TOML: {}", text::sanitize_line(what)),
             Self::NoVersion => f.write_str("lacks \"version = 1\""),
-            Self::Newer { version, known } => {
+            Self::NewerVersion { version, known } => {
                 write!(f, "version {version} is newer than this program, which reads version {known}")
             }
-            Self::TooOld { wanted, own } => {
-                write!(f, "this is version {own}, and version {} or later is required", text::line(wanted))
+            Self::ProgramTooOld { required: wanted, own } => {
+                write!(
+                    f,
+                    "this is version {own}, and version {} or later is required",
+                    text::sanitize_line(wanted)
+                )
             }
             Self::UnknownKey { key, table, nearest } => {
-                write!(f, "unknown key {}{}", quoted(key), in_table(table))?;
-                did_you_mean(nearest.as_deref(), f)
+                write!(f, "unknown key {}{}", quote_name(key), describe_table(table))?;
+                fmt_suggestion(nearest.as_deref(), f)
             }
             Self::Misplaced { key, table, belongs_in } => {
-                write!(f, "{} does not belong{}, but in {belongs_in}", quoted(key), in_or_top(table))
+                write!(
+                    f,
+                    "{} does not belong{}, but in {belongs_in}",
+                    quote_name(key),
+                    describe_table_or_top(table)
+                )
             }
             Self::WrongType { key, expected, found } => {
-                write!(f, "{} must be {expected}, not {found}", quoted(key))
+                write!(f, "{} must be {expected}, not {found}", quote_name(key))
             }
-            Self::Illegal { key, value, rule, nearest } => {
+            Self::IllegalValue { key, value, rule, nearest } => {
                 match value {
-                    Some(value) => write!(f, "{} holds {}: {rule}", quoted(key), text::line(value))?,
-                    None => write!(f, "{}: {rule}", quoted(key))?,
+                    Some(value) => {
+                        write!(f, "{} holds {}: {rule}", quote_name(key), text::sanitize_line(value))?;
+                    }
+                    None => write!(f, "{}: {rule}", quote_name(key))?,
                 }
-                did_you_mean(nearest.as_deref(), f)
+                fmt_suggestion(nearest.as_deref(), f)
             }
-            Self::NotUnicode { key } => write!(f, "the value for {} is not Unicode text", quoted(key)),
-            Self::Lacks { key, profile } => write!(f, "[profiles.{profile}] lacks {}", quoted(key)),
-            _ => self.fmt_of_whole_profile(f),
+            Self::NotUnicode { key } => write!(f, "the value for {} is not Unicode text", quote_name(key)),
+            Self::MissingKey { key, profile } => write!(f, "[profiles.{profile}] lacks {}", quote_name(key)),
+            _ => self.fmt_profile_fault(f),
         }
     }
 }
 
-impl Fault {
+impl ConfigFault {
     /// The faults that only the layers together can have.
-    fn fmt_of_whole_profile(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_profile_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unkept { key, value, storage } => write!(
+            Self::NeedsStorage { key, value, storage } => write!(
                 f,
                 "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing"
             ),
             Self::TwoIssuers { key, issuer, other, other_issuer, other_place } => write!(
                 f,
                 "two issuers: {} stands for {}, and {} ({other_place}) for {}",
-                quoted(key),
-                text::line(issuer),
-                quoted(other),
-                text::line(other_issuer)
+                quote_name(key),
+                text::sanitize_line(issuer),
+                quote_name(other),
+                text::sanitize_line(other_issuer)
             ),
-            Self::Contradiction { key, value, rule, instead: _ } => {
-                write!(f, "{} holds {}: {}", quoted(key), text::line(value), text::line(rule))
+            Self::Conflict { key, value, rule, remedy: _ } => {
+                write!(
+                    f,
+                    "{} holds {}: {}",
+                    quote_name(key),
+                    text::sanitize_line(value),
+                    text::sanitize_line(rule)
+                )
             }
             Self::OtherPartition { region, expected, other, found } => {
-                write!(f, "region {} is of partition {expected}, and {other} of {found}", quoted(region))
+                write!(f, "region {} is of partition {expected}, and {other} of {found}", quote_name(region))
             }
-            Self::Needs { key, needs } => write!(f, "{key} needs {needs}"),
+            Self::NeedsKey { key, needs } => write!(f, "{key} needs {needs}"),
             Self::Enforced { key, value, by } => {
-                write!(f, "{} is fixed by the administrator as {} ({by})", quoted(key), text::line(value))
+                write!(
+                    f,
+                    "{} is fixed by the administrator as {} ({by})",
+                    quote_name(key),
+                    text::sanitize_line(value)
+                )
             }
-            Self::EnforcedUnset { key, profile } => {
-                write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quoted(key))
+            Self::EnforcedWithoutValue { key, profile } => {
+                write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quote_name(key))
             }
-            Self::ByUser { key } => write!(f, "{} works in the administrator's file only", quoted(key)),
-            _ => self.fmt_of_variable(f),
+            Self::AdministratorOnly { key } => {
+                write!(f, "{} works in the administrator's file only", quote_name(key))
+            }
+            _ => self.fmt_variable_fault(f),
         }
     }
 
     /// The faults of what a call brings along: its environment, and the file that it names.
-    fn fmt_of_variable(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_variable_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ByVariable { key } => write!(f, "only a file can set {}", quoted(key)),
-            Self::VariableRefused { variable: _, key, file } => {
-                write!(f, "environment variables cannot set {}, because {file} exists", quoted(key))
+            Self::FileOnly { key } => write!(f, "only a file can set {}", quote_name(key)),
+            Self::VariableNotAllowed { variable: _, key, file } => {
+                write!(f, "environment variables cannot set {}, because {file} exists", quote_name(key))
             }
-            Self::FileRefused { file } => {
+            Self::ConfigFileNotAllowed { file } => {
                 write!(f, "environment variables cannot name another file, because {file} exists")
             }
             Self::RelativePath => f.write_str("must hold an absolute path, or one that begins with ~/"),
-            Self::ByNamedFile { key } => {
-                write!(f, "{} works only in a file in its default place", quoted(key))
+            Self::DefaultLocationOnly { key } => {
+                write!(f, "{} works only in a file in its default place", quote_name(key))
             }
             _ => Ok(()),
         }
     }
 }
 
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", text::line(name))
+fn quote_name(name: &str) -> String {
+    format!("\"{}\"", text::sanitize_line(name))
 }
 
-fn in_table(table: &str) -> String {
-    if table.is_empty() { String::new() } else { format!(" in [{}]", text::line(table)) }
+fn describe_table(table: &str) -> String {
+    if table.is_empty() { String::new() } else { format!(" in [{}]", text::sanitize_line(table)) }
 }
 
-fn in_or_top(table: &str) -> String {
-    if table.is_empty() { " at the top".to_owned() } else { in_table(table) }
+fn describe_table_or_top(table: &str) -> String {
+    if table.is_empty() { " at the top".to_owned() } else { describe_table(table) }
 }
 
-fn did_you_mean(nearest: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    nearest.map_or(Ok(()), |nearest| write!(f, "; did you mean {}?", quoted(nearest)))
+fn fmt_suggestion(nearest: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    nearest.map_or(Ok(()), |nearest| write!(f, "; did you mean {}?", quote_name(nearest)))
 }

@@ -4,11 +4,11 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{Profile, RoleArn, Template};
+use super::{ClaimTemplate, Profile, RoleArn};
 
 /// AWS ends the session of a role that was assumed with another role's credentials after an hour, and so does an
 /// identity pool with its credentials, whatever the role's own maximum.
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const CHAINED_SESSION_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The first exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,28 +16,28 @@ pub enum Federation {
     /// AssumeRoleWithWebIdentity.
     Sts { role: RoleArn },
     /// A Cognito identity pool; where no role is named, the pool's rules choose it.
-    IdentityPool { id: PoolId, role: Option<RoleArn> },
+    IdentityPool { id: IdentityPoolId, role: Option<RoleArn> },
 }
 
 /// `eu-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427`
 #[derive(Clone, PartialEq, Eq)]
-pub struct PoolId(String);
+pub struct IdentityPoolId(String);
 
 /// One more role, assumed with the credentials before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct ChainedRole {
     pub role: RoleArn,
     pub external_id: Option<String>,
     pub duration: Duration,
     /// `None`: the person's.
-    pub session_name: Option<Template>,
-    pub tags: BTreeMap<String, Template>,
+    pub session_name: Option<ClaimTemplate>,
+    pub tags: BTreeMap<String, ClaimTemplate>,
     /// Tags that the roles after it keep.
     pub transitive: Vec<String>,
-    pub source_identity: Option<Template>,
+    pub source_identity: Option<ClaimTemplate>,
 }
 
-impl PoolId {
+impl IdentityPoolId {
     /// `None` when the text is no identity pool's id (`[\w-]+:[0-9a-f-]+`, at most 55 characters).
     pub fn parse(text: &str) -> Option<Self> {
         let (region, own) = text.split_once(':')?;
@@ -54,7 +54,7 @@ impl PoolId {
     }
 }
 
-impl fmt::Debug for PoolId {
+impl fmt::Debug for IdentityPoolId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -72,12 +72,12 @@ impl Federation {
 
 impl Profile {
     /// The role whose credentials are handed out, where the profile names it: the last of the chain.
-    pub fn role(&self) -> Option<&RoleArn> {
+    pub fn final_role(&self) -> Option<&RoleArn> {
         self.role_chain.last().map(|link| &link.role).or_else(|| self.federation.role())
     }
 
     /// Why sessions of this profile end after an hour, if they do.
-    pub fn hour_limit(&self) -> Option<&'static str> {
+    pub fn hour_limit_reason(&self) -> Option<&'static str> {
         match &self.federation {
             _ if !self.role_chain.is_empty() => Some("AWS ends the session of a chained role after 1h"),
             Federation::IdentityPool { .. } => Some("an identity pool's credentials last 1h"),
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_pools_id_names_its_region() {
-        let pool = PoolId::parse("us-gov-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427").unwrap();
+        let pool = IdentityPoolId::parse("us-gov-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427").unwrap();
         assert_eq!(pool.region(), "us-gov-west-1");
     }
 
@@ -109,7 +109,7 @@ mod tests {
             "evil.example/:1b4e",
             "eu-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427-0016d3cca427",
         ] {
-            assert_eq!(PoolId::parse(bad), None, "{bad}");
+            assert_eq!(IdentityPoolId::parse(bad), None, "{bad}");
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use ring::digest::{Context, SHA256};
 
-use super::{Federation, Link, Profile, RoleArn, Template};
+use super::{ChainedRole, ClaimTemplate, Federation, Profile, RoleArn};
 use crate::text;
 
 /// Two profiles share one exactly when the same sign-in serves both.
@@ -28,7 +28,7 @@ impl Profile {
             provider,
             scopes,
             extra_params,
-            redirect: _,
+            redirect_uri: _,
             flow: _,
             browser: _,
             login: _,
@@ -44,82 +44,83 @@ impl Profile {
             aws_profile: _,
             telemetry: _,
             quota: _,
-            decided_by: _,
+            deciding_file: _,
             set_by_administrator: _,
-            enforced: _,
+            enforced_keys: _,
         } = self;
-        let mut digest = Digest(Context::new(&SHA256));
-        digest.text("bedrock-sso profile 1");
-        digest.text(name);
-        digest.text(issuer.as_str());
-        digest.text(client_id);
-        digest.text(federation.role().map_or("", RoleArn::as_str));
-        digest.text(provider.word());
-        digest.list(scopes.iter().map(String::as_str));
-        digest.list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
-        digest.list(session_name.iter().map(String::as_str));
-        digest.number(session_duration.as_secs());
+        let mut digest = FingerprintHasher(Context::new(&SHA256));
+        digest.add_text("bedrock-sso profile 1");
+        digest.add_text(name);
+        digest.add_text(issuer.as_str());
+        digest.add_text(client_id);
+        digest.add_text(federation.role().map_or("", RoleArn::as_str));
+        digest.add_text(provider.name());
+        digest.add_list(scopes.iter().map(String::as_str));
+        digest.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        digest.add_list(session_name.iter().map(String::as_str));
+        digest.add_number(session_duration.as_secs());
         // Labelled, and only where there is one: profiles without keep their name.
         if let Some(domain) = login_domain {
-            digest.text("sign-in pages");
-            digest.text(domain.as_str());
+            digest.add_text("sign-in pages");
+            digest.add_text(domain.as_str());
         }
         if let Federation::IdentityPool { id, role: _ } = federation {
-            digest.text("identity pool");
-            digest.text(id.as_str());
+            digest.add_text("identity pool");
+            digest.add_text(id.as_str());
         }
-        role_chain.iter().for_each(|link| digest.link(link));
+        role_chain.iter().for_each(|link| digest.add_chained_role(link));
         digest.finish()
     }
 
     /// Covers issuer and client alone: whatever proves the application itself serves all its profiles, and outlives a
     /// change of their roles and scopes.
-    pub fn application(&self) -> Fingerprint {
-        let mut digest = Digest(Context::new(&SHA256));
-        digest.text("bedrock-sso application 1");
-        digest.text(self.issuer.as_str());
-        digest.text(&self.client_id);
+    pub fn application_fingerprint(&self) -> Fingerprint {
+        let mut digest = FingerprintHasher(Context::new(&SHA256));
+        digest.add_text("bedrock-sso application 1");
+        digest.add_text(self.issuer.as_str());
+        digest.add_text(&self.client_id);
         digest.finish()
     }
 }
 
 impl Fingerprint {
     /// Half of it as 32 hexadecimal digits: enough for a file's name.
-    pub fn name(&self) -> String {
+    pub fn short_hex(&self) -> String {
         let (half, _) = self.0.split_at(16);
-        text::hex(half)
+        text::encode_hex(half)
     }
 }
 
 /// Each part is preceded by its length, so that no two lists of parts are the same bytes.
-struct Digest(Context);
+struct FingerprintHasher(Context);
 
-impl Digest {
-    fn number(&mut self, number: u64) {
+impl FingerprintHasher {
+    fn add_number(&mut self, number: u64) {
         self.0.update(&number.to_be_bytes());
     }
 
-    fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
+    fn add_text(&mut self, text: &str) {
+        self.add_number(text.len() as u64);
         self.0.update(text.as_bytes());
     }
 
-    fn link(&mut self, link: &Link) {
-        let Link { role, external_id, duration, session_name, tags, transitive, source_identity } = link;
-        let template = |template: &Option<Template>| template.as_ref().map(|it| it.as_str().to_owned());
-        self.text("link");
-        self.text(role.as_str());
-        self.number(duration.as_secs());
+    fn add_chained_role(&mut self, link: &ChainedRole) {
+        let ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity } =
+            link;
+        let template = |template: &Option<ClaimTemplate>| template.as_ref().map(|it| it.as_str().to_owned());
+        self.add_text("link");
+        self.add_text(role.as_str());
+        self.add_number(duration.as_secs());
         for text in [external_id.clone(), template(session_name), template(source_identity)] {
-            self.list(text.as_deref().into_iter());
+            self.add_list(text.as_deref().into_iter());
         }
-        self.list(tags.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
-        self.list(transitive.iter().map(String::as_str));
+        self.add_list(tags.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        self.add_list(transitive.iter().map(String::as_str));
     }
 
-    fn list<'t>(&mut self, items: impl Iterator<Item = &'t str> + Clone) {
-        self.number(items.clone().count() as u64);
-        items.for_each(|item| self.text(item));
+    fn add_list<'t>(&mut self, items: impl Iterator<Item = &'t str> + Clone) {
+        self.add_number(items.clone().count() as u64);
+        items.for_each(|item| self.add_text(item));
     }
 
     fn finish(self) -> Fingerprint {
@@ -135,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Issuer, Login, PoolId, Provider, Redirect, RedirectHost, testing},
+        config::{IdentityPoolId, Issuer, LoginMode, Provider, RedirectHost, RedirectUri, testing},
         url::SecureUrl,
     };
 
@@ -156,16 +157,16 @@ mod tests {
         RoleArn::parse(&format!("arn:aws:iam::123456789012:role/{name}")).unwrap()
     }
 
-    fn pool(own: &str) -> PoolId {
-        PoolId::parse(&format!("us-east-1:{own}")).unwrap()
+    fn pool(own: &str) -> IdentityPoolId {
+        IdentityPoolId::parse(&format!("us-east-1:{own}")).unwrap()
     }
 
-    fn text(text: &str) -> Template {
-        Template::parse(text).unwrap()
+    fn text(text: &str) -> ClaimTemplate {
+        ClaimTemplate::parse(text).unwrap()
     }
 
-    fn link(change: impl Fn(&mut Link)) -> Link {
-        let mut link = Link::plain(role("Next"), Duration::from_secs(900));
+    fn link(change: impl Fn(&mut ChainedRole)) -> ChainedRole {
+        let mut link = ChainedRole::new(role("Next"), Duration::from_secs(900));
         change(&mut link);
         link
     }
@@ -194,8 +195,8 @@ mod tests {
             changed(|p| p.role_chain = vec![link(|_| ()), link(|_| ())]),
             changed(|p| p.role_chain = vec![link(|link| link.role = role("Third"))]),
             changed(|p| p.role_chain = vec![link(|link| link.external_id = Some("ab".into()))]),
-            changed(|p| p.role_chain = vec![link(|link| link.session_name = Template::parse("ab"))]),
-            changed(|p| p.role_chain = vec![link(|link| link.source_identity = Template::parse("ab"))]),
+            changed(|p| p.role_chain = vec![link(|link| link.session_name = ClaimTemplate::parse("ab"))]),
+            changed(|p| p.role_chain = vec![link(|link| link.source_identity = ClaimTemplate::parse("ab"))]),
             changed(|p| p.role_chain = vec![link(|link| link.duration = Duration::from_secs(901))]),
             changed(|p| p.role_chain = vec![link(|link| drop(link.tags.insert("a".into(), text("b"))))]),
             changed(|p| p.role_chain = vec![link(|link| drop(link.tags.insert("ab".into(), text(""))))]),
@@ -209,7 +210,7 @@ mod tests {
             changed(|p| p.session_name = vec!["sub".into()]),
             changed(|p| p.session_duration = Duration::from_secs(3601)),
         ];
-        let names: BTreeSet<String> = all.iter().map(Fingerprint::name).collect();
+        let names: BTreeSet<String> = all.iter().map(Fingerprint::short_hex).collect();
         assert_eq!(names.len(), all.len());
     }
 
@@ -226,9 +227,10 @@ mod tests {
         let same = changed(|p| {
             p.region = "eu-west-1".into();
             p.sts_fallback_regions = vec!["eu-central-1".into()];
-            p.redirect = Redirect { host: RedirectHost::Name, ports: vec![8400], path: "/elsewhere".into() };
+            p.redirect_uri =
+                RedirectUri { host: RedirectHost::Localhost, ports: vec![8400], path: "/elsewhere".into() };
             p.browser = vec!["firefox".into(), "{url}".into()];
-            p.login = Login::Explicit;
+            p.login = LoginMode::Explicit;
             p.login_timeout = Duration::from_secs(20);
             p.ca_bundle = Some("/ca.pem".into());
             p.aws_profile = Some("work".into());
@@ -241,18 +243,18 @@ mod tests {
         let application = |change: fn(&mut Profile)| {
             let mut profile = profile();
             change(&mut profile);
-            profile.application().name()
+            profile.application_fingerprint().short_hex()
         };
         let own = application(|_| ());
         assert_eq!(own, application(|p| (p.name, p.scopes) = ("other".into(), Vec::new())));
         assert_ne!(own, application(|p| p.client_id = "0ob".into()));
         assert_ne!(own, application(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()));
-        assert_ne!(own, profile().fingerprint().name());
+        assert_ne!(own, profile().fingerprint().short_hex());
     }
 
     #[test]
     fn the_name_stays_the_same_from_version_to_version() {
-        assert_eq!(profile().fingerprint().name(), "4e2d6b85b8dd6c11c3a5e87ee8376a0a");
-        assert_eq!(profile().application().name(), "a29c650606e97f78cd2761902188ca36");
+        assert_eq!(profile().fingerprint().short_hex(), "4e2d6b85b8dd6c11c3a5e87ee8376a0a");
+        assert_eq!(profile().application_fingerprint().short_hex(), "a29c650606e97f78cd2761902188ca36");
     }
 }

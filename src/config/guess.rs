@@ -2,10 +2,10 @@
 //!
 //! Guesses in the order in which to try them; only the provider's own description tells which is right.
 
-use super::provider::{is_guid, pool_issuer};
+use super::provider::{build_pool_issuer, is_guid};
 
 /// None for what names nothing.
-pub fn issuers(said: &str) -> Vec<String> {
+pub fn guess_issuers(said: &str) -> Vec<String> {
     let said = said.trim().trim_end_matches("/.well-known/openid-configuration");
     if said.is_empty() || said.contains(char::is_whitespace) {
         return Vec::new();
@@ -13,7 +13,7 @@ pub fn issuers(said: &str) -> Vec<String> {
     if is_guid(said) {
         return vec![format!("https://login.microsoftonline.com/{said}/v2.0")];
     }
-    if let Some(issuer) = pool_issuer(said) {
+    if let Some(issuer) = build_pool_issuer(said) {
         return vec![issuer];
     }
     let address = if said.contains("://") { said.to_owned() } else { format!("https://{said}") };
@@ -41,13 +41,13 @@ mod tests {
                 "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
             ),
         ] {
-            assert_eq!(issuers(said)[0], first);
+            assert_eq!(guess_issuers(said)[0], first);
         }
-        assert_eq!(issuers("acme.auth0.com"), ["https://acme.auth0.com", "https://acme.auth0.com/"]);
+        assert_eq!(guess_issuers("acme.auth0.com"), ["https://acme.auth0.com", "https://acme.auth0.com/"]);
         assert!(
-            issuers("acme.onmicrosoft.com")
+            guess_issuers("acme.onmicrosoft.com")
                 .contains(&"https://login.microsoftonline.com/acme.onmicrosoft.com/v2.0".into())
         );
-        assert!(issuers("").is_empty() && issuers("two words").is_empty());
+        assert!(guess_issuers("").is_empty() && guess_issuers("two words").is_empty());
     }
 }

@@ -7,30 +7,30 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use super::{
-    error::Fault,
-    key::Key,
-    read::{illegal, list, table, wrong_type},
+    error::ConfigFault,
+    key::ConfigKey,
+    read::{expect_table, parse_string_list, reject_type, reject_value},
 };
 
 /// Headers by their names in small letters, as HTTP compares them.
-pub(super) fn claims_by_header(
-    key: &Key,
+pub(super) fn parse_header_claims(
+    key: &ConfigKey,
     value: &DeValue<'_>,
-) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+) -> Result<BTreeMap<String, Vec<String>>, ConfigFault> {
     const EXPECTED: &str = "a table of claim names or lists of them";
     let mut headers = BTreeMap::new();
-    for (name, item) in table(key, value, EXPECTED)? {
-        let refuse = |rule| illegal(key, &DeValue::String(name.get_ref().clone()), rule);
+    for (name, item) in expect_table(key, value, EXPECTED)? {
+        let refuse = |rule| reject_value(key, &DeValue::String(name.get_ref().clone()), rule);
         let claims = match item.get_ref() {
             DeValue::String(claim) => vec![claim.to_string()],
-            DeValue::Array(_) => list(key, item.get_ref())?,
-            other => return Err(wrong_type(key, EXPECTED, other)),
+            DeValue::Array(_) => parse_string_list(key, item.get_ref())?,
+            other => return Err(reject_type(key, EXPECTED, other)),
         };
         let header = name.get_ref().to_ascii_lowercase();
-        if !is_header(&header) {
+        if !is_header_name(&header) {
             return Err(refuse("not the name of a header"));
         }
-        if NOT_FOR_CLAIMS.contains(&header.as_str()) {
+        if RESERVED_HEADERS.contains(&header.as_str()) {
             return Err(refuse("a header that a claim must not fill"));
         }
         if headers.insert(header, claims).is_some() {
@@ -41,7 +41,7 @@ pub(super) fn claims_by_header(
 }
 
 /// What carries the request itself, or proves who sends it.
-const NOT_FOR_CLAIMS: [&str; 11] = [
+const RESERVED_HEADERS: [&str; 11] = [
     "authorization",
     "connection",
     "content-encoding",
@@ -56,7 +56,7 @@ const NOT_FOR_CLAIMS: [&str; 11] = [
 ];
 
 /// RFC 9110 §5.6.2
-fn is_header(name: &str) -> bool {
+fn is_header_name(name: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_part)
 }

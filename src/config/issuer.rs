@@ -6,122 +6,145 @@ use toml::de::DeValue;
 
 use super::{
     Issuer, Provider,
-    error::{Fault, Place, Problem},
+    error::{ConfigFault, ConfigProblem, ValueLocation},
     key,
-    provider::{SHORT, Short, Wrong},
+    provider::{IssuerShorthand, SHORTHANDS, ValueConflict},
     read,
-    setting::{Origin, Setting, Settings},
-    value::written,
+    setting::{ConfigSetting, ConfigSettings, ValueOrigin},
+    value::to_toml,
 };
 
 /// The issuer, and what it was told by.
 #[derive(Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct ResolvedIssuer<'a> {
     pub issuer: Issuer,
     pub key: &'static str,
-    pub origin: Origin<'a>,
+    pub origin: ValueOrigin<'a>,
     /// The kind that a short form stands for.
-    pub short: Option<Provider>,
+    pub shorthand_provider: Option<Provider>,
 }
 
-impl Told<'_> {
-    pub(super) fn place(&self) -> Place {
-        self.origin.place()
+impl ResolvedIssuer<'_> {
+    pub(super) fn location(&self) -> ValueLocation {
+        self.origin.location()
     }
 }
 
 /// `None` when nothing tells it.
-pub(super) fn told<'a>(settings: &Settings<'a>) -> Result<Option<Told<'a>>, Vec<Problem>> {
-    let mut found: Option<Told<'a>> = None;
-    for told in tellers(settings) {
+pub(super) fn resolve_issuer<'a>(
+    settings: &ConfigSettings<'a>,
+) -> Result<Option<ResolvedIssuer<'a>>, Vec<ConfigProblem>> {
+    let mut found: Option<ResolvedIssuer<'a>> = None;
+    for told in list_issuer_candidates(settings) {
         let told = told?;
         match &mut found {
-            Some(first) if first.issuer != told.issuer => return Err(vec![disagree(first, &told)]),
-            Some(first) => first.short = first.short.or(told.short),
+            Some(first) if first.issuer != told.issuer => return Err(vec![report_two_issuers(first, &told)]),
+            Some(first) => first.shorthand_provider = first.shorthand_provider.or(told.shorthand_provider),
             None => found = Some(told),
         }
     }
     if found.is_none() {
-        found = by_name(settings);
+        found = derive_from_provider(settings);
     }
     Ok(found)
 }
 
 /// Whether any key tells the issuer.
-pub(super) fn is_told(settings: &Settings<'_>) -> bool {
-    tellers(settings).next().is_some() || by_name(settings).is_some()
+pub(super) fn has_issuer(settings: &ConfigSettings<'_>) -> bool {
+    list_issuer_candidates(settings).next().is_some() || derive_from_provider(settings).is_some()
 }
 
 /// The keys that decide about the issuer, and where its sign-in pages and its token endpoint are.
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    let short = SHORT.iter().flat_map(|short| [short.key, short.beside]).filter(|key| !key.is_empty());
+pub(super) fn list_issuer_keys() -> impl Iterator<Item = &'static str> {
+    let short =
+        SHORTHANDS.iter().flat_map(|short| [short.key, short.companion_key]).filter(|key| !key.is_empty());
     ["issuer", "provider", "cognito_domain"].into_iter().chain(short)
 }
 
-fn tellers<'s, 'a>(settings: &'s Settings<'a>) -> impl Iterator<Item = Result<Told<'a>, Vec<Problem>>> + 's {
-    let written = setting(settings, "issuer").map(|setting| {
-        let (_, key) = keyed("issuer").expect("the table has it");
-        read::issuer(key, setting.value)
-            .map(|issuer| Told { issuer, key: "issuer", origin: setting.origin, short: None })
-            .map_err(|fault| vec![Problem { place: setting.origin.place(), fault }])
+fn list_issuer_candidates<'s, 'a>(
+    settings: &'s ConfigSettings<'a>,
+) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, Vec<ConfigProblem>>> + 's {
+    let written = find_setting(settings, "issuer").map(|setting| {
+        let (_, key) = lookup_key("issuer").expect("the table has it");
+        read::parse_issuer(key, setting.value)
+            .map(|issuer| ResolvedIssuer {
+                issuer,
+                key: "issuer",
+                origin: setting.origin,
+                shorthand_provider: None,
+            })
+            .map_err(|fault| vec![ConfigProblem { location: setting.origin.location(), fault }])
     });
-    let short = SHORT.iter().filter_map(|short| {
-        let beside = setting(settings, short.beside).filter(|setting| !text(*setting).is_empty());
-        let Some(setting) = setting(settings, short.key).filter(|setting| !text(*setting).is_empty()) else {
-            return beside.map(|alone| Err(vec![without(short, alone)]));
+    let short = SHORTHANDS.iter().filter_map(|short| {
+        let beside = find_setting(settings, short.companion_key)
+            .filter(|setting| !read_setting_text(*setting).is_empty());
+        let Some(setting) =
+            find_setting(settings, short.key).filter(|setting| !read_setting_text(*setting).is_empty())
+        else {
+            return beside.map(|alone| Err(vec![report_lone_companion(short, alone)]));
         };
-        Some(match short.issuer(text(setting), beside.map_or("", text)) {
-            Ok(issuer) => {
-                Ok(Told { issuer, key: short.key, origin: setting.origin, short: Some(short.provider) })
-            }
-            Err(wrong) => Err(vec![contradiction(short.key, setting, wrong)]),
+        Some(match short.build_issuer(read_setting_text(setting), beside.map_or("", read_setting_text)) {
+            Ok(issuer) => Ok(ResolvedIssuer {
+                issuer,
+                key: short.key,
+                origin: setting.origin,
+                shorthand_provider: Some(short.provider),
+            }),
+            Err(wrong) => Err(vec![report_conflict(short.key, setting, wrong)]),
         })
     });
     written.into_iter().chain(short)
 }
 
 /// `provider = "google"` says it all.
-fn by_name<'a>(settings: &Settings<'a>) -> Option<Told<'a>> {
-    let setting = setting(settings, "provider")?;
-    let issuer = Issuer::parse(Provider::of_word(text(setting))?.only_issuer()?).ok()?;
-    Some(Told { issuer, key: "provider", origin: setting.origin, short: None })
+fn derive_from_provider<'a>(settings: &ConfigSettings<'a>) -> Option<ResolvedIssuer<'a>> {
+    let setting = find_setting(settings, "provider")?;
+    let issuer = Issuer::parse(Provider::from_name(read_setting_text(setting))?.fixed_issuer()?).ok()?;
+    Some(ResolvedIssuer { issuer, key: "provider", origin: setting.origin, shorthand_provider: None })
 }
 
-fn without(short: &'static Short, beside: Setting<'_>) -> Problem {
+fn report_lone_companion(short: &'static IssuerShorthand, beside: ConfigSetting<'_>) -> ConfigProblem {
     let (rule, instead) =
         (format!("it says nothing without `{}`", short.key), format!("add `{}`", short.key));
-    contradiction(short.beside, beside, Wrong { rule, instead })
+    report_conflict(short.companion_key, beside, ValueConflict { rule, remedy: instead })
 }
 
-pub(super) fn contradiction(key: &'static str, setting: Setting<'_>, wrong: Wrong) -> Problem {
-    let Wrong { rule, instead } = wrong;
-    let value = written(setting.value);
-    Problem { place: setting.origin.place(), fault: Fault::Contradiction { key, value, rule, instead } }
+pub(super) fn report_conflict(
+    key: &'static str,
+    setting: ConfigSetting<'_>,
+    wrong: ValueConflict,
+) -> ConfigProblem {
+    let ValueConflict { rule, remedy: instead } = wrong;
+    let value = to_toml(setting.value);
+    ConfigProblem {
+        location: setting.origin.location(),
+        fault: ConfigFault::Conflict { key, value, rule, remedy: instead },
+    }
 }
 
-fn disagree(first: &Told<'_>, second: &Told<'_>) -> Problem {
-    let fault = Fault::TwoIssuers {
+fn report_two_issuers(first: &ResolvedIssuer<'_>, second: &ResolvedIssuer<'_>) -> ConfigProblem {
+    let fault = ConfigFault::TwoIssuers {
         key: second.key,
         issuer: second.issuer.as_str().to_owned(),
         other: first.key,
         other_issuer: first.issuer.as_str().to_owned(),
-        other_place: first.place().to_string(),
+        other_place: first.location().to_string(),
     };
-    Problem { place: second.place(), fault }
+    ConfigProblem { location: second.location(), fault }
 }
 
-fn keyed(name: &str) -> Option<(usize, &'static key::Key)> {
-    let index = key::find_full(name)?;
+fn lookup_key(name: &str) -> Option<(usize, &'static key::ConfigKey)> {
+    let index = key::find_key(name)?;
     Some((index, key::KEYS.get(index)?))
 }
 
-fn setting<'a>(settings: &Settings<'a>, name: &str) -> Option<Setting<'a>> {
-    let (index, _) = keyed(name)?;
+fn find_setting<'a>(settings: &ConfigSettings<'a>, name: &str) -> Option<ConfigSetting<'a>> {
+    let (index, _) = lookup_key(name)?;
     *settings.get(index)?
 }
 
 /// Keys of another kind are judged by `read`.
-fn text<'a>(setting: Setting<'a>) -> &'a str {
+fn read_setting_text<'a>(setting: ConfigSetting<'a>) -> &'a str {
     match setting.value {
         DeValue::String(text) => text,
         _ => "",

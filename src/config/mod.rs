@@ -38,54 +38,54 @@ mod version;
 
 use std::path::{Path, PathBuf};
 
-pub use client::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
+pub use client::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
 pub use draft::{
-    ClaudeCode, Fact, agrees, alone, check_name, draft, facts_of, load_with_claude_code, preview,
-    profile_names,
+    ClaudeCodeConfig, KeyValue, check_profile_name, file_matches_values, list_profile_names,
+    load_with_claude_code, preview_administrator_file, preview_file, read_key_values, render_profile_table,
 };
 pub use endpoints::{AwsEndpoints, BedrockEndpoints};
-pub use error::{Error, Fault, Place, Problem, Unreadable};
-pub use federation::{Federation, Link, PoolId};
+pub use error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation};
+pub use federation::{ChainedRole, Federation, IdentityPoolId};
 pub use fingerprint::Fingerprint;
-pub use guess::issuers;
-pub use key::RANKS;
+pub use guess::guess_issuers;
+pub use key::MODEL_RANKS;
 pub use overrides::INSIDE_OF_EXEC;
 pub use partition::Partition;
 pub use profile::*;
-pub use provider::pool_issuer;
-pub use quota::{OnError, Quota};
-pub use schema::schema;
-pub use show::{Entry, Shown};
-pub use source::shown;
-pub use telemetry::Telemetry;
-pub use template::{Piece, Template};
-pub use variables::Seen;
+pub use provider::build_pool_issuer;
+pub use quota::{QuotaErrorPolicy, QuotaSettings};
+pub use schema::render_schema;
+pub use show::{KeyReport, ProfileReport};
+pub use source::display_path;
+pub use telemetry::TelemetrySettings;
+pub use template::{ClaimTemplate, TemplatePart};
+pub use variables::VariableStatus;
 
 use crate::{
     files,
-    host::{Environment, Paths},
+    host::{Environment, HostPaths},
 };
-use layers::{Layers, Parsed, Texts};
-use source::{Rank, Source};
+use layers::{LayerTexts, Layers, ParsedLayers};
+use source::{FileOwner, SourceFile};
 use user_file::UserFile;
 
 /// Where the configuration comes from in this run.
 #[derive(Clone, Debug)]
-pub struct Inputs<'a> {
+pub struct ConfigInputs<'a> {
     pub environment: &'a Environment,
-    pub paths: &'a Paths,
+    pub paths: &'a HostPaths,
     /// `--config`: takes the place of the user's file and must exist, like `BEDROCK_SSO_CONFIG`.
     pub file: Option<PathBuf>,
     /// `--profile`
     pub profile: Option<String>,
-    pub flags: &'a [Flag],
+    pub flags: &'a [FlagOverride],
     /// The layers of whoever runs this count; without them the administrator's file is all there is.
-    pub personal: bool,
+    pub with_user_layers: bool,
 }
 
 /// A key that a flag sets, for this run only, unless the administrator enforces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flag {
+pub struct FlagOverride {
     /// As in the table of keys, e.g. `login_timeout` or `quota.endpoint`.
     pub key: &'static str,
     /// Text as it is for keys that hold a string, TOML's syntax for the others.
@@ -96,141 +96,162 @@ pub struct Flag {
 
 /// A place where configuration may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
+pub struct FileLocation {
     pub file: PathBuf,
     pub is_there: bool,
 }
 
 /// The profile that holds. On the path of every request for credentials: it builds nothing that is not used.
-pub fn load(inputs: &Inputs<'_>) -> Result<Profile, Error> {
-    let texts = Texts::read(inputs)?;
+pub fn load_profile(inputs: &ConfigInputs<'_>) -> Result<Profile, Error> {
+    let texts = LayerTexts::load_all(inputs)?;
     let parsed = texts.parse()?;
-    let layers = parsed.survey()?;
-    let name = layers.choose(inputs)?;
-    build(&layers, &name, inputs).map_err(Error::Invalid)
+    let layers = parsed.interpret()?;
+    let name = layers.choose_profile_name(inputs)?;
+    build_profile(&layers, &name, inputs).map_err(Error::Invalid)
 }
 
 /// The name of the profile that would be taken, whatever may be wrong with it.
-pub fn chosen(inputs: &Inputs<'_>) -> Result<String, Error> {
-    Texts::read(inputs)?.parse()?.survey()?.choose(inputs)
+pub fn choose_profile_name(inputs: &ConfigInputs<'_>) -> Result<String, Error> {
+    LayerTexts::load_all(inputs)?.parse()?.interpret()?.choose_profile_name(inputs)
 }
 
 /// A profile under its name, or what keeps it from being one.
-pub type Named = (String, Result<Profile, Error>);
+pub type NamedProfile = (String, Result<Profile, Error>);
 
 /// Every profile of all layers; none where nothing is configured.
-pub fn all(inputs: &Inputs<'_>) -> Result<Vec<Named>, Error> {
-    let texts = match Texts::read(inputs) {
+pub fn load_all_profiles(inputs: &ConfigInputs<'_>) -> Result<Vec<NamedProfile>, Error> {
+    let texts = match LayerTexts::load_all(inputs) {
         Err(Error::NoFile { .. }) => return Ok(Vec::new()),
         texts => texts?,
     };
     let parsed = texts.parse()?;
-    let layers = parsed.survey()?;
+    let layers = parsed.interpret()?;
     let built = |name: String| {
-        let profile = build(&layers, &name, inputs).map_err(Error::Invalid);
+        let profile = build_profile(&layers, &name, inputs).map_err(Error::Invalid);
         (name, profile)
     };
-    Ok(layers.every(inputs).into_iter().map(built).collect())
+    Ok(layers.all_profile_names(inputs).into_iter().map(built).collect())
 }
 
 /// The profile that holds, key by key, with the origin of each value.
-pub fn show(inputs: &Inputs<'_>) -> Result<Shown, Error> {
-    let texts = Texts::read(inputs)?;
+pub fn report_profile(inputs: &ConfigInputs<'_>) -> Result<ProfileReport, Error> {
+    let texts = LayerTexts::load_all(inputs)?;
     let parsed = texts.parse()?;
-    let layers = parsed.survey()?;
-    let name = layers.choose(inputs)?;
-    let profile = build(&layers, &name, inputs).map_err(Error::Invalid)?;
-    let settings = layers.settle(&name).map_err(Error::Invalid)?;
-    Ok(Shown::new(&profile, &settings, &layers, inputs))
+    let layers = parsed.interpret()?;
+    let name = layers.choose_profile_name(inputs)?;
+    let profile = build_profile(&layers, &name, inputs).map_err(Error::Invalid)?;
+    let settings = layers.merge_for_profile(&name).map_err(Error::Invalid)?;
+    Ok(ProfileReport::new(&profile, &settings, &layers, inputs))
 }
 
 /// Whether the administrator's file enforces where the key to the stored session is kept. A file that cannot be read
 /// enforces nothing here: it stops every command by itself.
-pub fn enforces_storage(inputs: &Inputs<'_>) -> bool {
-    let file = Source::of_administrator(&inputs.paths.system_config, inputs.environment).ok().flatten();
+pub fn enforces_storage(inputs: &ConfigInputs<'_>) -> bool {
+    let file =
+        SourceFile::read_administrator_file(&inputs.paths.system_config, inputs.environment).ok().flatten();
     file.is_some_and(|source| {
-        let storage = key::find_full("storage");
-        let table = raw::parse(&source);
+        let storage = key::find_key("storage");
+        let table = raw::parse_toml(&source);
         table.is_ok_and(|table| {
-            raw::survey(&source, table.get_ref()).0.enforce.iter().any(|key| Some(*key) == storage)
+            raw::interpret_file(&source, table.get_ref())
+                .0
+                .enforced_keys
+                .iter()
+                .any(|key| Some(*key) == storage)
         })
     })
 }
 
 /// Judges every profile of all layers together; says what each file holds.
-pub fn check(inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
-    let texts = Texts::read(inputs)?;
-    let (parsed, problems) = texts.parse_all();
-    let layers = judge(&texts, &parsed, inputs, problems)?;
-    let mut said: Vec<String> = layers.files.iter().map(count).collect();
+pub fn check_all_files(inputs: &ConfigInputs<'_>) -> Result<Vec<String>, Error> {
+    let texts = LayerTexts::load_all(inputs)?;
+    let (parsed, problems) = texts.parse_with_problems();
+    let layers = validate_layers(&texts, &parsed, inputs, problems)?;
+    let mut said: Vec<String> = layers.files.iter().map(describe_profile_count).collect();
     if said.is_empty() {
-        load(inputs)?;
+        load_profile(inputs)?;
         said.push("ok: environment: 1 profile".to_owned());
     }
-    said.extend(exposed(&layers));
-    said.extend(overrides::strangers(inputs.environment));
-    said.extend(layers.every(inputs).iter().flat_map(|name| warnings(&layers, name, inputs)));
+    said.extend(warn_writable_files(&layers));
+    said.extend(overrides::warn_unknown_variables(inputs.environment));
+    said.extend(
+        layers
+            .all_profile_names(inputs)
+            .iter()
+            .flat_map(|name| collect_profile_warnings(&layers, name, inputs)),
+    );
     Ok(said)
 }
 
 /// Judges one file by itself, an administrator's or a user's: each of its profiles must be complete.
-pub fn check_file(file: &Path, inputs: &Inputs<'_>) -> Result<Vec<String>, Error> {
-    let source = Source::read(file, Rank::Administrator, inputs.environment)?.ok_or_else(|| {
-        Error::Unreadable { file: shown(file, inputs.environment), why: Unreadable::Missing }
-    })?;
-    let texts = Texts::of_file(source);
-    let (parsed, problems) = texts.parse_all();
-    let layers = judge(&texts, &parsed, inputs, problems)?;
-    let told = layers.files.iter().map(count).chain(exposed(&layers));
-    let names = layers.names();
-    Ok(told.chain(names.iter().flat_map(|name| warnings(&layers, name, inputs))).collect())
+pub fn check_file(file: &Path, inputs: &ConfigInputs<'_>) -> Result<Vec<String>, Error> {
+    let source =
+        SourceFile::read_file(file, FileOwner::Administrator, inputs.environment)?.ok_or_else(|| {
+            Error::Unreadable { file: display_path(file, inputs.environment), why: UnreadableReason::Missing }
+        })?;
+    let texts = LayerTexts::from_file(source);
+    let (parsed, problems) = texts.parse_with_problems();
+    let layers = validate_layers(&texts, &parsed, inputs, problems)?;
+    let told = layers.files.iter().map(describe_profile_count).chain(warn_writable_files(&layers));
+    let names = layers.profile_names();
+    Ok(told.chain(names.iter().flat_map(|name| collect_profile_warnings(&layers, name, inputs))).collect())
 }
 
 /// Files that any user of this machine could have written.
-fn exposed<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = String> + 'a {
-    let files = layers.files.iter().filter(|file| files::anyone_may_write(&file.source.path));
+fn warn_writable_files<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = String> + 'a {
+    let files = layers.files.iter().filter(|file| files::is_world_writable(&file.source.path));
     files.map(|file| {
-        let shown = &file.source.shown;
+        let shown = &file.source.display_path;
         format!("warning: {shown}: every user of this machine may change it: take that away with `chmod o-w` from the file and its folder")
     })
 }
 
 /// What of a good profile smells, with its place.
-fn warnings(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Vec<String> {
-    let (Ok(profile), Ok(settings)) = (build(layers, name, inputs), layers.settle(name)) else {
+fn collect_profile_warnings(layers: &Layers<'_>, name: &str, inputs: &ConfigInputs<'_>) -> Vec<String> {
+    let (Ok(profile), Ok(settings)) = (build_profile(layers, name, inputs), layers.merge_for_profile(name))
+    else {
         return Vec::new();
     };
-    let place = |key| match key::find_full(key).and_then(|index| *settings.get(index)?) {
-        Some(setting) if !matches!(setting.origin, setting::Origin::Default) => setting.origin.place(),
-        _ => layers.place(name),
+    let place = |key| match key::find_key(key).and_then(|index| *settings.get(index)?) {
+        Some(setting) if !matches!(setting.origin, setting::ValueOrigin::Default) => {
+            setting.origin.location()
+        }
+        _ => layers.profile_location(name),
     };
     let line = |(key, said)| format!("warning: {}: [profiles.{name}] {key}: {said}", place(key));
-    provider::warnings(&profile).into_iter().chain(toothless_quota(&profile)).map(line).collect()
+    provider::collect_warnings(&profile)
+        .into_iter()
+        .chain(warn_bypassable_quota(&profile))
+        .map(line)
+        .collect()
 }
 
 /// A quota that is enforced, and that anybody can silence.
-fn toothless_quota(profile: &Profile) -> Option<(&'static str, String)> {
+fn warn_bypassable_quota(profile: &Profile) -> Option<(&'static str, String)> {
     let quota = profile.quota.as_ref().filter(|_| profile.is_enforced("quota.endpoint"))?;
     let said = "the quota is enforced, and whoever keeps its service from answering gets credentials all the same: \
                 set on_error = \"deny\"";
-    (quota.on_error == OnError::Allow).then(|| ("quota.on_error", said.to_owned()))
+    (quota.on_error == QuotaErrorPolicy::Allow).then(|| ("quota.on_error", said.to_owned()))
 }
 
 /// The layers without fault, or everything that is wrong with them, each problem once.
-fn judge<'a>(
-    texts: &Texts,
-    parsed: &'a Parsed<'a>,
-    inputs: &Inputs<'_>,
-    mut problems: Vec<Problem>,
+fn validate_layers<'a>(
+    texts: &LayerTexts,
+    parsed: &'a ParsedLayers<'a>,
+    inputs: &ConfigInputs<'_>,
+    mut problems: Vec<ConfigProblem>,
 ) -> Result<Layers<'a>, Error> {
-    let (layers, more) = parsed.survey_all();
+    let (layers, more) = parsed.interpret_with_problems();
     problems.extend(more);
-    let is_closed = |problem: &Problem| matches!(problem.fault, Fault::Newer { .. } | Fault::TooOld { .. });
+    let is_closed = |problem: &ConfigProblem| {
+        matches!(problem.fault, ConfigFault::NewerVersion { .. } | ConfigFault::ProgramTooOld { .. })
+    };
     // What profiles lack can be told only when every file could be looked into.
-    if !texts.has_more_than(parsed) && !problems.iter().any(is_closed) {
-        let names = layers.names();
-        let built = names.iter().flat_map(|name| build(&layers, name, inputs).err().unwrap_or_default());
-        for problem in layers.lost_defaults().into_iter().chain(built) {
+    if !texts.has_unparsed_files(parsed) && !problems.iter().any(is_closed) {
+        let names = layers.profile_names();
+        let built =
+            names.iter().flat_map(|name| build_profile(&layers, name, inputs).err().unwrap_or_default());
+        for problem in layers.check_default_profiles().into_iter().chain(built) {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
@@ -239,25 +260,35 @@ fn judge<'a>(
     if problems.is_empty() { Ok(layers) } else { Err(Error::Invalid(problems)) }
 }
 
-fn count(file: &raw::Raw<'_>) -> String {
+fn describe_profile_count(file: &raw::ConfigFile<'_>) -> String {
     match file.profiles.len() {
-        1 => format!("ok: {}: 1 profile", file.source.shown),
-        count => format!("ok: {}: {count} profiles", file.source.shown),
+        1 => format!("ok: {}: 1 profile", file.source.display_path),
+        count => format!("ok: {}: {count} profiles", file.source.display_path),
     }
 }
 
 /// The files that are read, the administrator's first.
-pub fn locations(inputs: &Inputs<'_>) -> [Location; 2] {
-    let read = |path: &Path, rank| Source::of_rank(path, rank, inputs.environment);
-    let system = read(&inputs.paths.system_config, Rank::Administrator).ok().flatten();
-    let user = UserFile::choose(inputs, system.as_ref(), read);
+pub fn list_file_locations(inputs: &ConfigInputs<'_>) -> [FileLocation; 2] {
+    let read = |path: &Path, rank| SourceFile::read_for_owner(path, rank, inputs.environment);
+    let system = read(&inputs.paths.system_config, FileOwner::Administrator).ok().flatten();
+    let user = UserFile::choose_file(inputs, system.as_ref(), read);
     let user = user.map_or_else(|_| inputs.paths.user_config.clone(), |user| user.path().to_owned());
-    [inputs.paths.system_config.clone(), user].map(|file| Location { is_there: file.is_file(), file })
+    [inputs.paths.system_config.clone(), user].map(|file| FileLocation { is_there: file.is_file(), file })
 }
 
-fn build(layers: &Layers<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Profile, Vec<Problem>> {
-    let settings = layers.settle(name)?;
-    resolve::resolve(name, &settings, || layers.place(name), inputs.environment, layers.decided_by)
+fn build_profile(
+    layers: &Layers<'_>,
+    name: &str,
+    inputs: &ConfigInputs<'_>,
+) -> Result<Profile, Vec<ConfigProblem>> {
+    let settings = layers.merge_for_profile(name)?;
+    resolve::resolve_profile(
+        name,
+        &settings,
+        || layers.profile_location(name),
+        inputs.environment,
+        layers.deciding_file,
+    )
 }
 
 #[cfg(test)]

@@ -13,16 +13,16 @@ pub struct Partition {
 }
 
 /// The rest of the world.
-static AWS: Partition = partition("aws", "", "amazonaws.com", "api.aws");
+static AWS: Partition = define_partition("aws", "", "amazonaws.com", "api.aws");
 
-static OTHERS: [Partition; 7] = [
-    partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
-    partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+static SPECIAL_PARTITIONS: [Partition; 7] = [
+    define_partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    define_partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
+    define_partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    define_partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    define_partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    define_partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    define_partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
 
 /// Where to turn to when STS of a region cannot be reached: a region that every account has, in the same country or
@@ -47,7 +47,7 @@ const NEIGHBOURS: [(&str, &str); 17] = [
     ("cn-northwest-1", "cn-north-1"),
 ];
 
-const fn partition(
+const fn define_partition(
     name: &'static str,
     prefix: &'static str,
     domain: &'static str,
@@ -57,24 +57,24 @@ const fn partition(
 }
 
 impl Partition {
-    pub fn of_region(region: &str) -> &'static Self {
-        OTHERS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(&AWS)
+    pub fn from_region(region: &str) -> &'static Self {
+        SPECIAL_PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(&AWS)
     }
 
     /// The partition whose services live at this host; `None` where it is none of AWS's own.
-    pub(super) fn of_host(host: &str) -> Option<&'static Self> {
+    pub(super) fn from_host(host: &str) -> Option<&'static Self> {
         let host = host.strip_suffix('.').unwrap_or(host);
         let is_below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
         let lives_here =
             |partition: &&Self| is_below(partition.domain) || is_below(partition.dual_stack_domain);
-        let named = host.split('.').find(|label| is_region(label)).map(Self::of_region);
-        named
-            .filter(lives_here)
-            .or_else(|| OTHERS.iter().chain([&AWS]).find(lives_here).map(Self::without_region))
+        let named = host.split('.').find(|label| is_region(label)).map(Self::from_region);
+        named.filter(lives_here).or_else(|| {
+            SPECIAL_PARTITIONS.iter().chain([&AWS]).find(lives_here).map(Self::default_for_domain)
+        })
     }
 
     /// GovCloud shares the domain of the rest of the world, and its addresses always name a region.
-    fn without_region(&'static self) -> &'static Self {
+    fn default_for_domain(&'static self) -> &'static Self {
         if self.domain == AWS.domain { &AWS } else { self }
     }
 
@@ -84,7 +84,7 @@ impl Partition {
     }
 }
 
-pub(super) fn neighbour(region: &str) -> Option<&'static str> {
+pub(super) fn find_fallback_region(region: &str) -> Option<&'static str> {
     NEIGHBOURS.iter().find(|(here, _)| *here == region).map(|(_, there)| *there)
 }
 
@@ -116,7 +116,7 @@ mod tests {
             ("eu-isoe-west-1", "aws-iso-e"),
             ("us-isof-south-1", "aws-iso-f"),
         ] {
-            assert_eq!(Partition::of_region(region).name, name, "{region}");
+            assert_eq!(Partition::from_region(region).name, name, "{region}");
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
             ("amazonaws.com.evil.example", None),
             ("127.0.0.1", None),
         ] {
-            assert_eq!(Partition::of_host(host).map(|partition| partition.name), name, "{host}");
+            assert_eq!(Partition::from_host(host).map(|partition| partition.name), name, "{host}");
         }
     }
 
@@ -145,8 +145,8 @@ mod tests {
     fn a_neighbour_is_another_region_of_the_same_partition() {
         for (here, there) in NEIGHBOURS {
             assert!(is_region(here) && is_region(there) && here != there, "{here}");
-            assert_eq!(Partition::of_region(here).name, Partition::of_region(there).name, "{here}");
+            assert_eq!(Partition::from_region(here).name, Partition::from_region(there).name, "{here}");
         }
-        assert_eq!(neighbour("eu-west-2"), None, "its token would leave the country");
+        assert_eq!(find_fallback_region("eu-west-2"), None, "its token would leave the country");
     }
 }

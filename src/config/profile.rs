@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AwsEndpoints, ClientAuth, Federation, Link, Telemetry};
+use super::{AwsEndpoints, ChainedRole, ClientAuth, Federation, TelemetrySettings};
 use crate::{http::ProxyChoice, url::SecureUrl};
 
 /// Everything a sign-in needs to know.
@@ -25,17 +25,17 @@ pub struct Profile {
     pub client_id: String,
     pub federation: Federation,
     /// Further roles, assumed one after the other.
-    pub role_chain: Vec<Link>,
+    pub role_chain: Vec<ChainedRole>,
     pub region: String,
     pub provider: Provider,
     /// Empty: the provider's default.
     pub scopes: Vec<String>,
     pub extra_params: BTreeMap<String, String>,
-    pub redirect: Redirect,
-    pub flow: Flow,
+    pub redirect_uri: RedirectUri,
+    pub flow: SignInFlow,
     /// Empty: `$BROWSER`, else the system's.
     pub browser: Vec<String>,
-    pub login: Login,
+    pub login: LoginMode,
     pub login_timeout: Duration,
     pub session_duration: Duration,
     /// Claims whose first non-empty one names the session.
@@ -49,14 +49,14 @@ pub struct Profile {
     pub ca_bundle: Option<PathBuf>,
     /// What `login` gives each person in the files of AWS's tools; `None`: nothing.
     pub aws_profile: Option<String>,
-    pub telemetry: Telemetry,
+    pub telemetry: TelemetrySettings,
     /// `None`: nobody is asked.
-    pub quota: Option<super::Quota>,
+    pub quota: Option<super::QuotaSettings>,
     /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
     /// programs are not used for that. `None`: no file defines the profile, or one trusts the environment.
-    pub decided_by: Option<String>,
+    pub deciding_file: Option<String>,
     /// The keys that the administrator enforces.
-    pub enforced: BTreeSet<&'static str>,
+    pub enforced_keys: BTreeSet<&'static str>,
     /// The keys whose value stands in the administrator's file.
     pub set_by_administrator: BTreeSet<&'static str>,
 }
@@ -80,7 +80,7 @@ pub enum Provider {
 
 /// The address at which the provider sends the browser back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redirect {
+pub struct RedirectUri {
     pub host: RedirectHost,
     /// Registered ports in the order to try; empty means any free one.
     pub ports: Vec<u16>,
@@ -91,14 +91,14 @@ pub struct Redirect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectHost {
     /// `127.0.0.1`
-    Address,
+    LoopbackIp,
     /// `localhost`: both loopback families are listened on.
-    Name,
+    Localhost,
 }
 
 /// How the person is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
+pub enum SignInFlow {
     /// By whatever can work where the program runs.
     Auto,
     /// A browser that reaches this machine's loopback.
@@ -110,7 +110,7 @@ pub enum Flow {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Login {
+pub enum LoginMode {
     /// Any command that may ask the person does.
     Auto,
     /// Only `login` does.
@@ -119,13 +119,13 @@ pub enum Login {
 
 /// Who calls, as far as it says whether a person may be asked on their behalf: to sign in, or by a locked keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
+pub enum CallerKind {
     /// `login`, which is there to ask.
     SignIn,
     /// A command that may ask, unless the profile leaves that to `login`.
-    Asking,
+    MayPrompt,
     /// One that never asks.
-    Silent,
+    NonInteractive,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,24 +145,24 @@ pub struct RoleArn {
 }
 
 impl RedirectHost {
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+    pub(super) fn from_name(word: &str) -> Option<Self> {
         match word {
-            "127.0.0.1" => Some(Self::Address),
-            "localhost" => Some(Self::Name),
+            "127.0.0.1" => Some(Self::LoopbackIp),
+            "localhost" => Some(Self::Localhost),
             _ => None,
         }
     }
 
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Address => "127.0.0.1",
-            Self::Name => "localhost",
+            Self::LoopbackIp => "127.0.0.1",
+            Self::Localhost => "localhost",
         }
     }
 }
 
-impl Flow {
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+impl SignInFlow {
+    pub(super) fn from_name(word: &str) -> Option<Self> {
         match word {
             "auto" => Some(Self::Auto),
             "browser" => Some(Self::Browser),
@@ -173,8 +173,8 @@ impl Flow {
     }
 }
 
-impl Login {
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+impl LoginMode {
+    pub(super) fn from_name(word: &str) -> Option<Self> {
         match word {
             "auto" => Some(Self::Auto),
             "explicit" => Some(Self::Explicit),
@@ -182,17 +182,17 @@ impl Login {
         }
     }
 
-    pub fn lets_ask(self, caller: Caller) -> bool {
+    pub fn allows_prompt(self, caller: CallerKind) -> bool {
         match caller {
-            Caller::SignIn => true,
-            Caller::Asking => self == Self::Auto,
-            Caller::Silent => false,
+            CallerKind::SignIn => true,
+            CallerKind::MayPrompt => self == Self::Auto,
+            CallerKind::NonInteractive => false,
         }
     }
 }
 
 impl Storage {
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+    pub(super) fn from_name(word: &str) -> Option<Self> {
         match word {
             "keyring" => Some(Self::Keyring),
             "file" => Some(Self::File),
@@ -201,7 +201,7 @@ impl Storage {
         }
     }
 
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Keyring => "keyring",
             Self::File => "file",
@@ -211,9 +211,9 @@ impl Storage {
 }
 
 impl Issuer {
-    pub fn parse(text: &str) -> Result<Self, crate::url::Refusal> {
+    pub fn parse(text: &str) -> Result<Self, crate::url::SecureUrlError> {
         if text.contains(|part: char| part.is_whitespace() || part.is_control()) {
-            return Err(crate::url::Refusal::Malformed);
+            return Err(crate::url::SecureUrlError::Malformed);
         }
         Ok(Self { text: text.to_owned(), url: SecureUrl::parse(text)? })
     }
@@ -253,7 +253,7 @@ impl RoleArn {
     }
 
     /// The role behind `arn:aws:sts::123456789012:assumed-role/Name/session`, whose path AWS does not tell.
-    pub fn of_session(arn: &str) -> Option<Self> {
+    pub fn from_session_arn(arn: &str) -> Option<Self> {
         let (head, resource) = arn.split_once(":assumed-role/")?;
         let (partition, account) = head.strip_prefix("arn:")?.split_once(":sts::")?;
         let name = resource.split('/').next()?;
@@ -303,10 +303,10 @@ impl fmt::Debug for RoleArn {
     }
 }
 
-impl Redirect {
+impl RedirectUri {
     /// The redirect address for a port the listener has.
-    pub fn uri(&self, port: u16) -> String {
-        format!("http://{}:{port}{}", self.host.word(), self.path)
+    pub fn uri_for_port(&self, port: u16) -> String {
+        format!("http://{}:{port}{}", self.host.name(), self.path)
     }
 }
 
@@ -326,11 +326,12 @@ mod tests {
 
     #[test]
     fn a_session_tells_its_role() {
-        let role =
-            RoleArn::of_session("arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials");
+        let role = RoleArn::from_session_arn(
+            "arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials",
+        );
         assert_eq!(role, RoleArn::parse("arn:aws-cn:iam::123456789012:role/Name"));
         for bad in ["arn:aws:iam::123456789012:user/jane", "arn:aws:sts::123456789012:assumed-role/", ""] {
-            assert_eq!(RoleArn::of_session(bad), None, "{bad}");
+            assert_eq!(RoleArn::from_session_arn(bad), None, "{bad}");
         }
     }
 
@@ -339,7 +340,7 @@ mod tests {
     fn an_issuer_has_no_white_space() {
         for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"]
         {
-            assert_eq!(Issuer::parse(bad), Err(crate::url::Refusal::Malformed), "{bad:?}");
+            assert_eq!(Issuer::parse(bad), Err(crate::url::SecureUrlError::Malformed), "{bad:?}");
         }
     }
 

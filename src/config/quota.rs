@@ -8,23 +8,23 @@ use crate::url::SecureUrl;
 
 /// A service that says who may spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quota {
+pub struct QuotaSettings {
     pub endpoint: SecureUrl,
     /// How long its yes holds.
     pub interval: Duration,
     pub timeout: Duration,
-    pub on_error: OnError,
+    pub on_error: QuotaErrorPolicy,
 }
 
 /// What holds when the service gives no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnError {
+pub enum QuotaErrorPolicy {
     Allow,
     Deny,
 }
 
-impl OnError {
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+impl QuotaErrorPolicy {
+    pub(super) fn from_name(word: &str) -> Option<Self> {
         match word {
             "allow" => Some(Self::Allow),
             "deny" => Some(Self::Deny),

@@ -10,59 +10,59 @@ use toml::{
 };
 
 use super::{
-    error::{Fault, Problem},
+    error::{ConfigFault, ConfigProblem},
     issuer,
-    key::{self, KEYS, SECTIONS, TOP, VERSION},
+    key::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, VERSION},
     read::{self, type_name},
-    setting::{Origin, Setting},
-    source::{Rank, Source},
-    value::written,
+    setting::{ConfigSetting, ValueOrigin},
+    source::{FileOwner, SourceFile},
+    value::to_toml,
     version,
 };
 
 /// What a file says.
 #[derive(Debug)]
-pub(super) struct Raw<'a> {
-    pub source: &'a Source,
+pub(super) struct ConfigFile<'a> {
+    pub source: &'a SourceFile,
     pub default_profile: Option<(&'a str, usize)>,
     /// Places in the table of keys, and where the list stands.
-    pub enforce: Vec<usize>,
-    pub enforce_at: usize,
-    pub profiles: Vec<RawProfile<'a>>,
+    pub enforced_keys: Vec<usize>,
+    pub enforce_offset: usize,
+    pub profiles: Vec<FileProfile<'a>>,
 }
 
 #[derive(Debug)]
-pub(super) struct RawProfile<'a> {
+pub(super) struct FileProfile<'a> {
     pub name: &'a str,
-    pub at: usize,
-    pub settings: Vec<RawSetting<'a>>,
+    pub offset: usize,
+    pub settings: Vec<FileSetting<'a>>,
 }
 
 /// A key (by its place in the table), its value, and where it stands.
 #[derive(Debug)]
-pub(super) struct RawSetting<'a> {
+pub(super) struct FileSetting<'a> {
     pub key: usize,
     pub value: &'a DeValue<'a>,
-    pub at: usize,
+    pub offset: usize,
 }
 
-impl<'a> Raw<'a> {
+impl<'a> ConfigFile<'a> {
     /// A value of this file, as a layer.
-    pub(super) fn setting(&self, setting: &RawSetting<'a>) -> Setting<'a> {
-        let origin = Origin::File(self.source, setting.at);
-        Setting { value: setting.value, origin, is_fixed: false }
+    pub(super) fn layer_setting(&self, setting: &FileSetting<'a>) -> ConfigSetting<'a> {
+        let origin = ValueOrigin::File(self.source, setting.offset);
+        ConfigSetting { value: setting.value, origin, is_enforced: false }
     }
 }
 
-pub(super) fn parse(source: &Source) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
+pub(super) fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Vec<ConfigProblem>> {
     DeTable::parse(&source.text).map_err(|refused| {
-        let place = source.place(refused.span().map_or(0, |span| span.start));
+        let place = source.location_at(refused.span().map_or(0, |span| span.start));
         let key = refused.span().and_then(|span| source.text.get(span));
         let what = match (refused.message(), key) {
             (twice @ "duplicate key", Some(key)) => format!("{twice} {key}"),
             (message, _) => message.to_owned(),
         };
-        vec![Problem { place, fault: Fault::Syntax { what } }]
+        vec![ConfigProblem { location: place, fault: ConfigFault::Syntax { what } }]
     })
 }
 
@@ -78,224 +78,237 @@ pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
 const TRUST: &str = "trust_environment";
 
 /// Takes the file apart, with all that is wrong in it.
-pub(super) fn survey<'a>(source: &'a Source, table: &'a DeTable<'a>) -> (Raw<'a>, Vec<Problem>) {
-    let mut survey = Survey { source, faults: Vec::new() };
-    let raw = survey.file(table);
+pub(super) fn interpret_file<'a>(
+    source: &'a SourceFile,
+    table: &'a DeTable<'a>,
+) -> (ConfigFile<'a>, Vec<ConfigProblem>) {
+    let mut survey = FileInterpreter { source, faults: Vec::new() };
+    let raw = survey.interpret(table);
     survey.faults.sort_by_key(|(at, _)| *at);
-    let problem = |(at, fault)| Problem { place: source.place(at), fault };
+    let problem = |(at, fault)| ConfigProblem { location: source.location_at(at), fault };
     (raw, survey.faults.into_iter().map(problem).collect())
 }
 
-struct Survey<'a> {
-    source: &'a Source,
-    faults: Vec<(usize, Fault)>,
+struct FileInterpreter<'a> {
+    source: &'a SourceFile,
+    faults: Vec<(usize, ConfigFault)>,
 }
 
-type Entry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
+type TableEntry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
 
-impl<'a> Survey<'a> {
-    fn file(&mut self, table: &'a DeTable<'a>) -> Raw<'a> {
-        let mut raw = Raw {
+impl<'a> FileInterpreter<'a> {
+    fn interpret(&mut self, table: &'a DeTable<'a>) -> ConfigFile<'a> {
+        let mut raw = ConfigFile {
             source: self.source,
             default_profile: None,
-            enforce: Vec::new(),
-            enforce_at: 0,
+            enforced_keys: Vec::new(),
+            enforce_offset: 0,
             profiles: Vec::new(),
         };
         // The version is judged first: a newer file may hold keys that this program does not know.
-        let too_old = version::too_old(table).filter(|_| self.source.rank == Rank::Administrator);
+        let too_old =
+            version::check_min_version(table).filter(|_| self.source.owner == FileOwner::Administrator);
         if let Some(fault) = too_old {
             self.faults.push(fault);
-        } else if self.is_of_this_version(table) {
+        } else if self.check_version(table) {
             for entry in table {
-                self.top(entry, &mut raw);
+                self.read_top_level_key(entry, &mut raw);
             }
         }
         raw
     }
 
     /// A file of a later version is not judged by this one's keys.
-    fn is_of_this_version(&mut self, table: &DeTable<'_>) -> bool {
+    fn check_version(&mut self, table: &DeTable<'_>) -> bool {
         let Some(value) = table.get("version") else {
-            self.faults.push((0, Fault::NoVersion));
+            self.faults.push((0, ConfigFault::NoVersion));
             return true;
         };
         let at = value.span().start;
         let DeValue::Integer(number) = value.get_ref() else {
-            self.wrong_type(at, "version", "a number", value.get_ref());
+            self.report_wrong_type(at, "version", "a number", value.get_ref());
             return true;
         };
         match u64::from_str_radix(number.as_str(), number.radix()) {
             Ok(VERSION) => true,
             Ok(version) if version > VERSION => {
-                self.faults.push((at, Fault::Newer { version, known: VERSION }));
+                self.faults.push((at, ConfigFault::NewerVersion { version, known: VERSION }));
                 false
             }
             _ => {
-                self.illegal(at, "version", value.get_ref(), "must be 1");
+                self.report_illegal_value(at, "version", value.get_ref(), "must be 1");
                 true
             }
         }
     }
 
-    fn top(&mut self, (name, value): Entry<'a>, raw: &mut Raw<'a>) {
+    fn read_top_level_key(&mut self, (name, value): TableEntry<'a>, raw: &mut ConfigFile<'a>) {
         let at = name.span().start;
         match (name.get_ref().as_ref(), value.get_ref()) {
             ("version", _) => {}
             ("default_profile", DeValue::String(text)) => raw.default_profile = Some((text, at)),
-            ("default_profile", other) => self.wrong_type(at, "default_profile", "a string", other),
-            ("enforce", value) => (raw.enforce, raw.enforce_at) = (self.enforce(at, value), at),
-            (version::KEY, _) if self.source.rank == Rank::User => {
-                self.faults.push((at, Fault::ByUser { key: version::KEY }));
+            ("default_profile", other) => self.report_wrong_type(at, "default_profile", "a string", other),
+            ("enforce", value) => {
+                (raw.enforced_keys, raw.enforce_offset) = (self.read_enforce_list(at, value), at);
             }
-            (version::KEY, value) => {
-                let judged = key::find_full(version::KEY)
+            (version::MIN_VERSION, _) if self.source.owner == FileOwner::User => {
+                self.faults.push((at, ConfigFault::AdministratorOnly { key: version::MIN_VERSION }));
+            }
+            (version::MIN_VERSION, value) => {
+                let judged = key::find_key(version::MIN_VERSION)
                     .and_then(|key| KEYS.get(key))
-                    .map(|key| read::check(key, value));
+                    .map(|key| read::check_value(key, value));
                 self.faults.extend(judged.and_then(Result::err).map(|fault| (at, fault)));
             }
             (TRUST, DeValue::Boolean(true)) if self.source.is_named => {
-                self.faults.push((at, Fault::ByNamedFile { key: TRUST }));
+                self.faults.push((at, ConfigFault::DefaultLocationOnly { key: TRUST }));
             }
             (TRUST, DeValue::Boolean(_)) => {}
-            (TRUST, other) => self.wrong_type(at, TRUST, "true or false", other),
+            (TRUST, other) => self.report_wrong_type(at, TRUST, "true or false", other),
             ("profiles", DeValue::Table(profiles)) => {
-                raw.profiles = profiles.iter().filter_map(|entry| self.profile(entry)).collect();
+                raw.profiles = profiles.iter().filter_map(|entry| self.read_profile(entry)).collect();
             }
-            ("profiles", other) => self.wrong_type(at, "profiles", "a table of profiles", other),
-            (unknown, _) => self.unknown_top(at, unknown),
+            ("profiles", other) => self.report_wrong_type(at, "profiles", "a table of profiles", other),
+            (unknown, _) => self.report_unknown_top_key(at, unknown),
         }
     }
 
-    fn enforce(&mut self, at: usize, value: &DeValue<'_>) -> Vec<usize> {
+    fn read_enforce_list(&mut self, at: usize, value: &DeValue<'_>) -> Vec<usize> {
         let DeValue::Array(items) = value else {
-            self.wrong_type(at, "enforce", "a list of keys", value);
+            self.report_wrong_type(at, "enforce", "a list of keys", value);
             return Vec::new();
         };
-        if self.source.rank == Rank::User {
-            self.faults.push((at, Fault::ByUser { key: "enforce" }));
+        if self.source.owner == FileOwner::User {
+            self.faults.push((at, ConfigFault::AdministratorOnly { key: "enforce" }));
             return Vec::new();
         }
         let mut keys = Vec::new();
         for item in items {
             let at = item.span().start;
             match item.get_ref() {
-                DeValue::String(name) => keys.extend(self.enforced(at, name)),
-                other => self.wrong_type(at, "enforce", "a list of keys", other),
+                DeValue::String(name) => keys.extend(self.resolve_enforced_name(at, name)),
+                other => self.report_wrong_type(at, "enforce", "a list of keys", other),
             }
         }
         keys
     }
 
     /// A key's name, or an inner table's for all that is in it.
-    fn enforced(&mut self, at: usize, name: &str) -> Vec<usize> {
+    fn resolve_enforced_name(&mut self, at: usize, name: &str) -> Vec<usize> {
         // Who fixes the issuer fixes it however it may be written.
-        let is_issuer = |key: &key::Key| name == "issuer" && issuer::keys().any(|one| one == key.name);
+        let is_issuer =
+            |key: &key::ConfigKey| name == "issuer" && issuer::list_issuer_keys().any(|one| one == key.name);
         let keys: Vec<usize> = (0..)
             .zip(&KEYS)
             .filter(|(_, key)| key.name == name || key.section() == name || is_issuer(key))
             .map(|(index, _)| index)
             .collect();
         if keys.is_empty() || name.is_empty() {
-            let nearest = key::nearest(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
-            let value = Some(written(&DeValue::String(Cow::Borrowed(name))));
+            let nearest = key::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+            let value = Some(to_toml(&DeValue::String(Cow::Borrowed(name))));
             let rule = Cow::Borrowed("not a key of a profile");
-            self.faults.push((at, Fault::Illegal { key: "enforce".to_owned(), value, rule, nearest }));
+            self.faults
+                .push((at, ConfigFault::IllegalValue { key: "enforce".to_owned(), value, rule, nearest }));
             return Vec::new();
         }
         keys
     }
 
-    fn profile(&mut self, (name, value): Entry<'a>) -> Option<RawProfile<'a>> {
+    fn read_profile(&mut self, (name, value): TableEntry<'a>) -> Option<FileProfile<'a>> {
         let at = name.span().start;
         let name = name.get_ref().as_ref();
         if !is_profile_name(name) {
             let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
-            self.illegal(at, "profiles", &DeValue::String(Cow::Borrowed(name)), rule);
+            self.report_illegal_value(at, "profiles", &DeValue::String(Cow::Borrowed(name)), rule);
             return None;
         }
         let DeValue::Table(table) = value.get_ref() else {
-            self.wrong_type(at, &format!("profiles.{name}"), "a table", value.get_ref());
+            self.report_wrong_type(at, &format!("profiles.{name}"), "a table", value.get_ref());
             return None;
         };
         let mut settings = Vec::with_capacity(table.len());
-        self.keys(name, "", table, &mut settings);
-        Some(RawProfile { name, at, settings })
+        self.read_profile_keys(name, "", table, &mut settings);
+        Some(FileProfile { name, offset: at, settings })
     }
 
-    fn keys(
+    fn read_profile_keys(
         &mut self,
         profile: &str,
         section: &str,
         table: &'a DeTable<'a>,
-        settings: &mut Vec<RawSetting<'a>>,
+        settings: &mut Vec<FileSetting<'a>>,
     ) {
         for (name, value) in table {
             let at = name.span().start;
             let name = name.get_ref().as_ref();
             let is_section = section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name);
-            match (key::find(section, name), value.get_ref()) {
-                (_, DeValue::Table(inner)) if is_section => self.keys(profile, name, inner, settings),
-                (_, other) if is_section => self.wrong_type(at, name, "a table", other),
+            match (key::find_in_section(section, name), value.get_ref()) {
+                (_, DeValue::Table(inner)) if is_section => {
+                    self.read_profile_keys(profile, name, inner, settings);
+                }
+                (_, other) if is_section => self.report_wrong_type(at, name, "a table", other),
                 (Some(key), value) => {
-                    settings.push(RawSetting { key, value, at });
-                    if let Err(fault) = KEYS.get(key).map_or(Ok(()), |key| self.judge(key, value)) {
+                    settings.push(FileSetting { key, value, offset: at });
+                    if let Err(fault) = KEYS.get(key).map_or(Ok(()), |key| self.check_key(key, value)) {
                         self.faults.push((at, fault));
                     }
                 }
-                (None, _) => self.unknown(at, profile, section, name),
+                (None, _) => self.report_unknown_key(at, profile, section, name),
             }
         }
     }
 
-    fn judge(&self, key: &key::Key, value: &DeValue<'_>) -> Result<(), Fault> {
-        if key.is_administrators() && self.source.rank == Rank::User {
-            return Err(Fault::ByUser { key: key.name });
+    fn check_key(&self, key: &key::ConfigKey, value: &DeValue<'_>) -> Result<(), ConfigFault> {
+        if key.is_administrator_only() && self.source.owner == FileOwner::User {
+            return Err(ConfigFault::AdministratorOnly { key: key.name });
         }
-        read::check(key, value)
+        read::check_value(key, value)
     }
 
-    fn unknown(&mut self, at: usize, profile: &str, section: &str, name: &str) {
+    fn report_unknown_key(&mut self, at: usize, profile: &str, section: &str, name: &str) {
         let dot = if section.is_empty() { "" } else { "." };
         let (key, table) = (name.to_owned(), format!("profiles.{profile}{dot}{section}"));
-        let here = KEYS.iter().filter(|key| key.section() == section).map(key::Key::own_name);
+        let here = KEYS.iter().filter(|key| key.section() == section).map(key::ConfigKey::own_name);
         let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
-        let fault = match belongs_in(profile, name) {
-            Some(belongs_in) => Fault::Misplaced { key, table, belongs_in },
+        let fault = match find_proper_table(profile, name) {
+            Some(belongs_in) => ConfigFault::Misplaced { key, table, belongs_in },
             None => {
-                let nearest = key::nearest(name, here.chain(sections)).map(str::to_owned);
-                Fault::UnknownKey { key, table, nearest }
+                let nearest = key::find_nearest_name(name, here.chain(sections)).map(str::to_owned);
+                ConfigFault::UnknownKey { key, table, nearest }
             }
         };
         self.faults.push((at, fault));
     }
 
-    fn unknown_top(&mut self, at: usize, name: &str) {
-        let fault = match belongs_in("NAME", name) {
-            Some(belongs_in) => Fault::Misplaced { key: name.to_owned(), table: String::new(), belongs_in },
-            None => Fault::UnknownKey {
+    fn report_unknown_top_key(&mut self, at: usize, name: &str) {
+        let fault = match find_proper_table("NAME", name) {
+            Some(belongs_in) => {
+                ConfigFault::Misplaced { key: name.to_owned(), table: String::new(), belongs_in }
+            }
+            None => ConfigFault::UnknownKey {
                 key: name.to_owned(),
                 table: String::new(),
-                nearest: key::nearest(name, TOP.iter().map(|key| key.name)).map(str::to_owned),
+                nearest: key::find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|key| key.name))
+                    .map(str::to_owned),
             },
         };
         self.faults.push((at, fault));
     }
 
-    fn wrong_type(&mut self, at: usize, key: &str, expected: &'static str, found: &DeValue<'_>) {
-        let fault = Fault::WrongType { key: key.to_owned(), expected, found: type_name(found) };
+    fn report_wrong_type(&mut self, at: usize, key: &str, expected: &'static str, found: &DeValue<'_>) {
+        let fault = ConfigFault::WrongType { key: key.to_owned(), expected, found: type_name(found) };
         self.faults.push((at, fault));
     }
 
-    fn illegal(&mut self, at: usize, key: &str, value: &DeValue<'_>, rule: &'static str) {
-        let (key, value) = (key.to_owned(), Some(written(value)));
-        self.faults.push((at, Fault::Illegal { key, value, rule: rule.into(), nearest: None }));
+    fn report_illegal_value(&mut self, at: usize, key: &str, value: &DeValue<'_>, rule: &'static str) {
+        let (key, value) = (key.to_owned(), Some(to_toml(value)));
+        self.faults.push((at, ConfigFault::IllegalValue { key, value, rule: rule.into(), nearest: None }));
     }
 }
 
 /// The table in which a key of that name would be at home.
-fn belongs_in(profile: &str, name: &str) -> Option<String> {
-    if TOP.iter().any(|key| key.name == name) {
+fn find_proper_table(profile: &str, name: &str) -> Option<String> {
+    if TOP_LEVEL_KEYS.iter().any(|key| key.name == name) {
         return Some("the top of the file, before the first table".to_owned());
     }
     if SECTIONS.iter().any(|(section, _)| *section == name) {

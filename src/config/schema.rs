@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::key::{KEYS, Key, Kind, PROTOCOL_PARAMS, SECTIONS, TOP, VERSION};
+use super::key::{ConfigKey, KEYS, PROTOCOL_PARAMS, SECTIONS, TOP_LEVEL_KEYS, VERSION, ValueKind};
 
 const SPAN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 const SECURE: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
@@ -12,11 +12,11 @@ const VERSIONS: &str = "^([0-9]+(\\.[0-9]+){0,2})?$";
 const ROLE: &str = "^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/.+$";
 
 /// The schema of a configuration file.
-pub fn schema() -> String {
+pub fn render_schema() -> String {
     let mut properties = Map::new();
-    for key in &TOP {
-        let mut schema = top(key.name);
-        describe(&mut schema, key.sentence);
+    for key in &TOP_LEVEL_KEYS {
+        let mut schema = describe_top_level_key(key.name);
+        add_description(&mut schema, key.doc);
         properties.insert(key.name.to_owned(), schema);
     }
     let schema = json!({
@@ -30,7 +30,7 @@ pub fn schema() -> String {
     format!("{schema:#}\n")
 }
 
-fn top(name: &str) -> Value {
+fn describe_top_level_key(name: &str) -> Value {
     let names: Vec<&str> =
         KEYS.iter().map(|key| key.name).chain(SECTIONS.iter().map(|section| section.0)).collect();
     match name {
@@ -41,82 +41,82 @@ fn top(name: &str) -> Value {
         "profiles" => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" },
-            "additionalProperties": profile(),
+            "additionalProperties": describe_profile(),
         }),
         _ => json!({ "type": "string" }),
     }
 }
 
 /// No key is required: the administrator's file may give what the user's lacks.
-fn profile() -> Value {
-    let mut properties = keys("");
+fn describe_profile() -> Value {
+    let mut properties = describe_section("");
     for (name, sentence) in SECTIONS {
         let mut section =
-            json!({ "type": "object", "additionalProperties": false, "properties": keys(name) });
-        describe(&mut section, sentence);
+            json!({ "type": "object", "additionalProperties": false, "properties": describe_section(name) });
+        add_description(&mut section, sentence);
         properties.insert(name.to_owned(), section);
     }
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
-fn keys(section: &str) -> Map<String, Value> {
+fn describe_section(section: &str) -> Map<String, Value> {
     let here = KEYS.iter().filter(|key| key.section() == section);
-    here.map(|key| (key.own_name().to_owned(), of_key(key))).collect()
+    here.map(|key| (key.own_name().to_owned(), describe_key(key))).collect()
 }
 
-fn of_key(key: &Key) -> Value {
-    let mut schema = of_kind(key.kind);
-    describe(&mut schema, key.sentence);
+fn describe_key(key: &ConfigKey) -> Value {
+    let mut schema = describe_kind(key.kind);
+    add_description(&mut schema, key.doc);
     if let (Some(default), Value::Object(fields)) = (key.default_value(), &mut schema) {
-        fields.insert("default".to_owned(), super::value::json(&default));
+        fields.insert("default".to_owned(), super::value::to_json(&default));
     }
     schema
 }
 
-fn of_kind(kind: Kind) -> Value {
+fn describe_kind(kind: ValueKind) -> Value {
     let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     let list = |items: Value| json!({ "type": "array", "items": items });
     let word = || text("^\\S+$");
     match kind {
-        Kind::Issuer => text(SECURE),
-        Kind::Address | Kind::BedrockAddress => text(&format!("^$|{SECURE}")),
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Role => text(ROLE),
-        Kind::Region => text("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"),
-        Kind::Word(words) => json!({ "enum": words }),
-        Kind::Path => text("^/(?!/)[^?#\\s]*$"),
-        Kind::File => json!({ "type": "string" }),
-        Kind::Span(..) => text(SPAN),
-        Kind::Switch => json!({ "type": "boolean" }),
-        Kind::Ports => json!({
+        ValueKind::Issuer => text(SECURE),
+        ValueKind::Address | ValueKind::BedrockAddress => text(&format!("^$|{SECURE}")),
+        ValueKind::Text => json!({ "type": "string" }),
+        ValueKind::Role => text(ROLE),
+        ValueKind::Region => text("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"),
+        ValueKind::Choice(words) => json!({ "enum": words }),
+        ValueKind::UrlPath => text("^/(?!/)[^?#\\s]*$"),
+        ValueKind::FilePath => json!({ "type": "string" }),
+        ValueKind::DurationRange(..) => text(SPAN),
+        ValueKind::Bool => json!({ "type": "boolean" }),
+        ValueKind::Ports => json!({
             "type": "array", "uniqueItems": true,
             "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
         }),
-        Kind::Argv => list(json!({ "type": "string" })),
-        Kind::Addresses => list(text(SECURE)),
-        Kind::Proxy => text("^$|^none$|^(http|https|socks4|socks4a|socks5|socks5h)://[^@/]+/?$"),
-        Kind::Version => text(VERSIONS),
-        Kind::Words => list(word()),
-        Kind::Claims => {
+        ValueKind::Argv => list(json!({ "type": "string" })),
+        ValueKind::Addresses => list(text(SECURE)),
+        ValueKind::Proxy => text("^$|^none$|^(http|https|socks4|socks4a|socks5|socks5h)://[^@/]+/?$"),
+        ValueKind::Version => text(VERSIONS),
+        ValueKind::Tokens => list(word()),
+        ValueKind::Claims => {
             json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } })
         }
-        Kind::Regions => list(text("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
-        Kind::Name => text("^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"),
-        Kind::Pool => text("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
-        Kind::Roles => list(json!({ "anyOf": [text(ROLE), link()] })),
-        Kind::Params => json!({
+        ValueKind::Regions => list(text("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
+        ValueKind::AwsProfileName => text("^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"),
+        ValueKind::IdentityPoolId => text("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
+        ValueKind::RoleChain => list(json!({ "anyOf": [text(ROLE), describe_chained_role()] })),
+        ValueKind::RequestParams => json!({
             "type": "object",
             "propertyNames": { "not": { "enum": PROTOCOL_PARAMS } },
             "additionalProperties": { "type": "string" },
         }),
-        Kind::ClaimTable => json!({
+        ValueKind::ClaimTable => json!({
             "type": "object",
             "additionalProperties": {
                 "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
             },
         }),
-        Kind::Table => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-        Kind::Named(names) => json!({
+        ValueKind::Table => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        ValueKind::NamedStrings(names) => json!({
             "type": "object",
             "propertyNames": { "enum": names },
             "additionalProperties": { "type": "string" },
@@ -125,7 +125,7 @@ fn of_kind(kind: Kind) -> Value {
 }
 
 /// A link of the role chain that is more than an ARN.
-fn link() -> Value {
+fn describe_chained_role() -> Value {
     let text = || json!({ "type": "string", "minLength": 1 });
     json!({
         "type": "object",
@@ -143,7 +143,7 @@ fn link() -> Value {
     })
 }
 
-fn describe(schema: &mut Value, sentence: &str) {
+fn add_description(schema: &mut Value, sentence: &str) {
     if let Value::Object(fields) = schema {
         fields.insert("description".to_owned(), Value::from(sentence));
     }

@@ -5,49 +5,49 @@
 use toml::de::DeValue;
 
 use super::{
-    error::Place,
+    error::ValueLocation,
     key::COUNT,
-    source::{Rank, Source},
+    source::{FileOwner, SourceFile},
 };
 
 /// The values that hold for a profile, in the order of the table of keys.
-pub(super) type Settings<'a> = [Option<Setting<'a>>; COUNT];
+pub(super) type ConfigSettings<'a> = [Option<ConfigSetting<'a>>; COUNT];
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setting<'a> {
+pub(super) struct ConfigSetting<'a> {
     pub value: &'a DeValue<'a>,
-    pub origin: Origin<'a>,
+    pub origin: ValueOrigin<'a>,
     /// The administrator enforces it, be it the default.
-    pub is_fixed: bool,
+    pub is_enforced: bool,
 }
 
 /// Where a value came from, cheap to carry: the line is counted only when somebody asks.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Origin<'a> {
+pub(super) enum ValueOrigin<'a> {
     Default,
-    File(&'a Source, usize),
-    Override(&'a Place),
+    File(&'a SourceFile, usize),
+    Override(&'a ValueLocation),
 }
 
-impl Setting<'_> {
+impl ConfigSetting<'_> {
     pub(super) fn is_default(self) -> bool {
-        matches!(self.origin, Origin::Default)
+        matches!(self.origin, ValueOrigin::Default)
     }
 }
 
-impl Origin<'_> {
+impl ValueOrigin<'_> {
     /// Whether the value stands in the administrator's file.
-    pub(super) fn is_administrator(self) -> bool {
+    pub(super) fn is_from_administrator(self) -> bool {
         match self {
-            Self::File(source, _) => source.rank == Rank::Administrator,
+            Self::File(source, _) => source.owner == FileOwner::Administrator,
             Self::Default | Self::Override(_) => false,
         }
     }
 
-    pub(super) fn place(self) -> Place {
+    pub(super) fn location(self) -> ValueLocation {
         match self {
-            Self::Default => Place::Default,
-            Self::File(source, at) => source.place(at),
+            Self::Default => ValueLocation::Default,
+            Self::File(source, at) => source.location_at(at),
             Self::Override(place) => place.clone(),
         }
     }

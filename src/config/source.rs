@@ -8,143 +8,166 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::error::{Error, Place, Unreadable};
+use super::error::{Error, UnreadableReason, ValueLocation};
 use crate::{
     files::{FileKind, ReadError, RegularFile},
-    host::{Environment, FolderTrust, judge_folder, stranger},
+    host::{Environment, FolderTrust, check_folder_trust, find_untrusted_writer},
     text,
 };
 
 /// More than a thousand profiles fit; what is larger is some other file.
-pub(super) const LIMIT: u64 = 256 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// A file that was read.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SourceFile {
     pub path: PathBuf,
     /// The path as a person writes it.
-    pub shown: String,
+    pub display_path: String,
     pub text: String,
-    pub rank: Rank,
+    pub owner: FileOwner,
     /// The call named it, by `--config` or by a variable: it does not lie in a default place.
     pub is_named: bool,
 }
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rank {
+pub(super) enum FileOwner {
     Administrator,
     User,
 }
 
-impl Source {
+impl SourceFile {
     /// `None` when there is no such file.
-    pub(super) fn read(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
-        Self::judged(path, rank, environment, |_| Ok(()))
+    pub(super) fn read_file(
+        path: &Path,
+        rank: FileOwner,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Error> {
+        Self::read_checked(path, rank, environment, |_| Ok(()))
     }
 
     /// Reads the file as its owner's rank demands.
-    pub(super) fn of_rank(path: &Path, rank: Rank, environment: &Environment) -> Result<Option<Self>, Error> {
+    pub(super) fn read_for_owner(
+        path: &Path,
+        rank: FileOwner,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Error> {
         match rank {
-            Rank::Administrator => Self::of_administrator(path, environment),
-            Rank::User => Self::read(path, rank, environment),
+            FileOwner::Administrator => Self::read_administrator_file(path, environment),
+            FileOwner::User => Self::read_file(path, rank, environment),
         }
     }
 
     /// The file that holds for every user of the machine, which nobody but an administrator may have written.
     ///
     /// The folder is judged first, also where the file is absent: whoever can write the folder can take the file away.
-    pub(super) fn of_administrator(path: &Path, environment: &Environment) -> Result<Option<Self>, Error> {
+    pub(super) fn read_administrator_file(
+        path: &Path,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Error> {
         let folder = path.parent().unwrap_or(path);
-        let unreadable = |why| Err(Error::Unreadable { file: shown(folder, environment), why });
-        match judge_folder(folder) {
+        let unreadable = |why| Err(Error::Unreadable { file: display_path(folder, environment), why });
+        match check_folder_trust(folder) {
             Ok(FolderTrust::Absent) => return Ok(None),
             Ok(FolderTrust::Trusted) => {}
-            Ok(FolderTrust::Untrusted(who)) => return unreadable(Unreadable::Untrusted { who }),
-            Err(failure) => return unreadable(Unreadable::Other(failure.to_string())),
+            Ok(FolderTrust::Untrusted(who)) => return unreadable(UnreadableReason::Untrusted { who }),
+            Err(failure) => return unreadable(UnreadableReason::Other(failure.to_string())),
         }
-        Self::judged(path, Rank::Administrator, environment, |file| match stranger(file) {
-            Ok(None) => Ok(()),
-            Ok(Some(who)) => Err(Unreadable::Untrusted { who }),
-            Err(failure) => Err(Unreadable::Other(failure.to_string())),
+        Self::read_checked(path, FileOwner::Administrator, environment, |file| {
+            match find_untrusted_writer(file) {
+                Ok(None) => Ok(()),
+                Ok(Some(who)) => Err(UnreadableReason::Untrusted { who }),
+                Err(failure) => Err(UnreadableReason::Other(failure.to_string())),
+            }
         })
     }
 
-    fn judged(
+    fn read_checked(
         path: &Path,
-        rank: Rank,
+        rank: FileOwner,
         environment: &Environment,
-        judge: impl Fn(&File) -> Result<(), Unreadable>,
+        judge: impl Fn(&File) -> Result<(), UnreadableReason>,
     ) -> Result<Option<Self>, Error> {
-        let shown = || shown(path, environment);
-        match bytes(path, judge).and_then(decoded) {
-            Ok(text) => Ok(Some(Self { path: path.to_owned(), shown: shown(), text, rank, is_named: false })),
-            Err(Unreadable::Missing) => Ok(None),
+        let shown = || display_path(path, environment);
+        match read_bounded(path, judge).and_then(decode_utf8) {
+            Ok(text) => Ok(Some(Self {
+                path: path.to_owned(),
+                display_path: shown(),
+                text,
+                owner: rank,
+                is_named: false,
+            })),
+            Err(UnreadableReason::Missing) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: shown(), why }),
         }
     }
 
     /// A file as it would be with this text.
-    pub(super) fn of_text(path: &Path, rank: Rank, text: &str, environment: &Environment) -> Self {
-        let (path, shown) = (path.to_owned(), shown(path, environment));
-        Self { path, shown, text: text.to_owned(), rank, is_named: false }
+    pub(super) fn from_text(path: &Path, rank: FileOwner, text: &str, environment: &Environment) -> Self {
+        let (path, shown) = (path.to_owned(), display_path(path, environment));
+        Self { path, display_path: shown, text: text.to_owned(), owner: rank, is_named: false }
     }
 
-    pub(super) fn place(&self, offset: usize) -> Place {
-        Place::File { file: self.shown.clone(), line: self.line(offset) }
+    pub(super) fn location_at(&self, offset: usize) -> ValueLocation {
+        ValueLocation::File { file: self.display_path.clone(), line: self.line_number(offset) }
     }
 
-    pub(super) fn line(&self, offset: usize) -> usize {
-        line(self.text.as_bytes(), offset)
+    pub(super) fn line_number(&self, offset: usize) -> usize {
+        find_line_number(self.text.as_bytes(), offset)
     }
 }
 
-fn line(text: &[u8], offset: usize) -> usize {
+fn find_line_number(text: &[u8], offset: usize) -> usize {
     1 + text.iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
 /// The path with the home directory as `~`, safe to print.
-pub fn shown(path: &Path, environment: &Environment) -> String {
-    let below_home = home(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
+pub fn display_path(path: &Path, environment: &Environment) -> String {
+    let below_home =
+        find_home_folder(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
     match below_home {
-        Some(rest) => text::path(&Path::new("~").join(rest)),
-        None => text::path(path),
+        Some(rest) => text::display_path(&Path::new("~").join(rest)),
+        None => text::display_path(path),
     }
 }
 
 /// A path in which a leading `~/` means the home directory; `None` when nobody knows where that is.
-pub(super) fn expanded(path: &str, environment: &Environment) -> Option<PathBuf> {
+pub(super) fn expand_home(path: &str, environment: &Environment) -> Option<PathBuf> {
     match path.strip_prefix("~/") {
-        Some(rest) => Some(home(environment)?.join(rest)),
+        Some(rest) => Some(find_home_folder(environment)?.join(rest)),
         None => Some(path.into()),
     }
 }
 
-fn home(environment: &Environment) -> Option<PathBuf> {
-    environment.path("HOME").or_else(|| environment.path("USERPROFILE"))
+fn find_home_folder(environment: &Environment) -> Option<PathBuf> {
+    environment.var_path("HOME").or_else(|| environment.var_path("USERPROFILE"))
 }
 
-fn bytes(path: &Path, judge: impl Fn(&File) -> Result<(), Unreadable>) -> Result<Vec<u8>, Unreadable> {
-    let file = RegularFile::open(path).map_err(|error| unreadable(&error))?;
+fn read_bounded(
+    path: &Path,
+    judge: impl Fn(&File) -> Result<(), UnreadableReason>,
+) -> Result<Vec<u8>, UnreadableReason> {
+    let file = RegularFile::open(path).map_err(|error| classify_read_error(&error))?;
     judge(file.file())?;
-    file.read(LIMIT).map_err(|error| unreadable(&error))
+    file.read_to_limit(MAX_FILE_BYTES).map_err(|error| classify_read_error(&error))
 }
 
-fn unreadable(error: &ReadError) -> Unreadable {
+fn classify_read_error(error: &ReadError) -> UnreadableReason {
     match error {
-        ReadError::NotRegular(FileKind::Folder) => Unreadable::Directory,
-        ReadError::TooLarge { limit } => Unreadable::TooLarge { limit: *limit },
-        ReadError::System(error) if error.kind() == ErrorKind::NotFound => Unreadable::Missing,
-        ReadError::System(error) if error.kind() == ErrorKind::PermissionDenied => Unreadable::Denied,
-        ReadError::System(_) | ReadError::NotRegular(_) => Unreadable::Other(error.to_string()),
+        ReadError::NotRegular(FileKind::Folder) => UnreadableReason::Directory,
+        ReadError::TooLarge { limit } => UnreadableReason::TooLarge { limit: *limit },
+        ReadError::Io(error) if error.kind() == ErrorKind::NotFound => UnreadableReason::Missing,
+        ReadError::Io(error) if error.kind() == ErrorKind::PermissionDenied => UnreadableReason::Denied,
+        ReadError::Io(_) | ReadError::NotRegular(_) => UnreadableReason::Other(error.to_string()),
     }
 }
 
-fn decoded(bytes: Vec<u8>) -> Result<String, Unreadable> {
+fn decode_utf8(bytes: Vec<u8>) -> Result<String, UnreadableReason> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Unreadable::Utf16);
+        return Err(UnreadableReason::Utf16);
     }
-    String::from_utf8(bytes).map_err(|refused| Unreadable::NotUtf8 {
-        line: line(refused.as_bytes(), refused.utf8_error().valid_up_to()),
+    String::from_utf8(bytes).map_err(|refused| UnreadableReason::NotUtf8 {
+        line: find_line_number(refused.as_bytes(), refused.utf8_error().valid_up_to()),
     })
 }

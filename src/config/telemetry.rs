@@ -5,17 +5,17 @@
 use std::collections::BTreeMap;
 
 use super::{
-    error::Fault,
+    error::ConfigFault,
     headers, read,
-    resolve::Draft,
-    setting::{Origin, Setting},
-    value::written,
+    resolve::ProfileBuilder,
+    setting::{ConfigSetting, ValueOrigin},
+    value::to_toml,
 };
 use crate::url::SecureUrl;
 
 /// What a collector is told about the person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Telemetry {
+pub struct TelemetrySettings {
     /// Names in small letters, and the claims that fill them; empty: the usual ones.
     pub headers: BTreeMap<String, Vec<String>>,
     /// The collectors that are told anything; empty: any.
@@ -24,36 +24,36 @@ pub struct Telemetry {
     pub send_token: bool,
 }
 
-impl Draft<'_> {
-    pub(super) fn telemetry(&mut self) -> Option<Telemetry> {
-        let headers = self.read("telemetry.headers", headers::claims_by_header);
-        let collectors = self.read("telemetry.collectors", read::addresses);
-        let send_token = self.read("telemetry.send_token", read::switch)?;
+impl ProfileBuilder<'_> {
+    pub(super) fn build_telemetry(&mut self) -> Option<TelemetrySettings> {
+        let headers = self.read_key("telemetry.headers", headers::parse_header_claims);
+        let collectors = self.read_key("telemetry.collectors", read::parse_urls);
+        let send_token = self.read_key("telemetry.send_token", read::parse_bool)?;
         if send_token {
-            self.believe_collectors(collectors.as_ref()?)?;
+            self.check_collectors(collectors.as_ref()?)?;
         }
-        Some(Telemetry { headers: headers?, collectors: collectors?, send_token })
+        Some(TelemetrySettings { headers: headers?, collectors: collectors?, send_token })
     }
 
     /// A token goes only to collectors that a file in a default place names: another file may be a repository's.
-    fn believe_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
-        let (_, named) = self.setting("telemetry.collectors")?;
-        let rule = match (collectors.is_empty(), is_in_default_place(named)) {
+    fn check_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
+        let (_, named) = self.require_setting("telemetry.collectors")?;
+        let rule = match (collectors.is_empty(), is_from_default_location(named)) {
             (true, _) => "nothing says to which collectors",
             (false, false) => "its collectors are believed only from a file in its default place",
             (false, true) => return Some(()),
         };
-        let (_, setting) = self.setting("telemetry.send_token")?;
-        let (key, value) = ("telemetry.send_token", written(setting.value));
+        let (_, setting) = self.require_setting("telemetry.send_token")?;
+        let (key, value) = ("telemetry.send_token", to_toml(setting.value));
         let instead =
             "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own";
-        self.refuse(
+        self.report_fault(
             setting,
-            Fault::Contradiction { key, value, rule: rule.to_owned(), instead: instead.to_owned() },
+            ConfigFault::Conflict { key, value, rule: rule.to_owned(), remedy: instead.to_owned() },
         )
     }
 }
 
-fn is_in_default_place(setting: Setting<'_>) -> bool {
-    matches!(setting.origin, Origin::File(source, _) if !source.is_named)
+fn is_from_default_location(setting: ConfigSetting<'_>) -> bool {
+    matches!(setting.origin, ValueOrigin::File(source, _) if !source.is_named)
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    AwsEndpoints, ClientAuth, Federation, Flow, Issuer, Login, Profile, Provider, Redirect, RedirectHost,
-    RoleArn, Storage, Telemetry,
+    AwsEndpoints, ClientAuth, Federation, Issuer, LoginMode, Profile, Provider, RedirectHost, RedirectUri,
+    RoleArn, SignInFlow, Storage, TelemetrySettings,
 };
 use crate::http::ProxyChoice;
 
@@ -25,10 +25,14 @@ pub(crate) fn profile() -> Profile {
         provider: Provider::Generic,
         scopes: Vec::new(),
         extra_params: BTreeMap::new(),
-        redirect: Redirect { host: RedirectHost::Address, ports: Vec::new(), path: "/callback".into() },
-        flow: Flow::Auto,
+        redirect_uri: RedirectUri {
+            host: RedirectHost::LoopbackIp,
+            ports: Vec::new(),
+            path: "/callback".into(),
+        },
+        flow: SignInFlow::Auto,
         browser: Vec::new(),
-        login: Login::Auto,
+        login: LoginMode::Auto,
         login_timeout: Duration::from_secs(165),
         session_duration: Duration::from_hours(12),
         session_name: Vec::new(),
@@ -39,10 +43,10 @@ pub(crate) fn profile() -> Profile {
         proxy: ProxyChoice::Variables,
         ca_bundle: None,
         aws_profile: None,
-        telemetry: Telemetry::default(),
+        telemetry: TelemetrySettings::default(),
         quota: None,
-        decided_by: None,
-        enforced: BTreeSet::new(),
+        deciding_file: None,
+        enforced_keys: BTreeSet::new(),
         set_by_administrator: BTreeSet::new(),
     }
 }

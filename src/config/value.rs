@@ -5,34 +5,34 @@
 use toml::de::DeValue;
 
 /// The value in TOML's own syntax.
-pub(super) fn written(value: &DeValue<'_>) -> String {
+pub(super) fn to_toml(value: &DeValue<'_>) -> String {
     let mut text = String::new();
-    write(value, &mut text);
+    write_toml(value, &mut text);
     text
 }
 
-fn write(value: &DeValue<'_>, out: &mut String) {
+fn write_toml(value: &DeValue<'_>, out: &mut String) {
     match value {
-        DeValue::String(text) => quote(text, out),
+        DeValue::String(text) => write_quoted(text, out),
         DeValue::Integer(number) => out.push_str(&number.to_string()),
         DeValue::Float(number) => out.push_str(number.as_str()),
         DeValue::Boolean(on) => out.push_str(if *on { "true" } else { "false" }),
         DeValue::Datetime(date) => out.push_str(&date.to_string()),
         DeValue::Array(items) => {
-            let parts = items.iter().map(|item| written(item.get_ref()));
-            enclose("[", parts, "]", out);
+            let parts = items.iter().map(|item| to_toml(item.get_ref()));
+            write_enclosed("[", parts, "]", out);
         }
         DeValue::Table(table) if table.is_empty() => out.push_str("{}"),
         DeValue::Table(table) => {
-            let parts = table
-                .iter()
-                .map(|(name, value)| format!("{} = {}", name_of(name.get_ref()), written(value.get_ref())));
-            enclose("{ ", parts, " }", out);
+            let parts = table.iter().map(|(name, value)| {
+                format!("{} = {}", format_key(name.get_ref()), to_toml(value.get_ref()))
+            });
+            write_enclosed("{ ", parts, " }", out);
         }
     }
 }
 
-fn enclose(open: &str, parts: impl Iterator<Item = String>, close: &str, out: &mut String) {
+fn write_enclosed(open: &str, parts: impl Iterator<Item = String>, close: &str, out: &mut String) {
     out.push_str(open);
     for (index, part) in parts.enumerate() {
         if index > 0 {
@@ -43,17 +43,17 @@ fn enclose(open: &str, parts: impl Iterator<Item = String>, close: &str, out: &m
     out.push_str(close);
 }
 
-fn name_of(name: &str) -> String {
+fn format_key(name: &str) -> String {
     let is_bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_bare {
         return name.to_owned();
     }
     let mut quoted = String::new();
-    quote(name, &mut quoted);
+    write_quoted(name, &mut quoted);
     quoted
 }
 
-fn quote(text: &str, out: &mut String) {
+fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for part in text.chars() {
         match part {
@@ -70,7 +70,7 @@ fn quote(text: &str, out: &mut String) {
 }
 
 /// The value as JSON.
-pub(super) fn json(value: &DeValue<'_>) -> serde_json::Value {
+pub(super) fn to_json(value: &DeValue<'_>) -> serde_json::Value {
     use serde_json::Value;
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),
@@ -81,9 +81,9 @@ pub(super) fn json(value: &DeValue<'_>) -> serde_json::Value {
         DeValue::Float(number) => Value::from(number.as_str()),
         DeValue::Boolean(on) => Value::from(*on),
         DeValue::Datetime(date) => Value::from(date.to_string()),
-        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Array(items) => items.iter().map(|item| to_json(item.get_ref())).collect(),
         DeValue::Table(table) => {
-            table.iter().map(|(name, value)| (name.get_ref().to_string(), json(value.get_ref()))).collect()
+            table.iter().map(|(name, value)| (name.get_ref().to_string(), to_json(value.get_ref()))).collect()
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
             "true",
             "0x1F",
         ] {
-            assert_eq!(written(DeValue::parse(text).unwrap().get_ref()), text);
+            assert_eq!(to_toml(DeValue::parse(text).unwrap().get_ref()), text);
         }
     }
 }

@@ -6,23 +6,23 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Checked, Patient, call, claude};
+use super::{CheckReport, DoctorContext, call, claude};
 use crate::{
     cache::LastFailure,
-    config::{self, Entry},
+    config::{self, KeyReport},
     host,
     setup::{
-        Called, aws,
-        settings::{self, Key},
+        ParsedCommand, aws,
+        settings::{self, ClaudeSettingKey},
     },
-    text::line,
+    text::sanitize_line,
 };
 
 /// How every bundle begins, and how one is known again.
 pub const FIRST_LINE: &str = "# bedrock-sso: a bundle for your help desk";
 
 /// What is told of the environment: variables whose names begin so.
-const TOLD: [&str; 11] = [
+const LISTED_PREFIXES: [&str; 11] = [
     "ANTHROPIC_",
     "AWS_",
     "BEDROCK_SSO_",
@@ -37,7 +37,7 @@ const TOLD: [&str; 11] = [
 ];
 
 /// Others, by their whole names.
-const TOLD_TOO: [&str; 15] = [
+const LISTED_NAMES: [&str; 15] = [
     "ALL_PROXY",
     "BROWSER",
     "CI",
@@ -56,7 +56,7 @@ const TOLD_TOO: [&str; 15] = [
 ];
 
 /// Those whose values are shown as well: they choose, and prove nothing.
-const SHOWN: [&str; 20] = [
+const NAMES_WITH_VALUE: [&str; 20] = [
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
     "AWS_DEFAULT_REGION",
@@ -80,17 +80,17 @@ const SHOWN: [&str; 20] = [
 ];
 
 /// Tables of a person's own making, whose values may be anything.
-const OWN_TABLES: [&str; 2] = ["extra_params", "claude_code.env"];
+const FREE_TABLES: [&str; 2] = ["extra_params", "claude_code.env"];
 
 /// The whole text.
-pub fn text(patient: &Patient<'_>, checks: &[Checked]) -> String {
+pub fn render_bundle(patient: &DoctorContext<'_>, checks: &[CheckReport]) -> String {
     let sections = [
-        ("Program", program()),
-        ("Checks", checks.iter().flat_map(check).collect()),
-        ("Last failure", last_failure(patient)),
-        ("Configuration", configuration(patient)),
-        ("Environment", environment(patient)),
-        ("What calls this program", callers(patient)),
+        ("Program", describe_program()),
+        ("Checks", checks.iter().flat_map(format_check).collect()),
+        ("Last failure", describe_last_failure(patient)),
+        ("Configuration", describe_configuration(patient)),
+        ("Environment", describe_environment(patient)),
+        ("What calls this program", describe_callers(patient)),
     ];
     let mut text = format!("{FIRST_LINE}\n# made {}\n", patient.now());
     for (title, lines) in sections {
@@ -103,23 +103,23 @@ pub fn text(patient: &Patient<'_>, checks: &[Checked]) -> String {
     text
 }
 
-fn program() -> Vec<String> {
+fn describe_program() -> Vec<String> {
     let itself = std::env::current_exe().map_or_else(|_| "?".to_owned(), |path| path.display().to_string());
     vec![
         format!("version = {}", env!("CARGO_PKG_VERSION")),
-        format!("path    = {}", line(&itself)),
-        format!("system  = {}", line(&host::system())),
+        format!("path    = {}", sanitize_line(&itself)),
+        format!("system  = {}", sanitize_line(&host::describe_system())),
     ]
 }
 
-fn check(Checked { name, result, message, remedy, slug, .. }: &Checked) -> Vec<String> {
+fn format_check(CheckReport { name, result, message, remedy, slug, .. }: &CheckReport) -> Vec<String> {
     let slug = slug.as_ref().map_or_else(String::new, |slug| format!(" [{slug}]"));
-    let first = format!("{:<7}  {name:<16}  {message}{slug}", result.word());
+    let first = format!("{:<7}  {name:<16}  {message}{slug}", result.as_str());
     std::iter::once(first).chain(remedy.iter().map(|remedy| format!("{:27}hint: {remedy}", ""))).collect()
 }
 
-fn last_failure(patient: &Patient<'_>) -> Vec<String> {
-    let notes = patient.profile().ok().map(|profile| patient.cache(profile).notes());
+fn describe_last_failure(patient: &DoctorContext<'_>) -> Vec<String> {
+    let notes = patient.profile().ok().map(|profile| patient.cache(profile).load_notes());
     let Some(LastFailure { at, code, slug, message, hint }) = notes.and_then(|notes| notes.last_failure)
     else {
         return Vec::new();
@@ -132,71 +132,80 @@ fn last_failure(patient: &Patient<'_>) -> Vec<String> {
     ]
 }
 
-fn configuration(patient: &Patient<'_>) -> Vec<String> {
-    let places = config::locations(&patient.inputs).into_iter().map(|place| {
+fn describe_configuration(patient: &DoctorContext<'_>) -> Vec<String> {
+    let places = config::list_file_locations(&patient.inputs).into_iter().map(|place| {
         let presence = if place.is_there { "read" } else { "absent" };
-        format!("# {} ({presence})", patient.shown(&place.file))
+        format!("# {} ({presence})", patient.display_path(&place.file))
     });
-    let shown = match config::show(&patient.inputs) {
-        Ok(shown) => shown.entries.iter().map(setting).collect(),
-        Err(error) => error.lines(),
+    let shown = match config::report_profile(&patient.inputs) {
+        Ok(shown) => shown.entries.iter().map(format_setting).collect(),
+        Err(error) => error.problem_lines(),
     };
     places.chain(shown).collect()
 }
 
-fn setting(Entry { key, value, written, origin, resolved }: &Entry) -> String {
+fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &KeyReport) -> String {
     let shown = match value {
-        Value::Object(table) if OWN_TABLES.contains(key) => {
-            let names: Vec<String> = table.keys().map(|name| format!("{} = …", line(name))).collect();
+        Value::Object(table) if FREE_TABLES.contains(key) => {
+            let names: Vec<String> =
+                table.keys().map(|name| format!("{} = …", sanitize_line(name))).collect();
             format!("{{ {} }}", names.join(", "))
         }
         // Its links may hold external ids.
         Value::Array(links) if *key == "role_chain" => format!("{} further roles", links.len()),
         Value::String(address) if address.contains("://") => {
             let bare = address.split('?').next().unwrap_or_default();
-            format!("\"{}\"", line(bare))
+            format!("\"{}\"", sanitize_line(bare))
         }
-        _ => line(written),
+        _ => sanitize_line(written),
     };
-    let resolved = resolved.as_ref().map_or_else(String::new, |word| format!(": {}", line(word)));
+    let resolved = resolved.as_ref().map_or_else(String::new, |word| format!(": {}", sanitize_line(word)));
     format!("{key} = {shown}  # {origin}{resolved}")
 }
 
-fn environment(patient: &Patient<'_>) -> Vec<String> {
+fn describe_environment(patient: &DoctorContext<'_>) -> Vec<String> {
     let environment = &patient.host.environment;
-    let names = environment.names().into_iter();
-    let told = names
-        .filter(|name| TOLD.iter().any(|start| name.starts_with(start)) || TOLD_TOO.contains(&name.as_str()));
-    told.map(|name| match environment.text(&name).filter(|_| SHOWN.contains(&name.as_str())) {
-        Some(value) => format!("{} = {}", line(&name), line(&value)),
-        None => format!("{} is set", line(&name)),
+    let names = environment.var_names().into_iter();
+    let told = names.filter(|name| {
+        LISTED_PREFIXES.iter().any(|start| name.starts_with(start)) || LISTED_NAMES.contains(&name.as_str())
+    });
+    told.map(|name| match environment.var_text(&name).filter(|_| NAMES_WITH_VALUE.contains(&name.as_str())) {
+        Some(value) => format!("{} = {}", sanitize_line(&name), sanitize_line(&value)),
+        None => format!("{} is set", sanitize_line(&name)),
     })
     .collect()
 }
 
 /// Lines that run this program are shown whole; of others only the program, for their words are not ours to judge.
-fn callers(patient: &Patient<'_>) -> Vec<String> {
-    let neighbours = &patient.neighbours;
-    let text = |path: &Path| patient.text_of(path).ok().flatten().unwrap_or_default();
-    let processes = aws::processes(&text(&neighbours.aws_config)).into_iter().map(|(profile, command)| {
-        let place = patient.shown(&neighbours.aws_config);
-        format!("{place}: [profile {}] credential_process = {}", line(&profile), called(&command))
-    });
+fn describe_callers(patient: &DoctorContext<'_>) -> Vec<String> {
+    let neighbours = &patient.tool_config;
+    let text = |path: &Path| patient.read_text(path).ok().flatten().unwrap_or_default();
+    let processes =
+        aws::list_processes(&text(&neighbours.aws_config)).into_iter().map(|(profile, command)| {
+            let place = patient.display_path(&neighbours.aws_config);
+            format!(
+                "{place}: [profile {}] credential_process = {}",
+                sanitize_line(&profile),
+                redact_command(&command)
+            )
+        });
     let mut lines: Vec<String> = processes.collect();
     for path in [&neighbours.claude_settings, &neighbours.claude_managed] {
         let settings = text(path);
         for (name, _) in claude::HOOKS {
-            let Some(hook) = settings::value_of(&settings, &Key::Top(name)) else { continue };
-            lines.push(format!("{}: {name} = {}", patient.shown(path), called(&hook)));
+            let Some(hook) = settings::read_setting(&settings, &ClaudeSettingKey::Top(name)) else {
+                continue;
+            };
+            lines.push(format!("{}: {name} = {}", patient.display_path(path), redact_command(&hook)));
         }
     }
     lines
 }
 
-fn called(command: &str) -> String {
-    match Called::read(command) {
-        Some(called) if call::is_ours(&called) => line(command),
-        Some(called) => format!("{} …", line(&called.program.to_string_lossy())),
+fn redact_command(command: &str) -> String {
+    match ParsedCommand::parse(command) {
+        Some(called) if call::is_our_command(&called) => sanitize_line(command),
+        Some(called) => format!("{} …", sanitize_line(&called.program.to_string_lossy())),
         None => String::new(),
     }
 }
@@ -209,7 +218,7 @@ mod tests {
 
     fn shown(key: &'static str, value: Value) -> String {
         let (written, origin) = (value.to_string(), "f:1".to_owned());
-        setting(&Entry { key, value, written, origin, resolved: None })
+        format_setting(&KeyReport { key, value, toml: written, origin, resolved: None })
     }
 
     #[test]
@@ -232,9 +241,9 @@ mod tests {
 
     #[test]
     fn another_programs_words_are_not_shown() {
-        assert_eq!(called("/opt/x --token s3cret"), "/opt/x …");
+        assert_eq!(redact_command("/opt/x --token s3cret"), "/opt/x …");
         assert_eq!(
-            called("\"/opt/bedrock-sso\" login --profile p"),
+            redact_command("\"/opt/bedrock-sso\" login --profile p"),
             "\"/opt/bedrock-sso\" login --profile p"
         );
     }
@@ -242,6 +251,6 @@ mod tests {
     #[test]
     fn no_variable_that_holds_a_secret_is_among_those_that_are_shown() {
         let secret = ["KEY", "TOKEN", "SECRET", "PASSWORD", "HEADERS"];
-        assert!(!SHOWN.iter().any(|name| secret.iter().any(|word| name.contains(word))));
+        assert!(!NAMES_WITH_VALUE.iter().any(|name| secret.iter().any(|word| name.contains(word))));
     }
 }

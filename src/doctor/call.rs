@@ -4,78 +4,85 @@
 
 use std::path::Path;
 
-use super::{Finding, Patient};
+use super::{DoctorContext, Finding};
 use crate::{
-    failure::doctor::{Miscall, Neighbour},
+    failure::doctor::{CallFault, ToolConfigFinding},
     host,
-    setup::Called,
+    setup::ParsedCommand,
 };
 
 /// What runs the line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Caller {
+pub(super) enum CommandRunner {
     /// AWS's tools, some of which know no shell.
-    Aws,
+    AwsTools,
     Shell,
 }
 
 /// What the line should be for.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'w> {
-    pub(super) verb: &'static str,
+pub(super) struct ExpectedCommand<'w> {
+    pub(super) command: &'static str,
     pub(super) profile: &'w str,
-    pub(super) caller: Caller,
+    pub(super) runner: CommandRunner,
 }
 
 /// The programs of AWS's guidance sample.
 const SAMPLE: [&str; 2] = ["credential-process", "otel-helper"];
 
 /// Whether the line is meant for this program, right or wrong.
-pub(super) fn is_ours(called: &Called) -> bool {
-    called.name() == "bedrock-sso"
+pub(super) fn is_our_command(called: &ParsedCommand) -> bool {
+    called.program_name() == "bedrock-sso"
 }
 
 /// What is wrong with it, said of `place`; nothing when all is well.
-pub(super) fn judge(
-    patient: &Patient<'_>,
-    called: &Called,
-    wanted: Wanted<'_>,
+pub(super) fn check_command(
+    patient: &DoctorContext<'_>,
+    called: &ParsedCommand,
+    wanted: ExpectedCommand<'_>,
     place: String,
 ) -> Option<Finding> {
-    let fault = fault(patient, called, wanted)?;
-    let works = matches!(fault, Miscall::NotAbsolute { .. } | Miscall::OtherCopy { .. });
-    let failure = Neighbour::Call { place, fault }.into();
-    Some(if works { Finding::Warning(failure) } else { Finding::Bad(failure) })
+    let fault = find_command_fault(patient, called, wanted)?;
+    let works = matches!(fault, CallFault::NotAbsolute { .. } | CallFault::OtherCopy { .. });
+    let failure = ToolConfigFinding::WrongCall { place, fault }.into();
+    Some(if works { Finding::Warn(failure) } else { Finding::Bad(failure) })
 }
 
-fn fault(patient: &Patient<'_>, called: &Called, wanted: Wanted<'_>) -> Option<Miscall> {
-    let written = match wanted.caller {
-        Caller::Aws => called.program.clone(),
-        Caller::Shell => called.below_home(&patient.home),
+fn find_command_fault(
+    patient: &DoctorContext<'_>,
+    called: &ParsedCommand,
+    wanted: ExpectedCommand<'_>,
+) -> Option<CallFault> {
+    let written = match wanted.runner {
+        CommandRunner::AwsTools => called.program.clone(),
+        CommandRunner::Shell => called.expand_home(&patient.home),
     };
-    let program = patient.shown(&written);
-    if SAMPLE.contains(&called.name()) {
-        return Some(Miscall::Sample { program });
+    let program = patient.display_path(&written);
+    if SAMPLE.contains(&called.program_name()) {
+        return Some(CallFault::GuidanceSample { program });
     }
     let is_bare = written.parent().is_some_and(|folder| folder.as_os_str().is_empty());
-    let on_path = || host::named_on_path(&patient.host.environment, &written.to_string_lossy());
+    let on_path = || host::find_on_path(&patient.host.environment, &written.to_string_lossy());
     let found =
         if is_bare { on_path().into_iter().next() } else { written.exists().then(|| written.clone()) };
-    let Some(found) = found else { return Some(Miscall::Gone { program }) };
-    if !is_ours(called) {
-        return Some(Miscall::Foreign { program });
+    let Some(found) = found else { return Some(CallFault::Missing { program }) };
+    if !is_our_command(called) {
+        return Some(CallFault::OtherProgram { program });
     }
-    if let Some(verb) = called.verb.clone().filter(|verb| verb != wanted.verb) {
-        return Some(Miscall::OtherVerb { verb: crate::text::line(&verb), wanted: wanted.verb });
+    if let Some(verb) = called.command.clone().filter(|verb| verb != wanted.command) {
+        return Some(CallFault::OtherCommand {
+            command: crate::text::sanitize_line(&verb),
+            expected: wanted.command,
+        });
     }
     if let Some(named) = called.profile.as_ref().filter(|named| *named != wanted.profile) {
-        let (named, ours) = (crate::text::line(named), wanted.profile.to_owned());
-        return Some(Miscall::OtherProfile { named, ours });
+        let (named, ours) = (crate::text::sanitize_line(named), wanted.profile.to_owned());
+        return Some(CallFault::OtherProfile { actual: named, expected: ours });
     }
-    if !written.is_absolute() && wanted.caller == Caller::Aws {
-        return Some(Miscall::NotAbsolute { program });
+    if !written.is_absolute() && wanted.runner == CommandRunner::AwsTools {
+        return Some(CallFault::NotAbsolute { program });
     }
-    (!is_this_program(&found)).then_some(Miscall::OtherCopy { program })
+    (!is_this_program(&found)).then_some(CallFault::OtherCopy { program })
 }
 
 /// By whatever links and names it is reached.

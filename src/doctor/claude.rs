@@ -6,19 +6,19 @@
 use std::path::Path;
 
 use super::{
-    Finding, Patient, aws_files,
-    call::{self, Caller, Wanted},
+    DoctorContext, Finding, aws_files,
+    call::{self, CommandRunner, ExpectedCommand},
 };
 use crate::{
     config::Profile,
-    failure::{Failure, doctor::Neighbour},
+    failure::{Failure, doctor::ToolConfigFinding},
     host,
     setup::{
-        self, Call, Called,
-        claude::{self, Source},
-        settings::{self, Key, Setting},
+        self, CommandTemplate, ParsedCommand,
+        claude::{self, ClaudeCredentialSource},
+        settings::{self, ClaudeSetting, ClaudeSettingKey},
     },
-    text::line,
+    text::sanitize_line,
 };
 
 /// The hooks, each with the verb that it should run.
@@ -26,106 +26,120 @@ pub(super) const HOOKS: [(&str, &str); 3] =
     [("awsAuthRefresh", "login"), ("awsCredentialExport", "export"), ("otelHeadersHelper", "otel-headers")];
 
 /// Without it nothing renews a session that has ended.
-const REFRESH: Key = Key::Top("awsAuthRefresh");
+const REFRESH: ClaudeSettingKey = ClaudeSettingKey::Top("awsAuthRefresh");
 
 /// Whether the organisation's settings bring credentials, so that no AWS profile is needed.
-pub(super) fn brings_its_own_credentials(patient: &Patient<'_>) -> bool {
-    let text = patient.text_of(&patient.neighbours.claude_managed).ok().flatten().unwrap_or_default();
-    let hook = settings::value_of(&text, &Key::Top("awsCredentialExport"));
-    hook.and_then(|hook| Called::read(&hook)).is_some_and(|called| call::is_ours(&called))
+pub(super) fn has_managed_export(patient: &DoctorContext<'_>) -> bool {
+    let text = patient.read_text(&patient.tool_config.claude_managed).ok().flatten().unwrap_or_default();
+    let hook = settings::read_setting(&text, &ClaudeSettingKey::Top("awsCredentialExport"));
+    hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| call::is_our_command(&called))
 }
 
-pub(super) fn of_person(patient: &Patient<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::no_profile() };
-    let path = &patient.neighbours.claude_settings;
-    let text = match read(patient, path) {
+pub(super) fn check_user_settings(patient: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
+    let path = &patient.tool_config.claude_settings;
+    let text = match read_settings(patient, path) {
         Ok(text) => text,
         Err(finding) => return finding,
     };
-    let managed = brings_its_own_credentials(patient);
-    let wanted = wanted(patient, &Source::AwsProfile(aws_files::name(patient, &profile.name)));
-    let says = |setting: &Setting| settings::value_of(text.as_deref().unwrap_or_default(), &setting.key);
+    let managed = has_managed_export(patient);
+    let wanted = build_expected_settings(
+        patient,
+        &ClaudeCredentialSource::AwsProfile(aws_files::find_aws_profile_name(patient, &profile.name)),
+    );
+    let says =
+        |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
     if !wanted.iter().any(|setting| says(setting).is_some()) {
-        return without(patient, managed, patient.shown(path));
+        return report_missing_settings(patient, managed, patient.display_path(path));
     }
-    disagreement(patient, path, text.as_deref().unwrap_or_default(), &wanted, managed)
-        .unwrap_or_else(|| Finding::Fine(format!("{} agrees with the profile", patient.shown(path))))
+    find_disagreement(patient, path, text.as_deref().unwrap_or_default(), &wanted, managed)
+        .unwrap_or_else(|| Finding::Ok(format!("{} agrees with the profile", patient.display_path(path))))
 }
 
 /// Settings that say nothing of Bedrock.
-fn without(patient: &Patient<'_>, managed: bool, file: String) -> Finding {
+fn report_missing_settings(patient: &DoctorContext<'_>, managed: bool, file: String) -> Finding {
     if managed {
         return Finding::Skipped("none are needed beside the organisation's".to_owned());
     }
-    match host::named_on_path(&patient.host.environment, "claude").is_empty() {
+    match host::find_on_path(&patient.host.environment, "claude").is_empty() {
         true => Finding::Skipped("Claude Code is not on PATH, and nothing leads it here".to_owned()),
-        false => Finding::Warning(Neighbour::NoSettings { file }.into()),
+        false => Finding::Warn(ToolConfigFinding::NoSettings { file }.into()),
     }
 }
 
-pub(super) fn of_organisation(patient: &Patient<'_>) -> Finding {
+pub(super) fn check_managed_settings(patient: &DoctorContext<'_>) -> Finding {
     if patient.profile().is_err() {
-        return Finding::no_profile();
+        return Finding::skip_without_profile();
     }
-    let path = &patient.neighbours.claude_managed;
-    match read(patient, path) {
+    let path = &patient.tool_config.claude_managed;
+    match read_settings(patient, path) {
         Err(finding) => finding,
         Ok(None) => Finding::Skipped("there are none on this machine".to_owned()),
-        Ok(Some(text)) => disagreement(patient, path, &text, &wanted_of_organisation(patient), true)
-            .unwrap_or_else(|| Finding::Fine(format!("{} agrees with the profile", patient.shown(path)))),
+        Ok(Some(text)) => find_disagreement(patient, path, &text, &build_managed_settings(patient), true)
+            .unwrap_or_else(|| {
+                Finding::Ok(format!("{} agrees with the profile", patient.display_path(path)))
+            }),
     }
 }
 
-pub(super) fn hooks(patient: &Patient<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::no_profile() };
+pub(super) fn check_hooks(patient: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
     let (mut faults, mut hooks) = (Vec::new(), Vec::new());
-    let both = [&patient.neighbours.claude_settings, &patient.neighbours.claude_managed];
+    let both = [&patient.tool_config.claude_settings, &patient.tool_config.claude_managed];
     for path in both {
-        let Ok(Some(text)) = read(patient, path) else { continue };
+        let Ok(Some(text)) = read_settings(patient, path) else { continue };
         for (name, verb) in HOOKS {
-            let Some(hook) = settings::value_of(&text, &Key::Top(name)) else { continue };
+            let Some(hook) = settings::read_setting(&text, &ClaudeSettingKey::Top(name)) else { continue };
             hooks.push(name);
-            let place = format!("{name} in {}", patient.shown(path));
-            faults.extend(misdirected(patient, profile, &hook, verb, place));
+            let place = format!("{name} in {}", patient.display_path(path));
+            faults.extend(check_hook(patient, profile, &hook, verb, place));
         }
     }
-    faults.sort_by_key(|fault| matches!(fault, Finding::Warning(_)));
+    faults.sort_by_key(|fault| matches!(fault, Finding::Warn(_)));
     match (faults.into_iter().next(), hooks.is_empty()) {
         (Some(fault), _) => fault,
         (None, true) => Finding::Skipped("Claude Code has none".to_owned()),
-        (None, false) if !hooks.contains(&"awsAuthRefresh") => no_refresh(patient),
-        (None, false) => Finding::Fine(format!("lead here: {}", hooks.join(", "))),
+        (None, false) if !hooks.contains(&"awsAuthRefresh") => report_missing_refresh(patient),
+        (None, false) => Finding::Ok(format!("lead here: {}", hooks.join(", "))),
     }
 }
 
-fn misdirected(
-    patient: &Patient<'_>,
+fn check_hook(
+    patient: &DoctorContext<'_>,
     profile: &Profile,
     hook: &str,
     verb: &'static str,
     place: String,
 ) -> Option<Finding> {
-    let called = Called::read(hook)?;
-    let wanted = Wanted { verb, profile: &profile.name, caller: Caller::Shell };
+    let called = ParsedCommand::parse(hook)?;
+    let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
     // Somebody's own way of telling who sends telemetry is theirs.
-    let is_own = verb == "otel-headers" && !call::is_ours(&called) && called.name() != "otel-helper";
-    if is_own { None } else { call::judge(patient, &called, wanted, place) }
+    let is_own =
+        verb == "otel-headers" && !call::is_our_command(&called) && called.program_name() != "otel-helper";
+    if is_own { None } else { call::check_command(patient, &called, wanted, place) }
 }
 
-fn no_refresh(patient: &Patient<'_>) -> Finding {
-    let wanted = wanted(patient, &Source::Export);
+fn report_missing_refresh(patient: &DoctorContext<'_>) -> Finding {
+    let wanted = build_expected_settings(patient, &ClaudeCredentialSource::Export);
     let setting = wanted.into_iter().find(|setting| setting.key == REFRESH);
-    let file = patient.shown(&patient.neighbours.claude_settings);
+    let file = patient.display_path(&patient.tool_config.claude_settings);
     let wanted = setting.map(|setting| setting.value).unwrap_or_default();
-    Finding::Warning(
-        Neighbour::Disagrees { file, key: REFRESH.to_string(), says: None, wanted, more: 0 }.into(),
+    Finding::Warn(
+        ToolConfigFinding::SettingDiffers {
+            file,
+            key: REFRESH.to_string(),
+            actual: None,
+            expected: wanted,
+            more: 0,
+        }
+        .into(),
     )
 }
 
 /// A file that Claude Code reads, if it can.
-fn read(patient: &Patient<'_>, path: &Path) -> Result<Option<String>, Finding> {
-    let text = patient.text_of(path).map_err(Finding::Bad)?;
-    let judged = text.as_deref().map(|text| settings::with(text, &[]));
+fn read_settings(patient: &DoctorContext<'_>, path: &Path) -> Result<Option<String>, Finding> {
+    let text = patient.read_text(path).map_err(Finding::Bad)?;
+    let judged = text.as_deref().map(|text| settings::add_settings(text, &[]));
     match judged {
         Some(Err(refusal)) => {
             Err(Finding::Bad(Failure::from(setup::Error::Settings { path: path.to_owned(), refusal })))
@@ -135,33 +149,36 @@ fn read(patient: &Patient<'_>, path: &Path) -> Result<Option<String>, Finding> {
 }
 
 /// What `setup` would have the file say.
-fn wanted(patient: &Patient<'_>, source: &Source) -> Vec<Setting> {
-    let program = host::lasting_path(&patient.host.environment).ok();
-    let call = program.and_then(|program| Call::new(&program, None).ok());
+fn build_expected_settings(
+    patient: &DoctorContext<'_>,
+    source: &ClaudeCredentialSource,
+) -> Vec<ClaudeSetting> {
+    let program = host::find_stable_program_path(&patient.host.environment).ok();
+    let call = program.and_then(|program| CommandTemplate::new(&program, None).ok());
     match (patient.profile_and_claude(), call) {
-        (Ok((profile, claude)), Some(call)) => claude::settings(profile, claude, source, &call),
+        (Ok((profile, claude)), Some(call)) => claude::build_settings(profile, claude, source, &call),
         _ => Vec::new(),
     }
 }
 
 /// Without the pinned variables, whose values an administrator may choose.
-fn wanted_of_organisation(patient: &Patient<'_>) -> Vec<Setting> {
-    let mut wanted = wanted(patient, &Source::Export);
-    wanted.retain(|setting| !matches!(&setting.key, Key::Env(name) if claude::is_pinned(name)));
+fn build_managed_settings(patient: &DoctorContext<'_>) -> Vec<ClaudeSetting> {
+    let mut wanted = build_expected_settings(patient, &ClaudeCredentialSource::Export);
+    wanted.retain(|setting| !matches!(&setting.key, ClaudeSettingKey::Env(name) if claude::is_pinned(name)));
     wanted
 }
 
 /// The first variable that says something else; what is not said counts only where nobody else says it.
-fn disagreement(
-    patient: &Patient<'_>,
+fn find_disagreement(
+    patient: &DoctorContext<'_>,
     path: &Path,
     text: &str,
-    wanted: &[Setting],
+    wanted: &[ClaudeSetting],
     may_be_silent: bool,
 ) -> Option<Finding> {
-    let variables = wanted.iter().filter(|setting| matches!(setting.key, Key::Env(_)));
-    let mut differing = variables.filter_map(|Setting { key, value }| {
-        let says = settings::value_of(text, key);
+    let variables = wanted.iter().filter(|setting| matches!(setting.key, ClaudeSettingKey::Env(_)));
+    let mut differing = variables.filter_map(|ClaudeSetting { key, value }| {
+        let says = settings::read_setting(text, key);
         let differs = match &says {
             Some(says) => says != value,
             None => !may_be_silent,
@@ -169,7 +186,16 @@ fn disagreement(
         differs.then_some((key, says, value))
     });
     let (key, says, wanted) = differing.next()?;
-    let (file, more) = (patient.shown(path), differing.count());
-    let (says, wanted) = (says.map(|says| line(&says)), line(wanted));
-    Some(Finding::Warning(Neighbour::Disagrees { file, key: key.to_string(), says, wanted, more }.into()))
+    let (file, more) = (patient.display_path(path), differing.count());
+    let (says, wanted) = (says.map(|says| sanitize_line(&says)), sanitize_line(wanted));
+    Some(Finding::Warn(
+        ToolConfigFinding::SettingDiffers {
+            file,
+            key: key.to_string(),
+            actual: says,
+            expected: wanted,
+            more,
+        }
+        .into(),
+    ))
 }

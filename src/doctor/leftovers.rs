@@ -4,25 +4,28 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Patient};
-use crate::{failure::doctor::Neighbour, files};
+use super::{DoctorContext, Finding};
+use crate::{failure::doctor::ToolConfigFinding, files};
 
 /// Its programs and its configuration.
-const PROGRAMS: &str = "claude-code-with-bedrock";
+const SAMPLE_FOLDER: &str = "claude-code-with-bedrock";
 /// Refresh tokens and ID tokens in plain files.
-const TOKENS: &str = ".claude-code-session";
+const TOKEN_FOLDER: &str = ".claude-code-session";
 
-pub(super) fn look(patient: &Patient<'_>) -> Finding {
-    let found: Vec<PathBuf> =
-        [PROGRAMS, TOKENS].iter().map(|name| patient.home.join(name)).filter(|path| path.is_dir()).collect();
+pub(super) fn check_leftovers(patient: &DoctorContext<'_>) -> Finding {
+    let found: Vec<PathBuf> = [SAMPLE_FOLDER, TOKEN_FOLDER]
+        .iter()
+        .map(|name| patient.home.join(name))
+        .filter(|path| path.is_dir())
+        .collect();
     if found.is_empty() {
-        return Finding::Fine("nothing of AWS's guidance sample is left".to_owned());
+        return Finding::Ok("nothing of AWS's guidance sample is left".to_owned());
     }
-    let tokens = found.iter().any(|path| path.ends_with(TOKENS) && has_files(path));
-    let paths = found.iter().map(|path| patient.shown(path)).collect();
-    Finding::Warning(Neighbour::Leftovers { paths, tokens }.into())
+    let tokens = found.iter().any(|path| path.ends_with(TOKEN_FOLDER) && has_files(path));
+    let paths = found.iter().map(|path| patient.display_path(path)).collect();
+    Finding::Warn(ToolConfigFinding::SampleLeftovers { paths, tokens }.into())
 }
 
 fn has_files(folder: &Path) -> bool {
-    files::names(folder).is_ok_and(|names| !names.is_empty())
+    files::list_files(folder).is_ok_and(|names| !names.is_empty())
 }

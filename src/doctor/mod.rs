@@ -27,40 +27,40 @@ use std::{future::Future, pin::Pin, thread, time::Duration};
 
 use serde::Serialize;
 
-pub use patient::Patient;
+pub use patient::DoctorContext;
 
 use crate::{
-    failure::{Denied, Exit, Failure},
+    failure::{Exit, Failure, SystemError},
     http,
 };
 
 /// What one network check may take, whatever becomes of the others. They run side by side.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A check under its name, which is part of the contract.
 #[derive(Clone, Copy, Debug)]
-pub struct Check {
+pub struct DoctorCheck {
     pub name: &'static str,
-    look: Look,
+    function: CheckFunction,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Look {
+enum CheckFunction {
     /// On this machine.
-    Here(fn(&Patient<'_>) -> Finding),
+    Local(fn(&DoctorContext<'_>) -> Finding),
     /// Over the network, or what has to wait for it.
-    Afar(for<'p> fn(&'p Patient<'p>) -> Looking<'p>),
+    Network(for<'p> fn(&'p DoctorContext<'p>) -> CheckFuture<'p>),
 }
 
 /// A check at work.
-pub type Looking<'p> = Pin<Box<dyn Future<Output = Finding> + 'p>>;
+pub type CheckFuture<'p> = Pin<Box<dyn Future<Output = Finding> + 'p>>;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    Fine(String),
+    Ok(String),
     /// It works, and may not go on to.
-    Warning(Failure),
+    Warn(Failure),
     Bad(Failure),
     /// It could not be looked at; why.
     Skipped(String),
@@ -68,9 +68,9 @@ pub enum Finding {
 
 /// A check that was made, in the form of `doctor --json`; additions keep its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Checked {
+pub struct CheckReport {
     pub name: &'static str,
-    pub result: Verdict,
+    pub result: CheckResult,
     pub message: String,
     pub remedy: Option<String>,
     /// What a command that fails of it says.
@@ -82,7 +82,7 @@ pub struct Checked {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckResult {
     Ok,
     Warn,
     Bad,
@@ -90,59 +90,60 @@ pub enum Verdict {
 }
 
 /// Every check but those of `--live`, in the order in which they are told.
-const CHECKS: &[Check] = &[
-    Check::here("version", version::look),
-    Check::here("configuration", configuration::look),
-    Check::here("variables", variables::look),
-    Check::here("folder", storage::folder),
-    Check::here("key", storage::key),
-    Check::here("lock", storage::lock),
-    Check::here("session", session::kept),
-    Check::here("last-error", session::last_error),
-    Check::afar("clock", |patient| Box::pin(network::clock(patient))),
-    Check::afar("proxy", |patient| Box::pin(network::proxy(patient))),
-    Check::afar("certificates", |patient| Box::pin(network::certificates(patient))),
-    Check::afar("discovery", |patient| Box::pin(provider::discovery(patient))),
-    Check::afar("algorithms", |patient| Box::pin(provider::algorithms(patient))),
-    Check::afar("keys", |patient| Box::pin(provider::keys(patient))),
-    Check::afar("client", |patient| Box::pin(provider::client(patient))),
-    Check::afar("ports", |patient| Box::pin(asking::ports(patient))),
-    Check::afar("browser", |patient| Box::pin(asking::browser(patient))),
-    Check::afar("aws", |patient| Box::pin(network::aws(patient))),
-    Check::afar("quota", |patient| Box::pin(organisation::quota(patient))),
-    Check::afar("collector", |patient| Box::pin(organisation::collector(patient))),
-    Check::here("aws-profile", aws_files::profile),
-    Check::here("fixed-keys", aws_files::fixed_keys),
-    Check::here("shadows", shadows::look),
-    Check::here("claude-settings", claude::of_person),
-    Check::here("claude-managed", claude::of_organisation),
-    Check::here("claude-hooks", claude::hooks),
-    Check::here("repository", repository::look),
-    Check::here("leftovers", leftovers::look),
+const CHECKS: &[DoctorCheck] = &[
+    DoctorCheck::local("version", version::check_version),
+    DoctorCheck::local("configuration", configuration::check_configuration),
+    DoctorCheck::local("variables", variables::check_variables),
+    DoctorCheck::local("folder", storage::check_folder),
+    DoctorCheck::local("key", storage::check_key),
+    DoctorCheck::local("lock", storage::check_lock),
+    DoctorCheck::local("session", session::check_session),
+    DoctorCheck::local("last-error", session::check_last_error),
+    DoctorCheck::network("clock", |patient| Box::pin(network::check_clock(patient))),
+    DoctorCheck::network("proxy", |patient| Box::pin(network::check_proxy(patient))),
+    DoctorCheck::network("certificates", |patient| Box::pin(network::check_certificates(patient))),
+    DoctorCheck::network("discovery", |patient| Box::pin(provider::check_discovery(patient))),
+    DoctorCheck::network("algorithms", |patient| Box::pin(provider::check_algorithms(patient))),
+    DoctorCheck::network("keys", |patient| Box::pin(provider::check_keys(patient))),
+    DoctorCheck::network("client", |patient| Box::pin(provider::check_client(patient))),
+    DoctorCheck::network("ports", |patient| Box::pin(asking::check_ports(patient))),
+    DoctorCheck::network("browser", |patient| Box::pin(asking::check_browser(patient))),
+    DoctorCheck::network("aws", |patient| Box::pin(network::check_aws(patient))),
+    DoctorCheck::network("quota", |patient| Box::pin(organisation::check_quota(patient))),
+    DoctorCheck::network("collector", |patient| Box::pin(organisation::check_collectors(patient))),
+    DoctorCheck::local("aws-profile", aws_files::check_aws_profile),
+    DoctorCheck::local("fixed-keys", aws_files::check_fixed_keys),
+    DoctorCheck::local("shadows", shadows::check_conflicting_env),
+    DoctorCheck::local("claude-settings", claude::check_user_settings),
+    DoctorCheck::local("claude-managed", claude::check_managed_settings),
+    DoctorCheck::local("claude-hooks", claude::check_hooks),
+    DoctorCheck::local("repository", repository::check_repository),
+    DoctorCheck::local("leftovers", leftovers::check_leftovers),
 ];
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
-pub fn examine(patient: &Patient<'_>, live: bool) -> Result<Vec<Checked>, Failure> {
+pub fn run_checks(patient: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckReport>, Failure> {
     let checks = || CHECKS.iter();
-    let here = || checks().map(|check| check.here_checked(patient)).collect::<Vec<_>>();
-    let afar = || http::block_on(together::all(checks().map(|check| check.afar_checked(patient)).collect()));
+    let here = || checks().map(|check| check.run_local(patient)).collect::<Vec<_>>();
+    let afar =
+        || http::block_on(together::join_all(checks().map(|check| check.run_network(patient)).collect()));
     let (here, afar) = thread::scope(|scope| {
         let here = scope.spawn(here);
         let afar = afar();
         (here.join(), afar)
     });
     let here = here.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
-    let afar = afar.map_err(Denied::Runtime)?;
+    let afar = afar.map_err(SystemError::Runtime)?;
     let mut checked: Vec<_> = here.into_iter().zip(afar).filter_map(|(here, afar)| here.or(afar)).collect();
     if live {
-        checked.extend(live::examine(patient)?);
+        checked.extend(live::run_live_checks(patient)?);
     }
     Ok(checked)
 }
 
-impl Verdict {
+impl CheckResult {
     /// As people and scripts read it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Warn => "warn",
@@ -152,38 +153,38 @@ impl Verdict {
     }
 }
 
-impl Check {
-    const fn here(name: &'static str, look: fn(&Patient<'_>) -> Finding) -> Self {
-        Self { name, look: Look::Here(look) }
+impl DoctorCheck {
+    const fn local(name: &'static str, look: fn(&DoctorContext<'_>) -> Finding) -> Self {
+        Self { name, function: CheckFunction::Local(look) }
     }
 
-    const fn afar(name: &'static str, look: for<'p> fn(&'p Patient<'p>) -> Looking<'p>) -> Self {
-        Self { name, look: Look::Afar(look) }
+    const fn network(name: &'static str, look: for<'p> fn(&'p DoctorContext<'p>) -> CheckFuture<'p>) -> Self {
+        Self { name, function: CheckFunction::Network(look) }
     }
 
-    fn here_checked(&self, patient: &Patient<'_>) -> Option<Checked> {
-        match self.look {
-            Look::Here(look) => Some(look(patient).under(self.name)),
-            Look::Afar(_) => None,
+    fn run_local(&self, patient: &DoctorContext<'_>) -> Option<CheckReport> {
+        match self.function {
+            CheckFunction::Local(look) => Some(look(patient).into_report(self.name)),
+            CheckFunction::Network(_) => None,
         }
     }
 
-    async fn afar_checked(&self, patient: &Patient<'_>) -> Option<Checked> {
-        match self.look {
-            Look::Here(_) => None,
-            Look::Afar(look) => Some(look(patient).await.under(self.name)),
+    async fn run_network(&self, patient: &DoctorContext<'_>) -> Option<CheckReport> {
+        match self.function {
+            CheckFunction::Local(_) => None,
+            CheckFunction::Network(look) => Some(look(patient).await.into_report(self.name)),
         }
     }
 }
 
 impl Finding {
     /// For a check that needs a profile.
-    fn no_profile() -> Self {
+    fn skip_without_profile() -> Self {
         Self::Skipped("there is no profile to go by, see `configuration`".to_owned())
     }
 
-    fn under(self, name: &'static str) -> Checked {
-        let of = |result, Failure { exit, what, hint, slug }: Failure| Checked {
+    fn into_report(self, name: &'static str) -> CheckReport {
+        let of = |result, Failure { exit, what, hint, slug }: Failure| CheckReport {
             name,
             result,
             message: what,
@@ -191,12 +192,13 @@ impl Finding {
             exit: Some(exit),
             slug: Some(slug),
         };
-        let plain = |result, message| Checked { name, result, message, remedy: None, exit: None, slug: None };
+        let plain =
+            |result, message| CheckReport { name, result, message, remedy: None, exit: None, slug: None };
         match self {
-            Self::Fine(message) => plain(Verdict::Ok, message),
-            Self::Skipped(message) => plain(Verdict::Skipped, message),
-            Self::Warning(failure) => of(Verdict::Warn, failure),
-            Self::Bad(failure) => of(Verdict::Bad, failure),
+            Self::Ok(message) => plain(CheckResult::Ok, message),
+            Self::Skipped(message) => plain(CheckResult::Skipped, message),
+            Self::Warn(failure) => of(CheckResult::Warn, failure),
+            Self::Bad(failure) => of(CheckResult::Bad, failure),
         }
     }
 }

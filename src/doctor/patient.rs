@@ -12,51 +12,51 @@ use std::{
 use ::http::{Method, Request, header};
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::{PATIENCE, live};
+use super::{CHECK_TIMEOUT, live};
 use crate::{
     aws,
     cache::{Cache, Session},
-    config::{self, Caller, ClaudeCode, Inputs, Profile, Storage},
-    failure::{Denied, Failure},
-    host::{self, Host, Neighbours},
-    http::{self, Answer, Client},
-    oidc::{self, Metadata},
-    setup::Plan,
+    config::{self, CallerKind, ClaudeCodeConfig, ConfigInputs, Profile, Storage},
+    failure::{Failure, SystemError},
+    host::{self, ExternalConfigPaths, Host},
+    http::{self, Client, FullResponse},
+    oidc::{self, ProviderMetadata},
+    setup::SetupPlan,
     store,
-    time::Moment,
+    time::Timestamp,
     url::SecureUrl,
 };
 
 /// The machine, the person and what the command line says.
-pub struct Patient<'a> {
+pub struct DoctorContext<'a> {
     pub host: &'a Host,
-    pub inputs: Inputs<'a>,
+    pub inputs: ConfigInputs<'a>,
     pub home: PathBuf,
-    pub neighbours: Neighbours,
-    profile: Result<(Profile, ClaudeCode), Failure>,
+    pub tool_config: ExternalConfigPaths,
+    profile: Result<(Profile, ClaudeCodeConfig), Failure>,
     keyring: OnceLock<Result<(), Failure>>,
     session: OnceLock<Result<Session, Failure>>,
     client: OnceLock<Result<Client, Failure>>,
     live_client: OnceLock<Result<Client, Failure>>,
-    described: OnceCell<Result<Metadata, Failure>>,
-    provider: OnceCell<Result<Heard, Failure>>,
-    aws: OnceCell<Result<Heard, Failure>>,
+    metadata: OnceCell<Result<ProviderMetadata, Failure>>,
+    provider_probe: OnceCell<Result<ProbeResponse, Failure>>,
+    aws_probe: OnceCell<Result<ProbeResponse, Failure>>,
 }
 
 /// Who answered, what, and when.
 #[derive(Debug)]
-pub struct Heard {
+pub struct ProbeResponse {
     pub host: String,
-    pub answer: Answer,
-    pub at: Moment,
+    pub answer: FullResponse,
+    pub received_at: Timestamp,
 }
 
-impl<'a> Patient<'a> {
-    pub fn new(host: &'a Host, inputs: Inputs<'a>) -> Result<Self, Failure> {
-        let home = host::home().ok_or(Denied::Home)?;
+impl<'a> DoctorContext<'a> {
+    pub fn new(host: &'a Host, inputs: ConfigInputs<'a>) -> Result<Self, Failure> {
+        let home = host::find_home().ok_or(SystemError::NoHome)?;
         Ok(Self {
             host,
-            neighbours: Neighbours::of(&host.environment, &home),
+            tool_config: ExternalConfigPaths::from_environment(&host.environment, &home),
             home,
             profile: config::load_with_claude_code(&inputs).map_err(Failure::from),
             inputs,
@@ -64,9 +64,9 @@ impl<'a> Patient<'a> {
             session: OnceLock::new(),
             client: OnceLock::new(),
             live_client: OnceLock::new(),
-            described: OnceCell::new(),
-            provider: OnceCell::new(),
-            aws: OnceCell::new(),
+            metadata: OnceCell::new(),
+            provider_probe: OnceCell::new(),
+            aws_probe: OnceCell::new(),
         })
     }
 
@@ -76,92 +76,93 @@ impl<'a> Patient<'a> {
     }
 
     /// The same with what it says about Claude Code.
-    pub fn profile_and_claude(&self) -> Result<&(Profile, ClaudeCode), &Failure> {
+    pub fn profile_and_claude(&self) -> Result<&(Profile, ClaudeCodeConfig), &Failure> {
         self.profile.as_ref()
     }
 
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         (self.host.now)()
     }
 
     /// A path as a person writes it, safe to print.
-    pub fn shown(&self, path: &Path) -> String {
-        config::shown(path, &self.host.environment)
+    pub fn display_path(&self, path: &Path) -> String {
+        config::display_path(path, &self.host.environment)
     }
 
     /// A file of another program; `None` when there is none.
-    pub fn text_of(&self, path: &Path) -> Result<Option<String>, Failure> {
-        Plan::text_of(path).map_err(Failure::from)
+    pub fn read_text(&self, path: &Path) -> Result<Option<String>, Failure> {
+        SetupPlan::read_text(path).map_err(Failure::from)
     }
 
     /// The profile's records.
     pub fn cache(&self, profile: &Profile) -> Cache {
-        Cache::of(profile, &self.host.paths.data, Caller::Silent)
+        Cache::for_profile(profile, &self.host.paths.data, CallerKind::NonInteractive)
     }
 
     /// Whether the keyring does what is asked of it. A silent one is waited for once.
-    pub fn keyring(&self) -> Result<(), &Failure> {
-        let tried = || store::try_out_keyring().map_err(Failure::from);
+    pub fn try_keyring(&self) -> Result<(), &Failure> {
+        let tried = || store::test_keyring().map_err(Failure::from);
         self.keyring.get_or_init(tried).as_ref().copied()
     }
 
     /// What is kept of the sign-in. A keyring that was found locked or silent is left alone.
     pub fn session(&self, profile: &Profile) -> Result<&Session, &Failure> {
         if profile.storage == Storage::Keyring {
-            self.keyring()?;
+            self.try_keyring()?;
         }
-        let kept = || self.cache(profile).session().map_err(Failure::from);
+        let kept = || self.cache(profile).load_session().map_err(Failure::from);
         self.session.get_or_init(kept).as_ref()
     }
 
     /// The one client, for the profile's trust.
     pub fn client(&self, profile: &Profile) -> Result<&Client, &Failure> {
-        let made = || Client::new(profile.network(&self.host.environment)).map_err(Failure::from);
+        let made = || Client::new(profile.network_settings(&self.host.environment)).map_err(Failure::from);
         self.client.get_or_init(made).as_ref()
     }
 
     /// The same for real calls one after the other, with a person waiting for each.
     pub fn live_client(&self, profile: &Profile) -> Result<&Client, &Failure> {
-        let made = || Ok(self.client(profile).map_err(Clone::clone)?.within(live::PATIENCE));
+        let made = || Ok(self.client(profile).map_err(Clone::clone)?.with_total_timeout(live::CALL_TIMEOUT));
         self.live_client.get_or_init(made).as_ref()
     }
 
     /// What the provider says of itself, asked once and now: what is remembered may be a day old.
-    pub async fn described(&self, profile: &Profile) -> Result<&Metadata, &Failure> {
+    pub async fn fetch_metadata(&self, profile: &Profile) -> Result<&ProviderMetadata, &Failure> {
         let asked = async || {
             let client = self.client(profile).map_err(Clone::clone)?;
             let host = profile.issuer.url().authority();
-            Ok(in_time(host, oidc::discover(client, profile)).await??)
+            Ok(run_with_timeout(host, oidc::discover_provider(client, profile)).await??)
         };
-        self.described.get_or_init(asked).await.as_ref()
+        self.metadata.get_or_init(asked).await.as_ref()
     }
 
     /// How the provider answers, whatever it says of itself.
-    pub async fn provider(&self, profile: &Profile) -> Result<&Heard, &Failure> {
+    pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, &Failure> {
         let asked = async || {
-            let address = oidc::document_address(&profile.issuer)?;
-            self.heard(profile, &address, Method::GET, "").await
+            let address = oidc::build_discovery_url(&profile.issuer)?;
+            self.send_probe(profile, &address, Method::GET, "").await
         };
-        self.provider.get_or_init(asked).await.as_ref()
+        self.provider_probe.get_or_init(asked).await.as_ref()
     }
 
     /// How AWS answers where the first exchange asks, without any credentials.
-    pub async fn aws(&self, profile: &Profile) -> Result<&Heard, &Failure> {
+    pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, &Failure> {
         let asked = async || {
-            let address = aws::address(profile, &self.host.environment).await?;
-            self.heard(profile, &address, Method::POST, "Action=GetCallerIdentity&Version=2011-06-15").await
+            let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
+            self.send_probe(profile, &address, Method::POST, "Action=GetCallerIdentity&Version=2011-06-15")
+                .await
         };
-        self.aws.get_or_init(asked).await.as_ref()
+        self.aws_probe.get_or_init(asked).await.as_ref()
     }
 
     /// Asks, without anything that could prove who does.
-    pub async fn heard(
+    pub async fn send_probe(
         &self,
         profile: &Profile,
         address: &SecureUrl,
         method: Method,
         body: &str,
-    ) -> Result<Heard, Failure> {
+    ) -> Result<ProbeResponse, Failure> {
         let client = self.client(profile).map_err(Clone::clone)?;
         let host = address.authority().to_owned();
         let mut request = Request::builder().method(method).uri(address.as_str());
@@ -169,18 +170,18 @@ impl<'a> Patient<'a> {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(body.into()).expect("an address that was parsed makes a request");
-        let answer = in_time(&host, client.send(request)).await??;
-        Ok(Heard { host, answer, at: self.now() })
+        let answer = run_with_timeout(&host, client.send(request)).await??;
+        Ok(ProbeResponse { host, answer, received_at: self.now() })
     }
 }
 
 /// A call, ended when a check has had its time; `host` is who did not answer.
-pub(super) async fn in_time<T>(host: &str, call: impl Future<Output = T>) -> Result<T, http::Error> {
-    let silent = |_| http::Error::Timeout { host: host.to_owned(), after: PATIENCE };
-    timeout(PATIENCE, call).await.map_err(silent)
+pub(super) async fn run_with_timeout<T>(host: &str, call: impl Future<Output = T>) -> Result<T, http::Error> {
+    let silent = |_| http::Error::Timeout { host: host.to_owned(), after: CHECK_TIMEOUT };
+    timeout(CHECK_TIMEOUT, call).await.map_err(silent)
 }
 
-impl fmt::Debug for Patient<'_> {
+impl fmt::Debug for DoctorContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Patient")
     }

@@ -8,61 +8,59 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Finding, Patient, claude::HOOKS};
+use super::{DoctorContext, Finding, claude::HOOKS};
 use crate::{
-    failure::doctor::{Neighbour, Planted},
+    failure::doctor::{RepositorySettings, ToolConfigFinding},
     files, host,
     setup::settings,
-    text::line,
+    text::sanitize_line,
 };
 
 /// How many folders are searched, so that a broken file system cannot keep `doctor` busy.
-const FOLDERS: usize = 64;
+const MAX_FOLDERS: usize = 64;
 /// How many names of one file are shown.
-const SHOWN: usize = 8;
+const MAX_NAMES: usize = 8;
 
-pub(super) fn look(patient: &Patient<'_>) -> Finding {
-    let Some(folder) = host::working_folder() else {
+pub(super) fn check_repository(patient: &DoctorContext<'_>) -> Finding {
+    let Some(folder) = host::find_working_folder() else {
         return Finding::Skipped("the working directory cannot be read".to_owned());
     };
-    let managed = patient.text_of(&patient.neighbours.claude_managed).ok().flatten().unwrap_or_default();
-    let managed = settings::names(&managed).unwrap_or_default();
+    let managed = patient.read_text(&patient.tool_config.claude_managed).ok().flatten().unwrap_or_default();
+    let managed = settings::list_key_names(&managed).unwrap_or_default();
     let (mut planted, mut unreadable, mut found) = (Vec::new(), None, 0);
-    let own = patient.neighbours.claude_settings.canonicalize().ok();
-    for file in settings_files(&folder) {
+    let own = patient.tool_config.claude_settings.canonicalize().ok();
+    for file in list_settings_files(&folder) {
         if own.is_some() && file.canonicalize().ok() == own {
             continue;
         }
-        let names = match read(&file) {
+        let names = match read_setting_names(&file) {
             Ok(None) => continue,
             Ok(Some(names)) => names,
             Err(()) => {
                 // It must not hide what another file sets.
-                unreadable.get_or_insert_with(|| patient.shown(&file));
+                unreadable.get_or_insert_with(|| patient.display_path(&file));
                 continue;
             }
         };
         found += 1;
-        planted.extend(judge(patient.shown(&file), &names, &managed));
+        planted.extend(classify_names(patient.display_path(&file), &names, &managed));
     }
     if !planted.is_empty() {
-        let managed = patient.shown(&patient.neighbours.claude_managed);
-        return Finding::Warning(Neighbour::Planted { planted, managed }.into());
+        let managed = patient.display_path(&patient.tool_config.claude_managed);
+        return Finding::Warn(ToolConfigFinding::RepositorySettings { files: planted, managed }.into());
     }
     match (unreadable, found) {
-        (Some(file), _) => Finding::Warning(Neighbour::UnreadableSettings { file }.into()),
+        (Some(file), _) => Finding::Warn(ToolConfigFinding::UnreadableSettings { file }.into()),
         (None, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
-        (None, _) => {
-            Finding::Fine("this repository's settings set nothing that concerns a sign-in".to_owned())
-        }
+        (None, _) => Finding::Ok("this repository's settings set nothing that concerns a sign-in".to_owned()),
     }
 }
 
 /// The settings of the working directory and of each folder above it, up to the repository's root. Outside of a
 /// repository those of the working directory alone.
-fn settings_files(folder: &Path) -> Vec<PathBuf> {
+fn list_settings_files(folder: &Path) -> Vec<PathBuf> {
     let is_root = |folder: &&Path| folder.join(".git").exists();
-    let depth = folder.ancestors().take(FOLDERS).position(|folder| is_root(&folder)).unwrap_or_default();
+    let depth = folder.ancestors().take(MAX_FOLDERS).position(|folder| is_root(&folder)).unwrap_or_default();
     let folders = folder.ancestors().take(depth + 1);
     let files = |folder: &Path| {
         ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name))
@@ -71,41 +69,52 @@ fn settings_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The names that a file sets. A device or a pipe is not opened: reading it might never end.
-fn read(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
+fn read_setting_names(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
     match file.metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Ok(found) if found.is_file() => {}
         Ok(_) | Err(_) => return Err(()),
     }
-    let Some(foreign) = files::read_foreign(file, files::LIMIT).map_err(drop)? else { return Ok(None) };
+    let Some(foreign) = files::read_untrusted(file, files::MAX_FILE_SIZE).map_err(drop)? else {
+        return Ok(None);
+    };
     let text = std::str::from_utf8(&foreign.bytes).map_err(drop)?;
-    settings::names(text).map(Some).map_err(drop)
+    settings::list_key_names(text).map(Some).map_err(drop)
 }
 
-fn judge(file: String, names: &BTreeSet<String>, managed: &BTreeSet<String>) -> Option<Planted> {
+fn classify_names(
+    file: String,
+    names: &BTreeSet<String>,
+    managed: &BTreeSet<String>,
+) -> Option<RepositorySettings> {
     let (mut pinned, mut open) = (Vec::new(), Vec::new());
-    for name in names.iter().filter(|name| is_ours_to_watch(name)) {
+    for name in names.iter().filter(|name| affects_sign_in(name)) {
         let list = if managed.contains(name) { &mut pinned } else { &mut open };
-        list.push(line(name.strip_prefix("env.").unwrap_or(name)));
+        list.push(sanitize_line(name.strip_prefix("env.").unwrap_or(name)));
     }
-    let more = (pinned.len() + open.len()).saturating_sub(SHOWN);
-    open.truncate(SHOWN);
-    pinned.truncate(SHOWN - open.len());
-    (!open.is_empty() || !pinned.is_empty()).then_some(Planted { file, open, pinned, more })
+    let more = (pinned.len() + open.len()).saturating_sub(MAX_NAMES);
+    open.truncate(MAX_NAMES);
+    pinned.truncate(MAX_NAMES - open.len());
+    (!open.is_empty() || !pinned.is_empty()).then_some(RepositorySettings {
+        file,
+        not_pinned: open,
+        pinned,
+        more,
+    })
 }
 
 /// Whether a key decides where a sign-in goes, whom it trusts, or what is run for it.
-fn is_ours_to_watch(name: &str) -> bool {
+fn affects_sign_in(name: &str) -> bool {
     let Some(variable) = name.strip_prefix("env.") else {
         return HOOKS.iter().any(|(hook, _)| *hook == name);
     };
     // Windows does not tell `aws_profile` from `AWS_PROFILE`, and proxies are spelt both ways everywhere.
     let variable = variable.to_ascii_uppercase();
     ["BEDROCK_SSO_", "AWS_ENDPOINT_URL"].iter().any(|start| variable.starts_with(start))
-        || VARIABLES.contains(&variable.as_str())
+        || WATCHED_VARIABLES.contains(&variable.as_str())
 }
 
-const VARIABLES: [&str; 13] = [
+const WATCHED_VARIABLES: [&str; 13] = [
     "ALL_PROXY",
     "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
@@ -126,7 +135,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> BTreeSet<String> {
-        settings::names(text).unwrap()
+        settings::list_key_names(text).unwrap()
     }
 
     #[test]
@@ -138,10 +147,10 @@ mod tests {
         let both = |folder: &Path| {
             ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name))
         };
-        assert_eq!(settings_files(&within), both(&within), "no repository");
+        assert_eq!(list_settings_files(&within), both(&within), "no repository");
         std::fs::create_dir(root.join(".git")).unwrap();
         let wanted = [within.as_path(), &root.join("a"), &root].map(both).concat();
-        assert_eq!(settings_files(&within), wanted);
+        assert_eq!(list_settings_files(&within), wanted);
     }
 
     #[cfg(target_os = "linux")]
@@ -149,9 +158,9 @@ mod tests {
     fn a_pipe_is_not_opened() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("settings.json");
-        assert_eq!(read(&pipe), Ok(None));
+        assert_eq!(read_setting_names(&pipe), Ok(None));
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert_eq!(read(&pipe), Err(()));
+        assert_eq!(read_setting_names(&pipe), Err(()));
     }
 
     #[test]
@@ -161,7 +170,8 @@ mod tests {
                 "env": {"AWS_ENDPOINT_URL_S3": "x"}, "otelHeadersHelper": "x", "model": "x"}"#,
         );
         let managed = names(r#"{"otelHeadersHelper": "y", "env": {"AWS_PROFILE": ""}}"#);
-        let Planted { file: _, open, pinned, more } = judge("f".to_owned(), &planted, &managed).unwrap();
+        let RepositorySettings { file: _, not_pinned: open, pinned, more } =
+            classify_names("f".to_owned(), &planted, &managed).unwrap();
         assert_eq!(open, ["AWS_ENDPOINT_URL_S3", "bedrock_sso_config", "https_proxy"]);
         assert_eq!((pinned, more), (vec!["AWS_PROFILE".to_owned(), "otelHeadersHelper".to_owned()], 0));
     }
@@ -170,7 +180,7 @@ mod tests {
     fn harmless_settings_are_not_reported() {
         let harmless =
             names(r#"{"env": {"EDITOR": "vi", "AWS_REGION": "eu-west-1"}, "model": "x", "hooks": {}}"#);
-        assert!(judge("f".to_owned(), &harmless, &BTreeSet::new()).is_none());
+        assert!(classify_names("f".to_owned(), &harmless, &BTreeSet::new()).is_none());
     }
 
     #[test]
@@ -178,7 +188,8 @@ mod tests {
         let env: Vec<_> = (0..20).map(|number| format!("\"BEDROCK_SSO_{number:02}\": \"\"")).collect();
         let planted = names(&format!("{{\"env\": {{{}, \"AWS_PROFILE\": \"\"}}}}", env.join(",")));
         let managed = names(r#"{"env": {"AWS_PROFILE": ""}}"#);
-        let Planted { file: _, open, pinned, more } = judge("f".to_owned(), &planted, &managed).unwrap();
+        let RepositorySettings { file: _, not_pinned: open, pinned, more } =
+            classify_names("f".to_owned(), &planted, &managed).unwrap();
         assert_eq!((open.len(), pinned.len(), more), (8, 0, 13));
     }
 }

@@ -2,39 +2,50 @@
 //!
 //! Which of them outrank a sign-in is a table of `setup`.
 
-use super::{Finding, Patient, aws_files};
+use super::{DoctorContext, Finding, aws_files};
 use crate::{
     config::INSIDE_OF_EXEC,
-    failure::doctor::Neighbour,
+    failure::doctor::ToolConfigFinding,
     setup::{
-        claude::SHADOWS,
-        settings::{self, Key},
+        claude::CONFLICTING_VARIABLES,
+        settings::{self, ClaudeSettingKey},
     },
-    text::line,
+    text::sanitize_line,
 };
 
-pub(super) fn look(patient: &Patient<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::no_profile() };
-    for path in [&patient.neighbours.claude_managed, &patient.neighbours.claude_settings] {
-        let text = patient.text_of(path).ok().flatten().unwrap_or_default();
-        let is_set = |name: &&str| settings::value_of(&text, &Key::Env((*name).to_owned())).is_some();
-        let names: Vec<String> = SHADOWS.iter().copied().filter(is_set).map(str::to_owned).collect();
+pub(super) fn check_conflicting_env(patient: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
+    for path in [&patient.tool_config.claude_managed, &patient.tool_config.claude_settings] {
+        let text = patient.read_text(path).ok().flatten().unwrap_or_default();
+        let is_set =
+            |name: &&str| settings::read_setting(&text, &ClaudeSettingKey::Env((*name).to_owned())).is_some();
+        let names: Vec<String> =
+            CONFLICTING_VARIABLES.iter().copied().filter(is_set).map(str::to_owned).collect();
         if !names.is_empty() {
-            return Finding::Bad(Neighbour::Shadows { names, file: Some(patient.shown(path)) }.into());
+            return Finding::Bad(
+                ToolConfigFinding::ConflictingVariables { names, file: Some(patient.display_path(path)) }
+                    .into(),
+            );
         }
     }
     let environment = &patient.host.environment;
-    if environment.os(INSIDE_OF_EXEC).is_some() {
-        return Finding::Fine("inside of `exec`, whose credentials are ours".to_owned());
+    if environment.var_os(INSIDE_OF_EXEC).is_some() {
+        return Finding::Ok("inside of `exec`, whose credentials are ours".to_owned());
     }
-    let names: Vec<String> =
-        SHADOWS.iter().copied().filter(|name| environment.os(name).is_some()).map(str::to_owned).collect();
+    let names: Vec<String> = CONFLICTING_VARIABLES
+        .iter()
+        .copied()
+        .filter(|name| environment.var_os(name).is_some())
+        .map(str::to_owned)
+        .collect();
     if !names.is_empty() {
-        return Finding::Warning(Neighbour::Shadows { names, file: None }.into());
+        return Finding::Warn(ToolConfigFinding::ConflictingVariables { names, file: None }.into());
     }
-    let ours = aws_files::name(patient, &profile.name);
-    match environment.text("AWS_PROFILE").filter(|named| *named != ours) {
-        Some(named) => Finding::Warning(Neighbour::OtherAwsProfile { named: line(&named), ours }.into()),
-        None => Finding::Fine("nothing stands before your sign-in".to_owned()),
+    let ours = aws_files::find_aws_profile_name(patient, &profile.name);
+    match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
+        Some(named) => {
+            Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into())
+        }
+        None => Finding::Ok("nothing stands before your sign-in".to_owned()),
     }
 }

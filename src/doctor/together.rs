@@ -8,20 +8,21 @@ use std::{
     task::Poll,
 };
 
-enum Course<F: Future> {
-    Under(Pin<Box<F>>),
-    Ended(F::Output),
+enum JoinedFuture<F: Future> {
+    Pending(Pin<Box<F>>),
+    Done(F::Output),
 }
 
 /// What each comes to, in their order.
-pub(super) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut courses: Vec<_> = futures.into_iter().map(|future| Course::Under(Box::pin(future))).collect();
+pub(super) async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut courses: Vec<_> =
+        futures.into_iter().map(|future| JoinedFuture::Pending(Box::pin(future))).collect();
     poll_fn(|context| {
         let mut is_over = true;
         for course in &mut courses {
-            let Course::Under(future) = course else { continue };
+            let JoinedFuture::Pending(future) = course else { continue };
             match future.as_mut().poll(context) {
-                Poll::Ready(ended) => *course = Course::Ended(ended),
+                Poll::Ready(ended) => *course = JoinedFuture::Done(ended),
                 Poll::Pending => is_over = false,
             }
         }
@@ -29,8 +30,8 @@ pub(super) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     let ended = |course| match course {
-        Course::Ended(ended) => Some(ended),
-        Course::Under(_) => None,
+        JoinedFuture::Done(ended) => Some(ended),
+        JoinedFuture::Pending(_) => None,
     };
     courses.into_iter().filter_map(ended).collect()
 }

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::RoleArn,
-    credentials::Credentials,
+    credentials::AwsCredentials,
     failure::Failure,
     secret::Secret,
-    session::{Brought, Ready, Said},
+    session::{SessionCredentials, SignInEvent, WorkerResult},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Event {
-    Said(Said),
+pub(super) enum WorkerMessage {
+    Said(SignInEvent),
     Ready {
-        credentials: Credentials,
+        credentials: AwsCredentials,
         session_name: String,
         role: Option<RoleArn>,
         notice: Option<String>,
@@ -30,19 +30,19 @@ pub(super) enum Event {
     Log(String),
 }
 
-impl From<Said> for Event {
-    fn from(said: Said) -> Self {
+impl From<SignInEvent> for WorkerMessage {
+    fn from(said: SignInEvent) -> Self {
         Self::Said(said)
     }
 }
 
-impl From<Result<Brought, Failure>> for Event {
-    fn from(result: Result<Brought, Failure>) -> Self {
+impl From<Result<WorkerResult, Failure>> for WorkerMessage {
+    fn from(result: Result<WorkerResult, Failure>) -> Self {
         match result {
-            Ok(Brought::Credentials(Ready { credentials, session_name, role, notice })) => {
+            Ok(WorkerResult::Credentials(SessionCredentials { credentials, session_name, role, notice })) => {
                 Self::Ready { credentials, session_name, role, notice }
             }
-            Ok(Brought::Token(token)) => Self::Token(token),
+            Ok(WorkerResult::Token(token)) => Self::Token(token),
             Err(failure) => Self::Failed(failure),
         }
     }

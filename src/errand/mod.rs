@@ -13,65 +13,68 @@ use std::{ffi::OsString, io, io::Write as _, path::Path, process::Stdio, time::D
 use zeroize::Zeroizing;
 
 use crate::{
-    cache::{Cache, Freshness, RENEWAL_PAUSE, freshness},
-    config::{Caller, Profile},
-    failure::{Denied, Exit, Failure},
+    cache::{Cache, Freshness, RENEWAL_PAUSE, assess_credentials},
+    config::{CallerKind, Profile},
+    failure::{Exit, Failure, SystemError},
     host::{self, Host},
     lock, log,
     secret::Secret,
-    session::{Brought, Purpose, Ready, Wish, check_destinations, ready, token_for},
+    session::{
+        LadderPurpose, MethodPreference, SessionCredentials, WorkerResult, check_destinations,
+        find_credentials, find_token_for,
+    },
 };
 
-pub use wait::{Reply, Tell, Told};
-pub use worker::{ToCaller, work};
+pub use wait::{PasteSender, ProgressEvent, ProgressHandler};
+pub use worker::{CallerLog, run_worker_process};
 
 /// One profile's cold work, seen from the process that needs the result.
 #[derive(Debug)]
-pub struct Errand<'a> {
+pub struct WorkerClient<'a> {
     pub host: &'a Host,
     pub profile: &'a Profile,
     pub cache: &'a Cache,
-    pub caller: Caller,
+    pub caller: CallerKind,
     /// The words that lead a new process to the same profile.
-    pub words: Vec<OsString>,
-    pub log: LogWords,
+    pub profile_arguments: Vec<OsString>,
+    pub log: LogFlags,
 }
 
 /// What a new process has to be told about logging besides the environment.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LogWords {
+pub struct LogFlags {
     pub verbose: u8,
 }
 
 /// How long a caller waits.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct WaitLimits {
     /// With a worker of ours, which has deadlines of its own.
-    whole: Duration,
+    total: Duration,
     /// With somebody else's.
-    others: Duration,
+    other_worker: Duration,
     /// Once a person has to act.
-    asking: Option<Duration>,
+    after_prompt: Option<Duration>,
 }
 
-impl Patience {
+impl WaitLimits {
     /// Of whoever holds something that still serves, and waits for better at most so long; less once a person has to act.
     const SHORT: Self = Self {
-        whole: Duration::from_secs(10),
-        others: Duration::from_secs(10),
-        asking: Some(Duration::from_secs(3)),
+        total: Duration::from_secs(10),
+        other_worker: Duration::from_secs(10),
+        after_prompt: Some(Duration::from_secs(3)),
     };
 }
 
-impl<'a> Errand<'a> {
+impl<'a> WorkerClient<'a> {
     /// For this profile, from this configuration file where the command line names one.
     pub fn new(
         host: &'a Host,
         profile: &'a Profile,
         cache: &'a Cache,
-        caller: Caller,
+        caller: CallerKind,
         config: Option<&Path>,
-        log: LogWords,
+        log: LogFlags,
     ) -> Self {
         let mut words: Vec<OsString> = vec!["--profile".into(), profile.name.clone().into()];
         if let Some(file) = config {
@@ -80,18 +83,18 @@ impl<'a> Errand<'a> {
             word.push(file);
             words.push(word);
         }
-        Self { host, profile, cache, caller, words, log }
+        Self { host, profile, cache, caller, profile_arguments: words, log }
     }
 }
 
-impl Errand<'_> {
+impl WorkerClient<'_> {
     /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
-    pub fn credentials(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
-        let session = self.cache.session()?;
+    pub fn credentials(&self, tell: ProgressHandler<'_>) -> Result<SessionCredentials, Failure> {
+        let session = self.cache.load_session()?;
         check_destinations(&session, self.profile, &self.host.environment)?;
-        let kept = ready(&session, self.profile, (self.host.now)());
-        let purpose = Purpose::Credentials { may_ask: self.caller != Caller::Silent };
-        let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long(), tell) };
+        let kept = find_credentials(&session, self.profile, (self.host.now)());
+        let purpose = LadderPurpose::Credentials { may_prompt: self.caller != CallerKind::NonInteractive };
+        let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long_limits(), tell) };
         let fresh = self.freshness(&kept);
         log::info(
             "errand",
@@ -100,70 +103,79 @@ impl Errand<'_> {
         match fresh {
             Freshness::Fresh => Ok(kept),
             Freshness::RenewSoon => {
-                self.behind_the_scenes(Purpose::Renewal);
+                self.refresh_in_background(LadderPurpose::Renewal);
                 Ok(kept)
             }
             Freshness::RenewNow => self
-                .fetch_credentials(purpose, Patience::SHORT, tell)
-                .or_else(|failure| self.serve_still_valid(kept, failure)),
-            Freshness::Spent => self.fetch_credentials(purpose, self.long(), tell),
+                .fetch_credentials(purpose, WaitLimits::SHORT, tell)
+                .or_else(|failure| self.serve_valid_or_fail(kept, failure)),
+            Freshness::Spent => self.fetch_credentials(purpose, self.long_limits(), tell),
         }
     }
 
     /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
-    pub fn lasting(&self, tell: Tell<'_>) -> Result<Ready, Failure> {
-        let session = self.cache.session()?;
+    pub fn long_lived_credentials(&self, tell: ProgressHandler<'_>) -> Result<SessionCredentials, Failure> {
+        let session = self.cache.load_session()?;
         check_destinations(&session, self.profile, &self.host.environment)?;
-        match ready(&session, self.profile, (self.host.now)()) {
+        match find_credentials(&session, self.profile, (self.host.now)()) {
             Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
-                .fetch_credentials(Purpose::Renewal, Patience::SHORT, tell)
-                .or_else(|failure| self.serve_still_valid(kept, failure)),
+                .fetch_credentials(LadderPurpose::Renewal, WaitLimits::SHORT, tell)
+                .or_else(|failure| self.serve_valid_or_fail(kept, failure)),
             _ => self.credentials(tell),
         }
     }
 
     /// A sign-in that a person, or a host on their behalf, asked for.
-    pub fn login(&self, force: bool, wish: Wish, tell: Tell<'_>) -> Result<Ready, Failure> {
-        self.fetch_credentials(Purpose::Login { force, wish }, self.long(), tell)
+    pub fn login(
+        &self,
+        force: bool,
+        wish: MethodPreference,
+        tell: ProgressHandler<'_>,
+    ) -> Result<SessionCredentials, Failure> {
+        self.fetch_credentials(LadderPurpose::Login { force, method: wish }, self.long_limits(), tell)
     }
 
     /// The ID token itself, with some life left.
     pub fn token(&self) -> Result<Secret, Failure> {
-        let purpose = Purpose::Token { ahead: false };
-        let session = self.cache.session()?;
+        let purpose = LadderPurpose::Token { ahead: false };
+        let session = self.cache.load_session()?;
         check_destinations(&session, self.profile, &self.host.environment)?;
-        if let Some(token) = token_for(&session, purpose, (self.host.now)()) {
+        if let Some(token) = find_token_for(&session, purpose, (self.host.now)()) {
             return Ok(token);
         }
-        match self.fetch(purpose, self.long(), &mut |_, _| {})? {
-            Brought::Token(token) => Ok(token),
-            Brought::Credentials(_) => Err(Denied::WorkersWord.into()),
+        match self.fetch_result(purpose, self.long_limits(), &mut |_, _| {})? {
+            WorkerResult::Token(token) => Ok(token),
+            WorkerResult::Credentials(_) => Err(SystemError::WorkerDied.into()),
         }
     }
 
     fn fetch_credentials(
         &self,
-        purpose: Purpose,
-        patience: Patience,
-        tell: Tell<'_>,
-    ) -> Result<Ready, Failure> {
-        match self.fetch(purpose, patience, tell)? {
-            Brought::Credentials(ready) => Ok(ready),
-            Brought::Token(_) => Err(Denied::WorkersWord.into()),
+        purpose: LadderPurpose,
+        patience: WaitLimits,
+        tell: ProgressHandler<'_>,
+    ) -> Result<SessionCredentials, Failure> {
+        match self.fetch_result(purpose, patience, tell)? {
+            WorkerResult::Credentials(ready) => Ok(ready),
+            WorkerResult::Token(_) => Err(SystemError::WorkerDied.into()),
         }
     }
 
-    fn freshness(&self, ready: &Ready) -> Freshness {
-        freshness(&ready.credentials, (self.host.now)())
+    fn freshness(&self, ready: &SessionCredentials) -> Freshness {
+        assess_credentials(&ready.credentials, (self.host.now)())
     }
 
     /// As long as a worker of this profile can live, so that its own report of the end still arrives.
-    fn long(&self) -> Patience {
-        let whole = watchdog::longest_life(self.profile) + Duration::from_secs(5);
-        Patience { whole, others: self.profile.login_timeout, asking: None }
+    fn long_limits(&self) -> WaitLimits {
+        let whole = watchdog::compute_max_lifetime(self.profile) + Duration::from_secs(5);
+        WaitLimits { total: whole, other_worker: self.profile.login_timeout, after_prompt: None }
     }
 
-    fn serve_still_valid(&self, kept: Ready, failure: Failure) -> Result<Ready, Failure> {
+    fn serve_valid_or_fail(
+        &self,
+        kept: SessionCredentials,
+        failure: Failure,
+    ) -> Result<SessionCredentials, Failure> {
         if matches!(failure.exit, Exit::Interrupted | Exit::OverQuota)
             || self.freshness(&kept) == Freshness::Spent
         {
@@ -177,47 +189,47 @@ impl Errand<'_> {
     }
 
     /// Starts a renewal that nobody waits for, unless one runs or was tried a moment ago.
-    pub fn behind_the_scenes(&self, purpose: Purpose) {
+    pub fn refresh_in_background(&self, purpose: LadderPurpose) {
         let now = (self.host.now)();
-        let tried = self.cache.notes().renewal_tried;
-        let lately = tried.is_some_and(|tried| tried <= now && now.since(tried) < RENEWAL_PAUSE);
+        let tried = self.cache.load_notes().renewal_tried;
+        let lately = tried.is_some_and(|tried| tried <= now && now.duration_since(tried) < RENEWAL_PAUSE);
         if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
             return;
         }
-        let started = self.command(purpose, false).and_then(|mut command| command.spawn());
+        let started = self.worker_command(purpose, false).and_then(|mut command| command.spawn());
         match started {
             Ok(child) => log::info("errand", format_args!("process {} renews behind the scenes", child.id())),
             Err(error) => log::warn("errand", format_args!("no process could be started to renew: {error}")),
         }
     }
 
-    fn command(&self, purpose: Purpose, terminal: bool) -> io::Result<std::process::Command> {
-        let mut command = host::itself()?;
+    fn worker_command(&self, purpose: LadderPurpose, terminal: bool) -> io::Result<std::process::Command> {
+        let mut command = host::build_self_command()?;
         command.arg("errand").args(terminal.then_some("--terminal"));
-        command.args(worker::words(purpose)).args(&self.words);
+        command.args(worker::encode_purpose(purpose)).args(&self.profile_arguments);
         command.args((0..self.log.verbose).map(|_| "--verbose"));
         Ok(command)
     }
 
     /// A worker of ours, its streams connected to us.
-    fn send(&self, purpose: Purpose, terminal: bool) -> io::Result<std::process::Child> {
-        self.command(purpose, terminal)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+    fn spawn_worker(&self, purpose: LadderPurpose, terminal: bool) -> io::Result<std::process::Child> {
+        self.worker_command(purpose, terminal)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
     }
 }
 
 /// Tells a worker that the person at our terminal has given up. A closed pipe says no such thing: it means that the
 /// caller is gone, and the sign-in goes on.
-fn cancel(worker: &mut std::process::Child) {
-    hand_over(worker, worker::CANCEL);
+fn send_cancel(worker: &mut std::process::Child) {
+    write_line(worker, worker::CANCEL);
 }
 
 /// Hands a worker what the person at our terminal has pasted.
-fn paste(worker: &mut std::process::Child, text: &Secret) {
+fn send_pasted_line(worker: &mut std::process::Child, text: &Secret) {
     let line = Zeroizing::new([worker::PASTE, text.expose().as_bytes()].concat());
-    hand_over(worker, &line);
+    write_line(worker, &line);
 }
 
-fn hand_over(worker: &mut std::process::Child, line: &[u8]) {
+fn write_line(worker: &mut std::process::Child, line: &[u8]) {
     if let Some(stdin) = &mut worker.stdin {
         // A worker that has just ended needs no telling.
         let _ = stdin.write_all(line).and_then(|()| stdin.write_all(b"\n"));

@@ -10,33 +10,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Errand, Patience, cancel, event::Event, paste};
+use super::{WaitLimits, WorkerClient, event::WorkerMessage, send_cancel, send_pasted_line};
 use crate::{
     cache::{Freshness, LastFailure},
-    failure::{Busy, Denied, Failure, Interrupted, SignInNeeded},
+    failure::{Failure, LockWaitTimeout, SignInNeeded, SystemError, UserInterrupted},
     host::Terminal,
     lock::{self, LockHolder},
     log,
     secret::Secret,
-    session::{Asking, Brought, Purpose, Ready, Said, Way, ready, token_for},
-    time::Moment,
+    session::{
+        LadderPurpose, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, WorkerResult,
+        find_credentials, find_token_for,
+    },
+    time::Timestamp,
 };
 
 /// How often a waiting caller looks whether the lock is free again.
-const LOOK: Duration = Duration::from_millis(40);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// How often whoever waits for a person is told how long that may still last.
-const TICK: Duration = Duration::from_secs(1);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A worker that dies without a word is replaced this often.
-const DEATHS: u32 = 3;
+const MAX_WORKER_DEATHS: u32 = 3;
 
 /// What a waiting caller hears.
 #[derive(Debug)]
-enum Heard {
-    Event(Event),
+enum WaitEvent {
+    Message(WorkerMessage),
     /// The pipe of the worker with this process number has closed.
-    Gone(u32),
+    PipeClosed(u32),
     /// A line from our terminal.
     Pasted(Secret),
     /// Ctrl-C at our terminal.
@@ -45,10 +48,10 @@ enum Heard {
 
 /// What a caller is told while it waits, for the person to see.
 #[derive(Clone, Copy, Debug)]
-pub enum Told<'a> {
-    Asking(&'a Asking),
+pub enum ProgressEvent<'a> {
+    Prompt(&'a SignInPrompt),
     /// Another process waits for the user, and only there can the sign-in be finished.
-    Elsewhere {
+    OtherProcess {
         pid: u32,
     },
     /// The person has this long to act.
@@ -63,301 +66,321 @@ pub enum Told<'a> {
         address: &'a str,
     },
     /// What was pasted is not the answer, and this is why.
-    NotThat(&'a str),
+    PasteRejected(&'a str),
 }
 
 /// How what is told reaches the person, and what they paste comes back.
-pub type Tell<'a> = &'a mut dyn FnMut(Told<'_>, &Reply);
+pub type ProgressHandler<'a> = &'a mut dyn FnMut(ProgressEvent<'_>, &PasteSender);
 
 /// The way back from the person at the terminal.
 #[derive(Clone, Debug)]
-pub struct Reply(Sender<Heard>);
+pub struct PasteSender(Sender<WaitEvent>);
 
-impl Reply {
+impl PasteSender {
     /// Hands over a pasted line; `false` once nobody wants any.
-    pub fn paste(&self, line: Secret) -> bool {
-        self.0.send(Heard::Pasted(line)).is_ok()
+    pub fn send_line(&self, line: Secret) -> bool {
+        self.0.send(WaitEvent::Pasted(line)).is_ok()
     }
 }
 
 /// One caller's wait, from its beginning to its end.
-struct Wait<'a, 'b> {
-    errand: &'a Errand<'a>,
-    purpose: Purpose,
-    patience: Patience,
-    began: Instant,
-    began_at: Moment,
+struct WorkerWait<'a, 'b> {
+    client: &'a WorkerClient<'a>,
+    purpose: LadderPurpose,
+    limits: WaitLimits,
+    started: Instant,
+    started_at: Timestamp,
     deadline: Instant,
-    shown: Option<Shown>,
+    last_shown: Option<ShownPrompt>,
     /// The holder's note that was read last.
-    seen: Option<LockHolder>,
+    last_note: Option<LockHolder>,
     /// Until when a person is waited for, once they are asked and until they have acted.
-    asked_until: Option<Instant>,
-    tell: Tell<'b>,
-    reply: Reply,
-    terminal: bool,
-    hear: Receiver<Heard>,
-    say: Sender<Heard>,
+    prompt_deadline: Option<Instant>,
+    report: ProgressHandler<'b>,
+    paste_sender: PasteSender,
+    has_terminal: bool,
+    events: Receiver<WaitEvent>,
+    sender: Sender<WaitEvent>,
 }
 
 /// What the user was shown. It is shown once.
 #[derive(PartialEq, Eq)]
-enum Shown {
+enum ShownPrompt {
     /// An address and the code to enter there. A provider has one address for all of its codes.
     Address(String, Option<String>),
     /// The process in which the user finishes the sign-in.
-    Elsewhere(u32),
+    OtherProcess(u32),
 }
 
 /// How one round ended.
-enum Round {
-    Done(Result<Brought, Failure>),
+enum WaitRound {
+    Done(Result<WorkerResult, Failure>),
     /// Somebody else is, or was, at work.
-    Again,
-    Died,
+    Retry,
+    WorkerDied,
 }
 
-impl Errand<'_> {
-    pub(super) fn fetch(
+impl WorkerClient<'_> {
+    pub(super) fn fetch_result(
         &self,
-        purpose: Purpose,
-        patience: Patience,
-        tell: Tell<'_>,
-    ) -> Result<Brought, Failure> {
-        self.cache.prepare()?;
+        purpose: LadderPurpose,
+        patience: WaitLimits,
+        tell: ProgressHandler<'_>,
+    ) -> Result<WorkerResult, Failure> {
+        self.cache.create_folder()?;
         let (say, hear) = channel();
         listen_for_ctrl_c(say.clone());
         let (began, began_at) = (Instant::now(), (self.host.now)());
-        let deadline = began + patience.whole;
-        let (reply, terminal) = (Reply(say.clone()), Terminal::ours().is_some());
-        let mut wait = Wait {
-            errand: self,
+        let deadline = began + patience.total;
+        let (reply, terminal) = (PasteSender(say.clone()), Terminal::open_foreground().is_some());
+        let mut wait = WorkerWait {
+            client: self,
             purpose,
-            patience,
-            began,
-            began_at,
+            limits: patience,
+            started: began,
+            started_at: began_at,
             deadline,
-            shown: None,
-            seen: None,
-            asked_until: None,
-            tell,
-            reply,
-            terminal,
-            hear,
-            say,
+            last_shown: None,
+            last_note: None,
+            prompt_deadline: None,
+            report: tell,
+            paste_sender: reply,
+            has_terminal: terminal,
+            events: hear,
+            sender: say,
         };
-        wait.until_the_end()
+        wait.run_rounds()
     }
 }
 
-impl Wait<'_, '_> {
-    fn until_the_end(&mut self) -> Result<Brought, Failure> {
+impl WorkerWait<'_, '_> {
+    fn run_rounds(&mut self) -> Result<WorkerResult, Failure> {
         let mut deaths = 0;
         loop {
-            let round = match lock::is_held(&self.errand.cache.lock_path())? {
-                true => self.for_another()?,
-                false => self.with_a_worker()?,
+            let round = match lock::is_held(&self.client.cache.lock_path())? {
+                true => self.await_other_worker()?,
+                false => self.run_own_worker()?,
             };
             match round {
-                Round::Done(result) => return result,
-                Round::Again => {}
-                Round::Died if deaths < DEATHS => deaths += 1,
-                Round::Died => return Err(Denied::WorkersWord.into()),
+                WaitRound::Done(result) => return result,
+                WaitRound::Retry => {}
+                WaitRound::WorkerDied if deaths < MAX_WORKER_DEATHS => deaths += 1,
+                WaitRound::WorkerDied => return Err(SystemError::WorkerDied.into()),
             }
         }
     }
 
     /// Sends a worker and listens to it until it ends or our patience does.
-    fn with_a_worker(&mut self) -> Result<Round, Failure> {
-        let mut worker = self.errand.send(self.purpose, self.terminal).map_err(Denied::Worker)?;
+    fn run_own_worker(&mut self) -> Result<WaitRound, Failure> {
+        let mut worker = self
+            .client
+            .spawn_worker(self.purpose, self.has_terminal)
+            .map_err(SystemError::WorkerNotStarted)?;
         log::debug("errand", format_args!("sent process {} for {:?}", worker.id(), self.purpose));
         if let Some(stdout) = worker.stdout.take() {
-            relay(stdout, worker.id(), self.say.clone());
+            forward_messages(stdout, worker.id(), self.sender.clone());
         }
         loop {
-            match self.next()? {
-                Heard::Event(Event::Said(Said::Asking(asking))) => self.show(&asking),
-                Heard::Event(Event::Said(Said::NotThat(why))) => {
-                    (self.tell)(Told::NotThat(&why), &self.reply);
+            match self.next_event()? {
+                WaitEvent::Message(WorkerMessage::Said(SignInEvent::Asking(asking))) => {
+                    self.show_prompt(&asking);
                 }
-                Heard::Event(Event::Said(Said::BrowserFailed { why, address })) => {
-                    (self.tell)(Told::BrowserFailed { why: &why, address: &address }, &self.reply);
+                WaitEvent::Message(WorkerMessage::Said(SignInEvent::NotThat(why))) => {
+                    (self.report)(ProgressEvent::PasteRejected(&why), &self.paste_sender);
                 }
-                Heard::Event(Event::Said(Said::Answered)) => {
-                    self.asked_until = None;
-                    (self.tell)(Told::Answered, &self.reply);
+                WaitEvent::Message(WorkerMessage::Said(SignInEvent::BrowserFailed { why, address })) => {
+                    (self.report)(
+                        ProgressEvent::BrowserFailed { why: &why, address: &address },
+                        &self.paste_sender,
+                    );
                 }
-                Heard::Pasted(line) => paste(&mut worker, &line),
-                Heard::Event(Event::Ready { credentials, session_name, role, notice }) => {
+                WaitEvent::Message(WorkerMessage::Said(SignInEvent::Answered)) => {
+                    self.prompt_deadline = None;
+                    (self.report)(ProgressEvent::Answered, &self.paste_sender);
+                }
+                WaitEvent::Pasted(line) => send_pasted_line(&mut worker, &line),
+                WaitEvent::Message(WorkerMessage::Ready { credentials, session_name, role, notice }) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
                     let _ = worker.wait();
-                    let ready = Ready { credentials, session_name, role, notice };
-                    return Ok(Round::Done(Ok(Brought::Credentials(ready))));
+                    let ready = SessionCredentials { credentials, session_name, role, notice };
+                    return Ok(WaitRound::Done(Ok(WorkerResult::Credentials(ready))));
                 }
-                Heard::Event(Event::Token(token)) => return Ok(Round::Done(Ok(Brought::Token(token)))),
-                Heard::Event(Event::Failed(failure)) => return Ok(Round::Done(Err(failure))),
+                WaitEvent::Message(WorkerMessage::Token(token)) => {
+                    return Ok(WaitRound::Done(Ok(WorkerResult::Token(token))));
+                }
+                WaitEvent::Message(WorkerMessage::Failed(failure)) => {
+                    return Ok(WaitRound::Done(Err(failure)));
+                }
                 // Another worker was faster by a moment.
-                Heard::Event(Event::Busy) => return Ok(Round::Again),
-                Heard::Event(Event::Log(line)) => pass_on(&line),
-                Heard::Gone(process) if process == worker.id() => return Ok(Round::Died),
+                WaitEvent::Message(WorkerMessage::Busy) => return Ok(WaitRound::Retry),
+                WaitEvent::Message(WorkerMessage::Log(line)) => print_log_line(&line),
+                WaitEvent::PipeClosed(process) if process == worker.id() => return Ok(WaitRound::WorkerDied),
                 // An earlier one, whose end is not the end of anything now.
-                Heard::Gone(_) => {}
-                Heard::Interrupted => {
-                    cancel(&mut worker);
-                    return Err(Interrupted.into());
+                WaitEvent::PipeClosed(_) => {}
+                WaitEvent::Interrupted => {
+                    send_cancel(&mut worker);
+                    return Err(UserInterrupted.into());
                 }
             }
         }
     }
 
     /// Waits for whoever holds the lock, and takes what they leave.
-    fn for_another(&mut self) -> Result<Round, Failure> {
+    fn await_other_worker(&mut self) -> Result<WaitRound, Failure> {
         log::debug("errand", format_args!("waiting for another process"));
-        let path = self.errand.cache.lock_path();
+        let path = self.client.cache.lock_path();
         while lock::is_held(&path)? {
-            if self.began.elapsed() > self.patience.others {
-                return Err(self.out_of_patience());
+            if self.started.elapsed() > self.limits.other_worker {
+                return Err(self.build_wait_timeout());
             }
-            self.read_note(lock::holder(&path))?;
-            match self.next_within(LOOK)? {
-                Some(Heard::Interrupted) => return Err(Interrupted.into()),
-                _ => self.still_waiting(),
+            self.handle_holder_note(lock::read_holder(&path))?;
+            match self.next_event_within(LOCK_POLL_INTERVAL)? {
+                Some(WaitEvent::Interrupted) => return Err(UserInterrupted.into()),
+                _ => self.report_waiting(),
             }
         }
-        self.what_was_left()
+        self.take_other_result()
     }
 
     /// Shows where the user can take part in another process's sign-in. A command that may not prompt fails instead.
-    fn read_note(&mut self, note: Option<LockHolder>) -> Result<(), Failure> {
-        if self.seen == note {
+    fn handle_holder_note(&mut self, note: Option<LockHolder>) -> Result<(), Failure> {
+        if self.last_note == note {
             return Ok(());
         }
-        self.seen = note;
-        let Some(holder) = self.seen.as_ref().filter(|holder| holder.is_prompting) else { return Ok(()) };
+        self.last_note = note;
+        let Some(holder) = self.last_note.as_ref().filter(|holder| holder.is_prompting) else {
+            return Ok(());
+        };
         let pid = holder.pid;
-        let address = self.errand.cache.invitation(holder, (self.errand.host.now)());
-        if matches!(self.purpose, Purpose::Credentials { may_ask: false } | Purpose::Token { .. }) {
-            return Err(SignInNeeded::Asking { pid, address }.into());
+        let address = self.client.cache.open_prompt_address(holder, (self.client.host.now)());
+        if matches!(
+            self.purpose,
+            LadderPurpose::Credentials { may_prompt: false } | LadderPurpose::Token { .. }
+        ) {
+            return Err(SignInNeeded::PromptElsewhere { pid, address }.into());
         }
         match address {
-            Some(address) => self.show(&Asking { address, way: Way::Joining }),
-            None => self.wait_for_user(Shown::Elsewhere(pid), Told::Elsewhere { pid }),
+            Some(address) => self.show_prompt(&SignInPrompt { address, way: PromptMethod::Joining }),
+            None => self.begin_user_wait(ShownPrompt::OtherProcess(pid), ProgressEvent::OtherProcess { pid }),
         }
         Ok(())
     }
 
     /// The work of another process: its credentials, else its failure, else nothing because it was killed.
-    fn what_was_left(&self) -> Result<Round, Failure> {
-        if matches!(self.purpose, Purpose::Login { .. }) {
+    fn take_other_result(&self) -> Result<WaitRound, Failure> {
+        if matches!(self.purpose, LadderPurpose::Login { .. }) {
             // A person's own sign-in judges for itself what the other one left.
-            return Ok(Round::Again);
+            return Ok(WaitRound::Retry);
         }
-        if let Some(brought) = self.left_for_us()? {
-            return Ok(Round::Done(Ok(brought)));
+        if let Some(brought) = self.find_stored_result()? {
+            return Ok(WaitRound::Done(Ok(brought)));
         }
-        let last = self.errand.cache.notes().last_failure;
-        let failure = last.filter(|failure| failure.at >= self.began_at && self.is_for_us(failure));
-        Ok(failure.map_or(Round::Again, |failure| Round::Done(Err(failure.into()))))
+        let last = self.client.cache.load_notes().last_failure;
+        let failure =
+            last.filter(|failure| failure.at >= self.started_at && self.is_relevant_failure(failure));
+        Ok(failure.map_or(WaitRound::Retry, |failure| WaitRound::Done(Err(failure.into()))))
     }
 
-    fn left_for_us(&self) -> Result<Option<Brought>, Failure> {
-        let session = self.errand.cache.session()?;
-        if matches!(self.purpose, Purpose::Token { .. }) {
-            let token = token_for(&session, self.purpose, (self.errand.host.now)());
-            return Ok(token.map(Brought::Token));
+    fn find_stored_result(&self) -> Result<Option<WorkerResult>, Failure> {
+        let session = self.client.cache.load_session()?;
+        if matches!(self.purpose, LadderPurpose::Token { .. }) {
+            let token = find_token_for(&session, self.purpose, (self.client.host.now)());
+            return Ok(token.map(WorkerResult::Token));
         }
-        let serves =
-            |ready: &Ready| matches!(self.errand.freshness(ready), Freshness::Fresh | Freshness::RenewSoon);
-        Ok(ready(&session, self.errand.profile, (self.errand.host.now)())
+        let serves = |ready: &SessionCredentials| {
+            matches!(self.client.freshness(ready), Freshness::Fresh | Freshness::RenewSoon)
+        };
+        Ok(find_credentials(&session, self.client.profile, (self.client.host.now)())
             .filter(serves)
-            .map(Brought::Credentials))
+            .map(WorkerResult::Credentials))
     }
 
     /// That somebody else may not ask a person says nothing to whoever may.
-    fn is_for_us(&self, failure: &LastFailure) -> bool {
-        failure.slug != SignInNeeded::NOT_ALLOWED || self.purpose != Purpose::Credentials { may_ask: true }
+    fn is_relevant_failure(&self, failure: &LastFailure) -> bool {
+        failure.slug != SignInNeeded::NOT_ALLOWED
+            || self.purpose != LadderPurpose::Credentials { may_prompt: true }
     }
 
-    fn next(&mut self) -> Result<Heard, Failure> {
+    fn next_event(&mut self) -> Result<WaitEvent, Failure> {
         loop {
-            let span = self.asked_until.map_or(self.patience.whole, |_| TICK);
-            if let Some(heard) = self.next_within(span)? {
+            let span = self.prompt_deadline.map_or(self.limits.total, |_| PROGRESS_INTERVAL);
+            if let Some(heard) = self.next_event_within(span)? {
                 return Ok(heard);
             }
-            self.still_waiting();
+            self.report_waiting();
         }
     }
 
-    fn still_waiting(&mut self) {
-        if let Some(until) = self.asked_until {
+    fn report_waiting(&mut self) {
+        if let Some(until) = self.prompt_deadline {
             let left = Duration::from_secs(until.saturating_duration_since(Instant::now()).as_secs());
-            (self.tell)(Told::Waiting { left }, &self.reply);
+            (self.report)(ProgressEvent::Waiting { left }, &self.paste_sender);
         }
     }
 
     /// What is heard within a span, or nothing; a failure once our own patience has ended.
-    fn next_within(&mut self, span: Duration) -> Result<Option<Heard>, Failure> {
+    fn next_event_within(&mut self, span: Duration) -> Result<Option<WaitEvent>, Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(self.out_of_patience());
+            return Err(self.build_wait_timeout());
         }
-        match self.hear.recv_timeout(span.min(left)) {
+        match self.events.recv_timeout(span.min(left)) {
             Ok(heard) => Ok(Some(heard)),
             // Never disconnected: we hold a sender ourselves, for the next worker.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
         }
     }
 
-    fn out_of_patience(&self) -> Failure {
-        let (cache, now) = (&self.errand.cache, (self.errand.host.now)());
-        let holder = lock::holder(&cache.lock_path());
-        let address = holder.as_ref().and_then(|holder| cache.invitation(holder, now));
-        log::info("errand", format_args!("waited {} s, no longer", self.began.elapsed().as_secs()));
-        Busy { holder, address, now }.into()
+    fn build_wait_timeout(&self) -> Failure {
+        let (cache, now) = (&self.client.cache, (self.client.host.now)());
+        let holder = lock::read_holder(&cache.lock_path());
+        let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
+        log::info("errand", format_args!("waited {} s, no longer", self.started.elapsed().as_secs()));
+        LockWaitTimeout { holder, address, now }.into()
     }
 
-    fn show(&mut self, asking: &Asking) {
-        let shown = Shown::Address(asking.address.clone(), asking.code().map(str::to_owned));
-        self.wait_for_user(shown, Told::Asking(asking));
+    fn show_prompt(&mut self, asking: &SignInPrompt) {
+        let shown = ShownPrompt::Address(asking.address.clone(), asking.user_code().map(str::to_owned));
+        self.begin_user_wait(shown, ProgressEvent::Prompt(asking));
     }
 
     /// Tells the user where to act, once, and waits less if there is something to serve meanwhile.
-    fn wait_for_user(&mut self, shown: Shown, told: Told<'_>) {
-        if self.shown.as_ref() == Some(&shown) {
+    fn begin_user_wait(&mut self, shown: ShownPrompt, told: ProgressEvent<'_>) {
+        if self.last_shown.as_ref() == Some(&shown) {
             return;
         }
-        if let Some(asking) = self.patience.asking {
+        if let Some(asking) = self.limits.after_prompt {
             self.deadline = self.deadline.min(Instant::now() + asking);
         }
-        (self.tell)(told, &self.reply);
-        self.shown = Some(shown);
-        self.asked_until = Some(self.began + self.errand.profile.login_timeout);
-        self.still_waiting();
+        (self.report)(told, &self.paste_sender);
+        self.last_shown = Some(shown);
+        self.prompt_deadline = Some(self.started + self.client.profile.login_timeout);
+        self.report_waiting();
     }
 }
 
 /// Hands the worker's lines on as they come, and its end as well.
-fn relay(stdout: ChildStdout, process: u32, say: Sender<Heard>) {
+fn forward_messages(stdout: ChildStdout, process: u32, say: Sender<WaitEvent>) {
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let Ok(event) = serde_json::from_str(&line) else { continue };
-            if say.send(Heard::Event(event)).is_err() {
+            if say.send(WaitEvent::Message(event)).is_err() {
                 return;
             }
         }
         // Nobody listens any more when the caller has what it wanted.
-        let _ = say.send(Heard::Gone(process));
+        let _ = say.send(WaitEvent::PipeClosed(process));
     });
 }
 
 /// Ctrl-C at a terminal ends the sign-in. A second handler in one process is refused and not needed.
-fn listen_for_ctrl_c(say: Sender<Heard>) {
+fn listen_for_ctrl_c(say: Sender<WaitEvent>) {
     let _ = ctrlc::set_handler(move || {
-        let _ = say.send(Heard::Interrupted);
+        let _ = say.send(WaitEvent::Interrupted);
     });
 }
 
 /// A worker's log line goes where ours go; it is complete as it is.
-fn pass_on(line: &str) {
+fn print_log_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

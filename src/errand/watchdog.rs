@@ -8,18 +8,18 @@ use std::{
     time::Duration,
 };
 
-use super::{event::Event, worker::say};
-use crate::{config::Profile, failure::Denied, host};
+use super::{event::WorkerMessage, worker::send_message};
+use crate::{config::Profile, failure::SystemError, host};
 
 /// What the servers and AWS may take beside the user's own time.
-const BESIDE_THE_USER: Duration = Duration::from_secs(75);
+const MAX_WORK_TIME: Duration = Duration::from_secs(75);
 
 /// How long the last message to the caller may take. The caller may have stopped to read.
-const LAST_MESSAGE: Duration = Duration::from_secs(1);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// No worker of this profile lives longer.
-pub(super) fn longest_life(profile: &Profile) -> Duration {
-    profile.login_timeout + BESIDE_THE_USER
+pub(super) fn compute_max_lifetime(profile: &Profile) -> Duration {
+    profile.login_timeout + MAX_WORK_TIME
 }
 
 /// Acts once after a span, unless it is dropped before.
@@ -31,7 +31,7 @@ pub(super) struct Watchdog {
 impl Watchdog {
     /// Ends this process after the profile's longest life.
     pub(super) fn for_worker(profile: &Profile) -> Self {
-        let span = longest_life(profile);
+        let span = compute_max_lifetime(profile);
         Self::start(span, move || end_process(span))
     }
 
@@ -51,11 +51,11 @@ fn end_process(after: Duration) {
     let (done, reported) = channel();
     // The main thread may hang in the middle of a message, with stdout locked.
     thread::spawn(move || {
-        say(&Event::Failed(Denied::WorkerStuck { after }.into()));
+        send_message(&WorkerMessage::Failed(SystemError::WorkerStuck { after }.into()));
         let _ = done.send(());
     });
-    let _ = reported.recv_timeout(LAST_MESSAGE);
-    host::end_at_once();
+    let _ = reported.recv_timeout(REPORT_TIMEOUT);
+    host::exit_immediately();
 }
 
 #[cfg(test)]

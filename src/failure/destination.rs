@@ -3,9 +3,9 @@
 //! Whether it would is for `cache` to compare.
 
 use crate::{
-    cache::{DestinationChange, Recipient},
+    cache::{DestinationChange, SecretRecipient},
     failure::{Exit, Failure},
-    text::line,
+    text::sanitize_line,
 };
 
 /// The configuration, or the provider, names hosts that the stored sign-in was not made for. Nothing was sent to them.
@@ -28,23 +28,23 @@ impl From<DestinationChanged> for Failure {
 
 /// The recipient with its hosts, now and before.
 pub fn describe_change(change: &DestinationChange) -> String {
-    let before = change.stored.as_deref().map_or_else(|| "none".to_owned(), host);
-    format!("{} {} (before: {before})", recipient(change.recipient), host(&change.now))
+    let before = change.stored.as_deref().map_or_else(|| "none".to_owned(), describe_host);
+    format!("{} {} (before: {before})", describe_recipient(change.recipient), describe_host(&change.now))
 }
 
-fn recipient(recipient: Recipient) -> &'static str {
+fn describe_recipient(recipient: SecretRecipient) -> &'static str {
     match recipient {
-        Recipient::TokenEndpoint => "the provider's token endpoint",
-        Recipient::RevocationEndpoint => "the provider's revocation endpoint",
-        Recipient::Sts => "AWS STS",
-        Recipient::Cognito => "Amazon Cognito",
-        Recipient::Bedrock => "Amazon Bedrock",
-        Recipient::BedrockRuntime => "the Amazon Bedrock runtime",
-        Recipient::Quota => "the quota service",
+        SecretRecipient::TokenEndpoint => "the provider's token endpoint",
+        SecretRecipient::RevocationEndpoint => "the provider's revocation endpoint",
+        SecretRecipient::Sts => "AWS STS",
+        SecretRecipient::Cognito => "Amazon Cognito",
+        SecretRecipient::Bedrock => "Amazon Bedrock",
+        SecretRecipient::BedrockRuntime => "the Amazon Bedrock runtime",
+        SecretRecipient::Quota => "the quota service",
     }
 }
 
-fn host(host: &str) -> String {
+fn describe_host(host: &str) -> String {
     // The name of a partition stands for AWS's own hosts.
-    if host.contains("://") { line(host) } else { "AWS's own host".to_owned() }
+    if host.contains("://") { sanitize_line(host) } else { "AWS's own host".to_owned() }
 }

@@ -4,51 +4,51 @@
 
 use crate::{
     failure::{Exit, Failure},
-    http::{BundleFault, Error, NotUsed, ProxyFault, TlsFault, UnusedVariable},
-    text::Foreign,
-    time::spoken,
+    http::{BundleFault, Error, ProxyFault, TlsFault, UnusedReason, UnusedVariable},
+    text::UntrustedText,
+    time::format_duration,
 };
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Dns { host } => network(
+            Error::Dns { host } => make_network_failure(
                 "network/dns",
                 format!("the name {host} could not be resolved"),
                 "check the network or the VPN, and the spelling of the address in your configuration",
             ),
-            Error::DnsSilent { host, after } => network(
+            Error::DnsTimeout { host, after } => make_network_failure(
                 "network/dns_timeout",
-                format!("no name server said within {} where {host} is", spoken(after)),
+                format!("no name server said within {} where {host} is", format_duration(after)),
                 "check the network or the VPN; behind a proxy, set HTTPS_PROXY: it looks names up itself",
             ),
-            Error::Connect { host } => network(
+            Error::Connect { host } => make_network_failure(
                 "network/connect",
                 format!("{host} could not be reached"),
                 "check the network or the VPN; behind a proxy, set HTTPS_PROXY",
             ),
-            Error::Timeout { host, after } => network(
+            Error::Timeout { host, after } => make_network_failure(
                 "network/timeout",
-                format!("{host} did not answer within {}", spoken(after)),
+                format!("{host} did not answer within {}", format_duration(after)),
                 "check the network or the VPN, then try again; behind a proxy, set HTTPS_PROXY",
             ),
-            Error::Interrupted { host } => network(
+            Error::Interrupted { host } => make_network_failure(
                 "network/interrupted",
                 format!("the connection to {host} broke off before its answer was complete"),
                 "try again; if it stays so, a proxy or firewall on the way may cut it",
             ),
-            Error::TooLarge { host, limit } => network(
+            Error::TooLarge { host, limit } => make_network_failure(
                 "network/too_large",
                 format!("the answer of {host} is larger than {} KiB and was not read", limit / 1024),
                 "check that the address is the right one: no provider answers so much",
             ),
-            Error::Proxy { proxy, host, what } => through_proxy(&proxy, &host, what),
-            Error::Unscripted(error) => unscripted(*error),
-            Error::VariableNotUsed { error, variable } => not_used(*error, &variable),
-            Error::BadProxy { variable } => bad_proxy(variable),
-            Error::Tls { host, what, issuer } => tls(&host, &what, issuer.as_ref()),
-            Error::BadBundle { path, variable, what } => {
-                bad_bundle(&crate::text::path(&path), variable, what)
+            Error::Proxy { proxy, host, fault: what } => describe_proxy_fault(&proxy, &host, what),
+            Error::PacScriptNotRun(error) => describe_proxy_script(*error),
+            Error::VariableNotUsed { error, variable } => describe_unused_variable(*error, &variable),
+            Error::BadProxy { variable } => describe_bad_proxy(variable),
+            Error::Tls { host, fault: what, issuer } => describe_tls_fault(&host, &what, issuer.as_ref()),
+            Error::BadBundle { path, variable, fault: what } => {
+                describe_bundle_fault(&crate::text::display_path(&path), variable, what)
             }
             Error::NoRoots => Self::new(
                 Exit::Configuration,
@@ -72,30 +72,30 @@ impl From<Error> for Failure {
     }
 }
 
-fn network(slug: &str, what: String, hint: &str) -> Failure {
+fn make_network_failure(slug: &str, what: String, hint: &str) -> Failure {
     Failure::new(Exit::Network, slug, what, hint)
 }
 
 /// What failed stands, but what to do is another thing.
-fn unscripted(error: Error) -> Failure {
+fn describe_proxy_script(error: Error) -> Failure {
     let hint = "this system leaves the choice of a proxy to a script (PAC), which is not run here: set HTTPS_PROXY to the \
                 proxy that the script names";
     Failure { hint: hint.to_owned(), ..Failure::from(error) }
 }
 
 /// What failed stands. The variable's value is not repeated: whoever planted it would have it obeyed.
-fn not_used(error: Error, variable: &UnusedVariable) -> Failure {
-    let UnusedVariable { name, key, because } = variable;
+fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure {
+    let UnusedVariable { name, key, reason: because } = variable;
     let what_to_do = match because {
-        NotUsed::File(_) => format!("set `{key}` there if you trust it"),
-        NotUsed::Enforced(_) => "ask your administrator".to_owned(),
-        NotUsed::Key(_) => format!("check `{key}`"),
+        UnusedReason::DefiningFile(_) => format!("set `{key}` there if you trust it"),
+        UnusedReason::Enforced(_) => "ask your administrator".to_owned(),
+        UnusedReason::ProfileKey(_) => format!("check `{key}`"),
     };
     let hint = format!("{name} is set but not used, because {because}: {what_to_do}");
     Failure { hint, ..Failure::from(error) }
 }
 
-fn bad_proxy(variable: Option<&str>) -> Failure {
+fn describe_bad_proxy(variable: Option<&str>) -> Failure {
     Failure::new(
         Exit::Configuration,
         "config/proxy",
@@ -104,50 +104,54 @@ fn bad_proxy(variable: Option<&str>) -> Failure {
     )
 }
 
-fn through_proxy(proxy: &str, host: &str, what: ProxyFault) -> Failure {
+fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
     match what {
-        ProxyFault::Unreachable => network(
+        ProxyFault::Unreachable => make_network_failure(
             "network/proxy_unreachable",
             format!("the proxy {proxy}, which leads to {host}, could not be reached"),
             "check HTTPS_PROXY or the system's proxy setting; list hosts that need no proxy in NO_PROXY",
         ),
-        ProxyFault::Silent(after) => network(
+        ProxyFault::Timeout(after) => make_network_failure(
             "network/proxy_timeout",
-            format!("the proxy {proxy} opened no way to {host} within {}", spoken(after)),
+            format!("the proxy {proxy} opened no way to {host} within {}", format_duration(after)),
             "try again; if it stays so, check HTTPS_PROXY, or list the host in NO_PROXY if it needs no proxy",
         ),
-        ProxyFault::PasswordMissing => network(
+        ProxyFault::PasswordMissing => make_network_failure(
             "network/proxy_authentication",
             format!("the proxy {proxy} wants a user name and password before it leads to {host}"),
             "set HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT, with special characters percent-encoded",
         ),
-        ProxyFault::PasswordRefused => network(
+        ProxyFault::PasswordRefused => make_network_failure(
             "network/proxy_authentication",
             format!(
                 "the proxy {proxy} refused the user name and password that it was given, and leads nowhere"
             ),
             "correct them in HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT, with special characters percent-encoded",
         ),
-        ProxyFault::Schemes(schemes) => network(
+        ProxyFault::UnsupportedSchemes(schemes) => make_network_failure(
             "network/proxy_scheme",
-            format!("the proxy {proxy} lets people in by {} only, which is not supported", schemes.line()),
+            format!(
+                "the proxy {proxy} lets people in by {} only, which is not supported",
+                schemes.to_safe_line()
+            ),
             "run a local proxy that signs in there for you (cntlm, px), and set HTTPS_PROXY to its address",
         ),
-        ProxyFault::Refused(said) => refused_by_proxy(proxy, host, said),
+        ProxyFault::Refused(said) => describe_proxy_refusal(proxy, host, said),
     }
 }
 
 /// A gateway's error is the way's fault; anything else is the proxy's will.
-fn refused_by_proxy(proxy: &str, host: &str, said: Option<(u16, Foreign)>) -> Failure {
-    let (status, words) =
-        said.map_or((None, String::new()), |(status, words)| (Some(status), format!(": {}", words.line())));
+fn describe_proxy_refusal(proxy: &str, host: &str, said: Option<(u16, UntrustedText)>) -> Failure {
+    let (status, words) = said.map_or((None, String::new()), |(status, words)| {
+        (Some(status), format!(": {}", words.to_safe_line()))
+    });
     match status {
-        Some(500..) => network(
+        Some(500..) => make_network_failure(
             "network/proxy_gateway",
             format!("the proxy {proxy} found no way to {host}{words}"),
             "check the spelling of the address, then try again; list the host in NO_PROXY if it needs no proxy",
         ),
-        _ => network(
+        _ => make_network_failure(
             "network/proxy_refused",
             format!("the proxy {proxy} refused to lead to {host}{words}"),
             "ask whoever runs the proxy to allow that host, or list it in NO_PROXY",
@@ -159,49 +163,49 @@ fn refused_by_proxy(proxy: &str, host: &str, said: Option<(u16, Foreign)>) -> Fa
 const UNTRUSTED: &str = "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file \
                          in `ca_bundle`";
 
-fn tls(host: &str, what: &TlsFault, issuer: Option<&Foreign>) -> Failure {
-    let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.line()));
+fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText>) -> Failure {
+    let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.to_safe_line()));
     let end = if by.is_empty() { "" } else { "," };
     match what {
-        TlsFault::Untrusted => network(
+        TlsFault::Untrusted => make_network_failure(
             "network/tls_untrusted",
             format!("the certificate of {host}{by}{end} is not trusted on this machine"),
             UNTRUSTED,
         ),
-        TlsFault::WrongName => network(
+        TlsFault::WrongName => make_network_failure(
             "network/tls_name",
             format!("the certificate presented for {host} was made out to another host{by}"),
             "check the address and the network: a captive portal or a proxy may be answering in its place",
         ),
-        TlsFault::Expired => network(
+        TlsFault::Expired => make_network_failure(
             "network/tls_expired",
             format!("the certificate of {host} has expired{by}"),
             "check this computer's clock; if it is right, tell whoever runs that host or proxy",
         ),
-        TlsFault::NotYetValid => network(
+        TlsFault::NotYetValid => make_network_failure(
             "network/tls_not_yet_valid",
             format!("the certificate of {host} is not valid yet{by}"),
             "check this computer's clock",
         ),
-        TlsFault::Revoked => network(
+        TlsFault::Revoked => make_network_failure(
             "network/tls_revoked",
             format!("the certificate of {host} has been revoked{by}"),
             "do not go on; tell whoever runs that host",
         ),
-        TlsFault::Certificate(said) => network(
+        TlsFault::Certificate(said) => make_network_failure(
             "network/tls_certificate",
-            format!("the certificate of {host} was refused: {}{by}", said.line()),
+            format!("the certificate of {host} was refused: {}{by}", said.to_safe_line()),
             "tell whoever runs that host or the proxy before it",
         ),
-        TlsFault::Handshake(said) => network(
+        TlsFault::Handshake(said) => make_network_failure(
             "network/tls_handshake",
-            format!("no encrypted connection to {host} came about: {}", said.line()),
+            format!("no encrypted connection to {host} came about: {}", said.to_safe_line()),
             "check the address, and whether a proxy or captive portal answers in its place",
         ),
     }
 }
 
-fn bad_bundle(path: &str, variable: Option<&str>, what: BundleFault) -> Failure {
+fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) -> Failure {
     let source = variable.unwrap_or("ca_bundle");
     let wrong = match what {
         BundleFault::Unreadable(kind) => format!("cannot be read: {kind}"),
@@ -234,16 +238,16 @@ mod tests {
 
     #[test]
     fn a_certificate_whose_issuer_is_unknown_makes_a_whole_sentence_too() {
-        let untrusted = Error::Tls { host: "login.example".into(), what: TlsFault::Untrusted, issuer: None };
+        let untrusted = Error::Tls { host: "login.example".into(), fault: TlsFault::Untrusted, issuer: None };
         let what = Failure::from(untrusted).what;
         assert_eq!(what, "the certificate of login.example is not trusted on this machine");
     }
 
     #[test]
     fn an_intercepting_proxy_is_named_with_the_setting_that_mends_it() {
-        let issuer = Some(Foreign::new("Zscaler Root\x1b CA"));
+        let issuer = Some(UntrustedText::new("Zscaler Root\x1b CA"));
         let failure =
-            Failure::from(Error::Tls { host: "login.example".into(), what: TlsFault::Untrusted, issuer });
+            Failure::from(Error::Tls { host: "login.example".into(), fault: TlsFault::Untrusted, issuer });
         assert_eq!(
             failure.to_string(),
             "bedrock-sso: the certificate of login.example, issued by \"Zscaler Root\\u{1b} CA\", is not trusted on \
@@ -253,7 +257,7 @@ mod tests {
     }
 
     fn proxy(what: ProxyFault) -> (String, String) {
-        let error = Error::Proxy { proxy: "proxy:3128".into(), host: "sso.acme.com".into(), what };
+        let error = Error::Proxy { proxy: "proxy:3128".into(), host: "sso.acme.com".into(), fault: what };
         let Failure { exit, slug, what, hint } = error.into();
         assert_eq!(exit, Exit::Network);
         assert!(hint.contains("HTTPS_PROXY") || hint.contains("NO_PROXY"), "{hint}");
@@ -262,7 +266,7 @@ mod tests {
 
     #[test]
     fn each_fault_of_a_proxy_is_one_sentence_that_names_it() {
-        let said = |status, words: &str| ProxyFault::Refused(Some((status, Foreign::new(words))));
+        let said = |status, words: &str| ProxyFault::Refused(Some((status, UntrustedText::new(words))));
         for (what, slug, sentence) in [
             (
                 ProxyFault::PasswordRefused,
@@ -270,12 +274,12 @@ mod tests {
                 "the proxy proxy:3128 refused the user name and password that it was given, and leads nowhere",
             ),
             (
-                ProxyFault::Schemes(Foreign::new("Negotiate, NTLM")),
+                ProxyFault::UnsupportedSchemes(UntrustedText::new("Negotiate, NTLM")),
                 "network/proxy_scheme",
                 "the proxy proxy:3128 lets people in by Negotiate, NTLM only, which is not supported",
             ),
             (
-                ProxyFault::Silent(std::time::Duration::from_secs(10)),
+                ProxyFault::Timeout(std::time::Duration::from_secs(10)),
                 "network/proxy_timeout",
                 "the proxy proxy:3128 opened no way to sso.acme.com within 10 s",
             ),
@@ -303,7 +307,7 @@ mod tests {
     fn where_a_script_chooses_the_proxy_the_failure_stays_and_the_advice_is_another() {
         let unreached = Error::Connect { host: "sso.acme.com".into() };
         let plain = Failure::from(unreached.clone());
-        let scripted = Failure::from(Error::Unscripted(Box::new(unreached)));
+        let scripted = Failure::from(Error::PacScriptNotRun(Box::new(unreached)));
         assert_eq!((&scripted.slug, &scripted.what), (&plain.slug, &plain.what));
         assert!(scripted.hint.contains("PAC") && scripted.hint.contains("HTTPS_PROXY"), "{}", scripted.hint);
     }

@@ -10,8 +10,8 @@ use crate::{
     files,
     lock::LockHolder,
     store,
-    text::line,
-    time::{Moment, spoken},
+    text::sanitize_line,
+    time::{Timestamp, format_duration},
 };
 
 impl From<files::Error> for Failure {
@@ -19,13 +19,16 @@ impl From<files::Error> for Failure {
         let hint = match error.source.kind() {
             // This program refused the file, so neither rights nor the disk are at fault.
             ErrorKind::Other | ErrorKind::FileTooLarge => "check that file, then try again".to_owned(),
-            _ => format!("make sure that you may write to {} and that the disk is not full", folder(&error)),
+            _ => format!(
+                "make sure that you may write to {} and that the disk is not full",
+                describe_folder(&error)
+            ),
         };
         Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
     }
 }
 
-fn folder(error: &files::Error) -> String {
+fn describe_folder(error: &files::Error) -> String {
     error.path.parent().unwrap_or(&error.path).display().to_string()
 }
 
@@ -42,34 +45,34 @@ impl From<store::Error> for Failure {
 #[derive(Debug)]
 pub enum SignInNeeded {
     /// The command, or the profile, says so.
-    NotAllowed,
+    PromptNotAllowed,
     /// AWS credentials may still be good, so that a plain `login` would find nothing to do.
-    NoToken,
+    IdTokenExpired,
     /// Automatic callers wait until a person has acted. `why` is what the last sign-in ended in.
-    DoorClosed { until: Moment, now: Moment, why: Option<String> },
+    BackoffActive { until: Timestamp, now: Timestamp, why: Option<String> },
     /// Nobody answered within the time.
-    Unanswered { after: std::time::Duration },
+    SignInTimedOut { after: std::time::Duration },
     /// No browser could be started, and nobody would see the address.
     NoBrowser { why: String },
     /// A browser was started and failed, and nobody came to the address.
     BrowserFailed { why: String },
     /// There is no way in that could work here.
-    NoWay(NoWay),
+    NoMethod(NoSignInMethod),
     /// Another process waits for the user at this moment; `address` if it is this program's own local one.
-    Asking { pid: u32, address: Option<String> },
+    PromptElsewhere { pid: u32, address: Option<String> },
     /// Nobody entered the code while it held.
     CodeExpired { after: std::time::Duration },
 }
 
 /// Why nobody can be asked here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoWay {
+pub enum NoSignInMethod {
     /// A build machine, at which nobody sits.
     Unattended,
     /// No browser can be opened here, and nobody would see anything else.
     NoTerminal,
     /// An address is to be pasted, and there is nowhere to paste it.
-    NowhereToPaste,
+    NoTerminalToPaste,
 }
 
 impl SignInNeeded {
@@ -80,52 +83,52 @@ impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
         let run = "run `bedrock-sso login`";
         let (slug, what, hint) = match reason {
-            SignInNeeded::NotAllowed => (
+            SignInNeeded::PromptNotAllowed => (
                 SignInNeeded::NOT_ALLOWED,
                 "you need to sign in, and this command may not ask you to".to_owned(),
                 run.to_owned(),
             ),
-            SignInNeeded::NoToken => (
+            SignInNeeded::IdTokenExpired => (
                 "sign-in/no_token",
                 "the ID token is no longer good, and only signing in again brings a new one".to_owned(),
                 "run `bedrock-sso login --force`".to_owned(),
             ),
-            SignInNeeded::DoorClosed { until, now, why } => (
+            SignInNeeded::BackoffActive { until, now, why } => (
                 "sign-in/paused",
                 format!(
                     "you need to sign in; the last sign-in led nowhere{}; so no further browser tab is opened for {}",
                     why.map_or_else(String::new, |why| format!(": {why}")),
-                    spoken(until.since(now))
+                    format_duration(until.duration_since(now))
                 ),
                 format!("{run} to sign in now"),
             ),
-            SignInNeeded::Unanswered { after } => (
+            SignInNeeded::SignInTimedOut { after } => (
                 "sign-in/unanswered",
-                format!("nobody finished the sign-in within {}", spoken(after)),
+                format!("nobody finished the sign-in within {}", format_duration(after)),
                 format!("{run} and complete it in the browser"),
             ),
             SignInNeeded::NoBrowser { why } => (
                 "sign-in/no_browser",
-                format!("you need to sign in, and the browser could not be started: {}", line(&why)),
+                format!("you need to sign in, and the browser could not be started: {}", sanitize_line(&why)),
                 "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
             ),
             SignInNeeded::BrowserFailed { why } => (
                 "sign-in/browser_failed",
-                format!("you need to sign in, and the browser failed: {}", line(&why)),
+                format!("you need to sign in, and the browser failed: {}", sanitize_line(&why)),
                 "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
             ),
-            SignInNeeded::NoWay(why) => no_way(why),
+            SignInNeeded::NoMethod(why) => describe_missing_method(why),
             SignInNeeded::CodeExpired { after } => (
                 "sign-in/expired_code",
-                format!("nobody entered the code within {}", spoken(after)),
+                format!("nobody entered the code within {}", format_duration(after)),
                 format!("{run} for a new one"),
             ),
-            SignInNeeded::Asking { pid, address: None } => (
+            SignInNeeded::PromptElsewhere { pid, address: None } => (
                 "sign-in/waiting",
                 format!("you need to sign in; a sign-in is waiting for you in process {pid}"),
                 "finish it where it was shown, or end that process".to_owned(),
             ),
-            SignInNeeded::Asking { pid: _, address: Some(address) } => (
+            SignInNeeded::PromptElsewhere { pid: _, address: Some(address) } => (
                 "sign-in/waiting",
                 "you need to sign in; a sign-in is waiting for you in the browser".to_owned(),
                 format!("complete it, or open {address}"),
@@ -135,19 +138,19 @@ impl From<SignInNeeded> for Failure {
     }
 }
 
-fn no_way(why: NoWay) -> (&'static str, String, String) {
+fn describe_missing_method(why: NoSignInMethod) -> (&'static str, String, String) {
     let (slug, what, hint) = match why {
-        NoWay::Unattended => (
+        NoSignInMethod::Unattended => (
             "sign-in/unattended",
             "you need to sign in, and nobody sits at this build machine",
             "`bedrock-sso login --device` shows a code even here; a build of its own is better given a role of its own",
         ),
-        NoWay::NoTerminal => (
+        NoSignInMethod::NoTerminal => (
             "sign-in/no_terminal",
             "you need to sign in, and this command has neither a browser nor a terminal to ask you",
             "run `bedrock-sso login`",
         ),
-        NoWay::NowhereToPaste => (
+        NoSignInMethod::NoTerminalToPaste => (
             "sign-in/no_terminal",
             "you need to sign in, and an address can be pasted at a terminal only",
             "run `bedrock-sso login` in a terminal, or with --device",
@@ -158,20 +161,20 @@ fn no_way(why: NoWay) -> (&'static str, String, String) {
 
 /// Waiting for another process took too long.
 #[derive(Debug)]
-pub struct Busy {
+pub struct LockWaitTimeout {
     pub holder: Option<LockHolder>,
     /// Where the user can take part, if the holder's note proves it.
     pub address: Option<String>,
-    pub now: Moment,
+    pub now: Timestamp,
 }
 
-impl From<Busy> for Failure {
-    fn from(Busy { holder, address, now }: Busy) -> Self {
+impl From<LockWaitTimeout> for Failure {
+    fn from(LockWaitTimeout { holder, address, now }: LockWaitTimeout) -> Self {
         let what = match &holder {
             Some(holder) => format!(
                 "another sign-in is still waiting: process {}, for {}",
                 holder.pid,
-                spoken(now.since(holder.since))
+                format_duration(now.duration_since(holder.since))
             ),
             None => "another process of this program is still busy".to_owned(),
         };
@@ -187,10 +190,10 @@ impl From<Busy> for Failure {
 
 /// Ctrl-C.
 #[derive(Debug)]
-pub struct Interrupted;
+pub struct UserInterrupted;
 
-impl From<Interrupted> for Failure {
-    fn from(Interrupted: Interrupted) -> Self {
+impl From<UserInterrupted> for Failure {
+    fn from(UserInterrupted: UserInterrupted) -> Self {
         Self::new(Exit::Interrupted, "interrupted", "interrupted", "run `bedrock-sso login` to sign in")
     }
 }
@@ -204,7 +207,7 @@ impl From<LastFailure> for Failure {
 
 impl Failure {
     /// As it is kept for `status`, and for those who waited.
-    pub fn met(&self, at: Moment) -> LastFailure {
+    pub fn to_last_failure(&self, at: Timestamp) -> LastFailure {
         let Self { exit, slug, what, hint } = self.clone();
         LastFailure { at, code: exit.into(), slug, message: what, hint }
     }
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn a_file_that_we_refused_gets_no_disk_full_hint() {
         let hint = |source| {
-            Failure::from(files::Error { doing: "replace", path: "/home/a/.aws/config".into(), source }).hint
+            Failure::from(files::Error { action: "replace", path: "/home/a/.aws/config".into(), source }).hint
         };
         assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
         assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));

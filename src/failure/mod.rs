@@ -20,17 +20,17 @@ use std::{fmt, process::ExitCode};
 
 use serde::{Deserialize, Serialize};
 
-pub use aws::{Astray, ExchangeError, UnansweredError};
+pub use aws::{BedrockCallError, BedrockMismatch, ExchangeError};
 pub use destination::{DestinationChanged, describe_change};
-pub use local::{Busy, Interrupted, NoWay, SignInNeeded};
-pub use oidc::{NoDeviceCodes, NotRevoked, NotTheAnswer, UNBELIEVED, UnprovenError};
-pub use quota::NotCleared;
-pub use run::NotRun;
-pub use setup::NotConfirmed;
-pub use system::Denied;
-pub use usage::Unfit;
+pub use local::{LockWaitTimeout, NoSignInMethod, SignInNeeded, UserInterrupted};
+pub use oidc::{CLIENT_REFUSED, ClientAuthError, DeviceFlowUnsupported, PastedTextError, RevocationError};
+pub use quota::QuotaCheckError;
+pub use run::ExecError;
+pub use setup::SetupNotConfirmed;
+pub use system::SystemError;
+pub use usage::InputError;
 
-use crate::text::verbatim;
+use crate::text::escape_controls;
 
 /// The documented exit codes. Their numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,12 @@ impl Failure {
     /// Private, so that advice is given in this room and nowhere else. Foreign text is cut where it comes in; a file's name,
     /// which must stay whole, is made safe here.
     fn new(exit: Exit, slug: impl Into<String>, what: impl AsRef<str>, hint: impl AsRef<str>) -> Self {
-        Self { exit, slug: slug.into(), what: verbatim(what.as_ref()), hint: verbatim(hint.as_ref()) }
+        Self {
+            exit,
+            slug: slug.into(),
+            what: escape_controls(what.as_ref()),
+            hint: escape_controls(hint.as_ref()),
+        }
     }
 }
 

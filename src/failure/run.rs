@@ -6,13 +6,13 @@ use std::{ffi::OsString, io};
 
 use crate::{
     failure::{Exit, Failure},
-    shell::Unwritable,
-    text::line,
+    shell::ShellValueError,
+    text::sanitize_line,
 };
 
 /// Why a command was not run.
 #[derive(Debug)]
-pub enum NotRun {
+pub enum ExecError {
     /// It would be inside of another one.
     Nested {
         profile: String,
@@ -27,9 +27,9 @@ pub enum NotRun {
     },
 }
 
-impl NotRun {
-    pub fn of(command: &[OsString], error: &io::Error) -> Self {
-        let command = command.first().map_or_else(String::new, |word| line(&word.to_string_lossy()));
+impl ExecError {
+    pub fn from_start_error(command: &[OsString], error: &io::Error) -> Self {
+        let command = command.first().map_or_else(String::new, |word| sanitize_line(&word.to_string_lossy()));
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound { command },
             _ => Self::NotStarted { command, why: error.to_string() },
@@ -37,36 +37,36 @@ impl NotRun {
     }
 }
 
-impl From<NotRun> for Failure {
-    fn from(reason: NotRun) -> Self {
+impl From<ExecError> for Failure {
+    fn from(reason: ExecError) -> Self {
         match reason {
-            NotRun::Nested { profile, variable } => Self::new(
+            ExecError::Nested { profile, variable } => Self::new(
                 Exit::Usage,
                 "exec/nested",
                 format!(
                     "this is the inside of a `bedrock-sso exec` already, with profile {}",
-                    line(&profile)
+                    sanitize_line(&profile)
                 ),
                 format!("end that one first (`exit`), or unset {variable} if you mean it"),
             ),
-            NotRun::NotFound { command } => Self::new(
+            ExecError::NotFound { command } => Self::new(
                 Exit::NotFound,
                 "exec/not_found",
                 format!("there is no command {command}"),
                 "check its spelling and the PATH; a builtin or an alias needs its shell: `-- bash -c '…'`",
             ),
-            NotRun::NotStarted { command, why } => Self::new(
+            ExecError::NotStarted { command, why } => Self::new(
                 Exit::NotStarted,
                 "exec/not_started",
-                format!("{command} cannot be started: {}", line(&why)),
+                format!("{command} cannot be started: {}", sanitize_line(&why)),
                 "check that it is a program and that you may execute it",
             ),
         }
     }
 }
 
-impl From<Unwritable> for Failure {
-    fn from(Unwritable { shell }: Unwritable) -> Self {
+impl From<ShellValueError> for Failure {
+    fn from(ShellValueError { shell }: ShellValueError) -> Self {
         Self::new(
             Exit::Usage,
             "usage/unwritable",

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     failure::{Exit, Failure},
-    setup::{Error, aws, settings, source::Unusable},
-    text::line,
+    setup::{Error, aws, settings, source::ImportError},
+    text::sanitize_line,
 };
 
 impl From<Error> for Failure {
@@ -19,9 +19,9 @@ impl From<Error> for Failure {
                 format!("{} is left alone: it is not UTF-8", path.display()),
                 "save it as UTF-8, then run `bedrock-sso setup` again".to_owned(),
             ),
-            Error::Aws { path, refusal } => of_aws(&path, refusal),
-            Error::Settings { path, refusal } => of_settings(&path, refusal),
-            Error::Program(unquotable) => (
+            Error::Aws { path, refusal } => describe_aws_config_error(&path, refusal),
+            Error::Settings { path, refusal } => describe_settings_error(&path, refusal),
+            Error::UnquotableProgram(unquotable) => (
                 "setup/path",
                 format!(
                     "other programs could not call {}: a shell reads it differently",
@@ -29,7 +29,7 @@ impl From<Error> for Failure {
                 ),
                 "put bedrock-sso into a folder whose name has no quotes, $, `, % or !".to_owned(),
             ),
-            Error::Home { program } => (
+            Error::ProgramInHome { program } => (
                 "setup/home",
                 format!(
                     "a policy for all users cannot name a program in one user's home: {}",
@@ -37,8 +37,8 @@ impl From<Error> for Failure {
                 ),
                 "install bedrock-sso for all users, then run that one".to_owned(),
             ),
-            Error::Source { path, unusable } => of_source(&path, unusable),
-            Error::NoFacts => (
+            Error::Import { path, error: unusable } => describe_source_error(&path, unusable),
+            Error::NoValues => (
                 "setup/no_facts",
                 "there is no configuration yet, and nothing says what shall be in it".to_owned(),
                 "give the facts, --issuer, --client-id, --role-arn and --region, or a file with --from; at a terminal you are asked"
@@ -50,18 +50,18 @@ impl From<Error> for Failure {
                 "name a configuration with --config or --from, or give the facts: --issuer, --client-id, --role-arn, --region"
                     .to_owned(),
             ),
-            Error::Whole { path } => (
+            Error::FlagsBesideFile { path } => (
                 "setup/whole",
                 format!("{} is distributed as it is, so nothing on the command line can change it", path.display()),
                 "write it into the file, or give all facts on the command line and no file".to_owned(),
             ),
-            Error::Strange { path } => (
+            Error::UnknownFile { path } => (
                 "setup/strange",
                 format!("{} was not written by an earlier run, or was changed since", path.display()),
                 "name a folder that is new or empty, or move it elsewhere".to_owned(),
             ),
-            Error::Record { path, files } => of_record(&path, &files),
-            Error::Differs { path, profile } => (
+            Error::RecordVersion { path, files } => describe_record_version(&path, &files),
+            Error::ProfileDiffers { path, profile } => (
                 "setup/differs",
                 format!("{} has a profile '{profile}' already, and it says something else", path.display()),
                 "change it there, or name another with --profile".to_owned(),
@@ -71,9 +71,9 @@ impl From<Error> for Failure {
     }
 }
 
-fn of_record(path: &Path, files: &[PathBuf]) -> (&'static str, String, String) {
+fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, String, String) {
     let record = path.display();
-    let named: Vec<String> = files.iter().map(|file| line(&file.display().to_string())).collect();
+    let named: Vec<String> = files.iter().map(|file| sanitize_line(&file.display().to_string())).collect();
     let places = match named.as_slice() {
         [] => "AWS's and Claude Code's files".to_owned(),
         named => named.join(", "),
@@ -87,66 +87,71 @@ fn of_record(path: &Path, files: &[PathBuf]) -> (&'static str, String, String) {
     ("setup/record", what, hint)
 }
 
-fn of_aws(path: &Path, refusal: aws::Refusal) -> (&'static str, String, String) {
+fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'static str, String, String) {
     let file = path.display();
     match refusal {
-        aws::Refusal::Twice { profile, lines: [first, second] } => (
+        aws::AwsEditRefused::DuplicateProfile { profile, lines: [first, second] } => (
             "setup/aws_profile_twice",
             format!(
                 "{file} is left alone: the profile '{}' begins in line {first} and again in line {second}",
-                line(&profile)
+                sanitize_line(&profile)
             ),
             "make one of the two; AWS's own tools refuse such a file".to_owned(),
         ),
-        aws::Refusal::KeyTwice { key, lines: [first, second] } => (
+        aws::AwsEditRefused::DuplicateKey { key, lines: [first, second] } => (
             "setup/aws_profile_twice",
             format!("{file} is left alone: {key} stands in line {first} and again in line {second}"),
             "remove one of the two; AWS's own tools refuse such a file".to_owned(),
         ),
-        aws::Refusal::OtherWay { profile, key, line: number } => (
+        aws::AwsEditRefused::OtherCredentialSource { profile, key, line: number } => (
             "setup/aws_profile_taken",
             format!(
                 "{file} is left alone: its profile '{}' signs in by {} (line {number}), which AWS's tools prefer",
-                line(&profile),
-                line(&key)
+                sanitize_line(&profile),
+                sanitize_line(&key)
             ),
             "name another with --aws-profile, or remove that profile".to_owned(),
         ),
     }
 }
 
-fn of_settings(path: &Path, refusal: settings::Refusal) -> (&'static str, String, String) {
+fn describe_settings_error(
+    path: &Path,
+    refusal: settings::SettingsEditRefused,
+) -> (&'static str, String, String) {
     let file = path.display();
     let what = match refusal {
-        settings::Refusal::Syntax { line: number, what } => {
-            format!("{file} is left alone: it is no JSON (line {number}: {})", line(&what))
+        settings::SettingsEditRefused::Syntax { line: number, message: what } => {
+            format!("{file} is left alone: it is no JSON (line {number}: {})", sanitize_line(&what))
         }
-        settings::Refusal::NoObject { what } => format!("{file} is left alone: {what} is no object"),
-        settings::Refusal::Twice { key } => {
-            format!("{file} is left alone: '{}' stands in it twice", line(&key))
+        settings::SettingsEditRefused::NotAnObject { part: what } => {
+            format!("{file} is left alone: {what} is no object")
+        }
+        settings::SettingsEditRefused::DuplicateKey { key } => {
+            format!("{file} is left alone: '{}' stands in it twice", sanitize_line(&key))
         }
     };
     ("setup/claude_settings", what, "correct it, then run `bedrock-sso setup` again".to_owned())
 }
 
-fn of_source(path: &Path, unusable: Unusable) -> (&'static str, String, String) {
+fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, String, String) {
     let file = path.display();
     let (what, hint) = match unusable {
-        Unusable::Missing => (format!("{file} is not there"), "check its name".to_owned()),
-        Unusable::Unknown => (
+        ImportError::Missing => (format!("{file} is not there"), "check its name".to_owned()),
+        ImportError::UnknownFormat => (
             format!("{file} holds nothing that setup knows"),
             "give it a config.toml, the guidance sample's config.json, or the outputs of its stacks"
                 .to_owned(),
         ),
-        Unusable::Several(names) => (
-            format!("{file} has several profiles: {}", line(&names.join(", "))),
+        ImportError::SeveralProfiles(names) => (
+            format!("{file} has several profiles: {}", sanitize_line(&names.join(", "))),
             "name one with --profile".to_owned(),
         ),
-        Unusable::NoSuchProfile(name) => (
-            format!("{file} has no profile '{}'", line(&name)),
+        ImportError::NoSuchProfile(name) => (
+            format!("{file} has no profile '{}'", sanitize_line(&name)),
             "name one that it has with --profile".to_owned(),
         ),
-        Unusable::IdentityCenter => (
+        ImportError::IdentityCenter => (
             format!(
                 "the profile in {file} signs in with IAM Identity Center, not with a provider of its own"
             ),
@@ -158,10 +163,10 @@ fn of_source(path: &Path, unusable: Unusable) -> (&'static str, String, String) 
 
 /// Nobody said yes, and nobody could be asked.
 #[derive(Debug)]
-pub struct NotConfirmed;
+pub struct SetupNotConfirmed;
 
-impl From<NotConfirmed> for Failure {
-    fn from(NotConfirmed: NotConfirmed) -> Self {
+impl From<SetupNotConfirmed> for Failure {
+    fn from(SetupNotConfirmed: SetupNotConfirmed) -> Self {
         let what = "nothing was changed: there is no terminal to ask at";
         Self::new(
             Exit::Usage,

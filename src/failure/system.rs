@@ -6,72 +6,75 @@ use std::{io, panic::PanicHookInfo, time::Duration};
 
 use crate::{
     failure::{Exit, Failure},
-    text::reason,
-    time::spoken,
+    text::describe_io_error,
+    time::format_duration,
 };
 
 /// What is missing.
 #[derive(Debug)]
-pub enum Denied {
+pub enum SystemError {
     /// The system names no home folder for this user.
-    Home,
+    NoHome,
     /// The runtime for network traffic.
     Runtime(io::Error),
     Stdin(io::Error),
     Stdout(io::Error),
     /// A process of our own for the sign-in could not be started.
-    Worker(io::Error),
+    WorkerNotStarted(io::Error),
     /// It was started several times, and ended each time without a word.
-    WorkersWord,
+    WorkerDied,
     /// It did not come to an end by itself.
     WorkerStuck {
         after: Duration,
     },
 }
 
-impl From<Denied> for Failure {
-    fn from(denied: Denied) -> Self {
+impl From<SystemError> for Failure {
+    fn from(denied: SystemError) -> Self {
         let (exit, slug, what, hint) = match denied {
-            Denied::Home => (
+            SystemError::NoHome => (
                 Exit::Configuration,
                 "config/no_home",
                 "the system names no home folder for this user".to_owned(),
                 "set HOME",
             ),
-            Denied::Runtime(error) => (
+            SystemError::Runtime(error) => (
                 Exit::Internal,
                 "internal/runtime",
                 format!("the system refused what is needed for network traffic: {error}"),
                 "close some programs, or restart the machine",
             ),
-            Denied::Stdin(error) => (
+            SystemError::Stdin(error) => (
                 Exit::Internal,
                 "internal/stdin",
-                format!("stdin cannot be read: {}", reason(&error)),
+                format!("stdin cannot be read: {}", describe_io_error(&error)),
                 "check where the input comes from",
             ),
-            Denied::Stdout(error) => (
+            SystemError::Stdout(error) => (
                 Exit::Internal,
                 "internal/stdout",
-                format!("stdout cannot be written: {}", reason(&error)),
+                format!("stdout cannot be written: {}", describe_io_error(&error)),
                 "check where the output is sent",
             ),
-            Denied::Worker(error) => (
+            SystemError::WorkerNotStarted(error) => (
                 Exit::Internal,
                 "internal/spawn",
                 format!("cannot start a process of its own for the sign-in: {error}"),
                 "check that this program may be executed and is still in place",
             ),
-            Denied::WorkersWord => (
+            SystemError::WorkerDied => (
                 Exit::Internal,
                 "internal/worker_died",
                 "the process that signs in ended without a word, several times".to_owned(),
                 "run `bedrock-sso login -vv` and report what it says",
             ),
-            Denied::WorkerStuck { after } => (
+            SystemError::WorkerStuck { after } => (
                 Exit::Internal,
                 "internal/worker_stuck",
-                format!("the process that signs in did not finish within {} and was ended", spoken(after)),
+                format!(
+                    "the process that signs in did not finish within {} and was ended",
+                    format_duration(after)
+                ),
                 "try again; if it happens again, run `bedrock-sso login -vv` and report what it says",
             ),
         };

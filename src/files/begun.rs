@@ -8,21 +8,21 @@ use std::{
     path::Path,
 };
 
-use super::{Error, private};
+use super::{Error, with_private_mode};
 
 /// Opens a file of lines that begins with `first_line`: a new one, or one that an earlier call began. A link, a device, a
 /// file of somebody else's or one with another beginning is refused: whoever names it may not be its owner.
-pub fn open_begun(path: &Path, first_line: &str) -> Result<File, Error> {
-    let fault = |source| Error { doing: "open", path: path.to_owned(), source };
+pub fn open_log_file(path: &Path, first_line: &str) -> Result<File, Error> {
+    let fault = |source| Error { action: "open", path: path.to_owned(), source };
     let refused = |why| fault(io::Error::other(why));
     if !path.is_absolute() {
         return Err(refused("its path is not absolute"));
     }
-    let mut file = without_links(private(OpenOptions::new().read(true).append(true).create(true)))
+    let mut file = with_no_follow(with_private_mode(OpenOptions::new().read(true).append(true).create(true)))
         .open(path)
         .map_err(fault)?;
     let found = file.metadata().map_err(fault)?;
-    if !found.is_file() || !is_ours(&found) {
+    if !found.is_file() || !is_owned_by_us(&found) {
         return Err(refused("it is not a file of yours"));
     }
     let mut beginning = Vec::new();
@@ -39,14 +39,14 @@ pub fn open_begun(path: &Path, first_line: &str) -> Result<File, Error> {
 }
 
 #[cfg(unix)]
-fn is_ours(found: &fs::Metadata) -> bool {
+fn is_owned_by_us(found: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     found.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// Opening a pipe does not wait for who reads it.
 #[cfg(unix)]
-fn without_links(options: &mut OpenOptions) -> &mut OpenOptions {
+fn with_no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     options.custom_flags(flags.bits().cast_signed())
@@ -54,12 +54,12 @@ fn without_links(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Whose a file is, is for the folder's list of rights to say.
 #[cfg(windows)]
-fn is_ours(_: &fs::Metadata) -> bool {
+fn is_owned_by_us(_: &fs::Metadata) -> bool {
     true
 }
 
 #[cfg(windows)]
-fn without_links(options: &mut OpenOptions) -> &mut OpenOptions {
+fn with_no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::windows::fs::OpenOptionsExt as _;
     use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_OPEN_REPARSE_POINT;
     options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)

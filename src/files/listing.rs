@@ -7,8 +7,8 @@ use std::{fs, io, path::Path};
 use super::Error;
 
 /// The names of the files in a folder, without those of folders in it; none when there is no such folder.
-pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
-    let fault = |source| Error { doing: "list", path: folder.to_owned(), source };
+pub fn list_files(folder: &Path) -> Result<Vec<String>, Error> {
+    let fault = |source| Error { action: "list", path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -27,13 +27,13 @@ pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
 
 /// What lies in a folder and in the folders within it, down to a depth that is enough for what we make; each by its name from
 /// the folder on, `/` between the parts. None when there is no such folder; a link is named and not followed.
-pub fn everything_in(folder: &Path) -> Result<Vec<String>, Error> {
+pub fn list_recursively(folder: &Path) -> Result<Vec<String>, Error> {
     const DEPTH: usize = 4;
     let mut found = Vec::new();
     let mut folders = vec![(String::new(), 0)];
     while let Some((within, depth)) = folders.pop() {
         let here = folder.join(&within);
-        let fault = |source| Error { doing: "list", path: here.clone(), source };
+        let fault = |source| Error { action: "list", path: here.clone(), source };
         let entries = match fs::read_dir(&here) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             entries => entries.map_err(fault)?,

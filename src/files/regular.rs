@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use crate::text::reason;
+use crate::text::describe_io_error;
 
 /// A regular file that is open for reading.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct RegularFile {
 /// Why a file was not read.
 #[derive(Debug)]
 pub enum ReadError {
-    System(io::Error),
+    Io(io::Error),
     NotRegular(FileKind),
     TooLarge { limit: u64 },
 }
@@ -53,7 +53,7 @@ impl fmt::Display for FileKind {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::System(error) => f.write_str(&reason(error)),
+            Self::Io(error) => f.write_str(&describe_io_error(error)),
             Self::NotRegular(kind) => write!(f, "it is {kind}, not a regular file"),
             Self::TooLarge { limit } => write!(f, "it is larger than {} KiB", limit / 1024),
         }
@@ -64,7 +64,7 @@ impl fmt::Display for ReadError {
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match error {
-            ReadError::System(error) => return error,
+            ReadError::Io(error) => return error,
             ReadError::NotRegular(_) => ErrorKind::Other,
             ReadError::TooLarge { .. } => ErrorKind::FileTooLarge,
         };
@@ -75,9 +75,9 @@ impl From<ReadError> for io::Error {
 impl RegularFile {
     /// Opens a file without waiting for anything. It costs two system calls.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = open_at_once(path).map_err(|error| not_opened(path, error))?;
-        let metadata = file.metadata().map_err(ReadError::System)?;
-        match kind_of(&metadata) {
+        let file = open_nonblocking(path).map_err(|error| classify_open_error(path, error))?;
+        let metadata = file.metadata().map_err(ReadError::Io)?;
+        match irregular_kind(&metadata) {
             None => Ok(Self { file, metadata }),
             Some(kind) => Err(ReadError::NotRegular(kind)),
         }
@@ -95,7 +95,7 @@ impl RegularFile {
     ///
     /// The size is known, so the usual second `read`, which would only report the end, is not made: together with `open`
     /// this costs no more system calls than reading without looking at the file first.
-    pub fn read(mut self, limit: u64) -> Result<Vec<u8>, ReadError> {
+    pub fn read_to_limit(mut self, limit: u64) -> Result<Vec<u8>, ReadError> {
         let size = self.metadata.len();
         if size > limit {
             return Err(ReadError::TooLarge { limit });
@@ -107,27 +107,27 @@ impl RegularFile {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(ReadError::System(error)),
+                Err(error) => return Err(ReadError::Io(error)),
             }
         }
         bytes.truncate(filled);
-        if size > 0 && filled as u64 == size { Ok(bytes) } else { self.read_unsized(bytes, limit) }
+        if size > 0 && filled as u64 == size { Ok(bytes) } else { self.read_remaining(bytes, limit) }
     }
 
     /// Reads on where the size was wrong. Views into the kernel have none, or one that means nothing.
-    fn read_unsized(self, mut bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, ReadError> {
-        if is_of_the_kernel(&self.file) {
+    fn read_remaining(self, mut bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, ReadError> {
+        if is_kernel_file(&self.file) {
             return Err(ReadError::NotRegular(FileKind::Kernel));
         }
         let left = (limit + 1).saturating_sub(bytes.len() as u64);
-        self.file.take(left).read_to_end(&mut bytes).map_err(ReadError::System)?;
+        self.file.take(left).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         if bytes.len() as u64 > limit { Err(ReadError::TooLarge { limit }) } else { Ok(bytes) }
     }
 }
 
 /// Opens for reading what stands at a path, be it a file or not, without waiting for anybody at its other end.
 #[cfg(unix)]
-pub fn open_at_once(path: &Path) -> io::Result<File> {
+pub fn open_nonblocking(path: &Path) -> io::Result<File> {
     use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt as _;
     // A worker leads its session: without NOCTTY a terminal that is opened would become its own.
@@ -136,48 +136,48 @@ pub fn open_at_once(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(windows)]
-pub fn open_at_once(path: &Path) -> io::Result<File> {
+pub fn open_nonblocking(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).open(path)
 }
 
 #[cfg(unix)]
-fn not_opened(_: &Path, error: io::Error) -> ReadError {
+fn classify_open_error(_: &Path, error: io::Error) -> ReadError {
     // The system's answer to a socket, and to a device without a driver.
     match rustix::io::Errno::from_io_error(&error) {
         Some(rustix::io::Errno::NXIO) => ReadError::NotRegular(FileKind::Socket),
-        _ => ReadError::System(error),
+        _ => ReadError::Io(error),
     }
 }
 
 /// Windows answers a folder with "permission denied".
 #[cfg(windows)]
-fn not_opened(path: &Path, error: io::Error) -> ReadError {
-    if path.is_dir() { ReadError::NotRegular(FileKind::Folder) } else { ReadError::System(error) }
+fn classify_open_error(path: &Path, error: io::Error) -> ReadError {
+    if path.is_dir() { ReadError::NotRegular(FileKind::Folder) } else { ReadError::Io(error) }
 }
 
-fn kind_of(metadata: &Metadata) -> Option<FileKind> {
+fn irregular_kind(metadata: &Metadata) -> Option<FileKind> {
     let kind = metadata.file_type();
     match () {
         () if kind.is_file() => None,
         () if kind.is_dir() => Some(FileKind::Folder),
-        () => Some(special(kind)),
+        () => Some(special_file_kind(kind)),
     }
 }
 
 #[cfg(unix)]
-fn special(kind: fs::FileType) -> FileKind {
+fn special_file_kind(kind: fs::FileType) -> FileKind {
     use std::os::unix::fs::FileTypeExt as _;
     if kind.is_fifo() { FileKind::Fifo } else { FileKind::Device }
 }
 
 #[cfg(windows)]
-fn special(_: fs::FileType) -> FileKind {
+fn special_file_kind(_: fs::FileType) -> FileKind {
     FileKind::Device
 }
 
 /// `/proc` and its like call their files regular, and some of them block or are emptied by a reader.
 #[cfg(target_os = "linux")]
-fn is_of_the_kernel(file: &File) -> bool {
+fn is_kernel_file(file: &File) -> bool {
     /// As linux/magic.h has them: sysfs, debugfs, tracefs.
     const OTHERS: [u32; 3] = [0x6265_6572, 0x6462_6720, 0x7472_6163];
     // The type of the number differs between architectures, its low 32 bits do not.
@@ -186,7 +186,7 @@ fn is_of_the_kernel(file: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_of_the_kernel(_: &File) -> bool {
+fn is_kernel_file(_: &File) -> bool {
     false
 }
 
@@ -197,7 +197,7 @@ mod tests {
     const LIMIT: u64 = 5000;
 
     fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-        RegularFile::open(path)?.read(LIMIT)
+        RegularFile::open(path)?.read_to_limit(LIMIT)
     }
 
     fn kind(path: impl AsRef<Path>) -> Option<FileKind> {
@@ -212,13 +212,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         for length in [0, 1, 31, 4999, 5000] {
-            super::super::replace(&path, &vec![b'x'; length]).unwrap();
+            super::super::write_atomically(&path, &vec![b'x'; length]).unwrap();
             assert_eq!(read(&path).unwrap(), vec![b'x'; length]);
         }
-        super::super::replace(&path, &[b'x'; 5001]).unwrap();
+        super::super::write_atomically(&path, &[b'x'; 5001]).unwrap();
         assert!(matches!(read(&path), Err(ReadError::TooLarge { limit: LIMIT })));
         let missing = read(&folder.path().join("missing"));
-        assert!(matches!(missing, Err(ReadError::System(error)) if error.kind() == ErrorKind::NotFound));
+        assert!(matches!(missing, Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound));
         assert_eq!(kind(folder.path()), Some(FileKind::Folder));
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Whether every user of this machine may write what stands here: into the file, or another in its place.
 #[cfg(unix)]
-pub fn anyone_may_write(path: &Path) -> bool {
+pub fn is_world_writable(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     const BY_OTHERS: u32 = 0o002;
     /// In such a folder each may replace only what is their own.
@@ -20,7 +20,7 @@ pub fn anyone_may_write(path: &Path) -> bool {
 
 /// Windows' lists of rights are inherited from folders that are one person's or the administrators' own.
 #[cfg(not(unix))]
-pub fn anyone_may_write(_: &Path) -> bool {
+pub fn is_world_writable(_: &Path) -> bool {
     false
 }
 

@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Environment, programs::named_on_path};
-use crate::text::reason;
+use super::{Environment, programs::find_on_path};
+use crate::text::describe_io_error;
 
 /// How long the system's opener may take to say that it cannot.
-const MOMENT: Duration = Duration::from_millis(300);
+const OPENER_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Which program shows an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,43 +23,47 @@ pub enum Browser {
     Command(Vec<String>),
     System,
     /// `none`: the person opens the address by hand.
-    Nobody,
+    Disabled,
 }
 
 /// Whether a browser was asked to show the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
-    Asked,
-    ByHand,
+pub enum BrowserLaunch {
+    Started,
+    Manual,
     Failed(String),
 }
 
 impl Browser {
     /// The profile's choice, else `$BROWSER` where it counts, else the system's.
-    pub fn choose(configured: &[String], variable: BrowserVariable, environment: &Environment) -> Self {
+    pub fn from_settings(
+        configured: &[String],
+        variable: BrowserVariable,
+        environment: &Environment,
+    ) -> Self {
         if configured == ["none"] {
-            return Self::Nobody;
+            return Self::Disabled;
         }
         if !configured.is_empty() {
-            return Self::Command(found(configured.to_vec(), environment));
+            return Self::Command(resolve_program(configured.to_vec(), environment));
         }
-        match environment.text(VARIABLE) {
+        match environment.var_text(BROWSER_VARIABLE) {
             None => Self::System,
-            Some(word) if variable == BrowserVariable::Counts && word == "none" => Self::Nobody,
-            Some(text) if variable == BrowserVariable::Counts && !is_relative(&text) => {
-                Self::Command(found(command_line(text), environment))
+            Some(word) if variable == BrowserVariable::Honored && word == "none" => Self::Disabled,
+            Some(text) if variable == BrowserVariable::Honored && !is_relative_command(&text) => {
+                Self::Command(resolve_program(parse_browser_variable(text), environment))
             }
-            Some(_) => without_variable(environment),
+            Some(_) => choose_default_opener(environment),
         }
     }
 
     /// Shows the address without waiting for anything. `failed` is called, on another thread, if the program that was
     /// started ends with a failure later.
-    pub fn open(&self, address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
+    pub fn open_url(&self, address: &str, failed: impl FnOnce(String) + Send + 'static) -> BrowserLaunch {
         match self {
-            Self::Command(words) => open_with(words, address, failed),
+            Self::Command(words) => open_with_command(words, address, failed),
             Self::System => open_with_system(address, failed),
-            Self::Nobody => Opened::ByHand,
+            Self::Disabled => BrowserLaunch::Manual,
         }
     }
 }
@@ -67,15 +71,15 @@ impl Browser {
 /// Whether `$BROWSER` may name the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrowserVariable {
-    Counts,
+    Honored,
     /// The administrator enforces the profile's choice.
-    Silenced,
+    Ignored,
 }
 
-const VARIABLE: &str = "BROWSER";
+const BROWSER_VARIABLE: &str = "BROWSER";
 
 /// Whether `$BROWSER` names a program by a path that depends on the folder of the call, which may be a repository.
-pub fn is_relative(variable: &str) -> bool {
+pub fn is_relative_command(variable: &str) -> bool {
     let program = variable.split_whitespace().next().unwrap_or_default();
     let has_folder = |path: &Path| path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
     [variable, program].map(Path::new).iter().all(|path| has_folder(path) && !path.is_absolute())
@@ -83,35 +87,35 @@ pub fn is_relative(variable: &str) -> bool {
 
 /// The program by its path. A bare name is looked for in the absolute folders of `PATH`: a relative one belongs to whatever
 /// repository the call is made in.
-fn found(mut words: Vec<String>, environment: &Environment) -> Vec<String> {
-    if let Some(program) = words.first_mut().filter(|program| is_bare(program)) {
-        let path = named_on_path(environment, program).into_iter().next();
+fn resolve_program(mut words: Vec<String>, environment: &Environment) -> Vec<String> {
+    if let Some(program) = words.first_mut().filter(|program| is_bare_name(program)) {
+        let path = find_on_path(environment, program).into_iter().next();
         *program =
             path.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| program.clone());
     }
     words
 }
 
-fn is_bare(program: &str) -> bool {
+fn is_bare_name(program: &str) -> bool {
     Path::new(program).parent().is_none_or(|folder| folder.as_os_str().is_empty())
 }
 
 /// The system's opener where `$BROWSER` is set and does not count: `webbrowser` would start what it names.
 #[cfg(not(any(target_os = "macos", windows)))]
-fn without_variable(environment: &Environment) -> Browser {
+fn choose_default_opener(environment: &Environment) -> Browser {
     const OPENERS: [&str; 3] = ["xdg-open", "wslview", "x-www-browser"];
-    let opener = OPENERS.into_iter().find(|name| !named_on_path(environment, name).is_empty());
-    Browser::Command(found(vec![opener.unwrap_or("xdg-open").to_owned()], environment))
+    let opener = OPENERS.into_iter().find(|name| !find_on_path(environment, name).is_empty());
+    Browser::Command(resolve_program(vec![opener.unwrap_or("xdg-open").to_owned()], environment))
 }
 
 #[cfg(any(target_os = "macos", windows))]
-fn without_variable(_: &Environment) -> Browser {
+fn choose_default_opener(_: &Environment) -> Browser {
     Browser::System
 }
 
 /// `$BROWSER` as `xdg-open` reads it: words, with `%s` for the address. What is a file as it stands is one word, for its
 /// path may have spaces.
-fn command_line(text: String) -> Vec<String> {
+fn parse_browser_variable(text: String) -> Vec<String> {
     if Path::new(&text).is_file() {
         return vec![text];
     }
@@ -119,11 +123,15 @@ fn command_line(text: String) -> Vec<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
-fn open_with(words: &[String], address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
-    let Some((program, rest)) = words.split_first() else { return Opened::ByHand };
+fn open_with_command(
+    words: &[String],
+    address: &str,
+    failed: impl FnOnce(String) + Send + 'static,
+) -> BrowserLaunch {
+    let Some((program, rest)) = words.split_first() else { return BrowserLaunch::Manual };
     if !Path::new(program).is_absolute() {
-        let why = if is_bare(program) { "no such program in PATH" } else { "not an absolute path" };
-        return Opened::Failed(format!("{program}: {why}"));
+        let why = if is_bare_name(program) { "no such program in PATH" } else { "not an absolute path" };
+        return BrowserLaunch::Failed(format!("{program}: {why}"));
     }
     let mut command = Command::new(program);
     command.args(rest.iter().map(|word| word.replace("{url}", address)));
@@ -132,7 +140,7 @@ fn open_with(words: &[String], address: &str, failed: impl FnOnce(String) + Send
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // An opener such as `xdg-open` would start what the variable names.
-    command.env_remove(VARIABLE);
+    command.env_remove(BROWSER_VARIABLE);
     match command.spawn() {
         Ok(mut child) => {
             let program = program.clone();
@@ -141,40 +149,40 @@ fn open_with(words: &[String], address: &str, failed: impl FnOnce(String) + Send
                 Ok(status) if !status.success() => failed(format!("{program}: {status}")),
                 _ => {}
             });
-            Opened::Asked
+            BrowserLaunch::Started
         }
-        Err(error) => Opened::Failed(format!("{program}: {}", reason(&error))),
+        Err(error) => BrowserLaunch::Failed(format!("{program}: {}", describe_io_error(&error))),
     }
 }
 
 /// In a thread of its own: where no desktop is known, the opener itself stays until the browser ends. One that fails does
 /// so at once, and a sign-in that nobody can see is better refused than waited for.
-fn open_with_system(address: &str, failed: impl FnOnce(String) + Send + 'static) -> Opened {
+fn open_with_system(address: &str, failed: impl FnOnce(String) + Send + 'static) -> BrowserLaunch {
     let (tell, told) = mpsc::channel();
     let address = address.to_owned();
     thread::spawn(move || {
         // After a moment nobody listens to `told` any more.
-        if let Err(mpsc::SendError(Err(why))) = tell.send(ask_system(&address)) {
+        if let Err(mpsc::SendError(Err(why))) = tell.send(run_system_opener(&address)) {
             failed(why);
         }
     });
-    match told.recv_timeout(MOMENT) {
-        Ok(Err(why)) => Opened::Failed(why),
-        _ => Opened::Asked,
+    match told.recv_timeout(OPENER_TIMEOUT) {
+        Ok(Err(why)) => BrowserLaunch::Failed(why),
+        _ => BrowserLaunch::Started,
     }
 }
 
 #[cfg(not(target_os = "macos"))]
-fn ask_system(address: &str) -> Result<(), String> {
+fn run_system_opener(address: &str) -> Result<(), String> {
     let quiet = webbrowser::BrowserOptions::new().with_suppress_output(true).to_owned();
     let opened = webbrowser::open_browser_with_options(webbrowser::Browser::Default, address, &quiet);
-    opened.map_err(|error| reason(&error))
+    opened.map_err(|error| describe_io_error(&error))
 }
 
 /// By the system's own program: `webbrowser` links AppKit, which every call would load, a warm one too.
 #[cfg(target_os = "macos")]
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
-fn ask_system(address: &str) -> Result<(), String> {
+fn run_system_opener(address: &str) -> Result<(), String> {
     let output = Command::new("/usr/bin/open").arg(address).stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => Ok(()),
@@ -183,7 +191,7 @@ fn ask_system(address: &str) -> Result<(), String> {
             .next()
             .unwrap_or("/usr/bin/open cannot")
             .to_owned()),
-        Err(error) => Err(format!("/usr/bin/open: {}", reason(&error))),
+        Err(error) => Err(format!("/usr/bin/open: {}", describe_io_error(&error))),
     }
 }
 
@@ -195,31 +203,31 @@ mod tests {
     fn the_profile_outranks_the_environment_and_that_the_system() {
         let environment = Environment::fixed([("BROWSER", "lynx")]);
         let choose = |words: &[String], environment: &Environment| {
-            Browser::choose(words, BrowserVariable::Counts, environment)
+            Browser::from_settings(words, BrowserVariable::Honored, environment)
         };
         let words = ["firefox".to_owned(), "{url}".to_owned()];
         assert_eq!(choose(&words, &environment), Browser::Command(words.to_vec()));
         assert_eq!(choose(&[], &environment), Browser::Command(vec!["lynx".into()]));
         assert_eq!(choose(&[], &Environment::fixed([])), Browser::System);
-        assert_eq!(choose(&["none".into()], &environment), Browser::Nobody);
+        assert_eq!(choose(&["none".into()], &environment), Browser::Disabled);
     }
 
     #[test]
     fn variable_with_a_relative_path_or_silenced_is_not_used() {
         let chosen = |variable: BrowserVariable, value: &str| {
-            Browser::choose(&[], variable, &Environment::fixed([("BROWSER", value)]))
+            Browser::from_settings(&[], variable, &Environment::fixed([("BROWSER", value)]))
         };
         let planted = |value: &str| Browser::Command(vec![value.to_owned()]);
         for value in ["./b", "bin/b", "../b", "./b --flag %s"] {
-            assert!(is_relative(value), "{value}");
+            assert!(is_relative_command(value), "{value}");
             let first = value.split(' ').next().unwrap();
-            assert_ne!(chosen(BrowserVariable::Counts, value), planted(first), "{value}");
+            assert_ne!(chosen(BrowserVariable::Honored, value), planted(first), "{value}");
         }
         let absolute = if cfg!(windows) { r"C:\lynx.exe" } else { "/usr/bin/lynx" };
         for value in [absolute, "lynx", "none"] {
-            assert!(!is_relative(value), "{value}");
-            let silenced = chosen(BrowserVariable::Silenced, value);
-            assert!(silenced != planted(value) && silenced != Browser::Nobody, "{value}");
+            assert!(!is_relative_command(value), "{value}");
+            let silenced = chosen(BrowserVariable::Ignored, value);
+            assert!(silenced != planted(value) && silenced != Browser::Disabled, "{value}");
         }
     }
 
@@ -229,32 +237,36 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("own-browser");
-        crate::files::replace(&program, b"").unwrap();
+        crate::files::write_atomically(&program, b"").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let path = format!("bin:.:{}", folder.path().display());
         let environment = Environment::fixed([("BROWSER", "own-browser"), ("PATH", &path)]);
-        let chosen = Browser::choose(&[], BrowserVariable::Counts, &environment);
+        let chosen = Browser::from_settings(&[], BrowserVariable::Honored, &environment);
         assert_eq!(chosen, Browser::Command(vec![program.to_str().unwrap().to_owned()]));
         let unknown = Browser::Command(vec!["own-browser".to_owned()]);
         assert_eq!(
-            unknown.open("http://127.0.0.1/", |_| {}),
-            Opened::Failed("own-browser: no such program in PATH".into())
+            unknown.open_url("http://127.0.0.1/", |_| {}),
+            BrowserLaunch::Failed("own-browser: no such program in PATH".into())
         );
         let relative = Browser::Command(vec!["./own-browser".to_owned()]);
-        assert!(matches!(relative.open("http://127.0.0.1/", |_| {}), Opened::Failed(_)));
+        assert!(matches!(relative.open_url("http://127.0.0.1/", |_| {}), BrowserLaunch::Failed(_)));
     }
 
     #[test]
     fn the_variable_may_be_a_command_line_or_a_path_with_spaces() {
         let chosen = |variable: &str| {
-            Browser::choose(&[], BrowserVariable::Counts, &Environment::fixed([("BROWSER", variable)]))
+            Browser::from_settings(
+                &[],
+                BrowserVariable::Honored,
+                &Environment::fixed([("BROWSER", variable)]),
+            )
         };
         let words = |words: &[&str]| Browser::Command(words.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(chosen("firefox -P work"), words(&["firefox", "-P", "work"]));
         assert_eq!(chosen("chrome --app=%s --new"), words(&["chrome", "--app={url}", "--new"]));
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("My Browser");
-        crate::files::replace(&program, b"").unwrap();
+        crate::files::write_atomically(&program, b"").unwrap();
         let program = program.to_str().unwrap();
         assert_eq!(chosen(program), words(&[program]));
     }
@@ -262,8 +274,8 @@ mod tests {
     #[test]
     fn a_browser_that_does_not_exist_is_said() {
         let missing = Browser::Command(vec!["/no/such/browser".into()]);
-        let opened = missing.open("http://127.0.0.1/", |why| panic!("reported twice: {why}"));
-        assert!(matches!(opened, Opened::Failed(why) if why.contains("/no/such/browser")));
+        let opened = missing.open_url("http://127.0.0.1/", |why| panic!("reported twice: {why}"));
+        assert!(matches!(opened, BrowserLaunch::Failed(why) if why.contains("/no/such/browser")));
     }
 
     #[cfg(unix)]
@@ -273,8 +285,8 @@ mod tests {
         for program in ["/usr/bin/true", "/usr/bin/false"] {
             let fail = fail.clone();
             let opened = Browser::Command(vec![program.into()])
-                .open("http://127.0.0.1/", move |why| fail.send(why).unwrap());
-            assert_eq!(opened, Opened::Asked);
+                .open_url("http://127.0.0.1/", move |why| fail.send(why).unwrap());
+            assert_eq!(opened, BrowserLaunch::Started);
         }
         drop(fail);
         assert_eq!(failed.iter().collect::<Vec<_>>(), ["/usr/bin/false: exit status: 1"]);

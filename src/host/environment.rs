@@ -13,7 +13,7 @@ pub enum Environment {
 
 impl Environment {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn os(&self, name: &str) -> Option<OsString> {
+    pub fn var_os(&self, name: &str) -> Option<OsString> {
         let value = match self {
             Self::Process => std::env::var_os(name),
             Self::Fixed(values) => values.get(name).map(OsString::from),
@@ -23,7 +23,7 @@ impl Environment {
 
     /// The names of all variables that are set.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn names(&self) -> Vec<String> {
+    pub fn var_names(&self) -> Vec<String> {
         let mut names: Vec<String> = match self {
             Self::Process => std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
             Self::Fixed(values) => values.keys().cloned().collect(),
@@ -33,17 +33,17 @@ impl Environment {
     }
 
     /// The variable as text; one that is not Unicode counts as absent.
-    pub fn text(&self, name: &str) -> Option<String> {
-        self.os(name)?.into_string().ok()
+    pub fn var_text(&self, name: &str) -> Option<String> {
+        self.var_os(name)?.into_string().ok()
     }
 
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.os(name).map(PathBuf::from)
+    pub fn var_path(&self, name: &str) -> Option<PathBuf> {
+        self.var_os(name).map(PathBuf::from)
     }
 
     /// Whether a variable says yes, as AWS's own switches do.
     pub fn is_true(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        self.var_text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 }
 

@@ -17,36 +17,41 @@ mod trust;
 #[cfg(windows)]
 mod windows;
 
-pub use browser::{Browser, BrowserVariable, Opened, is_relative};
+pub use browser::{Browser, BrowserLaunch, BrowserVariable, is_relative_command};
 pub use environment::Environment;
-pub use neighbours::{Neighbours, home, lasting_path, others_may_replace, working_folder};
-pub use paths::Paths;
-pub use process::{detach, end_at_once, guard, itself};
-pub use programs::{named_on_path, system, version_of};
-pub use proxy::{SystemProxy, system_proxy};
-pub use replace::replace_with;
-pub use surroundings::Surroundings;
-pub use terminal::{Hushed, Terminal};
-pub use trust::{FolderTrust, Stranger, judge_folder, make_folder_for_all, stranger, stranger_at};
-pub use unseen::{Unseen, read_unseen};
+pub use neighbours::{
+    ExternalConfigPaths, can_others_replace, find_home, find_stable_program_path, find_working_folder,
+};
+pub use paths::HostPaths;
+pub use process::{build_self_command, detach_session, exit_immediately, harden_process};
+pub use programs::{describe_system, find_on_path, query_version};
+pub use proxy::{SystemProxy, read_system_proxy};
+pub use replace::exec_command;
+pub use surroundings::ExecutionContext;
+pub use terminal::{EchoGuard, Terminal};
+pub use trust::{
+    FolderTrust, UntrustedWriter, check_folder_trust, create_admin_folder, find_untrusted_writer,
+    find_untrusted_writer_at,
+};
+pub use unseen::{HiddenInput, read_hidden_input};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::time::Moment;
+use crate::time::Timestamp;
 
 /// The world as one command sees it.
 #[derive(Clone, Debug)]
 pub struct Host {
     pub environment: Environment,
-    pub paths: Paths,
-    pub now: fn() -> Moment,
-    pub random: fn(&mut [u8]),
+    pub paths: HostPaths,
+    pub now: fn() -> Timestamp,
+    pub fill_random: fn(&mut [u8]),
 }
 
 impl Host {
     /// The real one; `None` when the system names no home for this user.
-    pub fn of_system() -> Option<Self> {
-        Some(Self { environment: Environment::Process, paths: Paths::of_system()?, now, random })
+    pub fn from_system() -> Option<Self> {
+        Some(Self { environment: Environment::Process, paths: HostPaths::from_system()?, now, fill_random })
     }
 }
 
@@ -55,12 +60,12 @@ pub const NATIVE_SHELL: &str = if cfg!(windows) { "powershell" } else { "sh" };
 
 /// The system's clock, in whole seconds.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-pub fn now() -> Moment {
+pub fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Moment::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Randomness from the operating system.
-pub fn random(bytes: &mut [u8]) {
+pub fn fill_random(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system gives randomness to every process");
 }

@@ -8,7 +8,7 @@ use super::Environment;
 
 /// The files of AWS's tools and of Claude Code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Neighbours {
+pub struct ExternalConfigPaths {
     pub aws_config: PathBuf,
     pub aws_credentials: PathBuf,
     pub claude_settings: PathBuf,
@@ -16,16 +16,16 @@ pub struct Neighbours {
     pub claude_managed: PathBuf,
 }
 
-impl Neighbours {
-    pub fn of(environment: &Environment, home: &Path) -> Self {
+impl ExternalConfigPaths {
+    pub fn from_environment(environment: &Environment, home: &Path) -> Self {
         let aws = home.join(".aws");
-        let named = |variable, place: PathBuf| environment.path(variable).unwrap_or(place);
+        let named = |variable, place: PathBuf| environment.var_path(variable).unwrap_or(place);
         let of_aws = |variable, place| expand_home(named(variable, place), home);
         Self {
             aws_config: of_aws("AWS_CONFIG_FILE", aws.join("config")),
             aws_credentials: of_aws("AWS_SHARED_CREDENTIALS_FILE", aws.join("credentials")),
             claude_settings: named("CLAUDE_CONFIG_DIR", home.join(".claude")).join("settings.json"),
-            claude_managed: managed().join("managed-settings.json"),
+            claude_managed: claude_managed_folder().join("managed-settings.json"),
         }
     }
 }
@@ -40,38 +40,38 @@ fn expand_home(path: PathBuf, home: &Path) -> PathBuf {
 }
 
 /// The user's home; `None` when the system names none.
-pub fn home() -> Option<PathBuf> {
+pub fn find_home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned())
 }
 
 /// The directory that this program was started in; `None` when it was removed since.
-pub fn working_folder() -> Option<PathBuf> {
+pub fn find_working_folder() -> Option<PathBuf> {
     std::env::current_dir().ok()
 }
 
 #[cfg(target_os = "macos")]
-fn managed() -> PathBuf {
+fn claude_managed_folder() -> PathBuf {
     "/Library/Application Support/ClaudeCode".into()
 }
 
 #[cfg(windows)]
-fn managed() -> PathBuf {
-    use super::windows::{MachineFolder, machine_folder};
-    let root = machine_folder(MachineFolder::ProgramFiles).unwrap_or_else(|| r"C:\Program Files".into());
+fn claude_managed_folder() -> PathBuf {
+    use super::windows::{MachineFolder, find_machine_folder};
+    let root = find_machine_folder(MachineFolder::ProgramFiles).unwrap_or_else(|| r"C:\Program Files".into());
     root.join("ClaudeCode")
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]
-fn managed() -> PathBuf {
+fn claude_managed_folder() -> PathBuf {
     "/etc/claude-code".into()
 }
 
 /// This program's path as other programs shall call it: one that an upgrade keeps. A package manager's link on `PATH`
 /// outlives the versioned folder that it points into.
-pub fn lasting_path(environment: &Environment) -> std::io::Result<PathBuf> {
+pub fn find_stable_program_path(environment: &Environment) -> std::io::Result<PathBuf> {
     let itself = std::env::current_exe()?;
     let (Some(name), Ok(real)) = (itself.file_name(), itself.canonicalize()) else { return Ok(itself) };
-    let folders = environment.os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let folders = environment.var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let mut links = folders.unwrap_or_default().into_iter().filter(|folder| folder.is_absolute());
     let link = links.find_map(|folder| {
         let link = folder.join(name);
@@ -83,7 +83,7 @@ pub fn lasting_path(environment: &Environment) -> std::io::Result<PathBuf> {
 /// Whether somebody else than root and whoever runs us may put another program in this one's place: at the path itself,
 /// or at the end of its links.
 #[cfg(unix)]
-pub fn others_may_replace(program: &Path) -> bool {
+pub fn can_others_replace(program: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     const BY_OTHERS: u32 = 0o002;
     /// In such a folder each may replace only what is their own.
@@ -101,7 +101,7 @@ pub fn others_may_replace(program: &Path) -> bool {
 
 /// Windows' folders for programs are the administrators' own by inheritance.
 #[cfg(not(unix))]
-pub fn others_may_replace(_: &Path) -> bool {
+pub fn can_others_replace(_: &Path) -> bool {
     false
 }
 
@@ -120,11 +120,11 @@ mod tests {
         let [program, link] = [open.join("in/program"), links.join("program")];
         fs::copy("/bin/sh", &program).unwrap();
         std::os::unix::fs::symlink(&program, &link).unwrap();
-        assert!(![&program, &link].map(|path| others_may_replace(path)).contains(&true));
+        assert!(![&program, &link].map(|path| can_others_replace(path)).contains(&true));
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!([&program, &link].map(|path| others_may_replace(path)), [true; 2]);
+        assert_eq!([&program, &link].map(|path| can_others_replace(path)), [true; 2]);
         fs::set_permissions(&open, fs::Permissions::from_mode(0o1777)).unwrap();
-        assert!(!others_may_replace(&link));
+        assert!(!can_others_replace(&link));
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             ("AWS_CONFIG_FILE", "~/.aws/config"),
             ("AWS_SHARED_CREDENTIALS_FILE", "~other/credentials"),
         ]);
-        let found = Neighbours::of(&pinned, home);
+        let found = ExternalConfigPaths::from_environment(&pinned, home);
         assert_eq!(found.aws_config, home.join(".aws/config"));
         assert_eq!(found.aws_credentials, Path::new("~other/credentials"));
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn variables_outrank_the_usual_places() {
         let home = Path::new("/home/jane");
-        let usual = Neighbours::of(&Environment::fixed([]), home);
+        let usual = ExternalConfigPaths::from_environment(&Environment::fixed([]), home);
         assert_eq!(usual.aws_config, home.join(".aws/config"));
         assert_eq!(usual.claude_settings, home.join(".claude/settings.json"));
         let moved = Environment::fixed([
@@ -150,7 +150,7 @@ mod tests {
             ("AWS_SHARED_CREDENTIALS_FILE", "/x/credentials"),
             ("CLAUDE_CONFIG_DIR", "/x/claude"),
         ]);
-        let moved = Neighbours::of(&moved, home);
+        let moved = ExternalConfigPaths::from_environment(&moved, home);
         assert_eq!(
             (moved.aws_config, moved.aws_credentials, moved.claude_settings),
             ("/x/config".into(), "/x/credentials".into(), "/x/claude/settings.json".into())

@@ -8,7 +8,7 @@ use directories::ProjectDirs;
 
 /// The places, known or overridden.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Paths {
+pub struct HostPaths {
     /// The user's configuration file, where `directories` puts it.
     pub user_config: PathBuf,
     /// The administrator's.
@@ -19,15 +19,15 @@ pub struct Paths {
     pub home_data: PathBuf,
 }
 
-impl Paths {
+impl HostPaths {
     /// `None` when the system names no home for this user.
-    pub fn of_system() -> Option<Self> {
+    pub fn from_system() -> Option<Self> {
         let dirs = ProjectDirs::from("", "", "bedrock-sso")?;
         let data = dirs.data_local_dir().to_owned();
         Some(Self {
-            user_config: user_config(dirs.config_dir().join("config.toml")),
-            system_config: system_config(),
-            home_data: home_data(&data),
+            user_config: choose_user_config(dirs.config_dir().join("config.toml")),
+            system_config: system_config_path(),
+            home_data: choose_home_data(&data),
             data,
         })
     }
@@ -35,48 +35,48 @@ impl Paths {
 
 /// A variable does not hide the file in the home's own place.
 #[cfg(not(any(target_os = "macos", windows)))]
-fn user_config(named: PathBuf) -> PathBuf {
-    let in_home = below_home("XDG_CONFIG_HOME", ".config/bedrock-sso/config.toml");
+fn choose_user_config(named: PathBuf) -> PathBuf {
+    let in_home = resolve_below_home("XDG_CONFIG_HOME", ".config/bedrock-sso/config.toml");
     let in_home = in_home.filter(|place| *place != named && place.symlink_metadata().is_ok());
     in_home.unwrap_or(named)
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]
-fn home_data(named: &std::path::Path) -> PathBuf {
-    below_home("XDG_DATA_HOME", ".local/share/bedrock-sso").unwrap_or_else(|| named.to_owned())
+fn choose_home_data(named: &std::path::Path) -> PathBuf {
+    resolve_below_home("XDG_DATA_HOME", ".local/share/bedrock-sso").unwrap_or_else(|| named.to_owned())
 }
 
 /// A place in the home, where the variable is set that may name another.
 #[cfg(not(any(target_os = "macos", windows)))]
-fn below_home(variable: &str, place: &str) -> Option<PathBuf> {
-    super::Environment::Process.os(variable)?;
+fn resolve_below_home(variable: &str, place: &str) -> Option<PathBuf> {
+    super::Environment::Process.var_os(variable)?;
     Some(directories::BaseDirs::new()?.home_dir().join(place))
 }
 
 #[cfg(any(target_os = "macos", windows))]
-fn user_config(named: PathBuf) -> PathBuf {
+fn choose_user_config(named: PathBuf) -> PathBuf {
     named
 }
 
 #[cfg(any(target_os = "macos", windows))]
-fn home_data(named: &std::path::Path) -> PathBuf {
+fn choose_home_data(named: &std::path::Path) -> PathBuf {
     named.to_owned()
 }
 
 #[cfg(target_os = "macos")]
-fn system_config() -> PathBuf {
+fn system_config_path() -> PathBuf {
     "/Library/Application Support/bedrock-sso/config.toml".into()
 }
 
 /// As Windows itself knows it: the variable `ProgramData` is the caller's to set.
 #[cfg(windows)]
-fn system_config() -> PathBuf {
-    use super::windows::{MachineFolder, machine_folder};
-    let root = machine_folder(MachineFolder::ProgramData).unwrap_or_else(|| r"C:\ProgramData".into());
+fn system_config_path() -> PathBuf {
+    use super::windows::{MachineFolder, find_machine_folder};
+    let root = find_machine_folder(MachineFolder::ProgramData).unwrap_or_else(|| r"C:\ProgramData".into());
     root.join("bedrock-sso").join("config.toml")
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]
-fn system_config() -> PathBuf {
+fn system_config_path() -> PathBuf {
     "/etc/bedrock-sso/config.toml".into()
 }

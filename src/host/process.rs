@@ -9,31 +9,31 @@ use std::{
 
 /// This very program, about to be started again with other words; streams are null until somebody says otherwise.
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
-pub fn itself() -> io::Result<Command> {
+pub fn build_self_command() -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(windows)]
-    background(&mut command);
+    hide_console(&mut command);
     Ok(command)
 }
 
 /// Leaves the caller's session, so that its terminal's end or its group's signals do not reach us.
 #[cfg(unix)]
-pub fn detach() {
+pub fn detach_session() {
     // It fails only for the leader of a process group, who has nobody above to be freed from.
     let _ = rustix::process::setsid();
 }
 
 /// Ends this process at once, whatever its threads hold or wait for. Handlers that an ordinary exit runs could wait as well.
 #[cfg(unix)]
-pub fn end_at_once() {
+pub fn exit_immediately() {
     // A process may always end itself.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 
 #[cfg(windows)]
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "no other thread has to agree")]
-pub fn end_at_once() {
+pub fn exit_immediately() {
     std::process::exit(1);
 }
 
@@ -43,7 +43,7 @@ pub fn end_at_once() {
 /// A limit on cores would do less: where they are piped to a program the kernel passes it by (core(5)), and every child
 /// would inherit it.
 #[cfg(target_os = "linux")]
-pub fn guard() {
+pub fn harden_process() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
     // It cannot fail: the kernel knows this value, and asks for no privilege.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
@@ -51,11 +51,11 @@ pub fn guard() {
 
 /// What lets another program in our place be as free as our caller meant it to be: the kernel does that by itself.
 #[cfg(target_os = "linux")]
-pub(super) fn unguard() {}
+pub(super) fn undo_hardening() {}
 
 /// What our caller had set for cores.
 #[cfg(all(unix, not(target_os = "linux")))]
-static FOUND: std::sync::OnceLock<rustix::process::Rlimit> = std::sync::OnceLock::new();
+static ORIGINAL_CORE_LIMIT: std::sync::OnceLock<rustix::process::Rlimit> = std::sync::OnceLock::new();
 
 /// Answers the standard library that nobody knows where the stack ends.
 ///
@@ -82,7 +82,7 @@ extern "C" fn pow(base: f64, exponent: f64) -> f64 {
 /// Makes a crash leave no picture of our memory, and of the secrets in it, on disk. Whoever we start may raise the limit
 /// again.
 #[cfg(all(unix, not(target_os = "linux")))]
-pub fn guard() {
+pub fn harden_process() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let found = FOUND.get_or_init(|| getrlimit(Resource::Core));
     // To lower a limit is always allowed.
@@ -91,7 +91,7 @@ pub fn guard() {
 
 /// Gives another program in our place the limit that our caller had set.
 #[cfg(all(unix, not(target_os = "linux")))]
-pub(super) fn unguard() {
+pub(super) fn undo_hardening() {
     if let Some(found) = FOUND.get() {
         // It was allowed before.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, *found);
@@ -100,11 +100,11 @@ pub(super) fn unguard() {
 
 /// A process of ours was set apart when it was started.
 #[cfg(windows)]
-pub fn detach() {}
+pub fn detach_session() {}
 
 /// No console window of its own, and no Ctrl-C meant for the caller's group.
 #[cfg(windows)]
-fn background(command: &mut Command) {
+fn hide_console(command: &mut Command) {
     use std::os::windows::process::CommandExt as _;
     use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
     command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
@@ -112,6 +112,6 @@ fn background(command: &mut Command) {
 
 /// Keeps our streams from every child: a browser that lives on would hold the caller's pipe open.
 #[cfg(windows)]
-pub fn guard() {
-    super::windows::keep_streams();
+pub fn harden_process() {
+    super::windows::disable_stream_inheritance();
 }

@@ -13,19 +13,19 @@ use std::{
 use super::Environment;
 
 /// What Windows starts without being told the ending.
-const ENDINGS: &[&str] = if cfg!(windows) { &["", ".exe", ".cmd"] } else { &[""] };
+const EXECUTABLE_SUFFIXES: &[&str] = if cfg!(windows) { &["", ".exe", ".cmd"] } else { &[""] };
 
 /// How often a program that was asked is looked at.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Every program of this name on `PATH`, the one that a shell would start first.
-pub fn named_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
-    let path = environment.os("PATH").unwrap_or_default();
+pub fn find_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
+    let path = environment.var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    let programs =
-        folders.flat_map(|folder| ENDINGS.iter().map(move |end| folder.join(format!("{name}{end}"))));
+    let programs = folders
+        .flat_map(|folder| EXECUTABLE_SUFFIXES.iter().map(move |end| folder.join(format!("{name}{end}"))));
     let mut found: Vec<PathBuf> = Vec::new();
-    for program in programs.filter(|program| is_program(program)) {
+    for program in programs.filter(|program| is_executable(program)) {
         let real = |path: &PathBuf| path.canonicalize().ok();
         if !found.iter().any(|known| real(known) == real(&program)) {
             found.push(program);
@@ -35,29 +35,29 @@ pub fn named_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
 }
 
 #[cfg(unix)]
-fn is_program(path: &Path) -> bool {
+fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
+fn is_executable(path: &Path) -> bool {
     path.is_file()
 }
 
 /// What a program says to `--version`; nothing when it says nothing in time. It must be one that says little: nobody
 /// reads before its end.
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
-pub fn version_of(program: &Path, patience: Duration) -> Option<String> {
+pub fn query_version(program: &Path, patience: Duration) -> Option<String> {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
-    for _ in 0..patience.as_millis() / LOOK.as_millis() {
+    for _ in 0..patience.as_millis() / POLL_INTERVAL.as_millis() {
         if child.try_wait().ok()?.is_some() {
             let said = child.wait_with_output().ok()?;
             return Some(String::from_utf8_lossy(&said.stdout).trim().to_owned());
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
     // It may have ended in this very moment.
     let _ = child.kill();
@@ -66,7 +66,7 @@ pub fn version_of(program: &Path, patience: Duration) -> Option<String> {
 }
 
 /// The operating system by its own name, and the kind of machine.
-pub fn system() -> String {
+pub fn describe_system() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name =
         release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).map(|name| name.trim_matches('"'));
@@ -87,15 +87,15 @@ mod tests {
         let program = one.join("tool");
         fs::copy("/bin/sh", &program).unwrap();
         std::os::unix::fs::symlink(&program, other.join("tool")).unwrap();
-        crate::files::replace(&other.join("plain"), b"").unwrap();
+        crate::files::write_atomically(&other.join("plain"), b"").unwrap();
         let path = std::env::join_paths([&one, &other]).unwrap().into_string().unwrap();
         let environment = Environment::fixed([("PATH", &path)]);
-        assert_eq!(named_on_path(&environment, "tool"), std::slice::from_ref(&program));
-        assert!(named_on_path(&environment, "plain").is_empty());
+        assert_eq!(find_on_path(&environment, "tool"), std::slice::from_ref(&program));
+        assert!(find_on_path(&environment, "plain").is_empty());
         let script = folder.path().join("script");
         testworld::write_script(&script, "#!/bin/sh\necho tool 1.2\n");
-        assert_eq!(version_of(&script, Duration::from_secs(20)).as_deref(), Some("tool 1.2"));
+        assert_eq!(query_version(&script, Duration::from_secs(20)).as_deref(), Some("tool 1.2"));
         testworld::write_script(&script, "#!/bin/sh\nexec sleep 60\n");
-        assert_eq!(version_of(&script, Duration::from_millis(50)), None);
+        assert_eq!(query_version(&script, Duration::from_millis(50)), None);
     }
 }

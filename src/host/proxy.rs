@@ -10,17 +10,17 @@ pub struct SystemProxy {
     /// Hosts that need no proxy, between semicolons.
     pub bypass: String,
     /// Whether a script (PAC) shall choose the proxy.
-    pub script: bool,
+    pub has_script: bool,
 }
 
 #[cfg(not(any(windows, target_os = "macos")))]
-pub fn system_proxy() -> SystemProxy {
+pub fn read_system_proxy() -> SystemProxy {
     SystemProxy::default()
 }
 
 /// What Windows' own programs go by (WinINET), as "Proxy" in its Settings shows it.
 #[cfg(windows)]
-pub fn system_proxy() -> SystemProxy {
+pub fn read_system_proxy() -> SystemProxy {
     const SETTINGS: &str = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings";
     let Ok(settings) = windows_registry::CURRENT_USER.open(SETTINGS) else { return SystemProxy::default() };
     let text = |name| settings.get_string(name).ok().filter(|text| !text.trim().is_empty());
@@ -28,23 +28,23 @@ pub fn system_proxy() -> SystemProxy {
     SystemProxy {
         address: text("ProxyServer").filter(|_| is_on),
         bypass: text("ProxyOverride").unwrap_or_default(),
-        script: text("AutoConfigURL").is_some(),
+        has_script: text("AutoConfigURL").is_some(),
     }
 }
 
 /// Apple's own tool is asked: the settings' library hands out its list of exceptions as bare pointers only.
 #[cfg(target_os = "macos")]
 #[expect(clippy::disallowed_methods, reason = "a child with null streams that ends at once")]
-pub fn system_proxy() -> SystemProxy {
+pub fn read_system_proxy() -> SystemProxy {
     use std::process::{Command, Stdio};
     let mut scutil = Command::new("/usr/sbin/scutil");
     let said = scutil.arg("--proxy").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    said.map_or_else(|_| SystemProxy::default(), |said| of_scutil(&String::from_utf8_lossy(&said.stdout)))
+    said.map_or_else(|_| SystemProxy::default(), |said| parse_scutil(&String::from_utf8_lossy(&said.stdout)))
 }
 
 /// Reads `scutil --proxy`: a line a key, and a numbered line for each exception.
 #[cfg(any(test, target_os = "macos"))]
-fn of_scutil(said: &str) -> SystemProxy {
+fn parse_scutil(said: &str) -> SystemProxy {
     let pairs: Vec<_> = said.lines().filter_map(|line| line.trim().split_once(" : ")).collect();
     let value = |key| pairs.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
     let is_on = |key| value(key) == Some("1");
@@ -58,7 +58,7 @@ fn of_scutil(said: &str) -> SystemProxy {
     SystemProxy {
         address: address.map(|host| format!("{host}{port}")),
         bypass: bypass.join(";"),
-        script: is_on("ProxyAutoConfigEnable") || is_on("ProxyAutoDiscoveryEnable"),
+        has_script: is_on("ProxyAutoConfigEnable") || is_on("ProxyAutoDiscoveryEnable"),
     }
 }
 
@@ -72,14 +72,14 @@ mod tests {
                     ExcludeSimpleHostnames : 1\n  HTTPEnable : 0\n  HTTPSEnable : 1\n  HTTPSPort : 3128\n  \
                     HTTPSProxy : proxy.example\n  ProxyAutoConfigEnable : 0\n}\n";
         let (address, bypass) = (Some("proxy.example:3128".into()), "*.local;169.254/16;<local>".into());
-        assert_eq!(of_scutil(said), SystemProxy { address, bypass, script: false });
+        assert_eq!(parse_scutil(said), SystemProxy { address, bypass, has_script: false });
     }
 
     #[test]
     fn a_proxy_that_is_switched_off_is_none_and_a_script_is_seen() {
         let said = "<dictionary> {\n  HTTPSEnable : 0\n  HTTPSProxy : proxy.example\n  ProxyAutoConfigEnable : 1\n  \
                     ProxyAutoConfigURLString : http://wpad/wpad.dat\n}\n";
-        assert_eq!(of_scutil(said), SystemProxy { script: true, ..SystemProxy::default() });
-        assert_eq!(of_scutil("<dictionary> {\n}\n"), SystemProxy::default());
+        assert_eq!(parse_scutil(said), SystemProxy { has_script: true, ..SystemProxy::default() });
+        assert_eq!(parse_scutil("<dictionary> {\n}\n"), SystemProxy::default());
     }
 }

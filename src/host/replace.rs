@@ -5,7 +5,7 @@
 use std::{ffi::OsString, io, process::Command};
 
 /// Comes back only with what kept it from starting.
-pub fn replace_with(words: &[OsString], set: &[(&'static str, String)], unset: &[&str]) -> io::Error {
+pub fn exec_command(words: &[OsString], set: &[(&'static str, String)], unset: &[&str]) -> io::Error {
     let Some((program, arguments)) = words.split_first() else {
         return io::ErrorKind::InvalidInput.into();
     };
@@ -15,19 +15,19 @@ pub fn replace_with(words: &[OsString], set: &[(&'static str, String)], unset: &
     for name in unset {
         command.env_remove(name);
     }
-    become_it(command)
+    exec_or_wait(command)
 }
 
 #[cfg(unix)]
-fn become_it(mut command: Command) -> io::Error {
+fn exec_or_wait(mut command: Command) -> io::Error {
     use std::os::unix::process::CommandExt as _;
-    super::process::unguard();
+    super::process::undo_hardening();
     command.exec()
 }
 
 /// The console sends Ctrl-C to both of us: the command decides what it means, and we report how it ended.
 #[cfg(windows)]
-fn become_it(mut command: Command) -> io::Error {
+fn exec_or_wait(mut command: Command) -> io::Error {
     // A sign-in just before has set one already, and that one does as well.
     let _ = ctrlc::set_handler(|| {});
     match command.status() {

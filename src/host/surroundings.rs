@@ -8,7 +8,7 @@ use super::Environment;
 
 /// The facts. Each is about this process's machine and session, not about the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct ExecutionContext {
     /// A terminal that is ours to write to and to read from.
     pub terminal: bool,
     /// macOS or Windows, which have a desktop of their own.
@@ -21,60 +21,61 @@ pub struct Surroundings {
     pub remote_editor: bool,
     pub wsl: bool,
     /// Programs of the Windows around WSL can be started.
-    pub interop: bool,
+    pub windows_interop: bool,
     pub container: bool,
     /// A build machine.
     pub ci: bool,
 }
 
 /// Build machines that do not say `CI`.
-const BUILDS: [&str; 4] = ["TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID"];
+const CI_VARIABLES: [&str; 4] = ["TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION", "CODEBUILD_BUILD_ID"];
 
 /// An editor's server at work on this machine.
-const EDITORS: [&str; 4] =
+const REMOTE_EDITOR_VARIABLES: [&str; 4] =
     ["CODESPACES", "REMOTE_CONTAINERS", "REMOTE_CONTAINERS_IPC", "VSCODE_IPC_HOOK_CLI"];
 
 /// What Docker and Podman leave in each container of theirs.
-const CONTAINERS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
 /// `container` is what systemd-nspawn, Podman and LXC say to the processes in them.
-const INSIDE: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
+const CONTAINER_VARIABLES: [&str; 4] =
+    ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
 
 /// The kernel's name for itself.
-const KERNEL: &str = "/proc/sys/kernel/osrelease";
+const KERNEL_RELEASE_FILE: &str = "/proc/sys/kernel/osrelease";
 
 /// The kernel's registration by which Linux starts Windows programs.
-const INTEROP: [&str; 2] =
+const INTEROP_FILES: [&str; 2] =
     ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
 
-impl Surroundings {
+impl ExecutionContext {
     /// Those of this process. `terminal` is known to the process that a person's terminal belongs to, which need not be
     /// this one.
-    pub fn of(environment: &Environment, terminal: bool) -> Self {
-        let kernel = fs::read_to_string(KERNEL).unwrap_or_default();
+    pub fn detect(environment: &Environment, terminal: bool) -> Self {
+        let kernel = fs::read_to_string(KERNEL_RELEASE_FILE).unwrap_or_default();
         let desktop = cfg!(any(windows, target_os = "macos"));
-        Self { terminal, desktop, ..Self::told_by(environment, &kernel, |file| Path::new(file).exists()) }
+        Self { terminal, desktop, ..Self::detect_with(environment, &kernel, |file| Path::new(file).exists()) }
     }
 
-    fn told_by(environment: &Environment, kernel: &str, exists: impl Fn(&str) -> bool) -> Self {
-        let any = |names: &[&str]| names.iter().any(|name| environment.os(name).is_some());
+    fn detect_with(environment: &Environment, kernel: &str, exists: impl Fn(&str) -> bool) -> Self {
+        let any = |names: &[&str]| names.iter().any(|name| environment.var_os(name).is_some());
         let says_wsl = any(&["WSL_DISTRO_NAME", "WSL_INTEROP"]);
         Self {
             terminal: false,
             desktop: false,
             display: any(&["DISPLAY", "WAYLAND_DISPLAY"]),
             ssh: any(&["SSH_CONNECTION", "SSH_TTY"]),
-            remote_editor: any(&EDITORS),
+            remote_editor: any(&REMOTE_EDITOR_VARIABLES),
             wsl: says_wsl || kernel.contains("microsoft"),
             // A container on that kernel may see the registration, and has nothing to start.
-            interop: says_wsl && INTEROP.iter().any(|file| exists(file)),
-            container: any(&INSIDE) || CONTAINERS.iter().any(|file| exists(file)),
-            ci: any(&BUILDS) || environment.text("CI").is_some_and(|said| !is_no(&said)),
+            windows_interop: says_wsl && INTEROP_FILES.iter().any(|file| exists(file)),
+            container: any(&CONTAINER_VARIABLES) || CONTAINER_FILES.iter().any(|file| exists(file)),
+            ci: any(&CI_VARIABLES) || environment.var_text("CI").is_some_and(|said| !is_false(&said)),
         }
     }
 }
 
-fn is_no(said: &str) -> bool {
+fn is_false(said: &str) -> bool {
     said == "0" || said.eq_ignore_ascii_case("false")
 }
 
@@ -82,17 +83,21 @@ fn is_no(said: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn seen<const N: usize>(variables: [(&str, &str); N], files: &[&str]) -> Surroundings {
+    fn seen<const N: usize>(variables: [(&str, &str); N], files: &[&str]) -> ExecutionContext {
         seen_on("6.1.0-28-amd64\n", variables, files)
     }
 
-    fn seen_on<const N: usize>(kernel: &str, variables: [(&str, &str); N], files: &[&str]) -> Surroundings {
-        Surroundings::told_by(&Environment::fixed(variables), kernel, |file| files.contains(&file))
+    fn seen_on<const N: usize>(
+        kernel: &str,
+        variables: [(&str, &str); N],
+        files: &[&str],
+    ) -> ExecutionContext {
+        ExecutionContext::detect_with(&Environment::fixed(variables), kernel, |file| files.contains(&file))
     }
 
     #[test]
     fn nothing_known_is_nothing_there() {
-        assert_eq!(seen([], &[]), Surroundings::default());
+        assert_eq!(seen([], &[]), ExecutionContext::default());
     }
 
     #[test]
@@ -109,16 +114,16 @@ mod tests {
     fn wsl_is_told_by_its_kernel_where_the_environment_was_cleared() {
         let files = ["/proc/sys/fs/binfmt_misc/WSLInterop"];
         let seen = seen_on("5.15.153.1-microsoft-standard-WSL2\n", [], &files);
-        assert!(seen.wsl && !seen.interop && !seen.container);
+        assert!(seen.wsl && !seen.windows_interop && !seen.container);
     }
 
     #[test]
     fn windows_programs_can_be_started_where_the_kernel_says_so() {
         let wsl = [("WSL_DISTRO_NAME", "Debian")];
-        assert!(seen(wsl, &["/proc/sys/fs/binfmt_misc/WSLInterop"]).interop);
+        assert!(seen(wsl, &["/proc/sys/fs/binfmt_misc/WSLInterop"]).windows_interop);
         let without = seen(wsl, &[]);
-        assert!(without.wsl && !without.interop);
-        assert!(!seen([], &["/proc/sys/fs/binfmt_misc/WSLInterop"]).interop, "no WSL at all");
+        assert!(without.wsl && !without.windows_interop);
+        assert!(!seen([], &["/proc/sys/fs/binfmt_misc/WSLInterop"]).windows_interop, "no WSL at all");
     }
 
     #[test]

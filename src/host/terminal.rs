@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Environment, unseen::erase};
+use super::{Environment, unseen::erase_last_char};
 use crate::secret::Secret;
 
 /// Longer than any address a browser ends on.
@@ -25,55 +25,55 @@ pub struct Terminal {
 impl Terminal {
     /// The terminal of our session, if we are what runs in its foreground and it reads line by line: one in another mode
     /// belongs to an editor or to a host's own interface, which would be spoilt by our words and robbed by our reading.
-    pub fn ours() -> Option<Self> {
-        let (input, output) = opened()?;
+    pub fn open_foreground() -> Option<Self> {
+        let (input, output) = open_terminal()?;
         Some(Self { input, output })
     }
 
     /// Shows a text. A terminal that is gone needs no telling.
-    pub fn show(&self, text: &str) {
+    pub fn show_text(&self, text: &str) {
         let _ = (&self.output).write_all(text.as_bytes());
     }
 
     /// Columns and rows, where they are known.
     pub fn size(&self) -> Option<(usize, usize)> {
-        columns_and_rows(&self.output)
+        read_size(&self.output)
     }
 
     /// The same of the terminal that stdout is, if it is one.
-    pub fn size_of_stdout() -> Option<(usize, usize)> {
-        columns_and_rows(&io::stdout())
+    pub fn stdout_size() -> Option<(usize, usize)> {
+        read_size(&io::stdout())
     }
 
     /// Whether stdout is a terminal that obeys the usual escape sequences, for colours and the like.
-    pub fn stdout_obeys(environment: &Environment) -> bool {
-        io::stdout().is_terminal() && obeys(environment)
+    pub fn stdout_supports_escapes(environment: &Environment) -> bool {
+        io::stdout().is_terminal() && supports_escapes(environment)
     }
 
     /// From now until the guard is dropped, what is typed is not shown, and a line may be of any length: the system's own
     /// line mode cuts it at 1024 or 4096 bytes.
-    pub fn hushed(&self) -> io::Result<Hushed> {
-        Hushed::of(self.input.try_clone()?)
+    pub fn disable_echo(&self) -> io::Result<EchoGuard> {
+        EchoGuard::new(self.input.try_clone()?)
     }
 
     /// Hands over each line as it is typed or pasted, until nobody wants them or the terminal is gone.
-    pub fn lines(&self, mut take: impl FnMut(Secret) -> bool) {
+    pub fn read_lines(&self, mut take: impl FnMut(Secret) -> bool) {
         let mut line = Zeroizing::new(Vec::new());
         let mut piece = Zeroizing::new(vec![0; LONGEST_LINE]);
         while let Ok(read @ 1..) = (&self.input).read(&mut piece) {
             for byte in piece.iter().take(read) {
-                match Key::of(*byte) {
-                    Key::Enter => {
+                match KeyAction::from_byte(*byte) {
+                    KeyAction::Enter => {
                         let text = String::from_utf8_lossy(&line).trim().to_owned();
                         line.clear();
                         if !text.is_empty() && !take(Secret::new(text)) {
                             return;
                         }
                     }
-                    Key::Back => erase(&mut line),
-                    Key::Clear => line.clear(),
-                    Key::Letter if line.len() < LONGEST_LINE => line.push(*byte),
-                    Key::Letter | Key::Other => {}
+                    KeyAction::Backspace => erase_last_char(&mut line),
+                    KeyAction::Clear => line.clear(),
+                    KeyAction::Letter if line.len() < LONGEST_LINE => line.push(*byte),
+                    KeyAction::Letter | KeyAction::Other => {}
                 }
             }
         }
@@ -81,19 +81,19 @@ impl Terminal {
 }
 
 /// What a typed byte does to the line.
-enum Key {
+enum KeyAction {
     Enter,
-    Back,
+    Backspace,
     Clear,
     Letter,
     Other,
 }
 
-impl Key {
-    fn of(byte: u8) -> Self {
+impl KeyAction {
+    fn from_byte(byte: u8) -> Self {
         match byte {
             b'\r' | b'\n' => Self::Enter,
-            0x08 | 0x7f => Self::Back,
+            0x08 | 0x7f => Self::Backspace,
             // Ctrl-U, as every line editor has it.
             0x15 => Self::Clear,
             0..0x20 => Self::Other,
@@ -105,48 +105,51 @@ impl Key {
 /// Dropped, the terminal is as it was.
 #[cfg(unix)]
 #[derive(Debug)]
-pub struct Hushed {
+pub struct EchoGuard {
     terminal: File,
-    before: rustix::termios::Termios,
+    saved_modes: rustix::termios::Termios,
 }
 
 #[cfg(unix)]
-impl Hushed {
-    fn of(terminal: File) -> io::Result<Self> {
+impl EchoGuard {
+    fn new(terminal: File) -> io::Result<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(&terminal)?;
         let mut hushed = before.clone();
         // Signals stay: Ctrl-C must go on to end the sign-in.
         hushed.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
         tcsetattr(&terminal, OptionalActions::Now, &hushed)?;
-        Ok(Self { terminal, before })
+        Ok(Self { terminal, saved_modes: before })
     }
 }
 
 #[cfg(unix)]
-impl Drop for Hushed {
+impl Drop for EchoGuard {
     fn drop(&mut self) {
         // A terminal that is gone needs no mending.
-        let _ =
-            rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.before);
+        let _ = rustix::termios::tcsetattr(
+            &self.terminal,
+            rustix::termios::OptionalActions::Now,
+            &self.saved_modes,
+        );
     }
 }
 
 /// A console shows what is typed, and its lines are as long as the buffer they are read into.
 #[cfg(windows)]
 #[derive(Debug)]
-pub struct Hushed;
+pub struct EchoGuard;
 
 #[cfg(windows)]
-impl Hushed {
+impl EchoGuard {
     #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
-    fn of(_: File) -> io::Result<Self> {
+    fn new(_: File) -> io::Result<Self> {
         Ok(Self)
     }
 }
 
 #[cfg(unix)]
-fn opened() -> Option<(File, File)> {
+fn open_terminal() -> Option<(File, File)> {
     use rustix::{
         process::getpgrp,
         termios::{LocalModes, tcgetattr, tcgetpgrp},
@@ -158,31 +161,31 @@ fn opened() -> Option<(File, File)> {
 }
 
 #[cfg(windows)]
-fn opened() -> Option<(File, File)> {
+fn open_terminal() -> Option<(File, File)> {
     let open = |name| OpenOptions::new().read(true).write(true).open(name).ok();
     let (input, output) = (open("CONIN$")?, open("CONOUT$")?);
-    super::windows::reads_by_line(&input).then_some((input, output))
+    super::windows::is_line_mode(&input).then_some((input, output))
 }
 
 #[cfg(unix)]
-fn obeys(environment: &Environment) -> bool {
-    environment.text("TERM").is_some_and(|kind| kind != "dumb")
+fn supports_escapes(environment: &Environment) -> bool {
+    environment.var_text("TERM").is_some_and(|kind| kind != "dumb")
 }
 
 /// Consoles know no `TERM`; they are told to obey by whoever opened them, as Windows Terminal does.
 #[cfg(windows)]
-fn obeys(_: &Environment) -> bool {
-    super::windows::stdout_obeys()
+fn supports_escapes(_: &Environment) -> bool {
+    super::windows::stdout_supports_escapes()
 }
 
 #[cfg(unix)]
-fn columns_and_rows(terminal: &impl std::os::fd::AsFd) -> Option<(usize, usize)> {
+fn read_size(terminal: &impl std::os::fd::AsFd) -> Option<(usize, usize)> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
     (size.ws_col > 0).then(|| (size.ws_col.into(), size.ws_row.into()))
 }
 
 #[cfg(windows)]
-fn columns_and_rows<T>(_: &T) -> Option<(usize, usize)> {
+fn read_size<T>(_: &T) -> Option<(usize, usize)> {
     None
 }
 
@@ -195,7 +198,7 @@ mod tests {
         Write::write_all(&mut file.as_file(), typed.as_bytes()).unwrap();
         let (input, output) = (file.reopen().unwrap(), file.reopen().unwrap());
         let mut lines = Vec::new();
-        Terminal { input, output }.lines(|line| {
+        Terminal { input, output }.read_lines(|line| {
             lines.push(line.expose().to_owned());
             lines.len() < 2
         });

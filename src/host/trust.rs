@@ -6,33 +6,33 @@ use std::{fmt, fs::File, io, path::Path};
 
 /// Somebody else who could have written a file, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stranger {
-    who: String,
+pub struct UntrustedWriter {
+    description: String,
     /// Of those whom this container knows nothing of: nobody in it can take the file over.
-    is_outside: bool,
+    is_outside_container: bool,
 }
 
-impl Stranger {
-    fn here(who: String) -> Self {
-        Self { who, is_outside: false }
+impl UntrustedWriter {
+    fn from_description(who: String) -> Self {
+        Self { description: who, is_outside_container: false }
     }
 
-    pub fn is_outside(&self) -> bool {
-        self.is_outside
+    pub fn is_outside_container(&self) -> bool {
+        self.is_outside_container
     }
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Display for UntrustedWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.who)
+        f.write_str(&self.description)
     }
 }
 
 /// The same of what lies at a path, a file or a folder; `None` also where nothing is.
-pub fn stranger_at(path: &Path) -> io::Result<Option<Stranger>> {
-    match open_any(path) {
+pub fn find_untrusted_writer_at(path: &Path) -> io::Result<Option<UntrustedWriter>> {
+    match open_file_or_folder(path) {
         Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => stranger(&opened?),
+        opened => find_untrusted_writer(&opened?),
     }
 }
 
@@ -42,13 +42,13 @@ pub enum FolderTrust {
     Absent,
     /// Only administrators, or whoever runs us, can put files into it and take them away.
     Trusted,
-    Untrusted(Stranger),
+    Untrusted(UntrustedWriter),
 }
 
 /// Judges a folder, whatever lies in it. One that is absent costs the one question.
-pub fn judge_folder(path: &Path) -> io::Result<FolderTrust> {
-    let judged = |found: Option<Stranger>| found.map_or(FolderTrust::Trusted, FolderTrust::Untrusted);
-    match stranger_of_folder(path) {
+pub fn check_folder_trust(path: &Path) -> io::Result<FolderTrust> {
+    let judged = |found: Option<UntrustedWriter>| found.map_or(FolderTrust::Trusted, FolderTrust::Untrusted);
+    match find_folder_writer(path) {
         Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(FolderTrust::Absent),
         found => found.map(judged),
     }
@@ -56,38 +56,38 @@ pub fn judge_folder(path: &Path) -> io::Result<FolderTrust> {
 
 /// It need not be readable: its owner and its mode are. The standard library would ask twice where there is none.
 #[cfg(unix)]
-fn stranger_of_folder(path: &Path) -> io::Result<Option<Stranger>> {
+fn find_folder_writer(path: &Path) -> io::Result<Option<UntrustedWriter>> {
     let found = rustix::fs::stat(path)?;
-    Ok(stranger_by(found.st_uid, found.st_gid, rustix::fs::Mode::from_raw_mode(found.st_mode)))
+    Ok(writer_from_mode(found.st_uid, found.st_gid, rustix::fs::Mode::from_raw_mode(found.st_mode)))
 }
 
 #[cfg(windows)]
-fn stranger_of_folder(path: &Path) -> io::Result<Option<Stranger>> {
-    stranger(&open_any(path)?)
+fn find_folder_writer(path: &Path) -> io::Result<Option<UntrustedWriter>> {
+    find_untrusted_writer(&open_file_or_folder(path)?)
 }
 
 /// Makes a folder in which every user may read and only administrators may write: below `ProgramData`, what inherits its
 /// rights takes files from everybody.
 #[cfg(windows)]
-pub fn make_folder_for_all(path: &Path) -> io::Result<()> {
+pub fn create_admin_folder(path: &Path) -> io::Result<()> {
     const RIGHTS: &str = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)";
-    if path.exists() { Ok(()) } else { super::windows::make_folder(path, RIGHTS) }
+    if path.exists() { Ok(()) } else { super::windows::create_folder_with_sddl(path, RIGHTS) }
 }
 
 /// What root makes nobody else may write.
 #[cfg(unix)]
-pub fn make_folder_for_all(_: &Path) -> io::Result<()> {
+pub fn create_admin_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(unix)]
-fn open_any(path: &Path) -> io::Result<File> {
-    crate::files::open_at_once(path)
+fn open_file_or_folder(path: &Path) -> io::Result<File> {
+    crate::files::open_nonblocking(path)
 }
 
 /// A folder is opened only by who says that it may be one.
 #[cfg(windows)]
-fn open_any(path: &Path) -> io::Result<File> {
+fn open_file_or_folder(path: &Path) -> io::Result<File> {
     use std::os::windows::fs::OpenOptionsExt as _;
     use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_BACKUP_SEMANTICS;
     File::options().read(true).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
@@ -95,20 +95,20 @@ fn open_any(path: &Path) -> io::Result<File> {
 
 /// Who else could have written it; `None`: nobody.
 #[cfg(unix)]
-pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
+pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>> {
     use std::os::unix::fs::MetadataExt as _;
     let found = file.metadata()?;
     let writers = rustix::fs::Mode::from_bits_truncate(found.mode() as rustix::fs::RawMode);
-    Ok(stranger_by(found.uid(), found.gid(), writers))
+    Ok(writer_from_mode(found.uid(), found.gid(), writers))
 }
 
 #[cfg(unix)]
-fn stranger_by(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<Stranger> {
+fn writer_from_mode(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<UntrustedWriter> {
     use rustix::fs::Mode;
     let is_ours = || owner == rustix::process::geteuid().as_raw();
-    let of = |who| Some(Stranger::here(who));
+    let of = |who| Some(UntrustedWriter::from_description(who));
     match () {
-        () if owner != 0 && !is_ours() => Some(owner_named(owner)),
+        () if owner != 0 && !is_ours() => Some(writer_from_owner(owner)),
         () if mode.contains(Mode::WOTH) => of("every user may write it".to_owned()),
         () if mode.contains(Mode::WGRP) && group != 0 => of(format!("group {group} may write it")),
         () => None,
@@ -118,28 +118,29 @@ fn stranger_by(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<Strange
 /// Whoever a rootless container has no number for bears this one in it, the host's root and its last guest alike
 /// (user_namespaces(7)); so it proves nothing, and a process of the container's own `nobody` bears it too.
 #[cfg(unix)]
-fn owner_named(user: u32) -> Stranger {
+fn writer_from_owner(user: u32) -> UntrustedWriter {
     const OVERFLOW: u32 = 65534;
-    if user == OVERFLOW && knows_not_everybody() {
+    if user == OVERFLOW && has_unmapped_users() {
         let who = "somebody outside of this container owns it".to_owned();
-        return Stranger { who, is_outside: true };
+        return UntrustedWriter { description: who, is_outside_container: true };
     }
-    Stranger::here(format!("user {user} owns it"))
+    UntrustedWriter::from_description(format!("user {user} owns it"))
 }
 
 /// Whether there are users whom this process' namespace has no number for; the first one has all.
 #[cfg(unix)]
-fn knows_not_everybody() -> bool {
+fn has_unmapped_users() -> bool {
     std::fs::read_to_string("/proc/self/uid_map")
         .is_ok_and(|map| map.split_whitespace().ne(["0", "0", "4294967295"]))
 }
 
 #[cfg(windows)]
-pub fn stranger(file: &File) -> io::Result<Option<Stranger>> {
-    let rights = super::windows::rights(file)?;
-    match sddl::stranger(&rights, "") {
+pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>> {
+    let read_sddl = super::windows::read_sddl(file)?;
+    match sddl::describe_untrusted_writer(&rights, "") {
         None => Ok(None),
-        Some(_) => Ok(sddl::stranger(&rights, &super::windows::own_name()?).map(Stranger::here)),
+        Some(_) => Ok(sddl::describe_untrusted_writer(&rights, &super::windows::read_own_sid()?)
+            .map(UntrustedWriter::from_description)),
     }
 }
 
@@ -159,10 +160,10 @@ mod sddl {
     ];
 
     /// To write, append, delete (itself or what is in it), change its rights or its owner, or all of it.
-    const HARM: u32 =
+    const WRITE_RIGHTS: u32 =
         0x2 | 0x4 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000 | 0x0200_0000;
 
-    const WORDS: [(&str, u32); 23] = [
+    const RIGHT_CODES: [(&str, u32); 23] = [
         ("GA", 0x1000_0000),
         ("GX", 0x2000_0000),
         ("GW", 0x4000_0000),
@@ -189,18 +190,18 @@ mod sddl {
     ];
 
     /// Who owns it.
-    pub(super) fn owner(text: &str) -> &str {
+    pub(super) fn parse_owner(text: &str) -> &str {
         let owner = text.strip_prefix("O:").unwrap_or_default();
         // What follows begins with its own letter and a colon.
         owner.split_once(':').map_or(owner, |(owner, _)| owner.get(..owner.len() - 1).unwrap_or_default())
     }
 
     /// Who besides administrators and `ourselves` could have written what has these rights.
-    pub(super) fn stranger(text: &str, ourselves: &str) -> Option<String> {
+    pub(super) fn describe_untrusted_writer(text: &str, ourselves: &str) -> Option<String> {
         let is_trusted = |who: &str| ADMINISTRATORS.contains(&who) || !who.is_empty() && who == ourselves;
-        let owner = owner(text);
+        let owner = parse_owner(text);
         if !is_trusted(owner) {
-            return Some(format!("{} owns it", named(owner)));
+            return Some(format!("{} owns it", describe_account(owner)));
         }
         let Some((_, list)) =
             text.split_once("D:").filter(|(_, list)| !list.starts_with("NO_ACCESS_CONTROL"))
@@ -215,22 +216,24 @@ mod sddl {
             let who = parts.nth(2)?;
             let allows = !["D", "OD", "XD"].contains(&kind);
             let is_for_others = flags.contains("IO") || is_trusted(who);
-            (allows && !is_for_others && mask(rights) & HARM != 0).then(|| named(who))
+            (allows && !is_for_others && parse_access_mask(rights) & WRITE_RIGHTS != 0)
+                .then(|| describe_account(who))
         });
         harmful.next().map(|who| format!("{who} may write it"))
     }
 
     /// What is not understood may be anything.
-    fn mask(rights: &str) -> u32 {
+    fn parse_access_mask(rights: &str) -> u32 {
         if let Some(number) = rights.strip_prefix("0x") {
             return u32::from_str_radix(number, 16).unwrap_or(u32::MAX);
         }
-        let word =
-            |pair: &[u8]| WORDS.iter().find(|(word, _)| word.as_bytes() == pair).map_or(u32::MAX, |it| it.1);
+        let word = |pair: &[u8]| {
+            RIGHT_CODES.iter().find(|(word, _)| word.as_bytes() == pair).map_or(u32::MAX, |it| it.1)
+        };
         rights.as_bytes().chunks(2).map(word).fold(0, |all, one| all | one)
     }
 
-    fn named(who: &str) -> String {
+    fn describe_account(who: &str) -> String {
         match who {
             "BU" => "every user".to_owned(),
             "WD" => "everybody".to_owned(),
@@ -253,7 +256,7 @@ mod sddl {
                 "O:SYG:SYD:(A;ID;FA;;;SY)(A;ID;FA;;;BA)(A;ID;FRFX;;;BU)S:AI(AU;SA;FA;;;WD)",
                 "O:LAG:BAD:AI(D;;FA;;;WD)(A;OICIIO;GA;;;CO)(A;;FR;;;WD)(A;;FA;;;OW)",
             ] {
-                assert_eq!(stranger(text, ""), None, "{text}");
+                assert_eq!(describe_untrusted_writer(text, ""), None, "{text}");
             }
         }
 
@@ -271,15 +274,15 @@ mod sddl {
                 ("O:BAG:SY", "every user may write it"),
                 ("", "nobody owns it"),
             ] {
-                assert_eq!(stranger(text, "").as_deref(), Some(who), "{text}");
+                assert_eq!(describe_untrusted_writer(text, "").as_deref(), Some(who), "{text}");
             }
         }
 
         #[test]
         fn what_is_ones_own_is_no_strangers() {
             let text = format!("O:{PERSON}G:BAD:(A;;FA;;;{PERSON})(A;;FA;;;SY)");
-            assert_eq!((owner(&text), stranger(&text, PERSON)), (PERSON, None));
-            assert_eq!(owner("O:BA"), "BA");
+            assert_eq!((parse_owner(&text), describe_untrusted_writer(&text, PERSON)), (PERSON, None));
+            assert_eq!(parse_owner("O:BA"), "BA");
         }
     }
 }
@@ -294,11 +297,11 @@ mod tests {
     fn folder_is_judged_by_who_may_write_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bedrock-sso");
-        assert_eq!(judge_folder(&path).unwrap(), FolderTrust::Absent);
+        assert_eq!(check_folder_trust(&path).unwrap(), FolderTrust::Absent);
         fs::create_dir(&path).unwrap();
         let with = |mode| {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            judge_folder(&path).unwrap()
+            check_folder_trust(&path).unwrap()
         };
         assert_eq!([with(0o755), with(0o711)], [FolderTrust::Trusted, FolderTrust::Trusted]);
         assert!(matches!(with(0o757), FolderTrust::Untrusted(_)));
@@ -310,7 +313,7 @@ mod tests {
         let file = tempfile::tempfile_in(&folder).unwrap();
         let with = |mode| {
             file.set_permissions(fs::Permissions::from_mode(mode)).unwrap();
-            stranger(&file).unwrap().map(|stranger| stranger.to_string())
+            find_untrusted_writer(&file).unwrap().map(|stranger| stranger.to_string())
         };
         assert_eq!((with(0o644), with(0o600), with(0o444)), (None, None, None));
         assert_eq!(with(0o646).as_deref(), Some("every user may write it"));

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// What came.
 #[derive(Debug)]
-pub enum Unseen {
+pub enum HiddenInput {
     Line(Zeroizing<Vec<u8>>),
     /// More than the limit.
     TooLong,
@@ -24,19 +24,19 @@ const DELETE: u8 = 127;
 
 /// Reads all of stdin, or one line from a terminal, which shows nothing of it; `ask` is called before that. The end of
 /// the line is not part of what came.
-pub fn read_unseen(ask: impl FnOnce(), limit: usize) -> io::Result<Unseen> {
+pub fn read_hidden_input(ask: impl FnOnce(), limit: usize) -> io::Result<HiddenInput> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        return piped(stdin.lock(), limit);
+        return read_piped(stdin.lock(), limit);
     }
-    let silence = Silence::over_terminal()?;
+    let silence = StdinEchoGuard::new()?;
     ask();
-    let typed = typed(stdin.lock(), limit);
+    let typed = read_typed(stdin.lock(), limit);
     drop(silence);
     typed
 }
 
-fn piped(input: impl Read, limit: usize) -> io::Result<Unseen> {
+fn read_piped(input: impl Read, limit: usize) -> io::Result<HiddenInput> {
     // Room for all of it from the start, so that no copy is left behind when a buffer grows.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 3));
     input.take(limit as u64 + 3).read_to_end(&mut bytes)?;
@@ -46,39 +46,39 @@ fn piped(input: impl Read, limit: usize) -> io::Result<Unseen> {
             bytes.pop();
         }
     }
-    Ok(if bytes.len() > limit { Unseen::TooLong } else { Unseen::Line(bytes) })
+    Ok(if bytes.len() > limit { HiddenInput::TooLong } else { HiddenInput::Line(bytes) })
 }
 
 /// Byte by byte, for a terminal that is told to pass on every key by itself, and for one that passes on lines.
-fn typed(mut input: impl Read, limit: usize) -> io::Result<Unseen> {
+fn read_typed(mut input: impl Read, limit: usize) -> io::Result<HiddenInput> {
     let mut line = Zeroizing::new(Vec::with_capacity(limit + 1));
     let mut byte = [0];
     loop {
         let key = if input.read(&mut byte)? == 0 { END_OF_TRANSMISSION } else { byte[0] };
         match key {
-            INTERRUPT => return Ok(Unseen::Interrupted),
-            b'\n' | b'\r' | END_OF_TRANSMISSION => return Ok(Unseen::Line(line)),
-            BACKSPACE | DELETE => erase(&mut line),
+            INTERRUPT => return Ok(HiddenInput::Interrupted),
+            b'\n' | b'\r' | END_OF_TRANSMISSION => return Ok(HiddenInput::Line(line)),
+            BACKSPACE | DELETE => erase_last_char(&mut line),
             KILL_LINE => line.clear(),
-            _ if line.len() == limit => return Ok(Unseen::TooLong),
+            _ if line.len() == limit => return Ok(HiddenInput::TooLong),
             key => line.push(key),
         }
     }
 }
 
 /// Takes back the last character, however many bytes it has in UTF-8.
-pub(super) fn erase(line: &mut Vec<u8>) {
+pub(super) fn erase_last_char(line: &mut Vec<u8>) {
     while line.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
 }
 
 /// A terminal that shows nothing of what is typed; dropped, it does again.
 #[cfg(unix)]
-struct Silence(rustix::termios::Termios);
+struct StdinEchoGuard(rustix::termios::Termios);
 
 #[cfg(unix)]
-impl Silence {
+impl StdinEchoGuard {
     /// Signals are off as well: Ctrl-C comes as a key, and nobody is left with a terminal that is still silent.
-    fn over_terminal() -> io::Result<Self> {
+    fn new() -> io::Result<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(io::stdin())?;
         let mut silent = before.clone();
@@ -89,26 +89,26 @@ impl Silence {
 }
 
 #[cfg(unix)]
-impl Drop for Silence {
+impl Drop for StdinEchoGuard {
     fn drop(&mut self) {
         let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, &self.0);
     }
 }
 
 #[cfg(windows)]
-struct Silence;
+struct StdinEchoGuard;
 
 #[cfg(windows)]
-impl Silence {
-    fn over_terminal() -> io::Result<Self> {
-        if super::windows::echo(false) { Ok(Self) } else { Err(io::Error::last_os_error()) }
+impl StdinEchoGuard {
+    fn new() -> io::Result<Self> {
+        if super::windows::set_console_echo(false) { Ok(Self) } else { Err(io::Error::last_os_error()) }
     }
 }
 
 #[cfg(windows)]
-impl Drop for Silence {
+impl Drop for StdinEchoGuard {
     fn drop(&mut self) {
-        super::windows::echo(true);
+        super::windows::set_console_echo(true);
     }
 }
 
@@ -116,10 +116,10 @@ impl Drop for Silence {
 mod tests {
     use super::*;
 
-    fn line(unseen: io::Result<Unseen>) -> Option<Vec<u8>> {
+    fn line(unseen: io::Result<HiddenInput>) -> Option<Vec<u8>> {
         match unseen.unwrap() {
-            Unseen::Line(line) => Some(line.to_vec()),
-            Unseen::TooLong | Unseen::Interrupted => None,
+            HiddenInput::Line(line) => Some(line.to_vec()),
+            HiddenInput::TooLong | HiddenInput::Interrupted => None,
         }
     }
 
@@ -133,12 +133,16 @@ mod tests {
             ("", ""),
             (" a ", " a "),
         ] {
-            assert_eq!(line(piped(input.as_bytes(), 4)).as_deref(), Some(wanted.as_bytes()), "{input:?}");
+            assert_eq!(
+                line(read_piped(input.as_bytes(), 4)).as_deref(),
+                Some(wanted.as_bytes()),
+                "{input:?}"
+            );
         }
-        assert!(matches!(piped(&b"abcde"[..], 4), Ok(Unseen::TooLong)));
-        assert_eq!(line(piped(&b"abcd\r\n"[..], 4)).as_deref(), Some(&b"abcd"[..]));
+        assert!(matches!(read_piped(&b"abcde"[..], 4), Ok(HiddenInput::TooLong)));
+        assert_eq!(line(read_piped(&b"abcd\r\n"[..], 4)).as_deref(), Some(&b"abcd"[..]));
         assert!(
-            matches!(piped(io::repeat(b'x'), 4), Ok(Unseen::TooLong)),
+            matches!(read_piped(io::repeat(b'x'), 4), Ok(HiddenInput::TooLong)),
             "it ends although the input does not"
         );
     }
@@ -153,9 +157,9 @@ mod tests {
             ("\u{7f}abc\u{4}", "abc"),
             ("abc", "abc"),
         ] {
-            assert_eq!(line(typed(keys.as_bytes(), 8)).as_deref(), Some(wanted.as_bytes()), "{keys:?}");
+            assert_eq!(line(read_typed(keys.as_bytes(), 8)).as_deref(), Some(wanted.as_bytes()), "{keys:?}");
         }
-        assert!(matches!(typed(&b"abc\x03"[..], 8), Ok(Unseen::Interrupted)));
-        assert!(matches!(typed(&b"123456789\n"[..], 8), Ok(Unseen::TooLong)));
+        assert!(matches!(read_typed(&b"abc\x03"[..], 8), Ok(HiddenInput::Interrupted)));
+        assert!(matches!(read_typed(&b"123456789\n"[..], 8), Ok(HiddenInput::TooLong)));
     }
 }

@@ -5,7 +5,7 @@
 use std::io;
 
 /// Switches on or off whether the console shows what is typed; false when stdin is no console.
-pub(super) fn echo(on: bool) -> bool {
+pub(super) fn set_console_echo(on: bool) -> bool {
     use windows_sys::Win32::System::Console::{
         ENABLE_ECHO_INPUT, GetConsoleMode, GetStdHandle, STD_INPUT_HANDLE, SetConsoleMode,
     };
@@ -22,7 +22,7 @@ pub(super) fn echo(on: bool) -> bool {
 
 /// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not
 /// (rust-lang/rust#54760).
-pub(super) fn keep_streams() {
+pub(super) fn disable_stream_inheritance() {
     use windows_sys::Win32::{
         Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation},
         System::Console::{GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE},
@@ -37,7 +37,7 @@ pub(super) fn keep_streams() {
 }
 
 /// Whether a console reads line by line: in another mode it belongs to a program that draws on it.
-pub(super) fn reads_by_line(console: &std::fs::File) -> bool {
+pub(super) fn is_line_mode(console: &std::fs::File) -> bool {
     use std::os::windows::io::AsRawHandle as _;
     use windows_sys::Win32::System::Console::{ENABLE_LINE_INPUT, GetConsoleMode};
     let mut mode = 0;
@@ -48,7 +48,7 @@ pub(super) fn reads_by_line(console: &std::fs::File) -> bool {
 }
 
 /// Whether the console that stdout is has been told to obey escape sequences. One that has not would print them.
-pub(super) fn stdout_obeys() -> bool {
+pub(super) fn stdout_supports_escapes() -> bool {
     use windows_sys::Win32::System::Console::{
         ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, GetStdHandle, STD_OUTPUT_HANDLE,
     };
@@ -60,13 +60,13 @@ pub(super) fn stdout_obeys() -> bool {
 }
 
 /// Owner and rights of an open file, in Windows' own notation.
-pub(super) fn rights(file: &std::fs::File) -> io::Result<String> {
+pub(super) fn read_sddl(file: &std::fs::File) -> io::Result<String> {
     use std::os::windows::io::AsRawHandle as _;
-    described(file.as_raw_handle())
+    read_handle_sddl(file.as_raw_handle())
 }
 
 /// Who runs this process, in the same notation.
-pub(super) fn own_name() -> io::Result<String> {
+pub(super) fn read_own_sid() -> io::Result<String> {
     use std::{
         mem::size_of_val,
         os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
@@ -106,7 +106,7 @@ pub(super) fn own_name() -> io::Result<String> {
     }
 }
 
-fn described(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
+fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
     use std::ptr::{null_mut, slice_from_raw_parts};
     use windows_sys::Win32::{
         Foundation::LocalFree,
@@ -166,7 +166,7 @@ pub(super) enum MachineFolder {
 }
 
 /// Where the folder is; `None` where Windows does not say.
-pub(super) fn machine_folder(which: MachineFolder) -> Option<std::path::PathBuf> {
+pub(super) fn find_machine_folder(which: MachineFolder) -> Option<std::path::PathBuf> {
     use std::{ffi::OsString, os::windows::ffi::OsStringExt as _, ptr::null_mut};
     use windows_sys::Win32::{
         System::Com::CoTaskMemFree,
@@ -192,7 +192,7 @@ pub(super) fn machine_folder(which: MachineFolder) -> Option<std::path::PathBuf>
 }
 
 /// Makes a folder with rights in Windows' own notation.
-pub(super) fn make_folder(path: &std::path::Path, rights: &str) -> io::Result<()> {
+pub(super) fn create_folder_with_sddl(path: &std::path::Path, rights: &str) -> io::Result<()> {
     use std::{mem::size_of, os::windows::ffi::OsStrExt as _, ptr::null_mut};
     use windows_sys::Win32::{
         Foundation::LocalFree,

@@ -21,11 +21,11 @@ impl HttpClient for Client {
 impl HttpConnector for Client {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.clone();
-        HttpConnectorFuture::new(async move { carry(&client, request).await })
+        HttpConnectorFuture::new(async move { send_sdk_request(&client, request).await })
     }
 }
 
-async fn carry(client: &Client, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+async fn send_sdk_request(client: &Client, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let answer = client.send(request.map(|body| body.bytes().unwrap_or_default().to_vec())).await?;
     let mut response = ::http::Response::new(SdkBody::from(answer.body));
@@ -38,7 +38,7 @@ async fn carry(client: &Client, request: HttpRequest) -> Result<HttpResponse, Co
 impl From<Error> for ConnectorError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Timeout { .. } | Error::DnsSilent { .. } => Self::timeout(error.into()),
+            Error::Timeout { .. } | Error::DnsTimeout { .. } => Self::timeout(error.into()),
             Error::Interrupted { .. } => Self::other(error.into(), Some(ErrorKind::TransientError)),
             Error::Dns { .. } | Error::Connect { .. } => Self::io(error.into()).never_connected(),
             _ => Self::user(error.into()),

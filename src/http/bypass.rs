@@ -6,14 +6,14 @@ use std::net::IpAddr;
 
 /// The entries, each with the port it is for, where it names one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bypass(Vec<(Hosts, Option<u16>)>);
+pub(super) struct ProxyBypass(Vec<(HostPattern, Option<u16>)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Hosts {
+enum HostPattern {
     /// `*`
     All,
     /// `<local>`, of Windows and macOS: names without a dot.
-    Plain,
+    Dotless,
     /// `10.0.0.0/8`, or one address, which is a network of itself.
     Network(IpAddr, u32),
     /// `acme.com`, `.acme.com` and `*.acme.com` alike, as curl takes them: the domain with all that is in it.
@@ -22,92 +22,101 @@ enum Hosts {
     Pattern(String),
 }
 
-impl Bypass {
+impl ProxyBypass {
     /// Commas, semicolons and blanks stand between entries.
     pub(super) fn parse(text: &str) -> Self {
         let entries = text.split(|part: char| matches!(part, ',' | ';') || part.is_whitespace());
-        Self(entries.filter(|entry| !entry.is_empty()).map(|entry| entry_of(&entry.to_lowercase())).collect())
+        Self(
+            entries
+                .filter(|entry| !entry.is_empty())
+                .map(|entry| parse_entry(&entry.to_lowercase()))
+                .collect(),
+        )
     }
 
     /// Whether a host, written as in an address, is reached without a proxy on this port.
     pub(super) fn covers(&self, host: &str, port: u16) -> bool {
-        let host = unbracketed(host).trim_end_matches('.').to_lowercase();
-        self.0.iter().any(|(hosts, only)| only.is_none_or(|only| only == port) && hosts.cover(&host))
+        let host = strip_brackets(host).trim_end_matches('.').to_lowercase();
+        self.0.iter().any(|(hosts, only)| only.is_none_or(|only| only == port) && hosts.matches_host(&host))
     }
 }
 
-fn entry_of(entry: &str) -> (Hosts, Option<u16>) {
+fn parse_entry(entry: &str) -> (HostPattern, Option<u16>) {
     match entry.rsplit_once(':') {
         // More colons are an address of version 6, unless brackets set the port apart.
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
-            Ok(port) => (hosts_of(host), Some(port)),
-            Err(_) => (hosts_of(entry), None),
+            Ok(port) => (parse_host_pattern(host), Some(port)),
+            Err(_) => (parse_host_pattern(entry), None),
         },
-        _ => (hosts_of(entry), None),
+        _ => (parse_host_pattern(entry), None),
     }
 }
 
-fn hosts_of(entry: &str) -> Hosts {
-    let bare = unbracketed(entry);
+fn parse_host_pattern(entry: &str) -> HostPattern {
+    let bare = strip_brackets(entry);
     let domain = bare.strip_prefix('*').unwrap_or(bare);
     match bare {
-        "*" => Hosts::All,
-        "<local>" => Hosts::Plain,
-        _ => network(bare).unwrap_or_else(|| match domain.strip_prefix('.') {
-            Some(domain) if !domain.contains('*') => Hosts::Domain(domain.trim_end_matches('.').to_owned()),
-            _ if bare.contains('*') => Hosts::Pattern(bare.to_owned()),
-            _ => Hosts::Domain(bare.trim_end_matches('.').to_owned()),
+        "*" => HostPattern::All,
+        "<local>" => HostPattern::Dotless,
+        _ => parse_network(bare).unwrap_or_else(|| match domain.strip_prefix('.') {
+            Some(domain) if !domain.contains('*') => {
+                HostPattern::Domain(domain.trim_end_matches('.').to_owned())
+            }
+            _ if bare.contains('*') => HostPattern::Pattern(bare.to_owned()),
+            _ => HostPattern::Domain(bare.trim_end_matches('.').to_owned()),
         }),
     }
 }
 
-fn unbracketed(host: &str) -> &str {
+fn strip_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// An address, or one with the length of its prefix; macOS leaves trailing zeros out: `169.254/16`.
-fn network(entry: &str) -> Option<Hosts> {
+fn parse_network(entry: &str) -> Option<HostPattern> {
     let Some((address, length)) = entry.split_once('/') else {
         let address: IpAddr = entry.parse().ok()?;
-        return Some(Hosts::Network(address, bits(address).1));
+        return Some(HostPattern::Network(address, to_address_bits(address).1));
     };
     let zeros = ".0".repeat(3_usize.saturating_sub(address.matches('.').count()));
     let address: IpAddr = address.parse().or_else(|_| format!("{address}{zeros}").parse()).ok()?;
-    let length = length.parse().ok().filter(|length| *length <= bits(address).1)?;
-    Some(Hosts::Network(address, length))
+    let length = length.parse().ok().filter(|length| *length <= to_address_bits(address).1)?;
+    Some(HostPattern::Network(address, length))
 }
 
 /// The address as a number, and how many bits that has.
-fn bits(address: IpAddr) -> (u128, u32) {
+fn to_address_bits(address: IpAddr) -> (u128, u32) {
     match address {
         IpAddr::V4(four) => (four.to_bits().into(), u32::BITS),
         IpAddr::V6(six) => (six.to_bits(), u128::BITS),
     }
 }
 
-impl Hosts {
-    fn cover(&self, host: &str) -> bool {
+impl HostPattern {
+    fn matches_host(&self, host: &str) -> bool {
         let address = host.parse::<IpAddr>();
         match self {
             Self::All => true,
-            Self::Plain => address.is_err() && !host.contains('.'),
-            Self::Network(network, length) => address.is_ok_and(|address| is_in(address, *network, *length)),
+            Self::Dotless => address.is_err() && !host.contains('.'),
+            Self::Network(network, length) => {
+                address.is_ok_and(|address| is_in_network(address, *network, *length))
+            }
             Self::Domain(domain) => {
                 host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
-            Self::Pattern(pattern) => fits(host, pattern),
+            Self::Pattern(pattern) => matches_wildcard(host, pattern),
         }
     }
 }
 
-fn is_in(address: IpAddr, network: IpAddr, length: u32) -> bool {
-    let ((one, size), (other, theirs)) = (bits(address), bits(network));
+fn is_in_network(address: IpAddr, network: IpAddr, length: u32) -> bool {
+    let ((one, size), (other, theirs)) = (to_address_bits(address), to_address_bits(network));
     let differ = (one ^ other).checked_shr(size.saturating_sub(length)).unwrap_or(0);
     size == theirs && differ == 0
 }
 
 /// Each piece between stars is found after the one before it; the first and the last stand at the ends.
-fn fits(host: &str, pattern: &str) -> bool {
+fn matches_wildcard(host: &str, pattern: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return host == pattern };
     let Some(mut left) = host.strip_prefix(first) else { return false };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -146,7 +155,7 @@ mod tests {
             ("one.example two.example", &["one.example", "two.example"], &["three.example"]),
             (" , ;", &[], &["acme.com"]),
         ] {
-            let bypass = Bypass::parse(list);
+            let bypass = ProxyBypass::parse(list);
             for host in covered {
                 assert!(bypass.covers(host, 443), "{list} covers {host}");
             }
@@ -158,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_entry_with_a_port_is_for_that_port_only() {
-        let bypass = Bypass::parse("acme.com:8443,[2001:db8::1]:444,10.0.0.1:445");
+        let bypass = ProxyBypass::parse("acme.com:8443,[2001:db8::1]:444,10.0.0.1:445");
         assert!(bypass.covers("sso.acme.com", 8443) && !bypass.covers("sso.acme.com", 443));
         assert!(bypass.covers("[2001:db8::1]", 444) && !bypass.covers("[2001:db8::1]", 443));
         assert!(bypass.covers("10.0.0.1", 445) && !bypass.covers("10.0.0.1", 443));

@@ -6,8 +6,8 @@ use std::{error, fmt, io, path::PathBuf, time::Duration};
 
 use rustls::CertificateError;
 
-use super::{UnusedVariable, names::Unanswered, verifier::Refused};
-use crate::{files::FileKind, text::Foreign};
+use super::{UnusedVariable, names::NameServerTimeout, verifier::RefusedCertificate};
+use crate::{files::FileKind, text::UntrustedText};
 
 /// Hosts are as the address writes them, with the port where it names one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Error {
         host: String,
     },
     /// No name server answered within `after`.
-    DnsSilent {
+    DnsTimeout {
         host: String,
         after: Duration,
     },
@@ -34,10 +34,10 @@ pub enum Error {
     Proxy {
         proxy: String,
         host: String,
-        what: ProxyFault,
+        fault: ProxyFault,
     },
     /// There was no way without a proxy, and the system leaves the choice of one to a script, which we do not run.
-    Unscripted(Box<Self>),
+    PacScriptNotRun(Box<Self>),
     /// A variable that is set might have prevented it, and does not count.
     VariableNotUsed {
         error: Box<Self>,
@@ -46,8 +46,8 @@ pub enum Error {
     /// `issuer` is who signed the refused certificate: behind an intercepting proxy, the proxy's authority.
     Tls {
         host: String,
-        what: TlsFault,
-        issuer: Option<Foreign>,
+        fault: TlsFault,
+        issuer: Option<UntrustedText>,
     },
     TooLarge {
         host: String,
@@ -65,7 +65,7 @@ pub enum Error {
     BadBundle {
         path: PathBuf,
         variable: Option<&'static str>,
-        what: BundleFault,
+        fault: BundleFault,
     },
     /// The system has no root certificates at all.
     NoRoots,
@@ -81,16 +81,16 @@ pub enum Error {
 pub enum ProxyFault {
     Unreachable,
     /// It had not opened the way to the host within this time.
-    Silent(Duration),
+    Timeout(Duration),
     /// It wants a user name and password (407), and none was set.
     PasswordMissing,
     /// It wants others than it was given.
     PasswordRefused,
     /// It lets people sign in by these ways only, and we know none of them.
-    Schemes(Foreign),
+    UnsupportedSchemes(UntrustedText),
     /// It would not, or could not, open the way to the host, or cut it off in the handshake; with its status and its
     /// words, where it gave any.
-    Refused(Option<(u16, Foreign)>),
+    Refused(Option<(u16, UntrustedText)>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,9 +103,9 @@ pub enum TlsFault {
     NotYetValid,
     Revoked,
     /// Refused for another reason.
-    Certificate(Foreign),
+    Certificate(UntrustedText),
     /// No agreement was reached; plain http on the other side among the reasons.
-    Handshake(Foreign),
+    Handshake(UntrustedText),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,92 +122,96 @@ pub enum BundleFault {
 }
 
 /// What is known of a request when it fails.
-pub(super) struct Journey<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) host: &'a str,
     /// Host and port of the proxy on the way, and whether it was given a user name.
     pub(super) proxy: Option<(&'a str, bool)>,
-    pub(super) connect: Duration,
-    pub(super) whole: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) total_timeout: Duration,
 }
 
-impl Journey<'_> {
+impl RequestContext<'_> {
     /// The fact beneath the client's error, whose own message hides it.
-    pub(super) fn failed(&self, error: &reqwest::Error) -> Error {
+    pub(super) fn classify_error(&self, error: &reqwest::Error) -> Error {
         let host = || self.host.to_owned();
-        if let Some(what) = self.proxy_fault(error) {
+        if let Some(what) = self.classify_proxy_fault(error) {
             return what;
         }
-        if let Some(tls) = find::<rustls::Error>(error) {
-            let (what, issuer) = tls_fault(tls);
-            return Error::Tls { host: host(), what, issuer };
+        if let Some(tls) = find_cause::<rustls::Error>(error) {
+            let (what, issuer) = classify_tls_error(tls);
+            return Error::Tls { host: host(), fault: what, issuer };
         }
         match () {
-            () if let Some(Unanswered(after)) = find(error) => {
-                Error::DnsSilent { host: bare(self.host).to_owned(), after: *after }
+            () if let Some(NameServerTimeout(after)) = find_cause(error) => {
+                Error::DnsTimeout { host: strip_port(self.host).to_owned(), after: *after }
             }
             () if error.is_timeout() && error.is_connect() => {
-                Error::Timeout { host: host(), after: self.connect }
+                Error::Timeout { host: host(), after: self.connect_timeout }
             }
-            () if error.is_timeout() => Error::Timeout { host: host(), after: self.whole },
-            () if error.is_dns() || says(error, "dns error") => {
-                Error::Dns { host: bare(self.host).to_owned() }
+            () if error.is_timeout() => Error::Timeout { host: host(), after: self.total_timeout },
+            () if error.is_dns() || has_cause_starting_with(error, "dns error") => {
+                Error::Dns { host: strip_port(self.host).to_owned() }
             }
-            () if says(error, "tcp ") => Error::Connect { host: host() },
+            () if has_cause_starting_with(error, "tcp ") => Error::Connect { host: host() },
             () => Error::Interrupted { host: host() },
         }
     }
 
     /// A failure on this side of the proxy's tunnel, or in its making.
-    fn proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
+    fn classify_proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
         let (proxy, has_password) = self.proxy?;
-        let says = |phrases: &[&str]| phrases.iter().any(|words| says(error, words));
+        let says = |phrases: &[&str]| phrases.iter().any(|words| has_cause_starting_with(error, words));
         let what = match () {
-            () if says(&WANTS_PASSWORD) && has_password => ProxyFault::PasswordRefused,
-            () if says(&WANTS_PASSWORD) => ProxyFault::PasswordMissing,
-            () if error.is_timeout() && error.is_connect() => ProxyFault::Silent(self.connect),
-            () if says(&NO_WAY_TO_PROXY) => ProxyFault::Unreachable,
-            () if error.is_connect() && find::<rustls::Error>(error).is_none() => ProxyFault::Refused(None),
+            () if says(&PROXY_AUTH_PHRASES) && has_password => ProxyFault::PasswordRefused,
+            () if says(&PROXY_AUTH_PHRASES) => ProxyFault::PasswordMissing,
+            () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(self.connect_timeout),
+            () if says(&PROXY_UNREACHABLE_PHRASES) => ProxyFault::Unreachable,
+            () if error.is_connect() && find_cause::<rustls::Error>(error).is_none() => {
+                ProxyFault::Refused(None)
+            }
             () => return None,
         };
-        Some(Error::Proxy { proxy: proxy.to_owned(), host: self.host.to_owned(), what })
+        Some(Error::Proxy { proxy: proxy.to_owned(), host: self.host.to_owned(), fault: what })
     }
 }
 
 impl Error {
     /// What could not be reached, when a script may know a way.
-    pub(super) fn without_script(self) -> Self {
-        if self.is_unreached() { Self::Unscripted(Box::new(self)) } else { self }
+    pub(super) fn with_pac_script_note(self) -> Self {
+        if self.is_unreachable() { Self::PacScriptNotRun(Box::new(self)) } else { self }
     }
 
     /// Whether the host itself was not reached.
-    pub(super) fn is_unreached(&self) -> bool {
-        if let Self::Unscripted(error) = self {
-            return error.is_unreached();
+    pub(super) fn is_unreachable(&self) -> bool {
+        if let Self::PacScriptNotRun(error) = self {
+            return error.is_unreachable();
         }
         matches!(
             self,
-            Self::Dns { .. } | Self::DnsSilent { .. } | Self::Connect { .. } | Self::Timeout { .. }
+            Self::Dns { .. } | Self::DnsTimeout { .. } | Self::Connect { .. } | Self::Timeout { .. }
         )
     }
 
-    pub(super) fn is_of_proxy(&self) -> bool {
+    pub(super) fn is_proxy_error(&self) -> bool {
         matches!(self, Self::Proxy { .. })
     }
 
     /// Whether nobody answered, neither the host nor, where a proxy leads to it, anybody behind that: another host may.
-    pub fn is_silence(&self) -> bool {
+    pub fn is_unanswered(&self) -> bool {
         match self {
-            Self::Unscripted(error) | Self::VariableNotUsed { error, .. } => error.is_silence(),
-            Self::Proxy { what, .. } => matches!(what, ProxyFault::Silent(_) | ProxyFault::Refused(_)),
-            Self::DnsSilent { .. } | Self::Timeout { .. } => true,
-            other => other.may_pass(),
+            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_unanswered(),
+            Self::Proxy { fault: what, .. } => {
+                matches!(what, ProxyFault::Timeout(_) | ProxyFault::Refused(_))
+            }
+            Self::DnsTimeout { .. } | Self::Timeout { .. } => true,
+            other => other.is_transient(),
         }
     }
 
     /// Whether another try a moment later may find the way open.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unscripted(error) | Self::VariableNotUsed { error, .. } => error.may_pass(),
+            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_transient(),
             Self::Dns { .. } | Self::Connect { .. } | Self::Interrupted { .. } => true,
             _ => false,
         }
@@ -215,34 +219,36 @@ impl Error {
 }
 
 /// The client's words for 407, and for what SOCKS has in its place.
-const WANTS_PASSWORD: [&str; 3] = [
+const PROXY_AUTH_PHRASES: [&str; 3] = [
     "tunnel error: proxy authorization required",
     "SOCKS error: credentials not accepted",
     "SOCKS error: server does not support user/pass authentication",
 ];
 
 /// The client's words when not even the proxy was reached, whether it speaks HTTP or SOCKS.
-const NO_WAY_TO_PROXY: [&str; 4] = [
+const PROXY_UNREACHABLE_PHRASES: [&str; 4] = [
     "tunnel error: failed to create underlying connection",
     "SOCKS error: failed to create underlying connection",
     "tcp connect error",
     "dns error",
 ];
 
-fn tls_fault(error: &rustls::Error) -> (TlsFault, Option<Foreign>) {
+fn classify_tls_error(error: &rustls::Error) -> (TlsFault, Option<UntrustedText>) {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
-            match other.0.downcast_ref::<Refused>() {
-                Some(Refused { reason, issuer }) => (certificate_fault(reason), issuer.clone()),
-                None => (TlsFault::Certificate(Foreign::new(other.0.to_string())), None),
+            match other.0.downcast_ref::<RefusedCertificate>() {
+                Some(RefusedCertificate { reason, issuer }) => {
+                    (classify_certificate_error(reason), issuer.clone())
+                }
+                None => (TlsFault::Certificate(UntrustedText::new(other.0.to_string())), None),
             }
         }
-        rustls::Error::InvalidCertificate(reason) => (certificate_fault(reason), None),
-        other => (TlsFault::Handshake(Foreign::new(other.to_string())), None),
+        rustls::Error::InvalidCertificate(reason) => (classify_certificate_error(reason), None),
+        other => (TlsFault::Handshake(UntrustedText::new(other.to_string())), None),
     }
 }
 
-fn certificate_fault(reason: &CertificateError) -> TlsFault {
+fn classify_certificate_error(reason: &CertificateError) -> TlsFault {
     match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -251,21 +257,21 @@ fn certificate_fault(reason: &CertificateError) -> TlsFault {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
         CertificateError::Revoked => TlsFault::Revoked,
-        other => TlsFault::Certificate(Foreign::new(other.to_string())),
+        other => TlsFault::Certificate(UntrustedText::new(other.to_string())),
     }
 }
 
 /// The first cause of this type. An `io::Error` skips its own content when asked for a source, so it is opened.
-fn find<'a, T: error::Error + 'static>(error: &'a (dyn error::Error + 'static)) -> Option<&'a T> {
-    causes(error).find_map(|cause| cause.downcast_ref())
+fn find_cause<'a, T: error::Error + 'static>(error: &'a (dyn error::Error + 'static)) -> Option<&'a T> {
+    iterate_causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// Whether a cause says so in words: some of the client's error types are private to it.
-fn says(error: &(dyn error::Error + 'static), words: &str) -> bool {
-    causes(error).any(|cause| cause.to_string().starts_with(words))
+fn has_cause_starting_with(error: &(dyn error::Error + 'static), words: &str) -> bool {
+    iterate_causes(error).any(|cause| cause.to_string().starts_with(words))
 }
 
-fn causes<'a>(
+fn iterate_causes<'a>(
     error: &'a (dyn error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
     std::iter::successors(Some(error), |cause| match cause.downcast_ref::<io::Error>() {
@@ -275,7 +281,7 @@ fn causes<'a>(
 }
 
 /// The host without its port.
-fn bare(authority: &str) -> &str {
+fn strip_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,

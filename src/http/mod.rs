@@ -22,18 +22,18 @@ use reqwest::redirect;
 use serde::de::DeserializeOwned;
 
 use self::{
-    error::Journey,
-    names::Names,
-    proxy::{Proxies, Proxy},
-    settings::Unused,
+    error::RequestContext,
+    names::SystemResolver,
+    proxy::{ProxyEndpoint, ProxyRules},
+    settings::UnusedVariables,
 };
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
     proxy::ProxyChoice,
-    settings::{NotUsed, Settings, UnusedVariable},
-    trust::Trust,
+    settings::{HttpSettings, UnusedReason, UnusedVariable},
+    trust::TrustConfig,
 };
-use crate::{host, log, text::Foreign, time::Moment, url::SecureUrl};
+use crate::{host, log, text::UntrustedText, time::Timestamp, url::SecureUrl};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -43,14 +43,14 @@ const BODY_LIMIT: usize = 1024 * 1024;
 pub struct Client {
     direct: reqwest::Client,
     proxied: Option<reqwest::Client>,
-    proxies: Proxies,
-    deadlines: Deadlines,
-    unused: Arc<Unused>,
+    proxies: ProxyRules,
+    timeouts: RequestTimeouts,
+    unused: Arc<UnusedVariables>,
 }
 
 /// A whole answer. A redirect is one too: nothing is followed.
 #[derive(Debug)]
-pub struct Answer {
+pub struct FullResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -59,64 +59,64 @@ pub struct Answer {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Deadlines {
+struct RequestTimeouts {
     connect: Duration,
-    whole: Duration,
+    total: Duration,
 }
 
-impl Default for Deadlines {
+impl Default for RequestTimeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), whole: Duration::from_secs(30) }
+        Self { connect: Duration::from_secs(10), total: Duration::from_secs(30) }
     }
 }
 
 impl Client {
-    pub fn new(settings: Settings<'_>) -> Result<Self, Error> {
-        let Settings { environment, ca_bundle, unused_authorities, unused_endpoints, .. } = settings;
-        let proxies = Proxies::of(&settings.proxy, environment, &host::system_proxy())?;
+    pub fn new(settings: HttpSettings<'_>) -> Result<Self, Error> {
+        let HttpSettings { environment, ca_bundle, unused_authorities, unused_endpoints, .. } = settings;
+        let proxies = ProxyRules::from_choice(&settings.proxy, environment, &host::read_system_proxy())?;
         let trust = match settings.with_authority_variables {
-            true => Trust::of(ca_bundle, environment),
-            false => Trust::of_files(ca_bundle, environment),
+            true => TrustConfig::from_environment(ca_bundle, environment),
+            false => TrustConfig::from_profile_only(ca_bundle, environment),
         };
-        let unused = Unused { authorities: unused_authorities, endpoints: unused_endpoints };
-        for UnusedVariable { name, because, .. } in unused.all() {
+        let unused = UnusedVariables { authorities: unused_authorities, endpoints: unused_endpoints };
+        for UnusedVariable { name, reason: because, .. } in unused.iter() {
             log::info("http", format_args!("{name} is not used, because {because}"));
         }
         Ok(Self { unused: Arc::new(unused), ..Self::build(&trust, proxies)? })
     }
 
-    fn build(trust: &Trust, proxies: Proxies) -> Result<Self, Error> {
-        let deadlines = Deadlines::default();
-        let tls = verifier::tls_config(trust)?;
+    fn build(trust: &TrustConfig, proxies: ProxyRules) -> Result<Self, Error> {
+        let deadlines = RequestTimeouts::default();
+        let tls = verifier::build_tls_config(trust)?;
         let builder = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .tls_info(true)
-                .dns_resolver(Arc::new(Names))
+                .dns_resolver(Arc::new(SystemResolver))
                 .user_agent(concat!("bedrock-sso/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .referer(false)
                 .connect_timeout(deadlines.connect)
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
-        let proxied = proxies.client(builder())?;
-        Ok(Self { direct, proxied, proxies, deadlines, unused: Arc::default() })
+        let proxied = proxies.build_proxied_client(builder())?;
+        Ok(Self { direct, proxied, proxies, timeouts: deadlines, unused: Arc::default() })
     }
 
     /// The same, with less patience for a whole answer.
     #[must_use]
-    pub fn within(&self, whole: Duration) -> Self {
-        Self { deadlines: Deadlines { whole, ..self.deadlines }, ..self.clone() }
+    pub fn with_total_timeout(&self, whole: Duration) -> Self {
+        Self { timeouts: RequestTimeouts { total: whole, ..self.timeouts }, ..self.clone() }
     }
 
     /// One request, one answer: 10 s to connect, 30 s in all unless said otherwise, at most 1 MiB of body, no redirects.
-    pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<Answer, Error> {
+    pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<FullResponse, Error> {
         let target = SecureUrl::parse(&request.uri().to_string())
             .map_err(|_| Error::NotSecure { host: request.uri().host().unwrap_or_default().to_owned() })?;
         let mut request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
-        *request.timeout_mut() = Some(self.deadlines.whole);
+        *request.timeout_mut() = Some(self.timeouts.total);
         let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
-        let answer = self.exchange(request, &target).await;
+        let answer = self.execute_request(request, &target).await;
         match &answer {
             Ok(answer) => log::debug("http", format_args!("{sent}: {}", answer.status.as_u16())),
             Err(error) => log::info("http", format_args!("{sent}: {error:?}")),
@@ -125,37 +125,43 @@ impl Client {
     }
 
     /// Host and port of the proxy that requests for this address pass through; none when it is reached directly.
-    pub fn proxy_before(&self, target: &SecureUrl) -> Option<&str> {
-        self.proxies.before(target).map(|proxy| proxy.shown.as_str())
+    pub fn proxy_for(&self, target: &SecureUrl) -> Option<&str> {
+        self.proxies.proxy_for(target).map(|proxy| proxy.host_and_port.as_str())
     }
 
-    async fn exchange(&self, request: reqwest::Request, target: &SecureUrl) -> Result<Answer, Error> {
-        let proxy = self.proxies.before(target);
-        let (client, journey) = self.way(proxy, target);
+    async fn execute_request(
+        &self,
+        request: reqwest::Request,
+        target: &SecureUrl,
+    ) -> Result<FullResponse, Error> {
+        let proxy = self.proxies.proxy_for(target);
+        let (client, journey) = self.choose_route(proxy, target);
         let answer = match client.execute(request).await {
-            Ok(response) => read(response, &journey).await,
-            Err(error) => Err(journey.failed(&error)),
+            Ok(response) => read_response(response, &journey).await,
+            Err(error) => Err(journey.classify_error(&error)),
         };
         match (answer, proxy) {
-            (Err(Error::Proxy { proxy: name, host, what }), Some(proxy)) => {
-                Err(Error::Proxy { proxy: name, host, what: probe::explained(what, proxy, target).await })
-            }
-            (Err(error), None) if self.proxies.is_guess(target) => Err(error.without_script()),
+            (Err(Error::Proxy { proxy: name, host, fault: what }), Some(proxy)) => Err(Error::Proxy {
+                proxy: name,
+                host,
+                fault: probe::explain_proxy_fault(what, proxy, target).await,
+            }),
+            (Err(error), None) if self.proxies.skips_pac_script(target) => Err(error.with_pac_script_note()),
             (answer, _) => answer,
         }
-        .map_err(|error| self.unused.explained(error, target))
+        .map_err(|error| self.unused.explain_error(error, target))
     }
 
-    fn way<'a>(
+    fn choose_route<'a>(
         &'a self,
-        proxy: Option<&'a Proxy>,
+        proxy: Option<&'a ProxyEndpoint>,
         target: &'a SecureUrl,
-    ) -> (&'a reqwest::Client, Journey<'a>) {
-        let journey = Journey {
+    ) -> (&'a reqwest::Client, RequestContext<'a>) {
+        let journey = RequestContext {
             host: target.authority(),
-            proxy: proxy.map(|proxy| (proxy.shown.as_str(), proxy.has_password())),
-            connect: self.deadlines.connect,
-            whole: self.deadlines.whole,
+            proxy: proxy.map(|proxy| (proxy.host_and_port.as_str(), proxy.has_password())),
+            connect_timeout: self.timeouts.connect,
+            total_timeout: self.timeouts.total,
         };
         (proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct), journey)
     }
@@ -171,13 +177,16 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 }
 
 /// Reads the answer and stops at the limit, whatever length the server announced.
-async fn read(mut response: reqwest::Response, journey: &Journey<'_>) -> Result<Answer, Error> {
+async fn read_response(
+    mut response: reqwest::Response,
+    journey: &RequestContext<'_>,
+) -> Result<FullResponse, Error> {
     let too_large = || Error::TooLarge { host: journey.host.to_owned(), limit: BODY_LIMIT };
     if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| journey.failed(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| journey.classify_error(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(too_large());
         }
@@ -185,7 +194,7 @@ async fn read(mut response: reqwest::Response, journey: &Journey<'_>) -> Result<
     }
     let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
     let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
-    Ok(Answer {
+    Ok(FullResponse {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
         body,
@@ -194,20 +203,20 @@ async fn read(mut response: reqwest::Response, journey: &Journey<'_>) -> Result<
 }
 
 /// The object that a body holds. The parser by itself takes a list as well, value by value, for a struct.
-pub fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+pub fn parse_json_object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     let is_object = body.trim_ascii_start().starts_with(b"{");
     if is_object { serde_json::from_slice(body).ok() } else { None }
 }
 
-impl Answer {
+impl FullResponse {
     /// The server's clock, from its `Date` header.
-    pub fn date(&self) -> Option<Moment> {
-        Moment::from_http_date(self.headers.get(header::DATE)?.to_str().ok()?)
+    pub fn server_date(&self) -> Option<Timestamp> {
+        Timestamp::from_http_date(self.headers.get(header::DATE)?.to_str().ok()?)
     }
 
     /// Who vouches for the server: the name of its certificate's issuer.
-    pub fn issuer(&self) -> Option<Foreign> {
-        verifier::issuer(self.certificate.as_deref()?)
+    pub fn certificate_issuer(&self) -> Option<UntrustedText> {
+        verifier::read_issuer_name(self.certificate.as_deref()?)
     }
 }
 
@@ -222,32 +231,36 @@ mod tests {
     use std::{io::Write, net::TcpListener};
 
     use super::{
-        testing::{Identity, Server, block_on, bundle, client, get, respond},
+        testing::{
+            LoopbackServer, TestCertificate, block_on, get_request, test_client, write_bundle, write_response,
+        },
         *,
     };
     use crate::host::Environment;
 
     fn failure(address: &str) -> Error {
-        failure_of(&client(&Trust::default()), address)
+        failure_of(&test_client(&TrustConfig::default()), address)
     }
 
     fn failure_of(client: &Client, address: &str) -> Error {
-        block_on(client.send(get(address))).unwrap_err()
+        block_on(client.send(get_request(address))).unwrap_err()
     }
 
-    fn trusting(identity: &Identity) -> Client {
-        let file = bundle(&identity.authority);
-        client(&Trust::of(Some(file.path()), &Environment::fixed([])))
+    fn trusting(identity: &TestCertificate) -> Client {
+        let file = write_bundle(&identity.authority_pem);
+        test_client(&TrustConfig::from_environment(Some(file.path()), &Environment::fixed([])))
     }
 
     #[test]
     fn an_answer_is_handed_over_whole() {
-        let server = Server::plain(|_, out| {
-            respond(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello");
+        let server = LoopbackServer::start_plain(|_, out| {
+            write_response(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello");
         });
-        let answer = block_on(client(&Trust::default()).send(get(&server.url("http")))).unwrap();
+        let answer =
+            block_on(test_client(&TrustConfig::default()).send(get_request(&server.base_url("http"))))
+                .unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (StatusCode::OK, b"hello".as_slice()));
-        assert_eq!(answer.date(), Some(Moment::from_unix(784_111_777)));
+        assert_eq!(answer.server_date(), Some(Timestamp::from_unix(784_111_777)));
         let request = server.requests.recv().unwrap().to_lowercase();
         assert!(
             request.contains(concat!("user-agent: bedrock-sso/", env!("CARGO_PKG_VERSION"))),
@@ -258,8 +271,12 @@ mod tests {
 
     #[test]
     fn a_redirect_is_an_answer_and_is_not_followed() {
-        let server = Server::plain(|_, out| respond(out, "302 Found", "Location: /elsewhere\r\n", ""));
-        let answer = block_on(client(&Trust::default()).send(get(&server.url("http")))).unwrap();
+        let server = LoopbackServer::start_plain(|_, out| {
+            write_response(out, "302 Found", "Location: /elsewhere\r\n", "");
+        });
+        let answer =
+            block_on(test_client(&TrustConfig::default()).send(get_request(&server.base_url("http"))))
+                .unwrap();
         assert_eq!(
             (answer.status, answer.headers[header::LOCATION].as_bytes()),
             (StatusCode::FOUND, b"/elsewhere".as_slice())
@@ -269,35 +286,39 @@ mod tests {
 
     #[test]
     fn a_server_signed_by_the_bundle_is_trusted_and_may_speak_http_2() {
-        let identity = Identity::new("localhost", "Acme Root");
-        let server = Server::tls(&identity, "http/1.1", |_, out| respond(out, "200 OK", "", ""));
+        let identity = TestCertificate::new("localhost", "Acme Root");
+        let server =
+            LoopbackServer::start_tls(&identity, "http/1.1", |_, out| write_response(out, "200 OK", "", ""));
         let client = trusting(&identity);
-        assert_eq!(block_on(client.send(get(&server.url("https")))).unwrap().status, StatusCode::OK);
+        assert_eq!(
+            block_on(client.send(get_request(&server.base_url("https")))).unwrap().status,
+            StatusCode::OK
+        );
 
-        let server = Server::tls(&identity, "h2", |_, _| {});
-        failure_of(&client, &server.url("https"));
+        let server = LoopbackServer::start_tls(&identity, "h2", |_, _| {});
+        failure_of(&client, &server.base_url("https"));
         assert!(server.requests.recv().unwrap().starts_with("PRI * HTTP/2.0"));
     }
 
     #[test]
     fn an_untrusted_server_is_named_by_its_issuer() {
-        let identity = Identity::new("localhost", "Zscaler Intermediate CA");
-        let server = Server::tls(&identity, "http/1.1", |_, _| {});
-        let error = failure(&server.url("https"));
+        let identity = TestCertificate::new("localhost", "Zscaler Intermediate CA");
+        let server = LoopbackServer::start_tls(&identity, "http/1.1", |_, _| {});
+        let error = failure(&server.base_url("https"));
         let host = format!("localhost:{}", server.address.port());
-        let issuer = Some(Foreign::new("Zscaler Intermediate CA"));
-        assert_eq!(error, Error::Tls { host, what: TlsFault::Untrusted, issuer });
+        let issuer = Some(UntrustedText::new("Zscaler Intermediate CA"));
+        assert_eq!(error, Error::Tls { host, fault: TlsFault::Untrusted, issuer });
     }
 
     #[test]
     fn a_certificate_for_another_host_or_another_year_is_refused_as_such() {
         for (identity, fault) in [
-            (Identity::new("other.example", "Acme Root"), TlsFault::WrongName),
-            (Identity::expired("localhost", "Acme Root"), TlsFault::Expired),
+            (TestCertificate::new("other.example", "Acme Root"), TlsFault::WrongName),
+            (TestCertificate::new_expired("localhost", "Acme Root"), TlsFault::Expired),
         ] {
-            let server = Server::tls(&identity, "http/1.1", |_, _| {});
-            let error = failure_of(&trusting(&identity), &server.url("https"));
-            assert!(matches!(&error, Error::Tls { what, .. } if *what == fault), "{error}");
+            let server = LoopbackServer::start_tls(&identity, "http/1.1", |_, _| {});
+            let error = failure_of(&trusting(&identity), &server.base_url("https"));
+            assert!(matches!(&error, Error::Tls { fault: what, .. } if *what == fault), "{error}");
         }
     }
 
@@ -307,7 +328,7 @@ mod tests {
         let address = format!("https://{}/", listener.local_addr().unwrap());
         std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad\r\n\r\n"));
         let error = failure(&address);
-        assert!(matches!(error, Error::Tls { what: TlsFault::Handshake(_), .. }), "{error}");
+        assert!(matches!(error, Error::Tls { fault: TlsFault::Handshake(_), .. }), "{error}");
     }
 
     #[test]
@@ -348,23 +369,23 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let whole = Duration::from_millis(50);
-        let client = client(&Trust::default()).within(whole);
+        let client = test_client(&TrustConfig::default()).with_total_timeout(whole);
         assert_eq!(failure_of(&client, &format!("http://{host}/")), Error::Timeout { host, after: whole });
     }
 
     #[test]
     fn a_body_is_cut_off_at_the_limit_announced_or_not() {
-        let announced = Server::plain(|_, out| {
+        let announced = LoopbackServer::start_plain(|_, out| {
             let _ = write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20);
         });
         let (sender, written) = std::sync::mpsc::channel();
-        let endless = Server::plain(move |_, out| {
+        let endless = LoopbackServer::start_plain(move |_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
             let sent = (0..1024).take_while(|_| out.write_all(&[b'x'; 64 << 10]).is_ok()).count();
             let _ = sender.send(sent * (64 << 10));
         });
         for server in [&announced, &endless] {
-            let error = failure(&server.url("http"));
+            let error = failure(&server.base_url("http"));
             assert!(matches!(error, Error::TooLarge { limit: BODY_LIMIT, .. }), "{error}");
         }
         assert!(written.recv().unwrap() < 32 << 20, "the server could say all it had");
@@ -372,10 +393,10 @@ mod tests {
 
     #[test]
     fn a_connection_cut_in_the_middle_is_no_answer() {
-        let server = Server::plain(|_, out| {
+        let server = LoopbackServer::start_plain(|_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort");
         });
-        let error = failure(&server.url("http"));
+        let error = failure(&server.base_url("http"));
         assert!(matches!(error, Error::Interrupted { .. }), "{error}");
     }
 

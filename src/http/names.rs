@@ -6,41 +6,43 @@ use std::{error, fmt, io, net::SocketAddr, time::Duration};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::url::is_a_name_of_this_machine;
+use crate::url::is_localhost_name;
 
 /// Enough for a second name server to answer when the first is gone.
-const PATIENCE: Duration = Duration::from_secs(8);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(8);
 
 #[derive(Debug)]
-pub(super) struct Names;
+pub(super) struct SystemResolver;
 
 /// No name server answered within this time.
 #[derive(Debug)]
-pub(super) struct Unanswered(pub(super) Duration);
+pub(super) struct NameServerTimeout(pub(super) Duration);
 
-impl Resolve for Names {
+impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             // The port is put in its place by the caller.
-            match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), 0))).await {
-                Ok(found) => Ok(Box::new(believed(name.as_str(), found?.collect())?.into_iter()) as Addrs),
-                Err(_) => Err(Unanswered(PATIENCE).into()),
+            match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((name.as_str(), 0))).await {
+                Ok(found) => {
+                    Ok(Box::new(filter_addresses(name.as_str(), found?.collect())?.into_iter()) as Addrs)
+                }
+                Err(_) => Err(NameServerTimeout(LOOKUP_TIMEOUT).into()),
             }
         })
     }
 }
 
 /// Plain http goes to the names of this machine because it leads nowhere else, and some resolvers ask the network for them.
-fn believed(name: &str, mut found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
-    if is_a_name_of_this_machine(name) {
+fn filter_addresses(name: &str, mut found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
+    if is_localhost_name(name) {
         found.retain(|address| address.ip().is_loopback());
     }
     if found.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(found) }
 }
 
-impl error::Error for Unanswered {}
+impl error::Error for NameServerTimeout {}
 
-impl fmt::Display for Unanswered {
+impl fmt::Display for NameServerTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no name server answered")
     }
@@ -56,8 +58,8 @@ mod tests {
             |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let [here, there] = [addresses(&["127.0.0.1:0", "[::1]:0"]), addresses(&["192.0.2.1:0"])];
         let both = [&here[..], &there[..]].concat();
-        assert_eq!(believed("localhost", both.clone()).unwrap(), here);
-        assert!(believed("idp.localhost", there).is_err());
-        assert_eq!(believed("idp.example", both.clone()).unwrap(), both);
+        assert_eq!(filter_addresses("localhost", both.clone()).unwrap(), here);
+        assert!(filter_addresses("idp.localhost", there).is_err());
+        assert_eq!(filter_addresses("idp.example", both.clone()).unwrap(), both);
     }
 }

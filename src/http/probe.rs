@@ -10,54 +10,62 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ProxyFault, proxy::Proxy};
-use crate::{text::Foreign, url::SecureUrl};
+use super::{ProxyFault, proxy::ProxyEndpoint};
+use crate::{text::UntrustedText, url::SecureUrl};
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const HEAD_LIMIT: usize = 16 * 1024;
-const HEADERS: usize = 100;
+const MAX_HEADERS: usize = 100;
 
 /// A proxy's refusal, as its first lines put it.
 #[derive(Debug, PartialEq, Eq)]
-struct Said {
+struct ProxyReply {
     status: u16,
-    reason: Foreign,
+    reason: UntrustedText,
     /// The ways to sign in that it offers, in its order.
-    schemes: Vec<String>,
+    auth_schemes: Vec<String>,
 }
 
 /// The fault once more, with what the proxy says of it where it says anything.
-pub(super) async fn explained(fault: ProxyFault, proxy: &Proxy, target: &SecureUrl) -> ProxyFault {
+pub(super) async fn explain_proxy_fault(
+    fault: ProxyFault,
+    proxy: &ProxyEndpoint,
+    target: &SecureUrl,
+) -> ProxyFault {
     // A refused password is not sent again: some directories lock an account after a few.
     let authorization = match fault {
         ProxyFault::Refused(_) => proxy.authorization.as_ref().map(|it| it.expose()),
         ProxyFault::PasswordMissing | ProxyFault::PasswordRefused => None,
-        ProxyFault::Unreachable | ProxyFault::Silent(_) | ProxyFault::Schemes(_) => return fault,
+        ProxyFault::Unreachable | ProxyFault::Timeout(_) | ProxyFault::UnsupportedSchemes(_) => return fault,
     };
     if !proxy.over_http {
         return fault;
     }
-    let asked = timeout(PATIENCE, ask(proxy, target, authorization)).await;
+    let asked = timeout(PROBE_TIMEOUT, send_connect(proxy, target, authorization)).await;
     match (fault, asked.ok().flatten()) {
         // Tinyproxy's answer to a wrong password, as if it were the host itself.
         (_, Some(said)) if said.status == 401 && authorization.is_some() => ProxyFault::PasswordRefused,
         (ProxyFault::Refused(_), Some(said)) if said.status != 200 => {
-            let words = format!("{} {}", said.status, said.reason.line());
-            ProxyFault::Refused(Some((said.status, Foreign::new(words))))
+            let words = format!("{} {}", said.status, said.reason.to_safe_line());
+            ProxyFault::Refused(Some((said.status, UntrustedText::new(words))))
         }
         (_, Some(said)) if said.status == 407 && !said.offers_basic() => {
-            ProxyFault::Schemes(Foreign::new(said.schemes.join(", ")))
+            ProxyFault::UnsupportedSchemes(UntrustedText::new(said.auth_schemes.join(", ")))
         }
         (fault, _) => fault,
     }
 }
 
-async fn ask(proxy: &Proxy, target: &SecureUrl, authorization: Option<&str>) -> Option<Said> {
+async fn send_connect(
+    proxy: &ProxyEndpoint,
+    target: &SecureUrl,
+    authorization: Option<&str>,
+) -> Option<ProxyReply> {
     let url = target.as_url();
     let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
     let authorization =
         authorization.map_or_else(String::new, |value| format!("Proxy-Authorization: {value}\r\n"));
-    let mut stream = TcpStream::connect(proxy.socket()).await.ok()?;
+    let mut stream = TcpStream::connect(proxy.socket_address()).await.ok()?;
     let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n{authorization}\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut head = Vec::new();
@@ -66,15 +74,15 @@ async fn ask(proxy: &Proxy, target: &SecureUrl, authorization: Option<&str>) -> 
             break;
         }
     }
-    Said::parse(&head)
+    ProxyReply::parse(&head)
 }
 
-impl Said {
+impl ProxyReply {
     fn parse(head: &[u8]) -> Option<Self> {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         response.parse(head).ok()?;
-        let (status, reason) = (response.code?, Foreign::new(response.reason.unwrap_or_default()));
+        let (status, reason) = (response.code?, UntrustedText::new(response.reason.unwrap_or_default()));
         let challenges =
             response.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("proxy-authenticate"));
         let scheme = |value: &[u8]| {
@@ -83,12 +91,13 @@ impl Said {
         };
         let mut schemes: Vec<_> = challenges.filter_map(|it| scheme(it.value)).collect();
         schemes.dedup();
-        Some(Self { status, reason, schemes })
+        Some(Self { status, reason, auth_schemes: schemes })
     }
 
     /// An answer without any offer says nothing about what it would take.
     fn offers_basic(&self) -> bool {
-        self.schemes.is_empty() || self.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
+        self.auth_schemes.is_empty()
+            || self.auth_schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
     }
 }
 
@@ -99,16 +108,16 @@ mod tests {
     use super::*;
     use crate::http::{
         Error,
-        testing::{Server, block_on, client_through, get, respond},
+        testing::{LoopbackServer, block_on, get_request, proxied_client, write_response},
     };
 
     fn through(proxy: &str) -> Error {
-        block_on(client_through(proxy).send(get("https://a.example/"))).unwrap_err()
+        block_on(proxied_client(proxy).send(get_request("https://a.example/"))).unwrap_err()
     }
 
-    fn fault(proxy: &Server, user: &str) -> ProxyFault {
+    fn fault(proxy: &LoopbackServer, user: &str) -> ProxyFault {
         match through(&format!("http://{user}{}", proxy.address)) {
-            Error::Proxy { what, .. } => what,
+            Error::Proxy { fault: what, .. } => what,
             other => panic!("not the proxy's fault: {other:?}"),
         }
     }
@@ -120,14 +129,14 @@ mod tests {
 
     #[test]
     fn a_proxy_is_asked_with_its_password_and_blamed_without() {
-        let forbidden = ProxyFault::Refused(Some((403, Foreign::new("403 Forbidden"))));
+        let forbidden = ProxyFault::Refused(Some((403, UntrustedText::new("403 Forbidden"))));
         for (status, fault) in
             [("407 Proxy Authentication Required", ProxyFault::PasswordRefused), ("403 Forbidden", forbidden)]
         {
-            let server = Server::plain(move |_, out| respond(out, status, "", ""));
+            let server = LoopbackServer::start_plain(move |_, out| write_response(out, status, "", ""));
             let error = through(&format!("http://me:pa55@{}", server.address));
             let (proxy, host) = (server.address.to_string(), "a.example".to_owned());
-            assert_eq!(error, Error::Proxy { proxy, host, what: fault });
+            assert_eq!(error, Error::Proxy { proxy, host, fault });
             let request = server.requests.recv().unwrap().to_lowercase();
             assert!(request.starts_with("connect a.example:443 "), "{request}");
             assert!(request.contains("proxy-authorization: basic bwu6cge1nq=="), "{request}");
@@ -137,11 +146,11 @@ mod tests {
     /// What a proxy does that dislikes the host's name, or that only pretended to connect.
     #[test]
     fn a_tunnel_that_collapses_is_the_proxys_doing() {
-        let server = Server::plain(|_, out| {
+        let server = LoopbackServer::start_plain(|_, out| {
             let _ = out.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n");
         });
         let error = through(&format!("http://{}", server.address));
-        assert!(matches!(error, Error::Proxy { what: ProxyFault::Refused(None), .. }), "{error}");
+        assert!(matches!(error, Error::Proxy { fault: ProxyFault::Refused(None), .. }), "{error}");
     }
 
     #[test]
@@ -151,17 +160,17 @@ mod tests {
         {
             let error = through(&format!("{scheme}://{proxy}"));
             let host = "a.example".to_owned();
-            assert_eq!(error, Error::Proxy { proxy, host, what: ProxyFault::Unreachable });
+            assert_eq!(error, Error::Proxy { proxy, host, fault: ProxyFault::Unreachable });
         }
     }
 
     #[test]
     fn this_machine_is_reached_without_a_proxy() {
-        let server = Server::plain(|_, out| respond(out, "204 No Content", "", ""));
-        let client = client_through(&format!("http://{}", silent()));
+        let server = LoopbackServer::start_plain(|_, out| write_response(out, "204 No Content", "", ""));
+        let client = proxied_client(&format!("http://{}", silent()));
         for host in ["localhost", "127.0.0.1"] {
             let address = format!("http://{host}:{}/", server.address.port());
-            assert_eq!(block_on(client.send(get(&address))).unwrap().status, StatusCode::NO_CONTENT);
+            assert_eq!(block_on(client.send(get_request(&address))).unwrap().status, StatusCode::NO_CONTENT);
         }
     }
 
@@ -171,20 +180,22 @@ mod tests {
         for (line, status) in
             [("403 Filtered", 403), ("502 Bad Gateway", 502), ("503 Service Unavailable", 503)]
         {
-            let proxy = Server::plain(move |_, out| respond(out, line, "Content-Type: text/html\r\n", page));
+            let proxy = LoopbackServer::start_plain(move |_, out| {
+                write_response(out, line, "Content-Type: text/html\r\n", page);
+            });
             let said = match fault(&proxy, "") {
                 ProxyFault::Refused(Some(said)) => said,
                 other => panic!("{line}: {other:?}"),
             };
-            assert_eq!(said, (status, Foreign::new(line)));
+            assert_eq!(said, (status, UntrustedText::new(line)));
         }
     }
 
     #[test]
     fn a_wrong_password_is_recognised_by_the_hosts_own_status_too() {
-        let proxy = Server::plain(|_, out| respond(out, "401 Unauthorized", "", ""));
+        let proxy = LoopbackServer::start_plain(|_, out| write_response(out, "401 Unauthorized", "", ""));
         assert_eq!(fault(&proxy, "me:pa55@"), ProxyFault::PasswordRefused);
-        let said = Some((401, Foreign::new("401 Unauthorized")));
+        let said = Some((401, UntrustedText::new("401 Unauthorized")));
         assert_eq!(fault(&proxy, ""), ProxyFault::Refused(said));
     }
 
@@ -194,7 +205,7 @@ mod tests {
             (
                 "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n",
                 "me:pa55@",
-                ProxyFault::Schemes(Foreign::new("Negotiate, NTLM")),
+                ProxyFault::UnsupportedSchemes(UntrustedText::new("Negotiate, NTLM")),
             ),
             (
                 "Proxy-Authenticate: NTLM\r\nProxy-Authenticate: Basic realm=\"a\"\r\n",
@@ -204,7 +215,8 @@ mod tests {
             ("Proxy-Authenticate: Basic realm=\"a\"\r\n", "", ProxyFault::PasswordMissing),
             ("", "", ProxyFault::PasswordMissing),
         ] {
-            let proxy = Server::plain(move |_, out| respond(out, "407 Who are you", offers, ""));
+            let proxy =
+                LoopbackServer::start_plain(move |_, out| write_response(out, "407 Who are you", offers, ""));
             assert_eq!(fault(&proxy, user), expected, "{offers}");
             let passwords =
                 proxy.requests.try_iter().filter(|it| it.to_lowercase().contains("authorization")).count();

@@ -7,7 +7,7 @@ use std::fmt;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use openidconnect::url::Url;
 
-use super::{Error, bypass::Bypass};
+use super::{Error, bypass::ProxyBypass};
 use crate::{
     host::{Environment, SystemProxy},
     secret::Secret,
@@ -15,24 +15,24 @@ use crate::{
 };
 
 /// The nearer first; capitals before small letters. `HTTP_PROXY` has no say: plain http goes to this machine only.
-const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 #[derive(Clone, Default)]
-pub(super) struct Proxies {
-    proxy: Option<Proxy>,
-    bypass: Bypass,
+pub(super) struct ProxyRules {
+    proxy: Option<ProxyEndpoint>,
+    bypass: ProxyBypass,
     /// The system would run a script to find one; we do not.
-    script: bool,
+    has_pac_script: bool,
 }
 
 #[derive(Clone)]
-pub(super) struct Proxy {
+pub(super) struct ProxyEndpoint {
     /// With user name and password.
     address: Secret,
     /// Host and port, for people.
-    pub(super) shown: String,
+    pub(super) host_and_port: String,
     pub(super) over_http: bool,
     /// What an HTTP proxy is sent, where there is a user name.
     pub(super) authorization: Option<Secret>,
@@ -53,62 +53,71 @@ pub enum ProxyChoice {
 
 impl ProxyChoice {
     /// `None` for what is no address of a proxy.
-    pub fn at(address: &str) -> Option<Self> {
-        Proxy::parse(address).map(|_| Self::At(address.to_owned()))
+    pub fn from_address(address: &str) -> Option<Self> {
+        ProxyEndpoint::parse(address).map(|_| Self::At(address.to_owned()))
     }
 }
 
-impl Proxies {
+impl ProxyRules {
     /// The profile's proxy, else the environment's, else the system's; and the exceptions of both.
-    pub(super) fn of(
+    pub(super) fn from_choice(
         choice: &ProxyChoice,
         environment: &Environment,
         system: &SystemProxy,
     ) -> Result<Self, Error> {
         let exceptions =
-            |names: &[&str]| names.iter().find_map(|name| environment.text(name)).unwrap_or_default();
+            |names: &[&str]| names.iter().find_map(|name| environment.var_text(name)).unwrap_or_default();
         match choice {
-            ProxyChoice::Variables => Self::of_variables(environment, system),
-            ProxyChoice::System => Self::of_system(&exceptions(&EXCEPTIONS), system),
+            ProxyChoice::Variables => Self::from_variables(environment, system),
+            ProxyChoice::System => Self::from_system(&exceptions(&NO_PROXY_VARIABLES), system),
             ProxyChoice::Direct => Ok(Self::default()),
             ProxyChoice::At(address) => {
-                let bypass = Bypass::parse(&exceptions(&EXCEPTIONS));
-                Ok(Self { proxy: Some(Proxy::parse(address).ok_or(Error::Internal)?), bypass, script: false })
+                let bypass = ProxyBypass::parse(&exceptions(&NO_PROXY_VARIABLES));
+                Ok(Self {
+                    proxy: Some(ProxyEndpoint::parse(address).ok_or(Error::Internal)?),
+                    bypass,
+                    has_pac_script: false,
+                })
             }
         }
     }
 
-    fn of_system(exceptions: &str, system: &SystemProxy) -> Result<Self, Error> {
-        let address = system.address.as_deref().and_then(for_https);
+    fn from_system(exceptions: &str, system: &SystemProxy) -> Result<Self, Error> {
+        let address = system.address.as_deref().and_then(select_https_proxy);
         let bad = Error::BadProxy { variable: None };
-        let proxy = address.map(|text| Proxy::parse(text).ok_or(bad)).transpose()?;
-        let bypass = Bypass::parse(&format!("{exceptions},{}", system.bypass));
-        Ok(Self { proxy, bypass, script: system.script })
+        let proxy = address.map(|text| ProxyEndpoint::parse(text).ok_or(bad)).transpose()?;
+        let bypass = ProxyBypass::parse(&format!("{exceptions},{}", system.bypass));
+        Ok(Self { proxy, bypass, has_pac_script: system.has_script })
     }
 
-    fn of_variables(environment: &Environment, system: &SystemProxy) -> Result<Self, Error> {
+    fn from_variables(environment: &Environment, system: &SystemProxy) -> Result<Self, Error> {
         let first =
-            |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.text(name)?)));
-        let exceptions = first(&EXCEPTIONS).map_or(String::new(), |(_, list)| list);
-        let Some((variable, text)) = first(&VARIABLES) else { return Self::of_system(&exceptions, system) };
-        let proxy = Proxy::parse(&text).ok_or(Error::BadProxy { variable: Some(variable) })?;
-        Ok(Self { proxy: Some(proxy), bypass: Bypass::parse(&exceptions), script: false })
+            |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.var_text(name)?)));
+        let exceptions = first(&NO_PROXY_VARIABLES).map_or(String::new(), |(_, list)| list);
+        let Some((variable, text)) = first(&PROXY_VARIABLES) else {
+            return Self::from_system(&exceptions, system);
+        };
+        let proxy = ProxyEndpoint::parse(&text).ok_or(Error::BadProxy { variable: Some(variable) })?;
+        Ok(Self { proxy: Some(proxy), bypass: ProxyBypass::parse(&exceptions), has_pac_script: false })
     }
 
     /// The proxy that requests for this address pass through; none for this very machine.
-    pub(super) fn before(&self, target: &SecureUrl) -> Option<&Proxy> {
+    pub(super) fn proxy_for(&self, target: &SecureUrl) -> Option<&ProxyEndpoint> {
         let url = target.as_url();
         let is_covered = self.bypass.covers(url.host_str()?, url.port_or_known_default()?);
-        self.proxy.as_ref().filter(|_| !target.is_this_machine() && !is_covered)
+        self.proxy.as_ref().filter(|_| !target.is_loopback() && !is_covered)
     }
 
     /// Whether this address is tried without a proxy only because nobody runs the system's script.
-    pub(super) fn is_guess(&self, target: &SecureUrl) -> bool {
-        self.script && self.proxy.is_none() && !target.is_this_machine()
+    pub(super) fn skips_pac_script(&self, target: &SecureUrl) -> bool {
+        self.has_pac_script && self.proxy.is_none() && !target.is_loopback()
     }
 
     /// The client that sends through the proxy, where there is one.
-    pub(super) fn client(&self, builder: reqwest::ClientBuilder) -> Result<Option<reqwest::Client>, Error> {
+    pub(super) fn build_proxied_client(
+        &self,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<Option<reqwest::Client>, Error> {
         let Some(proxy) = &self.proxy else { return Ok(None) };
         let through = reqwest::Proxy::all(proxy.address.expose()).map_err(|_| Error::Internal)?;
         builder.proxy(through).build().map(Some).map_err(|_| Error::Internal)
@@ -116,14 +125,14 @@ impl Proxies {
 }
 
 /// Windows may name a proxy for each protocol.
-fn for_https(address: &str) -> Option<&str> {
+fn select_https_proxy(address: &str) -> Option<&str> {
     if !address.contains('=') {
         return Some(address);
     }
     address.split([';', ' ']).find_map(|part| part.trim().strip_prefix("https="))
 }
 
-impl Proxy {
+impl ProxyEndpoint {
     /// `None` for what is no address of a proxy. A password with a sign that ends an address is such a case.
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -136,9 +145,9 @@ impl Proxy {
         let host = url.host_str().filter(|host| is_bare && !host.is_empty())?;
         let shown = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Some(Self {
-            shown,
+            host_and_port: shown,
             over_http: url.scheme() == "http",
-            authorization: authorization(&url),
+            authorization: build_authorization(&url),
             address: Secret::new(url.to_string()),
         })
     }
@@ -148,23 +157,24 @@ impl Proxy {
     }
 
     /// Where to reach it by TCP.
-    pub(super) fn socket(&self) -> String {
-        if self.shown.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-            return self.shown.clone();
+    pub(super) fn socket_address(&self) -> String {
+        if self.host_and_port.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            return self.host_and_port.clone();
         }
-        format!("{}:80", self.shown)
+        format!("{}:80", self.host_and_port)
     }
 }
 
-fn authorization(url: &Url) -> Option<Secret> {
+fn build_authorization(url: &Url) -> Option<Secret> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let pair = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
+    let pair =
+        [percent_decode(url.username()), percent_decode(url.password().unwrap_or_default())].join(&b':');
     Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair))))
 }
 
-fn decoded(text: &str) -> Vec<u8> {
+fn percent_decode(text: &str) -> Vec<u8> {
     let (mut bytes, mut left) = (Vec::new(), text.as_bytes());
     while let [first, rest @ ..] = left {
         let byte = rest.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
@@ -177,16 +187,16 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// Without addresses: they may hold a password.
-impl fmt::Debug for Proxies {
+impl fmt::Debug for ProxyRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Proxies").field(&self.proxy.as_ref().map(|proxy| &proxy.shown)).finish()
+        f.debug_tuple("ProxyRules").field(&self.proxy.as_ref().map(|proxy| &proxy.host_and_port)).finish()
     }
 }
 
 #[cfg(test)]
-impl Proxies {
-    pub(super) fn fixed(proxy: &str) -> Self {
-        Self::of_variables(&Environment::fixed([("HTTPS_PROXY", proxy)]), &SystemProxy::default()).unwrap()
+impl ProxyRules {
+    pub(super) fn from_https_proxy(proxy: &str) -> Self {
+        Self::from_variables(&Environment::fixed([("HTTPS_PROXY", proxy)]), &SystemProxy::default()).unwrap()
     }
 }
 
@@ -196,13 +206,13 @@ mod tests {
 
     fn shown(variables: &[(&str, &str)], system: &SystemProxy) -> Option<String> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let proxies = Proxies::of_variables(&Environment::Fixed(owned.collect()), system).unwrap();
+        let proxies = ProxyRules::from_variables(&Environment::Fixed(owned.collect()), system).unwrap();
         let target = SecureUrl::parse("https://sso.acme.com/").unwrap();
-        proxies.before(&target).map(|proxy| proxy.shown.clone())
+        proxies.proxy_for(&target).map(|proxy| proxy.host_and_port.clone())
     }
 
     fn system(address: &str, bypass: &str) -> SystemProxy {
-        SystemProxy { address: Some(address.into()), bypass: bypass.into(), script: false }
+        SystemProxy { address: Some(address.into()), bypass: bypass.into(), has_script: false }
     }
 
     #[test]
@@ -246,56 +256,61 @@ mod tests {
             "proxy:x",
             "pac+http://a",
         ] {
-            let refused =
-                Proxies::of_variables(&Environment::fixed([("ALL_PROXY", text)]), &SystemProxy::default());
+            let refused = ProxyRules::from_variables(
+                &Environment::fixed([("ALL_PROXY", text)]),
+                &SystemProxy::default(),
+            );
             assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: Some("ALL_PROXY") }, "{text}");
         }
-        let refused = Proxies::of_variables(&Environment::fixed([]), &system("https=proxy:x", ""));
+        let refused = ProxyRules::from_variables(&Environment::fixed([]), &system("https=proxy:x", ""));
         assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: None });
     }
 
     #[test]
     fn user_name_and_password_are_for_the_proxy_only() {
-        let proxies = Proxies::fixed("http://me:p%40ss%3a%zz@proxy:3128/");
+        let proxies = ProxyRules::from_https_proxy("http://me:p%40ss%3a%zz@proxy:3128/");
         let proxy = proxies.proxy.as_ref().unwrap();
         assert_eq!(
             proxy.authorization,
             Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:p@ss:%zz"))))
         );
         assert_eq!(
-            (proxy.shown.as_str(), format!("{proxies:?}")),
+            (proxy.host_and_port.as_str(), format!("{proxies:?}")),
             ("proxy:3128", "Proxies(Some(\"proxy:3128\"))".into())
         );
-        assert_eq!(Proxies::fixed("proxy").proxy.unwrap().socket(), "proxy:80");
-        assert_eq!(Proxies::fixed("[2001:db8::1]").proxy.unwrap().socket(), "[2001:db8::1]:80");
+        assert_eq!(ProxyRules::from_https_proxy("proxy").proxy.unwrap().socket_address(), "proxy:80");
+        assert_eq!(
+            ProxyRules::from_https_proxy("[2001:db8::1]").proxy.unwrap().socket_address(),
+            "[2001:db8::1]:80"
+        );
     }
 
     #[test]
     fn a_script_that_nobody_runs_makes_the_way_a_guess() {
-        let scripted = SystemProxy { script: true, ..SystemProxy::default() };
+        let scripted = SystemProxy { has_script: true, ..SystemProxy::default() };
         let [far, near] =
             ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
-        let proxies = Proxies::of_variables(&Environment::fixed([]), &scripted).unwrap();
-        assert!(proxies.is_guess(&far) && !proxies.is_guess(&near));
+        let proxies = ProxyRules::from_variables(&Environment::fixed([]), &scripted).unwrap();
+        assert!(proxies.skips_pac_script(&far) && !proxies.skips_pac_script(&near));
         let proxies =
-            Proxies::of_variables(&Environment::fixed([("HTTPS_PROXY", "proxy:1")]), &scripted).unwrap();
-        assert!(!proxies.is_guess(&far));
+            ProxyRules::from_variables(&Environment::fixed([("HTTPS_PROXY", "proxy:1")]), &scripted).unwrap();
+        assert!(!proxies.skips_pac_script(&far));
     }
 
     #[test]
     fn profiles_choice_outranks_variables_and_system() {
         let environment = Environment::fixed([("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "own.example")]);
         let through = |choice: ProxyChoice, address: &str| {
-            let proxies = Proxies::of(&choice, &environment, &system("f:6", "")).unwrap();
-            proxies.before(&SecureUrl::parse(address).unwrap()).map(|proxy| proxy.shown.clone())
+            let proxies = ProxyRules::from_choice(&choice, &environment, &system("f:6", "")).unwrap();
+            proxies.proxy_for(&SecureUrl::parse(address).unwrap()).map(|proxy| proxy.host_and_port.clone())
         };
         let far = "https://sso.acme.com/";
-        let own = || ProxyChoice::at("socks5h://p:2").unwrap();
+        let own = || ProxyChoice::from_address("socks5h://p:2").unwrap();
         assert_eq!(through(ProxyChoice::Variables, far).as_deref(), Some("a:1"));
         assert_eq!(through(ProxyChoice::System, far).as_deref(), Some("f:6"));
         assert_eq!(through(ProxyChoice::Direct, far), None);
         assert_eq!(through(own(), far).as_deref(), Some("p:2"));
         assert_eq!(through(own(), "https://own.example/"), None);
-        assert_eq!(ProxyChoice::at("ftp://p:2"), None);
+        assert_eq!(ProxyChoice::from_address("ftp://p:2"), None);
     }
 }

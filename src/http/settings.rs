@@ -9,7 +9,7 @@ use crate::{host::Environment, url::SecureUrl};
 
 /// What a client is made of.
 #[derive(Clone, Debug)]
-pub struct Settings<'s> {
+pub struct HttpSettings<'s> {
     pub environment: &'s Environment,
     pub ca_bundle: Option<&'s Path>,
     pub proxy: ProxyChoice,
@@ -21,9 +21,9 @@ pub struct Settings<'s> {
     pub unused_endpoints: Vec<(&'static str, UnusedVariable)>,
 }
 
-impl<'s> Settings<'s> {
+impl<'s> HttpSettings<'s> {
     /// Where no profile is known: the variables of the environment count.
-    pub fn without_profile(environment: &'s Environment) -> Self {
+    pub fn from_environment(environment: &'s Environment) -> Self {
         Self {
             environment,
             ca_bundle: None,
@@ -41,25 +41,25 @@ pub struct UnusedVariable {
     pub name: &'static str,
     /// The key that would say the same in a file.
     pub key: &'static str,
-    pub because: NotUsed,
+    pub reason: UnusedReason,
 }
 
 /// Why a variable does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotUsed {
+pub enum UnusedReason {
     /// This file defines the profile, and decides.
-    File(String),
+    DefiningFile(String),
     /// The administrator enforces this key.
     Enforced(&'static str),
     /// The profile sets this key, which outranks it.
-    Key(&'static str),
+    ProfileKey(&'static str),
 }
 
-impl fmt::Display for NotUsed {
+impl fmt::Display for UnusedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(file) => write!(f, "{file} defines the profile"),
-            Self::Key(key) => write!(f, "the profile sets `{key}`"),
+            Self::DefiningFile(file) => write!(f, "{file} defines the profile"),
+            Self::ProfileKey(key) => write!(f, "the profile sets `{key}`"),
             Self::Enforced(key) => write!(f, "the administrator enforces `{key}`"),
         }
     }
@@ -67,25 +67,27 @@ impl fmt::Display for NotUsed {
 
 /// The variables that would have changed something, and do not count.
 #[derive(Debug, Default)]
-pub(super) struct Unused {
+pub(super) struct UnusedVariables {
     pub(super) authorities: Option<UnusedVariable>,
     pub(super) endpoints: Vec<(&'static str, UnusedVariable)>,
 }
 
-impl Unused {
-    pub(super) fn all(&self) -> impl Iterator<Item = &UnusedVariable> {
+impl UnusedVariables {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &UnusedVariable> {
         self.authorities.iter().chain(self.endpoints.iter().map(|(_, variable)| variable))
     }
 
     /// The failure with the variable that might have prevented it.
-    pub(super) fn explained(&self, error: Error, target: &SecureUrl) -> Error {
+    pub(super) fn explain_error(&self, error: Error, target: &SecureUrl) -> Error {
         let host = target.as_url().host_str().unwrap_or_default();
         let service = host.split('.').next().unwrap_or_default();
         let service = service.strip_suffix("-fips").unwrap_or(service);
         let of_host = || self.endpoints.iter().find(|(name, _)| *name == service).map(|(_, it)| it);
-        let is_untrusted = matches!(error, Error::Tls { what: TlsFault::Untrusted, .. });
+        let is_untrusted = matches!(error, Error::Tls { fault: TlsFault::Untrusted, .. });
         let variable = self.authorities.as_ref().filter(|_| is_untrusted);
-        match variable.or_else(|| of_host().filter(|_| error.is_unreached() || error.is_of_proxy())).cloned()
+        match variable
+            .or_else(|| of_host().filter(|_| error.is_unreachable() || error.is_proxy_error()))
+            .cloned()
         {
             Some(variable) => Error::VariableNotUsed { error: Box::new(error), variable },
             None => error,

@@ -13,39 +13,39 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
-use super::{Client, Proxies, Trust};
+use super::{Client, ProxyRules, TrustConfig};
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     super::block_on(future).unwrap()
 }
 
 /// The client as it is, trusting these bundles too, deaf to the proxies of the machine it runs on.
-pub(crate) fn client(trust: &Trust) -> Client {
-    Client::build(trust, Proxies::default()).unwrap()
+pub(crate) fn test_client(trust: &TrustConfig) -> Client {
+    Client::build(trust, ProxyRules::default()).unwrap()
 }
 
-pub(crate) fn client_through(proxy: &str) -> Client {
-    Client::build(&Trust::default(), Proxies::fixed(proxy)).unwrap()
+pub(crate) fn proxied_client(proxy: &str) -> Client {
+    Client::build(&TrustConfig::default(), ProxyRules::from_https_proxy(proxy)).unwrap()
 }
 
-pub(crate) fn get(address: &str) -> ::http::Request<Vec<u8>> {
+pub(crate) fn get_request(address: &str) -> ::http::Request<Vec<u8>> {
     ::http::Request::get(address).body(Vec::new()).unwrap()
 }
 
 /// A loopback server: `answer` sees each request whole and writes what it likes, then the connection ends.
-pub(crate) struct Server {
+pub(crate) struct LoopbackServer {
     pub(crate) address: SocketAddr,
     /// Every request as it arrived.
     pub(crate) requests: mpsc::Receiver<String>,
 }
 
-impl Server {
-    pub(crate) fn plain(answer: impl FnMut(&str, &mut dyn Write) + Send + 'static) -> Self {
-        Self::start(answer, |stream| Some(Box::new(stream)))
+impl LoopbackServer {
+    pub(crate) fn start_plain(answer: impl FnMut(&str, &mut dyn Write) + Send + 'static) -> Self {
+        Self::start_with(answer, |stream| Some(Box::new(stream)))
     }
 
-    pub(crate) fn tls(
-        certificate: &Identity,
+    pub(crate) fn start_tls(
+        certificate: &TestCertificate,
         protocol: &str,
         answer: impl FnMut(&str, &mut dyn Write) + Send + 'static,
     ) -> Self {
@@ -58,15 +58,15 @@ impl Server {
             .unwrap();
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let config = Arc::new(config);
-        Self::start(answer, move |stream| {
+        Self::start_with(answer, move |stream| {
             let tls = ServerConnection::new(Arc::clone(&config)).ok()?;
             Some(Box::new(StreamOwned::new(tls, stream)))
         })
     }
 
-    fn start(
+    fn start_with(
         mut answer: impl FnMut(&str, &mut dyn Write) + Send + 'static,
-        wrap: impl Fn(TcpStream) -> Option<Box<dyn Stream>> + Send + 'static,
+        wrap: impl Fn(TcpStream) -> Option<Box<dyn ReadWrite>> + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -74,7 +74,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().filter_map(Result::ok) {
                 let Some(mut stream) = wrap(stream) else { continue };
-                let Some(request) = whole_request(&mut *stream) else { continue };
+                let Some(request) = read_request(&mut *stream) else { continue };
                 // Noted first: whoever has the answer may look at once.
                 let _ = sender.send(request.clone());
                 answer(&request, &mut *stream);
@@ -84,16 +84,16 @@ impl Server {
         Self { address, requests }
     }
 
-    pub(crate) fn url(&self, scheme: &str) -> String {
+    pub(crate) fn base_url(&self, scheme: &str) -> String {
         format!("{scheme}://localhost:{}/", self.address.port())
     }
 }
 
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
 
 /// A response with its length, and no more connection after it.
-pub(crate) fn respond(out: &mut dyn Write, status: &str, headers: &str, body: &str) {
+pub(crate) fn write_response(out: &mut dyn Write, status: &str, headers: &str, body: &str) {
     let length = body.len();
     let _ = write!(
         out,
@@ -101,7 +101,7 @@ pub(crate) fn respond(out: &mut dyn Write, status: &str, headers: &str, body: &s
     );
 }
 
-fn whole_request(stream: &mut dyn Stream) -> Option<String> {
+fn read_request(stream: &mut dyn ReadWrite) -> Option<String> {
     let mut seen = Vec::new();
     let mut part = [0; 4096];
     loop {
@@ -123,26 +123,26 @@ fn whole_request(stream: &mut dyn Stream) -> Option<String> {
 }
 
 /// A server's certificate, and the authority that signed it.
-pub(crate) struct Identity {
+pub(crate) struct TestCertificate {
     leaf: rustls::pki_types::CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
     /// The authority, as the bundles that people are given.
-    pub(crate) authority: String,
+    pub(crate) authority_pem: String,
 }
 
-impl Identity {
+impl TestCertificate {
     pub(crate) fn new(host: &str, authority: &str) -> Self {
-        Self::adjusted(host, authority, |_| {})
+        Self::with_params(host, authority, |_| {})
     }
 
-    pub(crate) fn expired(host: &str, authority: &str) -> Self {
-        Self::adjusted(host, authority, |leaf| {
-            leaf.not_before = (now() - 30 * DAY).into();
-            leaf.not_after = (now() - DAY).into();
+    pub(crate) fn new_expired(host: &str, authority: &str) -> Self {
+        Self::with_params(host, authority, |leaf| {
+            leaf.not_before = (read_system_time() - 30 * DAY).into();
+            leaf.not_after = (read_system_time() - DAY).into();
         })
     }
 
-    fn adjusted(host: &str, authority: &str, adjust: impl FnOnce(&mut CertificateParams)) -> Self {
+    fn with_params(host: &str, authority: &str, adjust: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, authority);
@@ -152,13 +152,13 @@ impl Identity {
         let mut leaf = CertificateParams::new([host.to_owned()]).unwrap();
         // What macOS asks of a server's certificate: a purpose, and a life of at most 825 days.
         leaf.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
-        leaf.not_before = (now() - DAY).into();
-        leaf.not_after = (now() + 30 * DAY).into();
+        leaf.not_before = (read_system_time() - DAY).into();
+        leaf.not_after = (read_system_time() + 30 * DAY).into();
         adjust(&mut leaf);
         let key = KeyPair::generate().unwrap();
         let certificate = leaf.signed_by(&key, &issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        Self { leaf: certificate.der().clone(), key, authority: pem }
+        Self { leaf: certificate.der().clone(), key, authority_pem: pem }
     }
 }
 
@@ -168,12 +168,12 @@ const DAY: Duration = Duration::from_secs(86_400);
     clippy::disallowed_methods,
     reason = "a certificate must hold at the real time: TLS asks no one else"
 )]
-fn now() -> SystemTime {
+fn read_system_time() -> SystemTime {
     SystemTime::now()
 }
 
 /// A bundle in a file that lasts as long as it is held.
-pub(super) fn bundle(text: &str) -> tempfile::NamedTempFile {
+pub(super) fn write_bundle(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     file

@@ -27,109 +27,114 @@ const SYSTEM_BUNDLES: [&str; 5] = [
 ];
 
 /// Forty times the system's own bundle; what is larger, or never ends, is none.
-const LIMIT: u64 = 10 << 20;
+const MAX_BUNDLE_BYTES: u64 = 10 << 20;
 
 /// PEM bundles trusted on top of the system's roots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
-    bundles: Vec<Bundle>,
+pub struct TrustConfig {
+    bundles: Vec<CaBundle>,
     /// The system's own bundle, where a variable would otherwise make the platform verifier forget it.
-    system: Option<PathBuf>,
+    system_bundle: Option<PathBuf>,
     /// The platform verifier would follow a variable that does not count.
-    without_platform: bool,
+    skip_platform_verifier: bool,
     /// A folder that the platform verifier reads.
-    folder: Option<Bundle>,
+    certificate_folder: Option<CaBundle>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bundle {
+struct CaBundle {
     path: PathBuf,
     /// The variable that named it; `None` when configuration did.
     variable: Option<&'static str>,
 }
 
-impl Trust {
+impl TrustConfig {
     /// The profile's bundle, else `AWS_CA_BUNDLE`; and `SSL_CERT_FILE` and `NODE_EXTRA_CA_CERTS` besides.
-    pub fn of(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
+    pub fn from_environment(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
         let named =
-            |variable| environment.path(variable).map(|path| Bundle { path, variable: Some(variable) });
+            |variable| environment.var_path(variable).map(|path| CaBundle { path, variable: Some(variable) });
         let company = ca_bundle
-            .map(|path| Bundle { path: path.to_owned(), variable: None })
+            .map(|path| CaBundle { path: path.to_owned(), variable: None })
             .or_else(|| named("AWS_CA_BUNDLE"));
         let bundles = [company, named("SSL_CERT_FILE"), named("NODE_EXTRA_CA_CERTS")];
         Self {
             bundles: bundles.into_iter().flatten().collect(),
-            system: system_bundle().filter(|_| replaces_system(environment)),
-            without_platform: false,
-            folder: named("SSL_CERT_DIR"),
+            system_bundle: find_system_bundle().filter(|_| overrides_system_roots(environment)),
+            skip_platform_verifier: false,
+            certificate_folder: named("SSL_CERT_DIR"),
         }
     }
 
     /// The profile's bundle, and the system's authorities: no variable adds one.
-    pub fn of_files(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
-        let without_platform = replaces_system(environment);
+    pub fn from_profile_only(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
+        let without_platform = overrides_system_roots(environment);
         Self {
             bundles: ca_bundle
-                .map(|path| Bundle { path: path.to_owned(), variable: None })
+                .map(|path| CaBundle { path: path.to_owned(), variable: None })
                 .into_iter()
                 .collect(),
-            system: system_bundle().filter(|_| without_platform),
-            without_platform,
-            folder: None,
+            system_bundle: find_system_bundle().filter(|_| without_platform),
+            skip_platform_verifier: without_platform,
+            certificate_folder: None,
         }
     }
 
-    /// Whether the certificates of [`Trust::certificates`] are all there are.
-    pub(super) fn is_without_platform(&self) -> bool {
-        self.without_platform
+    /// Whether the certificates of [`TrustConfig::certificates`] are all there are.
+    pub(super) fn skips_platform_verifier(&self) -> bool {
+        self.skip_platform_verifier
     }
 
     /// Every certificate of every bundle. One that is missing or holds none is a fault: silence would surface
     /// later as an untrusted server.
-    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+    pub(super) fn read_certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
         let mut all = Vec::new();
-        if let Some(Bundle { path, variable }) = self.folder.as_ref().filter(|it| !it.path.is_absolute()) {
+        if let Some(CaBundle { path, variable }) =
+            self.certificate_folder.as_ref().filter(|it| !it.path.is_absolute())
+        {
             let (path, variable) = (path.clone(), *variable);
-            return Err(Error::BadBundle { path, variable, what: BundleFault::Relative });
+            return Err(Error::BadBundle { path, variable, fault: BundleFault::Relative });
         }
-        for Bundle { path, variable } in &self.bundles {
+        for CaBundle { path, variable } in &self.bundles {
             let is_relative = variable.is_some() && !path.is_absolute();
-            let bad = |what| Error::BadBundle { path: path.clone(), variable: *variable, what };
-            let read = if is_relative { Err(BundleFault::Relative) } else { read(path) };
+            let bad = |what| Error::BadBundle { path: path.clone(), variable: *variable, fault: what };
+            let read = if is_relative { Err(BundleFault::Relative) } else { read_bundle(path) };
             all.extend(read.map_err(bad)?);
         }
-        if let Some(path) = &self.system {
-            all.extend(read(path).unwrap_or_default());
+        if let Some(path) = &self.system_bundle {
+            all.extend(read_bundle(path).unwrap_or_default());
         }
         Ok(all)
     }
 }
 
 /// The platform verifier takes these two as a replacement of the system's roots, on Linux only.
-fn replaces_system(environment: &Environment) -> bool {
+fn overrides_system_roots(environment: &Environment) -> bool {
     cfg!(all(unix, not(target_os = "macos")))
-        && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.os(name).is_some())
+        && ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| environment.var_os(name).is_some())
 }
 
-fn system_bundle() -> Option<PathBuf> {
+fn find_system_bundle() -> Option<PathBuf> {
     SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists())
 }
 
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
-    let text = RegularFile::open(path).and_then(|file| file.read(LIMIT)).map_err(|error| match error {
-        ReadError::System(error) => BundleFault::Unreadable(error.kind()),
-        ReadError::NotRegular(kind) => BundleFault::NotRegular(kind),
-        ReadError::TooLarge { .. } => BundleFault::TooLarge,
-    })?;
+fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
+    let text =
+        RegularFile::open(path).and_then(|file| file.read_to_limit(MAX_BUNDLE_BYTES)).map_err(|error| {
+            match error {
+                ReadError::Io(error) => BundleFault::Unreadable(error.kind()),
+                ReadError::NotRegular(kind) => BundleFault::NotRegular(kind),
+                ReadError::TooLarge { .. } => BundleFault::TooLarge,
+            }
+        })?;
     let usable =
         |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).filter(usable).collect();
-    if certificates.is_empty() { Err(fault_of(&text)) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(diagnose_bundle(&text)) } else { Ok(certificates) }
 }
 
 /// What a file without a single certificate is instead.
-fn fault_of(content: &[u8]) -> BundleFault {
+fn diagnose_bundle(content: &[u8]) -> BundleFault {
     match content {
         content if content.trim_ascii().is_empty() => BundleFault::Empty,
         content if Certificate::from_der(content).is_ok() => BundleFault::Binary,
@@ -142,12 +147,12 @@ mod tests {
     use std::io;
 
     use super::{
-        super::testing::{Identity, bundle},
+        super::testing::{TestCertificate, write_bundle},
         *,
     };
 
     fn authority(name: &str) -> tempfile::NamedTempFile {
-        bundle(&Identity::new("localhost", name).authority)
+        write_bundle(&TestCertificate::new("localhost", name).authority_pem)
     }
 
     fn text(file: &tempfile::NamedTempFile) -> &str {
@@ -162,43 +167,50 @@ mod tests {
             ("SSL_CERT_FILE", text(&openssl)),
             ("NODE_EXTRA_CA_CERTS", text(&node)),
         ]);
-        let paths = |trust: Trust| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
+        let paths =
+            |trust: TrustConfig| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
         let rest = [openssl.path(), node.path()];
         assert_eq!(
-            paths(Trust::of(Some(profile.path()), &environment)),
+            paths(TrustConfig::from_environment(Some(profile.path()), &environment)),
             [&[profile.path()], &rest[..]].concat()
         );
-        assert_eq!(paths(Trust::of(None, &environment)), [&[aws.path()], &rest[..]].concat());
+        assert_eq!(
+            paths(TrustConfig::from_environment(None, &environment)),
+            [&[aws.path()], &rest[..]].concat()
+        );
     }
 
     #[test]
     fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
         let file = authority("openssl");
-        let trust = Trust::of(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]));
-        let system = trust.system.as_deref().map_or(0, |path| read(path).unwrap().len());
-        assert_eq!(trust.certificates().unwrap().len(), 1 + system);
-        assert_eq!(trust.system, system_bundle().filter(|_| cfg!(target_os = "linux")));
-        assert_eq!(Trust::of(None, &Environment::fixed([])), Trust::default());
+        let trust =
+            TrustConfig::from_environment(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]));
+        let system = trust.system_bundle.as_deref().map_or(0, |path| read_bundle(path).unwrap().len());
+        assert_eq!(trust.read_certificates().unwrap().len(), 1 + system);
+        assert_eq!(trust.system_bundle, find_system_bundle().filter(|_| cfg!(target_os = "linux")));
+        assert_eq!(TrustConfig::from_environment(None, &Environment::fixed([])), TrustConfig::default());
     }
 
     #[test]
     fn a_bundle_that_cannot_be_used_is_named() {
         let missing = Path::new("/nowhere/ca.pem");
-        let error = Trust::of(Some(missing), &Environment::fixed([])).certificates().unwrap_err();
+        let error = TrustConfig::from_environment(Some(missing), &Environment::fixed([]))
+            .read_certificates()
+            .unwrap_err();
         let what = BundleFault::Unreadable(io::ErrorKind::NotFound);
-        assert_eq!(error, Error::BadBundle { path: missing.into(), variable: None, what });
+        assert_eq!(error, Error::BadBundle { path: missing.into(), variable: None, fault: what });
 
-        let empty = bundle("not a certificate\n");
+        let empty = write_bundle("not a certificate\n");
         let environment = Environment::fixed([("NODE_EXTRA_CA_CERTS", text(&empty))]);
-        let error = Trust::of(None, &environment).certificates().unwrap_err();
+        let error = TrustConfig::from_environment(None, &environment).read_certificates().unwrap_err();
         let variable = Some("NODE_EXTRA_CA_CERTS");
         let what = BundleFault::NoCertificate;
-        assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, what });
+        assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, fault: what });
     }
 
     #[test]
     fn what_is_wrong_with_a_bundle_is_told_apart() {
-        let pem = Identity::new("localhost", "good").authority;
+        let pem = TestCertificate::new("localhost", "good").authority_pem;
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         for (content, what) in [
             (b"\n  \n".as_slice(), BundleFault::Empty),
@@ -208,7 +220,7 @@ mod tests {
         ] {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             io::Write::write_all(&mut file, content).unwrap();
-            assert_eq!(read(file.path()).unwrap_err(), what);
+            assert_eq!(read_bundle(file.path()).unwrap_err(), what);
         }
     }
 
@@ -216,22 +228,24 @@ mod tests {
     #[test]
     fn a_device_in_place_of_a_bundle_is_refused() {
         let fault = BundleFault::NotRegular(crate::files::FileKind::Device);
-        assert_eq!(read(Path::new("/dev/zero")).unwrap_err(), fault);
+        assert_eq!(read_bundle(Path::new("/dev/zero")).unwrap_err(), fault);
     }
 
     #[test]
     fn comments_and_the_line_ends_of_windows_are_no_hindrance() {
-        let [one, two] = ["one", "two"].map(|name| Identity::new("localhost", name).authority);
-        let file = bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
-        let trust = Trust::of(Some(file.path()), &Environment::fixed([]));
-        assert_eq!(trust.certificates().unwrap().len(), 2);
+        let [one, two] = ["one", "two"].map(|name| TestCertificate::new("localhost", name).authority_pem);
+        let file =
+            write_bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
+        let trust = TrustConfig::from_environment(Some(file.path()), &Environment::fixed([]));
+        assert_eq!(trust.read_certificates().unwrap().len(), 2);
     }
 
     #[test]
     fn one_broken_certificate_does_not_spoil_a_bundle() {
-        let good = Identity::new("localhost", "good").authority;
-        let file = bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
-        let trust = Trust::of(Some(file.path()), &Environment::fixed([]));
-        assert_eq!(trust.certificates().unwrap().len(), 1);
+        let good = TestCertificate::new("localhost", "good").authority_pem;
+        let file =
+            write_bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
+        let trust = TrustConfig::from_environment(Some(file.path()), &Environment::fixed([]));
+        assert_eq!(trust.read_certificates().unwrap().len(), 1);
     }
 }

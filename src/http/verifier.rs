@@ -19,19 +19,19 @@ use x509_cert::{
     der::{Decode, Tag, Tagged, asn1::ObjectIdentifier},
 };
 
-use super::{Error, Trust};
-use crate::text::Foreign;
+use super::{Error, TrustConfig};
+use crate::text::UntrustedText;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
 /// TLS 1.2 and 1.3 with ring, HTTP/2 where the server has it, and the trust asked for.
-pub(super) fn tls_config(trust: &Trust) -> Result<ClientConfig, Error> {
+pub(super) fn build_tls_config(trust: &TrustConfig) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let more = trust.certificates()?;
+    let more = trust.read_certificates()?;
     // On Windows further roots mean a certificate engine of our own, which the system may refuse: none for nothing.
-    let verifier: Arc<dyn ServerCertVerifier> = match (trust.is_without_platform(), more.is_empty()) {
-        (true, _) => with_roots(more, Arc::clone(&provider)).ok_or(Error::NoRoots)?,
+    let verifier: Arc<dyn ServerCertVerifier> = match (trust.skips_platform_verifier(), more.is_empty()) {
+        (true, _) => build_root_verifier(more, Arc::clone(&provider)).ok_or(Error::NoRoots)?,
         (false, true) => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(|_| Error::NoRoots)?),
         (false, false) => {
             let verifier = Verifier::new_with_extra_roots(more, Arc::clone(&provider));
@@ -42,14 +42,14 @@ pub(super) fn tls_config(trust: &Trust) -> Result<ClientConfig, Error> {
         .with_safe_default_protocol_versions()
         .map_err(|_| Error::Internal)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Witness(verifier)))
+        .with_custom_certificate_verifier(Arc::new(IssuerCapturingVerifier(verifier)))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
 /// What the platform verifier does on Linux, without the variables that it reads.
-fn with_roots(
+fn build_root_verifier(
     certificates: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 ) -> Option<Arc<dyn ServerCertVerifier>> {
@@ -61,14 +61,14 @@ fn with_roots(
 
 /// A refusal together with the refused certificate's issuer, carried inside the error itself.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct RefusedCertificate {
     pub(super) reason: CertificateError,
-    pub(super) issuer: Option<Foreign>,
+    pub(super) issuer: Option<UntrustedText>,
 }
 
-impl error::Error for Refused {}
+impl error::Error for RefusedCertificate {}
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "certificate refused: {:?}", self.reason)
     }
@@ -76,9 +76,9 @@ impl fmt::Display for Refused {
 
 /// The platform's verifier, and a witness of whom it refused.
 #[derive(Debug)]
-struct Witness(Arc<dyn ServerCertVerifier>);
+struct IssuerCapturingVerifier(Arc<dyn ServerCertVerifier>);
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for IssuerCapturingVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -89,7 +89,7 @@ impl ServerCertVerifier for Witness {
     ) -> Result<ServerCertVerified, rustls::Error> {
         match self.0.verify_server_cert(leaf, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(reason)) => {
-                let refused = Refused { reason, issuer: issuer(leaf) };
+                let refused = RefusedCertificate { reason, issuer: read_issuer_name(leaf) };
                 Err(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused)))))
             }
             judged => judged,
@@ -120,21 +120,21 @@ impl ServerCertVerifier for Witness {
 }
 
 /// The issuer's common name, else its organisation: how a person knows an intercepting proxy.
-pub(super) fn issuer(certificate: &[u8]) -> Option<Foreign> {
+pub(super) fn read_issuer_name(certificate: &[u8]) -> Option<UntrustedText> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let parts = || certificate.tbs_certificate.issuer.0.iter().flat_map(|set| set.0.iter());
     let part = parts()
         .find(|part| part.oid == COMMON_NAME)
         .or_else(|| parts().find(|part| part.oid == ORGANISATION))?;
     let bytes = part.value.value();
-    Some(Foreign::new(match part.value.tag() {
-        Tag::BmpString => utf16(bytes),
+    Some(UntrustedText::new(match part.value.tag() {
+        Tag::BmpString => decode_utf16(bytes),
         _ => String::from_utf8_lossy(bytes).into_owned(),
     }))
 }
 
 /// Old Windows authorities write their names in UTF-16, big-endian.
-fn utf16(bytes: &[u8]) -> String {
+fn decode_utf16(bytes: &[u8]) -> String {
     let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_be_bytes(*unit));
     char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }

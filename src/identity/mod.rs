@@ -9,35 +9,36 @@ mod template;
 pub(crate) mod testing;
 
 pub use self::{
-    name::{legal_name, session_name},
-    tags::{source_identity, tags},
-    template::{Unfilled, filled},
+    name::{derive_session_name, make_legal_name},
+    tags::{read_session_tags, read_source_identity},
+    template::{MissingTemplateClaim, fill_template},
 };
 use crate::oidc::VerifiedToken;
 
 /// A claim's text, where it says anything. Claims that hold something else than text say nothing.
-pub fn said<'t>(token: &'t VerifiedToken, claim: &str) -> Option<&'t str> {
+pub fn read_claim<'t>(token: &'t VerifiedToken, claim: &str) -> Option<&'t str> {
     token.claim(claim)?.as_str().filter(|text| !text.trim().is_empty())
 }
 
 /// What the first of these claims says that says anything.
-pub fn first_said<'t>(token: &'t VerifiedToken, claims: &[String]) -> Option<&'t str> {
-    claims.iter().find_map(|claim| said(token, claim))
+pub fn read_first_claim<'t>(token: &'t VerifiedToken, claims: &[String]) -> Option<&'t str> {
+    claims.iter().find_map(|claim| read_claim(token, claim))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{testing::token_with, *};
+    use super::{testing::build_token_with, *};
 
     #[test]
     fn a_claim_that_is_blank_or_no_text_says_nothing() {
-        let token = token_with(&json!({ "a": "", "b": " \t", "c": 7, "d": ["x"], "e": null, "f": "word" }));
+        let token =
+            build_token_with(&json!({ "a": "", "b": " \t", "c": 7, "d": ["x"], "e": null, "f": "word" }));
         for claim in ["a", "b", "c", "d", "e", "none"] {
-            assert_eq!(said(&token, claim), None, "{claim}");
+            assert_eq!(read_claim(&token, claim), None, "{claim}");
         }
         let order = ["a", "c", "f", "sub"].map(str::to_owned);
-        assert_eq!(first_said(&token, &order), Some("word"));
+        assert_eq!(read_first_claim(&token, &order), Some("word"));
     }
 }

@@ -4,16 +4,16 @@
 
 use ring::digest;
 
-use super::{filled, said};
-use crate::{config::Template, oidc::VerifiedToken, text::hex};
+use super::{fill_template, read_claim};
+use crate::{config::ClaimTemplate, oidc::VerifiedToken, text::encode_hex};
 
-const LONGEST: usize = 64;
+const MAX_NAME_LENGTH: usize = 64;
 
 /// Stands between the readable part and the digest of a name that had to be altered.
-const MARK: char = '=';
+const DIGEST_MARK: char = '=';
 
 /// Hexadecimal digits of the digest: 80 bits, more than anyone could search for a stranger's name.
-const DIGITS: usize = 20;
+const DIGEST_DIGITS: usize = 20;
 
 /// The first of the claims that says something; else the subject, which is never empty. In place of a claim's name a
 /// text such as `{email}+{team}` may stand, which says something when each of its claims does.
@@ -21,38 +21,39 @@ const DIGITS: usize = 20;
 /// A legal value is the name, as it is. Any other is made legal and marked with a digest of the whole value, so that
 /// two people never share a name. A legal value that happens to look marked is altered too: so no one's own name can
 /// ever be another's altered one.
-pub fn session_name(token: &VerifiedToken, claims: &[String]) -> String {
+pub fn derive_session_name(token: &VerifiedToken, claims: &[String]) -> String {
     let value = claims.iter().find_map(|claim| match claim.contains('{') {
-        true => filled(&Template::parse(claim)?, token).ok(),
-        false => said(token, claim).map(str::to_owned),
+        true => fill_template(&ClaimTemplate::parse(claim)?, token).ok(),
+        false => read_claim(token, claim).map(str::to_owned),
     });
-    legal_name(value.as_deref().unwrap_or(token.subject()))
+    make_legal_name(value.as_deref().unwrap_or(token.subject()))
 }
 
 /// The text as a name that STS takes, and no other text's. Source identities obey the same rule.
-pub fn legal_name(value: &str) -> String {
-    if is_legal(value) && !looks_marked(value) { value.to_owned() } else { altered(value) }
+pub fn make_legal_name(value: &str) -> String {
+    if is_legal_name(value) && !has_digest_suffix(value) { value.to_owned() } else { append_digest(value) }
 }
 
-fn is_legal(value: &str) -> bool {
-    (2..=LONGEST).contains(&value.len()) && value.chars().all(is_legal_character)
+fn is_legal_name(value: &str) -> bool {
+    (2..=MAX_NAME_LENGTH).contains(&value.len()) && value.chars().all(is_legal_character)
 }
 
 fn is_legal_character(part: char) -> bool {
     part.is_ascii_alphanumeric() || "_+=,.@-".contains(part)
 }
 
-fn looks_marked(value: &str) -> bool {
-    value.rsplit_once(MARK).is_some_and(|(_, digits)| {
-        digits.len() == DIGITS && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+fn has_digest_suffix(value: &str) -> bool {
+    value.rsplit_once(DIGEST_MARK).is_some_and(|(_, digits)| {
+        digits.len() == DIGEST_DIGITS
+            && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
-fn altered(value: &str) -> String {
+fn append_digest(value: &str) -> String {
     let readable = value.chars().map(|part| if is_legal_character(part) { part } else { '-' });
-    let mut name: String = readable.take(LONGEST - DIGITS - 1).chain([MARK]).collect();
-    let digest = hex(digest::digest(&digest::SHA256, value.as_bytes()).as_ref());
-    name.extend(digest.chars().take(DIGITS));
+    let mut name: String = readable.take(MAX_NAME_LENGTH - DIGEST_DIGITS - 1).chain([DIGEST_MARK]).collect();
+    let digest = encode_hex(digest::digest(&digest::SHA256, value.as_bytes()).as_ref());
+    name.extend(digest.chars().take(DIGEST_DIGITS));
     name
 }
 
@@ -63,11 +64,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::identity::testing::token_with;
+    use crate::identity::testing::build_token_with;
 
     fn name_of(claims: &serde_json::Value) -> String {
         let order = ["email", "preferred_username", "sub"].map(str::to_owned);
-        session_name(&token_with(claims), &order)
+        derive_session_name(&build_token_with(claims), &order)
     }
 
     #[test]
@@ -82,7 +83,7 @@ mod tests {
         ] {
             assert_eq!(name_of(&claims), name, "{claims}");
         }
-        assert_eq!(session_name(&token_with(&json!({})), &[]), "subject");
+        assert_eq!(derive_session_name(&build_token_with(&json!({})), &[]), "subject");
     }
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
             (["{email}+{unit}", "email"], "jane@example.com"),
             (["{unit}", "none"], "subject"),
         ] {
-            assert_eq!(session_name(&token_with(&claims), &order.map(str::to_owned)), name);
+            assert_eq!(derive_session_name(&build_token_with(&claims), &order.map(str::to_owned)), name);
         }
     }
 
@@ -107,18 +108,18 @@ mod tests {
             (&"x".repeat(80), &format!("{}=", "x".repeat(43))),
         ] {
             let name = name_of(&json!({ "email": value }));
-            assert!(is_legal(&name) && name.starts_with(readable), "{value}: {name}");
-            assert_eq!(name.len(), readable.len() + DIGITS, "{value}: {name}");
+            assert!(is_legal_name(&name) && name.starts_with(readable), "{value}: {name}");
+            assert_eq!(name.len(), readable.len() + DIGEST_DIGITS, "{value}: {name}");
         }
-        assert_eq!(legal_name("auth0|123"), "auth0-123=4043445eadeeeb2a5d88");
+        assert_eq!(make_legal_name("auth0|123"), "auth0-123=4043445eadeeeb2a5d88");
     }
 
     #[test]
     fn a_name_that_looks_altered_is_not_taken_as_it_is() {
-        let altered = legal_name("auth0|123");
-        assert!(is_legal(&altered));
-        assert_ne!(legal_name(&altered), altered);
-        assert_eq!(legal_name("jane=42"), "jane=42");
+        let altered = make_legal_name("auth0|123");
+        assert!(is_legal_name(&altered));
+        assert_ne!(make_legal_name(&altered), altered);
+        assert_eq!(make_legal_name("jane=42"), "jane=42");
     }
 
     /// Every text of up to four of these characters, each its own person.
@@ -131,11 +132,16 @@ mod tests {
             people = people.iter().cloned().chain(longer).collect::<HashSet<_>>().into_iter().collect();
         }
         people.extend((60..70).map(|length| "a".repeat(length)));
-        people
-            .extend(people.clone().iter().map(|person| legal_name(person)).filter(|name| looks_marked(name)));
+        people.extend(
+            people
+                .clone()
+                .iter()
+                .map(|person| make_legal_name(person))
+                .filter(|name| has_digest_suffix(name)),
+        );
         let people: HashSet<_> = people.into_iter().collect();
-        let names: HashSet<_> = people.iter().map(|person| legal_name(person)).collect();
+        let names: HashSet<_> = people.iter().map(|person| make_legal_name(person)).collect();
         assert_eq!(names.len(), people.len());
-        assert!(names.iter().all(|name| is_legal(name)));
+        assert!(names.iter().all(|name| is_legal_name(name)));
     }
 }

@@ -2,37 +2,40 @@
 //!
 //! It fills places; whether the result is a legal name or tag is for whoever uses it.
 
-use super::said;
+use super::read_claim;
 use crate::{
-    config::{Piece, Template},
+    config::{ClaimTemplate, TemplatePart},
     oidc::VerifiedToken,
 };
 
 /// A claim that a text needs, and of which the token says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfilled {
+pub struct MissingTemplateClaim {
     pub claim: String,
 }
 
-pub fn filled(template: &Template, token: &VerifiedToken) -> Result<String, Unfilled> {
-    let said = |piece: Piece<'_>| match piece {
-        Piece::Plain(plain) => Ok(plain.to_owned()),
-        Piece::Claim(claim) => {
-            said(token, claim).map(str::to_owned).ok_or_else(|| Unfilled { claim: claim.to_owned() })
-        }
+pub fn fill_template(
+    template: &ClaimTemplate,
+    token: &VerifiedToken,
+) -> Result<String, MissingTemplateClaim> {
+    let said = |piece: TemplatePart<'_>| match piece {
+        TemplatePart::Plain(plain) => Ok(plain.to_owned()),
+        TemplatePart::Claim(claim) => read_claim(token, claim)
+            .map(str::to_owned)
+            .ok_or_else(|| MissingTemplateClaim { claim: claim.to_owned() }),
     };
-    template.pieces().map(said).collect()
+    template.parts().map(said).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{super::testing::token_with, *};
+    use super::{super::testing::build_token_with, *};
 
-    fn of(text: &str) -> Result<String, Unfilled> {
-        let token = token_with(&json!({ "email": "jane@example.com", "team": "a{b}", "blank": " " }));
-        filled(&Template::parse(text).unwrap(), &token)
+    fn of(text: &str) -> Result<String, MissingTemplateClaim> {
+        let token = build_token_with(&json!({ "email": "jane@example.com", "team": "a{b}", "blank": " " }));
+        fill_template(&ClaimTemplate::parse(text).unwrap(), &token)
     }
 
     #[test]
@@ -51,7 +54,7 @@ mod tests {
     #[test]
     fn a_place_that_nothing_fills_is_named() {
         for (text, claim) in [("{email}/{none}", "none"), ("{blank}", "blank")] {
-            assert_eq!(of(text), Err(Unfilled { claim: claim.into() }), "{text}");
+            assert_eq!(of(text), Err(MissingTemplateClaim { claim: claim.into() }), "{text}");
         }
     }
 }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::{oidc::VerifiedToken, secret::Secret};
 
 /// A token with these claims, for `sub` "subject" where they name none.
-pub(crate) fn token_with(claims: &Value) -> VerifiedToken {
+pub(crate) fn build_token_with(claims: &Value) -> VerifiedToken {
     let mut all = json!({ "sub": "subject", "exp": 1_893_459_600 });
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let raw = format!("{}.{}.c2ln", part(&json!({})), part(&all));
-    VerifiedToken::recalled_from_our_own_store(Secret::new(raw)).unwrap()
+    VerifiedToken::from_sealed_store(Secret::new(raw)).unwrap()
 }

@@ -5,17 +5,17 @@
 use ::http::{Request, header};
 use serde::de::DeserializeOwned;
 
-use super::error::{Document, Error, Source};
+use super::error::{Error, ProviderEndpoint, ResponseSource};
 use crate::{
-    http::{self, Answer, Client},
-    text::Foreign,
+    http::{self, Client, FullResponse},
+    text::UntrustedText,
     url::SecureUrl,
 };
 
 /// Fetches a public document.
-pub(super) async fn fetch<T: DeserializeOwned>(
+pub(super) async fn fetch_document<T: DeserializeOwned>(
     client: &Client,
-    document: Document,
+    document: ProviderEndpoint,
     url: &SecureUrl,
 ) -> Result<T, Error> {
     let request = Request::get(url.as_str())
@@ -23,26 +23,26 @@ pub(super) async fn fetch<T: DeserializeOwned>(
         .body(Vec::new())
         .expect("an address that was parsed makes a request");
     let answer = client.send(request).await?;
-    let source = Source { document, host: url.authority().to_owned() };
-    successful(&source, &answer)?;
-    json(source, &answer.body)
+    let source = ResponseSource { endpoint: document, host: url.authority().to_owned() };
+    check_status(&source, &answer)?;
+    parse_body(source, &answer.body)
 }
 
 /// Whether the answer is an answer at all: not a redirect, not an outage.
-pub(super) fn successful(source: &Source, answer: &Answer) -> Result<(), Error> {
+pub(super) fn check_status(source: &ResponseSource, answer: &FullResponse) -> Result<(), Error> {
     let source = || source.clone();
     match answer.status {
         status if status.is_redirection() => {
-            Err(Error::Redirected { source: source(), to: destination(answer) })
+            Err(Error::Redirected { source: source(), location: read_redirect_target(answer) })
         }
-        status if !status.is_success() => Err(Error::Status { source: source(), status }),
+        status if !status.is_success() => Err(Error::UnexpectedStatus { source: source(), status }),
         _ => Ok(()),
     }
 }
 
 /// Reads the body. A parser's own words are dropped: they quote what they stumble over, which may be a token.
-pub(super) fn json<T: DeserializeOwned>(source: Source, body: &[u8]) -> Result<T, Error> {
-    http::object(body).ok_or_else(|| {
+pub(super) fn parse_body<T: DeserializeOwned>(source: ResponseSource, body: &[u8]) -> Result<T, Error> {
+    http::parse_json_object(body).ok_or_else(|| {
         if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
             Error::Malformed { source }
         } else {
@@ -52,7 +52,7 @@ pub(super) fn json<T: DeserializeOwned>(source: Source, body: &[u8]) -> Result<T
 }
 
 /// Where a redirect leads, without its query, which may carry what is nobody's business.
-fn destination(answer: &Answer) -> Option<Foreign> {
+fn read_redirect_target(answer: &FullResponse) -> Option<UntrustedText> {
     let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
-    location.split(['?', '#']).next().map(Foreign::new)
+    location.split(['?', '#']).next().map(UntrustedText::new)
 }

@@ -11,21 +11,21 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::time::Moment;
+use crate::time::Timestamp;
 
 /// The claims of a token, or the parameters of its header.
 pub(super) struct Claims(Map<String, Value>);
 
 /// Why a claim cannot be used.
-pub(super) enum Unusable {
+pub(super) enum ClaimError {
     Missing,
     /// It is there, and of another kind than the standard's.
-    WrongKind,
+    WrongType,
 }
 
 impl Claims {
     /// Reads one of a token's parts; `None` for anything but an object with unique names.
-    pub(super) fn decode(part: &str) -> Option<Self> {
+    pub(super) fn from_encoded_part(part: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(part).ok()?;
         serde_json::from_slice(&json).ok()
     }
@@ -38,36 +38,36 @@ impl Claims {
         self.0
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<&str, Unusable> {
-        self.value(name).ok_or(Unusable::Missing)?.as_str().ok_or(Unusable::WrongKind)
+    pub(super) fn require_text(&self, name: &str) -> Result<&str, ClaimError> {
+        self.value(name).ok_or(ClaimError::Missing)?.as_str().ok_or(ClaimError::WrongType)
     }
 
-    pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, Unusable> {
-        self.value(name).map(|value| value.as_str().ok_or(Unusable::WrongKind)).transpose()
+    pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, ClaimError> {
+        self.value(name).map(|value| value.as_str().ok_or(ClaimError::WrongType)).transpose()
     }
 
     /// A NumericDate (RFC 7519 §2), which may have a fraction; Entra's first version writes it as a text.
-    pub(super) fn moment(&self, name: &str) -> Result<Moment, Unusable> {
-        let seconds = match self.value(name).ok_or(Unusable::Missing)? {
-            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
+    pub(super) fn require_time(&self, name: &str) -> Result<Timestamp, ClaimError> {
+        let seconds = match self.value(name).ok_or(ClaimError::Missing)? {
+            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate_seconds)),
             Value::String(text) => text.parse().ok(),
             _ => None,
         };
-        seconds.map(Moment::from_unix).ok_or(Unusable::WrongKind)
+        seconds.map(Timestamp::from_unix).ok_or(ClaimError::WrongType)
     }
 
     /// The audiences: one text, or a list of them (RFC 7519 §4.1.3).
-    pub(super) fn audiences(&self) -> Result<Vec<&str>, Unusable> {
-        match self.value("aud").ok_or(Unusable::Missing)? {
+    pub(super) fn require_audiences(&self) -> Result<Vec<&str>, ClaimError> {
+        match self.value("aud").ok_or(ClaimError::Missing)? {
             Value::String(one) => Ok(vec![one]),
-            Value::Array(many) => many.iter().map(|one| one.as_str().ok_or(Unusable::WrongKind)).collect(),
-            _ => Err(Unusable::WrongKind),
+            Value::Array(many) => many.iter().map(|one| one.as_str().ok_or(ClaimError::WrongType)).collect(),
+            _ => Err(ClaimError::WrongType),
         }
     }
 }
 
 /// The whole seconds of a fractional date, where 64 bits can count them.
-fn whole(seconds: f64) -> Option<i64> {
+fn truncate_seconds(seconds: f64) -> Option<i64> {
     const LIMIT: f64 = 9e15;
     #[expect(
         clippy::cast_possible_truncation,
@@ -78,14 +78,14 @@ fn whole(seconds: f64) -> Option<i64> {
 
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Unique)
+        deserializer.deserialize_map(UniqueNamesVisitor)
     }
 }
 
 /// Refuses a name that comes twice: two readers could each believe another of its values.
-struct Unique;
+struct UniqueNamesVisitor;
 
-impl<'de> Visitor<'de> for Unique {
+impl<'de> Visitor<'de> for UniqueNamesVisitor {
     type Value = Claims;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,32 +8,32 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Application, Metadata, Tokens, Unverified,
-    answer::json,
-    discovery::secure,
-    error::{Document, Error, Pending, Source},
-    form::Form,
-    request::further_scopes,
+    Application, ProviderMetadata, TokenResponse, UnverifiedToken,
+    answer::parse_body,
+    discovery::parse_endpoint,
+    error::{Error, PollPace, ProviderEndpoint, ResponseSource},
+    form::ProviderForm,
+    request::select_further_scopes,
     token,
 };
 use crate::{
     config::Issuer,
-    http::{Answer, Client},
+    http::{Client, FullResponse},
     secret::Secret,
-    text::line,
+    text::sanitize_line,
     url::SecureUrl,
 };
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const DEVICE_GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// RFC 8628 §3.2: where the provider names no pace.
-const PACE: u64 = 5;
+const DEFAULT_INTERVAL: u64 = 5;
 /// A provider that asks for more of one's patience than this does not mean it.
-const SLOWEST: u64 = 60;
+const MAX_INTERVAL: u64 = 60;
 /// Where the provider does not say how long its code holds, although it must.
-const LIFETIME: u64 = 600;
+const DEFAULT_CODE_LIFETIME: u64 = 600;
 /// A code that nobody could type is none.
-const LONGEST_CODE: usize = 64;
+const MAX_USER_CODE_LENGTH: usize = 64;
 
 /// What the provider gave for one sign-in.
 #[derive(Clone)]
@@ -41,9 +41,9 @@ pub struct DeviceCode {
     /// For the person alone; shown, never logged.
     pub user_code: String,
     /// Where the person enters it.
-    pub address: SecureUrl,
+    pub verification_uri: SecureUrl,
     /// The same with the code in it already.
-    pub complete: Option<SecureUrl>,
+    pub verification_uri_complete: Option<SecureUrl>,
     pub interval: Duration,
     pub lifetime: Duration,
     device_code: Secret,
@@ -51,73 +51,81 @@ pub struct DeviceCode {
 
 impl fmt::Debug for DeviceCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceCode").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("DeviceCode").field("address", &self.verification_uri).finish_non_exhaustive()
     }
 }
 
 /// How far the person is.
 #[derive(Debug)]
-pub enum Polled {
-    Waiting(Pending),
-    Granted(Unverified, Tokens),
+pub enum DevicePollOutcome {
+    Waiting(PollPace),
+    Granted(UnverifiedToken, TokenResponse),
 }
 
 /// Asks for a code. It knows no `nonce` and no PKCE: the device code, which never leaves this machine but to the
 /// provider, is what ties the tokens to this question.
-pub async fn ask_device_code(
+pub async fn request_device_code(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     endpoint: &SecureUrl,
 ) -> Result<DeviceCode, Error> {
     let profile = application.profile;
     let scopes: Vec<String> =
-        std::iter::once("openid".to_owned()).chain(further_scopes(profile, metadata)).collect();
+        std::iter::once("openid".to_owned()).chain(select_further_scopes(profile, metadata)).collect();
     let scope = scopes.join(" ");
     let mut form = vec![("scope", scope.as_str())];
     form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
-    let endpoint = metadata.like_tokens(endpoint);
-    let form = Form { document: Document::Device, endpoint, fields: &form, secrets: &[], origin: None };
-    read(&form.source(), form.post(client, application).await?, &profile.issuer)
+    let endpoint = metadata.endpoint_with_token_auth(endpoint);
+    let form = ProviderForm {
+        provider_endpoint: ProviderEndpoint::DeviceAuthorization,
+        endpoint,
+        fields: &form,
+        secrets: &[],
+        origin: None,
+    };
+    parse_device_response(&form.response_source(), form.post(client, application).await?, &profile.issuer)
 }
 
 /// Asks once whether the person has answered. Refused, it is over.
 pub async fn poll_device_code(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     code: &DeviceCode,
-) -> Result<Polled, Error> {
-    let form = [("grant_type", GRANT), ("device_code", code.device_code.expose())];
-    match token::post(client, application, metadata, &form, &[&code.device_code]).await {
-        Ok(tokens) => tokens.with_id_token(metadata).map(|(token, tokens)| Polled::Granted(token, tokens)),
-        Err(error) => error.keeps_waiting().map(Polled::Waiting).ok_or(error),
+) -> Result<DevicePollOutcome, Error> {
+    let form = [("grant_type", DEVICE_GRANT_TYPE), ("device_code", code.device_code.expose())];
+    match token::request_tokens(client, application, metadata, &form, &[&code.device_code]).await {
+        Ok(tokens) => {
+            tokens.require_id_token(metadata).map(|(token, tokens)| DevicePollOutcome::Granted(token, tokens))
+        }
+        Err(error) => error.poll_pace().map(DevicePollOutcome::Waiting).ok_or(error),
     }
 }
 
 /// The answer as it came. Google names the address by the word of an earlier draft.
 #[derive(Deserialize)]
-struct Given {
+struct DeviceResponse {
     device_code: Option<Secret>,
     user_code: Option<String>,
     #[serde(alias = "verification_url")]
     verification_uri: Option<String>,
     verification_uri_complete: Option<String>,
-    expires_in: Option<Seconds>,
-    interval: Option<Seconds>,
+    expires_in: Option<LenientSeconds>,
+    interval: Option<LenientSeconds>,
 }
 
 /// A number, which some providers set in quotes.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Seconds {
+enum LenientSeconds {
     Number(u64),
     Text(String),
 }
 
-impl Seconds {
-    fn or(seconds: Option<Self>, otherwise: u64) -> u64 {
+impl LenientSeconds {
+    fn value_or(seconds: Option<Self>, otherwise: u64) -> u64 {
         match seconds {
             Some(Self::Number(number)) => number,
             Some(Self::Text(text)) => text.parse().unwrap_or(otherwise),
@@ -126,29 +134,36 @@ impl Seconds {
     }
 }
 
-fn read(source: &Source, answer: Answer, issuer: &Issuer) -> Result<DeviceCode, Error> {
-    let given: Given = json(source.clone(), &Zeroizing::new(answer.body))?;
-    let lacks = |lacks| Error::Incomplete { source: source.clone(), lacks };
+fn parse_device_response(
+    source: &ResponseSource,
+    answer: FullResponse,
+    issuer: &Issuer,
+) -> Result<DeviceCode, Error> {
+    let given: DeviceResponse = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
+    let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
     Ok(DeviceCode {
         device_code: given
             .device_code
             .filter(|code| !code.expose().is_empty())
             .ok_or_else(|| lacks("device_code"))?,
-        user_code: given.user_code.and_then(typeable).ok_or_else(|| lacks("user_code"))?,
-        address: secure(issuer, "verification_uri", &address)?,
-        complete: given
+        user_code: given.user_code.and_then(check_user_code).ok_or_else(|| lacks("user_code"))?,
+        verification_uri: parse_endpoint(issuer, "verification_uri", &address)?,
+        verification_uri_complete: given
             .verification_uri_complete
-            .map(|address| secure(issuer, "verification_uri_complete", &address))
+            .map(|address| parse_endpoint(issuer, "verification_uri_complete", &address))
             .transpose()?,
-        interval: Duration::from_secs(Seconds::or(given.interval, PACE).clamp(1, SLOWEST)),
-        lifetime: Duration::from_secs(Seconds::or(given.expires_in, LIFETIME)),
+        interval: Duration::from_secs(
+            LenientSeconds::value_or(given.interval, DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL),
+        ),
+        lifetime: Duration::from_secs(LenientSeconds::value_or(given.expires_in, DEFAULT_CODE_LIFETIME)),
     })
 }
 
 /// The code as it may be shown at a terminal.
-fn typeable(code: String) -> Option<String> {
-    let is_plain = !code.trim().is_empty() && code.len() <= LONGEST_CODE && line(&code) == code;
+fn check_user_code(code: String) -> Option<String> {
+    let is_plain =
+        !code.trim().is_empty() && code.len() <= MAX_USER_CODE_LENGTH && sanitize_line(&code) == code;
     is_plain.then_some(code)
 }
 
@@ -158,44 +173,56 @@ mod tests {
     use crate::{
         config::Provider,
         http::{
-            Trust,
-            testing::{Server, block_on, client},
+            TrustConfig,
+            testing::{LoopbackServer, block_on, test_client},
         },
-        oidc::testing::{base, host, metadata, profile, proven, provider},
-        text::Foreign,
-        url::Refusal,
+        oidc::testing::{
+            server_authority, server_base_url, start_provider, test_application, test_metadata, test_profile,
+        },
+        text::UntrustedText,
+        url::SecureUrlError,
     };
 
     const GIVEN: &str = r#"{"device_code":"d","user_code":"WDJB-MJHT","verification_uri":"https://id.example/device","expires_in":900}"#;
 
-    fn asked(server: &Server) -> Result<DeviceCode, Error> {
-        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        let endpoint = SecureUrl::parse(&format!("{}/device", base(server))).unwrap();
-        let application = proven(&profile, None);
-        block_on(ask_device_code(&client(&Trust::default()), &application, &metadata, &endpoint))
+    fn asked(server: &LoopbackServer) -> Result<DeviceCode, Error> {
+        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
+        let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(server))).unwrap();
+        let application = test_application(&profile, None);
+        block_on(request_device_code(
+            &test_client(&TrustConfig::default()),
+            &application,
+            &metadata,
+            &endpoint,
+        ))
     }
 
     fn asked_of(answer: &str) -> Result<DeviceCode, Error> {
-        asked(&provider("200 OK", "", answer))
+        asked(&start_provider("200 OK", "", answer))
     }
 
-    fn polled(status: &str, answer: &str) -> Result<Polled, Error> {
-        let server = provider(status, "", answer);
-        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(&server)));
+    fn polled(status: &str, answer: &str) -> Result<DevicePollOutcome, Error> {
+        let server = start_provider(status, "", answer);
+        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(&server)));
         let code = asked_of(GIVEN).unwrap();
-        let application = proven(&profile, None);
-        block_on(poll_device_code(&client(&Trust::default()), &application, &metadata, &code))
+        let application = test_application(&profile, None);
+        block_on(poll_device_code(&test_client(&TrustConfig::default()), &application, &metadata, &code))
     }
 
     #[test]
     fn a_code_is_asked_for_with_client_scopes_and_parameters() {
-        let server = provider("200 OK", "", GIVEN);
-        let mut profile = profile(Provider::Generic);
+        let server = start_provider("200 OK", "", GIVEN);
+        let mut profile = test_profile(Provider::Generic);
         profile.extra_params.insert("audience".into(), "https://api.example/".into());
-        let endpoint = SecureUrl::parse(&format!("{}/device", base(&server))).unwrap();
-        let metadata = metadata(&base(&server));
-        let application = proven(&profile, None);
-        let code = block_on(ask_device_code(&client(&Trust::default()), &application, &metadata, &endpoint));
+        let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(&server))).unwrap();
+        let metadata = test_metadata(&server_base_url(&server));
+        let application = test_application(&profile, None);
+        let code = block_on(request_device_code(
+            &test_client(&TrustConfig::default()),
+            &application,
+            &metadata,
+            &endpoint,
+        ));
         assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("POST /device HTTP/1.1\r\n"), "{request}");
@@ -207,7 +234,7 @@ mod tests {
     fn what_is_left_out_has_the_standards_default_and_numbers_may_be_in_quotes() {
         let code = asked_of(GIVEN).unwrap();
         assert_eq!((code.interval, code.lifetime), (Duration::from_secs(5), Duration::from_secs(900)));
-        assert!(code.complete.is_none() && !format!("{code:?}").contains("WDJB"));
+        assert!(code.verification_uri_complete.is_none() && !format!("{code:?}").contains("WDJB"));
         let quoted =
             GIVEN.replace("900", "\"60\",\"interval\":\"2\"").replace("verification_uri", "verification_url");
         let code = asked_of(&quoted).unwrap();
@@ -218,45 +245,63 @@ mod tests {
     fn a_code_that_commands_the_terminal_or_that_nobody_can_type_is_none() {
         for code in ["", " ", "a\\u001b[31m", "a\\u202eb", "a\\nb", &"x".repeat(65)] {
             let given = GIVEN.replace("WDJB-MJHT", code);
-            assert!(matches!(asked_of(&given), Err(Error::Incomplete { lacks: "user_code", .. })), "{code}");
+            assert!(
+                matches!(asked_of(&given), Err(Error::MissingMember { member: "user_code", .. })),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn an_answer_without_a_needed_member_names_it() {
         for lacks in ["device_code", "user_code", "verification_uri"] {
-            let server = provider("200 OK", "", &GIVEN.replace(lacks, "other"));
-            let source = Source { document: Document::Device, host: host(&server) };
-            assert_eq!(asked(&server).map(drop), Err(Error::Incomplete { source, lacks }));
+            let server = start_provider("200 OK", "", &GIVEN.replace(lacks, "other"));
+            let source = ResponseSource {
+                endpoint: ProviderEndpoint::DeviceAuthorization,
+                host: server_authority(&server),
+            };
+            assert_eq!(asked(&server).map(drop), Err(Error::MissingMember { source, member: lacks }));
         }
     }
 
     #[test]
     fn the_person_is_sent_to_no_unsafe_address() {
         let refusal = asked_of(&GIVEN.replace("https://id", "http://id")).map(drop);
-        let stated = Foreign::new("http://id.example/device");
+        let stated = UntrustedText::new("http://id.example/device");
         let name = "verification_uri";
-        assert_eq!(refusal, Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));
+        assert_eq!(
+            refusal,
+            Err(Error::UnusableEndpoint { name, stated, refusal: SecureUrlError::NotSecure })
+        );
         let refusal = asked_of(&GIVEN.replace("https://id.example", "http://127.0.0.1:1")).map(drop);
-        assert!(matches!(refusal, Err(Error::Endpoint { .. })), "the issuer is elsewhere");
+        assert!(matches!(refusal, Err(Error::UnusableEndpoint { .. })), "the issuer is elsewhere");
     }
 
     #[test]
     fn pending_and_slow_down_keep_waiting_whatever_the_status() {
         for status in ["400 Bad Request", "403 Forbidden", "428 Precondition Required"] {
             let said = |error: &str| polled(status, &format!(r#"{{"error":"{error}"}}"#));
-            assert!(matches!(said("authorization_pending"), Ok(Polled::Waiting(Pending::AsBefore))));
-            assert!(matches!(said("slow_down"), Ok(Polled::Waiting(Pending::Slower))));
-            assert!(said("expired_token").is_err_and(|error| error.is_expired_code()));
-            assert!(said("access_denied").is_err_and(|error| !error.is_expired_code() && !error.may_pass()));
+            assert!(matches!(
+                said("authorization_pending"),
+                Ok(DevicePollOutcome::Waiting(PollPace::Unchanged))
+            ));
+            assert!(matches!(said("slow_down"), Ok(DevicePollOutcome::Waiting(PollPace::SlowDown))));
+            assert!(said("expired_token").is_err_and(|error| error.is_expired_device_code()));
+            assert!(
+                said("access_denied")
+                    .is_err_and(|error| !error.is_expired_device_code() && !error.lacks_provider_answer())
+            );
         }
     }
 
     #[test]
     fn weather_may_pass_and_an_answer_without_an_id_token_does_not() {
-        assert!(polled("503 Service Unavailable", "").is_err_and(|error| error.may_pass()));
-        assert!(polled("200 OK", "<html>").is_err_and(|error| error.may_pass()));
+        assert!(polled("503 Service Unavailable", "").is_err_and(|error| error.lacks_provider_answer()));
+        assert!(polled("200 OK", "<html>").is_err_and(|error| error.lacks_provider_answer()));
         let error = polled("200 OK", r#"{"access_token":"at"}"#).unwrap_err();
-        assert!(matches!(error, Error::Incomplete { lacks: "id_token", .. }) && !error.may_pass());
+        assert!(
+            matches!(error, Error::MissingMember { member: "id_token", .. })
+                && !error.lacks_provider_answer()
+        );
     }
 }

@@ -5,20 +5,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::fetch,
-    error::{Document, Error, Source},
-    provider::{Paths, habits},
+    answer::fetch_document,
+    error::{Error, ProviderEndpoint, ResponseSource},
+    provider::{EndpointPaths, select_provider_defaults},
 };
 use crate::{
     config::{Issuer, Profile},
     http::Client,
-    text::Foreign,
-    url::{Refusal, SecureUrl},
+    text::UntrustedText,
+    url::{SecureUrl, SecureUrlError},
 };
 
 /// What discovery said and was checked. Remembered, sealed, between runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Metadata {
+pub struct ProviderMetadata {
     /// Equal, byte for byte, to the configured one.
     pub issuer: String,
     pub authorization_endpoint: SecureUrl,
@@ -41,39 +41,42 @@ pub struct Metadata {
 }
 
 /// Asks the issuer, and believes the answer only if it speaks for this very issuer.
-pub async fn discover(client: &Client, profile: &Profile) -> Result<Metadata, Error> {
-    let known_better = profile.login_domain.as_ref().zip(habits(profile.provider).paths);
-    ask(client, &profile.issuer, known_better).await
+pub async fn discover_provider(client: &Client, profile: &Profile) -> Result<ProviderMetadata, Error> {
+    let known_better = profile.login_domain.as_ref().zip(select_provider_defaults(profile.provider).paths);
+    fetch_metadata(client, &profile.issuer, known_better).await
 }
 
 /// The same before there is a profile: who sets one up has an issuer, and no more.
-pub async fn describe(client: &Client, issuer: &Issuer) -> Result<Metadata, Error> {
-    ask(client, issuer, None).await
+pub async fn discover_issuer(client: &Client, issuer: &Issuer) -> Result<ProviderMetadata, Error> {
+    fetch_metadata(client, issuer, None).await
 }
 
-async fn ask(
+async fn fetch_metadata(
     client: &Client,
     issuer: &Issuer,
-    known_better: Option<(&SecureUrl, Paths)>,
-) -> Result<Metadata, Error> {
-    let url = document_address(issuer)?;
-    let mut stated: Stated = fetch(client, Document::Discovery, &url).await?;
+    known_better: Option<(&SecureUrl, EndpointPaths)>,
+) -> Result<ProviderMetadata, Error> {
+    let url = build_discovery_url(issuer)?;
+    let mut stated: DiscoveryDocument = fetch_document(client, ProviderEndpoint::Discovery, &url).await?;
     if let Some((domain, paths)) = known_better {
-        stated.move_to(domain, paths)?;
+        stated.apply_login_domain(domain, paths)?;
     }
-    stated.checked(issuer, || Source { document: Document::Discovery, host: url.authority().to_owned() })
+    stated.into_metadata(issuer, || ResponseSource {
+        endpoint: ProviderEndpoint::Discovery,
+        host: url.authority().to_owned(),
+    })
 }
 
 /// Where the description stands. The issuer's own slash at the end goes before the path is appended (OIDC Discovery §4).
-pub fn document_address(issuer: &Issuer) -> Result<SecureUrl, Error> {
+pub fn build_discovery_url(issuer: &Issuer) -> Result<SecureUrl, Error> {
     let stem = issuer.as_str();
     let address = format!("{}/.well-known/openid-configuration", stem.strip_suffix('/').unwrap_or(stem));
-    secure(issuer, "issuer", &address)
+    parse_endpoint(issuer, "issuer", &address)
 }
 
 /// The document as it came. What this program does not use is not looked at, so that it cannot be wrong.
 #[derive(Deserialize)]
-struct Stated {
+struct DiscoveryDocument {
     issuer: Option<String>,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
@@ -88,17 +91,20 @@ struct Stated {
     authorization_response_iss_parameter_supported: Option<bool>,
 }
 
-impl Stated {
+impl DiscoveryDocument {
     /// The profile knows better where the person is sent; who issues, and with which keys it signs, stays as stated.
     ///
     /// Where the provider names its own pages or its own token endpoint, the profile may name only the same host: another
     /// one would be handed the code, the refresh token and the application's secret.
-    fn move_to(&mut self, domain: &SecureUrl, paths: Paths) -> Result<(), Error> {
+    fn apply_login_domain(&mut self, domain: &SecureUrl, paths: EndpointPaths) -> Result<(), Error> {
         for stated in [&self.authorization_endpoint, &self.token_endpoint].into_iter().flatten() {
             let is_same = SecureUrl::parse(stated).is_ok_and(|url| url.authority() == domain.authority());
             if !is_same {
                 let configured = domain.authority().to_owned();
-                return Err(Error::LoginDomain { configured, stated: Foreign::new(stated.as_str()) });
+                return Err(Error::LoginDomainMismatch {
+                    configured,
+                    stated: UntrustedText::new(stated.as_str()),
+                });
             }
         }
         let at = |path| Some(format!("{}{path}", domain.as_str().trim_end_matches('/')));
@@ -108,18 +114,24 @@ impl Stated {
         Ok(())
     }
 
-    fn checked(self, configured: &Issuer, source: impl Fn() -> Source) -> Result<Metadata, Error> {
-        let lacks = |lacks| Error::Incomplete { source: source(), lacks };
+    fn into_metadata(
+        self,
+        configured: &Issuer,
+        source: impl Fn() -> ResponseSource,
+    ) -> Result<ProviderMetadata, Error> {
+        let lacks = |lacks| Error::MissingMember { source: source(), member: lacks };
         let issuer = self.issuer.ok_or_else(|| lacks("issuer"))?;
         if issuer != configured.as_str() {
             let configured = configured.as_str().to_owned();
-            return Err(Error::Issuer { configured, stated: Foreign::new(issuer) });
+            return Err(Error::IssuerMismatch { configured, stated: UntrustedText::new(issuer) });
         }
-        let endpoint =
-            |name, stated: Option<String>| secure(configured, name, &stated.ok_or_else(|| lacks(name))?);
-        let offered =
-            |name, stated: Option<String>| stated.map(|stated| secure(configured, name, &stated)).transpose();
-        Ok(Metadata {
+        let endpoint = |name, stated: Option<String>| {
+            parse_endpoint(configured, name, &stated.ok_or_else(|| lacks(name))?)
+        };
+        let offered = |name, stated: Option<String>| {
+            stated.map(|stated| parse_endpoint(configured, name, &stated)).transpose()
+        };
+        Ok(ProviderMetadata {
             issuer,
             authorization_endpoint: endpoint("authorization_endpoint", self.authorization_endpoint)?,
             token_endpoint: endpoint("token_endpoint", self.token_endpoint)?,
@@ -141,24 +153,32 @@ impl Stated {
 
 /// A provider elsewhere may not point us, or the person, at plain http on this machine: whatever listens there did not ask
 /// for it.
-pub(super) fn secure(configured: &Issuer, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
-    let fault = |refusal| Error::Endpoint { name, stated: Foreign::new(stated), refusal };
+pub(super) fn parse_endpoint(
+    configured: &Issuer,
+    name: &'static str,
+    stated: &str,
+) -> Result<SecureUrl, Error> {
+    let fault = |refusal| Error::UnusableEndpoint { name, stated: UntrustedText::new(stated), refusal };
     let url = SecureUrl::parse(stated).map_err(fault)?;
-    if url.is_https() || !configured.url().is_https() { Ok(url) } else { Err(fault(Refusal::NotSecure)) }
+    if url.is_https() || !configured.url().is_https() {
+        Ok(url)
+    } else {
+        Err(fault(SecureUrlError::NotSecure))
+    }
 }
 
-impl Metadata {
+impl ProviderMetadata {
     /// Whether the provider says that it signs so; one that says nothing rules nothing out.
     pub(super) fn offers_algorithm(&self, name: &str) -> bool {
-        names(self.algorithms.as_deref(), name)
+        is_not_excluded(self.algorithms.as_deref(), name)
     }
 
-    pub(super) fn knows_scope(&self, name: &str) -> bool {
-        names(self.scopes_supported.as_deref(), name)
+    pub(super) fn supports_scope(&self, name: &str) -> bool {
+        is_not_excluded(self.scopes_supported.as_deref(), name)
     }
 }
 
-fn names(list: Option<&[String]>, name: &str) -> bool {
+fn is_not_excluded(list: Option<&[String]>, name: &str) -> bool {
     list.is_none_or(|list| list.iter().any(|one| one == name))
 }
 
@@ -171,18 +191,18 @@ mod tests {
     use crate::{
         config::Provider,
         http::{
-            Trust,
-            testing::{Server, block_on, client, respond},
+            TrustConfig,
+            testing::{LoopbackServer, block_on, test_client, write_response},
         },
-        oidc::testing::{base, host, profile, provider},
-        url::Refusal,
+        oidc::testing::{server_authority, server_base_url, start_provider, test_profile},
+        url::SecureUrlError,
     };
 
     /// A provider whose document is what `document` makes of its address.
-    fn stating(document: impl Fn(&str) -> Value + Send + 'static) -> Server {
-        Server::plain(move |request, out| {
+    fn stating(document: impl Fn(&str) -> Value + Send + 'static) -> LoopbackServer {
+        LoopbackServer::start_plain(move |request, out| {
             let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-            respond(out, "200 OK", "", &document(&format!("http://{host}")).to_string());
+            write_response(out, "200 OK", "", &document(&format!("http://{host}")).to_string());
         })
     }
 
@@ -201,27 +221,27 @@ mod tests {
         document
     }
 
-    fn asked_as(issuer: &str) -> Result<Metadata, Error> {
-        asked_for(&Profile { issuer: Issuer::parse(issuer).unwrap(), ..profile(Provider::Generic) })
+    fn asked_as(issuer: &str) -> Result<ProviderMetadata, Error> {
+        asked_for(&Profile { issuer: Issuer::parse(issuer).unwrap(), ..test_profile(Provider::Generic) })
     }
 
-    fn asked_for(profile: &Profile) -> Result<Metadata, Error> {
-        block_on(discover(&client(&Trust::default()), profile))
+    fn asked_for(profile: &Profile) -> Result<ProviderMetadata, Error> {
+        block_on(discover_provider(&test_client(&TrustConfig::default()), profile))
     }
 
-    fn asked(server: &Server) -> Result<Metadata, Error> {
-        asked_as(&base(server))
+    fn asked(server: &LoopbackServer) -> Result<ProviderMetadata, Error> {
+        asked_as(&server_base_url(server))
     }
 
-    fn discovery(server: &Server) -> Source {
-        Source { document: Document::Discovery, host: host(server) }
+    fn discovery(server: &LoopbackServer) -> ResponseSource {
+        ResponseSource { endpoint: ProviderEndpoint::Discovery, host: server_authority(server) }
     }
 
     #[test]
     fn a_bare_document_is_enough() {
         let server = stating(good);
         let metadata = asked(&server).unwrap();
-        assert_eq!(metadata, crate::oidc::testing::metadata(&base(&server)));
+        assert_eq!(metadata, crate::oidc::testing::test_metadata(&server_base_url(&server)));
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("GET /.well-known/openid-configuration HTTP/1.1\r\n"), "{request}");
     }
@@ -241,24 +261,24 @@ mod tests {
         assert!(metadata.iss_parameter && metadata.revocation_endpoint.is_some());
         assert!(metadata.device_authorization_endpoint.is_some());
         assert!(metadata.offers_algorithm("RS256") && !metadata.offers_algorithm("ES256"));
-        assert!(metadata.knows_scope("openid") && !metadata.knows_scope("offline_access"));
+        assert!(metadata.supports_scope("openid") && !metadata.supports_scope("offline_access"));
         let sealed = serde_json::to_string(&metadata).unwrap();
-        assert_eq!(serde_json::from_str::<Metadata>(&sealed).unwrap(), metadata);
+        assert_eq!(serde_json::from_str::<ProviderMetadata>(&sealed).unwrap(), metadata);
     }
 
     #[test]
     fn a_record_that_says_nothing_of_device_codes_is_none() {
-        let metadata = crate::oidc::testing::metadata("https://id.example");
+        let metadata = crate::oidc::testing::test_metadata("https://id.example");
         let mut record = serde_json::to_value(&metadata).unwrap();
-        assert_eq!(serde_json::from_value::<Metadata>(record.clone()).unwrap(), metadata);
+        assert_eq!(serde_json::from_value::<ProviderMetadata>(record.clone()).unwrap(), metadata);
         record.as_object_mut().unwrap().remove("device_authorization_endpoint");
-        assert!(serde_json::from_value::<Metadata>(record).is_err());
+        assert!(serde_json::from_value::<ProviderMetadata>(record).is_err());
     }
 
     #[test]
     fn the_issuers_own_slash_is_kept_but_not_doubled() {
         let server = stating(|base| but(base, "issuer", json!(format!("{base}/oauth2/x/"))));
-        let issuer = format!("{}/oauth2/x/", base(&server));
+        let issuer = format!("{}/oauth2/x/", server_base_url(&server));
         assert_eq!(asked_as(&issuer).unwrap().issuer, issuer);
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("GET /oauth2/x/.well-known/openid-configuration "), "{request}");
@@ -274,15 +294,17 @@ mod tests {
     fn sign_in_pages_of_another_host_than_stated_are_refused() {
         for missing in ["authorization_endpoint", "token_endpoint"] {
             let server = stating(move |base| but(base, missing, Value::Null));
-            let issuer = Issuer::parse(&base(&server)).unwrap();
+            let issuer = Issuer::parse(&server_base_url(&server)).unwrap();
             let at = |domain: &str| Profile {
                 issuer: issuer.clone(),
                 login_domain: SecureUrl::parse(domain).ok(),
-                ..profile(Provider::Cognito)
+                ..test_profile(Provider::Cognito)
             };
             let error = asked_for(&at("http://127.0.0.1:9")).unwrap_err();
-            assert!(matches!(&error, Error::LoginDomain { configured, .. } if configured == "127.0.0.1:9"));
-            assert!(asked_for(&at(&base(&server))).is_ok(), "the provider's own host");
+            assert!(
+                matches!(&error, Error::LoginDomainMismatch { configured, .. } if configured == "127.0.0.1:9")
+            );
+            assert!(asked_for(&at(&server_base_url(&server))).is_ok(), "the provider's own host");
         }
     }
 
@@ -290,20 +312,26 @@ mod tests {
     fn sign_in_pages_that_the_profile_names_take_the_place_of_the_stated_ones() {
         // A user pool without AWS's own domain states no such endpoint at all.
         let server = stating(silent_about_pages);
-        let (issuer, domain) = (Issuer::parse(&base(&server)).unwrap(), "http://127.0.0.1:9");
-        let at =
-            Profile { issuer, login_domain: SecureUrl::parse(domain).ok(), ..profile(Provider::Cognito) };
+        let (issuer, domain) = (Issuer::parse(&server_base_url(&server)).unwrap(), "http://127.0.0.1:9");
+        let at = Profile {
+            issuer,
+            login_domain: SecureUrl::parse(domain).ok(),
+            ..test_profile(Provider::Cognito)
+        };
         let metadata = asked_for(&at).unwrap();
         assert_eq!(metadata.authorization_endpoint.as_str(), "http://127.0.0.1:9/oauth2/authorize");
         assert_eq!(metadata.token_endpoint.as_str(), "http://127.0.0.1:9/oauth2/token");
         assert_eq!(metadata.revocation_endpoint.unwrap().as_str(), "http://127.0.0.1:9/oauth2/revoke");
-        assert_eq!(metadata.jwks_uri.as_str(), format!("{}/keys", base(&server)));
+        assert_eq!(metadata.jwks_uri.as_str(), format!("{}/keys", server_base_url(&server)));
     }
 
     #[test]
     fn a_document_for_another_issuer_is_refused_with_both_names() {
         let server = stating(|base| but(base, "issuer", json!(format!("{base}/"))));
-        let fact = Error::Issuer { configured: base(&server), stated: Foreign::new(server.url("http")) };
+        let fact = Error::IssuerMismatch {
+            configured: server_base_url(&server),
+            stated: UntrustedText::new(server.base_url("http")),
+        };
         assert_eq!(asked(&server), Err(fact));
     }
 
@@ -317,8 +345,11 @@ mod tests {
             "device_authorization_endpoint",
         ] {
             let server = stating(move |base| but(base, name, json!("http://id.example/x")));
-            let stated = Foreign::new("http://id.example/x");
-            assert_eq!(asked(&server), Err(Error::Endpoint { name, stated, refusal: Refusal::NotSecure }));
+            let stated = UntrustedText::new("http://id.example/x");
+            assert_eq!(
+                asked(&server),
+                Err(Error::UnusableEndpoint { name, stated, refusal: SecureUrlError::NotSecure })
+            );
         }
     }
 
@@ -326,45 +357,52 @@ mod tests {
     fn a_provider_elsewhere_may_not_point_at_plain_http_on_this_machine() {
         let elsewhere = Issuer::parse("https://id.example").unwrap();
         let local = "http://127.0.0.1:9/token";
-        assert!(matches!(secure(&elsewhere, "token_endpoint", local), Err(Error::Endpoint { .. })));
+        assert!(matches!(
+            parse_endpoint(&elsewhere, "token_endpoint", local),
+            Err(Error::UnusableEndpoint { .. })
+        ));
         let here = Issuer::parse("http://127.0.0.1:8").unwrap();
-        assert!(secure(&here, "token_endpoint", local).is_ok());
+        assert!(parse_endpoint(&here, "token_endpoint", local).is_ok());
     }
 
     #[test]
     fn a_document_without_a_needed_member_names_it() {
         for lacks in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
             let server = stating(move |base| but(base, lacks, Value::Null));
-            assert_eq!(asked(&server), Err(Error::Incomplete { source: discovery(&server), lacks }));
+            assert_eq!(
+                asked(&server),
+                Err(Error::MissingMember { source: discovery(&server), member: lacks })
+            );
         }
     }
 
     #[test]
     fn a_captive_portals_page_is_not_json() {
-        let server = provider("200 OK", "Content-Type: text/html\r\n", "<html>Welcome to the hotel</html>");
+        let server =
+            start_provider("200 OK", "Content-Type: text/html\r\n", "<html>Welcome to the hotel</html>");
         assert_eq!(asked(&server), Err(Error::NotJson { source: discovery(&server) }));
     }
 
     #[test]
     fn a_document_that_ends_too_early_is_malformed() {
         for body in ["", "{\"issuer\":\"", "{\"issuer\":7}"] {
-            let server = provider("200 OK", "", body);
+            let server = start_provider("200 OK", "", body);
             assert_eq!(asked(&server), Err(Error::Malformed { source: discovery(&server) }), "{body}");
         }
     }
 
     #[test]
     fn a_missing_document_is_told_by_its_status() {
-        let server = provider("404 Not Found", "", "{}");
-        let fact = Error::Status { source: discovery(&server), status: StatusCode::NOT_FOUND };
+        let server = start_provider("404 Not Found", "", "{}");
+        let fact = Error::UnexpectedStatus { source: discovery(&server), status: StatusCode::NOT_FOUND };
         assert_eq!(asked(&server), Err(fact));
     }
 
     #[test]
     fn a_redirect_is_not_followed_and_its_query_not_told() {
-        let server = provider("302 Found", "Location: https://portal.example/in?mac=secret\r\n", "");
-        let to = Some(Foreign::new("https://portal.example/in"));
-        assert_eq!(asked(&server), Err(Error::Redirected { source: discovery(&server), to }));
+        let server = start_provider("302 Found", "Location: https://portal.example/in?mac=secret\r\n", "");
+        let to = Some(UntrustedText::new("https://portal.example/in"));
+        assert_eq!(asked(&server), Err(Error::Redirected { source: discovery(&server), location: to }));
     }
 
     #[test]

@@ -4,102 +4,105 @@
 
 use ::http::StatusCode;
 
-use super::Means;
-use crate::{http, text::Foreign, url::Refusal};
+use super::ClientAuthMethod;
+use crate::{http, text::UntrustedText, url::SecureUrlError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// No answer came.
     Http(http::Error),
     /// It would send us elsewhere. None of these addresses may redirect, and a token request never follows.
-    Redirected { source: Source, to: Option<Foreign> },
+    Redirected { source: ResponseSource, location: Option<UntrustedText> },
     /// A status that is neither success nor the provider's refusal: an outage, or a wrong address.
-    Status { source: Source, status: StatusCode },
+    UnexpectedStatus { source: ResponseSource, status: StatusCode },
     /// Not JSON at all: the page of a captive portal or of a proxy.
-    NotJson { source: Source },
+    NotJson { source: ResponseSource },
     /// JSON that ends too early, or is not what the standard describes.
-    Malformed { source: Source },
+    Malformed { source: ResponseSource },
     /// A whole answer without the member that matters.
-    Incomplete { source: Source, lacks: &'static str },
+    MissingMember { source: ResponseSource, member: &'static str },
     /// The document at the issuer's address speaks for another issuer.
-    Issuer { configured: String, stated: Foreign },
+    IssuerMismatch { configured: String, stated: UntrustedText },
     /// The profile's sign-in pages are on another host than the provider's own.
-    LoginDomain { configured: String, stated: Foreign },
+    LoginDomainMismatch { configured: String, stated: UntrustedText },
     /// Discovery names an address that is not safe to talk to.
-    Endpoint { name: &'static str, stated: Foreign, refusal: Refusal },
+    UnusableEndpoint { name: &'static str, stated: UntrustedText, refusal: SecureUrlError },
     /// The provider understood, and says no (RFC 6749 §5.2).
-    Refused { error: Foreign, description: Foreign, uri: Option<Foreign> },
+    Refused { error: UntrustedText, description: UntrustedText, uri: Option<UntrustedText> },
     /// The same, of the application's own proof. No token is the worse for it.
-    Unbelieved { means: Means, error: Foreign, description: Foreign },
+    ClientRejected { means: ClientAuthMethod, error: UntrustedText, description: UntrustedText },
 }
 
 /// Where an answer came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    pub document: Document,
+pub struct ResponseSource {
+    pub endpoint: ProviderEndpoint,
     pub host: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
+pub enum ProviderEndpoint {
     Discovery,
     Keys,
-    Tokens,
+    Token,
     Revocation,
-    Device,
+    DeviceAuthorization,
 }
 
 /// The pace at which a provider wants to be asked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pending {
-    AsBefore,
-    Slower,
+pub enum PollPace {
+    Unchanged,
+    SlowDown,
 }
 
 impl Error {
     /// Whether the code or the refresh token is spent. Nothing else may cost a person a sign-in: no outage, no page of
     /// a captive portal, no other refusal.
     pub fn is_invalid_grant(&self) -> bool {
-        self.is_refusal(&["invalid_grant"])
+        self.has_error_code(&["invalid_grant"])
     }
 
     /// Whether the provider goes on only with the person before it (OIDC Core §3.1.2.6): Entra answers a refresh so when
     /// a policy now asks for a second factor. The refresh token is not spent by that.
-    pub fn wants_the_person(&self) -> bool {
-        self.is_refusal(&["consent_required", "interaction_required", "login_required"])
+    pub fn needs_interaction(&self) -> bool {
+        self.has_error_code(&["consent_required", "interaction_required", "login_required"])
     }
 
     /// Whether the provider has a revocation endpoint, but not for refresh tokens (RFC 7009 §2.2.1).
-    pub fn revokes_no_such_token(&self) -> bool {
-        self.is_refusal(&["unsupported_token_type"])
+    pub fn is_unsupported_token_type(&self) -> bool {
+        self.has_error_code(&["unsupported_token_type"])
     }
 
     /// Whether nobody has entered the device code yet; how the wait goes on (RFC 8628 §3.5).
-    pub(super) fn keeps_waiting(&self) -> Option<Pending> {
-        if self.is_refusal(&["authorization_pending"]) {
-            return Some(Pending::AsBefore);
+    pub(super) fn poll_pace(&self) -> Option<PollPace> {
+        if self.has_error_code(&["authorization_pending"]) {
+            return Some(PollPace::Unchanged);
         }
-        self.is_refusal(&["slow_down"]).then_some(Pending::Slower)
+        self.has_error_code(&["slow_down"]).then_some(PollPace::SlowDown)
     }
 
     /// Whether nobody entered the device code in time.
-    pub fn is_expired_code(&self) -> bool {
-        self.is_refusal(&["expired_token"])
+    pub fn is_expired_device_code(&self) -> bool {
+        self.has_error_code(&["expired_token"])
     }
 
     /// Whether it may pass by itself: the provider was not reached, or somebody else answered in its place.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Http(_) | Self::Redirected { .. } | Self::Status { .. } | Self::NotJson { .. })
+    pub fn lacks_provider_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Http(_) | Self::Redirected { .. } | Self::UnexpectedStatus { .. } | Self::NotJson { .. }
+        )
     }
 
-    fn is_refusal(&self, codes: &[&str]) -> bool {
-        matches!(self, Self::Refused { error, .. } if codes.iter().any(|code| *error == Foreign::new(*code)))
+    fn has_error_code(&self, codes: &[&str]) -> bool {
+        matches!(self, Self::Refused { error, .. } if codes.iter().any(|code| *error == UntrustedText::new(*code)))
     }
 
     /// Whether the remembered description of the provider may be out of date: somebody answered where it says, and not
     /// as a provider does.
-    pub fn doubts_the_metadata(&self) -> bool {
-        !matches!(self, Self::Http(_) | Self::Refused { .. } | Self::Unbelieved { .. })
+    pub fn suggests_stale_metadata(&self) -> bool {
+        !matches!(self, Self::Http(_) | Self::Refused { .. } | Self::ClientRejected { .. })
     }
 }
 

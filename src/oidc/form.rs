@@ -9,21 +9,21 @@ use serde::Deserialize;
 
 use super::{
     Application,
-    answer::successful,
-    application::Endpoint,
-    error::{Document, Error, Source},
+    answer::check_status,
+    application::ClientAuthEndpoint,
+    error::{Error, ProviderEndpoint, ResponseSource},
 };
 use crate::{
-    http::{self, Answer, Client},
+    http::{self, Client, FullResponse},
     secret::Secret,
-    text::Foreign,
+    text::UntrustedText,
 };
 
 /// What is posted, and where.
-pub(super) struct Form<'a> {
+pub(super) struct ProviderForm<'a> {
     /// What a good answer is.
-    pub(super) document: Document,
-    pub(super) endpoint: Endpoint<'a>,
+    pub(super) provider_endpoint: ProviderEndpoint,
+    pub(super) endpoint: ClientAuthEndpoint<'a>,
     pub(super) fields: &'a [(&'a str, &'a str)],
     /// What is secret of it, which a refusal may quote.
     pub(super) secrets: &'a [&'a Secret],
@@ -31,24 +31,28 @@ pub(super) struct Form<'a> {
     pub(super) origin: Option<&'static str>,
 }
 
-impl Form<'_> {
-    pub(super) fn source(&self) -> Source {
-        Source { document: self.document, host: self.endpoint.url.authority().to_owned() }
+impl ProviderForm<'_> {
+    pub(super) fn response_source(&self) -> ResponseSource {
+        ResponseSource { endpoint: self.provider_endpoint, host: self.endpoint.url.authority().to_owned() }
     }
 
     /// Posts it with what proves the application. Refusals, redirects and outages are errors; the rest is the answer.
-    pub(super) async fn post(&self, client: &Client, application: &Application<'_>) -> Result<Answer, Error> {
-        let answer = client.send(self.request(application)).await?;
-        if let Some(refusal) = refusal(application, answer.status, &answer.body) {
-            let secrets: Vec<_> = self.secrets.iter().copied().chain(application.secret()).collect();
-            return Err(without(refusal, &secrets));
+    pub(super) async fn post(
+        &self,
+        client: &Client,
+        application: &Application<'_>,
+    ) -> Result<FullResponse, Error> {
+        let answer = client.send(self.build_request(application)).await?;
+        if let Some(refusal) = parse_refusal(application, answer.status, &answer.body) {
+            let secrets: Vec<_> = self.secrets.iter().copied().chain(application.client_secret()).collect();
+            return Err(redact_secrets(refusal, &secrets));
         }
-        successful(&self.source(), &answer)?;
+        check_status(&self.response_source(), &answer)?;
         Ok(answer)
     }
 
-    fn request(&self, application: &Application<'_>) -> Request<Vec<u8>> {
-        let presented = application.present(&self.endpoint);
+    fn build_request(&self, application: &Application<'_>) -> Request<Vec<u8>> {
+        let presented = application.build_auth_parameters(&self.endpoint);
         let proof = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
         let mut body = form_urlencoded::Serializer::new(String::new());
         let body = body.extend_pairs(self.fields).extend_pairs(proof).finish();
@@ -70,7 +74,7 @@ impl Form<'_> {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct OAuthErrorResponse {
     error: String,
     error_description: Option<String>,
     error_uri: Option<String>,
@@ -78,22 +82,23 @@ struct Refusal {
 
 /// The provider's refusal, when the answer is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
 /// never with a server error, whatever the body of that says.
-fn refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
+fn parse_refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
     if !status.is_client_error() {
         return None;
     }
-    let Refusal { error, error_description, error_uri } = http::object(body)?;
-    let means = application.means().filter(|_| doubts_the_application(status, &error));
-    let (error, description) = (Foreign::new(error), Foreign::new(error_description.unwrap_or_default()));
+    let OAuthErrorResponse { error, error_description, error_uri } = http::parse_json_object(body)?;
+    let means = application.auth_method().filter(|_| rejects_client(status, &error));
+    let (error, description) =
+        (UntrustedText::new(error), UntrustedText::new(error_description.unwrap_or_default()));
     Some(match means {
-        Some(means) => Error::Unbelieved { means, error, description },
-        None => Error::Refused { error, description, uri: error_uri.map(Foreign::new) },
+        Some(means) => Error::ClientRejected { means, error, description },
+        None => Error::Refused { error, description, uri: error_uri.map(UntrustedText::new) },
     })
 }
 
 /// Whether it was the application's proof that did not please. The standard has one word for it; Keycloak says
 /// `unauthorized_client`, and Auth0 `access_denied`, both with 401, which stands for nothing else here.
-fn doubts_the_application(status: StatusCode, error: &str) -> bool {
+fn rejects_client(status: StatusCode, error: &str) -> bool {
     match error {
         "invalid_client" => true,
         "unauthorized_client" | "access_denied" => status == StatusCode::UNAUTHORIZED,
@@ -102,14 +107,14 @@ fn doubts_the_application(status: StatusCode, error: &str) -> bool {
 }
 
 /// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
-fn without(error: Error, secrets: &[&Secret]) -> Error {
-    let blot = |text: Foreign| secrets.iter().fold(text, |text, secret| text.without(secret));
+fn redact_secrets(error: Error, secrets: &[&Secret]) -> Error {
+    let blot = |text: UntrustedText| secrets.iter().fold(text, |text, secret| text.redact_secret(secret));
     match error {
         Error::Refused { error, description, uri } => {
             Error::Refused { error, description: blot(description), uri: uri.map(blot) }
         }
-        Error::Unbelieved { means, error, description } => {
-            Error::Unbelieved { means, error, description: blot(description) }
+        Error::ClientRejected { means, error, description } => {
+            Error::ClientRejected { means, error, description: blot(description) }
         }
         other => other,
     }
@@ -121,30 +126,30 @@ mod tests {
     use crate::{
         config::{ClientAuth, Profile, Provider},
         http::{
-            Trust,
-            testing::{block_on, client},
+            TrustConfig,
+            testing::{block_on, test_client},
         },
         oidc::{
-            Means,
-            testing::{base, metadata, profile, proven, provider},
+            ClientAuthMethod,
+            testing::{server_base_url, start_provider, test_application, test_metadata, test_profile},
         },
     };
 
     /// What becomes of a form posted with a secret and answered so.
     fn refused(status: &str, code: &str) -> Error {
         let body = format!(r#"{{"error":"{code}","error_description":"s3cret is wrong"}}"#);
-        let server = provider(status, "", &body);
-        let profile = Profile { client_auth: ClientAuth::Secret, ..profile(Provider::Generic) };
-        let application = proven(&profile, Some("s3cret"));
-        let metadata = metadata(&base(&server));
-        let form = Form {
-            document: Document::Tokens,
-            endpoint: metadata.for_tokens(),
+        let server = start_provider(status, "", &body);
+        let profile = Profile { client_auth: ClientAuth::Secret, ..test_profile(Provider::Generic) };
+        let application = test_application(&profile, Some("s3cret"));
+        let metadata = test_metadata(&server_base_url(&server));
+        let form = ProviderForm {
+            provider_endpoint: ProviderEndpoint::Token,
+            endpoint: metadata.token_auth_endpoint(),
             fields: &[("refresh_token", "rt")],
             secrets: &[],
             origin: None,
         };
-        let error = block_on(form.post(&client(&Trust::default()), &application)).unwrap_err();
+        let error = block_on(form.post(&test_client(&TrustConfig::default()), &application)).unwrap_err();
         let request = server.requests.recv().unwrap();
         let (head, sent) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("authorization: Basic Y2xpZW50OnMzY3JldA=="), "{head}");
@@ -161,9 +166,12 @@ mod tests {
             ("401 Unauthorized", "access_denied"),
         ] {
             let error = refused(status, code);
-            assert!(!error.is_invalid_grant() && !error.doubts_the_metadata(), "{code}");
-            let (code, description) = (Foreign::new(code), Foreign::new("[secret] is wrong"));
-            assert_eq!(error, Error::Unbelieved { means: Means::Secret, error: code, description });
+            assert!(!error.is_invalid_grant() && !error.suggests_stale_metadata(), "{code}");
+            let (code, description) = (UntrustedText::new(code), UntrustedText::new("[secret] is wrong"));
+            assert_eq!(
+                error,
+                Error::ClientRejected { means: ClientAuthMethod::Secret, error: code, description }
+            );
         }
         for (status, code) in
             [("400 Bad Request", "unauthorized_client"), ("401 Unauthorized", "invalid_grant")]

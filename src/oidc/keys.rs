@@ -13,22 +13,24 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
 use super::{
-    Metadata,
-    answer::fetch,
-    error::{Document, Error},
+    ProviderMetadata,
+    answer::fetch_document,
+    error::{Error, ProviderEndpoint},
 };
 use crate::http::Client;
 
 /// The shortest RSA signature, which is as long as its key: 2048 bits (RFC 7518 §3.3).
-const SHORTEST_RSA: usize = 256;
+const MIN_RSA_BYTES: usize = 256;
 
 /// A key set as the provider publishes it (RFC 7517); keys of kinds unknown here are left out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Keys(#[serde(deserialize_with = "verifying")] CoreJsonWebKeySet);
+pub struct ProviderKeys(#[serde(deserialize_with = "deserialize_usable_keys")] CoreJsonWebKeySet);
 
 /// Leaves out keys that are not meant for verification (`key_ops`, RFC 7517 §4.3), a member that the library passes over.
-fn verifying<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CoreJsonWebKeySet, D::Error> {
+fn deserialize_usable_keys<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<CoreJsonWebKeySet, D::Error> {
     let mut set = Value::deserialize(deserializer)?;
     if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
         keys.retain(|key| match key.get("key_ops") {
@@ -42,23 +44,23 @@ fn verifying<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CoreJsonWebKe
 }
 
 /// Fetches the keys that the provider publishes now.
-pub async fn fetch_keys(client: &Client, metadata: &Metadata) -> Result<Keys, Error> {
-    fetch(client, Document::Keys, &metadata.jwks_uri).await
+pub async fn fetch_keys(client: &Client, metadata: &ProviderMetadata) -> Result<ProviderKeys, Error> {
+    fetch_document(client, ProviderEndpoint::Keys, &metadata.jwks_uri).await
 }
 
 /// Whether tokens signed by the algorithm of this name can be believed.
-pub fn is_verified(algorithm: &str) -> bool {
-    Algorithm::named(algorithm).is_some()
+pub fn is_supported_algorithm(algorithm: &str) -> bool {
+    JwsAlgorithm::from_name(algorithm).is_some()
 }
 
-impl Keys {
+impl ProviderKeys {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.keys().len()
     }
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for ProviderKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.keys().iter().map(|key| key.key_id().map(|id| id.as_str()))).finish()
     }
@@ -66,11 +68,11 @@ impl fmt::Debug for Keys {
 
 /// A signature algorithm: the asymmetric ones, so that no secret of the client could ever sign a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Algorithm(Jws);
+pub(super) struct JwsAlgorithm(Jws);
 
-impl Algorithm {
+impl JwsAlgorithm {
     /// The algorithm of this name (RFC 7518 §3.1, RFC 8037 §3.1). Never `none`, never an HMAC.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(Self(match name {
             "RS256" => Jws::RsaSsaPkcs1V15Sha256,
             "RS384" => Jws::RsaSsaPkcs1V15Sha384,
@@ -86,46 +88,50 @@ impl Algorithm {
     }
 
     /// Whether a signature of this length could come from a key that is long enough.
-    fn admits(&self, signature: &[u8]) -> bool {
+    fn accepts_signature(&self, signature: &[u8]) -> bool {
         match self.0 {
             Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EdDsa => true,
-            _ => signature.len() >= SHORTEST_RSA,
+            _ => signature.len() >= MIN_RSA_BYTES,
         }
     }
 }
 
 /// The key that signed a token, with the algorithm it used.
-pub(super) struct Signer<'a> {
+pub(super) struct TokenSigner<'a> {
     key: &'a CoreJsonWebKey,
-    algorithm: &'a Algorithm,
+    algorithm: &'a JwsAlgorithm,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoSigner {
+pub(super) enum TokenSignerError {
     /// None of the keys is of the name and kind.
-    Unknown,
+    UnknownKey,
     /// A key of the name and kind is there, and did not sign.
-    Forged,
+    WrongSignature,
 }
 
-impl Keys {
+impl ProviderKeys {
     /// Finds the key that signed. A token that names a key is tried on the keys of that name, of which a careless
     /// provider has several; one that names none, on every key.
-    pub(super) fn signer<'a>(
+    pub(super) fn find_signer<'a>(
         &'a self,
         kid: Option<&str>,
-        algorithm: &'a Algorithm,
+        algorithm: &'a JwsAlgorithm,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<Signer<'a>, NoSigner> {
-        let mut verdict = NoSigner::Unknown;
+    ) -> Result<TokenSigner<'a>, TokenSignerError> {
+        let mut verdict = TokenSignerError::UnknownKey;
         for key in
             self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid)
         {
             // The library refuses, as an invalid key, one meant for encryption, or of another type or algorithm.
             match key.verify_signature(&algorithm.0, message, signature) {
-                Ok(()) if algorithm.admits(signature) => return Ok(Signer { key, algorithm }),
-                Ok(()) | Err(SignatureVerificationError::CryptoError(_)) => verdict = NoSigner::Forged,
+                Ok(()) if algorithm.accepts_signature(signature) => {
+                    return Ok(TokenSigner { key, algorithm });
+                }
+                Ok(()) | Err(SignatureVerificationError::CryptoError(_)) => {
+                    verdict = TokenSignerError::WrongSignature;
+                }
                 Err(_) => {}
             }
         }
@@ -133,9 +139,9 @@ impl Keys {
     }
 }
 
-impl Signer<'_> {
-    /// The left half of the text's digest in base64url, by the algorithm's own hash: `at_hash` (OIDC Core §3.1.3.6).
-    pub(super) fn half_hash(&self, text: &str) -> Option<String> {
+impl TokenSigner<'_> {
+    /// The left half of the text's digest in base64url, by the algorithm's own hash: `compute_at_hash` (OIDC Core §3.1.3.6).
+    pub(super) fn compute_half_hash(&self, text: &str) -> Option<String> {
         let digest = self.key.hash_bytes(text.as_bytes(), &self.algorithm.0).ok()?;
         digest.get(..digest.len() / 2).map(|half| URL_SAFE_NO_PAD.encode(half))
     }
@@ -146,21 +152,27 @@ mod tests {
     use super::*;
     use crate::{
         http::{
-            Trust,
-            testing::{block_on, client},
+            TrustConfig,
+            testing::{block_on, test_client},
         },
         oidc::{
-            error::Source,
-            testing::{base, host, metadata, provider},
+            error::ResponseSource,
+            testing::{server_authority, server_base_url, start_provider, test_metadata},
         },
     };
 
     const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"},{"kty":"odd"},{"kty":"RSA","kid":7}]}"#;
 
-    fn fetched(headers: &str, body: &str) -> (Result<Keys, Error>, Source) {
-        let server = provider("200 OK", headers, body);
-        let source = Source { document: Document::Keys, host: host(&server) };
-        (block_on(fetch_keys(&client(&Trust::default()), &metadata(&base(&server)))), source)
+    fn fetched(headers: &str, body: &str) -> (Result<ProviderKeys, Error>, ResponseSource) {
+        let server = start_provider("200 OK", headers, body);
+        let source = ResponseSource { endpoint: ProviderEndpoint::Keys, host: server_authority(&server) };
+        (
+            block_on(fetch_keys(
+                &test_client(&TrustConfig::default()),
+                &test_metadata(&server_base_url(&server)),
+            )),
+            source,
+        )
     }
 
     #[test]
@@ -185,7 +197,7 @@ mod tests {
             let keys = fetched(headers, SET).0.unwrap();
             assert_eq!(format!("{keys:?}"), "[Some(\"a\")]");
             let sealed = serde_json::to_string(&keys).unwrap();
-            assert_eq!(serde_json::from_str::<Keys>(&sealed).unwrap(), keys);
+            assert_eq!(serde_json::from_str::<ProviderKeys>(&sealed).unwrap(), keys);
         }
     }
 
@@ -200,7 +212,7 @@ mod tests {
     #[test]
     fn no_name_but_the_nine_is_an_algorithm() {
         for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "RSA-OAEP", "rs256", ""] {
-            assert_eq!(Algorithm::named(name), None, "{name}");
+            assert_eq!(JwsAlgorithm::from_name(name), None, "{name}");
         }
     }
 }

@@ -5,16 +5,16 @@
 use ::http::{Request, header};
 use openidconnect::url::Url;
 
-use super::{Metadata, error::Error};
+use super::{ProviderMetadata, error::Error};
 use crate::http::Client;
 
 /// RFC 7636 appendix B's challenge: nobody will ever redeem what this request might begin.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// False when the provider answers with an error, or sends one back to the redirect address (RFC 6749 §4.1.2.1).
-pub async fn knock(
+pub async fn probe_client(
     client: &Client,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     client_id: &str,
     redirect_uri: &str,
 ) -> Result<bool, Error> {
@@ -34,10 +34,10 @@ pub async fn knock(
         .expect("an address that was parsed makes a request");
     let answer = client.send(request).await?;
     let to = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
-    Ok(!answer.status.is_client_error() && !to.is_some_and(|to| brings_an_error(to, redirect_uri)))
+    Ok(!answer.status.is_client_error() && !to.is_some_and(|to| redirects_with_error(to, redirect_uri)))
 }
 
-fn brings_an_error(to: &str, redirect_uri: &str) -> bool {
+fn redirects_with_error(to: &str, redirect_uri: &str) -> bool {
     let Ok(to) = Url::parse(to) else { return false };
     to.as_str().starts_with(redirect_uri) && to.query_pairs().any(|(name, _)| name == "error")
 }
@@ -47,17 +47,17 @@ mod tests {
     use super::*;
     use crate::{
         http::{
-            Trust,
-            testing::{block_on, client},
+            TrustConfig,
+            testing::{block_on, test_client},
         },
-        oidc::testing::{base, metadata, provider},
+        oidc::testing::{server_base_url, start_provider, test_metadata},
     };
 
     fn known(status: &str, headers: &str) -> bool {
-        let server = provider(status, headers, "");
-        let metadata = metadata(&base(&server));
-        let (client, redirect) = (client(&Trust::default()), "http://127.0.0.1:8400/callback");
-        let known = block_on(knock(&client, &metadata, "c&d", redirect)).unwrap();
+        let server = start_provider(status, headers, "");
+        let metadata = test_metadata(&server_base_url(&server));
+        let (client, redirect) = (test_client(&TrustConfig::default()), "http://127.0.0.1:8400/callback");
+        let known = block_on(probe_client(&client, &metadata, "c&d", redirect)).unwrap();
         let request = server.requests.recv().unwrap();
         assert!(
             request.contains("client_id=c%26d&redirect_uri=http%3A%2F%2F127.0.0.1%3A8400%2Fcallback"),

@@ -23,16 +23,19 @@ mod token;
 mod verify;
 
 pub use self::{
-    application::{Application, BadFile, ClientFiles, Flaw, Keepsakes, Means, Unproven},
-    device::{DeviceCode, Polled, ask_device_code, poll_device_code},
-    discovery::{Metadata, describe, discover, document_address},
-    error::{Document, Error, Pending, Source},
-    keys::{Keys, fetch_keys, is_verified},
-    knock::knock,
-    provider::{issuer_alias, organization},
-    rejection::{Part, Rejection, Skew},
-    request::{Request, request},
-    revoke::revoke,
-    token::{Tokens, exchange_code, refresh},
-    verify::{Expected, Unverified, VerifiedToken, verify},
+    application::{
+        Application, ClientAuthMethod, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles,
+        StoredClientCredentials,
+    },
+    device::{DeviceCode, DevicePollOutcome, poll_device_code, request_device_code},
+    discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
+    error::{Error, PollPace, ProviderEndpoint, ResponseSource},
+    keys::{ProviderKeys, fetch_keys, is_supported_algorithm},
+    knock::probe_client,
+    provider::{find_issuer_alias, find_organization},
+    rejection::{ClockSkew, TokenPart, TokenRejection},
+    request::{AuthorizationRequest, build_authorization_request},
+    revoke::revoke_refresh_token,
+    token::{TokenResponse, exchange_code, refresh_tokens},
+    verify::{ExpectedClaims, UnverifiedToken, VerifiedToken, verify_token},
 };

@@ -8,23 +8,23 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::digest;
 
 use crate::{
-    text::html,
-    time::{Moment, spoken},
+    text::escape_html,
+    time::{Timestamp, format_duration},
 };
 
-const FRAME: &str = include_str!("page.html");
+const PAGE_TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const CLOSE: &str = "You can close this tab and return to your terminal or editor.";
 
 /// How a sign-in ended, in a person's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum SignInEnding {
     /// The role by its name and account, where they are known.
     SignedIn {
         role: Option<(String, String)>,
         name: String,
-        until: Moment,
-        now: Moment,
+        until: Timestamp,
+        now: Timestamp,
     },
     Failed {
         what: String,
@@ -35,18 +35,24 @@ pub enum Ending {
 
 /// A whole HTML document.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Page(String);
+pub struct HtmlPage(String);
 
-impl Page {
+impl HtmlPage {
     /// The page a person sees last.
-    pub fn ending(ending: &Ending) -> Self {
+    pub fn from_ending(ending: &SignInEnding) -> Self {
         match ending {
-            Ending::SignedIn { role, name, until, now } => {
-                draw(Tone::Good, "Signed in", CLOSE, &facts(role.as_ref(), name, *until, *now))
-            }
-            Ending::Failed { what, hint, slug } => {
-                draw(Tone::Bad, "Sign-in failed", &html(&sentence(what)), &remedy(hint, slug))
-            }
+            SignInEnding::SignedIn { role, name, until, now } => render_page(
+                PageTone::Success,
+                "Signed in",
+                CLOSE,
+                &render_facts(role.as_ref(), name, *until, *now),
+            ),
+            SignInEnding::Failed { what, hint, slug } => render_page(
+                PageTone::Failure,
+                "Sign-in failed",
+                &escape_html(&capitalize_first(what)),
+                &render_hint(hint, slug),
+            ),
         }
     }
 
@@ -55,15 +61,15 @@ impl Page {
     }
 }
 
-impl std::fmt::Debug for Page {
+impl std::fmt::Debug for HtmlPage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Page({} bytes)", self.0.len())
     }
 }
 
 /// No such address.
-pub fn nothing_here() -> Page {
-    calm(
+pub fn render_not_found() -> HtmlPage {
+    render_notice(
         "Nothing here",
         "A sign-in on this computer is waiting for an answer at this port, but not at this address.",
         "If you were signing in, continue in the tab where you began.",
@@ -71,15 +77,15 @@ pub fn nothing_here() -> Page {
 }
 
 /// The answer has come already; this tab goes on to the end by itself.
-pub fn already() -> Page {
+pub fn render_already_answered() -> HtmlPage {
     let lead = "This sign-in has its answer and is being completed.";
     let next = "<p class=\"close\">The result appears here in a moment.</p>";
-    draw(Tone::Busy, "Already being completed", lead, next)
+    render_page(PageTone::Busy, "Already being completed", lead, next)
 }
 
 /// The wrong `state`.
-pub fn another_sign_in() -> Page {
-    calm(
+pub fn render_other_sign_in() -> HtmlPage {
+    render_notice(
         "Not for this sign-in",
         "This answer does not belong to the sign-in that is waiting, so it was ignored. An older tab may have sent it.",
         "Continue in the newest tab, or start again from your terminal.",
@@ -87,8 +93,8 @@ pub fn another_sign_in() -> Page {
 }
 
 /// The callback without an answer in its query.
-pub fn no_answer() -> Page {
-    calm(
+pub fn render_no_answer() -> HtmlPage {
+    render_notice(
         "No answer received",
         "The browser came back without an answer from your identity provider.",
         "If a sign-in is waiting, finish it in the tab where it began, or start again from your terminal.",
@@ -96,16 +102,16 @@ pub fn no_answer() -> Page {
 }
 
 /// What could not be read, or was asked in a way no browser asks.
-pub fn unreadable() -> Page {
-    calm(
+pub fn render_unreadable() -> HtmlPage {
+    render_notice(
         "Request ignored",
         "This request could not be understood, so nothing was done.",
         "If you were signing in, continue in the tab where you began.",
     )
 }
 
-/// The `Content-Security-Policy` under which these pages are shown: nothing but their own style and icon.
-pub fn policy() -> &'static str {
+/// The `Content-Security-ClaudePolicy` under which these pages are shown: nothing but their own style and icon.
+pub fn build_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {
         let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
@@ -117,61 +123,61 @@ pub fn policy() -> &'static str {
 }
 
 #[derive(Clone, Copy)]
-enum Tone {
-    Good,
-    Bad,
-    Calm,
+enum PageTone {
+    Success,
+    Failure,
+    Notice,
     Busy,
 }
 
-fn calm(title: &str, lead: &str, next: &str) -> Page {
-    draw(Tone::Calm, title, lead, &format!("<p class=\"close\">{next}</p>"))
+fn render_notice(title: &str, lead: &str, next: &str) -> HtmlPage {
+    render_page(PageTone::Notice, title, lead, &format!("<p class=\"close\">{next}</p>"))
 }
 
-fn facts(role: Option<&(String, String)>, name: &str, until: Moment, now: Moment) -> String {
+fn render_facts(role: Option<&(String, String)>, name: &str, until: Timestamp, now: Timestamp) -> String {
     let row = |term: &str, value: &str| format!("<div><dt>{term}</dt><dd>{value}</dd></div>\n");
     // The browser's own time zone would take a script; a span needs none.
     let valid = format!(
         "{}<small>until <time datetime=\"{until}\">{}</time></small>",
-        spoken(until.since(now)),
+        format_duration(until.duration_since(now)),
         until.to_utc().format("%H:%M UTC, %-d %B %Y")
     );
     let role = role.map_or_else(String::new, |(role, account)| {
-        row("Role", &breakable(role)) + &row("AWS account", &html(account))
+        row("Role", &allow_line_breaks(role)) + &row("AWS account", &escape_html(account))
     });
-    format!("<dl>\n{}{role}{}</dl>", row("Signed in as", &breakable(name)), row("Valid for", &valid))
+    format!("<dl>\n{}{role}{}</dl>", row("Signed in as", &allow_line_breaks(name)), row("Valid for", &valid))
 }
 
-fn remedy(hint: &str, slug: &str) -> String {
+fn render_hint(hint: &str, slug: &str) -> String {
     let hint = match hint.trim() {
         "" => String::new(),
         hint => format!(
             "<section class=\"remedy\"><h2>What to do</h2><p>{}</p></section>\n",
-            with_code(&sentence(hint))
+            render_code_spans(&capitalize_first(hint))
         ),
     };
-    format!("{hint}<p class=\"close\">{CLOSE}</p>\n<p class=\"slug\"><code>{}</code></p>", html(slug))
+    format!("{hint}<p class=\"close\">{CLOSE}</p>\n<p class=\"slug\"><code>{}</code></p>", escape_html(slug))
 }
 
 /// Escapes, and lets a long name break at its joints rather than anywhere.
-fn breakable(name: &str) -> String {
+fn allow_line_breaks(name: &str) -> String {
     const FITS: usize = 32;
     if name.chars().count() <= FITS {
-        return html(name);
+        return escape_html(name);
     }
-    name.split_inclusive(['/', ':', '@', '.', '-']).map(html).collect::<Vec<_>>().join("<wbr>")
+    name.split_inclusive(['/', ':', '@', '.', '-']).map(escape_html).collect::<Vec<_>>().join("<wbr>")
 }
 
 /// On a terminal the words follow a colon; on the page it stands alone.
-fn sentence(text: &str) -> String {
+fn capitalize_first(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}", letters.as_str())
 }
 
 /// Escapes, and sets what stands between backticks as code.
-fn with_code(text: &str) -> String {
-    let mut parts = text.split('`').map(html);
+fn render_code_spans(text: &str) -> String {
+    let mut parts = text.split('`').map(escape_html);
     let mut safe = parts.next().unwrap_or_default();
     while let Some(code) = parts.next() {
         match parts.next() {
@@ -183,15 +189,15 @@ fn with_code(text: &str) -> String {
 }
 
 /// Puts a page together; `lead` and `body` are markup already.
-fn draw(tone: Tone, title: &str, lead: &str, body: &str) -> Page {
+fn render_page(tone: PageTone, title: &str, lead: &str, body: &str) -> HtmlPage {
     let (class, role, stroke, ink) = match tone {
-        Tone::Good => ("good", "status", "M15 24.5l6.2 6.2L33.5 18", "15803d"),
-        Tone::Bad => ("bad", "alert", "M17 17l14 14M31 17L17 31", "b3261e"),
-        Tone::Calm => ("calm", "status", "M24 22.5v11.5M24 14.5v.1", "5b6675"),
-        Tone::Busy => ("busy", "status", "M15 24h.1M24 24h.1M33 24h.1", "5b6675"),
+        PageTone::Success => ("good", "status", "M15 24.5l6.2 6.2L33.5 18", "15803d"),
+        PageTone::Failure => ("bad", "alert", "M17 17l14 14M31 17L17 31", "b3261e"),
+        PageTone::Notice => ("calm", "status", "M24 22.5v11.5M24 14.5v.1", "5b6675"),
+        PageTone::Busy => ("busy", "status", "M15 24h.1M24 24h.1M33 24h.1", "5b6675"),
     };
-    let icon = icon(stroke, ink);
-    Page(fill(FRAME, |name| match name {
+    let icon = build_icon_url(stroke, ink);
+    HtmlPage(fill_template(PAGE_TEMPLATE, |name| match name {
         "title" => title,
         "icon" => &icon,
         "style" => STYLE,
@@ -205,7 +211,7 @@ fn draw(tone: Tone, title: &str, lead: &str, body: &str) -> Page {
 }
 
 /// The tab's icon, so that the result can be seen among many tabs.
-fn icon(stroke: &str, ink: &str) -> String {
+fn build_icon_url(stroke: &str, ink: &str) -> String {
     format!(
         "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'%3E\
          %3Ccircle cx='24' cy='24' r='24' fill='%23{ink}'/%3E%3Cpath d='{stroke}' fill='none' stroke='white' \
@@ -214,7 +220,7 @@ fn icon(stroke: &str, ink: &str) -> String {
 }
 
 /// Fills the frame's `{{names}}` in one pass, so that a name inside a value stays what it is: text.
-fn fill<'a>(frame: &'a str, value: impl Fn(&str) -> &'a str) -> String {
+fn fill_template<'a>(frame: &'a str, value: impl Fn(&str) -> &'a str) -> String {
     let mut filled = String::with_capacity(frame.len() + STYLE.len() + 1024);
     for (count, part) in frame.split("{{").enumerate() {
         match part.split_once("}}") {
@@ -229,18 +235,22 @@ fn fill<'a>(frame: &'a str, value: impl Fn(&str) -> &'a str) -> String {
 mod tests {
     use super::*;
 
-    fn signed_in(name: &str) -> Page {
-        Page::ending(&Ending::SignedIn {
+    fn signed_in(name: &str) -> HtmlPage {
+        HtmlPage::from_ending(&SignInEnding::SignedIn {
             role: Some(("BedrockUser".into(), "123456789012".into())),
             name: name.into(),
-            until: Moment::from_unix(1_795_258_500),
-            now: Moment::from_unix(1_795_215_360),
+            until: Timestamp::from_unix(1_795_258_500),
+            now: Timestamp::from_unix(1_795_215_360),
         })
     }
 
     fn failed(what: &str, hint: &str) -> String {
-        Page::ending(&Ending::Failed { what: what.into(), hint: hint.into(), slug: "sign-in/x".into() })
-            .into_html()
+        HtmlPage::from_ending(&SignInEnding::Failed {
+            what: what.into(),
+            hint: hint.into(),
+            slug: "sign-in/x".into(),
+        })
+        .into_html()
     }
 
     #[test]
@@ -291,20 +301,20 @@ mod tests {
 
     #[test]
     fn no_place_of_the_frame_stays_empty() {
-        assert!(!nothing_here().into_html().contains("{{"));
+        assert!(!render_not_found().into_html().contains("{{"));
     }
 
     #[test]
     fn the_policy_allows_exactly_the_style_that_is_sent() {
-        let page = already().into_html();
+        let page = render_already_answered().into_html();
         let style = page.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).unwrap().0;
         let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
-        assert!(policy().contains(&format!("'sha256-{hash}'")));
+        assert!(build_security_policy().contains(&format!("'sha256-{hash}'")));
         assert!(!page.contains(" style=") && !page.contains("<script"));
     }
 
     #[test]
     fn an_odd_backtick_stays_one() {
-        assert_eq!(with_code("a `b` c ` d"), "a <code>b</code> c ` d");
+        assert_eq!(render_code_spans("a `b` c ` d"), "a <code>b</code> c ` d");
     }
 }

@@ -3,52 +3,52 @@
 //! It holds what is said to them and understood of them; what may be written in a profile for each is `config`'s.
 
 use super::Error;
-use crate::config::{Audience, KeyAlgorithm, Profile, Provider};
+use crate::config::{AssertionAudience, KeyAlgorithm, Profile, Provider};
 
 /// What to ask a provider for, unless the configuration says otherwise.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Habits {
+pub(super) struct ProviderDefaults {
     pub(super) scopes: &'static [&'static str],
     /// Parameters of the authorization request.
     pub(super) parameters: &'static [(&'static str, &'static str)],
     /// Where the endpoints stand on a sign-in domain that the profile names.
-    pub(super) paths: Option<Paths>,
+    pub(super) paths: Option<EndpointPaths>,
     /// How it redeems codes of applications that are registered as pages in a browser.
-    pub(super) origin: Option<Origin>,
-    membership: Option<Membership>,
+    pub(super) origin: Option<OriginRetry>,
+    membership: Option<OrganizationParameter>,
     /// Whether its tokens may name the issuer without `https://`.
     bare_issuer: bool,
 }
 
 /// The parameter that names an organization, and the claim that names it in a token.
 #[derive(Clone, Copy, Debug)]
-struct Membership {
+struct OrganizationParameter {
     parameter: &'static str,
     claim: fn(&str) -> &'static str,
 }
 
-/// An `Origin` header that is sent only after this very refusal: the provider refuses everybody else who sends one.
+/// An `OriginRetry` header that is sent only after this very refusal: the provider refuses everybody else who sends one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct OriginRetry {
     pub(super) value: &'static str,
-    refusal: &'static str,
+    trigger: &'static str,
 }
 
-impl Origin {
-    pub(super) fn is_wanted(&self, error: &Error) -> bool {
-        matches!(error, Error::Refused { description, .. } if description.line().to_string().starts_with(self.refusal))
+impl OriginRetry {
+    pub(super) fn is_required_by(&self, error: &Error) -> bool {
+        matches!(error, Error::Refused { description, .. } if description.to_safe_line().to_string().starts_with(self.trigger))
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Paths {
+pub(super) struct EndpointPaths {
     pub(super) authorize: &'static str,
     pub(super) token: &'static str,
     pub(super) revoke: &'static str,
 }
 
 /// OIDC Core §11 for `offline_access`, which asks for a refresh token.
-const STANDARD: Habits = Habits {
+const STANDARD: ProviderDefaults = ProviderDefaults {
     scopes: &["openid", "profile", "email", "offline_access"],
     parameters: &[],
     paths: None,
@@ -57,18 +57,18 @@ const STANDARD: Habits = Habits {
     bare_issuer: false,
 };
 
-pub(super) fn habits(provider: Provider) -> Habits {
+pub(super) fn select_provider_defaults(provider: Provider) -> ProviderDefaults {
     match provider {
         Provider::Generic | Provider::Okta => STANDARD,
         // Redirect addresses of the platform "Single-page application": AADSTS9002327 without an Origin, and AADSTS9002326
         // with one for every other platform ("Microsoft Entra authentication and authorization error codes").
-        Provider::Entra => Habits {
-            origin: Some(Origin { value: "http://localhost", refusal: "AADSTS9002327:" }),
+        Provider::Entra => ProviderDefaults {
+            origin: Some(OriginRetry { value: "http://localhost", trigger: "AADSTS9002327:" }),
             ..STANDARD
         },
         // The answer to `organization` must be compared by whoever asks (Auth0, "Work with tokens and organizations").
-        Provider::Auth0 => Habits {
-            membership: Some(Membership {
+        Provider::Auth0 => ProviderDefaults {
+            membership: Some(OrganizationParameter {
                 parameter: "organization",
                 claim: |named| {
                     if named.starts_with("org_") { "org_id" } else { "org_name" }
@@ -78,9 +78,9 @@ pub(super) fn habits(provider: Provider) -> Habits {
         },
         // Gives a refresh token unasked, and refuses the scope that asks for one (Amazon Cognito, "Scopes, M2M, and
         // resource servers"). The paths are those of "Managed login endpoints reference".
-        Provider::Cognito => Habits {
+        Provider::Cognito => ProviderDefaults {
             scopes: &["openid", "profile", "email"],
-            paths: Some(Paths {
+            paths: Some(EndpointPaths {
                 authorize: "/oauth2/authorize",
                 token: "/oauth2/token",
                 revoke: "/oauth2/revoke",
@@ -90,10 +90,10 @@ pub(super) fn habits(provider: Provider) -> Habits {
         // Knows no `offline_access`: `access_type` asks, and only a consent screen brings the refresh token again
         // (Google, "OpenID Connect", refresh tokens). `hd` only chooses among the person's accounts, and whoever asks has to
         // compare the claim, and may find `iss` without its scheme (the same, "Validating an ID token").
-        Provider::Google => Habits {
+        Provider::Google => ProviderDefaults {
             scopes: &["openid", "email", "profile"],
             parameters: &[("access_type", "offline"), ("prompt", "consent")],
-            membership: Some(Membership { parameter: "hd", claim: |_| "hd" }),
+            membership: Some(OrganizationParameter { parameter: "hd", claim: |_| "hd" }),
             bare_issuer: true,
             ..STANDARD
         },
@@ -102,48 +102,52 @@ pub(super) fn habits(provider: Provider) -> Habits {
 
 /// How a provider wants a private key to prove the application, unless the configuration or discovery says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Assertions {
-    pub(super) audience: Audience,
+pub(super) struct AssertionDefaults {
+    pub(super) audience: AssertionAudience,
     /// How an RSA key signs where discovery does not say.
     pub(super) rsa: KeyAlgorithm,
 }
 
-pub(super) fn assertions(provider: Provider) -> Assertions {
+pub(super) fn select_assertion_defaults(provider: Provider) -> AssertionDefaults {
     match provider {
         // The standard's next edition knows no other audience (draft-ietf-oauth-rfc7523bis), FAPI 2.0 §5.3.2.1 neither.
         Provider::Auth0 | Provider::Cognito | Provider::Generic | Provider::Google => {
-            Assertions { audience: Audience::Issuer, rsa: KeyAlgorithm::Rs256 }
+            AssertionDefaults { audience: AssertionAudience::Issuer, rsa: KeyAlgorithm::Rs256 }
         }
         // Microsoft, "Application authentication certificate credentials".
-        Provider::Entra => Assertions { audience: Audience::Endpoint, rsa: KeyAlgorithm::Ps256 },
+        Provider::Entra => {
+            AssertionDefaults { audience: AssertionAudience::Endpoint, rsa: KeyAlgorithm::Ps256 }
+        }
         // Okta, "Build a JWT for client authentication": the whole address that it is used at.
-        Provider::Okta => Assertions { audience: Audience::Endpoint, rsa: KeyAlgorithm::Rs256 },
+        Provider::Okta => {
+            AssertionDefaults { audience: AssertionAudience::Endpoint, rsa: KeyAlgorithm::Rs256 }
+        }
     }
 }
 
 /// The organization that the profile asks for, where its provider leaves it to us to insist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Organization<'a> {
+pub struct RequiredOrganization<'a> {
     pub(super) claim: &'static str,
-    pub(super) named: &'a str,
+    pub(super) name: &'a str,
 }
 
-pub fn organization(profile: &Profile) -> Option<Organization<'_>> {
-    let Membership { parameter, claim } = habits(profile.provider).membership?;
+pub fn find_organization(profile: &Profile) -> Option<RequiredOrganization<'_>> {
+    let OrganizationParameter { parameter, claim } = select_provider_defaults(profile.provider).membership?;
     let named = profile.extra_params.get(parameter)?.as_str();
-    Some(Organization { claim: claim(named), named })
+    Some(RequiredOrganization { claim: claim(named), name: named })
 }
 
 /// The other name under which the provider's tokens may know their issuer.
-pub fn issuer_alias(profile: &Profile) -> Option<&str> {
+pub fn find_issuer_alias(profile: &Profile) -> Option<&str> {
     let (_, bare) = profile.issuer.as_str().split_once("://")?;
-    habits(profile.provider).bare_issuer.then_some(bare)
+    select_provider_defaults(profile.provider).bare_issuer.then_some(bare)
 }
 
-impl Organization<'_> {
+impl RequiredOrganization<'_> {
     /// An asterisk stands for any organization, but not for none.
-    pub(super) fn is(&self, stated: Option<&str>) -> bool {
-        stated.is_some_and(|stated| self.named == "*" || self.named.eq_ignore_ascii_case(stated))
+    pub(super) fn matches_claim(&self, stated: Option<&str>) -> bool {
+        stated.is_some_and(|stated| self.name == "*" || self.name.eq_ignore_ascii_case(stated))
     }
 }
 
@@ -152,38 +156,38 @@ mod tests {
     use crate::{
         config::Provider,
         http::{
-            Trust,
-            testing::{Server, block_on, client, respond},
+            TrustConfig,
+            testing::{LoopbackServer, block_on, test_client, write_response},
         },
         oidc::{
-            Error, Tokens,
-            testing::{base, metadata, profile, proven},
-            token::post,
+            Error, TokenResponse,
+            testing::{server_base_url, test_application, test_metadata, test_profile},
+            token::request_tokens,
         },
-        text::Foreign,
+        text::UntrustedText,
     };
 
     const GRANTED: &str = r#"{"access_token":"at","id_token":"a.b.c"}"#;
 
     /// A provider that takes the application for a page in a browser, and answers a page so.
-    fn of_pages(answer: &'static str) -> Server {
-        Server::plain(move |request, out| {
+    fn of_pages(answer: &'static str) -> LoopbackServer {
+        LoopbackServer::start_plain(move |request, out| {
             let first =
                 r#"{"error":"invalid_request","error_description":"AADSTS9002327: Tokens issued for"}"#;
             let is_page = request.to_lowercase().contains("\r\norigin: http://localhost\r\n");
             let body = if is_page { answer } else { first };
-            respond(out, if body == GRANTED { "200 OK" } else { "400 Bad Request" }, "", body);
+            write_response(out, if body == GRANTED { "200 OK" } else { "400 Bad Request" }, "", body);
         })
     }
 
-    fn redeemed(kind: Provider, grant: &str, server: &Server) -> Result<Tokens, Error> {
-        let (profile, metadata) = (profile(kind), metadata(&base(server)));
-        let application = proven(&profile, None);
+    fn redeemed(kind: Provider, grant: &str, server: &LoopbackServer) -> Result<TokenResponse, Error> {
+        let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(server)));
+        let application = test_application(&profile, None);
         let form = [("grant_type", grant)];
-        block_on(post(&client(&Trust::default()), &application, &metadata, &form, &[]))
+        block_on(request_tokens(&test_client(&TrustConfig::default()), &application, &metadata, &form, &[]))
     }
 
-    fn code_of(outcome: Result<Tokens, Error>) -> Foreign {
+    fn code_of(outcome: Result<TokenResponse, Error>) -> UntrustedText {
         match outcome {
             Err(Error::Refused { error, .. }) => error,
             other => panic!("{other:?}"),
@@ -200,7 +204,7 @@ mod tests {
         }
         assert_eq!(
             code_of(redeemed(Provider::Okta, "authorization_code", &server)),
-            Foreign::new("invalid_request")
+            UntrustedText::new("invalid_request")
         );
         assert_eq!(server.requests.try_iter().count(), 1, "nobody else's way");
     }
@@ -209,7 +213,7 @@ mod tests {
     fn a_code_that_the_first_refusal_has_spent_is_told_by_that_refusal() {
         let server = of_pages(r#"{"error":"invalid_grant"}"#);
         let said = |grant| code_of(redeemed(Provider::Entra, grant, &server));
-        assert_eq!(said("authorization_code"), Foreign::new("invalid_request"));
-        assert_eq!(said("refresh_token"), Foreign::new("invalid_grant"));
+        assert_eq!(said("authorization_code"), UntrustedText::new("invalid_request"));
+        assert_eq!(said("refresh_token"), UntrustedText::new("invalid_grant"));
     }
 }

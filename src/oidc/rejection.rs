@@ -4,27 +4,27 @@
 
 use std::time::Duration;
 
-use crate::{text::Foreign, time::Moment};
+use crate::{text::UntrustedText, time::Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rejection {
+pub enum TokenRejection {
     /// More than 256 KiB.
     TooLarge,
     /// Not three parts of base64url, or the named part is no JSON object with unique names.
-    Malformed(Part),
+    Malformed(TokenPart),
     /// `none`, an HMAC, an unknown algorithm, or one that the provider's discovery does not list.
     Algorithm {
-        named: Foreign,
+        named: UntrustedText,
     },
     /// The header demands an extension to be understood (RFC 7515 §4.1.11); none is.
-    Critical,
+    CriticalHeader,
     /// The header says that it is another kind of token, such as an access token.
-    Type {
-        named: Foreign,
+    WrongTokenType {
+        named: UntrustedText,
     },
-    /// No published key fits the token. Remembered keys may be old: see [`Rejection::wants_fresh_keys`].
+    /// No published key fits the token. Remembered keys may be old: see [`TokenRejection::needs_fresh_keys`].
     UnknownKey {
-        kid: Option<Foreign>,
+        kid: Option<UntrustedText>,
     },
     /// The key that the token names did not sign it.
     Signature,
@@ -32,58 +32,58 @@ pub enum Rejection {
         claim: &'static str,
     },
     /// The claim is there, but of a kind the standard does not allow.
-    WrongKind {
+    WrongClaimType {
         claim: &'static str,
     },
     Issuer {
-        expected: Foreign,
-        actual: Foreign,
+        expected: UntrustedText,
+        actual: UntrustedText,
     },
     Audience {
-        expected: Foreign,
-        actual: Vec<Foreign>,
+        expected: UntrustedText,
+        actual: Vec<UntrustedText>,
     },
     /// `azp`: the client it was issued to is another, or is not named beside several audiences.
     AuthorizedParty {
-        expected: Foreign,
-        actual: Option<Foreign>,
+        expected: UntrustedText,
+        actual: Option<UntrustedText>,
     },
     /// The person is not of the organization that the profile asks for.
     Organization {
         claim: &'static str,
-        expected: Foreign,
-        actual: Option<Foreign>,
+        expected: UntrustedText,
+        actual: Option<UntrustedText>,
     },
     /// Issued for another sign-in than this one.
-    Nonce,
+    NonceMismatch,
     /// The access token beside it belongs to another answer.
-    AccessTokenHash,
+    AccessTokenMismatch,
     Expired {
-        at: Moment,
-        now: Moment,
+        at: Timestamp,
+        now: Timestamp,
     },
     /// `nbf` lies ahead.
     NotYetValid {
-        from: Moment,
-        now: Moment,
+        from: Timestamp,
+        now: Timestamp,
     },
     /// `iat` lies ahead.
     IssuedInTheFuture {
-        at: Moment,
-        now: Moment,
+        at: Timestamp,
+        now: Timestamp,
     },
     /// A time did not fit, and the provider's own clock shows why: this machine's is wrong.
-    Clock(Skew),
+    WrongClock(ClockSkew),
     /// An empty `sub`, or one of more than 255 bytes (OIDC Core §2).
-    Subject,
+    InvalidSubject,
     /// A refresh brought the token of another person (OIDC Core §12.2).
-    OtherSubject,
+    SubjectChanged,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum TokenPart {
     /// Not three parts between dots.
-    Shape,
+    Structure,
     Header,
     Claims,
     Signature,
@@ -91,15 +91,15 @@ pub enum Part {
 
 /// How this machine's clock stands to the provider's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skew {
+pub enum ClockSkew {
     AheadBy(Duration),
     BehindBy(Duration),
 }
 
-impl Rejection {
+impl TokenRejection {
     /// Whether the answer might change with the provider's present keys: it may have rotated them, or, when it was
     /// set up anew, published another key under an old name. Worth one look, not two.
-    pub fn wants_fresh_keys(&self) -> bool {
+    pub fn needs_fresh_keys(&self) -> bool {
         matches!(self, Self::UnknownKey { .. } | Self::Signature)
     }
 }

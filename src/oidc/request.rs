@@ -12,11 +12,11 @@ use openidconnect::{
     url::Url,
 };
 
-use super::{Metadata, provider::habits};
+use super::{ProviderMetadata, provider::select_provider_defaults};
 use crate::{config::Profile, secret::Secret};
 
 /// One sign-in's question. Its secrets are made for it alone.
-pub struct Request {
+pub struct AuthorizationRequest {
     /// Where the browser goes.
     pub url: Url,
     /// Comes back with the answer, and proves that it answers this question.
@@ -24,23 +24,23 @@ pub struct Request {
     /// Comes back inside the ID token, and ties that to this question.
     pub nonce: Secret,
     /// Proves at the token endpoint that who asked is who exchanges (PKCE).
-    pub verifier: Secret,
+    pub code_verifier: Secret,
     pub redirect_uri: String,
 }
 
 /// Asks for a code. PKCE with S256 always: a provider that does not advertise it ignores it.
-pub fn request(
+pub fn build_authorization_request(
     profile: &Profile,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
-) -> Request {
-    let [state, nonce, verifier] = [(); 3].map(|()| Secret::new(unguessable(random)));
-    let url = address(profile, metadata, redirect_uri, [&state, &nonce, &verifier]);
-    Request { url, state, nonce, verifier, redirect_uri: redirect_uri.to_owned() }
+) -> AuthorizationRequest {
+    let [state, nonce, verifier] = [(); 3].map(|()| Secret::new(generate_random_value(random)));
+    let url = build_authorization_url(profile, metadata, redirect_uri, [&state, &nonce, &verifier]);
+    AuthorizationRequest { url, state, nonce, code_verifier: verifier, redirect_uri: redirect_uri.to_owned() }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("provider", &self.url.authority())
@@ -49,9 +49,9 @@ impl fmt::Debug for Request {
     }
 }
 
-fn address(
+fn build_authorization_url(
     profile: &Profile,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     redirect_uri: &str,
     [state, nonce, verifier]: [&Secret; 3],
 ) -> Url {
@@ -68,17 +68,26 @@ fn address(
     .set_redirect_uri(redirect)
     .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce)
     .set_pkce_challenge(challenge)
-    .add_scopes(further_scopes(profile, metadata).map(Scope::new))
+    .add_scopes(select_further_scopes(profile, metadata).map(Scope::new))
     .url();
-    with_parameters(url, profile)
+    append_parameters(url, profile)
 }
 
 /// The scopes beside `openid`, which the library puts first. A default that the provider says it does not know is left
 /// out, for some refuse the whole request over it; what the configuration names is asked for regardless.
-pub(super) fn further_scopes(profile: &Profile, metadata: &Metadata) -> impl Iterator<Item = String> {
+pub(super) fn select_further_scopes(
+    profile: &Profile,
+    metadata: &ProviderMetadata,
+) -> impl Iterator<Item = String> {
     let scopes = if profile.scopes.is_empty() {
-        let known = |scope: &&str| *scope != "offline_access" || metadata.knows_scope(scope);
-        habits(profile.provider).scopes.iter().copied().filter(known).map(str::to_owned).collect()
+        let known = |scope: &&str| *scope != "offline_access" || metadata.supports_scope(scope);
+        select_provider_defaults(profile.provider)
+            .scopes
+            .iter()
+            .copied()
+            .filter(known)
+            .map(str::to_owned)
+            .collect()
     } else {
         profile.scopes.clone()
     };
@@ -86,9 +95,12 @@ pub(super) fn further_scopes(profile: &Profile, metadata: &Metadata) -> impl Ite
 }
 
 /// Appends the configured parameters, and of the provider's habitual ones those that the configuration leaves open.
-fn with_parameters(mut url: Url, profile: &Profile) -> Url {
+fn append_parameters(mut url: Url, profile: &Profile) -> Url {
     let own = &profile.extra_params;
-    let habitual = habits(profile.provider).parameters.iter().filter(|(name, _)| !own.contains_key(*name));
+    let habitual = select_provider_defaults(profile.provider)
+        .parameters
+        .iter()
+        .filter(|(name, _)| !own.contains_key(*name));
     let all = habitual.copied().chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     for (name, value) in all {
         url.query_pairs_mut().append_pair(name, value);
@@ -97,7 +109,7 @@ fn with_parameters(mut url: Url, profile: &Profile) -> Url {
 }
 
 /// 256 bits in 43 characters that need no escaping: also what RFC 7636 §4.1 wants of a verifier.
-fn unguessable(random: &dyn Fn(&mut [u8])) -> String {
+fn generate_random_value(random: &dyn Fn(&mut [u8])) -> String {
     let mut bytes = [0; 32];
     random(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
@@ -121,12 +133,12 @@ mod tests {
         }
     }
 
-    fn asked(profile: &Profile, metadata: &Metadata) -> Request {
-        request(profile, metadata, "http://127.0.0.1:8400/callback", &counting())
+    fn asked(profile: &Profile, metadata: &ProviderMetadata) -> AuthorizationRequest {
+        build_authorization_request(profile, metadata, "http://127.0.0.1:8400/callback", &counting())
     }
 
     /// The values of a parameter in the address.
-    fn values(request: &Request, name: &str) -> Vec<String> {
+    fn values(request: &AuthorizationRequest, name: &str) -> Vec<String> {
         request
             .url
             .query_pairs()
@@ -137,17 +149,20 @@ mod tests {
 
     fn scopes(provider: Provider, configured: &[&str], supported: Option<&[&str]>) -> String {
         let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-        let profile = Profile { scopes: owned(configured), ..testing::profile(provider) };
-        let metadata =
-            Metadata { scopes_supported: supported.map(owned), ..testing::metadata("https://id.example") };
+        let profile = Profile { scopes: owned(configured), ..testing::test_profile(provider) };
+        let metadata = ProviderMetadata {
+            scopes_supported: supported.map(owned),
+            ..testing::test_metadata("https://id.example")
+        };
         values(&asked(&profile, &metadata), "scope").concat()
     }
 
     #[test]
     fn the_question_carries_what_the_standards_ask_for() {
-        let request = asked(&testing::profile(Provider::Generic), &testing::metadata("https://id.example"));
+        let request =
+            asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
         assert!(request.url.as_str().starts_with("https://id.example/authorize?"));
-        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.verifier.expose().as_bytes()));
+        let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.code_verifier.expose().as_bytes()));
         for (name, value) in [
             ("response_type", "code"),
             ("client_id", "client"),
@@ -164,11 +179,12 @@ mod tests {
 
     #[test]
     fn state_nonce_and_verifier_are_three_secrets_of_256_bits() {
-        let request = asked(&testing::profile(Provider::Generic), &testing::metadata("https://id.example"));
+        let request =
+            asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
         let decoded = |secret: &Secret| URL_SAFE_NO_PAD.decode(secret.expose()).unwrap();
-        let secrets = [decoded(&request.state), decoded(&request.nonce), decoded(&request.verifier)];
+        let secrets = [decoded(&request.state), decoded(&request.nonce), decoded(&request.code_verifier)];
         assert_eq!(secrets, [[1; 32], [2; 32], [3; 32]]);
-        assert!(!request.url.as_str().contains(request.verifier.expose()));
+        assert!(!request.url.as_str().contains(request.code_verifier.expose()));
         assert!(!format!("{request:?}").contains(request.state.expose()));
     }
 
@@ -198,8 +214,8 @@ mod tests {
 
     #[test]
     fn google_is_asked_for_a_refresh_token_in_its_own_way() {
-        let mut profile = testing::profile(Provider::Google);
-        let metadata = testing::metadata("https://id.example");
+        let mut profile = testing::test_profile(Provider::Google);
+        let metadata = testing::test_metadata("https://id.example");
         let request = asked(&profile, &metadata);
         assert_eq!(values(&request, "access_type"), ["offline"]);
         assert_eq!(values(&request, "prompt"), ["consent"]);
@@ -209,18 +225,18 @@ mod tests {
 
     #[test]
     fn extra_parameters_are_appended_and_escaped() {
-        let mut profile = testing::profile(Provider::Generic);
+        let mut profile = testing::test_profile(Provider::Generic);
         profile.extra_params.insert("login_hint".into(), "ada+x@example.com&prompt=none".into());
-        let request = asked(&profile, &testing::metadata("https://id.example"));
+        let request = asked(&profile, &testing::test_metadata("https://id.example"));
         assert_eq!(values(&request, "login_hint"), ["ada+x@example.com&prompt=none"]);
         assert!(values(&request, "prompt").is_empty());
     }
 
     #[test]
     fn a_query_that_the_endpoint_has_already_is_kept() {
-        let mut metadata = testing::metadata("https://id.example");
+        let mut metadata = testing::test_metadata("https://id.example");
         metadata.authorization_endpoint = SecureUrl::parse("https://id.example/authorize?p=policy").unwrap();
-        let request = asked(&testing::profile(Provider::Entra), &metadata);
+        let request = asked(&testing::test_profile(Provider::Entra), &metadata);
         assert_eq!(
             (values(&request, "p"), values(&request, "client_id")),
             (vec!["policy".into()], vec!["client".into()])

@@ -3,24 +3,24 @@
 //! It asks and tells whether it was done; what is forgotten here meanwhile is for `session`.
 
 use super::{
-    Application, Metadata,
-    error::{Document, Error},
-    form::Form,
+    Application, ProviderMetadata,
+    error::{Error, ProviderEndpoint},
+    form::ProviderForm,
 };
 use crate::{http::Client, secret::Secret, url::SecureUrl};
 
 /// Ends what the refresh token stands for. One that the provider does not know, or has ended before, is ended as well
-/// (RFC 7009 §2.2); see [`Error::revokes_no_such_token`] for a provider that cannot.
-pub async fn revoke(
+/// (RFC 7009 §2.2); see [`Error::is_unsupported_token_type`] for a provider that cannot.
+pub async fn revoke_refresh_token(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     endpoint: &SecureUrl,
     refresh_token: &Secret,
 ) -> Result<(), Error> {
-    let form = Form {
-        document: Document::Revocation,
-        endpoint: metadata.for_revocation(endpoint),
+    let form = ProviderForm {
+        provider_endpoint: ProviderEndpoint::Revocation,
+        endpoint: metadata.revocation_auth_endpoint(endpoint),
         fields: &[("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],
         secrets: &[refresh_token],
         origin: None,
@@ -29,7 +29,7 @@ pub async fn revoke(
     // The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come from
     // somebody else: a captive portal greets everybody with 200.
     match answer.body.trim_ascii_start().first() {
-        Some(b'<') => Err(Error::NotJson { source: form.source() }),
+        Some(b'<') => Err(Error::NotJson { source: form.response_source() }),
         _ => Ok(()),
     }
 }
@@ -45,28 +45,36 @@ mod tests {
     use crate::{
         config::Provider,
         http::{
-            Trust,
-            testing::{Server, block_on, client},
+            TrustConfig,
+            testing::{LoopbackServer, block_on, test_client},
         },
-        oidc::error::Source,
-        oidc::testing::{base, host, metadata, profile, proven, provider},
-        text::Foreign,
+        oidc::error::ResponseSource,
+        oidc::testing::{
+            server_authority, server_base_url, start_provider, test_application, test_metadata, test_profile,
+        },
+        text::UntrustedText,
     };
 
-    fn revoked(server: &Server) -> Result<(), Error> {
-        let endpoint = SecureUrl::parse(&format!("{}/revoke", base(server))).unwrap();
-        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        let application = proven(&profile, None);
-        block_on(revoke(&client(&Trust::default()), &application, &metadata, &endpoint, &Secret::new("r+t")))
+    fn revoked(server: &LoopbackServer) -> Result<(), Error> {
+        let endpoint = SecureUrl::parse(&format!("{}/revoke", server_base_url(server))).unwrap();
+        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
+        let application = test_application(&profile, None);
+        block_on(revoke_refresh_token(
+            &test_client(&TrustConfig::default()),
+            &application,
+            &metadata,
+            &endpoint,
+            &Secret::new("r+t"),
+        ))
     }
 
-    fn source(server: &Server) -> Source {
-        Source { document: Document::Revocation, host: host(server) }
+    fn source(server: &LoopbackServer) -> ResponseSource {
+        ResponseSource { endpoint: ProviderEndpoint::Revocation, host: server_authority(server) }
     }
 
     #[test]
     fn the_token_its_kind_and_the_client_are_sent_and_nothing_else() {
-        let server = provider("200 OK", "", "");
+        let server = start_provider("200 OK", "", "");
         assert_eq!(revoked(&server), Ok(()));
         let request = server.requests.recv().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -81,33 +89,35 @@ mod tests {
     #[test]
     fn the_body_of_a_success_says_nothing() {
         for (status, body) in [("200 OK", "{}"), ("200 OK", "{\"error\":\"x\"}"), ("204 No Content", "")] {
-            assert_eq!(revoked(&provider(status, "", body)), Ok(()), "{status} {body}");
+            assert_eq!(revoked(&start_provider(status, "", body)), Ok(()), "{status} {body}");
         }
     }
 
     #[test]
     fn a_captive_portals_page_is_no_success() {
-        let server = provider("200 OK", "Content-Type: text/html\r\n", "\n<html>Welcome to the hotel</html>");
+        let server =
+            start_provider("200 OK", "Content-Type: text/html\r\n", "\n<html>Welcome to the hotel</html>");
         assert_eq!(revoked(&server), Err(Error::NotJson { source: source(&server) }));
     }
 
     #[test]
     fn a_refusal_keeps_the_providers_words_but_not_the_token() {
         let body = r#"{"error":"unsupported_token_type","error_description":"r+t is opaque"}"#;
-        let error = revoked(&provider("400 Bad Request", "", body)).unwrap_err();
-        assert!(error.revokes_no_such_token());
+        let error = revoked(&start_provider("400 Bad Request", "", body)).unwrap_err();
+        assert!(error.is_unsupported_token_type());
         let (error_code, description) =
-            (Foreign::new("unsupported_token_type"), Foreign::new("[secret] is opaque"));
+            (UntrustedText::new("unsupported_token_type"), UntrustedText::new("[secret] is opaque"));
         assert_eq!(error, Error::Refused { error: error_code, description, uri: None });
     }
 
     #[test]
     fn an_outage_is_told_by_its_status_and_a_redirect_is_not_followed() {
-        let server = provider("503 Service Unavailable", "Retry-After: 9\r\n", r#"{"error":"x"}"#);
-        let fact = Error::Status { source: source(&server), status: StatusCode::SERVICE_UNAVAILABLE };
+        let server = start_provider("503 Service Unavailable", "Retry-After: 9\r\n", r#"{"error":"x"}"#);
+        let fact =
+            Error::UnexpectedStatus { source: source(&server), status: StatusCode::SERVICE_UNAVAILABLE };
         assert_eq!(revoked(&server), Err(fact));
-        let server = provider("307 Temporary Redirect", "Location: https://other.example/?a\r\n", "");
-        let to = Some(Foreign::new("https://other.example/"));
-        assert_eq!(revoked(&server), Err(Error::Redirected { source: source(&server), to }));
+        let server = start_provider("307 Temporary Redirect", "Location: https://other.example/?a\r\n", "");
+        let to = Some(UntrustedText::new("https://other.example/"));
+        assert_eq!(revoked(&server), Err(Error::Redirected { source: source(&server), location: to }));
     }
 }

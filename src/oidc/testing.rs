@@ -2,42 +2,43 @@
 
 use std::path::PathBuf;
 
-use super::{Application, ClientFiles, Keepsakes, Metadata};
+use super::{Application, ClientFiles, ProviderMetadata, StoredClientCredentials};
 use crate::{
     config::{self, Profile, Provider},
-    host::{Environment, Host, Paths},
-    http::testing::{Server, respond},
+    host::{Environment, Host, HostPaths},
+    http::testing::{LoopbackServer, write_response},
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
     url::SecureUrl,
 };
 
-pub(super) fn profile(provider: Provider) -> Profile {
+pub(super) fn test_profile(provider: Provider) -> Profile {
     Profile { provider, ..config::testing::profile() }
 }
 
 /// The profile's application, with the secret that is kept for it.
-pub(super) fn proven<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
-    let kept = Keepsakes { secret: secret.map(Secret::new), ..Keepsakes::default() };
-    Application::of(profile, kept, &ClientFiles::read(profile), &host_of_tests()).unwrap()
+pub(super) fn test_application<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
+    let kept =
+        StoredClientCredentials { secret: secret.map(Secret::new), ..StoredClientCredentials::default() };
+    Application::from_profile(profile, kept, &ClientFiles::read_for_profile(profile), &test_host()).unwrap()
 }
 
 /// A machine that stands still in time.
-pub(super) fn host_of_tests() -> Host {
+pub(super) fn test_host() -> Host {
     let nowhere = PathBuf::new();
     let (user_config, system_config, data) = (nowhere.clone(), nowhere.clone(), nowhere);
     Host {
         environment: Environment::fixed([]),
-        paths: Paths { user_config, system_config, home_data: data.clone(), data },
-        now: || Moment::from_unix(1_800_000_000),
-        random: crate::host::random,
+        paths: HostPaths { user_config, system_config, home_data: data.clone(), data },
+        now: || Timestamp::from_unix(1_800_000_000),
+        fill_random: crate::host::fill_random,
     }
 }
 
 /// A provider that lives at `base`, which has no slash at its end.
-pub(super) fn metadata(base: &str) -> Metadata {
+pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
     let at = |path: &str| SecureUrl::parse(&format!("{base}{path}")).unwrap();
-    Metadata {
+    ProviderMetadata {
         issuer: base.to_owned(),
         authorization_endpoint: at("/authorize"),
         token_endpoint: at("/token"),
@@ -54,17 +55,17 @@ pub(super) fn metadata(base: &str) -> Metadata {
 }
 
 /// A provider on loopback that gives one answer to whatever it is asked.
-pub(super) fn provider(status: &str, headers: &str, body: &str) -> Server {
+pub(super) fn start_provider(status: &str, headers: &str, body: &str) -> LoopbackServer {
     let (status, headers, body) = (status.to_owned(), headers.to_owned(), body.to_owned());
-    Server::plain(move |_, out| respond(out, &status, &headers, &body))
+    LoopbackServer::start_plain(move |_, out| write_response(out, &status, &headers, &body))
 }
 
 /// Its address, without a slash at the end.
-pub(super) fn base(server: &Server) -> String {
-    server.url("http").trim_end_matches('/').to_owned()
+pub(super) fn server_base_url(server: &LoopbackServer) -> String {
+    server.base_url("http").trim_end_matches('/').to_owned()
 }
 
 /// The host as errors name it.
-pub(super) fn host(server: &Server) -> String {
+pub(super) fn server_authority(server: &LoopbackServer) -> String {
     format!("localhost:{}", server.address.port())
 }

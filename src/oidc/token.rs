@@ -8,133 +8,150 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Application, Metadata, Request, Unverified,
-    answer::json,
-    error::{Document, Error, Source},
-    form::Form,
-    provider::habits,
+    Application, AuthorizationRequest, ProviderMetadata, UnverifiedToken,
+    answer::parse_body,
+    error::{Error, ProviderEndpoint, ResponseSource},
+    form::ProviderForm,
+    provider::select_provider_defaults,
 };
 use crate::{
-    http::{Answer, Client},
+    http::{Client, FullResponse},
     log,
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
 /// What an exchange brings. Nothing in it may be believed before `verify`.
 #[derive(Debug)]
-pub struct Tokens {
+pub struct TokenResponse {
     /// Providers may leave it out of a refresh (OIDC Core §12.2).
-    pub id_token: Option<Unverified>,
+    pub id_token: Option<UnverifiedToken>,
     /// Wanted for the hash in the ID token only. An answer without one is of no worse use, and may carry a rotated
     /// refresh token that must not be lost.
     pub access_token: Option<Secret>,
     /// `None` from a refresh: the old one stays good.
     pub refresh_token: Option<Secret>,
-    /// The provider's clock, for `Expected`.
-    pub server_date: Option<Moment>,
+    /// The provider's clock, for `ExpectedClaims`.
+    pub server_date: Option<Timestamp>,
 }
 
 /// Exchanges the code that answers `request`: the ID token, without which nothing goes on, and what came with it.
 pub async fn exchange_code(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
-    request: &Request,
+    metadata: &ProviderMetadata,
+    request: &AuthorizationRequest,
     code: &Secret,
-) -> Result<(Unverified, Tokens), Error> {
+) -> Result<(UnverifiedToken, TokenResponse), Error> {
     let form = [
         ("grant_type", "authorization_code"),
         ("code", code.expose()),
         ("redirect_uri", &request.redirect_uri),
-        ("code_verifier", request.verifier.expose()),
+        ("code_verifier", request.code_verifier.expose()),
     ];
-    post(client, application, metadata, &form, &[code, &request.verifier]).await?.with_id_token(metadata)
+    request_tokens(client, application, metadata, &form, &[code, &request.code_verifier])
+        .await?
+        .require_id_token(metadata)
 }
 
 /// Renews. Ask [`Error::is_invalid_grant`] before giving up a refresh token; no other error spends it.
-pub async fn refresh(
+pub async fn refresh_tokens(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     refresh_token: &Secret,
-) -> Result<Tokens, Error> {
+) -> Result<TokenResponse, Error> {
     let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-    post(client, application, metadata, &form, &[refresh_token]).await
+    request_tokens(client, application, metadata, &form, &[refresh_token]).await
 }
 
-pub(super) async fn post(
+pub(super) async fn request_tokens(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     form: &[(&str, &str)],
     secrets: &[&Secret],
-) -> Result<Tokens, Error> {
-    let first = match once(client, application, metadata, form, secrets, None).await {
+) -> Result<TokenResponse, Error> {
+    let first = match request_tokens_once(client, application, metadata, form, secrets, None).await {
         Err(refusal) => refusal,
         granted => return granted,
     };
-    let Some(origin) = habits(application.profile.provider).origin.filter(|it| it.is_wanted(&first)) else {
+    let Some(origin) =
+        select_provider_defaults(application.profile.provider).origin.filter(|it| it.is_required_by(&first))
+    else {
         return Err(first);
     };
     log::info(
         "oidc",
         format_args!("the provider takes the application for a page in a browser: asking as one"),
     );
-    let again = once(client, application, metadata, form, secrets, Some(origin.value)).await;
+    let again = request_tokens_once(client, application, metadata, form, secrets, Some(origin.value)).await;
     // If the first refusal has spent the code, it still says more than the second.
     let is_code = form.contains(&("grant_type", "authorization_code"));
     again.map_err(|second| if is_code && second.is_invalid_grant() { first } else { second })
 }
 
-async fn once(
+async fn request_tokens_once(
     client: &Client,
     application: &Application<'_>,
-    metadata: &Metadata,
+    metadata: &ProviderMetadata,
     form: &[(&str, &str)],
     secrets: &[&Secret],
     origin: Option<&'static str>,
-) -> Result<Tokens, Error> {
-    let form =
-        Form { document: Document::Tokens, endpoint: metadata.for_tokens(), fields: form, secrets, origin };
-    read(form.source(), form.post(client, application).await?)
+) -> Result<TokenResponse, Error> {
+    let form = ProviderForm {
+        provider_endpoint: ProviderEndpoint::Token,
+        endpoint: metadata.token_auth_endpoint(),
+        fields: form,
+        secrets,
+        origin,
+    };
+    parse_token_response(form.response_source(), form.post(client, application).await?)
 }
 
-impl Tokens {
+impl TokenResponse {
     /// A sign-in brings an ID token, or nothing that can be used (OIDC Core §3.1.3.3).
-    pub(super) fn with_id_token(mut self, metadata: &Metadata) -> Result<(Unverified, Self), Error> {
+    pub(super) fn require_id_token(
+        mut self,
+        metadata: &ProviderMetadata,
+    ) -> Result<(UnverifiedToken, Self), Error> {
         match self.id_token.take() {
             Some(id_token) => Ok((id_token, self)),
-            None => Err(Error::Incomplete { source: source(metadata), lacks: "id_token" }),
+            None => Err(Error::MissingMember { source: build_token_source(metadata), member: "id_token" }),
         }
     }
 }
 
-fn source(metadata: &Metadata) -> Source {
-    Source { document: Document::Tokens, host: metadata.token_endpoint.authority().to_owned() }
+fn build_token_source(metadata: &ProviderMetadata) -> ResponseSource {
+    ResponseSource { endpoint: ProviderEndpoint::Token, host: metadata.token_endpoint.authority().to_owned() }
 }
 
 /// The members that are used; `expires_in` is not, for the tokens say better themselves how long they hold.
 #[derive(Deserialize)]
-struct Granted {
+struct TokenResponseBody {
     access_token: Option<Secret>,
     id_token: Option<Secret>,
     refresh_token: Option<Secret>,
 }
 
-fn read(source: Source, answer: Answer) -> Result<Tokens, Error> {
-    let server_date = answer.date();
-    let granted: Granted = json(source.clone(), &Zeroizing::new(answer.body))?;
-    let Granted { access_token, id_token, refresh_token } = granted.written();
+fn parse_token_response(source: ResponseSource, answer: FullResponse) -> Result<TokenResponse, Error> {
+    let server_date = answer.server_date();
+    let granted: TokenResponseBody = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
+    let TokenResponseBody { access_token, id_token, refresh_token } = granted.without_empty_tokens();
     if (&access_token, &id_token, &refresh_token) == (&None, &None, &None) {
-        return Err(Error::Incomplete { source, lacks: "access_token" });
+        return Err(Error::MissingMember { source, member: "access_token" });
     }
-    Ok(Tokens { id_token: id_token.map(Unverified::new), access_token, refresh_token, server_date })
+    Ok(TokenResponse {
+        id_token: id_token.map(UnverifiedToken::new),
+        access_token,
+        refresh_token,
+        server_date,
+    })
 }
 
-impl Granted {
+impl TokenResponseBody {
     /// An empty token is none.
-    fn written(self) -> Self {
+    fn without_empty_tokens(self) -> Self {
         let written = |token: Option<Secret>| token.filter(|token| !token.expose().is_empty());
         Self {
             access_token: written(self.access_token),
@@ -155,54 +172,61 @@ mod tests {
     use crate::{
         config::Provider,
         http::{
-            Trust,
-            testing::{Server, block_on, client},
+            TrustConfig,
+            testing::{LoopbackServer, block_on, test_client},
         },
-        oidc::testing::{base, host, metadata, profile, proven, provider},
-        text::Foreign,
+        oidc::testing::{
+            server_authority, server_base_url, start_provider, test_application, test_metadata, test_profile,
+        },
+        text::UntrustedText,
     };
 
     const GRANTED: &str =
         r#"{"access_token":"at","id_token":"a.b.c","refresh_token":"rt","token_type":"Bearer"}"#;
 
-    fn renewed(server: &Server) -> Result<Tokens, Error> {
-        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        let application = proven(&profile, None);
-        block_on(refresh(&client(&Trust::default()), &application, &metadata, &Secret::new("old+rt")))
+    fn renewed(server: &LoopbackServer) -> Result<TokenResponse, Error> {
+        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
+        let application = test_application(&profile, None);
+        block_on(refresh_tokens(
+            &test_client(&TrustConfig::default()),
+            &application,
+            &metadata,
+            &Secret::new("old+rt"),
+        ))
     }
 
-    fn exchanged(server: &Server) -> Result<(Unverified, Tokens), Error> {
-        let (profile, metadata) = (profile(Provider::Generic), metadata(&base(server)));
-        let request = Request {
+    fn exchanged(server: &LoopbackServer) -> Result<(UnverifiedToken, TokenResponse), Error> {
+        let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
+        let request = AuthorizationRequest {
             url: Url::parse("https://id.example").unwrap(),
             state: Secret::new("s"),
             nonce: Secret::new("n"),
-            verifier: Secret::new("v"),
+            code_verifier: Secret::new("v"),
             redirect_uri: "http://127.0.0.1:8400/callback".into(),
         };
         block_on(exchange_code(
-            &client(&Trust::default()),
-            &proven(&profile, None),
+            &test_client(&TrustConfig::default()),
+            &test_application(&profile, None),
             &metadata,
             &request,
             &Secret::new("c&d"),
         ))
     }
 
-    fn tokens(server: &Server) -> Source {
-        Source { document: Document::Tokens, host: host(server) }
+    fn tokens(server: &LoopbackServer) -> ResponseSource {
+        ResponseSource { endpoint: ProviderEndpoint::Token, host: server_authority(server) }
     }
 
     /// The error of a refresh that was answered so, which must not cost the refresh token.
-    fn harmless(status: &str, headers: &str, body: &str) -> (Error, Source) {
-        let server = provider(status, headers, body);
+    fn harmless(status: &str, headers: &str, body: &str) -> (Error, ResponseSource) {
+        let server = start_provider(status, headers, body);
         let error = renewed(&server).expect_err("no tokens were given");
         assert!(!error.is_invalid_grant(), "{status} {body}");
         (error, tokens(&server))
     }
 
     /// The request as it arrived: its head in small letters, and its form.
-    fn arrived(server: &Server) -> (String, BTreeMap<String, String>) {
+    fn arrived(server: &LoopbackServer) -> (String, BTreeMap<String, String>) {
         let request = server.requests.recv().unwrap();
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         (head.to_lowercase(), form_urlencoded::parse(body.as_bytes()).into_owned().collect())
@@ -214,13 +238,13 @@ mod tests {
 
     #[test]
     fn a_code_is_exchanged_as_a_public_client() {
-        let server = provider("200 OK", "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n", GRANTED);
+        let server = start_provider("200 OK", "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n", GRANTED);
         let (_, granted) = exchanged(&server).unwrap();
         assert_eq!(
             (granted.access_token, granted.refresh_token),
             (Some(Secret::new("at")), Some(Secret::new("rt")))
         );
-        assert_eq!(granted.server_date, Some(Moment::from_unix(1_800_000_000)));
+        assert_eq!(granted.server_date, Some(Timestamp::from_unix(1_800_000_000)));
         let (head, sent) = arrived(&server);
         assert!(head.starts_with("post /token http/1.1\r\n") && !head.contains("authorization"), "{head}");
         assert!(head.contains("content-type: application/x-www-form-urlencoded"), "{head}");
@@ -236,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_refresh_sends_the_token_and_the_client() {
-        let server = provider("200 OK", "", GRANTED);
+        let server = start_provider("200 OK", "", GRANTED);
         renewed(&server).unwrap();
         let wanted =
             form(&[("grant_type", "refresh_token"), ("refresh_token", "old+rt"), ("client_id", "client")]);
@@ -246,28 +270,28 @@ mod tests {
     #[test]
     fn a_lifetime_in_quotes_and_unknown_members_do_no_harm() {
         let odd = GRANTED.replacen('{', r#"{"expires_in":"3599","ext_expires_in":[],"foo":null,"#, 1);
-        assert!(renewed(&provider("200 OK", "", &odd)).is_ok());
+        assert!(renewed(&start_provider("200 OK", "", &odd)).is_ok());
     }
 
     #[test]
     fn a_refresh_may_bring_neither_id_token_nor_refresh_token() {
         for body in [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":""}"#]
         {
-            let granted = renewed(&provider("200 OK", "", body)).unwrap();
+            let granted = renewed(&start_provider("200 OK", "", body)).unwrap();
             assert!(granted.id_token.is_none() && granted.refresh_token.is_none(), "{body}");
         }
     }
 
     #[test]
     fn a_code_exchange_without_an_id_token_is_incomplete() {
-        let server = provider("200 OK", "", r#"{"access_token":"at"}"#);
-        let fact = Error::Incomplete { source: tokens(&server), lacks: "id_token" };
+        let server = start_provider("200 OK", "", r#"{"access_token":"at"}"#);
+        let fact = Error::MissingMember { source: tokens(&server), member: "id_token" };
         assert_eq!(exchanged(&server).err(), Some(fact));
     }
 
     #[test]
     fn a_rotated_refresh_token_is_not_lost_with_an_access_token_that_is_missing() {
-        let server = provider("200 OK", "", r#"{"refresh_token":"new"}"#);
+        let server = start_provider("200 OK", "", r#"{"refresh_token":"new"}"#);
         let tokens = renewed(&server).unwrap();
         assert_eq!((tokens.access_token, tokens.refresh_token), (None, Some(Secret::new("new"))));
     }
@@ -276,7 +300,7 @@ mod tests {
     fn an_answer_without_any_token_is_incomplete() {
         for body in ["{}", r#"{"access_token":""}"#, r#"{"error":"invalid_grant"}"#] {
             let (error, source) = harmless("200 OK", "", body);
-            assert_eq!(error, Error::Incomplete { source, lacks: "access_token" });
+            assert_eq!(error, Error::MissingMember { source, member: "access_token" });
         }
     }
 
@@ -285,9 +309,9 @@ mod tests {
         let body = r#"{"error":"invalid_client","error_description":"AADSTS7000218: no\u001b[31m","error_uri":"u",
                        "error_codes":[7000218]}"#;
         let (error, _) = harmless("401 Unauthorized", "", body);
-        let description = Foreign::new("AADSTS7000218: no\u{1b}[31m");
-        let uri = Some(Foreign::new("u"));
-        assert_eq!(error, Error::Refused { error: Foreign::new("invalid_client"), description, uri });
+        let description = UntrustedText::new("AADSTS7000218: no\u{1b}[31m");
+        let uri = Some(UntrustedText::new("u"));
+        assert_eq!(error, Error::Refused { error: UntrustedText::new("invalid_client"), description, uri });
     }
 
     /// Some providers quote the token they refuse, and their words go to terminals, logs and the last failure.
@@ -295,25 +319,30 @@ mod tests {
     fn a_refusal_that_quotes_a_secret_of_ours_is_told_without_it() {
         let body = r#"{"error":"server_oops","error_description":"Invalid refresh token: old+rt","error_uri":"https://id/?t=old+rt"}"#;
         let (error, _) = harmless("400 Bad Request", "", body);
-        let (description, uri) =
-            (Foreign::new("Invalid refresh token: [secret]"), Foreign::new("https://id/?t=[secret]"));
-        assert_eq!(error, Error::Refused { error: Foreign::new("server_oops"), description, uri: Some(uri) });
-        let error = exchanged(&provider(
+        let (description, uri) = (
+            UntrustedText::new("Invalid refresh token: [secret]"),
+            UntrustedText::new("https://id/?t=[secret]"),
+        );
+        assert_eq!(
+            error,
+            Error::Refused { error: UntrustedText::new("server_oops"), description, uri: Some(uri) }
+        );
+        let error = exchanged(&start_provider(
             "400 Bad Request",
             "",
             r#"{"error":"invalid_grant","error_description":"no code c&d here"}"#,
         ));
-        let description = Foreign::new("no code [secret] here");
+        let description = UntrustedText::new("no code [secret] here");
         assert_eq!(
             error.err(),
-            Some(Error::Refused { error: Foreign::new("invalid_grant"), description, uri: None })
+            Some(Error::Refused { error: UntrustedText::new("invalid_grant"), description, uri: None })
         );
     }
 
     #[test]
     fn only_a_client_error_that_says_so_is_an_invalid_grant() {
         for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden"] {
-            let error = renewed(&provider(status, "", r#"{"error":"invalid_grant"}"#)).unwrap_err();
+            let error = renewed(&start_provider(status, "", r#"{"error":"invalid_grant"}"#)).unwrap_err();
             assert!(error.is_invalid_grant(), "{status}");
         }
     }
@@ -322,7 +351,10 @@ mod tests {
     fn an_outage_is_no_refusal_even_if_its_body_says_so() {
         for (status, code) in [("500 Oops", 500), ("502 Bad Gateway", 502), ("503 Unavailable", 503)] {
             let (error, source) = harmless(status, "", r#"{"error":"invalid_grant"}"#);
-            assert_eq!(error, Error::Status { source, status: StatusCode::from_u16(code).unwrap() });
+            assert_eq!(
+                error,
+                Error::UnexpectedStatus { source, status: StatusCode::from_u16(code).unwrap() }
+            );
         }
     }
 
@@ -337,7 +369,7 @@ mod tests {
             r#"{"error":{"code":1}}"#,
         ] {
             let (error, source) = harmless("400 Bad Request", "", body);
-            assert_eq!(error, Error::Status { source, status: StatusCode::BAD_REQUEST }, "{body}");
+            assert_eq!(error, Error::UnexpectedStatus { source, status: StatusCode::BAD_REQUEST }, "{body}");
         }
     }
 
@@ -360,21 +392,21 @@ mod tests {
             let (error, source) = harmless(status, "Location: https://portal.example/?rt=1\r\n", "");
             assert_eq!(
                 error,
-                Error::Redirected { source, to: Some(Foreign::new("https://portal.example/")) }
+                Error::Redirected { source, location: Some(UntrustedText::new("https://portal.example/")) }
             );
         }
     }
 
     #[test]
     fn a_broken_connection_is_a_fault_of_the_network() {
-        let server = Server::plain(|_, _| {});
+        let server = LoopbackServer::start_plain(|_, _| {});
         let error = renewed(&server).unwrap_err();
         assert!(matches!(error, Error::Http(_)) && !error.is_invalid_grant());
     }
 
     #[test]
     fn debug_shows_nothing_of_the_tokens() {
-        let shown = format!("{:?}", exchanged(&provider("200 OK", "", GRANTED)));
+        let shown = format!("{:?}", exchanged(&start_provider("200 OK", "", GRANTED)));
         assert!(!shown.contains("at\"") && !shown.contains("a.b.c") && !shown.contains("rt"), "{shown}");
     }
 }

@@ -4,52 +4,52 @@
 
 use serde::Deserialize;
 
-use super::Usage;
-use crate::{http, text::Foreign};
+use super::QuotaUsage;
+use crate::{http, text::UntrustedText};
 
 /// A usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    Yes(Option<Usage>),
-    No(Refusal),
+pub(super) enum QuotaAnswer {
+    Allowed(Option<QuotaUsage>),
+    Denied(QuotaDenied),
 }
 
 /// The service's no, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct QuotaDenied {
     /// `monthly_exceeded`, `missing_identity` …
-    pub reason: Foreign,
-    pub message: Foreign,
-    pub usage: Option<Usage>,
+    pub reason: UntrustedText,
+    pub message: UntrustedText,
+    pub usage: Option<QuotaUsage>,
     /// Whose limit it is.
-    pub policy: Option<Foreign>,
-    pub scope: Scope,
+    pub policy: Option<UntrustedText>,
+    pub period: QuotaPeriod,
 }
 
 /// When a limit begins anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum QuotaPeriod {
     Day,
     Month,
     /// It is no limit of time: the service does not know the person, or failed.
-    None,
+    NotPeriodic,
 }
 
 #[derive(Deserialize)]
-struct Stated {
+struct QuotaAnswerBody {
     allowed: bool,
     #[serde(default)]
     reason: Option<String>,
     #[serde(default)]
     message: Option<String>,
     #[serde(default)]
-    usage: Option<Usage>,
+    usage: Option<QuotaUsage>,
     #[serde(default)]
-    policy: Option<Policy>,
+    policy: Option<QuotaPolicy>,
 }
 
 #[derive(Deserialize)]
-struct Policy {
+struct QuotaPolicy {
     #[serde(default, rename = "type")]
     kind: Option<String>,
     #[serde(default)]
@@ -57,31 +57,31 @@ struct Policy {
 }
 
 /// `None` for what is no answer.
-pub(super) fn read(body: &[u8]) -> Option<Said> {
-    let Stated { allowed, reason, message, usage, policy } = http::object(body)?;
+pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
+    let QuotaAnswerBody { allowed, reason, message, usage, policy } = http::parse_json_object(body)?;
     if allowed {
-        return Some(Said::Yes(usage));
+        return Some(QuotaAnswer::Allowed(usage));
     }
     let reason = reason.unwrap_or_default();
-    Some(Said::No(Refusal {
-        scope: scope(&reason),
-        reason: Foreign::new(reason),
-        message: Foreign::new(message.unwrap_or_default()),
+    Some(QuotaAnswer::Denied(QuotaDenied {
+        period: parse_period(&reason),
+        reason: UntrustedText::new(reason),
+        message: UntrustedText::new(message.unwrap_or_default()),
         usage,
-        policy: policy.and_then(Policy::named).map(Foreign::new),
+        policy: policy.and_then(QuotaPolicy::display_name).map(UntrustedText::new),
     }))
 }
 
-fn scope(reason: &str) -> Scope {
+fn parse_period(reason: &str) -> QuotaPeriod {
     match reason {
-        reason if reason.starts_with("daily_") => Scope::Day,
-        reason if reason.starts_with("monthly_") => Scope::Month,
-        _ => Scope::None,
+        reason if reason.starts_with("daily_") => QuotaPeriod::Day,
+        reason if reason.starts_with("monthly_") => QuotaPeriod::Month,
+        _ => QuotaPeriod::NotPeriodic,
     }
 }
 
-impl Policy {
-    fn named(self) -> Option<String> {
+impl QuotaPolicy {
+    fn display_name(self) -> Option<String> {
         match (self.kind, self.identifier) {
             (Some(kind), Some(identifier)) => Some(format!("{kind} {identifier}")),
             (one, other) => one.or(other),

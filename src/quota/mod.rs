@@ -9,52 +9,52 @@ use ::http::{Request, StatusCode, header};
 use tokio::time::timeout;
 
 pub use self::{
-    answer::{Refusal, Scope},
-    usage::Usage,
+    answer::{QuotaDenied, QuotaPeriod},
+    usage::QuotaUsage,
 };
 use crate::{
-    config::{OnError, Quota},
-    http::{self, Answer, Client},
+    config::{QuotaErrorPolicy, QuotaSettings},
+    http::{self, Client, FullResponse},
     log,
     oidc::VerifiedToken,
-    text::Foreign,
-    time::Moment,
+    text::UntrustedText,
+    time::Timestamp,
 };
 
 /// That somebody may spend, and until when it need not be asked again. Only this module makes one, and the exchange with
 /// AWS demands it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clearance {
-    until: Option<Moment>,
-    pub usage: Option<Usage>,
+    until: Option<Timestamp>,
+    pub usage: Option<QuotaUsage>,
 }
 
 impl Clearance {
     /// When the service wants to be asked again; never, where there is none.
-    pub fn until(&self) -> Option<Moment> {
+    pub fn until(&self) -> Option<Timestamp> {
         self.until
     }
 }
 
 /// Why nobody may spend now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum QuotaError {
     /// The service says no.
-    Over(Box<Refusal>),
+    Denied(Box<QuotaDenied>),
     /// It says nothing that can be used, and the profile wants it asked.
-    NoAnswer(Silence),
+    NoAnswer(NoQuotaAnswer),
 }
 
 /// What came in place of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub enum NoQuotaAnswer {
     Network(http::Error),
-    Late {
+    Timeout {
         host: String,
         seconds: u64,
     },
     /// 401 or 403: it does not accept the token, or has no use for it.
-    Unwelcome {
+    Unauthorized {
         host: String,
         status: StatusCode,
     },
@@ -68,44 +68,50 @@ pub enum Silence {
     },
 }
 
-impl Denied {
+impl QuotaError {
     /// What the service counted, where it told.
-    pub fn usage(&self) -> Option<&Usage> {
+    pub fn usage(&self) -> Option<&QuotaUsage> {
         match self {
-            Self::Over(refusal) => refusal.usage.as_ref(),
+            Self::Denied(refusal) => refusal.usage.as_ref(),
             Self::NoAnswer(_) => None,
         }
     }
 }
 
 /// Asks. Where the profile names no service, everybody may.
-pub async fn clear(
+pub async fn request_clearance(
     client: &Client,
-    service: Option<&Quota>,
+    service: Option<&QuotaSettings>,
     token: &VerifiedToken,
-    now: Moment,
-) -> Result<Clearance, Denied> {
+    now: Timestamp,
+) -> Result<Clearance, QuotaError> {
     let Some(service) = service else { return Ok(Clearance { until: None, usage: None }) };
-    let until = Some(now.plus(service.interval));
-    match ask(client, service, token).await {
-        Ok(answer::Said::Yes(usage)) => Ok(Clearance { until, usage }),
-        Ok(answer::Said::No(refusal)) => Err(Denied::Over(Box::new(refusal.without(token.raw())))),
-        Err(silence) => unanswered(service, silence).map(|()| Clearance { until, usage: None }),
+    let until = Some(now.saturating_add(service.interval));
+    match ask_service(client, service, token).await {
+        Ok(answer::QuotaAnswer::Allowed(usage)) => Ok(Clearance { until, usage }),
+        Ok(answer::QuotaAnswer::Denied(refusal)) => {
+            Err(QuotaError::Denied(Box::new(refusal.redact_token(token.raw()))))
+        }
+        Err(silence) => apply_on_error(service, silence).map(|()| Clearance { until, usage: None }),
     }
 }
 
-fn unanswered(service: &Quota, silence: Silence) -> Result<(), Denied> {
+fn apply_on_error(service: &QuotaSettings, silence: NoQuotaAnswer) -> Result<(), QuotaError> {
     log::warn(
         "quota",
         format_args!("the quota service gave no answer: {silence:?}; {:?} holds", service.on_error),
     );
     match service.on_error {
-        OnError::Allow => Ok(()),
-        OnError::Deny => Err(Denied::NoAnswer(silence)),
+        QuotaErrorPolicy::Allow => Ok(()),
+        QuotaErrorPolicy::Deny => Err(QuotaError::NoAnswer(silence)),
     }
 }
 
-async fn ask(client: &Client, service: &Quota, token: &VerifiedToken) -> Result<answer::Said, Silence> {
+async fn ask_service(
+    client: &Client,
+    service: &QuotaSettings,
+    token: &VerifiedToken,
+) -> Result<answer::QuotaAnswer, NoQuotaAnswer> {
     let host = || service.endpoint.authority().to_owned();
     let request = Request::get(service.endpoint.as_str())
         .header(header::ACCEPT, "application/json")
@@ -113,26 +119,31 @@ async fn ask(client: &Client, service: &Quota, token: &VerifiedToken) -> Result<
         .body(Vec::new())
         .expect("an address that was parsed, and a token of printable characters, make a request");
     match timeout(service.timeout, client.send(request)).await {
-        Err(_) => Err(Silence::Late { host: host(), seconds: service.timeout.as_secs() }),
-        Ok(Err(error)) => Err(Silence::Network(error)),
-        Ok(Ok(answer)) => judged(&answer, host),
+        Err(_) => Err(NoQuotaAnswer::Timeout { host: host(), seconds: service.timeout.as_secs() }),
+        Ok(Err(error)) => Err(NoQuotaAnswer::Network(error)),
+        Ok(Ok(answer)) => parse_response(&answer, host),
     }
 }
 
-fn judged(answer: &Answer, host: impl Fn() -> String) -> Result<answer::Said, Silence> {
+fn parse_response(
+    answer: &FullResponse,
+    host: impl Fn() -> String,
+) -> Result<answer::QuotaAnswer, NoQuotaAnswer> {
     match answer.status {
-        StatusCode::OK => answer::read(&answer.body).ok_or_else(|| Silence::Malformed { host: host() }),
-        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            Err(Silence::Unwelcome { host: host(), status })
+        StatusCode::OK => {
+            answer::parse_answer(&answer.body).ok_or_else(|| NoQuotaAnswer::Malformed { host: host() })
         }
-        status => Err(Silence::Status { host: host(), status }),
+        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            Err(NoQuotaAnswer::Unauthorized { host: host(), status })
+        }
+        status => Err(NoQuotaAnswer::Status { host: host(), status }),
     }
 }
 
-impl Refusal {
+impl QuotaDenied {
     /// A service that quotes the token it was shown does not bring it to a terminal.
-    fn without(self, token: &crate::secret::Secret) -> Self {
-        let blot = |text: Foreign| text.without(token);
+    fn redact_token(self, token: &crate::secret::Secret) -> Self {
+        let blot = |text: UntrustedText| text.redact_secret(token);
         Self { reason: blot(self.reason), message: blot(self.message), policy: self.policy.map(blot), ..self }
     }
 }

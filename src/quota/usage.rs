@@ -5,12 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 /// From this share on a person is warned.
-const ALMOST: f64 = 80.0;
+const WARNING_PERCENT: f64 = 80.0;
 
 /// What the service tells besides yes or no. Any part may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Usage {
+pub struct QuotaUsage {
     pub monthly_tokens: Option<f64>,
     pub monthly_limit: Option<f64>,
     pub monthly_percent: Option<f64>,
@@ -19,11 +19,11 @@ pub struct Usage {
     pub daily_percent: Option<f64>,
 }
 
-impl Eq for Usage {}
+impl Eq for QuotaUsage {}
 
-impl Usage {
+impl QuotaUsage {
     /// Shares in per cent, of the month and of the day: as stated, else as they follow.
-    fn shares(&self) -> [(&'static str, Option<f64>); 2] {
+    fn percent_shares(&self) -> [(&'static str, Option<f64>); 2] {
         let share = |percent: Option<f64>, tokens: Option<f64>, limit: Option<f64>| {
             percent.or_else(|| Some(100.0 * tokens? / limit.filter(|limit| *limit > 0.0)?))
         };
@@ -34,8 +34,8 @@ impl Usage {
     }
 
     /// `83 % of this month's tokens, 12 % of this day's`; nothing where nothing is limited.
-    pub fn spoken(&self) -> Option<String> {
-        let said = self.shares().into_iter().filter_map(|(span, share)| Some((span, share?)));
+    pub fn describe_shares(&self) -> Option<String> {
+        let said = self.percent_shares().into_iter().filter_map(|(span, share)| Some((span, share?)));
         let parts: Vec<_> = said
             .enumerate()
             .map(|(index, (span, share))| match index {
@@ -48,7 +48,7 @@ impl Usage {
 
     /// Whether the end is in sight.
     pub fn is_almost_spent(&self) -> bool {
-        self.shares().iter().any(|(_, share)| share.is_some_and(|share| share >= ALMOST))
+        self.percent_shares().iter().any(|(_, share)| share.is_some_and(|share| share >= WARNING_PERCENT))
     }
 }
 
@@ -58,19 +58,26 @@ mod tests {
 
     #[test]
     fn shares_are_spoken_as_stated_or_as_they_follow() {
-        let stated = Usage { monthly_percent: Some(83.4), daily_percent: Some(12.0), ..Usage::default() };
-        assert_eq!(stated.spoken().as_deref(), Some("83 % of this month's tokens, 12 % of this day's"));
-        let counted = Usage { daily_tokens: Some(5.0), daily_limit: Some(10.0), ..Usage::default() };
-        assert_eq!(counted.spoken().as_deref(), Some("50 % of this day's tokens"));
+        let stated =
+            QuotaUsage { monthly_percent: Some(83.4), daily_percent: Some(12.0), ..QuotaUsage::default() };
         assert_eq!(
-            Usage { daily_limit: Some(0.0), daily_tokens: Some(1.0), ..Usage::default() }.spoken(),
+            stated.describe_shares().as_deref(),
+            Some("83 % of this month's tokens, 12 % of this day's")
+        );
+        let counted =
+            QuotaUsage { daily_tokens: Some(5.0), daily_limit: Some(10.0), ..QuotaUsage::default() };
+        assert_eq!(counted.describe_shares().as_deref(), Some("50 % of this day's tokens"));
+        assert_eq!(
+            QuotaUsage { daily_limit: Some(0.0), daily_tokens: Some(1.0), ..QuotaUsage::default() }
+                .describe_shares(),
             None
         );
     }
 
     #[test]
     fn the_end_is_in_sight_from_four_fifths_on() {
-        let at = |percent| Usage { daily_percent: Some(percent), ..Usage::default() }.is_almost_spent();
+        let at =
+            |percent| QuotaUsage { daily_percent: Some(percent), ..QuotaUsage::default() }.is_almost_spent();
         assert_eq!([at(79.9), at(80.0), at(130.0)], [false, true, true]);
     }
 }

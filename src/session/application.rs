@@ -5,21 +5,24 @@
 use crate::{
     cache::Cache,
     config::{ClientAuth, Profile},
-    failure::{Failure, UnprovenError},
+    failure::{ClientAuthError, Failure},
     host::Host,
-    oidc::{Application, ClientFiles, Keepsakes},
+    oidc::{Application, ClientFiles, StoredClientCredentials},
 };
 
 /// The profile's application; what proves it is read only where something is needed.
-pub(super) fn application<'p>(
+pub(super) fn load_application<'p>(
     profile: &'p Profile,
     cache: &Cache,
     files: &ClientFiles,
     host: &Host,
 ) -> Result<Application<'p>, Failure> {
     let kept = match &profile.client_auth {
-        ClientAuth::None => Keepsakes::default(),
-        ClientAuth::Secret | ClientAuth::PrivateKey(_) => cache.keepsakes(&profile.application())?,
+        ClientAuth::None => StoredClientCredentials::default(),
+        ClientAuth::Secret | ClientAuth::PrivateKey(_) => {
+            cache.load_client_credentials(&profile.application_fingerprint())?
+        }
     };
-    Application::of(profile, kept, files, host).map_err(|unproven| UnprovenError { unproven, profile }.into())
+    Application::from_profile(profile, kept, files, host)
+        .map_err(|unproven| ClientAuthError { unproven, profile }.into())
 }

@@ -7,19 +7,19 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::Cancelled;
+use super::CancelSignal;
 use crate::secret::Secret;
 
 /// Where a person can take part, as the ladder tells whoever waits for it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
+pub struct SignInPrompt {
     pub address: String,
-    pub way: Way,
+    pub way: PromptMethod,
 }
 
 /// How the person gets there.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Way {
+pub enum PromptMethod {
     /// A browser was asked to show it.
     Browser,
     ByHand,
@@ -39,8 +39,8 @@ pub enum Way {
 
 /// What is said to whoever waits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Said {
-    Asking(Asking),
+pub enum SignInEvent {
+    Asking(SignInPrompt),
     /// The person has done their part; what is left is between the provider, AWS and us.
     Answered,
     /// The browser failed, and nobody has come to the address.
@@ -53,32 +53,32 @@ pub enum Said {
 }
 
 /// What comes from the person at the terminal of whoever waits.
-pub struct Person<'a> {
+pub struct UserInput<'a> {
     /// Resolves when they have given up.
-    pub cancelled: Cancelled<'a>,
-    pub pasted: mpsc::Receiver<Secret>,
+    pub cancel_signal: CancelSignal<'a>,
+    pub pasted_lines: mpsc::Receiver<Secret>,
 }
 
-impl Asking {
+impl SignInPrompt {
     /// What is to be entered there.
-    pub fn code(&self) -> Option<&str> {
+    pub fn user_code(&self) -> Option<&str> {
         match &self.way {
-            Way::Device { code, .. } => Some(code),
+            PromptMethod::Device { code, .. } => Some(code),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Asking {
+impl fmt::Display for SignInPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, way } = self;
         f.write_str(match way {
-            Way::Browser => "Opening your browser to sign in. If it does not open, go to ",
-            Way::ByHand | Way::Paste { .. } => "To sign in, go to ",
-            Way::Joining => {
+            PromptMethod::Browser => "Opening your browser to sign in. If it does not open, go to ",
+            PromptMethod::ByHand | PromptMethod::Paste { .. } => "To sign in, go to ",
+            PromptMethod::Joining => {
                 "A sign-in is waiting for you in the browser already. If you do not find it, go to "
             }
-            Way::Device { code, .. } => {
+            PromptMethod::Device { code, .. } => {
                 return write!(f, "To sign in, go to {address} in any browser and enter the code {code}");
             }
         })?;
@@ -87,13 +87,13 @@ impl fmt::Display for Asking {
 }
 
 /// The code is for the person alone, and its address may hold it.
-impl fmt::Debug for Asking {
+impl fmt::Debug for SignInPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asking").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("SignInPrompt").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for PromptMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Browser => "Browser",
@@ -105,7 +105,7 @@ impl fmt::Debug for Way {
     }
 }
 
-impl fmt::Debug for Person<'_> {
+impl fmt::Debug for UserInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Person")
     }

@@ -3,115 +3,118 @@
 //! A no costs nobody what they have: credentials and tokens stay, and serve again once the service says yes.
 
 use super::{
-    Ladder, Purpose, Silent,
-    ready::{LEAST_APPROVAL, cleared_until},
+    Ladder, LadderPurpose, NonInteractiveToken,
+    ready::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
-    cache::{Freshness, Session, freshness_at},
-    config::OnError,
-    failure::{Exit, Failure, NotCleared},
+    cache::{Freshness, Session, assess_expiry},
+    config::QuotaErrorPolicy,
+    failure::{Exit, Failure, QuotaCheckError},
     log,
     oidc::VerifiedToken,
     quota::{self, Clearance},
-    time::Moment,
+    time::Timestamp,
 };
 
 impl Ladder<'_> {
-    pub(super) async fn cleared(
+    pub(super) async fn obtain_clearance(
         &self,
         session: &mut Session,
         token: &VerifiedToken,
     ) -> Result<Clearance, Failure> {
         let service = self.profile.quota.as_ref();
-        let asked = quota::clear(self.client, service, token, self.now()).await;
-        self.told_by_service(session, asked)
+        let asked = quota::request_clearance(self.client, service, token, self.now()).await;
+        self.record_clearance(session, asked)
     }
 
     /// Whether the last yes still holds; where only that has run out, only the service is asked. False when a person
     /// would have to sign in for it.
-    pub(super) async fn still_cleared(&self, session: &mut Session) -> Result<bool, Failure> {
+    pub(super) async fn ensure_cleared(&self, session: &mut Session) -> Result<bool, Failure> {
         let Some(service) = &self.profile.quota else { return Ok(true) };
-        let until = cleared_until(session, service, self.now());
-        let left = until.map(|until| freshness_at(until, self.now()));
-        if left.is_some_and(|left| self.is_good(left)) {
+        let until = find_approval_end(session, service, self.now());
+        let left = until.map(|until| assess_expiry(until, self.now()));
+        if left.is_some_and(|left| self.is_fresh_enough(left)) {
             return Ok(true);
         }
         log::info("session", format_args!("only the quota service has to be asked again"));
-        let token = match self.kept_token(session) {
-            Some(token) => Ok(Some(Silent::Kept(token))),
-            None => self.token_without_asking(session).await,
+        let token = match self.cached_token(session) {
+            Some(token) => Ok(Some(NonInteractiveToken::Cached(token))),
+            None => self.get_token_without_prompt(session).await,
         };
         match token {
-            Ok(Some(Silent::Renewed(token) | Silent::Kept(token))) => {
-                self.cleared(session, &token).await?;
+            Ok(Some(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token))) => {
+                self.obtain_clearance(session, &token).await?;
             }
             Ok(None) => return Ok(false),
             // The provider cannot be reached, so that there is no token to ask with.
-            Err(failure) if failure.exit == Exit::Network && service.on_error == OnError::Allow => {
+            Err(failure) if failure.exit == Exit::Network && service.on_error == QuotaErrorPolicy::Allow => {
                 log::warn("session", format_args!("nobody can be asked: {}", failure.what));
-                session.cleared_until = Some(self.now().plus(service.interval.max(LEAST_APPROVAL)));
+                session.cleared_until = Some(self.now().saturating_add(service.interval.max(MIN_APPROVAL)));
             }
             Err(failure) => return Err(failure),
         }
-        self.keep(session)?;
+        self.store_session(session)?;
         Ok(true)
     }
 
-    fn told_by_service(
+    fn record_clearance(
         &self,
         session: &mut Session,
-        asked: Result<Clearance, quota::Denied>,
+        asked: Result<Clearance, quota::QuotaError>,
     ) -> Result<Clearance, Failure> {
         match asked {
             Ok(clearance) => {
                 session.cleared_until =
-                    clearance.until().map(|until| until.max(self.now().plus(LEAST_APPROVAL)));
+                    clearance.until().map(|until| until.max(self.now().saturating_add(MIN_APPROVAL)));
                 Ok(clearance)
             }
             Err(denied) => {
                 session.cleared_until = None;
-                self.keep(session)?;
-                self.note_usage(denied.usage());
-                Err(NotCleared { denied, now: self.now() }.into())
+                self.store_session(session)?;
+                self.record_usage(denied.usage());
+                Err(QuotaCheckError { denied, now: self.now() }.into())
             }
         }
     }
 
     /// A warning for the person, once a day, when the end is in sight; where nobody listens, it is kept for later.
-    pub(super) fn warning(&self, clearance: &Clearance) -> Option<String> {
+    pub(super) fn take_quota_warning(&self, clearance: &Clearance) -> Option<String> {
         let usage = clearance.usage.as_ref()?;
-        self.note_usage(Some(usage));
-        let today = day(self.now());
-        let mut notes = self.cache.notes();
-        if !usage.is_almost_spent() || notes.warned_on == Some(today) || self.purpose == Purpose::Renewal {
+        self.record_usage(Some(usage));
+        let today = count_utc_days(self.now());
+        let mut notes = self.cache.load_notes();
+        if !usage.is_almost_spent()
+            || notes.warned_on == Some(today)
+            || self.purpose == LadderPurpose::Renewal
+        {
             return None;
         }
         notes.warned_on = Some(today);
-        self.keep_notes(&notes);
-        Some(format!("You have used {}.", usage.spoken()?))
+        self.store_notes(&notes);
+        Some(format!("You have used {}.", usage.describe_shares()?))
     }
 
     /// For `status`, which asks nobody.
-    fn note_usage(&self, usage: Option<&quota::Usage>) {
-        let mut notes = self.cache.notes();
+    fn record_usage(&self, usage: Option<&quota::QuotaUsage>) {
+        let mut notes = self.cache.load_notes();
         if notes.usage.as_ref() != usage {
             notes.usage = usage.cloned();
-            self.keep_notes(&notes);
+            self.store_notes(&notes);
         }
     }
 
-    fn keep_notes(&self, notes: &crate::cache::Notes) {
-        if let Err(error) = self.cache.keep_notes(self.held, notes) {
+    fn store_notes(&self, notes: &crate::cache::ProfileNotes) {
+        if let Err(error) = self.cache.store_notes(self.lock, notes) {
             log::warn("session", format_args!("{error}"));
         }
     }
 
     /// What is good enough for whom.
-    pub(super) fn is_good(&self, fresh: Freshness) -> bool {
+    pub(super) fn is_fresh_enough(&self, fresh: Freshness) -> bool {
         match self.purpose {
-            Purpose::Login { force: true, .. } | Purpose::Token { .. } => false,
-            Purpose::Renewal => fresh == Freshness::Fresh,
-            Purpose::Credentials { .. } | Purpose::Login { force: false, .. } => {
+            LadderPurpose::Login { force: true, .. } | LadderPurpose::Token { .. } => false,
+            LadderPurpose::Renewal => fresh == Freshness::Fresh,
+            LadderPurpose::Credentials { .. } | LadderPurpose::Login { force: false, .. } => {
                 matches!(fresh, Freshness::Fresh | Freshness::RenewSoon)
             }
         }
@@ -119,6 +122,6 @@ impl Ladder<'_> {
 }
 
 /// Days since 1970, UTC, by which the service counts.
-fn day(moment: Moment) -> i64 {
-    moment.unix().div_euclid(86_400)
+fn count_utc_days(moment: Timestamp) -> i64 {
+    moment.unix_seconds().div_euclid(86_400)
 }

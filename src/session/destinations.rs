@@ -4,7 +4,7 @@
 
 use super::Ladder;
 use crate::{
-    cache::{DestinationChange, Destinations, Known, Recipient, Session},
+    cache::{CachedProvider, DestinationChange, Destinations, SecretRecipient, Session},
     config::Profile,
     failure::{DestinationChanged, Failure},
     host::Environment,
@@ -16,21 +16,21 @@ pub fn check_destinations(
     profile: &Profile,
     environment: &Environment,
 ) -> Result<(), Failure> {
-    let changes = session.destination_changes(profile, environment);
+    let changes = session.find_destination_changes(profile, environment);
     if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }.into()) }
 }
 
 /// What a user has to accept before this profile's sign-in is used again: hosts of the configuration, and those of the
 /// provider as far as its description is cached.
-pub fn changes_to_accept(
+pub fn find_unaccepted_changes(
     session: &Session,
     profile: &Profile,
     environment: &Environment,
-    known: Option<&Known>,
+    known: Option<&CachedProvider>,
 ) -> Vec<DestinationChange> {
     let provider =
-        known.map(|known| session.destinations.changes_to(&Destinations::of_provider(&known.metadata)));
-    let mut changes = session.destination_changes(profile, environment);
+        known.map(|known| session.destinations.find_changes(&Destinations::from_provider(&known.metadata)));
+    let mut changes = session.find_destination_changes(profile, environment);
     changes.extend(provider.unwrap_or_default());
     changes
 }
@@ -40,41 +40,45 @@ pub fn accept_destinations(
     session: &mut Session,
     profile: &Profile,
     environment: &Environment,
-    known: Option<&Known>,
+    known: Option<&CachedProvider>,
 ) {
     (session.credentials, session.cleared_until) = (None, None);
-    session.destinations.accept(Destinations::of_profile(profile, environment));
+    session.destinations.accept_hosts(Destinations::from_profile(profile, environment));
     session
         .destinations
-        .accept(known.map(|known| Destinations::of_provider(&known.metadata)).unwrap_or_default());
+        .accept_hosts(known.map(|known| Destinations::from_provider(&known.metadata)).unwrap_or_default());
 }
 
 impl Ladder<'_> {
     /// The same under the lock; the accepted hosts become part of the session and are stored with its next change.
-    pub(super) fn check_destinations(&self, session: &mut Session) -> Result<(), Failure> {
+    pub(super) fn accept_or_reject_hosts(&self, session: &mut Session) -> Result<(), Failure> {
         check_destinations(session, self.profile, &self.host.environment)?;
-        session.destinations.accept(Destinations::of_profile(self.profile, &self.host.environment));
+        session.destinations.accept_hosts(Destinations::from_profile(self.profile, &self.host.environment));
         Ok(())
     }
 
     /// Fails when the refresh token would be sent to another host than the one that it was given by.
-    pub(super) fn check_token_endpoint(&self, session: &mut Session, known: &Known) -> Result<(), Failure> {
-        let now = Destinations::of_provider(&known.metadata);
-        let mut changes = session.destinations.changes_to(&now);
-        changes.retain(|change| change.recipient == Recipient::TokenEndpoint);
+    pub(super) fn check_token_endpoint(
+        &self,
+        session: &mut Session,
+        known: &CachedProvider,
+    ) -> Result<(), Failure> {
+        let now = Destinations::from_provider(&known.metadata);
+        let mut changes = session.destinations.find_changes(&now);
+        changes.retain(|change| change.recipient == SecretRecipient::TokenEndpoint);
         if !changes.is_empty() {
             return Err(DestinationChanged { changes }.into());
         }
-        if session.destinations.changes_to(&now).is_empty() {
-            session.destinations.accept(now);
+        if session.destinations.find_changes(&now).is_empty() {
+            session.destinations.accept_hosts(now);
         }
         Ok(())
     }
 
     /// Where a sign-in that is made now may be sent.
-    pub(super) fn destinations(&self, known: &Known) -> Destinations {
-        let mut destinations = Destinations::of_profile(self.profile, &self.host.environment);
-        destinations.accept(Destinations::of_provider(&known.metadata));
+    pub(super) fn current_destinations(&self, known: &CachedProvider) -> Destinations {
+        let mut destinations = Destinations::from_profile(self.profile, &self.host.environment);
+        destinations.accept_hosts(Destinations::from_provider(&known.metadata));
         destinations
     }
 }

@@ -6,47 +6,47 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::application;
+use super::load_application;
 use crate::{
-    cache::{Cache, Destinations, Freshness, Known, Recipient, Session, freshness},
+    cache::{Cache, CachedProvider, Destinations, Freshness, SecretRecipient, Session, assess_credentials},
     config::Profile,
-    failure::{Denied, DestinationChanged, Failure, NotRevoked},
+    failure::{DestinationChanged, Failure, RevocationError, SystemError},
     host::Host,
     http::{self, Client},
-    lock::{Held, LockHolder},
+    lock::{ExclusiveLock, LockHolder},
     log,
     oidc::{self, Application, ClientFiles},
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
 /// A person waits, and what matters to this machine is done by then.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REVOCATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What signing out came to.
 #[derive(Debug)]
-pub struct SignedOut {
-    pub kept: Kept,
+pub struct SignOutReport {
+    pub removed: StoredRecords,
     /// Whether all of it is forgotten.
-    pub forgotten: Result<(), Failure>,
+    pub removal: Result<(), Failure>,
 }
 
 /// What was kept of a profile.
 #[derive(Debug)]
-pub enum Kept {
+pub enum StoredRecords {
     Nothing,
     /// Of sign-ins that led nowhere, or of what the provider says of itself.
     Notes,
     Session {
-        provider: Told,
+        provider: RevocationOutcome,
         /// Credentials that were handed out serve until then, whatever is forgotten here.
-        serve_until: Option<Moment>,
+        credentials_valid_until: Option<Timestamp>,
     },
 }
 
 /// How the provider's part of the session ended.
 #[derive(Debug)]
-pub enum Told {
+pub enum RevocationOutcome {
     Revoked,
     /// It offers no revocation of refresh tokens.
     NotOffered,
@@ -54,97 +54,111 @@ pub enum Told {
     NothingToRevoke,
     /// What was kept could not be opened.
     Unreadable,
-    Untold(Failure),
+    Failed(Failure),
 }
 
 /// Signs out. The lock is held to the end: some providers revoke all of a person's grants to the application, and one
 /// that is only just being given must not be among them.
-pub fn sign_out(host: &Host, profile: &Profile, cache: &Cache, held: &Held) -> Result<SignedOut, Failure> {
+pub fn sign_out(
+    host: &Host,
+    profile: &Profile,
+    cache: &Cache,
+    held: &ExclusiveLock,
+) -> Result<SignOutReport, Failure> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
-    let session = cache.session();
-    let application = application(profile, cache, &ClientFiles::read(profile), host);
+    let session = cache.load_session();
+    let application = load_application(profile, cache, &ClientFiles::read_for_profile(profile), host);
     // A description that cannot be read is asked for again.
-    let known = cache.provider((host.now)()).ok().flatten();
-    let forgotten = cache.forget(held).map_err(Failure::from);
+    let known = cache.load_provider((host.now)()).ok().flatten();
+    let forgotten = cache.remove_all(held).map_err(Failure::from);
     let kept = match session {
-        _ if is_empty => Kept::Nothing,
-        _ if !has_session => Kept::Notes,
+        _ if is_empty => StoredRecords::Nothing,
+        _ if !has_session => StoredRecords::Notes,
         Ok(session) if session != Session::default() => {
             let provider = match &session.refresh_token {
-                Some(token) => told(host, application, held, known, &session.destinations, token),
-                None => Told::NothingToRevoke,
+                Some(token) => {
+                    announce_and_revoke(host, application, held, known, &session.destinations, token)
+                }
+                None => RevocationOutcome::NothingToRevoke,
             };
-            Kept::Session { provider, serve_until: serve_until(&session, (host.now)()) }
+            StoredRecords::Session {
+                provider,
+                credentials_valid_until: find_valid_until(&session, (host.now)()),
+            }
         }
-        _ => Kept::Session { provider: Told::Unreadable, serve_until: None },
+        _ => {
+            StoredRecords::Session { provider: RevocationOutcome::Unreadable, credentials_valid_until: None }
+        }
     };
     log::info("session", format_args!("forgotten: {forgotten:?}; kept was: {kept:?}"));
-    Ok(SignedOut { kept, forgotten })
+    Ok(SignOutReport { removed: kept, removal: forgotten })
 }
 
-fn serve_until(session: &Session, now: Moment) -> Option<Moment> {
+fn find_valid_until(session: &Session, now: Timestamp) -> Option<Timestamp> {
     let credentials = session.credentials.as_ref()?;
-    (freshness(credentials, now) != Freshness::Spent).then_some(credentials.expiration)
+    (assess_credentials(credentials, now) != Freshness::Spent).then_some(credentials.expiration)
 }
 
-fn told(
+fn announce_and_revoke(
     host: &Host,
     application: Result<Application<'_>, Failure>,
-    held: &Held,
-    known: Option<Known>,
+    held: &ExclusiveLock,
+    known: Option<CachedProvider>,
     destinations: &Destinations,
     token: &Secret,
-) -> Told {
-    if let Err(error) = held.announce(&LockHolder::this_process((host.now)())) {
+) -> RevocationOutcome {
+    if let Err(error) = held.write_holder(&LockHolder::for_this_process((host.now)())) {
         log::warn("session", format_args!("{error}"));
     }
     application
-        .and_then(|application| revoked(host, &application, known, destinations, token))
-        .unwrap_or_else(Told::Untold)
+        .and_then(|application| revoke_with_timeout(host, &application, known, destinations, token))
+        .unwrap_or_else(RevocationOutcome::Failed)
 }
 
-fn revoked(
+fn revoke_with_timeout(
     host: &Host,
     application: &Application<'_>,
-    known: Option<Known>,
+    known: Option<CachedProvider>,
     destinations: &Destinations,
     token: &Secret,
-) -> Result<Told, Failure> {
+) -> Result<RevocationOutcome, Failure> {
     let profile = application.profile;
-    let client = Client::new(profile.network(&host.environment))?;
+    let client = Client::new(profile.network_settings(&host.environment))?;
     let answer = http::block_on(async {
-        timeout(PATIENCE, ask(&client, application, known, destinations, token)).await.unwrap_or_else(|_| {
-            let host = profile.issuer.url().authority().to_owned();
-            Err(http::Error::Timeout { host, after: PATIENCE }.into())
-        })
+        timeout(REVOCATION_TIMEOUT, send_revocation(&client, application, known, destinations, token))
+            .await
+            .unwrap_or_else(|_| {
+                let host = profile.issuer.url().authority().to_owned();
+                Err(http::Error::Timeout { host, after: REVOCATION_TIMEOUT }.into())
+            })
     });
-    match answer.map_err(Denied::Runtime)? {
+    match answer.map_err(SystemError::Runtime)? {
         Ok(told) => Ok(told),
-        Err(error) if error.revokes_no_such_token() => Ok(Told::NotOffered),
-        Err(error) => Err(NotRevoked(error).into()),
+        Err(error) if error.is_unsupported_token_type() => Ok(RevocationOutcome::NotOffered),
+        Err(error) => Err(RevocationError(error).into()),
     }
 }
 
-async fn ask(
+async fn send_revocation(
     client: &Client,
     application: &Application<'_>,
-    known: Option<Known>,
+    known: Option<CachedProvider>,
     destinations: &Destinations,
     token: &Secret,
-) -> Result<Told, oidc::Error> {
+) -> Result<RevocationOutcome, oidc::Error> {
     let metadata = match known {
         Some(known) => known.metadata,
-        None => oidc::discover(client, application.profile).await?,
+        None => oidc::discover_provider(client, application.profile).await?,
     };
-    let mut changes = destinations.changes_to(&Destinations::of_provider(&metadata));
-    changes.retain(|change| change.recipient == Recipient::RevocationEndpoint);
+    let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata));
+    changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
     if !changes.is_empty() {
-        return Ok(Told::Untold(DestinationChanged { changes }.into()));
+        return Ok(RevocationOutcome::Failed(DestinationChanged { changes }.into()));
     }
     match &metadata.revocation_endpoint {
-        Some(endpoint) => {
-            oidc::revoke(client, application, &metadata, endpoint, token).await.map(|()| Told::Revoked)
-        }
-        None => Ok(Told::NotOffered),
+        Some(endpoint) => oidc::revoke_refresh_token(client, application, &metadata, endpoint, token)
+            .await
+            .map(|()| RevocationOutcome::Revoked),
+        None => Ok(RevocationOutcome::NotOffered),
     }
 }

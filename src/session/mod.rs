@@ -16,56 +16,56 @@ mod token;
 use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
-    aws::{self, Aws, Granted, Question, Standing},
-    cache::{Cache, Known, SPENT, Session, freshness},
+    aws::{self, Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
+    cache::{Cache, CachedProvider, MIN_REMAINING, Session, assess_credentials},
     config::Profile,
-    failure::{ExchangeError, Exit, Failure, UNBELIEVED},
-    host::{Host, Surroundings},
+    failure::{CLIENT_REFUSED, ExchangeError, Exit, Failure},
+    host::{ExecutionContext, Host},
     http::Client,
     identity,
-    lock::Held,
+    lock::ExclusiveLock,
     log,
-    oidc::{self, Application, ClientFiles, Expected, Tokens, Unverified, VerifiedToken},
+    oidc::{self, Application, ClientFiles, ExpectedClaims, TokenResponse, UnverifiedToken, VerifiedToken},
     quota::Clearance,
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
-use application::application;
-pub use ask::{WayIn, foreseen};
-pub use asking::{Asking, Person, Said, Way};
-pub use destinations::{accept_destinations, changes_to_accept, check_destinations};
-pub use leave::{Kept, SignedOut, Told, sign_out};
-pub use purpose::{Purpose, Wish};
-pub use ready::{Brought, Ready, ready};
-use token::kept_token;
-pub use token::{is_due_for_renewal, token_for};
+use application::load_application;
+pub use ask::{SignInMethod, predict_method};
+pub use asking::{PromptMethod, SignInEvent, SignInPrompt, UserInput};
+pub use destinations::{accept_destinations, check_destinations, find_unaccepted_changes};
+pub use leave::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
+pub use purpose::{LadderPurpose, MethodPreference};
+pub use ready::{SessionCredentials, WorkerResult, find_credentials};
+use token::find_cached_token;
+pub use token::{find_token_for, is_due_for_refresh};
 
 /// A token that nobody had to be asked for.
-enum Silent {
+enum NonInteractiveToken {
     /// From the refresh token, just now.
-    Renewed(VerifiedToken),
+    Refreshed(VerifiedToken),
     /// Verified earlier and still valid. AWS may have changed its mind about it since.
-    Kept(VerifiedToken),
+    Cached(VerifiedToken),
 }
 
 /// Resolves when the person at the terminal has given up.
-pub type Cancelled<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+pub type CancelSignal<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Everything a climb needs. Whoever has one holds the lock.
 pub struct Ladder<'a> {
-    pub purpose: Purpose,
+    pub purpose: LadderPurpose,
     pub profile: &'a Profile,
     pub host: &'a Host,
     pub cache: &'a Cache,
-    pub held: &'a Held,
+    pub lock: &'a ExclusiveLock,
     pub client: &'a Client,
     pub client_files: &'a ClientFiles,
     pub aws: &'a Aws,
-    pub around: &'a Surroundings,
-    pub tell: &'a dyn Fn(Said),
+    pub context: &'a ExecutionContext,
+    pub report: &'a dyn Fn(SignInEvent),
     /// When the errand began: a person's time is counted from here, for hosts count so as well.
-    pub began: Instant,
+    pub started: Instant,
 }
 
 impl std::fmt::Debug for Ladder<'_> {
@@ -76,83 +76,92 @@ impl std::fmt::Debug for Ladder<'_> {
 
 impl Ladder<'_> {
     /// Climbs. What was learnt on the way is kept at each rung, so a fall costs nothing that was reached.
-    pub async fn climb(&self, mut person: Person<'_>) -> Result<Ready, Failure> {
-        let mut session = self.cache.session()?;
-        self.check_destinations(&mut session)?;
-        if let Some(ready) = self.good_already(&mut session).await? {
+    pub async fn get_credentials(&self, mut person: UserInput<'_>) -> Result<SessionCredentials, Failure> {
+        let mut session = self.cache.load_session()?;
+        self.accept_or_reject_hosts(&mut session)?;
+        if let Some(ready) = self.reuse_credentials(&mut session).await? {
             return Ok(ready);
         }
-        match self.token_without_asking(&mut session).await? {
-            Some(Silent::Renewed(token)) => {
-                let exchanged = self.exchanged(&mut session, &token).await;
+        match self.get_token_without_prompt(&mut session).await? {
+            Some(NonInteractiveToken::Refreshed(token)) => {
+                let exchanged = self.exchange_or_fail(&mut session, &token).await;
                 if exchanged.is_err() {
-                    self.keep(&session)?;
+                    self.store_session(&session)?;
                 }
                 exchanged
             }
-            Some(Silent::Kept(token)) => match self.exchange(&mut session, &token).await? {
-                Err(error) if error.refuses_the_token() => {
-                    self.forget_token(&mut session)?;
-                    self.ask(&mut session, &mut person).await
+            Some(NonInteractiveToken::Cached(token)) => {
+                match self.try_exchange(&mut session, &token).await? {
+                    Err(error) if error.is_token_refused() => {
+                        self.mark_token_spent(&mut session)?;
+                        self.sign_in_interactively(&mut session, &mut person).await
+                    }
+                    done => done.map_err(|error| self.describe_failed_step(error, &token)),
                 }
-                done => done.map_err(|error| self.told(error, &token)),
-            },
-            None => self.ask(&mut session, &mut person).await,
+            }
+            None => self.sign_in_interactively(&mut session, &mut person).await,
         }
     }
 
     /// Rung one, looked at again under the lock: another process may have done the work.
-    async fn good_already(&self, session: &mut Session) -> Result<Option<Ready>, Failure> {
+    async fn reuse_credentials(&self, session: &mut Session) -> Result<Option<SessionCredentials>, Failure> {
         let Some(credentials) = &session.credentials else { return Ok(None) };
-        let fresh = freshness(credentials, self.now());
-        let mut good = self.is_good(fresh) && self.still_cleared(session).await?;
-        if good && matches!(self.purpose, Purpose::Login { .. }) {
-            good = self.aws_believes(session).await?;
+        let fresh = assess_credentials(credentials, self.now());
+        let mut good = self.is_fresh_enough(fresh) && self.ensure_cleared(session).await?;
+        if good && matches!(self.purpose, LadderPurpose::Login { .. }) {
+            good = self.is_accepted_by_aws(session).await?;
         }
         log::debug("session", format_args!("kept credentials are {fresh:?}, good enough: {good}"));
-        Ok(ready(session, self.profile, self.now()).filter(|_| good))
+        Ok(find_credentials(session, self.profile, self.now()).filter(|_| good))
     }
 
     /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
-    async fn aws_believes(&self, session: &mut Session) -> Result<bool, Failure> {
+    async fn is_accepted_by_aws(&self, session: &mut Session) -> Result<bool, Failure> {
         let Some(credentials) = &session.credentials else { return Ok(false) };
-        if self.aws.who_am_i(credentials).await != Standing::Refused {
+        if self.aws.check_credentials(credentials).await != CredentialStatus::Refused {
             return Ok(true);
         }
         log::info("session", format_args!("AWS no longer accepts the kept credentials, so they are dropped"));
         session.credentials = None;
-        self.keep(session)?;
+        self.store_session(session)?;
         Ok(false)
     }
 
     /// Rung three: a token from the refresh token, else the one still valid. `None` means that a person is needed.
-    async fn token_without_asking(&self, session: &mut Session) -> Result<Option<Silent>, Failure> {
-        if matches!(self.purpose, Purpose::Login { force: true, .. }) {
+    async fn get_token_without_prompt(
+        &self,
+        session: &mut Session,
+    ) -> Result<Option<NonInteractiveToken>, Failure> {
+        if matches!(self.purpose, LadderPurpose::Login { force: true, .. }) {
             return Ok(None);
         }
         let Some(refresh_token) = session.refresh_token.clone() else {
-            return Ok(self.kept_token(session).map(Silent::Kept));
+            return Ok(self.cached_token(session).map(NonInteractiveToken::Cached));
         };
-        match self.refresh(session, &refresh_token).await {
+        match self.try_refresh(session, &refresh_token).await {
             Ok(token) => Ok(token),
-            Err(failure) => self.without_refresh(session, failure),
+            Err(failure) => self.handle_refresh_failure(session, failure),
         }
     }
 
     /// What to do when the refresh failed: in bad weather the kept token serves. A refusal, or a token that cannot be
     /// believed, must be seen; but a person who signs in needs nothing of the earlier session.
-    fn without_refresh(&self, session: &Session, failure: Failure) -> Result<Option<Silent>, Failure> {
+    fn handle_refresh_failure(
+        &self,
+        session: &Session,
+        failure: Failure,
+    ) -> Result<Option<NonInteractiveToken>, Failure> {
         let decided = |what: &str| {
             log::info("session", format_args!("the refresh failed ({}), {what}", failure.slug));
         };
-        match (failure.exit, self.purpose, self.kept_token(session)) {
+        match (failure.exit, self.purpose, self.cached_token(session)) {
             (Exit::Network, _, Some(token)) => {
                 decided("the kept token still serves");
-                Ok(Some(Silent::Kept(token)))
+                Ok(Some(NonInteractiveToken::Cached(token)))
             }
             // Whatever the person did, the provider would not believe the application that they came with.
-            (Exit::Refused, ..) if failure.slug == UNBELIEVED => Err(failure),
-            (Exit::Refused | Exit::TokenRejected, Purpose::Login { .. }, _) => {
+            (Exit::Refused, ..) if failure.slug == CLIENT_REFUSED => Err(failure),
+            (Exit::Refused | Exit::TokenRejected, LadderPurpose::Login { .. }, _) => {
                 decided("the person signs in anew");
                 Ok(None)
             }
@@ -161,27 +170,27 @@ impl Ladder<'_> {
     }
 
     /// Presents the refresh token. Only `invalid_grant` loses it.
-    async fn refresh(
+    async fn try_refresh(
         &self,
         session: &mut Session,
         refresh_token: &Secret,
-    ) -> Result<Option<Silent>, Failure> {
-        let application = self.application()?;
-        let mut known = self.known().await?;
+    ) -> Result<Option<NonInteractiveToken>, Failure> {
+        let application = self.load_application()?;
+        let mut known = self.get_provider().await?;
         self.check_token_endpoint(session, &known)?;
         log::debug("session", format_args!("renewing with the refresh token"));
-        match oidc::refresh(self.client, &application, &known.metadata, refresh_token).await {
-            Ok(tokens) => self.refreshed(session, &mut known, tokens).await,
+        match oidc::refresh_tokens(self.client, &application, &known.metadata, refresh_token).await {
+            Ok(tokens) => self.store_refreshed_tokens(session, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
                 log::info(
                     "session",
                     format_args!("the provider has ended the session: the refresh token is spent"),
                 );
                 *session = Session { refresh_token: None, id_token_is_spent: true, ..session.clone() };
-                self.keep(session)?;
+                self.store_session(session)?;
                 Ok(None)
             }
-            Err(error) if error.wants_the_person() => {
+            Err(error) if error.needs_interaction() => {
                 log::info(
                     "session",
                     format_args!("the provider wants to see the person, not a refresh token"),
@@ -189,8 +198,8 @@ impl Ladder<'_> {
                 Ok(None)
             }
             Err(error) => {
-                if error.doubts_the_metadata() {
-                    self.cache.forget_provider(self.held)?;
+                if error.suggests_stale_metadata() {
+                    self.cache.remove_provider(self.lock)?;
                 }
                 Err(error.into())
             }
@@ -199,61 +208,64 @@ impl Ladder<'_> {
 
     /// A rotated refresh token is kept before anything else can fail: the one before it is worth nothing now. A provider
     /// may leave out the ID token while the one it gave earlier is valid (OIDC Core §12.2).
-    async fn refreshed(
+    async fn store_refreshed_tokens(
         &self,
         session: &mut Session,
-        known: &mut Known,
-        mut tokens: Tokens,
-    ) -> Result<Option<Silent>, Failure> {
+        known: &mut CachedProvider,
+        mut tokens: TokenResponse,
+    ) -> Result<Option<NonInteractiveToken>, Failure> {
         if tokens.refresh_token.is_some() {
             session.refresh_token.clone_from(&tokens.refresh_token);
-            self.keep(session)?;
+            self.store_session(session)?;
         }
         let Some(token) = tokens.id_token.take() else {
-            return Ok(self.kept_token(session).map(Silent::Kept));
+            return Ok(self.cached_token(session).map(NonInteractiveToken::Cached));
         };
         let token = self
-            .verified(
+            .verify_token(
                 known,
                 token,
-                &Expected { previous_subject: session.subject.as_deref(), ..self.expected(&tokens) },
+                &ExpectedClaims {
+                    previous_subject: session.subject.as_deref(),
+                    ..self.expected_claims(&tokens)
+                },
             )
             .await?;
-        self.take_token(session, &token);
-        Ok(Some(Silent::Renewed(token)))
+        self.set_token(session, &token);
+        Ok(Some(NonInteractiveToken::Refreshed(token)))
     }
 
     /// The kept token, while it is valid long enough to reach AWS.
-    fn kept_token(&self, session: &Session) -> Option<VerifiedToken> {
-        kept_token(session, self.now().plus(SPENT))
+    fn cached_token(&self, session: &Session) -> Option<VerifiedToken> {
+        find_cached_token(session, self.now().saturating_add(MIN_REMAINING))
     }
 
     /// Rung five. A key that is unknown may be a new one: the provider's keys are fetched again, once.
-    async fn verified(
+    async fn verify_token(
         &self,
-        known: &mut Known,
-        token: Unverified,
-        expected: &Expected<'_>,
+        known: &mut CachedProvider,
+        token: UnverifiedToken,
+        expected: &ExpectedClaims<'_>,
     ) -> Result<VerifiedToken, Failure> {
-        match oidc::verify(token.clone(), &known.keys, &known.metadata, expected) {
-            Err(rejection) if rejection.wants_fresh_keys() => {
+        match oidc::verify_token(token.clone(), &known.keys, &known.metadata, expected) {
+            Err(rejection) if rejection.needs_fresh_keys() => {
                 log::info("session", format_args!("no known key fits the token: fetching the keys again"));
                 let keys = oidc::fetch_keys(self.client, &known.metadata).await?;
-                *known = Known::new(self.now(), known.metadata.clone(), keys);
-                self.cache.keep_provider(self.held, known)?;
-                Ok(oidc::verify(token, &known.keys, &known.metadata, expected)?)
+                *known = CachedProvider::new(self.now(), known.metadata.clone(), keys);
+                self.cache.store_provider(self.lock, known)?;
+                Ok(oidc::verify_token(token, &known.keys, &known.metadata, expected)?)
             }
             judged => Ok(judged?),
         }
     }
 
     /// What a token must say, whoever signed in.
-    fn expected<'e>(&'e self, tokens: &'e Tokens) -> Expected<'e> {
-        Expected {
+    fn expected_claims<'e>(&'e self, tokens: &'e TokenResponse) -> ExpectedClaims<'e> {
+        ExpectedClaims {
             issuer: self.profile.issuer.as_str(),
-            issuer_alias: oidc::issuer_alias(self.profile),
+            issuer_alias: oidc::find_issuer_alias(self.profile),
             client_id: &self.profile.client_id,
-            organization: oidc::organization(self.profile),
+            organization: oidc::find_organization(self.profile),
             nonce: None,
             access_token: tokens.access_token.as_ref(),
             previous_subject: None,
@@ -263,62 +275,67 @@ impl Ladder<'_> {
     }
 
     /// The application with all that proves it, before anybody is asked for anything in its name.
-    fn application(&self) -> Result<Application<'_>, Failure> {
-        application(self.profile, self.cache, self.client_files, self.host)
+    fn load_application(&self) -> Result<Application<'_>, Failure> {
+        load_application(self.profile, self.cache, self.client_files, self.host)
     }
 
     /// What the provider says of itself: remembered, or asked now.
-    async fn known(&self) -> Result<Known, Failure> {
-        if let Some(known) = self.cache.provider(self.now())? {
+    async fn get_provider(&self) -> Result<CachedProvider, Failure> {
+        if let Some(known) = self.cache.load_provider(self.now())? {
             return Ok(known);
         }
         log::debug("session", format_args!("asking the provider to describe itself: nothing is remembered"));
-        let metadata = oidc::discover(self.client, self.profile).await?;
+        let metadata = oidc::discover_provider(self.client, self.profile).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
-        let known = Known::new(self.now(), metadata, keys);
-        self.cache.keep_provider(self.held, &known)?;
+        let known = CachedProvider::new(self.now(), metadata, keys);
+        self.cache.store_provider(self.lock, &known)?;
         Ok(known)
     }
 
     /// The exchange, its failure told with what was asked.
-    async fn exchanged(&self, session: &mut Session, token: &VerifiedToken) -> Result<Ready, Failure> {
-        self.exchange(session, token).await?.map_err(|error| self.told(error, token))
+    async fn exchange_or_fail(
+        &self,
+        session: &mut Session,
+        token: &VerifiedToken,
+    ) -> Result<SessionCredentials, Failure> {
+        self.try_exchange(session, token).await?.map_err(|error| self.describe_failed_step(error, token))
     }
 
-    fn told(&self, failed: aws::Failed, token: &VerifiedToken) -> Failure {
+    fn describe_failed_step(&self, failed: aws::FailedStep, token: &VerifiedToken) -> Failure {
         ExchangeError { failed, profile: self.profile, token }.into()
     }
 
     /// Rungs six to eight: who may spend gets AWS's credentials for the token, kept before anybody hears of them. What
     /// AWS refuses is told apart from everything else, for it may be the token's fault.
-    async fn exchange(
+    async fn try_exchange(
         &self,
         session: &mut Session,
         token: &VerifiedToken,
-    ) -> Result<Result<Ready, aws::Failed>, Failure> {
-        let clearance = self.cleared(session, token).await?;
-        let given = self.given(session, token, &clearance).await;
-        Ok(given.map(|ready| Ready { notice: self.warning(&clearance), ..ready }))
+    ) -> Result<Result<SessionCredentials, aws::FailedStep>, Failure> {
+        let clearance = self.obtain_clearance(session, token).await?;
+        let given = self.request_credentials(session, token, &clearance).await;
+        Ok(given.map(|ready| SessionCredentials { notice: self.take_quota_warning(&clearance), ..ready }))
     }
 
-    async fn given(
+    async fn request_credentials(
         &self,
         session: &mut Session,
         token: &VerifiedToken,
         clearance: &Clearance,
-    ) -> Result<Ready, aws::Failed> {
-        let name = identity::session_name(token, &self.profile.session_name);
+    ) -> Result<SessionCredentials, aws::FailedStep> {
+        let name = identity::derive_session_name(token, &self.profile.session_name);
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
         let remembered =
-            session.longest.filter(|_| !matches!(self.purpose, Purpose::Login { force: true, .. }));
-        let question = Question {
+            session.longest.filter(|_| !matches!(self.purpose, LadderPurpose::Login { force: true, .. }));
+        let question = ExchangeRequest {
             token,
             session_name: &name,
-            longest: remembered,
-            identity: session.identity.as_deref(),
+            max_seconds: remembered,
+            pool_identity: session.identity.as_deref(),
             clearance,
         };
-        let Granted { credentials, role, longest, identity } = self.aws.exchange(&question).await?;
+        let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } =
+            self.aws.exchange_token(&question).await?;
         log::info("session", format_args!("AWS gave {} credentials until {}", name, credentials.expiration));
         *session = Session {
             credentials: Some(credentials),
@@ -329,23 +346,24 @@ impl Ladder<'_> {
             ..session.clone()
         };
         // Credentials that cannot be kept are still good: the caller gets them, and the log says why the next will wait.
-        if let Err(failure) = self.keep(session) {
+        if let Err(failure) = self.store_session(session) {
             log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
         }
-        Ok(ready(session, self.profile, self.now()).expect("the credentials were put there a moment ago"))
+        Ok(find_credentials(session, self.profile, self.now())
+            .expect("the credentials were put there a moment ago"))
     }
 
-    fn keep_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
-        self.take_token(session, token);
-        self.keep(session)
+    fn store_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
+        self.set_token(session, token);
+        self.store_session(session)
     }
 
     /// The token becomes part of the session, and is kept with whatever comes next: a disk takes its time for each write.
-    fn take_token(&self, session: &mut Session, token: &VerifiedToken) {
+    fn set_token(&self, session: &mut Session, token: &VerifiedToken) {
         session.id_token = Some(token.raw().clone());
         session.id_token_is_spent = false;
         session.subject = Some(token.subject().to_owned());
-        if token.leaves_groups_out() {
+        if token.has_groups_overage() {
             log::warn(
                 "session",
                 format_args!("the person's groups are too many for the token, which has none"),
@@ -353,17 +371,17 @@ impl Ladder<'_> {
         }
     }
 
-    fn forget_token(&self, session: &mut Session) -> Result<(), Failure> {
+    fn mark_token_spent(&self, session: &mut Session) -> Result<(), Failure> {
         log::info("session", format_args!("AWS does not accept the kept token any more"));
         session.id_token_is_spent = true;
-        self.keep(session)
+        self.store_session(session)
     }
 
-    fn keep(&self, session: &Session) -> Result<(), Failure> {
-        Ok(self.cache.keep_session(self.held, session)?)
+    fn store_session(&self, session: &Session) -> Result<(), Failure> {
+        Ok(self.cache.store_session(self.lock, session)?)
     }
 
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamp {
         (self.host.now)()
     }
 }

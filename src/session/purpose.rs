@@ -2,35 +2,37 @@
 //!
 //! Carrying it out is for `Ladder`.
 
-use crate::config::Caller;
+use crate::config::CallerKind;
 
 /// What the climb is for; it decides what is good enough and whether a person may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum LadderPurpose {
     /// An automatic caller needs credentials.
-    Credentials { may_ask: bool },
+    Credentials { may_prompt: bool },
     /// A person, or a host whose credentials AWS refused, wants to be signed in.
-    Login { force: bool, wish: Wish },
+    Login { force: bool, method: MethodPreference },
     /// Nobody waits: renew what is about to end, silently.
     Renewal,
     /// The ID token itself, silently; `ahead` for telemetry's next call, while nobody waits.
     Token { ahead: bool },
 }
 
-impl Purpose {
+impl LadderPurpose {
     /// Who calls for it.
-    pub fn caller(self) -> Caller {
+    pub fn caller(self) -> CallerKind {
         match self {
-            Self::Login { .. } => Caller::SignIn,
-            Self::Credentials { may_ask: true } => Caller::Asking,
-            Self::Credentials { may_ask: false } | Self::Renewal | Self::Token { .. } => Caller::Silent,
+            Self::Login { .. } => CallerKind::SignIn,
+            Self::Credentials { may_prompt: true } => CallerKind::MayPrompt,
+            Self::Credentials { may_prompt: false } | Self::Renewal | Self::Token { .. } => {
+                CallerKind::NonInteractive
+            }
         }
     }
 }
 
 /// What the command line says of the way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum MethodPreference {
     /// Nothing: the profile and the surroundings decide.
     Any,
     /// The address is shown, and no browser opened.

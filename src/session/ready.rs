@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::{
     cache::Session,
-    config::{Profile, Quota, RoleArn},
-    credentials::Credentials,
+    config::{Profile, QuotaSettings, RoleArn},
+    credentials::AwsCredentials,
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
 /// The top of the ladder.
 #[derive(Clone, Debug)]
-pub struct Ready {
-    pub credentials: Credentials,
+pub struct SessionCredentials {
+    pub credentials: AwsCredentials,
     pub session_name: String,
     /// As AWS or the profile told it when they were given.
     pub role: Option<RoleArn>,
@@ -23,63 +23,67 @@ pub struct Ready {
     pub notice: Option<String>,
 }
 
-impl Ready {
+impl SessionCredentials {
     /// Whose credentials these are. Unknown where an identity pool chose and AWS did not tell.
     pub fn role<'r>(&'r self, profile: &'r Profile) -> Option<&'r RoleArn> {
-        profile.role().or(self.role.as_ref())
+        profile.final_role().or(self.role.as_ref())
     }
 }
 
 /// What an errand comes home with.
 #[derive(Clone, Debug)]
-pub enum Brought {
-    Credentials(Ready),
+pub enum WorkerResult {
+    Credentials(SessionCredentials),
     Token(Secret),
 }
 
 /// An approval lasts at least this long: SDKs take credentials that have ended for broken ones.
-pub(super) const LEAST_APPROVAL: Duration = Duration::from_secs(60);
+pub(super) const MIN_APPROVAL: Duration = Duration::from_secs(60);
 
 /// Until when the quota service has approved. An end farther away than any approval lasts was written before the clock was
 /// set back, and counts as none.
-pub(super) fn cleared_until(session: &Session, service: &Quota, now: Moment) -> Option<Moment> {
-    let latest = now.plus(service.interval.max(LEAST_APPROVAL));
+pub(super) fn find_approval_end(
+    session: &Session,
+    service: &QuotaSettings,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let latest = now.saturating_add(service.interval.max(MIN_APPROVAL));
     session.cleared_until.filter(|until| *until <= latest)
 }
 
 /// What a session already has to show.
-pub fn ready(session: &Session, profile: &Profile, now: Moment) -> Option<Ready> {
+pub fn find_credentials(session: &Session, profile: &Profile, now: Timestamp) -> Option<SessionCredentials> {
     let mut credentials = session.credentials.clone()?;
     if let Some(service) = &profile.quota {
         // They serve no longer than somebody is known to be allowed to spend.
-        let cleared_until = cleared_until(session, service, now).unwrap_or(Moment::from_unix(0));
+        let cleared_until = find_approval_end(session, service, now).unwrap_or(Timestamp::from_unix(0));
         credentials.expiration = credentials.expiration.min(cleared_until);
     }
     let session_name = session.session_name.clone().unwrap_or_default();
-    Some(Ready { credentials, session_name, role: session.role.clone(), notice: None })
+    Some(SessionCredentials { credentials, session_name, role: session.role.clone(), notice: None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        config::{OnError, testing},
+        config::{QuotaErrorPolicy, testing},
         url::SecureUrl,
     };
 
-    const NOW: Moment = Moment::from_unix(1_800_000_000);
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
     fn session(cleared_for: Duration) -> (Session, Profile) {
         let endpoint = SecureUrl::parse("https://quota.example/check").unwrap();
         let (interval, timeout) = (Duration::from_secs(1800), Duration::from_secs(5));
-        let quota = Some(Quota { endpoint, interval, timeout, on_error: OnError::Deny });
-        let credentials = Credentials {
+        let quota = Some(QuotaSettings { endpoint, interval, timeout, on_error: QuotaErrorPolicy::Deny });
+        let credentials = AwsCredentials {
             access_key_id: "AKIA".to_owned(),
             secret_access_key: Secret::new("s"),
             session_token: Secret::new("t"),
-            expiration: NOW.plus(Duration::from_secs(40_000)),
+            expiration: NOW.saturating_add(Duration::from_secs(40_000)),
         };
-        let cleared_until = Some(NOW.plus(cleared_for));
+        let cleared_until = Some(NOW.saturating_add(cleared_for));
         let session = Session { credentials: Some(credentials), cleared_until, ..Session::default() };
         (session, Profile { quota, ..testing::profile() })
     }
@@ -88,11 +92,11 @@ mod tests {
     fn approval_that_ends_after_the_interval_counts_as_none() {
         let expiration = |cleared_for| {
             let (session, profile) = session(Duration::from_secs(cleared_for));
-            ready(&session, &profile, NOW).unwrap().credentials.expiration
+            find_credentials(&session, &profile, NOW).unwrap().credentials.expiration
         };
-        assert_eq!(expiration(1800), NOW.plus(Duration::from_secs(1800)));
+        assert_eq!(expiration(1800), NOW.saturating_add(Duration::from_secs(1800)));
         // The clock was set back by a day.
-        assert_eq!(expiration(1801), Moment::from_unix(0));
-        assert_eq!(expiration(86_400), Moment::from_unix(0));
+        assert_eq!(expiration(1801), Timestamp::from_unix(0));
+        assert_eq!(expiration(86_400), Timestamp::from_unix(0));
     }
 }

@@ -2,61 +2,62 @@
 //!
 //! A person is never asked for it.
 
-use super::{Ladder, Purpose, Silent};
+use super::{Ladder, LadderPurpose, NonInteractiveToken};
 use crate::{
-    cache::{Session, TOKEN_AHEAD, TOKEN_LIFE},
+    cache::{MIN_TOKEN_LIFE, Session, TOKEN_RENEW_AHEAD},
     failure::{Failure, SignInNeeded},
     oidc::VerifiedToken,
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
 impl Ladder<'_> {
     /// An ID token, from what is kept or from the refresh token. AWS hears nothing of it, and nobody is asked.
-    pub async fn token(&self) -> Result<Secret, Failure> {
-        let mut session = self.cache.session()?;
-        self.check_destinations(&mut session)?;
-        if let Some(token) = token_for(&session, self.purpose, self.now()) {
+    pub async fn get_id_token(&self) -> Result<Secret, Failure> {
+        let mut session = self.cache.load_session()?;
+        self.accept_or_reject_hosts(&mut session)?;
+        if let Some(token) = find_token_for(&session, self.purpose, self.now()) {
             return Ok(token);
         }
-        match self.token_without_asking(&mut session).await? {
-            Some(Silent::Renewed(token)) => {
-                self.keep(&session)?;
+        match self.get_token_without_prompt(&mut session).await? {
+            Some(NonInteractiveToken::Refreshed(token)) => {
+                self.store_session(&session)?;
                 Ok(token.raw().clone())
             }
-            Some(Silent::Kept(token)) => Ok(token.raw().clone()),
-            None if session.id_token.is_some() => Err(SignInNeeded::NoToken.into()),
-            None => Err(SignInNeeded::NotAllowed.into()),
+            Some(NonInteractiveToken::Cached(token)) => Ok(token.raw().clone()),
+            None if session.id_token.is_some() => Err(SignInNeeded::IdTokenExpired.into()),
+            None => Err(SignInNeeded::PromptNotAllowed.into()),
         }
     }
 }
 
 /// The token that a purpose is served with, without any network.
-pub fn token_for(session: &Session, purpose: Purpose, now: Moment) -> Option<Secret> {
+pub fn find_token_for(session: &Session, purpose: LadderPurpose, now: Timestamp) -> Option<Secret> {
     let token = match purpose {
-        Purpose::Token { ahead: true } => {
-            kept_token(session, now).filter(|token| !is_due_for_renewal(token, now))
+        LadderPurpose::Token { ahead: true } => {
+            find_cached_token(session, now).filter(|token| !is_due_for_refresh(token, now))
         }
-        _ => kept_token(session, now.plus(TOKEN_LIFE)),
+        _ => find_cached_token(session, now.saturating_add(MIN_TOKEN_LIFE)),
     };
     token.map(|token| token.raw().clone())
 }
 
 /// Whether telemetry's token should be renewed for the next call, while this one still serves: it ends within
-/// `TOKEN_AHEAD`, and a quarter of its life has passed.
+/// `TOKEN_RENEW_AHEAD`, and a quarter of its life has passed.
 ///
 /// The caller that starts a worker and the worker itself both decide by this function. Without the second condition a
 /// token that lives an hour or less would be due as soon as it was issued, so each call would start another refresh, and
 /// so would each worker that was started before the first one had finished.
-pub fn is_due_for_renewal(token: &VerifiedToken, now: Moment) -> bool {
-    let life = token.expires().since(token.issued());
-    token.expires() <= now.plus(TOKEN_AHEAD) && now.since(token.issued()) >= life / 4
+pub fn is_due_for_refresh(token: &VerifiedToken, now: Timestamp) -> bool {
+    let life = token.expires_at().duration_since(token.issued_at());
+    token.expires_at() <= now.saturating_add(TOKEN_RENEW_AHEAD)
+        && now.duration_since(token.issued_at()) >= life / 4
 }
 
 /// The kept token, where it is good beyond a moment.
-pub(super) fn kept_token(session: &Session, until: Moment) -> Option<VerifiedToken> {
+pub(super) fn find_cached_token(session: &Session, until: Timestamp) -> Option<VerifiedToken> {
     let raw = session.id_token.clone().filter(|_| !session.id_token_is_spent)?;
-    VerifiedToken::recalled_from_our_own_store(raw).filter(|token| token.expires() > until)
+    VerifiedToken::from_sealed_store(raw).filter(|token| token.expires_at() > until)
 }
 
 #[cfg(test)]
@@ -64,18 +65,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::identity::testing::token_with;
+    use crate::identity::testing::build_token_with;
 
     const MINUTE: i64 = 60;
 
     fn token(issued: i64, life: i64) -> VerifiedToken {
-        token_with(&json!({ "iat": issued, "exp": issued + life }))
+        build_token_with(&json!({ "iat": issued, "exp": issued + life }))
     }
 
     /// At which age, in seconds, a token of this life becomes due.
     fn due_at(life: i64) -> i64 {
         let token = token(0, life);
-        (0..=life).find(|age| is_due_for_renewal(&token, Moment::from_unix(*age))).unwrap()
+        (0..=life).find(|age| is_due_for_refresh(&token, Timestamp::from_unix(*age))).unwrap()
     }
 
     #[test]
@@ -92,9 +93,9 @@ mod tests {
 
     #[test]
     fn an_expired_token_or_one_without_iat_is_due() {
-        assert!(is_due_for_renewal(&token(0, MINUTE), Moment::from_unix(MINUTE)));
-        let token = token_with(&json!({ "exp": 60 * MINUTE }));
-        assert!(is_due_for_renewal(&token, Moment::from_unix(0)));
+        assert!(is_due_for_refresh(&token(0, MINUTE), Timestamp::from_unix(MINUTE)));
+        let token = build_token_with(&json!({ "exp": 60 * MINUTE }));
+        assert!(is_due_for_refresh(&token, Timestamp::from_unix(0)));
     }
 
     /// A host is given the kept token, holds it until it asks again half an hour later, and is given the renewed one then.
@@ -103,19 +104,21 @@ mod tests {
         let (pause, life) = (30 * MINUTE, 60 * MINUTE);
         let mut kept = token(0, life);
         for now in (0..24 * 60 * MINUTE).step_by(1800) {
-            assert!(kept.expires() >= Moment::from_unix(now + pause), "at {now}: {kept:?}");
-            if is_due_for_renewal(&kept, Moment::from_unix(now)) {
+            assert!(kept.expires_at() >= Timestamp::from_unix(now + pause), "at {now}: {kept:?}");
+            if is_due_for_refresh(&kept, Timestamp::from_unix(now)) {
                 kept = token(now, life);
             }
         }
-        assert!(kept.issued() > Moment::from_unix(22 * 60 * MINUTE));
+        assert!(kept.issued_at() > Timestamp::from_unix(22 * 60 * MINUTE));
     }
 
     #[test]
     fn a_worker_ahead_is_served_with_a_token_that_is_not_due() {
         let session = Session { id_token: Some(token(0, 60 * MINUTE).raw().clone()), ..Session::default() };
-        let served =
-            |age| token_for(&session, Purpose::Token { ahead: true }, Moment::from_unix(age)).is_some();
+        let served = |age| {
+            find_token_for(&session, LadderPurpose::Token { ahead: true }, Timestamp::from_unix(age))
+                .is_some()
+        };
         assert!(served(14 * MINUTE));
         assert!(!served(15 * MINUTE) && !served(60 * MINUTE));
     }

@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 
 /// This program, and the configuration file that it is to be told about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct CommandTemplate {
     program: String,
     config: Option<String>,
 }
 
 /// A path that some caller would read differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unquotable(pub PathBuf);
+pub struct UnquotablePath(pub PathBuf);
 
-impl Call {
-    pub fn new(program: &Path, config: Option<&Path>) -> Result<Self, Unquotable> {
-        Ok(Self { program: quotable(program)?, config: config.map(quotable).transpose()? })
+impl CommandTemplate {
+    pub fn new(program: &Path, config: Option<&Path>) -> Result<Self, UnquotablePath> {
+        Ok(Self { program: check_quotable(program)?, config: config.map(check_quotable).transpose()? })
     }
 
     /// For `credential_process`.
-    pub fn to_aws(&self, profile: &str) -> String {
-        self.to_shell("credentials", profile)
+    pub fn render_for_aws(&self, profile: &str) -> String {
+        self.render_for_shell("credentials", profile)
     }
 
-    pub fn to_shell(&self, verb: &str, profile: &str) -> String {
+    pub fn render_for_shell(&self, verb: &str, profile: &str) -> String {
         let config = self.config.as_ref().map(|file| format!(" --config \"{file}\"")).unwrap_or_default();
         format!("\"{}\" {verb} --profile {profile}{config}", self.program)
     }
@@ -33,8 +33,8 @@ impl Call {
 
 /// Within double quotes these characters still mean something to one shell or another; a backslash does in `sh` only
 /// before one of them, so that Windows's paths pass.
-fn quotable(path: &Path) -> Result<String, Unquotable> {
-    let unquotable = || Unquotable(path.to_owned());
+fn check_quotable(path: &Path) -> Result<String, UnquotablePath> {
+    let unquotable = || UnquotablePath(path.to_owned());
     let text = path.to_str().ok_or_else(unquotable)?;
     let means_something = |part: char| part.is_control() || "\"$`%!".contains(part);
     if text.contains(means_something) || text.contains("\\\\") || text.ends_with('\\') {
@@ -49,11 +49,13 @@ mod tests {
 
     #[test]
     fn paths_are_quoted_and_the_configuration_named() {
-        let call = Call::new(Path::new("/opt/Jane Doe/bedrock-sso"), None).unwrap();
-        assert_eq!(call.to_aws("work"), "\"/opt/Jane Doe/bedrock-sso\" credentials --profile work");
-        let call = Call::new(Path::new(r"C:\Program Files\x.exe"), Some(Path::new(r"C:\a b.toml"))).unwrap();
+        let call = CommandTemplate::new(Path::new("/opt/Jane Doe/bedrock-sso"), None).unwrap();
+        assert_eq!(call.render_for_aws("work"), "\"/opt/Jane Doe/bedrock-sso\" credentials --profile work");
+        let call =
+            CommandTemplate::new(Path::new(r"C:\Program Files\x.exe"), Some(Path::new(r"C:\a b.toml")))
+                .unwrap();
         assert_eq!(
-            call.to_shell("login", "w"),
+            call.render_for_shell("login", "w"),
             "\"C:\\Program Files\\x.exe\" login --profile w --config \"C:\\a b.toml\""
         );
     }
@@ -62,7 +64,7 @@ mod tests {
     fn what_a_shell_would_read_differently_is_refused() {
         for path in ["/opt/$HOME/x", "/opt/`x`", "/opt/a\"b", "/opt/100%/x", "/opt/x\n", r"\\server\share\x"]
         {
-            assert_eq!(Call::new(Path::new(path), None), Err(Unquotable(path.into())));
+            assert_eq!(CommandTemplate::new(Path::new(path), None), Err(UnquotablePath(path.into())));
         }
     }
 }

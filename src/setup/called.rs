@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Called {
+pub struct ParsedCommand {
     /// As it is written.
     pub program: PathBuf,
-    pub verb: Option<String>,
+    pub command: Option<String>,
     pub profile: Option<String>,
 }
 
-impl Called {
+impl ParsedCommand {
     /// `None` for a line without a word.
-    pub fn read(line: &str) -> Option<Self> {
-        let mut words = words(line).into_iter();
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut words = split_arguments(line).into_iter();
         let program = PathBuf::from(words.next()?);
         let rest: Vec<String> = words.collect();
         let value = |flag: &str| {
@@ -28,17 +28,17 @@ impl Called {
             })
         };
         let verb = rest.first().filter(|word| !word.starts_with('-')).cloned();
-        Some(Self { program, verb, profile: value("--profile") })
+        Some(Self { program, command: verb, profile: value("--profile") })
     }
 
     /// The program's name, without what Windows appends to it.
-    pub fn name(&self) -> &str {
+    pub fn program_name(&self) -> &str {
         let name = self.program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         [".exe", ".cmd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
     }
 
     /// The program as a shell finds it, for a line that only shells read.
-    pub fn below_home(&self, home: &Path) -> PathBuf {
+    pub fn expand_home(&self, home: &Path) -> PathBuf {
         let text = self.program.to_string_lossy();
         let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
         rest.map_or_else(|| self.program.clone(), |rest| home.join(rest))
@@ -46,7 +46,7 @@ impl Called {
 }
 
 /// Words between spaces; quotes keep spaces, and a backslash keeps the space behind it.
-fn words(line: &str) -> Vec<String> {
+fn split_arguments(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = line.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> (String, Option<String>, Option<String>) {
-        let Called { program, verb, profile } = Called::read(line).unwrap();
+        let ParsedCommand { program, command: verb, profile } = ParsedCommand::parse(line).unwrap();
         (program.to_str().unwrap().to_owned(), verb, profile)
     }
 
@@ -83,12 +83,16 @@ mod tests {
     #[test]
     fn what_setup_writes_is_read_back() {
         for path in ["/opt/Jane Doe/bedrock-sso", r"C:\Program Files\bedrock-sso.exe"] {
-            let call = super::super::Call::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
-            assert_eq!(read(&call.to_aws("work")), called(path, "credentials", "work"));
-            assert_eq!(Called::read(&call.to_shell("login", "w")).unwrap().verb.as_deref(), Some("login"));
+            let call =
+                super::super::CommandTemplate::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
+            assert_eq!(read(&call.render_for_aws("work")), called(path, "credentials", "work"));
+            assert_eq!(
+                ParsedCommand::parse(&call.render_for_shell("login", "w")).unwrap().command.as_deref(),
+                Some("login")
+            );
         }
         assert_eq!(
-            Called::read(r"C:\a\bedrock-sso.exe x").unwrap().program,
+            ParsedCommand::parse(r"C:\a\bedrock-sso.exe x").unwrap().program,
             Path::new(r"C:\a\bedrock-sso.exe")
         );
     }
@@ -101,12 +105,12 @@ mod tests {
         );
         assert_eq!(read("'/a b/x'  credentials\t--profile 'q r'"), called("/a b/x", "credentials", "q r"));
         assert_eq!(read("/x --profile p"), ("/x".into(), None, Some("p".into())));
-        assert_eq!(Called::read("  "), None);
+        assert_eq!(ParsedCommand::parse("  "), None);
     }
 
     #[test]
     fn a_name_is_told_without_what_windows_appends() {
-        let name = |line| Called::read(line).unwrap().name().to_owned();
+        let name = |line| ParsedCommand::parse(line).unwrap().program_name().to_owned();
         assert_eq!(name("/opt/bedrock-sso login"), "bedrock-sso");
         assert_eq!(name("\"/opt/x/bedrock-sso.exe\" login"), "bedrock-sso");
         assert_eq!(name("~/claude-code-with-bedrock/credential-process"), "credential-process");
@@ -115,7 +119,7 @@ mod tests {
     #[test]
     fn shells_know_the_home() {
         let home = Path::new("/home/jane");
-        let found = |line| Called::read(line).unwrap().below_home(home);
+        let found = |line| ParsedCommand::parse(line).unwrap().expand_home(home);
         assert_eq!(found("~/bin/x login"), home.join("bin/x"));
         assert_eq!(found("\"$HOME/bin/x\" login"), home.join("bin/x"));
         assert_eq!(found("/bin/x login"), Path::new("/bin/x"));

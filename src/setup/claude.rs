@@ -3,13 +3,13 @@
 //! It decides on keys and values; putting them into a file is for `settings`.
 
 use super::{
-    call::Call,
-    settings::{Key, Setting},
+    call::CommandTemplate,
+    settings::{ClaudeSetting, ClaudeSettingKey},
 };
-use crate::config::{ClaudeCode, Profile};
+use crate::config::{ClaudeCodeConfig, Profile};
 
 /// The variables that name the model of each rank.
-pub const RANKS: [(&str, &str); 4] = [
+pub const MODEL_VARIABLES: [(&str, &str); 4] = [
     ("default", "ANTHROPIC_MODEL"),
     ("opus", "ANTHROPIC_DEFAULT_OPUS_MODEL"),
     ("sonnet", "ANTHROPIC_DEFAULT_SONNET_MODEL"),
@@ -17,7 +17,7 @@ pub const RANKS: [(&str, &str); 4] = [
 ];
 
 /// Where telemetry goes; with it come the variables that switch telemetry on, and the hook that says whose it is.
-const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TELEMETRY: [(&str, &str); 4] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
     ("OTEL_METRICS_EXPORTER", "otlp"),
@@ -27,26 +27,26 @@ const TELEMETRY: [(&str, &str); 4] = [
 
 /// Variables that managed settings pin, because Claude Code takes them from a repository's settings too, and managed
 /// settings outrank those. They choose the files that AWS's tools run commands from, and where requests go.
-const PINNED: [(&str, Pin); 12] = [
-    ("BEDROCK_SSO_CONFIG", Pin::Value("")),
-    ("BEDROCK_SSO_PROFILE", Pin::OurProfile),
-    ("AWS_PROFILE", Pin::AwsProfile),
+const PINNED: [(&str, PinnedValue); 12] = [
+    ("BEDROCK_SSO_CONFIG", PinnedValue::Literal("")),
+    ("BEDROCK_SSO_PROFILE", PinnedValue::OurProfile),
+    ("AWS_PROFILE", PinnedValue::AwsProfile),
     // Not empty: botocore takes the empty text for a file that does not exist. The SDKs for JavaScript, Python and Java
     // expand `~/`, on every system; the one for Go does not.
-    ("AWS_CONFIG_FILE", Pin::Value("~/.aws/config")),
-    ("AWS_SHARED_CREDENTIALS_FILE", Pin::Value("~/.aws/credentials")),
-    ("AWS_ENDPOINT_URL", Pin::Value("")),
-    ("AWS_ENDPOINT_URL_STS", Pin::Value("")),
-    ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", Pin::Value("")),
-    ("AWS_ENDPOINT_URL_BEDROCK", Pin::Value("")),
-    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", Pin::Value("")),
-    ("AWS_ENDPOINT_URL_SSO", Pin::Value("")),
-    ("AWS_ENDPOINT_URL_SSO_OIDC", Pin::Value("")),
+    ("AWS_CONFIG_FILE", PinnedValue::Literal("~/.aws/config")),
+    ("AWS_SHARED_CREDENTIALS_FILE", PinnedValue::Literal("~/.aws/credentials")),
+    ("AWS_ENDPOINT_URL", PinnedValue::Literal("")),
+    ("AWS_ENDPOINT_URL_STS", PinnedValue::Literal("")),
+    ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", PinnedValue::Literal("")),
+    ("AWS_ENDPOINT_URL_BEDROCK", PinnedValue::Literal("")),
+    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", PinnedValue::Literal("")),
+    ("AWS_ENDPOINT_URL_SSO", PinnedValue::Literal("")),
+    ("AWS_ENDPOINT_URL_SSO_OIDC", PinnedValue::Literal("")),
 ];
 
 /// The value that a variable is pinned to.
-enum Pin {
-    Value(&'static str),
+enum PinnedValue {
+    Literal(&'static str),
     /// The name of our profile.
     OurProfile,
     /// The AWS profile that `login` adds for each user. Not pinned without one: no AWS SDK accepts the empty text.
@@ -55,7 +55,7 @@ enum Pin {
 
 /// How Claude Code comes by credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ClaudeCredentialSource {
     /// The AWS profile of this name, in the user's own file.
     AwsProfile(String),
     /// Ours alone: a policy for all users cannot rely on any user's file.
@@ -63,53 +63,61 @@ pub enum Source {
 }
 
 /// The settings for a profile, those that configuration adds last, for they win.
-pub fn settings(profile: &Profile, claude: &ClaudeCode, source: &Source, call: &Call) -> Vec<Setting> {
-    let top = |key, verb| Setting { key: Key::Top(key), value: call.to_shell(verb, &profile.name) };
+pub fn build_settings(
+    profile: &Profile,
+    claude: &ClaudeCodeConfig,
+    source: &ClaudeCredentialSource,
+    call: &CommandTemplate,
+) -> Vec<ClaudeSetting> {
+    let top = |key, verb| ClaudeSetting {
+        key: ClaudeSettingKey::Top(key),
+        value: call.render_for_shell(verb, &profile.name),
+    };
     let mut settings = vec![top("awsAuthRefresh", "login")];
-    if *source == Source::Export {
+    if *source == ClaudeCredentialSource::Export {
         settings.push(top("awsCredentialExport", "export"));
     }
-    let telemetry = claude.env.contains_key(COLLECTOR);
+    let telemetry = claude.env.contains_key(COLLECTOR_VARIABLE);
     if telemetry {
         settings.push(top("otelHeadersHelper", "otel-headers"));
     }
-    for (name, value) in variables(profile, claude, source, telemetry) {
+    for (name, value) in build_variables(profile, claude, source, telemetry) {
         if !claude.env.contains_key(name) {
-            settings.push(Setting { key: Key::Env(name.to_owned()), value });
+            settings.push(ClaudeSetting { key: ClaudeSettingKey::Env(name.to_owned()), value });
         }
     }
     let own = claude.env.iter().map(|(name, value)| (name.clone(), value.clone()));
-    settings.extend(own.map(|(name, value)| Setting { key: Key::Env(name), value }));
+    settings.extend(own.map(|(name, value)| ClaudeSetting { key: ClaudeSettingKey::Env(name), value }));
     settings
 }
 
-fn variables(
+fn build_variables(
     profile: &Profile,
-    claude: &ClaudeCode,
-    source: &Source,
+    claude: &ClaudeCodeConfig,
+    source: &ClaudeCredentialSource,
     telemetry: bool,
 ) -> Vec<(&'static str, String)> {
     let region = claude.region(profile);
     let mut variables = vec![("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()), ("AWS_REGION", region.to_owned())];
-    if let Source::AwsProfile(name) = source {
+    if let ClaudeCredentialSource::AwsProfile(name) = source {
         variables.push(("AWS_PROFILE", name.clone()));
     }
     let model =
         |(rank, variable): &(&str, &'static str)| Some((*variable, claude.models.get(*rank)?.clone()));
-    variables.extend(RANKS.iter().filter_map(model));
+    variables.extend(MODEL_VARIABLES.iter().filter_map(model));
     if telemetry {
         variables.extend(TELEMETRY.map(|(name, value)| (name, value.to_owned())));
     }
-    if *source == Source::Export {
-        variables.extend(PINNED.iter().filter_map(|(name, pin)| Some((*name, pin.value(profile)?))));
+    if *source == ClaudeCredentialSource::Export {
+        variables.extend(PINNED.iter().filter_map(|(name, pin)| Some((*name, pin.resolve(profile)?))));
     }
     variables
 }
 
-impl Pin {
-    fn value(&self, profile: &Profile) -> Option<String> {
+impl PinnedValue {
+    fn resolve(&self, profile: &Profile) -> Option<String> {
         match self {
-            Self::Value(value) => Some((*value).to_owned()),
+            Self::Literal(value) => Some((*value).to_owned()),
             Self::OurProfile => Some(profile.name.clone()),
             Self::AwsProfile => profile.aws_profile.clone(),
         }
@@ -122,7 +130,8 @@ pub fn is_pinned(name: &str) -> bool {
 }
 
 /// Variables in a settings file that keep Claude Code from asking AWS through us.
-pub const SHADOWS: [&str; 3] = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL"];
+pub const CONFLICTING_VARIABLES: [&str; 3] =
+    ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL"];
 
 #[cfg(test)]
 mod tests {
@@ -131,14 +140,14 @@ mod tests {
 
     #[test]
     fn each_rank_that_can_be_configured_has_its_variable() {
-        assert_eq!(RANKS.map(|(rank, _)| rank), config::RANKS);
+        assert_eq!(MODEL_VARIABLES.map(|(rank, _)| rank), config::MODEL_RANKS);
     }
     use crate::config::testing::profile;
 
-    fn lines(claude: &ClaudeCode, source: &Source) -> Vec<String> {
-        let call = Call::new("/opt/bedrock-sso".as_ref(), None).unwrap();
-        let settings = settings(&profile(), claude, source, &call);
-        settings.into_iter().map(|Setting { key, value }| format!("{key} = {value}")).collect()
+    fn lines(claude: &ClaudeCodeConfig, source: &ClaudeCredentialSource) -> Vec<String> {
+        let call = CommandTemplate::new("/opt/bedrock-sso".as_ref(), None).unwrap();
+        let settings = build_settings(&profile(), claude, source, &call);
+        settings.into_iter().map(|ClaudeSetting { key, value }| format!("{key} = {value}")).collect()
     }
 
     fn table(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_plain_profile_needs_one_hook_and_three_variables() {
-        let found = lines(&ClaudeCode::default(), &Source::AwsProfile("work".into()));
+        let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::AwsProfile("work".into()));
         let wanted = [
             "awsAuthRefresh = \"/opt/bedrock-sso\" login --profile claude",
             "env.CLAUDE_CODE_USE_BEDROCK = 1",
@@ -159,21 +168,21 @@ mod tests {
 
     #[test]
     fn a_policy_for_all_users_brings_credentials_itself() {
-        let found = lines(&ClaudeCode::default(), &Source::Export);
+        let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::Export);
         assert!(found.contains(&"awsCredentialExport = \"/opt/bedrock-sso\" export --profile claude".into()));
         assert!(!found.iter().any(|line| line.starts_with("env.AWS_PROFILE")), "{found:?}");
     }
 
-    fn policy(profile: &Profile, claude: &ClaudeCode) -> Vec<String> {
-        let call = Call::new("/opt/bedrock-sso".as_ref(), None).unwrap();
-        let settings = settings(profile, claude, &Source::Export, &call);
-        settings.into_iter().map(|Setting { key, value }| format!("{key} = {value}")).collect()
+    fn policy(profile: &Profile, claude: &ClaudeCodeConfig) -> Vec<String> {
+        let call = CommandTemplate::new("/opt/bedrock-sso".as_ref(), None).unwrap();
+        let settings = build_settings(profile, claude, &ClaudeCredentialSource::Export, &call);
+        settings.into_iter().map(|ClaudeSetting { key, value }| format!("{key} = {value}")).collect()
     }
 
     #[test]
     fn managed_settings_pin_what_a_repository_could_set() {
         let with_aws_profile = Profile { aws_profile: Some("work".to_owned()), ..profile() };
-        let found = policy(&with_aws_profile, &ClaudeCode::default());
+        let found = policy(&with_aws_profile, &ClaudeCodeConfig::default());
         let pins = [
             "env.BEDROCK_SSO_CONFIG = ",
             "env.BEDROCK_SSO_PROFILE = claude",
@@ -194,7 +203,7 @@ mod tests {
     #[test]
     fn a_pinned_variable_of_the_configuration_keeps_its_value() {
         let env = table(&[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://vpce.acme.example")]);
-        let found = policy(&profile(), &ClaudeCode { env, ..ClaudeCode::default() });
+        let found = policy(&profile(), &ClaudeCodeConfig { env, ..ClaudeCodeConfig::default() });
         let ours = found.iter().filter(|line| line.starts_with("env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME"));
         let wanted = ["env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME = https://vpce.acme.example"];
         assert_eq!(ours.collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
@@ -202,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_users_own_settings_pin_nothing() {
-        let found = lines(&ClaudeCode::default(), &Source::AwsProfile("claude".into()));
+        let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::AwsProfile("claude".into()));
         let pinned = |line: &&String| {
             line.strip_prefix("env.")
                 .and_then(|line| line.split_once(" = "))
@@ -213,10 +222,10 @@ mod tests {
 
     #[test]
     fn a_collector_switches_telemetry_on_and_the_configuration_wins() {
-        let env = table(&[(COLLECTOR, "https://otel.acme.example"), ("OTEL_LOGS_EXPORTER", "none")]);
+        let env = table(&[(COLLECTOR_VARIABLE, "https://otel.acme.example"), ("OTEL_LOGS_EXPORTER", "none")]);
         let models = table(&[("opus", "us.anthropic.opus"), ("haiku", "us.anthropic.haiku")]);
-        let claude = ClaudeCode { region: "eu-west-1".into(), models, env };
-        let found = lines(&claude, &Source::AwsProfile("claude".into()));
+        let claude = ClaudeCodeConfig { region: "eu-west-1".into(), models, env };
+        let found = lines(&claude, &ClaudeCredentialSource::AwsProfile("claude".into()));
         for line in [
             "otelHeadersHelper = \"/opt/bedrock-sso\" otel-headers --profile claude",
             "env.AWS_REGION = eu-west-1",

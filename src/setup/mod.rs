@@ -19,21 +19,21 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use call::{Call, Unquotable};
-pub use called::Called;
-pub use plan::{Change, Plan};
-pub use record::Record;
+pub use call::{CommandTemplate, UnquotablePath};
+pub use called::ParsedCommand;
+pub use plan::{FileChange, SetupPlan};
+pub use record::SetupRecord;
 
 /// What becomes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub struct FileEdit {
     pub after: String,
-    pub marks: Vec<Mark>,
+    pub diff: Vec<DiffLine>,
 }
 
 /// One line of the difference that a person is shown: only what is ours, for the rest may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum DiffLine {
     Added(String),
     Removed(String),
 }
@@ -41,7 +41,7 @@ pub enum Mark {
 /// Whose file it is, and what of it is ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum SetupFileKind {
     /// Our own configuration.
     Configuration,
     Aws {
@@ -63,43 +63,43 @@ pub enum Error {
     },
     Aws {
         path: PathBuf,
-        refusal: aws::Refusal,
+        refusal: aws::AwsEditRefused,
     },
     Settings {
         path: PathBuf,
-        refusal: settings::Refusal,
+        refusal: settings::SettingsEditRefused,
     },
-    Program(Unquotable),
+    UnquotableProgram(UnquotablePath),
     /// A policy for all users cannot name a program in one user's home.
-    Home {
+    ProgramInHome {
         program: PathBuf,
     },
     /// A file of facts that tells none.
-    Source {
+    Import {
         path: PathBuf,
-        unusable: source::Unusable,
+        error: source::ImportError,
     },
     /// There is neither a configuration to distribute nor a fact to make one of.
     NothingToDistribute {
         path: PathBuf,
     },
     /// There is no configuration, and nothing says what shall be in one.
-    NoFacts,
+    NoValues,
     /// A configuration is distributed as it is, and facts were given beside it.
-    Whole {
+    FlagsBesideFile {
         path: PathBuf,
     },
     /// In the folder for a fleet lies what no earlier run wrote.
-    Strange {
+    UnknownFile {
         path: PathBuf,
     },
     /// What an earlier setup wrote down is not of this version; the files that it names.
-    Record {
+    RecordVersion {
         path: PathBuf,
         files: Vec<PathBuf>,
     },
     /// Our own configuration has this profile already, and says something else.
-    Differs {
+    ProfileDiffers {
         path: PathBuf,
         profile: String,
     },
@@ -111,8 +111,8 @@ impl From<crate::files::Error> for Error {
     }
 }
 
-impl From<Unquotable> for Error {
-    fn from(unquotable: Unquotable) -> Self {
-        Self::Program(unquotable)
+impl From<UnquotablePath> for Error {
+    fn from(unquotable: UnquotablePath) -> Self {
+        Self::UnquotableProgram(unquotable)
     }
 }

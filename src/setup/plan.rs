@@ -8,33 +8,33 @@ use std::{
 };
 
 use super::{
-    Edit, Error, Kind, Mark, aws,
-    record::{Record, Written},
-    settings::{self, Key, Setting},
+    DiffLine, Error, FileEdit, SetupFileKind, aws,
+    record::{FileRecord, SetupRecord},
+    settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
 use crate::{
-    files::{self, Access},
+    files::{self, ReadableBy},
     host,
 };
 
 /// What is to become of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct FileChange {
     /// As it is named; what a link points to is what is written.
     pub path: PathBuf,
     /// `None`: there is none.
     before: Option<String>,
     after: Option<String>,
-    pub marks: Vec<Mark>,
-    what: What,
+    pub diff: Vec<DiffLine>,
+    action: ChangeAction,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum ChangeAction {
     /// With the file as it would be without us.
     Write {
-        kind: Kind,
-        without_us: Option<String>,
+        kind: SetupFileKind,
+        original: Option<String>,
     },
     Undo {
         folders: Vec<PathBuf>,
@@ -43,91 +43,98 @@ enum What {
 
 /// All changes, and where they are remembered.
 #[derive(Debug)]
-pub struct Plan {
-    pub changes: Vec<Change>,
-    record: Record,
+pub struct SetupPlan {
+    pub changes: Vec<FileChange>,
+    record: SetupRecord,
     record_path: PathBuf,
-    access: Access,
+    access: ReadableBy,
 }
 
-impl Plan {
+impl SetupPlan {
     /// `access` is who may read the files that are made.
-    pub fn new(record_path: &Path, access: Access) -> Result<Self, Error> {
-        let record = Record::read(record_path)?;
+    pub fn new(record_path: &Path, access: ReadableBy) -> Result<Self, Error> {
+        let record = SetupRecord::load(record_path)?;
         Ok(Self { changes: Vec::new(), record, record_path: record_path.to_owned(), access })
     }
 
     /// What the file says now, as text.
-    pub fn text_of(path: &Path) -> Result<Option<String>, Error> {
-        let Some(bytes) = files::read(path)? else { return Ok(None) };
+    pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
+        let Some(bytes) = files::read_if_exists(path)? else { return Ok(None) };
         String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.to_owned() })
     }
 
-    pub fn aws(&mut self, path: &Path, wanted: &aws::Wanted) -> Result<(), Error> {
-        let kind = Kind::Aws { profile: wanted.profile.clone() };
-        self.edit(path, kind, |text| {
-            aws::with(text, wanted).map_err(|refusal| Error::Aws { path: path.to_owned(), refusal })
+    pub fn add_aws_profile(&mut self, path: &Path, wanted: &aws::AwsProfileEntry) -> Result<(), Error> {
+        let kind = SetupFileKind::Aws { profile: wanted.profile.clone() };
+        self.add_edit(path, kind, |text| {
+            aws::add_profile(text, wanted).map_err(|refusal| Error::Aws { path: path.to_owned(), refusal })
         })
     }
 
-    pub fn claude(&mut self, path: &Path, wanted: &[Setting]) -> Result<(), Error> {
-        self.edit(path, kind_of(wanted), |text| {
-            settings::with(text, wanted).map_err(|refusal| Error::Settings { path: path.to_owned(), refusal })
+    pub fn add_claude_settings(&mut self, path: &Path, wanted: &[ClaudeSetting]) -> Result<(), Error> {
+        self.add_edit(path, kind_from_settings(wanted), |text| {
+            settings::add_settings(text, wanted)
+                .map_err(|refusal| Error::Settings { path: path.to_owned(), refusal })
         })
     }
 
     /// Our own configuration, whole.
-    pub fn configuration(&mut self, path: &Path, edit: Edit) -> Result<(), Error> {
-        self.edit(path, Kind::Configuration, |_| Ok(edit))
+    pub fn add_configuration(&mut self, path: &Path, edit: FileEdit) -> Result<(), Error> {
+        self.add_edit(path, SetupFileKind::Configuration, |_| Ok(edit))
     }
 
-    fn edit(
+    fn add_edit(
         &mut self,
         path: &Path,
-        kind: Kind,
-        edit: impl FnOnce(&str) -> Result<Edit, Error>,
+        kind: SetupFileKind,
+        edit: impl FnOnce(&str) -> Result<FileEdit, Error>,
     ) -> Result<(), Error> {
         // A link that leads nowhere would be lost.
         let is_one = std::fs::metadata(path).map_or_else(|_| !path.is_symlink(), |found| found.is_file());
         if !is_one {
             let source = io::Error::other("it is no regular file");
-            return Err(files::Error { doing: "replace", path: path.to_owned(), source }.into());
+            return Err(files::Error { action: "replace", path: path.to_owned(), source }.into());
         }
-        let before = Self::text_of(path)?;
-        let Edit { after, marks } = edit(before.as_deref().unwrap_or_default())?;
+        let before = Self::read_text(path)?;
+        let FileEdit { after, diff: marks } = edit(before.as_deref().unwrap_or_default())?;
         if before.as_deref() == Some(after.as_str()) {
             return Ok(());
         }
-        let without_us = match self.record.of(path) {
-            Some(written) => undone(written, before.as_deref())?.map(|edit| edit.after),
+        let without_us = match self.record.find_file(path) {
+            Some(written) => undo_edit(written, before.as_deref())?.map(|edit| edit.after),
             None => before.clone(),
         };
         let (path, after) = (path.to_owned(), Some(after));
-        self.changes.push(Change { path, before, after, marks, what: What::Write { kind, without_us } });
+        self.changes.push(FileChange {
+            path,
+            before,
+            after,
+            diff: marks,
+            action: ChangeAction::Write { kind, original: without_us },
+        });
         Ok(())
     }
 
     /// Takes back everything that is remembered. Returns the files that it must leave, because they were changed since
     /// and cannot be told apart from what we wrote.
-    pub fn undo(&mut self) -> Result<Vec<PathBuf>, Error> {
+    pub fn plan_removal(&mut self) -> Result<Vec<PathBuf>, Error> {
         let mut left = Vec::new();
         for written in self.record.files.clone() {
-            let before = Self::text_of(&written.path)?;
+            let before = Self::read_text(&written.path)?;
             if before == written.before {
-                self.record.forget(&written.path);
+                self.record.remove_file(&written.path);
                 continue;
             }
-            if before.as_deref() != Some(&written.wrote) && written.kind == Kind::Configuration {
+            if before.as_deref() != Some(&written.wrote) && written.kind == SetupFileKind::Configuration {
                 left.extend(before.map(|_| written.path.clone()));
-                self.record.forget(&written.path);
+                self.record.remove_file(&written.path);
                 continue;
             }
-            let (after, marks) = match undone(&written, before.as_deref())? {
-                Some(Edit { after, marks }) => (Some(after), marks),
-                None => (None, removed(before.as_deref().unwrap_or_default(), &written.kind)),
+            let (after, marks) = match undo_edit(&written, before.as_deref())? {
+                Some(FileEdit { after, diff: marks }) => (Some(after), marks),
+                None => (None, list_removed_lines(before.as_deref().unwrap_or_default(), &written.kind)),
             };
-            let what = What::Undo { folders: written.folders };
-            self.changes.push(Change { path: written.path, before, after, marks, what });
+            let what = ChangeAction::Undo { folders: written.folders };
+            self.changes.push(FileChange { path: written.path, before, after, diff: marks, action: what });
         }
         Ok(left)
     }
@@ -140,29 +147,31 @@ impl Plan {
     /// run again for the rest.
     pub fn apply(mut self) -> Result<(), Error> {
         for change in &self.changes {
-            if let (What::Write { kind, without_us }, Some(after)) = (&change.what, &change.after) {
-                self.record.put(Written {
+            if let (ChangeAction::Write { kind, original: without_us }, Some(after)) =
+                (&change.action, &change.after)
+            {
+                self.record.put_file(FileRecord {
                     path: change.path.clone(),
                     kind: kind.clone(),
                     before: without_us.clone(),
                     wrote: after.clone(),
-                    folders: self.folders_for(&change.path),
+                    folders: self.list_our_folders(&change.path),
                 });
             }
         }
-        self.record.folders.extend(files::missing_folders(&self.record_path));
-        if let Some(folder) = self.record_path.parent().filter(|_| self.access == Access::Everyone) {
-            let fault = |source| files::Error { doing: "create", path: folder.to_owned(), source };
-            host::make_folder_for_all(folder).map_err(fault)?;
+        self.record.folders.extend(files::find_missing_folders(&self.record_path));
+        if let Some(folder) = self.record_path.parent().filter(|_| self.access == ReadableBy::Everyone) {
+            let fault = |source| files::Error { action: "create", path: folder.to_owned(), source };
+            host::create_admin_folder(folder).map_err(fault)?;
         }
-        files::make_folders_for(&self.record_path, self.access)?;
-        self.record.keep(&self.record_path)?;
+        files::create_parent_folders(&self.record_path, self.access)?;
+        self.record.save(&self.record_path)?;
         for change in &self.changes {
-            change.write(self.access)?;
-            if let What::Undo { folders } = &change.what {
+            change.write_file(self.access)?;
+            if let ChangeAction::Undo { folders } = &change.action {
                 folders.iter().rev().for_each(|folder| files::remove_empty_folder(folder));
-                self.record.forget(&change.path);
-                self.record.keep(&self.record_path)?;
+                self.record.remove_file(&change.path);
+                self.record.save(&self.record_path)?;
             }
         }
         if self.record.files.is_empty() {
@@ -172,75 +181,81 @@ impl Plan {
     }
 
     /// Those that are still to be made, and those that were made by us earlier.
-    fn folders_for(&self, path: &Path) -> Vec<PathBuf> {
-        let mut folders = self.record.of(path).map(|written| written.folders.clone()).unwrap_or_default();
-        folders.extend(files::missing_folders(path));
+    fn list_our_folders(&self, path: &Path) -> Vec<PathBuf> {
+        let mut folders =
+            self.record.find_file(path).map(|written| written.folders.clone()).unwrap_or_default();
+        folders.extend(files::find_missing_folders(path));
         folders
     }
 }
 
-impl Change {
+impl FileChange {
     /// Whether there is no such file yet.
-    pub fn makes_it(&self) -> bool {
+    pub fn creates_file(&self) -> bool {
         self.before.is_none()
     }
 
-    fn write(&self, access: Access) -> Result<(), Error> {
+    fn write_file(&self, access: ReadableBy) -> Result<(), Error> {
         let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        if Plan::text_of(&target)? != self.before {
+        if SetupPlan::read_text(&target)? != self.before {
             let source = io::Error::other("another program changed it in this moment");
-            return Err(files::Error { doing: "replace", path: self.path.clone(), source }.into());
+            return Err(files::Error { action: "replace", path: self.path.clone(), source }.into());
         }
         match &self.after {
             Some(after) => {
-                files::make_folders_for(&target, access)?;
-                Ok(files::replace_anothers(&target, after.as_bytes(), access)?)
+                files::create_parent_folders(&target, access)?;
+                Ok(files::replace_preserving_owner(&target, after.as_bytes(), access)?)
             }
-            None => Ok(files::remove(&target)?),
+            None => Ok(files::remove_file(&target)?),
         }
     }
 }
 
 /// The file without us: as it was, when nobody else has touched it since; else with only our own taken out.
 /// `None` when there was none.
-fn undone(written: &Written, now: Option<&str>) -> Result<Option<Edit>, Error> {
-    let Written { path, kind, before, wrote, folders: _ } = written;
+fn undo_edit(written: &FileRecord, now: Option<&str>) -> Result<Option<FileEdit>, Error> {
+    let FileRecord { path, kind, before, wrote, folders: _ } = written;
     let Some(now) = now else { return Ok(None) };
     let was = before.as_deref().unwrap_or_default();
     let edit = match kind {
-        Kind::Configuration => Edit { after: was.to_owned(), marks: Vec::new() },
-        Kind::Aws { profile } => aws::without(now, was, wrote, profile),
-        Kind::Claude { top, env } => settings::without(now, was, wrote, &keys(top, env))
-            .map_err(|refusal| Error::Settings { path: path.clone(), refusal })?,
+        SetupFileKind::Configuration => FileEdit { after: was.to_owned(), diff: Vec::new() },
+        SetupFileKind::Aws { profile } => aws::remove_profile(now, was, wrote, profile),
+        SetupFileKind::Claude { top, env } => {
+            settings::remove_settings(now, was, wrote, &parse_recorded_keys(top, env))
+                .map_err(|refusal| Error::Settings { path: path.clone(), refusal })?
+        }
     };
     if now == wrote {
-        return Ok(before.clone().map(|before| Edit { after: before, ..edit }));
+        return Ok(before.clone().map(|before| FileEdit { after: before, ..edit }));
     }
     Ok(Some(edit))
 }
 
-fn kind_of(wanted: &[Setting]) -> Kind {
+fn kind_from_settings(wanted: &[ClaudeSetting]) -> SetupFileKind {
     let (mut top, mut env) = (Vec::new(), Vec::new());
-    for Setting { key, value: _ } in wanted {
+    for ClaudeSetting { key, value: _ } in wanted {
         match key {
-            Key::Top(name) => top.push((*name).to_owned()),
-            Key::Env(name) => env.push(name.clone()),
+            ClaudeSettingKey::Top(name) => top.push((*name).to_owned()),
+            ClaudeSettingKey::Env(name) => env.push(name.clone()),
         }
     }
-    Kind::Claude { top, env }
+    SetupFileKind::Claude { top, env }
 }
 
-fn keys(top: &[String], env: &[String]) -> Vec<Key> {
+fn parse_recorded_keys(top: &[String], env: &[String]) -> Vec<ClaudeSettingKey> {
     const KNOWN: [&str; 3] = ["awsAuthRefresh", "awsCredentialExport", "otelHeadersHelper"];
-    let top = KNOWN.into_iter().filter(|known| top.iter().any(|name| name == known)).map(Key::Top);
-    top.chain(env.iter().cloned().map(Key::Env)).collect()
+    let top =
+        KNOWN.into_iter().filter(|known| top.iter().any(|name| name == known)).map(ClaudeSettingKey::Top);
+    top.chain(env.iter().cloned().map(ClaudeSettingKey::Env)).collect()
 }
 
 /// What is shown of a file of ours that goes as a whole.
-fn removed(text: &str, kind: &Kind) -> Vec<Mark> {
+fn list_removed_lines(text: &str, kind: &SetupFileKind) -> Vec<DiffLine> {
     match kind {
-        Kind::Claude { .. } => vec![Mark::Removed("the whole file, which setup made".to_owned())],
-        _ => text.lines().map(|line| Mark::Removed(line.to_owned())).collect(),
+        SetupFileKind::Claude { .. } => {
+            vec![DiffLine::Removed("the whole file, which setup made".to_owned())]
+        }
+        _ => text.lines().map(|line| DiffLine::Removed(line.to_owned())).collect(),
     }
 }
 

@@ -9,34 +9,34 @@ use jsonc_parser::{
     cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode},
 };
 
-use super::{Edit, Mark};
+use super::{DiffLine, FileEdit};
 
 /// A key at the top or inside `env`, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    pub key: Key,
+pub struct ClaudeSetting {
+    pub key: ClaudeSettingKey,
     pub value: String,
 }
 
 /// Where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum ClaudeSettingKey {
     Top(&'static str),
     Env(String),
 }
 
 /// Why the file is left alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SettingsEditRefused {
     /// It is no JSON; where, and the parser's word.
-    Syntax { line: usize, what: String },
+    Syntax { line: usize, message: String },
     /// The whole, or `env`, is something else than an object.
-    NoObject { what: &'static str },
+    NotAnObject { part: &'static str },
     /// A key stands twice, and readers would differ on which holds.
-    Twice { key: String },
+    DuplicateKey { key: String },
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for ClaudeSettingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Top(name) => f.write_str(name),
@@ -46,66 +46,73 @@ impl std::fmt::Display for Key {
 }
 
 /// The file with these settings in it.
-pub fn with(text: &str, wanted: &[Setting]) -> Result<Edit, Refusal> {
-    let file = File::read(text)?;
+pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, SettingsEditRefused> {
+    let file = SettingsFile::parse(text)?;
     let mut marks = Vec::new();
-    for Setting { key, value } in wanted {
-        let object = file.object(key, true)?.ok_or(Refusal::NoObject { what: "env" })?;
+    for ClaudeSetting { key, value } in wanted {
+        let object =
+            file.parent_object(key, true)?.ok_or(SettingsEditRefused::NotAnObject { part: "env" })?;
         let new = || CstInputValue::String(value.clone());
-        match property(&object, key.name())? {
-            Some(found) if text_of(&found).as_deref() == Some(value) => continue,
+        match find_unique_property(&object, key.name())? {
+            Some(found) if decode_text(&found).as_deref() == Some(value) => continue,
             Some(found) => {
-                marks.push(removed(key, &found));
+                marks.push(describe_removal(key, &found));
                 found.set_value(new());
             }
             None => {
                 object.append(key.name(), new());
             }
         }
-        marks.push(Mark::Added(format!("{key} = {}", quoted(value))));
+        marks.push(DiffLine::Added(format!("{key} = {}", quote_json(value))));
     }
-    Ok(Edit { after: file.text(), marks })
+    Ok(FileEdit { after: file.to_text(), diff: marks })
 }
 
 /// The file as it would be had we never written `wrote` where `before` was: only what is still as we wrote it goes.
-pub fn without(text: &str, before: &str, wrote: &str, keys: &[Key]) -> Result<Edit, Refusal> {
-    let (file, before, wrote) = (File::read(text)?, File::read(before)?, File::read(wrote)?);
+pub fn remove_settings(
+    text: &str,
+    before: &str,
+    wrote: &str,
+    keys: &[ClaudeSettingKey],
+) -> Result<FileEdit, SettingsEditRefused> {
+    let (file, before, wrote) =
+        (SettingsFile::parse(text)?, SettingsFile::parse(before)?, SettingsFile::parse(wrote)?);
     let mut marks = Vec::new();
     for key in keys {
-        let Some(object) = file.object(key, false)? else { continue };
-        let Some(found) = property(&object, key.name())? else { continue };
-        let (was, ours) = (before.value(key)?, wrote.value(key)?);
+        let Some(object) = file.parent_object(key, false)? else { continue };
+        let Some(found) = find_unique_property(&object, key.name())? else { continue };
+        let (was, ours) = (before.raw_value(key)?, wrote.raw_value(key)?);
         if was == ours || ours != found.value().map(|value| value.to_string()) {
             continue;
         }
-        marks.push(removed(key, &found));
-        match before.input(key)? {
+        marks.push(describe_removal(key, &found));
+        match before.read_input_value(key)? {
             Some(was) => {
                 found.set_value(was);
-                marks.push(Mark::Added(format!("{key} = {}", shown(&found))));
+                marks.push(DiffLine::Added(format!("{key} = {}", format_value(&found))));
             }
             None => found.remove(),
         }
     }
-    if before.env()?.is_none() {
+    if before.env_object()?.is_none() {
         file.remove_env_if_empty()?;
     }
-    Ok(Edit { after: file.text(), marks })
+    Ok(FileEdit { after: file.to_text(), diff: marks })
 }
 
 /// The text behind a key, if there is one.
-pub fn value_of(text: &str, key: &Key) -> Option<String> {
-    let file = File::read(text).ok()?;
-    let object = file.object(key, false).ok()??;
-    text_of(&property(&object, key.name()).ok()??)
+pub fn read_setting(text: &str, key: &ClaudeSettingKey) -> Option<String> {
+    let file = SettingsFile::parse(text).ok()?;
+    let object = file.parent_object(key, false).ok()??;
+    decode_text(&find_unique_property(&object, key.name()).ok()??)
 }
 
 /// Every key that the file sets, as `NAME` at the top and as `env.NAME` inside `env`: also one that stands twice, of
 /// which each reader takes another.
-pub fn names(text: &str) -> Result<BTreeSet<String>, Refusal> {
+pub fn list_key_names(text: &str) -> Result<BTreeSet<String>, SettingsEditRefused> {
     let name = |property: &CstObjectProp| property.decoded_name();
     let mut names = BTreeSet::new();
-    for property in File::read(text)?.top()?.properties() {
+    for property in SettingsFile::parse(text)?.root_object()?.properties() {
         let Some(top) = name(&property) else { continue };
         if top == "env" {
             let within = property.object_value().map(|env| env.properties()).unwrap_or_default();
@@ -116,80 +123,87 @@ pub fn names(text: &str) -> Result<BTreeSet<String>, Refusal> {
     Ok(names)
 }
 
-struct File {
+struct SettingsFile {
     bom: &'static str,
     root: CstRootNode,
 }
 
-impl File {
-    fn read(text: &str) -> Result<Self, Refusal> {
+impl SettingsFile {
+    fn parse(text: &str) -> Result<Self, SettingsEditRefused> {
         let (bom, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
         let text = if text.trim().is_empty() { "{}\n" } else { text };
-        let root = CstRootNode::parse(text, &ParseOptions::default()).map_err(|error| Refusal::Syntax {
-            line: error.line_display(),
-            what: error.kind().to_string(),
+        let root = CstRootNode::parse(text, &ParseOptions::default()).map_err(|error| {
+            SettingsEditRefused::Syntax { line: error.line_display(), message: error.kind().to_string() }
         })?;
         let file = Self { bom, root };
-        file.top()?;
+        file.root_object()?;
         Ok(file)
     }
 
-    fn text(&self) -> String {
+    fn to_text(&self) -> String {
         format!("{}{}", self.bom, self.root)
     }
 
-    fn top(&self) -> Result<CstObject, Refusal> {
-        self.root.object_value().ok_or(Refusal::NoObject { what: "the file" })
+    fn root_object(&self) -> Result<CstObject, SettingsEditRefused> {
+        self.root.object_value().ok_or(SettingsEditRefused::NotAnObject { part: "the file" })
     }
 
-    fn env(&self) -> Result<Option<CstObject>, Refusal> {
-        match property(&self.top()?, "env")? {
+    fn env_object(&self) -> Result<Option<CstObject>, SettingsEditRefused> {
+        match find_unique_property(&self.root_object()?, "env")? {
             None => Ok(None),
-            Some(found) => found.object_value().map(Some).ok_or(Refusal::NoObject { what: "env" }),
+            Some(found) => {
+                found.object_value().map(Some).ok_or(SettingsEditRefused::NotAnObject { part: "env" })
+            }
         }
     }
 
-    fn object(&self, key: &Key, make: bool) -> Result<Option<CstObject>, Refusal> {
-        match (key, self.env()) {
-            (Key::Top(_), _) => self.top().map(Some),
-            (Key::Env(_), Ok(None)) if make => Ok(Some(self.top()?.object_value_or_set("env"))),
-            (Key::Env(_), env) => env,
+    fn parent_object(
+        &self,
+        key: &ClaudeSettingKey,
+        make: bool,
+    ) -> Result<Option<CstObject>, SettingsEditRefused> {
+        match (key, self.env_object()) {
+            (ClaudeSettingKey::Top(_), _) => self.root_object().map(Some),
+            (ClaudeSettingKey::Env(_), Ok(None)) if make => {
+                Ok(Some(self.root_object()?.object_value_or_set("env")))
+            }
+            (ClaudeSettingKey::Env(_), env) => env,
         }
     }
 
-    fn property(&self, key: &Key) -> Result<Option<CstObjectProp>, Refusal> {
-        match self.object(key, false)? {
-            Some(object) => property(&object, key.name()),
+    fn find_property(&self, key: &ClaudeSettingKey) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
+        match self.parent_object(key, false)? {
+            Some(object) => find_unique_property(&object, key.name()),
             None => Ok(None),
         }
     }
 
     /// The value as it is written.
-    fn value(&self, key: &Key) -> Result<Option<String>, Refusal> {
-        Ok(self.property(key)?.and_then(|found| found.value()).map(|value| value.to_string()))
+    fn raw_value(&self, key: &ClaudeSettingKey) -> Result<Option<String>, SettingsEditRefused> {
+        Ok(self.find_property(key)?.and_then(|found| found.value()).map(|value| value.to_string()))
     }
 
-    fn input(&self, key: &Key) -> Result<Option<CstInputValue>, Refusal> {
-        Ok(self.property(key)?.and_then(|found| found.value()).as_ref().map(input))
+    fn read_input_value(&self, key: &ClaudeSettingKey) -> Result<Option<CstInputValue>, SettingsEditRefused> {
+        Ok(self.find_property(key)?.and_then(|found| found.value()).as_ref().map(to_input_value))
     }
 
-    fn remove_env_if_empty(&self) -> Result<(), Refusal> {
-        let Some(env) = self.env()?.filter(|env| env.children().iter().all(is_nothing)) else {
+    fn remove_env_if_empty(&self) -> Result<(), SettingsEditRefused> {
+        let Some(env) = self.env_object()?.filter(|env| env.children().iter().all(is_blank_node)) else {
             return Ok(());
         };
         drop(env);
-        if let Some(found) = property(&self.top()?, "env")? {
+        if let Some(found) = find_unique_property(&self.root_object()?, "env")? {
             found.remove();
         }
         Ok(())
     }
 }
 
-fn is_nothing(node: &CstNode) -> bool {
+fn is_blank_node(node: &CstNode) -> bool {
     node.is_token() || (node.is_trivia() && !node.is_comment())
 }
 
-impl Key {
+impl ClaudeSettingKey {
     fn name(&self) -> &str {
         match self {
             Self::Top(name) => name,
@@ -199,36 +213,39 @@ impl Key {
 }
 
 /// The one property of this name.
-fn property(object: &CstObject, name: &str) -> Result<Option<CstObjectProp>, Refusal> {
+fn find_unique_property(
+    object: &CstObject,
+    name: &str,
+) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
     let mut named = object.properties();
     named.retain(|one| one.decoded_name().as_deref() == Some(name));
     match named.len() {
         0 | 1 => Ok(named.pop()),
-        _ => Err(Refusal::Twice { key: name.to_owned() }),
+        _ => Err(SettingsEditRefused::DuplicateKey { key: name.to_owned() }),
     }
 }
 
-fn text_of(found: &CstObjectProp) -> Option<String> {
+fn decode_text(found: &CstObjectProp) -> Option<String> {
     found.value()?.as_string_lit()?.decoded_value().ok()
 }
 
-fn removed(key: &Key, found: &CstObjectProp) -> Mark {
-    Mark::Removed(format!("{key} = {}", shown(found)))
+fn describe_removal(key: &ClaudeSettingKey, found: &CstObjectProp) -> DiffLine {
+    DiffLine::Removed(format!("{key} = {}", format_value(found)))
 }
 
-fn shown(found: &CstObjectProp) -> String {
-    text_of(found).map_or_else(
+fn format_value(found: &CstObjectProp) -> String {
+    decode_text(found).map_or_else(
         || found.value().map_or_else(String::new, |value| value.to_string()),
-        |text| quoted(&text),
+        |text| quote_json(&text),
     )
 }
 
-fn quoted(text: &str) -> String {
+fn quote_json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// A value taken from one file to be put into another.
-fn input(value: &CstNode) -> CstInputValue {
+fn to_input_value(value: &CstNode) -> CstInputValue {
     if let Some(text) = value.as_string_lit().and_then(|text| text.decoded_value().ok()) {
         return CstInputValue::String(text);
     }
@@ -239,14 +256,14 @@ fn input(value: &CstNode) -> CstInputValue {
         return CstInputValue::Number(number.to_string());
     }
     if let Some(list) = value.as_array() {
-        return CstInputValue::Array(list.elements().iter().map(input).collect());
+        return CstInputValue::Array(list.elements().iter().map(to_input_value).collect());
     }
     match value.as_object() {
         Some(object) => CstInputValue::Object(
             object
                 .properties()
                 .iter()
-                .filter_map(|one| Some((one.decoded_name()?, input(&one.value()?))))
+                .filter_map(|one| Some((one.decoded_name()?, to_input_value(&one.value()?))))
                 .collect(),
         ),
         None => CstInputValue::Null,

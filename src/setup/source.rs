@@ -4,172 +4,177 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{Fact, Provider, pool_issuer};
+use crate::config::{KeyValue, Provider, build_pool_issuer};
 
 /// What a file said: the profile's name in it, its facts, and what a person has to do besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct ImportedProfile {
     pub name: Option<String>,
-    pub facts: Vec<Fact>,
+    pub values: Vec<KeyValue>,
     pub notes: Vec<String>,
 }
 
 /// Why a file tells nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub enum ImportError {
     Missing,
     /// Neither JSON of a known shape nor a configuration of ours.
-    Unknown,
+    UnknownFormat,
     /// Several profiles, and none was named.
-    Several(Vec<String>),
+    SeveralProfiles(Vec<String>),
     NoSuchProfile(String),
     /// The profile signs in without an OIDC provider.
     IdentityCenter,
 }
 
 /// Reads a JSON text; `wanted` is the profile that was asked for.
-pub fn read(text: &str, wanted: Option<&str>) -> Result<Told, Unusable> {
+pub fn import_profile(text: &str, wanted: Option<&str>) -> Result<ImportedProfile, ImportError> {
     let value: Value =
-        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| Unusable::Unknown)?;
-    if let Some(outputs) = outputs(&value) {
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| ImportError::UnknownFormat)?;
+    if let Some(outputs) = parse_stack_outputs(&value) {
         return Ok(from_outputs(&outputs));
     }
-    let top = value.as_object().ok_or(Unusable::Unknown)?;
+    let top = value.as_object().ok_or(ImportError::UnknownFormat)?;
     let profiles = top.get("profiles").and_then(Value::as_object).unwrap_or(top);
     let profiles: Vec<_> = profiles.iter().filter_map(|(name, it)| Some((name, it.as_object()?))).collect();
-    let (name, profile) = chosen(&profiles, wanted)?;
-    if !profile.keys().any(|key| KNOWN.contains(&key.as_str())) {
-        return Err(Unusable::Unknown);
+    let (name, profile) = choose_profile(&profiles, wanted)?;
+    if !profile.keys().any(|key| SAMPLE_KEYS.contains(&key.as_str())) {
+        return Err(ImportError::UnknownFormat);
     }
     let sso = profile.get("sso_enabled").and_then(Value::as_bool);
-    if sso == Some(false) || text_of(profile, "auth_type") == Some("idc") {
-        return Err(Unusable::IdentityCenter);
+    if sso == Some(false) || find_text(profile, "auth_type") == Some("idc") {
+        return Err(ImportError::IdentityCenter);
     }
-    Ok(Told { name: Some(name.clone()), ..from_profile(profile) })
+    Ok(ImportedProfile { name: Some(name.clone()), ..from_profile(profile) })
 }
 
 /// By one of these a profile of the sample is recognised.
-const KNOWN: [&str; 5] = ["provider_domain", "okta_domain", "client_id", "okta_client_id", "sso_enabled"];
+const SAMPLE_KEYS: [&str; 5] =
+    ["provider_domain", "okta_domain", "client_id", "okta_client_id", "sso_enabled"];
 
-type Profiles<'a> = [(&'a String, &'a Map<String, Value>)];
+type SampleProfiles<'a> = [(&'a String, &'a Map<String, Value>)];
 
-fn chosen<'a>(
-    profiles: &Profiles<'a>,
+fn choose_profile<'a>(
+    profiles: &SampleProfiles<'a>,
     wanted: Option<&str>,
-) -> Result<(&'a String, &'a Map<String, Value>), Unusable> {
+) -> Result<(&'a String, &'a Map<String, Value>), ImportError> {
     match (wanted, profiles) {
         (Some(name), all) => {
             let found = all.iter().find(|(known, _)| *known == name);
-            found.copied().ok_or_else(|| Unusable::NoSuchProfile(name.to_owned()))
+            found.copied().ok_or_else(|| ImportError::NoSuchProfile(name.to_owned()))
         }
-        (None, []) => Err(Unusable::Unknown),
+        (None, []) => Err(ImportError::UnknownFormat),
         (None, [only]) => Ok(*only),
-        (None, all) => Err(Unusable::Several(all.iter().map(|(name, _)| (*name).clone()).collect())),
+        (None, all) => {
+            Err(ImportError::SeveralProfiles(all.iter().map(|(name, _)| (*name).clone()).collect()))
+        }
     }
 }
 
-fn text_of<'a>(profile: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+fn find_text<'a>(profile: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     profile.get(key)?.as_str().filter(|text| !text.is_empty())
 }
 
 /// Collects facts under our names.
-struct Facts<'a> {
+struct ProfileImporter<'a> {
     profile: &'a Map<String, Value>,
-    told: Told,
+    imported: ImportedProfile,
 }
 
-impl Facts<'_> {
-    fn put(&mut self, key: &str, value: impl Into<String>) {
-        self.told.facts.push((key.to_owned(), value.into()));
+impl ProfileImporter<'_> {
+    fn add_value(&mut self, key: &str, value: impl Into<String>) {
+        self.imported.values.push((key.to_owned(), value.into()));
     }
 
-    fn text(&self, key: &str) -> Option<String> {
-        text_of(self.profile, key).map(str::to_owned)
+    fn read_text(&self, key: &str) -> Option<String> {
+        find_text(self.profile, key).map(str::to_owned)
     }
 
-    fn number(&self, key: &str) -> Option<u64> {
+    fn read_number(&self, key: &str) -> Option<u64> {
         self.profile.get(key)?.as_u64()
     }
 
     /// Copies a text under another name.
-    fn copy(&mut self, from: &str, to: &str) {
-        if let Some(text) = self.text(from) {
-            self.put(to, text);
+    fn copy_text(&mut self, from: &str, to: &str) {
+        if let Some(text) = self.read_text(from) {
+            self.add_value(to, text);
         }
     }
 }
 
-fn from_profile(profile: &Map<String, Value>) -> Told {
-    let mut facts = Facts { profile, told: Told::default() };
-    provider(&mut facts);
-    let client = facts.text("client_id").or_else(|| facts.text("okta_client_id"));
+fn from_profile(profile: &Map<String, Value>) -> ImportedProfile {
+    let mut facts = ProfileImporter { profile, imported: ImportedProfile::default() };
+    import_provider(&mut facts);
+    let client = facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id"));
     if let Some(client) = client {
-        facts.put("client_id", client);
+        facts.add_value("client_id", client);
     }
-    federation(&mut facts);
-    facts.put("region", facts.text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
+    import_federation(&mut facts);
+    facts.add_value("region", facts.read_text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
     // The sample's redirect address is this one, and it is what is registered.
-    facts.put("redirect_host", "localhost");
-    facts.put("redirect_ports", format!("[{}]", facts.number("redirect_port").unwrap_or(8400)));
-    quota(&mut facts);
-    claude_code(&mut facts);
-    facts.told
+    facts.add_value("redirect_host", "localhost");
+    facts.add_value("redirect_ports", format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400)));
+    import_quota(&mut facts);
+    import_claude_code(&mut facts);
+    facts.imported
 }
 
-fn provider(facts: &mut Facts<'_>) {
-    let domain = facts.text("provider_domain").or_else(|| facts.text("okta_domain")).unwrap_or_default();
+fn import_provider(facts: &mut ProfileImporter<'_>) {
+    let domain =
+        facts.read_text("provider_domain").or_else(|| facts.read_text("okta_domain")).unwrap_or_default();
     let domain = domain.trim_start_matches("https://").trim_end_matches('/');
-    let named = facts.text("provider_type").filter(|kind| kind != "auto");
+    let named = facts.read_text("provider_type").filter(|kind| kind != "auto");
     let named = named.map(|kind| if kind == "azure" { "entra".to_owned() } else { kind });
-    let known = Provider::of_host(domain.split('/').next().unwrap_or_default()).word();
-    if let Some(issuer) = issuer(facts, named.as_deref().unwrap_or(known), domain) {
-        facts.put("issuer", issuer);
+    let known = Provider::from_host(domain.split('/').next().unwrap_or_default()).name();
+    if let Some(issuer) = derive_issuer(facts, named.as_deref().unwrap_or(known), domain) {
+        facts.add_value("issuer", issuer);
     }
     if let Some(named) = named {
-        facts.put("provider", named);
+        facts.add_value("provider", named);
     }
-    if let Some(prompt) = facts.text("oidc_prompt") {
-        facts.put("extra_params", format!("{{ prompt = {} }}", Value::from(prompt)));
+    if let Some(prompt) = facts.read_text("oidc_prompt") {
+        facts.add_value("extra_params", format!("{{ prompt = {} }}", Value::from(prompt)));
     }
-    application(facts);
+    import_client_auth(facts);
 }
 
 /// The issuer behind a domain, which the sample leaves to be worked out.
-fn issuer(facts: &Facts<'_>, kind: &str, domain: &str) -> Option<String> {
+fn derive_issuer(facts: &ProfileImporter<'_>, kind: &str, domain: &str) -> Option<String> {
     let below_domain = || Some(domain).filter(|domain| !domain.is_empty());
     match kind {
-        "cognito" => facts.text("cognito_user_pool_id").as_deref().and_then(pool_issuer),
-        "entra" => below_domain().map(entra_issuer),
+        "cognito" => facts.read_text("cognito_user_pool_id").as_deref().and_then(build_pool_issuer),
+        "entra" => below_domain().map(build_entra_issuer),
         "auth0" => below_domain().map(|domain| format!("https://{domain}/")),
         "google" => Some("https://accounts.google.com".to_owned()),
         "okta" => {
-            let server = facts.text("okta_auth_server_id").or_else(|| facts.text("okta_auth_server"));
+            let server =
+                facts.read_text("okta_auth_server_id").or_else(|| facts.read_text("okta_auth_server"));
             let path = server.map_or_else(String::new, |server| format!("/oauth2/{server}"));
             below_domain().map(|domain| format!("https://{domain}{path}"))
         }
-        _ => {
-            facts.text("oidc_issuer_url").or_else(|| below_domain().map(|domain| format!("https://{domain}")))
-        }
+        _ => facts
+            .read_text("oidc_issuer_url")
+            .or_else(|| below_domain().map(|domain| format!("https://{domain}"))),
     }
 }
 
 /// How the application proves itself. There, too, a certificate goes before a secret.
-fn application(facts: &mut Facts<'_>) {
-    let mode = facts.text("azure_auth_mode");
+fn import_client_auth(facts: &mut ProfileImporter<'_>) {
+    let mode = facts.read_text("azure_auth_mode");
     if mode.as_deref() == Some("certificate") {
-        facts.put("client_auth", "private_key_jwt");
-        facts.copy("client_certificate_key_path", "client_key");
-        facts.copy("client_certificate_path", "client_certificate");
-    } else if facts.text("client_secret").is_some() || mode.as_deref() == Some("secret") {
-        facts.put("client_auth", "secret");
+        facts.add_value("client_auth", "private_key_jwt");
+        facts.copy_text("client_certificate_key_path", "client_key");
+        facts.copy_text("client_certificate_path", "client_certificate");
+    } else if facts.read_text("client_secret").is_some() || mode.as_deref() == Some("secret") {
+        facts.add_value("client_auth", "secret");
         let note =
             "the client secret is no configuration: store it with `bedrock-sso login --client-secret-stdin`";
-        facts.told.notes.push(note.to_owned());
+        facts.imported.notes.push(note.to_owned());
     }
 }
 
 /// The tenant's second version, however the domain was written.
-fn entra_issuer(domain: &str) -> String {
+fn build_entra_issuer(domain: &str) -> String {
     let domain = domain.trim_end_matches("/v2.0");
     match domain.contains('/') {
         true => format!("https://{domain}/v2.0"),
@@ -178,54 +183,54 @@ fn entra_issuer(domain: &str) -> String {
     }
 }
 
-fn federation(facts: &mut Facts<'_>) {
-    let pool = facts.text("identity_pool_id").or_else(|| facts.text("identity_pool_name"));
-    let role = facts.text("federated_role_arn");
-    let direct = facts.text("federation_type").map_or(role.is_some(), |kind| kind == "direct");
+fn import_federation(facts: &mut ProfileImporter<'_>) {
+    let pool = facts.read_text("identity_pool_id").or_else(|| facts.read_text("identity_pool_name"));
+    let role = facts.read_text("federated_role_arn");
+    let direct = facts.read_text("federation_type").map_or(role.is_some(), |kind| kind == "direct");
     match (direct, pool) {
         (false, Some(pool)) => {
-            facts.put("federation", "identity-pool");
-            facts.put("identity_pool_id", pool);
+            facts.add_value("federation", "identity-pool");
+            facts.add_value("identity_pool_id", pool);
         }
         _ => {
             if let Some(role) = role {
-                facts.put("role_arn", role);
+                facts.add_value("role_arn", role);
             }
-            if let Some(seconds) = facts.number("max_session_duration") {
-                facts.put("session_duration", format!("{seconds}s"));
+            if let Some(seconds) = facts.read_number("max_session_duration") {
+                facts.add_value("session_duration", format!("{seconds}s"));
             }
         }
     }
 }
 
-fn quota(facts: &mut Facts<'_>) {
-    if facts.text("quota_api_endpoint").is_none() {
+fn import_quota(facts: &mut ProfileImporter<'_>) {
+    if facts.read_text("quota_api_endpoint").is_none() {
         return;
     }
-    facts.copy("quota_api_endpoint", "quota.endpoint");
-    if let Some(minutes) = facts.number("quota_check_interval") {
-        facts.put("quota.interval", format!("{minutes}m"));
+    facts.copy_text("quota_api_endpoint", "quota.endpoint");
+    if let Some(minutes) = facts.read_number("quota_check_interval") {
+        facts.add_value("quota.interval", format!("{minutes}m"));
     }
-    if let Some(seconds) = facts.number("quota_check_timeout") {
-        facts.put("quota.timeout", format!("{seconds}s"));
+    if let Some(seconds) = facts.read_number("quota_check_timeout") {
+        facts.add_value("quota.timeout", format!("{seconds}s"));
     }
-    if facts.text("quota_fail_mode").as_deref() == Some("closed") {
-        facts.put("quota.on_error", "deny");
+    if facts.read_text("quota_fail_mode").as_deref() == Some("closed") {
+        facts.add_value("quota.on_error", "deny");
     }
 }
 
-fn claude_code(facts: &mut Facts<'_>) {
-    if let Some(model) = facts.text("selected_model") {
-        facts.put("claude_code.models", format!("{{ default = {} }}", Value::from(model)));
+fn import_claude_code(facts: &mut ProfileImporter<'_>) {
+    if let Some(model) = facts.read_text("selected_model") {
+        facts.add_value("claude_code.models", format!("{{ default = {} }}", Value::from(model)));
     }
-    if let Some(collector) = facts.text("otel_collector_endpoint") {
+    if let Some(collector) = facts.read_text("otel_collector_endpoint") {
         let table = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", Value::from(collector));
-        facts.put("claude_code.env", table);
+        facts.add_value("claude_code.env", table);
     }
 }
 
 /// `aws cloudformation describe-stacks`, or the list of outputs alone.
-fn outputs(value: &Value) -> Option<Map<String, Value>> {
+fn parse_stack_outputs(value: &Value) -> Option<Map<String, Value>> {
     let stacks = value.get("Stacks").and_then(Value::as_array);
     let lists: Vec<_> = match stacks {
         Some(stacks) => stacks.iter().filter_map(|stack| stack.get("Outputs")?.as_array()).collect(),
@@ -245,25 +250,25 @@ fn outputs(value: &Value) -> Option<Map<String, Value>> {
     Some(found)
 }
 
-fn from_outputs(outputs: &Map<String, Value>) -> Told {
+fn from_outputs(outputs: &Map<String, Value>) -> ImportedProfile {
     let whole =
-        text_of(outputs, "ConfigurationJson").and_then(|text| serde_json::from_str::<Value>(text).ok());
+        find_text(outputs, "ConfigurationJson").and_then(|text| serde_json::from_str::<Value>(text).ok());
     let mut told = match whole.as_ref().and_then(Value::as_object) {
         Some(profile) => from_profile(profile),
-        None => Told::default(),
+        None => ImportedProfile::default(),
     };
     let mut put = |key: &str, value: Option<&str>| {
         if let Some(value) = value {
-            told.facts.retain(|(known, _)| known != key);
-            told.facts.push((key.to_owned(), value.to_owned()));
+            told.values.retain(|(known, _)| known != key);
+            told.values.push((key.to_owned(), value.to_owned()));
         }
     };
-    let role = ["FederatedRoleArn", "DirectSTSRoleArn"].into_iter().find_map(|key| text_of(outputs, key));
+    let role = ["FederatedRoleArn", "DirectSTSRoleArn"].into_iter().find_map(|key| find_text(outputs, key));
     put("role_arn", role);
-    put("region", text_of(outputs, "Region"));
+    put("region", find_text(outputs, "Region"));
     if role.is_none() {
-        put("identity_pool_id", text_of(outputs, "IdentityPoolId"));
-        put("federation", text_of(outputs, "IdentityPoolId").map(|_| "identity-pool"));
+        put("identity_pool_id", find_text(outputs, "IdentityPoolId"));
+        put("federation", find_text(outputs, "IdentityPoolId").map(|_| "identity-pool"));
     }
     told
 }

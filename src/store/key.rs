@@ -11,100 +11,102 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Error, WhenLocked, keyring};
+use super::{Error, UnlockPolicy, keyring};
 use crate::{
     files, host,
-    lock::{self, Shared},
+    lock::{self, SharedLock},
 };
 
 /// A 256-bit key, wiped on drop.
-pub(super) type Key = Zeroizing<[u8; 32]>;
+pub(super) type SealingKey = Zeroizing<[u8; 32]>;
 
 /// Where the key is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeper {
+pub(super) enum KeyLocation {
     /// A file readable by its owner only. It protects copies, backups and synchronised folders of the sealed files; not
     /// against whoever reads as this user.
     File,
-    Keyring(WhenLocked),
+    Keyring(UnlockPolicy),
 }
 
 /// The one key of a folder of sealed files.
 #[derive(Debug)]
-pub(super) struct KeptKey {
-    keeper: Keeper,
+pub(super) struct KeyManager {
+    location: KeyLocation,
     file: PathBuf,
 }
 
 /// A key that nobody forgets while this lives: what it seals meanwhile can be opened afterwards.
-pub(super) struct InUse {
-    key: Key,
-    _share: Shared,
+pub(super) struct KeyInUse {
+    key: SealingKey,
+    _lock: SharedLock,
 }
 
-impl Deref for InUse {
-    type Target = Key;
+impl Deref for KeyInUse {
+    type Target = SealingKey;
 
-    fn deref(&self) -> &Key {
+    fn deref(&self) -> &SealingKey {
         &self.key
     }
 }
 
-impl KeptKey {
-    pub(super) fn new(keeper: Keeper, folder: &Path) -> Self {
-        Self { keeper, file: folder.join("key") }
+impl KeyManager {
+    pub(super) fn new(keeper: KeyLocation, folder: &Path) -> Self {
+        Self { location: keeper, file: folder.join("key") }
     }
 
     /// The key, if there is one.
-    pub(super) fn read(&self) -> Result<Option<Key>, Error> {
-        match self.keeper {
-            Keeper::File => self.read_file(),
-            Keeper::Keyring(when_locked) => Ok(keyring::read(when_locked)?),
+    pub(super) fn read_key(&self) -> Result<Option<SealingKey>, Error> {
+        match self.location {
+            KeyLocation::File => self.read_key_file(),
+            KeyLocation::Keyring(when_locked) => Ok(keyring::read_key(when_locked)?),
         }
     }
 
     /// The key, if there is one that can be read without asking the user to unlock the keyring.
-    pub(super) fn read_without_prompt(&self) -> Result<Option<Key>, Error> {
-        match self.keeper {
-            Keeper::File => self.read_file(),
-            Keeper::Keyring(_) => Ok(keyring::read(WhenLocked::LeaveIt)?),
+    pub(super) fn read_without_prompt(&self) -> Result<Option<SealingKey>, Error> {
+        match self.location {
+            KeyLocation::File => self.read_key_file(),
+            KeyLocation::Keyring(_) => Ok(keyring::read_key(UnlockPolicy::NoPrompt)?),
         }
     }
 
     /// The key as its keeper itself has it, once `stale`, which may be a copy from nearer by, has opened nothing.
-    pub(super) fn read_past(&self, stale: &Key) -> Result<Option<Key>, Error> {
-        match self.keeper {
-            Keeper::File => Ok(None),
-            Keeper::Keyring(when_locked) => Ok(keyring::read_past(stale, when_locked)?),
+    pub(super) fn read_replacement(&self, stale: &SealingKey) -> Result<Option<SealingKey>, Error> {
+        match self.location {
+            KeyLocation::File => Ok(None),
+            KeyLocation::Keyring(when_locked) => Ok(keyring::read_replacement(stale, when_locked)?),
         }
     }
 
     /// The key, made now if there is none.
-    pub(super) fn read_or_make(&self) -> Result<InUse, Error> {
+    pub(super) fn read_or_create(&self) -> Result<KeyInUse, Error> {
         loop {
-            let share = lock::share(&self.lock_path())?;
-            if let Some(key) = self.read_itself()? {
-                self.mark()?;
-                return Ok(InUse { key, _share: share });
+            let share = lock::acquire_shared(&self.lock_path())?;
+            if let Some(key) = self.read_uncached()? {
+                self.write_marker()?;
+                return Ok(KeyInUse { key, _lock: share });
             }
             drop(share);
-            self.make()?;
+            self.create_if_absent()?;
         }
     }
 
     /// Finds out whether a record could be kept, before anybody is asked for what it holds.
-    pub(super) fn prepare(&self) -> Result<(), Error> {
-        match self.keeper {
-            Keeper::File => Ok(()),
-            Keeper::Keyring(_) => self.read_or_make().map(drop),
+    pub(super) fn ensure_available(&self) -> Result<(), Error> {
+        match self.location {
+            KeyLocation::File => Ok(()),
+            KeyLocation::Keyring(_) => self.read_or_create().map(drop),
         }
     }
 
     /// An empty file says that the keyring has the key, so that it is found there whatever storage is named later.
-    fn mark(&self) -> Result<(), Error> {
-        match self.keeper {
-            Keeper::File => Ok(()),
-            Keeper::Keyring(_) => Ok(files::open_private(&mark(self.folder())).map(drop)?),
+    fn write_marker(&self) -> Result<(), Error> {
+        match self.location {
+            KeyLocation::File => Ok(()),
+            KeyLocation::Keyring(_) => {
+                Ok(files::open_or_create_private(&marker_path(self.folder())).map(drop)?)
+            }
         }
     }
 
@@ -113,56 +115,56 @@ impl KeptKey {
     }
 
     /// Two profiles may come at once: the second finds what the first has made.
-    fn make(&self) -> Result<(), Error> {
-        let Some(_held) = lock::try_take(&self.lock_path())? else { return Ok(()) };
-        if self.read_itself()?.is_some() {
+    fn create_if_absent(&self) -> Result<(), Error> {
+        let Some(_held) = lock::try_acquire(&self.lock_path())? else { return Ok(()) };
+        if self.read_uncached()?.is_some() {
             return Ok(());
         }
-        let mut key: Key = Zeroizing::new([0; 32]);
-        host::random(key.as_mut());
-        match self.keeper {
-            Keeper::File => Ok(files::replace(&self.file, key.as_ref())?),
-            Keeper::Keyring(when_locked) => Ok(keyring::write(&key, when_locked)?),
+        let mut key: SealingKey = Zeroizing::new([0; 32]);
+        host::fill_random(key.as_mut());
+        match self.location {
+            KeyLocation::File => Ok(files::write_atomically(&self.file, key.as_ref())?),
+            KeyLocation::Keyring(when_locked) => Ok(keyring::write_key(&key, when_locked)?),
         }
     }
 
     /// Forgets the key, unless it is needed. Whoever has it in use is sealing a record with it, and needs it.
-    pub(super) fn forget_unless(
+    pub(super) fn remove_unless(
         &self,
-        is_needed: impl FnOnce(&Key) -> Result<bool, files::Error>,
+        is_needed: impl FnOnce(&SealingKey) -> Result<bool, files::Error>,
     ) -> Result<(), Error> {
-        let Some(_held) = lock::try_take(&self.lock_path())? else { return Ok(()) };
-        match self.read_itself() {
+        let Some(_held) = lock::try_acquire(&self.lock_path())? else { return Ok(()) };
+        match self.read_uncached() {
             Ok(Some(key)) if is_needed(&key)? => Ok(()),
-            Err(error) if !error.is_absence() => Err(error),
-            _ => self.remove(),
+            Err(error) if !error.is_keyring_absent() => Err(error),
+            _ => self.remove_key(),
         }
     }
 
     /// Where there is no keyring, there is no key in it.
-    fn remove(&self) -> Result<(), Error> {
-        match self.keeper {
-            Keeper::File => Ok(files::remove(&self.file)?),
-            Keeper::Keyring(when_locked) => {
-                let removed = keyring::remove(when_locked).map_err(Error::from);
-                removed.or_else(|error| if error.is_absence() { Ok(()) } else { Err(error) })?;
-                Ok(files::remove(&mark(self.folder()))?)
+    fn remove_key(&self) -> Result<(), Error> {
+        match self.location {
+            KeyLocation::File => Ok(files::remove_file(&self.file)?),
+            KeyLocation::Keyring(when_locked) => {
+                let removed = keyring::remove_key(when_locked).map_err(Error::from);
+                removed.or_else(|error| if error.is_keyring_absent() { Ok(()) } else { Err(error) })?;
+                Ok(files::remove_file(&marker_path(self.folder()))?)
             }
         }
     }
 
     /// What is sealed must be openable tomorrow, so only the keeper's own word counts here.
-    fn read_itself(&self) -> Result<Option<Key>, Error> {
-        match self.keeper {
-            Keeper::File => self.read_file(),
-            Keeper::Keyring(when_locked) => Ok(keyring::read_itself(when_locked)?),
+    fn read_uncached(&self) -> Result<Option<SealingKey>, Error> {
+        match self.location {
+            KeyLocation::File => self.read_key_file(),
+            KeyLocation::Keyring(when_locked) => Ok(keyring::read_uncached(when_locked)?),
         }
     }
 
     /// A file of another length is not a key, and what was sealed with the lost key cannot be opened any more.
-    fn read_file(&self) -> Result<Option<Key>, Error> {
-        match files::read(&self.file) {
-            Ok(bytes) => Ok(bytes.map(Zeroizing::new).and_then(|bytes| of_bytes(&bytes))),
+    fn read_key_file(&self) -> Result<Option<SealingKey>, Error> {
+        match files::read_if_exists(&self.file) {
+            Ok(bytes) => Ok(bytes.map(Zeroizing::new).and_then(|bytes| key_from_bytes(&bytes))),
             Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -175,15 +177,15 @@ impl KeptKey {
 }
 
 /// Whether the keyring was given a key for what lies in this folder.
-pub(super) fn is_in_keyring(folder: &Path) -> bool {
-    mark(folder).exists()
+pub(super) fn has_key_in_keyring(folder: &Path) -> bool {
+    marker_path(folder).exists()
 }
 
-fn mark(folder: &Path) -> PathBuf {
+fn marker_path(folder: &Path) -> PathBuf {
     folder.join("keyring")
 }
 
 /// The key in these bytes; of another length they are none.
-pub(super) fn of_bytes(bytes: &[u8]) -> Option<Key> {
+pub(super) fn key_from_bytes(bytes: &[u8]) -> Option<SealingKey> {
     <[u8; 32]>::try_from(bytes).ok().map(Zeroizing::new)
 }

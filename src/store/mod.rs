@@ -12,28 +12,28 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::{files, lock::Held, time::Moment};
-use key::Keeper;
+use crate::{files, lock::ExclusiveLock, time::Timestamp};
+use key::KeyLocation;
 
-pub use keyring::{Fault, Missing, Place, Refusal};
+pub use keyring::{KeyringContext, KeyringError, KeyringFault, MissingPart};
 pub use sealed::SealedFiles;
 
 /// What can go wrong; an absent record is no error.
 #[derive(Debug)]
 pub enum Error {
     Files(files::Error),
-    Keyring(Refusal),
+    Keyring(KeyringError),
 }
 
 impl Error {
     /// Whether there is no keyring at all.
-    fn is_absence(&self) -> bool {
-        matches!(self, Self::Keyring(Refusal { fault: Fault::Absent { .. }, .. }))
+    fn is_keyring_absent(&self) -> bool {
+        matches!(self, Self::Keyring(KeyringError { fault: KeyringFault::Absent { .. }, .. }))
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<KeyringError> for Error {
+    fn from(refusal: KeyringError) -> Self {
         Self::Keyring(refusal)
     }
 }
@@ -46,26 +46,32 @@ impl From<files::Error> for Error {
 
 /// What becomes of a keyring that is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenLocked {
+pub enum UnlockPolicy {
     /// It may ask the person to unlock it, where one would see the question.
-    AskThePerson,
+    PromptUser,
     /// It stays as it is, which is a fault.
-    LeaveIt,
+    NoPrompt,
 }
 
 /// A place that keeps sealed records. Writing demands the profile's lock.
 pub trait Store {
     /// Finds out whether a record could be kept, before a person is asked or a token spent for what it holds.
-    fn prepare(&self, held: &Held) -> Result<(), Error>;
+    fn check_writable(&self, held: &ExclusiveLock) -> Result<(), Error>;
 
     /// What is kept under a name; `None` when nothing is, or nothing that can still be opened.
-    fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error>;
+    fn read_record(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error>;
 
     /// Keeps `plain` in place of what was there; `expires` stands readable, and authenticated, outside the seal.
-    fn write(&self, held: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error>;
+    fn write_record(
+        &self,
+        held: &ExclusiveLock,
+        name: &str,
+        expires: Timestamp,
+        plain: &[u8],
+    ) -> Result<(), Error>;
 
     /// Forgets what is kept under a name, whether it can be opened or not.
-    fn remove(&self, held: &Held, name: &str) -> Result<(), Error>;
+    fn remove_record(&self, held: &ExclusiveLock, name: &str) -> Result<(), Error>;
 
     /// Seals a note for other processes of this user; `None` where there is no key. `name` is bound to it.
     fn seal_note(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>>;
@@ -74,27 +80,27 @@ pub trait Store {
     fn open_note(&self, name: &str, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>>;
 
     /// Forgets the key, once nothing is kept any more that it opens. It is every profile's, so no one lock guards it.
-    fn forget_key(&self) -> Result<(), Error>;
+    fn remove_unused_key(&self) -> Result<(), Error>;
 }
 
 /// `storage = "none"`: everything is forgotten at once.
 #[derive(Debug)]
-pub struct Nothing;
+pub struct NullStore;
 
-impl Store for Nothing {
-    fn prepare(&self, _: &Held) -> Result<(), Error> {
+impl Store for NullStore {
+    fn check_writable(&self, _: &ExclusiveLock) -> Result<(), Error> {
         Ok(())
     }
 
-    fn read(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    fn read_record(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         Ok(None)
     }
 
-    fn write(&self, _: &Held, _: &str, _: Moment, _: &[u8]) -> Result<(), Error> {
+    fn write_record(&self, _: &ExclusiveLock, _: &str, _: Timestamp, _: &[u8]) -> Result<(), Error> {
         Ok(())
     }
 
-    fn remove(&self, _: &Held, _: &str) -> Result<(), Error> {
+    fn remove_record(&self, _: &ExclusiveLock, _: &str) -> Result<(), Error> {
         Ok(())
     }
 
@@ -106,27 +112,27 @@ impl Store for Nothing {
         None
     }
 
-    fn forget_key(&self) -> Result<(), Error> {
+    fn remove_unused_key(&self) -> Result<(), Error> {
         Ok(())
     }
 }
 
 /// `storage = "file"`: sealed files, and their key in a private file beside them.
-pub fn sealed_files(folder: &Path) -> SealedFiles {
-    SealedFiles::new(folder.to_owned(), Keeper::File)
+pub fn open_file_store(folder: &Path) -> SealedFiles {
+    SealedFiles::new(folder.to_owned(), KeyLocation::File)
 }
 
 /// `storage = "keyring"`: sealed files, and their key in the operating system's keyring.
-pub fn sealed_by_keyring(folder: &Path, when_locked: WhenLocked) -> SealedFiles {
-    SealedFiles::new(folder.to_owned(), Keeper::Keyring(when_locked))
+pub fn open_keyring_store(folder: &Path, when_locked: UnlockPolicy) -> SealedFiles {
+    SealedFiles::new(folder.to_owned(), KeyLocation::Keyring(when_locked))
 }
 
 /// Whether the operating system's keyring keeps an item, gives it back and forgets it: one of its own, that is then gone.
-pub fn try_out_keyring() -> Result<(), Error> {
-    Ok(keyring::try_out()?)
+pub fn test_keyring() -> Result<(), Error> {
+    Ok(keyring::test_round_trip()?)
 }
 
 /// Whether the operating system's keyring was given a key for this folder, be it under an earlier configuration.
-pub fn is_in_keyring(folder: &Path) -> bool {
-    key::is_in_keyring(folder)
+pub fn has_key_in_keyring(folder: &Path) -> bool {
+    key::has_key_in_keyring(folder)
 }

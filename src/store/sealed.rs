@@ -9,105 +9,116 @@ use zeroize::Zeroizing;
 
 use super::{
     Error, Store,
-    key::{Keeper, KeptKey, Key},
+    key::{KeyLocation, KeyManager, SealingKey},
 };
-use crate::{files, host, lock::Held, log, time::Moment};
+use crate::{files, host, lock::ExclusiveLock, log, time::Timestamp};
 
 /// Magic and version, then the expiry in the clear: the 16 bytes before the nonce.
 const MAGIC: [u8; 8] = *b"bsso\x01\0\0\0";
-const HEADER: usize = 16;
+const HEADER_LEN: usize = 16;
 
 /// A folder of sealed records.
 #[derive(Debug)]
 pub struct SealedFiles {
     folder: PathBuf,
-    key: KeptKey,
+    key: KeyManager,
 }
 
 impl SealedFiles {
-    pub(super) fn new(folder: PathBuf, keeper: Keeper) -> Self {
-        Self { key: KeptKey::new(keeper, &folder), folder }
+    pub(super) fn new(folder: PathBuf, keeper: KeyLocation) -> Self {
+        Self { key: KeyManager::new(keeper, &folder), folder }
     }
 
     /// The record, opened with the key at hand; failing that, with the one its keeper has, if that is another.
-    fn opened(&self, name: &str, key: &Key, sealed: Vec<u8>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        if let Some(plain) = open(key, name, sealed) {
+    fn open_record(
+        &self,
+        name: &str,
+        key: &SealingKey,
+        sealed: Vec<u8>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        if let Some(plain) = unseal_bytes(key, name, sealed) {
             return Ok(Some(plain));
         }
-        let Some(key) = self.key.read_past(key)? else { return Ok(None) };
+        let Some(key) = self.key.read_replacement(key)? else { return Ok(None) };
         // Opening works in place, and what did not open is spoilt by it.
-        Ok(self.sealed(name)?.and_then(|sealed| open(&key, name, sealed)))
+        Ok(self.read_sealed(name)?.and_then(|sealed| unseal_bytes(&key, name, sealed)))
     }
 
     /// The record as it lies in its file. One that is too large is not ours, and counts as absent.
-    fn sealed(&self, name: &str) -> Result<Option<Vec<u8>>, files::Error> {
-        match files::read(&self.folder.join(name)) {
+    fn read_sealed(&self, name: &str) -> Result<Option<Vec<u8>>, files::Error> {
+        match files::read_if_exists(&self.folder.join(name)) {
             Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Ok(None),
             read => read,
         }
     }
 
-    fn guarded(&self, held: &Held, name: &str) -> PathBuf {
+    fn locked_record_path(&self, held: &ExclusiveLock, name: &str) -> PathBuf {
         let place = self.folder.join(name);
-        assert!(held.guards(&place), "a record is changed by whoever holds its own lock");
+        assert!(held.guards_record(&place), "a record is changed by whoever holds its own lock");
         place
     }
 }
 
 impl Store for SealedFiles {
-    fn prepare(&self, _: &Held) -> Result<(), Error> {
-        files::private_folder(&self.folder)?;
-        files::make_sure_of_room(&self.folder)?;
-        self.key.prepare()
+    fn check_writable(&self, _: &ExclusiveLock) -> Result<(), Error> {
+        files::ensure_private_folder(&self.folder)?;
+        files::check_disk_space(&self.folder)?;
+        self.key.ensure_available()
     }
 
-    fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let Some(sealed) = self.sealed(name)? else { return Ok(None) };
-        let Some(key) = self.key.read()? else {
+    fn read_record(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Some(sealed) = self.read_sealed(name)? else { return Ok(None) };
+        let Some(key) = self.key.read_key()? else {
             log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
             return Ok(None);
         };
-        let plain = self.opened(name, &key, sealed)?;
+        let plain = self.open_record(name, &key, sealed)?;
         if plain.is_none() {
             log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
         }
         Ok(plain)
     }
 
-    fn write(&self, held: &Held, name: &str, expires: Moment, plain: &[u8]) -> Result<(), Error> {
-        let place = self.guarded(held, name);
-        files::private_folder(&self.folder)?;
-        let key = self.key.read_or_make()?;
-        let sealed = seal(&key, name, expires, plain);
-        Ok(files::replace(&place, &sealed)?)
+    fn write_record(
+        &self,
+        held: &ExclusiveLock,
+        name: &str,
+        expires: Timestamp,
+        plain: &[u8],
+    ) -> Result<(), Error> {
+        let place = self.locked_record_path(held, name);
+        files::ensure_private_folder(&self.folder)?;
+        let key = self.key.read_or_create()?;
+        let sealed = seal_bytes(&key, name, expires, plain);
+        Ok(files::write_atomically(&place, &sealed)?)
     }
 
-    fn remove(&self, held: &Held, name: &str) -> Result<(), Error> {
-        Ok(files::remove(&self.guarded(held, name))?)
+    fn remove_record(&self, held: &ExclusiveLock, name: &str) -> Result<(), Error> {
+        Ok(files::remove_file(&self.locked_record_path(held, name))?)
     }
 
     fn seal_note(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
-        let key = self.key.read().ok()??;
-        Some(seal(&key, name, Moment::from_unix(0), plain))
+        let key = self.key.read_key().ok()??;
+        Some(seal_bytes(&key, name, Timestamp::from_unix(0), plain))
     }
 
     fn open_note(&self, name: &str, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
         let key = self.key.read_without_prompt().ok()??;
-        open(&key, name, sealed)
+        unseal_bytes(&key, name, sealed)
     }
 
-    fn forget_key(&self) -> Result<(), Error> {
-        self.key.forget_unless(|key| self.opens_something(key))
+    fn remove_unused_key(&self) -> Result<(), Error> {
+        self.key.remove_unless(|key| self.opens_any_record(key))
     }
 }
 
 impl SealedFiles {
     /// Whether a record is left that this key opens: any other needs no key.
-    fn opens_something(&self, key: &Key) -> Result<bool, files::Error> {
+    fn opens_any_record(&self, key: &SealingKey) -> Result<bool, files::Error> {
         // Windows does not let a locked file be read.
-        for name in files::names(&self.folder)?.iter().filter(|name| !name.ends_with(".lock")) {
-            let sealed = self.sealed(name)?;
-            if sealed.is_some_and(|sealed| open(key, name, sealed).is_some()) {
+        for name in files::list_files(&self.folder)?.iter().filter(|name| !name.ends_with(".lock")) {
+            let sealed = self.read_sealed(name)?;
+            if sealed.is_some_and(|sealed| unseal_bytes(key, name, sealed).is_some()) {
                 return Ok(true);
             }
         }
@@ -115,49 +126,49 @@ impl SealedFiles {
     }
 }
 
-fn seal(key: &Key, name: &str, expires: Moment, plain: &[u8]) -> Vec<u8> {
+fn seal_bytes(key: &SealingKey, name: &str, expires: Timestamp, plain: &[u8]) -> Vec<u8> {
     let mut nonce = [0; NONCE_LEN];
-    host::random(&mut nonce);
-    let header = header(expires);
+    host::fill_random(&mut nonce);
+    let header = build_header(expires);
     let mut body = Zeroizing::new(Vec::with_capacity(plain.len() + AES_256_GCM.tag_len()));
     body.extend_from_slice(plain);
-    cipher(key)
-        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), bound(header, name), &mut *body)
+    build_cipher(key)
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), build_aad(header, name), &mut *body)
         .expect("a record is far smaller than the cipher's limit");
     [&header[..], &nonce, &body].concat()
 }
 
-fn open(key: &Key, name: &str, mut sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
-    let (header, rest) = sealed.split_first_chunk_mut::<HEADER>()?;
+fn unseal_bytes(key: &SealingKey, name: &str, mut sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+    let (header, rest) = sealed.split_first_chunk_mut::<HEADER_LEN>()?;
     let (nonce, body) = rest.split_first_chunk_mut::<NONCE_LEN>()?;
     if !header.starts_with(&MAGIC) {
         return None;
     }
-    let length = cipher(key)
-        .open_in_place(Nonce::assume_unique_for_key(*nonce), bound(*header, name), body)
+    let length = build_cipher(key)
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), build_aad(*header, name), body)
         .ok()?
         .len();
     let mut plain = Zeroizing::new(sealed);
-    plain.copy_within(HEADER + NONCE_LEN.., 0);
+    plain.copy_within(HEADER_LEN + NONCE_LEN.., 0);
     plain.truncate(length);
     Some(plain)
 }
 
-fn header(expires: Moment) -> [u8; HEADER] {
-    let mut header = [0; HEADER];
+fn build_header(expires: Timestamp) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
     let (magic, expiry) = header.split_at_mut(MAGIC.len());
     magic.copy_from_slice(&MAGIC);
-    expiry.copy_from_slice(&expires.unix().to_be_bytes());
+    expiry.copy_from_slice(&expires.unix_seconds().to_be_bytes());
     header
 }
 
 /// What the seal covers besides the record: its header, and the name it is kept under, so that no file can stand in for
 /// another profile's.
-fn bound(header: [u8; HEADER], name: &str) -> Aad<Vec<u8>> {
+fn build_aad(header: [u8; HEADER_LEN], name: &str) -> Aad<Vec<u8>> {
     Aad::from([&header[..], name.as_bytes()].concat())
 }
 
-fn cipher(key: &Key) -> LessSafeKey {
+fn build_cipher(key: &SealingKey) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("the key has the cipher's length"))
 }
 
@@ -165,35 +176,38 @@ fn cipher(key: &Key) -> LessSafeKey {
 mod tests {
     use super::*;
 
-    fn key(fill: u8) -> Key {
+    fn key(fill: u8) -> SealingKey {
         Zeroizing::new([fill; 32])
     }
 
     #[test]
     fn what_was_sealed_opens_and_shows_nothing_outside() {
-        let sealed = seal(&key(1), "a.session", Moment::from_unix(77), b"the secret");
+        let sealed = seal_bytes(&key(1), "a.session", Timestamp::from_unix(77), b"the secret");
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         assert_eq!(sealed[8..16], 77i64.to_be_bytes());
-        assert_eq!(open(&key(1), "a.session", sealed).unwrap().as_slice(), b"the secret");
+        assert_eq!(unseal_bytes(&key(1), "a.session", sealed).unwrap().as_slice(), b"the secret");
     }
 
     #[test]
     fn any_changed_byte_closes_it() {
-        let sealed = seal(&key(1), "a.session", Moment::from_unix(77), b"the secret");
+        let sealed = seal_bytes(&key(1), "a.session", Timestamp::from_unix(77), b"the secret");
         for place in 0..sealed.len() {
             let mut torn = sealed.clone();
             torn[place] ^= 1;
-            assert!(open(&key(1), "a.session", torn).is_none(), "byte {place}");
+            assert!(unseal_bytes(&key(1), "a.session", torn).is_none(), "byte {place}");
         }
         for length in 0..sealed.len() {
-            assert!(open(&key(1), "a.session", sealed[..length].to_vec()).is_none(), "length {length}");
+            assert!(
+                unseal_bytes(&key(1), "a.session", sealed[..length].to_vec()).is_none(),
+                "length {length}"
+            );
         }
     }
 
     #[test]
     fn another_name_or_another_key_does_not_open_it() {
-        let sealed = seal(&key(1), "a.session", Moment::from_unix(77), b"the secret");
-        assert!(open(&key(1), "b.session", sealed.clone()).is_none());
-        assert!(open(&key(2), "a.session", sealed).is_none());
+        let sealed = seal_bytes(&key(1), "a.session", Timestamp::from_unix(77), b"the secret");
+        assert!(unseal_bytes(&key(1), "b.session", sealed.clone()).is_none());
+        assert!(unseal_bytes(&key(2), "a.session", sealed).is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::{
     host::Environment,
-    url::{Refusal, SecureUrl},
+    url::{SecureUrl, SecureUrlError},
 };
 
 /// Where OpenTelemetry's exporters look for the address: for all signals, and for each (OTLP exporter specification).
@@ -19,44 +19,47 @@ const VARIABLES: [&str; 4] = [
 
 /// Why a token must not go along.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Exposed {
+pub enum CollectorRejected {
     /// Nothing says where it would go.
-    Unknown,
+    NoAddress,
     /// It is none of the profile's collectors.
-    Elsewhere {
+    NotListed {
         variable: &'static str,
     },
-    Openly {
+    Insecure {
         variable: &'static str,
-        why: Refusal,
+        why: SecureUrlError,
     },
 }
 
 /// Every address that is named must be one of the profile's collectors, and as safe as those that tokens are sent to
 /// otherwise.
-pub fn may_carry_a_token(environment: &Environment, collectors: &[SecureUrl]) -> Result<(), Exposed> {
+pub fn check_token_collectors(
+    environment: &Environment,
+    collectors: &[SecureUrl],
+) -> Result<(), CollectorRejected> {
     let mut is_known = false;
     for variable in VARIABLES {
-        let Some(address) = environment.os(variable) else { continue };
+        let Some(address) = environment.var_os(variable) else { continue };
         is_known = true;
-        let judged = address.to_str().ok_or(Refusal::Malformed).and_then(SecureUrl::parse);
-        let address = judged.map_err(|why| Exposed::Openly { variable, why })?;
+        let judged = address.to_str().ok_or(SecureUrlError::Malformed).and_then(SecureUrl::parse);
+        let address = judged.map_err(|why| CollectorRejected::Insecure { variable, why })?;
         let is_there = |collector: &SecureUrl| collector.as_url().origin() == address.as_url().origin();
         if !collectors.iter().any(is_there) {
-            return Err(Exposed::Elsewhere { variable });
+            return Err(CollectorRejected::NotListed { variable });
         }
     }
-    if is_known { Ok(()) } else { Err(Exposed::Unknown) }
+    if is_known { Ok(()) } else { Err(CollectorRejected::NoAddress) }
 }
 
-impl fmt::Display for Exposed {
+impl fmt::Display for CollectorRejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => write!(f, "{} is not set", VARIABLES[0]),
-            Self::Elsewhere { variable } => {
+            Self::NoAddress => write!(f, "{} is not set", VARIABLES[0]),
+            Self::NotListed { variable } => {
                 write!(f, "{variable} is none of the collectors in `telemetry.collectors`")
             }
-            Self::Openly { variable, why } => write!(f, "{variable}: {why}"),
+            Self::Insecure { variable, why } => write!(f, "{variable}: {why}"),
         }
     }
 }
@@ -68,9 +71,9 @@ mod tests {
     const ALL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     const LOGS: &str = "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT";
 
-    fn judged<const N: usize>(variables: [(&str, &str); N]) -> Result<(), Exposed> {
+    fn judged<const N: usize>(variables: [(&str, &str); N]) -> Result<(), CollectorRejected> {
         let collectors = ["https://otel.example.com/v1", "http://localhost:4318", "http://127.0.0.1:4318"];
-        may_carry_a_token(
+        check_token_collectors(
             &Environment::fixed(variables),
             &collectors.map(|collector| SecureUrl::parse(collector).unwrap()),
         )
@@ -86,12 +89,12 @@ mod tests {
 
     #[test]
     fn a_token_goes_nowhere_else_and_not_into_the_dark() {
-        assert_eq!(judged([]), Err(Exposed::Unknown));
+        assert_eq!(judged([]), Err(CollectorRejected::NoAddress));
         for address in
             ["http://otel.example.com", "otel.example.com:4317", "https://me:pw@otel.example.com", "x"]
         {
             assert!(
-                matches!(judged([(ALL, address)]), Err(Exposed::Openly { variable: ALL, .. })),
+                matches!(judged([(ALL, address)]), Err(CollectorRejected::Insecure { variable: ALL, .. })),
                 "{address}"
             );
         }
@@ -104,15 +107,19 @@ mod tests {
             "https://otel.example.com:8443",
             "https://otel.example.com.evil.example",
         ] {
-            assert_eq!(judged([(ALL, address)]), Err(Exposed::Elsewhere { variable: ALL }), "{address}");
+            assert_eq!(
+                judged([(ALL, address)]),
+                Err(CollectorRejected::NotListed { variable: ALL }),
+                "{address}"
+            );
         }
         let one_of_two = [(ALL, "https://otel.example.com"), (LOGS, "https://elsewhere.example")];
-        assert_eq!(judged(one_of_two), Err(Exposed::Elsewhere { variable: LOGS }));
+        assert_eq!(judged(one_of_two), Err(CollectorRejected::NotListed { variable: LOGS }));
     }
 
     #[test]
     fn one_signal_in_the_open_is_enough_to_keep_it() {
-        let exposed = Exposed::Openly { variable: LOGS, why: Refusal::NotSecure };
+        let exposed = CollectorRejected::Insecure { variable: LOGS, why: SecureUrlError::NotSecure };
         let judged = judged([(ALL, "https://otel.example.com"), (LOGS, "http://10.0.0.7:4318")]);
         assert_eq!(judged, Err(exposed));
     }

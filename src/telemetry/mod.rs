@@ -8,26 +8,26 @@ mod value;
 
 use std::collections::BTreeMap;
 
-use crate::{config::Profile, credentials::Document, oidc::VerifiedToken, secret::Secret};
+use crate::{config::Profile, credentials::SecretDocument, oidc::VerifiedToken, secret::Secret};
 
-pub use endpoint::{Exposed, may_carry_a_token};
-use value::{printable, said};
+pub use endpoint::{CollectorRejected, check_token_collectors};
+use value::{escape_header_value, read_claim};
 
 /// Names and values that are safe in any request.
 #[derive(Debug, Default)]
-pub struct Headers(BTreeMap<String, String>);
+pub struct TelemetryHeaders(BTreeMap<String, String>);
 
-impl Headers {
+impl TelemetryHeaders {
     /// The headers that the profile asks for; else the usual ones, so that dashboards find what they know.
-    pub fn of(token: &VerifiedToken, profile: &Profile) -> Self {
+    pub fn from_claims(token: &VerifiedToken, profile: &Profile) -> Self {
         let asked = &profile.telemetry.headers;
         let mut headers = Self::default();
         if asked.is_empty() {
-            usual::fill(&mut headers, token, profile.provider);
+            usual::add_default_headers(&mut headers, token, profile.provider);
         }
         for (name, claims) in asked {
             // A claim that says nothing is a header that is not sent.
-            if let Some(value) = claims.iter().find_map(|claim| said(token, claim)) {
+            if let Some(value) = claims.iter().find_map(|claim| read_claim(token, claim)) {
                 headers.set(name, &value);
             }
         }
@@ -35,17 +35,17 @@ impl Headers {
     }
 
     /// The token itself, for collectors that verify who sends.
-    pub fn authorize(&mut self, token: &Secret) {
+    pub fn set_bearer_token(&mut self, token: &Secret) {
         self.0.insert("authorization".into(), format!("Bearer {}", token.expose()));
     }
 
     /// One line of JSON: an object of strings.
-    pub fn document(&self) -> Document {
-        Document::of(&self.0)
+    pub fn to_document(&self) -> SecretDocument {
+        SecretDocument::from_json(&self.0)
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        let value = printable(value);
+        let value = escape_header_value(value);
         if !value.is_empty() {
             self.0.insert(name.to_owned(), value);
         }

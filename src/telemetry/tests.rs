@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     config::{Provider, testing::profile},
-    identity::testing::token_with,
+    identity::testing::build_token_with,
 };
 
 fn usual(claims: &Value) -> BTreeMap<String, String> {
-    Headers::of(&token_with(claims), &profile()).0
+    TelemetryHeaders::from_claims(&build_token_with(claims), &profile()).0
 }
 
 fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
@@ -17,7 +17,10 @@ fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     profile.telemetry.headers =
         headers.iter().map(|(name, claims)| ((*name).to_owned(), words(claims))).collect();
-    serde_json::from_slice(Headers::of(&token_with(claims), &profile).document().expose()).unwrap()
+    serde_json::from_slice(
+        TelemetryHeaders::from_claims(&build_token_with(claims), &profile).to_document().expose(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -76,7 +79,10 @@ fn the_organization_is_told_in_the_words_that_dashboards_know() {
         (Provider::Generic, "amazon-internal"),
     ] {
         let profile = Profile { provider, ..profile() };
-        assert_eq!(Headers::of(&token_with(&json!({})), &profile).0["x-organization"], word);
+        assert_eq!(
+            TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile).0["x-organization"],
+            word
+        );
     }
 }
 
@@ -133,8 +139,8 @@ fn a_long_claim_is_cut_between_two_characters() {
 
 #[test]
 fn the_token_goes_along_only_when_it_is_given() {
-    let mut headers = Headers::of(&token_with(&json!({})), &profile());
+    let mut headers = TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile());
     assert!(!headers.0.contains_key("authorization"));
-    headers.authorize(&Secret::new("a.b.c"));
+    headers.set_bearer_token(&Secret::new("a.b.c"));
     assert_eq!(headers.0["authorization"], "Bearer a.b.c");
 }

@@ -9,27 +9,27 @@ use serde_json::Value;
 use crate::{identity, oidc::VerifiedToken};
 
 /// Collectors take some kilobytes for all headers together.
-const LONGEST: usize = 512;
+const MAX_VALUE_LENGTH: usize = 512;
 
 /// Before the name of a session tag, which a token may hold flat, as a claim of that name, or nested.
 const TAG: &str = "https://aws.amazon.com/tags/principal_tags/";
 
 /// A claim as text: a word, a number, yes or no, or several of them.
-pub(super) fn said(token: &VerifiedToken, claim: &str) -> Option<String> {
+pub(super) fn read_claim(token: &VerifiedToken, claim: &str) -> Option<String> {
     let text = match claim.strip_prefix(TAG) {
-        Some(tag) => identity::tags(token).remove(tag),
-        None => text_of(token.claim(claim)?),
+        Some(tag) => identity::read_session_tags(token).remove(tag),
+        None => format_claim(token.claim(claim)?),
     };
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn text_of(value: &Value) -> Option<String> {
+fn format_claim(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(yes) => Some(yes.to_string()),
         Value::Array(several) => {
-            let texts: Vec<_> = several.iter().filter_map(text_of).collect();
+            let texts: Vec<_> = several.iter().filter_map(format_claim).collect();
             Some(texts.join(","))
         }
         Value::Null | Value::Object(_) => None,
@@ -38,7 +38,7 @@ fn text_of(value: &Value) -> Option<String> {
 
 /// Visible ASCII and single spaces stay; every other byte, line breaks and `%` among them, is written as `%0A`: libraries
 /// refuse a header with anything else in it, and so all headers with it.
-pub(super) fn printable(value: &str) -> String {
+pub(super) fn escape_header_value(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut bytes = [0; 4];
     for part in value.trim().chars() {
@@ -50,7 +50,7 @@ pub(super) fn printable(value: &str) -> String {
                 write!(text, "%{byte:02X}").expect("a String takes everything that is written to it");
             }
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_VALUE_LENGTH {
             text.truncate(length);
             break;
         }

@@ -17,7 +17,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
 const OPUS: &str = "us.anthropic.claude-opus-4-6-v1";
 const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
-/// A desk where nobody has signed in, with this in the profile's `claude_code`.
+/// A desk where nobody has signed in, with this in the profile's `import_claude_code`.
 fn desk<'w>(world: &'w World, claude_code: &str) -> Desk<'w> {
     let endpoint = json!(world.bedrock_endpoint());
     let more = format!("bedrock_endpoint = {endpoint}\n[profiles.claude.claude_code]\n{claude_code}");

@@ -2,20 +2,20 @@
 //!
 //! The sentence is the one that all of AWS's services have for it; whatever it leaves out stays unknown.
 
-use crate::text::Foreign;
+use crate::text::UntrustedText;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denial {
-    pub action: Foreign,
-    pub resource: Option<Foreign>,
-    pub policy: Policy,
+pub struct IamDenial {
+    pub action: UntrustedText,
+    pub resource: Option<UntrustedText>,
+    pub policy: PolicyKind,
     /// Something forbids it; else nothing allows it.
     pub is_explicit: bool,
 }
 
 /// By whom policies of the kind are written, mostly: the account's administrators or the organization's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
+pub enum PolicyKind {
     Identity,
     Boundary,
     Session,
@@ -27,24 +27,24 @@ pub enum Policy {
 }
 
 /// As AWS calls them. The service control policy has no other's name in its own.
-const POLICIES: [(&str, Policy); 7] = [
-    ("service control policy", Policy::ServiceControl),
-    ("resource control policy", Policy::ResourceControl),
-    ("vpc endpoint policy", Policy::Endpoint),
-    ("permissions boundary", Policy::Boundary),
-    ("session policy", Policy::Session),
-    ("identity-based policy", Policy::Identity),
-    ("resource-based policy", Policy::Resource),
+const POLICIES: [(&str, PolicyKind); 7] = [
+    ("service control policy", PolicyKind::ServiceControl),
+    ("resource control policy", PolicyKind::ResourceControl),
+    ("vpc endpoint policy", PolicyKind::Endpoint),
+    ("permissions boundary", PolicyKind::Boundary),
+    ("session policy", PolicyKind::Session),
+    ("identity-based policy", PolicyKind::Identity),
+    ("resource-based policy", PolicyKind::Resource),
 ];
 
-impl Denial {
+impl IamDenial {
     /// Of the guardrail that a call goes through, not of the call.
-    pub fn is_of_guardrail(&self) -> bool {
-        self.action == Foreign::new("bedrock:ApplyGuardrail")
+    pub fn is_for_guardrail(&self) -> bool {
+        self.action == UntrustedText::new("bedrock:ApplyGuardrail")
     }
 
     /// `None` where the sentence is another.
-    pub(super) fn of(message: &str) -> Option<Self> {
+    pub(super) fn parse(message: &str) -> Option<Self> {
         let (_, rest) = message.split_once("is not authorized to perform: ")?;
         let mut words = rest.split_whitespace();
         let action = words.next()?;
@@ -52,9 +52,9 @@ impl Denial {
         let lower = rest.to_ascii_lowercase();
         let policy = POLICIES.iter().find(|(name, _)| lower.contains(name)).map(|(_, policy)| *policy);
         Some(Self {
-            action: Foreign::new(action),
-            resource: resource.map(Foreign::new),
-            policy: policy.unwrap_or(Policy::Unknown),
+            action: UntrustedText::new(action),
+            resource: resource.map(UntrustedText::new),
+            policy: policy.unwrap_or(PolicyKind::Unknown),
             is_explicit: lower.contains("explicit deny"),
         })
     }
@@ -74,31 +74,35 @@ mod tests {
         for (end, policy, is_explicit) in [
             (
                 "because no identity-based policy allows the bedrock:InvokeModel action",
-                Policy::Identity,
+                PolicyKind::Identity,
                 false,
             ),
-            ("with an explicit deny in an identity-based policy", Policy::Identity, true),
+            ("with an explicit deny in an identity-based policy", PolicyKind::Identity, true),
             (
                 "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/service_control_policy/p-1",
-                Policy::ServiceControl,
+                PolicyKind::ServiceControl,
                 true,
             ),
-            ("with an explicit deny in a resource control policy", Policy::ResourceControl, true),
-            ("because no session policy allows the bedrock:InvokeModel action", Policy::Session, false),
+            ("with an explicit deny in a resource control policy", PolicyKind::ResourceControl, true),
+            ("because no session policy allows the bedrock:InvokeModel action", PolicyKind::Session, false),
             (
                 "because no permissions boundary allows the bedrock:InvokeModel action",
-                Policy::Boundary,
+                PolicyKind::Boundary,
                 false,
             ),
-            ("because no VPC endpoint policy allows the bedrock:InvokeModel action", Policy::Endpoint, false),
-            ("with an explicit deny in a VPC endpoint policy", Policy::Endpoint, true),
-            ("with an explicit deny", Policy::Unknown, true),
-            ("", Policy::Unknown, false),
+            (
+                "because no VPC endpoint policy allows the bedrock:InvokeModel action",
+                PolicyKind::Endpoint,
+                false,
+            ),
+            ("with an explicit deny in a VPC endpoint policy", PolicyKind::Endpoint, true),
+            ("with an explicit deny", PolicyKind::Unknown, true),
+            ("", PolicyKind::Unknown, false),
         ] {
             let message = format!("{WHO} perform: {action} on resource: {MODEL} {end}");
-            let found = Denial::of(&message).unwrap();
-            let (action, resource) = (Foreign::new(action), Some(Foreign::new(MODEL)));
-            assert_eq!(found, Denial { action, resource, policy, is_explicit }, "{end}");
+            let found = IamDenial::parse(&message).unwrap();
+            let (action, resource) = (UntrustedText::new(action), Some(UntrustedText::new(MODEL)));
+            assert_eq!(found, IamDenial { action, resource, policy, is_explicit }, "{end}");
         }
     }
 
@@ -108,8 +112,11 @@ mod tests {
             "{WHO} perform: bedrock:ListFoundationModels because no identity-based policy allows the \
              bedrock:ListFoundationModels action"
         );
-        let found = Denial::of(&message).unwrap();
-        assert_eq!((found.action, found.resource), (Foreign::new("bedrock:ListFoundationModels"), None));
-        assert_eq!(Denial::of("You don't have access to the model with the specified model ID."), None);
+        let found = IamDenial::parse(&message).unwrap();
+        assert_eq!(
+            (found.action, found.resource),
+            (UntrustedText::new("bedrock:ListFoundationModels"), None)
+        );
+        assert_eq!(IamDenial::parse("You don't have access to the model with the specified model ID."), None);
     }
 }

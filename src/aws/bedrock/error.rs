@@ -2,44 +2,44 @@
 //!
 //! It sorts what Bedrock said, much of it under one code; what a person should do about it is `failure`'s.
 
-use super::Denial;
+use super::IamDenial;
 use crate::{
-    aws::{Said, error},
-    credentials::Credentials,
-    http::{self, Answer},
-    text::Foreign,
+    aws::{AwsErrorDetails, error},
+    credentials::AwsCredentials,
+    http::{self, FullResponse},
+    text::UntrustedText,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BedrockError {
     /// Bedrock answered, and the answer was no.
-    Refused { cause: Cause, said: Said },
+    Refused { cause: BedrockRefusalCause, details: AwsErrorDetails },
     /// No answer arrived.
     Network(http::Error),
     /// Something answered, but not as Bedrock does.
-    Unexpected { status: u16, content_type: Option<Foreign> },
+    Unexpected { status: u16, content_type: Option<UntrustedText> },
     /// A stream ended before its end.
-    Cut,
+    Truncated,
     /// What is asked about makes no address.
-    Unaskable(String),
+    InvalidAddress(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum BedrockRefusalCause {
     /// By a policy.
-    Denied(Box<Denial>),
+    Denied(Box<IamDenial>),
     /// The account has not been given the model.
     NoAccess,
     /// The first call of a model buys it, and this role may not.
-    Marketplace,
+    MarketplaceNeeded,
     /// AWS has no means to be paid for it.
-    Unpaid,
+    PaymentMissing,
     /// Anthropic wants to be told what its models are for.
-    UseCase,
+    UseCaseMissing,
     /// The account may not use Bedrock, or not yet.
-    Account,
+    AccountNotAllowed,
     /// Its provider does not serve the country that the request comes from.
-    Country,
+    CountryNotServed,
     /// It answers through an inference profile only.
     NotOnDemand,
     EndOfLife,
@@ -48,91 +48,99 @@ pub enum Cause {
     /// There is no such model, profile or ARN in the region.
     NoModel,
     /// It cannot hold a conversation.
-    NoTalk,
+    NoConverse,
     NoGuardrail,
     /// A day's tokens are spent.
-    DaySpent,
+    DailyTokensSpent,
     Throttled,
     Quota,
     NotReady,
     /// The credentials have ended.
-    Expired,
+    ExpiredCredentials,
     /// The region does not know them: they are not AWS's, or the account has not enabled the region.
     UnknownCredentials,
     /// The signature is too old or too young.
-    Clock,
+    ClockSkew,
     Signature,
-    Invalid,
+    InvalidRequest,
     /// The model failed, or took too long.
-    Model,
+    ModelFailed,
     Server,
     Other,
 }
 
 /// Words by which refusals under one code are told apart, in small letters; the first that fits.
-const WORDS: [(&str, Cause); 26] = [
-    ("payment_instrument", Cause::Unpaid),
-    ("payment instrument", Cause::Unpaid),
-    ("aws marketplace actions", Cause::Marketplace),
-    ("marketplace subscription", Cause::Marketplace),
-    ("does not have an agreement", Cause::Marketplace),
-    ("use case details", Cause::UseCase),
-    ("use-case form", Cause::UseCase),
-    ("request form", Cause::UseCase),
-    ("have access to the model", Cause::NoAccess),
-    ("not available for this account", Cause::NoAccess),
-    ("unsupported countries", Cause::Country),
-    ("account is not authorized to invoke", Cause::Account),
-    ("operation not allowed", Cause::Account),
-    ("on-demand throughput", Cause::NotOnDemand),
-    ("end of its life", Cause::EndOfLife),
-    ("marked by provider as legacy", Cause::Legacy),
-    ("guardrail", Cause::NoGuardrail),
-    ("model identifier is invalid", Cause::NoModel),
-    ("could not resolve the foundation model", Cause::NoModel),
-    ("inference profile", Cause::NoModel),
-    ("model not found", Cause::NoModel),
-    ("doesn't support the model", Cause::NoTalk),
-    ("tokens per day", Cause::DaySpent),
-    ("signature expired", Cause::Clock),
-    ("not yet current", Cause::Clock),
-    ("token included in the request is expired", Cause::Expired),
+const CAUSE_PHRASES: [(&str, BedrockRefusalCause); 26] = [
+    ("payment_instrument", BedrockRefusalCause::PaymentMissing),
+    ("payment instrument", BedrockRefusalCause::PaymentMissing),
+    ("aws marketplace actions", BedrockRefusalCause::MarketplaceNeeded),
+    ("marketplace subscription", BedrockRefusalCause::MarketplaceNeeded),
+    ("does not have an agreement", BedrockRefusalCause::MarketplaceNeeded),
+    ("use case details", BedrockRefusalCause::UseCaseMissing),
+    ("use-case form", BedrockRefusalCause::UseCaseMissing),
+    ("request form", BedrockRefusalCause::UseCaseMissing),
+    ("have access to the model", BedrockRefusalCause::NoAccess),
+    ("not available for this account", BedrockRefusalCause::NoAccess),
+    ("unsupported countries", BedrockRefusalCause::CountryNotServed),
+    ("account is not authorized to invoke", BedrockRefusalCause::AccountNotAllowed),
+    ("operation not allowed", BedrockRefusalCause::AccountNotAllowed),
+    ("on-demand throughput", BedrockRefusalCause::NotOnDemand),
+    ("end of its life", BedrockRefusalCause::EndOfLife),
+    ("marked by provider as legacy", BedrockRefusalCause::Legacy),
+    ("guardrail", BedrockRefusalCause::NoGuardrail),
+    ("model identifier is invalid", BedrockRefusalCause::NoModel),
+    ("could not resolve the foundation model", BedrockRefusalCause::NoModel),
+    ("inference profile", BedrockRefusalCause::NoModel),
+    ("model not found", BedrockRefusalCause::NoModel),
+    ("doesn't support the model", BedrockRefusalCause::NoConverse),
+    ("tokens per day", BedrockRefusalCause::DailyTokensSpent),
+    ("signature expired", BedrockRefusalCause::ClockSkew),
+    ("not yet current", BedrockRefusalCause::ClockSkew),
+    ("token included in the request is expired", BedrockRefusalCause::ExpiredCredentials),
 ];
 
 impl BedrockError {
-    pub fn cause(&self) -> Option<&Cause> {
+    pub fn cause(&self) -> Option<&BedrockRefusalCause> {
         if let Self::Refused { cause, .. } = self { Some(cause) } else { None }
     }
 
-    pub(super) fn strange(answer: &Answer) -> Self {
+    pub(super) fn from_unexpected_answer(answer: &FullResponse) -> Self {
         let content_type = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok());
-        Self::Unexpected { status: answer.status.as_u16(), content_type: content_type.map(Foreign::new) }
+        Self::Unexpected {
+            status: answer.status.as_u16(),
+            content_type: content_type.map(UntrustedText::new),
+        }
     }
 
     /// The same without the session's token, should it be quoted.
-    pub(super) fn without(self, credentials: &Credentials) -> Self {
+    pub(super) fn redact_token(self, credentials: &AwsCredentials) -> Self {
         match self {
-            Self::Refused { cause, said } => {
-                let message = said.message.without(&credentials.session_token);
-                Self::Refused { cause, said: Said { message, ..said } }
+            Self::Refused { cause, details: said } => {
+                let message = said.message.redact_secret(&credentials.session_token);
+                Self::Refused { cause, details: AwsErrorDetails { message, ..said } }
             }
             other => other,
         }
     }
 }
 
-pub(super) fn if_refused(answer: Answer) -> Result<Answer, BedrockError> {
+pub(super) fn check_status(answer: FullResponse) -> Result<FullResponse, BedrockError> {
     if answer.status.is_success() {
         return Ok(answer);
     }
-    Err(match error::said(&answer) {
-        Some((code, message)) => refused(&code, &message, &answer),
-        None => BedrockError::strange(&answer),
+    Err(match error::parse_refusal(&answer) {
+        Some((code, message)) => from_refusal(&code, &message, &answer),
+        None => BedrockError::from_unexpected_answer(&answer),
     })
 }
 
 /// A refusal that came as a piece of a stream.
-pub(super) fn in_stream(code: &str, message: Option<&str>, payload: &[u8], answer: &Answer) -> BedrockError {
+pub(super) fn from_stream_exception(
+    code: &str,
+    message: Option<&str>,
+    payload: &[u8],
+    answer: &FullResponse,
+) -> BedrockError {
     let in_payload = || {
         let payload = serde_json::from_slice::<serde_json::Value>(payload).ok()?;
         Some(payload.get("message")?.as_str()?.to_owned())
@@ -140,39 +148,41 @@ pub(super) fn in_stream(code: &str, message: Option<&str>, payload: &[u8], answe
     let message = message.map(str::to_owned).or_else(in_payload).unwrap_or_default();
     let mut letters = code.chars();
     let code: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-    refused(&code, &message, answer)
+    from_refusal(&code, &message, answer)
 }
 
-fn refused(code: &str, message: &str, answer: &Answer) -> BedrockError {
-    let cause = cause(code, message, answer.status.as_u16());
-    BedrockError::Refused { cause, said: error::quoted(code, message, answer) }
+fn from_refusal(code: &str, message: &str, answer: &FullResponse) -> BedrockError {
+    let cause = classify_refusal(code, message, answer.status.as_u16());
+    BedrockError::Refused { cause, details: error::build_details(code, message, answer) }
 }
 
-fn cause(code: &str, message: &str, status: u16) -> Cause {
-    if let Some(denial) = Denial::of(message) {
-        return Cause::Denied(Box::new(denial));
+fn classify_refusal(code: &str, message: &str, status: u16) -> BedrockRefusalCause {
+    if let Some(denial) = IamDenial::parse(message) {
+        return BedrockRefusalCause::Denied(Box::new(denial));
     }
     let plain = message.to_ascii_lowercase().replace('\u{2019}', "'");
-    if let Some((_, cause)) = WORDS.iter().find(|(words, _)| plain.contains(words)) {
+    if let Some((_, cause)) = CAUSE_PHRASES.iter().find(|(words, _)| plain.contains(words)) {
         return cause.clone();
     }
     match code {
-        "AccessDeniedException" => Cause::NoAccess,
-        "ResourceNotFoundException" => Cause::NoModel,
-        "ValidationException" => Cause::Invalid,
-        "ThrottlingException" | "TooManyRequestsException" => Cause::Throttled,
-        "ServiceQuotaExceededException" => Cause::Quota,
-        "ModelNotReadyException" => Cause::NotReady,
-        "ExpiredTokenException" | "ExpiredToken" => Cause::Expired,
+        "AccessDeniedException" => BedrockRefusalCause::NoAccess,
+        "ResourceNotFoundException" => BedrockRefusalCause::NoModel,
+        "ValidationException" => BedrockRefusalCause::InvalidRequest,
+        "ThrottlingException" | "TooManyRequestsException" => BedrockRefusalCause::Throttled,
+        "ServiceQuotaExceededException" => BedrockRefusalCause::Quota,
+        "ModelNotReadyException" => BedrockRefusalCause::NotReady,
+        "ExpiredTokenException" | "ExpiredToken" => BedrockRefusalCause::ExpiredCredentials,
         "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
-            Cause::UnknownCredentials
+            BedrockRefusalCause::UnknownCredentials
         }
         "InvalidSignatureException" | "IncompleteSignatureException" | "SignatureDoesNotMatch" => {
-            Cause::Signature
+            BedrockRefusalCause::Signature
         }
-        "ModelErrorException" | "ModelTimeoutException" | "ModelStreamErrorException" => Cause::Model,
-        _ if status == 429 => Cause::Throttled,
-        _ if status >= 500 => Cause::Server,
-        _ => Cause::Other,
+        "ModelErrorException" | "ModelTimeoutException" | "ModelStreamErrorException" => {
+            BedrockRefusalCause::ModelFailed
+        }
+        _ if status == 429 => BedrockRefusalCause::Throttled,
+        _ if status >= 500 => BedrockRefusalCause::Server,
+        _ => BedrockRefusalCause::Other,
     }
 }

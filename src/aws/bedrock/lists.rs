@@ -5,27 +5,27 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::BedrockError;
-use crate::http::{self, Answer};
+use crate::http::{self, FullResponse};
 
 /// Those that AWS defines: a company's own have ARNs, and are asked for one by one.
-pub(super) const PROFILES: &str = "maxResults=1000&type=SYSTEM_DEFINED";
+pub(super) const PROFILES_QUERY: &str = "maxResults=1000&type=SYSTEM_DEFINED";
 
 /// More pages than any region fills.
-pub(super) const PAGES: usize = 10;
+pub(super) const MAX_PAGES: usize = 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Model {
+pub struct FoundationModel {
     #[serde(rename = "modelId")]
     pub id: String,
     #[serde(default)]
     inference_types_supported: Vec<String>,
     #[serde(default)]
-    model_lifecycle: Lifecycle,
+    model_lifecycle: ModelLifecycle,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-struct Lifecycle {
+struct ModelLifecycle {
     status: String,
 }
 
@@ -38,18 +38,18 @@ pub struct InferenceProfile {
     pub arn: String,
     status: String,
     #[serde(default)]
-    models: Vec<Source>,
+    models: Vec<ProfileModel>,
 }
 
 /// A model that a profile leads to, in one of its regions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Source {
+struct ProfileModel {
     #[serde(default)]
     model_arn: String,
 }
 
-impl Model {
+impl FoundationModel {
     /// Whether it answers to its own identifier; those that do not are reached through an inference profile.
     pub fn is_on_demand(&self) -> bool {
         self.inference_types_supported.iter().any(|kind| kind == "ON_DEMAND")
@@ -66,45 +66,45 @@ impl InferenceProfile {
         self.status == "ACTIVE"
     }
 
-    pub fn is_called(&self, name: &str) -> bool {
+    pub fn has_name(&self, name: &str) -> bool {
         self.id == name || self.arn == name
     }
 
     /// The identifier of the model behind it.
-    pub fn model(&self) -> Option<&str> {
+    pub fn model_id(&self) -> Option<&str> {
         self.models.first()?.model_arn.rsplit('/').next().filter(|id| !id.is_empty())
     }
 }
 
-pub(super) struct Page {
+pub(super) struct ProfilePage {
     pub(super) profiles: Vec<InferenceProfile>,
-    pub(super) next: Option<String>,
+    pub(super) next_token: Option<String>,
 }
 
-pub(super) fn models(answer: &Answer) -> Result<Vec<Model>, BedrockError> {
+pub(super) fn parse_models(answer: &FullResponse) -> Result<Vec<FoundationModel>, BedrockError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Listed {
-        model_summaries: Vec<Model>,
+    struct ModelList {
+        model_summaries: Vec<FoundationModel>,
     }
-    read::<Listed>(answer).map(|listed| listed.model_summaries)
+    parse_answer::<ModelList>(answer).map(|listed| listed.model_summaries)
 }
 
-pub(super) fn profiles(answer: &Answer) -> Result<Page, BedrockError> {
+pub(super) fn parse_profile_page(answer: &FullResponse) -> Result<ProfilePage, BedrockError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Listed {
+    struct ProfileList {
         inference_profile_summaries: Vec<InferenceProfile>,
         next_token: Option<String>,
     }
-    let listed = read::<Listed>(answer)?;
-    Ok(Page { profiles: listed.inference_profile_summaries, next: listed.next_token })
+    let listed = parse_answer::<ProfileList>(answer)?;
+    Ok(ProfilePage { profiles: listed.inference_profile_summaries, next_token: listed.next_token })
 }
 
-pub(super) fn profile(answer: &Answer) -> Result<InferenceProfile, BedrockError> {
-    read(answer)
+pub(super) fn parse_profile(answer: &FullResponse) -> Result<InferenceProfile, BedrockError> {
+    parse_answer(answer)
 }
 
-pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, BedrockError> {
-    http::object(&answer.body).ok_or_else(|| BedrockError::strange(answer))
+pub(super) fn parse_answer<T: DeserializeOwned>(answer: &FullResponse) -> Result<T, BedrockError> {
+    http::parse_json_object(&answer.body).ok_or_else(|| BedrockError::from_unexpected_answer(answer))
 }

@@ -13,57 +13,60 @@ mod talk;
 use ::http::Method;
 
 pub use self::{
-    denial::{Denial, Policy},
-    error::{BedrockError, Cause},
-    lists::{InferenceProfile, Model},
-    talk::{Guardrail, Line, Spent},
+    denial::{IamDenial, PolicyKind},
+    error::{BedrockError, BedrockRefusalCause},
+    lists::{FoundationModel, InferenceProfile},
+    talk::{ConverseRequest, Guardrail, TokenUsage},
 };
 use super::{Error, endpoint};
 use crate::{
-    config::Profile, credentials::Credentials, host::Environment, http::Client, time::Moment, url::SecureUrl,
+    config::Profile, credentials::AwsCredentials, host::Environment, http::Client, time::Timestamp,
+    url::SecureUrl,
 };
 
 /// Bedrock of one region, asked with these credentials and no others.
 #[derive(Debug)]
-pub struct Bedrock<'b> {
+pub struct BedrockClient<'b> {
     client: &'b Client,
     control: SecureUrl,
     runtime: SecureUrl,
     region: &'b str,
-    credentials: &'b Credentials,
-    now: fn() -> Moment,
+    credentials: &'b AwsCredentials,
+    now: fn() -> Timestamp,
 }
 
-impl<'b> Bedrock<'b> {
+impl<'b> BedrockClient<'b> {
     pub fn new(
         client: &'b Client,
         profile: &Profile,
         region: &'b str,
         environment: &Environment,
-        credentials: &'b Credentials,
-        now: fn() -> Moment,
+        credentials: &'b AwsCredentials,
+        now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let at = |service| endpoint::bedrock(service, profile, region, environment);
-        let (control, runtime) = (at(endpoint::Bedrock::Control)?, at(endpoint::Bedrock::Runtime)?);
+        let at = |service| endpoint::resolve_bedrock_endpoint(service, profile, region, environment);
+        let (control, runtime) = (at(endpoint::BedrockPlane::Control)?, at(endpoint::BedrockPlane::Runtime)?);
         Ok(Self { client, control, runtime, region, credentials, now })
     }
 
     /// ListFoundationModels: all that the region has, whether this account may use them or not.
-    pub async fn models(&self) -> Result<Vec<Model>, BedrockError> {
-        let question = self.question(Method::GET, &self.control, &["foundation-models"], "");
-        lists::models(&self.asked(question, Vec::new()).await?)
+    pub async fn list_models(&self) -> Result<Vec<FoundationModel>, BedrockError> {
+        let question = self.build_request(Method::GET, &self.control, &["foundation-models"], "");
+        lists::parse_models(&self.send_request(question, Vec::new()).await?)
     }
 
     /// ListInferenceProfiles: those that AWS defines for the region.
-    pub async fn inference_profiles(&self) -> Result<Vec<InferenceProfile>, BedrockError> {
+    pub async fn list_profiles(&self) -> Result<Vec<InferenceProfile>, BedrockError> {
         let mut profiles = Vec::new();
-        let mut query = lists::PROFILES.to_owned();
-        for _ in 0..lists::PAGES {
-            let question = self.question(Method::GET, &self.control, &["inference-profiles"], &query);
-            let page = lists::profiles(&self.asked(question, Vec::new()).await?)?;
+        let mut query = lists::PROFILES_QUERY.to_owned();
+        for _ in 0..lists::MAX_PAGES {
+            let question = self.build_request(Method::GET, &self.control, &["inference-profiles"], &query);
+            let page = lists::parse_profile_page(&self.send_request(question, Vec::new()).await?)?;
             profiles.extend(page.profiles);
-            match page.next {
-                Some(next) => query = format!("{}&nextToken={}", lists::PROFILES, call::encoded(&next)),
+            match page.next_token {
+                Some(next) => {
+                    query = format!("{}&nextToken={}", lists::PROFILES_QUERY, call::percent_encode(&next));
+                }
                 None => break,
             }
         }
@@ -71,21 +74,22 @@ impl<'b> Bedrock<'b> {
     }
 
     /// GetInferenceProfile, by identifier or ARN.
-    pub async fn inference_profile(&self, name: &str) -> Result<InferenceProfile, BedrockError> {
-        let question = self.question(Method::GET, &self.control, &["inference-profiles", name], "");
-        lists::profile(&self.asked(question, Vec::new()).await?)
+    pub async fn get_profile(&self, name: &str) -> Result<InferenceProfile, BedrockError> {
+        let question = self.build_request(Method::GET, &self.control, &["inference-profiles", name], "");
+        lists::parse_profile(&self.send_request(question, Vec::new()).await?)
     }
 
     /// Converse: one word, whole.
-    pub async fn word(&self, line: &Line<'_>) -> Result<Spent, BedrockError> {
-        let question = self.question(Method::POST, &self.runtime, &["model", line.model, "converse"], "");
-        talk::whole(&self.asked(question, line.body()).await?)
+    pub async fn converse(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
+        let question =
+            self.build_request(Method::POST, &self.runtime, &["model", line.model, "converse"], "");
+        talk::parse_converse_answer(&self.send_request(question, line.request_body()).await?)
     }
 
     /// ConverseStream: one word, as it comes. It needs the very permission that InvokeModelWithResponseStream does.
-    pub async fn stream(&self, line: &Line<'_>) -> Result<Spent, BedrockError> {
+    pub async fn converse_stream(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
         let path = ["model", line.model, "converse-stream"];
-        let question = self.question(Method::POST, &self.runtime, &path, "");
-        stream::read(&self.asked(question, line.body()).await?)
+        let question = self.build_request(Method::POST, &self.runtime, &path, "");
+        stream::parse_stream(&self.send_request(question, line.request_body()).await?)
     }
 }

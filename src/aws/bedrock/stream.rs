@@ -6,73 +6,84 @@
 use ::http::header;
 use serde::Deserialize;
 
-use super::{BedrockError, Spent, error};
-use crate::http::Answer;
+use super::{BedrockError, TokenUsage, error};
+use crate::http::FullResponse;
 
 /// Total length, length of the headers, checksum of both.
-const PRELUDE: usize = 12;
-const CHECKSUM: usize = 4;
+const PRELUDE_LEN: usize = 12;
+const CHECKSUM_LEN: usize = 4;
 
 /// What a piece says of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Piece<'p> {
+struct StreamMessage<'p> {
     /// `event`, `exception` or `error`.
-    message: &'p str,
+    message_type: &'p str,
     /// Which of them.
-    kind: &'p str,
+    event_type: &'p str,
     error_message: Option<&'p str>,
     payload: &'p [u8],
 }
 
-pub(super) fn read(answer: &Answer) -> Result<Spent, BedrockError> {
+pub(super) fn parse_stream(answer: &FullResponse) -> Result<TokenUsage, BedrockError> {
     #[derive(Deserialize)]
-    struct Metadata {
-        usage: Spent,
+    struct StreamMetadata {
+        usage: TokenUsage,
     }
     let is_stream = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
         == Some("application/vnd.amazon.eventstream");
     let mut spent = None;
     let mut rest = answer.body.as_slice();
     while is_stream && !rest.is_empty() {
-        let (piece, next) = split(rest).ok_or(BedrockError::Cut)?;
+        let (piece, next) = split_message(rest).ok_or(BedrockError::Truncated)?;
         rest = next;
-        match (piece.message, piece.kind) {
+        match (piece.message_type, piece.event_type) {
             ("event", "metadata") => {
-                let read = serde_json::from_slice::<Metadata>(piece.payload);
-                spent = Some(read.map_err(|_| BedrockError::Cut)?.usage);
+                let read = serde_json::from_slice::<StreamMetadata>(piece.payload);
+                spent = Some(read.map_err(|_| BedrockError::Truncated)?.usage);
             }
             ("event", _) => {}
-            _ => return Err(error::in_stream(piece.kind, piece.error_message, piece.payload, answer)),
+            _ => {
+                return Err(error::from_stream_exception(
+                    piece.event_type,
+                    piece.error_message,
+                    piece.payload,
+                    answer,
+                ));
+            }
         }
     }
-    if is_stream { spent.ok_or(BedrockError::Cut) } else { Err(BedrockError::strange(answer)) }
+    if is_stream {
+        spent.ok_or(BedrockError::Truncated)
+    } else {
+        Err(BedrockError::from_unexpected_answer(answer))
+    }
 }
 
 /// The first piece, and what follows it; `None` where it is not whole.
-fn split(bytes: &[u8]) -> Option<(Piece<'_>, &[u8])> {
-    let (total, headers) = (number(bytes, 0)?, number(bytes, 4)?);
+fn split_message(bytes: &[u8]) -> Option<(StreamMessage<'_>, &[u8])> {
+    let (total, headers) = (read_length(bytes, 0)?, read_length(bytes, 4)?);
     let (piece, rest) = bytes.split_at_checked(total)?;
-    let body = piece.get(PRELUDE..total.checked_sub(CHECKSUM)?)?;
+    let body = piece.get(PRELUDE_LEN..total.checked_sub(CHECKSUM_LEN)?)?;
     let (headers, payload) = body.split_at_checked(headers)?;
-    Some((Piece { payload, ..named(headers)? }, rest))
+    Some((StreamMessage { payload, ..parse_headers(headers)? }, rest))
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<usize> {
+fn read_length(bytes: &[u8], at: usize) -> Option<usize> {
     let four = bytes.get(at..)?.first_chunk()?;
     usize::try_from(u32::from_be_bytes(*four)).ok()
 }
 
-fn named(mut headers: &[u8]) -> Option<Piece<'_>> {
-    let mut piece = Piece::default();
+fn parse_headers(mut headers: &[u8]) -> Option<StreamMessage<'_>> {
+    let mut piece = StreamMessage::default();
     while let Some((length, rest)) = headers.split_first() {
         let (name, rest) = rest.split_at_checked((*length).into())?;
         let (kind, rest) = rest.split_first()?;
-        let (value, rest) = value(*kind, rest)?;
+        let (value, rest) = split_header_value(*kind, rest)?;
         headers = rest;
         let text = std::str::from_utf8(value).unwrap_or_default();
         match name {
-            b":message-type" => piece.message = text,
-            b":event-type" | b":exception-type" | b":error-code" => piece.kind = text,
+            b":message-type" => piece.message_type = text,
+            b":event-type" | b":exception-type" | b":error-code" => piece.event_type = text,
             b":error-message" => piece.error_message = Some(text),
             _ => {}
         }
@@ -82,7 +93,7 @@ fn named(mut headers: &[u8]) -> Option<Piece<'_>> {
 
 /// A value by its type, and what follows it. Truth values have no bytes, numbers as many as they need, all else says how
 /// many.
-fn value(kind: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split_header_value(kind: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     match kind {
         0 | 1 => bytes.split_at_checked(0),
         2 => bytes.split_at_checked(1),

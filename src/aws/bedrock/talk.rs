@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{BedrockError, lists};
-use crate::http::Answer;
+use crate::http::FullResponse;
 
 /// What is said to a model, and through which guardrail.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'l> {
+pub struct ConverseRequest<'l> {
     /// A model's or an inference profile's identifier or ARN.
     pub model: &'l str,
     pub guardrail: Option<&'l Guardrail>,
@@ -25,14 +25,14 @@ pub struct Guardrail {
 /// What an answer cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Spent {
+pub struct TokenUsage {
     pub input_tokens: u64,
     pub output_tokens: u64,
 }
 
-impl Line<'_> {
+impl ConverseRequest<'_> {
     /// A few tokens there and one back. `requestMetadata` tells these calls apart in the account's logs of invocations.
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(super) fn request_body(&self) -> Vec<u8> {
         let mut body = json!({
             "messages": [{ "role": "user", "content": [{ "text": "Say ok." }] }],
             "inferenceConfig": { "maxTokens": 1 },
@@ -48,10 +48,10 @@ impl Line<'_> {
     }
 }
 
-pub(super) fn whole(answer: &Answer) -> Result<Spent, BedrockError> {
+pub(super) fn parse_converse_answer(answer: &FullResponse) -> Result<TokenUsage, BedrockError> {
     #[derive(Deserialize)]
-    struct Reply {
-        usage: Spent,
+    struct ConverseResponse {
+        usage: TokenUsage,
     }
-    lists::read::<Reply>(answer).map(|reply| reply.usage)
+    lists::parse_answer::<ConverseResponse>(answer).map(|reply| reply.usage)
 }

@@ -4,45 +4,54 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Desk, Place, Plan, Setup, aws, print, say};
-use crate::{config::Profile, failure::Failure, files, text::path};
+use super::{CommandContext, SetupArgs, SetupContext, SetupPlan, aws, write_stderr, write_stdout};
+use crate::{config::Profile, failure::Failure, files, text::display_path};
 
 /// The names of the profiles that were given, one a line: whoever removes one shall not find it again.
-const GIVEN: &str = "given-aws-profiles";
+const GIVEN_PROFILES_FILE: &str = "given-aws-profiles";
 
-pub(in crate::commands) fn give(desk: &Desk<'_>, profile: &Profile) -> Result<(), Failure> {
+pub(in crate::commands) fn provision_aws_profile(
+    desk: &CommandContext<'_>,
+    profile: &Profile,
+) -> Result<(), Failure> {
     let Some(name) = &profile.aws_profile else { return Ok(()) };
-    match add(desk, profile, name) {
+    match add_aws_profile(desk, profile, name) {
         Ok(None) => Ok(()),
-        Ok(Some(file)) => print(format!("Added the AWS profile '{name}' to {}\n", path(&file)).as_bytes()),
+        Ok(Some(file)) => {
+            write_stdout(format!("Added the AWS profile '{name}' to {}\n", display_path(&file)).as_bytes())
+        }
         Err(Failure { what, .. }) => {
-            say(&format!("The AWS profile '{name}' is not added: {what}\n"));
+            write_stderr(&format!("The AWS profile '{name}' is not added: {what}\n"));
             Ok(())
         }
     }
 }
 
 /// Forgets which profiles were given, as the last thing that is kept.
-pub(in crate::commands) fn forget(folder: &Path) -> Result<(), Failure> {
-    Ok(files::remove(&folder.join(GIVEN))?)
+pub(in crate::commands) fn forget_provisioned_profiles(folder: &Path) -> Result<(), Failure> {
+    Ok(files::remove_file(&folder.join(GIVEN_PROFILES_FILE))?)
 }
 
 /// The file that it was added to.
-fn add(desk: &Desk<'_>, profile: &Profile, name: &str) -> Result<Option<PathBuf>, Failure> {
-    let arguments = Setup::default();
-    let place = Place::new(desk, &arguments)?;
+fn add_aws_profile(
+    desk: &CommandContext<'_>,
+    profile: &Profile,
+    name: &str,
+) -> Result<Option<PathBuf>, Failure> {
+    let arguments = SetupArgs::default();
+    let place = SetupContext::new(desk, &arguments)?;
     let file = &place.neighbours.aws_config;
-    if aws::has_profile(&Plan::text_of(file)?.unwrap_or_default(), name) {
+    if aws::has_profile(&SetupPlan::read_text(file)?.unwrap_or_default(), name) {
         return Ok(None);
     }
-    let memory = desk.host.paths.data.join(GIVEN);
-    let given = Plan::text_of(&memory)?.unwrap_or_default();
+    let memory = desk.host.paths.data.join(GIVEN_PROFILES_FILE);
+    let given = SetupPlan::read_text(&memory)?.unwrap_or_default();
     if given.lines().any(|known| known == name) {
         return Ok(None);
     }
-    let mut plan = Plan::new(&place.record(), place.access())?;
-    place.plan_aws(&mut plan, profile, &place.call()?, name)?;
+    let mut plan = SetupPlan::new(&place.record_path(), place.file_access())?;
+    place.plan_aws(&mut plan, profile, &place.build_call()?, name)?;
     plan.apply()?;
-    files::replace(&memory, format!("{given}{name}\n").as_bytes())?;
+    files::write_atomically(&memory, format!("{given}{name}\n").as_bytes())?;
     Ok(Some(file.clone()))
 }

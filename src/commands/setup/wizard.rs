@@ -4,37 +4,37 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
-use super::say;
+use super::write_stderr;
 use crate::{
-    aws::{Aws, Standing},
-    cli::Global,
-    commands::{Desk, Screen},
-    config::{self, Caller, Fact, Issuer, RoleArn},
-    failure::{Denied, Failure, Interrupted},
+    aws::{Aws, CredentialStatus},
+    cli::GlobalArgs,
+    commands::{CommandContext, SignInScreen},
+    config::{self, CallerKind, Issuer, KeyValue, RoleArn},
+    failure::{Failure, SystemError, UserInterrupted},
     host::Host,
-    http::{self, Client, Settings},
-    oidc::{self, Metadata},
-    session::Wish,
-    text::line,
+    http::{self, Client, HttpSettings},
+    oidc::{self, ProviderMetadata},
+    session::MethodPreference,
+    text::sanitize_line,
 };
 
 /// The ports that the guides have an administrator register.
-const PORTS: &str = "8400, 8401";
+const EXAMPLE_PORTS: &str = "8400, 8401";
 
 /// Whether somebody can be asked.
-pub(in crate::commands) fn can_ask() -> bool {
+pub(in crate::commands) fn can_prompt() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks a question; an empty answer is the default.
-fn ask(question: &str, default: Option<&str>) -> Result<String, Failure> {
-    say(&match default {
+fn prompt_line(question: &str, default: Option<&str>) -> Result<String, Failure> {
+    write_stderr(&match default {
         Some(default) if !default.is_empty() => format!("{question} [{default}]: "),
         _ => format!("{question}: "),
     });
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {
-        Ok(0) | Err(_) => Err(Interrupted.into()),
+        Ok(0) | Err(_) => Err(UserInterrupted.into()),
         Ok(_) => match (answer.trim(), default) {
             ("", Some(default)) => Ok(default.to_owned()),
             (answer, _) => Ok(answer.to_owned()),
@@ -43,22 +43,22 @@ fn ask(question: &str, default: Option<&str>) -> Result<String, Failure> {
 }
 
 /// Asks until the answer can be made something of.
-fn ask_until<T>(
+fn prompt_until_valid<T>(
     question: &str,
     default: Option<&str>,
     understood: impl Fn(&str) -> Result<T, String>,
 ) -> Result<T, Failure> {
     loop {
-        match understood(&ask(question, default)?) {
+        match understood(&prompt_line(question, default)?) {
             Ok(meant) => return Ok(meant),
-            Err(why) => say(&format!("  ✗ {why}\n")),
+            Err(why) => write_stderr(&format!("  ✗ {why}\n")),
         }
     }
 }
 
 /// A question that is answered by yes or no.
-pub(in crate::commands) fn agreed(question: &str, default: bool) -> Result<bool, Failure> {
-    let answer = ask(&format!("{question} {}", if default { "[Y/n]" } else { "[y/N]" }), Some(""))?;
+pub(in crate::commands) fn prompt_yes_no(question: &str, default: bool) -> Result<bool, Failure> {
+    let answer = prompt_line(&format!("{question} {}", if default { "[Y/n]" } else { "[y/N]" }), Some(""))?;
     Ok(match answer.to_ascii_lowercase().as_str() {
         "" => default,
         answer => matches!(answer, "y" | "yes"),
@@ -66,7 +66,7 @@ pub(in crate::commands) fn agreed(question: &str, default: bool) -> Result<bool,
 }
 
 /// The keys that the questions are about; whoever gives one of them on the command line is not asked.
-pub(super) const ASKED: [&str; 9] = [
+pub(super) const PROMPTED_KEYS: [&str; 9] = [
     "issuer",
     "okta_domain",
     "entra_tenant",
@@ -79,27 +79,35 @@ pub(super) const ASKED: [&str; 9] = [
 ];
 
 /// The facts of a profile, from a person.
-pub(super) fn facts(host: &Host) -> Result<Vec<Fact>, Failure> {
-    say(
+pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
+    write_stderr(
         "Nothing is configured yet. Four questions, then a first sign-in; Ctrl-C leaves everything as it is.\n\n",
     );
-    let client = Client::new(Settings::without_profile(&host.environment))?;
+    let client = Client::new(HttpSettings::from_environment(&host.environment))?;
     let question = "Your company's sign-in (a domain such as acme.okta.com, a tenant, a pool, or the issuer)";
-    let (issuer, metadata) = ask_until(question, None, |said| described(&client, said))?;
-    say(&format!("  ✓ {} answers as {}\n", metadata.token_endpoint.authority(), line(issuer.as_str())));
-    let ports = ask_until("Redirect ports that are registered, or \"any\"", Some(PORTS), ports)?;
-    let client_id = ask_until("Client identifier of the application", None, |said| {
+    let (issuer, metadata) = prompt_until_valid(question, None, |said| discover_issuer(&client, said))?;
+    write_stderr(&format!(
+        "  ✓ {} answers as {}\n",
+        metadata.token_endpoint.authority(),
+        sanitize_line(issuer.as_str())
+    ));
+    let ports = prompt_until_valid(
+        "Redirect ports that are registered, or \"any\"",
+        Some(EXAMPLE_PORTS),
+        parse_ports,
+    )?;
+    let client_id = prompt_until_valid("Client identifier of the application", None, |said| {
         if said.is_empty() {
             return Err("it cannot be empty".to_owned());
         }
         Ok(said.to_owned())
     })?;
-    tell_about_client(&client, &metadata, &client_id, &ports);
-    let role = ask_until("Role to assume in AWS (its ARN)", None, |said| {
+    report_client_probe(&client, &metadata, &client_id, &ports);
+    let role = prompt_until_valid("Role to assume in AWS (its ARN)", None, |said| {
         RoleArn::parse(said).ok_or_else(|| "write it as arn:aws:iam::123456789012:role/NAME".to_owned())
     })?;
-    say(&format!("  ✓ role {} in account {}\n", line(role.name()), role.account()));
-    let region = ask("AWS region", Some("us-east-1"))?;
+    write_stderr(&format!("  ✓ role {} in account {}\n", sanitize_line(role.name()), role.account()));
+    let region = prompt_line("AWS region", Some("us-east-1"))?;
     let mut facts = vec![("issuer", issuer.as_str().to_owned()), ("client_id", client_id)];
     facts.extend([("role_arn", role.as_str().to_owned()), ("region", region)]);
     facts.extend((!ports.is_empty()).then(|| ("redirect_ports", format!("{ports:?}"))));
@@ -107,11 +115,11 @@ pub(super) fn facts(host: &Host) -> Result<Vec<Fact>, Failure> {
 }
 
 /// The issuer that is meant, with what it says of itself.
-fn described(client: &Client, said: &str) -> Result<(Issuer, Metadata), String> {
+fn discover_issuer(client: &Client, said: &str) -> Result<(Issuer, ProviderMetadata), String> {
     let mut why = "that is no domain and no address".to_owned();
-    for guess in config::issuers(said) {
+    for guess in config::guess_issuers(said) {
         let Ok(issuer) = Issuer::parse(&guess) else { continue };
-        match http::block_on(oidc::describe(client, &issuer)) {
+        match http::block_on(oidc::discover_issuer(client, &issuer)) {
             Ok(Ok(metadata)) => return Ok((issuer, metadata)),
             Ok(Err(error)) => why = Failure::from(error).what,
             Err(error) => why = error.to_string(),
@@ -120,7 +128,7 @@ fn described(client: &Client, said: &str) -> Result<(Issuer, Metadata), String> 
     Err(why)
 }
 
-fn ports(said: &str) -> Result<Vec<u16>, String> {
+fn parse_ports(said: &str) -> Result<Vec<u16>, String> {
     if said.eq_ignore_ascii_case("any") {
         return Ok(Vec::new());
     }
@@ -131,14 +139,14 @@ fn ports(said: &str) -> Result<Vec<u16>, String> {
 
 /// A provider that does not know the client, or the address, shows an error page at once; one that does shows its
 /// sign-in. Only a hint: some show the error on a page that looks like success.
-fn tell_about_client(client: &Client, metadata: &Metadata, client_id: &str, ports: &[u16]) {
+fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: &str, ports: &[u16]) {
     let redirect = ports.first().map_or_else(
         || "http://127.0.0.1/callback".to_owned(),
         |port| format!("http://127.0.0.1:{port}/callback"),
     );
-    match http::block_on(oidc::knock(client, metadata, client_id, &redirect)) {
-        Ok(Ok(true)) => say(&format!("  ✓ the provider knows this client and {redirect}\n")),
-        Ok(Ok(false)) => say(&format!(
+    match http::block_on(oidc::probe_client(client, metadata, client_id, &redirect)) {
+        Ok(Ok(true)) => write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n")),
+        Ok(Ok(false)) => write_stderr(&format!(
             "  ! the provider answers this client with an error: check the identifier, and that {redirect} is registered\n"
         )),
         _ => {}
@@ -146,22 +154,24 @@ fn tell_about_client(client: &Client, metadata: &Metadata, client_id: &str, port
 }
 
 /// Signs in for the first time, and has AWS say whose credentials these are.
-pub(super) fn first_sign_in(global: &Global, profile: &str) -> Result<(), Failure> {
-    if !agreed("Sign in now?", true)? {
+pub(super) fn run_first_sign_in(global: &GlobalArgs, profile: &str) -> Result<(), Failure> {
+    if !prompt_yes_no("Sign in now?", true)? {
         return Ok(());
     }
-    let global = Global { profile: Some(profile.to_owned()), ..global.clone() };
-    let desk = Desk::new(&global)?;
-    let work = desk.work(Caller::SignIn)?;
-    let mut screen = Screen::automatic(&desk.host.environment);
-    let ready = work.errand().login(false, Wish::Any, &mut |told, reply| screen.tell(told, reply))?;
+    let global = GlobalArgs { profile: Some(profile.to_owned()), ..global.clone() };
+    let desk = CommandContext::new(&global)?;
+    let work = desk.load_profile(CallerKind::SignIn)?;
+    let mut screen = SignInScreen::for_automatic(&desk.host.environment);
+    let ready = work
+        .worker_client()
+        .login(false, MethodPreference::Any, &mut |told, reply| screen.show_event(told, reply))?;
     drop(screen);
-    say(&format!("  ✓ signed in as {}\n", line(&ready.session_name)));
-    let client = Client::new(work.profile.network(&desk.host.environment))?;
+    write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
+    let client = Client::new(work.profile.network_settings(&desk.host.environment))?;
     let aws = Aws::new(&client, &work.profile, &desk.host.environment, desk.host.now)?;
-    let standing = http::block_on(aws.who_am_i(&ready.credentials)).map_err(Denied::Runtime)?;
-    say(match standing {
-        Standing::Refused => {
+    let standing = http::block_on(aws.check_credentials(&ready.credentials)).map_err(SystemError::Runtime)?;
+    write_stderr(match standing {
+        CredentialStatus::Refused => {
             "  ✗ AWS does not accept the credentials it has just given; run `bedrock-sso login --force`\n"
         }
         _ => {

@@ -8,49 +8,51 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{Desk, desk::Work, document, paint::Paint, print, spelt};
+use super::{
+    CommandContext, complete_login_hint, desk::ProfileContext, paint::Palette, to_json_line, write_stdout,
+};
 use crate::{
-    cache::{DestinationChange, Freshness, LastFailure, Session, freshness},
-    cli::{Global, Status},
-    config::{self, Caller, Seen},
+    cache::{DestinationChange, Freshness, LastFailure, Session, assess_credentials},
+    cli::{GlobalArgs, StatusArgs},
+    config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
     host::Terminal,
     identity,
     oidc::VerifiedToken,
-    quota::Usage,
-    text::{line, verbatim},
-    time::{Moment, spoken},
+    quota::QuotaUsage,
+    text::{escape_controls, sanitize_line},
+    time::{Timestamp, format_duration},
 };
-use sheet::{Fact, News, laid_out};
+use sheet::{FactTone, StatusFact, format_facts};
 
-pub(super) fn run(Status { json }: &Status, global: &Global) -> Result<(), Failure> {
-    let desk = Desk::new(global)?;
-    let work = desk.work(Caller::Silent)?;
-    let report = report(&desk, &work)?;
+pub(super) fn run_status(StatusArgs { json }: &StatusArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let desk = CommandContext::new(global)?;
+    let work = desk.load_profile(CallerKind::NonInteractive)?;
+    let report = build_report(&desk, &work)?;
     if *json {
-        return print(document(&report).as_bytes());
+        return write_stdout(to_json_line(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &desk.host.environment);
-    let closed = work.cache.notes().door.closed_until(now);
-    let facts = report.for_people(closed, now, |hint| spelt(hint, global));
-    let columns = Terminal::size_of_stdout().map(|(columns, _)| columns);
-    print(laid_out(&facts, columns, Paint::of_stdout(environment)).as_bytes())
+    let closed = work.cache.load_notes().door.blocked_until(now);
+    let facts = report.to_facts(closed, now, |hint| complete_login_hint(hint, global));
+    let columns = Terminal::stdout_size().map(|(columns, _)| columns);
+    write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())
 }
 
 /// From here on a person who has to sign in again wants to know.
-const SOON: Duration = Duration::from_secs(20 * 60);
+const EXPIRES_SOON: Duration = Duration::from_secs(20 * 60);
 
 /// The contract of `status --json`; additions keep `version`.
 #[derive(Serialize)]
-struct Report {
+struct StatusReport {
     version: u32,
     profile: String,
     signed_in: bool,
-    identity: Option<Identity>,
+    identity: Option<StatusIdentity>,
     /// `None` before the first sign-in, where an identity pool chooses the role.
     role_arn: Option<String>,
     account: Option<String>,
-    credentials: Option<Left>,
+    credentials: Option<RemainingValidity>,
     can_renew: bool,
     storage: &'static str,
     config: Vec<String>,
@@ -60,13 +62,13 @@ struct Report {
     destination_changes: Vec<DestinationChange>,
     /// What the quota service counted last; only where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    quota: Option<Usage>,
+    quota: Option<QuotaUsage>,
     /// The environment variables that are set, and what becomes of them.
-    variables: Vec<Seen>,
+    variables: Vec<VariableStatus>,
 }
 
 #[derive(Serialize)]
-struct Identity {
+struct StatusIdentity {
     session_name: String,
     email: Option<String>,
     subject: String,
@@ -75,171 +77,195 @@ struct Identity {
 }
 
 #[derive(Serialize)]
-struct Left {
-    #[serde(serialize_with = "as_text")]
-    expires_at: Moment,
+struct RemainingValidity {
+    #[serde(serialize_with = "serialize_display")]
+    expires_at: Timestamp,
     seconds_left: u64,
 }
 
 #[derive(Serialize)]
 struct LastError {
-    #[serde(serialize_with = "as_text")]
-    at: Moment,
+    #[serde(serialize_with = "serialize_display")]
+    at: Timestamp,
     slug: String,
     message: String,
     hint: String,
 }
 
-fn report(desk: &Desk<'_>, work: &Work<'_>) -> Result<Report, Failure> {
-    let (session, notes, now) = (work.cache.session()?, work.cache.notes(), work.now());
-    let role = work.profile.role().or(session.role.as_ref());
-    let credentials = session.credentials.as_ref().filter(|kept| freshness(kept, now) != Freshness::Spent);
-    Ok(Report {
+fn build_report(desk: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<StatusReport, Failure> {
+    let (session, notes, now) = (work.cache.load_session()?, work.cache.load_notes(), work.now());
+    let role = work.profile.final_role().or(session.role.as_ref());
+    let credentials =
+        session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
+    Ok(StatusReport {
         version: 1,
         profile: work.profile.name.clone(),
         signed_in: credentials.is_some(),
-        identity: identity(&session),
+        identity: read_identity(&session),
         role_arn: role.map(|role| role.as_str().to_owned()),
         account: role.map(|role| role.account().to_owned()),
-        credentials: credentials.map(|kept| Left {
+        credentials: credentials.map(|kept| RemainingValidity {
             expires_at: kept.expiration,
-            seconds_left: kept.expiration.since(now).as_secs(),
+            seconds_left: kept.expiration.duration_since(now).as_secs(),
         }),
         can_renew: session.refresh_token.is_some(),
-        storage: work.profile.storage.word(),
-        config: config_files(desk),
-        last_error: notes.last_failure.map(|last| LastError::of(last, desk.global)),
+        storage: work.profile.storage.name(),
+        config: list_config_files(desk),
+        last_error: notes.last_failure.map(|last| LastError::from_last_failure(last, desk.global)),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
-        destination_changes: session.destination_changes(&work.profile, &desk.host.environment),
-        variables: work.profile.variables(&desk.host.environment, &desk.host.paths),
+        destination_changes: session.find_destination_changes(&work.profile, &desk.host.environment),
+        variables: work.profile.list_variables(&desk.host.environment, &desk.host.paths),
     })
 }
 
-fn config_files(desk: &Desk<'_>) -> Vec<String> {
-    let places = config::locations(&desk.inputs()).into_iter().filter(|place| place.is_there);
+fn list_config_files(desk: &CommandContext<'_>) -> Vec<String> {
+    let places = config::list_file_locations(&desk.inputs()).into_iter().filter(|place| place.is_there);
     places.map(|place| place.file.display().to_string()).collect()
 }
 
-fn identity(session: &Session) -> Option<Identity> {
-    let token = session.id_token.clone().and_then(VerifiedToken::recalled_from_our_own_store)?;
-    Some(Identity {
+fn read_identity(session: &Session) -> Option<StatusIdentity> {
+    let token = session.id_token.clone().and_then(VerifiedToken::from_sealed_store)?;
+    Some(StatusIdentity {
         session_name: session.session_name.clone().unwrap_or_default(),
-        email: identity::said(&token, "email").map(str::to_owned),
+        email: identity::read_claim(&token, "email").map(str::to_owned),
         subject: token.subject().to_owned(),
-        tags: identity::tags(&token),
-        source_identity: identity::source_identity(&token).map(str::to_owned),
+        tags: identity::read_session_tags(&token),
+        source_identity: identity::read_source_identity(&token).map(str::to_owned),
     })
 }
 
-fn as_text<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(moment)
 }
 
 impl LastError {
-    fn of(LastFailure { at, code: _, slug, message, hint }: LastFailure, global: &Global) -> Self {
-        Self { at, slug, message, hint: spelt(&hint, global) }
+    fn from_last_failure(
+        LastFailure { at, code: _, slug, message, hint }: LastFailure,
+        global: &GlobalArgs,
+    ) -> Self {
+        Self { at, slug, message, hint: complete_login_hint(&hint, global) }
     }
 }
 
-impl Identity {
-    fn facts(&self) -> Vec<Fact> {
+impl StatusIdentity {
+    fn to_facts(&self) -> Vec<StatusFact> {
         let Self { session_name, email, subject, tags, source_identity } = self;
         let who = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
-        let mut facts = vec![Fact::new("Who", line(who))];
-        facts.extend(source_identity.iter().map(|source| Fact::new("Source", line(source))));
+        let mut facts = vec![StatusFact::new("Who", sanitize_line(who))];
+        facts.extend(source_identity.iter().map(|source| StatusFact::new("Source", sanitize_line(source))));
         if !tags.is_empty() {
             let pairs: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            facts.push(Fact::new("Tags", line(&pairs.join(", "))));
+            facts.push(StatusFact::new("Tags", sanitize_line(&pairs.join(", "))));
         }
         facts
     }
 }
 
-impl Left {
-    fn fact(&self, can_renew: bool) -> Fact {
+impl RemainingValidity {
+    fn to_fact(&self, can_renew: bool) -> StatusFact {
         let Self { expires_at, seconds_left } = self;
         let left = Duration::from_secs(*seconds_left);
-        let (then, news) = match (left < SOON, can_renew) {
-            (false, _) => ("", News::Good),
-            (true, true) => ("; the next request renews them", News::Good),
-            (true, false) => ("; then you are asked to sign in again", News::Doubtful),
+        let (then, news) = match (left < EXPIRES_SOON, can_renew) {
+            (false, _) => ("", FactTone::Good),
+            (true, true) => ("; the next request renews them", FactTone::Good),
+            (true, false) => ("; then you are asked to sign in again", FactTone::Warning),
         };
-        Fact::new("Signed in", format!("yes, until {expires_at} ({} left){then}", spoken(left))).with(news)
+        StatusFact::new(
+            "Signed in",
+            format!("yes, until {expires_at} ({} left){then}", format_duration(left)),
+        )
+        .with_tone(news)
     }
 }
 
-impl Report {
+impl StatusReport {
     /// One screen, a line a fact.
-    fn for_people(&self, closed: Option<Moment>, now: Moment, spelt: impl Fn(&str) -> String) -> Vec<Fact> {
-        let mut facts = vec![Fact::new("Profile", line(&self.profile)), self.signed_in_fact(&spelt)];
-        facts.extend(new_hosts(&self.destination_changes, &spelt));
-        facts.extend(closed.map(|until| paused(until.since(now), &spelt)));
-        facts.extend(self.identity.iter().flat_map(Identity::facts));
+    fn to_facts(
+        &self,
+        closed: Option<Timestamp>,
+        now: Timestamp,
+        complete_login_hint: impl Fn(&str) -> String,
+    ) -> Vec<StatusFact> {
+        let mut facts = vec![
+            StatusFact::new("Profile", sanitize_line(&self.profile)),
+            self.describe_sign_in(&complete_login_hint),
+        ];
+        facts.extend(describe_new_hosts(&self.destination_changes, &complete_login_hint));
+        facts.extend(closed.map(|until| describe_backoff(until.duration_since(now), &complete_login_hint)));
+        facts.extend(self.identity.iter().flat_map(StatusIdentity::to_facts));
         let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
-        facts.push(Fact::new("Role", role));
+        facts.push(StatusFact::new("Role", role));
         let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
-        facts.push(Fact::new("Renewal", renewal));
-        facts.push(Fact::new("Storage", self.storage));
+        facts.push(StatusFact::new("Renewal", renewal));
+        facts.push(StatusFact::new("Storage", self.storage));
         let origins = self.config.iter().enumerate();
-        facts.extend(
-            origins
-                .map(|(index, origin)| Fact::new(if index == 0 { "Config" } else { "" }, verbatim(origin))),
-        );
-        facts.extend(variable_facts(&self.variables));
-        facts.extend(self.quota.as_ref().and_then(spent));
+        facts.extend(origins.map(|(index, origin)| {
+            StatusFact::new(if index == 0 { "Config" } else { "" }, escape_controls(origin))
+        }));
+        facts.extend(describe_variables(&self.variables));
+        facts.extend(self.quota.as_ref().and_then(describe_quota));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
-            let told = format!("{message} [{slug}], {} ago", spoken(now.since(*at)));
+            let told = format!("{message} [{slug}], {} ago", format_duration(now.duration_since(*at)));
             facts.extend([
-                Fact::new("Last error", told).with(News::Bad),
-                Fact::new("", format!("hint: {hint}")),
+                StatusFact::new("Last error", told).with_tone(FactTone::Bad),
+                StatusFact::new("", format!("hint: {hint}")),
             ]);
         }
         facts
     }
 
-    fn signed_in_fact(&self, spelt: impl Fn(&str) -> String) -> Fact {
+    fn describe_sign_in(&self, complete_login_hint: impl Fn(&str) -> String) -> StatusFact {
         match &self.credentials {
-            Some(left) => left.fact(self.can_renew),
+            Some(left) => left.to_fact(self.can_renew),
             None if self.can_renew => {
-                Fact::new("Signed in", "no valid credentials; the next request renews them")
-                    .with(News::Doubtful)
+                StatusFact::new("Signed in", "no valid credentials; the next request renews them")
+                    .with_tone(FactTone::Warning)
             }
-            None => Fact::new("Signed in", spelt("no; run `bedrock-sso login`")).with(News::Bad),
+            None => StatusFact::new("Signed in", complete_login_hint("no; run `bedrock-sso login`"))
+                .with_tone(FactTone::Bad),
         }
     }
 }
 
 /// The hosts that `login` would have the user accept.
-fn new_hosts(changes: &[DestinationChange], spelt: impl Fn(&str) -> String) -> Vec<Fact> {
-    let mut facts: Vec<_> =
-        changes.iter().map(|change| Fact::new("New host", describe_change(change)).with(News::Bad)).collect();
+fn describe_new_hosts(
+    changes: &[DestinationChange],
+    complete_login_hint: impl Fn(&str) -> String,
+) -> Vec<StatusFact> {
+    let mut facts: Vec<_> = changes
+        .iter()
+        .map(|change| StatusFact::new("New host", describe_change(change)).with_tone(FactTone::Bad))
+        .collect();
     if !facts.is_empty() {
-        facts.push(Fact::new("", spelt("run `bedrock-sso login` in a terminal to accept it")));
+        facts.push(StatusFact::new(
+            "",
+            complete_login_hint("run `bedrock-sso login` in a terminal to accept it"),
+        ));
     }
     facts
 }
 
 /// Those that have an effect in one line, and each that is not used with the reason.
-fn variable_facts(variables: &[Seen]) -> Vec<Fact> {
+fn describe_variables(variables: &[VariableStatus]) -> Vec<StatusFact> {
     let used: Vec<&str> =
         variables.iter().filter(|it| it.not_used.is_none()).map(|it| it.name.as_str()).collect();
     let used = (!used.is_empty()).then(|| used.join(", "));
-    let unused = variables.iter().filter_map(|Seen { name, not_used }| {
+    let unused = variables.iter().filter_map(|VariableStatus { name, not_used }| {
         not_used.as_ref().map(|why| format!("{name} is not used, because {why}"))
     });
     let lines = used.into_iter().chain(unused).enumerate();
-    lines.map(|(index, line)| Fact::new(if index == 0 { "Variables" } else { "" }, line)).collect()
+    lines.map(|(index, line)| StatusFact::new(if index == 0 { "Variables" } else { "" }, line)).collect()
 }
 
-fn paused(left: Duration, spelt: impl Fn(&str) -> String) -> Fact {
+fn describe_backoff(left: Duration, complete_login_hint: impl Fn(&str) -> String) -> StatusFact {
     let told = format!(
         "for {} programs that ask get no browser, since the last sign-in led nowhere; `bedrock-sso login` ends that",
-        spoken(left)
+        format_duration(left)
     );
-    Fact::new("Paused", spelt(&told)).with(News::Doubtful)
+    StatusFact::new("Paused", complete_login_hint(&told)).with_tone(FactTone::Warning)
 }
 
-fn spent(usage: &Usage) -> Option<Fact> {
-    let news = if usage.is_almost_spent() { News::Doubtful } else { News::Plain };
-    Some(Fact::new("Quota", usage.spoken()?).with(news))
+fn describe_quota(usage: &QuotaUsage) -> Option<StatusFact> {
+    let news = if usage.is_almost_spent() { FactTone::Warning } else { FactTone::Plain };
+    Some(StatusFact::new("Quota", usage.describe_shares()?).with_tone(news))
 }

@@ -3,8 +3,8 @@
 //! It lays out and paints; which facts there are, and what kind of news each is, is told to it.
 
 use crate::commands::{
-    fold::{folded, room},
-    paint::Paint,
+    fold::{compute_width, wrap_text},
+    paint::Palette,
 };
 
 /// Wide enough for the longest name and a space.
@@ -12,51 +12,51 @@ const MARGIN: usize = 12;
 
 /// What kind of news a fact is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum FactTone {
     Plain,
     Good,
-    Doubtful,
+    Warning,
     Bad,
 }
 
-pub(super) struct Fact {
+pub(super) struct StatusFact {
     name: &'static str,
     text: String,
-    news: News,
+    tone: FactTone,
 }
 
-impl Fact {
+impl StatusFact {
     pub(super) fn new(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, text: text.into(), news: News::Plain }
+        Self { name, text: text.into(), tone: FactTone::Plain }
     }
 
-    pub(super) fn with(self, news: News) -> Self {
-        Self { news, ..self }
+    pub(super) fn with_tone(self, news: FactTone) -> Self {
+        Self { tone: news, ..self }
     }
 }
 
 /// The facts in their order. With no columns, for a file or a pipe, each is one line.
-pub(super) fn laid_out(facts: &[Fact], columns: Option<usize>, paint: Paint) -> String {
-    let width = room(columns, MARGIN);
+pub(super) fn format_facts(facts: &[StatusFact], columns: Option<usize>, paint: Palette) -> String {
+    let width = compute_width(columns, MARGIN);
     let mut sheet = String::new();
-    for Fact { name, text, news } in facts {
-        for (index, line) in folded(text, width).iter().enumerate() {
+    for StatusFact { name, text, tone: news } in facts {
+        for (index, line) in wrap_text(text, width).iter().enumerate() {
             let name = if index == 0 { *name } else { "" };
-            sheet.push_str(&paint.faint(&format!("{name:<MARGIN$}")));
-            sheet.push_str(&news.painted(line, paint));
+            sheet.push_str(&paint.dimmed(&format!("{name:<MARGIN$}")));
+            sheet.push_str(&news.apply_color(line, paint));
             sheet.push('\n');
         }
     }
     sheet
 }
 
-impl News {
-    fn painted(self, text: &str, paint: Paint) -> String {
+impl FactTone {
+    fn apply_color(self, text: &str, paint: Palette) -> String {
         match self {
             Self::Plain => text.to_owned(),
-            Self::Good => paint.good(text),
-            Self::Doubtful => paint.doubtful(text),
-            Self::Bad => paint.bad(text),
+            Self::Good => paint.success(text),
+            Self::Warning => paint.warning(text),
+            Self::Bad => paint.error(text),
         }
     }
 }
@@ -65,22 +65,22 @@ impl News {
 mod tests {
     use super::*;
 
-    fn facts() -> [Fact; 2] {
+    fn facts() -> [StatusFact; 2] {
         [
-            Fact::new("Who", "demo"),
-            Fact::new("Last error", "the provider refused the sign-in").with(News::Bad),
+            StatusFact::new("Who", "demo"),
+            StatusFact::new("Last error", "the provider refused the sign-in").with_tone(FactTone::Bad),
         ]
     }
 
     #[test]
     fn a_pipe_gets_a_line_a_fact_and_no_paint() {
-        let sheet = laid_out(&facts(), None, Paint::NONE);
+        let sheet = format_facts(&facts(), None, Palette::NONE);
         assert_eq!(sheet, "Who         demo\nLast error  the provider refused the sign-in\n");
     }
 
     #[test]
     fn a_narrow_terminal_gets_folded_lines_each_painted_by_itself() {
-        let sheet = laid_out(&facts(), Some(34), Paint::COLOURS);
+        let sheet = format_facts(&facts(), Some(34), Palette::COLOURS);
         let faint = |name: &str| format!("\x1b[2m{name:<12}\x1b[0m");
         let bad = |text: &str| format!("\x1b[31m{text}\x1b[0m\n");
         assert_eq!(

@@ -2,98 +2,102 @@
 //!
 //! A contradiction is an error before any browser opens; what only smells is said by `config check`.
 
-use super::{Issuer, Provider, Wrong, shape};
+use super::{Issuer, Provider, ValueConflict, shape};
 use crate::{
     config::{Profile, RedirectHost},
     url::SecureUrl,
 };
 
 /// A row for each kind. Sources: the vendors' references of application settings.
-struct Demands {
+struct ProviderSpec {
     /// The loopback host whose redirect addresses can be registered; the other cannot where `only`.
     host: RedirectHost,
-    only: bool,
+    host_is_required: bool,
     /// Compares redirect addresses to the letter, port included, so that a port has to be registered.
-    exact: bool,
+    needs_registered_port: bool,
     /// Scopes that it answers with `invalid_scope`.
     unknown_scopes: &'static [&'static str],
     /// The scope without which no refresh token comes.
-    renewal_scope: Option<&'static str>,
+    refresh_scope: Option<&'static str>,
     /// How its client identifiers look.
-    client_id: fn(&str) -> bool,
+    is_client_id: fn(&str) -> bool,
     client_id_rule: &'static str,
 }
 
 /// The registered ports where the profile names none and the provider takes no other.
-const PORTS: [u16; 2] = [8400, 8401];
+const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
 
-const ANY: Demands = Demands {
-    host: RedirectHost::Address,
-    only: false,
-    exact: false,
+const DEFAULT_SPEC: ProviderSpec = ProviderSpec {
+    host: RedirectHost::LoopbackIp,
+    host_is_required: false,
+    needs_registered_port: false,
     unknown_scopes: &[],
-    renewal_scope: Some("offline_access"),
-    client_id: |_| true,
+    refresh_scope: Some("offline_access"),
+    is_client_id: |_| true,
     client_id_rule: "",
 };
 
-fn demands(kind: Provider) -> Demands {
+fn select_spec(kind: Provider) -> ProviderSpec {
     match kind {
         // RFC 8252 §7.3, which some follow and some do not; nothing is known of those that nobody named.
-        Provider::Generic => ANY,
+        Provider::Generic => DEFAULT_SPEC,
         // "Sign-in redirect URIs" are compared exactly, port and case included (Okta, "OpenID Connect redirect URI").
-        Provider::Okta => Demands { exact: true, ..ANY },
+        Provider::Okta => ProviderSpec { needs_registered_port: true, ..DEFAULT_SPEC },
         // The portal takes http for `localhost` only (127.0.0.1 in the manifest alone) and ignores the port of either
         // ("Redirect URI restrictions and limitations").
-        Provider::Entra => Demands {
-            host: RedirectHost::Name,
-            client_id: shape::is_guid,
+        Provider::Entra => ProviderSpec {
+            host: RedirectHost::Localhost,
+            is_client_id: shape::is_guid,
             client_id_rule: "Entra's \"Application (client) ID\" is a GUID",
-            ..ANY
+            ..DEFAULT_SPEC
         },
         // "Allowed Callback URLs" are compared exactly (Auth0, "Application settings").
-        Provider::Auth0 => Demands { exact: true, ..ANY },
+        Provider::Auth0 => ProviderSpec { needs_registered_port: true, ..DEFAULT_SPEC },
         // "requires HTTPS over HTTP except for http://localhost" (CallbackURLs in the reference of CreateUserPoolClient).
         // Refresh tokens come unasked; `offline_access` is no scope of a user pool.
-        Provider::Cognito => Demands {
-            host: RedirectHost::Name,
-            only: true,
-            exact: true,
+        Provider::Cognito => ProviderSpec {
+            host: RedirectHost::Localhost,
+            host_is_required: true,
+            needs_registered_port: true,
             unknown_scopes: &["offline_access"],
-            renewal_scope: None,
-            ..ANY
+            refresh_scope: None,
+            ..DEFAULT_SPEC
         },
         // Desktop applications need register no address ("OAuth 2.0 for iOS & Desktop Apps"). `access_type=offline`
         // stands for the scope that Google does not know.
-        Provider::Google => Demands {
+        Provider::Google => ProviderSpec {
             unknown_scopes: &["offline_access"],
-            renewal_scope: None,
-            client_id: |id| id.ends_with(".apps.googleusercontent.com"),
+            refresh_scope: None,
+            is_client_id: |id| id.ends_with(".apps.googleusercontent.com"),
             client_id_rule: "Google's client identifiers end in .apps.googleusercontent.com",
-            ..ANY
+            ..DEFAULT_SPEC
         },
     }
 }
 
 /// The redirect host that holds where the profile names none. What stands on this machine is nobody's cloud.
-pub(in crate::config) fn redirect_host(kind: Provider, issuer: &Issuer) -> RedirectHost {
-    if issuer.url().is_https() { demands(kind).host } else { RedirectHost::Address }
+pub(in crate::config) fn choose_redirect_host(kind: Provider, issuer: &Issuer) -> RedirectHost {
+    if issuer.url().is_https() { select_spec(kind).host } else { RedirectHost::LoopbackIp }
 }
 
 /// The ports that hold where the profile names none.
-pub(in crate::config) fn ports(kind: Provider, issuer: &Issuer) -> Vec<u16> {
-    if issuer.url().is_https() && demands(kind).exact { PORTS.into() } else { Vec::new() }
+pub(in crate::config) fn choose_redirect_ports(kind: Provider, issuer: &Issuer) -> Vec<u16> {
+    if issuer.url().is_https() && select_spec(kind).needs_registered_port {
+        REGISTERED_PORTS.into()
+    } else {
+        Vec::new()
+    }
 }
 
 /// What the profile says of itself, as far as a provider may object to it.
 #[derive(Debug)]
-pub(in crate::config) struct Written<'a> {
+pub(in crate::config) struct ProviderSettings<'a> {
     pub kind: Provider,
     pub issuer: &'a Issuer,
     /// The kind that `provider` names.
-    pub named: Option<Provider>,
+    pub named_provider: Option<Provider>,
     /// The kind that a short form stands for, and that form.
-    pub short: Option<(&'static str, Provider)>,
+    pub shorthand: Option<(&'static str, Provider)>,
     /// `None` where the profile leaves it to us.
     pub redirect_host: Option<RedirectHost>,
     pub scopes: &'a [String],
@@ -101,26 +105,34 @@ pub(in crate::config) struct Written<'a> {
 }
 
 /// Each key whose value the provider cannot take, with what to write.
-pub(in crate::config) fn contradictions(written: &Written<'_>) -> Vec<(&'static str, Wrong)> {
-    let all = [named(written), issuer(written), host(written), scopes(written), login_domain(written)];
+pub(in crate::config) fn find_conflicts(
+    written: &ProviderSettings<'_>,
+) -> Vec<(&'static str, ValueConflict)> {
+    let all = [
+        check_provider_name(written),
+        check_issuer(written),
+        check_redirect_host(written),
+        check_scopes(written),
+        check_login_domain(written),
+    ];
     all.into_iter().flatten().collect()
 }
 
-type Found = Option<(&'static str, Wrong)>;
+type KeyConflict = Option<(&'static str, ValueConflict)>;
 
 /// A custom domain may be anybody's, so `provider` is only contradicted by what is certain.
-fn named(written: &Written<'_>) -> Found {
-    let Written { issuer, named, short, .. } = written;
+fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
+    let ProviderSettings { issuer, named_provider: named, shorthand: short, .. } = written;
     let named = (*named)?;
-    let known = Provider::of_issuer(issuer);
+    let known = Provider::from_issuer(issuer);
     let (whose, kind) = match short {
         Some((key, kind)) => (format!("`{key}` is a form of"), *kind),
         None if known == Provider::Generic || named == Provider::Generic => return None,
         None => (format!("{} belongs to", issuer.url().authority()), known),
     };
-    let word = kind.word();
+    let word = kind.name();
     (named != kind).then(|| {
-        let wrong = Wrong::new(
+        let wrong = ValueConflict::new(
             format!("{whose} the provider \"{word}\""),
             format!("write `provider = \"{word}\"`, or leave `provider` out"),
         );
@@ -128,45 +140,52 @@ fn named(written: &Written<'_>) -> Found {
     })
 }
 
-fn issuer(written: &Written<'_>) -> Found {
-    let wrong = shape::judge(written.kind, written.issuer)?;
-    written.short.is_none().then_some(("issuer", wrong))
+fn check_issuer(written: &ProviderSettings<'_>) -> KeyConflict {
+    let wrong = shape::check_issuer_format(written.kind, written.issuer)?;
+    written.shorthand.is_none().then_some(("issuer", wrong))
 }
 
-fn host(written: &Written<'_>) -> Found {
-    let Demands { host, only, .. } = demands(written.kind);
+fn check_redirect_host(written: &ProviderSettings<'_>) -> KeyConflict {
+    let ProviderSpec { host, host_is_required: only, .. } = select_spec(written.kind);
     let refused =
         only && written.issuer.url().is_https() && written.redirect_host.is_some_and(|it| it != host);
     refused.then(|| {
-        let rule = format!("{} takes plain http for localhost only", written.kind.word());
-        ("redirect_host", Wrong::new(rule, "write `redirect_host = \"localhost\"`, and register that"))
+        let rule = format!("{} takes plain http for localhost only", written.kind.name());
+        (
+            "redirect_host",
+            ValueConflict::new(rule, "write `redirect_host = \"localhost\"`, and register that"),
+        )
     })
 }
 
-fn scopes(written: &Written<'_>) -> Found {
-    let unknown = demands(written.kind).unknown_scopes;
+fn check_scopes(written: &ProviderSettings<'_>) -> KeyConflict {
+    let unknown = select_spec(written.kind).unknown_scopes;
     let (bad, good): (Vec<&str>, Vec<&str>) =
         written.scopes.iter().map(String::as_str).partition(|scope| unknown.contains(scope));
     let bad = bad.first()?;
     let list: Vec<String> = good.iter().map(|scope| format!("\"{scope}\"")).collect();
     let rule = format!(
         "{} knows no scope {bad} and would refuse them all; it gives refresh tokens without it",
-        written.kind.word()
+        written.kind.name()
     );
-    Some(("scopes", Wrong::new(rule, format!("write `scopes = [{}]`", list.join(", ")))))
+    Some(("scopes", ValueConflict::new(rule, format!("write `scopes = [{}]`", list.join(", ")))))
 }
 
-fn login_domain(written: &Written<'_>) -> Found {
+fn check_login_domain(written: &ProviderSettings<'_>) -> KeyConflict {
     written.login_domain?;
     (written.kind != Provider::Cognito).then(|| {
-        let rule = format!("the provider is \"{}\"", written.kind.word());
-        ("cognito_domain", Wrong::new(rule, "leave it out, or write `cognito_user_pool_id` beside it"))
+        let rule = format!("the provider is \"{}\"", written.kind.name());
+        (
+            "cognito_domain",
+            ValueConflict::new(rule, "leave it out, or write `cognito_user_pool_id` beside it"),
+        )
     })
 }
 
 /// What can work and most likely shall not, each with its key.
-pub(in crate::config) fn warnings(profile: &Profile) -> Vec<(&'static str, String)> {
-    let Demands { renewal_scope, client_id, client_id_rule, .. } = demands(profile.provider);
+pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static str, String)> {
+    let ProviderSpec { refresh_scope: renewal_scope, is_client_id: client_id, client_id_rule, .. } =
+        select_spec(profile.provider);
     let mut found = Vec::new();
     let has = |scope: &str| profile.scopes.iter().any(|one| one == scope);
     if !profile.scopes.is_empty() && !has("openid") {
@@ -187,17 +206,17 @@ pub(in crate::config) fn warnings(profile: &Profile) -> Vec<(&'static str, Strin
             "prompt = \"none\" forbids the provider to ask anybody anything".to_owned(),
         ));
     }
-    if let Some(crowd) = crowd(profile) {
+    if let Some(crowd) = warn_open_tenant(profile) {
         found.push(crowd);
     }
     found
 }
 
 /// Whether people from anywhere could sign in.
-fn crowd(profile: &Profile) -> Option<(&'static str, String)> {
+fn warn_open_tenant(profile: &Profile) -> Option<(&'static str, String)> {
     /// The tenant of all personal accounts ("ID token claims reference", `tid`).
     const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-    if profile.provider.only_issuer().is_some() && !profile.extra_params.contains_key("hd") {
+    if profile.provider.fixed_issuer().is_some() && !profile.extra_params.contains_key("hd") {
         let line = "extra_params = { hd = \"acme.com\" }";
         return Some((
             "extra_params",
@@ -213,12 +232,12 @@ mod tests {
     use super::*;
     use crate::config::testing;
 
-    fn written(kind: Provider, issuer: &Issuer) -> Written<'_> {
-        Written {
+    fn written(kind: Provider, issuer: &Issuer) -> ProviderSettings<'_> {
+        ProviderSettings {
             kind,
             issuer,
-            named: None,
-            short: None,
+            named_provider: None,
+            shorthand: None,
             redirect_host: None,
             scopes: &[],
             login_domain: None,
@@ -237,16 +256,22 @@ mod tests {
         use Provider::{Auth0, Cognito, Entra, Generic, Google, Okta};
         let there = issuer("https://login.acme.example");
         for (kind, host, registered) in [
-            (Okta, RedirectHost::Address, &PORTS[..]),
-            (Entra, RedirectHost::Name, &[]),
-            (Auth0, RedirectHost::Address, &PORTS),
-            (Cognito, RedirectHost::Name, &PORTS),
-            (Google, RedirectHost::Address, &[]),
-            (Generic, RedirectHost::Address, &[]),
+            (Okta, RedirectHost::LoopbackIp, &REGISTERED_PORTS[..]),
+            (Entra, RedirectHost::Localhost, &[]),
+            (Auth0, RedirectHost::LoopbackIp, &REGISTERED_PORTS),
+            (Cognito, RedirectHost::Localhost, &REGISTERED_PORTS),
+            (Google, RedirectHost::LoopbackIp, &[]),
+            (Generic, RedirectHost::LoopbackIp, &[]),
         ] {
-            assert_eq!((redirect_host(kind, &there), ports(kind, &there).as_slice()), (host, registered));
+            assert_eq!(
+                (choose_redirect_host(kind, &there), choose_redirect_ports(kind, &there).as_slice()),
+                (host, registered)
+            );
             let here = issuer("http://127.0.0.1:9");
-            assert_eq!((redirect_host(kind, &here), ports(kind, &here)), (RedirectHost::Address, vec![]));
+            assert_eq!(
+                (choose_redirect_host(kind, &here), choose_redirect_ports(kind, &here)),
+                (RedirectHost::LoopbackIp, vec![])
+            );
         }
     }
 
@@ -255,23 +280,23 @@ mod tests {
         let scopes: Vec<String> = ["openid", "offline_access", "email"].map(str::to_owned).into();
         for (kind, address) in [(Provider::Google, GOOGLE), (Provider::Cognito, POOL)] {
             let issuer = issuer(address);
-            let found = contradictions(&Written { scopes: &scopes, ..written(kind, &issuer) });
+            let found = find_conflicts(&ProviderSettings { scopes: &scopes, ..written(kind, &issuer) });
             let [(key, wrong)] = found.as_slice() else { panic!("{found:?}") };
-            assert_eq!(
-                (*key, wrong.instead.as_str()),
-                ("scopes", "write `scopes = [\"openid\", \"email\"]`")
-            );
+            assert_eq!((*key, wrong.remedy.as_str()), ("scopes", "write `scopes = [\"openid\", \"email\"]`"));
         }
         let okta = issuer("https://acme.okta.com");
-        assert_eq!(contradictions(&Written { scopes: &scopes, ..written(Provider::Okta, &okta) }), []);
+        assert_eq!(
+            find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Okta, &okta) }),
+            []
+        );
     }
 
     #[test]
     fn a_redirect_host_that_cannot_be_registered_is_an_error() {
         let pool = issuer(POOL);
-        let with = |host| Written { redirect_host: Some(host), ..written(Provider::Cognito, &pool) };
-        assert_eq!(contradictions(&with(RedirectHost::Address)).len(), 1);
-        assert_eq!(contradictions(&with(RedirectHost::Name)), []);
+        let with = |host| ProviderSettings { redirect_host: Some(host), ..written(Provider::Cognito, &pool) };
+        assert_eq!(find_conflicts(&with(RedirectHost::LoopbackIp)).len(), 1);
+        assert_eq!(find_conflicts(&with(RedirectHost::Localhost)), []);
     }
 
     #[test]
@@ -283,14 +308,14 @@ mod tests {
             extra_params: [("hd".to_owned(), "acme.com".to_owned())].into(),
             ..testing::profile()
         };
-        assert_eq!(warnings(&profile), []);
+        assert_eq!(collect_warnings(&profile), []);
         profile.extra_params = [("prompt".to_owned(), "none".to_owned())].into();
         profile.client_id = "1-x".into();
         profile.scopes = vec!["email".into()];
-        let keys: Vec<&str> = warnings(&profile).into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<&str> = collect_warnings(&profile).into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["scopes", "client_id", "extra_params", "extra_params"]);
         profile.provider = Provider::Okta;
-        assert!(warnings(&profile).iter().any(|(_, said)| said.contains("offline_access")));
+        assert!(collect_warnings(&profile).iter().any(|(_, said)| said.contains("offline_access")));
     }
 
     #[test]
@@ -302,6 +327,6 @@ mod tests {
             client_id: tenant.into(),
             ..testing::profile()
         };
-        assert_eq!(warnings(&profile).len(), 1);
+        assert_eq!(collect_warnings(&profile).len(), 1);
     }
 }

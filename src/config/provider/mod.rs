@@ -6,32 +6,35 @@ mod demands;
 mod shape;
 mod short;
 
-pub(super) use demands::{Written, contradictions, ports, redirect_host, warnings};
+pub(super) use demands::{
+    ProviderSettings, choose_redirect_host, choose_redirect_ports, collect_warnings, find_conflicts,
+};
 pub(super) use shape::is_guid;
-pub use short::pool_issuer;
-pub(super) use short::{SHORT, Short, login_domain};
+pub use short::build_pool_issuer;
+pub(super) use short::{IssuerShorthand, SHORTHANDS, parse_login_domain};
 
 use super::{Issuer, Partition, Provider};
 
 /// Why a value cannot stand, and what to do: most often, which line to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct ValueConflict {
     pub rule: String,
-    pub instead: String,
+    pub remedy: String,
 }
 
-impl Wrong {
+impl ValueConflict {
     fn new(rule: impl Into<String>, instead: impl Into<String>) -> Self {
-        Self { rule: rule.into(), instead: instead.into() }
+        Self { rule: rule.into(), remedy: instead.into() }
     }
 
-    fn issuer(rule: &str, right: &str) -> Self {
+    fn suggest_issuer(rule: &str, right: &str) -> Self {
         Self::new(rule, format!("write `issuer = \"{right}\"`"))
     }
 }
 
 /// What may be written behind `provider`.
-pub(super) const WORDS: [&str; 7] = ["auto", "okta", "entra", "auth0", "cognito", "google", "generic"];
+pub(super) const PROVIDER_NAMES: [&str; 7] =
+    ["auto", "okta", "entra", "auth0", "cognito", "google", "generic"];
 
 /// Domains that belong to one kind, they and whatever is below them. Custom domains are generic unless the profile says more.
 const DOMAINS: [(&str, Provider); 15] = [
@@ -55,7 +58,7 @@ const DOMAINS: [(&str, Provider); 15] = [
 
 impl Provider {
     /// The kind that the written word names; `None` for "auto" and for what is no kind.
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+    pub(super) fn from_name(word: &str) -> Option<Self> {
         Some(match word {
             "auth0" => Self::Auth0,
             "cognito" => Self::Cognito,
@@ -67,7 +70,7 @@ impl Provider {
         })
     }
 
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Auth0 => "auth0",
             Self::Cognito => "cognito",
@@ -80,12 +83,12 @@ impl Provider {
 
     /// Google gives every desktop application a secret, and takes no code without it; it says itself that this is no
     /// secret in earnest (developers.google.com/identity/protocols/oauth2/native-app).
-    pub(super) fn gives_secrets_to_all(self) -> bool {
+    pub(super) fn always_issues_secret(self) -> bool {
         self == Self::Google
     }
 
     /// Whose the person is in telemetry, in the words of AWS's guidance, which knows no others.
-    pub fn organization(self) -> &'static str {
+    pub fn telemetry_organization(self) -> &'static str {
         match self {
             Self::Auth0 => "auth0",
             Self::Cognito => "cognito",
@@ -95,32 +98,35 @@ impl Provider {
         }
     }
 
-    pub fn of_issuer(issuer: &Issuer) -> Self {
-        Self::of_host(issuer.url().as_url().host_str().unwrap_or_default())
+    pub fn from_issuer(issuer: &Issuer) -> Self {
+        Self::from_host(issuer.url().as_url().host_str().unwrap_or_default())
     }
 
     /// The issuer of a provider that has but one.
-    pub(super) fn only_issuer(self) -> Option<&'static str> {
+    pub(super) fn fixed_issuer(self) -> Option<&'static str> {
         (self == Self::Google).then_some("https://accounts.google.com")
     }
 
     /// Whose host this is, be it no issuer's.
-    pub fn of_host(host: &str) -> Self {
+    pub fn from_host(host: &str) -> Self {
         let host = host.strip_suffix('.').unwrap_or(host);
-        if is_cognito(host) {
+        if is_cognito_host(host) {
             return Self::Cognito;
         }
-        DOMAINS.iter().find(|(domain, _)| is_within(host, domain)).map_or(Self::Generic, |(_, kind)| *kind)
+        DOMAINS
+            .iter()
+            .find(|(domain, _)| is_domain_or_below(host, domain))
+            .map_or(Self::Generic, |(_, kind)| *kind)
     }
 }
 
 /// `cognito-idp.eu-west-1.amazonaws.com`, and the same in AWS's other partitions.
-fn is_cognito(host: &str) -> bool {
+fn is_cognito_host(host: &str) -> bool {
     ["cognito-idp.", "cognito-idp-fips."].iter().any(|service| host.starts_with(service))
-        && Partition::of_host(host).is_some()
+        && Partition::from_host(host).is_some()
 }
 
-fn is_within(host: &str, domain: &str) -> bool {
+fn is_domain_or_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
@@ -129,7 +135,7 @@ mod tests {
     use super::*;
 
     fn kind(issuer: &str) -> Provider {
-        Provider::of_issuer(&Issuer::parse(issuer).unwrap())
+        Provider::from_issuer(&Issuer::parse(issuer).unwrap())
     }
 
     #[test]
@@ -167,8 +173,8 @@ mod tests {
 
     #[test]
     fn each_word_but_auto_names_the_provider_that_answers_to_it() {
-        for word in WORDS {
-            assert_eq!(Provider::of_word(word).map_or("auto", Provider::word), word);
+        for word in PROVIDER_NAMES {
+            assert_eq!(Provider::from_name(word).map_or("auto", Provider::name), word);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It knows addresses only; what else a provider demands of a profile is in `demands`.
 
-use super::{Provider, Wrong, is_cognito, is_within};
+use super::{Provider, ValueConflict, is_cognito_host, is_domain_or_below};
 use crate::config::Issuer;
 
 pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
@@ -14,24 +14,24 @@ const ENTRA_HOSTS: [&str; 3] =
     [ENTRA_WORLDWIDE, "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
 
 /// Hosts of Entra's first version, whose issuers end in a slash.
-const ENTRA_FIRST: [&str; 2] = ["sts.windows.net", "sts.chinacloudapi.cn"];
+const ENTRA_V1_HOSTS: [&str; 2] = ["sts.windows.net", "sts.chinacloudapi.cn"];
 
 /// An https address taken apart: nothing that stands on this machine is judged, for it is somebody's test.
-struct Parts<'a> {
+struct IssuerParts<'a> {
     host: &'a str,
     /// All behind the host, as written.
-    tail: &'a str,
+    path: &'a str,
 }
 
 /// Why this cannot be the issuer of a provider of that kind, and what to write.
-pub(super) fn judge(kind: Provider, issuer: &Issuer) -> Option<Wrong> {
+pub(super) fn check_issuer_format(kind: Provider, issuer: &Issuer) -> Option<ValueConflict> {
     if !issuer.url().is_https() {
         return None;
     }
     let text = issuer.as_str();
     if let Some(stem) = text.strip_suffix(DISCOVERY) {
         let slash = if kind == Provider::Auth0 { "/" } else { "" };
-        return Some(Wrong::issuer(
+        return Some(ValueConflict::suggest_issuer(
             "that is the address of the discovery document",
             &format!("{stem}{slash}"),
         ));
@@ -39,53 +39,62 @@ pub(super) fn judge(kind: Provider, issuer: &Issuer) -> Option<Wrong> {
     let rest = text.get("https://".len()..).unwrap_or_default();
     let at = rest.find('/').unwrap_or(rest.len());
     let (host, tail) = rest.split_at(at);
-    let parts = Parts { host, tail };
+    let parts = IssuerParts { host, path: tail };
     match kind {
-        Provider::Okta => okta(&parts),
-        Provider::Entra => entra(&parts),
-        Provider::Auth0 => auth0(&parts),
-        Provider::Cognito => cognito(&parts),
-        Provider::Google => google(&parts),
+        Provider::Okta => check_okta(&parts),
+        Provider::Entra => check_entra(&parts),
+        Provider::Auth0 => check_auth0(&parts),
+        Provider::Cognito => check_cognito(&parts),
+        Provider::Google => check_google(&parts),
         Provider::Generic => None,
     }
 }
 
-fn okta(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+fn check_okta(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
     let (first, domain) = host.split_once('.').unwrap_or((host, ""));
-    if let Some(name) = first.strip_suffix("-admin").filter(|_| Provider::of_host(domain) == Provider::Okta) {
-        let mut wrong =
-            Wrong::issuer("that is the address of Okta's Admin Console", &format!("https://{name}.{domain}"));
-        wrong.instead.push_str(&format!(", or `okta_domain = \"{name}.{domain}\"`"));
+    if let Some(name) = first.strip_suffix("-admin").filter(|_| Provider::from_host(domain) == Provider::Okta)
+    {
+        let mut wrong = ValueConflict::suggest_issuer(
+            "that is the address of Okta's Admin Console",
+            &format!("https://{name}.{domain}"),
+        );
+        wrong.remedy.push_str(&format!(", or `okta_domain = \"{name}.{domain}\"`"));
         return Some(wrong);
     }
     let server = tail.strip_prefix("/oauth2/").unwrap_or_default();
     let id = server.split('/').next().filter(|id| !id.is_empty() && *id != "v1");
     let right = id.map_or_else(|| format!("https://{host}"), |id| format!("https://{host}/oauth2/{id}"));
     (right != format!("https://{host}{tail}")).then(|| {
-        Wrong::issuer("an issuer of Okta is its domain, or /oauth2/ID below it, without a slash", &right)
+        ValueConflict::suggest_issuer(
+            "an issuer of Okta is its domain, or /oauth2/ID below it, without a slash",
+            &right,
+        )
     })
 }
 
-fn entra(parts: &Parts<'_>) -> Option<Wrong> {
-    let Parts { host, tail } = parts;
+fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
+    let IssuerParts { host, path: tail } = parts;
     let host = host.to_ascii_lowercase();
     let tenant = tail.split('/').nth(1).unwrap_or_default().to_ascii_lowercase();
-    let is_first = ENTRA_FIRST.contains(&host.as_str());
-    let is_external = is_within(&host, "ciamlogin.com");
+    let is_first = ENTRA_V1_HOSTS.contains(&host.as_str());
+    let is_external = is_domain_or_below(&host, "ciamlogin.com");
     if !is_first && !is_external && !ENTRA_HOSTS.contains(&host.as_str()) {
-        return Some(Wrong::new(
+        return Some(ValueConflict::new(
             "no sign-in host of Microsoft Entra ID",
             "write `entra_tenant` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows",
         ));
     }
     if ["common", "organizations", "consumers"].contains(&tenant.as_str()) {
-        return Some(Wrong::new(
+        return Some(ValueConflict::new(
             "it stands for every tenant at once: tokens name the person's own tenant instead, and AWS would have to trust all of them",
             ENTRA_TENANT,
         ));
     }
     if !is_guid(&tenant) {
-        return Some(Wrong::new("tokens name the tenant by its identifier, never by a name", ENTRA_TENANT));
+        return Some(ValueConflict::new(
+            "tokens name the tenant by its identifier, never by a name",
+            ENTRA_TENANT,
+        ));
     }
     let right = match () {
         () if is_first => format!("https://{host}/{tenant}/"),
@@ -94,24 +103,27 @@ fn entra(parts: &Parts<'_>) -> Option<Wrong> {
         () => format!("https://{host}/{tenant}/v2.0"),
     };
     (right != format!("https://{}{tail}", parts.host))
-        .then(|| Wrong::issuer("Entra spells its issuer otherwise, to the letter", &right))
+        .then(|| ValueConflict::suggest_issuer("Entra spells its issuer otherwise, to the letter", &right))
 }
 
 const ENTRA_TENANT: &str = "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows";
 
-fn auth0(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+fn check_auth0(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
     (*tail != "/").then(|| {
-        Wrong::issuer("an issuer of Auth0 is its domain with a slash at the end", &format!("https://{host}/"))
+        ValueConflict::suggest_issuer(
+            "an issuer of Auth0 is its domain with a slash at the end",
+            &format!("https://{host}/"),
+        )
     })
 }
 
-fn cognito(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
-    if !is_cognito(host) {
-        let mut wrong = Wrong::new(
+fn check_cognito(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
+    if !is_cognito_host(host) {
+        let mut wrong = ValueConflict::new(
             "that is where Cognito's sign-in pages stand, not the issuer, which comes from the pool's identifier",
             "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
         );
-        wrong.instead.push_str(&format!(", and `cognito_domain = \"{host}\"`"));
+        wrong.remedy.push_str(&format!(", and `cognito_domain = \"{host}\"`"));
         return Some(wrong);
     }
     let pool = tail.strip_prefix('/').unwrap_or_default();
@@ -119,19 +131,19 @@ fn cognito(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
     let written = host.split('.').nth(1).unwrap_or_default();
     let (region, _) = pool.split_once('_').unwrap_or_default();
     if region.is_empty() {
-        return Some(Wrong::new(
+        return Some(ValueConflict::new(
             "it does not end in the identifier of a user pool",
             "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
         ));
     }
     let right = format!("https://{}/{pool}", host.replacen(written, region, 1));
     let reason = "the region and the pool are those of the user pool's own identifier, without a slash";
-    (right != format!("https://{host}{tail}")).then(|| Wrong::issuer(reason, &right))
+    (right != format!("https://{host}{tail}")).then(|| ValueConflict::suggest_issuer(reason, &right))
 }
 
-fn google(Parts { host, tail }: &Parts<'_>) -> Option<Wrong> {
+fn check_google(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
     ((*host, *tail) != ("accounts.google.com", ""))
-        .then(|| Wrong::issuer("Google has one issuer", "https://accounts.google.com"))
+        .then(|| ValueConflict::suggest_issuer("Google has one issuer", "https://accounts.google.com"))
 }
 
 /// 8-4-4-4-12 hexadecimal digits.
@@ -146,9 +158,9 @@ mod tests {
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
-    fn judged(issuer: &str) -> Option<Wrong> {
+    fn judged(issuer: &str) -> Option<ValueConflict> {
         let issuer = Issuer::parse(issuer).unwrap();
-        judge(Provider::of_issuer(&issuer), &issuer)
+        check_issuer_format(Provider::from_issuer(&issuer), &issuer)
     }
 
     #[test]
@@ -221,7 +233,7 @@ mod tests {
             ),
         ] {
             let wrong = judged(written).unwrap_or_else(|| panic!("{written} passes"));
-            assert!(wrong.instead.contains(line), "{written}: {wrong:?}");
+            assert!(wrong.remedy.contains(line), "{written}: {wrong:?}");
         }
     }
 
@@ -230,7 +242,7 @@ mod tests {
         for tenant in ["common", "organizations", "consumers", "Common"] {
             let wrong = judged(&format!("https://login.microsoftonline.com/{tenant}/v2.0")).unwrap();
             assert!(wrong.rule.contains("every tenant at once"), "{wrong:?}");
-            assert!(wrong.instead.contains("Directory (tenant) ID"), "{wrong:?}");
+            assert!(wrong.remedy.contains("Directory (tenant) ID"), "{wrong:?}");
         }
         let wrong = judged("https://login.microsoftonline.com/acme.onmicrosoft.com/v2.0").unwrap();
         assert!(wrong.rule.contains("never by a name"), "{wrong:?}");
@@ -240,7 +252,7 @@ mod tests {
     fn what_stands_on_this_machine_is_not_judged() {
         let issuer = Issuer::parse("http://127.0.0.1:9/anything/").unwrap();
         for kind in [Provider::Okta, Provider::Entra, Provider::Auth0, Provider::Cognito, Provider::Google] {
-            assert_eq!(judge(kind, &issuer), None);
+            assert_eq!(check_issuer_format(kind, &issuer), None);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It spells the issuer that one stands for, or says how to write it; whether two agree is for `issuer`.
 
-use super::{Provider, Wrong, shape};
+use super::{Provider, ValueConflict, shape};
 use crate::{
     config::{Issuer, Partition, partition::is_region},
     url::SecureUrl,
@@ -10,46 +10,67 @@ use crate::{
 
 /// A key that stands for an issuer, and the key that may go with it.
 #[derive(Debug)]
-pub(in crate::config) struct Short {
+pub(in crate::config) struct IssuerShorthand {
     pub key: &'static str,
-    pub beside: &'static str,
+    pub companion_key: &'static str,
     pub provider: Provider,
-    spell: fn(&str, &str) -> Result<String, Wrong>,
+    expand: fn(&str, &str) -> Result<String, ValueConflict>,
 }
 
-pub(in crate::config) static SHORT: [Short; 4] = [
-    Short { key: "okta_domain", beside: "okta_auth_server", provider: Provider::Okta, spell: okta },
-    Short { key: "entra_tenant", beside: "", provider: Provider::Entra, spell: entra },
-    Short { key: "auth0_domain", beside: "", provider: Provider::Auth0, spell: auth0 },
-    Short { key: "cognito_user_pool_id", beside: "", provider: Provider::Cognito, spell: cognito },
+pub(in crate::config) static SHORTHANDS: [IssuerShorthand; 4] = [
+    IssuerShorthand {
+        key: "okta_domain",
+        companion_key: "okta_auth_server",
+        provider: Provider::Okta,
+        expand: expand_okta,
+    },
+    IssuerShorthand {
+        key: "entra_tenant",
+        companion_key: "",
+        provider: Provider::Entra,
+        expand: expand_entra,
+    },
+    IssuerShorthand {
+        key: "auth0_domain",
+        companion_key: "",
+        provider: Provider::Auth0,
+        expand: expand_auth0,
+    },
+    IssuerShorthand {
+        key: "cognito_user_pool_id",
+        companion_key: "",
+        provider: Provider::Cognito,
+        expand: expand_cognito,
+    },
 ];
 
-impl Short {
+impl IssuerShorthand {
     /// The issuer, as the provider itself spells it.
-    pub(in crate::config) fn issuer(&self, value: &str, beside: &str) -> Result<Issuer, Wrong> {
-        let text = (self.spell)(value, beside)?;
-        let issuer = Issuer::parse(&text).map_err(|refusal| Wrong::new(refusal.to_string(), "correct it"))?;
-        shape::judge(self.provider, &issuer).map_or(Ok(issuer), Err)
+    pub(in crate::config) fn build_issuer(&self, value: &str, beside: &str) -> Result<Issuer, ValueConflict> {
+        let text = (self.expand)(value, beside)?;
+        let issuer =
+            Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
+        shape::check_issuer_format(self.provider, &issuer).map_or(Ok(issuer), Err)
     }
 }
 
 /// Org server: the domain itself; custom server: `/oauth2/ID` below it (Okta, "Authorization servers").
-fn okta(domain: &str, server: &str) -> Result<String, Wrong> {
-    let host = self::domain("okta_domain", domain, "acme.okta.com")?;
+fn expand_okta(domain: &str, server: &str) -> Result<String, ValueConflict> {
+    let host = parse_bare_domain("okta_domain", domain, "acme.okta.com")?;
     if server.is_empty() {
         return Ok(format!("https://{host}"));
     }
     if server.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         return Ok(format!("https://{host}/oauth2/{server}"));
     }
-    Err(Wrong::new(
+    Err(ValueConflict::new(
         "okta_auth_server beside it is not the identifier of an authorization server",
         "write `okta_auth_server = \"default\"`, or the identifier that Okta shows under Security > API",
     ))
 }
 
 /// The tenant's identifier; before it, the host of another cloud than the worldwide one.
-fn entra(tenant: &str, _: &str) -> Result<String, Wrong> {
+fn expand_entra(tenant: &str, _: &str) -> Result<String, ValueConflict> {
     let (host, tenant) = tenant.split_once('/').unwrap_or((shape::ENTRA_WORLDWIDE, tenant));
     let tenant = tenant.to_ascii_lowercase();
     if let Some(id) = tenant.strip_suffix(".ciamlogin.com").filter(|id| shape::is_guid(id)) {
@@ -59,13 +80,13 @@ fn entra(tenant: &str, _: &str) -> Result<String, Wrong> {
 }
 
 /// The trailing slash is Auth0's own spelling (Auth0, "OpenID Connect discovery").
-fn auth0(domain: &str, _: &str) -> Result<String, Wrong> {
-    Ok(format!("https://{}/", self::domain("auth0_domain", domain, "acme.eu.auth0.com")?))
+fn expand_auth0(domain: &str, _: &str) -> Result<String, ValueConflict> {
+    Ok(format!("https://{}/", parse_bare_domain("auth0_domain", domain, "acme.eu.auth0.com")?))
 }
 
-fn cognito(pool: &str, _: &str) -> Result<String, Wrong> {
-    pool_issuer(pool).ok_or_else(|| {
-        Wrong::new(
+fn expand_cognito(pool: &str, _: &str) -> Result<String, ValueConflict> {
+    build_pool_issuer(pool).ok_or_else(|| {
+        ValueConflict::new(
             "not the identifier of a user pool",
             "write the \"User pool ID\" of the pool's overview, such as `cognito_user_pool_id = \"eu-west-1_AbCd12345\"`",
         )
@@ -74,15 +95,15 @@ fn cognito(pool: &str, _: &str) -> Result<String, Wrong> {
 
 /// The issuer of a user pool, whose identifier begins with its region (Amazon Cognito, "User pool endpoints"). `None` for
 /// what is no such identifier.
-pub fn pool_issuer(pool: &str) -> Option<String> {
+pub fn build_pool_issuer(pool: &str) -> Option<String> {
     let (region, name) = pool.split_once('_')?;
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let domain = Partition::of_region(region).domain;
+    let domain = Partition::from_region(region).domain;
     (is_region(region) && is_name).then(|| format!("https://cognito-idp.{region}.{domain}/{pool}"))
 }
 
 /// Where Cognito's sign-in pages stand: a domain of one's own, or AWS's with the prefix that was chosen.
-pub(in crate::config) fn login_domain(text: &str) -> Result<SecureUrl, Wrong> {
+pub(in crate::config) fn parse_login_domain(text: &str) -> Result<SecureUrl, ValueConflict> {
     let address = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match SecureUrl::parse(&address) {
         Ok(url)
@@ -90,7 +111,7 @@ pub(in crate::config) fn login_domain(text: &str) -> Result<SecureUrl, Wrong> {
         {
             Ok(url)
         }
-        _ => Err(Wrong::new(
+        _ => Err(ValueConflict::new(
             "not the domain of a user pool",
             "write the \"Domain\" of the pool's branding, such as `cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
         )),
@@ -98,7 +119,7 @@ pub(in crate::config) fn login_domain(text: &str) -> Result<SecureUrl, Wrong> {
 }
 
 /// A bare domain; the scheme before it and the slash behind it, which an address bar adds, do no harm.
-fn domain(key: &str, text: &str, example: &str) -> Result<String, Wrong> {
+fn parse_bare_domain(key: &str, text: &str, example: &str) -> Result<String, ValueConflict> {
     let bare = text.strip_prefix("https://").unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare).to_ascii_lowercase();
     let host = bare.split('/').next().unwrap_or_default();
@@ -106,12 +127,14 @@ fn domain(key: &str, text: &str, example: &str) -> Result<String, Wrong> {
     let is_domain = host.contains('.') && parsed.is_ok_and(|url| url.authority() == host);
     match (is_domain, bare.strip_prefix(&format!("{host}/oauth2/"))) {
         (true, None) if bare == host => Ok(bare),
-        (true, Some(server)) if key == "okta_domain" => Err(Wrong::new(
+        (true, Some(server)) if key == "okta_domain" => Err(ValueConflict::new(
             "a domain has no path",
             format!("write `okta_domain = \"{host}\"` and `okta_auth_server = \"{server}\"`"),
         )),
-        (true, _) => Err(Wrong::new("a domain has no path", format!("write `{key} = \"{host}\"`"))),
-        (false, _) => Err(Wrong::new("not a domain", format!("write one, such as `{key} = \"{example}\"`"))),
+        (true, _) => Err(ValueConflict::new("a domain has no path", format!("write `{key} = \"{host}\"`"))),
+        (false, _) => {
+            Err(ValueConflict::new("not a domain", format!("write one, such as `{key} = \"{example}\"`")))
+        }
     }
 }
 
@@ -119,9 +142,9 @@ fn domain(key: &str, text: &str, example: &str) -> Result<String, Wrong> {
 mod tests {
     use super::*;
 
-    fn spelt(key: &str, value: &str, beside: &str) -> Result<String, Wrong> {
-        let short = SHORT.iter().find(|short| short.key == key).unwrap();
-        short.issuer(value, beside).map(|issuer| issuer.as_str().to_owned())
+    fn spelt(key: &str, value: &str, beside: &str) -> Result<String, ValueConflict> {
+        let short = SHORTHANDS.iter().find(|short| short.key == key).unwrap();
+        short.build_issuer(value, beside).map(|issuer| issuer.as_str().to_owned())
     }
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -204,7 +227,7 @@ mod tests {
             ("cognito_user_pool_id", "eu-west-1_a/../b", "", "eu-west-1_"),
         ] {
             let wrong = spelt(key, value, beside).unwrap_err();
-            assert!(wrong.instead.contains(word), "{key} = {value}: {wrong:?}");
+            assert!(wrong.remedy.contains(word), "{key} = {value}: {wrong:?}");
         }
     }
 
@@ -213,12 +236,12 @@ mod tests {
         for good in
             ["acme.auth.eu-west-1.amazoncognito.com", "https://login.acme.example", "http://127.0.0.1:8"]
         {
-            assert!(login_domain(good).is_ok(), "{good}");
+            assert!(parse_login_domain(good).is_ok(), "{good}");
         }
         for bad in
             ["acme", "http://login.acme.example", "login.acme.example/oauth2/authorize", "a.example?b", ""]
         {
-            assert!(login_domain(bad).is_err(), "{bad}");
+            assert!(parse_login_domain(bad).is_err(), "{bad}");
         }
     }
 }

@@ -68,7 +68,7 @@ fn a_file_without_profiles_is_said_to_have_none() {
 }
 
 fn all(home: &Home) -> Vec<String> {
-    let found = home.ask(super::super::all).unwrap();
+    let found = home.ask(super::super::load_all_profiles).unwrap();
     found.into_iter().map(|(name, built)| format!("{name} {}", built.is_ok())).collect()
 }
 
@@ -99,14 +99,14 @@ fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_on
     assert_eq!(auth("provider = \"generic\""), ClientAuth::None);
     assert_eq!(auth("client_auth = \"none\""), ClientAuth::None);
     assert_eq!(Home::new().user(GOOD).load().unwrap().client_auth, ClientAuth::None);
-    let shown = Home::new().user(google).ask(crate::config::show).unwrap();
+    let shown = Home::new().user(google).ask(crate::config::report_profile).unwrap();
     let entry = shown.entries.into_iter().find(|entry| entry.key == "client_auth").unwrap();
-    assert_eq!((entry.written.as_str(), entry.resolved.as_deref()), ("\"none\"", Some("secret")));
+    assert_eq!((entry.toml.as_str(), entry.resolved.as_deref()), ("\"none\"", Some("secret")));
 }
 
 #[test]
 fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
-    use crate::config::{Audience, ClientAuth, ClientKey, KeyAlgorithm};
+    use crate::config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
     let auth = |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.client_auth);
     let whole = &format!("client_auth = \"private_key_jwt\"\nclient_key = \"{KEY_FILE}\"\n");
     let key =
@@ -119,11 +119,11 @@ fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
         certificate: Some(KEY_FILE.into()),
         id: Some("k1".into()),
         algorithm: Some(KeyAlgorithm::Ps256),
-        audience: Some(Audience::Endpoint),
+        audience: Some(AssertionAudience::Endpoint),
         ..key
     };
     assert_eq!(auth(&format!("{whole}{more}")).unwrap(), ClientAuth::PrivateKey(said));
-    let wrong = |more: &str| auth(more).unwrap_err().lines().concat();
+    let wrong = |more: &str| auth(more).unwrap_err().problem_lines().concat();
     let needs = wrong("client_auth = \"private_key_jwt\"\n");
     assert!(needs.ends_with(": client_auth = \"private_key_jwt\" needs client_key"), "{needs}");
     let key_alone = format!("client_key = \"{KEY_FILE}\"");

@@ -5,9 +5,9 @@ use toml::de::{DeTable, DeValue};
 use super::{GOOD, Home, KEY_FILE, TRUSTING};
 use crate::config::{
     Profile,
-    key::{COUNT, Default, KEYS, Key, Kind, SECTIONS, TOP},
+    key::{COUNT, ConfigKey, KEYS, KeyDefault, SECTIONS, TOP_LEVEL_KEYS, ValueKind},
     read,
-    value::written,
+    value::to_toml,
 };
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
@@ -33,7 +33,7 @@ fn the_example_is_a_good_configuration_as_it_stands_and_with_all_defaults_spelt_
     assert_eq!(Home::new().user(GOOD).load().unwrap(), as_it_stands);
     let spelt_out = Home::new().system(uncommented()).load().unwrap();
     let as_it_came = Profile {
-        decided_by: as_it_stands.decided_by.clone(),
+        deciding_file: as_it_stands.deciding_file.clone(),
         set_by_administrator: as_it_stands.set_by_administrator.clone(),
         ..spelt_out
     };
@@ -52,7 +52,7 @@ fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
         let holder = if key.section().is_empty() { &profile } else { profile[key.section()].get_ref() };
         let value = holder.get(key.own_name()).unwrap_or_else(|| panic!("the example lacks {}", key.name));
         if let Some(default) = key.default_value() {
-            assert_eq!(written(value.get_ref()), written(&default), "{}", key.name);
+            assert_eq!(to_toml(value.get_ref()), to_toml(&default), "{}", key.name);
         }
         let line = 1 + text[..value.span().start].matches('\n').count();
         let comment = comment_above(&text, line);
@@ -60,14 +60,14 @@ fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
             assert!(comment.contains(&expected.as_str()), "{}: {expected:?} is not in {comment:?}", key.name);
         }
     }
-    for sentence in TOP.iter().map(|key| key.sentence).chain(SECTIONS.iter().map(|section| section.1)) {
+    for sentence in TOP_LEVEL_KEYS.iter().map(|key| key.doc).chain(SECTIONS.iter().map(|section| section.1)) {
         assert!(EXAMPLE.contains(&format!("# {sentence}\n")), "{sentence}");
     }
 }
 
-fn expected_comment(key: &Key) -> Vec<String> {
-    let mut lines = vec![key.sentence.to_owned()];
-    if let Kind::Word(words) = key.kind {
+fn expected_comment(key: &ConfigKey) -> Vec<String> {
+    let mut lines = vec![key.doc.to_owned()];
+    if let ValueKind::Choice(words) = key.kind {
         lines.push(format!("One of: {}.", words.join(", ")));
     }
     lines
@@ -77,9 +77,9 @@ fn expected_comment(key: &Key) -> Vec<String> {
 fn each_default_and_each_word_is_legal_for_its_key() {
     for key in &KEYS {
         if let Some(default) = key.default_value() {
-            assert_eq!(read::check(key, &default), Ok(()), "{}", key.name);
+            assert_eq!(read::check_value(key, &default), Ok(()), "{}", key.name);
         }
-        if let (Kind::Word(words), Default::Text(default)) = (key.kind, key.default) {
+        if let (ValueKind::Choice(words), KeyDefault::Text(default)) = (key.kind, key.default) {
             assert!(words.contains(&default), "{}", key.name);
         }
     }
@@ -89,7 +89,7 @@ fn each_default_and_each_word_is_legal_for_its_key() {
 #[test]
 fn each_word_of_the_table_is_understood() {
     for key in &KEYS {
-        let Kind::Word(words) = key.kind else { continue };
+        let ValueKind::Choice(words) = key.kind else { continue };
         for word in words {
             // At an issuer of nobody's own, or most providers would contradict it.
             let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_ISSUER", "http://127.0.0.1:9");
@@ -115,7 +115,7 @@ fn each_word_of_the_table_is_understood() {
 
 #[test]
 fn keys_have_names_of_their_own() {
-    let names: std::collections::BTreeSet<String> = KEYS.iter().map(Key::variable_name).collect();
+    let names: std::collections::BTreeSet<String> = KEYS.iter().map(ConfigKey::variable_name).collect();
     assert_eq!(names.len(), COUNT);
     for own in ["CONFIG", "PROFILE", "LOG", "LOG_FILE"] {
         assert!(!names.contains(&format!("BEDROCK_SSO_{own}")), "{own}");

@@ -277,7 +277,7 @@ fn a_role_of_another_partition_than_the_region_is_refused() {
     assert_eq!(region("eusc-de-east-1"), said("eusc-de-east-1", "aws-eusc"));
     assert_eq!(region("us-isob-east-1"), said("us-isob-east-1", "aws-iso-b"));
     let govern = GOOD.replace("arn:aws:", "arn:aws-us-gov:").replace("us-east-1", "us-gov-west-1");
-    assert_eq!(Home::new().user(govern).load().unwrap().role().unwrap().partition(), "aws-us-gov");
+    assert_eq!(Home::new().user(govern).load().unwrap().final_role().unwrap().partition(), "aws-us-gov");
 }
 
 #[test]
@@ -361,8 +361,8 @@ fn no_text_makes_it_panic() {
             }
         }
         let home = Home::new().system(&text).user(&text);
-        let errors = home.load().err().into_iter().chain(home.ask(crate::config::check).err());
-        assert!(errors.map(|error| error.lines()).all(|lines| !lines.is_empty()));
+        let errors = home.load().err().into_iter().chain(home.ask(crate::config::check_all_files).err());
+        assert!(errors.map(|error| error.problem_lines()).all(|lines| !lines.is_empty()));
     }
     let deep = format!("x = {}", "[".repeat(100_000));
     assert!(Home::new().user(deep).load().is_err());

@@ -62,7 +62,7 @@ fn the_first_exchange_has_what_it_needs_and_nothing_else() {
     let pool = "federation = \"identity-pool\"\nidentity_pool_id = \"us-east-1:1b\"\n";
     let role = "role_arn = \"arn:aws:iam::123456789012:role/BedrockUser\"\n";
     let without = format!("{}{pool}", GOOD.replace(role, ""));
-    assert_eq!(Home::new().user(without).load().unwrap().role(), None);
+    assert_eq!(Home::new().user(without).load().unwrap().final_role(), None);
     assert_eq!(line(&GOOD.replace(role, "")), "3: [profiles.claude] lacks \"role_arn\"");
 }
 

@@ -90,9 +90,9 @@ fn a_path_with_control_characters_is_shown_without_them() {
 #[test]
 fn a_variable_that_is_no_text_is_an_error() {
     // Only the process's own environment can hold one; a fixed one is text.
-    use crate::config::{Fault, Place, Problem};
-    let fault = Fault::NotUnicode { key: "issuer".to_owned() };
-    let problem = Problem { place: Place::Variable("BEDROCK_SSO_ISSUER".to_owned()), fault };
+    use crate::config::{ConfigFault, ConfigProblem, ValueLocation};
+    let fault = ConfigFault::NotUnicode { key: "issuer".to_owned() };
+    let problem = ConfigProblem { location: ValueLocation::Variable("BEDROCK_SSO_ISSUER".to_owned()), fault };
     assert_eq!(problem.to_string(), "BEDROCK_SSO_ISSUER: the value for \"issuer\" is not Unicode text");
 }
 
@@ -106,7 +106,7 @@ fn a_file_that_every_user_may_change_is_warned_about() {
     let allow =
         |path: &std::path::Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let warned = || {
-        home.ask(crate::config::check)
+        home.ask(crate::config::check_all_files)
             .unwrap()
             .iter()
             .any(|line| line.starts_with("warning: ~/user.toml: every user"))

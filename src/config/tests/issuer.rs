@@ -2,7 +2,7 @@
 
 use super::{GOOD, Home};
 use crate::{
-    commands::config::{check, show},
+    commands::config::{check_files, format_profile},
     config::{Provider, RedirectHost},
     failure::Failure,
 };
@@ -55,7 +55,7 @@ fn a_short_form_and_the_plain_spelling_are_the_same_profile() {
 #[test]
 fn a_short_form_names_the_provider_behind_a_custom_domain() {
     let okta = told("okta_domain = 'login.acme.example'").load().unwrap();
-    assert_eq!((okta.provider, okta.redirect.ports), (Provider::Okta, vec![8400, 8401]));
+    assert_eq!((okta.provider, okta.redirect_uri.ports), (Provider::Okta, vec![8400, 8401]));
     let auth0 = told("auth0_domain = 'login.acme.example'").load().unwrap();
     assert_eq!((auth0.provider, auth0.issuer.as_str()), (Provider::Auth0, "https://login.acme.example/"));
     let both = told("auth0_domain = 'login.acme.example'\nissuer = 'https://login.acme.example/'").load();
@@ -64,15 +64,16 @@ fn a_short_form_names_the_provider_behind_a_custom_domain() {
 
 #[test]
 fn a_redirect_address_that_is_left_open_is_one_that_can_be_registered() {
-    let entra = told(&format!("entra_tenant = '{TENANT}'")).load().unwrap().redirect;
-    assert_eq!((entra.uri(5), entra.ports), ("http://localhost:5/callback".into(), vec![]));
-    let pool = told("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect;
-    assert_eq!((pool.host, pool.ports), (RedirectHost::Name, vec![8400, 8401]));
-    let spelt = told("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect;
+    let entra = told(&format!("entra_tenant = '{TENANT}'")).load().unwrap().redirect_uri;
+    assert_eq!((entra.uri_for_port(5), entra.ports), ("http://localhost:5/callback".into(), vec![]));
+    let pool = told("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect_uri;
+    assert_eq!((pool.host, pool.ports), (RedirectHost::Localhost, vec![8400, 8401]));
+    let spelt =
+        told("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect_uri;
     assert_eq!(spelt.ports, [8400, 8401], "the default, spelt out");
     let written = "redirect_host = '127.0.0.1'\nredirect_ports = [9000]";
-    let entra = told(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect;
-    assert_eq!((entra.host, entra.ports), (RedirectHost::Address, vec![9000]));
+    let entra = told(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect_uri;
+    assert_eq!((entra.host, entra.ports), (RedirectHost::LoopbackIp, vec![9000]));
 }
 
 #[test]
@@ -171,12 +172,12 @@ fn who_enforces_the_issuer_enforces_it_in_every_spelling() {
 
 #[test]
 fn show_tells_which_key_the_issuer_came_from() {
-    let text = told("okta_domain = 'acme.okta.com'").ask(|inputs| show(inputs, false)).unwrap();
+    let text = told("okta_domain = 'acme.okta.com'").ask(|inputs| format_profile(inputs, false)).unwrap();
     let text = text.replace("~\\", "~/");
     let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap().replace("  ", "");
     assert!(line("issuer").ends_with("= \"https://acme.okta.com\"# ~/user.toml:7: okta_domain"), "{text}");
     assert!(line("redirect_ports").ends_with("# default: [8400, 8401]"), "{text}");
-    let json = told("provider = 'google'").ask(|inputs| show(inputs, true)).unwrap();
+    let json = told("provider = 'google'").ask(|inputs| format_profile(inputs, true)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["keys"]["issuer"]["value"], "https://accounts.google.com");
     assert_eq!(json["keys"]["issuer"]["resolved"], "provider");
@@ -185,7 +186,7 @@ fn show_tells_which_key_the_issuer_came_from() {
 #[test]
 fn check_warns_of_what_smells_and_passes_it() {
     let home = told("provider = 'google'\nscopes = ['email']");
-    let said = home.ask(|inputs| check(inputs, None)).unwrap().replace("~\\", "~/");
+    let said = home.ask(|inputs| check_files(inputs, None)).unwrap().replace("~\\", "~/");
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.first(), Some(&"ok: ~/user.toml: 1 profile"));
     for (line, word) in [
@@ -197,5 +198,5 @@ fn check_warns_of_what_smells_and_passes_it() {
     }
     assert_eq!(lines.len(), 4, "{said}");
     let file = home.at("user.toml");
-    assert_eq!(home.ask(|inputs| check(inputs, Some(&file))).unwrap().replace("~\\", "~/"), said);
+    assert_eq!(home.ask(|inputs| check_files(inputs, Some(&file))).unwrap().replace("~\\", "~/"), said);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{GOOD, Home, TRUSTING};
 use crate::{
-    config::{AwsEndpoints, Error, Login, Provider, RedirectHost, Storage},
+    config::{AwsEndpoints, Error, LoginMode, Provider, RedirectHost, Storage},
     url::SecureUrl,
 };
 
@@ -14,12 +14,12 @@ fn four_values_are_enough_for_a_profile() {
     assert_eq!(profile.name, "claude");
     assert_eq!(profile.issuer.as_str(), "https://acme.okta.com");
     assert_eq!((profile.client_id.as_str(), profile.region.as_str()), ("0oa1b2c3d4", "us-east-1"));
-    assert_eq!(profile.role().unwrap().name(), "BedrockUser");
+    assert_eq!(profile.final_role().unwrap().name(), "BedrockUser");
     assert_eq!(profile.provider, Provider::Okta);
     assert!(profile.scopes.is_empty() && profile.extra_params.is_empty() && profile.browser.is_empty());
-    assert_eq!(profile.redirect.uri(80), "http://127.0.0.1:80/callback");
-    assert_eq!(profile.redirect.ports, [8400, 8401], "Okta takes registered ports only");
-    assert_eq!((profile.login, profile.storage), (Login::Auto, Storage::Keyring));
+    assert_eq!(profile.redirect_uri.uri_for_port(80), "http://127.0.0.1:80/callback");
+    assert_eq!(profile.redirect_uri.ports, [8400, 8401], "Okta takes registered ports only");
+    assert_eq!((profile.login, profile.storage), (LoginMode::Auto, Storage::Keyring));
     assert_eq!(profile.login_timeout, Duration::from_secs(165));
     assert_eq!(profile.session_duration, Duration::from_secs(43_200));
     assert_eq!(profile.session_name, ["email", "preferred_username", "upn", "sub"]);
@@ -53,10 +53,13 @@ fn every_value_can_be_set() {
     assert_eq!(profile.provider, Provider::Generic);
     assert_eq!(profile.scopes, ["openid", "groups"]);
     assert_eq!(profile.extra_params, [("prompt".to_owned(), "login".to_owned())].into());
-    assert_eq!((profile.redirect.host, profile.redirect.path.as_str()), (RedirectHost::Name, "/sso/back"));
-    assert_eq!(profile.redirect.ports, [8400, 8401]);
+    assert_eq!(
+        (profile.redirect_uri.host, profile.redirect_uri.path.as_str()),
+        (RedirectHost::Localhost, "/sso/back")
+    );
+    assert_eq!(profile.redirect_uri.ports, [8400, 8401]);
     assert_eq!(profile.browser, ["firefox", "-P", "work", "{url}"]);
-    assert_eq!((profile.login, profile.storage), (Login::Explicit, Storage::None));
+    assert_eq!((profile.login, profile.storage), (LoginMode::Explicit, Storage::None));
     assert_eq!(profile.login_timeout, Duration::from_secs(150));
     assert_eq!(profile.session_duration, Duration::from_secs(5400));
     assert_eq!(profile.session_name, ["sub"]);
@@ -86,8 +89,8 @@ fn profiles_of_one_name_merge_key_by_key() {
         .system("version = 1\n[profiles.a]\nissuer = \"https://a.example\"\nlogin = \"explicit\"\nrole_arn = \"arn:aws:iam::123456789012:role/A\"\n[profiles.a.quota]\ninterval = \"1m\"\n")
         .user("version = 1\n[profiles.a]\nclient_id = \"me\"\nregion = \"eu-west-1\"\nlogin = \"auto\"\n[profiles.a.quota]\ntimeout = \"9s\"\n");
     let profile = home.load().unwrap();
-    assert_eq!((profile.client_id.as_str(), profile.login), ("me", Login::Auto));
-    let shown = home.ask(crate::config::show).unwrap().text();
+    assert_eq!((profile.client_id.as_str(), profile.login), ("me", LoginMode::Auto));
+    let shown = home.ask(crate::config::report_profile).unwrap().to_text();
     let origin = |key: &str| {
         let line = shown.lines().find(|line| line.starts_with(key)).unwrap();
         line.split_once("# ").unwrap().1.replace("~\\", "~/")
@@ -109,7 +112,7 @@ fn a_variable_holds_text_as_it_is_and_other_types_as_toml() {
         .unwrap();
     assert_eq!(profile.client_id, "\"quoted\"");
     assert_eq!(profile.browser, ["firefox", "{url}"]);
-    assert_eq!(profile.redirect.ports, [8400]);
+    assert_eq!(profile.redirect_uri.ports, [8400]);
     assert_eq!(profile.extra_params.len(), 1);
 }
 
@@ -122,7 +125,7 @@ fn a_check_warns_of_a_variable_that_nobody_reads() {
         .variable("BEDROCK_SSO_LOG", "debug")
         .variable("BEDROCK_SSO_LOGIN_TIMEOUT", "60s")
         .variable("BEDROCK_SSO_ROLE_ARM", "");
-    let said = home.ask(crate::config::check).unwrap();
+    let said = home.ask(crate::config::check_all_files).unwrap();
     let warnings: Vec<_> = said.iter().filter(|line| line.contains("BEDROCK_SSO_")).collect();
     assert_eq!(
         warnings,
@@ -311,7 +314,7 @@ fn enforced_keys_bind_a_profile_of_another_name() {
     let good = "issuer = \"https://a.example\"\nregion = \"us-west-2\"\n";
     let profile = unnamed(good).load().unwrap();
     assert_eq!(profile.quota.unwrap().endpoint.as_str(), "https://quota.example/check", "both say so");
-    assert!(profile.enforced.contains("quota.endpoint") && profile.enforced.contains("storage"));
+    assert!(profile.enforced_keys.contains("quota.endpoint") && profile.enforced_keys.contains("storage"));
     for (more, problem) in [
         (
             "quota.endpoint = \"\"\n",

@@ -20,8 +20,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Error, Flag, Inputs, Profile};
-use crate::host::{Environment, Paths};
+use super::{ConfigInputs, Error, FlagOverride, Profile};
+use crate::host::{Environment, HostPaths};
 
 /// A path that is whole on this system.
 const KEY_FILE: &str = if cfg!(windows) { "C:/k.pem" } else { "/k.pem" };
@@ -48,11 +48,11 @@ region = "us-east-1"
 /// A home with a configuration in it.
 pub(super) struct Home {
     folder: TempDir,
-    paths: Paths,
+    paths: HostPaths,
     variables: BTreeMap<String, String>,
     file: Option<PathBuf>,
     profile: Option<String>,
-    flags: Vec<Flag>,
+    flags: Vec<FlagOverride>,
 }
 
 impl Home {
@@ -60,7 +60,7 @@ impl Home {
         let folder = TempDir::new().unwrap();
         let home = folder.path().to_str().unwrap().to_owned();
         Self {
-            paths: Paths {
+            paths: HostPaths {
                 user_config: folder.path().join("user.toml"),
                 system_config: folder.path().join("system.toml"),
                 data: folder.path().join("data"),
@@ -94,7 +94,7 @@ impl Home {
     }
 
     pub(super) fn flag(mut self, key: &'static str, value: &'static str, name: &'static str) -> Self {
-        self.flags.push(Flag { key, value, name });
+        self.flags.push(FlagOverride { key, value, name });
         self
     }
 
@@ -116,26 +116,26 @@ impl Home {
         self.folder.path()
     }
 
-    pub(super) fn ask<T>(&self, question: impl Fn(&Inputs<'_>) -> T) -> T {
+    pub(super) fn ask<T>(&self, question: impl Fn(&ConfigInputs<'_>) -> T) -> T {
         let environment = Environment::Fixed(self.variables.clone());
-        question(&Inputs {
+        question(&ConfigInputs {
             environment: &environment,
             paths: &self.paths,
             file: self.file.clone(),
             profile: self.profile.clone(),
             flags: &self.flags,
-            personal: true,
+            with_user_layers: true,
         })
     }
 
     pub(super) fn load(&self) -> Result<Profile, Error> {
-        self.ask(super::load)
+        self.ask(super::load_profile)
     }
 
     /// Every problem, a line each.
     pub(super) fn lines(&self) -> Vec<String> {
         let error = self.load().expect_err("this configuration is wrong");
-        error.lines().iter().map(|line| line.replace("~\\", "~/")).collect()
+        error.problem_lines().iter().map(|line| line.replace("~\\", "~/")).collect()
     }
 
     /// The only problem.

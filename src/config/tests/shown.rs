@@ -2,8 +2,8 @@
 
 use super::{GOOD, Home, TRUSTING};
 use crate::{
-    commands::config::{check, path, show},
-    config::{schema, show as shown},
+    commands::config::{check_files, format_profile, list_config_files},
+    config::{render_schema, report_profile as shown},
 };
 
 #[test]
@@ -13,14 +13,14 @@ fn show_tells_each_value_and_its_origin() {
         .user(TRUSTING)
         .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
         .flag("region", "eu-west-1", "--region");
-    let text = home.ask(|inputs| show(inputs, false)).unwrap().replace("~\\", "~/");
+    let text = home.ask(|inputs| format_profile(inputs, false)).unwrap().replace("~\\", "~/");
     assert_eq!(text, include_str!("shown.txt"));
 }
 
 #[test]
 fn show_as_json_has_the_same_for_programs() {
     let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]");
-    let text = home.ask(|inputs| show(inputs, true)).unwrap();
+    let text = home.ask(|inputs| format_profile(inputs, true)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["version"], 1);
     assert_eq!(json["profile"], "claude");
@@ -48,14 +48,14 @@ fn show_has_every_key_once() {
 #[test]
 fn check_counts_the_profiles_of_each_file() {
     let home = Home::new().system("version = 1\n").user(GOOD);
-    let said = home.ask(|inputs| check(inputs, None)).unwrap().replace("~\\", "~/");
+    let said = home.ask(|inputs| check_files(inputs, None)).unwrap().replace("~\\", "~/");
     assert_eq!(said, "ok: ~/system.toml: 0 profiles\nok: ~/user.toml: 1 profile\n");
 }
 
 #[test]
 fn check_finds_a_default_profile_that_is_not_there() {
     let home = Home::new().user(format!("default_profile = \"cloude\"{GOOD}"));
-    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().to_string();
+    let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
     assert_eq!(
         said.replace("~\\", "~/"),
         "~/user.toml:1: \"default_profile\" holds \"cloude\": no profile has this name; did you mean \"claude\"?"
@@ -65,19 +65,19 @@ fn check_finds_a_default_profile_that_is_not_there() {
 #[test]
 fn check_judges_the_environment_when_there_is_no_file() {
     let home = Home::new().variable("BEDROCK_SSO_ISSUER", "https://a.example");
-    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().to_string();
+    let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
     assert_eq!(said, "environment: [profiles.default] lacks \"client_id\" (and 2 more problems)");
     let home = home
         .variable("BEDROCK_SSO_CLIENT_ID", "me")
         .variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A")
         .variable("BEDROCK_SSO_REGION", "eu-west-1");
-    assert_eq!(home.ask(|inputs| check(inputs, None)).unwrap(), "ok: environment: 1 profile\n");
+    assert_eq!(home.ask(|inputs| check_files(inputs, None)).unwrap(), "ok: environment: 1 profile\n");
 }
 
 #[test]
 fn check_judges_profiles_that_nobody_chose() {
     let home = Home::new().user(format!("{GOOD}[profiles.b]\nregion = \"cn-north-1\"\n"));
-    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();
+    let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
     assert_eq!(
         said.iter().map(|line| line.replace("~\\", "~/")).collect::<Vec<_>>(),
         [
@@ -93,7 +93,7 @@ fn check_tells_all_that_is_wrong_at_once_and_each_once() {
     let home = Home::new()
         .system("version = 1\nenforce = [\"scops\"]\n[profiles.a]\nregion = \"Mars\"\nflow = 1\n")
         .user("version = 1\ndefault_profile = \"c\"\n[profiles.a]\nissuer = \"http://acme.okta.com\"\nclient_idd = \"x\"\n[profiles.b]\n");
-    let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();
+    let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
     assert_eq!(
         said.iter().map(|line| line.replace("~\\", "~/")).collect::<Vec<_>>(),
         [
@@ -118,7 +118,7 @@ fn check_tells_all_that_is_wrong_at_once_and_each_once() {
 fn check_misses_nothing_where_a_file_could_not_be_understood() {
     for system in ["version = 1\n[profiles.a\n", "version = 2\n"] {
         let home = Home::new().system(system).user("version = 1\n[profiles.a]\nregion = \"Mars\"\n");
-        let said = home.ask(|inputs| check(inputs, None)).unwrap_err().lines();
+        let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said[1].contains("Mars"), "{said:?}");
     }
@@ -128,10 +128,10 @@ fn check_misses_nothing_where_a_file_could_not_be_understood() {
 fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
     let home = Home::new().user("broken").with("new.toml", format!("enforce = [\"issuer\"]{GOOD}"));
     let file = home.at("new.toml");
-    let said = home.ask(|inputs| check(inputs, Some(&file))).unwrap().replace("~\\", "~/");
+    let said = home.ask(|inputs| check_files(inputs, Some(&file))).unwrap().replace("~\\", "~/");
     assert_eq!(said, "ok: ~/new.toml: 1 profile\n");
     let absent = home.at("absent.toml");
-    let said = home.ask(|inputs| check(inputs, Some(&absent))).unwrap_err().to_string();
+    let said = home.ask(|inputs| check_files(inputs, Some(&absent))).unwrap_err().to_string();
     assert_eq!(said.replace("~\\", "~/"), "~/absent.toml: no such file");
 }
 
@@ -139,12 +139,15 @@ fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
 fn path_names_the_files_in_the_order_they_are_read() {
     let home = Home::new().user(GOOD);
     let (system, user) = (home.at("system.toml"), home.at("user.toml"));
-    assert_eq!(home.ask(path), format!("{}  (absent)\n{}  (present)\n", system.display(), user.display()));
+    assert_eq!(
+        home.ask(list_config_files),
+        format!("{}  (absent)\n{}  (present)\n", system.display(), user.display())
+    );
 }
 
 #[test]
 fn the_schema_knows_every_key_and_no_other() {
-    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&render_schema()).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let profile = &schema["properties"]["profiles"]["additionalProperties"];
     assert_eq!(profile["additionalProperties"], false);
@@ -153,7 +156,7 @@ fn the_schema_knows_every_key_and_no_other() {
             "" => &profile["properties"],
             section => &profile["properties"][section]["properties"],
         };
-        assert_eq!(place[key.own_name()]["description"], key.sentence, "{}", key.name);
+        assert_eq!(place[key.own_name()]["description"], key.doc, "{}", key.name);
     }
     assert_eq!(profile["properties"]["storage"]["enum"], serde_json::json!(["keyring", "file", "none"]));
     assert_eq!(profile["properties"]["storage"]["default"], "keyring");

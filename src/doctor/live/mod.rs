@@ -9,18 +9,18 @@ mod word;
 
 use std::time::Duration;
 
-use super::{Checked, Finding, Patient, together};
+use super::{CheckReport, DoctorContext, Finding, together};
 use crate::{
-    aws::{Bedrock, BedrockError, Guardrail},
-    config::{self, ClaudeCode, Profile},
-    credentials::Credentials,
-    failure::{Denied, Failure, UnansweredError},
+    aws::{BedrockClient, BedrockError, Guardrail},
+    config::{self, ClaudeCodeConfig, Profile},
+    credentials::AwsCredentials,
+    failure::{BedrockCallError, Failure, SystemError},
     http::{self, Client},
 };
-use choice::Choice;
+use choice::ModelChoice;
 
 /// What one call may take. A model that has not been asked for a while thinks for seconds before its first word.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Every check by its name, in the order in which they are told.
 const EXCHANGE: &str = "exchange";
@@ -28,129 +28,140 @@ const IDENTITY: &str = "identity";
 const MODELS: &str = "bedrock-models";
 const PROFILES: &str = "bedrock-profiles";
 const GUARDRAIL: &str = "guardrail";
-const WORD: &str = "converse";
-const STREAM: &str = "streaming";
+const CONVERSE: &str = "converse";
+const STREAMING: &str = "streaming";
 
 /// What was found so far.
 #[derive(Default)]
-struct Report(Vec<Checked>);
+struct LiveReport(Vec<CheckReport>);
 
-impl Report {
-    fn note(&mut self, name: &'static str, finding: Finding) {
-        self.0.push(finding.under(name));
+impl LiveReport {
+    fn add_finding(&mut self, name: &'static str, finding: Finding) {
+        self.0.push(finding.into_report(name));
     }
 
-    fn skip(&mut self, names: &[&'static str], why: &str) {
-        names.iter().for_each(|name| self.note(name, Finding::Skipped(why.to_owned())));
+    fn skip_checks(&mut self, names: &[&'static str], why: &str) {
+        names.iter().for_each(|name| self.add_finding(name, Finding::Skipped(why.to_owned())));
     }
 }
 
 /// Makes the checks, one after the other: each needs what the one before it brought.
-pub(super) fn examine(patient: &Patient<'_>) -> Result<Vec<Checked>, Failure> {
-    let mut report = Report::default();
+pub(super) fn run_live_checks(patient: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
+    let mut report = LiveReport::default();
     let Ok((profile, claude)) = config::load_with_claude_code(&patient.inputs) else {
-        report.note(EXCHANGE, Finding::no_profile());
-        report.skip(&[IDENTITY, MODELS, PROFILES, WORD, STREAM], "there are no credentials, see `exchange`");
+        report.add_finding(EXCHANGE, Finding::skip_without_profile());
+        report.skip_checks(
+            &[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING],
+            "there are no credentials, see `exchange`",
+        );
         return Ok(report.0);
     };
-    let proof = exchange::proof(patient, &profile);
-    http::block_on(visited(patient, &profile, &claude, proof, &mut report)).map_err(Denied::Runtime)?;
+    let proof = exchange::prepare_exchange(patient, &profile);
+    http::block_on(check_aws_access(patient, &profile, &claude, proof, &mut report))
+        .map_err(SystemError::Runtime)?;
     Ok(report.0)
 }
 
-async fn visited(
-    patient: &Patient<'_>,
+async fn check_aws_access(
+    patient: &DoctorContext<'_>,
     profile: &Profile,
-    claude: &ClaudeCode,
-    proof: exchange::Proof,
-    report: &mut Report,
+    claude: &ClaudeCodeConfig,
+    proof: exchange::ExchangeInput,
+    report: &mut LiveReport,
 ) {
-    let (finding, credentials) = exchange::exchanged(patient, profile, proof).await;
-    report.note(EXCHANGE, finding);
+    let (finding, credentials) = exchange::check_exchange(patient, profile, proof).await;
+    report.add_finding(EXCHANGE, finding);
     let Some(credentials) = credentials else {
         let why = "there are no credentials, see `exchange`";
-        return report.skip(&[IDENTITY, MODELS, PROFILES, WORD, STREAM], why);
+        return report.skip_checks(&[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING], why);
     };
-    let (finding, role) = exchange::identity(patient, profile, &credentials).await;
+    let (finding, role) = exchange::check_identity(patient, profile, &credentials).await;
     let is_known = !matches!(finding, Finding::Bad(_));
-    report.note(IDENTITY, finding);
+    report.add_finding(IDENTITY, finding);
     if !is_known {
         let why = "AWS does not take the credentials for what they should be, see `identity`";
-        return report.skip(&[MODELS, PROFILES, WORD, STREAM], why);
+        return report.skip_checks(&[MODELS, PROFILES, CONVERSE, STREAMING], why);
     }
-    let visit = Visit { patient, profile, claude, credentials: &credentials, role: &role };
+    let visit = LiveContext { context: patient, profile, claude, credentials: &credentials, role: &role };
     let client = patient.live_client(profile).map_err(Clone::clone);
-    match client.and_then(|client| visit.bedrock(client)) {
-        Ok(bedrock) => visit.speak(&bedrock, report).await,
+    match client.and_then(|client| visit.build_bedrock_client(client)) {
+        Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
         Err(failure) => {
-            report.note(MODELS, Finding::Bad(failure));
-            report.skip(&[PROFILES, WORD, STREAM], "Amazon Bedrock cannot be asked, see `bedrock-models`");
+            report.add_finding(MODELS, Finding::Bad(failure));
+            report.skip_checks(
+                &[PROFILES, CONVERSE, STREAMING],
+                "Amazon Bedrock cannot be asked, see `bedrock-models`",
+            );
         }
     }
 }
 
 /// What Bedrock is visited with.
 #[derive(Clone, Copy)]
-struct Visit<'v> {
-    patient: &'v Patient<'v>,
+struct LiveContext<'v> {
+    context: &'v DoctorContext<'v>,
     profile: &'v Profile,
-    claude: &'v ClaudeCode,
-    credentials: &'v Credentials,
+    claude: &'v ClaudeCodeConfig,
+    credentials: &'v AwsCredentials,
     /// Whose they are, in AWS's words.
     role: &'v str,
 }
 
-impl<'v> Visit<'v> {
+impl<'v> LiveContext<'v> {
     fn region(&self) -> &'v str {
         self.claude.region(self.profile)
     }
 
-    fn bedrock(&self, client: &'v Client) -> Result<Bedrock<'v>, Failure> {
-        let Self { patient, credentials, .. } = *self;
+    fn build_bedrock_client(&self, client: &'v Client) -> Result<BedrockClient<'v>, Failure> {
+        let Self { context: patient, credentials, .. } = *self;
         let host = patient.host;
-        Ok(Bedrock::new(client, self.profile, self.region(), &host.environment, credentials, host.now)?)
+        Ok(BedrockClient::new(client, self.profile, self.region(), &host.environment, credentials, host.now)?)
     }
 
-    async fn speak(&self, bedrock: &Bedrock<'_>, report: &mut Report) {
-        let environment = &self.patient.host.environment;
-        let wanted = choice::wanted(self.claude, environment);
-        let (models, profiles) = lists::both(bedrock).await;
-        report.note(MODELS, lists::judged_models(self, &models, &wanted));
-        report.note(PROFILES, lists::judged_profiles(self, bedrock, &profiles, &wanted).await);
-        let choice = choice::made(wanted, models.ok().as_deref(), profiles.ok().as_deref());
+    async fn check_bedrock(&self, bedrock: &BedrockClient<'_>, report: &mut LiveReport) {
+        let environment = &self.context.host.environment;
+        let wanted = choice::list_configured_models(self.claude, environment);
+        let (models, profiles) = lists::fetch_lists(bedrock).await;
+        report.add_finding(MODELS, lists::check_models(self, &models, &wanted));
+        report
+            .add_finding(PROFILES, lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await);
+        let choice = choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
-            return report.skip(&[WORD, STREAM], why);
+            return report.skip_checks(&[CONVERSE, STREAMING], why);
         };
-        match choice::guardrail(self.claude, environment) {
-            Ok(guardrail) => self.words(bedrock, &choice, guardrail.as_ref(), report).await,
+        match choice::parse_guardrail(self.claude, environment) {
+            Ok(guardrail) => self.probe_models(bedrock, &choice, guardrail.as_ref(), report).await,
             Err(failure) => {
-                report.note(GUARDRAIL, Finding::Bad(failure));
-                report.skip(&[WORD, STREAM], "Claude Code would be refused as well, see `guardrail`");
+                report.add_finding(GUARDRAIL, Finding::Bad(failure));
+                report.skip_checks(
+                    &[CONVERSE, STREAMING],
+                    "Claude Code would be refused as well, see `guardrail`",
+                );
             }
         }
     }
 
     /// All models at once: each takes a second or two to answer.
-    async fn words(
+    async fn probe_models(
         &self,
-        bedrock: &Bedrock<'_>,
-        choice: &Choice,
+        bedrock: &BedrockClient<'_>,
+        choice: &ModelChoice,
         guardrail: Option<&Guardrail>,
-        report: &mut Report,
+        report: &mut LiveReport,
     ) {
-        let asked = choice.models.iter().map(|wanted| word::of(bedrock, wanted, guardrail));
-        let words = together::all(asked.collect()).await;
+        let asked = choice.models.iter().map(|wanted| word::probe_model(bedrock, wanted, guardrail));
+        let words = together::join_all(asked.collect()).await;
         if let (Some(guardrail), Some(first)) = (guardrail, words.first()) {
-            report.note(GUARDRAIL, word::guardrail(self, guardrail, first));
+            report.add_finding(GUARDRAIL, word::check_guardrail(self, guardrail, first));
         }
         for word in words {
-            word.told(self, choice, report);
+            word.add_to_report(self, choice, report);
         }
     }
 
-    fn unanswered(&self, error: BedrockError, model: Option<&str>) -> Failure {
-        UnansweredError { error, region: self.region(), role: self.role, model }.into()
+    fn build_failure(&self, error: BedrockError, model: Option<&str>) -> Failure {
+        BedrockCallError { error, region: self.region(), role: self.role, model }.into()
     }
 }
 
@@ -161,16 +172,16 @@ mod tests {
     use super::*;
     use crate::{
         config::testing,
-        host::{Environment, Host, Paths},
+        host::{Environment, Host, HostPaths},
         http::{
-            Trust,
-            testing::{block_on, client},
+            TrustConfig,
+            testing::{block_on, test_client},
         },
         secret::Secret,
-        time::Moment,
+        time::Timestamp,
     };
 
-    const NOW: Moment = Moment::from_unix(1_800_000_000);
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
     fn host(bedrock: &str) -> Host {
         let address = format!("http://{bedrock}");
@@ -178,18 +189,18 @@ mod tests {
         let (user_config, system_config, data, home_data) = Default::default();
         Host {
             environment: Environment::fixed(variables.map(|name| (name, address.as_str()))),
-            paths: Paths { user_config, system_config, data, home_data },
+            paths: HostPaths { user_config, system_config, data, home_data },
             now: || NOW,
-            random: crate::host::random,
+            fill_random: crate::host::fill_random,
         }
     }
 
-    fn credentials() -> Credentials {
-        Credentials {
+    fn credentials() -> AwsCredentials {
+        AwsCredentials {
             access_key_id: "ASIAEXAMPLE".into(),
             secret_access_key: Secret::new("secret"),
             session_token: Secret::new("token"),
-            expiration: NOW.plus(Duration::from_secs(3600)),
+            expiration: NOW.saturating_add(Duration::from_secs(3600)),
         }
     }
 
@@ -199,29 +210,29 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let silent = listener.local_addr().unwrap().to_string();
         let (host, profile, credentials) = (host(&silent), testing::profile(), credentials());
-        let inputs = config::Inputs {
+        let inputs = config::ConfigInputs {
             environment: &host.environment,
             paths: &host.paths,
             file: None,
             profile: None,
             flags: &[],
-            personal: true,
+            with_user_layers: true,
         };
-        let patient = Patient::new(&host, inputs).unwrap();
+        let patient = DoctorContext::new(&host, inputs).unwrap();
         let models = [("default".to_owned(), "us.anthropic.claude".to_owned())].into();
-        let claude = ClaudeCode { region: String::new(), models, env: [].into() };
-        let visit = Visit {
-            patient: &patient,
+        let claude = ClaudeCodeConfig { region: String::new(), models, env: [].into() };
+        let visit = LiveContext {
+            context: &patient,
             profile: &profile,
             claude: &claude,
             credentials: &credentials,
             role: "BedrockUser",
         };
-        let client = client(&Trust::default()).within(Duration::from_millis(80));
-        let mut report = Report::default();
+        let client = test_client(&TrustConfig::default()).with_total_timeout(Duration::from_millis(80));
+        let mut report = LiveReport::default();
         let began = Instant::now();
-        block_on(visit.speak(&visit.bedrock(&client).unwrap(), &mut report));
-        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        block_on(visit.check_bedrock(&visit.build_bedrock_client(&client).unwrap(), &mut report));
+        assert!(began.elapsed() < CALL_TIMEOUT, "{:?}", began.elapsed());
         let told: Vec<_> = report.0.iter().map(|checked| (checked.name, checked.message.clone())).collect();
         let unanswered = format!("{silent} did not answer within 0 s");
         assert_eq!(
@@ -229,8 +240,8 @@ mod tests {
             [
                 (MODELS, unanswered.clone()),
                 (PROFILES, unanswered.clone()),
-                (WORD, format!("us.anthropic.claude: {unanswered}")),
-                (STREAM, "us.anthropic.claude does not answer, see `converse`".to_owned()),
+                (CONVERSE, format!("us.anthropic.claude: {unanswered}")),
+                (STREAMING, "us.anthropic.claude does not answer, see `converse`".to_owned()),
             ]
         );
     }

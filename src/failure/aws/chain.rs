@@ -2,30 +2,39 @@
 //!
 //! A link needs both: leave to call, from the role before it, and trust, from its own.
 
-use super::{Error, Failure, Reason, STS, aws, general, quoted, whatever};
-use crate::config::{Link, Profile, RoleArn};
+use super::{
+    AwsRefusalReason, Error, Failure, STS, describe_common_refusal, describe_general_error, make_aws_failure,
+    quote_refusal,
+};
+use crate::config::{ChainedRole, Profile, RoleArn};
 
-pub(super) fn failed(error: Error, at: usize, profile: &Profile) -> Failure {
+pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) -> Failure {
     let Some(link) = profile.role_chain.get(at) else { return error.into() };
     let here = format!("link {} of the role chain, {}", at + 1, link.role.as_str());
     let told = match error {
-        Error::Refused { reason, said } => {
-            let text = said.message.line().to_string();
-            refused(reason, &text, quoted(&said), link, &before(at, profile))
+        Error::Refused { reason, details: said } => {
+            let text = said.message.to_safe_line().to_string();
+            describe_link_refusal(reason, &text, quote_refusal(&said), link, &find_previous_role(at, profile))
         }
-        other => general(other, &STS),
+        other => describe_general_error(other, &STS),
     };
     Failure { what: format!("{here}: {}", told.what), ..told }
 }
 
 /// The role whose credentials knock at this link.
-fn before(at: usize, profile: &Profile) -> String {
+fn find_previous_role(at: usize, profile: &Profile) -> String {
     let earlier = at.checked_sub(1).and_then(|at| profile.role_chain.get(at)).map(|link| &link.role);
     let role = earlier.or_else(|| profile.federation.role()).map(RoleArn::as_str);
     role.unwrap_or("the identity pool's role").to_owned()
 }
 
-fn refused(reason: Reason, said: &str, what: String, link: &Link, before: &str) -> Failure {
+fn describe_link_refusal(
+    reason: AwsRefusalReason,
+    said: &str,
+    what: String,
+    link: &ChainedRole,
+    before: &str,
+) -> Failure {
     let role = link.role.as_str();
     let both = |action: &str| {
         format!(
@@ -33,35 +42,41 @@ fn refused(reason: Reason, said: &str, what: String, link: &Link, before: &str) 
         )
     };
     match reason {
-        Reason::AccessDenied if said.contains("TagSession") => {
-            aws("tag_session", what, both("sts:TagSession"))
+        AwsRefusalReason::AccessDenied if said.contains("TagSession") => {
+            make_aws_failure("tag_session", what, both("sts:TagSession"))
         }
-        Reason::AccessDenied if said.contains("SetSourceIdentity") => {
-            aws("source_identity", what, both("sts:SetSourceIdentity"))
+        AwsRefusalReason::AccessDenied if said.contains("SetSourceIdentity") => {
+            make_aws_failure("source_identity", what, both("sts:SetSourceIdentity"))
         }
-        Reason::AccessDenied => aws(
+        AwsRefusalReason::AccessDenied => make_aws_failure(
             "chain_denied",
             what,
             format!(
                 "let {before} call sts:AssumeRole on {role}, and let the trust policy of {role} name it{}",
-                external_id(link)
+                suggest_external_id(link)
             ),
         ),
-        Reason::TooLong => {
-            aws("duration", what, "lower the link's `duration`: AWS allows a chained role 1h at most")
-        }
-        Reason::Validation => aws(
+        AwsRefusalReason::SessionTooLong => make_aws_failure(
+            "duration",
+            what,
+            "lower the link's `duration`: AWS allows a chained role 1h at most",
+        ),
+        AwsRefusalReason::Validation => make_aws_failure(
             "validation",
             what,
             "check the link's `session_name`, `tags`, `source_identity` and `duration`",
         ),
-        Reason::PackedPolicyTooLarge => aws("tags_too_large", what, "give the link fewer or shorter `tags`"),
-        Reason::ExpiredToken => aws("expired_token", what, "set this computer's clock, then try again"),
-        other => whatever(other, what),
+        AwsRefusalReason::PackedPolicyTooLarge => {
+            make_aws_failure("tags_too_large", what, "give the link fewer or shorter `tags`")
+        }
+        AwsRefusalReason::ExpiredToken => {
+            make_aws_failure("expired_token", what, "set this computer's clock, then try again")
+        }
+        other => describe_common_refusal(other, what),
     }
 }
 
-fn external_id(link: &Link) -> &'static str {
+fn suggest_external_id(link: &ChainedRole) -> &'static str {
     match link.external_id {
         Some(_) => ", with the same external id",
         None => "; if it asks for an external id, set the link's `external_id`",

@@ -2,46 +2,56 @@
 //!
 //! A pool answers for three: itself, the provider it must know, and the role it hands out.
 
-use super::{Failure, Reason, Said, aws, provider_name, quoted, side_by_side, whatever};
+use super::{
+    AwsErrorDetails, AwsRefusalReason, Failure, compare_token_to_profile, describe_common_refusal,
+    format_provider_name, make_aws_failure, quote_refusal,
+};
 use crate::{
-    config::{PoolId, Profile, RoleArn},
+    config::{IdentityPoolId, Profile, RoleArn},
     oidc::VerifiedToken,
-    text::line,
+    text::sanitize_line,
 };
 
-pub(super) struct Asked<'a> {
-    pub(super) id: &'a PoolId,
+pub(super) struct PoolRequest<'a> {
+    pub(super) id: &'a IdentityPoolId,
     pub(super) role: Option<&'a RoleArn>,
     pub(super) profile: &'a Profile,
     pub(super) token: &'a VerifiedToken,
 }
 
-pub(super) fn refused(reason: Reason, said: &Said, asked: &Asked<'_>) -> Failure {
-    let Asked { id, role, profile, token } = asked;
-    let (what, pool, provider) = (quoted(said), id.as_str(), provider_name(profile));
+pub(super) fn describe_pool_refusal(
+    reason: AwsRefusalReason,
+    said: &AwsErrorDetails,
+    asked: &PoolRequest<'_>,
+) -> Failure {
+    let PoolRequest { id, role, profile, token } = asked;
+    let (what, pool, provider) = (quote_refusal(said), id.as_str(), format_provider_name(profile));
     match reason {
-        Reason::UnknownLogin => aws(
+        AwsRefusalReason::UnknownLogin => make_aws_failure(
             "pool_provider",
-            format!("{what}; {}", side_by_side(profile, token)),
+            format!("{what}; {}", compare_token_to_profile(profile, token)),
             format!(
                 "make {provider} an identity provider of the pool {pool}, with client {}",
-                line(&profile.client_id)
+                sanitize_line(&profile.client_id)
             ),
         ),
-        Reason::InvalidIdentityToken => aws(
+        AwsRefusalReason::InvalidIdentityToken => make_aws_failure(
             "invalid_identity_token",
-            format!("{what}; {}", side_by_side(profile, token)),
-            format!("check that the pool {pool} knows {provider} with client {}", line(&profile.client_id)),
+            format!("{what}; {}", compare_token_to_profile(profile, token)),
+            format!(
+                "check that the pool {pool} knows {provider} with client {}",
+                sanitize_line(&profile.client_id)
+            ),
         ),
-        Reason::ExpiredToken => {
-            aws("expired_token", what, "set this computer's clock, then run `bedrock-sso login`")
+        AwsRefusalReason::ExpiredToken => {
+            make_aws_failure("expired_token", what, "set this computer's clock, then run `bedrock-sso login`")
         }
-        Reason::NotFound => aws(
+        AwsRefusalReason::NotFound => make_aws_failure(
             "pool_not_found",
             what,
             format!("check `identity_pool_id`: {} has no pool {pool}", id.region()),
         ),
-        Reason::PoolConfiguration => aws(
+        AwsRefusalReason::PoolConfiguration => make_aws_failure(
             "pool_role",
             what,
             format!(
@@ -49,17 +59,21 @@ pub(super) fn refused(reason: Reason, said: &Said, asked: &Asked<'_>) -> Failure
                  sts:AssumeRoleWithWebIdentity (and sts:TagSession, where the pool passes attributes on) to this pool"
             ),
         ),
-        Reason::AccessDenied => aws("pool_denied", what, denied(*role)),
-        Reason::LimitExceeded => {
-            aws("limit", what, "have your AWS administrator raise the account's limits of Amazon Cognito")
+        AwsRefusalReason::AccessDenied => make_aws_failure("pool_denied", what, suggest_pool_role_fix(*role)),
+        AwsRefusalReason::LimitExceeded => make_aws_failure(
+            "limit",
+            what,
+            "have your AWS administrator raise the account's limits of Amazon Cognito",
+        ),
+        AwsRefusalReason::Validation => {
+            make_aws_failure("validation", what, "check `identity_pool_id` and `role_arn`")
         }
-        Reason::Validation => aws("validation", what, "check `identity_pool_id` and `role_arn`"),
-        other => whatever(other, what),
+        other => describe_common_refusal(other, what),
     }
 }
 
 /// CustomRoleArn chooses among the roles that the token brings along; it adds none.
-fn denied(role: Option<&RoleArn>) -> String {
+fn suggest_pool_role_fix(role: Option<&RoleArn>) -> String {
     match role {
         Some(role) => format!(
             "leave `role_arn` out: a pool gives {} only to tokens that name it themselves (cognito:roles)",

@@ -5,35 +5,35 @@
 use crate::{
     failure::{
         Exit, Failure,
-        oidc::{PORTS, obstacle},
+        oidc::{PORTS, describe_bind_attempt},
     },
-    oidc::callback::Attempt,
-    shell::word,
+    oidc::callback::BindAttempt,
+    shell::quote_argument,
 };
 
 /// Paths and texts are safe to print already.
 #[derive(Debug)]
-pub enum Machine {
+pub enum LocalFinding {
     /// Another program of our name on `PATH`; whether a shell would start it instead of this one.
     OtherCopy { path: String, version: String, comes_first: bool },
     /// The configuration holds, and something of it is likely to be wrong; how much more there is.
-    Smells { first: String, more: usize },
+    ConfigWarnings { first: String, more: usize },
     /// Others may look into what is kept.
-    Exposed { path: String, is_folder: bool },
+    ReadableByOthers { path: String, is_folder: bool },
     /// Nothing that is kept could bring credentials without a person.
     NotSignedIn,
     /// Registered ports that others hold; one that is free, if any is.
-    PortsTaken { attempts: Vec<Attempt>, left: Option<u16> },
+    PortsTaken { attempts: Vec<BindAttempt>, free_port: Option<u16> },
     /// A variable is set, and a file decides in its place; the names of others.
     UnusedVariable { name: String, why: String, more: Vec<String> },
     /// The browser that is named is none that can be started.
     NoSuchBrowser { program: String, by_profile: bool },
 }
 
-impl From<Machine> for Failure {
-    fn from(found: Machine) -> Self {
+impl From<LocalFinding> for Failure {
+    fn from(found: LocalFinding) -> Self {
         let (exit, slug, what, hint) = match found {
-            Machine::OtherCopy { path, version, comes_first } => (
+            LocalFinding::OtherCopy { path, version, comes_first } => (
                 Exit::Configuration,
                 "doctor/other_copy",
                 match comes_first {
@@ -43,7 +43,7 @@ impl From<Machine> for Failure {
                 "keep one of them, and run `bedrock-sso setup` with it so that every hook names it"
                     .to_owned(),
             ),
-            Machine::Smells { first, more } => (
+            LocalFinding::ConfigWarnings { first, more } => (
                 Exit::Configuration,
                 "doctor/configuration",
                 match more {
@@ -52,25 +52,25 @@ impl From<Machine> for Failure {
                 },
                 "change it as it says; `bedrock-sso config check` has every warning".to_owned(),
             ),
-            Machine::Exposed { path, is_folder } => (
+            LocalFinding::ReadableByOthers { path, is_folder } => (
                 Exit::Storage,
                 "doctor/exposed",
                 format!("other users of this machine may look into {path}"),
-                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, word(&path)),
+                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, quote_argument(&path)),
             ),
-            Machine::NotSignedIn => (
+            LocalFinding::NotSignedIn => (
                 Exit::SignInNeeded,
                 "doctor/not_signed_in",
                 "nobody is signed in".to_owned(),
                 "run `bedrock-sso login`".to_owned(),
             ),
-            Machine::PortsTaken { attempts, left } => {
-                let tried: Vec<String> = attempts.iter().map(obstacle).collect();
+            LocalFinding::PortsTaken { attempts, free_port: left } => {
+                let tried: Vec<String> = attempts.iter().map(describe_bind_attempt).collect();
                 let left = left.map_or_else(String::new, |port| format!("; {port} is free"));
                 let what = format!("{}{left}", tried.join("; "));
                 (Exit::SignInNeeded, "sign-in/port", what, PORTS.to_owned())
             }
-            Machine::UnusedVariable { name, why, more } => {
+            LocalFinding::UnusedVariable { name, why, more } => {
                 let more = match more.is_empty() {
                     true => String::new(),
                     false => format!("; nor are {}", more.join(", ")),
@@ -79,7 +79,7 @@ impl From<Machine> for Failure {
                 let hint = "unset it; docs/variables.md names the key that says the same in a file";
                 (Exit::Configuration, "doctor/unused_variable", what, hint.to_owned())
             }
-            Machine::NoSuchBrowser { program, by_profile } => (
+            LocalFinding::NoSuchBrowser { program, by_profile } => (
                 Exit::SignInNeeded,
                 "doctor/no_such_browser",
                 format!("the browser to be opened does not exist: {program}"),

@@ -6,12 +6,12 @@ mod machine;
 mod neighbour;
 mod remote;
 
-pub use machine::Machine;
-pub use neighbour::{Miscall, Neighbour, Planted};
-pub use remote::Remote;
+pub use machine::LocalFinding;
+pub use neighbour::{CallFault, RepositorySettings, ToolConfigFinding};
+pub use remote::RemoteFinding;
 
 /// Texts as a sentence lists them.
-fn listed(texts: &[String]) -> String {
+fn join_with_and(texts: &[String]) -> String {
     match texts {
         [] => String::new(),
         [one] => one.clone(),

@@ -2,7 +2,7 @@
 //!
 //! What was found, and how grave it is, is for `doctor`.
 
-use super::listed;
+use super::join_with_and;
 use crate::{
     failure::{Exit, Failure},
     host::NATIVE_SHELL,
@@ -10,95 +10,95 @@ use crate::{
 
 /// Paths and texts are safe to print already.
 #[derive(Debug)]
-pub enum Neighbour {
+pub enum ToolConfigFinding {
     /// No AWS profile runs this program for the profile.
     NoAwsProfile { file: String, profile: String },
     /// A line that should run this program does not.
-    Call { place: String, fault: Miscall },
+    WrongCall { place: String, fault: CallFault },
     /// Fixed keys, which every AWS tool takes first.
     FixedKeys { file: String, profile: String },
     /// Variables that are used in place of a sign-in; where they are set, `None` for this environment.
-    Shadows { names: Vec<String>, file: Option<String> },
+    ConflictingVariables { names: Vec<String>, file: Option<String> },
     /// `AWS_PROFILE` leads AWS's tools elsewhere.
     OtherAwsProfile { named: String, ours: String },
     /// A setting of Claude Code says something else than the profile; how many more do.
-    Disagrees { file: String, key: String, says: Option<String>, wanted: String, more: usize },
+    SettingDiffers { file: String, key: String, actual: Option<String>, expected: String, more: usize },
     /// Claude Code is here, and nothing leads it to us.
     NoSettings { file: String },
     /// A repository's settings set what decides on a sign-in; the file of managed settings that could pin it.
-    Planted { planted: Vec<Planted>, managed: String },
+    RepositorySettings { files: Vec<RepositorySettings>, managed: String },
     /// A repository's settings that cannot be read, though Claude Code may be able to.
     UnreadableSettings { file: String },
     /// What AWS's guidance sample left; whether refresh tokens lie open in it.
-    Leftovers { paths: Vec<String>, tokens: bool },
+    SampleLeftovers { paths: Vec<String>, tokens: bool },
 }
 
 /// Names that a file of a repository sets, by whether managed settings pin them; how many more there are.
 #[derive(Debug)]
-pub struct Planted {
+pub struct RepositorySettings {
     pub file: String,
-    pub open: Vec<String>,
+    pub not_pinned: Vec<String>,
     pub pinned: Vec<String>,
     pub more: usize,
 }
 
 /// Why a line does not run this program as it should.
 #[derive(Debug)]
-pub enum Miscall {
+pub enum CallFault {
     /// Its caller looks for it in whatever folder it stands in.
     NotAbsolute {
         program: String,
     },
-    Gone {
+    Missing {
         program: String,
     },
     /// It exists, and is another program.
-    Foreign {
+    OtherProgram {
         program: String,
     },
     /// AWS's guidance sample, whether it is still there or not.
-    Sample {
+    GuidanceSample {
         program: String,
     },
     /// Another copy of this program.
     OtherCopy {
         program: String,
     },
-    OtherVerb {
-        verb: String,
-        wanted: &'static str,
+    OtherCommand {
+        command: String,
+        expected: &'static str,
     },
     OtherProfile {
-        named: String,
-        ours: String,
+        actual: String,
+        expected: String,
     },
 }
 
 const SETUP: &str = "run `bedrock-sso setup`, which shows what it changes before it does";
 
-impl From<Neighbour> for Failure {
-    fn from(found: Neighbour) -> Self {
+impl From<ToolConfigFinding> for Failure {
+    fn from(found: ToolConfigFinding) -> Self {
         let (slug, what, hint) = match found {
-            Neighbour::NoAwsProfile { file, profile } => (
+            ToolConfigFinding::NoAwsProfile { file, profile } => (
                 "doctor/no_aws_profile",
                 format!("no profile in {file} asks this program for credentials of '{profile}'"),
                 SETUP.to_owned(),
             ),
-            Neighbour::Call { place, fault } => {
-                ("doctor/call", format!("{place} {}", miscalled(fault)), SETUP.to_owned())
+            ToolConfigFinding::WrongCall { place, fault } => {
+                ("doctor/call", format!("{place} {}", describe_call_fault(fault)), SETUP.to_owned())
             }
-            Neighbour::FixedKeys { file, profile } => (
+            ToolConfigFinding::FixedKeys { file, profile } => (
                 "doctor/fixed_keys",
                 format!("{file} holds fixed keys for [{profile}], and every AWS tool takes them first"),
                 format!("remove the section [{profile}] from that file, and have its keys revoked"),
             ),
-            Neighbour::Shadows { names, file } => shadowed(&names, file),
-            Neighbour::OtherAwsProfile { named, ours } => (
+            ToolConfigFinding::ConflictingVariables { names, file } => describe_conflicting_env(&names, file),
+            ToolConfigFinding::OtherAwsProfile { named, ours } => (
                 "doctor/other_aws_profile",
                 format!("AWS_PROFILE is '{named}' in this environment, and this program serves '{ours}'"),
                 format!("set AWS_PROFILE={ours} where your shell's start-up files set it, or unset it"),
             ),
-            Neighbour::Disagrees { file, key, says, wanted, more } => {
+            ToolConfigFinding::SettingDiffers { file, key, actual: says, expected: wanted, more } => {
                 let says =
                     says.map_or_else(|| "does not say".to_owned(), |says| format!("says \"{says}\" for"));
                 let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
@@ -108,42 +108,46 @@ impl From<Neighbour> for Failure {
                     SETUP.to_owned(),
                 )
             }
-            Neighbour::NoSettings { file } => (
+            ToolConfigFinding::NoSettings { file } => (
                 "doctor/claude_settings",
                 format!("Claude Code is installed, and {file} does not lead it to this program"),
                 SETUP.to_owned(),
             ),
-            Neighbour::Planted { planted, managed } => repository(&planted, &managed),
-            Neighbour::UnreadableSettings { file } => (
+            ToolConfigFinding::RepositorySettings { files: planted, managed } => {
+                describe_repository(&planted, &managed)
+            }
+            ToolConfigFinding::UnreadableSettings { file } => (
                 "doctor/repository_settings",
                 format!("{file} cannot be read, so it is not known what it sets"),
                 "look into that file before you run `claude` here".to_owned(),
             ),
-            Neighbour::Leftovers { paths, tokens } => leftovers(&paths, tokens),
+            ToolConfigFinding::SampleLeftovers { paths, tokens } => describe_leftovers(&paths, tokens),
         };
         Self::new(Exit::Configuration, slug, what, hint)
     }
 }
 
-fn miscalled(fault: Miscall) -> String {
+fn describe_call_fault(fault: CallFault) -> String {
     match fault {
-        Miscall::NotAbsolute { program } => {
+        CallFault::NotAbsolute { program } => {
             format!("names {program} without its whole path, which AWS's tools look for where they stand")
         }
-        Miscall::Gone { program } => format!("names {program}, which does not exist"),
-        Miscall::Foreign { program } => format!("runs another program: {program}"),
-        Miscall::Sample { program } => format!("still runs AWS's guidance sample: {program}"),
-        Miscall::OtherCopy { program } => format!("runs another copy of this program: {program}"),
-        Miscall::OtherVerb { verb, wanted } => format!("runs `{verb}`, and not `{wanted}`"),
-        Miscall::OtherProfile { named, ours } => {
+        CallFault::Missing { program } => format!("names {program}, which does not exist"),
+        CallFault::OtherProgram { program } => format!("runs another program: {program}"),
+        CallFault::GuidanceSample { program } => format!("still runs AWS's guidance sample: {program}"),
+        CallFault::OtherCopy { program } => format!("runs another copy of this program: {program}"),
+        CallFault::OtherCommand { command: verb, expected: wanted } => {
+            format!("runs `{verb}`, and not `{wanted}`")
+        }
+        CallFault::OtherProfile { actual: named, expected: ours } => {
             format!("is for the profile '{named}', and not for '{ours}'")
         }
     }
 }
 
-fn shadowed(names: &[String], file: Option<String>) -> (&'static str, String, String) {
+fn describe_conflicting_env(names: &[String], file: Option<String>) -> (&'static str, String, String) {
     let (is, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
-    let list = listed(names);
+    let list = join_with_and(names);
     let (place, hint) = match file {
         Some(file) => {
             let hint = format!("remove {them} from \"env\" in that file");
@@ -157,16 +161,17 @@ fn shadowed(names: &[String], file: Option<String>) -> (&'static str, String, St
     ("doctor/shadowed", format!("{list} {is} set in {place} and used in place of your sign-in"), hint)
 }
 
-fn repository(planted: &[Planted], managed: &str) -> (&'static str, String, String) {
-    let said = |Planted { file, open, pinned, more }: &Planted| {
-        let named =
-            |names: &[String], state| (!names.is_empty()).then(|| format!("{} ({state})", listed(names)));
+fn describe_repository(planted: &[RepositorySettings], managed: &str) -> (&'static str, String, String) {
+    let said = |RepositorySettings { file, not_pinned: open, pinned, more }: &RepositorySettings| {
+        let named = |names: &[String], state| {
+            (!names.is_empty()).then(|| format!("{} ({state})", join_with_and(names)))
+        };
         let mut parts: Vec<_> =
             [named(open, "not pinned"), named(pinned, "pinned")].into_iter().flatten().collect();
         parts.extend((*more > 0).then(|| format!("{more} more")));
         format!("{file} sets {}", parts.join(", "))
     };
-    let hint = if planted.iter().all(|planted| planted.open.is_empty()) {
+    let hint = if planted.iter().all(|planted| planted.not_pinned.is_empty()) {
         format!(
             "nothing to do: {managed} outranks this repository; ask whoever wrote its settings why they set it"
         )
@@ -177,16 +182,19 @@ fn repository(planted: &[Planted], managed: &str) -> (&'static str, String, Stri
     ("doctor/repository_settings", said.join("; "), hint)
 }
 
-fn leftovers(paths: &[String], tokens: bool) -> (&'static str, String, String) {
+fn describe_leftovers(paths: &[String], tokens: bool) -> (&'static str, String, String) {
     let open = if tokens { ", with tokens that lie open" } else { "" };
     (
         "doctor/leftovers",
-        format!("AWS's guidance sample is still here: {}{open}", listed(paths)),
-        format!("once nothing calls it any more, remove it: `{}`", removal(NATIVE_SHELL, paths)),
+        format!("AWS's guidance sample is still here: {}{open}", join_with_and(paths)),
+        format!(
+            "once nothing calls it any more, remove it: `{}`",
+            format_removal_command(NATIVE_SHELL, paths)
+        ),
     )
 }
 
-fn removal(shell: &str, paths: &[String]) -> String {
+fn format_removal_command(shell: &str, paths: &[String]) -> String {
     let each = |quoted: fn(&String) -> String| paths.iter().map(quoted).collect::<Vec<_>>();
     match shell {
         "powershell" => {
@@ -206,12 +214,12 @@ mod tests {
         let planted = |open: &[&str], pinned: &[&str], more| {
             let [open, pinned] =
                 [open, pinned].map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-            vec![Planted { file: "f".to_owned(), open, pinned, more }]
+            vec![RepositorySettings { file: "f".to_owned(), not_pinned: open, pinned, more }]
         };
-        let (_, what, hint) = repository(&planted(&[], &["AWS_PROFILE"], 0), "m");
+        let (_, what, hint) = describe_repository(&planted(&[], &["AWS_PROFILE"], 0), "m");
         assert_eq!(what, "f sets AWS_PROFILE (pinned)");
         assert!(hint.starts_with("nothing to do: m outranks"), "{hint}");
-        let (_, what, hint) = repository(&planted(&["A"], &["B", "C"], 2), "m");
+        let (_, what, hint) = describe_repository(&planted(&["A"], &["B", "C"], 2), "m");
         assert_eq!(what, "f sets A (not pinned), B and C (pinned), 2 more");
         assert!(hint.starts_with("before you run"), "{hint}");
     }
@@ -219,7 +227,7 @@ mod tests {
     #[test]
     fn several_leftovers_are_removed_in_the_words_of_each_shell() {
         let paths = ["~/a".to_owned(), "/b c/d".to_owned()];
-        assert_eq!(removal("sh", &paths), "rm -r ~/a /b\\ c/d");
-        assert_eq!(removal("powershell", &paths), "Remove-Item -Recurse '~/a', '/b c/d'");
+        assert_eq!(format_removal_command("sh", &paths), "rm -r ~/a /b\\ c/d");
+        assert_eq!(format_removal_command("powershell", &paths), "Remove-Item -Recurse '~/a', '/b c/d'");
     }
 }

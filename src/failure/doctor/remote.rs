@@ -4,27 +4,27 @@
 
 use std::time::Duration;
 
-use super::listed;
+use super::join_with_and;
 use crate::{
     failure::{Exit, Failure},
-    oidc::Skew,
-    time::spoken,
+    oidc::ClockSkew,
+    time::format_duration,
 };
 
 /// Hosts and addresses are safe to print already.
 #[derive(Debug)]
-pub enum Remote {
+pub enum RemoteFinding {
     /// The clock here differs from that of a host.
     Clock {
-        skew: Skew,
+        skew: ClockSkew,
         host: String,
     },
     /// The provider signs with algorithms that this program does not believe in.
-    NoAlgorithm {
+    UnsupportedAlgorithms {
         offered: Vec<String>,
     },
     /// It signs with none that AWS accepts.
-    NoAlgorithmForAws {
+    AlgorithmsAwsRejects {
         offered: Vec<String>,
     },
     NoKeys {
@@ -46,7 +46,7 @@ pub enum Remote {
         status: u16,
     },
     /// Telemetry would go there for everybody on the way to read.
-    OpenCollector {
+    InsecureCollector {
         address: String,
     },
     BadCollector {
@@ -55,53 +55,56 @@ pub enum Remote {
     },
 }
 
-impl From<Remote> for Failure {
-    fn from(found: Remote) -> Self {
+impl From<RemoteFinding> for Failure {
+    fn from(found: RemoteFinding) -> Self {
         let (exit, slug, what, hint) = match found {
-            Remote::Clock { skew, host } => clock(&skew, &host),
-            Remote::NoAlgorithm { offered } => (
+            RemoteFinding::Clock { skew, host } => describe_clock_skew(&skew, &host),
+            RemoteFinding::UnsupportedAlgorithms { offered } => (
                 Exit::TokenRejected,
                 "doctor/algorithm",
-                format!("the provider signs with {}, which this program does not accept", listed(&offered)),
+                format!(
+                    "the provider signs with {}, which this program does not accept",
+                    join_with_and(&offered)
+                ),
                 "have the application's ID tokens signed with RS256 or ES256".to_owned(),
             ),
-            Remote::NoAlgorithmForAws { offered } => (
+            RemoteFinding::AlgorithmsAwsRejects { offered } => (
                 Exit::Aws,
                 "doctor/algorithm",
-                format!("the provider signs with {}, which AWS does not accept", listed(&offered)),
+                format!("the provider signs with {}, which AWS does not accept", join_with_and(&offered)),
                 "have the application's ID tokens signed with RS256 or ES256".to_owned(),
             ),
-            Remote::NoKeys { host } => (
+            RemoteFinding::NoKeys { host } => (
                 Exit::TokenRejected,
                 "doctor/keys",
                 format!("{host} publishes no key, so no token of its can be verified"),
                 "tell whoever runs the provider".to_owned(),
             ),
-            Remote::UnknownClient { client_id, redirect_uri } => (
+            RemoteFinding::UnknownClient { client_id, redirect_uri } => (
                 Exit::Refused,
                 "doctor/client",
                 format!("the provider answers the client {client_id} at {redirect_uri} with an error"),
                 format!("check `client_id`, and that {redirect_uri} is registered for it, letter by letter"),
             ),
-            Remote::NotAws { host, status } => (
+            RemoteFinding::NotAws { host, status } => (
                 Exit::Network,
                 "doctor/not_aws",
                 format!("{host} answered {status}, and not as AWS does"),
                 "sign in to this network if it wants that, or check the proxy and `sts_endpoint`".to_owned(),
             ),
-            Remote::Quota { host, status } => (
+            RemoteFinding::Quota { host, status } => (
                 Exit::OverQuota,
                 "doctor/quota",
                 format!("the quota service at {host} answered {status}"),
                 "check quota.endpoint, or tell your administrator".to_owned(),
             ),
-            Remote::OpenCollector { address } => (
+            RemoteFinding::InsecureCollector { address } => (
                 Exit::Configuration,
                 "doctor/collector",
                 format!("telemetry goes unencrypted to {address}"),
                 "name the collector with https in claude_code.env".to_owned(),
             ),
-            Remote::BadCollector { address, why } => (
+            RemoteFinding::BadCollector { address, why } => (
                 Exit::Configuration,
                 "doctor/collector",
                 format!("the collector {address} is no address: {why}"),
@@ -112,13 +115,13 @@ impl From<Remote> for Failure {
     }
 }
 
-fn clock(skew: &Skew, host: &str) -> (Exit, &'static str, String, String) {
+fn describe_clock_skew(skew: &ClockSkew, host: &str) -> (Exit, &'static str, String, String) {
     let said = |span: Duration, where_to| {
-        format!("this computer's clock is {} {where_to} that of {host}", spoken(span))
+        format!("this computer's clock is {} {where_to} that of {host}", format_duration(span))
     };
     let what = match *skew {
-        Skew::AheadBy(span) => said(span, "ahead of"),
-        Skew::BehindBy(span) => said(span, "behind"),
+        ClockSkew::AheadBy(span) => said(span, "ahead of"),
+        ClockSkew::BehindBy(span) => said(span, "behind"),
     };
     let hint = "set this computer's clock; better, let it follow network time";
     (Exit::TokenRejected, "doctor/clock", what, hint.to_owned())

@@ -4,21 +4,21 @@
 //! §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6.
 
 /// One line of what to do.
-pub(super) fn advice(code: &str, description: &str) -> String {
+pub(super) fn find_hint(code: &str, description: &str) -> String {
     let said = format!("{code} ({description})");
-    let vendor = VENDORS.iter().find(|(mark, _)| holds(&said, mark));
-    let standard = || STANDARD.iter().find(|(error, _)| *error == code);
-    vendor.or_else(standard).map_or(OTHERWISE, |(_, advice)| advice).to_owned()
+    let vendor = VENDOR_HINTS.iter().find(|(mark, _)| contains_code(&said, mark));
+    let standard = || STANDARD_HINTS.iter().find(|(error, _)| *error == code);
+    vendor.or_else(standard).map_or(DEFAULT_HINT, |(_, advice)| advice).to_owned()
 }
 
 /// The advice on a code with a number of its own, which tells a wrong secret from an expired one.
-pub(super) fn by_number(said: &str) -> Option<&'static str> {
-    let numbered = VENDORS.iter().filter(|(mark, _)| mark.starts_with("AADSTS"));
-    numbered.filter(|(mark, _)| holds(said, mark)).map(|(_, advice)| *advice).next()
+pub(super) fn find_hint_by_number(said: &str) -> Option<&'static str> {
+    let numbered = VENDOR_HINTS.iter().filter(|(mark, _)| mark.starts_with("AADSTS"));
+    numbered.filter(|(mark, _)| contains_code(said, mark)).map(|(_, advice)| *advice).next()
 }
 
 /// A number that goes on is another code: AADSTS500208 is not AADSTS50020.
-fn holds(said: &str, mark: &str) -> bool {
+fn contains_code(said: &str, mark: &str) -> bool {
     said.match_indices(mark).any(|(at, _)| {
         let next = said.get(at + mark.len()..).and_then(|rest| rest.bytes().next());
         !(mark.ends_with(|last: char| last.is_ascii_digit())
@@ -26,16 +26,17 @@ fn holds(said: &str, mark: &str) -> bool {
     })
 }
 
-const OTHERWISE: &str = "ask the administrator of your identity provider, with the words above";
+const DEFAULT_HINT: &str = "ask the administrator of your identity provider, with the words above";
 
-const BROKEN_OFF: &str = "the sign-in was broken off in the browser: run `bedrock-sso login` to begin again";
+const CANCELLED_HINT: &str =
+    "the sign-in was broken off in the browser: run `bedrock-sso login` to begin again";
 
 const REDIRECT_OF_PAGES: &str = "register the redirect address under \"Mobile and desktop applications\" instead of \"Single-page application\" in Entra";
 
 const MORE_FACTORS: &str =
     "multi-factor authentication is required: run `bedrock-sso login` and complete it in the browser";
 
-const VENDORS: &[(&str, &str)] = &[
+const VENDOR_HINTS: &[(&str, &str)] = &[
     (
         "AADSTS50011",
         "register the redirect address `http://127.0.0.1/callback` (or `http://localhost/callback` with redirect_host = \"localhost\") under \"Mobile and desktop applications\" in Entra",
@@ -173,11 +174,11 @@ const VENDORS: &[(&str, &str)] = &[
         "redirect_uri",
         "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
     ),
-    ("abort", BROKEN_OFF),
-    ("cancel", BROKEN_OFF),
+    ("abort", CANCELLED_HINT),
+    ("cancel", CANCELLED_HINT),
 ];
 
-const STANDARD: &[(&str, &str)] = &[
+const STANDARD_HINTS: &[(&str, &str)] = &[
     (
         "access_denied",
         "ask your administrator to assign you to this application, then run `bedrock-sso login`",
@@ -216,16 +217,16 @@ mod tests {
             "50076",
         ];
         let mut said: Vec<String> =
-            known.map(|code| advice("invalid_client", &format!("AADSTS{code}: something"))).to_vec();
+            known.map(|code| find_hint("invalid_client", &format!("AADSTS{code}: something"))).to_vec();
         said.sort();
         said.dedup();
         assert_eq!(said.len(), known.len(), "each has its own");
-        assert!(!said.contains(&advice("invalid_client", "")));
+        assert!(!said.contains(&find_hint("invalid_client", "")));
     }
 
     #[test]
     fn a_longer_number_is_another_code() {
-        let of = |code: &str| advice("invalid_client", &format!("AADSTS{code}: something"));
+        let of = |code: &str| find_hint("invalid_client", &format!("AADSTS{code}: something"));
         assert_ne!(of("50020"), of("500208"));
         assert_eq!(of("500208"), of("1"));
         assert_ne!(of("53000"), of("530003"));
@@ -234,11 +235,15 @@ mod tests {
     #[test]
     fn a_proof_that_is_not_believed_is_judged_by_the_number_alone() {
         assert_eq!(
-            by_number("invalid_client (AADSTS7000222: expired)"),
-            Some(advice("", "AADSTS7000222").as_str())
+            find_hint_by_number("invalid_client (AADSTS7000222: expired)"),
+            Some(find_hint("", "AADSTS7000222").as_str())
         );
-        assert_eq!(by_number("invalid_client (AADSTS7000240: new)"), None, "it is not AADSTS700024");
-        assert_eq!(by_number("invalid_client (client authentication failed)"), None);
+        assert_eq!(
+            find_hint_by_number("invalid_client (AADSTS7000240: new)"),
+            None,
+            "it is not AADSTS700024"
+        );
+        assert_eq!(find_hint_by_number("invalid_client (client authentication failed)"), None);
     }
 
     #[test]
@@ -276,25 +281,25 @@ mod tests {
             ("consent_required", "", "accept the consent"),
             ("interaction_required", "", "bedrock-sso login"),
         ] {
-            let said = advice(code, description);
+            let said = find_hint(code, description);
             assert!(said.contains(word), "{code} ({description}): {said}");
         }
-        assert!(!advice("access_denied", "Unauthorized for this").contains("Native"));
+        assert!(!find_hint("access_denied", "Unauthorized for this").contains("Native"));
     }
 
     #[test]
     fn who_broke_off_is_not_sent_to_an_administrator() {
-        assert_eq!(advice("access_denied", "End-User aborted interaction"), BROKEN_OFF);
+        assert_eq!(find_hint("access_denied", "End-User aborted interaction"), CANCELLED_HINT);
     }
 
     #[test]
     fn what_nobody_has_heard_of_still_gets_a_line() {
-        assert_eq!(advice("weird", "\u{1b}"), OTHERWISE);
+        assert_eq!(find_hint("weird", "\u{1b}"), DEFAULT_HINT);
     }
 
     #[test]
     fn every_advice_is_one_line() {
-        for (_, advice) in VENDORS.iter().chain(STANDARD) {
+        for (_, advice) in VENDOR_HINTS.iter().chain(STANDARD_HINTS) {
             assert!(!advice.contains('\n') && !advice.ends_with('.'), "{advice}");
         }
     }

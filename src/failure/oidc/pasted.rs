@@ -4,29 +4,31 @@
 
 use std::fmt;
 
-use crate::oidc::callback::{Reason, Unfit};
+use crate::oidc::callback::{IgnoreReason, PasteRejection};
 
 /// Why it is not, and what the answer looks like.
 #[derive(Debug)]
-pub struct NotTheAnswer<'a> {
-    pub why: Unfit,
+pub struct PastedTextError<'a> {
+    pub why: PasteRejection,
     pub redirect_uri: &'a str,
 }
 
-impl fmt::Display for NotTheAnswer<'_> {
+impl fmt::Display for PastedTextError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { why, redirect_uri } = self;
-        let Unfit::Ignored(reason) = why else {
+        let PasteRejection::Ignored(reason) = why else {
             return write!(f, "That is no address. The right one begins with {redirect_uri}?");
         };
         match reason {
-            Reason::State => {
+            IgnoreReason::WrongState => {
                 f.write_str("That is the answer to another sign-in; this one began at the address above.")
             }
-            Reason::Bare | Reason::Incomplete => {
+            IgnoreReason::NoQuery | IgnoreReason::Incomplete => {
                 f.write_str("That address holds no answer: copy all of it, to its very end.")
             }
-            Reason::Encoding | Reason::Repeated => f.write_str("That address is damaged: copy it once more."),
+            IgnoreReason::Encoding | IgnoreReason::Repeated => {
+                f.write_str("That address is damaged: copy it once more.")
+            }
             _ => write!(f, "That is not the address on which a sign-in ends: it begins with {redirect_uri}?"),
         }
     }

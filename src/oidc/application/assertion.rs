@@ -8,41 +8,41 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::{
-    Endpoint,
-    key::{self, Flaw, Key, thumbprint},
+    ClientAuthEndpoint,
+    key::{self, ClientFileFault, ClientPrivateKey, compute_thumbprint},
 };
 use crate::{
-    config::{Audience, ClientAuth, ClientKey, KeyAlgorithm, Profile},
-    files::Foreign,
+    config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, Profile},
+    files::UntrustedFile,
     host::Host,
-    oidc::provider::{Assertions, assertions},
+    oidc::provider::{AssertionDefaults, select_assertion_defaults},
     secret::Secret,
-    time::Moment,
+    time::Timestamp,
 };
 
-pub(super) const KIND: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Long enough for a clock that is a little behind, short enough for one that was stolen.
-const LIFETIME: i64 = 300;
+const ASSERTION_SECONDS: i64 = 300;
 
 /// What signs, and what it says of itself.
 #[derive(Debug)]
-pub(super) struct Assertor {
-    key: Key,
+pub(super) struct AssertionSigner {
+    key: ClientPrivateKey,
     id: Option<String>,
     thumbprint: Option<String>,
     algorithm: Option<KeyAlgorithm>,
-    audience: Audience,
-    habits: Assertions,
-    now: fn() -> Moment,
+    audience: AssertionAudience,
+    defaults: AssertionDefaults,
+    now: fn() -> Timestamp,
     random: fn(&mut [u8]),
 }
 
 /// Which of the files is to blame, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadFile {
-    Key(Flaw),
-    Certificate(Flaw),
+pub enum ClientFileError {
+    Key(ClientFileFault),
+    Certificate(ClientFileFault),
 }
 
 /// The files that prove a profile's application, read ahead, for a slow disk must not hold up a process that has a lock. A
@@ -52,53 +52,55 @@ pub struct ClientFiles(Option<KeyFiles>);
 
 #[derive(Debug)]
 struct KeyFiles {
-    key: Result<Foreign, Flaw>,
-    certificate: Option<Result<Foreign, Flaw>>,
+    key: Result<UntrustedFile, ClientFileFault>,
+    certificate: Option<Result<UntrustedFile, ClientFileFault>>,
 }
 
 impl ClientFiles {
-    pub fn read(profile: &Profile) -> Self {
+    pub fn read_for_profile(profile: &Profile) -> Self {
         Self(match &profile.client_auth {
             ClientAuth::None | ClientAuth::Secret => None,
-            ClientAuth::PrivateKey(ClientKey { file, certificate, .. }) => {
-                Some(KeyFiles { key: key::read(file), certificate: certificate.as_deref().map(key::read) })
-            }
+            ClientAuth::PrivateKey(ClientKey { file, certificate, .. }) => Some(KeyFiles {
+                key: key::read_client_file(file),
+                certificate: certificate.as_deref().map(key::read_client_file),
+            }),
         })
     }
 }
 
-impl Assertor {
-    pub(super) fn of(
+impl AssertionSigner {
+    pub(super) fn from_profile(
         profile: &Profile,
         said: &ClientKey,
         files: &ClientFiles,
         passphrase: Option<&Secret>,
         host: &Host,
-    ) -> Result<Self, BadFile> {
+    ) -> Result<Self, ClientFileError> {
         let ClientKey { file: _, certificate: _, id, algorithm, audience } = said;
         let files = files.0.as_ref().expect("they were read for this profile, which names a key");
         let key = files.key.as_ref().map_err(Clone::clone);
-        let key = key.and_then(|file| Key::parse(file, passphrase)).map_err(BadFile::Key)?;
-        if let Some(wanted) = algorithm.filter(|wanted| !key.algorithms().contains(wanted)) {
-            return Err(BadFile::Key(Flaw::OtherAlgorithm { wanted: wanted.name() }));
+        let key =
+            key.and_then(|file| ClientPrivateKey::parse(file, passphrase)).map_err(ClientFileError::Key)?;
+        if let Some(wanted) = algorithm.filter(|wanted| !key.supported_algorithms().contains(wanted)) {
+            return Err(ClientFileError::Key(ClientFileFault::AlgorithmMismatch { wanted: wanted.name() }));
         }
         let certificate = files.certificate.as_ref().map(|file| file.as_ref().map_err(Clone::clone));
-        let thumbprint = certificate.map(|file| thumbprint(file?, &key, (host.now)())).transpose();
-        let habits = assertions(profile.provider);
+        let thumbprint = certificate.map(|file| compute_thumbprint(file?, &key, (host.now)())).transpose();
+        let habits = select_assertion_defaults(profile.provider);
         Ok(Self {
-            thumbprint: thumbprint.map_err(BadFile::Certificate)?,
+            thumbprint: thumbprint.map_err(ClientFileError::Certificate)?,
             key,
             id: id.clone(),
             algorithm: *algorithm,
             audience: audience.unwrap_or(habits.audience),
-            habits,
+            defaults: habits,
             now: host.now,
-            random: host.random,
+            random: host.fill_random,
         })
     }
 
-    pub(super) fn assertion(&self, profile: &Profile, endpoint: &Endpoint<'_>) -> Secret {
-        let algorithm = self.algorithm(endpoint.algorithms);
+    pub(super) fn sign_assertion(&self, profile: &Profile, endpoint: &ClientAuthEndpoint<'_>) -> Secret {
+        let algorithm = self.choose_algorithm(endpoint.algorithms);
         let named = [("kid", self.id.as_deref()), ("x5t#S256", self.thumbprint.as_deref())];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let header: BTreeMap<&str, &str> =
@@ -106,12 +108,12 @@ impl Assertor {
         // One audience, and a text, not a list: an assertion for two can be carried from the one to the other
         // (draft-ietf-oauth-rfc7523bis, CVE-2025-27370).
         let audience = match self.audience {
-            Audience::Issuer => profile.issuer.as_str(),
-            Audience::Endpoint => endpoint.url.as_str(),
+            AssertionAudience::Issuer => profile.issuer.as_str(),
+            AssertionAudience::Endpoint => endpoint.url.as_str(),
         };
         let mut id = [0; 16];
         (self.random)(&mut id);
-        let now = (self.now)().unix();
+        let now = (self.now)().unix_seconds();
         let claims = json!({
             "iss": profile.client_id,
             "sub": profile.client_id,
@@ -119,7 +121,7 @@ impl Assertor {
             "jti": URL_SAFE_NO_PAD.encode(id),
             "iat": now,
             "nbf": now,
-            "exp": now + LIFETIME,
+            "exp": now + ASSERTION_SECONDS,
         });
         let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(json!(header)), part(claims));
@@ -128,12 +130,12 @@ impl Assertor {
     }
 
     /// The profile's; else the first that the key can and the provider says it takes; else what is usual there.
-    fn algorithm(&self, taken: Option<&[String]>) -> KeyAlgorithm {
-        let able = self.key.algorithms();
+    fn choose_algorithm(&self, taken: Option<&[String]>) -> KeyAlgorithm {
+        let able = self.key.supported_algorithms();
         let is_taken = |algorithm: &KeyAlgorithm| {
             taken.is_some_and(|taken| taken.iter().any(|name| name == algorithm.name()))
         };
-        let usual = || able.contains(&self.habits.rsa).then_some(self.habits.rsa);
+        let usual = || able.contains(&self.defaults.rsa).then_some(self.defaults.rsa);
         let own = self.algorithm.or_else(|| able.iter().copied().find(is_taken)).or_else(usual);
         own.or_else(|| able.first().copied()).expect("a key that cannot sign was refused")
     }

@@ -10,33 +10,33 @@ const DASHES: &str = "-----";
 
 /// One section.
 #[derive(Debug)]
-pub(super) struct Section<'t> {
+pub(super) struct PemSection<'t> {
     pub(super) label: &'t str,
     /// What stands between its first line and its last.
     body: &'t str,
 }
 
 /// The first section whose label ends so.
-pub(super) fn section<'t>(text: &'t str, ending: &str) -> Option<Section<'t>> {
+pub(super) fn find_section<'t>(text: &'t str, ending: &str) -> Option<PemSection<'t>> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once(BEGIN) {
         let (label, after) = after.split_once(DASHES)?;
         let (body, after) = after.split_once(&format!("-----END {label}-----"))?;
         if label.ends_with(ending) {
-            return Some(Section { label, body });
+            return Some(PemSection { label, body });
         }
         rest = after;
     }
     None
 }
 
-impl Section<'_> {
+impl PemSection<'_> {
     /// Whether it begins with lines of "Name: value", as OpenSSL's own way of encrypting does (RFC 1421 §4.6).
     pub(super) fn has_headers(&self) -> bool {
         self.body.contains(':')
     }
 
-    pub(super) fn der(&self) -> Option<Zeroizing<Vec<u8>>> {
+    pub(super) fn decode_der(&self) -> Option<Zeroizing<Vec<u8>>> {
         let plain: Zeroizing<Vec<u8>> =
             Zeroizing::new(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
         let mut der = Zeroizing::new(vec![0; plain.len()]);
@@ -55,20 +55,20 @@ mod tests {
 
     #[test]
     fn the_section_that_is_meant_is_found_among_others() {
-        let key = section(SEVERAL, "PRIVATE KEY").unwrap();
-        assert_eq!((key.label, key.der().unwrap().as_slice()), ("EC PRIVATE KEY", &b"ABCDEF"[..]));
-        let certificate = section(SEVERAL, "CERTIFICATE").unwrap();
-        assert_eq!(certificate.der().unwrap().as_slice(), b"XYZ");
+        let key = find_section(SEVERAL, "PRIVATE KEY").unwrap();
+        assert_eq!((key.label, key.decode_der().unwrap().as_slice()), ("EC PRIVATE KEY", &b"ABCDEF"[..]));
+        let certificate = find_section(SEVERAL, "CERTIFICATE").unwrap();
+        assert_eq!(certificate.decode_der().unwrap().as_slice(), b"XYZ");
     }
 
     #[test]
     fn what_is_cut_or_no_base64_is_none() {
-        assert!(section(SEVERAL, "PUBLIC KEY").is_none());
-        assert!(section("-----BEGIN PRIVATE KEY-----\nQUJD\n", "PRIVATE KEY").is_none());
-        assert!(section("-----BEGIN PRIVATE", "PRIVATE KEY").is_none());
+        assert!(find_section(SEVERAL, "PUBLIC KEY").is_none());
+        assert!(find_section("-----BEGIN PRIVATE KEY-----\nQUJD\n", "PRIVATE KEY").is_none());
+        assert!(find_section("-----BEGIN PRIVATE", "PRIVATE KEY").is_none());
         for body in ["", "!", "Proc-Type: 4,ENCRYPTED\n\nQUJD"] {
             let text = format!("-----BEGIN A KEY-----\n{body}\n-----END A KEY-----");
-            assert!(section(&text, "KEY").unwrap().der().is_none(), "{body}");
+            assert!(find_section(&text, "KEY").unwrap().decode_der().is_none(), "{body}");
         }
     }
 }

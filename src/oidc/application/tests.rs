@@ -3,19 +3,19 @@
 use super::*;
 use crate::{
     config::testing,
-    oidc::testing::{host_of_tests, metadata, proven},
+    oidc::testing::{test_application, test_host, test_metadata},
 };
 
 fn profile() -> Profile {
     Profile { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile() }
 }
 
-fn presented(methods: Option<&[&str]>) -> Presented {
+fn presented(methods: Option<&[&str]>) -> ClientAuthParameters {
     let profile = profile();
-    let application = proven(&profile, Some("a+b c:é%"));
+    let application = test_application(&profile, Some("a+b c:é%"));
     let names = methods.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-    let metadata = Metadata { token_auth_methods: names, ..metadata("https://id.example") };
-    application.present(&metadata.for_tokens())
+    let metadata = ProviderMetadata { token_auth_methods: names, ..test_metadata("https://id.example") };
+    application.build_auth_parameters(&metadata.token_auth_endpoint())
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
         Some(&["private_key_jwt"]),
         Some(&[]),
     ] {
-        let Presented { header, fields } = presented(methods);
+        let ClientAuthParameters { header, fields } = presented(methods);
         let header = header.unwrap();
         let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(String::from_utf8(pair).unwrap(), "my+app%3A1:a%2Bb+c%3A%C3%A9%25", "{methods:?}");
@@ -36,7 +36,7 @@ fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
 
 #[test]
 fn the_secret_goes_into_the_form_where_the_provider_takes_it_nowhere_else() {
-    let Presented { header, fields } = presented(Some(&["private_key_jwt", "client_secret_post"]));
+    let ClientAuthParameters { header, fields } = presented(Some(&["private_key_jwt", "client_secret_post"]));
     assert_eq!(header, None);
     assert_eq!(fields, [("client_id", Secret::new("my app:1")), ("client_secret", Secret::new("a+b c:é%"))]);
 }
@@ -44,15 +44,21 @@ fn the_secret_goes_into_the_form_where_the_provider_takes_it_nowhere_else() {
 #[test]
 fn a_public_client_names_itself_and_no_more() {
     let profile = testing::profile();
-    let application = proven(&profile, Some("left over"));
-    let Presented { header, fields } = application.present(&metadata("https://id.example").for_tokens());
+    let application = test_application(&profile, Some("left over"));
+    let ClientAuthParameters { header, fields } =
+        application.build_auth_parameters(&test_metadata("https://id.example").token_auth_endpoint());
     assert_eq!((header, fields), (None, vec![("client_id", Secret::new("client"))]));
-    assert_eq!((application.means(), application.secret()), (None, None));
+    assert_eq!((application.auth_method(), application.client_secret()), (None, None));
 }
 
 #[test]
 fn without_its_secret_the_application_is_unproven() {
-    let (profile, host) = (profile(), host_of_tests());
-    let application = Application::of(&profile, Keepsakes::default(), &ClientFiles::read(&profile), &host);
-    assert_eq!(application.err(), Some(Unproven::NoSecret));
+    let (profile, host) = (profile(), test_host());
+    let application = Application::from_profile(
+        &profile,
+        StoredClientCredentials::default(),
+        &ClientFiles::read_for_profile(&profile),
+        &host,
+    );
+    assert_eq!(application.err(), Some(ClientCredentialError::MissingSecret));
 }

@@ -11,164 +11,167 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::{Event, Holder, serve::Patience};
+use super::{CallbackEvent, PortHolder, serve::ServerTimeouts};
 use crate::{
-    config::{Redirect, RedirectHost},
+    config::{RedirectHost, RedirectUri},
     host,
     secret::Secret,
 };
 
 /// What the path of a start address consists of.
-const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-const WORD_LENGTH: usize = 8;
+const PATH_ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+const PATH_LENGTH: usize = 8;
 
 /// A free port of one family may be taken in the other; this often in a row it never is.
-const ROUNDS: usize = 16;
+const MAX_PORT_ATTEMPTS: usize = 16;
 
 /// The bound address, not yet answering: connections wait in the system's queue until `answer` is called.
-pub struct Listener {
+pub struct CallbackListener {
     pub(super) sockets: Vec<TcpListener>,
     pub(super) port: u16,
-    pub(super) redirect: Redirect,
-    pub(super) start: Secret,
-    pub(super) result: Secret,
-    pub(super) report: Arc<dyn Fn(Event) + Send + Sync>,
-    pub(super) patience: Patience,
+    pub(super) redirect: RedirectUri,
+    pub(super) start_path: Secret,
+    pub(super) result_path: Secret,
+    pub(super) report: Arc<dyn Fn(CallbackEvent) + Send + Sync>,
+    pub(super) timeouts: ServerTimeouts,
 }
 
 /// No port could be taken; one attempt for each that was tried.
 #[derive(Debug)]
 pub struct BindError {
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<BindAttempt>,
 }
 
 #[derive(Debug)]
-pub struct Attempt {
+pub struct BindAttempt {
     /// Port 0 stands for any free one.
     pub address: SocketAddr,
-    pub obstacle: Obstacle,
+    pub obstacle: BindObstacle,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum BindObstacle {
     /// Someone listens there already; who, where that is known.
-    InUse(Option<Holder>),
+    InUse(Option<PortHolder>),
     /// A port below 1024, or one that the system keeps for itself.
     Denied,
     Other(ErrorKind),
 }
 
-impl Listener {
+impl CallbackListener {
     /// Takes the first registered port that is free in every family, or any such port where none is registered.
     ///
     /// Unix: tokio sets `SO_REUSEADDR`, so that connections of the last sign-in that linger do not hold a registered
     /// port for a minute; it lets nobody share a listening address. Windows: it is left unset, since there it would
     /// let others share one. `SO_EXCLUSIVEADDRUSE`, which would also refuse another program that sets it, is out of
     /// reach of std and tokio; `state`, PKCE and `nonce` are what a code that went astray has to pass.
-    pub async fn bind(redirect: &Redirect) -> Result<Self, BindError> {
+    pub async fn bind(redirect: &RedirectUri) -> Result<Self, BindError> {
         let mut attempts = Vec::new();
-        let any = [0; ROUNDS];
+        let any = [0; MAX_PORT_ATTEMPTS];
         let ports: &[u16] = if redirect.ports.is_empty() { &any } else { &redirect.ports };
         for port in ports {
-            match every_family(redirect.host, *port).await {
-                Ok(sockets) => return Self::on(sockets, redirect),
+            match bind_every_family(redirect.host, *port).await {
+                Ok(sockets) => return Self::from_sockets(sockets, redirect),
                 Err(attempt) => attempts.push(attempt),
             }
         }
         Err(BindError { attempts })
     }
 
-    fn on(sockets: Vec<TcpListener>, redirect: &Redirect) -> Result<Self, BindError> {
+    fn from_sockets(sockets: Vec<TcpListener>, redirect: &RedirectUri) -> Result<Self, BindError> {
         let port = sockets.iter().find_map(|socket| Some(socket.local_addr().ok()?.port()));
-        let nowhere = || Attempt {
+        let nowhere = || BindAttempt {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            obstacle: Obstacle::Other(ErrorKind::AddrNotAvailable),
+            obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable),
         };
         Ok(Self {
             port: port.ok_or_else(|| BindError { attempts: vec![nowhere()] })?,
             sockets,
             redirect: redirect.clone(),
-            start: Secret::new(format!("/{}", word())),
-            result: Secret::new(format!("/done-{}", word())),
+            start_path: Secret::new(format!("/{}", generate_path_segment())),
+            result_path: Secret::new(format!("/done-{}", generate_path_segment())),
             report: Arc::new(|_| {}),
-            patience: Patience::default(),
+            timeouts: ServerTimeouts::default(),
         })
     }
 
     /// Tells `listener` of everything that happens, for the log.
     #[must_use]
-    pub fn reporting(mut self, listener: impl Fn(Event) + Send + Sync + 'static) -> Self {
+    pub fn with_reporter(mut self, listener: impl Fn(CallbackEvent) + Send + Sync + 'static) -> Self {
         self.report = Arc::new(listener);
         self
     }
 
     /// What the provider is told, and has registered.
     pub fn redirect_uri(&self) -> String {
-        self.redirect.uri(self.port)
+        self.redirect.uri_for_port(self.port)
     }
 
     /// The short address that leads to the provider, so that no state reaches a process list or a terminal.
     pub fn start_address(&self) -> String {
-        Redirect { path: self.start.expose().to_owned(), ..self.redirect.clone() }.uri(self.port)
+        RedirectUri { path: self.start_path.expose().to_owned(), ..self.redirect.clone() }
+            .uri_for_port(self.port)
     }
 }
 
-/// Whether this program could have made the address with [`Listener::start_address`].
+/// Whether this program could have made the address with [`CallbackListener::start_address`].
 pub fn is_start_address(address: &str) -> bool {
     let Some((host, rest)) = address.strip_prefix("http://").and_then(|rest| rest.split_once(':')) else {
         return false;
     };
     let Some((port, word)) = rest.split_once('/') else { return false };
-    let is_word = word.len() == WORD_LENGTH && word.bytes().all(|letter| LETTERS.contains(&letter));
+    let is_word = word.len() == PATH_LENGTH && word.bytes().all(|letter| PATH_ALPHABET.contains(&letter));
     let is_port = port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok();
     ["127.0.0.1", "localhost"].contains(&host) && is_port && is_word
 }
 
-async fn every_family(host: RedirectHost, port: u16) -> Result<Vec<TcpListener>, Attempt> {
-    let first = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-    if host == RedirectHost::Address {
+async fn bind_every_family(host: RedirectHost, port: u16) -> Result<Vec<TcpListener>, BindAttempt> {
+    let first = bind_address(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    if host == RedirectHost::LoopbackIp {
         return Ok(vec![first]);
     }
     // A browser may try [::1] first: whoever holds it there would be given the code.
     let port = first.local_addr().map_or(port, |address| address.port());
-    match bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
+    match bind_address(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
         Ok(second) => Ok(vec![first, second]),
-        Err(Attempt { obstacle: Obstacle::Other(ErrorKind::AddrNotAvailable), .. }) => Ok(vec![first]),
+        Err(BindAttempt { obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable), .. }) => {
+            Ok(vec![first])
+        }
         Err(attempt) => Err(attempt),
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Attempt> {
+async fn bind_address(address: SocketAddr) -> Result<TcpListener, BindAttempt> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| Attempt { address, obstacle: obstacle(&error, address.port()) })
+        .map_err(|error| BindAttempt { address, obstacle: classify_bind_error(&error, address.port()) })
 }
 
-fn obstacle(error: &Error, port: u16) -> Obstacle {
+fn classify_bind_error(error: &Error, port: u16) -> BindObstacle {
     match error.kind() {
-        ErrorKind::AddrInUse => Obstacle::InUse(Holder::of(port)),
-        ErrorKind::PermissionDenied => Obstacle::Denied,
-        _ if lacks_family(error) => Obstacle::Other(ErrorKind::AddrNotAvailable),
-        other => Obstacle::Other(other),
+        ErrorKind::AddrInUse => BindObstacle::InUse(PortHolder::find_by_port(port)),
+        ErrorKind::PermissionDenied => BindObstacle::Denied,
+        _ if is_unsupported_family(error) => BindObstacle::Other(ErrorKind::AddrNotAvailable),
+        other => BindObstacle::Other(other),
     }
 }
 
 /// `EAFNOSUPPORT`, which std gives no kind: Linux without IPv6, macOS, Windows.
-fn lacks_family(error: &Error) -> bool {
+fn is_unsupported_family(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(97 | 47 | 10047))
 }
 
 /// Eight characters nobody guesses within a sign-in, and none that is mistaken for another when typed by hand.
-fn word() -> String {
-    let mut bytes = [0; WORD_LENGTH];
-    host::random(&mut bytes);
-    let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+fn generate_path_segment() -> String {
+    let mut bytes = [0; PATH_LENGTH];
+    host::fill_random(&mut bytes);
+    let letters = bytes.iter().filter_map(|byte| PATH_ALPHABET.get(usize::from(byte % 32)));
     letters.copied().map(char::from).collect()
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Debug for CallbackListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("redirect_uri", &self.redirect_uri()).finish_non_exhaustive()
+        f.debug_struct("CallbackListener").field("redirect_uri", &self.redirect_uri()).finish_non_exhaustive()
     }
 }
 
@@ -182,15 +185,15 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
     }
 
-    fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
-        Redirect { host, ports: ports.to_vec(), path: "/callback".into() }
+    fn redirect(host: RedirectHost, ports: &[u16]) -> RedirectUri {
+        RedirectUri { host, ports: ports.to_vec(), path: "/callback".into() }
     }
 
     #[test]
     fn a_start_address_is_told_from_any_other() {
         run(async {
-            for host in [RedirectHost::Address, RedirectHost::Name] {
-                let listener = Listener::bind(&redirect(host, &[])).await.unwrap();
+            for host in [RedirectHost::LoopbackIp, RedirectHost::Localhost] {
+                let listener = CallbackListener::bind(&redirect(host, &[])).await.unwrap();
                 assert!(is_start_address(&listener.start_address()), "{}", listener.start_address());
             }
         });
@@ -215,7 +218,7 @@ mod tests {
             let (busy, free) = (Port::reserve(), Port::reserve());
             let _other = busy.listen();
             let ports = [busy.number(), free.number()];
-            let listener = Listener::bind(&redirect(RedirectHost::Address, &ports)).await.unwrap();
+            let listener = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &ports)).await.unwrap();
             assert_eq!(listener.redirect_uri(), format!("http://127.0.0.1:{free}/callback"));
         });
     }
@@ -226,13 +229,14 @@ mod tests {
             let ports = [Port::reserve(), Port::reserve()];
             let _others = ports.each_ref().map(Port::listen);
             let ports = ports.each_ref().map(Port::number);
-            let error = Listener::bind(&redirect(RedirectHost::Address, &ports)).await.unwrap_err();
+            let error =
+                CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &ports)).await.unwrap_err();
             assert_eq!(
                 error.attempts.iter().map(|attempt| attempt.address.port()).collect::<Vec<_>>(),
                 ports
             );
             for attempt in error.attempts {
-                let Obstacle::InUse(holder) = attempt.obstacle else { panic!("{:?}", attempt.obstacle) };
+                let BindObstacle::InUse(holder) = attempt.obstacle else { panic!("{:?}", attempt.obstacle) };
                 let known = holder.map(|holder| holder.pid);
                 assert_eq!(known, cfg!(target_os = "linux").then(std::process::id));
             }
@@ -244,9 +248,11 @@ mod tests {
         run(async {
             let port = Port::reserve();
             let Some(_other) = port.listen_on(Ipv6Addr::LOCALHOST) else { return };
-            let error = Listener::bind(&redirect(RedirectHost::Name, &[port.number()])).await.unwrap_err();
+            let error = CallbackListener::bind(&redirect(RedirectHost::Localhost, &[port.number()]))
+                .await
+                .unwrap_err();
             assert!(
-                matches!(error.attempts.as_slice(), [Attempt { obstacle: Obstacle::InUse(_), .. }]),
+                matches!(error.attempts.as_slice(), [BindAttempt { obstacle: BindObstacle::InUse(_), .. }]),
                 "{error:?}"
             );
             assert!(error.attempts[0].address.is_ipv6());

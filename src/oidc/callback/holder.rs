@@ -4,36 +4,36 @@
 
 use std::{fs, path::Path};
 
-use super::sockets::{self, Socket};
-use crate::text::Foreign;
+use super::sockets::{self, SocketEntry};
+use crate::text::UntrustedText;
 
 /// The process that listens on a port we wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    pub name: Foreign,
+pub struct PortHolder {
+    pub name: UntrustedText,
     pub pid: u32,
 }
 
-impl Holder {
-    pub(super) fn of(port: u16) -> Option<Self> {
-        let socket = listening_socket(&sockets::all(), port)?;
+impl PortHolder {
+    pub(super) fn find_by_port(port: u16) -> Option<Self> {
+        let socket = find_listening_socket(&sockets::read_sockets(), port)?;
         let pid = fs::read_dir("/proc")
             .ok()?
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .find(|pid| has_open(*pid, &socket))?;
+            .find(|pid| has_socket_open(*pid, &socket))?;
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-        Some(Self { name: Foreign::new(name.trim()), pid })
+        Some(Self { name: UntrustedText::new(name.trim()), pid })
     }
 }
 
 /// The name that /proc gives the socket listening on `port`.
-fn listening_socket(sockets: &[Socket], port: u16) -> Option<String> {
+fn find_listening_socket(sockets: &[SocketEntry], port: u16) -> Option<String> {
     let socket = sockets.iter().find(|socket| socket.listens && socket.local.port == port)?;
     Some(format!("socket:[{}]", socket.inode))
 }
 
 /// Another person's process does not show its files, and counts as having none.
-fn has_open(pid: u32, socket: &str) -> bool {
+fn has_socket_open(pid: u32, socket: &str) -> bool {
     fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
         files.filter_map(|file| fs::read_link(file.ok()?.path()).ok()).any(|link| link == Path::new(socket))
     })
@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn the_listening_socket_is_found_not_a_connection_on_the_same_port() {
-        let sockets = sockets::rows(TABLE);
-        assert_eq!(listening_socket(&sockets, 8400).as_deref(), Some("socket:[222]"));
-        assert_eq!(listening_socket(&sockets, 8401), None);
+        let sockets = sockets::parse_table(TABLE);
+        assert_eq!(find_listening_socket(&sockets, 8400).as_deref(), Some("socket:[222]"));
+        assert_eq!(find_listening_socket(&sockets, 8401), None);
     }
 }

@@ -5,91 +5,95 @@
 use ring::hmac;
 
 use super::{
-    AnswerError, Awaited, Refusal,
-    query::{Fault, Parameters},
-    request::{Method, Request},
+    AuthorizationErrorResponse, AwaitedCallback, CallbackError,
+    query::{CallbackParameters, QueryError},
+    request::{CallbackRequest, RequestMethod},
 };
-use crate::{secret::Secret, text::Foreign};
+use crate::{secret::Secret, text::UntrustedText};
 
 /// The addresses that mean something while one sign-in waits.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct CallbackAddresses {
     pub port: u16,
     /// The registered path at which the provider sends the browser back.
-    pub callback: String,
+    pub callback_path: String,
     /// Leads to the provider; not to be guessed, since it gives away the state.
-    pub start: Secret,
+    pub start_path: Secret,
     /// Shows the end; not to be guessed, since it names the person.
-    pub result: Secret,
+    pub result_path: Secret,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RequestVerdict {
     /// Send the browser on to the provider.
     Start,
     /// The provider's answer.
-    Answer(Result<Secret, AnswerError>),
+    Answer(Result<Secret, CallbackError>),
     /// The browser asks how it ended.
     Result,
     /// Answered with a page, and of no consequence.
-    Ignored(Reason),
+    Ignored(IgnoreReason),
 }
 
 /// Why a request is of no consequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum IgnoreReason {
     /// `Host` is missing or names another machine: a page elsewhere pointed its own name here (DNS rebinding).
     ForeignHost,
     /// Neither GET nor HEAD.
     Method,
     /// HEAD of an address that acts: a link scanner, not the person.
-    Probe,
+    HeadRequest,
     /// No address of ours: a favicon, a stray tab, a port scan.
-    Elsewhere,
+    UnknownPath,
     /// The callback without a query: nothing was sent, or in a fragment, which never leaves the browser.
-    Bare,
+    NoQuery,
     Encoding,
     Repeated,
     /// `state` is missing or another one: an older tab, or a forgery.
-    State,
+    WrongState,
     /// The right state with neither code nor error, or with both.
     Incomplete,
     /// Another user of this machine opens the start address, which only our own browser was given.
-    Stranger,
+    OtherUser,
 }
 
 /// Weighs one request. Nothing but the right `state` is believed, so it is compared before anything else is read; while
 /// nothing is awaited yet, none is right.
-pub fn judge(request: &Request, places: &Places, awaited: Option<&Awaited>) -> Verdict {
-    if !names_us(request.host.as_deref(), places.port) {
-        return Verdict::Ignored(Reason::ForeignHost);
+pub fn classify_request(
+    request: &CallbackRequest,
+    places: &CallbackAddresses,
+    awaited: Option<&AwaitedCallback>,
+) -> RequestVerdict {
+    if !is_own_host(request.host.as_deref(), places.port) {
+        return RequestVerdict::Ignored(IgnoreReason::ForeignHost);
     }
     let place = match request.path.as_str() {
-        path if path == places.callback => Place::Callback,
-        path if same(path, &places.start) => Place::Start,
-        path if same(path, &places.result) => Place::Result,
-        _ => return Verdict::Ignored(Reason::Elsewhere),
+        path if path == places.callback_path => MatchedPath::Callback,
+        path if equals_in_constant_time(path, &places.start_path) => MatchedPath::Start,
+        path if equals_in_constant_time(path, &places.result_path) => MatchedPath::Result,
+        _ => return RequestVerdict::Ignored(IgnoreReason::UnknownPath),
     };
     match (request.method, place) {
-        (Method::Other, _) => Verdict::Ignored(Reason::Method),
-        (Method::Head, _) => Verdict::Ignored(Reason::Probe),
-        (Method::Get, Place::Start) => Verdict::Start,
-        (Method::Get, Place::Result) => Verdict::Result,
-        (Method::Get, Place::Callback) => awaited
-            .ok_or(Reason::State)
-            .and_then(|awaited| answer(request.query.as_ref(), awaited))
-            .map_or_else(Verdict::Ignored, Verdict::Answer),
+        (RequestMethod::Other, _) => RequestVerdict::Ignored(IgnoreReason::Method),
+        (RequestMethod::Head, _) => RequestVerdict::Ignored(IgnoreReason::HeadRequest),
+        (RequestMethod::Get, MatchedPath::Start) => RequestVerdict::Start,
+        (RequestMethod::Get, MatchedPath::Result) => RequestVerdict::Result,
+        (RequestMethod::Get, MatchedPath::Callback) => awaited
+            .ok_or(IgnoreReason::WrongState)
+            .and_then(|awaited| parse_callback(request.query.as_ref(), awaited))
+            .map_or_else(RequestVerdict::Ignored, RequestVerdict::Answer),
     }
 }
 
-enum Place {
+enum MatchedPath {
     Callback,
     Start,
     Result,
 }
 
 /// Only a loopback name with our own port: a browser sends the name it was told, whatever that resolves to.
-fn names_us(host: Option<&str>, port: u16) -> bool {
+fn is_own_host(host: Option<&str>, port: u16) -> bool {
     let Some(host) = host else { return false };
     let name = match host.strip_suffix(&format!(":{port}")) {
         Some(name) => name,
@@ -99,42 +103,45 @@ fn names_us(host: Option<&str>, port: u16) -> bool {
     name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost")
 }
 
-fn answer(query: Option<&Secret>, awaited: &Awaited) -> Result<Result<Secret, AnswerError>, Reason> {
-    let query = query.filter(|query| !query.expose().is_empty()).ok_or(Reason::Bare)?;
-    let sent = Parameters::read(query.expose()).map_err(|fault| match fault {
-        Fault::Repeated => Reason::Repeated,
-        Fault::Encoding => Reason::Encoding,
+fn parse_callback(
+    query: Option<&Secret>,
+    awaited: &AwaitedCallback,
+) -> Result<Result<Secret, CallbackError>, IgnoreReason> {
+    let query = query.filter(|query| !query.expose().is_empty()).ok_or(IgnoreReason::NoQuery)?;
+    let sent = CallbackParameters::parse_query(query.expose()).map_err(|fault| match fault {
+        QueryError::Repeated => IgnoreReason::Repeated,
+        QueryError::Encoding => IgnoreReason::Encoding,
     })?;
-    if !sent.state.as_ref().is_some_and(|state| same(state.expose(), &awaited.state)) {
-        return Err(Reason::State);
+    if !sent.state.as_ref().is_some_and(|state| equals_in_constant_time(state.expose(), &awaited.state)) {
+        return Err(IgnoreReason::WrongState);
     }
     let answer = match (sent.code, sent.error) {
         (Some(code), None) if !code.expose().is_empty() => Ok(code),
         (None, Some(error)) => {
-            let said = |text: Option<&Secret>| Foreign::new(text.map_or("", Secret::expose));
+            let said = |text: Option<&Secret>| UntrustedText::new(text.map_or("", Secret::expose));
             let description = said(sent.error_description.as_ref());
-            Err(AnswerError::Refused(Refusal { error: said(Some(&error)), description }))
+            Err(CallbackError::Refused(AuthorizationErrorResponse { error: said(Some(&error)), description }))
         }
-        _ => return Err(Reason::Incomplete),
+        _ => return Err(IgnoreReason::Incomplete),
     };
     Ok(check_issuer(sent.iss.as_ref(), awaited).and(answer))
 }
 
 /// RFC 9207 §2.4: the answer, an error included, must come from the provider that was asked. One that does not ends the
 /// sign-in: it has the right `state`, so that no better answer will come.
-fn check_issuer(sent: Option<&Secret>, awaited: &Awaited) -> Result<(), AnswerError> {
+fn check_issuer(sent: Option<&Secret>, awaited: &AwaitedCallback) -> Result<(), CallbackError> {
     let is_right = sent.map_or(!awaited.iss_required, |iss| iss.expose() == awaited.issuer);
     match is_right {
         true => Ok(()),
-        false => Err(AnswerError::WrongIssuer {
+        false => Err(CallbackError::WrongIssuer {
             expected: awaited.issuer.clone(),
-            actual: sent.map(|iss| Foreign::new(iss.expose())),
+            actual: sent.map(|iss| UntrustedText::new(iss.expose())),
         }),
     }
 }
 
 /// Compares without telling, by the time it takes, how much of a guess was right.
-fn same(guess: &str, secret: &Secret) -> bool {
+fn equals_in_constant_time(guess: &str, secret: &Secret) -> bool {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let tag = hmac::sign(&key, secret.expose().as_bytes());
     hmac::verify(&key, guess.as_bytes(), tag.as_ref()).is_ok()
@@ -143,25 +150,26 @@ fn same(guess: &str, secret: &Secret) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oidc::callback::request::parse;
+    use crate::oidc::callback::request::parse_request;
 
-    fn verdict(line: &str) -> Verdict {
+    fn verdict(line: &str) -> RequestVerdict {
         verdict_of(line, "127.0.0.1:8400", &awaited(false))
     }
 
-    fn verdict_of(line: &str, host: &str, awaited: &Awaited) -> Verdict {
-        let request = parse(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).unwrap().unwrap();
-        let places = Places {
+    fn verdict_of(line: &str, host: &str, awaited: &AwaitedCallback) -> RequestVerdict {
+        let request =
+            parse_request(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).unwrap().unwrap();
+        let places = CallbackAddresses {
             port: 8400,
-            callback: "/callback".into(),
-            start: Secret::new("/k3v9x2qa"),
-            result: Secret::new("/done-k3v9x2qa"),
+            callback_path: "/callback".into(),
+            start_path: Secret::new("/k3v9x2qa"),
+            result_path: Secret::new("/done-k3v9x2qa"),
         };
-        judge(&request, &places, Some(awaited))
+        classify_request(&request, &places, Some(awaited))
     }
 
-    fn awaited(iss_required: bool) -> Awaited {
-        Awaited {
+    fn awaited(iss_required: bool) -> AwaitedCallback {
+        AwaitedCallback {
             authorize_url: "https://idp.example/authorize?state=right".into(),
             state: Secret::new("right"),
             issuer: "https://idp.example".into(),
@@ -169,31 +177,41 @@ mod tests {
         }
     }
 
-    fn ignored(reason: Reason) -> Verdict {
-        Verdict::Ignored(reason)
+    fn ignored(reason: IgnoreReason) -> RequestVerdict {
+        RequestVerdict::Ignored(reason)
     }
 
     #[test]
     fn a_code_with_the_right_state_is_the_answer() {
-        assert_eq!(verdict("GET /callback?code=a%2Bb&state=right"), Verdict::Answer(Ok(Secret::new("a+b"))));
+        assert_eq!(
+            verdict("GET /callback?code=a%2Bb&state=right"),
+            RequestVerdict::Answer(Ok(Secret::new("a+b")))
+        );
     }
 
     #[test]
     fn an_error_with_the_right_state_is_a_refusal_and_without_it_nothing() {
-        let refusal = AnswerError::Refused(Refusal {
-            error: Foreign::new("access_denied"),
-            description: Foreign::new("not assigned"),
+        let refusal = CallbackError::Refused(AuthorizationErrorResponse {
+            error: UntrustedText::new("access_denied"),
+            description: UntrustedText::new("not assigned"),
         });
         let query = "error=access_denied&error_description=not+assigned";
-        assert_eq!(verdict(&format!("GET /callback?{query}&state=right")), Verdict::Answer(Err(refusal)));
-        assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(Reason::State));
-        assert_eq!(verdict(&format!("GET /callback?{query}&state=wrong")), ignored(Reason::State));
+        assert_eq!(
+            verdict(&format!("GET /callback?{query}&state=right")),
+            RequestVerdict::Answer(Err(refusal))
+        );
+        assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::WrongState));
+        assert_eq!(verdict(&format!("GET /callback?{query}&state=wrong")), ignored(IgnoreReason::WrongState));
     }
 
     #[test]
     fn a_state_that_is_missing_empty_longer_or_another_is_ignored() {
         for state in ["", "&state=", "&state=righ", "&state=right1", "&state=RIGHT", "&state"] {
-            assert_eq!(verdict(&format!("GET /callback?code=c{state}")), ignored(Reason::State), "{state}");
+            assert_eq!(
+                verdict(&format!("GET /callback?code=c{state}")),
+                ignored(IgnoreReason::WrongState),
+                "{state}"
+            );
         }
     }
 
@@ -202,30 +220,38 @@ mod tests {
         for query in
             ["code=c&state=right&state=right", "code=c&code=d&state=right", "state=wrong&code=c&state=right"]
         {
-            assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(Reason::Repeated), "{query}");
+            assert_eq!(
+                verdict(&format!("GET /callback?{query}")),
+                ignored(IgnoreReason::Repeated),
+                "{query}"
+            );
         }
     }
 
     #[test]
     fn neither_code_nor_error_or_both_is_ignored() {
         for query in ["state=right", "state=right&code=", "state=right&code=c&error=e"] {
-            assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(Reason::Incomplete), "{query}");
+            assert_eq!(
+                verdict(&format!("GET /callback?{query}")),
+                ignored(IgnoreReason::Incomplete),
+                "{query}"
+            );
         }
     }
 
     #[test]
     fn a_callback_without_a_query_received_nothing() {
-        assert_eq!(verdict("GET /callback"), ignored(Reason::Bare));
-        assert_eq!(verdict("GET /callback?"), ignored(Reason::Bare));
+        assert_eq!(verdict("GET /callback"), ignored(IgnoreReason::NoQuery));
+        assert_eq!(verdict("GET /callback?"), ignored(IgnoreReason::NoQuery));
     }
 
     #[test]
     fn only_get_acts() {
         for method in ["POST", "OPTIONS", "PUT", "DELETE", "get"] {
             let line = format!("{method} /callback?code=c&state=right");
-            assert_eq!(verdict(&line), ignored(Reason::Method), "{method}");
+            assert_eq!(verdict(&line), ignored(IgnoreReason::Method), "{method}");
         }
-        assert_eq!(verdict("HEAD /callback?code=c&state=right"), ignored(Reason::Probe));
+        assert_eq!(verdict("HEAD /callback?code=c&state=right"), ignored(IgnoreReason::HeadRequest));
     }
 
     #[test]
@@ -233,21 +259,24 @@ mod tests {
         for path in
             ["/", "/favicon.ico", "/callback/", "/Callback?code=c&state=right", "//callback", "/k3v9x2q"]
         {
-            assert_eq!(verdict(&format!("GET {path}")), ignored(Reason::Elsewhere), "{path}");
+            assert_eq!(verdict(&format!("GET {path}")), ignored(IgnoreReason::UnknownPath), "{path}");
         }
     }
 
     #[test]
     fn the_start_and_the_result_have_addresses() {
-        assert_eq!(verdict("GET /k3v9x2qa"), Verdict::Start);
-        assert_eq!(verdict("GET /done-k3v9x2qa"), Verdict::Result);
+        assert_eq!(verdict("GET /k3v9x2qa"), RequestVerdict::Start);
+        assert_eq!(verdict("GET /done-k3v9x2qa"), RequestVerdict::Result);
     }
 
     #[test]
     fn only_a_loopback_name_with_our_port_is_our_host() {
         let line = "GET /callback?code=c&state=right";
         for host in ["127.0.0.1:8400", "localhost:8400", "LocalHost:8400", "[::1]:8400"] {
-            assert!(matches!(verdict_of(line, host, &awaited(false)), Verdict::Answer(Ok(_))), "{host}");
+            assert!(
+                matches!(verdict_of(line, host, &awaited(false)), RequestVerdict::Answer(Ok(_))),
+                "{host}"
+            );
         }
         for host in [
             "evil.example:8400",
@@ -257,13 +286,16 @@ mod tests {
             "::1:8400",
             "",
         ] {
-            assert_eq!(verdict_of(line, host, &awaited(false)), ignored(Reason::ForeignHost), "{host}");
+            assert_eq!(verdict_of(line, host, &awaited(false)), ignored(IgnoreReason::ForeignHost), "{host}");
         }
     }
 
-    fn wrong(actual: Option<&str>) -> Verdict {
+    fn wrong(actual: Option<&str>) -> RequestVerdict {
         let expected = "https://idp.example".to_owned();
-        Verdict::Answer(Err(AnswerError::WrongIssuer { expected, actual: actual.map(Foreign::new) }))
+        RequestVerdict::Answer(Err(CallbackError::WrongIssuer {
+            expected,
+            actual: actual.map(UntrustedText::new),
+        }))
     }
 
     #[test]
@@ -278,8 +310,15 @@ mod tests {
             wrong(Some("https://idp.example/"))
         );
         let forged = "GET /callback?code=c&state=wrong&iss=https%3A%2F%2Fevil.example";
-        assert_eq!(verdict(forged), ignored(Reason::State), "nobody without the state can end the sign-in");
-        assert!(matches!(verdict(&format!("{line}https%3A%2F%2Fidp.example")), Verdict::Answer(Ok(_))));
+        assert_eq!(
+            verdict(forged),
+            ignored(IgnoreReason::WrongState),
+            "nobody without the state can end the sign-in"
+        );
+        assert!(matches!(
+            verdict(&format!("{line}https%3A%2F%2Fidp.example")),
+            RequestVerdict::Answer(Ok(_))
+        ));
     }
 
     #[test]
@@ -288,11 +327,11 @@ mod tests {
         let host = "127.0.0.1:8400";
         assert_eq!(verdict_of(line, host, &awaited(true)), wrong(None));
         let named = format!("{line}&iss=https://idp.example");
-        assert!(matches!(verdict_of(&named, host, &awaited(true)), Verdict::Answer(Ok(_))));
+        assert!(matches!(verdict_of(&named, host, &awaited(true)), RequestVerdict::Answer(Ok(_))));
     }
 
     #[test]
     fn text_that_is_none_is_ignored() {
-        assert_eq!(verdict("GET /callback?code=%ff&state=right"), ignored(Reason::Encoding));
+        assert_eq!(verdict("GET /callback?code=%ff&state=right"), ignored(IgnoreReason::Encoding));
     }
 }

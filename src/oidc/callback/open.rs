@@ -18,126 +18,133 @@ use tokio::{
 };
 
 use super::{
-    AnswerError, Awaited, Listener, Method, Reason, Request, Verdict,
-    judge::{Places, judge},
-    serve::{Desk, MOST_VIEWERS, Viewers, keep_door},
+    AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestMethod,
+    RequestVerdict,
+    judge::{CallbackAddresses, classify_request},
+    serve::{CallbackServer, MAX_VIEWERS, WaiterCounts, accept_connections},
 };
 use crate::{
-    oidc::page::{Ending, Page},
+    oidc::page::{HtmlPage, SignInEnding},
     secret::Secret,
 };
 
-impl Listener {
+impl CallbackListener {
     /// Answers from now on. Dropped, it closes the port and every connection.
-    pub fn open(self) -> Open {
+    pub fn start_serving(self) -> OpenListener {
         let (sender, receiver) = oneshot::channel();
         let start_address = self.start_address();
-        let desk = Arc::new(Desk {
-            places: Places {
+        let desk = Arc::new(CallbackServer {
+            addresses: CallbackAddresses {
                 port: self.port,
-                callback: self.redirect.path,
-                start: self.start,
-                result: self.result,
+                callback_path: self.redirect.path,
+                start_path: self.start_path,
+                result_path: self.result_path,
             },
             awaited: watch::Sender::new(None),
-            for_own_user: AtomicBool::new(false),
-            has_begun: AtomicBool::new(false),
+            own_user_only: AtomicBool::new(false),
+            start_opened: AtomicBool::new(false),
             answer: Mutex::new(Some(sender)),
-            ending: watch::Sender::new(None),
-            beginners: watch::Sender::new(Viewers::default()),
-            viewers: watch::Sender::new(Viewers::default()),
-            seats: Semaphore::new(MOST_VIEWERS),
+            final_page: watch::Sender::new(None),
+            start_waiters: watch::Sender::new(WaiterCounts::default()),
+            result_waiters: watch::Sender::new(WaiterCounts::default()),
+            waiter_slots: Semaphore::new(MAX_VIEWERS),
             report: self.report,
-            patience: self.patience,
+            timeouts: self.timeouts,
         });
         let mut doors = JoinSet::new();
         for socket in self.sockets {
-            doors.spawn(keep_door(socket, Arc::clone(&desk)));
+            doors.spawn(accept_connections(socket, Arc::clone(&desk)));
         }
-        Open { desk, start_address, receiver, doors }
+        OpenListener { server: desk, start_address, receiver, accept_tasks: doors }
     }
 }
 
 /// A listener that answers. Everything without the right `state` is answered and ignored.
-pub struct Open {
-    desk: Arc<Desk>,
+pub struct OpenListener {
+    server: Arc<CallbackServer>,
     start_address: String,
-    receiver: oneshot::Receiver<Result<Secret, AnswerError>>,
+    receiver: oneshot::Receiver<Result<Secret, CallbackError>>,
     /// Dropped, it closes the port and every connection.
-    doors: JoinSet<()>,
+    accept_tasks: JoinSet<()>,
 }
 
 /// Why a pasted text is not the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum PasteRejection {
     /// No address at all.
-    NoAddress,
+    NotAnAddress,
     /// An address, but of no consequence.
-    Ignored(Reason),
+    Ignored(IgnoreReason),
 }
 
-impl Open {
+impl OpenListener {
     pub fn start_address(&self) -> &str {
         &self.start_address
     }
 
     /// Nobody but our own user need open the start address once our own browser was given it: where the system tells
     /// whose a connection is, another user who read it from the process list does not learn the state.
-    pub fn for_own_user(&self) {
-        self.desk.for_own_user.store(true, Ordering::Relaxed);
+    pub fn restrict_to_own_user(&self) {
+        self.server.own_user_only.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody has opened the start address.
-    pub fn has_begun(&self) -> bool {
-        self.desk.has_begun.load(Ordering::Relaxed)
+    pub fn was_start_opened(&self) -> bool {
+        self.server.start_opened.load(Ordering::Relaxed)
     }
 
     /// What the answer must carry, and where whoever opens the start address is sent.
-    pub fn expect(&self, awaited: Awaited) {
-        self.desk.awaited.send_replace(Some(Arc::new(awaited)));
+    pub fn set_awaited_callback(&self, awaited: AwaitedCallback) {
+        self.server.awaited.send_replace(Some(Arc::new(awaited)));
     }
 
     /// The one request with the right `state`, or what was pasted in its place.
-    pub async fn answer(&mut self) -> Result<Secret, AnswerError> {
+    pub async fn wait_for_answer(&mut self) -> Result<Secret, CallbackError> {
         (&mut self.receiver).await.expect("the desk, which holds the sender, lives as long as this")
     }
 
     /// Weighs an address that a person brought by hand, as if their browser had come with it; but who has copied too little,
     /// and so lost the issuer, may try again.
-    pub fn pasted(&self, text: &str) -> Result<(), Unfit> {
-        let request = requested(text).ok_or(Unfit::NoAddress)?;
-        let awaited = self.desk.awaited.borrow().clone();
-        match judge(&request, &self.desk.places, awaited.as_deref()) {
-            Verdict::Answer(Err(AnswerError::WrongIssuer { actual: None, .. })) => {
-                Err(Unfit::Ignored(Reason::Incomplete))
+    pub fn submit_pasted_address(&self, text: &str) -> Result<(), PasteRejection> {
+        let request = parse_pasted_address(text).ok_or(PasteRejection::NotAnAddress)?;
+        let awaited = self.server.awaited.borrow().clone();
+        match classify_request(&request, &self.server.addresses, awaited.as_deref()) {
+            RequestVerdict::Answer(Err(CallbackError::WrongIssuer { actual: None, .. })) => {
+                Err(PasteRejection::Ignored(IgnoreReason::Incomplete))
             }
-            Verdict::Answer(outcome) => {
-                self.desk.take(outcome);
+            RequestVerdict::Answer(outcome) => {
+                self.server.accept_answer(outcome);
                 Ok(())
             }
-            Verdict::Start | Verdict::Result => Err(Unfit::Ignored(Reason::Elsewhere)),
-            Verdict::Ignored(reason) => Err(Unfit::Ignored(reason)),
+            RequestVerdict::Start | RequestVerdict::Result => {
+                Err(PasteRejection::Ignored(IgnoreReason::UnknownPath))
+            }
+            RequestVerdict::Ignored(reason) => Err(PasteRejection::Ignored(reason)),
         }
     }
 
     /// The page on which the end will be told. A browser that brought the answer is on its way there; `by_browser` says
     /// whether one did.
-    pub fn page(self, by_browser: bool) -> OpenPage {
-        let patience = if by_browser { self.desk.patience.follow } else { std::time::Duration::ZERO };
-        OpenPage { desk: self.desk, follow_by: Instant::now() + patience, _doors: self.doors }
+    pub fn into_result_page(self, by_browser: bool) -> PendingResultPage {
+        let patience = if by_browser { self.server.timeouts.follow } else { std::time::Duration::ZERO };
+        PendingResultPage {
+            server: self.server,
+            follow_by: Instant::now() + patience,
+            _accept_tasks: self.accept_tasks,
+        }
     }
 
     /// There is nothing to wait for: whoever has opened the start address already is told why.
-    pub async fn fail(self, ending: &Ending) {
-        self.desk.ending.send_replace(Some(Page::ending(ending)));
-        let mut beginners = self.desk.beginners.subscribe();
-        let told = beginners.wait_for(|seen| seen.told == seen.arrived);
-        drop(timeout(self.desk.patience.linger, told).await);
+    pub async fn finish_with_failure(self, ending: &SignInEnding) {
+        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
+        let mut beginners = self.server.start_waiters.subscribe();
+        let told = beginners.wait_for(|seen| seen.finished == seen.arrived);
+        drop(timeout(self.server.timeouts.linger, told).await);
     }
 }
 
 /// The address as a browser's request. Some browsers hide the scheme, and then do not copy it either.
-fn requested(text: &str) -> Option<Request> {
+fn parse_pasted_address(text: &str) -> Option<CallbackRequest> {
     let text = text.trim_matches(|part: char| part.is_whitespace() || matches!(part, '"' | '\'' | '<' | '>'));
     let url = match Url::parse(text) {
         Ok(url) if url.has_host() => url,
@@ -145,8 +152,8 @@ fn requested(text: &str) -> Option<Request> {
     };
     let host = url.host_str()?;
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    Some(Request {
-        method: Method::Get,
+    Some(CallbackRequest {
+        method: RequestMethod::Get,
         path: url.path().to_owned(),
         query: url.query().map(Secret::new),
         host: Some(host),
@@ -154,57 +161,57 @@ fn requested(text: &str) -> Option<Request> {
 }
 
 /// The browser's page, still waiting for the truth. Others go on being answered until it has been told.
-pub struct OpenPage {
-    desk: Arc<Desk>,
+pub struct PendingResultPage {
+    server: Arc<CallbackServer>,
     follow_by: Instant,
     /// Dropped, it closes the port and every connection.
-    _doors: JoinSet<()>,
+    _accept_tasks: JoinSet<()>,
 }
 
-impl OpenPage {
+impl PendingResultPage {
     /// Tells every waiting tab how it ended, and returns once they have it: within about a second, or two where the
     /// browser has yet to ask. A browser that has gone away costs nothing more.
-    pub async fn finish(self, ending: &Ending) {
-        self.desk.ending.send_replace(Some(Page::ending(ending)));
-        let mut viewers = self.desk.viewers.subscribe();
+    pub async fn show_ending(self, ending: &SignInEnding) {
+        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
+        let mut viewers = self.server.result_waiters.subscribe();
         let arrived = timeout_at(self.follow_by, viewers.wait_for(|seen| seen.arrived > 0)).await.is_ok();
         if arrived {
-            let told = viewers.wait_for(|seen| seen.told == seen.arrived);
+            let told = viewers.wait_for(|seen| seen.finished == seen.arrived);
             // Whether they took it or not, the program goes on.
-            drop(timeout(self.desk.patience.linger, told).await);
+            drop(timeout(self.server.timeouts.linger, told).await);
         }
     }
 }
 
 #[cfg(test)]
-impl OpenPage {
+impl PendingResultPage {
     /// Returns once that many tabs wait for the end.
-    pub(super) async fn viewers(&self, count: usize) {
-        drop(self.desk.viewers.subscribe().wait_for(|seen| seen.arrived >= count).await);
+    pub(super) async fn wait_for_result_waiters(&self, count: usize) {
+        drop(self.server.result_waiters.subscribe().wait_for(|seen| seen.arrived >= count).await);
     }
 
     /// The end is known, and nobody has been told yet.
-    pub(super) fn know(&self, ending: &Ending) {
-        self.desk.ending.send_replace(Some(Page::ending(ending)));
+    pub(super) fn publish_ending(&self, ending: &SignInEnding) {
+        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
     }
 }
 
 #[cfg(test)]
-impl Open {
+impl OpenListener {
     /// Returns once that many wait at the start address.
-    pub(super) async fn beginners(&self, count: usize) {
-        drop(self.desk.beginners.subscribe().wait_for(|seen| seen.arrived >= count).await);
+    pub(super) async fn wait_for_start_waiters(&self, count: usize) {
+        drop(self.server.start_waiters.subscribe().wait_for(|seen| seen.arrived >= count).await);
     }
 }
 
-impl fmt::Debug for Open {
+impl fmt::Debug for OpenListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Open").finish_non_exhaustive()
+        f.debug_struct("OpenListener").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for OpenPage {
+impl fmt::Debug for PendingResultPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenPage").finish_non_exhaustive()
+        f.debug_struct("PendingResultPage").finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use crate::secret::Secret;
 
 /// What a provider may send back; everything else in the query is passed over (RFC 6749 §4.1.2).
 #[derive(Debug, Default)]
-pub(super) struct Parameters {
+pub(super) struct CallbackParameters {
     pub(super) state: Option<Secret>,
     pub(super) code: Option<Secret>,
     pub(super) error: Option<Secret>,
@@ -15,27 +15,27 @@ pub(super) struct Parameters {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum QueryError {
     /// A parameter came twice (RFC 6749 §3.1 forbids it): which one would count?
     Repeated,
     /// Bytes that are no UTF-8.
     Encoding,
 }
 
-impl Parameters {
-    pub(super) fn read(query: &str) -> Result<Self, Fault> {
+impl CallbackParameters {
+    pub(super) fn parse_query(query: &str) -> Result<Self, QueryError> {
         let mut read = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name)?, Secret::new(decode(value)?));
-            if read.slot(&name).is_some_and(|slot| slot.replace(value).is_some()) {
-                return Err(Fault::Repeated);
+            let (name, value) = (decode_form_value(name)?, Secret::new(decode_form_value(value)?));
+            if read.parameter_mut(&name).is_some_and(|slot| slot.replace(value).is_some()) {
+                return Err(QueryError::Repeated);
             }
         }
         Ok(read)
     }
 
-    fn slot(&mut self, name: &str) -> Option<&mut Option<Secret>> {
+    fn parameter_mut(&mut self, name: &str) -> Option<&mut Option<Secret>> {
         match name {
             "state" => Some(&mut self.state),
             "code" => Some(&mut self.code),
@@ -48,11 +48,11 @@ impl Parameters {
 }
 
 /// Form decoding: `+` is a space, `%41` a byte; a percent sign that begins no such byte stands for itself.
-fn decode(text: &str) -> Result<String, Fault> {
+fn decode_form_value(text: &str) -> Result<String, QueryError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let (byte, beyond) = match (first, escaped(after)) {
+        let (byte, beyond) = match (first, decode_escape(after)) {
             (b'%', Some(decoded)) => decoded,
             (b'+', _) => (b' ', after),
             (other, _) => (other, after),
@@ -60,11 +60,11 @@ fn decode(text: &str) -> Result<String, Fault> {
         bytes.push(byte);
         rest = beyond;
     }
-    String::from_utf8(bytes).map_err(|_| Fault::Encoding)
+    String::from_utf8(bytes).map_err(|_| QueryError::Encoding)
 }
 
 /// The byte that two hexadecimal digits name, and what follows them.
-fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
+fn decode_escape(text: &[u8]) -> Option<(u8, &[u8])> {
     let (&[high, low], rest) = text.split_first_chunk::<2>()?;
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some((digit(high)? << 4 | digit(low)?, rest))
@@ -76,28 +76,31 @@ mod tests {
 
     #[test]
     fn forms_are_decoded() {
-        assert_eq!(decode("not+assigned%21%20%C3%BC+%2B").unwrap(), "not assigned! ü +");
+        assert_eq!(decode_form_value("not+assigned%21%20%C3%BC+%2B").unwrap(), "not assigned! ü +");
     }
 
     #[test]
     fn a_stray_percent_sign_stands_for_itself() {
-        assert_eq!(decode("100%+%zz%4").unwrap(), "100% %zz%4");
+        assert_eq!(decode_form_value("100%+%zz%4").unwrap(), "100% %zz%4");
     }
 
     #[test]
     fn bytes_that_are_no_text_are_refused() {
-        assert_eq!(decode("%ff%fe"), Err(Fault::Encoding));
-        assert_eq!(Parameters::read("other=%ff").unwrap_err(), Fault::Encoding);
+        assert_eq!(decode_form_value("%ff%fe"), Err(QueryError::Encoding));
+        assert_eq!(CallbackParameters::parse_query("other=%ff").unwrap_err(), QueryError::Encoding);
     }
 
     #[test]
     fn a_parameter_counts_once_however_it_is_spelt() {
-        assert_eq!(Parameters::read("state=a&st%61te=b").unwrap_err(), Fault::Repeated);
-        assert!(Parameters::read("session_state=1&session_state=2&state=a").is_ok());
+        assert_eq!(CallbackParameters::parse_query("state=a&st%61te=b").unwrap_err(), QueryError::Repeated);
+        assert!(CallbackParameters::parse_query("session_state=1&session_state=2&state=a").is_ok());
     }
 
     #[test]
     fn a_name_without_a_value_is_empty() {
-        assert_eq!(Parameters::read("&code&&").unwrap().code.as_ref().map(Secret::expose), Some(""));
+        assert_eq!(
+            CallbackParameters::parse_query("&code&&").unwrap().code.as_ref().map(Secret::expose),
+            Some("")
+        );
     }
 }

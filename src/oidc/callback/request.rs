@@ -7,11 +7,11 @@ use std::fmt;
 use crate::secret::Secret;
 
 /// More header lines than any browser sends.
-const MOST_HEADERS: usize = 128;
+const MAX_HEADERS: usize = 128;
 
 /// A request whose head has come in full.
-pub struct Request {
-    pub method: Method,
+pub struct CallbackRequest {
+    pub method: RequestMethod,
     /// As sent, not decoded: it is only ever compared with an address of ours.
     pub path: String,
     /// What follows the question mark; it may hold the code and the state.
@@ -20,7 +20,7 @@ pub struct Request {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub enum RequestMethod {
     Get,
     Head,
     Other,
@@ -28,7 +28,7 @@ pub enum Method {
 
 /// Why bytes are no request that could be answered with more than "no".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum MalformedRequest {
     /// Not HTTP/1.x: noise, or a browser that speaks TLS to a plain port.
     Syntax,
     /// A target that is no path of this server: absolute (a proxy's), an authority (CONNECT), `*`.
@@ -39,24 +39,29 @@ pub enum Malformed {
 }
 
 /// Reads a request's head. `None`: so far so good, but more bytes are needed.
-pub fn parse(head: &[u8]) -> Result<Option<Request>, Malformed> {
-    let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
+pub fn parse_request(head: &[u8]) -> Result<Option<CallbackRequest>, MalformedRequest> {
+    let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut read = httparse::Request::new(&mut lines);
     match read.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(Malformed::TooManyHeaders),
-        Err(_) => return Err(Malformed::Syntax),
+        Err(httparse::Error::TooManyHeaders) => return Err(MalformedRequest::TooManyHeaders),
+        Err(_) => return Err(MalformedRequest::Syntax),
     }
-    let (method, target) = read.method.zip(read.path).ok_or(Malformed::Syntax)?;
-    let (path, query) = origin_form(target)?;
-    Ok(Some(Request { method: Method::of(method), path, query, host: host(read.headers)? }))
+    let (method, target) = read.method.zip(read.path).ok_or(MalformedRequest::Syntax)?;
+    let (path, query) = split_target(target)?;
+    Ok(Some(CallbackRequest {
+        method: RequestMethod::from_name(method),
+        path,
+        query,
+        host: find_host(read.headers)?,
+    }))
 }
 
 /// Splits `/path?query` (RFC 9112 §3.2.1), the only form a browser sends to a server that is no proxy.
-fn origin_form(target: &str) -> Result<(String, Option<Secret>), Malformed> {
+fn split_target(target: &str) -> Result<(String, Option<Secret>), MalformedRequest> {
     if !target.starts_with('/') {
-        return Err(Malformed::Target);
+        return Err(MalformedRequest::Target);
     }
     Ok(match target.split_once('?') {
         Some((path, query)) => (path.to_owned(), Some(Secret::new(query))),
@@ -64,17 +69,19 @@ fn origin_form(target: &str) -> Result<(String, Option<Secret>), Malformed> {
     })
 }
 
-fn host(headers: &[httparse::Header<'_>]) -> Result<Option<String>, Malformed> {
+fn find_host(headers: &[httparse::Header<'_>]) -> Result<Option<String>, MalformedRequest> {
     let mut named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
     let Some(first) = named.next() else { return Ok(None) };
     if named.next().is_some() {
-        return Err(Malformed::Host);
+        return Err(MalformedRequest::Host);
     }
-    std::str::from_utf8(first.value).map(|text| Some(text.trim().to_owned())).map_err(|_| Malformed::Host)
+    std::str::from_utf8(first.value)
+        .map(|text| Some(text.trim().to_owned()))
+        .map_err(|_| MalformedRequest::Host)
 }
 
-impl Method {
-    fn of(name: &str) -> Self {
+impl RequestMethod {
+    fn from_name(name: &str) -> Self {
         match name {
             "GET" => Self::Get,
             "HEAD" => Self::Head,
@@ -83,7 +90,7 @@ impl Method {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for CallbackRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The path may be the start address, which leads to the state: it is as secret as the query.
         f.debug_struct("Request")
@@ -97,15 +104,15 @@ impl fmt::Debug for Request {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Option<Request>, Malformed> {
-        parse(text.as_bytes())
+    fn read(text: &str) -> Result<Option<CallbackRequest>, MalformedRequest> {
+        parse_request(text.as_bytes())
     }
 
     #[test]
     fn a_request_is_taken_apart_and_its_secrets_are_not_shown() {
         let request =
             read("GET /callback?code=c0de&state=x HTTP/1.1\r\nhost: 127.0.0.1:1 \r\n\r\n").unwrap().unwrap();
-        assert_eq!((request.method, request.path.as_str()), (Method::Get, "/callback"));
+        assert_eq!((request.method, request.path.as_str()), (RequestMethod::Get, "/callback"));
         assert_eq!(request.host.as_deref(), Some("127.0.0.1:1"));
         assert_eq!(request.query.as_ref().map(Secret::expose), Some("code=c0de&state=x"));
         assert!(!format!("{request:?}").contains("c0de"));
@@ -121,7 +128,7 @@ mod tests {
     #[test]
     fn noise_and_a_tls_hello_are_no_request() {
         for noise in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"\0\0\0\0\r\n\r\n", b"GET / SPDY/9\r\n\r\n"] {
-            assert_eq!(parse(noise).unwrap_err(), Malformed::Syntax, "{noise:?}");
+            assert_eq!(parse_request(noise).unwrap_err(), MalformedRequest::Syntax, "{noise:?}");
         }
     }
 
@@ -130,7 +137,7 @@ mod tests {
         for target in ["http://127.0.0.1:1/callback?state=x", "127.0.0.1:1", "*"] {
             assert_eq!(
                 read(&format!("GET {target} HTTP/1.1\r\n\r\n")).unwrap_err(),
-                Malformed::Target,
+                MalformedRequest::Target,
                 "{target}"
             );
         }
@@ -138,14 +145,20 @@ mod tests {
 
     #[test]
     fn two_hosts_are_one_too_many() {
-        assert_eq!(read("GET / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n\r\n").unwrap_err(), Malformed::Host);
-        assert_eq!(parse(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n").unwrap_err(), Malformed::Host);
+        assert_eq!(read("GET / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n\r\n").unwrap_err(), MalformedRequest::Host);
+        assert_eq!(
+            parse_request(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n").unwrap_err(),
+            MalformedRequest::Host
+        );
     }
 
     #[test]
     fn more_headers_than_a_browser_sends_are_refused() {
-        let many = "X: y\r\n".repeat(MOST_HEADERS + 1);
-        assert_eq!(read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap_err(), Malformed::TooManyHeaders);
+        let many = "X: y\r\n".repeat(MAX_HEADERS + 1);
+        assert_eq!(
+            read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap_err(),
+            MalformedRequest::TooManyHeaders
+        );
     }
 
     #[test]

@@ -2,41 +2,41 @@
 //!
 //! Connections end with each answer; who gets which is `serve`'s business.
 
-use crate::oidc::page::{self, Page};
+use crate::oidc::page::{self, HtmlPage};
 
 /// An answer, ready to send.
-pub(super) struct Response {
+pub(super) struct CallbackResponse {
     status: &'static str,
     fields: Vec<(&'static str, String)>,
     body: String,
 }
 
-impl Response {
-    pub(super) fn page(status: &'static str, page: Page) -> Self {
+impl CallbackResponse {
+    pub(super) fn from_page(status: &'static str, page: HtmlPage) -> Self {
         let fields = vec![
             ("Content-Type", "text/html; charset=utf-8".to_owned()),
-            ("Content-Security-Policy", page::policy().to_owned()),
+            ("Content-Security-Policy", page::build_security_policy().to_owned()),
         ];
         Self { status, fields, body: page.into_html() }
     }
 
-    pub(super) fn redirect(status: &'static str, location: &str) -> Self {
+    pub(super) fn redirect_to(status: &'static str, location: &str) -> Self {
         // The address is ours or a parsed URL; what is not visible ASCII cannot start a header of its own.
         let location = location.chars().filter(char::is_ascii_graphic).collect();
         Self { status, fields: vec![("Location", location)], body: String::new() }
     }
 
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
 
     /// The whole answer; to HEAD, all but the page.
-    pub(super) fn bytes(&self, with_body: bool) -> Vec<u8> {
+    pub(super) fn to_bytes(&self, with_body: bool) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {}\r\n", self.status);
         let length = self.body.len().to_string();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in own.chain(ALWAYS).chain([("Content-Length", length.as_str())]) {
+        for (name, value) in own.chain(COMMON_HEADERS).chain([("Content-Length", length.as_str())]) {
             text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
@@ -48,7 +48,7 @@ impl Response {
 }
 
 /// Nothing is kept, framed, guessed at or passed on.
-const ALWAYS: [(&str, &str); 7] = [
+const COMMON_HEADERS: [(&str, &str); 7] = [
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),

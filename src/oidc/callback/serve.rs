@@ -27,30 +27,30 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
-    AnswerError, Awaited, Event, Reason, Verdict,
-    judge::{Places, judge},
+    AwaitedCallback, CallbackError, CallbackEvent, IgnoreReason, RequestVerdict,
+    judge::{CallbackAddresses, classify_request},
     peer,
-    request::{Malformed, Method, Request, parse},
-    respond::Response,
+    request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
+    respond::CallbackResponse,
 };
 use crate::{
-    oidc::page::{self, Page},
-    race::{First, race},
+    oidc::page::{self, HtmlPage},
+    race::{RaceWinner, race_futures},
     secret::Secret,
 };
 
 /// Entra's codes and chatty providers' queries stay far below; more is no browser.
-const LONGEST_HEAD: usize = 64 * 1024;
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Below macOS's 256 files a process, with room for everything else.
-const MOST_CONNECTIONS: usize = 160;
+const MAX_CONNECTIONS: usize = 160;
 /// Tabs that wait for the end; a tab closed while waiting counts until then.
-pub(super) const MOST_VIEWERS: usize = 16;
+pub(super) const MAX_VIEWERS: usize = 16;
 /// What is read of a client's leftovers before its connection is closed.
-const MOST_LEFTOVERS: usize = 1024 * 1024;
+const MAX_DRAINED_BYTES: usize = 1024 * 1024;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct ServerTimeouts {
     /// From connection to complete head.
     pub(super) read: Duration,
     /// For the client to take the whole answer.
@@ -61,7 +61,7 @@ pub(super) struct Patience {
     pub(super) follow: Duration,
 }
 
-impl Default for Patience {
+impl Default for ServerTimeouts {
     fn default() -> Self {
         Self {
             read: Duration::from_secs(10),
@@ -73,33 +73,33 @@ impl Default for Patience {
 }
 
 /// What all connections share.
-pub(super) struct Desk {
-    pub(super) places: Places,
+pub(super) struct CallbackServer {
+    pub(super) addresses: CallbackAddresses,
     /// Unknown until the provider has described itself.
-    pub(super) awaited: watch::Sender<Option<Arc<Awaited>>>,
-    pub(super) for_own_user: AtomicBool,
+    pub(super) awaited: watch::Sender<Option<Arc<AwaitedCallback>>>,
+    pub(super) own_user_only: AtomicBool,
     /// Whether somebody has opened the start address.
-    pub(super) has_begun: AtomicBool,
+    pub(super) start_opened: AtomicBool,
     /// Taken by the one answer that counts.
-    pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, AnswerError>>>>,
-    pub(super) ending: watch::Sender<Option<Page>>,
+    pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, CallbackError>>>>,
+    pub(super) final_page: watch::Sender<Option<HtmlPage>>,
     /// At the start address, before anybody can be sent on.
-    pub(super) beginners: watch::Sender<Viewers>,
-    pub(super) viewers: watch::Sender<Viewers>,
-    pub(super) seats: Semaphore,
-    pub(super) report: Arc<dyn Fn(Event) + Send + Sync>,
-    pub(super) patience: Patience,
+    pub(super) start_waiters: watch::Sender<WaiterCounts>,
+    pub(super) result_waiters: watch::Sender<WaiterCounts>,
+    pub(super) waiter_slots: Semaphore,
+    pub(super) report: Arc<dyn Fn(CallbackEvent) + Send + Sync>,
+    pub(super) timeouts: ServerTimeouts,
 }
 
 /// Connections that wait, or were told what they waited for.
 #[derive(Default)]
-pub(super) struct Viewers {
+pub(super) struct WaiterCounts {
     pub(super) arrived: usize,
-    pub(super) told: usize,
+    pub(super) finished: usize,
 }
 
 /// Accepts for ever. When too many wait, the one that has been silent longest makes room.
-pub(super) async fn keep_door(socket: TcpListener, desk: Arc<Desk>) {
+pub(super) async fn accept_connections(socket: TcpListener, desk: Arc<CallbackServer>) {
     let mut connections = JoinSet::new();
     let mut silent: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
     loop {
@@ -109,225 +109,257 @@ pub(super) async fn keep_door(socket: TcpListener, desk: Arc<Desk>) {
             continue;
         };
         while connections.try_join_next().is_some() {}
-        if connections.len() >= MOST_CONNECTIONS {
+        if connections.len() >= MAX_CONNECTIONS {
             // First let those speak whose request is here already.
             yield_now().await;
             silent.retain(|connection| !connection.is_closed());
             if silent.pop_front().is_some() {
-                (desk.report)(Event::Crowded);
+                (desk.report)(CallbackEvent::ConnectionEvicted);
             }
             connections.join_next().await;
         }
         silent.retain(|connection| !connection.is_closed());
         let (keep, evicted) = oneshot::channel();
         silent.push_back(keep);
-        connections.spawn(serve(stream, evicted, Arc::clone(&desk)));
+        connections.spawn(serve_connection(stream, evicted, Arc::clone(&desk)));
     }
 }
 
-async fn serve(mut stream: TcpStream, evicted: oneshot::Receiver<Infallible>, desk: Arc<Desk>) {
+async fn serve_connection(
+    mut stream: TcpStream,
+    evicted: oneshot::Receiver<Infallible>,
+    desk: Arc<CallbackServer>,
+) {
     // Evicted, when the door drops its sender.
-    let First::Left(read) = race(read_request(&mut stream, desk.patience.read), evicted).await else {
+    let RaceWinner::Left(read) = race_futures(read_request(&mut stream, desk.timeouts.read), evicted).await
+    else {
         return;
     };
     match read {
-        Ok(request) => desk.meet(&request, stream).await,
-        Err(Unread::Gone) => {}
-        Err(Unread::Fault(event, status)) => {
+        Ok(request) => desk.handle_request(&request, stream).await,
+        Err(ReadRequestError::Closed) => {}
+        Err(ReadRequestError::Invalid(event, status)) => {
             (desk.report)(event);
-            desk.send(stream, &Response::page(status, page::unreadable()), true).await;
+            desk.send_response(stream, &CallbackResponse::from_page(status, page::render_unreadable()), true)
+                .await;
         }
     }
 }
 
 /// Why there is no request to meet.
-enum Unread {
+enum ReadRequestError {
     /// The client closed: a browser's spare connection, or a port scan.
-    Gone,
-    Fault(Event, &'static str),
+    Closed,
+    Invalid(CallbackEvent, &'static str),
 }
 
-async fn read_request(stream: &mut TcpStream, patience: Duration) -> Result<Request, Unread> {
+async fn read_request(
+    stream: &mut TcpStream,
+    patience: Duration,
+) -> Result<CallbackRequest, ReadRequestError> {
     timeout(patience, read_head(stream))
         .await
-        .unwrap_or(Err(Unread::Fault(Event::TooSlow, "408 Request Timeout")))
+        .unwrap_or(Err(ReadRequestError::Invalid(CallbackEvent::TooSlow, "408 Request Timeout")))
 }
 
-async fn read_head(stream: &mut TcpStream) -> Result<Request, Unread> {
+async fn read_head(stream: &mut TcpStream) -> Result<CallbackRequest, ReadRequestError> {
     let mut head = Zeroizing::new(Vec::with_capacity(16 * 1024));
     loop {
         match stream.read_buf(&mut *head).await {
             Ok(1..) => {}
             Ok(0) if !head.is_empty() => {
-                return Err(Unread::Fault(Event::Malformed(Malformed::Syntax), "400 Bad Request"));
+                return Err(ReadRequestError::Invalid(
+                    CallbackEvent::Malformed(MalformedRequest::Syntax),
+                    "400 Bad Request",
+                ));
             }
-            Ok(0) | Err(_) => return Err(Unread::Gone),
+            Ok(0) | Err(_) => return Err(ReadRequestError::Closed),
         }
-        match parse(&head) {
+        match parse_request(&head) {
             Ok(Some(request)) => return Ok(request),
-            Ok(None) if head.len() < LONGEST_HEAD => {}
-            Ok(None) => return Err(Unread::Fault(Event::TooLarge, TOO_LARGE)),
-            Err(Malformed::TooManyHeaders) => {
-                return Err(Unread::Fault(Event::Malformed(Malformed::TooManyHeaders), TOO_LARGE));
+            Ok(None) if head.len() < MAX_HEAD_BYTES => {}
+            Ok(None) => return Err(ReadRequestError::Invalid(CallbackEvent::TooLarge, TOO_LARGE)),
+            Err(MalformedRequest::TooManyHeaders) => {
+                return Err(ReadRequestError::Invalid(
+                    CallbackEvent::Malformed(MalformedRequest::TooManyHeaders),
+                    TOO_LARGE,
+                ));
             }
-            Err(fault) => return Err(Unread::Fault(Event::Malformed(fault), "400 Bad Request")),
+            Err(fault) => {
+                return Err(ReadRequestError::Invalid(CallbackEvent::Malformed(fault), "400 Bad Request"));
+            }
         }
     }
 }
 
 const TOO_LARGE: &str = "431 Request Header Fields Too Large";
 
-impl Desk {
-    async fn meet(&self, request: &Request, stream: TcpStream) {
+impl CallbackServer {
+    async fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) {
         let awaited = self.awaited.borrow().clone();
-        let response = match judge(request, &self.places, awaited.as_deref()) {
-            Verdict::Start if self.for_own_user.load(Ordering::Relaxed) && peer::is_stranger(&stream) => {
-                self.ignore(Reason::Stranger)
+        let response = match classify_request(request, &self.addresses, awaited.as_deref()) {
+            RequestVerdict::Start
+                if self.own_user_only.load(Ordering::Relaxed) && peer::is_other_user(&stream) =>
+            {
+                self.report_ignored(IgnoreReason::OtherUser)
             }
-            Verdict::Start => return self.begin(stream, awaited).await,
-            Verdict::Answer(outcome) => self.take(outcome),
-            Verdict::Result => return self.show_ending(stream).await,
-            Verdict::Ignored(reason) => self.ignore(reason),
+            RequestVerdict::Start => return self.handle_start(stream, awaited).await,
+            RequestVerdict::Answer(outcome) => self.accept_answer(outcome),
+            RequestVerdict::Result => return self.handle_result(stream).await,
+            RequestVerdict::Ignored(reason) => self.report_ignored(reason),
         };
-        self.send(stream, &response, request.method != Method::Head).await;
+        self.send_response(stream, &response, request.method != RequestMethod::Head).await;
     }
 
     /// Sends the browser to the provider, as soon as it is known where that is.
-    async fn begin(&self, stream: TcpStream, awaited: Option<Arc<Awaited>>) {
-        (self.report)(Event::Started);
-        self.has_begun.store(true, Ordering::Relaxed);
+    async fn handle_start(&self, stream: TcpStream, awaited: Option<Arc<AwaitedCallback>>) {
+        (self.report)(CallbackEvent::Started);
+        self.start_opened.store(true, Ordering::Relaxed);
         if let Some(awaited) = awaited {
-            return self.send(stream, &self.start(&awaited), true).await;
+            return self.send_response(stream, &self.start_response(&awaited), true).await;
         }
-        let Ok(_seat) = self.seats.try_acquire() else {
-            return self.send(stream, &ignored(Reason::Elsewhere), true).await;
+        let Ok(_seat) = self.waiter_slots.try_acquire() else {
+            return self
+                .send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath), true)
+                .await;
         };
-        let _told = Told::arrived(&self.beginners);
-        let (mut awaited, mut ending) = (self.awaited.subscribe(), self.ending.subscribe());
+        let _told = WaiterGuard::count_arrival(&self.start_waiters);
+        let (mut awaited, mut ending) = (self.awaited.subscribe(), self.final_page.subscribe());
         let known =
             async { awaited.wait_for(Option::is_some).await.ok().and_then(|awaited| awaited.clone()) };
         let failed = async { ending.wait_for(Option::is_some).await.ok().and_then(|page| page.clone()) };
-        let response = match race(known, failed).await {
-            First::Left(Some(awaited)) => self.start(&awaited),
-            First::Right(Some(page)) => Response::page("200 OK", page),
+        let response = match race_futures(known, failed).await {
+            RaceWinner::Left(Some(awaited)) => self.start_response(&awaited),
+            RaceWinner::Right(Some(page)) => CallbackResponse::from_page("200 OK", page),
             _ => return,
         };
-        self.send(stream, &response, true).await;
+        self.send_response(stream, &response, true).await;
     }
 
     /// Once the answer is here, there is nothing left to ask at the provider.
-    fn start(&self, awaited: &Awaited) -> Response {
-        if self.waiting() {
-            Response::redirect("302 Found", &awaited.authorize_url)
+    fn start_response(&self, awaited: &AwaitedCallback) -> CallbackResponse {
+        if self.is_waiting() {
+            CallbackResponse::redirect_to("302 Found", &awaited.authorize_url)
         } else {
-            self.to_ending("303 See Other")
+            self.redirect_to_result("303 See Other")
         }
     }
 
-    fn ignore(&self, reason: Reason) -> Response {
-        (self.report)(Event::Ignored(reason));
-        ignored(reason)
+    fn report_ignored(&self, reason: IgnoreReason) -> CallbackResponse {
+        (self.report)(CallbackEvent::Ignored(reason));
+        build_ignored_response(reason)
     }
 
     /// Takes the first answer; a second one meets a calm page that leads to the end.
-    pub(super) fn take(&self, outcome: Result<Secret, AnswerError>) -> Response {
+    pub(super) fn accept_answer(&self, outcome: Result<Secret, CallbackError>) -> CallbackResponse {
         let event = match &outcome {
-            Ok(_) => Event::Answered,
-            Err(AnswerError::Refused(_)) => Event::Refused,
-            Err(AnswerError::WrongIssuer { .. }) => Event::WrongIssuer,
+            Ok(_) => CallbackEvent::CodeReceived,
+            Err(CallbackError::Refused(_)) => CallbackEvent::ErrorReceived,
+            Err(CallbackError::WrongIssuer { .. }) => CallbackEvent::WrongIssuer,
         };
         let Some(answer) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            (self.report)(Event::Duplicate);
-            return self.already();
+            (self.report)(CallbackEvent::Duplicate);
+            return self.already_answered_response();
         };
         (self.report)(event);
         // Nobody waits any more: the sign-in's time ran out in this very moment, and the port closes with it.
         drop(answer.send(outcome));
-        self.to_ending("303 See Other")
+        self.redirect_to_result("303 See Other")
     }
 
-    fn waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn to_ending(&self, status: &'static str) -> Response {
-        Response::redirect(status, self.places.result.expose())
+    fn redirect_to_result(&self, status: &'static str) -> CallbackResponse {
+        CallbackResponse::redirect_to(status, self.addresses.result_path.expose())
     }
 
-    fn already(&self) -> Response {
-        match self.ending.borrow().clone() {
-            Some(ending) => Response::page("200 OK", ending),
-            None => Response::page("200 OK", page::already())
-                .with("Refresh", format!("1; url={}", self.places.result.expose())),
+    fn already_answered_response(&self) -> CallbackResponse {
+        match self.final_page.borrow().clone() {
+            Some(ending) => CallbackResponse::from_page("200 OK", ending),
+            None => CallbackResponse::from_page("200 OK", page::render_already_answered())
+                .with_header("Refresh", format!("1; url={}", self.addresses.result_path.expose())),
         }
     }
 
     /// Holds the connection until the end is known, and tells it.
-    async fn show_ending(&self, stream: TcpStream) {
-        if self.waiting() {
-            return self.send(stream, &ignored(Reason::Elsewhere), true).await;
+    async fn handle_result(&self, stream: TcpStream) {
+        if self.is_waiting() {
+            return self
+                .send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath), true)
+                .await;
         }
-        let Ok(_seat) = self.seats.try_acquire() else {
-            return self.send(stream, &self.already(), true).await;
+        let Ok(_seat) = self.waiter_slots.try_acquire() else {
+            return self.send_response(stream, &self.already_answered_response(), true).await;
         };
-        let _told = Told::arrived(&self.viewers);
-        let mut ending = self.ending.subscribe();
+        let _told = WaiterGuard::count_arrival(&self.result_waiters);
+        let mut ending = self.final_page.subscribe();
         let Ok(page) = ending.wait_for(Option::is_some).await.map(|page| page.clone()) else { return };
         if let Some(page) = page {
-            self.send(stream, &Response::page("200 OK", page), true).await;
-            (self.report)(Event::Shown);
+            self.send_response(stream, &CallbackResponse::from_page("200 OK", page), true).await;
+            (self.report)(CallbackEvent::ResultShown);
         }
     }
 
     /// Sends all of it and closes politely: FIN first, then what the client still sends is read away, since closing
     /// over unread bytes is an RST, on which a browser throws away the page it already has.
-    async fn send(&self, mut stream: TcpStream, response: &Response, with_body: bool) {
-        let bytes = response.bytes(with_body);
+    async fn send_response(&self, mut stream: TcpStream, response: &CallbackResponse, with_body: bool) {
+        let bytes = response.to_bytes(with_body);
         let sending = async {
             stream.write_all(&bytes).await?;
             stream.shutdown().await
         };
-        if matches!(timeout(self.patience.write, sending).await, Ok(Ok(()))) {
-            drop(timeout(self.patience.linger, drain(&mut stream)).await);
+        if matches!(timeout(self.timeouts.write, sending).await, Ok(Ok(()))) {
+            drop(timeout(self.timeouts.linger, drain_stream(&mut stream)).await);
         }
     }
 }
 
 /// Counts a viewer as told when its connection ends, however it ends.
-struct Told<'a>(&'a watch::Sender<Viewers>);
+struct WaiterGuard<'a>(&'a watch::Sender<WaiterCounts>);
 
-impl<'a> Told<'a> {
-    fn arrived(viewers: &'a watch::Sender<Viewers>) -> Self {
+impl<'a> WaiterGuard<'a> {
+    fn count_arrival(viewers: &'a watch::Sender<WaiterCounts>) -> Self {
         viewers.send_modify(|seen| seen.arrived += 1);
         Self(viewers)
     }
 }
 
-impl Drop for Told<'_> {
+impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|seen| seen.told += 1);
+        self.0.send_modify(|seen| seen.finished += 1);
     }
 }
 
-async fn drain(stream: &mut TcpStream) {
+async fn drain_stream(stream: &mut TcpStream) {
     let mut scrap = [0; 4096];
-    let mut left = MOST_LEFTOVERS;
+    let mut left = MAX_DRAINED_BYTES;
     while let Ok(read @ 1..) = stream.read(&mut scrap).await {
         let Some(rest) = left.checked_sub(read) else { return };
         left = rest;
     }
 }
 
-fn ignored(reason: Reason) -> Response {
+fn build_ignored_response(reason: IgnoreReason) -> CallbackResponse {
     match reason {
-        Reason::ForeignHost => Response::page("403 Forbidden", page::unreadable()),
-        Reason::Method => {
-            Response::page("405 Method Not Allowed", page::unreadable()).with("Allow", "GET, HEAD")
+        IgnoreReason::ForeignHost => CallbackResponse::from_page("403 Forbidden", page::render_unreadable()),
+        IgnoreReason::Method => {
+            CallbackResponse::from_page("405 Method Not Allowed", page::render_unreadable())
+                .with_header("Allow", "GET, HEAD")
         }
-        Reason::Probe => Response::page("200 OK", page::nothing_here()),
-        Reason::Elsewhere | Reason::Stranger => Response::page("404 Not Found", page::nothing_here()),
-        Reason::Bare | Reason::Incomplete => Response::page("400 Bad Request", page::no_answer()),
-        Reason::Encoding | Reason::Repeated => Response::page("400 Bad Request", page::unreadable()),
-        Reason::State => Response::page("400 Bad Request", page::another_sign_in()),
+        IgnoreReason::HeadRequest => CallbackResponse::from_page("200 OK", page::render_not_found()),
+        IgnoreReason::UnknownPath | IgnoreReason::OtherUser => {
+            CallbackResponse::from_page("404 Not Found", page::render_not_found())
+        }
+        IgnoreReason::NoQuery | IgnoreReason::Incomplete => {
+            CallbackResponse::from_page("400 Bad Request", page::render_no_answer())
+        }
+        IgnoreReason::Encoding | IgnoreReason::Repeated => {
+            CallbackResponse::from_page("400 Bad Request", page::render_unreadable())
+        }
+        IgnoreReason::WrongState => {
+            CallbackResponse::from_page("400 Bad Request", page::render_other_sign_in())
+        }
     }
 }

@@ -9,9 +9,9 @@ use std::{
 
 /// One socket: an end of a connection, or a listener.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Socket {
-    pub(super) local: End,
-    pub(super) remote: End,
+pub(super) struct SocketEntry {
+    pub(super) local: SocketEnd,
+    pub(super) remote: SocketEnd,
     pub(super) listens: bool,
     pub(super) uid: u32,
     pub(super) inode: u64,
@@ -19,54 +19,58 @@ pub(super) struct Socket {
 
 /// An IPv4 address within IPv6 is the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct End {
+pub(super) struct SocketEnd {
     pub(super) address: IpAddr,
     pub(super) port: u16,
 }
 
 /// Every socket of this machine that we may see, of both families.
-pub(super) fn all() -> Vec<Socket> {
+pub(super) fn read_sockets() -> Vec<SocketEntry> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    tables.iter().filter_map(|table| fs::read_to_string(table).ok()).flat_map(|table| rows(&table)).collect()
+    tables
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| parse_table(&table))
+        .collect()
 }
 
 /// Below a header, columns 1, 2, 3, 7 and 9 are both ends, state, user and inode.
-pub(super) fn rows(table: &str) -> Vec<Socket> {
-    table.lines().skip(1).filter_map(row).collect()
+pub(super) fn parse_table(table: &str) -> Vec<SocketEntry> {
+    table.lines().skip(1).filter_map(parse_row).collect()
 }
 
-fn row(line: &str) -> Option<Socket> {
+fn parse_row(line: &str) -> Option<SocketEntry> {
     const LISTEN: &str = "0A";
     let mut columns = line.split_whitespace().skip(1);
-    Some(Socket {
-        local: end(columns.next()?)?,
-        remote: end(columns.next()?)?,
+    Some(SocketEntry {
+        local: parse_end(columns.next()?)?,
+        remote: parse_end(columns.next()?)?,
         listens: columns.next()? == LISTEN,
         uid: columns.nth(3)?.parse().ok()?,
         inode: columns.nth(1)?.parse().ok()?,
     })
 }
 
-fn end(text: &str) -> Option<End> {
+fn parse_end(text: &str) -> Option<SocketEnd> {
     let (address, port) = text.split_once(':').filter(|(_, port)| port.len() == 4)?;
     let address = match address.len() {
-        8 => Ipv4Addr::from(word(address)?).into(),
-        32 => Ipv6Addr::from(sixteen(address)?).to_canonical(),
+        8 => Ipv4Addr::from(parse_hex_group(address)?).into(),
+        32 => Ipv6Addr::from(parse_ipv6_bytes(address)?).to_canonical(),
         _ => return None,
     };
-    Some(End { address, port: u16::from_str_radix(port, 16).ok()? })
+    Some(SocketEnd { address, port: u16::from_str_radix(port, 16).ok()? })
 }
 
-fn sixteen(address: &str) -> Option<[u8; 16]> {
+fn parse_ipv6_bytes(address: &str) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     for (at, four) in bytes.chunks_exact_mut(4).enumerate() {
-        four.copy_from_slice(&word(address.get(at * 8..at * 8 + 8)?)?);
+        four.copy_from_slice(&parse_hex_group(address.get(at * 8..at * 8 + 8)?)?);
     }
     Some(bytes)
 }
 
 /// The address is four bytes in the network's order, shown as one number of this machine's.
-fn word(text: &str) -> Option<[u8; 4]> {
+fn parse_hex_group(text: &str) -> Option<[u8; 4]> {
     u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
 }
 
@@ -78,12 +82,13 @@ mod tests {
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
     const REST: &str = "00000000:00000000 00:00000000 00000000";
 
-    fn one(ends_and_state: &str) -> Option<Socket> {
-        rows(&format!("{HEADER}   0: {ends_and_state} {REST}  1000        0 4711 1 0 100 0 0 10 0\n")).pop()
+    fn one(ends_and_state: &str) -> Option<SocketEntry> {
+        parse_table(&format!("{HEADER}   0: {ends_and_state} {REST}  1000        0 4711 1 0 100 0 0 10 0\n"))
+            .pop()
     }
 
-    fn at(address: &str, port: u16) -> End {
-        End { address: address.parse().unwrap(), port }
+    fn at(address: &str, port: u16) -> SocketEnd {
+        SocketEnd { address: address.parse().unwrap(), port }
     }
 
     #[test]
@@ -128,10 +133,10 @@ mod tests {
     fn a_table_torn_anywhere_gives_no_false_row() {
         let whole = format!("{HEADER}   0: 0100007F:20D0 0200007F:C001 01 {REST}  1000        0 4711 1\n");
         for cut in 0..whole.len() {
-            for socket in rows(&whole[..cut]) {
+            for socket in parse_table(&whole[..cut]) {
                 assert_eq!((socket.uid, socket.remote), (1000, at("127.0.0.2", 49153)));
             }
         }
-        assert_eq!(rows(&whole).len(), 1);
+        assert_eq!(parse_table(&whole).len(), 1);
     }
 }

@@ -8,25 +8,25 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::{
-    Metadata,
-    claims::{Claims, Unusable},
-    keys::{Algorithm, Keys, NoSigner, Signer},
-    provider::Organization,
-    rejection::{Part, Rejection, Skew},
+    ProviderMetadata,
+    claims::{ClaimError, Claims},
+    keys::{JwsAlgorithm, ProviderKeys, TokenSigner, TokenSignerError},
+    provider::RequiredOrganization,
+    rejection::{ClockSkew, TokenPart, TokenRejection},
 };
-use crate::{secret::Secret, text::Foreign, time::Moment};
+use crate::{secret::Secret, text::UntrustedText, time::Timestamp};
 
 /// How far two honest clocks may lie apart.
 const LEEWAY: Duration = Duration::from_secs(60);
 
 /// Group-heavy tokens reach tens of kilobytes; nothing honest reaches this.
-const LARGEST: usize = 256 * 1024;
+const MAX_TOKEN_BYTES: usize = 256 * 1024;
 
 /// An ID token as it came. It can be verified, and nothing else.
 #[derive(Clone, Debug)]
-pub struct Unverified(Secret);
+pub struct UnverifiedToken(Secret);
 
-impl Unverified {
+impl UnverifiedToken {
     pub fn new(raw: Secret) -> Self {
         Self(raw)
     }
@@ -37,63 +37,70 @@ pub struct VerifiedToken {
     raw: Secret,
     claims: Map<String, Value>,
     subject: String,
-    issued: Moment,
-    expires: Moment,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
 }
 
 /// What a good token says.
 #[derive(Debug)]
-pub struct Expected<'a> {
+pub struct ExpectedClaims<'a> {
     pub issuer: &'a str,
     /// Another name that the issuer goes by, where its provider has one.
     pub issuer_alias: Option<&'a str>,
     pub client_id: &'a str,
     /// `None` where the profile asks for none.
-    pub organization: Option<Organization<'a>>,
+    pub organization: Option<RequiredOrganization<'a>>,
     /// `None` for a refresh: its nonce belongs to a sign-in long past (OIDC Core §12.2).
     pub nonce: Option<&'a Secret>,
-    /// The access token of the same answer, compared with `at_hash` where the token has one.
+    /// The access token of the same answer, compared with `compute_at_hash` where the token has one.
     pub access_token: Option<&'a Secret>,
     /// Whose token it must be, when an earlier one is renewed.
     pub previous_subject: Option<&'a str>,
-    pub now: Moment,
+    pub now: Timestamp,
     /// The provider's clock, from the `Date` of its answer: tells a wrong clock from an old token.
-    pub server_date: Option<Moment>,
+    pub server_date: Option<Timestamp>,
 }
 
 /// Believes a token, or says why not.
-pub fn verify(
-    token: Unverified,
-    keys: &Keys,
-    metadata: &Metadata,
-    expected: &Expected<'_>,
-) -> Result<VerifiedToken, Rejection> {
-    let parts = Parts::of(token.0.expose())?;
-    let header = Header::read(parts.header, metadata)?;
-    let signer = header.signer(keys, &parts)?;
-    let claims = Claims::decode(parts.claims).ok_or(Rejection::Malformed(Part::Claims))?;
+pub fn verify_token(
+    token: UnverifiedToken,
+    keys: &ProviderKeys,
+    metadata: &ProviderMetadata,
+    expected: &ExpectedClaims<'_>,
+) -> Result<VerifiedToken, TokenRejection> {
+    let parts = SplitToken::split(token.0.expose())?;
+    let header = TokenHeader::parse_header(parts.header, metadata)?;
+    let signer = header.find_signer(keys, &parts)?;
+    let claims =
+        Claims::from_encoded_part(parts.claims).ok_or(TokenRejection::Malformed(TokenPart::Claims))?;
     check_parties(&claims, expected)?;
     check_organization(&claims, expected)?;
     check_nonce(&claims, expected)?;
     check_times(&claims, expected)?;
     check_access_token(&claims, expected, &signer)?;
-    let subject = subject(&claims, expected)?;
-    let issued = required("iat", claims.moment("iat"))?;
-    let expires = required("exp", claims.moment("exp"))?;
-    Ok(VerifiedToken { raw: token.0, claims: claims.into_map(), subject, issued, expires })
+    let subject = check_subject(&claims, expected)?;
+    let issued = require_claim("iat", claims.require_time("iat"))?;
+    let expires = require_claim("exp", claims.require_time("exp"))?;
+    Ok(VerifiedToken {
+        raw: token.0,
+        claims: claims.into_map(),
+        subject,
+        issued_at: issued,
+        expires_at: expires,
+    })
 }
 
 impl VerifiedToken {
     /// Takes back what this program itself verified and then sealed, without judging it again: the keys that signed it
     /// may be gone by now. That is sound because the sealed store is authenticated: who could forge a record there
     /// holds its key, and so everything that this token could win. Never give it text from anywhere else.
-    pub fn recalled_from_our_own_store(raw: Secret) -> Option<Self> {
-        let claims = Claims::decode(Parts::of(raw.expose()).ok()?.claims)?;
-        let subject = claims.text("sub").ok()?.to_owned();
-        let expires = claims.moment("exp").ok()?;
+    pub fn from_sealed_store(raw: Secret) -> Option<Self> {
+        let claims = Claims::from_encoded_part(SplitToken::split(raw.expose()).ok()?.claims)?;
+        let subject = claims.require_text("sub").ok()?.to_owned();
+        let expires = claims.require_time("exp").ok()?;
         // Verification requires `iat`; a token without it counts as old.
-        let issued = claims.moment("iat").unwrap_or(expires);
-        Some(Self { raw, claims: claims.into_map(), subject, issued, expires })
+        let issued = claims.require_time("iat").unwrap_or(expires);
+        Some(Self { raw, claims: claims.into_map(), subject, issued_at: issued, expires_at: expires })
     }
 
     pub fn raw(&self) -> &Secret {
@@ -101,12 +108,12 @@ impl VerifiedToken {
     }
 
     /// When the provider issued it (`iat`), by the provider's clock.
-    pub fn issued(&self) -> Moment {
-        self.issued
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
     }
 
-    pub fn expires(&self) -> Moment {
-        self.expires
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     pub fn subject(&self) -> &str {
@@ -123,7 +130,7 @@ impl VerifiedToken {
 
     /// Whether the person's groups are too many for the token, which says instead where to ask for them: in a claim of
     /// OIDC Core §5.6.2, or in Entra's short form of it ("Groups overage claim").
-    pub fn leaves_groups_out(&self) -> bool {
+    pub fn has_groups_overage(&self) -> bool {
         let elsewhere = self.claim("_claim_names").and_then(|names| names.get("groups"));
         elsewhere.is_some() || self.claim("hasgroups").is_some_and(|has| *has != Value::Bool(false))
     }
@@ -131,173 +138,186 @@ impl VerifiedToken {
 
 impl fmt::Debug for VerifiedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedToken").field("expires", &self.expires).finish_non_exhaustive()
+        f.debug_struct("VerifiedToken").field("expires", &self.expires_at).finish_non_exhaustive()
     }
 }
 
 /// A token taken apart at its dots (RFC 7515 §7.1).
-struct Parts<'a> {
+struct SplitToken<'a> {
     header: &'a str,
     claims: &'a str,
     signature: Vec<u8>,
     /// Header and claims as they came: what was signed.
-    signed: &'a str,
+    signed_text: &'a str,
 }
 
-impl<'a> Parts<'a> {
-    fn of(token: &'a str) -> Result<Self, Rejection> {
-        if token.len() > LARGEST {
-            return Err(Rejection::TooLarge);
+impl<'a> SplitToken<'a> {
+    fn split(token: &'a str) -> Result<Self, TokenRejection> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenRejection::TooLarge);
         }
-        let shape = || Rejection::Malformed(Part::Shape);
+        let shape = || TokenRejection::Malformed(TokenPart::Structure);
         let (signed, signature) = token.rsplit_once('.').ok_or_else(shape)?;
         let (header, claims) = signed.split_once('.').ok_or_else(shape)?;
         if claims.contains('.') {
             return Err(shape());
         }
         let signature =
-            URL_SAFE_NO_PAD.decode(signature).map_err(|_| Rejection::Malformed(Part::Signature))?;
-        Ok(Self { header, claims, signature, signed })
+            URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenRejection::Malformed(TokenPart::Signature))?;
+        Ok(Self { header, claims, signature, signed_text: signed })
     }
 }
 
 /// What the header says of the signature. Keys and addresses of keys inside it are not looked at.
-struct Header {
-    algorithm: Algorithm,
+struct TokenHeader {
+    algorithm: JwsAlgorithm,
     kid: Option<String>,
 }
 
-impl Header {
-    fn read(part: &str, metadata: &Metadata) -> Result<Self, Rejection> {
-        let malformed = |_| Rejection::Malformed(Part::Header);
-        let header = Claims::decode(part).ok_or(Rejection::Malformed(Part::Header))?;
+impl TokenHeader {
+    fn parse_header(part: &str, metadata: &ProviderMetadata) -> Result<Self, TokenRejection> {
+        let malformed = |_| TokenRejection::Malformed(TokenPart::Header);
+        let header = Claims::from_encoded_part(part).ok_or(TokenRejection::Malformed(TokenPart::Header))?;
         if header.value("crit").is_some() {
-            return Err(Rejection::Critical);
+            return Err(TokenRejection::CriticalHeader);
         }
         if let Some(typ) = header.optional_text("typ").map_err(malformed)?
             && !typ.eq_ignore_ascii_case("JWT")
         {
-            return Err(Rejection::Type { named: Foreign::new(typ) });
+            return Err(TokenRejection::WrongTokenType { named: UntrustedText::new(typ) });
         }
-        let name = header.text("alg").map_err(malformed)?;
-        let algorithm = Algorithm::named(name)
+        let name = header.require_text("alg").map_err(malformed)?;
+        let algorithm = JwsAlgorithm::from_name(name)
             .filter(|_| metadata.offers_algorithm(name))
-            .ok_or_else(|| Rejection::Algorithm { named: Foreign::new(name) })?;
+            .ok_or_else(|| TokenRejection::Algorithm { named: UntrustedText::new(name) })?;
         let kid = header.optional_text("kid").map_err(malformed)?.map(str::to_owned);
         Ok(Self { algorithm, kid })
     }
 
-    fn signer<'a>(&'a self, keys: &'a Keys, parts: &Parts<'_>) -> Result<Signer<'a>, Rejection> {
+    fn find_signer<'a>(
+        &'a self,
+        keys: &'a ProviderKeys,
+        parts: &SplitToken<'_>,
+    ) -> Result<TokenSigner<'a>, TokenRejection> {
         let kid = self.kid.as_deref();
-        keys.signer(kid, &self.algorithm, parts.signed.as_bytes(), &parts.signature).map_err(|none| {
-            match (none, kid) {
-                (NoSigner::Forged, Some(_)) => Rejection::Signature,
-                // Without a name, "another key signed it" is all that can be known.
-                _ => Rejection::UnknownKey { kid: kid.map(Foreign::new) },
-            }
-        })
+        keys.find_signer(kid, &self.algorithm, parts.signed_text.as_bytes(), &parts.signature).map_err(
+            |none| {
+                match (none, kid) {
+                    (TokenSignerError::WrongSignature, Some(_)) => TokenRejection::Signature,
+                    // Without a name, "another key signed it" is all that can be known.
+                    _ => TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) },
+                }
+            },
+        )
     }
 }
 
 /// Who issued it, for whom, and through whom.
-fn check_parties(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {
-    let issuer = required("iss", claims.text("iss"))?;
+fn check_parties(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
+    let issuer = require_claim("iss", claims.require_text("iss"))?;
     if issuer != expected.issuer && Some(issuer) != expected.issuer_alias {
-        let (expected, actual) = (Foreign::new(expected.issuer), Foreign::new(issuer));
-        return Err(Rejection::Issuer { expected, actual });
+        let (expected, actual) = (UntrustedText::new(expected.issuer), UntrustedText::new(issuer));
+        return Err(TokenRejection::Issuer { expected, actual });
     }
-    let audiences = required("aud", claims.audiences())?;
+    let audiences = require_claim("aud", claims.require_audiences())?;
     if !audiences.contains(&expected.client_id) {
-        let actual = audiences.into_iter().map(Foreign::new).collect();
-        return Err(Rejection::Audience { expected: Foreign::new(expected.client_id), actual });
+        let actual = audiences.into_iter().map(UntrustedText::new).collect();
+        return Err(TokenRejection::Audience { expected: UntrustedText::new(expected.client_id), actual });
     }
-    let party = required("azp", claims.optional_text("azp"))?;
+    let party = require_claim("azp", claims.optional_text("azp"))?;
     // A token for several needs to say whose it is; a token that says so must say us.
     if party.map_or(audiences.len() > 1, |party| party != expected.client_id) {
-        let (expected, actual) = (Foreign::new(expected.client_id), party.map(Foreign::new));
-        return Err(Rejection::AuthorizedParty { expected, actual });
+        let (expected, actual) = (UntrustedText::new(expected.client_id), party.map(UntrustedText::new));
+        return Err(TokenRejection::AuthorizedParty { expected, actual });
     }
     Ok(())
 }
 
 /// The provider was asked for people of one organization, and lets others choose to be somebody else.
-fn check_organization(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {
+fn check_organization(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let Some(organization) = expected.organization else { return Ok(()) };
     let claim = organization.claim;
-    let stated = required(claim, claims.optional_text(claim))?;
-    if organization.is(stated) {
+    let stated = require_claim(claim, claims.optional_text(claim))?;
+    if organization.matches_claim(stated) {
         return Ok(());
     }
-    let (expected, actual) = (Foreign::new(organization.named), stated.map(Foreign::new));
-    Err(Rejection::Organization { claim, expected, actual })
+    let (expected, actual) = (UntrustedText::new(organization.name), stated.map(UntrustedText::new));
+    Err(TokenRejection::Organization { claim, expected, actual })
 }
 
-fn check_nonce(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {
+fn check_nonce(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let Some(nonce) = expected.nonce else { return Ok(()) };
-    if required("nonce", claims.text("nonce"))? == nonce.expose() { Ok(()) } else { Err(Rejection::Nonce) }
+    if require_claim("nonce", claims.require_text("nonce"))? == nonce.expose() {
+        Ok(())
+    } else {
+        Err(TokenRejection::NonceMismatch)
+    }
 }
 
-fn check_times(claims: &Claims, expected: &Expected<'_>) -> Result<(), Rejection> {
+fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let now = expected.now;
-    let expiry = required("exp", claims.moment("exp"))?;
-    let issued = required("iat", claims.moment("iat"))?;
-    let begins = match claims.moment("nbf") {
-        Err(Unusable::Missing) => None,
-        other => Some(required("nbf", other)?),
+    let expiry = require_claim("exp", claims.require_time("exp"))?;
+    let issued = require_claim("iat", claims.require_time("iat"))?;
+    let begins = match claims.require_time("nbf") {
+        Err(ClaimError::Missing) => None,
+        other => Some(require_claim("nbf", other)?),
     };
-    let latest = now.plus(LEEWAY);
-    let fault = if now >= expiry.plus(LEEWAY) {
-        Rejection::Expired { at: expiry, now }
+    let latest = now.saturating_add(LEEWAY);
+    let fault = if now >= expiry.saturating_add(LEEWAY) {
+        TokenRejection::Expired { at: expiry, now }
     } else if issued > latest {
-        Rejection::IssuedInTheFuture { at: issued, now }
+        TokenRejection::IssuedInTheFuture { at: issued, now }
     } else if let Some(from) = begins.filter(|begins| *begins > latest) {
-        Rejection::NotYetValid { from, now }
+        TokenRejection::NotYetValid { from, now }
     } else {
         return Ok(());
     };
-    Err(expected.server_date.and_then(|there| skew(now, there)).map_or(fault, Rejection::Clock))
+    Err(expected
+        .server_date
+        .and_then(|there| measure_skew(now, there))
+        .map_or(fault, TokenRejection::WrongClock))
 }
 
 /// How our clock stands to theirs, when the difference is more than leeway would forgive.
-fn skew(here: Moment, there: Moment) -> Option<Skew> {
-    let (ahead, behind) = (here.since(there), there.since(here));
+fn measure_skew(here: Timestamp, there: Timestamp) -> Option<ClockSkew> {
+    let (ahead, behind) = (here.duration_since(there), there.duration_since(here));
     match () {
-        () if ahead > LEEWAY => Some(Skew::AheadBy(ahead)),
-        () if behind > LEEWAY => Some(Skew::BehindBy(behind)),
+        () if ahead > LEEWAY => Some(ClockSkew::AheadBy(ahead)),
+        () if behind > LEEWAY => Some(ClockSkew::BehindBy(behind)),
         () => None,
     }
 }
 
 fn check_access_token(
     claims: &Claims,
-    expected: &Expected<'_>,
-    signer: &Signer<'_>,
-) -> Result<(), Rejection> {
-    let stated = required("at_hash", claims.optional_text("at_hash"))?;
+    expected: &ExpectedClaims<'_>,
+    signer: &TokenSigner<'_>,
+) -> Result<(), TokenRejection> {
+    let stated = require_claim("at_hash", claims.optional_text("at_hash"))?;
     let (Some(stated), Some(access_token)) = (stated, expected.access_token) else { return Ok(()) };
-    if signer.half_hash(access_token.expose()).as_deref() == Some(stated) {
+    if signer.compute_half_hash(access_token.expose()).as_deref() == Some(stated) {
         Ok(())
     } else {
-        Err(Rejection::AccessTokenHash)
+        Err(TokenRejection::AccessTokenMismatch)
     }
 }
 
-fn subject(claims: &Claims, expected: &Expected<'_>) -> Result<String, Rejection> {
-    let subject = required("sub", claims.text("sub"))?;
+fn check_subject(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<String, TokenRejection> {
+    let subject = require_claim("sub", claims.require_text("sub"))?;
     if subject.is_empty() || subject.len() > 255 {
-        return Err(Rejection::Subject);
+        return Err(TokenRejection::InvalidSubject);
     }
     if expected.previous_subject.is_some_and(|previous| previous != subject) {
-        return Err(Rejection::OtherSubject);
+        return Err(TokenRejection::SubjectChanged);
     }
     Ok(subject.to_owned())
 }
 
 /// Says which claim it was that cannot be used.
-fn required<T>(claim: &'static str, value: Result<T, Unusable>) -> Result<T, Rejection> {
+fn require_claim<T>(claim: &'static str, value: Result<T, ClaimError>) -> Result<T, TokenRejection> {
     value.map_err(|why| match why {
-        Unusable::Missing => Rejection::Missing { claim },
-        Unusable::WrongKind => Rejection::WrongKind { claim },
+        ClaimError::Missing => TokenRejection::Missing { claim },
+        ClaimError::WrongType => TokenRejection::WrongClaimType { claim },
     })
 }
 

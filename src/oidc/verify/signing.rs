@@ -11,71 +11,73 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use crate::oidc::Keys;
+use crate::oidc::ProviderKeys;
 
 /// Every algorithm that is believed.
 pub(super) const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 /// A key pair under a name.
-pub(super) struct Signing {
+pub(super) struct TestSigningKey {
     kid: &'static str,
-    pair: Pair,
+    pair: TestKeyPair,
 }
 
-enum Pair {
+enum TestKeyPair {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
-pub(super) fn base64url(bytes: impl AsRef<[u8]>) -> String {
+pub(super) fn encode_base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub(super) fn key_set(keys: &[Value]) -> Keys {
+pub(super) fn build_key_set(keys: &[Value]) -> ProviderKeys {
     serde_json::from_value(json!({ "keys": keys })).unwrap()
 }
 
-impl Signing {
+impl TestSigningKey {
     /// A key fit for the algorithm: a new one, but for RSA, whose making takes seconds.
-    pub(super) fn fit_for(algorithm: &str, kid: &'static str) -> Self {
+    pub(super) fn for_algorithm(algorithm: &str, kid: &'static str) -> Self {
         let random = SystemRandom::new();
         let ecdsa = |kind| {
             let document = EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap();
             EcdsaKeyPair::from_pkcs8(kind, document.as_ref(), &random).unwrap()
         };
         let pair = match algorithm {
-            "ES256" => Pair::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)),
-            "ES384" => Pair::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)),
+            "ES256" => TestKeyPair::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)),
+            "ES384" => TestKeyPair::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)),
             "EdDSA" => {
                 let document = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
-                Pair::Ed25519(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap())
+                TestKeyPair::Ed25519(Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap())
             }
             _ => {
                 let document = include_bytes!("../../../tests/support/keys/rsa-one.pk8");
-                Pair::Rsa(RsaKeyPair::from_pkcs8(document).unwrap())
+                TestKeyPair::Rsa(RsaKeyPair::from_pkcs8(document).unwrap())
             }
         };
         Self { kid, pair }
     }
 
     /// The public half, as a provider publishes it.
-    pub(super) fn public(&self) -> Value {
+    pub(super) fn public_jwk(&self) -> Value {
         let point = |key: &EcdsaKeyPair, curve| {
             let point = key.public_key().as_ref();
             let (x, y) = point[1..].split_at((point.len() - 1) / 2);
-            json!({ "kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y) })
+            json!({ "kty": "EC", "crv": curve, "x": encode_base64url(x), "y": encode_base64url(y) })
         };
         let mut jwk = match &self.pair {
-            Pair::Rsa(key) => {
+            TestKeyPair::Rsa(key) => {
                 let public = PublicKeyComponents::<Vec<u8>>::from(key.public());
-                json!({ "kty": "RSA", "n": base64url(public.n), "e": base64url(public.e) })
+                json!({ "kty": "RSA", "n": encode_base64url(public.n), "e": encode_base64url(public.e) })
             }
-            Pair::P256(key) => point(key, "P-256"),
-            Pair::P384(key) => point(key, "P-384"),
-            Pair::Ed25519(key) => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key()) }),
+            TestKeyPair::P256(key) => point(key, "P-256"),
+            TestKeyPair::P384(key) => point(key, "P-384"),
+            TestKeyPair::Ed25519(key) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": encode_base64url(key.public_key()) })
+            }
         };
         jwk["kid"] = json!(self.kid);
         jwk["use"] = json!("sig");
@@ -83,28 +85,28 @@ impl Signing {
     }
 
     /// The public half with a member changed.
-    pub(super) fn public_but(&self, member: &str, value: Value) -> Value {
-        let mut jwk = self.public();
+    pub(super) fn public_jwk_with(&self, member: &str, value: Value) -> Value {
+        let mut jwk = self.public_jwk();
         jwk[member] = value;
         jwk
     }
 
     /// A token of any header and claims, in the algorithm that the header names.
-    pub(super) fn token(&self, header: &Value, claims: &Value) -> String {
-        self.token_of_text(&header.to_string(), &claims.to_string())
+    pub(super) fn sign_token(&self, header: &Value, claims: &Value) -> String {
+        self.sign_raw_token(&header.to_string(), &claims.to_string())
     }
 
-    pub(super) fn token_of_text(&self, header: &str, claims: &str) -> String {
+    pub(super) fn sign_raw_token(&self, header: &str, claims: &str) -> String {
         let named: Value = serde_json::from_str(header).unwrap_or_default();
-        let signed = format!("{}.{}", base64url(header), base64url(claims));
+        let signed = format!("{}.{}", encode_base64url(header), encode_base64url(claims));
         let signature = self.sign(named["alg"].as_str().unwrap_or_default(), signed.as_bytes());
-        format!("{signed}.{}", base64url(signature))
+        format!("{signed}.{}", encode_base64url(signature))
     }
 
     fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Rsa(key) => {
+            TestKeyPair::Rsa(key) => {
                 let padding: &dyn signature::RsaEncoding = match algorithm {
                     "RS384" => &signature::RSA_PKCS1_SHA384,
                     "RS512" => &signature::RSA_PKCS1_SHA512,
@@ -117,19 +119,21 @@ impl Signing {
                 key.sign(padding, &random, message, &mut signature).unwrap();
                 signature
             }
-            Pair::P256(key) | Pair::P384(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
-            Pair::Ed25519(key) => key.sign(message).as_ref().to_vec(),
+            TestKeyPair::P256(key) | TestKeyPair::P384(key) => {
+                key.sign(&random, message).unwrap().as_ref().to_vec()
+            }
+            TestKeyPair::Ed25519(key) => key.sign(message).as_ref().to_vec(),
         }
     }
 }
 
-/// `at_hash` of an access token, by the table of OIDC Core §3.1.3.6 (and SHA-512 for Ed25519).
-pub(super) fn at_hash(algorithm: &str, access_token: &str) -> String {
+/// `compute_at_hash` of an access token, by the table of OIDC Core §3.1.3.6 (and SHA-512 for Ed25519).
+pub(super) fn compute_at_hash(algorithm: &str, access_token: &str) -> String {
     let hash = match &algorithm[2..] {
         "256" => &digest::SHA256,
         "384" => &digest::SHA384,
         _ => &digest::SHA512,
     };
     let digest = digest::digest(hash, access_token.as_bytes());
-    base64url(&digest.as_ref()[..digest.as_ref().len() / 2])
+    encode_base64url(&digest.as_ref()[..digest.as_ref().len() / 2])
 }

@@ -3,161 +3,187 @@
 //! It knows no network; what depends on the provider is left open in the answer, and settled once that is known.
 
 use crate::{
-    config::Flow,
-    failure::NoWay,
-    host::{Browser, Surroundings},
-    session::Wish,
+    config::SignInFlow,
+    failure::NoSignInMethod,
+    host::{Browser, ExecutionContext},
+    session::MethodPreference,
 };
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct MethodInputs<'a> {
     /// By a program that comes by itself, whose person sees nothing but a terminal.
-    pub(super) automatically: bool,
-    pub(super) wish: Wish,
-    pub(super) flow: Flow,
+    pub(super) is_automatic: bool,
+    pub(super) preference: MethodPreference,
+    pub(super) flow: SignInFlow,
     /// The profile names a browser.
-    pub(super) named: bool,
+    pub(super) names_browser: bool,
     /// Which browser would be opened.
     pub(super) browser: &'a Browser,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WayIn {
+pub enum SignInMethod {
     /// A browser here.
     Browser,
     /// A browser that the person opens, at an address of this machine.
-    ByHand,
+    ManualBrowser,
     /// A browser anywhere, in which a code is entered.
-    Code,
+    DeviceCode,
     /// A browser anywhere, whose last address is pasted at the terminal.
     Paste,
 }
 
 /// What is to be done, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Choice {
-    pub(super) plan: Plan,
-    pub(super) because: &'static str,
+pub(super) struct MethodChoice {
+    pub(super) plan: MethodPlan,
+    pub(super) reason: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Plan {
-    Go(WayIn),
+pub(super) enum MethodPlan {
+    Use(SignInMethod),
     /// By code where the provider gives codes, else in this way.
-    CodeOr(WayIn),
-    Refuse(NoWay),
+    DeviceCodeOr(SignInMethod),
+    Refuse(NoSignInMethod),
 }
 
-impl Plan {
+impl MethodPlan {
     /// The way in, given whether the provider gives codes.
-    pub(super) fn settled(self, gives_codes: bool) -> Result<WayIn, NoWay> {
+    pub(super) fn resolve_method(self, gives_codes: bool) -> Result<SignInMethod, NoSignInMethod> {
         match self {
-            Self::Go(way) => Ok(way),
-            Self::CodeOr(_) if gives_codes => Ok(WayIn::Code),
-            Self::CodeOr(otherwise) => Ok(otherwise),
+            Self::Use(way) => Ok(way),
+            Self::DeviceCodeOr(_) if gives_codes => Ok(SignInMethod::DeviceCode),
+            Self::DeviceCodeOr(otherwise) => Ok(otherwise),
             Self::Refuse(why) => Err(why),
         }
     }
 }
 
 /// Whoever says how, is obeyed; else a browser is opened where one can be seen, and elsewhere the person is sent to one.
-pub(super) fn choose(asked: &Asked<'_>, around: &Surroundings) -> Choice {
+pub(super) fn choose_method(asked: &MethodInputs<'_>, around: &ExecutionContext) -> MethodChoice {
     let unattended = around.ci && !around.terminal;
-    match (asked.wish, asked.flow) {
-        (Wish::Device, _) => told(asked, around, WayIn::Code, "the command line asks for a code"),
-        (Wish::Any, Flow::Auto | Flow::Browser) if asked.named => {
-            go(WayIn::Browser, "the profile names a browser")
+    match (asked.preference, asked.flow) {
+        (MethodPreference::Device, _) => {
+            use_if_visible(asked, around, SignInMethod::DeviceCode, "the command line asks for a code")
         }
-        _ if unattended => refuse(NoWay::Unattended, "a build machine without a terminal"),
-        (Wish::Any, Flow::Device) => told(asked, around, WayIn::Code, "the profile asks for a code"),
-        (_, Flow::Paste) if around.terminal => go(WayIn::Paste, "the profile asks for a pasted address"),
-        (_, Flow::Paste) => refuse(NoWay::NowhereToPaste, "an address cannot be pasted without a terminal"),
-        (Wish::NoBrowser, Flow::Browser | Flow::Device) => {
-            told(asked, around, WayIn::ByHand, "the command line wants no browser opened")
+        (MethodPreference::Any, SignInFlow::Auto | SignInFlow::Browser) if asked.names_browser => {
+            use_method(SignInMethod::Browser, "the profile names a browser")
         }
-        (Wish::Any, Flow::Browser) if *asked.browser == Browser::Nobody => {
-            told(asked, around, WayIn::ByHand, "no browser is to be opened")
+        _ if unattended => refuse_method(NoSignInMethod::Unattended, "a build machine without a terminal"),
+        (MethodPreference::Any, SignInFlow::Device) => {
+            use_if_visible(asked, around, SignInMethod::DeviceCode, "the profile asks for a code")
         }
-        (Wish::Any, Flow::Browser) => go(WayIn::Browser, "the profile asks for a browser"),
-        (_, Flow::Auto) => by_surroundings(asked, around),
+        (_, SignInFlow::Paste) if around.terminal => {
+            use_method(SignInMethod::Paste, "the profile asks for a pasted address")
+        }
+        (_, SignInFlow::Paste) => {
+            refuse_method(NoSignInMethod::NoTerminalToPaste, "an address cannot be pasted without a terminal")
+        }
+        (MethodPreference::NoBrowser, SignInFlow::Browser | SignInFlow::Device) => use_if_visible(
+            asked,
+            around,
+            SignInMethod::ManualBrowser,
+            "the command line wants no browser opened",
+        ),
+        (MethodPreference::Any, SignInFlow::Browser) if *asked.browser == Browser::Disabled => {
+            use_if_visible(asked, around, SignInMethod::ManualBrowser, "no browser is to be opened")
+        }
+        (MethodPreference::Any, SignInFlow::Browser) => {
+            use_method(SignInMethod::Browser, "the profile asks for a browser")
+        }
+        (_, SignInFlow::Auto) => choose_by_surroundings(asked, around),
     }
 }
 
-fn by_surroundings(asked: &Asked<'_>, around: &Surroundings) -> Choice {
-    let opens_none = asked.wish == Wish::NoBrowser || *asked.browser == Browser::Nobody;
-    match browser_here(asked.browser, around) {
-        Ok(because) if opens_none => told(asked, around, WayIn::ByHand, because),
-        Ok(because) => go(WayIn::Browser, because),
-        Err(because) if !is_seen(asked, around) => refuse(NoWay::NoTerminal, because),
+fn choose_by_surroundings(asked: &MethodInputs<'_>, around: &ExecutionContext) -> MethodChoice {
+    let opens_none = asked.preference == MethodPreference::NoBrowser || *asked.browser == Browser::Disabled;
+    match check_local_browser(asked.browser, around) {
+        Ok(because) if opens_none => use_if_visible(asked, around, SignInMethod::ManualBrowser, because),
+        Ok(because) => use_method(SignInMethod::Browser, because),
+        Err(because) if !is_output_visible(asked, around) => {
+            refuse_method(NoSignInMethod::NoTerminal, because)
+        }
         Err(because) => {
-            let otherwise = if around.terminal { WayIn::Paste } else { WayIn::ByHand };
-            Choice { plan: Plan::CodeOr(otherwise), because }
+            let otherwise = if around.terminal { SignInMethod::Paste } else { SignInMethod::ManualBrowser };
+            MethodChoice { plan: MethodPlan::DeviceCodeOr(otherwise), reason: because }
         }
     }
 }
 
 /// Whether a browser that is opened here appears before the person, or why not.
-fn browser_here(browser: &Browser, around: &Surroundings) -> Result<&'static str, &'static str> {
+fn check_local_browser(browser: &Browser, around: &ExecutionContext) -> Result<&'static str, &'static str> {
     let in_variable = matches!(browser, Browser::Command(_));
     match around {
         // It hands the address to the editor's own window, and that forwards the port.
-        Surroundings { remote_editor: true, .. } if in_variable => Ok("$BROWSER of a remote editor"),
-        Surroundings { ssh: true, display: false, .. } => Err("reached by SSH, without a display"),
-        Surroundings { remote_editor: true, display: false, .. } => Err("a remote editor without $BROWSER"),
+        ExecutionContext { remote_editor: true, .. } if in_variable => Ok("$BROWSER of a remote editor"),
+        ExecutionContext { ssh: true, display: false, .. } => Err("reached by SSH, without a display"),
+        ExecutionContext { remote_editor: true, display: false, .. } => {
+            Err("a remote editor without $BROWSER")
+        }
         _ if in_variable => Ok("$BROWSER names one"),
-        Surroundings { desktop: true, .. } => Ok("a desktop"),
-        Surroundings { interop: true, .. } => Ok("WSL, whose Windows opens addresses"),
-        Surroundings { display: true, .. } => Ok("a display"),
-        Surroundings { container: true, .. } => Err("a container, without a display"),
-        Surroundings { wsl: true, .. } => Err("WSL that starts no Windows programs, without a display"),
+        ExecutionContext { desktop: true, .. } => Ok("a desktop"),
+        ExecutionContext { windows_interop: true, .. } => Ok("WSL, whose Windows opens addresses"),
+        ExecutionContext { display: true, .. } => Ok("a display"),
+        ExecutionContext { container: true, .. } => Err("a container, without a display"),
+        ExecutionContext { wsl: true, .. } => Err("WSL that starts no Windows programs, without a display"),
         _ => Err("no display"),
     }
 }
 
 /// Whether anybody sees what is shown: callers that come by themselves hide all but the terminal.
-fn is_seen(asked: &Asked<'_>, around: &Surroundings) -> bool {
-    !asked.automatically || around.terminal
+fn is_output_visible(asked: &MethodInputs<'_>, around: &ExecutionContext) -> bool {
+    !asked.is_automatic || around.terminal
 }
 
-fn told(asked: &Asked<'_>, around: &Surroundings, way: WayIn, because: &'static str) -> Choice {
-    if is_seen(asked, around) { go(way, because) } else { refuse(NoWay::NoTerminal, because) }
+fn use_if_visible(
+    asked: &MethodInputs<'_>,
+    around: &ExecutionContext,
+    way: SignInMethod,
+    because: &'static str,
+) -> MethodChoice {
+    if is_output_visible(asked, around) {
+        use_method(way, because)
+    } else {
+        refuse_method(NoSignInMethod::NoTerminal, because)
+    }
 }
 
-fn go(way: WayIn, because: &'static str) -> Choice {
-    Choice { plan: Plan::Go(way), because }
+fn use_method(way: SignInMethod, because: &'static str) -> MethodChoice {
+    MethodChoice { plan: MethodPlan::Use(way), reason: because }
 }
 
-fn refuse(why: NoWay, because: &'static str) -> Choice {
-    Choice { plan: Plan::Refuse(why), because }
+fn refuse_method(why: NoSignInMethod, because: &'static str) -> MethodChoice {
+    MethodChoice { plan: MethodPlan::Refuse(why), reason: because }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOWHERE: Surroundings = Surroundings {
+    const NOWHERE: ExecutionContext = ExecutionContext {
         terminal: false,
         desktop: false,
         display: false,
         ssh: false,
         remote_editor: false,
         wsl: false,
-        interop: false,
+        windows_interop: false,
         container: false,
         ci: false,
     };
-    const DISPLAY: Surroundings = Surroundings { display: true, ..NOWHERE };
-    const DESKTOP: Surroundings = Surroundings { desktop: true, ..NOWHERE };
-    const SSH: Surroundings = Surroundings { ssh: true, ..NOWHERE };
-    const WSL: Surroundings = Surroundings { wsl: true, ..NOWHERE };
-    const INTEROP: Surroundings = Surroundings { interop: true, ..WSL };
-    const EDITOR: Surroundings = Surroundings { remote_editor: true, ..NOWHERE };
-    const CONTAINER: Surroundings = Surroundings { container: true, ..NOWHERE };
-    const CI: Surroundings = Surroundings { ci: true, ..NOWHERE };
+    const DISPLAY: ExecutionContext = ExecutionContext { display: true, ..NOWHERE };
+    const DESKTOP: ExecutionContext = ExecutionContext { desktop: true, ..NOWHERE };
+    const SSH: ExecutionContext = ExecutionContext { ssh: true, ..NOWHERE };
+    const WSL: ExecutionContext = ExecutionContext { wsl: true, ..NOWHERE };
+    const INTEROP: ExecutionContext = ExecutionContext { windows_interop: true, ..WSL };
+    const EDITOR: ExecutionContext = ExecutionContext { remote_editor: true, ..NOWHERE };
+    const CONTAINER: ExecutionContext = ExecutionContext { container: true, ..NOWHERE };
+    const CI: ExecutionContext = ExecutionContext { ci: true, ..NOWHERE };
 
-    fn at_terminal(around: Surroundings) -> Surroundings {
-        Surroundings { terminal: true, ..around }
+    fn at_terminal(around: ExecutionContext) -> ExecutionContext {
+        ExecutionContext { terminal: true, ..around }
     }
 
     fn in_variable() -> Browser {
@@ -165,70 +191,75 @@ mod tests {
     }
 
     /// `login` with nothing said of how.
-    const LOGIN: Asked<'static> = Asked {
-        automatically: false,
-        wish: Wish::Any,
-        flow: Flow::Auto,
-        named: false,
+    const LOGIN: MethodInputs<'static> = MethodInputs {
+        is_automatic: false,
+        preference: MethodPreference::Any,
+        flow: SignInFlow::Auto,
+        names_browser: false,
         browser: &Browser::System,
     };
-    const CALLER: Asked<'static> = Asked { automatically: true, ..LOGIN };
+    const CALLER: MethodInputs<'static> = MethodInputs { is_automatic: true, ..LOGIN };
 
     /// The way in where the provider gives codes, and where it gives none.
-    type Ways = [Result<WayIn, NoWay>; 2];
+    type Ways = [Result<SignInMethod, NoSignInMethod>; 2];
 
-    fn ways(asked: Asked<'_>, around: Surroundings) -> Ways {
-        let Choice { plan, because } = choose(&asked, &around);
+    fn ways(asked: MethodInputs<'_>, around: ExecutionContext) -> Ways {
+        let MethodChoice { plan, reason: because } = choose_method(&asked, &around);
         assert!(!because.is_empty());
-        [plan.settled(true), plan.settled(false)]
+        [plan.resolve_method(true), plan.resolve_method(false)]
     }
 
     /// Each row: what was asked, where, and the way in with codes and without.
     #[track_caller]
-    fn all<const N: usize>(rows: [(&str, Asked<'_>, Surroundings, Ways); N]) {
+    fn all<const N: usize>(rows: [(&str, MethodInputs<'_>, ExecutionContext, Ways); N]) {
         for (name, asked, around, expected) in rows {
             assert_eq!(ways(asked, around), expected, "{name}");
         }
     }
 
-    const BROWSER: Ways = [Ok(WayIn::Browser); 2];
-    const BY_HAND: Ways = [Ok(WayIn::ByHand); 2];
-    const CODE: Ways = [Ok(WayIn::Code); 2];
-    const PASTE: Ways = [Ok(WayIn::Paste); 2];
-    const CODE_OR_PASTE: Ways = [Ok(WayIn::Code), Ok(WayIn::Paste)];
-    const CODE_OR_BY_HAND: Ways = [Ok(WayIn::Code), Ok(WayIn::ByHand)];
-    const UNATTENDED: Ways = [Err(NoWay::Unattended); 2];
-    const NO_TERMINAL: Ways = [Err(NoWay::NoTerminal); 2];
+    const BROWSER: Ways = [Ok(SignInMethod::Browser); 2];
+    const BY_HAND: Ways = [Ok(SignInMethod::ManualBrowser); 2];
+    const CODE: Ways = [Ok(SignInMethod::DeviceCode); 2];
+    const PASTE: Ways = [Ok(SignInMethod::Paste); 2];
+    const CODE_OR_PASTE: Ways = [Ok(SignInMethod::DeviceCode), Ok(SignInMethod::Paste)];
+    const CODE_OR_BY_HAND: Ways = [Ok(SignInMethod::DeviceCode), Ok(SignInMethod::ManualBrowser)];
+    const UNATTENDED: Ways = [Err(NoSignInMethod::Unattended); 2];
+    const NO_TERMINAL: Ways = [Err(NoSignInMethod::NoTerminal); 2];
 
     #[test]
     fn a_browser_is_opened_where_one_can_be_seen() {
         let variable = in_variable();
-        let login = Asked { browser: &variable, ..LOGIN };
+        let login = MethodInputs { browser: &variable, ..LOGIN };
         all([
             ("a Linux desktop", LOGIN, DISPLAY, BROWSER),
             ("a Linux desktop, for a caller", CALLER, DISPLAY, BROWSER),
             ("macOS or Windows", LOGIN, DESKTOP, BROWSER),
             ("macOS or Windows, for a caller", CALLER, DESKTOP, BROWSER),
             ("WSL with interop", LOGIN, INTEROP, BROWSER),
-            ("WSL without interop but with a display", LOGIN, Surroundings { display: true, ..WSL }, BROWSER),
-            ("SSH with a forwarded display", LOGIN, Surroundings { display: true, ..SSH }, BROWSER),
-            ("a container with a display", LOGIN, Surroundings { display: true, ..CONTAINER }, BROWSER),
+            (
+                "WSL without interop but with a display",
+                LOGIN,
+                ExecutionContext { display: true, ..WSL },
+                BROWSER,
+            ),
+            ("SSH with a forwarded display", LOGIN, ExecutionContext { display: true, ..SSH }, BROWSER),
+            ("a container with a display", LOGIN, ExecutionContext { display: true, ..CONTAINER }, BROWSER),
             ("$BROWSER without a display", login, NOWHERE, BROWSER),
             ("$BROWSER in a container", login, CONTAINER, BROWSER),
-            ("$BROWSER of VS Code over SSH", login, Surroundings { ssh: true, ..EDITOR }, BROWSER),
-            ("$BROWSER of Codespaces", login, Surroundings { container: true, ..EDITOR }, BROWSER),
+            ("$BROWSER of VS Code over SSH", login, ExecutionContext { ssh: true, ..EDITOR }, BROWSER),
+            ("$BROWSER of Codespaces", login, ExecutionContext { container: true, ..EDITOR }, BROWSER),
         ]);
     }
 
     #[test]
     fn elsewhere_a_person_is_sent_to_a_browser_of_their_own() {
         let variable = in_variable();
-        let firefox = Asked { browser: &variable, ..LOGIN };
+        let firefox = MethodInputs { browser: &variable, ..LOGIN };
         all([
             ("SSH at a terminal", LOGIN, at_terminal(SSH), CODE_OR_PASTE),
             ("SSH, shown by a host", LOGIN, SSH, CODE_OR_BY_HAND),
             ("SSH with $BROWSER=firefox and no display", firefox, at_terminal(SSH), CODE_OR_PASTE),
-            ("macOS over SSH", LOGIN, at_terminal(Surroundings { ssh: true, ..DESKTOP }), CODE_OR_PASTE),
+            ("macOS over SSH", LOGIN, at_terminal(ExecutionContext { ssh: true, ..DESKTOP }), CODE_OR_PASTE),
             ("a container", LOGIN, at_terminal(CONTAINER), CODE_OR_PASTE),
             ("WSL without interop", LOGIN, at_terminal(WSL), CODE_OR_PASTE),
             ("a remote editor without $BROWSER", LOGIN, at_terminal(EDITOR), CODE_OR_PASTE),
@@ -241,9 +272,9 @@ mod tests {
 
     #[test]
     fn where_nobody_would_see_it_nobody_is_asked() {
-        let named = Asked { named: true, ..CALLER };
-        let code = Asked { flow: Flow::Device, ..CALLER };
-        let none = Asked { browser: &Browser::Nobody, ..CALLER };
+        let named = MethodInputs { names_browser: true, ..CALLER };
+        let code = MethodInputs { flow: SignInFlow::Device, ..CALLER };
+        let none = MethodInputs { browser: &Browser::Disabled, ..CALLER };
         all([
             ("a caller over SSH", CALLER, SSH, NO_TERMINAL),
             ("a caller in a container", CALLER, CONTAINER, NO_TERMINAL),
@@ -254,7 +285,7 @@ mod tests {
             (
                 "login at a build machine with a display",
                 LOGIN,
-                Surroundings { display: true, ..CI },
+                ExecutionContext { display: true, ..CI },
                 UNATTENDED,
             ),
             ("a build whose profile names a browser", named, CI, BROWSER),
@@ -264,18 +295,18 @@ mod tests {
     #[test]
     fn whoever_says_how_is_obeyed() {
         let variable = in_variable();
-        let flag = Asked { wish: Wish::Device, ..LOGIN };
-        let by_hand = Asked { wish: Wish::NoBrowser, ..LOGIN };
-        let browser = Asked { flow: Flow::Browser, ..LOGIN };
-        let code = Asked { flow: Flow::Device, ..LOGIN };
-        let paste = Asked { flow: Flow::Paste, ..LOGIN };
-        let named = Asked { named: true, browser: &variable, ..LOGIN };
+        let flag = MethodInputs { preference: MethodPreference::Device, ..LOGIN };
+        let by_hand = MethodInputs { preference: MethodPreference::NoBrowser, ..LOGIN };
+        let browser = MethodInputs { flow: SignInFlow::Browser, ..LOGIN };
+        let code = MethodInputs { flow: SignInFlow::Device, ..LOGIN };
+        let paste = MethodInputs { flow: SignInFlow::Paste, ..LOGIN };
+        let named = MethodInputs { names_browser: true, browser: &variable, ..LOGIN };
         all([
             ("--device at a desktop", flag, DESKTOP, CODE),
             ("--device at a build machine", flag, CI, CODE),
             (
                 "--device although the profile names a browser",
-                Asked { wish: Wish::Device, ..named },
+                MethodInputs { preference: MethodPreference::Device, ..named },
                 DISPLAY,
                 CODE,
             ),
@@ -283,22 +314,22 @@ mod tests {
             ("flow = browser over SSH", browser, SSH, BROWSER),
             (
                 "flow = browser, and browser none",
-                Asked { browser: &Browser::Nobody, ..browser },
+                MethodInputs { browser: &Browser::Disabled, ..browser },
                 SSH,
                 BY_HAND,
             ),
             (
                 "flow = browser and --no-browser over SSH",
-                Asked { wish: Wish::NoBrowser, ..browser },
+                MethodInputs { preference: MethodPreference::NoBrowser, ..browser },
                 at_terminal(SSH),
                 BY_HAND,
             ),
             ("flow = paste at a desktop's terminal", paste, at_terminal(DISPLAY), PASTE),
-            ("flow = paste without a terminal", paste, DISPLAY, [Err(NoWay::NowhereToPaste); 2]),
+            ("flow = paste without a terminal", paste, DISPLAY, [Err(NoSignInMethod::NoTerminalToPaste); 2]),
             ("--no-browser at a desktop", by_hand, DISPLAY, BY_HAND),
             (
                 "--no-browser although the profile names one",
-                Asked { wish: Wish::NoBrowser, ..named },
+                MethodInputs { preference: MethodPreference::NoBrowser, ..named },
                 DISPLAY,
                 BY_HAND,
             ),
@@ -306,7 +337,7 @@ mod tests {
             ("the profile names a browser, over SSH", named, SSH, BROWSER),
             (
                 "the profile names a browser and paste",
-                Asked { flow: Flow::Paste, ..named },
+                MethodInputs { flow: SignInFlow::Paste, ..named },
                 at_terminal(SSH),
                 PASTE,
             ),

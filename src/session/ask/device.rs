@@ -7,43 +7,43 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    cache::{Known, Session},
-    failure::{Failure, Interrupted, NoDeviceCodes, SignInNeeded},
+    cache::{CachedProvider, Session},
+    failure::{DeviceFlowUnsupported, Failure, SignInNeeded, UserInterrupted},
     log,
-    oidc::{self, Application, DeviceCode, Pending, Polled, Tokens, Unverified},
-    race::{First, race},
-    session::{Asking, Ladder, Person, Ready, Said, Way},
+    oidc::{self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenResponse, UnverifiedToken},
+    race::{RaceWinner, race_futures},
+    session::{Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, UserInput},
 };
 
 /// What a provider that says `slow_down` wants added to the pause (RFC 8628 §3.5).
-const SLOWER: Duration = Duration::from_secs(5);
+const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
 
 /// In bad weather the pause doubles up to here.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Ladder<'_> {
-    pub(super) async fn ask_by_code(
+    pub(super) async fn sign_in_by_device_code(
         &self,
         session: &mut Session,
         application: &Application<'_>,
-        known: &mut Known,
-        person: &mut Person<'_>,
-    ) -> Result<Ready, Failure> {
+        known: &mut CachedProvider,
+        person: &mut UserInput<'_>,
+    ) -> Result<SessionCredentials, Failure> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
-            return Err(NoDeviceCodes { issuer: &self.profile.issuer }.into());
+            return Err(DeviceFlowUnsupported { issuer: &self.profile.issuer }.into());
         };
-        let code = oidc::ask_device_code(self.client, application, &known.metadata, &endpoint).await?;
+        let code = oidc::request_device_code(self.client, application, &known.metadata, &endpoint).await?;
         self.show_code(&code)?;
-        let outcome = self.code_answered(session, application, known, &code, person).await;
-        self.note_outcome(outcome.as_ref().err());
+        let outcome = self.await_device_code(session, application, known, &code, person).await;
+        self.record_outcome(outcome.as_ref().err());
         outcome
     }
 
     /// Shows the code to the caller of this worker, and to no other process.
     fn show_code(&self, code: &DeviceCode) -> Result<(), Failure> {
-        self.note_opening()?;
-        let address = code.address.to_string();
-        self.announce(None)?;
+        self.record_prompt()?;
+        let address = code.verification_uri.to_string();
+        self.announce_prompt(None)?;
         log::info(
             "session",
             format_args!(
@@ -52,38 +52,38 @@ impl Ladder<'_> {
                 code.interval.as_secs()
             ),
         );
-        let complete = code.complete.as_ref().map(ToString::to_string);
-        let way = Way::Device { code: code.user_code.clone(), complete };
-        (self.tell)(Said::Asking(Asking { address, way }));
+        let complete = code.verification_uri_complete.as_ref().map(ToString::to_string);
+        let way = PromptMethod::Device { code: code.user_code.clone(), complete };
+        (self.report)(SignInEvent::Asking(SignInPrompt { address, way }));
         Ok(())
     }
 
-    async fn code_answered(
+    async fn await_device_code(
         &self,
         session: &mut Session,
         application: &Application<'_>,
-        known: &mut Known,
+        known: &mut CachedProvider,
         code: &DeviceCode,
-        person: &mut Person<'_>,
-    ) -> Result<Ready, Failure> {
+        person: &mut UserInput<'_>,
+    ) -> Result<SessionCredentials, Failure> {
         let limit = self.time_left().min(code.lifetime);
-        let polled = self.polled(application, known, code, limit);
-        let (id_token, tokens) = match race(polled, person.cancelled.as_mut()).await {
-            First::Left(answered) => answered?,
-            First::Right(()) => return Err(Interrupted.into()),
+        let polled = self.poll_for_tokens(application, known, code, limit);
+        let (id_token, tokens) = match race_futures(polled, person.cancel_signal.as_mut()).await {
+            RaceWinner::Left(answered) => answered?,
+            RaceWinner::Right(()) => return Err(UserInterrupted.into()),
         };
         // The standard has no place for a nonce here: the device code ties the answer to this question.
-        self.told_who(session, known, id_token, tokens, None).await
+        self.finish_sign_in(session, known, id_token, tokens, None).await
     }
 
     /// Asks again and again, at the provider's pace. Bad weather costs time only: each failure doubles the pause.
-    async fn polled(
+    async fn poll_for_tokens(
         &self,
         application: &Application<'_>,
-        known: &Known,
+        known: &CachedProvider,
         code: &DeviceCode,
         limit: Duration,
-    ) -> Result<(Unverified, Tokens), Failure> {
+    ) -> Result<(UnverifiedToken, TokenResponse), Failure> {
         let deadline = Instant::now() + limit;
         let (mut pace, mut pause, mut trouble) = (code.interval, code.interval, None);
         let unanswered = || SignInNeeded::CodeExpired { after: limit };
@@ -92,18 +92,18 @@ impl Ladder<'_> {
             let asked = oidc::poll_device_code(self.client, application, &known.metadata, code);
             let Ok(polled) = timeout_at(deadline, asked).await else { break };
             match polled {
-                Ok(Polled::Granted(token, tokens)) => return Ok((token, tokens)),
-                Ok(Polled::Waiting(pending)) => {
-                    pace += if pending == Pending::Slower { SLOWER } else { Duration::ZERO };
+                Ok(DevicePollOutcome::Granted(token, tokens)) => return Ok((token, tokens)),
+                Ok(DevicePollOutcome::Waiting(pending)) => {
+                    pace += if pending == PollPace::SlowDown { SLOW_DOWN_STEP } else { Duration::ZERO };
                     (pause, trouble) = (pace, None);
                     log::debug(
                         "session",
                         format_args!("not entered yet: asking again in {} s", pause.as_secs()),
                     );
                 }
-                Err(error) if error.is_expired_code() => return Err(unanswered().into()),
-                Err(error) if error.may_pass() => {
-                    pause = (pause * 2).min(LONGEST_PAUSE).max(pace);
+                Err(error) if error.is_expired_device_code() => return Err(unanswered().into()),
+                Err(error) if error.lacks_provider_answer() => {
+                    pause = (pause * 2).min(MAX_POLL_INTERVAL).max(pace);
                     log::info(
                         "session",
                         format_args!("the provider was not reached: asking again in {} s", pause.as_secs()),

@@ -8,165 +8,186 @@ mod listener;
 
 use std::time::Duration;
 
-pub use self::choice::WayIn;
-use self::choice::{Asked, Choice, Plan, choose};
-use super::{Ladder, Person, Purpose, Ready, Said, Wish};
+pub use self::choice::SignInMethod;
+use self::choice::{MethodChoice, MethodInputs, MethodPlan, choose_method};
+use super::{Ladder, LadderPurpose, MethodPreference, SessionCredentials, SignInEvent, UserInput};
 use crate::{
-    cache::{Known, Notes, Session},
-    config::{Caller, Profile},
-    failure::{Failure, Interrupted, NoWay, SignInNeeded},
-    host::{Browser, Surroundings},
+    cache::{CachedProvider, ProfileNotes, Session},
+    config::{CallerKind, Profile},
+    failure::{Failure, NoSignInMethod, SignInNeeded, UserInterrupted},
+    host::{Browser, ExecutionContext},
     log,
-    oidc::{self, Application, Expected, Request, Tokens, Unverified},
-    race::{First, race},
+    oidc::{self, Application, AuthorizationRequest, ExpectedClaims, TokenResponse, UnverifiedToken},
+    race::{RaceWinner, race_futures},
     secret::Secret,
 };
 
 /// What a person has at least, however long the provider took before they were asked.
-const SHORTEST: Duration = Duration::from_secs(10);
+const MIN_PROMPT_TIME: Duration = Duration::from_secs(10);
 
 /// How `login` would ask a person here, and why so, given whether the provider gives codes.
-pub fn foreseen(
+pub fn predict_method(
     profile: &Profile,
     browser: &Browser,
-    around: &Surroundings,
+    around: &ExecutionContext,
     gives_codes: bool,
-) -> (Result<WayIn, NoWay>, &'static str) {
-    let Choice { plan, because } = choice(profile, browser, false, Wish::Any, around);
-    (plan.settled(gives_codes), because)
+) -> (Result<SignInMethod, NoSignInMethod>, &'static str) {
+    let MethodChoice { plan, reason: because } =
+        choose_for_profile(profile, browser, false, MethodPreference::Any, around);
+    (plan.resolve_method(gives_codes), because)
 }
 
-fn choice(
+fn choose_for_profile(
     profile: &Profile,
     browser: &Browser,
     automatically: bool,
-    wish: Wish,
-    around: &Surroundings,
-) -> Choice {
-    let named = !profile.browser.is_empty() && *browser != Browser::Nobody;
-    choose(&Asked { automatically, wish, flow: profile.flow, named, browser }, around)
+    wish: MethodPreference,
+    around: &ExecutionContext,
+) -> MethodChoice {
+    let named = !profile.browser.is_empty() && *browser != Browser::Disabled;
+    choose_method(
+        &MethodInputs {
+            is_automatic: automatically,
+            preference: wish,
+            flow: profile.flow,
+            names_browser: named,
+            browser,
+        },
+        around,
+    )
 }
 
 impl Ladder<'_> {
-    pub(super) async fn ask(&self, session: &mut Session, person: &mut Person<'_>) -> Result<Ready, Failure> {
-        self.may_ask()?;
-        let application = self.application()?;
+    pub(super) async fn sign_in_interactively(
+        &self,
+        session: &mut Session,
+        person: &mut UserInput<'_>,
+    ) -> Result<SessionCredentials, Failure> {
+        self.check_prompt_allowed()?;
+        let application = self.load_application()?;
         let browser = self.profile.chosen_browser(&self.host.environment);
-        let Choice { plan, because } = self.choice(&browser);
+        let MethodChoice { plan, reason: because } = self.choose_sign_in_method(&browser);
         log::info("session", format_args!("the way in is {plan:?}: {because}"));
         let known = match plan {
-            Plan::CodeOr(_) | Plan::Go(WayIn::Code) => Some(self.known_unless(person).await?),
+            MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode) => {
+                Some(self.get_provider_or_cancel(person).await?)
+            }
             _ => None,
         };
         let gives_codes =
             known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
-        match (plan.settled(gives_codes).map_err(SignInNeeded::NoWay)?, known) {
-            (WayIn::Code, Some(mut known)) => {
-                self.ask_by_code(session, &application, &mut known, person).await
+        match (plan.resolve_method(gives_codes).map_err(SignInNeeded::NoMethod)?, known) {
+            (SignInMethod::DeviceCode, Some(mut known)) => {
+                self.sign_in_by_device_code(session, &application, &mut known, person).await
             }
-            (way, known) => self.ask_in_browser(session, &application, way, &browser, known, person).await,
+            (way, known) => {
+                self.sign_in_by_callback(session, &application, way, &browser, known, person).await
+            }
         }
     }
 
-    fn choice(&self, browser: &Browser) -> Choice {
-        let automatically = !matches!(self.purpose, Purpose::Login { .. });
-        choice(self.profile, browser, automatically, self.wish(), self.around)
+    fn choose_sign_in_method(&self, browser: &Browser) -> MethodChoice {
+        let automatically = !matches!(self.purpose, LadderPurpose::Login { .. });
+        choose_for_profile(self.profile, browser, automatically, self.method_preference(), self.context)
     }
 
     /// What the provider says of itself, unless the person gives up first.
-    async fn known_unless(&self, person: &mut Person<'_>) -> Result<Known, Failure> {
-        match race(self.known(), person.cancelled.as_mut()).await {
-            First::Left(known) => known,
-            First::Right(()) => Err(Interrupted.into()),
+    async fn get_provider_or_cancel(&self, person: &mut UserInput<'_>) -> Result<CachedProvider, Failure> {
+        match race_futures(self.get_provider(), person.cancel_signal.as_mut()).await {
+            RaceWinner::Left(known) => known,
+            RaceWinner::Right(()) => Err(UserInterrupted.into()),
         }
     }
 
     /// Whether a person may be asked by this command, now.
-    fn may_ask(&self) -> Result<(), Failure> {
+    fn check_prompt_allowed(&self) -> Result<(), Failure> {
         match self.purpose.caller() {
-            Caller::SignIn => Ok(()),
-            caller if !self.profile.login.lets_ask(caller) => Err(SignInNeeded::NotAllowed.into()),
+            CallerKind::SignIn => Ok(()),
+            caller if !self.profile.login.allows_prompt(caller) => Err(SignInNeeded::PromptNotAllowed.into()),
             _ => {
-                let (door, now) = (self.cache.notes().door, self.now());
-                let Some(until) = door.closed_until(now) else { return Ok(()) };
-                Err(SignInNeeded::DoorClosed { until, now, why: door.why().map(str::to_owned) }.into())
+                let (door, now) = (self.cache.load_notes().door, self.now());
+                let Some(until) = door.blocked_until(now) else { return Ok(()) };
+                Err(SignInNeeded::BackoffActive { until, now, why: door.failure_reason().map(str::to_owned) }
+                    .into())
             }
         }
     }
 
     /// Code to tokens, and on with them.
-    async fn signed_in(
+    async fn finish_with_code(
         &self,
         session: &mut Session,
         application: &Application<'_>,
-        known: &mut Known,
-        request: &Request,
+        known: &mut CachedProvider,
+        request: &AuthorizationRequest,
         code: &Secret,
-    ) -> Result<Ready, Failure> {
+    ) -> Result<SessionCredentials, Failure> {
         let (id_token, tokens) =
             oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
-        self.told_who(session, known, id_token, tokens, Some(&request.nonce)).await
+        self.finish_sign_in(session, known, id_token, tokens, Some(&request.nonce)).await
     }
 
     /// The answer's tokens verified and kept, then AWS.
-    async fn told_who(
+    async fn finish_sign_in(
         &self,
         session: &mut Session,
-        known: &mut Known,
-        id_token: Unverified,
-        tokens: Tokens,
+        known: &mut CachedProvider,
+        id_token: UnverifiedToken,
+        tokens: TokenResponse,
         nonce: Option<&Secret>,
-    ) -> Result<Ready, Failure> {
-        (self.tell)(Said::Answered);
-        let token = self.verified(known, id_token, &Expected { nonce, ..self.expected(&tokens) }).await?;
+    ) -> Result<SessionCredentials, Failure> {
+        (self.report)(SignInEvent::Answered);
+        let token = self
+            .verify_token(known, id_token, &ExpectedClaims { nonce, ..self.expected_claims(&tokens) })
+            .await?;
         // Another person may sign in than before: nothing of the earlier one stays.
         let is_the_same = session.subject.as_deref() == Some(token.subject());
         *session = Session {
             longest: session.longest,
             identity: session.identity.take().filter(|_| is_the_same),
             refresh_token: tokens.refresh_token,
-            destinations: self.destinations(known),
+            destinations: self.current_destinations(known),
             ..Session::default()
         };
-        self.keep_token(session, &token)?;
-        self.exchanged(session, &token).await
+        self.store_token(session, &token)?;
+        self.exchange_or_fail(session, &token).await
     }
 
     /// What the command line says of the way in.
-    fn wish(&self) -> Wish {
+    fn method_preference(&self) -> MethodPreference {
         match self.purpose {
-            Purpose::Login { wish, .. } => wish,
-            _ => Wish::Any,
+            LadderPurpose::Login { method: wish, .. } => wish,
+            _ => MethodPreference::Any,
         }
     }
 
     /// What is left of the person's time.
     fn time_left(&self) -> Duration {
-        self.profile.login_timeout.saturating_sub(self.began.elapsed()).max(SHORTEST)
+        self.profile.login_timeout.saturating_sub(self.started.elapsed()).max(MIN_PROMPT_TIME)
     }
 
     /// Writes down that a person is being asked, and returns the notes from before.
-    fn note_opening(&self) -> Result<Notes, Failure> {
-        let before = self.cache.notes();
+    fn record_prompt(&self) -> Result<ProfileNotes, Failure> {
+        let before = self.cache.load_notes();
         let mut notes = before.clone();
-        notes.door.opening(self.now());
-        self.cache.keep_notes(self.held, &notes)?;
+        notes.door.record_prompt(self.now());
+        self.cache.store_notes(self.lock, &notes)?;
         Ok(before)
     }
 
     /// Lets other processes know that this one waits for the user, and at which local address, if there is one.
-    fn announce(&self, address: Option<&str>) -> Result<(), Failure> {
-        Ok(self.cache.announce_prompt(self.held, self.now(), address)?)
+    fn announce_prompt(&self, address: Option<&str>) -> Result<(), Failure> {
+        Ok(self.cache.announce_prompt(self.lock, self.now(), address)?)
     }
 
     /// A note that cannot be kept must not cost anybody the credentials they signed in for.
-    fn note_outcome(&self, failure: Option<&Failure>) {
-        let mut notes = self.cache.notes();
+    fn record_outcome(&self, failure: Option<&Failure>) {
+        let mut notes = self.cache.load_notes();
         match failure {
-            None => notes.door.answered(),
-            Some(failure) => notes.door.fruitless(self.now(), failure.what.clone()),
+            None => notes.door.reset(),
+            Some(failure) => notes.door.record_failure(self.now(), failure.what.clone()),
         }
-        if let Err(error) = self.cache.keep_notes(self.held, &notes) {
+        if let Err(error) = self.cache.store_notes(self.lock, &notes) {
             log::warn("session", format_args!("{error}"));
         }
     }

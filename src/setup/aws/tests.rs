@@ -46,8 +46,8 @@ pub(crate) const SHAPES: [(&str, &str); 34] = [
     ),
 ];
 
-pub(crate) fn wanted() -> Wanted {
-    Wanted {
+pub(crate) fn wanted() -> AwsProfileEntry {
+    AwsProfileEntry {
         profile: "claude".into(),
         process: "\"/opt/Jane Doe/bedrock-sso\" credentials --profile claude".into(),
         region: "us-east-1".into(),
@@ -67,10 +67,10 @@ fn keeps(before: &str, after: &str) -> bool {
 #[test]
 fn every_shape_gets_the_profile_and_keeps_the_rest() {
     for (what, before) in SHAPES {
-        let edit = with(before, &wanted()).unwrap();
-        assert_eq!(process_of(&edit.after, "claude"), Some(wanted().process), "{what}");
+        let edit = add_profile(before, &wanted()).unwrap();
+        assert_eq!(find_process(&edit.after, "claude"), Some(wanted().process), "{what}");
         assert!(keeps(before, &edit.after), "{what}: {}", edit.after);
-        assert!(!edit.marks.is_empty(), "{what}");
+        assert!(!edit.diff.is_empty(), "{what}");
         assert_eq!(edit.after.starts_with('\u{feff}'), before.starts_with('\u{feff}'), "{what}");
     }
 }
@@ -78,8 +78,12 @@ fn every_shape_gets_the_profile_and_keeps_the_rest() {
 #[test]
 fn a_second_time_changes_nothing() {
     for (what, before) in SHAPES {
-        let once = with(before, &wanted()).unwrap().after;
-        assert_eq!(with(&once, &wanted()).unwrap(), Edit { after: once, marks: Vec::new() }, "{what}");
+        let once = add_profile(before, &wanted()).unwrap().after;
+        assert_eq!(
+            add_profile(&once, &wanted()).unwrap(),
+            FileEdit { after: once, diff: Vec::new() },
+            "{what}"
+        );
     }
 }
 
@@ -87,8 +91,8 @@ fn a_second_time_changes_nothing() {
 #[test]
 fn what_was_added_is_taken_away_again() {
     for (what, before) in SHAPES {
-        let wrote = with(before, &wanted()).unwrap().after;
-        let undone = without(&wrote, before, &wrote, "claude").after;
+        let wrote = add_profile(before, &wanted()).unwrap().after;
+        let undone = remove_profile(&wrote, before, &wrote, "claude").after;
         assert_eq!(undone.trim_end(), before.trim_end(), "{what}");
         assert!(undone.len() - before.len() <= 2, "{what}: {undone:?}");
     }
@@ -97,19 +101,19 @@ fn what_was_added_is_taken_away_again() {
 #[test]
 fn what_a_person_changed_since_stays() {
     let before = "[default]\nregion = x\n";
-    let wrote = with(before, &wanted()).unwrap().after;
+    let wrote = add_profile(before, &wanted()).unwrap().after;
     let changed = wrote.replace("us-east-1", "eu-west-1") + "output = yaml\n\n[profile new]\nregion = z\n";
-    let undone = without(&changed, before, &wrote, "claude");
+    let undone = remove_profile(&changed, before, &wrote, "claude");
     let left = "[default]\nregion = x\n\n[profile claude]\nregion = eu-west-1\noutput = yaml\n\n[profile new]\nregion = z\n";
     assert_eq!(undone.after, left);
-    assert_eq!(undone.marks, [Mark::Removed(format!("credential_process = {}", wanted().process))]);
+    assert_eq!(undone.diff, [DiffLine::Removed(format!("credential_process = {}", wanted().process))]);
     let own = wrote.replace("bedrock-sso\" credentials", "other\"");
-    assert_eq!(without(&own, before, &wrote, "claude").after, own.replace("region = us-east-1\n", ""));
+    assert_eq!(remove_profile(&own, before, &wrote, "claude").after, own.replace("region = us-east-1\n", ""));
 }
 
 #[test]
 fn lines_end_as_the_files_own_do() {
-    let edit = with("[default]\r\nregion = x", &wanted()).unwrap();
+    let edit = add_profile("[default]\r\nregion = x", &wanted()).unwrap();
     assert!(
         edit.after.lines().count() > 3
             && edit.after.matches('\n').count() == edit.after.matches("\r\n").count()
@@ -119,20 +123,23 @@ fn lines_end_as_the_files_own_do() {
 #[test]
 fn a_value_over_several_lines_is_replaced_whole() {
     let before = "[profile claude]\ncredential_process = /old\n  --and --more\nregion = x\n";
-    let edit = with(before, &wanted()).unwrap();
+    let edit = add_profile(before, &wanted()).unwrap();
     let process = wanted().process;
     assert_eq!(edit.after, format!("[profile claude]\ncredential_process = {process}\nregion = x\n"));
-    let removed = ["credential_process = /old", "  --and --more"].map(|line| Mark::Removed(line.into()));
-    assert_eq!(edit.marks[..2], removed);
+    let removed = ["credential_process = /old", "  --and --more"].map(|line| DiffLine::Removed(line.into()));
+    assert_eq!(edit.diff[..2], removed);
 }
 
 #[test]
 fn a_profile_that_stands_twice_is_left_alone() {
     let text = "[profile claude]\nregion = x\n[default]\n[profile  \"claude\"]\n";
-    let refusal = Refusal::Twice { profile: "claude".into(), lines: [1, 4] };
-    assert_eq!(with(text, &wanted()), Err(refusal));
+    let refusal = AwsEditRefused::DuplicateProfile { profile: "claude".into(), lines: [1, 4] };
+    assert_eq!(add_profile(text, &wanted()), Err(refusal));
     let text = "[profile claude]\ncredential_process = a\ncredential_process = b\n";
-    assert_eq!(with(text, &wanted()), Err(Refusal::KeyTwice { key: "credential_process", lines: [2, 3] }));
+    assert_eq!(
+        add_profile(text, &wanted()),
+        Err(AwsEditRefused::DuplicateKey { key: "credential_process", lines: [2, 3] })
+    );
 }
 
 #[test]
@@ -140,15 +147,18 @@ fn a_profile_that_signs_in_another_way_is_left_alone() {
     for key in ["sso_session", "role_arn", "aws_access_key_id", "ROLE_ARN"] {
         let text = format!("[profile claude]\nregion = x\n{key} = y\n");
         let (profile, key) = ("claude".to_owned(), key.to_lowercase());
-        assert_eq!(with(&text, &wanted()), Err(Refusal::OtherWay { profile, key, line: 3 }));
+        assert_eq!(
+            add_profile(&text, &wanted()),
+            Err(AwsEditRefused::OtherCredentialSource { profile, key, line: 3 })
+        );
     }
 }
 
 #[test]
 fn the_default_profile_has_a_title_of_its_own() {
-    let wanted = Wanted { profile: "default".into(), ..wanted() };
-    assert!(with("", &wanted).unwrap().after.starts_with("[default]\n"));
-    assert_eq!(with("[default]\noutput = json\n", &wanted).unwrap().after.matches('[').count(), 1);
+    let wanted = AwsProfileEntry { profile: "default".into(), ..wanted() };
+    assert!(add_profile("", &wanted).unwrap().after.starts_with("[default]\n"));
+    assert_eq!(add_profile("[default]\noutput = json\n", &wanted).unwrap().after.matches('[').count(), 1);
 }
 
 #[test]

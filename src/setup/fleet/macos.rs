@@ -5,8 +5,8 @@
 use ring::digest;
 use serde_json::{Value, json};
 
-use super::Policy;
-use crate::text::{html, uuid};
+use super::ClaudePolicy;
+use crate::text::{escape_html, format_uuid};
 
 /// Where Claude Code looks for managed preferences.
 const DOMAIN: &str = "com.anthropic.claudecode";
@@ -14,15 +14,15 @@ const DOMAIN: &str = "com.anthropic.claudecode";
 const IDENTIFIER: &str = "bedrock-sso.claude-code";
 
 /// The profile as an XML property list.
-pub(super) fn profile(policy: &Policy, organisation: &str) -> String {
+pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> String {
     let preferences = format!("{IDENTIFIER}.preferences");
     let content = json!({
-        "PayloadContent": { DOMAIN: { "Forced": [{ "mcx_preference_settings": policy.value() }] } },
+        "PayloadContent": { DOMAIN: { "Forced": [{ "mcx_preference_settings": policy.to_json() }] } },
         "PayloadDisplayName": "Claude Code through bedrock-sso",
         "PayloadEnabled": true,
         "PayloadIdentifier": preferences,
         "PayloadType": "com.apple.ManagedClient.preferences",
-        "PayloadUUID": number(&preferences, policy, organisation),
+        "PayloadUUID": derive_uuid(&preferences, policy, organisation),
         "PayloadVersion": 1,
     });
     let profile = json!({
@@ -33,20 +33,20 @@ pub(super) fn profile(policy: &Policy, organisation: &str) -> String {
         "PayloadOrganization": organisation,
         "PayloadScope": "System",
         "PayloadType": "Configuration",
-        "PayloadUUID": number(IDENTIFIER, policy, organisation),
+        "PayloadUUID": derive_uuid(IDENTIFIER, policy, organisation),
         "PayloadVersion": 1,
     });
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n\
          <plist version=\"1.0\">\n"
         .to_owned();
-    write(&mut text, 0, &profile);
+    write_plist_value(&mut text, 0, &profile);
     text + "</plist>\n"
 }
 
 /// The same for the same organisation and settings, and no other: management tells profiles apart by it.
-fn number(identifier: &str, policy: &Policy, organisation: &str) -> String {
-    let said = [identifier, organisation, &policy.line()].join("\n");
+fn derive_uuid(identifier: &str, policy: &ClaudePolicy, organisation: &str) -> String {
+    let said = [identifier, organisation, &policy.to_json_line()].join("\n");
     let mut bytes = digest::digest(&digest::SHA256, said.as_bytes()).as_ref().to_vec();
     // RFC 9562 §5.8: of version 8, whose bits are the maker's own.
     for (place, kept, set) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {
@@ -54,26 +54,26 @@ fn number(identifier: &str, policy: &Policy, organisation: &str) -> String {
             *byte = *byte & kept | set;
         }
     }
-    uuid(&bytes).to_ascii_uppercase()
+    format_uuid(&bytes).to_ascii_uppercase()
 }
 
-fn write(text: &mut String, depth: usize, value: &Value) {
+fn write_plist_value(text: &mut String, depth: usize, value: &Value) {
     let indent = "\t".repeat(depth);
     let said = match value {
         Value::Object(entries) => {
             text.push_str(&format!("{indent}<dict>\n"));
             for (key, value) in entries {
-                text.push_str(&format!("{indent}\t<key>{}</key>\n", html(key)));
-                write(text, depth + 1, value);
+                text.push_str(&format!("{indent}\t<key>{}</key>\n", escape_html(key)));
+                write_plist_value(text, depth + 1, value);
             }
             "</dict>".to_owned()
         }
         Value::Array(items) => {
             text.push_str(&format!("{indent}<array>\n"));
-            items.iter().for_each(|item| write(text, depth + 1, item));
+            items.iter().for_each(|item| write_plist_value(text, depth + 1, item));
             "</array>".to_owned()
         }
-        Value::String(said) => format!("<string>{}</string>", html(said)),
+        Value::String(said) => format!("<string>{}</string>", escape_html(said)),
         Value::Bool(said) => format!("<{said}/>"),
         number => format!("<integer>{number}</integer>"),
     };

@@ -10,29 +10,29 @@ mod windows;
 use serde_json::{Map, Value};
 
 use super::{
-    call::Call,
-    claude::{self, Source},
-    settings::{self, Key, Setting},
+    call::CommandTemplate,
+    claude::{self, ClaudeCredentialSource},
+    settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
-use crate::config::{ClaudeCode, Profile};
+use crate::config::{ClaudeCodeConfig, Profile};
 
-pub use folder::{Change, Fate, Folder};
+pub use folder::{FleetFolder, FolderChange, FolderChangeKind};
 
 /// A file to distribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct FleetFile {
     /// Within the folder, with `/` between its parts.
     pub name: &'static str,
     pub bytes: Vec<u8>,
 }
 
-impl Piece {
+impl FleetFile {
     fn new(name: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
         Self { name, bytes: bytes.into() }
     }
 
     /// Whether it tells what was decided; the others say the same in other forms.
-    pub fn tells(&self) -> bool {
+    pub fn should_print(&self) -> bool {
         [CONFIGURATION, LINUX].contains(&self.name)
     }
 }
@@ -46,45 +46,46 @@ const ON_MACOS: &str = "/usr/local/bin/bedrock-sso";
 const ON_WINDOWS: &str = r"C:\Program Files\bedrock-sso\bedrock-sso.exe";
 
 /// Everything for the three systems. `configuration` is the administrator's file, in which `profile` stands.
-pub fn pieces(configuration: &str, profile: &Profile, claude: &ClaudeCode) -> Vec<Piece> {
+pub fn build_files(configuration: &str, profile: &Profile, claude: &ClaudeCodeConfig) -> Vec<FleetFile> {
     let [linux, macos, windows] =
-        [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| Policy::new(program, profile, claude));
+        [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile, claude));
     let organisation = profile.issuer.url().authority();
     vec![
-        Piece::new(CONFIGURATION, configuration),
-        Piece::new(LINUX, linux.file()),
-        Piece::new("macos/managed-settings.json", macos.file()),
-        Piece::new("macos/claude-code.mobileconfig", macos::profile(&macos, organisation)),
-        Piece::new("windows/managed-settings.json", windows.file()),
-        Piece::new("windows/claude-code.reg", windows::registry(&windows)),
-        Piece::new("windows/bedrock-sso.admx", windows::ADMX.replace('\n', "\r\n")),
-        Piece::new("windows/en-US/bedrock-sso.adml", windows::adml(&windows)),
-        Piece::new("windows/Install-Configuration.ps1", script::text(configuration)),
+        FleetFile::new(CONFIGURATION, configuration),
+        FleetFile::new(LINUX, linux.to_settings_file()),
+        FleetFile::new("macos/managed-settings.json", macos.to_settings_file()),
+        FleetFile::new("macos/claude-code.mobileconfig", macos::render_profile(&macos, organisation)),
+        FleetFile::new("windows/managed-settings.json", windows.to_settings_file()),
+        FleetFile::new("windows/claude-code.reg", windows::render_registry(&windows)),
+        FleetFile::new("windows/bedrock-sso.admx", windows::ADMX.replace('\n', "\r\n")),
+        FleetFile::new("windows/en-US/bedrock-sso.adml", windows::render_adml(&windows)),
+        FleetFile::new("windows/Install-Configuration.ps1", script::render_script(configuration)),
     ]
 }
 
 /// What Claude Code shall do on one system.
-struct Policy(Vec<Setting>);
+struct ClaudePolicy(Vec<ClaudeSetting>);
 
-impl Policy {
-    fn new(program: &str, profile: &Profile, claude: &ClaudeCode) -> Self {
-        let call = Call::new(program.as_ref(), None).expect("these paths mean the same to every shell");
+impl ClaudePolicy {
+    fn new(program: &str, profile: &Profile, claude: &ClaudeCodeConfig) -> Self {
+        let call =
+            CommandTemplate::new(program.as_ref(), None).expect("these paths mean the same to every shell");
         // No policy for all users can count on a file in the home of one.
-        Self(claude::settings(profile, claude, &Source::Export, &call))
+        Self(claude::build_settings(profile, claude, &ClaudeCredentialSource::Export, &call))
     }
 
     /// As Claude Code's managed settings.
-    fn file(&self) -> String {
-        let edit = settings::with("", &self.0).expect("there is nothing to stand in the way");
+    fn to_settings_file(&self) -> String {
+        let edit = settings::add_settings("", &self.0).expect("there is nothing to stand in the way");
         edit.after
     }
 
-    fn value(&self) -> Value {
+    fn to_json(&self) -> Value {
         let (mut top, mut env) = (Map::new(), Map::new());
-        for Setting { key, value } in &self.0 {
+        for ClaudeSetting { key, value } in &self.0 {
             match key {
-                Key::Top(name) => top.insert((*name).to_owned(), value.clone().into()),
-                Key::Env(name) => env.insert(name.clone(), value.clone().into()),
+                ClaudeSettingKey::Top(name) => top.insert((*name).to_owned(), value.clone().into()),
+                ClaudeSettingKey::Env(name) => env.insert(name.clone(), value.clone().into()),
             };
         }
         top.insert("env".to_owned(), env.into());
@@ -92,7 +93,7 @@ impl Policy {
     }
 
     /// As a policy of Windows holds it: one line.
-    fn line(&self) -> String {
-        self.value().to_string()
+    fn to_json_line(&self) -> String {
+        self.to_json().to_string()
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Each writes the one value that Claude Code reads below `SOFTWARE\Policies`.
 
-use super::Policy;
-use crate::text::html;
+use super::ClaudePolicy;
+use crate::text::escape_html;
 
 /// The policy without its words, which are in the other file for each language. A text may have 1023 characters unless
 /// `maxLength` says otherwise.
@@ -34,8 +34,8 @@ pub(super) const ADMX: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 "#;
 
 /// The words of the template, with the settings as what the policy's box holds at first.
-pub(super) fn adml(policy: &Policy) -> String {
-    let settings = html(&policy.line());
+pub(super) fn render_adml(policy: &ClaudePolicy) -> String {
+    let settings = escape_html(&policy.to_json_line());
     let text = format!(
         r#"<?xml version="1.0" encoding="utf-8"?>
 <policyDefinitionResources xmlns="http://schemas.microsoft.com/GroupPolicy/2006/07/PolicyDefinitions" revision="1.0" schemaVersion="1.0">
@@ -64,8 +64,8 @@ pub(super) fn adml(policy: &Policy) -> String {
 }
 
 /// For `regedit` and `reg import`, which want UTF-16 with its mark.
-pub(super) fn registry(policy: &Policy) -> Vec<u8> {
-    let settings = policy.line().replace('\\', r"\\").replace('"', "\\\"");
+pub(super) fn render_registry(policy: &ClaudePolicy) -> Vec<u8> {
+    let settings = policy.to_json_line().replace('\\', r"\\").replace('"', "\\\"");
     let text = format!(
         "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n\
          [HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\ClaudeCode]\r\n\"Settings\"=\"{settings}\"\r\n\r\n"

@@ -1,7 +1,7 @@
 //! AWS configuration files, made at random.
 
-use super::{Dice, MANY, keeps_every_note, without_mark};
-use crate::setup::aws::{Refusal, Wanted, tests::wanted, with, without};
+use super::{MANY, SeededRandom, assert_comments_unchanged, strip_bom};
+use crate::setup::aws::{AwsEditRefused, AwsProfileEntry, add_profile, remove_profile, tests::wanted};
 
 const NAMES: [&str; 7] = ["a", "claude", "claude-two", "Claude", "dev.eu_1", "büro", "two words"];
 const VALUES: [&str; 9] =
@@ -20,62 +20,62 @@ const KEYS: [&str; 9] = [
     "sso_session",
 ];
 
-pub(in crate::setup) fn config(dice: &mut Dice) -> String {
+pub(in crate::setup) fn generate_config(dice: &mut SeededRandom) -> String {
     let mut lines = Vec::new();
-    between(dice, &mut lines);
-    for _ in 0..dice.below(6) {
-        lines.push(title(dice));
-        for _ in 0..dice.below(5) {
-            key(dice, &mut lines);
+    add_blank_lines(dice, &mut lines);
+    for _ in 0..dice.next_below(6) {
+        lines.push(random_title(dice));
+        for _ in 0..dice.next_below(5) {
+            add_random_key(dice, &mut lines);
         }
-        between(dice, &mut lines);
+        add_blank_lines(dice, &mut lines);
     }
-    dice.finished(&lines.join("\n"))
+    dice.vary_line_endings(&lines.join("\n"))
 }
 
-fn title(dice: &mut Dice) -> String {
-    let name = dice.one_of(&NAMES);
+fn random_title(dice: &mut SeededRandom) -> String {
+    let name = dice.pick(&NAMES);
     let name = if name.contains(' ') { format!("\"{name}\"") } else { name.to_owned() };
-    match dice.below(12) {
+    match dice.next_below(12) {
         0 => "[default]".to_owned(),
         1 => "[sso-session corp]".to_owned(),
         2 => "[services local]".to_owned(),
         3 => format!("[{name}]"),
         4 => format!("[ profile {name} ]"),
         5 => format!("[profile\t{name}]"),
-        6 => format!("[profile {name}]  # {}", dice.note()),
+        6 => format!("[profile {name}]  # {}", dice.next_comment()),
         7 => format!("[profile '{}']", name.trim_matches('"')),
         _ => format!("[profile {name}]"),
     }
 }
 
-fn key(dice: &mut Dice, lines: &mut Vec<String>) {
+fn add_random_key(dice: &mut SeededRandom, lines: &mut Vec<String>) {
     // Most profiles sign in one way only, and ours has to meet many that it may enter.
-    let key = if dice.once_in(6) { dice.one_of(&KEYS) } else { dice.one_of(&KEYS[..7]) };
-    let value = dice.one_of(&VALUES);
-    lines.push(match dice.below(6) {
+    let key = if dice.once_in(6) { dice.pick(&KEYS) } else { dice.pick(&KEYS[..7]) };
+    let value = dice.pick(&VALUES);
+    lines.push(match dice.next_below(6) {
         0 => format!("{key}={value}"),
         1 => format!("{key}   =   {value}  "),
         2 => format!("{key}\t: {value}"),
         _ => format!("{key} = {value}"),
     });
     if key == "s3" || dice.once_in(10) {
-        for _ in 0..dice.below(3) {
-            let indent = dice.one_of(&["  ", "\t", " "]);
+        for _ in 0..dice.next_below(3) {
+            let indent = dice.pick(&["  ", "\t", " "]);
             lines.push(format!("{indent}nested = {value}"));
         }
     }
     if dice.once_in(5) {
-        between(dice, lines);
+        add_blank_lines(dice, lines);
     }
 }
 
 /// Blank lines and comments.
-fn between(dice: &mut Dice, lines: &mut Vec<String>) {
-    for _ in 0..dice.below(3) {
-        lines.push(match dice.below(4) {
-            0 => format!("# {}", dice.note()),
-            1 => format!("; {}", dice.note()),
+fn add_blank_lines(dice: &mut SeededRandom, lines: &mut Vec<String>) {
+    for _ in 0..dice.next_below(3) {
+        lines.push(match dice.next_below(4) {
+            0 => format!("# {}", dice.next_comment()),
+            1 => format!("; {}", dice.next_comment()),
             2 => "   ".to_owned(),
             _ => String::new(),
         });
@@ -83,11 +83,11 @@ fn between(dice: &mut Dice, lines: &mut Vec<String>) {
 }
 
 /// What a file says: section, key and value in their order. A value's further lines belong to it.
-fn said(text: &str) -> Vec<(String, String, String)> {
+fn parse_entries(text: &str) -> Vec<(String, String, String)> {
     let mut all: Vec<(String, String, String)> = Vec::new();
     let mut section = String::new();
     let mut goes_on = false;
-    for line in without_mark(text).lines() {
+    for line in strip_bom(text).lines() {
         if line.trim().is_empty() || line.starts_with(['#', ';']) {
             goes_on = false;
         } else if let Some(rest) = line.strip_prefix('[') {
@@ -108,15 +108,15 @@ fn said(text: &str) -> Vec<(String, String, String)> {
 }
 
 /// Without the two keys that are ours.
-fn of_others(text: &str, ours: &str) -> Vec<(String, String, String)> {
-    let mut all = said(text);
+fn parse_foreign_entries(text: &str, ours: &str) -> Vec<(String, String, String)> {
+    let mut all = parse_entries(text);
     all.retain(|(section, key, _)| {
         section != ours || !["credential_process", "region"].contains(&key.as_str())
     });
     all
 }
 
-fn value<'s>(said: &'s [(String, String, String)], section: &str, key: &str) -> Option<&'s str> {
+fn find_value<'s>(said: &'s [(String, String, String)], section: &str, key: &str) -> Option<&'s str> {
     said.iter().find(|(of, name, _)| of == section && name == key).map(|(.., value)| value.as_str())
 }
 
@@ -124,48 +124,57 @@ fn value<'s>(said: &'s [(String, String, String)], section: &str, key: &str) -> 
 fn whatever_a_configuration_looks_like_it_gets_our_profile_and_keeps_the_rest() {
     let (mut edited, mut refused) = (0, 0);
     for seed in 0..MANY {
-        let before = config(&mut Dice::new(seed));
+        let before = generate_config(&mut SeededRandom::new(seed));
         let what = format!("configuration {seed}: {before:?}");
-        match with(&before, &wanted()) {
-            Ok(edit) => holds(&before, &edit.after, &wanted(), &what),
-            Err(refusal) => is_right(&before, &refusal, &what),
+        match add_profile(&before, &wanted()) {
+            Ok(edit) => assert_edit_holds(&before, &edit.after, &wanted(), &what),
+            Err(refusal) => assert_refusal_holds(&before, &refusal, &what),
         }
-        if with(&before, &wanted()).is_ok() { edited += 1 } else { refused += 1 }
+        if add_profile(&before, &wanted()).is_ok() { edited += 1 } else { refused += 1 }
     }
     assert!(edited > MANY / 2 && refused > MANY / 50, "{edited} edited, {refused} refused");
 }
 
 #[track_caller]
-fn holds(before: &str, after: &str, wanted: &Wanted, what: &str) {
-    let (was, is) = (said(before), said(after));
-    assert_eq!(value(&is, "profile claude", "credential_process"), Some(wanted.process.as_str()), "{what}");
-    let region = value(&was, "profile claude", "region").unwrap_or(&wanted.region);
-    assert_eq!(value(&is, "profile claude", "region"), Some(region), "{what}");
-    assert_eq!(of_others(before, "profile claude"), of_others(after, "profile claude"), "{what}");
-    keeps_every_note(before, after, what);
+fn assert_edit_holds(before: &str, after: &str, wanted: &AwsProfileEntry, what: &str) {
+    let (was, is) = (parse_entries(before), parse_entries(after));
+    assert_eq!(
+        find_value(&is, "profile claude", "credential_process"),
+        Some(wanted.process.as_str()),
+        "{what}"
+    );
+    let region = find_value(&was, "profile claude", "region").unwrap_or(&wanted.region);
+    assert_eq!(find_value(&is, "profile claude", "region"), Some(region), "{what}");
+    assert_eq!(
+        parse_foreign_entries(before, "profile claude"),
+        parse_foreign_entries(after, "profile claude"),
+        "{what}"
+    );
+    assert_comments_unchanged(before, after, what);
     assert_eq!(before.starts_with('\u{feff}'), after.starts_with('\u{feff}'), "{what}");
-    let again = with(after, wanted).unwrap();
-    assert!(again.after == after && again.marks.is_empty(), "a second time: {what}");
-    let undone = without(after, before, after, &wanted.profile).after;
-    if value(&was, "profile claude", "credential_process").is_none() {
+    let again = add_profile(after, wanted).unwrap();
+    assert!(again.after == after && again.diff.is_empty(), "a second time: {what}");
+    let undone = remove_profile(after, before, after, &wanted.profile).after;
+    if find_value(&was, "profile claude", "credential_process").is_none() {
         assert_eq!(undone.trim_end(), before.trim_end(), "taken back: {what}");
     } else {
-        assert_eq!(said(&undone), was, "taken back: {what}");
+        assert_eq!(parse_entries(&undone), was, "taken back: {what}");
     }
 }
 
 /// The file says what the refusal says of it.
 #[track_caller]
-fn is_right(before: &str, refusal: &Refusal, what: &str) {
-    let line =
-        |number: usize| without_mark(before).lines().nth(number - 1).unwrap_or_default().to_lowercase();
+fn assert_refusal_holds(before: &str, refusal: &AwsEditRefused, what: &str) {
+    let line = |number: usize| strip_bom(before).lines().nth(number - 1).unwrap_or_default().to_lowercase();
     match refusal {
-        Refusal::Twice { lines, .. } => {
+        AwsEditRefused::DuplicateProfile { lines, .. } => {
             assert!(lines.iter().all(|number| line(*number).contains("profile")), "{what}");
         }
-        Refusal::KeyTwice { key, lines } => {
+        AwsEditRefused::DuplicateKey { key, lines } => {
             assert!(lines.iter().all(|number| line(*number).starts_with(key)), "{what}");
         }
-        Refusal::OtherWay { key, line: number, .. } => assert!(line(*number).starts_with(key), "{what}"),
+        AwsEditRefused::OtherCredentialSource { key, line: number, .. } => {
+            assert!(line(*number).starts_with(key), "{what}");
+        }
     }
 }

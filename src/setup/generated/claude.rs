@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Dice, MANY, keeps_every_note, without_mark};
-use crate::setup::settings::{Refusal, Setting, tests::wanted, value_of, with, without};
+use super::{MANY, SeededRandom, assert_comments_unchanged, strip_bom};
+use crate::setup::settings::{
+    ClaudeSetting, SettingsEditRefused, add_settings, read_setting, remove_settings, tests::wanted,
+};
 
 const KEYS: [&str; 8] =
     ["model", "permissions", "hooks", "größe", "awsAuthRefresh", "statusLine", "x y", "aws\\u0041uthRefresh"];
@@ -23,29 +25,32 @@ const PLAIN: [&str; 11] = [
 ];
 
 /// How one file is laid out.
-struct Style {
+struct JsonLayout {
     indent: &'static str,
     /// Between the parts, where it is not laid out in lines.
-    in_lines: bool,
+    multi_line: bool,
     colon: &'static str,
     comments: bool,
-    last_comma: bool,
+    trailing_comma: bool,
 }
 
-pub(in crate::setup) fn settings(dice: &mut Dice) -> String {
-    let style = Style {
-        indent: dice.one_of(&["  ", "    ", "\t", ""]),
-        in_lines: !dice.once_in(4),
-        colon: dice.one_of(&[": ", ":", " : "]),
+pub(in crate::setup) fn generate_settings(dice: &mut SeededRandom) -> String {
+    let style = JsonLayout {
+        indent: dice.pick(&["  ", "    ", "\t", ""]),
+        multi_line: !dice.once_in(4),
+        colon: dice.pick(&[": ", ":", " : "]),
         comments: dice.once_in(2),
-        last_comma: dice.once_in(3),
+        trailing_comma: dice.once_in(3),
     };
-    let before =
-        if style.comments && dice.once_in(3) { format!("/* {} */\n", dice.note()) } else { String::new() };
+    let before = if style.comments && dice.once_in(3) {
+        format!("/* {} */\n", dice.next_comment())
+    } else {
+        String::new()
+    };
     let mut used = Vec::new();
     let mut members = Vec::new();
-    for _ in 0..dice.below(5) {
-        let key = dice.one_of(&KEYS);
+    for _ in 0..dice.next_below(5) {
+        let key = dice.pick(&KEYS);
         // The same key twice is somebody's mistake, and rare.
         if used.contains(&key) && !dice.once_in(8) {
             continue;
@@ -53,36 +58,42 @@ pub(in crate::setup) fn settings(dice: &mut Dice) -> String {
         used.push(key);
         // What stands where our hook will be is replaced whole, with a comment inside of it.
         let is_ours = key.starts_with("aws");
-        members.push((key, if is_ours { dice.one_of(&PLAIN).to_owned() } else { value(dice, &style, 1) }));
+        members
+            .push((key, if is_ours { dice.pick(&PLAIN).to_owned() } else { random_value(dice, &style, 1) }));
     }
     if !dice.once_in(3) {
         let mut names = VARIABLES.to_vec();
         names.retain(|_| dice.once_in(2));
-        let all = names.into_iter().map(|name| (name, dice.one_of(&PLAIN).to_owned())).collect();
-        members.insert(dice.below(members.len() + 1), ("env", object(dice, &style, 2, all)));
+        let all = names.into_iter().map(|name| (name, dice.pick(&PLAIN).to_owned())).collect();
+        members.insert(dice.next_below(members.len() + 1), ("env", format_object(dice, &style, 2, all)));
     }
-    let text = before + &object(dice, &style, 1, members);
-    dice.finished(&text)
+    let text = before + &format_object(dice, &style, 1, members);
+    dice.vary_line_endings(&text)
 }
 
-fn value(dice: &mut Dice, style: &Style, depth: usize) -> String {
-    match dice.below(5) {
+fn random_value(dice: &mut SeededRandom, style: &JsonLayout, depth: usize) -> String {
+    match dice.next_below(5) {
         0 if depth < 3 => {
-            let inner = (0..dice.below(3))
-                .map(|number| (["one", "two", "three"][number], value(dice, style, depth + 1)));
+            let inner = (0..dice.next_below(3))
+                .map(|number| (["one", "two", "three"][number], random_value(dice, style, depth + 1)));
             let members = inner.collect();
-            object(dice, style, depth + 1, members)
+            format_object(dice, style, depth + 1, members)
         }
-        1 => format!("[{}, {}]", dice.one_of(&PLAIN), dice.one_of(&PLAIN)),
-        _ => dice.one_of(&PLAIN).to_owned(),
+        1 => format!("[{}, {}]", dice.pick(&PLAIN), dice.pick(&PLAIN)),
+        _ => dice.pick(&PLAIN).to_owned(),
     }
 }
 
-fn object(dice: &mut Dice, style: &Style, depth: usize, members: Vec<(&str, String)>) -> String {
+fn format_object(
+    dice: &mut SeededRandom,
+    style: &JsonLayout,
+    depth: usize,
+    members: Vec<(&str, String)>,
+) -> String {
     if members.is_empty() {
-        return dice.one_of(&["{}", "{ }", "{\n}"]).to_owned();
+        return dice.pick(&["{}", "{ }", "{\n}"]).to_owned();
     }
-    let (open, close) = match style.in_lines {
+    let (open, close) = match style.multi_line {
         true => {
             (format!("\n{}", style.indent.repeat(depth)), format!("\n{}", style.indent.repeat(depth - 1)))
         }
@@ -92,27 +103,27 @@ fn object(dice: &mut Dice, style: &Style, depth: usize, members: Vec<(&str, Stri
     let last = members.len() - 1;
     for (index, (key, value)) in members.into_iter().enumerate() {
         if style.comments && dice.once_in(4) {
-            text += &format!("{open}/* {} */", dice.note());
+            text += &format!("{open}/* {} */", dice.next_comment());
         }
-        if style.comments && style.in_lines && dice.once_in(4) {
-            text += &format!("{open}// {}", dice.note());
+        if style.comments && style.multi_line && dice.once_in(4) {
+            text += &format!("{open}// {}", dice.next_comment());
         }
-        let comma = if index < last || style.last_comma { "," } else { "" };
+        let comma = if index < last || style.trailing_comma { "," } else { "" };
         text += &format!("{open}\"{key}\"{}{value}{comma}", style.colon);
-        if style.comments && style.in_lines && dice.once_in(4) {
-            text += &format!(" // {}", dice.note());
+        if style.comments && style.multi_line && dice.once_in(4) {
+            text += &format!(" // {}", dice.next_comment());
         }
     }
     text + &close + "}"
 }
 
 /// What a file says: comments and last commas are left out, outside of texts, and the rest is JSON.
-fn said(text: &str) -> Value {
+fn parse_settings(text: &str) -> Value {
     let mut json = String::new();
-    let mut rest = without_mark(text);
+    let mut rest = strip_bom(text);
     while let Some(letter) = rest.chars().next() {
         let length = match letter {
-            '"' => end_of_text(rest),
+            '"' => find_string_end(rest),
             '/' if rest.starts_with("//") => {
                 rest = rest.find('\n').map_or("", |end| &rest[end..]);
                 continue;
@@ -137,7 +148,7 @@ fn said(text: &str) -> Value {
     serde_json::from_str(&json).unwrap_or_else(|why| panic!("{why}: {text}"))
 }
 
-fn end_of_text(rest: &str) -> usize {
+fn find_string_end(rest: &str) -> usize {
     let mut escaped = false;
     let end = rest.char_indices().skip(1).find(|(_, letter)| {
         let ends = *letter == '"' && !escaped;
@@ -148,9 +159,9 @@ fn end_of_text(rest: &str) -> usize {
 }
 
 /// Without our keys, and without an `env` that holds nothing else.
-fn of_others(text: &str) -> Value {
-    let mut said = said(text);
-    for Setting { key, .. } in wanted() {
+fn parse_foreign_settings(text: &str) -> Value {
+    let mut said = parse_settings(text);
+    for ClaudeSetting { key, .. } in wanted() {
         let name = key.to_string();
         match (name.strip_prefix("env."), said.as_object_mut()) {
             (Some(name), Some(top)) => {
@@ -170,14 +181,14 @@ fn of_others(text: &str) -> Value {
 fn whatever_settings_look_like_they_get_our_keys_and_keep_the_rest() {
     let (mut edited, mut refused) = (0, 0);
     for seed in 0..MANY {
-        let before = settings(&mut Dice::new(seed));
+        let before = generate_settings(&mut SeededRandom::new(seed));
         let what = format!("settings {seed}: {before}");
-        match with(&before, &wanted()) {
+        match add_settings(&before, &wanted()) {
             Ok(edit) => {
                 edited += 1;
-                holds(&before, &edit.after, &what);
+                assert_edit_holds(&before, &edit.after, &what);
             }
-            Err(Refusal::Twice { .. }) => refused += 1,
+            Err(SettingsEditRefused::DuplicateKey { .. }) => refused += 1,
             Err(other) => panic!("{other:?}: {what}"),
         }
     }
@@ -185,19 +196,19 @@ fn whatever_settings_look_like_they_get_our_keys_and_keep_the_rest() {
 }
 
 #[track_caller]
-fn holds(before: &str, after: &str, what: &str) {
-    for Setting { key, value } in wanted() {
-        assert_eq!(value_of(after, &key), Some(value), "{what}");
+fn assert_edit_holds(before: &str, after: &str, what: &str) {
+    for ClaudeSetting { key, value } in wanted() {
+        assert_eq!(read_setting(after, &key), Some(value), "{what}");
     }
-    assert_eq!(said(after)["awsAuthRefresh"], wanted()[0].value, "{what}");
-    assert_eq!(of_others(before), of_others(after), "{what}");
-    keeps_every_note(before, after, what);
+    assert_eq!(parse_settings(after)["awsAuthRefresh"], wanted()[0].value, "{what}");
+    assert_eq!(parse_foreign_settings(before), parse_foreign_settings(after), "{what}");
+    assert_comments_unchanged(before, after, what);
     assert_eq!(before.starts_with('\u{feff}'), after.starts_with('\u{feff}'), "{what}");
-    let again = with(after, &wanted()).unwrap();
-    assert!(again.after == after && again.marks.is_empty(), "a second time: {what}");
+    let again = add_settings(after, &wanted()).unwrap();
+    assert!(again.after == after && again.diff.is_empty(), "a second time: {what}");
     let keys: Vec<_> = wanted().into_iter().map(|setting| setting.key).collect();
-    let undone = without(after, before, after, &keys).unwrap().after;
-    assert_eq!(of_others(&undone), of_others(before), "taken back: {what}");
-    assert_eq!(said(&undone), said(before), "taken back: {what}");
-    keeps_every_note(before, &undone, what);
+    let undone = remove_settings(after, before, after, &keys).unwrap().after;
+    assert_eq!(parse_foreign_settings(&undone), parse_foreign_settings(before), "taken back: {what}");
+    assert_eq!(parse_settings(&undone), parse_settings(before), "taken back: {what}");
+    assert_comments_unchanged(before, &undone, what);
 }

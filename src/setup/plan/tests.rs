@@ -1,7 +1,7 @@
 //! Files on a disk: set up, set up again, taken back.
 
 use super::*;
-use crate::setup::{aws::Wanted, generated};
+use crate::setup::{aws::AwsProfileEntry, generated};
 
 struct Laptop {
     folder: tempfile::TempDir,
@@ -31,23 +31,28 @@ impl Laptop {
         std::fs::read_to_string(self.path(name)).ok()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::new(&self.path("data/setup.json"), Access::Owner).unwrap()
+    fn plan(&self) -> SetupPlan {
+        SetupPlan::new(&self.path("data/setup.json"), ReadableBy::Owner).unwrap()
     }
 
-    fn planned(&self, region: &str) -> Plan {
+    fn planned(&self, region: &str) -> SetupPlan {
         self.attempted(region).unwrap()
     }
 
-    fn attempted(&self, region: &str) -> Result<Plan, Error> {
+    fn attempted(&self, region: &str) -> Result<SetupPlan, Error> {
         let mut plan = self.plan();
-        let wanted =
-            Wanted { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
-        plan.aws(&self.path(".aws/config"), &wanted)?;
-        let setting = |key, value: &str| Setting { key, value: value.into() };
-        let wanted =
-            [setting(Key::Top("awsAuthRefresh"), "x login"), setting(Key::Env("AWS_REGION".into()), region)];
-        plan.claude(&self.path(".claude/settings.json"), &wanted)?;
+        let wanted = AwsProfileEntry {
+            profile: "claude".into(),
+            process: "\"/x\" credentials".into(),
+            region: region.into(),
+        };
+        plan.add_aws_profile(&self.path(".aws/config"), &wanted)?;
+        let setting = |key, value: &str| ClaudeSetting { key, value: value.into() };
+        let wanted = [
+            setting(ClaudeSettingKey::Top("awsAuthRefresh"), "x login"),
+            setting(ClaudeSettingKey::Env("AWS_REGION".into()), region),
+        ];
+        plan.add_claude_settings(&self.path(".claude/settings.json"), &wanted)?;
         Ok(plan)
     }
 
@@ -57,7 +62,7 @@ impl Laptop {
 
     fn remove(&self) -> Vec<PathBuf> {
         let mut plan = self.plan();
-        let left = plan.undo().unwrap();
+        let left = plan.plan_removal().unwrap();
         plan.apply().unwrap();
         left
     }
@@ -104,10 +109,10 @@ fn every_shape_of_both_files_comes_back_byte_for_byte() {
 fn files_that_nobody_has_written_yet_come_back_byte_for_byte() {
     let mut whole = 0;
     for seed in 0..200 {
-        let dice = &mut generated::Dice::new(seed);
+        let dice = &mut generated::SeededRandom::new(seed);
         let laptop = Laptop::new();
-        laptop.write(".aws/config", &generated::config(dice));
-        laptop.write(".claude/settings.json", &generated::settings(dice));
+        laptop.write(".aws/config", &generated::generate_config(dice));
+        laptop.write(".claude/settings.json", &generated::generate_settings(dice));
         let before = laptop.everything();
         if let Ok(plan) = laptop.attempted("us-east-1") {
             plan.apply().unwrap();
@@ -205,9 +210,9 @@ fn a_link_that_leads_nowhere_is_not_lost() {
 #[test]
 fn a_configuration_that_was_edited_since_stays() {
     let laptop = Laptop::new();
-    let edit = |text: &str| Edit { after: text.into(), marks: Vec::new() };
+    let edit = |text: &str| FileEdit { after: text.into(), diff: Vec::new() };
     let mut plan = laptop.plan();
-    plan.configuration(&laptop.path("config.toml"), edit("version = 1\n")).unwrap();
+    plan.add_configuration(&laptop.path("config.toml"), edit("version = 1\n")).unwrap();
     plan.apply().unwrap();
     laptop.write("config.toml", "version = 1\n# mine\n");
     assert_eq!(laptop.remove(), [laptop.path("config.toml")]);
@@ -218,14 +223,15 @@ fn a_configuration_that_was_edited_since_stays() {
 fn what_is_no_text_is_left_alone() {
     let laptop = Laptop::new();
     laptop.write_bytes(".aws/config", b"\xff\xfe[\0");
-    assert!(matches!(Plan::text_of(&laptop.path(".aws/config")), Err(Error::NotText { .. })));
+    assert!(matches!(SetupPlan::read_text(&laptop.path(".aws/config")), Err(Error::NotText { .. })));
 }
 
 #[test]
 fn a_file_that_is_not_read_to_its_end_is_left_alone() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", &"# long\n".repeat(700_000));
-    let wanted = Wanted { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
-    let refused = laptop.plan().aws(&laptop.path(".aws/config"), &wanted);
+    let wanted =
+        AwsProfileEntry { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
+    let refused = laptop.plan().add_aws_profile(&laptop.path(".aws/config"), &wanted);
     assert!(matches!(refused, Err(Error::Files(_))), "{refused:?}");
 }

@@ -44,17 +44,17 @@ pub(crate) const SHAPES: [(&str, &str); 32] = [
     ("other letters", "{\n  \"größe\": \"ü\"\n}\n"),
 ];
 
-pub(crate) fn wanted() -> Vec<Setting> {
+pub(crate) fn wanted() -> Vec<ClaudeSetting> {
     [
-        (Key::Top("awsAuthRefresh"), "\"/opt/Jane Doe/bedrock-sso\" login --profile claude"),
-        (Key::Env("CLAUDE_CODE_USE_BEDROCK".into()), "1"),
-        (Key::Env("AWS_REGION".into()), "us-east-1"),
+        (ClaudeSettingKey::Top("awsAuthRefresh"), "\"/opt/Jane Doe/bedrock-sso\" login --profile claude"),
+        (ClaudeSettingKey::Env("CLAUDE_CODE_USE_BEDROCK".into()), "1"),
+        (ClaudeSettingKey::Env("AWS_REGION".into()), "us-east-1"),
     ]
-    .map(|(key, value)| Setting { key, value: value.into() })
+    .map(|(key, value)| ClaudeSetting { key, value: value.into() })
     .into()
 }
 
-fn keys() -> Vec<Key> {
+fn keys() -> Vec<ClaudeSettingKey> {
     wanted().into_iter().map(|setting| setting.key).collect()
 }
 
@@ -78,7 +78,7 @@ fn rest(text: &str) -> serde_json::Value {
 
 fn plain(root: &CstRootNode) -> serde_json::Value {
     fn of(node: &CstNode) -> serde_json::Value {
-        match input(node) {
+        match to_input_value(node) {
             CstInputValue::Object(_) => {
                 let object = node.as_object().unwrap();
                 let pairs = object.properties();
@@ -97,9 +97,9 @@ fn plain(root: &CstRootNode) -> serde_json::Value {
 #[test]
 fn every_shape_gets_our_keys_and_keeps_the_rest() {
     for (what, before) in SHAPES {
-        let edit = with(before, &wanted()).unwrap();
-        for Setting { key, value } in wanted() {
-            assert_eq!(value_of(&edit.after, &key).as_ref(), Some(&value), "{what}: {key}");
+        let edit = add_settings(before, &wanted()).unwrap();
+        for ClaudeSetting { key, value } in wanted() {
+            assert_eq!(read_setting(&edit.after, &key).as_ref(), Some(&value), "{what}: {key}");
         }
         assert_eq!(rest(before), rest(&edit.after), "{what}");
         let comments = ["// mine", "// the end", "/* all\n   mine */", "// why"];
@@ -115,20 +115,24 @@ fn every_shape_gets_our_keys_and_keeps_the_rest() {
 #[test]
 fn a_second_time_changes_nothing() {
     for (what, before) in SHAPES {
-        let once = with(before, &wanted()).unwrap().after;
-        assert_eq!(with(&once, &wanted()).unwrap(), Edit { after: once, marks: Vec::new() }, "{what}");
+        let once = add_settings(before, &wanted()).unwrap().after;
+        assert_eq!(
+            add_settings(&once, &wanted()).unwrap(),
+            FileEdit { after: once, diff: Vec::new() },
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn what_was_added_is_taken_away_and_what_was_replaced_comes_back() {
     for (what, before) in SHAPES {
-        let wrote = with(before, &wanted()).unwrap().after;
-        let undone = without(&wrote, before, &wrote, &keys()).unwrap().after;
+        let wrote = add_settings(before, &wanted()).unwrap().after;
+        let undone = remove_settings(&wrote, before, &wrote, &keys()).unwrap().after;
         assert_eq!(rest(before), rest(&undone), "{what}");
         for key in keys() {
-            let [was, is] = [before, &undone].map(|text| File::read(text).unwrap());
-            assert_eq!(was.value(&key), is.value(&key), "{what}: {key}\n{undone}");
+            let [was, is] = [before, &undone].map(|text| SettingsFile::parse(text).unwrap());
+            assert_eq!(was.raw_value(&key), is.raw_value(&key), "{what}: {key}\n{undone}");
         }
     }
 }
@@ -136,16 +140,16 @@ fn what_was_added_is_taken_away_and_what_was_replaced_comes_back() {
 #[test]
 fn what_a_person_changed_since_stays() {
     let before = "{\n  \"model\": \"opus\"\n}\n";
-    let wrote = with(before, &wanted()).unwrap().after;
+    let wrote = add_settings(before, &wanted()).unwrap().after;
     let changed = wrote.replace("us-east-1", "eu-west-1").replace("\"opus\"", "\"sonnet\"");
-    let undone = without(&changed, before, &wrote, &keys()).unwrap();
+    let undone = remove_settings(&changed, before, &wrote, &keys()).unwrap();
     let left = "{\n  \"model\": \"sonnet\",\n  \"env\": {\n    \"AWS_REGION\": \"eu-west-1\"\n  }\n}\n";
     assert_eq!(undone.after, left);
 }
 
 #[test]
 fn new_keys_look_like_the_rest_of_the_file() {
-    let edit = with("{\n    \"model\": \"opus\"\n}\n", &wanted()).unwrap();
+    let edit = add_settings("{\n    \"model\": \"opus\"\n}\n", &wanted()).unwrap();
     assert_eq!(
         edit.after,
         "{\n    \"model\": \"opus\",\n    \"awsAuthRefresh\": \"\\\"/opt/Jane Doe/bedrock-sso\\\" login --profile claude\",\n    \
@@ -156,20 +160,23 @@ fn new_keys_look_like_the_rest_of_the_file() {
 #[test]
 fn the_difference_shows_nothing_but_our_keys() {
     let before = "{\n  \"env\": {\n    \"ANTHROPIC_API_KEY\": \"sk-ant-1\",\n    \"AWS_REGION\": \"eu-west-1\"\n  }\n}\n";
-    let marks = with(before, &wanted()).unwrap().marks;
+    let marks = add_settings(before, &wanted()).unwrap().diff;
     assert!(!format!("{marks:?}").contains("sk-ant-1"));
-    assert!(marks.contains(&Mark::Removed("env.AWS_REGION = \"eu-west-1\"".into())));
-    assert!(marks.contains(&Mark::Added("env.AWS_REGION = \"us-east-1\"".into())));
+    assert!(marks.contains(&DiffLine::Removed("env.AWS_REGION = \"eu-west-1\"".into())));
+    assert!(marks.contains(&DiffLine::Added("env.AWS_REGION = \"us-east-1\"".into())));
 }
 
 #[test]
 fn what_is_no_object_of_settings_is_left_alone() {
-    let refused = |text: &str| with(text, &wanted()).unwrap_err();
+    let refused = |text: &str| add_settings(text, &wanted()).unwrap_err();
     let what = "Expected value after colon in object property".into();
-    assert_eq!(refused("{\n  \"model\": \n"), Refusal::Syntax { line: 3, what });
-    assert_eq!(refused("[]"), Refusal::NoObject { what: "the file" });
-    assert_eq!(refused("{\"env\": []}"), Refusal::NoObject { what: "env" });
-    assert_eq!(refused("{\"env\": {}, \"env\": {}}"), Refusal::Twice { key: "env".into() });
+    assert_eq!(refused("{\n  \"model\": \n"), SettingsEditRefused::Syntax { line: 3, message: what });
+    assert_eq!(refused("[]"), SettingsEditRefused::NotAnObject { part: "the file" });
+    assert_eq!(refused("{\"env\": []}"), SettingsEditRefused::NotAnObject { part: "env" });
+    assert_eq!(
+        refused("{\"env\": {}, \"env\": {}}"),
+        SettingsEditRefused::DuplicateKey { key: "env".into() }
+    );
     let twice = "{\"env\": {\"AWS_REGION\": \"a\", \"AWS_REGION\": \"b\"}}";
-    assert_eq!(refused(twice), Refusal::Twice { key: "AWS_REGION".into() });
+    assert_eq!(refused(twice), SettingsEditRefused::DuplicateKey { key: "AWS_REGION".into() });
 }

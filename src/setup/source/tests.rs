@@ -5,8 +5,8 @@ use serde_json::json;
 use super::*;
 
 fn facts(value: &Value) -> Vec<String> {
-    let told = read(&value.to_string(), None).unwrap();
-    told.facts.into_iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    let told = import_profile(&value.to_string(), None).unwrap();
+    told.values.into_iter().map(|(key, value)| format!("{key} = {value}")).collect()
 }
 
 fn issuer(profile: &Value) -> String {
@@ -42,7 +42,7 @@ fn both_shapes_of_the_configuration_are_read() {
     assert_eq!(facts(&json!({"ClaudeCode": profile})), wanted);
     let nested = json!({"profiles": {"ClaudeCode": profile}});
     assert_eq!(facts(&nested), wanted);
-    assert_eq!(read(&nested.to_string(), None).unwrap().name.as_deref(), Some("ClaudeCode"));
+    assert_eq!(import_profile(&nested.to_string(), None).unwrap().name.as_deref(), Some("ClaudeCode"));
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn a_secret_is_never_taken_along_but_its_owner_is_told() {
         json!({"p": {"provider_domain": "accounts.google.com", "provider_type": "google", "client_id": "x",
         "client_secret": "GOCSPX-hidden"}})
         .to_string();
-    let told = read(&text, None).unwrap();
+    let told = import_profile(&text, None).unwrap();
     assert!(!format!("{told:?}").contains("hidden"));
     assert!(told.notes[0].contains("--client-secret-stdin"));
-    assert!(told.facts.contains(&("client_auth".to_owned(), "secret".to_owned())));
+    assert!(told.values.contains(&("client_auth".to_owned(), "secret".to_owned())));
 }
 
 #[test]
@@ -139,18 +139,18 @@ fn a_certificate_comes_along_as_the_proof_of_the_application() {
 #[test]
 fn one_of_several_profiles_must_be_named() {
     let two = json!({"profiles": {"a": {"client_id": "x"}, "b": {"client_id": "y"}}}).to_string();
-    assert_eq!(read(&two, None), Err(Unusable::Several(vec!["a".into(), "b".into()])));
-    assert_eq!(read(&two, Some("c")), Err(Unusable::NoSuchProfile("c".into())));
-    assert_eq!(read(&two, Some("b")).unwrap().name.as_deref(), Some("b"));
+    assert_eq!(import_profile(&two, None), Err(ImportError::SeveralProfiles(vec!["a".into(), "b".into()])));
+    assert_eq!(import_profile(&two, Some("c")), Err(ImportError::NoSuchProfile("c".into())));
+    assert_eq!(import_profile(&two, Some("b")).unwrap().name.as_deref(), Some("b"));
 }
 
 #[test]
 fn what_is_something_else_is_not_guessed_at() {
     for text in ["", "hello", "[]", "{}", "{\"a\": {\"b\": 1}}", "{\"a\": 1}"] {
-        assert_eq!(read(text, None), Err(Unusable::Unknown), "{text}");
+        assert_eq!(import_profile(text, None), Err(ImportError::UnknownFormat), "{text}");
     }
     let idc = json!({"p": {"client_id": "x", "sso_enabled": false}}).to_string();
-    assert_eq!(read(&idc, None), Err(Unusable::IdentityCenter));
+    assert_eq!(import_profile(&idc, None), Err(ImportError::IdentityCenter));
 }
 
 #[test]

@@ -5,18 +5,21 @@
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
-use super::Fault;
-use crate::store::key::{Key, of_bytes};
+use super::KeyringFault;
+use crate::store::key::{SealingKey, key_from_bytes};
 
-pub(super) fn key_in(item: &Entry, fault: fn(Error) -> Fault) -> Result<Option<Key>, Fault> {
+pub(super) fn read_entry(
+    item: &Entry,
+    fault: fn(Error) -> KeyringFault,
+) -> Result<Option<SealingKey>, KeyringFault> {
     match item.get_secret().map(Zeroizing::new) {
-        Ok(bytes) => Ok(of_bytes(&bytes)),
+        Ok(bytes) => Ok(key_from_bytes(&bytes)),
         Err(Error::NoEntry) => Ok(None),
         Err(error) => Err(fault(error)),
     }
 }
 
-pub(super) fn forget(item: &Entry, fault: fn(Error) -> Fault) -> Result<(), Fault> {
+pub(super) fn remove_entry(item: &Entry, fault: fn(Error) -> KeyringFault) -> Result<(), KeyringFault> {
     match item.delete_credential() {
         Ok(()) | Err(Error::NoEntry) => Ok(()),
         Err(error) => Err(fault(error)),

@@ -6,19 +6,19 @@
 use linux_keyutils::{Key as Entry, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 use zeroize::Zeroizing;
 
-use super::Key;
+use super::SealingKey;
 use crate::log;
 
 const NAME: &str = "bedrock-sso:sealing-key";
 /// A working day; the next call after it asks the Secret Service once.
-const SECONDS: usize = 12 * 60 * 60;
+const LIFETIME_SECONDS: usize = 12 * 60 * 60;
 
 /// Whether there may be a copy at all.
-pub(super) const IS_KEPT: bool = true;
+pub(super) const HAS_COPY: bool = true;
 
-pub(super) fn read() -> Option<Key> {
-    let mut key: Key = Zeroizing::new([0; 32]);
-    match entry().and_then(|entry| entry.read(&mut *key)) {
+pub(super) fn read_copy() -> Option<SealingKey> {
+    let mut key: SealingKey = Zeroizing::new([0; 32]);
+    match find_entry().and_then(|entry| entry.read(&mut *key)) {
         Ok(32) => Some(key),
         Ok(_) => None,
         Err(why) => {
@@ -28,33 +28,33 @@ pub(super) fn read() -> Option<Key> {
     }
 }
 
-pub(super) fn keep(key: &Key) {
-    if let Err(why) = add(key) {
-        forget();
+pub(super) fn store_copy(key: &SealingKey) {
+    if let Err(why) = add_entry(key) {
+        remove_copy();
         log::info("keyring", format_args!("the kernel keeps no copy of the key: {why:?}"));
     }
 }
 
-pub(super) fn forget() {
+pub(super) fn remove_copy() {
     // An entry that cannot be invalidated ends with its time; until then it opens only what its key sealed.
-    let _ = entry().and_then(|entry| entry.invalidate());
+    let _ = find_entry().and_then(|entry| entry.invalidate());
 }
 
-fn entry() -> Result<Entry, KeyError> {
-    ring()?.search(NAME)
+fn find_entry() -> Result<Entry, KeyError> {
+    open_user_keyring()?.search(NAME)
 }
 
-fn ring() -> Result<KeyRing, KeyError> {
+fn open_user_keyring() -> Result<KeyRing, KeyError> {
     KeyRing::from_special_id(KeyRingIdentifier::User, false)
 }
 
 /// Only who possesses an entry may set its attributes. Sessions of many services and containers do not lead to the
 /// user's keyring, so this process links it to its own first.
-fn add(key: &Key) -> Result<(), KeyError> {
-    let ring = ring()?;
+fn add_entry(key: &SealingKey) -> Result<(), KeyError> {
+    let ring = open_user_keyring()?;
     KeyRing::from_special_id(KeyRingIdentifier::Process, true)?.link_keyring(ring)?;
     let entry = ring.add_key(NAME, key.as_ref())?;
     let readable = Permission::VIEW | Permission::READ | Permission::SEARCH;
     entry.set_perms(KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(readable).build())?;
-    entry.set_timeout(SECONDS)
+    entry.set_timeout(LIFETIME_SECONDS)
 }

@@ -2,36 +2,48 @@
 //!
 //! What is said to it is `secret_service`'s business.
 
-use super::{Fault, Item, Manner, Place, place, secret_service::Service};
+use super::{
+    KeyringContext, KeyringFault, KeyringItem, KeyringOptions, place, secret_service::SecretService,
+};
 use crate::{
     host::Environment,
-    store::key::{Key, of_bytes},
+    store::key::{SealingKey, key_from_bytes},
 };
 
 const ENVIRONMENT: Environment = Environment::Process;
 
 /// Without a display nobody would see the keyring's question.
-pub(super) fn may_ask() -> bool {
-    ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| ENVIRONMENT.os(name).is_some())
+pub(super) fn can_prompt() -> bool {
+    ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| ENVIRONMENT.var_os(name).is_some())
 }
 
-pub(super) fn read(item: Item, manner: Manner) -> Result<Option<Key>, Fault> {
-    let secret = service(item, manner)?.secret()?;
-    Ok(secret.and_then(|bytes| of_bytes(&bytes)))
+pub(super) fn read_item(
+    item: KeyringItem,
+    manner: KeyringOptions,
+) -> Result<Option<SealingKey>, KeyringFault> {
+    let secret = connect_service(item, manner)?.read_secret()?;
+    Ok(secret.and_then(|bytes| key_from_bytes(&bytes)))
 }
 
-pub(super) fn write(item: Item, key: &Key, manner: Manner) -> Result<(), Fault> {
-    service(item, manner)?.keep(key.as_ref())
+pub(super) fn write_item(
+    item: KeyringItem,
+    key: &SealingKey,
+    manner: KeyringOptions,
+) -> Result<(), KeyringFault> {
+    connect_service(item, manner)?.write_secret(key.as_ref())
 }
 
-pub(super) fn remove(item: Item, manner: Manner) -> Result<(), Fault> {
-    service(item, manner)?.forget()
+pub(super) fn remove_item(item: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
+    connect_service(item, manner)?.delete_items()
 }
 
-pub(super) fn place() -> Place {
-    place::place(&ENVIRONMENT)
+pub(super) fn detect_context() -> KeyringContext {
+    place::detect_context(&ENVIRONMENT)
 }
 
-fn service(item: Item, Manner { patience, may_ask }: Manner) -> Result<Service, Fault> {
-    Service::connect(&ENVIRONMENT, item, patience, may_ask)
+fn connect_service(
+    item: KeyringItem,
+    KeyringOptions { timeout: patience, may_prompt: may_ask }: KeyringOptions,
+) -> Result<SecretService, KeyringFault> {
+    SecretService::connect(&ENVIRONMENT, item, patience, may_ask)
 }

@@ -9,8 +9,8 @@ use security_framework::{
     os::macos::keychain::{KeychainUserInteractionLock, SecKeychain},
 };
 
-use super::{Fault, Item, Manner, Missing, Place, SERVICE, entry};
-use crate::store::key::Key;
+use super::{KeyringContext, KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE, entry};
+use crate::store::key::SealingKey;
 
 // From SecBase.h.
 const USER_CANCELED: i32 = -128;
@@ -21,55 +21,61 @@ const NO_DEFAULT_KEYCHAIN: i32 = -25307;
 const INTERACTION_NOT_ALLOWED: i32 = -25308;
 const INTERACTION_REQUIRED: i32 = -25315;
 
-pub(super) fn read(it: Item, manner: Manner) -> Result<Option<Key>, Fault> {
-    let _silence = silence(manner);
-    entry::key_in(&item(SERVICE, it.account)?, fault)
+pub(super) fn read_item(it: KeyringItem, manner: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
+    let _silence = disable_prompts(manner);
+    entry::read_entry(&build_entry(SERVICE, it.account)?, classify_error)
 }
 
-pub(super) fn write(it: Item, key: &Key, manner: Manner) -> Result<(), Fault> {
-    let _silence = silence(manner);
-    item(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(fault)
+pub(super) fn write_item(
+    it: KeyringItem,
+    key: &SealingKey,
+    manner: KeyringOptions,
+) -> Result<(), KeyringFault> {
+    let _silence = disable_prompts(manner);
+    build_entry(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(classify_error)
 }
 
-pub(super) fn remove(it: Item, manner: Manner) -> Result<(), Fault> {
-    let _silence = silence(manner);
-    entry::forget(&item(SERVICE, it.account)?, fault)
+pub(super) fn remove_item(it: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
+    let _silence = disable_prompts(manner);
+    entry::remove_entry(&build_entry(SERVICE, it.account)?, classify_error)
 }
 
 /// Until it is dropped, whatever would open a window for the person is refused instead, as where there is no desktop.
-fn silence(manner: Manner) -> Option<KeychainUserInteractionLock> {
-    if manner.may_ask { None } else { SecKeychain::disable_user_interaction().ok() }
+fn disable_prompts(manner: KeyringOptions) -> Option<KeychainUserInteractionLock> {
+    if manner.may_prompt { None } else { SecKeychain::disable_user_interaction().ok() }
 }
 
 /// There is one keyring on this system, and it has one name.
-pub(super) fn place() -> Place {
-    Place::Plain
+pub(super) fn detect_context() -> KeyringContext {
+    KeyringContext::Plain
 }
 
-fn item(service: &str, account: &str) -> Result<Entry, Fault> {
-    Cred::build(MacKeychainDomain::User, service, account).map_err(fault)
+fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
+    Cred::build(MacKeychainDomain::User, service, account).map_err(classify_error)
 }
 
-fn fault(error: Error) -> Fault {
+fn classify_error(error: Error) -> KeyringFault {
     match error {
         Error::PlatformFailure(why) | Error::NoStorageAccess(why) => {
             match why.downcast_ref::<SecurityError>() {
-                Some(status) => refusal(*status),
-                None => Fault::broken(why.to_string()),
+                Some(status) => classify_status(*status),
+                None => KeyringFault::from_message(why.to_string()),
             }
         }
-        other => Fault::broken(other.to_string()),
+        other => KeyringFault::from_message(other.to_string()),
     }
 }
 
-fn refusal(status: SecurityError) -> Fault {
+fn classify_status(status: SecurityError) -> KeyringFault {
     match status.code() {
         // Locked, or it wants to ask, where it may show no window: over SSH, from cron, before the first login.
-        INTERACTION_NOT_ALLOWED | INTERACTION_REQUIRED => Fault::Locked,
+        INTERACTION_NOT_ALLOWED | INTERACTION_REQUIRED => KeyringFault::Locked,
         // Somebody answered "Deny" or "Cancel", or typed a wrong password too often.
-        USER_CANCELED | AUTH_FAILED => Fault::Denied,
-        NOT_AVAILABLE | NO_SUCH_KEYCHAIN | NO_DEFAULT_KEYCHAIN => Fault::Absent { what: Missing::Vault },
-        code => Fault::broken(format!("{status} ({code})")),
+        USER_CANCELED | AUTH_FAILED => KeyringFault::Denied,
+        NOT_AVAILABLE | NO_SUCH_KEYCHAIN | NO_DEFAULT_KEYCHAIN => {
+            KeyringFault::Absent { what: MissingPart::Vault }
+        }
+        code => KeyringFault::from_message(format!("{status} ({code})")),
     }
 }
 
@@ -79,39 +85,41 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_by_its_number() {
-        let fault = |code| fault(Error::PlatformFailure(Box::new(SecurityError::from_code(code))));
-        assert!(matches!(fault(-25308), Fault::Locked));
-        assert!(matches!(fault(-25293), Fault::Denied));
-        assert!(matches!(fault(-128), Fault::Denied));
-        assert!(matches!(fault(-25307), Fault::Absent { what: Missing::Vault }));
-        let Fault::Broken(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
-        assert!(why.line().to_string().ends_with("(-25299)"), "{why:?}");
+        let classify_error =
+            |code| classify_error(Error::PlatformFailure(Box::new(SecurityError::from_code(code))));
+        assert!(matches!(fault(-25308), KeyringFault::Locked));
+        assert!(matches!(fault(-25293), KeyringFault::Denied));
+        assert!(matches!(fault(-128), KeyringFault::Denied));
+        assert!(matches!(fault(-25307), KeyringFault::Absent { what: MissingPart::Vault }));
+        let KeyringFault::Failed(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
+        assert!(why.to_safe_line().to_string().ends_with("(-25299)"), "{why:?}");
     }
 
     #[test]
     fn what_may_not_ask_opens_no_window() {
         let allowed = || SecKeychain::user_interaction_allowed().unwrap();
-        let manner = |may_ask| Manner { patience: super::super::ALONE, may_ask };
-        let silent = silence(manner(false));
+        let manner =
+            |may_prompt: may_ask| KeyringOptions { timeout: super::super::ALONE, may_prompt: may_ask };
+        let silent = disable_prompts(manner(false));
         assert!(silent.is_some() && !allowed());
         drop(silent);
-        assert!(silence(manner(true)).is_none() && allowed());
+        assert!(disable_prompts(manner(true)).is_none() && allowed());
     }
 
     #[test]
     #[ignore = "writes to the default keychain of whoever runs it"]
     fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
-        let item = item("bedrock-sso test", "sealing-key").unwrap();
-        entry::forget(&item, fault).unwrap();
-        assert!(entry::key_in(&item, fault).unwrap().is_none());
+        let build_entry = build_entry("bedrock-sso test", "sealing-key").unwrap();
+        entry::remove_entry(&item, classify_error).unwrap();
+        assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
         for byte in [0, 0xff] {
             item.set_secret(&[byte; 32]).unwrap();
-            assert_eq!(entry::key_in(&item, fault).unwrap().as_deref(), Some(&[byte; 32]));
+            assert_eq!(entry::read_entry(&item, classify_error).unwrap().as_deref(), Some(&[byte; 32]));
         }
         item.set_secret(&[7; 33]).unwrap();
-        assert!(entry::key_in(&item, fault).unwrap().is_none());
-        entry::forget(&item, fault).unwrap();
-        entry::forget(&item, fault).unwrap();
-        assert!(entry::key_in(&item, fault).unwrap().is_none());
+        assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
+        entry::remove_entry(&item, classify_error).unwrap();
+        entry::remove_entry(&item, classify_error).unwrap();
+        assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
     }
 }

@@ -33,75 +33,77 @@ use windows as system;
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use super::{WhenLocked, key::Key};
-use crate::{host, log, text::Foreign};
+use super::{UnlockPolicy, key::SealingKey};
+use crate::{host, log, text::UntrustedText};
 
 /// The first of an item's two names.
 const SERVICE: &str = "bedrock-sso";
 
 /// One item: its second name, and what a person sees of it in the keyring's own window.
 #[derive(Clone, Copy, Debug)]
-struct Item {
+struct KeyringItem {
     account: &'static str,
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only the Secret Service shows one"))]
     label: &'static str,
 }
 
-const KEY: Item = Item { account: "sealing-key", label: "bedrock-sso: the key to your stored sign-in" };
+const KEY_ITEM: KeyringItem =
+    KeyringItem { account: "sealing-key", label: "bedrock-sso: the key to your stored sign-in" };
 
 /// What the keyring is tried out with.
-const TRIAL: Item = Item { account: "trial", label: "bedrock-sso: a trial, which may be deleted" };
+const TRIAL_ITEM: KeyringItem =
+    KeyringItem { account: "trial", label: "bedrock-sso: a trial, which may be deleted" };
 
 /// How the keyring is asked.
 #[derive(Clone, Copy, Debug)]
-struct Manner {
-    patience: Duration,
+struct KeyringOptions {
+    timeout: Duration,
     /// Whether it may ask a person in turn, where that is ours to say.
-    may_ask: bool,
+    may_prompt: bool,
 }
 
-impl Manner {
-    fn of(when_locked: WhenLocked) -> Self {
+impl KeyringOptions {
+    fn from_policy(when_locked: UnlockPolicy) -> Self {
         match when_locked {
-            WhenLocked::AskThePerson => Self { patience: patience(), may_ask: may_ask() },
-            WhenLocked::LeaveIt => QUIETLY,
+            UnlockPolicy::PromptUser => Self { timeout: choose_timeout(), may_prompt: can_prompt() },
+            UnlockPolicy::NoPrompt => NO_PROMPT,
         }
     }
 }
 
 /// So that nobody is disturbed.
-const QUIETLY: Manner = Manner { patience: ALONE, may_ask: false };
+const NO_PROMPT: KeyringOptions = KeyringOptions { timeout: CALL_TIMEOUT, may_prompt: false };
 
 /// How long an answer may take where a person may be asked for it, and where nobody can be.
 ///
 /// macOS asks at first use, in the middle of a sign-in, and wants a password typed; elsewhere a keyring that is silent so
 /// long is more likely one that never answers.
-const WITH_A_PERSON: Duration = Duration::from_secs(if cfg!(target_os = "macos") { 60 } else { 10 });
-const ALONE: Duration = Duration::from_secs(3);
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(if cfg!(target_os = "macos") { 60 } else { 10 });
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a keyring did not do what it was asked. That it has no such item is no fault.
 #[derive(Debug)]
-pub enum Fault {
+pub enum KeyringFault {
     /// There is no keyring to ask.
     Absent {
-        what: Missing,
+        what: MissingPart,
     },
     /// It is locked, and nobody unlocked it.
     Locked,
     /// It is locked, and was left so, although a person could be asked here.
-    LeftLocked,
+    LockedNoPrompt,
     /// It knows us, and refuses.
     Denied,
     TimedOut {
         after: Duration,
     },
     /// It answered with something else.
-    Broken(Foreign),
+    Failed(UntrustedText),
 }
 
 /// What is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingPart {
     /// The way to it: no session bus.
     Bus,
     /// The keyring's own program.
@@ -112,7 +114,7 @@ pub enum Missing {
 
 /// Where a person has to be told something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum KeyringContext {
     Plain,
     /// The keyring is KWallet.
     KWallet,
@@ -124,131 +126,143 @@ pub enum Place {
 
 /// A fault and where it was met.
 #[derive(Debug)]
-pub struct Refusal {
-    pub fault: Fault,
-    pub place: Place,
+pub struct KeyringError {
+    pub fault: KeyringFault,
+    pub context: KeyringContext,
 }
 
-impl Refusal {
-    fn here(fault: Fault) -> Self {
-        Self { fault, place: system::place() }
+impl KeyringError {
+    fn from_fault(fault: KeyringFault) -> Self {
+        Self { fault, context: system::detect_context() }
     }
 
     /// The same of a keyring that was asked in this manner.
-    fn of(fault: Fault, manner: Manner) -> Self {
+    fn from_fault_with(fault: KeyringFault, manner: KeyringOptions) -> Self {
         match fault {
-            Fault::Locked if may_ask() && !manner.may_ask => Self::here(Fault::LeftLocked),
-            other => Self::here(other),
+            KeyringFault::Locked if can_prompt() && !manner.may_prompt => {
+                Self::from_fault(KeyringFault::LockedNoPrompt)
+            }
+            other => Self::from_fault(other),
         }
     }
 }
 
-impl Fault {
-    fn broken(why: impl Into<String>) -> Self {
-        Self::Broken(Foreign::new(why))
+impl KeyringFault {
+    fn from_message(why: impl Into<String>) -> Self {
+        Self::Failed(UntrustedText::new(why))
     }
 }
 
 /// The key, from the nearest place that has a copy; `None` only when the keyring itself says so.
-pub(super) fn read(when_locked: WhenLocked) -> Result<Option<Key>, Refusal> {
-    match copy::read() {
+pub(super) fn read_key(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
+    match copy::read_copy() {
         Some(key) => Ok(Some(key)),
-        None => read_itself(when_locked),
+        None => read_uncached(when_locked),
     }
 }
 
 /// The keyring's own word, when the copy at hand has opened nothing; `None` if it is the same key.
-pub(super) fn read_past(stale: &Key, when_locked: WhenLocked) -> Result<Option<Key>, Refusal> {
-    if !copy::IS_KEPT {
+pub(super) fn read_replacement(
+    stale: &SealingKey,
+    when_locked: UnlockPolicy,
+) -> Result<Option<SealingKey>, KeyringError> {
+    if !copy::HAS_COPY {
         return Ok(None);
     }
     log::info("keyring", format_args!("the key at hand opened nothing, so the keyring is asked"));
-    copy::forget();
-    Ok(read_itself(when_locked)?.filter(|key| key != stale))
+    copy::remove_copy();
+    Ok(read_uncached(when_locked)?.filter(|key| key != stale))
 }
 
 /// The keyring's own word.
-pub(super) fn read_itself(when_locked: WhenLocked) -> Result<Option<Key>, Refusal> {
-    let key = asked(Manner::of(when_locked), |manner| system::read(KEY, manner))?;
+pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
+    let key =
+        call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::read_item(KEY_ITEM, manner))?;
     log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
-        Some(key) => copy::keep(key),
-        None => copy::forget(),
+        Some(key) => copy::store_copy(key),
+        None => copy::remove_copy(),
     }
     Ok(key)
 }
 
-pub(super) fn write(key: &Key, when_locked: WhenLocked) -> Result<(), Refusal> {
-    copy::forget();
+pub(super) fn write_key(key: &SealingKey, when_locked: UnlockPolicy) -> Result<(), KeyringError> {
+    copy::remove_copy();
     let key = key.clone();
-    asked(Manner::of(when_locked), move |manner| system::write(KEY, &key, manner))
+    call_keyring(KeyringOptions::from_policy(when_locked), move |manner| {
+        system::write_item(KEY_ITEM, &key, manner)
+    })
 }
 
 /// Forgets the key for good: whatever it sealed is lost with it.
-pub(super) fn remove(when_locked: WhenLocked) -> Result<(), Refusal> {
-    copy::forget();
-    asked(Manner::of(when_locked), |manner| system::remove(KEY, manner))
+pub(super) fn remove_key(when_locked: UnlockPolicy) -> Result<(), KeyringError> {
+    copy::remove_copy();
+    call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::remove_item(KEY_ITEM, manner))
 }
 
 /// Keeps an item of its own for a moment, reads it back and forgets it again. The key is not touched.
-pub(super) fn try_out() -> Result<(), Refusal> {
-    let mut trial: Key = Key::new([0; 32]);
-    host::random(trial.as_mut());
+pub(super) fn test_round_trip() -> Result<(), KeyringError> {
+    let mut trial: SealingKey = SealingKey::new([0; 32]);
+    host::fill_random(trial.as_mut());
     let is_kept = move |manner| {
-        system::write(TRIAL, &trial, manner)?;
-        let read = system::read(TRIAL, manner);
-        system::remove(TRIAL, manner)?;
+        system::write_item(TRIAL_ITEM, &trial, manner)?;
+        let read = system::read_item(TRIAL_ITEM, manner);
+        system::remove_item(TRIAL_ITEM, manner)?;
         Ok(read?.is_some_and(|read| read == trial))
     };
-    match asked(QUIETLY, is_kept)? {
+    match call_keyring(NO_PROMPT, is_kept)? {
         true => Ok(()),
-        false => Err(Refusal::here(Fault::broken("it gave back something else than it was given"))),
+        false => Err(KeyringError::from_fault(KeyringFault::from_message(
+            "it gave back something else than it was given",
+        ))),
     }
 }
 
-fn asked<T: Send + 'static>(
-    manner: Manner,
-    ask: impl FnOnce(Manner) -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Refusal> {
-    in_time(manner, ask).map_err(|fault| Refusal::of(fault, manner))
+fn call_keyring<T: Send + 'static>(
+    manner: KeyringOptions,
+    ask: impl FnOnce(KeyringOptions) -> Result<T, KeyringFault> + Send + 'static,
+) -> Result<T, KeyringError> {
+    call_with_timeout(manner, ask).map_err(|fault| KeyringError::from_fault_with(fault, manner))
 }
 
 /// Asks on a thread of its own, for a keyring may wait for a person, or for ever. One that never answers ends with us.
-fn in_time<T: Send + 'static>(
-    manner: Manner,
-    ask: impl FnOnce(Manner) -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
+fn call_with_timeout<T: Send + 'static>(
+    manner: KeyringOptions,
+    ask: impl FnOnce(KeyringOptions) -> Result<T, KeyringFault> + Send + 'static,
+) -> Result<T, KeyringFault> {
     let (tell, told) = mpsc::sync_channel(1);
-    let after = manner.patience;
+    let after = manner.timeout;
     let asking = move || {
         // Nobody listens any more once the deadline has passed.
         let _ = tell.send(ask(manner));
     };
     let started = thread::Builder::new().name("keyring".into()).spawn(asking);
-    started.map_err(|error| Fault::broken(error.to_string()))?;
+    started.map_err(|error| KeyringFault::from_message(error.to_string()))?;
     match told.recv_timeout(after) {
         Ok(answer) => answer,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(Fault::TimedOut { after }),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Fault::broken("the call ended without an answer")),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(KeyringFault::TimedOut { after }),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(KeyringFault::from_message("the call ended without an answer"))
+        }
     }
 }
 
-fn patience() -> Duration {
-    if may_ask() { WITH_A_PERSON } else { ALONE }
+fn choose_timeout() -> Duration {
+    if can_prompt() { PROMPT_TIMEOUT } else { CALL_TIMEOUT }
 }
 
 #[cfg(target_os = "linux")]
-use linux::may_ask;
+use linux::can_prompt;
 
 /// The keychain asks whether this program may have the item, and for the password when it is locked.
 #[cfg(target_os = "macos")]
-fn may_ask() -> bool {
+fn can_prompt() -> bool {
     true
 }
 
 /// The vault opens with the person's session and never asks.
 #[cfg(windows)]
-fn may_ask() -> bool {
+fn can_prompt() -> bool {
     false
 }
 
@@ -259,15 +273,15 @@ use kernel as copy;
 /// Here the keyring itself is as near as it gets.
 #[cfg(not(target_os = "linux"))]
 mod copy {
-    use super::Key;
+    use super::SealingKey;
 
-    pub(super) const IS_KEPT: bool = false;
+    pub(super) const HAS_COPY: bool = false;
 
-    pub(super) fn read() -> Option<Key> {
+    pub(super) fn read_copy() -> Option<SealingKey> {
         None
     }
 
-    pub(super) fn keep(_: &Key) {}
+    pub(super) fn store_copy(_: &SealingKey) {}
 
-    pub(super) fn forget() {}
+    pub(super) fn remove_copy() {}
 }

@@ -2,20 +2,24 @@
 //!
 //! It is looked at only when there is a fault to explain.
 
-use super::{Place, secret_service::is_kwallet};
-use crate::host::{Environment, Surroundings};
+use super::{KeyringContext, secret_service::is_kwallet};
+use crate::host::{Environment, ExecutionContext};
 
-pub(super) fn place(environment: &Environment) -> Place {
-    if is_kwallet(environment) { Place::KWallet } else { told_by(&Surroundings::of(environment, false)) }
+pub(super) fn detect_context(environment: &Environment) -> KeyringContext {
+    if is_kwallet(environment) {
+        KeyringContext::KWallet
+    } else {
+        from_surroundings(&ExecutionContext::detect(environment, false))
+    }
 }
 
 /// The nearest of the walls around it: a container may stand on WSL's kernel.
-fn told_by(around: &Surroundings) -> Place {
+fn from_surroundings(around: &ExecutionContext) -> KeyringContext {
     match around {
-        Surroundings { ssh: true, .. } => Place::Ssh,
-        Surroundings { container: true, .. } => Place::Container,
-        Surroundings { wsl: true, .. } => Place::Wsl,
-        _ => Place::Plain,
+        ExecutionContext { ssh: true, .. } => KeyringContext::Ssh,
+        ExecutionContext { container: true, .. } => KeyringContext::Container,
+        ExecutionContext { wsl: true, .. } => KeyringContext::Wsl,
+        _ => KeyringContext::Plain,
     }
 }
 
@@ -25,10 +29,14 @@ mod tests {
 
     #[test]
     fn a_place_is_told_by_the_nearest_of_its_walls() {
-        let wsl = Surroundings { wsl: true, ..Surroundings::default() };
-        let container = Surroundings { container: true, ..wsl };
-        let ssh = Surroundings { ssh: true, ..container };
-        let told = [Surroundings::default(), wsl, container, ssh].map(|around| told_by(&around));
-        assert_eq!(told, [Place::Plain, Place::Wsl, Place::Container, Place::Ssh]);
+        let wsl = ExecutionContext { wsl: true, ..ExecutionContext::default() };
+        let container = ExecutionContext { container: true, ..wsl };
+        let ssh = ExecutionContext { ssh: true, ..container };
+        let told =
+            [ExecutionContext::default(), wsl, container, ssh].map(|around| from_surroundings(&around));
+        assert_eq!(
+            told,
+            [KeyringContext::Plain, KeyringContext::Wsl, KeyringContext::Container, KeyringContext::Ssh]
+        );
     }
 }

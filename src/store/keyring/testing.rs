@@ -9,36 +9,41 @@ use std::{
     thread,
 };
 
-use super::wire::{HEAD, Message, Writer};
+use super::wire::{BusMessage, FIXED_HEADER_LEN, WireWriter};
 use crate::host::Environment;
 
 /// A field of a header: its code, and a text of some type or a number.
-pub(super) enum Field<'a> {
+pub(super) enum HeaderField<'a> {
     Text(u8, &'a str, &'a str),
     Number(u8, u32),
 }
 
-pub(super) fn message(kind: u8, fields: &[Field<'_>], signature: &str, body: Writer) -> Vec<u8> {
+pub(super) fn encode_message(
+    kind: u8,
+    fields: &[HeaderField<'_>],
+    signature: &str,
+    body: WireWriter,
+) -> Vec<u8> {
     let mut head = Vec::new();
-    for field in fields.iter().chain([&Field::Text(8, "g", signature)]) {
+    for field in fields.iter().chain([&HeaderField::Text(8, "g", signature)]) {
         head.resize(head.len().next_multiple_of(8), 0);
         match field {
-            Field::Text(code, "g", value) => {
+            HeaderField::Text(code, "g", value) => {
                 head.extend([*code, 1, b'g', 0, u8::try_from(value.len()).unwrap()]);
                 head.extend(value.bytes().chain([0]));
             }
-            Field::Text(code, of, value) => {
+            HeaderField::Text(code, of, value) => {
                 head.extend([*code, 1, of.as_bytes()[0], 0]);
                 head.extend(u32::try_from(value.len()).unwrap().to_ne_bytes());
                 head.extend(value.bytes().chain([0]));
             }
-            Field::Number(code, value) => {
+            HeaderField::Number(code, value) => {
                 head.extend([*code, 1, b'u', 0]);
                 head.extend(value.to_ne_bytes());
             }
         }
     }
-    let body = body.written();
+    let body = body.into_bytes();
     let number = |length: usize| u32::try_from(length).unwrap().to_ne_bytes();
     let endian = if cfg!(target_endian = "big") { b'B' } else { b'l' };
     let mut message = vec![endian, kind, 0, 1];
@@ -50,27 +55,27 @@ pub(super) fn message(kind: u8, fields: &[Field<'_>], signature: &str, body: Wri
 }
 
 /// What the bus says to a call.
-pub(super) enum Reply {
-    Return(&'static str, Writer),
+pub(super) enum BusReply {
+    Return(&'static str, WireWriter),
     Error(&'static str),
-    Signal(&'static str, &'static str, &'static str, Writer),
+    Signal(&'static str, &'static str, &'static str, WireWriter),
 }
 
 /// A bus with one Secret Service on it, for as long as the test holds it.
-pub(super) struct Bus {
+pub(super) struct FakeBus {
     folder: tempfile::TempDir,
 }
 
-impl Bus {
+impl FakeBus {
     /// `answer` is given the method and the call's bytes, and says what goes back, in this order.
-    pub(super) fn start(answer: impl FnMut(&str, &[u8]) -> Vec<Reply> + Send + 'static) -> Self {
+    pub(super) fn start(answer: impl FnMut(&str, &[u8]) -> Vec<BusReply> + Send + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("bus")).unwrap();
         thread::spawn(move || {
             let mut answer = answer;
             for caller in listener.incoming().flatten() {
                 // A caller that has heard enough hangs up.
-                let _ = converse(caller, &mut answer);
+                let _ = serve_caller(caller, &mut answer);
             }
         });
         Self { folder }
@@ -82,9 +87,9 @@ impl Bus {
     }
 }
 
-fn converse(
+fn serve_caller(
     mut caller: UnixStream,
-    answer: &mut impl FnMut(&str, &[u8]) -> Vec<Reply>,
+    answer: &mut impl FnMut(&str, &[u8]) -> Vec<BusReply>,
 ) -> std::io::Result<()> {
     let mut greeting = Vec::new();
     while !greeting.ends_with(b"BEGIN\r\n") {
@@ -94,29 +99,34 @@ fn converse(
     }
     caller.write_all(b"OK 0123456789abcdef\r\n")?;
     loop {
-        let mut head = [0; HEAD];
+        let mut head = [0; FIXED_HEADER_LEN];
         caller.read_exact(&mut head)?;
         let mut call = head.to_vec();
-        call.resize(Message::length(&head).unwrap(), 0);
-        caller.read_exact(&mut call[HEAD..])?;
+        call.resize(BusMessage::total_length(&head).unwrap(), 0);
+        caller.read_exact(&mut call[FIXED_HEADER_LEN..])?;
         let to = u32::from_ne_bytes(head[8..12].try_into().unwrap());
-        for reply in answer(method(&call), &call) {
+        for reply in answer(find_method(&call), &call) {
             caller.write_all(&match reply {
-                Reply::Return(signature, body) => message(2, &[Field::Number(5, to)], signature, body),
-                Reply::Error(name) => {
-                    let fields = [Field::Text(4, "s", name), Field::Number(5, to)];
-                    message(3, &fields, "s", Writer::new().string("because"))
+                BusReply::Return(signature, body) => {
+                    encode_message(2, &[HeaderField::Number(5, to)], signature, body)
                 }
-                Reply::Signal(path, member, signature, body) => {
-                    message(4, &[Field::Text(1, "o", path), Field::Text(3, "s", member)], signature, body)
+                BusReply::Error(name) => {
+                    let fields = [HeaderField::Text(4, "s", name), HeaderField::Number(5, to)];
+                    encode_message(3, &fields, "s", WireWriter::new().string("because"))
                 }
+                BusReply::Signal(path, member, signature, body) => encode_message(
+                    4,
+                    &[HeaderField::Text(1, "o", path), HeaderField::Text(3, "s", member)],
+                    signature,
+                    body,
+                ),
             })?;
         }
     }
 }
 
 /// The method that a call's header names, found by how a text is written: its length before it, a zero after it.
-fn method(call: &[u8]) -> &'static str {
+fn find_method(call: &[u8]) -> &'static str {
     let known = [
         "Hello",
         "AddMatch",
@@ -131,7 +141,7 @@ fn method(call: &[u8]) -> &'static str {
         "Delete",
     ];
     let is_in = |name: &&&str| {
-        let written = Writer::new().string(name).written();
+        let written = WireWriter::new().string(name).into_bytes();
         call.windows(written.len()).any(|part| part == written)
     };
     known.iter().find(is_in).expect("a method of the Secret Service")

@@ -5,9 +5,9 @@
 use zeroize::Zeroizing;
 
 /// No message of ours, or for us, is larger.
-const LIMIT: usize = 1 << 20;
+const MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// What stands before the header's fields: their length included.
-pub(super) const HEAD: usize = 16;
+pub(super) const FIXED_HEADER_LEN: usize = 16;
 const ENDIAN: u8 = if cfg!(target_endian = "big") { b'B' } else { b'l' };
 const VERSION: u8 = 1;
 
@@ -28,25 +28,25 @@ const SIGNATURE: u8 = 8;
 
 /// A method call.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct MethodCall<'a> {
     pub(super) destination: &'a str,
     pub(super) path: &'a str,
     pub(super) interface: &'a str,
     pub(super) member: &'a str,
     pub(super) signature: &'a str,
-    pub(super) body: Writer,
+    pub(super) body: WireWriter,
 }
 
 /// Values in the order in which they are written. Both ends are on one machine, so its own byte order serves.
-pub(super) struct Writer(Zeroizing<Vec<u8>>);
+pub(super) struct WireWriter(Zeroizing<Vec<u8>>);
 
-impl std::fmt::Debug for Writer {
+impl std::fmt::Debug for WireWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Writer({} bytes)", self.0.len())
     }
 }
 
-impl Writer {
+impl WireWriter {
     pub(super) fn new() -> Self {
         // Room for any call of ours: growing would leave a copy of a secret behind.
         Self(Zeroizing::new(Vec::with_capacity(1024)))
@@ -58,7 +58,7 @@ impl Writer {
     }
 
     pub(super) fn u32(mut self, value: u32) -> Self {
-        self = self.aligned(4);
+        self = self.align_to(4);
         self.0.extend_from_slice(&value.to_ne_bytes());
         self
     }
@@ -68,12 +68,12 @@ impl Writer {
     }
 
     pub(super) fn string(self, value: &str) -> Self {
-        self.bytes(value.as_bytes()).byte(0)
+        self.byte_array(value.as_bytes()).byte(0)
     }
 
     /// An array of bytes.
-    pub(super) fn bytes(mut self, value: &[u8]) -> Self {
-        self = self.u32(length(value.len()));
+    pub(super) fn byte_array(mut self, value: &[u8]) -> Self {
+        self = self.u32(wire_length(value.len()));
         self.0.extend_from_slice(value);
         self
     }
@@ -85,86 +85,92 @@ impl Writer {
     }
 
     /// A structure, or an entry of a dictionary, begins here.
-    pub(super) fn structure(self) -> Self {
-        self.aligned(8)
+    pub(super) fn begin_struct(self) -> Self {
+        self.align_to(8)
     }
 
     /// An array whose elements are structures or entries.
-    pub(super) fn structures(mut self, write: impl FnOnce(Self) -> Self) -> Self {
+    pub(super) fn struct_array(mut self, write: impl FnOnce(Self) -> Self) -> Self {
         self = self.u32(0);
         let place = self.0.len() - 4;
-        self = self.aligned(8);
+        self = self.align_to(8);
         let begin = self.0.len();
         self = write(self);
-        let written = length(self.0.len() - begin).to_ne_bytes();
+        let written = wire_length(self.0.len() - begin).to_ne_bytes();
         self.0.iter_mut().skip(place).zip(written).for_each(|(at, byte)| *at = byte);
         self
     }
 
     /// An array of texts or paths.
-    pub(super) fn strings(self, values: &[&str]) -> Self {
+    pub(super) fn string_array(self, values: &[&str]) -> Self {
         // Elements are aligned to four, as is the array: they look alike wherever it stands.
-        let elements = values.iter().fold(Self::new(), |writer, value| writer.aligned(4).string(value));
-        self.bytes(&elements.0)
+        let elements = values.iter().fold(Self::new(), |writer, value| writer.align_to(4).string(value));
+        self.byte_array(&elements.0)
     }
 
     /// A dictionary of texts.
-    pub(super) fn texts(self, entries: &[(&str, &str)]) -> Self {
-        self.structures(|writer| {
-            entries.iter().fold(writer, |writer, (key, value)| writer.structure().string(key).string(value))
+    pub(super) fn string_map(self, entries: &[(&str, &str)]) -> Self {
+        self.struct_array(|writer| {
+            entries
+                .iter()
+                .fold(writer, |writer, (key, value)| writer.begin_struct().string(key).string(value))
         })
     }
 
-    fn aligned(mut self, to: usize) -> Self {
+    fn align_to(mut self, to: usize) -> Self {
         let length = self.0.len().next_multiple_of(to);
         self.0.resize(length, 0);
         self
     }
 
-    fn field(self, code: u8, kind: &str, value: &str) -> Self {
-        let writer = self.structure().byte(code).signature(kind);
+    fn header_field(self, code: u8, kind: &str, value: &str) -> Self {
+        let writer = self.begin_struct().byte(code).signature(kind);
         if kind == "g" { writer.signature(value) } else { writer.string(value) }
     }
 }
 
-fn length(length: usize) -> u32 {
+fn wire_length(length: usize) -> u32 {
     u32::try_from(length).expect("a message of ours is small")
 }
 
-impl Call<'_> {
+impl MethodCall<'_> {
     /// The whole message.
-    pub(super) fn written(&self, serial: u32) -> Zeroizing<Vec<u8>> {
-        let head = Writer::new()
+    pub(super) fn encode(&self, serial: u32) -> Zeroizing<Vec<u8>> {
+        let head = WireWriter::new()
             .byte(ENDIAN)
             .byte(CALL)
             .byte(0)
             .byte(VERSION)
-            .u32(length(self.body.0.len()))
+            .u32(wire_length(self.body.0.len()))
             .u32(serial)
-            .structures(|writer| {
+            .struct_array(|writer| {
                 let writer = writer
-                    .field(PATH, "o", self.path)
-                    .field(INTERFACE, "s", self.interface)
-                    .field(MEMBER, "s", self.member)
-                    .field(DESTINATION, "s", self.destination);
-                if self.signature.is_empty() { writer } else { writer.field(SIGNATURE, "g", self.signature) }
+                    .header_field(PATH, "o", self.path)
+                    .header_field(INTERFACE, "s", self.interface)
+                    .header_field(MEMBER, "s", self.member)
+                    .header_field(DESTINATION, "s", self.destination);
+                if self.signature.is_empty() {
+                    writer
+                } else {
+                    writer.header_field(SIGNATURE, "g", self.signature)
+                }
             });
-        let mut message = head.structure().0;
+        let mut message = head.begin_struct().0;
         message.extend_from_slice(&self.body.0);
         message
     }
 }
 
 #[cfg(test)]
-impl Writer {
-    pub(super) fn written(self) -> Vec<u8> {
+impl WireWriter {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0.to_vec()
     }
 }
 
 /// A message as it came in.
-pub(super) struct Message {
-    pub(super) kind: Kind,
+pub(super) struct BusMessage {
+    pub(super) kind: MessageKind,
     /// What the body holds, by its sender's word.
     pub(super) signature: String,
     pub(super) body: Zeroizing<Vec<u8>>,
@@ -172,44 +178,44 @@ pub(super) struct Message {
 
 /// What a message is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Return { to: u32 },
-    Error { to: u32, name: String },
+pub(super) enum MessageKind {
+    Return { reply_to: u32 },
+    Error { reply_to: u32, name: String },
     Signal { path: String, member: String },
     Other,
 }
 
-impl Message {
+impl BusMessage {
     /// How long the message is that begins so.
-    pub(super) fn length(head: &[u8; HEAD]) -> Option<usize> {
+    pub(super) fn total_length(head: &[u8; FIXED_HEADER_LEN]) -> Option<usize> {
         let [endian, _, _, version, rest @ ..] = head;
-        let mut rest = Reader::new(rest);
-        let (body, _serial, fields) = (rest.u32()?, rest.u32()?, rest.u32()?);
+        let mut rest = WireReader::new(rest);
+        let (body, _serial, fields) = (rest.read_u32()?, rest.read_u32()?, rest.read_u32()?);
         let fields = usize::try_from(fields).ok()?.checked_next_multiple_of(8)?;
-        let length = HEAD.checked_add(fields)?.checked_add(usize::try_from(body).ok()?)?;
-        (*endian == ENDIAN && *version == VERSION && length <= LIMIT).then_some(length)
+        let length = FIXED_HEADER_LEN.checked_add(fields)?.checked_add(usize::try_from(body).ok()?)?;
+        (*endian == ENDIAN && *version == VERSION && length <= MAX_MESSAGE_SIZE).then_some(length)
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(bytes);
-        let kind = *reader.take(HEAD - 4)?.get(1)?;
-        let mut fields = Fields::default();
-        reader.structures(|reader| fields.add(reader))?;
-        reader.align(8)?;
-        let Fields { path, member, error, reply_to, signature } = fields;
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = WireReader::new(bytes);
+        let kind = *reader.take_bytes(FIXED_HEADER_LEN - 4)?.get(1)?;
+        let mut fields = HeaderFields::default();
+        reader.read_struct_array(|reader| fields.read_field(reader))?;
+        reader.align_to(8)?;
+        let HeaderFields { path, member, error, reply_to, signature } = fields;
         let kind = match kind {
-            RETURN => Kind::Return { to: reply_to? },
-            ERROR => Kind::Error { to: reply_to?, name: error? },
-            SIGNAL => Kind::Signal { path: path?, member: member? },
-            _ => Kind::Other,
+            RETURN => MessageKind::Return { reply_to: reply_to? },
+            ERROR => MessageKind::Error { reply_to: reply_to?, name: error? },
+            SIGNAL => MessageKind::Signal { path: path?, member: member? },
+            _ => MessageKind::Other,
         };
-        let body = Zeroizing::new(reader.rest().to_vec());
+        let body = Zeroizing::new(reader.remaining_bytes().to_vec());
         Some(Self { kind, signature: signature.unwrap_or_default(), body })
     }
 }
 
 #[derive(Default)]
-struct Fields {
+struct HeaderFields {
     path: Option<String>,
     member: Option<String>,
     error: Option<String>,
@@ -217,122 +223,122 @@ struct Fields {
     signature: Option<String>,
 }
 
-impl Fields {
+impl HeaderFields {
     /// Fields that we do not know are to be passed over (D-Bus specification, "Header Fields").
-    fn add(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let code = reader.byte()?;
-        match (code, reader.signature()?) {
-            (PATH, "o") => self.path = Some(reader.string()?.to_owned()),
-            (MEMBER, "s") => self.member = Some(reader.string()?.to_owned()),
-            (ERROR_NAME, "s") => self.error = Some(reader.string()?.to_owned()),
-            (REPLY_SERIAL, "u") => self.reply_to = Some(reader.u32()?),
-            (SIGNATURE, "g") => self.signature = Some(reader.signature()?.to_owned()),
-            (_, kind) => reader.skip(kind)?,
+    fn read_field(&mut self, reader: &mut WireReader<'_>) -> Option<()> {
+        let code = reader.read_byte()?;
+        match (code, reader.read_signature()?) {
+            (PATH, "o") => self.path = Some(reader.read_string()?.to_owned()),
+            (MEMBER, "s") => self.member = Some(reader.read_string()?.to_owned()),
+            (ERROR_NAME, "s") => self.error = Some(reader.read_string()?.to_owned()),
+            (REPLY_SERIAL, "u") => self.reply_to = Some(reader.read_u32()?),
+            (SIGNATURE, "g") => self.signature = Some(reader.read_signature()?.to_owned()),
+            (_, kind) => reader.skip_value(kind)?,
         }
         Some(())
     }
 }
 
 /// Values in the order in which they stand; `None` for whatever is malformed.
-pub(super) struct Reader<'a> {
+pub(super) struct WireReader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    position: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> WireReader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, position: 0 }
     }
 
-    pub(super) fn byte(&mut self) -> Option<u8> {
-        self.take(1)?.first().copied()
+    pub(super) fn read_byte(&mut self) -> Option<u8> {
+        self.take_bytes(1)?.first().copied()
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
-        self.align(4)?;
-        Some(u32::from_ne_bytes(self.take(4)?.try_into().ok()?))
+    pub(super) fn read_u32(&mut self) -> Option<u32> {
+        self.align_to(4)?;
+        Some(u32::from_ne_bytes(self.take_bytes(4)?.try_into().ok()?))
     }
 
-    pub(super) fn boolean(&mut self) -> Option<bool> {
-        self.u32().map(|value| value == 1)
+    pub(super) fn read_boolean(&mut self) -> Option<bool> {
+        self.read_u32().map(|value| value == 1)
     }
 
-    pub(super) fn string(&mut self) -> Option<&'a str> {
-        let text = self.bytes()?;
-        (self.byte()? == 0).then(|| std::str::from_utf8(text).ok())?
+    pub(super) fn read_string(&mut self) -> Option<&'a str> {
+        let text = self.read_byte_array()?;
+        (self.read_byte()? == 0).then(|| std::str::from_utf8(text).ok())?
     }
 
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()?;
-        self.take(usize::try_from(length).ok()?)
+    pub(super) fn read_byte_array(&mut self) -> Option<&'a [u8]> {
+        let length = self.read_u32()?;
+        self.take_bytes(usize::try_from(length).ok()?)
     }
 
-    pub(super) fn signature(&mut self) -> Option<&'a str> {
-        let length = self.byte()?;
-        let text = self.take(length.into())?;
-        (self.byte()? == 0).then(|| std::str::from_utf8(text).ok())?
+    pub(super) fn read_signature(&mut self) -> Option<&'a str> {
+        let length = self.read_byte()?;
+        let text = self.take_bytes(length.into())?;
+        (self.read_byte()? == 0).then(|| std::str::from_utf8(text).ok())?
     }
 
-    pub(super) fn structure(&mut self) -> Option<()> {
-        self.align(8)
+    pub(super) fn begin_struct(&mut self) -> Option<()> {
+        self.align_to(8)
     }
 
     /// An array of texts or paths.
-    pub(super) fn strings(&mut self) -> Option<Vec<String>> {
-        let length = usize::try_from(self.u32()?).ok()?;
-        let end = self.at.checked_add(length)?;
+    pub(super) fn read_string_array(&mut self) -> Option<Vec<String>> {
+        let length = usize::try_from(self.read_u32()?).ok()?;
+        let end = self.position.checked_add(length)?;
         let mut found = Vec::new();
-        while self.at < end {
-            found.push(self.string()?.to_owned());
+        while self.position < end {
+            found.push(self.read_string()?.to_owned());
         }
-        (self.at == end).then_some(found)
+        (self.position == end).then_some(found)
     }
 
     /// A variant of a simple type, passed over.
     pub(super) fn skip_variant(&mut self) -> Option<()> {
-        let kind = self.signature()?;
-        self.skip(kind)
+        let kind = self.read_signature()?;
+        self.skip_value(kind)
     }
 
-    fn structures(&mut self, mut read: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
-        let length = usize::try_from(self.u32()?).ok()?;
-        self.align(8)?;
-        let end = self.at.checked_add(length)?;
-        while self.at < end {
-            self.align(8)?;
+    fn read_struct_array(&mut self, mut read: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        let length = usize::try_from(self.read_u32()?).ok()?;
+        self.align_to(8)?;
+        let end = self.position.checked_add(length)?;
+        while self.position < end {
+            self.align_to(8)?;
             read(self)?;
         }
-        (self.at == end).then_some(())
+        (self.position == end).then_some(())
     }
 
-    fn skip(&mut self, kind: &str) -> Option<()> {
+    fn skip_value(&mut self, kind: &str) -> Option<()> {
         let size = match kind {
-            "y" => return self.byte().map(drop),
-            "s" | "o" => return self.string().map(drop),
-            "g" => return self.signature().map(drop),
-            "ay" => return self.bytes().map(drop),
+            "y" => return self.read_byte().map(drop),
+            "s" | "o" => return self.read_string().map(drop),
+            "g" => return self.read_signature().map(drop),
+            "ay" => return self.read_byte_array().map(drop),
             "n" | "q" => 2,
             "b" | "i" | "u" | "h" => 4,
             "x" | "t" | "d" => 8,
             _ => return None,
         };
-        self.align(size)?;
-        self.take(size).map(drop)
+        self.align_to(size)?;
+        self.take_bytes(size).map(drop)
     }
 
-    fn align(&mut self, to: usize) -> Option<()> {
-        self.at = self.at.checked_next_multiple_of(to).filter(|at| *at <= self.bytes.len())?;
+    fn align_to(&mut self, to: usize) -> Option<()> {
+        self.position = self.position.checked_next_multiple_of(to).filter(|at| *at <= self.bytes.len())?;
         Some(())
     }
 
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let end = self.at.checked_add(count)?;
-        let found = self.bytes.get(self.at..end)?;
-        self.at = end;
+    fn take_bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let end = self.position.checked_add(count)?;
+        let found = self.bytes.get(self.position..end)?;
+        self.position = end;
         Some(found)
     }
 
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
+    fn remaining_bytes(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
     }
 }

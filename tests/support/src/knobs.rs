@@ -64,7 +64,7 @@ pub enum Knob {
     /// What brings a refresh token: `scope` (the default) is `offline_access`, `always` needs nothing, and `access-type` is
     /// Google's pair of parameters.
     Offline,
-    /// Whether codes and refresh tokens are redeemed from an `Origin`: Entra's `required`, or `refused`.
+    /// Whether codes and refresh tokens are redeemed from an `OriginRetry`: Entra's `required`, or `refused`.
     Origin,
     /// The status of every refusal at the token endpoint, 400 by default.
     RefusalStatus,
@@ -100,7 +100,7 @@ pub enum Knob {
     Registered,
     /// true: the role's trust policy lacks `sts:TagSession`.
     WithoutTagSession,
-    /// `[{"arn": …, "trusts": role ARN, "external_id": …, "tags": bool, "source_identity": bool}]`: the roles that
+    /// `[{"arn": …, "trusts": role ARN, "suggest_external_id": …, "tags": bool, "source_identity": bool}]`: the roles that
     /// AssumeRole knows, none by default.
     ChainRoles,
     /// The name by which the pool knows the provider; its issuer without scheme and last slash by default.

@@ -21,8 +21,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    config::{Redirect, RedirectHost},
-    time::Moment,
+    config::{RedirectHost, RedirectUri},
+    time::Timestamp,
 };
 
 const RIGHT: &str = "/callback?code=s3cr3t-code&state=s3cr3t-state";
@@ -31,18 +31,18 @@ fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
-fn redirect(host: RedirectHost, ports: &[u16]) -> Redirect {
-    Redirect { host, ports: ports.to_vec(), path: "/callback".into() }
+fn redirect(host: RedirectHost, ports: &[u16]) -> RedirectUri {
+    RedirectUri { host, ports: ports.to_vec(), path: "/callback".into() }
 }
 
 /// The provider's answer, and the page on which its end will be told.
 struct Answered {
-    outcome: Result<Secret, AnswerError>,
-    page: OpenPage,
+    outcome: Result<Secret, CallbackError>,
+    page: PendingResultPage,
 }
 
-async fn answer(mut open: Open) -> Answered {
-    Answered { outcome: open.answer().await, page: open.page(true) }
+async fn answer(mut open: OpenListener) -> Answered {
+    Answered { outcome: open.wait_for_answer().await, page: open.into_result_page(true) }
 }
 
 /// A sign-in that waits, and what its listener reported.
@@ -50,7 +50,7 @@ struct SignIn {
     port: u16,
     start: String,
     answer: JoinHandle<Answered>,
-    events: Arc<Mutex<Vec<Event>>>,
+    events: Arc<Mutex<Vec<CallbackEvent>>>,
 }
 
 impl SignIn {
@@ -58,22 +58,22 @@ impl SignIn {
         Self::with(|_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut Listener)) -> Self {
+    async fn with(change: impl FnOnce(&mut CallbackListener)) -> Self {
         Self::opened(change, |_| {}).await
     }
 
-    async fn opened(change: impl FnOnce(&mut Listener), then: impl FnOnce(&Open)) -> Self {
+    async fn opened(change: impl FnOnce(&mut CallbackListener), then: impl FnOnce(&OpenListener)) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
-        let mut listener = Listener::bind(&redirect(RedirectHost::Address, &[]))
+        let mut listener = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &[]))
             .await
             .unwrap()
-            .reporting(move |event| seen.lock().unwrap().push(event));
+            .with_reporter(move |event| seen.lock().unwrap().push(event));
         change(&mut listener);
-        let (port, start) = (listener.port, listener.start.expose().to_owned());
+        let (port, start) = (listener.port, listener.start_path.expose().to_owned());
         assert_eq!(listener.start_address(), format!("http://127.0.0.1:{port}{start}"));
-        let open = listener.open();
-        open.expect(awaited());
+        let open = listener.start_serving();
+        open.set_awaited_callback(awaited());
         then(&open);
         Self { port, start, answer: tokio::spawn(answer(open)), events }
     }
@@ -96,8 +96,8 @@ impl SignIn {
     }
 }
 
-fn awaited() -> Awaited {
-    Awaited {
+fn awaited() -> AwaitedCallback {
+    AwaitedCallback {
         authorize_url: "https://idp.example/authorize?client_id=x&state=s3cr3t-state".into(),
         state: Secret::new("s3cr3t-state"),
         issuer: "https://idp.example".into(),
@@ -105,12 +105,12 @@ fn awaited() -> Awaited {
     }
 }
 
-fn signed_in() -> Ending {
-    Ending::SignedIn {
+fn signed_in() -> SignInEnding {
+    SignInEnding::SignedIn {
         role: Some(("BedrockUser".into(), "123456789012".into())),
         name: "alice@example.com".into(),
-        until: Moment::from_unix(43_200),
-        now: Moment::from_unix(0),
+        until: Timestamp::from_unix(43_200),
+        now: Timestamp::from_unix(0),
     }
 }
 
@@ -161,7 +161,7 @@ fn the_start_address_leads_to_the_provider_as_often_as_it_is_opened() {
             assert_eq!(header(&reply, "Cache-Control"), Some("no-store"));
             assert_eq!(header(&reply, "Referrer-Policy"), Some("no-referrer"));
         }
-        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [Event::Started; 2]);
+        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [CallbackEvent::Started; 2]);
         sign_in.still_waits().await;
     });
 }
@@ -172,13 +172,13 @@ fn the_page_is_held_until_the_end_is_known_and_then_tells_it() {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
         let mut tab = send(port, &request(port, &result)).await;
         let mut another = send(port, &request(port, &result)).await;
-        answered.page.viewers(2).await;
+        answered.page.wait_for_result_waiters(2).await;
         assert!(
             nothing_came(&mut tab) && nothing_came(&mut another),
             "a page before the end could only guess"
         );
         let tabs = [tab, another].map(|tab| tokio::spawn(reply(tab)));
-        answered.page.finish(&signed_in()).await;
+        answered.page.show_ending(&signed_in()).await;
         for tab in tabs {
             let page = tab.await.unwrap();
             assert_eq!(status(&page), "200 OK");
@@ -224,8 +224,9 @@ fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
             .get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state")
             .await;
         let refusal = sign_in.answer.await.unwrap().outcome.unwrap_err();
-        let (error, description) = (Foreign::new("access_denied"), Foreign::new("not <assigned>"));
-        assert_eq!(refusal, AnswerError::Refused(Refusal { error, description }));
+        let (error, description) =
+            (UntrustedText::new("access_denied"), UntrustedText::new("not <assigned>"));
+        assert_eq!(refusal, CallbackError::Refused(AuthorizationErrorResponse { error, description }));
     });
 }
 
@@ -239,8 +240,11 @@ fn the_same_answer_again_meets_a_calm_page_that_leads_to_the_end() {
         assert_eq!(status(&reply), "200 OK");
         assert!(reply.contains("is being completed") && !reply.contains("s3cr3t"));
         assert_eq!(header(&reply, "Refresh"), Some(format!("1; url={result}").as_str()));
-        assert_eq!(events.lock().unwrap().as_slice(), [Event::Answered, Event::Duplicate]);
-        answered.page.know(&signed_in());
+        assert_eq!(
+            events.lock().unwrap().as_slice(),
+            [CallbackEvent::CodeReceived, CallbackEvent::Duplicate]
+        );
+        answered.page.publish_ending(&signed_in());
         assert!(get(port, RIGHT).await.contains("<title>Signed in"), "the same final page once there is one");
     });
 }
@@ -261,7 +265,7 @@ fn others_go_on_being_answered_while_the_page_is_held() {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
         let tab = tokio::spawn(reply(send(port, &request(port, &result)).await));
         assert_eq!(status(&get(port, "/favicon.ico").await), "404 Not Found");
-        answered.page.finish(&signed_in()).await;
+        answered.page.show_ending(&signed_in()).await;
         assert!(tab.await.unwrap().contains("<title>Signed in"));
     });
 }
@@ -270,7 +274,7 @@ fn others_go_on_being_answered_while_the_page_is_held() {
 fn a_browser_that_has_yet_to_ask_for_the_page_is_waited_for() {
     run(async {
         let (answered, port, result) = SignIn::waiting().await.answered().await;
-        let finish = tokio::spawn(async move { answered.page.finish(&signed_in()).await });
+        let finish = tokio::spawn(async move { answered.page.show_ending(&signed_in()).await });
         assert!(get(port, &result).await.contains("<title>Signed in"));
         finish.await.unwrap();
     });
@@ -279,27 +283,27 @@ fn a_browser_that_has_yet_to_ask_for_the_page_is_waited_for() {
 #[test]
 fn a_browser_that_has_gone_away_breaks_nothing() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.patience.follow = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.timeouts.follow = Duration::from_millis(50)).await;
         let (answered, port, result) = sign_in.answered().await;
         let tab = send(port, &request(port, &result)).await;
-        answered.page.viewers(1).await;
+        answered.page.wait_for_result_waiters(1).await;
         drop(tab);
-        answered.page.finish(&signed_in()).await;
+        answered.page.show_ending(&signed_in()).await;
 
-        let sign_in = SignIn::with(|listener| listener.patience.follow = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.timeouts.follow = Duration::from_millis(50)).await;
         let (answered, ..) = sign_in.answered().await;
-        answered.page.finish(&signed_in()).await;
+        answered.page.show_ending(&signed_in()).await;
     });
 }
 
 #[test]
 fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.patience.linger = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.timeouts.linger = Duration::from_millis(50)).await;
         let (answered, port, result) = sign_in.answered().await;
         let _never_closes = send(port, &request(port, &result)).await;
-        answered.page.viewers(1).await;
-        answered.page.finish(&signed_in()).await;
+        answered.page.wait_for_result_waiters(1).await;
+        answered.page.show_ending(&signed_in()).await;
     });
 }
 
@@ -307,16 +311,16 @@ fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
 fn a_sign_in_given_up_frees_its_port() {
     run(async {
         let port = testworld::Port::reserve();
-        let redirect = redirect(RedirectHost::Address, &[port.number()]);
-        let open = Listener::bind(&redirect).await.unwrap().open();
-        open.expect(awaited());
+        let redirect = redirect(RedirectHost::LoopbackIp, &[port.number()]);
+        let open = CallbackListener::bind(&redirect).await.unwrap().start_serving();
+        open.set_awaited_callback(awaited());
         let answer = tokio::spawn(answer(open));
         let silent = send(port.number(), b"GET").await;
         answer.abort();
         assert!(answer.await.is_err());
         // The runtime closes the sockets when it next polls them, which reading to the end waits for.
         drop(reply(silent).await);
-        Listener::bind(&redirect).await.unwrap();
+        CallbackListener::bind(&redirect).await.unwrap();
     });
 }
 
@@ -326,12 +330,12 @@ fn localhost_is_served_in_both_families() {
         if !has_ipv6().await {
             return;
         }
-        let listener = Listener::bind(&redirect(RedirectHost::Name, &[])).await.unwrap();
+        let listener = CallbackListener::bind(&redirect(RedirectHost::Localhost, &[])).await.unwrap();
         let port = listener.port;
         assert_eq!(listener.redirect_uri(), format!("http://localhost:{port}/callback"));
         assert!(listener.start_address().starts_with("http://localhost:"));
-        let open = listener.open();
-        open.expect(awaited());
+        let open = listener.start_serving();
+        open.set_awaited_callback(awaited());
         let answer = tokio::spawn(answer(open));
         assert_eq!(status(&get(port, "/").await), "404 Not Found");
         let mut stream = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();

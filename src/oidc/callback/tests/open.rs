@@ -3,10 +3,10 @@
 use super::*;
 
 /// A listener whose provider has not described itself yet.
-async fn early() -> (Open, u16, String) {
-    let listener = Listener::bind(&redirect(RedirectHost::Address, &[])).await.unwrap();
-    let (port, start) = (listener.port, listener.start.expose().to_owned());
-    (listener.open(), port, start)
+async fn early() -> (OpenListener, u16, String) {
+    let listener = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &[])).await.unwrap();
+    let (port, start) = (listener.port, listener.start_path.expose().to_owned());
+    (listener.start_serving(), port, start)
 }
 
 #[test]
@@ -14,9 +14,9 @@ fn whoever_comes_before_the_provider_is_known_is_sent_on_once_it_is() {
     run(async {
         let (open, port, start) = early().await;
         let visit = tokio::spawn(async move { get(port, &start).await });
-        open.beginners(1).await;
+        open.wait_for_start_waiters(1).await;
         assert!(!visit.is_finished());
-        open.expect(awaited());
+        open.set_awaited_callback(awaited());
         let reply = visit.await.unwrap();
         assert_eq!(
             (status(&reply), header(&reply, "Location")),
@@ -30,8 +30,8 @@ fn whoever_comes_before_the_provider_is_known_is_told_that_it_never_was() {
     run(async {
         let (open, port, start) = early().await;
         let visit = tokio::spawn(async move { get(port, &start).await });
-        open.beginners(1).await;
-        open.fail(&Ending::Failed {
+        open.wait_for_start_waiters(1).await;
+        open.finish_with_failure(&SignInEnding::Failed {
             what: "no answer".into(),
             hint: "wait".into(),
             slug: "network/x".into(),
@@ -50,8 +50,8 @@ fn nothing_is_the_answer_before_there_was_a_question() {
             assert_eq!(status(&get(port, &format!("/callback?{query}")).await), "400 Bad Request", "{query}");
         }
         assert_eq!(
-            open.pasted(&format!("http://127.0.0.1:{port}{RIGHT}")),
-            Err(Unfit::Ignored(Reason::State))
+            open.submit_pasted_address(&format!("http://127.0.0.1:{port}{RIGHT}")),
+            Err(PasteRejection::Ignored(IgnoreReason::WrongState))
         );
     });
 }
@@ -60,21 +60,24 @@ fn nothing_is_the_answer_before_there_was_a_question() {
 fn a_pasted_address_is_judged_as_if_a_browser_had_brought_it() {
     run(async {
         let (mut open, port, start) = early().await;
-        open.expect(awaited());
+        open.set_awaited_callback(awaited());
         for (text, why) in [
-            ("hello".to_owned(), Unfit::NoAddress),
-            (String::new(), Unfit::NoAddress),
-            (format!("http://127.0.0.1:{port}{start}"), Unfit::Ignored(Reason::Elsewhere)),
-            (format!("http://127.0.0.1:{port}/callback"), Unfit::Ignored(Reason::Bare)),
-            (format!("http://127.0.0.1:1{RIGHT}"), Unfit::Ignored(Reason::ForeignHost)),
-            (format!("https://idp.example{RIGHT}"), Unfit::Ignored(Reason::ForeignHost)),
-            (format!("127.0.0.1:{port}/callback?code=c&state=wrong"), Unfit::Ignored(Reason::State)),
+            ("hello".to_owned(), PasteRejection::NotAnAddress),
+            (String::new(), PasteRejection::NotAnAddress),
+            (format!("http://127.0.0.1:{port}{start}"), PasteRejection::Ignored(IgnoreReason::UnknownPath)),
+            (format!("http://127.0.0.1:{port}/callback"), PasteRejection::Ignored(IgnoreReason::NoQuery)),
+            (format!("http://127.0.0.1:1{RIGHT}"), PasteRejection::Ignored(IgnoreReason::ForeignHost)),
+            (format!("https://idp.example{RIGHT}"), PasteRejection::Ignored(IgnoreReason::ForeignHost)),
+            (
+                format!("127.0.0.1:{port}/callback?code=c&state=wrong"),
+                PasteRejection::Ignored(IgnoreReason::WrongState),
+            ),
         ] {
-            assert_eq!(open.pasted(&text), Err(why), "{text}");
+            assert_eq!(open.submit_pasted_address(&text), Err(why), "{text}");
         }
-        assert_eq!(open.pasted(&format!(" \"localhost:{port}{RIGHT}\" ")), Ok(()));
-        assert_eq!(open.answer().await, Ok(Secret::new("s3cr3t-code")));
+        assert_eq!(open.submit_pasted_address(&format!(" \"localhost:{port}{RIGHT}\" ")), Ok(()));
+        assert_eq!(open.wait_for_answer().await, Ok(Secret::new("s3cr3t-code")));
         // Nobody is on the way to the last page, so nobody is waited for.
-        open.page(false).finish(&signed_in()).await;
+        open.into_result_page(false).show_ending(&signed_in()).await;
     });
 }

@@ -57,7 +57,7 @@ fn a_head_over_the_limit_is_refused() {
         let sign_in = SignIn::waiting().await;
         let reply = sign_in.get(&format!("/callback?code={}", "x".repeat(70_000))).await;
         assert_eq!(status(&reply), "431 Request Header Fields Too Large");
-        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [Event::TooLarge]);
+        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [CallbackEvent::TooLarge]);
         sign_in.still_waits().await;
     });
 }
@@ -65,10 +65,10 @@ fn a_head_over_the_limit_is_refused() {
 #[test]
 fn a_client_that_never_finishes_its_request_is_sent_away_in_time() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.patience.read = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.timeouts.read = Duration::from_millis(50)).await;
         let reply = reply(send(sign_in.port, b"GET /callback?code=").await).await;
         assert_eq!(status(&reply), "408 Request Timeout");
-        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [Event::TooSlow]);
+        assert_eq!(sign_in.events.lock().unwrap().as_slice(), [CallbackEvent::TooSlow]);
         sign_in.still_waits().await;
     });
 }
@@ -109,7 +109,13 @@ fn two_hundred_silent_connections_do_not_keep_the_answer_out() {
             silent.push(send(sign_in.port, b"").await);
         }
         sign_in.get("/favicon.ico").await;
-        let crowded = sign_in.events.lock().unwrap().iter().filter(|event| **event == Event::Crowded).count();
+        let crowded = sign_in
+            .events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| **event == CallbackEvent::ConnectionEvicted)
+            .count();
         assert!((40..=60).contains(&crowded), "{crowded} made room");
         sign_in.still_waits().await;
     });
@@ -129,7 +135,7 @@ fn an_unread_body_is_drained_so_that_the_page_arrives() {
 #[test]
 fn our_own_user_is_no_stranger_at_the_start_address() {
     run(async {
-        let sign_in = SignIn::opened(|_| {}, Open::for_own_user).await;
+        let sign_in = SignIn::opened(|_| {}, OpenListener::restrict_to_own_user).await;
         assert_eq!(status(&sign_in.get(&sign_in.start).await), "302 Found");
         sign_in.still_waits().await;
     });

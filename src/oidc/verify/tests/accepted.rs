@@ -6,26 +6,26 @@ use super::*;
 
 #[test]
 fn a_good_token_says_who_and_until_when() {
-    let token = judge(&KEY.token(&header(), &claims())).unwrap();
-    assert_eq!((token.subject(), token.expires()), ("person-1", Moment::from_unix(NOW + 3600)));
+    let token = judge(&KEY.sign_token(&header(), &claims())).unwrap();
+    assert_eq!((token.subject(), token.expires_at()), ("person-1", Timestamp::from_unix(NOW + 3600)));
     assert_eq!(token.claim("email"), Some(&json!("ada@example.com")));
     assert_eq!(token.claims().len(), 8);
-    assert_eq!(token.raw().expose(), KEY.token(&header(), &claims()));
+    assert_eq!(token.raw().expose(), KEY.sign_token(&header(), &claims()));
 }
 
 #[test]
 fn every_algorithm_is_believed_with_its_own_access_token_hash() {
     for algorithm in ALGORITHMS {
-        let key = Signing::fit_for(algorithm, "k");
+        let key = TestSigningKey::for_algorithm(algorithm, "k");
         let header = json!({ "alg": algorithm, "kid": "k" });
         let mut claims = claims();
-        claims["at_hash"] = json!(at_hash(algorithm, ACCESS_TOKEN));
-        let keys = key_set(&[key.public()]);
-        judge_by(&key.token(&header, &claims), &keys, &expected())
+        claims["at_hash"] = json!(compute_at_hash(algorithm, ACCESS_TOKEN));
+        let keys = build_key_set(&[key.public_jwk()]);
+        judge_by(&key.sign_token(&header, &claims), &keys, &expected())
             .unwrap_or_else(|why| panic!("{algorithm}: {why:?}"));
-        claims["at_hash"] = json!(at_hash(algorithm, "another"));
-        let forged = judge_by(&key.token(&header, &claims), &keys, &expected());
-        assert_eq!(refusal(forged), Rejection::AccessTokenHash, "{algorithm}");
+        claims["at_hash"] = json!(compute_at_hash(algorithm, "another"));
+        let forged = judge_by(&key.sign_token(&header, &claims), &keys, &expected());
+        assert_eq!(refusal(forged), TokenRejection::AccessTokenMismatch, "{algorithm}");
     }
 }
 
@@ -37,24 +37,24 @@ fn a_type_may_be_left_out_or_written_small() {
 
 #[test]
 fn a_token_without_a_key_name_is_tried_on_every_key() {
-    let other = Signing::fit_for("EdDSA", "two");
-    let token = KEY.token(&json!({ "alg": "RS256" }), &claims());
-    assert!(judge_by(&token, &key_set(&[other.public(), KEY.public()]), &expected()).is_ok());
+    let other = TestSigningKey::for_algorithm("EdDSA", "two");
+    let token = KEY.sign_token(&json!({ "alg": "RS256" }), &claims());
+    assert!(judge_by(&token, &build_key_set(&[other.public_jwk(), KEY.public_jwk()]), &expected()).is_ok());
 }
 
 #[test]
 fn several_keys_of_one_name_are_all_tried() {
-    let keys = ["two", "two"].map(|kid| Signing::fit_for("ES256", kid));
+    let keys = ["two", "two"].map(|kid| TestSigningKey::for_algorithm("ES256", kid));
     for key in &keys {
-        let token = key.token(&json!({ "alg": "ES256", "kid": "two" }), &claims());
-        let set = key_set(&[keys[0].public(), keys[1].public()]);
+        let token = key.sign_token(&json!({ "alg": "ES256", "kid": "two" }), &claims());
+        let set = build_key_set(&[keys[0].public_jwk(), keys[1].public_jwk()]);
         assert!(judge_by(&token, &set, &expected()).is_ok());
     }
 }
 
 #[test]
 fn keys_of_kinds_unknown_here_are_passed_over() {
-    assert!(with_keys(&[json!({ "kty": "lattice" }), json!(7), KEY.public()]).is_ok());
+    assert!(with_keys(&[json!({ "kty": "lattice" }), json!(7), KEY.public_jwk()]).is_ok());
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn several_audiences_are_fine_when_the_authorized_party_is_us() {
 #[test]
 fn times_may_be_text_or_have_a_fraction() {
     for exp in [json!("1800003600"), json!(1_800_003_600.9)] {
-        assert_eq!(with_claim("exp", exp).unwrap().expires(), Moment::from_unix(NOW + 3600));
+        assert_eq!(with_claim("exp", exp).unwrap().expires_at(), Timestamp::from_unix(NOW + 3600));
     }
 }
 
@@ -89,8 +89,12 @@ fn a_token_without_nbf_or_at_hash_is_fine() {
 
 #[test]
 fn a_refresh_may_bring_no_nonce_or_an_old_one() {
-    let refresh =
-        || Expected { nonce: None, previous_subject: Some("person-1"), access_token: None, ..expected() };
+    let refresh = || ExpectedClaims {
+        nonce: None,
+        previous_subject: Some("person-1"),
+        access_token: None,
+        ..expected()
+    };
     let without = |claims: &mut Value| drop(claims.as_object_mut().unwrap().remove("nonce"));
     assert!(with_claims_expecting(without, &refresh()).is_ok());
     assert!(with_claims_expecting(|claims| claims["nonce"] = json!("old"), &refresh()).is_ok());
@@ -113,6 +117,6 @@ fn groups_that_the_token_leaves_out_are_noticed() {
         ("hasgroups", json!(false), false),
         ("groups", json!(["a"]), false),
     ] {
-        assert_eq!(with_claim(name, value.clone()).unwrap().leaves_groups_out(), is_so, "{name} {value}");
+        assert_eq!(with_claim(name, value.clone()).unwrap().has_groups_overage(), is_so, "{name} {value}");
     }
 }

@@ -6,24 +6,24 @@ use super::*;
 
 #[test]
 fn what_we_sealed_ourselves_is_taken_back_as_it_was() {
-    let raw = Secret::new(KEY.token(&header(), &claims()));
-    let token = VerifiedToken::recalled_from_our_own_store(raw).unwrap();
-    assert_eq!((token.subject(), token.expires()), ("person-1", Moment::from_unix(NOW + 3600)));
+    let raw = Secret::new(KEY.sign_token(&header(), &claims()));
+    let token = VerifiedToken::from_sealed_store(raw).unwrap();
+    assert_eq!((token.subject(), token.expires_at()), ("person-1", Timestamp::from_unix(NOW + 3600)));
     assert_eq!(token.claim("email"), Some(&json!("ada@example.com")));
 }
 
 #[test]
 fn what_is_no_token_is_not_taken_back() {
     for bad in ["", "a.b.c", "e30.e30.", "..", "x"] {
-        assert!(VerifiedToken::recalled_from_our_own_store(Secret::new(bad)).is_none(), "{bad}");
+        assert!(VerifiedToken::from_sealed_store(Secret::new(bad)).is_none(), "{bad}");
     }
 }
 
 #[test]
 fn debug_shows_nothing_of_a_token() {
-    let raw = Secret::new(KEY.token(&header(), &claims()));
-    let unverified = format!("{:?}", Unverified::new(raw.clone()));
-    let verified = format!("{:?}", VerifiedToken::recalled_from_our_own_store(raw.clone()));
+    let raw = Secret::new(KEY.sign_token(&header(), &claims()));
+    let unverified = format!("{:?}", UnverifiedToken::new(raw.clone()));
+    let verified = format!("{:?}", VerifiedToken::from_sealed_store(raw.clone()));
     for shown in [unverified, verified] {
         for secret in ["ada@example.com", "person-1", NONCE.expose(), &raw.expose()[..10]] {
             assert!(!shown.contains(secret), "{shown}");

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::{
-    signing::{ALGORITHMS, Signing, at_hash, base64url, key_set},
+    signing::{ALGORITHMS, TestSigningKey, build_key_set, compute_at_hash, encode_base64url},
     *,
 };
 use crate::oidc::testing;
@@ -25,7 +25,7 @@ const ACCESS_TOKEN: &str = "an-access-token";
 
 static NONCE: LazyLock<Secret> = LazyLock::new(|| Secret::new("n-0S6_WzA2Mj"));
 static ACCESS: LazyLock<Secret> = LazyLock::new(|| Secret::new(ACCESS_TOKEN));
-static KEY: LazyLock<Signing> = LazyLock::new(|| Signing::fit_for("RS256", "one"));
+static KEY: LazyLock<TestSigningKey> = LazyLock::new(|| TestSigningKey::for_algorithm("RS256", "one"));
 
 fn header() -> Value {
     json!({ "alg": "RS256", "typ": "JWT", "kid": "one" })
@@ -38,8 +38,8 @@ fn claims() -> Value {
     })
 }
 
-fn expected() -> Expected<'static> {
-    Expected {
+fn expected() -> ExpectedClaims<'static> {
+    ExpectedClaims {
         issuer: ISSUER,
         issuer_alias: None,
         client_id: "client",
@@ -47,55 +47,59 @@ fn expected() -> Expected<'static> {
         nonce: Some(&NONCE),
         access_token: Some(&ACCESS),
         previous_subject: None,
-        now: Moment::from_unix(NOW),
-        server_date: Some(Moment::from_unix(NOW)),
+        now: Timestamp::from_unix(NOW),
+        server_date: Some(Timestamp::from_unix(NOW)),
     }
 }
 
-fn judge_by(token: &str, keys: &Keys, expected: &Expected<'_>) -> Result<VerifiedToken, Rejection> {
-    verify(Unverified::new(Secret::new(token)), keys, &testing::metadata(ISSUER), expected)
+fn judge_by(
+    token: &str,
+    keys: &ProviderKeys,
+    expected: &ExpectedClaims<'_>,
+) -> Result<VerifiedToken, TokenRejection> {
+    verify_token(UnverifiedToken::new(Secret::new(token)), keys, &testing::test_metadata(ISSUER), expected)
 }
 
-fn judge(token: &str) -> Result<VerifiedToken, Rejection> {
-    judge_by(token, &key_set(&[KEY.public()]), &expected())
+fn judge(token: &str) -> Result<VerifiedToken, TokenRejection> {
+    judge_by(token, &build_key_set(&[KEY.public_jwk()]), &expected())
 }
 
 /// The judgement of a token, good but for one change of its claims.
-fn with_claims(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, Rejection> {
+fn with_claims(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, TokenRejection> {
     with_claims_expecting(change, &expected())
 }
 
 fn with_claims_expecting(
     change: impl FnOnce(&mut Value),
-    expected: &Expected<'_>,
-) -> Result<VerifiedToken, Rejection> {
+    expected: &ExpectedClaims<'_>,
+) -> Result<VerifiedToken, TokenRejection> {
     let mut claims = claims();
     change(&mut claims);
-    judge_by(&KEY.token(&header(), &claims), &key_set(&[KEY.public()]), expected)
+    judge_by(&KEY.sign_token(&header(), &claims), &build_key_set(&[KEY.public_jwk()]), expected)
 }
 
-fn with_claim(name: &str, value: Value) -> Result<VerifiedToken, Rejection> {
+fn with_claim(name: &str, value: Value) -> Result<VerifiedToken, TokenRejection> {
     with_claims(|claims| claims[name] = value)
 }
 
-fn without_claim(name: &str) -> Result<VerifiedToken, Rejection> {
+fn without_claim(name: &str) -> Result<VerifiedToken, TokenRejection> {
     with_claims(|claims| drop(claims.as_object_mut().unwrap().remove(name)))
 }
 
-fn with_header(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, Rejection> {
+fn with_header(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, TokenRejection> {
     let mut header = header();
     change(&mut header);
-    judge(&KEY.token(&header, &claims()))
+    judge(&KEY.sign_token(&header, &claims()))
 }
 
-fn with_keys(keys: &[Value]) -> Result<VerifiedToken, Rejection> {
-    judge_by(&KEY.token(&header(), &claims()), &key_set(keys), &expected())
+fn with_keys(keys: &[Value]) -> Result<VerifiedToken, TokenRejection> {
+    judge_by(&KEY.sign_token(&header(), &claims()), &build_key_set(keys), &expected())
 }
 
-fn refusal(judgement: Result<VerifiedToken, Rejection>) -> Rejection {
+fn refusal(judgement: Result<VerifiedToken, TokenRejection>) -> TokenRejection {
     judgement.expect_err("the token was believed")
 }
 
-fn unknown(kid: Option<&str>) -> Rejection {
-    Rejection::UnknownKey { kid: kid.map(Foreign::new) }
+fn unknown(kid: Option<&str>) -> TokenRejection {
+    TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) }
 }

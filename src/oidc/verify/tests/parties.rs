@@ -7,7 +7,10 @@ use super::*;
 #[test]
 fn a_token_of_another_issuer_is_rejected() {
     for issuer in ["https://id.example/", "https://ID.example", "http://id.example", ""] {
-        let fact = Rejection::Issuer { expected: Foreign::new(ISSUER), actual: Foreign::new(issuer) };
+        let fact = TokenRejection::Issuer {
+            expected: UntrustedText::new(ISSUER),
+            actual: UntrustedText::new(issuer),
+        };
         assert_eq!(refusal(with_claim("iss", json!(issuer))), fact);
     }
 }
@@ -20,22 +23,22 @@ fn a_token_for_another_audience_is_rejected() {
         (json!([]), vec![]),
         (json!("client "), vec!["client "]),
     ] {
-        let actual = listed.into_iter().map(Foreign::new).collect();
-        let fact = Rejection::Audience { expected: Foreign::new("client"), actual };
+        let actual = listed.into_iter().map(UntrustedText::new).collect();
+        let fact = TokenRejection::Audience { expected: UntrustedText::new("client"), actual };
         assert_eq!(refusal(with_claim("aud", audience)), fact);
     }
 }
 
 #[test]
 fn several_audiences_without_an_authorized_party_are_rejected() {
-    let fact = Rejection::AuthorizedParty { expected: Foreign::new("client"), actual: None };
+    let fact = TokenRejection::AuthorizedParty { expected: UntrustedText::new("client"), actual: None };
     assert_eq!(refusal(with_claim("aud", json!(["client", "api"]))), fact);
 }
 
 #[test]
 fn a_token_issued_to_another_client_is_rejected() {
-    let actual = Some(Foreign::new("other"));
-    let fact = Rejection::AuthorizedParty { expected: Foreign::new("client"), actual };
+    let actual = Some(UntrustedText::new("other"));
+    let fact = TokenRejection::AuthorizedParty { expected: UntrustedText::new("client"), actual };
     assert_eq!(refusal(with_claim("azp", json!("other"))), fact);
     let several = with_claims(|claims| {
         claims["aud"] = json!(["client", "other"]);
@@ -46,35 +49,35 @@ fn a_token_issued_to_another_client_is_rejected() {
 
 #[test]
 fn a_token_of_another_sign_in_is_rejected() {
-    assert_eq!(refusal(with_claim("nonce", json!("n-0S6_WzA2Mk"))), Rejection::Nonce);
-    assert_eq!(refusal(without_claim("nonce")), Rejection::Missing { claim: "nonce" });
+    assert_eq!(refusal(with_claim("nonce", json!("n-0S6_WzA2Mk"))), TokenRejection::NonceMismatch);
+    assert_eq!(refusal(without_claim("nonce")), TokenRejection::Missing { claim: "nonce" });
 }
 
 #[test]
 fn a_token_beside_another_access_token_is_rejected() {
-    let whole = base64url(ring::digest::digest(&ring::digest::SHA256, ACCESS_TOKEN.as_bytes()));
-    for hash in ["", ACCESS_TOKEN, &whole, &at_hash("RS384", ACCESS_TOKEN)] {
-        assert_eq!(refusal(with_claim("at_hash", json!(hash))), Rejection::AccessTokenHash);
+    let whole = encode_base64url(ring::digest::digest(&ring::digest::SHA256, ACCESS_TOKEN.as_bytes()));
+    for hash in ["", ACCESS_TOKEN, &whole, &compute_at_hash("RS384", ACCESS_TOKEN)] {
+        assert_eq!(refusal(with_claim("at_hash", json!(hash))), TokenRejection::AccessTokenMismatch);
     }
 }
 
 #[test]
 fn a_token_about_nobody_is_rejected() {
-    assert_eq!(refusal(with_claim("sub", json!(""))), Rejection::Subject);
-    assert_eq!(refusal(with_claim("sub", json!("x".repeat(256)))), Rejection::Subject);
+    assert_eq!(refusal(with_claim("sub", json!(""))), TokenRejection::InvalidSubject);
+    assert_eq!(refusal(with_claim("sub", json!("x".repeat(256)))), TokenRejection::InvalidSubject);
     assert!(with_claim("sub", json!("x".repeat(255))).is_ok());
 }
 
 #[test]
 fn a_refresh_that_brings_another_person_is_rejected() {
-    let expected = Expected { previous_subject: Some("person-2"), ..expected() };
-    assert_eq!(refusal(with_claims_expecting(|_| {}, &expected)), Rejection::OtherSubject);
+    let expected = ExpectedClaims { previous_subject: Some("person-2"), ..expected() };
+    assert_eq!(refusal(with_claims_expecting(|_| {}, &expected)), TokenRejection::SubjectChanged);
 }
 
 #[test]
 fn required_claims_cannot_be_missing() {
     for claim in ["iss", "aud", "sub", "exp", "iat", "nonce"] {
-        assert_eq!(refusal(without_claim(claim)), Rejection::Missing { claim });
+        assert_eq!(refusal(without_claim(claim)), TokenRejection::Missing { claim });
     }
 }
 
@@ -82,11 +85,11 @@ fn required_claims_cannot_be_missing() {
 fn claims_of_another_kind_are_rejected() {
     for claim in ["iss", "aud", "azp", "sub", "exp", "iat", "nbf", "nonce", "at_hash"] {
         for value in [json!(null), json!(true), json!({}), json!([7])] {
-            assert_eq!(refusal(with_claim(claim, value)), Rejection::WrongKind { claim });
+            assert_eq!(refusal(with_claim(claim, value)), TokenRejection::WrongClaimType { claim });
         }
     }
     for time in [json!("soon"), json!("1800003600.5"), json!(" 1800003600"), json!(1e300), json!("")] {
-        assert_eq!(refusal(with_claim("exp", time)), Rejection::WrongKind { claim: "exp" });
+        assert_eq!(refusal(with_claim("exp", time)), TokenRejection::WrongClaimType { claim: "exp" });
     }
 }
 
@@ -94,7 +97,7 @@ fn claims_of_another_kind_are_rejected() {
 fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
     let profile = |provider, parameter: &str, named: &str| crate::config::Profile {
         extra_params: [(parameter.to_owned(), named.to_owned())].into(),
-        ..testing::profile(provider)
+        ..testing::test_profile(provider)
     };
     use crate::config::Provider::{Auth0, Google, Okta};
     for (provider, parameter, named, claim, stated, good) in [
@@ -111,7 +114,8 @@ fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
         (Okta, "hd", "acme.com", "hd", json!("evil.example"), true),
     ] {
         let profile = profile(provider, parameter, named);
-        let expected = Expected { organization: crate::oidc::organization(&profile), ..expected() };
+        let expected =
+            ExpectedClaims { organization: crate::oidc::find_organization(&profile), ..expected() };
         let judged = with_claims_expecting(|claims| claims[claim] = stated.clone(), &expected);
         assert_eq!(judged.is_ok(), good, "{provider:?} {named} {claim} {stated}: {judged:?}");
     }
@@ -129,8 +133,9 @@ fn only_google_may_leave_the_scheme_out_of_its_name() {
         (Generic, "id.example", false),
     ] {
         let issuer = crate::config::Issuer::parse(ISSUER).unwrap();
-        let profile = crate::config::Profile { issuer, ..testing::profile(provider) };
-        let expected = Expected { issuer_alias: crate::oidc::issuer_alias(&profile), ..expected() };
+        let profile = crate::config::Profile { issuer, ..testing::test_profile(provider) };
+        let expected =
+            ExpectedClaims { issuer_alias: crate::oidc::find_issuer_alias(&profile), ..expected() };
         let judged = with_claims_expecting(|claims| claims["iss"] = json!(stated), &expected);
         assert_eq!(judged.is_ok(), good, "{provider:?} {stated}");
     }

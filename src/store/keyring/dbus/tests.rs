@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::store::keyring::testing::{Field, message};
+use crate::store::keyring::testing::{HeaderField, encode_message};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -24,29 +24,29 @@ fn answered(bytes: &[u8], stays: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
         let _ = theirs.shutdown(std::net::Shutdown::Write);
         let _ = theirs.read_to_end(&mut Vec::new());
     });
-    let mut connection = Connection::over(ours, PATIENCE).unwrap();
-    connection.introduce();
-    let serial = connection.call(&Call {
+    let mut connection = BusConnection::from_stream(ours, PATIENCE).unwrap();
+    connection.queue_hello();
+    let serial = connection.queue_call(&MethodCall {
         destination: "a.b",
         path: "/",
         interface: "a.b",
         member: "M",
         signature: "",
-        body: Writer::new(),
+        body: WireWriter::new(),
     });
-    let answer = connection.answer(serial, "s");
+    let answer = connection.wait_for_reply(serial, "s");
     drop((connection, done));
     bus.join().unwrap();
     answer
 }
 
 /// What the tests ask with is the second call, after the greeting.
-fn reply(signature: &str, body: Writer) -> Vec<u8> {
-    message(2, &[Field::Number(5, 2)], signature, body)
+fn reply(signature: &str, body: WireWriter) -> Vec<u8> {
+    encode_message(2, &[HeaderField::Number(5, 2)], signature, body)
 }
 
-fn text(value: &str) -> Writer {
-    Writer::new().string(value)
+fn text(value: &str) -> WireWriter {
+    WireWriter::new().string(value)
 }
 
 fn good() -> Vec<u8> {
@@ -55,14 +55,19 @@ fn good() -> Vec<u8> {
 
 #[test]
 fn an_answer_is_heard_among_others() {
-    let other = message(2, &[Field::Number(5, 1)], "s", text("mine is not this"));
+    let other = encode_message(2, &[HeaderField::Number(5, 1)], "s", text("mine is not this"));
     let bytes = [b"OK 0123\r\n".to_vec(), other, good()[9..].to_vec()].concat();
-    assert_eq!(answered(&bytes, true).unwrap().as_slice(), text("hello").written());
+    assert_eq!(answered(&bytes, true).unwrap().as_slice(), text("hello").into_bytes());
 }
 
 #[test]
 fn an_error_is_told_by_its_name() {
-    let error = message(3, &[Field::Text(4, "s", "org.x.No"), Field::Number(5, 2)], "s", text("because"));
+    let error = encode_message(
+        3,
+        &[HeaderField::Text(4, "s", "org.x.No"), HeaderField::Number(5, 2)],
+        "s",
+        text("because"),
+    );
     let bytes = [b"OK 0\r\n".to_vec(), error].concat();
     let error = answered(&bytes, true).unwrap_err();
     assert!(
@@ -87,7 +92,7 @@ fn a_bus_that_does_not_know_us_is_said() {
 
 #[test]
 fn an_answer_of_another_shape_is_malformed() {
-    let bytes = [b"OK 0\r\n".to_vec(), reply("u", Writer::new().u32(0))].concat();
+    let bytes = [b"OK 0\r\n".to_vec(), reply("u", WireWriter::new().u32(0))].concat();
     assert!(matches!(answered(&bytes, true), Err(Error::Malformed)));
 }
 
@@ -115,48 +120,51 @@ fn no_bytes_bring_it_down() {
             let place = usize::try_from(random()).unwrap_or(0) % bytes.len();
             bytes[place] = random().to_le_bytes()[0];
         }
-        if let Some(head) = bytes.first_chunk::<HEAD>() {
-            assert!(Message::length(head).is_none_or(|length| length <= 1 << 20));
+        if let Some(head) = bytes.first_chunk::<FIXED_HEADER_LEN>() {
+            assert!(BusMessage::total_length(head).is_none_or(|length| length <= 1 << 20));
         }
-        drop(Message::read(&bytes));
-        drop(Message::read(&bytes[..usize::try_from(random()).unwrap_or(0) % bytes.len()]));
+        drop(BusMessage::parse(&bytes));
+        drop(BusMessage::parse(&bytes[..usize::try_from(random()).unwrap_or(0) % bytes.len()]));
     }
 }
 
 #[test]
 fn a_message_may_not_be_larger_than_a_mebibyte() {
-    let mut head = *good()[9..].first_chunk::<HEAD>().unwrap();
+    let mut head = *good()[9..].first_chunk::<FIXED_HEADER_LEN>().unwrap();
     head[4..8].copy_from_slice(&(1u32 << 20).to_ne_bytes());
-    assert_eq!(Message::length(&head), None);
+    assert_eq!(BusMessage::total_length(&head), None);
     head[4..8].copy_from_slice(&u32::MAX.to_ne_bytes());
     head[12..].copy_from_slice(&u32::MAX.to_ne_bytes());
-    assert_eq!(Message::length(&head), None);
+    assert_eq!(BusMessage::total_length(&head), None);
 }
 
 #[test]
 fn addresses_are_found_and_nothing_is_ever_started() {
     let found = |address: &str| {
-        places(&Environment::fixed([("DBUS_SESSION_BUS_ADDRESS", address), ("XDG_RUNTIME_DIR", "/run/me")]))
+        find_addresses(&Environment::fixed([
+            ("DBUS_SESSION_BUS_ADDRESS", address),
+            ("XDG_RUNTIME_DIR", "/run/me"),
+        ]))
     };
-    let path = |path: &str| Place::Path(path.into());
+    let path = |path: &str| BusAddress::Path(path.into());
     assert_eq!(found("unix:path=/tmp/a%20b,guid=00"), [path("/tmp/a b")]);
-    assert_eq!(found("unix:abstract=/tmp/x"), [Place::Abstract(b"/tmp/x".to_vec())]);
+    assert_eq!(found("unix:abstract=/tmp/x"), [BusAddress::Abstract(b"/tmp/x".to_vec())]);
     assert_eq!(found("tcp:host=x;unix:guid=1,path=/a;unix:path=/b"), [path("/a"), path("/b")]);
     assert_eq!(found("unix:runtime=yes"), [path("/run/me/bus")]);
     for nothing in ["autolaunch:", "unixexec:path=/bin/sh", "unix:tmpdir=/tmp", "unix:path=%z1", "nonsense"] {
         assert_eq!(found(nothing), [], "{nothing}");
     }
     assert_eq!(
-        places(&Environment::fixed([("XDG_RUNTIME_DIR", "/run/me")])),
+        find_addresses(&Environment::fixed([("XDG_RUNTIME_DIR", "/run/me")])),
         [path("/run/me/bus")],
         "where systemd puts it"
     );
-    assert_eq!(places(&Environment::fixed([])), []);
+    assert_eq!(find_addresses(&Environment::fixed([])), []);
 }
 
 #[test]
 fn a_bus_of_another_user_is_not_trusted() {
     let (one, _other) = UnixStream::pair().unwrap();
-    assert!(is_ours(&one), "both ends are this process");
-    assert!(is_trusted(Uid::ROOT) && !is_trusted(Uid::from_raw(65_533)));
+    assert!(is_trusted_peer(&one), "both ends are this process");
+    assert!(is_trusted_user(Uid::ROOT) && !is_trusted_user(Uid::from_raw(65_533)));
 }

@@ -2,11 +2,11 @@
 //!
 //! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
 
-mod begun;
-mod foreign;
+mod log_file;
+mod untrusted;
 mod listing;
-mod regular;
-mod rights;
+mod regular_file;
+mod permissions;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,11 +16,11 @@ use std::{
 
 use crate::text;
 
-pub use begun::open_log_file;
-pub use foreign::{UntrustedFile, read_untrusted};
+pub use log_file::open_log_file;
+pub use untrusted::{UntrustedFile, read_untrusted};
 pub use listing::{list_files, list_recursively};
-pub use regular::{FileKind, ReadError, RegularFile, open_nonblocking};
-pub use rights::{is_private, is_world_writable};
+pub use regular_file::{FileKind, ReadError, RegularFile, open_nonblocking};
+pub use permissions::{is_private, is_world_writable};
 
 /// No file of ours is larger. A larger one is refused.
 pub const MAX_FILE_SIZE: u64 = 4 << 20;

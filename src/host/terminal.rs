@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Environment, unseen::erase_last_char};
+use super::{Environment, hidden_input::erase_last_char};
 use crate::secret::Secret;
 
 /// Longer than any address a browser ends on.

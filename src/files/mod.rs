@@ -16,11 +16,11 @@ use std::{
 
 use crate::text;
 
-pub use log_file::open_log_file;
-pub use untrusted::{UntrustedFile, read_untrusted};
 pub use listing::{list_files, list_recursively};
-pub use regular_file::{FileKind, ReadError, RegularFile, open_nonblocking};
+pub use log_file::open_log_file;
 pub use permissions::{is_private, is_world_writable};
+pub use regular_file::{FileKind, ReadError, RegularFile, open_nonblocking};
+pub use untrusted::{UntrustedFile, read_untrusted};
 
 /// No file of ours is larger. A larger one is refused.
 pub const MAX_FILE_SIZE: u64 = 4 << 20;

@@ -6,7 +6,7 @@ use std::{error, fmt, io, path::PathBuf, time::Duration};
 
 use rustls::CertificateError;
 
-use super::{UnusedVariable, names::NameServerTimeout, verifier::RefusedCertificate};
+use super::{UnusedVariable, resolver::NameServerTimeout, verifier::RefusedCertificate};
 use crate::{files::FileKind, text::UntrustedText};
 
 /// Hosts are as the address writes them, with the port where it names one.

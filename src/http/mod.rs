@@ -3,11 +3,11 @@
 //!
 //! It carries requests and names what went wrong on the way; what an answer means is its caller's business.
 
-mod bridge;
-mod bypass;
+mod aws_connector;
+mod proxy_bypass;
 mod error;
-mod names;
-mod probe;
+mod resolver;
+mod proxy_probe;
 mod proxy;
 mod settings;
 #[cfg(test)]
@@ -23,8 +23,8 @@ use serde::de::DeserializeOwned;
 
 use self::{
     error::RequestContext,
-    names::SystemResolver,
     proxy::{ProxyEndpoint, ProxyRules},
+    resolver::SystemResolver,
     settings::UnusedVariables,
 };
 pub use self::{
@@ -144,7 +144,7 @@ impl Client {
             (Err(Error::Proxy { proxy: name, host, fault: what }), Some(proxy)) => Err(Error::Proxy {
                 proxy: name,
                 host,
-                fault: probe::explain_proxy_fault(what, proxy, target).await,
+                fault: proxy_probe::explain_proxy_fault(what, proxy, target).await,
             }),
             (Err(error), None) if self.proxies.skips_pac_script(target) => Err(error.with_pac_script_note()),
             (answer, _) => answer,

@@ -7,7 +7,7 @@ use std::fmt;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use openidconnect::url::Url;
 
-use super::{Error, bypass::ProxyBypass};
+use super::{Error, proxy_bypass::ProxyBypass};
 use crate::{
     host::{Environment, SystemProxy},
     secret::Secret,

@@ -22,7 +22,14 @@ use tempfile::TempDir;
 
 #[cfg(unix)]
 use crate::executable::copy_program;
-use crate::{ledger::Leak, processes, world::World};
+use crate::{
+    golden::{expect_wording, repository},
+    ledger::Leak,
+    outcome::Outcome,
+    places::{Places, replace_variable_parts},
+    processes,
+    world::World,
+};
 
 /// Verbs whose stdout is a secret by design.
 const PROTOCOL: [&str; 6] = ["credentials", "export", "token", "bearer", "env", "exec"];
@@ -44,16 +51,6 @@ pub struct Desk<'w> {
     heard: Heard,
 }
 
-/// What a call came to.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    pub stdout: String,
-    pub stderr: String,
-    /// `None` when a signal ended it.
-    pub code: Option<i32>,
-    pub took: Duration,
-}
-
 /// A call under way.
 pub struct Running {
     child: Child,
@@ -64,6 +61,7 @@ pub struct Running {
     seen: Vec<(bool, Vec<u8>)>,
     heard: Heard,
     stdout_is_secret: bool,
+    places: Places,
 }
 
 impl<'w> Desk<'w> {
@@ -303,6 +301,56 @@ impl<'w> Desk<'w> {
         self.world.ledger()
     }
 
+    /// Names for what differs from run to run in this home. A path comes before the paths above it.
+    fn places(&self) -> Places {
+        let path = |path: &Path, name| (path.display().to_string(), name);
+        let mut places = vec![
+            path(&self.home(), "{home}"),
+            path(self.dir.path(), "{desk}"),
+            path(&self.program, "{program}"),
+            path(&self.person_program, "{person}"),
+        ];
+        places.extend(self.world.places());
+        places.push(path(&repository(), "{repository}"));
+        places
+    }
+
+    /// Compares text that the program wrote with the golden list of a topic, see [`expect_listed`](crate::expect_listed).
+    #[track_caller]
+    pub fn expect_wording(&self, topic: &str, heading: &str, text: &str) {
+        expect_wording(topic, heading, &replace_variable_parts(text, &self.places()));
+    }
+
+    /// Signs in if necessary, and returns what an SDK gets: the document alone, with nothing on stderr.
+    #[track_caller]
+    pub fn credentials(&self) -> Value {
+        let outcome = self.run(["credentials"]).expect_code(0);
+        assert_eq!(outcome.stderr, "");
+        outcome.document()
+    }
+
+    /// Writes a file below the home, with its folder.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home().join(name);
+        fs::create_dir_all(path.parent().expect("it lies in the home")).expect("the home can be written");
+        fs::write(&path, text).expect("the home can be written");
+        path
+    }
+
+    /// Reads a file below the home.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.home().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Replaces text in the configuration.
+    #[track_caller]
+    pub fn reword(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.config_file()).expect("the desk is configured");
+        assert!(text.contains(from), "{text}");
+        self.configure(&text.replace(from, to));
+    }
+
     /// Starts any command under this desk's eyes.
     pub fn start_command(&self, mut command: Command) -> Running {
         command.stdin(Stdio::null());
@@ -324,7 +372,16 @@ impl<'w> Desk<'w> {
             thread::spawn(move || listen(stream, |piece| drop(sender.send((is_stdout, piece)))));
         }
         let (name, heard) = (arguments.join(" "), self.heard.clone());
-        Running { child, name, started: Instant::now(), pieces, seen: Vec::new(), heard, stdout_is_secret }
+        Running {
+            child,
+            name,
+            started: Instant::now(),
+            pieces,
+            seen: Vec::new(),
+            heard,
+            stdout_is_secret,
+            places: self.places(),
+        }
     }
 
     /// Waits until nothing of the program lives in this home, detached processes included.
@@ -467,6 +524,7 @@ impl Running {
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
             code: status.code(),
             took: at - self.started,
+            places: self.places,
         };
         let mut heard = self.heard.lock().unwrap();
         heard.push((format!("stderr of `{}`", self.name), stderr));
@@ -475,34 +533,6 @@ impl Running {
         }
         drop(heard);
         outcome
-    }
-}
-
-impl Outcome {
-    /// The one JSON document on stdout.
-    pub fn document(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|why| panic!("no JSON on stdout ({why}): {self:?}"))
-    }
-
-    #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        self
-    }
-
-    /// What failed and what to do about it, from a call that failed so: nothing on stdout, and on stderr the two lines
-    /// of a failure and no more.
-    #[track_caller]
-    pub fn refused(&self, code: i32, slug: &str) -> (String, String) {
-        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
-        let told = self
-            .stderr
-            .strip_prefix("bedrock-sso: ")
-            .and_then(|rest| rest.strip_suffix('\n'))
-            .and_then(|rest| rest.split_once(&format!(" [{slug}]\n  hint: ")));
-        let Some((what, hint)) = told else { panic!("no failure [{slug}]: {}", self.stderr) };
-        assert!(!what.contains('\n') && !hint.contains('\n') && !hint.is_empty(), "{}", self.stderr);
-        (what.to_owned(), hint.to_owned())
     }
 }
 

@@ -18,14 +18,17 @@ mod event_stream;
 #[cfg(unix)]
 mod executable;
 mod fault;
+mod golden;
 #[cfg(unix)]
 mod host;
 mod keys;
 mod knobs;
 mod ledger;
 mod manners;
+mod outcome;
 mod page;
 mod person;
+mod places;
 mod port;
 mod processes;
 mod provider;
@@ -42,16 +45,18 @@ mod world;
 pub use bedrock::{APPLICATION_PROFILE, GUARDRAIL, HAIKU};
 pub use client::{Browser, Got};
 pub use client_keys::{ClientKey, PASSPHRASE};
-pub use desk::{Desk, Outcome, Running};
+pub use desk::{Desk, Running};
 #[cfg(unix)]
 pub use executable::{copy_program, make_fifo, write_script};
 pub use fault::Fault;
+pub use golden::{expect_bytes, expect_file, expect_listed, expect_part, expect_wording};
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};
 pub use keys::Algorithm;
 pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
-pub use person::{arrive, enter_code, person, visit};
+pub use outcome::{Failed, Outcome};
+pub use person::{address_in, arrive, code_in, enter_code, person, visit};
 pub use port::{Port, stop_listening};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};

@@ -149,3 +149,15 @@ fn joined(here: &str, to: &str) -> io::Result<String> {
     let base = Url::parse(here).map_err(io::Error::other)?;
     base.join(to).map(String::from).map_err(io::Error::other)
 }
+
+/// The address in a line that the program shows to a person.
+#[track_caller]
+pub fn address_in(line: &str) -> &str {
+    let word = line.split_whitespace().find(|word| word.starts_with("http"));
+    word.unwrap_or_else(|| panic!("no address: {line}")).trim_end_matches(['.', ',', ';'])
+}
+
+/// The code in a line that the program shows to a person, who is to enter it elsewhere: it is the last word.
+pub fn code_in(line: &str) -> &str {
+    line.split_whitespace().next_back().unwrap_or_default()
+}

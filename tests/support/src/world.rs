@@ -25,6 +25,7 @@ use crate::{
     keys::Keys,
     knobs::{Knob, Knobs},
     ledger::{Endpoint, Entry, Ledger},
+    places::Places,
     port::Port,
     provider::{self, Provider},
     quota,
@@ -146,6 +147,20 @@ impl World {
         self.dir.path().to_owned()
     }
 
+    /// Names for the addresses and the folder of this world, which differ from run to run.
+    pub(crate) fn places(&self) -> Places {
+        let Servers { provider, sts, cognito, quota, bedrock } = &*self.servers;
+        let servers = [
+            (provider, "{provider}"),
+            (sts, "{sts}"),
+            (cognito, "{cognito}"),
+            (quota, "{quota}"),
+            (bedrock, "{bedrock}"),
+        ];
+        let folder = (self.dir.path().display().to_string(), "{world}");
+        servers.into_iter().map(|(server, name)| (server.address(), name)).chain([folder]).collect()
+    }
+
     /// A port for the program to listen on, free and reserved for as long as this world lives.
     pub fn free_port(&self) -> u16 {
         let port = Port::reserve();
@@ -157,6 +172,11 @@ impl World {
     /// How often an endpoint was asked.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.ledger().count(endpoint)
+    }
+
+    /// How often each of these endpoints was asked.
+    pub fn counts<const N: usize>(&self, endpoints: [Endpoint; N]) -> [usize; N] {
+        endpoints.map(|endpoint| self.count(endpoint))
     }
 
     pub fn ledger(&self) -> &Ledger {

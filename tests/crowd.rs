@@ -12,20 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use testworld::{Desk, Endpoint, Fault, Knob, Outcome, Running, World, wait_until};
 
-fn desk(world: &World) -> Desk<'_> {
-    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
-}
-
-fn credentials(desk: &Desk<'_>) -> serde_json::Value {
-    let outcome = desk.run(["credentials"]).expect_code(0);
-    assert_eq!(outcome.stderr, "");
-    outcome.document()
-}
-
-fn counts(world: &World) -> [usize; 4] {
-    [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]
-        .map(|endpoint| world.count(endpoint))
-}
+use crate::{counts, desk};
 
 fn all_equal_documents(outcomes: Vec<Outcome>) -> serde_json::Value {
     let documents: Vec<_> = outcomes.into_iter().map(|outcome| outcome.expect_code(0).document()).collect();
@@ -45,10 +32,10 @@ fn together(callers: Vec<Running>) -> Vec<Outcome> {
 const PLANTED: &str = r#"{"pid":4711,"since":1800000000,"is_prompting":true,"address":"https://evil.example/\u001b[2J",
     "code":"WDJB-MJHT","sealed_address":[104,116,116,112,115,58,47,47,101,118,105,108]}"#;
 
-/// Somebody asked, and the tab is open.
 /// What a caller logs that waits for another one's worker.
 const OTHERS: &str = "waiting for another process";
 
+/// Waits until a sign-in has opened this many tabs in all.
 fn until_asked(desk: &Desk<'_>, tabs: usize) {
     wait_until("a tab is open", || desk.tabs() == tabs);
 }
@@ -71,7 +58,7 @@ fn twenty_callers_with_spent_credentials_cost_one_refresh() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
-    credentials(&desk);
+    desk.credentials();
     all_equal_documents(together(crowd(&desk, 20)));
     assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([1, 1, 1, 2], 1, 1));
 }
@@ -87,7 +74,7 @@ fn a_sign_in_outlives_its_caller() {
     world.release();
     assert_eq!((killed.stdout.as_str(), killed.stderr.as_str()), ("", ""));
     desk.settle();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
 
@@ -116,7 +103,7 @@ fn a_holder_killed_while_it_asks_leaves_nothing_stuck() {
     desk.kill_all();
     caller.kill();
     desk.person("signs-in");
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 2));
 }
 
@@ -142,14 +129,14 @@ fn a_holder_killed_at_any_request_of_a_refresh_loses_no_token_it_had() {
         let world = World::new();
         world.next(2, Knob::CredentialLifetime, 10);
         let desk = desk(&world);
-        credentials(&desk);
+        desk.credentials();
         let before = world.count(endpoint);
         world.next(1, knob, json!(Fault::Hang));
         let caller = desk.start(["credentials"]);
         wait_until("the request is under way", || world.count(endpoint) == before + 1);
         desk.kill_all();
         caller.kill();
-        credentials(&desk);
+        desk.credentials();
         assert_eq!(desk.tabs(), tabs, "{knob:?}");
     }
 }
@@ -160,25 +147,15 @@ fn an_unanswered_sign_in_opens_no_second_tab_however_often_a_host_retries() {
     let desk = desk(&world);
     shorten_patience(&desk);
     desk.person("closes-the-tab");
-    let first = desk.run(["credentials"]).expect_code(4);
-    assert_eq!(first.stdout, "");
-    assert_eq!(
-        first.stderr,
-        "bedrock-sso: nobody finished the sign-in within 10 s [sign-in/unanswered]\n  hint: run `bedrock-sso login` \
-         and complete it in the browser\n"
-    );
+    let failed = desk.run(["credentials"]).fails(4, "sign-in/unanswered");
+    failed.message_has(&["10 s"]).hint_has(&["`bedrock-sso login`"]);
     for _ in 0..46 {
-        let again = desk.run(["credentials"]).expect_code(4);
-        assert!(
-            again.stderr.contains("[sign-in/paused]\n  hint: run `bedrock-sso login`"),
-            "{}",
-            again.stderr
-        );
+        desk.run(["credentials"]).fails(4, "sign-in/paused").hint_has(&["`bedrock-sso login`"]);
     }
     assert_eq!(desk.tabs(), 1);
     desk.person("signs-in");
     desk.run(["login"]).expect_code(0);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 2);
 }
 
@@ -195,7 +172,7 @@ fn a_refused_sign_in_closes_the_door_and_a_good_one_opens_it() {
     world.revoke_grants();
     let folder = desk.home().join(".local/share/bedrock-sso");
     std::fs::remove_file(folder.join("key")).unwrap();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 3, "the door is open again");
 }
 
@@ -208,15 +185,11 @@ fn waiters_hear_the_failure_of_the_one_they_waited_for_and_open_no_tab() {
     let first = desk.start(["credentials"]);
     until_asked(&desk, 1);
     let waiters = crowd(&desk, 8);
-    let denied =
-        "bedrock-sso: the provider refused the sign-in: access_denied (not you) [sign-in/access_denied]\n";
     for outcome in together(std::iter::once(first).chain(waiters).collect()) {
-        assert!(
-            outcome.stderr.starts_with(denied) || outcome.stderr.contains("[sign-in/paused]"),
-            "{}",
-            outcome.stderr
-        );
-        assert_eq!(outcome.stdout, "");
+        match outcome.code {
+            Some(4) => outcome.fails(4, "sign-in/paused"),
+            _ => outcome.fails(5, "sign-in/access_denied"),
+        };
     }
     assert_eq!(desk.tabs(), 1);
 }
@@ -228,12 +201,7 @@ fn a_command_that_may_not_ask_does_not_wait_for_a_person_either() {
     desk.person("closes-the-tab");
     let asking = desk.start(["credentials"]);
     until_asked(&desk, 1);
-    let outcome = desk.run(["credentials", "--no-login"]).expect_code(4);
-    assert!(
-        outcome.stderr.contains("a sign-in is waiting for you in the browser [sign-in/waiting]"),
-        "{}",
-        outcome.stderr
-    );
+    desk.run(["credentials", "--no-login"]).fails(4, "sign-in/waiting");
     desk.kill_all();
     asking.kill();
 }
@@ -246,12 +214,7 @@ fn ctrl_c_ends_the_sign_in_and_frees_lock_and_port() {
     let caller = desk.start(["login"]);
     until_asked(&desk, 1);
     testworld::interrupt(caller.pid() as i32);
-    let outcome = caller.finish().expect_code(130);
-    assert!(
-        outcome.stderr.starts_with("bedrock-sso: interrupted [interrupted]\n  hint: "),
-        "{}",
-        outcome.stderr
-    );
+    caller.finish().ends_with_failure(130, "interrupted");
     desk.settle();
     desk.person("signs-in");
     desk.run(["login"]).expect_code(0);
@@ -268,7 +231,7 @@ fn termination_of_the_caller_does_not_end_the_sign_in() {
     assert_eq!(caller.finish().code, None);
     world.release();
     desk.settle();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 1);
 }
 
@@ -284,7 +247,7 @@ fn a_person_who_runs_login_while_a_sign_in_waits_is_led_to_it() {
     world.release();
     let person = person.finish().expect_code(0);
     assert!(person.stdout.lines().next().unwrap().contains("http://127.0.0.1:"), "{}", person.stdout);
-    assert!(person.stdout.lines().last().unwrap().starts_with("Signed in as "), "{}", person.stdout);
+    assert!(person.stdout.lines().last().unwrap().contains("demo@example.com"), "{}", person.stdout);
     automatic.finish().expect_code(0);
     assert_eq!(desk.tabs(), 1);
 }
@@ -294,12 +257,12 @@ fn who_may_ask_is_not_turned_away_with_the_failure_of_one_who_may_not() {
     let world = World::new();
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
-    credentials(&desk);
+    desk.credentials();
     world.revoke_grants();
     world.next(1, Knob::RefreshFault, json!(Fault::Delay(1500)));
     let silent = desk.start(["credentials", "--no-login"]);
     wait_until("the refresh is on its way", || world.count(Endpoint::Refresh) == 1);
-    credentials(&desk);
+    desk.credentials();
     silent.finish().expect_code(4);
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
@@ -309,7 +272,7 @@ fn a_caller_that_waits_too_long_names_the_process_only() {
     let world = World::new();
     let desk = desk(&world);
     let folder = desk.home().join(".local/share/bedrock-sso");
-    credentials(&desk);
+    desk.credentials();
     desk.settle();
     let lock = std::fs::read_dir(&folder)
         .unwrap()
@@ -327,12 +290,8 @@ fn a_caller_that_waits_too_long_names_the_process_only() {
     std::fs::write(lock.with_extension("holder"), PLANTED).unwrap();
     std::fs::remove_file(folder.join("key")).unwrap();
     let waited = Instant::now();
-    let outcome = desk.run(["credentials"]).expect_code(11);
-    assert!(
-        outcome.stderr.contains("process 4711") && outcome.stderr.contains("[busy/sign_in]"),
-        "{}",
-        outcome.stderr
-    );
+    let outcome = desk.run(["credentials"]);
+    outcome.fails(11, "busy/sign_in").message_has(&["process 4711"]);
     assert!(waited.elapsed() >= Duration::from_secs(9));
     let login = desk.run(["login"]).expect_code(11);
     assert!(login.stdout.contains("process 4711") && login.stderr.contains("process 4711"), "{login:?}");
@@ -357,11 +316,11 @@ fn a_worker_that_hangs_is_ended_and_the_next_caller_served() {
     worker.args(["errand", "--profile", "claude", "credentials"]).stdin(std::process::Stdio::null());
     let mut worker = worker.stdout(writer).spawn().unwrap();
     wait_until("the worker opens a tab", || desk.tabs() == 1);
-    let (busy, _) = desk.run(["credentials"]).refused(11, "busy/sign_in");
-    assert!(busy.contains(&format!("process {}", worker.id())), "{busy}");
+    let busy = desk.run(["credentials"]).fails_in_any_words(11, "busy/sign_in");
+    busy.message_has(&[&format!("process {}", worker.id())]);
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || ended.send(worker.wait().unwrap().code()));
     assert_eq!(end.recv_timeout(Duration::from_secs(100)), Ok(None), "ended by a signal");
-    credentials(&desk);
+    desk.credentials();
     drop(reader);
 }

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use testworld::{Desk, Knob, Port, World, write_script};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+use crate::PROGRAM;
 
 /// Every command that reads what is stored or speaks to a server.
 const COMMANDS: [&[&str]; 13] = [

@@ -3,37 +3,22 @@
 #![expect(clippy::disallowed_methods, reason = "a test may spoil files")]
 
 use serde_json::json;
-use testworld::{BEHIND, Desk, Endpoint, Fault, Knob, Outcome, World};
+use testworld::{BEHIND, Desk, Endpoint, Failed, Fault, Knob, World};
 
-fn desk(world: &World) -> Desk<'_> {
-    Desk::new(world, env!("CARGO_BIN_EXE_bedrock-sso"))
-}
+use crate::{SPENT, counts, desk};
 
 /// A desk where somebody has signed in, to credentials that end after so many seconds.
 fn signed_in_for(world: &World, seconds: u32) -> Desk<'_> {
     world.next(1, Knob::CredentialLifetime, seconds);
     let desk = desk(world);
-    credentials(&desk);
+    desk.credentials();
     desk
 }
 
-/// Runs the program as an SDK does and demands silence beside the document.
-fn credentials(desk: &Desk<'_>) -> serde_json::Value {
-    let outcome = desk.run(["credentials"]).expect_code(0);
-    assert_eq!(outcome.stderr, "");
-    outcome.document()
-}
-
-/// A call that must fail with nothing on stdout.
-fn refused(desk: &Desk<'_>, code: i32) -> Outcome {
-    let outcome = desk.run(["credentials"]).expect_code(code);
-    assert_eq!(outcome.stdout, "");
-    outcome
-}
-
-fn counts(world: &World) -> [usize; 4] {
-    [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]
-        .map(|endpoint| world.count(endpoint))
+/// The failure of a call for credentials.
+#[track_caller]
+fn fails(desk: &Desk<'_>, code: i32, slug: &str) -> Failed {
+    desk.run(["credentials"]).fails(code, slug)
 }
 
 const HOUR: u32 = 3600;
@@ -41,16 +26,14 @@ const HOUR: u32 = 3600;
 const SOON: u32 = 15 * 60;
 /// Inside the span in which they are renewed before they are served.
 const NOW: u32 = 4 * 60;
-/// Too little to be served at all.
-const SPENT: u32 = 10;
 
 #[test]
 fn the_first_call_signs_in_and_the_second_asks_nobody() {
     let world = World::new();
     let desk = desk(&world);
-    let first = credentials(&desk);
+    let first = desk.credentials();
     let requests = world.ledger().total();
-    assert_eq!(credentials(&desk), first);
+    assert_eq!(desk.credentials(), first);
     assert_eq!(world.ledger().total(), requests, "no request at all");
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
@@ -61,7 +44,7 @@ fn valid_credentials_are_served_with_the_provider_and_aws_gone() {
     let desk = signed_in_for(&world, HOUR);
     world.stop_provider();
     world.stop_sts();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 1);
 }
 
@@ -81,7 +64,7 @@ fn the_warm_call_writes_nothing() {
         files
     };
     let before = listing();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(listing(), before);
 }
 
@@ -90,7 +73,7 @@ fn a_renewal_costs_two_requests_and_no_browser() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     let requests = world.ledger().total();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(world.ledger().total() - requests, 2, "token and STS");
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
 }
@@ -101,7 +84,7 @@ fn a_rotated_refresh_token_serves_again_and_again() {
     world.set(Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
     for _ in 0..5 {
-        credentials(&desk);
+        desk.credentials();
     }
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 4, 5], 1));
     assert_eq!(world.live_grants(), 1, "no reuse was seen");
@@ -114,7 +97,7 @@ fn a_refresh_without_a_new_refresh_token_keeps_the_old_one() {
     world.set(Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
     for _ in 0..3 {
-        credentials(&desk);
+        desk.credentials();
     }
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 3], 1));
 }
@@ -124,8 +107,8 @@ fn a_rotated_refresh_token_is_kept_before_anything_else_can_fail() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.next(1, Knob::IdTokenClaims, json!({"aud": "somebody-else"}));
-    assert_eq!(refused(&desk, 6).stderr.lines().count(), 2);
-    credentials(&desk);
+    fails(&desk, 6, "token/audience");
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "the rotated one was there to be used");
 }
 
@@ -134,8 +117,8 @@ fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
-    refused(&desk, 7);
-    credentials(&desk);
+    fails(&desk, 7, "aws/access_denied");
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 3], 1));
 }
 
@@ -145,9 +128,9 @@ fn a_token_renewed_just_before_aws_failed_serves_when_the_provider_is_gone() {
     world.age_next_id_token();
     let desk = signed_in_for(&world, BEHIND + SPENT);
     world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
-    refused(&desk, 7);
+    fails(&desk, 7, "aws/access_denied");
     world.stop_provider();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 3], 1));
 }
 
@@ -156,7 +139,7 @@ fn only_invalid_grant_spends_a_refresh_token_and_then_the_person_is_asked() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.revoke_grants();
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
 
@@ -165,13 +148,13 @@ fn passes_by(fault: &serde_json::Value) {
     let world = World::new();
     world.next(2, Knob::CredentialLifetime, SPENT);
     let desk = desk(&world);
-    credentials(&desk);
+    desk.credentials();
     world.next(1, Knob::RefreshFault, fault.clone());
     let stormy = desk.run(["credentials"]).code;
     // The kept token, still valid, weathers a storm; a refusal is reported.
     let refusal = fault.get("oauth").is_some();
     assert_eq!((stormy, desk.tabs()), (Some(if refusal { 5 } else { 0 }), 1), "{fault}");
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world)[2], desk.tabs()), (2, 1), "{fault}: nothing was lost");
 }
 
@@ -209,10 +192,9 @@ fn a_refresh_that_fails_while_the_id_token_is_over_is_reported_and_asks_nobody()
         world.age_id_tokens();
         let desk = signed_in_for(&world, BEHIND + SPENT);
         world.next(1, Knob::RefreshFault, fault.clone());
-        let outcome = refused(&desk, code);
-        assert!(outcome.stderr.contains(&format!("[{slug}]\n  hint: ")), "{fault}: {}", outcome.stderr);
-        assert_eq!((outcome.stderr.lines().count(), desk.tabs()), (2, 1), "{fault}");
-        credentials(&desk);
+        fails(&desk, code, slug);
+        assert_eq!(desk.tabs(), 1, "{fault}");
+        desk.credentials();
         assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 2], 1), "{fault}: the refresh token was kept");
     }
 }
@@ -223,10 +205,10 @@ fn a_provider_that_wants_to_see_the_person_is_obeyed_and_nothing_is_spent() {
         let world = World::new();
         world.next(2, Knob::CredentialLifetime, SPENT);
         let desk = desk(&world);
-        credentials(&desk);
+        desk.credentials();
         world.next(2, Knob::RefreshFault, json!(Fault::oauth(error, "AADSTS50079")));
         desk.run(["credentials", "--no-login"]).expect_code(4);
-        credentials(&desk);
+        desk.credentials();
         assert_eq!((counts(&world), desk.tabs()), ([2, 2, 2, 2], 2), "{error}");
     }
 }
@@ -245,15 +227,10 @@ fn an_unreachable_provider_is_no_reason_to_open_a_browser() {
     let world = World::new();
     let desk = desk(&world);
     world.stop_provider();
-    let outcome = refused(&desk, 9);
-    assert!(
-        outcome.stderr.contains("could not be reached [network/connect]\n  hint: "),
-        "{}",
-        outcome.stderr
-    );
+    fails(&desk, 9, "network/connect");
     assert_eq!(desk.tabs(), 0);
     world.start_provider();
-    credentials(&desk);
+    desk.credentials();
 }
 
 #[test]
@@ -261,7 +238,7 @@ fn a_refresh_without_an_id_token_uses_the_one_still_valid() {
     let world = World::new();
     let desk = signed_in_for(&world, SPENT);
     world.set(Knob::RefreshWithoutIdToken, true);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
 }
 
@@ -271,7 +248,7 @@ fn a_refresh_without_an_id_token_asks_once_the_old_one_is_over() {
     world.age_next_id_token();
     let desk = signed_in_for(&world, BEHIND + SPENT);
     world.set(Knob::RefreshWithoutIdToken, true);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 1, 2], 2));
 }
 
@@ -280,7 +257,7 @@ fn without_a_refresh_token_the_valid_id_token_is_exchanged_again() {
     let world = World::new();
     world.set(Knob::WithoutRefreshToken, true);
     let desk = signed_in_for(&world, SPENT);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 2], 1));
 }
 
@@ -290,7 +267,7 @@ fn a_kept_token_that_aws_no_longer_accepts_leads_to_a_sign_in() {
     world.set(Knob::WithoutRefreshToken, true);
     let desk = signed_in_for(&world, SPENT);
     world.next(1, Knob::AssumeFault, json!(Fault::aws(400, "ExpiredTokenException", "Token expired")));
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((counts(&world), desk.tabs()), ([2, 2, 0, 3], 2));
 }
 
@@ -298,10 +275,10 @@ fn a_kept_token_that_aws_no_longer_accepts_leads_to_a_sign_in() {
 fn credentials_near_their_end_are_served_at_once_and_renewed_behind_the_scenes() {
     let world = World::new();
     let desk = signed_in_for(&world, SOON);
-    let old = credentials(&desk);
+    let old = desk.credentials();
     desk.settle();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
-    let new = credentials(&desk);
+    let new = desk.credentials();
     assert_ne!(old, new);
     desk.settle();
     assert_eq!(counts(&world), [1, 1, 1, 2], "fresh ones are not renewed");
@@ -313,7 +290,7 @@ fn a_renewal_behind_the_scenes_is_tried_once_a_minute_however_many_ask() {
     let desk = signed_in_for(&world, SOON);
     world.stop_sts();
     for _ in 0..5 {
-        credentials(&desk);
+        desk.credentials();
         desk.settle();
     }
     assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1));
@@ -325,7 +302,7 @@ fn a_renewal_behind_the_scenes_never_asks_the_person() {
     world.set(Knob::WithoutRefreshToken, true);
     world.age_id_tokens();
     let desk = signed_in_for(&world, BEHIND + SOON);
-    credentials(&desk);
+    desk.credentials();
     desk.settle();
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 1], 1));
 }
@@ -335,7 +312,7 @@ fn credentials_about_to_end_are_renewed_before_they_are_served() {
     let world = World::new();
     let desk = signed_in_for(&world, NOW);
     let kept = desk.run(["status", "--json"]).stdout;
-    let served = credentials(&desk);
+    let served = desk.credentials();
     assert!(!kept.contains(served["Expiration"].as_str().unwrap()));
     assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 2], 1));
 }
@@ -347,8 +324,8 @@ fn credentials_still_valid_are_served_whatever_fails() {
         let desk = signed_in_for(&world, NOW);
         world.stop_provider();
         world.stop_sts();
-        let served = credentials(&desk);
-        assert_eq!(credentials(&desk), served, "and again");
+        let served = desk.credentials();
+        assert_eq!(desk.credentials(), served, "and again");
         assert_eq!(desk.tabs(), 1);
         served
     };
@@ -362,9 +339,9 @@ fn credentials_still_valid_are_served_while_the_person_has_not_answered() {
     world.age_id_tokens();
     let desk = signed_in_for(&world, BEHIND + NOW);
     desk.person("closes-the-tab");
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 2, "the person was asked");
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 2, "and is not asked twice");
     desk.kill_all();
 }
@@ -394,7 +371,7 @@ fn a_torn_foreign_or_older_record_costs_a_sign_in_and_never_a_crash() {
     let mut tabs = 1;
     for torn in [&good[..good.len() / 2], b"", b"{}", &[0xff; 5000]] {
         std::fs::write(&record, torn).unwrap();
-        credentials(&desk);
+        desk.credentials();
         tabs += 1;
         assert_eq!(desk.tabs(), tabs);
     }
@@ -405,8 +382,8 @@ fn a_lost_key_costs_a_sign_in() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     std::fs::remove_file(desk.home().join(".local/share/bedrock-sso/key")).unwrap();
-    credentials(&desk);
-    credentials(&desk);
+    desk.credentials();
+    desk.credentials();
     assert_eq!(desk.tabs(), 2);
 }
 
@@ -416,8 +393,8 @@ fn with_storage_none_nothing_is_left_behind() {
     let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
     let kept = std::fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&kept.replace("storage = \"file\"", "storage = \"none\""));
-    credentials(&desk);
-    credentials(&desk);
+    desk.credentials();
+    desk.credentials();
     assert_eq!(desk.tabs(), 2);
     let folder = desk.home().join(".local/share/bedrock-sso");
     let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -26,3 +26,33 @@ mod quota;
 mod sign_in;
 #[path = "surface/main.rs"]
 mod surface;
+
+use testworld::{Desk, Endpoint, Outcome, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+/// A life of AWS credentials, in seconds, that is too short for them to be served.
+const SPENT: u32 = 10;
+
+/// A home with the usual profile, in which nobody has signed in.
+fn desk(world: &World) -> Desk<'_> {
+    Desk::new(world, PROGRAM)
+}
+
+/// A home in which somebody has signed in.
+fn signed_in(world: &World) -> Desk<'_> {
+    let desk = desk(world);
+    desk.credentials();
+    desk
+}
+
+/// Authorizations, codes, refreshes and exchanges so far.
+fn counts(world: &World) -> [usize; 4] {
+    world.counts([Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume])
+}
+
+/// The whole of a success: these bytes on stdout, nothing on stderr.
+#[track_caller]
+fn said(outcome: &Outcome, stdout: &str) {
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
+    assert_eq!(outcome.stdout, stdout);
+}

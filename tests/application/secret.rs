@@ -2,7 +2,7 @@
 
 use testworld::{Endpoint, Knob};
 
-use super::{counts, desk, login, served, sign_in_by_code, signed_in, world};
+use super::{counts, desk, login, sign_in_by_code, signed_in, world};
 
 /// What the provider was sent to its token and revocation endpoints: whether with a header, and the form's names.
 fn presented(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
@@ -23,7 +23,7 @@ fn presented(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
 fn a_header_proves_the_application_at_sign_in_renewal_and_revocation() {
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
-    served(&desk);
+    desk.credentials();
     desk.run(["logout"]).expect_code(0);
     assert_eq!((counts(&world), world.live_grants()), ([1, 1, 1, 1], 0));
     assert_eq!(presented(&world), vec![(true, vec![]); 3]);
@@ -33,7 +33,7 @@ fn a_header_proves_the_application_at_sign_in_renewal_and_revocation() {
 fn the_form_proves_it_where_the_provider_takes_it_nowhere_else() {
     let world = world("client_secret_post");
     let desk = signed_in(&world);
-    served(&desk);
+    desk.credentials();
     desk.run(["logout"]).expect_code(0);
     assert_eq!((counts(&world), world.live_grants()), ([1, 1, 1, 1], 0));
     let fields = ["client_id", "client_secret"].map(str::to_owned).to_vec();
@@ -56,10 +56,8 @@ fn without_its_secret_nobody_is_asked_and_the_command_is_told() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
     for arguments in [["credentials", "--profile", "claude"], ["login", "--profile", "claude"]] {
-        let (what, hint) = desk.run(arguments).refused(3, "config/no_client_secret");
-        assert_eq!(what, "the application proves itself by a secret, and none is kept on this machine");
-        let command = "run `bedrock-sso login --client-secret-stdin --profile claude` and give it the application's secret";
-        assert_eq!(hint, command);
+        let failed = desk.run(arguments).fails(3, "config/no_client_secret");
+        failed.hint_has(&["`bedrock-sso login --client-secret-stdin --profile claude`"]);
     }
     assert_eq!((counts(&world), desk.tabs()), ([0; 4], 0));
 }
@@ -68,17 +66,11 @@ fn without_its_secret_nobody_is_asked_and_the_command_is_told() {
 fn a_wrong_secret_says_so_on_the_page_and_on_stderr_and_the_right_one_mends_it() {
     let world = world("client_secret_basic");
     let desk = desk(&world);
-    let outcome = login(&desk, "something else").expect_code(5);
-    let lines: Vec<_> = outcome.stderr.lines().collect();
-    assert_eq!(
-        lines,
-        [
-            "bedrock-sso: the provider did not believe the application: invalid_client (unknown client, or its secret is wrong) [provider/client_refused]",
-            "  hint: run `bedrock-sso login --client-secret-stdin` with the application's present secret; check `client_id`",
-        ]
-    );
+    let failed = login(&desk, "something else").ends_with_failure(5, "provider/client_refused");
+    failed.message_has(&["invalid_client (unknown client, or its secret is wrong)"]);
+    failed.hint_has(&["`bedrock-sso login --client-secret-stdin`", "`client_id`"]);
     login(&desk, &world.client_secret()).expect_code(0);
-    served(&desk);
+    desk.credentials();
 }
 
 #[test]
@@ -87,7 +79,7 @@ fn a_secret_that_was_changed_costs_no_refresh_token_and_no_browser() {
     let desk = signed_in(&world);
     world.change_client_secret();
     for arguments in [["credentials", "--profile", "claude"], ["login", "--profile", "claude"]] {
-        desk.run(arguments).refused(5, "provider/client_refused");
+        desk.run(arguments).fails(5, "provider/client_refused");
     }
     assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([1, 1, 2, 0], 1, 1));
     login(&desk, &world.client_secret()).expect_code(0);
@@ -99,10 +91,7 @@ fn a_secret_that_is_refused_when_signing_out_is_told_and_what_was_kept_is_forgot
     let world = world("client_secret_basic");
     let desk = signed_in(&world);
     world.change_client_secret();
-    let outcome = desk.run(["logout"]).expect_code(0);
-    let told =
-        "; the provider could not be told (the provider did not believe the application: invalid_client";
-    assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+    desk.run(["logout"]).prints("logout: the secret was refused");
     desk.run(["credentials", "--no-login"]).expect_code(4);
 }
 
@@ -112,15 +101,15 @@ fn a_provider_that_quotes_the_secret_is_quoted_without_it() {
     let desk = signed_in(&world);
     let quote = format!("bad secret {}", world.client_secret());
     world.set(Knob::RefreshFault, testworld::Fault::oauth("invalid_client", &quote));
-    let (what, _) = desk.run(["credentials"]).refused(5, "provider/client_refused");
-    assert_eq!(what, "the provider did not believe the application: invalid_client (bad secret [secret])");
+    let failed = desk.run(["credentials"]).fails(5, "provider/client_refused");
+    failed.message_has(&["invalid_client (bad secret [secret])"]);
 }
 
 #[test]
 fn a_public_profile_before_a_provider_that_wants_a_secret_is_refused_as_before() {
     let world = world("client_secret_basic");
     let desk = testworld::Desk::new(&world, super::PROGRAM);
-    desk.run(["credentials"]).refused(5, "sign-in/invalid_client");
+    desk.run(["credentials"]).fails(5, "sign-in/invalid_client");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 
 fn bundle(desk: &Desk<'_>) -> String {
     desk.run(["doctor", "--bundle", "bundle.txt"]);
-    read(desk, "bundle.txt")
+    desk.read("bundle.txt")
 }
 
 #[test]
@@ -16,18 +16,17 @@ fn it_is_private_and_has_all_that_a_help_desk_asks_for() {
     desk.set_variable("HTTPS_PROXY", "http://jane:s3cret@proxy.example:3128");
     desk.set_variable("UNRELATED", "s3cret");
     let outcome = desk.run(["doctor", "--bundle", "bundle.txt"]).expect_code(0);
-    let end = "bundle.txt has all this, the configuration with the origin of each value, the names of variables, and \
-               what calls this program. There is no secret in it, but your name, paths and addresses of your company \
-               are: look at it before you pass it on.\n";
-    assert!(outcome.stdout.ends_with(end) && outcome.stderr.is_empty(), "{outcome:?}");
+    let end = outcome.stdout.lines().last().unwrap();
+    assert!(end.starts_with("bundle.txt ") && outcome.stderr.is_empty(), "{outcome:?}");
+    desk.expect_wording("output", "doctor --bundle: the last line", end);
     let path = desk.home().join("bundle.txt");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let text = read(&desk, "bundle.txt");
+    let text = desk.read("bundle.txt");
     let program = desk.program().display().to_string();
     for part in [
         "# bedrock-sso: a bundle for your help desk\n",
         &format!("version = {}\n", env!("CARGO_PKG_VERSION")),
-        "ok       ports             any free port will do\n",
+        "ok       ports    ",
         &format!("issuer = \"{}\"  # ~/{CONFIG}:4\n", world.issuer()),
         "extra_params = { login_hint = … }  # ",
         "AWS_PROFILE = claude\n",
@@ -55,7 +54,7 @@ fn it_has_the_last_failure_and_no_secret_of_the_session() {
     );
     assert_eq!(desk.run(["login", "--force"]).code, Some(5));
     let text = bundle(&desk);
-    assert!(text.contains("\ncode = 5\nwhat = the provider refused the sign-in: access_denied"), "{text}");
+    assert!(text.contains("\ncode = 5\nwhat = ") && text.contains("access_denied (not assigned)"), "{text}");
     assert_eq!(desk.leaks().iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
 }
 
@@ -65,15 +64,11 @@ fn it_takes_the_place_of_an_earlier_one_and_of_nothing_else() {
     let desk = laptop(&world);
     bundle(&desk);
     desk.run(["doctor", "--json", "--bundle", "bundle.txt"]).expect_code(0);
-    write(&desk, "precious.txt", "mine");
-    let outcome = desk.run(["doctor", "--bundle", "precious.txt"]);
-    let (what, hint) = outcome.refused(2, "usage/bundle");
-    assert_eq!(
-        (what.as_str(), hint.as_str()),
-        ("precious.txt exists, and is no bundle of `doctor`", "name another file, or remove that one first")
-    );
-    assert_eq!(read(&desk, "precious.txt"), "mine");
-    desk.run(["doctor", "--bundle", "no/such/folder/x.txt"]).refused(10, "storage/files");
+    desk.write("precious.txt", "mine");
+    let failed = desk.run(["doctor", "--bundle", "precious.txt"]).fails(2, "usage/bundle");
+    failed.message_has(&["precious.txt"]);
+    assert_eq!(desk.read("precious.txt"), "mine");
+    desk.run(["doctor", "--bundle", "no/such/folder/x.txt"]).fails(10, "storage/files");
 }
 
 #[test]
@@ -82,5 +77,5 @@ fn it_is_written_where_nothing_is_configured_too() {
     let desk = Desk::new(&world, PROGRAM);
     fs::remove_file(desk.config_file()).unwrap();
     let text = bundle(&desk);
-    assert!(text.contains("bad      configuration     no configuration: "), "{text}");
+    assert!(text.contains("\nbad      configuration  "), "{text}");
 }

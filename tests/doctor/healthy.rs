@@ -4,80 +4,73 @@ use std::time::Duration;
 
 use super::*;
 
-/// The whole of it, but for what differs from run to run.
-fn expected(desk: &Desk<'_>, world: &World) -> Vec<(&'static str, &'static str, String)> {
-    let host = |address: String| address.trim_start_matches("http://").to_owned();
-    let (provider, sts) = (host(world.issuer()), host(world.sts_endpoint()));
-    let program = desk.program().canonicalize().unwrap().display().to_string();
-    let person = desk.run(["config", "show", "--json"]).document();
-    let person = person.pointer("/keys/browser/value/0").unwrap().as_str().unwrap().to_owned();
-    let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
-    let ok = |name, message: String| (name, "ok", message);
-    let skipped = |name, message: &str| (name, "skipped", message.to_owned());
-    vec![
-        ok("version", format!("bedrock-sso {version} for {os} {arch}, {program}")),
-        ok("configuration", format!("~/{CONFIG}: 1 profile")),
-        ok("variables", "these have an effect: BEDROCK_SSO_LOG, BEDROCK_SSO_LOG_FILE".into()),
-        ok("folder", format!("~/{DATA} can be written")),
-        ok("key", "the key lies in a private file, as the profile wants it".into()),
-        ok("lock", "nobody is signing in at this moment".into()),
-        ok("session", "signed in as demo@example.com until … (… left), renewed silently".into()),
-        ok("last-error", "none since the last success".into()),
-        ok("clock", format!("agrees with {provider} and {sts}")),
-        ok("proxy", format!("{provider}, {sts} directly")),
-        ok("certificates", format!("{provider} is this machine; {sts} is this machine")),
-        ok("discovery", format!("http://{provider} describes itself")),
-        ok("algorithms", "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA".into()),
-        ok("keys", format!("{provider} publishes 4")),
-        ok("client", "the provider takes the client and where it is sent back to, as far as it tells".into()),
-        ok("ports", "any free port will do".into()),
-        ok("browser", format!("{person} is opened: the profile names a browser")),
-        ok("aws", format!("{sts} answers for us-east-1")),
-        skipped("quota", "none is configured"),
-        skipped("collector", "none is configured"),
-        ok("aws-profile", "[profile claude] in ~/.aws/config leads here".into()),
-        ok("fixed-keys", "~/.aws/credentials holds none for [claude]".into()),
-        ok("shadows", "nothing stands before your sign-in".into()),
-        ok("claude-settings", "~/.claude/settings.json agrees with the profile".into()),
-        skipped("claude-managed", "there are none on this machine"),
-        ok("claude-hooks", "lead here: awsAuthRefresh".into()),
-        skipped("repository", "no repository's settings apply in this directory"),
-        ok("leftovers", "nothing of AWS's guidance sample is left".into()),
-    ]
-}
-
-/// Without the end of the session, which differs.
-fn without_end(message: &str) -> String {
-    let Some((before, rest)) = message.split_once(" until ") else { return message.to_owned() };
-    let (_, after) = rest.split_once(" left)").unwrap();
-    format!("{before} until … (… left){after}")
-}
+/// Each check and what it finds.
+const FINDINGS: [(&str, &str); 28] = [
+    ("version", "ok"),
+    ("configuration", "ok"),
+    ("variables", "ok"),
+    ("folder", "ok"),
+    ("key", "ok"),
+    ("lock", "ok"),
+    ("session", "ok"),
+    ("last-error", "ok"),
+    ("clock", "ok"),
+    ("proxy", "ok"),
+    ("certificates", "ok"),
+    ("discovery", "ok"),
+    ("algorithms", "ok"),
+    ("keys", "ok"),
+    ("client", "ok"),
+    ("ports", "ok"),
+    ("browser", "ok"),
+    ("aws", "ok"),
+    ("quota", "skipped"),
+    ("collector", "skipped"),
+    ("aws-profile", "ok"),
+    ("fixed-keys", "ok"),
+    ("shadows", "ok"),
+    ("claude-settings", "ok"),
+    ("claude-managed", "skipped"),
+    ("claude-hooks", "ok"),
+    ("repository", "skipped"),
+    ("leftovers", "ok"),
+];
 
 #[test]
 fn a_healthy_laptop_shows_no_warning() {
     let world = World::new();
     let desk = laptop(&world);
-    let lines = expected(&desk, &world).into_iter();
-    let lines = lines.map(|(name, result, message)| format!("{result:<7}  {name:<16}  {message}\n"));
-    let text = lines.collect::<String>() + "\n28 checks: 24 ok, 4 skipped\n";
     let outcome = desk.run(["doctor"]).expect_code(0);
-    let said: String = outcome.stdout.split_inclusive('\n').map(without_end).collect();
-    assert_eq!((said.as_str(), outcome.stderr.as_str()), (text.as_str(), ""));
+    let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    let system = format!("bedrock-sso {version} for {os} {arch}, ");
+    assert_eq!((outcome.stdout.matches(&system).count(), outcome.stderr.as_str()), (1, ""), "{outcome:?}");
+    let lines: Vec<_> = outcome.stdout.lines().collect();
+    for ((name, result), line) in FINDINGS.iter().zip(&lines) {
+        assert!(line.starts_with(&format!("{result:<7}  {name:<16}  ")), "{line}");
+    }
+    assert_eq!(lines.len(), FINDINGS.len() + 2, "an empty line and the counts: {lines:#?}");
+    desk.expect_wording("output", "doctor: a healthy laptop", &outcome.stdout.replace(&system, "{system}, "));
 }
 
 #[test]
 fn scripts_read_the_same() {
     let world = World::new();
     let desk = laptop(&world);
+    let text = desk.run(["doctor"]).expect_code(0).stdout;
     let outcome = desk.run(["doctor", "--json"]).expect_code(0);
-    let mut document = outcome.document();
-    for check in document["checks"].as_array_mut().unwrap() {
-        check["message"] = json!(without_end(check["message"].as_str().unwrap()));
+    let document = outcome.document();
+    let text_of = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    for (check, (name, result)) in document["checks"].as_array().unwrap().iter().zip(FINDINGS) {
+        assert_eq!((text_of(check, "name"), text_of(check, "result")), (name.to_owned(), result.to_owned()));
+        assert_eq!((&check["remedy"], check.as_object().unwrap().len()), (&Value::Null, 4));
+        // The end of the session is counted in seconds.
+        let message = text_of(check, "message");
+        assert!(text.contains(message.split(" (").next().unwrap()), "{message}");
     }
-    let checks = expected(&desk, &world).into_iter().map(|(name, result, message)| {
-        json!({ "name": name, "result": result, "message": message, "remedy": null })
-    });
-    assert_eq!(document, json!({ "version": 1, "checks": checks.collect::<Vec<_>>() }));
+    assert_eq!(
+        (&document["version"], document["checks"].as_array().unwrap().len()),
+        (&json!(1), FINDINGS.len())
+    );
     assert_eq!((outcome.stderr.as_str(), outcome.stdout.matches('\n').count()), ("", 1));
 }
 
@@ -116,15 +109,17 @@ fn a_bad_check_is_told_with_its_remedy_and_gives_its_exit_code() {
     let world = World::new();
     let desk = laptop(&world);
     world.stop_sts();
-    write(&desk, ".aws/credentials", "[claude]\naws_access_key_id = x\n");
+    desk.write(".aws/credentials", "[claude]\naws_access_key_id = x\n");
     let outcome = desk.run(["doctor"]).expect_code(9);
     let lines: Vec<_> = outcome.stdout.lines().filter(|line| !line.starts_with("ok")).collect();
     let sts = world.sts_endpoint().trim_start_matches("http://").to_owned();
-    assert_eq!(lines[0], format!("bad      aws               {sts} could not be reached"));
+    assert!(lines[0].starts_with("bad      aws  ") && lines[0].contains(&sts), "{lines:#?}");
     assert!(lines[1].starts_with(&format!("{:27}hint: ", "")), "{lines:#?}");
-    assert!(lines.contains(
-        &"bad      fixed-keys        ~/.aws/credentials holds fixed keys for [claude], and every AWS tool takes them first"
-    ));
+    assert_eq!(
+        lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(),
+        1,
+        "{lines:#?}"
+    );
     assert_eq!(*lines.last().unwrap(), "28 checks: 2 bad, 22 ok, 4 skipped");
     assert_eq!(outcome.stderr, "");
 }
@@ -140,7 +135,7 @@ fn where_nothing_is_configured_the_rest_is_passed_over() {
         found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count()
     };
     assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 24], "{found:#}");
-    skips(&desk, "discovery", "there is no profile to go by, see `configuration`");
+    skips(&desk, "discovery");
 }
 
 #[test]
@@ -158,9 +153,9 @@ fn a_network_that_is_silent_costs_its_deadline_and_no_more() {
     for name in ["discovery", "aws"] {
         let check = found["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap();
         let message = check["message"].as_str().unwrap();
-        assert!(message.ends_with("did not answer within 5 s"), "{message}");
+        assert!(message.contains(" 5 s"), "{message}");
     }
     // One after the other, two deadlines would take ten seconds more than answers do.
     assert!(silent < answered + Duration::from_secs(9), "{silent:?}, {answered:?} with a network");
-    skips(&desk, "clock", "nobody answered with whom it could be compared");
+    skips(&desk, "clock");
 }

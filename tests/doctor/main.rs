@@ -21,7 +21,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 use serde_json::{Value, json};
 use testworld::{Desk, World, write_script};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+use crate::PROGRAM;
 
 /// A laptop on which all is well: set up, signed in, and Claude Code installed.
 fn laptop(world: &World) -> Desk<'_> {
@@ -46,13 +46,6 @@ fn install(desk: &Desk<'_>, name: &str, script: &str) -> PathBuf {
     program
 }
 
-fn write(desk: &Desk<'_>, name: &str, text: &str) -> PathBuf {
-    let path = desk.home().join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, text).unwrap();
-    path
-}
-
 /// Every check of `doctor --json`.
 fn checks(desk: &Desk<'_>) -> Vec<Value> {
     let outcome = desk.run(["doctor", "--json"]);
@@ -60,53 +53,70 @@ fn checks(desk: &Desk<'_>) -> Vec<Value> {
     outcome.document()["checks"].as_array().unwrap().clone()
 }
 
-fn read(desk: &Desk<'_>, name: &str) -> String {
-    fs::read_to_string(desk.home().join(name)).unwrap()
-}
-
 /// Replaces words in a file of the home.
 fn reword(desk: &Desk<'_>, name: &str, from: &str, to: &str) {
-    let text = read(desk, name);
+    let text = desk.read(name);
     assert!(text.contains(from), "{text}");
-    write(desk, name, &text.replace(from, to));
+    desk.write(name, &text.replace(from, to));
 }
 
-/// Exactly these checks complain, each as `(name, result, message, remedy)`. A message or remedy that ends in `…` is the
-/// beginning of what is said.
+/// The checks that complain, each compared with the golden list `doctor`.
 #[track_caller]
-fn complains(desk: &Desk<'_>, expected: &[(&str, &str, &str, &str)]) {
-    let found = checks(desk);
-    let complaints: Vec<_> =
-        found.iter().filter(|check| ["warn", "bad"].contains(&check["result"].as_str().unwrap())).collect();
-    let names: Vec<_> = complaints.iter().map(|check| check["name"].as_str().unwrap()).collect();
-    let wanted: Vec<_> = expected.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names, wanted, "{complaints:#?}");
-    for (check, (name, result, message, remedy)) in complaints.iter().zip(expected) {
-        assert_eq!(&check["result"], result, "{check:#}");
-        for (key, words) in [("message", message), ("remedy", remedy)] {
-            let said = check[key].as_str().unwrap();
-            match words.strip_suffix('…') {
-                Some(start) => assert!(said.starts_with(start), "{name}: {said}"),
-                None => assert_eq!(said, *words, "{name}"),
-            }
-        }
+fn complaints(desk: &Desk<'_>) -> Vec<Value> {
+    let mut found = checks(desk);
+    found.retain(|check| ["warn", "bad"].contains(&check["result"].as_str().unwrap()));
+    found.iter().for_each(|check| expect_wording(desk, check));
+    found
+}
+
+#[track_caller]
+fn expect_wording(desk: &Desk<'_>, check: &Value) {
+    let text = |key: &str| check[key].as_str().unwrap_or("none");
+    let lines = format!("{}: {}\n  hint: {}", text("result"), text("message"), text("remedy"));
+    desk.expect_wording("doctor", text("name"), &lines);
+}
+
+#[track_caller]
+fn complains_of_nothing(desk: &Desk<'_>) {
+    assert_eq!(complaints(desk), [Value::Null; 0]);
+}
+
+/// This check alone complains, and has each of these facts in its message or its remedy.
+#[track_caller]
+fn complains(desk: &Desk<'_>, name: &str, result: &str, facts: &[&str]) {
+    let found = complaints(desk);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_complaint(&found[0], name, result, facts);
+}
+
+#[track_caller]
+fn assert_complaint(check: &Value, name: &str, result: &str, facts: &[&str]) {
+    assert_eq!((&check["name"], &check["result"]), (&json!(name), &json!(result)), "{check:#}");
+    let text = format!("{}\n{}", check["message"].as_str().unwrap(), check["remedy"].as_str().unwrap());
+    for fact in facts {
+        assert!(text.contains(fact), "{fact:?} is not in {text:?}");
     }
 }
 
-/// The check was passed over, and says why.
+/// The check with this name.
 #[track_caller]
-fn skips(desk: &Desk<'_>, name: &str, why: &str) {
+fn find_check(desk: &Desk<'_>, name: &str) -> Value {
     let found = checks(desk);
-    let check = found.iter().find(|check| check["name"] == name).unwrap();
-    assert_eq!((&check["result"], &check["message"]), (&json!("skipped"), &json!(why)), "{check}");
-    assert_eq!(check["remedy"], Value::Null);
+    let check = found.into_iter().find(|check| check["name"] == name).unwrap();
+    expect_wording(desk, &check);
+    check
 }
 
-/// What a check says that has nothing to complain of.
+#[track_caller]
+fn skips(desk: &Desk<'_>, name: &str) {
+    let check = find_check(desk, name);
+    assert_eq!((&check["result"], &check["remedy"]), (&json!("skipped"), &Value::Null), "{check}");
+}
+
+/// The message of a check that does not complain.
 #[track_caller]
 fn says(desk: &Desk<'_>, name: &str) -> String {
-    let found = checks(desk);
-    let check = found.iter().find(|check| check["name"] == name).unwrap();
+    let check = find_check(desk, name);
     assert_eq!((&check["result"], &check["remedy"]), (&json!("ok"), &Value::Null), "{check}");
     check["message"].as_str().unwrap().to_owned()
 }
@@ -121,6 +131,3 @@ const CONFIG: &str = match cfg!(target_os = "macos") {
     true => "Library/Application Support/bedrock-sso/config.toml",
     false => ".config/bedrock-sso/config.toml",
 };
-
-const SETUP: &str = "run `bedrock-sso setup`, which shows what it changes before it does";
-const NETWORK: &str = "check the network or the VPN; behind a proxy, set HTTPS_PROXY";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testworld::{Desk, Endpoint, Fault, Knob, ROLE_ARN, World};
 
-use super::{PROGRAM, asked, credentials, forms, refused, seconds_left};
+use super::{PROGRAM, asked, fails, forms, seconds_left};
 
 const HUB: &str = "arn:aws:iam::222222222222:role/Hub";
 const WORKLOAD: &str = "arn:aws:iam::333333333333:role/team/Workload";
@@ -35,13 +35,10 @@ fn the_last_roles_credentials_are_handed_out_and_shown_everywhere() {
     let world = world();
     let desk = desk(&world, &both());
     let shown = desk.run(["login"]).expect_code(0).stdout;
-    assert!(
-        shown.contains("Signed in as demo@example.com: role Workload in account 333333333333, until "),
-        "{shown}"
-    );
+    assert!(shown.contains("Workload") && shown.contains("333333333333"), "{shown}");
     let page = desk.page().unwrap();
     assert!(page.contains("Workload") && page.contains("333333333333") && !page.contains("BedrockUser"));
-    let document = credentials(&desk);
+    let document = desk.credentials();
     assert!((3500..=3600).contains(&seconds_left(&world, &document)), "{document}");
     let status = desk.run(["status", "--json"]).expect_code(0).document();
     assert_eq!((&status["role_arn"], &status["account"]), (&json!(WORKLOAD), &json!("333333333333")));
@@ -57,7 +54,7 @@ fn the_last_roles_credentials_are_handed_out_and_shown_everywhere() {
 fn the_credentials_are_the_last_roles_own() {
     let world = world();
     let desk = desk(&world, &both());
-    credentials(&desk);
+    desk.credentials();
     desk.run(["login"]).expect_code(0);
     assert_eq!((world.count(Endpoint::Identity), desk.tabs()), (1, 1), "AWS believed them");
     assert_eq!(world.count(Endpoint::Link), 2);
@@ -67,13 +64,13 @@ fn the_credentials_are_the_last_roles_own() {
 fn a_renewal_goes_along_the_whole_chain_without_anybody_being_asked() {
     let world = world();
     let desk = Desk::with(&world, PROGRAM, &format!("role_chain = [{}]\nsession_duration = \"15m\"", both()));
-    let first = credentials(&desk);
+    let first = desk.credentials();
     assert!(seconds_left(&world, &first) <= 900, "no longer than the profile wants");
     desk.settle();
     world.set(Knob::Clock, 0);
     let before = world.count(Endpoint::Link);
     desk.run(["login", "--force"]).expect_code(0);
-    let after = credentials(&desk);
+    let after = desk.credentials();
     assert_ne!(first["AccessKeyId"], after["AccessKeyId"]);
     assert_eq!(world.count(Endpoint::Link), before + 2);
 }
@@ -90,7 +87,7 @@ fn a_link_says_what_its_trust_policy_wants_to_hear() {
     )
     .replace("\n             ", " ");
     let desk = desk(&world, &format!("\"{HUB}\", {link}"));
-    let document = credentials(&desk);
+    let document = desk.credentials();
     assert!((1700..=1800).contains(&seconds_left(&world, &document)), "{document}");
     let form = forms(&world, Endpoint::Link).remove(1);
     let told = |name: &str| form.get(name).map_or("", String::as_str);
@@ -108,49 +105,24 @@ fn a_link_says_what_its_trust_policy_wants_to_hear() {
 #[test]
 fn the_link_that_refuses_is_named_with_what_both_sides_must_allow() {
     let trusting = |more: &Value| roles(more);
-    let user =
-        "User: arn:aws:sts::222222222222:assumed-role/Hub/demo@example.com is not authorized to perform:";
-    let said = |action: &str| {
-        format!(
-            "link 2 of the role chain, {WORKLOAD}: AWS refused: AccessDenied: {user} {action} on resource: {WORKLOAD}"
-        )
-    };
-    let beside = |action: &str| {
-        format!(
-            "allow {action} beside sts:AssumeRole in the trust policy of {WORKLOAD} and in the policies of {HUB}"
-        )
-    };
-    let call = format!(
-        "let {HUB} call sts:AssumeRole on {WORKLOAD}, and let the trust policy of {WORKLOAD} name it"
-    );
-    for (workload, link, slug, action, hint) in [
-        (
-            json!({ "trusts": ROLE_ARN }),
-            "",
-            "aws/chain_denied",
-            "sts:AssumeRole",
-            format!("{call}; if it asks for an external id, set the link's `external_id`"),
-        ),
+    let session = "arn:aws:sts::222222222222:assumed-role/Hub/demo@example.com";
+    for (workload, link, slug, action, wanted) in [
+        (json!({ "trusts": ROLE_ARN }), "", "aws/chain_denied", "sts:AssumeRole", "`external_id`"),
         (
             json!({ "external_id": "other" }),
             r#", external_id = "acme""#,
             "aws/chain_denied",
             "sts:AssumeRole",
-            format!("{call}, with the same external id"),
+            "with the same external id",
         ),
-        (json!({}), r#", tags = { a = "b" }"#, "aws/tag_session", "sts:TagSession", beside("sts:TagSession")),
-        (
-            json!({}),
-            r#", source_identity = "jane""#,
-            "aws/source_identity",
-            "sts:SetSourceIdentity",
-            beside("sts:SetSourceIdentity"),
-        ),
+        (json!({}), r#", tags = { a = "b" }"#, "aws/tag_session", "sts:TagSession", HUB),
+        (json!({}), r#", source_identity = "jane""#, "aws/source_identity", "sts:SetSourceIdentity", HUB),
     ] {
         let world = world();
         world.set(Knob::ChainRoles, trusting(&workload));
         let desk = desk(&world, &format!("\"{HUB}\", {{ role_arn = \"{WORKLOAD}\"{link} }}"));
-        assert_eq!(refused(&desk, 7, slug), (said(action), hint));
+        let failed = fails(&desk, 7, slug);
+        failed.message_has(&["link 2", WORKLOAD, session, action]).hint_has(&[action, WORKLOAD, HUB, wanted]);
         assert_eq!((world.count(Endpoint::Link), desk.tabs()), (2, 1), "asked once");
     }
 }
@@ -159,12 +131,8 @@ fn the_link_that_refuses_is_named_with_what_both_sides_must_allow() {
 fn the_first_link_is_refused_to_the_sign_ins_own_role() {
     let world = World::new();
     let desk = desk(&world, &both());
-    let (what, hint) = refused(&desk, 7, "aws/chain_denied");
-    assert!(
-        what.starts_with(&format!("link 1 of the role chain, {HUB}: AWS refused: AccessDenied: ")),
-        "{what}"
-    );
-    assert!(hint.starts_with(&format!("let {ROLE_ARN} call sts:AssumeRole on {HUB}, ")), "{hint}");
+    let failed = fails(&desk, 7, "aws/chain_denied");
+    failed.message_has(&["link 1", HUB]).hint_has(&[ROLE_ARN, "sts:AssumeRole", HUB]);
 }
 
 #[test]
@@ -174,27 +142,19 @@ fn a_claim_that_a_link_needs_and_the_token_lacks_is_named() {
         &world,
         &format!(r#""{HUB}", {{ role_arn = "{WORKLOAD}", tags = {{ Team = "{{department}}" }} }}"#),
     );
-    let (what, hint) = refused(&desk, 7, "aws/claim_missing");
-    assert_eq!(
-        what,
-        format!(
-            "link 2 of the role chain, {WORKLOAD}: `role_chain` wants the claim department, and the ID token says \
-             nothing under that name"
-        )
-    );
-    assert_eq!(hint, "have the provider put it into the ID token, or take it out of `role_chain`");
+    let failed = fails(&desk, 7, "aws/claim_missing");
+    failed.message_has(&["link 2", WORKLOAD, "department"]).hint_has(&["`role_chain`"]);
 }
 
 #[test]
 fn a_chain_that_stumbles_is_tried_again_and_one_that_falls_is_reported() {
     let world = world();
     world.next(2, Knob::LinkFault, json!(Fault::aws(503, "ServiceUnavailable", "wait")));
-    credentials(&desk(&world, &both()));
+    desk(&world, &both()).credentials();
     assert_eq!((world.count(Endpoint::Assume), world.count(Endpoint::Link)), (1, 4));
     let world = self::world();
     world.set(Knob::LinkFault, json!(Fault::aws(400, "Throttling", "Rate exceeded")));
-    let (what, _) = refused(&desk(&world, &both()), 7, "aws/throttled");
-    assert_eq!(what, format!("link 1 of the role chain, {HUB}: AWS refused: Throttling: Rate exceeded"));
+    fails(&desk(&world, &both()), 7, "aws/throttled").message_has(&["link 1", HUB, "Rate exceeded"]);
 }
 
 #[test]
@@ -203,7 +163,8 @@ fn a_source_identity_in_the_token_goes_along_and_is_shown() {
     world.set(Knob::ChainRoles, json!([{ "arn": WORKLOAD, "trusts": ROLE_ARN, "source_identity": true }]));
     world.set(Knob::Claims, json!({ "https://aws.amazon.com/source_identity": "d.person" }));
     let desk = desk(&world, &format!("\"{WORKLOAD}\""));
-    credentials(&desk);
-    let status = desk.run(["status"]).expect_code(0).stdout;
-    assert!(status.contains("Source      d.person\n") && status.contains(WORKLOAD), "{status}");
+    desk.credentials();
+    let status = desk.run(["status", "--json"]).expect_code(0).document();
+    assert_eq!(status["identity"]["source_identity"], "d.person");
+    desk.run(["status"]).prints("status: source identity");
 }

@@ -16,45 +16,17 @@ mod regions;
 mod request;
 mod session;
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
-use testworld::{Desk, Endpoint, World};
+use testworld::{Desk, Endpoint, Failed, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+use crate::{PROGRAM, desk};
 
-fn desk(world: &World) -> Desk<'_> {
-    Desk::new(world, PROGRAM)
-}
-
-/// Changes one text of the desk's configuration into another.
+/// The failure of a call for credentials.
 #[track_caller]
-fn reconfigure(desk: &Desk<'_>, from: &str, to: &str) {
-    let configuration = fs::read_to_string(desk.config_file()).unwrap();
-    assert!(configuration.contains(from), "{configuration}");
-    desk.configure(&configuration.replace(from, to));
-}
-
-#[track_caller]
-fn credentials(desk: &Desk<'_>) -> Value {
-    let outcome = desk.run(["credentials"]).expect_code(0);
-    assert_eq!(outcome.stderr, "");
-    outcome.document()
-}
-
-/// What was said and what was advised, by a call that wrote these two lines and nothing else.
-#[track_caller]
-fn refused(desk: &Desk<'_>, code: i32, slug: &str) -> (String, String) {
-    let (what, hint) = desk.run(["credentials"]).refused(code, slug);
-    (without_request_id(&what), hint)
-}
-
-/// AWS names each request anew.
-fn without_request_id(what: &str) -> String {
-    match what.split_once(" (request ") {
-        Some((before, after)) => format!("{before}{}", after.split_once(')').unwrap().1),
-        None => what.to_owned(),
-    }
+fn fails(desk: &Desk<'_>, code: i32, slug: &str) -> Failed {
+    desk.run(["credentials"]).fails(code, slug)
 }
 
 /// The fields of each question that AWS was asked.

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use testworld::{Endpoint, Knob, ROLE_ARN, World, write_script};
 
-use super::{PROGRAM, asked, credentials, desk, reconfigure, refused};
+use super::{PROGRAM, asked, desk, fails};
 
 #[test]
 fn the_call_carries_no_signature_whatever_credentials_lie_about() {
@@ -20,7 +20,7 @@ fn the_call_carries_no_signature_whatever_credentials_lie_about() {
     ] {
         desk.set_variable(name, value);
     }
-    credentials(&desk);
+    desk.credentials();
     desk.run(["login"]).expect_code(0);
     let requests = world.ledger().requests();
     let assume = requests.iter().find(|request| request.endpoint == Endpoint::Assume).unwrap();
@@ -50,7 +50,7 @@ fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_in
     }
     desk.set_variable("AWS_SDK_LOAD_CONFIG", "1");
 
-    credentials(&desk);
+    desk.credentials();
     desk.run(["login"]).expect_code(0);
     desk.run(["login", "--force"]).expect_code(0);
     assert!(!calls.exists(), "nobody came in that way");
@@ -58,8 +58,7 @@ fn an_aws_profile_whose_credential_process_is_this_program_does_not_lead_back_in
     by_hand.arg("credentials").env_clear().envs([("HOME", desk.home()), ("PATH", "/usr/bin:/bin".into())]);
     assert_eq!(desk.start_command(by_hand).finish().expect_code(0).document()["Version"], 1);
     assert_eq!(fs::read_to_string(&calls).unwrap(), "called\n", "the way itself is open");
-    let counts = [Endpoint::Assume, Endpoint::Identity].map(|of| world.count(of));
-    assert_eq!((counts, desk.tabs()), ([2, 1], 2));
+    assert_eq!((world.counts([Endpoint::Assume, Endpoint::Identity]), desk.tabs()), ([2, 1], 2));
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn variable_names_the_endpoint_where_no_file_exists() {
     desk.by_variables();
     desk.unset_variable("BEDROCK_SSO_STS_ENDPOINT");
     desk.set_variable("AWS_ENDPOINT_URL_STS", world.sts_endpoint());
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(world.count(Endpoint::Assume), 1);
 }
 
@@ -80,16 +79,13 @@ fn variable_names_no_endpoint_beside_a_file() {
         let world = World::new();
         let desk = desk(&world);
         let setting = format!("sts_endpoint = {}\n", json!(world.sts_endpoint()));
-        reconfigure(&desk, &setting, "sts_fallback_regions = []\n");
+        desk.reword(&setting, "sts_fallback_regions = []\n");
         desk.set_variable("HTTPS_PROXY", "http://127.0.0.1:9");
         desk.set_variable(variable, format!("{}/planted", world.sts_endpoint()));
-        let outcome = desk.run(["credentials"]).expect_code(9);
+        let failed = fails(&desk, 9, "network/proxy_unreachable");
         assert_eq!(world.count(Endpoint::Assume), 0, "{variable}");
-        let hint = format!(
-            "hint: {variable} is set but not used, because ~/.config/bedrock-sso/config.toml defines the profile: set `sts_endpoint` there if you trust it"
-        );
-        assert!(outcome.stderr.contains(&hint), "{}", outcome.stderr);
-        assert!(!outcome.stderr.contains("planted"), "{}", outcome.stderr);
+        failed.hint_has(&[variable, "~/.config/bedrock-sso/config.toml", "`sts_endpoint`"]);
+        assert!(!failed.message.contains("planted") && !failed.hint.contains("planted"), "{failed:?}");
         assert!(desk.log().contains(&format!("{variable} is not used, because ")), "{}", desk.log());
     }
 }
@@ -99,7 +95,7 @@ fn the_profiles_endpoint_goes_before_the_variable() {
     let world = World::new();
     let desk = desk(&world);
     desk.set_variable("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9");
-    credentials(&desk);
+    desk.credentials();
 }
 
 #[test]
@@ -109,9 +105,8 @@ fn a_variable_that_names_no_secure_endpoint_is_refused_before_anybody_is_asked()
     desk.by_variables();
     desk.unset_variable("BEDROCK_SSO_STS_ENDPOINT");
     desk.set_variable("AWS_ENDPOINT_URL_STS", "http://sts.example.com");
-    let (what, hint) = refused(&desk, 3, "config/sts_endpoint");
-    assert!(what.starts_with("AWS_ENDPOINT_URL_STS names no address of AWS STS: "), "{what}");
-    assert_eq!(hint, "correct or unset AWS_ENDPOINT_URL_STS");
+    let failed = fails(&desk, 3, "config/sts_endpoint");
+    failed.message_has(&["AWS_ENDPOINT_URL_STS"]).hint_has(&["AWS_ENDPOINT_URL_STS"]);
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
 }
 
@@ -127,10 +122,10 @@ fn a_token_with_hundreds_of_groups_is_exchanged_kept_and_renewed() {
     world.set(Knob::Claims, json!({ "groups": groups(14_000) }));
     world.next(1, Knob::CredentialLifetime, 10);
     let desk = desk(&world);
-    credentials(&desk);
+    desk.credentials();
     assert!(asked(&world)[0]["WebIdentityToken"].len() > 18_000);
-    let renewed = credentials(&desk);
-    assert_eq!(credentials(&desk), renewed);
+    let renewed = desk.credentials();
+    assert_eq!(desk.credentials(), renewed);
     assert_eq!((world.count(Endpoint::Refresh), desk.tabs()), (1, 1));
 }
 
@@ -138,7 +133,6 @@ fn a_token_with_hundreds_of_groups_is_exchanged_kept_and_renewed() {
 fn a_token_larger_than_aws_takes_is_told_as_such() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "groups": groups(20_000) }));
-    let (what, hint) = refused(&desk(&world), 7, "aws/token_too_large");
-    assert!(what.contains("'webIdentityToken'") && what.contains("20000"), "{what}");
-    assert_eq!(hint, "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most");
+    let failed = fails(&desk(&world), 7, "aws/token_too_large");
+    failed.message_has(&["'webIdentityToken'", "20000"]).hint_has(&["20,000"]);
 }

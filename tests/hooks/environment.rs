@@ -103,8 +103,7 @@ fn powershell_and_cmd_are_told_in_their_own_words() {
 fn a_shell_that_is_not_known_is_named_with_those_that_are() {
     let world = World::new();
     let desk = desk(&world);
-    let (what, hint) = desk.run(["env", "--shell", "nu"]).refused(2, "usage/wrong_value");
-    assert!(what.contains("'nu'"), "{what}");
-    assert_eq!(hint, "it is one of sh, fish, powershell, cmd");
+    let failed = desk.run(["env", "--shell", "nu"]).fails(2, "usage/wrong_value");
+    failed.message_has(&["'nu'"]).hint_has(&["sh, fish, powershell, cmd"]);
     assert_eq!(desk.tabs(), 0);
 }

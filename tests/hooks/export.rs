@@ -29,9 +29,7 @@ fn the_export_is_one_line_in_the_documented_shape_with_an_expiration() {
 fn an_export_without_a_sign_in_asks_nobody_and_says_what_to_do() {
     let world = World::new();
     let desk = desk(&world);
-    let (what, hint) = desk.run(["export"]).refused(4, "sign-in/not_allowed");
-    assert_eq!(what, "you need to sign in, and this command may not ask you to");
-    assert_eq!(hint, "run `bedrock-sso login`");
+    desk.run(["export"]).fails(4, "sign-in/not_allowed").hint_has(&["`bedrock-sso login`"]);
     assert_eq!(counts(&world, &desk), [0, 0, 0, 0]);
 }
 
@@ -53,7 +51,7 @@ fn an_export_does_not_wait_for_the_person_who_is_being_asked() {
     desk.person("closes-the-tab");
     let asking = desk.start(["credentials"]);
     wait_until("a tab is open", || desk.tabs() == 1);
-    desk.run(["export"]).refused(4, "sign-in/waiting");
+    desk.run(["export"]).fails(4, "sign-in/waiting");
     desk.kill_all();
     asking.kill();
 }

@@ -17,33 +17,13 @@ mod token;
 
 use std::process::{Command, Stdio};
 
-use testworld::{Desk, Endpoint, Outcome, World};
+use testworld::{Desk, Endpoint, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
-/// Too little life to be served.
-const SPENT: u32 = 10;
-
-fn desk(world: &World) -> Desk<'_> {
-    Desk::new(world, PROGRAM)
-}
-
-/// A desk where somebody has signed in.
-fn signed_in(world: &World) -> Desk<'_> {
-    let desk = desk(world);
-    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
-    desk
-}
-
-/// All that came out of a success: these bytes on stdout, nothing on stderr.
-#[track_caller]
-fn said(outcome: &Outcome, stdout: &str) {
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
-    assert_eq!(outcome.stdout, stdout);
-}
+use crate::{PROGRAM, SPENT, desk, said, signed_in};
 
 /// Tabs, codes, refreshes and exchanges so far.
 fn counts(world: &World, desk: &Desk<'_>) -> [usize; 4] {
-    let asked = [Endpoint::Code, Endpoint::Refresh, Endpoint::Assume].map(|endpoint| world.count(endpoint));
+    let asked = world.counts([Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]);
     [desk.tabs(), asked[0], asked[1], asked[2]]
 }
 

@@ -63,8 +63,8 @@ fn without_a_sign_in_neither_asks_and_both_say_what_to_do() {
     for call in [&["token"][..], &["token", "--raw"], &["bearer"], &["bearer", "--json"]] {
         let mut command = desk.command();
         command.args(call);
-        let (_, hint) = desk.start_command(command).finish().refused(4, "sign-in/not_allowed");
-        assert_eq!(hint, "run `bedrock-sso login`");
+        let failed = desk.start_command(command).finish().fails(4, "sign-in/not_allowed");
+        failed.hint_has(&["`bedrock-sso login`"]);
     }
     assert_eq!(counts(&world, &desk), [0, 0, 0, 0]);
 }
@@ -75,10 +75,9 @@ fn a_token_of_a_session_that_the_provider_has_ended_is_not_given_out() {
     world.next(1, Knob::IdTokenLifetime, 60);
     let desk = signed_in(&world);
     world.revoke_grants();
-    let (_, hint) = desk.run(["token"]).refused(4, "sign-in/no_token");
-    assert_eq!(hint, "run `bedrock-sso login --force`");
+    desk.run(["token"]).fails(4, "sign-in/no_token").hint_has(&["`bedrock-sso login --force`"]);
     // It would still hold for a minute, and there is no refresh token any more that could be refused.
-    desk.run(["token"]).refused(4, "sign-in/no_token");
+    desk.run(["token"]).fails(4, "sign-in/no_token");
     assert_eq!(desk.run(["status", "--json"]).document()["identity"]["email"], "demo@example.com");
     desk.run(["login", "--force"]).expect_code(0);
     desk.run(["token"]).expect_code(0);

@@ -9,16 +9,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use testworld::{Answer, Call, Desk, Endpoint, Host, Knob, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+use crate::{PROGRAM, SPENT};
 
 /// A profile with a collector, so that every hook is written.
 const COLLECTOR: &str = "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
 const WITH_TOKEN: &str = "telemetry.send_token = true\n\
                           telemetry.collectors = [\"https://otel.example.com\"]\n\
                           claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example.com\" }";
-
-/// Too little life to be served.
-const SPENT: u32 = 10;
 
 /// How often a host calls a failing helper in three minutes.
 const RETRIES: usize = 46;
@@ -40,7 +37,7 @@ fn set_up_without_a_browser(world: &World) -> Desk<'_> {
 /// Authorizations, codes, refreshes, exchanges; and tabs.
 fn counts(world: &World, desk: &Desk<'_>) -> [usize; 5] {
     let [authorized, codes, refreshes, exchanges] =
-        [Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume].map(|it| world.count(it));
+        world.counts([Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume]);
     [authorized, codes, refreshes, exchanges, desk.tabs()]
 }
 
@@ -61,10 +58,7 @@ fn said_by_login(world: &World, answer: &Answer) -> Vec<String> {
     let leaks = world.ledger().leaks("awsAuthRefresh", answer.stdout.as_bytes());
     assert!(leaks.is_empty(), "{leaks:?}");
     let lines: Vec<_> = answer.stdout.lines().map(str::to_owned).collect();
-    assert!(
-        lines.last().unwrap().starts_with("Signed in as demo@example.com: role BedrockUser"),
-        "{lines:?}"
-    );
+    assert!(lines.last().unwrap().contains("demo@example.com"), "{lines:?}");
     lines
 }
 

@@ -12,7 +12,7 @@ mod refusals;
 use serde_json::{Value, json};
 use testworld::{Desk, Endpoint, Knob, Outcome, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
+use crate::PROGRAM;
 
 const OPUS: &str = "us.anthropic.claude-opus-4-6-v1";
 const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
@@ -56,8 +56,32 @@ fn rows(outcome: &Outcome) -> Vec<Row> {
     rows.skip_while(|row| row.name != "exchange").collect()
 }
 
+/// Compares rows with the golden list `doctor --live`.
+#[track_caller]
+fn expect_wording(desk: &Desk<'_>, rows: &[Row]) {
+    for row in rows {
+        let remedy = row.remedy.as_deref().unwrap_or("none");
+        let lines = format!("{}: {}\n  hint: {remedy}", row.result, row.message);
+        desk.expect_wording("doctor --live", &row.name, &lines);
+    }
+}
+
+#[track_caller]
 fn live(desk: &Desk<'_>) -> Vec<Row> {
-    rows(&desk.run(["doctor", "--live", "--json"]))
+    let rows = rows(&desk.run(["doctor", "--live", "--json"]));
+    expect_wording(desk, &rows);
+    rows
+}
+
+impl Row {
+    /// The message or the remedy has each of these facts in it.
+    #[track_caller]
+    fn has(&self, facts: &[&str]) {
+        let text = format!("{}\n{}", self.message, self.remedy.as_deref().unwrap_or_default());
+        for fact in facts {
+            assert!(text.contains(fact), "{fact:?} is not in {text:?}");
+        }
+    }
 }
 
 /// Names and results.

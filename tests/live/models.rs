@@ -26,10 +26,7 @@ fn each_configured_model_is_asked_once_whole_and_as_a_stream() {
         ("streaming-sonnet", "ok"),
     ];
     assert_eq!(results(&found), expected, "{found:?}");
-    assert_eq!(
-        row(&found, "bedrock-profiles").message,
-        "us-east-1 has 6 inference profiles; the 3 configured ones are active"
-    );
+    row(&found, "bedrock-profiles").has(&["us-east-1", "6", "3"]);
     let asked = [Endpoint::InferenceProfile, Endpoint::Converse, Endpoint::ConverseStream];
     assert_eq!(asked.map(|endpoint| world.count(endpoint)), [1, 3, 3]);
     assert_eq!(world.count(Endpoint::Unknown), 0);
@@ -56,7 +53,7 @@ fn the_guardrail_that_claude_code_is_given_holds_for_every_word() {
         format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
     let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
     let found = live(&desk);
-    assert_eq!(row(&found, "guardrail").message, format!("{GUARDRAIL} version 2 is applied"));
+    row(&found, "guardrail").has(&[GUARDRAIL, "2"]);
     for endpoint in [Endpoint::Converse, Endpoint::ConverseStream] {
         let expected = json!({ "guardrailIdentifier": GUARDRAIL, "guardrailVersion": "2" });
         assert_eq!(posted(&world, endpoint)[0]["guardrailConfig"], expected);
@@ -71,8 +68,7 @@ fn a_guardrail_that_is_not_there_is_told_once_and_under_its_own_name() {
     let found = live(&desk);
     let guardrail = row(&found, "guardrail");
     assert_eq!(guardrail.result, "bad");
-    assert!(guardrail.message.contains("does not exist"), "{guardrail:?}");
-    assert!(guardrail.remedy.as_ref().unwrap().contains("ANTHROPIC_CUSTOM_HEADERS"), "{guardrail:?}");
+    guardrail.has(&["ValidationException", "ANTHROPIC_CUSTOM_HEADERS"]);
     assert_eq!(
         (row(&found, "converse").result.as_str(), row(&found, "streaming").result.as_str()),
         ("skipped", "skipped")
@@ -94,10 +90,7 @@ fn a_model_by_its_own_name_is_told_that_it_needs_a_profile() {
     let world = World::new();
     let desk = signed_in(&world, "models = { default = \"anthropic.claude-opus-4-6-v1\" }");
     let found = live(&desk);
-    for name in ["bedrock-models", "converse"] {
-        let row = row(&found, name);
-        assert!(row.remedy.as_ref().unwrap().contains("name an inference profile"), "{row:?}");
-    }
+    assert_eq!(row(&found, "bedrock-models").remedy, row(&found, "converse").remedy);
     assert_eq!(
         (row(&found, "bedrock-models").result.as_str(), row(&found, "converse").result.as_str()),
         ("warn", "bad")
@@ -112,12 +105,12 @@ fn a_model_that_the_region_does_not_have_is_named_with_where_to_look() {
     let found = live(&desk);
     let profiles = row(&found, "bedrock-profiles");
     assert_eq!(profiles.result, "warn");
-    assert_eq!(profiles.message, "us-east-1 lists no eu.anthropic.claude-opus-4-6-v1");
+    profiles.has(&["us-east-1", "eu.anthropic.claude-opus-4-6-v1"]);
     let converse = row(&found, "converse");
-    assert!(converse.message.contains("The provided model identifier is invalid."), "{converse:?}");
-    assert!(
-        converse.remedy.as_ref().unwrap().contains("aws bedrock list-inference-profiles --region us-east-1")
-    );
+    converse.has(&[
+        "The provided model identifier is invalid.",
+        "aws bedrock list-inference-profiles --region us-east-1",
+    ]);
     assert_eq!(row(&found, "streaming").result, "skipped");
 }
 
@@ -130,7 +123,7 @@ fn a_model_near_its_end_is_warned_of_while_it_still_answers() {
         (row(&found, "bedrock-models").result.as_str(), row(&found, "converse").result.as_str()),
         ("warn", "ok")
     );
-    assert!(row(&found, "bedrock-models").message.contains("marked as legacy"));
+    row(&found, "bedrock-models").has(&["anthropic.claude-3-haiku-20240307-v1:0"]);
 }
 
 #[test]
@@ -175,13 +168,9 @@ fn without_the_lists_the_configured_model_is_asked_all_the_same() {
         ("streaming", "ok"),
     ];
     assert_eq!(results(&found)[2..], expected, "{found:?}");
-    let profiles = row(&found, "bedrock-profiles");
-    assert_eq!(
-        profiles.message.split(" (request").next().unwrap(),
-        "AWS does not let arn:aws:iam::123456789012:role/BedrockUser call bedrock:ListInferenceProfiles: no identity-based \
-         policy allows it"
-    );
+    let role = "arn:aws:iam::123456789012:role/BedrockUser";
+    row(&found, "bedrock-profiles").has(&[role, "bedrock:ListInferenceProfiles"]);
     desk.configure(&world.configuration(""));
     let found = live(&desk);
-    assert!(row(&found, "converse").message.contains("there is no model to ask"), "{found:?}");
+    assert_eq!(row(&found, "converse").result, "skipped", "{found:?}");
 }

@@ -12,10 +12,7 @@ use rows::{Renewal, Row};
 use serde_json::{Value, json};
 use testworld::{BEHIND, Desk, Endpoint, Fault, Knob, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
-
-/// Seconds that leave credentials nothing but renewal.
-const SPENT: u32 = 10;
+use crate::{PROGRAM, SPENT};
 
 /// A world that behaves as the row says.
 fn world(row: &Row) -> World {
@@ -106,16 +103,16 @@ fn each_provider_renews_silently_in_its_own_way() {
 #[test]
 fn each_providers_refusal_is_told_in_its_words_with_its_own_advice() {
     for row in rows::all() {
-        let (error, description, word) = row.refusal;
+        let (error, description) = row.refusal;
         let world = world(&row);
         let desk = desk(&row, &world);
         // Storing a secret signs in.
         desk.run(["logout"]);
         let taken = world.count(Endpoint::Assume);
         world.set(Knob::AuthorizeError, json!({ "error": error, "description": description }));
-        let (what, hint) = desk.run(["credentials"]).refused(5, &format!("sign-in/{error}"));
-        assert!(what.contains(error) && what.contains(description), "{}: {what}", row.name);
-        assert!(hint.contains(word), "{}: {hint}", row.name);
+        let failed = desk.run(["credentials"]).fails(5, &format!("sign-in/{error}"));
+        failed.message_has(&[error, description]);
+        desk.expect_wording("advice of providers", row.name, &failed.hint);
         assert_eq!(world.count(Endpoint::Assume), taken, "{}", row.name);
     }
 }
@@ -159,9 +156,7 @@ fn an_account_of_another_organization_is_not_let_in() {
         let mut bent = json!({ "at_hash": null });
         bent.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
         world.set(Knob::IdTokenClaims, bent);
-        let (what, hint) = desk.run(["credentials"]).refused(6, slug);
-        assert!(what.contains("the profile asks for"), "{what}");
-        assert!(hint.contains("choose your account"), "{hint}");
+        desk.run(["credentials"]).fails(6, slug);
         assert_eq!(world.count(Endpoint::Assume), taken, "{name}: AWS hears nothing of it");
     }
 }
@@ -227,8 +222,7 @@ fn a_kept_token_that_is_over_is_renewed_and_never_sent() {
     credentials(&desk, &row);
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume), desk.tabs()), (1, 2, 1));
     world.next(1, Knob::RefreshFault, json!(Fault::Status(503)));
-    let (_, hint) = desk.run(["credentials"]).refused(9, "network/status");
-    assert!(hint.contains("nothing was lost"), "{hint}");
+    desk.run(["credentials"]).fails(9, "network/status");
     assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (2, 1), "AWS is not sent a token that is over");
 }
 
@@ -241,8 +235,8 @@ fn entras_groups_that_do_not_fit_are_explained_when_aws_misses_them() {
         json!(Fault::aws(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")),
     );
     let desk = desk(&row, &world);
-    let (_, hint) = desk.run(["credentials"]).refused(7, "aws/access_denied");
-    assert!(hint.starts_with("the provider left your groups out of the token"), "{hint}");
+    let failed = desk.run(["credentials"]).fails(7, "aws/access_denied");
+    desk.expect_wording("advice of providers", "Entra ID with too many groups", &failed.hint);
     assert!(desk.log().contains("groups are too many"), "{}", desk.log());
 }
 
@@ -252,8 +246,7 @@ fn a_scope_that_the_provider_does_not_know_is_told_with_the_setting() {
     let world = world(&row);
     let desk = desk(&row, &world);
     desk.set_key("scopes", "[\"openid\", \"groups\"]");
-    let (_, hint) = desk.run(["credentials"]).refused(5, "sign-in/invalid_scope");
-    assert!(hint.contains("check `scopes`"), "{hint}");
+    desk.run(["credentials"]).fails(5, "sign-in/invalid_scope").hint_has(&["`scopes`"]);
 }
 
 #[test]

@@ -3,15 +3,15 @@
 use std::{collections::BTreeSet, fs};
 
 use serde_json::json;
-use testworld::{CLIENT_ID, Endpoint, Fault, Knob, World};
+use testworld::{CLIENT_ID, Endpoint, Fault, Knob, World, address_in};
 
-use super::{asked, credentials, desk, desk_with, page, until};
+use super::{asked, desk, desk_with, page, until};
 
 #[test]
 fn without_anything_kept_a_code_is_asked_for_and_exchanged_once() {
     let world = World::new();
     let desk = desk(&world);
-    let document = credentials(&desk);
+    let document = desk.credentials();
     let members: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members, ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]);
     let requests: Vec<_> = world.ledger().requests().iter().map(|request| request.endpoint).collect();
@@ -24,7 +24,7 @@ fn without_anything_kept_a_code_is_asked_for_and_exchanged_once() {
 fn pkce_with_s256_is_used_although_discovery_does_not_advertise_it() {
     let world = World::new();
     world.set(Knob::DiscoveryDocument, json!({ "code_challenge_methods_supported": null }));
-    credentials(&desk(&world));
+    desk(&world).credentials();
     let [request] = asked(&world).try_into().unwrap();
     assert_eq!(request["code_challenge_method"], "S256");
     assert_eq!(request["code_challenge"].len(), 43);
@@ -56,7 +56,7 @@ fn a_process_list_shows_a_short_local_address_and_no_secret() {
     let desk = desk(&world);
     let sight = desk.home().join("sight.bin");
     desk.set_variable("PERSON_SIGHT", &sight);
-    credentials(&desk);
+    desk.credentials();
     page(&desk);
     let seen = fs::read(&sight).unwrap();
     let seen = String::from_utf8_lossy(&seen);
@@ -78,7 +78,7 @@ fn configured_scopes_and_parameters_arrive_at_the_provider() {
     let world = World::new();
     let more = "scopes = [\"groups\", \"email\"]\n\
                 extra_params = { login_hint = \"zoë+x@example.com&prompt=none\", audience = \"https://api.example/\" }";
-    credentials(&desk_with(&world, more));
+    desk_with(&world, more).credentials();
     let [request] = asked(&world).try_into().unwrap();
     assert_eq!(request["scope"], "openid groups email");
     assert_eq!(request["login_hint"], "zoë+x@example.com&prompt=none");
@@ -89,9 +89,9 @@ fn configured_scopes_and_parameters_arrive_at_the_provider() {
 #[test]
 fn offline_access_is_not_asked_of_a_provider_that_does_not_know_it() {
     let world = World::new();
-    credentials(&desk(&world));
+    desk(&world).credentials();
     world.set(Knob::DiscoveryDocument, json!({ "scopes_supported": ["openid", "email", "profile"] }));
-    credentials(&desk(&world));
+    desk(&world).credentials();
     let scopes: Vec<_> = asked(&world).into_iter().map(|request| request["scope"].clone()).collect();
     assert_eq!(scopes, ["openid profile email offline_access", "openid profile email"]);
 }
@@ -101,7 +101,7 @@ fn a_page_to_click_through_leads_to_the_same_end() {
     let world = World::new();
     world.set(Knob::Login, "page");
     let desk = desk(&world);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(world.count(Endpoint::Login), 2, "the page and the click");
 }
 
@@ -112,7 +112,7 @@ fn a_second_tab_of_the_same_answer_changes_nothing() {
     desk.person("visits-twice");
     let page = desk.home().join("page.html");
     desk.set_variable("PERSON_PAGE", &page);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
     let tabs = [page.clone(), page.with_extension("second.html")].map(|file| {
         until("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>")))
@@ -137,7 +137,7 @@ fn with_a_slow_provider_the_address_is_shown_within_a_second_and_leads_there_onc
     let mut call = desk.start(["login", "--no-browser"]);
     let line = call.lines(1).concat();
     world.release();
-    let address = line.strip_prefix("To sign in, go to ").unwrap_or_else(|| panic!("{line}"));
+    let address = address_in(&line);
     let page = testworld::visit(address, false).unwrap();
     assert!(page.text().contains("Signed in"), "{}", page.text());
     let outcome = call.finish().expect_code(0);
@@ -149,7 +149,7 @@ fn with_a_slow_provider_no_browser_is_opened_before_it_has_answered() {
     let world = with_a_slow_provider(&Fault::Hold);
     let desk = desk(&world);
     let mut call = desk.start(["login"]);
-    assert!(call.lines(1).concat().starts_with("Opening your browser to sign in."));
+    assert!(address_in(&call.lines(1).concat()).starts_with("http://127.0.0.1:"));
     assert_eq!(desk.tabs(), 0);
     world.release();
     let outcome = call.finish().expect_code(0);
@@ -164,7 +164,7 @@ fn whoever_went_to_the_address_early_is_told_that_the_provider_could_not_be_aske
         let desk = desk(&world);
         let mut call = desk.start(["login", "--no-browser"]);
         let line = call.lines(1).concat();
-        let address = line.strip_prefix("To sign in, go to ").unwrap_or_else(|| panic!("{line}"));
+        let address = address_in(&line);
         let tab = super::address::request(std::net::Ipv4Addr::LOCALHOST.into(), address);
         world.release();
         let page = super::address::answer(tab);

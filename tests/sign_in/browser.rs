@@ -3,16 +3,16 @@
 use std::fs;
 
 use serde_json::json;
-use testworld::{Endpoint, Fault, Knob, World};
+use testworld::{Endpoint, Fault, Knob, World, address_in};
 
-use super::{credentials, desk, desk_with, page, refused};
+use super::{desk, desk_with, fails, page};
 
 #[test]
 fn a_browser_that_never_exits_keeps_nobody_waiting() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("stays");
-    credentials(&desk);
+    desk.credentials();
     desk.settle();
 }
 
@@ -21,7 +21,7 @@ fn what_a_browser_prints_reaches_neither_stdout_nor_stderr() {
     let world = World::new();
     let desk = desk(&world);
     desk.person("chatters");
-    credentials(&desk);
+    desk.credentials();
     let login = desk.run(["login", "--force"]).expect_code(0);
     assert_eq!((login.stdout.lines().count(), login.stderr.as_str()), (2, ""), "{login:?}");
 }
@@ -32,13 +32,12 @@ fn login_tells_the_address_first_and_then_who_which_role_and_until_when() {
     let desk = desk(&world);
     let login = desk.run(["login"]).expect_code(0);
     let [asking, signed_in] = login.stdout.lines().collect::<Vec<_>>().try_into().unwrap();
-    assert!(asking.starts_with("Opening your browser to sign in."), "{asking}");
-    assert!(asking.contains(" go to http://127.0.0.1:"), "{asking}");
-    let until = credentials(&desk)["Expiration"].as_str().unwrap().to_owned();
-    let expected = format!(
-        "Signed in as demo@example.com: role BedrockUser in account 123456789012, until {until} (11 h 59 min left)"
-    );
-    assert!(signed_in == expected || signed_in == expected.replace("11 h 59 min", "12 h"), "{signed_in}");
+    assert!(address_in(asking).starts_with("http://127.0.0.1:"), "{asking}");
+    let until = desk.credentials()["Expiration"].as_str().unwrap().to_owned();
+    for fact in ["demo@example.com", "BedrockUser", "123456789012", &until] {
+        assert!(signed_in.contains(fact), "{fact}: {signed_in}");
+    }
+    assert!(signed_in.contains("11 h 59 min") || signed_in.contains("12 h"), "{signed_in}");
     assert_eq!(login.stderr, "");
 }
 
@@ -47,9 +46,8 @@ fn a_browser_that_cannot_be_started_is_said_at_once() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
-    let told = refused(&desk, 4, "sign-in/no_browser");
-    assert!(told.what.contains("/no/such/browser"), "{told:?}");
-    assert!(told.hint.contains("`bedrock-sso login --no-browser`"), "{told:?}");
+    let failed = fails(&desk, 4, "sign-in/no_browser");
+    failed.message_has(&["/no/such/browser"]).hint_has(&["`bedrock-sso login --no-browser`"]);
     assert_eq!(world.count(Endpoint::Authorize), 0);
 }
 
@@ -64,10 +62,8 @@ fn a_failed_browser_ends_a_sign_in_that_nobody_can_see() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&failing_browser(&world, "true", ""));
-    let outcome = desk.run(["credentials"]);
-    let (what, hint) = outcome.refused(4, "sign-in/browser_failed");
-    assert_eq!(what, "you need to sign in, and the browser failed: /bin/sh: exit status: 3");
-    assert!(hint.contains("`bedrock-sso login --no-browser`"), "{hint}");
+    let failed = fails(&desk, 4, "sign-in/browser_failed");
+    failed.message_has(&["/bin/sh: exit status: 3"]).hint_has(&["`bedrock-sso login --no-browser`"]);
     assert_eq!(world.count(Endpoint::Authorize), 0);
 }
 
@@ -80,7 +76,7 @@ fn a_browser_that_fails_after_showing_the_address_is_no_failure() {
     // The user needs longer than the moment in which somebody has to come to the address.
     world.next(1, Knob::AuthorizeFault, json!(Fault::Delay(4500)));
     desk.configure(&failing_browser(&world, &format!("'{person}' \"$0\" &"), ""));
-    credentials(&desk);
+    desk.credentials();
 }
 
 #[test]
@@ -90,9 +86,8 @@ fn login_reports_a_failed_browser_and_waits_for_the_user() {
     desk.configure(&failing_browser(&world, "true", ""));
     let mut call = desk.start(["login"]);
     let lines = call.lines(2);
-    let address = lines[1].strip_prefix("The browser failed (/bin/sh: exit status: 3). To sign in, go to ");
-    let address = address.unwrap_or_else(|| panic!("{lines:?}"));
-    assert!(testworld::visit(address.trim_end(), false).unwrap().text().contains("123456789012"));
+    assert!(lines[1].contains("/bin/sh: exit status: 3"), "{lines:?}");
+    assert!(testworld::visit(address_in(&lines[1]), false).unwrap().text().contains("123456789012"));
     call.finish().expect_code(0);
 }
 
@@ -101,18 +96,15 @@ fn login_names_the_failed_browser_when_nobody_comes() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&failing_browser(&world, "true", "login_timeout = \"10s\""));
-    let outcome = desk.run(["login"]).expect_code(4);
-    assert!(
-        outcome.stderr.contains("the browser failed: /bin/sh: exit status: 3 [sign-in/browser_failed]"),
-        "{outcome:?}"
-    );
+    let failed = desk.run(["login"]).ends_with_failure(4, "sign-in/browser_failed");
+    failed.message_has(&["/bin/sh: exit status: 3"]);
 }
 
 #[test]
 fn the_last_page_of_a_success_tells_role_account_and_end() {
     let world = World::new();
     let desk = desk(&world);
-    credentials(&desk);
+    desk.credentials();
     let page = page(&desk);
     for fact in ["<title>Signed in ·", "demo@example.com", "BedrockUser", "123456789012", " UTC, "] {
         assert!(page.contains(fact), "{fact} is missing in {page}");
@@ -125,11 +117,11 @@ fn the_last_page_tells_a_refusal_of_aws_after_a_good_sign_in() {
     let world = World::new();
     world.set(Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not <b>authorized</b>")));
     let desk = desk(&world);
-    let told = refused(&desk, 7, "aws/access_denied");
+    let failed = fails(&desk, 7, "aws/access_denied");
     let page = page(&desk);
     assert!(page.contains("Sign-in failed") && page.contains("<code>aws/access_denied</code>"), "{page}");
     assert!(page.contains("Not &lt;b&gt;authorized&lt;/b&gt;"), "{page}");
-    let hint = told.hint.split_once('`').map_or(told.hint.as_str(), |(before, _)| before);
+    let hint = failed.hint.split_once('`').map_or(failed.hint.as_str(), |(before, _)| before);
     assert!(page.contains(&hint[1..]), "{hint} is missing in {page}");
     assert!(!page.contains("Signed in as"), "it promises nothing");
 }

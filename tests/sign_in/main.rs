@@ -21,39 +21,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-use testworld::{Desk, Endpoint, Running, World};
+use testworld::{Desk, Endpoint, Failed, Running, World};
 
-fn desk(world: &World) -> Desk<'_> {
-    desk_with(world, "")
-}
+use crate::{PROGRAM, desk};
 
 /// With further lines of TOML for the profile.
 fn desk_with<'w>(world: &'w World, more: &str) -> Desk<'w> {
-    Desk::with(world, env!("CARGO_BIN_EXE_bedrock-sso"), more)
+    Desk::with(world, PROGRAM, more)
 }
 
-/// Runs the program as an SDK does, and demands the document and silence beside it.
+/// The failure of a call for credentials.
 #[track_caller]
-fn credentials(desk: &Desk<'_>) -> Value {
-    let outcome = desk.run(["credentials"]).expect_code(0);
-    assert_eq!(outcome.stderr, "");
-    assert_eq!(outcome.document()["Version"], 1);
-    outcome.document()
-}
-
-/// The two lines of a failure.
-#[derive(Debug)]
-struct Refused {
-    what: String,
-    hint: String,
-}
-
-/// A call that must fail with this code and slug: nothing on stdout, and on stderr the two lines and no more.
-#[track_caller]
-fn refused(desk: &Desk<'_>, code: i32, slug: &str) -> Refused {
-    let (what, hint) = desk.run(["credentials"]).refused(code, slug);
-    Refused { what, hint }
+fn fails(desk: &Desk<'_>, code: i32, slug: &str) -> Failed {
+    desk.run(["credentials"]).fails(code, slug)
 }
 
 /// Waits for something that happens in another process.

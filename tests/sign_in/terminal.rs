@@ -2,9 +2,11 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
-use testworld::{AtTerminal, Desk, Endpoint, Fault, Knob, Seen, Streams, World, arrive, enter_code};
+use testworld::{
+    AtTerminal, Desk, Endpoint, Fault, Knob, Seen, Streams, World, address_in, arrive, enter_code,
+};
 
-use super::{credentials, desk_with, until};
+use super::{desk_with, fails, until};
 
 /// A machine reached by SSH: no display, no browser.
 fn far_away(world: &World) -> Desk<'_> {
@@ -30,7 +32,7 @@ fn to_open(terminal: &AtTerminal<'_, '_>) -> String {
 
 fn signed_in(seen: &Seen) {
     assert_eq!(seen.code, Some(0), "{seen:?}");
-    assert!(seen.shown.contains("Signed in as demo@example.com: role BedrockUser"), "{seen:?}");
+    assert!(seen.shown.contains("demo@example.com") && seen.shown.contains("BedrockUser"), "{seen:?}");
 }
 
 #[test]
@@ -49,7 +51,7 @@ fn an_address_pasted_at_the_terminal_signs_in() {
     let code = last.split_once("code=").unwrap().1.split('&').next().unwrap();
     assert!(!desk.log().contains(code), "a code reaches no log");
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
-    credentials(&desk);
+    desk.credentials();
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn the_terminal_is_left_as_it_was() {
     until("the echo", || terminal.echoes().then_some(()));
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(130), "{seen:?}");
-    assert!(seen.shown.contains("bedrock-sso: interrupted [interrupted]"), "{seen:?}");
+    assert!(seen.shown.contains("[interrupted]"), "{seen:?}");
     desk.settle();
 }
 
@@ -171,13 +173,10 @@ fn a_code_is_shown_large_and_as_a_picture() {
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
     let shown = terminal.shows("Ctrl-C gives up.");
     let address = format!("{}/device", world.issuer());
-    assert!(
-        shown.contains(&format!("To sign in, go to {address} in any browser and enter the code")),
-        "{shown}"
-    );
+    assert!(shown.contains(&address), "{shown}");
     let (_, rest) = shown.split_once("\x1b[1;7m  ").expect("the code in bold");
     let code = rest.split(' ').next().unwrap();
-    assert!(shown.contains('█') && shown.contains("compare the code"), "{shown}");
+    assert!(shown.contains('█'), "{shown}");
     enter_code(&address, code, false).unwrap();
     signed_in(&terminal.finish());
 }
@@ -199,9 +198,8 @@ fn a_caller_that_hides_our_streams_does_not_hide_a_code() {
 fn without_a_terminal_a_caller_far_away_is_refused_at_once_with_the_command_to_run() {
     let world = with_codes();
     let desk = far_away(&world);
-    let (what, hint) = desk.run(["credentials"]).refused(4, "sign-in/no_terminal");
-    assert!(what.contains("neither a browser nor a terminal"), "{what}");
-    assert_eq!((hint.as_str(), world.ledger().total()), ("run `bedrock-sso login`", 0));
+    fails(&desk, 4, "sign-in/no_terminal").hint_has(&["`bedrock-sso login`"]);
+    assert_eq!(world.ledger().total(), 0);
 }
 
 #[test]
@@ -219,9 +217,7 @@ fn a_build_machine_is_told_at_once_that_nobody_sits_there() {
     let desk = far_away(&world);
     desk.set_variable("CI", "true");
     for verb in ["credentials", "login"] {
-        let (what, hint) = desk.run([verb]).refused(4, "sign-in/unattended");
-        assert!(what.contains("nobody sits at this build machine"), "{what}");
-        assert!(hint.contains("login --device"), "{hint}");
+        desk.run([verb]).fails(4, "sign-in/unattended").hint_has(&["login --device"]);
     }
     assert_eq!(world.ledger().total(), 0);
 }
@@ -231,7 +227,7 @@ fn what_was_chosen_is_logged_with_its_reason() {
     let world = with_codes();
     let desk = far_away(&world);
     let mut call = desk.start(["login"]);
-    assert!(call.lines(1).concat().contains(" and enter the code "));
+    assert!(address_in(&call.lines(1).concat()).starts_with(&world.issuer()));
     call.kill();
     let log = desk.log();
     assert!(
@@ -248,7 +244,7 @@ fn browser_none_shows_the_address_and_opens_nothing() {
     desk.configure(&world.configuration("browser = [\"none\"]"));
     let mut call = desk.start(["login"]);
     let line = call.lines(1).concat();
-    let address = line.strip_prefix("To sign in, go to ").unwrap_or_else(|| panic!("{line}"));
+    let address = address_in(&line);
     assert_eq!(testworld::visit(address, false).unwrap().status, 200);
     call.finish().expect_code(0);
 }
@@ -268,7 +264,7 @@ fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_e
     assert_eq!(seen.code, Some(0), "{seen:?}");
     let parts: Vec<_> = seen.shown.split("\r\u{1b}[K").collect();
     let (first, last) = (parts[0], parts[parts.len() - 1]);
-    assert!(first.starts_with("Opening your browser to sign in.") && first.ends_with("\r\n"), "{seen:?}");
+    assert!(address_in(first).starts_with("http://127.0.0.1:") && first.ends_with("\r\n"), "{seen:?}");
     let (asking, waiting) = parts[1..parts.len() - 1].split_last().unwrap();
     assert_eq!(*asking, "You are known to the provider. Asking AWS…");
     assert!(waiting.len() >= 2, "it goes on from second to second: {seen:?}");
@@ -278,7 +274,7 @@ fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_e
             "{line}"
         );
     }
-    assert!(last.starts_with("Signed in as demo@example.com: role BedrockUser"), "{seen:?}");
+    assert!(last.contains("demo@example.com"), "{seen:?}");
     assert_eq!(last.matches('\n').count(), 1, "{seen:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use testworld::{Desk, Endpoint, World};
 
-use super::{credentials, desk, refused};
+use super::{desk, fails};
 
 /// The desk of a person whose configuration names no authority.
 fn without_bundle(world: &World) -> Desk<'_> {
@@ -19,9 +19,9 @@ fn a_private_authority_that_the_profile_names_is_believed_from_sign_in_to_renewa
     let world = World::over_tls();
     world.set(testworld::Knob::CredentialLifetime, 10);
     let desk = desk(&world);
-    let all = [(); 3].map(|()| credentials(&desk));
+    let all = [(); 3].map(|()| desk.credentials());
     assert!(all[0] != all[1] && all[1] != all[2]);
-    let counts = [Endpoint::Authorize, Endpoint::Refresh, Endpoint::Assume].map(|of| world.count(of));
+    let counts = world.counts([Endpoint::Authorize, Endpoint::Refresh, Endpoint::Assume]);
     assert_eq!(counts, [1, 2, 3]);
 }
 
@@ -29,9 +29,9 @@ fn a_private_authority_that_the_profile_names_is_believed_from_sign_in_to_renewa
 fn kept_credentials_need_no_authority_and_no_network() {
     let world = World::over_tls();
     let desk = desk(&world);
-    let first = credentials(&desk);
+    let first = desk.credentials();
     let requests = world.ledger().total();
-    assert_eq!(credentials(&desk), first);
+    assert_eq!(desk.credentials(), first);
     assert_eq!(world.ledger().total(), requests);
 }
 
@@ -74,9 +74,7 @@ fn relative_path_of_an_authority_is_refused() {
     std::fs::copy(world.ca_bundle().unwrap(), desk.home().join("ca.pem")).unwrap();
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"] {
         desk.set_variable(variable, "ca.pem");
-        let told = refused(&desk, 3, "config/ca_bundle");
-        assert!(told.what.ends_with("is named by a relative path"), "{}", told.what);
-        assert!(told.hint.contains(variable), "{}", told.hint);
+        fails(&desk, 3, "config/ca_bundle").message_has(&["ca.pem"]).hint_has(&[variable]);
         desk.unset_variable(variable);
     }
 }
@@ -84,12 +82,8 @@ fn relative_path_of_an_authority_is_refused() {
 /// Nothing is sent, and the failure names the variable and the key that a file would need.
 #[track_caller]
 fn assert_refused_by_file(world: &World, desk: &Desk<'_>, variable: &str) {
-    let told = refused(desk, 9, "network/tls_untrusted");
-    let hint = format!(
-        "{variable} is set but not used, because ~/.config/bedrock-sso/config.toml defines the profile: set `ca_bundle` \
-         there if you trust it"
-    );
-    assert_eq!(told.hint, hint);
+    let failed = fails(desk, 9, "network/tls_untrusted");
+    failed.hint_has(&[variable, "~/.config/bedrock-sso/config.toml", "`ca_bundle`"]);
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
     assert!(desk.log().contains(&format!("{variable} is not used, because ")), "{}", desk.log());
 }
@@ -98,19 +92,9 @@ fn assert_refused_by_file(world: &World, desk: &Desk<'_>, variable: &str) {
 fn an_unknown_authority_is_named_with_the_setting_that_mends_it() {
     let world = World::over_tls();
     let desk = without_bundle(&world);
-    let told = refused(&desk, 9, "network/tls_untrusted");
-    let host = world.issuer().trim_start_matches("https://").to_owned();
-    assert_eq!(
-        told.what,
-        format!(
-            "the certificate of {host}, issued by \"Demo Test Authority\", is not trusted on this machine"
-        )
-    );
-    assert_eq!(
-        told.hint,
-        "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file in \
-         `ca_bundle`"
-    );
+    let failed = fails(&desk, 9, "network/tls_untrusted");
+    failed.message_has(&[world.issuer().trim_start_matches("https://"), "Demo Test Authority"]);
+    failed.hint_has(&["`ca_bundle`"]);
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0), "nothing was sent");
 }
 
@@ -119,6 +103,6 @@ fn another_worlds_authority_is_none_of_this_one() {
     let (world, other) = (World::over_tls(), World::over_tls());
     let desk = without_bundle(&world);
     desk.set_variable("AWS_CA_BUNDLE", other.ca_bundle().unwrap());
-    refused(&desk, 9, "network/tls_untrusted");
+    fails(&desk, 9, "network/tls_untrusted");
     assert_eq!(desk.tabs(), 0);
 }

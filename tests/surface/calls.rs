@@ -8,7 +8,7 @@ use std::{
 
 use testworld::{Desk, World};
 
-use super::{FILE, desk, failure, said, shell, signed_in, told};
+use super::{FILE, desk, said, shell, signed_in};
 
 /// The world's configuration with these profiles, all the same.
 fn profiles(world: &World, head: &str, names: &[&str]) -> String {
@@ -45,13 +45,10 @@ fn several_profiles_and_no_choice_is_a_question() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&profiles(&world, "", &["one", "three"]));
-    let what = "several profiles and no default_profile: one, three";
-    let hint = "name one with --profile, or set default_profile";
-    told(&desk.run(["credentials"]), 3, &failure(what, "config/ambiguous", hint));
-    let what = "--profile: no profile \"thre\"; there is one, three; did you mean \"three\"?";
-    let hint = "`bedrock-sso config path` lists the files that were read";
-    let outcome = desk.run(["credentials", "--profile", "thre"]);
-    told(&outcome, 3, &failure(what, "config/no_such_profile", hint));
+    let failed = desk.run(["credentials"]).fails(3, "config/ambiguous");
+    failed.message_has(&["one, three"]).hint_has(&["--profile", "default_profile"]);
+    let failed = desk.run(["credentials", "--profile", "thre"]).fails(3, "config/no_such_profile");
+    failed.message_has(&["--profile", "\"thre\"", "one, three", "did you mean \"three\""]);
 }
 
 #[test]
@@ -69,14 +66,12 @@ fn a_profile_may_have_any_plain_name() {
 fn a_name_that_could_lead_astray_is_refused() {
     let world = World::new();
     let desk = desk(&world);
-    let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
-    let hint = "correct it; `bedrock-sso config check` lists every problem";
     for (name, shown) in
         [("a b", "a b"), ("Zoë", "Zoë"), ("../key", "../key"), ("-v", "-v"), ("a\\u001b[2J", "a\\u001B[2J")]
     {
         desk.configure(&profiles(&world, "", &[&format!("\"{name}\"")]));
-        let what = format!("{FILE}:3: \"profiles\" holds \"{shown}\": {rule}");
-        told(&desk.run(["credentials"]), 3, &failure(&what, "config/illegal", hint));
+        let failed = desk.run(["credentials"]).fails(3, "config/illegal");
+        failed.message_has(&[&format!("{FILE}:3:"), "\"profiles\"", &format!("\"{shown}\"")]);
     }
     desk.configure(&world.configuration(""));
     let outcome = desk.run(["credentials", "--profile", "\u{1b}[2J"]).expect_code(3);
@@ -91,17 +86,15 @@ fn another_file_takes_the_place_of_the_users() {
         fs::write(desk.home().join(place), profiles(&world, "", &[name])).unwrap();
     }
     desk.set_variable("BEDROCK_SSO_CONFIG", "~/by variable.toml");
-    let (what, hint) = desk.run(["status"]).refused(3, "config/variable_refused");
-    assert!(what.starts_with("BEDROCK_SSO_CONFIG: ") && !what.contains("by variable"), "{what}");
-    assert!(!hint.contains("by variable"), "{hint}");
+    let failed = desk.run(["status"]).fails(3, "config/variable_refused");
+    failed.message_has(&["BEDROCK_SSO_CONFIG"]);
+    assert!(!failed.message.contains("by variable") && !failed.hint.contains("by variable"), "{failed:?}");
     fs::remove_file(desk.config_file()).unwrap();
     assert_eq!(profile(&desk, ["status"]), "variable");
     assert_eq!(profile(&desk, ["status", "--config", "by flag.toml"]), "flag");
-    let what = "~/by flag.toml: no such file";
-    let hint = "mend that file, or name another with --config";
-    // The shell opens a tilde; who quotes it means a folder of that name.
-    let outcome = desk.run(["status", "--config", "~/by flag.toml"]);
-    told(&outcome, 3, &failure(what, "config/unreadable", hint));
+    // The shell expands a tilde. If it is quoted, it is the name of a folder.
+    let failed = desk.run(["status", "--config", "~/by flag.toml"]).fails(3, "config/unreadable");
+    failed.message_has(&["~/by flag.toml"]).hint_has(&["--config"]);
 }
 
 #[test]
@@ -170,7 +163,7 @@ fn closed_streams_are_no_panic() {
     let world = World::new();
     let desk = signed_in(&world);
     let ended = |script: &str| desk.start_command(shell(&desk, script)).finish();
-    told(&ended("\"$0\" credentials >&-"), 0, "");
+    said(&ended("\"$0\" credentials >&-"), "");
     said(&ended("\"$0\" status <&- 2>&- >/dev/null"), "");
     said(&ended("\"$0\" no-such-word 2>&- || test $? = 2"), "");
     said(&ended("\"$0\" credentials --profile none 2>&- || test $? = 3"), "");
@@ -247,15 +240,12 @@ fn words_and_names_that_are_no_text_are_no_panic() {
         command.args(arguments);
         desk.start_command(command).finish()
     };
-    let what = "invalid UTF-8 was detected in one or more arguments";
-    let hint = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
     let call = ["credentials", "--profile"].map(OsStr::new);
-    told(&run(&[call[0], call[1], odd]), 2, &failure(what, "usage/wrong_value", hint));
+    run(&[call[0], call[1], odd]).fails(2, "usage/wrong_value");
     fs::write(desk.home().join(odd), fs::read(desk.config_file()).unwrap()).unwrap();
     desk.configure("not TOML [");
     let call = ["credentials", "--config"].map(OsStr::new);
     run(&[call[0], call[1], odd]).expect_code(0).document();
     desk.set_variable("BEDROCK_SSO_PROFILE", odd);
-    let outcome = run(&[call[0], call[1], odd]).expect_code(3);
-    assert!(outcome.stderr.contains(" [config/no_such_profile]\n  hint: "), "{}", outcome.stderr);
+    run(&[call[0], call[1], odd]).fails(3, "config/no_such_profile");
 }

@@ -6,16 +6,9 @@
 use std::{fs, process::Stdio};
 
 use serde_json::json;
-use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, World};
+use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, Outcome, ROLE_ARN, World};
 
-use super::{FILE, ROLE, SYSTEM_FILE, desk, failure, line_of, reword, signed_in, signed_in_and_spent, told};
-
-const COMMANDS: &str = "`bedrock-sso --help` lists the commands, and `--help` after one what it takes";
-
-/// The issuer without its scheme.
-fn host(world: &World) -> String {
-    world.issuer().trim_start_matches("http://").to_owned()
-}
+use super::{FILE, desk, line_of, signed_in, signed_in_and_spent};
 
 #[cfg(target_os = "linux")]
 #[test]
@@ -24,8 +17,7 @@ fn code_1_for_a_stdout_that_cannot_be_written() {
     let desk = signed_in(&world);
     for verb in ["credentials", "status", "config path"] {
         let outcome = desk.start_command(super::shell(&desk, &format!("\"$0\" {verb} >/dev/full"))).finish();
-        let full = "stdout cannot be written: No space left on device";
-        told(&outcome, 1, &failure(full, "internal/stdout", "check where the output is sent"));
+        outcome.fails(1, "internal/stdout");
     }
 }
 
@@ -33,29 +25,23 @@ fn code_1_for_a_stdout_that_cannot_be_written() {
 fn code_2_for_words_that_mean_nothing() {
     let world = World::new();
     let desk = desk(&world);
-    let refused = |outcome, what: &str, slug: &str, hint: &str| told(&outcome, 2, &failure(what, slug, hint));
+    let fails = |outcome: Outcome, slug: &str, message: &str, hint: &str| {
+        outcome.fails(2, slug).message_has(&[message]).hint_has(&[hint]);
+    };
     let unknown = "usage/unknown_command";
-    refused(desk.run(["sign-me-in"]), "unrecognized subcommand 'sign-me-in'", unknown, COMMANDS);
-    refused(desk.run(["logn"]), "unrecognized subcommand 'logn'", unknown, "did you mean `login`?");
-    refused(desk.run(["config", "frob"]), "unrecognized subcommand 'frob'", unknown, COMMANDS);
+    fails(desk.run(["sign-me-in"]), unknown, "'sign-me-in'", "`bedrock-sso --help`");
+    fails(desk.run(["logn"]), unknown, "'logn'", "`login`");
+    fails(desk.run(["config", "frob"]), unknown, "'frob'", "`bedrock-sso --help`");
     let unknown = "usage/unknown_argument";
-    refused(desk.run(["credentials", "claude"]), "unexpected argument 'claude' found", unknown, COMMANDS);
-    refused(
-        desk.run(["status", "--jsn"]),
-        "unexpected argument '--jsn' found",
-        unknown,
-        "did you mean `--json`?",
-    );
+    fails(desk.run(["credentials", "claude"]), unknown, "'claude'", "`bedrock-sso --help`");
+    fails(desk.run(["status", "--jsn"]), unknown, "'--jsn'", "`--json`");
     let wrong = "usage/wrong_value";
-    let lacking = "a value is required for '--profile <NAME>' but none was supplied";
-    refused(desk.run(["credentials", "--profile"]), lacking, wrong, COMMANDS);
-    let missing = "the following required arguments were not provided";
-    refused(desk.run(["exec"]), &format!("{missing}: <CMD>..."), wrong, COMMANDS);
-    refused(desk.run(["completions"]), &format!("{missing}: <SHELL>"), wrong, COMMANDS);
-    let unknown = "invalid value 'bsh' for '<SHELL>'";
-    refused(desk.run(["completions", "bsh"]), unknown, wrong, "did you mean `bash`?");
-    let twice = "the argument '--config <FILE>' cannot be used multiple times";
-    refused(desk.run(["status", "--config", "a", "--config", "b"]), twice, wrong, COMMANDS);
+    fails(desk.run(["credentials", "--profile"]), wrong, "'--profile <NAME>'", "`bedrock-sso --help`");
+    fails(desk.run(["exec"]), wrong, "<CMD>...", "`bedrock-sso --help`");
+    fails(desk.run(["completions"]), wrong, "<SHELL>", "`bedrock-sso --help`");
+    fails(desk.run(["completions", "bsh"]), wrong, "'bsh'", "`bash`");
+    let twice = desk.run(["status", "--config", "a", "--config", "b"]);
+    fails(twice, wrong, "'--config <FILE>'", "`bedrock-sso --help`");
     assert_eq!((desk.tabs(), world.ledger().total()), (0, 0));
 }
 
@@ -72,10 +58,9 @@ fn code_3_without_a_configuration() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
-    let what = format!("no configuration: neither {FILE} nor {SYSTEM_FILE}");
-    let hint = "run `bedrock-sso setup`, which writes one, or ask your administrator for theirs";
     for verb in ["credentials", "login", "status"] {
-        told(&desk.run([verb]), 3, &failure(&what, "config/no_file", hint));
+        let failed = desk.run([verb]).fails(3, "config/no_file");
+        failed.message_has(&[FILE, "/config.toml"]).hint_has(&["`bedrock-sso setup`"]);
     }
 }
 
@@ -83,45 +68,39 @@ fn code_3_without_a_configuration() {
 fn code_3_names_the_line_the_key_and_the_nearest_known_one() {
     let world = World::new();
     let desk = desk(&world);
-    reword(&desk, "client_id", "clientid");
-    let what = format!(
-        "{FILE}:{}: unknown key \"clientid\" in [profiles.claude]; did you mean \"client_id\"?",
-        line_of(&desk, "clientid")
-    );
-    let hint = "correct or remove it; config.example.toml lists every key";
-    told(&desk.run(["credentials"]), 3, &failure(&what, "config/unknown_key", hint));
+    desk.reword("client_id", "clientid");
+    let place = format!("{FILE}:{}:", line_of(&desk, "clientid"));
+    let failed = desk.run(["credentials"]).fails(3, "config/unknown_key");
+    failed.message_has(&[&place, "\"clientid\"", "[profiles.claude]", "\"client_id\""]);
 }
 
 #[test]
 fn code_3_for_a_secret_in_the_configuration_says_where_it_belongs() {
     let world = World::new();
     let desk = Desk::with(&world, super::PROGRAM, "client_secret = \"hush\"");
-    let (what, hint) = desk.run(["credentials"]).refused(3, "config/unknown_key");
-    assert!(what.contains("\"client_secret\"") && !what.contains("hush"), "{what}");
-    let belongs =
-        "take it out, for a secret is no configuration: `bedrock-sso login --client-secret-stdin` stores it";
-    assert_eq!(hint, belongs);
+    let failed = desk.run(["credentials"]).fails(3, "config/unknown_key");
+    failed.message_has(&["\"client_secret\""]).hint_has(&["`bedrock-sso login --client-secret-stdin`"]);
+    assert!(!failed.message.contains("hush"), "{failed:?}");
 }
 
 #[test]
 fn code_3_for_a_key_that_is_missing_or_means_nothing() {
     let world = World::new();
     let desk = desk(&world);
-    reword(&desk, "region = \"us-east-1\"\n", "");
-    let what = format!("{FILE}:{}: [profiles.claude] lacks \"region\"", line_of(&desk, "[profiles"));
-    let hint = "add it; config.example.toml shows each key with a sentence";
-    told(&desk.run(["login"]), 3, &failure(&what, "config/missing_key", hint));
-    reword(
-        &desk,
-        "issuer = \"http://127.0.0.1",
-        "region = \"us-east-1\"\nissuer = \"http://acme.example.com",
-    );
-    let outcome = desk.run(["login"]).expect_code(3);
-    let place = format!("bedrock-sso: {FILE}:{}: \"issuer\" holds ", line_of(&desk, "issuer"));
-    let rule = "not https; plain http is accepted for this machine only [config/illegal]\n  \
-                hint: correct it; `bedrock-sso config check` lists every problem\n";
-    assert!(outcome.stderr.starts_with(&place) && outcome.stderr.ends_with(rule), "{}", outcome.stderr);
-    assert_eq!(outcome.stdout, "");
+    desk.reword("region = \"us-east-1\"\n", "");
+    let place = format!("{FILE}:{}:", line_of(&desk, "[profiles"));
+    desk.run(["login"]).fails(3, "config/missing_key").message_has(&[
+        &place,
+        "[profiles.claude]",
+        "\"region\"",
+    ]);
+    let issuer = format!("issuer = {}", json!(world.issuer()));
+    desk.reword(&issuer, "region = \"us-east-1\"\nissuer = \"http://acme.example.com\"");
+    let place = format!("{FILE}:{}:", line_of(&desk, "issuer"));
+    let failed = desk.run(["login"]).fails(3, "config/illegal");
+    failed
+        .message_has(&[&place, "\"issuer\"", "http://acme.example.com"])
+        .hint_has(&["`bedrock-sso config check`"]);
 }
 
 #[test]
@@ -129,27 +108,17 @@ fn code_3_for_an_issuer_that_the_provider_does_not_own() {
     let world = World::new();
     let desk = desk(&world);
     world.set(Knob::DiscoveryDocument, json!({"issuer": "https://id.example.com/"}));
-    let what = format!(
-        "the provider calls itself https://id.example.com/, the configuration says {}",
-        world.issuer()
-    );
-    let hint =
-        "set `issuer` to the provider's own spelling, trailing slash included, and register the same in IAM";
-    told(&desk.run(["credentials"]), 3, &failure(&what, "config/issuer", hint));
+    let failed = desk.run(["credentials"]).fails(3, "config/issuer");
+    failed.message_has(&["https://id.example.com/", &world.issuer()]).hint_has(&["`issuer`"]);
     assert_eq!(desk.tabs(), 0);
 }
 
 #[test]
 fn code_4_where_nobody_may_be_asked() {
     let world = World::new();
-    let expected = failure(
-        "you need to sign in, and this command may not ask you to",
-        "sign-in/not_allowed",
-        "run `bedrock-sso login`",
-    );
     let (unasking, explicit) = (desk(&world), Desk::with(&world, super::PROGRAM, "login = \"explicit\""));
-    told(&unasking.run(["credentials", "--no-login"]), 4, &expected);
-    told(&explicit.run(["credentials"]), 4, &expected);
+    unasking.run(["credentials", "--no-login"]).fails(4, "sign-in/not_allowed");
+    explicit.run(["credentials"]).fails(4, "sign-in/not_allowed");
     assert_eq!((unasking.tabs(), explicit.tabs(), world.ledger().total()), (0, 0, 0));
     explicit.run(["login"]).expect_code(0);
     explicit.run(["credentials"]).expect_code(0);
@@ -166,7 +135,7 @@ fn a_hint_leads_to_the_profile_and_the_file_of_the_command_that_gave_it() {
     let hint = |words: &[&str]| {
         let mut command = desk.command();
         command.args(words);
-        desk.start_command(command).finish().refused(4, "sign-in/not_allowed").1
+        desk.start_command(command).finish().fails(4, "sign-in/not_allowed").hint
     };
     let credentials = ["--profile", "second", "credentials", "--no-login"];
     assert_eq!(hint(&credentials), "run `bedrock-sso login --profile second`");
@@ -188,9 +157,8 @@ fn code_4_for_a_browser_that_does_not_start() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure(&world.configuration("browser = [\"/no/such/browser\", \"{url}\"]"));
-    let what = "you need to sign in, and the browser could not be started: /no/such/browser: No such file or directory";
-    let hint = "run `bedrock-sso login --no-browser`, or set `browser` in the profile";
-    told(&desk.run(["credentials"]), 4, &failure(what, "sign-in/no_browser", hint));
+    let failed = desk.run(["credentials"]).fails(4, "sign-in/no_browser");
+    failed.message_has(&["/no/such/browser"]).hint_has(&["`bedrock-sso login --no-browser`", "`browser`"]);
 }
 
 #[test]
@@ -202,10 +170,8 @@ fn code_5_when_the_person_or_the_provider_says_no() {
         Knob::AuthorizeError,
         json!({"error": "access_denied", "description": "user is not\u{1b} assigned"}),
     );
-    let outcome = desk.run(["credentials"]).expect_code(5);
-    let what = "bedrock-sso: the provider refused the sign-in: access_denied (user is not\\u{1b} assigned) [sign-in/access_denied]\n  hint: ";
-    assert!(outcome.stderr.starts_with(what), "{}", outcome.stderr);
-    assert_eq!((outcome.stdout.as_str(), outcome.stderr.lines().count()), ("", 2));
+    let failed = desk.run(["credentials"]).fails(5, "sign-in/access_denied");
+    failed.message_has(&["access_denied (user is not\\u{1b} assigned)"]);
 }
 
 #[test]
@@ -213,8 +179,8 @@ fn code_6_for_a_token_meant_for_somebody_else() {
     let world = World::new();
     let desk = desk(&world);
     world.next(1, Knob::IdTokenClaims, json!({"aud": "somebody-else"}));
-    let what = format!("the ID token was rejected: it is meant for somebody-else, not {CLIENT_ID}");
-    told(&desk.run(["credentials"]), 6, &failure(&what, "token/audience", "check `client_id`"));
+    let failed = desk.run(["credentials"]).fails(6, "token/audience");
+    failed.message_has(&["somebody-else", CLIENT_ID]).hint_has(&["`client_id`"]);
     assert_eq!(world.count(Endpoint::Assume), 0);
 }
 
@@ -223,13 +189,9 @@ fn code_7_when_aws_says_no() {
     let world = World::new();
     let desk = desk(&world);
     world.next(1, Knob::AssumeFault, Fault::aws(403, "AccessDenied", "Not authorized to perform that"));
-    let hint = format!(
-        "check that {ROLE} exists and that its trust policy allows sts:AssumeRoleWithWebIdentity for http://{} \
-         with audience {CLIENT_ID}",
-        host(&world)
-    );
-    let what = "AWS refused: AccessDenied: Not authorized to perform that";
-    told(&desk.run(["credentials"]), 7, &failure(what, "aws/access_denied", &hint));
+    let failed = desk.run(["credentials"]).fails(7, "aws/access_denied");
+    failed.message_has(&["AccessDenied: Not authorized to perform that"]);
+    failed.hint_has(&[ROLE_ARN, "sts:AssumeRoleWithWebIdentity", &world.issuer(), CLIENT_ID]);
 }
 
 #[test]
@@ -237,23 +199,21 @@ fn code_9_when_nobody_can_be_reached() {
     let world = World::new();
     let desk = desk(&world);
     world.stop_provider();
-    let hint = "check the network or the VPN; behind a proxy, set HTTPS_PROXY";
-    let expected = failure(&format!("{} could not be reached", host(&world)), "network/connect", hint);
-    told(&desk.run(["credentials"]), 9, &expected);
-    told(&desk.run(["login"]), 9, &expected);
+    for verb in ["credentials", "login"] {
+        let failed = desk.run([verb]).fails(9, "network/connect");
+        failed.message_has(&[world.issuer().trim_start_matches("http://")]).hint_has(&["HTTPS_PROXY"]);
+    }
     assert_eq!(desk.tabs(), 0);
 }
 
-/// The data folder's failure, told; nothing was begun.
+/// A failure of the data folder, before anything was begun.
 #[track_caller]
-fn storage_fails(desk: &Desk<'_>, file: &str, why: &str, hint: &str) {
-    let outcome = desk.run(["credentials"]).expect_code(10);
-    let place = format!("bedrock-sso: cannot read {}/", desk.data().display());
-    let rest = format!("{file}: {why} [storage/files]\n  hint: {hint}\n");
-    assert!(outcome.stderr.starts_with(&place) && outcome.stderr.ends_with(&rest), "{}", outcome.stderr);
-    // Whoever told it may still be on the way out.
+fn storage_fails(desk: &Desk<'_>, file: &str) {
+    let failed = desk.run(["credentials"]).fails(10, "storage/files");
+    failed.message_has(&[&desk.data().display().to_string(), file]);
+    // The worker may still be ending.
     desk.settle();
-    assert_eq!((outcome.stdout.as_str(), desk.tabs(), desk.processes().len()), ("", 0, 0));
+    assert_eq!((desk.tabs(), desk.processes().len()), (0, 0));
 }
 
 #[test]
@@ -261,24 +221,17 @@ fn storage_fails(desk: &Desk<'_>, file: &str, why: &str, hint: &str) {
 fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
     let world = World::new();
     let desk = desk(&world);
-    let places = [
-        (
-            "SSH_CONNECTION",
-            "a session over SSH",
-            "run this in a desktop session with GNOME Keyring or KWallet",
-        ),
-        ("container", "a container", "run this outside of the container"),
-    ];
-    for (sign, place, way) in places {
+    for sign in ["SSH_CONNECTION", "container"] {
         desk.set_variable(sign, "10.0.0.1 50000 10.0.0.2 22");
-        let what = format!("there is no keyring here: {place} comes without one");
-        let hint = format!(
-            "set `storage = \"file\"` in the profile, which keeps the key in a private file, or {way}"
-        );
         for storage in ["storage = \"keyring\"\n", ""] {
             desk.configure(&world.configuration("").replace("storage = \"file\"\n", storage));
             for verb in ["credentials", "login"] {
-                told(&desk.run([verb]), 10, &failure(&what, "storage/keyring_absent", &hint));
+                let failed = desk.run([verb]).fails(10, "storage/keyring_absent");
+                desk.expect_wording(
+                    "places without a keyring",
+                    sign,
+                    &format!("{}\n{}", failed.message, failed.hint),
+                );
             }
         }
         desk.unset_variable(sign);
@@ -293,9 +246,7 @@ fn code_10_when_a_file_stands_where_our_folder_belongs() {
     let folder = desk.data();
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     fs::write(&folder, "in the way").unwrap();
-    let hint =
-        format!("make sure that you may write to {} and that the disk is not full", desk.data().display());
-    storage_fails(&desk, ".session", "Not a directory", &hint);
+    storage_fails(&desk, ".session");
 }
 
 #[test]
@@ -303,7 +254,7 @@ fn code_10_for_a_key_that_cannot_be_read() {
     let world = World::new();
     let desk = desk(&world);
     fs::create_dir_all(desk.data().join("key")).unwrap();
-    storage_fails(&desk, "key", "it is a folder, not a regular file", "check that file, then try again");
+    storage_fails(&desk, "/key");
 }
 
 #[test]
@@ -316,10 +267,8 @@ fn code_10_for_a_record_that_cannot_be_read_costs_no_sign_in() {
     let kept = record.with_extension("kept");
     fs::rename(&record, &kept).unwrap();
     fs::create_dir(&record).unwrap();
-    let outcome = desk.run(["credentials"]).expect_code(10);
-    let why = "it is a folder, not a regular file [storage/files]\n";
-    let what = format!("bedrock-sso: cannot read {}: {why}", record.display());
-    assert!(outcome.stdout.is_empty() && outcome.stderr.starts_with(&what), "{outcome:?}");
+    let failed = desk.run(["credentials"]).fails(10, "storage/files");
+    failed.message_has(&[&record.display().to_string()]);
     fs::remove_dir(&record).unwrap();
     fs::rename(&kept, &record).unwrap();
     desk.run(["credentials"]).expect_code(0);

@@ -1,24 +1,28 @@
 //! The help as it stands in `tests/help`, word for word.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use testworld::World;
+use testworld::{Desk, World, expect_file};
 
-use super::{PROGRAM, desk, said, told};
+use super::{PROGRAM, desk, said};
 
-/// The help of a command line as it is written down.
-fn written(name: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(name);
-    fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()))
+/// Compares what a call prints on stdout with a file in `tests/help`, and returns it.
+#[track_caller]
+fn expect_help<const N: usize>(desk: &Desk<'_>, call: [&str; N], name: &str) -> String {
+    let outcome = desk.run(call).expect_code(0);
+    assert_eq!(outcome.stderr, "", "{call:?}");
+    expect_file(&format!("tests/help/{name}"), &outcome.stdout);
+    outcome.stdout
 }
 
 #[test]
 fn help_in_short_and_in_full() {
     let world = World::new();
     let desk = desk(&world);
-    said(&desk.run(["--help"]), &written("full.txt"));
-    said(&desk.run(["help"]), &written("full.txt"));
-    said(&desk.run(["-h"]), &written("short.txt"));
+    let full = expect_help(&desk, ["--help"], "full.txt");
+    said(&desk.run(["help"]), &full);
+    let short = expect_help(&desk, ["-h"], "short.txt");
+    assert!(!full.contains("errand") && !short.contains("errand"), "the worker's own command is hidden");
 }
 
 #[test]
@@ -39,14 +43,16 @@ fn every_verb_has_its_help() {
         "setup",
         "doctor",
         "config",
+        "completions",
+        "man",
     ] {
-        let text = written(&format!("{verb}.txt"));
-        for call in [[verb, "--help"], [verb, "-h"], ["help", verb]] {
+        let text = expect_help(&desk, [verb, "--help"], &format!("{verb}.txt"));
+        for call in [[verb, "-h"], ["help", verb]] {
             said(&desk.run(call), &text);
         }
     }
     for verb in ["show", "check", "schema", "path"] {
-        said(&desk.run(["config", verb, "--help"]), &written(&format!("config-{verb}.txt")));
+        expect_help(&desk, ["config", verb, "--help"], &format!("config-{verb}.txt"));
     }
 }
 
@@ -63,7 +69,7 @@ fn completions_name_every_verb_in_every_shell() {
             assert!(outcome.stdout.contains(word), "{shell}: {word}");
         }
     }
-    desk.run(["completions", "tcsh"]).refused(2, "usage/wrong_value");
+    desk.run(["completions", "tcsh"]).fails(2, "usage/wrong_value");
 }
 
 /// The shell itself reads what it is given: `bash` takes the script, and completes from it.
@@ -102,8 +108,10 @@ fn the_manual_has_every_command_and_every_flag() {
 fn half_a_command_gets_its_help_on_stderr() {
     let world = World::new();
     let desk = desk(&world);
-    told(&desk.run([]), 2, &written("short.txt"));
-    told(&desk.run(["config"]), 2, &written("config.txt"));
+    for (outcome, name) in [(desk.run([]), "short.txt"), (desk.run(["config"]), "config.txt")] {
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{outcome:?}");
+        expect_file(&format!("tests/help/{name}"), &outcome.stderr);
+    }
 }
 
 #[test]
@@ -116,16 +124,9 @@ fn the_version_is_one_line() {
 }
 
 #[test]
-fn what_the_program_says_to_itself_is_not_offered() {
-    for name in ["full.txt", "short.txt"] {
-        assert!(!written(name).contains("errand"), "{name}");
-    }
-}
-
-#[test]
 fn help_needs_no_configuration() {
     let world = World::new();
     let desk = desk(&world);
     desk.configure("not TOML [");
-    said(&desk.run(["login", "--help"]), &written("login.txt"));
+    expect_help(&desk, ["login", "--help"], "login.txt");
 }

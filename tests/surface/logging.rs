@@ -136,7 +136,7 @@ fn a_failure_stands_after_the_log() {
     let outcome = desk.run(["credentials", "-vv"]).expect_code(9);
     let (log, failure) = outcome.stderr.split_at(outcome.stderr.find("bedrock-sso: ").unwrap());
     lines(log);
-    assert!(failure.contains("[network/connect]\n  hint: ") && failure.lines().count() == 2, "{failure}");
+    assert!(failure.contains(" [network/connect]\n  hint: ") && failure.lines().count() == 2, "{failure}");
     assert_eq!(outcome.stdout, "");
 }
 

@@ -24,63 +24,19 @@ use std::{
     process::{Command, Stdio},
 };
 
-use testworld::{Desk, Knob, Outcome, World};
+use testworld::{Desk, Knob, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
-const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
-/// The user's configuration file as messages show it, and the administrator's.
+use crate::{PROGRAM, SPENT, desk, said, signed_in};
+
+/// The user's configuration file as messages show it.
 const FILE: &str = match cfg!(target_os = "macos") {
     true => "~/Library/Application Support/bedrock-sso/config.toml",
     false => "~/.config/bedrock-sso/config.toml",
 };
-const SYSTEM_FILE: &str = match cfg!(target_os = "macos") {
-    true => "/Library/Application Support/bedrock-sso/config.toml",
-    false => "/etc/bedrock-sso/config.toml",
-};
-/// Too little life to be served.
-const SPENT: u32 = 10;
-
-fn desk(world: &World) -> Desk<'_> {
-    Desk::new(world, PROGRAM)
-}
-
-/// A desk where somebody has signed in.
-fn signed_in(world: &World) -> Desk<'_> {
-    let desk = desk(world);
-    assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
-    desk
-}
-
 /// A desk where somebody has signed in, to credentials that are of no more use.
 fn signed_in_and_spent(world: &World) -> Desk<'_> {
     world.next(1, Knob::CredentialLifetime, SPENT);
     signed_in(world)
-}
-
-/// The two lines of a failure.
-fn failure(what: &str, slug: &str, hint: &str) -> String {
-    format!("bedrock-sso: {what} [{slug}]\n  hint: {hint}\n")
-}
-
-/// All that came out: this code, nothing on stdout, these bytes on stderr.
-#[track_caller]
-fn told(outcome: &Outcome, code: i32, stderr: &str) {
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{outcome:?}");
-    assert_eq!(outcome.stderr, stderr);
-}
-
-/// All that came out of a success: these bytes on stdout, nothing on stderr.
-#[track_caller]
-fn said(outcome: &Outcome, stdout: &str) {
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome:?}");
-    assert_eq!(outcome.stdout, stdout);
-}
-
-/// Replaces words in the configuration.
-fn reword(desk: &Desk<'_>, from: &str, to: &str) {
-    let text = fs::read_to_string(desk.config_file()).unwrap();
-    assert!(text.contains(from), "{text}");
-    desk.configure(&text.replace(from, to));
 }
 
 /// The number of the configuration's line that begins so.

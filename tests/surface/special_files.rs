@@ -30,9 +30,11 @@ fn special_files(desk: &Desk<'_>) -> Vec<String> {
 #[track_caller]
 fn refused(outcome: &Outcome, code: i32, slug: &str, place: &str) {
     assert!(outcome.took < AT_ONCE, "{place}: {outcome:?}");
-    let (what, _) = outcome.refused(code, slug);
-    let says_why = ["not a regular file", "a directory, not a file"].iter().any(|why| what.contains(why));
-    assert!(says_why, "{place}: {what}");
+    // Which files of the kernel there are depends on the system and the user.
+    match place.contains("/proc/") {
+        true => outcome.fails_in_any_words(code, slug),
+        false => outcome.fails(code, slug),
+    };
 }
 
 #[test]
@@ -59,10 +61,7 @@ fn special_files_given_to_setup_are_refused_at_once() {
         let outcome = desk.run(["setup", "--yes", "--from", &path]);
         assert!(outcome.took < AT_ONCE, "{path}: {outcome:?}");
         assert_ne!(outcome.code, Some(0), "{path}: {outcome:?}");
-        assert!(
-            outcome.stderr.contains("a regular file") || outcome.stderr.contains("a directory"),
-            "{path}: {outcome:?}"
-        );
+        assert!(!desk.config_file().exists(), "{path}: {outcome:?}");
     }
 }
 
@@ -96,8 +95,7 @@ fn a_fifo_in_place_of_a_stored_file_is_refused_or_replaced() {
             assert!(outcome.took < AT_ONCE, "{kind}: {verb}: {outcome:?}");
         }
         if ["session", "key"].contains(&kind) {
-            let (what, _) = desk.run(["status"]).refused(10, "storage/files");
-            assert!(what.ends_with("it is a named pipe, not a regular file"), "{what}");
+            desk.run(["status"]).fails(10, "storage/files").message_has(&[&place.display().to_string()]);
         }
     }
 }
@@ -111,10 +109,7 @@ fn a_worker_whose_bundle_or_key_is_special_ends_and_frees_the_lock() {
         desk.configure(&format!("{good}ca_bundle = {path:?}\n"));
         refused(&desk.run(["credentials"]), 3, "config/ca_bundle", &path);
         desk.configure(&format!("{good}client_auth = \"private_key_jwt\"\nclient_key = {path:?}\n"));
-        let outcome = desk.run(["credentials"]);
-        assert!(outcome.took < AT_ONCE, "{path}: {outcome:?}");
-        let what = outcome.refused(3, "config/client_key").0;
-        assert!(what.contains("not a regular file"), "{what}");
+        refused(&desk.run(["credentials"]), 3, "config/client_key", &path);
     }
     desk.configure(&good);
     desk.run(["credentials"]).expect_code(0);

@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use testworld::World;
+use testworld::{ROLE_ARN, World};
 
-use super::{APPLIED, IN_PLACE, browser, desk, everything, read, write};
-
-const ROLE: &str = "arn:aws:iam::123456789012:role/BedrockUser";
+use super::{browser, desk, everything};
 
 #[test]
 fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
@@ -24,7 +22,7 @@ fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
         "--client-id",
         testworld::CLIENT_ID,
         "--role-arn",
-        ROLE,
+        ROLE_ARN,
         "--region",
         "us-east-1",
         "--set",
@@ -34,12 +32,13 @@ fn facts_on_the_command_line_make_a_laptop_that_signs_in() {
         "--set",
         "storage=file",
     ];
-    assert_eq!(desk.run(facts).expect_code(0).stderr, APPLIED);
+    let applied = desk.run(facts).expect_code(0);
+    desk.expect_wording("output", "setup: applied", &applied.stderr);
     let written = fs::read_to_string(desk.config_file()).unwrap();
     assert!(written.starts_with("version = 1\n\n[profiles.claude]\nissuer = "), "{written}");
     desk.run(["config", "check"]).expect_code(0);
-    assert!(desk.run(["login"]).expect_code(0).stdout.contains("Signed in as demo@example.com"));
-    assert_eq!(desk.run(facts).expect_code(0).stderr, IN_PLACE);
+    assert!(desk.run(["login"]).expect_code(0).stdout.contains("demo@example.com"));
+    desk.run(facts).prints("setup: nothing to do");
 }
 
 #[test]
@@ -49,10 +48,8 @@ fn without_a_fact_or_anybody_to_ask_it_says_what_to_give() {
     fs::remove_file(desk.config_file()).unwrap();
     let before = everything(&desk);
     for words in [["setup", "--yes"], ["setup", "--dry-run"]] {
-        let (what, hint) = desk.run(words).refused(3, "setup/no_facts");
-        assert_eq!(what, "there is no configuration yet, and nothing says what shall be in it");
-        let give = "give the facts, --issuer, --client-id, --role-arn and --region, or a file with --from; at a terminal you are asked";
-        assert_eq!(hint, give);
+        let failed = desk.run(words).fails(3, "setup/no_facts");
+        failed.hint_has(&["--issuer", "--client-id", "--role-arn", "--region", "--from"]);
     }
     assert_eq!(everything(&desk), before);
 }
@@ -72,15 +69,16 @@ fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
         "--client-id",
         "x",
         "--role-arn",
-        ROLE,
+        ROLE_ARN,
         "--region",
         "eu-west-1",
     ];
-    let told = desk.run(facts).expect_code(0).stderr;
-    assert_eq!(told, "Done. Sign in with `bedrock-sso login --profile second`, then start Claude Code.\n");
+    let applied = desk.run(facts).expect_code(0).stderr;
+    assert!(applied.contains("`bedrock-sso login --profile second`"), "{applied}");
+    desk.expect_wording("output", "setup: applied to a second profile", &applied);
     let after = fs::read_to_string(desk.config_file()).unwrap();
     assert!(after.starts_with(&before) && after.contains("\n[profiles.second]\n"), "{after}");
-    assert!(read(&desk, ".aws/config").contains("[profile second]"));
+    assert!(desk.read(".aws/config").contains("[profile second]"));
 }
 
 #[test]
@@ -89,9 +87,7 @@ fn a_profile_that_says_something_else_is_not_overwritten() {
     let desk = desk(&world);
     let before = everything(&desk);
     let refused = desk.run(["setup", "--yes", "--profile", "claude", "--region", "eu-west-1"]);
-    let (what, hint) = refused.refused(3, "setup/differs");
-    assert!(what.ends_with("has a profile 'claude' already, and it says something else"), "{what}");
-    assert_eq!(hint, "change it there, or name another with --profile");
+    refused.fails(3, "setup/differs").message_has(&["'claude'"]).hint_has(&["--profile"]);
     assert_eq!(everything(&desk), before);
 }
 
@@ -113,13 +109,13 @@ fn wrong_facts_are_refused_before_anything_is_written() {
             "--client-id",
             "x",
             "--role-arn",
-            ROLE,
+            ROLE_ARN,
             "--set",
             fact,
         ];
-        desk.run(facts).refused(3, slug);
+        desk.run(facts).fails(3, slug);
     }
-    desk.run(["setup", "--set", "nonsense"]).refused(2, "usage/wrong_value");
+    desk.run(["setup", "--set", "nonsense"]).fails(2, "usage/wrong_value");
     assert_eq!(everything(&desk), before);
 }
 
@@ -128,26 +124,24 @@ fn the_guidance_samples_configuration_is_taken_over() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
-    write(
-        &desk,
-        "old/config.json",
+    desk.write("old/config.json",
         &format!(
             r#"{{"ClaudeCode": {{"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "us-west-2",
-            "federated_role_arn": "{ROLE}", "client_secret": "hidden", "credential_storage": "session"}}}}"#
+            "federated_role_arn": "{ROLE_ARN}", "client_secret": "hidden", "credential_storage": "session"}}}}"#
         ),
     );
     let file = desk.home().join("old/config.json");
     let outcome = desk.run(["setup", "--yes", "--from", file.to_str().unwrap()]).expect_code(0);
-    assert!(
-        outcome.stderr.starts_with("note: the client secret is no configuration: "),
-        "{}",
-        outcome.stderr
+    desk.expect_wording(
+        "output",
+        "setup: a secret in the configuration that was taken over",
+        &outcome.stderr,
     );
     let written = fs::read_to_string(desk.config_file()).unwrap();
     assert!(written.contains("[profiles.ClaudeCode]") && !written.contains("hidden"), "{written}");
-    assert!(read(&desk, ".aws/config").contains("[profile ClaudeCode]\n"));
-    write(&desk, "old/config.json", "{}");
-    desk.run(["setup", "--from", file.to_str().unwrap()]).refused(3, "setup/source");
+    assert!(desk.read(".aws/config").contains("[profile ClaudeCode]\n"));
+    desk.write("old/config.json", "{}");
+    desk.run(["setup", "--from", file.to_str().unwrap()]).fails(3, "setup/source");
 }
 
 #[test]
@@ -157,8 +151,8 @@ fn an_organisations_own_file_is_taken_over() {
     let file = desk.home().join("acme.toml");
     fs::rename(desk.config_file(), &file).unwrap();
     desk.run(["setup", "--yes", "--from", file.to_str().unwrap()]).expect_code(0);
-    assert!(desk.run(["login"]).expect_code(0).stdout.contains("Signed in as demo@example.com"));
-    desk.run(["setup", "--from", "/no/such/file"]).refused(3, "setup/source");
+    assert!(desk.run(["login"]).expect_code(0).stdout.contains("demo@example.com"));
+    desk.run(["setup", "--from", "/no/such/file"]).fails(3, "setup/source");
 }
 
 #[test]
@@ -167,7 +161,8 @@ fn flags_cannot_write_more_than_the_value_they_name() {
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
     let before = everything(&desk);
-    let facts = ["setup", "--yes", "--issuer", "https://a.example", "--client-id", "x", "--role-arn", ROLE];
+    let facts =
+        ["setup", "--yes", "--issuer", "https://a.example", "--client-id", "x", "--role-arn", ROLE_ARN];
     let hostile = [
         ["--set", "extra_params={}\nstorage = \"none\""],
         ["--set", "redirect_ports=[1]\n[profiles.other]"],
@@ -179,8 +174,7 @@ fn flags_cannot_write_more_than_the_value_they_name() {
         let mut command = desk.command();
         command.args(facts).args(["--region", "us-east-1", "--set", "storage=file"]).args(flag);
         let slug = if flag[0] == "--set" { "config/syntax" } else { "config/illegal" };
-        let (what, _) = desk.start_command(command).finish().refused(3, slug);
-        assert!(what.starts_with(flag[0]), "{what}");
+        desk.start_command(command).finish().fails(3, slug).message_has(&flag[..1]);
         assert_eq!(everything(&desk), before, "{flag:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testworld::{Desk, Outcome, World};
+use testworld::{Desk, Outcome, World, expect_bytes};
 
 use super::{desk, everything};
 
@@ -21,7 +21,6 @@ const FACTS: [&str; 8] = [
     "--region",
     "us-east-1",
 ];
-const DONE: &str = "Done. What goes where is in docs/fleet.md.\n";
 
 /// The folder as it is written down; `config.toml` in it is what all the rest is made of.
 fn written_down() -> PathBuf {
@@ -94,11 +93,11 @@ fn table(lines: &mut dyn Iterator<Item = &str>) -> Value {
 fn the_folder_for_a_fleet_is_what_is_written_down() {
     let world = World::new();
     let desk = desk(&world);
-    let (made, expected) = (files(&made(&desk)), files(&written_down()));
-    assert_eq!(made.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for (name, bytes) in made {
-        // To take a change over, write this folder anew with the program itself.
-        assert!(bytes == expected[&name], "{name}:\n{}", String::from_utf8_lossy(&bytes));
+    let (made, folder) = (made(&desk), written_down());
+    let (names, expected) = (files(&made), files(&folder));
+    assert_eq!(names.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in names {
+        expect_bytes(&format!("tests/setup/fleet/{name}"), &bytes);
     }
 }
 
@@ -188,7 +187,8 @@ fn facts_on_the_command_line_make_the_administrators_file_too() {
     let looked = fleet(&desk, &folder, &[FACTS.as_slice(), &["--dry-run"]].concat()).expect_code(0);
     assert!(!folder.exists());
     let made = fleet(&desk, &folder, &FACTS).expect_code(0);
-    assert_eq!((made.stdout.as_str(), made.stderr.as_str()), (looked.stdout.as_str(), DONE));
+    assert_eq!(made.stdout, looked.stdout);
+    desk.expect_wording("output", "setup --fleet: written", &made.stderr);
     assert!(
         made.stdout.contains("/config.toml (new)\n  + version = 1\n  +\n  + [profiles.claude]\n"),
         "{}",
@@ -210,7 +210,7 @@ fn a_later_run_replaces_what_an_earlier_one_wrote_and_nothing_else() {
     let folder = desk.home().join("fleet");
     fleet(&desk, &folder, &FACTS).expect_code(0);
     let again = fleet(&desk, &folder, &FACTS).expect_code(0);
-    assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", "Everything is there already.\n"));
+    again.prints("setup --fleet: nothing to do");
     let changed =
         fleet(&desk, &folder, &[FACTS.as_slice(), &["--set", "login=explicit"]].concat()).expect_code(0);
     assert!(
@@ -222,21 +222,13 @@ fn a_later_run_replaces_what_an_earlier_one_wrote_and_nothing_else() {
 
     fs::write(folder.join("macos/managed-settings.json"), "{}").unwrap();
     let refused = fleet(&desk, &folder, &FACTS);
-    assert_eq!(
-        refused.refused(3, "setup/strange"),
-        (
-            format!(
-                "{}/macos/managed-settings.json was not written by an earlier run, or was changed since",
-                folder.display()
-            ),
-            "name a folder that is new or empty, or move it elsewhere".to_owned()
-        )
-    );
+    let file = format!("{}/macos/managed-settings.json", folder.display());
+    refused.fails(3, "setup/strange").message_has(&[&file]);
     assert_eq!(fs::read_to_string(folder.join("macos/managed-settings.json")).unwrap(), "{}");
     let other = desk.home().join("other");
     fs::create_dir_all(other.join("deep")).unwrap();
     fs::write(other.join("deep/notes"), "mine").unwrap();
-    fleet(&desk, &other, &FACTS).refused(3, "setup/strange");
+    fleet(&desk, &other, &FACTS).fails(3, "setup/strange");
     assert_eq!(files(&other).len(), 1);
 }
 
@@ -248,15 +240,10 @@ fn a_whole_configuration_and_facts_beside_it_are_not_mixed() {
     let source = source.to_str().unwrap();
     for whole in ["--config", "--from"] {
         let refused = fleet(&desk, &folder, &[whole, source, "--region", "eu-west-1"]);
-        let (what, hint) = refused.refused(3, "setup/whole");
-        assert_eq!(
-            what,
-            format!("{source} is distributed as it is, so nothing on the command line can change it")
-        );
-        assert_eq!(hint, "write it into the file, or give all facts on the command line and no file");
+        refused.fails(3, "setup/whole").message_has(&[source]);
     }
-    fleet(&desk, &folder, &["--config", source, "--profile", "trail"]).refused(3, "config/no_such_profile");
-    fleet(&desk, &folder, &["--from", "/no/such.toml"]).refused(3, "setup/no_facts");
+    fleet(&desk, &folder, &["--config", source, "--profile", "trail"]).fails(3, "config/no_such_profile");
+    fleet(&desk, &folder, &["--from", "/no/such.toml"]).fails(3, "setup/no_facts");
     assert!(!folder.exists());
     fleet(&desk, &folder, &["--from", source]).expect_code(0);
     assert_eq!(files(&folder), files(&written_down()));

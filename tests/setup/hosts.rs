@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use testworld::World;
 
-use super::{desk, read};
+use super::desk;
 
 /// The value of a line `key = value`.
 fn value(text: &str, key: &str) -> String {
@@ -18,7 +18,7 @@ fn the_line_in_awss_configuration_brings_credentials() {
     let world = World::new();
     let desk = desk(&world);
     desk.run(["setup", "--yes"]).expect_code(0);
-    let line = value(&read(&desk, ".aws/config"), "credential_process");
+    let line = value(&desk.read(".aws/config"), "credential_process");
     let own = desk.command();
     let mut shell = Command::new("/bin/sh");
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
@@ -34,7 +34,7 @@ fn the_hook_in_claude_codes_settings_signs_in() {
     let world = World::new();
     let desk = desk(&world);
     desk.run(["setup", "--yes"]).expect_code(0);
-    let settings: Value = serde_json::from_str(&read(&desk, ".claude/settings.json")).unwrap();
+    let settings: Value = serde_json::from_str(&desk.read(".claude/settings.json")).unwrap();
     let own = desk.command();
     let mut shell = Command::new("/bin/sh");
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
@@ -52,6 +52,6 @@ fn a_configuration_in_another_place_is_named_to_the_hosts() {
     std::fs::rename(desk.config_file(), desk.home().join("other.toml")).unwrap();
     let file = desk.home().join("other.toml");
     desk.run(["--config", file.to_str().unwrap(), "setup", "--yes"]).expect_code(0);
-    let line = value(&read(&desk, ".aws/config"), "credential_process");
+    let line = value(&desk.read(".aws/config"), "credential_process");
     assert!(line.ends_with(&format!(" --config \"{}\"", file.display())), "{line}");
 }

@@ -22,22 +22,8 @@ use std::{
 use testworld::{Desk, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bedrock-sso");
-const APPLIED: &str = "Done. Sign in with `bedrock-sso login`, then start Claude Code.\n";
-const REMOVED: &str = "Removed. `bedrock-sso logout --all` forgets the sign-in itself.\n";
-const IN_PLACE: &str = "Everything is set up already.\n";
-
 fn desk(world: &World) -> Desk<'_> {
     Desk::new(world, PROGRAM)
-}
-
-fn write(desk: &Desk<'_>, name: &str, text: &str) {
-    let path = desk.home().join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-fn read(desk: &Desk<'_>, name: &str) -> String {
-    fs::read_to_string(desk.home().join(name)).unwrap()
 }
 
 /// The person who stands in for a browser, as the configuration names them.
@@ -68,7 +54,7 @@ fn everything(desk: &Desk<'_>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 fn the_difference_is_shown_and_nothing_is_changed_unless_somebody_says_so() {
     let world = World::new();
     let desk = desk(&world);
-    write(&desk, ".aws/config", "[default]\nregion = eu-west-1");
+    desk.write(".aws/config", "[default]\nregion = eu-west-1");
     let before = everything(&desk);
     let (home, program) = (desk.home(), desk.program().display());
     let home = home.display();
@@ -78,78 +64,62 @@ fn the_difference_is_shown_and_nothing_is_changed_unless_somebody_says_so() {
          + awsAuthRefresh = \"\\\"{program}\\\" login --profile claude\"\n  + env.CLAUDE_CODE_USE_BEDROCK = \"1\"\n  \
          + env.AWS_REGION = \"us-east-1\"\n  + env.AWS_PROFILE = \"claude\"\n"
     );
-    let asked = desk.run(["setup"]).expect_code(2);
+    let asked = desk.run(["setup"]);
     assert_eq!(asked.stdout, shown);
-    assert_eq!(
-        asked.stderr,
-        "bedrock-sso: nothing was changed: there is no terminal to ask at [setup/not_confirmed]\n  \
-         hint: add --yes to apply what is shown, or --dry-run to only look\n"
-    );
+    let failed = asked.ends_with_failure(2, "setup/not_confirmed");
+    failed.hint_has(&["--yes", "--dry-run"]);
     let looked = desk.run(["setup", "--dry-run"]).expect_code(0);
     assert_eq!((looked.stdout, looked.stderr), (shown.clone(), String::new()));
     assert_eq!(everything(&desk), before);
     let applied = desk.run(["setup", "--yes"]).expect_code(0);
-    assert_eq!((applied.stdout.as_str(), applied.stderr.as_str()), (shown.as_str(), APPLIED));
+    assert_eq!(applied.stdout, shown);
+    desk.expect_wording("output", "setup: applied", &applied.stderr);
 }
 
 #[test]
 fn a_second_setup_changes_nothing_and_removal_leaves_no_byte_behind() {
     let world = World::new();
     let desk = desk(&world);
-    write(&desk, ".aws/config", "# mine\r\n[default]\r\nregion = eu-west-1");
-    write(&desk, ".claude/settings.json", "{\n  // mine\n  \"awsAuthRefresh\": \"aws sso login\"\n}");
+    desk.write(".aws/config", "# mine\r\n[default]\r\nregion = eu-west-1");
+    desk.write(".claude/settings.json", "{\n  // mine\n  \"awsAuthRefresh\": \"aws sso login\"\n}");
     let before = everything(&desk);
     desk.run(["setup", "--yes"]).expect_code(0);
     let between = everything(&desk);
     let again = desk.run(["setup", "--yes"]).expect_code(0);
-    assert_eq!((again.stdout.as_str(), again.stderr.as_str()), ("", IN_PLACE));
+    again.prints("setup: nothing to do");
     assert_eq!(everything(&desk), between);
     let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
-    assert_eq!(removed.stderr, REMOVED);
+    desk.expect_wording("output", "setup: removed", &removed.stderr);
     assert!(removed.stdout.contains("  + awsAuthRefresh = \"aws sso login\"\n"), "{}", removed.stdout);
     assert_eq!(everything(&desk), before);
-    let nothing = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
-    assert_eq!(
-        (nothing.stdout.as_str(), nothing.stderr.as_str()),
-        ("", "Nothing of ours is left to remove.\n")
-    );
+    desk.run(["setup", "--remove", "--yes"]).prints("setup: nothing to remove");
 }
 
 #[test]
 fn a_profile_that_signs_in_another_way_stops_setup_before_anything_is_written() {
     let world = World::new();
     let desk = desk(&world);
-    write(&desk, ".aws/config", "[profile claude]\nsso_session = corp\n");
+    desk.write(".aws/config", "[profile claude]\nsso_session = corp\n");
     let before = everything(&desk);
-    let refused = desk.run(["setup", "--yes"]).expect_code(3);
+    let failed = desk.run(["setup", "--yes"]).fails(3, "setup/aws_profile_taken");
     let file = desk.home().join(".aws/config");
-    assert_eq!(
-        (refused.stdout.as_str(), refused.stderr),
-        (
-            "",
-            format!(
-                "bedrock-sso: {} is left alone: its profile 'claude' signs in by sso_session (line 2), which AWS's tools prefer \
-             [setup/aws_profile_taken]\n  hint: name another with --aws-profile, or remove that profile\n",
-                file.display()
-            )
-        )
-    );
+    failed.message_has(&[&file.display().to_string(), "'claude'", "sso_session (line 2)"]);
+    failed.hint_has(&["--aws-profile"]);
     assert_eq!(everything(&desk), before);
     desk.run(["setup", "--yes", "--aws-profile", "claude-sso"]).expect_code(0);
-    assert!(read(&desk, ".aws/config").contains("\n[profile claude-sso]\ncredential_process = \""));
-    assert!(read(&desk, ".claude/settings.json").contains("\"AWS_PROFILE\": \"claude-sso\""));
+    assert!(desk.read(".aws/config").contains("\n[profile claude-sso]\ncredential_process = \""));
+    assert!(desk.read(".claude/settings.json").contains("\"AWS_PROFILE\": \"claude-sso\""));
 }
 
 #[test]
 fn settings_that_are_no_json_are_left_alone() {
     let world = World::new();
     let desk = desk(&world);
-    write(&desk, ".claude/settings.json", "{\n  \"model\": \n");
+    desk.write(".claude/settings.json", "{\n  \"model\": \n");
     let before = everything(&desk);
-    let refused = desk.run(["setup", "--yes"]).expect_code(3);
-    let (what, hint) = refused.refused(3, "setup/claude_settings");
-    assert!(what.contains("is left alone: it is no JSON (line 3: "), "{what}");
-    assert_eq!(hint, "correct it, then run `bedrock-sso setup` again");
+    // The rest is the parser's own wording.
+    let failed = desk.run(["setup", "--yes"]).fails_in_any_words(3, "setup/claude_settings");
+    failed.message_has(&[".claude/settings.json", "(line 3: "]).hint_has(&["`bedrock-sso setup`"]);
     assert_eq!(everything(&desk), before);
 }
 
@@ -157,26 +127,23 @@ fn settings_that_are_no_json_are_left_alone() {
 fn what_would_shadow_the_sign_in_is_said() {
     let world = World::new();
     let desk = desk(&world);
-    write(&desk, ".aws/credentials", "[claude]\naws_access_key_id = AKIAXXXX\naws_secret_access_key = x\n");
-    write(&desk, ".claude/settings.json", "{\"env\": {\"AWS_BEARER_TOKEN_BEDROCK\": \"x\"}}");
+    desk.write(".aws/credentials", "[claude]\naws_access_key_id = AKIAXXXX\naws_secret_access_key = x\n");
+    desk.write(".claude/settings.json", "{\"env\": {\"AWS_BEARER_TOKEN_BEDROCK\": \"x\"}}");
     desk.set_variable("AWS_ACCESS_KEY_ID", "AKIAXXXX");
-    let home = desk.home();
-    let home = home.display();
-    let warnings = format!(
-        "warning: {home}/.aws/credentials holds fixed keys for [claude], and every AWS tool takes them first: remove them\n\
-         warning: {home}/.claude/settings.json sets AWS_BEARER_TOKEN_BEDROCK, which would be used in place of your sign-in: \
-         remove it\n\
-         warning: AWS_ACCESS_KEY_ID is set in this environment and would be used in place of your sign-in: unset it\n"
-    );
-    assert_eq!(desk.run(["setup", "--yes"]).expect_code(0).stderr, warnings + APPLIED);
+    let warnings = desk.run(["setup", "--yes"]).expect_code(0).stderr;
+    let facts = ["[claude]", "AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID"];
+    for (line, fact) in warnings.lines().zip(facts) {
+        assert!(line.starts_with("warning: ") && line.contains(fact), "{line}");
+    }
+    desk.expect_wording("output", "setup: three warnings", &warnings);
 }
 
 #[test]
 fn nothing_that_others_keep_secret_is_shown() {
     let world = World::new();
     let desk = desk(&world);
-    write(&desk, ".claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"sk-ant-hidden\"}}");
-    write(&desk, ".aws/config", "[profile x]\naws_secret_access_key = hidden-too");
+    desk.write(".claude/settings.json", "{\"env\": {\"ANTHROPIC_API_KEY\": \"sk-ant-hidden\"}}");
+    desk.write(".aws/config", "[profile x]\naws_secret_access_key = hidden-too");
     let shown = desk.run(["setup", "--yes"]).expect_code(0);
     let removed = desk.run(["setup", "--remove", "--yes"]).expect_code(0);
     for text in [shown.stdout, shown.stderr, removed.stdout, removed.stderr] {

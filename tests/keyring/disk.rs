@@ -11,7 +11,7 @@ use std::{
 
 use testworld::{Desk, Knob, World};
 
-use super::{credentials, desks, kept_files, session::Session};
+use super::{desks, kept_files, session::Session};
 
 /// A disk of a few hundred kilobytes in the place where records are kept.
 struct Disk {
@@ -60,13 +60,13 @@ fn a_full_disk_is_told_before_anything_is_spent_and_costs_nothing_that_was_kept(
     let (world, session) = (World::new(), Session::unlocked());
     for desk in desks(&world, &session) {
         let disk = Disk::under(&desk);
-        let before = credentials(&desk);
+        let before = desk.credentials();
         let (requests, tabs) = (world.ledger().total(), desk.tabs());
         for left in [0, 64 << 10] {
             let filler = disk.fill(left);
-            let (what, hint) = desk.run(["login", "--force"]).refused(10, "storage/files");
-            assert!(what.contains("No space left") && hint.contains("the disk is not full"), "{what} {hint}");
-            assert_eq!(credentials(&desk), before, "what was kept is served");
+            let failed = desk.run(["login", "--force"]).fails_in_any_words(10, "storage/files");
+            failed.message_has(&["No space left"]);
+            assert_eq!(desk.credentials(), before, "what was kept is served");
             fs::remove_file(filler).unwrap();
         }
         assert_eq!((world.ledger().total(), desk.tabs()), (requests, tabs), "nobody was asked in vain");
@@ -83,15 +83,15 @@ fn a_read_only_disk_serves_what_is_kept_and_takes_nothing_new() {
     let (world, session) = (World::new(), Session::unlocked());
     for desk in desks(&world, &session) {
         let disk = Disk::under(&desk);
-        let before = credentials(&desk);
+        let before = desk.credentials();
         desk.settle();
         disk.make_read_only();
-        assert_eq!(credentials(&desk), before);
+        assert_eq!(desk.credentials(), before);
         let requests = world.ledger().total();
-        let (what, _) = desk.run(["login", "--force"]).refused(10, "storage/files");
-        assert!(what.contains("Read-only file system"), "{what}");
-        desk.run(["logout"]).refused(10, "storage/files");
-        assert_eq!((credentials(&desk), world.ledger().total()), (before, requests));
+        let failed = desk.run(["login", "--force"]).fails_in_any_words(10, "storage/files");
+        failed.message_has(&["Read-only file system"]);
+        desk.run(["logout"]).fails_in_any_words(10, "storage/files");
+        assert_eq!((desk.credentials(), world.ledger().total()), (before, requests));
     }
 }
 
@@ -103,10 +103,10 @@ fn credentials_about_to_end_are_served_from_a_disk_that_takes_nothing() {
         for desk in desks(&world, &session) {
             let disk = Disk::under(&desk);
             world.next(1, Knob::CredentialLifetime, lifetime);
-            let before = credentials(&desk);
+            let before = desk.credentials();
             desk.settle();
             disk.make_read_only();
-            assert_eq!(credentials(&desk), before, "{lifetime}");
+            assert_eq!(desk.credentials(), before, "{lifetime}");
             desk.settle();
         }
     }
@@ -117,13 +117,13 @@ fn credentials_about_to_end_are_served_from_a_disk_that_takes_nothing() {
 fn a_write_that_is_killed_at_any_step_leaves_the_old_record_or_the_new() {
     let (world, session) = (World::new(), Session::unlocked());
     for desk in desks(&world, &session) {
-        let mut before = credentials(&desk);
+        let mut before = desk.credentials();
         for step in ["/^unlink", "/^open", "/^write$", "/^f(data)?sync$", "/^rename"] {
             let mut times = 0;
             while !login_killed_at(&desk, step, times + 1) {
                 times += 1;
                 let tabs = desk.tabs();
-                before = credentials(&desk);
+                before = desk.credentials();
                 assert_eq!(
                     desk.tabs(),
                     tabs,
@@ -131,7 +131,7 @@ fn a_write_that_is_killed_at_any_step_leaves_the_old_record_or_the_new() {
                 );
             }
             assert!(times > 0, "{step}: nobody came so far");
-            let after = credentials(&desk);
+            let after = desk.credentials();
             assert_ne!(after, before, "{step}: the last one was left alone");
             before = after;
         }

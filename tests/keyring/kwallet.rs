@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testworld::World;
 
-use super::{credentials, desk, refused, session::Session};
+use super::{desk, refused, session::Session};
 
 #[test]
 #[ignore = "tests/keyring/run"]
@@ -40,11 +40,11 @@ fn an_open_wallet_keeps_the_key_and_gives_it_back() {
         let told = session.call("SearchItems", &["dict:string:string:service,bedrock-sso"]);
         told.matches("collection/kdewallet/").count()
     };
-    let document = credentials(&desk);
+    let document = desk.credentials();
     assert_eq!(items(), 1);
     super::forget_copy();
     desk.unset_variable("DISPLAY");
-    assert_eq!(credentials(&desk), document, "the wallet, once open for us, asks nobody");
+    assert_eq!(desk.credentials(), document, "the wallet, once open for us, asks nobody");
     desk.run(["logout"]).expect_code(0);
     assert_eq!((items(), world.live_grants()), (0, 0));
 }

@@ -38,12 +38,6 @@ fn desk<'w>(world: &'w World, session: &Session) -> Desk<'w> {
     desk
 }
 
-fn credentials(desk: &Desk<'_>) -> serde_json::Value {
-    let outcome = desk.run(["credentials"]).expect_code(0);
-    assert_eq!(outcome.stderr, "");
-    outcome.document()
-}
-
 #[track_caller]
 fn refused(outcome: &Outcome, slug: &str) {
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(10), ""), "{outcome:?}");
@@ -62,11 +56,11 @@ fn a_sign_in_a_warm_call_and_a_renewal() {
     let (world, session) = (World::new(), Session::unlocked());
     world.next(1, Knob::CredentialLifetime, SPENT);
     let desk = desk(&world, &session);
-    let first = credentials(&desk);
-    let renewed = credentials(&desk);
+    let first = desk.credentials();
+    let renewed = desk.credentials();
     assert_ne!(first, renewed);
     let requests = world.ledger().total();
-    assert_eq!(credentials(&desk), renewed, "served warm");
+    assert_eq!(desk.credentials(), renewed, "served warm");
     assert_eq!((world.ledger().total(), desk.tabs()), (requests, 1));
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (1, 2));
 }
@@ -76,7 +70,7 @@ fn a_sign_in_a_warm_call_and_a_renewal() {
 fn the_keyring_holds_thirty_two_bytes_and_the_home_none_of_them() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    credentials(&desk);
+    desk.credentials();
     desk.settle();
     let key = session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout;
     assert_eq!(key.len(), 32);
@@ -96,7 +90,7 @@ fn the_keyring_holds_thirty_two_bytes_and_the_home_none_of_them() {
 fn a_locked_keyring_is_said_at_once_and_nobody_is_asked_in_vain() {
     let (world, mut session) = (World::new(), Session::unlocked());
     let (new, used) = (desk(&world, &session), desk(&world, &session));
-    let before = credentials(&used);
+    let before = used.credentials();
     session.lock();
     forget_copy();
     let requests = world.ledger().total();
@@ -109,7 +103,7 @@ fn a_locked_keyring_is_said_at_once_and_nobody_is_asked_in_vain() {
     }
     assert_eq!((world.ledger().total(), new.tabs()), (requests, 0));
     session.unlock_again();
-    assert_eq!(credentials(&used), before, "nothing was overwritten");
+    assert_eq!(used.credentials(), before, "nothing was overwritten");
 }
 
 #[test]
@@ -131,7 +125,7 @@ fn a_question_that_nobody_answers_is_a_locked_keyring_or_a_deadline() {
 fn without_a_bus_nothing_is_started_and_the_way_out_is_named() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    credentials(&desk);
+    desk.credentials();
     forget_copy();
     let nowhere = desk.home().join("nobody-here");
     for address in [None, Some(format!("unix:path={}", nowhere.display())), Some("autolaunch:".to_owned())] {
@@ -164,7 +158,7 @@ fn a_bus_without_a_secret_service_and_one_without_a_collection_are_no_empty_stor
 fn a_keyring_that_never_answers_costs_its_deadline_and_no_more() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    let before = credentials(&desk);
+    let before = desk.credentials();
     let folder = tempfile::tempdir().unwrap();
     for (name, greeting) in [("mute", ""), ("dozing", "OK 0123456789abcdef0123456789abcdef\r\n")] {
         let place = folder.path().join(name);
@@ -176,7 +170,7 @@ fn a_keyring_that_never_answers_costs_its_deadline_and_no_more() {
         assert!(outcome.took < Duration::from_secs(6), "{outcome:?}");
     }
     desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
-    assert_eq!(credentials(&desk), before, "nothing was overwritten");
+    assert_eq!(desk.credentials(), before, "nothing was overwritten");
 }
 
 /// A bus that takes whatever is said to it, and says no more than its greeting.
@@ -197,10 +191,10 @@ fn listen(place: &Path, greeting: &'static str) {
 fn a_key_that_was_deleted_means_signing_in_again() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    let first = credentials(&desk);
+    let first = desk.credentials();
     session.secret_tool(["clear", "service", "bedrock-sso"]);
     forget_copy();
-    assert_ne!(credentials(&desk), first);
+    assert_ne!(desk.credentials(), first);
     assert_eq!(desk.tabs(), 2);
     assert_eq!(session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len(), 32);
 }
@@ -212,14 +206,14 @@ fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
     let desk = desk(&world, &session);
     let key = || session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len();
     for words in [&["logout"][..], &["logout", "--all"]] {
-        credentials(&desk);
+        desk.credentials();
         assert_eq!(key(), 32);
         let mut command = desk.command();
         command.args(words);
         desk.start_command(command).finish().expect_code(0);
         assert_eq!((key(), has_copy(), world.live_grants()), (0, false, 0));
     }
-    credentials(&desk);
+    desk.credentials();
     session.lock();
     forget_copy();
     refused(&desk.run(["logout"]), "keyring_locked");
@@ -234,7 +228,7 @@ fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
 fn signing_out_of_a_profile_that_has_left_the_keyring_tells_the_provider_all_the_same() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    credentials(&desk);
+    desk.credentials();
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&text.replace("storage = \"keyring\"", "storage = \"file\""));
     desk.run(["logout"]).expect_code(0);
@@ -249,12 +243,12 @@ fn a_change_of_storage_means_a_sign_in_and_never_a_mixture() {
     let desk = desk(&world, &session);
     let in_keyring = std::fs::read_to_string(desk.config_file()).unwrap();
     let in_file = in_keyring.replace("storage = \"keyring\"", "storage = \"file\"");
-    let mut before = credentials(&desk);
+    let mut before = desk.credentials();
     for (tabs, text) in [(2, &in_file), (3, &in_keyring), (4, &in_file)] {
         desk.configure(text);
-        let now = credentials(&desk);
+        let now = desk.credentials();
         assert_ne!(now, before, "what another key sealed does not open");
-        assert_eq!(credentials(&desk), now, "and is replaced for good");
+        assert_eq!(desk.credentials(), now, "and is replaced for good");
         assert_eq!(desk.tabs(), tabs);
         before = now;
     }
@@ -284,18 +278,18 @@ fn a_hundred_callers_at_once_share_one_key_and_one_browser() {
 fn the_kernels_copy_serves_without_a_bus_and_is_never_needed() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    let document = credentials(&desk);
+    let document = desk.credentials();
     if !has_copy() {
         eprintln!("this kernel keeps no keys for us: only the Secret Service was tried");
-        assert_eq!(credentials(&desk), document);
+        assert_eq!(desk.credentials(), document);
         return;
     }
     desk.unset_variable("DBUS_SESSION_BUS_ADDRESS");
-    assert_eq!(credentials(&desk), document, "warm, with no bus at all");
+    assert_eq!(desk.credentials(), document, "warm, with no bus at all");
     forget_copy();
     refused(&desk.run(["credentials"]), "keyring_absent");
     desk.set_variable("DBUS_SESSION_BUS_ADDRESS", session.address());
-    assert_eq!(credentials(&desk), document);
+    assert_eq!(desk.credentials(), document);
     assert!(has_copy(), "the next call may be warm again");
 }
 
@@ -304,16 +298,16 @@ fn the_kernels_copy_serves_without_a_bus_and_is_never_needed() {
 fn a_copy_that_opens_nothing_gives_way_to_the_keyring() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = desk(&world, &session);
-    let document = credentials(&desk);
+    let document = desk.credentials();
     for stale in ["another key of thirty-two bytes.", "short"] {
         plant_copy(stale);
-        assert_eq!(credentials(&desk), document, "{stale}");
+        assert_eq!(desk.credentials(), document, "{stale}");
     }
     plant_copy("another key of thirty-two bytes.");
     world.set(Knob::CredentialLifetime, SPENT);
     desk.run(["login", "--force"]).expect_code(0);
     plant_copy("another key of thirty-two bytes.");
     world.set(Knob::CredentialLifetime, 3600);
-    credentials(&desk);
+    desk.credentials();
     assert_eq!(desk.tabs(), 2, "records are sealed with the keyring's key, not with the copy");
 }

@@ -6,7 +6,7 @@ use std::{process::Command, time::Duration};
 
 use testworld::{Desk, Knob, World};
 
-use super::{SPENT, credentials, desk, forget_copy, refused, session::Session};
+use super::{SPENT, desk, forget_copy, refused, session::Session};
 
 /// Whoever shows windows has a display.
 fn at_a_desktop(desk: &Desk<'_>) {
@@ -19,7 +19,7 @@ fn locked<'w>(world: &'w World, session: &Session, seconds: Option<u32>) -> Desk
         world.next(1, Knob::CredentialLifetime, seconds);
     }
     let desk = desk(world, session);
-    credentials(&desk);
+    desk.credentials();
     desk.settle();
     session.lock();
     forget_copy();

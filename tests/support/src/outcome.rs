@@ -65,13 +65,6 @@ impl Outcome {
         self.parse_failure(code, slug)
     }
 
-    /// As [`Self::fails_in_any_words`], as message and hint.
-    #[track_caller]
-    pub fn refused(&self, code: i32, slug: &str) -> (String, String) {
-        let failed = self.fails_in_any_words(code, slug);
-        (failed.message, failed.hint)
-    }
-
     #[track_caller]
     fn parse_failure(&self, code: i32, slug: &str) -> Failed {
         assert_eq!(self.code, Some(code), "{self:?}");

@@ -1,4 +1,4 @@
-//! The configuration as a whole, through its front door, with whole messages asserted.
+//! The configuration as a whole, through its public functions. The wording of problems is compared with the golden list `config`.
 //!
 //! Files are real and lie in a directory that plays the home.
 
@@ -132,16 +132,31 @@ impl Home {
         self.ask(super::load_profile)
     }
 
-    /// Every problem, a line each.
+    /// Every problem, a line each, as the golden list has it.
+    #[track_caller]
     pub(super) fn lines(&self) -> Vec<String> {
         let error = self.load().expect_err("this configuration is wrong");
-        error.problem_lines().iter().map(|line| line.replace("~\\", "~/")).collect()
+        let lines: Vec<_> = error.problem_lines().iter().map(|line| line.replace("~\\", "~/")).collect();
+        let own_version = env!("CARGO_PKG_VERSION");
+        for line in &lines {
+            testworld::expect_wording("config", "problems", &line.replace(own_version, "{version}"));
+        }
+        lines
     }
 
     /// The only problem.
+    #[track_caller]
     pub(super) fn line(&self) -> String {
         let mut lines = self.lines();
         assert_eq!(lines.len(), 1, "{lines:?}");
         lines.remove(0)
+    }
+}
+
+/// The line has each of these facts in it: a place, a key, a value.
+#[track_caller]
+pub(super) fn assert_has(line: &str, facts: &[&str]) {
+    for fact in facts {
+        assert!(line.contains(fact), "{fact:?} is not in {line:?}");
     }
 }

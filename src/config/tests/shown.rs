@@ -1,6 +1,6 @@
 //! What `config show|check|schema|path` print.
 
-use super::{GOOD, Home, TRUSTING};
+use super::{GOOD, Home, TRUSTING, assert_has};
 use crate::{
     commands::config::{check_files, format_profile, list_config_files},
     config::{render_schema, report_profile as shown},
@@ -14,7 +14,7 @@ fn show_tells_each_value_and_its_origin() {
         .variable("BEDROCK_SSO_REDIRECT_PORTS", "[8400]")
         .flag("region", "eu-west-1", "--region");
     let text = home.ask(|inputs| format_profile(inputs, false)).unwrap().replace("~\\", "~/");
-    assert_eq!(text, include_str!("shown.txt"));
+    testworld::expect_file("src/config/tests/shown.txt", &text);
 }
 
 #[test]
@@ -56,9 +56,9 @@ fn check_counts_the_profiles_of_each_file() {
 fn check_finds_a_default_profile_that_is_not_there() {
     let home = Home::new().user(format!("default_profile = \"cloude\"{GOOD}"));
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
-    assert_eq!(
-        said.replace("~\\", "~/"),
-        "~/user.toml:1: \"default_profile\" holds \"cloude\": no profile has this name; did you mean \"claude\"?"
+    assert_has(
+        &said.replace("~\\", "~/"),
+        &["~/user.toml:1: \"default_profile\"", "\"cloude\"", "\"claude\""],
     );
 }
 
@@ -66,7 +66,7 @@ fn check_finds_a_default_profile_that_is_not_there() {
 fn check_judges_the_environment_when_there_is_no_file() {
     let home = Home::new().variable("BEDROCK_SSO_ISSUER", "https://a.example");
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
-    assert_eq!(said, "environment: [profiles.default] lacks \"client_id\" (and 2 more problems)");
+    assert_has(&said, &["environment: [profiles.default]", "\"client_id\"", "2 more"]);
     let home = home
         .variable("BEDROCK_SSO_CLIENT_ID", "me")
         .variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A")
@@ -78,14 +78,10 @@ fn check_judges_the_environment_when_there_is_no_file() {
 fn check_judges_profiles_that_nobody_chose() {
     let home = Home::new().user(format!("{GOOD}[profiles.b]\nregion = \"cn-north-1\"\n"));
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
-    assert_eq!(
-        said.iter().map(|line| line.replace("~\\", "~/")).collect::<Vec<_>>(),
-        [
-            "~/user.toml:8: [profiles.b] lacks \"issuer\"",
-            "~/user.toml:8: [profiles.b] lacks \"client_id\"",
-            "~/user.toml:8: [profiles.b] lacks \"role_arn\"",
-        ]
-    );
+    assert_eq!(said.len(), 3, "{said:?}");
+    for (line, key) in said.iter().zip(["\"issuer\"", "\"client_id\"", "\"role_arn\""]) {
+        assert_has(&line.replace("~\\", "~/"), &["~/user.toml:8: [profiles.b]", key]);
+    }
 }
 
 #[test]
@@ -94,23 +90,26 @@ fn check_tells_all_that_is_wrong_at_once_and_each_once() {
         .system("version = 1\nenforce = [\"scops\"]\n[profiles.a]\nregion = \"Mars\"\nflow = 1\n")
         .user("version = 1\ndefault_profile = \"c\"\n[profiles.a]\nissuer = \"http://acme.okta.com\"\nclient_idd = \"x\"\n[profiles.b]\n");
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().problem_lines();
-    assert_eq!(
-        said.iter().map(|line| line.replace("~\\", "~/")).collect::<Vec<_>>(),
-        [
-            "~/system.toml:2: \"enforce\" holds \"scops\": not a key of a profile; did you mean \"scopes\"?",
-            "~/system.toml:4: \"region\" holds \"Mars\": not an AWS region, such as us-east-1",
-            "~/system.toml:5: \"flow\" must be a string, not a number",
-            "~/user.toml:4: \"issuer\" holds \"http://acme.okta.com\": not https; plain http is accepted for this machine only",
-            "~/user.toml:5: unknown key \"client_idd\" in [profiles.a]; did you mean \"client_id\"?",
-            "~/user.toml:2: \"default_profile\" holds \"c\": no profile has this name",
-            "~/user.toml:3: [profiles.a] lacks \"client_id\"",
-            "~/user.toml:3: [profiles.a] lacks \"role_arn\"",
-            "~/user.toml:6: [profiles.b] lacks \"issuer\"",
-            "~/user.toml:6: [profiles.b] lacks \"client_id\"",
-            "~/user.toml:6: [profiles.b] lacks \"role_arn\"",
-            "~/user.toml:6: [profiles.b] lacks \"region\"",
-        ]
-    );
+    let expected = [
+        ["~/system.toml:2: \"enforce\"", "\"scopes\""],
+        ["~/system.toml:4: \"region\"", "\"Mars\""],
+        ["~/system.toml:5: \"flow\"", "number"],
+        ["~/user.toml:4: \"issuer\"", "\"http://acme.okta.com\""],
+        ["~/user.toml:5: ", "\"client_idd\""],
+        ["~/user.toml:2: \"default_profile\"", "\"c\""],
+        ["~/user.toml:3: [profiles.a]", "\"client_id\""],
+        ["~/user.toml:3: [profiles.a]", "\"role_arn\""],
+        ["~/user.toml:6: [profiles.b]", "\"issuer\""],
+        ["~/user.toml:6: [profiles.b]", "\"client_id\""],
+        ["~/user.toml:6: [profiles.b]", "\"role_arn\""],
+        ["~/user.toml:6: [profiles.b]", "\"region\""],
+    ];
+    assert_eq!(said.len(), expected.len(), "{said:?}");
+    for (line, facts) in said.iter().zip(expected) {
+        let line = line.replace("~\\", "~/");
+        assert_has(&line, &facts);
+        testworld::expect_wording("config", "problems", &line);
+    }
 }
 
 /// What stands in a file that cannot be read, nobody can miss.
@@ -132,7 +131,7 @@ fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
     assert_eq!(said, "ok: ~/new.toml: 1 profile\n");
     let absent = home.at("absent.toml");
     let said = home.ask(|inputs| check_files(inputs, Some(&absent))).unwrap_err().to_string();
-    assert_eq!(said.replace("~\\", "~/"), "~/absent.toml: no such file");
+    assert_has(&said.replace("~\\", "~/"), &["~/absent.toml: "]);
 }
 
 #[test]

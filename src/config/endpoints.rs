@@ -4,7 +4,7 @@
 
 use toml::de::DeValue;
 
-use super::{error::ConfigFault, key::ConfigKey, read, resolve::ProfileBuilder};
+use super::{error::ConfigFault, keys::ConfigKey, parsers, profile_builder::ProfileBuilder};
 use crate::url::SecureUrl;
 
 /// The addresses that the profile names; the region's own, or those of AWS's variables, in place of the others.
@@ -32,8 +32,8 @@ const SERVICE: &str = "{service}";
 
 impl ProfileBuilder<'_> {
     pub(super) fn build_aws_endpoints(&mut self) -> Option<AwsEndpoints> {
-        let sts = self.read_key("sts_endpoint", read::parse_url);
-        let cognito = self.read_key("cognito_endpoint", read::parse_url);
+        let sts = self.read_key("sts_endpoint", parsers::parse_url);
+        let cognito = self.read_key("cognito_endpoint", parsers::parse_url);
         Some(AwsEndpoints {
             sts: sts?,
             cognito: cognito?,
@@ -47,10 +47,10 @@ pub(super) fn parse_bedrock_endpoints(
     key: &ConfigKey,
     value: &DeValue<'_>,
 ) -> Result<Option<BedrockEndpoints>, ConfigFault> {
-    let DeValue::String(text) = value else { return read::parse_url(key, value).map(|_| None) };
+    let DeValue::String(text) = value else { return parsers::parse_url(key, value).map(|_| None) };
     let of = |service: &str| {
         let address = DeValue::String(text.replace(SERVICE, service).into());
-        read::parse_url(key, &address)
+        parsers::parse_url(key, &address)
     };
     Ok(match (of("bedrock")?, of("bedrock-runtime")?) {
         (Some(control), Some(runtime)) => Some(BedrockEndpoints { control, runtime }),

@@ -4,9 +4,9 @@
 
 use super::{
     error::{ConfigFault, ConfigProblem, ValueLocation},
-    key::{KEYS, KeyDefault},
+    keys::{KEYS, KeyDefault},
     setting::{ConfigSetting, ConfigSettings},
-    value::to_toml,
+    toml_value::to_toml,
 };
 
 /// Enforced keys, by their places in the table, with the values that they may hold: more than one only for a profile that

@@ -7,11 +7,10 @@ use toml::de::DeValue;
 use super::{
     Issuer, Provider,
     error::{ConfigFault, ConfigProblem, ValueLocation},
-    key,
+    keys, parsers,
     provider::{IssuerShorthand, SHORTHANDS, ValueConflict},
-    read,
     setting::{ConfigSetting, ConfigSettings, ValueOrigin},
-    value::to_toml,
+    toml_value::to_toml,
 };
 
 /// The issuer, and what it was told by.
@@ -66,7 +65,7 @@ fn list_issuer_candidates<'s, 'a>(
 ) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, Vec<ConfigProblem>>> + 's {
     let written = find_setting(settings, "issuer").map(|setting| {
         let (_, key) = lookup_key("issuer").expect("the table has it");
-        read::parse_issuer(key, setting.value)
+        parsers::parse_issuer(key, setting.value)
             .map(|issuer| ResolvedIssuer {
                 issuer,
                 key: "issuer",
@@ -133,9 +132,9 @@ fn report_two_issuers(first: &ResolvedIssuer<'_>, second: &ResolvedIssuer<'_>) -
     ConfigProblem { location: second.location(), fault }
 }
 
-fn lookup_key(name: &str) -> Option<(usize, &'static key::ConfigKey)> {
-    let index = key::find_key(name)?;
-    Some((index, key::KEYS.get(index)?))
+fn lookup_key(name: &str) -> Option<(usize, &'static keys::ConfigKey)> {
+    let index = keys::find_key(name)?;
+    Some((index, keys::KEYS.get(index)?))
 }
 
 fn find_setting<'a>(settings: &ConfigSettings<'a>, name: &str) -> Option<ConfigSetting<'a>> {

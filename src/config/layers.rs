@@ -11,16 +11,16 @@ use toml::{
 
 use super::{
     ConfigInputs,
+    config_file::{self, ConfigFile, FileProfile, is_profile_name},
     enforced::{EnforcedKeys, has_same_value},
     error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation},
     issuer,
-    key::{self, COUNT, ConfigKey, KEYS, KeyDefault},
+    keys::{self, COUNT, ConfigKey, KEYS, KeyDefault},
     overrides::{ValueOverride, collect_overrides},
-    raw::{self, ConfigFile, FileProfile, is_profile_name},
     setting::{ConfigSetting, ConfigSettings, ValueOrigin},
-    source::{FileOwner, SourceFile, display_path},
+    source_file::{FileOwner, SourceFile, display_path},
+    toml_value::to_toml,
     user_file::UserFile,
-    value::to_toml,
 };
 
 /// Everything that was read, unparsed.
@@ -125,7 +125,7 @@ impl LayerTexts {
         let mut problems = Vec::new();
         let mut files = Vec::with_capacity(2);
         for source in &self.files {
-            match raw::parse_toml(source) {
+            match config_file::parse_toml(source) {
                 Ok(table) => files.push((source, table)),
                 Err(more) => problems.extend(more),
             }
@@ -146,12 +146,12 @@ impl LayerTexts {
     /// defines a profile. A file that only the call named cannot lift that.
     fn find_deciding_file<'s>(&'s self, files: &[(&'s SourceFile, Spanned<DeTable<'s>>)]) -> Option<&'s str> {
         let trusts = |(source, table): &(&SourceFile, Spanned<DeTable<'_>>)| {
-            !source.is_named && raw::trusts_environment(table.get_ref())
+            !source.is_named && config_file::trusts_environment(table.get_ref())
         };
         if self.trusts_environment || files.iter().any(trusts) {
             return None;
         }
-        let defining = files.iter().find(|(_, table)| raw::has_profiles(table.get_ref()));
+        let defining = files.iter().find(|(_, table)| config_file::has_profiles(table.get_ref()));
         self.default_file.as_deref().or_else(|| defining.map(|(source, _)| source.display_path.as_str()))
     }
 
@@ -171,7 +171,7 @@ impl<'a> ParsedLayers<'a> {
         let mut problems = Vec::new();
         let mut files = Vec::with_capacity(2);
         for (source, table) in &self.files {
-            let (raw, more) = raw::interpret_file(source, table.get_ref());
+            let (raw, more) = config_file::interpret_file(source, table.get_ref());
             files.push(raw);
             problems.extend(more);
         }
@@ -211,7 +211,7 @@ impl<'a> Layers<'a> {
             (_, None, _) => Err(self.no_profile_error()),
             (Some((name, _)), ..) if names.contains(name.as_str()) => Ok(name),
             (Some((name, named_by)), ..) => {
-                let nearest = key::find_nearest_name(&name, names.iter().copied()).map(str::to_owned);
+                let nearest = keys::find_nearest_name(&name, names.iter().copied()).map(str::to_owned);
                 let names = names.into_iter().map(str::to_owned).collect();
                 Err(Error::NoSuchProfile { name, named_by, names, nearest })
             }
@@ -240,7 +240,7 @@ impl<'a> Layers<'a> {
         let lost = |file: &ConfigFile<'a>| {
             let (name, at) = file.default_profile.filter(|(name, _)| !names.contains(name))?;
             let value = Some(to_toml(&DeValue::String(name.into())));
-            let nearest = key::find_nearest_name(name, names.iter().copied()).map(str::to_owned);
+            let nearest = keys::find_nearest_name(name, names.iter().copied()).map(str::to_owned);
             let (key, rule) = ("default_profile".to_owned(), "no profile has this name".into());
             Some(ConfigProblem {
                 location: file.source.location_at(at),
@@ -335,7 +335,7 @@ impl<'a> Layers<'a> {
         let rules = file.enforced_keys.iter().map(|key| (*key, allowed(*key)));
         // A key that nobody gives a value binds nobody; an issuer may be told by another key.
         let binds = |(key, allowed): &(usize, Vec<ConfigSetting<'a>>)| {
-            !allowed.is_empty() || is_told && key::find_key("issuer") == Some(*key)
+            !allowed.is_empty() || is_told && keys::find_key("issuer") == Some(*key)
         };
         EnforcedKeys(rules.filter(binds).collect())
     }

@@ -2,63 +2,63 @@
 //!
 //! It reads and judges; it changes no file and asks nobody.
 
-mod chain;
-mod client;
-mod draft;
+mod role_chain;
+mod client_auth;
+mod profile_draft;
 mod endpoints;
 mod enforced;
 mod error;
 mod federation;
 mod fingerprint;
 mod issuer;
-mod guess;
-mod headers;
-mod key;
+mod issuer_guess;
+mod telemetry_headers;
+mod keys;
 mod layers;
 mod overrides;
 mod partition;
 mod profile;
 mod provider;
 mod quota;
-mod raw;
-mod read;
-mod resolve;
+mod config_file;
+mod parsers;
+mod profile_builder;
 mod schema;
 mod setting;
 mod show;
-mod source;
+mod source_file;
 mod telemetry;
-mod template;
+mod claim_template;
 mod user_file;
 #[cfg(test)]
 pub(crate) mod testing;
-mod value;
+mod toml_value;
 mod variables;
-mod version;
+mod min_version;
 
 use std::path::{Path, PathBuf};
 
-pub use client::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
-pub use draft::{
-    ClaudeCodeConfig, KeyValue, check_profile_name, file_matches_values, list_profile_names,
-    load_with_claude_code, preview_administrator_file, preview_file, read_key_values, render_profile_table,
-};
+pub use claim_template::{ClaimTemplate, TemplatePart};
+pub use client_auth::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
 pub use endpoints::{AwsEndpoints, BedrockEndpoints};
 pub use error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation};
 pub use federation::{ChainedRole, Federation, IdentityPoolId};
 pub use fingerprint::Fingerprint;
-pub use guess::guess_issuers;
-pub use key::MODEL_RANKS;
+pub use issuer_guess::guess_issuers;
+pub use keys::MODEL_RANKS;
 pub use overrides::INSIDE_OF_EXEC;
 pub use partition::Partition;
 pub use profile::*;
+pub use profile_draft::{
+    ClaudeCodeConfig, KeyValue, check_profile_name, file_matches_values, list_profile_names,
+    load_with_claude_code, preview_administrator_file, preview_file, read_key_values, render_profile_table,
+};
 pub use provider::build_pool_issuer;
 pub use quota::{QuotaErrorPolicy, QuotaSettings};
 pub use schema::render_schema;
 pub use show::{KeyReport, ProfileReport};
-pub use source::display_path;
+pub use source_file::display_path;
 pub use telemetry::TelemetrySettings;
-pub use template::{ClaimTemplate, TemplatePart};
 pub use variables::VariableStatus;
 
 use crate::{
@@ -66,7 +66,7 @@ use crate::{
     host::{Environment, HostPaths},
 };
 use layers::{LayerTexts, Layers, ParsedLayers};
-use source::{FileOwner, SourceFile};
+use source_file::{FileOwner, SourceFile};
 use user_file::UserFile;
 
 /// Where the configuration comes from in this run.
@@ -150,10 +150,10 @@ pub fn enforces_storage(inputs: &ConfigInputs<'_>) -> bool {
     let file =
         SourceFile::read_administrator_file(&inputs.paths.system_config, inputs.environment).ok().flatten();
     file.is_some_and(|source| {
-        let storage = key::find_key("storage");
-        let table = raw::parse_toml(&source);
+        let storage = keys::find_key("storage");
+        let table = config_file::parse_toml(&source);
         table.is_ok_and(|table| {
-            raw::interpret_file(&source, table.get_ref())
+            config_file::interpret_file(&source, table.get_ref())
                 .0
                 .enforced_keys
                 .iter()
@@ -212,7 +212,7 @@ fn collect_profile_warnings(layers: &Layers<'_>, name: &str, inputs: &ConfigInpu
     else {
         return Vec::new();
     };
-    let place = |key| match key::find_key(key).and_then(|index| *settings.get(index)?) {
+    let place = |key| match keys::find_key(key).and_then(|index| *settings.get(index)?) {
         Some(setting) if !matches!(setting.origin, setting::ValueOrigin::Default) => {
             setting.origin.location()
         }
@@ -260,7 +260,7 @@ fn validate_layers<'a>(
     if problems.is_empty() { Ok(layers) } else { Err(Error::Invalid(problems)) }
 }
 
-fn describe_profile_count(file: &raw::ConfigFile<'_>) -> String {
+fn describe_profile_count(file: &config_file::ConfigFile<'_>) -> String {
     match file.profiles.len() {
         1 => format!("ok: {}: 1 profile", file.source.display_path),
         count => format!("ok: {}: {count} profiles", file.source.display_path),
@@ -282,7 +282,7 @@ fn build_profile(
     inputs: &ConfigInputs<'_>,
 ) -> Result<Profile, Vec<ConfigProblem>> {
     let settings = layers.merge_for_profile(name)?;
-    resolve::resolve_profile(
+    profile_builder::resolve_profile(
         name,
         &settings,
         || layers.profile_location(name),

@@ -7,8 +7,8 @@ use toml::de::DeValue;
 use super::{
     ConfigInputs, FlagOverride,
     error::{ConfigFault, ConfigProblem, ValueLocation},
-    key::{self, ConfigKey, KEYS, ValueKind, VariablePolicy},
-    read,
+    keys::{self, ConfigKey, KEYS, ValueKind, VariablePolicy},
+    parsers,
 };
 use crate::{host::Environment, text::sanitize_line};
 
@@ -48,7 +48,7 @@ pub(super) fn warn_unknown_variables(environment: &Environment) -> Vec<String> {
         name.starts_with(VARIABLE_PREFIX) && !known.contains(name) && environment.var_os(name).is_some()
     });
     let warning = |name: String| {
-        let nearest = key::find_nearest_name(&own(&name), keys.iter().map(String::as_str));
+        let nearest = keys::find_nearest_name(&own(&name), keys.iter().map(String::as_str));
         let meant =
             nearest.map(|key| format!("; did you mean {VARIABLE_PREFIX}{}?", key.to_ascii_uppercase()));
         format!(
@@ -89,7 +89,7 @@ pub(super) fn collect_overrides(inputs: &ConfigInputs<'_>) -> Result<Vec<ValueOv
     }
     for FlagOverride { key, value, name } in inputs.flags {
         let place = ValueLocation::Flag(name);
-        match key::find_key(key) {
+        match keys::find_key(key) {
             Some(key) => found.push(ValueOverride { key, text: (*value).to_owned(), location: place }),
             None => {
                 let (key, table) = ((*key).to_owned(), String::new());
@@ -136,7 +136,7 @@ impl ValueOverride {
         } else {
             DeValue::parse(&self.text).map_err(|_| self.reject_toml_syntax(key))?.into_inner()
         };
-        read::check_value(key, &value).map(|()| value)
+        parsers::check_value(key, &value).map(|()| value)
     }
 
     fn reject_toml_syntax(&self, key: &ConfigKey) -> ConfigFault {
@@ -149,6 +149,6 @@ impl ValueOverride {
             | ValueKind::NamedStrings(_) => "must be a table such as { name = \"value\" }",
             _ => "must be a list such as [\"one\", \"two\"]",
         };
-        read::reject_value(key, &DeValue::String(self.text.as_str().into()), rule)
+        parsers::reject_value(key, &DeValue::String(self.text.as_str().into()), rule)
     }
 }

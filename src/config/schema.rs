@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::key::{ConfigKey, KEYS, PROTOCOL_PARAMS, SECTIONS, TOP_LEVEL_KEYS, VERSION, ValueKind};
+use super::keys::{ConfigKey, KEYS, PROTOCOL_PARAMS, SECTIONS, TOP_LEVEL_KEYS, VERSION, ValueKind};
 
 const SPAN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 const SECURE: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
@@ -68,7 +68,7 @@ fn describe_key(key: &ConfigKey) -> Value {
     let mut schema = describe_kind(key.kind);
     add_description(&mut schema, key.doc);
     if let (Some(default), Value::Object(fields)) = (key.default_value(), &mut schema) {
-        fields.insert("default".to_owned(), super::value::to_json(&default));
+        fields.insert("default".to_owned(), super::toml_value::to_json(&default));
     }
     schema
 }

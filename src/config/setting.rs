@@ -6,8 +6,8 @@ use toml::de::DeValue;
 
 use super::{
     error::ValueLocation,
-    key::COUNT,
-    source::{FileOwner, SourceFile},
+    keys::COUNT,
+    source_file::{FileOwner, SourceFile},
 };
 
 /// The values that hold for a profile, in the order of the table of keys.

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ConfigInputs, Profile, VariableStatus, issuer, key::KEYS, layers::Layers, setting::ConfigSettings, value,
+    ConfigInputs, Profile, VariableStatus, issuer, keys::KEYS, layers::Layers, setting::ConfigSettings,
+    toml_value,
 };
 use crate::text;
 
@@ -41,21 +42,23 @@ impl ProfileReport {
         layers: &Layers<'_>,
         inputs: &ConfigInputs<'_>,
     ) -> Self {
-        let entry =
-            |(key, setting): (&'static super::key::ConfigKey, &Option<super::setting::ConfigSetting<'_>>)| {
-                let Some(setting) = *setting else {
-                    return (key.name == "issuer").then(|| report_derived_issuer(profile, settings));
-                };
-                let written = value::to_toml(setting.value);
-                Some(KeyReport {
-                    key: key.name,
-                    value: value::to_json(setting.value),
-                    origin: setting.origin.location().to_string(),
-                    resolved: find_effective_value(key.name, profile)
-                        .filter(|came_to| *came_to != written.trim_matches('"')),
-                    toml: written,
-                })
+        let entry = |(key, setting): (
+            &'static super::keys::ConfigKey,
+            &Option<super::setting::ConfigSetting<'_>>,
+        )| {
+            let Some(setting) = *setting else {
+                return (key.name == "issuer").then(|| report_derived_issuer(profile, settings));
             };
+            let written = toml_value::to_toml(setting.value);
+            Some(KeyReport {
+                key: key.name,
+                value: toml_value::to_json(setting.value),
+                origin: setting.origin.location().to_string(),
+                resolved: find_effective_value(key.name, profile)
+                    .filter(|came_to| *came_to != written.trim_matches('"')),
+                toml: written,
+            })
+        };
         Self {
             profile: profile.name.clone(),
             files: layers.files.iter().map(|file| file.source.path.display().to_string()).collect(),

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use super::{
     error::ConfigFault,
-    headers, read,
-    resolve::ProfileBuilder,
+    parsers,
+    profile_builder::ProfileBuilder,
     setting::{ConfigSetting, ValueOrigin},
-    value::to_toml,
+    telemetry_headers,
+    toml_value::to_toml,
 };
 use crate::url::SecureUrl;
 
@@ -26,9 +27,9 @@ pub struct TelemetrySettings {
 
 impl ProfileBuilder<'_> {
     pub(super) fn build_telemetry(&mut self) -> Option<TelemetrySettings> {
-        let headers = self.read_key("telemetry.headers", headers::parse_header_claims);
-        let collectors = self.read_key("telemetry.collectors", read::parse_urls);
-        let send_token = self.read_key("telemetry.send_token", read::parse_bool)?;
+        let headers = self.read_key("telemetry.headers", telemetry_headers::parse_header_claims);
+        let collectors = self.read_key("telemetry.collectors", parsers::parse_urls);
+        let send_token = self.read_key("telemetry.send_token", parsers::parse_bool)?;
         if send_token {
             self.check_collectors(collectors.as_ref()?)?;
         }

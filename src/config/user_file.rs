@@ -5,11 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    ConfigInputs,
+    ConfigInputs, config_file,
     error::{ConfigFault, ConfigProblem, Error, ValueLocation},
     overrides::CONFIG_VARIABLE,
-    raw,
-    source::{FileOwner, SourceFile, expand_home},
+    source_file::{FileOwner, SourceFile, expand_home},
 };
 
 /// The user's file, by how it was chosen.
@@ -40,7 +39,8 @@ impl UserFile {
         let user = read(&in_default_place(), FileOwner::User)?;
         let existing: Vec<&SourceFile> = system.into_iter().chain(&user).collect();
         let is_trusting = existing.iter().any(|source| {
-            raw::parse_toml(source).is_ok_and(|table| raw::trusts_environment(table.get_ref()))
+            config_file::parse_toml(source)
+                .is_ok_and(|table| config_file::trusts_environment(table.get_ref()))
         });
         match existing.last() {
             Some(file) if !is_trusting => Err(reject_config_variable(ConfigFault::ConfigFileNotAllowed {

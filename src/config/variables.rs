@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{AwsEndpoints, Profile, endpoints, key::VariablePolicy, overrides, source::display_path};
+use super::{AwsEndpoints, Profile, endpoints, keys::VariablePolicy, overrides, source_file::display_path};
 use crate::{
     host::{Browser, BrowserVariable, Environment, HostPaths, is_relative_command},
     http::{HttpSettings, ProxyChoice, UnusedReason, UnusedVariable},

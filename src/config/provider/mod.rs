@@ -2,16 +2,16 @@
 //!
 //! It judges what is written; what is said to a provider, and understood of it, differs in `oidc::provider`.
 
-mod demands;
-mod shape;
-mod short;
+mod requirements;
+mod issuer_format;
+mod issuer_shorthand;
 
-pub(super) use demands::{
+pub(super) use issuer_format::is_guid;
+pub use issuer_shorthand::build_pool_issuer;
+pub(super) use issuer_shorthand::{IssuerShorthand, SHORTHANDS, parse_login_domain};
+pub(super) use requirements::{
     ProviderSettings, choose_redirect_host, choose_redirect_ports, collect_warnings, find_conflicts,
 };
-pub(super) use shape::is_guid;
-pub use short::build_pool_issuer;
-pub(super) use short::{IssuerShorthand, SHORTHANDS, parse_login_domain};
 
 use super::{Issuer, Partition, Provider};
 

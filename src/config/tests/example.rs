@@ -5,9 +5,9 @@ use toml::de::{DeTable, DeValue};
 use super::{GOOD, Home, KEY_FILE, TRUSTING};
 use crate::config::{
     Profile,
-    key::{COUNT, ConfigKey, KEYS, KeyDefault, SECTIONS, TOP_LEVEL_KEYS, ValueKind},
-    read,
-    value::to_toml,
+    keys::{COUNT, ConfigKey, KEYS, KeyDefault, SECTIONS, TOP_LEVEL_KEYS, ValueKind},
+    parsers,
+    toml_value::to_toml,
 };
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
@@ -77,7 +77,7 @@ fn expected_comment(key: &ConfigKey) -> Vec<String> {
 fn each_default_and_each_word_is_legal_for_its_key() {
     for key in &KEYS {
         if let Some(default) = key.default_value() {
-            assert_eq!(read::check_value(key, &default), Ok(()), "{}", key.name);
+            assert_eq!(parsers::check_value(key, &default), Ok(()), "{}", key.name);
         }
         if let (ValueKind::Choice(words), KeyDefault::Text(default)) = (key.kind, key.default) {
             assert!(words.contains(&default), "{}", key.name);

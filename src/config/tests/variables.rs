@@ -4,8 +4,8 @@ use super::{GOOD, Home, TRUSTING, assert_has};
 use crate::{
     config::{
         ConfigFault, ConfigProblem, Error, ValueLocation,
-        key::{ConfigKey, KEYS, KeyDefault, ValueKind, VariablePolicy},
-        value::to_toml,
+        keys::{ConfigKey, KEYS, KeyDefault, ValueKind, VariablePolicy},
+        toml_value::to_toml,
         variables::KNOWN_VARIABLES,
     },
     failure::{Exit, Failure},

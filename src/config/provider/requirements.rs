@@ -2,7 +2,7 @@
 //!
 //! A contradiction is an error before any browser opens; what only smells is said by `config check`.
 
-use super::{Issuer, Provider, ValueConflict, shape};
+use super::{Issuer, Provider, ValueConflict, issuer_format};
 use crate::{
     config::{Profile, RedirectHost},
     url::SecureUrl,
@@ -47,7 +47,7 @@ fn select_spec(kind: Provider) -> ProviderSpec {
         // ("Redirect URI restrictions and limitations").
         Provider::Entra => ProviderSpec {
             host: RedirectHost::Localhost,
-            is_client_id: shape::is_guid,
+            is_client_id: issuer_format::is_guid,
             client_id_rule: "Entra's \"Application (client) ID\" is a GUID",
             ..DEFAULT_SPEC
         },
@@ -141,7 +141,7 @@ fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
 }
 
 fn check_issuer(written: &ProviderSettings<'_>) -> KeyConflict {
-    let wrong = shape::check_issuer_format(written.kind, written.issuer)?;
+    let wrong = issuer_format::check_issuer_format(written.kind, written.issuer)?;
     written.shorthand.is_none().then_some(("issuer", wrong))
 }
 

@@ -12,12 +12,12 @@ use toml::{
 use super::{
     error::{ConfigFault, ConfigProblem},
     issuer,
-    key::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, VERSION},
-    read::{self, type_name},
+    keys::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, VERSION},
+    min_version,
+    parsers::{self, type_name},
     setting::{ConfigSetting, ValueOrigin},
-    source::{FileOwner, SourceFile},
-    value::to_toml,
-    version,
+    source_file::{FileOwner, SourceFile},
+    toml_value::to_toml,
 };
 
 /// What a file says.
@@ -107,7 +107,7 @@ impl<'a> FileInterpreter<'a> {
         };
         // The version is judged first: a newer file may hold keys that this program does not know.
         let too_old =
-            version::check_min_version(table).filter(|_| self.source.owner == FileOwner::Administrator);
+            min_version::check_min_version(table).filter(|_| self.source.owner == FileOwner::Administrator);
         if let Some(fault) = too_old {
             self.faults.push(fault);
         } else if self.check_version(table) {
@@ -151,13 +151,13 @@ impl<'a> FileInterpreter<'a> {
             ("enforce", value) => {
                 (raw.enforced_keys, raw.enforce_offset) = (self.read_enforce_list(at, value), at);
             }
-            (version::MIN_VERSION, _) if self.source.owner == FileOwner::User => {
-                self.faults.push((at, ConfigFault::AdministratorOnly { key: version::MIN_VERSION }));
+            (min_version::MIN_VERSION, _) if self.source.owner == FileOwner::User => {
+                self.faults.push((at, ConfigFault::AdministratorOnly { key: min_version::MIN_VERSION }));
             }
-            (version::MIN_VERSION, value) => {
-                let judged = key::find_key(version::MIN_VERSION)
+            (min_version::MIN_VERSION, value) => {
+                let judged = keys::find_key(min_version::MIN_VERSION)
                     .and_then(|key| KEYS.get(key))
-                    .map(|key| read::check_value(key, value));
+                    .map(|key| parsers::check_value(key, value));
                 self.faults.extend(judged.and_then(Result::err).map(|fault| (at, fault)));
             }
             (TRUST, DeValue::Boolean(true)) if self.source.is_named => {
@@ -197,14 +197,14 @@ impl<'a> FileInterpreter<'a> {
     fn resolve_enforced_name(&mut self, at: usize, name: &str) -> Vec<usize> {
         // Who fixes the issuer fixes it however it may be written.
         let is_issuer =
-            |key: &key::ConfigKey| name == "issuer" && issuer::list_issuer_keys().any(|one| one == key.name);
+            |key: &keys::ConfigKey| name == "issuer" && issuer::list_issuer_keys().any(|one| one == key.name);
         let keys: Vec<usize> = (0..)
             .zip(&KEYS)
             .filter(|(_, key)| key.name == name || key.section() == name || is_issuer(key))
             .map(|(index, _)| index)
             .collect();
         if keys.is_empty() || name.is_empty() {
-            let nearest = key::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+            let nearest = keys::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
             let value = Some(to_toml(&DeValue::String(Cow::Borrowed(name))));
             let rule = Cow::Borrowed("not a key of a profile");
             self.faults
@@ -242,7 +242,7 @@ impl<'a> FileInterpreter<'a> {
             let at = name.span().start;
             let name = name.get_ref().as_ref();
             let is_section = section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name);
-            match (key::find_in_section(section, name), value.get_ref()) {
+            match (keys::find_in_section(section, name), value.get_ref()) {
                 (_, DeValue::Table(inner)) if is_section => {
                     self.read_profile_keys(profile, name, inner, settings);
                 }
@@ -258,22 +258,22 @@ impl<'a> FileInterpreter<'a> {
         }
     }
 
-    fn check_key(&self, key: &key::ConfigKey, value: &DeValue<'_>) -> Result<(), ConfigFault> {
+    fn check_key(&self, key: &keys::ConfigKey, value: &DeValue<'_>) -> Result<(), ConfigFault> {
         if key.is_administrator_only() && self.source.owner == FileOwner::User {
             return Err(ConfigFault::AdministratorOnly { key: key.name });
         }
-        read::check_value(key, value)
+        parsers::check_value(key, value)
     }
 
     fn report_unknown_key(&mut self, at: usize, profile: &str, section: &str, name: &str) {
         let dot = if section.is_empty() { "" } else { "." };
         let (key, table) = (name.to_owned(), format!("profiles.{profile}{dot}{section}"));
-        let here = KEYS.iter().filter(|key| key.section() == section).map(key::ConfigKey::own_name);
+        let here = KEYS.iter().filter(|key| key.section() == section).map(keys::ConfigKey::own_name);
         let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
         let fault = match find_proper_table(profile, name) {
             Some(belongs_in) => ConfigFault::Misplaced { key, table, belongs_in },
             None => {
-                let nearest = key::find_nearest_name(name, here.chain(sections)).map(str::to_owned);
+                let nearest = keys::find_nearest_name(name, here.chain(sections)).map(str::to_owned);
                 ConfigFault::UnknownKey { key, table, nearest }
             }
         };
@@ -288,7 +288,7 @@ impl<'a> FileInterpreter<'a> {
             None => ConfigFault::UnknownKey {
                 key: name.to_owned(),
                 table: String::new(),
-                nearest: key::find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|key| key.name))
+                nearest: keys::find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|key| key.name))
                     .map(str::to_owned),
             },
         };

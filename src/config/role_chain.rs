@@ -10,8 +10,8 @@ use super::{
     ClaimTemplate, RoleArn,
     error::ConfigFault,
     federation::{CHAINED_SESSION_LIMIT, ChainedRole},
-    key::{ConfigKey, KeyDefault, ValueKind, VariablePolicy, declare_key, find_nearest_name},
-    read::{self, TEMPLATE_RULE, reject_type, reject_value},
+    keys::{ConfigKey, KeyDefault, ValueKind, VariablePolicy, declare_key, find_nearest_name},
+    parsers::{self, TEMPLATE_RULE, reject_type, reject_value},
 };
 
 /// What a table may hold.
@@ -50,7 +50,9 @@ pub(super) fn parse_role_chain(
         let duration =
             if at + 1 == items.len() { wanted.min(CHAINED_SESSION_LIMIT) } else { MIN_SESSION_DURATION };
         match item.get_ref() {
-            text @ DeValue::String(_) => Ok(ChainedRole::new(read::parse_role_arn(&ROLE, text)?, duration)),
+            text @ DeValue::String(_) => {
+                Ok(ChainedRole::new(parsers::parse_role_arn(&ROLE, text)?, duration))
+            }
             DeValue::Table(table) => parse_chained_role(key, table, item.get_ref(), duration),
             other => Err(reject_type(key, EXPECTED, other)),
         }
@@ -86,9 +88,9 @@ fn parse_chained_role(
     }
     let field = |name: &str| table.get(name).map(|value| value.get_ref());
     let role = field("role_arn").ok_or_else(|| reject_value(key, whole, "a link needs a role_arn"))?;
-    let mut link = ChainedRole::new(read::parse_role_arn(&ROLE, role)?, usual);
+    let mut link = ChainedRole::new(parsers::parse_role_arn(&ROLE, role)?, usual);
     if let Some(value) = field("duration") {
-        link.duration = read::parse_duration(&DURATION, value)?;
+        link.duration = parsers::parse_duration(&DURATION, value)?;
     }
     link.external_id = field("external_id").map(parse_external_id).transpose()?;
     link.session_name = field("session_name").map(|value| parse_template(&NAME, value)).transpose()?;
@@ -96,7 +98,7 @@ fn parse_chained_role(
         field("source_identity").map(|value| parse_template(&SOURCE, value)).transpose()?;
     link.tags = field("tags").map(parse_tags).transpose()?.unwrap_or_default();
     link.transitive = field("transitive")
-        .map(|value| read::parse_string_list(&TRANSITIVE, value))
+        .map(|value| parsers::parse_string_list(&TRANSITIVE, value))
         .transpose()?
         .unwrap_or_default();
     match (field("transitive"), link.transitive.iter().find(|name| !link.tags.contains_key(*name))) {
@@ -109,7 +111,7 @@ fn parse_chained_role(
 
 /// STS: `[\w+=,.@:\/-]{2,1224}`.
 fn parse_external_id(value: &DeValue<'_>) -> Result<String, ConfigFault> {
-    let text = read::parse_text(&TEXT, value)?;
+    let text = parsers::parse_text(&TEXT, value)?;
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
     match (2..=1224).contains(&text.len()) && text.bytes().all(is_legal) {
         true => Ok(text),
@@ -118,7 +120,7 @@ fn parse_external_id(value: &DeValue<'_>) -> Result<String, ConfigFault> {
 }
 
 fn parse_template(key: &ConfigKey, value: &DeValue<'_>) -> Result<ClaimTemplate, ConfigFault> {
-    let text = read::parse_text(key, value)?;
+    let text = parsers::parse_text(key, value)?;
     if text.trim().is_empty() {
         return Err(reject_value(key, value, "must not be empty"));
     }
@@ -127,7 +129,7 @@ fn parse_template(key: &ConfigKey, value: &DeValue<'_>) -> Result<ClaimTemplate,
 
 fn parse_tags(value: &DeValue<'_>) -> Result<BTreeMap<String, ClaimTemplate>, ConfigFault> {
     let mut tags = BTreeMap::new();
-    for (name, text) in read::parse_string_table(&TAGS, value)? {
+    for (name, text) in parsers::parse_string_table(&TAGS, value)? {
         if !is_tag_name(&name) {
             let name = DeValue::String(Cow::Owned(name));
             return Err(reject_value(&TAGS, &name, "not the name of a tag"));

@@ -2,7 +2,7 @@
 //!
 //! It spells the issuer that one stands for, or says how to write it; whether two agree is for `issuer`.
 
-use super::{Provider, ValueConflict, shape};
+use super::{Provider, ValueConflict, issuer_format};
 use crate::{
     config::{Issuer, Partition, partition::is_region},
     url::SecureUrl,
@@ -50,7 +50,7 @@ impl IssuerShorthand {
         let text = (self.expand)(value, beside)?;
         let issuer =
             Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
-        shape::check_issuer_format(self.provider, &issuer).map_or(Ok(issuer), Err)
+        issuer_format::check_issuer_format(self.provider, &issuer).map_or(Ok(issuer), Err)
     }
 }
 
@@ -71,9 +71,9 @@ fn expand_okta(domain: &str, server: &str) -> Result<String, ValueConflict> {
 
 /// The tenant's identifier; before it, the host of another cloud than the worldwide one.
 fn expand_entra(tenant: &str, _: &str) -> Result<String, ValueConflict> {
-    let (host, tenant) = tenant.split_once('/').unwrap_or((shape::ENTRA_WORLDWIDE, tenant));
+    let (host, tenant) = tenant.split_once('/').unwrap_or((issuer_format::ENTRA_WORLDWIDE, tenant));
     let tenant = tenant.to_ascii_lowercase();
-    if let Some(id) = tenant.strip_suffix(".ciamlogin.com").filter(|id| shape::is_guid(id)) {
+    if let Some(id) = tenant.strip_suffix(".ciamlogin.com").filter(|id| issuer_format::is_guid(id)) {
         return Ok(format!("https://{tenant}/{id}/v2.0"));
     }
     Ok(format!("https://{}/{tenant}/v2.0", host.to_ascii_lowercase()))

@@ -8,8 +8,8 @@ use toml::de::DeValue;
 
 use super::{
     error::ConfigFault,
-    key::ConfigKey,
-    read::{expect_table, parse_string_list, reject_type, reject_value},
+    keys::ConfigKey,
+    parsers::{expect_table, parse_string_list, reject_type, reject_value},
 };
 
 /// Headers by their names in small letters, as HTTP compares them.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use toml::{Spanned, de::DeValue};
 
-use super::{client, provider};
+use super::{client_auth, provider};
 
 /// A key of a profile. Keys of a table inside the profile are written `table.key`.
 #[derive(Clone, Copy, Debug)]
@@ -189,12 +189,12 @@ pub(super) static KEYS: [ConfigKey; COUNT] = [
     declare_key("session_name", ValueKind::Claims, KeyDefault::List(&["email", "preferred_username", "upn", "sub"]), WithoutFile, "The claims to name the AWS session after, or texts with claims in them; the first that the token can fill is used."),
     declare_key("role_chain", ValueKind::RoleChain, NONE, WithoutFile, "Further roles, assumed one after the other, as ARNs or tables; their sessions last 1h at most."),
     declare_key("storage", ValueKind::Choice(&["keyring", "file", "none"]), KeyDefault::Text("keyring"), WithoutFile, "Where the key to the stored session is kept: in the operating system's keyring, or in a private file where there is none."),
-    declare_key("client_auth", ValueKind::Choice(&client::AUTH_WORDS), KeyDefault::Text("none"), WithoutFile, "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`."),
+    declare_key("client_auth", ValueKind::Choice(&client_auth::AUTH_WORDS), KeyDefault::Text("none"), WithoutFile, "How the application proves itself to the provider; a secret is stored by `login --client-secret-stdin`."),
     declare_key("client_key", ValueKind::FilePath, EMPTY, WithoutFile, "The application's private key in PEM form, for client_auth = \"private_key_jwt\"."),
     declare_key("client_certificate", ValueKind::FilePath, EMPTY, WithoutFile, "The key's certificate in PEM form, whose digest names the key to Entra; empty means none."),
     declare_key("client_key_id", ValueKind::Text, EMPTY, WithoutFile, "The name under which the provider knows the key (`kid`); empty means none."),
-    declare_key("client_algorithm", ValueKind::Choice(&client::ALGORITHM_WORDS), KeyDefault::Text("auto"), WithoutFile, "How the key signs; \"auto\" goes by the kind of key and by what the provider takes."),
-    declare_key("client_audience", ValueKind::Choice(&client::AUDIENCE_WORDS), KeyDefault::Text("auto"), WithoutFile, "Whom the key's assertion is for; \"auto\" means the issuer, or what the provider is known to want."),
+    declare_key("client_algorithm", ValueKind::Choice(&client_auth::ALGORITHM_WORDS), KeyDefault::Text("auto"), WithoutFile, "How the key signs; \"auto\" goes by the kind of key and by what the provider takes."),
+    declare_key("client_audience", ValueKind::Choice(&client_auth::AUDIENCE_WORDS), KeyDefault::Text("auto"), WithoutFile, "Whom the key's assertion is for; \"auto\" means the issuer, or what the provider is known to want."),
     declare_key("sts_endpoint", ValueKind::Address, EMPTY, WithoutFile, "The address of STS; empty means the region's."),
     declare_key("cognito_endpoint", ValueKind::Address, EMPTY, WithoutFile, "The address of Cognito identity pools; empty means the pool's region's."),
     declare_key("bedrock_endpoint", ValueKind::BedrockAddress, EMPTY, WithoutFile, "The address of Amazon Bedrock, with {service} where bedrock or bedrock-runtime goes; empty means the region's."),

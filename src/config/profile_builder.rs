@@ -8,15 +8,15 @@ use toml::de::DeValue;
 
 use super::{
     AwsEndpoints, ChainedRole, Federation, Issuer, LoginMode, Partition, Profile, Provider, QuotaErrorPolicy,
-    QuotaSettings, RedirectHost, RedirectUri, SignInFlow, Storage, chain,
+    QuotaSettings, RedirectHost, RedirectUri, SignInFlow, Storage,
     error::{ConfigFault, ConfigProblem, ValueLocation},
     issuer::{self, ResolvedIssuer},
-    key::{self, ConfigKey, KEYS},
-    partition,
+    keys::{self, ConfigKey, KEYS},
+    parsers, partition,
     provider::{self, ProviderSettings},
-    read,
+    role_chain,
     setting::{ConfigSetting, ConfigSettings, ValueOrigin},
-    source::expand_home,
+    source_file::expand_home,
 };
 use crate::{host::Environment, http::ProxyChoice, url::SecureUrl};
 
@@ -66,21 +66,21 @@ impl<'a> ProfileBuilder<'a> {
     fn build_profile(&mut self) -> Option<Profile> {
         let told = self.resolve_issuer();
         let issuer = told.as_ref().map(|told| &told.issuer);
-        let client_id = self.read_key("client_id", read::parse_text);
+        let client_id = self.read_key("client_id", parsers::parse_text);
         let federation = self.build_federation();
-        let region = self.read_key("region", read::parse_region);
+        let region = self.read_key("region", parsers::parse_region);
         let provider = self.choose_provider(told.as_ref());
         let ca_bundle = self.read_file_path("ca_bundle");
         let telemetry = self.build_telemetry();
         let redirect = self.build_redirect_uri(provider, issuer);
         let login_domain = self.read_login_domain();
-        let scopes = self.read_key("scopes", read::parse_tokens);
+        let scopes = self.read_key("scopes", parsers::parse_tokens);
         if let (Some(kind), Some(told), Some(scopes)) = (provider, &told, &scopes) {
             self.check_provider_conflicts(kind, told, scopes, login_domain.as_ref());
         }
         let storage = self.read_choice("storage", Storage::from_name);
         let client_auth = self.build_client_auth(provider, storage);
-        let session_duration = self.read_key("session_duration", read::parse_duration);
+        let session_duration = self.read_key("session_duration", parsers::parse_duration);
         let role_chain = self.read_role_chain(session_duration);
         let sts_fallback_regions = self.resolve_fallback_regions(region.as_deref());
         let aws_endpoints = self.build_aws_endpoints();
@@ -97,20 +97,20 @@ impl<'a> ProfileBuilder<'a> {
             name: self.name.to_owned(),
             scopes: scopes?,
             login_domain,
-            extra_params: self.read_key("extra_params", read::parse_request_params)?,
+            extra_params: self.read_key("extra_params", parsers::parse_request_params)?,
             redirect_uri: redirect?,
             flow: self.read_choice("flow", SignInFlow::from_name)?,
-            browser: self.read_key("browser", read::parse_argv)?,
+            browser: self.read_key("browser", parsers::parse_argv)?,
             login: self.read_choice("login", LoginMode::from_name)?,
-            login_timeout: self.read_key("login_timeout", read::parse_duration)?,
+            login_timeout: self.read_key("login_timeout", parsers::parse_duration)?,
             session_duration: session_duration?,
-            session_name: self.read_key("session_name", read::parse_claims)?,
+            session_name: self.read_key("session_name", parsers::parse_claims)?,
             storage: storage?,
             client_auth: client_auth?,
             aws_endpoints: aws_endpoints?,
             ca_bundle: ca_bundle?,
             proxy: self.resolve_proxy()?,
-            aws_profile: self.read_key("aws_profile", read::parse_aws_profile_name)?,
+            aws_profile: self.read_key("aws_profile", parsers::parse_aws_profile_name)?,
             telemetry: telemetry?,
             quota: self.build_quota()?,
             deciding_file: self.deciding_file.map(str::to_owned),
@@ -129,7 +129,7 @@ impl<'a> ProfileBuilder<'a> {
     /// An enforced lack of one leaves the system's.
     fn resolve_proxy(&mut self) -> Option<ProxyChoice> {
         let is_fixed = self.require_setting("proxy")?.1.is_enforced;
-        let choice = self.read_key("proxy", read::parse_proxy)?;
+        let choice = self.read_key("proxy", parsers::parse_proxy)?;
         Some(if is_fixed && choice == ProxyChoice::Variables { ProxyChoice::System } else { choice })
     }
 
@@ -160,8 +160,8 @@ impl<'a> ProfileBuilder<'a> {
         issuer: Option<&Issuer>,
     ) -> Option<RedirectUri> {
         let host = self.read_choice("redirect_host", RedirectHost::from_name)?;
-        let ports = self.read_key("redirect_ports", read::parse_ports)?;
-        let path = self.read_key("redirect_path", read::parse_url_path)?;
+        let ports = self.read_key("redirect_ports", parsers::parse_ports)?;
+        let path = self.read_key("redirect_path", parsers::parse_url_path)?;
         let (kind, issuer) = (provider?, issuer?);
         Some(RedirectUri {
             host: if self.is_explicit("redirect_host") {
@@ -183,11 +183,11 @@ impl<'a> ProfileBuilder<'a> {
 
     /// The outer `None` is a problem, the inner one a profile that asks nobody; then the other keys are not looked at.
     fn build_quota(&mut self) -> Option<Option<QuotaSettings>> {
-        let Some(endpoint) = self.read_key("quota.endpoint", read::parse_url)? else { return Some(None) };
+        let Some(endpoint) = self.read_key("quota.endpoint", parsers::parse_url)? else { return Some(None) };
         Some(Some(QuotaSettings {
             endpoint: build_check_url(endpoint),
-            interval: self.read_key("quota.interval", read::parse_duration)?,
-            timeout: self.read_key("quota.timeout", read::parse_duration)?,
+            interval: self.read_key("quota.interval", parsers::parse_duration)?,
+            timeout: self.read_key("quota.timeout", parsers::parse_duration)?,
             on_error: self.read_choice("quota.on_error", QuotaErrorPolicy::from_name)?,
         }))
     }
@@ -230,7 +230,7 @@ impl<'a> ProfileBuilder<'a> {
     }
 
     fn is_explicit(&self, name: &str) -> bool {
-        let setting = key::find_key(name).and_then(|index| *self.settings.get(index)?);
+        let setting = keys::find_key(name).and_then(|index| *self.settings.get(index)?);
         setting.is_some_and(|setting| !matches!(setting.origin, ValueOrigin::Default))
     }
 
@@ -238,8 +238,8 @@ impl<'a> ProfileBuilder<'a> {
     pub(super) fn read_file_path(&mut self, name: &str) -> Option<Option<PathBuf>> {
         let environment = self.environment;
         self.read_key(name, |key, value| {
-            let Some(path) = read::parse_file_path(key, value)? else { return Ok(None) };
-            let homeless = || read::reject_value(key, value, "there is no home directory to begin from");
+            let Some(path) = parsers::parse_file_path(key, value)? else { return Ok(None) };
+            let homeless = || parsers::reject_value(key, value, "there is no home directory to begin from");
             expand_home(path, environment).ok_or_else(homeless).map(Some)
         })
     }
@@ -247,12 +247,15 @@ impl<'a> ProfileBuilder<'a> {
     /// The first exchange. Its settings contradict each other before any browser opens, or not at all.
     fn build_federation(&mut self) -> Option<Federation> {
         let is_pool = self.read_choice("federation", |word| Some(word == "identity-pool"))?;
-        let id = self.read_key("identity_pool_id", read::parse_identity_pool_id)?;
+        let id = self.read_key("identity_pool_id", parsers::parse_identity_pool_id)?;
         match (is_pool, id) {
-            (false, None) => Some(Federation::Sts { role: self.read_key("role_arn", read::parse_role_arn)? }),
+            (false, None) => {
+                Some(Federation::Sts { role: self.read_key("role_arn", parsers::parse_role_arn)? })
+            }
             (true, Some(id)) => {
                 let is_set = self.is_set("role_arn");
-                let role = if is_set { Some(self.read_key("role_arn", read::parse_role_arn)?) } else { None };
+                let role =
+                    if is_set { Some(self.read_key("role_arn", parsers::parse_role_arn)?) } else { None };
                 Some(Federation::IdentityPool { id, role })
             }
             (true, None) => self.report_illegal_value("federation", "needs an identity_pool_id"),
@@ -265,13 +268,13 @@ impl<'a> ProfileBuilder<'a> {
 
     fn read_role_chain(&mut self, wanted: Option<Duration>) -> Option<Vec<ChainedRole>> {
         self.read_key("role_chain", |key, value| {
-            chain::parse_role_chain(key, value, wanted.unwrap_or_default())
+            role_chain::parse_role_chain(key, value, wanted.unwrap_or_default())
         })
     }
 
     /// The region's neighbour in place of "auto", and the region itself left out.
     fn resolve_fallback_regions(&mut self, region: Option<&str>) -> Option<Vec<String>> {
-        let named = self.read_key("sts_fallback_regions", read::parse_regions)?;
+        let named = self.read_key("sts_fallback_regions", parsers::parse_regions)?;
         let neighbour = region.and_then(partition::find_fallback_region);
         let meant = named.into_iter().filter_map(|name| match name.as_str() {
             "auto" => neighbour.map(str::to_owned),
@@ -337,13 +340,13 @@ impl<'a> ProfileBuilder<'a> {
 
     pub(super) fn read_choice<T>(&mut self, name: &str, meaning: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.read_key(name, |key, value| {
-            let word = read::parse_choice(key, value)?;
-            meaning(word).ok_or_else(|| read::reject_value(key, value, "has no meaning to this version"))
+            let word = parsers::parse_choice(key, value)?;
+            meaning(word).ok_or_else(|| parsers::reject_value(key, value, "has no meaning to this version"))
         })
     }
 
     pub(super) fn require_setting(&mut self, name: &str) -> Option<(&'static ConfigKey, ConfigSetting<'a>)> {
-        let index = key::find_key(name)?;
+        let index = keys::find_key(name)?;
         let (key, setting) = (KEYS.get(index)?, self.settings.get(index)?);
         if setting.is_none() {
             let fault = ConfigFault::MissingKey { key: key.name, profile: self.name.to_owned() };
@@ -353,13 +356,13 @@ impl<'a> ProfileBuilder<'a> {
     }
 
     fn is_set(&self, name: &str) -> bool {
-        key::find_key(name).and_then(|index| self.settings.get(index)).is_some_and(Option::is_some)
+        keys::find_key(name).and_then(|index| self.settings.get(index)).is_some_and(Option::is_some)
     }
 
     /// Says what a value contradicts, at its own place.
     fn report_illegal_value<T>(&mut self, name: &str, rule: &'static str) -> Option<T> {
         let (key, setting) = self.require_setting(name)?;
-        self.report_fault(setting, read::reject_value(key, setting.value, rule))
+        self.report_fault(setting, parsers::reject_value(key, setting.value, rule))
     }
 
     pub(super) fn report_fault<T>(&mut self, setting: ConfigSetting<'_>, fault: ConfigFault) -> Option<T> {

@@ -7,14 +7,15 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    ClaimTemplate, IdentityPoolId, Issuer, RoleArn, chain, endpoints,
+    ClaimTemplate, IdentityPoolId, Issuer, RoleArn,
+    config_file::is_profile_name,
+    endpoints,
     error::ConfigFault,
-    headers,
-    key::{ConfigKey, KeyDefault, PROTOCOL_PARAMS, ValueKind, find_nearest_name},
+    keys::{ConfigKey, KeyDefault, PROTOCOL_PARAMS, ValueKind, find_nearest_name},
+    min_version,
     partition::is_region,
-    raw::is_profile_name,
-    value::to_toml,
-    version,
+    role_chain, telemetry_headers,
+    toml_value::to_toml,
 };
 use crate::{
     http::ProxyChoice,
@@ -39,15 +40,15 @@ pub(super) fn check_value(key: &ConfigKey, value: &DeValue<'_>) -> Result<(), Co
         ValueKind::Argv => parse_argv(key, value).map(drop),
         ValueKind::Addresses => parse_urls(key, value).map(drop),
         ValueKind::Proxy => parse_proxy(key, value).map(drop),
-        ValueKind::Version => version::parse_min_version(key, value).map(drop),
+        ValueKind::Version => min_version::parse_min_version(key, value).map(drop),
         ValueKind::Tokens => parse_tokens(key, value).map(drop),
         ValueKind::Claims => parse_claims(key, value).map(drop),
         ValueKind::Regions => parse_regions(key, value).map(drop),
         ValueKind::IdentityPoolId => parse_identity_pool_id(key, value).map(drop),
         ValueKind::AwsProfileName => parse_aws_profile_name(key, value).map(drop),
-        ValueKind::RoleChain => chain::parse_role_chain(key, value, Duration::ZERO).map(drop),
+        ValueKind::RoleChain => role_chain::parse_role_chain(key, value, Duration::ZERO).map(drop),
         ValueKind::RequestParams => parse_request_params(key, value).map(drop),
-        ValueKind::ClaimTable => headers::parse_header_claims(key, value).map(drop),
+        ValueKind::ClaimTable => telemetry_headers::parse_header_claims(key, value).map(drop),
         ValueKind::Table => parse_string_table(key, value).map(drop),
         ValueKind::NamedStrings(names) => check_named_strings(key, names, value),
     }

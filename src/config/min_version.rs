@@ -7,7 +7,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{error::ConfigFault, key::ConfigKey, read};
+use super::{error::ConfigFault, keys::ConfigKey, parsers};
 
 pub(super) const MIN_VERSION: &str = "min_version";
 
@@ -18,12 +18,12 @@ pub(super) fn parse_min_version(
     key: &ConfigKey,
     value: &DeValue<'_>,
 ) -> Result<Option<[u64; 3]>, ConfigFault> {
-    let text = read::parse_text(key, value)?;
+    let text = parsers::parse_text(key, value)?;
     let rule = "not a version, such as 1.4.0";
     if text.is_empty() {
         Ok(None)
     } else {
-        parse_version(&text).map(Some).ok_or_else(|| read::reject_value(key, value, rule))
+        parse_version(&text).map(Some).ok_or_else(|| parsers::reject_value(key, value, rule))
     }
 }
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use super::{
     Provider, Storage,
     error::{ConfigFault, ConfigProblem},
-    read,
-    resolve::ProfileBuilder,
+    parsers,
+    profile_builder::ProfileBuilder,
     setting::ValueOrigin,
 };
 
@@ -127,7 +127,7 @@ impl ProfileBuilder<'_> {
     fn build_client_key(&mut self) -> Option<ClientKey> {
         let file = self.read_file_path("client_key");
         let certificate = self.read_file_path("client_certificate");
-        let id = self.read_key("client_key_id", read::parse_text);
+        let id = self.read_key("client_key_id", parsers::parse_text);
         let algorithm = self.read_choice("client_algorithm", |word| {
             Some(KeyAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == word))
         });

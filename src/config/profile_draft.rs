@@ -8,14 +8,14 @@ use toml::de::DeValue;
 
 use super::{
     ConfigInputs, Error, Profile, build_profile,
+    config_file::{FileSetting, is_profile_name},
     error::{ConfigFault, ConfigProblem, ValueLocation},
-    key::{self, ConfigKey, KEYS, SECTIONS},
+    keys::{self, ConfigKey, KEYS, SECTIONS},
     layers::{LayerTexts, Layers},
-    raw::{FileSetting, is_profile_name},
-    read,
+    parsers,
     setting::ConfigSettings,
-    source::{FileOwner, SourceFile},
-    value::to_toml,
+    source_file::{FileOwner, SourceFile},
+    toml_value::to_toml,
 };
 
 /// What `setup` writes into Claude Code's settings, besides the profile's own facts.
@@ -162,14 +162,14 @@ pub fn file_matches_values(
     name: &str,
     facts: &[KeyValue],
 ) -> Result<bool, Error> {
-    let drafted = format!("version = {}\n{}", key::VERSION, render_profile_table(name, facts)?);
+    let drafted = format!("version = {}\n{}", keys::VERSION, render_profile_table(name, facts)?);
     let [texts, drafted] = [text, &drafted].map(|text| LayerTexts::load_with_text(inputs, file, text));
     let (texts, drafted) = (texts?, drafted?);
     let (texts, drafted) = (texts.parse()?, drafted.parse()?);
     let (texts, drafted) = (texts.interpret()?, drafted.interpret()?);
     let holds = texts.merge_for_profile(name).map_err(Error::Invalid)?;
     let wanted = drafted.merge_for_profile(name).map_err(Error::Invalid)?;
-    let mut given = facts.iter().filter_map(|(key, _)| key::find_key(key));
+    let mut given = facts.iter().filter_map(|(key, _)| keys::find_key(key));
     let value = |settings: &ConfigSettings<'_>, index: usize| {
         settings.get(index).copied().flatten().map(|setting| to_toml(setting.value))
     };
@@ -190,9 +190,9 @@ fn resolve_with_claude_code(
 fn read_claude_code(layers: &Layers<'_>, name: &str) -> Result<ClaudeCodeConfig, Vec<ConfigProblem>> {
     let settings = layers.merge_for_profile(name)?;
     Ok(ClaudeCodeConfig {
-        region: read_validated(&settings, "claude_code.region", read::parse_text),
-        models: read_validated(&settings, "claude_code.models", read::parse_string_table),
-        env: read_validated(&settings, "claude_code.env", read::parse_string_table),
+        region: read_validated(&settings, "claude_code.region", parsers::parse_text),
+        models: read_validated(&settings, "claude_code.models", parsers::parse_string_table),
+        env: read_validated(&settings, "claude_code.env", parsers::parse_string_table),
     })
 }
 
@@ -202,15 +202,15 @@ fn read_validated<T: Default>(
     name: &str,
     read: impl Fn(&ConfigKey, &DeValue<'_>) -> Result<T, ConfigFault>,
 ) -> T {
-    let index = key::find_key(name);
+    let index = keys::find_key(name);
     let found = index.and_then(|index| Some((KEYS.get(index)?, (*settings.get(index)?)?)));
     found.and_then(|(key, setting)| read(key, setting.value).ok()).unwrap_or_default()
 }
 
 fn require_known_key(name: &str) -> Result<&'static ConfigKey, Error> {
-    let found = key::find_key(name).and_then(|index| KEYS.get(index));
+    let found = keys::find_key(name).and_then(|index| KEYS.get(index));
     found.ok_or_else(|| {
-        let nearest = key::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+        let nearest = keys::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
         let table = name.split_once('.').map_or("", |(table, _)| table);
         let table = SECTIONS.iter().find(|(known, _)| *known == table).map_or("", |(known, _)| known);
         reject_set_flag(ConfigFault::UnknownKey { key: name.to_owned(), table: table.to_owned(), nearest })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{AwsEndpoints, Profile, endpoints, keys::VariablePolicy, overrides, source_file::display_path};
 use crate::{
     host::{Browser, BrowserVariable, Environment, HostPaths, is_relative_command},
-    http::{HttpSettings, ProxyChoice, UnusedReason, UnusedVariable},
+    http::{AuthorityVariables, HttpSettings, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
 };
 
 /// A variable of the program's own, or of other programs.
@@ -95,9 +95,14 @@ impl Profile {
             environment,
             ca_bundle: self.ca_bundle.as_deref().map(Path::new),
             proxy: self.proxy.clone(),
-            with_authority_variables: self.find_blocking_reason("ca_bundle").is_none(),
-            unused_authorities: AUTHORITY_VARIABLES.into_iter().find_map(unused),
-            unused_endpoints: services.into_iter().filter_map(endpoint).collect(),
+            authority_variables: match self.find_blocking_reason("ca_bundle") {
+                None => AuthorityVariables::Honored,
+                Some(_) => AuthorityVariables::Ignored,
+            },
+            unused: UnusedVariables {
+                authorities: AUTHORITY_VARIABLES.into_iter().find_map(unused),
+                endpoints: services.into_iter().filter_map(endpoint).collect(),
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::{body::SdkBody, retry::ErrorKind};
+use aws_smithy_types::body::SdkBody;
 
 use super::{Client, Error};
 
@@ -34,14 +34,9 @@ async fn send_sdk_request(client: &Client, request: HttpRequest) -> Result<HttpR
     HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-/// What may go away by itself is told apart from what will not: the SDK retries the former only.
+/// The SDK retries nothing and only carries the error, so its kind does not matter: `aws` takes our own out again.
 impl From<Error> for ConnectorError {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Timeout { .. } | Error::DnsTimeout { .. } => Self::timeout(error.into()),
-            Error::Interrupted { .. } => Self::other(error.into(), Some(ErrorKind::TransientError)),
-            Error::Dns { .. } | Error::Connect { .. } => Self::io(error.into()).never_connected(),
-            _ => Self::user(error.into()),
-        }
+        Self::other(error.into(), None)
     }
 }

@@ -6,7 +6,10 @@ use std::{error, fmt, io, path::PathBuf, time::Duration};
 
 use rustls::CertificateError;
 
-use super::{UnusedVariable, resolver::NameServerTimeout, verifier::RefusedCertificate};
+use super::{
+    RequestTimeouts, UnusedVariable, proxy::ProxyEndpoint, resolver::NameServerTimeout,
+    verifier::RefusedCertificate,
+};
 use crate::{files::FileKind, text::UntrustedText};
 
 /// Hosts are as the address writes them, with the port where it names one.
@@ -124,10 +127,9 @@ pub enum BundleFault {
 /// What is known of a request when it fails.
 pub(super) struct RequestContext<'a> {
     pub(super) host: &'a str,
-    /// Host and port of the proxy on the way, and whether it was given a user name.
-    pub(super) proxy: Option<(&'a str, bool)>,
-    pub(super) connect_timeout: Duration,
-    pub(super) total_timeout: Duration,
+    /// The proxy on the way.
+    pub(super) proxy: Option<&'a ProxyEndpoint>,
+    pub(super) timeouts: RequestTimeouts,
 }
 
 impl RequestContext<'_> {
@@ -146,9 +148,9 @@ impl RequestContext<'_> {
                 Error::DnsTimeout { host: strip_port(self.host).to_owned(), after: *after }
             }
             () if error.is_timeout() && error.is_connect() => {
-                Error::Timeout { host: host(), after: self.connect_timeout }
+                Error::Timeout { host: host(), after: self.timeouts.connect }
             }
-            () if error.is_timeout() => Error::Timeout { host: host(), after: self.total_timeout },
+            () if error.is_timeout() => Error::Timeout { host: host(), after: self.timeouts.total },
             () if error.is_dns() || has_cause_starting_with(error, "dns error") => {
                 Error::Dns { host: strip_port(self.host).to_owned() }
             }
@@ -159,19 +161,19 @@ impl RequestContext<'_> {
 
     /// A failure on this side of the proxy's tunnel, or in its making.
     fn classify_proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
-        let (proxy, has_password) = self.proxy?;
+        let proxy = self.proxy?;
         let says = |phrases: &[&str]| phrases.iter().any(|words| has_cause_starting_with(error, words));
         let what = match () {
-            () if says(&PROXY_AUTH_PHRASES) && has_password => ProxyFault::PasswordRefused,
+            () if says(&PROXY_AUTH_PHRASES) && proxy.authorization.is_some() => ProxyFault::PasswordRefused,
             () if says(&PROXY_AUTH_PHRASES) => ProxyFault::PasswordMissing,
-            () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(self.connect_timeout),
+            () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(self.timeouts.connect),
             () if says(&PROXY_UNREACHABLE_PHRASES) => ProxyFault::Unreachable,
             () if error.is_connect() && find_cause::<rustls::Error>(error).is_none() => {
                 ProxyFault::Refused(None)
             }
             () => return None,
         };
-        Some(Error::Proxy { proxy: proxy.to_owned(), host: self.host.to_owned(), fault: what })
+        Some(Error::Proxy { proxy: proxy.host_and_port.clone(), host: self.host.to_owned(), fault: what })
     }
 }
 
@@ -181,40 +183,34 @@ impl Error {
         if self.is_unreachable() { Self::PacScriptNotRun(Box::new(self)) } else { self }
     }
 
+    /// The failure itself, without the notes about a script or a variable that wrap it. Match on this one.
+    pub fn cause(&self) -> &Self {
+        let mut error = self;
+        while let Self::PacScriptNotRun(inner) | Self::VariableNotUsed { error: inner, .. } = error {
+            error = inner;
+        }
+        error
+    }
+
     /// Whether the host itself was not reached.
     pub(super) fn is_unreachable(&self) -> bool {
-        if let Self::PacScriptNotRun(error) = self {
-            return error.is_unreachable();
-        }
         matches!(
-            self,
+            self.cause(),
             Self::Dns { .. } | Self::DnsTimeout { .. } | Self::Connect { .. } | Self::Timeout { .. }
         )
     }
 
-    pub(super) fn is_proxy_error(&self) -> bool {
-        matches!(self, Self::Proxy { .. })
-    }
-
-    /// Whether nobody answered, neither the host nor, where a proxy leads to it, anybody behind that: another host may.
+    /// Whether neither the host answered nor, through a proxy, anything behind that: another host may.
     pub fn is_unanswered(&self) -> bool {
-        match self {
-            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_unanswered(),
-            Self::Proxy { fault: what, .. } => {
-                matches!(what, ProxyFault::Timeout(_) | ProxyFault::Refused(_))
-            }
-            Self::DnsTimeout { .. } | Self::Timeout { .. } => true,
-            other => other.is_transient(),
-        }
+        let is_proxy = |fault: &ProxyFault| matches!(fault, ProxyFault::Timeout(_) | ProxyFault::Refused(_));
+        self.is_transient()
+            || self.is_unreachable()
+            || matches!(self.cause(), Self::Proxy { fault, .. } if is_proxy(fault))
     }
 
     /// Whether another try a moment later may find the way open.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_transient(),
-            Self::Dns { .. } | Self::Connect { .. } | Self::Interrupted { .. } => true,
-            _ => false,
-        }
+        matches!(self.cause(), Self::Dns { .. } | Self::Connect { .. } | Self::Interrupted { .. })
     }
 }
 

@@ -21,16 +21,11 @@ use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
 
-use self::{
-    error::RequestContext,
-    proxy::{ProxyEndpoint, ProxyRules},
-    resolver::SystemResolver,
-    settings::UnusedVariables,
-};
+use self::{error::RequestContext, proxy::ProxyRules, resolver::SystemResolver};
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault},
     proxy::ProxyChoice,
-    settings::{HttpSettings, UnusedReason, UnusedVariable},
+    settings::{AuthorityVariables, HttpSettings, UnusedReason, UnusedVariable, UnusedVariables},
     trust::TrustConfig,
 };
 use crate::{host, log, text::UntrustedText, time::Timestamp, url::SecureUrl};
@@ -72,13 +67,9 @@ impl Default for RequestTimeouts {
 
 impl Client {
     pub fn new(settings: HttpSettings<'_>) -> Result<Self, Error> {
-        let HttpSettings { environment, ca_bundle, unused_authorities, unused_endpoints, .. } = settings;
-        let proxies = ProxyRules::from_choice(&settings.proxy, environment, &host::read_system_proxy())?;
-        let trust = match settings.with_authority_variables {
-            true => TrustConfig::from_environment(ca_bundle, environment),
-            false => TrustConfig::from_profile_only(ca_bundle, environment),
-        };
-        let unused = UnusedVariables { authorities: unused_authorities, endpoints: unused_endpoints };
+        let HttpSettings { environment, ca_bundle, proxy, authority_variables, unused } = settings;
+        let proxies = ProxyRules::from_choice(&proxy, environment, &host::read_system_proxy())?;
+        let trust = TrustConfig::new(ca_bundle, environment, authority_variables);
         for UnusedVariable { name, reason: because, .. } in unused.iter() {
             log::info("http", format_args!("{name} is not used, because {because}"));
         }
@@ -135,10 +126,11 @@ impl Client {
         target: &SecureUrl,
     ) -> Result<FullResponse, Error> {
         let proxy = self.proxies.proxy_for(target);
-        let (client, journey) = self.choose_route(proxy, target);
+        let client = proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct);
+        let context = RequestContext { host: target.authority(), proxy, timeouts: self.timeouts };
         let answer = match client.execute(request).await {
-            Ok(response) => read_response(response, &journey).await,
-            Err(error) => Err(journey.classify_error(&error)),
+            Ok(response) => read_response(response, &context).await,
+            Err(error) => Err(context.classify_error(&error)),
         };
         match (answer, proxy) {
             (Err(Error::Proxy { proxy: name, host, fault: what }), Some(proxy)) => Err(Error::Proxy {
@@ -150,20 +142,6 @@ impl Client {
             (answer, _) => answer,
         }
         .map_err(|error| self.unused.explain_error(error, target))
-    }
-
-    fn choose_route<'a>(
-        &'a self,
-        proxy: Option<&'a ProxyEndpoint>,
-        target: &'a SecureUrl,
-    ) -> (&'a reqwest::Client, RequestContext<'a>) {
-        let journey = RequestContext {
-            host: target.authority(),
-            proxy: proxy.map(|proxy| (proxy.host_and_port.as_str(), proxy.has_password())),
-            connect_timeout: self.timeouts.connect,
-            total_timeout: self.timeouts.total,
-        };
-        (proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct), journey)
     }
 }
 
@@ -179,14 +157,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 /// Reads the answer and stops at the limit, whatever length the server announced.
 async fn read_response(
     mut response: reqwest::Response,
-    journey: &RequestContext<'_>,
+    context: &RequestContext<'_>,
 ) -> Result<FullResponse, Error> {
-    let too_large = || Error::TooLarge { host: journey.host.to_owned(), limit: BODY_LIMIT };
+    let too_large = || Error::TooLarge { host: context.host.to_owned(), limit: BODY_LIMIT };
     if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| journey.classify_error(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| context.classify_error(&error))? {
         if body.len() + chunk.len() > BODY_LIMIT {
             return Err(too_large());
         }
@@ -209,9 +187,11 @@ pub fn parse_json_object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 }
 
 impl FullResponse {
-    /// The server's clock, from its `Date` header.
+    /// The server's clock: its `Date`, and the `Age` that a cache in between adds (RFC 9111 §4.2.3).
     pub fn server_date(&self) -> Option<Timestamp> {
-        Timestamp::from_http_date(self.headers.get(header::DATE)?.to_str().ok()?)
+        let text = |name| self.headers.get(name)?.to_str().ok();
+        let age = text(header::AGE).and_then(|age| age.trim().parse().ok()).unwrap_or_default();
+        Some(Timestamp::from_http_date(text(header::DATE)?)?.saturating_add(Duration::from_secs(age)))
     }
 
     /// Who vouches for the server: the name of its certificate's issuer.
@@ -248,7 +228,11 @@ mod tests {
 
     fn trusting(identity: &TestCertificate) -> Client {
         let file = write_bundle(&identity.authority_pem);
-        test_client(&TrustConfig::from_environment(Some(file.path()), &Environment::fixed([])))
+        test_client(&TrustConfig::new(
+            Some(file.path()),
+            &Environment::fixed([]),
+            AuthorityVariables::Honored,
+        ))
     }
 
     #[test]
@@ -267,6 +251,16 @@ mod tests {
             "{request}"
         );
         assert!(!request.contains("accept-encoding") && !request.contains("cookie"), "{request}");
+    }
+
+    #[test]
+    fn answer_from_a_cache_is_dated_by_its_age() {
+        let server = LoopbackServer::start_plain(|_, out| {
+            write_response(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nAge: 1358\r\n", "");
+        });
+        let client = test_client(&TrustConfig::default());
+        let answer = block_on(client.send(get_request(&server.base_url("http")))).unwrap();
+        assert_eq!(answer.server_date(), Some(Timestamp::from_unix(784_111_777 + 1358)));
     }
 
     #[test]

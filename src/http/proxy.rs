@@ -6,6 +6,7 @@ use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use openidconnect::url::Url;
+use percent_encoding::percent_decode_str;
 
 use super::{Error, proxy_bypass::ProxyBypass};
 use crate::{
@@ -59,46 +60,31 @@ impl ProxyChoice {
 }
 
 impl ProxyRules {
-    /// The profile's proxy, else the environment's, else the system's; and the exceptions of both.
+    /// The profile's proxy, else the environment's, else the system's; with the hosts that `NO_PROXY` and, for the
+    /// system's proxy, the system's settings exclude. Fails when the address is not that of a proxy.
     pub(super) fn from_choice(
         choice: &ProxyChoice,
         environment: &Environment,
         system: &SystemProxy,
     ) -> Result<Self, Error> {
-        let exceptions =
-            |names: &[&str]| names.iter().find_map(|name| environment.var_text(name)).unwrap_or_default();
-        match choice {
-            ProxyChoice::Variables => Self::from_variables(environment, system),
-            ProxyChoice::System => Self::from_system(&exceptions(&NO_PROXY_VARIABLES), system),
-            ProxyChoice::Direct => Ok(Self::default()),
-            ProxyChoice::At(address) => {
-                let bypass = ProxyBypass::parse(&exceptions(&NO_PROXY_VARIABLES));
-                Ok(Self {
-                    proxy: Some(ProxyEndpoint::parse(address).ok_or(Error::Internal)?),
-                    bypass,
-                    has_pac_script: false,
-                })
-            }
-        }
-    }
-
-    fn from_system(exceptions: &str, system: &SystemProxy) -> Result<Self, Error> {
-        let address = system.address.as_deref().and_then(select_https_proxy);
-        let bad = Error::BadProxy { variable: None };
-        let proxy = address.map(|text| ProxyEndpoint::parse(text).ok_or(bad)).transpose()?;
-        let bypass = ProxyBypass::parse(&format!("{exceptions},{}", system.bypass));
-        Ok(Self { proxy, bypass, has_pac_script: system.has_script })
-    }
-
-    fn from_variables(environment: &Environment, system: &SystemProxy) -> Result<Self, Error> {
         let first =
             |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.var_text(name)?)));
-        let exceptions = first(&NO_PROXY_VARIABLES).map_or(String::new(), |(_, list)| list);
-        let Some((variable, text)) = first(&PROXY_VARIABLES) else {
-            return Self::from_system(&exceptions, system);
+        let bypass = first(&NO_PROXY_VARIABLES).map_or(String::new(), |(_, list)| list);
+        let proxy = match choice {
+            ProxyChoice::Direct => return Ok(Self::default()),
+            ProxyChoice::At(address) => ProxyEndpoint::parse(address).ok_or(Error::Internal)?,
+            ProxyChoice::Variables if let Some((variable, text)) = first(&PROXY_VARIABLES) => {
+                ProxyEndpoint::parse(&text).ok_or(Error::BadProxy { variable: Some(variable) })?
+            }
+            ProxyChoice::Variables | ProxyChoice::System => {
+                let address = system.address.as_deref().and_then(select_https_proxy);
+                let bad = Error::BadProxy { variable: None };
+                let proxy = address.map(|text| ProxyEndpoint::parse(text).ok_or(bad)).transpose()?;
+                let bypass = ProxyBypass::parse(&format!("{bypass},{}", system.bypass));
+                return Ok(Self { proxy, bypass, has_pac_script: system.has_script });
+            }
         };
-        let proxy = ProxyEndpoint::parse(&text).ok_or(Error::BadProxy { variable: Some(variable) })?;
-        Ok(Self { proxy: Some(proxy), bypass: ProxyBypass::parse(&exceptions), has_pac_script: false })
+        Ok(Self { proxy: Some(proxy), bypass: ProxyBypass::parse(&bypass), has_pac_script: false })
     }
 
     /// The proxy that requests for this address pass through; none for this very machine.
@@ -152,10 +138,6 @@ impl ProxyEndpoint {
         })
     }
 
-    pub(super) fn has_password(&self) -> bool {
-        self.authorization.is_some()
-    }
-
     /// Where to reach it by TCP.
     pub(super) fn socket_address(&self) -> String {
         if self.host_and_port.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
@@ -169,21 +151,9 @@ fn build_authorization(url: &Url) -> Option<Secret> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let pair =
-        [percent_decode(url.username()), percent_decode(url.password().unwrap_or_default())].join(&b':');
+    let pair = [url.username(), url.password().unwrap_or_default()];
+    let pair = pair.map(|part| percent_decode_str(part).collect::<Vec<u8>>()).join(&b':');
     Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair))))
-}
-
-fn percent_decode(text: &str) -> Vec<u8> {
-    let (mut bytes, mut left) = (Vec::new(), text.as_bytes());
-    while let [first, rest @ ..] = left {
-        let byte = rest.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
-        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => (bytes.push(byte), left = rest.get(2..).unwrap_or_default()),
-            None => (bytes.push(*first), left = rest),
-        };
-    }
-    bytes
 }
 
 /// Without addresses: they may hold a password.
@@ -196,7 +166,8 @@ impl fmt::Debug for ProxyRules {
 #[cfg(test)]
 impl ProxyRules {
     pub(super) fn from_https_proxy(proxy: &str) -> Self {
-        Self::from_variables(&Environment::fixed([("HTTPS_PROXY", proxy)]), &SystemProxy::default()).unwrap()
+        let environment = Environment::fixed([("HTTPS_PROXY", proxy)]);
+        Self::from_choice(&ProxyChoice::Variables, &environment, &SystemProxy::default()).unwrap()
     }
 }
 
@@ -206,7 +177,9 @@ mod tests {
 
     fn shown(variables: &[(&str, &str)], system: &SystemProxy) -> Option<String> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let proxies = ProxyRules::from_variables(&Environment::Fixed(owned.collect()), system).unwrap();
+        let proxies =
+            ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::Fixed(owned.collect()), system)
+                .unwrap();
         let target = SecureUrl::parse("https://sso.acme.com/").unwrap();
         proxies.proxy_for(&target).map(|proxy| proxy.host_and_port.clone())
     }
@@ -256,27 +229,32 @@ mod tests {
             "proxy:x",
             "pac+http://a",
         ] {
-            let refused = ProxyRules::from_variables(
+            let refused = ProxyRules::from_choice(
+                &ProxyChoice::Variables,
                 &Environment::fixed([("ALL_PROXY", text)]),
                 &SystemProxy::default(),
             );
             assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: Some("ALL_PROXY") }, "{text}");
         }
-        let refused = ProxyRules::from_variables(&Environment::fixed([]), &system("https=proxy:x", ""));
+        let refused = ProxyRules::from_choice(
+            &ProxyChoice::Variables,
+            &Environment::fixed([]),
+            &system("https=proxy:x", ""),
+        );
         assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: None });
     }
 
     #[test]
     fn user_name_and_password_are_for_the_proxy_only() {
-        let proxies = ProxyRules::from_https_proxy("http://me:p%40ss%3a%zz@proxy:3128/");
+        let proxies = ProxyRules::from_https_proxy("http://me:p%40ss%3a%zz%+f@proxy:3128/");
         let proxy = proxies.proxy.as_ref().unwrap();
         assert_eq!(
             proxy.authorization,
-            Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:p@ss:%zz"))))
+            Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode("me:p@ss:%zz%+f"))))
         );
         assert_eq!(
             (proxy.host_and_port.as_str(), format!("{proxies:?}")),
-            ("proxy:3128", "Proxies(Some(\"proxy:3128\"))".into())
+            ("proxy:3128", "ProxyRules(Some(\"proxy:3128\"))".into())
         );
         assert_eq!(ProxyRules::from_https_proxy("proxy").proxy.unwrap().socket_address(), "proxy:80");
         assert_eq!(
@@ -290,10 +268,15 @@ mod tests {
         let scripted = SystemProxy { has_script: true, ..SystemProxy::default() };
         let [far, near] =
             ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
-        let proxies = ProxyRules::from_variables(&Environment::fixed([]), &scripted).unwrap();
-        assert!(proxies.skips_pac_script(&far) && !proxies.skips_pac_script(&near));
         let proxies =
-            ProxyRules::from_variables(&Environment::fixed([("HTTPS_PROXY", "proxy:1")]), &scripted).unwrap();
+            ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::fixed([]), &scripted).unwrap();
+        assert!(proxies.skips_pac_script(&far) && !proxies.skips_pac_script(&near));
+        let proxies = ProxyRules::from_choice(
+            &ProxyChoice::Variables,
+            &Environment::fixed([("HTTPS_PROXY", "proxy:1")]),
+            &scripted,
+        )
+        .unwrap();
         assert!(!proxies.skips_pac_script(&far));
     }
 

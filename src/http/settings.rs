@@ -13,12 +13,9 @@ pub struct HttpSettings<'s> {
     pub environment: &'s Environment,
     pub ca_bundle: Option<&'s Path>,
     pub proxy: ProxyChoice,
-    /// Whether the variables of other programs may add authorities.
-    pub with_authority_variables: bool,
-    /// A variable that would add authorities, and does not count.
-    pub unused_authorities: Option<UnusedVariable>,
-    /// Variables that would name another address of an AWS service, by the first label of its hosts.
-    pub unused_endpoints: Vec<(&'static str, UnusedVariable)>,
+    /// Whether `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and the like may add authorities.
+    pub authority_variables: AuthorityVariables,
+    pub unused: UnusedVariables,
 }
 
 impl<'s> HttpSettings<'s> {
@@ -28,11 +25,17 @@ impl<'s> HttpSettings<'s> {
             environment,
             ca_bundle: None,
             proxy: ProxyChoice::Variables,
-            with_authority_variables: true,
-            unused_authorities: None,
-            unused_endpoints: Vec::new(),
+            authority_variables: AuthorityVariables::Honored,
+            unused: UnusedVariables::default(),
         }
     }
+}
+
+/// Whether environment variables may add certificate authorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorityVariables {
+    Honored,
+    Ignored,
 }
 
 /// A variable that is set and does not count.
@@ -65,11 +68,13 @@ impl fmt::Display for UnusedReason {
     }
 }
 
-/// The variables that would have changed something, and do not count.
-#[derive(Debug, Default)]
-pub(super) struct UnusedVariables {
-    pub(super) authorities: Option<UnusedVariable>,
-    pub(super) endpoints: Vec<(&'static str, UnusedVariable)>,
+/// The variables that are set and do not count.
+#[derive(Clone, Debug, Default)]
+pub struct UnusedVariables {
+    /// One that would add authorities.
+    pub authorities: Option<UnusedVariable>,
+    /// Those that would name another address of an AWS service, each with the first label of that service's hosts.
+    pub endpoints: Vec<(&'static str, UnusedVariable)>,
 }
 
 impl UnusedVariables {
@@ -86,7 +91,7 @@ impl UnusedVariables {
         let is_untrusted = matches!(error, Error::Tls { fault: TlsFault::Untrusted, .. });
         let variable = self.authorities.as_ref().filter(|_| is_untrusted);
         match variable
-            .or_else(|| of_host().filter(|_| error.is_unreachable() || error.is_proxy_error()))
+            .or_else(|| of_host().filter(|_| error.is_unreachable() || matches!(error, Error::Proxy { .. })))
             .cloned()
         {
             Some(variable) => Error::VariableNotUsed { error: Box::new(error), variable },

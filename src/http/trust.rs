@@ -11,7 +11,7 @@ use rustls::{
 
 use x509_cert::{Certificate, der::Decode as _};
 
-use super::{BundleFault, Error};
+use super::{AuthorityVariables, BundleFault, Error};
 use crate::{
     files::{ReadError, RegularFile},
     host::Environment,
@@ -49,33 +49,22 @@ struct CaBundle {
 }
 
 impl TrustConfig {
-    /// The profile's bundle, else `AWS_CA_BUNDLE`; and `SSL_CERT_FILE` and `NODE_EXTRA_CA_CERTS` besides.
-    pub fn from_environment(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
-        let named =
-            |variable| environment.var_path(variable).map(|path| CaBundle { path, variable: Some(variable) });
-        let company = ca_bundle
-            .map(|path| CaBundle { path: path.to_owned(), variable: None })
-            .or_else(|| named("AWS_CA_BUNDLE"));
+    /// The system's authorities with those of the profile's bundle. Variables, where they count, add `SSL_CERT_FILE`,
+    /// `NODE_EXTRA_CA_CERTS`, `SSL_CERT_DIR` and, where the profile has no bundle, `AWS_CA_BUNDLE`.
+    pub fn new(ca_bundle: Option<&Path>, environment: &Environment, variables: AuthorityVariables) -> Self {
+        let named = |variable| {
+            let path = environment.var_path(variable).filter(|_| variables == AuthorityVariables::Honored)?;
+            Some(CaBundle { path, variable: Some(variable) })
+        };
+        let configured = ca_bundle.map(|path| CaBundle { path: path.to_owned(), variable: None });
+        let company = configured.or_else(|| named("AWS_CA_BUNDLE"));
         let bundles = [company, named("SSL_CERT_FILE"), named("NODE_EXTRA_CA_CERTS")];
+        let is_overridden = overrides_system_roots(environment);
         Self {
             bundles: bundles.into_iter().flatten().collect(),
-            system_bundle: find_system_bundle().filter(|_| overrides_system_roots(environment)),
-            skip_platform_verifier: false,
+            system_bundle: find_system_bundle().filter(|_| is_overridden),
+            skip_platform_verifier: is_overridden && variables == AuthorityVariables::Ignored,
             certificate_folder: named("SSL_CERT_DIR"),
-        }
-    }
-
-    /// The profile's bundle, and the system's authorities: no variable adds one.
-    pub fn from_profile_only(ca_bundle: Option<&Path>, environment: &Environment) -> Self {
-        let without_platform = overrides_system_roots(environment);
-        Self {
-            bundles: ca_bundle
-                .map(|path| CaBundle { path: path.to_owned(), variable: None })
-                .into_iter()
-                .collect(),
-            system_bundle: find_system_bundle().filter(|_| without_platform),
-            skip_platform_verifier: without_platform,
-            certificate_folder: None,
         }
     }
 
@@ -171,11 +160,11 @@ mod tests {
             |trust: TrustConfig| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
         let rest = [openssl.path(), node.path()];
         assert_eq!(
-            paths(TrustConfig::from_environment(Some(profile.path()), &environment)),
+            paths(TrustConfig::new(Some(profile.path()), &environment, AuthorityVariables::Honored)),
             [&[profile.path()], &rest[..]].concat()
         );
         assert_eq!(
-            paths(TrustConfig::from_environment(None, &environment)),
+            paths(TrustConfig::new(None, &environment, AuthorityVariables::Honored)),
             [&[aws.path()], &rest[..]].concat()
         );
     }
@@ -183,18 +172,24 @@ mod tests {
     #[test]
     fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
         let file = authority("openssl");
-        let trust =
-            TrustConfig::from_environment(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]));
+        let trust = TrustConfig::new(
+            None,
+            &Environment::fixed([("SSL_CERT_FILE", text(&file))]),
+            AuthorityVariables::Honored,
+        );
         let system = trust.system_bundle.as_deref().map_or(0, |path| read_bundle(path).unwrap().len());
         assert_eq!(trust.read_certificates().unwrap().len(), 1 + system);
         assert_eq!(trust.system_bundle, find_system_bundle().filter(|_| cfg!(target_os = "linux")));
-        assert_eq!(TrustConfig::from_environment(None, &Environment::fixed([])), TrustConfig::default());
+        assert_eq!(
+            TrustConfig::new(None, &Environment::fixed([]), AuthorityVariables::Honored),
+            TrustConfig::default()
+        );
     }
 
     #[test]
     fn a_bundle_that_cannot_be_used_is_named() {
         let missing = Path::new("/nowhere/ca.pem");
-        let error = TrustConfig::from_environment(Some(missing), &Environment::fixed([]))
+        let error = TrustConfig::new(Some(missing), &Environment::fixed([]), AuthorityVariables::Honored)
             .read_certificates()
             .unwrap_err();
         let what = BundleFault::Unreadable(io::ErrorKind::NotFound);
@@ -202,7 +197,9 @@ mod tests {
 
         let empty = write_bundle("not a certificate\n");
         let environment = Environment::fixed([("NODE_EXTRA_CA_CERTS", text(&empty))]);
-        let error = TrustConfig::from_environment(None, &environment).read_certificates().unwrap_err();
+        let error = TrustConfig::new(None, &environment, AuthorityVariables::Honored)
+            .read_certificates()
+            .unwrap_err();
         let variable = Some("NODE_EXTRA_CA_CERTS");
         let what = BundleFault::NoCertificate;
         assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, fault: what });
@@ -236,7 +233,7 @@ mod tests {
         let [one, two] = ["one", "two"].map(|name| TestCertificate::new("localhost", name).authority_pem);
         let file =
             write_bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
-        let trust = TrustConfig::from_environment(Some(file.path()), &Environment::fixed([]));
+        let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored);
         assert_eq!(trust.read_certificates().unwrap().len(), 2);
     }
 
@@ -245,7 +242,7 @@ mod tests {
         let good = TestCertificate::new("localhost", "good").authority_pem;
         let file =
             write_bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
-        let trust = TrustConfig::from_environment(Some(file.path()), &Environment::fixed([]));
+        let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored);
         assert_eq!(trust.read_certificates().unwrap().len(), 1);
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! It escapes and cuts; it does not judge what the text means.
 
-use std::{fmt, fmt::Write as _, path::Path};
+use std::{fmt::Write as _, path::Path};
 
 use crate::secret::Secret;
 
 /// The most of a foreign text that is ever shown.
 const MAX_LINE_CHARS: usize = 300;
 
-/// Text from outside. It has no `Display`: it must go through [`UntrustedFile::line`].
+/// Text from outside. It has no `Display`: it must go through [`UntrustedText::to_safe_line`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntrustedText(String);
 
@@ -19,8 +19,8 @@ impl UntrustedText {
     }
 
     /// One line for a terminal: control, direction and invisible characters escaped, cut at 300 characters.
-    pub fn to_safe_line(&self) -> SafeLine {
-        SafeLine(sanitize_line(&self.0))
+    pub fn to_safe_line(&self) -> String {
+        sanitize_line(&self.0)
     }
 
     /// The same with a secret of ours blotted out: some servers quote the token they refuse.
@@ -34,16 +34,6 @@ impl UntrustedText {
 
     pub fn is_empty(&self) -> bool {
         self.0.trim().is_empty()
-    }
-}
-
-/// A line that is safe to print.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SafeLine(String);
-
-impl fmt::Display for SafeLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

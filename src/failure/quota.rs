@@ -45,7 +45,7 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
         Some(span) => format!("it begins anew in {span}; until then {ask}, nobody has to sign in again"),
         None => "ask your administrator, and tell them this line".to_owned(),
     };
-    Failure::new(Exit::OverQuota, slug_from_reason(&reason.to_safe_line().to_string()), what, hint)
+    Failure::new(Exit::OverQuota, slug_from_reason(&reason.to_safe_line()), what, hint)
 }
 
 /// The service's reason, where it is a word that can stand in a slug.

@@ -13,7 +13,7 @@ pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) 
     let here = format!("link {} of the role chain, {}", at + 1, link.role.as_str());
     let told = match error {
         Error::Refused { reason, details: said } => {
-            let text = said.message.to_safe_line().to_string();
+            let text = said.message.to_safe_line();
             describe_link_refusal(reason, &text, quote_refusal(&said), link, &find_previous_role(at, profile))
         }
         other => describe_general_error(other, &STS),

@@ -143,7 +143,7 @@ fn describe_sts_refusal(
     let what = quote_refusal(said);
     let role = profile.federation.role().map_or("the role", RoleArn::as_str);
     match reason {
-        AwsRefusalReason::AccessDenied if said.message.to_safe_line().to_string().contains("TagSession") => {
+        AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => {
             make_aws_failure(
                 "tag_session",
                 what,
@@ -220,7 +220,7 @@ fn describe_common_refusal(reason: AwsRefusalReason, what: String) -> Failure {
 }
 
 fn describe_validation_error(what: String, said: &AwsErrorDetails) -> Failure {
-    if said.message.to_safe_line().to_string().contains("webIdentityToken") {
+    if said.message.to_safe_line().contains("webIdentityToken") {
         let hint = "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most";
         return make_aws_failure("token_too_large", what, hint);
     }
@@ -244,7 +244,7 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
 }
 
 fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
-    let message = said.message.to_safe_line().to_string();
+    let message = said.message.to_safe_line();
     if message.contains("audience") {
         return format!(
             "add {} to the audiences of the IAM identity provider {}",

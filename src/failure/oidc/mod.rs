@@ -149,8 +149,8 @@ impl From<CallbackError> for Failure {
 
 /// The provider's own words, verbatim and escaped; the slug carries its code where it is one of the standard's.
 fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) -> Failure {
-    let code = error.to_safe_line().to_string();
-    let said = description.to_safe_line().to_string();
+    let code = error.to_safe_line();
+    let said = description.to_safe_line();
     let what = format!("the provider refused the sign-in: {}", quote_error(error, description));
     let is_code = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let slug = if is_code { format!("sign-in/{code}") } else { "sign-in/refused".to_owned() };
@@ -158,7 +158,7 @@ fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) 
 }
 
 fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
-    let (code, said) = (error.to_safe_line(), description.to_safe_line().to_string());
+    let (code, said) = (error.to_safe_line(), description.to_safe_line());
     if said.is_empty() { code.to_string() } else { format!("{code} ({said})") }
 }
 
@@ -244,8 +244,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, &'sta
             "run `bedrock-sso login`",
         ),
         TokenRejection::Organization { claim, expected, actual } => {
-            let actual =
-                actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.to_safe_line().to_string());
+            let actual = actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.to_safe_line());
             let what =
                 format!("its {claim} is {actual}, and the profile asks for {}", expected.to_safe_line());
             ("organization", what, "run `bedrock-sso login` and choose your account of that organization")
@@ -268,16 +267,13 @@ fn describe_audience_error(rejection: TokenRejection) -> (&'static str, String, 
             "azp",
             format!(
                 "it was issued to the client {}, not {}",
-                actual.map_or_else(
-                    || "it does not name".to_owned(),
-                    |actual| actual.to_safe_line().to_string()
-                ),
+                actual.map_or_else(|| "it does not name".to_owned(), |actual| actual.to_safe_line()),
                 expected.to_safe_line()
             ),
             "check `client_id`",
         ),
         TokenRejection::Audience { expected, actual } => {
-            let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line().to_string()).collect();
+            let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
             (
                 "audience",
                 format!("it is meant for {}, not {}", actual.join(", "), expected.to_safe_line()),

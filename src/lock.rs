@@ -10,7 +10,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{files, time::Timestamp};
+use crate::{
+    files::{self, FileAction},
+    time::Timestamp,
+};
 
 /// What the name of a holder's note ends with.
 pub const HOLDER_EXTENSION: &str = "holder";
@@ -75,7 +78,7 @@ pub fn try_acquire(path: &Path) -> Result<Option<ExclusiveLock>, files::Error> {
             Ok(()) => file = reopen_lock_file(path)?,
             Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY_PAUSE),
             Err(TryLockError::Error(source)) => {
-                return Err(files::Error { action: "lock", path: path.to_owned(), source });
+                return Err(files::Error::at(FileAction::Lock, path)(source));
             }
         }
     }
@@ -101,7 +104,7 @@ pub fn acquire_shared(path: &Path) -> Result<SharedLock, files::Error> {
         match file.lock_shared() {
             Ok(()) if is_same_file(path, &file) => return Ok(SharedLock { _file: file }),
             Ok(()) => file = reopen_lock_file(path)?,
-            Err(source) => return Err(files::Error { action: "lock", path: path.to_owned(), source }),
+            Err(source) => return Err(files::Error::at(FileAction::Lock, path)(source)),
         }
     }
 }
@@ -130,11 +133,7 @@ fn open_lock_file(path: &Path) -> Result<File, files::Error> {
         match options.open(path) {
             Err(source) if looks < LOOKS_WHILE_IT_GOES && is_going(&source) => looks += 1,
             opened => {
-                return open_lock_file.map_err(|source| files::Error {
-                    action: "open",
-                    path: path.to_owned(),
-                    source,
-                });
+                return opened.map_err(files::Error::at(FileAction::Open, path));
             }
         }
         std::thread::sleep(RETRY_PAUSE);
@@ -178,9 +177,7 @@ pub fn is_held(path: &Path) -> Result<bool, files::Error> {
     match file.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(source)) => {
-            Err(files::Error { action: "lock", path: path.to_owned(), source })
-        }
+        Err(TryLockError::Error(source)) => Err(files::Error::at(FileAction::Lock, path)(source)),
     }
 }
 

@@ -8,7 +8,8 @@ use super::{DoctorContext, Finding};
 use crate::{
     config::Storage,
     failure::{Failure, LockWaitTimeout, doctor::LocalFinding},
-    files, lock,
+    files::{self, FileAction},
+    lock,
     time::format_duration,
 };
 
@@ -19,8 +20,8 @@ pub(super) fn check_folder(patient: &DoctorContext<'_>) -> Finding {
     let data = &patient.host.paths.data;
     let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(data);
     if !there.is_dir() {
-        let (path, source) = (there.to_owned(), io::ErrorKind::NotADirectory.into());
-        return Finding::Bad(files::Error { action: "write into", path, source }.into());
+        let error = files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into());
+        return Finding::Bad(error.into());
     }
     if let Err(error) = files::check_disk_space(there) {
         return Finding::Bad(error.into());

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use crate::{
     cache::LastFailure,
     failure::{Exit, Failure},
-    files,
+    files::{self, FileAction},
     lock::LockHolder,
     store,
     text::sanitize_line,
@@ -16,14 +16,26 @@ use crate::{
 
 impl From<files::Error> for Failure {
     fn from(error: files::Error) -> Self {
-        let hint = match error.source.kind() {
-            // This program refused the file, so neither rights nor the disk are at fault.
-            ErrorKind::Other | ErrorKind::FileTooLarge => "check that file, then try again".to_owned(),
-            _ => format!(
-                "make sure that you may write to {} and that the disk is not full",
-                describe_folder(&error)
-            ),
+        let hint = match error.action {
+            FileAction::Read | FileAction::List => {
+                format!("make sure that you may read {}", error.path.display())
+            }
+            FileAction::Open
+            | FileAction::Lock
+            | FileAction::Write
+            | FileAction::WriteInto
+            | FileAction::Replace
+            | FileAction::Create
+            | FileAction::Remove => {
+                format!(
+                    "make sure that you may write to {} and that the disk is not full",
+                    describe_folder(&error)
+                )
+            }
         };
+        // This program refused the file, so neither permissions nor the disk are at fault.
+        let is_refused = matches!(error.source.kind(), ErrorKind::Other | ErrorKind::FileTooLarge);
+        let hint = if is_refused { "check that file, then try again".to_owned() } else { hint };
         Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
     }
 }
@@ -215,14 +227,15 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, path::Path};
 
     use super::*;
 
     #[test]
     fn a_file_that_we_refused_gets_no_disk_full_hint() {
         let hint = |source| {
-            Failure::from(files::Error { action: "replace", path: "/home/a/.aws/config".into(), source }).hint
+            Failure::from(files::Error::at(FileAction::Replace, Path::new("/home/a/.aws/config"))(source))
+                .hint
         };
         assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
         assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));

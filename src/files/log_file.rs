@@ -8,12 +8,12 @@ use std::{
     path::Path,
 };
 
-use super::{Error, with_private_mode};
+use super::{Error, FileAction, with_private_mode};
 
 /// Opens a file of lines that begins with `first_line`: a new one, or one that an earlier call began. A link, a device, a
 /// file of somebody else's or one with another beginning is refused: whoever names it may not be its owner.
 pub fn open_log_file(path: &Path, first_line: &str) -> Result<File, Error> {
-    let fault = |source| Error { action: "open", path: path.to_owned(), source };
+    let fault = Error::at(FileAction::Open, path);
     let refused = |why| fault(io::Error::other(why));
     if !path.is_absolute() {
         return Err(refused("its path is not absolute"));

@@ -3,7 +3,6 @@
 //! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
 
 mod log_file;
-mod untrusted;
 mod listing;
 mod regular_file;
 mod permissions;
@@ -18,9 +17,10 @@ use crate::text;
 
 pub use listing::{list_files, list_recursively};
 pub use log_file::open_log_file;
+#[cfg(unix)]
+pub use permissions::is_open_to_others;
 pub use permissions::{is_private, is_world_writable};
-pub use regular_file::{FileKind, ReadError, RegularFile, open_nonblocking};
-pub use untrusted::{UntrustedFile, read_untrusted};
+pub use regular_file::{FileKind, ReadError, RegularFile, UntrustedFile, open_nonblocking, read_untrusted};
 
 /// No file of ours is larger. A larger one is refused.
 pub const MAX_FILE_SIZE: u64 = 4 << 20;
@@ -31,23 +31,60 @@ const PROBE_SIZE: usize = 128 << 10;
 /// What went wrong with which file.
 #[derive(Debug)]
 pub struct Error {
-    pub action: &'static str,
+    pub action: FileAction,
     pub path: PathBuf,
     pub source: io::Error,
 }
 
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "cannot {} {}: {}", self.action, self.path.display(), text::describe_io_error(&self.source))
+/// What could not be done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileAction {
+    Read,
+    List,
+    Open,
+    Lock,
+    Write,
+    /// The same of a folder.
+    WriteInto,
+    Replace,
+    Create,
+    Remove,
+}
+
+impl Error {
+    /// For `map_err`: the system's error with what was being done to which file.
+    pub fn at(action: FileAction, path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        move |source| Self { action, path: path.to_owned(), source }
     }
 }
 
-/// Reads a regular file whole, up to [`LIMIT`]; `None` when there is none.
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let action = match self.action {
+            FileAction::Read => "read",
+            FileAction::List => "list",
+            FileAction::Open => "open",
+            FileAction::Lock => "lock",
+            FileAction::Write => "write",
+            FileAction::WriteInto => "write into",
+            FileAction::Replace => "replace",
+            FileAction::Create => "create",
+            FileAction::Remove => "remove",
+        };
+        write!(f, "cannot {action} {}: {}", self.path.display(), text::describe_io_error(&self.source))
+    }
+}
+
+/// Reads a regular file whole, up to [`MAX_FILE_SIZE`]; `None` when there is none.
 pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match RegularFile::open(path).and_then(|file| file.read_to_limit(MAX_FILE_SIZE)) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error { action: "read", path: path.to_owned(), source: error.into() }),
+    Ok(read_untrusted(path, MAX_FILE_SIZE)?.map(|mut file| std::mem::take(&mut *file.bytes)))
+}
+
+/// Reads a file that this program wrote. One that is larger than [`MAX_FILE_SIZE`] is somebody else's, and counts as absent.
+pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match read_if_exists(path) {
+        Err(error) if error.source.kind() == io::ErrorKind::FileTooLarge => Ok(None),
+        read => read,
     }
 }
 
@@ -68,13 +105,12 @@ pub fn write_without_sync(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn write_and_rename(path: &Path, bytes: &[u8], settle: fn(&File) -> io::Result<()>) -> Result<(), Error> {
-    let fault = |doing| move |source| Error { action: doing, path: path.to_owned(), source };
     let fresh = temporary_path(path);
     remove_if_exists(&fresh)?;
-    let mut file = create_private(&fresh).map_err(fault("write"))?;
-    file.write_all(bytes).and_then(|()| settle(&file)).map_err(fault("write"))?;
+    let mut file = create_private(&fresh).map_err(Error::at(FileAction::Write, path))?;
+    file.write_all(bytes).and_then(|()| settle(&file)).map_err(Error::at(FileAction::Write, path))?;
     drop(file);
-    rename_with_retry(&fresh, path).map_err(fault("replace"))
+    rename_with_retry(&fresh, path).map_err(Error::at(FileAction::Replace, path))
 }
 
 /// Who may read what is made for other programs.
@@ -86,7 +122,7 @@ pub enum ReadableBy {
 
 /// Replaces a file that other programs own as well: in one step, with the permissions and the owner that it has.
 pub fn replace_preserving_owner(path: &Path, bytes: &[u8], access: ReadableBy) -> Result<(), Error> {
-    let fault = |source| Error { action: "replace", path: path.to_owned(), source };
+    let fault = Error::at(FileAction::Replace, path);
     let fresh = path.with_added_extension("bedrock-sso-new");
     remove_if_exists(&fresh)?;
     let mut file = create_private(&fresh).map_err(fault)?;
@@ -116,11 +152,7 @@ pub fn find_missing_folders(path: &Path) -> Vec<PathBuf> {
 /// Makes the folders above a file; those that exist stay as they are.
 pub fn create_parent_folders(path: &Path, access: ReadableBy) -> Result<(), Error> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    create_folders(folder, access).map_err(|source| Error {
-        action: "create",
-        path: folder.to_owned(),
-        source,
-    })
+    create_folders(folder, access).map_err(Error::at(FileAction::Create, folder))
 }
 
 /// Removes a folder that we made, unless others have put something into it.
@@ -142,7 +174,7 @@ fn temporary_path(path: &Path) -> PathBuf {
 fn remove_if_exists(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(Error { action: "remove", path: path.to_owned(), source })
+            Err(Error::at(FileAction::Remove, path)(source))
         }
         _ => Ok(()),
     }
@@ -151,7 +183,7 @@ fn remove_if_exists(path: &Path) -> Result<(), Error> {
 /// Makes sure a folder exists that only its owner can enter, and that the owner is the user who runs this process. A link
 /// in its place is refused: root, with the home of a user, would change what the user's link leads to.
 pub fn ensure_private_folder(path: &Path) -> Result<(), Error> {
-    create_private_folder(path).map_err(|source| Error { action: "create", path: path.to_owned(), source })
+    create_private_folder(path).map_err(Error::at(FileAction::Create, path))
 }
 
 /// Finds out whether a folder's disk takes another record, before anybody is asked for what it holds. The file that tries
@@ -159,14 +191,14 @@ pub fn ensure_private_folder(path: &Path) -> Result<(), Error> {
 pub fn check_disk_space(folder: &Path) -> Result<(), Error> {
     let path = folder.join(format!("{}.room", std::process::id()));
     let tried = create_self_deleting(&path).and_then(|mut file| file.write_all(&[0; PROBE_SIZE]));
-    tried.map_err(|source| Error { action: "write", path, source })
+    tried.map_err(Error::at(FileAction::Write, &path))
 }
 
 /// Opens a file for a lock: made if need be, private, never truncated.
 pub fn open_or_create_private(path: &Path) -> Result<File, Error> {
     with_private_mode(OpenOptions::new().read(true).append(true).create(true))
         .open(path)
-        .map_err(|source| Error { action: "open", path: path.to_owned(), source })
+        .map_err(Error::at(FileAction::Open, path))
 }
 
 fn create_private(path: &Path) -> io::Result<File> {

@@ -10,6 +10,9 @@ use std::{
     path::Path,
 };
 
+use zeroize::Zeroizing;
+
+use super::{Error, FileAction};
 use crate::text::describe_io_error;
 
 /// A regular file that is open for reading.
@@ -123,6 +126,40 @@ impl RegularFile {
         self.file.take(left).read_to_end(&mut bytes).map_err(ReadError::Io)?;
         if bytes.len() as u64 > limit { Err(ReadError::TooLarge { limit }) } else { Ok(bytes) }
     }
+}
+
+/// A file that somebody else put there.
+#[derive(Debug)]
+pub struct UntrustedFile {
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Whether every user of the machine may read it.
+    pub is_world_readable: bool,
+}
+
+/// Reads a regular file that somebody else put there, up to a limit; `None` when there is none.
+pub fn read_untrusted(path: &Path, limit: u64) -> Result<Option<UntrustedFile>, Error> {
+    let read = || {
+        let file = RegularFile::open(path)?;
+        let is_exposed = is_world_readable(file.metadata());
+        Ok(UntrustedFile { bytes: Zeroizing::new(file.read_to_limit(limit)?), is_world_readable: is_exposed })
+    };
+    match read() {
+        Ok(foreign) => Ok(Some(foreign)),
+        Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::at(FileAction::Read, path)(error.into())),
+    }
+}
+
+#[cfg(unix)]
+fn is_world_readable(found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.mode() & 0o004 != 0
+}
+
+/// Who may read is said by lists of rights here, which a folder hands down; a person's own folders are theirs alone.
+#[cfg(windows)]
+fn is_exposed(_: &Metadata) -> bool {
+    false
 }
 
 /// Opens for reading what stands at a path, be it a file or not, without waiting for anybody at its other end.

@@ -13,7 +13,7 @@ use super::{
     settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
 use crate::{
-    files::{self, ReadableBy},
+    files::{self, FileAction, ReadableBy},
     host,
 };
 
@@ -92,7 +92,7 @@ impl SetupPlan {
         let is_one = std::fs::metadata(path).map_or_else(|_| !path.is_symlink(), |found| found.is_file());
         if !is_one {
             let source = io::Error::other("it is no regular file");
-            return Err(files::Error { action: "replace", path: path.to_owned(), source }.into());
+            return Err(files::Error::at(FileAction::Replace, path)(source).into());
         }
         let before = Self::read_text(path)?;
         let FileEdit { after, diff: marks } = edit(before.as_deref().unwrap_or_default())?;
@@ -161,8 +161,7 @@ impl SetupPlan {
         }
         self.record.folders.extend(files::find_missing_folders(&self.record_path));
         if let Some(folder) = self.record_path.parent().filter(|_| self.access == ReadableBy::Everyone) {
-            let fault = |source| files::Error { action: "create", path: folder.to_owned(), source };
-            host::create_admin_folder(folder).map_err(fault)?;
+            host::create_admin_folder(folder).map_err(files::Error::at(FileAction::Create, folder))?;
         }
         files::create_parent_folders(&self.record_path, self.access)?;
         self.record.save(&self.record_path)?;
@@ -199,7 +198,7 @@ impl FileChange {
         let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         if SetupPlan::read_text(&target)? != self.before {
             let source = io::Error::other("another program changed it in this moment");
-            return Err(files::Error { action: "replace", path: self.path.clone(), source }.into());
+            return Err(files::Error::at(FileAction::Replace, &self.path)(source).into());
         }
         match &self.after {
             Some(after) => {

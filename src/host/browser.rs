@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Environment, programs::find_on_path};
+use super::{
+    Environment,
+    programs::{find_on_path, is_bare_name},
+};
 use crate::text::describe_io_error;
 
 /// How long the system's opener may take to say that it cannot.
@@ -81,23 +84,18 @@ const BROWSER_VARIABLE: &str = "BROWSER";
 /// Whether `$BROWSER` names a program by a path that depends on the folder of the call, which may be a repository.
 pub fn is_relative_command(variable: &str) -> bool {
     let program = variable.split_whitespace().next().unwrap_or_default();
-    let has_folder = |path: &Path| path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
-    [variable, program].map(Path::new).iter().all(|path| has_folder(path) && !path.is_absolute())
+    [variable, program].map(Path::new).iter().all(|path| !is_bare_name(path) && !path.is_absolute())
 }
 
 /// The program by its path. A bare name is looked for in the absolute folders of `PATH`: a relative one belongs to whatever
 /// repository the call is made in.
 fn resolve_program(mut words: Vec<String>, environment: &Environment) -> Vec<String> {
-    if let Some(program) = words.first_mut().filter(|program| is_bare_name(program)) {
+    if let Some(program) = words.first_mut().filter(|program| is_bare_name(Path::new(program))) {
         let path = find_on_path(environment, program).into_iter().next();
         *program =
             path.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| program.clone());
     }
     words
-}
-
-fn is_bare_name(program: &str) -> bool {
-    Path::new(program).parent().is_none_or(|folder| folder.as_os_str().is_empty())
 }
 
 /// The system's opener where `$BROWSER` is set and does not count: `webbrowser` would start what it names.
@@ -130,7 +128,8 @@ fn open_with_command(
 ) -> BrowserLaunch {
     let Some((program, rest)) = words.split_first() else { return BrowserLaunch::Manual };
     if !Path::new(program).is_absolute() {
-        let why = if is_bare_name(program) { "no such program in PATH" } else { "not an absolute path" };
+        let why =
+            if is_bare_name(Path::new(program)) { "no such program in PATH" } else { "not an absolute path" };
         return BrowserLaunch::Failed(format!("{program}: {why}"));
     }
     let mut command = Command::new(program);

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Environment;
+use super::{Environment, programs::find_on_path};
 
 /// The files of AWS's tools and of Claude Code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,13 +70,10 @@ fn claude_managed_folder() -> PathBuf {
 /// outlives the versioned folder that it points into.
 pub fn find_stable_program_path(environment: &Environment) -> std::io::Result<PathBuf> {
     let itself = std::env::current_exe()?;
-    let (Some(name), Ok(real)) = (itself.file_name(), itself.canonicalize()) else { return Ok(itself) };
-    let folders = environment.var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    let mut links = folders.unwrap_or_default().into_iter().filter(|folder| folder.is_absolute());
-    let link = links.find_map(|folder| {
-        let link = folder.join(name);
-        (link.canonicalize().ok()? == real).then_some(link)
-    });
+    let name = itself.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let Ok(real) = itself.canonicalize() else { return Ok(itself) };
+    let mut links = find_on_path(environment, name).into_iter();
+    let link = links.find(|link| link.canonicalize().is_ok_and(|link| link == real));
     Ok(link.unwrap_or(itself))
 }
 
@@ -85,15 +82,10 @@ pub fn find_stable_program_path(environment: &Environment) -> std::io::Result<Pa
 #[cfg(unix)]
 pub fn can_others_replace(program: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    const BY_OTHERS: u32 = 0o002;
-    /// In such a folder each may replace only what is their own.
-    const STICKY: u32 = 0o1000;
     let trusted = [0, rustix::process::geteuid().as_raw()];
     let is_open = |path: &Path| {
-        std::fs::metadata(path).is_ok_and(|found| {
-            let anyone = found.mode() & BY_OTHERS != 0 && !(found.is_dir() && found.mode() & STICKY != 0);
-            anyone || !trusted.contains(&found.uid())
-        })
+        std::fs::metadata(path)
+            .is_ok_and(|found| crate::files::is_open_to_others(&found) || !trusted.contains(&found.uid()))
     };
     let real = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     program.ancestors().chain(real.ancestors()).any(is_open)

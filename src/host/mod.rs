@@ -27,7 +27,7 @@ pub use external_config::{
 pub use hidden_input::{HiddenInput, read_hidden_input};
 pub use paths::HostPaths;
 pub use process::{build_self_command, detach_session, exit_immediately, harden_process};
-pub use programs::{describe_system, find_on_path, query_version};
+pub use programs::{describe_system, find_on_path, find_program, is_this_program, query_version};
 pub use proxy::{SystemProxy, read_system_proxy};
 pub use terminal::{EchoGuard, Terminal};
 pub use trust::{

@@ -34,6 +34,25 @@ pub fn find_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The program that a command names: the file at its path, or the first of its bare name on `PATH`.
+pub fn find_program(environment: &Environment, program: &Path) -> Option<PathBuf> {
+    match is_bare_name(program) {
+        true => find_on_path(environment, &program.to_string_lossy()).into_iter().next(),
+        false => program.exists().then(|| program.to_owned()),
+    }
+}
+
+/// Whether a program is named without a folder.
+pub(super) fn is_bare_name(program: &Path) -> bool {
+    program.parent().is_none_or(|folder| folder.as_os_str().is_empty())
+}
+
+/// Whether this is the program that runs, by whatever links and names it is reached.
+pub fn is_this_program(path: &Path) -> bool {
+    let running = std::env::current_exe().and_then(|running| running.canonicalize());
+    running.is_ok_and(|running| path.canonicalize().is_ok_and(|path| path == running))
+}
+
 #[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
@@ -53,11 +72,14 @@ pub fn query_version(program: &Path, patience: Duration) -> Option<String> {
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     for _ in 0..patience.as_millis() / POLL_INTERVAL.as_millis() {
-        if child.try_wait().ok()?.is_some() {
-            let said = child.wait_with_output().ok()?;
-            return Some(String::from_utf8_lossy(&said.stdout).trim().to_owned());
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(POLL_INTERVAL),
+            Ok(Some(_)) => {
+                let said = child.wait_with_output().ok()?;
+                return Some(String::from_utf8_lossy(&said.stdout).trim().to_owned());
+            }
+            Err(_) => break,
         }
-        std::thread::sleep(POLL_INTERVAL);
     }
     // It may have ended in this very moment.
     let _ = child.kill();

@@ -215,7 +215,9 @@ mod sddl {
             let (kind, flags, rights) = (parts.next()?, parts.next()?, parts.next()?);
             let who = parts.nth(2)?;
             let allows = !["D", "OD", "XD"].contains(&kind);
-            let is_for_others = flags.contains("IO") || is_trusted(who);
+            // Flags have two letters each; "CIOI" holds no "IO".
+            let is_inherit_only = flags.as_bytes().chunks(2).any(|flag| flag == b"IO");
+            let is_for_others = is_inherit_only || is_trusted(who);
             (allows && !is_for_others && parse_access_mask(rights) & WRITE_RIGHTS != 0)
                 .then(|| describe_account(who))
         });
@@ -270,6 +272,7 @@ mod sddl {
                 ("O:BAG:SYD:(A;;WD;;;S-1-5-21-1-2-3-1001)", "S-1-5-21-1-2-3-1001 may write it"),
                 ("O:BAG:SYD:(XA;;DCLC;;;WD;(Title==\"x\"))", "everybody may write it"),
                 ("O:BAG:SYD:(A;;??;;;WD)", "everybody may write it"),
+                ("O:BAG:SYD:(A;CIOI;FA;;;WD)", "everybody may write it"),
                 ("O:BAG:SYD:NO_ACCESS_CONTROL", "every user may write it"),
                 ("O:BAG:SY", "every user may write it"),
                 ("", "nobody owns it"),

@@ -67,7 +67,7 @@ mod tests {
     fn announced(key: &str, address: Option<&str>) -> (tempfile::TempDir, Cache, LockHolder) {
         let folder = tempfile::tempdir().unwrap();
         let store = store::open_file_store(folder.path());
-        let cache = Cache::new(Box::new(store), folder.path().to_owned(), key.into());
+        let cache = Cache::new(store, folder.path().to_owned(), key.into());
         let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
         cache.store_session(&held, &super::super::Session::default()).unwrap();
         cache.announce_prompt(&held, NOW, address).unwrap();
@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn a_store_without_a_key_announces_without_an_address() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(Box::new(store::NullStore), folder.path().to_owned(), "mine".into());
+        let cache =
+            Cache::new(store::open_null_store(folder.path()), folder.path().to_owned(), "mine".into());
         let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
         cache.announce_prompt(&held, NOW, Some(ADDRESS)).unwrap();
         let note = lock::read_holder(&cache.lock_path()).unwrap();

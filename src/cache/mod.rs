@@ -26,7 +26,7 @@ use crate::{
     lock::{self, ExclusiveLock},
     oidc::{ProviderKeys, ProviderMetadata},
     secret::Secret,
-    store::{self, Store},
+    store::{self, SealedFiles},
     time::Timestamp,
 };
 
@@ -154,7 +154,7 @@ pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
 
 /// The records of one profile.
 pub struct Cache {
-    store: Box<dyn Store>,
+    store: SealedFiles,
     folder: PathBuf,
     /// The fingerprint of everything that changes the result.
     fingerprint: String,
@@ -167,7 +167,7 @@ impl std::fmt::Debug for Cache {
 }
 
 impl Cache {
-    pub fn new(store: Box<dyn Store>, folder: PathBuf, key: String) -> Self {
+    pub fn new(store: SealedFiles, folder: PathBuf, key: String) -> Self {
         Self { store, folder, fingerprint: key }
     }
 
@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn cache(folder: &Path, key: &str) -> Cache {
-        Cache::new(Box::new(store::open_file_store(folder)), folder.to_owned(), key.into())
+        Cache::new(store::open_file_store(folder), folder.to_owned(), key.into())
     }
 
     #[test]

@@ -17,10 +17,10 @@ impl Cache {
             true => UnlockPolicy::PromptUser,
             false => UnlockPolicy::NoPrompt,
         };
-        let store: Box<dyn store::Store> = match profile.storage {
-            Storage::File => Box::new(store::open_file_store(folder)),
-            Storage::None => Box::new(store::NullStore),
-            Storage::Keyring => Box::new(store::open_keyring_store(folder, when_locked)),
+        let store = match profile.storage {
+            Storage::File => store::open_file_store(folder),
+            Storage::None => store::open_null_store(folder),
+            Storage::Keyring => store::open_keyring_store(folder, when_locked),
         };
         Self::new(store, folder.to_owned(), profile.fingerprint().short_hex())
     }

@@ -13,7 +13,7 @@ use crate::{
     files, lock,
     oidc::StoredClientCredentials,
     session::{RevocationOutcome, SignOutReport, StoredRecords, sign_out},
-    store::{self, SealedFiles, Store as _, UnlockPolicy},
+    store::{self, SealedFiles, UnlockPolicy},
     text::sanitize_line,
 };
 
@@ -168,7 +168,7 @@ fn report_problems(mut troubles: Vec<LogoutProblem>) -> Result<(), Failure> {
 fn open_existing_cache(desk: &CommandContext<'_>, storage: Storage, key: &str) -> Cache {
     let in_files = open_file_cache(desk, key);
     let folder = desk.host.paths.data.clone();
-    let by_keyring = Cache::new(Box::new(open_keyring_store(&folder)), folder, key.to_owned());
+    let by_keyring = Cache::new(open_keyring_store(&folder), folder, key.to_owned());
     let opens = |cache: &Cache| cache.load_session().is_ok_and(|session| session != Session::default());
     match storage {
         _ if opens(&in_files) => in_files,
@@ -185,7 +185,7 @@ fn open_keyring_store(folder: &Path) -> SealedFiles {
 
 fn open_file_cache(desk: &CommandContext<'_>, key: &str) -> Cache {
     let folder = desk.host.paths.data.clone();
-    Cache::new(Box::new(store::open_file_store(&folder)), folder, key.to_owned())
+    Cache::new(store::open_file_store(&folder), folder, key.to_owned())
 }
 
 fn describe_sign_out(name: &str, kept: &StoredRecords, is_forgotten: bool) -> String {

@@ -1,18 +1,21 @@
 //! What every store must do, run against each of them.
 
 use super::*;
-use crate::lock;
+use crate::{
+    lock::{self, ExclusiveLock},
+    time::Timestamp,
+};
 
 fn acquire_lock(folder: &Path) -> ExclusiveLock {
     lock::try_acquire(&folder.join("p.lock")).unwrap().expect("nobody else is here")
 }
 
-fn write_record(store: &dyn Store, held: &ExclusiveLock, name: &str, plain: &[u8]) {
+fn write_record(store: &SealedFiles, held: &ExclusiveLock, name: &str, plain: &[u8]) {
     store.write_record(held, name, Timestamp::from_unix(9), plain).unwrap();
 }
 
 /// The suite. `keeps` is false for the store that forgets by design.
-fn check_contract(store: &dyn Store, folder: &Path, keeps: bool) {
+fn check_contract(store: &SealedFiles, folder: &Path, keeps: bool) {
     let held = acquire_lock(folder);
     let read = |name: &str| store.read_record(name).unwrap().map(|plain| plain.to_vec());
     let kept = |plain: &[u8]| keeps.then(|| plain.to_vec());
@@ -72,7 +75,7 @@ fn files_sealed_by_the_keyring_obey_the_contract() {
 #[test]
 fn nothing_obeys_the_contract_by_forgetting() {
     let folder = tempfile::tempdir().unwrap();
-    check_contract(&NullStore, folder.path(), false);
+    check_contract(&open_null_store(folder.path()), folder.path(), false);
 }
 
 #[test]

@@ -4,21 +4,20 @@
 //! the file.
 
 use std::{
-    io::ErrorKind,
     ops::Deref,
     path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
 
-use super::{Error, UnlockPolicy, keyring};
+use super::{
+    Error, UnlockPolicy, keyring,
+    sealing_key::{SealingKey, key_from_bytes},
+};
 use crate::{
     files, host,
     lock::{self, SharedLock},
 };
-
-/// A 256-bit key, wiped on drop.
-pub(super) type SealingKey = Zeroizing<[u8; 32]>;
 
 /// Where the key is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +91,7 @@ impl KeyManager {
         }
     }
 
-    /// Finds out whether a record could be kept, before anybody is asked for what it holds.
+    /// Finds out whether a record could be stored, before the user is asked for what it holds.
     pub(super) fn ensure_available(&self) -> Result<(), Error> {
         match self.location {
             KeyLocation::File => Ok(()),
@@ -136,8 +135,10 @@ impl KeyManager {
         let Some(_held) = lock::try_acquire(&self.lock_path())? else { return Ok(()) };
         match self.read_uncached() {
             Ok(Some(key)) if is_needed(&key)? => Ok(()),
-            Err(error) if !error.is_keyring_absent() => Err(error),
-            _ => self.remove_key(),
+            // Without a key there may still be a marker, or what a killed write of the key left behind.
+            Ok(Some(_) | None) => self.remove_key(),
+            Err(error) if error.is_keyring_absent() => self.remove_key(),
+            Err(error) => Err(error),
         }
     }
 
@@ -163,11 +164,8 @@ impl KeyManager {
 
     /// A file of another length is not a key, and what was sealed with the lost key cannot be opened any more.
     fn read_key_file(&self) -> Result<Option<SealingKey>, Error> {
-        match files::read_if_exists(&self.file) {
-            Ok(bytes) => Ok(bytes.map(Zeroizing::new).and_then(|bytes| key_from_bytes(&bytes))),
-            Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let bytes = files::read_own(&self.file)?.map(Zeroizing::new);
+        Ok(bytes.and_then(|bytes| key_from_bytes(&bytes)))
     }
 
     /// A lock of its own, since profiles share the key and nothing else.
@@ -176,16 +174,11 @@ impl KeyManager {
     }
 }
 
-/// Whether the keyring was given a key for what lies in this folder.
-pub(super) fn has_key_in_keyring(folder: &Path) -> bool {
+/// Whether the system's keyring was given a key for what lies in this folder, be it under an earlier configuration.
+pub fn has_key_in_keyring(folder: &Path) -> bool {
     marker_path(folder).exists()
 }
 
 fn marker_path(folder: &Path) -> PathBuf {
     folder.join("keyring")
-}
-
-/// The key in these bytes; of another length they are none.
-pub(super) fn key_from_bytes(bytes: &[u8]) -> Option<SealingKey> {
-    <[u8; 32]>::try_from(bytes).ok().map(Zeroizing::new)
 }

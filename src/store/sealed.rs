@@ -2,14 +2,15 @@
 //!
 //! A file that is torn, foreign, swapped, or sealed with a lost key is no record; it never opens as another.
 
-use std::{io::ErrorKind, path::PathBuf};
+use std::path::PathBuf;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::{
-    Error, Store,
-    key::{KeyLocation, KeyManager, SealingKey},
+    Error,
+    key::{KeyLocation, KeyManager},
+    sealing_key::SealingKey,
 };
 use crate::{files, host, lock::ExclusiveLock, log, time::Timestamp};
 
@@ -17,39 +18,59 @@ use crate::{files, host, lock::ExclusiveLock, log, time::Timestamp};
 const MAGIC: [u8; 8] = *b"bsso\x01\0\0\0";
 const HEADER_LEN: usize = 16;
 
-/// A folder of sealed records.
+/// A folder of sealed records, or the store that keeps none. Writing a record demands the lock of its profile.
 #[derive(Debug)]
 pub struct SealedFiles {
     folder: PathBuf,
-    key: KeyManager,
+    /// `None`: nothing is stored, and nothing is found.
+    key: Option<KeyManager>,
 }
 
 impl SealedFiles {
-    pub(super) fn new(folder: PathBuf, keeper: KeyLocation) -> Self {
-        Self { key: KeyManager::new(keeper, &folder), folder }
+    pub(super) fn new(folder: PathBuf, location: Option<KeyLocation>) -> Self {
+        Self { key: location.map(|location| KeyManager::new(location, &folder)), folder }
     }
 
-    /// The record, opened with the key at hand; failing that, with the one its keeper has, if that is another.
-    fn open_record(
+    /// Checks that a record could be stored, before the user is prompted or a token spent for what it holds.
+    pub fn check_writable(&self, _: &ExclusiveLock) -> Result<(), Error> {
+        let Some(key) = &self.key else { return Ok(()) };
+        files::ensure_private_folder(&self.folder)?;
+        files::check_disk_space(&self.folder)?;
+        key.ensure_available()
+    }
+
+    /// The record of this name; `None` when there is none, or none that can still be opened.
+    pub fn read_record(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Some(manager) = &self.key else { return Ok(None) };
+        let Some(sealed) = self.read_sealed(name)? else { return Ok(None) };
+        let Some(key) = manager.read_key()? else {
+            log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
+            return Ok(None);
+        };
+        let plain = match unseal_bytes(&key, name, sealed) {
+            Some(plain) => Some(plain),
+            None => self.read_with_replacement(name, manager.read_replacement(&key)?)?,
+        };
+        if plain.is_none() {
+            log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
+        }
+        Ok(plain)
+    }
+
+    /// The record, opened with the key that the keyring itself has, if that differs from the copy that opened nothing.
+    fn read_with_replacement(
         &self,
         name: &str,
-        key: &SealingKey,
-        sealed: Vec<u8>,
+        key: Option<SealingKey>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        if let Some(plain) = unseal_bytes(key, name, sealed) {
-            return Ok(Some(plain));
-        }
-        let Some(key) = self.key.read_replacement(key)? else { return Ok(None) };
-        // Opening works in place, and what did not open is spoilt by it.
+        let Some(key) = key else { return Ok(None) };
+        // It is read again: opening works in place, and destroys what it cannot open.
         Ok(self.read_sealed(name)?.and_then(|sealed| unseal_bytes(&key, name, sealed)))
     }
 
-    /// The record as it lies in its file. One that is too large is not ours, and counts as absent.
+    /// The record as it lies in its file.
     fn read_sealed(&self, name: &str) -> Result<Option<Vec<u8>>, files::Error> {
-        match files::read_if_exists(&self.folder.join(name)) {
-            Err(error) if error.source.kind() == ErrorKind::FileTooLarge => Ok(None),
-            read => read,
-        }
+        files::read_own(&self.folder.join(name))
     }
 
     fn locked_record_path(&self, held: &ExclusiveLock, name: &str) -> PathBuf {
@@ -57,62 +78,49 @@ impl SealedFiles {
         assert!(held.guards_record(&place), "a record is changed by whoever holds its own lock");
         place
     }
-}
 
-impl Store for SealedFiles {
-    fn check_writable(&self, _: &ExclusiveLock) -> Result<(), Error> {
-        files::ensure_private_folder(&self.folder)?;
-        files::check_disk_space(&self.folder)?;
-        self.key.ensure_available()
-    }
-
-    fn read_record(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let Some(sealed) = self.read_sealed(name)? else { return Ok(None) };
-        let Some(key) = self.key.read_key()? else {
-            log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
-            return Ok(None);
-        };
-        let plain = self.open_record(name, &key, sealed)?;
-        if plain.is_none() {
-            log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
-        }
-        Ok(plain)
-    }
-
-    fn write_record(
+    /// Stores `plain` in place of what was there. `expires` is authenticated, and readable without the key.
+    pub fn write_record(
         &self,
         held: &ExclusiveLock,
         name: &str,
         expires: Timestamp,
         plain: &[u8],
     ) -> Result<(), Error> {
+        let Some(manager) = &self.key else { return Ok(()) };
         let place = self.locked_record_path(held, name);
         files::ensure_private_folder(&self.folder)?;
-        let key = self.key.read_or_create()?;
+        let key = manager.read_or_create()?;
         let sealed = seal_bytes(&key, name, expires, plain);
         Ok(files::write_atomically(&place, &sealed)?)
     }
 
-    fn remove_record(&self, held: &ExclusiveLock, name: &str) -> Result<(), Error> {
-        Ok(files::remove_file(&self.locked_record_path(held, name))?)
+    /// Removes the record of this name, whether it can be opened or not.
+    pub fn remove_record(&self, held: &ExclusiveLock, name: &str) -> Result<(), Error> {
+        match self.key {
+            Some(_) => Ok(files::remove_file(&self.locked_record_path(held, name))?),
+            None => Ok(()),
+        }
     }
 
-    fn seal_note(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
-        let key = self.key.read_key().ok()??;
+    /// Seals a note for other processes of this user; `None` where there is no key. `name` is bound to it.
+    pub fn seal_note(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        let key = self.key.as_ref()?.read_key().ok()??;
         Some(seal_bytes(&key, name, Timestamp::from_unix(0), plain))
     }
 
-    fn open_note(&self, name: &str, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
-        let key = self.key.read_without_prompt().ok()??;
+    /// Opens a sealed note. `None` when this program did not seal it, or reading the key would prompt the user.
+    pub fn open_note(&self, name: &str, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+        let key = self.key.as_ref()?.read_without_prompt().ok()??;
         unseal_bytes(&key, name, sealed)
     }
 
-    fn remove_unused_key(&self) -> Result<(), Error> {
-        self.key.remove_unless(|key| self.opens_any_record(key))
+    /// Removes the key once no record is left that it opens. All profiles share it, so no profile's lock guards it.
+    pub fn remove_unused_key(&self) -> Result<(), Error> {
+        let Some(key) = &self.key else { return Ok(()) };
+        key.remove_unless(|key| self.opens_any_record(key))
     }
-}
 
-impl SealedFiles {
     /// Whether a record is left that this key opens: any other needs no key.
     fn opens_any_record(&self, key: &SealingKey) -> Result<bool, files::Error> {
         // Windows does not let a locked file be read.

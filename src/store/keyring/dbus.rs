@@ -14,9 +14,7 @@ use rustix::process::Uid;
 use zeroize::Zeroizing;
 
 use super::wire::{BusMessage, FIXED_HEADER_LEN, MessageKind, MethodCall, WireWriter};
-use crate::host::Environment;
-
-pub(super) const BUS: &str = "org.freedesktop.DBus";
+use crate::{host::Environment, text::encode_hex};
 
 /// Answers and signals that wait to be asked for; we never await more.
 const MAX_PENDING: usize = 16;
@@ -92,16 +90,9 @@ impl BusConnection {
     /// Who we are the kernel tells the bus (EXTERNAL), so nothing has to be awaited before the first call.
     fn queue_hello(&mut self) {
         let user = rustix::process::geteuid().as_raw().to_string();
-        let hex: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+        let hex = encode_hex(user.as_bytes());
         self.unsent.extend_from_slice(format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n").as_bytes());
-        self.queue_call(&MethodCall {
-            destination: BUS,
-            path: "/org/freedesktop/DBus",
-            interface: BUS,
-            member: "Hello",
-            signature: "",
-            body: WireWriter::new(),
-        });
+        self.queue_call(&MethodCall::to_bus("Hello", "", WireWriter::new()));
     }
 
     pub(super) fn queue_call(&mut self, call: &MethodCall<'_>) -> CallSerial {
@@ -122,8 +113,10 @@ impl BusConnection {
             MessageKind::Error { name, .. } => {
                 Err(Error::Refused { name: name.clone(), why: message.error_text() })
             }
-            _ if message.signature == signature => Ok(message.body),
-            _ => Err(Error::Malformed),
+            MessageKind::Return { .. } if message.signature == signature => Ok(message.body),
+            MessageKind::Return { .. } | MessageKind::Signal { .. } | MessageKind::Other => {
+                Err(Error::Malformed)
+            }
         }
     }
 

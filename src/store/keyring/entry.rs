@@ -6,7 +6,7 @@ use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
 use super::KeyringFault;
-use crate::store::key::{SealingKey, key_from_bytes};
+use crate::store::sealing_key::{SealingKey, key_from_bytes};
 
 pub(super) fn read_entry(
     item: &Entry,

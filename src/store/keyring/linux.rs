@@ -3,11 +3,12 @@
 //! What is said to it is `secret_service`'s business.
 
 use super::{
-    KeyringContext, KeyringFault, KeyringItem, KeyringOptions, place, secret_service::SecretService,
+    KeyringContext, KeyringFault, KeyringItem, KeyringOptions,
+    secret_service::{SecretService, is_kwallet},
 };
 use crate::{
-    host::Environment,
-    store::key::{SealingKey, key_from_bytes},
+    host::{Environment, ExecutionContext},
+    store::sealing_key::{SealingKey, key_from_bytes},
 };
 
 const ENVIRONMENT: Environment = Environment::Process;
@@ -21,7 +22,7 @@ pub(super) fn read_item(
     item: KeyringItem,
     manner: KeyringOptions,
 ) -> Result<Option<SealingKey>, KeyringFault> {
-    let secret = connect_service(item, manner)?.read_secret()?;
+    let secret = SecretService::connect(&ENVIRONMENT, item, manner)?.read_secret()?;
     Ok(secret.and_then(|bytes| key_from_bytes(&bytes)))
 }
 
@@ -30,20 +31,45 @@ pub(super) fn write_item(
     key: &SealingKey,
     manner: KeyringOptions,
 ) -> Result<(), KeyringFault> {
-    connect_service(item, manner)?.write_secret(key.as_ref())
+    SecretService::connect(&ENVIRONMENT, item, manner)?.write_secret(key.as_ref())
 }
 
 pub(super) fn remove_item(item: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    connect_service(item, manner)?.delete_items()
+    SecretService::connect(&ENVIRONMENT, item, manner)?.delete_items()
 }
 
+/// What kind of session this is, as far as it explains why there is no keyring. Only called when there is a fault.
 pub(super) fn detect_context() -> KeyringContext {
-    place::detect_context(&ENVIRONMENT)
+    if is_kwallet(&ENVIRONMENT) {
+        return KeyringContext::KWallet;
+    }
+    from_surroundings(&ExecutionContext::detect(&ENVIRONMENT, false))
 }
 
-fn connect_service(
-    item: KeyringItem,
-    KeyringOptions { timeout: patience, may_prompt: may_ask }: KeyringOptions,
-) -> Result<SecretService, KeyringFault> {
-    SecretService::connect(&ENVIRONMENT, item, patience, may_ask)
+/// The innermost of what surrounds this process: a container may run on WSL's kernel.
+fn from_surroundings(around: &ExecutionContext) -> KeyringContext {
+    match around {
+        ExecutionContext { ssh: true, .. } => KeyringContext::Ssh,
+        ExecutionContext { container: true, .. } => KeyringContext::Container,
+        ExecutionContext { wsl: true, .. } => KeyringContext::Wsl,
+        _ => KeyringContext::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyring_context_is_the_innermost_surrounding() {
+        let wsl = ExecutionContext { wsl: true, ..ExecutionContext::default() };
+        let container = ExecutionContext { container: true, ..wsl };
+        let ssh = ExecutionContext { ssh: true, ..container };
+        let contexts =
+            [ExecutionContext::default(), wsl, container, ssh].map(|around| from_surroundings(&around));
+        assert_eq!(
+            contexts,
+            [KeyringContext::Plain, KeyringContext::Wsl, KeyringContext::Container, KeyringContext::Ssh]
+        );
+    }
 }

@@ -10,7 +10,7 @@ use security_framework::{
 };
 
 use super::{KeyringContext, KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE, entry};
-use crate::store::key::SealingKey;
+use crate::store::sealing_key::SealingKey;
 
 // From SecBase.h.
 const USER_CANCELED: i32 = -128;
@@ -92,7 +92,7 @@ mod tests {
         assert!(matches!(fault(-128), KeyringFault::Denied));
         assert!(matches!(fault(-25307), KeyringFault::Absent { what: MissingPart::Vault }));
         let KeyringFault::Failed(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
-        assert!(why.to_safe_line().ends_with("(-25299)"), "{why:?}");
+        assert!(why.to_safe_line().to_string().ends_with("(-25299)"), "{why:?}");
     }
 
     #[test]

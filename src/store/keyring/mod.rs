@@ -13,8 +13,6 @@ mod wire;
 #[cfg(target_os = "linux")]
 mod secret_service;
 #[cfg(target_os = "linux")]
-mod place;
-#[cfg(target_os = "linux")]
 #[cfg(test)]
 mod testing;
 #[cfg(any(windows, target_os = "macos"))]
@@ -33,7 +31,7 @@ use windows as system;
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use super::{UnlockPolicy, key::SealingKey};
+use super::{UnlockPolicy, sealing_key::SealingKey};
 use crate::{host, log, text::UntrustedText};
 
 /// The first of an item's two names.
@@ -65,8 +63,8 @@ struct KeyringOptions {
 impl KeyringOptions {
     fn from_policy(when_locked: UnlockPolicy) -> Self {
         match when_locked {
-            UnlockPolicy::PromptUser => Self { timeout: choose_timeout(), may_prompt: can_prompt() },
-            UnlockPolicy::NoPrompt => NO_PROMPT,
+            UnlockPolicy::PromptUser if can_prompt() => Self { timeout: PROMPT_TIMEOUT, may_prompt: true },
+            UnlockPolicy::PromptUser | UnlockPolicy::NoPrompt => NO_PROMPT,
         }
     }
 }
@@ -201,7 +199,7 @@ pub(super) fn remove_key(when_locked: UnlockPolicy) -> Result<(), KeyringError> 
 }
 
 /// Keeps an item of its own for a moment, reads it back and forgets it again. The key is not touched.
-pub(super) fn test_round_trip() -> Result<(), KeyringError> {
+pub fn test_round_trip() -> Result<(), KeyringError> {
     let mut trial: SealingKey = SealingKey::new([0; 32]);
     host::fill_random(trial.as_mut());
     let is_kept = move |manner| {
@@ -218,37 +216,27 @@ pub(super) fn test_round_trip() -> Result<(), KeyringError> {
     }
 }
 
+/// Calls the keyring on a thread of its own, since the call may wait for the user, or for ever. A thread that is still
+/// waiting at the deadline ends with this process.
 fn call_keyring<T: Send + 'static>(
-    manner: KeyringOptions,
-    ask: impl FnOnce(KeyringOptions) -> Result<T, KeyringFault> + Send + 'static,
+    options: KeyringOptions,
+    call: impl FnOnce(KeyringOptions) -> Result<T, KeyringFault> + Send + 'static,
 ) -> Result<T, KeyringError> {
-    call_with_timeout(manner, ask).map_err(|fault| KeyringError::from_fault_with(fault, manner))
-}
-
-/// Asks on a thread of its own, for a keyring may wait for a person, or for ever. One that never answers ends with us.
-fn call_with_timeout<T: Send + 'static>(
-    manner: KeyringOptions,
-    ask: impl FnOnce(KeyringOptions) -> Result<T, KeyringFault> + Send + 'static,
-) -> Result<T, KeyringFault> {
-    let (tell, told) = mpsc::sync_channel(1);
-    let after = manner.timeout;
-    let asking = move || {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let run = move || {
         // Nobody listens any more once the deadline has passed.
-        let _ = tell.send(ask(manner));
+        let _ = sender.send(call(options));
     };
-    let started = thread::Builder::new().name("keyring".into()).spawn(asking);
-    started.map_err(|error| KeyringFault::from_message(error.to_string()))?;
-    match told.recv_timeout(after) {
-        Ok(answer) => answer,
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(KeyringFault::TimedOut { after }),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(KeyringFault::from_message("the call ended without an answer"))
-        }
-    }
-}
-
-fn choose_timeout() -> Duration {
-    if can_prompt() { PROMPT_TIMEOUT } else { CALL_TIMEOUT }
+    let result = match thread::Builder::new().name("keyring".into()).spawn(run) {
+        Ok(_) => receiver.recv_timeout(options.timeout).unwrap_or_else(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => Err(KeyringFault::TimedOut { after: options.timeout }),
+            mpsc::RecvTimeoutError::Disconnected => {
+                Err(KeyringFault::from_message("the call ended without an answer"))
+            }
+        }),
+        Err(error) => Err(KeyringFault::from_message(error.to_string())),
+    };
+    result.map_err(|fault| KeyringError::from_fault_with(fault, options))
 }
 
 #[cfg(target_os = "linux")]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::{
-    KeyringFault, KeyringItem, MissingPart, SERVICE,
-    dbus::{BUS, BusConnection, CallSerial, Error},
+    KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE,
+    dbus::{BusConnection, CallSerial, Error},
     wire::{MethodCall, WireReader, WireWriter},
 };
 use crate::{host::Environment, log};
@@ -41,8 +41,7 @@ pub(super) struct SecretService {
     default_collection: String,
     items: FoundItems,
     item: KeyringItem,
-    timeout: Duration,
-    may_prompt: bool,
+    options: KeyringOptions,
 }
 
 /// Items with our attributes.
@@ -57,11 +56,10 @@ impl SecretService {
     pub(super) fn connect(
         environment: &Environment,
         item: KeyringItem,
-        patience: Duration,
-        may_ask: bool,
+        options: KeyringOptions,
     ) -> Result<Self, KeyringFault> {
-        let told = |error| classify_error(error, patience);
-        let mut bus = BusConnection::open(environment, patience).map_err(told)?;
+        let told = |error| classify_error(error, options.timeout);
+        let mut bus = BusConnection::open(environment, options.timeout).map_err(told)?;
         let greeting = bus.queue_call(&build_alias_call("default"));
         let [default] = parse_paths(&bus.wait_for_reply(greeting, "o").map_err(told)?)?;
         let plain = WireWriter::new().string("plain").signature("s").string("");
@@ -72,15 +70,7 @@ impl SecretService {
             bus.wait_for_reply(session, "vo").and_then(|body| parse_session_path(&body)).map_err(told)?;
         let found =
             bus.wait_for_reply(search, "aoao").and_then(|body| parse_found_items(&body)).map_err(told)?;
-        Ok(Self {
-            bus,
-            session,
-            default_collection: default,
-            items: found,
-            item,
-            timeout: patience,
-            may_prompt: may_ask,
-        })
+        Ok(Self { bus, session, default_collection: default, items: found, item, options })
     }
 
     /// What the item holds; `None` only if an open collection has no such item.
@@ -134,7 +124,7 @@ impl SecretService {
 
     fn refresh_items(&mut self) -> Result<(), KeyringFault> {
         let body = self.call_method(&build_search_call(self.item), "aoao")?;
-        self.items = parse_found_items(&body).map_err(|error| classify_error(error, self.timeout))?;
+        self.items = parse_found_items(&body).map_err(|error| classify_error(error, self.options.timeout))?;
         Ok(())
     }
 
@@ -166,7 +156,7 @@ impl SecretService {
 
     /// Asking to unlock makes some services put up a window, so it is not even asked where nobody would see one.
     fn unlock(&mut self, path: &str) -> Result<(), KeyringFault> {
-        if !self.may_prompt {
+        if !self.options.may_prompt {
             return Err(KeyringFault::Locked);
         }
         log::info("keyring", format_args!("locked: the keyring is asked to unlock itself"));
@@ -191,13 +181,11 @@ impl SecretService {
         if prompt == NO_OBJECT {
             return Ok(());
         }
-        if !self.may_prompt {
+        if !self.options.may_prompt {
             return Err(KeyringFault::Locked);
         }
         let rule = format!("type='signal',interface='{PROMPT_INTERFACE}',member='Completed',path='{prompt}'");
-        let mut watch =
-            build_call("/org/freedesktop/DBus", BUS, "AddMatch", "s", WireWriter::new().string(&rule));
-        watch.destination = BUS;
+        let watch = MethodCall::to_bus("AddMatch", "s", WireWriter::new().string(&rule));
         let watch = self.bus.queue_call(&watch);
         let show = self.bus.queue_call(&build_call(
             prompt,
@@ -208,7 +196,7 @@ impl SecretService {
         ));
         self.wait_for_reply(watch, "")?;
         self.wait_for_reply(show, "")?;
-        let told = |error| classify_error(error, self.timeout);
+        let told = |error| classify_error(error, self.options.timeout);
         let body = self.bus.wait_for_signal(prompt, "Completed", "bv").map_err(told)?;
         let was_dismissed = WireReader::new(&body).read_boolean().ok_or_else(malformed_reply)?;
         if was_dismissed { Err(KeyringFault::Locked) } else { Ok(()) }
@@ -220,7 +208,9 @@ impl SecretService {
     }
 
     fn wait_for_reply(&mut self, serial: CallSerial, signature: &str) -> Result<SecretBytes, KeyringFault> {
-        self.bus.wait_for_reply(serial, signature).map_err(|error| classify_error(error, self.timeout))
+        self.bus
+            .wait_for_reply(serial, signature)
+            .map_err(|error| classify_error(error, self.options.timeout))
     }
 }
 
@@ -229,10 +219,7 @@ impl SecretService {
 pub(super) fn is_kwallet(environment: &Environment) -> bool {
     let Ok(mut bus) = BusConnection::open(environment, OWNER_TIMEOUT) else { return false };
     let mut owner = |name: &str| {
-        let mut ask =
-            build_call("/org/freedesktop/DBus", BUS, "GetNameOwner", "s", WireWriter::new().string(name));
-        ask.destination = BUS;
-        let serial = bus.queue_call(&ask);
+        let serial = bus.queue_call(&MethodCall::to_bus("GetNameOwner", "s", WireWriter::new().string(name)));
         let body = bus.wait_for_reply(serial, "s").ok()?;
         WireReader::new(&body).read_string().map(str::to_owned)
     };

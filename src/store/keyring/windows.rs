@@ -9,7 +9,7 @@ use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use windows_native_keyring_store::Store;
 
 use super::{KeyringContext, KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE, entry};
-use crate::store::key::SealingKey;
+use crate::store::sealing_key::SealingKey;
 
 /// `ERROR_ACCESS_DENIED`
 const ACCESS_DENIED: i32 = 5;
@@ -116,7 +116,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let stopped = told(classify_message("Windows error code 1062"));
-        assert!(stopped.to_safe_line().ends_with("(os error 1062)"), "{stopped:?}");
+        assert!(stopped.to_safe_line().to_string().ends_with("(os error 1062)"), "{stopped:?}");
         assert_eq!(
             told(classify_message("Windows ERROR_BAD_USERNAME")),
             UntrustedText::new("Windows ERROR_BAD_USERNAME")

@@ -133,7 +133,13 @@ fn wire_length(length: usize) -> u32 {
     u32::try_from(length).expect("a message of ours is small")
 }
 
-impl MethodCall<'_> {
+impl<'a> MethodCall<'a> {
+    /// A call of the bus itself.
+    pub(super) fn to_bus(member: &'a str, signature: &'a str, body: WireWriter) -> Self {
+        const BUS: &str = "org.freedesktop.DBus";
+        Self { destination: BUS, path: "/org/freedesktop/DBus", interface: BUS, member, signature, body }
+    }
+
     /// The whole message.
     pub(super) fn encode(&self, serial: u32) -> Zeroizing<Vec<u8>> {
         let head = WireWriter::new()

@@ -67,7 +67,11 @@ fn usual(method: &str, _: &[u8]) -> Vec<BusReply> {
 }
 
 fn service(bus: &FakeBus, may_ask: bool) -> Result<SecretService, KeyringFault> {
-    SecretService::connect(&bus.environment(), KEY_ITEM, PATIENCE, may_ask)
+    SecretService::connect(
+        &bus.environment(),
+        KEY_ITEM,
+        KeyringOptions { timeout: PATIENCE, may_prompt: may_ask },
+    )
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use bedrock_sso::{
-    oidc::page::{self, HtmlPage, SignInEnding},
+    oidc::page::{HtmlPage, Notice, SignInEnding},
     time::Timestamp,
 };
 
@@ -51,11 +51,11 @@ fn pages() -> [(&'static str, HtmlPage); 10] {
             ),
         ),
         ("failed-bare", failed("the browser's answer could not be exchanged", "", "network/timeout")),
-        ("nothing-here", page::render_not_found()),
-        ("already", page::render_already_answered()),
-        ("another-sign-in", page::render_other_sign_in()),
-        ("no-answer", page::render_no_answer()),
-        ("unreadable", page::render_unreadable()),
+        ("nothing-here", Notice::NotFound.to_page()),
+        ("already", Notice::AlreadyAnswered.to_page()),
+        ("another-sign-in", Notice::OtherSignIn.to_page()),
+        ("no-answer", Notice::NoAnswer.to_page()),
+        ("unreadable", Notice::Unreadable.to_page()),
     ]
 }
 

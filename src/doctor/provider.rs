@@ -78,8 +78,11 @@ pub(super) async fn check_client(patient: &DoctorContext<'_>) -> Finding {
         let redirect_uri = redirect.uri_for_port(*port);
         let knock = oidc::probe_client(client, metadata, &profile.client_id, &redirect_uri);
         match run_with_timeout(host, knock).await {
-            Ok(Ok(true)) => {}
-            Ok(Ok(false)) => {
+            Ok(Ok(oidc::ClientProbe::Accepted)) => {}
+            Ok(Ok(oidc::ClientProbe::Inconclusive)) => {
+                return Finding::Skipped(format!("{host} did not say whether it knows the client"));
+            }
+            Ok(Ok(oidc::ClientProbe::Rejected)) => {
                 let client_id = sanitize_line(&profile.client_id);
                 return Finding::Warn(RemoteFinding::UnknownClient { client_id, redirect_uri }.into());
             }

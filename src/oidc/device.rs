@@ -13,7 +13,7 @@ use super::{
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
     form::ProviderForm,
-    request::select_further_scopes,
+    request::select_scopes,
     token,
 };
 use crate::{
@@ -71,9 +71,7 @@ pub async fn request_device_code(
     endpoint: &SecureUrl,
 ) -> Result<DeviceCode, Error> {
     let profile = application.profile;
-    let scopes: Vec<String> =
-        std::iter::once("openid".to_owned()).chain(select_further_scopes(profile, metadata)).collect();
-    let scope = scopes.join(" ");
+    let scope = select_scopes(profile, metadata);
     let mut form = vec![("scope", scope.as_str())];
     form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
@@ -173,7 +171,7 @@ mod tests {
     use crate::{
         config::Provider,
         http::{
-            TrustConfig,
+            self, TrustConfig,
             testing::{LoopbackServer, block_on, test_client},
         },
         oidc::testing::{
@@ -295,8 +293,15 @@ mod tests {
     }
 
     #[test]
-    fn weather_may_pass_and_an_answer_without_an_id_token_does_not() {
+    fn polling_continues_only_where_the_provider_may_answer_later() {
         assert!(polled("503 Service Unavailable", "").is_err_and(|error| error.lacks_provider_answer()));
+        for status in ["404 Not Found", "405 Method Not Allowed"] {
+            assert!(polled(status, "").is_err_and(|error| !error.lacks_provider_answer()), "{status}");
+        }
+        for error in [http::Error::Internal, http::Error::NotSecure { host: "id.example".into() }] {
+            assert!(!Error::from(error).lacks_provider_answer());
+        }
+        assert!(Error::from(http::Error::Connect { host: "id.example".into() }).lacks_provider_answer());
         assert!(polled("200 OK", "<html>").is_err_and(|error| error.lacks_provider_answer()));
         let error = polled("200 OK", r#"{"access_token":"at"}"#).unwrap_err();
         assert!(

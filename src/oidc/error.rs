@@ -28,7 +28,7 @@ pub enum Error {
     /// Discovery names an address that is not safe to talk to.
     UnusableEndpoint { name: &'static str, stated: UntrustedText, refusal: SecureUrlError },
     /// The provider understood, and says no (RFC 6749 §5.2).
-    Refused { error: UntrustedText, description: UntrustedText, uri: Option<UntrustedText> },
+    Refused { error: UntrustedText, description: UntrustedText },
     /// The same, of the application's own proof. No token is the worse for it.
     ClientRejected { means: ClientAuthMethod, error: UntrustedText, description: UntrustedText },
 }
@@ -87,12 +87,24 @@ impl Error {
         self.has_error_code(&["expired_token"])
     }
 
-    /// Whether it may pass by itself: the provider was not reached, or somebody else answered in its place.
+    /// Whether the same request may succeed a moment later: the provider was not reached or is overloaded, or something
+    /// else answered in its place, such as a captive portal.
     pub fn lacks_provider_answer(&self) -> bool {
-        matches!(
-            self,
-            Self::Http(_) | Self::Redirected { .. } | Self::UnexpectedStatus { .. } | Self::NotJson { .. }
-        )
+        match self {
+            Self::Http(error) => error.is_unanswered() || matches!(error.cause(), http::Error::Proxy { .. }),
+            Self::UnexpectedStatus { status, .. } => {
+                status.is_server_error()
+                    || matches!(*status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+            }
+            Self::Redirected { .. } | Self::NotJson { .. } => true,
+            Self::Malformed { .. }
+            | Self::MissingMember { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::LoginDomainMismatch { .. }
+            | Self::UnusableEndpoint { .. }
+            | Self::Refused { .. }
+            | Self::ClientRejected { .. } => false,
+        }
     }
 
     fn has_error_code(&self, codes: &[&str]) -> bool {

@@ -43,9 +43,8 @@ impl ProviderForm<'_> {
         application: &Application<'_>,
     ) -> Result<FullResponse, Error> {
         let answer = client.send(self.build_request(application)).await?;
-        if let Some(refusal) = parse_refusal(application, answer.status, &answer.body) {
-            let secrets: Vec<_> = self.secrets.iter().copied().chain(application.client_secret()).collect();
-            return Err(redact_secrets(refusal, &secrets));
+        if let Some(refusal) = self.parse_refusal(application, answer.status, &answer.body) {
+            return Err(refusal);
         }
         check_status(&self.response_source(), &answer)?;
         Ok(answer)
@@ -71,29 +70,31 @@ impl ProviderForm<'_> {
         }
         request
     }
+
+    /// The provider's refusal, when the answer is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
+    /// never with a server error, whatever the body of that says.
+    fn parse_refusal(&self, application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
+        if !status.is_client_error() {
+            return None;
+        }
+        let OAuthErrorResponse { error, error_description } = http::parse_json_object(body)?;
+        let means = application.auth_method().filter(|_| rejects_client(status, &error));
+        // Its description reaches terminals, logs and the stored last failure, and some providers quote what they refuse.
+        let description = UntrustedText::new(error_description.unwrap_or_default());
+        let secrets = self.secrets.iter().copied().chain(application.client_secret());
+        let description = secrets.fold(description, |text, secret| text.redact_secret(secret));
+        let error = UntrustedText::new(error);
+        Some(match means {
+            Some(means) => Error::ClientRejected { means, error, description },
+            None => Error::Refused { error, description },
+        })
+    }
 }
 
 #[derive(Deserialize)]
 struct OAuthErrorResponse {
     error: String,
     error_description: Option<String>,
-    error_uri: Option<String>,
-}
-
-/// The provider's refusal, when the answer is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
-/// never with a server error, whatever the body of that says.
-fn parse_refusal(application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
-    if !status.is_client_error() {
-        return None;
-    }
-    let OAuthErrorResponse { error, error_description, error_uri } = http::parse_json_object(body)?;
-    let means = application.auth_method().filter(|_| rejects_client(status, &error));
-    let (error, description) =
-        (UntrustedText::new(error), UntrustedText::new(error_description.unwrap_or_default()));
-    Some(match means {
-        Some(means) => Error::ClientRejected { means, error, description },
-        None => Error::Refused { error, description, uri: error_uri.map(UntrustedText::new) },
-    })
 }
 
 /// Whether it was the application's proof that did not please. The standard has one word for it; Keycloak says
@@ -103,20 +104,6 @@ fn rejects_client(status: StatusCode, error: &str) -> bool {
         "invalid_client" => true,
         "unauthorized_client" | "access_denied" => status == StatusCode::UNAUTHORIZED,
         _ => false,
-    }
-}
-
-/// A refusal's words reach terminals, logs and the last failure, and some providers quote what they refuse.
-fn redact_secrets(error: Error, secrets: &[&Secret]) -> Error {
-    let blot = |text: UntrustedText| secrets.iter().fold(text, |text, secret| text.redact_secret(secret));
-    match error {
-        Error::Refused { error, description, uri } => {
-            Error::Refused { error, description: blot(description), uri: uri.map(blot) }
-        }
-        Error::ClientRejected { means, error, description } => {
-            Error::ClientRejected { means, error, description: blot(description) }
-        }
-        other => other,
     }
 }
 

@@ -2,39 +2,50 @@
 //!
 //! A hint for a person who sets things up: nothing is begun, and what is meant for the browser is not believed.
 
-use ::http::{Request, header};
+use ::http::{Request, StatusCode, header};
 use openidconnect::url::Url;
 
-use super::{ProviderMetadata, error::Error};
+use super::{ProviderMetadata, error::Error, request::build_authorization_url};
 use crate::http::Client;
 
 /// RFC 7636 appendix B's challenge: nobody will ever redeem what this request might begin.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// False when the provider answers with an error, or sends one back to the redirect address (RFC 6749 §4.1.2.1).
+/// What the provider's answer says of the client and its redirect address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientProbe {
+    Accepted,
+    /// It answered with an error, or sent one back to the redirect address (RFC 6749 §4.1.2.1).
+    Rejected,
+    /// The answer is about something else: an outage, a proxy, or too many requests.
+    Inconclusive,
+}
+
+/// Sends an authorization request that nobody will complete. Fails when the provider does not answer.
 pub async fn probe_client(
     client: &Client,
     metadata: &ProviderMetadata,
     client_id: &str,
     redirect_uri: &str,
-) -> Result<bool, Error> {
-    let mut url = metadata.authorization_endpoint.as_url().clone();
-    url.query_pairs_mut()
-        .append_pair("response_type", "code")
-        .append_pair("client_id", client_id)
-        .append_pair("redirect_uri", redirect_uri)
-        .append_pair("scope", "openid")
-        .append_pair("state", "knock")
-        .append_pair("nonce", "knock")
-        .append_pair("code_challenge", CHALLENGE)
-        .append_pair("code_challenge_method", "S256");
+) -> Result<ClientProbe, Error> {
+    let secrets = ["knock", "knock", CHALLENGE];
+    let url = build_authorization_url(metadata, client_id, redirect_uri, "openid", secrets);
     let request = Request::get(url.as_str())
         .header(header::ACCEPT, "text/html")
         .body(Vec::new())
         .expect("an address that was parsed makes a request");
     let answer = client.send(request).await?;
     let to = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
-    Ok(!answer.status.is_client_error() && !to.is_some_and(|to| redirects_with_error(to, redirect_uri)))
+    Ok(match answer.status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        | StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_MANY_REQUESTS => ClientProbe::Inconclusive,
+        status if status.is_server_error() => ClientProbe::Inconclusive,
+        // 403 as well: GitLab answers so to a redirect address that is not registered.
+        status if status.is_client_error() => ClientProbe::Rejected,
+        _ if to.is_some_and(|to| redirects_with_error(to, redirect_uri)) => ClientProbe::Rejected,
+        _ => ClientProbe::Accepted,
+    })
 }
 
 fn redirects_with_error(to: &str, redirect_uri: &str) -> bool {
@@ -53,32 +64,41 @@ mod tests {
         oidc::testing::{server_base_url, start_provider, test_metadata},
     };
 
-    fn known(status: &str, headers: &str) -> bool {
+    fn probe(status: &str, headers: &str) -> ClientProbe {
         let server = start_provider(status, headers, "");
         let metadata = test_metadata(&server_base_url(&server));
         let (client, redirect) = (test_client(&TrustConfig::default()), "http://127.0.0.1:8400/callback");
         let known = block_on(probe_client(&client, &metadata, "c&d", redirect)).unwrap();
         let request = server.requests.recv().unwrap();
         assert!(
-            request.contains("client_id=c%26d&redirect_uri=http%3A%2F%2F127.0.0.1%3A8400%2Fcallback"),
+            ["client_id=c%26d&", "&redirect_uri=http%3A%2F%2F127.0.0.1%3A8400%2Fcallback&"]
+                .iter()
+                .all(|pair| request.contains(pair)),
             "{request}"
         );
         known
     }
 
     #[test]
-    fn a_sign_in_page_or_the_way_to_it_is_good_news() {
-        assert!(known("200 OK", ""));
-        assert!(known("302 Found", "Location: https://login.example/start\r\n"));
-        assert!(known("503 Unavailable", ""));
+    fn sign_in_page_or_redirect_to_one_is_acceptance() {
+        assert_eq!(probe("200 OK", ""), ClientProbe::Accepted);
+        assert_eq!(probe("302 Found", "Location: https://login.example/start\r\n"), ClientProbe::Accepted);
     }
 
     #[test]
-    fn an_error_is_bad_news_wherever_it_is_shown() {
-        assert!(!known("400 Bad Request", ""));
-        assert!(!known(
-            "302 Found",
-            "Location: http://127.0.0.1:8400/callback?error=unauthorized_client&state=knock\r\n"
-        ));
+    fn outage_or_rate_limit_says_nothing_about_the_client() {
+        for status in
+            ["503 Unavailable", "500 Error", "429 Too Many Requests", "407 Who Are You", "408 Timeout"]
+        {
+            assert_eq!(probe(status, ""), ClientProbe::Inconclusive, "{status}");
+        }
+    }
+
+    #[test]
+    fn error_is_rejection_wherever_it_is_shown() {
+        assert_eq!(probe("400 Bad Request", ""), ClientProbe::Rejected);
+        assert_eq!(probe("403 Forbidden", ""), ClientProbe::Rejected);
+        let redirect = "Location: http://127.0.0.1:8400/callback?error=unauthorized_client&state=knock\r\n";
+        assert_eq!(probe("302 Found", redirect), ClientProbe::Rejected);
     }
 }

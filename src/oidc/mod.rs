@@ -31,7 +31,7 @@ pub use self::{
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
     keys::{ProviderKeys, fetch_keys, is_supported_algorithm},
-    knock::probe_client,
+    knock::{ClientProbe, probe_client},
     provider::{find_issuer_alias, find_organization},
     rejection::{ClockSkew, TokenPart, TokenRejection},
     request::{AuthorizationRequest, build_authorization_request},

@@ -12,7 +12,6 @@ use crate::{
     time::{Timestamp, format_duration},
 };
 
-const PAGE_TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const CLOSE: &str = "You can close this tab and return to your terminal or editor.";
 
@@ -67,47 +66,53 @@ impl std::fmt::Debug for HtmlPage {
     }
 }
 
-/// No such address.
-pub fn render_not_found() -> HtmlPage {
-    render_notice(
-        "Nothing here",
-        "A sign-in on this computer is waiting for an answer at this port, but not at this address.",
-        "If you were signing in, continue in the tab where you began.",
-    )
+/// Why a request changes nothing about the sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// No such address.
+    NotFound,
+    /// The answer has come already; this tab goes on to the result by itself.
+    AlreadyAnswered,
+    /// The wrong `state`.
+    OtherSignIn,
+    /// The callback without an answer in its query.
+    NoAnswer,
+    /// What could not be read, or was asked in a way that no browser asks.
+    Unreadable,
 }
 
-/// The answer has come already; this tab goes on to the end by itself.
-pub fn render_already_answered() -> HtmlPage {
-    let lead = "This sign-in has its answer and is being completed.";
-    let next = "<p class=\"close\">The result appears here in a moment.</p>";
-    render_page(PageTone::Busy, "Already being completed", lead, next)
-}
-
-/// The wrong `state`.
-pub fn render_other_sign_in() -> HtmlPage {
-    render_notice(
-        "Not for this sign-in",
-        "This answer does not belong to the sign-in that is waiting, so it was ignored. An older tab may have sent it.",
-        "Continue in the newest tab, or start again from your terminal.",
-    )
-}
-
-/// The callback without an answer in its query.
-pub fn render_no_answer() -> HtmlPage {
-    render_notice(
-        "No answer received",
-        "The browser came back without an answer from your identity provider.",
-        "If a sign-in is waiting, finish it in the tab where it began, or start again from your terminal.",
-    )
-}
-
-/// What could not be read, or was asked in a way no browser asks.
-pub fn render_unreadable() -> HtmlPage {
-    render_notice(
-        "Request ignored",
-        "This request could not be understood, so nothing was done.",
-        "If you were signing in, continue in the tab where you began.",
-    )
+impl Notice {
+    pub fn to_page(self) -> HtmlPage {
+        let (title, lead, next) = match self {
+            Self::NotFound => (
+                "Nothing here",
+                "A sign-in on this computer is waiting for an answer at this port, but not at this address.",
+                "If you were signing in, continue in the tab where you began.",
+            ),
+            Self::AlreadyAnswered => (
+                "Already being completed",
+                "This sign-in has its answer and is being completed.",
+                "The result appears here in a moment.",
+            ),
+            Self::OtherSignIn => (
+                "Not for this sign-in",
+                "This answer does not belong to the sign-in that is waiting, so it was ignored. An older tab may have sent it.",
+                "Continue in the newest tab, or start again from your terminal.",
+            ),
+            Self::NoAnswer => (
+                "No answer received",
+                "The browser came back without an answer from your identity provider.",
+                "If a sign-in is waiting, finish it in the tab where it began, or start again from your terminal.",
+            ),
+            Self::Unreadable => (
+                "Request ignored",
+                "This request could not be understood, so nothing was done.",
+                "If you were signing in, continue in the tab where you began.",
+            ),
+        };
+        let tone = if self == Self::AlreadyAnswered { PageTone::Busy } else { PageTone::Notice };
+        render_page(tone, title, lead, &format!("<p class=\"close\">{next}</p>"))
+    }
 }
 
 /// The `Content-Security-ClaudePolicy` under which these pages are shown: nothing but their own style and icon.
@@ -128,10 +133,6 @@ enum PageTone {
     Failure,
     Notice,
     Busy,
-}
-
-fn render_notice(title: &str, lead: &str, next: &str) -> HtmlPage {
-    render_page(PageTone::Notice, title, lead, &format!("<p class=\"close\">{next}</p>"))
 }
 
 fn render_facts(role: Option<&(String, String)>, name: &str, until: Timestamp, now: Timestamp) -> String {
@@ -197,17 +198,17 @@ fn render_page(tone: PageTone, title: &str, lead: &str, body: &str) -> HtmlPage 
         PageTone::Busy => ("busy", "status", "M15 24h.1M24 24h.1M33 24h.1", "5b6675"),
     };
     let icon = build_icon_url(stroke, ink);
-    HtmlPage(fill_template(PAGE_TEMPLATE, |name| match name {
-        "title" => title,
-        "icon" => &icon,
-        "style" => STYLE,
-        "tone" => class,
-        "role" => role,
-        "stroke" => stroke,
-        "lead" => lead,
-        "body" => body,
-        _ => "",
-    }))
+    HtmlPage(format!(
+        include_str!("page.html"),
+        title = title,
+        icon = icon,
+        style = STYLE,
+        tone = class,
+        role = role,
+        stroke = stroke,
+        lead = lead,
+        body = body,
+    ))
 }
 
 /// The tab's icon, so that the result can be seen among many tabs.
@@ -217,18 +218,6 @@ fn build_icon_url(stroke: &str, ink: &str) -> String {
          %3Ccircle cx='24' cy='24' r='24' fill='%23{ink}'/%3E%3Cpath d='{stroke}' fill='none' stroke='white' \
          stroke-width='5' stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E"
     )
-}
-
-/// Fills the frame's `{{names}}` in one pass, so that a name inside a value stays what it is: text.
-fn fill_template<'a>(frame: &'a str, value: impl Fn(&str) -> &'a str) -> String {
-    let mut filled = String::with_capacity(frame.len() + STYLE.len() + 1024);
-    for (count, part) in frame.split("{{").enumerate() {
-        match part.split_once("}}") {
-            Some((name, after)) if count > 0 => filled.extend([value(name), after]),
-            _ => filled.push_str(part),
-        }
-    }
-    filled
 }
 
 #[cfg(test)]
@@ -289,24 +278,19 @@ mod tests {
 
     #[test]
     fn foreign_text_is_inert() {
-        let hostile = "</p><script>alert(1)</script>{{style}}\" onload='x'`<b>`";
+        let hostile = "</p><script>alert(1)</script>{style}\" onload='x'`<b>`";
         for page in [signed_in(hostile).into_html(), failed(hostile, hostile)] {
             assert!(
                 !page.contains("<script") && !page.contains("<b>") && !page.contains("onload='"),
                 "{page}"
             );
-            assert!(page.contains("{{style}}"), "a name inside a value is not filled");
+            assert!(page.contains("{style}"), "a name inside a value is not filled");
         }
     }
 
     #[test]
-    fn no_place_of_the_frame_stays_empty() {
-        assert!(!render_not_found().into_html().contains("{{"));
-    }
-
-    #[test]
     fn the_policy_allows_exactly_the_style_that_is_sent() {
-        let page = render_already_answered().into_html();
+        let page = Notice::AlreadyAnswered.to_page().into_html();
         let style = page.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).unwrap().0;
         let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
         assert!(build_security_policy().contains(&format!("'sha256-{hash}'")));

@@ -36,7 +36,7 @@ pub(super) struct OriginRetry {
 
 impl OriginRetry {
     pub(super) fn is_required_by(&self, error: &Error) -> bool {
-        matches!(error, Error::Refused { description, .. } if description.to_safe_line().starts_with(self.trigger))
+        matches!(error, Error::Refused { description, .. } if description.to_safe_line().to_string().starts_with(self.trigger))
     }
 }
 

@@ -5,12 +5,8 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use openidconnect::{
-    AuthUrl, ClientId, CsrfToken, IssuerUrl, JsonWebKeySet, Nonce, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, Scope,
-    core::{CoreAuthenticationFlow, CoreClient},
-    url::Url,
-};
+use openidconnect::url::Url;
+use ring::digest;
 
 use super::{ProviderMetadata, provider::select_provider_defaults};
 use crate::{config::Profile, secret::Secret};
@@ -35,50 +31,49 @@ pub fn build_authorization_request(
     redirect_uri: &str,
     random: &dyn Fn(&mut [u8]),
 ) -> AuthorizationRequest {
-    let [state, nonce, verifier] = [(); 3].map(|()| Secret::new(generate_random_value(random)));
-    let url = build_authorization_url(profile, metadata, redirect_uri, [&state, &nonce, &verifier]);
-    AuthorizationRequest { url, state, nonce, code_verifier: verifier, redirect_uri: redirect_uri.to_owned() }
+    let [state, nonce, code_verifier] = [(); 3].map(|()| Secret::new(generate_random_value(random)));
+    let challenge =
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, code_verifier.expose().as_bytes()));
+    let secrets = [state.expose(), nonce.expose(), &challenge];
+    let scope = select_scopes(profile, metadata);
+    let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
+    let url = append_parameters(url, profile);
+    AuthorizationRequest { url, state, nonce, code_verifier, redirect_uri: redirect_uri.to_owned() }
 }
 
 impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("AuthorizationRequest")
             .field("provider", &self.url.authority())
             .field("redirect_uri", &self.redirect_uri)
             .finish_non_exhaustive()
     }
 }
 
-fn build_authorization_url(
-    profile: &Profile,
+/// The address of the authorization endpoint with the parameters of the code flow; `challenge` is of method S256.
+pub(super) fn build_authorization_url(
     metadata: &ProviderMetadata,
+    client_id: &str,
     redirect_uri: &str,
-    [state, nonce, verifier]: [&Secret; 3],
+    scope: &str,
+    [state, nonce, challenge]: [&str; 3],
 ) -> Url {
-    let (state, nonce) = (CsrfToken::new(state.expose().to_owned()), Nonce::new(nonce.expose().to_owned()));
-    let challenge =
-        PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.expose().to_owned()));
-    let redirect = RedirectUrl::new(redirect_uri.to_owned()).expect("the listener's address is an address");
-    let (url, _, _) = CoreClient::new(
-        ClientId::new(profile.client_id.clone()),
-        IssuerUrl::from_url(profile.issuer.url().as_url().clone()),
-        JsonWebKeySet::default(),
-    )
-    .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.as_url().clone()))
-    .set_redirect_uri(redirect)
-    .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce)
-    .set_pkce_challenge(challenge)
-    .add_scopes(select_further_scopes(profile, metadata).map(Scope::new))
-    .url();
-    append_parameters(url, profile)
+    let mut url = metadata.authorization_endpoint.as_url().clone();
+    url.query_pairs_mut()
+        .append_pair("response_type", "code")
+        .append_pair("client_id", client_id)
+        .append_pair("state", state)
+        .append_pair("code_challenge", challenge)
+        .append_pair("code_challenge_method", "S256")
+        .append_pair("redirect_uri", redirect_uri)
+        .append_pair("scope", scope)
+        .append_pair("nonce", nonce);
+    url
 }
 
-/// The scopes beside `openid`, which the library puts first. A default that the provider says it does not know is left
-/// out, for some refuse the whole request over it; what the configuration names is asked for regardless.
-pub(super) fn select_further_scopes(
-    profile: &Profile,
-    metadata: &ProviderMetadata,
-) -> impl Iterator<Item = String> {
+/// `openid` and the configured scopes, else the provider's defaults. A default that the provider says it does not know
+/// is left out, since some refuse the whole request over it; configured scopes are always requested.
+pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> String {
     let scopes = if profile.scopes.is_empty() {
         let known = |scope: &&str| *scope != "offline_access" || metadata.supports_scope(scope);
         select_provider_defaults(profile.provider)
@@ -91,7 +86,8 @@ pub(super) fn select_further_scopes(
     } else {
         profile.scopes.clone()
     };
-    scopes.into_iter().filter(|scope| scope != "openid")
+    let further = scopes.into_iter().filter(|scope| scope != "openid");
+    std::iter::once("openid".to_owned()).chain(further).collect::<Vec<_>>().join(" ")
 }
 
 /// Appends the configured parameters, and of the provider's habitual ones those that the configuration leaves open.

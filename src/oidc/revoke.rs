@@ -107,7 +107,7 @@ mod tests {
         assert!(error.is_unsupported_token_type());
         let (error_code, description) =
             (UntrustedText::new("unsupported_token_type"), UntrustedText::new("[secret] is opaque"));
-        assert_eq!(error, Error::Refused { error: error_code, description, uri: None });
+        assert_eq!(error, Error::Refused { error: error_code, description });
     }
 
     #[test]

@@ -72,7 +72,17 @@ pub(super) async fn request_tokens(
     form: &[(&str, &str)],
     secrets: &[&Secret],
 ) -> Result<TokenResponse, Error> {
-    let first = match request_tokens_once(client, application, metadata, form, secrets, None).await {
+    let send = async |origin| {
+        let form = ProviderForm {
+            provider_endpoint: ProviderEndpoint::Token,
+            endpoint: metadata.token_auth_endpoint(),
+            fields: form,
+            secrets,
+            origin,
+        };
+        parse_token_response(form.response_source(), form.post(client, application).await?)
+    };
+    let first = match send(None).await {
         Err(refusal) => refusal,
         granted => return granted,
     };
@@ -85,28 +95,10 @@ pub(super) async fn request_tokens(
         "oidc",
         format_args!("the provider takes the application for a page in a browser: asking as one"),
     );
-    let again = request_tokens_once(client, application, metadata, form, secrets, Some(origin.value)).await;
+    let again = send(Some(origin.value)).await;
     // If the first refusal has spent the code, it still says more than the second.
     let is_code = form.contains(&("grant_type", "authorization_code"));
     again.map_err(|second| if is_code && second.is_invalid_grant() { first } else { second })
-}
-
-async fn request_tokens_once(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    form: &[(&str, &str)],
-    secrets: &[&Secret],
-    origin: Option<&'static str>,
-) -> Result<TokenResponse, Error> {
-    let form = ProviderForm {
-        provider_endpoint: ProviderEndpoint::Token,
-        endpoint: metadata.token_auth_endpoint(),
-        fields: form,
-        secrets,
-        origin,
-    };
-    parse_token_response(form.response_source(), form.post(client, application).await?)
 }
 
 impl TokenResponse {
@@ -115,15 +107,13 @@ impl TokenResponse {
         mut self,
         metadata: &ProviderMetadata,
     ) -> Result<(UnverifiedToken, Self), Error> {
-        match self.id_token.take() {
-            Some(id_token) => Ok((id_token, self)),
-            None => Err(Error::MissingMember { source: build_token_source(metadata), member: "id_token" }),
-        }
+        let Some(id_token) = self.id_token.take() else {
+            let host = metadata.token_endpoint.authority().to_owned();
+            let source = ResponseSource { endpoint: ProviderEndpoint::Token, host };
+            return Err(Error::MissingMember { source, member: "id_token" });
+        };
+        Ok((id_token, self))
     }
-}
-
-fn build_token_source(metadata: &ProviderMetadata) -> ResponseSource {
-    ResponseSource { endpoint: ProviderEndpoint::Token, host: metadata.token_endpoint.authority().to_owned() }
 }
 
 /// The members that are used; `expires_in` is not, for the tokens say better themselves how long they hold.
@@ -136,9 +126,12 @@ struct TokenResponseBody {
 
 fn parse_token_response(source: ResponseSource, answer: FullResponse) -> Result<TokenResponse, Error> {
     let server_date = answer.server_date();
-    let granted: TokenResponseBody = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
-    let TokenResponseBody { access_token, id_token, refresh_token } = granted.without_empty_tokens();
-    if (&access_token, &id_token, &refresh_token) == (&None, &None, &None) {
+    let TokenResponseBody { access_token, id_token, refresh_token } =
+        parse_body(source.clone(), &Zeroizing::new(answer.body))?;
+    // An empty token counts as absent.
+    let [access_token, id_token, refresh_token] = [access_token, id_token, refresh_token]
+        .map(|token: Option<Secret>| token.filter(|token| !token.expose().is_empty()));
+    if [&access_token, &id_token, &refresh_token] == [&None; 3] {
         return Err(Error::MissingMember { source, member: "access_token" });
     }
     Ok(TokenResponse {
@@ -147,18 +140,6 @@ fn parse_token_response(source: ResponseSource, answer: FullResponse) -> Result<
         refresh_token,
         server_date,
     })
-}
-
-impl TokenResponseBody {
-    /// An empty token is none.
-    fn without_empty_tokens(self) -> Self {
-        let written = |token: Option<Secret>| token.filter(|token| !token.expose().is_empty());
-        Self {
-            access_token: written(self.access_token),
-            id_token: written(self.id_token),
-            refresh_token: written(self.refresh_token),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -310,23 +291,16 @@ mod tests {
                        "error_codes":[7000218]}"#;
         let (error, _) = harmless("401 Unauthorized", "", body);
         let description = UntrustedText::new("AADSTS7000218: no\u{1b}[31m");
-        let uri = Some(UntrustedText::new("u"));
-        assert_eq!(error, Error::Refused { error: UntrustedText::new("invalid_client"), description, uri });
+        assert_eq!(error, Error::Refused { error: UntrustedText::new("invalid_client"), description });
     }
 
     /// Some providers quote the token they refuse, and their words go to terminals, logs and the last failure.
     #[test]
     fn a_refusal_that_quotes_a_secret_of_ours_is_told_without_it() {
-        let body = r#"{"error":"server_oops","error_description":"Invalid refresh token: old+rt","error_uri":"https://id/?t=old+rt"}"#;
+        let body = r#"{"error":"server_oops","error_description":"Invalid refresh token: old+rt"}"#;
         let (error, _) = harmless("400 Bad Request", "", body);
-        let (description, uri) = (
-            UntrustedText::new("Invalid refresh token: [secret]"),
-            UntrustedText::new("https://id/?t=[secret]"),
-        );
-        assert_eq!(
-            error,
-            Error::Refused { error: UntrustedText::new("server_oops"), description, uri: Some(uri) }
-        );
+        let description = UntrustedText::new("Invalid refresh token: [secret]");
+        assert_eq!(error, Error::Refused { error: UntrustedText::new("server_oops"), description });
         let error = exchanged(&start_provider(
             "400 Bad Request",
             "",
@@ -335,7 +309,7 @@ mod tests {
         let description = UntrustedText::new("no code [secret] here");
         assert_eq!(
             error.err(),
-            Some(Error::Refused { error: UntrustedText::new("invalid_grant"), description, uri: None })
+            Some(Error::Refused { error: UntrustedText::new("invalid_grant"), description })
         );
     }
 

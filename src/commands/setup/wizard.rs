@@ -13,7 +13,7 @@ use crate::{
     failure::{Failure, SystemError, UserInterrupted},
     host::Host,
     http::{self, Client, HttpSettings},
-    oidc::{self, ProviderMetadata},
+    oidc::{self, ClientProbe, ProviderMetadata},
     session::MethodPreference,
     text::sanitize_line,
 };
@@ -145,11 +145,13 @@ fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: 
         |port| format!("http://127.0.0.1:{port}/callback"),
     );
     match http::block_on(oidc::probe_client(client, metadata, client_id, &redirect)) {
-        Ok(Ok(true)) => write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n")),
-        Ok(Ok(false)) => write_stderr(&format!(
+        Ok(Ok(ClientProbe::Accepted)) => {
+            write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n"))
+        }
+        Ok(Ok(ClientProbe::Rejected)) => write_stderr(&format!(
             "  ! the provider answers this client with an error: check the identifier, and that {redirect} is registered\n"
         )),
-        _ => {}
+        Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => {}
     }
 }
 

@@ -25,7 +25,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Http(error) => error.into(),
-            Error::Refused { error, description, uri: _ } => describe_sign_in_refusal(&error, &description),
+            Error::Refused { error, description } => describe_sign_in_refusal(&error, &description),
             Error::ClientRejected { means, error, description } => {
                 application::describe_rejected_client(means, &quote_error(&error, &description))
             }
@@ -108,7 +108,7 @@ const NOT_REVOKED: &str =
 impl From<RevocationError> for Failure {
     fn from(RevocationError(error): RevocationError) -> Self {
         match error {
-            Error::Refused { error, description, uri: _ } => {
+            Error::Refused { error, description } => {
                 let what = format!(
                     "the provider refused to revoke the session: {}",
                     quote_error(&error, &description)

@@ -28,7 +28,7 @@ impl PortHolder {
 
 /// The name that /proc gives the socket listening on `port`.
 fn find_listening_socket(sockets: &[SocketEntry], port: u16) -> Option<String> {
-    let socket = sockets.iter().find(|socket| socket.listens && socket.local.port == port)?;
+    let socket = sockets.iter().find(|socket| socket.listens && socket.local.port() == port)?;
     Some(format!("socket:[{}]", socket.inode))
 }
 

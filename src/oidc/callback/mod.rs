@@ -23,7 +23,7 @@ pub use self::{
     bind::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
     holder::PortHolder,
     judge::{CallbackAddresses, IgnoreReason, RequestVerdict, classify_request},
-    open::{OpenListener, PasteRejection, PendingResultPage},
+    open::{OpenListener, PasteRejection},
     request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
 };
 pub use super::page::SignInEnding;

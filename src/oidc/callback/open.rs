@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use openidconnect::url::Url;
@@ -55,7 +56,14 @@ impl CallbackListener {
         for socket in self.sockets {
             doors.spawn(accept_connections(socket, Arc::clone(&desk)));
         }
-        OpenListener { server: desk, start_address, receiver, accept_tasks: doors }
+        OpenListener {
+            follow_timeout: desk.timeouts.follow,
+            follow_by: Instant::now(),
+            server: desk,
+            start_address,
+            receiver,
+            _accept_tasks: doors,
+        }
     }
 }
 
@@ -64,8 +72,12 @@ pub struct OpenListener {
     server: Arc<CallbackServer>,
     start_address: String,
     receiver: oneshot::Receiver<Result<Secret, CallbackError>>,
+    /// How long after the answer a browser may take to ask for the page with the result.
+    follow_timeout: Duration,
+    /// When that time ends.
+    follow_by: Instant,
     /// Dropped, it closes the port and every connection.
-    accept_tasks: JoinSet<()>,
+    _accept_tasks: JoinSet<()>,
 }
 
 /// Why a pasted text is not the answer.
@@ -100,12 +112,15 @@ impl OpenListener {
 
     /// The one request with the right `state`, or what was pasted in its place.
     pub async fn wait_for_answer(&mut self) -> Result<Secret, CallbackError> {
-        (&mut self.receiver).await.expect("the desk, which holds the sender, lives as long as this")
+        let answer =
+            (&mut self.receiver).await.expect("the server, which holds the sender, lives as long as this");
+        self.follow_by = Instant::now() + self.follow_timeout;
+        answer
     }
 
     /// Weighs an address that a person brought by hand, as if their browser had come with it; but who has copied too little,
     /// and so lost the issuer, may try again.
-    pub fn submit_pasted_address(&self, text: &str) -> Result<(), PasteRejection> {
+    pub fn submit_pasted_address(&mut self, text: &str) -> Result<(), PasteRejection> {
         let request = parse_pasted_address(text).ok_or(PasteRejection::NotAnAddress)?;
         let awaited = self.server.awaited.borrow().clone();
         match classify_request(&request, &self.server.addresses, awaited.as_deref()) {
@@ -114,6 +129,8 @@ impl OpenListener {
             }
             RequestVerdict::Answer(outcome) => {
                 self.server.accept_answer(outcome);
+                // No browser is on its way to the page with the result.
+                self.follow_timeout = Duration::ZERO;
                 Ok(())
             }
             RequestVerdict::Start | RequestVerdict::Result => {
@@ -123,20 +140,26 @@ impl OpenListener {
         }
     }
 
-    /// The page on which the end will be told. A browser that brought the answer is on its way there; `by_browser` says
-    /// whether one did.
-    pub fn into_result_page(self, by_browser: bool) -> PendingResultPage {
-        let patience = if by_browser { self.server.timeouts.follow } else { std::time::Duration::ZERO };
-        PendingResultPage {
-            server: self.server,
-            follow_by: Instant::now() + patience,
-            _accept_tasks: self.accept_tasks,
+    /// Shows every waiting tab how the sign-in ended, and returns once they have it: within about a second, or two where
+    /// the browser that brought the answer has yet to ask. A browser that has gone away costs nothing more.
+    pub async fn show_ending(self, ending: &SignInEnding) {
+        self.publish_ending(ending);
+        let mut viewers = self.server.result_waiters.subscribe();
+        let arrived = timeout_at(self.follow_by, viewers.wait_for(|seen| seen.arrived > 0)).await.is_ok();
+        if arrived {
+            let finished = viewers.wait_for(|seen| seen.finished == seen.arrived);
+            // Whether they took it or not, the program goes on.
+            drop(timeout(self.server.timeouts.linger, finished).await);
         }
+    }
+
+    pub(super) fn publish_ending(&self, ending: &SignInEnding) {
+        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
     }
 
     /// There is nothing to wait for: whoever has opened the start address already is told why.
     pub async fn finish_with_failure(self, ending: &SignInEnding) {
-        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
+        self.publish_ending(ending);
         let mut beginners = self.server.start_waiters.subscribe();
         let told = beginners.wait_for(|seen| seen.finished == seen.arrived);
         drop(timeout(self.server.timeouts.linger, told).await);
@@ -160,44 +183,13 @@ fn parse_pasted_address(text: &str) -> Option<CallbackRequest> {
     })
 }
 
-/// The browser's page, still waiting for the truth. Others go on being answered until it has been told.
-pub struct PendingResultPage {
-    server: Arc<CallbackServer>,
-    follow_by: Instant,
-    /// Dropped, it closes the port and every connection.
-    _accept_tasks: JoinSet<()>,
-}
-
-impl PendingResultPage {
-    /// Tells every waiting tab how it ended, and returns once they have it: within about a second, or two where the
-    /// browser has yet to ask. A browser that has gone away costs nothing more.
-    pub async fn show_ending(self, ending: &SignInEnding) {
-        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
-        let mut viewers = self.server.result_waiters.subscribe();
-        let arrived = timeout_at(self.follow_by, viewers.wait_for(|seen| seen.arrived > 0)).await.is_ok();
-        if arrived {
-            let told = viewers.wait_for(|seen| seen.finished == seen.arrived);
-            // Whether they took it or not, the program goes on.
-            drop(timeout(self.server.timeouts.linger, told).await);
-        }
-    }
-}
-
 #[cfg(test)]
-impl PendingResultPage {
+impl OpenListener {
     /// Returns once that many tabs wait for the end.
     pub(super) async fn wait_for_result_waiters(&self, count: usize) {
         drop(self.server.result_waiters.subscribe().wait_for(|seen| seen.arrived >= count).await);
     }
 
-    /// The end is known, and nobody has been told yet.
-    pub(super) fn publish_ending(&self, ending: &SignInEnding) {
-        self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
-    }
-}
-
-#[cfg(test)]
-impl OpenListener {
     /// Returns once that many wait at the start address.
     pub(super) async fn wait_for_start_waiters(&self, count: usize) {
         drop(self.server.start_waiters.subscribe().wait_for(|seen| seen.arrived >= count).await);
@@ -207,11 +199,5 @@ impl OpenListener {
 impl fmt::Debug for OpenListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenListener").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for PendingResultPage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingResultPage").finish_non_exhaustive()
     }
 }

@@ -6,24 +6,24 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use super::sockets::{self, SocketEnd, SocketEntry};
+use super::sockets::{self, SocketEntry};
 
 /// To be asked while the other end waits for its answer: who has let go of a connection is no longer named.
 pub(super) fn is_other_user(stream: &TcpStream) -> bool {
     let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
-    has_other_owner(&sockets::read_sockets(), to_socket_end(own), to_socket_end(peer))
+    has_other_owner(&sockets::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
 }
 
-fn to_socket_end(address: SocketAddr) -> SocketEnd {
-    SocketEnd { address: address.ip().to_canonical(), port: address.port() }
+fn to_canonical_address(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Our own user is read from the same table, so that a user namespace numbers both alike. Root may read everything
 /// anyway, and relays connections for others. No state of the connection is asked for: a stranger who has closed their
 /// half of it still reads the answer.
-fn has_other_owner(sockets: &[SocketEntry], own: SocketEnd, peer: SocketEnd) -> bool {
+fn has_other_owner(sockets: &[SocketEntry], own: SocketAddr, peer: SocketAddr) -> bool {
     const ROOT: u32 = 0;
-    let user = |local: SocketEnd, remote: SocketEnd| {
+    let user = |local: SocketAddr, remote: SocketAddr| {
         let socket = sockets.iter().find(|socket| (socket.local, socket.remote) == (local, remote))?;
         Some(socket.uid)
     };
@@ -59,7 +59,7 @@ mod tests {
 ";
 
     fn stranger(table: &str, address: &str, port: u16) -> bool {
-        let at = |port| to_socket_end(SocketAddr::new(address.parse().unwrap(), port));
+        let at = |port| to_canonical_address(SocketAddr::new(address.parse().unwrap(), port));
         has_other_owner(&sockets::parse_table(table), at(8400), at(port))
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Each may come once; whether they are the awaited ones is `judge`'s business.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use crate::secret::Secret;
 
 /// What a provider may send back; everything else in the query is passed over (RFC 6749 §4.1.2).
@@ -49,25 +53,8 @@ impl CallbackParameters {
 
 /// Form decoding: `+` is a space, `%41` a byte; a percent sign that begins no such byte stands for itself.
 fn decode_form_value(text: &str) -> Result<String, QueryError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let (byte, beyond) = match (first, decode_escape(after)) {
-            (b'%', Some(decoded)) => decoded,
-            (b'+', _) => (b' ', after),
-            (other, _) => (other, after),
-        };
-        bytes.push(byte);
-        rest = beyond;
-    }
-    String::from_utf8(bytes).map_err(|_| QueryError::Encoding)
-}
-
-/// The byte that two hexadecimal digits name, and what follows them.
-fn decode_escape(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (&[high, low], rest) = text.split_first_chunk::<2>()?;
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some((digit(high)? << 4 | digit(low)?, rest))
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8().map(Cow::into_owned).map_err(|_| QueryError::Encoding)
 }
 
 #[cfg(test)]

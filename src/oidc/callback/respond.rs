@@ -9,6 +9,7 @@ pub(super) struct CallbackResponse {
     status: &'static str,
     fields: Vec<(&'static str, String)>,
     body: String,
+    sends_body: bool,
 }
 
 impl CallbackResponse {
@@ -17,13 +18,13 @@ impl CallbackResponse {
             ("Content-Type", "text/html; charset=utf-8".to_owned()),
             ("Content-Security-Policy", page::build_security_policy().to_owned()),
         ];
-        Self { status, fields, body: page.into_html() }
+        Self { status, fields, body: page.into_html(), sends_body: true }
     }
 
     pub(super) fn redirect_to(status: &'static str, location: &str) -> Self {
         // The address is ours or a parsed URL; what is not visible ASCII cannot start a header of its own.
         let location = location.chars().filter(char::is_ascii_graphic).collect();
-        Self { status, fields: vec![("Location", location)], body: String::new() }
+        Self { status, fields: vec![("Location", location)], body: String::new(), sends_body: true }
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -31,8 +32,13 @@ impl CallbackResponse {
         self
     }
 
-    /// The whole answer; to HEAD, all but the page.
-    pub(super) fn to_bytes(&self, with_body: bool) -> Vec<u8> {
+    /// The answer to HEAD: with the headers of the whole answer.
+    pub(super) fn without_body(mut self) -> Self {
+        self.sends_body = false;
+        self
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("HTTP/1.1 {}\r\n", self.status);
         let length = self.body.len().to_string();
         let own = self.fields.iter().map(|(name, value)| (*name, value.as_str()));
@@ -40,7 +46,7 @@ impl CallbackResponse {
             text.extend([name, ": ", value, "\r\n"]);
         }
         text.push_str("\r\n");
-        if with_body {
+        if self.sends_body {
             text.push_str(&self.body);
         }
         text.into_bytes()

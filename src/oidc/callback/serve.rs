@@ -34,7 +34,7 @@ use super::{
     respond::CallbackResponse,
 };
 use crate::{
-    oidc::page::{self, HtmlPage},
+    oidc::page::{HtmlPage, Notice},
     race::{RaceWinner, race_futures},
     secret::Secret,
 };
@@ -130,17 +130,16 @@ async fn serve_connection(
     evicted: oneshot::Receiver<Infallible>,
     desk: Arc<CallbackServer>,
 ) {
-    // Evicted, when the door drops its sender.
-    let RaceWinner::Left(read) = race_futures(read_request(&mut stream, desk.timeouts.read), evicted).await
-    else {
-        return;
-    };
-    match read {
+    let read = timeout(desk.timeouts.read, read_head(&mut stream));
+    // Evicted, when `accept_connections` drops its sender.
+    let RaceWinner::Left(read) = race_futures(read, evicted).await else { return };
+    let too_slow = ReadRequestError::Invalid(CallbackEvent::TooSlow, "408 Request Timeout");
+    match read.unwrap_or(Err(too_slow)) {
         Ok(request) => desk.handle_request(&request, stream).await,
         Err(ReadRequestError::Closed) => {}
         Err(ReadRequestError::Invalid(event, status)) => {
             (desk.report)(event);
-            desk.send_response(stream, &CallbackResponse::from_page(status, page::render_unreadable()), true)
+            desk.send_response(stream, &CallbackResponse::from_page(status, Notice::Unreadable.to_page()))
                 .await;
         }
     }
@@ -153,46 +152,34 @@ enum ReadRequestError {
     Invalid(CallbackEvent, &'static str),
 }
 
-async fn read_request(
-    stream: &mut TcpStream,
-    patience: Duration,
-) -> Result<CallbackRequest, ReadRequestError> {
-    timeout(patience, read_head(stream))
-        .await
-        .unwrap_or(Err(ReadRequestError::Invalid(CallbackEvent::TooSlow, "408 Request Timeout")))
-}
-
 async fn read_head(stream: &mut TcpStream) -> Result<CallbackRequest, ReadRequestError> {
     let mut head = Zeroizing::new(Vec::with_capacity(16 * 1024));
     loop {
         match stream.read_buf(&mut *head).await {
             Ok(1..) => {}
-            Ok(0) if !head.is_empty() => {
-                return Err(ReadRequestError::Invalid(
-                    CallbackEvent::Malformed(MalformedRequest::Syntax),
-                    "400 Bad Request",
-                ));
-            }
+            Ok(0) if !head.is_empty() => return Err(MalformedRequest::Syntax.into()),
             Ok(0) | Err(_) => return Err(ReadRequestError::Closed),
         }
         match parse_request(&head) {
             Ok(Some(request)) => return Ok(request),
             Ok(None) if head.len() < MAX_HEAD_BYTES => {}
             Ok(None) => return Err(ReadRequestError::Invalid(CallbackEvent::TooLarge, TOO_LARGE)),
-            Err(MalformedRequest::TooManyHeaders) => {
-                return Err(ReadRequestError::Invalid(
-                    CallbackEvent::Malformed(MalformedRequest::TooManyHeaders),
-                    TOO_LARGE,
-                ));
-            }
-            Err(fault) => {
-                return Err(ReadRequestError::Invalid(CallbackEvent::Malformed(fault), "400 Bad Request"));
-            }
+            Err(fault) => return Err(fault.into()),
         }
     }
 }
 
 const TOO_LARGE: &str = "431 Request Header Fields Too Large";
+
+impl From<MalformedRequest> for ReadRequestError {
+    fn from(fault: MalformedRequest) -> Self {
+        let status = match fault {
+            MalformedRequest::TooManyHeaders => TOO_LARGE,
+            MalformedRequest::Syntax | MalformedRequest::Target | MalformedRequest::Host => "400 Bad Request",
+        };
+        Self::Invalid(CallbackEvent::Malformed(fault), status)
+    }
+}
 
 impl CallbackServer {
     async fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) {
@@ -208,7 +195,11 @@ impl CallbackServer {
             RequestVerdict::Result => return self.handle_result(stream).await,
             RequestVerdict::Ignored(reason) => self.report_ignored(reason),
         };
-        self.send_response(stream, &response, request.method != RequestMethod::Head).await;
+        let response = match request.method {
+            RequestMethod::Head => response.without_body(),
+            RequestMethod::Get | RequestMethod::Other => response,
+        };
+        self.send_response(stream, &response).await;
     }
 
     /// Sends the browser to the provider, as soon as it is known where that is.
@@ -216,12 +207,10 @@ impl CallbackServer {
         (self.report)(CallbackEvent::Started);
         self.start_opened.store(true, Ordering::Relaxed);
         if let Some(awaited) = awaited {
-            return self.send_response(stream, &self.start_response(&awaited), true).await;
+            return self.send_response(stream, &self.start_response(&awaited)).await;
         }
         let Ok(_seat) = self.waiter_slots.try_acquire() else {
-            return self
-                .send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath), true)
-                .await;
+            return self.send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath)).await;
         };
         let _told = WaiterGuard::count_arrival(&self.start_waiters);
         let (mut awaited, mut ending) = (self.awaited.subscribe(), self.final_page.subscribe());
@@ -233,7 +222,7 @@ impl CallbackServer {
             RaceWinner::Right(Some(page)) => CallbackResponse::from_page("200 OK", page),
             _ => return,
         };
-        self.send_response(stream, &response, true).await;
+        self.send_response(stream, &response).await;
     }
 
     /// Once the answer is here, there is nothing left to ask at the provider.
@@ -241,7 +230,7 @@ impl CallbackServer {
         if self.is_waiting() {
             CallbackResponse::redirect_to("302 Found", &awaited.authorize_url)
         } else {
-            self.redirect_to_result("303 See Other")
+            self.redirect_to_result()
         }
     }
 
@@ -264,21 +253,21 @@ impl CallbackServer {
         (self.report)(event);
         // Nobody waits any more: the sign-in's time ran out in this very moment, and the port closes with it.
         drop(answer.send(outcome));
-        self.redirect_to_result("303 See Other")
+        self.redirect_to_result()
     }
 
     fn is_waiting(&self) -> bool {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn redirect_to_result(&self, status: &'static str) -> CallbackResponse {
-        CallbackResponse::redirect_to(status, self.addresses.result_path.expose())
+    fn redirect_to_result(&self) -> CallbackResponse {
+        CallbackResponse::redirect_to("303 See Other", self.addresses.result_path.expose())
     }
 
     fn already_answered_response(&self) -> CallbackResponse {
         match self.final_page.borrow().clone() {
             Some(ending) => CallbackResponse::from_page("200 OK", ending),
-            None => CallbackResponse::from_page("200 OK", page::render_already_answered())
+            None => CallbackResponse::from_page("200 OK", Notice::AlreadyAnswered.to_page())
                 .with_header("Refresh", format!("1; url={}", self.addresses.result_path.expose())),
         }
     }
@@ -286,26 +275,24 @@ impl CallbackServer {
     /// Holds the connection until the end is known, and tells it.
     async fn handle_result(&self, stream: TcpStream) {
         if self.is_waiting() {
-            return self
-                .send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath), true)
-                .await;
+            return self.send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath)).await;
         }
         let Ok(_seat) = self.waiter_slots.try_acquire() else {
-            return self.send_response(stream, &self.already_answered_response(), true).await;
+            return self.send_response(stream, &self.already_answered_response()).await;
         };
         let _told = WaiterGuard::count_arrival(&self.result_waiters);
         let mut ending = self.final_page.subscribe();
         let Ok(page) = ending.wait_for(Option::is_some).await.map(|page| page.clone()) else { return };
         if let Some(page) = page {
-            self.send_response(stream, &CallbackResponse::from_page("200 OK", page), true).await;
+            self.send_response(stream, &CallbackResponse::from_page("200 OK", page)).await;
             (self.report)(CallbackEvent::ResultShown);
         }
     }
 
     /// Sends all of it and closes politely: FIN first, then what the client still sends is read away, since closing
     /// over unread bytes is an RST, on which a browser throws away the page it already has.
-    async fn send_response(&self, mut stream: TcpStream, response: &CallbackResponse, with_body: bool) {
-        let bytes = response.to_bytes(with_body);
+    async fn send_response(&self, mut stream: TcpStream, response: &CallbackResponse) {
+        let bytes = response.to_bytes();
         let sending = async {
             stream.write_all(&bytes).await?;
             stream.shutdown().await
@@ -342,24 +329,18 @@ async fn drain_stream(stream: &mut TcpStream) {
 }
 
 fn build_ignored_response(reason: IgnoreReason) -> CallbackResponse {
-    match reason {
-        IgnoreReason::ForeignHost => CallbackResponse::from_page("403 Forbidden", page::render_unreadable()),
+    let (status, notice) = match reason {
+        IgnoreReason::ForeignHost => ("403 Forbidden", Notice::Unreadable),
         IgnoreReason::Method => {
-            CallbackResponse::from_page("405 Method Not Allowed", page::render_unreadable())
-                .with_header("Allow", "GET, HEAD")
+            let response =
+                CallbackResponse::from_page("405 Method Not Allowed", Notice::Unreadable.to_page());
+            return response.with_header("Allow", "GET, HEAD");
         }
-        IgnoreReason::HeadRequest => CallbackResponse::from_page("200 OK", page::render_not_found()),
-        IgnoreReason::UnknownPath | IgnoreReason::OtherUser => {
-            CallbackResponse::from_page("404 Not Found", page::render_not_found())
-        }
-        IgnoreReason::NoQuery | IgnoreReason::Incomplete => {
-            CallbackResponse::from_page("400 Bad Request", page::render_no_answer())
-        }
-        IgnoreReason::Encoding | IgnoreReason::Repeated => {
-            CallbackResponse::from_page("400 Bad Request", page::render_unreadable())
-        }
-        IgnoreReason::WrongState => {
-            CallbackResponse::from_page("400 Bad Request", page::render_other_sign_in())
-        }
-    }
+        IgnoreReason::HeadRequest => ("200 OK", Notice::NotFound),
+        IgnoreReason::UnknownPath | IgnoreReason::OtherUser => ("404 Not Found", Notice::NotFound),
+        IgnoreReason::NoQuery | IgnoreReason::Incomplete => ("400 Bad Request", Notice::NoAnswer),
+        IgnoreReason::Encoding | IgnoreReason::Repeated => ("400 Bad Request", Notice::Unreadable),
+        IgnoreReason::WrongState => ("400 Bad Request", Notice::OtherSignIn),
+    };
+    CallbackResponse::from_page(status, notice.to_page())
 }

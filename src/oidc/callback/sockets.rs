@@ -4,24 +4,18 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 /// One socket: an end of a connection, or a listener.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SocketEntry {
-    pub(super) local: SocketEnd,
-    pub(super) remote: SocketEnd,
+    /// An IPv4 address within IPv6 is the IPv4 address.
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
     pub(super) listens: bool,
     pub(super) uid: u32,
     pub(super) inode: u64,
-}
-
-/// An IPv4 address within IPv6 is the IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SocketEnd {
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
 }
 
 /// Every socket of this machine that we may see, of both families.
@@ -51,14 +45,14 @@ fn parse_row(line: &str) -> Option<SocketEntry> {
     })
 }
 
-fn parse_end(text: &str) -> Option<SocketEnd> {
+fn parse_end(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':').filter(|(_, port)| port.len() == 4)?;
     let address = match address.len() {
         8 => Ipv4Addr::from(parse_hex_group(address)?).into(),
         32 => Ipv6Addr::from(parse_ipv6_bytes(address)?).to_canonical(),
         _ => return None,
     };
-    Some(SocketEnd { address, port: u16::from_str_radix(port, 16).ok()? })
+    Some(SocketAddr::new(address, u16::from_str_radix(port, 16).ok()?))
 }
 
 fn parse_ipv6_bytes(address: &str) -> Option<[u8; 16]> {
@@ -87,8 +81,8 @@ mod tests {
             .pop()
     }
 
-    fn at(address: &str, port: u16) -> SocketEnd {
-        SocketEnd { address: address.parse().unwrap(), port }
+    fn at(address: &str, port: u16) -> SocketAddr {
+        SocketAddr::new(address.parse().unwrap(), port)
     }
 
     #[test]

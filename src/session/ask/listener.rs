@@ -69,15 +69,14 @@ impl Ladder<'_> {
         let (failures, mut failure) = mpsc::channel(1);
         self.show_prompt(&open, way, browser, failures, &request)?;
         let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, person).await {
-            Ok((answer, by_browser)) => {
-                let page = open.into_result_page(by_browser);
+            Ok(answer) => {
                 let ended = match answer {
                     Ok(code) => {
                         self.finish_with_code(session, application, &mut known, &request, &code).await
                     }
                     Err(error) => Err(error.into()),
                 };
-                page.show_ending(&self.build_ending(&ended)).await;
+                open.show_ending(&self.build_ending(&ended)).await;
                 ended
             }
             Err(failure) => Err(failure),
@@ -151,7 +150,7 @@ impl Ladder<'_> {
         self.context.terminal || matches!(self.purpose, LadderPurpose::Login { .. })
     }
 
-    /// The answer, and whether a browser brought it. A pasted text that is none is said to be so, and waited on; so is a
+    /// The answer that a browser brings or the user pastes. A pasted text that is none is said to be so, and waited on; so is a
     /// browser that failed, where the user sees the address and can open it by hand.
     async fn await_callback(
         &self,
@@ -159,11 +158,10 @@ impl Ladder<'_> {
         redirect_uri: &str,
         failure: &mut Receiver<String>,
         UserInput { cancel_signal: cancelled, pasted_lines: pasted }: &mut UserInput<'_>,
-    ) -> Result<(Result<Secret, CallbackError>, bool), Failure> {
+    ) -> Result<Result<Secret, CallbackError>, Failure> {
         let mut time_is_up = pin!(sleep(self.time_left()));
         let mut failing = pin!(await_browser_failure(failure));
         let mut failed = None;
-        let mut by_browser = true;
         loop {
             let is_running = failed.is_none();
             let browser = async { if is_running { failing.as_mut().await } else { pending().await } };
@@ -171,10 +169,10 @@ impl Ladder<'_> {
             let first =
                 race_futures(race_futures(open.wait_for_answer(), next_pasted_line(pasted)), ended).await;
             match first {
-                RaceWinner::Left(RaceWinner::Left(answer)) => return Ok((answer, by_browser)),
+                RaceWinner::Left(RaceWinner::Left(answer)) => return Ok(answer),
                 RaceWinner::Left(RaceWinner::Right(text)) => {
                     match open.submit_pasted_address(text.expose()) {
-                        Ok(()) => by_browser = false,
+                        Ok(()) => {}
                         Err(why) => {
                             log::info("session", format_args!("what was pasted is not the answer: {why:?}"));
                             let why = PastedTextError { why, redirect_uri };

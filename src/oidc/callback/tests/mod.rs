@@ -38,11 +38,11 @@ fn redirect(host: RedirectHost, ports: &[u16]) -> RedirectUri {
 /// The provider's answer, and the page on which its end will be told.
 struct Answered {
     outcome: Result<Secret, CallbackError>,
-    page: PendingResultPage,
+    page: OpenListener,
 }
 
 async fn answer(mut open: OpenListener) -> Answered {
-    Answered { outcome: open.wait_for_answer().await, page: open.into_result_page(true) }
+    Answered { outcome: open.wait_for_answer().await, page: open }
 }
 
 /// A sign-in that waits, and what its listener reported.

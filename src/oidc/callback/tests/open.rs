@@ -45,7 +45,7 @@ fn whoever_comes_before_the_provider_is_known_is_told_that_it_never_was() {
 #[test]
 fn nothing_is_the_answer_before_there_was_a_question() {
     run(async {
-        let (open, port, _) = early().await;
+        let (mut open, port, _) = early().await;
         for query in ["code=c&state=s3cr3t-state", "code=c&state=", "code=c"] {
             assert_eq!(status(&get(port, &format!("/callback?{query}")).await), "400 Bad Request", "{query}");
         }
@@ -78,6 +78,6 @@ fn a_pasted_address_is_judged_as_if_a_browser_had_brought_it() {
         assert_eq!(open.submit_pasted_address(&format!(" \"localhost:{port}{RIGHT}\" ")), Ok(()));
         assert_eq!(open.wait_for_answer().await, Ok(Secret::new("s3cr3t-code")));
         // Nobody is on the way to the last page, so nobody is waited for.
-        open.into_result_page(false).show_ending(&signed_in()).await;
+        open.show_ending(&signed_in()).await;
     });
 }

@@ -24,9 +24,13 @@ fn with_codes() -> World {
     world
 }
 
+/// Ends of the prompts for the first paste and for each further one.
+const FIRST: &str = "(it is not shown): ";
+const AGAIN: &str = " again: ";
+
 /// The prompt has been shown: the address to open.
 fn to_open(terminal: &AtTerminal<'_, '_>) -> String {
-    let shown = terminal.shows("press Enter (it is not shown): ");
+    let shown = terminal.shows(FIRST);
     shown.lines().find(|line| line.starts_with("http")).expect("an address").to_owned()
 }
 
@@ -104,21 +108,23 @@ fn a_wrong_paste_says_what_is_wrong_and_asks_again() {
     let state = last.split_once("state=").unwrap().1.split('&').next().unwrap().to_owned();
     let (bare, _) = last.split_once('?').unwrap();
     let wrong = [
-        ("hello".to_owned(), "That is no address. The right one begins with http://127.0.0.1:"),
-        (
-            format!("{}/authorize?state={state}", world.issuer()),
-            "That is not the address on which a sign-in ends",
-        ),
-        (bare.to_owned(), "That address holds no answer: copy all of it"),
-        (format!("{bare}?state={state}"), "That address holds no answer: copy all of it"),
-        (last.replace("&iss=", "&is="), "That address holds no answer: copy all of it"),
-        (last.replace(&state, "another"), "That is the answer to another sign-in"),
-        (format!("{last}&state={state}"), "That address is damaged"),
+        ("no address", "hello".to_owned()),
+        ("another address", format!("{}/authorize?state={state}", world.issuer())),
+        ("no answer", bare.to_owned()),
+        ("no code", format!("{bare}?state={state}")),
+        ("no issuer", last.replace("&iss=", "&is=")),
+        ("another sign-in", last.replace(&state, "another")),
+        ("two states", format!("{last}&state={state}")),
     ];
-    for (count, (text, told)) in wrong.iter().enumerate() {
+    for (count, (what, text)) in wrong.iter().enumerate() {
         terminal.types(&format!("{text}\r"));
-        terminal.shows_times("Paste the whole address again: ", count + 1);
-        terminal.shows(told);
+        let shown = terminal.shows_times(AGAIN, count + 1);
+        let (before, _) = shown.rsplit_once(AGAIN).unwrap();
+        let mut lines = before.lines().filter(|line| !line.trim().is_empty());
+        // The last line is the next prompt. The verdict stands behind the prompt before it.
+        let line = lines.nth_back(1).unwrap();
+        let line = line.rsplit_once(AGAIN).or_else(|| line.rsplit_once(FIRST)).map_or(line, |(_, line)| line);
+        desk.expect_wording("output", &format!("login: a paste with {what}"), line.trim());
     }
     assert_eq!(world.count(Endpoint::Code), 0, "nothing of that was believed");
     terminal.types(&format!(" {last} \r"));
@@ -171,7 +177,7 @@ fn a_code_is_shown_large_and_as_a_picture() {
     let world = with_codes();
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    let shown = terminal.shows("Ctrl-C gives up.");
+    let shown = terminal.shows("Ctrl-C");
     let address = format!("{}/device", world.issuer());
     assert!(shown.contains(&address), "{shown}");
     let (_, rest) = shown.split_once("\x1b[1;7m  ").expect("the code in bold");
@@ -186,7 +192,7 @@ fn a_caller_that_hides_our_streams_does_not_hide_a_code() {
     let world = with_codes();
     let desk = far_away(&world);
     let terminal = desk.at_terminal(Streams::Caller, &["credentials"]);
-    let shown = terminal.shows("Ctrl-C gives up.");
+    let shown = terminal.shows("Ctrl-C");
     let code = shown.split_once("\x1b[1;7m  ").unwrap().1.split(' ').next().unwrap();
     enter_code(&format!("{}/device", world.issuer()), code, false).unwrap();
     let seen = terminal.finish();
@@ -230,10 +236,8 @@ fn what_was_chosen_is_logged_with_its_reason() {
     assert!(address_in(&call.lines(1).concat()).starts_with(&world.issuer()));
     call.kill();
     let log = desk.log();
-    assert!(
-        log.contains("session: the way in is CodeOr(ByHand): reached by SSH, without a display"),
-        "{log}"
-    );
+    let is_choice = |line: &str| line.contains(" session: ") && line.contains("SSH");
+    assert!(log.lines().any(is_choice), "{log}");
 }
 
 #[test]
@@ -258,7 +262,7 @@ fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_e
     desk.set_variable("TERM", "xterm");
     desk.set_variable("NO_COLOR", "1");
     let terminal = desk.at_terminal(Streams::Terminal, &["login"]);
-    terminal.shows_times("Waiting for you: ", 2);
+    terminal.shows_times("Ctrl-C", 2);
     world.release();
     let seen = terminal.finish();
     assert_eq!(seen.code, Some(0), "{seen:?}");
@@ -266,13 +270,10 @@ fn while_a_person_signs_in_one_line_says_how_long_they_have_and_is_gone_in_the_e
     let (first, last) = (parts[0], parts[parts.len() - 1]);
     assert!(address_in(first).starts_with("http://127.0.0.1:") && first.ends_with("\r\n"), "{seen:?}");
     let (asking, waiting) = parts[1..parts.len() - 1].split_last().unwrap();
-    assert_eq!(*asking, "You are known to the provider. Asking AWS…");
+    assert!(asking.contains("AWS") && !asking.contains("Ctrl-C"), "{seen:?}");
     assert!(waiting.len() >= 2, "it goes on from second to second: {seen:?}");
     for line in waiting {
-        assert!(
-            line.starts_with("Waiting for you: 2 min ") && line.ends_with(" s left. Ctrl-C gives up."),
-            "{line}"
-        );
+        assert!(line.contains(" 2 min ") && line.contains("Ctrl-C"), "{line}");
     }
     assert!(last.contains("demo@example.com"), "{seen:?}");
     assert_eq!(last.matches('\n').count(), 1, "{seen:?}");

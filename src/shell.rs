@@ -40,7 +40,7 @@ impl Shell {
             Self::Fish => {
                 format!("set -gx {name} {}\n", single_quote(value, &[('\\', "\\\\"), ('\'', "\\'")]))
             }
-            Self::Powershell => format!("$env:{name} = {}\n", single_quote(value, &POWERSHELL_QUOTES)),
+            Self::Powershell => format!("$env:{name} = {}\n", quote_powershell(value)),
             // Inside of quotes `cmd` still obeys these, and has no escape that holds both at the prompt and in a file.
             Self::Cmd if value.contains(['"', '%', '!', '\r', '\n']) => {
                 return Err(ShellValueError { shell: self });
@@ -72,6 +72,11 @@ pub fn quote_argument(text: &str) -> String {
         rest if is_plain(rest) => text.to_owned(),
         rest => format!("{home}{}", single_quote(rest, &[('\'', "'\\''")])),
     }
+}
+
+/// A text as PowerShell reads it literally, in single quotes.
+pub fn quote_powershell(text: &str) -> String {
+    single_quote(text, &POWERSHELL_QUOTES)
 }
 
 /// PowerShell takes the typographic ones for the plain one, and each of them ends a text.

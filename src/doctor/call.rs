@@ -55,7 +55,7 @@ fn find_command_fault(
 ) -> Option<CallFault> {
     let written = match wanted.runner {
         CommandRunner::AwsTools => called.program.clone(),
-        CommandRunner::Shell => called.expand_home(&patient.home),
+        CommandRunner::Shell => crate::setup::expand_home(&called.program, &patient.home),
     };
     let program = patient.display_path(&written);
     if SAMPLE.contains(&called.program_name()) {

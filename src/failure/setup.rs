@@ -21,12 +21,9 @@ impl From<Error> for Failure {
             ),
             Error::Aws { path, refusal } => describe_aws_config_error(&path, refusal),
             Error::Settings { path, refusal } => describe_settings_error(&path, refusal),
-            Error::UnquotableProgram(unquotable) => (
+            Error::UnquotableProgram(path) => (
                 "setup/path",
-                format!(
-                    "other programs could not call {}: a shell reads it differently",
-                    unquotable.0.display()
-                ),
+                format!("other programs could not call {}: a shell reads it differently", path.display()),
                 "put bedrock-sso into a folder whose name has no quotes, $, `, % or !".to_owned(),
             ),
             Error::ProgramInHome { program } => (

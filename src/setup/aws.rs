@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{DiffLine, FileEdit, lines};
+use super::{DiffLine, FileEdit};
 
 /// What the profile shall say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,11 +95,6 @@ pub fn has_profile(text: &str, profile: &str) -> bool {
     !AwsConfigFile::parse(text).find_sections(profile).is_empty()
 }
 
-/// The command that the profile runs for credentials, if it runs one.
-pub fn find_process(text: &str, profile: &str) -> Option<String> {
-    AwsConfigFile::parse(text).find_value(profile, PROCESS)
-}
-
 /// Every profile that runs a command for credentials, with that command.
 pub fn list_processes(text: &str) -> Vec<(String, String)> {
     let file = AwsConfigFile::parse(text);
@@ -146,8 +141,13 @@ struct KeySpan {
 impl<'t> AwsConfigFile<'t> {
     fn parse(text: &'t str) -> Self {
         let (bom, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
-        let lines: Vec<_> = text.split_inclusive('\n').map(Into::into).collect();
-        Self { bom, lines, line_ending: lines::detect_text_ending(text) }
+        let lines: Vec<Cow<'_, str>> = text.split_inclusive('\n').map(Into::into).collect();
+        // The file's own ending is that of its first line, where that has one.
+        let line_ending = match lines.first().map_or("", |line| detect_line_ending(line)) {
+            "\r\n" => "\r\n",
+            _ => "\n",
+        };
+        Self { bom, lines, line_ending }
     }
 
     fn to_text(&self) -> String {
@@ -236,8 +236,7 @@ impl<'t> AwsConfigFile<'t> {
     }
 
     fn replace_key(&mut self, found: &KeySpan, line: &str, marks: &mut Vec<DiffLine>) {
-        let last =
-            self.lines.get(found.end - 1).map_or("", |line| lines::detect_line_ending(line)).to_owned();
+        let last = self.lines.get(found.end - 1).map_or("", |line| detect_line_ending(line)).to_owned();
         self.remove_lines(found.start..found.end, marks);
         marks.push(DiffLine::Added(line.to_owned()));
         self.lines.insert(found.start, (line.to_owned() + &last).into());
@@ -286,6 +285,15 @@ impl<'t> AwsConfigFile<'t> {
         {
             self.lines.remove(before);
         }
+    }
+}
+
+/// How a line ends: with nothing when it is the last and unfinished.
+fn detect_line_ending(line: &str) -> &str {
+    match line.strip_suffix('\n') {
+        None => "",
+        Some(rest) if rest.ends_with('\r') => "\r\n",
+        Some(_) => "\n",
     }
 }
 

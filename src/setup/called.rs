@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 pub struct ParsedCommand {
     /// As it is written.
     pub program: PathBuf,
+    /// The subcommand, also where flags stand before it.
     pub command: Option<String>,
     pub profile: Option<String>,
+    /// The configuration file that `--config` names.
+    pub config: Option<PathBuf>,
 }
 
 impl ParsedCommand {
@@ -18,17 +21,18 @@ impl ParsedCommand {
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = split_arguments(line).into_iter();
         let program = PathBuf::from(words.next()?);
-        let rest: Vec<String> = words.collect();
-        let value = |flag: &str| {
-            let joined = format!("{flag}=");
-            rest.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(&joined) {
-                Some(value) => Some(value.to_owned()),
-                None if word == flag => rest.get(at + 1).cloned(),
-                None => None,
-            })
-        };
-        let verb = rest.first().filter(|word| !word.starts_with('-')).cloned();
-        Some(Self { program, command: verb, profile: value("--profile") })
+        let (mut command, mut profile, mut config) = (None, None, None);
+        while let Some(word) = words.next() {
+            let (flag, value) =
+                word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
+            match flag {
+                "--profile" => profile = value.map(str::to_owned).or_else(|| words.next()),
+                "--config" => config = value.map(PathBuf::from).or_else(|| words.next().map(PathBuf::from)),
+                _ if command.is_none() && !word.starts_with('-') => command = Some(word),
+                _ => {}
+            }
+        }
+        Some(Self { program, command, profile, config })
     }
 
     /// The program's name, without what Windows appends to it.
@@ -36,13 +40,13 @@ impl ParsedCommand {
         let name = self.program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         [".exe", ".cmd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
     }
+}
 
-    /// The program as a shell finds it, for a line that only shells read.
-    pub fn expand_home(&self, home: &Path) -> PathBuf {
-        let text = self.program.to_string_lossy();
-        let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
-        rest.map_or_else(|| self.program.clone(), |rest| home.join(rest))
-    }
+/// A path as a shell reads it, for a line that only shells read.
+pub fn expand_home(path: &Path, home: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
+    rest.map_or_else(|| path.to_owned(), |rest| home.join(rest))
 }
 
 /// Words between spaces; quotes keep spaces, and a backslash keeps the space behind it.
@@ -72,8 +76,8 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> (String, Option<String>, Option<String>) {
-        let ParsedCommand { program, command: verb, profile } = ParsedCommand::parse(line).unwrap();
-        (program.to_str().unwrap().to_owned(), verb, profile)
+        let ParsedCommand { program, command, profile, config: _ } = ParsedCommand::parse(line).unwrap();
+        (program.to_str().unwrap().to_owned(), command, profile)
     }
 
     fn called(program: &str, verb: &str, profile: &str) -> (String, Option<String>, Option<String>) {
@@ -85,11 +89,9 @@ mod tests {
         for path in ["/opt/Jane Doe/bedrock-sso", r"C:\Program Files\bedrock-sso.exe"] {
             let call =
                 super::super::CommandTemplate::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
-            assert_eq!(read(&call.render_for_aws("work")), called(path, "credentials", "work"));
-            assert_eq!(
-                ParsedCommand::parse(&call.render_for_shell("login", "w")).unwrap().command.as_deref(),
-                Some("login")
-            );
+            let line = call.render("credentials", "work");
+            assert_eq!(read(&line), called(path, "credentials", "work"));
+            assert_eq!(ParsedCommand::parse(&line).unwrap().config.unwrap(), Path::new("/x y/c.toml"));
         }
         assert_eq!(
             ParsedCommand::parse(r"C:\a\bedrock-sso.exe x").unwrap().program,
@@ -105,6 +107,8 @@ mod tests {
         );
         assert_eq!(read("'/a b/x'  credentials\t--profile 'q r'"), called("/a b/x", "credentials", "q r"));
         assert_eq!(read("/x --profile p"), ("/x".into(), None, Some("p".into())));
+        assert_eq!(read("/x --profile p login --force"), called("/x", "login", "p"));
+        assert_eq!(read("/x --config=/c login --profile p"), called("/x", "login", "p"));
         assert_eq!(ParsedCommand::parse("  "), None);
     }
 
@@ -119,7 +123,7 @@ mod tests {
     #[test]
     fn shells_know_the_home() {
         let home = Path::new("/home/jane");
-        let found = |line| ParsedCommand::parse(line).unwrap().expand_home(home);
+        let found = |line| expand_home(&ParsedCommand::parse(line).unwrap().program, home);
         assert_eq!(found("~/bin/x login"), home.join("bin/x"));
         assert_eq!(found("\"$HOME/bin/x\" login"), home.join("bin/x"));
         assert_eq!(found("/bin/x login"), Path::new("/bin/x"));

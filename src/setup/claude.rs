@@ -16,6 +16,10 @@ pub const MODEL_VARIABLES: [(&str, &str); 4] = [
     ("haiku", "ANTHROPIC_DEFAULT_HAIKU_MODEL"),
 ];
 
+/// Claude Code's hooks that run this program, each with the command for it.
+pub const HOOKS: [(&str, &str); 3] =
+    [("awsAuthRefresh", "login"), ("awsCredentialExport", "export"), ("otelHeadersHelper", "otel-headers")];
+
 /// Where telemetry goes; with it come the variables that switch telemetry on, and the hook that says whose it is.
 const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TELEMETRY: [(&str, &str); 4] = [
@@ -69,18 +73,15 @@ pub fn build_settings(
     source: &ClaudeCredentialSource,
     call: &CommandTemplate,
 ) -> Vec<ClaudeSetting> {
-    let top = |key, verb| ClaudeSetting {
-        key: ClaudeSettingKey::Top(key),
-        value: call.render_for_shell(verb, &profile.name),
-    };
-    let mut settings = vec![top("awsAuthRefresh", "login")];
-    if *source == ClaudeCredentialSource::Export {
-        settings.push(top("awsCredentialExport", "export"));
-    }
+    let exports = *source == ClaudeCredentialSource::Export;
     let telemetry = claude.env.contains_key(COLLECTOR_VARIABLE);
-    if telemetry {
-        settings.push(top("otelHeadersHelper", "otel-headers"));
-    }
+    let hooks = HOOKS.into_iter().zip([true, exports, telemetry]).filter(|(_, is_needed)| *is_needed);
+    let mut settings: Vec<_> = hooks
+        .map(|((name, command), _)| ClaudeSetting {
+            key: ClaudeSettingKey::Top(name),
+            value: call.render(command, &profile.name),
+        })
+        .collect();
     for (name, value) in build_variables(profile, claude, source, telemetry) {
         if !claude.env.contains_key(name) {
             settings.push(ClaudeSetting { key: ClaudeSettingKey::Env(name.to_owned()), value });

@@ -9,7 +9,6 @@ pub mod claude;
 pub mod fleet;
 #[cfg(test)]
 mod generated;
-mod lines;
 mod plan;
 mod record;
 pub mod settings;
@@ -19,8 +18,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use call::{CommandTemplate, UnquotablePath};
-pub use called::ParsedCommand;
+pub use call::CommandTemplate;
+pub use called::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
 pub use record::SetupRecord;
 
@@ -69,7 +68,8 @@ pub enum Error {
         path: PathBuf,
         refusal: settings::SettingsEditRefused,
     },
-    UnquotableProgram(UnquotablePath),
+    /// Some caller would read this path differently than it is written.
+    UnquotableProgram(PathBuf),
     /// A policy for all users cannot name a program in one user's home.
     ProgramInHome {
         program: PathBuf,
@@ -108,11 +108,5 @@ pub enum Error {
 impl From<crate::files::Error> for Error {
     fn from(error: crate::files::Error) -> Self {
         Self::Files(error)
-    }
-}
-
-impl From<UnquotablePath> for Error {
-    fn from(unquotable: UnquotablePath) -> Self {
-        Self::UnquotableProgram(unquotable)
     }
 }

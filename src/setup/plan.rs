@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    DiffLine, Error, FileEdit, SetupFileKind, aws,
+    DiffLine, Error, FileEdit, SetupFileKind, aws, claude,
     record::{FileRecord, SetupRecord},
     settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
@@ -48,13 +48,16 @@ pub struct SetupPlan {
     record: SetupRecord,
     record_path: PathBuf,
     access: ReadableBy,
+    /// Whether the record names files in which nothing of ours is left.
+    forgets_files: bool,
 }
 
 impl SetupPlan {
     /// `access` is who may read the files that are made.
     pub fn new(record_path: &Path, access: ReadableBy) -> Result<Self, Error> {
         let record = SetupRecord::load(record_path)?;
-        Ok(Self { changes: Vec::new(), record, record_path: record_path.to_owned(), access })
+        let record_path = record_path.to_owned();
+        Ok(Self { changes: Vec::new(), record, record_path, access, forgets_files: false })
     }
 
     /// What the file says now, as text.
@@ -120,13 +123,12 @@ impl SetupPlan {
         let mut left = Vec::new();
         for written in self.record.files.clone() {
             let before = Self::read_text(&written.path)?;
-            if before == written.before {
+            let is_reverted = before == written.before;
+            let is_edited = before.as_deref() != Some(&written.wrote);
+            if is_reverted || is_edited && written.kind == SetupFileKind::Configuration {
+                left.extend(before.filter(|_| !is_reverted).map(|_| written.path.clone()));
                 self.record.remove_file(&written.path);
-                continue;
-            }
-            if before.as_deref() != Some(&written.wrote) && written.kind == SetupFileKind::Configuration {
-                left.extend(before.map(|_| written.path.clone()));
-                self.record.remove_file(&written.path);
+                self.forgets_files = true;
                 continue;
             }
             let (after, marks) = match undo_edit(&written, before.as_deref())? {
@@ -173,10 +175,23 @@ impl SetupPlan {
                 self.record.save(&self.record_path)?;
             }
         }
+        self.remove_record_folders();
+        Ok(())
+    }
+
+    /// Saves what `plan_removal` found out where there is nothing to apply: which files hold nothing of ours any more.
+    pub fn forget_reverted_files(&self) -> Result<(), Error> {
+        if self.forgets_files {
+            self.record.save(&self.record_path)?;
+            self.remove_record_folders();
+        }
+        Ok(())
+    }
+
+    fn remove_record_folders(&self) {
         if self.record.files.is_empty() {
             self.record.folders.iter().rev().for_each(|folder| files::remove_empty_folder(folder));
         }
-        Ok(())
     }
 
     /// Those that are still to be made, and those that were made by us earlier.
@@ -242,9 +257,8 @@ fn kind_from_settings(wanted: &[ClaudeSetting]) -> SetupFileKind {
 }
 
 fn parse_recorded_keys(top: &[String], env: &[String]) -> Vec<ClaudeSettingKey> {
-    const KNOWN: [&str; 3] = ["awsAuthRefresh", "awsCredentialExport", "otelHeadersHelper"];
-    let top =
-        KNOWN.into_iter().filter(|known| top.iter().any(|name| name == known)).map(ClaudeSettingKey::Top);
+    let known = claude::HOOKS.into_iter().map(|(name, _)| name);
+    let top = known.filter(|known| top.iter().any(|name| name == known)).map(ClaudeSettingKey::Top);
     top.chain(env.iter().cloned().map(ClaudeSettingKey::Env)).collect()
 }
 
@@ -254,7 +268,9 @@ fn list_removed_lines(text: &str, kind: &SetupFileKind) -> Vec<DiffLine> {
         SetupFileKind::Claude { .. } => {
             vec![DiffLine::Removed("the whole file, which setup made".to_owned())]
         }
-        _ => text.lines().map(|line| DiffLine::Removed(line.to_owned())).collect(),
+        SetupFileKind::Configuration | SetupFileKind::Aws { .. } => {
+            text.lines().map(|line| DiffLine::Removed(line.to_owned())).collect()
+        }
     }
 }
 

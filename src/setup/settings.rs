@@ -50,8 +50,9 @@ pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, Se
     let file = SettingsFile::parse(text)?;
     let mut marks = Vec::new();
     for ClaudeSetting { key, value } in wanted {
-        let object =
-            file.parent_object(key, true)?.ok_or(SettingsEditRefused::NotAnObject { part: "env" })?;
+        let object = file
+            .parent_object(key, MissingEnv::Create)?
+            .ok_or(SettingsEditRefused::NotAnObject { part: "env" })?;
         let new = || CstInputValue::String(value.clone());
         match find_unique_property(&object, key.name())? {
             Some(found) if decode_text(&found).as_deref() == Some(value) => continue,
@@ -79,16 +80,17 @@ pub fn remove_settings(
         (SettingsFile::parse(text)?, SettingsFile::parse(before)?, SettingsFile::parse(wrote)?);
     let mut marks = Vec::new();
     for key in keys {
-        let Some(object) = file.parent_object(key, false)? else { continue };
+        let Some(object) = file.parent_object(key, MissingEnv::Absent)? else { continue };
         let Some(found) = find_unique_property(&object, key.name())? else { continue };
-        let (was, ours) = (before.raw_value(key)?, wrote.raw_value(key)?);
-        if was == ours || ours != found.value().map(|value| value.to_string()) {
+        let (was, ours) = (before.find_value(key)?, wrote.find_value(key)?);
+        let (written, ours) = (was.as_ref().map(CstNode::to_string), ours.map(|ours| ours.to_string()));
+        if written == ours || ours != found.value().map(|value| value.to_string()) {
             continue;
         }
         marks.push(describe_removal(key, &found));
-        match before.read_input_value(key)? {
+        match was {
             Some(was) => {
-                found.set_value(was);
+                found.set_value(to_input_value(&was));
                 marks.push(DiffLine::Added(format!("{key} = {}", format_value(&found))));
             }
             None => found.remove(),
@@ -103,7 +105,7 @@ pub fn remove_settings(
 /// The text behind a key, if there is one.
 pub fn read_setting(text: &str, key: &ClaudeSettingKey) -> Option<String> {
     let file = SettingsFile::parse(text).ok()?;
-    let object = file.parent_object(key, false).ok()??;
+    let object = file.parent_object(key, MissingEnv::Absent).ok()??;
     decode_text(&find_unique_property(&object, key.name()).ok()??)
 }
 
@@ -121,6 +123,13 @@ pub fn list_key_names(text: &str) -> Result<BTreeSet<String>, SettingsEditRefuse
         names.insert(top);
     }
     Ok(names)
+}
+
+/// What to do about an `env` that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MissingEnv {
+    Create,
+    Absent,
 }
 
 struct SettingsFile {
@@ -160,31 +169,20 @@ impl SettingsFile {
     fn parent_object(
         &self,
         key: &ClaudeSettingKey,
-        make: bool,
+        missing: MissingEnv,
     ) -> Result<Option<CstObject>, SettingsEditRefused> {
         match (key, self.env_object()) {
             (ClaudeSettingKey::Top(_), _) => self.root_object().map(Some),
-            (ClaudeSettingKey::Env(_), Ok(None)) if make => {
+            (ClaudeSettingKey::Env(_), Ok(None)) if missing == MissingEnv::Create => {
                 Ok(Some(self.root_object()?.object_value_or_set("env")))
             }
             (ClaudeSettingKey::Env(_), env) => env,
         }
     }
 
-    fn find_property(&self, key: &ClaudeSettingKey) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
-        match self.parent_object(key, false)? {
-            Some(object) => find_unique_property(&object, key.name()),
-            None => Ok(None),
-        }
-    }
-
-    /// The value as it is written.
-    fn raw_value(&self, key: &ClaudeSettingKey) -> Result<Option<String>, SettingsEditRefused> {
-        Ok(self.find_property(key)?.and_then(|found| found.value()).map(|value| value.to_string()))
-    }
-
-    fn read_input_value(&self, key: &ClaudeSettingKey) -> Result<Option<CstInputValue>, SettingsEditRefused> {
-        Ok(self.find_property(key)?.and_then(|found| found.value()).as_ref().map(to_input_value))
+    fn find_value(&self, key: &ClaudeSettingKey) -> Result<Option<CstNode>, SettingsEditRefused> {
+        let Some(object) = self.parent_object(key, MissingEnv::Absent)? else { return Ok(None) };
+        Ok(find_unique_property(&object, key.name())?.and_then(|found| found.value()))
     }
 
     fn remove_env_if_empty(&self) -> Result<(), SettingsEditRefused> {

@@ -94,21 +94,15 @@ impl ProfileImporter<'_> {
         self.profile.get(key)?.as_u64()
     }
 
-    /// Copies a text under another name.
-    fn copy_text(&mut self, from: &str, to: &str) {
-        if let Some(text) = self.read_text(from) {
-            self.add_value(to, text);
-        }
+    fn add_some(&mut self, key: &str, value: Option<String>) {
+        self.imported.values.extend(value.map(|value| (key.to_owned(), value)));
     }
 }
 
 fn from_profile(profile: &Map<String, Value>) -> ImportedProfile {
     let mut facts = ProfileImporter { profile, imported: ImportedProfile::default() };
     import_provider(&mut facts);
-    let client = facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id"));
-    if let Some(client) = client {
-        facts.add_value("client_id", client);
-    }
+    facts.add_some("client_id", facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")));
     import_federation(&mut facts);
     facts.add_value("region", facts.read_text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
     // The sample's redirect address is this one, and it is what is registered.
@@ -126,15 +120,10 @@ fn import_provider(facts: &mut ProfileImporter<'_>) {
     let named = facts.read_text("provider_type").filter(|kind| kind != "auto");
     let named = named.map(|kind| if kind == "azure" { "entra".to_owned() } else { kind });
     let known = Provider::from_host(domain.split('/').next().unwrap_or_default()).name();
-    if let Some(issuer) = derive_issuer(facts, named.as_deref().unwrap_or(known), domain) {
-        facts.add_value("issuer", issuer);
-    }
-    if let Some(named) = named {
-        facts.add_value("provider", named);
-    }
-    if let Some(prompt) = facts.read_text("oidc_prompt") {
-        facts.add_value("extra_params", format!("{{ prompt = {} }}", Value::from(prompt)));
-    }
+    facts.add_some("issuer", derive_issuer(facts, named.as_deref().unwrap_or(known), domain));
+    facts.add_some("provider", named);
+    let prompt = facts.read_text("oidc_prompt");
+    facts.add_some("extra_params", prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))));
     import_client_auth(facts);
 }
 
@@ -163,8 +152,8 @@ fn import_client_auth(facts: &mut ProfileImporter<'_>) {
     let mode = facts.read_text("azure_auth_mode");
     if mode.as_deref() == Some("certificate") {
         facts.add_value("client_auth", "private_key_jwt");
-        facts.copy_text("client_certificate_key_path", "client_key");
-        facts.copy_text("client_certificate_path", "client_certificate");
+        facts.add_some("client_key", facts.read_text("client_certificate_key_path"));
+        facts.add_some("client_certificate", facts.read_text("client_certificate_path"));
     } else if facts.read_text("client_secret").is_some() || mode.as_deref() == Some("secret") {
         facts.add_value("client_auth", "secret");
         let note =
@@ -193,40 +182,31 @@ fn import_federation(facts: &mut ProfileImporter<'_>) {
             facts.add_value("identity_pool_id", pool);
         }
         _ => {
-            if let Some(role) = role {
-                facts.add_value("role_arn", role);
-            }
-            if let Some(seconds) = facts.read_number("max_session_duration") {
-                facts.add_value("session_duration", format!("{seconds}s"));
-            }
+            facts.add_some("role_arn", role);
+            let seconds = facts.read_number("max_session_duration");
+            facts.add_some("session_duration", seconds.map(|seconds| format!("{seconds}s")));
         }
     }
 }
 
 fn import_quota(facts: &mut ProfileImporter<'_>) {
-    if facts.read_text("quota_api_endpoint").is_none() {
-        return;
-    }
-    facts.copy_text("quota_api_endpoint", "quota.endpoint");
-    if let Some(minutes) = facts.read_number("quota_check_interval") {
-        facts.add_value("quota.interval", format!("{minutes}m"));
-    }
-    if let Some(seconds) = facts.read_number("quota_check_timeout") {
-        facts.add_value("quota.timeout", format!("{seconds}s"));
-    }
+    let Some(endpoint) = facts.read_text("quota_api_endpoint") else { return };
+    facts.add_value("quota.endpoint", endpoint);
+    let minutes = facts.read_number("quota_check_interval");
+    facts.add_some("quota.interval", minutes.map(|minutes| format!("{minutes}m")));
+    let seconds = facts.read_number("quota_check_timeout");
+    facts.add_some("quota.timeout", seconds.map(|seconds| format!("{seconds}s")));
     if facts.read_text("quota_fail_mode").as_deref() == Some("closed") {
         facts.add_value("quota.on_error", "deny");
     }
 }
 
 fn import_claude_code(facts: &mut ProfileImporter<'_>) {
-    if let Some(model) = facts.read_text("selected_model") {
-        facts.add_value("claude_code.models", format!("{{ default = {} }}", Value::from(model)));
-    }
-    if let Some(collector) = facts.read_text("otel_collector_endpoint") {
-        let table = format!("{{ OTEL_EXPORTER_OTLP_ENDPOINT = {} }}", Value::from(collector));
-        facts.add_value("claude_code.env", table);
-    }
+    let table = |name: &str, value| format!("{{ {name} = {} }}", Value::from(value));
+    let model = facts.read_text("selected_model");
+    facts.add_some("claude_code.models", model.map(|model| table("default", model)));
+    let collector = facts.read_text("otel_collector_endpoint");
+    facts.add_some("claude_code.env", collector.map(|it| table("OTEL_EXPORTER_OTLP_ENDPOINT", it)));
 }
 
 /// `aws cloudformation describe-stacks`, or the list of outputs alone.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::{config::Profile, credentials::SecretDocument, oidc::VerifiedToken, secret::Secret};
 
 pub use endpoint::{CollectorRejected, check_token_collectors};
-use value::{escape_header_value, read_claim};
+use value::{escape_header_value, read_first_claim};
 
 /// Names and values that are safe in any request.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl TelemetryHeaders {
         }
         for (name, claims) in asked {
             // A claim that says nothing is a header that is not sent.
-            if let Some(value) = claims.iter().find_map(|claim| read_claim(token, claim)) {
+            if let Some(value) = read_first_claim(token, claims) {
                 headers.set(name, &value);
             }
         }

@@ -5,7 +5,7 @@
 
 use ring::digest;
 
-use super::{TelemetryHeaders, value::read_claim};
+use super::{TelemetryHeaders, value::read_first_claim};
 use crate::{config::Provider, oidc::VerifiedToken, text::format_uuid};
 
 /// A header, the claims that may fill it, and what it says without them.
@@ -56,20 +56,16 @@ const DEFAULT_HEADERS: [DefaultHeader; 7] = [
 ];
 
 pub(super) fn add_default_headers(headers: &mut TelemetryHeaders, token: &VerifiedToken, provider: Provider) {
-    let email = find_claim(token, EMAIL.claims).unwrap_or_else(|| EMAIL.fallback.to_owned());
-    let name = find_claim(token, &NAME_CLAIMS)
+    let email = read_first_claim(token, EMAIL.claims).unwrap_or_else(|| EMAIL.fallback.to_owned());
+    let name = read_first_claim(token, &NAME_CLAIMS)
         .unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
     headers.set(EMAIL.header, &email);
     headers.set("x-user-name", &name);
     headers.set("x-user-id", &derive_user_id(token.subject()));
     headers.set("x-organization", provider.telemetry_organization());
     for DefaultHeader { header, claims, fallback: otherwise } in DEFAULT_HEADERS {
-        headers.set(header, &find_claim(token, claims).unwrap_or_else(|| otherwise.to_owned()));
+        headers.set(header, &read_first_claim(token, claims).unwrap_or_else(|| otherwise.to_owned()));
     }
-}
-
-fn find_claim(token: &VerifiedToken, claims: &[&str]) -> Option<String> {
-    claims.iter().find_map(|claim| read_claim(token, claim))
 }
 
 /// One person's own number, in the form of a UUID: the beginning of the subject's digest.

@@ -2,8 +2,7 @@
 //!
 //! A claim is foreign text: a provider may let people choose their own.
 
-use std::fmt::Write as _;
-
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::{identity, oidc::VerifiedToken};
@@ -11,11 +10,19 @@ use crate::{identity, oidc::VerifiedToken};
 /// Collectors take some kilobytes for all headers together.
 const MAX_VALUE_LENGTH: usize = 512;
 
+/// What is escaped besides everything that is not ASCII.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
 /// Before the name of a session tag, which a token may hold flat, as a claim of that name, or nested.
 const TAG: &str = "https://aws.amazon.com/tags/principal_tags/";
 
+/// The first of these claims that says something.
+pub(super) fn read_first_claim(token: &VerifiedToken, claims: &[impl AsRef<str>]) -> Option<String> {
+    claims.iter().find_map(|claim| read_claim(token, claim.as_ref()))
+}
+
 /// A claim as text: a word, a number, yes or no, or several of them.
-pub(super) fn read_claim(token: &VerifiedToken, claim: &str) -> Option<String> {
+fn read_claim(token: &VerifiedToken, claim: &str) -> Option<String> {
     let text = match claim.strip_prefix(TAG) {
         Some(tag) => identity::read_session_tags(token).remove(tag),
         None => format_claim(token.claim(claim)?),
@@ -43,13 +50,7 @@ pub(super) fn escape_header_value(value: &str) -> String {
     let mut bytes = [0; 4];
     for part in value.trim().chars() {
         let length = text.len();
-        if matches!(part, ' '..='~') && part != '%' {
-            text.push(part);
-        } else {
-            for byte in part.encode_utf8(&mut bytes).bytes() {
-                write!(text, "%{byte:02X}").expect("a String takes everything that is written to it");
-            }
-        }
+        text.extend(utf8_percent_encode(part.encode_utf8(&mut bytes), ESCAPED));
         if text.len() > MAX_VALUE_LENGTH {
             text.truncate(length);
             break;

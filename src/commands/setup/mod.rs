@@ -75,6 +75,9 @@ fn confirm_and_apply(
     done: impl FnOnce() -> String,
 ) -> Result<bool, Failure> {
     if plan.is_empty() {
+        if !arguments.dry_run {
+            plan.forget_reverted_files()?;
+        }
         write_stderr(if arguments.remove {
             "Nothing of ours is left to remove.\n"
         } else {
@@ -257,7 +260,7 @@ impl<'a> SetupContext<'a> {
         call: &CommandTemplate,
         name: &str,
     ) -> Result<(), Failure> {
-        let (process, region) = (call.render_for_aws(&profile.name), profile.region.clone());
+        let (process, region) = (call.render("credentials", &profile.name), profile.region.clone());
         let wanted = aws::AwsProfileEntry { profile: name.to_owned(), process, region };
         Ok(plan.add_aws_profile(&self.neighbours.aws_config, &wanted)?)
     }
@@ -270,7 +273,7 @@ impl<'a> SetupContext<'a> {
         }
         let named = self.context.global.config.as_deref().filter(|_| !self.arguments.system);
         let config = named.map(std::path::absolute).transpose().map_err(SystemError::WorkerNotStarted)?;
-        Ok(CommandTemplate::new(&program, config.as_deref()).map_err(Error::from)?)
+        Ok(CommandTemplate::new(&program, config.as_deref())?)
     }
 
     /// The profile that was asked for.

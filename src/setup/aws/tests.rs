@@ -68,7 +68,11 @@ fn keeps(before: &str, after: &str) -> bool {
 fn every_shape_gets_the_profile_and_keeps_the_rest() {
     for (what, before) in SHAPES {
         let edit = add_profile(before, &wanted()).unwrap();
-        assert_eq!(find_process(&edit.after, "claude"), Some(wanted().process), "{what}");
+        assert_eq!(
+            AwsConfigFile::parse(&edit.after).find_value("claude", PROCESS),
+            Some(wanted().process),
+            "{what}"
+        );
         assert!(keeps(before, &edit.after), "{what}: {}", edit.after);
         assert!(!edit.diff.is_empty(), "{what}");
         assert_eq!(edit.after.starts_with('\u{feff}'), before.starts_with('\u{feff}'), "{what}");

@@ -9,7 +9,7 @@ use std::{
 
 use ring::digest;
 
-use super::{super::Error, FleetFile};
+use super::{super::Error, CONFIGURATION, FleetFile};
 use crate::{
     files::{self, ReadableBy},
     text::encode_hex,
@@ -46,7 +46,11 @@ impl FleetFolder {
         let list: String =
             pieces.iter().map(|piece| format!("{}  {}\n", hash_bytes(&piece.bytes), piece.name)).collect();
         pieces.push(FleetFile::new(DIGEST_LIST, list));
-        let known = parse_digest_list(&files::read_if_exists(&path.join(DIGEST_LIST))?.unwrap_or_default());
+        let list_path = path.join(DIGEST_LIST);
+        let known = match files::read_if_exists(&list_path)? {
+            Some(list) => parse_digest_list(&list).ok_or(Error::UnknownFile { path: list_path })?,
+            None => BTreeMap::new(),
+        };
         let mut changes = Vec::new();
         for name in files::list_recursively(path)? {
             let file = path.join(&name);
@@ -94,8 +98,13 @@ fn hash_bytes(bytes: &[u8]) -> String {
     encode_hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// The digests that an earlier run left, by name.
-fn parse_digest_list(list: &[u8]) -> BTreeMap<String, String> {
-    let pair = |line: &str| line.split_once("  ").map(|(sum, name)| (name.to_owned(), sum.to_owned()));
-    String::from_utf8_lossy(list).lines().filter_map(pair).collect()
+/// The digests that an earlier run left, by name; `None` when no run of this program wrote the list: every one of ours
+/// names the configuration.
+fn parse_digest_list(list: &[u8]) -> Option<BTreeMap<String, String>> {
+    let pair = |line: &str| {
+        let (digest, name) = line.split_once("  ").filter(|(digest, _)| digest.len() == 64)?;
+        Some((name.to_owned(), digest.to_owned()))
+    };
+    let digests = std::str::from_utf8(list).ok()?.lines().map(pair).collect::<Option<BTreeMap<_, _>>>();
+    digests.filter(|digests| digests.contains_key(CONFIGURATION))
 }

@@ -2,18 +2,14 @@
 //!
 //! It carries the file within itself, since Intune's platform scripts are one file each.
 
+use crate::shell;
+
 /// The script. It begins with a byte order mark, without which Windows PowerShell 5.1 takes it for the machine's old code page.
 pub(super) fn render_script(configuration: &str) -> String {
-    let quoted = |line: &str| format!("    '{}'", escape_quotes(line));
+    let quoted = |line: &str| format!("    {}", shell::quote_powershell(line));
     let lines = configuration.lines().map(quoted).collect::<Vec<_>>().join(",\n");
     let text = SCRIPT.replace("    LINES", &lines);
     format!("\u{feff}{}", text.replace('\n', "\r\n"))
-}
-
-/// Within single quotes nothing means anything but the quote itself, of which PowerShell knows the curly ones too.
-fn escape_quotes(line: &str) -> String {
-    let is_quote = |part: char| matches!(part, '\'' | '\u{2018}'..='\u{201b}');
-    line.chars().flat_map(|part| std::iter::repeat_n(part, if is_quote(part) { 2 } else { 1 })).collect()
 }
 
 const SCRIPT: &str = r#"<#

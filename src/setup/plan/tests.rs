@@ -220,6 +220,20 @@ fn a_configuration_that_was_edited_since_stays() {
 }
 
 #[test]
+fn removal_forgets_files_that_were_restored_by_hand() {
+    let laptop = Laptop::new();
+    laptop.set_up("us-east-1");
+    let before = laptop.everything();
+    for name in [".aws", ".claude"] {
+        std::fs::remove_dir_all(laptop.path(name)).unwrap();
+    }
+    let mut plan = laptop.plan();
+    assert!(plan.plan_removal().unwrap().is_empty() && plan.is_empty());
+    plan.forget_reverted_files().unwrap();
+    assert!(!laptop.path("data").exists(), "{before:?}");
+}
+
+#[test]
 fn what_is_no_text_is_left_alone() {
     let laptop = Laptop::new();
     laptop.write_bytes(".aws/config", b"\xff\xfe[\0");

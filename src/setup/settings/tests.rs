@@ -131,8 +131,11 @@ fn what_was_added_is_taken_away_and_what_was_replaced_comes_back() {
         let undone = remove_settings(&wrote, before, &wrote, &keys()).unwrap().after;
         assert_eq!(rest(before), rest(&undone), "{what}");
         for key in keys() {
-            let [was, is] = [before, &undone].map(|text| SettingsFile::parse(text).unwrap());
-            assert_eq!(was.raw_value(&key), is.raw_value(&key), "{what}: {key}\n{undone}");
+            let [was, is] = [before, &undone].map(|text| {
+                let value = SettingsFile::parse(text).unwrap().find_value(&key).unwrap();
+                value.map(|value| value.to_string())
+            });
+            assert_eq!(was, is, "{what}: {key}\n{undone}");
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod config;
 pub mod cli;
 pub mod http;
 pub mod credentials;
+pub mod hint;
 pub mod shell;
 pub mod host;
 pub mod files;

@@ -30,17 +30,50 @@ impl Shell {
             let program = path.rsplit(['/', '\\']).next()?.trim_end_matches(".exe").to_owned();
             Self::from_str(&program, true).ok()
         });
-        named.or_else(|| Self::from_str(NATIVE_SHELL, true).ok()).unwrap_or(Self::Sh)
+        named.unwrap_or_else(Self::native)
+    }
+
+    /// The system's usual shell: `sh` or PowerShell.
+    pub fn native() -> Self {
+        Self::from_str(NATIVE_SHELL, true).unwrap_or(Self::Sh)
+    }
+
+    /// Text as one word of a command: in quotes where the shell needs them, and obeyed in no part.
+    pub fn quote_word(self, text: &str) -> String {
+        let punctuation = match self {
+            Self::Sh | Self::Fish => "/._-+:,@=",
+            // A comma makes a list of it, `@` begins a table.
+            Self::Powershell | Self::Cmd => "/\\._-+:=",
+        };
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || punctuation.contains(letter);
+        if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { self.quote(text) }
+    }
+
+    /// The same for a path as it is shown to users. `~/` in front of it stays outside of the quotes for the shells to
+    /// which it means the home directory only there.
+    pub fn quote_shown_path(self, path: &str) -> String {
+        match path.strip_prefix("~/") {
+            Some(rest) if matches!(self, Self::Sh | Self::Fish) => format!("~/{}", self.quote_word(rest)),
+            Some(_) | None => self.quote_word(path),
+        }
+    }
+
+    /// In quotes, within which the shell obeys nothing. `cmd` has no such quotes; see [`Shell::format_set`].
+    fn quote(self, text: &str) -> String {
+        match self {
+            Self::Sh => single_quote(text, &[('\'', "'\\''")]),
+            Self::Fish => single_quote(text, &[('\\', "\\\\"), ('\'', "\\'")]),
+            Self::Powershell => quote_powershell(text),
+            Self::Cmd => format!("\"{text}\""),
+        }
     }
 
     /// A line that sets a variable for the shell and what it starts.
     pub fn format_set(self, name: &str, value: &str) -> Result<String, ShellValueError> {
         Ok(match self {
-            Self::Sh => format!("export {name}={}\n", single_quote(value, &[('\'', "'\\''")])),
-            Self::Fish => {
-                format!("set -gx {name} {}\n", single_quote(value, &[('\\', "\\\\"), ('\'', "\\'")]))
-            }
-            Self::Powershell => format!("$env:{name} = {}\n", quote_powershell(value)),
+            Self::Sh => format!("export {name}={}\n", self.quote(value)),
+            Self::Fish => format!("set -gx {name} {}\n", self.quote(value)),
+            Self::Powershell => format!("$env:{name} = {}\n", self.quote(value)),
             // Inside of quotes `cmd` still obeys these, and has no escape that holds both at the prompt and in a file.
             Self::Cmd if value.contains(['"', '%', '!', '\r', '\n']) => {
                 return Err(ShellValueError { shell: self });
@@ -60,18 +93,14 @@ impl Shell {
     }
 }
 
-/// A path or a name as one word of a command that `sh` is to obey: in quotes where it must be, but for a `~/` in front,
-/// which means the home directory outside of quotes only.
-pub fn quote_argument(text: &str) -> String {
-    let is_plain = |text: &str| {
-        let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:,@=".contains(letter);
-        !text.is_empty() && text.chars().all(plain)
-    };
-    let (home, rest) = text.strip_prefix("~/").map_or(("", text), |rest| ("~/", rest));
-    match rest {
-        rest if is_plain(rest) => text.to_owned(),
-        rest => format!("{home}{}", single_quote(rest, &[('\'', "'\\''")])),
-    }
+/// Text as one word of a command for the system's usual shell.
+pub fn quote_word(text: &str) -> String {
+    Shell::native().quote_word(text)
+}
+
+/// The same for a path as it is shown to users: `~/` in front of it means the home directory.
+pub fn quote_shown_path(path: &str) -> String {
+    Shell::native().quote_shown_path(path)
 }
 
 /// A text as PowerShell reads it literally, in single quotes.
@@ -140,16 +169,29 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_a_command_is_one_word_and_a_home_stays_a_home() {
-        for plain in ["/etc/x.pem", "~/.local/share/a-b_c", "claude"] {
-            assert_eq!(quote_argument(plain), plain);
+    fn a_word_is_quoted_only_where_the_shell_needs_it() {
+        for plain in ["/etc/x.pem", "claude", "a-b_c"] {
+            assert_eq!([Shell::Sh, Shell::Powershell].map(|shell| shell.quote_word(plain)), [plain; 2]);
         }
-        assert_eq!(quote_argument("/a b/$x"), "'/a b/$x'");
-        assert_eq!(quote_argument("~/a b/it's"), "~/'a b/it'\\''s'");
-        assert_eq!(
-            [quote_argument(""), quote_argument("~"), quote_argument("~other/x")],
-            ["''", "'~'", "'~other/x'"]
-        );
+        assert_eq!(Shell::Powershell.quote_word(r"C:\Users\x"), r"C:\Users\x");
+        for (text, sh, powershell) in [
+            ("/a b/$x", "'/a b/$x'", "'/a b/$x'"),
+            ("it's", "'it'\\''s'", "'it''s'"),
+            ("it\u{2019}s", "'it\u{2019}s'", "'it\u{2019}\u{2019}s'"),
+            ("", "''", "''"),
+            ("~/x", "'~/x'", "'~/x'"),
+        ] {
+            assert_eq!(Shell::Sh.quote_word(text), sh);
+            assert_eq!(Shell::Powershell.quote_word(text), powershell);
+        }
+    }
+
+    #[test]
+    fn the_home_of_a_shown_path_stays_a_home() {
+        let quoted =
+            ["~/.local/a-b", "~/a b/it's", "~", "~other/x"].map(|path| Shell::Sh.quote_shown_path(path));
+        assert_eq!(quoted, ["~/.local/a-b", "~/'a b/it'\\''s'", "'~'", "'~other/x'"]);
+        assert_eq!(Shell::Powershell.quote_shown_path("~/a"), "'~/a'");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, NOTES, PromptBackoff, parse_record, serialize_record};
-use crate::{files, lock::ExclusiveLock, quota::QuotaUsage, text::escape_controls, time::Timestamp};
+use crate::{
+    files, hint::Hint, lock::ExclusiveLock, quota::QuotaUsage, text::escape_controls, time::Timestamp,
+};
 
 /// What is kept in the clear for one profile: nothing secret, readable when the key is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +30,7 @@ pub struct LastFailure {
     pub code: u8,
     pub slug: String,
     pub message: String,
-    pub hint: String,
+    pub hint: Hint,
 }
 
 impl ProfileNotes {
@@ -36,8 +38,8 @@ impl ProfileNotes {
     fn escape_texts(self) -> Self {
         let Self { door, last_failure, renewal_tried, usage, warned_on } = self;
         let last_failure = last_failure.map(|LastFailure { at, code, slug, message, hint }| {
-            let [slug, message, hint] = [slug, message, hint].map(|text| escape_controls(&text));
-            LastFailure { at, code, slug, message, hint }
+            let [slug, message] = [slug, message].map(|text| escape_controls(&text));
+            LastFailure { at, code, slug, message, hint: hint.escape_texts() }
         });
         Self { door: door.escape_texts(), last_failure, renewal_tried, usage, warned_on }
     }

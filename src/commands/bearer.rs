@@ -5,23 +5,19 @@
 use serde::Serialize;
 
 use super::{CommandContext, write_stdout};
-use crate::{
-    aws,
-    cli::{BearerArgs, GlobalArgs},
-    config::CallerKind,
-    credentials::SecretDocument,
-    failure::Failure,
-};
+use crate::{aws, cli::BearerArgs, config::CallerKind, credentials::SecretDocument, failure::Failure};
 
-pub(super) fn run_bearer(BearerArgs { json }: &BearerArgs, global: &GlobalArgs) -> Result<(), Failure> {
+pub(super) fn run_bearer(
+    BearerArgs { json }: &BearerArgs,
+    context: &CommandContext<'_>,
+) -> Result<(), Failure> {
     /// What Claude Desktop reads.
     #[derive(Serialize)]
     struct BearerAnswer<'a> {
         token: &'a str,
         headers: serde_json::Map<String, serde_json::Value>,
     }
-    let desk = CommandContext::new(global)?;
-    let work = desk.load_profile(CallerKind::NonInteractive)?;
+    let work = context.load_profile(CallerKind::NonInteractive)?;
     let ready = work.worker_client().long_lived_credentials(&mut |_, _| {})?;
     let key = aws::create_api_key(&ready.credentials, &work.profile.region, work.now());
     let document = match json {

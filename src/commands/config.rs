@@ -6,15 +6,14 @@ use std::path::Path;
 
 use super::{CommandContext, write_stderr_line, write_stdout};
 use crate::{
-    cli::{ConfigCommand, GlobalArgs},
+    cli::ConfigCommand,
     config::{self, ConfigInputs, Error},
     failure::Failure,
     text,
 };
 
-pub(super) fn run_config(what: &ConfigCommand, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    let inputs = desk.inputs();
+pub(super) fn run_config(what: &ConfigCommand, context: &CommandContext<'_>) -> Result<(), Failure> {
+    let inputs = context.inputs();
     let text = match what {
         ConfigCommand::Show { json } => format_profile(&inputs, *json)?,
         ConfigCommand::Check { file } => {

@@ -3,6 +3,7 @@
 //! It is set up from the arguments every command takes.
 
 use std::{
+    cell::OnceCell,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     time::Duration,
@@ -15,6 +16,7 @@ use crate::{
     errand::{LogFlags, WorkerClient},
     failure::{Failure, LockWaitTimeout, SystemError},
     files,
+    hint::Invocation,
     host::Host,
     lock::{self, ExclusiveLock},
     log::{self, LogFilter, LogLevel},
@@ -29,6 +31,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct CommandContext<'a> {
     pub(super) host: Host,
     pub(super) global: &'a GlobalArgs,
+    invocation: OnceCell<Invocation>,
 }
 
 /// A desk with a profile on it.
@@ -51,17 +54,17 @@ impl<'a> CommandContext<'a> {
     ) -> Result<Self, Failure> {
         let host = Host::from_system().ok_or(SystemError::NoHome)?;
         start_log(&host, global.verbose, elsewhere);
-        let mut desk = Self { host, global };
+        let mut context = Self { host, global, invocation: OnceCell::new() };
         // A fleet whose storage is enforced has it in one place, whatever a repository's variables say.
-        let paths = &desk.host.paths;
-        if paths.data != paths.home_data && config::enforces_storage(&desk.inputs()) {
+        let paths = &context.host.paths;
+        if paths.data != paths.home_data && config::enforces_storage(&context.inputs()) {
             log::info(
                 "config",
                 format_args!("XDG_DATA_HOME is not used, because the administrator enforces `storage`"),
             );
-            desk.host.paths.data = desk.host.paths.home_data.clone();
+            context.host.paths.data = context.host.paths.home_data.clone();
         }
-        Ok(desk)
+        Ok(context)
     }
 
     pub(super) fn inputs(&self) -> ConfigInputs<'_> {
@@ -75,6 +78,16 @@ impl<'a> CommandContext<'a> {
         }
     }
 
+    /// How a hint of this command leads to the same profile and file: as the user called, until the profile is known.
+    pub(super) fn invocation(&self) -> Invocation {
+        self.invocation.get().cloned().unwrap_or_else(|| self.inputs().invocation())
+    }
+
+    /// Has hints of this command lead there, unless they lead to another place already.
+    pub(super) fn set_invocation(&self, invocation: Invocation) {
+        let _ = self.invocation.set(invocation);
+    }
+
     pub(super) fn load_profile(&'a self, caller: CallerKind) -> Result<ProfileContext<'a>, Failure> {
         self.load_profile_with_flags(caller, &[])
     }
@@ -86,6 +99,7 @@ impl<'a> CommandContext<'a> {
         flags: &[FlagOverride],
     ) -> Result<ProfileContext<'a>, Failure> {
         let profile = config::load_profile(&ConfigInputs { flags, ..self.inputs() })?;
+        self.set_invocation(profile.invocation(self.global.config.as_deref()));
         let cache = Cache::for_profile(&profile, &self.host.paths.data, caller);
         Ok(ProfileContext { context: self, profile, cache, caller })
     }

@@ -7,13 +7,13 @@ use std::{path::Path, process::ExitCode};
 use serde::Serialize;
 
 use super::{
-    CommandContext, complete_login_hint,
+    CommandContext,
     fold::{compute_width, wrap_text},
     paint::Palette,
     to_json_line, write_stdout,
 };
 use crate::{
-    cli::{self, GlobalArgs},
+    cli,
     doctor::{self, CheckReport, CheckResult, DoctorContext, bundle},
     failure::{Failure, InputError},
     files,
@@ -24,21 +24,19 @@ use crate::{
 /// The exit code is that of the first check that is bad: the one that a command which fails of it would end with.
 pub(super) fn run_doctor(
     cli::DoctorArgs { json, live, bundle }: &cli::DoctorArgs,
-    global: &GlobalArgs,
+    context: &CommandContext<'_>,
 ) -> Result<ExitCode, Failure> {
-    let desk = CommandContext::new(global)?;
     bundle.as_deref().map(check_bundle_target).transpose()?;
-    let patient = DoctorContext::new(&desk.host, desk.inputs())?;
-    let mut checks = doctor::run_checks(&patient, *live)?;
-    for remedy in checks.iter_mut().filter_map(|check| check.remedy.as_mut()) {
-        *remedy = complete_login_hint(remedy, global);
-    }
+    let patient = DoctorContext::new(&context.host, context.inputs())?;
+    let checks = doctor::run_checks(&patient, *live)?;
     if let Some(path) = bundle {
         files::write_atomically(path, bundle::render_bundle(&patient, &checks).as_bytes())?;
     }
     let text = match json {
         true => to_json_line(&DoctorReport { version: 1, checks: &checks }),
-        false => ReportLayout::for_stdout(&desk.host.environment).format_report(&checks, bundle.as_deref()),
+        false => {
+            ReportLayout::for_stdout(&context.host.environment).format_report(&checks, bundle.as_deref())
+        }
     };
     write_stdout(text.as_bytes())?;
     let worst = checks.iter().find(|check| check.result == CheckResult::Bad);

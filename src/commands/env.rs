@@ -4,7 +4,7 @@
 
 use super::{CommandContext, SignInScreen, write_stdout};
 use crate::{
-    cli::{EnvArgs, GlobalArgs},
+    cli::EnvArgs,
     config::{CallerKind, Profile},
     credentials::{AwsCredentials, SecretDocument},
     failure::Failure,
@@ -15,11 +15,10 @@ use crate::{
 pub(super) const CONFLICTING_VARIABLES: [&str; 4] =
     ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"];
 
-pub(super) fn run_env(EnvArgs { shell }: &EnvArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    let shell = shell.unwrap_or_else(|| Shell::from_environment(&desk.host.environment));
-    let work = desk.load_profile(CallerKind::MayPrompt)?;
-    let mut screen = SignInScreen::for_automatic(&desk.host.environment);
+pub(super) fn run_env(EnvArgs { shell }: &EnvArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+    let shell = shell.unwrap_or_else(|| Shell::from_environment(&context.host.environment));
+    let work = context.load_profile(CallerKind::MayPrompt)?;
+    let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready =
         work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
     let mut text = String::new();

@@ -4,8 +4,8 @@
 
 use super::CommandContext;
 use crate::{
-    cli::{CredentialsArgs, GlobalArgs, WorkerArgs, WorkerCommand as Words},
-    errand::{CallerLog, run_worker_process},
+    cli::{CredentialsArgs, WorkerArgs, WorkerCommand as Words},
+    errand::run_worker_process,
     failure::Failure,
     secret,
     session::LadderPurpose,
@@ -13,16 +13,16 @@ use crate::{
 
 pub(super) fn run_worker(
     WorkerArgs { terminal, purpose }: &WorkerArgs,
-    global: &GlobalArgs,
+    context: &CommandContext<'_>,
 ) -> Result<(), Failure> {
-    let desk = CommandContext::with_log(global, || Box::new(CallerLog))?;
     let flags = match purpose {
         Words::Login(login) => login.flags(),
         _ => &[],
     };
     let purpose = convert_purpose(purpose);
-    let on = desk.load_profile_with_flags(purpose.caller(), flags)?;
-    let done = run_worker_process(&desk.host, &on.profile, &on.cache, purpose, *terminal);
+    let on = context.load_profile_with_flags(purpose.caller(), flags)?;
+    let done =
+        run_worker_process(&context.host, &on.profile, &on.cache, purpose, *terminal, &context.invocation());
     secret::wipe_stack::<{ secret::COLD_STACK_BYTES }>();
     done
 }

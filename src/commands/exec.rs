@@ -7,19 +7,18 @@ use super::{
     env::{CONFLICTING_VARIABLES, list_sdk_variables},
 };
 use crate::{
-    cli::{ExecArgs, GlobalArgs},
+    cli::ExecArgs,
     config::{CallerKind, INSIDE_OF_EXEC},
     failure::{ExecError, Failure},
     host,
 };
 
-pub(super) fn run_exec(ExecArgs { command }: &ExecArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    if let Some(profile) = desk.host.environment.var_text(INSIDE_OF_EXEC) {
+pub(super) fn run_exec(ExecArgs { command }: &ExecArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+    if let Some(profile) = context.host.environment.var_text(INSIDE_OF_EXEC) {
         return Err(ExecError::Nested { profile, variable: INSIDE_OF_EXEC }.into());
     }
-    let work = desk.load_profile(CallerKind::MayPrompt)?;
-    let mut screen = SignInScreen::for_automatic(&desk.host.environment);
+    let work = context.load_profile(CallerKind::MayPrompt)?;
+    let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready =
         work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
     // The terminal must be as it was before the command has it.

@@ -3,11 +3,10 @@
 //! The host shows nothing of it to anybody, so nobody is ever asked here.
 
 use super::{CommandContext, write_stdout};
-use crate::{cli::GlobalArgs, config::CallerKind, failure::Failure};
+use crate::{config::CallerKind, failure::Failure};
 
-pub(super) fn run_export(global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    let work = desk.load_profile(CallerKind::NonInteractive)?;
+pub(super) fn run_export(context: &CommandContext<'_>) -> Result<(), Failure> {
+    let work = context.load_profile(CallerKind::NonInteractive)?;
     let ready = work.worker_client().credentials(&mut |_, _| {})?;
     write_stdout(ready.credentials.export_document().expose())
 }

@@ -6,7 +6,7 @@ use super::{
     CommandContext, SignInScreen, desk::ProfileContext, proof, setup, write_stderr_line, write_stdout,
 };
 use crate::{
-    cli::{GlobalArgs, LoginArgs},
+    cli::LoginArgs,
     config::{CallerKind, FlagOverride},
     errand::ProgressHandler,
     failure::{DestinationChanged, Failure, describe_change},
@@ -15,16 +15,15 @@ use crate::{
     time::format_duration,
 };
 
-pub(super) fn run_login(login: &LoginArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    let work = desk.load_profile_with_flags(CallerKind::SignIn, login.flags())?;
+pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+    let work = context.load_profile_with_flags(CallerKind::SignIn, login.flags())?;
     if login.client_secret_stdin {
         proof::store_client_secret(&work)?;
     }
     if login.client_key_passphrase_stdin {
         proof::store_key_passphrase(&work)?;
     }
-    let mut screen = SignInScreen::for_login(&desk.host.environment, global);
+    let mut screen = SignInScreen::for_login(&context.host.environment, context.global);
     let tell: ProgressHandler<'_> = &mut |told, reply| screen.show_event(told, reply);
     review_destinations(&work)?;
     let ready = match work.worker_client().login(login.force, login.method_preference(), tell) {
@@ -50,7 +49,7 @@ pub(super) fn run_login(login: &LoginArgs, global: &GlobalArgs) -> Result<(), Fa
     );
     write_stdout(said.as_bytes())?;
     ready.notice.map_or(Ok(()), |notice| write_stdout(format!("{notice}\n").as_bytes()))?;
-    setup::give_aws_profile(&desk, &work.profile)
+    setup::give_aws_profile(context, &work.profile)
 }
 
 /// Whether the user was shown hosts that the stored sign-in was not made for.

@@ -4,53 +4,61 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{CommandContext, write_stderr_line};
+use super::{CommandContext, write_stderr, write_stderr_line};
 use crate::{
     cache::{self, Cache, Session},
-    cli::{GlobalArgs, LogoutArgs},
+    cli::LogoutArgs,
     config::{self, Profile, Storage},
     failure::Failure,
-    files, lock,
+    files,
+    hint::{Hint, Invocation, NextCommand},
+    lock,
     oidc::StoredClientCredentials,
     session::{RevocationOutcome, SignOutReport, StoredRecords, sign_out},
     store::{self, SealedFiles, UnlockPolicy},
     text::sanitize_line,
 };
 
-const SECRET_REMAINS: &str =
-    "The secret of the application stays for the next sign-in; `bedrock-sso logout --all` forgets it too.";
-
-/// Something that was not signed out of, and why.
+/// Something that was not signed out of, and why. A hint leads to the profile that it is about.
 struct LogoutProblem {
     subject: String,
     failure: Failure,
+    invocation: Invocation,
 }
 
-pub(super) fn run_logout(LogoutArgs { all }: &LogoutArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
+pub(super) fn run_logout(
+    LogoutArgs { all }: &LogoutArgs,
+    context: &CommandContext<'_>,
+) -> Result<(), Failure> {
     if *all {
-        sign_out_everything(&desk)
+        sign_out_everything(context)
     } else {
-        sign_out_profile(&desk, &config::load_profile(&desk.inputs())?, false)
+        let profile = config::load_profile(&context.inputs())?;
+        context.set_invocation(profile.invocation(context.global.config.as_deref()));
+        sign_out_profile(context, &profile, false)
     }
 }
 
-fn sign_out_profile(desk: &CommandContext<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
-    if !desk.host.paths.data.is_dir() {
+fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
+    if !context.host.paths.data.is_dir() {
         write_stderr_line(&describe_sign_out(&profile.name, &StoredRecords::Nothing, true));
         return Ok(());
     }
-    let cache = open_existing_cache(desk, profile.storage, &profile.fingerprint().short_hex());
-    let held = desk.take_lock(&cache, &cache.lock_path())?;
+    let cache = open_existing_cache(context, profile.storage, &profile.fingerprint().short_hex());
+    let held = context.take_lock(&cache, &cache.lock_path())?;
     let of_application =
         cache.load_client_credentials(&profile.application_fingerprint()).unwrap_or_default();
-    let SignOutReport { removed: kept, removal: forgotten } = sign_out(&desk.host, profile, &cache, &held)?;
+    let SignOutReport { removed: kept, removal: forgotten } =
+        sign_out(&context.host, profile, &cache, &held)?;
     // Its note would count as kept.
     drop(held);
-    let forgotten = forgotten.and_then(|()| forget_earlier_keys(&desk.host.paths.data));
+    let forgotten = forgotten.and_then(|()| forget_earlier_keys(&context.host.paths.data));
     write_stderr_line(&describe_sign_out(&profile.name, &kept, forgotten.is_ok()));
     if of_application != StoredClientCredentials::default() && !is_all {
-        write_stderr_line(SECRET_REMAINS);
+        let stays = Hint::from("The secret of the application stays for the next sign-in; ")
+            .command(NextCommand::LogoutAll)
+            .text(" forgets it too.");
+        write_stderr_line(&stays.render(&context.invocation()));
     }
     forgotten
 }
@@ -68,45 +76,53 @@ fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Each profile by itself, then what no profile leads to, then the key: the trouble of one is not the others'.
-fn sign_out_everything(desk: &CommandContext<'_>) -> Result<(), Failure> {
-    let mut troubles = Vec::new();
+fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Failure> {
+    let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
-    let profiles = config::load_all_profiles(&desk.inputs()).unwrap_or_else(|error| {
-        troubles.push(LogoutProblem {
-            subject: "the profiles of the configuration".into(),
-            failure: error.into(),
-        });
+    let config = context.global.config.as_deref();
+    let problem = |subject: &str, failure| LogoutProblem {
+        subject: subject.to_owned(),
+        failure,
+        invocation: Invocation::new(None, config),
+    };
+    let profiles = config::load_all_profiles(&context.inputs()).unwrap_or_else(|error| {
+        problems.push(problem("the profiles of the configuration", error.into()));
         Vec::new()
     });
     // Of configurations that are gone nobody knows whether they had a keyring.
-    let mut in_keyring = profiles.is_empty() || store::has_key_in_keyring(&desk.host.paths.data);
+    let mut in_keyring = profiles.is_empty() || store::has_key_in_keyring(&context.host.paths.data);
     for (name, profile) in profiles {
+        let invocation = match &profile {
+            Ok(profile) => profile.invocation(config),
+            Err(_) => Invocation::new(Some(&name), config),
+        };
         let left = profile.map_err(Failure::from).and_then(|profile| {
             seen.insert(profile.fingerprint().short_hex());
             in_keyring |= profile.storage == Storage::Keyring;
-            sign_out_profile(desk, &profile, true)
+            sign_out_profile(context, &profile, true)
         });
-        troubles.extend(left.err().map(|failure| LogoutProblem { subject: sanitize_line(&name), failure }));
+        let subject = sanitize_line(&name);
+        problems.extend(left.err().map(|failure| LogoutProblem { subject, failure, invocation }));
     }
-    if let Err(failure) = forget_client_credentials(desk) {
-        troubles.push(LogoutProblem { subject: "what proves the applications".into(), failure });
+    if let Err(failure) = forget_client_credentials(context) {
+        problems.push(problem("what proves the applications", failure));
     }
-    if let Err(failure) = forget_orphaned_sessions(desk, &seen, in_keyring) {
-        troubles.push(LogoutProblem { subject: "what no profile leads to".into(), failure });
+    if let Err(failure) = forget_orphaned_sessions(context, &seen, in_keyring) {
+        problems.push(problem("what no profile leads to", failure));
     }
-    if let Err(failure) = super::setup::forget_given_profiles(&desk.host.paths.data) {
-        troubles.push(LogoutProblem { subject: "which AWS profiles were given".into(), failure });
+    if let Err(failure) = super::setup::forget_given_profiles(&context.host.paths.data) {
+        problems.push(problem("which AWS profiles were given", failure));
     }
-    remove_locks_and_folder(&desk.host.paths.data);
-    report_problems(troubles)
+    remove_locks_and_folder(&context.host.paths.data);
+    report_problems(context, problems)
 }
 
 /// What proves an application is no part of any sign-in, and serves several profiles.
-fn forget_client_credentials(desk: &CommandContext<'_>) -> Result<(), Failure> {
-    let names = cache::list_applications(&desk.host.paths.data)?;
+fn forget_client_credentials(context: &CommandContext<'_>) -> Result<(), Failure> {
+    let names = cache::list_applications(&context.host.paths.data)?;
     for name in &names {
-        let cache = open_file_cache(desk, name);
-        cache.remove_client_credentials(&desk.take_lock(&cache, &cache.lock_path())?, name)?;
+        let cache = open_file_cache(context, name);
+        cache.remove_client_credentials(&context.take_lock(&cache, &cache.lock_path())?, name)?;
     }
     match names.len() {
         0 => {}
@@ -118,15 +134,15 @@ fn forget_client_credentials(desk: &CommandContext<'_>) -> Result<(), Failure> {
 
 /// Forgets what was kept under configurations that are gone. Nothing says any more who could revoke it.
 fn forget_orphaned_sessions(
-    desk: &CommandContext<'_>,
+    context: &CommandContext<'_>,
     seen: &BTreeSet<String>,
     in_keyring: bool,
 ) -> Result<(), Failure> {
-    let folder = &desk.host.paths.data;
+    let folder = &context.host.paths.data;
     let strangers: BTreeSet<String> = &cache::list_profile_keys(folder)? - seen;
     let forget = |key: &String| {
-        let cache = open_file_cache(desk, key);
-        Ok(cache.remove_all(&desk.take_lock(&cache, &cache.lock_path())?)?)
+        let cache = open_file_cache(context, key);
+        Ok(cache.remove_all(&context.take_lock(&cache, &cache.lock_path())?)?)
     };
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
     match ends.iter().filter(|end| end.is_ok()).count() {
@@ -153,21 +169,22 @@ fn describe_orphans(whose: &str) -> String {
     format!("What was kept of {whose} that no profile leads to is forgotten; no provider was told.")
 }
 
-/// Tells of all troubles, and leaves the worst for last: its exit code is the whole command's.
-fn report_problems(mut troubles: Vec<LogoutProblem>) -> Result<(), Failure> {
-    troubles.sort_by_key(|trouble| u8::from(trouble.failure.exit));
-    let Some(last) = troubles.pop() else { return Ok(()) };
-    for LogoutProblem { subject: with, failure } in troubles {
-        write_stderr_line(&format!("Not signed out of {with}:\n{}", failure.to_string().trim_end()));
+/// Reports all problems, the worst one last: the command ends with its exit code.
+fn report_problems(context: &CommandContext<'_>, mut problems: Vec<LogoutProblem>) -> Result<(), Failure> {
+    problems.sort_by_key(|problem| u8::from(problem.failure.exit));
+    let Some(worst) = problems.pop() else { return Ok(()) };
+    for LogoutProblem { subject, failure, invocation } in problems {
+        write_stderr(&format!("Not signed out of {subject}:\n{}", failure.render(&invocation)));
     }
-    write_stderr_line(&format!("Not signed out of {}:", last.subject));
-    Err(last.failure)
+    write_stderr_line(&format!("Not signed out of {}:", worst.subject));
+    context.set_invocation(worst.invocation);
+    Err(worst.failure)
 }
 
 /// Whatever storage the profile names today: what an earlier one left is opened with that one's key, and forgotten.
-fn open_existing_cache(desk: &CommandContext<'_>, storage: Storage, key: &str) -> Cache {
-    let in_files = open_file_cache(desk, key);
-    let folder = desk.host.paths.data.clone();
+fn open_existing_cache(context: &CommandContext<'_>, storage: Storage, key: &str) -> Cache {
+    let in_files = open_file_cache(context, key);
+    let folder = context.host.paths.data.clone();
     let by_keyring = Cache::new(open_keyring_store(&folder), folder, key.to_owned());
     let opens = |cache: &Cache| cache.load_session().is_ok_and(|session| session != Session::default());
     match storage {
@@ -183,8 +200,8 @@ fn open_keyring_store(folder: &Path) -> SealedFiles {
     store::open_keyring_store(folder, UnlockPolicy::NoPrompt)
 }
 
-fn open_file_cache(desk: &CommandContext<'_>, key: &str) -> Cache {
-    let folder = desk.host.paths.data.clone();
+fn open_file_cache(context: &CommandContext<'_>, key: &str) -> Cache {
+    let folder = context.host.paths.data.clone();
     Cache::new(store::open_file_store(&folder), folder, key.to_owned())
 }
 

@@ -22,7 +22,6 @@ mod progress;
 mod proof;
 mod screen;
 mod setup;
-mod spelt;
 mod status;
 mod token;
 
@@ -38,13 +37,14 @@ use serde::Serialize;
 
 use crate::{
     cli::{Cli, CliCommand, CredentialsArgs, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
+    errand::CallerLog,
     failure::{Exit, Failure, SystemError},
+    hint::Invocation,
     host, secret,
     text::escape_json,
 };
 use desk::CommandContext;
 use screen::SignInScreen;
-use spelt::complete_login_hint;
 
 /// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
@@ -67,10 +67,9 @@ fn catch_panic(work: impl FnOnce() -> ExitCode) -> ExitCode {
 fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     match words.get(1..).and_then(parse_fast_path) {
         Some(FastPathCommand::Credentials(global)) => {
-            return finish_for_profile(
-                credentials::run_credentials(&CredentialsArgs::default(), &global),
-                &global,
-            );
+            return run_in_context(&global, |context| {
+                credentials::run_credentials(&CredentialsArgs::default(), context)
+            });
         }
         Some(FastPathCommand::OtelHeaders(global)) => {
             return finish_command(otel_headers::run_otel_headers(&global));
@@ -79,9 +78,7 @@ fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     }
     let must_answer = words.get(1).is_some_and(|verb| verb == OTEL_HEADERS);
     match Cli::parse_args(words) {
-        Ok(Cli { command, global }) => {
-            run_command(&command, &global).unwrap_or_else(|failure| finish_for_profile(Err(failure), &global))
-        }
+        Ok(Cli { command, global }) => run_command(&command, &global),
         Err(error) if must_answer && error.use_stderr() => {
             print_usage(&error);
             finish_command(otel_headers::print_empty_headers())
@@ -90,44 +87,81 @@ fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn run_command(command: &CliCommand, global: &GlobalArgs) -> Result<ExitCode, Failure> {
+fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
     match command {
-        // What it found is said already, and the code is all that is left to say.
-        CliCommand::Doctor(arguments) => return doctor::run_doctor(arguments, global),
-        CliCommand::Credentials(arguments) => credentials::run_credentials(arguments, global),
-        CliCommand::Login(arguments) => login::run_login(arguments, global),
-        CliCommand::Logout(arguments) => logout::run_logout(arguments, global),
-        CliCommand::Status(arguments) => status::run_status(arguments, global),
-        CliCommand::Setup(arguments) => setup::run_setup(arguments, global),
-        CliCommand::Config(arguments) => config::run_config(arguments, global),
-        CliCommand::Exec(arguments) => exec::run_exec(arguments, global),
-        CliCommand::Env(arguments) => env::run_env(arguments, global),
-        CliCommand::Export => export::run_export(global),
-        CliCommand::OtelHeaders => otel_headers::run_otel_headers(global),
-        CliCommand::Token(arguments) => token::run_token(arguments, global),
-        CliCommand::Bearer(arguments) => bearer::run_bearer(arguments, global),
-        CliCommand::Completions(arguments) => generated::print_completions(arguments),
-        CliCommand::Man => generated::print_manual(),
-        CliCommand::Errand(arguments) => errand::run_worker(arguments, global),
+        CliCommand::Credentials(arguments) => {
+            run_in_context(global, |context| credentials::run_credentials(arguments, context))
+        }
+        CliCommand::Login(arguments) => {
+            run_in_context(global, |context| login::run_login(arguments, context))
+        }
+        CliCommand::Logout(arguments) => {
+            run_in_context(global, |context| logout::run_logout(arguments, context))
+        }
+        CliCommand::Status(arguments) => {
+            run_in_context(global, |context| status::run_status(arguments, context))
+        }
+        CliCommand::Setup(arguments) => {
+            run_in_context(global, |context| setup::run_setup(arguments, context))
+        }
+        CliCommand::Doctor(arguments) => {
+            run_for_exit_code(CommandContext::new(global), |context| doctor::run_doctor(arguments, context))
+        }
+        CliCommand::Config(arguments) => {
+            run_in_context(global, |context| config::run_config(arguments, context))
+        }
+        CliCommand::Exec(arguments) => run_in_context(global, |context| exec::run_exec(arguments, context)),
+        CliCommand::Env(arguments) => run_in_context(global, |context| env::run_env(arguments, context)),
+        CliCommand::Export => run_in_context(global, export::run_export),
+        CliCommand::OtelHeaders => finish_command(otel_headers::run_otel_headers(global)),
+        CliCommand::Token(arguments) => {
+            run_in_context(global, |context| token::run_token(arguments, context))
+        }
+        CliCommand::Bearer(arguments) => {
+            run_in_context(global, |context| bearer::run_bearer(arguments, context))
+        }
+        CliCommand::Completions(arguments) => finish_command(generated::print_completions(arguments)),
+        CliCommand::Man => finish_command(generated::print_manual()),
+        CliCommand::Errand(arguments) => {
+            let context = CommandContext::with_log(global, || Box::new(CallerLog));
+            run_for_exit_code(context, |context| {
+                errand::run_worker(arguments, context).map(|()| ExitCode::SUCCESS)
+            })
+        }
     }
-    .map(|()| ExitCode::SUCCESS)
 }
 
-/// The end of a command for a profile, to which its advice leads.
-fn finish_for_profile(result: Result<(), Failure>, global: &GlobalArgs) -> ExitCode {
-    finish_command(
-        result.map_err(|failure| Failure { hint: complete_login_hint(&failure.hint, global), ..failure }),
-    )
+fn run_in_context(
+    global: &GlobalArgs,
+    run: impl FnOnce(&CommandContext<'_>) -> Result<(), Failure>,
+) -> ExitCode {
+    run_for_exit_code(CommandContext::new(global), |context| run(context).map(|()| ExitCode::SUCCESS))
 }
 
+/// Runs a command that has an exit code of its own. The hint of its failure leads to the profile of the command.
+fn run_for_exit_code<'a>(
+    context: Result<CommandContext<'a>, Failure>,
+    run: impl FnOnce(&CommandContext<'a>) -> Result<ExitCode, Failure>,
+) -> ExitCode {
+    match context {
+        Ok(context) => {
+            run(&context).unwrap_or_else(|failure| report_failure(&failure, &context.invocation()))
+        }
+        Err(failure) => report_failure(&failure, &Invocation::default()),
+    }
+}
+
+/// The end of a command that needs no profile.
 fn finish_command(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            write_stderr(&failure.to_string());
-            failure.exit.into()
-        }
+        Err(failure) => report_failure(&failure, &Invocation::default()),
     }
+}
+
+fn report_failure(failure: &Failure, invocation: &Invocation) -> ExitCode {
+    write_stderr(&failure.render(invocation));
+    failure.exit.into()
 }
 
 /// Help and version are asked for and go to stdout; who typed half a command gets its help on stderr.

@@ -42,15 +42,15 @@ fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) ->
 }
 
 fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
-    let desk = CommandContext::new(global)?;
-    let work = desk.load_profile(CallerKind::NonInteractive)?;
+    let context = CommandContext::new(global)?;
+    let work = context.load_profile(CallerKind::NonInteractive)?;
     let session = work.cache.load_session()?;
     let Some(token) = session.id_token.clone().and_then(VerifiedToken::from_sealed_store) else {
         log::info("telemetry", format_args!("no headers: nobody is signed in"));
         return Ok(TelemetryHeaders::default());
     };
     let TelemetrySettings { collectors, send_token, headers: _ } = &work.profile.telemetry;
-    let Some(destination) = classify_destination(&desk, collectors) else {
+    let Some(destination) = classify_destination(&context, collectors) else {
         return Ok(TelemetryHeaders::default());
     };
     let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
@@ -72,11 +72,11 @@ enum HeaderDestination {
 }
 
 /// Where collectors are configured, others are told nothing at all: a repository's variables may name them.
-fn classify_destination(desk: &CommandContext<'_>, collectors: &[SecureUrl]) -> Option<HeaderDestination> {
+fn classify_destination(context: &CommandContext<'_>, collectors: &[SecureUrl]) -> Option<HeaderDestination> {
     if collectors.is_empty() {
         return Some(HeaderDestination::Unknown);
     }
-    match check_token_collectors(&desk.host.environment, collectors) {
+    match check_token_collectors(&context.host.environment, collectors) {
         Ok(()) => Some(HeaderDestination::Collector),
         Err(exposed @ CollectorRejected::NoAddress) => {
             log::warn("telemetry", format_args!("the token stays here: {exposed}"));

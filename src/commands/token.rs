@@ -5,21 +5,15 @@
 use serde::Serialize;
 
 use super::{CommandContext, write_stdout};
-use crate::{
-    cli::{GlobalArgs, TokenArgs},
-    config::CallerKind,
-    credentials::SecretDocument,
-    failure::Failure,
-};
+use crate::{cli::TokenArgs, config::CallerKind, credentials::SecretDocument, failure::Failure};
 
-pub(super) fn run_token(TokenArgs { raw }: &TokenArgs, global: &GlobalArgs) -> Result<(), Failure> {
+pub(super) fn run_token(TokenArgs { raw }: &TokenArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct AuthorizationHeader {
         authorization: String,
     }
-    let desk = CommandContext::new(global)?;
-    let token = desk.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
+    let token = context.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
     let document = match raw {
         true => SecretDocument::from_text(format!("{}\n", token.expose())),
         false => SecretDocument::from_json(&AuthorizationHeader {

@@ -45,6 +45,7 @@ impl Profile {
             telemetry: _,
             quota: _,
             deciding_file: _,
+            is_default_choice: _,
             set_by_administrator: _,
             enforced_keys: _,
         } = self;

@@ -63,6 +63,7 @@ pub use variables::VariableStatus;
 
 use crate::{
     files,
+    hint::Invocation,
     host::{Environment, HostPaths},
 };
 use layers::{LayerTexts, Layers, ParsedLayers};
@@ -81,6 +82,13 @@ pub struct ConfigInputs<'a> {
     pub flags: &'a [FlagOverride],
     /// The layers of whoever runs this count; without them the administrator's file is all there is.
     pub with_user_layers: bool,
+}
+
+impl ConfigInputs<'_> {
+    /// How the user reaches what these inputs lead to, as far as the command line says it.
+    pub fn invocation(&self) -> Invocation {
+        Invocation::new(self.profile.as_deref(), self.file.as_deref())
+    }
 }
 
 /// A key that a flag sets, for this run only, unless the administrator enforces it.
@@ -282,13 +290,16 @@ fn build_profile(
     inputs: &ConfigInputs<'_>,
 ) -> Result<Profile, Vec<ConfigProblem>> {
     let settings = layers.merge_for_profile(name)?;
-    profile_builder::resolve_profile(
+    let profile = profile_builder::resolve_profile(
         name,
         &settings,
         || layers.profile_location(name),
         inputs.environment,
         layers.deciding_file,
-    )
+    )?;
+    let without_flag = ConfigInputs { profile: None, ..inputs.clone() };
+    let is_default_choice = layers.choose_profile_name(&without_flag).is_ok_and(|chosen| chosen == name);
+    Ok(Profile { is_default_choice, ..profile })
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{AwsEndpoints, ChainedRole, ClientAuth, Federation, TelemetrySettings};
-use crate::{http::ProxyChoice, url::SecureUrl};
+use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
 
 /// Everything a sign-in needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,10 +55,19 @@ pub struct Profile {
     /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
     /// programs are not used for that. `None`: no file defines the profile, or one trusts the environment.
     pub deciding_file: Option<String>,
+    /// Whether commands choose this profile without `--profile`.
+    pub is_default_choice: bool,
     /// The keys that the administrator enforces.
     pub enforced_keys: BTreeSet<&'static str>,
     /// The keys whose value stands in the administrator's file.
     pub set_by_administrator: BTreeSet<&'static str>,
+}
+
+impl Profile {
+    /// How the user reaches this profile. `config`: the value of `--config`, if one was given.
+    pub fn invocation(&self, config: Option<&Path>) -> Invocation {
+        Invocation::new((!self.is_default_choice).then_some(self.name.as_str()), config)
+    }
 }
 
 /// An issuer identifier: a secure address whose spelling, trailing slash included, is part of its identity.

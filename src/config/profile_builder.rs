@@ -95,6 +95,8 @@ impl<'a> ProfileBuilder<'a> {
         }
         Some(Profile {
             name: self.name.to_owned(),
+            // Follows from the other profiles, so the caller sets it.
+            is_default_choice: false,
             scopes: scopes?,
             login_domain,
             extra_params: self.read_key("extra_params", parsers::parse_request_params)?,

@@ -46,6 +46,7 @@ pub(crate) fn profile() -> Profile {
         telemetry: TelemetrySettings::default(),
         quota: None,
         deciding_file: None,
+        is_default_choice: false,
         enforced_keys: BTreeSet::new(),
         set_by_administrator: BTreeSet::new(),
     }

@@ -128,7 +128,7 @@ fn describe_last_failure(patient: &DoctorContext<'_>) -> Vec<String> {
         format!("at   = {at}"),
         format!("code = {code}"),
         format!("what = {message} [{slug}]"),
-        format!("hint = {hint}"),
+        format!("hint = {}", hint.render(&patient.invocation)),
     ]
 }
 

@@ -31,6 +31,7 @@ pub use patient::DoctorContext;
 
 use crate::{
     failure::{Exit, Failure, SystemError},
+    hint::Invocation,
     http,
 };
 
@@ -164,7 +165,7 @@ impl DoctorCheck {
 
     fn run_local(&self, patient: &DoctorContext<'_>) -> Option<CheckReport> {
         match self.function {
-            CheckFunction::Local(look) => Some(look(patient).into_report(self.name)),
+            CheckFunction::Local(look) => Some(look(patient).into_report(self.name, &patient.invocation)),
             CheckFunction::Network(_) => None,
         }
     }
@@ -172,7 +173,9 @@ impl DoctorCheck {
     async fn run_network(&self, patient: &DoctorContext<'_>) -> Option<CheckReport> {
         match self.function {
             CheckFunction::Local(_) => None,
-            CheckFunction::Network(look) => Some(look(patient).await.into_report(self.name)),
+            CheckFunction::Network(look) => {
+                Some(look(patient).await.into_report(self.name, &patient.invocation))
+            }
         }
     }
 }
@@ -183,12 +186,12 @@ impl Finding {
         Self::Skipped("there is no profile to go by, see `configuration`".to_owned())
     }
 
-    fn into_report(self, name: &'static str) -> CheckReport {
+    fn into_report(self, name: &'static str, invocation: &Invocation) -> CheckReport {
         let of = |result, Failure { exit, what, hint, slug }: Failure| CheckReport {
             name,
             result,
             message: what,
-            remedy: Some(hint),
+            remedy: Some(hint.render(invocation)),
             exit: Some(exit),
             slug: Some(slug),
         };

@@ -18,6 +18,7 @@ use crate::{
     cache::{Cache, Session},
     config::{self, CallerKind, ClaudeCodeConfig, ConfigInputs, Profile, Storage},
     failure::{Failure, SystemError},
+    hint::Invocation,
     host::{self, ExternalConfigPaths, Host},
     http::{self, Client, FullResponse},
     oidc::{self, ProviderMetadata},
@@ -33,6 +34,8 @@ pub struct DoctorContext<'a> {
     pub inputs: ConfigInputs<'a>,
     pub home: PathBuf,
     pub tool_config: ExternalConfigPaths,
+    /// How the commands in hints lead to the profile and the file that are examined.
+    pub invocation: Invocation,
     profile: Result<(Profile, ClaudeCodeConfig), Failure>,
     keyring: OnceLock<Result<(), Failure>>,
     session: OnceLock<Result<Session, Failure>>,
@@ -54,11 +57,17 @@ pub struct ProbeResponse {
 impl<'a> DoctorContext<'a> {
     pub fn new(host: &'a Host, inputs: ConfigInputs<'a>) -> Result<Self, Failure> {
         let home = host::find_home().ok_or(SystemError::NoHome)?;
+        let profile = config::load_with_claude_code(&inputs).map_err(Failure::from);
+        let invocation = match &profile {
+            Ok((profile, _)) => profile.invocation(inputs.file.as_deref()),
+            Err(_) => inputs.invocation(),
+        };
         Ok(Self {
             host,
             tool_config: ExternalConfigPaths::from_environment(&host.environment, &home),
             home,
-            profile: config::load_with_claude_code(&inputs).map_err(Failure::from),
+            invocation,
+            profile,
             inputs,
             keyring: OnceLock::new(),
             session: OnceLock::new(),

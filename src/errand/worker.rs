@@ -17,6 +17,7 @@ use crate::{
     cache::Cache,
     config::Profile,
     failure::{Exit, Failure, SystemError},
+    hint::Invocation,
     host::{self, ExecutionContext, Host},
     http::{self, Client},
     lock::{self, ExclusiveLock, LockHolder},
@@ -59,12 +60,14 @@ pub(super) fn encode_purpose(purpose: LadderPurpose) -> Vec<&'static str> {
 }
 
 /// Does one errand from its beginning to its end. `terminal`: whoever waits has one at which a person can be asked.
+/// `invocation`: how the user reaches this profile, for the commands that the browser's page names.
 pub fn run_worker_process(
     host: &Host,
     profile: &Profile,
     cache: &Cache,
     purpose: LadderPurpose,
     terminal: bool,
+    invocation: &Invocation,
 ) -> Result<(), Failure> {
     host::detach_session();
     cache.create_folder()?;
@@ -72,7 +75,8 @@ pub fn run_worker_process(
     let began = Instant::now();
     // A slow disk under a file that somebody else named must not hold up a process that has the lock. Preparing costs
     // milliseconds, so it is left out where the lock is taken. Its failure is handled with the lock, to be noted for `status`.
-    let prepared = (!lock::is_held(&cache.lock_path())?).then(|| LadderInputs::new(host, profile, began));
+    let prepared =
+        (!lock::is_held(&cache.lock_path())?).then(|| LadderInputs::new(host, profile, invocation, began));
     let held = lock::try_acquire(&cache.lock_path())?;
     let Some((prepared, held)) = prepared.zip(held) else {
         send_message(&WorkerMessage::Busy);
@@ -107,19 +111,26 @@ fn announce_start(
 }
 
 /// What a climb needs beside the lock.
-struct LadderInputs {
+struct LadderInputs<'a> {
     client: Client,
     client_files: ClientFiles,
     aws: Aws,
+    invocation: &'a Invocation,
     started: Instant,
 }
 
-impl LadderInputs {
+impl<'a> LadderInputs<'a> {
     /// Reads the certificate bundles and the key files, and makes the HTTP client.
-    fn new(host: &Host, profile: &Profile, began: Instant) -> Result<Self, Failure> {
+    fn new(
+        host: &Host,
+        profile: &Profile,
+        invocation: &'a Invocation,
+        began: Instant,
+    ) -> Result<Self, Failure> {
         let client = Client::new(profile.network_settings(&host.environment))?;
         let aws = Aws::new(&client, profile, &host.environment, host.now)?;
-        Ok(Self { client, client_files: ClientFiles::read_for_profile(profile), aws, started: began })
+        let client_files = ClientFiles::read_for_profile(profile);
+        Ok(Self { client, client_files, aws, invocation, started: began })
     }
 }
 
@@ -129,7 +140,7 @@ fn run_ladder(
     profile: &Profile,
     cache: &Cache,
     held: &ExclusiveLock,
-    LadderInputs { client, client_files, aws, started: began }: &LadderInputs,
+    LadderInputs { client, client_files, aws, invocation, started: began }: &LadderInputs<'_>,
     purpose: LadderPurpose,
     terminal: bool,
 ) -> Result<WorkerResult, Failure> {
@@ -148,6 +159,7 @@ fn run_ladder(
         aws,
         context: around,
         report: tell,
+        invocation,
         started: began,
     };
     let climbed = match purpose {

@@ -5,8 +5,9 @@
 use crate::{
     config::{ConfigFault, ConfigProblem, Error, UnreadableReason},
     failure::{Exit, Failure},
-    host::{NATIVE_SHELL, UntrustedWriter},
-    shell::quote_argument,
+    hint::{Hint, NextCommand},
+    host::UntrustedWriter,
+    shell::Shell,
 };
 
 impl From<Error> for Failure {
@@ -16,14 +17,15 @@ impl From<Error> for Failure {
     }
 }
 
-fn suggest_fix(error: &Error) -> (&'static str, String) {
+fn suggest_fix(error: &Error) -> (&'static str, Hint) {
     let (slug, hint) = match error {
-        Error::NoFile { .. } => (
-            "config/no_file",
-            "run `bedrock-sso setup`, which writes one, or ask your administrator for theirs",
-        ),
+        Error::NoFile { .. } => {
+            let hint = Hint::run(NextCommand::Setup);
+            let hint = hint.text(", which writes one, or ask your administrator for theirs");
+            return ("config/no_file", hint);
+        }
         Error::Unreadable { file, why: UnreadableReason::Untrusted { who } } => {
-            return ("config/untrusted", suggest_ownership_fix(file, who));
+            return ("config/untrusted", suggest_ownership_fix(file, who).into());
         }
         Error::Unreadable { .. } => ("config/unreadable", "mend that file, or name another with --config"),
         Error::NoProfile { .. } => {
@@ -31,7 +33,9 @@ fn suggest_fix(error: &Error) -> (&'static str, String) {
         }
         Error::Ambiguous { .. } => ("config/ambiguous", "name one with --profile, or set default_profile"),
         Error::NoSuchProfile { .. } => {
-            ("config/no_such_profile", "`bedrock-sso config path` lists the files that were read")
+            let hint =
+                Hint::default().command(NextCommand::ConfigPath).text(" lists the files that were read");
+            return ("config/no_such_profile", hint);
         }
         Error::Invalid(problems) => {
             return problems
@@ -39,7 +43,7 @@ fn suggest_fix(error: &Error) -> (&'static str, String) {
                 .map_or_else(|| suggest_config_check("config/invalid"), suggest_problem_fix);
         }
     };
-    (slug, hint.to_owned())
+    (slug, hint.into())
 }
 
 /// Whoever could write it may have said anything in it.
@@ -49,13 +53,17 @@ fn suggest_ownership_fix(file: &str, who: &UntrustedWriter) -> String {
             "copy it into the image, or have {file} belong to whoever starts the container, who is root in it"
         );
     }
-    match NATIVE_SHELL {
-        "powershell" => format!(
-            "as administrator, look at what it says, then `icacls \"{file}\" /setowner *S-1-5-32-544` and \
-             `icacls \"{file}\" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F *S-1-5-32-545:RX`"
+    suggest_ownership_commands(Shell::native(), file)
+}
+
+fn suggest_ownership_commands(shell: Shell, file: &str) -> String {
+    let file = shell.quote_shown_path(file);
+    match shell {
+        Shell::Powershell | Shell::Cmd => format!(
+            "as administrator, look at what it says, then `icacls {file} /setowner *S-1-5-32-544` and \
+             `icacls {file} /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F *S-1-5-32-545:RX`"
         ),
-        _ => {
-            let file = quote_argument(file);
+        Shell::Sh | Shell::Fish => {
             format!("as root, look at what it says, then `chown root {file}` and `chmod go-w {file}`")
         }
     }
@@ -64,13 +72,13 @@ fn suggest_ownership_fix(file: &str, who: &UntrustedWriter) -> String {
 /// A variable that is not believed beside a file.
 const VARIABLE_REFUSED: &str = "config/variable_refused";
 
-fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> (&'static str, String) {
+fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> (&'static str, Hint) {
     let (slug, hint) = match fault {
         ConfigFault::Syntax { .. } => return suggest_config_check("config/syntax"),
-        ConfigFault::UnknownKey { key, .. } if key == "client_secret" => (
-            "config/unknown_key",
-            "take it out, for a secret is no configuration: `bedrock-sso login --client-secret-stdin` stores it",
-        ),
+        ConfigFault::UnknownKey { key, .. } if key == "client_secret" => {
+            let hint = Hint::from("take it out, for a secret is no configuration: ");
+            return ("config/unknown_key", hint.command(NextCommand::LoginClientSecret).text(" stores it"));
+        }
         ConfigFault::NoVersion => ("config/no_version", "begin the file with `version = 1`"),
         ConfigFault::NewerVersion { .. } => ("config/newer", "update bedrock-sso"),
         ConfigFault::ProgramTooOld { .. } => {
@@ -93,7 +101,7 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
             ("config/two_issuers", "keep the one that is meant, and take out the other")
         }
         ConfigFault::Conflict { remedy: instead, .. } => {
-            return ("config/provider", crate::text::sanitize_line(instead));
+            return ("config/provider", crate::text::sanitize_line(instead).into());
         }
         ConfigFault::OtherPartition { .. } => (
             "config/partition",
@@ -107,12 +115,13 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
             ("config/enforced", "remove your own value, or ask your administrator")
         }
         ConfigFault::AdministratorOnly { key: "aws_profile" } => {
-            ("config/administrators", "take it out; `bedrock-sso setup` writes the AWS profile here and now")
+            let hint = Hint::from("take it out; ").command(NextCommand::Setup);
+            return ("config/administrators", hint.text(" writes the AWS profile here and now"));
         }
         ConfigFault::FileOnly { .. } => (VARIABLE_REFUSED, "set it in a file, and unset the variable"),
         ConfigFault::VariableNotAllowed { variable, key, file } => {
             let hint = format!("unset {variable}; if you trust its value, set `{key}` in {file}");
-            return (VARIABLE_REFUSED, hint);
+            return (VARIABLE_REFUSED, hint.into());
         }
         ConfigFault::ConfigFileNotAllowed { .. } => {
             (VARIABLE_REFUSED, "unset BEDROCK_SSO_CONFIG; name another file with --config if you trust it")
@@ -121,7 +130,8 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
             ("config/illegal", "name the file from the root on, or unset the variable")
         }
         ConfigFault::DefaultLocationOnly { .. } => {
-            ("config/default_place", "take it out; `bedrock-sso config path` names the default places")
+            let hint = Hint::from("take it out; ").command(NextCommand::ConfigPath);
+            return ("config/default_place", hint.text(" names the default places"));
         }
         ConfigFault::EnforcedWithoutValue { .. } | ConfigFault::AdministratorOnly { .. } => {
             ("config/enforce", "set it in the administrator's file, together with the values it fixes")
@@ -130,9 +140,9 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
             return suggest_config_check("config/illegal");
         }
     };
-    (slug, hint.to_owned())
+    (slug, hint.into())
 }
 
-fn suggest_config_check(slug: &'static str) -> (&'static str, String) {
-    (slug, "correct it; `bedrock-sso config check` lists every problem".to_owned())
+fn suggest_config_check(slug: &'static str) -> (&'static str, Hint) {
+    (slug, Hint::from("correct it; ").command(NextCommand::ConfigCheck).text(" lists every problem"))
 }

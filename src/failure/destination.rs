@@ -5,6 +5,7 @@
 use crate::{
     cache::{DestinationChange, SecretRecipient},
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     text::sanitize_line,
 };
 
@@ -16,12 +17,16 @@ pub struct DestinationChanged {
 
 impl From<DestinationChanged> for Failure {
     fn from(DestinationChanged { changes }: DestinationChanged) -> Self {
+        let hint = Hint::run(NextCommand::Login)
+            .text(" in a terminal to review the change, or ")
+            .command(NextCommand::Logout)
+            .text(" to start over");
         let all: Vec<_> = changes.iter().map(describe_change).collect();
         Self::new(
             Exit::SignInNeeded,
             "sign-in/destination_changed",
             format!("this sign-in would be sent to a new host: {}", all.join(", ")),
-            "run `bedrock-sso login` in a terminal to review the change, or `bedrock-sso logout` to start over",
+            hint,
         )
     }
 }

@@ -72,7 +72,7 @@ impl From<Error> for Failure {
     }
 }
 
-fn make_network_failure(slug: &str, what: String, hint: &str) -> Failure {
+fn make_network_failure(slug: &str, what: String, hint: &'static str) -> Failure {
     Failure::new(Exit::Network, slug, what, hint)
 }
 
@@ -80,7 +80,7 @@ fn make_network_failure(slug: &str, what: String, hint: &str) -> Failure {
 fn describe_proxy_script(error: Error) -> Failure {
     let hint = "this system leaves the choice of a proxy to a script (PAC), which is not run here: set HTTPS_PROXY to the \
                 proxy that the script names";
-    Failure { hint: hint.to_owned(), ..Failure::from(error) }
+    Failure { hint: hint.into(), ..Failure::from(error) }
 }
 
 /// What failed stands. The variable's value is not repeated: whoever planted it would have it obeyed.
@@ -92,7 +92,7 @@ fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure 
         UnusedReason::ProfileKey(_) => format!("check `{key}`"),
     };
     let hint = format!("{name} is set but not used, because {because}: {what_to_do}");
-    Failure { hint, ..Failure::from(error) }
+    Failure { hint: hint.into(), ..Failure::from(error) }
 }
 
 fn describe_bad_proxy(variable: Option<&str>) -> Failure {
@@ -235,6 +235,7 @@ fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Invocation;
 
     #[test]
     fn a_certificate_whose_issuer_is_unknown_makes_a_whole_sentence_too() {
@@ -249,7 +250,7 @@ mod tests {
         let failure =
             Failure::from(Error::Tls { host: "login.example".into(), fault: TlsFault::Untrusted, issuer });
         assert_eq!(
-            failure.to_string(),
+            failure.render(&Invocation::default()),
             "bedrock-sso: the certificate of login.example, issued by \"Zscaler Root\\u{1b} CA\", is not trusted on \
              this machine [network/tls_untrusted]\n  hint: if that is your company's proxy, add its certificate authority to \
              this system's, or name its PEM file in `ca_bundle`\n"
@@ -259,6 +260,7 @@ mod tests {
     fn proxy(what: ProxyFault) -> (String, String) {
         let error = Error::Proxy { proxy: "proxy:3128".into(), host: "sso.acme.com".into(), fault: what };
         let Failure { exit, slug, what, hint } = error.into();
+        let hint = hint.render(&Invocation::default());
         assert_eq!(exit, Exit::Network);
         assert!(hint.contains("HTTPS_PROXY") || hint.contains("NO_PROXY"), "{hint}");
         (slug, what)
@@ -309,6 +311,7 @@ mod tests {
         let plain = Failure::from(unreached.clone());
         let scripted = Failure::from(Error::PacScriptNotRun(Box::new(unreached)));
         assert_eq!((&scripted.slug, &scripted.what), (&plain.slug, &plain.what));
-        assert!(scripted.hint.contains("PAC") && scripted.hint.contains("HTTPS_PROXY"), "{}", scripted.hint);
+        let hint = scripted.hint.render(&Invocation::default());
+        assert!(hint.contains("PAC") && hint.contains("HTTPS_PROXY"), "{hint}");
     }
 }

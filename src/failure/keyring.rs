@@ -4,6 +4,7 @@
 
 use crate::{
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand, StaticHint},
     store::{KeyringContext, KeyringError, KeyringFault, MissingPart},
     text::UntrustedText,
     time::format_duration,
@@ -21,22 +22,22 @@ impl From<KeyringError> for Failure {
             KeyringFault::Locked => (
                 "storage/keyring_locked",
                 format!("{} is locked, and nobody could be asked to unlock it", words.name),
-                format!("{}, or {USE_FILE_STORAGE}", words.unlock_hint),
+                format!("{}, or {USE_FILE_STORAGE}", words.unlock_hint).into(),
             ),
             KeyringFault::LockedNoPrompt => (
                 "storage/keyring_locked",
                 format!("{} is locked, and this command may not have you asked to unlock it", words.name),
-                format!("run `bedrock-sso login`, which lets it ask, or {USE_FILE_STORAGE}"),
+                Hint::run(NextCommand::Login).text(", which lets it ask, or ").text(USE_FILE_STORAGE),
             ),
             KeyringFault::Denied => (
                 "storage/keyring_denied",
                 format!("{} does not let this program have its key", words.name),
-                format!("{}, or {USE_FILE_STORAGE}", words.allow_hint),
+                Hint::from(words.allow_hint).text(", or ").text(USE_FILE_STORAGE),
             ),
             KeyringFault::TimedOut { after } => (
                 "storage/keyring_timeout",
                 format!("{} did not answer within {}", words.name, format_duration(after)),
-                format!("{}, or {USE_FILE_STORAGE}", words.timeout_hint),
+                format!("{}, or {USE_FILE_STORAGE}", words.timeout_hint).into(),
             ),
             KeyringFault::Failed(why) => describe_keyring_error(&why, words),
         };
@@ -44,7 +45,7 @@ impl From<KeyringError> for Failure {
     }
 }
 
-type FailureParts = (&'static str, String, String);
+type FailureParts = (&'static str, String, Hint);
 
 fn describe_missing_keyring(what: MissingPart, place: KeyringContext) -> FailureParts {
     let words = select_phrases(place);
@@ -58,12 +59,12 @@ fn describe_missing_keyring(what: MissingPart, place: KeyringContext) -> Failure
             "there is no keyring here: nothing on this session's D-Bus offers the Secret Service"
         }
     };
-    ("storage/keyring_absent", what.to_owned(), format!("{USE_FILE_STORAGE}, or {}", words.setup_hint))
+    ("storage/keyring_absent", what.to_owned(), format!("{USE_FILE_STORAGE}, or {}", words.setup_hint).into())
 }
 
 fn describe_keyring_error(why: &UntrustedText, words: &KeyringPhrases) -> FailureParts {
     let what = format!("{} failed: {}", words.name, why.to_safe_line());
-    ("storage/keyring_failed", what, format!("try again, or {USE_FILE_STORAGE}"))
+    ("storage/keyring_failed", what, format!("try again, or {USE_FILE_STORAGE}").into())
 }
 
 /// The words that fit the keyring.
@@ -72,7 +73,7 @@ struct KeyringPhrases {
     no_vault: &'static str,
     setup_hint: &'static str,
     unlock_hint: &'static str,
-    allow_hint: &'static str,
+    allow_hint: StaticHint,
     timeout_hint: &'static str,
 }
 
@@ -81,7 +82,7 @@ const WINDOWS: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: Windows opens no vault for this kind of session, as over SSH and for services",
     setup_hint: "sign in to Windows at its desktop",
     unlock_hint: "sign in to Windows at its desktop",
-    allow_hint: "allow Credential Manager in the policies of this machine",
+    allow_hint: StaticHint::Text("allow Credential Manager in the policies of this machine"),
     timeout_hint: "sign out of Windows and in again",
 };
 
@@ -90,7 +91,11 @@ const MACOS: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: this session has no default keychain",
     setup_hint: "create one in Keychain Access",
     unlock_hint: "run `security unlock-keychain` and try again",
-    allow_hint: "run `bedrock-sso login` and answer the keychain's question with \"Always Allow\"",
+    allow_hint: StaticHint::Command(
+        "run ",
+        NextCommand::Login,
+        " and answer the keychain's question with \"Always Allow\"",
+    ),
     timeout_hint: "look for its question on the screen and answer \"Always Allow\"",
 };
 
@@ -99,7 +104,7 @@ const LINUX: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: the Secret Service has no default collection, as before the first desktop login",
     setup_hint: "run this in a desktop session with GNOME Keyring or KWallet",
     unlock_hint: "unlock it, for instance by logging in at the desktop, and try again",
-    allow_hint: "allow it in the keyring's settings",
+    allow_hint: StaticHint::Text("allow it in the keyring's settings"),
     timeout_hint: "look for its question on the screen, start it anew",
 };
 
@@ -116,7 +121,7 @@ const KWALLET: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: KWallet has no wallet yet",
     setup_hint: "create a wallet named kdewallet in KWalletManager and log in again",
     unlock_hint: "open the wallet at the desktop, for instance in KWalletManager, and try again",
-    allow_hint: "allow it in KWalletManager",
+    allow_hint: StaticHint::Text("allow it in KWalletManager"),
     timeout_hint: "look for its window on the screen, open the wallet in KWalletManager",
 };
 
@@ -134,6 +139,7 @@ fn select_phrases(place: KeyringContext) -> &'static KeyringPhrases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Invocation;
 
     #[test]
     fn each_fault_is_a_storage_failure_that_names_the_way_out() {
@@ -150,7 +156,8 @@ mod tests {
         for (fault, word) in faults {
             let failure = Failure::from(KeyringError { fault, context: KeyringContext::Plain });
             assert_eq!((failure.exit, failure.slug), (Exit::Storage, format!("storage/keyring_{word}")));
-            assert!(failure.hint.contains("storage = \"file\""), "{}", failure.hint);
+            let hint = failure.hint.render(&Invocation::default());
+            assert!(hint.contains("storage = \"file\""), "{hint}");
             assert!(!failure.what.contains('\u{1b}'), "{}", failure.what);
         }
     }
@@ -167,7 +174,8 @@ mod tests {
                 let failure =
                     Failure::from(KeyringError { fault: KeyringFault::Absent { what }, context: place });
                 assert!(failure.what.contains(name), "{}", failure.what);
-                assert!(failure.hint.contains("storage = \"file\""), "{}", failure.hint);
+                let hint = failure.hint.render(&Invocation::default());
+                assert!(hint.contains("storage = \"file\""), "{hint}");
             }
         }
     }
@@ -184,7 +192,8 @@ mod tests {
         ] {
             let failure = Failure::from(KeyringError { fault, context: KeyringContext::KWallet });
             assert!(failure.what.contains("KWallet"), "{}", failure.what);
-            assert!(failure.hint.contains("KWalletManager"), "{}", failure.hint);
+            let hint = failure.hint.render(&Invocation::default());
+            assert!(hint.contains("KWalletManager"), "{hint}");
         }
     }
 }

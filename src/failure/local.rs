@@ -8,6 +8,7 @@ use crate::{
     cache::LastFailure,
     failure::{Exit, Failure},
     files::{self, FileAction},
+    hint::{Hint, NextCommand},
     lock::LockHolder,
     store,
     text::sanitize_line,
@@ -93,17 +94,16 @@ impl SignInNeeded {
 
 impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
-        let run = "run `bedrock-sso login`";
         let (slug, what, hint) = match reason {
             SignInNeeded::PromptNotAllowed => (
                 SignInNeeded::NOT_ALLOWED,
                 "you need to sign in, and this command may not ask you to".to_owned(),
-                run.to_owned(),
+                Hint::run(NextCommand::Login),
             ),
             SignInNeeded::IdTokenExpired => (
                 "sign-in/no_token",
                 "the ID token is no longer good, and only signing in again brings a new one".to_owned(),
-                "run `bedrock-sso login --force`".to_owned(),
+                Hint::run(NextCommand::LoginForce),
             ),
             SignInNeeded::BackoffActive { until, now, why } => (
                 "sign-in/paused",
@@ -112,63 +112,65 @@ impl From<SignInNeeded> for Failure {
                     why.map_or_else(String::new, |why| format!(": {why}")),
                     format_duration(until.duration_since(now))
                 ),
-                format!("{run} to sign in now"),
+                Hint::run(NextCommand::Login).text(" to sign in now"),
             ),
             SignInNeeded::SignInTimedOut { after } => (
                 "sign-in/unanswered",
                 format!("nobody finished the sign-in within {}", format_duration(after)),
-                format!("{run} and complete it in the browser"),
+                Hint::run(NextCommand::Login).text(" and complete it in the browser"),
             ),
             SignInNeeded::NoBrowser { why } => (
                 "sign-in/no_browser",
                 format!("you need to sign in, and the browser could not be started: {}", sanitize_line(&why)),
-                "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
+                Hint::run(NextCommand::LoginNoBrowser).text(", or set `browser` in the profile"),
             ),
             SignInNeeded::BrowserFailed { why } => (
                 "sign-in/browser_failed",
                 format!("you need to sign in, and the browser failed: {}", sanitize_line(&why)),
-                "run `bedrock-sso login --no-browser`, or set `browser` in the profile".to_owned(),
+                Hint::run(NextCommand::LoginNoBrowser).text(", or set `browser` in the profile"),
             ),
             SignInNeeded::NoMethod(why) => describe_missing_method(why),
             SignInNeeded::CodeExpired { after } => (
                 "sign-in/expired_code",
                 format!("nobody entered the code within {}", format_duration(after)),
-                format!("{run} for a new one"),
+                Hint::run(NextCommand::Login).text(" for a new one"),
             ),
             SignInNeeded::PromptElsewhere { pid, address: None } => (
                 "sign-in/waiting",
                 format!("you need to sign in; a sign-in is waiting for you in process {pid}"),
-                "finish it where it was shown, or end that process".to_owned(),
+                "finish it where it was shown, or end that process".into(),
             ),
             SignInNeeded::PromptElsewhere { pid: _, address: Some(address) } => (
                 "sign-in/waiting",
                 "you need to sign in; a sign-in is waiting for you in the browser".to_owned(),
-                format!("complete it, or open {address}"),
+                format!("complete it, or open {address}").into(),
             ),
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
     }
 }
 
-fn describe_missing_method(why: NoSignInMethod) -> (&'static str, String, String) {
+fn describe_missing_method(why: NoSignInMethod) -> (&'static str, String, Hint) {
     let (slug, what, hint) = match why {
         NoSignInMethod::Unattended => (
             "sign-in/unattended",
             "you need to sign in, and nobody sits at this build machine",
-            "`bedrock-sso login --device` shows a code even here; a build of its own is better given a role of its own",
+            Hint::default()
+                .command(NextCommand::LoginDevice)
+                .text(" shows a code even here; a build of its own is better given a role of its own"),
         ),
         NoSignInMethod::NoTerminal => (
             "sign-in/no_terminal",
             "you need to sign in, and this command has neither a browser nor a terminal to ask you",
-            "run `bedrock-sso login`",
+            Hint::run(NextCommand::Login),
         ),
         NoSignInMethod::NoTerminalToPaste => (
             "sign-in/no_terminal",
             "you need to sign in, and an address can be pasted at a terminal only",
-            "run `bedrock-sso login` in a terminal, or with --device",
+            Hint::run(NextCommand::Login).text(" in a terminal, or with --device"),
         ),
     };
-    (slug, what.to_owned(), hint.to_owned())
+    (slug, what.to_owned(), hint)
 }
 
 /// Waiting for another process took too long.
@@ -206,7 +208,8 @@ pub struct UserInterrupted;
 
 impl From<UserInterrupted> for Failure {
     fn from(UserInterrupted: UserInterrupted) -> Self {
-        Self::new(Exit::Interrupted, "interrupted", "interrupted", "run `bedrock-sso login` to sign in")
+        let hint = Hint::run(NextCommand::Login).text(" to sign in");
+        Self::new(Exit::Interrupted, "interrupted", "interrupted", hint)
     }
 }
 
@@ -230,12 +233,13 @@ mod tests {
     use std::{io, path::Path};
 
     use super::*;
+    use crate::hint::Invocation;
 
     #[test]
     fn a_file_that_we_refused_gets_no_disk_full_hint() {
         let hint = |source| {
-            Failure::from(files::Error::at(FileAction::Replace, Path::new("/home/a/.aws/config"))(source))
-                .hint
+            let at_path = files::Error::at(FileAction::Replace, Path::new("/home/a/.aws/config"));
+            Failure::from(at_path(source)).hint.render(&Invocation::default())
         };
         assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
         assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));

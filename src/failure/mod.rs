@@ -16,7 +16,7 @@ mod setup;
 mod system;
 mod usage;
 
-use std::{fmt, process::ExitCode};
+use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,10 @@ pub use setup::SetupNotConfirmed;
 pub use system::SystemError;
 pub use usage::InputError;
 
-use crate::text::escape_controls;
+use crate::{
+    hint::{Hint, Invocation},
+    text::escape_controls,
+};
 
 /// The documented exit codes. Their numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,27 +66,25 @@ pub struct Failure {
     /// One line that stands alone; foreign text in it is escaped already.
     pub what: String,
     /// One line of what to do.
-    pub hint: String,
+    pub hint: Hint,
 }
 
 impl Failure {
     /// Private, so that advice is given in this room and nowhere else. Foreign text is cut where it comes in; a file's name,
     /// which must stay whole, is made safe here.
-    fn new(exit: Exit, slug: impl Into<String>, what: impl AsRef<str>, hint: impl AsRef<str>) -> Self {
+    fn new(exit: Exit, slug: impl Into<String>, what: impl AsRef<str>, hint: impl Into<Hint>) -> Self {
         Self {
             exit,
             slug: slug.into(),
             what: escape_controls(what.as_ref()),
-            hint: escape_controls(hint.as_ref()),
+            hint: hint.into().escape_texts(),
         }
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The two lines that a command ends with. The hint's commands lead to the profile and the file of `invocation`.
+    pub fn render(&self, invocation: &Invocation) -> String {
         let Self { exit: _, slug, what, hint } = self;
-        writeln!(f, "bedrock-sso: {what} [{slug}]")?;
-        writeln!(f, "  hint: {hint}")
+        format!("bedrock-sso: {what} [{slug}]\n  hint: {}\n", hint.render(invocation))
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
         let failure =
             Failure::new(Exit::Refused, "sign-in/access_denied", "the provider refused", "ask somebody");
         assert_eq!(
-            failure.to_string(),
+            failure.render(&Invocation::default()),
             "bedrock-sso: the provider refused [sign-in/access_denied]\n  hint: ask somebody\n"
         );
     }
@@ -142,7 +143,7 @@ mod tests {
         let failure =
             Failure::new(Exit::Storage, "files/refused", "cannot read a\nb\u{202e}c", "remove \u{1b}[2J");
         assert_eq!(
-            failure.to_string(),
+            failure.render(&Invocation::default()),
             "bedrock-sso: cannot read a\\u{a}b\\u{202e}c [files/refused]\n  hint: remove \\u{1b}[2J\n"
         );
     }

@@ -80,7 +80,7 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
         NoQuotaAnswer::Timeout { host, seconds } => (
             "quota/no_answer",
             format!("the quota service must be asked first, and {host} gave no answer within {seconds} s"),
-            later.to_owned(),
+            later.into(),
         ),
         NoQuotaAnswer::Unauthorized { host, status } => (
             "quota/unwelcome",
@@ -89,19 +89,19 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
                 status.as_u16()
             ),
             "tell your administrator: the service must trust the issuer and the client of this profile"
-                .to_owned(),
+                .into(),
         ),
         NoQuotaAnswer::Status { host, status } => (
             "quota/no_answer",
             format!("the quota service must be asked first, and {host} answered {}", status.as_u16()),
-            later.to_owned(),
+            later.into(),
         ),
         NoQuotaAnswer::Malformed { host } => (
             "quota/no_answer",
             format!(
                 "the quota service must be asked first, and what {host} answered says neither yes nor no"
             ),
-            "check quota.endpoint, or tell your administrator".to_owned(),
+            "check quota.endpoint, or tell your administrator".into(),
         ),
     };
     Failure::new(Exit::OverQuota, slug, what, hint)
@@ -110,7 +110,7 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{quota::QuotaUsage, text::UntrustedText};
+    use crate::{hint::Invocation, quota::QuotaUsage, text::UntrustedText};
 
     /// 2027-01-15, eight in the morning.
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn told(denied: QuotaError) -> String {
-        Failure::from(QuotaCheckError { denied, now: NOW }).to_string()
+        Failure::from(QuotaCheckError { denied, now: NOW }).render(&Invocation::default())
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{ffi::OsString, io};
 
 use crate::{
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     shell::ShellValueError,
     text::sanitize_line,
 };
@@ -43,10 +44,7 @@ impl From<ExecError> for Failure {
             ExecError::Nested { profile, variable } => Self::new(
                 Exit::Usage,
                 "exec/nested",
-                format!(
-                    "this is the inside of a `bedrock-sso exec` already, with profile {}",
-                    sanitize_line(&profile)
-                ),
+                format!("this is the inside of `exec` already, with profile {}", sanitize_line(&profile)),
                 format!("end that one first (`exit`), or unset {variable} if you mean it"),
             ),
             ExecError::NotFound { command } => Self::new(
@@ -71,7 +69,7 @@ impl From<ShellValueError> for Failure {
             Exit::Usage,
             "usage/unwritable",
             format!("AWS's answer holds a character that {shell:?} has no way to write"),
-            "use `bedrock-sso exec -- cmd`, which needs no writing",
+            Hint::from("use ").command(NextCommand::Exec).text(", which needs no writing"),
         )
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     setup::{Error, aws, settings, source::ImportError},
     text::sanitize_line,
 };
@@ -17,14 +18,14 @@ impl From<Error> for Failure {
             Error::NotText { path } => (
                 "setup/not_text",
                 format!("{} is left alone: it is not UTF-8", path.display()),
-                "save it as UTF-8, then run `bedrock-sso setup` again".to_owned(),
+                Hint::from("save it as UTF-8, then run ").command(NextCommand::Setup).text(" again"),
             ),
             Error::Aws { path, refusal } => describe_aws_config_error(&path, refusal),
             Error::Settings { path, refusal } => describe_settings_error(&path, refusal),
             Error::UnquotableProgram(path) => (
                 "setup/path",
                 format!("other programs could not call {}: a shell reads it differently", path.display()),
-                "put bedrock-sso into a folder whose name has no quotes, $, `, % or !".to_owned(),
+                "put bedrock-sso into a folder whose name has no quotes, $, `, % or !".into(),
             ),
             Error::ProgramInHome { program } => (
                 "setup/home",
@@ -32,43 +33,43 @@ impl From<Error> for Failure {
                     "a policy for all users cannot name a program in one user's home: {}",
                     program.display()
                 ),
-                "install bedrock-sso for all users, then run that one".to_owned(),
+                "install bedrock-sso for all users, then run that one".into(),
             ),
             Error::Import { path, error: unusable } => describe_source_error(&path, unusable),
             Error::NoValues => (
                 "setup/no_facts",
                 "there is no configuration yet, and nothing says what shall be in it".to_owned(),
                 "give the facts, --issuer, --client-id, --role-arn and --region, or a file with --from; at a terminal you are asked"
-                    .to_owned(),
+                    .into(),
             ),
             Error::NothingToDistribute { path } => (
                 "setup/no_facts",
                 format!("there is nothing to distribute: {} is not there", path.display()),
                 "name a configuration with --config or --from, or give the facts: --issuer, --client-id, --role-arn, --region"
-                    .to_owned(),
+                    .into(),
             ),
             Error::FlagsBesideFile { path } => (
                 "setup/whole",
                 format!("{} is distributed as it is, so nothing on the command line can change it", path.display()),
-                "write it into the file, or give all facts on the command line and no file".to_owned(),
+                "write it into the file, or give all facts on the command line and no file".into(),
             ),
             Error::UnknownFile { path } => (
                 "setup/strange",
                 format!("{} was not written by an earlier run, or was changed since", path.display()),
-                "name a folder that is new or empty, or move it elsewhere".to_owned(),
+                "name a folder that is new or empty, or move it elsewhere".into(),
             ),
             Error::RecordVersion { path, files } => describe_record_version(&path, &files),
             Error::ProfileDiffers { path, profile } => (
                 "setup/differs",
                 format!("{} has a profile '{profile}' already, and it says something else", path.display()),
-                "change it there, or name another with --profile".to_owned(),
+                "change it there, or name another with --profile".into(),
             ),
         };
         Self::new(Exit::Configuration, slug, what, hint)
     }
 }
 
-fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, String, String) {
+fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, String, Hint) {
     let record = path.display();
     let named: Vec<String> = files.iter().map(|file| sanitize_line(&file.display().to_string())).collect();
     let places = match named.as_slice() {
@@ -81,10 +82,10 @@ fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, Str
     let hint = format!(
         "run `setup --remove` with that version; or take what names bedrock-sso out of {places} yourself, then delete {record}"
     );
-    ("setup/record", what, hint)
+    ("setup/record", what, hint.into())
 }
 
-fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'static str, String, String) {
+fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'static str, String, Hint) {
     let file = path.display();
     match refusal {
         aws::AwsEditRefused::DuplicateProfile { profile, lines: [first, second] } => (
@@ -93,12 +94,12 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
                 "{file} is left alone: the profile '{}' begins in line {first} and again in line {second}",
                 sanitize_line(&profile)
             ),
-            "make one of the two; AWS's own tools refuse such a file".to_owned(),
+            "make one of the two; AWS's own tools refuse such a file".into(),
         ),
         aws::AwsEditRefused::DuplicateKey { key, lines: [first, second] } => (
             "setup/aws_profile_twice",
             format!("{file} is left alone: {key} stands in line {first} and again in line {second}"),
-            "remove one of the two; AWS's own tools refuse such a file".to_owned(),
+            "remove one of the two; AWS's own tools refuse such a file".into(),
         ),
         aws::AwsEditRefused::OtherCredentialSource { profile, key, line: number } => (
             "setup/aws_profile_taken",
@@ -107,7 +108,7 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
                 sanitize_line(&profile),
                 sanitize_line(&key)
             ),
-            "name another with --aws-profile, or remove that profile".to_owned(),
+            "name another with --aws-profile, or remove that profile".into(),
         ),
     }
 }
@@ -115,7 +116,7 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
 fn describe_settings_error(
     path: &Path,
     refusal: settings::SettingsEditRefused,
-) -> (&'static str, String, String) {
+) -> (&'static str, String, Hint) {
     let file = path.display();
     let what = match refusal {
         settings::SettingsEditRefused::Syntax { line: number, message: what } => {
@@ -128,10 +129,11 @@ fn describe_settings_error(
             format!("{file} is left alone: '{}' stands in it twice", sanitize_line(&key))
         }
     };
-    ("setup/claude_settings", what, "correct it, then run `bedrock-sso setup` again".to_owned())
+    let hint = Hint::from("correct it, then run ").command(NextCommand::Setup).text(" again");
+    ("setup/claude_settings", what, hint)
 }
 
-fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, String, String) {
+fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, String, Hint) {
     let file = path.display();
     let (what, hint) = match unusable {
         ImportError::Missing => (format!("{file} is not there"), "check its name".to_owned()),
@@ -155,7 +157,7 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
             "use `aws configure sso` for it, or name another profile".to_owned(),
         ),
     };
-    ("setup/source", what, hint)
+    ("setup/source", what, hint.into())
 }
 
 /// Nobody said yes, and nobody could be asked.

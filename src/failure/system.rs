@@ -6,6 +6,7 @@ use std::{io, panic::PanicHookInfo, time::Duration};
 
 use crate::{
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     text::describe_io_error,
     time::format_duration,
 };
@@ -36,37 +37,37 @@ impl From<SystemError> for Failure {
                 Exit::Configuration,
                 "config/no_home",
                 "the system names no home folder for this user".to_owned(),
-                "set HOME",
+                "set HOME".into(),
             ),
             SystemError::Runtime(error) => (
                 Exit::Internal,
                 "internal/runtime",
                 format!("the system refused what is needed for network traffic: {error}"),
-                "close some programs, or restart the machine",
+                "close some programs, or restart the machine".into(),
             ),
             SystemError::Stdin(error) => (
                 Exit::Internal,
                 "internal/stdin",
                 format!("stdin cannot be read: {}", describe_io_error(&error)),
-                "check where the input comes from",
+                "check where the input comes from".into(),
             ),
             SystemError::Stdout(error) => (
                 Exit::Internal,
                 "internal/stdout",
                 format!("stdout cannot be written: {}", describe_io_error(&error)),
-                "check where the output is sent",
+                "check where the output is sent".into(),
             ),
             SystemError::WorkerNotStarted(error) => (
                 Exit::Internal,
                 "internal/spawn",
                 format!("cannot start a process of its own for the sign-in: {error}"),
-                "check that this program may be executed and is still in place",
+                "check that this program may be executed and is still in place".into(),
             ),
             SystemError::WorkerDied => (
                 Exit::Internal,
                 "internal/worker_died",
                 "the process that signs in ended without a word, several times".to_owned(),
-                "run `bedrock-sso login -vv` and report what it says",
+                Hint::run(NextCommand::LoginVerbose).text(" and report what it says"),
             ),
             SystemError::WorkerStuck { after } => (
                 Exit::Internal,
@@ -75,7 +76,9 @@ impl From<SystemError> for Failure {
                     "the process that signs in did not finish within {} and was ended",
                     format_duration(after)
                 ),
-                "try again; if it happens again, run `bedrock-sso login -vv` and report what it says",
+                Hint::from("try again; if it happens again, run ")
+                    .command(NextCommand::LoginVerbose)
+                    .text(" and report what it says"),
             ),
         };
         Self::new(exit, slug, what, hint)

@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::{
     config::Profile,
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     text::sanitize_line,
 };
 
@@ -20,11 +21,11 @@ impl From<&clap::Error> for Failure {
             _ => "usage/wrong_value",
         };
         let hint = match (find_suggestion(error), list_context_values(error, ContextKind::ValidValue)) {
-            (Some(nearest), _) => format!("did you mean `{nearest}`?"),
-            (None, known) if !known.is_empty() => format!("it is one of {}", known.join(", ")),
-            (None, _) => {
-                "`bedrock-sso --help` lists the commands, and `--help` after one what it takes".to_owned()
-            }
+            (Some(nearest), _) => format!("did you mean `{nearest}`?").into(),
+            (None, known) if !known.is_empty() => format!("it is one of {}", known.join(", ")).into(),
+            (None, _) => Hint::default()
+                .command(NextCommand::Help)
+                .text(" lists the commands, and `--help` after one what it takes"),
         };
         Self::new(Exit::Usage, slug, summarize_parse_error(error), hint)
     }

@@ -20,6 +20,7 @@ use crate::{
     cache::{Cache, CachedProvider, MIN_REMAINING, Session, assess_credentials},
     config::Profile,
     failure::{CLIENT_REFUSED, ExchangeError, Exit, Failure},
+    hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
     identity,
@@ -64,6 +65,8 @@ pub struct Ladder<'a> {
     pub aws: &'a Aws,
     pub context: &'a ExecutionContext,
     pub report: &'a dyn Fn(SignInEvent),
+    /// How the user reaches this profile, for the commands that the browser's page names.
+    pub invocation: &'a Invocation,
     /// When the errand began: a person's time is counted from here, for hosts count so as well.
     pub started: Instant,
 }

@@ -4,14 +4,17 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::{KeyValue, Provider, build_pool_issuer};
+use crate::{
+    config::{KeyValue, Provider, build_pool_issuer},
+    hint::{Hint, NextCommand},
+};
 
 /// What a file said: the profile's name in it, its facts, and what a person has to do besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportedProfile {
     pub name: Option<String>,
     pub values: Vec<KeyValue>,
-    pub notes: Vec<String>,
+    pub notes: Vec<Hint>,
 }
 
 /// Why a file tells nothing.
@@ -156,9 +159,9 @@ fn import_client_auth(facts: &mut ProfileImporter<'_>) {
         facts.add_some("client_certificate", facts.read_text("client_certificate_path"));
     } else if facts.read_text("client_secret").is_some() || mode.as_deref() == Some("secret") {
         facts.add_value("client_auth", "secret");
-        let note =
-            "the client secret is no configuration: store it with `bedrock-sso login --client-secret-stdin`";
-        facts.imported.notes.push(note.to_owned());
+        let note = Hint::from("the client secret is no configuration: store it with ");
+        let note = note.command(NextCommand::LoginClientSecret);
+        facts.imported.notes.push(note);
     }
 }
 

@@ -31,7 +31,7 @@ fn a_passphrase_opens_the_key_once_it_was_stored() {
         world.next(1, Knob::CredentialLifetime, SPENT);
         let desk = desk(&world, key, "");
         let failed = desk.run(["credentials"]).fails(3, "config/no_client_key_passphrase");
-        failed.hint_has(&["`bedrock-sso login --client-key-passphrase-stdin --profile claude`"]);
+        failed.hint_has(&["`bedrock-sso login --client-key-passphrase-stdin`"]);
         assert_eq!(desk.tabs(), 0);
         unlock(&desk, "something else").fails(3, "config/client_key_passphrase");
         assert_eq!(kept(&desk), Vec::<String>::new(), "one that opens nothing is not kept");

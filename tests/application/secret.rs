@@ -57,7 +57,7 @@ fn without_its_secret_nobody_is_asked_and_the_command_is_told() {
     let desk = desk(&world);
     for arguments in [["credentials", "--profile", "claude"], ["login", "--profile", "claude"]] {
         let failed = desk.run(arguments).fails(3, "config/no_client_secret");
-        failed.hint_has(&["`bedrock-sso login --client-secret-stdin --profile claude`"]);
+        failed.hint_has(&["`bedrock-sso login --client-secret-stdin`"]);
     }
     assert_eq!((counts(&world), desk.tabs()), ([0; 4], 0));
 }

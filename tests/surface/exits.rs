@@ -125,34 +125,6 @@ fn code_4_where_nobody_may_be_asked() {
 }
 
 #[test]
-fn a_hint_leads_to_the_profile_and_the_file_of_the_command_that_gave_it() {
-    let world = World::new();
-    let desk = desk(&world);
-    let text = fs::read_to_string(desk.config_file()).unwrap();
-    let second = text.replace("version = 1", "").replace("[profiles.claude]", "[profiles.second]");
-    let both = format!("{text}{second}");
-    desk.configure(&both);
-    let hint = |words: &[&str]| {
-        let mut command = desk.command();
-        command.args(words);
-        desk.start_command(command).finish().fails(4, "sign-in/not_allowed").hint
-    };
-    let credentials = ["--profile", "second", "credentials", "--no-login"];
-    assert_eq!(hint(&credentials), "run `bedrock-sso login --profile second`");
-    let status = desk.run(["status", "--profile", "second"]).expect_code(0).stdout;
-    assert_eq!(status.matches("run `bedrock-sso login --profile second`\n").count(), 2, "{status}");
-    let doctor = desk.run(["doctor", "--json", "--profile", "second"]).document();
-    let session =
-        doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "session").unwrap();
-    assert_eq!(session["remedy"], "run `bedrock-sso login --profile second`");
-    desk.configure(&both.replace("version = 1", "version = 1\ndefault_profile = \"second\""));
-    assert_eq!(hint(&credentials), "run `bedrock-sso login`", "which it would choose by itself");
-    fs::rename(desk.config_file(), desk.home().join("my own.toml")).unwrap();
-    let elsewhere = ["--config", "my own.toml", "--profile", "claude", "export"];
-    assert_eq!(hint(&elsewhere), "run `bedrock-sso login --profile claude --config 'my own.toml'`");
-}
-
-#[test]
 fn code_4_for_a_browser_that_does_not_start() {
     let world = World::new();
     let desk = desk(&world);

@@ -13,6 +13,7 @@ mod calls;
 mod config;
 mod exits;
 mod help;
+mod hints;
 mod logging;
 mod login;
 mod special_files;

@@ -11,11 +11,11 @@ use crate::{config::Profile, failure::Failure, files, text::display_path};
 const GIVEN_PROFILES_FILE: &str = "given-aws-profiles";
 
 pub(in crate::commands) fn provision_aws_profile(
-    desk: &CommandContext<'_>,
+    context: &CommandContext<'_>,
     profile: &Profile,
 ) -> Result<(), Failure> {
     let Some(name) = &profile.aws_profile else { return Ok(()) };
-    match add_aws_profile(desk, profile, name) {
+    match add_aws_profile(context, profile, name) {
         Ok(None) => Ok(()),
         Ok(Some(file)) => {
             write_stdout(format!("Added the AWS profile '{name}' to {}\n", display_path(&file)).as_bytes())
@@ -34,17 +34,17 @@ pub(in crate::commands) fn forget_provisioned_profiles(folder: &Path) -> Result<
 
 /// The file that it was added to.
 fn add_aws_profile(
-    desk: &CommandContext<'_>,
+    context: &CommandContext<'_>,
     profile: &Profile,
     name: &str,
 ) -> Result<Option<PathBuf>, Failure> {
     let arguments = SetupArgs::default();
-    let place = SetupContext::new(desk, &arguments)?;
+    let place = SetupContext::new(context, &arguments)?;
     let file = &place.neighbours.aws_config;
     if aws::has_profile(&SetupPlan::read_text(file)?.unwrap_or_default(), name) {
         return Ok(None);
     }
-    let memory = desk.host.paths.data.join(GIVEN_PROFILES_FILE);
+    let memory = context.host.paths.data.join(GIVEN_PROFILES_FILE);
     let given = SetupPlan::read_text(&memory)?.unwrap_or_default();
     if given.lines().any(|known| known == name) {
         return Ok(None);

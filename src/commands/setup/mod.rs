@@ -13,12 +13,13 @@ pub(super) use wizard::{can_prompt, prompt_yes_no};
 
 use std::path::{Path, PathBuf};
 
-use super::{CommandContext, complete_login_hint, write_stderr, write_stdout};
+use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
-    cli::{GlobalArgs, SetupArgs},
+    cli::SetupArgs,
     config::{self, ClaudeCodeConfig, KeyValue, Profile},
     failure::{Failure, SetupNotConfirmed, SystemError},
     files::ReadableBy,
+    hint::{Hint, Invocation, NextCommand},
     host::{self, ExternalConfigPaths},
     setup::{
         CommandTemplate, DiffLine, Error, FileChange, FileEdit, SetupPlan, aws, claude, settings,
@@ -27,9 +28,8 @@ use crate::{
     text::{display_path, escape_controls},
 };
 
-pub(super) fn run_setup(arguments: &SetupArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    let place = SetupContext::new(&desk, arguments)?;
+pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+    let place = SetupContext::new(context, arguments)?;
     if let Some(folder) = &arguments.fleet {
         return fleet::write_fleet_files(&place, folder);
     }
@@ -44,36 +44,32 @@ pub(super) fn run_setup(arguments: &SetupArgs, global: &GlobalArgs) -> Result<()
                 display_path(&file)
             ));
         }
-        return confirm_and_apply(plan, arguments, || REMOVED.to_owned()).map(drop);
+        let removed =
+            Hint::from("Removed. ").command(NextCommand::LogoutAll).text(" forgets the sign-in itself.\n");
+        return confirm_and_apply(plan, arguments, &removed.render(&context.invocation())).map(drop);
     }
     let whole = place.read_complete_config()?;
     let (name, facts) = if whole.is_none() { place.collect_facts()? } else { (None, Vec::new()) };
     let answers_a_question = facts.iter().any(|(key, _)| wizard::PROMPTED_KEYS.contains(&key.as_str()));
     let asked = whole.is_none() && !answers_a_question && place.can_start_wizard();
-    let facts = if asked { [wizard::prompt_for_facts(&desk.host)?, facts].concat() } else { facts };
+    let facts = if asked { [wizard::prompt_for_facts(&context.host)?, facts].concat() } else { facts };
     let (profile, claude) = match whole {
         Some(text) => place.plan_complete_config(&mut plan, text)?,
         None => place.plan_configuration(&mut plan, name, &facts)?,
     };
+    context.set_invocation(profile.invocation(place.named_config()));
     place.plan_tool_config(&mut plan, &profile, &claude)?;
     place.warn_about_conflicts(&profile.name)?;
-    let config = global.config.clone().filter(|_| !arguments.system);
-    let signing_in = GlobalArgs { profile: Some(profile.name.clone()), config, ..*global };
-    match confirm_and_apply(plan, arguments, || complete_login_hint(DONE, &signing_in))? {
-        true if asked => wizard::run_first_sign_in(global, &profile.name),
+    let done =
+        Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
+    match confirm_and_apply(plan, arguments, &done.render(&context.invocation()))? {
+        true if asked => wizard::run_first_sign_in(context, &profile.name),
         _ => Ok(()),
     }
 }
 
-const DONE: &str = "Done. Sign in with `bedrock-sso login`, then start Claude Code.\n";
-const REMOVED: &str = "Removed. `bedrock-sso logout --all` forgets the sign-in itself.\n";
-
-/// Shows the plan, and applies it when somebody says so. Whether it was applied.
-fn confirm_and_apply(
-    plan: SetupPlan,
-    arguments: &SetupArgs,
-    done: impl FnOnce() -> String,
-) -> Result<bool, Failure> {
+/// Shows the plan, applies it once the user confirms it, and prints `done`. Whether it was applied.
+fn confirm_and_apply(plan: SetupPlan, arguments: &SetupArgs, done: &str) -> Result<bool, Failure> {
     if plan.is_empty() {
         if !arguments.dry_run {
             plan.forget_reverted_files()?;
@@ -94,7 +90,7 @@ fn confirm_and_apply(
         return Ok(false);
     }
     plan.apply()?;
-    write_stderr(&done());
+    write_stderr(done);
     Ok(true)
 }
 
@@ -123,10 +119,10 @@ struct SetupContext<'a> {
 }
 
 impl<'a> SetupContext<'a> {
-    fn new(desk: &'a CommandContext<'a>, arguments: &'a SetupArgs) -> Result<Self, Failure> {
+    fn new(context: &'a CommandContext<'a>, arguments: &'a SetupArgs) -> Result<Self, Failure> {
         let home = host::find_home().ok_or(SystemError::NoHome)?;
-        let neighbours = ExternalConfigPaths::from_environment(&desk.host.environment, &home);
-        Ok(Self { context: desk, arguments, home, neighbours })
+        let neighbours = ExternalConfigPaths::from_environment(&context.host.environment, &home);
+        Ok(Self { context, arguments, home, neighbours })
     }
 
     fn file_access(&self) -> ReadableBy {
@@ -271,9 +267,17 @@ impl<'a> SetupContext<'a> {
         if self.arguments.system && program.starts_with(&self.home) {
             return Err(Error::ProgramInHome { program }.into());
         }
-        let named = self.context.global.config.as_deref().filter(|_| !self.arguments.system);
-        let config = named.map(std::path::absolute).transpose().map_err(SystemError::WorkerNotStarted)?;
+        let config = self
+            .named_config()
+            .map(std::path::absolute)
+            .transpose()
+            .map_err(SystemError::WorkerNotStarted)?;
         Ok(CommandTemplate::new(&program, config.as_deref())?)
+    }
+
+    /// The user's own configuration file, where the command line names one.
+    fn named_config(&self) -> Option<&Path> {
+        self.context.global.config.as_deref().filter(|_| !self.arguments.system)
     }
 
     /// The profile that was asked for.
@@ -307,7 +311,10 @@ impl<'a> SetupContext<'a> {
         }
         let told = source::import_profile(&text, self.requested_profile().as_deref())
             .map_err(|unusable| Error::Import { path: path.to_owned(), error: unusable })?;
-        told.notes.iter().for_each(|note| write_stderr(&format!("note: {note}\n")));
+        let name = self.requested_profile().or_else(|| told.name.clone());
+        let invocation = Invocation::new(name.as_deref(), self.named_config());
+        let notes = told.notes.iter().map(|note| format!("note: {}\n", note.render(&invocation)));
+        write_stderr(&notes.collect::<String>());
         Ok((told.name, told.values))
     }
 

@@ -11,6 +11,7 @@ use crate::{
     commands::{CommandContext, SignInScreen},
     config::{self, CallerKind, Issuer, KeyValue, RoleArn},
     failure::{Failure, SystemError, UserInterrupted},
+    hint::{Hint, NextCommand},
     host::Host,
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
@@ -156,30 +157,35 @@ fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: 
 }
 
 /// Signs in for the first time, and has AWS say whose credentials these are.
-pub(super) fn run_first_sign_in(global: &GlobalArgs, profile: &str) -> Result<(), Failure> {
+pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> Result<(), Failure> {
     if !prompt_yes_no("Sign in now?", true)? {
         return Ok(());
     }
-    let global = GlobalArgs { profile: Some(profile.to_owned()), ..global.clone() };
-    let desk = CommandContext::new(&global)?;
-    let work = desk.load_profile(CallerKind::SignIn)?;
-    let mut screen = SignInScreen::for_automatic(&desk.host.environment);
+    let global = GlobalArgs { profile: Some(profile.to_owned()), ..context.global.clone() };
+    let context = CommandContext::new(&global)?;
+    let work = context.load_profile(CallerKind::SignIn)?;
+    let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready = work
         .worker_client()
         .login(false, MethodPreference::Any, &mut |told, reply| screen.show_event(told, reply))?;
     drop(screen);
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
-    let client = Client::new(work.profile.network_settings(&desk.host.environment))?;
-    let aws = Aws::new(&client, &work.profile, &desk.host.environment, desk.host.now)?;
+    let client = Client::new(work.profile.network_settings(&context.host.environment))?;
+    let aws = Aws::new(&client, &work.profile, &context.host.environment, context.host.now)?;
     let standing = http::block_on(aws.check_credentials(&ready.credentials)).map_err(SystemError::Runtime)?;
-    write_stderr(match standing {
+    let said = match standing {
         CredentialStatus::Refused => {
-            "  ✗ AWS does not accept the credentials it has just given; run `bedrock-sso login --force`\n"
+            Hint::from("  ✗ AWS does not accept the credentials it has just given; run ")
+                .command(NextCommand::LoginForce)
+                .text("\n")
         }
-        _ => {
+        _ => Hint::from(
             "  ✓ AWS accepts the credentials\n\
-             Start Claude Code with `claude`. Whether your models answer tells `bedrock-sso doctor --live`.\n"
-        }
-    });
+             Start Claude Code with `claude`. Whether your models answer tells ",
+        )
+        .command(NextCommand::DoctorLive)
+        .text(".\n"),
+    };
+    write_stderr(&said.render(&context.invocation()));
     Ok(())
 }

@@ -8,14 +8,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{
-    CommandContext, complete_login_hint, desk::ProfileContext, paint::Palette, to_json_line, write_stdout,
-};
+use super::{CommandContext, desk::ProfileContext, paint::Palette, to_json_line, write_stdout};
 use crate::{
     cache::{DestinationChange, Freshness, LastFailure, Session, assess_credentials},
-    cli::{GlobalArgs, StatusArgs},
+    cli::StatusArgs,
     config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
+    hint::{Hint, Invocation, NextCommand},
     host::Terminal,
     identity,
     oidc::VerifiedToken,
@@ -25,16 +24,18 @@ use crate::{
 };
 use sheet::{FactTone, StatusFact, format_facts};
 
-pub(super) fn run_status(StatusArgs { json }: &StatusArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let desk = CommandContext::new(global)?;
-    let work = desk.load_profile(CallerKind::NonInteractive)?;
-    let report = build_report(&desk, &work)?;
+pub(super) fn run_status(
+    StatusArgs { json }: &StatusArgs,
+    context: &CommandContext<'_>,
+) -> Result<(), Failure> {
+    let work = context.load_profile(CallerKind::NonInteractive)?;
+    let report = build_report(context, &work)?;
     if *json {
         return write_stdout(to_json_line(&report).as_bytes());
     }
-    let (now, environment) = (work.now(), &desk.host.environment);
+    let (now, environment) = (work.now(), &context.host.environment);
     let closed = work.cache.load_notes().door.blocked_until(now);
-    let facts = report.to_facts(closed, now, |hint| complete_login_hint(hint, global));
+    let facts = report.to_facts(closed, now, &context.invocation());
     let columns = Terminal::stdout_size().map(|(columns, _)| columns);
     write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())
 }
@@ -92,7 +93,7 @@ struct LastError {
     hint: String,
 }
 
-fn build_report(desk: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<StatusReport, Failure> {
+fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<StatusReport, Failure> {
     let (session, notes, now) = (work.cache.load_session()?, work.cache.load_notes(), work.now());
     let role = work.profile.final_role().or(session.role.as_ref());
     let credentials =
@@ -110,16 +111,16 @@ fn build_report(desk: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<
         }),
         can_renew: session.refresh_token.is_some(),
         storage: work.profile.storage.name(),
-        config: list_config_files(desk),
-        last_error: notes.last_failure.map(|last| LastError::from_last_failure(last, desk.global)),
+        config: list_config_files(context),
+        last_error: notes.last_failure.map(|last| LastError::from_last_failure(last, &context.invocation())),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
-        destination_changes: session.find_destination_changes(&work.profile, &desk.host.environment),
-        variables: work.profile.list_variables(&desk.host.environment, &desk.host.paths),
+        destination_changes: session.find_destination_changes(&work.profile, &context.host.environment),
+        variables: work.profile.list_variables(&context.host.environment, &context.host.paths),
     })
 }
 
-fn list_config_files(desk: &CommandContext<'_>) -> Vec<String> {
-    let places = config::list_file_locations(&desk.inputs()).into_iter().filter(|place| place.is_there);
+fn list_config_files(context: &CommandContext<'_>) -> Vec<String> {
+    let places = config::list_file_locations(&context.inputs()).into_iter().filter(|place| place.is_there);
     places.map(|place| place.file.display().to_string()).collect()
 }
 
@@ -141,9 +142,9 @@ fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result
 impl LastError {
     fn from_last_failure(
         LastFailure { at, code: _, slug, message, hint }: LastFailure,
-        global: &GlobalArgs,
+        invocation: &Invocation,
     ) -> Self {
-        Self { at, slug, message, hint: complete_login_hint(&hint, global) }
+        Self { at, slug, message, hint: hint.render(invocation) }
     }
 }
 
@@ -184,14 +185,12 @@ impl StatusReport {
         &self,
         closed: Option<Timestamp>,
         now: Timestamp,
-        complete_login_hint: impl Fn(&str) -> String,
+        invocation: &Invocation,
     ) -> Vec<StatusFact> {
-        let mut facts = vec![
-            StatusFact::new("Profile", sanitize_line(&self.profile)),
-            self.describe_sign_in(&complete_login_hint),
-        ];
-        facts.extend(describe_new_hosts(&self.destination_changes, &complete_login_hint));
-        facts.extend(closed.map(|until| describe_backoff(until.duration_since(now), &complete_login_hint)));
+        let mut facts =
+            vec![StatusFact::new("Profile", sanitize_line(&self.profile)), self.describe_sign_in(invocation)];
+        facts.extend(describe_new_hosts(&self.destination_changes, invocation));
+        facts.extend(closed.map(|until| describe_backoff(until.duration_since(now), invocation)));
         facts.extend(self.identity.iter().flat_map(StatusIdentity::to_facts));
         let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
         facts.push(StatusFact::new("Role", role));
@@ -214,33 +213,30 @@ impl StatusReport {
         facts
     }
 
-    fn describe_sign_in(&self, complete_login_hint: impl Fn(&str) -> String) -> StatusFact {
+    fn describe_sign_in(&self, invocation: &Invocation) -> StatusFact {
         match &self.credentials {
             Some(left) => left.to_fact(self.can_renew),
             None if self.can_renew => {
                 StatusFact::new("Signed in", "no valid credentials; the next request renews them")
                     .with_tone(FactTone::Warning)
             }
-            None => StatusFact::new("Signed in", complete_login_hint("no; run `bedrock-sso login`"))
-                .with_tone(FactTone::Bad),
+            None => {
+                let hint = Hint::from("no; run ").command(NextCommand::Login);
+                StatusFact::new("Signed in", hint.render(invocation)).with_tone(FactTone::Bad)
+            }
         }
     }
 }
 
 /// The hosts that `login` would have the user accept.
-fn describe_new_hosts(
-    changes: &[DestinationChange],
-    complete_login_hint: impl Fn(&str) -> String,
-) -> Vec<StatusFact> {
+fn describe_new_hosts(changes: &[DestinationChange], invocation: &Invocation) -> Vec<StatusFact> {
     let mut facts: Vec<_> = changes
         .iter()
         .map(|change| StatusFact::new("New host", describe_change(change)).with_tone(FactTone::Bad))
         .collect();
     if !facts.is_empty() {
-        facts.push(StatusFact::new(
-            "",
-            complete_login_hint("run `bedrock-sso login` in a terminal to accept it"),
-        ));
+        let hint = Hint::run(NextCommand::Login).text(" in a terminal to accept it");
+        facts.push(StatusFact::new("", hint.render(invocation)));
     }
     facts
 }
@@ -257,12 +253,13 @@ fn describe_variables(variables: &[VariableStatus]) -> Vec<StatusFact> {
     lines.map(|(index, line)| StatusFact::new(if index == 0 { "Variables" } else { "" }, line)).collect()
 }
 
-fn describe_backoff(left: Duration, complete_login_hint: impl Fn(&str) -> String) -> StatusFact {
-    let told = format!(
-        "for {} programs that ask get no browser, since the last sign-in led nowhere; `bedrock-sso login` ends that",
+fn describe_backoff(left: Duration, invocation: &Invocation) -> StatusFact {
+    let paused = Hint::from(format!(
+        "for {} programs that ask get no browser, since the last sign-in led nowhere; ",
         format_duration(left)
-    );
-    StatusFact::new("Paused", complete_login_hint(&told)).with_tone(FactTone::Warning)
+    ));
+    let paused = paused.command(NextCommand::Login).text(" ends that");
+    StatusFact::new("Paused", paused.render(invocation)).with_tone(FactTone::Warning)
 }
 
 fn describe_quota(usage: &QuotaUsage) -> Option<StatusFact> {

@@ -5,6 +5,7 @@ use crate::{
     commands::config::{check_files, format_profile},
     config::{Provider, RedirectHost},
     failure::Failure,
+    hint::Invocation,
 };
 
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -19,7 +20,7 @@ fn told(lines: &str) -> Home {
 fn wrong(lines: &str) -> (String, String) {
     let error = told(lines).load().expect_err("this configuration is wrong");
     let Failure { what, hint, .. } = error.into();
-    (what.replace("~\\", "~/"), hint)
+    (what.replace("~\\", "~/"), hint.render(&Invocation::default()))
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
         variables::KNOWN_VARIABLES,
     },
     failure::{Exit, Failure},
+    hint::Invocation,
 };
 
 /// What a repository would plant: it must not come back in a message.
@@ -76,8 +77,10 @@ fn variable_that_redirects_is_refused_beside_each_file() {
                 (Exit::Configuration, "config/variable_refused")
             );
             assert!(failure.what.starts_with(&variable) && failure.what.contains(file), "{}", failure.what);
-            assert!(failure.hint.contains(key.name) && failure.hint.contains(&variable), "{}", failure.hint);
-            assert!(!failure.to_string().contains("planted"), "{failure}");
+            let hint = failure.hint.render(&Invocation::default());
+            assert!(hint.contains(key.name) && hint.contains(&variable), "{hint}");
+            let rendered = failure.render(&Invocation::default());
+            assert!(!rendered.contains("planted"), "{rendered}");
         }
     }
 }

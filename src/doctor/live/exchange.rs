@@ -9,6 +9,7 @@ use crate::{
     credentials::AwsCredentials,
     errand::{LogFlags, WorkerClient},
     failure::{BedrockMismatch, ExchangeError, Exit, Failure, QuotaCheckError},
+    hint::{Hint, NextCommand},
     identity,
     oidc::VerifiedToken,
     quota,
@@ -49,10 +50,12 @@ pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -
             Ok(ready) if failure.exit == Exit::SignInNeeded => {
                 ExchangeInput::Credentials(Box::new(ready.credentials))
             }
-            _ if failure.exit == Exit::SignInNeeded => ExchangeInput::Unavailable(Finding::Skipped(format!(
-                "nobody is signed in ({}): run `bedrock-sso login`, then this again",
-                failure.what
-            ))),
+            _ if failure.exit == Exit::SignInNeeded => {
+                let why = Hint::from(format!("nobody is signed in ({}): run ", failure.what))
+                    .command(NextCommand::Login)
+                    .text(", then this again");
+                ExchangeInput::Unavailable(Finding::Skipped(why.render(&patient.invocation)))
+            }
             _ => ExchangeInput::Unavailable(Finding::Bad(failure)),
         },
     }

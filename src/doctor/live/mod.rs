@@ -31,17 +31,21 @@ const GUARDRAIL: &str = "guardrail";
 const CONVERSE: &str = "converse";
 const STREAMING: &str = "streaming";
 
-/// What was found so far.
+/// What was found so far, each under the name of its check.
 #[derive(Default)]
-struct LiveReport(Vec<CheckReport>);
+struct LiveReport(Vec<(&'static str, Finding)>);
 
 impl LiveReport {
     fn add_finding(&mut self, name: &'static str, finding: Finding) {
-        self.0.push(finding.into_report(name));
+        self.0.push((name, finding));
     }
 
     fn skip_checks(&mut self, names: &[&'static str], why: &str) {
         names.iter().for_each(|name| self.add_finding(name, Finding::Skipped(why.to_owned())));
+    }
+
+    fn into_reports(self, patient: &DoctorContext<'_>) -> Vec<CheckReport> {
+        self.0.into_iter().map(|(name, finding)| finding.into_report(name, &patient.invocation)).collect()
     }
 }
 
@@ -54,12 +58,12 @@ pub(super) fn run_live_checks(patient: &DoctorContext<'_>) -> Result<Vec<CheckRe
             &[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING],
             "there are no credentials, see `exchange`",
         );
-        return Ok(report.0);
+        return Ok(report.into_reports(patient));
     };
     let proof = exchange::prepare_exchange(patient, &profile);
     http::block_on(check_aws_access(patient, &profile, &claude, proof, &mut report))
         .map_err(SystemError::Runtime)?;
-    Ok(report.0)
+    Ok(report.into_reports(patient))
 }
 
 async fn check_aws_access(
@@ -233,7 +237,8 @@ mod tests {
         let began = Instant::now();
         block_on(visit.check_bedrock(&visit.build_bedrock_client(&client).unwrap(), &mut report));
         assert!(began.elapsed() < CALL_TIMEOUT, "{:?}", began.elapsed());
-        let told: Vec<_> = report.0.iter().map(|checked| (checked.name, checked.message.clone())).collect();
+        let reports = report.into_reports(&patient);
+        let told: Vec<_> = reports.iter().map(|checked| (checked.name, checked.message.clone())).collect();
         let unanswered = format!("{silent} did not answer within 0 s");
         assert_eq!(
             told,

@@ -2,10 +2,11 @@
 //!
 //! Half of it is for somebody else to do: the account's administrator, the organization's, AWS. The sentence says who.
 
-use super::{describe_general_error, make_aws_failure, quote_refusal};
+use super::{describe_general_error, make_aws_failure, quote_refusal, suggest_clock_and_login};
 use crate::{
     aws::{BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     http,
     text::sanitize_line,
 };
@@ -240,7 +241,7 @@ fn describe_model_refusal(cause: &BedrockRefusalCause, what: String, region: &st
 fn describe_caller_refusal(cause: &BedrockRefusalCause, what: String, region: &str) -> Failure {
     match cause {
         BedrockRefusalCause::ExpiredCredentials => {
-            make_aws_failure("expired_token", what, "set this computer's clock, then run `bedrock-sso login`")
+            make_aws_failure("expired_token", what, suggest_clock_and_login())
         }
         BedrockRefusalCause::ClockSkew => {
             make_aws_failure("clock", what, "set this computer's clock (better: let it follow network time)")
@@ -248,9 +249,10 @@ fn describe_caller_refusal(cause: &BedrockRefusalCause, what: String, region: &s
         BedrockRefusalCause::UnknownCredentials => make_aws_failure(
             "unknown_credentials",
             what,
-            format!(
-                "have {region} enabled in the account's settings if it is one that has to be, else run `bedrock-sso login --force`"
-            ),
+            Hint::from(format!(
+                "have {region} enabled in the account's settings if it is one that has to be, else run "
+            ))
+            .command(NextCommand::LoginForce),
         ),
         BedrockRefusalCause::Signature => make_aws_failure(
             "signature",

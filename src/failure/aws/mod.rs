@@ -12,6 +12,7 @@ use crate::{
     aws::{AwsErrorDetails, AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep},
     config::{Federation, Profile, RoleArn},
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     oidc::VerifiedToken,
     text::sanitize_line,
 };
@@ -169,13 +170,11 @@ fn describe_sts_refusal(
             format!("{what}; {}", compare_token_to_profile(profile, token)),
             suggest_registration(said, profile),
         ),
-        AwsRefusalReason::ExpiredToken => {
-            make_aws_failure("expired_token", what, "set this computer's clock, then run `bedrock-sso login`")
-        }
+        AwsRefusalReason::ExpiredToken => make_aws_failure("expired_token", what, suggest_clock_and_login()),
         AwsRefusalReason::IdpRejectedClaim => make_aws_failure(
             "rejected_claim",
             what,
-            "the provider no longer stands by this token: run `bedrock-sso login --force`",
+            Hint::from("the provider no longer stands by this token: run ").command(NextCommand::LoginForce),
         ),
         AwsRefusalReason::IdpCommunication => make_aws_failure(
             "idp_communication",
@@ -272,6 +271,10 @@ fn quote_refusal(said: &AwsErrorDetails) -> String {
     format!("AWS refused: {}: {}{request}", said.code.to_safe_line(), said.message.to_safe_line())
 }
 
-fn make_aws_failure(slug: &str, what: String, hint: impl AsRef<str>) -> Failure {
+fn suggest_clock_and_login() -> Hint {
+    Hint::from("set this computer's clock, then run ").command(NextCommand::Login)
+}
+
+fn make_aws_failure(slug: &str, what: String, hint: impl Into<Hint>) -> Failure {
     Failure::new(Exit::Aws, format!("aws/{slug}"), what, hint)
 }

@@ -4,7 +4,7 @@
 
 use super::{
     AwsErrorDetails, AwsRefusalReason, Failure, compare_token_to_profile, describe_common_refusal,
-    format_provider_name, make_aws_failure, quote_refusal,
+    format_provider_name, make_aws_failure, quote_refusal, suggest_clock_and_login,
 };
 use crate::{
     config::{IdentityPoolId, Profile, RoleArn},
@@ -43,9 +43,7 @@ pub(super) fn describe_pool_refusal(
                 sanitize_line(&profile.client_id)
             ),
         ),
-        AwsRefusalReason::ExpiredToken => {
-            make_aws_failure("expired_token", what, "set this computer's clock, then run `bedrock-sso login`")
-        }
+        AwsRefusalReason::ExpiredToken => make_aws_failure("expired_token", what, suggest_clock_and_login()),
         AwsRefusalReason::NotFound => make_aws_failure(
             "pool_not_found",
             what,

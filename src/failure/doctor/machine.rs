@@ -7,8 +7,9 @@ use crate::{
         Exit, Failure,
         oidc::{PORTS, describe_bind_attempt},
     },
+    hint::{Hint, NextCommand},
     oidc::callback::BindAttempt,
-    shell::quote_argument,
+    shell::quote_shown_path,
 };
 
 /// Paths and texts are safe to print already.
@@ -40,8 +41,9 @@ impl From<LocalFinding> for Failure {
                     true => format!("a shell starts another copy: {path} ({version})"),
                     false => format!("another copy is on PATH as well: {path} ({version})"),
                 },
-                "keep one of them, and run `bedrock-sso setup` with it so that every hook names it"
-                    .to_owned(),
+                Hint::from("keep one of them, and run ")
+                    .command(NextCommand::Setup)
+                    .text(" with it so that every hook names it"),
             ),
             LocalFinding::ConfigWarnings { first, more } => (
                 Exit::Configuration,
@@ -50,25 +52,28 @@ impl From<LocalFinding> for Failure {
                     0 => first,
                     more => format!("{first} (and {more} more)"),
                 },
-                "change it as it says; `bedrock-sso config check` has every warning".to_owned(),
+                Hint::from("change it as it says; ")
+                    .command(NextCommand::ConfigCheck)
+                    .text(" has every warning"),
             ),
             LocalFinding::ReadableByOthers { path, is_folder } => (
                 Exit::Storage,
                 "doctor/exposed",
                 format!("other users of this machine may look into {path}"),
-                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, quote_argument(&path)),
+                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, quote_shown_path(&path))
+                    .into(),
             ),
             LocalFinding::NotSignedIn => (
                 Exit::SignInNeeded,
                 "doctor/not_signed_in",
                 "nobody is signed in".to_owned(),
-                "run `bedrock-sso login`".to_owned(),
+                Hint::run(NextCommand::Login),
             ),
             LocalFinding::PortsTaken { attempts, free_port: left } => {
                 let tried: Vec<String> = attempts.iter().map(describe_bind_attempt).collect();
                 let left = left.map_or_else(String::new, |port| format!("; {port} is free"));
                 let what = format!("{}{left}", tried.join("; "));
-                (Exit::SignInNeeded, "sign-in/port", what, PORTS.to_owned())
+                (Exit::SignInNeeded, "sign-in/port", what, PORTS.into())
             }
             LocalFinding::UnusedVariable { name, why, more } => {
                 let more = match more.is_empty() {
@@ -77,7 +82,7 @@ impl From<LocalFinding> for Failure {
                 };
                 let what = format!("{name} is not used, because {why}{more}");
                 let hint = "unset it; docs/variables.md names the key that says the same in a file";
-                (Exit::Configuration, "doctor/unused_variable", what, hint.to_owned())
+                (Exit::Configuration, "doctor/unused_variable", what, hint.into())
             }
             LocalFinding::NoSuchBrowser { program, by_profile } => (
                 Exit::SignInNeeded,
@@ -86,7 +91,8 @@ impl From<LocalFinding> for Failure {
                 format!(
                     "install it, or name another in {}",
                     if by_profile { "`browser` of the profile" } else { "the variable BROWSER" }
-                ),
+                )
+                .into(),
             ),
         };
         Self::new(exit, slug, what, hint)

@@ -5,7 +5,8 @@
 use super::join_with_and;
 use crate::{
     failure::{Exit, Failure},
-    host::NATIVE_SHELL,
+    hint::{Hint, NextCommand},
+    shell::Shell,
 };
 
 /// Paths and texts are safe to print already.
@@ -74,7 +75,9 @@ pub enum CallFault {
     },
 }
 
-const SETUP: &str = "run `bedrock-sso setup`, which shows what it changes before it does";
+fn suggest_setup() -> Hint {
+    Hint::run(NextCommand::Setup).text(", which shows what it changes before it does")
+}
 
 impl From<ToolConfigFinding> for Failure {
     fn from(found: ToolConfigFinding) -> Self {
@@ -82,21 +85,22 @@ impl From<ToolConfigFinding> for Failure {
             ToolConfigFinding::NoAwsProfile { file, profile } => (
                 "doctor/no_aws_profile",
                 format!("no profile in {file} asks this program for credentials of '{profile}'"),
-                SETUP.to_owned(),
+                suggest_setup(),
             ),
             ToolConfigFinding::WrongCall { place, fault } => {
-                ("doctor/call", format!("{place} {}", describe_call_fault(fault)), SETUP.to_owned())
+                ("doctor/call", format!("{place} {}", describe_call_fault(fault)), suggest_setup())
             }
             ToolConfigFinding::FixedKeys { file, profile } => (
                 "doctor/fixed_keys",
                 format!("{file} holds fixed keys for [{profile}], and every AWS tool takes them first"),
-                format!("remove the section [{profile}] from that file, and have its keys revoked"),
+                format!("remove the section [{profile}] from that file, and have its keys revoked").into(),
             ),
             ToolConfigFinding::ConflictingVariables { names, file } => describe_conflicting_env(&names, file),
             ToolConfigFinding::OtherAwsProfile { named, ours } => (
                 "doctor/other_aws_profile",
                 format!("AWS_PROFILE is '{named}' in this environment, and this program serves '{ours}'"),
-                format!("set AWS_PROFILE={ours} where your shell's start-up files set it, or unset it"),
+                format!("set AWS_PROFILE={ours} where your shell's start-up files set it, or unset it")
+                    .into(),
             ),
             ToolConfigFinding::SettingDiffers { file, key, actual: says, expected: wanted, more } => {
                 let says =
@@ -105,13 +109,13 @@ impl From<ToolConfigFinding> for Failure {
                 (
                     "doctor/claude_settings",
                     format!("{file} {says} {key}, and the profile wants \"{wanted}\"{more}"),
-                    SETUP.to_owned(),
+                    suggest_setup(),
                 )
             }
             ToolConfigFinding::NoSettings { file } => (
                 "doctor/claude_settings",
                 format!("Claude Code is installed, and {file} does not lead it to this program"),
-                SETUP.to_owned(),
+                suggest_setup(),
             ),
             ToolConfigFinding::RepositorySettings { files: planted, managed } => {
                 describe_repository(&planted, &managed)
@@ -119,7 +123,7 @@ impl From<ToolConfigFinding> for Failure {
             ToolConfigFinding::UnreadableSettings { file } => (
                 "doctor/repository_settings",
                 format!("{file} cannot be read, so it is not known what it sets"),
-                "look into that file before you run `claude` here".to_owned(),
+                "look into that file before you run `claude` here".into(),
             ),
             ToolConfigFinding::SampleLeftovers { paths, tokens } => describe_leftovers(&paths, tokens),
         };
@@ -145,7 +149,7 @@ fn describe_call_fault(fault: CallFault) -> String {
     }
 }
 
-fn describe_conflicting_env(names: &[String], file: Option<String>) -> (&'static str, String, String) {
+fn describe_conflicting_env(names: &[String], file: Option<String>) -> (&'static str, String, Hint) {
     let (is, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
     let list = join_with_and(names);
     let (place, hint) = match file {
@@ -158,10 +162,10 @@ fn describe_conflicting_env(names: &[String], file: Option<String>) -> (&'static
             ("this environment".to_owned(), hint)
         }
     };
-    ("doctor/shadowed", format!("{list} {is} set in {place} and used in place of your sign-in"), hint)
+    ("doctor/shadowed", format!("{list} {is} set in {place} and used in place of your sign-in"), hint.into())
 }
 
-fn describe_repository(planted: &[RepositorySettings], managed: &str) -> (&'static str, String, String) {
+fn describe_repository(planted: &[RepositorySettings], managed: &str) -> (&'static str, String, Hint) {
     let said = |RepositorySettings { file, not_pinned: open, pinned, more }: &RepositorySettings| {
         let named = |names: &[String], state| {
             (!names.is_empty()).then(|| format!("{} ({state})", join_with_and(names)))
@@ -179,35 +183,35 @@ fn describe_repository(planted: &[RepositorySettings], managed: &str) -> (&'stat
         "before you run `claude` here, find out why this repository sets them, or remove them".to_owned()
     };
     let said: Vec<_> = planted.iter().map(said).collect();
-    ("doctor/repository_settings", said.join("; "), hint)
+    ("doctor/repository_settings", said.join("; "), hint.into())
 }
 
-fn describe_leftovers(paths: &[String], tokens: bool) -> (&'static str, String, String) {
+fn describe_leftovers(paths: &[String], tokens: bool) -> (&'static str, String, Hint) {
     let open = if tokens { ", with tokens that lie open" } else { "" };
     (
         "doctor/leftovers",
         format!("AWS's guidance sample is still here: {}{open}", join_with_and(paths)),
         format!(
             "once nothing calls it any more, remove it: `{}`",
-            format_removal_command(NATIVE_SHELL, paths)
-        ),
+            format_removal_command(Shell::native(), paths)
+        )
+        .into(),
     )
 }
 
-fn format_removal_command(shell: &str, paths: &[String]) -> String {
-    let each = |quoted: fn(&String) -> String| paths.iter().map(quoted).collect::<Vec<_>>();
+/// The command that removes these folders, whose paths may begin with `~/`.
+fn format_removal_command(shell: Shell, paths: &[String]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| shell.quote_shown_path(path)).collect();
     match shell {
-        "powershell" => {
-            let quoted = each(|path| format!("'{}'", path.replace('\'', "''")));
-            format!("Remove-Item -Recurse {}", quoted.join(", "))
-        }
-        _ => format!("rm -r {}", each(|path| path.replace(' ', "\\ ")).join(" ")),
+        Shell::Powershell | Shell::Cmd => format!("Remove-Item -Recurse {}", quoted.join(", ")),
+        Shell::Sh | Shell::Fish => format!("rm -r {}", quoted.join(" ")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::Invocation;
 
     #[test]
     fn repository_settings_that_are_pinned_need_no_action() {
@@ -217,17 +221,22 @@ mod tests {
             vec![RepositorySettings { file: "f".to_owned(), not_pinned: open, pinned, more }]
         };
         let (_, what, hint) = describe_repository(&planted(&[], &["AWS_PROFILE"], 0), "m");
+        let hint = hint.render(&Invocation::default());
         assert_eq!(what, "f sets AWS_PROFILE (pinned)");
         assert!(hint.starts_with("nothing to do: m outranks"), "{hint}");
         let (_, what, hint) = describe_repository(&planted(&["A"], &["B", "C"], 2), "m");
+        let hint = hint.render(&Invocation::default());
         assert_eq!(what, "f sets A (not pinned), B and C (pinned), 2 more");
         assert!(hint.starts_with("before you run"), "{hint}");
     }
 
     #[test]
-    fn several_leftovers_are_removed_in_the_words_of_each_shell() {
-        let paths = ["~/a".to_owned(), "/b c/d".to_owned()];
-        assert_eq!(format_removal_command("sh", &paths), "rm -r ~/a /b\\ c/d");
-        assert_eq!(format_removal_command("powershell", &paths), "Remove-Item -Recurse '~/a', '/b c/d'");
+    fn leftovers_are_removed_by_a_command_that_quotes_every_path() {
+        let paths = ["~/a".to_owned(), "/b c/$(d)".to_owned(), "/it\u{2019}s".to_owned()];
+        assert_eq!(format_removal_command(Shell::Sh, &paths), "rm -r ~/a '/b c/$(d)' '/it\u{2019}s'");
+        assert_eq!(
+            format_removal_command(Shell::Powershell, &paths),
+            "Remove-Item -Recurse '~/a', '/b c/$(d)', '/it\u{2019}\u{2019}s'"
+        );
     }
 }

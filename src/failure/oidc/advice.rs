@@ -3,16 +3,21 @@
 //! Vendors' codes stand in the text: `AADSTS…` is Microsoft Entra's. Sources: the vendors' error references and RFC 6749
 //! §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6.
 
+use crate::hint::{
+    NextCommand,
+    StaticHint::{self, Command, Text},
+};
+
 /// One line of what to do.
-pub(super) fn find_hint(code: &str, description: &str) -> String {
+pub(super) fn find_hint(code: &str, description: &str) -> StaticHint {
     let said = format!("{code} ({description})");
     let vendor = VENDOR_HINTS.iter().find(|(mark, _)| contains_code(&said, mark));
     let standard = || STANDARD_HINTS.iter().find(|(error, _)| *error == code);
-    vendor.or_else(standard).map_or(DEFAULT_HINT, |(_, advice)| advice).to_owned()
+    vendor.or_else(standard).map_or(DEFAULT_HINT, |(_, hint)| *hint)
 }
 
 /// The advice on a code with a number of its own, which tells a wrong secret from an expired one.
-pub(super) fn find_hint_by_number(said: &str) -> Option<&'static str> {
+pub(super) fn find_hint_by_number(said: &str) -> Option<StaticHint> {
     let numbered = VENDOR_HINTS.iter().filter(|(mark, _)| mark.starts_with("AADSTS"));
     numbered.filter(|(mark, _)| contains_code(said, mark)).map(|(_, advice)| *advice).next()
 }
@@ -26,189 +31,284 @@ fn contains_code(said: &str, mark: &str) -> bool {
     })
 }
 
-const DEFAULT_HINT: &str = "ask the administrator of your identity provider, with the words above";
+const DEFAULT_HINT: StaticHint =
+    Text("ask the administrator of your identity provider, with the words above");
 
-const CANCELLED_HINT: &str =
-    "the sign-in was broken off in the browser: run `bedrock-sso login` to begin again";
+const CANCELLED_HINT: StaticHint =
+    Command("the sign-in was broken off in the browser: run ", NextCommand::Login, " to begin again");
 
-const REDIRECT_OF_PAGES: &str = "register the redirect address under \"Mobile and desktop applications\" instead of \"Single-page application\" in Entra";
+const REDIRECT_OF_PAGES: StaticHint = Text(
+    "register the redirect address under \"Mobile and desktop applications\" instead of \"Single-page application\" in Entra",
+);
 
-const MORE_FACTORS: &str =
-    "multi-factor authentication is required: run `bedrock-sso login` and complete it in the browser";
+const MORE_FACTORS: StaticHint = Command(
+    "multi-factor authentication is required: run ",
+    NextCommand::Login,
+    " and complete it in the browser",
+);
 
-const VENDOR_HINTS: &[(&str, &str)] = &[
+const VENDOR_HINTS: &[(&str, StaticHint)] = &[
     (
         "AADSTS50011",
-        "register the redirect address `http://127.0.0.1/callback` (or `http://localhost/callback` with redirect_host = \"localhost\") under \"Mobile and desktop applications\" in Entra",
+        Text(
+            "register the redirect address `http://127.0.0.1/callback` (or `http://localhost/callback` with redirect_host = \"localhost\") under \"Mobile and desktop applications\" in Entra",
+        ),
     ),
     (
         "AADSTS65001",
-        "ask an Entra administrator to grant consent to this application (Enterprise applications > Permissions)",
+        Text(
+            "ask an Entra administrator to grant consent to this application (Enterprise applications > Permissions)",
+        ),
     ),
-    ("AADSTS65004", "you declined the consent; run `bedrock-sso login` and accept it"),
-    ("AADSTS50105", "ask an Entra administrator to assign you, or a group you are in, to this application"),
-    ("AADSTS700016", "check `client_id` and the tenant in `issuer`: Entra knows no such application there"),
+    ("AADSTS65004", Command("you declined the consent; run ", NextCommand::Login, " and accept it")),
+    (
+        "AADSTS50105",
+        Text("ask an Entra administrator to assign you, or a group you are in, to this application"),
+    ),
+    (
+        "AADSTS700016",
+        Text("check `client_id` and the tenant in `issuer`: Entra knows no such application there"),
+    ),
     (
         "AADSTS7000218",
-        "in Entra, open the app registration > Authentication and set \"Allow public client flows\" to Yes",
+        Text(
+            "in Entra, open the app registration > Authentication and set \"Allow public client flows\" to Yes",
+        ),
     ),
     ("AADSTS9002327", REDIRECT_OF_PAGES),
     ("AADSTS9002326", REDIRECT_OF_PAGES),
-    ("AADSTS90002", "check the tenant in `issuer`: Entra does not know it"),
+    ("AADSTS90002", Text("check the tenant in `issuer`: Entra does not know it")),
     (
         "AADSTS90094",
-        "ask an Entra administrator to grant consent: your tenant lets only administrators consent",
+        Text("ask an Entra administrator to grant consent: your tenant lets only administrators consent"),
     ),
     (
         "AADSTS50194",
-        "write `entra_tenant` with your own tenant: the application is registered for one tenant only",
+        Text("write `entra_tenant` with your own tenant: the application is registered for one tenant only"),
     ),
     (
         "AADSTS50034",
-        "your account does not exist in this tenant: sign in with your work account, or check `entra_tenant`",
+        Text(
+            "your account does not exist in this tenant: sign in with your work account, or check `entra_tenant`",
+        ),
     ),
-    ("AADSTS700025", "the application is registered without a secret: write `client_auth = \"none\"`"),
-    ("AADSTS7000215", "store the secret's value, not its ID, by `bedrock-sso login --client-secret-stdin`"),
+    ("AADSTS700025", Text("the application is registered without a secret: write `client_auth = \"none\"`")),
+    (
+        "AADSTS7000215",
+        Command("store the secret's value, not its ID, by ", NextCommand::LoginClientSecret, ""),
+    ),
     (
         "AADSTS7000222",
-        "the secret has expired: have a new one made in Entra, then run `bedrock-sso login --client-secret-stdin`",
+        Command(
+            "the secret has expired: have a new one made in Entra, then run ",
+            NextCommand::LoginClientSecret,
+            "",
+        ),
     ),
     (
         "AADSTS700027",
-        "upload the certificate of `client_certificate` in Entra, under Certificates & secrets of the application",
+        Text(
+            "upload the certificate of `client_certificate` in Entra, under Certificates & secrets of the application",
+        ),
     ),
-    ("AADSTS700024", "set this computer's clock (better: let it follow network time), then try again"),
+    ("AADSTS700024", Text("set this computer's clock (better: let it follow network time), then try again")),
     (
         "AADSTS53000",
-        "your device does not comply with the conditional access policy: enrol it, or use another",
+        Text("your device does not comply with the conditional access policy: enrol it, or use another"),
     ),
-    ("AADSTS53001", "a conditional access policy wants a device that is joined to the domain"),
+    ("AADSTS53001", Text("a conditional access policy wants a device that is joined to the domain")),
     (
         "AADSTS530003",
-        "a conditional access policy wants a device that is managed: use the browser of a managed device",
+        Text(
+            "a conditional access policy wants a device that is managed: use the browser of a managed device",
+        ),
     ),
     ("AADSTS50158", MORE_FACTORS),
     ("AADSTS50079", MORE_FACTORS),
     (
         "AADSTS50020",
-        "your account is not in this tenant: sign in with your work account, or ask to be invited as a guest",
+        Text(
+            "your account is not in this tenant: sign in with your work account, or ask to be invited as a guest",
+        ),
     ),
     (
         "AADSTS53003",
-        "a conditional access policy refused this sign-in: use a compliant device or network, or ask your administrator",
+        Text(
+            "a conditional access policy refused this sign-in: use a compliant device or network, or ask your administrator",
+        ),
     ),
     ("AADSTS50076", MORE_FACTORS),
-    ("AADSTS70011", "check `scopes`: Entra does not know one of them"),
+    ("AADSTS70011", Text("check `scopes`: Entra does not know one of them")),
     (
         "Callback URL mismatch",
-        "add the redirect address to \"Allowed Callback URLs\" of the Auth0 application, port included",
+        Text("add the redirect address to \"Allowed Callback URLs\" of the Auth0 application, port included"),
     ),
     (
         "redirect_uri' parameter must be",
-        "add the redirect address to \"Sign-in redirect URIs\" of the Okta application, exactly as it is used",
+        Text(
+            "add the redirect address to \"Sign-in redirect URIs\" of the Okta application, exactly as it is used",
+        ),
     ),
     (
         "User is not assigned",
-        "ask your Okta administrator to assign you to this application, then run `bedrock-sso login`",
+        Command(
+            "ask your Okta administrator to assign you to this application, then run ",
+            NextCommand::Login,
+            "",
+        ),
     ),
     (
         "user is not assigned",
-        "ask your Okta administrator to assign you to this application, then run `bedrock-sso login`",
+        Command(
+            "ask your Okta administrator to assign you to this application, then run ",
+            NextCommand::Login,
+            "",
+        ),
     ),
     (
         "Policy evaluation failed",
-        "ask your Okta administrator to add this application, or you, to an access policy of the authorization server",
+        Text(
+            "ask your Okta administrator to add this application, or you, to an access policy of the authorization server",
+        ),
     ),
     (
         "not configured for the authorization server resource",
-        "check `scopes`: the Okta authorization server has to list each of them under Scopes",
+        Text("check `scopes`: the Okta authorization server has to list each of them under Scopes"),
     ),
     (
         "client authentication failed",
-        "check `client_id`; in Okta the application's Client authentication has to be None, or else set `client_auth`",
+        Text(
+            "check `client_id`; in Okta the application's Client authentication has to be None, or else set `client_auth`",
+        ),
     ),
     (
         "access_denied (Unauthorized)",
-        "make the Auth0 application one of the type Native, or set `client_auth` to how its Credentials say it authenticates",
+        Text(
+            "make the Auth0 application one of the type Native, or set `client_auth` to how its Credentials say it authenticates",
+        ),
     ),
     (
         "Service not found",
-        "check `audience` in `extra_params`: it has to be the Identifier of an API that Auth0 knows",
+        Text("check `audience` in `extra_params`: it has to be the Identifier of an API that Auth0 knows"),
     ),
     (
         "Grant type 'refresh_token' not allowed",
-        "switch on the Refresh Token grant of the Auth0 application (Settings > Advanced Settings > Grant Types)",
+        Text(
+            "switch on the Refresh Token grant of the Auth0 application (Settings > Advanced Settings > Grant Types)",
+        ),
     ),
     (
         "parameter organization is required",
-        "add `extra_params = { organization = \"org_…\" }`, as Auth0 demands it",
+        Text("add `extra_params = { organization = \"org_…\" }`, as Auth0 demands it"),
     ),
-    ("user is blocked", "ask your Auth0 administrator to unblock you"),
+    ("user is blocked", Text("ask your Auth0 administrator to unblock you")),
     (
         "invalid_client_secret",
-        "the Cognito app client has a secret: make one without (Public client), or write `client_auth = \"secret\"`",
+        Text(
+            "the Cognito app client has a secret: make one without (Public client), or write `client_auth = \"secret\"`",
+        ),
     ),
-    ("User is disabled", "ask your AWS administrator to enable you in the Cognito user pool"),
+    ("User is disabled", Text("ask your AWS administrator to enable you in the Cognito user pool")),
     (
         "client_secret is missing",
-        "Google's desktop applications have a secret: store it with `bedrock-sso login --client-secret-stdin`",
+        Command(
+            "Google's desktop applications have a secret: store it with ",
+            NextCommand::LoginClientSecret,
+            "",
+        ),
     ),
     (
         "org_internal",
-        "sign in with an account of your organization: the Google application is for it alone (Audience: Internal)",
+        Text(
+            "sign in with an account of your organization: the Google application is for it alone (Audience: Internal)",
+        ),
     ),
     (
         "admin_policy_enforced",
-        "ask your Google Workspace administrator to trust this application (Security > API controls > App access control)",
+        Text(
+            "ask your Google Workspace administrator to trust this application (Security > API controls > App access control)",
+        ),
     ),
-    ("deleted_client", "check `client_id`: Google has deleted this client"),
+    ("deleted_client", Text("check `client_id`: Google has deleted this client")),
     (
         "redirect_mismatch",
-        "add the redirect address to \"Allowed callback URLs\" of the Cognito app client, exactly as it is used",
+        Text(
+            "add the redirect address to \"Allowed callback URLs\" of the Cognito app client, exactly as it is used",
+        ),
     ),
     (
         "redirect_uri_mismatch",
-        "use an OAuth client of type \"Desktop app\", or register the redirect address exactly as it is used",
+        Text(
+            "use an OAuth client of type \"Desktop app\", or register the redirect address exactly as it is used",
+        ),
     ),
     (
         "redirect_uri",
-        "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
+        Text(
+            "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
+        ),
     ),
     ("abort", CANCELLED_HINT),
     ("cancel", CANCELLED_HINT),
 ];
 
-const STANDARD_HINTS: &[(&str, &str)] = &[
+const STANDARD_HINTS: &[(&str, StaticHint)] = &[
     (
         "access_denied",
-        "ask your administrator to assign you to this application, then run `bedrock-sso login`",
+        Command(
+            "ask your administrator to assign you to this application, then run ",
+            NextCommand::Login,
+            "",
+        ),
     ),
     (
         "consent_required",
-        "run `bedrock-sso login` and accept the consent, or ask your administrator to grant it for everybody",
+        Command(
+            "run ",
+            NextCommand::Login,
+            " and accept the consent, or ask your administrator to grant it for everybody",
+        ),
     ),
-    ("interaction_required", "run `bedrock-sso login`; the provider needs you to act in the browser"),
+    (
+        "interaction_required",
+        Command("run ", NextCommand::Login, "; the provider needs you to act in the browser"),
+    ),
     (
         "invalid_client",
-        "check `client_id`, and that the application is registered as a public (native) client without a secret",
+        Text(
+            "check `client_id`, and that the application is registered as a public (native) client without a secret",
+        ),
     ),
-    ("invalid_grant", "the answer was used or too old: run `bedrock-sso login`"),
-    ("invalid_request", "check `extra_params` and the redirect address that the provider has registered"),
-    ("invalid_scope", "check `scopes`: the provider does not allow one of them to this application"),
-    ("login_required", "run `bedrock-sso login`"),
+    ("invalid_grant", Command("the answer was used or too old: run ", NextCommand::Login, "")),
+    (
+        "invalid_request",
+        Text("check `extra_params` and the redirect address that the provider has registered"),
+    ),
+    ("invalid_scope", Text("check `scopes`: the provider does not allow one of them to this application")),
+    ("login_required", Command("run ", NextCommand::Login, "")),
     (
         "redirect_uri_mismatch",
-        "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
+        Text(
+            "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
+        ),
     ),
-    ("server_error", "the provider has a fault of its own: try again in a moment"),
-    ("temporarily_unavailable", "the provider is overloaded or under maintenance: try again in a moment"),
-    ("unauthorized_client", "allow the application the authorization code and refresh token grants"),
-    ("unsupported_response_type", "allow the application the authorization code grant"),
+    ("server_error", Text("the provider has a fault of its own: try again in a moment")),
+    (
+        "temporarily_unavailable",
+        Text("the provider is overloaded or under maintenance: try again in a moment"),
+    ),
+    ("unauthorized_client", Text("allow the application the authorization code and refresh token grants")),
+    ("unsupported_response_type", Text("allow the application the authorization code grant")),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint::{Hint, Invocation};
+
+    fn render(hint: StaticHint) -> String {
+        Hint::from(hint).render(&Invocation::default())
+    }
 
     #[test]
     fn a_vendors_code_outranks_the_standards() {
@@ -216,12 +316,13 @@ mod tests {
             "50011", "65001", "50105", "50020", "700016", "7000218", "7000215", "9002327", "90094", "53003",
             "50076",
         ];
-        let mut said: Vec<String> =
-            known.map(|code| find_hint("invalid_client", &format!("AADSTS{code}: something"))).to_vec();
+        let mut said: Vec<String> = known
+            .map(|code| render(find_hint("invalid_client", &format!("AADSTS{code}: something"))))
+            .to_vec();
         said.sort();
         said.dedup();
         assert_eq!(said.len(), known.len(), "each has its own");
-        assert!(!said.contains(&find_hint("invalid_client", "")));
+        assert!(!said.contains(&render(find_hint("invalid_client", ""))));
     }
 
     #[test]
@@ -236,7 +337,7 @@ mod tests {
     fn a_proof_that_is_not_believed_is_judged_by_the_number_alone() {
         assert_eq!(
             find_hint_by_number("invalid_client (AADSTS7000222: expired)"),
-            Some(find_hint("", "AADSTS7000222").as_str())
+            Some(find_hint("", "AADSTS7000222"))
         );
         assert_eq!(
             find_hint_by_number("invalid_client (AADSTS7000240: new)"),
@@ -281,10 +382,10 @@ mod tests {
             ("consent_required", "", "accept the consent"),
             ("interaction_required", "", "bedrock-sso login"),
         ] {
-            let said = find_hint(code, description);
+            let said = render(find_hint(code, description));
             assert!(said.contains(word), "{code} ({description}): {said}");
         }
-        assert!(!find_hint("access_denied", "Unauthorized for this").contains("Native"));
+        assert!(!render(find_hint("access_denied", "Unauthorized for this")).contains("Native"));
     }
 
     #[test]
@@ -299,7 +400,8 @@ mod tests {
 
     #[test]
     fn every_advice_is_one_line() {
-        for (_, advice) in VENDOR_HINTS.iter().chain(STANDARD_HINTS) {
+        for (_, hint) in VENDOR_HINTS.iter().chain(STANDARD_HINTS) {
+            let advice = render(*hint);
             assert!(!advice.contains('\n') && !advice.ends_with('.'), "{advice}");
         }
     }

@@ -8,8 +8,9 @@ use super::advice::find_hint_by_number;
 use crate::{
     config::{ClientAuth, ClientKey, Profile},
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand},
     oidc::{ClientAuthMethod, ClientCredentialError, ClientFileError, ClientFileFault},
-    shell::quote_argument,
+    shell::quote_word,
     text::{self, sanitize_line},
 };
 
@@ -30,10 +31,7 @@ impl From<ClientAuthError<'_>> for Failure {
                 Exit::Configuration,
                 "config/no_client_secret",
                 "the application proves itself by a secret, and none is kept on this machine",
-                format!(
-                    "{} and give it the application's secret",
-                    format_login_command("--client-secret-stdin", profile)
-                ),
+                Hint::run(NextCommand::LoginClientSecret).text(" and give it the application's secret"),
             ),
             ClientCredentialError::UnusableFile(ClientFileError::Key(flaw)) => {
                 describe_key_flaw(&flaw, profile)
@@ -45,57 +43,55 @@ impl From<ClientAuthError<'_>> for Failure {
     }
 }
 
-fn format_login_command(flag: &str, profile: &Profile) -> String {
-    format!("run `bedrock-sso login {flag} --profile {}`", quote_argument(&sanitize_line(&profile.name)))
-}
-
 fn describe_key_flaw(flaw: &ClientFileFault, profile: &Profile) -> Failure {
     let file = find_file_name(profile, |key| Some(&key.file));
-    let told = |slug: &str, what: String, hint: String| {
+    let told = |slug: &str, what: String, hint: Hint| {
         Failure::new(Exit::Configuration, format!("config/{slug}"), what, hint)
     };
-    let by_passphrase = || format_login_command("--client-key-passphrase-stdin", profile);
+    let store_passphrase = || Hint::run(NextCommand::LoginKeyPassphrase);
     match flaw {
         ClientFileFault::NoPassphrase => told(
             "no_client_key_passphrase",
             format!("the private key {file} is encrypted, and no passphrase of it is kept on this machine"),
-            format!("{} and give it the passphrase", by_passphrase()),
+            store_passphrase().text(" and give it the passphrase"),
         ),
         ClientFileFault::WrongPassphrase => told(
             "client_key_passphrase",
             format!("the passphrase that is kept does not open the private key {file}"),
-            format!("{} and give it the right one", by_passphrase()),
+            store_passphrase().text(" and give it the right one"),
         ),
         ClientFileFault::Exposed => told(
             "client_key_exposed",
             format!("every user of this machine may read the private key {file}"),
             format!(
                 "run `chmod o-rwx {}`, and have the key replaced if somebody may have read it",
-                quote_argument(&file)
-            ),
+                quote_word(&file)
+            )
+            .into(),
         ),
         ClientFileFault::LegacyEncryption | ClientFileFault::UnknownEncryption => told(
             "client_key",
             format!("the private key {file} is encrypted in a way that is not understood"),
             format!(
                 "write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.pem`",
-                quote_argument(&file)
-            ),
+                quote_word(&file)
+            )
+            .into(),
         ),
         ClientFileFault::AlgorithmMismatch { wanted } => told(
             "client_algorithm",
             format!("the private key {file} cannot sign with {wanted}"),
-            "set client_algorithm = \"auto\", or name the key that is meant".to_owned(),
+            "set client_algorithm = \"auto\", or name the key that is meant".into(),
         ),
         ClientFileFault::Unsupported => told(
             "client_key",
             format!("the private key {file} is of a kind that is not supported"),
-            "use an RSA key of 2048 to 4096 bits, or one on the curve P-256 or P-384".to_owned(),
+            "use an RSA key of 2048 to 4096 bits, or one on the curve P-256 or P-384".into(),
         ),
         other => told(
             "client_key",
             format!("the private key {file} {}", describe_file_flaw(other)),
-            FIX_KEY.to_owned(),
+            FIX_KEY.into(),
         ),
     }
 }
@@ -148,13 +144,12 @@ fn find_file_name(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBu
 
 pub(super) fn describe_rejected_client(means: ClientAuthMethod, words: &str) -> Failure {
     let own = match means {
-        ClientAuthMethod::Secret => {
-            "run `bedrock-sso login --client-secret-stdin` with the application's present secret; check `client_id`"
-        }
-        ClientAuthMethod::Key => {
-            "register the key's public part (or certificate) with the provider; check `client_id`, `client_key_id`, `client_algorithm`, `client_audience` and this computer's clock"
-        }
+        ClientAuthMethod::Secret => Hint::run(NextCommand::LoginClientSecret)
+            .text(" with the application's present secret; check `client_id`"),
+        ClientAuthMethod::Key => Hint::from(
+            "register the key's public part (or certificate) with the provider; check `client_id`, `client_key_id`, `client_algorithm`, `client_audience` and this computer's clock",
+        ),
     };
     let what = format!("the provider did not believe the application: {words}");
-    Failure::new(Exit::Refused, CLIENT_REFUSED, what, find_hint_by_number(words).unwrap_or(own))
+    Failure::new(Exit::Refused, CLIENT_REFUSED, what, find_hint_by_number(words).map_or(own, Hint::from))
 }

@@ -5,6 +5,7 @@
 use crate::{
     config::Issuer,
     failure::{Exit, Failure},
+    hint::{Hint, NextCommand, StaticHint},
     oidc::{
         ClockSkew, Error, ProviderEndpoint, ResponseSource, TokenRejection,
         callback::{AuthorizationErrorResponse, BindAttempt, BindError, BindObstacle, CallbackError},
@@ -92,8 +93,8 @@ pub struct DeviceFlowUnsupported<'a> {
 impl From<DeviceFlowUnsupported<'_>> for Failure {
     fn from(DeviceFlowUnsupported { issuer }: DeviceFlowUnsupported<'_>) -> Self {
         let what = format!("the provider at {} offers no sign-in by code", issuer.url().authority());
-        let hint =
-            "run `bedrock-sso login` without --device, with flow = \"browser\" or \"auto\" in the profile";
+        let hint = Hint::run(NextCommand::Login)
+            .text(" without --device, with flow = \"browser\" or \"auto\" in the profile");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
     }
 }
@@ -118,7 +119,7 @@ impl From<RevocationError> for Failure {
             Error::ClientRejected { means, error, description } => {
                 let failure =
                     application::describe_rejected_client(means, &quote_error(&error, &description));
-                Self { hint: format!("{}; {NOT_REVOKED}", failure.hint), ..failure }
+                Self { hint: failure.hint.text("; ").text(NOT_REVOKED), ..failure }
             }
             other => other.into(),
         }
@@ -199,15 +200,21 @@ impl From<TokenRejection> for Failure {
     }
 }
 
-const SIGN_IN_AGAIN: &str = "run `bedrock-sso login`; if it stays so, tell whoever runs the provider";
-const FIX_CLOCK: &str =
-    "set this computer's clock (better: let it follow network time), then run `bedrock-sso login`";
+const SIGN_IN_AGAIN: StaticHint =
+    StaticHint::Command("run ", NextCommand::Login, "; if it stays so, tell whoever runs the provider");
+const FIX_CLOCK: StaticHint = StaticHint::Command(
+    "set this computer's clock (better: let it follow network time), then run ",
+    NextCommand::Login,
+    "",
+);
 
-fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, &'static str) {
+fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, StaticHint) {
     match rejection {
-        TokenRejection::TooLarge => {
-            ("too_large", "it is larger than 256 KiB".into(), "send fewer groups and claims in it")
-        }
+        TokenRejection::TooLarge => (
+            "too_large",
+            "it is larger than 256 KiB".into(),
+            StaticHint::Text("send fewer groups and claims in it"),
+        ),
         TokenRejection::Malformed(_) | TokenRejection::CriticalHeader => {
             ("malformed", "it is not a signed token this program understands".into(), SIGN_IN_AGAIN)
         }
@@ -220,7 +227,9 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, &'sta
         TokenRejection::Algorithm { named } => (
             "algorithm",
             format!("it is signed with \"{}\"", named.to_safe_line()),
-            "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists",
+            StaticHint::Text(
+                "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists",
+            ),
         ),
         TokenRejection::UnknownKey { .. } => (
             "unknown_key",
@@ -232,7 +241,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, &'sta
         TokenRejection::NonceMismatch => (
             "nonce",
             "it was issued for another sign-in".into(),
-            "close older tabs, then run `bedrock-sso login`",
+            StaticHint::Command("close older tabs, then run ", NextCommand::Login, ""),
         ),
         TokenRejection::AccessTokenMismatch => {
             ("at_hash", "it does not belong to the access token beside it".into(), SIGN_IN_AGAIN)
@@ -241,13 +250,18 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, &'sta
         TokenRejection::SubjectChanged => (
             "other_subject",
             "it belongs to another person than the sign-in it renews".into(),
-            "run `bedrock-sso login`",
+            StaticHint::Command("run ", NextCommand::Login, ""),
         ),
         TokenRejection::Organization { claim, expected, actual } => {
             let actual = actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.to_safe_line());
             let what =
                 format!("its {claim} is {actual}, and the profile asks for {}", expected.to_safe_line());
-            ("organization", what, "run `bedrock-sso login` and choose your account of that organization")
+            let hint = StaticHint::Command(
+                "run ",
+                NextCommand::Login,
+                " and choose your account of that organization",
+            );
+            ("organization", what, hint)
         }
         whose @ (TokenRejection::Issuer { .. }
         | TokenRejection::Audience { .. }
@@ -256,12 +270,12 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, &'sta
     }
 }
 
-fn describe_audience_error(rejection: TokenRejection) -> (&'static str, String, &'static str) {
+fn describe_audience_error(rejection: TokenRejection) -> (&'static str, String, StaticHint) {
     match rejection {
         TokenRejection::Issuer { expected, actual } => (
             "issuer",
             format!("its issuer is {}, not {}", actual.to_safe_line(), expected.to_safe_line()),
-            "set `issuer` to exactly what the tokens say, trailing slash included",
+            StaticHint::Text("set `issuer` to exactly what the tokens say, trailing slash included"),
         ),
         TokenRejection::AuthorizedParty { expected, actual } => (
             "azp",
@@ -270,21 +284,21 @@ fn describe_audience_error(rejection: TokenRejection) -> (&'static str, String, 
                 actual.map_or_else(|| "it does not name".to_owned(), |actual| actual.to_safe_line()),
                 expected.to_safe_line()
             ),
-            "check `client_id`",
+            StaticHint::Text("check `client_id`"),
         ),
         TokenRejection::Audience { expected, actual } => {
             let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
             (
                 "audience",
                 format!("it is meant for {}, not {}", actual.join(", "), expected.to_safe_line()),
-                "check `client_id`",
+                StaticHint::Text("check `client_id`"),
             )
         }
         _ => ("malformed", "it is not for this program".into(), SIGN_IN_AGAIN),
     }
 }
 
-fn describe_time_error(rejection: &TokenRejection) -> (&'static str, String, &'static str) {
+fn describe_time_error(rejection: &TokenRejection) -> (&'static str, String, StaticHint) {
     match rejection {
         TokenRejection::WrongClock(ClockSkew::AheadBy(span)) => (
             "clock",

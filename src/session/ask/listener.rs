@@ -13,6 +13,7 @@ use super::choice::SignInMethod;
 use crate::{
     cache::{CachedProvider, Session},
     failure::{Failure, PastedTextError, SignInNeeded, UserInterrupted},
+    hint::Invocation,
     host::{Browser, BrowserLaunch},
     log,
     oidc::{
@@ -55,7 +56,7 @@ impl Ladder<'_> {
         let mut known = match known {
             Ok(known) => known,
             Err(failure) => {
-                open.finish_with_failure(&ending_from_failure(&failure)).await;
+                open.finish_with_failure(&ending_from_failure(&failure, self.invocation)).await;
                 return Err(failure);
             }
         };
@@ -217,7 +218,7 @@ impl Ladder<'_> {
                 until: ready.credentials.expiration,
                 now: self.now(),
             },
-            Err(failure) => ending_from_failure(failure),
+            Err(failure) => ending_from_failure(failure, self.invocation),
         }
     }
 }
@@ -243,8 +244,9 @@ async fn next_pasted_line(pasted: &mut Receiver<Secret>) -> Secret {
     }
 }
 
-fn ending_from_failure(Failure { exit: _, slug, what, hint }: &Failure) -> SignInEnding {
-    SignInEnding::Failed { what: what.clone(), hint: hint.clone(), slug: slug.clone() }
+fn ending_from_failure(failure: &Failure, invocation: &Invocation) -> SignInEnding {
+    let Failure { exit: _, slug, what, hint } = failure;
+    SignInEnding::Failed { what: what.clone(), hint: hint.render(invocation), slug: slug.clone() }
 }
 
 fn build_awaited_callback(known: &CachedProvider, request: &AuthorizationRequest) -> AwaitedCallback {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::hint::Invocation;
 
 fn facts(value: &Value) -> Vec<String> {
     let told = import_profile(&value.to_string(), None).unwrap();
@@ -120,7 +121,7 @@ fn a_secret_is_never_taken_along_but_its_owner_is_told() {
         .to_string();
     let told = import_profile(&text, None).unwrap();
     assert!(!format!("{told:?}").contains("hidden"));
-    assert!(told.notes[0].contains("--client-secret-stdin"));
+    assert!(told.notes[0].render(&Invocation::default()).contains("--client-secret-stdin"));
     assert!(told.values.contains(&("client_auth".to_owned(), "secret".to_owned())));
 }
 

@@ -5,11 +5,17 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{Cache, is_fingerprint, parse_record, serialize_record};
 use crate::{
-    config::Fingerprint, files, lock::ExclusiveLock, oidc::StoredClientCredentials, store, time::Timestamp,
+    config::Fingerprint,
+    files,
+    lock::{self, ExclusiveLock},
+    oidc::StoredClientCredentials,
+    store,
+    time::Timestamp,
 };
 
 /// What the file's name ends with.
@@ -26,12 +32,15 @@ fn parse_application_name(file: &str) -> Option<&str> {
     (is_fingerprint(name) && kind == KIND).then_some(name)
 }
 
-impl Cache {
-    /// A lock of its own, since several profiles share what it guards.
-    pub fn application_lock_path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.lock"))
-    }
+/// An application's credentials under their lock: the only form in which they can be written.
+#[derive(Debug)]
+pub struct LockedApplication<'c> {
+    cache: &'c Cache,
+    lock: ExclusiveLock,
+    record: String,
+}
 
+impl Cache {
     pub fn load_client_credentials(
         &self,
         application: &Fingerprint,
@@ -40,24 +49,30 @@ impl Cache {
         Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
     }
 
-    /// `held` is the application's.
-    pub fn store_client_credentials(
+    /// Takes the lock on an application's credentials as soon as it is free; `None` if another process still holds it
+    /// after `limit`. It is not the profile's lock: several profiles share these credentials.
+    pub fn lock_application_within(
         &self,
-        held: &ExclusiveLock,
-        application: &Fingerprint,
-        kept: &StoredClientCredentials,
-    ) -> Result<(), store::Error> {
-        self.store.write_record(
-            held,
-            &build_record_name(&application.short_hex()),
-            Timestamp::from_unix(0),
-            &serialize_record(kept),
-        )
+        name: &str,
+        limit: Duration,
+    ) -> Result<Option<LockedApplication<'_>>, files::Error> {
+        let lock = lock::acquire_within(&self.application_lock_path(name), limit)?;
+        Ok(lock.map(|lock| LockedApplication { cache: self, lock, record: build_record_name(name) }))
     }
 
-    /// `held` is the application's.
-    pub fn remove_client_credentials(&self, held: &ExclusiveLock, name: &str) -> Result<(), store::Error> {
-        self.store.remove_record(held, &build_record_name(name))
+    pub fn application_lock_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.lock"))
+    }
+}
+
+impl LockedApplication<'_> {
+    pub fn store_credentials(&self, credentials: &StoredClientCredentials) -> Result<(), store::Error> {
+        let never = Timestamp::from_unix(0);
+        self.cache.store.write_record(&self.lock, &self.record, never, &serialize_record(credentials))
+    }
+
+    pub fn remove_credentials(&self) -> Result<(), store::Error> {
+        self.cache.store.remove_record(&self.lock, &self.record)
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Cache;
+use super::{Cache, LockedCache};
 use crate::{
     files,
-    lock::{self, ExclusiveLock, LockHolder},
+    lock::{self, LockHolder},
     oidc::callback::is_start_address,
     time::Timestamp,
 };
@@ -26,23 +26,21 @@ struct SealedPromptAddress {
     address: String,
 }
 
-impl Cache {
-    /// Writes down that this process waits for the user: at a local address, or (`None`) where only the user sees it.
-    pub fn announce_prompt(
-        &self,
-        held: &ExclusiveLock,
-        now: Timestamp,
-        address: Option<&str>,
-    ) -> Result<(), files::Error> {
+impl LockedCache<'_> {
+    /// Reports to waiting processes that this one waits for the user: at a local address, or (`None`) where only the
+    /// user sees it.
+    pub fn announce_prompt(&self, now: Timestamp, address: Option<&str>) -> Result<(), files::Error> {
         let holder = LockHolder::for_this_process(now);
         let sealed_address = address.and_then(|address| {
             let invitation = SealedPromptAddress { pid: holder.pid, since: now, address: address.to_owned() };
             let plain = serde_json::to_vec(&invitation).expect("numbers and a text always serialise");
             self.store.seal_note(&self.record_name(lock::HOLDER_EXTENSION), &plain)
         });
-        held.write_holder(&LockHolder { is_prompting: true, sealed_address, ..holder })
+        self.lock.write_holder(&LockHolder { is_prompting: true, sealed_address, ..holder })
     }
+}
 
+impl Cache {
     /// The address in a holder's note, if this program wrote it and it is one of its own local addresses. It never prompts
     /// for the keyring.
     pub fn open_prompt_address(&self, holder: &LockHolder, now: Timestamp) -> Option<String> {
@@ -68,11 +66,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store::open_file_store(folder.path());
         let cache = Cache::new(store, folder.path().to_owned(), key.into());
-        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
-        cache.store_session(&held, &super::super::Session::default()).unwrap();
-        cache.announce_prompt(&held, NOW, address).unwrap();
+        let locked = cache.try_lock().unwrap().expect("free");
+        locked.store_session(&super::super::Session::default()).unwrap();
+        locked.announce_prompt(NOW, address).unwrap();
         let note = lock::read_holder(&cache.lock_path()).unwrap();
-        drop(held);
+        drop(locked);
         (folder, cache, note)
     }
 
@@ -114,8 +112,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache =
             Cache::new(store::open_null_store(folder.path()), folder.path().to_owned(), "mine".into());
-        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
-        cache.announce_prompt(&held, NOW, Some(ADDRESS)).unwrap();
+        let locked = cache.try_lock().unwrap().expect("free");
+        locked.announce_prompt(NOW, Some(ADDRESS)).unwrap();
         let note = lock::read_holder(&cache.lock_path()).unwrap();
         assert_eq!((note.is_prompting, note.sealed_address), (true, None));
     }

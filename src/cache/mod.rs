@@ -6,6 +6,7 @@ mod application;
 mod destinations;
 mod door;
 mod holder;
+mod locked;
 mod locks;
 mod notes;
 mod place;
@@ -22,17 +23,17 @@ use zeroize::Zeroizing;
 use crate::{
     config::RoleArn,
     credentials::AwsCredentials,
-    files,
-    lock::{self, ExclusiveLock},
+    files, lock,
     oidc::{ProviderKeys, ProviderMetadata},
     secret::Secret,
     store::{self, SealedFiles},
     time::Timestamp,
 };
 
-pub use application::list_applications;
+pub use application::{LockedApplication, list_applications};
 pub use destinations::{DestinationChange, Destinations, SecretRecipient};
 pub use door::PromptBackoff;
+pub use locked::LockedCache;
 pub use locks::list_lock_files;
 pub use notes::{LastFailure, ProfileNotes};
 
@@ -180,11 +181,6 @@ impl Cache {
         files::ensure_private_folder(&self.folder)
     }
 
-    /// Finds out whether what comes could be kept.
-    pub fn check_storage(&self, held: &ExclusiveLock) -> Result<(), store::Error> {
-        self.store.check_writable(held)
-    }
-
     /// Whether anything at all is kept of the profile.
     pub fn is_empty(&self) -> Result<bool, files::Error> {
         Ok(!list_profile_keys(&self.folder)?.contains(&self.fingerprint))
@@ -195,28 +191,9 @@ impl Cache {
         Ok(files::list_files(&self.folder)?.contains(&self.record_name(SESSION)))
     }
 
-    /// Forgets every trace of the profile, and the key with the last profile's. Each part is tried, whatever becomes of
-    /// the others.
-    ///
-    /// The lock's file stays, empty, for it is held. What stood beside it goes with `held`.
-    pub fn remove_all(&self, held: &ExclusiveLock) -> Result<(), store::Error> {
-        let sealed = [SESSION, PROVIDER].map(|kind| self.store.remove_record(held, &self.record_name(kind)));
-        let notes = files::remove_file(&self.notes_path()).map_err(store::Error::from);
-        let key = self.store.remove_unused_key();
-        sealed.into_iter().chain([notes, key]).collect()
-    }
-
     pub fn load_session(&self) -> Result<Session, store::Error> {
         let plain = self.store.read_record(&self.record_name(SESSION))?;
         Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
-    }
-
-    pub fn store_session(&self, held: &ExclusiveLock, session: &Session) -> Result<(), store::Error> {
-        let expires = session
-            .credentials
-            .as_ref()
-            .map_or(Timestamp::from_unix(0), |credentials| credentials.expiration);
-        self.store.write_record(held, &self.record_name(SESSION), expires, &serialize_record(session))
     }
 
     /// The provider as it described itself within the last day.
@@ -224,19 +201,6 @@ impl Cache {
         let plain = self.store.read_record(&self.record_name(PROVIDER))?;
         let known: Option<CachedProvider> = plain.and_then(|plain| parse_record(&plain));
         Ok(known.filter(|known| known.at <= now && now.duration_since(known.at) < PROVIDER_LIFETIME))
-    }
-
-    pub fn store_provider(&self, held: &ExclusiveLock, known: &CachedProvider) -> Result<(), store::Error> {
-        self.store.write_record(
-            held,
-            &self.record_name(PROVIDER),
-            known.at.saturating_add(PROVIDER_LIFETIME),
-            &serialize_record(known),
-        )
-    }
-
-    pub fn remove_provider(&self, held: &ExclusiveLock) -> Result<(), store::Error> {
-        self.store.remove_record(held, &self.record_name(PROVIDER))
     }
 
     fn record_name(&self, kind: &str) -> String {
@@ -289,9 +253,9 @@ mod tests {
     fn a_session_is_kept_and_belongs_to_its_profile_alone() {
         let folder = tempfile::tempdir().unwrap();
         let mine = cache(folder.path(), "mine");
-        let held = lock::try_acquire(&mine.lock_path()).unwrap().expect("free");
+        let locked = mine.try_lock().unwrap().expect("free");
         let session = Session { credentials: Some(ending(5)), longest: Some(3600), ..Session::default() };
-        mine.store_session(&held, &session).unwrap();
+        locked.store_session(&session).unwrap();
         assert_eq!(mine.load_session().unwrap().credentials, Some(ending(5)));
         std::fs::copy(folder.path().join("mine.session"), folder.path().join("other.session")).unwrap();
         assert_eq!(cache(folder.path(), "other").load_session().unwrap(), Session::default());
@@ -323,12 +287,12 @@ mod tests {
         let (mine, other) = (cache(folder.path(), "mine"), cache(folder.path(), "other"));
         let session = Session { longest: Some(3600), ..Session::default() };
         for cache in [&mine, &other] {
-            let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
-            cache.store_session(&held, &session).unwrap();
-            cache.store_notes(&held, &ProfileNotes::default()).unwrap();
+            let locked = cache.try_lock().unwrap().expect("free");
+            locked.store_session(&session).unwrap();
+            locked.update_notes(|_| {}).unwrap();
         }
         let forget = |cache: &Cache| {
-            cache.remove_all(&lock::try_acquire(&cache.lock_path()).unwrap().expect("free")).unwrap();
+            cache.try_lock().unwrap().expect("free").remove_all().unwrap();
             let mut names = files::list_files(folder.path()).unwrap();
             names.sort();
             names
@@ -345,10 +309,10 @@ mod tests {
     fn a_part_that_cannot_be_forgotten_keeps_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(folder.path(), "mine");
-        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
-        cache.store_notes(&held, &ProfileNotes::default()).unwrap();
+        let locked = cache.try_lock().unwrap().expect("free");
+        locked.update_notes(|_| {}).unwrap();
         std::fs::create_dir(folder.path().join("mine.session")).unwrap();
-        assert!(cache.remove_all(&held).is_err());
+        assert!(locked.remove_all().is_err());
         assert!(!cache.notes_path().exists());
     }
 
@@ -356,7 +320,7 @@ mod tests {
     fn a_record_of_another_version_or_shape_is_absent() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(folder.path(), "mine");
-        let held = lock::try_acquire(&cache.lock_path()).unwrap().expect("free");
+        let locked = cache.try_lock().unwrap().expect("free");
         for foreign in [
             r#"{"version":0,"record":{"longest":1}}"#,
             r#"{"version":2,"record":{"longest":1}}"#,
@@ -367,7 +331,7 @@ mod tests {
         ] {
             cache
                 .store
-                .write_record(&held, "mine.session", Timestamp::from_unix(1), foreign.as_bytes())
+                .write_record(&locked.lock, "mine.session", Timestamp::from_unix(1), foreign.as_bytes())
                 .unwrap();
             files::write_atomically(&cache.notes_path(), foreign.as_bytes()).unwrap();
             assert_eq!(cache.load_session().unwrap(), Session::default(), "{foreign}");

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, NOTES, PromptBackoff, parse_record, serialize_record};
-use crate::{
-    files, hint::Hint, lock::ExclusiveLock, quota::QuotaUsage, text::escape_controls, time::Timestamp,
-};
+use super::{Cache, NOTES, PromptBackoff, parse_record};
+use crate::{files, hint::Hint, quota::QuotaUsage, text::escape_controls, time::Timestamp};
 
 /// What is kept in the clear for one profile: nothing secret, readable when the key is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +50,6 @@ impl Cache {
         bytes
             .and_then(|bytes| parse_record(&bytes))
             .map_or_else(ProfileNotes::default, ProfileNotes::escape_texts)
-    }
-
-    pub fn store_notes(&self, held: &ExclusiveLock, notes: &ProfileNotes) -> Result<(), files::Error> {
-        assert!(held.guards_record(&self.notes_path()), "only the holder of the profile's lock stores notes");
-        files::write_without_sync(&self.notes_path(), &serialize_record(notes))
     }
 
     pub(super) fn notes_path(&self) -> PathBuf {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, LockedApplication, LockedCache},
     cli::GlobalArgs,
     config::{self, CallerKind, ConfigInputs, FlagOverride, Profile},
     errand::{LogFlags, WorkerClient},
@@ -18,7 +18,7 @@ use crate::{
     files,
     hint::Invocation,
     host::Host,
-    lock::{self, ExclusiveLock},
+    lock,
     log::{self, LogFilter, LogLevel},
     text::sanitize_line,
     time::Timestamp,
@@ -104,13 +104,27 @@ impl<'a> CommandContext<'a> {
         Ok(ProfileContext { context: self, profile, cache, caller })
     }
 
-    /// Takes a lock on what is kept. A sign-in that waits for a person would write everything back.
-    pub(super) fn take_lock(&self, cache: &Cache, path: &Path) -> Result<ExclusiveLock, Failure> {
-        lock::acquire_within(path, LOCK_TIMEOUT)?.ok_or_else(|| {
-            let (holder, now) = (lock::read_holder(path), self.now());
-            let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
-            LockWaitTimeout { holder, address, now }.into()
-        })
+    /// Takes the lock on a profile's records, and waits for it: a sign-in that waits for the user would otherwise write
+    /// its older session over the change.
+    pub(super) fn lock_cache<'c>(&self, cache: &'c Cache) -> Result<LockedCache<'c>, Failure> {
+        let locked = cache.lock_within(LOCK_TIMEOUT)?;
+        locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.lock_path()))
+    }
+
+    /// Takes the lock on an application's credentials, and waits for it.
+    pub(super) fn lock_application<'c>(
+        &self,
+        cache: &'c Cache,
+        name: &str,
+    ) -> Result<LockedApplication<'c>, Failure> {
+        let locked = cache.lock_application_within(name, LOCK_TIMEOUT)?;
+        locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.application_lock_path(name)))
+    }
+
+    fn build_wait_timeout(&self, cache: &Cache, lock_path: &Path) -> Failure {
+        let (holder, now) = (lock::read_holder(lock_path), self.now());
+        let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
+        LockWaitTimeout { holder, address, now }.into()
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -125,8 +139,12 @@ impl ProfileContext<'_> {
         WorkerClient::new(&self.context.host, &self.profile, &self.cache, self.caller, config.as_deref(), log)
     }
 
-    pub(super) fn take_lock(&self, path: &Path) -> Result<ExclusiveLock, Failure> {
-        self.context.take_lock(&self.cache, path)
+    pub(super) fn lock_cache(&self) -> Result<LockedCache<'_>, Failure> {
+        self.context.lock_cache(&self.cache)
+    }
+
+    pub(super) fn lock_application(&self, name: &str) -> Result<LockedApplication<'_>, Failure> {
+        self.context.lock_application(&self.cache, name)
     }
 
     pub(super) fn host(&self) -> &Host {

@@ -74,10 +74,10 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
     if !setup::prompt_yes_no("Accept them?", false)? {
         return Err(DestinationChanged { changes }.into());
     }
-    let held = work.take_lock(&cache.lock_path())?;
+    let cache = work.lock_cache()?;
     let mut session = cache.load_session()?;
     accept_destinations(&mut session, profile, environment, known.as_ref());
-    cache.store_session(&held, &session)?;
+    cache.store_session(&session)?;
     Ok(ReviewOutcome::Accepted)
 }
 

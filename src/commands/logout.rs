@@ -45,13 +45,12 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: boo
         return Ok(());
     }
     let cache = open_existing_cache(context, profile.storage, &profile.fingerprint().short_hex());
-    let held = context.take_lock(&cache, &cache.lock_path())?;
+    let cache = context.lock_cache(&cache)?;
     let of_application =
         cache.load_client_credentials(&profile.application_fingerprint()).unwrap_or_default();
-    let SignOutReport { removed: kept, removal: forgotten } =
-        sign_out(&context.host, profile, &cache, &held)?;
-    // Its note would count as kept.
-    drop(held);
+    let SignOutReport { removed: kept, removal: forgotten } = sign_out(&context.host, profile, &cache)?;
+    // The holder's note would count as a stored record.
+    drop(cache);
     let forgotten = forgotten.and_then(|()| forget_earlier_keys(&context.host.paths.data));
     write_stderr_line(&describe_sign_out(&profile.name, &kept, forgotten.is_ok()));
     if of_application != StoredClientCredentials::default() && !is_all {
@@ -122,7 +121,7 @@ fn forget_client_credentials(context: &CommandContext<'_>) -> Result<(), Failure
     let names = cache::list_applications(&context.host.paths.data)?;
     for name in &names {
         let cache = open_file_cache(context, name);
-        cache.remove_client_credentials(&context.take_lock(&cache, &cache.lock_path())?, name)?;
+        context.lock_application(&cache, name)?.remove_credentials()?;
     }
     match names.len() {
         0 => {}
@@ -142,7 +141,7 @@ fn forget_orphaned_sessions(
     let strangers: BTreeSet<String> = &cache::list_profile_keys(folder)? - seen;
     let forget = |key: &String| {
         let cache = open_file_cache(context, key);
-        Ok(cache.remove_all(&context.take_lock(&cache, &cache.lock_path())?)?)
+        Ok(context.lock_cache(&cache)?.remove_all()?)
     };
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
     match ends.iter().filter(|end| end.is_ok()).count() {

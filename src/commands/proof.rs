@@ -79,8 +79,8 @@ fn update_credentials(
 ) -> Result<(), Failure> {
     let (cache, application) = (&work.cache, work.profile.application_fingerprint());
     cache.create_folder()?;
-    let held = work.take_lock(&cache.application_lock_path(&application.short_hex()))?;
+    let locked = work.lock_application(&application.short_hex())?;
     let mut kept = cache.load_client_credentials(&application)?;
     change(&mut kept);
-    Ok(cache.store_client_credentials(&held, &application, &kept)?)
+    Ok(locked.store_credentials(&kept)?)
 }

@@ -14,14 +14,13 @@ use zeroize::Zeroizing;
 use super::{event::WorkerMessage, watchdog::Watchdog};
 use crate::{
     aws::Aws,
-    cache::Cache,
+    cache::{Cache, LockedCache},
     config::Profile,
     failure::{Exit, Failure, SystemError},
     hint::Invocation,
     host::{self, ExecutionContext, Host},
     http::{self, Client},
-    lock::{self, ExclusiveLock, LockHolder},
-    log,
+    lock,
     oidc::ClientFiles,
     secret::Secret,
     session::{Ladder, LadderPurpose, MethodPreference, UserInput, WorkerResult},
@@ -77,37 +76,29 @@ pub fn run_worker_process(
     // milliseconds, so it is left out where the lock is taken. Its failure is handled with the lock, to be noted for `status`.
     let prepared =
         (!lock::is_held(&cache.lock_path())?).then(|| LadderInputs::new(host, profile, invocation, began));
-    let held = lock::try_acquire(&cache.lock_path())?;
-    let Some((prepared, held)) = prepared.zip(held) else {
+    let Some((prepared, cache)) = prepared.zip(cache.try_lock()?) else {
         send_message(&WorkerMessage::Busy);
         return Ok(());
     };
-    let result = announce_start(host, cache, &held, purpose)
+    let result = announce_start(host, &cache, purpose)
         .and(prepared)
-        .and_then(|prepared| run_ladder(host, profile, cache, &held, &prepared, purpose, terminal));
-    record_result(host, cache, &held, purpose, &result);
+        .and_then(|prepared| run_ladder(host, profile, &cache, &prepared, purpose, terminal));
+    record_result(host, &cache, purpose, &result);
     // The next one may come in; what it finds is complete.
-    drop(held);
+    drop(cache);
     let failed = result.as_ref().err().cloned();
     send_message(&result.into());
     failed.map_or(Ok(()), Err)
 }
 
-fn announce_start(
-    host: &Host,
-    cache: &Cache,
-    held: &ExclusiveLock,
-    purpose: LadderPurpose,
-) -> Result<(), Failure> {
+fn announce_start(host: &Host, cache: &LockedCache<'_>, purpose: LadderPurpose) -> Result<(), Failure> {
     let now = (host.now)();
-    held.write_holder(&LockHolder::for_this_process(now))?;
+    cache.announce(now)?;
     if matches!(purpose, LadderPurpose::Renewal | LadderPurpose::Token { ahead: true }) {
-        let mut notes = cache.load_notes();
-        notes.renewal_tried = Some(now);
-        cache.store_notes(held, &notes)?;
+        cache.update_notes(|notes| notes.renewal_tried = Some(now))?;
     }
     // A keyring that refuses must be known before a person signs in, or a refresh token is spent, in vain.
-    Ok(cache.check_storage(held)?)
+    Ok(cache.check_storage()?)
 }
 
 /// What a climb needs beside the lock.
@@ -138,8 +129,7 @@ impl<'a> LadderInputs<'a> {
 fn run_ladder(
     host: &Host,
     profile: &Profile,
-    cache: &Cache,
-    held: &ExclusiveLock,
+    cache: &LockedCache<'_>,
     LadderInputs { client, client_files, aws, invocation, started: began }: &LadderInputs<'_>,
     purpose: LadderPurpose,
     terminal: bool,
@@ -153,7 +143,6 @@ fn run_ladder(
         profile,
         host,
         cache,
-        lock: held,
         client,
         client_files,
         aws,
@@ -208,8 +197,7 @@ fn parse_pasted_line(line: &[u8]) -> Option<Secret> {
 /// silently is no failure of anybody's: the credentials still serve.
 fn record_result(
     host: &Host,
-    cache: &Cache,
-    held: &ExclusiveLock,
+    cache: &LockedCache<'_>,
     purpose: LadderPurpose,
     result: &Result<WorkerResult, Failure>,
 ) {
@@ -223,11 +211,8 @@ fn record_result(
     if is_needless {
         return;
     }
-    let mut notes = cache.load_notes();
-    notes.last_failure = result.as_ref().err().map(|failure| failure.to_last_failure((host.now)()));
-    if let Err(error) = cache.store_notes(held, &notes) {
-        log::warn("errand", format_args!("{error}"));
-    }
+    let last_failure = result.as_ref().err().map(|failure| failure.to_last_failure((host.now)()));
+    cache.try_update_notes(|notes| notes.last_failure = last_failure);
 }
 
 /// Says something to the caller, if it is still there.

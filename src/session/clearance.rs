@@ -82,30 +82,18 @@ impl Ladder<'_> {
         let usage = clearance.usage.as_ref()?;
         self.record_usage(Some(usage));
         let today = count_utc_days(self.now());
-        let mut notes = self.cache.load_notes();
-        if !usage.is_almost_spent()
-            || notes.warned_on == Some(today)
-            || self.purpose == LadderPurpose::Renewal
-        {
+        let was_warned = self.cache.load_notes().warned_on == Some(today);
+        if !usage.is_almost_spent() || was_warned || self.purpose == LadderPurpose::Renewal {
             return None;
         }
-        notes.warned_on = Some(today);
-        self.store_notes(&notes);
+        self.cache.try_update_notes(|notes| notes.warned_on = Some(today));
         Some(format!("You have used {}.", usage.describe_shares()?))
     }
 
-    /// For `status`, which asks nobody.
+    /// For `status`, which does not ask the service.
     fn record_usage(&self, usage: Option<&quota::QuotaUsage>) {
-        let mut notes = self.cache.load_notes();
-        if notes.usage.as_ref() != usage {
-            notes.usage = usage.cloned();
-            self.store_notes(&notes);
-        }
-    }
-
-    fn store_notes(&self, notes: &crate::cache::ProfileNotes) {
-        if let Err(error) = self.cache.store_notes(self.lock, notes) {
-            log::warn("session", format_args!("{error}"));
+        if self.cache.load_notes().usage.as_ref() != usage {
+            self.cache.try_update_notes(|notes| notes.usage = usage.cloned());
         }
     }
 

@@ -8,12 +8,13 @@ use tokio::time::timeout;
 
 use super::load_application;
 use crate::{
-    cache::{Cache, CachedProvider, Destinations, Freshness, SecretRecipient, Session, assess_credentials},
+    cache::{
+        CachedProvider, Destinations, Freshness, LockedCache, SecretRecipient, Session, assess_credentials,
+    },
     config::Profile,
     failure::{DestinationChanged, Failure, RevocationError, SystemError},
     host::Host,
     http::{self, Client},
-    lock::{ExclusiveLock, LockHolder},
     log,
     oidc::{self, Application, ClientFiles},
     secret::Secret,
@@ -59,25 +60,20 @@ pub enum RevocationOutcome {
 
 /// Signs out. The lock is held to the end: some providers revoke all of a person's grants to the application, and one
 /// that is only just being given must not be among them.
-pub fn sign_out(
-    host: &Host,
-    profile: &Profile,
-    cache: &Cache,
-    held: &ExclusiveLock,
-) -> Result<SignOutReport, Failure> {
+pub fn sign_out(host: &Host, profile: &Profile, cache: &LockedCache<'_>) -> Result<SignOutReport, Failure> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
     let session = cache.load_session();
     let application = load_application(profile, cache, &ClientFiles::read_for_profile(profile), host);
     // A description that cannot be read is asked for again.
     let known = cache.load_provider((host.now)()).ok().flatten();
-    let forgotten = cache.remove_all(held).map_err(Failure::from);
+    let forgotten = cache.remove_all().map_err(Failure::from);
     let kept = match session {
         _ if is_empty => StoredRecords::Nothing,
         _ if !has_session => StoredRecords::Notes,
         Ok(session) if session != Session::default() => {
             let provider = match &session.refresh_token {
                 Some(token) => {
-                    announce_and_revoke(host, application, held, known, &session.destinations, token)
+                    announce_and_revoke(host, application, cache, known, &session.destinations, token)
                 }
                 None => RevocationOutcome::NothingToRevoke,
             };
@@ -102,12 +98,12 @@ fn find_valid_until(session: &Session, now: Timestamp) -> Option<Timestamp> {
 fn announce_and_revoke(
     host: &Host,
     application: Result<Application<'_>, Failure>,
-    held: &ExclusiveLock,
+    cache: &LockedCache<'_>,
     known: Option<CachedProvider>,
     destinations: &Destinations,
     token: &Secret,
 ) -> RevocationOutcome {
-    if let Err(error) = held.write_holder(&LockHolder::for_this_process((host.now)())) {
+    if let Err(error) = cache.announce((host.now)()) {
         log::warn("session", format_args!("{error}"));
     }
     application

@@ -17,15 +17,13 @@ use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
     aws::{self, Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
-    cache::{Cache, CachedProvider, MIN_REMAINING, Session, assess_credentials},
+    cache::{CachedProvider, LockedCache, MIN_REMAINING, Session, assess_credentials},
     config::Profile,
     failure::{CLIENT_REFUSED, ExchangeError, Exit, Failure},
     hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
-    identity,
-    lock::ExclusiveLock,
-    log,
+    identity, log,
     oidc::{self, Application, ClientFiles, ExpectedClaims, TokenResponse, UnverifiedToken, VerifiedToken},
     quota::Clearance,
     secret::Secret,
@@ -53,13 +51,12 @@ enum NonInteractiveToken {
 /// Resolves when the person at the terminal has given up.
 pub type CancelSignal<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// Everything a climb needs. Whoever has one holds the lock.
+/// Everything that the ladder needs, the locked cache among it.
 pub struct Ladder<'a> {
     pub purpose: LadderPurpose,
     pub profile: &'a Profile,
     pub host: &'a Host,
-    pub cache: &'a Cache,
-    pub lock: &'a ExclusiveLock,
+    pub cache: &'a LockedCache<'a>,
     pub client: &'a Client,
     pub client_files: &'a ClientFiles,
     pub aws: &'a Aws,
@@ -202,7 +199,7 @@ impl Ladder<'_> {
             }
             Err(error) => {
                 if error.suggests_stale_metadata() {
-                    self.cache.remove_provider(self.lock)?;
+                    self.cache.remove_provider()?;
                 }
                 Err(error.into())
             }
@@ -255,7 +252,7 @@ impl Ladder<'_> {
                 log::info("session", format_args!("no known key fits the token: fetching the keys again"));
                 let keys = oidc::fetch_keys(self.client, &known.metadata).await?;
                 *known = CachedProvider::new(self.now(), known.metadata.clone(), keys);
-                self.cache.store_provider(self.lock, known)?;
+                self.cache.store_provider(known)?;
                 Ok(oidc::verify_token(token, &known.keys, &known.metadata, expected)?)
             }
             judged => Ok(judged?),
@@ -291,7 +288,7 @@ impl Ladder<'_> {
         let metadata = oidc::discover_provider(self.client, self.profile).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
         let known = CachedProvider::new(self.now(), metadata, keys);
-        self.cache.store_provider(self.lock, &known)?;
+        self.cache.store_provider(&known)?;
         Ok(known)
     }
 
@@ -381,7 +378,7 @@ impl Ladder<'_> {
     }
 
     fn store_session(&self, session: &Session) -> Result<(), Failure> {
-        Ok(self.cache.store_session(self.lock, session)?)
+        Ok(self.cache.store_session(session)?)
     }
 
     fn now(&self) -> Timestamp {

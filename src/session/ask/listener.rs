@@ -131,7 +131,7 @@ impl Ladder<'_> {
         let way = match (opened, way) {
             // Nobody reads the address that an automatic caller's helper would print. No tab was opened after all.
             (BrowserLaunch::Failed(why), _) if !self.is_prompt_visible() => {
-                self.cache.store_notes(self.lock, &before)?;
+                self.cache.update_notes(|notes| notes.door = before)?;
                 return Err(SignInNeeded::NoBrowser { why }.into());
             }
             (BrowserLaunch::Started, _) => {

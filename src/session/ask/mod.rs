@@ -12,7 +12,7 @@ pub use self::choice::SignInMethod;
 use self::choice::{MethodChoice, MethodInputs, MethodPlan, choose_method};
 use super::{Ladder, LadderPurpose, MethodPreference, SessionCredentials, SignInEvent, UserInput};
 use crate::{
-    cache::{CachedProvider, ProfileNotes, Session},
+    cache::{CachedProvider, PromptBackoff, Session},
     config::{CallerKind, Profile},
     failure::{Failure, NoSignInMethod, SignInNeeded, UserInterrupted},
     host::{Browser, ExecutionContext},
@@ -166,29 +166,23 @@ impl Ladder<'_> {
         self.profile.login_timeout.saturating_sub(self.started.elapsed()).max(MIN_PROMPT_TIME)
     }
 
-    /// Writes down that a person is being asked, and returns the notes from before.
-    fn record_prompt(&self) -> Result<ProfileNotes, Failure> {
-        let before = self.cache.load_notes();
-        let mut notes = before.clone();
-        notes.door.record_prompt(self.now());
-        self.cache.store_notes(self.lock, &notes)?;
+    /// Stores that the user is about to be prompted, and returns the backoff from before.
+    fn record_prompt(&self) -> Result<PromptBackoff, Failure> {
+        let before = self.cache.load_notes().door;
+        self.cache.update_notes(|notes| notes.door.record_prompt(self.now()))?;
         Ok(before)
     }
 
     /// Lets other processes know that this one waits for the user, and at which local address, if there is one.
     fn announce_prompt(&self, address: Option<&str>) -> Result<(), Failure> {
-        Ok(self.cache.announce_prompt(self.lock, self.now(), address)?)
+        Ok(self.cache.announce_prompt(self.now(), address)?)
     }
 
-    /// A note that cannot be kept must not cost anybody the credentials they signed in for.
+    /// Stores how the prompt ended. It must not cost the user the credentials that they signed in for.
     fn record_outcome(&self, failure: Option<&Failure>) {
-        let mut notes = self.cache.load_notes();
-        match failure {
+        self.cache.try_update_notes(|notes| match failure {
             None => notes.door.reset(),
             Some(failure) => notes.door.record_failure(self.now(), failure.what.clone()),
-        }
-        if let Err(error) = self.cache.store_notes(self.lock, &notes) {
-            log::warn("session", format_args!("{error}"));
-        }
+        });
     }
 }

@@ -77,9 +77,8 @@ fn judge(token: &str) -> Option<VerifiedToken> {
         issuer_alias: None,
         client_id: "client",
         organization: None,
-        nonce: Some(&nonce),
+        grant: TokenGrant::AuthorizationCode { nonce: &nonce },
         access_token: Some(&nonce),
-        previous_subject: None,
         now: Moment::from_unix(NOW),
         server_date: Some(Moment::from_unix(NOW + 100)),
     };

@@ -23,8 +23,9 @@ use crate::{
     hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
-    identity, log,
-    oidc::{self, Application, ClientFiles, ExpectedClaims, TokenResponse, UnverifiedToken, VerifiedToken},
+    identity,
+    log,
+    oidc::{self, Application, ClientFiles, ExpectedClaims, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken},
     quota::Clearance,
     secret::Secret,
     time::Timestamp,
@@ -225,10 +226,7 @@ impl Ladder<'_> {
             .verify_token(
                 known,
                 token,
-                &ExpectedClaims {
-                    previous_subject: session.subject.as_deref(),
-                    ..self.expected_claims(&tokens)
-                },
+                &self.expected_claims(&tokens, TokenGrant::RefreshToken { subject: session.subject.as_deref() }),
             )
             .await?;
         self.set_token(session, &token);
@@ -259,16 +257,15 @@ impl Ladder<'_> {
         }
     }
 
-    /// What a token must say, whoever signed in.
-    fn expected_claims<'e>(&'e self, tokens: &'e TokenResponse) -> ExpectedClaims<'e> {
+    /// What a token of this profile must contain.
+    fn expected_claims<'e>(&'e self, tokens: &'e TokenResponse, grant: TokenGrant<'e>) -> ExpectedClaims<'e> {
         ExpectedClaims {
             issuer: self.profile.issuer.as_str(),
             issuer_alias: oidc::find_issuer_alias(self.profile),
             client_id: &self.profile.client_id,
             organization: oidc::find_organization(self.profile),
-            nonce: None,
+            grant,
             access_token: tokens.access_token.as_ref(),
-            previous_subject: None,
             now: self.now(),
             server_date: tokens.server_date,
         }

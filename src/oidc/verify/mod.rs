@@ -50,15 +50,24 @@ pub struct ExpectedClaims<'a> {
     pub client_id: &'a str,
     /// `None` where the profile asks for none.
     pub organization: Option<RequiredOrganization<'a>>,
-    /// `None` for a refresh: its nonce belongs to a sign-in long past (OIDC Core §12.2).
-    pub nonce: Option<&'a Secret>,
+    pub grant: TokenGrant<'a>,
     /// The access token of the same answer, compared with `compute_at_hash` where the token has one.
     pub access_token: Option<&'a Secret>,
-    /// Whose token it must be, when an earlier one is renewed.
-    pub previous_subject: Option<&'a str>,
     pub now: Timestamp,
     /// The provider's clock, from the `Date` of its answer: tells a wrong clock from an old token.
     pub server_date: Option<Timestamp>,
+}
+
+/// How the token was obtained. It decides what ties the token to this sign-in.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenGrant<'a> {
+    /// The token must contain the nonce of the authorization request.
+    AuthorizationCode { nonce: &'a Secret },
+    /// There is no nonce (RFC 8628): the device code ties the token to the request.
+    DeviceCode,
+    /// The token must be of the same user. A nonce in it is that of an earlier sign-in (OIDC Core §12.2). `subject` is
+    /// `None` only in records that do not name the user.
+    RefreshToken { subject: Option<&'a str> },
 }
 
 /// Believes a token, or says why not.
@@ -246,7 +255,10 @@ fn check_organization(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<
 }
 
 fn check_nonce(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
-    let Some(nonce) = expected.nonce else { return Ok(()) };
+    let nonce = match expected.grant {
+        TokenGrant::AuthorizationCode { nonce } => nonce,
+        TokenGrant::DeviceCode | TokenGrant::RefreshToken { .. } => return Ok(()),
+    };
     if require_claim("nonce", claims.require_text("nonce"))? == nonce.expose() {
         Ok(())
     } else {
@@ -307,8 +319,11 @@ fn check_subject(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<Strin
     if subject.is_empty() || subject.len() > 255 {
         return Err(TokenRejection::InvalidSubject);
     }
-    if expected.previous_subject.is_some_and(|previous| previous != subject) {
-        return Err(TokenRejection::SubjectChanged);
+    match expected.grant {
+        TokenGrant::RefreshToken { subject: Some(previous) } if previous != subject => {
+            return Err(TokenRejection::SubjectChanged);
+        }
+        TokenGrant::AuthorizationCode { .. } | TokenGrant::DeviceCode | TokenGrant::RefreshToken { .. } => {}
     }
     Ok(subject.to_owned())
 }

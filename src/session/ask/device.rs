@@ -10,7 +10,7 @@ use crate::{
     cache::{CachedProvider, Session},
     failure::{DeviceFlowUnsupported, Failure, SignInNeeded, UserInterrupted},
     log,
-    oidc::{self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenResponse, UnverifiedToken},
+    oidc::{self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
     session::{Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, UserInput},
 };
@@ -72,8 +72,7 @@ impl Ladder<'_> {
             RaceWinner::Left(answered) => answered?,
             RaceWinner::Right(()) => return Err(UserInterrupted.into()),
         };
-        // The standard has no place for a nonce here: the device code ties the answer to this question.
-        self.finish_sign_in(session, known, id_token, tokens, None).await
+        self.finish_sign_in(session, known, id_token, tokens, TokenGrant::DeviceCode).await
     }
 
     /// Asks again and again, at the provider's pace. Bad weather costs time only: each failure doubles the pause.

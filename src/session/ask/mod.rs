@@ -17,7 +17,7 @@ use crate::{
     failure::{Failure, NoSignInMethod, SignInNeeded, UserInterrupted},
     host::{Browser, ExecutionContext},
     log,
-    oidc::{self, Application, AuthorizationRequest, ExpectedClaims, TokenResponse, UnverifiedToken},
+    oidc::{self, Application, AuthorizationRequest, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
     secret::Secret,
 };
@@ -124,7 +124,7 @@ impl Ladder<'_> {
     ) -> Result<SessionCredentials, Failure> {
         let (id_token, tokens) =
             oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
-        self.finish_sign_in(session, known, id_token, tokens, Some(&request.nonce)).await
+        self.finish_sign_in(session, known, id_token, tokens, TokenGrant::AuthorizationCode { nonce: &request.nonce }).await
     }
 
     /// The answer's tokens verified and kept, then AWS.
@@ -134,11 +134,11 @@ impl Ladder<'_> {
         known: &mut CachedProvider,
         id_token: UnverifiedToken,
         tokens: TokenResponse,
-        nonce: Option<&Secret>,
+        grant: TokenGrant<'_>,
     ) -> Result<SessionCredentials, Failure> {
         (self.report)(SignInEvent::Answered);
         let token = self
-            .verify_token(known, id_token, &ExpectedClaims { nonce, ..self.expected_claims(&tokens) })
+            .verify_token(known, id_token, &self.expected_claims(&tokens, grant))
             .await?;
         // Another person may sign in than before: nothing of the earlier one stays.
         let is_the_same = session.subject.as_deref() == Some(token.subject());

@@ -90,8 +90,7 @@ fn a_token_without_nbf_or_at_hash_is_fine() {
 #[test]
 fn a_refresh_may_bring_no_nonce_or_an_old_one() {
     let refresh = || ExpectedClaims {
-        nonce: None,
-        previous_subject: Some("person-1"),
+        grant: TokenGrant::RefreshToken { subject: Some("person-1") },
         access_token: None,
         ..expected()
     };

@@ -44,9 +44,8 @@ fn expected() -> ExpectedClaims<'static> {
         issuer_alias: None,
         client_id: "client",
         organization: None,
-        nonce: Some(&NONCE),
+        grant: TokenGrant::AuthorizationCode { nonce: &NONCE },
         access_token: Some(&ACCESS),
-        previous_subject: None,
         now: Timestamp::from_unix(NOW),
         server_date: Some(Timestamp::from_unix(NOW)),
     }

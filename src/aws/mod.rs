@@ -38,7 +38,6 @@ use crate::{
     credentials::AwsCredentials,
     host::Environment,
     http,
-    oidc::VerifiedToken,
     quota::Clearance,
     time::Timestamp,
 };
@@ -67,14 +66,13 @@ enum FirstExchange {
 /// What is brought to AWS.
 #[derive(Clone, Copy, Debug)]
 pub struct ExchangeRequest<'q> {
-    pub token: &'q VerifiedToken,
     pub session_name: &'q str,
     /// The length in seconds that the role allowed before.
     pub max_seconds: Option<u32>,
     /// The person's id in the identity pool, as it was before.
     pub pool_identity: Option<&'q str>,
-    /// Nobody is given anything who was not cleared.
-    pub clearance: &'q Clearance,
+    /// The approval to spend, with the token that is exchanged.
+    pub clearance: &'q Clearance<'q>,
 }
 
 /// What AWS gave for it, with what is worth remembering.
@@ -118,8 +116,9 @@ impl Aws {
         question: &ExchangeRequest<'_>,
     ) -> Result<GrantedCredentials, FailedStep> {
         let first = self.run_first_exchange(question).await?;
-        let ExchangeRequest { token, session_name, .. } = *question;
-        let credentials = self.assume_role_chain(first.credentials, token, session_name).await?;
+        let credentials = self
+            .assume_role_chain(first.credentials, question.clearance.token(), question.session_name)
+            .await?;
         let role = match &self.role {
             Some(role) => Some(role.clone()),
             None => self.get_role(&credentials).await,
@@ -132,12 +131,11 @@ impl Aws {
         question: &ExchangeRequest<'_>,
     ) -> Result<GrantedCredentials, FailedStep> {
         let ExchangeRequest {
-            token,
             session_name,
             max_seconds: longest,
             pool_identity: identity,
-            clearance: _,
-        } = *question;
+            clearance } = *question;
+        let token = clearance.token();
         match &self.first_exchange {
             FirstExchange::Pool(pool) => {
                 let drawn = pool.get_credentials(&self.sts, token, identity, self.now).await?;

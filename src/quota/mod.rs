@@ -21,15 +21,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// That somebody may spend, and until when it need not be asked again. Only this module makes one, and the exchange with
-/// AWS demands it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clearance {
+/// The approval to spend, for the user of one token. Only this module makes one, and the exchange with AWS takes the token
+/// out of it, so that no other token can be exchanged with it.
+#[derive(Debug)]
+pub struct Clearance<'t> {
+    token: &'t VerifiedToken,
     until: Option<Timestamp>,
     pub usage: Option<QuotaUsage>,
 }
 
-impl Clearance {
+impl<'t> Clearance<'t> {
+    /// Whose approval it is.
+    pub fn token(&self) -> &'t VerifiedToken {
+        self.token
+    }
+
     /// When the service wants to be asked again; never, where there is none.
     pub fn until(&self) -> Option<Timestamp> {
         self.until
@@ -79,20 +85,20 @@ impl QuotaError {
 }
 
 /// Asks. Where the profile names no service, everybody may.
-pub async fn request_clearance(
+pub async fn request_clearance<'t>(
     client: &Client,
     service: Option<&QuotaSettings>,
-    token: &VerifiedToken,
+    token: &'t VerifiedToken,
     now: Timestamp,
-) -> Result<Clearance, QuotaError> {
-    let Some(service) = service else { return Ok(Clearance { until: None, usage: None }) };
+) -> Result<Clearance<'t>, QuotaError> {
+    let Some(service) = service else { return Ok(Clearance { token, until: None, usage: None }) };
     let until = Some(now.saturating_add(service.interval));
     match ask_service(client, service, token).await {
-        Ok(answer::QuotaAnswer::Allowed(usage)) => Ok(Clearance { until, usage }),
+        Ok(answer::QuotaAnswer::Allowed(usage)) => Ok(Clearance { token, until, usage }),
         Ok(answer::QuotaAnswer::Denied(refusal)) => {
             Err(QuotaError::Denied(Box::new(refusal.redact_token(token.raw()))))
         }
-        Err(silence) => apply_on_error(service, silence).map(|()| Clearance { until, usage: None }),
+        Err(silence) => apply_on_error(service, silence).map(|()| Clearance { token, until, usage: None }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A service on loopback, well and unwell.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use super::*;
 use crate::{
@@ -14,10 +14,8 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-/// A token as our own store brings it back.
-fn token() -> VerifiedToken {
-    crate::identity::testing::build_token_with(&serde_json::json!({ "email": "jane@example.com" }))
-}
+static TOKEN: LazyLock<VerifiedToken> =
+    LazyLock::new(|| crate::identity::testing::build_token_with(&serde_json::json!({ "email": "jane@example.com" })));
 
 fn service(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> QuotaSettings {
     QuotaSettings {
@@ -34,15 +32,15 @@ fn answering(status: &'static str, body: &'static str) -> LoopbackServer {
     })
 }
 
-fn cleared(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> Result<Clearance, QuotaError> {
+fn cleared(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> Result<Clearance<'static>, QuotaError> {
     let service = service(server, on_error);
-    block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&service), &token(), NOW))
+    block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&service), &TOKEN, NOW))
 }
 
 #[test]
 fn without_a_service_everybody_may() {
     let cleared =
-        block_on(request_clearance(&test_client(&TrustConfig::default()), None, &token(), NOW)).unwrap();
+        block_on(request_clearance(&test_client(&TrustConfig::default()), None, &TOKEN, NOW)).unwrap();
     assert_eq!((cleared.until(), cleared.usage), (None, None));
 }
 
@@ -55,7 +53,7 @@ fn a_yes_holds_for_the_interval_and_shows_the_token_once() {
     assert_eq!(clearance.usage.unwrap().monthly_percent, Some(12.5));
     let request = server.requests.recv().unwrap();
     assert!(request.starts_with("GET /check HTTP/1.1\r\n"), "{request}");
-    assert!(request.contains(&format!("authorization: Bearer {}\r\n", token().raw().expose())));
+    assert!(request.contains(&format!("authorization: Bearer {}\r\n", TOKEN.raw().expose())));
 }
 
 #[test]
@@ -113,7 +111,7 @@ fn a_service_that_is_gone_is_named() {
     let mut gone = service(&server, QuotaErrorPolicy::Deny);
     gone.endpoint = SecureUrl::parse("http://127.0.0.1:9/check").unwrap();
     let denied =
-        block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&gone), &token(), NOW));
+        block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&gone), &TOKEN, NOW));
     assert!(matches!(denied, Err(QuotaError::NoAnswer(NoQuotaAnswer::Network(_)))), "{denied:?}");
 }
 

@@ -17,11 +17,11 @@ use crate::{
 };
 
 impl Ladder<'_> {
-    pub(super) async fn obtain_clearance(
+    pub(super) async fn obtain_clearance<'t>(
         &self,
         session: &mut Session,
-        token: &VerifiedToken,
-    ) -> Result<Clearance, Failure> {
+        token: &'t VerifiedToken,
+    ) -> Result<Clearance<'t>, Failure> {
         let service = self.profile.quota.as_ref();
         let asked = quota::request_clearance(self.client, service, token, self.now()).await;
         self.record_clearance(session, asked)
@@ -57,11 +57,11 @@ impl Ladder<'_> {
         Ok(true)
     }
 
-    fn record_clearance(
+    fn record_clearance<'t>(
         &self,
         session: &mut Session,
-        asked: Result<Clearance, quota::QuotaError>,
-    ) -> Result<Clearance, Failure> {
+        asked: Result<Clearance<'t>, quota::QuotaError>,
+    ) -> Result<Clearance<'t>, Failure> {
         match asked {
             Ok(clearance) => {
                 session.cleared_until =
@@ -78,7 +78,7 @@ impl Ladder<'_> {
     }
 
     /// A warning for the person, once a day, when the end is in sight; where nobody listens, it is kept for later.
-    pub(super) fn take_quota_warning(&self, clearance: &Clearance) -> Option<String> {
+    pub(super) fn take_quota_warning(&self, clearance: &Clearance<'_>) -> Option<String> {
         let usage = clearance.usage.as_ref()?;
         self.record_usage(Some(usage));
         let today = count_utc_days(self.now());

@@ -310,22 +310,20 @@ impl Ladder<'_> {
         token: &VerifiedToken,
     ) -> Result<Result<SessionCredentials, aws::FailedStep>, Failure> {
         let clearance = self.obtain_clearance(session, token).await?;
-        let given = self.request_credentials(session, token, &clearance).await;
+        let given = self.request_credentials(session, &clearance).await;
         Ok(given.map(|ready| SessionCredentials { notice: self.take_quota_warning(&clearance), ..ready }))
     }
 
     async fn request_credentials(
         &self,
         session: &mut Session,
-        token: &VerifiedToken,
-        clearance: &Clearance,
+        clearance: &Clearance<'_>,
     ) -> Result<SessionCredentials, aws::FailedStep> {
-        let name = identity::derive_session_name(token, &self.profile.session_name);
+        let name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
         let remembered =
             session.longest.filter(|_| !matches!(self.purpose, LadderPurpose::Login { force: true, .. }));
         let question = ExchangeRequest {
-            token,
             session_name: &name,
             max_seconds: remembered,
             pool_identity: session.identity.as_deref(),

@@ -100,7 +100,6 @@ async fn request_credentials(
     let aws = build_aws_client(patient, profile)?;
     let name = identity::derive_session_name(token, &profile.session_name);
     let question = ExchangeRequest {
-        token,
         session_name: &name,
         max_seconds: session.longest,
         pool_identity: session.identity.as_deref(),

@@ -130,11 +130,8 @@ impl Aws {
         &self,
         question: &ExchangeRequest<'_>,
     ) -> Result<GrantedCredentials, FailedStep> {
-        let ExchangeRequest {
-            session_name,
-            max_seconds: longest,
-            pool_identity: identity,
-            clearance } = *question;
+        let ExchangeRequest { session_name, max_seconds: longest, pool_identity: identity, clearance } =
+            *question;
         let token = clearance.token();
         match &self.first_exchange {
             FirstExchange::Pool(pool) => {

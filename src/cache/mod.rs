@@ -6,6 +6,7 @@ mod application;
 mod destinations;
 mod door;
 mod holder;
+mod id_token;
 mod locked;
 mod locks;
 mod notes;
@@ -29,6 +30,7 @@ use crate::{
     store::{self, SealedFiles},
     time::Timestamp,
 };
+use id_token::TokenOrigin;
 
 pub use application::{LockedApplication, list_applications};
 pub use destinations::{DestinationChange, Destinations, SecretRecipient};
@@ -62,10 +64,12 @@ pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 #[serde(default)]
 pub struct Session {
     pub credentials: Option<AwsCredentials>,
-    pub id_token: Option<Secret>,
-    /// The session that the ID token came from is over, or AWS did not accept it: it tells who this was, and proves
-    /// nothing any more.
-    pub id_token_is_spent: bool,
+    id_token: Option<Secret>,
+    /// The provider has ended the session that the ID token came from, or AWS did not accept it: it still says who the
+    /// user was, and proves nothing any more.
+    id_token_is_spent: bool,
+    #[serde(skip)]
+    token_origin: TokenOrigin,
     pub refresh_token: Option<Secret>,
     pub subject: Option<String>,
     pub session_name: Option<String>,
@@ -192,8 +196,12 @@ impl Cache {
     }
 
     pub fn load_session(&self) -> Result<Session, store::Error> {
-        let plain = self.store.read_record(&self.record_name(SESSION))?;
-        Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
+        let Some(record) = self.store.read_record(&self.record_name(SESSION))? else {
+            return Ok(Session::default());
+        };
+        let mut session: Session = parse_record(&record).unwrap_or_default();
+        session.token_origin = TokenOrigin::from(&record);
+        Ok(session)
     }
 
     /// The provider as it described itself within the last day.

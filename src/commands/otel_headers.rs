@@ -45,7 +45,7 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     let context = CommandContext::new(global)?;
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let session = work.cache.load_session()?;
-    let Some(token) = session.id_token.clone().and_then(VerifiedToken::from_sealed_store) else {
+    let Some(token) = session.recall_token() else {
         log::info("telemetry", format_args!("no headers: nobody is signed in"));
         return Ok(TelemetryHeaders::default());
     };
@@ -55,7 +55,7 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     };
     let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
     let goes_along = *send_token && destination == HeaderDestination::Collector;
-    if goes_along && !session.id_token_is_spent && token.expires_at() > work.now() {
+    if goes_along && let Some(token) = session.find_valid_token(work.now()) {
         headers.set_bearer_token(token.raw());
     }
     renew_if_due(&work, &session, &token, goes_along);

@@ -3,7 +3,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{oidc::VerifiedToken, secret::Secret};
+use crate::{
+    oidc::{RecallProof, VerifiedToken},
+    secret::Secret,
+};
 
 /// A token with these claims, for `sub` "subject" where they name none.
 pub(crate) fn build_token_with(claims: &Value) -> VerifiedToken {
@@ -11,5 +14,5 @@ pub(crate) fn build_token_with(claims: &Value) -> VerifiedToken {
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let raw = format!("{}.{}.c2ln", part(&json!({})), part(&all));
-    VerifiedToken::from_sealed_store(Secret::new(raw)).unwrap()
+    VerifiedToken::from_sealed_store(Secret::new(raw), RecallProof::for_tests()).unwrap()
 }

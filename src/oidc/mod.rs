@@ -37,5 +37,5 @@ pub use self::{
     request::{AuthorizationRequest, build_authorization_request},
     revoke::revoke_refresh_token,
     token::{TokenResponse, exchange_code, refresh_tokens},
-    verify::{ExpectedClaims, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
+    verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
 };

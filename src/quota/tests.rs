@@ -14,8 +14,9 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-static TOKEN: LazyLock<VerifiedToken> =
-    LazyLock::new(|| crate::identity::testing::build_token_with(&serde_json::json!({ "email": "jane@example.com" })));
+static TOKEN: LazyLock<VerifiedToken> = LazyLock::new(|| {
+    crate::identity::testing::build_token_with(&serde_json::json!({ "email": "jane@example.com" }))
+});
 
 fn service(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> QuotaSettings {
     QuotaSettings {
@@ -110,8 +111,7 @@ fn a_service_that_is_gone_is_named() {
     let server = answering("200 OK", "{}");
     let mut gone = service(&server, QuotaErrorPolicy::Deny);
     gone.endpoint = SecureUrl::parse("http://127.0.0.1:9/check").unwrap();
-    let denied =
-        block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&gone), &TOKEN, NOW));
+    let denied = block_on(request_clearance(&test_client(&TrustConfig::default()), Some(&gone), &TOKEN, NOW));
     assert!(matches!(denied, Err(QuotaError::NoAnswer(NoQuotaAnswer::Network(_)))), "{denied:?}");
 }
 

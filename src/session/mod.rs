@@ -23,9 +23,11 @@ use crate::{
     hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
-    identity,
-    log,
-    oidc::{self, Application, ClientFiles, ExpectedClaims, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken},
+    identity, log,
+    oidc::{
+        self, Application, ClientFiles, ExpectedClaims, TokenGrant, TokenResponse, UnverifiedToken,
+        VerifiedToken,
+    },
     quota::Clearance,
     secret::Secret,
     time::Timestamp,
@@ -38,7 +40,6 @@ pub use destinations::{accept_destinations, check_destinations, find_unaccepted_
 pub use leave::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
 pub use purpose::{LadderPurpose, MethodPreference};
 pub use ready::{SessionCredentials, WorkerResult, find_credentials};
-use token::find_cached_token;
 pub use token::{find_token_for, is_due_for_refresh};
 
 /// A token that nobody had to be asked for.
@@ -94,7 +95,12 @@ impl Ladder<'_> {
             Some(NonInteractiveToken::Cached(token)) => {
                 match self.try_exchange(&mut session, &token).await? {
                     Err(error) if error.is_token_refused() => {
-                        self.mark_token_spent(&mut session)?;
+                        log::info(
+                            "session",
+                            format_args!("AWS does not accept the cached ID token any more"),
+                        );
+                        session.mark_token_spent();
+                        self.store_session(&session)?;
                         self.sign_in_interactively(&mut session, &mut person).await
                     }
                     done => done.map_err(|error| self.describe_failed_step(error, &token)),
@@ -187,7 +193,8 @@ impl Ladder<'_> {
                     "session",
                     format_args!("the provider has ended the session: the refresh token is spent"),
                 );
-                *session = Session { refresh_token: None, id_token_is_spent: true, ..session.clone() };
+                session.refresh_token = None;
+                session.mark_token_spent();
                 self.store_session(session)?;
                 Ok(None)
             }
@@ -226,7 +233,10 @@ impl Ladder<'_> {
             .verify_token(
                 known,
                 token,
-                &self.expected_claims(&tokens, TokenGrant::RefreshToken { subject: session.subject.as_deref() }),
+                &self.expected_claims(
+                    &tokens,
+                    TokenGrant::RefreshToken { subject: session.subject.as_deref() },
+                ),
             )
             .await?;
         self.set_token(session, &token);
@@ -235,7 +245,7 @@ impl Ladder<'_> {
 
     /// The kept token, while it is valid long enough to reach AWS.
     fn cached_token(&self, session: &Session) -> Option<VerifiedToken> {
-        find_cached_token(session, self.now().saturating_add(MIN_REMAINING))
+        session.find_valid_token(self.now().saturating_add(MIN_REMAINING))
     }
 
     /// Rung five. A key that is unknown may be a new one: the provider's keys are fetched again, once.
@@ -332,14 +342,8 @@ impl Ladder<'_> {
         let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } =
             self.aws.exchange_token(&question).await?;
         log::info("session", format_args!("AWS gave {} credentials until {}", name, credentials.expiration));
-        *session = Session {
-            credentials: Some(credentials),
-            session_name: Some(name.clone()),
-            role,
-            longest,
-            identity,
-            ..session.clone()
-        };
+        (session.credentials, session.session_name, session.role) = (Some(credentials), Some(name), role);
+        (session.longest, session.identity) = (longest, identity);
         // Credentials that cannot be kept are still good: the caller gets them, and the log says why the next will wait.
         if let Err(failure) = self.store_session(session) {
             log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
@@ -348,28 +352,15 @@ impl Ladder<'_> {
             .expect("the credentials were put there a moment ago"))
     }
 
-    fn store_token(&self, session: &mut Session, token: &VerifiedToken) -> Result<(), Failure> {
-        self.set_token(session, token);
-        self.store_session(session)
-    }
-
     /// The token becomes part of the session, and is kept with whatever comes next: a disk takes its time for each write.
     fn set_token(&self, session: &mut Session, token: &VerifiedToken) {
-        session.id_token = Some(token.raw().clone());
-        session.id_token_is_spent = false;
-        session.subject = Some(token.subject().to_owned());
+        session.set_token(token);
         if token.has_groups_overage() {
             log::warn(
                 "session",
                 format_args!("the person's groups are too many for the token, which has none"),
             );
         }
-    }
-
-    fn mark_token_spent(&self, session: &mut Session) -> Result<(), Failure> {
-        log::info("session", format_args!("AWS does not accept the kept token any more"));
-        session.id_token_is_spent = true;
-        self.store_session(session)
     }
 
     fn store_session(&self, session: &Session) -> Result<(), Failure> {

@@ -84,7 +84,8 @@ mod tests {
             expiration: NOW.saturating_add(Duration::from_secs(40_000)),
         };
         let cleared_until = Some(NOW.saturating_add(cleared_for));
-        let session = Session { credentials: Some(credentials), cleared_until, ..Session::default() };
+        let mut session = Session::default();
+        (session.credentials, session.cleared_until) = (Some(credentials), cleared_until);
         (session, Profile { quota, ..testing::profile() })
     }
 

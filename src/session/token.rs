@@ -25,7 +25,7 @@ impl Ladder<'_> {
                 Ok(token.raw().clone())
             }
             Some(NonInteractiveToken::Cached(token)) => Ok(token.raw().clone()),
-            None if session.id_token.is_some() => Err(SignInNeeded::IdTokenExpired.into()),
+            None if session.has_token() => Err(SignInNeeded::IdTokenExpired.into()),
             None => Err(SignInNeeded::PromptNotAllowed.into()),
         }
     }
@@ -35,9 +35,9 @@ impl Ladder<'_> {
 pub fn find_token_for(session: &Session, purpose: LadderPurpose, now: Timestamp) -> Option<Secret> {
     let token = match purpose {
         LadderPurpose::Token { ahead: true } => {
-            find_cached_token(session, now).filter(|token| !is_due_for_refresh(token, now))
+            session.find_valid_token(now).filter(|token| !is_due_for_refresh(token, now))
         }
-        _ => find_cached_token(session, now.saturating_add(MIN_TOKEN_LIFE)),
+        _ => session.find_valid_token(now.saturating_add(MIN_TOKEN_LIFE)),
     };
     token.map(|token| token.raw().clone())
 }
@@ -52,12 +52,6 @@ pub fn is_due_for_refresh(token: &VerifiedToken, now: Timestamp) -> bool {
     let life = token.expires_at().duration_since(token.issued_at());
     token.expires_at() <= now.saturating_add(TOKEN_RENEW_AHEAD)
         && now.duration_since(token.issued_at()) >= life / 4
-}
-
-/// The kept token, where it is good beyond a moment.
-pub(super) fn find_cached_token(session: &Session, until: Timestamp) -> Option<VerifiedToken> {
-    let raw = session.id_token.clone().filter(|_| !session.id_token_is_spent)?;
-    VerifiedToken::from_sealed_store(raw).filter(|token| token.expires_at() > until)
 }
 
 #[cfg(test)]
@@ -114,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_worker_ahead_is_served_with_a_token_that_is_not_due() {
-        let session = Session { id_token: Some(token(0, 60 * MINUTE).raw().clone()), ..Session::default() };
+        let mut session = Session::default();
+        session.set_token(&token(0, 60 * MINUTE));
         let served = |age| {
             find_token_for(&session, LadderPurpose::Token { ahead: true }, Timestamp::from_unix(age))
                 .is_some()

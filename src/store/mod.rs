@@ -9,7 +9,9 @@ mod sealing_key;
 #[cfg(test)]
 mod contract;
 
-use std::path::Path;
+use std::{fmt, ops::Deref, path::Path};
+
+use zeroize::Zeroizing;
 
 use crate::files;
 use key::KeyLocation;
@@ -51,6 +53,24 @@ pub enum UnlockPolicy {
     PromptUser,
     /// It stays as it is, which is a fault.
     NoPrompt,
+}
+
+/// The bytes of a record that was opened with the sealing key. Only a store makes one, so it proves that this program wrote
+/// them.
+pub struct UnsealedRecord(Zeroizing<Vec<u8>>);
+
+impl Deref for UnsealedRecord {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UnsealedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnsealedRecord")
+    }
 }
 
 /// `storage = "none"`: nothing is stored, and nothing is found.

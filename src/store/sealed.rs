@@ -8,7 +8,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::{
-    Error,
+    Error, UnsealedRecord,
     key::{KeyLocation, KeyManager},
     sealing_key::SealingKey,
 };
@@ -40,7 +40,7 @@ impl SealedFiles {
     }
 
     /// The record of this name; `None` when there is none, or none that can still be opened.
-    pub fn read_record(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    pub fn read_record(&self, name: &str) -> Result<Option<UnsealedRecord>, Error> {
         let Some(manager) = &self.key else { return Ok(None) };
         let Some(sealed) = self.read_sealed(name)? else { return Ok(None) };
         let Some(key) = manager.read_key()? else {
@@ -54,7 +54,7 @@ impl SealedFiles {
         if plain.is_none() {
             log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
         }
-        Ok(plain)
+        Ok(plain.map(UnsealedRecord))
     }
 
     /// The record, opened with the key that the keyring itself has, if that differs from the copy that opened nothing.

@@ -17,7 +17,6 @@ use crate::{
     hint::{Hint, Invocation, NextCommand},
     host::Terminal,
     identity,
-    oidc::VerifiedToken,
     quota::QuotaUsage,
     text::{escape_controls, sanitize_line},
     time::{Timestamp, format_duration},
@@ -125,7 +124,7 @@ fn list_config_files(context: &CommandContext<'_>) -> Vec<String> {
 }
 
 fn read_identity(session: &Session) -> Option<StatusIdentity> {
-    let token = session.id_token.clone().and_then(VerifiedToken::from_sealed_store)?;
+    let token = session.recall_token()?;
     Some(StatusIdentity {
         session_name: session.session_name.clone().unwrap_or_default(),
         email: identity::read_claim(&token, "email").map(str::to_owned),

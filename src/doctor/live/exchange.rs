@@ -40,7 +40,7 @@ pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -
         config,
         LogFlags::default(),
     );
-    let token = errand.token().map(VerifiedToken::from_sealed_store);
+    let token = errand.token().and_then(|_| Ok(cache.load_session()?.recall_token()));
     match token {
         Ok(Some(token)) => ExchangeInput::Token(Box::new(token)),
         Ok(None) => {

@@ -14,7 +14,7 @@ use super::{
     provider::RequiredOrganization,
     rejection::{ClockSkew, TokenPart, TokenRejection},
 };
-use crate::{secret::Secret, text::UntrustedText, time::Timestamp};
+use crate::{secret::Secret, store::UnsealedRecord, text::UntrustedText, time::Timestamp};
 
 /// How far two honest clocks may lie apart.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -29,6 +29,25 @@ pub struct UnverifiedToken(Secret);
 impl UnverifiedToken {
     pub fn new(raw: Secret) -> Self {
         Self(raw)
+    }
+}
+
+/// Proof that a token was verified by this program, in this run or before it was sealed. `cache` asks for it: text from
+/// anywhere else, such as a pipe, cannot become a [`VerifiedToken`] without being verified.
+#[derive(Clone, Copy, Debug)]
+pub struct RecallProof(());
+
+impl From<&UnsealedRecord> for RecallProof {
+    fn from(_: &UnsealedRecord) -> Self {
+        Self(())
+    }
+}
+
+#[cfg(test)]
+impl RecallProof {
+    /// Tests take tokens back that nobody signed.
+    pub(crate) fn for_tests() -> Self {
+        Self(())
     }
 }
 
@@ -100,16 +119,21 @@ pub fn verify_token(
 }
 
 impl VerifiedToken {
-    /// Takes back what this program itself verified and then sealed, without judging it again: the keys that signed it
-    /// may be gone by now. That is sound because the sealed store is authenticated: who could forge a record there
-    /// holds its key, and so everything that this token could win. Never give it text from anywhere else.
-    pub fn from_sealed_store(raw: Secret) -> Option<Self> {
+    /// Takes back a token that this program verified and then sealed, without verifying it again: the keys that signed it
+    /// may be gone by now. That is sound because the store is authenticated: whoever could forge a record in it has its
+    /// key, and with that everything that the token could be exchanged for.
+    pub fn from_sealed_store(raw: Secret, _: RecallProof) -> Option<Self> {
         let claims = Claims::from_encoded_part(SplitToken::split(raw.expose()).ok()?.claims)?;
         let subject = claims.require_text("sub").ok()?.to_owned();
         let expires = claims.require_time("exp").ok()?;
         // Verification requires `iat`; a token without it counts as old.
         let issued = claims.require_time("iat").unwrap_or(expires);
         Some(Self { raw, claims: claims.into_map(), subject, issued_at: issued, expires_at: expires })
+    }
+
+    /// Lets this very token be taken back out of the session that it is stored in.
+    pub fn recall_proof(&self) -> RecallProof {
+        RecallProof(())
     }
 
     pub fn raw(&self) -> &Secret {

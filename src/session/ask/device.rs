@@ -10,7 +10,10 @@ use crate::{
     cache::{CachedProvider, Session},
     failure::{DeviceFlowUnsupported, Failure, SignInNeeded, UserInterrupted},
     log,
-    oidc::{self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
+    oidc::{
+        self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse,
+        UnverifiedToken,
+    },
     race::{RaceWinner, race_futures},
     session::{Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, UserInput},
 };

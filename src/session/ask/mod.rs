@@ -124,7 +124,14 @@ impl Ladder<'_> {
     ) -> Result<SessionCredentials, Failure> {
         let (id_token, tokens) =
             oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
-        self.finish_sign_in(session, known, id_token, tokens, TokenGrant::AuthorizationCode { nonce: &request.nonce }).await
+        self.finish_sign_in(
+            session,
+            known,
+            id_token,
+            tokens,
+            TokenGrant::AuthorizationCode { nonce: &request.nonce },
+        )
+        .await
     }
 
     /// The answer's tokens verified and kept, then AWS.
@@ -137,19 +144,17 @@ impl Ladder<'_> {
         grant: TokenGrant<'_>,
     ) -> Result<SessionCredentials, Failure> {
         (self.report)(SignInEvent::Answered);
-        let token = self
-            .verify_token(known, id_token, &self.expected_claims(&tokens, grant))
-            .await?;
-        // Another person may sign in than before: nothing of the earlier one stays.
-        let is_the_same = session.subject.as_deref() == Some(token.subject());
-        *session = Session {
-            longest: session.longest,
-            identity: session.identity.take().filter(|_| is_the_same),
-            refresh_token: tokens.refresh_token,
-            destinations: self.current_destinations(known),
-            ..Session::default()
-        };
-        self.store_token(session, &token)?;
+        let token = self.verify_token(known, id_token, &self.expected_claims(&tokens, grant)).await?;
+        // Nothing of an earlier user stays. Credentials of the same user stay valid, should AWS give no new ones.
+        if session.subject.as_deref() != Some(token.subject()) {
+            let longest = session.longest;
+            *session = Session::default();
+            session.longest = longest;
+        }
+        session.refresh_token = tokens.refresh_token;
+        session.destinations = self.current_destinations(known);
+        self.set_token(session, &token);
+        self.store_session(session)?;
         self.exchange_or_fail(session, &token).await
     }
 

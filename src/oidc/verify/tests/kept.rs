@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn what_we_sealed_ourselves_is_taken_back_as_it_was() {
     let raw = Secret::new(KEY.sign_token(&header(), &claims()));
-    let token = VerifiedToken::from_sealed_store(raw).unwrap();
+    let token = VerifiedToken::from_sealed_store(raw, RecallProof::for_tests()).unwrap();
     assert_eq!((token.subject(), token.expires_at()), ("person-1", Timestamp::from_unix(NOW + 3600)));
     assert_eq!(token.claim("email"), Some(&json!("ada@example.com")));
 }
@@ -15,7 +15,10 @@ fn what_we_sealed_ourselves_is_taken_back_as_it_was() {
 #[test]
 fn what_is_no_token_is_not_taken_back() {
     for bad in ["", "a.b.c", "e30.e30.", "..", "x"] {
-        assert!(VerifiedToken::from_sealed_store(Secret::new(bad)).is_none(), "{bad}");
+        assert!(
+            VerifiedToken::from_sealed_store(Secret::new(bad), RecallProof::for_tests()).is_none(),
+            "{bad}"
+        );
     }
 }
 
@@ -23,7 +26,7 @@ fn what_is_no_token_is_not_taken_back() {
 fn debug_shows_nothing_of_a_token() {
     let raw = Secret::new(KEY.sign_token(&header(), &claims()));
     let unverified = format!("{:?}", UnverifiedToken::new(raw.clone()));
-    let verified = format!("{:?}", VerifiedToken::from_sealed_store(raw.clone()));
+    let verified = format!("{:?}", VerifiedToken::from_sealed_store(raw.clone(), RecallProof::for_tests()));
     for shown in [unverified, verified] {
         for secret in ["ada@example.com", "person-1", NONCE.expose(), &raw.expose()[..10]] {
             assert!(!shown.contains(secret), "{shown}");

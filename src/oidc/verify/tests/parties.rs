@@ -70,7 +70,8 @@ fn a_token_about_nobody_is_rejected() {
 
 #[test]
 fn a_refresh_that_brings_another_person_is_rejected() {
-    let expected = ExpectedClaims { grant: TokenGrant::RefreshToken { subject: Some("person-2") }, ..expected() };
+    let expected =
+        ExpectedClaims { grant: TokenGrant::RefreshToken { subject: Some("person-2") }, ..expected() };
     assert_eq!(refusal(with_claims_expecting(|_| {}, &expected)), TokenRejection::SubjectChanged);
 }
 

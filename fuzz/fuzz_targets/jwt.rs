@@ -7,9 +7,13 @@ use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bedrock_sso::{
-    oidc::{Expected, Keys, Metadata, Unverified, VerifiedToken, verify},
+    lock,
+    oidc::{
+        ExpectedClaims, ProviderKeys, ProviderMetadata, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token,
+    },
     secret::Secret,
-    time::Moment,
+    store,
+    time::Timestamp,
     url::SecureUrl,
 };
 use libfuzzer_sys::fuzz_target;
@@ -21,15 +25,15 @@ const ISSUER: &str = "https://id.example";
 
 static KEY: LazyLock<Ed25519KeyPair> =
     LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("32 bytes are a seed"));
-static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+static KEYS: LazyLock<ProviderKeys> = LazyLock::new(|| {
     let ours = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": URL_SAFE_NO_PAD.encode(KEY.public_key()) });
     // Never used to sign: whatever is believed under its name is a forgery.
     let rsa = json!({ "kty": "RSA", "kid": "two", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode([0xab; 256]) });
     serde_json::from_value(json!({ "keys": [ours, rsa] })).expect("a key set")
 });
-static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+static METADATA: LazyLock<ProviderMetadata> = LazyLock::new(|| {
     let endpoint = SecureUrl::parse("https://id.example/x").expect("an address");
-    Metadata {
+    ProviderMetadata {
         issuer: ISSUER.to_owned(),
         authorization_endpoint: endpoint.clone(),
         token_endpoint: endpoint.clone(),
@@ -45,6 +49,15 @@ static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
     }
 });
 
+/// A sealed record of our own: only who has one can take a stored token back.
+static PROOF: LazyLock<RecallProof> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store::open_file_store(folder.path());
+    let lock = lock::try_acquire(&folder.path().join("p.lock")).expect("a lock").expect("it is free");
+    store.write_record(&lock, "p.session", Timestamp::from_unix(0), b"record").expect("it is stored");
+    RecallProof::from(&store.read_record("p.session").expect("it is read").expect("it is there"))
+});
+
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };
     match mode % 2 {
@@ -55,7 +68,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// Nobody but the key's holder can make a token that is believed.
 fn any_text(text: &str) {
-    let _ = VerifiedToken::recalled_from_our_own_store(Secret::new(text));
+    let _ = VerifiedToken::from_sealed_store(Secret::new(text), *PROOF);
     assert!(judge(text).is_none(), "a token that nobody signed was believed");
 }
 
@@ -72,17 +85,17 @@ fn signed(invented: &[u8]) {
 
 fn judge(token: &str) -> Option<VerifiedToken> {
     let nonce = Secret::new("n");
-    let expected = Expected {
+    let expected = ExpectedClaims {
         issuer: ISSUER,
         issuer_alias: None,
         client_id: "client",
         organization: None,
         grant: TokenGrant::AuthorizationCode { nonce: &nonce },
         access_token: Some(&nonce),
-        now: Moment::from_unix(NOW),
-        server_date: Some(Moment::from_unix(NOW + 100)),
+        now: Timestamp::from_unix(NOW),
+        server_date: Some(Timestamp::from_unix(NOW + 100)),
     };
-    verify(Unverified::new(Secret::new(token)), &KEYS, &METADATA, &expected).ok()
+    verify_token(UnverifiedToken::new(Secret::new(token)), &KEYS, &METADATA, &expected).ok()
 }
 
 /// What every believed token is, read a second time and in another way.
@@ -93,8 +106,8 @@ fn check(token: &VerifiedToken) {
     let audience = claim("aud");
     assert!(audience == "client" || audience.as_array().is_some_and(|all| all.contains(&json!("client"))));
     assert!(audience.as_array().is_none_or(|all| all.len() < 2) || claim("azp") == "client");
-    assert!(token.expires() > Moment::from_unix(NOW - 60));
+    assert!(token.expires_at() > Timestamp::from_unix(NOW - 60));
     assert!(!token.subject().is_empty() && claim("sub") == token.subject());
-    let recalled = VerifiedToken::recalled_from_our_own_store(token.raw().clone()).expect("it was just read");
-    assert_eq!((recalled.subject(), recalled.expires()), (token.subject(), token.expires()));
+    let recalled = VerifiedToken::from_sealed_store(token.raw().clone(), token.recall_proof()).expect("it was just read");
+    assert_eq!((recalled.subject(), recalled.expires_at()), (token.subject(), token.expires_at()));
 }

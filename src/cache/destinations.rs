@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Session;
 use crate::{
     aws::{self, AwsService},
-    config::Profile,
+    config::{ConfigKey, Profile, keys},
     host::Environment,
     oidc::ProviderMetadata,
     url::SecureUrl,
@@ -66,13 +66,13 @@ impl SecretRecipient {
     }
 
     /// The configuration key that names the host.
-    fn config_key(self) -> Option<&'static str> {
+    fn config_key(self) -> Option<&'static ConfigKey> {
         match self {
             Self::TokenEndpoint | Self::RevocationEndpoint => None,
-            Self::Sts => Some("sts_endpoint"),
-            Self::Cognito => Some("cognito_endpoint"),
-            Self::Bedrock | Self::BedrockRuntime => Some("bedrock_endpoint"),
-            Self::Quota => Some("quota.endpoint"),
+            Self::Sts => Some(&keys::STS_ENDPOINT),
+            Self::Cognito => Some(&keys::COGNITO_ENDPOINT),
+            Self::Bedrock | Self::BedrockRuntime => Some(&keys::BEDROCK_ENDPOINT),
+            Self::Quota => Some(&keys::QUOTA_ENDPOINT),
         }
     }
 }
@@ -148,8 +148,10 @@ impl Session {
     ) -> Vec<DestinationChange> {
         let mut changes = self.destinations.find_changes(&Destinations::from_profile(profile, environment));
         changes.retain(|change| {
-            let is_administrators =
-                change.recipient.config_key().is_some_and(|key| profile.set_by_administrator.contains(key));
+            let is_administrators = change
+                .recipient
+                .config_key()
+                .is_some_and(|key| profile.set_by_administrator.contains(key.name));
             !is_administrators && change.now.contains("://")
         });
         changes

@@ -41,11 +41,11 @@ pub(crate) fn format_profile(inputs: &ConfigInputs<'_>, as_json: bool) -> Result
 
 /// A line for each file when all is well; [`Error::lines`] has every problem otherwise.
 pub(crate) fn check_files(inputs: &ConfigInputs<'_>, file: Option<&Path>) -> Result<String, Error> {
-    let lines = match file {
+    let findings = match file {
         Some(file) => config::check_file(file, inputs)?,
         None => config::check_all_files(inputs)?,
     };
-    Ok(lines.into_iter().map(|line| line + "\n").collect())
+    Ok(findings.into_iter().map(|finding| format!("{finding}\n")).collect())
 }
 
 /// The files that are read, later ones over earlier ones.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cli::LoginArgs,
-    config::{CallerKind, FlagOverride},
+    config::{CallerKind, FlagOverride, keys},
     errand::ProgressHandler,
     failure::{DestinationChanged, Failure, describe_change},
     session::{MethodPreference, accept_destinations, find_unaccepted_changes},
@@ -82,7 +82,8 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
 }
 
 /// A way in of its own. `--no-browser` is none: the address that it shows is the one that is shown otherwise.
-const DEVICE: [FlagOverride; 1] = [FlagOverride { key: "flow", value: "device", name: "--device" }];
+static DEVICE: [FlagOverride; 1] =
+    [FlagOverride { key: keys::FLOW.untyped(), value: "device", name: "--device" }];
 
 impl LoginArgs {
     /// What is said over the profile, which an administrator may forbid.

@@ -1,16 +1,18 @@
-//! How the application proves itself: the keys whose names begin with `client_`, taken together.
+//! How the application proves itself to the provider: the meaning of the keys whose names begin with `client_`.
 //!
-//! Whether the files they name are there and any good is found out when they are needed.
+//! Types only. Whether the files they name are there and any good is found out when they are needed.
 
 use std::path::PathBuf;
 
-use super::{
-    Provider, Storage,
-    error::{ConfigFault, ConfigProblem},
-    parsers,
-    profile_builder::ProfileBuilder,
-    setting::ValueOrigin,
-};
+use super::choice::NamedChoice;
+
+/// The method that `client_auth` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthChoice {
+    None,
+    Secret,
+    PrivateKeyJwt,
+}
 
 /// How the application proves itself to the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,109 +55,47 @@ pub enum AssertionAudience {
     Endpoint,
 }
 
-/// What may be written behind `client_auth`, `client_algorithm` and `client_audience`.
-pub(super) const AUTH_WORDS: [&str; 3] = ["none", "secret", "private_key_jwt"];
-pub(super) const ALGORITHM_WORDS: [&str; 5] = ["auto", "RS256", "PS256", "ES256", "ES384"];
-pub(super) const AUDIENCE_WORDS: [&str; 3] = ["auto", "issuer", "endpoint"];
-
-const KEY_WORD: &str = "private_key_jwt";
-
-/// Keys that mean something with a private key only.
-const PRIVATE_KEY_SETTINGS: [&str; 5] =
-    ["client_key", "client_certificate", "client_key_id", "client_algorithm", "client_audience"];
+impl NamedChoice for ClientAuthChoice {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("secret", Self::Secret), ("private_key_jwt", Self::PrivateKeyJwt)];
+}
 
 impl ClientAuth {
     /// As it is written in the configuration.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Secret => "secret",
-            Self::PrivateKey(_) => KEY_WORD,
-        }
+        let method = match self {
+            Self::None => ClientAuthChoice::None,
+            Self::Secret => ClientAuthChoice::Secret,
+            Self::PrivateKey(_) => ClientAuthChoice::PrivateKeyJwt,
+        };
+        method.choice_name()
     }
+}
+
+/// The names are those of RFC 7518 §3.1. `None`: by the kind of key, and by what the provider takes.
+impl NamedChoice for Option<KeyAlgorithm> {
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("auto", None),
+        ("RS256", Some(KeyAlgorithm::Rs256)),
+        ("PS256", Some(KeyAlgorithm::Ps256)),
+        ("ES256", Some(KeyAlgorithm::Es256)),
+        ("ES384", Some(KeyAlgorithm::Es384)),
+    ];
 }
 
 impl KeyAlgorithm {
     pub const ALL: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::Es384];
 
-    /// RFC 7518 §3.1.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Ps256 => "PS256",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-        }
+        Some(self).choice_name()
     }
 }
 
-impl AssertionAudience {
-    fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "issuer" => Some(Self::Issuer),
-            "endpoint" => Some(Self::Endpoint),
-            _ => None,
-        }
-    }
-}
-
-impl ProfileBuilder<'_> {
-    pub(super) fn build_client_auth(
-        &mut self,
-        provider: Option<Provider>,
-        storage: Option<Storage>,
-    ) -> Option<ClientAuth> {
-        let word =
-            self.read_choice("client_auth", |word| AUTH_WORDS.into_iter().find(|known| *known == word))?;
-        let (_, setting) = self.require_setting("client_auth")?;
-        if word == KEY_WORD {
-            return self.build_client_key().map(ClientAuth::PrivateKey);
-        }
-        self.reject_key_settings();
-        // A provider that gives every application a secret is believed to have given one.
-        let is_default = matches!(setting.origin, ValueOrigin::Default);
-        if word == "none" && !(is_default && provider.is_some_and(Provider::always_issues_secret)) {
-            return Some(ClientAuth::None);
-        }
-        if storage == Some(Storage::None) {
-            let fault = ConfigFault::NeedsStorage { key: "client_auth", value: "secret", storage: "none" };
-            return self.report_fault(setting, fault);
-        }
-        Some(ClientAuth::Secret)
-    }
-
-    fn build_client_key(&mut self) -> Option<ClientKey> {
-        let file = self.read_file_path("client_key");
-        let certificate = self.read_file_path("client_certificate");
-        let id = self.read_key("client_key_id", parsers::parse_text);
-        let algorithm = self.read_choice("client_algorithm", |word| {
-            Some(KeyAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == word))
-        });
-        let audience = self.read_choice("client_audience", |word| Some(AssertionAudience::from_name(word)));
-        let Some(file) = file? else {
-            let (_, setting) = self.require_setting("client_auth")?;
-            let fault =
-                ConfigFault::NeedsKey { key: "client_auth = \"private_key_jwt\"", needs: "client_key" };
-            return self.report_fault(setting, fault);
-        };
-        let id = id?;
-        Some(ClientKey {
-            file,
-            certificate: certificate?,
-            id: (!id.is_empty()).then_some(id),
-            algorithm: algorithm?,
-            audience: audience?,
-        })
-    }
-
-    /// Whoever names a key and forgets to say that it is to be used would else sign in without it.
-    fn reject_key_settings(&mut self) {
-        for key in PRIVATE_KEY_SETTINGS {
-            let Some((_, setting)) = self.require_setting(key) else { continue };
-            if !matches!(setting.value.as_str(), Some("" | "auto")) {
-                let fault = ConfigFault::NeedsKey { key, needs: "client_auth = \"private_key_jwt\"" };
-                self.problems.push(ConfigProblem { location: setting.origin.location(), fault });
-            }
-        }
-    }
+/// `None`: what the provider is known to want.
+impl NamedChoice for Option<AssertionAudience> {
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("auto", None),
+        ("issuer", Some(AssertionAudience::Issuer)),
+        ("endpoint", Some(AssertionAudience::Endpoint)),
+    ];
 }

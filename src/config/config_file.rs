@@ -11,13 +11,15 @@ use toml::{
 
 use super::{
     error::{ConfigFault, ConfigProblem},
-    issuer,
-    keys::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, VERSION},
-    min_version,
-    parsers::{self, type_name},
+    issuer::decides_issuer,
+    key::{ConfigKey, SetBy},
+    keys::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, TopLevelKey, VERSION},
+    min_version::check_own_version,
+    parsers::{reject_text, reject_type, reject_value},
     setting::{ConfigSetting, ValueOrigin},
     source_file::{FileOwner, SourceFile},
-    toml_value::to_toml,
+    syntax::{find_nearest_name, is_profile_name},
+    toml_value::quote_text,
 };
 
 /// What a file says.
@@ -25,8 +27,8 @@ use super::{
 pub(super) struct ConfigFile<'a> {
     pub source: &'a SourceFile,
     pub default_profile: Option<(&'a str, usize)>,
-    /// Places in the table of keys, and where the list stands.
-    pub enforced_keys: Vec<usize>,
+    /// The keys that `enforce` names, and where the list stands.
+    pub enforced_keys: Vec<&'static ConfigKey>,
     pub enforce_offset: usize,
     pub profiles: Vec<FileProfile<'a>>,
 }
@@ -38,10 +40,10 @@ pub(super) struct FileProfile<'a> {
     pub settings: Vec<FileSetting<'a>>,
 }
 
-/// A key (by its place in the table), its value, and where it stands.
+/// A key, its value, and where it stands.
 #[derive(Debug)]
 pub(super) struct FileSetting<'a> {
-    pub key: usize,
+    pub key: &'static ConfigKey,
     pub value: &'a DeValue<'a>,
     pub offset: usize,
 }
@@ -56,26 +58,29 @@ impl<'a> ConfigFile<'a> {
 
 pub(super) fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Vec<ConfigProblem>> {
     DeTable::parse(&source.text).map_err(|refused| {
-        let place = source.location_at(refused.span().map_or(0, |span| span.start));
+        let location = source.location_at(refused.span().map_or(0, |span| span.start));
         let key = refused.span().and_then(|span| source.text.get(span));
         let what = match (refused.message(), key) {
             (twice @ "duplicate key", Some(key)) => format!("{twice} {key}"),
             (message, _) => message.to_owned(),
         };
-        vec![ConfigProblem { location: place, fault: ConfigFault::Syntax { what } }]
+        vec![ConfigProblem { location, fault: ConfigFault::Syntax { what } }]
     })
 }
 
 /// Whether the file says that variables may set every key, though it defines profiles.
 pub(super) fn trusts_environment(table: &DeTable<'_>) -> bool {
-    matches!(table.get(TRUST).map(Spanned::get_ref), Some(DeValue::Boolean(true)))
+    table.get(TRUST_ENVIRONMENT).and_then(|value| value.get_ref().as_bool()) == Some(true)
 }
 
 pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
-    matches!(table.get("profiles").map(Spanned::get_ref), Some(DeValue::Table(profiles)) if !profiles.is_empty())
+    table
+        .get("profiles")
+        .and_then(|value| value.get_ref().as_table())
+        .is_some_and(|profiles| !profiles.is_empty())
 }
 
-const TRUST: &str = "trust_environment";
+const TRUST_ENVIRONMENT: &str = "trust_environment";
 
 /// Takes the file apart, with all that is wrong in it.
 pub(super) fn interpret_file<'a>(
@@ -106,8 +111,7 @@ impl<'a> FileInterpreter<'a> {
             profiles: Vec::new(),
         };
         // The version is judged first: a newer file may hold keys that this program does not know.
-        let too_old =
-            min_version::check_min_version(table).filter(|_| self.source.owner == FileOwner::Administrator);
+        let too_old = check_min_version(table).filter(|_| self.source.owner == FileOwner::Administrator);
         if let Some(fault) = too_old {
             self.faults.push(fault);
         } else if self.check_version(table) {
@@ -124,9 +128,9 @@ impl<'a> FileInterpreter<'a> {
             self.faults.push((0, ConfigFault::NoVersion));
             return true;
         };
-        let at = value.span().start;
-        let DeValue::Integer(number) = value.get_ref() else {
-            self.report_wrong_type(at, "version", "a number", value.get_ref());
+        let (at, value) = (value.span().start, value.get_ref());
+        let DeValue::Integer(number) = value else {
+            self.faults.push((at, reject_type("version", "a number", value)));
             return true;
         };
         match u64::from_str_radix(number.as_str(), number.radix()) {
@@ -135,47 +139,48 @@ impl<'a> FileInterpreter<'a> {
                 self.faults.push((at, ConfigFault::NewerVersion { version, known: VERSION }));
                 false
             }
-            _ => {
-                self.report_illegal_value(at, "version", value.get_ref(), "must be 1");
+            Ok(_) | Err(_) => {
+                self.faults.push((at, reject_value("version", value, "must be 1")));
                 true
             }
         }
     }
 
     fn read_top_level_key(&mut self, (name, value): TableEntry<'a>, raw: &mut ConfigFile<'a>) {
-        let at = name.span().start;
-        match (name.get_ref().as_ref(), value.get_ref()) {
-            ("version", _) => {}
-            ("default_profile", DeValue::String(text)) => raw.default_profile = Some((text, at)),
-            ("default_profile", other) => self.report_wrong_type(at, "default_profile", "a string", other),
-            ("enforce", value) => {
+        let (at, name, value) = (name.span().start, name.get_ref().as_ref(), value.get_ref());
+        let Some((key, ..)) = TOP_LEVEL_KEYS.iter().find(|(_, known, _)| *known == name) else {
+            return self.report_unknown_top_key(at, name);
+        };
+        match key {
+            // Checked already.
+            TopLevelKey::Version => {}
+            TopLevelKey::DefaultProfile => match value.as_str() {
+                Some(profile) => raw.default_profile = Some((profile, at)),
+                None => self.faults.push((at, reject_type(name, "a string", value))),
+            },
+            TopLevelKey::Enforce => {
                 (raw.enforced_keys, raw.enforce_offset) = (self.read_enforce_list(at, value), at);
             }
-            (min_version::MIN_VERSION, _) if self.source.owner == FileOwner::User => {
-                self.faults.push((at, ConfigFault::AdministratorOnly { key: min_version::MIN_VERSION }));
-            }
-            (min_version::MIN_VERSION, value) => {
-                let judged = keys::find_key(min_version::MIN_VERSION)
-                    .and_then(|key| KEYS.get(key))
-                    .map(|key| parsers::check_value(key, value));
-                self.faults.extend(judged.and_then(Result::err).map(|fault| (at, fault)));
-            }
-            (TRUST, DeValue::Boolean(true)) if self.source.is_named => {
-                self.faults.push((at, ConfigFault::DefaultLocationOnly { key: TRUST }));
-            }
-            (TRUST, DeValue::Boolean(_)) => {}
-            (TRUST, other) => self.report_wrong_type(at, TRUST, "true or false", other),
-            ("profiles", DeValue::Table(profiles)) => {
-                raw.profiles = profiles.iter().filter_map(|entry| self.read_profile(entry)).collect();
-            }
-            ("profiles", other) => self.report_wrong_type(at, "profiles", "a table of profiles", other),
-            (unknown, _) => self.report_unknown_top_key(at, unknown),
+            TopLevelKey::MinVersion => self.check_key(at, &keys::MIN_VERSION, value),
+            TopLevelKey::TrustEnvironment => match value.as_bool() {
+                Some(true) if self.source.is_named => {
+                    self.faults.push((at, ConfigFault::DefaultLocationOnly { key: TRUST_ENVIRONMENT }));
+                }
+                Some(_) => {}
+                None => self.faults.push((at, reject_type(name, "true or false", value))),
+            },
+            TopLevelKey::Profiles => match value.as_table() {
+                Some(profiles) => {
+                    raw.profiles = profiles.iter().filter_map(|entry| self.read_profile(entry)).collect();
+                }
+                None => self.faults.push((at, reject_type(name, "a table of profiles", value))),
+            },
         }
     }
 
-    fn read_enforce_list(&mut self, at: usize, value: &DeValue<'_>) -> Vec<usize> {
-        let DeValue::Array(items) = value else {
-            self.report_wrong_type(at, "enforce", "a list of keys", value);
+    fn read_enforce_list(&mut self, at: usize, value: &DeValue<'_>) -> Vec<&'static ConfigKey> {
+        let Some(items) = value.as_array() else {
+            self.faults.push((at, reject_type("enforce", "a list of keys", value)));
             return Vec::new();
         };
         if self.source.owner == FileOwner::User {
@@ -185,28 +190,23 @@ impl<'a> FileInterpreter<'a> {
         let mut keys = Vec::new();
         for item in items {
             let at = item.span().start;
-            match item.get_ref() {
-                DeValue::String(name) => keys.extend(self.resolve_enforced_name(at, name)),
-                other => self.report_wrong_type(at, "enforce", "a list of keys", other),
+            match item.get_ref().as_str() {
+                Some(name) => keys.extend(self.resolve_enforced_name(at, name)),
+                None => self.faults.push((at, reject_type("enforce", "a list of keys", item.get_ref()))),
             }
         }
         keys
     }
 
-    /// A key's name, or an inner table's for all that is in it.
-    fn resolve_enforced_name(&mut self, at: usize, name: &str) -> Vec<usize> {
-        // Who fixes the issuer fixes it however it may be written.
-        let is_issuer =
-            |key: &keys::ConfigKey| name == "issuer" && issuer::list_issuer_keys().any(|one| one == key.name);
-        let keys: Vec<usize> = (0..)
-            .zip(&KEYS)
-            .filter(|(_, key)| key.name == name || key.section() == name || is_issuer(key))
-            .map(|(index, _)| index)
-            .collect();
+    /// The key of that name, or all keys of a table. The issuer stands for every key that decides about it.
+    fn resolve_enforced_name(&mut self, at: usize, name: &str) -> Vec<&'static ConfigKey> {
+        let is_part = |key: &&ConfigKey| {
+            key.name == name || key.section() == name || name == keys::ISSUER.name && decides_issuer(key)
+        };
+        let keys: Vec<_> = KEYS.into_iter().filter(is_part).collect();
         if keys.is_empty() || name.is_empty() {
-            let nearest = keys::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
-            let value = Some(to_toml(&DeValue::String(Cow::Borrowed(name))));
-            let rule = Cow::Borrowed("not a key of a profile");
+            let nearest = find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+            let (value, rule) = (Some(quote_text(name)), "not a key of a profile".into());
             self.faults
                 .push((at, ConfigFault::IllegalValue { key: "enforce".to_owned(), value, rule, nearest }));
             return Vec::new();
@@ -219,11 +219,11 @@ impl<'a> FileInterpreter<'a> {
         let name = name.get_ref().as_ref();
         if !is_profile_name(name) {
             let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
-            self.report_illegal_value(at, "profiles", &DeValue::String(Cow::Borrowed(name)), rule);
+            self.faults.push((at, reject_text("profiles", name, rule)));
             return None;
         }
-        let DeValue::Table(table) = value.get_ref() else {
-            self.report_wrong_type(at, &format!("profiles.{name}"), "a table", value.get_ref());
+        let Some(table) = value.get_ref().as_table() else {
+            self.faults.push((at, reject_type(&format!("profiles.{name}"), "a table", value.get_ref())));
             return None;
         };
         let mut settings = Vec::with_capacity(table.len());
@@ -240,40 +240,37 @@ impl<'a> FileInterpreter<'a> {
     ) {
         for (name, value) in table {
             let at = name.span().start;
-            let name = name.get_ref().as_ref();
+            let (name, value) = (name.get_ref().as_ref(), value.get_ref());
             let is_section = section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name);
-            match (keys::find_in_section(section, name), value.get_ref()) {
-                (_, DeValue::Table(inner)) if is_section => {
-                    self.read_profile_keys(profile, name, inner, settings);
-                }
-                (_, other) if is_section => self.report_wrong_type(at, name, "a table", other),
-                (Some(key), value) => {
+            match (is_section, value.as_table(), keys::find_in_section(section, name)) {
+                (true, Some(inner), _) => self.read_profile_keys(profile, name, inner, settings),
+                (true, None, _) => self.faults.push((at, reject_type(name, "a table", value))),
+                (false, _, Some(key)) => {
                     settings.push(FileSetting { key, value, offset: at });
-                    if let Err(fault) = KEYS.get(key).map_or(Ok(()), |key| self.check_key(key, value)) {
-                        self.faults.push((at, fault));
-                    }
+                    self.check_key(at, key, value);
                 }
-                (None, _) => self.report_unknown_key(at, profile, section, name),
+                (false, _, None) => self.report_unknown_key(at, profile, section, name),
             }
         }
     }
 
-    fn check_key(&self, key: &keys::ConfigKey, value: &DeValue<'_>) -> Result<(), ConfigFault> {
-        if key.is_administrator_only() && self.source.owner == FileOwner::User {
-            return Err(ConfigFault::AdministratorOnly { key: key.name });
+    fn check_key(&mut self, at: usize, key: &'static ConfigKey, value: &DeValue<'_>) {
+        if key.set_by == SetBy::Administrator && self.source.owner == FileOwner::User {
+            self.faults.push((at, ConfigFault::AdministratorOnly { key: key.name }));
+        } else if let Err(fault) = key.check_value(value) {
+            self.faults.push((at, fault));
         }
-        parsers::check_value(key, value)
     }
 
     fn report_unknown_key(&mut self, at: usize, profile: &str, section: &str, name: &str) {
         let dot = if section.is_empty() { "" } else { "." };
         let (key, table) = (name.to_owned(), format!("profiles.{profile}{dot}{section}"));
-        let here = KEYS.iter().filter(|key| key.section() == section).map(keys::ConfigKey::own_name);
+        let here = KEYS.iter().filter(|key| key.section() == section).map(|key| key.own_name());
         let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
         let fault = match find_proper_table(profile, name) {
             Some(belongs_in) => ConfigFault::Misplaced { key, table, belongs_in },
             None => {
-                let nearest = keys::find_nearest_name(name, here.chain(sections)).map(str::to_owned);
+                let nearest = find_nearest_name(name, here.chain(sections)).map(str::to_owned);
                 ConfigFault::UnknownKey { key, table, nearest }
             }
         };
@@ -288,27 +285,17 @@ impl<'a> FileInterpreter<'a> {
             None => ConfigFault::UnknownKey {
                 key: name.to_owned(),
                 table: String::new(),
-                nearest: keys::find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|key| key.name))
+                nearest: find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|(_, name, _)| *name))
                     .map(str::to_owned),
             },
         };
         self.faults.push((at, fault));
     }
-
-    fn report_wrong_type(&mut self, at: usize, key: &str, expected: &'static str, found: &DeValue<'_>) {
-        let fault = ConfigFault::WrongType { key: key.to_owned(), expected, found: type_name(found) };
-        self.faults.push((at, fault));
-    }
-
-    fn report_illegal_value(&mut self, at: usize, key: &str, value: &DeValue<'_>, rule: &'static str) {
-        let (key, value) = (key.to_owned(), Some(to_toml(value)));
-        self.faults.push((at, ConfigFault::IllegalValue { key, value, rule: rule.into(), nearest: None }));
-    }
 }
 
 /// The table in which a key of that name would be at home.
 fn find_proper_table(profile: &str, name: &str) -> Option<String> {
-    if TOP_LEVEL_KEYS.iter().any(|key| key.name == name) {
+    if TOP_LEVEL_KEYS.iter().any(|(_, known, _)| *known == name) {
         return Some("the top of the file, before the first table".to_owned());
     }
     if SECTIONS.iter().any(|(section, _)| *section == name) {
@@ -321,10 +308,12 @@ fn find_proper_table(profile: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Fit for a command line, a file's name and a bare TOML key that people type.
-pub(super) fn is_profile_name(name: &str) -> bool {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=64).contains(&name.len())
-        && name.bytes().all(is_part)
-        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+/// Where the file requires a newer version of this program, at its top or in a profile.
+fn check_min_version(table: &DeTable<'_>) -> Option<(usize, ConfigFault)> {
+    let profiles = table.get("profiles").and_then(|profiles| profiles.get_ref().as_table());
+    let profiles = profiles.into_iter().flat_map(|profiles| profiles.values());
+    let tables = profiles.filter_map(|profile| profile.get_ref().as_table());
+    let mut required =
+        std::iter::once(table).chain(tables).filter_map(|table| table.get(keys::MIN_VERSION.name));
+    required.find_map(|value| Some((value.span().start, check_own_version(value.get_ref().as_str()?)?)))
 }

@@ -4,71 +4,63 @@
 
 use super::{
     error::{ConfigFault, ConfigProblem, ValueLocation},
-    keys::{KEYS, KeyDefault},
+    key::{ConfigKey, KeyDefault},
     setting::{ConfigSetting, ConfigSettings},
     toml_value::to_toml,
 };
 
-/// Enforced keys, by their places in the table, with the values that they may hold: more than one only for a profile that
-/// the administrator's file does not name.
+/// Enforced keys with the values that they may hold: more than one only for a profile that the administrator's file does
+/// not name.
 #[derive(Debug, Default)]
-pub(super) struct EnforcedKeys<'a>(pub Vec<(usize, Vec<ConfigSetting<'a>>)>);
+pub(super) struct EnforcedKeys<'a>(pub Vec<(&'static ConfigKey, Vec<ConfigSetting<'a>>)>);
 
 impl<'a> EnforcedKeys<'a> {
-    pub(super) fn enforces_key(&self, key: usize) -> bool {
+    pub(super) fn enforces_key(&self, key: &ConfigKey) -> bool {
         self.0.iter().any(|(enforced, _)| *enforced == key)
     }
 
-    /// Says why a key cannot hold this value, if it cannot.
-    pub(super) fn find_violation(&self, key: usize, over: ConfigSetting<'_>) -> Option<ConfigFault> {
-        let (_, allowed) = self.0.iter().find(|(enforced, _)| *enforced == key)?;
+    /// Why a key cannot have this value; `None` if it can.
+    pub(super) fn find_violation(&self, key: &ConfigKey, over: ConfigSetting<'_>) -> Option<ConfigFault> {
+        let (key, allowed) = self.0.iter().find(|(enforced, _)| *enforced == key)?;
         let is_allowed = allowed.iter().any(|setting| has_same_value(*setting, over));
-        if is_allowed { None } else { reject_enforced_value(key, allowed) }
+        (!is_allowed).then(|| reject_enforced_value(key, allowed))
     }
 
     /// Marks the enforced keys, and gives them the administrator's value where there is only one.
     pub(super) fn apply_to_settings(&self, settings: &mut ConfigSettings<'a>) {
         for (key, allowed) in &self.0 {
-            let Some(slot) = settings.get_mut(*key) else { continue };
             let only = match allowed.as_slice() {
                 [only] => Some(*only),
-                _ => *slot,
+                _ => settings.get(key),
             };
-            *slot = only.map(|setting| ConfigSetting { is_enforced: true, ..setting });
+            if let Some(setting) = only {
+                settings.set(key, ConfigSetting { is_enforced: true, ..setting });
+            }
         }
     }
 
-    /// Keys that still hold their default, although they may not.
+    /// Keys that still have their default, although they may not. A value that a layer gave was checked when it was merged.
     pub(super) fn check_defaults(
         &self,
         settings: &ConfigSettings<'_>,
-        place: impl Fn() -> ValueLocation,
+        location: impl Fn() -> ValueLocation,
     ) -> Vec<ConfigProblem> {
-        let problem = |(key, allowed): &(usize, Vec<ConfigSetting<'_>>)| {
-            let held = settings.get(*key).copied().flatten()?;
-            let is_allowed = allowed.iter().any(|setting| has_same_value(*setting, held));
-            let fault = if is_allowed { None } else { reject_enforced_value(*key, allowed) }?;
-            Some(ConfigProblem { location: place(), fault })
+        let problem = |(key, _): &(&ConfigKey, Vec<ConfigSetting<'_>>)| {
+            let setting = settings.get(key).filter(|setting| setting.is_default())?;
+            let fault = self.find_violation(key, setting)?;
+            Some(ConfigProblem { location: location(), fault })
         };
-        // A value that a layer gave was judged when it was laid.
-        let is_default = |key: usize| {
-            let held = settings.get(key).copied().flatten();
-            held.is_some_and(|setting| setting.is_default())
-        };
-        self.0.iter().filter(|(key, _)| is_default(*key)).filter_map(problem).collect()
+        self.0.iter().filter_map(problem).collect()
     }
 }
 
-fn reject_enforced_value(key: usize, allowed: &[ConfigSetting<'_>]) -> Option<ConfigFault> {
-    let key = KEYS.get(key)?;
+fn reject_enforced_value(key: &ConfigKey, allowed: &[ConfigSetting<'_>]) -> ConfigFault {
     let values: Vec<String> = allowed.iter().map(|setting| to_toml(setting.value)).collect();
     let by =
         allowed.first().map_or_else(|| "not set".to_owned(), |setting| setting.origin.location().to_string());
-    let value = match (values.is_empty(), key.default) {
-        (true, KeyDefault::Required) => "not set".to_owned(),
-        _ => values.join(" or "),
-    };
-    Some(ConfigFault::Enforced { key: key.name, value, by })
+    let is_unset = values.is_empty() && matches!(key.default, KeyDefault::Required);
+    let value = if is_unset { "not set".to_owned() } else { values.join(" or ") };
+    ConfigFault::Enforced { key: key.name, value, by }
 }
 
 pub(super) fn has_same_value(one: ConfigSetting<'_>, other: ConfigSetting<'_>) -> bool {

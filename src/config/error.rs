@@ -25,21 +25,21 @@ pub enum Error {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnreadableReason {
+    /// There is no such file.
     Missing,
+    /// It is a folder.
     Directory,
-    TooLarge {
-        limit: u64,
-    },
-    NotUtf8 {
-        line: usize,
-    },
-    /// As some editors and shells on Windows write it.
+    /// It is too large to be a configuration.
+    TooLarge { limit: u64 },
+    /// This line is not UTF-8.
+    NotUtf8 { line: usize },
+    /// It is UTF-16, as some editors and shells on Windows write it.
     Utf16,
+    /// The user may not read it.
     Denied,
     /// Somebody else than an administrator could have written it.
-    Untrusted {
-        who: UntrustedWriter,
-    },
+    Untrusted { who: UntrustedWriter },
+    /// What the system said.
     Other(String),
 }
 
@@ -57,65 +57,36 @@ pub enum ValueLocation {
     Default,
     /// The environment as a whole, where there is no file.
     Environment,
-    File {
-        file: String,
-        line: usize,
-    },
+    /// A line of a file.
+    File { file: String, line: usize },
+    /// An environment variable.
     Variable(String),
+    /// A flag of the command line, as it was typed.
     Flag(&'static str),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigFault {
     /// Not TOML.
-    Syntax {
-        what: String,
-    },
+    Syntax { what: String },
     /// `version` is absent.
     NoVersion,
     /// Written for a later version of this program.
-    NewerVersion {
-        version: u64,
-        known: u64,
-    },
+    NewerVersion { version: u64, known: u64 },
     /// The administrator's file wants a later version of this program.
-    ProgramTooOld {
-        required: String,
-        own: &'static str,
-    },
+    ProgramTooOld { required: String, own: &'static str },
     /// `table` is empty at the top of the file.
-    UnknownKey {
-        key: String,
-        table: String,
-        nearest: Option<String>,
-    },
+    UnknownKey { key: String, table: String, nearest: Option<String> },
     /// A known key in the wrong table.
-    Misplaced {
-        key: String,
-        table: String,
-        belongs_in: String,
-    },
-    WrongType {
-        key: String,
-        expected: &'static str,
-        found: &'static str,
-    },
-    /// `value` is absent where it might hold a secret.
-    IllegalValue {
-        key: String,
-        value: Option<String>,
-        rule: Cow<'static, str>,
-        nearest: Option<String>,
-    },
+    Misplaced { key: String, table: String, belongs_in: String },
+    /// The value has another type than the key.
+    WrongType { key: String, expected: &'static str, found: &'static str },
+    /// The value has the right type, and the key cannot have it. `value` is absent where it might hold a secret.
+    IllegalValue { key: String, value: Option<String>, rule: Cow<'static, str>, nearest: Option<String> },
     /// A variable that is no text.
-    NotUnicode {
-        key: String,
-    },
+    NotUnicode { key: String },
     /// A key without a default is not set anywhere.
-    MissingKey {
-        key: &'static str,
-        profile: String,
-    },
+    MissingKey { key: &'static str, profile: String },
     /// Two keys tell the issuer, and not the same.
     TwoIssuers {
         key: &'static str,
@@ -124,74 +95,56 @@ pub enum ConfigFault {
         other_issuer: String,
         other_place: String,
     },
-    /// The provider cannot take the value; `instead` is what to do.
-    Conflict {
-        key: &'static str,
-        value: String,
-        rule: String,
-        remedy: String,
-    },
+    /// The provider cannot take the value; `remedy` is what to do.
+    Conflict { key: &'static str, value: String, rule: String, remedy: String },
     /// The region and something else are of different partitions, which share nothing.
-    OtherPartition {
-        region: String,
-        expected: &'static str,
-        other: String,
-        found: String,
-    },
+    OtherPartition { region: String, expected: &'static str, other: String, found: String },
     /// It needs something that is stored, and nothing is.
-    NeedsStorage {
-        key: &'static str,
-        value: &'static str,
-        storage: &'static str,
-    },
+    NeedsStorage { key: &'static str, value: &'static str, storage: &'static str },
     /// It means nothing without another key.
-    NeedsKey {
-        key: &'static str,
-        needs: &'static str,
-    },
+    NeedsKey { key: &'static str, needs: &'static str },
     /// The administrator's file keeps users from changing this.
-    Enforced {
-        key: &'static str,
-        value: String,
-        by: String,
-    },
+    Enforced { key: &'static str, value: String, by: String },
     /// `enforce` names a key to which the administrator's profile gives no value.
-    EnforcedWithoutValue {
-        key: &'static str,
-        profile: String,
-    },
+    EnforcedWithoutValue { key: &'static str, profile: String },
     /// What only the administrator's file may say, elsewhere.
-    AdministratorOnly {
-        key: &'static str,
-    },
+    AdministratorOnly { key: &'static str },
     /// A variable sets a key that only a file can set.
-    FileOnly {
-        key: &'static str,
-    },
+    FileOnly { key: &'static str },
     /// A variable sets a key, and this file decides instead.
-    VariableNotAllowed {
-        variable: String,
-        key: &'static str,
-        file: String,
-    },
+    VariableNotAllowed { variable: String, key: &'static str, file: String },
     /// A variable names another file than this one, which decides.
-    ConfigFileNotAllowed {
-        file: String,
-    },
+    ConfigFileNotAllowed { file: String },
     /// A variable holds a path that depends on the folder of the call.
     RelativePath,
     /// What only a file in a default place may say, in a file that the call named.
-    DefaultLocationOnly {
-        key: &'static str,
-    },
+    DefaultLocationOnly { key: &'static str },
+}
+
+/// Why a value cannot stand, and what to do: most often, which line to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ValueConflict {
+    pub rule: String,
+    pub remedy: String,
+}
+
+impl ValueConflict {
+    pub(super) fn new(rule: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { rule: rule.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn suggest_issuer(rule: &str, issuer: &str) -> Self {
+        Self::new(rule, format!("write `issuer = \"{issuer}\"`"))
+    }
 }
 
 impl Error {
     /// Every problem for itself, a line each.
     pub fn problem_lines(&self) -> Vec<String> {
-        match self {
-            Self::Invalid(problems) => problems.iter().map(ConfigProblem::to_string).collect(),
-            other => vec![other.to_string()],
+        if let Self::Invalid(problems) = self {
+            problems.iter().map(ConfigProblem::to_string).collect()
+        } else {
+            vec![self.to_string()]
         }
     }
 }
@@ -264,6 +217,20 @@ impl fmt::Display for ValueLocation {
     }
 }
 
+/// The value of a key, or what is wrong with it.
+pub(super) type ParseResult<T> = Result<T, ConfigFault>;
+
+impl ConfigFault {
+    /// A value that its key cannot have. `value` is `None` where it might hold a secret.
+    pub(super) fn illegal_value(
+        key: &str,
+        value: Option<String>,
+        rule: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest: None }
+    }
+}
+
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -297,7 +264,7 @@ impl fmt::Display for ConfigFault {
             Self::IllegalValue { key, value, rule, nearest } => {
                 match value {
                     Some(value) => {
-                        write!(f, "{} holds {}: {rule}", quote_name(key), text::sanitize_line(value))?;
+                        write!(f, "{} holds {}: {rule}", quote_name(key), text::sanitize_line(value))?
                     }
                     None => write!(f, "{}: {rule}", quote_name(key))?,
                 }
@@ -305,15 +272,6 @@ impl fmt::Display for ConfigFault {
             }
             Self::NotUnicode { key } => write!(f, "the value for {} is not Unicode text", quote_name(key)),
             Self::MissingKey { key, profile } => write!(f, "[profiles.{profile}] lacks {}", quote_name(key)),
-            _ => self.fmt_profile_fault(f),
-        }
-    }
-}
-
-impl ConfigFault {
-    /// The faults that only the layers together can have.
-    fn fmt_profile_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
             Self::NeedsStorage { key, value, storage } => write!(
                 f,
                 "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing"
@@ -353,13 +311,6 @@ impl ConfigFault {
             Self::AdministratorOnly { key } => {
                 write!(f, "{} works in the administrator's file only", quote_name(key))
             }
-            _ => self.fmt_variable_fault(f),
-        }
-    }
-
-    /// The faults of what a call brings along: its environment, and the file that it names.
-    fn fmt_variable_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
             Self::FileOnly { key } => write!(f, "only a file can set {}", quote_name(key)),
             Self::VariableNotAllowed { variable: _, key, file } => {
                 write!(f, "environment variables cannot set {}, because {file} exists", quote_name(key))
@@ -371,7 +322,6 @@ impl ConfigFault {
             Self::DefaultLocationOnly { key } => {
                 write!(f, "{} works only in a file in its default place", quote_name(key))
             }
-            _ => Ok(()),
         }
     }
 }

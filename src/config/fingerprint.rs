@@ -1,88 +1,15 @@
-//! The cache key: a digest over every part of a profile that changes what a sign-in yields.
+//! Fingerprints: digests that name what a profile's sign-ins store.
 //!
-//! Where the result is kept under it, and how, is for `cache`.
+//! Which fields of a profile a fingerprint covers is decided beside these fields, in `profile`.
 
 use ring::digest::{Context, SHA256};
 
-use super::{ChainedRole, ClaimTemplate, Federation, Profile, RoleArn};
+use super::{ChainedRole, ClaimTemplate};
 use crate::text;
 
 /// Two profiles share one exactly when the same sign-in serves both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
-
-impl Profile {
-    /// Covers name, issuer (however it was written), sign-in pages, client, federation, role chain, provider (it decides the
-    /// default scopes), scopes, parameters, session name and duration. Not how the person is asked, where AWS is spoken to, or
-    /// where the result is kept.
-    pub fn fingerprint(&self) -> Fingerprint {
-        // Every field is named, so that a new one is decided about and not forgotten.
-        let Self {
-            name,
-            issuer,
-            login_domain,
-            client_id,
-            federation,
-            role_chain,
-            region: _,
-            provider,
-            scopes,
-            extra_params,
-            redirect_uri: _,
-            flow: _,
-            browser: _,
-            login: _,
-            login_timeout: _,
-            session_duration,
-            session_name,
-            storage: _,
-            client_auth: _,
-            aws_endpoints: _,
-            sts_fallback_regions: _,
-            proxy: _,
-            ca_bundle: _,
-            aws_profile: _,
-            telemetry: _,
-            quota: _,
-            deciding_file: _,
-            is_default_choice: _,
-            set_by_administrator: _,
-            enforced_keys: _,
-        } = self;
-        let mut digest = FingerprintHasher(Context::new(&SHA256));
-        digest.add_text("bedrock-sso profile 1");
-        digest.add_text(name);
-        digest.add_text(issuer.as_str());
-        digest.add_text(client_id);
-        digest.add_text(federation.role().map_or("", RoleArn::as_str));
-        digest.add_text(provider.name());
-        digest.add_list(scopes.iter().map(String::as_str));
-        digest.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
-        digest.add_list(session_name.iter().map(String::as_str));
-        digest.add_number(session_duration.as_secs());
-        // Labelled, and only where there is one: profiles without keep their name.
-        if let Some(domain) = login_domain {
-            digest.add_text("sign-in pages");
-            digest.add_text(domain.as_str());
-        }
-        if let Federation::IdentityPool { id, role: _ } = federation {
-            digest.add_text("identity pool");
-            digest.add_text(id.as_str());
-        }
-        role_chain.iter().for_each(|link| digest.add_chained_role(link));
-        digest.finish()
-    }
-
-    /// Covers issuer and client alone: whatever proves the application itself serves all its profiles, and outlives a
-    /// change of their roles and scopes.
-    pub fn application_fingerprint(&self) -> Fingerprint {
-        let mut digest = FingerprintHasher(Context::new(&SHA256));
-        digest.add_text("bedrock-sso application 1");
-        digest.add_text(self.issuer.as_str());
-        digest.add_text(&self.client_id);
-        digest.finish()
-    }
-}
 
 impl Fingerprint {
     /// Half of it as 32 hexadecimal digits: enough for a file's name.
@@ -93,19 +20,26 @@ impl Fingerprint {
 }
 
 /// Each part is preceded by its length, so that no two lists of parts are the same bytes.
-struct FingerprintHasher(Context);
+pub(super) struct FingerprintHasher(Context);
 
 impl FingerprintHasher {
-    fn add_number(&mut self, number: u64) {
+    /// `purpose` keeps the fingerprints of different kinds of things apart.
+    pub(super) fn new(purpose: &str) -> Self {
+        let mut hasher = Self(Context::new(&SHA256));
+        hasher.add_text(purpose);
+        hasher
+    }
+
+    pub(super) fn add_number(&mut self, number: u64) {
         self.0.update(&number.to_be_bytes());
     }
 
-    fn add_text(&mut self, text: &str) {
+    pub(super) fn add_text(&mut self, text: &str) {
         self.add_number(text.len() as u64);
         self.0.update(text.as_bytes());
     }
 
-    fn add_chained_role(&mut self, link: &ChainedRole) {
+    pub(super) fn add_chained_role(&mut self, link: &ChainedRole) {
         let ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity } =
             link;
         let template = |template: &Option<ClaimTemplate>| template.as_ref().map(|it| it.as_str().to_owned());
@@ -119,12 +53,12 @@ impl FingerprintHasher {
         self.add_list(transitive.iter().map(String::as_str));
     }
 
-    fn add_list<'t>(&mut self, items: impl Iterator<Item = &'t str> + Clone) {
+    pub(super) fn add_list<'t>(&mut self, items: impl Iterator<Item = &'t str> + Clone) {
         self.add_number(items.clone().count() as u64);
         items.for_each(|item| self.add_text(item));
     }
 
-    fn finish(self) -> Fingerprint {
+    pub(super) fn finish(self) -> Fingerprint {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.0.finish().as_ref());
         Fingerprint(bytes)
@@ -137,7 +71,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{IdentityPoolId, Issuer, LoginMode, Provider, RedirectHost, RedirectUri, testing},
+        config::{
+            Federation, IdentityPoolId, Issuer, LoginMode, Profile, Provider, RedirectHost, RedirectUri,
+            RoleArn, testing,
+        },
         url::SecureUrl,
     };
 
@@ -254,8 +191,29 @@ mod tests {
     }
 
     #[test]
-    fn the_name_stays_the_same_from_version_to_version() {
-        assert_eq!(profile().fingerprint().short_hex(), "4e2d6b85b8dd6c11c3a5e87ee8376a0a");
-        assert_eq!(profile().application_fingerprint().short_hex(), "a29c650606e97f78cd2761902188ca36");
+    fn fingerprints_stay_the_same_from_version_to_version() {
+        let full = |link: &mut ChainedRole| {
+            link.duration = Duration::from_secs(901);
+            link.external_id = Some("ab".into());
+            link.session_name = ClaimTemplate::parse("{email}");
+            link.source_identity = ClaimTemplate::parse("{sub}");
+            link.tags = [("team".into(), text("{team}"))].into();
+            link.transitive = vec!["team".into()];
+        };
+        let pool_role = |role| Federation::IdentityPool { id: pool("1b"), role };
+        for (fingerprint, expected) in [
+            (changed(|_| ()), "4e2d6b85b8dd6c11c3a5e87ee8376a0a"),
+            (
+                changed(|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
+                "b4f55659964e5b44232277f4e7ffe830",
+            ),
+            (changed(|p| p.federation = pool_role(None)), "3fcb68e77ea6398b2f89fba78dd9f726"),
+            (changed(|p| p.federation = pool_role(Some(role("Other")))), "ff8bf26b36579b482442ce7f0e75ac4e"),
+            (changed(|p| p.role_chain = vec![link(|_| ())]), "0eff3a3ddee5f3adc2263fd4848f0102"),
+            (changed(|p| p.role_chain = vec![link(|_| ()), link(full)]), "443d4334b713eb5091b75bc6b3ec1816"),
+            (profile().application_fingerprint(), "a29c650606e97f78cd2761902188ca36"),
+        ] {
+            assert_eq!(fingerprint.short_hex(), expected);
+        }
     }
 }

@@ -1,51 +1,45 @@
-//! Which issuer holds: the one that is written, or the one that a short form or the provider's name stands for.
+//! The issuer of a profile: the key that tells it is `issuer`, a short form, or the provider's name.
 //!
 //! Exactly one, or several that agree; how a short form is spelt out is for `provider`.
 
-use toml::de::DeValue;
-
 use super::{
     Issuer, Provider,
-    error::{ConfigFault, ConfigProblem, ValueLocation},
-    keys, parsers,
-    provider::{IssuerShorthand, SHORTHANDS, ValueConflict},
-    setting::{ConfigSetting, ConfigSettings, ValueOrigin},
+    error::{ConfigFault, ConfigProblem, ValueConflict},
+    key::ConfigKey,
+    keys,
+    provider::{IssuerShorthand, build_shorthand_issuer},
+    setting::{ConfigSetting, ConfigSettings},
     toml_value::to_toml,
 };
 
-/// The issuer, and what it was told by.
+/// The issuer, and the key that told it.
 #[derive(Debug)]
 pub(super) struct ResolvedIssuer<'a> {
     pub issuer: Issuer,
-    pub key: &'static str,
-    pub origin: ValueOrigin<'a>,
-    /// The kind that a short form stands for.
+    pub key: &'static ConfigKey,
+    pub setting: ConfigSetting<'a>,
+    /// The kind of provider that a short form stands for.
     pub shorthand_provider: Option<Provider>,
 }
 
-impl ResolvedIssuer<'_> {
-    pub(super) fn location(&self) -> ValueLocation {
-        self.origin.location()
-    }
-}
-
-/// `None` when nothing tells it.
+/// `None` when no key tells it.
 pub(super) fn resolve_issuer<'a>(
     settings: &ConfigSettings<'a>,
-) -> Result<Option<ResolvedIssuer<'a>>, Vec<ConfigProblem>> {
+) -> Result<Option<ResolvedIssuer<'a>>, ConfigProblem> {
     let mut found: Option<ResolvedIssuer<'a>> = None;
-    for told in list_issuer_candidates(settings) {
-        let told = told?;
+    for candidate in list_issuer_candidates(settings) {
+        let candidate = candidate?;
         match &mut found {
-            Some(first) if first.issuer != told.issuer => return Err(vec![report_two_issuers(first, &told)]),
-            Some(first) => first.shorthand_provider = first.shorthand_provider.or(told.shorthand_provider),
-            None => found = Some(told),
+            Some(first) if first.issuer != candidate.issuer => {
+                return Err(report_two_issuers(first, &candidate));
+            }
+            Some(first) => {
+                first.shorthand_provider = first.shorthand_provider.or(candidate.shorthand_provider)
+            }
+            None => found = Some(candidate),
         }
     }
-    if found.is_none() {
-        found = derive_from_provider(settings);
-    }
-    Ok(found)
+    Ok(found.or_else(|| derive_from_provider(settings)))
 }
 
 /// Whether any key tells the issuer.
@@ -53,99 +47,94 @@ pub(super) fn has_issuer(settings: &ConfigSettings<'_>) -> bool {
     list_issuer_candidates(settings).next().is_some() || derive_from_provider(settings).is_some()
 }
 
-/// The keys that decide about the issuer, and where its sign-in pages and its token endpoint are.
-pub(super) fn list_issuer_keys() -> impl Iterator<Item = &'static str> {
-    let short =
-        SHORTHANDS.iter().flat_map(|short| [short.key, short.companion_key]).filter(|key| !key.is_empty());
-    ["issuer", "provider", "cognito_domain"].into_iter().chain(short)
+/// Whether the key alone can tell the issuer.
+pub fn can_name_issuer(key: &ConfigKey) -> bool {
+    [&*keys::ISSUER, &keys::PROVIDER].contains(&key) || list_shorthands().any(|(_, form)| **form.key == *key)
+}
+
+/// Whether the key has a part in what the issuer is, or where its sign-in pages and its token endpoint are.
+pub(super) fn decides_issuer(key: &ConfigKey) -> bool {
+    let is_companion =
+        |form: &IssuerShorthand| form.companion_key.is_some_and(|companion| **companion == *key);
+    can_name_issuer(key)
+        || *key == *keys::COGNITO_DOMAIN
+        || list_shorthands().any(|(_, form)| is_companion(form))
+}
+
+/// The short forms of the issuer, in the order of the providers.
+fn list_shorthands() -> impl Iterator<Item = (Provider, &'static IssuerShorthand)> {
+    Provider::all().filter_map(|provider| Some((provider, provider.spec().shorthand.as_ref()?)))
+}
+
+/// What to write in place of `issuer`: the short forms, and providers that have only one issuer.
+pub fn describe_issuer_alternatives() -> String {
+    let forms = list_shorthands().map(|(_, form)| form.key.name.to_owned());
+    let fixed = Provider::all().filter(|provider| provider.spec().fixed_issuer.is_some());
+    let fixed = fixed.map(|provider| format!("or provider = \"{}\"", provider.name()));
+    forms.chain(fixed).collect::<Vec<_>>().join(", ")
 }
 
 fn list_issuer_candidates<'s, 'a>(
     settings: &'s ConfigSettings<'a>,
-) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, Vec<ConfigProblem>>> + 's {
-    let written = find_setting(settings, "issuer").map(|setting| {
-        let (_, key) = lookup_key("issuer").expect("the table has it");
-        parsers::parse_issuer(key, setting.value)
-            .map(|issuer| ResolvedIssuer {
-                issuer,
-                key: "issuer",
-                origin: setting.origin,
-                shorthand_provider: None,
-            })
-            .map_err(|fault| vec![ConfigProblem { location: setting.origin.location(), fault }])
+) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, ConfigProblem>> + 's {
+    let written = settings.get(&keys::ISSUER).map(|setting| {
+        let issuer = (keys::ISSUER.parse)(keys::ISSUER.name, setting.value);
+        issuer
+            .map(|issuer| ResolvedIssuer { issuer, key: &keys::ISSUER, setting, shorthand_provider: None })
+            .map_err(|fault| setting.problem(fault))
     });
-    let short = SHORTHANDS.iter().filter_map(|short| {
-        let beside = find_setting(settings, short.companion_key)
-            .filter(|setting| !read_setting_text(*setting).is_empty());
-        let Some(setting) =
-            find_setting(settings, short.key).filter(|setting| !read_setting_text(*setting).is_empty())
-        else {
-            return beside.map(|alone| Err(vec![report_lone_companion(short, alone)]));
+    let non_empty = |key: &ConfigKey| {
+        let setting = settings.get(key)?;
+        Some((setting, setting.value.as_str().filter(|text| !text.is_empty())?))
+    };
+    let shorthands = list_shorthands().filter_map(move |(provider, form)| {
+        let companion = form.companion_key.and_then(|key| Some((key, non_empty(key)?)));
+        let Some((setting, text)) = non_empty(form.key) else {
+            return companion.map(|(key, (alone, _))| Err(report_lone_companion(form, key, alone)));
         };
-        Some(match short.build_issuer(read_setting_text(setting), beside.map_or("", read_setting_text)) {
-            Ok(issuer) => Ok(ResolvedIssuer {
-                issuer,
-                key: short.key,
-                origin: setting.origin,
-                shorthand_provider: Some(short.provider),
-            }),
-            Err(wrong) => Err(vec![report_conflict(short.key, setting, wrong)]),
+        let issuer =
+            build_shorthand_issuer(provider, form, text, companion.map_or("", |(_, (_, text))| text));
+        Some(match issuer {
+            Ok(issuer) => {
+                Ok(ResolvedIssuer { issuer, key: form.key, setting, shorthand_provider: Some(provider) })
+            }
+            Err(conflict) => Err(report_conflict(form.key, setting, conflict)),
         })
     });
-    written.into_iter().chain(short)
+    written.into_iter().chain(shorthands)
 }
 
 /// `provider = "google"` says it all.
 fn derive_from_provider<'a>(settings: &ConfigSettings<'a>) -> Option<ResolvedIssuer<'a>> {
-    let setting = find_setting(settings, "provider")?;
-    let issuer = Issuer::parse(Provider::from_name(read_setting_text(setting))?.fixed_issuer()?).ok()?;
-    Some(ResolvedIssuer { issuer, key: "provider", origin: setting.origin, shorthand_provider: None })
+    let setting = settings.get(&keys::PROVIDER)?;
+    let provider = (keys::PROVIDER.parse)(keys::PROVIDER.name, setting.value).ok()??;
+    let issuer = Issuer::parse(provider.spec().fixed_issuer?).ok()?;
+    Some(ResolvedIssuer { issuer, key: &keys::PROVIDER, setting, shorthand_provider: None })
 }
 
-fn report_lone_companion(short: &'static IssuerShorthand, beside: ConfigSetting<'_>) -> ConfigProblem {
-    let (rule, instead) =
-        (format!("it says nothing without `{}`", short.key), format!("add `{}`", short.key));
-    report_conflict(short.companion_key, beside, ValueConflict { rule, remedy: instead })
+fn report_lone_companion(
+    form: &IssuerShorthand,
+    key: &'static ConfigKey,
+    alone: ConfigSetting<'_>,
+) -> ConfigProblem {
+    let rule = format!("it says nothing without `{}`", form.key.name);
+    report_conflict(key, alone, ValueConflict { rule, remedy: format!("add `{}`", form.key.name) })
 }
 
 pub(super) fn report_conflict(
-    key: &'static str,
+    key: &'static ConfigKey,
     setting: ConfigSetting<'_>,
-    wrong: ValueConflict,
+    ValueConflict { rule, remedy }: ValueConflict,
 ) -> ConfigProblem {
-    let ValueConflict { rule, remedy: instead } = wrong;
-    let value = to_toml(setting.value);
-    ConfigProblem {
-        location: setting.origin.location(),
-        fault: ConfigFault::Conflict { key, value, rule, remedy: instead },
-    }
+    setting.problem(ConfigFault::Conflict { key: key.name, value: to_toml(setting.value), rule, remedy })
 }
 
 fn report_two_issuers(first: &ResolvedIssuer<'_>, second: &ResolvedIssuer<'_>) -> ConfigProblem {
-    let fault = ConfigFault::TwoIssuers {
-        key: second.key,
+    second.setting.problem(ConfigFault::TwoIssuers {
+        key: second.key.name,
         issuer: second.issuer.as_str().to_owned(),
-        other: first.key,
+        other: first.key.name,
         other_issuer: first.issuer.as_str().to_owned(),
-        other_place: first.location().to_string(),
-    };
-    ConfigProblem { location: second.location(), fault }
-}
-
-fn lookup_key(name: &str) -> Option<(usize, &'static keys::ConfigKey)> {
-    let index = keys::find_key(name)?;
-    Some((index, keys::KEYS.get(index)?))
-}
-
-fn find_setting<'a>(settings: &ConfigSettings<'a>, name: &str) -> Option<ConfigSetting<'a>> {
-    let (index, _) = lookup_key(name)?;
-    *settings.get(index)?
-}
-
-/// Keys of another kind are judged by `read`.
-fn read_setting_text<'a>(setting: ConfigSetting<'a>) -> &'a str {
-    match setting.value {
-        DeValue::String(text) => text,
-        _ => "",
-    }
+        other_place: first.setting.origin.location().to_string(),
+    })
 }

@@ -11,15 +11,17 @@ use toml::{
 
 use super::{
     ConfigInputs,
-    config_file::{self, ConfigFile, FileProfile, is_profile_name},
+    config_file::{self, ConfigFile, FileProfile},
     enforced::{EnforcedKeys, has_same_value},
     error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation},
     issuer,
-    keys::{self, COUNT, ConfigKey, KEYS, KeyDefault},
-    overrides::{ValueOverride, collect_overrides},
+    key::{ConfigKey, KeyDefault},
+    keys::{self, COUNT, KEYS},
+    overrides::{PROFILE_VARIABLE, ValueOverride, collect_overrides},
     setting::{ConfigSetting, ConfigSettings, ValueOrigin},
     source_file::{FileOwner, SourceFile, display_path},
-    toml_value::to_toml,
+    syntax::{find_nearest_name, is_profile_name},
+    toml_value::quote_text,
     user_file::UserFile,
 };
 
@@ -39,7 +41,7 @@ pub(super) struct LayerTexts {
 pub(super) struct ParsedLayers<'a> {
     files: Vec<(&'a SourceFile, Spanned<DeTable<'a>>)>,
     overrides: Vec<(&'a ValueOverride, DeValue<'a>)>,
-    defaults: Vec<Option<DeValue<'static>>>,
+    defaults: [Option<DeValue<'static>>; COUNT],
     deciding_file: Option<String>,
 }
 
@@ -48,7 +50,7 @@ pub(super) struct ParsedLayers<'a> {
 pub(super) struct Layers<'a> {
     pub files: Vec<ConfigFile<'a>>,
     overrides: &'a [(&'a ValueOverride, DeValue<'a>)],
-    defaults: &'a [Option<DeValue<'static>>],
+    defaults: &'a [Option<DeValue<'static>>; COUNT],
     /// The file because of which only variables that choose are believed; `None`: all variables are.
     pub deciding_file: Option<&'a str>,
 }
@@ -65,9 +67,7 @@ impl LayerTexts {
                 why: UnreadableReason::Missing,
             });
         }
-        let by_variables =
-            texts.overrides.iter().any(|one| matches!(one.location, ValueLocation::Variable(_)));
-        if texts.files.is_empty() && !by_variables {
+        if texts.files.is_empty() && !texts.overrides.iter().any(ValueOverride::is_variable) {
             let places = [user.path(), &inputs.paths.system_config];
             return Err(Error::NoFile {
                 looked_for: places.map(|path| display_path(path, environment)).into(),
@@ -116,6 +116,14 @@ impl LayerTexts {
         Self { files: vec![file], overrides: Vec::new(), default_file: None, trusts_environment: false }
     }
 
+    /// Parses and interprets all texts, and passes them on.
+    pub(super) fn with_layers<T>(
+        &self,
+        use_layers: impl FnOnce(&Layers<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        use_layers(&self.parse()?.interpret()?)
+    }
+
     pub(super) fn parse(&self) -> Result<ParsedLayers<'_>, Error> {
         require_no_problems(self.parse_with_problems())
     }
@@ -130,16 +138,19 @@ impl LayerTexts {
                 Err(more) => problems.extend(more),
             }
         }
-        let decided_by = self.find_deciding_file(&files);
+        let deciding_file = self.find_deciding_file(&files);
         let mut overrides = Vec::new();
         for given in &self.overrides {
-            match given.check_allowed(decided_by).and_then(|()| given.parse_value()) {
+            match given.check_allowed(deciding_file).and_then(|()| given.parse_value()) {
                 Ok(value) => overrides.push((given, value)),
                 Err(fault) => problems.push(ConfigProblem { location: given.location.clone(), fault }),
             }
         }
-        let defaults = KEYS.iter().map(ConfigKey::default_value).collect();
-        (ParsedLayers { files, overrides, defaults, deciding_file: decided_by.map(str::to_owned) }, problems)
+        let defaults = KEYS.map(ConfigKey::default_value);
+        (
+            ParsedLayers { files, overrides, defaults, deciding_file: deciding_file.map(str::to_owned) },
+            problems,
+        )
     }
 
     /// The file because of which variables set no more than what they may always set: one in a default place, or one that
@@ -202,7 +213,8 @@ impl<'a> Layers<'a> {
     pub(super) fn choose_profile_name(&self, inputs: &ConfigInputs<'_>) -> Result<String, Error> {
         let names = self.profile_names();
         let wanted = self.find_requested_profile(inputs);
-        if names.is_empty() && !self.overrides.is_empty() {
+        // A flag changes a profile, and makes none.
+        if names.is_empty() && self.overrides.iter().any(|(given, _)| given.is_variable()) {
             // Containers are configured by their environment alone.
             let name = wanted.map_or_else(|| "default".to_owned(), |(name, _)| name);
             return if is_profile_name(&name) { Ok(name) } else { Err(self.no_profile_error()) };
@@ -211,7 +223,7 @@ impl<'a> Layers<'a> {
             (_, None, _) => Err(self.no_profile_error()),
             (Some((name, _)), ..) if names.contains(name.as_str()) => Ok(name),
             (Some((name, named_by)), ..) => {
-                let nearest = keys::find_nearest_name(&name, names.iter().copied()).map(str::to_owned);
+                let nearest = find_nearest_name(&name, names.iter().copied()).map(str::to_owned);
                 let names = names.into_iter().map(str::to_owned).collect();
                 Err(Error::NoSuchProfile { name, named_by, names, nearest })
             }
@@ -220,13 +232,21 @@ impl<'a> Layers<'a> {
         }
     }
 
+    /// Whether commands choose this profile without `--profile`.
+    pub(super) fn is_default_choice(&self, name: &str, inputs: &ConfigInputs<'_>) -> bool {
+        let without_flag = ConfigInputs { profile: None, ..inputs.clone() };
+        self.choose_profile_name(&without_flag).is_ok_and(|chosen| chosen == name)
+    }
+
     fn find_requested_profile(&self, inputs: &ConfigInputs<'_>) -> Option<(String, ValueLocation)> {
-        const VARIABLE: &str = "BEDROCK_SSO_PROFILE";
         if let Some(name) = &inputs.profile {
             return Some((name.clone(), ValueLocation::Flag("--profile")));
         }
-        if let Some(name) = inputs.environment.var_os(VARIABLE) {
-            return Some((name.to_string_lossy().into_owned(), ValueLocation::Variable(VARIABLE.to_owned())));
+        if let Some(name) = inputs.environment.var_os(PROFILE_VARIABLE) {
+            return Some((
+                name.to_string_lossy().into_owned(),
+                ValueLocation::Variable(PROFILE_VARIABLE.to_owned()),
+            ));
         }
         let last = |file: &ConfigFile<'a>| {
             file.default_profile.map(|(name, at)| (name, file.source.location_at(at)))
@@ -239,8 +259,8 @@ impl<'a> Layers<'a> {
         let names = self.profile_names();
         let lost = |file: &ConfigFile<'a>| {
             let (name, at) = file.default_profile.filter(|(name, _)| !names.contains(name))?;
-            let value = Some(to_toml(&DeValue::String(name.into())));
-            let nearest = keys::find_nearest_name(name, names.iter().copied()).map(str::to_owned);
+            let value = Some(quote_text(name));
+            let nearest = find_nearest_name(name, names.iter().copied()).map(str::to_owned);
             let (key, rule) = ("default_profile".to_owned(), "no profile has this name".into());
             Some(ConfigProblem {
                 location: file.source.location_at(at),
@@ -264,7 +284,7 @@ impl<'a> Layers<'a> {
 
     /// Lays the layers over each other for one profile.
     pub(super) fn merge_for_profile(&self, name: &str) -> Result<ConfigSettings<'a>, Vec<ConfigProblem>> {
-        let mut settings = self.default_settings();
+        let mut settings = ConfigSettings::from_defaults(self.defaults);
         let mut problems = Vec::new();
         let enforced = self.collect_enforced(name);
         for file in &self.files {
@@ -296,18 +316,6 @@ impl<'a> Layers<'a> {
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
 
-    fn default_settings(&self) -> ConfigSettings<'a> {
-        let mut settings: ConfigSettings<'a> = [None; COUNT];
-        for (slot, default) in settings.iter_mut().zip(self.defaults) {
-            *slot = default.as_ref().map(|value| ConfigSetting {
-                value,
-                origin: ValueOrigin::Default,
-                is_enforced: false,
-            });
-        }
-        settings
-    }
-
     /// What the administrator's file enforces for this profile. One that the file does not name may hold, for each key, what
     /// any of the file's profiles holds: another name is no way around a rule.
     fn collect_enforced(&self, name: &str) -> EnforcedKeys<'a> {
@@ -319,33 +327,31 @@ impl<'a> Layers<'a> {
         let models = if named.is_empty() { file.profiles.iter().collect() } else { named };
         let laid: Vec<ConfigSettings<'a>> =
             models.iter().map(|profile| self.merge_profile(file, profile)).collect();
-        let allowed = |key: usize| {
+        let allowed = |key: &'static ConfigKey| {
             let mut values: Vec<ConfigSetting<'a>> = Vec::new();
-            for setting in laid.iter().filter_map(|settings| *settings.get(key)?) {
+            for setting in laid.iter().filter_map(|settings| settings.get(key)) {
                 if !values.iter().any(|known| has_same_value(*known, setting)) {
                     values.push(setting);
                 }
             }
             if laid.is_empty() {
-                values.extend(self.default_settings().get(key).copied().flatten());
+                values.extend(ConfigSettings::from_defaults(self.defaults).get(key));
             }
             values
         };
-        let is_told = laid.iter().any(issuer::has_issuer);
+        let has_issuer = laid.iter().any(issuer::has_issuer);
         let rules = file.enforced_keys.iter().map(|key| (*key, allowed(*key)));
         // A key that nobody gives a value binds nobody; an issuer may be told by another key.
-        let binds = |(key, allowed): &(usize, Vec<ConfigSetting<'a>>)| {
-            !allowed.is_empty() || is_told && keys::find_key("issuer") == Some(*key)
+        let binds = |(key, allowed): &(&'static ConfigKey, Vec<ConfigSetting<'a>>)| {
+            !allowed.is_empty() || has_issuer && **key == *keys::ISSUER
         };
         EnforcedKeys(rules.filter(binds).collect())
     }
 
     fn merge_profile(&self, file: &ConfigFile<'a>, profile: &FileProfile<'a>) -> ConfigSettings<'a> {
-        let mut settings = self.default_settings();
+        let mut settings = ConfigSettings::from_defaults(self.defaults);
         for setting in &profile.settings {
-            if let Some(slot) = settings.get_mut(setting.key) {
-                *slot = Some(file.layer_setting(setting));
-            }
+            settings.set(setting.key, file.layer_setting(setting));
         }
         settings
     }
@@ -353,37 +359,33 @@ impl<'a> Layers<'a> {
 
 fn apply_setting<'a>(
     settings: &mut ConfigSettings<'a>,
-    key: usize,
+    key: &'static ConfigKey,
     over: ConfigSetting<'a>,
     enforced: &EnforcedKeys<'a>,
     problems: &mut Vec<ConfigProblem>,
 ) {
-    if let Some(fault) = enforced.find_violation(key, over).filter(|_| !over.origin.is_from_administrator()) {
-        problems.push(ConfigProblem { location: over.origin.location(), fault });
-    } else if let Some(slot) = settings.get_mut(key).filter(|slot| !is_unchanged_enforced(**slot, over)) {
-        *slot = Some(ConfigSetting { is_enforced: enforced.enforces_key(key), ..over });
+    if let Some(fault) = enforced.find_violation(key, over).filter(|_| !over.is_from_administrator()) {
+        problems.push(over.problem(fault));
+    } else if !settings.get(key).is_some_and(|held| held.is_enforced && has_same_value(held, over)) {
+        // An enforced value stays, with its origin, where the other is the same.
+        settings.set(key, ConfigSetting { is_enforced: enforced.enforces_key(key), ..over });
     }
 }
 
-/// Whether a fixed value stays, with its origin, because the other is the same.
-fn is_unchanged_enforced(kept: Option<ConfigSetting<'_>>, over: ConfigSetting<'_>) -> bool {
-    kept.is_some_and(|kept| kept.is_enforced && has_same_value(kept, over))
-}
-
-/// Keys that the administrator enforces without saying as what.
+/// Keys that the administrator enforces without giving a value.
 fn find_unset_enforced(
     settings: &ConfigSettings<'_>,
     profile: &str,
     file: &ConfigFile<'_>,
 ) -> Vec<ConfigProblem> {
-    let is_unset = |key: &&usize| settings.get(**key).is_some_and(Option::is_none);
-    let problem = |key: &usize| {
-        let key = KEYS.get(*key).filter(|key| matches!(key.default, KeyDefault::Required))?.name;
-        if key == "issuer" && issuer::has_issuer(settings) {
-            return None;
-        }
-        let fault = ConfigFault::EnforcedWithoutValue { key, profile: profile.to_owned() };
-        Some(ConfigProblem { location: file.source.location_at(file.enforce_offset), fault })
+    let is_unset = |key: &&&ConfigKey| {
+        settings.get(key).is_none()
+            && matches!(key.default, KeyDefault::Required)
+            && !(***key == *keys::ISSUER && issuer::has_issuer(settings))
     };
-    file.enforced_keys.iter().filter(is_unset).filter_map(problem).collect()
+    let problem = |key: &&'static ConfigKey| {
+        let fault = ConfigFault::EnforcedWithoutValue { key: key.name, profile: profile.to_owned() };
+        ConfigProblem { location: file.source.location_at(file.enforce_offset), fault }
+    };
+    file.enforced_keys.iter().filter(is_unset).map(problem).collect()
 }

@@ -1,60 +1,38 @@
-//! From a TOML value to what a key means: the one place where values are judged.
+//! From a TOML value to what a key means: the one place where values are checked.
 //!
-//! It sees a single value. What values mean together is for `resolve`.
+//! It sees a single value. What values mean together is for `profile_builder`.
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    ClaimTemplate, IdentityPoolId, Issuer, RoleArn,
-    config_file::is_profile_name,
-    endpoints,
-    error::ConfigFault,
-    keys::{ConfigKey, KeyDefault, PROTOCOL_PARAMS, ValueKind, find_nearest_name},
-    min_version,
+    BedrockEndpoints, ClaimTemplate, Issuer, RoleArn,
+    choice::NamedChoice,
+    error::{ConfigFault, ParseResult},
     partition::is_region,
-    role_chain, telemetry_headers,
-    toml_value::to_toml,
+    syntax::{find_nearest_name, is_token},
+    toml_value::{quote_text, to_toml},
 };
 use crate::{
     http::ProxyChoice,
     url::{SecureUrl, SecureUrlError},
 };
 
-/// Says whether a value may stand behind its key.
-pub(super) fn check_value(key: &ConfigKey, value: &DeValue<'_>) -> Result<(), ConfigFault> {
-    match key.kind {
-        ValueKind::Issuer => parse_issuer(key, value).map(drop),
-        ValueKind::Address => parse_url(key, value).map(drop),
-        ValueKind::BedrockAddress => endpoints::parse_bedrock_endpoints(key, value).map(drop),
-        ValueKind::Text => parse_text(key, value).map(drop),
-        ValueKind::Role => parse_role_arn(key, value).map(drop),
-        ValueKind::Region => parse_region(key, value).map(drop),
-        ValueKind::Choice(_) => parse_choice(key, value).map(drop),
-        ValueKind::UrlPath => parse_url_path(key, value).map(drop),
-        ValueKind::FilePath => parse_file_path(key, value).map(drop),
-        ValueKind::DurationRange(..) => parse_duration(key, value).map(drop),
-        ValueKind::Bool => parse_bool(key, value).map(drop),
-        ValueKind::Ports => parse_ports(key, value).map(drop),
-        ValueKind::Argv => parse_argv(key, value).map(drop),
-        ValueKind::Addresses => parse_urls(key, value).map(drop),
-        ValueKind::Proxy => parse_proxy(key, value).map(drop),
-        ValueKind::Version => min_version::parse_min_version(key, value).map(drop),
-        ValueKind::Tokens => parse_tokens(key, value).map(drop),
-        ValueKind::Claims => parse_claims(key, value).map(drop),
-        ValueKind::Regions => parse_regions(key, value).map(drop),
-        ValueKind::IdentityPoolId => parse_identity_pool_id(key, value).map(drop),
-        ValueKind::AwsProfileName => parse_aws_profile_name(key, value).map(drop),
-        ValueKind::RoleChain => role_chain::parse_role_chain(key, value, Duration::ZERO).map(drop),
-        ValueKind::RequestParams => parse_request_params(key, value).map(drop),
-        ValueKind::ClaimTable => telemetry_headers::parse_header_claims(key, value).map(drop),
-        ValueKind::Table => parse_string_table(key, value).map(drop),
-        ValueKind::NamedStrings(names) => check_named_strings(key, names, value),
-    }
-}
+/// Parameters that the sign-in sets itself, and secrets, which must not be part of a URL.
+pub(super) const PROTOCOL_PARAMETERS: [&str; 9] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+];
 
-pub(super) fn parse_issuer(key: &ConfigKey, value: &DeValue<'_>) -> Result<Issuer, ConfigFault> {
+pub(super) fn parse_issuer(key: &str, value: &DeValue<'_>) -> ParseResult<Issuer> {
     let text = expect_string(key, value)?;
     let issuer = Issuer::parse(text).map_err(|refusal| reject_insecure_url(key, text, refusal))?;
     let url = issuer.url().as_url();
@@ -66,7 +44,7 @@ pub(super) fn parse_issuer(key: &ConfigKey, value: &DeValue<'_>) -> Result<Issue
 }
 
 /// `None` when left empty.
-pub(super) fn parse_url(key: &ConfigKey, value: &DeValue<'_>) -> Result<Option<SecureUrl>, ConfigFault> {
+pub(super) fn parse_url(key: &str, value: &DeValue<'_>) -> ParseResult<Option<SecureUrl>> {
     match expect_string(key, value)? {
         "" => Ok(None),
         text => SecureUrl::parse(text).map(Some).map_err(|refusal| reject_insecure_url(key, text, refusal)),
@@ -74,20 +52,39 @@ pub(super) fn parse_url(key: &ConfigKey, value: &DeValue<'_>) -> Result<Option<S
 }
 
 /// Each of them as it stands.
-pub(super) fn parse_urls(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<SecureUrl>, ConfigFault> {
+pub(super) fn parse_urls(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<SecureUrl>> {
     let parsed =
         |text: String| SecureUrl::parse(&text).map_err(|refusal| reject_insecure_url(key, &text, refusal));
     parse_string_list(key, value)?.into_iter().map(parsed).collect()
 }
 
+/// Two addresses, made from the one that stands in the file. `None` when left empty.
+pub(super) fn parse_bedrock_endpoints(
+    key: &str,
+    value: &DeValue<'_>,
+) -> ParseResult<Option<BedrockEndpoints>> {
+    /// Stands for the name of the service: `bedrock` and `bedrock-runtime` have an address of their own each at AWS.
+    const SERVICE: &str = "{service}";
+    let text = expect_string(key, value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // A message quotes the text of the file, not the address that was made from it.
+    let parse = |service: &str| {
+        SecureUrl::parse(&text.replace(SERVICE, service))
+            .map_err(|refusal| reject_insecure_url(key, text, refusal))
+    };
+    Ok(Some(BedrockEndpoints { control: parse("bedrock")?, runtime: parse("bedrock-runtime")? }))
+}
+
 /// What the profile says of a proxy. A password is no configuration, and is not repeated.
-pub(super) fn parse_proxy(key: &ConfigKey, value: &DeValue<'_>) -> Result<ProxyChoice, ConfigFault> {
+pub(super) fn parse_proxy(key: &str, value: &DeValue<'_>) -> ParseResult<ProxyChoice> {
     match expect_string(key, value)? {
         "" => Ok(ProxyChoice::Variables),
         "none" => Ok(ProxyChoice::Direct),
         text if text.contains('@') => {
-            let rule = "must not hold a user name or password: give them in HTTPS_PROXY".into();
-            Err(ConfigFault::IllegalValue { key: key.name.to_owned(), value: None, rule, nearest: None })
+            let rule = "must not hold a user name or password: give them in HTTPS_PROXY";
+            Err(ConfigFault::illegal_value(key, None, rule))
         }
         text => ProxyChoice::from_address(text).ok_or_else(|| {
             reject_value(key, value, "not the address of a proxy, such as http://proxy.acme.example:3128")
@@ -95,46 +92,38 @@ pub(super) fn parse_proxy(key: &ConfigKey, value: &DeValue<'_>) -> Result<ProxyC
     }
 }
 
-fn reject_insecure_url(key: &ConfigKey, text: &str, refusal: SecureUrlError) -> ConfigFault {
-    // The address is not repeated when there is a password in it.
-    let value =
-        (refusal != SecureUrlError::HasCredentials).then(|| to_toml(&DeValue::String(Cow::Borrowed(text))));
-    ConfigFault::IllegalValue {
-        key: key.name.to_owned(),
-        value,
-        rule: refusal.to_string().into(),
-        nearest: None,
-    }
+fn reject_insecure_url(key: &str, text: &str, refusal: SecureUrlError) -> ConfigFault {
+    // The URL is not repeated when there is a password in it.
+    let value = (refusal != SecureUrlError::HasCredentials).then(|| quote_text(text));
+    ConfigFault::illegal_value(key, value, refusal.to_string())
 }
 
-pub(super) fn parse_text(key: &ConfigKey, value: &DeValue<'_>) -> Result<String, ConfigFault> {
+pub(super) fn parse_text(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
     if text.chars().any(char::is_control) {
         return Err(reject_value(key, value, "must be one line without control characters"));
     }
-    if text.trim().is_empty() && matches!(key.default, KeyDefault::Required) {
-        return Err(reject_value(key, value, "must not be empty"));
-    }
     Ok(text.to_owned())
 }
 
-pub(super) fn parse_role_arn(key: &ConfigKey, value: &DeValue<'_>) -> Result<RoleArn, ConfigFault> {
-    RoleArn::parse(expect_string(key, value)?).ok_or_else(|| reject_value(key, value, ROLE_RULE))
+pub(super) fn parse_required_text(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
+    let text = parse_text(key, value)?;
+    if text.trim().is_empty() { Err(reject_value(key, value, "must not be empty")) } else { Ok(text) }
 }
 
-const ROLE_RULE: &str = "not the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser";
+pub(super) fn parse_role_arn(key: &str, value: &DeValue<'_>) -> ParseResult<RoleArn> {
+    let rule = "not the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser";
+    RoleArn::parse(expect_string(key, value)?).ok_or_else(|| reject_value(key, value, rule))
+}
 
-pub(super) fn parse_region(key: &ConfigKey, value: &DeValue<'_>) -> Result<String, ConfigFault> {
+pub(super) fn parse_region(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    if is_region(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(reject_value(key, value, "not an AWS region, such as us-east-1"))
-    }
+    let region = is_region(text).then(|| text.to_owned());
+    region.ok_or_else(|| reject_value(key, value, "not an AWS region, such as us-east-1"))
 }
 
 /// Regions, "auto" being the neighbour of the profile's.
-pub(super) fn parse_regions(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<String>, ConfigFault> {
+pub(super) fn parse_regions(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let regions = parse_string_list(key, value)?;
     match regions.iter().all(|text| text == "auto" || is_region(text)) {
         true => Ok(regions),
@@ -142,50 +131,38 @@ pub(super) fn parse_regions(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<
     }
 }
 
-/// `None` when left empty.
-pub(super) fn parse_aws_profile_name(
-    key: &ConfigKey,
+/// A text that `parse` understands; `None` when left empty.
+pub(super) fn parse_optional<T>(
+    key: &str,
     value: &DeValue<'_>,
-) -> Result<Option<String>, ConfigFault> {
+    parse: impl Fn(&str) -> Option<T>,
+    rule: &'static str,
+) -> ParseResult<Option<T>> {
     match expect_string(key, value)? {
         "" => Ok(None),
-        text if is_profile_name(text) => Ok(Some(text.to_owned())),
-        _ => Err(reject_value(key, value, "must be letters, digits, and - _ . between them")),
+        text => parse(text).map(Some).ok_or_else(|| reject_value(key, value, rule)),
     }
 }
 
-/// `None` when left empty.
-pub(super) fn parse_identity_pool_id(
-    key: &ConfigKey,
-    value: &DeValue<'_>,
-) -> Result<Option<IdentityPoolId>, ConfigFault> {
-    let rule = "not the id of an identity pool, such as us-east-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427";
-    match expect_string(key, value)? {
-        "" => Ok(None),
-        text => IdentityPoolId::parse(text).map(Some).ok_or_else(|| reject_value(key, value, rule)),
-    }
-}
-
-/// One of the words that the key allows.
-pub(super) fn parse_choice<'v>(key: &ConfigKey, value: &'v DeValue<'_>) -> Result<&'v str, ConfigFault> {
-    let ValueKind::Choice(words) = key.kind else { return expect_string(key, value) };
+/// The value of the type that has this name.
+pub(super) fn parse_choice<T: NamedChoice>(key: &str, value: &DeValue<'_>) -> ParseResult<T> {
     let text = expect_string(key, value)?;
-    check_choice(key, words, text).map(|()| text)
+    T::from_choice_name(text)
+        .ok_or_else(|| reject_choice(key, text, T::CHOICES.iter().map(|(name, _)| *name)))
 }
 
-fn check_choice(key: &ConfigKey, words: &[&str], text: &str) -> Result<(), ConfigFault> {
-    if words.contains(&text) {
-        return Ok(());
+/// Rejects a name that is not one of `names`.
+pub(super) fn reject_choice(key: &str, text: &str, names: impl Iterator<Item = &'static str>) -> ConfigFault {
+    let names: Vec<&str> = names.collect();
+    ConfigFault::IllegalValue {
+        key: key.to_owned(),
+        value: Some(quote_text(text)),
+        rule: format!("must be one of {}", names.join(", ")).into(),
+        nearest: find_nearest_name(text, names.into_iter()).map(str::to_owned),
     }
-    Err(ConfigFault::IllegalValue {
-        key: key.name.to_owned(),
-        value: Some(to_toml(&DeValue::String(Cow::Borrowed(text)))),
-        rule: format!("must be one of {}", words.join(", ")).into(),
-        nearest: find_nearest_name(text, words.iter().copied()).map(str::to_owned),
-    })
 }
 
-pub(super) fn parse_url_path(key: &ConfigKey, value: &DeValue<'_>) -> Result<String, ConfigFault> {
+pub(super) fn parse_url_path(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
     if !text.starts_with('/') || text.starts_with("//") {
         return Err(reject_value(key, value, "must begin with one slash"));
@@ -207,27 +184,22 @@ fn normalize_like_browser(path: &str) -> String {
     address.map_or_else(|_| path.to_owned(), |address| address.as_url().path().to_owned())
 }
 
-/// `None` when left empty. A leading `~/` is still there.
-pub(super) fn parse_file_path<'v>(
-    key: &ConfigKey,
-    value: &'v DeValue<'_>,
-) -> Result<Option<&'v str>, ConfigFault> {
-    match expect_string(key, value)? {
-        "" => Ok(None),
-        text if text.starts_with("~/") || Path::new(text).is_absolute() => Ok(Some(text)),
-        // Callers start this program in any directory.
-        _ => Err(reject_value(key, value, "must be an absolute path or begin with ~/")),
-    }
+/// Whether the path does not depend on the folder of the call: this program is started in any folder.
+pub(super) fn is_complete_path(text: &str) -> bool {
+    text.starts_with("~/") || Path::new(text).is_absolute()
 }
 
-pub(super) fn parse_duration(key: &ConfigKey, value: &DeValue<'_>) -> Result<Duration, ConfigFault> {
+/// A duration of at least `MIN` and at most `MAX` seconds.
+pub(super) fn parse_duration<const MIN: u64, const MAX: u64>(
+    key: &str,
+    value: &DeValue<'_>,
+) -> ParseResult<Duration> {
     let seconds = parse_seconds(expect_string(key, value)?)
         .ok_or_else(|| reject_value(key, value, "not a duration, such as 90s, 15m, 12h or 1h30m"))?;
-    let ValueKind::DurationRange(least, most) = key.kind else { return Ok(Duration::from_secs(seconds)) };
-    if (least..=most).contains(&seconds) {
+    if (MIN..=MAX).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
     }
-    let rule = format!("must be from {} to {}", format_seconds(least), format_seconds(most));
+    let rule = format!("must be from {} to {}", format_seconds(MIN), format_seconds(MAX));
     Err(reject_value(key, value, rule))
 }
 
@@ -254,14 +226,11 @@ fn format_seconds(seconds: u64) -> String {
     }
 }
 
-pub(super) fn parse_bool(key: &ConfigKey, value: &DeValue<'_>) -> Result<bool, ConfigFault> {
-    match value {
-        DeValue::Boolean(on) => Ok(*on),
-        other => Err(reject_type(key, "true or false", other)),
-    }
+pub(super) fn parse_bool(key: &str, value: &DeValue<'_>) -> ParseResult<bool> {
+    value.as_bool().ok_or_else(|| reject_type(key, "true or false", value))
 }
 
-pub(super) fn parse_ports(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<u16>, ConfigFault> {
+pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16>> {
     const EXPECTED: &str = "a list of port numbers";
     let DeValue::Array(items) = value else { return Err(reject_type(key, EXPECTED, value)) };
     let mut ports = Vec::with_capacity(items.len().min(64));
@@ -279,7 +248,7 @@ pub(super) fn parse_ports(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<u1
     Ok(ports)
 }
 
-pub(super) fn parse_argv(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<String>, ConfigFault> {
+pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let argv = parse_string_list(key, value)?;
     let Some(program) = argv.first() else { return Ok(argv) };
     if program.trim().is_empty() {
@@ -302,7 +271,7 @@ pub(super) fn parse_argv(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<Str
     Ok(argv)
 }
 
-pub(super) fn parse_tokens(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<String>, ConfigFault> {
+pub(super) fn parse_tokens(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let words = parse_string_list(key, value)?;
     if words.iter().any(|word| !is_token(word)) {
         return Err(reject_value(key, value, "must be words without spaces"));
@@ -310,7 +279,7 @@ pub(super) fn parse_tokens(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<S
     Ok(words)
 }
 
-pub(super) fn parse_claims(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<String>, ConfigFault> {
+pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let claims = parse_string_list(key, value)?;
     if claims.is_empty() || claims.iter().any(|claim| claim.trim().is_empty()) {
         return Err(reject_value(key, value, "must name at least one claim, and none that is empty"));
@@ -324,27 +293,21 @@ pub(super) fn parse_claims(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<S
 /// What braces in a text are for.
 pub(super) const TEMPLATE_RULE: &str = "a brace must hold the name of a claim, such as {email}";
 
-pub(super) fn parse_request_params(
-    key: &ConfigKey,
+pub(super) fn parse_request_parameters(
+    key: &str,
     value: &DeValue<'_>,
-) -> Result<BTreeMap<String, String>, ConfigFault> {
+) -> ParseResult<BTreeMap<String, String>> {
     let params = parse_string_table(key, value)?;
     if let Some(name) = params.keys().find(|name| !is_token(name)) {
-        return Err(reject_value(key, &DeValue::String(Cow::Borrowed(name)), "not the name of a parameter"));
+        return Err(reject_text(key, name, "not the name of a parameter"));
     }
-    match params.keys().find(|name| PROTOCOL_PARAMS.contains(&name.as_str())) {
+    match params.keys().find(|name| PROTOCOL_PARAMETERS.contains(&name.as_str())) {
         None => Ok(params),
-        Some(name) => {
-            let rule = "a parameter that the sign-in sets itself, or a secret";
-            Err(reject_value(key, &DeValue::String(Cow::Borrowed(name)), rule))
-        }
+        Some(name) => Err(reject_text(key, name, "a parameter that the sign-in sets itself, or a secret")),
     }
 }
 
-pub(super) fn parse_string_table(
-    key: &ConfigKey,
-    value: &DeValue<'_>,
-) -> Result<BTreeMap<String, String>, ConfigFault> {
+pub(super) fn parse_string_table(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
     const EXPECTED: &str = "a table of strings";
     let mut strings = BTreeMap::new();
     for (name, item) in expect_table(key, value, EXPECTED)? {
@@ -356,52 +319,34 @@ pub(super) fn parse_string_table(
     Ok(strings)
 }
 
-/// A table of strings under no other names than these.
-fn check_named_strings(key: &ConfigKey, names: &[&str], value: &DeValue<'_>) -> Result<(), ConfigFault> {
-    parse_string_table(key, value)?.keys().try_for_each(|name| check_choice(key, names, name))
+fn expect_string<'v>(key: &str, value: &'v DeValue<'_>) -> ParseResult<&'v str> {
+    value.as_str().ok_or_else(|| reject_type(key, "a string", value))
 }
 
-fn expect_string<'v>(key: &ConfigKey, value: &'v DeValue<'_>) -> Result<&'v str, ConfigFault> {
-    match value {
-        DeValue::String(text) => Ok(text),
-        other => Err(reject_type(key, "a string", other)),
-    }
-}
-
-pub(super) fn parse_string_list(key: &ConfigKey, value: &DeValue<'_>) -> Result<Vec<String>, ConfigFault> {
+pub(super) fn parse_string_list(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     const EXPECTED: &str = "a list of strings";
     let DeValue::Array(items) = value else { return Err(reject_type(key, EXPECTED, value)) };
-    items
-        .iter()
-        .map(|item| match item.get_ref() {
-            DeValue::String(text) => Ok(text.to_string()),
-            other => Err(reject_type(key, EXPECTED, other)),
-        })
-        .collect()
+    let texts = items.iter().map(|item| {
+        let text = item.get_ref().as_str().map(str::to_owned);
+        text.ok_or_else(|| reject_type(key, EXPECTED, item.get_ref()))
+    });
+    texts.collect()
 }
 
 pub(super) fn expect_table<'v, 't>(
-    key: &ConfigKey,
+    key: &str,
     value: &'v DeValue<'t>,
     expected: &'static str,
-) -> Result<&'v DeTable<'t>, ConfigFault> {
-    match value {
-        DeValue::Table(table) => Ok(table),
-        other => Err(reject_type(key, expected, other)),
-    }
+) -> ParseResult<&'v DeTable<'t>> {
+    value.as_table().ok_or_else(|| reject_type(key, expected, value))
 }
 
-/// Fit to stand in a list divided by spaces (RFC 6749 §3.3) or as a name.
-fn is_token(word: &str) -> bool {
-    !word.is_empty() && !word.chars().any(|part| part.is_whitespace() || part.is_control())
-}
-
-pub(super) fn reject_type(key: &ConfigKey, expected: &'static str, found: &DeValue<'_>) -> ConfigFault {
-    ConfigFault::WrongType { key: key.name.to_owned(), expected, found: type_name(found) }
+pub(super) fn reject_type(key: &str, expected: &'static str, found: &DeValue<'_>) -> ConfigFault {
+    ConfigFault::WrongType { key: key.to_owned(), expected, found: name_type(found) }
 }
 
 /// What kind of value it is, in a message.
-pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
+fn name_type(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
@@ -413,14 +358,14 @@ pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 pub(super) fn reject_value(
-    key: &ConfigKey,
+    key: &str,
     value: &DeValue<'_>,
     rule: impl Into<Cow<'static, str>>,
 ) -> ConfigFault {
-    ConfigFault::IllegalValue {
-        key: key.name.to_owned(),
-        value: Some(to_toml(value)),
-        rule: rule.into(),
-        nearest: None,
-    }
+    ConfigFault::illegal_value(key, Some(to_toml(value)), rule)
+}
+
+/// Like [`reject_value`], for a value that is a string.
+pub(super) fn reject_text(key: &str, text: &str, rule: impl Into<Cow<'static, str>>) -> ConfigFault {
+    ConfigFault::illegal_value(key, Some(quote_text(text)), rule)
 }

@@ -1,6 +1,6 @@
 //! The profile that cannot be wrong: every value parsed, every choice made.
 //!
-//! It says what holds, not where it came from; that is `layers`' business.
+//! It holds values, not where they came from; that is for `layers`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-
-use super::{AwsEndpoints, ChainedRole, ClientAuth, Federation, TelemetrySettings};
+use super::{
+    AwsEndpoints, ChainedRole, ClientAuth, Federation, Fingerprint, Provider, QuotaSettings, RoleArn,
+    TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
+};
 use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
 
 /// Everything a sign-in needs to know.
@@ -51,7 +52,7 @@ pub struct Profile {
     pub aws_profile: Option<String>,
     pub telemetry: TelemetrySettings,
     /// `None`: nobody is asked.
-    pub quota: Option<super::QuotaSettings>,
+    pub quota: Option<QuotaSettings>,
     /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
     /// programs are not used for that. `None`: no file defines the profile, or one trusts the environment.
     pub deciding_file: Option<String>,
@@ -64,9 +65,75 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// How the user reaches this profile. `config`: the value of `--config`, if one was given.
-    pub fn invocation(&self, config: Option<&Path>) -> Invocation {
-        Invocation::new((!self.is_default_choice).then_some(self.name.as_str()), config)
+    /// The key under which the results of a sign-in with this profile are stored.
+    ///
+    /// It covers the issuer, the client, the roles, what is requested from the provider (the provider decides the default
+    /// scopes), and the name and the length of the session. It does not cover how the user is prompted, which endpoints
+    /// of AWS are used, or where the result is stored: changing those does not require a new sign-in.
+    pub fn fingerprint(&self) -> Fingerprint {
+        // Every field is named, so that the compiler asks for a decision about a new one.
+        let Self {
+            name,
+            issuer,
+            login_domain,
+            client_id,
+            federation,
+            role_chain,
+            region: _,
+            provider,
+            scopes,
+            extra_params,
+            redirect_uri: _,
+            flow: _,
+            browser: _,
+            login: _,
+            login_timeout: _,
+            session_duration,
+            session_name,
+            storage: _,
+            client_auth: _,
+            aws_endpoints: _,
+            sts_fallback_regions: _,
+            proxy: _,
+            ca_bundle: _,
+            aws_profile: _,
+            telemetry: _,
+            quota: _,
+            deciding_file: _,
+            is_default_choice: _,
+            set_by_administrator: _,
+            enforced_keys: _,
+        } = self;
+        let mut digest = FingerprintHasher::new("bedrock-sso profile 1");
+        digest.add_text(name);
+        digest.add_text(issuer.as_str());
+        digest.add_text(client_id);
+        digest.add_text(federation.role().map_or("", RoleArn::as_str));
+        digest.add_text(provider.name());
+        digest.add_list(scopes.iter().map(String::as_str));
+        digest.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        digest.add_list(session_name.iter().map(String::as_str));
+        digest.add_number(session_duration.as_secs());
+        // These have a label and are added only where they are set: the fingerprints of profiles without them stay the same.
+        if let Some(domain) = login_domain {
+            digest.add_text("sign-in pages");
+            digest.add_text(domain.as_str());
+        }
+        if let Federation::IdentityPool { id, role: _ } = federation {
+            digest.add_text("identity pool");
+            digest.add_text(id.as_str());
+        }
+        role_chain.iter().for_each(|link| digest.add_chained_role(link));
+        digest.finish()
+    }
+
+    /// The key under which the application's own credentials are stored. It covers the issuer and the client alone: all
+    /// profiles of the application share them, and they stay valid when roles and scopes change.
+    pub fn application_fingerprint(&self) -> Fingerprint {
+        let mut digest = FingerprintHasher::new("bedrock-sso application 1");
+        digest.add_text(self.issuer.as_str());
+        digest.add_text(&self.client_id);
+        digest.finish()
     }
 }
 
@@ -75,16 +142,6 @@ impl Profile {
 pub struct Issuer {
     text: String,
     url: SecureUrl,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provider {
-    Auth0,
-    Cognito,
-    Entra,
-    Generic,
-    Google,
-    Okta,
 }
 
 /// The address at which the provider sends the browser back.
@@ -144,53 +201,27 @@ pub enum Storage {
     None,
 }
 
-/// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct RoleArn {
-    text: String,
-    partition: String,
-    account: String,
+impl NamedChoice for RedirectHost {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("127.0.0.1", Self::LoopbackIp), ("localhost", Self::Localhost)];
 }
 
 impl RedirectHost {
-    pub(super) fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "127.0.0.1" => Some(Self::LoopbackIp),
-            "localhost" => Some(Self::Localhost),
-            _ => None,
-        }
-    }
-
     pub fn name(self) -> &'static str {
-        match self {
-            Self::LoopbackIp => "127.0.0.1",
-            Self::Localhost => "localhost",
-        }
+        self.choice_name()
     }
 }
 
-impl SignInFlow {
-    pub(super) fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "auto" => Some(Self::Auto),
-            "browser" => Some(Self::Browser),
-            "device" => Some(Self::Device),
-            "paste" => Some(Self::Paste),
-            _ => None,
-        }
-    }
+impl NamedChoice for SignInFlow {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("browser", Self::Browser), ("device", Self::Device), ("paste", Self::Paste)];
+}
+
+impl NamedChoice for LoginMode {
+    const CHOICES: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("explicit", Self::Explicit)];
 }
 
 impl LoginMode {
-    pub(super) fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "auto" => Some(Self::Auto),
-            "explicit" => Some(Self::Explicit),
-            _ => None,
-        }
-    }
-
     pub fn allows_prompt(self, caller: CallerKind) -> bool {
         match caller {
             CallerKind::SignIn => true,
@@ -200,21 +231,29 @@ impl LoginMode {
     }
 }
 
+impl NamedChoice for Storage {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("keyring", Self::Keyring), ("file", Self::File), ("none", Self::None)];
+}
+
 impl Storage {
-    pub(super) fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "keyring" => Some(Self::Keyring),
-            "file" => Some(Self::File),
-            "none" => Some(Self::None),
-            _ => None,
+    pub fn name(self) -> &'static str {
+        self.choice_name()
+    }
+
+    /// Whether sessions are stored at all.
+    pub fn stores_anything(self) -> bool {
+        match self {
+            Self::Keyring | Self::File => true,
+            Self::None => false,
         }
     }
 
-    pub fn name(self) -> &'static str {
+    /// Whether the key to the stored session lies in the operating system's keyring.
+    pub fn uses_keyring(self) -> bool {
         match self {
-            Self::Keyring => "keyring",
-            Self::File => "file",
-            Self::None => "none",
+            Self::Keyring => true,
+            Self::File | Self::None => false,
         }
     }
 }
@@ -242,76 +281,6 @@ impl fmt::Debug for Issuer {
     }
 }
 
-impl RoleArn {
-    /// `None` when the text is no role's ARN.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
-        let (arn, partition, service, region, account, resource) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let is_account = account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit());
-        let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
-        let known = (arn, service, region) == ("arn", "iam", "")
-            && partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-        // IAM's paths are of visible ASCII alone.
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        (known && is_account && is_role_name(name) && is_plain).then(|| Self {
-            text: text.to_owned(),
-            partition: partition.to_owned(),
-            account: account.to_owned(),
-        })
-    }
-
-    /// The role behind `arn:aws:sts::123456789012:assumed-role/Name/session`, whose path AWS does not tell.
-    pub fn from_session_arn(arn: &str) -> Option<Self> {
-        let (head, resource) = arn.split_once(":assumed-role/")?;
-        let (partition, account) = head.strip_prefix("arn:")?.split_once(":sts::")?;
-        let name = resource.split('/').next()?;
-        Self::parse(&format!("arn:{partition}:iam::{account}:role/{name}"))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    pub fn partition(&self) -> &str {
-        &self.partition
-    }
-
-    pub fn account(&self) -> &str {
-        &self.account
-    }
-
-    /// The role's own name, without its path.
-    pub fn name(&self) -> &str {
-        self.text.rsplit('/').next().unwrap_or(&self.text)
-    }
-}
-
-impl From<RoleArn> for String {
-    fn from(role: RoleArn) -> Self {
-        role.text
-    }
-}
-
-impl TryFrom<String> for RoleArn {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("not the ARN of a role")
-    }
-}
-
-fn is_role_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
-}
-
-impl fmt::Debug for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
 impl RedirectUri {
     /// The redirect address for a port the listener has.
     pub fn uri_for_port(&self, port: u16) -> String {
@@ -319,30 +288,32 @@ impl RedirectUri {
     }
 }
 
+impl Profile {
+    /// The role whose credentials are handed out, where the profile names it: the last of the chain.
+    pub fn final_role(&self) -> Option<&RoleArn> {
+        self.role_chain.last().map(|link| &link.role).or_else(|| self.federation.role())
+    }
+
+    /// How the user reaches this profile. `config`: the value of `--config`, if one was given.
+    pub fn invocation(&self, config: Option<&Path>) -> Invocation {
+        Invocation::new((!self.is_default_choice).then_some(self.name.as_str()), config)
+    }
+
+    /// Why sessions of this profile end after an hour, if they do.
+    pub fn hour_limit_reason(&self) -> Option<&'static str> {
+        if !self.role_chain.is_empty() {
+            return Some("AWS ends the session of a chained role after 1h");
+        }
+        match &self.federation {
+            Federation::IdentityPool { .. } => Some("an identity pool's credentials last 1h"),
+            Federation::Sts { .. } => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_role_arn_is_taken_apart() {
-        let role =
-            RoleArn::parse("arn:aws-us-gov:iam::123456789012:role/team/BedrockUser").expect("a legal ARN");
-        assert_eq!(
-            (role.partition(), role.account(), role.name()),
-            ("aws-us-gov", "123456789012", "BedrockUser")
-        );
-    }
-
-    #[test]
-    fn a_session_tells_its_role() {
-        let role = RoleArn::from_session_arn(
-            "arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials",
-        );
-        assert_eq!(role, RoleArn::parse("arn:aws-cn:iam::123456789012:role/Name"));
-        for bad in ["arn:aws:iam::123456789012:user/jane", "arn:aws:sts::123456789012:assumed-role/", ""] {
-            assert_eq!(RoleArn::from_session_arn(bad), None, "{bad}");
-        }
-    }
 
     /// The parser of addresses passes over them in silence, and the comparison with the provider's word would not.
     #[test]
@@ -350,24 +321,6 @@ mod tests {
         for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"]
         {
             assert_eq!(Issuer::parse(bad), Err(crate::url::SecureUrlError::Malformed), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_role_is_refused() {
-        for bad in [
-            "",
-            "BedrockUser",
-            "arn:aws:iam::123:role/X",
-            "arn:aws:iam::123456789012:user/X",
-            "arn:aws:sts::123456789012:assumed-role/X/y",
-            "arn:gcp:iam::123456789012:role/X",
-            "arn:aws:iam::123456789012:role/",
-            "arn:aws:iam::123456789012:role/team one/X",
-            "arn:aws:iam::123456789012:role/\x1b[31m/X",
-            "arn:aws-\n:iam::123456789012:role/X",
-        ] {
-            assert!(RoleArn::parse(bad).is_none(), "{bad}");
         }
     }
 }

@@ -4,45 +4,19 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use toml::de::DeValue;
-
 use super::{
-    ConfigInputs, Error, Profile, build_profile,
-    config_file::{FileSetting, is_profile_name},
+    ClaudeCodeConfig, ConfigInputs, Error, Profile,
+    config_file::FileSetting,
     error::{ConfigFault, ConfigProblem, ValueLocation},
-    keys::{self, ConfigKey, KEYS, SECTIONS},
+    key::{ConfigKey, NotToml, TypedKey, ValueSyntax},
+    keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
-    parsers,
+    parsers::reject_text,
     setting::ConfigSettings,
     source_file::{FileOwner, SourceFile},
+    syntax::{find_nearest_name, is_profile_name},
     toml_value::to_toml,
 };
-
-/// What `setup` writes into Claude Code's settings, besides the profile's own facts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClaudeCodeConfig {
-    /// Empty: the profile's.
-    pub region: String,
-    /// By rank.
-    pub models: BTreeMap<String, String>,
-    pub env: BTreeMap<String, String>,
-}
-
-impl ClaudeCodeConfig {
-    pub fn region<'r>(&'r self, profile: &'r Profile) -> &'r str {
-        if self.region.is_empty() { &profile.region } else { &self.region }
-    }
-
-    /// Where it sends telemetry.
-    pub fn collectors(&self) -> impl Iterator<Item = &str> {
-        self.env.iter().filter(|(name, _)| is_collector_variable(name)).map(|(_, address)| address.as_str())
-    }
-}
-
-/// Whether a variable of OpenTelemetry's holds the address of a collector.
-pub(super) fn is_collector_variable(variable: &str) -> bool {
-    variable.starts_with("OTEL_EXPORTER_OTLP_") && variable.ends_with("ENDPOINT")
-}
 
 /// A key by its full name, and its value: text as it is for keys that hold one, TOML's syntax for the others.
 pub type KeyValue = (String, String);
@@ -52,20 +26,8 @@ pub fn check_profile_name(flag: &'static str, name: &str) -> Result<(), Error> {
     if is_profile_name(name) {
         return Ok(());
     }
-    let value = Some(to_toml(&DeValue::String(name.into())));
-    let rule = "letters, digits, and - _ . between them".into();
-    let fault = ConfigFault::IllegalValue { key: flag.to_owned(), value, rule, nearest: None };
+    let fault = reject_text(flag, name, "letters, digits, and - _ . between them");
     Err(Error::Invalid(vec![ConfigProblem { location: ValueLocation::Flag(flag), fault }]))
-}
-
-/// A value that is not text, as it is written into a file. It is parsed first: its text alone could be more than a value.
-fn normalize_toml(key: &ConfigKey, text: &str) -> Result<String, Error> {
-    let value = DeValue::parse(text).map_err(|refused| {
-        reject_set_flag(ConfigFault::Syntax {
-            what: format!("{} in the value of {}", refused.message(), key.name),
-        })
-    })?;
-    Ok(to_toml(value.get_ref()))
 }
 
 /// The profile as a table that can stand at the end of any file.
@@ -74,12 +36,12 @@ pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Er
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
     for (key, value) in facts {
         let key = require_known_key(key)?;
-        let value = if key.is_plain_text() {
-            to_toml(&DeValue::String(value.into()))
-        } else {
-            normalize_toml(key, value)?
-        };
-        let line = format!("{} = {value}\n", key.own_name());
+        // Parsed first: the text alone could be more than a value.
+        let value = key.value_from_text(value).map_err(|NotToml { error, rule: _ }| {
+            let what = format!("{} in the value of {}", error.message(), key.name);
+            reject_set_flag(ConfigFault::Syntax { what })
+        })?;
+        let line = format!("{} = {}\n", key.own_name(), to_toml(&value));
         sections.entry(key.section()).or_default().push_str(&line);
     }
     let mut text =
@@ -99,25 +61,22 @@ pub fn read_key_values(
 ) -> Result<(String, Vec<KeyValue>), Error> {
     let rank = if inputs.with_user_layers { FileOwner::User } else { FileOwner::Administrator };
     let source = SourceFile::from_text(file, rank, text, inputs.environment);
-    let texts = LayerTexts::from_file(source);
-    let parsed = texts.parse()?;
-    let layers = parsed.interpret()?;
-    if let Some(enforcing) = layers.files.iter().find(|file| !file.enforced_keys.is_empty()) {
-        let place = enforcing.source.location_at(enforcing.enforce_offset);
-        return Err(Error::Invalid(vec![ConfigProblem {
-            location: place,
-            fault: ConfigFault::AdministratorOnly { key: "enforce" },
-        }]));
-    }
-    let name = layers.choose_profile_name(inputs)?;
-    let profile = layers.files.iter().flat_map(|file| &file.profiles).find(|profile| profile.name == name);
-    let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
-    let fact = |setting: &FileSetting<'_>| {
-        let key = KEYS.get(setting.key)?;
-        let text = setting.value.as_str().filter(|_| key.is_plain_text()).map(str::to_owned);
-        Some((key.name.to_owned(), text.unwrap_or_else(|| to_toml(setting.value))))
-    };
-    Ok((name, settings.iter().filter_map(fact).collect()))
+    LayerTexts::from_file(source).with_layers(|layers| {
+        if let Some(enforcing) = layers.files.iter().find(|file| !file.enforced_keys.is_empty()) {
+            let location = enforcing.source.location_at(enforcing.enforce_offset);
+            let fault = ConfigFault::AdministratorOnly { key: "enforce" };
+            return Err(Error::Invalid(vec![ConfigProblem { location, fault }]));
+        }
+        let name = layers.choose_profile_name(inputs)?;
+        let profile =
+            layers.files.iter().flat_map(|file| &file.profiles).find(|profile| profile.name == name);
+        let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
+        let key_value = |FileSetting { key, value, offset: _ }: &FileSetting<'_>| {
+            let text = value.as_str().filter(|_| key.syntax == ValueSyntax::Plain).map(str::to_owned);
+            (key.name.to_owned(), text.unwrap_or_else(|| to_toml(value)))
+        };
+        Ok((name, settings.iter().map(key_value).collect()))
+    })
 }
 
 /// What would hold were this the text of `file`, the administrator's or the user's.
@@ -146,11 +105,9 @@ pub fn load_with_claude_code(inputs: &ConfigInputs<'_>) -> Result<(Profile, Clau
 
 /// The names of the profiles that a text has; none where it is no configuration.
 pub fn list_profile_names(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Vec<String> {
-    let Ok(texts) = LayerTexts::load_with_text(inputs, file, text) else { return Vec::new() };
-    let Ok(parsed) = texts.parse() else { return Vec::new() };
-    parsed
-        .interpret()
-        .map(|layers| layers.profile_names().into_iter().map(str::to_owned).collect())
+    let names = |layers: &Layers<'_>| Ok(layers.profile_names().into_iter().map(str::to_owned).collect());
+    LayerTexts::load_with_text(inputs, file, text)
+        .and_then(|texts| texts.with_layers(names))
         .unwrap_or_default()
 }
 
@@ -163,54 +120,42 @@ pub fn file_matches_values(
     facts: &[KeyValue],
 ) -> Result<bool, Error> {
     let drafted = format!("version = {}\n{}", keys::VERSION, render_profile_table(name, facts)?);
-    let [texts, drafted] = [text, &drafted].map(|text| LayerTexts::load_with_text(inputs, file, text));
-    let (texts, drafted) = (texts?, drafted?);
-    let (texts, drafted) = (texts.parse()?, drafted.parse()?);
-    let (texts, drafted) = (texts.interpret()?, drafted.interpret()?);
-    let holds = texts.merge_for_profile(name).map_err(Error::Invalid)?;
-    let wanted = drafted.merge_for_profile(name).map_err(Error::Invalid)?;
-    let mut given = facts.iter().filter_map(|(key, _)| keys::find_key(key));
-    let value = |settings: &ConfigSettings<'_>, index: usize| {
-        settings.get(index).copied().flatten().map(|setting| to_toml(setting.value))
+    // The values of the given keys in a text, in the syntax in which they can be compared.
+    let values_in = |text: &str| {
+        LayerTexts::load_with_text(inputs, file, text)?.with_layers(|layers| {
+            let settings = layers.merge_for_profile(name).map_err(Error::Invalid)?;
+            let keys = facts.iter().filter_map(|(key, _)| find_key(key));
+            let values = keys.map(|key| settings.get(key).map(|setting| to_toml(setting.value)));
+            Ok(values.collect::<Vec<_>>())
+        })
     };
-    Ok(given.all(|index| value(&holds, index) == value(&wanted, index)))
+    Ok(values_in(text)? == values_in(&drafted)?)
 }
 
 fn resolve_with_claude_code(
     texts: &LayerTexts,
     inputs: &ConfigInputs<'_>,
 ) -> Result<(Profile, ClaudeCodeConfig), Error> {
-    let parsed = texts.parse()?;
-    let layers = parsed.interpret()?;
-    let name = layers.choose_profile_name(inputs)?;
-    let profile = build_profile(&layers, &name, inputs).map_err(Error::Invalid)?;
-    Ok((profile, read_claude_code(&layers, &name).map_err(Error::Invalid)?))
-}
-
-fn read_claude_code(layers: &Layers<'_>, name: &str) -> Result<ClaudeCodeConfig, Vec<ConfigProblem>> {
-    let settings = layers.merge_for_profile(name)?;
-    Ok(ClaudeCodeConfig {
-        region: read_validated(&settings, "claude_code.region", parsers::parse_text),
-        models: read_validated(&settings, "claude_code.models", parsers::parse_string_table),
-        env: read_validated(&settings, "claude_code.env", parsers::parse_string_table),
+    texts.with_layers(|layers| {
+        let profile = layers.build_chosen_profile(inputs)?;
+        let settings = layers.merge_for_profile(&profile.name).map_err(Error::Invalid)?;
+        let claude_code = ClaudeCodeConfig {
+            region: read_checked(&settings, &keys::CLAUDE_CODE_REGION),
+            models: read_checked(&settings, &keys::CLAUDE_CODE_MODELS),
+            env: read_checked(&settings, &keys::CLAUDE_CODE_ENV),
+        };
+        Ok((profile, claude_code))
     })
 }
 
-/// A value that the survey has judged already.
-fn read_validated<T: Default>(
-    settings: &ConfigSettings<'_>,
-    name: &str,
-    read: impl Fn(&ConfigKey, &DeValue<'_>) -> Result<T, ConfigFault>,
-) -> T {
-    let index = keys::find_key(name);
-    let found = index.and_then(|index| Some((KEYS.get(index)?, (*settings.get(index)?)?)));
-    found.and_then(|(key, setting)| read(key, setting.value).ok()).unwrap_or_default()
+/// A value that was checked when its layer was read, so that its parser finds no fault in it any more.
+fn read_checked<T: Default>(settings: &ConfigSettings<'_>, key: &TypedKey<T>) -> T {
+    settings.get(key).and_then(|setting| (key.parse)(key.name, setting.value).ok()).unwrap_or_default()
 }
 
 fn require_known_key(name: &str) -> Result<&'static ConfigKey, Error> {
-    let found = keys::find_key(name).and_then(|index| KEYS.get(index));
-    found.ok_or_else(|| {
-        let nearest = keys::find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
+    find_key(name).ok_or_else(|| {
+        let nearest = find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
         let table = name.split_once('.').map_or("", |(table, _)| table);
         let table = SECTIONS.iter().find(|(known, _)| *known == table).map_or("", |(known, _)| known);
         reject_set_flag(ConfigFault::UnknownKey { key: name.to_owned(), table: table.to_owned(), nearest })

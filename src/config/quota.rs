@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::choice::NamedChoice;
 use crate::url::SecureUrl;
 
 /// A service that says who may spend.
@@ -23,12 +24,6 @@ pub enum QuotaErrorPolicy {
     Deny,
 }
 
-impl QuotaErrorPolicy {
-    pub(super) fn from_name(word: &str) -> Option<Self> {
-        match word {
-            "allow" => Some(Self::Allow),
-            "deny" => Some(Self::Deny),
-            _ => None,
-        }
-    }
+impl NamedChoice for QuotaErrorPolicy {
+    const CHOICES: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("deny", Self::Deny)];
 }

@@ -5,13 +5,15 @@
 use toml::de::DeValue;
 
 use super::{
-    error::ValueLocation,
-    keys::COUNT,
+    error::{ConfigFault, ConfigProblem, ValueLocation},
+    key::ConfigKey,
+    keys::{COUNT, KEYS},
     source_file::{FileOwner, SourceFile},
 };
 
-/// The values that hold for a profile, in the order of the table of keys.
-pub(super) type ConfigSettings<'a> = [Option<ConfigSetting<'a>>; COUNT];
+/// The values that hold for a profile: one for each key, or none where the key is not set and has no default.
+#[derive(Clone, Debug)]
+pub(super) struct ConfigSettings<'a>([Option<ConfigSetting<'a>>; COUNT]);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConfigSetting<'a> {
@@ -29,26 +31,67 @@ pub(super) enum ValueOrigin<'a> {
     Override(&'a ValueLocation),
 }
 
+impl<'a> ConfigSettings<'a> {
+    /// The defaults, one for each of `KEYS`.
+    pub(super) fn from_defaults(defaults: &'a [Option<DeValue<'static>>; COUNT]) -> Self {
+        Self(defaults.each_ref().map(|default| {
+            let value = default.as_ref()?;
+            Some(ConfigSetting { value, origin: ValueOrigin::Default, is_enforced: false })
+        }))
+    }
+
+    pub(super) fn get(&self, key: &ConfigKey) -> Option<ConfigSetting<'a>> {
+        self.0.get(key.index).copied().flatten()
+    }
+
+    pub(super) fn set(&mut self, key: &ConfigKey, setting: ConfigSetting<'a>) {
+        if let Some(slot) = self.0.get_mut(key.index) {
+            *slot = Some(setting);
+        }
+    }
+
+    /// Each key that has a value, in the order of `KEYS`.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static ConfigKey, ConfigSetting<'a>)> {
+        KEYS.into_iter().zip(self.0).filter_map(|(key, setting)| Some((key, setting?)))
+    }
+}
+
 impl ConfigSetting<'_> {
     pub(super) fn is_default(self) -> bool {
-        matches!(self.origin, ValueOrigin::Default)
+        match self.origin {
+            ValueOrigin::Default => true,
+            ValueOrigin::File(..) | ValueOrigin::Override(_) => false,
+        }
+    }
+
+    /// Whether the value stands in the administrator's file.
+    pub(super) fn is_from_administrator(self) -> bool {
+        match self.origin {
+            ValueOrigin::File(source, _) => source.owner == FileOwner::Administrator,
+            ValueOrigin::Default | ValueOrigin::Override(_) => false,
+        }
+    }
+
+    /// Whether the value stands in a file that the call did not name.
+    pub(super) fn is_from_default_location(self) -> bool {
+        match self.origin {
+            ValueOrigin::File(source, _) => !source.is_named,
+            ValueOrigin::Default | ValueOrigin::Override(_) => false,
+        }
+    }
+
+    /// Reports a fault at the place of this value.
+    pub(super) fn problem(self, fault: ConfigFault) -> ConfigProblem {
+        ConfigProblem { location: self.origin.location(), fault }
     }
 }
 
 impl ValueOrigin<'_> {
-    /// Whether the value stands in the administrator's file.
-    pub(super) fn is_from_administrator(self) -> bool {
-        match self {
-            Self::File(source, _) => source.owner == FileOwner::Administrator,
-            Self::Default | Self::Override(_) => false,
-        }
-    }
-
     pub(super) fn location(self) -> ValueLocation {
         match self {
             Self::Default => ValueLocation::Default,
             Self::File(source, at) => source.location_at(at),
-            Self::Override(place) => place.clone(),
+            Self::Override(location) => location.clone(),
         }
     }
 }

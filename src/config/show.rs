@@ -7,8 +7,12 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ConfigInputs, Profile, VariableStatus, issuer, keys::KEYS, layers::Layers, setting::ConfigSettings,
-    toml_value,
+    ConfigInputs, Profile, VariableStatus, issuer,
+    key::ConfigKey,
+    keys::{self, KEYS},
+    layers::Layers,
+    setting::ConfigSettings,
+    toml_value::{quote_text, to_json, to_toml},
 };
 use crate::text;
 
@@ -25,7 +29,7 @@ pub struct ProfileReport {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyReport {
-    pub key: &'static str,
+    pub key: &'static ConfigKey,
     pub value: Value,
     /// The value in TOML's syntax.
     pub toml: String,
@@ -42,40 +46,37 @@ impl ProfileReport {
         layers: &Layers<'_>,
         inputs: &ConfigInputs<'_>,
     ) -> Self {
-        let entry = |(key, setting): (
-            &'static super::keys::ConfigKey,
-            &Option<super::setting::ConfigSetting<'_>>,
-        )| {
-            let Some(setting) = *setting else {
-                return (key.name == "issuer").then(|| report_derived_issuer(profile, settings));
+        let entry = |key: &'static ConfigKey| {
+            let Some(setting) = settings.get(key) else {
+                return (*key == *keys::ISSUER).then(|| report_derived_issuer(profile, settings));
             };
-            let written = toml_value::to_toml(setting.value);
+            let toml = to_toml(setting.value);
+            let effective = key.effective.and_then(|find_effective| find_effective(profile));
             Some(KeyReport {
-                key: key.name,
-                value: toml_value::to_json(setting.value),
+                key,
+                value: to_json(setting.value),
                 origin: setting.origin.location().to_string(),
-                resolved: find_effective_value(key.name, profile)
-                    .filter(|came_to| *came_to != written.trim_matches('"')),
-                toml: written,
+                resolved: effective.filter(|effective| *effective != toml.trim_matches('"')),
+                toml,
             })
         };
         Self {
             profile: profile.name.clone(),
             files: layers.files.iter().map(|file| file.source.path.display().to_string()).collect(),
             variables: profile.list_variables(inputs.environment, inputs.paths),
-            entries: KEYS.iter().zip(settings).filter_map(entry).collect(),
+            entries: KEYS.into_iter().filter_map(entry).collect(),
         }
     }
 
     /// A line a key, in the order of the table: `key = value  # origin`.
     pub fn to_text(&self) -> String {
         let width = |of: fn(&KeyReport) -> usize| self.entries.iter().map(of).filter(|w| *w <= 40).max();
-        let keys = width(|entry| entry.key.len()).unwrap_or(0);
+        let keys = width(|entry| entry.key.name.len()).unwrap_or(0);
         let values = width(|entry| entry.toml.len()).unwrap_or(0);
         let mut text = format!("[profiles.{}]\n", self.profile);
         for KeyReport { key, toml: written, origin, resolved, .. } in &self.entries {
             let resolved = resolved.as_ref().map(|word| format!(": {word}")).unwrap_or_default();
-            let value = text::sanitize_line(written);
+            let (key, value) = (key.name, text::sanitize_line(written));
             writeln!(text, "{key:keys$} = {value:values$}  # {origin}{resolved}")
                 .expect("a String takes any text");
         }
@@ -91,7 +92,7 @@ impl ProfileReport {
 
     pub fn to_json(&self) -> String {
         let keys: Map<String, Value> =
-            self.entries.iter().map(|entry| (entry.key.to_owned(), entry.to_json())).collect();
+            self.entries.iter().map(|entry| (entry.key.name.to_owned(), entry.to_json())).collect();
         let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys,
             "variables": self.variables });
         text::escape_json(format!("{shown:#}\n"))
@@ -103,24 +104,11 @@ fn report_derived_issuer(profile: &Profile, settings: &ConfigSettings<'_>) -> Ke
     let issuer = profile.issuer.as_str();
     let by = issuer::resolve_issuer(settings).ok().flatten();
     KeyReport {
-        key: "issuer",
+        key: &keys::ISSUER,
         value: issuer.into(),
-        toml: format!("\"{issuer}\""),
-        origin: by.as_ref().map_or_else(String::new, |by| by.location().to_string()),
-        resolved: by.map(|by| by.key.to_owned()),
-    }
-}
-
-/// What a value came to that leaves something open, in TOML's syntax but for quotation marks.
-fn find_effective_value(key: &str, profile: &Profile) -> Option<String> {
-    match key {
-        "provider" => Some(profile.provider.name().to_owned()),
-        "client_auth" => Some(profile.client_auth.name().to_owned()),
-        "redirect_host" => Some(profile.redirect_uri.host.name().to_owned()),
-        "session_duration" => profile.hour_limit_reason().map(str::to_owned),
-        "sts_fallback_regions" => Some(format!("{:?}", profile.sts_fallback_regions)),
-        "redirect_ports" => Some(format!("{:?}", profile.redirect_uri.ports)),
-        _ => None,
+        toml: quote_text(issuer),
+        origin: by.as_ref().map_or_else(String::new, |by| by.setting.origin.location().to_string()),
+        resolved: by.map(|by| by.key.name.to_owned()),
     }
 }
 

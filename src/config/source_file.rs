@@ -105,8 +105,8 @@ impl SourceFile {
 
     /// A file as it would be with this text.
     pub(super) fn from_text(path: &Path, rank: FileOwner, text: &str, environment: &Environment) -> Self {
-        let (path, shown) = (path.to_owned(), display_path(path, environment));
-        Self { path, display_path: shown, text: text.to_owned(), owner: rank, is_named: false }
+        let (path, display_path) = (path.to_owned(), display_path(path, environment));
+        Self { path, display_path, text: text.to_owned(), owner: rank, is_named: false }
     }
 
     pub(super) fn location_at(&self, offset: usize) -> ValueLocation {

@@ -7,24 +7,27 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use super::{
-    error::ConfigFault,
-    keys::ConfigKey,
-    parsers::{expect_table, parse_string_list, reject_type, reject_value},
+    error::ParseResult,
+    parsers::{expect_table, parse_string_list, reject_text, reject_type},
 };
 
 /// Headers by their names in small letters, as HTTP compares them.
 pub(super) fn parse_header_claims(
-    key: &ConfigKey,
+    key: &str,
     value: &DeValue<'_>,
-) -> Result<BTreeMap<String, Vec<String>>, ConfigFault> {
+) -> ParseResult<BTreeMap<String, Vec<String>>> {
     const EXPECTED: &str = "a table of claim names or lists of them";
     let mut headers = BTreeMap::new();
     for (name, item) in expect_table(key, value, EXPECTED)? {
-        let refuse = |rule| reject_value(key, &DeValue::String(name.get_ref().clone()), rule);
+        let refuse = |rule| reject_text(key, name.get_ref(), rule);
         let claims = match item.get_ref() {
             DeValue::String(claim) => vec![claim.to_string()],
             DeValue::Array(_) => parse_string_list(key, item.get_ref())?,
-            other => return Err(reject_type(key, EXPECTED, other)),
+            DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Table(_) => return Err(reject_type(key, EXPECTED, item.get_ref())),
         };
         let header = name.get_ref().to_ascii_lowercase();
         if !is_header_name(&header) {

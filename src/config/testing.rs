@@ -1,53 +1,36 @@
-//! A profile to stand on, for the tests of whatever works with one.
+//! A profile to work with, for the tests of other modules.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::path::PathBuf;
 
-use super::{
-    AwsEndpoints, ClientAuth, Federation, Issuer, LoginMode, Profile, Provider, RedirectHost, RedirectUri,
-    RoleArn, SignInFlow, Storage, TelemetrySettings,
-};
-use crate::http::ProxyChoice;
+use super::{ConfigInputs, Profile, load_profile};
+use crate::host::{Environment, HostPaths};
 
+/// A profile named `claude` of a generic provider, with the defaults of all keys that can be empty, and stored in files.
 pub(crate) fn profile() -> Profile {
-    Profile {
-        name: "claude".into(),
-        issuer: Issuer::parse("https://login.example.com").unwrap(),
-        login_domain: None,
-        client_id: "client".into(),
-        federation: Federation::Sts {
-            role: RoleArn::parse("arn:aws:iam::123456789012:role/BedrockUser").unwrap(),
-        },
-        role_chain: Vec::new(),
-        region: "us-east-1".into(),
-        provider: Provider::Generic,
-        scopes: Vec::new(),
-        extra_params: BTreeMap::new(),
-        redirect_uri: RedirectUri {
-            host: RedirectHost::LoopbackIp,
-            ports: Vec::new(),
-            path: "/callback".into(),
-        },
-        flow: SignInFlow::Auto,
-        browser: Vec::new(),
-        login: LoginMode::Auto,
-        login_timeout: Duration::from_secs(165),
-        session_duration: Duration::from_hours(12),
-        session_name: Vec::new(),
-        storage: Storage::File,
-        client_auth: ClientAuth::None,
-        aws_endpoints: AwsEndpoints::default(),
-        sts_fallback_regions: Vec::new(),
-        proxy: ProxyChoice::Variables,
-        ca_bundle: None,
-        aws_profile: None,
-        telemetry: TelemetrySettings::default(),
-        quota: None,
-        deciding_file: None,
-        is_default_choice: false,
-        enforced_keys: BTreeSet::new(),
-        set_by_administrator: BTreeSet::new(),
-    }
+    let environment = Environment::fixed([
+        ("BEDROCK_SSO_PROFILE", "claude"),
+        ("BEDROCK_SSO_ISSUER", "https://login.example.com"),
+        ("BEDROCK_SSO_CLIENT_ID", "client"),
+        ("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/BedrockUser"),
+        ("BEDROCK_SSO_REGION", "us-east-1"),
+        ("BEDROCK_SSO_STORAGE", "file"),
+        ("BEDROCK_SSO_STS_FALLBACK_REGIONS", "[]"),
+    ]);
+    let nowhere = PathBuf::from("/nonexistent/bedrock-sso");
+    let paths = HostPaths {
+        user_config: nowhere.clone(),
+        system_config: nowhere.clone(),
+        home_data: nowhere.clone(),
+        data: nowhere,
+    };
+    let inputs = ConfigInputs {
+        environment: &environment,
+        paths: &paths,
+        file: None,
+        profile: None,
+        flags: &[],
+        with_user_layers: true,
+    };
+    let profile = load_profile(&inputs).expect("the variables make a profile");
+    Profile { session_name: Vec::new(), is_default_choice: false, ..profile }
 }

@@ -11,6 +11,13 @@ pub(super) fn to_toml(value: &DeValue<'_>) -> String {
     text
 }
 
+/// A text as a TOML string.
+pub(super) fn quote_text(text: &str) -> String {
+    let mut quoted = String::new();
+    write_quoted(text, &mut quoted);
+    quoted
+}
+
 fn write_toml(value: &DeValue<'_>, out: &mut String) {
     match value {
         DeValue::String(text) => write_quoted(text, out),
@@ -45,12 +52,7 @@ fn write_enclosed(open: &str, parts: impl Iterator<Item = String>, close: &str, 
 
 fn format_key(name: &str) -> String {
     let is_bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    if is_bare {
-        return name.to_owned();
-    }
-    let mut quoted = String::new();
-    write_quoted(name, &mut quoted);
-    quoted
+    if is_bare { name.to_owned() } else { quote_text(name) }
 }
 
 fn write_quoted(text: &str, out: &mut String) {

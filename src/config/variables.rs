@@ -6,7 +6,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{AwsEndpoints, Profile, endpoints, keys::VariablePolicy, overrides, source_file::display_path};
+use super::{
+    AwsEndpoints, Profile,
+    key::{ConfigKey, VariablePolicy},
+    keys, overrides,
+    source_file::display_path,
+};
 use crate::{
     host::{Browser, BrowserVariable, Environment, HostPaths, is_relative_command},
     http::{AuthorityVariables, HttpSettings, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
@@ -16,10 +21,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct KnownVariable {
     pub name: &'static str,
-    /// When it counts. `Never` is none of them.
+    /// When it counts.
     pub policy: VariablePolicy,
     /// The key of the profile that says the same, and outranks it.
-    pub key: Option<&'static str>,
+    pub key: Option<&'static ConfigKey>,
     /// What it does where it counts: for docs/variables.md.
     #[cfg_attr(not(test), expect(dead_code, reason = "the documentation is tested against it"))]
     pub effect: &'static str,
@@ -28,7 +33,7 @@ pub(super) struct KnownVariable {
 const fn declare_variable(
     name: &'static str,
     rule: VariablePolicy,
-    key: Option<&'static str>,
+    key: Option<&'static ConfigKey>,
     effect: &'static str,
 ) -> KnownVariable {
     KnownVariable { name, policy: rule, key, effect }
@@ -45,25 +50,25 @@ pub(super) static KNOWN_VARIABLES: [KnownVariable; 25] = [
     declare_variable("BEDROCK_SSO_CONFIG", WithoutFile, None, "the configuration file, as `--config`; an absolute path, or one that begins with `~/`"),
     declare_variable("BEDROCK_SSO_LOG", Always, None, "what to log"),
     declare_variable("BEDROCK_SSO_LOG_FILE", Always, None, "where to log: the absolute path of a new file or of an earlier log"),
-    declare_variable("AWS_ENDPOINT_URL_STS", WithoutFile, Some("sts_endpoint"), "the address of STS"),
-    declare_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", WithoutFile, Some("cognito_endpoint"), "the address of Cognito identity pools"),
-    declare_variable("AWS_ENDPOINT_URL_BEDROCK", WithoutFile, Some("bedrock_endpoint"), "the address of Amazon Bedrock, for lists of models"),
-    declare_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", WithoutFile, Some("bedrock_endpoint"), "the address of Amazon Bedrock, for answers of models"),
-    declare_variable("AWS_ENDPOINT_URL", WithoutFile, Some("sts_endpoint"), "the address of each of these services that has no variable of its own"),
+    declare_variable("AWS_ENDPOINT_URL_STS", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "the address of STS"),
+    declare_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", WithoutFile, Some(keys::COGNITO_ENDPOINT.untyped()), "the address of Cognito identity pools"),
+    declare_variable("AWS_ENDPOINT_URL_BEDROCK", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "the address of Amazon Bedrock, for lists of models"),
+    declare_variable("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", WithoutFile, Some(keys::BEDROCK_ENDPOINT.untyped()), "the address of Amazon Bedrock, for answers of models"),
+    declare_variable("AWS_ENDPOINT_URL", WithoutFile, Some(keys::STS_ENDPOINT.untyped()), "the address of each of these services that has no variable of its own"),
     declare_variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", WithoutFile, None, "`true`: the variables above do not count"),
     declare_variable("AWS_USE_FIPS_ENDPOINT", Always, None, "`true`: AWS's own host for FIPS"),
     declare_variable("AWS_USE_DUALSTACK_ENDPOINT", Always, None, "`true`: AWS's own host for IPv4 and IPv6"),
-    declare_variable("AWS_CA_BUNDLE", WithoutFile, Some("ca_bundle"), "a PEM file of authorities to trust besides the system's"),
-    declare_variable("SSL_CERT_FILE", WithoutFile, Some("ca_bundle"), "another such file"),
-    declare_variable("SSL_CERT_DIR", WithoutFile, Some("ca_bundle"), "on Linux, a folder of authorities"),
-    declare_variable("NODE_EXTRA_CA_CERTS", WithoutFile, Some("ca_bundle"), "another such file"),
-    declare_variable("HTTPS_PROXY", Always, Some("proxy"), "the proxy for every connection but those to this machine"),
-    declare_variable("https_proxy", Always, Some("proxy"), "the same, after HTTPS_PROXY"),
-    declare_variable("ALL_PROXY", Always, Some("proxy"), "the same, after https_proxy"),
-    declare_variable("all_proxy", Always, Some("proxy"), "the same, after ALL_PROXY"),
+    declare_variable("AWS_CA_BUNDLE", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "a PEM file of authorities to trust besides the system's"),
+    declare_variable("SSL_CERT_FILE", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "another such file"),
+    declare_variable("SSL_CERT_DIR", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "on Linux, a folder of authorities"),
+    declare_variable("NODE_EXTRA_CA_CERTS", WithoutFile, Some(keys::CA_BUNDLE.untyped()), "another such file"),
+    declare_variable("HTTPS_PROXY", Always, Some(keys::PROXY.untyped()), "the proxy for every connection but those to this machine"),
+    declare_variable("https_proxy", Always, Some(keys::PROXY.untyped()), "the same, after HTTPS_PROXY"),
+    declare_variable("ALL_PROXY", Always, Some(keys::PROXY.untyped()), "the same, after https_proxy"),
+    declare_variable("all_proxy", Always, Some(keys::PROXY.untyped()), "the same, after ALL_PROXY"),
     declare_variable("NO_PROXY", Always, None, "hosts that are reached without a proxy"),
     declare_variable("no_proxy", Always, None, "the same, after NO_PROXY"),
-    declare_variable("BROWSER", Always, Some("browser"), "the program that opens addresses, by its name or its absolute path; `none` opens nothing"),
+    declare_variable("BROWSER", Always, Some(keys::BROWSER.untyped()), "the program that opens addresses, by its name or its absolute path; `none` opens nothing"),
     declare_variable("XDG_CONFIG_HOME", Always, None, "on Linux, the folder of the user's configuration"),
     declare_variable("XDG_DATA_HOME", Always, None, "on Linux, the folder of what is stored"),
 ];
@@ -88,14 +93,14 @@ impl Profile {
         ];
         let endpoint = |(service, name)| {
             let found = unused(name).or_else(|| unused("AWS_ENDPOINT_URL"))?;
-            let key = KNOWN_VARIABLES.iter().find(|declared| declared.name == name)?.key?;
+            let key = KNOWN_VARIABLES.iter().find(|declared| declared.name == name)?.key?.name;
             Some((service, UnusedVariable { key, ..found }))
         };
         HttpSettings {
             environment,
             ca_bundle: self.ca_bundle.as_deref().map(Path::new),
             proxy: self.proxy.clone(),
-            authority_variables: match self.find_blocking_reason("ca_bundle") {
+            authority_variables: match self.find_blocking_reason(&keys::CA_BUNDLE) {
                 None => AuthorityVariables::Honored,
                 Some(_) => AuthorityVariables::Ignored,
             },
@@ -108,19 +113,19 @@ impl Profile {
 
     /// The program that shows addresses.
     pub fn chosen_browser(&self, environment: &Environment) -> Browser {
-        let is_silenced = self.is_enforced("browser");
+        let is_silenced = self.is_enforced(&keys::BROWSER);
         let variable = if is_silenced { BrowserVariable::Ignored } else { BrowserVariable::Honored };
         Browser::from_settings(&self.browser, variable, environment)
     }
 
     /// Whether AWS's own variables may say where its services are.
     pub fn uses_endpoint_variables(&self) -> bool {
-        self.find_blocking_reason("sts_endpoint").is_none()
+        self.find_blocking_reason(&keys::STS_ENDPOINT).is_none()
     }
 
     /// Whether the administrator's file enforces a key.
-    pub fn is_enforced(&self, key: &str) -> bool {
-        self.enforced_keys.contains(key)
+    pub(super) fn is_enforced(&self, key: &ConfigKey) -> bool {
+        self.enforced_keys.contains(key.name)
     }
 
     /// Every variable that is set and has, or would have, an effect.
@@ -172,9 +177,9 @@ impl Profile {
         let key = declared.key?;
         match declared.policy {
             WithoutFile => self.find_blocking_reason(key),
-            Always | VariablePolicy::Never => self.is_enforced(key).then_some(UnusedReason::Enforced(key)),
+            Always => self.is_enforced(key).then_some(UnusedReason::Enforced(key.name)),
         }
-        .or_else(|| self.outranks_variable(declared.name).then_some(UnusedReason::ProfileKey(key)))
+        .or_else(|| self.outranks_variable(declared.name).then_some(UnusedReason::ProfileKey(key.name)))
     }
 
     /// Whether the profile's own value stands in the variable's place.
@@ -198,19 +203,23 @@ impl Profile {
         let because = self
             .find_unused_reason(declared)
             .filter(|because| !matches!(because, UnusedReason::ProfileKey(_)))?;
-        Some(UnusedVariable { name, key: declared.key?, reason: because })
+        Some(UnusedVariable { name, key: declared.key?.name, reason: because })
     }
 
     /// Why no variable says what this key could say.
-    fn find_blocking_reason(&self, key: &'static str) -> Option<UnusedReason> {
+    fn find_blocking_reason(&self, key: &'static ConfigKey) -> Option<UnusedReason> {
         if let Some(file) = &self.deciding_file {
             return Some(UnusedReason::DefiningFile(file.clone()));
         }
-        let keys = if endpoints::KEYS.contains(&key) { &endpoints::KEYS[..] } else { &[key] };
+        let keys = if ENDPOINT_KEYS.contains(&key) { &ENDPOINT_KEYS[..] } else { &[key] };
         let enforced = keys.iter().find(|key| self.is_enforced(key))?;
-        Some(UnusedReason::Enforced(enforced))
+        Some(UnusedReason::Enforced(enforced.name))
     }
 }
+
+/// The keys of AWS's endpoints. Where the administrator enforces one of them, no variable counts for any.
+static ENDPOINT_KEYS: [&ConfigKey; 3] =
+    [keys::STS_ENDPOINT.untyped(), keys::COGNITO_ENDPOINT.untyped(), keys::BEDROCK_ENDPOINT.untyped()];
 
 /// The nearer first.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

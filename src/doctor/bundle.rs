@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{CheckReport, DoctorContext, call, claude};
 use crate::{
     cache::LastFailure,
-    config::{self, KeyReport},
+    config::{self, Disclosure, KeyReport},
     host,
     setup::{
         ParsedCommand, aws,
@@ -79,9 +79,6 @@ const NAMES_WITH_VALUE: [&str; 20] = [
     "WSL_DISTRO_NAME",
 ];
 
-/// Tables of a person's own making, whose values may be anything.
-const FREE_TABLES: [&str; 2] = ["extra_params", "claude_code.env"];
-
 /// The whole text.
 pub fn render_bundle(patient: &DoctorContext<'_>, checks: &[CheckReport]) -> String {
     let sections = [
@@ -145,22 +142,21 @@ fn describe_configuration(patient: &DoctorContext<'_>) -> Vec<String> {
 }
 
 fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &KeyReport) -> String {
-    let shown = match value {
-        Value::Object(table) if FREE_TABLES.contains(key) => {
+    let shown = match (key.disclosure, value) {
+        (Disclosure::NamesOnly, Value::Object(table)) => {
             let names: Vec<String> =
                 table.keys().map(|name| format!("{} = …", sanitize_line(name))).collect();
             format!("{{ {} }}", names.join(", "))
         }
-        // Its links may hold external ids.
-        Value::Array(links) if *key == "role_chain" => format!("{} further roles", links.len()),
-        Value::String(address) if address.contains("://") => {
+        (Disclosure::CountOnly { noun }, Value::Array(items)) => format!("{} {noun}", items.len()),
+        (_, Value::String(address)) if address.contains("://") => {
             let bare = address.split('?').next().unwrap_or_default();
             format!("\"{}\"", sanitize_line(bare))
         }
         _ => sanitize_line(written),
     };
     let resolved = resolved.as_ref().map_or_else(String::new, |word| format!(": {}", sanitize_line(word)));
-    format!("{key} = {shown}  # {origin}{resolved}")
+    format!("{} = {shown}  # {origin}{resolved}", key.name)
 }
 
 fn describe_environment(patient: &DoctorContext<'_>) -> Vec<String> {
@@ -216,8 +212,9 @@ mod tests {
 
     use super::*;
 
-    fn shown(key: &'static str, value: Value) -> String {
+    fn shown(key: &str, value: Value) -> String {
         let (written, origin) = (value.to_string(), "f:1".to_owned());
+        let key = config::keys::find_key(key).unwrap();
         format_setting(&KeyReport { key, value, toml: written, origin, resolved: None })
     }
 

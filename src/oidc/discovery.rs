@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     answer::fetch_document,
     error::{Error, ProviderEndpoint, ResponseSource},
-    provider::{EndpointPaths, select_provider_defaults},
 };
 use crate::{
-    config::{Issuer, Profile},
+    config::{EndpointPaths, Issuer, Profile},
     http::Client,
     text::UntrustedText,
     url::{SecureUrl, SecureUrlError},
@@ -42,7 +41,7 @@ pub struct ProviderMetadata {
 
 /// Asks the issuer, and believes the answer only if it speaks for this very issuer.
 pub async fn discover_provider(client: &Client, profile: &Profile) -> Result<ProviderMetadata, Error> {
-    let known_better = profile.login_domain.as_ref().zip(select_provider_defaults(profile.provider).paths);
+    let known_better = profile.login_domain.as_ref().zip(profile.provider.spec().endpoint_paths);
     fetch_metadata(client, &profile.issuer, known_better).await
 }
 

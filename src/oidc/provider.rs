@@ -1,128 +1,14 @@
-//! The table of what providers do differently. No other file matches on the provider.
+//! What a provider's answers mean, where that differs between providers.
 //!
-//! It holds what is said to them and understood of them; what may be written in a profile for each is `config`'s.
+//! The differences themselves are data in `config::ProviderSpec`.
 
 use super::Error;
-use crate::config::{AssertionAudience, KeyAlgorithm, Profile, Provider};
+use crate::config::{OrganizationParameter, OriginRetry, Profile};
 
-/// What to ask a provider for, unless the configuration says otherwise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ProviderDefaults {
-    pub(super) scopes: &'static [&'static str],
-    /// Parameters of the authorization request.
-    pub(super) parameters: &'static [(&'static str, &'static str)],
-    /// Where the endpoints stand on a sign-in domain that the profile names.
-    pub(super) paths: Option<EndpointPaths>,
-    /// How it redeems codes of applications that are registered as pages in a browser.
-    pub(super) origin: Option<OriginRetry>,
-    membership: Option<OrganizationParameter>,
-    /// Whether its tokens may name the issuer without `https://`.
-    bare_issuer: bool,
-}
-
-/// The parameter that names an organization, and the claim that names it in a token.
-#[derive(Clone, Copy, Debug)]
-struct OrganizationParameter {
-    parameter: &'static str,
-    claim: fn(&str) -> &'static str,
-}
-
-/// An `OriginRetry` header that is sent only after this very refusal: the provider refuses everybody else who sends one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OriginRetry {
-    pub(super) value: &'static str,
-    trigger: &'static str,
-}
-
-impl OriginRetry {
-    pub(super) fn is_required_by(&self, error: &Error) -> bool {
-        matches!(error, Error::Refused { description, .. } if description.to_safe_line().to_string().starts_with(self.trigger))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct EndpointPaths {
-    pub(super) authorize: &'static str,
-    pub(super) token: &'static str,
-    pub(super) revoke: &'static str,
-}
-
-/// OIDC Core §11 for `offline_access`, which asks for a refresh token.
-const STANDARD: ProviderDefaults = ProviderDefaults {
-    scopes: &["openid", "profile", "email", "offline_access"],
-    parameters: &[],
-    paths: None,
-    origin: None,
-    membership: None,
-    bare_issuer: false,
-};
-
-pub(super) fn select_provider_defaults(provider: Provider) -> ProviderDefaults {
-    match provider {
-        Provider::Generic | Provider::Okta => STANDARD,
-        // Redirect addresses of the platform "Single-page application": AADSTS9002327 without an Origin, and AADSTS9002326
-        // with one for every other platform ("Microsoft Entra authentication and authorization error codes").
-        Provider::Entra => ProviderDefaults {
-            origin: Some(OriginRetry { value: "http://localhost", trigger: "AADSTS9002327:" }),
-            ..STANDARD
-        },
-        // The answer to `organization` must be compared by whoever asks (Auth0, "Work with tokens and organizations").
-        Provider::Auth0 => ProviderDefaults {
-            membership: Some(OrganizationParameter {
-                parameter: "organization",
-                claim: |named| {
-                    if named.starts_with("org_") { "org_id" } else { "org_name" }
-                },
-            }),
-            ..STANDARD
-        },
-        // Gives a refresh token unasked, and refuses the scope that asks for one (Amazon Cognito, "Scopes, M2M, and
-        // resource servers"). The paths are those of "Managed login endpoints reference".
-        Provider::Cognito => ProviderDefaults {
-            scopes: &["openid", "profile", "email"],
-            paths: Some(EndpointPaths {
-                authorize: "/oauth2/authorize",
-                token: "/oauth2/token",
-                revoke: "/oauth2/revoke",
-            }),
-            ..STANDARD
-        },
-        // Knows no `offline_access`: `access_type` asks, and only a consent screen brings the refresh token again
-        // (Google, "OpenID Connect", refresh tokens). `hd` only chooses among the person's accounts, and whoever asks has to
-        // compare the claim, and may find `iss` without its scheme (the same, "Validating an ID token").
-        Provider::Google => ProviderDefaults {
-            scopes: &["openid", "email", "profile"],
-            parameters: &[("access_type", "offline"), ("prompt", "consent")],
-            membership: Some(OrganizationParameter { parameter: "hd", claim: |_| "hd" }),
-            bare_issuer: true,
-            ..STANDARD
-        },
-    }
-}
-
-/// How a provider wants a private key to prove the application, unless the configuration or discovery says otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AssertionDefaults {
-    pub(super) audience: AssertionAudience,
-    /// How an RSA key signs where discovery does not say.
-    pub(super) rsa: KeyAlgorithm,
-}
-
-pub(super) fn select_assertion_defaults(provider: Provider) -> AssertionDefaults {
-    match provider {
-        // The standard's next edition knows no other audience (draft-ietf-oauth-rfc7523bis), FAPI 2.0 §5.3.2.1 neither.
-        Provider::Auth0 | Provider::Cognito | Provider::Generic | Provider::Google => {
-            AssertionDefaults { audience: AssertionAudience::Issuer, rsa: KeyAlgorithm::Rs256 }
-        }
-        // Microsoft, "Application authentication certificate credentials".
-        Provider::Entra => {
-            AssertionDefaults { audience: AssertionAudience::Endpoint, rsa: KeyAlgorithm::Ps256 }
-        }
-        // Okta, "Build a JWT for client authentication": the whole address that it is used at.
-        Provider::Okta => {
-            AssertionDefaults { audience: AssertionAudience::Endpoint, rsa: KeyAlgorithm::Rs256 }
-        }
-    }
+/// Whether the provider refused the request because it takes the application for a page in a browser.
+pub(super) fn is_origin_required(retry: &OriginRetry, error: &Error) -> bool {
+    matches!(error, Error::Refused { description, .. }
+        if description.to_safe_line().to_string().starts_with(retry.refusal))
 }
 
 /// The organization that the profile asks for, where its provider leaves it to us to insist.
@@ -133,15 +19,15 @@ pub struct RequiredOrganization<'a> {
 }
 
 pub fn find_organization(profile: &Profile) -> Option<RequiredOrganization<'_>> {
-    let OrganizationParameter { parameter, claim } = select_provider_defaults(profile.provider).membership?;
-    let named = profile.extra_params.get(parameter)?.as_str();
-    Some(RequiredOrganization { claim: claim(named), name: named })
+    let OrganizationParameter { parameter, claim } = profile.provider.spec().organization.as_ref()?;
+    let name = profile.extra_params.get(*parameter)?.as_str();
+    Some(RequiredOrganization { claim: claim(name), name })
 }
 
 /// The other name under which the provider's tokens may know their issuer.
 pub fn find_issuer_alias(profile: &Profile) -> Option<&str> {
     let (_, bare) = profile.issuer.as_str().split_once("://")?;
-    select_provider_defaults(profile.provider).bare_issuer.then_some(bare)
+    profile.provider.spec().has_bare_issuer.then_some(bare)
 }
 
 impl RequiredOrganization<'_> {

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use openidconnect::url::Url;
 use ring::digest;
 
-use super::{ProviderMetadata, provider::select_provider_defaults};
+use super::ProviderMetadata;
 use crate::{config::Profile, secret::Secret};
 
 /// One sign-in's question. Its secrets are made for it alone.
@@ -76,13 +76,7 @@ pub(super) fn build_authorization_url(
 pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> String {
     let scopes = if profile.scopes.is_empty() {
         let known = |scope: &&str| *scope != "offline_access" || metadata.supports_scope(scope);
-        select_provider_defaults(profile.provider)
-            .scopes
-            .iter()
-            .copied()
-            .filter(known)
-            .map(str::to_owned)
-            .collect()
+        profile.provider.spec().scopes.iter().copied().filter(known).map(str::to_owned).collect()
     } else {
         profile.scopes.clone()
     };
@@ -93,10 +87,7 @@ pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> S
 /// Appends the configured parameters, and of the provider's habitual ones those that the configuration leaves open.
 fn append_parameters(mut url: Url, profile: &Profile) -> Url {
     let own = &profile.extra_params;
-    let habitual = select_provider_defaults(profile.provider)
-        .parameters
-        .iter()
-        .filter(|(name, _)| !own.contains_key(*name));
+    let habitual = profile.provider.spec().parameters.iter().filter(|(name, _)| !own.contains_key(*name));
     let all = habitual.copied().chain(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     for (name, value) in all {
         url.query_pairs_mut().append_pair(name, value);

@@ -12,7 +12,7 @@ use super::{
     answer::parse_body,
     error::{Error, ProviderEndpoint, ResponseSource},
     form::ProviderForm,
-    provider::select_provider_defaults,
+    provider::is_origin_required,
 };
 use crate::{
     http::{Client, FullResponse},
@@ -86,9 +86,8 @@ pub(super) async fn request_tokens(
         Err(refusal) => refusal,
         granted => return granted,
     };
-    let Some(origin) =
-        select_provider_defaults(application.profile.provider).origin.filter(|it| it.is_required_by(&first))
-    else {
+    let retry = application.profile.provider.spec().origin_retry.as_ref();
+    let Some(origin) = retry.filter(|retry| is_origin_required(retry, &first)) else {
         return Err(first);
     };
     log::info(

@@ -6,15 +6,7 @@ use super::{
     call::CommandTemplate,
     settings::{ClaudeSetting, ClaudeSettingKey},
 };
-use crate::config::{ClaudeCodeConfig, Profile};
-
-/// The variables that name the model of each rank.
-pub const MODEL_VARIABLES: [(&str, &str); 4] = [
-    ("default", "ANTHROPIC_MODEL"),
-    ("opus", "ANTHROPIC_DEFAULT_OPUS_MODEL"),
-    ("sonnet", "ANTHROPIC_DEFAULT_SONNET_MODEL"),
-    ("haiku", "ANTHROPIC_DEFAULT_HAIKU_MODEL"),
-];
+use crate::config::{ClaudeCodeConfig, MODEL_VARIABLES, Profile};
 
 /// Claude Code's hooks that run this program, each with the command for it.
 pub const HOOKS: [(&str, &str); 3] =
@@ -137,12 +129,6 @@ pub const CONFLICTING_VARIABLES: [&str; 3] =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
-
-    #[test]
-    fn each_rank_that_can_be_configured_has_its_variable() {
-        assert_eq!(MODEL_VARIABLES.map(|(rank, _)| rank), config::MODEL_RANKS);
-    }
     use crate::config::testing::profile;
 
     fn lines(claude: &ClaudeCodeConfig, source: &ClaudeCredentialSource) -> Vec<String> {

@@ -62,7 +62,7 @@ pub(super) fn add_default_headers(headers: &mut TelemetryHeaders, token: &Verifi
     headers.set(EMAIL.header, &email);
     headers.set("x-user-name", &name);
     headers.set("x-user-id", &derive_user_id(token.subject()));
-    headers.set("x-organization", provider.telemetry_organization());
+    headers.set("x-organization", provider.spec().telemetry_organization);
     for DefaultHeader { header, claims, fallback: otherwise } in DEFAULT_HEADERS {
         headers.set(header, &read_first_claim(token, claims).unwrap_or_else(|| otherwise.to_owned()));
     }

@@ -1,13 +1,11 @@
-//! How the issuer of each kind of provider is spelt, and how the usual misspellings are put right.
+//! How each kind of provider spells its issuer, and how the usual misspellings are put right.
 //!
-//! It knows addresses only; what else a provider demands of a profile is in `demands`.
+//! It knows issuers only; what else a provider demands of a profile is in `requirements`.
 
-use super::{Provider, ValueConflict, is_cognito_host, is_domain_or_below};
-use crate::config::Issuer;
+use super::hosts::{is_cognito_host, is_domain_or_below};
+use crate::config::{Partition, error::ValueConflict};
 
 pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
-
-const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// Entra's sign-in hosts whose tokens name the tenant behind them ("Microsoft Entra authentication and national clouds").
 const ENTRA_HOSTS: [&str; 3] =
@@ -16,44 +14,21 @@ const ENTRA_HOSTS: [&str; 3] =
 /// Hosts of Entra's first version, whose issuers end in a slash.
 const ENTRA_V1_HOSTS: [&str; 2] = ["sts.windows.net", "sts.chinacloudapi.cn"];
 
-/// An https address taken apart: nothing that stands on this machine is judged, for it is somebody's test.
-struct IssuerParts<'a> {
-    host: &'a str,
+/// An issuer taken apart.
+#[derive(Debug)]
+pub(super) struct IssuerParts<'a> {
+    pub host: &'a str,
     /// All behind the host, as written.
-    path: &'a str,
+    pub path: &'a str,
+    /// The domains of the provider.
+    pub domains: &'static [&'static str],
 }
 
-/// Why this cannot be the issuer of a provider of that kind, and what to write.
-pub(super) fn check_issuer_format(kind: Provider, issuer: &Issuer) -> Option<ValueConflict> {
-    if !issuer.url().is_https() {
-        return None;
-    }
-    let text = issuer.as_str();
-    if let Some(stem) = text.strip_suffix(DISCOVERY) {
-        let slash = if kind == Provider::Auth0 { "/" } else { "" };
-        return Some(ValueConflict::suggest_issuer(
-            "that is the address of the discovery document",
-            &format!("{stem}{slash}"),
-        ));
-    }
-    let rest = text.get("https://".len()..).unwrap_or_default();
-    let at = rest.find('/').unwrap_or(rest.len());
-    let (host, tail) = rest.split_at(at);
-    let parts = IssuerParts { host, path: tail };
-    match kind {
-        Provider::Okta => check_okta(&parts),
-        Provider::Entra => check_entra(&parts),
-        Provider::Auth0 => check_auth0(&parts),
-        Provider::Cognito => check_cognito(&parts),
-        Provider::Google => check_google(&parts),
-        Provider::Generic => None,
-    }
-}
-
-fn check_okta(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
+pub(super) fn check_okta(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
+    let IssuerParts { host, path: tail, domains } = parts;
     let (first, domain) = host.split_once('.').unwrap_or((host, ""));
-    if let Some(name) = first.strip_suffix("-admin").filter(|_| Provider::from_host(domain) == Provider::Okta)
-    {
+    let is_of_okta = domains.iter().any(|own| is_domain_or_below(domain, own));
+    if let Some(name) = first.strip_suffix("-admin").filter(|_| is_of_okta) {
         let mut wrong = ValueConflict::suggest_issuer(
             "that is the address of Okta's Admin Console",
             &format!("https://{name}.{domain}"),
@@ -72,13 +47,13 @@ fn check_okta(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<Valu
     })
 }
 
-fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
-    let IssuerParts { host, path: tail } = parts;
+pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
+    let IssuerParts { host, path: tail, domains: _ } = parts;
     let host = host.to_ascii_lowercase();
     let tenant = tail.split('/').nth(1).unwrap_or_default().to_ascii_lowercase();
-    let is_first = ENTRA_V1_HOSTS.contains(&host.as_str());
+    let is_v1 = ENTRA_V1_HOSTS.contains(&host.as_str());
     let is_external = is_domain_or_below(&host, "ciamlogin.com");
-    if !is_first && !is_external && !ENTRA_HOSTS.contains(&host.as_str()) {
+    if !is_v1 && !is_external && !ENTRA_HOSTS.contains(&host.as_str()) {
         return Some(ValueConflict::new(
             "no sign-in host of Microsoft Entra ID",
             "write `entra_tenant` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows",
@@ -97,7 +72,7 @@ fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
         ));
     }
     let right = match () {
-        () if is_first => format!("https://{host}/{tenant}/"),
+        () if is_v1 => format!("https://{host}/{tenant}/"),
         // Tokens of an external tenant name it in the host too, whatever name it signs in under.
         () if is_external => format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"),
         () => format!("https://{host}/{tenant}/v2.0"),
@@ -108,7 +83,7 @@ fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
 
 const ENTRA_TENANT: &str = "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows";
 
-fn check_auth0(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
+pub(super) fn check_auth0(IssuerParts { host, path: tail, .. }: &IssuerParts<'_>) -> Option<ValueConflict> {
     (*tail != "/").then(|| {
         ValueConflict::suggest_issuer(
             "an issuer of Auth0 is its domain with a slash at the end",
@@ -117,7 +92,7 @@ fn check_auth0(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<Val
     })
 }
 
-fn check_cognito(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
+pub(super) fn check_cognito(IssuerParts { host, path: tail, .. }: &IssuerParts<'_>) -> Option<ValueConflict> {
     if !is_cognito_host(host) {
         let mut wrong = ValueConflict::new(
             "that is where Cognito's sign-in pages stand, not the issuer, which comes from the pool's identifier",
@@ -128,7 +103,6 @@ fn check_cognito(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<V
     }
     let pool = tail.strip_prefix('/').unwrap_or_default();
     let pool = pool.split('/').next().unwrap_or_default();
-    let written = host.split('.').nth(1).unwrap_or_default();
     let (region, _) = pool.split_once('_').unwrap_or_default();
     if region.is_empty() {
         return Some(ValueConflict::new(
@@ -136,14 +110,30 @@ fn check_cognito(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<V
             "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
         ));
     }
-    let right = format!("https://{}/{pool}", host.replacen(written, region, 1));
+    // The service, FIPS or not, and the domain stay, unless the region is of another partition.
+    let mut labels = host.splitn(3, '.');
+    let (service, domain) = (labels.next().unwrap_or_default(), labels.nth(1).unwrap_or_default());
+    let partition = Partition::from_region(region);
+    let is_same_partition = Partition::from_host(host).is_some_and(|found| found.name == partition.name);
+    let domain = if is_same_partition { domain } else { partition.domain };
+    let right = format!("https://{service}.{region}.{domain}/{pool}");
     let reason = "the region and the pool are those of the user pool's own identifier, without a slash";
     (right != format!("https://{host}{tail}")).then(|| ValueConflict::suggest_issuer(reason, &right))
 }
 
-fn check_google(IssuerParts { host, path: tail }: &IssuerParts<'_>) -> Option<ValueConflict> {
+pub(super) fn check_google(IssuerParts { host, path: tail, .. }: &IssuerParts<'_>) -> Option<ValueConflict> {
     ((*host, *tail) != ("accounts.google.com", ""))
         .then(|| ValueConflict::suggest_issuer("Google has one issuer", "https://accounts.google.com"))
+}
+
+/// The issuer of a tenant, which the sample of AWS's guidance names by an identifier, a host and an identifier, or a domain.
+pub(super) fn build_entra_issuer(domain: &str) -> String {
+    let domain = domain.trim_end_matches("/v2.0");
+    match domain.contains('/') {
+        true => format!("https://{domain}/v2.0"),
+        false if domain.contains('.') => format!("https://{domain}"),
+        false => format!("https://{ENTRA_WORLDWIDE}/{domain}/v2.0"),
+    }
 }
 
 /// 8-4-4-4-12 hexadecimal digits.
@@ -155,12 +145,13 @@ pub(in crate::config) fn is_guid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Issuer, Provider, provider::requirements::check_issuer_format};
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
     fn judged(issuer: &str) -> Option<ValueConflict> {
         let issuer = Issuer::parse(issuer).unwrap();
-        check_issuer_format(Provider::from_issuer(&issuer), &issuer)
+        check_issuer_format(issuer.provider(), &issuer)
     }
 
     #[test]
@@ -220,6 +211,14 @@ mod tests {
             (
                 "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC/",
                 "`issuer = \"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC\"`",
+            ),
+            (
+                "https://cognito-idp.us-east-1.amazonaws.com/cn-north-1_AbC",
+                "`issuer = \"https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbC\"`",
+            ),
+            (
+                "https://cognito-idp-fips.us-gov-west-1.amazonaws.com/us-gov-east-1_AbC",
+                "`issuer = \"https://cognito-idp-fips.us-gov-east-1.amazonaws.com/us-gov-east-1_AbC\"`",
             ),
             ("https://cognito-idp.eu-west-1.amazonaws.com", "`cognito_user_pool_id = "),
             ("https://accounts.google.com/", "`issuer = \"https://accounts.google.com\"`"),

@@ -1,62 +1,25 @@
 //! The short forms of the issuer: a domain, a tenant or a pool, as the provider's own screens show them.
 //!
-//! It spells the issuer that one stands for, or says how to write it; whether two agree is for `issuer`.
+//! It spells out the issuer that one stands for; whether two agree is for `issuer`.
 
-use super::{Provider, ValueConflict, issuer_format};
+use super::issuer_format::{ENTRA_WORLDWIDE, is_guid};
 use crate::{
-    config::{Issuer, Partition, partition::is_region},
+    config::{Partition, error::ValueConflict, key::TypedKey, keys, partition::is_region},
     url::SecureUrl,
 };
 
 /// A key that stands for an issuer, and the key that may go with it.
 #[derive(Debug)]
 pub(in crate::config) struct IssuerShorthand {
-    pub key: &'static str,
-    pub companion_key: &'static str,
-    pub provider: Provider,
-    expand: fn(&str, &str) -> Result<String, ValueConflict>,
-}
-
-pub(in crate::config) static SHORTHANDS: [IssuerShorthand; 4] = [
-    IssuerShorthand {
-        key: "okta_domain",
-        companion_key: "okta_auth_server",
-        provider: Provider::Okta,
-        expand: expand_okta,
-    },
-    IssuerShorthand {
-        key: "entra_tenant",
-        companion_key: "",
-        provider: Provider::Entra,
-        expand: expand_entra,
-    },
-    IssuerShorthand {
-        key: "auth0_domain",
-        companion_key: "",
-        provider: Provider::Auth0,
-        expand: expand_auth0,
-    },
-    IssuerShorthand {
-        key: "cognito_user_pool_id",
-        companion_key: "",
-        provider: Provider::Cognito,
-        expand: expand_cognito,
-    },
-];
-
-impl IssuerShorthand {
-    /// The issuer, as the provider itself spells it.
-    pub(in crate::config) fn build_issuer(&self, value: &str, beside: &str) -> Result<Issuer, ValueConflict> {
-        let text = (self.expand)(value, beside)?;
-        let issuer =
-            Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
-        issuer_format::check_issuer_format(self.provider, &issuer).map_or(Ok(issuer), Err)
-    }
+    pub key: &'static TypedKey<String>,
+    pub companion_key: Option<&'static TypedKey<String>>,
+    /// The issuer behind the values of the two keys; the second is empty where it is not set.
+    pub expand: fn(&str, &str) -> Result<String, ValueConflict>,
 }
 
 /// Org server: the domain itself; custom server: `/oauth2/ID` below it (Okta, "Authorization servers").
-fn expand_okta(domain: &str, server: &str) -> Result<String, ValueConflict> {
-    let host = parse_bare_domain("okta_domain", domain, "acme.okta.com")?;
+pub(super) fn expand_okta(domain: &str, server: &str) -> Result<String, ValueConflict> {
+    let host = parse_bare_domain(&keys::OKTA_DOMAIN, domain, "acme.okta.com")?;
     if server.is_empty() {
         return Ok(format!("https://{host}"));
     }
@@ -70,21 +33,21 @@ fn expand_okta(domain: &str, server: &str) -> Result<String, ValueConflict> {
 }
 
 /// The tenant's identifier; before it, the host of another cloud than the worldwide one.
-fn expand_entra(tenant: &str, _: &str) -> Result<String, ValueConflict> {
-    let (host, tenant) = tenant.split_once('/').unwrap_or((issuer_format::ENTRA_WORLDWIDE, tenant));
+pub(super) fn expand_entra(tenant: &str, _: &str) -> Result<String, ValueConflict> {
+    let (host, tenant) = tenant.split_once('/').unwrap_or((ENTRA_WORLDWIDE, tenant));
     let tenant = tenant.to_ascii_lowercase();
-    if let Some(id) = tenant.strip_suffix(".ciamlogin.com").filter(|id| issuer_format::is_guid(id)) {
+    if let Some(id) = tenant.strip_suffix(".ciamlogin.com").filter(|id| is_guid(id)) {
         return Ok(format!("https://{tenant}/{id}/v2.0"));
     }
     Ok(format!("https://{}/{tenant}/v2.0", host.to_ascii_lowercase()))
 }
 
 /// The trailing slash is Auth0's own spelling (Auth0, "OpenID Connect discovery").
-fn expand_auth0(domain: &str, _: &str) -> Result<String, ValueConflict> {
-    Ok(format!("https://{}/", parse_bare_domain("auth0_domain", domain, "acme.eu.auth0.com")?))
+pub(super) fn expand_auth0(domain: &str, _: &str) -> Result<String, ValueConflict> {
+    Ok(format!("https://{}/", parse_bare_domain(&keys::AUTH0_DOMAIN, domain, "acme.eu.auth0.com")?))
 }
 
-fn expand_cognito(pool: &str, _: &str) -> Result<String, ValueConflict> {
+pub(super) fn expand_cognito(pool: &str, _: &str) -> Result<String, ValueConflict> {
     build_pool_issuer(pool).ok_or_else(|| {
         ValueConflict::new(
             "not the identifier of a user pool",
@@ -119,7 +82,7 @@ pub(in crate::config) fn parse_login_domain(text: &str) -> Result<SecureUrl, Val
 }
 
 /// A bare domain; the scheme before it and the slash behind it, which an address bar adds, do no harm.
-fn parse_bare_domain(key: &str, text: &str, example: &str) -> Result<String, ValueConflict> {
+fn parse_bare_domain(key: &TypedKey<String>, text: &str, example: &str) -> Result<String, ValueConflict> {
     let bare = text.strip_prefix("https://").unwrap_or(text);
     let bare = bare.strip_suffix('/').unwrap_or(bare).to_ascii_lowercase();
     let host = bare.split('/').next().unwrap_or_default();
@@ -127,24 +90,29 @@ fn parse_bare_domain(key: &str, text: &str, example: &str) -> Result<String, Val
     let is_domain = host.contains('.') && parsed.is_ok_and(|url| url.authority() == host);
     match (is_domain, bare.strip_prefix(&format!("{host}/oauth2/"))) {
         (true, None) if bare == host => Ok(bare),
-        (true, Some(server)) if key == "okta_domain" => Err(ValueConflict::new(
+        (true, Some(server)) if key.name == keys::OKTA_DOMAIN.name => Err(ValueConflict::new(
             "a domain has no path",
             format!("write `okta_domain = \"{host}\"` and `okta_auth_server = \"{server}\"`"),
         )),
-        (true, _) => Err(ValueConflict::new("a domain has no path", format!("write `{key} = \"{host}\"`"))),
-        (false, _) => {
-            Err(ValueConflict::new("not a domain", format!("write one, such as `{key} = \"{example}\"`")))
+        (true, _) => {
+            Err(ValueConflict::new("a domain has no path", format!("write `{} = \"{host}\"`", key.name)))
         }
+        (false, _) => Err(ValueConflict::new(
+            "not a domain",
+            format!("write one, such as `{} = \"{example}\"`", key.name),
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::provider::{Provider, build_shorthand_issuer};
 
     fn spelt(key: &str, value: &str, beside: &str) -> Result<String, ValueConflict> {
-        let short = SHORTHANDS.iter().find(|short| short.key == key).unwrap();
-        short.build_issuer(value, beside).map(|issuer| issuer.as_str().to_owned())
+        let mut forms = Provider::all().filter_map(|kind| Some((kind, kind.spec().shorthand.as_ref()?)));
+        let (kind, form) = forms.find(|(_, form)| form.key.name == key).unwrap();
+        build_shorthand_issuer(kind, form, value, beside).map(|issuer| issuer.as_str().to_owned())
     }
 
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";

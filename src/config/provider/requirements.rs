@@ -1,91 +1,71 @@
-//! What each kind of provider demands of a profile: where it sends the browser back, and which settings it cannot take.
+//! What a provider demands of a profile: how its issuer is spelt, where it sends the browser back, and which settings it
+//! cannot take.
 //!
-//! A contradiction is an error before any browser opens; what only smells is said by `config check`.
+//! A contradiction is an error before any browser opens; what is legal and most likely a mistake is a finding of
+//! `config check`.
 
-use super::{Issuer, Provider, ValueConflict, issuer_format};
+use super::{
+    IssuerShorthand, Provider,
+    issuer_format::IssuerParts,
+    specs::{REGISTERED_PORTS, RedirectRule},
+};
 use crate::{
-    config::{Profile, RedirectHost},
+    config::{
+        Issuer, Profile, RedirectHost, error::ValueConflict, key::ConfigKey, keys, toml_value::quote_text,
+    },
     url::SecureUrl,
 };
 
-/// A row for each kind. Sources: the vendors' references of application settings.
-struct ProviderSpec {
-    /// The loopback host whose redirect addresses can be registered; the other cannot where `only`.
-    host: RedirectHost,
-    host_is_required: bool,
-    /// Compares redirect addresses to the letter, port included, so that a port has to be registered.
-    needs_registered_port: bool,
-    /// Scopes that it answers with `invalid_scope`.
-    unknown_scopes: &'static [&'static str],
-    /// The scope without which no refresh token comes.
-    refresh_scope: Option<&'static str>,
-    /// How its client identifiers look.
-    is_client_id: fn(&str) -> bool,
-    client_id_rule: &'static str,
-}
-
-/// The registered ports where the profile names none and the provider takes no other.
-const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
-
-const DEFAULT_SPEC: ProviderSpec = ProviderSpec {
-    host: RedirectHost::LoopbackIp,
-    host_is_required: false,
-    needs_registered_port: false,
-    unknown_scopes: &[],
-    refresh_scope: Some("offline_access"),
-    is_client_id: |_| true,
-    client_id_rule: "",
-};
-
-fn select_spec(kind: Provider) -> ProviderSpec {
-    match kind {
-        // RFC 8252 §7.3, which some follow and some do not; nothing is known of those that nobody named.
-        Provider::Generic => DEFAULT_SPEC,
-        // "Sign-in redirect URIs" are compared exactly, port and case included (Okta, "OpenID Connect redirect URI").
-        Provider::Okta => ProviderSpec { needs_registered_port: true, ..DEFAULT_SPEC },
-        // The portal takes http for `localhost` only (127.0.0.1 in the manifest alone) and ignores the port of either
-        // ("Redirect URI restrictions and limitations").
-        Provider::Entra => ProviderSpec {
-            host: RedirectHost::Localhost,
-            is_client_id: issuer_format::is_guid,
-            client_id_rule: "Entra's \"Application (client) ID\" is a GUID",
-            ..DEFAULT_SPEC
-        },
-        // "Allowed Callback URLs" are compared exactly (Auth0, "Application settings").
-        Provider::Auth0 => ProviderSpec { needs_registered_port: true, ..DEFAULT_SPEC },
-        // "requires HTTPS over HTTP except for http://localhost" (CallbackURLs in the reference of CreateUserPoolClient).
-        // Refresh tokens come unasked; `offline_access` is no scope of a user pool.
-        Provider::Cognito => ProviderSpec {
-            host: RedirectHost::Localhost,
-            host_is_required: true,
-            needs_registered_port: true,
-            unknown_scopes: &["offline_access"],
-            refresh_scope: None,
-            ..DEFAULT_SPEC
-        },
-        // Desktop applications need register no address ("OAuth 2.0 for iOS & Desktop Apps"). `access_type=offline`
-        // stands for the scope that Google does not know.
-        Provider::Google => ProviderSpec {
-            unknown_scopes: &["offline_access"],
-            refresh_scope: None,
-            is_client_id: |id| id.ends_with(".apps.googleusercontent.com"),
-            client_id_rule: "Google's client identifiers end in .apps.googleusercontent.com",
-            ..DEFAULT_SPEC
-        },
+impl Issuer {
+    /// The kind of provider that the host belongs to.
+    pub fn provider(&self) -> Provider {
+        Provider::from_host(self.url().as_url().host_str().unwrap_or_default())
     }
 }
 
-/// The redirect host that holds where the profile names none. What stands on this machine is nobody's cloud.
-pub(in crate::config) fn choose_redirect_host(kind: Provider, issuer: &Issuer) -> RedirectHost {
-    if issuer.url().is_https() { select_spec(kind).host } else { RedirectHost::LoopbackIp }
+/// The issuer that a short form of this provider stands for, as the provider itself spells it.
+pub(in crate::config) fn build_shorthand_issuer(
+    provider: Provider,
+    shorthand: &IssuerShorthand,
+    value: &str,
+    companion: &str,
+) -> Result<Issuer, ValueConflict> {
+    let text = (shorthand.expand)(value, companion)?;
+    let issuer =
+        Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
+    check_issuer_format(provider, &issuer).map_or(Ok(issuer), Err)
 }
 
-/// The ports that hold where the profile names none.
+/// Why this cannot be the issuer of a provider of that kind, and what to write. An issuer on this machine is not checked, for
+/// it is a test's.
+pub(super) fn check_issuer_format(provider: Provider, issuer: &Issuer) -> Option<ValueConflict> {
+    let rest = issuer.as_str().strip_prefix("https://")?;
+    let spec = provider.spec();
+    if let Some(stem) = issuer.as_str().strip_suffix("/.well-known/openid-configuration") {
+        let slash = if spec.issuer_ends_in_slash { "/" } else { "" };
+        return Some(ValueConflict::suggest_issuer(
+            "that is the address of the discovery document",
+            &format!("{stem}{slash}"),
+        ));
+    }
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (spec.check_issuer)(&IssuerParts { host, path, domains: spec.domains })
+}
+
+/// The redirect host where the profile names none. A provider on this machine has no demands.
+pub(in crate::config) fn choose_redirect_host(kind: Provider, issuer: &Issuer) -> RedirectHost {
+    if issuer.url().is_https() { kind.spec().redirect_host } else { RedirectHost::LoopbackIp }
+}
+
+/// The ports where the profile names none; empty for any port.
 pub(in crate::config) fn choose_redirect_ports(kind: Provider, issuer: &Issuer) -> Vec<u16> {
-    if issuer.url().is_https() && select_spec(kind).needs_registered_port {
-        REGISTERED_PORTS.into()
-    } else {
-        Vec::new()
+    match kind.spec().redirect_rule {
+        RedirectRule::RegisteredPort | RedirectRule::RegisteredPortAndHost if issuer.url().is_https() => {
+            REGISTERED_PORTS.into()
+        }
+        RedirectRule::AnyPort | RedirectRule::RegisteredPort | RedirectRule::RegisteredPortAndHost => {
+            Vec::new()
+        }
     }
 }
 
@@ -96,8 +76,8 @@ pub(in crate::config) struct ProviderSettings<'a> {
     pub issuer: &'a Issuer,
     /// The kind that `provider` names.
     pub named_provider: Option<Provider>,
-    /// The kind that a short form stands for, and that form.
-    pub shorthand: Option<(&'static str, Provider)>,
+    /// The kind that a short form stands for, and the key of that form.
+    pub shorthand: Option<(&'static ConfigKey, Provider)>,
     /// `None` where the profile leaves it to us.
     pub redirect_host: Option<RedirectHost>,
     pub scopes: &'a [String],
@@ -107,7 +87,7 @@ pub(in crate::config) struct ProviderSettings<'a> {
 /// Each key whose value the provider cannot take, with what to write.
 pub(in crate::config) fn find_conflicts(
     written: &ProviderSettings<'_>,
-) -> Vec<(&'static str, ValueConflict)> {
+) -> Vec<(&'static ConfigKey, ValueConflict)> {
     let all = [
         check_provider_name(written),
         check_issuer(written),
@@ -118,16 +98,16 @@ pub(in crate::config) fn find_conflicts(
     all.into_iter().flatten().collect()
 }
 
-type KeyConflict = Option<(&'static str, ValueConflict)>;
+type KeyConflict = Option<(&'static ConfigKey, ValueConflict)>;
 
 /// A custom domain may be anybody's, so `provider` is only contradicted by what is certain.
 fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
     let ProviderSettings { issuer, named_provider: named, shorthand: short, .. } = written;
     let named = (*named)?;
-    let known = Provider::from_issuer(issuer);
+    let known = issuer.provider();
     let (whose, kind) = match short {
-        Some((key, kind)) => (format!("`{key}` is a form of"), *kind),
-        None if known == Provider::Generic || named == Provider::Generic => return None,
+        Some((key, kind)) => (format!("`{}` is a form of", key.name), *kind),
+        None if [known, named].iter().any(|it| it.spec().domains.is_empty()) => return None,
         None => (format!("{} belongs to", issuer.url().authority()), known),
     };
     let word = kind.name();
@@ -136,96 +116,87 @@ fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
             format!("{whose} the provider \"{word}\""),
             format!("write `provider = \"{word}\"`, or leave `provider` out"),
         );
-        ("provider", wrong)
+        (&*keys::PROVIDER, wrong)
     })
 }
 
 fn check_issuer(written: &ProviderSettings<'_>) -> KeyConflict {
-    let wrong = issuer_format::check_issuer_format(written.kind, written.issuer)?;
-    written.shorthand.is_none().then_some(("issuer", wrong))
+    let wrong = check_issuer_format(written.kind, written.issuer)?;
+    written.shorthand.is_none().then_some((&*keys::ISSUER, wrong))
 }
 
 fn check_redirect_host(written: &ProviderSettings<'_>) -> KeyConflict {
-    let ProviderSpec { host, host_is_required: only, .. } = select_spec(written.kind);
-    let refused =
-        only && written.issuer.url().is_https() && written.redirect_host.is_some_and(|it| it != host);
+    let spec = written.kind.spec();
+    let refused = spec.redirect_rule == RedirectRule::RegisteredPortAndHost
+        && written.issuer.url().is_https()
+        && written.redirect_host.is_some_and(|host| host != spec.redirect_host);
     refused.then(|| {
         let rule = format!("{} takes plain http for localhost only", written.kind.name());
         (
-            "redirect_host",
+            &*keys::REDIRECT_HOST,
             ValueConflict::new(rule, "write `redirect_host = \"localhost\"`, and register that"),
         )
     })
 }
 
 fn check_scopes(written: &ProviderSettings<'_>) -> KeyConflict {
-    let unknown = select_spec(written.kind).unknown_scopes;
+    let unknown = written.kind.spec().unknown_scopes;
     let (bad, good): (Vec<&str>, Vec<&str>) =
         written.scopes.iter().map(String::as_str).partition(|scope| unknown.contains(scope));
     let bad = bad.first()?;
-    let list: Vec<String> = good.iter().map(|scope| format!("\"{scope}\"")).collect();
+    let list: Vec<String> = good.into_iter().map(quote_text).collect();
     let rule = format!(
         "{} knows no scope {bad} and would refuse them all; it gives refresh tokens without it",
         written.kind.name()
     );
-    Some(("scopes", ValueConflict::new(rule, format!("write `scopes = [{}]`", list.join(", ")))))
+    Some((&*keys::SCOPES, ValueConflict::new(rule, format!("write `scopes = [{}]`", list.join(", ")))))
 }
 
 fn check_login_domain(written: &ProviderSettings<'_>) -> KeyConflict {
     written.login_domain?;
-    (written.kind != Provider::Cognito).then(|| {
+    written.kind.spec().endpoint_paths.is_none().then(|| {
         let rule = format!("the provider is \"{}\"", written.kind.name());
         (
-            "cognito_domain",
+            &*keys::COGNITO_DOMAIN,
             ValueConflict::new(rule, "leave it out, or write `cognito_user_pool_id` beside it"),
         )
     })
 }
 
-/// What can work and most likely shall not, each with its key.
-pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static str, String)> {
-    let ProviderSpec { refresh_scope: renewal_scope, is_client_id: client_id, client_id_rule, .. } =
-        select_spec(profile.provider);
-    let mut found = Vec::new();
-    let has = |scope: &str| profile.scopes.iter().any(|one| one == scope);
-    if !profile.scopes.is_empty() && !has("openid") {
-        found.push(("scopes", "lacks \"openid\", which is asked for all the same".to_owned()));
+/// What is legal and most likely a mistake, each with its key.
+pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static ConfigKey, String)> {
+    let spec = profile.provider.spec();
+    let mut found: Vec<(&'static ConfigKey, String)> = Vec::new();
+    let has = |scope: &str| profile.scopes.is_empty() || profile.scopes.iter().any(|one| one == scope);
+    if !has("openid") {
+        found.push((&keys::SCOPES, "lacks \"openid\", which is asked for all the same".to_owned()));
     }
-    if let Some(scope) = renewal_scope.filter(|scope| !profile.scopes.is_empty() && !has(scope)) {
-        found.push((
-            "scopes",
-            format!("lacks \"{scope}\": nothing can be renewed silently, and a browser opens each time"),
-        ));
+    if let Some(scope) = spec.refresh_scope.filter(|scope| !has(scope)) {
+        let reason =
+            format!("lacks \"{scope}\": nothing can be renewed silently, and a browser opens each time");
+        found.push((&keys::SCOPES, reason));
     }
-    if !client_id(&profile.client_id) {
-        found.push(("client_id", client_id_rule.to_owned()));
+    if !(spec.is_client_id)(&profile.client_id) {
+        found.push((&keys::CLIENT_ID, spec.client_id_rule.to_owned()));
     }
     if profile.extra_params.get("prompt").is_some_and(|prompt| prompt == "none") {
-        found.push((
-            "extra_params",
-            "prompt = \"none\" forbids the provider to ask anybody anything".to_owned(),
-        ));
+        let reason = "prompt = \"none\" forbids the provider to ask anybody anything";
+        found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
-    if let Some(crowd) = warn_open_tenant(profile) {
-        found.push(crowd);
+    // Users from anywhere could sign in.
+    if let Some((_, reason)) =
+        spec.account_restriction.filter(|(name, _)| !profile.extra_params.contains_key(*name))
+    {
+        found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
+    }
+    if profile.issuer.as_str().contains(PERSONAL_TENANT) {
+        found.push((&keys::ISSUER, "is the tenant of every personal Microsoft account".to_owned()));
     }
     found
 }
 
-/// Whether people from anywhere could sign in.
-fn warn_open_tenant(profile: &Profile) -> Option<(&'static str, String)> {
-    /// The tenant of all personal accounts ("ID token claims reference", `tid`).
-    const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-    if profile.provider.fixed_issuer().is_some() && !profile.extra_params.contains_key("hd") {
-        let line = "extra_params = { hd = \"acme.com\" }";
-        return Some((
-            "extra_params",
-            format!("lacks hd: any Google account passes that the consent screen lets in; write `{line}`"),
-        ));
-    }
-    let everybodys = profile.issuer.as_str().contains(PERSONAL);
-    everybodys.then(|| ("issuer", "is the tenant of every personal Microsoft account".to_owned()))
-}
+/// The tenant of all personal accounts at Microsoft ("ID token claims reference", `tid`).
+const PERSONAL_TENANT: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 #[cfg(test)]
 mod tests {
@@ -282,13 +253,25 @@ mod tests {
             let issuer = issuer(address);
             let found = find_conflicts(&ProviderSettings { scopes: &scopes, ..written(kind, &issuer) });
             let [(key, wrong)] = found.as_slice() else { panic!("{found:?}") };
-            assert_eq!((*key, wrong.remedy.as_str()), ("scopes", "write `scopes = [\"openid\", \"email\"]`"));
+            assert_eq!(
+                (key.name, wrong.remedy.as_str()),
+                ("scopes", "write `scopes = [\"openid\", \"email\"]`")
+            );
         }
         let okta = issuer("https://acme.okta.com");
         assert_eq!(
             find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Okta, &okta) }),
             []
         );
+    }
+
+    #[test]
+    fn scopes_in_advice_are_quoted_as_toml() {
+        let scopes: Vec<String> = ["a\"b", "offline_access"].map(str::to_owned).into();
+        let pool = issuer(POOL);
+        let found =
+            find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Cognito, &pool) });
+        assert_eq!(found[0].1.remedy, r#"write `scopes = ["a\"b"]`"#);
     }
 
     #[test]
@@ -312,7 +295,7 @@ mod tests {
         profile.extra_params = [("prompt".to_owned(), "none".to_owned())].into();
         profile.client_id = "1-x".into();
         profile.scopes = vec!["email".into()];
-        let keys: Vec<&str> = collect_warnings(&profile).into_iter().map(|(key, _)| key).collect();
+        let keys: Vec<&str> = collect_warnings(&profile).into_iter().map(|(key, _)| key.name).collect();
         assert_eq!(keys, ["scopes", "client_id", "extra_params", "extra_params"]);
         profile.provider = Provider::Okta;
         assert!(collect_warnings(&profile).iter().any(|(_, said)| said.contains("offline_access")));

@@ -104,7 +104,7 @@ fn a_provider_that_gives_every_application_a_secret_is_believed_to_have_given_on
     assert_eq!(auth("client_auth = \"none\""), ClientAuth::None);
     assert_eq!(Home::new().user(GOOD).load().unwrap().client_auth, ClientAuth::None);
     let shown = Home::new().user(google).ask(crate::config::report_profile).unwrap();
-    let entry = shown.entries.into_iter().find(|entry| entry.key == "client_auth").unwrap();
+    let entry = shown.entries.into_iter().find(|entry| entry.key.name == "client_auth").unwrap();
     assert_eq!((entry.toml.as_str(), entry.resolved.as_deref()), ("\"none\"", Some("secret")));
 }
 

@@ -5,8 +5,8 @@ use toml::de::{DeTable, DeValue};
 use super::{GOOD, Home, KEY_FILE, TRUSTING};
 use crate::config::{
     Profile,
-    keys::{COUNT, ConfigKey, KEYS, KeyDefault, SECTIONS, TOP_LEVEL_KEYS, ValueKind},
-    parsers,
+    key::ConfigKey,
+    keys::{COUNT, KEYS, SECTIONS, TOP_LEVEL_KEYS},
     toml_value::to_toml,
 };
 
@@ -48,7 +48,7 @@ fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
         DeValue::Table(profiles) => profiles["claude"].get_ref().clone(),
         _ => panic!("profiles is a table"),
     };
-    for key in &KEYS {
+    for key in KEYS {
         let holder = if key.section().is_empty() { &profile } else { profile[key.section()].get_ref() };
         let value = holder.get(key.own_name()).unwrap_or_else(|| panic!("the example lacks {}", key.name));
         if let Some(default) = key.default_value() {
@@ -60,37 +60,41 @@ fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
             assert!(comment.contains(&expected.as_str()), "{}: {expected:?} is not in {comment:?}", key.name);
         }
     }
-    for sentence in TOP_LEVEL_KEYS.iter().map(|key| key.doc).chain(SECTIONS.iter().map(|section| section.1)) {
+    for sentence in
+        TOP_LEVEL_KEYS.iter().map(|(_, _, doc)| *doc).chain(SECTIONS.iter().map(|section| section.1))
+    {
         assert!(EXAMPLE.contains(&format!("# {sentence}\n")), "{sentence}");
     }
 }
 
 fn expected_comment(key: &ConfigKey) -> Vec<String> {
     let mut lines = vec![key.doc.to_owned()];
-    if let ValueKind::Choice(words) = key.kind {
-        lines.push(format!("One of: {}.", words.join(", ")));
+    let names = choices(key);
+    if !names.is_empty() {
+        lines.push(format!("One of: {}.", names.join(", ")));
     }
     lines
 }
 
+/// The names that a key chooses among; none for another kind of key.
+fn choices(key: &ConfigKey) -> Vec<String> {
+    let names = (key.schema)()["enum"].as_array().cloned().unwrap_or_default();
+    names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
 #[test]
-fn each_default_and_each_word_is_legal_for_its_key() {
-    for key in &KEYS {
+fn each_default_is_legal_for_its_key() {
+    for key in KEYS {
         if let Some(default) = key.default_value() {
-            assert_eq!(parsers::check_value(key, &default), Ok(()), "{}", key.name);
-        }
-        if let (ValueKind::Choice(words), KeyDefault::Text(default)) = (key.kind, key.default) {
-            assert!(words.contains(&default), "{}", key.name);
+            assert_eq!(key.check_value(&default), Ok(()), "{}", key.name);
         }
     }
-    assert_eq!(KEYS.len(), COUNT);
 }
 
 #[test]
 fn each_word_of_the_table_is_understood() {
-    for key in &KEYS {
-        let ValueKind::Choice(words) = key.kind else { continue };
-        for word in words {
+    for key in KEYS {
+        for word in &choices(key) {
             // At an issuer of nobody's own, or most providers would contradict it.
             let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_ISSUER", "http://127.0.0.1:9");
             // Some words mean something beside others only.
@@ -103,9 +107,9 @@ fn each_word_of_the_table_is_understood() {
                     .variable("BEDROCK_SSO_CLIENT_KEY", KEY_FILE),
                 _ => home,
             };
-            let home = home.variable(&key.variable_name(), word);
+            let home = home.variable(key.variable, word);
             // The one word that needs another key beside it.
-            let is_pool = *word == "identity-pool";
+            let is_pool = word == "identity-pool";
             let home =
                 if is_pool { home.variable("BEDROCK_SSO_IDENTITY_POOL_ID", "us-east-1:1b4e") } else { home };
             assert!(home.load().is_ok(), "{} = {word}", key.name);
@@ -115,10 +119,14 @@ fn each_word_of_the_table_is_understood() {
 
 #[test]
 fn keys_have_names_of_their_own() {
-    let names: std::collections::BTreeSet<String> = KEYS.iter().map(ConfigKey::variable_name).collect();
+    let names: std::collections::BTreeSet<&str> = KEYS.iter().map(|key| key.variable).collect();
     assert_eq!(names.len(), COUNT);
+    for key in KEYS {
+        let expected = format!("BEDROCK_SSO_{}", key.name.replace('.', "_").to_uppercase());
+        assert_eq!(key.variable, expected, "the static is named as the key is");
+    }
     for own in ["CONFIG", "PROFILE", "LOG", "LOG_FILE"] {
-        assert!(!names.contains(&format!("BEDROCK_SSO_{own}")), "{own}");
+        assert!(!names.contains(format!("BEDROCK_SSO_{own}").as_str()), "{own}");
     }
     assert!(
         KEYS.iter().all(|key| key.section().is_empty() || SECTIONS.iter().any(|it| it.0 == key.section()))

@@ -18,6 +18,15 @@ fn whoever_is_spoken_to_in_another_partition_is_refused() {
             "sts_endpoint = \"https://sts.cn-north-1.amazonaws.com.cn\"".into(),
             "sts.cn-north-1.amazonaws.com.cn of aws-cn",
         ),
+        // One key, although it stands for two addresses.
+        (
+            "bedrock_endpoint = \"https://{service}.cn-north-1.amazonaws.com.cn\"".into(),
+            "bedrock.cn-north-1.amazonaws.com.cn of aws-cn",
+        ),
+        (
+            "bedrock_endpoint = \"https://bedrock.cn-north-1.amazonaws.com.cn\"".into(),
+            "bedrock.cn-north-1.amazonaws.com.cn of aws-cn",
+        ),
         ("sts_fallback_regions = [\"auto\", \"cn-north-1\"]".into(), "cn-north-1 of aws-cn"),
         (
             "federation = \"identity-pool\"\nidentity_pool_id = \"cn-north-1:1b\"".into(),
@@ -30,6 +39,14 @@ fn whoever_is_spoken_to_in_another_partition_is_refused() {
     }
     assert!(
         Home::new().user(format!("{GOOD}sts_endpoint = \"https://sts.internal.example\"\n")).load().is_ok()
+    );
+}
+
+#[test]
+fn a_wrong_bedrock_endpoint_is_quoted_as_written() {
+    assert_has(
+        &said_of("bedrock_endpoint = \"http://{service}.example\""),
+        &["\"http://{service}.example\""],
     );
 }
 

@@ -117,6 +117,8 @@ fn a_variable_that_is_no_text_is_an_error() {
 #[test]
 fn a_file_that_every_user_may_change_is_warned_about() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    use crate::config::ConfigFinding;
     let mut home = Home::new().user(GOOD);
     // The administrator's folder is judged by itself.
     home.paths.system_config = home.at("system/config.toml");
@@ -126,7 +128,7 @@ fn a_file_that_every_user_may_change_is_warned_about() {
         home.ask(crate::config::check_all_files)
             .unwrap()
             .iter()
-            .any(|line| line.starts_with("warning: ~/user.toml: every user"))
+            .any(|finding| *finding == ConfigFinding::WritableFile { file: "~/user.toml".to_owned() })
     };
     let (file, folder) = (home.at("user.toml"), home.folder().to_owned());
     for (in_file, in_folder, expected) in [

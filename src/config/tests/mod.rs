@@ -20,7 +20,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{ConfigInputs, Error, FlagOverride, Profile};
+use super::{ConfigInputs, Error, FlagOverride, Profile, keys::find_key};
 use crate::host::{Environment, HostPaths};
 
 /// A path that is whole on this system.
@@ -94,6 +94,7 @@ impl Home {
     }
 
     pub(super) fn flag(mut self, key: &'static str, value: &'static str, name: &'static str) -> Self {
+        let key = find_key(key).unwrap();
         self.flags.push(FlagOverride { key, value, name });
         self
     }

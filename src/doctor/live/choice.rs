@@ -4,10 +4,9 @@
 
 use crate::{
     aws::{FoundationModel, Guardrail, InferenceProfile},
-    config::ClaudeCodeConfig,
+    config::{ClaudeCodeConfig, MODEL_VARIABLES},
     failure::{BedrockMismatch, Failure},
     host::Environment,
-    setup::claude::MODEL_VARIABLES,
 };
 
 /// Where Claude Code is told of a guardrail, a header a line.
@@ -15,7 +14,7 @@ const HEADERS: &str = "ANTHROPIC_CUSTOM_HEADERS";
 const IDENTIFIER: &str = "x-amzn-bedrock-guardrailidentifier";
 const VERSION: &str = "x-amzn-bedrock-guardrailversion";
 
-/// The checks of each rank by name, in the order of [`RANKS`].
+/// The checks of each rank by name, in the order of [`MODEL_VARIABLES`].
 const CHECKS: [(&str, &str); 4] = [
     (super::CONVERSE, super::STREAMING),
     ("converse-opus", "streaming-opus"),

@@ -15,7 +15,6 @@ use crate::{
     config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, Profile},
     files::UntrustedFile,
     host::Host,
-    oidc::provider::{AssertionDefaults, select_assertion_defaults},
     secret::Secret,
     time::Timestamp,
 };
@@ -33,7 +32,8 @@ pub(super) struct AssertionSigner {
     thumbprint: Option<String>,
     algorithm: Option<KeyAlgorithm>,
     audience: AssertionAudience,
-    defaults: AssertionDefaults,
+    /// How an RSA key signs where discovery does not say.
+    default_rsa_algorithm: KeyAlgorithm,
     now: fn() -> Timestamp,
     random: fn(&mut [u8]),
 }
@@ -86,14 +86,14 @@ impl AssertionSigner {
         }
         let certificate = files.certificate.as_ref().map(|file| file.as_ref().map_err(Clone::clone));
         let thumbprint = certificate.map(|file| compute_thumbprint(file?, &key, (host.now)())).transpose();
-        let habits = select_assertion_defaults(profile.provider);
+        let spec = profile.provider.spec();
         Ok(Self {
             thumbprint: thumbprint.map_err(ClientFileError::Certificate)?,
             key,
             id: id.clone(),
             algorithm: *algorithm,
-            audience: audience.unwrap_or(habits.audience),
-            defaults: habits,
+            audience: audience.unwrap_or(spec.assertion_audience),
+            default_rsa_algorithm: spec.rsa_algorithm,
             now: host.now,
             random: host.fill_random,
         })
@@ -135,7 +135,7 @@ impl AssertionSigner {
         let is_taken = |algorithm: &KeyAlgorithm| {
             taken.is_some_and(|taken| taken.iter().any(|name| name == algorithm.name()))
         };
-        let usual = || able.contains(&self.defaults.rsa).then_some(self.defaults.rsa);
+        let usual = || Some(self.default_rsa_algorithm).filter(|algorithm| able.contains(algorithm));
         let own = self.algorithm.or_else(|| able.iter().copied().find(is_taken)).or_else(usual);
         own.or_else(|| able.first().copied()).expect("a key that cannot sign was refused")
     }

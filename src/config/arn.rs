@@ -1,0 +1,182 @@
+//! Identifiers of AWS that a profile names: a role's ARN and an identity pool's id.
+//!
+//! Syntax only; whether they exist, AWS says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::partition::is_region;
+
+/// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct RoleArn {
+    text: String,
+    partition: String,
+    account: String,
+}
+
+/// `eu-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427`
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdentityPoolId(String);
+
+impl RoleArn {
+    /// `None` when the text is no role's ARN.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        let (arn, partition, service, region, account, resource) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_account = account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit());
+        let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+        let known = (arn, service, region) == ("arn", "iam", "")
+            && partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        // IAM's paths are of visible ASCII alone.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        (known && is_account && is_role_name(name) && is_plain).then(|| Self {
+            text: text.to_owned(),
+            partition: partition.to_owned(),
+            account: account.to_owned(),
+        })
+    }
+
+    /// The role behind `arn:aws:sts::123456789012:assumed-role/Name/session`, whose path AWS does not tell.
+    pub fn from_session_arn(arn: &str) -> Option<Self> {
+        let (head, resource) = arn.split_once(":assumed-role/")?;
+        let (partition, account) = head.strip_prefix("arn:")?.split_once(":sts::")?;
+        let name = resource.split('/').next()?;
+        Self::parse(&format!("arn:{partition}:iam::{account}:role/{name}"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The role's own name, without its path.
+    pub fn name(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or(&self.text)
+    }
+}
+
+impl From<RoleArn> for String {
+    fn from(role: RoleArn) -> Self {
+        role.text
+    }
+}
+
+impl TryFrom<String> for RoleArn {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not the ARN of a role")
+    }
+}
+
+fn is_role_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+}
+
+impl fmt::Debug for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl IdentityPoolId {
+    /// `None` when the text is no identity pool's id (`[\w-]+:[0-9a-f-]+`, at most 55 characters).
+    pub fn parse(text: &str) -> Option<Self> {
+        let (region, own) = text.split_once(':')?;
+        let is_own = !own.is_empty() && own.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+        (is_region(region) && is_own && text.len() <= 55).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn region(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for IdentityPoolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_arn_is_taken_apart() {
+        let role =
+            RoleArn::parse("arn:aws-us-gov:iam::123456789012:role/team/BedrockUser").expect("a legal ARN");
+        assert_eq!(
+            (role.partition(), role.account(), role.name()),
+            ("aws-us-gov", "123456789012", "BedrockUser")
+        );
+    }
+
+    #[test]
+    fn a_session_tells_its_role() {
+        let role = RoleArn::from_session_arn(
+            "arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials",
+        );
+        assert_eq!(role, RoleArn::parse("arn:aws-cn:iam::123456789012:role/Name"));
+        for bad in ["arn:aws:iam::123456789012:user/jane", "arn:aws:sts::123456789012:assumed-role/", ""] {
+            assert_eq!(RoleArn::from_session_arn(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_role_is_refused() {
+        for bad in [
+            "",
+            "BedrockUser",
+            "arn:aws:iam::123:role/X",
+            "arn:aws:iam::123456789012:user/X",
+            "arn:aws:sts::123456789012:assumed-role/X/y",
+            "arn:gcp:iam::123456789012:role/X",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role/team one/X",
+            "arn:aws:iam::123456789012:role/\x1b[31m/X",
+            "arn:aws-\n:iam::123456789012:role/X",
+        ] {
+            assert!(RoleArn::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pools_id_names_its_region() {
+        let pool = IdentityPoolId::parse("us-gov-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427").unwrap();
+        assert_eq!(pool.region(), "us-gov-west-1");
+    }
+
+    #[test]
+    fn what_is_no_identity_pool_is_refused() {
+        for bad in [
+            "",
+            "eu-west-1",
+            "eu-west-1:",
+            // A user pool, which is another thing.
+            "eu-west-1_AbCdEf",
+            "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+            "eu-west-1:1B4E",
+            "evil.example/:1b4e",
+            "eu-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427-0016d3cca427",
+        ] {
+            assert_eq!(IdentityPoolId::parse(bad), None, "{bad}");
+        }
+    }
+}

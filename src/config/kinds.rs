@@ -1,0 +1,188 @@
+//! The kinds of values that keys have: each joins a parser, a JSON Schema and a syntax.
+//!
+//! What a schema cannot say (partitions, what values mean together) is left to `config check`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{
+    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, RoleArn,
+    choice::NamedChoice,
+    claude_code::{self, MODEL_VARIABLES},
+    key::ValueKind,
+    min_version::parse_version,
+    parsers::{self, PROTOCOL_PARAMETERS, is_complete_path, parse_optional},
+    role_chain,
+    syntax::is_profile_name,
+    telemetry_headers,
+};
+use crate::{http::ProxyChoice, url::SecureUrl};
+
+const LIST_RULE: &str = "must be a list such as [\"one\", \"two\"]";
+const TABLE_RULE: &str = "must be a table such as { name = \"value\" }";
+
+const DURATION_PATTERN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
+const SECURE_PATTERN: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
+const ROLE_PATTERN: &str = "^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/.+$";
+
+pub(super) const ISSUER: ValueKind<Issuer> =
+    ValueKind::plain(parsers::parse_issuer, || text_like(SECURE_PATTERN));
+/// A secure URL; may be empty.
+pub(super) const URL: ValueKind<Option<SecureUrl>> = ValueKind::plain(parsers::parse_url, optional_url);
+/// The same, or one with `{service}` in it, for both services of Bedrock.
+pub(super) const BEDROCK_URL: ValueKind<Option<BedrockEndpoints>> =
+    ValueKind::plain(parsers::parse_bedrock_endpoints, optional_url);
+pub(super) const TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_text, text);
+pub(super) const REQUIRED_TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_required_text, text);
+pub(super) const ROLE: ValueKind<RoleArn> =
+    ValueKind::plain(parsers::parse_role_arn, || text_like(ROLE_PATTERN));
+pub(super) const REGION: ValueKind<String> =
+    ValueKind::plain(parsers::parse_region, || text_like("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"));
+/// A list of regions, or of the word "auto".
+pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(LIST_RULE, parsers::parse_regions, || {
+    list_of(text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$"))
+});
+/// The id of an identity pool; may be empty.
+pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind::plain(
+    |key, value| {
+        let rule = "not the id of an identity pool, such as us-east-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+        parse_optional(key, value, IdentityPoolId::parse, rule)
+    },
+    || text_like("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
+);
+/// A profile name in a file of AWS's tools; may be empty.
+pub(super) const AWS_PROFILE_NAME: ValueKind<Option<String>> = ValueKind::plain(
+    |key, value| {
+        let parse = |text: &str| is_profile_name(text).then(|| text.to_owned());
+        parse_optional(key, value, parse, "must be letters, digits, and - _ . between them")
+    },
+    || text_like("^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"),
+);
+/// The path of a URL.
+pub(super) const URL_PATH: ValueKind<String> =
+    ValueKind::plain(parsers::parse_url_path, || text_like("^/(?!/)[^?#\\s]*$"));
+/// The path of a file; may be empty.
+pub(super) const FILE_PATH: ValueKind<Option<String>> = ValueKind::plain(
+    |key, value| {
+        let parse = |text: &str| is_complete_path(text).then(|| text.to_owned());
+        parse_optional(key, value, parse, "must be an absolute path or begin with ~/")
+    },
+    text,
+);
+/// The URL of a proxy, or "none"; may be empty.
+pub(super) const PROXY: ValueKind<ProxyChoice> = ValueKind::plain(parsers::parse_proxy, || {
+    text_like("^$|^none$|^(http|https|socks4|socks4a|socks5|socks5h)://[^@/]+/?$")
+});
+/// A version of this program; may be empty.
+pub(super) const VERSION: ValueKind<Option<[u64; 3]>> = ValueKind::plain(
+    |key, value| parse_optional(key, value, parse_version, "not a version, such as 1.4.0"),
+    || text_like("^([0-9]+(\\.[0-9]+){0,2})?$"),
+);
+pub(super) const BOOL: ValueKind<bool> =
+    ValueKind::toml("must be true or false", parsers::parse_bool, || json!({ "type": "boolean" }));
+pub(super) const PORTS: ValueKind<Vec<u16>> =
+    ValueKind::toml("must be a list such as [8400, 8401]", parsers::parse_ports, || {
+        json!({
+            "type": "array", "uniqueItems": true,
+            "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
+        })
+    });
+/// A program and its arguments.
+pub(super) const COMMAND: ValueKind<Vec<String>> =
+    ValueKind::toml(LIST_RULE, parsers::parse_browser_command, || list_of(text()));
+pub(super) const URLS: ValueKind<Vec<SecureUrl>> =
+    ValueKind::toml(LIST_RULE, parsers::parse_urls, || list_of(text_like(SECURE_PATTERN)));
+/// A list of words without white space.
+pub(super) const TOKENS: ValueKind<Vec<String>> =
+    ValueKind::toml(LIST_RULE, parsers::parse_tokens, || list_of(text_like("^\\S+$")));
+/// A list of claim names, at least one.
+pub(super) const CLAIMS: ValueKind<Vec<String>> = ValueKind::toml(
+    LIST_RULE,
+    parsers::parse_claims,
+    || json!({ "type": "array", "minItems": 1, "items": { "type": "string", "minLength": 1 } }),
+);
+pub(super) const ROLE_CHAIN: ValueKind<Vec<ChainedRole>> = ValueKind::toml(
+    LIST_RULE,
+    |key, value| role_chain::parse_role_chain(key, value, Duration::ZERO),
+    || list_of(json!({ "anyOf": [text_like(ROLE_PATTERN), describe_chained_role()] })),
+);
+/// Parameters of the authorization request.
+pub(super) const REQUEST_PARAMETERS: ValueKind<BTreeMap<String, String>> =
+    ValueKind::toml(TABLE_RULE, parsers::parse_request_parameters, || {
+        json!({
+            "type": "object",
+            "propertyNames": { "not": { "enum": PROTOCOL_PARAMETERS } },
+            "additionalProperties": { "type": "string" },
+        })
+    });
+/// Headers, each with a claim name or a list of them.
+pub(super) const HEADER_CLAIMS: ValueKind<BTreeMap<String, Vec<String>>> =
+    ValueKind::toml(TABLE_RULE, telemetry_headers::parse_header_claims, || {
+        json!({
+            "type": "object",
+            "additionalProperties": { "anyOf": [text(), list_of(text())] },
+        })
+    });
+pub(super) const STRING_TABLE: ValueKind<BTreeMap<String, String>> = ValueKind::toml(
+    TABLE_RULE,
+    parsers::parse_string_table,
+    || json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+);
+/// Models by the ranks that Claude Code has for them.
+pub(super) const MODELS: ValueKind<BTreeMap<String, String>> =
+    ValueKind::toml(TABLE_RULE, claude_code::parse_models, || {
+        json!({
+            "type": "object",
+            "propertyNames": { "enum": MODEL_VARIABLES.map(|(rank, _)| rank) },
+            "additionalProperties": { "type": "string" },
+        })
+    });
+
+/// One of the names of a type's values.
+pub(super) const fn choice<T: NamedChoice>() -> ValueKind<T> {
+    ValueKind::plain(parsers::parse_choice::<T>, || {
+        let names: Vec<&str> = T::CHOICES.iter().map(|(name, _)| *name).collect();
+        json!({ "enum": names })
+    })
+}
+
+/// A duration of at least `MIN` and at most `MAX` seconds.
+pub(super) const fn duration<const MIN: u64, const MAX: u64>() -> ValueKind<Duration> {
+    ValueKind::plain(parsers::parse_duration::<MIN, MAX>, || text_like(DURATION_PATTERN))
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn text_like(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern })
+}
+
+fn optional_url() -> Value {
+    text_like(&format!("^$|{SECURE_PATTERN}"))
+}
+
+fn list_of(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+/// A role of the chain that is more than an ARN.
+fn describe_chained_role() -> Value {
+    let non_empty = || json!({ "type": "string", "minLength": 1 });
+    json!({
+        "type": "object",
+        "required": ["role_arn"],
+        "additionalProperties": false,
+        "properties": {
+            "role_arn": text_like(ROLE_PATTERN),
+            "external_id": text_like("^[A-Za-z0-9_+=,.@:/-]{2,1224}$"),
+            "duration": text_like(DURATION_PATTERN),
+            "session_name": non_empty(),
+            "source_identity": non_empty(),
+            "tags": { "type": "object", "additionalProperties": { "type": "string" } },
+            "transitive": list_of(non_empty()),
+        },
+    })
+}

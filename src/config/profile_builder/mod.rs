@@ -1,0 +1,362 @@
+//! From the values that hold to the profile that cannot be wrong, or to everything that keeps it from being one.
+//!
+//! It checks what values mean together; each by itself is parsed by its key.
+
+mod client_auth;
+mod partitions;
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use toml::de::DeValue;
+
+use super::{
+    AwsEndpoints, ChainedRole, ConfigInputs, Federation, FederationChoice, Issuer, Profile, Provider,
+    QuotaSettings, RedirectUri, TelemetrySettings,
+    error::{ConfigFault, ConfigProblem, Error},
+    issuer::{self, ResolvedIssuer},
+    key::{ConfigKey, TypedKey},
+    keys,
+    layers::Layers,
+    parsers::reject_value,
+    partition,
+    provider::{self, ProviderSettings},
+    role_chain,
+    setting::{ConfigSetting, ConfigSettings},
+    source_file::expand_home,
+    toml_value::to_toml,
+};
+use crate::{http::ProxyChoice, url::SecureUrl};
+
+impl Layers<'_> {
+    /// Builds the profile of this name, or reports everything that keeps it from being built.
+    pub(super) fn build_profile(
+        &self,
+        name: &str,
+        inputs: &ConfigInputs<'_>,
+    ) -> Result<Profile, Vec<ConfigProblem>> {
+        let settings = self.merge_for_profile(name)?;
+        let mut builder =
+            ProfileBuilder { name, settings: &settings, layers: self, inputs, problems: Vec::new() };
+        match (builder.build_profile(), builder.problems) {
+            (Some(profile), problems) if problems.is_empty() => Ok(profile),
+            (_, problems) => Err(problems),
+        }
+    }
+
+    /// Builds the profile that the call asks for.
+    pub(super) fn build_chosen_profile(&self, inputs: &ConfigInputs<'_>) -> Result<Profile, Error> {
+        let name = self.choose_profile_name(inputs)?;
+        self.build_profile(&name, inputs).map_err(Error::Invalid)
+    }
+}
+
+/// A profile in the making. A method that returns `None` has reported a problem.
+struct ProfileBuilder<'a> {
+    name: &'a str,
+    settings: &'a ConfigSettings<'a>,
+    layers: &'a Layers<'a>,
+    inputs: &'a ConfigInputs<'a>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl<'a> ProfileBuilder<'a> {
+    /// Every key is read before the first missing one ends it, so that all problems are reported at once.
+    fn build_profile(&mut self) -> Option<Profile> {
+        let resolved = self.resolve_issuer();
+        let issuer = resolved.as_ref().map(|resolved| &resolved.issuer);
+        let client_id = self.read_key(&keys::CLIENT_ID);
+        let federation = self.build_federation();
+        let region = self.read_key(&keys::REGION);
+        let provider = self.choose_provider(resolved.as_ref());
+        let ca_bundle = self.read_file_path(&keys::CA_BUNDLE);
+        let telemetry = self.build_telemetry();
+        let redirect_uri = self.build_redirect_uri(provider, issuer);
+        let login_domain = self.read_login_domain();
+        let scopes = self.read_key(&keys::SCOPES);
+        if let (Some(kind), Some(resolved), Some(scopes)) = (provider, &resolved, &scopes) {
+            self.check_provider_conflicts(kind, resolved, scopes, login_domain.as_ref());
+        }
+        let storage = self.read_key(&keys::STORAGE);
+        let client_auth = self.build_client_auth(provider, storage);
+        let session_duration = self.read_key(&keys::SESSION_DURATION);
+        let role_chain = self.read_role_chain(session_duration);
+        let sts_fallback_regions = self.resolve_fallback_regions(region.as_deref());
+        let aws_endpoints = self.build_aws_endpoints();
+        if let Some(region) = &region {
+            self.check_partitions(
+                region,
+                &partitions::AwsTargets {
+                    federation: federation.as_ref(),
+                    role_chain: role_chain.as_deref().unwrap_or_default(),
+                    endpoints: aws_endpoints.as_ref(),
+                    fallback_regions: sts_fallback_regions.as_deref().unwrap_or_default(),
+                },
+            );
+        }
+        Some(Profile {
+            name: self.name.to_owned(),
+            is_default_choice: self.layers.is_default_choice(self.name, self.inputs),
+            scopes: scopes?,
+            login_domain,
+            extra_params: self.read_key(&keys::EXTRA_PARAMS)?,
+            redirect_uri: redirect_uri?,
+            flow: self.read_key(&keys::FLOW)?,
+            browser: self.read_key(&keys::BROWSER)?,
+            login: self.read_key(&keys::LOGIN)?,
+            login_timeout: self.read_key(&keys::LOGIN_TIMEOUT)?,
+            session_duration: session_duration?,
+            session_name: self.read_key(&keys::SESSION_NAME)?,
+            storage: storage?,
+            client_auth: client_auth?,
+            aws_endpoints: aws_endpoints?,
+            ca_bundle: ca_bundle?,
+            proxy: self.resolve_proxy()?,
+            aws_profile: self.read_key(&keys::AWS_PROFILE)?,
+            telemetry: telemetry?,
+            quota: self.build_quota().ok()?,
+            deciding_file: self.layers.deciding_file.map(str::to_owned),
+            enforced_keys: self.keys_where(|setting| setting.is_enforced),
+            set_by_administrator: self.keys_where(|setting| setting.is_from_administrator()),
+            provider: provider?,
+            issuer: resolved?.issuer,
+            client_id: client_id?,
+            federation: federation?,
+            role_chain: role_chain?,
+            sts_fallback_regions: sts_fallback_regions?,
+            region: region?,
+        })
+    }
+
+    /// An enforced lack of one leaves the system's.
+    fn resolve_proxy(&mut self) -> Option<ProxyChoice> {
+        let is_enforced = self.require_setting(&keys::PROXY)?.is_enforced;
+        let choice = self.read_key(&keys::PROXY)?;
+        Some(if is_enforced && choice == ProxyChoice::Variables { ProxyChoice::System } else { choice })
+    }
+
+    fn keys_where(&self, matches: impl Fn(ConfigSetting<'_>) -> bool) -> BTreeSet<&'static str> {
+        self.settings.iter().filter(|(_, setting)| matches(*setting)).map(|(key, _)| key.name).collect()
+    }
+
+    fn resolve_issuer(&mut self) -> Option<ResolvedIssuer<'a>> {
+        match issuer::resolve_issuer(self.settings) {
+            Ok(Some(resolved)) => Some(resolved),
+            // Reports that it is missing.
+            Ok(None) => self.require_setting(&keys::ISSUER).and(None),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    /// What the profile leaves open is what the provider lets register.
+    fn build_redirect_uri(
+        &mut self,
+        provider: Option<Provider>,
+        issuer: Option<&Issuer>,
+    ) -> Option<RedirectUri> {
+        let host = self.read_key(&keys::REDIRECT_HOST)?;
+        let ports = self.read_key(&keys::REDIRECT_PORTS)?;
+        let path = self.read_key(&keys::REDIRECT_PATH)?;
+        let (kind, issuer) = (provider?, issuer?);
+        Some(RedirectUri {
+            host: if self.is_default(&keys::REDIRECT_HOST) {
+                provider::choose_redirect_host(kind, issuer)
+            } else {
+                host
+            },
+            ports: if ports.is_empty() { provider::choose_redirect_ports(kind, issuer) } else { ports },
+            path,
+        })
+    }
+
+    fn choose_provider(&mut self, resolved: Option<&ResolvedIssuer<'_>>) -> Option<Provider> {
+        let named = self.read_key(&keys::PROVIDER)?;
+        let derived = resolved
+            .map(|resolved| resolved.shorthand_provider.unwrap_or_else(|| resolved.issuer.provider()));
+        named.or(derived)
+    }
+
+    /// Without an endpoint no quota is asked for, and the other keys are not read.
+    fn build_quota(&mut self) -> Result<Option<QuotaSettings>, Reported> {
+        let Some(endpoint) = self.read_key(&keys::QUOTA_ENDPOINT).ok_or(Reported)? else { return Ok(None) };
+        Ok(Some(QuotaSettings {
+            endpoint: build_check_url(endpoint),
+            interval: self.read_key(&keys::QUOTA_INTERVAL).ok_or(Reported)?,
+            timeout: self.read_key(&keys::QUOTA_TIMEOUT).ok_or(Reported)?,
+            on_error: self.read_key(&keys::QUOTA_ON_ERROR).ok_or(Reported)?,
+        }))
+    }
+
+    fn build_aws_endpoints(&mut self) -> Option<AwsEndpoints> {
+        let sts = self.read_key(&keys::STS_ENDPOINT);
+        let cognito = self.read_key(&keys::COGNITO_ENDPOINT);
+        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: self.read_key(&keys::BEDROCK_ENDPOINT)? })
+    }
+
+    fn build_telemetry(&mut self) -> Option<TelemetrySettings> {
+        let headers = self.read_key(&keys::TELEMETRY_HEADERS);
+        let collectors = self.read_key(&keys::TELEMETRY_COLLECTORS);
+        let send_token = self.read_key(&keys::TELEMETRY_SEND_TOKEN)?;
+        if send_token {
+            self.check_collectors(collectors.as_ref()?)?;
+        }
+        Some(TelemetrySettings { headers: headers?, collectors: collectors?, send_token })
+    }
+
+    /// A token goes only to collectors that a file in a default place names: another file may be a repository's.
+    fn check_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
+        let is_trusted = self.require_setting(&keys::TELEMETRY_COLLECTORS)?.is_from_default_location();
+        let rule = match (collectors.is_empty(), is_trusted) {
+            (true, _) => "nothing says to which collectors",
+            (false, false) => "its collectors are believed only from a file in its default place",
+            (false, true) => return Some(()),
+        };
+        let setting = self.require_setting(&keys::TELEMETRY_SEND_TOKEN)?;
+        let (rule, value) = (rule.to_owned(), to_toml(setting.value));
+        let remedy =
+            "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own"
+                .to_owned();
+        let key = keys::TELEMETRY_SEND_TOKEN.name;
+        self.report_fault(setting, ConfigFault::Conflict { key, value, rule, remedy })
+    }
+
+    fn read_login_domain(&mut self) -> Option<SecureUrl> {
+        let setting = self.require_setting(&keys::COGNITO_DOMAIN)?;
+        let text = setting.value.as_str().filter(|text| !text.is_empty())?;
+        match provider::parse_login_domain(text) {
+            Ok(domain) => Some(domain),
+            Err(conflict) => {
+                self.problems.push(issuer::report_conflict(&keys::COGNITO_DOMAIN, setting, conflict));
+                None
+            }
+        }
+    }
+
+    /// Reports what the provider could not take, before a browser opens.
+    fn check_provider_conflicts(
+        &mut self,
+        kind: Provider,
+        resolved: &ResolvedIssuer<'_>,
+        scopes: &[String],
+        login_domain: Option<&SecureUrl>,
+    ) {
+        let redirect_host = self.read_key(&keys::REDIRECT_HOST);
+        let conflicts = provider::find_conflicts(&ProviderSettings {
+            kind,
+            issuer: &resolved.issuer,
+            named_provider: self.read_key(&keys::PROVIDER).flatten(),
+            shorthand: resolved.shorthand_provider.map(|provider| (resolved.key, provider)),
+            redirect_host: redirect_host.filter(|_| !self.is_default(&keys::REDIRECT_HOST)),
+            scopes,
+            login_domain,
+        });
+        for (key, conflict) in conflicts {
+            if let Some(setting) = self.require_setting(key) {
+                self.problems.push(issuer::report_conflict(key, setting, conflict));
+            }
+        }
+    }
+
+    fn is_default(&self, key: &ConfigKey) -> bool {
+        self.settings.get(key).is_none_or(ConfigSetting::is_default)
+    }
+
+    /// The absolute path of a file; `None` inside when none is named.
+    fn read_file_path(&mut self, key: &'static TypedKey<Option<String>>) -> Option<Option<PathBuf>> {
+        let environment = self.inputs.environment;
+        self.read_value(key, |name, value| {
+            let Some(path) = (key.parse)(name, value)? else { return Ok(None) };
+            let homeless = || reject_value(name, value, "there is no home directory to begin from");
+            expand_home(&path, environment).ok_or_else(homeless).map(Some)
+        })
+    }
+
+    /// The first exchange. Its settings contradict each other before any browser opens, or not at all.
+    fn build_federation(&mut self) -> Option<Federation> {
+        let method = self.read_key(&keys::FEDERATION)?;
+        let id = self.read_key(&keys::IDENTITY_POOL_ID)?;
+        match (method, id) {
+            (FederationChoice::Sts, None) => Some(Federation::Sts { role: self.read_key(&keys::ROLE_ARN)? }),
+            (FederationChoice::IdentityPool, Some(id)) => {
+                let is_set = self.settings.get(&keys::ROLE_ARN).is_some();
+                let role = if is_set { Some(self.read_key(&keys::ROLE_ARN)?) } else { None };
+                Some(Federation::IdentityPool { id, role })
+            }
+            (FederationChoice::IdentityPool, None) => {
+                self.report_illegal_value(&keys::FEDERATION, "needs an identity_pool_id")
+            }
+            (FederationChoice::Sts, Some(_)) => self.report_illegal_value(
+                &keys::IDENTITY_POOL_ID,
+                "is used with federation = \"identity-pool\" alone",
+            ),
+        }
+    }
+
+    fn read_role_chain(&mut self, last_duration: Option<Duration>) -> Option<Vec<ChainedRole>> {
+        self.read_value(&keys::ROLE_CHAIN, |name, value| {
+            role_chain::parse_role_chain(name, value, last_duration.unwrap_or_default())
+        })
+    }
+
+    /// The region's neighbour in place of "auto", and the region itself left out.
+    fn resolve_fallback_regions(&mut self, region: Option<&str>) -> Option<Vec<String>> {
+        let named = self.read_key(&keys::STS_FALLBACK_REGIONS)?;
+        let neighbour = region.and_then(partition::find_fallback_region);
+        let regions = named.into_iter().filter_map(|name| match name.as_str() {
+            "auto" => neighbour.map(str::to_owned),
+            _ => Some(name),
+        });
+        Some(regions.filter(|name| Some(name.as_str()) != region).collect())
+    }
+
+    /// The value of a key, by its own parser.
+    fn read_key<T>(&mut self, key: &'static TypedKey<T>) -> Option<T> {
+        self.read_value(key, key.parse)
+    }
+
+    fn read_value<T>(
+        &mut self,
+        key: &'static ConfigKey,
+        parse: impl Fn(&str, &DeValue<'_>) -> Result<T, ConfigFault>,
+    ) -> Option<T> {
+        let setting = self.require_setting(key)?;
+        match parse(key.name, setting.value) {
+            Ok(value) => Some(value),
+            Err(fault) => self.report_fault(setting, fault),
+        }
+    }
+
+    fn require_setting(&mut self, key: &'static ConfigKey) -> Option<ConfigSetting<'a>> {
+        let setting = self.settings.get(key);
+        if setting.is_none() {
+            let fault = ConfigFault::MissingKey { key: key.name, profile: self.name.to_owned() };
+            self.problems.push(ConfigProblem { location: self.layers.profile_location(self.name), fault });
+        }
+        setting
+    }
+
+    /// Reports what a value contradicts, at its own place.
+    fn report_illegal_value<T>(&mut self, key: &'static ConfigKey, rule: &'static str) -> Option<T> {
+        let setting = self.require_setting(key)?;
+        self.report_fault(setting, reject_value(key.name, setting.value, rule))
+    }
+
+    fn report_fault<T>(&mut self, setting: ConfigSetting<'_>, fault: ConfigFault) -> Option<T> {
+        self.problems.push(setting.problem(fault));
+        None
+    }
+}
+
+/// A problem is among those of the builder.
+struct Reported;
+
+/// The URL of the service's check, as its protocol has it; one that names it already stays.
+fn build_check_url(endpoint: SecureUrl) -> SecureUrl {
+    let text = endpoint.as_str().trim_end_matches('/');
+    match text.ends_with("/check") {
+        true => endpoint,
+        false => SecureUrl::parse(&format!("{text}/check")).unwrap_or(endpoint),
+    }
+}

@@ -1,0 +1,89 @@
+//! Whether everything at AWS that a profile names is of the partition of its region.
+//!
+//! What is of one partition does not exist in another; AWS would only say that it knows no such token.
+
+use super::ProfileBuilder;
+use crate::config::{
+    AwsEndpoints, ChainedRole, Federation, Partition, RoleArn, error::ConfigFault, key::ConfigKey, keys,
+};
+use crate::url::SecureUrl;
+
+/// What the profile names at AWS, as far as it is known.
+pub(super) struct AwsTargets<'s> {
+    pub federation: Option<&'s Federation>,
+    pub role_chain: &'s [ChainedRole],
+    pub endpoints: Option<&'s AwsEndpoints>,
+    pub fallback_regions: &'s [String],
+}
+
+impl ProfileBuilder<'_> {
+    /// Reports each key that names something of another partition than the region's, once.
+    pub(super) fn check_partitions(&mut self, region: &str, targets: &AwsTargets<'_>) {
+        let AwsTargets { federation, role_chain, endpoints, fallback_regions } = targets;
+        if let Some(role) = federation.and_then(Federation::role) {
+            self.check_role(&keys::REGION, region, role);
+        }
+        if let Some(Federation::IdentityPool { id, role: _ }) = federation {
+            let partition = Partition::from_region(id.region());
+            self.check_partition(&keys::IDENTITY_POOL_ID, region, partition.name, || {
+                format!("the identity pool {}", id.as_str())
+            });
+        }
+        for link in *role_chain {
+            self.check_role(&keys::ROLE_CHAIN, region, &link.role);
+        }
+        if let Some(AwsEndpoints { sts, cognito, bedrock }) = endpoints {
+            self.check_endpoint(&keys::STS_ENDPOINT, region, sts.iter());
+            self.check_endpoint(&keys::COGNITO_ENDPOINT, region, cognito.iter());
+            let bedrock = bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);
+            self.check_endpoint(&keys::BEDROCK_ENDPOINT, region, bedrock);
+        }
+        for other in *fallback_regions {
+            let partition = Partition::from_region(other);
+            self.check_partition(&keys::STS_FALLBACK_REGIONS, region, partition.name, || {
+                format!("the region {other}")
+            });
+        }
+    }
+
+    fn check_role(&mut self, key: &'static ConfigKey, region: &str, role: &RoleArn) {
+        self.check_partition(key, region, role.partition(), || format!("the role {}", role.as_str()));
+    }
+
+    /// Checks the addresses that one key stands for; the first of another partition is reported.
+    fn check_endpoint<'u>(
+        &mut self,
+        key: &'static ConfigKey,
+        region: &str,
+        urls: impl Iterator<Item = &'u SecureUrl>,
+    ) {
+        let expected = Partition::from_region(region).name;
+        let hosts = urls.map(|url| url.as_url().host_str().unwrap_or_default());
+        let mut partitions = hosts.filter_map(|host| Some((host, Partition::from_host(host)?.name)));
+        if let Some((host, found)) = partitions.find(|(_, found)| *found != expected) {
+            self.check_partition(key, region, found, || format!("the endpoint {host}"));
+        }
+    }
+
+    fn check_partition(
+        &mut self,
+        key: &'static ConfigKey,
+        region: &str,
+        found: &str,
+        describe_other: impl Fn() -> String,
+    ) {
+        let expected = Partition::from_region(region).name;
+        if found == expected {
+            return;
+        }
+        if let Some(setting) = self.require_setting(key) {
+            let (region, other, found) = (region.to_owned(), describe_other(), found.to_owned());
+            self.problems.push(setting.problem(ConfigFault::OtherPartition {
+                region,
+                expected,
+                other,
+                found,
+            }));
+        }
+    }
+}

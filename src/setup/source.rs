@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{KeyValue, Provider, build_pool_issuer},
+    config::{KeyValue, Provider, SampleIssuer},
     hint::{Hint, NextCommand},
 };
 
@@ -120,34 +120,30 @@ fn import_provider(facts: &mut ProfileImporter<'_>) {
     let domain =
         facts.read_text("provider_domain").or_else(|| facts.read_text("okta_domain")).unwrap_or_default();
     let domain = domain.trim_start_matches("https://").trim_end_matches('/');
-    let named = facts.read_text("provider_type").filter(|kind| kind != "auto");
-    let named = named.map(|kind| if kind == "azure" { "entra".to_owned() } else { kind });
-    let known = Provider::from_host(domain.split('/').next().unwrap_or_default()).name();
-    facts.add_some("issuer", derive_issuer(facts, named.as_deref().unwrap_or(known), domain));
-    facts.add_some("provider", named);
+    let named = facts.read_text("provider_type").filter(|name| name != "auto");
+    let provider = match &named {
+        Some(name) => Provider::from_sample_name(name),
+        None => Some(Provider::from_host(domain.split('/').next().unwrap_or_default())),
+    };
+    facts.add_some("issuer", derive_issuer(facts, provider, domain));
+    // A name that the sample does not have is passed on, for the configuration to reject.
+    let name = named.map(|name| provider.map_or(name, |provider| provider.name().to_owned()));
+    facts.add_some("provider", name);
     let prompt = facts.read_text("oidc_prompt");
     facts.add_some("extra_params", prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))));
     import_client_auth(facts);
 }
 
 /// The issuer behind a domain, which the sample leaves to be worked out.
-fn derive_issuer(facts: &ProfileImporter<'_>, kind: &str, domain: &str) -> Option<String> {
-    let below_domain = || Some(domain).filter(|domain| !domain.is_empty());
-    match kind {
-        "cognito" => facts.read_text("cognito_user_pool_id").as_deref().and_then(build_pool_issuer),
-        "entra" => below_domain().map(build_entra_issuer),
-        "auth0" => below_domain().map(|domain| format!("https://{domain}/")),
-        "google" => Some("https://accounts.google.com".to_owned()),
-        "okta" => {
-            let server =
-                facts.read_text("okta_auth_server_id").or_else(|| facts.read_text("okta_auth_server"));
-            let path = server.map_or_else(String::new, |server| format!("/oauth2/{server}"));
-            below_domain().map(|domain| format!("https://{domain}{path}"))
-        }
-        _ => facts
-            .read_text("oidc_issuer_url")
-            .or_else(|| below_domain().map(|domain| format!("https://{domain}"))),
-    }
+fn derive_issuer(facts: &ProfileImporter<'_>, provider: Option<Provider>, domain: &str) -> Option<String> {
+    let text = |key| find_text(facts.profile, key);
+    let sample = SampleIssuer {
+        domain: Some(domain).filter(|domain| !domain.is_empty()),
+        okta_auth_server: text("okta_auth_server_id").or_else(|| text("okta_auth_server")),
+        cognito_user_pool_id: text("cognito_user_pool_id"),
+        issuer: text("oidc_issuer_url"),
+    };
+    (provider.unwrap_or_default().spec().sample_issuer)(&sample)
 }
 
 /// How the application proves itself. There, too, a certificate goes before a secret.
@@ -162,16 +158,6 @@ fn import_client_auth(facts: &mut ProfileImporter<'_>) {
         let note = Hint::from("the client secret is no configuration: store it with ");
         let note = note.command(NextCommand::LoginClientSecret);
         facts.imported.notes.push(note);
-    }
-}
-
-/// The tenant's second version, however the domain was written.
-fn build_entra_issuer(domain: &str) -> String {
-    let domain = domain.trim_end_matches("/v2.0");
-    match domain.contains('/') {
-        true => format!("https://{domain}/v2.0"),
-        false if domain.contains('.') => format!("https://{domain}"),
-        false => format!("https://login.microsoftonline.com/{domain}/v2.0"),
     }
 }
 

@@ -97,7 +97,7 @@ fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Failure> {
         };
         let left = profile.map_err(Failure::from).and_then(|profile| {
             seen.insert(profile.fingerprint().short_hex());
-            in_keyring |= profile.storage == Storage::Keyring;
+            in_keyring |= profile.storage.uses_keyring();
             sign_out_profile(context, &profile, true)
         });
         let subject = sanitize_line(&name);
@@ -186,12 +186,8 @@ fn open_existing_cache(context: &CommandContext<'_>, storage: Storage, key: &str
     let folder = context.host.paths.data.clone();
     let by_keyring = Cache::new(open_keyring_store(&folder), folder, key.to_owned());
     let opens = |cache: &Cache| cache.load_session().is_ok_and(|session| session != Session::default());
-    match storage {
-        _ if opens(&in_files) => in_files,
-        Storage::Keyring => by_keyring,
-        Storage::File | Storage::None if opens(&by_keyring) => by_keyring,
-        Storage::File | Storage::None => in_files,
-    }
+    let is_in_keyring = !opens(&in_files) && (storage.uses_keyring() || opens(&by_keyring));
+    if is_in_keyring { by_keyring } else { in_files }
 }
 
 /// As it is: who signs out is not asked to unlock anything.

@@ -4,7 +4,7 @@
 
 use super::{desk::ProfileContext, write_stderr};
 use crate::{
-    config::{ClientAuth, Storage},
+    config::ClientAuth,
     failure::{ClientAuthError, Failure, InputError, SystemError, UserInterrupted},
     host::{HiddenInput, read_hidden_input},
     oidc::{Application, ClientFiles, StoredClientCredentials},
@@ -29,7 +29,7 @@ pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Fail
     if !matches!(profile.client_auth, ClientAuth::PrivateKey(_)) {
         return Err(InputError::PassphraseNotUsed { profile }.into());
     }
-    if profile.storage == Storage::None {
+    if !profile.storage.stores_anything() {
         return Err(InputError::StorageDisabled { profile }.into());
     }
     let passphrase =

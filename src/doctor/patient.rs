@@ -16,7 +16,7 @@ use super::{CHECK_TIMEOUT, live};
 use crate::{
     aws,
     cache::{Cache, Session},
-    config::{self, CallerKind, ClaudeCodeConfig, ConfigInputs, Profile, Storage},
+    config::{self, CallerKind, ClaudeCodeConfig, ConfigInputs, Profile},
     failure::{Failure, SystemError},
     hint::Invocation,
     host::{self, ExternalConfigPaths, Host},
@@ -116,7 +116,7 @@ impl<'a> DoctorContext<'a> {
 
     /// What is kept of the sign-in. A keyring that was found locked or silent is left alone.
     pub fn session(&self, profile: &Profile) -> Result<&Session, &Failure> {
-        if profile.storage == Storage::Keyring {
+        if profile.storage.uses_keyring() {
             self.try_keyring()?;
         }
         let kept = || self.cache(profile).load_session().map_err(Failure::from);

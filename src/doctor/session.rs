@@ -5,7 +5,6 @@
 use super::{DoctorContext, Finding};
 use crate::{
     cache::{Freshness, LastFailure, assess_credentials},
-    config::Storage,
     failure::{Failure, doctor::LocalFinding},
     session::check_destinations,
     text::sanitize_line,
@@ -14,7 +13,7 @@ use crate::{
 
 pub(super) fn check_session(patient: &DoctorContext<'_>) -> Finding {
     let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    if profile.storage == Storage::None {
+    if !profile.storage.stores_anything() {
         return Finding::Skipped("nothing is kept, so every call signs in anew".to_owned());
     }
     let session = match patient.session(profile) {

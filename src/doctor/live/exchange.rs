@@ -5,7 +5,7 @@
 use super::{DoctorContext, Finding};
 use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
-    config::{CallerKind, Profile, RoleArn, Storage},
+    config::{CallerKind, Profile, RoleArn},
     credentials::AwsCredentials,
     errand::{LogFlags, WorkerClient},
     failure::{BedrockMismatch, ExchangeError, Exit, Failure, QuotaCheckError},
@@ -26,7 +26,7 @@ pub(super) enum ExchangeInput {
 
 /// Without asking anybody. It waits for a process of its own, so no network call may be under way here.
 pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -> ExchangeInput {
-    if profile.storage == Storage::None {
+    if !profile.storage.stores_anything() {
         let why = "nothing is kept with storage = \"none\", so there is no sign-in to try AWS with";
         return ExchangeInput::Unavailable(Finding::Skipped(why.to_owned()));
     }

@@ -15,6 +15,8 @@ mod run;
 mod setup;
 mod system;
 mod usage;
+#[cfg(test)]
+mod wording;
 
 use std::process::ExitCode;
 

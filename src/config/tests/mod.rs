@@ -21,7 +21,11 @@ use std::{
 use tempfile::TempDir;
 
 use super::{ConfigInputs, Error, FlagOverride, Profile, keys::find_key};
-use crate::host::{Environment, HostPaths};
+use crate::{
+    failure::Failure,
+    hint::Invocation,
+    host::{Environment, HostPaths},
+};
 
 /// A path that is whole on this system.
 const KEY_FILE: &str = if cfg!(windows) { "C:/k.pem" } else { "/k.pem" };
@@ -138,10 +142,11 @@ impl Home {
     pub(super) fn lines(&self) -> Vec<String> {
         let error = self.load().expect_err("this configuration is wrong");
         let lines: Vec<_> = error.problem_lines().iter().map(|line| line.replace("~\\", "~/")).collect();
-        let own_version = env!("CARGO_PKG_VERSION");
-        for line in &lines {
-            testworld::expect_wording("config", "problems", &line.replace(own_version, "{version}"));
-        }
+        let failure = Failure::from(error).render(&Invocation::default());
+        let without_version =
+            |text: &str| text.replace("~\\", "~/").replace(env!("CARGO_PKG_VERSION"), "{version}");
+        lines.iter().for_each(|line| testworld::expect_wording("config", "problems", &without_version(line)));
+        testworld::expect_failure(&without_version(&failure));
         lines
     }
 

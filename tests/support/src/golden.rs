@@ -112,6 +112,14 @@ pub fn expect_wording(topic: &str, heading: &str, text: &str) {
     }
 }
 
+/// Compares the two lines of a failure with the golden list `failures` of this test binary, under its slug.
+#[track_caller]
+pub fn expect_failure(lines: &str) {
+    let message = lines.lines().next().unwrap_or_default();
+    let slug = message.rsplit_once(" [").and_then(|(_, rest)| rest.strip_suffix(']'));
+    expect_wording("failures", slug.unwrap_or_else(|| panic!("no failure: {lines}")), lines);
+}
+
 fn is_updating() -> bool {
     std::env::var(UPDATE).is_ok_and(|value| value == "1")
 }

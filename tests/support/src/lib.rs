@@ -49,7 +49,7 @@ pub use desk::{Desk, Running};
 #[cfg(unix)]
 pub use executable::{copy_program, make_fifo, write_script};
 pub use fault::Fault;
-pub use golden::{expect_bytes, expect_file, expect_listed, expect_part, expect_wording};
+pub use golden::{expect_bytes, expect_failure, expect_file, expect_listed, expect_part, expect_wording};
 #[cfg(unix)]
 pub use host::{Answer, Call, Host, Session};
 pub use keys::Algorithm;

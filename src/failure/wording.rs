@@ -1,0 +1,139 @@
+//! The wording of failures that no test of the whole program meets. A golden list has it.
+
+use std::{io, time::Duration};
+
+use crate::{
+    failure::{Failure, SystemError},
+    files::FileKind,
+    hint::Invocation,
+    http::{BundleFault, Error, ProxyFault, TlsFault},
+    store::{KeyringContext, KeyringError, KeyringFault, MissingPart},
+    text::UntrustedText,
+};
+
+#[track_caller]
+fn expect_wording(failure: impl Into<Failure>) {
+    let failure = failure.into();
+    testworld::expect_failure(&failure.render(&Invocation::default()));
+}
+
+fn host() -> String {
+    "sso.acme.com".to_owned()
+}
+
+#[test]
+fn failures_of_the_network() {
+    let after = Duration::from_secs(10);
+    for error in [
+        Error::Dns { host: host() },
+        Error::DnsTimeout { host: host(), after },
+        Error::Connect { host: host() },
+        Error::Timeout { host: host(), after },
+        Error::Interrupted { host: host() },
+        Error::TooLarge { host: host(), limit: 1 << 20 },
+        Error::PacScriptNotRun(Box::new(Error::Connect { host: host() })),
+        Error::BadProxy { variable: Some("HTTPS_PROXY") },
+        Error::BadProxy { variable: None },
+        Error::NotSecure { host: host() },
+        Error::NoRoots,
+        Error::Internal,
+    ] {
+        expect_wording(error);
+    }
+}
+
+#[test]
+fn failures_of_proxies() {
+    let refused = |status, words: &str| ProxyFault::Refused(Some((status, UntrustedText::new(words))));
+    for fault in [
+        ProxyFault::Unreachable,
+        ProxyFault::Timeout(Duration::from_secs(10)),
+        ProxyFault::PasswordMissing,
+        ProxyFault::PasswordRefused,
+        ProxyFault::UnsupportedSchemes(UntrustedText::new("Negotiate, NTLM")),
+        refused(403, "403 Filtered\u{1b}"),
+        refused(502, "502 Bad Gateway"),
+        ProxyFault::Refused(None),
+    ] {
+        expect_wording(Error::Proxy { proxy: "proxy:3128".into(), host: host(), fault });
+    }
+}
+
+#[test]
+fn failures_of_certificates() {
+    let tls = |fault, issuer: Option<&str>| Error::Tls {
+        host: host(),
+        fault,
+        issuer: issuer.map(UntrustedText::new),
+    };
+    for fault in [
+        TlsFault::WrongName,
+        TlsFault::Expired,
+        TlsFault::NotYetValid,
+        TlsFault::Revoked,
+        TlsFault::Certificate(UntrustedText::new("bad encoding")),
+        TlsFault::Handshake(UntrustedText::new("no common version")),
+        TlsFault::Untrusted,
+    ] {
+        expect_wording(tls(fault, None));
+    }
+    expect_wording(tls(TlsFault::Untrusted, Some("Zscaler Root\u{1b} CA")));
+}
+
+#[test]
+fn failures_of_certificate_bundles() {
+    for fault in [
+        BundleFault::Unreadable(io::ErrorKind::NotFound),
+        BundleFault::NotRegular(FileKind::Folder),
+        BundleFault::TooLarge,
+        BundleFault::Empty,
+        BundleFault::Relative,
+        BundleFault::Binary,
+        BundleFault::NoCertificate,
+    ] {
+        for variable in [None, Some("AWS_CA_BUNDLE")] {
+            expect_wording(Error::BadBundle { path: "/etc/ca.pem".into(), variable, fault });
+        }
+    }
+}
+
+#[test]
+fn failures_of_keyrings() {
+    let after = Duration::from_secs(3);
+    for context in [
+        KeyringContext::Plain,
+        KeyringContext::KWallet,
+        KeyringContext::Wsl,
+        KeyringContext::Container,
+        KeyringContext::Ssh,
+    ] {
+        for fault in [
+            KeyringFault::Absent { what: MissingPart::Bus },
+            KeyringFault::Absent { what: MissingPart::Service },
+            KeyringFault::Absent { what: MissingPart::Vault },
+            KeyringFault::Locked,
+            KeyringFault::LockedNoPrompt,
+            KeyringFault::Denied,
+            KeyringFault::TimedOut { after },
+            KeyringFault::Failed(UntrustedText::new("a\u{1b}[31m message")),
+        ] {
+            expect_wording(KeyringError { fault, context });
+        }
+    }
+}
+
+#[test]
+fn failures_of_the_system() {
+    let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+    for error in [
+        SystemError::NoHome,
+        SystemError::Runtime(denied()),
+        SystemError::Stdin(denied()),
+        SystemError::Stdout(denied()),
+        SystemError::WorkerNotStarted(denied()),
+        SystemError::WorkerDied,
+        SystemError::WorkerStuck { after: Duration::from_secs(190) },
+    ] {
+        expect_wording(error);
+    }
+}

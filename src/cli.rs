@@ -81,7 +81,7 @@ pub enum CliCommand {
     /// Print the manual page
     Man,
     #[command(hide = true)]
-    Errand(WorkerArgs),
+    Worker(WorkerArgs),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -236,25 +236,14 @@ pub enum ConfigCommand {
     Path,
 }
 
-/// Work of the program for itself, in a process of its own.
+/// Work of the program for itself, in a process of its own. Hidden: only this program calls it.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct WorkerArgs {
-    /// Whoever waits has a terminal at which a person can be asked.
+    /// The caller has a terminal at which the user can be prompted.
     #[arg(long)]
     pub terminal: bool,
-    #[command(subcommand)]
-    pub purpose: WorkerCommand,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
-pub enum WorkerCommand {
-    Credentials(CredentialsArgs),
-    Login(LoginArgs),
-    Renewal,
-    Token {
-        #[arg(long)]
-        ahead: bool,
-    },
+    /// What to do, as JSON.
+    pub purpose: String,
 }
 
 /// A call that somebody waits for at every turn.

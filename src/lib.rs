@@ -5,8 +5,8 @@
 mod commands;
 pub mod doctor;
 pub mod errand;
-pub mod session;
 pub mod failure;
+pub mod session;
 pub mod setup;
 pub mod telemetry;
 pub mod cache;

@@ -37,7 +37,7 @@ pub use destinations::{DestinationChange, Destinations, SecretRecipient};
 pub use door::PromptBackoff;
 pub use locked::LockedCache;
 pub use locks::list_lock_files;
-pub use notes::{LastFailure, ProfileNotes};
+pub use notes::{FailureKind, FailureReport, LastFailure, ProfileNotes};
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
 /// fifteen and ten minutes.

@@ -1,39 +1,34 @@
-//! `errand`: the cold work, called by this program alone.
+//! `worker`: a sign-in or a refresh in a process of its own, started by this program alone.
 //!
-//! What is done, and how it is told to the caller, is for `errand` itself.
+//! The work, and how it is reported to the caller, is in `worker`.
 
-use super::CommandContext;
+use clap::error::ErrorKind;
+
+use super::{CommandContext, login};
 use crate::{
-    cli::{CredentialsArgs, WorkerArgs, WorkerCommand as Words},
-    errand::run_worker_process,
+    cli::WorkerArgs,
+    errand::{CallerTerminal, parse_purpose, report_early_failure, run_worker_process},
     failure::Failure,
     secret,
-    session::LadderPurpose,
 };
 
+/// Every failure goes through the pipe too, since nobody sees this process's stderr.
 pub(super) fn run_worker(
     WorkerArgs { terminal, purpose }: &WorkerArgs,
     context: &CommandContext<'_>,
 ) -> Result<(), Failure> {
-    let flags = match purpose {
-        Words::Login(login) => login.flags(),
-        _ => &[],
-    };
-    let purpose = convert_purpose(purpose);
-    let on = context.load_profile_with_flags(purpose.caller(), flags)?;
+    let purpose = parse_purpose(purpose).ok_or_else(|| {
+        let error = clap::Error::raw(ErrorKind::InvalidValue, "this is no purpose of a worker");
+        Failure::from(&error)
+    });
+    let purpose = purpose.inspect_err(report_early_failure)?;
+    let flags = login::list_overrides(purpose.method_preference());
+    let profile =
+        context.load_profile_with_flags(purpose.caller(), flags).inspect_err(report_early_failure)?;
+    let terminal = if *terminal { CallerTerminal::Present } else { CallerTerminal::Absent };
+    let invocation = context.invocation();
     let done =
-        run_worker_process(&context.host, &on.profile, &on.cache, purpose, *terminal, &context.invocation());
+        run_worker_process(&context.host, &profile.profile, &profile.cache, purpose, terminal, &invocation);
     secret::wipe_stack::<{ secret::COLD_STACK_BYTES }>();
     done
-}
-
-fn convert_purpose(words: &Words) -> LadderPurpose {
-    match words {
-        Words::Credentials(CredentialsArgs { no_login }) => {
-            LadderPurpose::Credentials { may_prompt: !no_login }
-        }
-        Words::Login(login) => LadderPurpose::Login { force: login.force, method: login.method_preference() },
-        Words::Renewal => LadderPurpose::Renewal,
-        Words::Token { ahead } => LadderPurpose::Token { ahead: *ahead },
-    }
 }

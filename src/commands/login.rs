@@ -9,14 +9,17 @@ use crate::{
     cli::LoginArgs,
     config::{CallerKind, FlagOverride, keys},
     errand::ProgressHandler,
-    failure::{DestinationChanged, Failure, describe_change},
-    session::{MethodPreference, accept_destinations, find_unaccepted_changes},
+    failure::{Failure, describe_change},
+    session::{
+        DestinationChanged, LoginMode, MethodPreference, accept_destinations, find_unaccepted_changes,
+    },
     text::sanitize_line,
     time::format_duration,
 };
 
 pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
-    let work = context.load_profile_with_flags(CallerKind::SignIn, login.flags())?;
+    let flags = list_overrides(login.method_preference());
+    let work = context.load_profile_with_flags(CallerKind::SignIn, flags)?;
     if login.client_secret_stdin {
         proof::store_client_secret(&work)?;
     }
@@ -26,13 +29,12 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
     let mut screen = SignInScreen::for_login(&context.host.environment, context.global);
     let tell: ProgressHandler<'_> = &mut |told, reply| screen.show_event(told, reply);
     review_destinations(&work)?;
-    let ready = match work.worker_client().login(login.force, login.method_preference(), tell) {
+    let mode = if login.force { LoginMode::Always } else { LoginMode::IfNeeded };
+    let ready = match work.worker_client().login(mode, login.method_preference(), tell) {
         // The provider may have named a new host meanwhile.
-        Err(failure) => match review_destinations(&work)? {
-            ReviewOutcome::Accepted => {
-                work.worker_client().login(login.force, login.method_preference(), tell)?
-            }
-            ReviewOutcome::NothingNew => return Err(failure),
+        Err(error) => match review_destinations(&work)? {
+            ReviewOutcome::Accepted => work.worker_client().login(mode, login.method_preference(), tell)?,
+            ReviewOutcome::NothingNew => return Err(error.into()),
         },
         ready => ready?,
     };
@@ -81,17 +83,20 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
     Ok(ReviewOutcome::Accepted)
 }
 
-/// A way in of its own. `--no-browser` is none: the address that it shows is the one that is shown otherwise.
 static DEVICE: [FlagOverride; 1] =
     [FlagOverride { key: keys::FLOW.untyped(), value: "device", name: "--device" }];
 
-impl LoginArgs {
-    /// What is said over the profile, which an administrator may forbid.
-    pub(super) fn flags(&self) -> &'static [FlagOverride] {
-        if self.device { &DEVICE } else { &[] }
+/// What a sign-in method that was asked for sets over the profile, which an administrator may forbid. `--no-browser` sets
+/// nothing: it shows the same address that the browser would open.
+pub(super) fn list_overrides(method: MethodPreference) -> &'static [FlagOverride] {
+    match method {
+        MethodPreference::Device => &DEVICE,
+        MethodPreference::Any | MethodPreference::NoBrowser => &[],
     }
+}
 
-    pub(super) fn method_preference(&self) -> MethodPreference {
+impl LoginArgs {
+    fn method_preference(&self) -> MethodPreference {
         match (self.device, self.no_browser) {
             (true, _) => MethodPreference::Device,
             (false, true) => MethodPreference::NoBrowser,

@@ -41,7 +41,7 @@ pub(super) fn run_logout(
 
 fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
     if !context.host.paths.data.is_dir() {
-        write_stderr_line(&describe_sign_out(&profile.name, &StoredRecords::Nothing, true));
+        write_stderr_line(&describe_sign_out(profile, StoredRecords::Nothing, true));
         return Ok(());
     }
     let cache = open_existing_cache(context, profile.storage, &profile.fingerprint().short_hex());
@@ -51,8 +51,9 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: boo
     let SignOutReport { removed: kept, removal: forgotten } = sign_out(&context.host, profile, &cache)?;
     // The holder's note would count as a stored record.
     drop(cache);
-    let forgotten = forgotten.and_then(|()| forget_earlier_keys(&context.host.paths.data));
-    write_stderr_line(&describe_sign_out(&profile.name, &kept, forgotten.is_ok()));
+    let forgotten =
+        forgotten.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
+    write_stderr_line(&describe_sign_out(profile, kept, forgotten.is_ok()));
     if of_application != StoredClientCredentials::default() && !is_all {
         let stays = Hint::from("The secret of the application stays for the next sign-in; ")
             .command(NextCommand::LogoutAll)
@@ -200,8 +201,8 @@ fn open_file_cache(context: &CommandContext<'_>, key: &str) -> Cache {
     Cache::new(store::open_file_store(&folder), folder, key.to_owned())
 }
 
-fn describe_sign_out(name: &str, kept: &StoredRecords, is_forgotten: bool) -> String {
-    let name = sanitize_line(name);
+fn describe_sign_out(profile: &Profile, kept: StoredRecords, is_forgotten: bool) -> String {
+    let name = sanitize_line(&profile.name);
     let (nobody, out) = match is_forgotten {
         true => (
             format!("Nobody was signed in with {name}: only notes were kept, and they are forgotten"),
@@ -219,12 +220,12 @@ fn describe_sign_out(name: &str, kept: &StoredRecords, is_forgotten: bool) -> St
             let until = serve_until.map_or_else(String::new, |until| {
                 format!("\nAWS credentials already handed out for {name} stay valid until {until}.")
             });
-            format!("{out}{}.{until}", describe_revocation(provider))
+            format!("{out}{}.{until}", describe_revocation(provider, profile))
         }
     }
 }
 
-fn describe_revocation(provider: &RevocationOutcome) -> String {
+fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String {
     match provider {
         RevocationOutcome::Revoked => ", and the provider has revoked the session".to_owned(),
         RevocationOutcome::NotOffered => {
@@ -234,7 +235,8 @@ fn describe_revocation(provider: &RevocationOutcome) -> String {
         RevocationOutcome::Unreadable => {
             "; it could not be opened, so the provider was not told and its session ends by itself".to_owned()
         }
-        RevocationOutcome::Failed(failure) => {
+        RevocationOutcome::Failed(error) => {
+            let failure = Failure::from_session_error(*error, profile);
             format!("; the provider could not be told ({}), so its session ends by itself", failure.what)
         }
     }

@@ -37,7 +37,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{Cli, CliCommand, CredentialsArgs, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
-    errand::CallerLog,
+    errand::{CallerLog, report_early_failure},
     failure::{Exit, Failure, SystemError},
     hint::Invocation,
     host, secret,
@@ -122,8 +122,9 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
         }
         CliCommand::Completions(arguments) => finish_command(generated::print_completions(arguments)),
         CliCommand::Man => finish_command(generated::print_manual()),
-        CliCommand::Errand(arguments) => {
+        CliCommand::Worker(arguments) => {
             let context = CommandContext::with_log(global, || Box::new(CallerLog));
+            let context = context.inspect_err(report_early_failure);
             run_for_exit_code(context, |context| {
                 errand::run_worker(arguments, context).map(|()| ExitCode::SUCCESS)
             })

@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     log,
     oidc::VerifiedToken,
-    session::{LadderPurpose, is_due_for_refresh},
+    session::{LadderPurpose, TokenUse, is_due_for_refresh},
     telemetry::{CollectorRejected, TelemetryHeaders, check_token_collectors},
     url::SecureUrl,
 };
@@ -95,7 +95,7 @@ fn renew_if_due(work: &ProfileContext<'_>, session: &Session, token: &VerifiedTo
     let is_due =
         if goes_along { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
     if session.refresh_token.is_some() && is_due {
-        work.worker_client().refresh_in_background(LadderPurpose::Token { ahead: true });
+        work.worker_client().refresh_in_background(LadderPurpose::IdToken(TokenUse::NextCall));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     cli::GlobalArgs,
     errand::{PasteSender, ProgressEvent},
     host::{EchoGuard, Environment, Terminal},
-    session::{PromptMethod, SignInPrompt},
+    session::{PromptMethod, SignInEvent, SignInPrompt},
     time::format_duration,
 };
 
@@ -50,9 +50,8 @@ impl<'a> SignInScreen<'a> {
     }
 
     pub(super) fn show_event(&mut self, told: ProgressEvent<'_>, reply: &PasteSender) {
-        if let ProgressEvent::Prompt(_)
-        | ProgressEvent::OtherProcess { .. }
-        | ProgressEvent::BrowserFailed { .. } = told
+        if let ProgressEvent::SignIn(SignInEvent::Prompt(_) | SignInEvent::BrowserFailed { .. })
+        | ProgressEvent::OtherProcess { .. } = told
         {
             self.progress.clear();
         }
@@ -63,8 +62,13 @@ impl<'a> SignInScreen<'a> {
                 self.progress
                     .show_text(&format!("Waiting for you: {} left. Ctrl-C gives up.", format_duration(left)));
             }
-            ProgressEvent::Answered => self.progress.show_text("You are known to the provider. Asking AWS…"),
-            ProgressEvent::Prompt(SignInPrompt { address, way: PromptMethod::Paste { to } }) => {
+            ProgressEvent::SignIn(SignInEvent::Answered) => {
+                self.progress.show_text("You are known to the provider. Asking AWS…")
+            }
+            ProgressEvent::SignIn(SignInEvent::Prompt(SignInPrompt {
+                address,
+                way: PromptMethod::Paste { to },
+            })) => {
                 if self.mode == ScreenMode::Login && !io::stdout().is_terminal() {
                     write_stdout_line(&format!(
                         "To sign in, follow the words at the terminal, or go to {address} on this machine"
@@ -72,9 +76,11 @@ impl<'a> SignInScreen<'a> {
                 }
                 self.prompt_for_paste(to.expose(), reply);
             }
-            ProgressEvent::Prompt(asking) if self.mode == ScreenMode::Login => self.show_on_stdout(asking),
-            ProgressEvent::Prompt(asking) => self.show_on_terminal(asking),
-            ProgressEvent::BrowserFailed { why, address } => {
+            ProgressEvent::SignIn(SignInEvent::Prompt(prompt)) => match self.mode {
+                ScreenMode::Login => self.show_on_stdout(prompt),
+                ScreenMode::Automatic => self.show_on_terminal(prompt),
+            },
+            ProgressEvent::SignIn(SignInEvent::BrowserFailed { why, address }) => {
                 let text = format!("The browser failed ({why}). To sign in, go to {address}");
                 match (self.mode, Terminal::open_foreground()) {
                     (ScreenMode::Login, _) => write_stdout_line(&text),
@@ -83,7 +89,7 @@ impl<'a> SignInScreen<'a> {
                 }
             }
             ProgressEvent::OtherProcess { pid } => self.show_other_process(pid),
-            ProgressEvent::PasteRejected(why) => {
+            ProgressEvent::SignIn(SignInEvent::PasteRejected(why)) => {
                 if let Some(pasting) = &self.pasting {
                     pasting.terminal.show_text(&format!("{why}\nPaste the whole address again: "));
                 }

@@ -7,11 +7,11 @@ use std::path::Path;
 use super::{DoctorContext, Finding};
 use crate::{
     config::RedirectUri,
-    failure::{SignInNeeded, doctor::LocalFinding},
+    failure::doctor::LocalFinding,
     host::{self, Browser, ExecutionContext, Terminal},
     lock,
     oidc::callback::CallbackListener,
-    session::{SignInMethod, predict_method},
+    session::{SignInMethod, SignInNeeded, predict_method},
     text::sanitize_line,
 };
 

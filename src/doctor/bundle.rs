@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{CheckReport, DoctorContext, call, claude};
 use crate::{
-    cache::LastFailure,
+    cache::{FailureReport, LastFailure},
     config::{self, Disclosure, KeyReport},
     host,
     setup::{
@@ -117,10 +117,10 @@ fn format_check(CheckReport { name, result, message, remedy, slug, .. }: &CheckR
 
 fn describe_last_failure(patient: &DoctorContext<'_>) -> Vec<String> {
     let notes = patient.profile().ok().map(|profile| patient.cache(profile).load_notes());
-    let Some(LastFailure { at, code, slug, message, hint }) = notes.and_then(|notes| notes.last_failure)
-    else {
+    let Some(LastFailure { at, report }) = notes.and_then(|notes| notes.last_failure) else {
         return Vec::new();
     };
+    let FailureReport { kind: _, code, slug, message, hint } = report;
     vec![
         format!("at   = {at}"),
         format!("code = {code}"),

@@ -4,7 +4,7 @@
 
 use super::{DoctorContext, Finding};
 use crate::{
-    cache::{Freshness, LastFailure, assess_credentials},
+    cache::{FailureReport, Freshness, assess_credentials},
     failure::{Failure, doctor::LocalFinding},
     session::check_destinations,
     text::sanitize_line,
@@ -23,8 +23,8 @@ pub(super) fn check_session(patient: &DoctorContext<'_>) -> Finding {
         }
         Err(failure) => return Finding::Bad(failure.clone()),
     };
-    if let Err(failure) = check_destinations(session, profile, &patient.host.environment) {
-        return Finding::Warn(failure);
+    if let Err(changed) = check_destinations(session, profile, &patient.host.environment) {
+        return Finding::Warn(changed.into());
     }
     let now = patient.now();
     let good = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
@@ -51,6 +51,7 @@ pub(super) fn check_last_error(patient: &DoctorContext<'_>) -> Finding {
         return Finding::Ok("none since the last success".to_owned());
     };
     let ago = format_duration(patient.now().duration_since(last.at));
-    let message = format!("{ago} ago: {} [{}]", last.message, last.slug);
-    Finding::Warn(Failure::from(LastFailure { message, ..last }))
+    let report = last.report;
+    let message = format!("{ago} ago: {} [{}]", report.message, report.slug);
+    Finding::Warn(Failure::from(FailureReport { message, ..report }))
 }

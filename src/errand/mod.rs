@@ -1,32 +1,43 @@
-//! Cold work done by a process of its own, so that a sign-in outlives the caller that began it.
+//! Sign-ins and refreshes in a process of their own, so that they outlive the caller that began them.
 //!
-//! SDKs give up after five to sixty seconds and kill their helper; people type passwords longer than that. This side
-//! sends the errand and waits for its word, or for another caller's errand; `worker` is the side that climbs the ladder.
+//! SDKs stop waiting after five to sixty seconds and kill their helper; users type passwords for longer than that.
+//! `WorkerClient` is the caller's side, which starts a worker or waits for another caller's; `process` is the worker.
 
-mod event;
+mod caller_input;
+mod error;
+mod process;
+mod protocol;
+mod request;
 mod wait;
 mod watchdog;
-mod worker;
 
-use std::{ffi::OsString, io, io::Write as _, path::Path, process::Stdio, time::Duration};
-
-use zeroize::Zeroizing;
+use std::{
+    ffi::OsString,
+    io,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use crate::{
-    cache::{Cache, Freshness, RENEWAL_PAUSE, assess_credentials},
+    cache::{Cache, FailureKind, Freshness, RENEWAL_PAUSE, Session, assess_credentials},
     config::{CallerKind, Profile},
-    failure::{Exit, Failure, SystemError},
+    failure::Failure,
     host::{self, Host},
     lock, log,
     secret::Secret,
     session::{
-        LadderPurpose, MethodPreference, SessionCredentials, WorkerResult, check_destinations,
-        find_credentials, find_token_for,
+        CredentialsPurpose, LadderPurpose, LoginMode, MethodPreference, Prompting, SessionCredentials,
+        TokenUse, check_destinations, find_credentials, find_token_for,
     },
+    time::Timestamp,
 };
 
+pub use error::Error;
+pub use process::{CallerTerminal, report_early_failure, run_worker_process};
+pub use protocol::CallerLog;
+pub use request::parse_purpose;
 pub use wait::{PasteSender, ProgressEvent, ProgressHandler};
-pub use worker::{CallerLog, run_worker_process};
 
 /// One profile's cold work, seen from the process that needs the result.
 #[derive(Debug)]
@@ -88,150 +99,128 @@ impl<'a> WorkerClient<'a> {
 }
 
 impl WorkerClient<'_> {
-    /// Credentials for an automatic caller. Whatever fails, those that are still valid are served.
-    pub fn credentials(&self, tell: ProgressHandler<'_>) -> Result<SessionCredentials, Failure> {
-        let session = self.cache.load_session()?;
-        check_destinations(&session, self.profile, &self.host.environment)?;
-        let kept = find_credentials(&session, self.profile, (self.host.now)());
-        let purpose = LadderPurpose::Credentials { may_prompt: self.caller != CallerKind::NonInteractive };
-        let Some(kept) = kept else { return self.fetch_credentials(purpose, self.long_limits(), tell) };
-        let fresh = self.freshness(&kept);
+    /// Credentials for an automatic caller. If new ones cannot be had, those that are still valid are returned.
+    pub fn credentials(&self, report: ProgressHandler<'_>) -> Result<SessionCredentials, Error> {
+        let cached = find_credentials(&self.load_session()?, self.profile, self.now());
+        let prompting = match self.caller {
+            CallerKind::NonInteractive => Prompting::Never,
+            CallerKind::MayPrompt | CallerKind::SignIn => Prompting::Allowed,
+        };
+        let purpose = CredentialsPurpose::Automatic(prompting);
+        let Some(cached) = cached else { return self.fetch_result(purpose, self.long_limits(), report) };
+        let fresh = self.freshness(&cached);
         log::info(
-            "errand",
-            format_args!("kept credentials until {}: {fresh:?}", kept.credentials.expiration),
+            "worker",
+            format_args!("cached credentials until {}: {fresh:?}", cached.credentials.expiration),
         );
         match fresh {
-            Freshness::Fresh => Ok(kept),
+            Freshness::Fresh => Ok(cached),
             Freshness::RenewSoon => {
-                self.refresh_in_background(LadderPurpose::Renewal);
-                Ok(kept)
+                self.refresh_in_background(LadderPurpose::Credentials(CredentialsPurpose::Renewal));
+                Ok(cached)
             }
             Freshness::RenewNow => self
-                .fetch_credentials(purpose, WaitLimits::SHORT, tell)
-                .or_else(|failure| self.serve_valid_or_fail(kept, failure)),
-            Freshness::Spent => self.fetch_credentials(purpose, self.long_limits(), tell),
+                .fetch_result(purpose, WaitLimits::SHORT, report)
+                .or_else(|error| self.serve_valid_or_fail(cached, error)),
+            Freshness::Spent => self.fetch_result(purpose, self.long_limits(), report),
         }
     }
 
-    /// Credentials for somebody who cannot come back for newer ones: those near their end are renewed first.
-    pub fn long_lived_credentials(&self, tell: ProgressHandler<'_>) -> Result<SessionCredentials, Failure> {
-        let session = self.cache.load_session()?;
-        check_destinations(&session, self.profile, &self.host.environment)?;
-        match find_credentials(&session, self.profile, (self.host.now)()) {
-            Some(kept) if self.freshness(&kept) == Freshness::RenewSoon => self
-                .fetch_credentials(LadderPurpose::Renewal, WaitLimits::SHORT, tell)
-                .or_else(|failure| self.serve_valid_or_fail(kept, failure)),
-            _ => self.credentials(tell),
+    /// Credentials for a caller that cannot ask again: those that expire soon are renewed first.
+    pub fn long_lived_credentials(&self, report: ProgressHandler<'_>) -> Result<SessionCredentials, Error> {
+        match find_credentials(&self.load_session()?, self.profile, self.now()) {
+            Some(cached) if self.freshness(&cached) == Freshness::RenewSoon => self
+                .fetch_result(CredentialsPurpose::Renewal, WaitLimits::SHORT, report)
+                .or_else(|error| self.serve_valid_or_fail(cached, error)),
+            _ => self.credentials(report),
         }
     }
 
-    /// A sign-in that a person, or a host on their behalf, asked for.
+    /// A sign-in that a user, or a host on their behalf, asked for.
     pub fn login(
         &self,
-        force: bool,
-        wish: MethodPreference,
-        tell: ProgressHandler<'_>,
-    ) -> Result<SessionCredentials, Failure> {
-        self.fetch_credentials(LadderPurpose::Login { force, method: wish }, self.long_limits(), tell)
+        mode: LoginMode,
+        method: MethodPreference,
+        report: ProgressHandler<'_>,
+    ) -> Result<SessionCredentials, Error> {
+        self.fetch_result(CredentialsPurpose::Login { mode, method }, self.long_limits(), report)
     }
 
-    /// The ID token itself, with some life left.
-    pub fn token(&self) -> Result<Secret, Failure> {
-        let purpose = LadderPurpose::Token { ahead: false };
+    /// The text of an ID token that is valid for some time.
+    pub fn token(&self) -> Result<Secret, Error> {
+        match find_token_for(&self.load_session()?, TokenUse::Now, self.now()) {
+            Some(token) => Ok(token),
+            None => self.fetch_result(TokenUse::Now, self.long_limits(), &mut |_, _| {}),
+        }
+    }
+
+    /// The stored session, if it may be sent where the configuration says.
+    fn load_session(&self) -> Result<Session, Error> {
         let session = self.cache.load_session()?;
         check_destinations(&session, self.profile, &self.host.environment)?;
-        if let Some(token) = find_token_for(&session, purpose, (self.host.now)()) {
-            return Ok(token);
-        }
-        match self.fetch_result(purpose, self.long_limits(), &mut |_, _| {})? {
-            WorkerResult::Token(token) => Ok(token),
-            WorkerResult::Credentials(_) => Err(SystemError::WorkerDied.into()),
-        }
-    }
-
-    fn fetch_credentials(
-        &self,
-        purpose: LadderPurpose,
-        patience: WaitLimits,
-        tell: ProgressHandler<'_>,
-    ) -> Result<SessionCredentials, Failure> {
-        match self.fetch_result(purpose, patience, tell)? {
-            WorkerResult::Credentials(ready) => Ok(ready),
-            WorkerResult::Token(_) => Err(SystemError::WorkerDied.into()),
-        }
+        Ok(session)
     }
 
     fn freshness(&self, ready: &SessionCredentials) -> Freshness {
-        assess_credentials(&ready.credentials, (self.host.now)())
+        assess_credentials(&ready.credentials, self.now())
     }
 
-    /// As long as a worker of this profile can live, so that its own report of the end still arrives.
+    /// As long as a worker of this profile can live, so that its last report still arrives.
     fn long_limits(&self) -> WaitLimits {
-        let whole = watchdog::compute_max_lifetime(self.profile) + Duration::from_secs(5);
-        WaitLimits { total: whole, other_worker: self.profile.login_timeout, after_prompt: None }
+        let total = watchdog::compute_max_lifetime(self.profile) + Duration::from_secs(5);
+        WaitLimits { total, other_worker: self.profile.login_timeout, after_prompt: None }
     }
 
     fn serve_valid_or_fail(
         &self,
-        kept: SessionCredentials,
-        failure: Failure,
-    ) -> Result<SessionCredentials, Failure> {
-        if matches!(failure.exit, Exit::Interrupted | Exit::OverQuota)
-            || self.freshness(&kept) == Freshness::Spent
-        {
-            return Err(failure);
+        cached: SessionCredentials,
+        error: Error,
+    ) -> Result<SessionCredentials, Error> {
+        let is_final = match error.kind() {
+            FailureKind::Interrupted | FailureKind::Quota => true,
+            FailureKind::PromptNotAllowed | FailureKind::SignInNeeded | FailureKind::Other => false,
+        };
+        if is_final || self.freshness(&cached) == Freshness::Spent {
+            return Err(error);
         }
+        let failure = Failure::from(error);
         log::warn(
-            "errand",
+            "worker",
             format_args!("serving credentials that are still valid, although: {}", failure.what),
         );
-        Ok(kept)
+        Ok(cached)
     }
 
-    /// Starts a renewal that nobody waits for, unless one runs or was tried a moment ago.
+    /// Starts a worker that nobody waits for, unless another one is at work or was started a moment ago.
     pub fn refresh_in_background(&self, purpose: LadderPurpose) {
-        let now = (self.host.now)();
+        let now = self.now();
         let tried = self.cache.load_notes().renewal_tried;
         let lately = tried.is_some_and(|tried| tried <= now && now.duration_since(tried) < RENEWAL_PAUSE);
         if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
             return;
         }
-        let started = self.worker_command(purpose, false).and_then(|mut command| command.spawn());
+        let started =
+            self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());
         match started {
-            Ok(child) => log::info("errand", format_args!("process {} renews behind the scenes", child.id())),
-            Err(error) => log::warn("errand", format_args!("no process could be started to renew: {error}")),
+            Ok(child) => log::info("worker", format_args!("process {} renews in the background", child.id())),
+            Err(error) => log::warn("worker", format_args!("no process could be started to renew: {error}")),
         }
     }
 
-    fn worker_command(&self, purpose: LadderPurpose, terminal: bool) -> io::Result<std::process::Command> {
+    fn worker_command(&self, purpose: LadderPurpose, terminal: CallerTerminal) -> io::Result<Command> {
         let mut command = host::build_self_command()?;
-        command.arg("errand").args(terminal.then_some("--terminal"));
-        command.args(worker::encode_purpose(purpose)).args(&self.profile_arguments);
+        command.arg("worker").args((terminal == CallerTerminal::Present).then_some("--terminal"));
+        command.arg(request::encode_purpose(purpose)).args(&self.profile_arguments);
         command.args((0..self.log.verbose).map(|_| "--verbose"));
         Ok(command)
     }
 
-    /// A worker of ours, its streams connected to us.
-    fn spawn_worker(&self, purpose: LadderPurpose, terminal: bool) -> io::Result<std::process::Child> {
+    /// A worker whose stdin and stdout lead to this process.
+    fn spawn_worker(&self, purpose: LadderPurpose, terminal: CallerTerminal) -> io::Result<Child> {
         self.worker_command(purpose, terminal)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
     }
-}
 
-/// Tells a worker that the person at our terminal has given up. A closed pipe says no such thing: it means that the
-/// caller is gone, and the sign-in goes on.
-fn send_cancel(worker: &mut std::process::Child) {
-    write_line(worker, worker::CANCEL);
-}
-
-/// Hands a worker what the person at our terminal has pasted.
-fn send_pasted_line(worker: &mut std::process::Child, text: &Secret) {
-    let line = Zeroizing::new([worker::PASTE, text.expose().as_bytes()].concat());
-    write_line(worker, &line);
-}
-
-fn write_line(worker: &mut std::process::Child, line: &[u8]) {
-    if let Some(stdin) = &mut worker.stdin {
-        // A worker that has just ended needs no telling.
-        let _ = stdin.write_all(line).and_then(|()| stdin.write_all(b"\n"));
+    fn now(&self) -> Timestamp {
+        (self.host.now)()
     }
 }

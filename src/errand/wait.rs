@@ -1,92 +1,91 @@
-//! The caller's side of an errand: send a worker if nobody is at work, else wait for whoever is.
+//! The caller's side of a worker: start one, or wait for another process's, and pass on what it reports.
 //!
-//! What is done meanwhile is for the worker, and what a person is shown of it for `commands`.
+//! What the user is shown of it is for `commands`.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    process::ChildStdout,
+    process::{Child, ChildStdout},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{WaitLimits, WorkerClient, event::WorkerMessage, send_cancel, send_pasted_line};
+use zeroize::Zeroizing;
+
+use super::{
+    Error, WaitLimits, WorkerClient,
+    process::CallerTerminal,
+    protocol::{CallerMessage, WorkerMessage, encode_line},
+    request::WorkerRequest,
+};
 use crate::{
-    cache::{Freshness, LastFailure},
-    failure::{Failure, LockWaitTimeout, SignInNeeded, SystemError, UserInterrupted},
+    cache::{FailureKind, FailureReport, LastFailure},
+    config::CallerKind,
+    failure::LockWaitTimeout,
     host::Terminal,
     lock::{self, LockHolder},
     log,
     secret::Secret,
     session::{
-        LadderPurpose, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, WorkerResult,
-        find_credentials, find_token_for,
+        CredentialsPurpose, LadderPurpose, PromptMethod, Prompting, SignInEvent, SignInNeeded, SignInPrompt,
+        TokenUse,
     },
     time::Timestamp,
 };
 
-/// How often a waiting caller looks whether the lock is free again.
+/// How often a waiting caller checks whether the lock is free.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// How often whoever waits for a person is told how long that may still last.
+/// How often the remaining time is reported while the user is prompted.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A worker that dies without a word is replaced this often.
+/// How often a worker that ends without a result is replaced.
 const MAX_WORKER_DEATHS: u32 = 3;
 
-/// What a waiting caller hears.
 #[derive(Debug)]
 enum WaitEvent {
-    Message(WorkerMessage),
-    /// The pipe of the worker with this process number has closed.
+    /// A line of the worker's stdout.
+    Line(Zeroizing<String>),
+    /// The stdout of the worker with this process number has closed.
     PipeClosed(u32),
-    /// A line from our terminal.
+    /// A line from the caller's terminal.
     Pasted(Secret),
-    /// Ctrl-C at our terminal.
+    /// Ctrl-C at the caller's terminal.
     Interrupted,
 }
 
-/// What a caller is told while it waits, for the person to see.
+/// What a caller can show to the user while it waits.
 #[derive(Clone, Copy, Debug)]
 pub enum ProgressEvent<'a> {
-    Prompt(&'a SignInPrompt),
+    SignIn(&'a SignInEvent),
     /// Another process waits for the user, and only there can the sign-in be finished.
     OtherProcess {
         pid: u32,
     },
-    /// The person has this long to act.
+    /// The user has this long to act.
     Waiting {
         left: Duration,
     },
-    /// They have acted.
-    Answered,
-    /// The browser failed, and nobody has come to the address.
-    BrowserFailed {
-        why: &'a str,
-        address: &'a str,
-    },
-    /// What was pasted is not the answer, and this is why.
-    PasteRejected(&'a str),
 }
 
-/// How what is told reaches the person, and what they paste comes back.
+/// Shows an event to the user. What they paste is sent back through the [`PasteSender`].
 pub type ProgressHandler<'a> = &'a mut dyn FnMut(ProgressEvent<'_>, &PasteSender);
 
-/// The way back from the person at the terminal.
+/// Takes lines that the user pastes at the terminal.
 #[derive(Clone, Debug)]
 pub struct PasteSender(Sender<WaitEvent>);
 
 impl PasteSender {
-    /// Hands over a pasted line; `false` once nobody wants any.
+    /// Passes a pasted line to the worker; `false` once the wait has ended.
     pub fn send_line(&self, line: Secret) -> bool {
         self.0.send(WaitEvent::Pasted(line)).is_ok()
     }
 }
 
 /// One caller's wait, from its beginning to its end.
-struct WorkerWait<'a, 'b> {
+struct WorkerWait<'a, 'b, R> {
     client: &'a WorkerClient<'a>,
-    purpose: LadderPurpose,
+    request: R,
     limits: WaitLimits,
     started: Instant,
     started_at: Timestamp,
@@ -98,9 +97,8 @@ struct WorkerWait<'a, 'b> {
     prompt_deadline: Option<Instant>,
     report: ProgressHandler<'b>,
     paste_sender: PasteSender,
-    has_terminal: bool,
+    terminal: CallerTerminal,
     events: Receiver<WaitEvent>,
-    sender: Sender<WaitEvent>,
 }
 
 /// What the user was shown. It is shown once.
@@ -113,48 +111,60 @@ enum ShownPrompt {
 }
 
 /// How one round ended.
-enum WaitRound {
-    Done(Result<WorkerResult, Failure>),
-    /// Somebody else is, or was, at work.
+#[derive(Debug)]
+enum WaitRound<A> {
+    Done(A),
+    Failed(FailureReport),
+    /// Another process is, or was, at work.
     Retry,
     WorkerDied,
 }
 
 impl WorkerClient<'_> {
-    pub(super) fn fetch_result(
+    /// The answer to a request, from a worker of this caller or from what another process's worker stored.
+    pub(super) fn fetch_result<R: WorkerRequest>(
         &self,
-        purpose: LadderPurpose,
-        patience: WaitLimits,
-        tell: ProgressHandler<'_>,
-    ) -> Result<WorkerResult, Failure> {
+        request: R,
+        limits: WaitLimits,
+        report: ProgressHandler<'_>,
+    ) -> Result<R::Answer, Error> {
         self.cache.create_folder()?;
-        let (say, hear) = channel();
-        listen_for_ctrl_c(say.clone());
-        let (began, began_at) = (Instant::now(), (self.host.now)());
-        let deadline = began + patience.total;
-        let (reply, terminal) = (PasteSender(say.clone()), Terminal::open_foreground().is_some());
-        let mut wait = WorkerWait {
-            client: self,
-            purpose,
-            limits: patience,
-            started: began,
-            started_at: began_at,
-            deadline,
-            last_shown: None,
-            last_note: None,
-            prompt_deadline: None,
-            report: tell,
-            paste_sender: reply,
-            has_terminal: terminal,
-            events: hear,
-            sender: say,
-        };
-        wait.run_rounds()
+        WorkerWait::new(self, request, limits, report).run_rounds()
     }
 }
 
-impl WorkerWait<'_, '_> {
-    fn run_rounds(&mut self) -> Result<WorkerResult, Failure> {
+impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
+    fn new(
+        client: &'a WorkerClient<'a>,
+        request: R,
+        limits: WaitLimits,
+        report: ProgressHandler<'b>,
+    ) -> Self {
+        let (sender, events) = channel();
+        listen_for_ctrl_c(sender.clone());
+        let started = Instant::now();
+        Self {
+            client,
+            request,
+            limits,
+            started,
+            started_at: client.now(),
+            deadline: started + limits.total,
+            last_shown: None,
+            last_note: None,
+            prompt_deadline: None,
+            report,
+            paste_sender: PasteSender(sender),
+            terminal: if Terminal::open_foreground().is_some() {
+                CallerTerminal::Present
+            } else {
+                CallerTerminal::Absent
+            },
+            events,
+        }
+    }
+
+    fn run_rounds(&mut self) -> Result<R::Answer, Error> {
         let mut deaths = 0;
         loop {
             let round = match lock::is_held(&self.client.cache.lock_path())? {
@@ -162,72 +172,63 @@ impl WorkerWait<'_, '_> {
                 false => self.run_own_worker()?,
             };
             match round {
-                WaitRound::Done(result) => return result,
+                WaitRound::Done(answer) => return Ok(answer),
+                WaitRound::Failed(report) => return Err(Error::Reported(report)),
                 WaitRound::Retry => {}
                 WaitRound::WorkerDied if deaths < MAX_WORKER_DEATHS => deaths += 1,
-                WaitRound::WorkerDied => return Err(SystemError::WorkerDied.into()),
+                WaitRound::WorkerDied => return Err(Error::WorkerDied),
             }
         }
     }
 
-    /// Sends a worker and listens to it until it ends or our patience does.
-    fn run_own_worker(&mut self) -> Result<WaitRound, Failure> {
-        let mut worker = self
-            .client
-            .spawn_worker(self.purpose, self.has_terminal)
-            .map_err(SystemError::WorkerNotStarted)?;
-        log::debug("errand", format_args!("sent process {} for {:?}", worker.id(), self.purpose));
+    /// Starts a worker and listens to it until it ends or the time is up.
+    fn run_own_worker(&mut self) -> Result<WaitRound<R::Answer>, Error> {
+        let purpose = self.request.purpose();
+        let mut worker = self.client.spawn_worker(purpose, self.terminal).map_err(Error::NotStarted)?;
+        log::debug("worker", format_args!("started process {} for {purpose:?}", worker.id()));
         if let Some(stdout) = worker.stdout.take() {
-            forward_messages(stdout, worker.id(), self.sender.clone());
+            forward_lines(stdout, worker.id(), self.paste_sender.0.clone());
         }
         loop {
-            match self.next_event()? {
-                WaitEvent::Message(WorkerMessage::Said(SignInEvent::Asking(asking))) => {
-                    self.show_prompt(&asking);
+            let line = match self.next_event()? {
+                WaitEvent::Line(line) => line,
+                WaitEvent::Pasted(line) => {
+                    send_to_worker(&mut worker, &CallerMessage::Paste(line));
+                    continue;
                 }
-                WaitEvent::Message(WorkerMessage::Said(SignInEvent::NotThat(why))) => {
-                    (self.report)(ProgressEvent::PasteRejected(&why), &self.paste_sender);
+                WaitEvent::PipeClosed(process) if process == worker.id() => return Ok(WaitRound::WorkerDied),
+                // An earlier worker.
+                WaitEvent::PipeClosed(_) => continue,
+                WaitEvent::Interrupted => {
+                    send_to_worker(&mut worker, &CallerMessage::Cancel);
+                    return Err(Error::Interrupted);
                 }
-                WaitEvent::Message(WorkerMessage::Said(SignInEvent::BrowserFailed { why, address })) => {
-                    (self.report)(
-                        ProgressEvent::BrowserFailed { why: &why, address: &address },
-                        &self.paste_sender,
-                    );
-                }
-                WaitEvent::Message(WorkerMessage::Said(SignInEvent::Answered)) => {
-                    self.prompt_deadline = None;
-                    (self.report)(ProgressEvent::Answered, &self.paste_sender);
-                }
-                WaitEvent::Pasted(line) => send_pasted_line(&mut worker, &line),
-                WaitEvent::Message(WorkerMessage::Ready { credentials, session_name, role, notice }) => {
+            };
+            match serde_json::from_str(&line) {
+                Ok(WorkerMessage::SignIn(event)) => self.show_event(&event),
+                Ok(WorkerMessage::Done(answer)) => {
                     // It has nothing left to do; a program that takes our place would not know whose child it is.
                     let _ = worker.wait();
-                    let ready = SessionCredentials { credentials, session_name, role, notice };
-                    return Ok(WaitRound::Done(Ok(WorkerResult::Credentials(ready))));
+                    return Ok(WaitRound::Done(answer));
                 }
-                WaitEvent::Message(WorkerMessage::Token(token)) => {
-                    return Ok(WaitRound::Done(Ok(WorkerResult::Token(token))));
-                }
-                WaitEvent::Message(WorkerMessage::Failed(failure)) => {
-                    return Ok(WaitRound::Done(Err(failure)));
-                }
+                Ok(WorkerMessage::Failed(report)) => return Ok(WaitRound::Failed(report)),
                 // Another worker was faster by a moment.
-                WaitEvent::Message(WorkerMessage::Busy) => return Ok(WaitRound::Retry),
-                WaitEvent::Message(WorkerMessage::Log(line)) => print_log_line(&line),
-                WaitEvent::PipeClosed(process) if process == worker.id() => return Ok(WaitRound::WorkerDied),
-                // An earlier one, whose end is not the end of anything now.
-                WaitEvent::PipeClosed(_) => {}
-                WaitEvent::Interrupted => {
-                    send_cancel(&mut worker);
-                    return Err(UserInterrupted.into());
+                Ok(WorkerMessage::Busy) => return Ok(WaitRound::Retry),
+                Ok(WorkerMessage::Log(line)) => print_log_line(&line),
+                Err(error) => {
+                    log::warn(
+                        "worker",
+                        format_args!("process {} sent no valid message: {error}", worker.id()),
+                    );
+                    return Ok(WaitRound::WorkerDied);
                 }
             }
         }
     }
 
-    /// Waits for whoever holds the lock, and takes what they leave.
-    fn await_other_worker(&mut self) -> Result<WaitRound, Failure> {
-        log::debug("errand", format_args!("waiting for another process"));
+    /// Waits for the process that holds the lock, and takes what it stores.
+    fn await_other_worker(&mut self) -> Result<WaitRound<R::Answer>, Error> {
+        log::debug("worker", format_args!("waiting for another process"));
         let path = self.client.cache.lock_path();
         while lock::is_held(&path)? {
             if self.started.elapsed() > self.limits.other_worker {
@@ -235,15 +236,18 @@ impl WorkerWait<'_, '_> {
             }
             self.handle_holder_note(lock::read_holder(&path))?;
             match self.next_event_within(LOCK_POLL_INTERVAL)? {
-                Some(WaitEvent::Interrupted) => return Err(UserInterrupted.into()),
-                _ => self.report_waiting(),
+                Some(WaitEvent::Interrupted) => return Err(Error::Interrupted),
+                // Lines that were pasted for a worker that has ended.
+                Some(WaitEvent::Line(_) | WaitEvent::PipeClosed(_) | WaitEvent::Pasted(_)) | None => {
+                    self.report_waiting();
+                }
             }
         }
         self.take_other_result()
     }
 
     /// Shows where the user can take part in another process's sign-in. A command that may not prompt fails instead.
-    fn handle_holder_note(&mut self, note: Option<LockHolder>) -> Result<(), Failure> {
+    fn handle_holder_note(&mut self, note: Option<LockHolder>) -> Result<(), Error> {
         if self.last_note == note {
             return Ok(());
         }
@@ -252,56 +256,45 @@ impl WorkerWait<'_, '_> {
             return Ok(());
         };
         let pid = holder.pid;
-        let address = self.client.cache.open_prompt_address(holder, (self.client.host.now)());
-        if matches!(
-            self.purpose,
-            LadderPurpose::Credentials { may_prompt: false } | LadderPurpose::Token { .. }
-        ) {
-            return Err(SignInNeeded::PromptElsewhere { pid, address }.into());
+        let address = self.client.cache.open_prompt_address(holder, self.client.now());
+        match self.request.purpose() {
+            LadderPurpose::Credentials(CredentialsPurpose::Automatic(Prompting::Never))
+            | LadderPurpose::IdToken(TokenUse::Now | TokenUse::NextCall) => {
+                return Err(Error::SignInNeeded(SignInNeeded::PromptElsewhere { pid, address }));
+            }
+            LadderPurpose::Credentials(
+                CredentialsPurpose::Automatic(Prompting::Allowed)
+                | CredentialsPurpose::Login { .. }
+                | CredentialsPurpose::Renewal,
+            ) => {}
         }
         match address {
-            Some(address) => self.show_prompt(&SignInPrompt { address, way: PromptMethod::Joining }),
+            Some(address) => {
+                let method = PromptMethod::Joining;
+                self.show_event(&SignInEvent::Prompt(SignInPrompt { address, way: method }));
+            }
             None => self.begin_user_wait(ShownPrompt::OtherProcess(pid), ProgressEvent::OtherProcess { pid }),
         }
         Ok(())
     }
 
-    /// The work of another process: its credentials, else its failure, else nothing because it was killed.
-    fn take_other_result(&self) -> Result<WaitRound, Failure> {
-        if matches!(self.purpose, LadderPurpose::Login { .. }) {
-            // A person's own sign-in judges for itself what the other one left.
+    /// What another process's worker left: the answer, else its failure, else nothing because it was killed.
+    fn take_other_result(&self) -> Result<WaitRound<R::Answer>, Error> {
+        let purpose = self.request.purpose();
+        if purpose.is_login() {
+            // A login checks for itself what the other process stored.
             return Ok(WaitRound::Retry);
         }
-        if let Some(brought) = self.find_stored_result()? {
-            return Ok(WaitRound::Done(Ok(brought)));
+        let session = self.client.cache.load_session()?;
+        if let Some(answer) = self.request.find_stored(&session, self.client.profile, self.client.now()) {
+            return Ok(WaitRound::Done(answer));
         }
         let last = self.client.cache.load_notes().last_failure;
-        let failure =
-            last.filter(|failure| failure.at >= self.started_at && self.is_relevant_failure(failure));
-        Ok(failure.map_or(WaitRound::Retry, |failure| WaitRound::Done(Err(failure.into()))))
+        let last = last.filter(|last| last.at >= self.started_at && is_failure_for(purpose, last));
+        Ok(last.map_or(WaitRound::Retry, |last| WaitRound::Failed(last.report)))
     }
 
-    fn find_stored_result(&self) -> Result<Option<WorkerResult>, Failure> {
-        let session = self.client.cache.load_session()?;
-        if matches!(self.purpose, LadderPurpose::Token { .. }) {
-            let token = find_token_for(&session, self.purpose, (self.client.host.now)());
-            return Ok(token.map(WorkerResult::Token));
-        }
-        let serves = |ready: &SessionCredentials| {
-            matches!(self.client.freshness(ready), Freshness::Fresh | Freshness::RenewSoon)
-        };
-        Ok(find_credentials(&session, self.client.profile, (self.client.host.now)())
-            .filter(serves)
-            .map(WorkerResult::Credentials))
-    }
-
-    /// That somebody else may not ask a person says nothing to whoever may.
-    fn is_relevant_failure(&self, failure: &LastFailure) -> bool {
-        failure.slug != SignInNeeded::NOT_ALLOWED
-            || self.purpose != LadderPurpose::Credentials { may_prompt: true }
-    }
-
-    fn next_event(&mut self) -> Result<WaitEvent, Failure> {
+    fn next_event(&mut self) -> Result<WaitEvent, Error> {
         loop {
             let span = self.prompt_deadline.map_or(self.limits.total, |_| PROGRESS_INTERVAL);
             if let Some(heard) = self.next_event_within(span)? {
@@ -318,33 +311,41 @@ impl WorkerWait<'_, '_> {
         }
     }
 
-    /// What is heard within a span, or nothing; a failure once our own patience has ended.
-    fn next_event_within(&mut self, span: Duration) -> Result<Option<WaitEvent>, Failure> {
+    /// The next event within a span, if there is one; an error once the caller's own time is up.
+    fn next_event_within(&mut self, span: Duration) -> Result<Option<WaitEvent>, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(self.build_wait_timeout());
         }
         match self.events.recv_timeout(span.min(left)) {
             Ok(heard) => Ok(Some(heard)),
-            // Never disconnected: we hold a sender ourselves, for the next worker.
+            // Never disconnected: `paste_sender` is a sender too, for the next worker.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
         }
     }
 
-    fn build_wait_timeout(&self) -> Failure {
-        let (cache, now) = (&self.client.cache, (self.client.host.now)());
+    fn build_wait_timeout(&self) -> Error {
+        let (cache, now) = (&self.client.cache, self.client.now());
         let holder = lock::read_holder(&cache.lock_path());
         let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
-        log::info("errand", format_args!("waited {} s, no longer", self.started.elapsed().as_secs()));
-        LockWaitTimeout { holder, address, now }.into()
+        log::info("worker", format_args!("waited {} s, no longer", self.started.elapsed().as_secs()));
+        Error::LockWait(LockWaitTimeout { holder, address, now })
     }
 
-    fn show_prompt(&mut self, asking: &SignInPrompt) {
-        let shown = ShownPrompt::Address(asking.address.clone(), asking.user_code().map(str::to_owned));
-        self.begin_user_wait(shown, ProgressEvent::Prompt(asking));
+    fn show_event(&mut self, event: &SignInEvent) {
+        match event {
+            SignInEvent::Prompt(prompt) => {
+                let shown =
+                    ShownPrompt::Address(prompt.address.clone(), prompt.user_code().map(str::to_owned));
+                return self.begin_user_wait(shown, ProgressEvent::SignIn(event));
+            }
+            SignInEvent::Answered => self.prompt_deadline = None,
+            SignInEvent::BrowserFailed { .. } | SignInEvent::PasteRejected(_) => {}
+        }
+        (self.report)(ProgressEvent::SignIn(event), &self.paste_sender);
     }
 
-    /// Tells the user where to act, once, and waits less if there is something to serve meanwhile.
+    /// Shows the user where to act, once, and waits for less time if there are valid credentials meanwhile.
     fn begin_user_wait(&mut self, shown: ShownPrompt, told: ProgressEvent<'_>) {
         if self.last_shown.as_ref() == Some(&shown) {
             return;
@@ -359,17 +360,29 @@ impl WorkerWait<'_, '_> {
     }
 }
 
-/// Hands the worker's lines on as they come, and its end as well.
-fn forward_messages(stdout: ChildStdout, process: u32, say: Sender<WaitEvent>) {
+/// Whether another process's failure is the answer to this request. If that process may not prompt, this one still may.
+fn is_failure_for(purpose: LadderPurpose, last: &LastFailure) -> bool {
+    let may_prompt = purpose.caller() == CallerKind::MayPrompt;
+    !(may_prompt && last.report.kind == FailureKind::PromptNotAllowed)
+}
+
+fn send_to_worker(worker: &mut Child, message: &CallerMessage) {
+    if let Some(stdin) = &mut worker.stdin {
+        // A worker that has just ended needs no message.
+        let _ = stdin.write_all(&encode_line(message));
+    }
+}
+
+/// Passes the worker's lines on as they come, and then that its stdout has closed.
+fn forward_lines(stdout: ChildStdout, process: u32, sender: Sender<WaitEvent>) {
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let Ok(event) = serde_json::from_str(&line) else { continue };
-            if say.send(WaitEvent::Message(event)).is_err() {
+            // The wait has ended.
+            if sender.send(WaitEvent::Line(Zeroizing::new(line))).is_err() {
                 return;
             }
         }
-        // Nobody listens any more when the caller has what it wanted.
-        let _ = say.send(WaitEvent::PipeClosed(process));
+        let _ = sender.send(WaitEvent::PipeClosed(process));
     });
 }
 
@@ -384,3 +397,6 @@ fn listen_for_ctrl_c(say: Sender<WaitEvent>) {
 fn print_log_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::{event::WorkerMessage, worker::send_message};
-use crate::{config::Profile, failure::SystemError, host};
+use super::protocol::{WorkerMessage, send_message};
+use crate::{
+    cache::FailureKind,
+    config::Profile,
+    failure::{Failure, SystemError},
+    host,
+};
 
 /// What the servers and AWS may take beside the user's own time.
 const MAX_WORK_TIME: Duration = Duration::from_secs(75);
@@ -51,7 +56,8 @@ fn end_process(after: Duration) {
     let (done, reported) = channel();
     // The main thread may hang in the middle of a message, with stdout locked.
     thread::spawn(move || {
-        send_message(&WorkerMessage::Failed(SystemError::WorkerStuck { after }.into()));
+        let failure = Failure::from(SystemError::WorkerStuck { after });
+        send_message::<()>(&WorkerMessage::Failed(failure.into_report(FailureKind::Other)));
         let _ = done.send(());
     });
     let _ = reported.recv_timeout(REPORT_TIMEOUT);

@@ -6,14 +6,9 @@ use crate::{
     cache::{DestinationChange, SecretRecipient},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
+    session::DestinationChanged,
     text::sanitize_line,
 };
-
-/// The configuration, or the provider, names hosts that the stored sign-in was not made for. Nothing was sent to them.
-#[derive(Debug)]
-pub struct DestinationChanged {
-    pub changes: Vec<DestinationChange>,
-}
 
 impl From<DestinationChanged> for Failure {
     fn from(DestinationChanged { changes }: DestinationChanged) -> Self {

@@ -5,11 +5,12 @@
 use std::io::ErrorKind;
 
 use crate::{
-    cache::LastFailure,
+    cache::{FailureKind, FailureReport},
     failure::{Exit, Failure},
     files::{self, FileAction},
     hint::{Hint, NextCommand},
     lock::LockHolder,
+    session::{NoSignInMethod, SignInNeeded},
     store,
     text::sanitize_line,
     time::{Timestamp, format_duration},
@@ -54,49 +55,11 @@ impl From<store::Error> for Failure {
     }
 }
 
-/// A person would have to sign in, and may not be asked now.
-#[derive(Debug)]
-pub enum SignInNeeded {
-    /// The command, or the profile, says so.
-    PromptNotAllowed,
-    /// AWS credentials may still be good, so that a plain `login` would find nothing to do.
-    IdTokenExpired,
-    /// Automatic callers wait until a person has acted. `why` is what the last sign-in ended in.
-    BackoffActive { until: Timestamp, now: Timestamp, why: Option<String> },
-    /// Nobody answered within the time.
-    SignInTimedOut { after: std::time::Duration },
-    /// No browser could be started, and nobody would see the address.
-    NoBrowser { why: String },
-    /// A browser was started and failed, and nobody came to the address.
-    BrowserFailed { why: String },
-    /// There is no way in that could work here.
-    NoMethod(NoSignInMethod),
-    /// Another process waits for the user at this moment; `address` if it is this program's own local one.
-    PromptElsewhere { pid: u32, address: Option<String> },
-    /// Nobody entered the code while it held.
-    CodeExpired { after: std::time::Duration },
-}
-
-/// Why nobody can be asked here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoSignInMethod {
-    /// A build machine, at which nobody sits.
-    Unattended,
-    /// No browser can be opened here, and nobody would see anything else.
-    NoTerminal,
-    /// An address is to be pasted, and there is nowhere to paste it.
-    NoTerminalToPaste,
-}
-
-impl SignInNeeded {
-    pub const NOT_ALLOWED: &str = "sign-in/not_allowed";
-}
-
 impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
         let (slug, what, hint) = match reason {
             SignInNeeded::PromptNotAllowed => (
-                SignInNeeded::NOT_ALLOWED,
+                "sign-in/not_allowed",
                 "you need to sign in, and this command may not ask you to".to_owned(),
                 Hint::run(NextCommand::Login),
             ),
@@ -213,18 +176,18 @@ impl From<UserInterrupted> for Failure {
     }
 }
 
-/// What another process met is told again as it was.
-impl From<LastFailure> for Failure {
-    fn from(LastFailure { at: _, code, slug, message, hint }: LastFailure) -> Self {
+/// What another process reported is shown as it was.
+impl From<FailureReport> for Failure {
+    fn from(FailureReport { kind: _, code, slug, message, hint }: FailureReport) -> Self {
         Self { exit: Exit::try_from(code).unwrap_or(Exit::Internal), slug, what: message, hint }
     }
 }
 
 impl Failure {
-    /// As it is kept for `status`, and for those who waited.
-    pub fn to_last_failure(&self, at: Timestamp) -> LastFailure {
-        let Self { exit, slug, what, hint } = self.clone();
-        LastFailure { at, code: exit.into(), slug, message: what, hint }
+    /// The form in which it is stored, and passed to other processes.
+    pub fn into_report(self, kind: FailureKind) -> FailureReport {
+        let Self { exit, slug, what, hint } = self;
+        FailureReport { kind, code: exit.into(), slug, message: what, hint }
     }
 }
 

@@ -12,6 +12,7 @@ mod local;
 mod oidc;
 mod quota;
 mod run;
+mod session;
 mod setup;
 mod system;
 mod usage;
@@ -20,14 +21,13 @@ mod wording;
 
 use std::process::ExitCode;
 
-use serde::{Deserialize, Serialize};
-
 pub use aws::{BedrockCallError, BedrockMismatch, ExchangeError};
-pub use destination::{DestinationChanged, describe_change};
-pub use local::{LockWaitTimeout, NoSignInMethod, SignInNeeded, UserInterrupted};
-pub use oidc::{CLIENT_REFUSED, ClientAuthError, DeviceFlowUnsupported, PastedTextError, RevocationError};
+pub use destination::describe_change;
+pub use local::{LockWaitTimeout, UserInterrupted};
+pub use oidc::{ClientAuthError, DeviceFlowUnsupported, RevocationError};
 pub use quota::QuotaCheckError;
 pub use run::ExecError;
+pub use session::report_session_error;
 pub use setup::SetupNotConfirmed;
 pub use system::SystemError;
 pub use usage::InputError;
@@ -38,8 +38,7 @@ use crate::{
 };
 
 /// The documented exit codes. Their numbers are part of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "u8", try_from = "u8")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Internal = 1,
     Usage = 2,
@@ -59,8 +58,8 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// A failure in the form in which it is shown, kept for `status`, and passed between our processes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A failure in the form in which it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub exit: Exit,
     /// Stable, for searching and for scripts: `sign-in/access_denied`.

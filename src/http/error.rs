@@ -178,6 +178,26 @@ impl RequestContext<'_> {
 }
 
 impl Error {
+    /// Whether the network or a machine on the way is at fault, not this machine's settings.
+    pub fn is_network(&self) -> bool {
+        match self {
+            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_network(),
+            Self::Dns { .. }
+            | Self::DnsTimeout { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. }
+            | Self::TooLarge { .. }
+            | Self::Interrupted { .. } => true,
+            Self::BadProxy { .. }
+            | Self::BadBundle { .. }
+            | Self::NoRoots
+            | Self::NotSecure { .. }
+            | Self::Internal => false,
+        }
+    }
+
     /// What could not be reached, when a script may know a way.
     pub(super) fn with_pac_script_note(self) -> Self {
         if self.is_unreachable() { Self::PacScriptNotRun(Box::new(self)) } else { self }

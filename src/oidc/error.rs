@@ -57,6 +57,23 @@ pub enum PollPace {
 }
 
 impl Error {
+    /// Whether the provider was not reached, or something on the way answered in its place.
+    pub fn is_network(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_network(),
+            Self::Redirected { .. }
+            | Self::UnexpectedStatus { .. }
+            | Self::NotJson { .. }
+            | Self::Malformed { .. } => true,
+            Self::Refused { .. }
+            | Self::ClientRejected { .. }
+            | Self::MissingMember { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::LoginDomainMismatch { .. }
+            | Self::UnusableEndpoint { .. } => false,
+        }
+    }
+
     /// Whether the code or the refresh token is spent. Nothing else may cost a person a sign-in: no outage, no page of
     /// a captive portal, no other refusal.
     pub fn is_invalid_grant(&self) -> bool {

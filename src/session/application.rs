@@ -2,10 +2,10 @@
 //!
 //! What is kept meets what the profile says; how either is presented is for `oidc`.
 
+use super::Error;
 use crate::{
     cache::Cache,
     config::{ClientAuth, Profile},
-    failure::{ClientAuthError, Failure},
     host::Host,
     oidc::{Application, ClientFiles, StoredClientCredentials},
 };
@@ -16,13 +16,12 @@ pub(super) fn load_application<'p>(
     cache: &Cache,
     files: &ClientFiles,
     host: &Host,
-) -> Result<Application<'p>, Failure> {
+) -> Result<Application<'p>, Error> {
     let kept = match &profile.client_auth {
         ClientAuth::None => StoredClientCredentials::default(),
         ClientAuth::Secret | ClientAuth::PrivateKey(_) => {
             cache.load_client_credentials(&profile.application_fingerprint())?
         }
     };
-    Application::from_profile(profile, kept, files, host)
-        .map_err(|unproven| ClientAuthError { unproven, profile }.into())
+    Ok(Application::from_profile(profile, kept, files, host)?)
 }

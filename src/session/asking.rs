@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::CancelSignal;
-use crate::secret::Secret;
+use crate::{oidc::callback::PasteRejection, secret::Secret};
 
 /// Where a person can take part, as the ladder tells whoever waits for it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +38,9 @@ pub enum PromptMethod {
 }
 
 /// What is said to whoever waits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignInEvent {
-    Asking(SignInPrompt),
+    Prompt(SignInPrompt),
     /// The person has done their part; what is left is between the provider, AWS and us.
     Answered,
     /// The browser failed, and nobody has come to the address.
@@ -48,8 +48,15 @@ pub enum SignInEvent {
         why: String,
         address: String,
     },
-    /// What was pasted is not the answer, and this is why; the person may try again.
-    NotThat(String),
+    /// The pasted text is not the answer; the user may paste again.
+    PasteRejected(PastedTextError),
+}
+
+/// Why a pasted text is not the answer, and how the answer begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastedTextError {
+    pub why: PasteRejection,
+    pub redirect_uri: String,
 }
 
 /// What comes from the person at the terminal of whoever waits.

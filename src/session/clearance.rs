@@ -3,13 +3,12 @@
 //! A no costs nobody what they have: credentials and tokens stay, and serve again once the service says yes.
 
 use super::{
-    Ladder, LadderPurpose, NonInteractiveToken,
+    CredentialsPurpose, Error, Ladder, LadderPurpose, LoginMode, NonInteractiveToken,
     ready::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
     cache::{Freshness, Session, assess_expiry},
     config::QuotaErrorPolicy,
-    failure::{Exit, Failure, QuotaCheckError},
     log,
     oidc::VerifiedToken,
     quota::{self, Clearance},
@@ -21,7 +20,7 @@ impl Ladder<'_> {
         &self,
         session: &mut Session,
         token: &'t VerifiedToken,
-    ) -> Result<Clearance<'t>, Failure> {
+    ) -> Result<Clearance<'t>, Error> {
         let service = self.profile.quota.as_ref();
         let asked = quota::request_clearance(self.client, service, token, self.now()).await;
         self.record_clearance(session, asked)
@@ -29,7 +28,7 @@ impl Ladder<'_> {
 
     /// Whether the last yes still holds; where only that has run out, only the service is asked. False when a person
     /// would have to sign in for it.
-    pub(super) async fn ensure_cleared(&self, session: &mut Session) -> Result<bool, Failure> {
+    pub(super) async fn ensure_cleared(&self, session: &mut Session) -> Result<bool, Error> {
         let Some(service) = &self.profile.quota else { return Ok(true) };
         let until = find_approval_end(session, service, self.now());
         let left = until.map(|until| assess_expiry(until, self.now()));
@@ -47,11 +46,12 @@ impl Ladder<'_> {
             }
             Ok(None) => return Ok(false),
             // The provider cannot be reached, so that there is no token to ask with.
-            Err(failure) if failure.exit == Exit::Network && service.on_error == QuotaErrorPolicy::Allow => {
-                log::warn("session", format_args!("nobody can be asked: {}", failure.what));
+            Err(error) if error.is_network() && service.on_error == QuotaErrorPolicy::Allow => {
+                let report = (self.describe)(error);
+                log::warn("session", format_args!("the quota service cannot be asked: {}", report.message));
                 session.cleared_until = Some(self.now().saturating_add(service.interval.max(MIN_APPROVAL)));
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         }
         self.store_session(session)?;
         Ok(true)
@@ -61,18 +61,18 @@ impl Ladder<'_> {
         &self,
         session: &mut Session,
         asked: Result<Clearance<'t>, quota::QuotaError>,
-    ) -> Result<Clearance<'t>, Failure> {
+    ) -> Result<Clearance<'t>, Error> {
         match asked {
             Ok(clearance) => {
                 session.cleared_until =
                     clearance.until().map(|until| until.max(self.now().saturating_add(MIN_APPROVAL)));
                 Ok(clearance)
             }
-            Err(denied) => {
+            Err(error) => {
                 session.cleared_until = None;
                 self.store_session(session)?;
-                self.record_usage(denied.usage());
-                Err(QuotaCheckError { denied, now: self.now() }.into())
+                self.record_usage(error.usage());
+                Err(Error::Quota { error, now: self.now() })
             }
         }
     }
@@ -83,7 +83,10 @@ impl Ladder<'_> {
         self.record_usage(Some(usage));
         let today = count_utc_days(self.now());
         let was_warned = self.cache.load_notes().warned_on == Some(today);
-        if !usage.is_almost_spent() || was_warned || self.purpose == LadderPurpose::Renewal {
+        if !usage.is_almost_spent()
+            || was_warned
+            || self.purpose == LadderPurpose::Credentials(CredentialsPurpose::Renewal)
+        {
             return None;
         }
         self.cache.try_update_notes(|notes| notes.warned_on = Some(today));
@@ -100,9 +103,13 @@ impl Ladder<'_> {
     /// What is good enough for whom.
     pub(super) fn is_fresh_enough(&self, fresh: Freshness) -> bool {
         match self.purpose {
-            LadderPurpose::Login { force: true, .. } | LadderPurpose::Token { .. } => false,
-            LadderPurpose::Renewal => fresh == Freshness::Fresh,
-            LadderPurpose::Credentials { .. } | LadderPurpose::Login { force: false, .. } => {
+            LadderPurpose::Credentials(CredentialsPurpose::Login { mode: LoginMode::Always, .. })
+            | LadderPurpose::IdToken(_) => false,
+            LadderPurpose::Credentials(CredentialsPurpose::Renewal) => fresh == Freshness::Fresh,
+            LadderPurpose::Credentials(
+                CredentialsPurpose::Automatic(_)
+                | CredentialsPurpose::Login { mode: LoginMode::IfNeeded, .. },
+            ) => {
                 matches!(fresh, Freshness::Fresh | Freshness::RenewSoon)
             }
         }

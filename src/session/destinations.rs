@@ -2,11 +2,10 @@
 //!
 //! What counts as a change is for `cache`; accepting one is for `login`.
 
-use super::Ladder;
+use super::{DestinationChanged, Error, Ladder};
 use crate::{
     cache::{CachedProvider, DestinationChange, Destinations, SecretRecipient, Session},
     config::Profile,
-    failure::{DestinationChanged, Failure},
     host::Environment,
 };
 
@@ -15,9 +14,9 @@ pub fn check_destinations(
     session: &Session,
     profile: &Profile,
     environment: &Environment,
-) -> Result<(), Failure> {
+) -> Result<(), DestinationChanged> {
     let changes = session.find_destination_changes(profile, environment);
-    if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }.into()) }
+    if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }) }
 }
 
 /// What a user has to accept before this profile's sign-in is used again: hosts of the configuration, and those of the
@@ -51,7 +50,7 @@ pub fn accept_destinations(
 
 impl Ladder<'_> {
     /// The same under the lock; the accepted hosts become part of the session and are stored with its next change.
-    pub(super) fn accept_or_reject_hosts(&self, session: &mut Session) -> Result<(), Failure> {
+    pub(super) fn accept_or_reject_hosts(&self, session: &mut Session) -> Result<(), Error> {
         check_destinations(session, self.profile, &self.host.environment)?;
         session.destinations.accept_hosts(Destinations::from_profile(self.profile, &self.host.environment));
         Ok(())
@@ -62,7 +61,7 @@ impl Ladder<'_> {
         &self,
         session: &mut Session,
         known: &CachedProvider,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let now = Destinations::from_provider(&known.metadata);
         let mut changes = session.destinations.find_changes(&now);
         changes.retain(|change| change.recipient == SecretRecipient::TokenEndpoint);

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::load_application;
+use super::{DestinationChanged, Error, load_application};
 use crate::{
     cache::{
         CachedProvider, Destinations, Freshness, LockedCache, SecretRecipient, Session, assess_credentials,
     },
     config::Profile,
-    failure::{DestinationChanged, Failure, RevocationError, SystemError},
+    files,
     host::Host,
     http::{self, Client},
     log,
     oidc::{self, Application, ClientFiles},
     secret::Secret,
+    store,
     time::Timestamp,
 };
 
@@ -29,7 +30,7 @@ const REVOCATION_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SignOutReport {
     pub removed: StoredRecords,
     /// Whether all of it is forgotten.
-    pub removal: Result<(), Failure>,
+    pub removal: Result<(), store::Error>,
 }
 
 /// What was kept of a profile.
@@ -55,18 +56,22 @@ pub enum RevocationOutcome {
     NothingToRevoke,
     /// What was kept could not be opened.
     Unreadable,
-    Failed(Failure),
+    Failed(Box<Error>),
 }
 
 /// Signs out. The lock is held to the end: some providers revoke all of a person's grants to the application, and one
 /// that is only just being given must not be among them.
-pub fn sign_out(host: &Host, profile: &Profile, cache: &LockedCache<'_>) -> Result<SignOutReport, Failure> {
+pub fn sign_out(
+    host: &Host,
+    profile: &Profile,
+    cache: &LockedCache<'_>,
+) -> Result<SignOutReport, files::Error> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
     let session = cache.load_session();
     let application = load_application(profile, cache, &ClientFiles::read_for_profile(profile), host);
     // A description that cannot be read is asked for again.
     let known = cache.load_provider((host.now)()).ok().flatten();
-    let forgotten = cache.remove_all().map_err(Failure::from);
+    let forgotten = cache.remove_all();
     let kept = match session {
         _ if is_empty => StoredRecords::Nothing,
         _ if !has_session => StoredRecords::Notes,
@@ -97,7 +102,7 @@ fn find_valid_until(session: &Session, now: Timestamp) -> Option<Timestamp> {
 
 fn announce_and_revoke(
     host: &Host,
-    application: Result<Application<'_>, Failure>,
+    application: Result<Application<'_>, Error>,
     cache: &LockedCache<'_>,
     known: Option<CachedProvider>,
     destinations: &Destinations,
@@ -108,7 +113,7 @@ fn announce_and_revoke(
     }
     application
         .and_then(|application| revoke_with_timeout(host, &application, known, destinations, token))
-        .unwrap_or_else(RevocationOutcome::Failed)
+        .unwrap_or_else(|error| RevocationOutcome::Failed(Box::new(error)))
 }
 
 fn revoke_with_timeout(
@@ -117,7 +122,7 @@ fn revoke_with_timeout(
     known: Option<CachedProvider>,
     destinations: &Destinations,
     token: &Secret,
-) -> Result<RevocationOutcome, Failure> {
+) -> Result<RevocationOutcome, Error> {
     let profile = application.profile;
     let client = Client::new(profile.network_settings(&host.environment))?;
     let answer = http::block_on(async {
@@ -128,10 +133,10 @@ fn revoke_with_timeout(
                 Err(http::Error::Timeout { host, after: REVOCATION_TIMEOUT }.into())
             })
     });
-    match answer.map_err(SystemError::Runtime)? {
+    match answer.map_err(Error::Runtime)? {
         Ok(told) => Ok(told),
         Err(error) if error.is_unsupported_token_type() => Ok(RevocationOutcome::NotOffered),
-        Err(error) => Err(RevocationError(error).into()),
+        Err(error) => Err(Error::NotRevoked(error)),
     }
 }
 
@@ -149,7 +154,7 @@ async fn send_revocation(
     let mut changes = destinations.find_changes(&Destinations::from_provider(&metadata));
     changes.retain(|change| change.recipient == SecretRecipient::RevocationEndpoint);
     if !changes.is_empty() {
-        return Ok(RevocationOutcome::Failed(DestinationChanged { changes }.into()));
+        return Ok(RevocationOutcome::Failed(Box::new(DestinationChanged { changes }.into())));
     }
     match &metadata.revocation_endpoint {
         Some(endpoint) => oidc::revoke_refresh_token(client, application, &metadata, endpoint, token)

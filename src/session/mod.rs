@@ -8,6 +8,7 @@ mod ask;
 mod asking;
 mod clearance;
 mod destinations;
+mod error;
 mod leave;
 mod purpose;
 mod ready;
@@ -17,9 +18,8 @@ use std::{future::Future, pin::Pin, time::Instant};
 
 use crate::{
     aws::{self, Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
-    cache::{CachedProvider, LockedCache, MIN_REMAINING, Session, assess_credentials},
+    cache::{CachedProvider, FailureReport, LockedCache, MIN_REMAINING, Session, assess_credentials},
     config::Profile,
-    failure::{CLIENT_REFUSED, ExchangeError, Exit, Failure},
     hint::Invocation,
     host::{ExecutionContext, Host},
     http::Client,
@@ -35,11 +35,13 @@ use crate::{
 
 use application::load_application;
 pub use ask::{SignInMethod, predict_method};
-pub use asking::{PromptMethod, SignInEvent, SignInPrompt, UserInput};
+pub use asking::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use destinations::{accept_destinations, check_destinations, find_unaccepted_changes};
+pub(crate) use error::impl_from;
+pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use leave::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
-pub use purpose::{LadderPurpose, MethodPreference};
-pub use ready::{SessionCredentials, WorkerResult, find_credentials};
+pub use purpose::{CredentialsPurpose, LadderPurpose, LoginMode, MethodPreference, Prompting, TokenUse};
+pub use ready::{SessionCredentials, find_credentials};
 pub use token::{find_token_for, is_due_for_refresh};
 
 /// A token that nobody had to be asked for.
@@ -66,6 +68,8 @@ pub struct Ladder<'a> {
     pub report: &'a dyn Fn(SignInEvent),
     /// How the user reaches this profile, for the commands that the browser's page names.
     pub invocation: &'a Invocation,
+    /// Puts an error into words, for the browser's page and the stored failure.
+    pub describe: &'a dyn Fn(Error) -> FailureReport,
     /// When the errand began: a person's time is counted from here, for hosts count so as well.
     pub started: Instant,
 }
@@ -78,7 +82,7 @@ impl std::fmt::Debug for Ladder<'_> {
 
 impl Ladder<'_> {
     /// Climbs. What was learnt on the way is kept at each rung, so a fall costs nothing that was reached.
-    pub async fn get_credentials(&self, mut person: UserInput<'_>) -> Result<SessionCredentials, Failure> {
+    pub async fn get_credentials(&self, mut person: UserInput<'_>) -> Result<SessionCredentials, Error> {
         let mut session = self.cache.load_session()?;
         self.accept_or_reject_hosts(&mut session)?;
         if let Some(ready) = self.reuse_credentials(&mut session).await? {
@@ -86,36 +90,31 @@ impl Ladder<'_> {
         }
         match self.get_token_without_prompt(&mut session).await? {
             Some(NonInteractiveToken::Refreshed(token)) => {
-                let exchanged = self.exchange_or_fail(&mut session, &token).await;
+                let exchanged = self.exchange(&mut session, &token).await;
                 if exchanged.is_err() {
                     self.store_session(&session)?;
                 }
                 exchanged
             }
-            Some(NonInteractiveToken::Cached(token)) => {
-                match self.try_exchange(&mut session, &token).await? {
-                    Err(error) if error.is_token_refused() => {
-                        log::info(
-                            "session",
-                            format_args!("AWS does not accept the cached ID token any more"),
-                        );
-                        session.mark_token_spent();
-                        self.store_session(&session)?;
-                        self.sign_in_interactively(&mut session, &mut person).await
-                    }
-                    done => done.map_err(|error| self.describe_failed_step(error, &token)),
+            Some(NonInteractiveToken::Cached(token)) => match self.exchange(&mut session, &token).await {
+                Err(Error::Exchange { failed, .. }) if failed.is_token_refused() => {
+                    log::info("session", format_args!("AWS does not accept the cached ID token any more"));
+                    session.mark_token_spent();
+                    self.store_session(&session)?;
+                    self.sign_in_interactively(&mut session, &mut person).await
                 }
-            }
+                result => result,
+            },
             None => self.sign_in_interactively(&mut session, &mut person).await,
         }
     }
 
     /// Rung one, looked at again under the lock: another process may have done the work.
-    async fn reuse_credentials(&self, session: &mut Session) -> Result<Option<SessionCredentials>, Failure> {
+    async fn reuse_credentials(&self, session: &mut Session) -> Result<Option<SessionCredentials>, Error> {
         let Some(credentials) = &session.credentials else { return Ok(None) };
         let fresh = assess_credentials(credentials, self.now());
         let mut good = self.is_fresh_enough(fresh) && self.ensure_cleared(session).await?;
-        if good && matches!(self.purpose, LadderPurpose::Login { .. }) {
+        if good && self.purpose.is_login() {
             good = self.is_accepted_by_aws(session).await?;
         }
         log::debug("session", format_args!("kept credentials are {fresh:?}, good enough: {good}"));
@@ -123,7 +122,7 @@ impl Ladder<'_> {
     }
 
     /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
-    async fn is_accepted_by_aws(&self, session: &mut Session) -> Result<bool, Failure> {
+    async fn is_accepted_by_aws(&self, session: &mut Session) -> Result<bool, Error> {
         let Some(credentials) = &session.credentials else { return Ok(false) };
         if self.aws.check_credentials(credentials).await != CredentialStatus::Refused {
             return Ok(true);
@@ -138,8 +137,8 @@ impl Ladder<'_> {
     async fn get_token_without_prompt(
         &self,
         session: &mut Session,
-    ) -> Result<Option<NonInteractiveToken>, Failure> {
-        if matches!(self.purpose, LadderPurpose::Login { force: true, .. }) {
+    ) -> Result<Option<NonInteractiveToken>, Error> {
+        if self.purpose.is_forced_login() {
             return Ok(None);
         }
         let Some(refresh_token) = session.refresh_token.clone() else {
@@ -151,28 +150,32 @@ impl Ladder<'_> {
         }
     }
 
-    /// What to do when the refresh failed: in bad weather the kept token serves. A refusal, or a token that cannot be
-    /// believed, must be seen; but a person who signs in needs nothing of the earlier session.
+    /// On a network failure the cached token is used. A refusal, or a token that fails verification, is reported; but a
+    /// user who runs `login` signs in again, unless the provider would reject the application itself once more.
     fn handle_refresh_failure(
         &self,
         session: &Session,
-        failure: Failure,
-    ) -> Result<Option<NonInteractiveToken>, Failure> {
-        let decided = |what: &str| {
-            log::info("session", format_args!("the refresh failed ({}), {what}", failure.slug));
-        };
-        match (failure.exit, self.purpose, self.cached_token(session)) {
-            (Exit::Network, _, Some(token)) => {
-                decided("the kept token still serves");
+        error: Error,
+    ) -> Result<Option<NonInteractiveToken>, Error> {
+        match (error, self.cached_token(session)) {
+            (error, Some(token)) if error.is_network() => {
+                let report = (self.describe)(error);
+                log::info("session", format_args!("using the cached token: {}", report.message));
                 Ok(Some(NonInteractiveToken::Cached(token)))
             }
-            // Whatever the person did, the provider would not believe the application that they came with.
-            (Exit::Refused, ..) if failure.slug == CLIENT_REFUSED => Err(failure),
-            (Exit::Refused | Exit::TokenRejected, LadderPurpose::Login { .. }, _) => {
-                decided("the person signs in anew");
+            (
+                Error::Provider(
+                    oidc::Error::Refused { .. }
+                    | oidc::Error::UnusableEndpoint { .. }
+                    | oidc::Error::MissingMember { .. },
+                )
+                | Error::Token(_),
+                _,
+            ) if self.purpose.is_login() => {
+                log::info("session", format_args!("the refresh failed, so the user signs in again"));
                 Ok(None)
             }
-            _ => Err(failure),
+            (error, _) => Err(error),
         }
     }
 
@@ -181,7 +184,7 @@ impl Ladder<'_> {
         &self,
         session: &mut Session,
         refresh_token: &Secret,
-    ) -> Result<Option<NonInteractiveToken>, Failure> {
+    ) -> Result<Option<NonInteractiveToken>, Error> {
         let application = self.load_application()?;
         let mut known = self.get_provider().await?;
         self.check_token_endpoint(session, &known)?;
@@ -221,7 +224,7 @@ impl Ladder<'_> {
         session: &mut Session,
         known: &mut CachedProvider,
         mut tokens: TokenResponse,
-    ) -> Result<Option<NonInteractiveToken>, Failure> {
+    ) -> Result<Option<NonInteractiveToken>, Error> {
         if tokens.refresh_token.is_some() {
             session.refresh_token.clone_from(&tokens.refresh_token);
             self.store_session(session)?;
@@ -254,7 +257,7 @@ impl Ladder<'_> {
         known: &mut CachedProvider,
         token: UnverifiedToken,
         expected: &ExpectedClaims<'_>,
-    ) -> Result<VerifiedToken, Failure> {
+    ) -> Result<VerifiedToken, Error> {
         match oidc::verify_token(token.clone(), &known.keys, &known.metadata, expected) {
             Err(rejection) if rejection.needs_fresh_keys() => {
                 log::info("session", format_args!("no known key fits the token: fetching the keys again"));
@@ -282,12 +285,12 @@ impl Ladder<'_> {
     }
 
     /// The application with all that proves it, before anybody is asked for anything in its name.
-    fn load_application(&self) -> Result<Application<'_>, Failure> {
+    fn load_application(&self) -> Result<Application<'_>, Error> {
         load_application(self.profile, self.cache, self.client_files, self.host)
     }
 
     /// What the provider says of itself: remembered, or asked now.
-    async fn get_provider(&self) -> Result<CachedProvider, Failure> {
+    async fn get_provider(&self) -> Result<CachedProvider, Error> {
         if let Some(known) = self.cache.load_provider(self.now())? {
             return Ok(known);
         }
@@ -299,29 +302,16 @@ impl Ladder<'_> {
         Ok(known)
     }
 
-    /// The exchange, its failure told with what was asked.
-    async fn exchange_or_fail(
+    /// Asks the quota service for approval, then AWS for credentials, and stores them before anybody gets them.
+    async fn exchange(
         &self,
         session: &mut Session,
         token: &VerifiedToken,
-    ) -> Result<SessionCredentials, Failure> {
-        self.try_exchange(session, token).await?.map_err(|error| self.describe_failed_step(error, token))
-    }
-
-    fn describe_failed_step(&self, failed: aws::FailedStep, token: &VerifiedToken) -> Failure {
-        ExchangeError { failed, profile: self.profile, token }.into()
-    }
-
-    /// Rungs six to eight: who may spend gets AWS's credentials for the token, kept before anybody hears of them. What
-    /// AWS refuses is told apart from everything else, for it may be the token's fault.
-    async fn try_exchange(
-        &self,
-        session: &mut Session,
-        token: &VerifiedToken,
-    ) -> Result<Result<SessionCredentials, aws::FailedStep>, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         let clearance = self.obtain_clearance(session, token).await?;
-        let given = self.request_credentials(session, &clearance).await;
-        Ok(given.map(|ready| SessionCredentials { notice: self.take_quota_warning(&clearance), ..ready }))
+        let granted = self.request_credentials(session, &clearance).await;
+        let ready = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
+        Ok(SessionCredentials { notice: self.take_quota_warning(&clearance), ..ready })
     }
 
     async fn request_credentials(
@@ -331,8 +321,7 @@ impl Ladder<'_> {
     ) -> Result<SessionCredentials, aws::FailedStep> {
         let name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
-        let remembered =
-            session.longest.filter(|_| !matches!(self.purpose, LadderPurpose::Login { force: true, .. }));
+        let remembered = session.longest.filter(|_| !self.purpose.is_forced_login());
         let question = ExchangeRequest {
             session_name: &name,
             max_seconds: remembered,
@@ -345,8 +334,9 @@ impl Ladder<'_> {
         (session.credentials, session.session_name, session.role) = (Some(credentials), Some(name), role);
         (session.longest, session.identity) = (longest, identity);
         // Credentials that cannot be kept are still good: the caller gets them, and the log says why the next will wait.
-        if let Err(failure) = self.store_session(session) {
-            log::warn("session", format_args!("the credentials could not be kept: {}", failure.what));
+        if let Err(error) = self.store_session(session) {
+            let report = (self.describe)(error);
+            log::warn("session", format_args!("the credentials were not stored: {}", report.message));
         }
         Ok(find_credentials(session, self.profile, self.now())
             .expect("the credentials were put there a moment ago"))
@@ -363,7 +353,7 @@ impl Ladder<'_> {
         }
     }
 
-    fn store_session(&self, session: &Session) -> Result<(), Failure> {
+    fn store_session(&self, session: &Session) -> Result<(), Error> {
         Ok(self.cache.store_session(session)?)
     }
 

@@ -4,16 +4,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cache::Session,
     config::{Profile, QuotaSettings, RoleArn},
     credentials::AwsCredentials,
-    secret::Secret,
     time::Timestamp,
 };
 
 /// The top of the ladder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionCredentials {
     pub credentials: AwsCredentials,
     pub session_name: String,
@@ -28,13 +29,6 @@ impl SessionCredentials {
     pub fn role<'r>(&'r self, profile: &'r Profile) -> Option<&'r RoleArn> {
         profile.final_role().or(self.role.as_ref())
     }
-}
-
-/// What an errand comes home with.
-#[derive(Clone, Debug)]
-pub enum WorkerResult {
-    Credentials(SessionCredentials),
-    Token(Secret),
 }
 
 /// An approval lasts at least this long: SDKs take credentials that have ended for broken ones.
@@ -68,6 +62,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{QuotaErrorPolicy, testing},
+        secret::Secret,
         url::SecureUrl,
     };
 

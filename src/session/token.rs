@@ -2,10 +2,9 @@
 //!
 //! A person is never asked for it.
 
-use super::{Ladder, LadderPurpose, NonInteractiveToken};
+use super::{Error, Ladder, NonInteractiveToken, SignInNeeded, TokenUse};
 use crate::{
     cache::{MIN_TOKEN_LIFE, Session, TOKEN_RENEW_AHEAD},
-    failure::{Failure, SignInNeeded},
     oidc::VerifiedToken,
     secret::Secret,
     time::Timestamp,
@@ -13,10 +12,10 @@ use crate::{
 
 impl Ladder<'_> {
     /// An ID token, from what is kept or from the refresh token. AWS hears nothing of it, and nobody is asked.
-    pub async fn get_id_token(&self) -> Result<Secret, Failure> {
+    pub async fn get_id_token(&self, token_use: TokenUse) -> Result<Secret, Error> {
         let mut session = self.cache.load_session()?;
         self.accept_or_reject_hosts(&mut session)?;
-        if let Some(token) = find_token_for(&session, self.purpose, self.now()) {
+        if let Some(token) = find_token_for(&session, token_use, self.now()) {
             return Ok(token);
         }
         match self.get_token_without_prompt(&mut session).await? {
@@ -31,13 +30,11 @@ impl Ladder<'_> {
     }
 }
 
-/// The token that a purpose is served with, without any network.
-pub fn find_token_for(session: &Session, purpose: LadderPurpose, now: Timestamp) -> Option<Secret> {
-    let token = match purpose {
-        LadderPurpose::Token { ahead: true } => {
-            session.find_valid_token(now).filter(|token| !is_due_for_refresh(token, now))
-        }
-        _ => session.find_valid_token(now.saturating_add(MIN_TOKEN_LIFE)),
+/// The stored token, if it is valid for long enough for its use.
+pub fn find_token_for(session: &Session, token_use: TokenUse, now: Timestamp) -> Option<Secret> {
+    let token = match token_use {
+        TokenUse::NextCall => session.find_valid_token(now).filter(|token| !is_due_for_refresh(token, now)),
+        TokenUse::Now => session.find_valid_token(now.saturating_add(MIN_TOKEN_LIFE)),
     };
     token.map(|token| token.raw().clone())
 }
@@ -110,10 +107,7 @@ mod tests {
     fn a_worker_ahead_is_served_with_a_token_that_is_not_due() {
         let mut session = Session::default();
         session.set_token(&token(0, 60 * MINUTE));
-        let served = |age| {
-            find_token_for(&session, LadderPurpose::Token { ahead: true }, Timestamp::from_unix(age))
-                .is_some()
-        };
+        let served = |age| find_token_for(&session, TokenUse::NextCall, Timestamp::from_unix(age)).is_some();
         assert!(served(14 * MINUTE));
         assert!(!served(15 * MINUTE) && !served(60 * MINUTE));
     }

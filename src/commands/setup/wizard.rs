@@ -15,7 +15,7 @@ use crate::{
     host::Host,
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
-    session::MethodPreference,
+    session::{LoginMode, MethodPreference},
     text::sanitize_line,
 };
 
@@ -165,9 +165,10 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     let context = CommandContext::new(&global)?;
     let work = context.load_profile(CallerKind::SignIn)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
-    let ready = work
-        .worker_client()
-        .login(false, MethodPreference::Any, &mut |told, reply| screen.show_event(told, reply))?;
+    let ready =
+        work.worker_client().login(LoginMode::IfNeeded, MethodPreference::Any, &mut |told, reply| {
+            screen.show_event(told, reply)
+        })?;
     drop(screen);
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
     let client = Client::new(work.profile.network_settings(&context.host.environment))?;

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::{CommandContext, desk::ProfileContext, paint::Palette, to_json_line, write_stdout};
 use crate::{
-    cache::{DestinationChange, Freshness, LastFailure, Session, assess_credentials},
+    cache::{DestinationChange, FailureReport, Freshness, LastFailure, Session, assess_credentials},
     cli::StatusArgs,
     config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
@@ -140,7 +140,7 @@ fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result
 
 impl LastError {
     fn from_last_failure(
-        LastFailure { at, code: _, slug, message, hint }: LastFailure,
+        LastFailure { at, report: FailureReport { slug, message, hint, .. } }: LastFailure,
         invocation: &Invocation,
     ) -> Self {
         Self { at, slug, message, hint: hint.render(invocation) }

@@ -8,7 +8,7 @@ use crate::{
     config::{CallerKind, Profile, RoleArn},
     credentials::AwsCredentials,
     errand::{LogFlags, WorkerClient},
-    failure::{BedrockMismatch, ExchangeError, Exit, Failure, QuotaCheckError},
+    failure::{BedrockMismatch, ExchangeError, Failure, QuotaCheckError},
     hint::{Hint, NextCommand},
     identity,
     oidc::VerifiedToken,
@@ -32,7 +32,7 @@ pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -
     }
     let cache = patient.cache(profile);
     let config = patient.inputs.file.as_deref();
-    let errand = WorkerClient::new(
+    let client = WorkerClient::new(
         patient.host,
         profile,
         &cache,
@@ -40,24 +40,27 @@ pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -
         config,
         LogFlags::default(),
     );
-    let token = errand.token().and_then(|_| Ok(cache.load_session()?.recall_token()));
-    match token {
-        Ok(Some(token)) => ExchangeInput::Token(Box::new(token)),
+    let token = client.token().and_then(|_| Ok(cache.load_session()?.recall_token()));
+    let error = match token {
+        Ok(Some(token)) => return ExchangeInput::Token(Box::new(token)),
         Ok(None) => {
-            ExchangeInput::Unavailable(Finding::Skipped("the kept ID token cannot be read".to_owned()))
+            return ExchangeInput::Unavailable(Finding::Skipped(
+                "the kept ID token cannot be read".to_owned(),
+            ));
         }
-        Err(failure) => match errand.credentials(&mut |_, _| {}) {
-            Ok(ready) if failure.exit == Exit::SignInNeeded => {
-                ExchangeInput::Credentials(Box::new(ready.credentials))
-            }
-            _ if failure.exit == Exit::SignInNeeded => {
-                let why = Hint::from(format!("nobody is signed in ({}): run ", failure.what))
-                    .command(NextCommand::Login)
-                    .text(", then this again");
-                ExchangeInput::Unavailable(Finding::Skipped(why.render(&patient.invocation)))
-            }
-            _ => ExchangeInput::Unavailable(Finding::Bad(failure)),
-        },
+        Err(error) => error,
+    };
+    if !error.kind().is_sign_in_needed() {
+        return ExchangeInput::Unavailable(Finding::Bad(error.into()));
+    }
+    match client.credentials(&mut |_, _| {}) {
+        Ok(ready) => ExchangeInput::Credentials(Box::new(ready.credentials)),
+        Err(_) => {
+            let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what))
+                .command(NextCommand::Login)
+                .text(", then this again");
+            ExchangeInput::Unavailable(Finding::Skipped(why.render(&patient.invocation)))
+        }
     }
 }
 

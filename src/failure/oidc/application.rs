@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The slug of a proof that the provider did not take.
-pub const CLIENT_REFUSED: &str = "provider/client_refused";
+const CLIENT_REFUSED: &str = "provider/client_refused";
 
 /// Something that the profile demands of the application is not there.
 #[derive(Debug)]

@@ -19,8 +19,7 @@ mod application;
 mod pasted;
 
 use advice::find_hint;
-pub use application::{CLIENT_REFUSED, ClientAuthError};
-pub use pasted::PastedTextError;
+pub use application::ClientAuthError;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

@@ -4,16 +4,12 @@
 
 use std::fmt;
 
-use crate::oidc::callback::{IgnoreReason, PasteRejection};
+use crate::{
+    oidc::callback::{IgnoreReason, PasteRejection},
+    session::PastedTextError,
+};
 
-/// Why it is not, and what the answer looks like.
-#[derive(Debug)]
-pub struct PastedTextError<'a> {
-    pub why: PasteRejection,
-    pub redirect_uri: &'a str,
-}
-
-impl fmt::Display for PastedTextError<'_> {
+impl fmt::Display for PastedTextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { why, redirect_uri } = self;
         let PasteRejection::Ignored(reason) = why else {

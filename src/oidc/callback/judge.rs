@@ -3,6 +3,7 @@
 //! Pure and without memory: that an answer counts once is `serve`'s business.
 
 use ring::hmac;
+use serde::{Deserialize, Serialize};
 
 use super::{
     AuthorizationErrorResponse, AwaitedCallback, CallbackError,
@@ -36,7 +37,7 @@ pub enum RequestVerdict {
 }
 
 /// Why a request is of no consequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IgnoreReason {
     /// `Host` is missing or names another machine: a page elsewhere pointed its own name here (DNS rebinding).
     ForeignHost,

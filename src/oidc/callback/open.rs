@@ -12,6 +12,7 @@ use std::{
 };
 
 use openidconnect::url::Url;
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Semaphore, oneshot, watch},
     task::JoinSet,
@@ -81,7 +82,7 @@ pub struct OpenListener {
 }
 
 /// Why a pasted text is not the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PasteRejection {
     /// No address at all.
     NotAnAddress,

@@ -52,6 +52,7 @@ impl RecallProof {
 }
 
 /// An ID token that was judged and found good.
+#[derive(Clone)]
 pub struct VerifiedToken {
     raw: Secret,
     claims: Map<String, Value>,

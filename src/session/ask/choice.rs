@@ -4,9 +4,8 @@
 
 use crate::{
     config::SignInFlow,
-    failure::NoSignInMethod,
     host::{Browser, ExecutionContext},
-    session::MethodPreference,
+    session::{MethodPreference, NoSignInMethod},
 };
 
 /// What was asked for.

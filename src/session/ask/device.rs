@@ -8,14 +8,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     cache::{CachedProvider, Session},
-    failure::{DeviceFlowUnsupported, Failure, SignInNeeded, UserInterrupted},
     log,
     oidc::{
         self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse,
         UnverifiedToken,
     },
     race::{RaceWinner, race_futures},
-    session::{Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, UserInput},
+    session::{
+        Error, Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt, UserInput,
+    },
 };
 
 /// What a provider that says `slow_down` wants added to the pause (RFC 8628 §3.5).
@@ -31,19 +32,20 @@ impl Ladder<'_> {
         application: &Application<'_>,
         known: &mut CachedProvider,
         person: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
-            return Err(DeviceFlowUnsupported { issuer: &self.profile.issuer }.into());
+            return Err(Error::NoDeviceCodes);
         };
         let code = oidc::request_device_code(self.client, application, &known.metadata, &endpoint).await?;
         self.show_code(&code)?;
         let outcome = self.await_device_code(session, application, known, &code, person).await;
+        let outcome = outcome.map_err(self.describe);
         self.record_outcome(outcome.as_ref().err());
-        outcome
+        outcome.map_err(Error::Reported)
     }
 
     /// Shows the code to the caller of this worker, and to no other process.
-    fn show_code(&self, code: &DeviceCode) -> Result<(), Failure> {
+    fn show_code(&self, code: &DeviceCode) -> Result<(), Error> {
         self.record_prompt()?;
         let address = code.verification_uri.to_string();
         self.announce_prompt(None)?;
@@ -57,7 +59,7 @@ impl Ladder<'_> {
         );
         let complete = code.verification_uri_complete.as_ref().map(ToString::to_string);
         let way = PromptMethod::Device { code: code.user_code.clone(), complete };
-        (self.report)(SignInEvent::Asking(SignInPrompt { address, way }));
+        (self.report)(SignInEvent::Prompt(SignInPrompt { address, way }));
         Ok(())
     }
 
@@ -68,12 +70,12 @@ impl Ladder<'_> {
         known: &mut CachedProvider,
         code: &DeviceCode,
         person: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         let limit = self.time_left().min(code.lifetime);
         let polled = self.poll_for_tokens(application, known, code, limit);
         let (id_token, tokens) = match race_futures(polled, person.cancel_signal.as_mut()).await {
             RaceWinner::Left(answered) => answered?,
-            RaceWinner::Right(()) => return Err(UserInterrupted.into()),
+            RaceWinner::Right(()) => return Err(Error::Interrupted),
         };
         self.finish_sign_in(session, known, id_token, tokens, TokenGrant::DeviceCode).await
     }
@@ -85,7 +87,7 @@ impl Ladder<'_> {
         known: &CachedProvider,
         code: &DeviceCode,
         limit: Duration,
-    ) -> Result<(UnverifiedToken, TokenResponse), Failure> {
+    ) -> Result<(UnverifiedToken, TokenResponse), Error> {
         let deadline = Instant::now() + limit;
         let (mut pace, mut pause, mut trouble) = (code.interval, code.interval, None);
         let unanswered = || SignInNeeded::CodeExpired { after: limit };

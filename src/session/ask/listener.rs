@@ -11,8 +11,7 @@ use tokio::{
 
 use super::choice::SignInMethod;
 use crate::{
-    cache::{CachedProvider, Session},
-    failure::{Failure, PastedTextError, SignInNeeded, UserInterrupted},
+    cache::{CachedProvider, FailureReport, Session},
     hint::Invocation,
     host::{Browser, BrowserLaunch},
     log,
@@ -23,7 +22,8 @@ use crate::{
     race::{RaceWinner, race_futures},
     secret::Secret,
     session::{
-        Ladder, LadderPurpose, PromptMethod, SessionCredentials, SignInEvent, SignInPrompt, UserInput,
+        Error, Ladder, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded,
+        SignInPrompt, UserInput,
     },
     text::sanitize_line,
 };
@@ -43,7 +43,7 @@ impl Ladder<'_> {
         browser: &Browser,
         known: Option<CachedProvider>,
         person: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         // It stands before the browser opens: a provider with a warm session comes back within milliseconds.
         let listener = CallbackListener::bind(&self.profile.redirect_uri).await?;
         let listener = listener.with_reporter(|event| log::debug("callback", format_args!("{event}")));
@@ -55,9 +55,10 @@ impl Ladder<'_> {
         };
         let mut known = match known {
             Ok(known) => known,
-            Err(failure) => {
-                open.finish_with_failure(&ending_from_failure(&failure, self.invocation)).await;
-                return Err(failure);
+            Err(error) => {
+                let report = (self.describe)(error);
+                open.finish_with_failure(&ending_from_failure(&report, self.invocation)).await;
+                return Err(Error::Reported(report));
             }
         };
         let request = oidc::build_authorization_request(
@@ -77,13 +78,14 @@ impl Ladder<'_> {
                     }
                     Err(error) => Err(error.into()),
                 };
+                let ended = ended.map_err(self.describe);
                 open.show_ending(&self.build_ending(&ended)).await;
                 ended
             }
-            Err(failure) => Err(failure),
+            Err(error) => Err((self.describe)(error)),
         };
         self.record_outcome(outcome.as_ref().err());
-        outcome
+        outcome.map_err(Error::Reported)
     }
 
     /// Asks the provider to describe itself. A person at `login` is shown the address meanwhile: who goes there is sent on
@@ -94,16 +96,16 @@ impl Ladder<'_> {
         open: &OpenListener,
         way: SignInMethod,
         person: &mut UserInput<'_>,
-    ) -> Result<CachedProvider, Failure> {
+    ) -> Result<CachedProvider, Error> {
         let mut known = pin!(self.get_provider_or_cancel(person));
-        if matches!(self.purpose, LadderPurpose::Login { .. }) && way != SignInMethod::Paste {
+        if self.purpose.is_login() && way != SignInMethod::Paste {
             if let RaceWinner::Left(known) = race_futures(known.as_mut(), sleep(EARLY)).await {
                 return known;
             }
             let address = open.start_address();
             self.announce_prompt(Some(address))?;
             let way = if way == SignInMethod::Browser { PromptMethod::Browser } else { PromptMethod::ByHand };
-            (self.report)(SignInEvent::Asking(SignInPrompt { address: address.to_owned(), way }));
+            (self.report)(SignInEvent::Prompt(SignInPrompt { address: address.to_owned(), way }));
         }
         known.await
     }
@@ -117,7 +119,7 @@ impl Ladder<'_> {
         browser: &Browser,
         failures: Sender<String>,
         request: &AuthorizationRequest,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let before = self.record_prompt()?;
         let address = open.start_address();
         self.announce_prompt(Some(address))?;
@@ -142,13 +144,13 @@ impl Ladder<'_> {
             // Whoever goes there by hand may be another user: `sudo -u service bedrock-sso login`.
             _ => PromptMethod::ByHand,
         };
-        (self.report)(SignInEvent::Asking(SignInPrompt { address: address.to_owned(), way }));
+        (self.report)(SignInEvent::Prompt(SignInPrompt { address: address.to_owned(), way }));
         Ok(())
     }
 
     /// Whether the user sees an address that is printed.
     fn is_prompt_visible(&self) -> bool {
-        self.context.terminal || matches!(self.purpose, LadderPurpose::Login { .. })
+        self.context.terminal || self.purpose.is_login()
     }
 
     /// The answer that a browser brings or the user pastes. A pasted text that is none is said to be so, and waited on; so is a
@@ -159,7 +161,7 @@ impl Ladder<'_> {
         redirect_uri: &str,
         failure: &mut Receiver<String>,
         UserInput { cancel_signal: cancelled, pasted_lines: pasted }: &mut UserInput<'_>,
-    ) -> Result<Result<Secret, CallbackError>, Failure> {
+    ) -> Result<Result<Secret, CallbackError>, Error> {
         let mut time_is_up = pin!(sleep(self.time_left()));
         let mut failing = pin!(await_browser_failure(failure));
         let mut failed = None;
@@ -176,13 +178,13 @@ impl Ladder<'_> {
                         Ok(()) => {}
                         Err(why) => {
                             log::info("session", format_args!("what was pasted is not the answer: {why:?}"));
-                            let why = PastedTextError { why, redirect_uri };
-                            (self.report)(SignInEvent::NotThat(why.to_string()));
+                            let redirect_uri = redirect_uri.to_owned();
+                            (self.report)(SignInEvent::PasteRejected(PastedTextError { why, redirect_uri }));
                         }
                     }
                 }
                 RaceWinner::Right(RaceWinner::Left(RaceWinner::Left(()))) => {
-                    return Err(UserInterrupted.into());
+                    return Err(Error::Interrupted);
                 }
                 RaceWinner::Right(RaceWinner::Left(RaceWinner::Right(()))) => {
                     let unanswered = SignInNeeded::SignInTimedOut { after: self.profile.login_timeout };
@@ -199,7 +201,7 @@ impl Ladder<'_> {
         }
     }
 
-    fn report_browser_failure(&self, address: &str, why: &str) -> Result<(), Failure> {
+    fn report_browser_failure(&self, address: &str, why: &str) -> Result<(), Error> {
         log::warn("session", format_args!("the browser failed, and nobody came to the address: {why}"));
         if !self.is_prompt_visible() {
             return Err(SignInNeeded::BrowserFailed { why: why.to_owned() }.into());
@@ -208,7 +210,7 @@ impl Ladder<'_> {
         Ok(())
     }
 
-    fn build_ending(&self, ended: &Result<SessionCredentials, Failure>) -> SignInEnding {
+    fn build_ending(&self, ended: &Result<SessionCredentials, FailureReport>) -> SignInEnding {
         match ended {
             Ok(ready) => SignInEnding::SignedIn {
                 role: ready
@@ -244,9 +246,9 @@ async fn next_pasted_line(pasted: &mut Receiver<Secret>) -> Secret {
     }
 }
 
-fn ending_from_failure(failure: &Failure, invocation: &Invocation) -> SignInEnding {
-    let Failure { exit: _, slug, what, hint } = failure;
-    SignInEnding::Failed { what: what.clone(), hint: hint.render(invocation), slug: slug.clone() }
+fn ending_from_failure(report: &FailureReport, invocation: &Invocation) -> SignInEnding {
+    let FailureReport { kind: _, code: _, slug, message, hint } = report;
+    SignInEnding::Failed { what: message.clone(), hint: hint.render(invocation), slug: slug.clone() }
 }
 
 fn build_awaited_callback(known: &CachedProvider, request: &AuthorizationRequest) -> AwaitedCallback {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 pub use self::choice::SignInMethod;
 use self::choice::{MethodChoice, MethodInputs, MethodPlan, choose_method};
-use super::{Ladder, LadderPurpose, MethodPreference, SessionCredentials, SignInEvent, UserInput};
+use super::{
+    Error, Ladder, MethodPreference, NoSignInMethod, SessionCredentials, SignInEvent, SignInNeeded, UserInput,
+};
 use crate::{
-    cache::{CachedProvider, PromptBackoff, Session},
+    cache::{CachedProvider, FailureReport, PromptBackoff, Session},
     config::{CallerKind, Profile},
-    failure::{Failure, NoSignInMethod, SignInNeeded, UserInterrupted},
     host::{Browser, ExecutionContext},
     log,
     oidc::{self, Application, AuthorizationRequest, TokenGrant, TokenResponse, UnverifiedToken},
@@ -62,7 +63,7 @@ impl Ladder<'_> {
         &self,
         session: &mut Session,
         person: &mut UserInput<'_>,
-    ) -> Result<SessionCredentials, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         self.check_prompt_allowed()?;
         let application = self.load_application()?;
         let browser = self.profile.chosen_browser(&self.host.environment);
@@ -87,20 +88,26 @@ impl Ladder<'_> {
     }
 
     fn choose_sign_in_method(&self, browser: &Browser) -> MethodChoice {
-        let automatically = !matches!(self.purpose, LadderPurpose::Login { .. });
-        choose_for_profile(self.profile, browser, automatically, self.method_preference(), self.context)
+        let automatically = !self.purpose.is_login();
+        choose_for_profile(
+            self.profile,
+            browser,
+            automatically,
+            self.purpose.method_preference(),
+            self.context,
+        )
     }
 
     /// What the provider says of itself, unless the person gives up first.
-    async fn get_provider_or_cancel(&self, person: &mut UserInput<'_>) -> Result<CachedProvider, Failure> {
+    async fn get_provider_or_cancel(&self, person: &mut UserInput<'_>) -> Result<CachedProvider, Error> {
         match race_futures(self.get_provider(), person.cancel_signal.as_mut()).await {
             RaceWinner::Left(known) => known,
-            RaceWinner::Right(()) => Err(UserInterrupted.into()),
+            RaceWinner::Right(()) => Err(Error::Interrupted),
         }
     }
 
     /// Whether a person may be asked by this command, now.
-    fn check_prompt_allowed(&self) -> Result<(), Failure> {
+    fn check_prompt_allowed(&self) -> Result<(), Error> {
         match self.purpose.caller() {
             CallerKind::SignIn => Ok(()),
             caller if !self.profile.login.allows_prompt(caller) => Err(SignInNeeded::PromptNotAllowed.into()),
@@ -121,7 +128,7 @@ impl Ladder<'_> {
         known: &mut CachedProvider,
         request: &AuthorizationRequest,
         code: &Secret,
-    ) -> Result<SessionCredentials, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         let (id_token, tokens) =
             oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
         self.finish_sign_in(
@@ -142,7 +149,7 @@ impl Ladder<'_> {
         id_token: UnverifiedToken,
         tokens: TokenResponse,
         grant: TokenGrant<'_>,
-    ) -> Result<SessionCredentials, Failure> {
+    ) -> Result<SessionCredentials, Error> {
         (self.report)(SignInEvent::Answered);
         let token = self.verify_token(known, id_token, &self.expected_claims(&tokens, grant)).await?;
         // Nothing of an earlier user stays. Credentials of the same user stay valid, should AWS give no new ones.
@@ -155,15 +162,7 @@ impl Ladder<'_> {
         session.destinations = self.current_destinations(known);
         self.set_token(session, &token);
         self.store_session(session)?;
-        self.exchange_or_fail(session, &token).await
-    }
-
-    /// What the command line says of the way in.
-    fn method_preference(&self) -> MethodPreference {
-        match self.purpose {
-            LadderPurpose::Login { method: wish, .. } => wish,
-            _ => MethodPreference::Any,
-        }
+        self.exchange(session, &token).await
     }
 
     /// What is left of the person's time.
@@ -172,22 +171,22 @@ impl Ladder<'_> {
     }
 
     /// Stores that the user is about to be prompted, and returns the backoff from before.
-    fn record_prompt(&self) -> Result<PromptBackoff, Failure> {
+    fn record_prompt(&self) -> Result<PromptBackoff, Error> {
         let before = self.cache.load_notes().door;
         self.cache.update_notes(|notes| notes.door.record_prompt(self.now()))?;
         Ok(before)
     }
 
     /// Lets other processes know that this one waits for the user, and at which local address, if there is one.
-    fn announce_prompt(&self, address: Option<&str>) -> Result<(), Failure> {
+    fn announce_prompt(&self, address: Option<&str>) -> Result<(), Error> {
         Ok(self.cache.announce_prompt(self.now(), address)?)
     }
 
     /// Stores how the prompt ended. It must not cost the user the credentials that they signed in for.
-    fn record_outcome(&self, failure: Option<&Failure>) {
+    fn record_outcome(&self, failure: Option<&FailureReport>) {
         self.cache.try_update_notes(|notes| match failure {
             None => notes.door.reset(),
-            Some(failure) => notes.door.record_failure(self.now(), failure.what.clone()),
+            Some(failure) => notes.door.record_failure(self.now(), failure.message.clone()),
         });
     }
 }

@@ -313,7 +313,9 @@ fn a_worker_that_hangs_is_ended_and_the_next_caller_served() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     std::io::Write::write_all(&mut writer, &[b'\n'; 1 << 16]).unwrap();
     let mut worker = desk.command();
-    worker.args(["errand", "--profile", "claude", "credentials"]).stdin(std::process::Stdio::null());
+    worker
+        .args(["worker", r#"{"credentials":{"automatic":"allowed"}}"#, "--profile", "claude"])
+        .stdin(std::process::Stdio::null());
     let mut worker = worker.stdout(writer).spawn().unwrap();
     wait_until("the worker opens a tab", || desk.tabs() == 1);
     let busy = desk.run(["credentials"]).fails_in_any_words(11, "busy/sign_in");
@@ -323,4 +325,21 @@ fn a_worker_that_hangs_is_ended_and_the_next_caller_served() {
     assert_eq!(end.recv_timeout(Duration::from_secs(100)), Ok(None), "ended by a signal");
     desk.credentials();
     drop(reader);
+}
+
+/// Nobody sees a worker's stderr: its caller reads the pipe alone.
+#[test]
+fn a_worker_that_fails_before_its_work_says_so_in_the_pipe() {
+    let world = World::new();
+    let desk = desk(&world);
+    let failure = |profile: &str, code: i32| {
+        let outcome =
+            desk.run(["worker", r#"{"credentials":"renewal"}"#, "--profile", profile]).expect_code(code);
+        let message: serde_json::Value = serde_json::from_str(outcome.stdout.trim_end()).unwrap();
+        message["failed"]["slug"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(failure("nobody", 3).starts_with("config/"));
+    std::fs::create_dir_all(desk.home().join(".local/share")).unwrap();
+    std::fs::write(desk.home().join(".local/share/bedrock-sso"), "").unwrap();
+    assert!(failure("claude", 10).starts_with("storage/"));
 }

@@ -272,6 +272,17 @@ fn a_kept_token_that_aws_no_longer_accepts_leads_to_a_sign_in() {
 }
 
 #[test]
+fn a_forced_login_that_aws_refuses_keeps_valid_credentials() {
+    let world = World::new();
+    let desk = signed_in_for(&world, HOUR);
+    let before = desk.credentials();
+    world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
+    desk.run(["login", "--force"]).expect_code(7);
+    assert_eq!(desk.credentials(), before);
+    assert_eq!((counts(&world), desk.tabs()), ([2, 2, 0, 2], 2));
+}
+
+#[test]
 fn credentials_near_their_end_are_served_at_once_and_renewed_behind_the_scenes() {
     let world = World::new();
     let desk = signed_in_for(&world, SOON);

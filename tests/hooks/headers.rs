@@ -251,7 +251,7 @@ fn two_workers_for_one_old_token_refresh_it_once() {
     let_the_first_token_be_old(&world);
     let desk = signed_in(&world);
     for _ in 0..2 {
-        desk.run(["errand", "token", "--ahead", "--profile", "claude"]).expect_code(0);
+        desk.run(["worker", r#"{"id_token":"next_call"}"#, "--profile", "claude"]).expect_code(0);
     }
     assert_eq!(world.count(Endpoint::Refresh), 1);
 }

@@ -104,9 +104,13 @@ fn a_silent_renewal_leaves_the_keyring_locked() {
     let (world, session) = (World::new(), Session::unlocked());
     let desk = locked(&world, &session, Some(SPENT));
     let (requests, witness) = (world.ledger().total(), session.witness());
-    for purpose in [&["renewal"][..], &["token"], &["token", "--ahead"], &["credentials", "--no-login"]] {
-        let words = [&["errand"], purpose].concat();
-        let outcome = desk.start_command(call(&desk, &words)).finish();
+    for purpose in [
+        r#"{"credentials":"renewal"}"#,
+        r#"{"id_token":"now"}"#,
+        r#"{"id_token":"next_call"}"#,
+        r#"{"credentials":{"automatic":"never"}}"#,
+    ] {
+        let outcome = desk.start_command(call(&desk, &["worker", purpose])).finish();
         assert_eq!(outcome.code, Some(10), "{outcome:?}");
         assert!(outcome.stdout.contains("keyring_locked"), "{outcome:?}");
     }

@@ -22,7 +22,7 @@ fn help_in_short_and_in_full() {
     let full = expect_help(&desk, ["--help"], "full.txt");
     said(&desk.run(["help"]), &full);
     let short = expect_help(&desk, ["-h"], "short.txt");
-    assert!(!full.contains("errand") && !short.contains("errand"), "the worker's own command is hidden");
+    assert!(!full.contains("  worker") && !short.contains("  worker"), "the worker's own command is hidden");
 }
 
 #[test]

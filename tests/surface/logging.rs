@@ -69,7 +69,7 @@ fn debug_goes_to_stderr_with_the_lines_of_both_processes_and_leaves_stdout_alone
     let log = lines(&outcome.stderr);
     assert!(distinct(&log, |line| line.pid).len() == 2, "{}", outcome.stderr);
     assert!(
-        distinct(&log, |line| line.room).is_superset(&["errand", "session", "callback"].into()),
+        distinct(&log, |line| line.room).is_superset(&["worker", "session", "callback"].into()),
         "{log:?}"
     );
     assert!(distinct(&log, |line| line.level).is_superset(&["debug", "info"].into()), "{log:?}");
@@ -116,7 +116,7 @@ fn one_v_tells_why_nobody_was_asked() {
     desk.run(["credentials"]).expect_code(0);
     let outcome = desk.run(["credentials", "-v"]).expect_code(0);
     assert_eq!(lines(&outcome.stderr).len(), 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains(" info errand: kept credentials until "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(" info worker: cached credentials until "), "{}", outcome.stderr);
 }
 
 #[test]

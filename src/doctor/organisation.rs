@@ -4,7 +4,7 @@
 
 use ::http::{Method, StatusCode};
 
-use super::{DoctorContext, Finding};
+use super::{DoctorContext, Finding, patient::ProbeError};
 use crate::{
     config::{Profile, QuotaErrorPolicy},
     failure::{Exit, Failure, doctor::RemoteFinding},
@@ -21,7 +21,7 @@ pub(super) async fn check_quota(patient: &DoctorContext<'_>) -> Finding {
             return Finding::Ok(format!("{} answers", heard.host));
         }
         Ok(heard) => RemoteFinding::Quota { host: heard.host, status: heard.answer.status.as_u16() }.into(),
-        Err(failure) => failure,
+        Err(error) => error.into(),
     };
     match service.on_error {
         QuotaErrorPolicy::Deny => Finding::Bad(Failure { exit: Exit::OverQuota, ..failure }),
@@ -65,8 +65,9 @@ async fn probe_collector(
         }
     })?;
     match patient.send_probe(profile, &url, Method::GET, "").await {
-        // One that speaks gRPC alone hangs up.
-        Err(failure) if failure.slug != "network/interrupted" => Err(Finding::Warn(failure)),
-        _ => Ok(url.authority().to_owned()),
+        // A collector that speaks only gRPC closes the connection.
+        Err(ProbeError::Http(error)) if error.is_interrupted() => Ok(url.authority().to_owned()),
+        Err(error) => Err(Finding::Warn(error.into())),
+        Ok(_) => Ok(url.authority().to_owned()),
     }
 }

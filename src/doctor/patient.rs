@@ -149,7 +149,7 @@ impl<'a> DoctorContext<'a> {
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, &Failure> {
         let asked = async || {
             let address = oidc::build_discovery_url(&profile.issuer)?;
-            self.send_probe(profile, &address, Method::GET, "").await
+            Ok(self.send_probe(profile, &address, Method::GET, "").await?)
         };
         self.provider_probe.get_or_init(asked).await.as_ref()
     }
@@ -158,8 +158,8 @@ impl<'a> DoctorContext<'a> {
     pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, &Failure> {
         let asked = async || {
             let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
-            self.send_probe(profile, &address, Method::POST, "Action=GetCallerIdentity&Version=2011-06-15")
-                .await
+            let body = "Action=GetCallerIdentity&Version=2011-06-15";
+            Ok(self.send_probe(profile, &address, Method::POST, body).await?)
         };
         self.aws_probe.get_or_init(asked).await.as_ref()
     }
@@ -171,8 +171,8 @@ impl<'a> DoctorContext<'a> {
         address: &SecureUrl,
         method: Method,
         body: &str,
-    ) -> Result<ProbeResponse, Failure> {
-        let client = self.client(profile).map_err(Clone::clone)?;
+    ) -> Result<ProbeResponse, ProbeError> {
+        let client = self.client(profile).map_err(|failure| ProbeError::NoClient(failure.clone()))?;
         let host = address.authority().to_owned();
         let mut request = Request::builder().method(method).uri(address.as_str());
         if !body.is_empty() {
@@ -181,6 +181,29 @@ impl<'a> DoctorContext<'a> {
         let request = request.body(body.into()).expect("an address that was parsed makes a request");
         let answer = run_with_timeout(&host, client.send(request)).await??;
         Ok(ProbeResponse { host, answer, received_at: self.now() })
+    }
+}
+
+/// Why a probe got no answer.
+#[derive(Debug)]
+pub enum ProbeError {
+    /// There is no HTTP client for this profile.
+    NoClient(Failure),
+    Http(http::Error),
+}
+
+impl From<http::Error> for ProbeError {
+    fn from(error: http::Error) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<ProbeError> for Failure {
+    fn from(error: ProbeError) -> Self {
+        match error {
+            ProbeError::NoClient(failure) => failure,
+            ProbeError::Http(error) => error.into(),
+        }
     }
 }
 

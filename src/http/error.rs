@@ -178,6 +178,14 @@ impl RequestContext<'_> {
 }
 
 impl Error {
+    /// Whether the host closed the connection before its answer was complete.
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_interrupted(),
+            other => matches!(other, Self::Interrupted { .. }),
+        }
+    }
+
     /// Whether the network or a machine on the way is at fault, not this machine's settings.
     pub fn is_network(&self) -> bool {
         match self {

@@ -1,4 +1,6 @@
 //! The ID token of a stored session: only here does a stored text become a verified token again.
+//!
+//! Verifying a new token is for `oidc`.
 
 use super::Session;
 use crate::{

@@ -1,4 +1,6 @@
 //! The worker's stdin: what the user at the caller's terminal does.
+//!
+//! What follows from it is for the ladder.
 
 use std::{
     future::pending,

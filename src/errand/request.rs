@@ -1,4 +1,6 @@
 //! What a worker can be asked for: the request decides the type of the answer on both sides of the pipe.
+//!
+//! The steps to the answer are in `session`.
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -214,7 +214,8 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
                 Ok(WorkerMessage::Failed(report)) => return Ok(WaitRound::Failed(report)),
                 // Another worker was faster by a moment.
                 Ok(WorkerMessage::Busy) => return Ok(WaitRound::Retry),
-                Ok(WorkerMessage::Log(line)) => print_log_line(&line),
+                // It is complete as it is, and goes where our own log goes.
+                Ok(WorkerMessage::Log(line)) => drop(writeln!(std::io::stderr().lock(), "{line}")),
                 Err(error) => {
                     log::warn(
                         "worker",
@@ -391,11 +392,6 @@ fn listen_for_ctrl_c(say: Sender<WaitEvent>) {
     let _ = ctrlc::set_handler(move || {
         let _ = say.send(WaitEvent::Interrupted);
     });
-}
-
-/// A worker's log line goes where ours go; it is complete as it is.
-fn print_log_line(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Verbs whose stdout is a secret by design.
-const PROTOCOL: [&str; 6] = ["credentials", "export", "token", "bearer", "env", "exec"];
+const PROTOCOL: [&str; 7] = ["worker", "credentials", "export", "token", "bearer", "env", "exec"];
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where, and what was written there.

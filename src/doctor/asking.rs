@@ -15,9 +15,9 @@ use crate::{
     text::sanitize_line,
 };
 
-pub(super) async fn check_ports(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let lock = patient.cache(profile).lock_path();
+pub(super) async fn check_ports(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let lock = context.cache(profile).lock_path();
     if lock.exists() && lock::is_held(&lock).is_ok_and(|held| held) {
         return Finding::Skipped("a sign-in is under way, and may hold one".to_owned());
     }
@@ -44,18 +44,18 @@ pub(super) async fn check_ports(patient: &DoctorContext<'_>) -> Finding {
     }
 }
 
-pub(super) async fn check_browser(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let environment = &patient.host.environment;
+pub(super) async fn check_browser(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let environment = &context.host.environment;
     let browser = profile.chosen_browser(environment);
     let around = ExecutionContext::detect(environment, Terminal::open_foreground().is_some());
-    let described = patient.fetch_metadata(profile).await;
+    let described = context.fetch_metadata(profile).await;
     let gives_codes = described.is_ok_and(|it| it.device_authorization_endpoint.is_some());
     let (way, because) = predict_method(profile, &browser, &around, gives_codes);
     match way {
         Err(why) => Finding::Bad(SignInNeeded::NoMethod(why).into()),
         Ok(SignInMethod::Browser) => {
-            check_browser_command(patient, &browser, !profile.browser.is_empty(), because)
+            check_browser_command(context, &browser, !profile.browser.is_empty(), because)
         }
         Ok(SignInMethod::ManualBrowser) => {
             Finding::Ok(format!("`login` prints an address for you to open: {because}"))
@@ -70,7 +70,7 @@ pub(super) async fn check_browser(patient: &DoctorContext<'_>) -> Finding {
 }
 
 fn check_browser_command(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     browser: &Browser,
     by_profile: bool,
     because: &str,
@@ -79,11 +79,11 @@ fn check_browser_command(
         return Finding::Ok(format!("the system's is opened: {because}"));
     };
     let program = words.first().map_or("", String::as_str);
-    let shown = patient.display_path(Path::new(program));
+    let shown = context.display_path(Path::new(program));
     let has_folder = Path::new(program).parent().is_some_and(|folder| !folder.as_os_str().is_empty());
     let is_there = match has_folder {
         true => Path::new(program).exists(),
-        false => !host::find_on_path(&patient.host.environment, program).is_empty(),
+        false => !host::find_on_path(&context.host.environment, program).is_empty(),
     };
     match is_there {
         true => Finding::Ok(format!("{} is opened: {because}", sanitize_line(&shown))),

@@ -24,26 +24,26 @@ pub(super) fn find_aws_profile(text: &str, ours: &str) -> Option<(String, Parsed
 }
 
 /// Its name; ours, where there is none.
-pub(super) fn find_aws_profile_name(patient: &DoctorContext<'_>, ours: &str) -> String {
-    let text = patient.read_text(&patient.tool_config.aws_config).ok().flatten().unwrap_or_default();
+pub(super) fn find_aws_profile_name(context: &DoctorContext<'_>, ours: &str) -> String {
+    let text = context.read_text(&context.tool_config.aws_config).ok().flatten().unwrap_or_default();
     find_aws_profile(&text, ours).map_or_else(|| ours.to_owned(), |(name, _)| name)
 }
 
-pub(super) fn check_aws_profile(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let path = &patient.tool_config.aws_config;
-    let text = match patient.read_text(path) {
+pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let path = &context.tool_config.aws_config;
+    let text = match context.read_text(path) {
         Ok(text) => text.unwrap_or_default(),
         Err(failure) => return Finding::Bad(failure),
     };
-    let file = patient.display_path(path);
+    let file = context.display_path(path);
     let found = find_aws_profile(&text, &profile.name);
     let name = found.as_ref().map_or(profile.name.as_str(), |(name, _)| name);
     if let Some(refusal) = aws::find_edit_obstacle(&text, name) {
         return Finding::Bad(Failure::from(setup::Error::Aws { path: path.clone(), refusal }));
     }
     let Some((name, called)) = &found else {
-        if claude::has_managed_export(patient) {
+        if claude::has_managed_export(context) {
             return Finding::Skipped(
                 "none is needed: the managed settings of Claude Code bring credentials".to_owned(),
             );
@@ -53,18 +53,18 @@ pub(super) fn check_aws_profile(patient: &DoctorContext<'_>) -> Finding {
     let wanted =
         ExpectedCommand { command: "credentials", profile: &profile.name, runner: CommandRunner::AwsTools };
     let place = format!("[profile {name}] in {file}");
-    call::check_command(patient, called, wanted, place.clone())
+    call::check_command(context, called, wanted, place.clone())
         .unwrap_or_else(|| Finding::Ok(format!("{place} leads here")))
 }
 
-pub(super) fn check_fixed_keys(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let path = &patient.tool_config.aws_credentials;
-    let text = match patient.read_text(path) {
+pub(super) fn check_fixed_keys(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let path = &context.tool_config.aws_credentials;
+    let text = match context.read_text(path) {
         Ok(text) => text.unwrap_or_default(),
         Err(failure) => return Finding::Bad(failure),
     };
-    let (name, file) = (find_aws_profile_name(patient, &profile.name), patient.display_path(path));
+    let (name, file) = (find_aws_profile_name(context, &profile.name), context.display_path(path));
     match aws::has_fixed_keys(&text, &name) {
         true => Finding::Bad(ToolConfigFinding::FixedKeys { file, profile: name }.into()),
         false => Finding::Ok(format!("{file} holds none for [{name}]")),

@@ -80,16 +80,16 @@ const NAMES_WITH_VALUE: [&str; 20] = [
 ];
 
 /// The whole text.
-pub fn render_bundle(patient: &DoctorContext<'_>, checks: &[CheckReport]) -> String {
+pub fn render_bundle(context: &DoctorContext<'_>, checks: &[CheckReport]) -> String {
     let sections = [
         ("Program", describe_program()),
         ("Checks", checks.iter().flat_map(format_check).collect()),
-        ("Last failure", describe_last_failure(patient)),
-        ("Configuration", describe_configuration(patient)),
-        ("Environment", describe_environment(patient)),
-        ("What calls this program", describe_callers(patient)),
+        ("Last failure", describe_last_failure(context)),
+        ("Configuration", describe_configuration(context)),
+        ("Environment", describe_environment(context)),
+        ("What calls this program", describe_callers(context)),
     ];
-    let mut text = format!("{FIRST_LINE}\n# made {}\n", patient.now());
+    let mut text = format!("{FIRST_LINE}\n# made {}\n", context.now());
     for (title, lines) in sections {
         text.push_str(&format!("\n## {title}\n\n"));
         text.extend(lines.iter().map(|line| format!("{line}\n")));
@@ -115,8 +115,8 @@ fn format_check(CheckReport { name, result, message, remedy, slug, .. }: &CheckR
     std::iter::once(first).chain(remedy.iter().map(|remedy| format!("{:27}hint: {remedy}", ""))).collect()
 }
 
-fn describe_last_failure(patient: &DoctorContext<'_>) -> Vec<String> {
-    let notes = patient.profile().ok().map(|profile| patient.cache(profile).load_notes());
+fn describe_last_failure(context: &DoctorContext<'_>) -> Vec<String> {
+    let notes = context.profile().ok().map(|profile| context.cache(profile).load_notes());
     let Some(LastFailure { at, report }) = notes.and_then(|notes| notes.last_failure) else {
         return Vec::new();
     };
@@ -125,16 +125,16 @@ fn describe_last_failure(patient: &DoctorContext<'_>) -> Vec<String> {
         format!("at   = {at}"),
         format!("code = {code}"),
         format!("what = {message} [{slug}]"),
-        format!("hint = {}", hint.render(&patient.invocation)),
+        format!("hint = {}", hint.render(&context.invocation)),
     ]
 }
 
-fn describe_configuration(patient: &DoctorContext<'_>) -> Vec<String> {
-    let places = config::list_file_locations(&patient.inputs).into_iter().map(|place| {
+fn describe_configuration(context: &DoctorContext<'_>) -> Vec<String> {
+    let places = config::list_file_locations(&context.inputs).into_iter().map(|place| {
         let presence = if place.is_there { "read" } else { "absent" };
-        format!("# {} ({presence})", patient.display_path(&place.file))
+        format!("# {} ({presence})", context.display_path(&place.file))
     });
-    let shown = match config::report_profile(&patient.inputs) {
+    let shown = match config::report_profile(&context.inputs) {
         Ok(shown) => shown.entries.iter().map(format_setting).collect(),
         Err(error) => error.problem_lines(),
     };
@@ -159,8 +159,8 @@ fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &Ke
     format!("{} = {shown}  # {origin}{resolved}", key.name)
 }
 
-fn describe_environment(patient: &DoctorContext<'_>) -> Vec<String> {
-    let environment = &patient.host.environment;
+fn describe_environment(context: &DoctorContext<'_>) -> Vec<String> {
+    let environment = &context.host.environment;
     let names = environment.var_names().into_iter();
     let told = names.filter(|name| {
         LISTED_PREFIXES.iter().any(|start| name.starts_with(start)) || LISTED_NAMES.contains(&name.as_str())
@@ -173,12 +173,12 @@ fn describe_environment(patient: &DoctorContext<'_>) -> Vec<String> {
 }
 
 /// Lines that run this program are shown whole; of others only the program, for their words are not ours to judge.
-fn describe_callers(patient: &DoctorContext<'_>) -> Vec<String> {
-    let neighbours = &patient.tool_config;
-    let text = |path: &Path| patient.read_text(path).ok().flatten().unwrap_or_default();
+fn describe_callers(context: &DoctorContext<'_>) -> Vec<String> {
+    let neighbours = &context.tool_config;
+    let text = |path: &Path| context.read_text(path).ok().flatten().unwrap_or_default();
     let processes =
         aws::list_processes(&text(&neighbours.aws_config)).into_iter().map(|(profile, command)| {
-            let place = patient.display_path(&neighbours.aws_config);
+            let place = context.display_path(&neighbours.aws_config);
             format!(
                 "{place}: [profile {}] credential_process = {}",
                 sanitize_line(&profile),
@@ -192,7 +192,7 @@ fn describe_callers(patient: &DoctorContext<'_>) -> Vec<String> {
             let Some(hook) = settings::read_setting(&settings, &ClaudeSettingKey::Top(name)) else {
                 continue;
             };
-            lines.push(format!("{}: {name} = {}", patient.display_path(path), redact_command(&hook)));
+            lines.push(format!("{}: {name} = {}", context.display_path(path), redact_command(&hook)));
         }
     }
     lines

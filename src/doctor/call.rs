@@ -37,32 +37,32 @@ pub(super) fn is_our_command(called: &ParsedCommand) -> bool {
 
 /// What is wrong with it, said of `place`; nothing when all is well.
 pub(super) fn check_command(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     called: &ParsedCommand,
     wanted: ExpectedCommand<'_>,
     place: String,
 ) -> Option<Finding> {
-    let fault = find_command_fault(patient, called, wanted)?;
+    let fault = find_command_fault(context, called, wanted)?;
     let works = matches!(fault, CallFault::NotAbsolute { .. } | CallFault::OtherCopy { .. });
     let failure = ToolConfigFinding::WrongCall { place, fault }.into();
     Some(if works { Finding::Warn(failure) } else { Finding::Bad(failure) })
 }
 
 fn find_command_fault(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     called: &ParsedCommand,
     wanted: ExpectedCommand<'_>,
 ) -> Option<CallFault> {
     let written = match wanted.runner {
         CommandRunner::AwsTools => called.program.clone(),
-        CommandRunner::Shell => crate::setup::expand_home(&called.program, &patient.home),
+        CommandRunner::Shell => crate::setup::expand_home(&called.program, &context.home),
     };
-    let program = patient.display_path(&written);
+    let program = context.display_path(&written);
     if SAMPLE.contains(&called.program_name()) {
         return Some(CallFault::GuidanceSample { program });
     }
     let is_bare = written.parent().is_some_and(|folder| folder.as_os_str().is_empty());
-    let on_path = || host::find_on_path(&patient.host.environment, &written.to_string_lossy());
+    let on_path = || host::find_on_path(&context.host.environment, &written.to_string_lossy());
     let found =
         if is_bare { on_path().into_iter().next() } else { written.exists().then(|| written.clone()) };
     let Some(found) = found else { return Some(CallFault::Missing { program }) };

@@ -29,83 +29,83 @@ pub(super) const HOOKS: [(&str, &str); 3] =
 const REFRESH: ClaudeSettingKey = ClaudeSettingKey::Top("awsAuthRefresh");
 
 /// Whether the organisation's settings bring credentials, so that no AWS profile is needed.
-pub(super) fn has_managed_export(patient: &DoctorContext<'_>) -> bool {
-    let text = patient.read_text(&patient.tool_config.claude_managed).ok().flatten().unwrap_or_default();
+pub(super) fn has_managed_export(context: &DoctorContext<'_>) -> bool {
+    let text = context.read_text(&context.tool_config.claude_managed).ok().flatten().unwrap_or_default();
     let hook = settings::read_setting(&text, &ClaudeSettingKey::Top("awsCredentialExport"));
     hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| call::is_our_command(&called))
 }
 
-pub(super) fn check_user_settings(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let path = &patient.tool_config.claude_settings;
-    let text = match read_settings(patient, path) {
+pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let path = &context.tool_config.claude_settings;
+    let text = match read_settings(context, path) {
         Ok(text) => text,
         Err(finding) => return finding,
     };
-    let managed = has_managed_export(patient);
+    let managed = has_managed_export(context);
     let wanted = build_expected_settings(
-        patient,
-        &ClaudeCredentialSource::AwsProfile(aws_files::find_aws_profile_name(patient, &profile.name)),
+        context,
+        &ClaudeCredentialSource::AwsProfile(aws_files::find_aws_profile_name(context, &profile.name)),
     );
     let says =
         |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
     if !wanted.iter().any(|setting| says(setting).is_some()) {
-        return report_missing_settings(patient, managed, patient.display_path(path));
+        return report_missing_settings(context, managed, context.display_path(path));
     }
-    find_disagreement(patient, path, text.as_deref().unwrap_or_default(), &wanted, managed)
-        .unwrap_or_else(|| Finding::Ok(format!("{} agrees with the profile", patient.display_path(path))))
+    find_disagreement(context, path, text.as_deref().unwrap_or_default(), &wanted, managed)
+        .unwrap_or_else(|| Finding::Ok(format!("{} agrees with the profile", context.display_path(path))))
 }
 
 /// Settings that say nothing of Bedrock.
-fn report_missing_settings(patient: &DoctorContext<'_>, managed: bool, file: String) -> Finding {
+fn report_missing_settings(context: &DoctorContext<'_>, managed: bool, file: String) -> Finding {
     if managed {
         return Finding::Skipped("none are needed beside the organisation's".to_owned());
     }
-    match host::find_on_path(&patient.host.environment, "claude").is_empty() {
+    match host::find_on_path(&context.host.environment, "claude").is_empty() {
         true => Finding::Skipped("Claude Code is not on PATH, and nothing leads it here".to_owned()),
         false => Finding::Warn(ToolConfigFinding::NoSettings { file }.into()),
     }
 }
 
-pub(super) fn check_managed_settings(patient: &DoctorContext<'_>) -> Finding {
-    if patient.profile().is_err() {
+pub(super) fn check_managed_settings(context: &DoctorContext<'_>) -> Finding {
+    if context.profile().is_err() {
         return Finding::skip_without_profile();
     }
-    let path = &patient.tool_config.claude_managed;
-    match read_settings(patient, path) {
+    let path = &context.tool_config.claude_managed;
+    match read_settings(context, path) {
         Err(finding) => finding,
         Ok(None) => Finding::Skipped("there are none on this machine".to_owned()),
-        Ok(Some(text)) => find_disagreement(patient, path, &text, &build_managed_settings(patient), true)
+        Ok(Some(text)) => find_disagreement(context, path, &text, &build_managed_settings(context), true)
             .unwrap_or_else(|| {
-                Finding::Ok(format!("{} agrees with the profile", patient.display_path(path)))
+                Finding::Ok(format!("{} agrees with the profile", context.display_path(path)))
             }),
     }
 }
 
-pub(super) fn check_hooks(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_hooks(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
     let (mut faults, mut hooks) = (Vec::new(), Vec::new());
-    let both = [&patient.tool_config.claude_settings, &patient.tool_config.claude_managed];
+    let both = [&context.tool_config.claude_settings, &context.tool_config.claude_managed];
     for path in both {
-        let Ok(Some(text)) = read_settings(patient, path) else { continue };
+        let Ok(Some(text)) = read_settings(context, path) else { continue };
         for (name, verb) in HOOKS {
             let Some(hook) = settings::read_setting(&text, &ClaudeSettingKey::Top(name)) else { continue };
             hooks.push(name);
-            let place = format!("{name} in {}", patient.display_path(path));
-            faults.extend(check_hook(patient, profile, &hook, verb, place));
+            let place = format!("{name} in {}", context.display_path(path));
+            faults.extend(check_hook(context, profile, &hook, verb, place));
         }
     }
     faults.sort_by_key(|fault| matches!(fault, Finding::Warn(_)));
     match (faults.into_iter().next(), hooks.is_empty()) {
         (Some(fault), _) => fault,
         (None, true) => Finding::Skipped("Claude Code has none".to_owned()),
-        (None, false) if !hooks.contains(&"awsAuthRefresh") => report_missing_refresh(patient),
+        (None, false) if !hooks.contains(&"awsAuthRefresh") => report_missing_refresh(context),
         (None, false) => Finding::Ok(format!("lead here: {}", hooks.join(", "))),
     }
 }
 
 fn check_hook(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     hook: &str,
     verb: &'static str,
@@ -116,13 +116,13 @@ fn check_hook(
     // Somebody's own way of telling who sends telemetry is theirs.
     let is_own =
         verb == "otel-headers" && !call::is_our_command(&called) && called.program_name() != "otel-helper";
-    if is_own { None } else { call::check_command(patient, &called, wanted, place) }
+    if is_own { None } else { call::check_command(context, &called, wanted, place) }
 }
 
-fn report_missing_refresh(patient: &DoctorContext<'_>) -> Finding {
-    let wanted = build_expected_settings(patient, &ClaudeCredentialSource::Export);
+fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
+    let wanted = build_expected_settings(context, &ClaudeCredentialSource::Export);
     let setting = wanted.into_iter().find(|setting| setting.key == REFRESH);
-    let file = patient.display_path(&patient.tool_config.claude_settings);
+    let file = context.display_path(&context.tool_config.claude_settings);
     let wanted = setting.map(|setting| setting.value).unwrap_or_default();
     Finding::Warn(
         ToolConfigFinding::SettingDiffers {
@@ -137,8 +137,8 @@ fn report_missing_refresh(patient: &DoctorContext<'_>) -> Finding {
 }
 
 /// A file that Claude Code reads, if it can.
-fn read_settings(patient: &DoctorContext<'_>, path: &Path) -> Result<Option<String>, Finding> {
-    let text = patient.read_text(path).map_err(Finding::Bad)?;
+fn read_settings(context: &DoctorContext<'_>, path: &Path) -> Result<Option<String>, Finding> {
+    let text = context.read_text(path).map_err(Finding::Bad)?;
     let judged = text.as_deref().map(|text| settings::add_settings(text, &[]));
     match judged {
         Some(Err(refusal)) => {
@@ -150,27 +150,27 @@ fn read_settings(patient: &DoctorContext<'_>, path: &Path) -> Result<Option<Stri
 
 /// What `setup` would have the file say.
 fn build_expected_settings(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     source: &ClaudeCredentialSource,
 ) -> Vec<ClaudeSetting> {
-    let program = host::find_stable_program_path(&patient.host.environment).ok();
+    let program = host::find_stable_program_path(&context.host.environment).ok();
     let call = program.and_then(|program| CommandTemplate::new(&program, None).ok());
-    match (patient.profile_and_claude(), call) {
+    match (context.profile_and_claude(), call) {
         (Ok((profile, claude)), Some(call)) => claude::build_settings(profile, claude, source, &call),
         _ => Vec::new(),
     }
 }
 
 /// Without the pinned variables, whose values an administrator may choose.
-fn build_managed_settings(patient: &DoctorContext<'_>) -> Vec<ClaudeSetting> {
-    let mut wanted = build_expected_settings(patient, &ClaudeCredentialSource::Export);
+fn build_managed_settings(context: &DoctorContext<'_>) -> Vec<ClaudeSetting> {
+    let mut wanted = build_expected_settings(context, &ClaudeCredentialSource::Export);
     wanted.retain(|setting| !matches!(&setting.key, ClaudeSettingKey::Env(name) if claude::is_pinned(name)));
     wanted
 }
 
 /// The first variable that says something else; what is not said counts only where nobody else says it.
 fn find_disagreement(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     path: &Path,
     text: &str,
     wanted: &[ClaudeSetting],
@@ -186,7 +186,7 @@ fn find_disagreement(
         differs.then_some((key, says, value))
     });
     let (key, says, wanted) = differing.next()?;
-    let (file, more) = (patient.display_path(path), differing.count());
+    let (file, more) = (context.display_path(path), differing.count());
     let (says, wanted) = (says.map(|says| sanitize_line(&says)), sanitize_line(wanted));
     Some(Finding::Warn(
         ToolConfigFinding::SettingDiffers {

@@ -8,8 +8,8 @@ use crate::{
     failure::{Failure, doctor::LocalFinding},
 };
 
-pub(super) fn check_configuration(patient: &DoctorContext<'_>) -> Finding {
-    let findings = match config::check_all_files(&patient.inputs) {
+pub(super) fn check_configuration(context: &DoctorContext<'_>) -> Finding {
+    let findings = match config::check_all_files(&context.inputs) {
         Ok(findings) => findings,
         Err(error) => return Finding::Bad(Failure::from(error)),
     };
@@ -20,7 +20,7 @@ pub(super) fn check_configuration(patient: &DoctorContext<'_>) -> Finding {
         );
     }
     // Files that are right may still leave open which of their profiles is meant.
-    match patient.profile() {
+    match context.profile() {
         Ok(_) => Finding::Ok(findings.iter().map(ConfigFinding::message).collect::<Vec<_>>().join("; ")),
         Err(failure) => Finding::Bad(failure.clone()),
     }

@@ -12,17 +12,17 @@ const SAMPLE_FOLDER: &str = "claude-code-with-bedrock";
 /// Refresh tokens and ID tokens in plain files.
 const TOKEN_FOLDER: &str = ".claude-code-session";
 
-pub(super) fn check_leftovers(patient: &DoctorContext<'_>) -> Finding {
+pub(super) fn check_leftovers(context: &DoctorContext<'_>) -> Finding {
     let found: Vec<PathBuf> = [SAMPLE_FOLDER, TOKEN_FOLDER]
         .iter()
-        .map(|name| patient.home.join(name))
+        .map(|name| context.home.join(name))
         .filter(|path| path.is_dir())
         .collect();
     if found.is_empty() {
         return Finding::Ok("nothing of AWS's guidance sample is left".to_owned());
     }
     let tokens = found.iter().any(|path| path.ends_with(TOKEN_FOLDER) && has_files(path));
-    let paths = found.iter().map(|path| patient.display_path(path)).collect();
+    let paths = found.iter().map(|path| context.display_path(path)).collect();
     Finding::Warn(ToolConfigFinding::SampleLeftovers { paths, tokens }.into())
 }
 

@@ -3,7 +3,7 @@
 //! A check looks and judges; it asks nobody, opens nothing and changes nothing. What is shown of it is for `commands`, and
 //! every word of advice is `failure`'s.
 
-mod patient;
+mod context;
 mod together;
 mod live;
 mod version;
@@ -27,7 +27,7 @@ use std::{future::Future, pin::Pin, thread, time::Duration};
 
 use serde::Serialize;
 
-pub use patient::DoctorContext;
+pub use context::DoctorContext;
 
 use crate::{
     failure::{Exit, Failure, SystemError},
@@ -100,18 +100,18 @@ const CHECKS: &[DoctorCheck] = &[
     DoctorCheck::local("lock", storage::check_lock),
     DoctorCheck::local("session", session::check_session),
     DoctorCheck::local("last-error", session::check_last_error),
-    DoctorCheck::network("clock", |patient| Box::pin(network::check_clock(patient))),
-    DoctorCheck::network("proxy", |patient| Box::pin(network::check_proxy(patient))),
-    DoctorCheck::network("certificates", |patient| Box::pin(network::check_certificates(patient))),
-    DoctorCheck::network("discovery", |patient| Box::pin(provider::check_discovery(patient))),
-    DoctorCheck::network("algorithms", |patient| Box::pin(provider::check_algorithms(patient))),
-    DoctorCheck::network("keys", |patient| Box::pin(provider::check_keys(patient))),
-    DoctorCheck::network("client", |patient| Box::pin(provider::check_client(patient))),
-    DoctorCheck::network("ports", |patient| Box::pin(asking::check_ports(patient))),
-    DoctorCheck::network("browser", |patient| Box::pin(asking::check_browser(patient))),
-    DoctorCheck::network("aws", |patient| Box::pin(network::check_aws(patient))),
-    DoctorCheck::network("quota", |patient| Box::pin(organisation::check_quota(patient))),
-    DoctorCheck::network("collector", |patient| Box::pin(organisation::check_collectors(patient))),
+    DoctorCheck::network("clock", |context| Box::pin(network::check_clock(context))),
+    DoctorCheck::network("proxy", |context| Box::pin(network::check_proxy(context))),
+    DoctorCheck::network("certificates", |context| Box::pin(network::check_certificates(context))),
+    DoctorCheck::network("discovery", |context| Box::pin(provider::check_discovery(context))),
+    DoctorCheck::network("algorithms", |context| Box::pin(provider::check_algorithms(context))),
+    DoctorCheck::network("keys", |context| Box::pin(provider::check_keys(context))),
+    DoctorCheck::network("client", |context| Box::pin(provider::check_client(context))),
+    DoctorCheck::network("ports", |context| Box::pin(asking::check_ports(context))),
+    DoctorCheck::network("browser", |context| Box::pin(asking::check_browser(context))),
+    DoctorCheck::network("aws", |context| Box::pin(network::check_aws(context))),
+    DoctorCheck::network("quota", |context| Box::pin(organisation::check_quota(context))),
+    DoctorCheck::network("collector", |context| Box::pin(organisation::check_collectors(context))),
     DoctorCheck::local("aws-profile", aws_files::check_aws_profile),
     DoctorCheck::local("fixed-keys", aws_files::check_fixed_keys),
     DoctorCheck::local("shadows", shadows::check_conflicting_env),
@@ -123,11 +123,11 @@ const CHECKS: &[DoctorCheck] = &[
 ];
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
-pub fn run_checks(patient: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckReport>, Failure> {
+pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckReport>, Failure> {
     let checks = || CHECKS.iter();
-    let here = || checks().map(|check| check.run_local(patient)).collect::<Vec<_>>();
+    let here = || checks().map(|check| check.run_local(context)).collect::<Vec<_>>();
     let afar =
-        || http::block_on(together::join_all(checks().map(|check| check.run_network(patient)).collect()));
+        || http::block_on(together::join_all(checks().map(|check| check.run_network(context)).collect()));
     let (here, afar) = thread::scope(|scope| {
         let here = scope.spawn(here);
         let afar = afar();
@@ -137,7 +137,7 @@ pub fn run_checks(patient: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
     let afar = afar.map_err(SystemError::Runtime)?;
     let mut checked: Vec<_> = here.into_iter().zip(afar).filter_map(|(here, afar)| here.or(afar)).collect();
     if live {
-        checked.extend(live::run_live_checks(patient)?);
+        checked.extend(live::run_live_checks(context)?);
     }
     Ok(checked)
 }
@@ -163,18 +163,18 @@ impl DoctorCheck {
         Self { name, function: CheckFunction::Network(look) }
     }
 
-    fn run_local(&self, patient: &DoctorContext<'_>) -> Option<CheckReport> {
+    fn run_local(&self, context: &DoctorContext<'_>) -> Option<CheckReport> {
         match self.function {
-            CheckFunction::Local(look) => Some(look(patient).into_report(self.name, &patient.invocation)),
+            CheckFunction::Local(look) => Some(look(context).into_report(self.name, &context.invocation)),
             CheckFunction::Network(_) => None,
         }
     }
 
-    async fn run_network(&self, patient: &DoctorContext<'_>) -> Option<CheckReport> {
+    async fn run_network(&self, context: &DoctorContext<'_>) -> Option<CheckReport> {
         match self.function {
             CheckFunction::Local(_) => None,
             CheckFunction::Network(look) => {
-                Some(look(patient).await.into_report(self.name, &patient.invocation))
+                Some(look(context).await.into_report(self.name, &context.invocation))
             }
         }
     }

@@ -4,16 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{DoctorContext, Finding, patient::ProbeResponse};
+use super::{DoctorContext, Finding, context::ProbeResponse};
 use crate::{aws, failure::doctor::RemoteFinding, oidc::ClockSkew, text::UntrustedText};
 
 /// What the verification of tokens forgives, in seconds, and what AWS does.
 const TOLERATED_SECONDS: u64 = 60;
 const TOLERATED_BY_AWS: u64 = 300;
 
-pub(super) async fn check_clock(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let heard = [patient.probe_provider(profile).await.ok(), patient.probe_aws(profile).await.ok()];
+pub(super) async fn check_clock(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let heard = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
     let compared: Vec<(&str, ClockSkew)> = heard.into_iter().flatten().filter_map(measure_skew).collect();
     let worst = compared.iter().max_by_key(|(_, skew)| skew_seconds(*skew));
     match worst {
@@ -45,14 +45,14 @@ fn skew_seconds(skew: ClockSkew) -> u64 {
 }
 
 /// Which proxy stands before whom.
-pub(super) async fn check_proxy(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let client = match patient.client(profile) {
+pub(super) async fn check_proxy(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let client = match context.client(profile) {
         Ok(client) => client,
         Err(failure) => return Finding::Bad(failure.clone()),
     };
     let mut hosts = vec![profile.issuer.url().clone()];
-    hosts.extend(aws::resolve_exchange_endpoint(profile, &patient.host.environment).await);
+    hosts.extend(aws::resolve_exchange_endpoint(profile, &context.host.environment).await);
     hosts.extend(profile.quota.iter().map(|quota| quota.endpoint.clone()));
     let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for host in &hosts {
@@ -66,9 +66,9 @@ pub(super) async fn check_proxy(patient: &DoctorContext<'_>) -> Finding {
 }
 
 /// Who vouches for whom: what a person looks at who wonders whether somebody reads along.
-pub(super) async fn check_certificates(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let (provider, aws) = (patient.probe_provider(profile).await, patient.probe_aws(profile).await);
+pub(super) async fn check_certificates(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let (provider, aws) = (context.probe_provider(profile).await, context.probe_aws(profile).await);
     let heard: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
     if heard.is_empty() {
         return Finding::Skipped("nobody answered, see `discovery` and `aws`".to_owned());
@@ -97,9 +97,9 @@ fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
 }
 
 /// Whether AWS answers, and nobody in its place.
-pub(super) async fn check_aws(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    match patient.probe_aws(profile).await {
+pub(super) async fn check_aws(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    match context.probe_aws(profile).await {
         Err(failure) => Finding::Bad(failure.clone()),
         Ok(ProbeResponse { host, answer, .. }) if is_aws_error_body(&answer.body) => {
             Finding::Ok(format!("{host} answers for {}", profile.region))

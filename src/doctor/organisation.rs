@@ -4,7 +4,7 @@
 
 use ::http::{Method, StatusCode};
 
-use super::{DoctorContext, Finding, patient::ProbeError};
+use super::{DoctorContext, Finding, context::ProbeError};
 use crate::{
     config::{Profile, QuotaErrorPolicy},
     failure::{Exit, Failure, doctor::RemoteFinding},
@@ -12,10 +12,10 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
-pub(super) async fn check_quota(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
+pub(super) async fn check_quota(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
     let Some(service) = &profile.quota else { return Finding::Skipped("none is configured".to_owned()) };
-    let heard = patient.send_probe(profile, &service.endpoint, Method::GET, "").await;
+    let heard = context.send_probe(profile, &service.endpoint, Method::GET, "").await;
     let failure = match heard {
         Ok(heard) if is_service_status(heard.answer.status) => {
             return Finding::Ok(format!("{} answers", heard.host));
@@ -34,11 +34,11 @@ fn is_service_status(status: StatusCode) -> bool {
     status.is_success() || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-pub(super) async fn check_collectors(patient: &DoctorContext<'_>) -> Finding {
-    let Ok((profile, claude)) = patient.profile_and_claude() else { return Finding::skip_without_profile() };
+pub(super) async fn check_collectors(context: &DoctorContext<'_>) -> Finding {
+    let Ok((profile, claude)) = context.profile_and_claude() else { return Finding::skip_without_profile() };
     let mut hosts = Vec::new();
     for address in claude.collectors() {
-        match probe_collector(patient, profile, address).await {
+        match probe_collector(context, profile, address).await {
             Ok(host) => hosts.push(host),
             Err(finding) => return finding,
         }
@@ -51,7 +51,7 @@ pub(super) async fn check_collectors(patient: &DoctorContext<'_>) -> Finding {
 }
 
 async fn probe_collector(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     address: &str,
 ) -> Result<String, Finding> {
@@ -64,7 +64,7 @@ async fn probe_collector(
             Finding::Bad(RemoteFinding::BadCollector { address: shown, why: refusal.to_string() }.into())
         }
     })?;
-    match patient.send_probe(profile, &url, Method::GET, "").await {
+    match context.send_probe(profile, &url, Method::GET, "").await {
         // A collector that speaks only gRPC closes the connection.
         Err(ProbeError::Http(error)) if error.is_interrupted() => Ok(url.authority().to_owned()),
         Err(error) => Err(Finding::Warn(error.into())),

@@ -2,7 +2,7 @@
 //!
 //! Nobody is signed in, and no token is asked for; the way there is for `network`.
 
-use super::{DoctorContext, Finding, patient::run_with_timeout};
+use super::{DoctorContext, Finding, context::run_with_timeout};
 use crate::{
     failure::{Failure, doctor::RemoteFinding},
     oidc,
@@ -15,9 +15,9 @@ const AWS_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", 
 /// A port for whoever takes any; no browser is ever sent there.
 const ANY_PORT: u16 = 8400;
 
-pub(super) async fn check_discovery(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    match patient.fetch_metadata(profile).await {
+pub(super) async fn check_discovery(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    match context.fetch_metadata(profile).await {
         Ok(metadata) => {
             let codes = if metadata.device_authorization_endpoint.is_some() {
                 ", and gives device codes"
@@ -30,9 +30,9 @@ pub(super) async fn check_discovery(patient: &DoctorContext<'_>) -> Finding {
     }
 }
 
-pub(super) async fn check_algorithms(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let Ok(metadata) = patient.fetch_metadata(profile).await else { return skip_without_metadata() };
+pub(super) async fn check_algorithms(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let Ok(metadata) = context.fetch_metadata(profile).await else { return skip_without_metadata() };
     let Some(offered) = &metadata.algorithms else {
         return Finding::Ok("the provider does not say, and rules none out".to_owned());
     };
@@ -49,10 +49,10 @@ pub(super) async fn check_algorithms(patient: &DoctorContext<'_>) -> Finding {
     Finding::Ok(names.join(", "))
 }
 
-pub(super) async fn check_keys(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let Ok(metadata) = patient.fetch_metadata(profile).await else { return skip_without_metadata() };
-    let Ok(client) = patient.client(profile) else { return skip_without_metadata() };
+pub(super) async fn check_keys(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let Ok(metadata) = context.fetch_metadata(profile).await else { return skip_without_metadata() };
+    let Ok(client) = context.client(profile) else { return skip_without_metadata() };
     let host = metadata.jwks_uri.authority();
     let fetched = match run_with_timeout(host, oidc::fetch_keys(client, metadata)).await {
         Ok(fetched) => fetched.map_err(Failure::from),
@@ -66,10 +66,10 @@ pub(super) async fn check_keys(patient: &DoctorContext<'_>) -> Finding {
 }
 
 /// Whether the provider knows the client and where it shall be sent back, as far as it tells without a sign-in.
-pub(super) async fn check_client(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let Ok(metadata) = patient.fetch_metadata(profile).await else { return skip_without_metadata() };
-    let Ok(client) = patient.client(profile) else { return skip_without_metadata() };
+pub(super) async fn check_client(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let Ok(metadata) = context.fetch_metadata(profile).await else { return skip_without_metadata() };
+    let Ok(client) = context.client(profile) else { return skip_without_metadata() };
     let redirect = &profile.redirect_uri;
     let any = [ANY_PORT];
     let ports = if redirect.ports.is_empty() { &any[..] } else { &redirect.ports };

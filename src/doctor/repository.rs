@@ -21,14 +21,14 @@ const MAX_FOLDERS: usize = 64;
 /// How many names of one file are shown.
 const MAX_NAMES: usize = 8;
 
-pub(super) fn check_repository(patient: &DoctorContext<'_>) -> Finding {
+pub(super) fn check_repository(context: &DoctorContext<'_>) -> Finding {
     let Some(folder) = host::find_working_folder() else {
         return Finding::Skipped("the working directory cannot be read".to_owned());
     };
-    let managed = patient.read_text(&patient.tool_config.claude_managed).ok().flatten().unwrap_or_default();
+    let managed = context.read_text(&context.tool_config.claude_managed).ok().flatten().unwrap_or_default();
     let managed = settings::list_key_names(&managed).unwrap_or_default();
     let (mut planted, mut unreadable, mut found) = (Vec::new(), None, 0);
-    let own = patient.tool_config.claude_settings.canonicalize().ok();
+    let own = context.tool_config.claude_settings.canonicalize().ok();
     for file in list_settings_files(&folder) {
         if own.is_some() && file.canonicalize().ok() == own {
             continue;
@@ -38,15 +38,15 @@ pub(super) fn check_repository(patient: &DoctorContext<'_>) -> Finding {
             Ok(Some(names)) => names,
             Err(()) => {
                 // It must not hide what another file sets.
-                unreadable.get_or_insert_with(|| patient.display_path(&file));
+                unreadable.get_or_insert_with(|| context.display_path(&file));
                 continue;
             }
         };
         found += 1;
-        planted.extend(classify_names(patient.display_path(&file), &names, &managed));
+        planted.extend(classify_names(context.display_path(&file), &names, &managed));
     }
     if !planted.is_empty() {
-        let managed = patient.display_path(&patient.tool_config.claude_managed);
+        let managed = context.display_path(&context.tool_config.claude_managed);
         return Finding::Warn(ToolConfigFinding::RepositorySettings { files: planted, managed }.into());
     }
     match (unreadable, found) {

@@ -11,22 +11,22 @@ use crate::{
     time::format_duration,
 };
 
-pub(super) fn check_session(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_session(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
     if !profile.storage.stores_anything() {
         return Finding::Skipped("nothing is kept, so every call signs in anew".to_owned());
     }
-    let session = match patient.session(profile) {
+    let session = match context.session(profile) {
         Ok(session) => session,
-        Err(_) if patient.try_keyring().is_err() => {
+        Err(_) if context.try_keyring().is_err() => {
             return Finding::Skipped("what is kept cannot be opened, see `key`".to_owned());
         }
         Err(failure) => return Finding::Bad(failure.clone()),
     };
-    if let Err(changed) = check_destinations(session, profile, &patient.host.environment) {
+    if let Err(changed) = check_destinations(session, profile, &context.host.environment) {
         return Finding::Warn(changed.into());
     }
-    let now = patient.now();
+    let now = context.now();
     let good = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
     let who = session
         .session_name
@@ -45,12 +45,12 @@ pub(super) fn check_session(patient: &DoctorContext<'_>) -> Finding {
     }
 }
 
-pub(super) fn check_last_error(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let Some(last) = patient.cache(profile).load_notes().last_failure else {
+pub(super) fn check_last_error(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let Some(last) = context.cache(profile).load_notes().last_failure else {
         return Finding::Ok("none since the last success".to_owned());
     };
-    let ago = format_duration(patient.now().duration_since(last.at));
+    let ago = format_duration(context.now().duration_since(last.at));
     let report = last.report;
     let message = format!("{ago} ago: {} [{}]", report.message, report.slug);
     Finding::Warn(Failure::from(FailureReport { message, ..report }))

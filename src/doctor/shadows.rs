@@ -13,22 +13,22 @@ use crate::{
     text::sanitize_line,
 };
 
-pub(super) fn check_conflicting_env(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    for path in [&patient.tool_config.claude_managed, &patient.tool_config.claude_settings] {
-        let text = patient.read_text(path).ok().flatten().unwrap_or_default();
+pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    for path in [&context.tool_config.claude_managed, &context.tool_config.claude_settings] {
+        let text = context.read_text(path).ok().flatten().unwrap_or_default();
         let is_set =
             |name: &&str| settings::read_setting(&text, &ClaudeSettingKey::Env((*name).to_owned())).is_some();
         let names: Vec<String> =
             CONFLICTING_VARIABLES.iter().copied().filter(is_set).map(str::to_owned).collect();
         if !names.is_empty() {
             return Finding::Bad(
-                ToolConfigFinding::ConflictingVariables { names, file: Some(patient.display_path(path)) }
+                ToolConfigFinding::ConflictingVariables { names, file: Some(context.display_path(path)) }
                     .into(),
             );
         }
     }
-    let environment = &patient.host.environment;
+    let environment = &context.host.environment;
     if environment.var_os(INSIDE_OF_EXEC).is_some() {
         return Finding::Ok("inside of `exec`, whose credentials are ours".to_owned());
     }
@@ -41,7 +41,7 @@ pub(super) fn check_conflicting_env(patient: &DoctorContext<'_>) -> Finding {
     if !names.is_empty() {
         return Finding::Warn(ToolConfigFinding::ConflictingVariables { names, file: None }.into());
     }
-    let ours = aws_files::find_aws_profile_name(patient, &profile.name);
+    let ours = aws_files::find_aws_profile_name(context, &profile.name);
     match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
         Some(named) => {
             Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into())

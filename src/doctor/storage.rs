@@ -16,8 +16,8 @@ use crate::{
 /// A sign-in that has lasted this much longer than its time hangs.
 const GRACE: Duration = Duration::from_secs(60);
 
-pub(super) fn check_folder(patient: &DoctorContext<'_>) -> Finding {
-    let data = &patient.host.paths.data;
+pub(super) fn check_folder(context: &DoctorContext<'_>) -> Finding {
+    let data = &context.host.paths.data;
     let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(data);
     if !there.is_dir() {
         let error = files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into());
@@ -26,26 +26,26 @@ pub(super) fn check_folder(patient: &DoctorContext<'_>) -> Finding {
     if let Err(error) = files::check_disk_space(there) {
         return Finding::Bad(error.into());
     }
-    let path = patient.display_path(data);
+    let path = context.display_path(data);
     match data.is_dir() && !files::is_private(data) {
         true => Finding::Warn(LocalFinding::ReadableByOthers { path, is_folder: true }.into()),
         false => Finding::Ok(format!("{path} can be written")),
     }
 }
 
-pub(super) fn check_key(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_key(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
     match profile.storage {
         Storage::None => Finding::Ok("nothing secret is kept, as the profile wants it".to_owned()),
-        Storage::Keyring => match patient.try_keyring() {
+        Storage::Keyring => match context.try_keyring() {
             Ok(()) => Finding::Ok("the keyring keeps an item, gives it back and forgets it".to_owned()),
             Err(failure) => Finding::Bad(failure.clone()),
         },
         Storage::File => {
-            let key = patient.host.paths.data.join("key");
+            let key = context.host.paths.data.join("key");
             match key.exists() && !files::is_private(&key) {
                 true => Finding::Warn(
-                    LocalFinding::ReadableByOthers { path: patient.display_path(&key), is_folder: false }
+                    LocalFinding::ReadableByOthers { path: context.display_path(&key), is_folder: false }
                         .into(),
                 ),
                 false => Finding::Ok("the key lies in a private file, as the profile wants it".to_owned()),
@@ -54,9 +54,9 @@ pub(super) fn check_key(patient: &DoctorContext<'_>) -> Finding {
     }
 }
 
-pub(super) fn check_lock(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let path = patient.cache(profile).lock_path();
+pub(super) fn check_lock(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let path = context.cache(profile).lock_path();
     let is_held = match path.exists() {
         true => lock::is_held(&path),
         // To look would make it.
@@ -65,13 +65,13 @@ pub(super) fn check_lock(patient: &DoctorContext<'_>) -> Finding {
     let (holder, now) = match is_held {
         Err(error) => return Finding::Bad(error.into()),
         Ok(false) => return Finding::Ok("nobody is signing in at this moment".to_owned()),
-        Ok(true) => (lock::read_holder(&path), patient.now()),
+        Ok(true) => (lock::read_holder(&path), context.now()),
     };
     let lasts = holder.as_ref().map(|holder| now.duration_since(holder.since));
     match (lasts, &holder) {
         (Some(lasts), _) if lasts > profile.login_timeout + GRACE => {
             let address =
-                holder.as_ref().and_then(|holder| patient.cache(profile).open_prompt_address(holder, now));
+                holder.as_ref().and_then(|holder| context.cache(profile).open_prompt_address(holder, now));
             Finding::Warn(Failure::from(LockWaitTimeout { holder, address, now }))
         }
         (Some(lasts), Some(holder)) => {

@@ -5,9 +5,9 @@
 use super::{DoctorContext, Finding};
 use crate::{config::VariableStatus, failure::doctor::LocalFinding};
 
-pub(super) fn check_variables(patient: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = patient.profile() else { return Finding::skip_without_profile() };
-    let seen = profile.list_variables(&patient.host.environment, &patient.host.paths);
+pub(super) fn check_variables(context: &DoctorContext<'_>) -> Finding {
+    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+    let seen = profile.list_variables(&context.host.environment, &context.host.paths);
     let (unused, used): (Vec<VariableStatus>, Vec<VariableStatus>) =
         seen.into_iter().partition(|it| it.not_used.is_some());
     if let Some((VariableStatus { name, not_used }, more)) = unused.split_first() {

@@ -25,15 +25,15 @@ pub(super) enum ExchangeInput {
 }
 
 /// Without asking anybody. It waits for a process of its own, so no network call may be under way here.
-pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -> ExchangeInput {
+pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -> ExchangeInput {
     if !profile.storage.stores_anything() {
         let why = "nothing is kept with storage = \"none\", so there is no sign-in to try AWS with";
         return ExchangeInput::Unavailable(Finding::Skipped(why.to_owned()));
     }
-    let cache = patient.cache(profile);
-    let config = patient.inputs.file.as_deref();
+    let cache = context.cache(profile);
+    let config = context.inputs.file.as_deref();
     let client = WorkerClient::new(
-        patient.host,
+        context.host,
         profile,
         &cache,
         CallerKind::NonInteractive,
@@ -59,14 +59,14 @@ pub(super) fn prepare_exchange(patient: &DoctorContext<'_>, profile: &Profile) -
             let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what))
                 .command(NextCommand::Login)
                 .text(", then this again");
-            ExchangeInput::Unavailable(Finding::Skipped(why.render(&patient.invocation)))
+            ExchangeInput::Unavailable(Finding::Skipped(why.render(&context.invocation)))
         }
     }
 }
 
 /// What came of it, and with which credentials to go on.
 pub(super) async fn check_exchange(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     proof: ExchangeInput,
 ) -> (Finding, Option<AwsCredentials>) {
@@ -78,7 +78,7 @@ pub(super) async fn check_exchange(
         }
         ExchangeInput::Unavailable(finding) => return (finding, None),
     };
-    match request_credentials(patient, profile, &token).await {
+    match request_credentials(context, profile, &token).await {
         Ok(GrantedCredentials { credentials, role, .. }) => {
             let role = role.as_ref().map_or("a role that AWS does not name", RoleArn::as_str);
             let until = credentials.expiration;
@@ -91,16 +91,16 @@ pub(super) async fn check_exchange(
 }
 
 async fn request_credentials(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     token: &VerifiedToken,
 ) -> Result<GrantedCredentials, Failure> {
-    let host = patient.host;
-    let client = patient.live_client(profile).map_err(Clone::clone)?;
-    let session = patient.session(profile).map_err(Clone::clone)?;
+    let host = context.host;
+    let client = context.live_client(profile).map_err(Clone::clone)?;
+    let session = context.session(profile).map_err(Clone::clone)?;
     let cleared = quota::request_clearance(client, profile.quota.as_ref(), token, (host.now)()).await;
     let clearance = cleared.map_err(|denied| QuotaCheckError { denied, now: (host.now)() })?;
-    let aws = build_aws_client(patient, profile)?;
+    let aws = build_aws_client(context, profile)?;
     let name = identity::derive_session_name(token, &profile.session_name);
     let question = ExchangeRequest {
         session_name: &name,
@@ -114,12 +114,12 @@ async fn request_credentials(
 
 /// GetCallerIdentity with the credentials, against what the profile wants; and the role, as people are told of it.
 pub(super) async fn check_identity(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     credentials: &AwsCredentials,
 ) -> (Finding, String) {
     let expected = profile.final_role().map(RoleArn::as_str).unwrap_or("the role").to_owned();
-    let found = match fetch_session_arn(patient, profile, credentials).await {
+    let found = match fetch_session_arn(context, profile, credentials).await {
         Ok(arn) => arn,
         Err(failure) => return (Finding::Bad(failure), expected),
     };
@@ -141,15 +141,15 @@ pub(super) async fn check_identity(
 }
 
 async fn fetch_session_arn(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     credentials: &AwsCredentials,
 ) -> Result<String, Failure> {
-    Ok(build_aws_client(patient, profile)?.get_session_arn(credentials).await?)
+    Ok(build_aws_client(context, profile)?.get_session_arn(credentials).await?)
 }
 
-fn build_aws_client(patient: &DoctorContext<'_>, profile: &Profile) -> Result<Aws, Failure> {
-    let host = patient.host;
-    let client = patient.live_client(profile).map_err(Clone::clone)?;
+fn build_aws_client(context: &DoctorContext<'_>, profile: &Profile) -> Result<Aws, Failure> {
+    let host = context.host;
+    let client = context.live_client(profile).map_err(Clone::clone)?;
     Ok(Aws::new(client, profile, &host.environment, host.now)?)
 }

@@ -44,50 +44,50 @@ impl LiveReport {
         names.iter().for_each(|name| self.add_finding(name, Finding::Skipped(why.to_owned())));
     }
 
-    fn into_reports(self, patient: &DoctorContext<'_>) -> Vec<CheckReport> {
-        self.0.into_iter().map(|(name, finding)| finding.into_report(name, &patient.invocation)).collect()
+    fn into_reports(self, context: &DoctorContext<'_>) -> Vec<CheckReport> {
+        self.0.into_iter().map(|(name, finding)| finding.into_report(name, &context.invocation)).collect()
     }
 }
 
 /// Makes the checks, one after the other: each needs what the one before it brought.
-pub(super) fn run_live_checks(patient: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
+pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
-    let Ok((profile, claude)) = config::load_with_claude_code(&patient.inputs) else {
+    let Ok((profile, claude)) = config::load_with_claude_code(&context.inputs) else {
         report.add_finding(EXCHANGE, Finding::skip_without_profile());
         report.skip_checks(
             &[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING],
             "there are no credentials, see `exchange`",
         );
-        return Ok(report.into_reports(patient));
+        return Ok(report.into_reports(context));
     };
-    let proof = exchange::prepare_exchange(patient, &profile);
-    http::block_on(check_aws_access(patient, &profile, &claude, proof, &mut report))
+    let proof = exchange::prepare_exchange(context, &profile);
+    http::block_on(check_aws_access(context, &profile, &claude, proof, &mut report))
         .map_err(SystemError::Runtime)?;
-    Ok(report.into_reports(patient))
+    Ok(report.into_reports(context))
 }
 
 async fn check_aws_access(
-    patient: &DoctorContext<'_>,
+    context: &DoctorContext<'_>,
     profile: &Profile,
     claude: &ClaudeCodeConfig,
     proof: exchange::ExchangeInput,
     report: &mut LiveReport,
 ) {
-    let (finding, credentials) = exchange::check_exchange(patient, profile, proof).await;
+    let (finding, credentials) = exchange::check_exchange(context, profile, proof).await;
     report.add_finding(EXCHANGE, finding);
     let Some(credentials) = credentials else {
         let why = "there are no credentials, see `exchange`";
         return report.skip_checks(&[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING], why);
     };
-    let (finding, role) = exchange::check_identity(patient, profile, &credentials).await;
+    let (finding, role) = exchange::check_identity(context, profile, &credentials).await;
     let is_known = !matches!(finding, Finding::Bad(_));
     report.add_finding(IDENTITY, finding);
     if !is_known {
         let why = "AWS does not take the credentials for what they should be, see `identity`";
         return report.skip_checks(&[MODELS, PROFILES, CONVERSE, STREAMING], why);
     }
-    let visit = LiveContext { context: patient, profile, claude, credentials: &credentials, role: &role };
-    let client = patient.live_client(profile).map_err(Clone::clone);
+    let visit = LiveContext { context, profile, claude, credentials: &credentials, role: &role };
+    let client = context.live_client(profile).map_err(Clone::clone);
     match client.and_then(|client| visit.build_bedrock_client(client)) {
         Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
         Err(failure) => {
@@ -117,8 +117,8 @@ impl<'v> LiveContext<'v> {
     }
 
     fn build_bedrock_client(&self, client: &'v Client) -> Result<BedrockClient<'v>, Failure> {
-        let Self { context: patient, credentials, .. } = *self;
-        let host = patient.host;
+        let Self { context, credentials, .. } = *self;
+        let host = context.host;
         Ok(BedrockClient::new(client, self.profile, self.region(), &host.environment, credentials, host.now)?)
     }
 
@@ -222,11 +222,11 @@ mod tests {
             flags: &[],
             with_user_layers: true,
         };
-        let patient = DoctorContext::new(&host, inputs).unwrap();
+        let context = DoctorContext::new(&host, inputs).unwrap();
         let models = [("default".to_owned(), "us.anthropic.claude".to_owned())].into();
         let claude = ClaudeCodeConfig { region: String::new(), models, env: [].into() };
         let visit = LiveContext {
-            context: &patient,
+            context: &context,
             profile: &profile,
             claude: &claude,
             credentials: &credentials,
@@ -237,7 +237,7 @@ mod tests {
         let began = Instant::now();
         block_on(visit.check_bedrock(&visit.build_bedrock_client(&client).unwrap(), &mut report));
         assert!(began.elapsed() < CALL_TIMEOUT, "{:?}", began.elapsed());
-        let reports = report.into_reports(&patient);
+        let reports = report.into_reports(&context);
         let told: Vec<_> = reports.iter().map(|checked| (checked.name, checked.message.clone())).collect();
         let unanswered = format!("{silent} did not answer within 0 s");
         assert_eq!(

@@ -2,17 +2,16 @@
 //!
 //! What might hold one is named, and not shown. Where the text is kept is for its caller.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use super::{CheckReport, DoctorContext, call, claude};
+use super::{CheckReport, DoctorContext, call};
 use crate::{
     cache::{FailureReport, LastFailure},
     config::{self, Disclosure, KeyReport},
     host,
     setup::{
         ParsedCommand, aws,
+        claude::HOOKS,
         settings::{self, ClaudeSettingKey},
     },
     text::sanitize_line,
@@ -149,14 +148,22 @@ fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &Ke
             format!("{{ {} }}", names.join(", "))
         }
         (Disclosure::CountOnly { noun }, Value::Array(items)) => format!("{} {noun}", items.len()),
-        (_, Value::String(address)) if address.contains("://") => {
-            let bare = address.split('?').next().unwrap_or_default();
-            format!("\"{}\"", sanitize_line(bare))
+        (_, Value::String(text)) if text.contains("://") => format_without_query(text),
+        (_, Value::Array(items)) if items.iter().all(Value::is_string) => {
+            let items: Vec<String> =
+                items.iter().filter_map(Value::as_str).map(format_without_query).collect();
+            format!("[{}]", items.join(", "))
         }
         _ => sanitize_line(written),
     };
     let resolved = resolved.as_ref().map_or_else(String::new, |word| format!(": {}", sanitize_line(word)));
     format!("{} = {shown}  # {origin}{resolved}", key.name)
+}
+
+/// A text in quotes. The query of an address may hold a secret.
+fn format_without_query(text: &str) -> String {
+    let end = if text.contains("://") { text.find('?').unwrap_or(text.len()) } else { text.len() };
+    format!("\"{}\"", sanitize_line(text.get(..end).unwrap_or_default()))
 }
 
 fn describe_environment(context: &DoctorContext<'_>) -> Vec<String> {
@@ -175,20 +182,20 @@ fn describe_environment(context: &DoctorContext<'_>) -> Vec<String> {
 /// Lines that run this program are shown whole; of others only the program, for their words are not ours to judge.
 fn describe_callers(context: &DoctorContext<'_>) -> Vec<String> {
     let neighbours = &context.tool_config;
-    let text = |path: &Path| context.read_text(path).ok().flatten().unwrap_or_default();
-    let processes =
-        aws::list_processes(&text(&neighbours.aws_config)).into_iter().map(|(profile, command)| {
+    let processes = aws::list_processes(&context.read_text_or_empty(&neighbours.aws_config)).into_iter().map(
+        |(profile, command)| {
             let place = context.display_path(&neighbours.aws_config);
             format!(
                 "{place}: [profile {}] credential_process = {}",
                 sanitize_line(&profile),
                 redact_command(&command)
             )
-        });
+        },
+    );
     let mut lines: Vec<String> = processes.collect();
     for path in [&neighbours.claude_settings, &neighbours.claude_managed] {
-        let settings = text(path);
-        for (name, _) in claude::HOOKS {
+        let settings = context.read_text_or_empty(path);
+        for (name, _) in HOOKS {
             let Some(hook) = settings::read_setting(&settings, &ClaudeSettingKey::Top(name)) else {
                 continue;
             };
@@ -232,6 +239,10 @@ mod tests {
         assert_eq!(
             shown("quota.endpoint", json!("https://q.example/a?key=s")),
             "quota.endpoint = \"https://q.example/a\"  # f:1"
+        );
+        assert_eq!(
+            shown("telemetry.collectors", json!(["https://c.example/v1?key=s", "https://d.example"])),
+            "telemetry.collectors = [\"https://c.example/v1\", \"https://d.example\"]  # f:1"
         );
         assert_eq!(shown("client_id", json!("0oa?b")), "client_id = \"0oa?b\"  # f:1");
     }

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use super::{DoctorContext, Finding};
 use crate::{
+    config,
     failure::doctor::{CallFault, ToolConfigFinding},
     host,
-    setup::ParsedCommand,
+    setup::{ParsedCommand, aws, expand_home},
+    text::sanitize_line,
 };
 
 /// What runs the line.
@@ -35,6 +37,22 @@ pub(super) fn is_our_command(called: &ParsedCommand) -> bool {
     called.program_name() == "bedrock-sso"
 }
 
+/// The AWS profile that asks this program for credentials of ours, with its line.
+pub(super) fn find_aws_profile(text: &str, ours: &str) -> Option<(String, ParsedCommand)> {
+    let read = |(name, line): (String, String)| Some((name, ParsedCommand::parse(&line)?));
+    let lines: Vec<_> = aws::list_processes(text).into_iter().filter_map(read).collect();
+    let asks = |called: &ParsedCommand| is_our_command(called) && called.profile.as_deref() == Some(ours);
+    let found = lines.iter().find(|(_, called)| asks(called));
+    // One of the same name was meant to, whatever it runs.
+    found.or_else(|| lines.iter().find(|(name, _)| name == ours)).cloned()
+}
+
+/// Its name; the name of our profile, where there is none.
+pub(super) fn find_aws_profile_name(context: &DoctorContext<'_>, ours: &str) -> String {
+    let text = context.read_text_or_empty(&context.tool_config.aws_config);
+    find_aws_profile(&text, ours).map_or_else(|| ours.to_owned(), |(name, _)| name)
+}
+
 /// What is wrong with it, said of `place`; nothing when all is well.
 pub(super) fn check_command(
     context: &DoctorContext<'_>,
@@ -55,38 +73,43 @@ fn find_command_fault(
 ) -> Option<CallFault> {
     let written = match wanted.runner {
         CommandRunner::AwsTools => called.program.clone(),
-        CommandRunner::Shell => crate::setup::expand_home(&called.program, &context.home),
+        CommandRunner::Shell => expand_home(&called.program, &context.home),
     };
     let program = context.display_path(&written);
     if SAMPLE.contains(&called.program_name()) {
         return Some(CallFault::GuidanceSample { program });
     }
-    let is_bare = written.parent().is_some_and(|folder| folder.as_os_str().is_empty());
-    let on_path = || host::find_on_path(&context.host.environment, &written.to_string_lossy());
-    let found =
-        if is_bare { on_path().into_iter().next() } else { written.exists().then(|| written.clone()) };
-    let Some(found) = found else { return Some(CallFault::Missing { program }) };
+    let Some(found) = host::find_program(&context.host.environment, &written) else {
+        return Some(CallFault::Missing { program });
+    };
     if !is_our_command(called) {
         return Some(CallFault::OtherProgram { program });
     }
-    if let Some(verb) = called.command.clone().filter(|verb| verb != wanted.command) {
-        return Some(CallFault::OtherCommand {
-            command: crate::text::sanitize_line(&verb),
-            expected: wanted.command,
-        });
+    if called.command.as_deref() != Some(wanted.command) {
+        let command = called.command.as_deref().map(sanitize_line);
+        return Some(CallFault::OtherCommand { command, expected: wanted.command });
     }
     if let Some(named) = called.profile.as_ref().filter(|named| *named != wanted.profile) {
-        let (named, ours) = (crate::text::sanitize_line(named), wanted.profile.to_owned());
+        let (named, ours) = (sanitize_line(named), wanted.profile.to_owned());
         return Some(CallFault::OtherProfile { actual: named, expected: ours });
+    }
+    if let Some(named) = &called.config {
+        let named = match wanted.runner {
+            CommandRunner::AwsTools => named.clone(),
+            CommandRunner::Shell => expand_home(named, &context.home),
+        };
+        if !config::list_file_locations(&context.inputs).iter().any(|place| is_same_file(&place.file, &named))
+        {
+            return Some(CallFault::OtherConfiguration { file: context.display_path(&named) });
+        }
     }
     if !written.is_absolute() && wanted.runner == CommandRunner::AwsTools {
         return Some(CallFault::NotAbsolute { program });
     }
-    (!is_this_program(&found)).then_some(CallFault::OtherCopy { program })
+    (!host::is_this_program(&found)).then_some(CallFault::OtherCopy { program })
 }
 
-/// By whatever links and names it is reached.
-fn is_this_program(path: &Path) -> bool {
-    let itself = std::env::current_exe().and_then(|itself| itself.canonicalize());
-    itself.is_ok_and(|itself| path.canonicalize().is_ok_and(|path| path == itself))
+/// Whether two paths lead to the same file, by whatever links.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

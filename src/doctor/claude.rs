@@ -6,12 +6,12 @@
 use std::path::Path;
 
 use super::{
-    DoctorContext, Finding, aws_files,
+    CheckOutcome, DoctorContext, Finding,
     call::{self, CommandRunner, ExpectedCommand},
 };
 use crate::{
     config::Profile,
-    failure::{Failure, doctor::ToolConfigFinding},
+    failure::doctor::ToolConfigFinding,
     host,
     setup::{
         self, CommandTemplate, ParsedCommand,
@@ -21,39 +21,31 @@ use crate::{
     text::sanitize_line,
 };
 
-/// The hooks, each with the verb that it should run.
-pub(super) const HOOKS: [(&str, &str); 3] =
-    [("awsAuthRefresh", "login"), ("awsCredentialExport", "export"), ("otelHeadersHelper", "otel-headers")];
-
 /// Without it nothing renews a session that has ended.
 const REFRESH: ClaudeSettingKey = ClaudeSettingKey::Top("awsAuthRefresh");
 
 /// Whether the organisation's settings bring credentials, so that no AWS profile is needed.
 pub(super) fn has_managed_export(context: &DoctorContext<'_>) -> bool {
-    let text = context.read_text(&context.tool_config.claude_managed).ok().flatten().unwrap_or_default();
+    let text = context.read_text_or_empty(&context.tool_config.claude_managed);
     let hook = settings::read_setting(&text, &ClaudeSettingKey::Top("awsCredentialExport"));
     hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| call::is_our_command(&called))
 }
 
-pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let path = &context.tool_config.claude_settings;
-    let text = match read_settings(context, path) {
-        Ok(text) => text,
-        Err(finding) => return finding,
-    };
+    let text = read_settings(context, path)?;
     let managed = has_managed_export(context);
     let wanted = build_expected_settings(
         context,
-        &ClaudeCredentialSource::AwsProfile(aws_files::find_aws_profile_name(context, &profile.name)),
+        &ClaudeCredentialSource::AwsProfile(call::find_aws_profile_name(context, &profile.name)),
     );
     let says =
         |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
     if !wanted.iter().any(|setting| says(setting).is_some()) {
-        return report_missing_settings(context, managed, context.display_path(path));
+        return Ok(report_missing_settings(context, managed, context.display_path(path)));
     }
-    find_disagreement(context, path, text.as_deref().unwrap_or_default(), &wanted, managed)
-        .unwrap_or_else(|| Finding::Ok(format!("{} agrees with the profile", context.display_path(path))))
+    Ok(compare_settings(context, path, text.as_deref().unwrap_or_default(), &wanted, managed))
 }
 
 /// Settings that say nothing of Bedrock.
@@ -67,28 +59,22 @@ fn report_missing_settings(context: &DoctorContext<'_>, managed: bool, file: Str
     }
 }
 
-pub(super) fn check_managed_settings(context: &DoctorContext<'_>) -> Finding {
-    if context.profile().is_err() {
-        return Finding::skip_without_profile();
-    }
+pub(super) fn check_managed_settings(context: &DoctorContext<'_>) -> CheckOutcome {
+    context.profile()?;
     let path = &context.tool_config.claude_managed;
-    match read_settings(context, path) {
-        Err(finding) => finding,
-        Ok(None) => Finding::Skipped("there are none on this machine".to_owned()),
-        Ok(Some(text)) => find_disagreement(context, path, &text, &build_managed_settings(context), true)
-            .unwrap_or_else(|| {
-                Finding::Ok(format!("{} agrees with the profile", context.display_path(path)))
-            }),
-    }
+    Ok(match read_settings(context, path)? {
+        None => Finding::Skipped("there are none on this machine".to_owned()),
+        Some(text) => compare_settings(context, path, &text, &build_managed_settings(context), true),
+    })
 }
 
-pub(super) fn check_hooks(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_hooks(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let (mut faults, mut hooks) = (Vec::new(), Vec::new());
     let both = [&context.tool_config.claude_settings, &context.tool_config.claude_managed];
     for path in both {
         let Ok(Some(text)) = read_settings(context, path) else { continue };
-        for (name, verb) in HOOKS {
+        for (name, verb) in claude::HOOKS {
             let Some(hook) = settings::read_setting(&text, &ClaudeSettingKey::Top(name)) else { continue };
             hooks.push(name);
             let place = format!("{name} in {}", context.display_path(path));
@@ -96,12 +82,12 @@ pub(super) fn check_hooks(context: &DoctorContext<'_>) -> Finding {
         }
     }
     faults.sort_by_key(|fault| matches!(fault, Finding::Warn(_)));
-    match (faults.into_iter().next(), hooks.is_empty()) {
+    Ok(match (faults.into_iter().next(), hooks.is_empty()) {
         (Some(fault), _) => fault,
         (None, true) => Finding::Skipped("Claude Code has none".to_owned()),
         (None, false) if !hooks.contains(&"awsAuthRefresh") => report_missing_refresh(context),
         (None, false) => Finding::Ok(format!("lead here: {}", hooks.join(", "))),
-    }
+    })
 }
 
 fn check_hook(
@@ -136,16 +122,12 @@ fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
     )
 }
 
-/// A file that Claude Code reads, if it can.
+/// A file that Claude Code reads; `None` when there is none.
 fn read_settings(context: &DoctorContext<'_>, path: &Path) -> Result<Option<String>, Finding> {
-    let text = context.read_text(path).map_err(Finding::Bad)?;
-    let judged = text.as_deref().map(|text| settings::add_settings(text, &[]));
-    match judged {
-        Some(Err(refusal)) => {
-            Err(Finding::Bad(Failure::from(setup::Error::Settings { path: path.to_owned(), refusal })))
-        }
-        _ => Ok(text),
-    }
+    let text = context.read_text(path)?;
+    settings::add_settings(text.as_deref().unwrap_or_default(), &[])
+        .map_err(|refusal| setup::Error::Settings { path: path.to_owned(), refusal })?;
+    Ok(text)
 }
 
 /// What `setup` would have the file say.
@@ -154,7 +136,8 @@ fn build_expected_settings(
     source: &ClaudeCredentialSource,
 ) -> Vec<ClaudeSetting> {
     let program = host::find_stable_program_path(&context.host.environment).ok();
-    let call = program.and_then(|program| CommandTemplate::new(&program, None).ok());
+    let config = context.inputs.file.as_ref().and_then(|file| std::path::absolute(file).ok());
+    let call = program.and_then(|program| CommandTemplate::new(&program, config.as_deref()).ok());
     match (context.profile_and_claude(), call) {
         (Ok((profile, claude)), Some(call)) => claude::build_settings(profile, claude, source, &call),
         _ => Vec::new(),
@@ -168,34 +151,25 @@ fn build_managed_settings(context: &DoctorContext<'_>) -> Vec<ClaudeSetting> {
     wanted
 }
 
-/// The first variable that says something else; what is not said counts only where nobody else says it.
-fn find_disagreement(
+/// Reports the first variable that differs; one that is not set counts only where nothing else sets it.
+fn compare_settings(
     context: &DoctorContext<'_>,
     path: &Path,
     text: &str,
     wanted: &[ClaudeSetting],
     may_be_silent: bool,
-) -> Option<Finding> {
+) -> Finding {
     let variables = wanted.iter().filter(|setting| matches!(setting.key, ClaudeSettingKey::Env(_)));
     let mut differing = variables.filter_map(|ClaudeSetting { key, value }| {
-        let says = settings::read_setting(text, key);
-        let differs = match &says {
-            Some(says) => says != value,
-            None => !may_be_silent,
-        };
-        differs.then_some((key, says, value))
+        let actual = settings::read_setting(text, key);
+        let differs = actual.as_ref().map_or(!may_be_silent, |actual| actual != value);
+        differs.then_some((key, actual, value))
     });
-    let (key, says, wanted) = differing.next()?;
-    let (file, more) = (context.display_path(path), differing.count());
-    let (says, wanted) = (says.map(|says| sanitize_line(&says)), sanitize_line(wanted));
-    Some(Finding::Warn(
-        ToolConfigFinding::SettingDiffers {
-            file,
-            key: key.to_string(),
-            actual: says,
-            expected: wanted,
-            more,
-        }
-        .into(),
-    ))
+    let file = context.display_path(path);
+    let Some((key, actual, expected)) = differing.next() else {
+        return Finding::Ok(format!("{file} agrees with the profile"));
+    };
+    let (actual, expected) = (actual.map(|actual| sanitize_line(&actual)), sanitize_line(expected));
+    let (key, more) = (key.to_string(), differing.count());
+    Finding::Warn(ToolConfigFinding::SettingDiffers { file, key, actual, expected, more }.into())
 }

@@ -12,7 +12,7 @@ use std::{
 use ::http::{Method, Request, header};
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::{CHECK_TIMEOUT, live};
+use super::{CHECK_TIMEOUT, Finding, live};
 use crate::{
     aws,
     cache::{Cache, Session},
@@ -79,14 +79,19 @@ impl<'a> DoctorContext<'a> {
         })
     }
 
-    /// The profile that holds, or what keeps it from being one.
-    pub fn profile(&self) -> Result<&Profile, &Failure> {
-        self.profile.as_ref().map(|(profile, _)| profile)
+    /// The profile. Without one, the checks that need it are skipped.
+    pub fn profile(&self) -> Result<&Profile, Finding> {
+        self.profile_and_claude().map(|(profile, _)| profile)
     }
 
     /// The same with what it says about Claude Code.
-    pub fn profile_and_claude(&self) -> Result<&(Profile, ClaudeCodeConfig), &Failure> {
-        self.profile.as_ref()
+    pub fn profile_and_claude(&self) -> Result<&(Profile, ClaudeCodeConfig), Finding> {
+        self.profile.as_ref().map_err(|_| Finding::skip_without_profile())
+    }
+
+    /// Why there is no profile.
+    pub fn check_profile(&self) -> Result<(), Failure> {
+        self.profile.as_ref().map(drop).map_err(Failure::clone)
     }
 
     pub fn now(&self) -> Timestamp {
@@ -103,65 +108,69 @@ impl<'a> DoctorContext<'a> {
         SetupPlan::read_text(path).map_err(Failure::from)
     }
 
+    /// The same where it does not matter why a file cannot be read.
+    pub fn read_text_or_empty(&self, path: &Path) -> String {
+        self.read_text(path).ok().flatten().unwrap_or_default()
+    }
+
     /// The profile's records.
     pub fn cache(&self, profile: &Profile) -> Cache {
         Cache::for_profile(profile, &self.host.paths.data, CallerKind::NonInteractive)
     }
 
     /// Whether the keyring does what is asked of it. A silent one is waited for once.
-    pub fn try_keyring(&self) -> Result<(), &Failure> {
-        let tried = || store::test_keyring().map_err(Failure::from);
-        self.keyring.get_or_init(tried).as_ref().copied()
+    pub fn try_keyring(&self) -> Result<(), Failure> {
+        self.keyring.get_or_init(|| store::test_keyring().map_err(Failure::from)).clone()
     }
 
     /// What is kept of the sign-in. A keyring that was found locked or silent is left alone.
-    pub fn session(&self, profile: &Profile) -> Result<&Session, &Failure> {
+    pub fn session(&self, profile: &Profile) -> Result<&Session, Failure> {
         if profile.storage.uses_keyring() {
             self.try_keyring()?;
         }
         let kept = || self.cache(profile).load_session().map_err(Failure::from);
-        self.session.get_or_init(kept).as_ref()
+        self.session.get_or_init(kept).as_ref().map_err(Failure::clone)
     }
 
     /// The one client, for the profile's trust.
-    pub fn client(&self, profile: &Profile) -> Result<&Client, &Failure> {
+    pub fn client(&self, profile: &Profile) -> Result<&Client, Failure> {
         let made = || Client::new(profile.network_settings(&self.host.environment)).map_err(Failure::from);
-        self.client.get_or_init(made).as_ref()
+        self.client.get_or_init(made).as_ref().map_err(Failure::clone)
     }
 
     /// The same for real calls one after the other, with a person waiting for each.
-    pub fn live_client(&self, profile: &Profile) -> Result<&Client, &Failure> {
-        let made = || Ok(self.client(profile).map_err(Clone::clone)?.with_total_timeout(live::CALL_TIMEOUT));
-        self.live_client.get_or_init(made).as_ref()
+    pub fn live_client(&self, profile: &Profile) -> Result<&Client, Failure> {
+        let made = || Ok(self.client(profile)?.with_total_timeout(live::CALL_TIMEOUT));
+        self.live_client.get_or_init(made).as_ref().map_err(Failure::clone)
     }
 
     /// What the provider says of itself, asked once and now: what is remembered may be a day old.
-    pub async fn fetch_metadata(&self, profile: &Profile) -> Result<&ProviderMetadata, &Failure> {
+    pub async fn fetch_metadata(&self, profile: &Profile) -> Result<&ProviderMetadata, Failure> {
         let asked = async || {
-            let client = self.client(profile).map_err(Clone::clone)?;
+            let client = self.client(profile)?;
             let host = profile.issuer.url().authority();
             Ok(run_with_timeout(host, oidc::discover_provider(client, profile)).await??)
         };
-        self.metadata.get_or_init(asked).await.as_ref()
+        self.metadata.get_or_init(asked).await.as_ref().map_err(Failure::clone)
     }
 
     /// How the provider answers, whatever it says of itself.
-    pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, &Failure> {
+    pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let asked = async || {
             let address = oidc::build_discovery_url(&profile.issuer)?;
             Ok(self.send_probe(profile, &address, Method::GET, "").await?)
         };
-        self.provider_probe.get_or_init(asked).await.as_ref()
+        self.provider_probe.get_or_init(asked).await.as_ref().map_err(Failure::clone)
     }
 
     /// How AWS answers where the first exchange asks, without any credentials.
-    pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, &Failure> {
+    pub async fn probe_aws(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let asked = async || {
             let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
             let body = "Action=GetCallerIdentity&Version=2011-06-15";
             Ok(self.send_probe(profile, &address, Method::POST, body).await?)
         };
-        self.aws_probe.get_or_init(asked).await.as_ref()
+        self.aws_probe.get_or_init(asked).await.as_ref().map_err(Failure::clone)
     }
 
     /// Asks, without anything that could prove who does.
@@ -172,7 +181,7 @@ impl<'a> DoctorContext<'a> {
         method: Method,
         body: &str,
     ) -> Result<ProbeResponse, ProbeError> {
-        let client = self.client(profile).map_err(|failure| ProbeError::NoClient(failure.clone()))?;
+        let client = self.client(profile).map_err(ProbeError::NoClient)?;
         let host = address.authority().to_owned();
         let mut request = Request::builder().method(method).uri(address.as_str());
         if !body.is_empty() {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{failure::doctor::ToolConfigFinding, files};
 
 /// Its programs and its configuration.
@@ -12,18 +12,18 @@ const SAMPLE_FOLDER: &str = "claude-code-with-bedrock";
 /// Refresh tokens and ID tokens in plain files.
 const TOKEN_FOLDER: &str = ".claude-code-session";
 
-pub(super) fn check_leftovers(context: &DoctorContext<'_>) -> Finding {
+pub(super) fn check_leftovers(context: &DoctorContext<'_>) -> CheckOutcome {
     let found: Vec<PathBuf> = [SAMPLE_FOLDER, TOKEN_FOLDER]
         .iter()
         .map(|name| context.home.join(name))
         .filter(|path| path.is_dir())
         .collect();
     if found.is_empty() {
-        return Finding::Ok("nothing of AWS's guidance sample is left".to_owned());
+        return Ok(Finding::Ok("nothing of AWS's guidance sample is left".to_owned()));
     }
     let tokens = found.iter().any(|path| path.ends_with(TOKEN_FOLDER) && has_files(path));
     let paths = found.iter().map(|path| context.display_path(path)).collect();
-    Finding::Warn(ToolConfigFinding::SampleLeftovers { paths, tokens }.into())
+    Ok(Finding::Warn(ToolConfigFinding::SampleLeftovers { paths, tokens }.into()))
 }
 
 fn has_files(folder: &Path) -> bool {

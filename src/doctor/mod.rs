@@ -4,7 +4,6 @@
 //! every word of advice is `failure`'s.
 
 mod context;
-mod together;
 mod live;
 mod version;
 mod configuration;
@@ -25,6 +24,7 @@ pub mod bundle;
 
 use std::{future::Future, pin::Pin, thread, time::Duration};
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 pub use context::DoctorContext;
@@ -35,26 +35,25 @@ use crate::{
     http,
 };
 
+use CheckFunction::{Local, Network};
+
 /// What one network check may take, whatever becomes of the others. They run side by side.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A check under its name, which is part of the contract.
-#[derive(Clone, Copy, Debug)]
-pub struct DoctorCheck {
-    pub name: &'static str,
-    function: CheckFunction,
-}
-
+/// A check, which looks and judges.
 #[derive(Clone, Copy, Debug)]
 enum CheckFunction {
     /// On this machine.
-    Local(fn(&DoctorContext<'_>) -> Finding),
+    Local(fn(&DoctorContext<'_>) -> CheckOutcome),
     /// Over the network, or what has to wait for it.
     Network(for<'p> fn(&'p DoctorContext<'p>) -> CheckFuture<'p>),
 }
 
+/// What a check found; `?` ends a check with an error, which is `Finding::Bad`.
+type CheckOutcome = Result<Finding, Finding>;
+
 /// A check at work.
-pub type CheckFuture<'p> = Pin<Box<dyn Future<Output = Finding> + 'p>>;
+type CheckFuture<'p> = Pin<Box<dyn Future<Output = CheckOutcome> + 'p>>;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,56 +89,73 @@ pub enum CheckResult {
     Skipped,
 }
 
-/// Every check but those of `--live`, in the order in which they are told.
-const CHECKS: &[DoctorCheck] = &[
-    DoctorCheck::local("version", version::check_version),
-    DoctorCheck::local("configuration", configuration::check_configuration),
-    DoctorCheck::local("variables", variables::check_variables),
-    DoctorCheck::local("folder", storage::check_folder),
-    DoctorCheck::local("key", storage::check_key),
-    DoctorCheck::local("lock", storage::check_lock),
-    DoctorCheck::local("session", session::check_session),
-    DoctorCheck::local("last-error", session::check_last_error),
-    DoctorCheck::network("clock", |context| Box::pin(network::check_clock(context))),
-    DoctorCheck::network("proxy", |context| Box::pin(network::check_proxy(context))),
-    DoctorCheck::network("certificates", |context| Box::pin(network::check_certificates(context))),
-    DoctorCheck::network("discovery", |context| Box::pin(provider::check_discovery(context))),
-    DoctorCheck::network("algorithms", |context| Box::pin(provider::check_algorithms(context))),
-    DoctorCheck::network("keys", |context| Box::pin(provider::check_keys(context))),
-    DoctorCheck::network("client", |context| Box::pin(provider::check_client(context))),
-    DoctorCheck::network("ports", |context| Box::pin(asking::check_ports(context))),
-    DoctorCheck::network("browser", |context| Box::pin(asking::check_browser(context))),
-    DoctorCheck::network("aws", |context| Box::pin(network::check_aws(context))),
-    DoctorCheck::network("quota", |context| Box::pin(organisation::check_quota(context))),
-    DoctorCheck::network("collector", |context| Box::pin(organisation::check_collectors(context))),
-    DoctorCheck::local("aws-profile", aws_files::check_aws_profile),
-    DoctorCheck::local("fixed-keys", aws_files::check_fixed_keys),
-    DoctorCheck::local("shadows", shadows::check_conflicting_env),
-    DoctorCheck::local("claude-settings", claude::check_user_settings),
-    DoctorCheck::local("claude-managed", claude::check_managed_settings),
-    DoctorCheck::local("claude-hooks", claude::check_hooks),
-    DoctorCheck::local("repository", repository::check_repository),
-    DoctorCheck::local("leftovers", leftovers::check_leftovers),
+/// Every check but those of `--live`, in the order in which they are told. The names are part of the contract.
+const CHECKS: [(&str, CheckFunction); 28] = [
+    ("version", Local(version::check_version)),
+    ("configuration", Local(configuration::check_configuration)),
+    ("variables", Local(variables::check_variables)),
+    ("folder", Local(storage::check_folder)),
+    ("key", Local(storage::check_key)),
+    ("lock", Local(storage::check_lock)),
+    ("session", Local(session::check_session)),
+    ("last-error", Local(session::check_last_error)),
+    ("clock", Network(|context| Box::pin(network::check_clock(context)))),
+    ("proxy", Network(|context| Box::pin(network::check_proxy(context)))),
+    ("certificates", Network(|context| Box::pin(network::check_certificates(context)))),
+    ("discovery", Network(|context| Box::pin(provider::check_discovery(context)))),
+    ("algorithms", Network(|context| Box::pin(provider::check_algorithms(context)))),
+    ("keys", Network(|context| Box::pin(provider::check_keys(context)))),
+    ("client", Network(|context| Box::pin(provider::check_client(context)))),
+    ("ports", Network(|context| Box::pin(asking::check_ports(context)))),
+    ("browser", Network(|context| Box::pin(asking::check_browser(context)))),
+    ("aws", Network(|context| Box::pin(network::check_aws(context)))),
+    ("quota", Network(|context| Box::pin(organisation::check_quota(context)))),
+    ("collector", Network(|context| Box::pin(organisation::check_collectors(context)))),
+    ("aws-profile", Local(aws_files::check_aws_profile)),
+    ("fixed-keys", Local(aws_files::check_fixed_keys)),
+    ("shadows", Local(shadows::check_conflicting_env)),
+    ("claude-settings", Local(claude::check_user_settings)),
+    ("claude-managed", Local(claude::check_managed_settings)),
+    ("claude-hooks", Local(claude::check_hooks)),
+    ("repository", Local(repository::check_repository)),
+    ("leftovers", Local(leftovers::check_leftovers)),
 ];
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
 pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckReport>, Failure> {
-    let checks = || CHECKS.iter();
-    let here = || checks().map(|check| check.run_local(context)).collect::<Vec<_>>();
-    let afar =
-        || http::block_on(together::join_all(checks().map(|check| check.run_network(context)).collect()));
-    let (here, afar) = thread::scope(|scope| {
-        let here = scope.spawn(here);
-        let afar = afar();
-        (here.join(), afar)
+    let run_local = |(_, function): &(_, CheckFunction)| match function {
+        Local(check) => Some(check(context)),
+        Network(_) => None,
+    };
+    let run_network = async |(_, function): &(_, CheckFunction)| match function {
+        Local(_) => None,
+        Network(check) => Some(check(context).await),
+    };
+    let (local, network) = thread::scope(|scope| {
+        let local = scope.spawn(|| CHECKS.iter().map(run_local).collect::<Vec<_>>());
+        let network = http::block_on(join_all(CHECKS.iter().map(run_network)));
+        (local.join(), network)
     });
-    let here = here.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
-    let afar = afar.map_err(SystemError::Runtime)?;
-    let mut checked: Vec<_> = here.into_iter().zip(afar).filter_map(|(here, afar)| here.or(afar)).collect();
-    if live {
-        checked.extend(live::run_live_checks(context)?);
+    let local = local.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
+    let outcomes = local.into_iter().zip(network.map_err(SystemError::Runtime)?);
+    let mut reports = Vec::new();
+    for ((name, _), (local, network)) in CHECKS.iter().zip(outcomes) {
+        let outcome = local.or(network);
+        reports.extend(
+            outcome.map(|(Ok(finding) | Err(finding))| finding.into_report(name, &context.invocation)),
+        );
     }
-    Ok(checked)
+    if live {
+        reports.extend(live::run_live_checks(context)?);
+    }
+    Ok(reports)
+}
+
+/// A failure that ends a check.
+impl<E: Into<Failure>> From<E> for Finding {
+    fn from(error: E) -> Self {
+        Self::Bad(error.into())
+    }
 }
 
 impl CheckResult {
@@ -150,32 +166,6 @@ impl CheckResult {
             Self::Warn => "warn",
             Self::Bad => "bad",
             Self::Skipped => "skipped",
-        }
-    }
-}
-
-impl DoctorCheck {
-    const fn local(name: &'static str, look: fn(&DoctorContext<'_>) -> Finding) -> Self {
-        Self { name, function: CheckFunction::Local(look) }
-    }
-
-    const fn network(name: &'static str, look: for<'p> fn(&'p DoctorContext<'p>) -> CheckFuture<'p>) -> Self {
-        Self { name, function: CheckFunction::Network(look) }
-    }
-
-    fn run_local(&self, context: &DoctorContext<'_>) -> Option<CheckReport> {
-        match self.function {
-            CheckFunction::Local(look) => Some(look(context).into_report(self.name, &context.invocation)),
-            CheckFunction::Network(_) => None,
-        }
-    }
-
-    async fn run_network(&self, context: &DoctorContext<'_>) -> Option<CheckReport> {
-        match self.function {
-            CheckFunction::Local(_) => None,
-            CheckFunction::Network(look) => {
-                Some(look(context).await.into_report(self.name, &context.invocation))
-            }
         }
     }
 }

@@ -4,31 +4,28 @@
 
 use std::collections::BTreeMap;
 
-use super::{DoctorContext, Finding, context::ProbeResponse};
+use super::{CheckOutcome, DoctorContext, Finding, context::ProbeResponse};
 use crate::{aws, failure::doctor::RemoteFinding, oidc::ClockSkew, text::UntrustedText};
 
 /// What the verification of tokens forgives, in seconds, and what AWS does.
 const TOLERATED_SECONDS: u64 = 60;
 const TOLERATED_BY_AWS: u64 = 300;
 
-pub(super) async fn check_clock(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) async fn check_clock(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let heard = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
     let compared: Vec<(&str, ClockSkew)> = heard.into_iter().flatten().filter_map(measure_skew).collect();
-    let worst = compared.iter().max_by_key(|(_, skew)| skew_seconds(*skew));
-    match worst {
-        None => Finding::Skipped("nobody answered with whom it could be compared".to_owned()),
-        Some((_, skew)) if skew_seconds(*skew) <= TOLERATED_SECONDS => {
-            let hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
-            Finding::Ok(format!("agrees with {}", hosts.join(" and ")))
-        }
-        Some((host, skew)) => {
-            let is_harmless =
-                matches!(skew, ClockSkew::AheadBy(_)) && skew_seconds(*skew) <= TOLERATED_BY_AWS;
-            let failure = RemoteFinding::Clock { skew: *skew, host: (*host).to_owned() }.into();
-            if is_harmless { Finding::Warn(failure) } else { Finding::Bad(failure) }
-        }
+    let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew_seconds(*skew)) else {
+        return Ok(Finding::Skipped("nobody answered with whom it could be compared".to_owned()));
+    };
+    let seconds = skew_seconds(*skew);
+    if seconds <= TOLERATED_SECONDS {
+        let hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
+        return Ok(Finding::Ok(format!("agrees with {}", hosts.join(" and "))));
     }
+    let is_harmless = matches!(skew, ClockSkew::AheadBy(_)) && seconds <= TOLERATED_BY_AWS;
+    let failure = RemoteFinding::Clock { skew: *skew, host: (*host).to_owned() }.into();
+    Ok(if is_harmless { Finding::Warn(failure) } else { Finding::Bad(failure) })
 }
 
 fn measure_skew(heard: &ProbeResponse) -> Option<(&str, ClockSkew)> {
@@ -45,12 +42,9 @@ fn skew_seconds(skew: ClockSkew) -> u64 {
 }
 
 /// Which proxy stands before whom.
-pub(super) async fn check_proxy(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
-    let client = match context.client(profile) {
-        Ok(client) => client,
-        Err(failure) => return Finding::Bad(failure.clone()),
-    };
+pub(super) async fn check_proxy(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
+    let client = context.client(profile)?;
     let mut hosts = vec![profile.issuer.url().clone()];
     hosts.extend(aws::resolve_exchange_endpoint(profile, &context.host.environment).await);
     hosts.extend(profile.quota.iter().map(|quota| quota.endpoint.clone()));
@@ -62,16 +56,16 @@ pub(super) async fn check_proxy(context: &DoctorContext<'_>) -> Finding {
         "" => format!("{} directly", hosts.join(", ")),
         proxy => format!("{} through {proxy}", hosts.join(", ")),
     });
-    Finding::Ok(told.collect::<Vec<_>>().join("; "))
+    Ok(Finding::Ok(told.collect::<Vec<_>>().join("; ")))
 }
 
 /// Who vouches for whom: what a person looks at who wonders whether somebody reads along.
-pub(super) async fn check_certificates(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) async fn check_certificates(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let (provider, aws) = (context.probe_provider(profile).await, context.probe_aws(profile).await);
     let heard: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
     if heard.is_empty() {
-        return Finding::Skipped("nobody answered, see `discovery` and `aws`".to_owned());
+        return Ok(Finding::Skipped("nobody answered, see `discovery` and `aws`".to_owned()));
     }
     let issuers: Vec<(&str, Option<UntrustedText>)> =
         heard.iter().map(|heard| (heard.host.as_str(), heard.answer.certificate_issuer())).collect();
@@ -79,35 +73,31 @@ pub(super) async fn check_certificates(context: &DoctorContext<'_>) -> Finding {
         && issuer == same
         && !is_amazon_issuer(issuer)
     {
-        return Finding::Ok(format!(
+        return Ok(Finding::Ok(format!(
             "{} vouches for both {one} and {other}: a proxy that reads along, or an authority of your own",
             issuer.to_safe_line()
-        ));
+        )));
     }
     let told = issuers.iter().map(|(host, issuer)| match issuer {
         Some(issuer) => format!("{} vouches for {host}", issuer.to_safe_line()),
         None => format!("{host} is this machine"),
     });
-    Finding::Ok(told.collect::<Vec<_>>().join("; "))
+    Ok(Finding::Ok(told.collect::<Vec<_>>().join("; ")))
 }
 
 /// Cognito and STS are vouched for by the same.
 fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
-    issuer.to_safe_line().contains("Amazon")
+    issuer.to_safe_line().to_string().contains("Amazon")
 }
 
 /// Whether AWS answers, and nobody in its place.
-pub(super) async fn check_aws(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
-    match context.probe_aws(profile).await {
-        Err(failure) => Finding::Bad(failure.clone()),
-        Ok(ProbeResponse { host, answer, .. }) if is_aws_error_body(&answer.body) => {
-            Finding::Ok(format!("{host} answers for {}", profile.region))
-        }
-        Ok(ProbeResponse { host, answer, .. }) => {
-            Finding::Bad(RemoteFinding::NotAws { host: host.clone(), status: answer.status.as_u16() }.into())
-        }
+pub(super) async fn check_aws(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
+    let ProbeResponse { host, answer, .. } = context.probe_aws(profile).await?;
+    if !is_aws_error_body(&answer.body) {
+        return Err(RemoteFinding::NotAws { host: host.clone(), status: answer.status.as_u16() }.into());
     }
+    Ok(Finding::Ok(format!("{host} answers for {}", profile.region)))
 }
 
 /// The refusal of STS, or of an identity pool, of a question without a signature.

@@ -4,7 +4,7 @@
 
 use ::http::{Method, StatusCode};
 
-use super::{DoctorContext, Finding, context::ProbeError};
+use super::{CheckOutcome, DoctorContext, Finding, context::ProbeError};
 use crate::{
     config::{Profile, QuotaErrorPolicy},
     failure::{Exit, Failure, doctor::RemoteFinding},
@@ -12,21 +12,21 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
-pub(super) async fn check_quota(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
-    let Some(service) = &profile.quota else { return Finding::Skipped("none is configured".to_owned()) };
+pub(super) async fn check_quota(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
+    let Some(service) = &profile.quota else { return Ok(Finding::Skipped("none is configured".to_owned())) };
     let heard = context.send_probe(profile, &service.endpoint, Method::GET, "").await;
     let failure = match heard {
         Ok(heard) if is_service_status(heard.answer.status) => {
-            return Finding::Ok(format!("{} answers", heard.host));
+            return Ok(Finding::Ok(format!("{} answers", heard.host)));
         }
         Ok(heard) => RemoteFinding::Quota { host: heard.host, status: heard.answer.status.as_u16() }.into(),
         Err(error) => error.into(),
     };
-    match service.on_error {
+    Ok(match service.on_error {
         QuotaErrorPolicy::Deny => Finding::Bad(Failure { exit: Exit::OverQuota, ..failure }),
         QuotaErrorPolicy::Allow => Finding::Warn(failure),
-    }
+    })
 }
 
 /// Without a token it refuses; some of them say so with a no.
@@ -34,20 +34,17 @@ fn is_service_status(status: StatusCode) -> bool {
     status.is_success() || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-pub(super) async fn check_collectors(context: &DoctorContext<'_>) -> Finding {
-    let Ok((profile, claude)) = context.profile_and_claude() else { return Finding::skip_without_profile() };
+pub(super) async fn check_collectors(context: &DoctorContext<'_>) -> CheckOutcome {
+    let (profile, claude) = context.profile_and_claude()?;
     let mut hosts = Vec::new();
     for address in claude.collectors() {
-        match probe_collector(context, profile, address).await {
-            Ok(host) => hosts.push(host),
-            Err(finding) => return finding,
-        }
+        hosts.push(probe_collector(context, profile, address).await?);
     }
     hosts.dedup();
-    match hosts.is_empty() {
+    Ok(match hosts.is_empty() {
         true => Finding::Skipped("none is configured".to_owned()),
         false => Finding::Ok(format!("{} answers", hosts.join(", "))),
-    }
+    })
 }
 
 async fn probe_collector(
@@ -60,7 +57,7 @@ async fn probe_collector(
         SecureUrlError::NotSecure => {
             Finding::Warn(RemoteFinding::InsecureCollector { address: shown }.into())
         }
-        refusal => {
+        SecureUrlError::Malformed | SecureUrlError::HasCredentials => {
             Finding::Bad(RemoteFinding::BadCollector { address: shown, why: refusal.to_string() }.into())
         }
     })?;

@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{DoctorContext, Finding, claude::HOOKS};
+use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     failure::doctor::{RepositorySettings, ToolConfigFinding},
     files, host,
-    setup::settings,
+    setup::{claude::HOOKS, settings},
     text::sanitize_line,
 };
 
@@ -21,11 +21,11 @@ const MAX_FOLDERS: usize = 64;
 /// How many names of one file are shown.
 const MAX_NAMES: usize = 8;
 
-pub(super) fn check_repository(context: &DoctorContext<'_>) -> Finding {
+pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
     let Some(folder) = host::find_working_folder() else {
-        return Finding::Skipped("the working directory cannot be read".to_owned());
+        return Ok(Finding::Skipped("the working directory cannot be read".to_owned()));
     };
-    let managed = context.read_text(&context.tool_config.claude_managed).ok().flatten().unwrap_or_default();
+    let managed = context.read_text_or_empty(&context.tool_config.claude_managed);
     let managed = settings::list_key_names(&managed).unwrap_or_default();
     let (mut planted, mut unreadable, mut found) = (Vec::new(), None, 0);
     let own = context.tool_config.claude_settings.canonicalize().ok();
@@ -47,13 +47,13 @@ pub(super) fn check_repository(context: &DoctorContext<'_>) -> Finding {
     }
     if !planted.is_empty() {
         let managed = context.display_path(&context.tool_config.claude_managed);
-        return Finding::Warn(ToolConfigFinding::RepositorySettings { files: planted, managed }.into());
+        return Ok(Finding::Warn(ToolConfigFinding::RepositorySettings { files: planted, managed }.into()));
     }
-    match (unreadable, found) {
+    Ok(match (unreadable, found) {
         (Some(file), _) => Finding::Warn(ToolConfigFinding::UnreadableSettings { file }.into()),
         (None, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
         (None, _) => Finding::Ok("this repository's settings set nothing that concerns a sign-in".to_owned()),
-    }
+    })
 }
 
 /// The settings of the working directory and of each folder above it, up to the repository's root. Outside of a
@@ -68,13 +68,8 @@ fn list_settings_files(folder: &Path) -> Vec<PathBuf> {
     folders.flat_map(files).collect()
 }
 
-/// The names that a file sets. A device or a pipe is not opened: reading it might never end.
+/// The names that a file sets. A device or a pipe is not read: that might never end.
 fn read_setting_names(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
-    match file.metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Ok(found) if found.is_file() => {}
-        Ok(_) | Err(_) => return Err(()),
-    }
     let Some(foreign) = files::read_untrusted(file, files::MAX_FILE_SIZE).map_err(drop)? else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@
 //!
 //! Nothing is renewed, and nobody is asked to unlock anything.
 
-use super::{DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     cache::{FailureReport, Freshness, assess_credentials},
     failure::{Failure, doctor::LocalFinding},
@@ -11,21 +11,20 @@ use crate::{
     time::format_duration,
 };
 
-pub(super) fn check_session(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_session(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     if !profile.storage.stores_anything() {
-        return Finding::Skipped("nothing is kept, so every call signs in anew".to_owned());
+        return Ok(Finding::Skipped("nothing is kept, so every call signs in anew".to_owned()));
     }
     let session = match context.session(profile) {
         Ok(session) => session,
         Err(_) if context.try_keyring().is_err() => {
-            return Finding::Skipped("what is kept cannot be opened, see `key`".to_owned());
+            return Ok(Finding::Skipped("what is kept cannot be opened, see `key`".to_owned()));
         }
-        Err(failure) => return Finding::Bad(failure.clone()),
+        Err(failure) => return Err(failure.into()),
     };
-    if let Err(changed) = check_destinations(session, profile, &context.host.environment) {
-        return Finding::Warn(changed.into());
-    }
+    check_destinations(session, profile, &context.host.environment)
+        .map_err(|changed| Finding::Warn(changed.into()))?;
     let now = context.now();
     let good = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
     let who = session
@@ -33,7 +32,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>) -> Finding {
         .as_deref()
         .map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
     let then = if session.refresh_token.is_some() { "renewed silently" } else { "then by signing in again" };
-    match good {
+    Ok(match good {
         Some(kept) => {
             let left = format_duration(kept.expiration.duration_since(now));
             Finding::Ok(format!("signed in{who} until {} ({left} left), {then}", kept.expiration))
@@ -42,16 +41,16 @@ pub(super) fn check_session(context: &DoctorContext<'_>) -> Finding {
             Finding::Ok(format!("signed in{who}; the next request renews the credentials"))
         }
         None => Finding::Warn(LocalFinding::NotSignedIn.into()),
-    }
+    })
 }
 
-pub(super) fn check_last_error(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_last_error(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let Some(last) = context.cache(profile).load_notes().last_failure else {
-        return Finding::Ok("none since the last success".to_owned());
+        return Ok(Finding::Ok("none since the last success".to_owned()));
     };
     let ago = format_duration(context.now().duration_since(last.at));
     let report = last.report;
     let message = format!("{ago} ago: {} [{}]", report.message, report.slug);
-    Finding::Warn(Failure::from(FailureReport { message, ..report }))
+    Ok(Finding::Warn(Failure::from(FailureReport { message, ..report })))
 }

@@ -2,7 +2,7 @@
 //!
 //! Which of them outrank a sign-in is a table of `setup`.
 
-use super::{DoctorContext, Finding, aws_files};
+use super::{CheckOutcome, DoctorContext, Finding, call};
 use crate::{
     config::INSIDE_OF_EXEC,
     failure::doctor::ToolConfigFinding,
@@ -13,39 +13,35 @@ use crate::{
     text::sanitize_line,
 };
 
-pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     for path in [&context.tool_config.claude_managed, &context.tool_config.claude_settings] {
-        let text = context.read_text(path).ok().flatten().unwrap_or_default();
-        let is_set =
-            |name: &&str| settings::read_setting(&text, &ClaudeSettingKey::Env((*name).to_owned())).is_some();
-        let names: Vec<String> =
-            CONFLICTING_VARIABLES.iter().copied().filter(is_set).map(str::to_owned).collect();
+        let text = context.read_text_or_empty(path);
+        let names =
+            find_set(|name| settings::read_setting(&text, &ClaudeSettingKey::Env(name.to_owned())).is_some());
         if !names.is_empty() {
-            return Finding::Bad(
-                ToolConfigFinding::ConflictingVariables { names, file: Some(context.display_path(path)) }
-                    .into(),
-            );
+            let file = Some(context.display_path(path));
+            return Err(ToolConfigFinding::ConflictingVariables { names, file }.into());
         }
     }
     let environment = &context.host.environment;
     if environment.var_os(INSIDE_OF_EXEC).is_some() {
-        return Finding::Ok("inside of `exec`, whose credentials are ours".to_owned());
+        return Ok(Finding::Ok("inside of `exec`, whose credentials are ours".to_owned()));
     }
-    let names: Vec<String> = CONFLICTING_VARIABLES
-        .iter()
-        .copied()
-        .filter(|name| environment.var_os(name).is_some())
-        .map(str::to_owned)
-        .collect();
+    let names = find_set(|name| environment.var_os(name).is_some());
     if !names.is_empty() {
-        return Finding::Warn(ToolConfigFinding::ConflictingVariables { names, file: None }.into());
+        return Ok(Finding::Warn(ToolConfigFinding::ConflictingVariables { names, file: None }.into()));
     }
-    let ours = aws_files::find_aws_profile_name(context, &profile.name);
-    match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
+    let ours = call::find_aws_profile_name(context, &profile.name);
+    Ok(match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
         Some(named) => {
             Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into())
         }
         None => Finding::Ok("nothing stands before your sign-in".to_owned()),
-    }
+    })
+}
+
+/// The variables that outrank a sign-in and are set.
+fn find_set(is_set: impl Fn(&str) -> bool) -> Vec<String> {
+    CONFLICTING_VARIABLES.iter().filter(|name| is_set(name)).map(|name| (*name).to_owned()).collect()
 }

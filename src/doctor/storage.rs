@@ -4,7 +4,7 @@
 
 use std::{io, time::Duration};
 
-use super::{DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     config::Storage,
     failure::{Failure, LockWaitTimeout, doctor::LocalFinding},
@@ -16,31 +16,30 @@ use crate::{
 /// A sign-in that has lasted this much longer than its time hangs.
 const GRACE: Duration = Duration::from_secs(60);
 
-pub(super) fn check_folder(context: &DoctorContext<'_>) -> Finding {
+pub(super) fn check_folder(context: &DoctorContext<'_>) -> CheckOutcome {
     let data = &context.host.paths.data;
     let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(data);
     if !there.is_dir() {
-        let error = files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into());
-        return Finding::Bad(error.into());
+        return Err(
+            files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into()).into()
+        );
     }
-    if let Err(error) = files::check_disk_space(there) {
-        return Finding::Bad(error.into());
-    }
+    files::check_disk_space(there)?;
     let path = context.display_path(data);
-    match data.is_dir() && !files::is_private(data) {
+    Ok(match data.is_dir() && !files::is_private(data) {
         true => Finding::Warn(LocalFinding::ReadableByOthers { path, is_folder: true }.into()),
         false => Finding::Ok(format!("{path} can be written")),
-    }
+    })
 }
 
-pub(super) fn check_key(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
-    match profile.storage {
+pub(super) fn check_key(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
+    Ok(match profile.storage {
         Storage::None => Finding::Ok("nothing secret is kept, as the profile wants it".to_owned()),
-        Storage::Keyring => match context.try_keyring() {
-            Ok(()) => Finding::Ok("the keyring keeps an item, gives it back and forgets it".to_owned()),
-            Err(failure) => Finding::Bad(failure.clone()),
-        },
+        Storage::Keyring => {
+            context.try_keyring()?;
+            Finding::Ok("the keyring keeps an item, gives it back and forgets it".to_owned())
+        }
         Storage::File => {
             let key = context.host.paths.data.join("key");
             match key.exists() && !files::is_private(&key) {
@@ -51,24 +50,19 @@ pub(super) fn check_key(context: &DoctorContext<'_>) -> Finding {
                 false => Finding::Ok("the key lies in a private file, as the profile wants it".to_owned()),
             }
         }
-    }
+    })
 }
 
-pub(super) fn check_lock(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_lock(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let path = context.cache(profile).lock_path();
-    let is_held = match path.exists() {
-        true => lock::is_held(&path),
-        // To look would make it.
-        false => Ok(false),
-    };
-    let (holder, now) = match is_held {
-        Err(error) => return Finding::Bad(error.into()),
-        Ok(false) => return Finding::Ok("nobody is signing in at this moment".to_owned()),
-        Ok(true) => (lock::read_holder(&path), context.now()),
-    };
+    // `is_held` creates the lock's file.
+    if !path.exists() || !lock::is_held(&path)? {
+        return Ok(Finding::Ok("nobody is signing in at this moment".to_owned()));
+    }
+    let (holder, now) = (lock::read_holder(&path), context.now());
     let lasts = holder.as_ref().map(|holder| now.duration_since(holder.since));
-    match (lasts, &holder) {
+    Ok(match (lasts, &holder) {
         (Some(lasts), _) if lasts > profile.login_timeout + GRACE => {
             let address =
                 holder.as_ref().and_then(|holder| context.cache(profile).open_prompt_address(holder, now));
@@ -78,5 +72,5 @@ pub(super) fn check_lock(context: &DoctorContext<'_>) -> Finding {
             Finding::Ok(format!("process {} is signing in, for {}", holder.pid, format_duration(lasts)))
         }
         _ => Finding::Ok("another process is renewing the session".to_owned()),
-    }
+    })
 }

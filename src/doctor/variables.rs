@@ -2,22 +2,22 @@
 //!
 //! Why one is not used is for `config` to say.
 
-use super::{DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{config::VariableStatus, failure::doctor::LocalFinding};
 
-pub(super) fn check_variables(context: &DoctorContext<'_>) -> Finding {
-    let Ok(profile) = context.profile() else { return Finding::skip_without_profile() };
+pub(super) fn check_variables(context: &DoctorContext<'_>) -> CheckOutcome {
+    let profile = context.profile()?;
     let seen = profile.list_variables(&context.host.environment, &context.host.paths);
     let (unused, used): (Vec<VariableStatus>, Vec<VariableStatus>) =
         seen.into_iter().partition(|it| it.not_used.is_some());
     if let Some((VariableStatus { name, not_used }, more)) = unused.split_first() {
         let (name, why) = (name.clone(), not_used.clone().unwrap_or_default());
         let more = more.iter().map(|it| it.name.clone()).collect();
-        return Finding::Warn(LocalFinding::UnusedVariable { name, why, more }.into());
+        return Ok(Finding::Warn(LocalFinding::UnusedVariable { name, why, more }.into()));
     }
     let names: Vec<String> = used.into_iter().map(|it| it.name).collect();
-    Finding::Ok(match names.is_empty() {
+    Ok(Finding::Ok(match names.is_empty() {
         true => "none that this program reads is set".to_owned(),
         false => format!("these have an effect: {}", names.join(", ")),
-    })
+    }))
 }

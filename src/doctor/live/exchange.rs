@@ -96,8 +96,8 @@ async fn request_credentials(
     token: &VerifiedToken,
 ) -> Result<GrantedCredentials, Failure> {
     let host = context.host;
-    let client = context.live_client(profile).map_err(Clone::clone)?;
-    let session = context.session(profile).map_err(Clone::clone)?;
+    let client = context.live_client(profile)?;
+    let session = context.session(profile)?;
     let cleared = quota::request_clearance(client, profile.quota.as_ref(), token, (host.now)()).await;
     let clearance = cleared.map_err(|denied| QuotaCheckError { denied, now: (host.now)() })?;
     let aws = build_aws_client(context, profile)?;
@@ -150,6 +150,6 @@ async fn fetch_session_arn(
 
 fn build_aws_client(context: &DoctorContext<'_>, profile: &Profile) -> Result<Aws, Failure> {
     let host = context.host;
-    let client = context.live_client(profile).map_err(Clone::clone)?;
+    let client = context.live_client(profile)?;
     Ok(Aws::new(client, profile, &host.environment, host.now)?)
 }

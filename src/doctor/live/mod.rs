@@ -9,10 +9,12 @@ mod word;
 
 use std::time::Duration;
 
-use super::{CheckReport, DoctorContext, Finding, together};
+use futures_util::future::join_all;
+
+use super::{CheckReport, DoctorContext, Finding};
 use crate::{
     aws::{BedrockClient, BedrockError, Guardrail},
-    config::{self, ClaudeCodeConfig, Profile},
+    config::{ClaudeCodeConfig, Profile},
     credentials::AwsCredentials,
     failure::{BedrockCallError, Failure, SystemError},
     http::{self, Client},
@@ -30,6 +32,10 @@ const PROFILES: &str = "bedrock-profiles";
 const GUARDRAIL: &str = "guardrail";
 const CONVERSE: &str = "converse";
 const STREAMING: &str = "streaming";
+
+/// What cannot be checked without credentials, and why.
+const AFTER_EXCHANGE: [&str; 5] = [IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING];
+const NO_CREDENTIALS: &str = "there are no credentials, see `exchange`";
 
 /// What was found so far, each under the name of its check.
 #[derive(Default)]
@@ -52,17 +58,17 @@ impl LiveReport {
 /// Makes the checks, one after the other: each needs what the one before it brought.
 pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
-    let Ok((profile, claude)) = config::load_with_claude_code(&context.inputs) else {
-        report.add_finding(EXCHANGE, Finding::skip_without_profile());
-        report.skip_checks(
-            &[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING],
-            "there are no credentials, see `exchange`",
-        );
-        return Ok(report.into_reports(context));
-    };
-    let proof = exchange::prepare_exchange(context, &profile);
-    http::block_on(check_aws_access(context, &profile, &claude, proof, &mut report))
-        .map_err(SystemError::Runtime)?;
+    match context.profile_and_claude() {
+        Ok((profile, claude)) => {
+            let proof = exchange::prepare_exchange(context, profile);
+            http::block_on(check_aws_access(context, profile, claude, proof, &mut report))
+                .map_err(SystemError::Runtime)?;
+        }
+        Err(finding) => {
+            report.add_finding(EXCHANGE, finding);
+            report.skip_checks(&AFTER_EXCHANGE, NO_CREDENTIALS);
+        }
+    }
     Ok(report.into_reports(context))
 }
 
@@ -76,8 +82,7 @@ async fn check_aws_access(
     let (finding, credentials) = exchange::check_exchange(context, profile, proof).await;
     report.add_finding(EXCHANGE, finding);
     let Some(credentials) = credentials else {
-        let why = "there are no credentials, see `exchange`";
-        return report.skip_checks(&[IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING], why);
+        return report.skip_checks(&AFTER_EXCHANGE, NO_CREDENTIALS);
     };
     let (finding, role) = exchange::check_identity(context, profile, &credentials).await;
     let is_known = !matches!(finding, Finding::Bad(_));
@@ -87,7 +92,7 @@ async fn check_aws_access(
         return report.skip_checks(&[MODELS, PROFILES, CONVERSE, STREAMING], why);
     }
     let visit = LiveContext { context, profile, claude, credentials: &credentials, role: &role };
-    let client = context.live_client(profile).map_err(Clone::clone);
+    let client = context.live_client(profile);
     match client.and_then(|client| visit.build_bedrock_client(client)) {
         Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
         Err(failure) => {
@@ -155,7 +160,7 @@ impl<'v> LiveContext<'v> {
         report: &mut LiveReport,
     ) {
         let asked = choice.models.iter().map(|wanted| word::probe_model(bedrock, wanted, guardrail));
-        let words = together::join_all(asked.collect()).await;
+        let words = join_all(asked).await;
         if let (Some(guardrail), Some(first)) = (guardrail, words.first()) {
             report.add_finding(GUARDRAIL, word::check_guardrail(self, guardrail, first));
         }
@@ -175,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::testing,
+        config::{ConfigInputs, testing},
         host::{Environment, Host, HostPaths},
         http::{
             TrustConfig,
@@ -214,7 +219,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let silent = listener.local_addr().unwrap().to_string();
         let (host, profile, credentials) = (host(&silent), testing::profile(), credentials());
-        let inputs = config::ConfigInputs {
+        let inputs = ConfigInputs {
             environment: &host.environment,
             paths: &host.paths,
             file: None,

@@ -66,8 +66,13 @@ pub enum CallFault {
         program: String,
     },
     OtherCommand {
-        command: String,
+        /// `None`: the line names no command at all.
+        command: Option<String>,
         expected: &'static str,
+    },
+    /// It names a configuration file that is not among those in use.
+    OtherConfiguration {
+        file: String,
     },
     OtherProfile {
         actual: String,
@@ -140,9 +145,13 @@ fn describe_call_fault(fault: CallFault) -> String {
         CallFault::OtherProgram { program } => format!("runs another program: {program}"),
         CallFault::GuidanceSample { program } => format!("still runs AWS's guidance sample: {program}"),
         CallFault::OtherCopy { program } => format!("runs another copy of this program: {program}"),
-        CallFault::OtherCommand { command: verb, expected: wanted } => {
-            format!("runs `{verb}`, and not `{wanted}`")
+        CallFault::OtherCommand { command: Some(command), expected } => {
+            format!("runs `{command}`, and not `{expected}`")
         }
+        CallFault::OtherCommand { command: None, expected } => {
+            format!("does not name the command `{expected}`")
+        }
+        CallFault::OtherConfiguration { file } => format!("uses another configuration file: {file}"),
         CallFault::OtherProfile { actual: named, expected: ours } => {
             format!("is for the profile '{named}', and not for '{ours}'")
         }

@@ -2,6 +2,7 @@
 //!
 //! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
 
+mod error;
 mod log_file;
 mod listing;
 mod regular_file;
@@ -13,8 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::text;
-
+pub use error::{Error, FileAction};
 pub use listing::{list_files, list_recursively};
 pub use log_file::open_log_file;
 #[cfg(unix)]
@@ -27,53 +27,6 @@ pub const MAX_FILE_SIZE: u64 = 4 << 20;
 
 /// More than a session with the tokens of somebody in hundreds of groups.
 const PROBE_SIZE: usize = 128 << 10;
-
-/// What went wrong with which file.
-#[derive(Debug)]
-pub struct Error {
-    pub action: FileAction,
-    pub path: PathBuf,
-    pub source: io::Error,
-}
-
-/// What could not be done with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileAction {
-    Read,
-    List,
-    Open,
-    Lock,
-    Write,
-    /// The same of a folder.
-    WriteInto,
-    Replace,
-    Create,
-    Remove,
-}
-
-impl Error {
-    /// For `map_err`: the system's error with what was being done to which file.
-    pub fn at(action: FileAction, path: &Path) -> impl Fn(io::Error) -> Self + Copy {
-        move |source| Self { action, path: path.to_owned(), source }
-    }
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let action = match self.action {
-            FileAction::Read => "read",
-            FileAction::List => "list",
-            FileAction::Open => "open",
-            FileAction::Lock => "lock",
-            FileAction::Write => "write",
-            FileAction::WriteInto => "write into",
-            FileAction::Replace => "replace",
-            FileAction::Create => "create",
-            FileAction::Remove => "remove",
-        };
-        write!(f, "cannot {action} {}: {}", self.path.display(), text::describe_io_error(&self.source))
-    }
-}
 
 /// Reads a regular file whole, up to [`MAX_FILE_SIZE`]; `None` when there is none.
 pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, Error> {

@@ -158,7 +158,7 @@ fn is_world_readable(found: &Metadata) -> bool {
 
 /// Who may read is said by lists of rights here, which a folder hands down; a person's own folders are theirs alone.
 #[cfg(windows)]
-fn is_exposed(_: &Metadata) -> bool {
+fn is_world_readable(_: &Metadata) -> bool {
     false
 }
 

@@ -107,12 +107,10 @@ impl Client {
         let mut request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
         *request.timeout_mut() = Some(self.timeouts.total);
         let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
-        let answer = self.execute_request(request, &target).await;
-        match &answer {
-            Ok(answer) => log::debug("http", format_args!("{sent}: {}", answer.status.as_u16())),
-            Err(error) => log::info("http", format_args!("{sent}: {error:?}")),
-        }
-        answer
+        self.execute_request(request, &target)
+            .await
+            .inspect(|answer| log::debug("http", format_args!("{sent}: {}", answer.status.as_u16())))
+            .inspect_err(|error| log::info("http", format_args!("{sent}: {error:?}")))
     }
 
     /// Host and port of the proxy that requests for this address pass through; none when it is reached directly.

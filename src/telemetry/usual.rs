@@ -9,62 +9,39 @@ use super::{TelemetryHeaders, value::read_first_claim};
 use crate::{config::Provider, oidc::VerifiedToken, text::format_uuid};
 
 /// A header, the claims that may fill it, and what it says without them.
-struct DefaultHeader {
-    header: &'static str,
-    claims: &'static [&'static str],
-    fallback: &'static str,
-}
-
-const fn define_header(
-    header: &'static str,
-    claims: &'static [&'static str],
-    otherwise: &'static str,
-) -> DefaultHeader {
-    DefaultHeader { header, claims, fallback: otherwise }
-}
+type DefaultHeader = (&'static str, &'static [&'static str], &'static str);
 
 const EMAIL: DefaultHeader =
-    define_header("x-user-email", &["email", "preferred_username", "mail"], "unknown@example.com");
+    ("x-user-email", &["email", "preferred_username", "mail"], "unknown@example.com");
 
 const NAME_CLAIMS: [&str; 2] = ["cognito:username", "preferred_username"];
 
 /// Cognito gives the attributes that a company adds a prefix.
 const DEFAULT_HEADERS: [DefaultHeader; 7] = [
-    define_header(
-        "x-department",
-        &["department", "dept", "division", "custom:department", "custom:dept"],
-        "unspecified",
-    ),
-    define_header(
-        "x-team-id",
-        &["team", "team_id", "group", "custom:team", "custom:team_id"],
-        "default-team",
-    ),
-    define_header(
+    ("x-department", &["department", "dept", "division", "custom:department", "custom:dept"], "unspecified"),
+    ("x-team-id", &["team", "team_id", "group", "custom:team", "custom:team_id"], "default-team"),
+    (
         "x-cost-center",
         &["cost_center", "costCenter", "cost_code", "custom:cost_center", "custom:costCenter"],
         "general",
     ),
-    define_header("x-manager", &["manager", "manager_email", "custom:manager"], "unassigned"),
-    define_header("x-location", &["location", "office_location", "office", "custom:location"], "remote"),
-    define_header("x-role", &["role", "job_title", "title", "custom:role"], "user"),
-    define_header(
-        "x-project",
-        &["project", "custom:project", "https://aws.amazon.com/tags/principal_tags/Project"],
-        "",
-    ),
+    ("x-manager", &["manager", "manager_email", "custom:manager"], "unassigned"),
+    ("x-location", &["location", "office_location", "office", "custom:location"], "remote"),
+    ("x-role", &["role", "job_title", "title", "custom:role"], "user"),
+    ("x-project", &["project", "custom:project", "https://aws.amazon.com/tags/principal_tags/Project"], ""),
 ];
 
 pub(super) fn add_default_headers(headers: &mut TelemetryHeaders, token: &VerifiedToken, provider: Provider) {
-    let email = read_first_claim(token, EMAIL.claims).unwrap_or_else(|| EMAIL.fallback.to_owned());
+    let (email_header, claims, fallback) = EMAIL;
+    let email = read_first_claim(token, claims).unwrap_or_else(|| fallback.to_owned());
     let name = read_first_claim(token, &NAME_CLAIMS)
         .unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-    headers.set(EMAIL.header, &email);
+    headers.set(email_header, &email);
     headers.set("x-user-name", &name);
     headers.set("x-user-id", &derive_user_id(token.subject()));
     headers.set("x-organization", provider.spec().telemetry_organization);
-    for DefaultHeader { header, claims, fallback: otherwise } in DEFAULT_HEADERS {
-        headers.set(header, &read_first_claim(token, claims).unwrap_or_else(|| otherwise.to_owned()));
+    for (header, claims, fallback) in DEFAULT_HEADERS {
+        headers.set(header, &read_first_claim(token, claims).unwrap_or_else(|| fallback.to_owned()));
     }
 }
 

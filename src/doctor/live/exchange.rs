@@ -118,7 +118,7 @@ pub(super) async fn check_identity(
     profile: &Profile,
     credentials: &AwsCredentials,
 ) -> (Finding, String) {
-    let expected = profile.final_role().map(RoleArn::as_str).unwrap_or("the role").to_owned();
+    let expected = profile.final_role().map_or("the role", RoleArn::as_str).to_owned();
     let found = match fetch_session_arn(context, profile, credentials).await {
         Ok(arn) => arn,
         Err(failure) => return (Finding::Bad(failure), expected),
@@ -127,17 +127,12 @@ pub(super) async fn check_identity(
     let is_it = |wanted: &RoleArn| {
         role.as_ref().is_some_and(|role| role.account() == wanted.account() && role.name() == wanted.name())
     };
-    match profile.final_role() {
-        Some(wanted) if !is_it(wanted) => {
-            let astray = BedrockMismatch::OtherRole { expected: wanted.as_str(), found: &found };
-            (Finding::Bad(astray.into()), expected)
-        }
-        Some(_) => (Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), expected),
-        None => {
-            let role = role.map_or(expected, |role| role.as_str().to_owned());
-            (Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), role)
-        }
+    if let Some(wanted) = profile.final_role().filter(|wanted| !is_it(wanted)) {
+        let mismatch = BedrockMismatch::OtherRole { expected: wanted.as_str(), found: &found };
+        return (Finding::Bad(mismatch.into()), expected);
     }
+    let role = role.filter(|_| profile.final_role().is_none()).map(|role| role.as_str().to_owned());
+    (Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), role.unwrap_or(expected))
 }
 
 async fn fetch_session_arn(

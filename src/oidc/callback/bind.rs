@@ -11,7 +11,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::{CallbackEvent, PortHolder, serve::ServerTimeouts};
+use super::{CallbackAddresses, CallbackEvent, PortHolder, serve::ServerTimeouts};
 use crate::{
     config::{RedirectHost, RedirectUri},
     host,
@@ -28,10 +28,8 @@ const MAX_PORT_ATTEMPTS: usize = 16;
 /// The bound address, not yet answering: connections wait in the system's queue until `answer` is called.
 pub struct CallbackListener {
     pub(super) sockets: Vec<TcpListener>,
-    pub(super) port: u16,
+    pub(super) addresses: CallbackAddresses,
     pub(super) redirect: RedirectUri,
-    pub(super) start_path: Secret,
-    pub(super) result_path: Secret,
     pub(super) report: Arc<dyn Fn(CallbackEvent) + Send + Sync>,
     pub(super) timeouts: ServerTimeouts,
 }
@@ -85,11 +83,14 @@ impl CallbackListener {
             obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable),
         };
         Ok(Self {
-            port: port.ok_or_else(|| BindError { attempts: vec![nowhere()] })?,
             sockets,
+            addresses: CallbackAddresses {
+                port: port.ok_or_else(|| BindError { attempts: vec![nowhere()] })?,
+                callback_path: redirect.path.clone(),
+                start_path: Secret::new(format!("/{}", generate_path_segment())),
+                result_path: Secret::new(format!("/done-{}", generate_path_segment())),
+            },
             redirect: redirect.clone(),
-            start_path: Secret::new(format!("/{}", generate_path_segment())),
-            result_path: Secret::new(format!("/done-{}", generate_path_segment())),
             report: Arc::new(|_| {}),
             timeouts: ServerTimeouts::default(),
         })
@@ -104,13 +105,13 @@ impl CallbackListener {
 
     /// What the provider is told, and has registered.
     pub fn redirect_uri(&self) -> String {
-        self.redirect.uri_for_port(self.port)
+        self.redirect.uri_for_port(self.addresses.port)
     }
 
     /// The short address that leads to the provider, so that no state reaches a process list or a terminal.
     pub fn start_address(&self) -> String {
-        RedirectUri { path: self.start_path.expose().to_owned(), ..self.redirect.clone() }
-            .uri_for_port(self.port)
+        let CallbackAddresses { start_path, port, .. } = &self.addresses;
+        RedirectUri { path: start_path.expose().to_owned(), ..self.redirect.clone() }.uri_for_port(*port)
     }
 }
 

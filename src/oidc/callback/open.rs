@@ -22,7 +22,7 @@ use tokio::{
 use super::{
     AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestMethod,
     RequestVerdict,
-    judge::{CallbackAddresses, classify_request},
+    judge::classify_request,
     serve::{CallbackServer, MAX_VIEWERS, WaiterCounts, accept_connections},
 };
 use crate::{
@@ -36,12 +36,7 @@ impl CallbackListener {
         let (sender, receiver) = oneshot::channel();
         let start_address = self.start_address();
         let desk = Arc::new(CallbackServer {
-            addresses: CallbackAddresses {
-                port: self.port,
-                callback_path: self.redirect.path,
-                start_path: self.start_path,
-                result_path: self.result_path,
-            },
+            addresses: self.addresses,
             awaited: watch::Sender::new(None),
             own_user_only: AtomicBool::new(false),
             start_opened: AtomicBool::new(false),

@@ -70,7 +70,7 @@ impl SignIn {
             .unwrap()
             .with_reporter(move |event| seen.lock().unwrap().push(event));
         change(&mut listener);
-        let (port, start) = (listener.port, listener.start_path.expose().to_owned());
+        let (port, start) = (listener.addresses.port, listener.addresses.start_path.expose().to_owned());
         assert_eq!(listener.start_address(), format!("http://127.0.0.1:{port}{start}"));
         let open = listener.start_serving();
         open.set_awaited_callback(awaited());
@@ -331,7 +331,7 @@ fn localhost_is_served_in_both_families() {
             return;
         }
         let listener = CallbackListener::bind(&redirect(RedirectHost::Localhost, &[])).await.unwrap();
-        let port = listener.port;
+        let port = listener.addresses.port;
         assert_eq!(listener.redirect_uri(), format!("http://localhost:{port}/callback"));
         assert!(listener.start_address().starts_with("http://localhost:"));
         let open = listener.start_serving();

@@ -5,7 +5,7 @@ use super::*;
 /// A listener whose provider has not described itself yet.
 async fn early() -> (OpenListener, u16, String) {
     let listener = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &[])).await.unwrap();
-    let (port, start) = (listener.port, listener.start_path.expose().to_owned());
+    let (port, start) = (listener.addresses.port, listener.addresses.start_path.expose().to_owned());
     (listener.start_serving(), port, start)
 }
 

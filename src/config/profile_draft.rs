@@ -18,8 +18,8 @@ use super::{
     toml_value::to_toml,
 };
 
-/// A key by its full name, and its value: text as it is for keys that hold one, TOML's syntax for the others.
-pub type KeyValue = (String, String);
+/// A key and its value: text as it is for keys that hold one, TOML's syntax for the others.
+pub type KeyValue = (&'static ConfigKey, String);
 
 /// Whether a flag's value can name a profile in a file.
 pub fn check_profile_name(flag: &'static str, name: &str) -> Result<(), Error> {
@@ -35,7 +35,6 @@ pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Er
     check_profile_name("--profile", name)?;
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
     for (key, value) in facts {
-        let key = require_known_key(key)?;
         // Parsed first: the text alone could be more than a value.
         let value = key.value_from_text(value).map_err(|NotToml { error, rule: _ }| {
             let what = format!("{} in the value of {}", error.message(), key.name);
@@ -73,7 +72,7 @@ pub fn read_key_values(
         let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
         let key_value = |FileSetting { key, value, offset: _ }: &FileSetting<'_>| {
             let text = value.as_str().filter(|_| key.syntax == ValueSyntax::Plain).map(str::to_owned);
-            (key.name.to_owned(), text.unwrap_or_else(|| to_toml(value)))
+            (*key, text.unwrap_or_else(|| to_toml(value)))
         };
         Ok((name, settings.iter().map(key_value).collect()))
     })
@@ -124,8 +123,7 @@ pub fn file_matches_values(
     let values_in = |text: &str| {
         LayerTexts::load_with_text(inputs, file, text)?.with_layers(|layers| {
             let settings = layers.merge_for_profile(name).map_err(Error::Invalid)?;
-            let keys = facts.iter().filter_map(|(key, _)| find_key(key));
-            let values = keys.map(|key| settings.get(key).map(|setting| to_toml(setting.value)));
+            let values = facts.iter().map(|(key, _)| settings.get(key).map(|setting| to_toml(setting.value)));
             Ok(values.collect::<Vec<_>>())
         })
     };
@@ -153,7 +151,8 @@ fn read_checked<T: Default>(settings: &ConfigSettings<'_>, key: &TypedKey<T>) ->
     settings.get(key).and_then(|setting| (key.parse)(key.name, setting.value).ok()).unwrap_or_default()
 }
 
-fn require_known_key(name: &str) -> Result<&'static ConfigKey, Error> {
+/// The key that the flag `--set` names.
+pub fn require_known_key(name: &str) -> Result<&'static ConfigKey, Error> {
     find_key(name).ok_or_else(|| {
         let nearest = find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
         let table = name.split_once('.').map_or("", |(table, _)| table);
@@ -181,7 +180,7 @@ mod tests {
     };
 
     fn facts(facts: &[(&str, &str)]) -> Vec<KeyValue> {
-        facts.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        facts.iter().map(|(key, value)| (find_key(key).unwrap(), (*value).to_owned())).collect()
     }
 
     fn complete() -> Vec<KeyValue> {
@@ -228,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_and_an_odd_name_are_refused() {
-        let refused = render_profile_table("a", &facts(&[("isuer", "x")])).unwrap_err().to_string();
+        let refused = require_known_key("isuer").unwrap_err().to_string();
         assert!(refused.contains("isuer") && refused.contains("issuer"), "{refused}");
         assert!(render_profile_table("a b", &[]).unwrap_err().to_string().contains("letters"));
     }

@@ -3,7 +3,7 @@
 //! What is wrong, and in which line, is for `config` to find and to word.
 
 use crate::{
-    config::{ConfigFault, ConfigProblem, Error, UnreadableReason},
+    config::{ConfigFault, ConfigProblem, Error, UnreadableReason, describe_issuer_alternatives, keys},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
     host::UntrustedWriter,
@@ -90,10 +90,10 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
         ConfigFault::Misplaced { .. } => {
             ("config/misplaced", "move it there; config.example.toml shows each key in its place")
         }
-        ConfigFault::MissingKey { key: "issuer", .. } => (
-            "config/missing_key",
-            "add `issuer`, or okta_domain, entra_tenant, auth0_domain, cognito_user_pool_id, or provider = \"google\"",
-        ),
+        ConfigFault::MissingKey { key, .. } if *key == keys::ISSUER.name => {
+            let hint = format!("add `issuer`, or {}", describe_issuer_alternatives());
+            return ("config/missing_key", hint.into());
+        }
         ConfigFault::MissingKey { .. } => {
             ("config/missing_key", "add it; config.example.toml shows each key with a sentence")
         }
@@ -114,7 +114,7 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
         ConfigFault::Enforced { .. } => {
             ("config/enforced", "remove your own value, or ask your administrator")
         }
-        ConfigFault::AdministratorOnly { key: "aws_profile" } => {
+        ConfigFault::AdministratorOnly { key } if *key == keys::AWS_PROFILE.name => {
             let hint = Hint::from("take it out; ").command(NextCommand::Setup);
             return ("config/administrators", hint.text(" writes the AWS profile here and now"));
         }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{KeyValue, Provider, SampleIssuer},
+    config::{ConfigKey, KeyValue, Provider, SampleIssuer, keys},
     hint::{Hint, NextCommand},
 };
 
@@ -85,8 +85,8 @@ struct ProfileImporter<'a> {
 }
 
 impl ProfileImporter<'_> {
-    fn add_value(&mut self, key: &str, value: impl Into<String>) {
-        self.imported.values.push((key.to_owned(), value.into()));
+    fn add_value(&mut self, key: &'static ConfigKey, value: impl Into<String>) {
+        self.imported.values.push((key, value.into()));
     }
 
     fn read_text(&self, key: &str) -> Option<String> {
@@ -97,20 +97,26 @@ impl ProfileImporter<'_> {
         self.profile.get(key)?.as_u64()
     }
 
-    fn add_some(&mut self, key: &str, value: Option<String>) {
-        self.imported.values.extend(value.map(|value| (key.to_owned(), value)));
+    fn add_some(&mut self, key: &'static ConfigKey, value: Option<String>) {
+        self.imported.values.extend(value.map(|value| (key, value)));
     }
 }
 
 fn from_profile(profile: &Map<String, Value>) -> ImportedProfile {
     let mut facts = ProfileImporter { profile, imported: ImportedProfile::default() };
     import_provider(&mut facts);
-    facts.add_some("client_id", facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")));
+    facts.add_some(
+        &keys::CLIENT_ID,
+        facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")),
+    );
     import_federation(&mut facts);
-    facts.add_value("region", facts.read_text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
+    facts.add_value(&keys::REGION, facts.read_text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
     // The sample's redirect address is this one, and it is what is registered.
-    facts.add_value("redirect_host", "localhost");
-    facts.add_value("redirect_ports", format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400)));
+    facts.add_value(&keys::REDIRECT_HOST, "localhost");
+    facts.add_value(
+        &keys::REDIRECT_PORTS,
+        format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400)),
+    );
     import_quota(&mut facts);
     import_claude_code(&mut facts);
     facts.imported
@@ -125,12 +131,15 @@ fn import_provider(facts: &mut ProfileImporter<'_>) {
         Some(name) => Provider::from_sample_name(name),
         None => Some(Provider::from_host(domain.split('/').next().unwrap_or_default())),
     };
-    facts.add_some("issuer", derive_issuer(facts, provider, domain));
+    facts.add_some(&keys::ISSUER, derive_issuer(facts, provider, domain));
     // A name that the sample does not have is passed on, for the configuration to reject.
     let name = named.map(|name| provider.map_or(name, |provider| provider.name().to_owned()));
-    facts.add_some("provider", name);
+    facts.add_some(&keys::PROVIDER, name);
     let prompt = facts.read_text("oidc_prompt");
-    facts.add_some("extra_params", prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))));
+    facts.add_some(
+        &keys::EXTRA_PARAMS,
+        prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))),
+    );
     import_client_auth(facts);
 }
 
@@ -150,11 +159,11 @@ fn derive_issuer(facts: &ProfileImporter<'_>, provider: Option<Provider>, domain
 fn import_client_auth(facts: &mut ProfileImporter<'_>) {
     let mode = facts.read_text("azure_auth_mode");
     if mode.as_deref() == Some("certificate") {
-        facts.add_value("client_auth", "private_key_jwt");
-        facts.add_some("client_key", facts.read_text("client_certificate_key_path"));
-        facts.add_some("client_certificate", facts.read_text("client_certificate_path"));
+        facts.add_value(&keys::CLIENT_AUTH, "private_key_jwt");
+        facts.add_some(&keys::CLIENT_KEY, facts.read_text("client_certificate_key_path"));
+        facts.add_some(&keys::CLIENT_CERTIFICATE, facts.read_text("client_certificate_path"));
     } else if facts.read_text("client_secret").is_some() || mode.as_deref() == Some("secret") {
-        facts.add_value("client_auth", "secret");
+        facts.add_value(&keys::CLIENT_AUTH, "secret");
         let note = Hint::from("the client secret is no configuration: store it with ");
         let note = note.command(NextCommand::LoginClientSecret);
         facts.imported.notes.push(note);
@@ -167,35 +176,35 @@ fn import_federation(facts: &mut ProfileImporter<'_>) {
     let direct = facts.read_text("federation_type").map_or(role.is_some(), |kind| kind == "direct");
     match (direct, pool) {
         (false, Some(pool)) => {
-            facts.add_value("federation", "identity-pool");
-            facts.add_value("identity_pool_id", pool);
+            facts.add_value(&keys::FEDERATION, "identity-pool");
+            facts.add_value(&keys::IDENTITY_POOL_ID, pool);
         }
         _ => {
-            facts.add_some("role_arn", role);
+            facts.add_some(&keys::ROLE_ARN, role);
             let seconds = facts.read_number("max_session_duration");
-            facts.add_some("session_duration", seconds.map(|seconds| format!("{seconds}s")));
+            facts.add_some(&keys::SESSION_DURATION, seconds.map(|seconds| format!("{seconds}s")));
         }
     }
 }
 
 fn import_quota(facts: &mut ProfileImporter<'_>) {
     let Some(endpoint) = facts.read_text("quota_api_endpoint") else { return };
-    facts.add_value("quota.endpoint", endpoint);
+    facts.add_value(&keys::QUOTA_ENDPOINT, endpoint);
     let minutes = facts.read_number("quota_check_interval");
-    facts.add_some("quota.interval", minutes.map(|minutes| format!("{minutes}m")));
+    facts.add_some(&keys::QUOTA_INTERVAL, minutes.map(|minutes| format!("{minutes}m")));
     let seconds = facts.read_number("quota_check_timeout");
-    facts.add_some("quota.timeout", seconds.map(|seconds| format!("{seconds}s")));
+    facts.add_some(&keys::QUOTA_TIMEOUT, seconds.map(|seconds| format!("{seconds}s")));
     if facts.read_text("quota_fail_mode").as_deref() == Some("closed") {
-        facts.add_value("quota.on_error", "deny");
+        facts.add_value(&keys::QUOTA_ON_ERROR, "deny");
     }
 }
 
 fn import_claude_code(facts: &mut ProfileImporter<'_>) {
     let table = |name: &str, value| format!("{{ {name} = {} }}", Value::from(value));
     let model = facts.read_text("selected_model");
-    facts.add_some("claude_code.models", model.map(|model| table("default", model)));
+    facts.add_some(&keys::CLAUDE_CODE_MODELS, model.map(|model| table("default", model)));
     let collector = facts.read_text("otel_collector_endpoint");
-    facts.add_some("claude_code.env", collector.map(|it| table("OTEL_EXPORTER_OTLP_ENDPOINT", it)));
+    facts.add_some(&keys::CLAUDE_CODE_ENV, collector.map(|it| table("OTEL_EXPORTER_OTLP_ENDPOINT", it)));
 }
 
 /// `aws cloudformation describe-stacks`, or the list of outputs alone.
@@ -226,18 +235,18 @@ fn from_outputs(outputs: &Map<String, Value>) -> ImportedProfile {
         Some(profile) => from_profile(profile),
         None => ImportedProfile::default(),
     };
-    let mut put = |key: &str, value: Option<&str>| {
+    let mut put = |key: &'static ConfigKey, value: Option<&str>| {
         if let Some(value) = value {
-            told.values.retain(|(known, _)| known != key);
-            told.values.push((key.to_owned(), value.to_owned()));
+            told.values.retain(|(known, _)| *known != key);
+            told.values.push((key, value.to_owned()));
         }
     };
     let role = ["FederatedRoleArn", "DirectSTSRoleArn"].into_iter().find_map(|key| find_text(outputs, key));
-    put("role_arn", role);
-    put("region", find_text(outputs, "Region"));
+    put(&keys::ROLE_ARN, role);
+    put(&keys::REGION, find_text(outputs, "Region"));
     if role.is_none() {
-        put("identity_pool_id", find_text(outputs, "IdentityPoolId"));
-        put("federation", find_text(outputs, "IdentityPoolId").map(|_| "identity-pool"));
+        put(&keys::IDENTITY_POOL_ID, find_text(outputs, "IdentityPoolId"));
+        put(&keys::FEDERATION, find_text(outputs, "IdentityPoolId").map(|_| "identity-pool"));
     }
     told
 }

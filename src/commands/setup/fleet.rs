@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{SetupContext, is_toml, write_stderr, write_stdout};
 use crate::{
-    config::{self, ConfigInputs},
+    config::{self, ConfigInputs, keys},
     failure::Failure,
     setup::{
         Error, SetupPlan,
@@ -14,8 +14,6 @@ use crate::{
     },
     text::{display_path, escape_controls},
 };
-
-const AWS_PROFILE: &str = "aws_profile";
 
 pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Result<(), Failure> {
     let (file, text) = read_configuration(place)?;
@@ -48,10 +46,10 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
     let Some(path) = whole else {
         let (name, mut facts) = place.collect_facts()?;
         let name = place.requested_profile().or(name).unwrap_or_else(|| "claude".to_owned());
-        if !facts.iter().any(|(key, _)| key == AWS_PROFILE) {
+        if !facts.iter().any(|(key, _)| **key == *keys::AWS_PROFILE) {
             // Nobody runs `setup` on these laptops.
             let given = arguments.aws_profile.as_ref().unwrap_or(&name);
-            facts.push((AWS_PROFILE.to_owned(), given.clone()));
+            facts.push((&keys::AWS_PROFILE, given.clone()));
         }
         return Ok((
             "config.toml".into(),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
     cli::SetupArgs,
-    config::{self, ClaudeCodeConfig, KeyValue, Profile},
+    config::{self, ClaudeCodeConfig, ConfigKey, KeyValue, Profile, keys},
     failure::{Failure, SetupNotConfirmed, SystemError},
     files::ReadableBy,
     hint::{Hint, Invocation, NextCommand},
@@ -50,7 +50,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     }
     let whole = place.read_complete_config()?;
     let (name, facts) = if whole.is_none() { place.collect_facts()? } else { (None, Vec::new()) };
-    let answers_a_question = facts.iter().any(|(key, _)| wizard::PROMPTED_KEYS.contains(&key.as_str()));
+    let answers_a_question = facts.iter().any(|(key, _)| wizard::prompts_for(key));
     let asked = whole.is_none() && !answers_a_question && place.can_start_wizard();
     let facts = if asked { [wizard::prompt_for_facts(&context.host)?, facts].concat() } else { facts };
     let (profile, claude) = match whole {
@@ -293,10 +293,18 @@ impl<'a> SetupContext<'a> {
             Some(path) => self.read_facts(path)?,
             None => (None, Vec::new()),
         };
-        let flags =
-            [("issuer", issuer), ("client_id", client_id), ("role_arn", role_arn), ("region", region)];
-        let given = flags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
-        for (key, value) in given.chain(set.iter().cloned()) {
+        let flags: [(&ConfigKey, _); 4] = [
+            (&keys::ISSUER, issuer),
+            (&keys::CLIENT_ID, client_id),
+            (&keys::ROLE_ARN, role_arn),
+            (&keys::REGION, region),
+        ];
+        let mut given: Vec<KeyValue> =
+            flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+        for (name, value) in set {
+            given.push((config::require_known_key(name)?, value.clone()));
+        }
+        for (key, value) in given {
             facts.retain(|(known, _)| *known != key);
             facts.push((key, value));
         }

@@ -9,7 +9,7 @@ use crate::{
     aws::{Aws, CredentialStatus},
     cli::GlobalArgs,
     commands::{CommandContext, SignInScreen},
-    config::{self, CallerKind, Issuer, KeyValue, RoleArn},
+    config::{self, CallerKind, ConfigKey, Issuer, KeyValue, RoleArn, keys},
     failure::{Failure, SystemError, UserInterrupted},
     hint::{Hint, NextCommand},
     host::Host,
@@ -66,18 +66,10 @@ pub(in crate::commands) fn prompt_yes_no(question: &str, default: bool) -> Resul
     })
 }
 
-/// The keys that the questions are about; whoever gives one of them on the command line is not asked.
-pub(super) const PROMPTED_KEYS: [&str; 9] = [
-    "issuer",
-    "okta_domain",
-    "entra_tenant",
-    "auth0_domain",
-    "cognito_user_pool_id",
-    "provider",
-    "client_id",
-    "role_arn",
-    "region",
-];
+/// Whether a question is about the key: somebody who gives it on the command line is not asked.
+pub(super) fn prompts_for(key: &ConfigKey) -> bool {
+    config::can_name_issuer(key) || [&*keys::CLIENT_ID, &keys::ROLE_ARN, &keys::REGION].contains(&key)
+}
 
 /// The facts of a profile, from a person.
 pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
@@ -109,10 +101,16 @@ pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
     })?;
     write_stderr(&format!("  ✓ role {} in account {}\n", sanitize_line(role.name()), role.account()));
     let region = prompt_line("AWS region", Some("us-east-1"))?;
-    let mut facts = vec![("issuer", issuer.as_str().to_owned()), ("client_id", client_id)];
-    facts.extend([("role_arn", role.as_str().to_owned()), ("region", region)]);
-    facts.extend((!ports.is_empty()).then(|| ("redirect_ports", format!("{ports:?}"))));
-    Ok(facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    let mut facts: Vec<KeyValue> = vec![
+        (&keys::ISSUER, issuer.as_str().to_owned()),
+        (&keys::CLIENT_ID, client_id),
+        (&keys::ROLE_ARN, role.as_str().to_owned()),
+        (&keys::REGION, region),
+    ];
+    if !ports.is_empty() {
+        facts.push((&keys::REDIRECT_PORTS, format!("{ports:?}")));
+    }
+    Ok(facts)
 }
 
 /// The issuer that is meant, with what it says of itself.

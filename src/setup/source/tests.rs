@@ -7,7 +7,7 @@ use crate::hint::Invocation;
 
 fn facts(value: &Value) -> Vec<String> {
     let told = import_profile(&value.to_string(), None).unwrap();
-    told.values.into_iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    told.values.into_iter().map(|(key, value)| format!("{} = {value}", key.name)).collect()
 }
 
 fn issuer(profile: &Value) -> String {
@@ -122,7 +122,7 @@ fn a_secret_is_never_taken_along_but_its_owner_is_told() {
     let told = import_profile(&text, None).unwrap();
     assert!(!format!("{told:?}").contains("hidden"));
     assert!(told.notes[0].render(&Invocation::default()).contains("--client-secret-stdin"));
-    assert!(told.values.contains(&("client_auth".to_owned(), "secret".to_owned())));
+    assert!(told.values.contains(&(&keys::CLIENT_AUTH, "secret".to_owned())));
 }
 
 #[test]

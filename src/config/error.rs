@@ -264,7 +264,7 @@ impl fmt::Display for ConfigFault {
             Self::IllegalValue { key, value, rule, nearest } => {
                 match value {
                     Some(value) => {
-                        write!(f, "{} holds {}: {rule}", quote_name(key), text::sanitize_line(value))?
+                        write!(f, "{} holds {}: {rule}", quote_name(key), text::sanitize_line(value))?;
                     }
                     None => write!(f, "{}: {rule}", quote_name(key))?,
                 }

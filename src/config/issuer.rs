@@ -25,7 +25,7 @@ pub(super) struct ResolvedIssuer<'a> {
 /// `None` when no key tells it.
 pub(super) fn resolve_issuer<'a>(
     settings: &ConfigSettings<'a>,
-) -> Result<Option<ResolvedIssuer<'a>>, ConfigProblem> {
+) -> Result<Option<ResolvedIssuer<'a>>, Box<ConfigProblem>> {
     let mut found: Option<ResolvedIssuer<'a>> = None;
     for candidate in list_issuer_candidates(settings) {
         let candidate = candidate?;
@@ -34,7 +34,7 @@ pub(super) fn resolve_issuer<'a>(
                 return Err(report_two_issuers(first, &candidate));
             }
             Some(first) => {
-                first.shorthand_provider = first.shorthand_provider.or(candidate.shorthand_provider)
+                first.shorthand_provider = first.shorthand_provider.or(candidate.shorthand_provider);
             }
             None => found = Some(candidate),
         }
@@ -76,12 +76,12 @@ pub fn describe_issuer_alternatives() -> String {
 
 fn list_issuer_candidates<'s, 'a>(
     settings: &'s ConfigSettings<'a>,
-) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, ConfigProblem>> + 's {
+) -> impl Iterator<Item = Result<ResolvedIssuer<'a>, Box<ConfigProblem>>> + 's {
     let written = settings.get(&keys::ISSUER).map(|setting| {
         let issuer = (keys::ISSUER.parse)(keys::ISSUER.name, setting.value);
         issuer
             .map(|issuer| ResolvedIssuer { issuer, key: &keys::ISSUER, setting, shorthand_provider: None })
-            .map_err(|fault| setting.problem(fault))
+            .map_err(|fault| Box::new(setting.problem(fault)))
     });
     let non_empty = |key: &ConfigKey| {
         let setting = settings.get(key)?;
@@ -98,7 +98,7 @@ fn list_issuer_candidates<'s, 'a>(
             Ok(issuer) => {
                 Ok(ResolvedIssuer { issuer, key: form.key, setting, shorthand_provider: Some(provider) })
             }
-            Err(conflict) => Err(report_conflict(form.key, setting, conflict)),
+            Err(conflict) => Err(Box::new(report_conflict(form.key, setting, conflict))),
         })
     });
     written.into_iter().chain(shorthands)
@@ -116,9 +116,9 @@ fn report_lone_companion(
     form: &IssuerShorthand,
     key: &'static ConfigKey,
     alone: ConfigSetting<'_>,
-) -> ConfigProblem {
+) -> Box<ConfigProblem> {
     let rule = format!("it says nothing without `{}`", form.key.name);
-    report_conflict(key, alone, ValueConflict { rule, remedy: format!("add `{}`", form.key.name) })
+    Box::new(report_conflict(key, alone, ValueConflict { rule, remedy: format!("add `{}`", form.key.name) }))
 }
 
 pub(super) fn report_conflict(
@@ -129,12 +129,12 @@ pub(super) fn report_conflict(
     setting.problem(ConfigFault::Conflict { key: key.name, value: to_toml(setting.value), rule, remedy })
 }
 
-fn report_two_issuers(first: &ResolvedIssuer<'_>, second: &ResolvedIssuer<'_>) -> ConfigProblem {
-    second.setting.problem(ConfigFault::TwoIssuers {
+fn report_two_issuers(first: &ResolvedIssuer<'_>, second: &ResolvedIssuer<'_>) -> Box<ConfigProblem> {
+    Box::new(second.setting.problem(ConfigFault::TwoIssuers {
         key: second.key.name,
         issuer: second.issuer.as_str().to_owned(),
         other: first.key.name,
         other_issuer: first.issuer.as_str().to_owned(),
         other_place: first.setting.origin.location().to_string(),
-    })
+    }))
 }

@@ -41,7 +41,7 @@ pub(super) const REGION: ValueKind<String> =
     ValueKind::plain(parsers::parse_region, || text_like("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"));
 /// A list of regions, or of the word "auto".
 pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(LIST_RULE, parsers::parse_regions, || {
-    list_of(text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$"))
+    list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$"))
 });
 /// The id of an identity pool; may be empty.
 pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind::plain(
@@ -90,12 +90,12 @@ pub(super) const PORTS: ValueKind<Vec<u16>> =
     });
 /// A program and its arguments.
 pub(super) const COMMAND: ValueKind<Vec<String>> =
-    ValueKind::toml(LIST_RULE, parsers::parse_browser_command, || list_of(text()));
+    ValueKind::toml(LIST_RULE, parsers::parse_browser_command, || list_of(&text()));
 pub(super) const URLS: ValueKind<Vec<SecureUrl>> =
-    ValueKind::toml(LIST_RULE, parsers::parse_urls, || list_of(text_like(SECURE_PATTERN)));
+    ValueKind::toml(LIST_RULE, parsers::parse_urls, || list_of(&text_like(SECURE_PATTERN)));
 /// A list of words without white space.
 pub(super) const TOKENS: ValueKind<Vec<String>> =
-    ValueKind::toml(LIST_RULE, parsers::parse_tokens, || list_of(text_like("^\\S+$")));
+    ValueKind::toml(LIST_RULE, parsers::parse_tokens, || list_of(&text_like("^\\S+$")));
 /// A list of claim names, at least one.
 pub(super) const CLAIMS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,
@@ -105,7 +105,7 @@ pub(super) const CLAIMS: ValueKind<Vec<String>> = ValueKind::toml(
 pub(super) const ROLE_CHAIN: ValueKind<Vec<ChainedRole>> = ValueKind::toml(
     LIST_RULE,
     |key, value| role_chain::parse_role_chain(key, value, Duration::ZERO),
-    || list_of(json!({ "anyOf": [text_like(ROLE_PATTERN), describe_chained_role()] })),
+    || list_of(&json!({ "anyOf": [text_like(ROLE_PATTERN), describe_chained_role()] })),
 );
 /// Parameters of the authorization request.
 pub(super) const REQUEST_PARAMETERS: ValueKind<BTreeMap<String, String>> =
@@ -121,7 +121,7 @@ pub(super) const HEADER_CLAIMS: ValueKind<BTreeMap<String, Vec<String>>> =
     ValueKind::toml(TABLE_RULE, telemetry_headers::parse_header_claims, || {
         json!({
             "type": "object",
-            "additionalProperties": { "anyOf": [text(), list_of(text())] },
+            "additionalProperties": { "anyOf": [text(), list_of(&text())] },
         })
     });
 pub(super) const STRING_TABLE: ValueKind<BTreeMap<String, String>> = ValueKind::toml(
@@ -164,7 +164,7 @@ fn optional_url() -> Value {
     text_like(&format!("^$|{SECURE_PATTERN}"))
 }
 
-fn list_of(items: Value) -> Value {
+fn list_of(items: &Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
@@ -182,7 +182,7 @@ fn describe_chained_role() -> Value {
             "session_name": non_empty(),
             "source_identity": non_empty(),
             "tags": { "type": "object", "additionalProperties": { "type": "string" } },
-            "transitive": list_of(non_empty()),
+            "transitive": list_of(&non_empty()),
         },
     })
 }

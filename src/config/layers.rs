@@ -340,7 +340,7 @@ impl<'a> Layers<'a> {
             values
         };
         let has_issuer = laid.iter().any(issuer::has_issuer);
-        let rules = file.enforced_keys.iter().map(|key| (*key, allowed(*key)));
+        let rules = file.enforced_keys.iter().map(|key| (*key, allowed(key)));
         // A key that nobody gives a value binds nobody; an issuer may be told by another key.
         let binds = |(key, allowed): &(&'static ConfigKey, Vec<ConfigSetting<'a>>)| {
             !allowed.is_empty() || has_issuer && **key == *keys::ISSUER

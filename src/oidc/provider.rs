@@ -8,7 +8,7 @@ use crate::config::{OrganizationParameter, OriginRetry, Profile};
 /// Whether the provider refused the request because it takes the application for a page in a browser.
 pub(super) fn is_origin_required(retry: &OriginRetry, error: &Error) -> bool {
     matches!(error, Error::Refused { description, .. }
-        if description.to_safe_line().to_string().starts_with(retry.refusal))
+        if description.to_safe_line().starts_with(retry.refusal))
 }
 
 /// The organization that the profile asks for, where its provider leaves it to us to insist.

@@ -144,7 +144,7 @@ impl<'a> ProfileBuilder<'a> {
             // Reports that it is missing.
             Ok(None) => self.require_setting(&keys::ISSUER).and(None),
             Err(problem) => {
-                self.problems.push(problem);
+                self.problems.push(*problem);
                 None
             }
         }

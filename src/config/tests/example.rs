@@ -1,6 +1,6 @@
 //! `config.example.toml` against the table of keys.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::{GOOD, Home, KEY_FILE, TRUSTING};
 use crate::config::{
@@ -44,10 +44,7 @@ fn the_example_is_a_good_configuration_as_it_stands_and_with_all_defaults_spelt_
 fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
     let text = uncommented();
     let table = DeTable::parse(&text).unwrap();
-    let profile = match table.get_ref()["profiles"].get_ref() {
-        DeValue::Table(profiles) => profiles["claude"].get_ref().clone(),
-        _ => panic!("profiles is a table"),
-    };
+    let profile = table.get_ref()["profiles"].get_ref().as_table().unwrap()["claude"].get_ref().clone();
     for key in KEYS {
         let holder = if key.section().is_empty() { &profile } else { profile[key.section()].get_ref() };
         let value = holder.get(key.own_name()).unwrap_or_else(|| panic!("the example lacks {}", key.name));

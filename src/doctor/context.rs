@@ -224,6 +224,6 @@ pub(super) async fn run_with_timeout<T>(host: &str, call: impl Future<Output = T
 
 impl fmt::Debug for DoctorContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Patient")
+        f.write_str("DoctorContext")
     }
 }

@@ -62,7 +62,7 @@ impl HtmlPage {
 
 impl std::fmt::Debug for HtmlPage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Page({} bytes)", self.0.len())
+        write!(f, "HtmlPage({} bytes)", self.0.len())
     }
 }
 

@@ -114,6 +114,6 @@ impl fmt::Debug for PromptMethod {
 
 impl fmt::Debug for UserInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Person")
+        f.write_str("UserInput")
     }
 }

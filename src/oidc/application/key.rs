@@ -67,7 +67,7 @@ pub(super) struct ClientPrivateKey(Arc<dyn SigningKey>);
 
 impl fmt::Debug for ClientPrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({:?})", self.0.algorithm())
+        write!(f, "ClientPrivateKey({:?})", self.0.algorithm())
     }
 }
 

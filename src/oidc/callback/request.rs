@@ -93,7 +93,7 @@ impl RequestMethod {
 impl fmt::Debug for CallbackRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The path may be the start address, which leads to the state: it is as secret as the query.
-        f.debug_struct("Request")
+        f.debug_struct("CallbackRequest")
             .field("method", &self.method)
             .field("host", &self.host)
             .finish_non_exhaustive()

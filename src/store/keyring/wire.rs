@@ -42,7 +42,7 @@ pub(super) struct WireWriter(Zeroizing<Vec<u8>>);
 
 impl std::fmt::Debug for WireWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Writer({} bytes)", self.0.len())
+        write!(f, "WireWriter({} bytes)", self.0.len())
     }
 }
 

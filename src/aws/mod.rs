@@ -3,18 +3,18 @@
 //!
 //! No credential chain anywhere: `AWS_PROFILE` names this very program, and asking it would ask us, without end.
 
-mod answer;
+mod credential_check;
 mod api_key;
 mod bedrock;
-mod chain;
+mod role_chain;
 mod destination;
 mod endpoint;
 mod error;
-mod length;
-mod pool;
-mod reach;
+mod session_duration;
+mod identity_pool;
+mod sts_client;
 mod signature;
-mod standing;
+mod caller_identity;
 #[cfg(test)]
 mod testing;
 mod web_identity;
@@ -28,11 +28,11 @@ pub use self::{
         BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail,
         IamDenial, InferenceProfile, PolicyKind, TokenUsage,
     },
+    caller_identity::CredentialStatus,
     endpoint::resolve_exchange_endpoint,
     error::{AwsErrorDetails, AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep},
-    standing::CredentialStatus,
 };
-use self::{pool::IdentityPool, reach::StsClient};
+use self::{identity_pool::IdentityPool, sts_client::StsClient};
 use crate::{
     config::{ChainedRole, Federation, Profile, RoleArn},
     credentials::AwsCredentials,
@@ -146,7 +146,8 @@ impl Aws {
             }
             FirstExchange::Sts(role) => {
                 // Nobody keeps a session that only leads on to the next role, so that it is the shortest there is.
-                let wanted = if self.chain.is_empty() { self.wanted_duration } else { length::MIN_DURATION };
+                let wanted =
+                    if self.chain.is_empty() { self.wanted_duration } else { session_duration::MIN_DURATION };
                 let granted = self.assume_role_longest(role, token, session_name, wanted, longest).await;
                 let (credentials, longest) =
                     granted.map_err(|error| FailedStep { step: ExchangeStep::WebIdentity, error })?;

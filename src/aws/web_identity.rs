@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sts::Client;
 
-use super::{Aws, AwsRefusalReason, Error, answer, length};
+use super::{Aws, AwsRefusalReason, Error, credential_check, session_duration};
 use crate::{config::RoleArn, credentials::AwsCredentials, oidc::VerifiedToken};
 
 impl Aws {
@@ -34,8 +34,8 @@ impl Aws {
         wanted: Duration,
         remembered: Option<u32>,
     ) -> Result<(AwsCredentials, u32), Error> {
-        let mut lengths = length::list_durations(wanted, remembered);
-        let mut seconds = lengths.next().unwrap_or(length::MIN_SECONDS);
+        let mut lengths = session_duration::list_durations(wanted, remembered);
+        let mut seconds = lengths.next().unwrap_or(session_duration::MIN_SECONDS);
         loop {
             match self.assume_role(role, token, session_name, seconds).await {
                 Ok(credentials) => return Ok((credentials, seconds)),
@@ -64,6 +64,11 @@ impl Aws {
             .send();
         // The SDK's future is large, and lives once a sign-in.
         let answer = Box::pin(answer).await.map_err(|error| Error::from(error).redact_token(token.raw()))?;
-        answer::validate_sts_answer(answer.credentials, answer.assumed_role_user, role, (self.now)())
+        credential_check::validate_sts_answer(
+            answer.credentials,
+            answer.assumed_role_user,
+            role,
+            (self.now)(),
+        )
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! It reads claims that others have verified, and asks nobody.
 
-mod name;
-mod tags;
-mod template;
+mod session_name;
+mod session_tags;
+mod claim_template;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use self::{
-    name::{derive_session_name, make_legal_name},
-    tags::{read_session_tags, read_source_identity},
-    template::{MissingTemplateClaim, fill_template},
+    claim_template::{MissingTemplateClaim, fill_template},
+    session_name::{derive_session_name, make_legal_name},
+    session_tags::{read_session_tags, read_source_identity},
 };
 use crate::oidc::VerifiedToken;
 

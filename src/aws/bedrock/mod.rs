@@ -3,20 +3,20 @@
 //! Five signed questions in JSON, by hand over the one client: the SDK's crates for them would double the program. What
 //! the answers mean for a person is not its business.
 
-mod call;
-mod denial;
+mod request;
+mod iam_denial;
 mod error;
-mod lists;
-mod stream;
-mod talk;
+mod catalog;
+mod event_stream;
+mod converse;
 
 use ::http::Method;
 
 pub use self::{
-    denial::{IamDenial, PolicyKind},
+    catalog::{FoundationModel, InferenceProfile},
+    converse::{ConverseRequest, Guardrail, TokenUsage},
     error::{BedrockError, BedrockRefusalCause},
-    lists::{FoundationModel, InferenceProfile},
-    talk::{ConverseRequest, Guardrail, TokenUsage},
+    iam_denial::{IamDenial, PolicyKind},
 };
 use super::{Error, endpoint};
 use crate::{
@@ -52,20 +52,21 @@ impl<'b> BedrockClient<'b> {
     /// ListFoundationModels: all that the region has, whether this account may use them or not.
     pub async fn list_models(&self) -> Result<Vec<FoundationModel>, BedrockError> {
         let question = self.build_request(Method::GET, &self.control, &["foundation-models"], "");
-        lists::parse_models(&self.send_request(question, Vec::new()).await?)
+        catalog::parse_models(&self.send_request(question, Vec::new()).await?)
     }
 
     /// ListInferenceProfiles: those that AWS defines for the region.
     pub async fn list_profiles(&self) -> Result<Vec<InferenceProfile>, BedrockError> {
         let mut profiles = Vec::new();
-        let mut query = lists::PROFILES_QUERY.to_owned();
-        for _ in 0..lists::MAX_PAGES {
+        let mut query = catalog::PROFILES_QUERY.to_owned();
+        for _ in 0..catalog::MAX_PAGES {
             let question = self.build_request(Method::GET, &self.control, &["inference-profiles"], &query);
-            let page = lists::parse_profile_page(&self.send_request(question, Vec::new()).await?)?;
+            let page = catalog::parse_profile_page(&self.send_request(question, Vec::new()).await?)?;
             profiles.extend(page.profiles);
             match page.next_token {
                 Some(next) => {
-                    query = format!("{}&nextToken={}", lists::PROFILES_QUERY, call::percent_encode(&next));
+                    query =
+                        format!("{}&nextToken={}", catalog::PROFILES_QUERY, request::percent_encode(&next));
                 }
                 None => break,
             }
@@ -76,20 +77,20 @@ impl<'b> BedrockClient<'b> {
     /// GetInferenceProfile, by identifier or ARN.
     pub async fn get_profile(&self, name: &str) -> Result<InferenceProfile, BedrockError> {
         let question = self.build_request(Method::GET, &self.control, &["inference-profiles", name], "");
-        lists::parse_profile(&self.send_request(question, Vec::new()).await?)
+        catalog::parse_profile(&self.send_request(question, Vec::new()).await?)
     }
 
     /// Converse: one word, whole.
     pub async fn converse(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
         let question =
             self.build_request(Method::POST, &self.runtime, &["model", line.model, "converse"], "");
-        talk::parse_converse_answer(&self.send_request(question, line.request_body()).await?)
+        converse::parse_converse_answer(&self.send_request(question, line.request_body()).await?)
     }
 
     /// ConverseStream: one word, as it comes. It needs the very permission that InvokeModelWithResponseStream does.
     pub async fn converse_stream(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
         let path = ["model", line.model, "converse-stream"];
         let question = self.build_request(Method::POST, &self.runtime, &path, "");
-        stream::parse_stream(&self.send_request(question, line.request_body()).await?)
+        event_stream::parse_stream(&self.send_request(question, line.request_body()).await?)
     }
 }

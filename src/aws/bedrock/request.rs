@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        aws::{bedrock::lists, testing::build_profile},
+        aws::{bedrock::catalog, testing::build_profile},
         credentials::AwsCredentials,
         host::Environment,
         http::{TrustConfig, testing::test_client},
@@ -118,7 +118,7 @@ mod tests {
              SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, \
              Signature=7a44ae0ee004f8106ca6800c4dde8432d5eb4510b70221f4f7e6fdc5435af102"
         );
-        let query = format!("{}&nextToken={}", lists::PROFILES_QUERY, percent_encode("page+2="));
+        let query = format!("{}&nextToken={}", catalog::PROFILES_QUERY, percent_encode("page+2="));
         let list = |bedrock: &BedrockClient<'_>| {
             bedrock.build_request(Method::GET, &bedrock.control, &["inference-profiles"], &query)
         };

@@ -4,7 +4,7 @@
 
 use aws_sdk_sts::{Client, types::Tag};
 
-use super::{Aws, Error, ExchangeStep, FailedStep, answer};
+use super::{Aws, Error, ExchangeStep, FailedStep, credential_check};
 use crate::{
     config::{ChainedRole, ClaimTemplate},
     credentials::AwsCredentials,
@@ -61,7 +61,12 @@ impl Aws {
             .set_transitive_tag_keys(filled(&link.transitive))
             .send();
         let answer = Box::pin(answer).await?;
-        answer::validate_sts_answer(answer.credentials, answer.assumed_role_user, &link.role, (self.now)())
+        credential_check::validate_sts_answer(
+            answer.credentials,
+            answer.assumed_role_user,
+            &link.role,
+            (self.now)(),
+        )
     }
 }
 

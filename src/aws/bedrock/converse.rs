@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{BedrockError, lists};
+use super::{BedrockError, catalog};
 use crate::http::FullResponse;
 
 /// What is said to a model, and through which guardrail.
@@ -53,5 +53,5 @@ pub(super) fn parse_converse_answer(answer: &FullResponse) -> Result<TokenUsage,
     struct ConverseResponse {
         usage: TokenUsage,
     }
-    lists::parse_answer::<ConverseResponse>(answer).map(|reply| reply.usage)
+    catalog::parse_answer::<ConverseResponse>(answer).map(|reply| reply.usage)
 }

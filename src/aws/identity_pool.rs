@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep, answer::validate_credentials,
-    endpoint, error::check_json_answer, reach::StsClient,
+    AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep,
+    credential_check::validate_credentials, endpoint, error::check_json_answer, sts_client::StsClient,
 };
 use crate::{
     config::{IdentityPoolId, Profile},

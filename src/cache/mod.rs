@@ -2,15 +2,15 @@
 //!
 //! A record that cannot be read is an absent one: older, newer or foreign, it costs a sign-in and never a crash.
 
-mod application;
+mod client_credentials;
 mod destinations;
-mod door;
-mod holder;
+mod prompt_backoff;
+mod prompt_address;
 mod id_token;
 mod locked;
 mod locks;
 mod notes;
-mod place;
+mod storage_backend;
 
 use std::{
     collections::BTreeSet,
@@ -32,12 +32,12 @@ use crate::{
 };
 use id_token::TokenOrigin;
 
-pub use application::{LockedApplication, list_applications};
+pub use client_credentials::{LockedApplication, list_applications};
 pub use destinations::{DestinationChange, Destinations, SecretRecipient};
-pub use door::PromptBackoff;
 pub use locked::LockedCache;
 pub use locks::list_lock_files;
 pub use notes::{FailureKind, FailureReport, LastFailure, ProfileNotes};
+pub use prompt_backoff::PromptBackoff;
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
 /// fifteen and ten minutes.

@@ -4,15 +4,15 @@
 //! order, and what is kept when, is decided here and nowhere else.
 
 mod application;
-mod ask;
-mod asking;
-mod clearance;
+mod sign_in;
+mod prompt;
+mod quota_check;
 mod destinations;
 mod error;
-mod leave;
+mod sign_out;
 mod purpose;
-mod ready;
-mod token;
+mod session_credentials;
+mod id_token;
 
 use std::{future::Future, pin::Pin, time::Instant};
 
@@ -34,15 +34,15 @@ use crate::{
 };
 
 use application::load_application;
-pub use ask::{SignInMethod, predict_method};
-pub use asking::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use destinations::{accept_destinations, check_destinations, find_unaccepted_changes};
 pub(crate) use error::impl_from;
 pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
-pub use leave::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
+pub use id_token::{find_token_for, is_due_for_refresh};
+pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginMode, MethodPreference, Prompting, TokenUse};
-pub use ready::{SessionCredentials, find_credentials};
-pub use token::{find_token_for, is_due_for_refresh};
+pub use session_credentials::{SessionCredentials, find_credentials};
+pub use sign_in::{SignInMethod, predict_method};
+pub use sign_out::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
 
 /// A token that nobody had to be asked for.
 enum NonInteractiveToken {

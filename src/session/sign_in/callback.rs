@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::choice::SignInMethod;
+use super::method_choice::SignInMethod;
 use crate::{
     cache::{CachedProvider, FailureReport, Session},
     hint::Invocation,

@@ -4,7 +4,7 @@
 
 use super::{
     CredentialsPurpose, Error, Ladder, LadderPurpose, LoginMode, NonInteractiveToken,
-    ready::{MIN_APPROVAL, find_approval_end},
+    session_credentials::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
     cache::{Freshness, Session, assess_expiry},

@@ -2,14 +2,14 @@
 //!
 //! It decides whether a person may be asked, and keeps what they gave before AWS hears of it.
 
-mod choice;
-mod device;
-mod listener;
+mod method_choice;
+mod device_code;
+mod callback;
 
 use std::time::Duration;
 
-pub use self::choice::SignInMethod;
-use self::choice::{MethodChoice, MethodInputs, MethodPlan, choose_method};
+pub use self::method_choice::SignInMethod;
+use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method};
 use super::{
     Error, Ladder, MethodPreference, NoSignInMethod, SessionCredentials, SignInEvent, SignInNeeded, UserInput,
 };

@@ -4,7 +4,7 @@
 
 mod commands;
 pub mod doctor;
-pub mod errand;
+pub mod worker;
 pub mod failure;
 pub mod session;
 pub mod setup;

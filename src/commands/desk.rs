@@ -13,7 +13,6 @@ use crate::{
     cache::{Cache, LockedApplication, LockedCache},
     cli::GlobalArgs,
     config::{self, CallerKind, ConfigInputs, FlagOverride, Profile},
-    errand::{LogFlags, WorkerClient},
     failure::{Failure, LockWaitTimeout, SystemError},
     files,
     hint::Invocation,
@@ -22,6 +21,7 @@ use crate::{
     log::{self, LogFilter, LogLevel},
     text::sanitize_line,
     time::Timestamp,
+    worker::{LogFlags, WorkerClient},
 };
 
 /// A renewal, or whoever else writes, is done within this time.

@@ -8,13 +8,13 @@ use super::{
 use crate::{
     cli::LoginArgs,
     config::{CallerKind, FlagOverride, keys},
-    errand::ProgressHandler,
     failure::{Failure, describe_change},
     session::{
         DestinationChanged, LoginMode, MethodPreference, accept_destinations, find_unaccepted_changes,
     },
     text::sanitize_line,
     time::format_duration,
+    worker::ProgressHandler,
 };
 
 pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ mod desk;
 mod doctor;
 mod drawing;
 mod env;
-mod errand;
+mod worker;
 mod generated;
 mod exec;
 mod export;
@@ -37,11 +37,11 @@ use serde::Serialize;
 
 use crate::{
     cli::{Cli, CliCommand, CredentialsArgs, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
-    errand::{CallerLog, report_early_failure},
     failure::{Exit, Failure, SystemError},
     hint::Invocation,
     host, secret,
     text::escape_json,
+    worker::{CallerLog, report_early_failure},
 };
 use desk::CommandContext;
 use screen::SignInScreen;
@@ -126,7 +126,7 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
             let context = CommandContext::with_log(global, || Box::new(CallerLog));
             let context = context.inspect_err(report_early_failure);
             run_for_exit_code(context, |context| {
-                errand::run_worker(arguments, context).map(|()| ExitCode::SUCCESS)
+                worker::run_worker(arguments, context).map(|()| ExitCode::SUCCESS)
             })
         }
     }

@@ -12,10 +12,10 @@ use std::{
 use super::{drawing::DeviceCodeView, progress::ProgressLine, write_stdout};
 use crate::{
     cli::GlobalArgs,
-    errand::{PasteSender, ProgressEvent},
     host::{EchoGuard, Environment, Terminal},
     session::{PromptMethod, SignInEvent, SignInPrompt},
     time::format_duration,
+    worker::{PasteSender, ProgressEvent},
 };
 
 pub(super) struct SignInScreen<'a> {

@@ -7,13 +7,13 @@ use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
     config::{CallerKind, Profile, RoleArn},
     credentials::AwsCredentials,
-    errand::{LogFlags, WorkerClient},
     failure::{BedrockMismatch, ExchangeError, Failure, QuotaCheckError},
     hint::{Hint, NextCommand},
     identity,
     oidc::VerifiedToken,
     quota,
     text::sanitize_line,
+    worker::{LogFlags, WorkerClient},
 };
 
 /// What there is to show to AWS.

@@ -67,7 +67,7 @@ fn read_message(input: &mut impl BufRead) -> Option<CallerMessage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{errand::protocol::encode_line, secret::Secret};
+    use crate::{secret::Secret, worker::protocol::encode_line};
 
     fn read_all(mut input: &[u8]) -> Vec<CallerMessage> {
         std::iter::from_fn(|| read_message(&mut input)).collect()

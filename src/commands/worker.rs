@@ -7,9 +7,9 @@ use clap::error::ErrorKind;
 use super::{CommandContext, login};
 use crate::{
     cli::WorkerArgs,
-    errand::{CallerTerminal, parse_purpose, report_early_failure, run_worker_process},
     failure::Failure,
     secret,
+    worker::{CallerTerminal, parse_purpose, report_early_failure, run_worker_process},
 };
 
 /// Every failure goes through the pipe too, since nobody sees this process's stderr.

@@ -1,6 +1,6 @@
 //! One file a verb: arguments into a call, the result into output.
 //!
-//! The only room that speaks on stdout and stderr; an errand beside it passes on what its worker logs.
+//! The only module that writes to stdout and stderr, besides `worker`, which passes on what a worker logs.
 
 mod bearer;
 pub(crate) mod config;

@@ -70,7 +70,7 @@ pub struct Ladder<'a> {
     pub invocation: &'a Invocation,
     /// Puts an error into words, for the browser's page and the stored failure.
     pub describe: &'a dyn Fn(Error) -> FailureReport,
-    /// When the errand began: a person's time is counted from here, for hosts count so as well.
+    /// When the worker started: the time for the user is counted from here, because hosts count from here too.
     pub started: Instant,
 }
 

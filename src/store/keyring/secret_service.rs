@@ -1,8 +1,8 @@
 //! The Secret Service: one small item in the person's own collection, by as few questions as it takes.
 //!
-//! The client is our own because the ready-made stores all negotiate an encrypted session, at eight times the cost of
-//! `cat` for a warm read where this takes less than two. It would hide nothing: the bus is a socket of this user's, and
-//! whoever may listen on it may ask for the item as well.
+//! The client is our own: the official store crates cannot ask a locked keyring without prompting, and need four times as
+//! long for the first call of a day (docs/performance.md). The session is not encrypted. Encryption would hide nothing, since
+//! the bus is a socket of this user's, and a process that may listen on it may ask for the item as well.
 
 use std::time::Duration;
 

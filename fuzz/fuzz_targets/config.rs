@@ -11,8 +11,8 @@ use std::{
 };
 
 use bedrock_sso::{
-    config::{self, Inputs, Profile},
-    host::{Environment, Paths},
+    config::{self, ConfigInputs, Profile},
+    host::{Environment, HostPaths},
     oidc,
     url::SecureUrl,
 };
@@ -27,28 +27,28 @@ fuzz_target!(|text: &[u8]| {
     let environment = Environment::Fixed([].into());
     let nowhere = PathBuf::from("/nonexistent/bedrock-sso");
     let (user_config, system_config) = (nowhere.clone(), nowhere.clone());
-    let paths = Paths { user_config, system_config, home_data: nowhere.clone(), data: nowhere };
-    let inputs = Inputs {
+    let paths = HostPaths { user_config, system_config, home_data: nowhere.clone(), data: nowhere };
+    let inputs = ConfigInputs {
         environment: &environment,
         paths: &paths,
         file: Some(file.clone()),
         profile: None,
         flags: &[],
-        personal: true,
+        with_user_layers: true,
     };
-    let loaded = config::load(&inputs);
-    let shown = config::show(&inputs);
-    assert_eq!(loaded.is_ok(), shown.is_ok(), "load and show judge differently");
+    let loaded = config::load_profile(&inputs);
+    let shown = config::report_profile(&inputs);
+    assert_eq!(loaded.is_ok(), shown.is_ok(), "load_profile and report_profile differ");
     match loaded {
         Ok(profile) => {
             check(&profile);
             let shown = shown.expect("just compared");
-            assert!(serde_json::from_str::<serde_json::Value>(&shown.json()).is_ok());
-            let _ = shown.text();
+            assert!(serde_json::from_str::<serde_json::Value>(&shown.to_json()).is_ok());
+            let _ = shown.to_text();
         }
-        Err(error) => assert!(!error.lines().is_empty()),
+        Err(error) => assert!(!error.problem_lines().is_empty()),
     }
-    let _ = config::check(&inputs);
+    let _ = config::check_all_files(&inputs);
     let _ = config::check_file(&file, &inputs);
 });
 
@@ -61,10 +61,10 @@ fn write(file: &Path, text: &[u8]) {
 fn check(profile: &Profile) {
     assert!(SecureUrl::parse(profile.issuer.as_str()).is_ok());
     assert!(!profile.client_id.is_empty() && !profile.region.is_empty());
-    assert!(profile.redirect.path.starts_with('/'));
+    assert!(profile.redirect_uri.path.starts_with('/'));
     assert!(profile.session_duration > Duration::ZERO && profile.login_timeout > Duration::ZERO);
     let endpoint = SecureUrl::parse("https://id.example/x").expect("an address");
-    let metadata = oidc::Metadata {
+    let metadata = oidc::ProviderMetadata {
         issuer: profile.issuer.as_str().to_owned(),
         authorization_endpoint: endpoint.clone(),
         token_endpoint: endpoint.clone(),
@@ -78,8 +78,8 @@ fn check(profile: &Profile) {
         auth_algorithms: None,
         iss_parameter: false,
     };
-    let redirect_uri = profile.redirect.uri(8400);
-    let request = oidc::request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));
+    let redirect_uri = profile.redirect_uri.uri_for_port(8400);
+    let request = oidc::build_authorization_request(profile, &metadata, &redirect_uri, &|bytes| bytes.fill(7));
     for name in ["response_type", "client_id", "redirect_uri", "state", "nonce", "scope", "code_challenge"] {
         let values = request.url.query_pairs().filter(|(key, _)| key == name).count();
         assert_eq!(values, 1, "{name} comes more than once: {}", request.url);

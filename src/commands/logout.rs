@@ -171,7 +171,7 @@ fn describe_orphans(whose: &str) -> String {
 
 /// Reports all problems, the worst one last: the command ends with its exit code.
 fn report_problems(context: &CommandContext<'_>, mut problems: Vec<LogoutProblem>) -> Result<(), Failure> {
-    problems.sort_by_key(|problem| u8::from(problem.failure.exit));
+    problems.sort_by_key(|problem| u8::from(problem.failure.exit()));
     let Some(worst) = problems.pop() else { return Ok(()) };
     for LogoutProblem { subject, failure, invocation } in problems {
         write_stderr(&format!("Not signed out of {subject}:\n{}", failure.render(&invocation)));
@@ -237,7 +237,7 @@ fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String
         }
         RevocationOutcome::Failed(error) => {
             let failure = Failure::from_session_error(*error, profile);
-            format!("; the provider could not be told ({}), so its session ends by itself", failure.what)
+            format!("; the provider could not be told ({}), so its session ends by itself", failure.what())
         }
     }
 }

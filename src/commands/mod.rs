@@ -162,7 +162,7 @@ fn finish_command(result: Result<(), Failure>) -> ExitCode {
 
 fn report_failure(failure: &Failure, invocation: &Invocation) -> ExitCode {
     write_stderr(&failure.render(invocation));
-    failure.exit.into()
+    failure.exit().into()
 }
 
 /// Help and version are asked for and go to stdout; who typed half a command gets its help on stderr.

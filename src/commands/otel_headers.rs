@@ -36,7 +36,7 @@ fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) ->
     let done =
         panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
     done.unwrap_or_else(|failure| {
-        log::warn("telemetry", format_args!("no headers: {} [{}]", failure.what, failure.slug));
+        log::warn("telemetry", format_args!("no headers: {} [{}]", failure.what(), failure.slug()));
         TelemetryHeaders::default()
     })
 }

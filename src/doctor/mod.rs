@@ -177,13 +177,13 @@ impl Finding {
     }
 
     fn into_report(self, name: &'static str, invocation: &Invocation) -> CheckReport {
-        let of = |result, Failure { exit, what, hint, slug }: Failure| CheckReport {
+        let of = |result, failure: Failure| CheckReport {
             name,
             result,
-            message: what,
-            remedy: Some(hint.render(invocation)),
-            exit: Some(exit),
-            slug: Some(slug),
+            message: failure.what().to_owned(),
+            remedy: Some(failure.hint(invocation)),
+            exit: Some(failure.exit()),
+            slug: Some(failure.slug().to_owned()),
         };
         let plain =
             |result, message| CheckReport { name, result, message, remedy: None, exit: None, slug: None };

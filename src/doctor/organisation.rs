@@ -16,7 +16,7 @@ pub(super) async fn check_quota(context: &DoctorContext<'_>) -> CheckOutcome {
     let profile = context.profile()?;
     let Some(service) = &profile.quota else { return Ok(Finding::Skipped("none is configured".to_owned())) };
     let heard = context.send_probe(profile, &service.endpoint, Method::GET, "").await;
-    let failure = match heard {
+    let failure: Failure = match heard {
         Ok(heard) if is_service_status(heard.answer.status) => {
             return Ok(Finding::Ok(format!("{} answers", heard.host)));
         }
@@ -24,7 +24,7 @@ pub(super) async fn check_quota(context: &DoctorContext<'_>) -> CheckOutcome {
         Err(error) => error.into(),
     };
     Ok(match service.on_error {
-        QuotaErrorPolicy::Deny => Finding::Bad(Failure { exit: Exit::OverQuota, ..failure }),
+        QuotaErrorPolicy::Deny => Finding::Bad(failure.with_exit(Exit::OverQuota)),
         QuotaErrorPolicy::Allow => Finding::Warn(failure),
     })
 }

@@ -80,7 +80,7 @@ fn make_network_failure(slug: &str, what: String, hint: &'static str) -> Failure
 fn describe_proxy_script(error: Error) -> Failure {
     let hint = "this system leaves the choice of a proxy to a script (PAC), which is not run here: set HTTPS_PROXY to the \
                 proxy that the script names";
-    Failure { hint: hint.into(), ..Failure::from(error) }
+    Failure::from(error).with_hint(hint)
 }
 
 /// What failed stands. The variable's value is not repeated: whoever planted it would have it obeyed.
@@ -92,7 +92,7 @@ fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure 
         UnusedReason::ProfileKey(_) => format!("check `{key}`"),
     };
     let hint = format!("{name} is set but not used, because {because}: {what_to_do}");
-    Failure { hint: hint.into(), ..Failure::from(error) }
+    Failure::from(error).with_hint(hint)
 }
 
 fn describe_bad_proxy(variable: Option<&str>) -> Failure {

@@ -61,13 +61,13 @@ pub enum Exit {
 /// A failure in the form in which it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    pub exit: Exit,
+    exit: Exit,
     /// Stable, for searching and for scripts: `sign-in/access_denied`.
-    pub slug: String,
+    slug: String,
     /// One line that stands alone; foreign text in it is escaped already.
-    pub what: String,
+    what: String,
     /// One line of what to do.
-    pub hint: Hint,
+    hint: Hint,
 }
 
 impl Failure {
@@ -82,10 +82,44 @@ impl Failure {
         }
     }
 
+    /// The same failure of one among several things that were tried: `subject` says which.
+    fn with_subject(self, subject: &str) -> Self {
+        Self { what: format!("{subject}: {}", self.what), ..self }
+    }
+
+    fn with_hint(self, hint: impl Into<Hint>) -> Self {
+        Self { hint: hint.into().escape_texts(), ..self }
+    }
+
+    /// The same failure where it has another consequence.
+    #[must_use]
+    pub fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
+    /// The code with which a command ends.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// For users and logs; what happens next must not depend on it.
+    pub fn slug(&self) -> &str {
+        &self.slug
+    }
+
+    /// What happened, in one safe line.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to do, in one safe line. Its commands lead to the profile and the file of `invocation`.
+    pub fn hint(&self, invocation: &Invocation) -> String {
+        self.hint.render(invocation)
+    }
+
     /// The two lines that a command ends with. The hint's commands lead to the profile and the file of `invocation`.
     pub fn render(&self, invocation: &Invocation) -> String {
-        let Self { exit: _, slug, what, hint } = self;
-        format!("bedrock-sso: {what} [{slug}]\n  hint: {}\n", hint.render(invocation))
+        format!("bedrock-sso: {} [{}]\n  hint: {}\n", self.what, self.slug, self.hint(invocation))
     }
 }
 

@@ -186,7 +186,7 @@ impl WorkerClient<'_> {
         let failure = Failure::from(error);
         log::warn(
             "worker",
-            format_args!("serving credentials that are still valid, although: {}", failure.what),
+            format_args!("serving credentials that are still valid, although: {}", failure.what()),
         );
         Ok(cached)
     }

@@ -214,6 +214,14 @@ fn nothing_is_allowed_left_to_do_or_left_over() {
     nobody("`expect` with a reason; nothing unfinished", all.filter_map(offender));
 }
 
+#[test]
+fn hints_name_commands_by_value() {
+    // A command that is spelled in a text cannot be completed with the profile and the file of the call.
+    let offenders = sources_under("src").into_iter().filter(|source| source.path != "src/hint.rs");
+    let offenders = offenders.flat_map(|source| with_words(&source, &["`bedrock-sso "]).collect::<Vec<_>>());
+    nobody("only hint.rs spells a command of this program", offenders);
+}
+
 /// The numbers in `failure`'s `Exit`, success added.
 fn exit_codes() -> Vec<String> {
     let failure = fs::read_to_string(root().join("src/failure/mod.rs")).unwrap();

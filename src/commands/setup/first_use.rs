@@ -20,8 +20,8 @@ pub(in crate::commands) fn provision_aws_profile(
         Ok(Some(file)) => {
             write_stdout(format!("Added the AWS profile '{name}' to {}\n", display_path(&file)).as_bytes())
         }
-        Err(Failure { what, .. }) => {
-            write_stderr(&format!("The AWS profile '{name}' is not added: {what}\n"));
+        Err(failure) => {
+            write_stderr(&format!("The AWS profile '{name}' is not added: {}\n", failure.what()));
             Ok(())
         }
     }

@@ -120,7 +120,7 @@ fn discover_issuer(client: &Client, said: &str) -> Result<(Issuer, ProviderMetad
         let Ok(issuer) = Issuer::parse(&guess) else { continue };
         match http::block_on(oidc::discover_issuer(client, &issuer)) {
             Ok(Ok(metadata)) => return Ok((issuer, metadata)),
-            Ok(Err(error)) => why = Failure::from(error).what,
+            Ok(Err(error)) => why = Failure::from(error).what().to_owned(),
             Err(error) => why = error.to_string(),
         }
     }

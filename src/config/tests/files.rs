@@ -160,5 +160,5 @@ fn folder_of_the_administrators_file_is_judged_without_the_file() {
         error.to_string().starts_with("~/system: not to be believed, since every user may write it"),
         "{error}"
     );
-    assert_eq!(crate::failure::Failure::from(error).slug, "config/untrusted");
+    assert_eq!(crate::failure::Failure::from(error).slug(), "config/untrusted");
 }

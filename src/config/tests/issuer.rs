@@ -19,8 +19,8 @@ fn told(lines: &str) -> Home {
 /// What is wrong, with the hint.
 fn wrong(lines: &str) -> (String, String) {
     let error = told(lines).load().expect_err("this configuration is wrong");
-    let Failure { what, hint, .. } = error.into();
-    (what.replace("~\\", "~/"), hint.render(&Invocation::default()))
+    let failure = Failure::from(error);
+    (failure.what().replace("~\\", "~/"), failure.hint(&Invocation::default()))
 }
 
 #[test]

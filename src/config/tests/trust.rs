@@ -46,10 +46,7 @@ fn newer_program_that_the_administrator_wants_is_named_before_unknown_keys() {
     let checked = Home::new().system(&at_top).ask(crate::config::check_all_files).unwrap_err();
     assert_eq!(checked.problem_lines().len(), 1, "{checked}");
     let failure = crate::failure::Failure::from(checked);
-    assert_eq!(
-        (failure.slug.as_str(), failure.exit),
-        ("config/too_old", crate::failure::Exit::Configuration)
-    );
+    assert_eq!((failure.slug(), failure.exit()), ("config/too_old", crate::failure::Exit::Configuration));
 
     for fine in ["0.0.1", "0", ""] {
         assert!(Home::new().system(format!("min_version = \"{fine}\"{GOOD}")).load().is_ok(), "{fine}");

@@ -80,12 +80,13 @@ fn variable_that_redirects_is_refused_beside_each_file() {
                 (&ValueLocation::Variable(variable.to_owned()), &variable.to_owned(), key.name)
             );
             let failure = Failure::from(Error::Invalid(problems.clone()));
-            assert_eq!(
-                (failure.exit, failure.slug.as_str()),
-                (Exit::Configuration, "config/variable_refused")
+            assert_eq!((failure.exit(), failure.slug()), (Exit::Configuration, "config/variable_refused"));
+            assert!(
+                failure.what().starts_with(variable) && failure.what().contains(file),
+                "{}",
+                failure.what()
             );
-            assert!(failure.what.starts_with(variable) && failure.what.contains(file), "{}", failure.what);
-            let hint = failure.hint.render(&Invocation::default());
+            let hint = failure.hint(&Invocation::default());
             assert!(hint.contains(key.name) && hint.contains(variable), "{hint}");
             let rendered = failure.render(&Invocation::default());
             assert!(!rendered.contains("planted"), "{rendered}");

@@ -199,6 +199,6 @@ mod tests {
         assert_eq!(told(whole), Ok(Some(expected)));
         assert_eq!(told("X-Other: 1"), Ok(None));
         let failure = told("X-Amzn-Bedrock-GuardrailIdentifier: abc123").unwrap_err();
-        assert_eq!(failure.slug, "config/guardrail");
+        assert_eq!(failure.slug(), "config/guardrail");
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
     match client.credentials(&mut |_, _| {}) {
         Ok(ready) => ExchangeInput::Credentials(Box::new(ready.credentials)),
         Err(_) => {
-            let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what))
+            let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what()))
                 .command(NextCommand::Login)
                 .text(", then this again");
             ExchangeInput::Unavailable(Finding::Skipped(why.render(&context.invocation)))

@@ -66,7 +66,7 @@ impl From<BedrockCallError<'_>> for Failure {
             ),
         };
         match model {
-            Some(model) => Self { what: format!("{}: {}", sanitize_line(model), told.what), ..told },
+            Some(model) => told.with_subject(&sanitize_line(model)),
             None => told,
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) 
         }
         other => describe_general_error(other, &STS),
     };
-    Failure { what: format!("{here}: {}", told.what), ..told }
+    told.with_subject(&here)
 }
 
 /// The role whose credentials knock at this link.

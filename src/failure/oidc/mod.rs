@@ -118,7 +118,8 @@ impl From<RevocationError> for Failure {
             Error::ClientRejected { means, error, description } => {
                 let failure =
                     application::describe_rejected_client(means, &quote_error(&error, &description));
-                Self { hint: failure.hint.text("; ").text(NOT_REVOKED), ..failure }
+                let hint = failure.hint.clone().text("; ").text(NOT_REVOKED);
+                failure.with_hint(hint)
             }
             other => other.into(),
         }

@@ -47,6 +47,12 @@ const MORE_FACTORS: StaticHint = Command(
     " and complete it in the browser",
 );
 
+const ASSIGN_IN_OKTA: StaticHint = Command(
+    "ask your Okta administrator to assign you to this application, then run ",
+    NextCommand::Login,
+    "",
+);
+
 const VENDOR_HINTS: &[(&str, StaticHint)] = &[
     (
         "AADSTS50011",
@@ -149,22 +155,8 @@ const VENDOR_HINTS: &[(&str, StaticHint)] = &[
             "add the redirect address to \"Sign-in redirect URIs\" of the Okta application, exactly as it is used",
         ),
     ),
-    (
-        "User is not assigned",
-        Command(
-            "ask your Okta administrator to assign you to this application, then run ",
-            NextCommand::Login,
-            "",
-        ),
-    ),
-    (
-        "user is not assigned",
-        Command(
-            "ask your Okta administrator to assign you to this application, then run ",
-            NextCommand::Login,
-            "",
-        ),
-    ),
+    ("User is not assigned", ASSIGN_IN_OKTA),
+    ("user is not assigned", ASSIGN_IN_OKTA),
     (
         "Policy evaluation failed",
         Text(
@@ -286,12 +278,6 @@ const STANDARD_HINTS: &[(&str, StaticHint)] = &[
     ),
     ("invalid_scope", Text("check `scopes`: the provider does not allow one of them to this application")),
     ("login_required", Command("run ", NextCommand::Login, "")),
-    (
-        "redirect_uri_mismatch",
-        Text(
-            "register the redirect address of this program with the provider, and list its port in `redirect_ports`",
-        ),
-    ),
     ("server_error", Text("the provider has a fault of its own: try again in a moment")),
     (
         "temporarily_unavailable",

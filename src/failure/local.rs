@@ -207,4 +207,11 @@ mod tests {
         assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
         assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));
     }
+
+    #[test]
+    fn file_that_cannot_be_read_gets_a_hint_about_reading() {
+        let source = ErrorKind::PermissionDenied.into();
+        let failure = Failure::from(files::Error::at(FileAction::Read, Path::new("/a/key"))(source));
+        assert_eq!(failure.hint.render(&Invocation::default()), "make sure that you may read /a/key");
+    }
 }

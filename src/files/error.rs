@@ -1,4 +1,6 @@
 //! What went wrong with a file: which action failed, on which path, and why.
+//!
+//! What to do about it is for `failure` to say.
 
 use std::{
     io,

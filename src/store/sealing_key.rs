@@ -1,4 +1,6 @@
 //! The key that seals every record.
+//!
+//! Where it is kept is for `key` to say.
 
 use zeroize::Zeroizing;
 

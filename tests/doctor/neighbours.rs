@@ -27,6 +27,9 @@ fn an_aws_profile_that_does_not_lead_here_is_told_why() {
         ),
         (format!("\"{program}\" export --profile claude"), ["`export`", "`credentials`"]),
         (format!("\"{program}\" credentials --profile work"), ["'work'", "'claude'"]),
+        (format!("\"{program}\" --profile claude"), ["does not name the command", "`credentials`"]),
+        (format!("\"{program}\" --profile claude login"), ["`login`", "`credentials`"]),
+        (format!("\"{program}\" credentials --profile claude --config /x/c.toml"), ["/x/c.toml"; 2]),
     ] {
         desk.write(AWS, &text.replace(&line, &format!("credential_process = {command}")));
         complains(&desk, "aws-profile", "bad", &["[profile claude] in ~/.aws/config", facts[0], facts[1]]);

@@ -230,6 +230,11 @@ fn a_later_run_replaces_what_an_earlier_one_wrote_and_nothing_else() {
     fs::write(other.join("deep/notes"), "mine").unwrap();
     fleet(&desk, &other, &FACTS).fails(3, "setup/strange");
     assert_eq!(files(&other).len(), 1);
+    let list = desk.home().join("list");
+    fs::create_dir_all(&list).unwrap();
+    fs::write(list.join("bedrock-sso.sha256"), format!("{}  notes\n", "0".repeat(64))).unwrap();
+    fleet(&desk, &list, &FACTS).fails(3, "setup/strange");
+    assert_eq!(files(&list).len(), 1);
 }
 
 #[test]

@@ -96,6 +96,19 @@ fn a_second_setup_changes_nothing_and_removal_leaves_no_byte_behind() {
 }
 
 #[test]
+fn removal_after_a_restore_by_hand_forgets_the_record() {
+    let world = World::new();
+    let desk = desk(&world);
+    let before = everything(&desk);
+    desk.run(["setup", "--yes"]).expect_code(0);
+    for folder in [".aws", ".claude"] {
+        fs::remove_dir_all(desk.home().join(folder)).unwrap();
+    }
+    desk.run(["setup", "--remove", "--yes"]).prints("setup: nothing to remove");
+    assert_eq!(everything(&desk), before);
+}
+
+#[test]
 fn a_profile_that_signs_in_another_way_stops_setup_before_anything_is_written() {
     let world = World::new();
     let desk = desk(&world);

@@ -114,3 +114,23 @@ fn a_worker_whose_bundle_or_key_is_special_ends_and_frees_the_lock() {
     desk.configure(&good);
     desk.run(["credentials"]).expect_code(0);
 }
+
+#[test]
+fn bare_file_name_in_an_open_folder_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let desk = desk(&world);
+    let folder = desk.home().join("open");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(desk.config_file(), folder.join("other.toml")).unwrap();
+    let check = || {
+        let mut command = desk.command();
+        command.current_dir(&folder).args(["config", "check", "--config", "other.toml"]);
+        let Outcome { stdout, stderr, .. } = desk.start_command(command).finish().expect_code(0);
+        stdout + &stderr
+    };
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(!check().contains("warning: "), "{}", check());
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(check().contains("warning: "), "{}", check());
+}

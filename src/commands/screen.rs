@@ -63,7 +63,7 @@ impl<'a> SignInScreen<'a> {
                     .show_text(&format!("Waiting for you: {} left. Ctrl-C gives up.", format_duration(left)));
             }
             ProgressEvent::SignIn(SignInEvent::Answered) => {
-                self.progress.show_text("You are known to the provider. Asking AWS…")
+                self.progress.show_text("You are known to the provider. Asking AWS…");
             }
             ProgressEvent::SignIn(SignInEvent::Prompt(SignInPrompt {
                 address,

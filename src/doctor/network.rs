@@ -87,7 +87,7 @@ pub(super) async fn check_certificates(context: &DoctorContext<'_>) -> CheckOutc
 
 /// Cognito and STS are vouched for by the same.
 fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
-    issuer.to_safe_line().to_string().contains("Amazon")
+    issuer.to_safe_line().contains("Amazon")
 }
 
 /// Whether AWS answers, and nobody in its place.

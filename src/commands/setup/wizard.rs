@@ -145,7 +145,7 @@ fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: 
     );
     match http::block_on(oidc::probe_client(client, metadata, client_id, &redirect)) {
         Ok(Ok(ClientProbe::Accepted)) => {
-            write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n"))
+            write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n"));
         }
         Ok(Ok(ClientProbe::Rejected)) => write_stderr(&format!(
             "  ! the provider answers this client with an error: check the identifier, and that {redirect} is registered\n"
@@ -165,7 +165,7 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready =
         work.worker_client().login(LoginMode::IfNeeded, MethodPreference::Any, &mut |told, reply| {
-            screen.show_event(told, reply)
+            screen.show_event(told, reply);
         })?;
     drop(screen);
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));

@@ -86,9 +86,9 @@ fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text:
     };
     let request = request.map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
     let what = format!("AWS does not let {} call {action}{on}: {why}{request}", sanitize_line(role));
-    let streaming = action.to_string().ends_with("InvokeModelWithResponseStream");
+    let streaming = action.ends_with("InvokeModelWithResponseStream");
     let consequence = if streaming { "; without it Claude Code hangs instead of answering" } else { "" };
-    let mut hint = suggest_policy_change(*policy, *is_explicit, &action.to_string(), &on, role);
+    let mut hint = suggest_policy_change(*policy, *is_explicit, &action, &on, role);
     hint.push_str(consequence);
     make_aws_failure(if streaming { "streaming_denied" } else { "bedrock_denied" }, what, hint)
 }

@@ -160,7 +160,7 @@ fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) 
 
 fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
     let (code, said) = (error.to_safe_line(), description.to_safe_line());
-    if said.is_empty() { code.to_string() } else { format!("{code} ({said})") }
+    if said.is_empty() { code } else { format!("{code} ({said})") }
 }
 
 fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -> Failure {

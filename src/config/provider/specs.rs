@@ -29,7 +29,7 @@ pub struct ProviderSpec {
 
     /// The loopback host whose redirect addresses can be registered.
     pub(super) redirect_host: RedirectHost,
-    /// Which redirect addresses other than that host's can be registered.
+    /// How exactly redirect addresses are compared with the registered ones.
     pub(super) redirect_rule: RedirectRule,
     /// Whether a text has the form of its client identifiers, and what that form is.
     pub(super) is_client_id: fn(&str) -> bool,
@@ -114,7 +114,7 @@ pub struct SampleIssuer<'a> {
     pub issuer: Option<&'a str>,
 }
 
-/// Where to look for the loopback ports of a provider that compares them: in the documentation these are recommended.
+/// The ports of the redirect addresses where the profile names none and the provider compares ports.
 pub(super) const REGISTERED_PORTS: [u16; 2] = [8400, 8401];
 
 /// What holds for providers of which nothing else is known. OIDC Core §11 for `offline_access`, which asks for a refresh

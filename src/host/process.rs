@@ -84,7 +84,7 @@ extern "C" fn pow(base: f64, exponent: f64) -> f64 {
 #[cfg(all(unix, not(target_os = "linux")))]
 pub fn harden_process() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let found = FOUND.get_or_init(|| getrlimit(Resource::Core));
+    let found = ORIGINAL_CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
     // To lower a limit is always allowed.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: found.maximum });
 }
@@ -92,7 +92,7 @@ pub fn harden_process() {
 /// Gives another program in our place the limit that our caller had set.
 #[cfg(all(unix, not(target_os = "linux")))]
 pub(super) fn undo_hardening() {
-    if let Some(found) = FOUND.get() {
+    if let Some(found) = ORIGINAL_CORE_LIMIT.get() {
         // It was allowed before.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, *found);
     }

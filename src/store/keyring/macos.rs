@@ -85,8 +85,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_by_its_number() {
-        let classify_error =
-            |code| classify_error(Error::PlatformFailure(Box::new(SecurityError::from_code(code))));
+        let fault = |code| classify_error(Error::PlatformFailure(Box::new(SecurityError::from_code(code))));
         assert!(matches!(fault(-25308), KeyringFault::Locked));
         assert!(matches!(fault(-25293), KeyringFault::Denied));
         assert!(matches!(fault(-128), KeyringFault::Denied));
@@ -98,18 +97,17 @@ mod tests {
     #[test]
     fn what_may_not_ask_opens_no_window() {
         let allowed = || SecKeychain::user_interaction_allowed().unwrap();
-        let manner =
-            |may_prompt: may_ask| KeyringOptions { timeout: super::super::ALONE, may_prompt: may_ask };
-        let silent = disable_prompts(manner(false));
+        let options = |may_prompt| KeyringOptions { timeout: super::super::CALL_TIMEOUT, may_prompt };
+        let silent = disable_prompts(options(false));
         assert!(silent.is_some() && !allowed());
         drop(silent);
-        assert!(disable_prompts(manner(true)).is_none() && allowed());
+        assert!(disable_prompts(options(true)).is_none() && allowed());
     }
 
     #[test]
     #[ignore = "writes to the default keychain of whoever runs it"]
     fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
-        let build_entry = build_entry("bedrock-sso test", "sealing-key").unwrap();
+        let item = build_entry("bedrock-sso test", "sealing-key").unwrap();
         entry::remove_entry(&item, classify_error).unwrap();
         assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
         for byte in [0, 0xff] {

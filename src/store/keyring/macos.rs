@@ -91,7 +91,7 @@ mod tests {
         assert!(matches!(fault(-128), KeyringFault::Denied));
         assert!(matches!(fault(-25307), KeyringFault::Absent { what: MissingPart::Vault }));
         let KeyringFault::Failed(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
-        assert!(why.to_safe_line().to_string().ends_with("(-25299)"), "{why:?}");
+        assert!(why.to_safe_line().ends_with("(-25299)"), "{why:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     config::{CallerKind, FlagOverride, keys},
     failure::{Failure, describe_change},
     session::{
-        DestinationChanged, LoginMode, MethodPreference, accept_destinations, find_unaccepted_changes,
+        DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes,
     },
     text::sanitize_line,
     time::format_duration,
@@ -29,7 +29,7 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
     let mut screen = SignInScreen::for_login(&context.host.environment, context.global);
     let tell: ProgressHandler<'_> = &mut |told, reply| screen.show_event(told, reply);
     review_destinations(&work)?;
-    let mode = if login.force { LoginMode::Always } else { LoginMode::IfNeeded };
+    let mode = if login.force { LoginCondition::Always } else { LoginCondition::IfNeeded };
     let ready = match work.worker_client().login(mode, login.method_preference(), tell) {
         // The provider may have named a new host meanwhile.
         Err(error) => match review_destinations(&work)? {

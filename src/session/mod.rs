@@ -39,7 +39,7 @@ pub(crate) use error::impl_from;
 pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
-pub use purpose::{CredentialsPurpose, LadderPurpose, LoginMode, MethodPreference, Prompting, TokenUse};
+pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
 pub use session_credentials::{SessionCredentials, find_credentials};
 pub use sign_in::{SignInMethod, predict_method};
 pub use sign_out::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};

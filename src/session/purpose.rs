@@ -21,7 +21,7 @@ pub enum CredentialsPurpose {
     /// A program.
     Automatic(Prompting),
     /// A user, or a host whose credentials AWS refused, wants to be signed in.
-    Login { mode: LoginMode, method: MethodPreference },
+    Login { mode: LoginCondition, method: MethodPreference },
     /// Nobody waits: credentials that are about to expire are renewed, without a prompt.
     Renewal,
 }
@@ -36,7 +36,7 @@ pub enum Prompting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LoginMode {
+pub enum LoginCondition {
     /// Signs in only if the stored session is no longer enough.
     IfNeeded,
     /// `--force`: signs in although the stored session may be valid.
@@ -80,7 +80,7 @@ impl LadderPurpose {
     }
 
     pub(super) fn is_forced_login(self) -> bool {
-        matches!(self, Self::Credentials(CredentialsPurpose::Login { mode: LoginMode::Always, .. }))
+        matches!(self, Self::Credentials(CredentialsPurpose::Login { mode: LoginCondition::Always, .. }))
     }
 
     /// What the command line says about the sign-in method.

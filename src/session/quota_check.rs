@@ -3,7 +3,7 @@
 //! A no costs nobody what they have: credentials and tokens stay, and serve again once the service says yes.
 
 use super::{
-    CredentialsPurpose, Error, Ladder, LadderPurpose, LoginMode, NonInteractiveToken,
+    CredentialsPurpose, Error, Ladder, LadderPurpose, LoginCondition, NonInteractiveToken,
     session_credentials::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
@@ -103,12 +103,14 @@ impl Ladder<'_> {
     /// What is good enough for whom.
     pub(super) fn is_fresh_enough(&self, fresh: Freshness) -> bool {
         match self.purpose {
-            LadderPurpose::Credentials(CredentialsPurpose::Login { mode: LoginMode::Always, .. })
+            LadderPurpose::Credentials(CredentialsPurpose::Login {
+                mode: LoginCondition::Always, ..
+            })
             | LadderPurpose::IdToken(_) => false,
             LadderPurpose::Credentials(CredentialsPurpose::Renewal) => fresh == Freshness::Fresh,
             LadderPurpose::Credentials(
                 CredentialsPurpose::Automatic(_)
-                | CredentialsPurpose::Login { mode: LoginMode::IfNeeded, .. },
+                | CredentialsPurpose::Login { mode: LoginCondition::IfNeeded, .. },
             ) => {
                 matches!(fresh, Freshness::Fresh | Freshness::RenewSoon)
             }

@@ -27,7 +27,7 @@ use crate::{
     lock, log,
     secret::Secret,
     session::{
-        CredentialsPurpose, LadderPurpose, LoginMode, MethodPreference, Prompting, SessionCredentials,
+        CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, SessionCredentials,
         TokenUse, check_destinations, find_credentials, find_token_for,
     },
     time::Timestamp,
@@ -139,7 +139,7 @@ impl WorkerClient<'_> {
     /// A sign-in that a user, or a host on their behalf, asked for.
     pub fn login(
         &self,
-        mode: LoginMode,
+        mode: LoginCondition,
         method: MethodPreference,
         report: ProgressHandler<'_>,
     ) -> Result<SessionCredentials, Error> {

@@ -77,7 +77,7 @@ pub fn parse_purpose(argument: &str) -> Option<LadderPurpose> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{LoginMode, MethodPreference, Prompting};
+    use crate::session::{LoginCondition, MethodPreference, Prompting};
 
     #[test]
     fn a_purpose_survives_the_command_line() {
@@ -86,9 +86,9 @@ mod tests {
             LadderPurpose::Credentials(CredentialsPurpose::Automatic(Prompting::Allowed)),
             LadderPurpose::Credentials(CredentialsPurpose::Automatic(Prompting::Never)),
             LadderPurpose::Credentials(CredentialsPurpose::Renewal),
-            login(LoginMode::IfNeeded, MethodPreference::Any),
-            login(LoginMode::Always, MethodPreference::NoBrowser),
-            login(LoginMode::Always, MethodPreference::Device),
+            login(LoginCondition::IfNeeded, MethodPreference::Any),
+            login(LoginCondition::Always, MethodPreference::NoBrowser),
+            login(LoginCondition::Always, MethodPreference::Device),
             LadderPurpose::IdToken(TokenUse::Now),
             LadderPurpose::IdToken(TokenUse::NextCall),
         ] {

@@ -15,7 +15,7 @@ use crate::{
     host::Host,
     http::{self, Client, HttpSettings},
     oidc::{self, ClientProbe, ProviderMetadata},
-    session::{LoginMode, MethodPreference},
+    session::{LoginCondition, MethodPreference},
     text::sanitize_line,
 };
 
@@ -164,7 +164,7 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     let work = context.load_profile(CallerKind::SignIn)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready =
-        work.worker_client().login(LoginMode::IfNeeded, MethodPreference::Any, &mut |told, reply| {
+        work.worker_client().login(LoginCondition::IfNeeded, MethodPreference::Any, &mut |told, reply| {
             screen.show_event(told, reply);
         })?;
     drop(screen);

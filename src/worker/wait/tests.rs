@@ -9,7 +9,7 @@ use crate::{
     credentials::AwsCredentials,
     hint::Hint,
     host::{Environment, Host, HostPaths},
-    session::{LoginMode, MethodPreference, SessionCredentials},
+    session::{LoginCondition, MethodPreference, SessionCredentials},
     store,
 };
 
@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 const MAY_PROMPT: CredentialsPurpose = CredentialsPurpose::Automatic(Prompting::Allowed);
 const NEVER_PROMPTS: CredentialsPurpose = CredentialsPurpose::Automatic(Prompting::Never);
 const LOGIN: CredentialsPurpose =
-    CredentialsPurpose::Login { mode: LoginMode::IfNeeded, method: MethodPreference::Any };
+    CredentialsPurpose::Login { mode: LoginCondition::IfNeeded, method: MethodPreference::Any };
 
 /// A machine with a cache in a folder of its own.
 struct Machine {

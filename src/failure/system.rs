@@ -20,6 +20,8 @@ pub enum SystemError {
     Runtime(io::Error),
     Stdin(io::Error),
     Stdout(io::Error),
+    /// The system does not say where this program is.
+    ProgramPathUnknown(io::Error),
     /// A process of our own for the sign-in could not be started.
     WorkerNotStarted(io::Error),
     /// It was started several times, and ended each time without a word.
@@ -56,6 +58,12 @@ impl From<SystemError> for Failure {
                 "internal/stdout",
                 format!("stdout cannot be written: {}", describe_io_error(&error)),
                 "check where the output is sent".into(),
+            ),
+            SystemError::ProgramPathUnknown(error) => (
+                Exit::Storage,
+                "storage/files",
+                format!("cannot find the path of this program: {}", describe_io_error(&error)),
+                "check that this program is still in place".into(),
             ),
             SystemError::WorkerNotStarted(error) => (
                 Exit::Internal,

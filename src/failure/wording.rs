@@ -130,6 +130,7 @@ fn failures_of_the_system() {
         SystemError::Runtime(denied()),
         SystemError::Stdin(denied()),
         SystemError::Stdout(denied()),
+        SystemError::ProgramPathUnknown(denied()),
         SystemError::WorkerNotStarted(denied()),
         SystemError::WorkerDied,
         SystemError::WorkerStuck { after: Duration::from_secs(190) },

@@ -4,6 +4,8 @@
 
 use std::{fmt, fs::File, io, path::Path};
 
+use crate::files::{self, FileAction};
+
 /// Somebody else who could have written a file, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntrustedWriter {
@@ -28,12 +30,13 @@ impl fmt::Display for UntrustedWriter {
     }
 }
 
-/// The same of what lies at a path, a file or a folder; `None` also where nothing is.
-pub fn find_untrusted_writer_at(path: &Path) -> io::Result<Option<UntrustedWriter>> {
-    match open_file_or_folder(path) {
-        Err(failure) if failure.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => find_untrusted_writer(&opened?),
-    }
+/// Who else could have written the file or folder at a path; `None` also if nothing is there. Fails if it cannot be read.
+pub fn find_untrusted_writer_at(path: &Path) -> Result<Option<UntrustedWriter>, files::Error> {
+    let found = match open_file_or_folder(path) {
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.and_then(|file| find_untrusted_writer(&file)),
+    };
+    found.map_err(files::Error::at(FileAction::Read, path))
 }
 
 /// What is known of a folder that holds for every user.
@@ -82,7 +85,7 @@ pub fn create_admin_folder(_: &Path) -> io::Result<()> {
 
 #[cfg(unix)]
 fn open_file_or_folder(path: &Path) -> io::Result<File> {
-    crate::files::open_nonblocking(path)
+    files::open_nonblocking(path)
 }
 
 /// A folder is opened only by who says that it may be one.
@@ -308,6 +311,14 @@ mod tests {
         };
         assert_eq!([with(0o755), with(0o711)], [FolderTrust::Trusted, FolderTrust::Trusted]);
         assert!(matches!(with(0o757), FolderTrust::Untrusted(_)));
+    }
+
+    #[test]
+    fn path_that_cannot_be_read_is_a_file_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().join("below");
+        let error = find_untrusted_writer_at(&path).unwrap_err();
+        assert_eq!((error.action, error.path), (FileAction::Read, path));
     }
 
     #[test]

@@ -114,6 +114,21 @@ fn a_profile_that_is_there_or_a_file_that_cannot_be_edited_stays_as_it_is() {
 
 #[test]
 #[ignore = "needs root: .ci/run administrator"]
+fn an_unreadable_administrator_folder_is_a_file_failure() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "");
+    // A file where the folder is expected.
+    let folder = machine.etc.path().join("bedrock-sso");
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
+    let failed =
+        machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(10, "storage/files");
+    failed.message_has(&["/etc/bedrock-sso/config.toml"]);
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
 fn an_administrators_file_that_somebody_else_could_have_written_is_not_believed() {
     const SOMEBODY: u32 = 1000;
     let world = World::new();

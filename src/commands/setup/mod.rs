@@ -18,7 +18,7 @@ use crate::{
     cli::SetupArgs,
     config::{self, ClaudeCodeConfig, ConfigKey, KeyValue, Profile, keys},
     failure::{Failure, SetupNotConfirmed, SystemError},
-    files::ReadableBy,
+    files::{self, FileAction, ReadableBy},
     hint::{Hint, Invocation, NextCommand},
     host::{self, ExternalConfigPaths},
     setup::{
@@ -142,7 +142,7 @@ impl<'a> SetupContext<'a> {
         let managed = self.neighbours.claude_managed.as_path();
         let folders = record.parent().into_iter().chain(managed.parent());
         for path in folders.chain([configuration.as_path(), &record, managed]) {
-            if let Some(who) = host::find_untrusted_writer_at(path).map_err(SystemError::WorkerNotStarted)? {
+            if let Some(who) = host::find_untrusted_writer_at(path)? {
                 let why = config::UnreadableReason::Untrusted { who };
                 return Err(config::Error::Unreadable { file: path.display().to_string(), why }.into());
             }
@@ -263,15 +263,12 @@ impl<'a> SetupContext<'a> {
 
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
         let program = host::find_stable_program_path(&self.context.host.environment)
-            .map_err(SystemError::WorkerNotStarted)?;
+            .map_err(SystemError::ProgramPathUnknown)?;
         if self.arguments.system && program.starts_with(&self.home) {
             return Err(Error::ProgramInHome { program }.into());
         }
-        let config = self
-            .named_config()
-            .map(std::path::absolute)
-            .transpose()
-            .map_err(SystemError::WorkerNotStarted)?;
+        let absolute = |path| std::path::absolute(path).map_err(files::Error::at(FileAction::Read, path));
+        let config = self.named_config().map(absolute).transpose()?;
         Ok(CommandTemplate::new(&program, config.as_deref())?)
     }
 
@@ -334,7 +331,7 @@ impl<'a> SetupContext<'a> {
     /// What would keep our credentials from being used, whatever we write.
     fn warn_about_conflicts(&self, profile: &str) -> Result<(), Failure> {
         let program = host::find_stable_program_path(&self.context.host.environment)
-            .map_err(SystemError::WorkerNotStarted)?;
+            .map_err(SystemError::ProgramPathUnknown)?;
         if self.arguments.system && host::can_others_replace(&program) {
             write_stderr(&format!(
                 "warning: every user would run {}, and somebody else than root may put another program there\n",

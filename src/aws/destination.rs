@@ -2,35 +2,12 @@
 //!
 //! Comparing them with the stored ones is for `cache`.
 
-use super::endpoint;
+use super::{endpoint, service::AwsService};
 use crate::{
     config::{Federation, Partition, Profile},
     host::Environment,
     url::SecureUrl,
 };
-
-/// A service of AWS that is sent an ID token, or requests signed with the credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AwsService {
-    Sts,
-    Cognito,
-    /// Lists of models.
-    Bedrock,
-    /// Answers of models.
-    BedrockRuntime,
-}
-
-impl AwsService {
-    /// What the first label of a regional host begins with.
-    fn host_labels(self) -> &'static [&'static str] {
-        match self {
-            Self::Sts => &["sts", "sts-fips"],
-            Self::Cognito => &["cognito-identity", "cognito-identity-fips"],
-            Self::Bedrock => &["bedrock", "bedrock-fips"],
-            Self::BedrockRuntime => &["bedrock-runtime", "bedrock-runtime-fips"],
-        }
-    }
-}
 
 /// The services that this profile uses, each with its host: the origin of a named endpoint, or the name of the partition for
 /// AWS's own hosts. Region, FIPS and dual stack choose among those, so they do not count. An endpoint that cannot be used is

@@ -4,7 +4,7 @@
 
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 
-use super::{Error, destination::AwsService};
+use super::{Error, service::AwsService};
 use crate::{
     config::{Federation, Partition, Profile},
     host::Environment,

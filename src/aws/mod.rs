@@ -7,6 +7,7 @@ mod credential_check;
 mod api_key;
 mod bedrock;
 mod role_chain;
+mod service;
 mod destination;
 mod endpoint;
 mod error;
@@ -21,7 +22,6 @@ mod web_identity;
 
 use std::time::Duration;
 
-pub use self::destination::{AwsService, list_destinations};
 pub use self::{
     api_key::create_api_key,
     bedrock::{
@@ -32,6 +32,7 @@ pub use self::{
     endpoint::resolve_exchange_endpoint,
     error::{AwsErrorDetails, AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep},
 };
+pub use self::{destination::list_destinations, service::AwsService};
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
 use crate::{
     config::{ChainedRole, Federation, Profile, RoleArn},

@@ -12,7 +12,7 @@ use std::{
 use ::http::{Method, Request, header};
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::{CHECK_TIMEOUT, Finding, live};
+use super::{CHECK_TIMEOUT, Finding, LIVE_CALL_TIMEOUT};
 use crate::{
     aws,
     cache::{Cache, Session},
@@ -140,7 +140,7 @@ impl<'a> DoctorContext<'a> {
 
     /// The same for real calls one after the other, with a person waiting for each.
     pub fn live_client(&self, profile: &Profile) -> Result<&Client, Failure> {
-        let made = || Ok(self.client(profile)?.with_total_timeout(live::CALL_TIMEOUT));
+        let made = || Ok(self.client(profile)?.with_total_timeout(LIVE_CALL_TIMEOUT));
         self.live_client.get_or_init(made).as_ref().map_err(Failure::clone)
     }
 

@@ -40,6 +40,9 @@ use CheckFunction::{Local, Network};
 /// What one network check may take, whatever becomes of the others. They run side by side.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long one call of a live check may take. A model that was not asked for a while needs seconds for its first word.
+const LIVE_CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// A check, which looks and judges.
 #[derive(Clone, Copy, Debug)]
 enum CheckFunction {

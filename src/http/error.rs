@@ -4,12 +4,6 @@
 
 use std::{error, fmt, io, path::PathBuf, time::Duration};
 
-use rustls::CertificateError;
-
-use super::{
-    RequestTimeouts, UnusedVariable, proxy::ProxyEndpoint, resolver::NameServerTimeout,
-    verifier::RefusedCertificate,
-};
 use crate::{files::FileKind, text::UntrustedText};
 
 /// Hosts are as the address writes them, with the port where it names one.
@@ -124,57 +118,24 @@ pub enum BundleFault {
     NoCertificate,
 }
 
-/// What is known of a request when it fails.
-pub(super) struct RequestContext<'a> {
-    pub(super) host: &'a str,
-    /// The proxy on the way.
-    pub(super) proxy: Option<&'a ProxyEndpoint>,
-    pub(super) timeouts: RequestTimeouts,
+/// A variable that is set and does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedVariable {
+    pub name: &'static str,
+    /// The key that would say the same in a file.
+    pub key: &'static str,
+    pub reason: UnusedReason,
 }
 
-impl RequestContext<'_> {
-    /// The fact beneath the client's error, whose own message hides it.
-    pub(super) fn classify_error(&self, error: &reqwest::Error) -> Error {
-        let host = || self.host.to_owned();
-        if let Some(what) = self.classify_proxy_fault(error) {
-            return what;
-        }
-        if let Some(tls) = find_cause::<rustls::Error>(error) {
-            let (what, issuer) = classify_tls_error(tls);
-            return Error::Tls { host: host(), fault: what, issuer };
-        }
-        match () {
-            () if let Some(NameServerTimeout(after)) = find_cause(error) => {
-                Error::DnsTimeout { host: strip_port(self.host).to_owned(), after: *after }
-            }
-            () if error.is_timeout() && error.is_connect() => {
-                Error::Timeout { host: host(), after: self.timeouts.connect }
-            }
-            () if error.is_timeout() => Error::Timeout { host: host(), after: self.timeouts.total },
-            () if error.is_dns() || has_cause_starting_with(error, "dns error") => {
-                Error::Dns { host: strip_port(self.host).to_owned() }
-            }
-            () if has_cause_starting_with(error, "tcp ") => Error::Connect { host: host() },
-            () => Error::Interrupted { host: host() },
-        }
-    }
-
-    /// A failure on this side of the proxy's tunnel, or in its making.
-    fn classify_proxy_fault(&self, error: &reqwest::Error) -> Option<Error> {
-        let proxy = self.proxy?;
-        let says = |phrases: &[&str]| phrases.iter().any(|words| has_cause_starting_with(error, words));
-        let what = match () {
-            () if says(&PROXY_AUTH_PHRASES) && proxy.authorization.is_some() => ProxyFault::PasswordRefused,
-            () if says(&PROXY_AUTH_PHRASES) => ProxyFault::PasswordMissing,
-            () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(self.timeouts.connect),
-            () if says(&PROXY_UNREACHABLE_PHRASES) => ProxyFault::Unreachable,
-            () if error.is_connect() && find_cause::<rustls::Error>(error).is_none() => {
-                ProxyFault::Refused(None)
-            }
-            () => return None,
-        };
-        Some(Error::Proxy { proxy: proxy.host_and_port.clone(), host: self.host.to_owned(), fault: what })
-    }
+/// Why a variable does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnusedReason {
+    /// This file defines the profile, and decides.
+    DefiningFile(String),
+    /// The administrator enforces this key.
+    Enforced(&'static str),
+    /// The profile sets this key, which outranks it.
+    ProfileKey(&'static str),
 }
 
 impl Error {
@@ -242,81 +203,21 @@ impl Error {
     }
 }
 
-/// The client's words for 407, and for what SOCKS has in its place.
-const PROXY_AUTH_PHRASES: [&str; 3] = [
-    "tunnel error: proxy authorization required",
-    "SOCKS error: credentials not accepted",
-    "SOCKS error: server does not support user/pass authentication",
-];
-
-/// The client's words when not even the proxy was reached, whether it speaks HTTP or SOCKS.
-const PROXY_UNREACHABLE_PHRASES: [&str; 4] = [
-    "tunnel error: failed to create underlying connection",
-    "SOCKS error: failed to create underlying connection",
-    "tcp connect error",
-    "dns error",
-];
-
-fn classify_tls_error(error: &rustls::Error) -> (TlsFault, Option<UntrustedText>) {
-    match error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
-            match other.0.downcast_ref::<RefusedCertificate>() {
-                Some(RefusedCertificate { reason, issuer }) => {
-                    (classify_certificate_error(reason), issuer.clone())
-                }
-                None => (TlsFault::Certificate(UntrustedText::new(other.0.to_string())), None),
-            }
-        }
-        rustls::Error::InvalidCertificate(reason) => (classify_certificate_error(reason), None),
-        other => (TlsFault::Handshake(UntrustedText::new(other.to_string())), None),
-    }
-}
-
-fn classify_certificate_error(reason: &CertificateError) -> TlsFault {
-    match reason {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsFault::WrongName
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
-        CertificateError::Revoked => TlsFault::Revoked,
-        other => TlsFault::Certificate(UntrustedText::new(other.to_string())),
-    }
-}
-
-/// The first cause of this type. An `io::Error` skips its own content when asked for a source, so it is opened.
-fn find_cause<'a, T: error::Error + 'static>(error: &'a (dyn error::Error + 'static)) -> Option<&'a T> {
-    iterate_causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-/// Whether a cause says so in words: some of the client's error types are private to it.
-fn has_cause_starting_with(error: &(dyn error::Error + 'static), words: &str) -> bool {
-    iterate_causes(error).any(|cause| cause.to_string().starts_with(words))
-}
-
-fn iterate_causes<'a>(
-    error: &'a (dyn error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn error::Error + 'static)> {
-    std::iter::successors(Some(error), |cause| match cause.downcast_ref::<io::Error>() {
-        Some(io) => io.get_ref().map(|inner| inner as &(dyn error::Error + 'static)),
-        None => cause.source(),
-    })
-}
-
-/// The host without its port.
-fn strip_port(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    }
-}
-
 impl error::Error for Error {}
 
 /// For logs; what people read is written in `failure`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
+    }
+}
+
+impl fmt::Display for UnusedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DefiningFile(file) => write!(f, "{file} defines the profile"),
+            Self::ProfileKey(key) => write!(f, "the profile sets `{key}`"),
+            Self::Enforced(key) => write!(f, "the administrator enforces `{key}`"),
+        }
     }
 }

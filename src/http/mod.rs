@@ -10,6 +10,7 @@ mod resolver;
 mod proxy_probe;
 mod proxy;
 mod settings;
+mod request_error;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
@@ -21,13 +22,13 @@ use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
 
-use self::{error::RequestContext, proxy::ProxyRules, resolver::SystemResolver};
 pub use self::{
-    error::{BundleFault, Error, ProxyFault, TlsFault},
+    error::{BundleFault, Error, ProxyFault, TlsFault, UnusedReason, UnusedVariable},
     proxy::ProxyChoice,
-    settings::{AuthorityVariables, HttpSettings, UnusedReason, UnusedVariable, UnusedVariables},
+    settings::{AuthorityVariables, HttpSettings, UnusedVariables},
     trust::TrustConfig,
 };
+use self::{proxy::ProxyRules, request_error::RequestContext, resolver::SystemResolver};
 use crate::{host, log, text::UntrustedText, time::Timestamp, url::SecureUrl};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.

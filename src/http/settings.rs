@@ -2,9 +2,9 @@
 //!
 //! It carries what was decided elsewhere; no variable is read here.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
-use super::{Error, ProxyChoice, TlsFault};
+use super::{Error, ProxyChoice, TlsFault, UnusedVariable};
 use crate::{host::Environment, url::SecureUrl};
 
 /// What a client is made of.
@@ -36,36 +36,6 @@ impl<'s> HttpSettings<'s> {
 pub enum AuthorityVariables {
     Honored,
     Ignored,
-}
-
-/// A variable that is set and does not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnusedVariable {
-    pub name: &'static str,
-    /// The key that would say the same in a file.
-    pub key: &'static str,
-    pub reason: UnusedReason,
-}
-
-/// Why a variable does not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UnusedReason {
-    /// This file defines the profile, and decides.
-    DefiningFile(String),
-    /// The administrator enforces this key.
-    Enforced(&'static str),
-    /// The profile sets this key, which outranks it.
-    ProfileKey(&'static str),
-}
-
-impl fmt::Display for UnusedReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DefiningFile(file) => write!(f, "{file} defines the profile"),
-            Self::ProfileKey(key) => write!(f, "the profile sets `{key}`"),
-            Self::Enforced(key) => write!(f, "the administrator enforces `{key}`"),
-        }
-    }
 }
 
 /// The variables that are set and do not count.

@@ -4,7 +4,6 @@
 
 use ::http::StatusCode;
 
-use super::ClientAuthMethod;
 use crate::{http, text::UntrustedText, url::SecureUrlError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +53,13 @@ pub enum ProviderEndpoint {
 pub enum PollPace {
     Unchanged,
     SlowDown,
+}
+
+/// Which proof the provider did not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthMethod {
+    Secret,
+    Key,
 }
 
 impl Error {

@@ -24,12 +24,12 @@ mod verify;
 
 pub use self::{
     application::{
-        Application, ClientAuthMethod, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles,
+        Application, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles,
         StoredClientCredentials,
     },
     device::{DeviceCode, DevicePollOutcome, poll_device_code, request_device_code},
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
-    error::{Error, PollPace, ProviderEndpoint, ResponseSource},
+    error::{ClientAuthMethod, Error, PollPace, ProviderEndpoint, ResponseSource},
     keys::{ProviderKeys, fetch_keys, is_supported_algorithm},
     knock::{ClientProbe, probe_client},
     provider::{find_issuer_alias, find_organization},

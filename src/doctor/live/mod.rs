@@ -7,8 +7,6 @@ mod exchange;
 mod lists;
 mod word;
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 
 use super::{CheckReport, DoctorContext, Finding};
@@ -20,9 +18,6 @@ use crate::{
     http::{self, Client},
 };
 use choice::ModelChoice;
-
-/// What one call may take. A model that has not been asked for a while thinks for seconds before its first word.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Every check by its name, in the order in which they are told.
 const EXCHANGE: &str = "exchange";
@@ -176,7 +171,10 @@ impl<'v> LiveContext<'v> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, time::Instant};
+    use std::{
+        net::TcpListener,
+        time::{Duration, Instant},
+    };
 
     use super::*;
     use crate::{
@@ -241,7 +239,7 @@ mod tests {
         let mut report = LiveReport::default();
         let began = Instant::now();
         block_on(visit.check_bedrock(&visit.build_bedrock_client(&client).unwrap(), &mut report));
-        assert!(began.elapsed() < CALL_TIMEOUT, "{:?}", began.elapsed());
+        assert!(began.elapsed() < super::super::LIVE_CALL_TIMEOUT, "{:?}", began.elapsed());
         let reports = report.into_reports(&context);
         let told: Vec<_> = reports.iter().map(|checked| (checked.name, checked.message.clone())).collect();
         let unanswered = format!("{silent} did not answer within 0 s");

@@ -11,7 +11,7 @@ use openidconnect::url::form_urlencoded::byte_serialize;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::ProviderMetadata;
+use super::{ClientAuthMethod, ProviderMetadata};
 use crate::{
     config::{ClientAuth, Profile},
     host::Host,
@@ -51,13 +51,6 @@ pub struct StoredClientCredentials {
 pub enum ClientCredentialError {
     MissingSecret,
     UnusableFile(ClientFileError),
-}
-
-/// Which proof the provider did not take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthMethod {
-    Secret,
-    Key,
 }
 
 /// Where a form goes, and how an application may prove itself there.

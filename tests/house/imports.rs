@@ -13,27 +13,6 @@ use syn::{
 
 use super::{Source, attributes_of, is_test, is_test_only, nobody, root, sources_under};
 
-/// Files that are in a circle today. Cut circles, and make this list shorter.
-const KNOWN_CIRCLES: &[&str] = &[
-    "src/aws/destination.rs",
-    "src/aws/endpoint.rs",
-    "src/doctor/aws_files.rs",
-    "src/doctor/claude.rs",
-    "src/doctor/live/mod.rs",
-    "src/doctor/patient.rs",
-    "src/errand/watchdog.rs",
-    "src/errand/worker.rs",
-    "src/http/error.rs",
-    "src/http/proxy.rs",
-    "src/http/settings.rs",
-    "src/http/trust.rs",
-    "src/http/verifier.rs",
-    "src/oidc/answer.rs",
-    "src/oidc/application/mod.rs",
-    "src/oidc/discovery.rs",
-    "src/oidc/error.rs",
-];
-
 /// The modules in the order in which `lib.rs` declares them.
 fn modules() -> Vec<String> {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
@@ -218,19 +197,10 @@ fn no_files_import_each_other_in_a_circle() {
         reached.iter().filter(|(module, reached)| reached.contains(*module)).map(|(module, _)| *module);
     for module in in_circles {
         let path = &tree.0[module].0;
-        if KNOWN_CIRCLES.contains(&path.as_str()) {
-            continue;
-        }
         let back = uses[module].iter().filter(|other| reached[*other].contains(module));
         offenders.push(format!("{path} -> {:?}", back.map(|other| other.join("::")).collect::<Vec<_>>()));
     }
     nobody("a file that another file uses does not use that file", offenders);
-    let is_straight = |path: &&str| {
-        let module = tree.0.iter().find(|(_, (other, _))| other == path).map(|(module, _)| module.as_slice());
-        module.is_none_or(|module| !reached[module].contains(module))
-    };
-    let straight = KNOWN_CIRCLES.iter().filter(|path| is_straight(path)).map(|path| (*path).to_owned());
-    nobody("KNOWN_CIRCLES lists only files that are in a circle", straight);
 }
 
 #[test]

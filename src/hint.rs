@@ -230,9 +230,11 @@ impl From<Hint> for StoredHint {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
     use clap::ValueEnum as _;
 
     use super::*;
+    #[cfg(unix)]
     use crate::cli::Cli;
 
     /// The words that a shell makes of a command line.

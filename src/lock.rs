@@ -131,7 +131,7 @@ fn open_lock_file(path: &Path) -> Result<File, files::Error> {
     let mut looks = 1;
     loop {
         match options.open(path) {
-            Err(source) if looks < LOOKS_WHILE_IT_GOES && is_going(&source) => looks += 1,
+            Err(source) if looks < OPEN_ATTEMPTS && is_going(&source) => looks += 1,
             opened => {
                 return opened.map_err(files::Error::at(FileAction::Open, path));
             }

@@ -139,7 +139,7 @@ fn has_unmapped_users() -> bool {
 
 #[cfg(windows)]
 pub fn find_untrusted_writer(file: &File) -> io::Result<Option<UntrustedWriter>> {
-    let read_sddl = super::windows::read_sddl(file)?;
+    let rights = super::windows::read_sddl(file)?;
     match sddl::describe_untrusted_writer(&rights, "") {
         None => Ok(None),
         Some(_) => Ok(sddl::describe_untrusted_writer(&rights, &super::windows::read_own_sid()?)

@@ -116,7 +116,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let stopped = told(classify_message("Windows error code 1062"));
-        assert!(stopped.to_safe_line().to_string().ends_with("(os error 1062)"), "{stopped:?}");
+        assert!(stopped.to_safe_line().ends_with("(os error 1062)"), "{stopped:?}");
         assert_eq!(
             told(classify_message("Windows ERROR_BAD_USERNAME")),
             UntrustedText::new("Windows ERROR_BAD_USERNAME")

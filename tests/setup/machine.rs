@@ -87,9 +87,47 @@ fn a_sign_in_gives_each_person_the_aws_profile_once() {
     assert_eq!(machine.run(&["login"]).expect_code(0).stdout.lines().count(), 1);
     assert_eq!(desk.read(".aws/config"), before, "who has taken it away is not given it again");
     machine.run(&["logout", "--all"]).expect_code(0);
-    let kept: Vec<_> =
-        everything(&desk).into_iter().filter(|(path, _)| path.ends_with("given-aws-profiles")).collect();
-    assert_eq!(kept, []);
+    let is_left = |path: &PathBuf| path.display().to_string().contains("given-aws-profiles");
+    let left: Vec<_> = everything(&desk).into_iter().filter(|(path, _)| is_left(path)).collect();
+    assert_eq!(left, []);
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn an_aws_profile_is_added_by_one_sign_in_at_a_time() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "aws_profile = \"work\"");
+    let lock = fs::File::create(desk.write(".local/share/bedrock-sso/given-aws-profiles.lock", "")).unwrap();
+    fs::set_permissions(desk.data(), fs::Permissions::from_mode(0o700)).unwrap();
+    lock.lock().unwrap();
+    let login = machine.run(&["login"]).expect_code(0);
+    assert!(login.stderr.contains("'work'") && login.stderr.lines().count() == 1, "{login:?}");
+    assert!(!desk.home().join(".aws/config").exists());
+
+    // What another sign-in has recorded by the time it releases the lock stays.
+    desk.write(".local/share/bedrock-sso/given-aws-profiles", "other\n");
+    lock.unlock().unwrap();
+    machine.run(&["login"]).expect_code(0);
+    assert!(desk.read(".aws/config").contains("[profile work]"));
+    assert_eq!(desk.read(".local/share/bedrock-sso/given-aws-profiles"), "other\nwork\n");
+}
+
+#[test]
+#[ignore = "needs root: .ci/run administrator"]
+fn an_added_aws_profile_is_reported_even_if_unrecorded() {
+    let world = World::new();
+    let desk = desk(&world);
+    let machine = Machine::of(&desk, "aws_profile = \"work\"");
+    machine.run(&["credentials"]).expect_code(0);
+    // A folder where the record's temporary file is written.
+    fs::create_dir_all(desk.data().join("given-aws-profiles.new/x")).unwrap();
+    let login = machine.run(&["login"]).expect_code(0);
+    let added = login.stdout.lines().last().unwrap();
+    assert!(added.contains("'work'") && added.contains(".aws/config"), "{login:?}");
+    assert!(desk.read(".aws/config").contains("[profile work]"));
+    assert!(login.stderr.starts_with("warning: ") && login.stderr.contains("was added"), "{login:?}");
+    assert_eq!(login.stderr.lines().count(), 1, "{login:?}");
 }
 
 #[test]

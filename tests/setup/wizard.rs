@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use testworld::{Desk, World};
+use testworld::{Desk, Fault, Knob, World};
 
 use super::{browser, desk, everything};
 
@@ -70,6 +70,20 @@ fn a_person_is_led_from_nothing_to_a_first_sign_in() {
     desk.expect_wording("output", "setup: a person is led to a first sign-in", &verdicts);
     desk.run(["config", "check"]).expect_code(0);
     assert_eq!(desk.run(["credentials"]).expect_code(0).stderr, "");
+}
+
+#[test]
+fn credentials_that_aws_does_not_judge_are_not_called_accepted() {
+    let world = World::new();
+    let desk = desk(&world);
+    let browser = browser(&desk);
+    fs::remove_file(desk.config_file()).unwrap();
+    world.set(Knob::IdentityFault, Fault::Status(503));
+    let sts = world.sts_endpoint();
+    let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
+    let role = "arn:aws:iam::123456789012:role/BedrockUser";
+    let shown = typed(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, role, "", "y", "y"]);
+    desk.expect_wording("output", "setup: AWS does not judge the credentials", &verdicts(&shown));
 }
 
 #[test]

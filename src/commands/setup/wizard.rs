@@ -171,20 +171,22 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
     let client = Client::new(work.profile.network_settings(&context.host.environment))?;
     let aws = Aws::new(&client, &work.profile, &context.host.environment, context.host.now)?;
-    let standing = http::block_on(aws.check_credentials(&ready.credentials)).map_err(SystemError::Runtime)?;
-    let said = match standing {
-        CredentialStatus::Refused => {
-            Hint::from("  ✗ AWS does not accept the credentials it has just given; run ")
-                .command(NextCommand::LoginForce)
-                .text("\n")
-        }
-        _ => Hint::from(
-            "  ✓ AWS accepts the credentials\n\
-             Start Claude Code with `claude`. Whether your models answer tells ",
-        )
-        .command(NextCommand::DoctorLive)
-        .text(".\n"),
-    };
-    write_stderr(&said.render(&context.invocation()));
+    let status = http::block_on(aws.check_credentials(&ready.credentials)).map_err(SystemError::Runtime)?;
+    write_stderr(&describe_credential_status(status).render(&context.invocation()));
     Ok(())
+}
+
+fn describe_credential_status(status: CredentialStatus) -> Hint {
+    let verdict = match status {
+        CredentialStatus::Refused => {
+            return Hint::from("  ✗ AWS does not accept the credentials it has just given; run ")
+                .command(NextCommand::LoginForce)
+                .text("\n");
+        }
+        CredentialStatus::Accepted => "  ✓ AWS accepts the credentials",
+        CredentialStatus::NoAnswer => "  ! AWS did not answer whether it accepts the credentials",
+    };
+    Hint::from(format!("{verdict}\nStart Claude Code with `claude`. Whether your models answer tells "))
+        .command(NextCommand::DoctorLive)
+        .text(".\n")
 }

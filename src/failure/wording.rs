@@ -3,7 +3,8 @@
 use std::{io, time::Duration};
 
 use crate::{
-    failure::{Failure, SystemError},
+    aws::BedrockError,
+    failure::{BedrockCallError, Failure, SystemError},
     files::FileKind,
     hint::Invocation,
     http::{BundleFault, Error, ProxyFault, TlsFault},
@@ -39,6 +40,15 @@ fn failures_of_the_network() {
         Error::Internal,
     ] {
         expect_wording(error);
+    }
+}
+
+#[test]
+fn failures_of_a_region_without_bedrock() {
+    let dns = || Error::Dns { host: "bedrock-runtime.eu-nowhere-1.amazonaws.com".to_owned() };
+    for error in [dns(), Error::PacScriptNotRun(Box::new(dns()))] {
+        let error = BedrockError::Network(error);
+        expect_wording(BedrockCallError { error, region: "eu-nowhere-1", role: "BedrockUser", model: None });
     }
 }
 

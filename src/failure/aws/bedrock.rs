@@ -6,7 +6,7 @@ use super::{describe_general_error, make_aws_failure, quote_refusal, suggest_clo
 use crate::{
     aws::{BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
     failure::{Exit, Failure},
-    hint::{Hint, NextCommand},
+    hint::{Hint, Invocation, NextCommand},
     http,
     text::sanitize_line,
 };
@@ -39,16 +39,7 @@ impl From<BedrockCallError<'_>> for Failure {
             BedrockError::Refused { cause, details: said } => {
                 describe_bedrock_refusal(&cause, quote_refusal(&said), region, role)
             }
-            BedrockError::Network(http::Error::Dns { host }) if host.contains(region) => make_aws_failure(
-                "bedrock_region",
-                format!(
-                    "{} does not exist: there is no Amazon Bedrock in {}",
-                    sanitize_line(&host),
-                    sanitize_line(region)
-                ),
-                "choose another `region`, for Bedrock alone in [profiles.NAME.claude_code]",
-            ),
-            BedrockError::Network(error) => error.into(),
+            BedrockError::Network(error) => describe_network_error(error, region),
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
@@ -70,6 +61,23 @@ impl From<BedrockCallError<'_>> for Failure {
             None => told,
         }
     }
+}
+
+/// The name of Bedrock's endpoint has the region in it, so a region without Bedrock is a name that does not resolve.
+fn describe_network_error(error: http::Error, region: &str) -> Failure {
+    let http::Error::Dns { host } = error.cause() else { return error.into() };
+    if !host.contains(region) {
+        return error.into();
+    }
+    let (host, region) = (sanitize_line(host), sanitize_line(region));
+    let what = format!("{host} does not exist: there is no Amazon Bedrock in {region}");
+    let hint = "choose another `region`, for Bedrock alone in [profiles.NAME.claude_code]";
+    if matches!(error, http::Error::Dns { .. }) {
+        return make_aws_failure("bedrock_region", what, hint);
+    }
+    // The proxy that was not used may resolve the name.
+    let note = Failure::from(error).hint.render(&Invocation::default());
+    make_aws_failure("bedrock_region", what, format!("{hint}; {note}"))
 }
 
 /// AWS's sentence names a session where a person has to look for a role, and is long: here are its facts.

@@ -207,22 +207,21 @@ fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText
 
 fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) -> Failure {
     let source = variable.unwrap_or("ca_bundle");
+    let mut hint =
+        format!("point {source} to a PEM file with your company's certificate authority, or unset it");
     let wrong = match what {
         BundleFault::Unreadable(kind) => format!("cannot be read: {kind}"),
         BundleFault::NotRegular(kind) => format!("is {kind}, not a regular file"),
         BundleFault::TooLarge => "is too large for a bundle of certificates".to_owned(),
         BundleFault::Empty => "is empty".to_owned(),
         BundleFault::Relative => "is named by a relative path".to_owned(),
-        BundleFault::Binary => "is in binary form (DER)".to_owned(),
-        BundleFault::NoCertificate => "holds no certificate in PEM form".to_owned(),
-    };
-    let hint = match what {
         BundleFault::Binary => {
-            format!(
+            hint = format!(
                 "convert it with `openssl x509 -inform der -in FILE -out FILE.pem`, and point {source} to that"
-            )
+            );
+            "is in binary form (DER)".to_owned()
         }
-        _ => format!("point {source} to a PEM file with your company's certificate authority, or unset it"),
+        BundleFault::NoCertificate => "holds no certificate in PEM form".to_owned(),
     };
     Failure::new(
         Exit::Configuration,

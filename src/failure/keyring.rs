@@ -54,8 +54,10 @@ fn describe_missing_keyring(what: MissingPart, place: KeyringContext) -> Failure
         (_, KeyringContext::Wsl) => "there is no keyring here: WSL comes without one",
         (_, KeyringContext::Container) => "there is no keyring here: a container comes without one",
         (_, KeyringContext::Ssh) => "there is no keyring here: a session over SSH comes without one",
-        (MissingPart::Bus, _) => "there is no keyring here: this session has no D-Bus",
-        (MissingPart::Service, _) => {
+        (MissingPart::Bus, KeyringContext::Plain | KeyringContext::KWallet) => {
+            "there is no keyring here: this session has no D-Bus"
+        }
+        (MissingPart::Service, KeyringContext::Plain | KeyringContext::KWallet) => {
             "there is no keyring here: nothing on this session's D-Bus offers the Secret Service"
         }
     };

@@ -92,7 +92,24 @@ impl From<SignInNeeded> for Failure {
                 format!("you need to sign in, and the browser failed: {}", sanitize_line(&why)),
                 Hint::run(NextCommand::LoginNoBrowser).text(", or set `browser` in the profile"),
             ),
-            SignInNeeded::NoMethod(why) => describe_missing_method(why),
+            SignInNeeded::NoMethod(NoSignInMethod::Unattended) => (
+                "sign-in/unattended",
+                "you need to sign in, and nobody sits at this build machine".to_owned(),
+                Hint::default()
+                    .command(NextCommand::LoginDevice)
+                    .text(" shows a code even here; a build of its own is better given a role of its own"),
+            ),
+            SignInNeeded::NoMethod(NoSignInMethod::NoTerminal) => (
+                "sign-in/no_terminal",
+                "you need to sign in, and this command has neither a browser nor a terminal to ask you"
+                    .to_owned(),
+                Hint::run(NextCommand::Login),
+            ),
+            SignInNeeded::NoMethod(NoSignInMethod::NoTerminalToPaste) => (
+                "sign-in/no_terminal",
+                "you need to sign in, and an address can be pasted at a terminal only".to_owned(),
+                Hint::run(NextCommand::Login).text(" in a terminal, or with --device"),
+            ),
             SignInNeeded::CodeExpired { after } => (
                 "sign-in/expired_code",
                 format!("nobody entered the code within {}", format_duration(after)),
@@ -111,29 +128,6 @@ impl From<SignInNeeded> for Failure {
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
     }
-}
-
-fn describe_missing_method(why: NoSignInMethod) -> (&'static str, String, Hint) {
-    let (slug, what, hint) = match why {
-        NoSignInMethod::Unattended => (
-            "sign-in/unattended",
-            "you need to sign in, and nobody sits at this build machine",
-            Hint::default()
-                .command(NextCommand::LoginDevice)
-                .text(" shows a code even here; a build of its own is better given a role of its own"),
-        ),
-        NoSignInMethod::NoTerminal => (
-            "sign-in/no_terminal",
-            "you need to sign in, and this command has neither a browser nor a terminal to ask you",
-            Hint::run(NextCommand::Login),
-        ),
-        NoSignInMethod::NoTerminalToPaste => (
-            "sign-in/no_terminal",
-            "you need to sign in, and an address can be pasted at a terminal only",
-            Hint::run(NextCommand::Login).text(" in a terminal, or with --device"),
-        ),
-    };
-    (slug, what.to_owned(), hint)
 }
 
 /// Waiting for another process took too long.

@@ -1,6 +1,7 @@
 //! Every error as a person meets it: what happened, what to do, a stable slug, an exit code.
 //!
 //! The only place with advice. Modules below report typed facts; the files here turn each into a sentence and a remedy.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 mod aws;
 mod config;

@@ -31,10 +31,10 @@ pub enum ExecError {
 impl ExecError {
     pub fn from_start_error(command: &[OsString], error: &io::Error) -> Self {
         let command = command.first().map_or_else(String::new, |word| sanitize_line(&word.to_string_lossy()));
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::NotFound { command },
-            _ => Self::NotStarted { command, why: error.to_string() },
+        if error.kind() == io::ErrorKind::NotFound {
+            return Self::NotFound { command };
         }
+        Self::NotStarted { command, why: error.to_string() }
     }
 }
 

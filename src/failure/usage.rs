@@ -15,6 +15,7 @@ use crate::{
 
 impl From<&clap::Error> for Failure {
     fn from(error: &clap::Error) -> Self {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "clap's enum is non-exhaustive")]
         let slug = match error.kind() {
             ErrorKind::InvalidSubcommand => "usage/unknown_command",
             ErrorKind::UnknownArgument => "usage/unknown_argument",
@@ -36,9 +37,10 @@ fn summarize_parse_error(error: &clap::Error) -> String {
     let printed = error.render().to_string();
     let sentence = printed.lines().next().unwrap_or_default();
     // What is missing stands on lines of its own.
-    let missing = match error.kind() {
-        ErrorKind::MissingRequiredArgument => list_context_values(error, ContextKind::InvalidArg).join(", "),
-        _ => String::new(),
+    let missing = if error.kind() == ErrorKind::MissingRequiredArgument {
+        list_context_values(error, ContextKind::InvalidArg).join(", ")
+    } else {
+        String::new()
     };
     sanitize_line(format!("{} {missing}", sentence.strip_prefix("error: ").unwrap_or(sentence)).trim_end())
 }

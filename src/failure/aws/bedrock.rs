@@ -2,9 +2,11 @@
 //!
 //! Half of it is for somebody else to do: the account's administrator, the organization's, AWS. The sentence says who.
 
-use super::{describe_general_error, make_aws_failure, quote_refusal, suggest_clock_and_login};
+use super::{
+    describe_general_error, describe_other_refusal, make_aws_failure, quote_refusal, suggest_clock_and_login,
+};
 use crate::{
-    aws::{BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
+    aws::{AwsErrorDetails, BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
     failure::{Exit, Failure},
     hint::{Hint, Invocation, NextCommand},
     http,
@@ -33,11 +35,8 @@ impl From<BedrockCallError<'_>> for Failure {
     fn from(unanswered: BedrockCallError<'_>) -> Self {
         let BedrockCallError { error, region, role, model } = unanswered;
         let told = match error {
-            BedrockError::Refused { cause: BedrockRefusalCause::Denied(denial), details: said } => {
-                describe_denial(&denial, role, said.request_id.as_ref())
-            }
-            BedrockError::Refused { cause, details: said } => {
-                describe_bedrock_refusal(&cause, quote_refusal(&said), region, role)
+            BedrockError::Refused { cause, details } => {
+                describe_bedrock_refusal(&cause, &details, region, role)
             }
             BedrockError::Network(error) => describe_network_error(error, region),
             BedrockError::Unexpected { status, content_type } => {
@@ -145,10 +144,17 @@ fn suggest_policy_change(
     }
 }
 
-fn describe_bedrock_refusal(cause: &BedrockRefusalCause, what: String, region: &str, role: &str) -> Failure {
-    let (region, role) = (sanitize_line(region), sanitize_line(role));
+fn describe_bedrock_refusal(
+    cause: &BedrockRefusalCause,
+    details: &AwsErrorDetails,
+    region: &str,
+    role: &str,
+) -> Failure {
+    let what = quote_refusal(details);
+    let region = sanitize_line(region);
     match cause {
-        BedrockRefusalCause::Denied(_) | BedrockRefusalCause::NoAccess => make_aws_failure(
+        BedrockRefusalCause::Denied(denial) => describe_denial(denial, role, details.request_id.as_ref()),
+        BedrockRefusalCause::NoAccess => make_aws_failure(
             "model_access",
             what,
             format!(
@@ -160,7 +166,8 @@ fn describe_bedrock_refusal(cause: &BedrockRefusalCause, what: String, region: &
             what,
             format!(
                 "have somebody with aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions call the model once for the whole \
-                 account, or allow {role} both; it takes AWS some minutes"
+                 account, or allow {} both; it takes AWS some minutes",
+                sanitize_line(role)
             ),
         ),
         BedrockRefusalCause::PaymentMissing => make_aws_failure(
@@ -183,17 +190,7 @@ fn describe_bedrock_refusal(cause: &BedrockRefusalCause, what: String, region: &
             what,
             "the model's provider serves no requests from this country, a proxy's or VPN's exit included",
         ),
-        other => describe_model_refusal(other, what, &region),
-    }
-}
-
-fn describe_model_refusal(cause: &BedrockRefusalCause, what: String, region: &str) -> Failure {
-    match cause {
-        BedrockRefusalCause::NotOnDemand => make_aws_failure(
-            "on_demand",
-            what,
-            "name an inference profile in place of the model, such as us.MODEL, eu.MODEL or global.MODEL",
-        ),
+        BedrockRefusalCause::NotOnDemand => require_inference_profile(what),
         BedrockRefusalCause::EndOfLife => make_aws_failure(
             "end_of_life",
             what,
@@ -204,13 +201,7 @@ fn describe_model_refusal(cause: &BedrockRefusalCause, what: String, region: &st
             what,
             "name a newer model in [profiles.NAME.claude_code] `models`: this one is only for those who already use it",
         ),
-        BedrockRefusalCause::NoModel => make_aws_failure(
-            "no_model",
-            what,
-            format!(
-                "check the name, and that it exists in {region}: `aws bedrock list-inference-profiles --region {region}` lists what does"
-            ),
-        ),
+        BedrockRefusalCause::NoModel => describe_unknown_model(what, &region),
         BedrockRefusalCause::NoConverse => make_aws_failure(
             "no_talk",
             what,
@@ -242,12 +233,6 @@ fn describe_model_refusal(cause: &BedrockRefusalCause, what: String, region: &st
         BedrockRefusalCause::InvalidRequest => {
             make_aws_failure("invalid", what, "check `models` in [profiles.NAME.claude_code]")
         }
-        other => describe_caller_refusal(other, what, region),
-    }
-}
-
-fn describe_caller_refusal(cause: &BedrockRefusalCause, what: String, region: &str) -> Failure {
-    match cause {
         BedrockRefusalCause::ExpiredCredentials => {
             make_aws_failure("expired_token", what, suggest_clock_and_login())
         }
@@ -267,8 +252,19 @@ fn describe_caller_refusal(cause: &BedrockRefusalCause, what: String, region: &s
             what,
             "something on the way changes requests: check proxies, and AWS_ENDPOINT_URL if it is set",
         ),
-        _ => make_aws_failure("refused", what, "read what AWS says above, and ask your AWS administrator"),
+        BedrockRefusalCause::Other => describe_other_refusal(what),
     }
+}
+
+fn require_inference_profile(what: String) -> Failure {
+    let hint = "name an inference profile in place of the model, such as us.MODEL, eu.MODEL or global.MODEL";
+    make_aws_failure("on_demand", what, hint)
+}
+
+fn describe_unknown_model(what: String, region: &str) -> Failure {
+    let command = format!("`aws bedrock list-inference-profiles --region {region}`");
+    let hint = format!("check the name, and that it exists in {region}: {command} lists what does");
+    make_aws_failure("no_model", what, hint)
 }
 
 /// What Bedrock lists, or AWS says of the credentials, agrees with nothing that is configured.
@@ -313,11 +309,11 @@ impl From<BedrockMismatch<'_>> for Failure {
             ),
             BedrockMismatch::ModelNotListed { model, region } => {
                 let what = format!("{} lists no {}", sanitize_line(region), sanitize_line(model));
-                describe_model_refusal(&BedrockRefusalCause::NoModel, what, &sanitize_line(region))
+                describe_unknown_model(what, &sanitize_line(region))
             }
             BedrockMismatch::NotOnDemand { model } => {
                 let what = format!("{} answers through an inference profile only", sanitize_line(model));
-                describe_model_refusal(&BedrockRefusalCause::NotOnDemand, what, "")
+                require_inference_profile(what)
             }
             BedrockMismatch::LegacyModel { model } => {
                 let what = format!(

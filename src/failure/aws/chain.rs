@@ -3,7 +3,7 @@
 //! A link needs both: leave to call, from the role before it, and trust, from its own.
 
 use super::{
-    AwsRefusalReason, Error, Failure, STS, describe_common_refusal, describe_general_error, make_aws_failure,
+    AwsErrorDetails, AwsRefusalReason, Error, Failure, describe_common_refusal, make_aws_failure,
     quote_refusal,
 };
 use crate::config::{ChainedRole, Profile, RoleArn};
@@ -11,14 +11,12 @@ use crate::config::{ChainedRole, Profile, RoleArn};
 pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) -> Failure {
     let Some(link) = profile.role_chain.get(at) else { return error.into() };
     let here = format!("link {} of the role chain, {}", at + 1, link.role.as_str());
-    let told = match error {
-        Error::Refused { reason, details: said } => {
-            let text = said.message.to_safe_line();
-            describe_link_refusal(reason, &text, quote_refusal(&said), link, &find_previous_role(at, profile))
-        }
-        other => describe_general_error(other, &STS),
+    let failure = if let Error::Refused { reason, details } = error {
+        describe_link_refusal(reason, &details, link, &find_previous_role(at, profile))
+    } else {
+        error.into()
     };
-    told.with_subject(&here)
+    failure.with_subject(&here)
 }
 
 /// The role whose credentials knock at this link.
@@ -30,11 +28,11 @@ fn find_previous_role(at: usize, profile: &Profile) -> String {
 
 fn describe_link_refusal(
     reason: AwsRefusalReason,
-    said: &str,
-    what: String,
+    details: &AwsErrorDetails,
     link: &ChainedRole,
     before: &str,
 ) -> Failure {
+    let (what, message) = (quote_refusal(details), details.message.to_safe_line());
     let role = link.role.as_str();
     let both = |action: &str| {
         format!(
@@ -42,10 +40,10 @@ fn describe_link_refusal(
         )
     };
     match reason {
-        AwsRefusalReason::AccessDenied if said.contains("TagSession") => {
+        AwsRefusalReason::AccessDenied if message.contains("TagSession") => {
             make_aws_failure("tag_session", what, both("sts:TagSession"))
         }
-        AwsRefusalReason::AccessDenied if said.contains("SetSourceIdentity") => {
+        AwsRefusalReason::AccessDenied if message.contains("SetSourceIdentity") => {
             make_aws_failure("source_identity", what, both("sts:SetSourceIdentity"))
         }
         AwsRefusalReason::AccessDenied => make_aws_failure(
@@ -72,7 +70,18 @@ fn describe_link_refusal(
         AwsRefusalReason::ExpiredToken => {
             make_aws_failure("expired_token", what, "set this computer's clock, then try again")
         }
-        other => describe_common_refusal(other, what),
+        AwsRefusalReason::InvalidIdentityToken
+        | AwsRefusalReason::IdpRejectedClaim
+        | AwsRefusalReason::IdpCommunication
+        | AwsRefusalReason::RegionDisabled
+        | AwsRefusalReason::MalformedPolicy
+        | AwsRefusalReason::Throttled
+        | AwsRefusalReason::UnknownLogin
+        | AwsRefusalReason::NotFound
+        | AwsRefusalReason::PoolConfiguration
+        | AwsRefusalReason::LimitExceeded
+        | AwsRefusalReason::Server
+        | AwsRefusalReason::Other => describe_common_refusal(reason, what),
     }
 }
 

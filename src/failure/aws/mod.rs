@@ -27,23 +27,18 @@ pub struct ExchangeError<'a> {
 
 impl From<ExchangeError<'_>> for Failure {
     fn from(ExchangeError { failed: FailedStep { step, error }, profile, token }: ExchangeError<'_>) -> Self {
-        let is_pool = matches!(step, ExchangeStep::PoolIdentity | ExchangeStep::PoolRole);
-        match (error, step, &profile.federation) {
-            (error, ExchangeStep::ChainLink(at), _) => chain::describe_link_failure(error, at, profile),
-            (Error::Refused { reason, details: said }, _, Federation::IdentityPool { id, role })
-                if is_pool =>
-            {
-                pool::describe_pool_refusal(
-                    reason,
-                    &said,
-                    &pool::PoolRequest { id, role: role.as_ref(), profile, token },
-                )
+        let service = match step {
+            ExchangeStep::ChainLink(at) => return chain::describe_link_failure(error, at, profile),
+            ExchangeStep::PoolIdentity | ExchangeStep::PoolRole => &COGNITO,
+            ExchangeStep::WebIdentity => &STS,
+        };
+        let Error::Refused { reason, details } = error else { return describe_general_error(error, service) };
+        match &profile.federation {
+            Federation::IdentityPool { id, role } => {
+                let request = pool::PoolRequest { id, role: role.as_ref(), profile, token };
+                pool::describe_pool_refusal(reason, &details, &request)
             }
-            (Error::Refused { reason, details: said }, ..) => {
-                describe_sts_refusal(reason, &said, profile, token)
-            }
-            (error, ..) if is_pool => describe_general_error(error, &COGNITO),
-            (error, ..) => error.into(),
+            Federation::Sts { .. } => describe_sts_refusal(reason, &details, profile, token),
         }
     }
 }
@@ -120,19 +115,15 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
             format!("{name} cannot be asked: {}", why.to_safe_line()),
             "check `region`, and AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT if they are set",
         ),
-        Error::MissingClaim { claim } => describe_missing_claim(&claim),
-    }
-}
-
-fn describe_missing_claim(claim: &str) -> Failure {
-    make_aws_failure(
-        "claim_missing",
-        format!(
-            "`role_chain` wants the claim {}, and the ID token says nothing under that name",
-            sanitize_line(claim)
+        Error::MissingClaim { claim } => make_aws_failure(
+            "claim_missing",
+            format!(
+                "`role_chain` wants the claim {}, and the ID token says nothing under that name",
+                sanitize_line(&claim)
+            ),
+            "have the provider put it into the ID token, or take it out of `role_chain`",
         ),
-        "have the provider put it into the ID token, or take it out of `role_chain`",
-    )
+    }
 }
 
 fn describe_sts_refusal(
@@ -189,11 +180,28 @@ fn describe_sts_refusal(
             what,
             "lower `session_duration`, or raise the role's maximum session duration",
         ),
-        AwsRefusalReason::Validation => describe_validation_error(what, said),
+        AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => {
+            make_aws_failure(
+                "token_too_large",
+                what,
+                "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most",
+            )
+        }
+        AwsRefusalReason::Validation => {
+            make_aws_failure("validation", what, "check `role_arn`, `session_name` and `session_duration`")
+        }
         AwsRefusalReason::PackedPolicyTooLarge => {
             make_aws_failure("tags_too_large", what, "send fewer or shorter session tags in the token")
         }
-        other => describe_common_refusal(other, what),
+        AwsRefusalReason::RegionDisabled
+        | AwsRefusalReason::MalformedPolicy
+        | AwsRefusalReason::Throttled
+        | AwsRefusalReason::UnknownLogin
+        | AwsRefusalReason::NotFound
+        | AwsRefusalReason::PoolConfiguration
+        | AwsRefusalReason::LimitExceeded
+        | AwsRefusalReason::Server
+        | AwsRefusalReason::Other => describe_common_refusal(reason, what),
     }
 }
 
@@ -214,16 +222,24 @@ fn describe_common_refusal(reason: AwsRefusalReason, what: String) -> Failure {
         AwsRefusalReason::Server => {
             make_aws_failure("server", what, "AWS has a fault of its own: try again in a moment")
         }
-        _ => make_aws_failure("refused", what, "read what AWS says above, and ask your AWS administrator"),
+        AwsRefusalReason::AccessDenied
+        | AwsRefusalReason::InvalidIdentityToken
+        | AwsRefusalReason::ExpiredToken
+        | AwsRefusalReason::IdpRejectedClaim
+        | AwsRefusalReason::IdpCommunication
+        | AwsRefusalReason::SessionTooLong
+        | AwsRefusalReason::Validation
+        | AwsRefusalReason::PackedPolicyTooLarge
+        | AwsRefusalReason::UnknownLogin
+        | AwsRefusalReason::NotFound
+        | AwsRefusalReason::PoolConfiguration
+        | AwsRefusalReason::LimitExceeded
+        | AwsRefusalReason::Other => describe_other_refusal(what),
     }
 }
 
-fn describe_validation_error(what: String, said: &AwsErrorDetails) -> Failure {
-    if said.message.to_safe_line().contains("webIdentityToken") {
-        let hint = "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most";
-        return make_aws_failure("token_too_large", what, hint);
-    }
-    make_aws_failure("validation", what, "check `role_arn`, `session_name` and `session_duration`")
+fn describe_other_refusal(what: String) -> Failure {
+    make_aws_failure("refused", what, "read what AWS says above, and ask your AWS administrator")
 }
 
 /// Whoever compares these two pairs sees the missing slash or the wrong client.

@@ -66,7 +66,15 @@ pub(super) fn describe_pool_refusal(
         AwsRefusalReason::Validation => {
             make_aws_failure("validation", what, "check `identity_pool_id` and `role_arn`")
         }
-        other => describe_common_refusal(other, what),
+        AwsRefusalReason::IdpRejectedClaim
+        | AwsRefusalReason::IdpCommunication
+        | AwsRefusalReason::SessionTooLong
+        | AwsRefusalReason::PackedPolicyTooLarge
+        | AwsRefusalReason::RegionDisabled
+        | AwsRefusalReason::MalformedPolicy
+        | AwsRefusalReason::Throttled
+        | AwsRefusalReason::Server
+        | AwsRefusalReason::Other => describe_common_refusal(reason, what),
     }
 }
 

@@ -33,105 +33,92 @@ impl From<ClientAuthError<'_>> for Failure {
                 "the application proves itself by a secret, and none is kept on this machine",
                 Hint::run(NextCommand::LoginClientSecret).text(" and give it the application's secret"),
             ),
-            ClientCredentialError::UnusableFile(ClientFileError::Key(flaw)) => {
-                describe_key_flaw(&flaw, profile)
-            }
-            ClientCredentialError::UnusableFile(ClientFileError::Certificate(flaw)) => {
-                describe_certificate_flaw(&flaw, profile)
-            }
+            ClientCredentialError::UnusableFile(error) => describe_client_file_error(&error, profile),
         }
     }
 }
 
-fn describe_key_flaw(flaw: &ClientFileFault, profile: &Profile) -> Failure {
-    let file = find_file_name(profile, |key| Some(&key.file));
-    let told = |slug: &str, what: String, hint: Hint| {
-        Failure::new(Exit::Configuration, format!("config/{slug}"), what, hint)
-    };
-    let store_passphrase = || Hint::run(NextCommand::LoginKeyPassphrase);
-    match flaw {
-        ClientFileFault::NoPassphrase => told(
-            "no_client_key_passphrase",
-            format!("the private key {file} is encrypted, and no passphrase of it is kept on this machine"),
-            store_passphrase().text(" and give it the passphrase"),
+fn describe_client_file_error(error: &ClientFileError, profile: &Profile) -> Failure {
+    let (fault, name, path, default_slug, default_hint) = match error {
+        ClientFileError::Key(fault) => (
+            fault,
+            "the private key",
+            find_file_name(profile, |key| Some(&key.file)),
+            "config/client_key",
+            "check `client_key`: it names the application's private key in PEM form (\"BEGIN PRIVATE KEY\")",
         ),
-        ClientFileFault::WrongPassphrase => told(
-            "client_key_passphrase",
-            format!("the passphrase that is kept does not open the private key {file}"),
-            store_passphrase().text(" and give it the right one"),
-        ),
-        ClientFileFault::Exposed => told(
-            "client_key_exposed",
-            format!("every user of this machine may read the private key {file}"),
-            format!(
-                "run `chmod o-rwx {}`, and have the key replaced if somebody may have read it",
-                quote_word(&file)
-            )
-            .into(),
-        ),
-        ClientFileFault::LegacyEncryption | ClientFileFault::UnknownEncryption => told(
-            "client_key",
-            format!("the private key {file} is encrypted in a way that is not understood"),
-            format!(
-                "write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.pem`",
-                quote_word(&file)
-            )
-            .into(),
-        ),
-        ClientFileFault::AlgorithmMismatch { wanted } => told(
-            "client_algorithm",
-            format!("the private key {file} cannot sign with {wanted}"),
-            "set client_algorithm = \"auto\", or name the key that is meant".into(),
-        ),
-        ClientFileFault::Unsupported => told(
-            "client_key",
-            format!("the private key {file} is of a kind that is not supported"),
-            "use an RSA key of 2048 to 4096 bits, or one on the curve P-256 or P-384".into(),
-        ),
-        other => told(
-            "client_key",
-            format!("the private key {file} {}", describe_file_flaw(other)),
-            FIX_KEY.into(),
-        ),
-    }
-}
-
-const FIX_KEY: &str =
-    "check `client_key`: it names the application's private key in PEM form (\"BEGIN PRIVATE KEY\")";
-
-fn describe_certificate_flaw(flaw: &ClientFileFault, profile: &Profile) -> Failure {
-    let file = find_file_name(profile, |key| key.certificate.as_ref());
-    let (what, hint) = match flaw {
-        ClientFileFault::Expired { at } => (
-            format!("expired at {at}"),
-            "have the key and its certificate renewed, and the new certificate registered with the provider",
-        ),
-        ClientFileFault::NotYetValid { from } => {
-            (format!("is valid from {from} only"), "check this computer's clock")
-        }
-        ClientFileFault::KeyMismatch => (
-            "belongs to another key than `client_key`".to_owned(),
-            "name the certificate of that very key in `client_certificate`",
-        ),
-        other => (
-            describe_file_flaw(other),
+        ClientFileError::Certificate(fault) => (
+            fault,
+            "the certificate",
+            find_file_name(profile, |key| key.certificate.as_ref()),
+            "config/client_certificate",
             "check `client_certificate`: it names a certificate in PEM form (\"BEGIN CERTIFICATE\")",
         ),
     };
-    Failure::new(
-        Exit::Configuration,
-        "config/client_certificate",
-        format!("the certificate {file} {what}"),
-        hint,
-    )
-}
-
-fn describe_file_flaw(flaw: &ClientFileFault) -> String {
-    match flaw {
-        ClientFileFault::Missing => "is not there".to_owned(),
-        ClientFileFault::Unreadable(why) => format!("is of no use: {}", sanitize_line(why)),
-        _ => "is not what it should be".to_owned(),
-    }
+    let file = format!("{name} {path}");
+    let store_passphrase = || Hint::run(NextCommand::LoginKeyPassphrase);
+    let (slug, what, hint) = match fault {
+        ClientFileFault::Missing => (default_slug, format!("{file} is not there"), default_hint.into()),
+        ClientFileFault::Unreadable(why) => {
+            (default_slug, format!("{file} is of no use: {}", sanitize_line(why)), default_hint.into())
+        }
+        ClientFileFault::NotPem => {
+            (default_slug, format!("{file} is not what it should be"), default_hint.into())
+        }
+        ClientFileFault::Exposed => (
+            "config/client_key_exposed",
+            format!("every user of this machine may read {file}"),
+            format!(
+                "run `chmod o-rwx {}`, and have the key replaced if somebody may have read it",
+                quote_word(&path)
+            )
+            .into(),
+        ),
+        ClientFileFault::LegacyEncryption | ClientFileFault::UnknownEncryption => (
+            default_slug,
+            format!("{file} is encrypted in a way that is not understood"),
+            format!(
+                "write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.pem`",
+                quote_word(&path)
+            )
+            .into(),
+        ),
+        ClientFileFault::NoPassphrase => (
+            "config/no_client_key_passphrase",
+            format!("{file} is encrypted, and no passphrase of it is kept on this machine"),
+            store_passphrase().text(" and give it the passphrase"),
+        ),
+        ClientFileFault::WrongPassphrase => (
+            "config/client_key_passphrase",
+            format!("the passphrase that is kept does not open {file}"),
+            store_passphrase().text(" and give it the right one"),
+        ),
+        ClientFileFault::Unsupported => (
+            default_slug,
+            format!("{file} is of a kind that is not supported"),
+            "use an RSA key of 2048 to 4096 bits, or one on the curve P-256 or P-384".into(),
+        ),
+        ClientFileFault::AlgorithmMismatch { wanted } => (
+            "config/client_algorithm",
+            format!("{file} cannot sign with {wanted}"),
+            "set client_algorithm = \"auto\", or name the key that is meant".into(),
+        ),
+        ClientFileFault::Expired { at } => (
+            default_slug,
+            format!("{file} expired at {at}"),
+            "have the key and its certificate renewed, and the new certificate registered with the provider"
+                .into(),
+        ),
+        ClientFileFault::NotYetValid { from } => {
+            (default_slug, format!("{file} is valid from {from} only"), "check this computer's clock".into())
+        }
+        ClientFileFault::KeyMismatch => (
+            default_slug,
+            format!("{file} belongs to another key than `client_key`"),
+            "name the certificate of that very key in `client_certificate`".into(),
+        ),
+    };
+    Failure::new(Exit::Configuration, slug, what, hint)
 }
 
 fn find_file_name(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBuf>) -> String {

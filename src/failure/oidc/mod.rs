@@ -121,7 +121,15 @@ impl From<RevocationError> for Failure {
                 let hint = failure.hint.clone().text("; ").text(NOT_REVOKED);
                 failure.with_hint(hint)
             }
-            other => other.into(),
+            error @ (Error::Http(_)
+            | Error::Redirected { .. }
+            | Error::UnexpectedStatus { .. }
+            | Error::NotJson { .. }
+            | Error::Malformed { .. }
+            | Error::MissingMember { .. }
+            | Error::IssuerMismatch { .. }
+            | Error::LoginDomainMismatch { .. }
+            | Error::UnusableEndpoint { .. }) => error.into(),
         }
     }
 }
@@ -263,15 +271,6 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Stati
             );
             ("organization", what, hint)
         }
-        whose @ (TokenRejection::Issuer { .. }
-        | TokenRejection::Audience { .. }
-        | TokenRejection::AuthorizedParty { .. }) => describe_audience_error(whose),
-        times => describe_time_error(&times),
-    }
-}
-
-fn describe_audience_error(rejection: TokenRejection) -> (&'static str, String, StaticHint) {
-    match rejection {
         TokenRejection::Issuer { expected, actual } => (
             "issuer",
             format!("its issuer is {}, not {}", actual.to_safe_line(), expected.to_safe_line()),
@@ -294,22 +293,14 @@ fn describe_audience_error(rejection: TokenRejection) -> (&'static str, String, 
                 StaticHint::Text("check `client_id`"),
             )
         }
-        _ => ("malformed", "it is not for this program".into(), SIGN_IN_AGAIN),
-    }
-}
-
-fn describe_time_error(rejection: &TokenRejection) -> (&'static str, String, StaticHint) {
-    match rejection {
-        TokenRejection::WrongClock(ClockSkew::AheadBy(span)) => (
-            "clock",
-            format!("this computer's clock is {} ahead of the provider's", format_duration(*span)),
-            FIX_CLOCK,
-        ),
-        TokenRejection::WrongClock(ClockSkew::BehindBy(span)) => (
-            "clock",
-            format!("this computer's clock is {} behind the provider's", format_duration(*span)),
-            FIX_CLOCK,
-        ),
+        TokenRejection::WrongClock(skew) => {
+            let (span, side) = match skew {
+                ClockSkew::AheadBy(span) => (span, "ahead of"),
+                ClockSkew::BehindBy(span) => (span, "behind"),
+            };
+            let what = format!("this computer's clock is {} {side} the provider's", format_duration(span));
+            ("clock", what, FIX_CLOCK)
+        }
         TokenRejection::Expired { at, now } => {
             ("expired", format!("it expired at {at}, and it is {now}"), FIX_CLOCK)
         }
@@ -319,7 +310,6 @@ fn describe_time_error(rejection: &TokenRejection) -> (&'static str, String, Sta
         TokenRejection::IssuedInTheFuture { at, now } => {
             ("not_yet_valid", format!("it was issued at {at}, and it is {now}"), FIX_CLOCK)
         }
-        _ => ("malformed", "its times make no sense".into(), SIGN_IN_AGAIN),
     }
 }
 

@@ -12,20 +12,26 @@ use crate::{
 impl fmt::Display for PastedTextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { why, redirect_uri } = self;
-        let PasteRejection::Ignored(reason) = why else {
-            return write!(f, "That is no address. The right one begins with {redirect_uri}?");
-        };
-        match reason {
-            IgnoreReason::WrongState => {
+        match why {
+            PasteRejection::NotAnAddress => {
+                write!(f, "That is no address. The right one begins with {redirect_uri}?")
+            }
+            PasteRejection::Ignored(IgnoreReason::WrongState) => {
                 f.write_str("That is the answer to another sign-in; this one began at the address above.")
             }
-            IgnoreReason::NoQuery | IgnoreReason::Incomplete => {
+            PasteRejection::Ignored(IgnoreReason::NoQuery | IgnoreReason::Incomplete) => {
                 f.write_str("That address holds no answer: copy all of it, to its very end.")
             }
-            IgnoreReason::Encoding | IgnoreReason::Repeated => {
+            PasteRejection::Ignored(IgnoreReason::Encoding | IgnoreReason::Repeated) => {
                 f.write_str("That address is damaged: copy it once more.")
             }
-            _ => write!(f, "That is not the address on which a sign-in ends: it begins with {redirect_uri}?"),
+            PasteRejection::Ignored(
+                IgnoreReason::ForeignHost
+                | IgnoreReason::Method
+                | IgnoreReason::HeadRequest
+                | IgnoreReason::UnknownPath
+                | IgnoreReason::OtherUser,
+            ) => write!(f, "That is not the address on which a sign-in ends: it begins with {redirect_uri}?"),
         }
     }
 }

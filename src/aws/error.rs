@@ -66,9 +66,6 @@ pub enum AwsRefusalReason {
     SessionTooLong,
     Validation,
     PackedPolicyTooLarge,
-    RegionDisabled,
-    MalformedPolicy,
-    Throttled,
     /// An identity pool does not know the issuer under the name given, or not at all.
     UnknownLogin,
     /// There is no such identity pool, or no such identity in it.
@@ -76,6 +73,15 @@ pub enum AwsRefusalReason {
     /// The pool has no role for people who are signed in, or cannot assume it.
     PoolConfiguration,
     LimitExceeded,
+    Common(CommonRefusal),
+}
+
+/// Refusals that mean the same at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommonRefusal {
+    RegionDisabled,
+    MalformedPolicy,
+    Throttled,
     /// AWS's own fault (5xx).
     Server,
     Other,
@@ -111,8 +117,7 @@ impl Error {
             Self::Refused { reason, .. } => {
                 matches!(
                     reason,
-                    AwsRefusalReason::Throttled
-                        | AwsRefusalReason::Server
+                    AwsRefusalReason::Common(CommonRefusal::Throttled | CommonRefusal::Server)
                         | AwsRefusalReason::IdpCommunication
                 )
             }
@@ -130,7 +135,7 @@ impl Error {
     /// Whether nobody answered, or only AWS's trouble: another region may fare better.
     pub(super) fn is_unanswered(&self) -> bool {
         match self {
-            Self::Refused { reason, .. } => *reason == AwsRefusalReason::Server,
+            Self::Refused { reason, .. } => *reason == AwsRefusalReason::Common(CommonRefusal::Server),
             Self::Unexpected { status, .. } => *status >= 500,
             Self::Network(error) => error.is_unanswered(),
             _ => false,
@@ -249,8 +254,8 @@ fn classify_refusal(code: &str, message: &str, status: u16) -> AwsRefusalReason 
         "ValidationError" | "Validation" if about_length() => AwsRefusalReason::SessionTooLong,
         "ValidationError" | "Validation" => AwsRefusalReason::Validation,
         "PackedPolicyTooLarge" => AwsRefusalReason::PackedPolicyTooLarge,
-        "RegionDisabled" => AwsRefusalReason::RegionDisabled,
-        "MalformedPolicyDocument" => AwsRefusalReason::MalformedPolicy,
+        "RegionDisabled" => AwsRefusalReason::Common(CommonRefusal::RegionDisabled),
+        "MalformedPolicyDocument" => AwsRefusalReason::Common(CommonRefusal::MalformedPolicy),
         "NotAuthorized" => classify_login_refusal(message),
         "ResourceNotFound" => AwsRefusalReason::NotFound,
         "InvalidIdentityPoolConfiguration" => AwsRefusalReason::PoolConfiguration,
@@ -262,10 +267,10 @@ fn classify_refusal(code: &str, message: &str, status: u16) -> AwsRefusalReason 
         | "RequestLimitExceeded"
         | "RequestThrottled"
         | "TooManyRequests"
-        | "SlowDown" => AwsRefusalReason::Throttled,
-        _ if status == 429 => AwsRefusalReason::Throttled,
-        _ if status >= 500 => AwsRefusalReason::Server,
-        _ => AwsRefusalReason::Other,
+        | "SlowDown" => AwsRefusalReason::Common(CommonRefusal::Throttled),
+        _ if status == 429 => AwsRefusalReason::Common(CommonRefusal::Throttled),
+        _ if status >= 500 => AwsRefusalReason::Common(CommonRefusal::Server),
+        _ => AwsRefusalReason::Common(CommonRefusal::Other),
     }
 }
 

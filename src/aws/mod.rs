@@ -30,7 +30,9 @@ pub use self::{
     },
     caller_identity::CredentialStatus,
     endpoint::resolve_exchange_endpoint,
-    error::{AwsErrorDetails, AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep},
+    error::{
+        AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep,
+    },
 };
 pub use self::{destination::list_destinations, service::AwsService};
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
@@ -233,13 +235,13 @@ mod tests {
             ("400 Bad Request", "IDPCommunicationError", R::IdpCommunication, 3),
             ("400 Bad Request", "ValidationError", R::Validation, 1),
             ("400 Bad Request", "PackedPolicyTooLarge", R::PackedPolicyTooLarge, 1),
-            ("403 Forbidden", "RegionDisabledException", R::RegionDisabled, 1),
-            ("400 Bad Request", "MalformedPolicyDocument", R::MalformedPolicy, 1),
-            ("400 Bad Request", "Throttling", R::Throttled, 3),
-            ("429 Too Many Requests", "Whatever", R::Throttled, 3),
-            ("500 Internal Server Error", "InternalFailure", R::Server, 3),
-            ("503 Service Unavailable", "ServiceUnavailable", R::Server, 3),
-            ("400 Bad Request", "SomethingNew", R::Other, 1),
+            ("403 Forbidden", "RegionDisabledException", R::Common(CommonRefusal::RegionDisabled), 1),
+            ("400 Bad Request", "MalformedPolicyDocument", R::Common(CommonRefusal::MalformedPolicy), 1),
+            ("400 Bad Request", "Throttling", R::Common(CommonRefusal::Throttled), 3),
+            ("429 Too Many Requests", "Whatever", R::Common(CommonRefusal::Throttled), 3),
+            ("500 Internal Server Error", "InternalFailure", R::Common(CommonRefusal::Server), 3),
+            ("503 Service Unavailable", "ServiceUnavailable", R::Common(CommonRefusal::Server), 3),
+            ("400 Bad Request", "SomethingNew", R::Common(CommonRefusal::Other), 1),
         ] {
             let sts = TestSts::answering(move |_| build_refusal(status, code, "in AWS\u{2019}s own words"));
             let error = assume(&sts).unwrap_err();

@@ -16,7 +16,7 @@ use aws_sdk_sts::{
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-use super::{AwsRefusalReason, Error, endpoint};
+use super::{AwsRefusalReason, CommonRefusal, Error, endpoint};
 use crate::{
     config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText,
 };
@@ -95,7 +95,9 @@ impl StsClient {
             match self.retry_transient(|| question(client(config))).await {
                 Err(error)
                     if error.is_unanswered()
-                        || (at > 0 && error.is_refused_for(AwsRefusalReason::RegionDisabled)) =>
+                        || (at > 0
+                            && error
+                                .is_refused_for(AwsRefusalReason::Common(CommonRefusal::RegionDisabled))) =>
                 {
                     silence.get_or_insert(error);
                 }

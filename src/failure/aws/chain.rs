@@ -3,8 +3,8 @@
 //! A link needs both: leave to call, from the role before it, and trust, from its own.
 
 use super::{
-    AwsErrorDetails, AwsRefusalReason, Error, Failure, describe_common_refusal, make_aws_failure,
-    quote_refusal,
+    AwsErrorDetails, AwsRefusalReason, Error, Failure, describe_common_refusal, describe_other_refusal,
+    make_aws_failure, quote_refusal,
 };
 use crate::config::{ChainedRole, Profile, RoleArn};
 
@@ -70,18 +70,14 @@ fn describe_link_refusal(
         AwsRefusalReason::ExpiredToken => {
             make_aws_failure("expired_token", what, "set this computer's clock, then try again")
         }
+        AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
         AwsRefusalReason::InvalidIdentityToken
         | AwsRefusalReason::IdpRejectedClaim
         | AwsRefusalReason::IdpCommunication
-        | AwsRefusalReason::RegionDisabled
-        | AwsRefusalReason::MalformedPolicy
-        | AwsRefusalReason::Throttled
         | AwsRefusalReason::UnknownLogin
         | AwsRefusalReason::NotFound
         | AwsRefusalReason::PoolConfiguration
-        | AwsRefusalReason::LimitExceeded
-        | AwsRefusalReason::Server
-        | AwsRefusalReason::Other => describe_common_refusal(reason, what),
+        | AwsRefusalReason::LimitExceeded => describe_other_refusal(what),
     }
 }
 

@@ -9,7 +9,9 @@ mod pool;
 pub use bedrock::{BedrockCallError, BedrockMismatch};
 
 use crate::{
-    aws::{AwsErrorDetails, AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep},
+    aws::{
+        AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep,
+    },
     config::{Federation, Profile, RoleArn},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
@@ -193,48 +195,32 @@ fn describe_sts_refusal(
         AwsRefusalReason::PackedPolicyTooLarge => {
             make_aws_failure("tags_too_large", what, "send fewer or shorter session tags in the token")
         }
-        AwsRefusalReason::RegionDisabled
-        | AwsRefusalReason::MalformedPolicy
-        | AwsRefusalReason::Throttled
-        | AwsRefusalReason::UnknownLogin
+        AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
+        AwsRefusalReason::UnknownLogin
         | AwsRefusalReason::NotFound
         | AwsRefusalReason::PoolConfiguration
-        | AwsRefusalReason::LimitExceeded
-        | AwsRefusalReason::Server
-        | AwsRefusalReason::Other => describe_common_refusal(reason, what),
+        | AwsRefusalReason::LimitExceeded => describe_other_refusal(what),
     }
 }
 
 /// Refusals that mean the same whatever was asked.
-fn describe_common_refusal(reason: AwsRefusalReason, what: String) -> Failure {
+fn describe_common_refusal(reason: CommonRefusal, what: String) -> Failure {
     match reason {
-        AwsRefusalReason::RegionDisabled => make_aws_failure(
+        CommonRefusal::RegionDisabled => make_aws_failure(
             "region_disabled",
             what,
             "choose another `region`, or have STS enabled there in the account's settings",
         ),
-        AwsRefusalReason::MalformedPolicy => {
+        CommonRefusal::MalformedPolicy => {
             make_aws_failure("malformed_policy", what, "check the role's policies")
         }
-        AwsRefusalReason::Throttled => {
+        CommonRefusal::Throttled => {
             make_aws_failure("throttled", what, "AWS asks for patience: try again in a minute")
         }
-        AwsRefusalReason::Server => {
+        CommonRefusal::Server => {
             make_aws_failure("server", what, "AWS has a fault of its own: try again in a moment")
         }
-        AwsRefusalReason::AccessDenied
-        | AwsRefusalReason::InvalidIdentityToken
-        | AwsRefusalReason::ExpiredToken
-        | AwsRefusalReason::IdpRejectedClaim
-        | AwsRefusalReason::IdpCommunication
-        | AwsRefusalReason::SessionTooLong
-        | AwsRefusalReason::Validation
-        | AwsRefusalReason::PackedPolicyTooLarge
-        | AwsRefusalReason::UnknownLogin
-        | AwsRefusalReason::NotFound
-        | AwsRefusalReason::PoolConfiguration
-        | AwsRefusalReason::LimitExceeded
-        | AwsRefusalReason::Other => describe_other_refusal(what),
+        CommonRefusal::Other => describe_other_refusal(what),
     }
 }
 

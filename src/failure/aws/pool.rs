@@ -4,7 +4,7 @@
 
 use super::{
     AwsErrorDetails, AwsRefusalReason, Failure, compare_token_to_profile, describe_common_refusal,
-    format_provider_name, make_aws_failure, quote_refusal, suggest_clock_and_login,
+    describe_other_refusal, format_provider_name, make_aws_failure, quote_refusal, suggest_clock_and_login,
 };
 use crate::{
     config::{IdentityPoolId, Profile, RoleArn},
@@ -66,15 +66,11 @@ pub(super) fn describe_pool_refusal(
         AwsRefusalReason::Validation => {
             make_aws_failure("validation", what, "check `identity_pool_id` and `role_arn`")
         }
+        AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
         AwsRefusalReason::IdpRejectedClaim
         | AwsRefusalReason::IdpCommunication
         | AwsRefusalReason::SessionTooLong
-        | AwsRefusalReason::PackedPolicyTooLarge
-        | AwsRefusalReason::RegionDisabled
-        | AwsRefusalReason::MalformedPolicy
-        | AwsRefusalReason::Throttled
-        | AwsRefusalReason::Server
-        | AwsRefusalReason::Other => describe_common_refusal(reason, what),
+        | AwsRefusalReason::PackedPolicyTooLarge => describe_other_refusal(what),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{CheckOutcome, DoctorContext, Finding, context::ProbeResponse};
-use crate::{aws, failure::doctor::RemoteFinding, oidc::ClockSkew, text::UntrustedText};
+use crate::{aws, failure::doctor, oidc::ClockSkew, text::UntrustedText};
 
 /// What the verification of tokens forgives, in seconds, and what AWS does.
 const TOLERATED_SECONDS: u64 = 60;
@@ -24,7 +24,7 @@ pub(super) async fn check_clock(context: &DoctorContext<'_>) -> CheckOutcome {
         return Ok(Finding::Ok(format!("agrees with {}", hosts.join(" and "))));
     }
     let is_harmless = matches!(skew, ClockSkew::AheadBy(_)) && seconds <= TOLERATED_BY_AWS;
-    let failure = RemoteFinding::Clock { skew: *skew, host: (*host).to_owned() }.into();
+    let failure = doctor::describe_clock_skew(*skew, host);
     Ok(if is_harmless { Finding::Warn(failure) } else { Finding::Bad(failure) })
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn check_aws(context: &DoctorContext<'_>) -> CheckOutcome {
     let profile = context.profile()?;
     let ProbeResponse { host, answer, .. } = context.probe_aws(profile).await?;
     if !is_aws_error_body(&answer.body) {
-        return Err(RemoteFinding::NotAws { host: host.clone(), status: answer.status.as_u16() }.into());
+        return Err(doctor::describe_not_aws(host, answer.status.as_u16()).into());
     }
     Ok(Finding::Ok(format!("{host} answers for {}", profile.region)))
 }

@@ -7,7 +7,7 @@ use ::http::{Method, StatusCode};
 use super::{CheckOutcome, DoctorContext, Finding, context::ProbeError};
 use crate::{
     config::{Profile, QuotaErrorPolicy},
-    failure::{Exit, Failure, doctor::RemoteFinding},
+    failure::{Exit, Failure, doctor},
     text::sanitize_line,
     url::{SecureUrl, SecureUrlError},
 };
@@ -20,7 +20,7 @@ pub(super) async fn check_quota(context: &DoctorContext<'_>) -> CheckOutcome {
         Ok(heard) if is_service_status(heard.answer.status) => {
             return Ok(Finding::Ok(format!("{} answers", heard.host)));
         }
-        Ok(heard) => RemoteFinding::Quota { host: heard.host, status: heard.answer.status.as_u16() }.into(),
+        Ok(heard) => doctor::describe_broken_quota_service(&heard.host, heard.answer.status.as_u16()),
         Err(error) => error.into(),
     };
     Ok(match service.on_error {
@@ -54,11 +54,9 @@ async fn probe_collector(
 ) -> Result<String, Finding> {
     let shown = sanitize_line(address);
     let url = SecureUrl::parse(address).map_err(|refusal| match refusal {
-        SecureUrlError::NotSecure => {
-            Finding::Warn(RemoteFinding::InsecureCollector { address: shown }.into())
-        }
+        SecureUrlError::NotSecure => Finding::Warn(doctor::describe_insecure_collector(&shown)),
         SecureUrlError::Malformed | SecureUrlError::HasCredentials => {
-            Finding::Bad(RemoteFinding::BadCollector { address: shown, why: refusal.to_string() }.into())
+            Finding::Bad(doctor::describe_bad_collector(&shown, &refusal.to_string()))
         }
     })?;
     match context.send_probe(profile, &url, Method::GET, "").await {

@@ -4,7 +4,7 @@
 
 use super::{CheckOutcome, DoctorContext, Finding, context::run_with_timeout};
 use crate::{
-    failure::{Failure, doctor::RemoteFinding},
+    failure::{Failure, doctor},
     oidc::{self, ClientProbe},
     text::sanitize_line,
 };
@@ -30,12 +30,12 @@ pub(super) async fn check_algorithms(context: &DoctorContext<'_>) -> CheckOutcom
     };
     let is_for_aws = |name: &&String| AWS_ALGORITHMS.contains(&name.as_str());
     let verified: Vec<&String> = offered.iter().filter(|name| oidc::is_supported_algorithm(name)).collect();
-    let offered = || offered.iter().map(|name| sanitize_line(name)).collect();
+    let offered: Vec<String> = offered.iter().map(|name| sanitize_line(name)).collect();
     if verified.is_empty() {
-        return Err(RemoteFinding::UnsupportedAlgorithms { offered: offered() }.into());
+        return Err(doctor::describe_unsupported_algorithms(&offered).into());
     }
     if !verified.iter().any(is_for_aws) {
-        return Err(RemoteFinding::AlgorithmsAwsRejects { offered: offered() }.into());
+        return Err(doctor::describe_algorithms_aws_rejects(&offered).into());
     }
     let names: Vec<&str> = verified.iter().map(|name| name.as_str()).collect();
     Ok(Finding::Ok(names.join(", ")))
@@ -48,7 +48,7 @@ pub(super) async fn check_keys(context: &DoctorContext<'_>) -> CheckOutcome {
     let host = metadata.jwks_uri.authority();
     let keys = run_with_timeout(host, oidc::fetch_keys(client, metadata)).await??;
     match keys.count() {
-        0 => Err(RemoteFinding::NoKeys { host: host.to_owned() }.into()),
+        0 => Err(doctor::describe_missing_keys(host).into()),
         count => Ok(Finding::Ok(format!("{host} publishes {count}"))),
     }
 }
@@ -68,7 +68,7 @@ pub(super) async fn check_client(context: &DoctorContext<'_>) -> CheckOutcome {
             ClientProbe::Accepted => {}
             ClientProbe::Rejected => {
                 let client_id = sanitize_line(&profile.client_id);
-                return Ok(Finding::Warn(RemoteFinding::UnknownClient { client_id, redirect_uri }.into()));
+                return Ok(Finding::Warn(doctor::describe_unknown_client(&client_id, &redirect_uri)));
             }
             ClientProbe::Inconclusive => {
                 return Ok(Finding::Skipped(format!("{host} did not say whether it knows the client")));

@@ -8,7 +8,11 @@ mod remote;
 
 pub use machine::LocalFinding;
 pub use neighbour::{CallFault, RepositorySettings, ToolConfigFinding};
-pub use remote::RemoteFinding;
+pub use remote::{
+    describe_algorithms_aws_rejects, describe_bad_collector, describe_broken_quota_service,
+    describe_clock_skew, describe_insecure_collector, describe_missing_keys, describe_not_aws,
+    describe_unknown_client, describe_unsupported_algorithms,
+};
 
 /// Texts as a sentence lists them.
 fn join_with_and(texts: &[String]) -> String {

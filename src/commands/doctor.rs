@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cli,
-    doctor::{self, CheckReport, CheckResult, DoctorContext, bundle},
+    doctor::{self, CheckReport, CheckResult, DoctorContext, support_bundle},
     failure::{Failure, InputError},
     files,
     host::{Environment, Terminal},
@@ -30,7 +30,7 @@ pub(super) fn run_doctor(
     let patient = DoctorContext::new(&context.host, context.inputs())?;
     let checks = doctor::run_checks(&patient, *live)?;
     if let Some(path) = bundle {
-        files::write_atomically(path, bundle::render_bundle(&patient, &checks).as_bytes())?;
+        files::write_atomically(path, support_bundle::render_bundle(&patient, &checks).as_bytes())?;
     }
     let text = match json {
         true => to_json_line(&DoctorReport { version: 1, checks: &checks }),
@@ -46,7 +46,7 @@ pub(super) fn run_doctor(
 /// A bundle takes the place of an earlier one, and of nothing else.
 fn check_bundle_target(path: &Path) -> Result<(), Failure> {
     let found = files::read_if_exists(path)?;
-    let is_ours = found.is_none_or(|bytes| bytes.starts_with(bundle::FIRST_LINE.as_bytes()));
+    let is_ours = found.is_none_or(|bytes| bytes.starts_with(support_bundle::FIRST_LINE.as_bytes()));
     if is_ours { Ok(()) } else { Err(InputError::NotABundle { path: path.to_owned() }.into()) }
 }
 

@@ -3,9 +3,8 @@
 //! They are read as AWS's tools read them; what they should say is for `setup`.
 
 use super::{
-    CheckOutcome, DoctorContext, Finding,
-    call::{self, CommandRunner, ExpectedCommand},
-    claude,
+    CheckOutcome, DoctorContext, Finding, claude,
+    command_check::{self, CommandRunner, ExpectedCommand},
 };
 use crate::{
     failure::doctor::ToolConfigFinding,
@@ -17,7 +16,7 @@ pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> CheckOutcome {
     let path = &context.tool_config.aws_config;
     let text = context.read_text(path)?.unwrap_or_default();
     let file = context.display_path(path);
-    let found = call::find_aws_profile(&text, &profile.name);
+    let found = command_check::find_aws_profile(&text, &profile.name);
     let name = found.as_ref().map_or(profile.name.as_str(), |(name, _)| name);
     if let Some(refusal) = aws::find_edit_obstacle(&text, name) {
         return Err(setup::Error::Aws { path: path.clone(), refusal }.into());
@@ -33,7 +32,7 @@ pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> CheckOutcome {
     let wanted =
         ExpectedCommand { command: "credentials", profile: &profile.name, runner: CommandRunner::AwsTools };
     let place = format!("[profile {name}] in {file}");
-    Ok(call::check_command(context, called, wanted, place.clone())
+    Ok(command_check::check_command(context, called, wanted, place.clone())
         .unwrap_or_else(|| Finding::Ok(format!("{place} leads here"))))
 }
 
@@ -41,7 +40,8 @@ pub(super) fn check_fixed_keys(context: &DoctorContext<'_>) -> CheckOutcome {
     let profile = context.profile()?;
     let path = &context.tool_config.aws_credentials;
     let text = context.read_text(path)?.unwrap_or_default();
-    let (name, file) = (call::find_aws_profile_name(context, &profile.name), context.display_path(path));
+    let (name, file) =
+        (command_check::find_aws_profile_name(context, &profile.name), context.display_path(path));
     match aws::has_fixed_keys(&text, &name) {
         true => Err(ToolConfigFinding::FixedKeys { file, profile: name }.into()),
         false => Ok(Finding::Ok(format!("{file} holds none for [{name}]"))),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{
     CheckOutcome, DoctorContext, Finding,
-    call::{self, CommandRunner, ExpectedCommand},
+    command_check::{self, CommandRunner, ExpectedCommand},
 };
 use crate::{
     config::Profile,
@@ -28,7 +28,8 @@ const REFRESH: ClaudeSettingKey = ClaudeSettingKey::Top("awsAuthRefresh");
 pub(super) fn has_managed_export(context: &DoctorContext<'_>) -> bool {
     let text = context.read_text_or_empty(&context.tool_config.claude_managed);
     let hook = settings::read_setting(&text, &ClaudeSettingKey::Top("awsCredentialExport"));
-    hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| call::is_our_command(&called))
+    hook.and_then(|hook| ParsedCommand::parse(&hook))
+        .is_some_and(|called| command_check::is_our_command(&called))
 }
 
 pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
@@ -38,7 +39,7 @@ pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
     let managed = has_managed_export(context);
     let wanted = build_expected_settings(
         context,
-        &ClaudeCredentialSource::AwsProfile(call::find_aws_profile_name(context, &profile.name)),
+        &ClaudeCredentialSource::AwsProfile(command_check::find_aws_profile_name(context, &profile.name)),
     );
     let says =
         |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
@@ -100,9 +101,10 @@ fn check_hook(
     let called = ParsedCommand::parse(hook)?;
     let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
     // Somebody's own way of telling who sends telemetry is theirs.
-    let is_own =
-        verb == "otel-headers" && !call::is_our_command(&called) && called.program_name() != "otel-helper";
-    if is_own { None } else { call::check_command(context, &called, wanted, place) }
+    let is_own = verb == "otel-headers"
+        && !command_check::is_our_command(&called)
+        && called.program_name() != "otel-helper";
+    if is_own { None } else { command_check::check_command(context, &called, wanted, place) }
 }
 
 fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {

@@ -12,15 +12,15 @@ mod storage;
 mod session;
 mod network;
 mod provider;
-mod asking;
-mod organisation;
+mod sign_in;
+mod services;
 mod aws_files;
 mod claude;
-mod call;
-mod shadows;
+mod command_check;
+mod conflicting_env;
 mod repository;
-mod leftovers;
-pub mod bundle;
+mod sample_leftovers;
+pub mod support_bundle;
 
 use std::{future::Future, pin::Pin, thread, time::Duration};
 
@@ -109,19 +109,19 @@ const CHECKS: [(&str, CheckFunction); 28] = [
     ("algorithms", Network(|context| Box::pin(provider::check_algorithms(context)))),
     ("keys", Network(|context| Box::pin(provider::check_keys(context)))),
     ("client", Network(|context| Box::pin(provider::check_client(context)))),
-    ("ports", Network(|context| Box::pin(asking::check_ports(context)))),
-    ("browser", Network(|context| Box::pin(asking::check_browser(context)))),
+    ("ports", Network(|context| Box::pin(sign_in::check_ports(context)))),
+    ("browser", Network(|context| Box::pin(sign_in::check_browser(context)))),
     ("aws", Network(|context| Box::pin(network::check_aws(context)))),
-    ("quota", Network(|context| Box::pin(organisation::check_quota(context)))),
-    ("collector", Network(|context| Box::pin(organisation::check_collectors(context)))),
+    ("quota", Network(|context| Box::pin(services::check_quota(context)))),
+    ("collector", Network(|context| Box::pin(services::check_collectors(context)))),
     ("aws-profile", Local(aws_files::check_aws_profile)),
     ("fixed-keys", Local(aws_files::check_fixed_keys)),
-    ("shadows", Local(shadows::check_conflicting_env)),
+    ("shadows", Local(conflicting_env::check_conflicting_env)),
     ("claude-settings", Local(claude::check_user_settings)),
     ("claude-managed", Local(claude::check_managed_settings)),
     ("claude-hooks", Local(claude::check_hooks)),
     ("repository", Local(repository::check_repository)),
-    ("leftovers", Local(leftovers::check_leftovers)),
+    ("leftovers", Local(sample_leftovers::check_leftovers)),
 ];
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
-    setup::{Error, aws, settings, source::ImportError},
+    setup::{Error, aws, sample_import::ImportError, settings},
     text::sanitize_line,
 };
 

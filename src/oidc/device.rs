@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 
 use super::{
     Application, ProviderMetadata, TokenResponse, UnverifiedToken,
-    answer::parse_body,
+    authorization_request::select_scopes,
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
     form::ProviderForm,
-    request::select_scopes,
-    token,
+    response::parse_body,
+    token_endpoint,
 };
 use crate::{
     config::Issuer,
@@ -94,7 +94,7 @@ pub async fn poll_device_code(
     code: &DeviceCode,
 ) -> Result<DevicePollOutcome, Error> {
     let form = [("grant_type", DEVICE_GRANT_TYPE), ("device_code", code.device_code.expose())];
-    match token::request_tokens(client, application, metadata, &form, &[&code.device_code]).await {
+    match token_endpoint::request_tokens(client, application, metadata, &form, &[&code.device_code]).await {
         Ok(tokens) => {
             tokens.require_id_token(metadata).map(|(token, tokens)| DevicePollOutcome::Granted(token, tokens))
         }

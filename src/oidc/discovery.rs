@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer::fetch_document,
     error::{Error, ProviderEndpoint, ResponseSource},
+    response::fetch_document,
 };
 use crate::{
     config::{EndpointPaths, Issuer, Profile},

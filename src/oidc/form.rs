@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::{
     Application,
-    answer::check_status,
     application::ClientAuthEndpoint,
     error::{Error, ProviderEndpoint, ResponseSource},
+    response::check_status,
 };
 use crate::{
     http::{self, Client, FullResponse},

@@ -2,7 +2,7 @@
 //!
 //! It speaks to the provider only; what may be kept and when to ask a person is for `session`.
 
-mod answer;
+mod response;
 mod application;
 pub mod callback;
 mod claims;
@@ -10,16 +10,16 @@ mod device;
 mod discovery;
 mod error;
 mod form;
-mod keys;
-mod knock;
+mod key_set;
+mod client_probe;
 pub mod page;
 mod provider;
 mod rejection;
-mod request;
-mod revoke;
+mod authorization_request;
+mod revocation;
 #[cfg(test)]
 mod testing;
-mod token;
+mod token_endpoint;
 mod verify;
 
 pub use self::{
@@ -27,15 +27,15 @@ pub use self::{
         Application, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles,
         StoredClientCredentials,
     },
+    authorization_request::{AuthorizationRequest, build_authorization_request},
+    client_probe::{ClientProbe, probe_client},
     device::{DeviceCode, DevicePollOutcome, poll_device_code, request_device_code},
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
     error::{ClientAuthMethod, Error, PollPace, ProviderEndpoint, ResponseSource},
-    keys::{ProviderKeys, fetch_keys, is_supported_algorithm},
-    knock::{ClientProbe, probe_client},
+    key_set::{ProviderKeys, fetch_keys, is_supported_algorithm},
     provider::{find_issuer_alias, find_organization},
     rejection::{ClockSkew, TokenPart, TokenRejection},
-    request::{AuthorizationRequest, build_authorization_request},
-    revoke::revoke_refresh_token,
-    token::{TokenResponse, exchange_code, refresh_tokens},
+    revocation::revoke_refresh_token,
+    token_endpoint::{TokenResponse, exchange_code, refresh_tokens},
     verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
 };

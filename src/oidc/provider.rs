@@ -48,7 +48,7 @@ mod tests {
         oidc::{
             Error, TokenResponse,
             testing::{server_base_url, test_application, test_metadata, test_profile},
-            token::request_tokens,
+            token_endpoint::request_tokens,
         },
         text::UntrustedText,
     };

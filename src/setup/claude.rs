@@ -3,7 +3,7 @@
 //! It decides on keys and values; putting them into a file is for `settings`.
 
 use super::{
-    call::CommandTemplate,
+    command_line::CommandTemplate,
     settings::{ClaudeSetting, ClaudeSettingKey},
 };
 use crate::config::{ClaudeCodeConfig, MODEL_VARIABLES, Profile};

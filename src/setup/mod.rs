@@ -3,8 +3,8 @@
 //! Pure edits, a record of them, and their undoing; who is asked, and in which words, is for `commands`.
 
 pub mod aws;
-mod call;
-mod called;
+mod command_line;
+mod parsed_command;
 pub mod claude;
 pub mod fleet;
 #[cfg(test)]
@@ -12,14 +12,14 @@ mod generated;
 mod plan;
 mod record;
 pub mod settings;
-pub mod source;
+pub mod sample_import;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use call::CommandTemplate;
-pub use called::{ParsedCommand, expand_home};
+pub use command_line::CommandTemplate;
+pub use parsed_command::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
 pub use record::SetupRecord;
 
@@ -77,7 +77,7 @@ pub enum Error {
     /// A file of facts that tells none.
     Import {
         path: PathBuf,
-        error: source::ImportError,
+        error: sample_import::ImportError,
     },
     /// There is neither a configuration to distribute nor a fact to make one of.
     NothingToDistribute {

@@ -3,15 +3,15 @@
 //! It makes text of what is known; who reads what is kept, and who prints, is others' business.
 
 mod endpoint;
-mod usual;
-mod value;
+mod default_headers;
+mod claim_text;
 
 use std::collections::BTreeMap;
 
 use crate::{config::Profile, credentials::SecretDocument, oidc::VerifiedToken, secret::Secret};
 
+use claim_text::{escape_header_value, read_first_claim};
 pub use endpoint::{CollectorRejected, check_token_collectors};
-use value::{escape_header_value, read_first_claim};
 
 /// Names and values that are safe in any request.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl TelemetryHeaders {
         let asked = &profile.telemetry.headers;
         let mut headers = Self::default();
         if asked.is_empty() {
-            usual::add_default_headers(&mut headers, token, profile.provider);
+            default_headers::add_default_headers(&mut headers, token, profile.provider);
         }
         for (name, claims) in asked {
             // A claim that says nothing is a header that is not sent.

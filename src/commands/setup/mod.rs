@@ -22,8 +22,9 @@ use crate::{
     hint::{Hint, Invocation, NextCommand},
     host::{self, ExternalConfigPaths},
     setup::{
-        CommandTemplate, DiffLine, Error, FileChange, FileEdit, SetupPlan, aws, claude, settings,
-        source::{self, ImportError},
+        CommandTemplate, DiffLine, Error, FileChange, FileEdit, SetupPlan, aws, claude,
+        sample_import::{self, ImportError},
+        settings,
     },
     text::{display_path, escape_controls},
 };
@@ -314,7 +315,7 @@ impl<'a> SetupContext<'a> {
             let (name, facts) = config::read_key_values(&self.inputs(), path, &text)?;
             return Ok((Some(name), facts));
         }
-        let told = source::import_profile(&text, self.requested_profile().as_deref())
+        let told = sample_import::import_profile(&text, self.requested_profile().as_deref())
             .map_err(|unusable| Error::Import { path: path.to_owned(), error: unusable })?;
         let name = self.requested_profile().or_else(|| told.name.clone());
         let invocation = Invocation::new(name.as_deref(), self.named_config());

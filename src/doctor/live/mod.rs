@@ -2,10 +2,10 @@
 //!
 //! Real calls, and nothing of them is kept; nobody is signed in. What each costs is in `docs/live.md`.
 
-mod choice;
+mod model_choice;
 mod exchange;
-mod lists;
-mod word;
+mod model_lists;
+mod model_probe;
 
 use futures_util::future::join_all;
 
@@ -17,7 +17,7 @@ use crate::{
     failure::{BedrockCallError, Failure, SystemError},
     http::{self, Client},
 };
-use choice::ModelChoice;
+use model_choice::ModelChoice;
 
 /// Every check by its name, in the order in which they are told.
 const EXCHANGE: &str = "exchange";
@@ -124,17 +124,19 @@ impl<'v> LiveContext<'v> {
 
     async fn check_bedrock(&self, bedrock: &BedrockClient<'_>, report: &mut LiveReport) {
         let environment = &self.context.host.environment;
-        let wanted = choice::list_configured_models(self.claude, environment);
-        let (models, profiles) = lists::fetch_lists(bedrock).await;
-        report.add_finding(MODELS, lists::check_models(self, &models, &wanted));
-        report
-            .add_finding(PROFILES, lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await);
-        let choice = choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
+        let wanted = model_choice::list_configured_models(self.claude, environment);
+        let (models, profiles) = model_lists::fetch_lists(bedrock).await;
+        report.add_finding(MODELS, model_lists::check_models(self, &models, &wanted));
+        report.add_finding(
+            PROFILES,
+            model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await,
+        );
+        let choice = model_choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
             return report.skip_checks(&[CONVERSE, STREAMING], why);
         };
-        match choice::parse_guardrail(self.claude, environment) {
+        match model_choice::parse_guardrail(self.claude, environment) {
             Ok(guardrail) => self.probe_models(bedrock, &choice, guardrail.as_ref(), report).await,
             Err(failure) => {
                 report.add_finding(GUARDRAIL, Finding::Bad(failure));
@@ -154,10 +156,10 @@ impl<'v> LiveContext<'v> {
         guardrail: Option<&Guardrail>,
         report: &mut LiveReport,
     ) {
-        let asked = choice.models.iter().map(|wanted| word::probe_model(bedrock, wanted, guardrail));
+        let asked = choice.models.iter().map(|wanted| model_probe::probe_model(bedrock, wanted, guardrail));
         let words = join_all(asked).await;
         if let (Some(guardrail), Some(first)) = (guardrail, words.first()) {
-            report.add_finding(GUARDRAIL, word::check_guardrail(self, guardrail, first));
+            report.add_finding(GUARDRAIL, model_probe::check_guardrail(self, guardrail, first));
         }
         for word in words {
             word.add_to_report(self, choice, report);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     ClientAuthEndpoint,
-    key::{self, ClientFileFault, ClientPrivateKey, compute_thumbprint},
+    private_key::{self, ClientFileFault, ClientPrivateKey, compute_thumbprint},
 };
 use crate::{
     config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm, Profile},
@@ -61,8 +61,8 @@ impl ClientFiles {
         Self(match &profile.client_auth {
             ClientAuth::None | ClientAuth::Secret => None,
             ClientAuth::PrivateKey(ClientKey { file, certificate, .. }) => Some(KeyFiles {
-                key: key::read_client_file(file),
-                certificate: certificate.as_deref().map(key::read_client_file),
+                key: private_key::read_client_file(file),
+                certificate: certificate.as_deref().map(private_key::read_client_file),
             }),
         })
     }

@@ -3,7 +3,7 @@
 //! It presents; what proves the application is kept by `cache`, and told by the profile.
 
 mod assertion;
-mod key;
+mod private_key;
 mod pem;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -21,7 +21,7 @@ use crate::{
 use assertion::AssertionSigner;
 
 pub use assertion::{ClientFileError, ClientFiles};
-pub use key::ClientFileFault;
+pub use private_key::ClientFileFault;
 
 /// Everything needed is at hand, so that nobody signs in for nothing.
 #[derive(Debug)]

@@ -2,16 +2,16 @@
 //!
 //! It takes one answer with the right `state`; what the code in it is worth is for the exchange to find out.
 
-mod bind;
-mod holder;
-mod judge;
-mod open;
-mod peer;
+mod listener;
+mod port_holder;
+mod verdict;
+mod open_listener;
+mod peer_user;
 mod query;
-mod request;
-mod respond;
-mod serve;
-mod sockets;
+mod http_request;
+mod http_response;
+mod server;
+mod socket_table;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +20,11 @@ use std::fmt;
 use crate::{secret::Secret, text::UntrustedText};
 
 pub use self::{
-    bind::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
-    holder::PortHolder,
-    judge::{CallbackAddresses, IgnoreReason, RequestVerdict, classify_request},
-    open::{OpenListener, PasteRejection},
-    request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
+    http_request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
+    listener::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
+    open_listener::{OpenListener, PasteRejection},
+    port_holder::PortHolder,
+    verdict::{CallbackAddresses, IgnoreReason, RequestVerdict, classify_request},
 };
 pub use super::page::SignInEnding;
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{
     ProviderMetadata,
     claims::{ClaimError, Claims},
-    keys::{JwsAlgorithm, ProviderKeys, TokenSigner, TokenSignerError},
+    key_set::{JwsAlgorithm, ProviderKeys, TokenSigner, TokenSignerError},
     provider::RequiredOrganization,
     rejection::{ClockSkew, TokenPart, TokenRejection},
 };

@@ -2,21 +2,21 @@
 //!
 //! From one profile to texts, the same on every machine; putting them into a folder is for `folder`.
 
-mod folder;
+mod output_folder;
 mod macos;
-mod script;
+mod install_script;
 mod windows;
 
 use serde_json::{Map, Value};
 
 use super::{
-    call::CommandTemplate,
     claude::{self, ClaudeCredentialSource},
+    command_line::CommandTemplate,
     settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
 use crate::config::{ClaudeCodeConfig, Profile};
 
-pub use folder::{FleetFolder, FolderChange, FolderChangeKind};
+pub use output_folder::{FleetFolder, FolderChange, FolderChangeKind};
 
 /// A file to distribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn build_files(configuration: &str, profile: &Profile, claude: &ClaudeCodeCo
         FleetFile::new("windows/claude-code.reg", windows::render_registry(&windows)),
         FleetFile::new("windows/bedrock-sso.admx", windows::ADMX.replace('\n', "\r\n")),
         FleetFile::new("windows/en-US/bedrock-sso.adml", windows::render_adml(&windows)),
-        FleetFile::new("windows/Install-Configuration.ps1", script::render_script(configuration)),
+        FleetFile::new("windows/Install-Configuration.ps1", install_script::render_script(configuration)),
     ]
 }
 

@@ -4,7 +4,7 @@
 
 mod accepted;
 mod form;
-mod kept;
+mod stored;
 mod parties;
 mod signature;
 mod times;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AuthorizationErrorResponse, AwaitedCallback, CallbackError,
+    http_request::{CallbackRequest, RequestMethod},
     query::{CallbackParameters, QueryError},
-    request::{CallbackRequest, RequestMethod},
 };
 use crate::{secret::Secret, text::UntrustedText};
 
@@ -151,7 +151,7 @@ fn equals_in_constant_time(guess: &str, secret: &Secret) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oidc::callback::request::parse_request;
+    use crate::oidc::callback::http_request::parse_request;
 
     fn verdict(line: &str) -> RequestVerdict {
         verdict_of(line, "127.0.0.1:8400", &awaited(false))

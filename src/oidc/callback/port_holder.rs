@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use super::sockets::{self, SocketEntry};
+use super::socket_table::{self, SocketEntry};
 use crate::text::UntrustedText;
 
 /// The process that listens on a port we wanted.
@@ -16,7 +16,7 @@ pub struct PortHolder {
 
 impl PortHolder {
     pub(super) fn find_by_port(port: u16) -> Option<Self> {
-        let socket = find_listening_socket(&sockets::read_sockets(), port)?;
+        let socket = find_listening_socket(&socket_table::read_sockets(), port)?;
         let pid = fs::read_dir("/proc")
             .ok()?
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_listening_socket_is_found_not_a_connection_on_the_same_port() {
-        let sockets = sockets::parse_table(TABLE);
+        let sockets = socket_table::parse_table(TABLE);
         assert_eq!(find_listening_socket(&sockets, 8400).as_deref(), Some("socket:[222]"));
         assert_eq!(find_listening_socket(&sockets, 8401), None);
     }

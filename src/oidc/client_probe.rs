@@ -5,7 +5,7 @@
 use ::http::{Request, StatusCode, header};
 use openidconnect::url::Url;
 
-use super::{ProviderMetadata, error::Error, request::build_authorization_url};
+use super::{ProviderMetadata, authorization_request::build_authorization_url, error::Error};
 use crate::http::Client;
 
 /// RFC 7636 appendix B's challenge: nobody will ever redeem what this request might begin.

@@ -22,8 +22,8 @@ use tokio::{
 use super::{
     AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestMethod,
     RequestVerdict,
-    judge::classify_request,
-    serve::{CallbackServer, MAX_VIEWERS, WaiterCounts, accept_connections},
+    server::{CallbackServer, MAX_VIEWERS, WaiterCounts, accept_connections},
+    verdict::classify_request,
 };
 use crate::{
     oidc::page::{HtmlPage, SignInEnding},

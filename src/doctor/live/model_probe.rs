@@ -2,7 +2,7 @@
 //!
 //! What the model says is nobody's business; that it speaks is the finding.
 
-use super::{Finding, LiveContext, LiveReport, ModelChoice, choice::ProbedModel};
+use super::{Finding, LiveContext, LiveReport, ModelChoice, model_choice::ProbedModel};
 use crate::{
     aws::{BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, Guardrail, TokenUsage},
     text::sanitize_line,

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use super::sockets::{self, SocketEntry};
+use super::socket_table::{self, SocketEntry};
 
 /// To be asked while the other end waits for its answer: who has let go of a connection is no longer named.
 pub(super) fn is_other_user(stream: &TcpStream) -> bool {
     let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
-    has_other_owner(&sockets::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
+    has_other_owner(&socket_table::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
 }
 
 fn to_canonical_address(address: SocketAddr) -> SocketAddr {
@@ -60,7 +60,7 @@ mod tests {
 
     fn stranger(table: &str, address: &str, port: u16) -> bool {
         let at = |port| to_canonical_address(SocketAddr::new(address.parse().unwrap(), port));
-        has_other_owner(&sockets::parse_table(table), at(8400), at(port))
+        has_other_owner(&socket_table::parse_table(table), at(8400), at(port))
     }
 
     #[test]

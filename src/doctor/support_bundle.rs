@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{CheckReport, DoctorContext, call};
+use super::{CheckReport, DoctorContext, command_check};
 use crate::{
     cache::{FailureReport, LastFailure},
     config::{self, Disclosure, KeyReport},
@@ -207,7 +207,7 @@ fn describe_callers(context: &DoctorContext<'_>) -> Vec<String> {
 
 fn redact_command(command: &str) -> String {
     match ParsedCommand::parse(command) {
-        Some(called) if call::is_our_command(&called) => sanitize_line(command),
+        Some(called) if command_check::is_our_command(&called) => sanitize_line(command),
         Some(called) => format!("{} …", sanitize_line(&called.program.to_string_lossy())),
         None => String::new(),
     }

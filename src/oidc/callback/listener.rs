@@ -11,7 +11,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::{CallbackAddresses, CallbackEvent, PortHolder, serve::ServerTimeouts};
+use super::{CallbackAddresses, CallbackEvent, PortHolder, server::ServerTimeouts};
 use crate::{
     config::{RedirectHost, RedirectUri},
     host,

@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::{
     ProviderMetadata,
-    answer::fetch_document,
     error::{Error, ProviderEndpoint},
+    response::fetch_document,
 };
 use crate::http::Client;
 

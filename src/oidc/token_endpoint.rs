@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use super::{
     Application, AuthorizationRequest, ProviderMetadata, UnverifiedToken,
-    answer::parse_body,
     error::{Error, ProviderEndpoint, ResponseSource},
     form::ProviderForm,
     provider::is_origin_required,
+    response::parse_body,
 };
 use crate::{
     http::{Client, FullResponse},

@@ -3,7 +3,7 @@
 //! Claude Code needs neither list to work, so that what is missing from one is a warning; the models themselves are asked
 //! next.
 
-use super::{Finding, LiveContext, choice::ProbedModel};
+use super::{Finding, LiveContext, model_choice::ProbedModel};
 use crate::{
     aws::{BedrockClient, BedrockError, BedrockRefusalCause, FoundationModel, InferenceProfile},
     failure::BedrockMismatch,

@@ -5,7 +5,7 @@
 
 use ring::digest;
 
-use super::{TelemetryHeaders, value::read_first_claim};
+use super::{TelemetryHeaders, claim_text::read_first_claim};
 use crate::{config::Provider, oidc::VerifiedToken, text::format_uuid};
 
 /// A header, the claims that may fill it, and what it says without them.

@@ -28,10 +28,10 @@ use zeroize::Zeroizing;
 
 use super::{
     AwaitedCallback, CallbackError, CallbackEvent, IgnoreReason, RequestVerdict,
-    judge::{CallbackAddresses, classify_request},
-    peer,
-    request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
-    respond::CallbackResponse,
+    http_request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
+    http_response::CallbackResponse,
+    peer_user,
+    verdict::{CallbackAddresses, classify_request},
 };
 use crate::{
     oidc::page::{HtmlPage, Notice},
@@ -186,7 +186,7 @@ impl CallbackServer {
         let awaited = self.awaited.borrow().clone();
         let response = match classify_request(request, &self.addresses, awaited.as_deref()) {
             RequestVerdict::Start
-                if self.own_user_only.load(Ordering::Relaxed) && peer::is_other_user(&stream) =>
+                if self.own_user_only.load(Ordering::Relaxed) && peer_user::is_other_user(&stream) =>
             {
                 self.report_ignored(IgnoreReason::OtherUser)
             }

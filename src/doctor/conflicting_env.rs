@@ -2,7 +2,7 @@
 //!
 //! Which of them outrank a sign-in is a table of `setup`.
 
-use super::{CheckOutcome, DoctorContext, Finding, call};
+use super::{CheckOutcome, DoctorContext, Finding, command_check};
 use crate::{
     config::INSIDE_OF_EXEC,
     failure::doctor::ToolConfigFinding,
@@ -32,7 +32,7 @@ pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome
     if !names.is_empty() {
         return Ok(Finding::Warn(ToolConfigFinding::ConflictingVariables { names, file: None }.into()));
     }
-    let ours = call::find_aws_profile_name(context, &profile.name);
+    let ours = command_check::find_aws_profile_name(context, &profile.name);
     Ok(match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
         Some(named) => {
             Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into())

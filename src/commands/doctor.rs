@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::{
     CommandContext,
-    fold::{compute_width, wrap_text},
-    paint::Palette,
-    to_json_line, write_stdout,
+    color::Palette,
+    to_json_line,
+    wrap::{compute_width, wrap_text},
+    write_stdout,
 };
 use crate::{
     cli,

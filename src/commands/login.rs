@@ -3,7 +3,8 @@
 //! Hosts show its output as it comes, so the address to open is its first line.
 
 use super::{
-    CommandContext, SignInScreen, desk::ProfileContext, proof, setup, write_stderr_line, write_stdout,
+    CommandContext, SignInScreen, client_secret, context::ProfileContext, setup, write_stderr_line,
+    write_stdout,
 };
 use crate::{
     cli::LoginArgs,
@@ -21,10 +22,10 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
     let flags = list_overrides(login.method_preference());
     let work = context.load_profile_with_flags(CallerKind::SignIn, flags)?;
     if login.client_secret_stdin {
-        proof::store_client_secret(&work)?;
+        client_secret::store_client_secret(&work)?;
     }
     if login.client_key_passphrase_stdin {
-        proof::store_key_passphrase(&work)?;
+        client_secret::store_key_passphrase(&work)?;
     }
     let mut screen = SignInScreen::for_login(&context.host.environment, context.global);
     let tell: ProgressHandler<'_> = &mut |told, reply| screen.show_event(told, reply);

@@ -5,21 +5,21 @@
 mod bearer;
 pub(crate) mod config;
 mod credentials;
-mod desk;
+mod context;
 mod doctor;
-mod drawing;
+mod qr_code;
 mod env;
 mod worker;
 mod generated;
 mod exec;
 mod export;
-mod fold;
+mod wrap;
 mod login;
 mod logout;
 mod otel_headers;
-mod paint;
+mod color;
 mod progress;
-mod proof;
+mod client_secret;
 mod screen;
 mod setup;
 mod status;
@@ -43,7 +43,7 @@ use crate::{
     text::escape_json,
     worker::{CallerLog, report_early_failure},
 };
-use desk::CommandContext;
+use context::CommandContext;
 use screen::SignInScreen;
 
 /// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.

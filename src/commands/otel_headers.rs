@@ -4,7 +4,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use super::{CommandContext, desk::ProfileContext, write_stdout};
+use super::{CommandContext, context::ProfileContext, write_stdout};
 use crate::{
     cache::Session,
     cli::GlobalArgs,

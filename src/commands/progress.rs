@@ -2,7 +2,7 @@
 //!
 //! Where stdout is no terminal that obeys, or where the log would come in between, it is nothing at all.
 
-use super::{paint::Palette, write_stdout};
+use super::{color::Palette, write_stdout};
 use crate::{
     cli::GlobalArgs,
     host::{Environment, Terminal},

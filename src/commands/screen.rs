@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{drawing::DeviceCodeView, progress::ProgressLine, write_stdout};
+use super::{progress::ProgressLine, qr_code::DeviceCodeView, write_stdout};
 use crate::{
     cli::GlobalArgs,
     host::{EchoGuard, Environment, Terminal},

@@ -2,11 +2,11 @@
 //!
 //! The difference goes to stdout; everything said to the person goes to stderr.
 
-mod first_use;
+mod aws_profile;
 mod fleet;
 mod wizard;
 
-pub(super) use first_use::{
+pub(super) use aws_profile::{
     forget_provisioned_profiles as forget_given_profiles, provision_aws_profile as give_aws_profile,
 };
 pub(super) use wizard::{can_prompt, prompt_yes_no};

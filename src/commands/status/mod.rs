@@ -2,13 +2,13 @@
 //!
 //! It renews nothing and changes nothing; how the facts are laid out is for `sheet`.
 
-mod sheet;
+mod fact_sheet;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{CommandContext, desk::ProfileContext, paint::Palette, to_json_line, write_stdout};
+use super::{CommandContext, color::Palette, context::ProfileContext, to_json_line, write_stdout};
 use crate::{
     cache::{DestinationChange, FailureReport, Freshness, LastFailure, Session, assess_credentials},
     cli::StatusArgs,
@@ -21,7 +21,7 @@ use crate::{
     text::{escape_controls, sanitize_line},
     time::{Timestamp, format_duration},
 };
-use sheet::{FactTone, StatusFact, format_facts};
+use fact_sheet::{FactTone, StatusFact, format_facts};
 
 pub(super) fn run_status(
     StatusArgs { json }: &StatusArgs,

@@ -3,8 +3,8 @@
 //! Some advice needs facts of both sides, the token's and the profile's, so these errors carry a context.
 
 mod bedrock;
-mod chain;
-mod pool;
+mod role_chain;
+mod identity_pool;
 
 pub use bedrock::{BedrockCallError, BedrockMismatch};
 
@@ -30,15 +30,15 @@ pub struct ExchangeError<'a> {
 impl From<ExchangeError<'_>> for Failure {
     fn from(ExchangeError { failed: FailedStep { step, error }, profile, token }: ExchangeError<'_>) -> Self {
         let service = match step {
-            ExchangeStep::ChainLink(at) => return chain::describe_link_failure(error, at, profile),
+            ExchangeStep::ChainLink(at) => return role_chain::describe_link_failure(error, at, profile),
             ExchangeStep::PoolIdentity | ExchangeStep::PoolRole => &COGNITO,
             ExchangeStep::WebIdentity => &STS,
         };
         let Error::Refused { reason, details } = error else { return describe_general_error(error, service) };
         match &profile.federation {
             Federation::IdentityPool { id, role } => {
-                let request = pool::PoolRequest { id, role: role.as_ref(), profile, token };
-                pool::describe_pool_refusal(reason, &details, &request)
+                let request = identity_pool::PoolRequest { id, role: role.as_ref(), profile, token };
+                identity_pool::describe_pool_refusal(reason, &details, &request)
             }
             Federation::Sts { .. } => describe_sts_refusal(reason, &details, profile, token),
         }

@@ -14,12 +14,12 @@ use crate::{
     time::format_duration,
 };
 
-mod advice;
-mod application;
-mod pasted;
+mod provider_hints;
+mod client_auth;
+mod pasted_redirect;
 
-use advice::find_hint;
-pub use application::ClientAuthError;
+pub use client_auth::ClientAuthError;
+use provider_hints::find_hint;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -27,7 +27,7 @@ impl From<Error> for Failure {
             Error::Http(error) => error.into(),
             Error::Refused { error, description } => describe_sign_in_refusal(&error, &description),
             Error::ClientRejected { means, error, description } => {
-                application::describe_rejected_client(means, &quote_error(&error, &description))
+                client_auth::describe_rejected_client(means, &quote_error(&error, &description))
             }
             Error::Redirected { source, location: to } => {
                 let to = to.map_or_else(String::new, |to| format!(" to {}", to.to_safe_line()));
@@ -117,7 +117,7 @@ impl From<RevocationError> for Failure {
             }
             Error::ClientRejected { means, error, description } => {
                 let failure =
-                    application::describe_rejected_client(means, &quote_error(&error, &description));
+                    client_auth::describe_rejected_client(means, &quote_error(&error, &description));
                 let hint = failure.hint.clone().text("; ").text(NOT_REVOKED);
                 failure.with_hint(hint)
             }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::advice::find_hint_by_number;
+use super::provider_hints::find_hint_by_number;
 use crate::{
     config::{ClientAuth, ClientKey, Profile},
     failure::{Exit, Failure},

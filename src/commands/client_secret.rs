@@ -2,7 +2,7 @@
 //!
 //! It asks where stdin is a terminal; arguments and variables are read by other programs, so it never looks there.
 
-use super::{desk::ProfileContext, write_stderr};
+use super::{context::ProfileContext, write_stderr};
 use crate::{
     config::ClientAuth,
     failure::{ClientAuthError, Failure, InputError, SystemError, UserInterrupted},

@@ -3,8 +3,8 @@
 //! It lays out and paints; which facts there are, and what kind of news each is, is told to it.
 
 use crate::commands::{
-    fold::{compute_width, wrap_text},
-    paint::Palette,
+    color::Palette,
+    wrap::{compute_width, wrap_text},
 };
 
 /// Wide enough for the longest name and a space.

@@ -67,6 +67,6 @@ def however_often_claude_code_comes_back_it_opens_two_tabs_at_most(world):
     outcome = home.claude_code("Good morning!", world.bedrock, retries=2)
     expect(outcome.code == 1 and outcome.stdout.startswith("API Error: Could not load AWS credentials"), f"{outcome.stdout!r}, {outcome}")
     log = (world.bench.root / "logs" / f"{home.name}.log").read_text()
-    calls = log.count("for Credentials { may_ask: true }")
+    calls = log.count("for Credentials(Automatic(Allowed))")
     expect(calls > 4, f"it came back only {calls} times")
     expect(len(home.visits()) == 2, f"{len(home.visits())} browsers were opened")

@@ -39,7 +39,7 @@ pub(crate) fn format_profile(inputs: &ConfigInputs<'_>, as_json: bool) -> Result
     Ok(if as_json { shown.to_json() } else { shown.to_text() })
 }
 
-/// A line for each file when all is well; [`Error::lines`] has every problem otherwise.
+/// A line for each file when all is well; [`Error::problem_lines`] has every problem otherwise.
 pub(crate) fn check_files(inputs: &ConfigInputs<'_>, file: Option<&Path>) -> Result<String, Error> {
     let findings = match file {
         Some(file) => config::check_file(file, inputs)?,

@@ -62,7 +62,7 @@ fn catch_panic(work: impl FnOnce() -> ExitCode) -> ExitCode {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Internal.into())
 }
 
-/// A frame of its own, below which nothing is left when it is done: see [`secret::sweep`].
+/// A frame of its own, below which nothing is left when it is done: see [`secret::wipe_stack`].
 #[inline(never)]
 fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     match words.get(1..).and_then(parse_fast_path) {

@@ -51,7 +51,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Replaces a file that nobody misses after a power failure, be it then gone, torn or the one before: as [`replace`] does,
+/// Replaces a file that nobody misses after a power failure, be it then gone, torn or the one before: as [`write_atomically`] does,
 /// but without waiting for the disk.
 pub fn write_without_sync(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_and_rename(path, bytes, |_| Ok(()))

@@ -68,7 +68,7 @@ impl TrustConfig {
         }
     }
 
-    /// Whether the certificates of [`TrustConfig::certificates`] are all there are.
+    /// Whether the certificates of [`TrustConfig::read_certificates`] are all there are.
     pub(super) fn skips_platform_verifier(&self) -> bool {
         self.skip_platform_verifier
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::{AssertionAudience, KeyAlgorithm, RedirectHost, error::ValueConflict, keys};
 
-/// What is special about a provider. The fields say what holds for most in [`STANDARD`].
+/// What is special about a provider. The fields say what holds for most in `STANDARD`.
 #[derive(Debug)]
 pub struct ProviderSpec {
     /// Domains that belong to it, they and whatever is below them.

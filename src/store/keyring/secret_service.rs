@@ -37,7 +37,7 @@ type SecretBytes = Zeroizing<Vec<u8>>;
 pub(super) struct SecretService {
     bus: BusConnection,
     session: String,
-    /// The default collection, or [`NOTHING`].
+    /// The default collection, or [`NO_OBJECT`].
     default_collection: String,
     items: FoundItems,
     item: KeyringItem,

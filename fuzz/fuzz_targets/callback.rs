@@ -4,7 +4,10 @@
 #![no_main]
 
 use bedrock_sso::{
-    oidc::callback::{AnswerError, Awaited, Places, Request, Verdict, judge, parse},
+    oidc::callback::{
+        AwaitedCallback, CallbackAddresses, CallbackError, CallbackRequest, RequestVerdict, classify_request,
+        parse_request,
+    },
     secret::Secret,
 };
 use libfuzzer_sys::fuzz_target;
@@ -13,40 +16,40 @@ use url::form_urlencoded;
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };
     match mode % 2 {
-        0 => at_the_door(rest),
+        0 => classify_bytes(rest),
         _ => {
             let mut request = b"GET /callback?".to_vec();
             request.extend_from_slice(rest);
             request.extend_from_slice(b" HTTP/1.1\r\nHost: 127.0.0.1:8400\r\n\r\n");
-            at_the_door(&request);
+            classify_bytes(&request);
         }
     }
 });
 
 /// Whatever arrives, only the right state ends the wait.
-fn at_the_door(bytes: &[u8]) {
-    let Ok(Some(request)) = parse(bytes) else { return };
-    let places = Places {
+fn classify_bytes(bytes: &[u8]) {
+    let Ok(Some(request)) = parse_request(bytes) else { return };
+    let places = CallbackAddresses {
         port: 8400,
-        callback: "/callback".into(),
-        start: Secret::new("/start"),
-        result: Secret::new("/done"),
+        callback_path: "/callback".into(),
+        start_path: Secret::new("/start"),
+        result_path: Secret::new("/done"),
     };
     for iss_required in [false, true] {
-        let awaited = Awaited {
+        let awaited = AwaitedCallback {
             authorize_url: "https://id.example/authorize".into(),
             state: Secret::new("right"),
             issuer: "https://id.example".into(),
             iss_required,
         };
-        if let Verdict::Answer(outcome) = judge(&request, &places, Some(&awaited)) {
+        if let RequestVerdict::Answer(outcome) = classify_request(&request, &places, Some(&awaited)) {
             check(&request, outcome.as_ref(), iss_required);
         }
     }
 }
 
 /// The query of a believed answer, read a second time by another library.
-fn check(request: &Request, outcome: Result<&Secret, &AnswerError>, iss_required: bool) {
+fn check(request: &CallbackRequest, outcome: Result<&Secret, &CallbackError>, iss_required: bool) {
     assert_eq!(request.path, "/callback");
     let query = request.query.as_ref().expect("an answer stands in the query").expose();
     let sent = |name: &str| -> Vec<String> {
@@ -58,10 +61,10 @@ fn check(request: &Request, outcome: Result<&Secret, &AnswerError>, iss_required
         [] => !iss_required,
         named => named.iter().all(|iss| iss == "https://id.example"),
     };
-    assert_eq!(is_right, !matches!(outcome, Err(AnswerError::WrongIssuer { .. })));
+    assert_eq!(is_right, !matches!(outcome, Err(CallbackError::WrongIssuer { .. })));
     match outcome {
         Ok(code) => assert_eq!((sent("code"), sent("error")), (vec![code.expose().to_owned()], vec![])),
-        Err(AnswerError::WrongIssuer { .. }) => {}
-        Err(AnswerError::Refused(_)) => assert_eq!((sent("code").len(), sent("error").len()), (0, 1)),
+        Err(CallbackError::WrongIssuer { .. }) => {}
+        Err(CallbackError::Refused(_)) => assert_eq!((sent("code").len(), sent("error").len()), (0, 1)),
     }
 }

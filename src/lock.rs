@@ -93,6 +93,7 @@ pub fn acquire_within(path: &Path, patience: Duration) -> Result<Option<Exclusiv
         if taken.is_some() || began.elapsed() > patience {
             return Ok(taken);
         }
+        // The system sends no event when a file lock is released.
         std::thread::sleep(POLL_INTERVAL);
     }
 }

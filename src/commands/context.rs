@@ -24,7 +24,7 @@ use crate::{
     worker::{LogFlags, WorkerClient},
 };
 
-/// A renewal, or whoever else writes, is done within this time.
+/// How long to wait for a lock. A renewal, or another process that writes, is done within this time.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The world as a command finds it.

@@ -20,7 +20,7 @@ pub struct ConfigInputs<'a> {
     /// `--profile`
     pub profile: Option<String>,
     pub flags: &'a [FlagOverride],
-    /// The layers of whoever runs this count; without them the administrator's file is all there is.
+    /// Whether the user's file, the environment and the flags count, or the administrator's file alone.
     pub with_user_layers: bool,
 }
 

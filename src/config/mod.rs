@@ -204,10 +204,10 @@ fn find_suspicious_values(layers: &Layers<'_>, name: &str, inputs: &ConfigInputs
         .collect()
 }
 
-/// A quota that is enforced, and that anybody can silence.
+/// Warns of an enforced quota that anybody can bypass by blocking its service.
 fn warn_bypassable_quota(profile: &Profile) -> Option<(&'static ConfigKey, String)> {
     let quota = profile.quota.as_ref().filter(|_| profile.is_enforced(&keys::QUOTA_ENDPOINT))?;
-    let reason = "the quota is enforced, and whoever keeps its service from answering gets credentials all the same: \
+    let reason = "the quota is enforced, but blocking its service bypasses it: \
                   set on_error = \"deny\"";
     (quota.on_error == QuotaErrorPolicy::Allow).then(|| (&*keys::QUOTA_ON_ERROR, reason.to_owned()))
 }

@@ -61,7 +61,7 @@ impl SourceFile {
 
     /// The file that holds for every user of the machine, which nobody but an administrator may have written.
     ///
-    /// The folder is judged first, also where the file is absent: whoever can write the folder can take the file away.
+    /// The folder is judged first, even if the file is absent: a user who can write the folder can delete the file.
     pub(super) fn read_administrator_file(
         path: &Path,
         environment: &Environment,

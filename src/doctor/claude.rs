@@ -124,7 +124,7 @@ fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
     )
 }
 
-/// A file that Claude Code reads; `None` when there is none.
+/// The text of a file that Claude Code reads; `None` if the file does not exist.
 fn read_settings(context: &DoctorContext<'_>, path: &Path) -> Result<Option<String>, Finding> {
     let text = context.read_text(path)?;
     settings::add_settings(text.as_deref().unwrap_or_default(), &[])

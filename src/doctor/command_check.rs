@@ -43,11 +43,11 @@ pub(super) fn find_aws_profile(text: &str, ours: &str) -> Option<(String, Parsed
     let lines: Vec<_> = aws::list_processes(text).into_iter().filter_map(read).collect();
     let asks = |called: &ParsedCommand| is_our_command(called) && called.profile.as_deref() == Some(ours);
     let found = lines.iter().find(|(_, called)| asks(called));
-    // One of the same name was meant to, whatever it runs.
+    // Fall back to the profile with the same name, whatever command it runs.
     found.or_else(|| lines.iter().find(|(name, _)| name == ours)).cloned()
 }
 
-/// Its name; the name of our profile, where there is none.
+/// The name of the AWS profile that runs this program, or the name of our profile if there is no such AWS profile.
 pub(super) fn find_aws_profile_name(context: &DoctorContext<'_>, ours: &str) -> String {
     let text = context.read_text_or_empty(&context.tool_config.aws_config);
     find_aws_profile(&text, ours).map_or_else(|| ours.to_owned(), |(name, _)| name)

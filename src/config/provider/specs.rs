@@ -216,7 +216,7 @@ static AUTH0: ProviderSpec = ProviderSpec {
     issuer_ends_in_slash: true,
     // "Allowed Callback URLs" are compared exactly (Auth0, "Application settings").
     redirect_rule: RedirectRule::RegisteredPort,
-    // The answer to `organization` must be compared by whoever asks (Auth0, "Work with tokens and organizations").
+    // The answer to `organization` must be compared by the client (Auth0, "Work with tokens and organizations").
     organization: Some(OrganizationParameter {
         parameter: "organization",
         claim: |named| if named.starts_with("org_") { "org_id" } else { "org_name" },

@@ -88,6 +88,9 @@ impl Client {
                 .user_agent(concat!("bedrock-sso/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .referer(false)
+                // No connection waits for a second request: a server closes it after some seconds, a sign-in takes
+                // longer, and a code or a refresh token sent at that moment is lost.
+                .pool_max_idle_per_host(0)
                 .connect_timeout(deadlines.connect)
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
@@ -207,7 +210,10 @@ impl fmt::Debug for Client {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpListener};
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
 
     use super::{
         testing::{
@@ -250,6 +256,27 @@ mod tests {
             "{request}"
         );
         assert!(!request.contains("accept-encoding") && !request.contains("cookie"), "{request}");
+    }
+
+    #[test]
+    fn no_connection_waits_for_a_second_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let request = stream.read(&mut [0; 4096]).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
+                .unwrap();
+            (request > 0, stream.read(&mut [0; 4096]).ok())
+        });
+        let client = test_client(&TrustConfig::default());
+        let after_the_answer = block_on(async {
+            client.send(get_request(&address)).await.unwrap();
+            tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap()
+        });
+        assert_eq!(after_the_answer, (true, Some(0)), "the client closes the connection");
     }
 
     #[test]

@@ -15,9 +15,7 @@ mod windows;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let is = |name: &str, value: &str| {
-        env::var(name).is_ok_and(|found| found.split(',').any(|part| part == value))
-    };
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found.split(',').any(|part| part == value));
     let dynamic_gnu = is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ENV", "gnu")
         && !is("CARGO_CFG_TARGET_FEATURE", "crt-static");
@@ -32,8 +30,7 @@ fn main() {
     }
     if dynamic_gnu && has_static_unwinder() {
         let folder = env::var("OUT_DIR").expect("Cargo names a folder for what is made");
-        fs::write(Path::new(&folder).join("libgcc_s.so"), "INPUT ( -lgcc_eh -lgcc )\n")
-            .expect("and it can be written");
+        fs::write(Path::new(&folder).join("libgcc_s.so"), "INPUT ( -lgcc_eh -lgcc )\n").expect("and it can be written");
         println!("cargo::rustc-link-search=native={folder}");
     }
 }

@@ -51,14 +51,9 @@ fn compiled() -> Vec<u8> {
     const VERSION: u16 = 16;
     const MANIFEST: u16 = 24;
     let [major, minor, patch] = version();
-    let manifest =
-        include_str!("windows.manifest").replace("@VERSION@", &format!("{major}.{minor}.{patch}.0"));
-    [
-        entry(0, 0, 0, &[]),
-        entry(VERSION, 1, ENGLISH, &version_info()),
-        entry(MANIFEST, 1, 0, manifest.as_bytes()),
-    ]
-    .concat()
+    let manifest = include_str!("windows.manifest").replace("@VERSION@", &format!("{major}.{minor}.{patch}.0"));
+    [entry(0, 0, 0, &[]), entry(VERSION, 1, ENGLISH, &version_info()), entry(MANIFEST, 1, 0, manifest.as_bytes())]
+        .concat()
 }
 
 fn entry(kind: u16, name: u16, language: u16, content: &[u8]) -> Vec<u8> {
@@ -111,8 +106,7 @@ fn numbers() -> Vec<u8> {
     let [major, minor, patch] = version();
     let (high, low) = ((u32::from(major) << 16) | u32::from(minor), u32::from(patch) << 16);
     let flags = if env!("CARGO_PKG_VERSION_PRE").is_empty() { 0 } else { PRERELEASE };
-    let numbers =
-        [SIGNATURE, STRUCTURE, high, low, high, low, ALL_FLAGS, flags, WINDOWS_NT, APPLICATION, 0, 0, 0];
+    let numbers = [SIGNATURE, STRUCTURE, high, low, high, low, ALL_FLAGS, flags, WINDOWS_NT, APPLICATION, 0, 0, 0];
     numbers.map(u32::to_le_bytes).concat()
 }
 

@@ -303,11 +303,7 @@ mod tests {
     fn the_common_call_means_what_the_parser_says() {
         for line in ["credentials", "credentials --profile work", "credentials --config /a --profile b"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
-            assert_eq!(
-                parse_fast_path(&words(line)),
-                Some(FastPathCommand::Credentials(parsed.global)),
-                "{line}"
-            );
+            assert_eq!(parse_fast_path(&words(line)), Some(FastPathCommand::Credentials(parsed.global)), "{line}");
             assert_eq!(parsed.command, CliCommand::Credentials(CredentialsArgs::default()));
         }
     }
@@ -316,11 +312,7 @@ mod tests {
     fn the_other_common_call_means_what_the_parser_says() {
         for line in ["otel-headers", "otel-headers --profile work"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
-            assert_eq!(
-                parse_fast_path(&words(line)),
-                Some(FastPathCommand::OtelHeaders(parsed.global)),
-                "{line}"
-            );
+            assert_eq!(parse_fast_path(&words(line)), Some(FastPathCommand::OtelHeaders(parsed.global)), "{line}");
             assert_eq!(parsed.command, CliCommand::OtelHeaders);
         }
     }

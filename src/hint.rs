@@ -289,10 +289,7 @@ mod tests {
             hint.render(&invocation),
             "run `bedrock-sso login --profile work --config /c.toml` or `bedrock-sso logout --all --config /c.toml`"
         );
-        assert_eq!(
-            hint.render(&Invocation::default()),
-            "run `bedrock-sso login` or `bedrock-sso logout --all`"
-        );
+        assert_eq!(hint.render(&Invocation::default()), "run `bedrock-sso login` or `bedrock-sso logout --all`");
     }
 
     #[test]

@@ -243,8 +243,7 @@ mod tests {
         let path = folder.path().join("p.lock");
         let held = try_acquire(&path).unwrap().expect("free");
         assert!(acquire_within(&path, Duration::ZERO).unwrap().is_none());
-        let waiting =
-            std::thread::spawn(move || acquire_within(&path, Duration::from_secs(60)).unwrap().is_some());
+        let waiting = std::thread::spawn(move || acquire_within(&path, Duration::from_secs(60)).unwrap().is_some());
         drop(held);
         assert!(waiting.join().unwrap());
     }

@@ -151,10 +151,7 @@ mod tests {
         let both = |shell: Shell| shell.format_set("A", "x y").unwrap() + &shell.format_unset("B");
         assert_eq!(both(Shell::Sh), "export A='x y'\nunset B\n");
         assert_eq!(both(Shell::Fish), "set -gx A 'x y'\nset -e B\n");
-        assert_eq!(
-            both(Shell::Powershell),
-            "$env:A = 'x y'\nRemove-Item Env:B -ErrorAction SilentlyContinue\n"
-        );
+        assert_eq!(both(Shell::Powershell), "$env:A = 'x y'\nRemove-Item Env:B -ErrorAction SilentlyContinue\n");
         assert_eq!(both(Shell::Cmd), "set \"A=x y\"\nset \"B=\"\n");
     }
 
@@ -162,10 +159,7 @@ mod tests {
     fn a_quote_does_not_end_the_value() {
         assert_eq!(Shell::Sh.format_set("A", "it's $x").unwrap(), "export A='it'\\''s $x'\n");
         assert_eq!(Shell::Fish.format_set("A", "it's \\").unwrap(), "set -gx A 'it\\'s \\\\'\n");
-        assert_eq!(
-            Shell::Powershell.format_set("A", "it's \u{2019}").unwrap(),
-            "$env:A = 'it''s \u{2019}\u{2019}'\n"
-        );
+        assert_eq!(Shell::Powershell.format_set("A", "it's \u{2019}").unwrap(), "$env:A = 'it''s \u{2019}\u{2019}'\n");
     }
 
     #[test]
@@ -188,8 +182,7 @@ mod tests {
 
     #[test]
     fn the_home_of_a_shown_path_stays_a_home() {
-        let quoted =
-            ["~/.local/a-b", "~/a b/it's", "~", "~other/x"].map(|path| Shell::Sh.quote_shown_path(path));
+        let quoted = ["~/.local/a-b", "~/a b/it's", "~", "~other/x"].map(|path| Shell::Sh.quote_shown_path(path));
         assert_eq!(quoted, ["~/.local/a-b", "~/'a b/it'\\''s'", "'~'", "'~other/x'"]);
         assert_eq!(Shell::Powershell.quote_shown_path("~/a"), "'~/a'");
     }
@@ -197,11 +190,7 @@ mod tests {
     #[test]
     fn what_cmd_cannot_be_told_is_refused() {
         for value in ["a\"b", "a%b", "a!b", "a\nb"] {
-            assert_eq!(
-                Shell::Cmd.format_set("A", value),
-                Err(ShellValueError { shell: Shell::Cmd }),
-                "{value}"
-            );
+            assert_eq!(Shell::Cmd.format_set("A", value), Err(ShellValueError { shell: Shell::Cmd }), "{value}");
         }
         assert_eq!(Shell::Cmd.format_set("A", "a&b|c^d").unwrap(), "set \"A=a&b|c^d\"\n");
     }

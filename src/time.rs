@@ -78,20 +78,14 @@ mod tests {
 
     #[test]
     fn an_http_date_is_read() {
-        assert_eq!(
-            Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Timestamp::from_unix(784_111_777))
-        );
+        assert_eq!(Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_unix(784_111_777)));
         assert_eq!(Timestamp::from_http_date("yesterday"), None);
     }
 
     #[test]
     fn spans_are_said_in_two_units_at_most() {
         let spoken = |seconds| format_duration(Duration::from_secs(seconds));
-        assert_eq!(
-            [spoken(40), spoken(60), spoken(75), spoken(700)],
-            ["40 s", "1 min", "1 min 15 s", "11 min"]
-        );
+        assert_eq!([spoken(40), spoken(60), spoken(75), spoken(700)], ["40 s", "1 min", "1 min 15 s", "11 min"]);
         assert_eq!([spoken(3600), spoken(43_140)], ["1 h", "11 h 59 min"]);
     }
 }

@@ -122,13 +122,8 @@ mod tests {
         for good in ["https://a.example", "http://127.0.0.1:1", "http://[::1]/x", "http://localhost:80/"] {
             assert!(SecureUrl::parse(good).is_ok(), "{good}");
         }
-        for bad in [
-            "http://a.example",
-            "http://127.0.0.1.example",
-            "http://10.0.0.1",
-            "ftp://localhost",
-            "file:///etc",
-        ] {
+        for bad in ["http://a.example", "http://127.0.0.1.example", "http://10.0.0.1", "ftp://localhost", "file:///etc"]
+        {
             assert_eq!(SecureUrl::parse(bad), Err(SecureUrlError::NotSecure), "{bad}");
         }
     }

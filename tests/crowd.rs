@@ -123,8 +123,7 @@ fn a_caller_whose_worker_is_killed_sends_another() {
 #[test]
 fn a_holder_killed_at_any_request_of_a_refresh_loses_no_token_it_had() {
     // The answer to a refresh that never arrives is the one thing nobody can keep; every other moment is safe.
-    for (knob, endpoint, tabs) in
-        [(Knob::AssumeFault, Endpoint::Assume, 1), (Knob::RefreshFault, Endpoint::Refresh, 1)]
+    for (knob, endpoint, tabs) in [(Knob::AssumeFault, Endpoint::Assume, 1), (Knob::RefreshFault, Endpoint::Refresh, 1)]
     {
         let world = World::new();
         world.next(2, Knob::CredentialLifetime, 10);
@@ -278,8 +277,7 @@ fn a_caller_that_waits_too_long_names_the_process_only() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .find(|path| {
-            path.extension().is_some_and(|kind| kind == "lock")
-                && path.file_stem().is_some_and(|stem| stem != "key")
+            path.extension().is_some_and(|kind| kind == "lock") && path.file_stem().is_some_and(|stem| stem != "key")
         })
         .expect("the profile's lock");
     shorten_patience(&desk);
@@ -333,8 +331,7 @@ fn a_worker_that_fails_before_its_work_says_so_in_the_pipe() {
     let world = World::new();
     let desk = desk(&world);
     let failure = |profile: &str, code: i32| {
-        let outcome =
-            desk.run(["worker", r#"{"credentials":"renewal"}"#, "--profile", profile]).expect_code(code);
+        let outcome = desk.run(["worker", r#"{"credentials":"renewal"}"#, "--profile", profile]).expect_code(code);
         let message: serde_json::Value = serde_json::from_str(outcome.stdout.trim_end()).unwrap();
         message["failed"]["slug"].as_str().unwrap_or_default().to_owned()
     };

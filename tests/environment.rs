@@ -269,16 +269,13 @@ fn ignore_variables_of_other_programs(stored: Stored) {
 fn ignore_endpoints_where_the_file_names_none(desk: &Desk<'_>, stranger: &World) {
     let nowhere = Port::reserve();
     let text = fs::read_to_string(desk.config_file()).unwrap();
-    let is_endpoint =
-        |line: &&str| !line.starts_with("sts_endpoint") && !line.starts_with("bedrock_endpoint");
+    let is_endpoint = |line: &&str| !line.starts_with("sts_endpoint") && !line.starts_with("bedrock_endpoint");
     desk.configure(&(text.lines().filter(is_endpoint).collect::<Vec<_>>().join("\n") + "\n"));
     desk.set_key("proxy", &format!("\"http://127.0.0.1:{nowhere}\""));
     for (name, value) in endpoints(stranger).into_iter().chain(authorities(stranger)) {
         desk.set_variable(name, &value);
     }
-    for command in
-        [&["login"][..], &["login", "--force"], &["credentials"], &["bearer"], &["doctor", "--live"]]
-    {
+    for command in [&["login"][..], &["login", "--force"], &["credentials"], &["bearer"], &["doctor", "--live"]] {
         let mut called = desk.command();
         called.args(command);
         let outcome = desk.start_command(called).finish();

@@ -28,8 +28,7 @@ fn guides_in(folder: &Path) -> Vec<PathBuf> {
 
 /// Each guide with its text.
 fn guides() -> Vec<(PathBuf, String)> {
-    let pages =
-        guides_in(&root().join("docs")).into_iter().filter(|path| path.extension() == Some("md".as_ref()));
+    let pages = guides_in(&root().join("docs")).into_iter().filter(|path| path.extension() == Some("md".as_ref()));
     pages.map(|path| (path.clone(), fs::read_to_string(path).unwrap().replace("\r\n", "\n"))).collect()
 }
 
@@ -173,8 +172,7 @@ fn the_guide_for_fleets_names_each_pinned_variable() {
     let settings = fs::read_to_string(root().join("tests/setup/fleet/linux/managed-settings.json")).unwrap();
     let settings: serde_json::Value = serde_json::from_str(&settings).unwrap();
     let names = settings["env"].as_object().unwrap().keys().map(String::as_str);
-    let is_pin =
-        |name: &&str| name.starts_with("BEDROCK_SSO_") || name.starts_with("AWS_") && *name != "AWS_REGION";
+    let is_pin = |name: &&str| name.starts_with("BEDROCK_SSO_") || name.starts_with("AWS_") && *name != "AWS_REGION";
     let pins: Vec<_> = names.filter(is_pin).chain(["AWS_PROFILE"]).collect();
     assert_eq!(pins.len(), 12, "{pins:?}");
     for name in pins {

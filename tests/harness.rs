@@ -13,8 +13,8 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use testworld::{
-    Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, POOL_ID, Port, ROLE_ARN, World,
-    stop_listening, wait_until,
+    Algorithm, Browser, CLIENT_ID, Endpoint, Fault, Got, Knob, POOL_ID, Port, ROLE_ARN, World, stop_listening,
+    wait_until,
 };
 
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters-0";
@@ -91,10 +91,7 @@ fn redeem(world: &World, code: &str, changes: &[(&str, &str)]) -> Value {
 
 fn refresh(world: &World, refresh_token: &Value) -> Value {
     let refresh_token = refresh_token.as_str().unwrap();
-    token(
-        world,
-        &[("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", refresh_token)],
-    )
+    token(world, &[("grant_type", "refresh_token"), ("client_id", CLIENT_ID), ("refresh_token", refresh_token)])
 }
 
 fn id_token(world: &World) -> String {
@@ -173,11 +170,7 @@ fn the_world_is_no_more_lenient_than_sts_with_what_a_token_says() {
     let world = World::new();
     let slash = format!("{}/", world.issuer());
     for (claims, code, message) in [
-        (
-            json!({"iss": slash}),
-            "InvalidIdentityToken",
-            "No OpenIDConnect provider found in your account for http",
-        ),
+        (json!({"iss": slash}), "InvalidIdentityToken", "No OpenIDConnect provider found in your account for http"),
         (json!({"aud": "another"}), "InvalidIdentityToken", "Incorrect token audience"),
         (json!({"azp": "another"}), "InvalidIdentityToken", "Incorrect token audience"),
         (json!({"sub": null}), "InvalidIdentityToken", "Missing a required claim: sub"),
@@ -258,12 +251,7 @@ fn every_algorithm_makes_signatures_that_the_published_keys_verify() {
 fn a_caller_is_known_by_a_good_signature_only() {
     let world = World::new();
     let credentials = assume(&world, &id_token(&world), &[]).text();
-    assert_eq!(
-        identity(&world, &credentials, "").status,
-        200,
-        "{}",
-        identity(&world, &credentials, "").text()
-    );
+    assert_eq!(identity(&world, &credentials, "").status, 200, "{}", identity(&world, &credentials, "").text());
     refused(&identity(&world, &credentials, "x"), 403, "SignatureDoesNotMatch", "");
     world.revoke_credentials();
     refused(&identity(&world, &credentials, ""), 403, "InvalidClientTokenId", "");
@@ -292,9 +280,7 @@ fn identity(world: &World, credentials: &str, spoil: &str) -> Got {
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(&canonical));
     let secret = format!("AWS4{}{spoil}", between(credentials, "SecretAccessKey")).into_bytes();
     let key = [day.as_str(), "us-east-1", "sts", "aws4_request", &text].iter().fold(secret, |key, part| {
-        ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key), part.as_bytes())
-            .as_ref()
-            .to_vec()
+        ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec()
     });
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={}",
@@ -328,8 +314,7 @@ fn the_provider_demands_pkce_state_nonce_and_a_registered_address() {
     }
     assert_eq!(authorize(&world, &[("code_challenge_method", "plain")]).unwrap()["error"], "invalid_request");
     assert_eq!(authorize(&world, &[("scope", "email")]).unwrap()["error"], "invalid_scope");
-    for stranger in
-        ["http://127.0.0.1:1/elsewhere", "https://127.0.0.1:1/callback", "http://127.0.0.2:1/callback", ""]
+    for stranger in ["http://127.0.0.1:1/elsewhere", "https://127.0.0.1:1/callback", "http://127.0.0.2:1/callback", ""]
     {
         assert_eq!(authorize(&world, &[("redirect_uri", stranger)]), Err(400), "{stranger}");
     }
@@ -343,10 +328,7 @@ fn a_code_is_good_once_and_only_with_its_verifier_and_address() {
     let code = code(&world);
     let wrong = VERIFIER.replace('a', "b");
     assert_eq!(redeem(&world, &code, &[("code_verifier", &wrong)])["error"], "invalid_grant");
-    assert_eq!(
-        redeem(&world, &code, &[("redirect_uri", "http://127.0.0.1:1/callback")])["error"],
-        "invalid_grant"
-    );
+    assert_eq!(redeem(&world, &code, &[("redirect_uri", "http://127.0.0.1:1/callback")])["error"], "invalid_grant");
     let tokens = redeem(&world, &code, &[]);
     assert!(tokens["id_token"].is_string(), "{tokens}");
     assert_eq!(redeem(&world, &code, &[])["error"], "invalid_grant");
@@ -390,8 +372,7 @@ fn scripts_turn_the_same_knobs_by_the_control_address() {
     let control = world.control_url();
     let mut browser = browser(&world);
     let mut ask = |method: &str, path: &str, body: Value| {
-        let got =
-            browser.request(method, &format!("{control}{path}"), &[], body.to_string().as_bytes()).unwrap();
+        let got = browser.request(method, &format!("{control}{path}"), &[], body.to_string().as_bytes()).unwrap();
         (got.status, got.text())
     };
     let denial = json!({"error": "access_denied", "description": "\u{1b}[31m<b>no</b>"});
@@ -607,12 +588,7 @@ fn the_world_is_no_more_lenient_than_a_pool() {
     for (pool, logins, code, message) in [
         ("us-east-1:0", &logins, "ResourceNotFoundException", "not found"),
         (POOL_ID, &json!({}), "NotAuthorizedException", "Unauthenticated access is not supported"),
-        (
-            POOL_ID,
-            &json!({ "login.example": token }),
-            "NotAuthorizedException",
-            "not from a supported provider",
-        ),
+        (POOL_ID, &json!({ "login.example": token }), "NotAuthorizedException", "not from a supported provider"),
         (POOL_ID, &json!({ login.as_str(): "no.jwt" }), "NotAuthorizedException", "Invalid login token."),
         (POOL_ID, &other_audience, "NotAuthorizedException", "Incorrect token audience"),
     ] {

@@ -169,11 +169,7 @@ fn bad_weather_at_the_token_endpoint_never_opens_a_browser_and_never_loses_anyth
         json!(Fault::Redirect("https://portal.invalid/".into())),
         json!(Fault::oauth("temporarily_unavailable", "later")),
         json!(Fault::oauth("invalid_client", "who?")),
-        json!(Fault::Body {
-            status: 400,
-            content_type: "text/html".into(),
-            body: "<h1>invalid_grant</h1>".into()
-        }),
+        json!(Fault::Body { status: 400, content_type: "text/html".into(), body: "<h1>invalid_grant</h1>".into() }),
     ] {
         passes_by(&fault);
     }
@@ -409,9 +405,8 @@ fn with_storage_none_nothing_is_left_behind() {
     assert_eq!(desk.tabs(), 2);
     let folder = desk.home().join(".local/share/bedrock-sso");
     let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let sealed = |path: &&std::path::PathBuf| {
-        path.extension().is_none_or(|kind| kind == "session" || kind == "provider")
-    };
+    let sealed =
+        |path: &&std::path::PathBuf| path.extension().is_none_or(|kind| kind == "session" || kind == "provider");
     assert_eq!(names.iter().filter(sealed).count(), 0, "{names:?}");
 }
 
@@ -422,9 +417,7 @@ fn another_profile_is_another_sign_in() {
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
     let (head, profile) = text.split_once("[profiles.").unwrap();
     let (name, body) = profile.split_once(']').unwrap();
-    desk.configure(&format!(
-        "{head}[profiles.{name}]{body}\n[profiles.other]{body}\nsession_duration = \"2h\"\n"
-    ));
+    desk.configure(&format!("{head}[profiles.{name}]{body}\n[profiles.other]{body}\nsession_duration = \"2h\"\n"));
     let ours = desk.run(["credentials", "--profile", name]).expect_code(0).document();
     let other = desk.run(["credentials", "--profile", "other"]).expect_code(0).document();
     assert_ne!(ours, other);

@@ -331,10 +331,7 @@ fn a_file_that_cannot_be_removed_is_told_and_keeps_neither_the_others_nor_the_se
     fs::create_dir(&notes).unwrap();
     let outcome = desk.run(["logout"]).expect_code(10);
     assert!(outcome.stderr.contains(&format!("{}: ", notes.display())), "{outcome:?}");
-    assert!(
-        outcome.stderr.contains(" [storage/files]\n  hint: ") && outcome.stdout.is_empty(),
-        "{outcome:?}"
-    );
+    assert!(outcome.stderr.contains(" [storage/files]\n  hint: ") && outcome.stdout.is_empty(), "{outcome:?}");
     desk.expect_wording("output", "logout: a file that cannot be removed", &outcome.stderr);
     fs::remove_dir(&notes).unwrap();
     nothing_is_kept(&desk);
@@ -358,13 +355,8 @@ fn a_sign_in_that_waits_is_neither_disturbed_nor_overlooked() {
     let text = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&format!("{text}\n[profiles.broken]\nregion = \"us-east-1\"\n"));
     let outcome = desk.run(["logout", "--all"]).expect_code(11);
-    let parts = [
-        "research",
-        "broken:\nbedrock-sso: ",
-        "[config/missing_key]",
-        "claude:\nbedrock-sso: ",
-        "[busy/sign_in]",
-    ];
+    let parts =
+        ["research", "broken:\nbedrock-sso: ", "[config/missing_key]", "claude:\nbedrock-sso: ", "[busy/sign_in]"];
     let places = parts.map(|part| outcome.stderr.find(part).unwrap_or_else(|| panic!("{part}: {outcome:?}")));
     assert!(places.is_sorted(), "the worst is last: {outcome:?}");
     desk.expect_wording("output", "logout --all: one busy, one broken", &outcome.stderr);

@@ -43,8 +43,7 @@ fn a_crash_leaves_no_core_where_cores_are_wanted() {
     assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
     assert_eq!(caller.finish().code, None, "a signal has ended it");
     desk.settle();
-    let files =
-        fs::read_dir(desk.home()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = fs::read_dir(desk.home()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(files.filter(|name| name.contains("core")).collect::<Vec<_>>(), Vec::<String>::new());
 }
 
@@ -104,11 +103,7 @@ fn desk_of_nobody(world: &World) -> Desk<'_> {
         let runs = version.arg("--version").uid(NOBODY).gid(NOBODY).output();
         runs.is_ok_and(|output| output.status.success()).then_some(desk)
     };
-    folders
-        .iter()
-        .filter(|folder| folder.is_dir())
-        .find_map(desk_in)
-        .expect("user 65534 can enter one of them")
+    folders.iter().filter(|folder| folder.is_dir()).find_map(desk_in).expect("user 65534 can enter one of them")
 }
 
 /// Makes everything there the unprivileged user's.
@@ -163,10 +158,7 @@ fn nothing_secret_is_left_in_memory_when_a_warm_call_ends() {
     let mut gdb = gdb(&desk);
     gdb.args(["-ex", "run"]).args(CORE).arg("--args").arg(desk.command().get_program()).arg("credentials");
     let outcome = desk.start_command(gdb).finish();
-    assert!(
-        outcome.stdout.contains(document["SecretAccessKey"].as_str().unwrap()),
-        "it was there: {outcome:?}"
-    );
+    assert!(outcome.stdout.contains(document["SecretAccessKey"].as_str().unwrap()), "it was there: {outcome:?}");
     expect_no_key(&desk);
 }
 

@@ -78,8 +78,7 @@ fn a_token_that_has_ended_is_renewed_to_ask_with() {
 #[test]
 fn a_provider_that_is_gone_costs_nobody_a_check() {
     let world = World::new();
-    let (allow, deny) =
-        (desk(&world, "interval = \"4m\""), desk(&world, "interval = \"4m\"\non_error = \"deny\""));
+    let (allow, deny) = (desk(&world, "interval = \"4m\""), desk(&world, "interval = \"4m\"\non_error = \"deny\""));
     for desk in [&allow, &deny] {
         world.age_next_id_token();
         desk.run(["credentials"]).expect_code(0);
@@ -141,10 +140,7 @@ fn a_warning_comes_once_a_day_and_holds_nobody_up() {
     assert_eq!((again.stderr.as_str(), world.count(Endpoint::Quota)), ("", 2));
     desk.run(["status"]).prints("status: almost over quota");
     let status = desk.run(["status", "--json"]).document();
-    assert_eq!(
-        (&status["quota"]["monthly_percent"], &status["quota"]["daily_percent"]),
-        (&json!(83.4), &json!(12.0))
-    );
+    assert_eq!((&status["quota"]["monthly_percent"], &status["quota"]["daily_percent"]), (&json!(83.4), &json!(12.0)));
 }
 
 #[test]
@@ -159,8 +155,7 @@ fn a_service_that_gives_no_answer_is_judged_by_the_profile() {
     ];
     for fault in faults {
         let world = World::new();
-        let (allow, deny) =
-            (desk(&world, "timeout = \"1s\""), desk(&world, "timeout = \"1s\"\non_error = \"deny\""));
+        let (allow, deny) = (desk(&world, "timeout = \"1s\""), desk(&world, "timeout = \"1s\"\non_error = \"deny\""));
         world.set(Knob::QuotaFault, fault.clone());
         assert_eq!(allow.run(["credentials"]).expect_code(0).stderr, "", "{fault:?}");
         deny.run(["credentials"]).fails(8, "quota/no_answer");

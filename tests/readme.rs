@@ -121,9 +121,7 @@ fn slugs(text: &str, room: &str) -> BTreeSet<String> {
     let room = format!("{room}/");
     let rest = text.match_indices(&room).filter_map(|(at, _)| text.get(at..));
     let end = |slug: &str| slug.find(|part: char| !part.is_ascii_lowercase() && part != '_' && part != '/');
-    rest.filter_map(|rest| Some(rest.get(..end(rest)?)?.to_owned()))
-        .filter(|slug| !slug.ends_with('/'))
-        .collect()
+    rest.filter_map(|rest| Some(rest.get(..end(rest)?)?.to_owned())).filter(|slug| !slug.ends_with('/')).collect()
 }
 
 #[test]
@@ -142,8 +140,7 @@ fn each_test_of_the_table_exists() {
     let last_cells = rows.filter_map(|row| Some(row.strip_suffix(" |")?.rsplit_once(" | ")?.1.to_owned()));
     let names = spans(last_cells);
     assert!(names.len() > 50, "{names:?}");
-    let exists =
-        |name: &String| ["fn ", "def "].iter().any(|keyword| sources.contains(&format!("{keyword}{name}(")));
+    let exists = |name: &String| ["fn ", "def "].iter().any(|keyword| sources.contains(&format!("{keyword}{name}(")));
     let missing: Vec<_> = names.into_iter().filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "no such test: {missing:?}");
 }
@@ -151,22 +148,15 @@ fn each_test_of_the_table_exists() {
 /// A test that `cargo test` passes over says where it is run, and no other does.
 #[test]
 fn each_test_that_needs_more_than_cargo_is_marked() {
-    marked_as(
-        "keyring",
-        &[files_under("tests/keyring", &["rs"]), vec!["tests/memory.rs".into()]].concat(),
-        5,
-    );
+    marked_as("keyring", &[files_under("tests/keyring", &["rs"]), vec!["tests/memory.rs".into()]].concat(), 5);
     marked_as("root", &["tests/setup/machine.rs".into()], 3);
 }
 
 fn marked_as(mark: &str, files: &[PathBuf], at_least: usize) {
     let sources: String = files.iter().map(text_of).collect();
     let mark = format!("*({mark})*");
-    let ignored: BTreeSet<&str> = sources
-        .split("#[ignore")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("fn ")?.1.split('(').next())
-        .collect();
+    let ignored: BTreeSet<&str> =
+        sources.split("#[ignore").skip(1).filter_map(|rest| rest.split_once("fn ")?.1.split('(').next()).collect();
     let readme = text_of("README.md");
     let marked: BTreeSet<&str> = readme
         .split(&format!("` {mark}"))
@@ -196,8 +186,7 @@ fn each_guide_can_be_found_from_here() {
     let readme = text_of("README.md");
     let guides = files_under("docs", &["md"]);
     assert!(guides.len() > 6, "{guides:?}");
-    let lost: Vec<_> =
-        guides.iter().filter(|guide| !readme.contains(&format!("]({})", guide.display()))).collect();
+    let lost: Vec<_> = guides.iter().filter(|guide| !readme.contains(&format!("]({})", guide.display()))).collect();
     assert!(lost.is_empty(), "no link leads there: {lost:?}");
 }
 

@@ -9,7 +9,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bedrock_sso::{
     lock,
     oidc::{
-        ExpectedClaims, ProviderKeys, ProviderMetadata, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token,
+        ExpectedClaims, ProviderKeys, ProviderMetadata, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken,
+        verify_token,
     },
     secret::Secret,
     store,
@@ -108,6 +109,7 @@ fn check(token: &VerifiedToken) {
     assert!(audience.as_array().is_none_or(|all| all.len() < 2) || claim("azp") == "client");
     assert!(token.expires_at() > Timestamp::from_unix(NOW - 60));
     assert!(!token.subject().is_empty() && claim("sub") == token.subject());
-    let recalled = VerifiedToken::from_sealed_store(token.raw().clone(), token.recall_proof()).expect("it was just read");
+    let recalled =
+        VerifiedToken::from_sealed_store(token.raw().clone(), token.recall_proof()).expect("it was just read");
     assert_eq!((recalled.subject(), recalled.expires_at()), (token.subject(), token.expires_at()));
 }

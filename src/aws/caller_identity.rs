@@ -58,9 +58,7 @@ fn classify_error(error: &SdkError<GetCallerIdentityError, HttpResponse>) -> Cre
     let message = error.message().unwrap_or_default().to_ascii_lowercase();
     match error.code() {
         // A wrong clock here, said with the code of a forged signature: new credentials would fare no better.
-        Some("SignatureDoesNotMatch")
-            if ["expired", "not yet current"].iter().any(|words| message.contains(words)) =>
-        {
+        Some("SignatureDoesNotMatch") if ["expired", "not yet current"].iter().any(|words| message.contains(words)) => {
             CredentialStatus::NoAnswer
         }
         Some(
@@ -119,37 +117,12 @@ mod tests {
     fn only_a_clear_no_counts() {
         use CredentialStatus::{Accepted, NoAnswer, Refused};
         for (status, code, message, standing) in [
-            (
-                "403 Forbidden",
-                "ExpiredToken",
-                "The security token included in the request is expired",
-                Refused,
-            ),
-            (
-                "403 Forbidden",
-                "InvalidClientTokenId",
-                "The security token included in the request is invalid",
-                Refused,
-            ),
+            ("403 Forbidden", "ExpiredToken", "The security token included in the request is expired", Refused),
+            ("403 Forbidden", "InvalidClientTokenId", "The security token included in the request is invalid", Refused),
             ("403 Forbidden", "UnrecognizedClientException", "", Refused),
-            (
-                "403 Forbidden",
-                "SignatureDoesNotMatch",
-                "The request signature we calculated does not match",
-                Refused,
-            ),
-            (
-                "403 Forbidden",
-                "SignatureDoesNotMatch",
-                "Signature expired: 20300101T000000Z is now earlier",
-                NoAnswer,
-            ),
-            (
-                "403 Forbidden",
-                "SignatureDoesNotMatch",
-                "Signature not yet current: 20300101T000000Z",
-                NoAnswer,
-            ),
+            ("403 Forbidden", "SignatureDoesNotMatch", "The request signature we calculated does not match", Refused),
+            ("403 Forbidden", "SignatureDoesNotMatch", "Signature expired: 20300101T000000Z is now earlier", NoAnswer),
+            ("403 Forbidden", "SignatureDoesNotMatch", "Signature not yet current: 20300101T000000Z", NoAnswer),
             ("400 Bad Request", "RequestExpired", "Request has expired", NoAnswer),
             ("403 Forbidden", "AccessDenied", "explicit deny", Accepted),
             ("400 Bad Request", "Throttling", "Rate exceeded", NoAnswer),

@@ -7,9 +7,7 @@ use std::time::Duration;
 use aws_sdk_sts::types;
 
 use super::{CredentialsFlaw, Error};
-use crate::{
-    config::RoleArn, credentials::AwsCredentials, secret::Secret, text::UntrustedText, time::Timestamp,
-};
+use crate::{config::RoleArn, credentials::AwsCredentials, secret::Secret, text::UntrustedText, time::Timestamp};
 
 /// No role gives credentials for longer than twelve hours; the rest is for clocks that differ.
 const MAX_CREDENTIAL_LIFE: Duration = Duration::from_secs(12 * 60 * 60 + 15 * 60);
@@ -101,9 +99,6 @@ mod tests {
         for (id, token) in [("ASIA\u{9b}", "t"), ("ASIA X", "t"), (&"A".repeat(129), "t"), ("ASIA", "t\nx")] {
             assert_eq!(given(id, token, NOW.unix_seconds() + 60), malformed, "{id} {token}");
         }
-        assert_eq!(
-            given("ASIA", "", NOW.unix_seconds() + 60),
-            Err(Error::Flawed(CredentialsFlaw::Incomplete))
-        );
+        assert_eq!(given("ASIA", "", NOW.unix_seconds() + 60), Err(Error::Flawed(CredentialsFlaw::Incomplete)));
     }
 }

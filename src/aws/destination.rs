@@ -12,10 +12,7 @@ use crate::{
 /// The services that this profile uses, each with its host: the origin of a named endpoint, or the name of the partition for
 /// AWS's own hosts. Region, FIPS and dual stack choose among those, so they do not count. An endpoint that cannot be used is
 /// left out: nothing is sent to it.
-pub fn list_destinations(
-    profile: &Profile,
-    environment: &Environment,
-) -> impl Iterator<Item = (AwsService, String)> {
+pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl Iterator<Item = (AwsService, String)> {
     let uses_pool = matches!(profile.federation, Federation::IdentityPool { .. });
     [AwsService::Sts, AwsService::Cognito, AwsService::Bedrock, AwsService::BedrockRuntime]
         .into_iter()

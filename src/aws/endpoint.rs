@@ -17,10 +17,7 @@ const FIPS_VARIABLE: &str = "AWS_USE_FIPS_ENDPOINT";
 const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// Where the first exchange asks.
-pub async fn resolve_exchange_endpoint(
-    profile: &Profile,
-    environment: &Environment,
-) -> Result<SecureUrl, Error> {
+pub async fn resolve_exchange_endpoint(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
     match &profile.federation {
         Federation::IdentityPool { id, .. } => resolve_cognito_endpoint(profile, id.region(), environment),
         Federation::Sts { .. } => match find_sts_endpoint(profile, environment)? {
@@ -61,10 +58,7 @@ pub(super) fn find_named_endpoint(
 }
 
 /// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
-pub(super) fn find_sts_endpoint(
-    profile: &Profile,
-    environment: &Environment,
-) -> Result<Option<SecureUrl>, Error> {
+pub(super) fn find_sts_endpoint(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
     find_named_endpoint(AwsService::Sts, profile, environment)
 }
 
@@ -180,11 +174,7 @@ mod tests {
             ("eu-west-1", [("AWS_USE_DUALSTACK_ENDPOINT", "true"), ("", "")], "sts.eu-west-1.api.aws"),
             ("cn-north-1", [("", ""), ("", "")], "sts.cn-north-1.amazonaws.com.cn"),
             ("us-gov-west-1", [("", ""), ("", "")], "sts.us-gov-west-1.amazonaws.com"),
-            (
-                "us-gov-east-1",
-                [("AWS_USE_FIPS_ENDPOINT", "true"), ("", "")],
-                "sts.us-gov-east-1.amazonaws.com",
-            ),
+            ("us-gov-east-1", [("AWS_USE_FIPS_ENDPOINT", "true"), ("", "")], "sts.us-gov-east-1.amazonaws.com"),
             ("eusc-de-east-1", [("", ""), ("", "")], "sts.eusc-de-east-1.amazonaws.eu"),
             (
                 "eusc-de-east-1",
@@ -222,9 +212,7 @@ mod tests {
             ("us-east-1", [own, ("AWS_ENDPOINT_URL", "https://all.example")], "https://pools.example/"),
         ] {
             assert_eq!(
-                resolve_cognito_endpoint(&build_profile(), region, &Environment::fixed(variables))
-                    .unwrap()
-                    .as_str(),
+                resolve_cognito_endpoint(&build_profile(), region, &Environment::fixed(variables)).unwrap().as_str(),
                 url
             );
         }
@@ -241,18 +229,11 @@ mod tests {
         let named = |profile: &Profile, environment: Environment| {
             find_sts_endpoint(profile, &environment).unwrap().map(|url| url.to_string())
         };
-        let endpoints =
-            AwsEndpoints { sts: SecureUrl::parse("https://own.example").ok(), ..Default::default() };
+        let endpoints = AwsEndpoints { sts: SecureUrl::parse("https://own.example").ok(), ..Default::default() };
         let own = Profile { aws_endpoints: endpoints, ..build_profile() };
         assert_eq!(named(&own, Environment::fixed(variables)).as_deref(), Some("https://own.example/"));
-        assert_eq!(
-            named(&build_profile(), Environment::fixed([near, far])).as_deref(),
-            Some("https://sts.example/")
-        );
-        assert_eq!(
-            named(&build_profile(), Environment::fixed([far])).as_deref(),
-            Some("https://all.example/")
-        );
+        assert_eq!(named(&build_profile(), Environment::fixed([near, far])).as_deref(), Some("https://sts.example/"));
+        assert_eq!(named(&build_profile(), Environment::fixed([far])).as_deref(), Some("https://all.example/"));
         assert_eq!(named(&build_profile(), Environment::fixed([near, ignore])), None);
         for key in ["sts_endpoint", "cognito_endpoint", "bedrock_endpoint"] {
             let enforced = Profile { enforced_keys: [key].into(), ..build_profile() };
@@ -266,20 +247,14 @@ mod tests {
     fn an_endpoint_that_would_show_the_token_is_refused() {
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", "http://sts.example")]);
         let error = find_sts_endpoint(&build_profile(), &environment).unwrap_err();
-        assert_eq!(
-            error,
-            Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: SecureUrlError::NotSecure }
-        );
+        assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: SecureUrlError::NotSecure });
     }
 
     /// Of the control plane and the runtime.
     fn bedrocks(region: &str, variables: [(&str, &str); 2]) -> [String; 2] {
         let environment = Environment::fixed(variables);
         let host = |service| {
-            resolve_bedrock_endpoint(service, &build_profile(), region, &environment)
-                .unwrap()
-                .authority()
-                .to_owned()
+            resolve_bedrock_endpoint(service, &build_profile(), region, &environment).unwrap().authority().to_owned()
         };
         [host(BedrockPlane::Control), host(BedrockPlane::Runtime)]
     }
@@ -306,15 +281,11 @@ mod tests {
     #[test]
     fn a_named_address_of_bedrocks_goes_before_the_regions_and_each_service_has_its_own() {
         let all = ("AWS_ENDPOINT_URL", "https://all.example");
-        let (control, runtime) =
-            ("bedrock.us-east-1.amazonaws.com", "bedrock-runtime.us-east-1.amazonaws.com");
+        let (control, runtime) = ("bedrock.us-east-1.amazonaws.com", "bedrock-runtime.us-east-1.amazonaws.com");
         for (variables, hosts) in [
             ([all, ("AWS_USE_FIPS_ENDPOINT", "true")], ["all.example"; 2]),
             ([all, ("AWS_ENDPOINT_URL_BEDROCK", "https://own.example")], ["own.example", "all.example"]),
-            (
-                [all, ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://own.example")],
-                ["all.example", "own.example"],
-            ),
+            ([all, ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://own.example")], ["all.example", "own.example"]),
             ([all, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")], [control, runtime]),
         ] {
             assert_eq!(bedrocks("us-east-1", variables), hosts);

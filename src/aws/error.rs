@@ -237,8 +237,7 @@ fn from_refusal(
 ) -> Error {
     let message = message.unwrap_or_default();
     let reason = classify_refusal(code, message, response.status().as_u16());
-    let said =
-        AwsErrorDetails { code: UntrustedText::new(code), message: UntrustedText::new(message), request_id };
+    let said = AwsErrorDetails { code: UntrustedText::new(code), message: UntrustedText::new(message), request_id };
     Error::Refused { reason, details: said }
 }
 
@@ -262,12 +261,9 @@ fn classify_refusal(code: &str, message: &str, status: u16) -> AwsRefusalReason 
         "LimitExceeded" => AwsRefusalReason::LimitExceeded,
         "InvalidParameter" => AwsRefusalReason::Validation,
         "ExternalService" => AwsRefusalReason::IdpCommunication,
-        "Throttling"
-        | "Throttled"
-        | "RequestLimitExceeded"
-        | "RequestThrottled"
-        | "TooManyRequests"
-        | "SlowDown" => AwsRefusalReason::Common(CommonRefusal::Throttled),
+        "Throttling" | "Throttled" | "RequestLimitExceeded" | "RequestThrottled" | "TooManyRequests" | "SlowDown" => {
+            AwsRefusalReason::Common(CommonRefusal::Throttled)
+        }
         _ if status == 429 => AwsRefusalReason::Common(CommonRefusal::Throttled),
         _ if status >= 500 => AwsRefusalReason::Common(CommonRefusal::Server),
         _ => AwsRefusalReason::Common(CommonRefusal::Other),

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep,
-    credential_check::validate_credentials, endpoint, error::check_json_answer, sts_client::StsClient,
+    AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep, credential_check::validate_credentials,
+    endpoint, error::check_json_answer, sts_client::StsClient,
 };
 use crate::{
     config::{IdentityPoolId, Profile},
@@ -139,8 +139,7 @@ impl PoolCall<'_> {
         }
         let question = json!({ "IdentityPoolId": self.pool.id, "Logins": self.logins_json() });
         let failed = |error| FailedStep { step: ExchangeStep::PoolIdentity, error };
-        let GetIdResponse { identity_id } =
-            self.call_with_retries("GetId", &question).await.map_err(failed)?;
+        let GetIdResponse { identity_id } = self.call_with_retries("GetId", &question).await.map_err(failed)?;
         self.get_for_identity(&identity_id).await
     }
 
@@ -162,11 +161,7 @@ impl PoolCall<'_> {
         json!({ self.login: self.token.raw().expose() })
     }
 
-    async fn call_with_retries<T: for<'de> Deserialize<'de>>(
-        &self,
-        call: &str,
-        question: &Value,
-    ) -> Result<T, Error> {
+    async fn call_with_retries<T: for<'de> Deserialize<'de>>(&self, call: &str, question: &Value) -> Result<T, Error> {
         let answer = self.reach.retry_transient(async || self.post_request(call, question).await).await;
         let answer = answer.map_err(|error| error.redact_token(self.token.raw()))?;
         http::parse_json_object(&answer.body).ok_or(Error::Flawed(CredentialsFlaw::Incomplete))

@@ -25,14 +25,12 @@ use std::time::Duration;
 pub use self::{
     api_key::create_api_key,
     bedrock::{
-        BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail,
-        IamDenial, InferenceProfile, PolicyKind, TokenUsage,
+        BedrockClient, BedrockError, BedrockRefusalCause, ConverseRequest, FoundationModel, Guardrail, IamDenial,
+        InferenceProfile, PolicyKind, TokenUsage,
     },
     caller_identity::CredentialStatus,
     endpoint::resolve_exchange_endpoint,
-    error::{
-        AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep,
-    },
+    error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
 };
 pub use self::{destination::list_destinations, service::AwsService};
 use self::{identity_pool::IdentityPool, sts_client::StsClient};
@@ -114,14 +112,10 @@ impl Aws {
     }
 
     /// The token for credentials: the first exchange, then each role of the chain.
-    pub async fn exchange_token(
-        &self,
-        question: &ExchangeRequest<'_>,
-    ) -> Result<GrantedCredentials, FailedStep> {
+    pub async fn exchange_token(&self, question: &ExchangeRequest<'_>) -> Result<GrantedCredentials, FailedStep> {
         let first = self.run_first_exchange(question).await?;
-        let credentials = self
-            .assume_role_chain(first.credentials, question.clearance.token(), question.session_name)
-            .await?;
+        let credentials =
+            self.assume_role_chain(first.credentials, question.clearance.token(), question.session_name).await?;
         let role = match &self.role {
             Some(role) => Some(role.clone()),
             None => self.get_role(&credentials).await,
@@ -129,12 +123,8 @@ impl Aws {
         Ok(GrantedCredentials { credentials, role, ..first })
     }
 
-    async fn run_first_exchange(
-        &self,
-        question: &ExchangeRequest<'_>,
-    ) -> Result<GrantedCredentials, FailedStep> {
-        let ExchangeRequest { session_name, max_seconds: longest, pool_identity: identity, clearance } =
-            *question;
+    async fn run_first_exchange(&self, question: &ExchangeRequest<'_>) -> Result<GrantedCredentials, FailedStep> {
+        let ExchangeRequest { session_name, max_seconds: longest, pool_identity: identity, clearance } = *question;
         let token = clearance.token();
         match &self.first_exchange {
             FirstExchange::Pool(pool) => {
@@ -149,17 +139,11 @@ impl Aws {
             }
             FirstExchange::Sts(role) => {
                 // Nobody keeps a session that only leads on to the next role, so that it is the shortest there is.
-                let wanted =
-                    if self.chain.is_empty() { self.wanted_duration } else { session_duration::MIN_DURATION };
+                let wanted = if self.chain.is_empty() { self.wanted_duration } else { session_duration::MIN_DURATION };
                 let granted = self.assume_role_longest(role, token, session_name, wanted, longest).await;
                 let (credentials, longest) =
                     granted.map_err(|error| FailedStep { step: ExchangeStep::WebIdentity, error })?;
-                Ok(GrantedCredentials {
-                    credentials,
-                    role: None,
-                    max_seconds: Some(longest),
-                    pool_identity: None,
-                })
+                Ok(GrantedCredentials { credentials, role: None, max_seconds: Some(longest), pool_identity: None })
             }
         }
     }
@@ -169,8 +153,8 @@ impl Aws {
 mod tests {
     use super::{
         testing::{
-            ACCOUNT, NOW, TestSts, build_aws, build_credentials, build_refusal, build_role,
-            build_session_answer, build_token,
+            ACCOUNT, NOW, TestSts, build_aws, build_credentials, build_refusal, build_role, build_session_answer,
+            build_token,
         },
         *,
     };
@@ -211,15 +195,9 @@ mod tests {
         let asked = sts.take_requests();
         let [asked] = asked.as_slice() else { panic!("one question, not {}", asked.len()) };
         let form = |name| asked.form_value(name);
-        assert_eq!(
-            (form("Action"), form("Version")),
-            ("AssumeRoleWithWebIdentity".into(), "2011-06-15".into())
-        );
+        assert_eq!((form("Action"), form("Version")), ("AssumeRoleWithWebIdentity".into(), "2011-06-15".into()));
         assert_eq!(form("RoleArn"), build_role().as_str());
-        assert_eq!(
-            (form("RoleSessionName"), form("DurationSeconds")),
-            ("jane@example.com".into(), "3600".into())
-        );
+        assert_eq!((form("RoleSessionName"), form("DurationSeconds")), ("jane@example.com".into(), "3600".into()));
         assert_eq!(form("WebIdentityToken"), build_token().raw().expose());
         assert!(!asked.head.to_lowercase().contains("authorization:"), "{}", asked.head);
     }
@@ -261,9 +239,7 @@ mod tests {
         let quoting = |asked: &testing::ReceivedRequest| {
             format!("Value '{}' at 'webIdentityToken'", asked.form_value("WebIdentityToken"))
         };
-        let sts = TestSts::answering(move |asked| {
-            build_refusal("400 Bad Request", "ValidationError", &quoting(asked))
-        });
+        let sts = TestSts::answering(move |asked| build_refusal("400 Bad Request", "ValidationError", &quoting(asked)));
         let Err(Error::Refused { details: said, .. }) = assume(&sts) else { panic!("nothing was refused") };
         assert_eq!(said.message, UntrustedText::new("Value '[secret]' at 'webIdentityToken'"));
     }
@@ -314,8 +290,7 @@ mod tests {
     fn the_longest_session_that_the_role_allows_is_found() {
         let sts = sts_of_a_role_limited_to(7200);
         assert_eq!(longest(&sts, 12, None), Ok(7200));
-        let asked: Vec<_> =
-            sts.take_requests().iter().map(|asked| asked.form_value("DurationSeconds")).collect();
+        let asked: Vec<_> = sts.take_requests().iter().map(|asked| asked.form_value("DurationSeconds")).collect();
         assert_eq!(asked, ["43200", "28800", "14400", "7200"]);
     }
 
@@ -338,13 +313,8 @@ mod tests {
 
     #[test]
     fn another_refusal_ends_the_search() {
-        let sts = TestSts::answering(|_| {
-            build_refusal("400 Bad Request", "ValidationError", "roleSessionName is odd")
-        });
-        assert_eq!(
-            longest(&sts, 12, None).map_err(|error| reason_of(&error)),
-            Err(Some(AwsRefusalReason::Validation))
-        );
+        let sts = TestSts::answering(|_| build_refusal("400 Bad Request", "ValidationError", "roleSessionName is odd"));
+        assert_eq!(longest(&sts, 12, None).map_err(|error| reason_of(&error)), Err(Some(AwsRefusalReason::Validation)));
         assert_eq!(sts.take_requests().len(), 1);
     }
 

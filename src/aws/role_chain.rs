@@ -33,20 +33,14 @@ impl Aws {
             let failed = |error| FailedStep { step: ExchangeStep::ChainLink(at), error };
             let wish = resolve_link(link, token, session_name)
                 .map_err(|MissingTemplateClaim { claim }| failed(Error::MissingClaim { claim }))?;
-            let next = self.sts.ask_regions(Some(&credentials), async |client| {
-                self.assume_chained_role(client, &wish).await
-            });
-            credentials =
-                next.await.map_err(|error| failed(error.redact_token(&credentials.session_token)))?;
+            let next =
+                self.sts.ask_regions(Some(&credentials), async |client| self.assume_chained_role(client, &wish).await);
+            credentials = next.await.map_err(|error| failed(error.redact_token(&credentials.session_token)))?;
         }
         Ok(credentials)
     }
 
-    async fn assume_chained_role(
-        &self,
-        client: Client,
-        wish: &ResolvedLink<'_>,
-    ) -> Result<AwsCredentials, Error> {
+    async fn assume_chained_role(&self, client: Client, wish: &ResolvedLink<'_>) -> Result<AwsCredentials, Error> {
         let ResolvedLink { link, session_name, source_identity, tags } = wish;
         let filled = |list: &Vec<String>| Some(list.clone()).filter(|list| !list.is_empty());
         let seconds = i32::try_from(link.duration.as_secs()).unwrap_or(i32::MAX);
@@ -61,12 +55,7 @@ impl Aws {
             .set_transitive_tag_keys(filled(&link.transitive))
             .send();
         let answer = Box::pin(answer).await?;
-        credential_check::validate_sts_answer(
-            answer.credentials,
-            answer.assumed_role_user,
-            &link.role,
-            (self.now)(),
-        )
+        credential_check::validate_sts_answer(answer.credentials, answer.assumed_role_user, &link.role, (self.now)())
     }
 }
 
@@ -75,8 +64,7 @@ fn resolve_link<'l>(
     token: &VerifiedToken,
     session_name: &str,
 ) -> Result<ResolvedLink<'l>, MissingTemplateClaim> {
-    let legal =
-        |template: &ClaimTemplate| Ok(identity::make_legal_name(&identity::fill_template(template, token)?));
+    let legal = |template: &ClaimTemplate| Ok(identity::make_legal_name(&identity::fill_template(template, token)?));
     let tag = |(name, template): (&String, &ClaimTemplate)| {
         let value = identity::fill_template(template, token)?;
         Ok(Tag::builder().key(name).value(value).build().expect("both parts of the tag are there"))

@@ -57,8 +57,7 @@ impl BedrockSigner<'_> {
         let address = request.uri().to_string();
         let signable = SignableRequest::new(request.method().as_str(), address, headers, body)
             .expect("an address that was parsed");
-        let (instructions, _) =
-            sign(signable, &params).expect("credentials as the signature needs them").into_parts();
+        let (instructions, _) = sign(signable, &params).expect("credentials as the signature needs them").into_parts();
         instructions.apply_to_request_http1x(&mut request);
         request
     }

@@ -17,9 +17,7 @@ use aws_sdk_sts::{
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
 use super::{AwsRefusalReason, CommonRefusal, Error, endpoint};
-use crate::{
-    config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText,
-};
+use crate::{config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText};
 
 /// How often one question is put to one region, the first time included.
 const ATTEMPTS: u32 = 3;
@@ -36,11 +34,7 @@ pub(super) struct StsClient {
 
 impl StsClient {
     /// Every choice by hand: the SDK reads no file and no variable. Deadlines belong to the client, retries to us.
-    pub(super) fn new(
-        client: &http::Client,
-        profile: &Profile,
-        environment: &Environment,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(client: &http::Client, profile: &Profile, environment: &Environment) -> Result<Self, Error> {
         let explicit = endpoint::find_sts_endpoint(profile, environment)?;
         let config = |region: &String| {
             let builder = Config::builder()
@@ -96,8 +90,7 @@ impl StsClient {
                 Err(error)
                     if error.is_unanswered()
                         || (at > 0
-                            && error
-                                .is_refused_for(AwsRefusalReason::Common(CommonRefusal::RegionDisabled))) =>
+                            && error.is_refused_for(AwsRefusalReason::Common(CommonRefusal::RegionDisabled))) =>
                 {
                     silence.get_or_insert(error);
                 }
@@ -111,10 +104,7 @@ impl StsClient {
         Err(silence.unwrap_or(Error::InvalidRequest(UntrustedText::new("no region is left"))))
     }
 
-    pub(super) async fn retry_transient<T>(
-        &self,
-        question: impl AsyncFn() -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(super) async fn retry_transient<T>(&self, question: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
             match question().await {

@@ -36,17 +36,10 @@ pub(super) struct ReceivedRequest {
 }
 
 impl TestSts {
-    pub(super) fn answering(
-        mut answer: impl FnMut(&ReceivedRequest) -> ScriptedAnswer + Send + 'static,
-    ) -> Self {
+    pub(super) fn answering(mut answer: impl FnMut(&ReceivedRequest) -> ScriptedAnswer + Send + 'static) -> Self {
         Self::writing(move |asked, out| {
             let (status, kind, body) = answer(asked);
-            write_response(
-                out,
-                status,
-                &format!("Content-Type: {kind}\r\nx-amzn-RequestId: 0f3a\r\n"),
-                &body,
-            );
+            write_response(out, status, &format!("Content-Type: {kind}\r\nx-amzn-RequestId: 0f3a\r\n"), &body);
         })
     }
 
@@ -76,8 +69,7 @@ impl ReceivedRequest {
 pub(super) fn build_aws(sts: &TestSts) -> Aws {
     let url = sts.0.base_url("http");
     let environment = Environment::fixed([("AWS_ENDPOINT_URL_STS", url.as_str())]);
-    let mut aws =
-        Aws::new(&test_client(&TrustConfig::default()), &build_profile(), &environment, || NOW).unwrap();
+    let mut aws = Aws::new(&test_client(&TrustConfig::default()), &build_profile(), &environment, || NOW).unwrap();
     aws.sts.first_pause = Duration::from_millis(1);
     aws
 }

@@ -18,9 +18,7 @@ impl Aws {
         seconds: u32,
     ) -> Result<AwsCredentials, Error> {
         self.sts
-            .ask_regions(None, async |client| {
-                self.send_assume_role(client, role, token, session_name, seconds).await
-            })
+            .ask_regions(None, async |client| self.send_assume_role(client, role, token, session_name, seconds).await)
             .await
     }
 
@@ -64,11 +62,6 @@ impl Aws {
             .send();
         // The SDK's future is large, and lives once a sign-in.
         let answer = Box::pin(answer).await.map_err(|error| Error::from(error).redact_token(token.raw()))?;
-        credential_check::validate_sts_answer(
-            answer.credentials,
-            answer.assumed_role_user,
-            role,
-            (self.now)(),
-        )
+        credential_check::validate_sts_answer(answer.credentials, answer.assumed_role_user, role, (self.now)())
     }
 }

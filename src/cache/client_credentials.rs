@@ -41,10 +41,7 @@ pub struct LockedApplication<'c> {
 }
 
 impl Cache {
-    pub fn load_client_credentials(
-        &self,
-        application: &Fingerprint,
-    ) -> Result<StoredClientCredentials, store::Error> {
+    pub fn load_client_credentials(&self, application: &Fingerprint) -> Result<StoredClientCredentials, store::Error> {
         let plain = self.store.read_record(&build_record_name(&application.short_hex()))?;
         Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
     }

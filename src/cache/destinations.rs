@@ -118,8 +118,7 @@ impl Destinations {
     }
 
     fn accepts_host(&self, recipient: SecretRecipient, host: &str) -> bool {
-        let same_kind =
-            || self.0.iter().filter(|(stored, _)| stored.is_provider() == recipient.is_provider());
+        let same_kind = || self.0.iter().filter(|(stored, _)| stored.is_provider() == recipient.is_provider());
         if same_kind().next().is_none() {
             return true;
         }
@@ -141,17 +140,11 @@ impl Session {
     /// The hosts that the configuration names now and did not name for this sign-in, as far as somebody has to accept them.
     /// AWS's own hosts need no consent, nor does what the administrator's file names: a new address of the quota service
     /// must not sign out a fleet.
-    pub fn find_destination_changes(
-        &self,
-        profile: &Profile,
-        environment: &Environment,
-    ) -> Vec<DestinationChange> {
+    pub fn find_destination_changes(&self, profile: &Profile, environment: &Environment) -> Vec<DestinationChange> {
         let mut changes = self.destinations.find_changes(&Destinations::from_profile(profile, environment));
         changes.retain(|change| {
-            let is_administrators = change
-                .recipient
-                .config_key()
-                .is_some_and(|key| profile.set_by_administrator.contains(key.name));
+            let is_administrators =
+                change.recipient.config_key().is_some_and(|key| profile.set_by_administrator.contains(key.name));
             !is_administrators && change.now.contains("://")
         });
         changes
@@ -194,8 +187,7 @@ mod tests {
     #[test]
     fn a_host_that_the_administrator_names_needs_no_consent() {
         let session = session_of(&with_quota("https://quota.example"));
-        let profile =
-            Profile { set_by_administrator: ["quota.endpoint"].into(), ..with_quota("https://new.example") };
+        let profile = Profile { set_by_administrator: ["quota.endpoint"].into(), ..with_quota("https://new.example") };
         assert_eq!(changes(&session, &profile), []);
     }
 

@@ -4,9 +4,7 @@
 
 use std::{ops::Deref, time::Duration};
 
-use super::{
-    Cache, CachedProvider, PROVIDER, PROVIDER_LIFETIME, ProfileNotes, SESSION, Session, serialize_record,
-};
+use super::{Cache, CachedProvider, PROVIDER, PROVIDER_LIFETIME, ProfileNotes, SESSION, Session, serialize_record};
 use crate::{
     files,
     lock::{self, ExclusiveLock, LockHolder},
@@ -87,8 +85,7 @@ impl LockedCache<'_> {
     ///
     /// The lock file stays, empty, because it is held. The holder's note beside it goes with the lock.
     pub fn remove_all(&self) -> Result<(), store::Error> {
-        let sealed =
-            [SESSION, PROVIDER].map(|kind| self.store.remove_record(&self.lock, &self.record_name(kind)));
+        let sealed = [SESSION, PROVIDER].map(|kind| self.store.remove_record(&self.lock, &self.record_name(kind)));
         let notes = files::remove_file(&self.notes_path()).map_err(store::Error::from);
         let key = self.store.remove_unused_key();
         sealed.into_iter().chain([notes, key]).collect()

@@ -224,9 +224,7 @@ fn parse_record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 
 fn serialize_record(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
     let record = VersionedRecord { version: VERSION, record };
-    Zeroizing::new(
-        serde_json::to_vec(&record).expect("records hold texts and numbers, which always serialise"),
-    )
+    Zeroizing::new(serde_json::to_vec(&record).expect("records hold texts and numbers, which always serialise"))
 }
 
 #[cfg(test)]
@@ -249,10 +247,7 @@ mod tests {
     #[test]
     fn freshness_turns_at_twenty_and_five_minutes() {
         let at = |left: i64| assess_credentials(&ending(1_000_000 + left), Timestamp::from_unix(1_000_000));
-        assert_eq!(
-            [at(1201), at(1200), at(301)],
-            [Freshness::Fresh, Freshness::RenewSoon, Freshness::RenewSoon]
-        );
+        assert_eq!([at(1201), at(1200), at(301)], [Freshness::Fresh, Freshness::RenewSoon, Freshness::RenewSoon]);
         assert_eq!([at(300), at(16), at(15)], [Freshness::RenewNow, Freshness::RenewNow, Freshness::Spent]);
         assert_eq!([at(0), at(-5000)], [Freshness::Spent, Freshness::Spent]);
     }
@@ -305,10 +300,7 @@ mod tests {
             names.sort();
             names
         };
-        assert_eq!(
-            forget(&mine),
-            ["key", "key.lock", "mine.lock", "other.json", "other.lock", "other.session"]
-        );
+        assert_eq!(forget(&mine), ["key", "key.lock", "mine.lock", "other.json", "other.lock", "other.session"]);
         assert_eq!(other.load_session().unwrap(), session);
         assert_eq!(forget(&other), ["key.lock", "mine.lock", "other.lock"]);
     }

@@ -73,8 +73,7 @@ impl ProfileNotes {
         let Self { door, last_failure, renewal_tried, usage, warned_on } = self;
         let last_failure = last_failure.map(|LastFailure { at, report }| {
             let FailureReport { kind, code, slug, message, hint } = report;
-            let ([slug, message], hint) =
-                ([slug, message].map(|text| escape_controls(&text)), hint.escape_texts());
+            let ([slug, message], hint) = ([slug, message].map(|text| escape_controls(&text)), hint.escape_texts());
             LastFailure { at, report: FailureReport { kind, code, slug, message, hint } }
         });
         Self { door: door.escape_texts(), last_failure, renewal_tried, usage, warned_on }
@@ -85,9 +84,7 @@ impl Cache {
     /// Notes that cannot be read are empty ones: they only ever make us more careful.
     pub fn load_notes(&self) -> ProfileNotes {
         let bytes = files::read_if_exists(&self.notes_path()).ok().flatten();
-        bytes
-            .and_then(|bytes| parse_record(&bytes))
-            .map_or_else(ProfileNotes::default, ProfileNotes::escape_texts)
+        bytes.and_then(|bytes| parse_record(&bytes)).map_or_else(ProfileNotes::default, ProfileNotes::escape_texts)
     }
 
     pub(super) fn notes_path(&self) -> PathBuf {

@@ -88,10 +88,7 @@ mod tests {
         assert_eq!(shown(&note, NOW.saturating_add(MAX_PROMPT_AGE)), None, "too old");
         assert_eq!(shown(&note, Timestamp::from_unix(NOW.unix_seconds() - 1)), None, "from the future");
         assert_eq!(shown(&LockHolder { pid: note.pid + 1, ..note.clone() }, NOW), None, "another process");
-        assert_eq!(
-            shown(&LockHolder { since: NOW.saturating_add(MAX_PROMPT_AGE), ..note.clone() }, NOW),
-            None
-        );
+        assert_eq!(shown(&LockHolder { since: NOW.saturating_add(MAX_PROMPT_AGE), ..note.clone() }, NOW), None);
         let mut sealed = note.sealed_address.clone().unwrap();
         *sealed.last_mut().unwrap() ^= 1;
         assert_eq!(shown(&LockHolder { sealed_address: Some(sealed), ..note }, NOW), None);
@@ -110,8 +107,7 @@ mod tests {
     #[test]
     fn a_store_without_a_key_announces_without_an_address() {
         let folder = tempfile::tempdir().unwrap();
-        let cache =
-            Cache::new(store::open_null_store(folder.path()), folder.path().to_owned(), "mine".into());
+        let cache = Cache::new(store::open_null_store(folder.path()), folder.path().to_owned(), "mine".into());
         let locked = cache.try_lock().unwrap().expect("free");
         locked.announce_prompt(NOW, Some(ADDRESS)).unwrap();
         let note = lock::read_holder(&cache.lock_path()).unwrap();

@@ -30,12 +30,7 @@ pub struct PromptBackoff {
 impl PromptBackoff {
     /// A tab is about to open. Written down first, so that a process killed while it waits still counts.
     pub fn record_prompt(&mut self, now: Timestamp) {
-        *self = Self {
-            fruitless: self.fruitless.saturating_add(1),
-            at: Some(now),
-            ended: false,
-            why: self.why.take(),
-        };
+        *self = Self { fruitless: self.fruitless.saturating_add(1), at: Some(now), ended: false, why: self.why.take() };
     }
 
     /// The tab led nowhere, and this is why.
@@ -86,8 +81,7 @@ mod tests {
 
     #[test]
     fn each_unanswered_tab_closes_the_door_for_twice_as_long_up_to_a_quarter_of_an_hour() {
-        let minutes =
-            |tabs| after(tabs).blocked_until(NOW).map(|until| until.duration_since(NOW).as_secs() / 60);
+        let minutes = |tabs| after(tabs).blocked_until(NOW).map(|until| until.duration_since(NOW).as_secs() / 60);
         assert_eq!([minutes(0), minutes(1), minutes(2), minutes(3)], [None, Some(1), Some(2), Some(4)]);
         assert_eq!([minutes(4), minutes(5), minutes(50)], [Some(8), Some(15), Some(15)]);
     }

@@ -7,10 +7,7 @@ use serde::Serialize;
 use super::{CommandContext, write_stdout};
 use crate::{aws, cli::BearerArgs, config::CallerKind, credentials::SecretDocument, failure::Failure};
 
-pub(super) fn run_bearer(
-    BearerArgs { json }: &BearerArgs,
-    context: &CommandContext<'_>,
-) -> Result<(), Failure> {
+pub(super) fn run_bearer(BearerArgs { json }: &BearerArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     /// What Claude Desktop reads.
     #[derive(Serialize)]
     struct BearerAnswer<'a> {
@@ -21,9 +18,7 @@ pub(super) fn run_bearer(
     let ready = work.worker_client().long_lived_credentials(&mut |_, _| {})?;
     let key = aws::create_api_key(&ready.credentials, &work.profile.region, work.now());
     let document = match json {
-        true => {
-            SecretDocument::from_json(&BearerAnswer { token: key.expose(), headers: serde_json::Map::new() })
-        }
+        true => SecretDocument::from_json(&BearerAnswer { token: key.expose(), headers: serde_json::Map::new() }),
         false => SecretDocument::from_text(format!("{}\n", key.expose())),
     };
     write_stdout(document.expose())

@@ -34,10 +34,8 @@ pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Fail
     }
     let passphrase =
         read_secret_line(&format!("The passphrase of the application's private key, for {}", profile.name))?;
-    let keepsakes = StoredClientCredentials {
-        passphrase: Some(passphrase.clone()),
-        ..StoredClientCredentials::default()
-    };
+    let keepsakes =
+        StoredClientCredentials { passphrase: Some(passphrase.clone()), ..StoredClientCredentials::default() };
     Application::from_profile(profile, keepsakes, &ClientFiles::read_for_profile(profile), work.host())
         .map_err(|unproven| Failure::from(ClientAuthError { unproven, profile }))?;
     update_credentials(work, |kept| kept.passphrase = Some(passphrase))

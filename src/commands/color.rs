@@ -13,10 +13,7 @@ pub(super) struct Palette {
 impl Palette {
     /// `NO_COLOR` with any value at all is a wish for none (no-color.org).
     pub(super) fn for_stdout(environment: &Environment) -> Self {
-        Self {
-            is_enabled: environment.var_os("NO_COLOR").is_none()
-                && Terminal::stdout_supports_escapes(environment),
-        }
+        Self { is_enabled: environment.var_os("NO_COLOR").is_none() && Terminal::stdout_supports_escapes(environment) }
     }
 
     pub(super) fn success(self, text: &str) -> String {

@@ -16,9 +16,7 @@ pub(super) fn run_config(what: &ConfigCommand, context: &CommandContext<'_>) -> 
     let inputs = context.inputs();
     let text = match what {
         ConfigCommand::Show { json } => format_profile(&inputs, *json)?,
-        ConfigCommand::Check { file } => {
-            check_files(&inputs, file.as_deref()).inspect_err(print_all_problems)?
-        }
+        ConfigCommand::Check { file } => check_files(&inputs, file.as_deref()).inspect_err(print_all_problems)?,
         ConfigCommand::Schema => config::render_schema(),
         ConfigCommand::Path => list_config_files(&inputs),
     };

@@ -112,11 +112,7 @@ impl<'a> CommandContext<'a> {
     }
 
     /// Takes the lock on an application's credentials, and waits for it.
-    pub(super) fn lock_application<'c>(
-        &self,
-        cache: &'c Cache,
-        name: &str,
-    ) -> Result<LockedApplication<'c>, Failure> {
+    pub(super) fn lock_application<'c>(&self, cache: &'c Cache, name: &str) -> Result<LockedApplication<'c>, Failure> {
         let locked = cache.lock_application_within(name, LOCK_TIMEOUT)?;
         locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.application_lock_path(name)))
     }
@@ -170,15 +166,12 @@ fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Se
     if filter.is_off() {
         return;
     }
-    let sink = match host
-        .environment
-        .var_path("BEDROCK_SSO_LOG_FILE")
-        .map(|path| files::open_log_file(&path, LOG_HEREDOC))
-    {
-        Some(Ok(file)) => Box::new(file),
-        Some(Err(error)) => return report_missing_log(&error),
-        None => elsewhere(),
-    };
+    let sink =
+        match host.environment.var_path("BEDROCK_SSO_LOG_FILE").map(|path| files::open_log_file(&path, LOG_HEREDOC)) {
+            Some(Ok(file)) => Box::new(file),
+            Some(Err(error)) => return report_missing_log(&error),
+            None => elsewhere(),
+        };
     log::start_logging(filter, || crate::host::now().to_string(), sink);
 }
 

@@ -9,8 +9,7 @@ pub(super) fn run_credentials(
     CredentialsArgs { no_login }: &CredentialsArgs,
     context: &CommandContext<'_>,
 ) -> Result<(), Failure> {
-    let work =
-        context.load_profile(if *no_login { CallerKind::NonInteractive } else { CallerKind::MayPrompt })?;
+    let work = context.load_profile(if *no_login { CallerKind::NonInteractive } else { CallerKind::MayPrompt })?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready = work.worker_client().credentials(&mut |told, reply| screen.show_event(told, reply))?;
     if let Some(notice) = &ready.notice {

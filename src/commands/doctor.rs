@@ -35,9 +35,7 @@ pub(super) fn run_doctor(
     }
     let text = match json {
         true => to_json_line(&DoctorReport { version: 1, checks: &checks }),
-        false => {
-            ReportLayout::for_stdout(&context.host.environment).format_report(&checks, bundle.as_deref())
-        }
+        false => ReportLayout::for_stdout(&context.host.environment).format_report(&checks, bundle.as_deref()),
     };
     write_stdout(text.as_bytes())?;
     let worst = checks.iter().find(|check| check.result == CheckResult::Bad);
@@ -168,8 +166,8 @@ mod tests {
 
     #[test]
     fn the_worst_is_counted_first() {
-        let all = [CheckResult::Ok, CheckResult::Bad, CheckResult::Ok, CheckResult::Warn]
-            .map(|it| checked(it, "", None));
+        let all =
+            [CheckResult::Ok, CheckResult::Bad, CheckResult::Ok, CheckResult::Warn].map(|it| checked(it, "", None));
         assert_eq!(summarize_checks(&all), "4 checks: 1 bad, 1 to look at, 2 ok");
     }
 }

@@ -19,8 +19,7 @@ pub(super) fn run_env(EnvArgs { shell }: &EnvArgs, context: &CommandContext<'_>)
     let shell = shell.unwrap_or_else(|| Shell::from_environment(&context.host.environment));
     let work = context.load_profile(CallerKind::MayPrompt)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
-    let ready =
-        work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
+    let ready = work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
     let mut text = String::new();
     for (name, value) in list_sdk_variables(&ready.credentials, &work.profile) {
         text.push_str(&shell.format_set(name, &value)?);
@@ -30,10 +29,7 @@ pub(super) fn run_env(EnvArgs { shell }: &EnvArgs, context: &CommandContext<'_>)
 }
 
 /// What SDKs read. The last is no SDK's, but what shells and prompts know the end by.
-pub(super) fn list_sdk_variables(
-    credentials: &AwsCredentials,
-    profile: &Profile,
-) -> [(&'static str, String); 6] {
+pub(super) fn list_sdk_variables(credentials: &AwsCredentials, profile: &Profile) -> [(&'static str, String); 6] {
     [
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose().to_owned()),

@@ -19,8 +19,7 @@ pub(super) fn run_exec(ExecArgs { command }: &ExecArgs, context: &CommandContext
     }
     let work = context.load_profile(CallerKind::MayPrompt)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
-    let ready =
-        work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
+    let ready = work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
     // The terminal must be as it was before the command has it.
     drop(screen);
     let mut set = list_sdk_variables(&ready.credentials, &work.profile).to_vec();

@@ -3,16 +3,13 @@
 //! Hosts show its output as it comes, so the address to open is its first line.
 
 use super::{
-    CommandContext, SignInScreen, client_secret, context::ProfileContext, setup, write_stderr_line,
-    write_stdout,
+    CommandContext, SignInScreen, client_secret, context::ProfileContext, setup, write_stderr_line, write_stdout,
 };
 use crate::{
     cli::LoginArgs,
     config::{CallerKind, FlagOverride, keys},
     failure::{Failure, describe_change},
-    session::{
-        DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes,
-    },
+    session::{DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes},
     text::sanitize_line,
     time::format_duration,
     worker::ProgressHandler,
@@ -84,8 +81,7 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
     Ok(ReviewOutcome::Accepted)
 }
 
-static DEVICE: [FlagOverride; 1] =
-    [FlagOverride { key: keys::FLOW.untyped(), value: "device", name: "--device" }];
+static DEVICE: [FlagOverride; 1] = [FlagOverride { key: keys::FLOW.untyped(), value: "device", name: "--device" }];
 
 /// What a sign-in method that was asked for sets over the profile, which an administrator may forbid. `--no-browser` sets
 /// nothing: it shows the same address that the browser would open.

@@ -26,10 +26,7 @@ struct LogoutProblem {
     invocation: Invocation,
 }
 
-pub(super) fn run_logout(
-    LogoutArgs { all }: &LogoutArgs,
-    context: &CommandContext<'_>,
-) -> Result<(), Failure> {
+pub(super) fn run_logout(LogoutArgs { all }: &LogoutArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     if *all {
         sign_out_everything(context)
     } else {
@@ -46,13 +43,11 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: boo
     }
     let cache = open_existing_cache(context, profile.storage, &profile.fingerprint().short_hex());
     let cache = context.lock_cache(&cache)?;
-    let of_application =
-        cache.load_client_credentials(&profile.application_fingerprint()).unwrap_or_default();
+    let of_application = cache.load_client_credentials(&profile.application_fingerprint()).unwrap_or_default();
     let SignOutReport { removed: kept, removal: forgotten } = sign_out(&context.host, profile, &cache)?;
     // The holder's note would count as a stored record.
     drop(cache);
-    let forgotten =
-        forgotten.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
+    let forgotten = forgotten.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
     write_stderr_line(&describe_sign_out(profile, kept, forgotten.is_ok()));
     if of_application != StoredClientCredentials::default() && !is_all {
         let stays = Hint::from("The secret of the application stays for the next sign-in; ")
@@ -67,8 +62,7 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: boo
 /// anything is kept.
 fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
     store::open_file_store(folder).remove_unused_key()?;
-    let is_empty =
-        cache::list_profile_keys(folder)?.is_empty() && cache::list_applications(folder)?.is_empty();
+    let is_empty = cache::list_profile_keys(folder)?.is_empty() && cache::list_applications(folder)?.is_empty();
     if is_empty && store::has_key_in_keyring(folder) {
         open_keyring_store(folder).remove_unused_key()?;
     }

@@ -92,50 +92,31 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
         CliCommand::Credentials(arguments) => {
             run_in_context(global, |context| credentials::run_credentials(arguments, context))
         }
-        CliCommand::Login(arguments) => {
-            run_in_context(global, |context| login::run_login(arguments, context))
-        }
-        CliCommand::Logout(arguments) => {
-            run_in_context(global, |context| logout::run_logout(arguments, context))
-        }
-        CliCommand::Status(arguments) => {
-            run_in_context(global, |context| status::run_status(arguments, context))
-        }
-        CliCommand::Setup(arguments) => {
-            run_in_context(global, |context| setup::run_setup(arguments, context))
-        }
+        CliCommand::Login(arguments) => run_in_context(global, |context| login::run_login(arguments, context)),
+        CliCommand::Logout(arguments) => run_in_context(global, |context| logout::run_logout(arguments, context)),
+        CliCommand::Status(arguments) => run_in_context(global, |context| status::run_status(arguments, context)),
+        CliCommand::Setup(arguments) => run_in_context(global, |context| setup::run_setup(arguments, context)),
         CliCommand::Doctor(arguments) => {
             run_for_exit_code(CommandContext::new(global), |context| doctor::run_doctor(arguments, context))
         }
-        CliCommand::Config(arguments) => {
-            run_in_context(global, |context| config::run_config(arguments, context))
-        }
+        CliCommand::Config(arguments) => run_in_context(global, |context| config::run_config(arguments, context)),
         CliCommand::Exec(arguments) => run_in_context(global, |context| exec::run_exec(arguments, context)),
         CliCommand::Env(arguments) => run_in_context(global, |context| env::run_env(arguments, context)),
         CliCommand::Export => run_in_context(global, export::run_export),
         CliCommand::OtelHeaders => finish_command(otel_headers::run_otel_headers(global)),
-        CliCommand::Token(arguments) => {
-            run_in_context(global, |context| token::run_token(arguments, context))
-        }
-        CliCommand::Bearer(arguments) => {
-            run_in_context(global, |context| bearer::run_bearer(arguments, context))
-        }
+        CliCommand::Token(arguments) => run_in_context(global, |context| token::run_token(arguments, context)),
+        CliCommand::Bearer(arguments) => run_in_context(global, |context| bearer::run_bearer(arguments, context)),
         CliCommand::Completions(arguments) => finish_command(generated::print_completions(arguments)),
         CliCommand::Man => finish_command(generated::print_manual()),
         CliCommand::Worker(arguments) => {
             let context = CommandContext::with_log(global, || Box::new(CallerLog));
             let context = context.inspect_err(report_early_failure);
-            run_for_exit_code(context, |context| {
-                worker::run_worker(arguments, context).map(|()| ExitCode::SUCCESS)
-            })
+            run_for_exit_code(context, |context| worker::run_worker(arguments, context).map(|()| ExitCode::SUCCESS))
         }
     }
 }
 
-fn run_in_context(
-    global: &GlobalArgs,
-    run: impl FnOnce(&CommandContext<'_>) -> Result<(), Failure>,
-) -> ExitCode {
+fn run_in_context(global: &GlobalArgs, run: impl FnOnce(&CommandContext<'_>) -> Result<(), Failure>) -> ExitCode {
     run_for_exit_code(CommandContext::new(global), |context| run(context).map(|()| ExitCode::SUCCESS))
 }
 
@@ -145,9 +126,7 @@ fn run_for_exit_code<'a>(
     run: impl FnOnce(&CommandContext<'a>) -> Result<ExitCode, Failure>,
 ) -> ExitCode {
     match context {
-        Ok(context) => {
-            run(&context).unwrap_or_else(|failure| report_failure(&failure, &context.invocation()))
-        }
+        Ok(context) => run(&context).unwrap_or_else(|failure| report_failure(&failure, &context.invocation())),
         Err(failure) => report_failure(&failure, &Invocation::default()),
     }
 }

@@ -33,8 +33,7 @@ fn print_headers(headers: &TelemetryHeaders) -> Result<(), Failure> {
 }
 
 fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) -> TelemetryHeaders {
-    let done =
-        panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
+    let done = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
     done.unwrap_or_else(|failure| {
         log::warn("telemetry", format_args!("no headers: {} [{}]", failure.what(), failure.slug()));
         TelemetryHeaders::default()
@@ -92,8 +91,7 @@ fn classify_destination(context: &CommandContext<'_>, collectors: &[SecureUrl]) 
 /// What a token says of a person gets old with it: a newer one is fetched for the next call.
 fn renew_if_due(work: &ProfileContext<'_>, session: &Session, token: &VerifiedToken, goes_along: bool) {
     // The claims of an expired token still serve as headers; one that is sent has to be valid when it arrives.
-    let is_due =
-        if goes_along { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
+    let is_due = if goes_along { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
     if session.refresh_token.is_some() && is_due {
         work.worker_client().refresh_in_background(LadderPurpose::IdToken(TokenUse::NextCall));
     }

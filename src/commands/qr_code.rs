@@ -60,9 +60,8 @@ impl DeviceCodeView {
         let mut picture = String::new();
         for y in (-MARGIN..edge).step_by(2) {
             picture.push_str("\x1b[38;5;16;48;5;231m");
-            picture.extend(
-                (-MARGIN..edge).map(|x| select_half_block(code.get_module(x, y), code.get_module(x, y + 1))),
-            );
+            picture
+                .extend((-MARGIN..edge).map(|x| select_half_block(code.get_module(x, y), code.get_module(x, y + 1))));
             picture.push_str("\x1b[0m\n");
         }
         Some(picture)

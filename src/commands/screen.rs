@@ -59,16 +59,12 @@ impl<'a> SignInScreen<'a> {
             // The line belongs to what is being pasted.
             ProgressEvent::Waiting { .. } if self.pasting.is_some() => {}
             ProgressEvent::Waiting { left } => {
-                self.progress
-                    .show_text(&format!("Waiting for you: {} left. Ctrl-C gives up.", format_duration(left)));
+                self.progress.show_text(&format!("Waiting for you: {} left. Ctrl-C gives up.", format_duration(left)));
             }
             ProgressEvent::SignIn(SignInEvent::Answered) => {
                 self.progress.show_text("You are known to the provider. Asking AWS…");
             }
-            ProgressEvent::SignIn(SignInEvent::Prompt(SignInPrompt {
-                address,
-                way: PromptMethod::Paste { to },
-            })) => {
+            ProgressEvent::SignIn(SignInEvent::Prompt(SignInPrompt { address, way: PromptMethod::Paste { to } })) => {
                 if self.mode == ScreenMode::Login && !io::stdout().is_terminal() {
                     write_stdout_line(&format!(
                         "To sign in, follow the words at the terminal, or go to {address} on this machine"

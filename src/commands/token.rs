@@ -16,9 +16,9 @@ pub(super) fn run_token(TokenArgs { raw }: &TokenArgs, context: &CommandContext<
     let token = context.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
     let document = match raw {
         true => SecretDocument::from_text(format!("{}\n", token.expose())),
-        false => SecretDocument::from_json(&AuthorizationHeader {
-            authorization: format!("Bearer {}", token.expose()),
-        }),
+        false => {
+            SecretDocument::from_json(&AuthorizationHeader { authorization: format!("Bearer {}", token.expose()) })
+        }
     };
     write_stdout(document.expose())
 }

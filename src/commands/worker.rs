@@ -23,12 +23,10 @@ pub(super) fn run_worker(
     });
     let purpose = purpose.inspect_err(report_early_failure)?;
     let flags = login::list_overrides(purpose.method_preference());
-    let profile =
-        context.load_profile_with_flags(purpose.caller(), flags).inspect_err(report_early_failure)?;
+    let profile = context.load_profile_with_flags(purpose.caller(), flags).inspect_err(report_early_failure)?;
     let terminal = if *terminal { CallerTerminal::Present } else { CallerTerminal::Absent };
     let invocation = context.invocation();
-    let done =
-        run_worker_process(&context.host, &profile.profile, &profile.cache, purpose, terminal, &invocation);
+    let done = run_worker_process(&context.host, &profile.profile, &profile.cache, purpose, terminal, &invocation);
     secret::wipe_stack::<{ secret::COLD_STACK_BYTES }>();
     done
 }

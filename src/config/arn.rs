@@ -81,8 +81,7 @@ impl TryFrom<String> for RoleArn {
 }
 
 fn is_role_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
 
 impl fmt::Debug for RoleArn {
@@ -120,19 +119,14 @@ mod tests {
 
     #[test]
     fn a_role_arn_is_taken_apart() {
-        let role =
-            RoleArn::parse("arn:aws-us-gov:iam::123456789012:role/team/BedrockUser").expect("a legal ARN");
-        assert_eq!(
-            (role.partition(), role.account(), role.name()),
-            ("aws-us-gov", "123456789012", "BedrockUser")
-        );
+        let role = RoleArn::parse("arn:aws-us-gov:iam::123456789012:role/team/BedrockUser").expect("a legal ARN");
+        assert_eq!((role.partition(), role.account(), role.name()), ("aws-us-gov", "123456789012", "BedrockUser"));
     }
 
     #[test]
     fn a_session_tells_its_role() {
-        let role = RoleArn::from_session_arn(
-            "arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials",
-        );
+        let role =
+            RoleArn::from_session_arn("arn:aws-cn:sts::123456789012:assumed-role/Name/CognitoIdentityCredentials");
         assert_eq!(role, RoleArn::parse("arn:aws-cn:iam::123456789012:role/Name"));
         for bad in ["arn:aws:iam::123456789012:user/jane", "arn:aws:sts::123456789012:assumed-role/", ""] {
             assert_eq!(RoleArn::from_session_arn(bad), None, "{bad}");

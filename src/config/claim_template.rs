@@ -32,9 +32,7 @@ impl ClaimTemplate {
 
     pub fn parts(&self) -> impl Iterator<Item = TemplatePart<'_>> {
         let pieces = self.0.split('{').enumerate().map(|(count, part)| match part.split_once('}') {
-            Some((claim, plain)) if count > 0 => {
-                [Some(TemplatePart::Claim(claim)), Some(TemplatePart::Plain(plain))]
-            }
+            Some((claim, plain)) if count > 0 => [Some(TemplatePart::Claim(claim)), Some(TemplatePart::Plain(plain))],
             _ => [None, Some(TemplatePart::Plain(part))],
         });
         pieces.flatten().flatten()

@@ -93,9 +93,6 @@ impl KeyAlgorithm {
 
 /// `None`: what the provider is known to want.
 impl NamedChoice for Option<AssertionAudience> {
-    const CHOICES: &'static [(&'static str, Self)] = &[
-        ("auto", None),
-        ("issuer", Some(AssertionAudience::Issuer)),
-        ("endpoint", Some(AssertionAudience::Endpoint)),
-    ];
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("auto", None), ("issuer", Some(AssertionAudience::Issuer)), ("endpoint", Some(AssertionAudience::Endpoint))];
 }

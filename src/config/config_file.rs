@@ -74,10 +74,7 @@ pub(super) fn trusts_environment(table: &DeTable<'_>) -> bool {
 }
 
 pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
-    table
-        .get("profiles")
-        .and_then(|value| value.get_ref().as_table())
-        .is_some_and(|profiles| !profiles.is_empty())
+    table.get("profiles").and_then(|value| value.get_ref().as_table()).is_some_and(|profiles| !profiles.is_empty())
 }
 
 const TRUST_ENVIRONMENT: &str = "trust_environment";
@@ -207,8 +204,7 @@ impl<'a> FileInterpreter<'a> {
         if keys.is_empty() || name.is_empty() {
             let nearest = find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
             let (value, rule) = (Some(quote_text(name)), "not a key of a profile".into());
-            self.faults
-                .push((at, ConfigFault::IllegalValue { key: "enforce".to_owned(), value, rule, nearest }));
+            self.faults.push((at, ConfigFault::IllegalValue { key: "enforce".to_owned(), value, rule, nearest }));
             return Vec::new();
         }
         keys
@@ -279,14 +275,11 @@ impl<'a> FileInterpreter<'a> {
 
     fn report_unknown_top_key(&mut self, at: usize, name: &str) {
         let fault = match find_proper_table("NAME", name) {
-            Some(belongs_in) => {
-                ConfigFault::Misplaced { key: name.to_owned(), table: String::new(), belongs_in }
-            }
+            Some(belongs_in) => ConfigFault::Misplaced { key: name.to_owned(), table: String::new(), belongs_in },
             None => ConfigFault::UnknownKey {
                 key: name.to_owned(),
                 table: String::new(),
-                nearest: find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|(_, name, _)| *name))
-                    .map(str::to_owned),
+                nearest: find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|(_, name, _)| *name)).map(str::to_owned),
             },
         };
         self.faults.push((at, fault));
@@ -313,7 +306,6 @@ fn check_min_version(table: &DeTable<'_>) -> Option<(usize, ConfigFault)> {
     let profiles = table.get("profiles").and_then(|profiles| profiles.get_ref().as_table());
     let profiles = profiles.into_iter().flat_map(|profiles| profiles.values());
     let tables = profiles.filter_map(|profile| profile.get_ref().as_table());
-    let mut required =
-        std::iter::once(table).chain(tables).filter_map(|table| table.get(keys::MIN_VERSION.name));
+    let mut required = std::iter::once(table).chain(tables).filter_map(|table| table.get(keys::MIN_VERSION.name));
     required.find_map(|value| Some((value.span().start, check_own_version(value.get_ref().as_str()?)?)))
 }

@@ -56,8 +56,7 @@ impl<'a> EnforcedKeys<'a> {
 
 fn reject_enforced_value(key: &ConfigKey, allowed: &[ConfigSetting<'_>]) -> ConfigFault {
     let values: Vec<String> = allowed.iter().map(|setting| to_toml(setting.value)).collect();
-    let by =
-        allowed.first().map_or_else(|| "not set".to_owned(), |setting| setting.origin.location().to_string());
+    let by = allowed.first().map_or_else(|| "not set".to_owned(), |setting| setting.origin.location().to_string());
     let is_unset = values.is_empty() && matches!(key.default, KeyDefault::Required);
     let value = if is_unset { "not set".to_owned() } else { values.join(" or ") };
     ConfigFault::Enforced { key: key.name, value, by }

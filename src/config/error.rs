@@ -88,13 +88,7 @@ pub enum ConfigFault {
     /// A key without a default is not set anywhere.
     MissingKey { key: &'static str, profile: String },
     /// Two keys tell the issuer, and not the same.
-    TwoIssuers {
-        key: &'static str,
-        issuer: String,
-        other: &'static str,
-        other_issuer: String,
-        other_place: String,
-    },
+    TwoIssuers { key: &'static str, issuer: String, other: &'static str, other_issuer: String, other_place: String },
     /// The provider cannot take the value; `remedy` is what to do.
     Conflict { key: &'static str, value: String, rule: String, remedy: String },
     /// The region and something else are of different partitions, which share nothing.
@@ -222,11 +216,7 @@ pub(super) type ParseResult<T> = Result<T, ConfigFault>;
 
 impl ConfigFault {
     /// A value that its key cannot have. `value` is `None` where it might hold a secret.
-    pub(super) fn illegal_value(
-        key: &str,
-        value: Option<String>,
-        rule: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(super) fn illegal_value(key: &str, value: Option<String>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest: None }
     }
 }
@@ -240,23 +230,14 @@ impl fmt::Display for ConfigFault {
                 write!(f, "version {version} is newer than this program, which reads version {known}")
             }
             Self::ProgramTooOld { required: wanted, own } => {
-                write!(
-                    f,
-                    "this is version {own}, and version {} or later is required",
-                    text::sanitize_line(wanted)
-                )
+                write!(f, "this is version {own}, and version {} or later is required", text::sanitize_line(wanted))
             }
             Self::UnknownKey { key, table, nearest } => {
                 write!(f, "unknown key {}{}", quote_name(key), describe_table(table))?;
                 fmt_suggestion(nearest.as_deref(), f)
             }
             Self::Misplaced { key, table, belongs_in } => {
-                write!(
-                    f,
-                    "{} does not belong{}, but in {belongs_in}",
-                    quote_name(key),
-                    describe_table_or_top(table)
-                )
+                write!(f, "{} does not belong{}, but in {belongs_in}", quote_name(key), describe_table_or_top(table))
             }
             Self::WrongType { key, expected, found } => {
                 write!(f, "{} must be {expected}, not {found}", quote_name(key))
@@ -272,10 +253,9 @@ impl fmt::Display for ConfigFault {
             }
             Self::NotUnicode { key } => write!(f, "the value for {} is not Unicode text", quote_name(key)),
             Self::MissingKey { key, profile } => write!(f, "[profiles.{profile}] lacks {}", quote_name(key)),
-            Self::NeedsStorage { key, value, storage } => write!(
-                f,
-                "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing"
-            ),
+            Self::NeedsStorage { key, value, storage } => {
+                write!(f, "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing")
+            }
             Self::TwoIssuers { key, issuer, other, other_issuer, other_place } => write!(
                 f,
                 "two issuers: {} stands for {}, and {} ({other_place}) for {}",
@@ -285,25 +265,14 @@ impl fmt::Display for ConfigFault {
                 text::sanitize_line(other_issuer)
             ),
             Self::Conflict { key, value, rule, remedy: _ } => {
-                write!(
-                    f,
-                    "{} holds {}: {}",
-                    quote_name(key),
-                    text::sanitize_line(value),
-                    text::sanitize_line(rule)
-                )
+                write!(f, "{} holds {}: {}", quote_name(key), text::sanitize_line(value), text::sanitize_line(rule))
             }
             Self::OtherPartition { region, expected, other, found } => {
                 write!(f, "region {} is of partition {expected}, and {other} of {found}", quote_name(region))
             }
             Self::NeedsKey { key, needs } => write!(f, "{key} needs {needs}"),
             Self::Enforced { key, value, by } => {
-                write!(
-                    f,
-                    "{} is fixed by the administrator as {} ({by})",
-                    quote_name(key),
-                    text::sanitize_line(value)
-                )
+                write!(f, "{} is fixed by the administrator as {} ({by})", quote_name(key), text::sanitize_line(value))
             }
             Self::EnforcedWithoutValue { key, profile } => {
                 write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quote_name(key))

@@ -51,21 +51,12 @@ impl Federation {
 }
 
 impl NamedChoice for FederationChoice {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("sts", Self::Sts), ("identity-pool", Self::IdentityPool)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("sts", Self::Sts), ("identity-pool", Self::IdentityPool)];
 }
 
 impl ChainedRole {
     pub(super) fn new(role: RoleArn, duration: Duration) -> Self {
         let (tags, transitive) = (BTreeMap::new(), Vec::new());
-        Self {
-            role,
-            external_id: None,
-            duration,
-            session_name: None,
-            tags,
-            transitive,
-            source_identity: None,
-        }
+        Self { role, external_id: None, duration, session_name: None, tags, transitive, source_identity: None }
     }
 }

@@ -37,8 +37,7 @@ impl ConfigFinding {
                 "{file}: every user of this machine may change it: take that away with `chmod o-w` from the file and its folder"
             ),
             Self::UnknownVariable { name, nearest } => {
-                let meant =
-                    nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+                let meant = nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default();
                 format!("{}: no variable of this name is read{meant}", sanitize_line(name))
             }
             Self::Suspicious { location, profile, key, reason } => {

@@ -40,8 +40,7 @@ impl FingerprintHasher {
     }
 
     pub(super) fn add_chained_role(&mut self, link: &ChainedRole) {
-        let ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity } =
-            link;
+        let ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity } = link;
         let template = |template: &Option<ClaimTemplate>| template.as_ref().map(|it| it.as_str().to_owned());
         self.add_text("link");
         self.add_text(role.as_str());
@@ -72,8 +71,8 @@ mod tests {
     use super::*;
     use crate::{
         config::{
-            Federation, IdentityPoolId, Issuer, LoginMode, Profile, Provider, RedirectHost, RedirectUri,
-            RoleArn, testing,
+            Federation, IdentityPoolId, Issuer, LoginMode, Profile, Provider, RedirectHost, RedirectUri, RoleArn,
+            testing,
         },
         url::SecureUrl,
     };
@@ -126,9 +125,7 @@ mod tests {
             changed(|p| p.federation = Federation::Sts { role: role("Other") }),
             changed(|p| p.federation = Federation::IdentityPool { id: pool("1b"), role: None }),
             changed(|p| p.federation = Federation::IdentityPool { id: pool("1c"), role: None }),
-            changed(|p| {
-                p.federation = Federation::IdentityPool { id: pool("1b"), role: Some(role("Other")) }
-            }),
+            changed(|p| p.federation = Federation::IdentityPool { id: pool("1b"), role: Some(role("Other")) }),
             changed(|p| p.role_chain = vec![link(|_| ())]),
             changed(|p| p.role_chain = vec![link(|_| ()), link(|_| ())]),
             changed(|p| p.role_chain = vec![link(|link| link.role = role("Third"))]),
@@ -155,8 +152,7 @@ mod tests {
     #[test]
     fn an_item_does_not_slide_from_one_list_into_the_next() {
         let left = changed(|p| (p.scopes, p.session_name) = (vec!["a".into(), "b".into()], vec!["c".into()]));
-        let right =
-            changed(|p| (p.scopes, p.session_name) = (vec!["a".into()], vec!["b".into(), "c".into()]));
+        let right = changed(|p| (p.scopes, p.session_name) = (vec!["a".into()], vec!["b".into(), "c".into()]));
         assert_ne!(left, right);
     }
 

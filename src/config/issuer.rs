@@ -54,11 +54,8 @@ pub fn can_name_issuer(key: &ConfigKey) -> bool {
 
 /// Whether the key has a part in what the issuer is, or where its sign-in pages and its token endpoint are.
 pub(super) fn decides_issuer(key: &ConfigKey) -> bool {
-    let is_companion =
-        |form: &IssuerShorthand| form.companion_key.is_some_and(|companion| **companion == *key);
-    can_name_issuer(key)
-        || *key == *keys::COGNITO_DOMAIN
-        || list_shorthands().any(|(_, form)| is_companion(form))
+    let is_companion = |form: &IssuerShorthand| form.companion_key.is_some_and(|companion| **companion == *key);
+    can_name_issuer(key) || *key == *keys::COGNITO_DOMAIN || list_shorthands().any(|(_, form)| is_companion(form))
 }
 
 /// The short forms of the issuer, in the order of the providers.
@@ -92,12 +89,9 @@ fn list_issuer_candidates<'s, 'a>(
         let Some((setting, text)) = non_empty(form.key) else {
             return companion.map(|(key, (alone, _))| Err(report_lone_companion(form, key, alone)));
         };
-        let issuer =
-            build_shorthand_issuer(provider, form, text, companion.map_or("", |(_, (_, text))| text));
+        let issuer = build_shorthand_issuer(provider, form, text, companion.map_or("", |(_, (_, text))| text));
         Some(match issuer {
-            Ok(issuer) => {
-                Ok(ResolvedIssuer { issuer, key: form.key, setting, shorthand_provider: Some(provider) })
-            }
+            Ok(issuer) => Ok(ResolvedIssuer { issuer, key: form.key, setting, shorthand_provider: Some(provider) }),
             Err(conflict) => Err(Box::new(report_conflict(form.key, setting, conflict))),
         })
     });

@@ -136,11 +136,7 @@ impl<T> ValueKind<T> {
         Self { parse, schema, syntax: ValueSyntax::Plain }
     }
 
-    pub(super) const fn toml(
-        rule: &'static str,
-        parse: ParseValue<T>,
-        schema: fn() -> serde_json::Value,
-    ) -> Self {
+    pub(super) const fn toml(rule: &'static str, parse: ParseValue<T>, schema: fn() -> serde_json::Value) -> Self {
         Self { parse, schema, syntax: ValueSyntax::Toml { rule } }
     }
 }

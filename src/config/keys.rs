@@ -7,8 +7,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    AssertionAudience, BedrockEndpoints, ChainedRole, ClientAuthChoice, FederationChoice, IdentityPoolId,
-    Issuer, KeyAlgorithm, LoginMode, Provider, QuotaErrorPolicy, RedirectHost, RoleArn, SignInFlow, Storage,
+    AssertionAudience, BedrockEndpoints, ChainedRole, ClientAuthChoice, FederationChoice, IdentityPoolId, Issuer,
+    KeyAlgorithm, LoginMode, Provider, QuotaErrorPolicy, RedirectHost, RoleArn, SignInFlow, Storage,
     key::{
         ConfigKey, Disclosure,
         KeyDefault::{self, Bool, List, Required, Table, Text},

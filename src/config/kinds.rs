@@ -26,8 +26,7 @@ const DURATION_PATTERN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 const SECURE_PATTERN: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
 const ROLE_PATTERN: &str = "^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/.+$";
 
-pub(super) const ISSUER: ValueKind<Issuer> =
-    ValueKind::plain(parsers::parse_issuer, || text_like(SECURE_PATTERN));
+pub(super) const ISSUER: ValueKind<Issuer> = ValueKind::plain(parsers::parse_issuer, || text_like(SECURE_PATTERN));
 /// A secure URL; may be empty.
 pub(super) const URL: ValueKind<Option<SecureUrl>> = ValueKind::plain(parsers::parse_url, optional_url);
 /// The same, or one with `{service}` in it, for both services of Bedrock.
@@ -35,14 +34,12 @@ pub(super) const BEDROCK_URL: ValueKind<Option<BedrockEndpoints>> =
     ValueKind::plain(parsers::parse_bedrock_endpoints, optional_url);
 pub(super) const TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_text, text);
 pub(super) const REQUIRED_TEXT: ValueKind<String> = ValueKind::plain(parsers::parse_required_text, text);
-pub(super) const ROLE: ValueKind<RoleArn> =
-    ValueKind::plain(parsers::parse_role_arn, || text_like(ROLE_PATTERN));
+pub(super) const ROLE: ValueKind<RoleArn> = ValueKind::plain(parsers::parse_role_arn, || text_like(ROLE_PATTERN));
 pub(super) const REGION: ValueKind<String> =
     ValueKind::plain(parsers::parse_region, || text_like("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"));
 /// A list of regions, or of the word "auto".
-pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(LIST_RULE, parsers::parse_regions, || {
-    list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$"))
-});
+pub(super) const REGIONS: ValueKind<Vec<String>> =
+    ValueKind::toml(LIST_RULE, parsers::parse_regions, || list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")));
 /// The id of an identity pool; may be empty.
 pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind::plain(
     |key, value| {

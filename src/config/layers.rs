@@ -58,9 +58,8 @@ pub(super) struct Layers<'a> {
 impl LayerTexts {
     pub(super) fn load_all(inputs: &ConfigInputs<'_>) -> Result<Self, Error> {
         let environment = inputs.environment;
-        let (texts, user) = Self::gather_layers(inputs, |path, rank| {
-            SourceFile::read_for_owner(path, rank, inputs.environment)
-        })?;
+        let (texts, user) =
+            Self::gather_layers(inputs, |path, rank| SourceFile::read_for_owner(path, rank, inputs.environment))?;
         if user.is_named() && !texts.files.iter().any(|file| file.owner == FileOwner::User) {
             return Err(Error::Unreadable {
                 file: display_path(user.path(), environment),
@@ -69,9 +68,7 @@ impl LayerTexts {
         }
         if texts.files.is_empty() && !texts.overrides.iter().any(ValueOverride::is_variable) {
             let places = [user.path(), &inputs.paths.system_config];
-            return Err(Error::NoFile {
-                looked_for: places.map(|path| display_path(path, environment)).into(),
-            });
+            return Err(Error::NoFile { looked_for: places.map(|path| display_path(path, environment)).into() });
         }
         Ok(texts)
     }
@@ -117,10 +114,7 @@ impl LayerTexts {
     }
 
     /// Parses and interprets all texts, and passes them on.
-    pub(super) fn with_layers<T>(
-        &self,
-        use_layers: impl FnOnce(&Layers<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    pub(super) fn with_layers<T>(&self, use_layers: impl FnOnce(&Layers<'_>) -> Result<T, Error>) -> Result<T, Error> {
         use_layers(&self.parse()?.interpret()?)
     }
 
@@ -147,10 +141,7 @@ impl LayerTexts {
             }
         }
         let defaults = KEYS.map(ConfigKey::default_value);
-        (
-            ParsedLayers { files, overrides, defaults, deciding_file: deciding_file.map(str::to_owned) },
-            problems,
-        )
+        (ParsedLayers { files, overrides, defaults, deciding_file: deciding_file.map(str::to_owned) }, problems)
     }
 
     /// The file because of which variables set no more than what they may always set: one in a default place, or one that
@@ -243,14 +234,9 @@ impl<'a> Layers<'a> {
             return Some((name.clone(), ValueLocation::Flag("--profile")));
         }
         if let Some(name) = inputs.environment.var_os(PROFILE_VARIABLE) {
-            return Some((
-                name.to_string_lossy().into_owned(),
-                ValueLocation::Variable(PROFILE_VARIABLE.to_owned()),
-            ));
+            return Some((name.to_string_lossy().into_owned(), ValueLocation::Variable(PROFILE_VARIABLE.to_owned())));
         }
-        let last = |file: &ConfigFile<'a>| {
-            file.default_profile.map(|(name, at)| (name, file.source.location_at(at)))
-        };
+        let last = |file: &ConfigFile<'a>| file.default_profile.map(|(name, at)| (name, file.source.location_at(at)));
         self.files.iter().rev().find_map(last).map(|(name, place)| (name.to_owned(), place))
     }
 
@@ -290,26 +276,17 @@ impl<'a> Layers<'a> {
         for file in &self.files {
             if let Some(profile) = file.profiles.iter().find(|profile| profile.name == name) {
                 for setting in &profile.settings {
-                    apply_setting(
-                        &mut settings,
-                        setting.key,
-                        file.layer_setting(setting),
-                        &enforced,
-                        &mut problems,
-                    );
+                    apply_setting(&mut settings, setting.key, file.layer_setting(setting), &enforced, &mut problems);
                 }
             }
             if file.source.owner == FileOwner::Administrator {
                 enforced.apply_to_settings(&mut settings);
                 let is_named = file.profiles.iter().any(|profile| profile.name == name);
-                problems.extend(
-                    is_named.then(|| find_unset_enforced(&settings, name, file)).into_iter().flatten(),
-                );
+                problems.extend(is_named.then(|| find_unset_enforced(&settings, name, file)).into_iter().flatten());
             }
         }
         for (given, value) in self.overrides {
-            let over =
-                ConfigSetting { value, origin: ValueOrigin::Override(&given.location), is_enforced: false };
+            let over = ConfigSetting { value, origin: ValueOrigin::Override(&given.location), is_enforced: false };
             apply_setting(&mut settings, given.key, over, &enforced, &mut problems);
         }
         problems.extend(enforced.check_defaults(&settings, || self.profile_location(name)));
@@ -325,8 +302,7 @@ impl<'a> Layers<'a> {
         };
         let named: Vec<_> = file.profiles.iter().filter(|profile| profile.name == name).collect();
         let models = if named.is_empty() { file.profiles.iter().collect() } else { named };
-        let laid: Vec<ConfigSettings<'a>> =
-            models.iter().map(|profile| self.merge_profile(file, profile)).collect();
+        let laid: Vec<ConfigSettings<'a>> = models.iter().map(|profile| self.merge_profile(file, profile)).collect();
         let allowed = |key: &'static ConfigKey| {
             let mut values: Vec<ConfigSetting<'a>> = Vec::new();
             for setting in laid.iter().filter_map(|settings| settings.get(key)) {
@@ -373,11 +349,7 @@ fn apply_setting<'a>(
 }
 
 /// Keys that the administrator enforces without giving a value.
-fn find_unset_enforced(
-    settings: &ConfigSettings<'_>,
-    profile: &str,
-    file: &ConfigFile<'_>,
-) -> Vec<ConfigProblem> {
+fn find_unset_enforced(settings: &ConfigSettings<'_>, profile: &str, file: &ConfigFile<'_>) -> Vec<ConfigProblem> {
     let is_unset = |key: &&&ConfigKey| {
         settings.get(key).is_none()
             && matches!(key.default, KeyDefault::Required)

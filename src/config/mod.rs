@@ -69,8 +69,7 @@ pub use profile_draft::{
     preview_administrator_file, preview_file, read_key_values, render_profile_table, require_known_key,
 };
 pub use provider::{
-    EndpointPaths, OrganizationParameter, OriginRetry, Provider, ProviderSpec, SampleIssuer,
-    build_pool_issuer,
+    EndpointPaths, OrganizationParameter, OriginRetry, Provider, ProviderSpec, SampleIssuer, build_pool_issuer,
 };
 pub use quota::{QuotaErrorPolicy, QuotaSettings};
 pub use schema::render_schema;
@@ -131,8 +130,7 @@ pub fn report_profile(inputs: &ConfigInputs<'_>) -> Result<ProfileReport, Error>
 /// Whether the administrator's file enforces where the key to the stored session is kept. A file that cannot be read
 /// enforces nothing here: it stops every command by itself.
 pub fn enforces_storage(inputs: &ConfigInputs<'_>) -> bool {
-    let file =
-        SourceFile::read_administrator_file(&inputs.paths.system_config, inputs.environment).ok().flatten();
+    let file = SourceFile::read_administrator_file(&inputs.paths.system_config, inputs.environment).ok().flatten();
     file.is_some_and(|source| {
         let table = config_file::parse_toml(&source);
         table.is_ok_and(|table| {
@@ -161,10 +159,9 @@ pub fn check_all_files(inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, 
 
 /// Checks one file by itself, an administrator's or a user's: each of its profiles must be complete.
 pub fn check_file(file: &Path, inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, Error> {
-    let source =
-        SourceFile::read_file(file, FileOwner::Administrator, inputs.environment)?.ok_or_else(|| {
-            Error::Unreadable { file: display_path(file, inputs.environment), why: UnreadableReason::Missing }
-        })?;
+    let source = SourceFile::read_file(file, FileOwner::Administrator, inputs.environment)?.ok_or_else(|| {
+        Error::Unreadable { file: display_path(file, inputs.environment), why: UnreadableReason::Missing }
+    })?;
     let texts = LayerTexts::from_file(source);
     let (parsed, problems) = texts.parse_with_problems();
     let layers = validate_layers(&texts, &parsed, inputs, problems)?;
@@ -185,8 +182,7 @@ fn find_writable_files<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = Confi
 
 /// Values of a correct profile that are most likely a mistake.
 fn find_suspicious_values(layers: &Layers<'_>, name: &str, inputs: &ConfigInputs<'_>) -> Vec<ConfigFinding> {
-    let (Ok(profile), Ok(settings)) = (layers.build_profile(name, inputs), layers.merge_for_profile(name))
-    else {
+    let (Ok(profile), Ok(settings)) = (layers.build_profile(name, inputs), layers.merge_for_profile(name)) else {
         return Vec::new();
     };
     let location = |key| match settings.get(key).filter(|setting| !setting.is_default()) {
@@ -227,8 +223,7 @@ fn validate_layers<'a>(
     // What profiles lack can be told only when every file could be looked into.
     if !texts.has_unparsed_files(parsed) && !problems.iter().any(is_closed) {
         let names = layers.profile_names();
-        let built =
-            names.iter().flat_map(|name| layers.build_profile(name, inputs).err().unwrap_or_default());
+        let built = names.iter().flat_map(|name| layers.build_profile(name, inputs).err().unwrap_or_default());
         for problem in layers.check_default_profiles().into_iter().chain(built) {
             if !problems.contains(&problem) {
                 problems.push(problem);

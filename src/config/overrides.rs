@@ -49,9 +49,7 @@ pub(super) fn warn_unknown_variables(environment: &Environment) -> Vec<ConfigFin
     let keys: Vec<String> = known.iter().map(|name| own(name)).collect();
     let mut names = environment.var_names();
     names.retain(|name| {
-        name.starts_with(VARIABLE_PREFIX)
-            && !known.contains(&name.as_str())
-            && environment.var_os(name).is_some()
+        name.starts_with(VARIABLE_PREFIX) && !known.contains(&name.as_str()) && environment.var_os(name).is_some()
     });
     let warning = |name: String| {
         let nearest = find_nearest_name(&own(&name), keys.iter().map(String::as_str));

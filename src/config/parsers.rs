@@ -21,15 +21,8 @@ use crate::{
 
 /// Parameters that the sign-in sets itself, and secrets, which must not be part of a URL.
 pub(super) const PROTOCOL_PARAMETERS: [&str; 9] = [
-    "client_id",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "nonce",
-    "redirect_uri",
-    "response_type",
-    "scope",
-    "state",
+    "client_id", "client_secret", "code_challenge", "code_challenge_method", "nonce", "redirect_uri", "response_type",
+    "scope", "state",
 ];
 
 pub(super) fn parse_issuer(key: &str, value: &DeValue<'_>) -> ParseResult<Issuer> {
@@ -53,16 +46,12 @@ pub(super) fn parse_url(key: &str, value: &DeValue<'_>) -> ParseResult<Option<Se
 
 /// Each of them as it stands.
 pub(super) fn parse_urls(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<SecureUrl>> {
-    let parsed =
-        |text: String| SecureUrl::parse(&text).map_err(|refusal| reject_insecure_url(key, &text, refusal));
+    let parsed = |text: String| SecureUrl::parse(&text).map_err(|refusal| reject_insecure_url(key, &text, refusal));
     parse_string_list(key, value)?.into_iter().map(parsed).collect()
 }
 
 /// Two addresses, made from the one that stands in the file. `None` when left empty.
-pub(super) fn parse_bedrock_endpoints(
-    key: &str,
-    value: &DeValue<'_>,
-) -> ParseResult<Option<BedrockEndpoints>> {
+pub(super) fn parse_bedrock_endpoints(key: &str, value: &DeValue<'_>) -> ParseResult<Option<BedrockEndpoints>> {
     /// Stands for the name of the service: `bedrock` and `bedrock-runtime` have an address of their own each at AWS.
     const SERVICE: &str = "{service}";
     let text = expect_string(key, value)?;
@@ -71,8 +60,7 @@ pub(super) fn parse_bedrock_endpoints(
     }
     // A message quotes the text of the file, not the address that was made from it.
     let parse = |service: &str| {
-        SecureUrl::parse(&text.replace(SERVICE, service))
-            .map_err(|refusal| reject_insecure_url(key, text, refusal))
+        SecureUrl::parse(&text.replace(SERVICE, service)).map_err(|refusal| reject_insecure_url(key, text, refusal))
     };
     Ok(Some(BedrockEndpoints { control: parse("bedrock")?, runtime: parse("bedrock-runtime")? }))
 }
@@ -147,8 +135,7 @@ pub(super) fn parse_optional<T>(
 /// The value of the type that has this name.
 pub(super) fn parse_choice<T: NamedChoice>(key: &str, value: &DeValue<'_>) -> ParseResult<T> {
     let text = expect_string(key, value)?;
-    T::from_choice_name(text)
-        .ok_or_else(|| reject_choice(key, text, T::CHOICES.iter().map(|(name, _)| *name)))
+    T::from_choice_name(text).ok_or_else(|| reject_choice(key, text, T::CHOICES.iter().map(|(name, _)| *name)))
 }
 
 /// Rejects a name that is not one of `names`.
@@ -190,10 +177,7 @@ pub(super) fn is_complete_path(text: &str) -> bool {
 }
 
 /// A duration of at least `MIN` and at most `MAX` seconds.
-pub(super) fn parse_duration<const MIN: u64, const MAX: u64>(
-    key: &str,
-    value: &DeValue<'_>,
-) -> ParseResult<Duration> {
+pub(super) fn parse_duration<const MIN: u64, const MAX: u64>(key: &str, value: &DeValue<'_>) -> ParseResult<Duration> {
     let seconds = parse_seconds(expect_string(key, value)?)
         .ok_or_else(|| reject_value(key, value, "not a duration, such as 90s, 15m, 12h or 1h30m"))?;
     if (MIN..=MAX).contains(&seconds) {
@@ -262,11 +246,7 @@ pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResu
         return Ok(argv);
     }
     if !argv.iter().skip(1).any(|word| word.contains("{url}")) {
-        return Err(reject_value(
-            key,
-            value,
-            "must have \"{url}\" among its arguments, where the address goes",
-        ));
+        return Err(reject_value(key, value, "must have \"{url}\" among its arguments, where the address goes"));
     }
     Ok(argv)
 }
@@ -293,10 +273,7 @@ pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<St
 /// What braces in a text are for.
 pub(super) const TEMPLATE_RULE: &str = "a brace must hold the name of a claim, such as {email}";
 
-pub(super) fn parse_request_parameters(
-    key: &str,
-    value: &DeValue<'_>,
-) -> ParseResult<BTreeMap<String, String>> {
+pub(super) fn parse_request_parameters(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
     let params = parse_string_table(key, value)?;
     if let Some(name) = params.keys().find(|name| !is_token(name)) {
         return Err(reject_text(key, name, "not the name of a parameter"));
@@ -357,11 +334,7 @@ fn name_type(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-pub(super) fn reject_value(
-    key: &str,
-    value: &DeValue<'_>,
-    rule: impl Into<Cow<'static, str>>,
-) -> ConfigFault {
+pub(super) fn reject_value(key: &str, value: &DeValue<'_>, rule: impl Into<Cow<'static, str>>) -> ConfigFault {
     ConfigFault::illegal_value(key, Some(to_toml(value)), rule)
 }
 

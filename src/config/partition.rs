@@ -65,12 +65,11 @@ impl Partition {
     pub(super) fn from_host(host: &str) -> Option<&'static Self> {
         let host = host.strip_suffix('.').unwrap_or(host);
         let is_below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        let lives_here =
-            |partition: &&Self| is_below(partition.domain) || is_below(partition.dual_stack_domain);
+        let lives_here = |partition: &&Self| is_below(partition.domain) || is_below(partition.dual_stack_domain);
         let named = host.split('.').find(|label| is_region(label)).map(Self::from_region);
-        named.filter(lives_here).or_else(|| {
-            SPECIAL_PARTITIONS.iter().chain([&AWS]).find(lives_here).map(Self::default_for_domain)
-        })
+        named
+            .filter(lives_here)
+            .or_else(|| SPECIAL_PARTITIONS.iter().chain([&AWS]).find(lives_here).map(Self::default_for_domain))
     }
 
     /// GovCloud shares the domain of the rest of the world, and its addresses always name a region.
@@ -93,10 +92,7 @@ pub(super) fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    text.len() <= 32
-        && parts.next().is_some_and(is_number)
-        && parts.clone().count() >= 2
-        && parts.all(is_word)
+    text.len() <= 32 && parts.next().is_some_and(is_number) && parts.clone().count() >= 2 && parts.all(is_word)
 }
 
 #[cfg(test)]

@@ -202,8 +202,7 @@ pub enum Storage {
 }
 
 impl NamedChoice for RedirectHost {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("127.0.0.1", Self::LoopbackIp), ("localhost", Self::Localhost)];
+    const CHOICES: &'static [(&'static str, Self)] = &[("127.0.0.1", Self::LoopbackIp), ("localhost", Self::Localhost)];
 }
 
 impl RedirectHost {
@@ -318,8 +317,7 @@ mod tests {
     /// The parser of addresses passes over them in silence, and the comparison with the provider's word would not.
     #[test]
     fn an_issuer_has_no_white_space() {
-        for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"]
-        {
+        for bad in [" https://a.example", "https://a.example ", "https://a.ex\nample", "https://a.example/\t"] {
             assert_eq!(Issuer::parse(bad), Err(crate::url::SecureUrlError::Malformed), "{bad:?}");
         }
     }

@@ -43,8 +43,7 @@ pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Er
         let line = format!("{} = {}\n", key.own_name(), to_toml(&value));
         sections.entry(key.section()).or_default().push_str(&line);
     }
-    let mut text =
-        format!("[profiles.{}]\n{}", quote_profile_name(name), sections.remove("").unwrap_or_default());
+    let mut text = format!("[profiles.{}]\n{}", quote_profile_name(name), sections.remove("").unwrap_or_default());
     for (section, lines) in sections {
         text.push_str(&format!("\n[profiles.{}.{section}]\n{lines}", quote_profile_name(name)));
     }
@@ -53,11 +52,7 @@ pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Er
 
 /// What a profile of another configuration file says, as facts: the one that is named, or the only one. What the file
 /// enforces is no profile's, and cannot come along.
-pub fn read_key_values(
-    inputs: &ConfigInputs<'_>,
-    file: &Path,
-    text: &str,
-) -> Result<(String, Vec<KeyValue>), Error> {
+pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<(String, Vec<KeyValue>), Error> {
     let rank = if inputs.with_user_layers { FileOwner::User } else { FileOwner::Administrator };
     let source = SourceFile::from_text(file, rank, text, inputs.environment);
     LayerTexts::from_file(source).with_layers(|layers| {
@@ -67,8 +62,7 @@ pub fn read_key_values(
             return Err(Error::Invalid(vec![ConfigProblem { location, fault }]));
         }
         let name = layers.choose_profile_name(inputs)?;
-        let profile =
-            layers.files.iter().flat_map(|file| &file.profiles).find(|profile| profile.name == name);
+        let profile = layers.files.iter().flat_map(|file| &file.profiles).find(|profile| profile.name == name);
         let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
         let key_value = |FileSetting { key, value, offset: _ }: &FileSetting<'_>| {
             let text = value.as_str().filter(|_| key.syntax == ValueSyntax::Plain).map(str::to_owned);
@@ -79,11 +73,7 @@ pub fn read_key_values(
 }
 
 /// What would hold were this the text of `file`, the administrator's or the user's.
-pub fn preview_file(
-    inputs: &ConfigInputs<'_>,
-    file: &Path,
-    text: &str,
-) -> Result<(Profile, ClaudeCodeConfig), Error> {
+pub fn preview_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<(Profile, ClaudeCodeConfig), Error> {
     resolve_with_claude_code(&LayerTexts::load_with_text(inputs, file, text)?, inputs)
 }
 
@@ -105,9 +95,7 @@ pub fn load_with_claude_code(inputs: &ConfigInputs<'_>) -> Result<(Profile, Clau
 /// The names of the profiles that a text has; none where it is no configuration.
 pub fn list_profile_names(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Vec<String> {
     let names = |layers: &Layers<'_>| Ok(layers.profile_names().into_iter().map(str::to_owned).collect());
-    LayerTexts::load_with_text(inputs, file, text)
-        .and_then(|texts| texts.with_layers(names))
-        .unwrap_or_default()
+    LayerTexts::load_with_text(inputs, file, text).and_then(|texts| texts.with_layers(names)).unwrap_or_default()
 }
 
 /// Whether the profile of this name says in `text` what the facts say, and perhaps more.
@@ -204,12 +192,8 @@ mod tests {
         let text = format!("version = 1\n\n{}", render_profile_table("a.b", &complete()).unwrap());
         files::write_atomically(&file, text.as_bytes()).unwrap();
         let at = |name| folder.path().join(name);
-        let paths = HostPaths {
-            user_config: at("user"),
-            system_config: at("system"),
-            data: at("data"),
-            home_data: at("data"),
-        };
+        let paths =
+            HostPaths { user_config: at("user"), system_config: at("system"), data: at("data"), home_data: at("data") };
         let inputs = ConfigInputs {
             environment: &environment,
             paths: &paths,

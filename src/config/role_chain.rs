@@ -27,16 +27,11 @@ const TAGS: &str = "role_chain.tags";
 const TRANSITIVE: &str = "role_chain.transitive";
 
 /// The links in their order; the last lasts as long as is wanted, where AWS allows it.
-pub(super) fn parse_role_chain(
-    key: &str,
-    value: &DeValue<'_>,
-    wanted: Duration,
-) -> ParseResult<Vec<ChainedRole>> {
+pub(super) fn parse_role_chain(key: &str, value: &DeValue<'_>, wanted: Duration) -> ParseResult<Vec<ChainedRole>> {
     const EXPECTED: &str = "a list of role ARNs or tables";
     let DeValue::Array(items) = value else { return Err(reject_type(key, EXPECTED, value)) };
     let links = items.iter().enumerate().map(|(at, item)| {
-        let duration =
-            if at + 1 == items.len() { wanted.min(CHAINED_SESSION_LIMIT) } else { MIN_SESSION_DURATION };
+        let duration = if at + 1 == items.len() { wanted.min(CHAINED_SESSION_LIMIT) } else { MIN_SESSION_DURATION };
         let item = item.get_ref();
         match (item.as_str(), item.as_table()) {
             (Some(_), _) => Ok(ChainedRole::new(parsers::parse_role_arn(ROLE_ARN, item)?, duration)),
@@ -67,18 +62,13 @@ fn parse_chained_role(
     link.external_id = field("external_id").map(parse_external_id).transpose()?;
     link.session_name =
         field("session_name").map(|value| parse_template("role_chain.session_name", value)).transpose()?;
-    link.source_identity = field("source_identity")
-        .map(|value| parse_template("role_chain.source_identity", value))
-        .transpose()?;
+    link.source_identity =
+        field("source_identity").map(|value| parse_template("role_chain.source_identity", value)).transpose()?;
     link.tags = field("tags").map(parse_tags).transpose()?.unwrap_or_default();
-    link.transitive = field("transitive")
-        .map(|value| parsers::parse_string_list(TRANSITIVE, value))
-        .transpose()?
-        .unwrap_or_default();
+    link.transitive =
+        field("transitive").map(|value| parsers::parse_string_list(TRANSITIVE, value)).transpose()?.unwrap_or_default();
     match (field("transitive"), link.transitive.iter().find(|name| !link.tags.contains_key(*name))) {
-        (Some(value), Some(_)) => {
-            Err(reject_value(TRANSITIVE, value, "names a tag that the link does not set"))
-        }
+        (Some(value), Some(_)) => Err(reject_value(TRANSITIVE, value, "names a tag that the link does not set")),
         _ => Ok(link),
     }
 }
@@ -89,9 +79,7 @@ fn parse_external_id(value: &DeValue<'_>) -> ParseResult<String> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
     match (2..=1224).contains(&text.len()) && text.bytes().all(is_legal) {
         true => Ok(text),
-        false => {
-            Err(reject_value(EXTERNAL_ID, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-"))
-        }
+        false => Err(reject_value(EXTERNAL_ID, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-")),
     }
 }
 

@@ -77,8 +77,7 @@ impl ProfileReport {
         for KeyReport { key, toml: written, origin, resolved, .. } in &self.entries {
             let resolved = resolved.as_ref().map(|word| format!(": {word}")).unwrap_or_default();
             let (key, value) = (key.name, text::sanitize_line(written));
-            writeln!(text, "{key:keys$} = {value:values$}  # {origin}{resolved}")
-                .expect("a String takes any text");
+            writeln!(text, "{key:keys$} = {value:values$}  # {origin}{resolved}").expect("a String takes any text");
         }
         for VariableStatus { name, not_used } in &self.variables {
             let said = match not_used {

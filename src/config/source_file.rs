@@ -39,11 +39,7 @@ pub(super) enum FileOwner {
 
 impl SourceFile {
     /// `None` when there is no such file.
-    pub(super) fn read_file(
-        path: &Path,
-        rank: FileOwner,
-        environment: &Environment,
-    ) -> Result<Option<Self>, Error> {
+    pub(super) fn read_file(path: &Path, rank: FileOwner, environment: &Environment) -> Result<Option<Self>, Error> {
         Self::read_checked(path, rank, environment, |_| Ok(()))
     }
 
@@ -62,10 +58,7 @@ impl SourceFile {
     /// The file that holds for every user of the machine, which nobody but an administrator may have written.
     ///
     /// The folder is judged first, even if the file is absent: a user who can write the folder can delete the file.
-    pub(super) fn read_administrator_file(
-        path: &Path,
-        environment: &Environment,
-    ) -> Result<Option<Self>, Error> {
+    pub(super) fn read_administrator_file(path: &Path, environment: &Environment) -> Result<Option<Self>, Error> {
         let folder = path.parent().unwrap_or(path);
         let unreadable = |why| Err(Error::Unreadable { file: display_path(folder, environment), why });
         match check_folder_trust(folder) {
@@ -74,12 +67,10 @@ impl SourceFile {
             Ok(FolderTrust::Untrusted(who)) => return unreadable(UnreadableReason::Untrusted { who }),
             Err(failure) => return unreadable(UnreadableReason::Other(failure.to_string())),
         }
-        Self::read_checked(path, FileOwner::Administrator, environment, |file| {
-            match find_untrusted_writer(file) {
-                Ok(None) => Ok(()),
-                Ok(Some(who)) => Err(UnreadableReason::Untrusted { who }),
-                Err(failure) => Err(UnreadableReason::Other(failure.to_string())),
-            }
+        Self::read_checked(path, FileOwner::Administrator, environment, |file| match find_untrusted_writer(file) {
+            Ok(None) => Ok(()),
+            Ok(Some(who)) => Err(UnreadableReason::Untrusted { who }),
+            Err(failure) => Err(UnreadableReason::Other(failure.to_string())),
         })
     }
 
@@ -91,13 +82,9 @@ impl SourceFile {
     ) -> Result<Option<Self>, Error> {
         let shown = || display_path(path, environment);
         match read_bounded(path, judge).and_then(decode_utf8) {
-            Ok(text) => Ok(Some(Self {
-                path: path.to_owned(),
-                display_path: shown(),
-                text,
-                owner: rank,
-                is_named: false,
-            })),
+            Ok(text) => {
+                Ok(Some(Self { path: path.to_owned(), display_path: shown(), text, owner: rank, is_named: false }))
+            }
             Err(UnreadableReason::Missing) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: shown(), why }),
         }
@@ -124,8 +111,7 @@ fn find_line_number(text: &[u8], offset: usize) -> usize {
 
 /// The path with the home directory as `~`, safe to print.
 pub fn display_path(path: &Path, environment: &Environment) -> String {
-    let below_home =
-        find_home_folder(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
+    let below_home = find_home_folder(environment).and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned));
     match below_home {
         Some(rest) => text::display_path(&Path::new("~").join(rest)),
         None => text::display_path(path),

@@ -12,10 +12,7 @@ use super::{
 };
 
 /// Headers by their names in small letters, as HTTP compares them.
-pub(super) fn parse_header_claims(
-    key: &str,
-    value: &DeValue<'_>,
-) -> ParseResult<BTreeMap<String, Vec<String>>> {
+pub(super) fn parse_header_claims(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, Vec<String>>> {
     const EXPECTED: &str = "a table of claim names or lists of them";
     let mut headers = BTreeMap::new();
     for (name, item) in expect_table(key, value, EXPECTED)? {
@@ -45,17 +42,8 @@ pub(super) fn parse_header_claims(
 
 /// What carries the request itself, or proves who sends it.
 const RESERVED_HEADERS: [&str; 11] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "proxy-authorization",
-    "transfer-encoding",
-    "upgrade",
+    "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "host",
+    "proxy-authorization", "transfer-encoding", "upgrade",
 ];
 
 /// RFC 9110 §5.6.2

@@ -31,9 +31,9 @@ fn write_toml(value: &DeValue<'_>, out: &mut String) {
         }
         DeValue::Table(table) if table.is_empty() => out.push_str("{}"),
         DeValue::Table(table) => {
-            let parts = table.iter().map(|(name, value)| {
-                format!("{} = {}", format_key(name.get_ref()), to_toml(value.get_ref()))
-            });
+            let parts = table
+                .iter()
+                .map(|(name, value)| format!("{} = {}", format_key(name.get_ref()), to_toml(value.get_ref())));
             write_enclosed("{ ", parts, " }", out);
         }
     }

@@ -32,20 +32,18 @@ impl UserFile {
             return Ok(Self::Named(file.clone()));
         }
         let in_default_place = || inputs.paths.user_config.clone();
-        let Some(named) = inputs.environment.var_path(CONFIG_VARIABLE).filter(|_| inputs.with_user_layers)
-        else {
+        let Some(named) = inputs.environment.var_path(CONFIG_VARIABLE).filter(|_| inputs.with_user_layers) else {
             return Ok(Self::InDefaultPlace(in_default_place()));
         };
         let user = read(&in_default_place(), FileOwner::User)?;
         let existing: Vec<&SourceFile> = system.into_iter().chain(&user).collect();
         let is_trusting = existing.iter().any(|source| {
-            config_file::parse_toml(source)
-                .is_ok_and(|table| config_file::trusts_environment(table.get_ref()))
+            config_file::parse_toml(source).is_ok_and(|table| config_file::trusts_environment(table.get_ref()))
         });
         match existing.last() {
-            Some(file) if !is_trusting => Err(reject_config_variable(ConfigFault::ConfigFileNotAllowed {
-                file: file.display_path.clone(),
-            })),
+            Some(file) if !is_trusting => {
+                Err(reject_config_variable(ConfigFault::ConfigFileNotAllowed { file: file.display_path.clone() }))
+            }
             existing => {
                 // A host's settings file is no shell: it leaves the tilde as it is.
                 let opened = named.to_str().and_then(|text| expand_home(text, inputs.environment));
@@ -74,8 +72,5 @@ impl UserFile {
 }
 
 fn reject_config_variable(fault: ConfigFault) -> Error {
-    Error::Invalid(vec![ConfigProblem {
-        location: ValueLocation::Variable(CONFIG_VARIABLE.to_owned()),
-        fault,
-    }])
+    Error::Invalid(vec![ConfigProblem { location: ValueLocation::Variable(CONFIG_VARIABLE.to_owned()), fault }])
 }

@@ -41,8 +41,7 @@ const fn declare_variable(
 
 use VariablePolicy::{Always, WithoutFile};
 
-const AUTHORITY_VARIABLES: [&str; 4] =
-    ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
+const AUTHORITY_VARIABLES: [&str; 4] = ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"];
 
 #[rustfmt::skip]
 pub(super) static KNOWN_VARIABLES: [KnownVariable; 25] = [
@@ -130,9 +129,8 @@ impl Profile {
 
     /// Every variable that is set and has, or would have, an effect.
     pub fn list_variables(&self, environment: &Environment, paths: &HostPaths) -> Vec<VariableStatus> {
-        let own = overrides::list_key_variables(environment)
-            .into_iter()
-            .map(|name| VariableStatus { name, not_used: None });
+        let own =
+            overrides::list_key_variables(environment).into_iter().map(|name| VariableStatus { name, not_used: None });
         let set = KNOWN_VARIABLES.iter().filter(|declared| has_effect(declared.name, environment));
         let others = set.map(|declared| {
             let not_used = self.describe_unused(declared, environment, paths);
@@ -157,9 +155,7 @@ impl Profile {
             nearer.map(|name| format!("{name} is set"))
         };
         match declared.name {
-            "BROWSER" if is_relative_command(&value.to_string_lossy()) => {
-                Some("its path is relative".to_owned())
-            }
+            "BROWSER" if is_relative_command(&value.to_string_lossy()) => Some("its path is relative".to_owned()),
             "HTTPS_PROXY" | "https_proxy" | "ALL_PROXY" | "all_proxy" => before(&PROXY_VARIABLES),
             "NO_PROXY" | "no_proxy" => before(&NO_PROXY_VARIABLES),
             "XDG_CONFIG_HOME" if !paths.user_config.starts_with(&value) => {
@@ -200,9 +196,8 @@ impl Profile {
     fn find_unused_variable(&self, name: &'static str, environment: &Environment) -> Option<UnusedVariable> {
         environment.var_os(name)?;
         let declared = KNOWN_VARIABLES.iter().find(|declared| declared.name == name)?;
-        let because = self
-            .find_unused_reason(declared)
-            .filter(|because| !matches!(because, UnusedReason::ProfileKey(_)))?;
+        let because =
+            self.find_unused_reason(declared).filter(|because| !matches!(because, UnusedReason::ProfileKey(_)))?;
         Some(UnusedVariable { name, key: declared.key?.name, reason: because })
     }
 

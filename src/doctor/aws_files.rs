@@ -29,8 +29,7 @@ pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> CheckOutcome {
         }
         return Err(ToolConfigFinding::NoAwsProfile { file, profile: profile.name.clone() }.into());
     };
-    let wanted =
-        ExpectedCommand { command: "credentials", profile: &profile.name, runner: CommandRunner::AwsTools };
+    let wanted = ExpectedCommand { command: "credentials", profile: &profile.name, runner: CommandRunner::AwsTools };
     let place = format!("[profile {name}] in {file}");
     Ok(command_check::check_command(context, called, wanted, place.clone())
         .unwrap_or_else(|| Finding::Ok(format!("{place} leads here"))))
@@ -40,8 +39,7 @@ pub(super) fn check_fixed_keys(context: &DoctorContext<'_>) -> CheckOutcome {
     let profile = context.profile()?;
     let path = &context.tool_config.aws_credentials;
     let text = context.read_text(path)?.unwrap_or_default();
-    let (name, file) =
-        (command_check::find_aws_profile_name(context, &profile.name), context.display_path(path));
+    let (name, file) = (command_check::find_aws_profile_name(context, &profile.name), context.display_path(path));
     match aws::has_fixed_keys(&text, &name) {
         true => Err(ToolConfigFinding::FixedKeys { file, profile: name }.into()),
         false => Ok(Finding::Ok(format!("{file} holds none for [{name}]"))),

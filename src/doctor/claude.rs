@@ -28,8 +28,7 @@ const REFRESH: ClaudeSettingKey = ClaudeSettingKey::Top("awsAuthRefresh");
 pub(super) fn has_managed_export(context: &DoctorContext<'_>) -> bool {
     let text = context.read_text_or_empty(&context.tool_config.claude_managed);
     let hook = settings::read_setting(&text, &ClaudeSettingKey::Top("awsCredentialExport"));
-    hook.and_then(|hook| ParsedCommand::parse(&hook))
-        .is_some_and(|called| command_check::is_our_command(&called))
+    hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| command_check::is_our_command(&called))
 }
 
 pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
@@ -41,8 +40,7 @@ pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
         context,
         &ClaudeCredentialSource::AwsProfile(command_check::find_aws_profile_name(context, &profile.name)),
     );
-    let says =
-        |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
+    let says = |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
     if !wanted.iter().any(|setting| says(setting).is_some()) {
         return Ok(report_missing_settings(context, managed, context.display_path(path)));
     }
@@ -101,9 +99,8 @@ fn check_hook(
     let called = ParsedCommand::parse(hook)?;
     let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
     // Somebody's own way of telling who sends telemetry is theirs.
-    let is_own = verb == "otel-headers"
-        && !command_check::is_our_command(&called)
-        && called.program_name() != "otel-helper";
+    let is_own =
+        verb == "otel-headers" && !command_check::is_our_command(&called) && called.program_name() != "otel-helper";
     if is_own { None } else { command_check::check_command(context, &called, wanted, place) }
 }
 
@@ -113,14 +110,8 @@ fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
     let file = context.display_path(&context.tool_config.claude_settings);
     let wanted = setting.map(|setting| setting.value).unwrap_or_default();
     Finding::Warn(
-        ToolConfigFinding::SettingDiffers {
-            file,
-            key: REFRESH.to_string(),
-            actual: None,
-            expected: wanted,
-            more: 0,
-        }
-        .into(),
+        ToolConfigFinding::SettingDiffers { file, key: REFRESH.to_string(), actual: None, expected: wanted, more: 0 }
+            .into(),
     )
 }
 
@@ -133,10 +124,7 @@ fn read_settings(context: &DoctorContext<'_>, path: &Path) -> Result<Option<Stri
 }
 
 /// What `setup` would have the file say.
-fn build_expected_settings(
-    context: &DoctorContext<'_>,
-    source: &ClaudeCredentialSource,
-) -> Vec<ClaudeSetting> {
+fn build_expected_settings(context: &DoctorContext<'_>, source: &ClaudeCredentialSource) -> Vec<ClaudeSetting> {
     let program = host::find_stable_program_path(&context.host.environment).ok();
     let config = context.inputs.file.as_ref().and_then(|file| std::path::absolute(file).ok());
     let call = program.and_then(|program| CommandTemplate::new(&program, config.as_deref()).ok());

@@ -98,8 +98,7 @@ fn find_command_fault(
             CommandRunner::AwsTools => named.clone(),
             CommandRunner::Shell => expand_home(named, &context.home),
         };
-        if !config::list_file_locations(&context.inputs).iter().any(|place| is_same_file(&place.file, &named))
-        {
+        if !config::list_file_locations(&context.inputs).iter().any(|place| is_same_file(&place.file, &named)) {
             return Some(CallFault::OtherConfiguration { file: context.display_path(&named) });
         }
     }

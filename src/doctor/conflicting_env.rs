@@ -17,8 +17,7 @@ pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome
     let profile = context.profile()?;
     for path in [&context.tool_config.claude_managed, &context.tool_config.claude_settings] {
         let text = context.read_text_or_empty(path);
-        let names =
-            find_set(|name| settings::read_setting(&text, &ClaudeSettingKey::Env(name.to_owned())).is_some());
+        let names = find_set(|name| settings::read_setting(&text, &ClaudeSettingKey::Env(name.to_owned())).is_some());
         if !names.is_empty() {
             let file = Some(context.display_path(path));
             return Err(ToolConfigFinding::ConflictingVariables { names, file }.into());
@@ -34,9 +33,7 @@ pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome
     }
     let ours = command_check::find_aws_profile_name(context, &profile.name);
     Ok(match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
-        Some(named) => {
-            Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into())
-        }
+        Some(named) => Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into()),
         None => Finding::Ok("nothing stands before your sign-in".to_owned()),
     })
 }

@@ -144,9 +144,7 @@ pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
     let mut reports = Vec::new();
     for ((name, _), (local, network)) in CHECKS.iter().zip(outcomes) {
         let outcome = local.or(network);
-        reports.extend(
-            outcome.map(|(Ok(finding) | Err(finding))| finding.into_report(name, &context.invocation)),
-        );
+        reports.extend(outcome.map(|(Ok(finding) | Err(finding))| finding.into_report(name, &context.invocation)));
     }
     if live {
         reports.extend(live::run_live_checks(context)?);
@@ -188,8 +186,7 @@ impl Finding {
             exit: Some(failure.exit()),
             slug: Some(failure.slug().to_owned()),
         };
-        let plain =
-            |result, message| CheckReport { name, result, message, remedy: None, exit: None, slug: None };
+        let plain = |result, message| CheckReport { name, result, message, remedy: None, exit: None, slug: None };
         match self {
             Self::Ok(message) => plain(CheckResult::Ok, message),
             Self::Skipped(message) => plain(CheckResult::Skipped, message),

@@ -30,8 +30,7 @@ pub(super) async fn check_clock(context: &DoctorContext<'_>) -> CheckOutcome {
 
 fn measure_skew(heard: &ProbeResponse) -> Option<(&str, ClockSkew)> {
     let theirs = heard.answer.server_date()?;
-    let (ahead, behind) =
-        (heard.received_at.duration_since(theirs), theirs.duration_since(heard.received_at));
+    let (ahead, behind) = (heard.received_at.duration_since(theirs), theirs.duration_since(heard.received_at));
     Some((&heard.host, if ahead > behind { ClockSkew::AheadBy(ahead) } else { ClockSkew::BehindBy(behind) }))
 }
 

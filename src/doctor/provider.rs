@@ -75,9 +75,7 @@ pub(super) async fn check_client(context: &DoctorContext<'_>) -> CheckOutcome {
             }
         }
     }
-    Ok(Finding::Ok(
-        "the provider takes the client and where it is sent back to, as far as it tells".to_owned(),
-    ))
+    Ok(Finding::Ok("the provider takes the client and where it is sent back to, as far as it tells".to_owned()))
 }
 
 /// For a check that needs what the provider says of itself; `discovery` reports the failure.

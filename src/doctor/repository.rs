@@ -62,9 +62,7 @@ fn list_settings_files(folder: &Path) -> Vec<PathBuf> {
     let is_root = |folder: &&Path| folder.join(".git").exists();
     let depth = folder.ancestors().take(MAX_FOLDERS).position(|folder| is_root(&folder)).unwrap_or_default();
     let folders = folder.ancestors().take(depth + 1);
-    let files = |folder: &Path| {
-        ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name))
-    };
+    let files = |folder: &Path| ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name));
     folders.flat_map(files).collect()
 }
 
@@ -77,11 +75,7 @@ fn read_setting_names(file: &Path) -> Result<Option<BTreeSet<String>>, ()> {
     settings::list_key_names(text).map(Some).map_err(drop)
 }
 
-fn classify_names(
-    file: String,
-    names: &BTreeSet<String>,
-    managed: &BTreeSet<String>,
-) -> Option<RepositorySettings> {
+fn classify_names(file: String, names: &BTreeSet<String>, managed: &BTreeSet<String>) -> Option<RepositorySettings> {
     let (mut pinned, mut open) = (Vec::new(), Vec::new());
     for name in names.iter().filter(|name| affects_sign_in(name)) {
         let list = if managed.contains(name) { &mut pinned } else { &mut open };
@@ -90,12 +84,7 @@ fn classify_names(
     let more = (pinned.len() + open.len()).saturating_sub(MAX_NAMES);
     open.truncate(MAX_NAMES);
     pinned.truncate(MAX_NAMES - open.len());
-    (!open.is_empty() || !pinned.is_empty()).then_some(RepositorySettings {
-        file,
-        not_pinned: open,
-        pinned,
-        more,
-    })
+    (!open.is_empty() || !pinned.is_empty()).then_some(RepositorySettings { file, not_pinned: open, pinned, more })
 }
 
 /// Whether a key decides where a sign-in goes, whom it trusts, or what is run for it.
@@ -110,19 +99,9 @@ fn affects_sign_in(name: &str) -> bool {
 }
 
 const WATCHED_VARIABLES: [&str; 13] = [
-    "ALL_PROXY",
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "NODE_EXTRA_CA_CERTS",
-    "NODE_TLS_REJECT_UNAUTHORIZED",
-    "NO_PROXY",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
+    "ALL_PROXY", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_PROFILE", "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE",
 ];
 
 #[cfg(test)]
@@ -139,9 +118,8 @@ mod tests {
         let root = top.path().join("repository");
         let within = root.join("a/b");
         std::fs::create_dir_all(&within).unwrap();
-        let both = |folder: &Path| {
-            ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name))
-        };
+        let both =
+            |folder: &Path| ["settings.json", "settings.local.json"].map(|name| folder.join(".claude").join(name));
         assert_eq!(list_settings_files(&within), both(&within), "no repository");
         std::fs::create_dir(root.join(".git")).unwrap();
         let wanted = [within.as_path(), &root.join("a"), &root].map(both).concat();
@@ -173,8 +151,7 @@ mod tests {
 
     #[test]
     fn harmless_settings_are_not_reported() {
-        let harmless =
-            names(r#"{"env": {"EDITOR": "vi", "AWS_REGION": "eu-west-1"}, "model": "x", "hooks": {}}"#);
+        let harmless = names(r#"{"env": {"EDITOR": "vi", "AWS_REGION": "eu-west-1"}, "model": "x", "hooks": {}}"#);
         assert!(classify_names("f".to_owned(), &harmless, &BTreeSet::new()).is_none());
     }
 

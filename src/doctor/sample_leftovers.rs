@@ -13,11 +13,8 @@ const SAMPLE_FOLDER: &str = "claude-code-with-bedrock";
 const TOKEN_FOLDER: &str = ".claude-code-session";
 
 pub(super) fn check_leftovers(context: &DoctorContext<'_>) -> CheckOutcome {
-    let found: Vec<PathBuf> = [SAMPLE_FOLDER, TOKEN_FOLDER]
-        .iter()
-        .map(|name| context.home.join(name))
-        .filter(|path| path.is_dir())
-        .collect();
+    let found: Vec<PathBuf> =
+        [SAMPLE_FOLDER, TOKEN_FOLDER].iter().map(|name| context.home.join(name)).filter(|path| path.is_dir()).collect();
     if found.is_empty() {
         return Ok(Finding::Ok("nothing of AWS's guidance sample is left".to_owned()));
     }

@@ -47,11 +47,7 @@ pub(super) async fn check_collectors(context: &DoctorContext<'_>) -> CheckOutcom
     })
 }
 
-async fn probe_collector(
-    context: &DoctorContext<'_>,
-    profile: &Profile,
-    address: &str,
-) -> Result<String, Finding> {
+async fn probe_collector(context: &DoctorContext<'_>, profile: &Profile, address: &str) -> Result<String, Finding> {
     let shown = sanitize_line(address);
     let url = SecureUrl::parse(address).map_err(|refusal| match refusal {
         SecureUrlError::NotSecure => Finding::Warn(doctor::describe_insecure_collector(&shown)),

@@ -23,14 +23,10 @@ pub(super) fn check_session(context: &DoctorContext<'_>) -> CheckOutcome {
         }
         Err(failure) => return Err(failure.into()),
     };
-    check_destinations(session, profile, &context.host.environment)
-        .map_err(|changed| Finding::Warn(changed.into()))?;
+    check_destinations(session, profile, &context.host.environment).map_err(|changed| Finding::Warn(changed.into()))?;
     let now = context.now();
     let good = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
-    let who = session
-        .session_name
-        .as_deref()
-        .map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
+    let who = session.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
     let then = if session.refresh_token.is_some() { "renewed silently" } else { "then by signing in again" };
     Ok(match good {
         Some(kept) => {

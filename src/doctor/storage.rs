@@ -20,9 +20,7 @@ pub(super) fn check_folder(context: &DoctorContext<'_>) -> CheckOutcome {
     let data = &context.host.paths.data;
     let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(data);
     if !there.is_dir() {
-        return Err(
-            files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into()).into()
-        );
+        return Err(files::Error::at(FileAction::WriteInto, there)(io::ErrorKind::NotADirectory.into()).into());
     }
     files::check_disk_space(there)?;
     let path = context.display_path(data);
@@ -44,8 +42,7 @@ pub(super) fn check_key(context: &DoctorContext<'_>) -> CheckOutcome {
             let key = context.host.paths.data.join("key");
             match key.exists() && !files::is_private(&key) {
                 true => Finding::Warn(
-                    LocalFinding::ReadableByOthers { path: context.display_path(&key), is_folder: false }
-                        .into(),
+                    LocalFinding::ReadableByOthers { path: context.display_path(&key), is_folder: false }.into(),
                 ),
                 false => Finding::Ok("the key lies in a private file, as the profile wants it".to_owned()),
             }
@@ -64,8 +61,7 @@ pub(super) fn check_lock(context: &DoctorContext<'_>) -> CheckOutcome {
     let lasts = holder.as_ref().map(|holder| now.duration_since(holder.since));
     Ok(match (lasts, &holder) {
         (Some(lasts), _) if lasts > profile.login_timeout + GRACE => {
-            let address =
-                holder.as_ref().and_then(|holder| context.cache(profile).open_prompt_address(holder, now));
+            let address = holder.as_ref().and_then(|holder| context.cache(profile).open_prompt_address(holder, now));
             Finding::Warn(Failure::from(LockWaitTimeout { holder, address, now }))
         }
         (Some(lasts), Some(holder)) => {

@@ -22,60 +22,22 @@ pub const FIRST_LINE: &str = "# bedrock-sso: a bundle for your help desk";
 
 /// What is told of the environment: variables whose names begin so.
 const LISTED_PREFIXES: [&str; 11] = [
-    "ANTHROPIC_",
-    "AWS_",
-    "BEDROCK_SSO_",
-    "CLAUDE_",
-    "CODESPACES",
-    "DBUS_SESSION_",
-    "NODE_EXTRA_CA_CERTS",
-    "OTEL_",
-    "SSH_",
-    "SSL_CERT_",
-    "XDG_",
+    "ANTHROPIC_", "AWS_", "BEDROCK_SSO_", "CLAUDE_", "CODESPACES", "DBUS_SESSION_", "NODE_EXTRA_CA_CERTS", "OTEL_",
+    "SSH_", "SSL_CERT_", "XDG_",
 ];
 
 /// Others, by their whole names.
 const LISTED_NAMES: [&str; 15] = [
-    "ALL_PROXY",
-    "BROWSER",
-    "CI",
-    "DISPLAY",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "NO_PROXY",
-    "NO_COLOR",
-    "TERM",
-    "WAYLAND_DISPLAY",
-    "WSL_DISTRO_NAME",
-    "all_proxy",
-    "https_proxy",
-    "http_proxy",
-    "no_proxy",
+    "ALL_PROXY", "BROWSER", "CI", "DISPLAY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "NO_COLOR", "TERM",
+    "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "all_proxy", "https_proxy", "http_proxy", "no_proxy",
 ];
 
 /// Those whose values are shown as well: they choose, and prove nothing.
 const NAMES_WITH_VALUE: [&str; 20] = [
-    "AWS_CA_BUNDLE",
-    "AWS_CONFIG_FILE",
-    "AWS_DEFAULT_REGION",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-    "AWS_USE_FIPS_ENDPOINT",
-    "BEDROCK_SSO_CONFIG",
-    "BEDROCK_SSO_LOG",
-    "BEDROCK_SSO_LOG_FILE",
-    "BEDROCK_SSO_PROFILE",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CONFIG_DIR",
-    "DISPLAY",
-    "NODE_EXTRA_CA_CERTS",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "TERM",
-    "WSL_DISTRO_NAME",
+    "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_REGION",
+    "AWS_SHARED_CREDENTIALS_FILE", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT", "BEDROCK_SSO_CONFIG",
+    "BEDROCK_SSO_LOG", "BEDROCK_SSO_LOG_FILE", "BEDROCK_SSO_PROFILE", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CONFIG_DIR",
+    "DISPLAY", "NODE_EXTRA_CA_CERTS", "NO_PROXY", "SSL_CERT_FILE", "TERM", "WSL_DISTRO_NAME",
 ];
 
 /// The whole text.
@@ -143,15 +105,13 @@ fn describe_configuration(context: &DoctorContext<'_>) -> Vec<String> {
 fn format_setting(KeyReport { key, value, toml: written, origin, resolved }: &KeyReport) -> String {
     let shown = match (key.disclosure, value) {
         (Disclosure::NamesOnly, Value::Object(table)) => {
-            let names: Vec<String> =
-                table.keys().map(|name| format!("{} = …", sanitize_line(name))).collect();
+            let names: Vec<String> = table.keys().map(|name| format!("{} = …", sanitize_line(name))).collect();
             format!("{{ {} }}", names.join(", "))
         }
         (Disclosure::CountOnly { noun }, Value::Array(items)) => format!("{} {noun}", items.len()),
         (_, Value::String(text)) if text.contains("://") => format_without_query(text),
         (_, Value::Array(items)) if items.iter().all(Value::is_string) => {
-            let items: Vec<String> =
-                items.iter().filter_map(Value::as_str).map(format_without_query).collect();
+            let items: Vec<String> = items.iter().filter_map(Value::as_str).map(format_without_query).collect();
             format!("[{}]", items.join(", "))
         }
         _ => sanitize_line(written),
@@ -185,11 +145,7 @@ fn describe_callers(context: &DoctorContext<'_>) -> Vec<String> {
     let processes = aws::list_processes(&context.read_text_or_empty(&neighbours.aws_config)).into_iter().map(
         |(profile, command)| {
             let place = context.display_path(&neighbours.aws_config);
-            format!(
-                "{place}: [profile {}] credential_process = {}",
-                sanitize_line(&profile),
-                redact_command(&command)
-            )
+            format!("{place}: [profile {}] credential_process = {}", sanitize_line(&profile), redact_command(&command))
         },
     );
     let mut lines: Vec<String> = processes.collect();
@@ -232,10 +188,7 @@ mod tests {
             "extra_params = { prompt = …, y = … }  # f:1"
         );
         assert_eq!(shown("claude_code.env", json!({ "A": "s" })), "claude_code.env = { A = … }  # f:1");
-        assert_eq!(
-            shown("role_chain", json!([{ "external_id": "s" }])),
-            "role_chain = 1 further roles  # f:1"
-        );
+        assert_eq!(shown("role_chain", json!([{ "external_id": "s" }])), "role_chain = 1 further roles  # f:1");
         assert_eq!(
             shown("quota.endpoint", json!("https://q.example/a?key=s")),
             "quota.endpoint = \"https://q.example/a\"  # f:1"
@@ -250,10 +203,7 @@ mod tests {
     #[test]
     fn another_programs_words_are_not_shown() {
         assert_eq!(redact_command("/opt/x --token s3cret"), "/opt/x …");
-        assert_eq!(
-            redact_command("\"/opt/bedrock-sso\" login --profile p"),
-            "\"/opt/bedrock-sso\" login --profile p"
-        );
+        assert_eq!(redact_command("\"/opt/bedrock-sso\" login --profile p"), "\"/opt/bedrock-sso\" login --profile p");
     }
 
     #[test]

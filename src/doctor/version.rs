@@ -19,8 +19,7 @@ pub(super) fn check_version(context: &DoctorContext<'_>) -> CheckOutcome {
     for (at, path) in on_path.iter().enumerate().filter(|(_, path)| !host::is_this_program(path)) {
         let said = host::query_version(path, VERSION_TIMEOUT).unwrap_or_default();
         if said != own {
-            let version =
-                if said.is_empty() { "it does not say its version".to_owned() } else { sanitize_line(&said) };
+            let version = if said.is_empty() { "it does not say its version".to_owned() } else { sanitize_line(&said) };
             let (path, comes_first) = (context.display_path(path), at == 0);
             return Ok(Finding::Warn(LocalFinding::OtherCopy { path, version, comes_first }.into()));
         }

@@ -33,14 +33,11 @@ fn suggest_fix(error: &Error) -> (&'static str, Hint) {
         }
         Error::Ambiguous { .. } => ("config/ambiguous", "name one with --profile, or set default_profile"),
         Error::NoSuchProfile { .. } => {
-            let hint =
-                Hint::default().command(NextCommand::ConfigPath).text(" lists the files that were read");
+            let hint = Hint::default().command(NextCommand::ConfigPath).text(" lists the files that were read");
             return ("config/no_such_profile", hint);
         }
         Error::Invalid(problems) => {
-            return problems
-                .first()
-                .map_or_else(|| suggest_config_check("config/invalid"), suggest_problem_fix);
+            return problems.first().map_or_else(|| suggest_config_check("config/invalid"), suggest_problem_fix);
         }
     };
     (slug, hint.into())
@@ -81,9 +78,7 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
         }
         ConfigFault::NoVersion => ("config/no_version", "begin the file with `version = 1`"),
         ConfigFault::NewerVersion { .. } => ("config/newer", "update bedrock-sso"),
-        ConfigFault::ProgramTooOld { .. } => {
-            ("config/too_old", "update bedrock-sso, or ask your administrator to")
-        }
+        ConfigFault::ProgramTooOld { .. } => ("config/too_old", "update bedrock-sso, or ask your administrator to"),
         ConfigFault::UnknownKey { .. } => {
             ("config/unknown_key", "correct or remove it; config.example.toml lists every key")
         }
@@ -97,9 +92,7 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
         ConfigFault::MissingKey { .. } => {
             ("config/missing_key", "add it; config.example.toml shows each key with a sentence")
         }
-        ConfigFault::TwoIssuers { .. } => {
-            ("config/two_issuers", "keep the one that is meant, and take out the other")
-        }
+        ConfigFault::TwoIssuers { .. } => ("config/two_issuers", "keep the one that is meant, and take out the other"),
         ConfigFault::Conflict { remedy: instead, .. } => {
             return ("config/provider", crate::text::sanitize_line(instead).into());
         }
@@ -111,9 +104,7 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
             ("config/contradiction", "set storage = \"keyring\" (or \"file\" where there is no keyring)")
         }
         ConfigFault::NeedsKey { .. } => ("config/contradiction", "set both, or take the one away"),
-        ConfigFault::Enforced { .. } => {
-            ("config/enforced", "remove your own value, or ask your administrator")
-        }
+        ConfigFault::Enforced { .. } => ("config/enforced", "remove your own value, or ask your administrator"),
         ConfigFault::AdministratorOnly { key } if *key == keys::AWS_PROFILE.name => {
             let hint = Hint::from("take it out; ").command(NextCommand::Setup);
             return ("config/administrators", hint.text(" writes the AWS profile here and now"));
@@ -126,9 +117,7 @@ fn suggest_problem_fix(ConfigProblem { location: _, fault }: &ConfigProblem) -> 
         ConfigFault::ConfigFileNotAllowed { .. } => {
             (VARIABLE_REFUSED, "unset BEDROCK_SSO_CONFIG; name another file with --config if you trust it")
         }
-        ConfigFault::RelativePath => {
-            ("config/illegal", "name the file from the root on, or unset the variable")
-        }
+        ConfigFault::RelativePath => ("config/illegal", "name the file from the root on, or unset the variable"),
         ConfigFault::DefaultLocationOnly { .. } => {
             let hint = Hint::from("take it out; ").command(NextCommand::ConfigPath);
             return ("config/default_place", hint.text(" names the default places"));

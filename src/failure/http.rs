@@ -123,17 +123,12 @@ fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
         ),
         ProxyFault::PasswordRefused => make_network_failure(
             "network/proxy_authentication",
-            format!(
-                "the proxy {proxy} refused the user name and password that it was given, and leads nowhere"
-            ),
+            format!("the proxy {proxy} refused the user name and password that it was given, and leads nowhere"),
             "correct them in HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT, with special characters percent-encoded",
         ),
         ProxyFault::UnsupportedSchemes(schemes) => make_network_failure(
             "network/proxy_scheme",
-            format!(
-                "the proxy {proxy} lets people in by {} only, which is not supported",
-                schemes.to_safe_line()
-            ),
+            format!("the proxy {proxy} lets people in by {} only, which is not supported", schemes.to_safe_line()),
             "run a local proxy that signs in there for you (cntlm, px), and set HTTPS_PROXY to its address",
         ),
         ProxyFault::Refused(said) => describe_proxy_refusal(proxy, host, said),
@@ -142,9 +137,8 @@ fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
 
 /// A gateway's error is the way's fault; anything else is the proxy's will.
 fn describe_proxy_refusal(proxy: &str, host: &str, said: Option<(u16, UntrustedText)>) -> Failure {
-    let (status, words) = said.map_or((None, String::new()), |(status, words)| {
-        (Some(status), format!(": {}", words.to_safe_line()))
-    });
+    let (status, words) =
+        said.map_or((None, String::new()), |(status, words)| (Some(status), format!(": {}", words.to_safe_line())));
     match status {
         Some(500..) => make_network_failure(
             "network/proxy_gateway",
@@ -207,8 +201,7 @@ fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText
 
 fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) -> Failure {
     let source = variable.unwrap_or("ca_bundle");
-    let mut hint =
-        format!("point {source} to a PEM file with your company's certificate authority, or unset it");
+    let mut hint = format!("point {source} to a PEM file with your company's certificate authority, or unset it");
     let wrong = match what {
         BundleFault::Unreadable(kind) => format!("cannot be read: {kind}"),
         BundleFault::NotRegular(kind) => format!("is {kind}, not a regular file"),
@@ -223,12 +216,7 @@ fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) 
         }
         BundleFault::NoCertificate => "holds no certificate in PEM form".to_owned(),
     };
-    Failure::new(
-        Exit::Configuration,
-        "config/ca_bundle",
-        format!("the certificate bundle {path} {wrong}"),
-        hint,
-    )
+    Failure::new(Exit::Configuration, "config/ca_bundle", format!("the certificate bundle {path} {wrong}"), hint)
 }
 
 #[cfg(test)]
@@ -239,8 +227,7 @@ mod tests {
     #[test]
     fn an_intercepting_proxy_is_named_with_the_setting_that_trusts_it() {
         let issuer = Some(UntrustedText::new("Zscaler Root\x1b CA"));
-        let failure =
-            Failure::from(Error::Tls { host: "login.example".into(), fault: TlsFault::Untrusted, issuer });
+        let failure = Failure::from(Error::Tls { host: "login.example".into(), fault: TlsFault::Untrusted, issuer });
         assert_eq!((failure.exit, failure.slug.as_str()), (Exit::Network, "network/tls_untrusted"));
         assert!(
             failure.what.contains("login.example") && failure.what.contains("Zscaler Root\\u{1b} CA"),

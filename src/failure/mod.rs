@@ -75,12 +75,7 @@ impl Failure {
     /// Private, so that advice is given in this room and nowhere else. Foreign text is cut where it comes in; a file's name,
     /// which must stay whole, is made safe here.
     fn new(exit: Exit, slug: impl Into<String>, what: impl AsRef<str>, hint: impl Into<Hint>) -> Self {
-        Self {
-            exit,
-            slug: slug.into(),
-            what: escape_controls(what.as_ref()),
-            hint: hint.into().escape_texts(),
-        }
+        Self { exit, slug: slug.into(), what: escape_controls(what.as_ref()), hint: hint.into().escape_texts() }
     }
 
     /// The same failure of one among several things that were tried: `subject` says which.
@@ -166,8 +161,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_of_what_and_one_of_what_to_do() {
-        let failure =
-            Failure::new(Exit::Refused, "sign-in/access_denied", "the provider refused", "ask somebody");
+        let failure = Failure::new(Exit::Refused, "sign-in/access_denied", "the provider refused", "ask somebody");
         assert_eq!(
             failure.render(&Invocation::default()),
             "bedrock-sso: the provider refused [sign-in/access_denied]\n  hint: ask somebody\n"
@@ -176,8 +170,7 @@ mod tests {
 
     #[test]
     fn the_name_of_a_file_cannot_add_a_line_or_be_obeyed() {
-        let failure =
-            Failure::new(Exit::Storage, "files/refused", "cannot read a\nb\u{202e}c", "remove \u{1b}[2J");
+        let failure = Failure::new(Exit::Storage, "files/refused", "cannot read a\nb\u{202e}c", "remove \u{1b}[2J");
         assert_eq!(
             failure.render(&Invocation::default()),
             "bedrock-sso: cannot read a\\u{a}b\\u{202e}c [files/refused]\n  hint: remove \\u{1b}[2J\n"

@@ -50,8 +50,8 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
 
 /// The service's reason, where it is a word that can stand in a slug.
 fn slug_from_reason(reason: &str) -> String {
-    let is_word = (1..=40).contains(&reason.len())
-        && reason.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
+    let is_word =
+        (1..=40).contains(&reason.len()) && reason.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
     format!("quota/{}", if is_word { reason } else { "refused" })
 }
 
@@ -88,8 +88,7 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
                 "the quota service must be asked first, and {host} does not accept your sign-in ({})",
                 status.as_u16()
             ),
-            "tell your administrator: the service must trust the issuer and the client of this profile"
-                .into(),
+            "tell your administrator: the service must trust the issuer and the client of this profile".into(),
         ),
         NoQuotaAnswer::Status { host, status } => (
             "quota/no_answer",
@@ -98,9 +97,7 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
         ),
         NoQuotaAnswer::Malformed { host } => (
             "quota/no_answer",
-            format!(
-                "the quota service must be asked first, and what {host} answered says neither yes nor no"
-            ),
+            format!("the quota service must be asked first, and what {host} answered says neither yes nor no"),
             "check quota.endpoint, or tell your administrator".into(),
         ),
     };
@@ -144,8 +141,6 @@ mod tests {
     #[test]
     fn a_reason_that_is_no_word_does_not_become_a_slug() {
         assert!(told(refusal("Odd Reason]", QuotaPeriod::NotPeriodic)).contains("[quota/refused]"));
-        assert!(
-            told(refusal("missing_identity", QuotaPeriod::NotPeriodic)).contains("[quota/missing_identity]")
-        );
+        assert!(told(refusal("missing_identity", QuotaPeriod::NotPeriodic)).contains("[quota/missing_identity]"));
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     cache::FailureReport,
     config::Profile,
     failure::{
-        ClientAuthError, DeviceFlowUnsupported, ExchangeError, Failure, QuotaCheckError, RevocationError,
-        SystemError, UserInterrupted,
+        ClientAuthError, DeviceFlowUnsupported, ExchangeError, Failure, QuotaCheckError, RevocationError, SystemError,
+        UserInterrupted,
     },
     session::Error,
 };

@@ -76,9 +76,8 @@ fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, Str
         [] => "AWS's and Claude Code's files".to_owned(),
         named => named.join(", "),
     };
-    let what = format!(
-        "{record} was written by another version of bedrock-sso, which alone can take back what it tells of"
-    );
+    let what =
+        format!("{record} was written by another version of bedrock-sso, which alone can take back what it tells of");
     let hint = format!(
         "run `setup --remove` with that version; or take what names bedrock-sso out of {places} yourself, then delete {record}"
     );
@@ -113,10 +112,7 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
     }
 }
 
-fn describe_settings_error(
-    path: &Path,
-    refusal: settings::SettingsEditRefused,
-) -> (&'static str, String, Hint) {
+fn describe_settings_error(path: &Path, refusal: settings::SettingsEditRefused) -> (&'static str, String, Hint) {
     let file = path.display();
     let what = match refusal {
         settings::SettingsEditRefused::Syntax { line: number, message: what } => {
@@ -139,8 +135,7 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
         ImportError::Missing => (format!("{file} is not there"), "check its name".to_owned()),
         ImportError::UnknownFormat => (
             format!("{file} holds nothing that setup knows"),
-            "give it a config.toml, the guidance sample's config.json, or the outputs of its stacks"
-                .to_owned(),
+            "give it a config.toml, the guidance sample's config.json, or the outputs of its stacks".to_owned(),
         ),
         ImportError::SeveralProfiles(names) => (
             format!("{file} has several profiles: {}", sanitize_line(&names.join(", "))),
@@ -151,9 +146,7 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
             "name one that it has with --profile".to_owned(),
         ),
         ImportError::IdentityCenter => (
-            format!(
-                "the profile in {file} signs in with IAM Identity Center, not with a provider of its own"
-            ),
+            format!("the profile in {file} signs in with IAM Identity Center, not with a provider of its own"),
             "use `aws configure sso` for it, or name another profile".to_owned(),
         ),
     };

@@ -29,10 +29,7 @@ impl From<files::Error> for Failure {
             | FileAction::Replace
             | FileAction::Create
             | FileAction::Remove => {
-                format!(
-                    "make sure that you may write to {} and that the disk is not full",
-                    describe_folder(&error)
-                )
+                format!("make sure that you may write to {} and that the disk is not full", describe_folder(&error))
             }
         };
         // This program refused the file, so neither permissions nor the disk are at fault.
@@ -101,8 +98,7 @@ impl From<SignInNeeded> for Failure {
             ),
             SignInNeeded::NoMethod(NoSignInMethod::NoTerminal) => (
                 "sign-in/no_terminal",
-                "you need to sign in, and this command has neither a browser nor a terminal to ask you"
-                    .to_owned(),
+                "you need to sign in, and this command has neither a browser nor a terminal to ask you".to_owned(),
                 Hint::run(NextCommand::Login),
             ),
             SignInNeeded::NoMethod(NoSignInMethod::NoTerminalToPaste) => (

@@ -11,8 +11,7 @@ use crate::{
 };
 
 /// For whoever has no keyring, or does not want to be asked by it.
-const USE_FILE_STORAGE: &str =
-    "set `storage = \"file\"` in the profile, which keeps the key in a private file";
+const USE_FILE_STORAGE: &str = "set `storage = \"file\"` in the profile, which keeps the key in a private file";
 
 impl From<KeyringError> for Failure {
     fn from(KeyringError { fault, context: place }: KeyringError) -> Self {
@@ -167,14 +166,11 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_place_without_a_keyring_is_named() {
-        for (place, name) in [
-            (KeyringContext::Wsl, "WSL"),
-            (KeyringContext::Container, "container"),
-            (KeyringContext::Ssh, "SSH"),
-        ] {
+        for (place, name) in
+            [(KeyringContext::Wsl, "WSL"), (KeyringContext::Container, "container"), (KeyringContext::Ssh, "SSH")]
+        {
             for what in [MissingPart::Bus, MissingPart::Service] {
-                let failure =
-                    Failure::from(KeyringError { fault: KeyringFault::Absent { what }, context: place });
+                let failure = Failure::from(KeyringError { fault: KeyringFault::Absent { what }, context: place });
                 assert!(failure.what.contains(name), "{}", failure.what);
                 let hint = failure.hint.render(&Invocation::default());
                 assert!(hint.contains("storage = \"file\""), "{hint}");
@@ -186,12 +182,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn kwallet_is_called_by_its_name() {
         let silent = KeyringFault::TimedOut { after: std::time::Duration::from_secs(3) };
-        for fault in [
-            silent,
-            KeyringFault::Locked,
-            KeyringFault::Denied,
-            KeyringFault::Absent { what: MissingPart::Vault },
-        ] {
+        for fault in
+            [silent, KeyringFault::Locked, KeyringFault::Denied, KeyringFault::Absent { what: MissingPart::Vault }]
+        {
             let failure = Failure::from(KeyringError { fault, context: KeyringContext::KWallet });
             assert!(failure.what.contains("KWallet"), "{}", failure.what);
             let hint = failure.hint.render(&Invocation::default());

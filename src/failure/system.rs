@@ -80,10 +80,7 @@ impl From<SystemError> for Failure {
             SystemError::WorkerStuck { after } => (
                 Exit::Internal,
                 "internal/worker_stuck",
-                format!(
-                    "the process that signs in did not finish within {} and was ended",
-                    format_duration(after)
-                ),
+                format!("the process that signs in did not finish within {} and was ended", format_duration(after)),
                 Hint::from("try again; if it happens again, run ")
                     .command(NextCommand::LoginVerbose)
                     .text(" and report what it says"),

@@ -47,8 +47,7 @@ fn summarize_parse_error(error: &clap::Error) -> String {
 
 /// What the parser knows that comes closest to what was typed.
 fn find_suggestion(error: &clap::Error) -> Option<String> {
-    let suggested =
-        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    let suggested = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     // The parser lists them from the least like to the most.
     suggested.iter().find_map(|kind| list_context_values(error, *kind).pop())
 }
@@ -107,7 +106,8 @@ impl From<InputError<'_>> for Failure {
                     sanitize_line(&profile.name),
                     profile.client_auth.name()
                 );
-                let hint = "set client_auth = \"private_key_jwt\" and `client_key` in the profile, or leave the flag away";
+                let hint =
+                    "set client_auth = \"private_key_jwt\" and `client_key` in the profile, or leave the flag away";
                 return Self::new(Exit::Configuration, "config/secret_not_used", what, hint);
             }
             InputError::StorageDisabled { profile } => {

@@ -71,11 +71,7 @@ fn failures_of_proxies() {
 
 #[test]
 fn failures_of_certificates() {
-    let tls = |fault, issuer: Option<&str>| Error::Tls {
-        host: host(),
-        fault,
-        issuer: issuer.map(UntrustedText::new),
-    };
+    let tls = |fault, issuer: Option<&str>| Error::Tls { host: host(), fault, issuer: issuer.map(UntrustedText::new) };
     for fault in [
         TlsFault::WrongName,
         TlsFault::Expired,

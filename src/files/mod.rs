@@ -79,10 +79,8 @@ pub fn replace_preserving_owner(path: &Path, bytes: &[u8], access: ReadableBy) -
     let fresh = path.with_added_extension("bedrock-sso-new");
     remove_if_exists(&fresh)?;
     let mut file = create_private(&fresh).map_err(fault)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| copy_permissions(path, &file, access))
-        .and_then(|()| file.sync_all());
+    let written =
+        file.write_all(bytes).and_then(|()| copy_permissions(path, &file, access)).and_then(|()| file.sync_all());
     drop(file);
     if let Err(source) = written.and_then(|()| rename_with_retry(&fresh, path)) {
         // What is half done is worth nothing to anybody.
@@ -95,8 +93,7 @@ pub fn replace_preserving_owner(path: &Path, bytes: &[u8], access: ReadableBy) -
 
 /// The folders above a file that do not exist, the outermost first.
 pub fn find_missing_folders(path: &Path) -> Vec<PathBuf> {
-    let above =
-        path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let above = path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let mut missing: Vec<_> = above.map(Path::to_owned).collect();
     missing.reverse();
     missing
@@ -126,9 +123,7 @@ fn temporary_path(path: &Path) -> PathBuf {
 
 fn remove_if_exists(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(Error::at(FileAction::Remove, path)(source))
-        }
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::at(FileAction::Remove, path)(source)),
         _ => Ok(()),
     }
 }
@@ -301,8 +296,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name| folder.path().join(name);
         let mode = |name| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
-        let [old, victim, fresh] =
-            ["old", "victim", "fresh"].map(|name| create_private(&path(name)).unwrap());
+        let [old, victim, fresh] = ["old", "victim", "fresh"].map(|name| create_private(&path(name)).unwrap());
         old.set_permissions(fs::Permissions::from_mode(0o666)).unwrap();
         fs::remove_file(path("fresh")).unwrap();
         std::os::unix::fs::symlink(path("victim"), path("fresh")).unwrap();

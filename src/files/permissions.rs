@@ -14,8 +14,7 @@ use std::{
 pub fn is_world_writable(path: &Path) -> bool {
     let is_open = |path: &Path| fs::metadata(path).is_ok_and(|found| is_open_to_others(&found));
     // The parent of a bare name is the empty path, which names no folder.
-    let named =
-        |folder: &Path| if folder.as_os_str().is_empty() { is_open(Path::new(".")) } else { is_open(folder) };
+    let named = |folder: &Path| if folder.as_os_str().is_empty() { is_open(Path::new(".")) } else { is_open(folder) };
     is_open(path) || path.parent().is_some_and(named)
 }
 

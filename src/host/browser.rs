@@ -39,11 +39,7 @@ pub enum BrowserLaunch {
 
 impl Browser {
     /// The profile's choice, else `$BROWSER` where it counts, else the system's.
-    pub fn from_settings(
-        configured: &[String],
-        variable: BrowserVariable,
-        environment: &Environment,
-    ) -> Self {
+    pub fn from_settings(configured: &[String], variable: BrowserVariable, environment: &Environment) -> Self {
         if configured == ["none"] {
             return Self::Disabled;
         }
@@ -92,8 +88,7 @@ pub fn is_relative_command(variable: &str) -> bool {
 fn resolve_program(mut words: Vec<String>, environment: &Environment) -> Vec<String> {
     if let Some(program) = words.first_mut().filter(|program| is_bare_name(Path::new(program))) {
         let path = find_on_path(environment, program).into_iter().next();
-        *program =
-            path.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| program.clone());
+        *program = path.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| program.clone());
     }
     words
 }
@@ -121,15 +116,10 @@ fn parse_browser_variable(text: String) -> Vec<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the places that start a process")]
-fn open_with_command(
-    words: &[String],
-    address: &str,
-    failed: impl FnOnce(String) + Send + 'static,
-) -> BrowserLaunch {
+fn open_with_command(words: &[String], address: &str, failed: impl FnOnce(String) + Send + 'static) -> BrowserLaunch {
     let Some((program, rest)) = words.split_first() else { return BrowserLaunch::Manual };
     if !Path::new(program).is_absolute() {
-        let why =
-            if is_bare_name(Path::new(program)) { "no such program in PATH" } else { "not an absolute path" };
+        let why = if is_bare_name(Path::new(program)) { "no such program in PATH" } else { "not an absolute path" };
         return BrowserLaunch::Failed(format!("{program}: {why}"));
     }
     let mut command = Command::new(program);
@@ -185,11 +175,9 @@ fn run_system_opener(address: &str) -> Result<(), String> {
     let output = Command::new("/usr/bin/open").arg(address).stdin(Stdio::null()).output();
     match output {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr)
-            .lines()
-            .next()
-            .unwrap_or("/usr/bin/open cannot")
-            .to_owned()),
+        Ok(output) => {
+            Err(String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("/usr/bin/open cannot").to_owned())
+        }
         Err(error) => Err(format!("/usr/bin/open: {}", describe_io_error(&error))),
     }
 }
@@ -254,11 +242,7 @@ mod tests {
     #[test]
     fn the_variable_may_be_a_command_line_or_a_path_with_spaces() {
         let chosen = |variable: &str| {
-            Browser::from_settings(
-                &[],
-                BrowserVariable::Honored,
-                &Environment::fixed([("BROWSER", variable)]),
-            )
+            Browser::from_settings(&[], BrowserVariable::Honored, &Environment::fixed([("BROWSER", variable)]))
         };
         let words = |words: &[&str]| Browser::Command(words.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(chosen("firefox -P work"), words(&["firefox", "-P", "work"]));

@@ -31,11 +31,7 @@ fn exec_or_wait(mut command: Command) -> io::Error {
     // A sign-in just before has set one already, and that one does as well.
     let _ = ctrlc::set_handler(|| {});
     match command.status() {
-        #[expect(
-            clippy::exit,
-            clippy::disallowed_methods,
-            reason = "its code has 32 bits, an `ExitCode` eight"
-        )]
+        #[expect(clippy::exit, clippy::disallowed_methods, reason = "its code has 32 bits, an `ExitCode` eight")]
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => error,
     }

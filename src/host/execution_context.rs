@@ -38,15 +38,13 @@ const REMOTE_EDITOR_VARIABLES: [&str; 4] =
 const CONTAINER_FILES: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
 /// `container` is what systemd-nspawn, Podman and LXC say to the processes in them.
-const CONTAINER_VARIABLES: [&str; 4] =
-    ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
+const CONTAINER_VARIABLES: [&str; 4] = ["container", "KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"];
 
 /// The kernel's name for itself.
 const KERNEL_RELEASE_FILE: &str = "/proc/sys/kernel/osrelease";
 
 /// The kernel's registration by which Linux starts Windows programs.
-const INTEROP_FILES: [&str; 2] =
-    ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
+const INTEROP_FILES: [&str; 2] = ["/proc/sys/fs/binfmt_misc/WSLInterop", "/proc/sys/fs/binfmt_misc/WSLInterop-late"];
 
 impl ExecutionContext {
     /// Those of this process. `terminal` is known to the process that a person's terminal belongs to, which need not be
@@ -87,11 +85,7 @@ mod tests {
         seen_on("6.1.0-28-amd64\n", variables, files)
     }
 
-    fn seen_on<const N: usize>(
-        kernel: &str,
-        variables: [(&str, &str); N],
-        files: &[&str],
-    ) -> ExecutionContext {
+    fn seen_on<const N: usize>(kernel: &str, variables: [(&str, &str); N], files: &[&str]) -> ExecutionContext {
         ExecutionContext::detect_with(&Environment::fixed(variables), kernel, |file| files.contains(&file))
     }
 
@@ -128,9 +122,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_says_no_is_no_build_machine() {
-        for (said, ci) in
-            [("true", true), ("1", true), ("false", false), ("False", false), ("0", false), ("", false)]
-        {
+        for (said, ci) in [("true", true), ("1", true), ("false", false), ("False", false), ("0", false), ("", false)] {
             assert_eq!(seen([("CI", said)], &[]).ci, ci, "{said}");
         }
         assert!(seen([("TF_BUILD", "True")], &[]).ci);

@@ -125,19 +125,10 @@ mod tests {
 
     #[test]
     fn one_end_of_line_is_left_away_and_nothing_else() {
-        for (input, wanted) in [
-            ("abcd", "abcd"),
-            ("abc\n", "abc"),
-            ("abc\r\n", "abc"),
-            ("ab\n\n", "ab\n"),
-            ("", ""),
-            (" a ", " a "),
-        ] {
-            assert_eq!(
-                line(read_piped(input.as_bytes(), 4)).as_deref(),
-                Some(wanted.as_bytes()),
-                "{input:?}"
-            );
+        for (input, wanted) in
+            [("abcd", "abcd"), ("abc\n", "abc"), ("abc\r\n", "abc"), ("ab\n\n", "ab\n"), ("", ""), (" a ", " a ")]
+        {
+            assert_eq!(line(read_piped(input.as_bytes(), 4)).as_deref(), Some(wanted.as_bytes()), "{input:?}");
         }
         assert!(matches!(read_piped(&b"abcde"[..], 4), Ok(HiddenInput::TooLong)));
         assert_eq!(line(read_piped(&b"abcd\r\n"[..], 4)).as_deref(), Some(&b"abcd"[..]));

@@ -22,8 +22,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 pub fn find_on_path(environment: &Environment, name: &str) -> Vec<PathBuf> {
     let path = environment.var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    let programs = folders
-        .flat_map(|folder| EXECUTABLE_SUFFIXES.iter().map(move |end| folder.join(format!("{name}{end}"))));
+    let programs =
+        folders.flat_map(|folder| EXECUTABLE_SUFFIXES.iter().map(move |end| folder.join(format!("{name}{end}"))));
     let mut found: Vec<PathBuf> = Vec::new();
     for program in programs.filter(|program| is_executable(program)) {
         let real = |path: &PathBuf| path.canonicalize().ok();
@@ -90,8 +90,7 @@ pub fn query_version(program: &Path, patience: Duration) -> Option<String> {
 /// The operating system by its own name, and the kind of machine.
 pub fn describe_system() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name =
-        release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).map(|name| name.trim_matches('"'));
+    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).map(|name| name.trim_matches('"'));
     format!("{} ({} {})", name.unwrap_or(consts::OS), consts::OS, consts::ARCH)
 }
 

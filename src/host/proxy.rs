@@ -50,8 +50,7 @@ fn parse_scutil(said: &str) -> SystemProxy {
     let is_on = |key| value(key) == Some("1");
     let address = value("HTTPSProxy").filter(|_| is_on("HTTPSEnable"));
     let port = value("HTTPSPort").map_or_else(String::new, |port| format!(":{port}"));
-    let mut bypass: Vec<_> =
-        pairs.iter().filter(|(name, _)| name.parse::<u16>().is_ok()).map(|pair| pair.1).collect();
+    let mut bypass: Vec<_> = pairs.iter().filter(|(name, _)| name.parse::<u16>().is_ok()).map(|pair| pair.1).collect();
     if is_on("ExcludeSimpleHostnames") {
         bypass.push("<local>");
     }

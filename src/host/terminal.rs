@@ -127,11 +127,7 @@ impl EchoGuard {
 impl Drop for EchoGuard {
     fn drop(&mut self) {
         // A terminal that is gone needs no mending.
-        let _ = rustix::termios::tcsetattr(
-            &self.terminal,
-            rustix::termios::OptionalActions::Now,
-            &self.saved_modes,
-        );
+        let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.saved_modes);
     }
 }
 

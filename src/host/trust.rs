@@ -133,8 +133,7 @@ fn writer_from_owner(user: u32) -> UntrustedWriter {
 /// Whether there are users whom this process' namespace has no number for; the first one has all.
 #[cfg(unix)]
 fn has_unmapped_users() -> bool {
-    std::fs::read_to_string("/proc/self/uid_map")
-        .is_ok_and(|map| map.split_whitespace().ne(["0", "0", "4294967295"]))
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().ne(["0", "0", "4294967295"]))
 }
 
 #[cfg(windows)]
@@ -206,9 +205,7 @@ mod sddl {
         if !is_trusted(owner) {
             return Some(format!("{} owns it", describe_account(owner)));
         }
-        let Some((_, list)) =
-            text.split_once("D:").filter(|(_, list)| !list.starts_with("NO_ACCESS_CONTROL"))
-        else {
+        let Some((_, list)) = text.split_once("D:").filter(|(_, list)| !list.starts_with("NO_ACCESS_CONTROL")) else {
             return Some("every user may write it".to_owned());
         };
         let list = list.split_once("S:").map_or(list, |(list, _)| list);
@@ -221,8 +218,7 @@ mod sddl {
             // Flags have two letters each; "CIOI" holds no "IO".
             let is_inherit_only = flags.as_bytes().chunks(2).any(|flag| flag == b"IO");
             let is_for_others = is_inherit_only || is_trusted(who);
-            (allows && !is_for_others && parse_access_mask(rights) & WRITE_RIGHTS != 0)
-                .then(|| describe_account(who))
+            (allows && !is_for_others && parse_access_mask(rights) & WRITE_RIGHTS != 0).then(|| describe_account(who))
         });
         harmful.next().map(|who| format!("{who} may write it"))
     }
@@ -232,9 +228,8 @@ mod sddl {
         if let Some(number) = rights.strip_prefix("0x") {
             return u32::from_str_radix(number, 16).unwrap_or(u32::MAX);
         }
-        let word = |pair: &[u8]| {
-            RIGHT_CODES.iter().find(|(word, _)| word.as_bytes() == pair).map_or(u32::MAX, |it| it.1)
-        };
+        let word =
+            |pair: &[u8]| RIGHT_CODES.iter().find(|(word, _)| word.as_bytes() == pair).map_or(u32::MAX, |it| it.1);
         rights.as_bytes().chunks(2).map(word).fold(0, |all, one| all | one)
     }
 

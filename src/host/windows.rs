@@ -15,8 +15,7 @@ pub(super) fn set_console_echo(on: bool) -> bool {
     unsafe {
         let console = GetStdHandle(STD_INPUT_HANDLE);
         GetConsoleMode(console, &mut mode) != 0
-            && SetConsoleMode(console, if on { mode | ENABLE_ECHO_INPUT } else { mode & !ENABLE_ECHO_INPUT })
-                != 0
+            && SetConsoleMode(console, if on { mode | ENABLE_ECHO_INPUT } else { mode & !ENABLE_ECHO_INPUT }) != 0
     }
 }
 
@@ -74,9 +73,7 @@ pub(super) fn read_own_sid() -> io::Result<String> {
     };
     use windows_sys::Win32::{
         Foundation::LocalFree,
-        Security::{
-            Authorization::ConvertSidToStringSidW, GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser,
-        },
+        Security::{Authorization::ConvertSidToStringSidW, GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser},
         System::Threading::{GetCurrentProcess, OpenProcessToken},
     };
     /// A user's number takes 68 bytes at most, and what points to it 16: as `u64`, for it must be aligned.
@@ -112,8 +109,7 @@ fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<Strin
         Foundation::LocalFree,
         Security::{
             Authorization::{
-                ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
-                SE_FILE_OBJECT,
+                ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
             },
             DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
         },
@@ -139,11 +135,7 @@ fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<Strin
             return Err(io::Error::from_raw_os_error(fault.cast_signed()));
         }
         let known = ConvertSecurityDescriptorToStringSecurityDescriptorW(
-            descriptor,
-            SDDL_REVISION_1,
-            wanted,
-            &raw mut text,
-            &raw mut length,
+            descriptor, SDDL_REVISION_1, wanted, &raw mut text, &raw mut length,
         );
         let said = if known == 0 {
             Err(io::Error::last_os_error())

@@ -183,10 +183,7 @@ impl Error {
 
     /// Whether the host itself was not reached.
     pub(super) fn is_unreachable(&self) -> bool {
-        matches!(
-            self.cause(),
-            Self::Dns { .. } | Self::DnsTimeout { .. } | Self::Connect { .. } | Self::Timeout { .. }
-        )
+        matches!(self.cause(), Self::Dns { .. } | Self::DnsTimeout { .. } | Self::Connect { .. } | Self::Timeout { .. })
     }
 
     /// Whether neither the host answered nor, through a proxy, anything behind that: another host may.

@@ -122,11 +122,7 @@ impl Client {
         self.proxies.proxy_for(target).map(|proxy| proxy.host_and_port.as_str())
     }
 
-    async fn execute_request(
-        &self,
-        request: reqwest::Request,
-        target: &SecureUrl,
-    ) -> Result<FullResponse, Error> {
+    async fn execute_request(&self, request: reqwest::Request, target: &SecureUrl) -> Result<FullResponse, Error> {
         let proxy = self.proxies.proxy_for(target);
         let client = proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct);
         let context = RequestContext { host: target.authority(), proxy, timeouts: self.timeouts };
@@ -157,10 +153,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 }
 
 /// Reads the answer and stops at the limit, whatever length the server announced.
-async fn read_response(
-    mut response: reqwest::Response,
-    context: &RequestContext<'_>,
-) -> Result<FullResponse, Error> {
+async fn read_response(mut response: reqwest::Response, context: &RequestContext<'_>) -> Result<FullResponse, Error> {
     let too_large = || Error::TooLarge { host: context.host.to_owned(), limit: BODY_LIMIT };
     if response.content_length().is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(too_large());
@@ -174,12 +167,7 @@ async fn read_response(
     }
     let tls = response.extensions().get::<reqwest::tls::TlsInfo>();
     let certificate = tls.and_then(|tls| tls.peer_certificate()).map(<[u8]>::to_vec);
-    Ok(FullResponse {
-        status: response.status(),
-        headers: std::mem::take(response.headers_mut()),
-        body,
-        certificate,
-    })
+    Ok(FullResponse { status: response.status(), headers: std::mem::take(response.headers_mut()), body, certificate })
 }
 
 /// The object that a body holds. The parser by itself takes a list as well, value by value, for a struct.
@@ -216,9 +204,7 @@ mod tests {
     };
 
     use super::{
-        testing::{
-            LoopbackServer, TestCertificate, block_on, get_request, test_client, write_bundle, write_response,
-        },
+        testing::{LoopbackServer, TestCertificate, block_on, get_request, test_client, write_bundle, write_response},
         *,
     };
     use crate::host::Environment;
@@ -233,11 +219,7 @@ mod tests {
 
     fn trusting(identity: &TestCertificate) -> Client {
         let file = write_bundle(&identity.authority_pem);
-        test_client(&TrustConfig::new(
-            Some(file.path()),
-            &Environment::fixed([]),
-            AuthorityVariables::Honored,
-        ))
+        test_client(&TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored))
     }
 
     #[test]
@@ -246,15 +228,11 @@ mod tests {
             write_response(out, "200 OK", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", "hello");
         });
         let answer =
-            block_on(test_client(&TrustConfig::default()).send(get_request(&server.base_url("http"))))
-                .unwrap();
+            block_on(test_client(&TrustConfig::default()).send(get_request(&server.base_url("http")))).unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (StatusCode::OK, b"hello".as_slice()));
         assert_eq!(answer.server_date(), Some(Timestamp::from_unix(784_111_777)));
         let request = server.requests.recv().unwrap().to_lowercase();
-        assert!(
-            request.contains(concat!("user-agent: bedrock-sso/", env!("CARGO_PKG_VERSION"))),
-            "{request}"
-        );
+        assert!(request.contains(concat!("user-agent: bedrock-sso/", env!("CARGO_PKG_VERSION"))), "{request}");
         assert!(!request.contains("accept-encoding") && !request.contains("cookie"), "{request}");
     }
 
@@ -266,9 +244,7 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             let request = stream.read(&mut [0; 4096]).unwrap();
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n").unwrap();
             (request > 0, stream.read(&mut [0; 4096]).ok())
         });
         let client = test_client(&TrustConfig::default());
@@ -295,8 +271,7 @@ mod tests {
             write_response(out, "302 Found", "Location: /elsewhere\r\n", "");
         });
         let answer =
-            block_on(test_client(&TrustConfig::default()).send(get_request(&server.base_url("http"))))
-                .unwrap();
+            block_on(test_client(&TrustConfig::default()).send(get_request(&server.base_url("http")))).unwrap();
         assert_eq!(
             (answer.status, answer.headers[header::LOCATION].as_bytes()),
             (StatusCode::FOUND, b"/elsewhere".as_slice())
@@ -307,13 +282,9 @@ mod tests {
     #[test]
     fn a_server_signed_by_the_bundle_is_trusted_and_may_speak_http_2() {
         let identity = TestCertificate::new("localhost", "Acme Root");
-        let server =
-            LoopbackServer::start_tls(&identity, "http/1.1", |_, out| write_response(out, "200 OK", "", ""));
+        let server = LoopbackServer::start_tls(&identity, "http/1.1", |_, out| write_response(out, "200 OK", "", ""));
         let client = trusting(&identity);
-        assert_eq!(
-            block_on(client.send(get_request(&server.base_url("https")))).unwrap().status,
-            StatusCode::OK
-        );
+        assert_eq!(block_on(client.send(get_request(&server.base_url("https")))).unwrap().status, StatusCode::OK);
 
         let server = LoopbackServer::start_tls(&identity, "h2", |_, _| {});
         failure_of(&client, &server.base_url("https"));

@@ -67,8 +67,7 @@ impl ProxyRules {
         environment: &Environment,
         system: &SystemProxy,
     ) -> Result<Self, Error> {
-        let first =
-            |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.var_text(name)?)));
+        let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, environment.var_text(name)?)));
         let bypass = first(&NO_PROXY_VARIABLES).map_or(String::new(), |(_, list)| list);
         let proxy = match choice {
             ProxyChoice::Direct => return Ok(Self::default()),
@@ -178,8 +177,7 @@ mod tests {
     fn shown(variables: &[(&str, &str)], system: &SystemProxy) -> Option<String> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let proxies =
-            ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::Fixed(owned.collect()), system)
-                .unwrap();
+            ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::Fixed(owned.collect()), system).unwrap();
         let target = SecureUrl::parse("https://sso.acme.com/").unwrap();
         proxies.proxy_for(&target).map(|proxy| proxy.host_and_port.clone())
     }
@@ -222,12 +220,7 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_an_error_and_never_passed_over() {
         for text in [
-            "http://me:pa#ss@proxy:1",
-            "http://me:pa/ss@proxy:1",
-            "ftp://proxy:1",
-            "http://",
-            "proxy:x",
-            "pac+http://a",
+            "http://me:pa#ss@proxy:1", "http://me:pa/ss@proxy:1", "ftp://proxy:1", "http://", "proxy:x", "pac+http://a",
         ] {
             let refused = ProxyRules::from_choice(
                 &ProxyChoice::Variables,
@@ -236,11 +229,8 @@ mod tests {
             );
             assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: Some("ALL_PROXY") }, "{text}");
         }
-        let refused = ProxyRules::from_choice(
-            &ProxyChoice::Variables,
-            &Environment::fixed([]),
-            &system("https=proxy:x", ""),
-        );
+        let refused =
+            ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::fixed([]), &system("https=proxy:x", ""));
         assert_eq!(refused.unwrap_err(), Error::BadProxy { variable: None });
     }
 
@@ -257,19 +247,14 @@ mod tests {
             ("proxy:3128", "ProxyRules(Some(\"proxy:3128\"))".into())
         );
         assert_eq!(ProxyRules::from_https_proxy("proxy").proxy.unwrap().socket_address(), "proxy:80");
-        assert_eq!(
-            ProxyRules::from_https_proxy("[2001:db8::1]").proxy.unwrap().socket_address(),
-            "[2001:db8::1]:80"
-        );
+        assert_eq!(ProxyRules::from_https_proxy("[2001:db8::1]").proxy.unwrap().socket_address(), "[2001:db8::1]:80");
     }
 
     #[test]
     fn a_script_that_nobody_runs_makes_the_way_a_guess() {
         let scripted = SystemProxy { has_script: true, ..SystemProxy::default() };
-        let [far, near] =
-            ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
-        let proxies =
-            ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::fixed([]), &scripted).unwrap();
+        let [far, near] = ["https://sso.acme.com/", "http://localhost:1/"].map(|url| SecureUrl::parse(url).unwrap());
+        let proxies = ProxyRules::from_choice(&ProxyChoice::Variables, &Environment::fixed([]), &scripted).unwrap();
         assert!(proxies.skips_pac_script(&far) && !proxies.skips_pac_script(&near));
         let proxies = ProxyRules::from_choice(
             &ProxyChoice::Variables,

@@ -26,12 +26,7 @@ impl ProxyBypass {
     /// Commas, semicolons and blanks stand between entries.
     pub(super) fn parse(text: &str) -> Self {
         let entries = text.split(|part: char| matches!(part, ',' | ';') || part.is_whitespace());
-        Self(
-            entries
-                .filter(|entry| !entry.is_empty())
-                .map(|entry| parse_entry(&entry.to_lowercase()))
-                .collect(),
-        )
+        Self(entries.filter(|entry| !entry.is_empty()).map(|entry| parse_entry(&entry.to_lowercase())).collect())
     }
 
     /// Whether a host, written as in an address, is reached without a proxy on this port.
@@ -59,9 +54,7 @@ fn parse_host_pattern(entry: &str) -> HostPattern {
         "*" => HostPattern::All,
         "<local>" => HostPattern::Dotless,
         _ => parse_network(bare).unwrap_or_else(|| match domain.strip_prefix('.') {
-            Some(domain) if !domain.contains('*') => {
-                HostPattern::Domain(domain.trim_end_matches('.').to_owned())
-            }
+            Some(domain) if !domain.contains('*') => HostPattern::Domain(domain.trim_end_matches('.').to_owned()),
             _ if bare.contains('*') => HostPattern::Pattern(bare.to_owned()),
             _ => HostPattern::Domain(bare.trim_end_matches('.').to_owned()),
         }),
@@ -98,9 +91,7 @@ impl HostPattern {
         match self {
             Self::All => true,
             Self::Dotless => address.is_err() && !host.contains('.'),
-            Self::Network(network, length) => {
-                address.is_ok_and(|address| is_in_network(address, *network, *length))
-            }
+            Self::Network(network, length) => address.is_ok_and(|address| is_in_network(address, *network, *length)),
             Self::Domain(domain) => {
                 host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
             }
@@ -134,19 +125,11 @@ mod tests {
     #[test]
     fn every_usual_spelling_covers_what_it_means_and_no_more() {
         for (list, covered, others) in [
-            (
-                "acme.com",
-                &["acme.com", "sso.acme.com", "SSO.Acme.COM."][..],
-                &["notacme.com", "acme.com.evil"][..],
-            ),
+            ("acme.com", &["acme.com", "sso.acme.com", "SSO.Acme.COM."][..], &["notacme.com", "acme.com.evil"][..]),
             (".acme.com", &["acme.com", "sso.acme.com"], &["notacme.com"]),
             ("*.acme.com", &["sso.acme.com", "a.b.acme.com"], &["acme.org"]),
             ("*", &["acme.com", "10.1.2.3", "[2001:db8::1]"], &[]),
-            (
-                "10.0.0.0/8,192.168.7.1",
-                &["10.255.0.1", "192.168.7.1"],
-                &["11.0.0.1", "192.168.7.2", "10.acme.com"],
-            ),
+            ("10.0.0.0/8,192.168.7.1", &["10.255.0.1", "192.168.7.1"], &["11.0.0.1", "192.168.7.2", "10.acme.com"]),
             ("169.254/16", &["169.254.9.9"], &["169.253.9.9"]),
             ("2001:db8::/32, ::ffff", &["[2001:db8:1::1]", "[::ffff]"], &["[2001:db9::1]", "32.1.13.184"]),
             ("0.0.0.0/0", &["8.8.8.8"], &["[::1]", "acme.com"]),

@@ -27,11 +27,7 @@ struct ProxyReply {
 }
 
 /// The fault once more, with what the proxy says of it where it says anything.
-pub(super) async fn explain_proxy_fault(
-    fault: ProxyFault,
-    proxy: &ProxyEndpoint,
-    target: &SecureUrl,
-) -> ProxyFault {
+pub(super) async fn explain_proxy_fault(fault: ProxyFault, proxy: &ProxyEndpoint, target: &SecureUrl) -> ProxyFault {
     // A refused password is not sent again: some directories lock an account after a few.
     let authorization = match fault {
         ProxyFault::Refused(_) => proxy.authorization.as_ref().map(|it| it.expose()),
@@ -56,15 +52,10 @@ pub(super) async fn explain_proxy_fault(
     }
 }
 
-async fn send_connect(
-    proxy: &ProxyEndpoint,
-    target: &SecureUrl,
-    authorization: Option<&str>,
-) -> Option<ProxyReply> {
+async fn send_connect(proxy: &ProxyEndpoint, target: &SecureUrl, authorization: Option<&str>) -> Option<ProxyReply> {
     let url = target.as_url();
     let host = format!("{}:{}", url.host_str()?, url.port_or_known_default()?);
-    let authorization =
-        authorization.map_or_else(String::new, |value| format!("Proxy-Authorization: {value}\r\n"));
+    let authorization = authorization.map_or_else(String::new, |value| format!("Proxy-Authorization: {value}\r\n"));
     let mut stream = TcpStream::connect(proxy.socket_address()).await.ok()?;
     let request = format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n{authorization}\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
@@ -83,8 +74,7 @@ impl ProxyReply {
         let mut response = httparse::Response::new(&mut headers);
         response.parse(head).ok()?;
         let (status, reason) = (response.code?, UntrustedText::new(response.reason.unwrap_or_default()));
-        let challenges =
-            response.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("proxy-authenticate"));
+        let challenges = response.headers.iter().filter(|it| it.name.eq_ignore_ascii_case("proxy-authenticate"));
         let scheme = |value: &[u8]| {
             let text = String::from_utf8_lossy(value).into_owned();
             text.split([' ', ',']).next().map(str::to_owned)
@@ -96,8 +86,7 @@ impl ProxyReply {
 
     /// An answer without any offer says nothing about what it would take.
     fn offers_basic(&self) -> bool {
-        self.auth_schemes.is_empty()
-            || self.auth_schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
+        self.auth_schemes.is_empty() || self.auth_schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"))
     }
 }
 
@@ -155,8 +144,7 @@ mod tests {
 
     #[test]
     fn an_absent_proxy_is_told_from_an_absent_host() {
-        for (scheme, proxy) in
-            [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
+        for (scheme, proxy) in [("http", silent()), ("http", "nothing.invalid:3128".to_owned()), ("socks5h", silent())]
         {
             let error = through(&format!("{scheme}://{proxy}"));
             let host = "a.example".to_owned();
@@ -177,9 +165,7 @@ mod tests {
     #[test]
     fn its_own_words_are_told_and_its_page_is_not() {
         let page = "<html>Access denied by <b>Acme</b></html>";
-        for (line, status) in
-            [("403 Filtered", 403), ("502 Bad Gateway", 502), ("503 Service Unavailable", 503)]
-        {
+        for (line, status) in [("403 Filtered", 403), ("502 Bad Gateway", 502), ("503 Service Unavailable", 503)] {
             let proxy = LoopbackServer::start_plain(move |_, out| {
                 write_response(out, line, "Content-Type: text/html\r\n", page);
             });
@@ -215,11 +201,9 @@ mod tests {
             ("Proxy-Authenticate: Basic realm=\"a\"\r\n", "", ProxyFault::PasswordMissing),
             ("", "", ProxyFault::PasswordMissing),
         ] {
-            let proxy =
-                LoopbackServer::start_plain(move |_, out| write_response(out, "407 Who are you", offers, ""));
+            let proxy = LoopbackServer::start_plain(move |_, out| write_response(out, "407 Who are you", offers, ""));
             assert_eq!(fault(&proxy, user), expected, "{offers}");
-            let passwords =
-                proxy.requests.try_iter().filter(|it| it.to_lowercase().contains("authorization")).count();
+            let passwords = proxy.requests.try_iter().filter(|it| it.to_lowercase().contains("authorization")).count();
             assert_eq!(passwords, usize::from(!user.is_empty()), "a refused password was sent again");
         }
     }

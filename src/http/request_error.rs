@@ -54,9 +54,7 @@ impl RequestContext<'_> {
             () if says(&PROXY_AUTH_PHRASES) => ProxyFault::PasswordMissing,
             () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(self.timeouts.connect),
             () if says(&PROXY_UNREACHABLE_PHRASES) => ProxyFault::Unreachable,
-            () if error.is_connect() && find_cause::<rustls::Error>(error).is_none() => {
-                ProxyFault::Refused(None)
-            }
+            () if error.is_connect() && find_cause::<rustls::Error>(error).is_none() => ProxyFault::Refused(None),
             () => return None,
         };
         Some(Error::Proxy { proxy: proxy.host_and_port.clone(), host: self.host.to_owned(), fault: what })
@@ -82,9 +80,7 @@ fn classify_tls_error(error: &rustls::Error) -> (TlsFault, Option<UntrustedText>
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
             match other.0.downcast_ref::<RefusedCertificate>() {
-                Some(RefusedCertificate { reason, issuer }) => {
-                    (classify_certificate_error(reason), issuer.clone())
-                }
+                Some(RefusedCertificate { reason, issuer }) => (classify_certificate_error(reason), issuer.clone()),
                 None => (TlsFault::Certificate(UntrustedText::new(other.0.to_string())), None),
             }
         }
@@ -96,9 +92,7 @@ fn classify_tls_error(error: &rustls::Error) -> (TlsFault, Option<UntrustedText>
 fn classify_certificate_error(reason: &CertificateError) -> TlsFault {
     match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsFault::WrongName
-        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFault::WrongName,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
         CertificateError::Revoked => TlsFault::Revoked,

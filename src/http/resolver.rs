@@ -23,9 +23,7 @@ impl Resolve for SystemResolver {
         Box::pin(async move {
             // The port is put in its place by the caller.
             match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((name.as_str(), 0))).await {
-                Ok(found) => {
-                    Ok(Box::new(filter_addresses(name.as_str(), found?.collect())?.into_iter()) as Addrs)
-                }
+                Ok(found) => Ok(Box::new(filter_addresses(name.as_str(), found?.collect())?.into_iter()) as Addrs),
                 Err(_) => Err(NameServerTimeout(LOOKUP_TIMEOUT).into()),
             }
         })
@@ -54,8 +52,7 @@ mod tests {
 
     #[test]
     fn who_calls_itself_this_machine_is_believed_only_if_it_is() {
-        let addresses =
-            |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let addresses = |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<SocketAddr>>();
         let [here, there] = [addresses(&["127.0.0.1:0", "[::1]:0"]), addresses(&["192.0.2.1:0"])];
         let both = [&here[..], &there[..]].concat();
         assert_eq!(filter_addresses("localhost", both.clone()).unwrap(), here);

@@ -95,10 +95,7 @@ impl<T: Read + Write> ReadWrite for T {}
 /// A response with its length, and no more connection after it.
 pub(crate) fn write_response(out: &mut dyn Write, status: &str, headers: &str, body: &str) {
     let length = body.len();
-    let _ = write!(
-        out,
-        "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    );
+    let _ = write!(out, "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
 }
 
 fn read_request(stream: &mut dyn ReadWrite) -> Option<String> {
@@ -164,10 +161,7 @@ impl TestCertificate {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a certificate must hold at the real time: TLS asks no one else"
-)]
+#[expect(clippy::disallowed_methods, reason = "a certificate must hold at the real time: TLS asks no one else")]
 fn read_system_time() -> SystemTime {
     SystemTime::now()
 }

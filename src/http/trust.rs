@@ -77,8 +77,7 @@ impl TrustConfig {
     /// later as an untrusted server.
     pub(super) fn read_certificates(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
         let mut all = Vec::new();
-        if let Some(CaBundle { path, variable }) =
-            self.certificate_folder.as_ref().filter(|it| !it.path.is_absolute())
+        if let Some(CaBundle { path, variable }) = self.certificate_folder.as_ref().filter(|it| !it.path.is_absolute())
         {
             let (path, variable) = (path.clone(), *variable);
             return Err(Error::BadBundle { path, variable, fault: BundleFault::Relative });
@@ -108,17 +107,13 @@ fn find_system_bundle() -> Option<PathBuf> {
 
 fn read_bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>, BundleFault> {
     let text =
-        RegularFile::open(path).and_then(|file| file.read_to_limit(MAX_BUNDLE_BYTES)).map_err(|error| {
-            match error {
-                ReadError::Io(error) => BundleFault::Unreadable(error.kind()),
-                ReadError::NotRegular(kind) => BundleFault::NotRegular(kind),
-                ReadError::TooLarge { .. } => BundleFault::TooLarge,
-            }
+        RegularFile::open(path).and_then(|file| file.read_to_limit(MAX_BUNDLE_BYTES)).map_err(|error| match error {
+            ReadError::Io(error) => BundleFault::Unreadable(error.kind()),
+            ReadError::NotRegular(kind) => BundleFault::NotRegular(kind),
+            ReadError::TooLarge { .. } => BundleFault::TooLarge,
         })?;
-    let usable =
-        |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).filter(usable).collect();
+    let usable = |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).filter(usable).collect();
     if certificates.is_empty() { Err(diagnose_bundle(&text)) } else { Ok(certificates) }
 }
 
@@ -156,8 +151,7 @@ mod tests {
             ("SSL_CERT_FILE", text(&openssl)),
             ("NODE_EXTRA_CA_CERTS", text(&node)),
         ]);
-        let paths =
-            |trust: TrustConfig| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
+        let paths = |trust: TrustConfig| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
         let rest = [openssl.path(), node.path()];
         assert_eq!(
             paths(TrustConfig::new(Some(profile.path()), &environment, AuthorityVariables::Honored)),
@@ -172,11 +166,8 @@ mod tests {
     #[test]
     fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
         let file = authority("openssl");
-        let trust = TrustConfig::new(
-            None,
-            &Environment::fixed([("SSL_CERT_FILE", text(&file))]),
-            AuthorityVariables::Honored,
-        );
+        let trust =
+            TrustConfig::new(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]), AuthorityVariables::Honored);
         let system = trust.system_bundle.as_deref().map_or(0, |path| read_bundle(path).unwrap().len());
         assert_eq!(trust.read_certificates().unwrap().len(), 1 + system);
         assert_eq!(trust.system_bundle, find_system_bundle().filter(|_| cfg!(target_os = "linux")));
@@ -197,9 +188,7 @@ mod tests {
 
         let empty = write_bundle("not a certificate\n");
         let environment = Environment::fixed([("NODE_EXTRA_CA_CERTS", text(&empty))]);
-        let error = TrustConfig::new(None, &environment, AuthorityVariables::Honored)
-            .read_certificates()
-            .unwrap_err();
+        let error = TrustConfig::new(None, &environment, AuthorityVariables::Honored).read_certificates().unwrap_err();
         let variable = Some("NODE_EXTRA_CA_CERTS");
         let what = BundleFault::NoCertificate;
         assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, fault: what });
@@ -231,8 +220,7 @@ mod tests {
     #[test]
     fn comments_and_the_line_ends_of_windows_are_no_hindrance() {
         let [one, two] = ["one", "two"].map(|name| TestCertificate::new("localhost", name).authority_pem);
-        let file =
-            write_bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
+        let file = write_bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
         let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored);
         assert_eq!(trust.read_certificates().unwrap().len(), 2);
     }
@@ -240,8 +228,7 @@ mod tests {
     #[test]
     fn one_broken_certificate_does_not_spoil_a_bundle() {
         let good = TestCertificate::new("localhost", "good").authority_pem;
-        let file =
-            write_bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
+        let file = write_bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
         let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored);
         assert_eq!(trust.read_certificates().unwrap().len(), 1);
     }

@@ -123,9 +123,8 @@ impl ServerCertVerifier for IssuerCapturingVerifier {
 pub(super) fn read_issuer_name(certificate: &[u8]) -> Option<UntrustedText> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let parts = || certificate.tbs_certificate.issuer.0.iter().flat_map(|set| set.0.iter());
-    let part = parts()
-        .find(|part| part.oid == COMMON_NAME)
-        .or_else(|| parts().find(|part| part.oid == ORGANISATION))?;
+    let part =
+        parts().find(|part| part.oid == COMMON_NAME).or_else(|| parts().find(|part| part.oid == ORGANISATION))?;
     let bytes = part.value.value();
     Some(UntrustedText::new(match part.value.tag() {
         Tag::BmpString => decode_utf16(bytes),

@@ -14,15 +14,12 @@ pub struct MissingTemplateClaim {
     pub claim: String,
 }
 
-pub fn fill_template(
-    template: &ClaimTemplate,
-    token: &VerifiedToken,
-) -> Result<String, MissingTemplateClaim> {
+pub fn fill_template(template: &ClaimTemplate, token: &VerifiedToken) -> Result<String, MissingTemplateClaim> {
     let said = |piece: TemplatePart<'_>| match piece {
         TemplatePart::Plain(plain) => Ok(plain.to_owned()),
-        TemplatePart::Claim(claim) => read_claim(token, claim)
-            .map(str::to_owned)
-            .ok_or_else(|| MissingTemplateClaim { claim: claim.to_owned() }),
+        TemplatePart::Claim(claim) => {
+            read_claim(token, claim).map(str::to_owned).ok_or_else(|| MissingTemplateClaim { claim: claim.to_owned() })
+        }
     };
     template.parts().map(said).collect()
 }

@@ -33,8 +33,7 @@ mod tests {
 
     #[test]
     fn a_claim_that_is_blank_or_no_text_says_nothing() {
-        let token =
-            build_token_with(&json!({ "a": "", "b": " \t", "c": 7, "d": ["x"], "e": null, "f": "word" }));
+        let token = build_token_with(&json!({ "a": "", "b": " \t", "c": 7, "d": ["x"], "e": null, "f": "word" }));
         for claim in ["a", "b", "c", "d", "e", "none"] {
             assert_eq!(read_claim(&token, claim), None, "{claim}");
         }

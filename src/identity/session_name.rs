@@ -44,8 +44,7 @@ fn is_legal_character(part: char) -> bool {
 
 fn has_digest_suffix(value: &str) -> bool {
     value.rsplit_once(DIGEST_MARK).is_some_and(|(_, digits)| {
-        digits.len() == DIGEST_DIGITS
-            && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        digits.len() == DIGEST_DIGITS && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
@@ -132,13 +131,8 @@ mod tests {
             people = people.iter().cloned().chain(longer).collect::<HashSet<_>>().into_iter().collect();
         }
         people.extend((60..70).map(|length| "a".repeat(length)));
-        people.extend(
-            people
-                .clone()
-                .iter()
-                .map(|person| make_legal_name(person))
-                .filter(|name| has_digest_suffix(name)),
-        );
+        people
+            .extend(people.clone().iter().map(|person| make_legal_name(person)).filter(|name| has_digest_suffix(name)));
         let people: HashSet<_> = people.into_iter().collect();
         let names: HashSet<_> = people.iter().map(|person| make_legal_name(person)).collect();
         assert_eq!(names.len(), people.len());

@@ -20,8 +20,7 @@ const SOURCE_IDENTITY: &str = "https://aws.amazon.com/source_identity";
 pub fn read_session_tags(token: &VerifiedToken) -> BTreeMap<String, String> {
     let prefix = format!("{TAGS_CLAIM}/principal_tags/");
     let flat = token.claims().iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
-    let nested =
-        token.claim(TAGS_CLAIM).and_then(|claim| claim.get("principal_tags")).and_then(Value::as_object);
+    let nested = token.claim(TAGS_CLAIM).and_then(|claim| claim.get("principal_tags")).and_then(Value::as_object);
     let nested = nested.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
     flat.chain(nested).filter_map(|(name, value)| Some((name.to_owned(), read_tag_value(value)?))).collect()
 }

@@ -32,8 +32,7 @@ pub fn build_authorization_request(
     random: &dyn Fn(&mut [u8]),
 ) -> AuthorizationRequest {
     let [state, nonce, code_verifier] = [(); 3].map(|()| Secret::new(generate_random_value(random)));
-    let challenge =
-        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, code_verifier.expose().as_bytes()));
+    let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, code_verifier.expose().as_bytes()));
     let secrets = [state.expose(), nonce.expose(), &challenge];
     let scope = select_scopes(profile, metadata);
     let url = build_authorization_url(metadata, &profile.client_id, redirect_uri, &scope, secrets);
@@ -126,28 +125,20 @@ mod tests {
 
     /// The values of a parameter in the address.
     fn values(request: &AuthorizationRequest, name: &str) -> Vec<String> {
-        request
-            .url
-            .query_pairs()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
-            .collect()
+        request.url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
     }
 
     fn scopes(provider: Provider, configured: &[&str], supported: Option<&[&str]>) -> String {
         let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
         let profile = Profile { scopes: owned(configured), ..testing::test_profile(provider) };
-        let metadata = ProviderMetadata {
-            scopes_supported: supported.map(owned),
-            ..testing::test_metadata("https://id.example")
-        };
+        let metadata =
+            ProviderMetadata { scopes_supported: supported.map(owned), ..testing::test_metadata("https://id.example") };
         values(&asked(&profile, &metadata), "scope").concat()
     }
 
     #[test]
     fn the_question_carries_what_the_standards_ask_for() {
-        let request =
-            asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
+        let request = asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
         assert!(request.url.as_str().starts_with("https://id.example/authorize?"));
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, request.code_verifier.expose().as_bytes()));
         for (name, value) in [
@@ -166,8 +157,7 @@ mod tests {
 
     #[test]
     fn state_nonce_and_verifier_are_three_secrets_of_256_bits() {
-        let request =
-            asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
+        let request = asked(&testing::test_profile(Provider::Generic), &testing::test_metadata("https://id.example"));
         let decoded = |secret: &Secret| URL_SAFE_NO_PAD.decode(secret.expose()).unwrap();
         let secrets = [decoded(&request.state), decoded(&request.nonce), decoded(&request.code_verifier)];
         assert_eq!(secrets, [[1; 32], [2; 32], [3; 32]]);

@@ -69,10 +69,7 @@ impl Claims {
 /// The whole seconds of a fractional date, where 64 bits can count them.
 fn truncate_seconds(seconds: f64) -> Option<i64> {
     const LIMIT: f64 = 9e15;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "bounded on the line itself; the fraction is not wanted"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "bounded on the line itself; the fraction is not wanted")]
     (seconds.abs() < LIMIT).then_some(seconds as i64)
 }
 

@@ -37,9 +37,9 @@ pub async fn probe_client(
     let answer = client.send(request).await?;
     let to = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
     Ok(match answer.status {
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED
-        | StatusCode::REQUEST_TIMEOUT
-        | StatusCode::TOO_MANY_REQUESTS => ClientProbe::Inconclusive,
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            ClientProbe::Inconclusive
+        }
         status if status.is_server_error() => ClientProbe::Inconclusive,
         // 403 as well: GitLab answers so to a redirect address that is not registered.
         status if status.is_client_error() => ClientProbe::Rejected,
@@ -87,9 +87,7 @@ mod tests {
 
     #[test]
     fn outage_or_rate_limit_says_nothing_about_the_client() {
-        for status in
-            ["503 Unavailable", "500 Error", "429 Too Many Requests", "407 Who Are You", "408 Timeout"]
-        {
+        for status in ["503 Unavailable", "500 Error", "429 Too Many Requests", "407 Who Are You", "408 Timeout"] {
             assert_eq!(probe(status, ""), ClientProbe::Inconclusive, "{status}");
         }
     }

@@ -132,19 +132,12 @@ impl LenientSeconds {
     }
 }
 
-fn parse_device_response(
-    source: &ResponseSource,
-    answer: FullResponse,
-    issuer: &Issuer,
-) -> Result<DeviceCode, Error> {
+fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: &Issuer) -> Result<DeviceCode, Error> {
     let given: DeviceResponse = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
     Ok(DeviceCode {
-        device_code: given
-            .device_code
-            .filter(|code| !code.expose().is_empty())
-            .ok_or_else(|| lacks("device_code"))?,
+        device_code: given.device_code.filter(|code| !code.expose().is_empty()).ok_or_else(|| lacks("device_code"))?,
         user_code: given.user_code.and_then(check_user_code).ok_or_else(|| lacks("user_code"))?,
         verification_uri: parse_endpoint(issuer, "verification_uri", &address)?,
         verification_uri_complete: given
@@ -160,8 +153,7 @@ fn parse_device_response(
 
 /// The code as it may be shown at a terminal.
 fn check_user_code(code: String) -> Option<String> {
-    let is_plain =
-        !code.trim().is_empty() && code.len() <= MAX_USER_CODE_LENGTH && sanitize_line(&code) == code;
+    let is_plain = !code.trim().is_empty() && code.len() <= MAX_USER_CODE_LENGTH && sanitize_line(&code) == code;
     is_plain.then_some(code)
 }
 
@@ -187,12 +179,7 @@ mod tests {
         let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(server))).unwrap();
         let application = test_application(&profile, None);
-        block_on(request_device_code(
-            &test_client(&TrustConfig::default()),
-            &application,
-            &metadata,
-            &endpoint,
-        ))
+        block_on(request_device_code(&test_client(&TrustConfig::default()), &application, &metadata, &endpoint))
     }
 
     fn asked_of(answer: &str) -> Result<DeviceCode, Error> {
@@ -215,12 +202,8 @@ mod tests {
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(&server))).unwrap();
         let metadata = test_metadata(&server_base_url(&server));
         let application = test_application(&profile, None);
-        let code = block_on(request_device_code(
-            &test_client(&TrustConfig::default()),
-            &application,
-            &metadata,
-            &endpoint,
-        ));
+        let code =
+            block_on(request_device_code(&test_client(&TrustConfig::default()), &application, &metadata, &endpoint));
         assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("POST /device HTTP/1.1\r\n"), "{request}");
@@ -233,8 +216,7 @@ mod tests {
         let code = asked_of(GIVEN).unwrap();
         assert_eq!((code.interval, code.lifetime), (Duration::from_secs(5), Duration::from_secs(900)));
         assert!(code.verification_uri_complete.is_none() && !format!("{code:?}").contains("WDJB"));
-        let quoted =
-            GIVEN.replace("900", "\"60\",\"interval\":\"2\"").replace("verification_uri", "verification_url");
+        let quoted = GIVEN.replace("900", "\"60\",\"interval\":\"2\"").replace("verification_uri", "verification_url");
         let code = asked_of(&quoted).unwrap();
         assert_eq!((code.interval, code.lifetime), (Duration::from_secs(2), Duration::from_secs(60)));
     }
@@ -243,10 +225,7 @@ mod tests {
     fn a_code_that_commands_the_terminal_or_that_nobody_can_type_is_none() {
         for code in ["", " ", "a\\u001b[31m", "a\\u202eb", "a\\nb", &"x".repeat(65)] {
             let given = GIVEN.replace("WDJB-MJHT", code);
-            assert!(
-                matches!(asked_of(&given), Err(Error::MissingMember { member: "user_code", .. })),
-                "{code}"
-            );
+            assert!(matches!(asked_of(&given), Err(Error::MissingMember { member: "user_code", .. })), "{code}");
         }
     }
 
@@ -254,10 +233,8 @@ mod tests {
     fn an_answer_without_a_needed_member_names_it() {
         for lacks in ["device_code", "user_code", "verification_uri"] {
             let server = start_provider("200 OK", "", &GIVEN.replace(lacks, "other"));
-            let source = ResponseSource {
-                endpoint: ProviderEndpoint::DeviceAuthorization,
-                host: server_authority(&server),
-            };
+            let source =
+                ResponseSource { endpoint: ProviderEndpoint::DeviceAuthorization, host: server_authority(&server) };
             assert_eq!(asked(&server).map(drop), Err(Error::MissingMember { source, member: lacks }));
         }
     }
@@ -267,10 +244,7 @@ mod tests {
         let refusal = asked_of(&GIVEN.replace("https://id", "http://id")).map(drop);
         let stated = UntrustedText::new("http://id.example/device");
         let name = "verification_uri";
-        assert_eq!(
-            refusal,
-            Err(Error::UnusableEndpoint { name, stated, refusal: SecureUrlError::NotSecure })
-        );
+        assert_eq!(refusal, Err(Error::UnusableEndpoint { name, stated, refusal: SecureUrlError::NotSecure }));
         let refusal = asked_of(&GIVEN.replace("https://id.example", "http://127.0.0.1:1")).map(drop);
         assert!(matches!(refusal, Err(Error::UnusableEndpoint { .. })), "the issuer is elsewhere");
     }
@@ -279,10 +253,7 @@ mod tests {
     fn pending_and_slow_down_keep_waiting_whatever_the_status() {
         for status in ["400 Bad Request", "403 Forbidden", "428 Precondition Required"] {
             let said = |error: &str| polled(status, &format!(r#"{{"error":"{error}"}}"#));
-            assert!(matches!(
-                said("authorization_pending"),
-                Ok(DevicePollOutcome::Waiting(PollPace::Unchanged))
-            ));
+            assert!(matches!(said("authorization_pending"), Ok(DevicePollOutcome::Waiting(PollPace::Unchanged))));
             assert!(matches!(said("slow_down"), Ok(DevicePollOutcome::Waiting(PollPace::SlowDown))));
             assert!(said("expired_token").is_err_and(|error| error.is_expired_device_code()));
             assert!(
@@ -304,9 +275,6 @@ mod tests {
         assert!(Error::from(http::Error::Connect { host: "id.example".into() }).lacks_provider_answer());
         assert!(polled("200 OK", "<html>").is_err_and(|error| error.lacks_provider_answer()));
         let error = polled("200 OK", r#"{"access_token":"at"}"#).unwrap_err();
-        assert!(
-            matches!(error, Error::MissingMember { member: "id_token", .. })
-                && !error.lacks_provider_answer()
-        );
+        assert!(matches!(error, Error::MissingMember { member: "id_token", .. }) && !error.lacks_provider_answer());
     }
 }

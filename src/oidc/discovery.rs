@@ -100,10 +100,7 @@ impl DiscoveryDocument {
             let is_same = SecureUrl::parse(stated).is_ok_and(|url| url.authority() == domain.authority());
             if !is_same {
                 let configured = domain.authority().to_owned();
-                return Err(Error::LoginDomainMismatch {
-                    configured,
-                    stated: UntrustedText::new(stated.as_str()),
-                });
+                return Err(Error::LoginDomainMismatch { configured, stated: UntrustedText::new(stated.as_str()) });
             }
         }
         let at = |path| Some(format!("{}{path}", domain.as_str().trim_end_matches('/')));
@@ -124,12 +121,10 @@ impl DiscoveryDocument {
             let configured = configured.as_str().to_owned();
             return Err(Error::IssuerMismatch { configured, stated: UntrustedText::new(issuer) });
         }
-        let endpoint = |name, stated: Option<String>| {
-            parse_endpoint(configured, name, &stated.ok_or_else(|| lacks(name))?)
-        };
-        let offered = |name, stated: Option<String>| {
-            stated.map(|stated| parse_endpoint(configured, name, &stated)).transpose()
-        };
+        let endpoint =
+            |name, stated: Option<String>| parse_endpoint(configured, name, &stated.ok_or_else(|| lacks(name))?);
+        let offered =
+            |name, stated: Option<String>| stated.map(|stated| parse_endpoint(configured, name, &stated)).transpose();
         Ok(ProviderMetadata {
             issuer,
             authorization_endpoint: endpoint("authorization_endpoint", self.authorization_endpoint)?,
@@ -152,18 +147,10 @@ impl DiscoveryDocument {
 
 /// A provider elsewhere may not point us, or the person, at plain http on this machine: whatever listens there did not ask
 /// for it.
-pub(super) fn parse_endpoint(
-    configured: &Issuer,
-    name: &'static str,
-    stated: &str,
-) -> Result<SecureUrl, Error> {
+pub(super) fn parse_endpoint(configured: &Issuer, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
     let fault = |refusal| Error::UnusableEndpoint { name, stated: UntrustedText::new(stated), refusal };
     let url = SecureUrl::parse(stated).map_err(fault)?;
-    if url.is_https() || !configured.url().is_https() {
-        Ok(url)
-    } else {
-        Err(fault(SecureUrlError::NotSecure))
-    }
+    if url.is_https() || !configured.url().is_https() { Ok(url) } else { Err(fault(SecureUrlError::NotSecure)) }
 }
 
 impl ProviderMetadata {
@@ -300,9 +287,7 @@ mod tests {
                 ..test_profile(Provider::Cognito)
             };
             let error = asked_for(&at("http://127.0.0.1:9")).unwrap_err();
-            assert!(
-                matches!(&error, Error::LoginDomainMismatch { configured, .. } if configured == "127.0.0.1:9")
-            );
+            assert!(matches!(&error, Error::LoginDomainMismatch { configured, .. } if configured == "127.0.0.1:9"));
             assert!(asked_for(&at(&server_base_url(&server))).is_ok(), "the provider's own host");
         }
     }
@@ -312,11 +297,7 @@ mod tests {
         // A user pool without AWS's own domain states no such endpoint at all.
         let server = stating(silent_about_pages);
         let (issuer, domain) = (Issuer::parse(&server_base_url(&server)).unwrap(), "http://127.0.0.1:9");
-        let at = Profile {
-            issuer,
-            login_domain: SecureUrl::parse(domain).ok(),
-            ..test_profile(Provider::Cognito)
-        };
+        let at = Profile { issuer, login_domain: SecureUrl::parse(domain).ok(), ..test_profile(Provider::Cognito) };
         let metadata = asked_for(&at).unwrap();
         assert_eq!(metadata.authorization_endpoint.as_str(), "http://127.0.0.1:9/oauth2/authorize");
         assert_eq!(metadata.token_endpoint.as_str(), "http://127.0.0.1:9/oauth2/token");
@@ -356,10 +337,7 @@ mod tests {
     fn a_provider_elsewhere_may_not_point_at_plain_http_on_this_machine() {
         let elsewhere = Issuer::parse("https://id.example").unwrap();
         let local = "http://127.0.0.1:9/token";
-        assert!(matches!(
-            parse_endpoint(&elsewhere, "token_endpoint", local),
-            Err(Error::UnusableEndpoint { .. })
-        ));
+        assert!(matches!(parse_endpoint(&elsewhere, "token_endpoint", local), Err(Error::UnusableEndpoint { .. })));
         let here = Issuer::parse("http://127.0.0.1:8").unwrap();
         assert!(parse_endpoint(&here, "token_endpoint", local).is_ok());
     }
@@ -368,17 +346,13 @@ mod tests {
     fn a_document_without_a_needed_member_names_it() {
         for lacks in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
             let server = stating(move |base| but(base, lacks, Value::Null));
-            assert_eq!(
-                asked(&server),
-                Err(Error::MissingMember { source: discovery(&server), member: lacks })
-            );
+            assert_eq!(asked(&server), Err(Error::MissingMember { source: discovery(&server), member: lacks }));
         }
     }
 
     #[test]
     fn a_captive_portals_page_is_not_json() {
-        let server =
-            start_provider("200 OK", "Content-Type: text/html\r\n", "<html>Welcome to the hotel</html>");
+        let server = start_provider("200 OK", "Content-Type: text/html\r\n", "<html>Welcome to the hotel</html>");
         assert_eq!(asked(&server), Err(Error::NotJson { source: discovery(&server) }));
     }
 

@@ -67,10 +67,9 @@ impl Error {
     pub fn is_network(&self) -> bool {
         match self {
             Self::Http(error) => error.is_network(),
-            Self::Redirected { .. }
-            | Self::UnexpectedStatus { .. }
-            | Self::NotJson { .. }
-            | Self::Malformed { .. } => true,
+            Self::Redirected { .. } | Self::UnexpectedStatus { .. } | Self::NotJson { .. } | Self::Malformed { .. } => {
+                true
+            }
             Self::Refused { .. }
             | Self::ClientRejected { .. }
             | Self::MissingMember { .. }

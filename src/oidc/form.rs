@@ -37,11 +37,7 @@ impl ProviderForm<'_> {
     }
 
     /// Posts it with what proves the application. Refusals, redirects and outages are errors; the rest is the answer.
-    pub(super) async fn post(
-        &self,
-        client: &Client,
-        application: &Application<'_>,
-    ) -> Result<FullResponse, Error> {
+    pub(super) async fn post(&self, client: &Client, application: &Application<'_>) -> Result<FullResponse, Error> {
         let answer = client.send(self.build_request(application)).await?;
         if let Some(refusal) = self.parse_refusal(application, answer.status, &answer.body) {
             return Err(refusal);
@@ -155,14 +151,9 @@ mod tests {
             let error = refused(status, code);
             assert!(!error.is_invalid_grant() && !error.suggests_stale_metadata(), "{code}");
             let (code, description) = (UntrustedText::new(code), UntrustedText::new("[secret] is wrong"));
-            assert_eq!(
-                error,
-                Error::ClientRejected { means: ClientAuthMethod::Secret, error: code, description }
-            );
+            assert_eq!(error, Error::ClientRejected { means: ClientAuthMethod::Secret, error: code, description });
         }
-        for (status, code) in
-            [("400 Bad Request", "unauthorized_client"), ("401 Unauthorized", "invalid_grant")]
-        {
+        for (status, code) in [("400 Bad Request", "unauthorized_client"), ("401 Unauthorized", "invalid_grant")] {
             let error = refused(status, code);
             assert!(matches!(error, Error::Refused { .. }), "{code}: {error:?}");
         }

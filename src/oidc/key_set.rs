@@ -28,9 +28,7 @@ const MIN_RSA_BYTES: usize = 256;
 pub struct ProviderKeys(#[serde(deserialize_with = "deserialize_usable_keys")] CoreJsonWebKeySet);
 
 /// Leaves out keys that are not meant for verification (`key_ops`, RFC 7517 §4.3), a member that the library passes over.
-fn deserialize_usable_keys<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<CoreJsonWebKeySet, D::Error> {
+fn deserialize_usable_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CoreJsonWebKeySet, D::Error> {
     let mut set = Value::deserialize(deserializer)?;
     if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
         keys.retain(|key| match key.get("key_ops") {
@@ -121,9 +119,7 @@ impl ProviderKeys {
         signature: &[u8],
     ) -> Result<TokenSigner<'a>, TokenSignerError> {
         let mut verdict = TokenSignerError::UnknownKey;
-        for key in
-            self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid)
-        {
+        for key in self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid) {
             // The library refuses, as an invalid key, one meant for encryption, or of another type or algorithm.
             match key.verify_signature(&algorithm.0, message, signature) {
                 Ok(()) if algorithm.accepts_signature(signature) => {
@@ -161,18 +157,13 @@ mod tests {
         },
     };
 
-    const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"},{"kty":"odd"},{"kty":"RSA","kid":7}]}"#;
+    const SET: &str =
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"},{"kty":"odd"},{"kty":"RSA","kid":7}]}"#;
 
     fn fetched(headers: &str, body: &str) -> (Result<ProviderKeys, Error>, ResponseSource) {
         let server = start_provider("200 OK", headers, body);
         let source = ResponseSource { endpoint: ProviderEndpoint::Keys, host: server_authority(&server) };
-        (
-            block_on(fetch_keys(
-                &test_client(&TrustConfig::default()),
-                &test_metadata(&server_base_url(&server)),
-            )),
-            source,
-        )
+        (block_on(fetch_keys(&test_client(&TrustConfig::default()), &test_metadata(&server_base_url(&server)))), source)
     }
 
     #[test]

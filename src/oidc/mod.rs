@@ -24,8 +24,7 @@ mod verify;
 
 pub use self::{
     application::{
-        Application, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles,
-        StoredClientCredentials,
+        Application, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles, StoredClientCredentials,
     },
     authorization_request::{AuthorizationRequest, build_authorization_request},
     client_probe::{ClientProbe, probe_client},

@@ -40,12 +40,9 @@ impl HtmlPage {
     /// The page a person sees last.
     pub fn from_ending(ending: &SignInEnding) -> Self {
         match ending {
-            SignInEnding::SignedIn { role, name, until, now } => render_page(
-                PageTone::Success,
-                "Signed in",
-                CLOSE,
-                &render_facts(role.as_ref(), name, *until, *now),
-            ),
+            SignInEnding::SignedIn { role, name, until, now } => {
+                render_page(PageTone::Success, "Signed in", CLOSE, &render_facts(role.as_ref(), name, *until, *now))
+            }
             SignInEnding::Failed { what, hint, slug } => render_page(
                 PageTone::Failure,
                 "Sign-in failed",
@@ -234,24 +231,15 @@ mod tests {
     }
 
     fn failed(what: &str, hint: &str) -> String {
-        HtmlPage::from_ending(&SignInEnding::Failed {
-            what: what.into(),
-            hint: hint.into(),
-            slug: "sign-in/x".into(),
-        })
-        .into_html()
+        HtmlPage::from_ending(&SignInEnding::Failed { what: what.into(), hint: hint.into(), slug: "sign-in/x".into() })
+            .into_html()
     }
 
     #[test]
     fn a_success_tells_who_which_role_and_until_when() {
         let page = signed_in("alice@example.com").into_html();
         for fact in [
-            "<title>Signed in ·",
-            "role=\"status\"",
-            "123456789012",
-            "BedrockUser",
-            "alice@example.com",
-            "11 h 59 min",
+            "<title>Signed in ·", "role=\"status\"", "123456789012", "BedrockUser", "alice@example.com", "11 h 59 min",
             CLOSE,
         ] {
             assert!(page.contains(fact), "{fact}");
@@ -260,10 +248,7 @@ mod tests {
 
     #[test]
     fn a_failure_tells_what_the_remedy_and_the_slug() {
-        let page = failed(
-            "the provider refused the sign-in",
-            "ask your administrator, then run `bedrock-sso login`",
-        );
+        let page = failed("the provider refused the sign-in", "ask your administrator, then run `bedrock-sso login`");
         for fact in [
             "<title>Sign-in failed ·",
             "role=\"alert\"",
@@ -280,10 +265,7 @@ mod tests {
     fn foreign_text_is_inert() {
         let hostile = "</p><script>alert(1)</script>{style}\" onload='x'`<b>`";
         for page in [signed_in(hostile).into_html(), failed(hostile, hostile)] {
-            assert!(
-                !page.contains("<script") && !page.contains("<b>") && !page.contains("onload='"),
-                "{page}"
-            );
+            assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("onload='"), "{page}");
             assert!(page.contains("{style}"), "a name inside a value is not filled");
         }
     }

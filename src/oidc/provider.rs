@@ -58,8 +58,7 @@ mod tests {
     /// A provider that takes the application for a page in a browser, and answers a page so.
     fn of_pages(answer: &'static str) -> LoopbackServer {
         LoopbackServer::start_plain(move |request, out| {
-            let first =
-                r#"{"error":"invalid_request","error_description":"AADSTS9002327: Tokens issued for"}"#;
+            let first = r#"{"error":"invalid_request","error_description":"AADSTS9002327: Tokens issued for"}"#;
             let is_page = request.to_lowercase().contains("\r\norigin: http://localhost\r\n");
             let body = if is_page { answer } else { first };
             write_response(out, if body == GRANTED { "200 OK" } else { "400 Bad Request" }, "", body);

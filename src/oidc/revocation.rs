@@ -95,8 +95,7 @@ mod tests {
 
     #[test]
     fn a_captive_portals_page_is_no_success() {
-        let server =
-            start_provider("200 OK", "Content-Type: text/html\r\n", "\n<html>Welcome to the hotel</html>");
+        let server = start_provider("200 OK", "Content-Type: text/html\r\n", "\n<html>Welcome to the hotel</html>");
         assert_eq!(revoked(&server), Err(Error::NotJson { source: source(&server) }));
     }
 
@@ -113,8 +112,7 @@ mod tests {
     #[test]
     fn an_outage_is_told_by_its_status_and_a_redirect_is_not_followed() {
         let server = start_provider("503 Service Unavailable", "Retry-After: 9\r\n", r#"{"error":"x"}"#);
-        let fact =
-            Error::UnexpectedStatus { source: source(&server), status: StatusCode::SERVICE_UNAVAILABLE };
+        let fact = Error::UnexpectedStatus { source: source(&server), status: StatusCode::SERVICE_UNAVAILABLE };
         assert_eq!(revoked(&server), Err(fact));
         let server = start_provider("307 Temporary Redirect", "Location: https://other.example/?a\r\n", "");
         let to = Some(UntrustedText::new("https://other.example/"));

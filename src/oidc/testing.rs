@@ -18,8 +18,7 @@ pub(super) fn test_profile(provider: Provider) -> Profile {
 
 /// The profile's application, with the secret that is kept for it.
 pub(super) fn test_application<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
-    let kept =
-        StoredClientCredentials { secret: secret.map(Secret::new), ..StoredClientCredentials::default() };
+    let kept = StoredClientCredentials { secret: secret.map(Secret::new), ..StoredClientCredentials::default() };
     Application::from_profile(profile, kept, &ClientFiles::read_for_profile(profile), &test_host()).unwrap()
 }
 

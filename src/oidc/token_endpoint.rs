@@ -90,10 +90,7 @@ pub(super) async fn request_tokens(
     let Some(origin) = retry.filter(|retry| is_origin_required(retry, &first)) else {
         return Err(first);
     };
-    log::info(
-        "oidc",
-        format_args!("the provider takes the application for a page in a browser: asking as one"),
-    );
+    log::info("oidc", format_args!("the provider takes the application for a page in a browser: asking as one"));
     let again = send(Some(origin.value)).await;
     // If the first refusal has spent the code, it still says more than the second.
     let is_code = form.contains(&("grant_type", "authorization_code"));
@@ -102,10 +99,7 @@ pub(super) async fn request_tokens(
 
 impl TokenResponse {
     /// A sign-in brings an ID token, or nothing that can be used (OIDC Core §3.1.3.3).
-    pub(super) fn require_id_token(
-        mut self,
-        metadata: &ProviderMetadata,
-    ) -> Result<(UnverifiedToken, Self), Error> {
+    pub(super) fn require_id_token(mut self, metadata: &ProviderMetadata) -> Result<(UnverifiedToken, Self), Error> {
         let Some(id_token) = self.id_token.take() else {
             let host = metadata.token_endpoint.authority().to_owned();
             let source = ResponseSource { endpoint: ProviderEndpoint::Token, host };
@@ -133,12 +127,7 @@ fn parse_token_response(source: ResponseSource, answer: FullResponse) -> Result<
     if [&access_token, &id_token, &refresh_token] == [&None; 3] {
         return Err(Error::MissingMember { source, member: "access_token" });
     }
-    Ok(TokenResponse {
-        id_token: id_token.map(UnverifiedToken::new),
-        access_token,
-        refresh_token,
-        server_date,
-    })
+    Ok(TokenResponse { id_token: id_token.map(UnverifiedToken::new), access_token, refresh_token, server_date })
 }
 
 #[cfg(test)]
@@ -161,18 +150,12 @@ mod tests {
         text::UntrustedText,
     };
 
-    const GRANTED: &str =
-        r#"{"access_token":"at","id_token":"a.b.c","refresh_token":"rt","token_type":"Bearer"}"#;
+    const GRANTED: &str = r#"{"access_token":"at","id_token":"a.b.c","refresh_token":"rt","token_type":"Bearer"}"#;
 
     fn renewed(server: &LoopbackServer) -> Result<TokenResponse, Error> {
         let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
         let application = test_application(&profile, None);
-        block_on(refresh_tokens(
-            &test_client(&TrustConfig::default()),
-            &application,
-            &metadata,
-            &Secret::new("old+rt"),
-        ))
+        block_on(refresh_tokens(&test_client(&TrustConfig::default()), &application, &metadata, &Secret::new("old+rt")))
     }
 
     fn exchanged(server: &LoopbackServer) -> Result<(UnverifiedToken, TokenResponse), Error> {
@@ -220,10 +203,7 @@ mod tests {
     fn a_code_is_exchanged_as_a_public_client() {
         let server = start_provider("200 OK", "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n", GRANTED);
         let (_, granted) = exchanged(&server).unwrap();
-        assert_eq!(
-            (granted.access_token, granted.refresh_token),
-            (Some(Secret::new("at")), Some(Secret::new("rt")))
-        );
+        assert_eq!((granted.access_token, granted.refresh_token), (Some(Secret::new("at")), Some(Secret::new("rt"))));
         assert_eq!(granted.server_date, Some(Timestamp::from_unix(1_800_000_000)));
         let (head, sent) = arrived(&server);
         assert!(head.starts_with("post /token http/1.1\r\n") && !head.contains("authorization"), "{head}");
@@ -242,8 +222,7 @@ mod tests {
     fn a_refresh_sends_the_token_and_the_client() {
         let server = start_provider("200 OK", "", GRANTED);
         renewed(&server).unwrap();
-        let wanted =
-            form(&[("grant_type", "refresh_token"), ("refresh_token", "old+rt"), ("client_id", "client")]);
+        let wanted = form(&[("grant_type", "refresh_token"), ("refresh_token", "old+rt"), ("client_id", "client")]);
         assert_eq!(arrived(&server).1, wanted);
     }
 
@@ -255,8 +234,7 @@ mod tests {
 
     #[test]
     fn a_refresh_may_bring_neither_id_token_nor_refresh_token() {
-        for body in [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":""}"#]
-        {
+        for body in [r#"{"access_token":"at"}"#, r#"{"access_token":"at","id_token":"","refresh_token":""}"#] {
             let granted = renewed(&start_provider("200 OK", "", body)).unwrap();
             assert!(granted.id_token.is_none() && granted.refresh_token.is_none(), "{body}");
         }
@@ -306,10 +284,7 @@ mod tests {
             r#"{"error":"invalid_grant","error_description":"no code c&d here"}"#,
         ));
         let description = UntrustedText::new("no code [secret] here");
-        assert_eq!(
-            error.err(),
-            Some(Error::Refused { error: UntrustedText::new("invalid_grant"), description })
-        );
+        assert_eq!(error.err(), Some(Error::Refused { error: UntrustedText::new("invalid_grant"), description }));
     }
 
     #[test]
@@ -324,23 +299,15 @@ mod tests {
     fn an_outage_is_no_refusal_even_if_its_body_says_so() {
         for (status, code) in [("500 Oops", 500), ("502 Bad Gateway", 502), ("503 Unavailable", 503)] {
             let (error, source) = harmless(status, "", r#"{"error":"invalid_grant"}"#);
-            assert_eq!(
-                error,
-                Error::UnexpectedStatus { source, status: StatusCode::from_u16(code).unwrap() }
-            );
+            assert_eq!(error, Error::UnexpectedStatus { source, status: StatusCode::from_u16(code).unwrap() });
         }
     }
 
     #[test]
     fn a_client_error_that_is_not_oauth_json_is_no_refusal() {
-        for body in [
-            "",
-            "<html>invalid_grant</html>",
-            "invalid_grant",
-            "\"invalid_grant\"",
-            "{}",
-            r#"{"error":{"code":1}}"#,
-        ] {
+        for body in
+            ["", "<html>invalid_grant</html>", "invalid_grant", "\"invalid_grant\"", "{}", r#"{"error":{"code":1}}"#]
+        {
             let (error, source) = harmless("400 Bad Request", "", body);
             assert_eq!(error, Error::UnexpectedStatus { source, status: StatusCode::BAD_REQUEST }, "{body}");
         }

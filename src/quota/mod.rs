@@ -103,10 +103,7 @@ pub async fn request_clearance<'t>(
 }
 
 fn apply_on_error(service: &QuotaSettings, silence: NoQuotaAnswer) -> Result<(), QuotaError> {
-    log::warn(
-        "quota",
-        format_args!("the quota service gave no answer: {silence:?}; {:?} holds", service.on_error),
-    );
+    log::warn("quota", format_args!("the quota service gave no answer: {silence:?}; {:?} holds", service.on_error));
     match service.on_error {
         QuotaErrorPolicy::Allow => Ok(()),
         QuotaErrorPolicy::Deny => Err(QuotaError::NoAnswer(silence)),
@@ -131,14 +128,9 @@ async fn ask_service(
     }
 }
 
-fn parse_response(
-    answer: &FullResponse,
-    host: impl Fn() -> String,
-) -> Result<answer::QuotaAnswer, NoQuotaAnswer> {
+fn parse_response(answer: &FullResponse, host: impl Fn() -> String) -> Result<answer::QuotaAnswer, NoQuotaAnswer> {
     match answer.status {
-        StatusCode::OK => {
-            answer::parse_answer(&answer.body).ok_or_else(|| NoQuotaAnswer::Malformed { host: host() })
-        }
+        StatusCode::OK => answer::parse_answer(&answer.body).ok_or_else(|| NoQuotaAnswer::Malformed { host: host() }),
         status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             Err(NoQuotaAnswer::Unauthorized { host: host(), status })
         }

@@ -14,9 +14,8 @@ use crate::{
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-static TOKEN: LazyLock<VerifiedToken> = LazyLock::new(|| {
-    crate::identity::testing::build_token_with(&serde_json::json!({ "email": "jane@example.com" }))
-});
+static TOKEN: LazyLock<VerifiedToken> =
+    LazyLock::new(|| crate::identity::testing::build_token_with(&serde_json::json!({ "email": "jane@example.com" })));
 
 fn service(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> QuotaSettings {
     QuotaSettings {
@@ -40,15 +39,13 @@ fn cleared(server: &LoopbackServer, on_error: QuotaErrorPolicy) -> Result<Cleara
 
 #[test]
 fn without_a_service_everybody_may() {
-    let cleared =
-        block_on(request_clearance(&test_client(&TrustConfig::default()), None, &TOKEN, NOW)).unwrap();
+    let cleared = block_on(request_clearance(&test_client(&TrustConfig::default()), None, &TOKEN, NOW)).unwrap();
     assert_eq!((cleared.until(), cleared.usage), (None, None));
 }
 
 #[test]
 fn a_yes_holds_for_the_interval_and_shows_the_token_once() {
-    let server =
-        answering("200 OK", r#"{"allowed":true,"reason":"within_quota","usage":{"monthly_percent":12.5}}"#);
+    let server = answering("200 OK", r#"{"allowed":true,"reason":"within_quota","usage":{"monthly_percent":12.5}}"#);
     let clearance = cleared(&server, QuotaErrorPolicy::Deny).unwrap();
     assert_eq!(clearance.until(), Some(NOW.saturating_add(Duration::from_secs(600))));
     assert_eq!(clearance.usage.unwrap().monthly_percent, Some(12.5));
@@ -70,13 +67,8 @@ fn a_list_in_place_of_an_object_is_no_answer() {
 fn a_no_is_a_no_in_either_mode() {
     let body = r#"{"allowed":false,"reason":"daily_exceeded","message":"no","policy":{"type":"user","identifier":"jane"},"usage":null,"unblock_status":null}"#;
     for mode in [QuotaErrorPolicy::Allow, QuotaErrorPolicy::Deny] {
-        let Err(QuotaError::Denied(refusal)) = cleared(&answering("200 OK", body), mode) else {
-            panic!("no refusal")
-        };
-        assert_eq!(
-            (refusal.period, refusal.policy),
-            (QuotaPeriod::Day, Some(UntrustedText::new("user jane")))
-        );
+        let Err(QuotaError::Denied(refusal)) = cleared(&answering("200 OK", body), mode) else { panic!("no refusal") };
+        assert_eq!((refusal.period, refusal.policy), (QuotaPeriod::Day, Some(UntrustedText::new("user jane"))));
     }
 }
 
@@ -122,8 +114,6 @@ fn a_refusal_that_quotes_the_token_is_told_without_it() {
         write_response(out, "200 OK", "", &format!(r#"{{"allowed":false,"message":"{token} is over"}}"#));
     };
     let server = LoopbackServer::start_plain(quoting);
-    let Err(QuotaError::Denied(refusal)) = cleared(&server, QuotaErrorPolicy::Allow) else {
-        panic!("no refusal")
-    };
+    let Err(QuotaError::Denied(refusal)) = cleared(&server, QuotaErrorPolicy::Allow) else { panic!("no refusal") };
     assert_eq!(refusal.message, UntrustedText::new("[secret] is over"));
 }

@@ -58,26 +58,19 @@ mod tests {
 
     #[test]
     fn shares_are_spoken_as_stated_or_as_they_follow() {
-        let stated =
-            QuotaUsage { monthly_percent: Some(83.4), daily_percent: Some(12.0), ..QuotaUsage::default() };
-        assert_eq!(
-            stated.describe_shares().as_deref(),
-            Some("83 % of this month's tokens, 12 % of this day's")
-        );
-        let counted =
-            QuotaUsage { daily_tokens: Some(5.0), daily_limit: Some(10.0), ..QuotaUsage::default() };
+        let stated = QuotaUsage { monthly_percent: Some(83.4), daily_percent: Some(12.0), ..QuotaUsage::default() };
+        assert_eq!(stated.describe_shares().as_deref(), Some("83 % of this month's tokens, 12 % of this day's"));
+        let counted = QuotaUsage { daily_tokens: Some(5.0), daily_limit: Some(10.0), ..QuotaUsage::default() };
         assert_eq!(counted.describe_shares().as_deref(), Some("50 % of this day's tokens"));
         assert_eq!(
-            QuotaUsage { daily_limit: Some(0.0), daily_tokens: Some(1.0), ..QuotaUsage::default() }
-                .describe_shares(),
+            QuotaUsage { daily_limit: Some(0.0), daily_tokens: Some(1.0), ..QuotaUsage::default() }.describe_shares(),
             None
         );
     }
 
     #[test]
     fn the_end_is_in_sight_from_four_fifths_on() {
-        let at =
-            |percent| QuotaUsage { daily_percent: Some(percent), ..QuotaUsage::default() }.is_almost_spent();
+        let at = |percent| QuotaUsage { daily_percent: Some(percent), ..QuotaUsage::default() }.is_almost_spent();
         assert_eq!([at(79.9), at(80.0), at(130.0)], [false, true, true]);
     }
 }

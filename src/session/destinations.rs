@@ -27,8 +27,7 @@ pub fn find_unaccepted_changes(
     environment: &Environment,
     known: Option<&CachedProvider>,
 ) -> Vec<DestinationChange> {
-    let provider =
-        known.map(|known| session.destinations.find_changes(&Destinations::from_provider(&known.metadata)));
+    let provider = known.map(|known| session.destinations.find_changes(&Destinations::from_provider(&known.metadata)));
     let mut changes = session.find_destination_changes(profile, environment);
     changes.extend(provider.unwrap_or_default());
     changes
@@ -57,11 +56,7 @@ impl Ladder<'_> {
     }
 
     /// Fails when the refresh token would be sent to another host than the one that it was given by.
-    pub(super) fn check_token_endpoint(
-        &self,
-        session: &mut Session,
-        known: &CachedProvider,
-    ) -> Result<(), Error> {
+    pub(super) fn check_token_endpoint(&self, session: &mut Session, known: &CachedProvider) -> Result<(), Error> {
         let now = Destinations::from_provider(&known.metadata);
         let mut changes = session.destinations.find_changes(&now);
         changes.retain(|change| change.recipient == SecretRecipient::TokenEndpoint);

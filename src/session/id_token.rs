@@ -47,8 +47,7 @@ pub fn find_token_for(session: &Session, token_use: TokenUse, now: Timestamp) ->
 /// so would each worker that was started before the first one had finished.
 pub fn is_due_for_refresh(token: &VerifiedToken, now: Timestamp) -> bool {
     let life = token.expires_at().duration_since(token.issued_at());
-    token.expires_at() <= now.saturating_add(TOKEN_RENEW_AHEAD)
-        && now.duration_since(token.issued_at()) >= life / 4
+    token.expires_at() <= now.saturating_add(TOKEN_RENEW_AHEAD) && now.duration_since(token.issued_at()) >= life / 4
 }
 
 #[cfg(test)]

@@ -24,10 +24,7 @@ use crate::{
     host::{ExecutionContext, Host},
     http::Client,
     identity, log,
-    oidc::{
-        self, Application, ClientFiles, ExpectedClaims, TokenGrant, TokenResponse, UnverifiedToken,
-        VerifiedToken,
-    },
+    oidc::{self, Application, ClientFiles, ExpectedClaims, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken},
     quota::Clearance,
     secret::Secret,
     time::Timestamp,
@@ -134,10 +131,7 @@ impl Ladder<'_> {
     }
 
     /// Rung three: a token from the refresh token, else the one still valid. `None` means that a person is needed.
-    async fn get_token_without_prompt(
-        &self,
-        session: &mut Session,
-    ) -> Result<Option<NonInteractiveToken>, Error> {
+    async fn get_token_without_prompt(&self, session: &mut Session) -> Result<Option<NonInteractiveToken>, Error> {
         if self.purpose.is_forced_login() {
             return Ok(None);
         }
@@ -152,11 +146,7 @@ impl Ladder<'_> {
 
     /// On a network failure the cached token is used. A refusal, or a token that fails verification, is reported; but a
     /// user who runs `login` signs in again, unless the provider would reject the application itself once more.
-    fn handle_refresh_failure(
-        &self,
-        session: &Session,
-        error: Error,
-    ) -> Result<Option<NonInteractiveToken>, Error> {
+    fn handle_refresh_failure(&self, session: &Session, error: Error) -> Result<Option<NonInteractiveToken>, Error> {
         match (error, self.cached_token(session)) {
             (error, Some(token)) if error.is_network() => {
                 let report = (self.describe)(error);
@@ -192,20 +182,14 @@ impl Ladder<'_> {
         match oidc::refresh_tokens(self.client, &application, &known.metadata, refresh_token).await {
             Ok(tokens) => self.store_refreshed_tokens(session, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
-                log::info(
-                    "session",
-                    format_args!("the provider has ended the session: the refresh token is spent"),
-                );
+                log::info("session", format_args!("the provider has ended the session: the refresh token is spent"));
                 session.refresh_token = None;
                 session.mark_token_spent();
                 self.store_session(session)?;
                 Ok(None)
             }
             Err(error) if error.needs_interaction() => {
-                log::info(
-                    "session",
-                    format_args!("the provider wants to see the person, not a refresh token"),
-                );
+                log::info("session", format_args!("the provider wants to see the person, not a refresh token"));
                 Ok(None)
             }
             Err(error) => {
@@ -236,10 +220,7 @@ impl Ladder<'_> {
             .verify_token(
                 known,
                 token,
-                &self.expected_claims(
-                    &tokens,
-                    TokenGrant::RefreshToken { subject: session.subject.as_deref() },
-                ),
+                &self.expected_claims(&tokens, TokenGrant::RefreshToken { subject: session.subject.as_deref() }),
             )
             .await?;
         self.set_token(session, &token);
@@ -303,11 +284,7 @@ impl Ladder<'_> {
     }
 
     /// Asks the quota service for approval, then AWS for credentials, and stores them before anybody gets them.
-    async fn exchange(
-        &self,
-        session: &mut Session,
-        token: &VerifiedToken,
-    ) -> Result<SessionCredentials, Error> {
+    async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<SessionCredentials, Error> {
         let clearance = self.obtain_clearance(session, token).await?;
         let granted = self.request_credentials(session, &clearance).await;
         let ready = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
@@ -338,18 +315,14 @@ impl Ladder<'_> {
             let report = (self.describe)(error);
             log::warn("session", format_args!("the credentials were not stored: {}", report.message));
         }
-        Ok(find_credentials(session, self.profile, self.now())
-            .expect("the credentials were put there a moment ago"))
+        Ok(find_credentials(session, self.profile, self.now()).expect("the credentials were put there a moment ago"))
     }
 
     /// The token becomes part of the session, and is kept with whatever comes next: a disk takes its time for each write.
     fn set_token(&self, session: &mut Session, token: &VerifiedToken) {
         session.set_token(token);
         if token.has_groups_overage() {
-            log::warn(
-                "session",
-                format_args!("the person's groups are too many for the token, which has none"),
-            );
+            log::warn("session", format_args!("the person's groups are too many for the token, which has none"));
         }
     }
 

@@ -68,9 +68,7 @@ impl LadderPurpose {
         match self {
             Self::Credentials(CredentialsPurpose::Login { .. }) => CallerKind::SignIn,
             Self::Credentials(CredentialsPurpose::Automatic(Prompting::Allowed)) => CallerKind::MayPrompt,
-            Self::Credentials(
-                CredentialsPurpose::Automatic(Prompting::Never) | CredentialsPurpose::Renewal,
-            )
+            Self::Credentials(CredentialsPurpose::Automatic(Prompting::Never) | CredentialsPurpose::Renewal)
             | Self::IdToken(TokenUse::Now | TokenUse::NextCall) => CallerKind::NonInteractive,
         }
     }
@@ -87,8 +85,9 @@ impl LadderPurpose {
     pub fn method_preference(self) -> MethodPreference {
         match self {
             Self::Credentials(CredentialsPurpose::Login { method, .. }) => method,
-            Self::Credentials(CredentialsPurpose::Automatic(_) | CredentialsPurpose::Renewal)
-            | Self::IdToken(_) => MethodPreference::Any,
+            Self::Credentials(CredentialsPurpose::Automatic(_) | CredentialsPurpose::Renewal) | Self::IdToken(_) => {
+                MethodPreference::Any
+            }
         }
     }
 }

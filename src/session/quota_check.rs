@@ -103,14 +103,11 @@ impl Ladder<'_> {
     /// What is good enough for whom.
     pub(super) fn is_fresh_enough(&self, fresh: Freshness) -> bool {
         match self.purpose {
-            LadderPurpose::Credentials(CredentialsPurpose::Login {
-                mode: LoginCondition::Always, ..
-            })
+            LadderPurpose::Credentials(CredentialsPurpose::Login { mode: LoginCondition::Always, .. })
             | LadderPurpose::IdToken(_) => false,
             LadderPurpose::Credentials(CredentialsPurpose::Renewal) => fresh == Freshness::Fresh,
             LadderPurpose::Credentials(
-                CredentialsPurpose::Automatic(_)
-                | CredentialsPurpose::Login { mode: LoginCondition::IfNeeded, .. },
+                CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { mode: LoginCondition::IfNeeded, .. },
             ) => {
                 matches!(fresh, Freshness::Fresh | Freshness::RenewSoon)
             }

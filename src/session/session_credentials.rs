@@ -36,11 +36,7 @@ pub(super) const MIN_APPROVAL: Duration = Duration::from_secs(60);
 
 /// Until when the quota service has approved. An end farther away than any approval lasts was written before the clock was
 /// set back, and counts as none.
-pub(super) fn find_approval_end(
-    session: &Session,
-    service: &QuotaSettings,
-    now: Timestamp,
-) -> Option<Timestamp> {
+pub(super) fn find_approval_end(session: &Session, service: &QuotaSettings, now: Timestamp) -> Option<Timestamp> {
     let latest = now.saturating_add(service.interval.max(MIN_APPROVAL));
     session.cleared_until.filter(|until| *until <= latest)
 }

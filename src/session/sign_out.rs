@@ -8,9 +8,7 @@ use tokio::time::timeout;
 
 use super::{DestinationChanged, Error, load_application};
 use crate::{
-    cache::{
-        CachedProvider, Destinations, Freshness, LockedCache, SecretRecipient, Session, assess_credentials,
-    },
+    cache::{CachedProvider, Destinations, Freshness, LockedCache, SecretRecipient, Session, assess_credentials},
     config::Profile,
     files,
     host::Host,
@@ -61,11 +59,7 @@ pub enum RevocationOutcome {
 
 /// Signs out. The lock is held to the end: some providers revoke all of a person's grants to the application, and one
 /// that is only just being given must not be among them.
-pub fn sign_out(
-    host: &Host,
-    profile: &Profile,
-    cache: &LockedCache<'_>,
-) -> Result<SignOutReport, files::Error> {
+pub fn sign_out(host: &Host, profile: &Profile, cache: &LockedCache<'_>) -> Result<SignOutReport, files::Error> {
     let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
     let session = cache.load_session();
     let application = load_application(profile, cache, &ClientFiles::read_for_profile(profile), host);
@@ -77,19 +71,12 @@ pub fn sign_out(
         _ if !has_session => StoredRecords::Notes,
         Ok(session) if session != Session::default() => {
             let provider = match &session.refresh_token {
-                Some(token) => {
-                    announce_and_revoke(host, application, cache, known, &session.destinations, token)
-                }
+                Some(token) => announce_and_revoke(host, application, cache, known, &session.destinations, token),
                 None => RevocationOutcome::NothingToRevoke,
             };
-            StoredRecords::Session {
-                provider,
-                credentials_valid_until: find_valid_until(&session, (host.now)()),
-            }
+            StoredRecords::Session { provider, credentials_valid_until: find_valid_until(&session, (host.now)()) }
         }
-        _ => {
-            StoredRecords::Session { provider: RevocationOutcome::Unreadable, credentials_valid_until: None }
-        }
+        _ => StoredRecords::Session { provider: RevocationOutcome::Unreadable, credentials_valid_until: None },
     };
     log::info("session", format_args!("forgotten: {forgotten:?}; kept was: {kept:?}"));
     Ok(SignOutReport { removed: kept, removal: forgotten })

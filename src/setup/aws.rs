@@ -30,18 +30,8 @@ const REGION: &str = "region";
 
 /// Keys by which a profile gets credentials in another way; every SDK looks at them before `credential_process`.
 const OTHER_SOURCE_KEYS: [&str; 13] = [
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "credential_source",
-    "login_session",
-    "role_arn",
-    "source_profile",
-    "sso_account_id",
-    "sso_region",
-    "sso_role_name",
-    "sso_session",
-    "sso_start_url",
+    "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "credential_source", "login_session",
+    "role_arn", "source_profile", "sso_account_id", "sso_region", "sso_role_name", "sso_session", "sso_start_url",
     "web_identity_token_file",
 ];
 
@@ -105,8 +95,7 @@ pub fn list_processes(text: &str) -> Vec<(String, String)> {
 
 /// Why the file would not lead to us, whatever its profile runs.
 pub fn find_edit_obstacle(text: &str, profile: &str) -> Option<AwsEditRefused> {
-    let wanted =
-        AwsProfileEntry { profile: profile.to_owned(), process: String::new(), region: String::new() };
+    let wanted = AwsProfileEntry { profile: profile.to_owned(), process: String::new(), region: String::new() };
     add_profile(text, &wanted).err()
 }
 
@@ -114,9 +103,7 @@ pub fn find_edit_obstacle(text: &str, profile: &str) -> Option<AwsEditRefused> {
 pub fn has_fixed_keys(credentials: &str, profile: &str) -> bool {
     let file = AwsConfigFile::parse(credentials);
     let named = |section: &AwsConfigSection| section.title == profile;
-    file.sections()
-        .iter()
-        .any(|one| named(one) && !file.find_keys(one.header_index, "aws_access_key_id").is_empty())
+    file.sections().iter().any(|one| named(one) && !file.find_keys(one.header_index, "aws_access_key_id").is_empty())
 }
 
 /// The file as lines, each with its own ending.
@@ -280,9 +267,7 @@ impl<'t> AwsConfigFile<'t> {
         }
         self.remove_lines(section.header_index..section.header_index + 1, marks);
         let before = section.header_index.checked_sub(1).filter(|_| set_apart);
-        if let Some(before) =
-            before.filter(|before| self.lines.get(*before).is_some_and(|line| is_blank(line)))
-        {
+        if let Some(before) = before.filter(|before| self.lines.get(*before).is_some_and(|line| is_blank(line))) {
             self.lines.remove(before);
         }
     }

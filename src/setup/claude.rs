@@ -95,8 +95,7 @@ fn build_variables(
     if let ClaudeCredentialSource::AwsProfile(name) = source {
         variables.push(("AWS_PROFILE", name.clone()));
     }
-    let model =
-        |(rank, variable): &(&str, &'static str)| Some((*variable, claude.models.get(*rank)?.clone()));
+    let model = |(rank, variable): &(&str, &'static str)| Some((*variable, claude.models.get(*rank)?.clone()));
     variables.extend(MODEL_VARIABLES.iter().filter_map(model));
     if telemetry {
         variables.extend(TELEMETRY.map(|(name, value)| (name, value.to_owned())));
@@ -123,8 +122,7 @@ pub fn is_pinned(name: &str) -> bool {
 }
 
 /// Variables in a settings file that keep Claude Code from asking AWS through us.
-pub const CONFLICTING_VARIABLES: [&str; 3] =
-    ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL"];
+pub const CONFLICTING_VARIABLES: [&str; 3] = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL"];
 
 #[cfg(test)]
 mod tests {
@@ -200,9 +198,7 @@ mod tests {
     fn a_users_own_settings_pin_nothing() {
         let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::AwsProfile("claude".into()));
         let pinned = |line: &&String| {
-            line.strip_prefix("env.")
-                .and_then(|line| line.split_once(" = "))
-                .is_some_and(|it| is_pinned(it.0))
+            line.strip_prefix("env.").and_then(|line| line.split_once(" = ")).is_some_and(|it| is_pinned(it.0))
         };
         assert_eq!(found.iter().filter(pinned).collect::<Vec<_>>(), ["env.AWS_PROFILE = claude"]);
     }

@@ -44,13 +44,8 @@ mod tests {
     #[test]
     fn paths_are_quoted_and_the_configuration_named() {
         let call = CommandTemplate::new(Path::new("/opt/Jane Doe/bedrock-sso"), None).unwrap();
-        assert_eq!(
-            call.render("credentials", "work"),
-            "\"/opt/Jane Doe/bedrock-sso\" credentials --profile work"
-        );
-        let call =
-            CommandTemplate::new(Path::new(r"C:\Program Files\x.exe"), Some(Path::new(r"C:\a b.toml")))
-                .unwrap();
+        assert_eq!(call.render("credentials", "work"), "\"/opt/Jane Doe/bedrock-sso\" credentials --profile work");
+        let call = CommandTemplate::new(Path::new(r"C:\Program Files\x.exe"), Some(Path::new(r"C:\a b.toml"))).unwrap();
         assert_eq!(
             call.render("login", "w"),
             "\"C:\\Program Files\\x.exe\" login --profile w --config \"C:\\a b.toml\""
@@ -59,8 +54,7 @@ mod tests {
 
     #[test]
     fn what_a_shell_would_read_differently_is_refused() {
-        for path in ["/opt/$HOME/x", "/opt/`x`", "/opt/a\"b", "/opt/100%/x", "/opt/x\n", r"\\server\share\x"]
-        {
+        for path in ["/opt/$HOME/x", "/opt/`x`", "/opt/a\"b", "/opt/100%/x", "/opt/x\n", r"\\server\share\x"] {
             let refused = CommandTemplate::new(Path::new(path), None);
             assert!(matches!(refused, Err(Error::UnquotableProgram(named)) if named == Path::new(path)));
         }

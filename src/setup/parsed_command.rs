@@ -23,8 +23,7 @@ impl ParsedCommand {
         let program = PathBuf::from(words.next()?);
         let (mut command, mut profile, mut config) = (None, None, None);
         while let Some(word) = words.next() {
-            let (flag, value) =
-                word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
+            let (flag, value) = word.split_once('=').map_or((word.as_str(), None), |(flag, value)| (flag, Some(value)));
             match flag {
                 "--profile" => profile = value.map(str::to_owned).or_else(|| words.next()),
                 "--config" => config = value.map(PathBuf::from).or_else(|| words.next().map(PathBuf::from)),
@@ -87,8 +86,7 @@ mod tests {
     #[test]
     fn what_setup_writes_is_read_back() {
         for path in ["/opt/Jane Doe/bedrock-sso", r"C:\Program Files\bedrock-sso.exe"] {
-            let call =
-                super::super::CommandTemplate::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
+            let call = super::super::CommandTemplate::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
             let line = call.render("credentials", "work");
             assert_eq!(read(&line), called(path, "credentials", "work"));
             assert_eq!(ParsedCommand::parse(&line).unwrap().config.unwrap(), Path::new("/x y/c.toml"));

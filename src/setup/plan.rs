@@ -75,8 +75,7 @@ impl SetupPlan {
 
     pub fn add_claude_settings(&mut self, path: &Path, wanted: &[ClaudeSetting]) -> Result<(), Error> {
         self.add_edit(path, kind_from_settings(wanted), |text| {
-            settings::add_settings(text, wanted)
-                .map_err(|refusal| Error::Settings { path: path.to_owned(), refusal })
+            settings::add_settings(text, wanted).map_err(|refusal| Error::Settings { path: path.to_owned(), refusal })
         })
     }
 
@@ -149,9 +148,7 @@ impl SetupPlan {
     /// run again for the rest.
     pub fn apply(mut self) -> Result<(), Error> {
         for change in &self.changes {
-            if let (ChangeAction::Write { kind, original: without_us }, Some(after)) =
-                (&change.action, &change.after)
-            {
+            if let (ChangeAction::Write { kind, original: without_us }, Some(after)) = (&change.action, &change.after) {
                 self.record.put_file(FileRecord {
                     path: change.path.clone(),
                     kind: kind.clone(),
@@ -196,8 +193,7 @@ impl SetupPlan {
 
     /// Those that are still to be made, and those that were made by us earlier.
     fn list_our_folders(&self, path: &Path) -> Vec<PathBuf> {
-        let mut folders =
-            self.record.find_file(path).map(|written| written.folders.clone()).unwrap_or_default();
+        let mut folders = self.record.find_file(path).map(|written| written.folders.clone()).unwrap_or_default();
         folders.extend(files::find_missing_folders(path));
         folders
     }

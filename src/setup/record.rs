@@ -51,8 +51,7 @@ impl SetupRecord {
             return files::remove_file(path);
         }
         let record = Self { version: VERSION, ..self.clone() };
-        let bytes =
-            serde_json::to_vec_pretty(&record).expect("texts and paths that came from texts serialise");
+        let bytes = serde_json::to_vec_pretty(&record).expect("texts and paths that came from texts serialise");
         files::write_atomically(path, &bytes)
     }
 

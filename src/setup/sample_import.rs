@@ -52,8 +52,7 @@ pub fn import_profile(text: &str, wanted: Option<&str>) -> Result<ImportedProfil
 }
 
 /// By one of these a profile of the sample is recognised.
-const SAMPLE_KEYS: [&str; 5] =
-    ["provider_domain", "okta_domain", "client_id", "okta_client_id", "sso_enabled"];
+const SAMPLE_KEYS: [&str; 5] = ["provider_domain", "okta_domain", "client_id", "okta_client_id", "sso_enabled"];
 
 type SampleProfiles<'a> = [(&'a String, &'a Map<String, Value>)];
 
@@ -68,9 +67,7 @@ fn choose_profile<'a>(
         }
         (None, []) => Err(ImportError::UnknownFormat),
         (None, [only]) => Ok(*only),
-        (None, all) => {
-            Err(ImportError::SeveralProfiles(all.iter().map(|(name, _)| (*name).clone()).collect()))
-        }
+        (None, all) => Err(ImportError::SeveralProfiles(all.iter().map(|(name, _)| (*name).clone()).collect())),
     }
 }
 
@@ -105,26 +102,19 @@ impl ProfileImporter<'_> {
 fn from_profile(profile: &Map<String, Value>) -> ImportedProfile {
     let mut facts = ProfileImporter { profile, imported: ImportedProfile::default() };
     import_provider(&mut facts);
-    facts.add_some(
-        &keys::CLIENT_ID,
-        facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")),
-    );
+    facts.add_some(&keys::CLIENT_ID, facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")));
     import_federation(&mut facts);
     facts.add_value(&keys::REGION, facts.read_text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
     // The sample's redirect address is this one, and it is what is registered.
     facts.add_value(&keys::REDIRECT_HOST, "localhost");
-    facts.add_value(
-        &keys::REDIRECT_PORTS,
-        format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400)),
-    );
+    facts.add_value(&keys::REDIRECT_PORTS, format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400)));
     import_quota(&mut facts);
     import_claude_code(&mut facts);
     facts.imported
 }
 
 fn import_provider(facts: &mut ProfileImporter<'_>) {
-    let domain =
-        facts.read_text("provider_domain").or_else(|| facts.read_text("okta_domain")).unwrap_or_default();
+    let domain = facts.read_text("provider_domain").or_else(|| facts.read_text("okta_domain")).unwrap_or_default();
     let domain = domain.trim_start_matches("https://").trim_end_matches('/');
     let named = facts.read_text("provider_type").filter(|name| name != "auto");
     let provider = match &named {
@@ -136,10 +126,7 @@ fn import_provider(facts: &mut ProfileImporter<'_>) {
     let name = named.map(|name| provider.map_or(name, |provider| provider.name().to_owned()));
     facts.add_some(&keys::PROVIDER, name);
     let prompt = facts.read_text("oidc_prompt");
-    facts.add_some(
-        &keys::EXTRA_PARAMS,
-        prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))),
-    );
+    facts.add_some(&keys::EXTRA_PARAMS, prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))));
     import_client_auth(facts);
 }
 
@@ -214,9 +201,8 @@ fn parse_stack_outputs(value: &Value) -> Option<Map<String, Value>> {
         Some(stacks) => stacks.iter().filter_map(|stack| stack.get("Outputs")?.as_array()).collect(),
         None => value.as_array().into_iter().collect(),
     };
-    let pair = |output: &Value| {
-        Some((output.get("OutputKey")?.as_str()?.to_owned(), output.get("OutputValue")?.clone()))
-    };
+    let pair =
+        |output: &Value| Some((output.get("OutputKey")?.as_str()?.to_owned(), output.get("OutputValue")?.clone()));
     let mut found: Map<String, Value> = lists.into_iter().flatten().filter_map(pair).collect();
     if found.is_empty() {
         return None;
@@ -229,8 +215,7 @@ fn parse_stack_outputs(value: &Value) -> Option<Map<String, Value>> {
 }
 
 fn from_outputs(outputs: &Map<String, Value>) -> ImportedProfile {
-    let whole =
-        find_text(outputs, "ConfigurationJson").and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let whole = find_text(outputs, "ConfigurationJson").and_then(|text| serde_json::from_str::<Value>(text).ok());
     let mut told = match whole.as_ref().and_then(Value::as_object) {
         Some(profile) => from_profile(profile),
         None => ImportedProfile::default(),

@@ -50,9 +50,8 @@ pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, Se
     let file = SettingsFile::parse(text)?;
     let mut marks = Vec::new();
     for ClaudeSetting { key, value } in wanted {
-        let object = file
-            .parent_object(key, MissingEnv::Create)?
-            .ok_or(SettingsEditRefused::NotAnObject { part: "env" })?;
+        let object =
+            file.parent_object(key, MissingEnv::Create)?.ok_or(SettingsEditRefused::NotAnObject { part: "env" })?;
         let new = || CstInputValue::String(value.clone());
         match find_unique_property(&object, key.name())? {
             Some(found) if decode_text(&found).as_deref() == Some(value) => continue,
@@ -76,8 +75,7 @@ pub fn remove_settings(
     wrote: &str,
     keys: &[ClaudeSettingKey],
 ) -> Result<FileEdit, SettingsEditRefused> {
-    let (file, before, wrote) =
-        (SettingsFile::parse(text)?, SettingsFile::parse(before)?, SettingsFile::parse(wrote)?);
+    let (file, before, wrote) = (SettingsFile::parse(text)?, SettingsFile::parse(before)?, SettingsFile::parse(wrote)?);
     let mut marks = Vec::new();
     for key in keys {
         let Some(object) = file.parent_object(key, MissingEnv::Absent)? else { continue };
@@ -141,8 +139,9 @@ impl SettingsFile {
     fn parse(text: &str) -> Result<Self, SettingsEditRefused> {
         let (bom, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
         let text = if text.trim().is_empty() { "{}\n" } else { text };
-        let root = CstRootNode::parse(text, &ParseOptions::default()).map_err(|error| {
-            SettingsEditRefused::Syntax { line: error.line_display(), message: error.kind().to_string() }
+        let root = CstRootNode::parse(text, &ParseOptions::default()).map_err(|error| SettingsEditRefused::Syntax {
+            line: error.line_display(),
+            message: error.kind().to_string(),
         })?;
         let file = Self { bom, root };
         file.root_object()?;
@@ -160,9 +159,7 @@ impl SettingsFile {
     fn env_object(&self) -> Result<Option<CstObject>, SettingsEditRefused> {
         match find_unique_property(&self.root_object()?, "env")? {
             None => Ok(None),
-            Some(found) => {
-                found.object_value().map(Some).ok_or(SettingsEditRefused::NotAnObject { part: "env" })
-            }
+            Some(found) => found.object_value().map(Some).ok_or(SettingsEditRefused::NotAnObject { part: "env" }),
         }
     }
 
@@ -211,10 +208,7 @@ impl ClaudeSettingKey {
 }
 
 /// The one property of this name.
-fn find_unique_property(
-    object: &CstObject,
-    name: &str,
-) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
+fn find_unique_property(object: &CstObject, name: &str) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
     let mut named = object.properties();
     named.retain(|one| one.decoded_name().as_deref() == Some(name));
     match named.len() {
@@ -232,10 +226,8 @@ fn describe_removal(key: &ClaudeSettingKey, found: &CstObjectProp) -> DiffLine {
 }
 
 fn format_value(found: &CstObjectProp) -> String {
-    decode_text(found).map_or_else(
-        || found.value().map_or_else(String::new, |value| value.to_string()),
-        |text| quote_json(&text),
-    )
+    decode_text(found)
+        .map_or_else(|| found.value().map_or_else(String::new, |value| value.to_string()), |text| quote_json(&text))
 }
 
 fn quote_json(text: &str) -> String {

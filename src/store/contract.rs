@@ -116,10 +116,7 @@ fn the_key_goes_with_the_last_record_that_it_opens() {
     assert!(folder.path().join("key").exists());
     store.remove_record(&held, "p.session").unwrap();
     store.remove_unused_key().unwrap();
-    assert!(
-        !folder.path().join("key").exists(),
-        "neither a torn record nor one under a foreign name needs it"
-    );
+    assert!(!folder.path().join("key").exists(), "neither a torn record nor one under a foreign name needs it");
     assert_eq!(names(), 4, "two locks, the torn record and the copy");
     write_record(&store, &held, "p.json", b"three");
     std::fs::copy(folder.path().join("copy"), folder.path().join("p.session")).unwrap();
@@ -153,8 +150,7 @@ fn two_profiles_that_make_the_key_at_once_share_one() {
         .map(|number| {
             let folder = folder.path().to_owned();
             std::thread::spawn(move || {
-                let held =
-                    lock::try_acquire(&folder.join(format!("{number}.lock"))).unwrap().expect("its own lock");
+                let held = lock::try_acquire(&folder.join(format!("{number}.lock"))).unwrap().expect("its own lock");
                 write_record(&open_file_store(&folder), &held, &format!("{number}.session"), b"mine");
             })
         })

@@ -103,9 +103,7 @@ impl KeyManager {
     fn write_marker(&self) -> Result<(), Error> {
         match self.location {
             KeyLocation::File => Ok(()),
-            KeyLocation::Keyring(_) => {
-                Ok(files::open_or_create_private(&marker_path(self.folder())).map(drop)?)
-            }
+            KeyLocation::Keyring(_) => Ok(files::open_or_create_private(&marker_path(self.folder())).map(drop)?),
         }
     }
 

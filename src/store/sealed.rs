@@ -58,11 +58,7 @@ impl SealedFiles {
     }
 
     /// The record, opened with the key that the keyring itself has, if that differs from the copy that opened nothing.
-    fn read_with_replacement(
-        &self,
-        name: &str,
-        key: Option<SealingKey>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    fn read_with_replacement(&self, name: &str, key: Option<SealingKey>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let Some(key) = key else { return Ok(None) };
         // It is read again: opening works in place, and destroys what it cannot open.
         Ok(self.read_sealed(name)?.and_then(|sealed| unseal_bytes(&key, name, sealed)))
@@ -205,10 +201,7 @@ mod tests {
             assert!(unseal_bytes(&key(1), "a.session", torn).is_none(), "byte {place}");
         }
         for length in 0..sealed.len() {
-            assert!(
-                unseal_bytes(&key(1), "a.session", sealed[..length].to_vec()).is_none(),
-                "length {length}"
-            );
+            assert!(unseal_bytes(&key(1), "a.session", sealed[..length].to_vec()).is_none(), "length {length}");
         }
     }
 

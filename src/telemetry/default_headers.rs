@@ -11,8 +11,7 @@ use crate::{config::Provider, oidc::VerifiedToken, text::format_uuid};
 /// A header, the claims that may fill it, and what it says without them.
 type DefaultHeader = (&'static str, &'static [&'static str], &'static str);
 
-const EMAIL: DefaultHeader =
-    ("x-user-email", &["email", "preferred_username", "mail"], "unknown@example.com");
+const EMAIL: DefaultHeader = ("x-user-email", &["email", "preferred_username", "mail"], "unknown@example.com");
 
 const NAME_CLAIMS: [&str; 2] = ["cognito:username", "preferred_username"];
 
@@ -34,8 +33,8 @@ const DEFAULT_HEADERS: [DefaultHeader; 7] = [
 pub(super) fn add_default_headers(headers: &mut TelemetryHeaders, token: &VerifiedToken, provider: Provider) {
     let (email_header, claims, fallback) = EMAIL;
     let email = read_first_claim(token, claims).unwrap_or_else(|| fallback.to_owned());
-    let name = read_first_claim(token, &NAME_CLAIMS)
-        .unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
+    let name =
+        read_first_claim(token, &NAME_CLAIMS).unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
     headers.set(email_header, &email);
     headers.set("x-user-name", &name);
     headers.set("x-user-id", &derive_user_id(token.subject()));

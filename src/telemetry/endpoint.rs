@@ -34,10 +34,7 @@ pub enum CollectorRejected {
 
 /// Every address that is named must be one of the profile's collectors, and as safe as those that tokens are sent to
 /// otherwise.
-pub fn check_token_collectors(
-    environment: &Environment,
-    collectors: &[SecureUrl],
-) -> Result<(), CollectorRejected> {
+pub fn check_token_collectors(environment: &Environment, collectors: &[SecureUrl]) -> Result<(), CollectorRejected> {
     let mut is_known = false;
     for variable in VARIABLES {
         let Some(address) = environment.var_os(variable) else { continue };
@@ -81,8 +78,7 @@ mod tests {
 
     #[test]
     fn a_token_goes_over_https_or_to_this_machine() {
-        for address in ["https://otel.example.com", "http://localhost:4318", "http://127.0.0.1:4318/v1/logs"]
-        {
+        for address in ["https://otel.example.com", "http://localhost:4318", "http://127.0.0.1:4318/v1/logs"] {
             assert_eq!(judged([(ALL, address)]), Ok(()), "{address}");
         }
     }
@@ -90,9 +86,7 @@ mod tests {
     #[test]
     fn a_token_goes_nowhere_else_and_not_into_the_dark() {
         assert_eq!(judged([]), Err(CollectorRejected::NoAddress));
-        for address in
-            ["http://otel.example.com", "otel.example.com:4317", "https://me:pw@otel.example.com", "x"]
-        {
+        for address in ["http://otel.example.com", "otel.example.com:4317", "https://me:pw@otel.example.com", "x"] {
             assert!(
                 matches!(judged([(ALL, address)]), Err(CollectorRejected::Insecure { variable: ALL, .. })),
                 "{address}"
@@ -102,16 +96,10 @@ mod tests {
 
     #[test]
     fn a_collector_that_only_the_environment_names_gets_no_token() {
-        for address in [
-            "https://elsewhere.example",
-            "https://otel.example.com:8443",
-            "https://otel.example.com.evil.example",
-        ] {
-            assert_eq!(
-                judged([(ALL, address)]),
-                Err(CollectorRejected::NotListed { variable: ALL }),
-                "{address}"
-            );
+        for address in
+            ["https://elsewhere.example", "https://otel.example.com:8443", "https://otel.example.com.evil.example"]
+        {
+            assert_eq!(judged([(ALL, address)]), Err(CollectorRejected::NotListed { variable: ALL }), "{address}");
         }
         let one_of_two = [(ALL, "https://otel.example.com"), (LOGS, "https://elsewhere.example")];
         assert_eq!(judged(one_of_two), Err(CollectorRejected::NotListed { variable: LOGS }));

@@ -15,12 +15,9 @@ fn usual(claims: &Value) -> BTreeMap<String, String> {
 fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
     let mut profile = profile();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    profile.telemetry.headers =
-        headers.iter().map(|(name, claims)| ((*name).to_owned(), words(claims))).collect();
-    serde_json::from_slice(
-        TelemetryHeaders::from_claims(&build_token_with(claims), &profile).to_document().expose(),
-    )
-    .unwrap()
+    profile.telemetry.headers = headers.iter().map(|(name, claims)| ((*name).to_owned(), words(claims))).collect();
+    serde_json::from_slice(TelemetryHeaders::from_claims(&build_token_with(claims), &profile).to_document().expose())
+        .unwrap()
 }
 
 #[test]
@@ -79,10 +76,7 @@ fn the_organization_is_told_in_the_words_that_dashboards_know() {
         (Provider::Generic, "amazon-internal"),
     ] {
         let profile = Profile { provider, ..profile() };
-        assert_eq!(
-            TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile).0["x-organization"],
-            word
-        );
+        assert_eq!(TelemetryHeaders::from_claims(&build_token_with(&json!({})), &profile).0["x-organization"], word);
     }
 }
 

@@ -75,10 +75,8 @@ mod tests {
 
     #[test]
     fn caller_messages_survive_the_pipe() {
-        let paste =
-            || CallerMessage::Paste(Secret::new("https://127.0.0.1/callback?code=\"x\"&state=\u{e4}"));
-        let lines =
-            [encode_line(&paste()), encode_line(&CallerMessage::Cancel)].map(|line| line.to_vec()).concat();
+        let paste = || CallerMessage::Paste(Secret::new("https://127.0.0.1/callback?code=\"x\"&state=\u{e4}"));
+        let lines = [encode_line(&paste()), encode_line(&CallerMessage::Cancel)].map(|line| line.to_vec()).concat();
         assert_eq!(read_all(&lines), [paste(), CallerMessage::Cancel]);
     }
 

@@ -27,8 +27,8 @@ use crate::{
     lock, log,
     secret::Secret,
     session::{
-        CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, SessionCredentials,
-        TokenUse, check_destinations, find_credentials, find_token_for,
+        CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, SessionCredentials, TokenUse,
+        check_destinations, find_credentials, find_token_for,
     },
     time::Timestamp,
 };
@@ -109,10 +109,7 @@ impl WorkerClient<'_> {
         let purpose = CredentialsPurpose::Automatic(prompting);
         let Some(cached) = cached else { return self.fetch_result(purpose, self.long_limits(), report) };
         let fresh = self.freshness(&cached);
-        log::info(
-            "worker",
-            format_args!("cached credentials until {}: {fresh:?}", cached.credentials.expiration),
-        );
+        log::info("worker", format_args!("cached credentials until {}: {fresh:?}", cached.credentials.expiration));
         match fresh {
             Freshness::Fresh => Ok(cached),
             Freshness::RenewSoon => {
@@ -171,11 +168,7 @@ impl WorkerClient<'_> {
         WaitLimits { total, other_worker: self.profile.login_timeout, after_prompt: None }
     }
 
-    fn serve_valid_or_fail(
-        &self,
-        cached: SessionCredentials,
-        error: Error,
-    ) -> Result<SessionCredentials, Error> {
+    fn serve_valid_or_fail(&self, cached: SessionCredentials, error: Error) -> Result<SessionCredentials, Error> {
         let is_final = match error.kind() {
             FailureKind::Interrupted | FailureKind::Quota => true,
             FailureKind::PromptNotAllowed | FailureKind::SignInNeeded | FailureKind::Other => false,
@@ -184,10 +177,7 @@ impl WorkerClient<'_> {
             return Err(error);
         }
         let failure = Failure::from(error);
-        log::warn(
-            "worker",
-            format_args!("serving credentials that are still valid, although: {}", failure.what()),
-        );
+        log::warn("worker", format_args!("serving credentials that are still valid, although: {}", failure.what()));
         Ok(cached)
     }
 
@@ -199,8 +189,7 @@ impl WorkerClient<'_> {
         if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
             return;
         }
-        let started =
-            self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());
+        let started = self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());
         match started {
             Ok(child) => log::info("worker", format_args!("process {} renews in the background", child.id())),
             Err(error) => log::warn("worker", format_args!("no process could be started to renew: {error}")),

@@ -64,22 +64,15 @@ impl WorkerProcess<'_> {
     fn run<R: WorkerRequest>(&self, request: R) -> Result<(), Failure> {
         host::detach_session();
         let _watchdog = Watchdog::for_worker(self.profile);
-        let message =
-            self.run_under_lock(request).unwrap_or_else(|error| WorkerMessage::Failed(self.describe(error)));
+        let message = self.run_under_lock(request).unwrap_or_else(|error| WorkerMessage::Failed(self.describe(error)));
         send_message(&message);
         match message {
             WorkerMessage::Failed(report) => Err(report.into()),
-            WorkerMessage::SignIn(_)
-            | WorkerMessage::Done(_)
-            | WorkerMessage::Busy
-            | WorkerMessage::Log(_) => Ok(()),
+            WorkerMessage::SignIn(_) | WorkerMessage::Done(_) | WorkerMessage::Busy | WorkerMessage::Log(_) => Ok(()),
         }
     }
 
-    fn run_under_lock<R: WorkerRequest>(
-        &self,
-        request: R,
-    ) -> Result<WorkerMessage<R::Answer>, session::Error> {
+    fn run_under_lock<R: WorkerRequest>(&self, request: R) -> Result<WorkerMessage<R::Answer>, session::Error> {
         let started = Instant::now();
         self.cache.create_folder()?;
         // Reading the files that the profile names may be slow, and must not hold up other processes, so it is done
@@ -105,13 +98,10 @@ impl WorkerProcess<'_> {
         let now = (self.host.now)();
         cache.announce(now)?;
         match purpose {
-            LadderPurpose::Credentials(CredentialsPurpose::Renewal)
-            | LadderPurpose::IdToken(TokenUse::NextCall) => {
+            LadderPurpose::Credentials(CredentialsPurpose::Renewal) | LadderPurpose::IdToken(TokenUse::NextCall) => {
                 cache.update_notes(|notes| notes.renewal_tried = Some(now))?;
             }
-            LadderPurpose::Credentials(
-                CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { .. },
-            )
+            LadderPurpose::Credentials(CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { .. })
             | LadderPurpose::IdToken(TokenUse::Now) => {}
         }
         // A keyring that refuses must be known before the user signs in, or a refresh token is spent, in vain.
@@ -133,10 +123,7 @@ impl WorkerProcess<'_> {
             client,
             client_files,
             aws,
-            context: &ExecutionContext::detect(
-                &self.host.environment,
-                self.terminal == CallerTerminal::Present,
-            ),
+            context: &ExecutionContext::detect(&self.host.environment, self.terminal == CallerTerminal::Present),
             report: &|event| send_message::<()>(&WorkerMessage::SignIn(event)),
             invocation: self.invocation,
             describe: &|error| self.describe(error),
@@ -150,17 +137,10 @@ impl WorkerProcess<'_> {
     }
 
     /// Stores the failure for `status` and for waiting callers; a success removes the last one.
-    fn record_result(
-        &self,
-        cache: &LockedCache<'_>,
-        purpose: LadderPurpose,
-        failure: Option<&FailureReport>,
-    ) {
+    fn record_result(&self, cache: &LockedCache<'_>, purpose: LadderPurpose, failure: Option<&FailureReport>) {
         let is_sign_in_needed = failure.is_some_and(|report| report.kind.is_sign_in_needed());
         let is_recorded = match purpose {
-            LadderPurpose::Credentials(
-                CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { .. },
-            ) => true,
+            LadderPurpose::Credentials(CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { .. }) => true,
             // The stored credentials are still valid; the user will be prompted when they are needed.
             LadderPurpose::Credentials(CredentialsPurpose::Renewal) => !is_sign_in_needed,
             // A token says nothing about AWS, which may be what failed, so it does not remove a failure.

@@ -32,8 +32,7 @@ pub(super) enum CallerMessage {
 
 /// One line of the protocol, with its line feed.
 pub(super) fn encode_line(message: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let mut line =
-        serde_json::to_vec(message).expect("messages hold texts and numbers, which always serialise");
+    let mut line = serde_json::to_vec(message).expect("messages hold texts and numbers, which always serialise");
     line.push(b'\n');
     Zeroizing::new(line)
 }
@@ -109,10 +108,8 @@ mod tests {
 
     #[test]
     fn an_answer_to_another_request_is_not_decoded() {
-        let (credentials, token) = (
-            encode_line(&WorkerMessage::Done(credentials())),
-            encode_line(&WorkerMessage::Done(Secret::new("t"))),
-        );
+        let (credentials, token) =
+            (encode_line(&WorkerMessage::Done(credentials())), encode_line(&WorkerMessage::Done(Secret::new("t"))));
         assert!(serde_json::from_slice::<WorkerMessage<SessionCredentials>>(&credentials).is_ok());
         assert!(serde_json::from_slice::<WorkerMessage<Secret>>(&token).is_ok());
         assert!(serde_json::from_slice::<WorkerMessage<Secret>>(&credentials).is_err());

@@ -10,8 +10,7 @@ use crate::{
     config::Profile,
     secret::Secret,
     session::{
-        self, CredentialsPurpose, Ladder, LadderPurpose, SessionCredentials, TokenUse, find_credentials,
-        find_token_for,
+        self, CredentialsPurpose, Ladder, LadderPurpose, SessionCredentials, TokenUse, find_credentials, find_token_for,
     },
     time::Timestamp,
 };

@@ -27,8 +27,7 @@ use crate::{
     log,
     secret::Secret,
     session::{
-        CredentialsPurpose, LadderPurpose, PromptMethod, Prompting, SignInEvent, SignInNeeded, SignInPrompt,
-        TokenUse,
+        CredentialsPurpose, LadderPurpose, PromptMethod, Prompting, SignInEvent, SignInNeeded, SignInPrompt, TokenUse,
     },
     time::Timestamp,
 };
@@ -134,12 +133,7 @@ impl WorkerClient<'_> {
 }
 
 impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
-    fn new(
-        client: &'a WorkerClient<'a>,
-        request: R,
-        limits: WaitLimits,
-        report: ProgressHandler<'b>,
-    ) -> Self {
+    fn new(client: &'a WorkerClient<'a>, request: R, limits: WaitLimits, report: ProgressHandler<'b>) -> Self {
         let (sender, events) = channel();
         listen_for_ctrl_c(sender.clone());
         let started = Instant::now();
@@ -217,10 +211,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
                 // It is complete as it is, and goes where our own log goes.
                 Ok(WorkerMessage::Log(line)) => drop(writeln!(std::io::stderr().lock(), "{line}")),
                 Err(error) => {
-                    log::warn(
-                        "worker",
-                        format_args!("process {} sent no valid message: {error}", worker.id()),
-                    );
+                    log::warn("worker", format_args!("process {} sent no valid message: {error}", worker.id()));
                     return Ok(WaitRound::WorkerDied);
                 }
             }
@@ -336,8 +327,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
     fn show_event(&mut self, event: &SignInEvent) {
         match event {
             SignInEvent::Prompt(prompt) => {
-                let shown =
-                    ShownPrompt::Address(prompt.address.clone(), prompt.user_code().map(str::to_owned));
+                let shown = ShownPrompt::Address(prompt.address.clone(), prompt.user_code().map(str::to_owned));
                 return self.begin_user_wait(shown, ProgressEvent::SignIn(event));
             }
             SignInEvent::Answered => self.prompt_deadline = None,

@@ -19,9 +19,8 @@ fn base64(text: &str) -> Vec<u8> {
 
 /// Header and claims of each assertion so far.
 pub(super) fn assertions(world: &World) -> Vec<(Value, Value)> {
-    let part = |jwt: &str, at: usize| -> Value {
-        serde_json::from_slice(&base64(jwt.split('.').nth(at).unwrap())).unwrap()
-    };
+    let part =
+        |jwt: &str, at: usize| -> Value { serde_json::from_slice(&base64(jwt.split('.').nth(at).unwrap())).unwrap() };
     let requests = world.ledger().requests().into_iter();
     requests
         .filter_map(|request| {
@@ -72,8 +71,7 @@ fn an_assertion_is_for_the_issuer_alone_short_lived_and_never_the_same() {
         assert_eq!((&claims["iss"], &claims["sub"]), (&json!("demo-client"), &json!("demo-client")));
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
     }
-    let ids: std::collections::BTreeSet<_> =
-        seen.iter().map(|(_, claims)| claims["jti"].to_string()).collect();
+    let ids: std::collections::BTreeSet<_> = seen.iter().map(|(_, claims)| claims["jti"].to_string()).collect();
     assert_eq!(ids.len(), 3);
 }
 

@@ -10,8 +10,7 @@ fn presented(world: &testworld::World) -> Vec<(bool, Vec<String>)> {
     let posted = requests.filter(|request| request.target == "/token" || request.target == "/revoke");
     posted
         .map(|request| {
-            let has_header =
-                request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+            let has_header = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
             let names = openidconnect::url::form_urlencoded::parse(request.body.as_bytes());
             let names = names.map(|(name, _)| name.into_owned()).filter(|name| name.starts_with("client"));
             (has_header, names.collect())

@@ -35,9 +35,7 @@ fn one_secret_serves_every_profile_of_the_application_and_outlives_their_changes
     let desk = signed_in(&world);
     let text = fs::read_to_string(desk.config_file()).unwrap();
     let (head, profile) = text.split_once("[profiles.claude]").unwrap();
-    desk.configure(&format!(
-        "{head}[profiles.claude]{profile}\nscopes = [\"openid\"]\n[profiles.other]{profile}"
-    ));
+    desk.configure(&format!("{head}[profiles.claude]{profile}\nscopes = [\"openid\"]\n[profiles.other]{profile}"));
     for name in ["claude", "other"] {
         desk.run(["credentials", "--profile", name]).expect_code(0);
     }
@@ -107,9 +105,6 @@ fn at_a_terminal(desk: &Desk<'_>, keys: &str) -> testworld::Outcome {
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
     terminal.env_clear().envs(variables).current_dir(desk.home()).env("SHELL", "/bin/sh");
     terminal.args(["--quiet", "--flush", "--return", "--echo=always", "--command"]);
-    terminal
-        .arg(format!("{PROGRAM} login --client-secret-stdin"))
-        .arg("/dev/null")
-        .stdin(std::process::Stdio::piped());
+    terminal.arg(format!("{PROGRAM} login --client-secret-stdin")).arg("/dev/null").stdin(std::process::Stdio::piped());
     desk.run_command_with(terminal, "claude", keys)
 }

@@ -32,9 +32,7 @@ fn it_is_private_and_has_all_that_a_help_desk_asks_for() {
         "AWS_PROFILE = claude\n",
         "ANTHROPIC_API_KEY is set\n",
         "HTTPS_PROXY is set\n",
-        &format!(
-            "~/.aws/config: [profile claude] credential_process = \"{program}\" credentials --profile claude\n"
-        ),
+        &format!("~/.aws/config: [profile claude] credential_process = \"{program}\" credentials --profile claude\n"),
         &format!("~/.claude/settings.json: awsAuthRefresh = \"{program}\" login --profile claude\n"),
         "## Last failure\n\nnothing\n",
     ] {
@@ -48,10 +46,7 @@ fn it_is_private_and_has_all_that_a_help_desk_asks_for() {
 fn it_has_the_last_failure_and_no_secret_of_the_session() {
     let world = World::new();
     let desk = laptop(&world);
-    world.set(
-        testworld::Knob::AuthorizeError,
-        json!({ "error": "access_denied", "description": "not assigned" }),
-    );
+    world.set(testworld::Knob::AuthorizeError, json!({ "error": "access_denied", "description": "not assigned" }));
     assert_eq!(desk.run(["login", "--force"]).code, Some(5));
     let text = bundle(&desk);
     assert!(text.contains("\ncode = 5\nwhat = ") && text.contains("access_denied (not assigned)"), "{text}");

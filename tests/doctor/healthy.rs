@@ -67,10 +67,7 @@ fn scripts_read_the_same() {
         let message = text_of(check, "message");
         assert!(text.contains(message.split(" (").next().unwrap()), "{message}");
     }
-    assert_eq!(
-        (&document["version"], document["checks"].as_array().unwrap().len()),
-        (&json!(1), FINDINGS.len())
-    );
+    assert_eq!((&document["version"], document["checks"].as_array().unwrap().len()), (&json!(1), FINDINGS.len()));
     assert_eq!((outcome.stderr.as_str(), outcome.stdout.matches('\n').count()), ("", 1));
 }
 
@@ -115,11 +112,7 @@ fn a_bad_check_is_told_with_its_remedy_and_gives_its_exit_code() {
     let sts = world.sts_endpoint().trim_start_matches("http://").to_owned();
     assert!(lines[0].starts_with("bad      aws  ") && lines[0].contains(&sts), "{lines:#?}");
     assert!(lines[1].starts_with(&format!("{:27}hint: ", "")), "{lines:#?}");
-    assert_eq!(
-        lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(),
-        1,
-        "{lines:#?}"
-    );
+    assert_eq!(lines.iter().filter(|line| line.starts_with("bad      fixed-keys  ")).count(), 1, "{lines:#?}");
     assert_eq!(*lines.last().unwrap(), "28 checks: 2 bad, 22 ok, 4 skipped");
     assert_eq!(outcome.stderr, "");
 }
@@ -131,9 +124,8 @@ fn where_nothing_is_configured_the_rest_is_passed_over() {
     fs::remove_file(desk.config_file()).unwrap();
     let outcome = desk.run(["doctor", "--json"]).expect_code(3);
     let found = outcome.document();
-    let count = |result: &str| {
-        found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count()
-    };
+    let count =
+        |result: &str| found["checks"].as_array().unwrap().iter().filter(|check| check["result"] == result).count();
     assert_eq!([count("bad"), count("warn"), count("skipped")], [1, 0, 24], "{found:#}");
     skips(&desk, "discovery");
 }

@@ -83,8 +83,7 @@ fn a_sign_in_that_hangs_is_named_with_its_process() {
     let desk = laptop(&world);
     let folder = desk.home().join(DATA);
     let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let name =
-        names.filter(|name| name.len() > 30).find_map(|name| Some(name.strip_suffix(".lock")?.to_owned()));
+    let name = names.filter(|name| name.len() > 30).find_map(|name| Some(name.strip_suffix(".lock")?.to_owned()));
     let name = name.unwrap();
     let lock = File::open(folder.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();

@@ -84,10 +84,7 @@ fn an_aws_profile_of_another_name_is_found_by_what_it_runs() {
 fn fixed_keys_are_named_and_not_shown() {
     let world = World::new();
     let desk = laptop(&world);
-    desk.write(
-        ".aws/credentials",
-        "[claude]\naws_access_key_id = AKIAHIDDEN\naws_secret_access_key = hidden\n",
-    );
+    desk.write(".aws/credentials", "[claude]\naws_access_key_id = AKIAHIDDEN\naws_secret_access_key = hidden\n");
     complains(&desk, "fixed-keys", "bad", &["~/.aws/credentials", "[claude]"]);
     assert!(!desk.run(["doctor"]).stdout.to_lowercase().contains("hidden"));
 }
@@ -100,8 +97,7 @@ fn what_stands_before_the_sign_in_is_named_with_where_it_is_set() {
     complains(&desk, "shadows", "warn", &["AWS_PROFILE", "'other'", "'claude'", "AWS_PROFILE=claude"]);
     desk.set_variable("AWS_PROFILE", "claude");
     complains_of_nothing(&desk);
-    for names in
-        [&["AWS_ACCESS_KEY_ID"][..], &["AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL", "AWS_BEARER_TOKEN_BEDROCK"]]
+    for names in [&["AWS_ACCESS_KEY_ID"][..], &["AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL", "AWS_BEARER_TOKEN_BEDROCK"]]
     {
         names.iter().for_each(|name| desk.set_variable(name, "hidden"));
         complains(&desk, "shadows", "warn", names);
@@ -133,11 +129,7 @@ fn settings_that_say_something_else_than_the_profile_are_named() {
     let before = desk.read(SETTINGS);
     for (from, to, facts) in [
         ("\"us-east-1\"", "\"eu-west-1\"", ["env.AWS_REGION", "\"eu-west-1\"", "\"us-east-1\""]),
-        (
-            "\"AWS_PROFILE\": \"claude\"",
-            "\"AWS_PROFILE\": \"old\"",
-            ["env.AWS_PROFILE", "\"old\"", "\"claude\""],
-        ),
+        ("\"AWS_PROFILE\": \"claude\"", "\"AWS_PROFILE\": \"old\"", ["env.AWS_PROFILE", "\"old\"", "\"claude\""]),
         (
             "\"CLAUDE_CODE_USE_BEDROCK\"",
             "\"CLAUDE_CODE_USE_NOTHING\"",
@@ -213,12 +205,7 @@ fn repository_settings_are_named_without_their_values() {
         "env": { "AWS_ENDPOINT_URL_STS": "http://hidden", "BEDROCK_SSO_X\u{1b}[31m\n": "hidden", "EDITOR": "vi" },
     });
     desk.write(PROJECT, &planted.to_string());
-    let facts = [
-        "~/.claude/settings.local.json",
-        "awsAuthRefresh",
-        "AWS_ENDPOINT_URL_STS",
-        "BEDROCK_SSO_X\\u{1b}[31m",
-    ];
+    let facts = ["~/.claude/settings.local.json", "awsAuthRefresh", "AWS_ENDPOINT_URL_STS", "BEDROCK_SSO_X\\u{1b}[31m"];
     complains(&desk, "repository", "warn", &facts);
     let shown = desk.run(["doctor"]).expect_code(0).stdout;
     assert!(!shown.contains("hidden") && !shown.contains('\u{1b}'), "{shown}");

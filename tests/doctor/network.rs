@@ -79,9 +79,7 @@ fn who_vouches_for_provider_and_aws_is_told() {
     desk.write(CONFIG, &kept.join("\n"));
     let found = complaints(&desk);
     assert_eq!(found.len(), 2, "{found:#?}");
-    for (check, (name, address)) in
-        found.iter().zip([("discovery", world.issuer()), ("aws", world.sts_endpoint())])
-    {
+    for (check, (name, address)) in found.iter().zip([("discovery", world.issuer()), ("aws", world.sts_endpoint())]) {
         assert_complaint(check, name, "bad", &[&host(address), "Demo Test Authority"]);
     }
 }

@@ -27,10 +27,7 @@ fn a_description_that_cannot_be_believed_is_told_in_the_words_of_a_sign_in() {
     let (host, issuer) = (host(&world), world.issuer());
     for (fault, facts) in [
         (json!({ "issuer": "https://other.example" }), ["https://other.example", &issuer]),
-        (
-            json!({ "token_endpoint": "http://sso.example/token" }),
-            ["token_endpoint", "http://sso.example/token"],
-        ),
+        (json!({ "token_endpoint": "http://sso.example/token" }), ["token_endpoint", "http://sso.example/token"]),
         (json!({ "jwks_uri": null }), ["jwks_uri", &host]),
     ] {
         world.set(Knob::DiscoveryDocument, fault);

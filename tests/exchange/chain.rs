@@ -138,10 +138,8 @@ fn the_first_link_is_refused_to_the_sign_ins_own_role() {
 #[test]
 fn a_claim_that_a_link_needs_and_the_token_lacks_is_named() {
     let world = world();
-    let desk = desk(
-        &world,
-        &format!(r#""{HUB}", {{ role_arn = "{WORKLOAD}", tags = {{ Team = "{{department}}" }} }}"#),
-    );
+    let desk =
+        desk(&world, &format!(r#""{HUB}", {{ role_arn = "{WORKLOAD}", tags = {{ Team = "{{department}}" }} }}"#));
     let failed = fails(&desk, 7, "aws/claim_missing");
     failed.message_has(&["link 2", WORKLOAD, "department"]).hint_has(&["`role_chain`"]);
 }

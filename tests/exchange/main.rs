@@ -38,9 +38,7 @@ fn asked(world: &World) -> Vec<BTreeMap<String, String>> {
 fn forms(world: &World, endpoint: Endpoint) -> Vec<BTreeMap<String, String>> {
     let requests = world.ledger().requests().into_iter().filter(|request| request.endpoint == endpoint);
     requests
-        .map(|request| {
-            openidconnect::url::form_urlencoded::parse(request.body.as_bytes()).into_owned().collect()
-        })
+        .map(|request| openidconnect::url::form_urlencoded::parse(request.body.as_bytes()).into_owned().collect())
         .collect()
 }
 

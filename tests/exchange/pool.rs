@@ -170,11 +170,9 @@ fn a_chain_goes_on_from_the_pools_role() {
 
     world.set(Knob::ChainRoles, json!([]));
     let denied = desk.run(["login", "--force"]).ends_with_failure(7, "aws/chain_denied");
-    denied.message_has(&["assumed-role/PoolUser/CognitoIdentityCredentials"]).hint_has(&[
-        "the identity pool's role",
-        "sts:AssumeRole",
-        workload,
-    ]);
+    denied
+        .message_has(&["assumed-role/PoolUser/CognitoIdentityCredentials"])
+        .hint_has(&["the identity pool's role", "sts:AssumeRole", workload]);
 }
 
 #[test]
@@ -224,11 +222,7 @@ fn an_expired_token_is_replaced_by_a_new_sign_in() {
     let desk = desk(&world);
     desk.credentials();
     let body = json!({ "__type": "NotAuthorizedException", "message": "Invalid login token. Token expired: 2 >= 1" });
-    let fault = Fault::Body {
-        status: 400,
-        content_type: "application/x-amz-json-1.1".into(),
-        body: body.to_string(),
-    };
+    let fault = Fault::Body { status: 400, content_type: "application/x-amz-json-1.1".into(), body: body.to_string() };
     world.next(1, Knob::PoolFault, json!(fault));
     desk.credentials();
     assert_eq!(desk.tabs(), 2);

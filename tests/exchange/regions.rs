@@ -85,10 +85,7 @@ fn a_region_that_cannot_be_reached_is_stood_in_for_by_its_neighbour() {
     let desk = desk(&world, &ways, "");
     desk.credentials();
     assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (1, 1));
-    assert_eq!(
-        (ways.asked().first(), ways.asked().last()),
-        (Some(&HOME.to_owned()), Some(&NEIGHBOUR.to_owned()))
-    );
+    assert_eq!((ways.asked().first(), ways.asked().last()), (Some(&HOME.to_owned()), Some(&NEIGHBOUR.to_owned())));
     assert!(desk.log().contains("asking that of us-west-2"));
 }
 

@@ -26,11 +26,7 @@ fn the_call_carries_no_signature_whatever_credentials_lie_about() {
     let assume = requests.iter().find(|request| request.endpoint == Endpoint::Assume).unwrap();
     assert!(!assume.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")));
     assert_eq!(asked(&world)[0]["RoleArn"], ROLE_ARN);
-    assert_eq!(
-        world.count(Endpoint::Identity),
-        1,
-        "login asked AWS with the kept credentials, not with those"
-    );
+    assert_eq!(world.count(Endpoint::Identity), 1, "login asked AWS with the kept credentials, not with those");
 }
 
 #[test]

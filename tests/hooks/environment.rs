@@ -7,11 +7,7 @@ use testworld::{Desk, World};
 use super::{PROGRAM, desk, kept, said, shell, signed_in};
 
 const NAMES: [&str; 6] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_CREDENTIAL_EXPIRATION",
 ];
 
@@ -52,9 +48,7 @@ fn the_shells_of_posix_read_the_assignments_and_forget_what_would_shadow_them() 
     let desk = signed_in(&world);
     let expected = expected(&desk);
     let mut read = 0;
-    for (program, name) in
-        [("/bin/sh", "sh"), ("/bin/bash", "bash"), ("/usr/bin/zsh", "zsh"), ("/bin/dash", "dash")]
-    {
+    for (program, name) in [("/bin/sh", "sh"), ("/bin/bash", "bash"), ("/usr/bin/zsh", "zsh"), ("/bin/dash", "dash")] {
         let script = format!("eval \"$('{PROGRAM}' env --shell {name})\"");
         let found = read_by(&desk, program, &["-c"], &script);
         read += usize::from(found.is_some());

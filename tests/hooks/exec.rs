@@ -18,8 +18,7 @@ fn the_command_has_the_credentials_and_nothing_that_would_shadow_them() {
     let world = World::new();
     let desk = signed_in(&world);
     let document = kept(&desk);
-    for shadowing in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"]
-    {
+    for shadowing in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"] {
         desk.set_variable(shadowing, "claude");
     }
     desk.set_variable("AWS_REGION", "ap-south-1");
@@ -65,8 +64,7 @@ fn the_command_is_the_process_that_the_caller_started() {
     command.args(["exec", "--", "sh", "-c", "echo $$; exec sleep 60"]).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
-        .unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
     assert_eq!(line.trim(), child.id().to_string());
     testworld::terminate(child.id() as i32);
     let signal = std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap());

@@ -69,8 +69,7 @@ fn the_headers_of_the_guidance_come_from_what_is_kept() {
 fn the_profile_may_name_other_headers() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "name": "Zoë\r\nx-admin: yes", "groups": ["a", "b"] }));
-    let more =
-        "telemetry.headers = { X-Name = [\"none\", \"name\"], x-groups = \"groups\", x-none = \"none\" }";
+    let more = "telemetry.headers = { X-Name = [\"none\", \"name\"], x-groups = \"groups\", x-none = \"none\" }";
     let desk = configured(&world, more);
     let expected = "{\"x-groups\":\"a,b\",\"x-name\":\"Zo%C3%AB%0D%0Ax-admin: yes\"}\n";
     said(&desk.run(["otel-headers"]), expected);
@@ -140,9 +139,7 @@ fn an_old_token_is_renewed_by_a_process_that_nobody_waits_for() {
     let_the_first_token_be_old(&world);
     let desk = signed_in(&world);
     world.set(Knob::Claims, json!({ "email": "renamed@example.com" }));
-    wait_until("its renewal has brought a newer one", || {
-        without_token(&desk)["x-user-email"] == "renamed@example.com"
-    });
+    wait_until("its renewal has brought a newer one", || without_token(&desk)["x-user-email"] == "renamed@example.com");
     desk.settle();
     assert_eq!(counts(&world, &desk), [1, 1, 1, 1], "one refresh, and AWS is not asked");
     without_token(&desk);
@@ -192,8 +189,7 @@ fn other_collectors_than_the_configured_are_told_nothing() {
     let world = World::new();
     let desk = configured(&world, "telemetry.collectors = [\"https://otel.example.com\"]");
     assert_eq!(without_token(&desk)["x-user-email"], "demo@example.com");
-    for variable in ["", "METRICS_", "LOGS_", "TRACES_"].map(|of| format!("OTEL_EXPORTER_OTLP_{of}ENDPOINT"))
-    {
+    for variable in ["", "METRICS_", "LOGS_", "TRACES_"].map(|of| format!("OTEL_EXPORTER_OTLP_{of}ENDPOINT")) {
         desk.set_variable(&variable, "https://collector.example.net");
         said(&desk.run(["otel-headers"]), "{}\n");
         desk.set_variable(&variable, COLLECTOR);
@@ -209,10 +205,7 @@ fn a_refused_variable_is_an_empty_object_and_the_log_says_why() {
     desk.set_variable("BEDROCK_SSO_TELEMETRY_HEADERS", "{ x-planted = \"email\" }");
     said(&desk.run(["otel-headers"]), "{}\n");
     let log = desk.log();
-    assert!(
-        log.contains("[config/variable_refused]") && log.contains("BEDROCK_SSO_TELEMETRY_HEADERS"),
-        "{log}"
-    );
+    assert!(log.contains("[config/variable_refused]") && log.contains("BEDROCK_SSO_TELEMETRY_HEADERS"), "{log}");
     assert!(!log.contains("x-planted"), "{log}");
 }
 

@@ -130,8 +130,7 @@ fn the_desktops_helper_gets_its_own_shape() {
     let document = desk.run(["bearer", "--json"]).expect_code(0).document();
     assert_eq!(document["headers"], json!({}));
     assert_eq!(document.as_object().unwrap().len(), 2);
-    let life: u64 =
-        parameter(&parameters(document["token"].as_str().unwrap()), "X-Amz-Expires").parse().unwrap();
+    let life: u64 = parameter(&parameters(document["token"].as_str().unwrap()), "X-Amz-Expires").parse().unwrap();
     assert!(life <= 43_200, "{life}");
 }
 

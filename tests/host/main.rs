@@ -43,10 +43,7 @@ fn counts(world: &World, desk: &Desk<'_>) -> [usize; 5] {
 
 #[track_caller]
 fn all_the_same_document(answers: &[Answer]) -> Value {
-    assert!(
-        answers.iter().all(|answer| (answer.code, answer.stderr.as_str()) == (Some(0), "")),
-        "{answers:?}"
-    );
+    assert!(answers.iter().all(|answer| (answer.code, answer.stderr.as_str()) == (Some(0), "")), "{answers:?}");
     assert!(answers.windows(2).all(|pair| pair[0].stdout == pair[1].stdout), "one document for all");
     answers[0].document()
 }

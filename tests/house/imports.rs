@@ -77,9 +77,7 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let path_words: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        if matches!(path_words.first().map(String::as_str), Some("crate" | "super" | "self"))
-            && path_words.len() > 1
-        {
+        if matches!(path_words.first().map(String::as_str), Some("crate" | "super" | "self")) && path_words.len() > 1 {
             self.written.push(path_words);
         }
         visit::visit_path(self, path);
@@ -93,11 +91,7 @@ impl Tree {
     fn read() -> Self {
         let program = sources_under("src").into_iter().filter(|source| !source.code.is_empty());
         let program = program.filter(|source| source.path != "src/main.rs");
-        Self(
-            program
-                .map(|source| (module_of(&source), (source.path.clone(), Paths::read(&source.text))))
-                .collect(),
-        )
+        Self(program.map(|source| (module_of(&source), (source.path.clone(), Paths::read(&source.text)))).collect())
     }
 
     /// The module in whose file a path from `module` is declared, however many files pass it on.
@@ -193,8 +187,7 @@ fn no_files_import_each_other_in_a_circle() {
     let uses = tree.all_uses();
     let reached: BTreeMap<_, _> = uses.keys().map(|module| (*module, reached_from(&uses, module))).collect();
     let mut offenders = Vec::new();
-    let in_circles =
-        reached.iter().filter(|(module, reached)| reached.contains(*module)).map(|(module, _)| *module);
+    let in_circles = reached.iter().filter(|(module, reached)| reached.contains(*module)).map(|(module, _)| *module);
     for module in in_circles {
         let path = &tree.0[module].0;
         let back = uses[module].iter().filter(|other| reached[*other].contains(module));

@@ -152,8 +152,7 @@ fn only_the_provider_specs_tell_providers_apart() {
         .map(|name| format!("Provider::{name}"))
         .collect();
     let words: Vec<_> = variants.iter().map(String::as_str).collect();
-    let others =
-        sources_under("src").into_iter().filter(|source| !source.path.starts_with("src/config/provider/"));
+    let others = sources_under("src").into_iter().filter(|source| !source.path.starts_with("src/config/provider/"));
     let offenders = others.flat_map(|source| with_words(&source, &words).collect::<Vec<_>>());
     nobody("what depends on the provider is a field of its spec", offenders);
 }

@@ -124,11 +124,7 @@ fn a_write_that_is_killed_at_any_step_leaves_the_old_record_or_the_new() {
                 times += 1;
                 let tabs = desk.tabs();
                 before = desk.credentials();
-                assert_eq!(
-                    desk.tabs(),
-                    tabs,
-                    "{step} {times}: the record is whole, be it the old or the new"
-                );
+                assert_eq!(desk.tabs(), tabs, "{step} {times}: the record is whole, be it the old or the new");
             }
             assert!(times > 0, "{step}: nobody came so far");
             let after = desk.credentials();

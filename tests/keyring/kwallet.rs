@@ -10,11 +10,9 @@ use super::{desk, refused, session::Session};
 #[ignore = "tests/keyring/run"]
 fn kwallet_is_called_by_its_name_whatever_it_does_not_do() {
     let world = World::new();
-    for (has_wallet, display, slug) in [
-        (false, None, "keyring_absent"),
-        (true, None, "keyring_locked"),
-        (true, Some(":4242"), "keyring_timeout"),
-    ] {
+    for (has_wallet, display, slug) in
+        [(false, None, "keyring_absent"), (true, None, "keyring_locked"), (true, Some(":4242"), "keyring_timeout")]
+    {
         let session = Session::kwallet(has_wallet);
         let desk = desk(&world, &session);
         if let Some(display) = display {

@@ -266,8 +266,7 @@ fn a_hundred_callers_at_once_share_one_key_and_one_browser() {
     for before in [forget_copy, forget_copy, || plant_copy("another key of thirty-two bytes.")] {
         before();
         let callers: Vec<_> = (0..100).map(|_| desk.start(["credentials"])).collect();
-        let told: Vec<_> =
-            callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();
+        let told: Vec<_> = callers.into_iter().map(|caller| caller.finish().expect_code(0).document()).collect();
         assert!(told.iter().all(|document| *document == told[0]));
     }
     assert_eq!((desk.tabs(), world.count(Endpoint::Assume)), (1, 1));

@@ -87,11 +87,7 @@ fn who_may_ask_a_person_has_the_keyring_ask_too_unless_the_profile_leaves_that_t
         for words in ASKING {
             let witness = session.witness();
             let outcome = desk.start_command(call(&desk, words)).finish();
-            assert_eq!(
-                (outcome.code, outcome.stdout.as_str()),
-                (Some(10), ""),
-                "nobody answers: {outcome:?}"
-            );
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(10), ""), "nobody answers: {outcome:?}");
             let heard = session.heard(witness);
             assert_eq!(!heard.is_empty(), unlocks.contains(&words), "{login}, {words:?}: {heard:?}");
         }

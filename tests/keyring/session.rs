@@ -92,9 +92,7 @@ impl Session {
         let password: Vec<_> = (1..=56).map(|byte: u8| byte.to_string()).collect();
         let password = format!("array:byte:{}", password.join(","));
         self.ask_kwallet("pamOpen", &["string:kdewallet", &password, "int32:0"]);
-        wait_until("the wallet is open", || {
-            self.ask_kwallet("isOpen", &["string:kdewallet"]).contains("boolean true")
-        });
+        wait_until("the wallet is open", || self.ask_kwallet("isOpen", &["string:kdewallet"]).contains("boolean true"));
     }
 
     fn ask_kwallet(&self, method: &str, words: &[&str]) -> String {
@@ -161,8 +159,7 @@ impl Session {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // It is told of its own name first; it listens once it hears us.
         let heard = thread::scope(|scope| {
-            let listening =
-                scope.spawn(|| lines.find(|line| line.as_ref().unwrap().contains("NameHasOwner")));
+            let listening = scope.spawn(|| lines.find(|line| line.as_ref().unwrap().contains("NameHasOwner")));
             while !listening.is_finished() {
                 self.has_secrets();
             }
@@ -175,8 +172,7 @@ impl Session {
     /// The members that were called until now.
     pub(crate) fn heard(&self, mut witness: Witness) -> Vec<String> {
         self.ask_bus("NameHasOwner", "string:that.is.all");
-        let until_now =
-            witness.lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("that.is.all"));
+        let until_now = witness.lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("that.is.all"));
         let calls = until_now.filter(|line| line.contains("member=Unlock") || line.contains("member=Prompt"));
         calls.collect()
     }
@@ -197,14 +193,8 @@ impl Session {
     /// Asks the Secret Service itself.
     pub(crate) fn call(&self, method: &str, words: &[&str]) -> String {
         let mut ask = self.command("dbus-send");
-        ask.args([
-            "--session",
-            "--print-reply",
-            "--dest=org.freedesktop.secrets",
-            "/org/freedesktop/secrets",
-        ]);
-        let output =
-            ask.arg(format!("org.freedesktop.Secret.Service.{method}")).args(words).output().unwrap();
+        ask.args(["--session", "--print-reply", "--dest=org.freedesktop.secrets", "/org/freedesktop/secrets"]);
+        let output = ask.arg(format!("org.freedesktop.Secret.Service.{method}")).args(words).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 

@@ -68,8 +68,7 @@ fn where_nobody_is_signed_in_nobody_is_asked_and_what_to_do_is_said() {
     assert!(found.iter().all(|row| row.result == "skipped" && row.remedy.is_none()), "{found:?}");
     row(&found, "exchange").has(&["`bedrock-sso login`"]);
     row(&found, "converse").has(&["`exchange`"]);
-    let asked =
-        [Endpoint::Assume, Endpoint::Models, Endpoint::Converse].map(|endpoint| world.count(endpoint));
+    let asked = [Endpoint::Assume, Endpoint::Models, Endpoint::Converse].map(|endpoint| world.count(endpoint));
     assert_eq!((asked, desk.tabs()), ([0, 0, 0], 0));
 }
 
@@ -110,16 +109,10 @@ fn credentials_of_another_role_are_told_as_such() {
     let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
                 <Arn>arn:aws:sts::999999999999:assumed-role/Other/jane</Arn><UserId>A:jane</UserId>\
                 <Account>999999999999</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
-    world.set(
-        Knob::IdentityFault,
-        Fault::Body { status: 200, content_type: "text/xml".into(), body: body.into() },
-    );
+    world.set(Knob::IdentityFault, Fault::Body { status: 200, content_type: "text/xml".into(), body: body.into() });
     let found = live(&desk);
     let identity = row(&found, "identity");
     assert_eq!(identity.result, "bad");
-    identity.has(&[
-        "arn:aws:sts::999999999999:assumed-role/Other/jane",
-        "arn:aws:iam::123456789012:role/BedrockUser",
-    ]);
+    identity.has(&["arn:aws:sts::999999999999:assumed-role/Other/jane", "arn:aws:iam::123456789012:role/BedrockUser"]);
     row(&found, "converse").has(&["`identity`"]);
 }

@@ -49,8 +49,7 @@ fn a_few_tokens_are_asked_for_and_the_call_says_whose_it_is() {
 #[test]
 fn the_guardrail_that_claude_code_is_given_holds_for_every_word() {
     let world = World::new();
-    let headers =
-        format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
+    let headers = format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
     let desk = signed_in(&world, &format!("env = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"));
     let found = live(&desk);
     row(&found, "guardrail").has(&[GUARDRAIL, "2"]);
@@ -107,10 +106,8 @@ fn a_model_that_the_region_does_not_have_is_named_with_where_to_look() {
     assert_eq!(profiles.result, "warn");
     profiles.has(&["us-east-1", "eu.anthropic.claude-opus-4-6-v1"]);
     let converse = row(&found, "converse");
-    converse.has(&[
-        "The provided model identifier is invalid.",
-        "aws bedrock list-inference-profiles --region us-east-1",
-    ]);
+    converse
+        .has(&["The provided model identifier is invalid.", "aws bedrock list-inference-profiles --region us-east-1"]);
     assert_eq!(row(&found, "streaming").result, "skipped");
 }
 
@@ -129,20 +126,14 @@ fn a_model_near_its_end_is_warned_of_while_it_still_answers() {
 #[test]
 fn lists_that_cannot_be_had_are_a_warning_where_a_model_is_configured() {
     let world = World::new();
-    let down =
-        json!({ "status": 503, "code": "ServiceUnavailableException", "message": "Service Unavailable" });
+    let down = json!({ "status": 503, "code": "ServiceUnavailableException", "message": "Service Unavailable" });
     world.set(Knob::BedrockRefusals, json!({ "models": down, "inference-profiles": down }));
     let desk = signed_in(&world, &format!("models = {{ default = \"{HAIKU}\" }}"));
-    let expected =
-        [("bedrock-models", "warn"), ("bedrock-profiles", "warn"), ("converse", "ok"), ("streaming", "ok")];
+    let expected = [("bedrock-models", "warn"), ("bedrock-profiles", "warn"), ("converse", "ok"), ("streaming", "ok")];
     assert_eq!(results(&live(&desk))[2..], expected);
     desk.configure(&world.configuration(""));
-    let expected = [
-        ("bedrock-models", "bad"),
-        ("bedrock-profiles", "bad"),
-        ("converse", "skipped"),
-        ("streaming", "skipped"),
-    ];
+    let expected =
+        [("bedrock-models", "bad"), ("bedrock-profiles", "bad"), ("converse", "skipped"), ("streaming", "skipped")];
     assert_eq!(results(&live(&desk))[2..], expected);
 }
 
@@ -161,12 +152,8 @@ fn without_the_lists_the_configured_model_is_asked_all_the_same() {
     world.set(Knob::BedrockRefusals, refusals);
     let desk = signed_in(&world, &format!("models = {{ default = \"{HAIKU}\" }}"));
     let found = live(&desk);
-    let expected = [
-        ("bedrock-models", "skipped"),
-        ("bedrock-profiles", "warn"),
-        ("converse", "ok"),
-        ("streaming", "ok"),
-    ];
+    let expected =
+        [("bedrock-models", "skipped"), ("bedrock-profiles", "warn"), ("converse", "ok"), ("streaming", "ok")];
     assert_eq!(results(&found)[2..], expected, "{found:?}");
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
     row(&found, "bedrock-profiles").has(&[role, "bedrock:ListInferenceProfiles"]);

@@ -14,8 +14,7 @@ fn page() -> String {
 
 /// Without what differs from run to run: every number.
 fn masked(text: &str) -> String {
-    let mut masked: String =
-        text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    let mut masked: String = text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
     while masked.contains("00") {
         masked = masked.replace("00", "0");
     }
@@ -26,8 +25,7 @@ fn masked(text: &str) -> String {
 fn the_page_shows_what_a_run_says() {
     let world = World::new();
     world.set(Knob::Claims, json!({ "email": "alice@example.com" }));
-    let headers =
-        format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
+    let headers = format!("X-Amzn-Bedrock-GuardrailIdentifier: {GUARDRAIL}\\nX-Amzn-Bedrock-GuardrailVersion: 2");
     let claude = format!(
         "models = {{ default = \"{SONNET}\", opus = \"{OPUS}\" }}\nenv = {{ ANTHROPIC_CUSTOM_HEADERS = \"{headers}\" }}"
     );
@@ -45,8 +43,7 @@ fn the_page_shows_what_a_run_says() {
 fn each_refusal_has_its_row_on_the_page() {
     let page = page();
     for (_, _, message) in REFUSALS {
-        let known =
-            page.split('`').skip(1).step_by(2).any(|words| words.len() > 10 && message.contains(words));
+        let known = page.split('`').skip(1).step_by(2).any(|words| words.len() > 10 && message.contains(words));
         assert!(known, "no row: {message}");
     }
 }

@@ -65,11 +65,7 @@ pub(super) const REFUSALS: [(u16, &str, &str); 21] = [
     (503, "ServiceUnavailableException", "Bedrock is unable to process your request."),
     (403, "ExpiredTokenException", "The security token included in the request is expired"),
     (403, "UnrecognizedClientException", "The security token included in the request is invalid."),
-    (
-        403,
-        "InvalidSignatureException",
-        "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
-    ),
+    (403, "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"),
 ];
 
 #[test]
@@ -92,9 +88,8 @@ fn a_missing_permission_to_stream_is_named_with_what_comes_of_it() {
     let desk = signed_in(&world, "");
     let model = "arn:aws:bedrock:us-east-2::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0";
     let action = "bedrock:InvokeModelWithResponseStream";
-    let message = format!(
-        "{WHO} {action} on resource: {model} because no identity-based policy allows the {action} action"
-    );
+    let message =
+        format!("{WHO} {action} on resource: {model} because no identity-based policy allows the {action} action");
     refuse(&world, "converse-stream", 403, ACCESS, &message);
     let outcome = desk.run(["doctor", "--live", "--json"]);
     let found = super::rows(&outcome);
@@ -120,8 +115,7 @@ fn whose_policy_denies_decides_whom_to_turn_to() {
         ("session policy", "because no session policy allows the bedrock:InvokeModel action"),
         ("VPC endpoint policy", "because no VPC endpoint policy allows the bedrock:InvokeModel action"),
     ] {
-        let message =
-            format!("{WHO} {action} on resource: arn:aws:bedrock:::foundation-model/anthropic.x {end}");
+        let message = format!("{WHO} {action} on resource: arn:aws:bedrock:::foundation-model/anthropic.x {end}");
         refuse(&world, "converse", 403, ACCESS, &message);
         let found = live(&desk);
         let converse = row(&found, "converse");

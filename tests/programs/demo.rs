@@ -93,12 +93,8 @@ fn credentials(home: &Path, config: &Path) -> io::Result<(Output, u128)> {
         command.env("HOME", home);
     }
     let started = Instant::now();
-    let output = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()?
-        .wait_with_output()?;
+    let output =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?.wait_with_output()?;
     Ok((output, started.elapsed().as_millis()))
 }
 

@@ -33,8 +33,7 @@ fn desk<'w>(row: &Row, world: &'w World) -> Desk<'w> {
     }
     let desk = Desk::with(world, PROGRAM, &lines);
     if row.knobs.iter().any(|(knob, _)| *knob == Knob::ClientAuth) {
-        desk.run_with(["login", "--client-secret-stdin"], &format!("{}\n", world.client_secret()))
-            .expect_code(0);
+        desk.run_with(["login", "--client-secret-stdin"], &format!("{}\n", world.client_secret())).expect_code(0);
     }
     desk
 }
@@ -166,10 +165,7 @@ fn google_gives_a_refresh_token_only_to_who_asks_with_consent() {
     let row = row("Google");
     let world = world(&row);
     let desk = desk(&row, &world);
-    assert_eq!(
-        (asked(&world)["access_type"].as_str(), asked(&world)["prompt"].as_str()),
-        ("offline", "consent")
-    );
+    assert_eq!((asked(&world)["access_type"].as_str(), asked(&world)["prompt"].as_str()), ("offline", "consent"));
     assert_eq!(world.live_grants(), 1);
     assert!(status(&desk)["can_renew"].as_bool().unwrap());
 }
@@ -237,11 +233,7 @@ fn entras_groups_that_do_not_fit_are_explained_when_aws_misses_them() {
     let desk = desk(&row, &world);
     let failed = desk.run(["credentials"]).fails(7, "aws/access_denied");
     desk.expect_wording("advice of providers", "Entra ID with too many groups", &failed.hint);
-    assert!(
-        desk.log().lines().any(|line| line.contains(" session: ") && line.contains("groups")),
-        "{}",
-        desk.log()
-    );
+    assert!(desk.log().lines().any(|line| line.contains(" session: ") && line.contains("groups")), "{}", desk.log());
 }
 
 #[test]

@@ -60,18 +60,8 @@ fn a_profile_is_added_to_a_configuration_that_stays_as_it_is() {
     let desk = desk(&world);
     let before = fs::read_to_string(desk.config_file()).unwrap();
     let facts = [
-        "setup",
-        "--yes",
-        "--profile",
-        "second",
-        "--issuer",
-        "https://acme.okta.com",
-        "--client-id",
-        "x",
-        "--role-arn",
-        ROLE_ARN,
-        "--region",
-        "eu-west-1",
+        "setup", "--yes", "--profile", "second", "--issuer", "https://acme.okta.com", "--client-id", "x", "--role-arn",
+        ROLE_ARN, "--region", "eu-west-1",
     ];
     let applied = desk.run(facts).expect_code(0).stderr;
     assert!(applied.contains("`bedrock-sso login --profile second`"), "{applied}");
@@ -100,18 +90,8 @@ fn wrong_facts_are_refused_before_anything_is_written() {
         [("region=Mars", "config/illegal"), ("regoin=x", "config/unknown_key"), ("scopes=[", "config/syntax")]
     {
         let facts = [
-            "setup",
-            "--yes",
-            "--profile",
-            "new",
-            "--issuer",
-            "https://acme.okta.com",
-            "--client-id",
-            "x",
-            "--role-arn",
-            ROLE_ARN,
-            "--set",
-            fact,
+            "setup", "--yes", "--profile", "new", "--issuer", "https://acme.okta.com", "--client-id", "x",
+            "--role-arn", ROLE_ARN, "--set", fact,
         ];
         desk.run(facts).fails(3, slug);
     }
@@ -124,7 +104,8 @@ fn the_guidance_samples_configuration_is_taken_over() {
     let world = World::new();
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
-    desk.write("old/config.json",
+    desk.write(
+        "old/config.json",
         &format!(
             r#"{{"ClaudeCode": {{"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "us-west-2",
             "federated_role_arn": "{ROLE_ARN}", "client_secret": "hidden", "credential_storage": "session"}}}}"#
@@ -132,11 +113,7 @@ fn the_guidance_samples_configuration_is_taken_over() {
     );
     let file = desk.home().join("old/config.json");
     let outcome = desk.run(["setup", "--yes", "--from", file.to_str().unwrap()]).expect_code(0);
-    desk.expect_wording(
-        "output",
-        "setup: a secret in the configuration that was taken over",
-        &outcome.stderr,
-    );
+    desk.expect_wording("output", "setup: a secret in the configuration that was taken over", &outcome.stderr);
     let written = fs::read_to_string(desk.config_file()).unwrap();
     assert!(written.contains("[profiles.ClaudeCode]") && !written.contains("hidden"), "{written}");
     assert!(desk.read(".aws/config").contains("[profile ClaudeCode]\n"));
@@ -161,8 +138,7 @@ fn flags_cannot_write_more_than_the_value_they_name() {
     let desk = desk(&world);
     fs::remove_file(desk.config_file()).unwrap();
     let before = everything(&desk);
-    let facts =
-        ["setup", "--yes", "--issuer", "https://a.example", "--client-id", "x", "--role-arn", ROLE_ARN];
+    let facts = ["setup", "--yes", "--issuer", "https://a.example", "--client-id", "x", "--role-arn", ROLE_ARN];
     let hostile = [
         ["--set", "extra_params={}\nstorage = \"none\""],
         ["--set", "redirect_ports=[1]\n[profiles.other]"],

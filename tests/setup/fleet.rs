@@ -122,15 +122,13 @@ fn a_policy_says_the_same_in_every_form() {
     assert_eq!(table(&mut preferences.lines().skip(1)), macos);
 
     let registry = &files["windows/claude-code.reg"];
-    let units: Vec<u16> =
-        registry.chunks(2).map(|pair| u16::from_le_bytes(pair.try_into().unwrap())).collect();
+    let units: Vec<u16> = registry.chunks(2).map(|pair| u16::from_le_bytes(pair.try_into().unwrap())).collect();
     let registry = String::from_utf16(&units).unwrap();
     assert!(registry.starts_with(
         "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\ClaudeCode]\r\n\"Settings\"="
     ));
     // A text of regedit's has the same escapes as one of JSON's.
-    let settings: String =
-        serde_json::from_str(registry.split_once("\"Settings\"=").unwrap().1.trim()).unwrap();
+    let settings: String = serde_json::from_str(registry.split_once("\"Settings\"=").unwrap().1.trim()).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&settings).unwrap(), windows);
 
     let words = text(&files["windows/en-US/bedrock-sso.adml"]);
@@ -211,13 +209,8 @@ fn a_later_run_replaces_what_an_earlier_one_wrote_and_nothing_else() {
     fleet(&desk, &folder, &FACTS).expect_code(0);
     let again = fleet(&desk, &folder, &FACTS).expect_code(0);
     again.prints("setup --fleet: nothing to do");
-    let changed =
-        fleet(&desk, &folder, &[FACTS.as_slice(), &["--set", "login=explicit"]].concat()).expect_code(0);
-    assert!(
-        changed.stdout.starts_with(&format!("{}/config.toml (changed)\n", folder.display())),
-        "{}",
-        changed.stdout
-    );
+    let changed = fleet(&desk, &folder, &[FACTS.as_slice(), &["--set", "login=explicit"]].concat()).expect_code(0);
+    assert!(changed.stdout.starts_with(&format!("{}/config.toml (changed)\n", folder.display())), "{}", changed.stdout);
     assert!(!changed.stdout.contains("managed-settings.json"), "{}", changed.stdout);
 
     fs::write(folder.join("macos/managed-settings.json"), "{}").unwrap();

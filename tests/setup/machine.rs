@@ -160,8 +160,7 @@ fn an_unreadable_administrator_folder_is_a_file_failure() {
     let folder = machine.etc.path().join("bedrock-sso");
     fs::remove_dir_all(&folder).unwrap();
     fs::write(&folder, "").unwrap();
-    let failed =
-        machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(10, "storage/files");
+    let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(10, "storage/files");
     failed.message_has(&["/etc/bedrock-sso/config.toml"]);
 }
 
@@ -258,8 +257,7 @@ fn a_record_that_somebody_else_could_have_written_is_not_carried_out() {
     }] });
     fs::write(&record, planted.to_string()).unwrap();
     chown(&record, Some(1000), Some(1000)).unwrap();
-    let failed =
-        machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(3, "config/untrusted");
+    let failed = machine.run(&["setup", "--system", "--remove", "--yes"]).fails_in_any_words(3, "config/untrusted");
     failed.message_has(&["/etc/bedrock-sso/setup.json", "user 1000"]);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
@@ -270,25 +268,18 @@ fn a_complete_configuration_becomes_the_administrators_as_it_is() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "aws_profile = \"work\" # for everybody");
-    let text = format!(
-        "# ours\r\nenforce = [\"issuer\", \"quota\"]\n{}",
-        fs::read_to_string(machine.file()).unwrap()
-    );
+    let text = format!("# ours\r\nenforce = [\"issuer\", \"quota\"]\n{}", fs::read_to_string(machine.file()).unwrap());
     fs::remove_dir_all(machine.file().parent().unwrap()).unwrap();
     desk.set_variable("BEDROCK_SSO_REGION", "eu-north-1");
     for (flag, name) in [("--from", "complete.toml"), ("--config", "complete")] {
         desk.write(name, &text);
         let words = ["setup", "--system", "--yes", flag, name];
         let said = machine.run(&words).expect_code(0);
-        assert!(
-            said.stdout.starts_with("/etc/bedrock-sso/config.toml (new)\n  + # ours\n  + enforce = "),
-            "{said:?}"
-        );
+        assert!(said.stdout.starts_with("/etc/bedrock-sso/config.toml (new)\n  + # ours\n  + enforce = "), "{said:?}");
         assert_eq!(fs::read_to_string(machine.file()).unwrap(), text);
         let mode = fs::metadata(machine.file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o644, "every user reads it");
-        let policy =
-            fs::read_to_string(machine.etc.path().join("claude-code/managed-settings.json")).unwrap();
+        let policy = fs::read_to_string(machine.etc.path().join("claude-code/managed-settings.json")).unwrap();
         assert!(policy.contains("us-east-1") && !policy.contains("eu-north-1"), "{policy}");
         assert_eq!(machine.run(&words).expect_code(0).stdout, "", "nothing is left to do");
 
@@ -328,9 +319,7 @@ fn a_policy_for_all_takes_nothing_of_whoever_writes_it() {
     let world = World::new();
     let desk = desk(&world);
     let machine = Machine::of(&desk, "");
-    desk.configure(
-        "version = 1\n[profiles.claude.claude_code]\nmodels = { opus = \"the-administrators-own\" }\n",
-    );
+    desk.configure("version = 1\n[profiles.claude.claude_code]\nmodels = { opus = \"the-administrators-own\" }\n");
     desk.set_variable("BEDROCK_SSO_REGION", "eu-north-1");
     machine.run(&["setup", "--system", "--yes"]).expect_code(0);
     let policy = fs::read_to_string(machine.etc.path().join("claude-code/managed-settings.json")).unwrap();
@@ -347,23 +336,16 @@ fn pins_in_managed_settings_are_removed_and_old_values_return() {
     let machine = Machine::of(&desk, "aws_profile = \"work\"");
     let managed = machine.etc.path().join("claude-code/managed-settings.json");
     fs::create_dir_all(managed.parent().unwrap()).unwrap();
-    let before = "{\n  // ours\n  \"env\": {\"AWS_CONFIG_FILE\": \"/srv/aws\", \"EDITOR\": \"vi\"},\n  \"model\": \"x\"\n}\n";
+    let before =
+        "{\n  // ours\n  \"env\": {\"AWS_CONFIG_FILE\": \"/srv/aws\", \"EDITOR\": \"vi\"},\n  \"model\": \"x\"\n}\n";
     fs::write(&managed, before).unwrap();
     let said = machine.run(&["setup", "--system", "--yes"]).expect_code(0).stdout;
     assert!(said.contains("  - env.AWS_CONFIG_FILE = \"/srv/aws\"\n"), "{said}");
     let pinned = fs::read_to_string(&managed).unwrap();
-    for pin in [
-        "\"AWS_CONFIG_FILE\": \"~/.aws/config\"",
-        "\"AWS_PROFILE\": \"work\"",
-        "\"BEDROCK_SSO_CONFIG\": \"\"",
-    ] {
+    for pin in ["\"AWS_CONFIG_FILE\": \"~/.aws/config\"", "\"AWS_PROFILE\": \"work\"", "\"BEDROCK_SSO_CONFIG\": \"\""] {
         assert!(pinned.contains(pin), "{pin}: {pinned}");
     }
-    assert_eq!(
-        machine.run(&["setup", "--system", "--yes"]).expect_code(0).stdout,
-        "",
-        "nothing is left to do"
-    );
+    assert_eq!(machine.run(&["setup", "--system", "--yes"]).expect_code(0).stdout, "", "nothing is left to do");
     machine.run(&["setup", "--system", "--remove", "--yes"]).expect_code(0);
     assert_eq!(fs::read_to_string(&managed).unwrap(), before);
 }
@@ -392,8 +374,7 @@ fn enforced_keys_bind_a_profile_of_another_name() {
     let machine = Machine::of(&desk, "");
     let text = fs::read_to_string(machine.file()).unwrap();
     let keys = r#"["issuer", "client_id", "role_arn", "region", "sts_endpoint", "quota", "telemetry", "storage", "ca_bundle"]"#;
-    fs::write(machine.file(), text.replacen("version = 1", &format!("version = 1\nenforce = {keys}"), 1))
-        .unwrap();
+    fs::write(machine.file(), text.replacen("version = 1", &format!("version = 1\nenforce = {keys}"), 1)).unwrap();
     machine.run(&["credentials"]).expect_code(0);
     let planted = text.replace("[profiles.claude]", "[profiles.other]");
     let planted = planted.replace(&world.sts_endpoint(), &stranger.sts_endpoint());

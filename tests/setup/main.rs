@@ -1,10 +1,6 @@
 //! `setup`, end to end: what it shows, what it writes, what the hosts then run, and what is left when it is taken back.
 #![cfg(unix)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test may panic, write files and start children"
-)]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic, write files and start children")]
 
 mod facts;
 mod fleet;
@@ -174,14 +170,10 @@ fn a_policy_for_all_users_brings_its_own_credentials() {
     let shown = desk.run(["setup", "--system", "--dry-run", "--config", &file]).expect_code(0);
     assert!(shown.stdout.contains("managed-settings.json (new)\n"), "{}", shown.stdout);
     assert!(
-        shown
-            .stdout
-            .contains(&format!("  + awsCredentialExport = \"\\\"{program}\\\" export --profile claude\"\n"))
+        shown.stdout.contains(&format!("  + awsCredentialExport = \"\\\"{program}\\\" export --profile claude\"\n"))
     );
     assert!(!shown.stdout.contains("AWS_PROFILE") && !shown.stdout.contains(&*desk.home().to_string_lossy()));
-    for pin in
-        ["AWS_CONFIG_FILE = \"~/.aws/config\"", "AWS_ENDPOINT_URL_STS = \"\"", "BEDROCK_SSO_CONFIG = \"\""]
-    {
+    for pin in ["AWS_CONFIG_FILE = \"~/.aws/config\"", "AWS_ENDPOINT_URL_STS = \"\"", "BEDROCK_SSO_CONFIG = \"\""] {
         assert!(shown.stdout.contains(&format!("  + env.{pin}\n")), "{pin}: {}", shown.stdout);
     }
 }

@@ -35,9 +35,7 @@ fn with_every_registered_port_busy_each_is_named_with_its_holder() {
     let desk = desk_with(&world, &format!("redirect_ports = [{}, {}]", ports[0], ports[1]));
     // The process that holds the ports is this one.
     let failed = desk.run(["credentials"]).fails_in_any_words(4, "sign-in/port");
-    failed.message_has(
-        &ports.each_ref().map(|port| format!("127.0.0.1:{port}")).each_ref().map(String::as_str),
-    );
+    failed.message_has(&ports.each_ref().map(|port| format!("127.0.0.1:{port}")).each_ref().map(String::as_str));
     failed.hint_has(&["`redirect_ports`"]);
     if cfg!(target_os = "linux") {
         let name = fs::read_to_string("/proc/self/comm").unwrap();
@@ -129,9 +127,7 @@ fn probes_favicons_posts_and_floods_neither_end_a_sign_in_nor_harm_it() {
     ] {
         let got = browser.fetch(method, &format!("{base}{path}"), &[], b"").unwrap();
         assert_eq!(got.status, status, "{method} {}", &path[..path.len().min(40)]);
-        assert!(
-            got.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'"))
-        );
+        assert!(got.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
         assert_eq!(got.header("cache-control"), Some("no-store"));
     }
     let rebound = browser.fetch("GET", &format!("{base}/callback?state=x"), &[("Host", "evil.example")], b"");

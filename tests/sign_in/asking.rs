@@ -42,10 +42,8 @@ fn state_nonce_and_challenge_are_new_for_each_sign_in() {
     }
     let all = asked(&world);
     assert_eq!(all.len(), 3);
-    let values: BTreeSet<_> = all
-        .iter()
-        .flat_map(|request| ["state", "nonce", "code_challenge"].map(|name| request[name].clone()))
-        .collect();
+    let values: BTreeSet<_> =
+        all.iter().flat_map(|request| ["state", "nonce", "code_challenge"].map(|name| request[name].clone())).collect();
     assert_eq!(values.len(), 9, "none is used twice");
     assert!(values.iter().all(|value| value.len() == 43), "256 bits each");
 }
@@ -114,13 +112,10 @@ fn a_second_tab_of_the_same_answer_changes_nothing() {
     desk.set_variable("PERSON_PAGE", &page);
     desk.credentials();
     assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 1));
-    let tabs = [page.clone(), page.with_extension("second.html")].map(|file| {
-        until("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>")))
-    });
+    let tabs = [page.clone(), page.with_extension("second.html")]
+        .map(|file| until("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>"))));
     assert!(tabs.iter().any(|page| page.contains("123456789012")), "one of them tells the end: {tabs:?}");
-    assert!(
-        tabs.iter().all(|page| page.contains("Already being completed") || page.contains("123456789012"))
-    );
+    assert!(tabs.iter().all(|page| page.contains("Already being completed") || page.contains("123456789012")));
 }
 
 /// A sign-in that somebody at a host waits for, with a provider that takes its time to describe itself.

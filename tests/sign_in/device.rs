@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testworld::{
-    Desk, Endpoint, Failed, Fault, Knob, Running, World, address_in, code_in, enter_code, field,
-};
+use testworld::{Desk, Endpoint, Failed, Fault, Knob, Running, World, address_in, code_in, enter_code, field};
 
 use super::desk_with;
 
@@ -67,11 +65,7 @@ fn a_code_entered_elsewhere_signs_in_and_opens_no_browser() {
     let requests = world.ledger().requests();
     let asked: Vec<_> = requests.iter().map(|request| request.endpoint).collect();
     use Endpoint::{Assume, DeviceCode, DevicePage, Discovery, Keys, Poll};
-    assert_eq!(
-        asked,
-        [Discovery, Keys, DeviceCode, DevicePage, DevicePage, Poll, Assume],
-        "and nothing else"
-    );
+    assert_eq!(asked, [Discovery, Keys, DeviceCode, DevicePage, DevicePage, Poll, Assume], "and nothing else");
     assert!(!desk.log().contains(&code), "a code is for the person alone");
     desk.credentials();
 }
@@ -210,10 +204,7 @@ fn what_the_provider_is_asked_for_are_the_scopes_and_parameters_of_the_profile()
     let requests = world.ledger().requests();
     let asked = requests.iter().find(|request| request.endpoint == Endpoint::DeviceCode).unwrap();
     let form = super::query(&format!("?{}", asked.body));
-    assert_eq!(
-        (form["scope"].as_str(), form["audience"].as_str()),
-        ("openid groups", "https://api.example/")
-    );
+    assert_eq!((form["scope"].as_str(), form["audience"].as_str()), ("openid groups", "https://api.example/"));
     assert_eq!(form["client_id"], testworld::CLIENT_ID);
     let fields: testworld::Fields = form.into_iter().collect();
     assert_eq!(field(&fields, "client_secret"), None);

@@ -74,11 +74,7 @@ fn refusals_at_the_token_endpoint_are_told_with_advice_and_leave_nothing_behind(
         let desk = desk(&world);
         fails(&desk, 5, &format!("sign-in/{error}")).message_has(&[error, description]);
         assert!(page(&desk).contains(&format!("<code>sign-in/{error}</code>")));
-        assert_eq!(
-            (world.count(Endpoint::Code), world.count(Endpoint::Assume)),
-            (1, 0),
-            "a code is used once"
-        );
+        assert_eq!((world.count(Endpoint::Code), world.count(Endpoint::Assume)), (1, 0), "a code is used once");
         desk.run(["login"]).expect_code(0);
     }
 }
@@ -107,10 +103,7 @@ fn a_captive_portal_in_place_of_the_tokens_is_told_here_and_on_the_page() {
 fn tokens_without_an_id_token_are_refused() {
     let world = World::new();
     let body = json!({ "access_token": "opaque", "token_type": "Bearer" }).to_string();
-    world.set(
-        Knob::CodeFault,
-        json!(Fault::Body { status: 200, content_type: "application/json".into(), body }),
-    );
+    world.set(Knob::CodeFault, json!(Fault::Body { status: 200, content_type: "application/json".into(), body }));
     fails(&desk(&world), 5, "provider/incomplete").message_has(&["id_token"]).hint_has(&["`openid`"]);
     assert_eq!(world.count(Endpoint::Assume), 0);
 }
@@ -121,13 +114,7 @@ fn discovery_that_cannot_be_believed_opens_no_browser() {
         ("issuer", json!("https://other.example"), 3, "config/issuer", "https://other.example"),
         ("issuer", json!(null), 5, "provider/incomplete", "issuer"),
         ("token_endpoint", json!("http://id.example/token"), 5, "provider/endpoint", "token_endpoint"),
-        (
-            "authorization_endpoint",
-            json!("http://id.example/a"),
-            5,
-            "provider/endpoint",
-            "authorization_endpoint",
-        ),
+        ("authorization_endpoint", json!("http://id.example/a"), 5, "provider/endpoint", "authorization_endpoint"),
         ("jwks_uri", json!("http://id.example/keys"), 5, "provider/endpoint", "jwks_uri"),
         ("jwks_uri", json!("file:///etc/passwd"), 5, "provider/endpoint", "jwks_uri"),
         ("token_endpoint", json!(null), 5, "provider/incomplete", "token_endpoint"),
@@ -176,11 +163,7 @@ fn weather_before_the_sign_in_opens_no_browser_and_closes_no_door() {
         (Knob::DiscoveryFault, fault(Fault::Status(503)), "network/status"),
         (Knob::DiscoveryFault, fault(Fault::Close), "network/interrupted"),
         (Knob::DiscoveryFault, fault(Fault::Flood), "network/too_large"),
-        (
-            Knob::DiscoveryFault,
-            fault(Fault::Redirect("https://portal.example/".into())),
-            "network/redirected",
-        ),
+        (Knob::DiscoveryFault, fault(Fault::Redirect("https://portal.example/".into())), "network/redirected"),
         (Knob::KeysFault, fault(Fault::Portal), "network/not_json"),
         (Knob::KeysFault, fault(Fault::Status(500)), "network/status"),
     ] {

@@ -2,9 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use serde_json::{Value, json};
-use testworld::{
-    AtTerminal, Desk, Endpoint, Fault, Knob, Seen, Streams, World, address_in, arrive, enter_code,
-};
+use testworld::{AtTerminal, Desk, Endpoint, Fault, Knob, Seen, Streams, World, address_in, arrive, enter_code};
 
 use super::{desk_with, fails, until};
 
@@ -285,8 +283,5 @@ fn a_terminal_that_obeys_nothing_is_spared_the_line() {
     let desk = Desk::new(&world, env!("CARGO_BIN_EXE_bedrock-sso"));
     desk.set_variable("TERM", "dumb");
     let seen = desk.at_terminal(Streams::Terminal, &["login"]).finish();
-    assert!(
-        seen.code == Some(0) && seen.shown.lines().count() == 2 && !seen.shown.contains('\u{1b}'),
-        "{seen:?}"
-    );
+    assert!(seen.code == Some(0) && seen.shown.lines().count() == 2 && !seen.shown.contains('\u{1b}'), "{seen:?}");
 }

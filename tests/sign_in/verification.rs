@@ -15,10 +15,7 @@ fn rejected(knob: Knob, bent: impl Into<Value>, slug: &str) -> Failed {
     let failed = fails(&desk, 6, &format!("token/{slug}"));
     assert_eq!(world.count(Endpoint::Assume), 0, "{bent}: AWS never saw it");
     let page = page(&desk);
-    assert!(
-        page.contains("Sign-in failed") && page.contains(&format!("<code>token/{slug}</code>")),
-        "{page}"
-    );
+    assert!(page.contains("Sign-in failed") && page.contains(&format!("<code>token/{slug}</code>")), "{page}");
 
     let status = desk.run(["status", "--json"]).expect_code(0).document();
     assert_eq!(

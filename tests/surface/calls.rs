@@ -102,8 +102,7 @@ fn a_sign_in_of_its_own_reads_the_same_file_and_profile() {
     let world = World::new();
     let desk = desk(&world);
     let whole = fs::read_to_string(desk.config_file()).unwrap();
-    fs::write(desk.home().join("elsewhere.toml"), whole.replace("profiles.claude", "profiles.other"))
-        .unwrap();
+    fs::write(desk.home().join("elsewhere.toml"), whole.replace("profiles.claude", "profiles.other")).unwrap();
     desk.configure("not TOML [");
     let call = ["credentials", "--config", "elsewhere.toml", "--profile", "other"];
     let document = desk.run(call).expect_code(0).document();

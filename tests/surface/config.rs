@@ -14,8 +14,7 @@ fn show_tells_each_value_and_where_it_came_from() {
     desk.set_variable("BEDROCK_SSO_REGION", "eu-central-1");
     let outcome = desk.run(["config", "show"]).expect_code(0);
     assert_eq!(outcome.stderr, "");
-    let lines: Vec<Vec<&str>> =
-        outcome.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    let lines: Vec<Vec<&str>> = outcome.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["[profiles.claude]"]);
     let client = format!("{FILE}:{}", line_of(&desk, "client_id"));
     let quoted = format!("\"{CLIENT_ID}\"");
@@ -66,8 +65,7 @@ fn check_tells_every_problem_and_then_the_failure() {
     assert_eq!(outcome.stdout, "");
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines.len(), 6, "{}", outcome.stderr);
-    let expected =
-        [("regoin", "\"regoin\""), ("login =", "\"login\""), ("login_timeout =", "\"login_timeout\"")];
+    let expected = [("regoin", "\"regoin\""), ("login =", "\"login\""), ("login_timeout =", "\"login_timeout\"")];
     let expected = expected.into_iter().chain([("[profiles.claude]", "\"region\"")]);
     for (line, (beginning, key)) in lines.iter().zip(expected) {
         let place = format!("{FILE}:{}: ", line_of(&desk, beginning));

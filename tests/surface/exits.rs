@@ -89,18 +89,12 @@ fn code_3_for_a_key_that_is_missing_or_means_nothing() {
     let desk = desk(&world);
     desk.reword("region = \"us-east-1\"\n", "");
     let place = format!("{FILE}:{}:", line_of(&desk, "[profiles"));
-    desk.run(["login"]).fails(3, "config/missing_key").message_has(&[
-        &place,
-        "[profiles.claude]",
-        "\"region\"",
-    ]);
+    desk.run(["login"]).fails(3, "config/missing_key").message_has(&[&place, "[profiles.claude]", "\"region\""]);
     let issuer = format!("issuer = {}", json!(world.issuer()));
     desk.reword(&issuer, "region = \"us-east-1\"\nissuer = \"http://acme.example.com\"");
     let place = format!("{FILE}:{}:", line_of(&desk, "issuer"));
     let failed = desk.run(["login"]).fails(3, "config/illegal");
-    failed
-        .message_has(&[&place, "\"issuer\"", "http://acme.example.com"])
-        .hint_has(&["`bedrock-sso config check`"]);
+    failed.message_has(&[&place, "\"issuer\"", "http://acme.example.com"]).hint_has(&["`bedrock-sso config check`"]);
 }
 
 #[test]
@@ -137,11 +131,7 @@ fn code_4_for_a_browser_that_does_not_start() {
 fn code_5_when_the_person_or_the_provider_says_no() {
     let world = World::new();
     let desk = desk(&world);
-    world.next(
-        1,
-        Knob::AuthorizeError,
-        json!({"error": "access_denied", "description": "user is not\u{1b} assigned"}),
-    );
+    world.next(1, Knob::AuthorizeError, json!({"error": "access_denied", "description": "user is not\u{1b} assigned"}));
     let failed = desk.run(["credentials"]).fails(5, "sign-in/access_denied");
     failed.message_has(&["access_denied (user is not\\u{1b} assigned)"]);
 }
@@ -199,11 +189,7 @@ fn code_10_where_there_is_no_keyring_before_anybody_is_asked() {
             desk.configure(&world.configuration("").replace("storage = \"file\"\n", storage));
             for verb in ["credentials", "login"] {
                 let failed = desk.run([verb]).fails(10, "storage/keyring_absent");
-                desk.expect_wording(
-                    "places without a keyring",
-                    sign,
-                    &format!("{}\n{}", failed.message, failed.hint),
-                );
+                desk.expect_wording("places without a keyring", sign, &format!("{}\n{}", failed.message, failed.hint));
             }
         }
         desk.unset_variable(sign);
@@ -234,8 +220,7 @@ fn code_10_for_a_record_that_cannot_be_read_costs_no_sign_in() {
     let world = World::new();
     let desk = signed_in_and_spent(&world);
     let sealed = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
-    let record =
-        sealed.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
+    let record = sealed.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
     let kept = record.with_extension("kept");
     fs::rename(&record, &kept).unwrap();
     fs::create_dir(&record).unwrap();

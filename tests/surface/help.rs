@@ -30,21 +30,8 @@ fn every_verb_has_its_help() {
     let world = World::new();
     let desk = desk(&world);
     for verb in [
-        "credentials",
-        "login",
-        "status",
-        "logout",
-        "exec",
-        "env",
-        "export",
-        "otel-headers",
-        "token",
-        "bearer",
-        "setup",
-        "doctor",
-        "config",
-        "completions",
-        "man",
+        "credentials", "login", "status", "logout", "exec", "env", "export", "otel-headers", "token", "bearer",
+        "setup", "doctor", "config", "completions", "man",
     ] {
         let text = expect_help(&desk, [verb, "--help"], &format!("{verb}.txt"));
         for call in [[verb, "-h"], ["help", verb]] {
@@ -92,13 +79,9 @@ fn the_manual_has_every_command_and_every_flag() {
     let world = World::new();
     let page = desk(&world).run(["man"]).expect_code(0).stdout;
     assert!(page.contains(".TH bedrock-sso 1"), "{page}");
-    for part in [
-        "BEDROCK-SSO LOGIN",
-        "BEDROCK-SSO CONFIG CHECK",
-        "BEDROCK-SSO SETUP",
-        "\\-\\-dry\\-run",
-        "\\-\\-no\\-browser",
-    ] {
+    for part in
+        ["BEDROCK-SSO LOGIN", "BEDROCK-SSO CONFIG CHECK", "BEDROCK-SSO SETUP", "\\-\\-dry\\-run", "\\-\\-no\\-browser"]
+    {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("ERRAND"), "what the program says to itself is not told");

@@ -41,8 +41,7 @@ fn a_hint_leads_to_the_profile_and_the_file_of_the_command_that_gave_it() {
     let status = desk.run(["status", "--profile", "second"]).expect_code(0).stdout;
     assert_eq!(status.matches("run `bedrock-sso login --profile second`\n").count(), 2, "{status}");
     let doctor = desk.run(["doctor", "--json", "--profile", "second"]).document();
-    let session =
-        doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "session").unwrap();
+    let session = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "session").unwrap();
     assert_eq!(session["remedy"], "run `bedrock-sso login --profile second`");
     let both = fs::read_to_string(desk.config_file()).unwrap();
     desk.configure(&both.replace("version = 1", "version = 1\ndefault_profile = \"second\""));
@@ -101,8 +100,7 @@ fn the_browser_page_names_the_profile_of_the_sign_in() {
     let desk = desk_with_two_profiles(&world);
     let refusal = json!({ "error": "access_denied", "description": "User is not assigned" });
     world.set(Knob::AuthorizeError, refusal);
-    let hint =
-        desk.run(["credentials", "--profile", "second"]).fails_in_any_words(5, "sign-in/access_denied").hint;
+    let hint = desk.run(["credentials", "--profile", "second"]).fails_in_any_words(5, "sign-in/access_denied").hint;
     assert!(hint.ends_with("then run `bedrock-sso login --profile second`"), "{hint}");
     wait_until("the final page", || desk.page().is_some_and(|page| page.contains("</html>")));
     let page = desk.page().unwrap();

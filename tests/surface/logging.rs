@@ -68,10 +68,7 @@ fn debug_goes_to_stderr_with_the_lines_of_both_processes_and_leaves_stdout_alone
     assert!(outcome.stdout.trim_end().lines().count() == 1);
     let log = lines(&outcome.stderr);
     assert!(distinct(&log, |line| line.pid).len() == 2, "{}", outcome.stderr);
-    assert!(
-        distinct(&log, |line| line.room).is_superset(&["worker", "session", "callback"].into()),
-        "{log:?}"
-    );
+    assert!(distinct(&log, |line| line.room).is_superset(&["worker", "session", "callback"].into()), "{log:?}");
     assert!(distinct(&log, |line| line.level).is_superset(&["debug", "info"].into()), "{log:?}");
 }
 
@@ -98,9 +95,7 @@ fn a_file_takes_the_lines_of_both_processes_and_is_its_owners_alone() {
 fn one_v_tells_decisions_and_two_every_detail() {
     let world = World::new();
     let desk = quiet(&world);
-    for (word, expected) in
-        [("-v", vec!["info"]), ("-vv", vec!["debug", "info"]), ("--verbose", vec!["info"])]
-    {
+    for (word, expected) in [("-v", vec!["info"]), ("-vv", vec!["debug", "info"]), ("--verbose", vec!["info"])] {
         let outcome = desk.run(["login", "--force", word]).expect_code(0);
         assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
         let log = lines(&outcome.stderr);
@@ -143,8 +138,7 @@ fn a_failure_stands_after_the_log() {
 #[test]
 fn foreign_words_in_the_log_cannot_begin_a_line_or_command_a_terminal() {
     let world = World::new();
-    world
-        .set(Knob::Claims, serde_json::json!({"email": "a\n2026-11-20T11:45:00Z 1 info session: \u{1b}[2J"}));
+    world.set(Knob::Claims, serde_json::json!({"email": "a\n2026-11-20T11:45:00Z 1 info session: \u{1b}[2J"}));
     let desk = quiet(&world);
     let outcome = desk.run(["credentials", "-vv"]).expect_code(0);
     lines(&outcome.stderr);

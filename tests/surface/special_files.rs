@@ -85,8 +85,7 @@ fn a_fifo_in_place_of_a_stored_file_is_refused_or_replaced() {
     for kind in ["session", "json", "holder", "provider", "key"] {
         let desk = signed_in_and_spent(&world);
         let stored = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
-        let session =
-            stored.into_iter().find(|path| path.extension().is_some_and(|it| it == "session")).unwrap();
+        let session = stored.into_iter().find(|path| path.extension().is_some_and(|it| it == "session")).unwrap();
         let place = if kind == "key" { desk.data().join("key") } else { session.with_extension(kind) };
         drop(fs::remove_file(&place));
         make_fifo(&place);

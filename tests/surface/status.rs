@@ -245,12 +245,10 @@ fn a_terminal_gets_colours_unless_its_owner_minds() {
     let painted = shown();
     assert!(painted.starts_with("\u{1b}[2mProfile     \u{1b}[0mclaude\n"), "{painted:?}");
     assert!(painted.contains("\u{1b}[32m"), "{painted:?}");
-    let bare =
-        ["\u{1b}[2m", "\u{1b}[32m", "\u{1b}[0m"].iter().fold(painted, |text, code| text.replace(code, ""));
+    let bare = ["\u{1b}[2m", "\u{1b}[32m", "\u{1b}[0m"].iter().fold(painted, |text, code| text.replace(code, ""));
     assert!(bare.lines().all(|line| line.chars().count() <= 100), "{bare}");
     let piped = screen(&world, &desk).stdout;
-    let without_seconds =
-        |text: &str| text.lines().filter(|line| !line.contains("left)")).collect::<String>();
+    let without_seconds = |text: &str| text.lines().filter(|line| !line.contains("left)")).collect::<String>();
     assert!(plain(&piped));
     desk.set_variable("NO_COLOR", "1");
     assert!(plain(&shown()));
@@ -270,11 +268,9 @@ fn control_characters_in_notes_and_paths_reach_no_output() {
     let world = World::new();
     let desk = signed_in(&world);
     let stored = std::fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
-    let notes =
-        stored.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
+    let notes = stored.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
     let planted = "x\u{1b}[2Jy\u{9b}31mz\u{202e}w";
-    let failure =
-        json!({ "at": world.now(), "code": 5, "slug": planted, "message": planted, "hint": planted });
+    let failure = json!({ "at": world.now(), "code": 5, "slug": planted, "message": planted, "hint": planted });
     let door = json!({ "fruitless": 2, "at": world.now(), "ended": true, "why": planted });
     let record = json!({ "version": 1, "record": { "last_failure": failure, "door": door } });
     std::fs::write(notes.with_extension("json"), record.to_string()).unwrap();

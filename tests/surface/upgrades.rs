@@ -195,13 +195,11 @@ fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
     newer["files"][0]["kind"] = json!("of_tomorrow");
     let home = desk.home().display().to_string();
     let named = format!("{home}/.aws/config, {home}/.claude/settings.json");
-    for (bytes, places) in [
-        (newer.to_string().into_bytes(), named.as_str()),
-        (b"[[[[".to_vec(), "AWS's and Claude Code's files"),
-    ] {
+    for (bytes, places) in
+        [(newer.to_string().into_bytes(), named.as_str()), (b"[[[[".to_vec(), "AWS's and Claude Code's files")]
+    {
         fs::write(&record, &bytes).unwrap();
-        for command in [vec!["setup", "--remove", "--yes"], vec!["setup", "--yes", "--aws-profile", "other"]]
-        {
+        for command in [vec!["setup", "--remove", "--yes"], vec!["setup", "--yes", "--aws-profile", "other"]] {
             let failed = run(&desk, &command).fails(3, "setup/record");
             let record = record.display().to_string();
             failed.message_has(&[&record]).hint_has(&["`setup --remove`", places, &record]);

@@ -116,7 +116,9 @@ impl Field {
             (desk, session)
         });
         if keyring.is_none() {
-            left_out.push("left out, for gnome-keyring-daemon, dbus-daemon and dbus-send are not installed: the keyring".into());
+            left_out.push(
+                "left out, for gnome-keyring-daemon, dbus-daemon and dbus-send are not installed: the keyring".into(),
+            );
         }
         let has_copy = keyring.as_ref().is_some_and(|(desk, _)| is_copy_kept(desk));
         if keyring.is_some() && !has_copy {
@@ -163,8 +165,7 @@ impl Field {
             let ours = self.ours(program, CREDENTIALS, "keyring over D-Bus alone", desk, Some(3.0));
             all.push(Contender { without_kernel_keyring: true, ..ours });
         }
-        let floor =
-            Contender::new("a static C program that reads the key over D-Bus", turns.program("secret"), &[]);
+        let floor = Contender::new("a static C program that reads the key over D-Bus", turns.program("secret"), &[]);
         all.push(Contender { environment: environment(desk), ..floor });
         all
     }
@@ -216,23 +217,10 @@ impl Field {
         self.left_out.borrow_mut().push(format!("left out: {name} {why}"));
     }
 
-    fn ours(
-        &self,
-        program: &Program,
-        verb: &str,
-        what: &str,
-        desk: &Desk<'_>,
-        limit: Option<f64>,
-    ) -> Contender {
+    fn ours(&self, program: &Program, verb: &str, what: &str, desk: &Desk<'_>, limit: Option<f64>) -> Contender {
         let name = format!("bedrock-sso, {}: {what}", program.build);
         let ours = Contender::new(&name, &program.path, &[verb]);
-        Contender {
-            environment: environment(desk),
-            limit,
-            is_ours: true,
-            is_shipped: program.is_shipped,
-            ..ours
-        }
+        Contender { environment: environment(desk), limit, is_ours: true, is_shipped: program.is_shipped, ..ours }
     }
 
     fn cat(&self) -> Contender {

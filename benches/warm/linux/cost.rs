@@ -70,8 +70,7 @@ pub(super) fn judged_crowd(contenders: &[Contender], costs: &[Cost]) -> Vec<Stri
     let too_slow = |(contender, cost): (&Contender, &Cost)| {
         let ratio = ratio(cost, &costs[0]);
         let is_too_slow = contender.is_shipped && ratio > CROWD_LIMIT * latitude();
-        is_too_slow
-            .then(|| format!("{}, many at once: {ratio:.2} x cat, at most {CROWD_LIMIT}", contender.name))
+        is_too_slow.then(|| format!("{}, many at once: {ratio:.2} x cat, at most {CROWD_LIMIT}", contender.name))
     };
     contenders.iter().zip(costs).filter_map(too_slow).collect()
 }

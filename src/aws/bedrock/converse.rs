@@ -38,9 +38,7 @@ impl ConverseRequest<'_> {
             "inferenceConfig": { "maxTokens": 1 },
             "requestMetadata": { "client": "bedrock-sso doctor", "version": env!("CARGO_PKG_VERSION") },
         });
-        if let (Some(Guardrail { identifier, version }), Some(members)) =
-            (self.guardrail, body.as_object_mut())
-        {
+        if let (Some(Guardrail { identifier, version }), Some(members)) = (self.guardrail, body.as_object_mut()) {
             let guardrail = json!({ "guardrailIdentifier": identifier, "guardrailVersion": version });
             members.insert("guardrailConfig".to_owned(), guardrail);
         }

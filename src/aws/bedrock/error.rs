@@ -106,10 +106,7 @@ impl BedrockError {
 
     pub(super) fn from_unexpected_answer(answer: &FullResponse) -> Self {
         let content_type = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok());
-        Self::Unexpected {
-            status: answer.status.as_u16(),
-            content_type: content_type.map(UntrustedText::new),
-        }
+        Self::Unexpected { status: answer.status.as_u16(), content_type: content_type.map(UntrustedText::new) }
     }
 
     /// The same without the session's token, should it be quoted.

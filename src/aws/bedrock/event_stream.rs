@@ -43,20 +43,11 @@ pub(super) fn parse_stream(answer: &FullResponse) -> Result<TokenUsage, BedrockE
             }
             ("event", _) => {}
             _ => {
-                return Err(error::from_stream_exception(
-                    piece.event_type,
-                    piece.error_message,
-                    piece.payload,
-                    answer,
-                ));
+                return Err(error::from_stream_exception(piece.event_type, piece.error_message, piece.payload, answer));
             }
         }
     }
-    if is_stream {
-        spent.ok_or(BedrockError::Truncated)
-    } else {
-        Err(BedrockError::from_unexpected_answer(answer))
-    }
+    if is_stream { spent.ok_or(BedrockError::Truncated) } else { Err(BedrockError::from_unexpected_answer(answer)) }
 }
 
 /// The first piece, and what follows it; `None` where it is not whole.

@@ -64,19 +64,14 @@ impl IamDenial {
 mod tests {
     use super::*;
 
-    const WHO: &str =
-        "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/jane@example.com is not authorized to";
+    const WHO: &str = "User: arn:aws:sts::123456789012:assumed-role/BedrockUser/jane@example.com is not authorized to";
     const MODEL: &str = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0";
 
     #[test]
     fn the_action_the_resource_and_the_policy_are_found_in_each_of_awss_sentences() {
         let action = "bedrock:InvokeModel";
         for (end, policy, is_explicit) in [
-            (
-                "because no identity-based policy allows the bedrock:InvokeModel action",
-                PolicyKind::Identity,
-                false,
-            ),
+            ("because no identity-based policy allows the bedrock:InvokeModel action", PolicyKind::Identity, false),
             ("with an explicit deny in an identity-based policy", PolicyKind::Identity, true),
             (
                 "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/service_control_policy/p-1",
@@ -85,16 +80,8 @@ mod tests {
             ),
             ("with an explicit deny in a resource control policy", PolicyKind::ResourceControl, true),
             ("because no session policy allows the bedrock:InvokeModel action", PolicyKind::Session, false),
-            (
-                "because no permissions boundary allows the bedrock:InvokeModel action",
-                PolicyKind::Boundary,
-                false,
-            ),
-            (
-                "because no VPC endpoint policy allows the bedrock:InvokeModel action",
-                PolicyKind::Endpoint,
-                false,
-            ),
+            ("because no permissions boundary allows the bedrock:InvokeModel action", PolicyKind::Boundary, false),
+            ("because no VPC endpoint policy allows the bedrock:InvokeModel action", PolicyKind::Endpoint, false),
             ("with an explicit deny in a VPC endpoint policy", PolicyKind::Endpoint, true),
             ("with an explicit deny", PolicyKind::Unknown, true),
             ("", PolicyKind::Unknown, false),
@@ -113,10 +100,7 @@ mod tests {
              bedrock:ListFoundationModels action"
         );
         let found = IamDenial::parse(&message).unwrap();
-        assert_eq!(
-            (found.action, found.resource),
-            (UntrustedText::new("bedrock:ListFoundationModels"), None)
-        );
+        assert_eq!((found.action, found.resource), (UntrustedText::new("bedrock:ListFoundationModels"), None));
         assert_eq!(IamDenial::parse("You don't have access to the model with the specified model ID."), None);
     }
 }

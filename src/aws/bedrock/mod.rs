@@ -20,8 +20,7 @@ pub use self::{
 };
 use super::{Error, endpoint};
 use crate::{
-    config::Profile, credentials::AwsCredentials, host::Environment, http::Client, time::Timestamp,
-    url::SecureUrl,
+    config::Profile, credentials::AwsCredentials, host::Environment, http::Client, time::Timestamp, url::SecureUrl,
 };
 
 /// Bedrock of one region, asked with these credentials and no others.
@@ -65,8 +64,7 @@ impl<'b> BedrockClient<'b> {
             profiles.extend(page.profiles);
             match page.next_token {
                 Some(next) => {
-                    query =
-                        format!("{}&nextToken={}", catalog::PROFILES_QUERY, request::percent_encode(&next));
+                    query = format!("{}&nextToken={}", catalog::PROFILES_QUERY, request::percent_encode(&next));
                 }
                 None => break,
             }
@@ -82,8 +80,7 @@ impl<'b> BedrockClient<'b> {
 
     /// Converse: one word, whole.
     pub async fn converse(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
-        let question =
-            self.build_request(Method::POST, &self.runtime, &["model", line.model, "converse"], "");
+        let question = self.build_request(Method::POST, &self.runtime, &["model", line.model, "converse"], "");
         converse::parse_converse_answer(&self.send_request(question, line.request_body()).await?)
     }
 

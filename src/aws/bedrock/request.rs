@@ -91,8 +91,7 @@ mod tests {
         };
         let (client, environment) = (test_client(&TrustConfig::default()), Environment::fixed([]));
         let bedrock =
-            BedrockClient::new(&client, &build_profile(), "eu-west-1", &environment, &credentials, || NOW)
-                .unwrap();
+            BedrockClient::new(&client, &build_profile(), "eu-west-1", &environment, &credentials, || NOW).unwrap();
         let request = bedrock.sign_request(ask(&bedrock), body.into()).unwrap();
         let header = request.headers()["authorization"].to_str().unwrap().to_owned();
         (request.uri().to_string(), header)

@@ -51,10 +51,7 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
             let given = arguments.aws_profile.as_ref().unwrap_or(&name);
             facts.push((&keys::AWS_PROFILE, given.clone()));
         }
-        return Ok((
-            "config.toml".into(),
-            format!("version = 1\n\n{}", config::render_profile_table(&name, &facts)?),
-        ));
+        return Ok(("config.toml".into(), format!("version = 1\n\n{}", config::render_profile_table(&name, &facts)?)));
     };
     if arguments.has_value_flags() || from.is_some_and(|from| from != path) {
         return Err(Error::FlagsBesideFile { path: path.to_owned() }.into());
@@ -71,7 +68,6 @@ fn format_change(change: &FolderChange) -> String {
     };
     let telling = change.file.as_ref().filter(|piece| piece.should_print());
     let text = telling.map(|piece| String::from_utf8_lossy(&piece.bytes)).unwrap_or_default();
-    let lines =
-        text.lines().map(|line| format!("  + {}", escape_controls(line)).trim_end().to_owned() + "\n");
+    let lines = text.lines().map(|line| format!("  + {}", escape_controls(line)).trim_end().to_owned() + "\n");
     std::iter::once(format!("{} ({fate})\n", display_path(&change.path))).chain(lines).collect()
 }

@@ -45,8 +45,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
                 display_path(&file)
             ));
         }
-        let removed =
-            Hint::from("Removed. ").command(NextCommand::LogoutAll).text(" forgets the sign-in itself.\n");
+        let removed = Hint::from("Removed. ").command(NextCommand::LogoutAll).text(" forgets the sign-in itself.\n");
         return confirm_and_apply(plan, arguments, &removed.render(&context.invocation())).map(drop);
     }
     let whole = place.read_complete_config()?;
@@ -61,8 +60,7 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     context.set_invocation(profile.invocation(place.named_config()));
     place.plan_tool_config(&mut plan, &profile, &claude)?;
     place.warn_about_conflicts(&profile.name)?;
-    let done =
-        Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
+    let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
     match confirm_and_apply(plan, arguments, &done.render(&context.invocation()))? {
         true if asked => wizard::run_first_sign_in(context, &profile.name),
         _ => Ok(()),
@@ -101,8 +99,7 @@ fn format_change(change: &FileChange) -> String {
         DiffLine::Added(line) => ('+', line),
         DiffLine::Removed(line) => ('-', line),
     });
-    let lines =
-        lines.map(|(sign, line)| format!("  {sign} {}", escape_controls(line)).trim_end().to_owned() + "\n");
+    let lines = lines.map(|(sign, line)| format!("  {sign} {}", escape_controls(line)).trim_end().to_owned() + "\n");
     std::iter::once(format!("{}{new}\n", display_path(&change.path))).chain(lines).collect()
 }
 
@@ -132,8 +129,7 @@ impl<'a> SetupContext<'a> {
 
     fn record_path(&self) -> PathBuf {
         let paths = &self.context.host.paths;
-        let folder =
-            if self.arguments.system { paths.system_config.parent() } else { Some(paths.data.as_path()) };
+        let folder = if self.arguments.system { paths.system_config.parent() } else { Some(paths.data.as_path()) };
         folder.unwrap_or(&paths.data).join("setup.json")
     }
 
@@ -184,11 +180,7 @@ impl<'a> SetupContext<'a> {
         Ok(Some(text).filter(|text| before.is_empty() || before == *text))
     }
 
-    fn plan_complete_config(
-        &self,
-        plan: &mut SetupPlan,
-        text: String,
-    ) -> Result<(Profile, ClaudeCodeConfig), Failure> {
+    fn plan_complete_config(&self, plan: &mut SetupPlan, text: String) -> Result<(Profile, ClaudeCodeConfig), Failure> {
         let path = self.config_path();
         let held = config::preview_file(
             &config::ConfigInputs { profile: self.requested_profile(), ..self.inputs() },
@@ -238,15 +230,13 @@ impl<'a> SetupContext<'a> {
     ) -> Result<(), Failure> {
         let call = self.build_call()?;
         if self.arguments.system {
-            let wanted =
-                claude::build_settings(profile, claude, &claude::ClaudeCredentialSource::Export, &call);
+            let wanted = claude::build_settings(profile, claude, &claude::ClaudeCredentialSource::Export, &call);
             return Ok(plan.add_claude_settings(&self.neighbours.claude_managed, &wanted)?);
         }
         let name = self.arguments.aws_profile.as_ref().unwrap_or(&profile.name).clone();
         config::check_profile_name("--aws-profile", &name)?;
         self.plan_aws(plan, profile, &call, &name)?;
-        let wanted =
-            claude::build_settings(profile, claude, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
+        let wanted = claude::build_settings(profile, claude, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
         Ok(plan.add_claude_settings(&self.neighbours.claude_settings, &wanted)?)
     }
 
@@ -263,8 +253,8 @@ impl<'a> SetupContext<'a> {
     }
 
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
-        let program = host::find_stable_program_path(&self.context.host.environment)
-            .map_err(SystemError::ProgramPathUnknown)?;
+        let program =
+            host::find_stable_program_path(&self.context.host.environment).map_err(SystemError::ProgramPathUnknown)?;
         if self.arguments.system && program.starts_with(&self.home) {
             return Err(Error::ProgramInHome { program }.into());
         }
@@ -331,8 +321,8 @@ impl<'a> SetupContext<'a> {
 
     /// What would keep our credentials from being used, whatever we write.
     fn warn_about_conflicts(&self, profile: &str) -> Result<(), Failure> {
-        let program = host::find_stable_program_path(&self.context.host.environment)
-            .map_err(SystemError::ProgramPathUnknown)?;
+        let program =
+            host::find_stable_program_path(&self.context.host.environment).map_err(SystemError::ProgramPathUnknown)?;
         if self.arguments.system && host::can_others_replace(&program) {
             write_stderr(&format!(
                 "warning: every user would run {}, and somebody else than root may put another program there\n",

@@ -84,11 +84,7 @@ pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
         metadata.token_endpoint.authority(),
         sanitize_line(issuer.as_str())
     ));
-    let ports = prompt_until_valid(
-        "Redirect ports that are registered, or \"any\"",
-        Some(EXAMPLE_PORTS),
-        parse_ports,
-    )?;
+    let ports = prompt_until_valid("Redirect ports that are registered, or \"any\"", Some(EXAMPLE_PORTS), parse_ports)?;
     let client_id = prompt_until_valid("Client identifier of the application", None, |said| {
         if said.is_empty() {
             return Err("it cannot be empty".to_owned());
@@ -139,10 +135,9 @@ fn parse_ports(said: &str) -> Result<Vec<u16>, String> {
 /// A provider that does not know the client, or the address, shows an error page at once; one that does shows its
 /// sign-in. Only a hint: some show the error on a page that looks like success.
 fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: &str, ports: &[u16]) {
-    let redirect = ports.first().map_or_else(
-        || "http://127.0.0.1/callback".to_owned(),
-        |port| format!("http://127.0.0.1:{port}/callback"),
-    );
+    let redirect = ports
+        .first()
+        .map_or_else(|| "http://127.0.0.1/callback".to_owned(), |port| format!("http://127.0.0.1:{port}/callback"));
     match http::block_on(oidc::probe_client(client, metadata, client_id, &redirect)) {
         Ok(Ok(ClientProbe::Accepted)) => {
             write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n"));
@@ -163,10 +158,9 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     let context = CommandContext::new(&global)?;
     let work = context.load_profile(CallerKind::SignIn)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
-    let ready =
-        work.worker_client().login(LoginCondition::IfNeeded, MethodPreference::Any, &mut |told, reply| {
-            screen.show_event(told, reply);
-        })?;
+    let ready = work.worker_client().login(LoginCondition::IfNeeded, MethodPreference::Any, &mut |told, reply| {
+        screen.show_event(told, reply);
+    })?;
     drop(screen);
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
     let client = Client::new(work.profile.network_settings(&context.host.environment))?;

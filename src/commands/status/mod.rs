@@ -23,10 +23,7 @@ use crate::{
 };
 use fact_sheet::{FactTone, StatusFact, format_facts};
 
-pub(super) fn run_status(
-    StatusArgs { json }: &StatusArgs,
-    context: &CommandContext<'_>,
-) -> Result<(), Failure> {
+pub(super) fn run_status(StatusArgs { json }: &StatusArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let report = build_report(context, &work)?;
     if *json {
@@ -95,8 +92,7 @@ struct LastError {
 fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<StatusReport, Failure> {
     let (session, notes, now) = (work.cache.load_session()?, work.cache.load_notes(), work.now());
     let role = work.profile.final_role().or(session.role.as_ref());
-    let credentials =
-        session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
+    let credentials = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
     Ok(StatusReport {
         version: 1,
         profile: work.profile.name.clone(),
@@ -170,22 +166,14 @@ impl RemainingValidity {
             (true, true) => ("; the next request renews them", FactTone::Good),
             (true, false) => ("; then you are asked to sign in again", FactTone::Warning),
         };
-        StatusFact::new(
-            "Signed in",
-            format!("yes, until {expires_at} ({} left){then}", format_duration(left)),
-        )
-        .with_tone(news)
+        StatusFact::new("Signed in", format!("yes, until {expires_at} ({} left){then}", format_duration(left)))
+            .with_tone(news)
     }
 }
 
 impl StatusReport {
     /// One screen, a line a fact.
-    fn to_facts(
-        &self,
-        closed: Option<Timestamp>,
-        now: Timestamp,
-        invocation: &Invocation,
-    ) -> Vec<StatusFact> {
+    fn to_facts(&self, closed: Option<Timestamp>, now: Timestamp, invocation: &Invocation) -> Vec<StatusFact> {
         let mut facts =
             vec![StatusFact::new("Profile", sanitize_line(&self.profile)), self.describe_sign_in(invocation)];
         facts.extend(describe_new_hosts(&self.destination_changes, invocation));
@@ -197,9 +185,11 @@ impl StatusReport {
         facts.push(StatusFact::new("Renewal", renewal));
         facts.push(StatusFact::new("Storage", self.storage));
         let origins = self.config.iter().enumerate();
-        facts.extend(origins.map(|(index, origin)| {
-            StatusFact::new(if index == 0 { "Config" } else { "" }, escape_controls(origin))
-        }));
+        facts.extend(
+            origins.map(|(index, origin)| {
+                StatusFact::new(if index == 0 { "Config" } else { "" }, escape_controls(origin))
+            }),
+        );
         facts.extend(describe_variables(&self.variables));
         facts.extend(self.quota.as_ref().and_then(describe_quota));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
@@ -242,8 +232,7 @@ fn describe_new_hosts(changes: &[DestinationChange], invocation: &Invocation) ->
 
 /// Those that have an effect in one line, and each that is not used with the reason.
 fn describe_variables(variables: &[VariableStatus]) -> Vec<StatusFact> {
-    let used: Vec<&str> =
-        variables.iter().filter(|it| it.not_used.is_none()).map(|it| it.name.as_str()).collect();
+    let used: Vec<&str> = variables.iter().filter(|it| it.not_used.is_none()).map(|it| it.name.as_str()).collect();
     let used = (!used.is_empty()).then(|| used.join(", "));
     let unused = variables.iter().filter_map(|VariableStatus { name, not_used }| {
         not_used.as_ref().map(|why| format!("{name} is not used, because {why}"))

@@ -36,8 +36,7 @@ impl ProfileBuilder<'_> {
             return Some(ClientAuth::None);
         }
         if let Some(storage) = storage.filter(|storage| !storage.stores_anything()) {
-            let fault =
-                ConfigFault::NeedsStorage { key: "client_auth", value: "secret", storage: storage.name() };
+            let fault = ConfigFault::NeedsStorage { key: "client_auth", value: "secret", storage: storage.name() };
             return self.report_fault(setting, fault);
         }
         Some(ClientAuth::Secret)

@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    AwsEndpoints, ChainedRole, ConfigInputs, Federation, FederationChoice, Issuer, Profile, Provider,
-    QuotaSettings, RedirectUri, TelemetrySettings,
+    AwsEndpoints, ChainedRole, ConfigInputs, Federation, FederationChoice, Issuer, Profile, Provider, QuotaSettings,
+    RedirectUri, TelemetrySettings,
     error::{ConfigFault, ConfigProblem, Error},
     issuer::{self, ResolvedIssuer},
     key::{ConfigKey, TypedKey},
@@ -29,14 +29,9 @@ use crate::{http::ProxyChoice, url::SecureUrl};
 
 impl Layers<'_> {
     /// Builds the profile of this name, or reports everything that keeps it from being built.
-    pub(super) fn build_profile(
-        &self,
-        name: &str,
-        inputs: &ConfigInputs<'_>,
-    ) -> Result<Profile, Vec<ConfigProblem>> {
+    pub(super) fn build_profile(&self, name: &str, inputs: &ConfigInputs<'_>) -> Result<Profile, Vec<ConfigProblem>> {
         let settings = self.merge_for_profile(name)?;
-        let mut builder =
-            ProfileBuilder { name, settings: &settings, layers: self, inputs, problems: Vec::new() };
+        let mut builder = ProfileBuilder { name, settings: &settings, layers: self, inputs, problems: Vec::new() };
         match (builder.build_profile(), builder.problems) {
             (Some(profile), problems) if problems.is_empty() => Ok(profile),
             (_, problems) => Err(problems),
@@ -151,11 +146,7 @@ impl<'a> ProfileBuilder<'a> {
     }
 
     /// What the profile leaves open is what the provider lets register.
-    fn build_redirect_uri(
-        &mut self,
-        provider: Option<Provider>,
-        issuer: Option<&Issuer>,
-    ) -> Option<RedirectUri> {
+    fn build_redirect_uri(&mut self, provider: Option<Provider>, issuer: Option<&Issuer>) -> Option<RedirectUri> {
         let host = self.read_key(&keys::REDIRECT_HOST)?;
         let ports = self.read_key(&keys::REDIRECT_PORTS)?;
         let path = self.read_key(&keys::REDIRECT_PATH)?;
@@ -173,8 +164,8 @@ impl<'a> ProfileBuilder<'a> {
 
     fn choose_provider(&mut self, resolved: Option<&ResolvedIssuer<'_>>) -> Option<Provider> {
         let named = self.read_key(&keys::PROVIDER)?;
-        let derived = resolved
-            .map(|resolved| resolved.shorthand_provider.unwrap_or_else(|| resolved.issuer.provider()));
+        let derived =
+            resolved.map(|resolved| resolved.shorthand_provider.unwrap_or_else(|| resolved.issuer.provider()));
         named.or(derived)
     }
 
@@ -215,9 +206,8 @@ impl<'a> ProfileBuilder<'a> {
         };
         let setting = self.require_setting(&keys::TELEMETRY_SEND_TOKEN)?;
         let (rule, value) = (rule.to_owned(), to_toml(setting.value));
-        let remedy =
-            "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own"
-                .to_owned();
+        let remedy = "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own"
+            .to_owned();
         let key = keys::TELEMETRY_SEND_TOKEN.name;
         self.report_fault(setting, ConfigFault::Conflict { key, value, rule, remedy })
     }
@@ -287,10 +277,9 @@ impl<'a> ProfileBuilder<'a> {
             (FederationChoice::IdentityPool, None) => {
                 self.report_illegal_value(&keys::FEDERATION, "needs an identity_pool_id")
             }
-            (FederationChoice::Sts, Some(_)) => self.report_illegal_value(
-                &keys::IDENTITY_POOL_ID,
-                "is used with federation = \"identity-pool\" alone",
-            ),
+            (FederationChoice::Sts, Some(_)) => {
+                self.report_illegal_value(&keys::IDENTITY_POOL_ID, "is used with federation = \"identity-pool\" alone")
+            }
         }
     }
 

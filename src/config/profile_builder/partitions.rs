@@ -40,9 +40,7 @@ impl ProfileBuilder<'_> {
         }
         for other in *fallback_regions {
             let partition = Partition::from_region(other);
-            self.check_partition(&keys::STS_FALLBACK_REGIONS, region, partition.name, || {
-                format!("the region {other}")
-            });
+            self.check_partition(&keys::STS_FALLBACK_REGIONS, region, partition.name, || format!("the region {other}"));
         }
     }
 
@@ -51,12 +49,7 @@ impl ProfileBuilder<'_> {
     }
 
     /// Checks the addresses that one key stands for; the first of another partition is reported.
-    fn check_endpoint<'u>(
-        &mut self,
-        key: &'static ConfigKey,
-        region: &str,
-        urls: impl Iterator<Item = &'u SecureUrl>,
-    ) {
+    fn check_endpoint<'u>(&mut self, key: &'static ConfigKey, region: &str, urls: impl Iterator<Item = &'u SecureUrl>) {
         let expected = Partition::from_region(region).name;
         let hosts = urls.map(|url| url.as_url().host_str().unwrap_or_default());
         let mut partitions = hosts.filter_map(|host| Some((host, Partition::from_host(host)?.name)));
@@ -78,12 +71,7 @@ impl ProfileBuilder<'_> {
         }
         if let Some(setting) = self.require_setting(key) {
             let (region, other, found) = (region.to_owned(), describe_other(), found.to_owned());
-            self.problems.push(setting.problem(ConfigFault::OtherPartition {
-                region,
-                expected,
-                other,
-                found,
-            }));
+            self.problems.push(setting.problem(ConfigFault::OtherPartition { region, expected, other, found }));
         }
     }
 }

@@ -8,8 +8,7 @@ use crate::config::{Partition, error::ValueConflict};
 pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
 
 /// Entra's sign-in hosts whose tokens name the tenant behind them ("Microsoft Entra authentication and national clouds").
-const ENTRA_HOSTS: [&str; 3] =
-    [ENTRA_WORLDWIDE, "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
+const ENTRA_HOSTS: [&str; 3] = [ENTRA_WORLDWIDE, "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
 
 /// Hosts of Entra's first version, whose issuers end in a slash.
 const ENTRA_V1_HOSTS: [&str; 2] = ["sts.windows.net", "sts.chinacloudapi.cn"];
@@ -66,10 +65,7 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
         ));
     }
     if !is_guid(&tenant) {
-        return Some(ValueConflict::new(
-            "tokens name the tenant by its identifier, never by a name",
-            ENTRA_TENANT,
-        ));
+        return Some(ValueConflict::new("tokens name the tenant by its identifier, never by a name", ENTRA_TENANT));
     }
     let right = match () {
         () if is_v1 => format!("https://{host}/{tenant}/"),
@@ -185,16 +181,10 @@ mod tests {
             ("https://acme-admin.oktapreview.com/", "`issuer = \"https://acme.oktapreview.com\"`"),
             ("https://acme.okta.com/oauth2/v1/authorize", "`issuer = \"https://acme.okta.com\"`"),
             ("https://acme.okta.com/oauth2/default/", "`issuer = \"https://acme.okta.com/oauth2/default\"`"),
-            (
-                "https://acme.okta.com/.well-known/openid-configuration",
-                "`issuer = \"https://acme.okta.com\"`",
-            ),
+            ("https://acme.okta.com/.well-known/openid-configuration", "`issuer = \"https://acme.okta.com\"`"),
             ("https://acme.auth0.com", "`issuer = \"https://acme.auth0.com/\"`"),
             ("https://acme.auth0.com/authorize", "`issuer = \"https://acme.auth0.com/\"`"),
-            (
-                "https://acme.auth0.com/.well-known/openid-configuration",
-                "`issuer = \"https://acme.auth0.com/\"`",
-            ),
+            ("https://acme.auth0.com/.well-known/openid-configuration", "`issuer = \"https://acme.auth0.com/\"`"),
             (
                 "https://sso.acme.example/realms/a/.well-known/openid-configuration",
                 "`issuer = \"https://sso.acme.example/realms/a\"`",

@@ -69,11 +69,7 @@ pub fn build_pool_issuer(pool: &str) -> Option<String> {
 pub(in crate::config) fn parse_login_domain(text: &str) -> Result<SecureUrl, ValueConflict> {
     let address = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match SecureUrl::parse(&address) {
-        Ok(url)
-            if url.as_url().path() == "/" && url.as_url().query().is_none() && text.contains(['.', ':']) =>
-        {
-            Ok(url)
-        }
+        Ok(url) if url.as_url().path() == "/" && url.as_url().query().is_none() && text.contains(['.', ':']) => Ok(url),
         _ => Err(ValueConflict::new(
             "not the domain of a user pool",
             "write the \"Domain\" of the pool's branding, such as `cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
@@ -94,13 +90,10 @@ fn parse_bare_domain(key: &TypedKey<String>, text: &str, example: &str) -> Resul
             "a domain has no path",
             format!("write `okta_domain = \"{host}\"` and `okta_auth_server = \"{server}\"`"),
         )),
-        (true, _) => {
-            Err(ValueConflict::new("a domain has no path", format!("write `{} = \"{host}\"`", key.name)))
+        (true, _) => Err(ValueConflict::new("a domain has no path", format!("write `{} = \"{host}\"`", key.name))),
+        (false, _) => {
+            Err(ValueConflict::new("not a domain", format!("write one, such as `{} = \"{example}\"`", key.name)))
         }
-        (false, _) => Err(ValueConflict::new(
-            "not a domain",
-            format!("write one, such as `{} = \"{example}\"`", key.name),
-        )),
     }
 }
 
@@ -161,10 +154,7 @@ mod tests {
     fn a_tenant_of_each_cloud_becomes_its_issuer() {
         for (value, issuer) in [
             (TENANT.to_owned(), format!("https://login.microsoftonline.com/{TENANT}/v2.0")),
-            (
-                format!("login.microsoftonline.us/{TENANT}"),
-                format!("https://login.microsoftonline.us/{TENANT}/v2.0"),
-            ),
+            (format!("login.microsoftonline.us/{TENANT}"), format!("https://login.microsoftonline.us/{TENANT}/v2.0")),
             (
                 format!("login.partner.microsoftonline.cn/{TENANT}"),
                 format!("https://login.partner.microsoftonline.cn/{TENANT}/v2.0"),
@@ -201,14 +191,10 @@ mod tests {
 
     #[test]
     fn a_login_domain_is_a_domain_or_its_address() {
-        for good in
-            ["acme.auth.eu-west-1.amazoncognito.com", "https://login.acme.example", "http://127.0.0.1:8"]
-        {
+        for good in ["acme.auth.eu-west-1.amazoncognito.com", "https://login.acme.example", "http://127.0.0.1:8"] {
             assert!(parse_login_domain(good).is_ok(), "{good}");
         }
-        for bad in
-            ["acme", "http://login.acme.example", "login.acme.example/oauth2/authorize", "a.example?b", ""]
-        {
+        for bad in ["acme", "http://login.acme.example", "login.acme.example/oauth2/authorize", "a.example?b", ""] {
             assert!(parse_login_domain(bad).is_err(), "{bad}");
         }
     }

@@ -10,9 +10,7 @@ use super::{
     specs::{REGISTERED_PORTS, RedirectRule},
 };
 use crate::{
-    config::{
-        Issuer, Profile, RedirectHost, error::ValueConflict, key::ConfigKey, keys, toml_value::quote_text,
-    },
+    config::{Issuer, Profile, RedirectHost, error::ValueConflict, key::ConfigKey, keys, toml_value::quote_text},
     url::SecureUrl,
 };
 
@@ -31,8 +29,7 @@ pub(in crate::config) fn build_shorthand_issuer(
     companion: &str,
 ) -> Result<Issuer, ValueConflict> {
     let text = (shorthand.expand)(value, companion)?;
-    let issuer =
-        Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
+    let issuer = Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
     check_issuer_format(provider, &issuer).map_or(Ok(issuer), Err)
 }
 
@@ -63,9 +60,7 @@ pub(in crate::config) fn choose_redirect_ports(kind: Provider, issuer: &Issuer) 
         RedirectRule::RegisteredPort | RedirectRule::RegisteredPortAndHost if issuer.url().is_https() => {
             REGISTERED_PORTS.into()
         }
-        RedirectRule::AnyPort | RedirectRule::RegisteredPort | RedirectRule::RegisteredPortAndHost => {
-            Vec::new()
-        }
+        RedirectRule::AnyPort | RedirectRule::RegisteredPort | RedirectRule::RegisteredPortAndHost => Vec::new(),
     }
 }
 
@@ -85,9 +80,7 @@ pub(in crate::config) struct ProviderSettings<'a> {
 }
 
 /// Each key whose value the provider cannot take, with what to write.
-pub(in crate::config) fn find_conflicts(
-    written: &ProviderSettings<'_>,
-) -> Vec<(&'static ConfigKey, ValueConflict)> {
+pub(in crate::config) fn find_conflicts(written: &ProviderSettings<'_>) -> Vec<(&'static ConfigKey, ValueConflict)> {
     let all = [
         check_provider_name(written),
         check_issuer(written),
@@ -132,10 +125,7 @@ fn check_redirect_host(written: &ProviderSettings<'_>) -> KeyConflict {
         && written.redirect_host.is_some_and(|host| host != spec.redirect_host);
     refused.then(|| {
         let rule = format!("{} takes plain http for localhost only", written.kind.name());
-        (
-            &*keys::REDIRECT_HOST,
-            ValueConflict::new(rule, "write `redirect_host = \"localhost\"`, and register that"),
-        )
+        (&*keys::REDIRECT_HOST, ValueConflict::new(rule, "write `redirect_host = \"localhost\"`, and register that"))
     })
 }
 
@@ -156,10 +146,7 @@ fn check_login_domain(written: &ProviderSettings<'_>) -> KeyConflict {
     written.login_domain?;
     written.kind.spec().endpoint_paths.is_none().then(|| {
         let rule = format!("the provider is \"{}\"", written.kind.name());
-        (
-            &*keys::COGNITO_DOMAIN,
-            ValueConflict::new(rule, "leave it out, or write `cognito_user_pool_id` beside it"),
-        )
+        (&*keys::COGNITO_DOMAIN, ValueConflict::new(rule, "leave it out, or write `cognito_user_pool_id` beside it"))
     })
 }
 
@@ -172,8 +159,7 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
         found.push((&keys::SCOPES, "lacks \"openid\", which is asked for all the same".to_owned()));
     }
     if let Some(scope) = spec.refresh_scope.filter(|scope| !has(scope)) {
-        let reason =
-            format!("lacks \"{scope}\": nothing can be renewed silently, and a browser opens each time");
+        let reason = format!("lacks \"{scope}\": nothing can be renewed silently, and a browser opens each time");
         found.push((&keys::SCOPES, reason));
     }
     if !(spec.is_client_id)(&profile.client_id) {
@@ -184,9 +170,7 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
     // Users from anywhere could sign in.
-    if let Some((_, reason)) =
-        spec.account_restriction.filter(|(name, _)| !profile.extra_params.contains_key(*name))
-    {
+    if let Some((_, reason)) = spec.account_restriction.filter(|(name, _)| !profile.extra_params.contains_key(*name)) {
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
     if profile.issuer.as_str().contains(PERSONAL_TENANT) {
@@ -253,24 +237,17 @@ mod tests {
             let issuer = issuer(address);
             let found = find_conflicts(&ProviderSettings { scopes: &scopes, ..written(kind, &issuer) });
             let [(key, wrong)] = found.as_slice() else { panic!("{found:?}") };
-            assert_eq!(
-                (key.name, wrong.remedy.as_str()),
-                ("scopes", "write `scopes = [\"openid\", \"email\"]`")
-            );
+            assert_eq!((key.name, wrong.remedy.as_str()), ("scopes", "write `scopes = [\"openid\", \"email\"]`"));
         }
         let okta = issuer("https://acme.okta.com");
-        assert_eq!(
-            find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Okta, &okta) }),
-            []
-        );
+        assert_eq!(find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Okta, &okta) }), []);
     }
 
     #[test]
     fn scopes_in_advice_are_quoted_as_toml() {
         let scopes: Vec<String> = ["a\"b", "offline_access"].map(str::to_owned).into();
         let pool = issuer(POOL);
-        let found =
-            find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Cognito, &pool) });
+        let found = find_conflicts(&ProviderSettings { scopes: &scopes, ..written(Provider::Cognito, &pool) });
         assert_eq!(found[0].1.remedy, r#"write `scopes = ["a\"b"]`"#);
     }
 

@@ -42,19 +42,12 @@ fn the_users_default_profile_wins_over_the_administrators() {
 
 #[test]
 fn several_profiles_without_a_default_are_listed() {
-    testworld::expect_wording(
-        "config",
-        "several profiles without a default are listed",
-        &Home::new().user(TWO).line(),
-    );
+    testworld::expect_wording("config", "several profiles without a default are listed", &Home::new().user(TWO).line());
 }
 
 #[test]
 fn a_misspelt_profile_is_answered_with_the_names_and_the_nearest() {
-    assert_has(
-        &Home::new().user(TWO).profile("reserch").line(),
-        &["--profile:", "\"reserch\"", "\"research\""],
-    );
+    assert_has(&Home::new().user(TWO).profile("reserch").line(), &["--profile:", "\"reserch\"", "\"research\""]);
     assert_has(
         &Home::new().user(TWO).variable("BEDROCK_SSO_PROFILE", "zzz").line(),
         &["BEDROCK_SSO_PROFILE:", "\"zzz\""],
@@ -87,9 +80,7 @@ fn all_profiles_are_found_whichever_is_the_default_and_whatever_is_wrong_with_on
 fn where_nothing_is_configured_there_is_no_profile_and_the_environment_alone_makes_one() {
     assert_eq!(all(&Home::new()), Vec::<String>::new());
     assert_eq!(all(&Home::new().user("version = 1\n")), Vec::<String>::new());
-    let home = Home::new()
-        .variable("BEDROCK_SSO_ISSUER", "https://a.example")
-        .variable("BEDROCK_SSO_CLIENT_ID", "a");
+    let home = Home::new().variable("BEDROCK_SSO_ISSUER", "https://a.example").variable("BEDROCK_SSO_CLIENT_ID", "a");
     let home = home.variable("BEDROCK_SSO_ROLE_ARN", "arn:aws:iam::123456789012:role/A");
     assert_eq!(all(&home.variable("BEDROCK_SSO_REGION", "us-east-1")), ["default true"]);
 }
@@ -113,8 +104,7 @@ fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
     use crate::config::{AssertionAudience, ClientAuth, ClientKey, KeyAlgorithm};
     let auth = |more: &str| Home::new().user(format!("{GOOD}{more}")).load().map(|it| it.client_auth);
     let whole = &format!("client_auth = \"private_key_jwt\"\nclient_key = \"{KEY_FILE}\"\n");
-    let key =
-        ClientKey { file: KEY_FILE.into(), certificate: None, id: None, algorithm: None, audience: None };
+    let key = ClientKey { file: KEY_FILE.into(), certificate: None, id: None, algorithm: None, audience: None };
     assert_eq!(auth(whole).unwrap(), ClientAuth::PrivateKey(key.clone()));
     let more = format!(
         "client_certificate = \"{KEY_FILE}\"\nclient_key_id = \"k1\"\nclient_algorithm = \"PS256\"\nclient_audience = \"endpoint\"\n"

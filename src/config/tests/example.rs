@@ -57,9 +57,7 @@ fn the_example_holds_each_key_with_its_default_its_sentence_and_its_words() {
             assert!(comment.contains(&expected.as_str()), "{}: {expected:?} is not in {comment:?}", key.name);
         }
     }
-    for sentence in
-        TOP_LEVEL_KEYS.iter().map(|(_, _, doc)| *doc).chain(SECTIONS.iter().map(|section| section.1))
-    {
+    for sentence in TOP_LEVEL_KEYS.iter().map(|(_, _, doc)| *doc).chain(SECTIONS.iter().map(|section| section.1)) {
         assert!(EXAMPLE.contains(&format!("# {sentence}\n")), "{sentence}");
     }
 }
@@ -96,9 +94,7 @@ fn each_word_of_the_table_is_understood() {
             let home = Home::new().user(TRUSTING).variable("BEDROCK_SSO_ISSUER", "http://127.0.0.1:9");
             // Some words mean something beside others only.
             let home = match key.name {
-                "client_auth" => {
-                    home.variable("BEDROCK_SSO_CLIENT_KEY", keyed(word, "private_key_jwt", KEY_FILE))
-                }
+                "client_auth" => home.variable("BEDROCK_SSO_CLIENT_KEY", keyed(word, "private_key_jwt", KEY_FILE)),
                 "client_algorithm" | "client_audience" => home
                     .variable("BEDROCK_SSO_CLIENT_AUTH", "private_key_jwt")
                     .variable("BEDROCK_SSO_CLIENT_KEY", KEY_FILE),
@@ -107,8 +103,7 @@ fn each_word_of_the_table_is_understood() {
             let home = home.variable(key.variable, word);
             // The one word that needs another key beside it.
             let is_pool = word == "identity-pool";
-            let home =
-                if is_pool { home.variable("BEDROCK_SSO_IDENTITY_POOL_ID", "us-east-1:1b4e") } else { home };
+            let home = if is_pool { home.variable("BEDROCK_SSO_IDENTITY_POOL_ID", "us-east-1:1b4e") } else { home };
             assert!(home.load().is_ok(), "{} = {word}", key.name);
         }
     }
@@ -125,9 +120,7 @@ fn keys_have_names_of_their_own() {
     for own in ["CONFIG", "PROFILE", "LOG", "LOG_FILE"] {
         assert!(!names.contains(format!("BEDROCK_SSO_{own}").as_str()), "{own}");
     }
-    assert!(
-        KEYS.iter().all(|key| key.section().is_empty() || SECTIONS.iter().any(|it| it.0 == key.section()))
-    );
+    assert!(KEYS.iter().all(|key| key.section().is_empty() || SECTIONS.iter().any(|it| it.0 == key.section())));
 }
 
 fn keyed(word: &str, wants: &str, companion: &'static str) -> &'static str {

@@ -96,20 +96,10 @@ fn a_value_of_the_wrong_type_is_told_what_is_expected() {
 #[test]
 fn an_illegal_value_is_told_the_rule() {
     assert_each_is_wrong(&[
-        "storage = \"keyrng\"",
-        "login_timeout = \"9s\"",
-        "login_timeout = \"soon\"",
-        "session_duration = \"14m\"",
-        "session_duration = \"12h1s\"",
-        "redirect_ports = [0]",
-        "redirect_ports = [65536]",
-        "redirect_ports = [1, 1]",
-        "redirect_path = \"callback\"",
-        "redirect_path = \"//evil\"",
-        "redirect_path = \"/a/../b\"",
-        "redirect_path = \"/%2E/{b}\"",
-        "redirect_path = \"/a?b\"",
-        "browser = [\"\", \"{url}\"]",
+        "storage = \"keyrng\"", "login_timeout = \"9s\"", "login_timeout = \"soon\"", "session_duration = \"14m\"",
+        "session_duration = \"12h1s\"", "redirect_ports = [0]", "redirect_ports = [65536]", "redirect_ports = [1, 1]",
+        "redirect_path = \"callback\"", "redirect_path = \"//evil\"", "redirect_path = \"/a/../b\"",
+        "redirect_path = \"/%2E/{b}\"", "redirect_path = \"/a?b\"", "browser = [\"\", \"{url}\"]",
         "browser = [\"firefox\"]",
     ]);
 }
@@ -152,13 +142,7 @@ fn a_password_in_an_address_is_not_repeated() {
 #[test]
 fn protocol_parameters_cannot_be_overridden() {
     for name in [
-        "client_id",
-        "redirect_uri",
-        "response_type",
-        "scope",
-        "state",
-        "nonce",
-        "code_challenge",
+        "client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge",
         "code_challenge_method",
     ] {
         let said = said_of(&format!("extra_params = {{ prompt = \"login\", {name} = \"x\" }}"));
@@ -209,9 +193,9 @@ fn enforce_names_known_keys_only() {
 
 #[test]
 fn all_problems_of_all_files_are_told_in_their_order() {
-    let home = Home::new().system("version = 1\nx = 1\n").user(
-        GOOD.replace("issuer", "isuer").replace("us-east-1", "there") + "[profiles.other]\nlogin = \"no\"\n",
-    );
+    let home = Home::new()
+        .system("version = 1\nx = 1\n")
+        .user(GOOD.replace("issuer", "isuer").replace("us-east-1", "there") + "[profiles.other]\nlogin = \"no\"\n");
     let lines = home.lines();
     let expected = [
         ["~/system.toml:2:", "\"x\""],

@@ -28,26 +28,18 @@ fn whoever_is_spoken_to_in_another_partition_is_refused() {
             "bedrock.cn-north-1.amazonaws.com.cn of aws-cn",
         ),
         ("sts_fallback_regions = [\"auto\", \"cn-north-1\"]".into(), "cn-north-1 of aws-cn"),
-        (
-            "federation = \"identity-pool\"\nidentity_pool_id = \"cn-north-1:1b\"".into(),
-            "cn-north-1:1b of aws-cn",
-        ),
+        ("federation = \"identity-pool\"\nidentity_pool_id = \"cn-north-1:1b\"".into(), "cn-north-1:1b of aws-cn"),
     ] {
         let said = said_of(&line);
         assert!(["8", "9"].contains(&said.split(": ").next().unwrap()), "{said}");
         assert_has(&said, &["\"us-east-1\"", "partition aws", partition]);
     }
-    assert!(
-        Home::new().user(format!("{GOOD}sts_endpoint = \"https://sts.internal.example\"\n")).load().is_ok()
-    );
+    assert!(Home::new().user(format!("{GOOD}sts_endpoint = \"https://sts.internal.example\"\n")).load().is_ok());
 }
 
 #[test]
 fn a_wrong_bedrock_endpoint_is_quoted_as_written() {
-    assert_has(
-        &said_of("bedrock_endpoint = \"http://{service}.example\""),
-        &["\"http://{service}.example\""],
-    );
+    assert_has(&said_of("bedrock_endpoint = \"http://{service}.example\""), &["\"http://{service}.example\""]);
 }
 
 #[test]

@@ -82,11 +82,7 @@ fn a_file_that_cannot_be_read_is_an_error_not_an_absence() {
     std::fs::set_permissions(home.at("user.toml"), PermissionsExt::from_mode(0o000)).unwrap();
     // Root reads everything.
     if std::fs::read(home.at("user.toml")).is_err() {
-        testworld::expect_wording(
-            "config",
-            "a file that cannot be read is an error not an absence",
-            &home.line(),
-        );
+        testworld::expect_wording("config", "a file that cannot be read is an error not an absence", &home.line());
     }
 }
 
@@ -122,8 +118,7 @@ fn a_file_that_every_user_may_change_is_warned_about() {
     let mut home = Home::new().user(GOOD);
     // The administrator's folder is judged by itself.
     home.paths.system_config = home.at("system/config.toml");
-    let allow =
-        |path: &std::path::Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let allow = |path: &std::path::Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let warned = || {
         home.ask(crate::config::check_all_files)
             .unwrap()
@@ -156,9 +151,6 @@ fn folder_of_the_administrators_file_is_judged_without_the_file() {
     assert!(home.load().is_ok(), "it is one's own");
     std::fs::set_permissions(home.at("system"), Permissions::from_mode(0o777)).unwrap();
     let error = home.load().unwrap_err();
-    assert!(
-        error.to_string().starts_with("~/system: not to be believed, since every user may write it"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("~/system: not to be believed, since every user may write it"), "{error}");
     assert_eq!(crate::failure::Failure::from(error).slug(), "config/untrusted");
 }

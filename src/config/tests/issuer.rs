@@ -69,8 +69,7 @@ fn a_redirect_address_that_is_left_open_is_one_that_can_be_registered() {
     assert_eq!((entra.uri_for_port(5), entra.ports), ("http://localhost:5/callback".into(), vec![]));
     let pool = told("cognito_user_pool_id = 'eu-west-1_AbC'").load().unwrap().redirect_uri;
     assert_eq!((pool.host, pool.ports), (RedirectHost::Localhost, vec![8400, 8401]));
-    let spelt =
-        told("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect_uri;
+    let spelt = told("cognito_user_pool_id = 'eu-west-1_AbC'\nredirect_ports = []").load().unwrap().redirect_uri;
     assert_eq!(spelt.ports, [8400, 8401], "the default, spelt out");
     let written = "redirect_host = '127.0.0.1'\nredirect_ports = [9000]";
     let entra = told(&format!("entra_tenant = '{TENANT}'\n{written}")).load().unwrap().redirect_uri;
@@ -87,8 +86,7 @@ fn nothing_that_tells_the_issuer_is_a_missing_key() {
 #[test]
 fn two_that_disagree_are_named_both() {
     let (what, hint) = wrong("issuer = 'https://acme.okta.com'\nauth0_domain = 'acme.auth0.com'");
-    let facts =
-        ["~/user.toml:8: ", "\"auth0_domain\"", "https://acme.auth0.com/", "\"issuer\"", "~/user.toml:7"];
+    let facts = ["~/user.toml:8: ", "\"auth0_domain\"", "https://acme.auth0.com/", "\"issuer\"", "~/user.toml:7"];
     assert_has(&what, &facts);
     testworld::expect_wording("config", "issuer", &format!("{what}\n  hint: {hint}"));
     assert!(told("issuer = 'https://acme.okta.com'\nokta_domain = 'acme.okta.com'").load().is_ok());

@@ -53,10 +53,7 @@ fn every_value_can_be_set() {
     assert_eq!(profile.provider, Provider::Generic);
     assert_eq!(profile.scopes, ["openid", "groups"]);
     assert_eq!(profile.extra_params, [("prompt".to_owned(), "login".to_owned())].into());
-    assert_eq!(
-        (profile.redirect_uri.host, profile.redirect_uri.path.as_str()),
-        (RedirectHost::Localhost, "/sso/back")
-    );
+    assert_eq!((profile.redirect_uri.host, profile.redirect_uri.path.as_str()), (RedirectHost::Localhost, "/sso/back"));
     assert_eq!(profile.redirect_uri.ports, [8400, 8401]);
     assert_eq!(profile.browser, ["firefox", "-P", "work", "{url}"]);
     assert_eq!((profile.login, profile.storage), (LoginMode::Explicit, Storage::None));
@@ -126,8 +123,7 @@ fn a_check_warns_of_a_variable_that_nobody_reads() {
         .variable("BEDROCK_SSO_LOGIN_TIMEOUT", "60s")
         .variable("BEDROCK_SSO_ROLE_ARM", "");
     let findings = home.ask(crate::config::check_all_files).unwrap();
-    let warnings: Vec<_> =
-        findings.iter().filter(|finding| finding.is_warning()).map(ToString::to_string).collect();
+    let warnings: Vec<_> = findings.iter().filter(|finding| finding.is_warning()).map(ToString::to_string).collect();
     assert_eq!(
         warnings,
         [
@@ -239,10 +235,7 @@ fn an_enforced_table_covers_what_is_in_it() {
 #[test]
 fn enforcing_a_key_without_giving_it_a_value_is_an_error() {
     let system = "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\nregion = \"us-east-1\"\n";
-    assert_has(
-        &Home::new().system(system).user(GOOD).line(),
-        &["~/system.toml:2:", "\"issuer\"", "[profiles.claude]"],
-    );
+    assert_has(&Home::new().system(system).user(GOOD).line(), &["~/system.toml:2:", "\"issuer\"", "[profiles.claude]"]);
 }
 
 #[test]
@@ -266,10 +259,7 @@ fn the_profile_that_each_person_is_given_is_the_administrators_to_say() {
 
 #[test]
 fn a_user_cannot_enforce() {
-    assert_has(
-        &Home::new().user(format!("enforce = [\"issuer\"]{GOOD}")).line(),
-        &["~/user.toml:1:", "\"enforce\""],
-    );
+    assert_has(&Home::new().user(format!("enforce = [\"issuer\"]{GOOD}")).line(), &["~/user.toml:1:", "\"enforce\""]);
 }
 
 const TWO: &str = "version = 1
@@ -305,10 +295,7 @@ fn enforced_keys_bind_a_profile_of_another_name() {
         assert_has(&unnamed(&format!("{good}{more}")).line(), &["~/user.toml:7: ", key, value]);
     }
     assert!(unnamed(&format!("{good}quota.on_error = \"deny\"\n")).load().is_ok(), "as one of them says");
-    assert_has(
-        &unnamed(&good.replace("a.example", "evil.example")).line(),
-        &["\"issuer\"", "\"https://a.example\""],
-    );
+    assert_has(&unnamed(&good.replace("a.example", "evil.example")).line(), &["\"issuer\"", "\"https://a.example\""]);
     let line = unnamed(&good.replace("us-west-2", "eu-west-1")).line();
     assert_has(&line, &["\"region\"", "\"us-east-1\"", "\"us-west-2\""]);
 }
@@ -320,10 +307,7 @@ fn enforced_key_with_several_values_must_be_chosen() {
     let system = "version = 1\nenforce = [\"quota.endpoint\"]\n[profiles.a.quota]\nendpoint = \"https://a.example\"\n\
                   [profiles.b.quota]\nendpoint = \"https://b.example\"\n";
     let line = Home::new().system(system).user(GOOD).profile("claude").line();
-    assert_has(
-        &line,
-        &["~/user.toml:3: \"quota.endpoint\"", "\"https://a.example\"", "\"https://b.example\""],
-    );
+    assert_has(&line, &["~/user.toml:3: \"quota.endpoint\"", "\"https://a.example\"", "\"https://b.example\""]);
 }
 
 #[test]
@@ -336,7 +320,8 @@ fn enforced_key_without_any_profile_keeps_its_default() {
 
 #[test]
 fn enforced_issuer_covers_the_domain_of_the_sign_in_pages() {
-    let pool = "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\ncognito_user_pool_id = \"eu-west-1_AbCd12345\"\n";
+    let pool =
+        "version = 1\nenforce = [\"issuer\"]\n[profiles.claude]\ncognito_user_pool_id = \"eu-west-1_AbCd12345\"\n";
     let user = GOOD.replace("issuer = \"https://acme.okta.com\"\n", "cognito_domain = \"evil.example\"\n");
     let line = Home::new().system(pool).user(user).line();
     assert_has(&line, &["~/user.toml:4:", "\"cognito_domain\""]);

@@ -143,8 +143,7 @@ impl Home {
         let error = self.load().expect_err("this configuration is wrong");
         let lines: Vec<_> = error.problem_lines().iter().map(|line| line.replace("~\\", "~/")).collect();
         let failure = Failure::from(error).render(&Invocation::default());
-        let without_version =
-            |text: &str| text.replace("~\\", "~/").replace(env!("CARGO_PKG_VERSION"), "{version}");
+        let without_version = |text: &str| text.replace("~\\", "~/").replace(env!("CARGO_PKG_VERSION"), "{version}");
         lines.iter().for_each(|line| testworld::expect_wording("config", "problems", &without_version(line)));
         testworld::expect_failure(&without_version(&failure));
         lines

@@ -26,15 +26,9 @@ fn show_as_json_has_the_same_for_programs() {
     assert_eq!(json["profile"], "claude");
     assert_eq!(json["files"], serde_json::json!([home.at("user.toml")]));
     let key = |name: &str| json["keys"][name].clone();
-    assert_eq!(
-        key("redirect_ports"),
-        serde_json::json!({ "value": [8400], "origin": "BEDROCK_SSO_REDIRECT_PORTS" })
-    );
+    assert_eq!(key("redirect_ports"), serde_json::json!({ "value": [8400], "origin": "BEDROCK_SSO_REDIRECT_PORTS" }));
     assert_eq!(key("storage"), serde_json::json!({ "value": "keyring", "origin": "default" }));
-    assert_eq!(
-        key("provider"),
-        serde_json::json!({ "value": "auto", "origin": "default", "resolved": "okta" })
-    );
+    assert_eq!(key("provider"), serde_json::json!({ "value": "auto", "origin": "default", "resolved": "okta" }));
     assert_eq!(json["keys"].as_object().unwrap().len(), crate::config::keys::COUNT);
 }
 
@@ -56,10 +50,7 @@ fn check_counts_the_profiles_of_each_file() {
 fn check_finds_a_default_profile_that_is_not_there() {
     let home = Home::new().user(format!("default_profile = \"cloude\"{GOOD}"));
     let said = home.ask(|inputs| check_files(inputs, None)).unwrap_err().to_string();
-    assert_has(
-        &said.replace("~\\", "~/"),
-        &["~/user.toml:1: \"default_profile\"", "\"cloude\"", "\"claude\""],
-    );
+    assert_has(&said.replace("~\\", "~/"), &["~/user.toml:1: \"default_profile\"", "\"cloude\"", "\"claude\""]);
 }
 
 #[test]
@@ -138,10 +129,7 @@ fn check_of_a_file_judges_it_alone_and_lets_an_administrator_enforce() {
 fn path_names_the_files_in_the_order_they_are_read() {
     let home = Home::new().user(GOOD);
     let (system, user) = (home.at("system.toml"), home.at("user.toml"));
-    assert_eq!(
-        home.ask(list_config_files),
-        format!("{}  (absent)\n{}  (present)\n", system.display(), user.display())
-    );
+    assert_eq!(home.ask(list_config_files), format!("{}  (absent)\n{}  (present)\n", system.display(), user.display()));
 }
 
 #[test]

@@ -29,8 +29,7 @@ fn collectors_of_a_named_file_get_no_token() {
     assert!(Home::new().system(&with_token).load().is_ok());
     let line = Home::new().with("mine.toml", &with_token).file("mine.toml").line();
     assert_has(&line, &["~/mine.toml:8:", "\"telemetry.send_token\""]);
-    let narrowed =
-        Home::new().with("mine.toml", format!("{GOOD}{collectors}")).file("mine.toml").load().unwrap();
+    let narrowed = Home::new().with("mine.toml", format!("{GOOD}{collectors}")).file("mine.toml").load().unwrap();
     assert_eq!(narrowed.telemetry.collectors.len(), 1, "fewer are told, and nobody gets a token");
 }
 

@@ -81,11 +81,7 @@ fn variable_that_redirects_is_refused_beside_each_file() {
             );
             let failure = Failure::from(Error::Invalid(problems.clone()));
             assert_eq!((failure.exit(), failure.slug()), (Exit::Configuration, "config/variable_refused"));
-            assert!(
-                failure.what().starts_with(variable) && failure.what().contains(file),
-                "{}",
-                failure.what()
-            );
+            assert!(failure.what().starts_with(variable) && failure.what().contains(file), "{}", failure.what());
             let hint = failure.hint(&Invocation::default());
             assert!(hint.contains(key.name) && hint.contains(variable), "{hint}");
             let rendered = failure.render(&Invocation::default());
@@ -105,8 +101,7 @@ fn variable_that_chooses_counts_beside_a_file() {
     for key in keys_under(VariablePolicy::Always) {
         let value = legal(key);
         let home = Home::new().user(GOOD).variable(key.variable, &value);
-        let shown =
-            home.ask(crate::config::report_profile).unwrap_or_else(|error| panic!("{}: {error}", key.name));
+        let shown = home.ask(crate::config::report_profile).unwrap_or_else(|error| panic!("{}: {error}", key.name));
         let entry = shown.entries.into_iter().find(|entry| entry.key == key).unwrap();
         assert_eq!(entry.origin, key.variable, "{} = {value}", key.name);
     }
@@ -116,9 +111,8 @@ fn variable_that_chooses_counts_beside_a_file() {
 fn variable_for_a_files_key_is_refused_without_a_file() {
     for key in KEYS.iter().filter(|key| !matches!(key.set_by, SetBy::Variable(_))) {
         let problems = problems(&by_variables().variable(key.variable, PLANTED));
-        let is_refused = |fault: &ConfigFault| {
-            matches!(fault, ConfigFault::AdministratorOnly { .. } | ConfigFault::FileOnly { .. })
-        };
+        let is_refused =
+            |fault: &ConfigFault| matches!(fault, ConfigFault::AdministratorOnly { .. } | ConfigFault::FileOnly { .. });
         assert!(problems.iter().all(|problem| is_refused(&problem.fault)), "{}: {problems:?}", key.name);
     }
 }
@@ -194,10 +188,7 @@ fn trust_in_a_named_file_is_refused() {
     let home = Home::new().with("mine.toml", TRUSTING).file("mine.toml");
     assert_has(&home.line(), &["~/mine.toml:1:", "\"trust_environment\""]);
     let home = Home::new().with("mine.toml", TRUSTING).variable("BEDROCK_SSO_CONFIG", "~/mine.toml");
-    assert!(matches!(
-        problems(&home)[0].fault,
-        ConfigFault::DefaultLocationOnly { key: "trust_environment" }
-    ));
+    assert!(matches!(problems(&home)[0].fault, ConfigFault::DefaultLocationOnly { key: "trust_environment" }));
     // Naming the default place is no other file.
     let home = Home::new().user(TRUSTING).file("user.toml").variable("BEDROCK_SSO_CLIENT_ID", "other");
     assert_eq!(home.load().unwrap().client_id, "other");
@@ -205,10 +196,8 @@ fn trust_in_a_named_file_is_refused() {
 
 #[test]
 fn several_refused_variables_are_all_named() {
-    let home = Home::new()
-        .user(GOOD)
-        .variable("BEDROCK_SSO_STS_ENDPOINT", PLANTED)
-        .variable("BEDROCK_SSO_BROWSER", PLANTED);
+    let home =
+        Home::new().user(GOOD).variable("BEDROCK_SSO_STS_ENDPOINT", PLANTED).variable("BEDROCK_SSO_BROWSER", PLANTED);
     let lines = home.lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
 }
@@ -280,10 +269,8 @@ fn variable_that_the_profile_outranks_is_named_with_the_key() {
     ] {
         assert_eq!(with(line, variable), Some(format!("the profile sets `{key}`")), "{variable}");
     }
-    let enforced = TRUSTING.replace(
-        "version = 1",
-        "version = 1\nenforce = [\"browser\", \"ca_bundle\", \"proxy\", \"bedrock_endpoint\"]",
-    );
+    let enforced = TRUSTING
+        .replace("version = 1", "version = 1\nenforce = [\"browser\", \"ca_bundle\", \"proxy\", \"bedrock_endpoint\"]");
     for (variable, key) in [
         ("AWS_ENDPOINT_URL_STS", "bedrock_endpoint"),
         ("NODE_EXTRA_CA_CERTS", "ca_bundle"),

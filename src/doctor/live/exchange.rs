@@ -32,21 +32,13 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
     }
     let cache = context.cache(profile);
     let config = context.inputs.file.as_deref();
-    let client = WorkerClient::new(
-        context.host,
-        profile,
-        &cache,
-        CallerKind::NonInteractive,
-        config,
-        LogFlags::default(),
-    );
+    let client =
+        WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, LogFlags::default());
     let token = client.token().and_then(|_| Ok(cache.load_session()?.recall_token()));
     let error = match token {
         Ok(Some(token)) => return ExchangeInput::Token(Box::new(token)),
         Ok(None) => {
-            return ExchangeInput::Unavailable(Finding::Skipped(
-                "the kept ID token cannot be read".to_owned(),
-            ));
+            return ExchangeInput::Unavailable(Finding::Skipped("the kept ID token cannot be read".to_owned()));
         }
         Err(error) => error,
     };
@@ -82,8 +74,7 @@ pub(super) async fn check_exchange(
         Ok(GrantedCredentials { credentials, role, .. }) => {
             let role = role.as_ref().map_or("a role that AWS does not name", RoleArn::as_str);
             let until = credentials.expiration;
-            let told =
-                format!("AWS gives credentials of {} until {until}; these are not kept", sanitize_line(role));
+            let told = format!("AWS gives credentials of {} until {until}; these are not kept", sanitize_line(role));
             (Finding::Ok(told), Some(credentials))
         }
         Err(failure) => (Finding::Bad(failure), None),

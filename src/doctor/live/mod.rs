@@ -92,10 +92,8 @@ async fn check_aws_access(
         Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
         Err(failure) => {
             report.add_finding(MODELS, Finding::Bad(failure));
-            report.skip_checks(
-                &[PROFILES, CONVERSE, STREAMING],
-                "Amazon Bedrock cannot be asked, see `bedrock-models`",
-            );
+            report
+                .skip_checks(&[PROFILES, CONVERSE, STREAMING], "Amazon Bedrock cannot be asked, see `bedrock-models`");
         }
     }
 }
@@ -127,10 +125,7 @@ impl<'v> LiveContext<'v> {
         let wanted = model_choice::list_configured_models(self.claude, environment);
         let (models, profiles) = model_lists::fetch_lists(bedrock).await;
         report.add_finding(MODELS, model_lists::check_models(self, &models, &wanted));
-        report.add_finding(
-            PROFILES,
-            model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await,
-        );
+        report.add_finding(PROFILES, model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await);
         let choice = model_choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
@@ -140,10 +135,7 @@ impl<'v> LiveContext<'v> {
             Ok(guardrail) => self.probe_models(bedrock, &choice, guardrail.as_ref(), report).await,
             Err(failure) => {
                 report.add_finding(GUARDRAIL, Finding::Bad(failure));
-                report.skip_checks(
-                    &[CONVERSE, STREAMING],
-                    "Claude Code would be refused as well, see `guardrail`",
-                );
+                report.skip_checks(&[CONVERSE, STREAMING], "Claude Code would be refused as well, see `guardrail`");
             }
         }
     }

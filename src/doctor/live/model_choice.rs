@@ -37,10 +37,7 @@ pub(super) struct ModelChoice {
 }
 
 /// Those of each rank, from the configuration's variables, its models, or this environment; each once.
-pub(super) fn list_configured_models(
-    claude: &ClaudeCodeConfig,
-    environment: &Environment,
-) -> Vec<ProbedModel> {
+pub(super) fn list_configured_models(claude: &ClaudeCodeConfig, environment: &Environment) -> Vec<ProbedModel> {
     let mut wanted: Vec<ProbedModel> = Vec::new();
     for ((rank, variable), (word, stream)) in MODEL_VARIABLES.into_iter().zip(CHECKS) {
         let configured = claude.env.get(variable).or_else(|| claude.models.get(rank)).cloned();
@@ -70,8 +67,7 @@ pub(super) fn choose_models(
         return Some(ModelChoice { models: wanted, is_fallback: false });
     }
     let model = find_small_model(models.unwrap_or_default(), profiles.unwrap_or_default())?;
-    let wanted =
-        ProbedModel { id: model, converse_check: super::CONVERSE, streaming_check: super::STREAMING };
+    let wanted = ProbedModel { id: model, converse_check: super::CONVERSE, streaming_check: super::STREAMING };
     Some(ModelChoice { models: vec![wanted], is_fallback: true })
 }
 
@@ -80,10 +76,8 @@ pub(super) fn choose_models(
 fn find_small_model(models: &[FoundationModel], profiles: &[InferenceProfile]) -> Option<String> {
     let is_legacy = |id: &str| models.iter().any(|model| model.id == id && model.is_legacy());
     let profiles = profiles.iter().filter(|profile| profile.is_active());
-    let profiles =
-        profiles.filter(|profile| !profile.model_id().is_some_and(is_legacy)).map(|profile| &profile.id);
-    let models =
-        models.iter().filter(|model| model.is_on_demand() && !model.is_legacy()).map(|model| &model.id);
+    let profiles = profiles.filter(|profile| !profile.model_id().is_some_and(is_legacy)).map(|profile| &profile.id);
+    let models = models.iter().filter(|model| model.is_on_demand() && !model.is_legacy()).map(|model| &model.id);
     let ours = profiles.chain(models).filter(|id| id.contains("anthropic."));
     let rank = |id: &&String| {
         let (place, name) = id.split_once("anthropic.").unwrap_or_default();
@@ -97,8 +91,7 @@ pub(super) fn parse_guardrail(
     claude: &ClaudeCodeConfig,
     environment: &Environment,
 ) -> Result<Option<Guardrail>, Failure> {
-    let headers =
-        claude.env.get(HEADERS).cloned().or_else(|| environment.var_text(HEADERS)).unwrap_or_default();
+    let headers = claude.env.get(HEADERS).cloned().or_else(|| environment.var_text(HEADERS)).unwrap_or_default();
     let value = |wanted: &str| {
         let pairs = headers.lines().filter_map(|line| line.split_once(':'));
         let value = pairs.rev().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
@@ -139,20 +132,15 @@ mod tests {
             ("ANTHROPIC_DEFAULT_HAIKU_MODEL", "us.anthropic.h"),
             ("ANTHROPIC_MODEL", "us.anthropic.other"),
         ]);
-        let expected = [
-            ("us.anthropic.a", "converse"),
-            ("us.anthropic.c", "converse-opus"),
-            ("us.anthropic.h", "converse-haiku"),
-        ];
+        let expected =
+            [("us.anthropic.a", "converse"), ("us.anthropic.c", "converse-opus"), ("us.anthropic.h", "converse-haiku")];
         assert_eq!(names(&claude, &environment), expected.map(|(model, name)| (model.to_owned(), name)));
     }
 
     #[test]
     fn an_alias_of_claude_codes_is_no_model_of_bedrocks() {
-        let claude = claude(
-            &[("default", "opusplan"), ("opus", "arn:aws:bedrock:us-east-1:1:inference-profile/x")],
-            &[],
-        );
+        let claude =
+            claude(&[("default", "opusplan"), ("opus", "arn:aws:bedrock:us-east-1:1:inference-profile/x")], &[]);
         let found = names(&claude, &Environment::fixed([]));
         assert_eq!(found, [("arn:aws:bedrock:us-east-1:1:inference-profile/x".to_owned(), "converse-opus")]);
     }
@@ -191,10 +179,8 @@ mod tests {
 
     #[test]
     fn a_guardrail_is_read_from_the_headers_that_claude_code_is_given() {
-        let told =
-            |headers: &str| parse_guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
-        let whole =
-            "X-Other: 1\nX-Amzn-Bedrock-GuardrailIdentifier: abc123\nx-amzn-bedrock-guardrailversion:  2 ";
+        let told = |headers: &str| parse_guardrail(&claude(&[], &[(HEADERS, headers)]), &Environment::fixed([]));
+        let whole = "X-Other: 1\nX-Amzn-Bedrock-GuardrailIdentifier: abc123\nx-amzn-bedrock-guardrailversion:  2 ";
         let expected = Guardrail { identifier: "abc123".into(), version: "2".into() };
         assert_eq!(told(whole), Ok(Some(expected)));
         assert_eq!(told("X-Other: 1"), Ok(None));

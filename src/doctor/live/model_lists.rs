@@ -32,8 +32,7 @@ pub(super) fn check_models(
     let models = match listed {
         Ok(models) => models,
         Err(error) if is_denied(error) => {
-            let why =
-                "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
+            let why = "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
             return Finding::Skipped(why.to_owned());
         }
         Err(error) => return report_list_error(visit, error, wanted),
@@ -50,11 +49,7 @@ pub(super) fn check_models(
         return Finding::Warn(astray.into());
     }
     let ours = models.iter().filter(|model| model.id.starts_with("anthropic.")).count();
-    Finding::Ok(format!(
-        "{} lists {} models, {ours} of them Anthropic's",
-        sanitize_line(region),
-        models.len()
-    ))
+    Finding::Ok(format!("{} lists {} models, {ours} of them Anthropic's", sanitize_line(region), models.len()))
 }
 
 pub(super) async fn check_inference_profiles(
@@ -91,10 +86,7 @@ pub(super) async fn check_inference_profiles(
     Finding::Ok(match active {
         0 => format!("{region} has {} inference profiles", profiles.len()),
         1 => format!("{region} has {} inference profiles; the configured one is active", profiles.len()),
-        more => format!(
-            "{region} has {} inference profiles; the {more} configured ones are active",
-            profiles.len()
-        ),
+        more => format!("{region} has {} inference profiles; the {more} configured ones are active", profiles.len()),
     })
 }
 

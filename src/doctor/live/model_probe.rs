@@ -36,13 +36,8 @@ pub(super) async fn probe_model<'w>(
 }
 
 /// What the first model's answer says of the guardrail.
-pub(super) fn check_guardrail(
-    visit: &LiveContext<'_>,
-    guardrail: &Guardrail,
-    first: &ModelProbeResult<'_>,
-) -> Finding {
-    let named =
-        format!("{} version {}", sanitize_line(&guardrail.identifier), sanitize_line(&guardrail.version));
+pub(super) fn check_guardrail(visit: &LiveContext<'_>, guardrail: &Guardrail, first: &ModelProbeResult<'_>) -> Finding {
+    let named = format!("{} version {}", sanitize_line(&guardrail.identifier), sanitize_line(&guardrail.version));
     match &first.converse {
         Ok(_) => Finding::Ok(format!("{named} is applied")),
         Err(error) if is_guardrail_error(error) => Finding::Bad(visit.build_failure(error.clone(), None)),
@@ -59,18 +54,12 @@ fn is_guardrail_error(error: &BedrockError) -> bool {
 }
 
 impl ModelProbeResult<'_> {
-    pub(super) fn add_to_report(
-        self,
-        visit: &LiveContext<'_>,
-        choice: &ModelChoice,
-        report: &mut LiveReport,
-    ) {
+    pub(super) fn add_to_report(self, visit: &LiveContext<'_>, choice: &ModelChoice, report: &mut LiveReport) {
         let Self { model: wanted, converse: whole, stream, guardrail } = self;
         let model = sanitize_line(&wanted.id);
         let why = if choice.is_fallback { "; it was chosen because none is configured" } else { "" };
-        let tokens = |TokenUsage { input_tokens, output_tokens }| {
-            format!("{input_tokens} tokens there, {output_tokens} back")
-        };
+        let tokens =
+            |TokenUsage { input_tokens, output_tokens }| format!("{input_tokens} tokens there, {output_tokens} back");
         let hidden = guardrail.is_some() && whole.as_ref().is_err_and(is_guardrail_error);
         report.add_finding(
             wanted.converse_check,

@@ -2,9 +2,7 @@
 //!
 //! Half of it is for somebody else to do: the account's administrator, the organization's, AWS. The sentence says who.
 
-use super::{
-    describe_general_error, describe_other_refusal, make_aws_failure, quote_refusal, suggest_clock_and_login,
-};
+use super::{describe_general_error, describe_other_refusal, make_aws_failure, quote_refusal, suggest_clock_and_login};
 use crate::{
     aws::{AwsErrorDetails, BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
     failure::{Exit, Failure},
@@ -35,9 +33,7 @@ impl From<BedrockCallError<'_>> for Failure {
     fn from(unanswered: BedrockCallError<'_>) -> Self {
         let BedrockCallError { error, region, role, model } = unanswered;
         let told = match error {
-            BedrockError::Refused { cause, details } => {
-                describe_bedrock_refusal(&cause, &details, region, role)
-            }
+            BedrockError::Refused { cause, details } => describe_bedrock_refusal(&cause, &details, region, role),
             BedrockError::Network(error) => describe_network_error(error, region),
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
@@ -83,8 +79,7 @@ fn describe_network_error(error: http::Error, region: &str) -> Failure {
 fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text::UntrustedText>) -> Failure {
     let IamDenial { action, resource, policy, is_explicit } = denial;
     let (action, policy_name) = (action.to_safe_line(), describe_policy(*policy));
-    let on =
-        resource.as_ref().map_or_else(String::new, |resource| format!(" on {}", resource.to_safe_line()));
+    let on = resource.as_ref().map_or_else(String::new, |resource| format!(" on {}", resource.to_safe_line()));
     let why = match is_explicit {
         true => format!("{policy_name} denies it"),
         false => {
@@ -113,13 +108,7 @@ fn describe_policy(policy: PolicyKind) -> &'static str {
     }
 }
 
-fn suggest_policy_change(
-    policy: PolicyKind,
-    is_explicit: bool,
-    action: &str,
-    on: &str,
-    role: &str,
-) -> String {
+fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on: &str, role: &str) -> String {
     let role = sanitize_line(role);
     match (policy, is_explicit) {
         (PolicyKind::Identity | PolicyKind::Unknown, false) => format!(
@@ -191,22 +180,18 @@ fn describe_bedrock_refusal(
             "the model's provider serves no requests from this country, a proxy's or VPN's exit included",
         ),
         BedrockRefusalCause::NotOnDemand => require_inference_profile(what),
-        BedrockRefusalCause::EndOfLife => make_aws_failure(
-            "end_of_life",
-            what,
-            "name a newer model in [profiles.NAME.claude_code] `models`",
-        ),
+        BedrockRefusalCause::EndOfLife => {
+            make_aws_failure("end_of_life", what, "name a newer model in [profiles.NAME.claude_code] `models`")
+        }
         BedrockRefusalCause::Legacy => make_aws_failure(
             "legacy",
             what,
             "name a newer model in [profiles.NAME.claude_code] `models`: this one is only for those who already use it",
         ),
         BedrockRefusalCause::NoModel => describe_unknown_model(what, &region),
-        BedrockRefusalCause::NoConverse => make_aws_failure(
-            "no_talk",
-            what,
-            "name a model that holds conversations: Claude Code needs Anthropic's",
-        ),
+        BedrockRefusalCause::NoConverse => {
+            make_aws_failure("no_talk", what, "name a model that holds conversations: Claude Code needs Anthropic's")
+        }
         BedrockRefusalCause::NoGuardrail => make_aws_failure(
             "guardrail",
             what,
@@ -214,15 +199,15 @@ fn describe_bedrock_refusal(
                 "check X-Amzn-Bedrock-GuardrailIdentifier and X-Amzn-Bedrock-GuardrailVersion in ANTHROPIC_CUSTOM_HEADERS: the guardrail has to exist in {region}, and that version of it"
             ),
         ),
-        BedrockRefusalCause::DailyTokensSpent
-        | BedrockRefusalCause::Throttled
-        | BedrockRefusalCause::Quota => make_aws_failure(
-            "throttled",
-            what,
-            format!(
-                "wait, or have the model's quotas in {region} raised (Service Quotas, Amazon Bedrock); new accounts begin with small ones"
-            ),
-        ),
+        BedrockRefusalCause::DailyTokensSpent | BedrockRefusalCause::Throttled | BedrockRefusalCause::Quota => {
+            make_aws_failure(
+                "throttled",
+                what,
+                format!(
+                    "wait, or have the model's quotas in {region} raised (Service Quotas, Amazon Bedrock); new accounts begin with small ones"
+                ),
+            )
+        }
         BedrockRefusalCause::NotReady | BedrockRefusalCause::ModelFailed | BedrockRefusalCause::Server => {
             make_aws_failure(
                 "server",
@@ -233,9 +218,7 @@ fn describe_bedrock_refusal(
         BedrockRefusalCause::InvalidRequest => {
             make_aws_failure("invalid", what, "check `models` in [profiles.NAME.claude_code]")
         }
-        BedrockRefusalCause::ExpiredCredentials => {
-            make_aws_failure("expired_token", what, suggest_clock_and_login())
-        }
+        BedrockRefusalCause::ExpiredCredentials => make_aws_failure("expired_token", what, suggest_clock_and_login()),
         BedrockRefusalCause::ClockSkew => {
             make_aws_failure("clock", what, "set this computer's clock (better: let it follow network time)")
         }
@@ -316,15 +299,8 @@ impl From<BedrockMismatch<'_>> for Failure {
                 require_inference_profile(what)
             }
             BedrockMismatch::LegacyModel { model } => {
-                let what = format!(
-                    "{} is marked as legacy: its provider has announced its end",
-                    sanitize_line(model)
-                );
-                make_aws_failure(
-                    "legacy",
-                    what,
-                    "name a newer model in [profiles.NAME.claude_code] `models` in time",
-                )
+                let what = format!("{} is marked as legacy: its provider has announced its end", sanitize_line(model));
+                make_aws_failure("legacy", what, "name a newer model in [profiles.NAME.claude_code] `models` in time")
             }
             BedrockMismatch::InactiveProfile { profile } => {
                 let what = format!("the inference profile {} is not active", sanitize_line(profile));

@@ -38,10 +38,7 @@ pub(super) fn describe_pool_refusal(
         AwsRefusalReason::InvalidIdentityToken => make_aws_failure(
             "invalid_identity_token",
             format!("{what}; {}", compare_token_to_profile(profile, token)),
-            format!(
-                "check that the pool {pool} knows {provider} with client {}",
-                sanitize_line(&profile.client_id)
-            ),
+            format!("check that the pool {pool} knows {provider} with client {}", sanitize_line(&profile.client_id)),
         ),
         AwsRefusalReason::ExpiredToken => make_aws_failure("expired_token", what, suggest_clock_and_login()),
         AwsRefusalReason::NotFound => make_aws_failure(
@@ -58,14 +55,10 @@ pub(super) fn describe_pool_refusal(
             ),
         ),
         AwsRefusalReason::AccessDenied => make_aws_failure("pool_denied", what, suggest_pool_role_fix(*role)),
-        AwsRefusalReason::LimitExceeded => make_aws_failure(
-            "limit",
-            what,
-            "have your AWS administrator raise the account's limits of Amazon Cognito",
-        ),
-        AwsRefusalReason::Validation => {
-            make_aws_failure("validation", what, "check `identity_pool_id` and `role_arn`")
+        AwsRefusalReason::LimitExceeded => {
+            make_aws_failure("limit", what, "have your AWS administrator raise the account's limits of Amazon Cognito")
         }
+        AwsRefusalReason::Validation => make_aws_failure("validation", what, "check `identity_pool_id` and `role_arn`"),
         AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
         AwsRefusalReason::IdpRejectedClaim
         | AwsRefusalReason::IdpCommunication

@@ -9,9 +9,7 @@ mod identity_pool;
 pub use bedrock::{BedrockCallError, BedrockMismatch};
 
 use crate::{
-    aws::{
-        AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep,
-    },
+    aws::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
     config::{Federation, Profile, RoleArn},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
@@ -69,8 +67,7 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
             make_aws_failure("refused", quote_refusal(&said), "read what AWS says above")
         }
         Error::Unexpected { status, content_type } => {
-            let kind =
-                content_type.map_or_else(String::new, |kind| format!(" of type {}", kind.to_safe_line()));
+            let kind = content_type.map_or_else(String::new, |kind| format!(" of type {}", kind.to_safe_line()));
             Failure::new(
                 Exit::Network,
                 "network/not_aws",
@@ -137,13 +134,11 @@ fn describe_sts_refusal(
     let what = quote_refusal(said);
     let role = profile.federation.role().map_or("the role", RoleArn::as_str);
     match reason {
-        AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => {
-            make_aws_failure(
-                "tag_session",
-                what,
-                "allow the action sts:TagSession beside sts:AssumeRoleWithWebIdentity in the role's trust policy",
-            )
-        }
+        AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => make_aws_failure(
+            "tag_session",
+            what,
+            "allow the action sts:TagSession beside sts:AssumeRoleWithWebIdentity in the role's trust policy",
+        ),
         AwsRefusalReason::AccessDenied if token.has_groups_overage() => make_aws_failure(
             "access_denied",
             what,
@@ -177,18 +172,14 @@ fn describe_sts_refusal(
                 profile.issuer.as_str()
             ),
         ),
-        AwsRefusalReason::SessionTooLong => make_aws_failure(
-            "duration",
-            what,
-            "lower `session_duration`, or raise the role's maximum session duration",
-        ),
-        AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => {
-            make_aws_failure(
-                "token_too_large",
-                what,
-                "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most",
-            )
+        AwsRefusalReason::SessionTooLong => {
+            make_aws_failure("duration", what, "lower `session_duration`, or raise the role's maximum session duration")
         }
+        AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => make_aws_failure(
+            "token_too_large",
+            what,
+            "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most",
+        ),
         AwsRefusalReason::Validation => {
             make_aws_failure("validation", what, "check `role_arn`, `session_name` and `session_duration`")
         }
@@ -211,15 +202,9 @@ fn describe_common_refusal(reason: CommonRefusal, what: String) -> Failure {
             what,
             "choose another `region`, or have STS enabled there in the account's settings",
         ),
-        CommonRefusal::MalformedPolicy => {
-            make_aws_failure("malformed_policy", what, "check the role's policies")
-        }
-        CommonRefusal::Throttled => {
-            make_aws_failure("throttled", what, "AWS asks for patience: try again in a minute")
-        }
-        CommonRefusal::Server => {
-            make_aws_failure("server", what, "AWS has a fault of its own: try again in a moment")
-        }
+        CommonRefusal::MalformedPolicy => make_aws_failure("malformed_policy", what, "check the role's policies"),
+        CommonRefusal::Throttled => make_aws_failure("throttled", what, "AWS asks for patience: try again in a minute"),
+        CommonRefusal::Server => make_aws_failure("server", what, "AWS has a fault of its own: try again in a moment"),
         CommonRefusal::Other => describe_other_refusal(what),
     }
 }
@@ -268,8 +253,7 @@ fn format_provider_name(profile: &Profile) -> String {
 }
 
 fn quote_refusal(said: &AwsErrorDetails) -> String {
-    let request =
-        said.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
+    let request = said.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
     format!("AWS refused: {}: {}{request}", said.code.to_safe_line(), said.message.to_safe_line())
 }
 

@@ -35,9 +35,7 @@ fn describe_link_refusal(
     let (what, message) = (quote_refusal(details), details.message.to_safe_line());
     let role = link.role.as_str();
     let both = |action: &str| {
-        format!(
-            "allow {action} beside sts:AssumeRole in the trust policy of {role} and in the policies of {before}"
-        )
+        format!("allow {action} beside sts:AssumeRole in the trust policy of {role} and in the policies of {before}")
     };
     match reason {
         AwsRefusalReason::AccessDenied if message.contains("TagSession") => {
@@ -54,11 +52,9 @@ fn describe_link_refusal(
                 suggest_external_id(link)
             ),
         ),
-        AwsRefusalReason::SessionTooLong => make_aws_failure(
-            "duration",
-            what,
-            "lower the link's `duration`: AWS allows a chained role 1h at most",
-        ),
+        AwsRefusalReason::SessionTooLong => {
+            make_aws_failure("duration", what, "lower the link's `duration`: AWS allows a chained role 1h at most")
+        }
         AwsRefusalReason::Validation => make_aws_failure(
             "validation",
             what,

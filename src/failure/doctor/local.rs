@@ -52,16 +52,13 @@ impl From<LocalFinding> for Failure {
                     0 => first,
                     more => format!("{first} (and {more} more)"),
                 },
-                Hint::from("change it as it says; ")
-                    .command(NextCommand::ConfigCheck)
-                    .text(" has every warning"),
+                Hint::from("change it as it says; ").command(NextCommand::ConfigCheck).text(" has every warning"),
             ),
             LocalFinding::ReadableByOthers { path, is_folder } => (
                 Exit::Storage,
                 "doctor/exposed",
                 format!("other users of this machine may look into {path}"),
-                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, quote_shown_path(&path))
-                    .into(),
+                format!("run `chmod {} {}`", if is_folder { "700" } else { "600" }, quote_shown_path(&path)).into(),
             ),
             LocalFinding::NotSignedIn => (
                 Exit::SignInNeeded,

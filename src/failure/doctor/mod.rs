@@ -8,9 +8,9 @@ mod remote;
 
 pub use local::LocalFinding;
 pub use remote::{
-    describe_algorithms_aws_rejects, describe_bad_collector, describe_broken_quota_service,
-    describe_clock_skew, describe_insecure_collector, describe_missing_keys, describe_not_aws,
-    describe_unknown_client, describe_unsupported_algorithms,
+    describe_algorithms_aws_rejects, describe_bad_collector, describe_broken_quota_service, describe_clock_skew,
+    describe_insecure_collector, describe_missing_keys, describe_not_aws, describe_unknown_client,
+    describe_unsupported_algorithms,
 };
 pub use tool_config::{CallFault, RepositorySettings, ToolConfigFinding};
 

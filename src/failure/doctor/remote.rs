@@ -28,8 +28,7 @@ const SUPPORTED_ALGORITHMS: &str = "have the application's ID tokens signed with
 
 /// The provider signs with no algorithm that this program accepts.
 pub fn describe_unsupported_algorithms(offered: &[String]) -> Failure {
-    let what =
-        format!("the provider signs with {}, which this program does not accept", join_with_and(offered));
+    let what = format!("the provider signs with {}, which this program does not accept", join_with_and(offered));
     Failure::new(Exit::TokenRejected, "doctor/algorithm", what, SUPPORTED_ALGORITHMS)
 }
 
@@ -67,12 +66,7 @@ pub fn describe_broken_quota_service(host: &str, status: u16) -> Failure {
 /// Everybody between here and the collector can read the telemetry.
 pub fn describe_insecure_collector(address: &str) -> Failure {
     let what = format!("telemetry goes unencrypted to {address}");
-    Failure::new(
-        Exit::Configuration,
-        "doctor/collector",
-        what,
-        "name the collector with https in claude_code.env",
-    )
+    Failure::new(Exit::Configuration, "doctor/collector", what, "name the collector with https in claude_code.env")
 }
 
 pub fn describe_bad_collector(address: &str, why: &str) -> Failure {

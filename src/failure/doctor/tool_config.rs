@@ -104,12 +104,10 @@ impl From<ToolConfigFinding> for Failure {
             ToolConfigFinding::OtherAwsProfile { named, ours } => (
                 "doctor/other_aws_profile",
                 format!("AWS_PROFILE is '{named}' in this environment, and this program serves '{ours}'"),
-                format!("set AWS_PROFILE={ours} where your shell's start-up files set it, or unset it")
-                    .into(),
+                format!("set AWS_PROFILE={ours} where your shell's start-up files set it, or unset it").into(),
             ),
             ToolConfigFinding::SettingDiffers { file, key, actual: says, expected: wanted, more } => {
-                let says =
-                    says.map_or_else(|| "does not say".to_owned(), |says| format!("says \"{says}\" for"));
+                let says = says.map_or_else(|| "does not say".to_owned(), |says| format!("says \"{says}\" for"));
                 let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
                 (
                     "doctor/claude_settings",
@@ -176,18 +174,14 @@ fn describe_conflicting_env(names: &[String], file: Option<String>) -> (&'static
 
 fn describe_repository(planted: &[RepositorySettings], managed: &str) -> (&'static str, String, Hint) {
     let said = |RepositorySettings { file, not_pinned: open, pinned, more }: &RepositorySettings| {
-        let named = |names: &[String], state| {
-            (!names.is_empty()).then(|| format!("{} ({state})", join_with_and(names)))
-        };
-        let mut parts: Vec<_> =
-            [named(open, "not pinned"), named(pinned, "pinned")].into_iter().flatten().collect();
+        let named =
+            |names: &[String], state| (!names.is_empty()).then(|| format!("{} ({state})", join_with_and(names)));
+        let mut parts: Vec<_> = [named(open, "not pinned"), named(pinned, "pinned")].into_iter().flatten().collect();
         parts.extend((*more > 0).then(|| format!("{more} more")));
         format!("{file} sets {}", parts.join(", "))
     };
     let hint = if planted.iter().all(|planted| planted.not_pinned.is_empty()) {
-        format!(
-            "nothing to do: {managed} outranks this repository; ask whoever wrote its settings why they set it"
-        )
+        format!("nothing to do: {managed} outranks this repository; ask whoever wrote its settings why they set it")
     } else {
         "before you run `claude` here, find out why this repository sets them, or remove them".to_owned()
     };
@@ -200,11 +194,8 @@ fn describe_leftovers(paths: &[String], tokens: bool) -> (&'static str, String, 
     (
         "doctor/leftovers",
         format!("AWS's guidance sample is still here: {}{open}", join_with_and(paths)),
-        format!(
-            "once nothing calls it any more, remove it: `{}`",
-            format_removal_command(Shell::native(), paths)
-        )
-        .into(),
+        format!("once nothing calls it any more, remove it: `{}`", format_removal_command(Shell::native(), paths))
+            .into(),
     )
 }
 
@@ -225,8 +216,7 @@ mod tests {
     #[test]
     fn repository_settings_that_are_pinned_need_no_action() {
         let planted = |open: &[&str], pinned: &[&str], more| {
-            let [open, pinned] =
-                [open, pinned].map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+            let [open, pinned] = [open, pinned].map(|names| names.iter().map(|name| (*name).to_owned()).collect());
             vec![RepositorySettings { file: "f".to_owned(), not_pinned: open, pinned, more }]
         };
         let (_, what, hint) = describe_repository(&planted(&[], &["AWS_PROFILE"], 0), "m");

@@ -62,26 +62,18 @@ fn describe_client_file_error(error: &ClientFileError, profile: &Profile) -> Fai
         ClientFileFault::Unreadable(why) => {
             (default_slug, format!("{file} is of no use: {}", sanitize_line(why)), default_hint.into())
         }
-        ClientFileFault::NotPem => {
-            (default_slug, format!("{file} is not what it should be"), default_hint.into())
-        }
+        ClientFileFault::NotPem => (default_slug, format!("{file} is not what it should be"), default_hint.into()),
         ClientFileFault::Exposed => (
             "config/client_key_exposed",
             format!("every user of this machine may read {file}"),
-            format!(
-                "run `chmod o-rwx {}`, and have the key replaced if somebody may have read it",
-                quote_word(&path)
-            )
-            .into(),
+            format!("run `chmod o-rwx {}`, and have the key replaced if somebody may have read it", quote_word(&path))
+                .into(),
         ),
         ClientFileFault::LegacyEncryption | ClientFileFault::UnknownEncryption => (
             default_slug,
             format!("{file} is encrypted in a way that is not understood"),
-            format!(
-                "write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.pem`",
-                quote_word(&path)
-            )
-            .into(),
+            format!("write it anew: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.pem`", quote_word(&path))
+                .into(),
         ),
         ClientFileFault::NoPassphrase => (
             "config/no_client_key_passphrase",
@@ -106,8 +98,7 @@ fn describe_client_file_error(error: &ClientFileError, profile: &Profile) -> Fai
         ClientFileFault::Expired { at } => (
             default_slug,
             format!("{file} expired at {at}"),
-            "have the key and its certificate renewed, and the new certificate registered with the provider"
-                .into(),
+            "have the key and its certificate renewed, and the new certificate registered with the provider".into(),
         ),
         ClientFileFault::NotYetValid { from } => {
             (default_slug, format!("{file} is valid from {from} only"), "check this computer's clock".into())
@@ -131,8 +122,9 @@ fn find_file_name(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBu
 
 pub(super) fn describe_rejected_client(means: ClientAuthMethod, words: &str) -> Failure {
     let own = match means {
-        ClientAuthMethod::Secret => Hint::run(NextCommand::LoginClientSecret)
-            .text(" with the application's present secret; check `client_id`"),
+        ClientAuthMethod::Secret => {
+            Hint::run(NextCommand::LoginClientSecret).text(" with the application's present secret; check `client_id`")
+        }
         ClientAuthMethod::Key => Hint::from(
             "register the key's public part (or certificate) with the provider; check `client_id`, `client_key_id`, `client_algorithm`, `client_audience` and this computer's clock",
         ),

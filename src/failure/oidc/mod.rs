@@ -92,8 +92,8 @@ pub struct DeviceFlowUnsupported<'a> {
 impl From<DeviceFlowUnsupported<'_>> for Failure {
     fn from(DeviceFlowUnsupported { issuer }: DeviceFlowUnsupported<'_>) -> Self {
         let what = format!("the provider at {} offers no sign-in by code", issuer.url().authority());
-        let hint = Hint::run(NextCommand::Login)
-            .text(" without --device, with flow = \"browser\" or \"auto\" in the profile");
+        let hint =
+            Hint::run(NextCommand::Login).text(" without --device, with flow = \"browser\" or \"auto\" in the profile");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
     }
 }
@@ -102,22 +102,17 @@ impl From<DeviceFlowUnsupported<'_>> for Failure {
 #[derive(Debug)]
 pub struct RevocationError(pub Error);
 
-const NOT_REVOKED: &str =
-    "nothing is kept here any more; your provider's own page of sessions can end this one";
+const NOT_REVOKED: &str = "nothing is kept here any more; your provider's own page of sessions can end this one";
 
 impl From<RevocationError> for Failure {
     fn from(RevocationError(error): RevocationError) -> Self {
         match error {
             Error::Refused { error, description } => {
-                let what = format!(
-                    "the provider refused to revoke the session: {}",
-                    quote_error(&error, &description)
-                );
+                let what = format!("the provider refused to revoke the session: {}", quote_error(&error, &description));
                 Self::new(Exit::Refused, "provider/not_revoked", what, NOT_REVOKED)
             }
             Error::ClientRejected { means, error, description } => {
-                let failure =
-                    client_auth::describe_rejected_client(means, &quote_error(&error, &description));
+                let failure = client_auth::describe_rejected_client(means, &quote_error(&error, &description));
                 let hint = failure.hint.clone().text("; ").text(NOT_REVOKED);
                 failure.with_hint(hint)
             }
@@ -141,10 +136,8 @@ impl From<CallbackError> for Failure {
                 describe_sign_in_refusal(&error, &description)
             }
             CallbackError::WrongIssuer { expected, actual } => {
-                let actual = actual.map_or_else(
-                    || "no issuer".to_owned(),
-                    |actual| format!("the issuer {}", actual.to_safe_line()),
-                );
+                let actual = actual
+                    .map_or_else(|| "no issuer".to_owned(), |actual| format!("the issuer {}", actual.to_safe_line()));
                 Self::new(
                     Exit::TokenRejected,
                     "sign-in/wrong_issuer",
@@ -174,12 +167,8 @@ fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
 fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -> Failure {
     let ResponseSource { endpoint: document, host } = source;
     let (name, hint) = match document {
-        ProviderEndpoint::Discovery => {
-            ("discovery", "check `issuer`, and open it in a browser to see who answers")
-        }
-        ProviderEndpoint::Keys => {
-            ("keys", "try again in a moment; open the issuer in a browser to see who answers")
-        }
+        ProviderEndpoint::Discovery => ("discovery", "check `issuer`, and open it in a browser to see who answers"),
+        ProviderEndpoint::Keys => ("keys", "try again in a moment; open the issuer in a browser to see who answers"),
         ProviderEndpoint::Token => ("sign-in service", "try again in a moment; nothing was lost"),
         ProviderEndpoint::DeviceAuthorization => ("device code service", "try again in a moment"),
         ProviderEndpoint::Revocation => ("revocation endpoint", NOT_REVOKED),
@@ -199,12 +188,7 @@ fn describe_missing_field(source: &ResponseSource, lacks: &str) -> Failure {
 impl From<TokenRejection> for Failure {
     fn from(rejection: TokenRejection) -> Self {
         let (slug, what, hint) = describe_rejection(rejection);
-        Self::new(
-            Exit::TokenRejected,
-            format!("token/{slug}"),
-            format!("the ID token was rejected: {what}"),
-            hint,
-        )
+        Self::new(Exit::TokenRejected, format!("token/{slug}"), format!("the ID token was rejected: {what}"), hint)
     }
 }
 
@@ -218,11 +202,9 @@ const FIX_CLOCK: StaticHint = StaticHint::Command(
 
 fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, StaticHint) {
     match rejection {
-        TokenRejection::TooLarge => (
-            "too_large",
-            "it is larger than 256 KiB".into(),
-            StaticHint::Text("send fewer groups and claims in it"),
-        ),
+        TokenRejection::TooLarge => {
+            ("too_large", "it is larger than 256 KiB".into(), StaticHint::Text("send fewer groups and claims in it"))
+        }
         TokenRejection::Malformed(_) | TokenRejection::CriticalHeader => {
             ("malformed", "it is not a signed token this program understands".into(), SIGN_IN_AGAIN)
         }
@@ -239,11 +221,9 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Stati
                 "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists",
             ),
         ),
-        TokenRejection::UnknownKey { .. } => (
-            "unknown_key",
-            "it is signed with a key that the provider does not publish".into(),
-            SIGN_IN_AGAIN,
-        ),
+        TokenRejection::UnknownKey { .. } => {
+            ("unknown_key", "it is signed with a key that the provider does not publish".into(), SIGN_IN_AGAIN)
+        }
         TokenRejection::Signature => ("signature", "its signature is wrong".into(), SIGN_IN_AGAIN),
         TokenRejection::Missing { claim } => ("missing_claim", format!("it has no {claim}"), SIGN_IN_AGAIN),
         TokenRejection::NonceMismatch => (
@@ -262,13 +242,8 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Stati
         ),
         TokenRejection::Organization { claim, expected, actual } => {
             let actual = actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.to_safe_line());
-            let what =
-                format!("its {claim} is {actual}, and the profile asks for {}", expected.to_safe_line());
-            let hint = StaticHint::Command(
-                "run ",
-                NextCommand::Login,
-                " and choose your account of that organization",
-            );
+            let what = format!("its {claim} is {actual}, and the profile asks for {}", expected.to_safe_line());
+            let hint = StaticHint::Command("run ", NextCommand::Login, " and choose your account of that organization");
             ("organization", what, hint)
         }
         TokenRejection::Issuer { expected, actual } => (
@@ -301,9 +276,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Stati
             let what = format!("this computer's clock is {} {side} the provider's", format_duration(span));
             ("clock", what, FIX_CLOCK)
         }
-        TokenRejection::Expired { at, now } => {
-            ("expired", format!("it expired at {at}, and it is {now}"), FIX_CLOCK)
-        }
+        TokenRejection::Expired { at, now } => ("expired", format!("it expired at {at}, and it is {now}"), FIX_CLOCK),
         TokenRejection::NotYetValid { from, now } => {
             ("not_yet_valid", format!("it is valid from {from}, and it is {now}"), FIX_CLOCK)
         }

@@ -79,8 +79,7 @@ impl AssertionSigner {
         let ClientKey { file: _, certificate: _, id, algorithm, audience } = said;
         let files = files.0.as_ref().expect("they were read for this profile, which names a key");
         let key = files.key.as_ref().map_err(Clone::clone);
-        let key =
-            key.and_then(|file| ClientPrivateKey::parse(file, passphrase)).map_err(ClientFileError::Key)?;
+        let key = key.and_then(|file| ClientPrivateKey::parse(file, passphrase)).map_err(ClientFileError::Key)?;
         if let Some(wanted) = algorithm.filter(|wanted| !key.supported_algorithms().contains(wanted)) {
             return Err(ClientFileError::Key(ClientFileFault::AlgorithmMismatch { wanted: wanted.name() }));
         }
@@ -132,9 +131,8 @@ impl AssertionSigner {
     /// The profile's; else the first that the key can and the provider says it takes; else what is usual there.
     fn choose_algorithm(&self, taken: Option<&[String]>) -> KeyAlgorithm {
         let able = self.key.supported_algorithms();
-        let is_taken = |algorithm: &KeyAlgorithm| {
-            taken.is_some_and(|taken| taken.iter().any(|name| name == algorithm.name()))
-        };
+        let is_taken =
+            |algorithm: &KeyAlgorithm| taken.is_some_and(|taken| taken.iter().any(|name| name == algorithm.name()));
         let usual = || Some(self.default_rsa_algorithm).filter(|algorithm| able.contains(algorithm));
         let own = self.algorithm.or_else(|| able.iter().copied().find(is_taken)).or_else(usual);
         own.or_else(|| able.first().copied()).expect("a key that cannot sign was refused")

@@ -78,12 +78,9 @@ impl<'a> Application<'a> {
     ) -> Result<Self, ClientCredentialError> {
         let proof = match &profile.client_auth {
             ClientAuth::None => ClientCredential::None,
-            ClientAuth::Secret => {
-                ClientCredential::Secret(kept.secret.ok_or(ClientCredentialError::MissingSecret)?)
-            }
+            ClientAuth::Secret => ClientCredential::Secret(kept.secret.ok_or(ClientCredentialError::MissingSecret)?),
             ClientAuth::PrivateKey(key) => {
-                let assertor =
-                    AssertionSigner::from_profile(profile, key, files, kept.passphrase.as_ref(), host);
+                let assertor = AssertionSigner::from_profile(profile, key, files, kept.passphrase.as_ref(), host);
                 ClientCredential::Key(Box::new(assertor.map_err(ClientCredentialError::UnusableFile)?))
             }
         };
@@ -99,10 +96,9 @@ impl<'a> Application<'a> {
                 ClientAuthParameters { header: None, fields: vec![id(), ("client_secret", secret.clone())] }
             }
             // Some providers refuse the client's name in two places.
-            ClientCredential::Secret(secret) => ClientAuthParameters {
-                header: Some(build_basic_header(client_id, secret)),
-                fields: Vec::new(),
-            },
+            ClientCredential::Secret(secret) => {
+                ClientAuthParameters { header: Some(build_basic_header(client_id, secret)), fields: Vec::new() }
+            }
             // RFC 7521 §4.2 leaves the name to the assertion, and Entra demands it beside.
             ClientCredential::Key(assertor) => {
                 let kind = ("client_assertion_type", Secret::new(assertion::ASSERTION_TYPE));

@@ -110,8 +110,7 @@ impl ClientPrivateKey {
 
     /// The signature as a JWT carries it.
     pub(super) fn sign(&self, algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
-        let signer =
-            self.0.choose_scheme(&[to_signature_scheme(algorithm)]).expect("it was asked how it can sign");
+        let signer = self.0.choose_scheme(&[to_signature_scheme(algorithm)]).expect("it was asked how it can sign");
         let signature = signer.sign(message).expect("a sound key signs");
         match (self.0.algorithm(), algorithm) {
             (SignatureAlgorithm::ECDSA, KeyAlgorithm::Es384) => to_fixed_length(&signature, 48),

@@ -20,12 +20,9 @@ fn presented(methods: Option<&[&str]>) -> ClientAuthParameters {
 
 #[test]
 fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
-    for methods in [
-        None,
-        Some(&["client_secret_basic", "client_secret_post"][..]),
-        Some(&["private_key_jwt"]),
-        Some(&[]),
-    ] {
+    for methods in
+        [None, Some(&["client_secret_basic", "client_secret_post"][..]), Some(&["private_key_jwt"]), Some(&[])]
+    {
         let ClientAuthParameters { header, fields } = presented(methods);
         let header = header.unwrap();
         let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();

@@ -50,12 +50,7 @@ pub fn parse_request(head: &[u8]) -> Result<Option<CallbackRequest>, MalformedRe
     }
     let (method, target) = read.method.zip(read.path).ok_or(MalformedRequest::Syntax)?;
     let (path, query) = split_target(target)?;
-    Ok(Some(CallbackRequest {
-        method: RequestMethod::from_name(method),
-        path,
-        query,
-        host: find_host(read.headers)?,
-    }))
+    Ok(Some(CallbackRequest { method: RequestMethod::from_name(method), path, query, host: find_host(read.headers)? }))
 }
 
 /// Splits `/path?query` (RFC 9112 §3.2.1), the only form a browser sends to a server that is no proxy.
@@ -75,9 +70,7 @@ fn find_host(headers: &[httparse::Header<'_>]) -> Result<Option<String>, Malform
     if named.next().is_some() {
         return Err(MalformedRequest::Host);
     }
-    std::str::from_utf8(first.value)
-        .map(|text| Some(text.trim().to_owned()))
-        .map_err(|_| MalformedRequest::Host)
+    std::str::from_utf8(first.value).map(|text| Some(text.trim().to_owned())).map_err(|_| MalformedRequest::Host)
 }
 
 impl RequestMethod {
@@ -110,8 +103,7 @@ mod tests {
 
     #[test]
     fn a_request_is_taken_apart_and_its_secrets_are_not_shown() {
-        let request =
-            read("GET /callback?code=c0de&state=x HTTP/1.1\r\nhost: 127.0.0.1:1 \r\n\r\n").unwrap().unwrap();
+        let request = read("GET /callback?code=c0de&state=x HTTP/1.1\r\nhost: 127.0.0.1:1 \r\n\r\n").unwrap().unwrap();
         assert_eq!((request.method, request.path.as_str()), (RequestMethod::Get, "/callback"));
         assert_eq!(request.host.as_deref(), Some("127.0.0.1:1"));
         assert_eq!(request.query.as_ref().map(Secret::expose), Some("code=c0de&state=x"));
@@ -146,19 +138,13 @@ mod tests {
     #[test]
     fn two_hosts_are_one_too_many() {
         assert_eq!(read("GET / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n\r\n").unwrap_err(), MalformedRequest::Host);
-        assert_eq!(
-            parse_request(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n").unwrap_err(),
-            MalformedRequest::Host
-        );
+        assert_eq!(parse_request(b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n").unwrap_err(), MalformedRequest::Host);
     }
 
     #[test]
     fn more_headers_than_a_browser_sends_are_refused() {
         let many = "X: y\r\n".repeat(MAX_HEADERS + 1);
-        assert_eq!(
-            read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap_err(),
-            MalformedRequest::TooManyHeaders
-        );
+        assert_eq!(read(&format!("GET / HTTP/1.1\r\n{many}\r\n")).unwrap_err(), MalformedRequest::TooManyHeaders);
     }
 
     #[test]

@@ -135,9 +135,7 @@ async fn bind_every_family(host: RedirectHost, port: u16) -> Result<Vec<TcpListe
     let port = first.local_addr().map_or(port, |address| address.port());
     match bind_address(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
         Ok(second) => Ok(vec![first, second]),
-        Err(BindAttempt { obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable), .. }) => {
-            Ok(vec![first])
-        }
+        Err(BindAttempt { obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable), .. }) => Ok(vec![first]),
         Err(attempt) => Err(attempt),
     }
 }
@@ -230,12 +228,8 @@ mod tests {
             let ports = [Port::reserve(), Port::reserve()];
             let _others = ports.each_ref().map(Port::listen);
             let ports = ports.each_ref().map(Port::number);
-            let error =
-                CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &ports)).await.unwrap_err();
-            assert_eq!(
-                error.attempts.iter().map(|attempt| attempt.address.port()).collect::<Vec<_>>(),
-                ports
-            );
+            let error = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &ports)).await.unwrap_err();
+            assert_eq!(error.attempts.iter().map(|attempt| attempt.address.port()).collect::<Vec<_>>(), ports);
             for attempt in error.attempts {
                 let BindObstacle::InUse(holder) = attempt.obstacle else { panic!("{:?}", attempt.obstacle) };
                 let known = holder.map(|holder| holder.pid);
@@ -249,9 +243,7 @@ mod tests {
         run(async {
             let port = Port::reserve();
             let Some(_other) = port.listen_on(Ipv6Addr::LOCALHOST) else { return };
-            let error = CallbackListener::bind(&redirect(RedirectHost::Localhost, &[port.number()]))
-                .await
-                .unwrap_err();
+            let error = CallbackListener::bind(&redirect(RedirectHost::Localhost, &[port.number()])).await.unwrap_err();
             assert!(
                 matches!(error.attempts.as_slice(), [BindAttempt { obstacle: BindObstacle::InUse(_), .. }]),
                 "{error:?}"

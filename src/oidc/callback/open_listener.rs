@@ -20,8 +20,7 @@ use tokio::{
 };
 
 use super::{
-    AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestMethod,
-    RequestVerdict,
+    AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestMethod, RequestVerdict,
     server::{CallbackServer, MAX_VIEWERS, WaiterCounts, accept_connections},
     verdict::classify_request,
 };
@@ -108,8 +107,7 @@ impl OpenListener {
 
     /// The one request with the right `state`, or what was pasted in its place.
     pub async fn wait_for_answer(&mut self) -> Result<Secret, CallbackError> {
-        let answer =
-            (&mut self.receiver).await.expect("the server, which holds the sender, lives as long as this");
+        let answer = (&mut self.receiver).await.expect("the server, which holds the sender, lives as long as this");
         self.follow_by = Instant::now() + self.follow_timeout;
         answer
     }
@@ -129,9 +127,7 @@ impl OpenListener {
                 self.follow_timeout = Duration::ZERO;
                 Ok(())
             }
-            RequestVerdict::Start | RequestVerdict::Result => {
-                Err(PasteRejection::Ignored(IgnoreReason::UnknownPath))
-            }
+            RequestVerdict::Start | RequestVerdict::Result => Err(PasteRejection::Ignored(IgnoreReason::UnknownPath)),
             RequestVerdict::Ignored(reason) => Err(PasteRejection::Ignored(reason)),
         }
     }

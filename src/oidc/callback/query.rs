@@ -85,9 +85,6 @@ mod tests {
 
     #[test]
     fn a_name_without_a_value_is_empty() {
-        assert_eq!(
-            CallbackParameters::parse_query("&code&&").unwrap().code.as_ref().map(Secret::expose),
-            Some("")
-        );
+        assert_eq!(CallbackParameters::parse_query("&code&&").unwrap().code.as_ref().map(Secret::expose), Some(""));
     }
 }

@@ -125,11 +125,7 @@ pub(super) async fn accept_connections(socket: TcpListener, desk: Arc<CallbackSe
     }
 }
 
-async fn serve_connection(
-    mut stream: TcpStream,
-    evicted: oneshot::Receiver<Infallible>,
-    desk: Arc<CallbackServer>,
-) {
+async fn serve_connection(mut stream: TcpStream, evicted: oneshot::Receiver<Infallible>, desk: Arc<CallbackServer>) {
     let read = timeout(desk.timeouts.read, read_head(&mut stream));
     // Evicted, when `accept_connections` drops its sender.
     let RaceWinner::Left(read) = race_futures(read, evicted).await else { return };
@@ -139,8 +135,7 @@ async fn serve_connection(
         Err(ReadRequestError::Closed) => {}
         Err(ReadRequestError::Invalid(event, status)) => {
             (desk.report)(event);
-            desk.send_response(stream, &CallbackResponse::from_page(status, Notice::Unreadable.to_page()))
-                .await;
+            desk.send_response(stream, &CallbackResponse::from_page(status, Notice::Unreadable.to_page())).await;
         }
     }
 }
@@ -214,8 +209,7 @@ impl CallbackServer {
         };
         let _told = WaiterGuard::count_arrival(&self.start_waiters);
         let (mut awaited, mut ending) = (self.awaited.subscribe(), self.final_page.subscribe());
-        let known =
-            async { awaited.wait_for(Option::is_some).await.ok().and_then(|awaited| awaited.clone()) };
+        let known = async { awaited.wait_for(Option::is_some).await.ok().and_then(|awaited| awaited.clone()) };
         let failed = async { ending.wait_for(Option::is_some).await.ok().and_then(|page| page.clone()) };
         let response = match race_futures(known, failed).await {
             RaceWinner::Left(Some(awaited)) => self.start_response(&awaited),
@@ -332,8 +326,7 @@ fn build_ignored_response(reason: IgnoreReason) -> CallbackResponse {
     let (status, notice) = match reason {
         IgnoreReason::ForeignHost => ("403 Forbidden", Notice::Unreadable),
         IgnoreReason::Method => {
-            let response =
-                CallbackResponse::from_page("405 Method Not Allowed", Notice::Unreadable.to_page());
+            let response = CallbackResponse::from_page("405 Method Not Allowed", Notice::Unreadable.to_page());
             return response.with_header("Allow", "GET, HEAD");
         }
         IgnoreReason::HeadRequest => ("200 OK", Notice::NotFound),

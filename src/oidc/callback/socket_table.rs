@@ -21,11 +21,7 @@ pub(super) struct SocketEntry {
 /// Every socket of this machine that we may see, of both families.
 pub(super) fn read_sockets() -> Vec<SocketEntry> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    tables
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| parse_table(&table))
-        .collect()
+    tables.iter().filter_map(|table| fs::read_to_string(table).ok()).flat_map(|table| parse_table(&table)).collect()
 }
 
 /// Below a header, columns 1, 2, 3, 7 and 9 are both ends, state, user and inode.
@@ -77,8 +73,7 @@ mod tests {
     const REST: &str = "00000000:00000000 00:00000000 00000000";
 
     fn one(ends_and_state: &str) -> Option<SocketEntry> {
-        parse_table(&format!("{HEADER}   0: {ends_and_state} {REST}  1000        0 4711 1 0 100 0 0 10 0\n"))
-            .pop()
+        parse_table(&format!("{HEADER}   0: {ends_and_state} {REST}  1000        0 4711 1 0 100 0 0 10 0\n")).pop()
     }
 
     fn at(address: &str, port: u16) -> SocketAddr {
@@ -90,16 +85,14 @@ mod tests {
         let four = one("0100007F:20D0 0200007F:C001 01").unwrap();
         assert_eq!((four.local, four.remote), (at("127.0.0.1", 8400), at("127.0.0.2", 49153)));
         assert_eq!((four.uid, four.inode, four.listens), (1000, 4711, false));
-        let six =
-            one("00000000000000000000000001000000:20D0 B80D0120000000000000000001000000:C001 0A").unwrap();
+        let six = one("00000000000000000000000001000000:20D0 B80D0120000000000000000001000000:C001 0A").unwrap();
         assert_eq!((six.local, six.remote), (at("::1", 8400), at("2001:db8::1", 49153)));
         assert!(six.listens);
     }
 
     #[test]
     fn an_ipv4_address_within_ipv6_is_the_ipv4_address() {
-        let mapped =
-            one("0000000000000000FFFF00000100007F:20D0 0000000000000000FFFF00000100007F:C001 01").unwrap();
+        let mapped = one("0000000000000000FFFF00000100007F:20D0 0000000000000000FFFF00000100007F:C001 01").unwrap();
         assert_eq!((mapped.local, mapped.remote), (at("127.0.0.1", 8400), at("127.0.0.1", 49153)));
     }
 

@@ -158,8 +158,7 @@ mod tests {
     }
 
     fn verdict_of(line: &str, host: &str, awaited: &AwaitedCallback) -> RequestVerdict {
-        let request =
-            parse_request(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).unwrap().unwrap();
+        let request = parse_request(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).unwrap().unwrap();
         let places = CallbackAddresses {
             port: 8400,
             callback_path: "/callback".into(),
@@ -184,10 +183,7 @@ mod tests {
 
     #[test]
     fn a_code_with_the_right_state_is_the_answer() {
-        assert_eq!(
-            verdict("GET /callback?code=a%2Bb&state=right"),
-            RequestVerdict::Answer(Ok(Secret::new("a+b")))
-        );
+        assert_eq!(verdict("GET /callback?code=a%2Bb&state=right"), RequestVerdict::Answer(Ok(Secret::new("a+b"))));
     }
 
     #[test]
@@ -197,10 +193,7 @@ mod tests {
             description: UntrustedText::new("not assigned"),
         });
         let query = "error=access_denied&error_description=not+assigned";
-        assert_eq!(
-            verdict(&format!("GET /callback?{query}&state=right")),
-            RequestVerdict::Answer(Err(refusal))
-        );
+        assert_eq!(verdict(&format!("GET /callback?{query}&state=right")), RequestVerdict::Answer(Err(refusal)));
         assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::WrongState));
         assert_eq!(verdict(&format!("GET /callback?{query}&state=wrong")), ignored(IgnoreReason::WrongState));
     }
@@ -208,35 +201,21 @@ mod tests {
     #[test]
     fn a_state_that_is_missing_empty_longer_or_another_is_ignored() {
         for state in ["", "&state=", "&state=righ", "&state=right1", "&state=RIGHT", "&state"] {
-            assert_eq!(
-                verdict(&format!("GET /callback?code=c{state}")),
-                ignored(IgnoreReason::WrongState),
-                "{state}"
-            );
+            assert_eq!(verdict(&format!("GET /callback?code=c{state}")), ignored(IgnoreReason::WrongState), "{state}");
         }
     }
 
     #[test]
     fn a_parameter_that_comes_twice_is_ignored() {
-        for query in
-            ["code=c&state=right&state=right", "code=c&code=d&state=right", "state=wrong&code=c&state=right"]
-        {
-            assert_eq!(
-                verdict(&format!("GET /callback?{query}")),
-                ignored(IgnoreReason::Repeated),
-                "{query}"
-            );
+        for query in ["code=c&state=right&state=right", "code=c&code=d&state=right", "state=wrong&code=c&state=right"] {
+            assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::Repeated), "{query}");
         }
     }
 
     #[test]
     fn neither_code_nor_error_or_both_is_ignored() {
         for query in ["state=right", "state=right&code=", "state=right&code=c&error=e"] {
-            assert_eq!(
-                verdict(&format!("GET /callback?{query}")),
-                ignored(IgnoreReason::Incomplete),
-                "{query}"
-            );
+            assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::Incomplete), "{query}");
         }
     }
 
@@ -257,9 +236,7 @@ mod tests {
 
     #[test]
     fn other_paths_are_elsewhere() {
-        for path in
-            ["/", "/favicon.ico", "/callback/", "/Callback?code=c&state=right", "//callback", "/k3v9x2q"]
-        {
+        for path in ["/", "/favicon.ico", "/callback/", "/Callback?code=c&state=right", "//callback", "/k3v9x2q"] {
             assert_eq!(verdict(&format!("GET {path}")), ignored(IgnoreReason::UnknownPath), "{path}");
         }
     }
@@ -274,52 +251,27 @@ mod tests {
     fn only_a_loopback_name_with_our_port_is_our_host() {
         let line = "GET /callback?code=c&state=right";
         for host in ["127.0.0.1:8400", "localhost:8400", "LocalHost:8400", "[::1]:8400"] {
-            assert!(
-                matches!(verdict_of(line, host, &awaited(false)), RequestVerdict::Answer(Ok(_))),
-                "{host}"
-            );
+            assert!(matches!(verdict_of(line, host, &awaited(false)), RequestVerdict::Answer(Ok(_))), "{host}");
         }
-        for host in [
-            "evil.example:8400",
-            "127.0.0.1",
-            "127.0.0.1:8401",
-            "localhost.evil.example:8400",
-            "::1:8400",
-            "",
-        ] {
+        for host in ["evil.example:8400", "127.0.0.1", "127.0.0.1:8401", "localhost.evil.example:8400", "::1:8400", ""]
+        {
             assert_eq!(verdict_of(line, host, &awaited(false)), ignored(IgnoreReason::ForeignHost), "{host}");
         }
     }
 
     fn wrong(actual: Option<&str>) -> RequestVerdict {
         let expected = "https://idp.example".to_owned();
-        RequestVerdict::Answer(Err(CallbackError::WrongIssuer {
-            expected,
-            actual: actual.map(UntrustedText::new),
-        }))
+        RequestVerdict::Answer(Err(CallbackError::WrongIssuer { expected, actual: actual.map(UntrustedText::new) }))
     }
 
     #[test]
     fn an_answer_that_names_another_provider_is_an_error() {
         let line = "GET /callback?code=c&state=right&iss=";
-        assert_eq!(
-            verdict(&format!("{line}https%3A%2F%2Fevil.example")),
-            wrong(Some("https://evil.example"))
-        );
-        assert_eq!(
-            verdict(&format!("{line}https%3A%2F%2Fidp.example%2F")),
-            wrong(Some("https://idp.example/"))
-        );
+        assert_eq!(verdict(&format!("{line}https%3A%2F%2Fevil.example")), wrong(Some("https://evil.example")));
+        assert_eq!(verdict(&format!("{line}https%3A%2F%2Fidp.example%2F")), wrong(Some("https://idp.example/")));
         let forged = "GET /callback?code=c&state=wrong&iss=https%3A%2F%2Fevil.example";
-        assert_eq!(
-            verdict(forged),
-            ignored(IgnoreReason::WrongState),
-            "nobody without the state can end the sign-in"
-        );
-        assert!(matches!(
-            verdict(&format!("{line}https%3A%2F%2Fidp.example")),
-            RequestVerdict::Answer(Ok(_))
-        ));
+        assert_eq!(verdict(forged), ignored(IgnoreReason::WrongState), "nobody without the state can end the sign-in");
+        assert!(matches!(verdict(&format!("{line}https%3A%2F%2Fidp.example")), RequestVerdict::Answer(Ok(_))));
     }
 
     #[test]

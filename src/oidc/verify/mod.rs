@@ -100,8 +100,7 @@ pub fn verify_token(
     let parts = SplitToken::split(token.0.expose())?;
     let header = TokenHeader::parse_header(parts.header, metadata)?;
     let signer = header.find_signer(keys, &parts)?;
-    let claims =
-        Claims::from_encoded_part(parts.claims).ok_or(TokenRejection::Malformed(TokenPart::Claims))?;
+    let claims = Claims::from_encoded_part(parts.claims).ok_or(TokenRejection::Malformed(TokenPart::Claims))?;
     check_parties(&claims, expected)?;
     check_organization(&claims, expected)?;
     check_nonce(&claims, expected)?;
@@ -110,13 +109,7 @@ pub fn verify_token(
     let subject = check_subject(&claims, expected)?;
     let issued = require_claim("iat", claims.require_time("iat"))?;
     let expires = require_claim("exp", claims.require_time("exp"))?;
-    Ok(VerifiedToken {
-        raw: token.0,
-        claims: claims.into_map(),
-        subject,
-        issued_at: issued,
-        expires_at: expires,
-    })
+    Ok(VerifiedToken { raw: token.0, claims: claims.into_map(), subject, issued_at: issued, expires_at: expires })
 }
 
 impl VerifiedToken {
@@ -234,15 +227,13 @@ impl TokenHeader {
         parts: &SplitToken<'_>,
     ) -> Result<TokenSigner<'a>, TokenRejection> {
         let kid = self.kid.as_deref();
-        keys.find_signer(kid, &self.algorithm, parts.signed_text.as_bytes(), &parts.signature).map_err(
-            |none| {
-                match (none, kid) {
-                    (TokenSignerError::WrongSignature, Some(_)) => TokenRejection::Signature,
-                    // Without a name, "another key signed it" is all that can be known.
-                    _ => TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) },
-                }
-            },
-        )
+        keys.find_signer(kid, &self.algorithm, parts.signed_text.as_bytes(), &parts.signature).map_err(|none| {
+            match (none, kid) {
+                (TokenSignerError::WrongSignature, Some(_)) => TokenRejection::Signature,
+                // Without a name, "another key signed it" is all that can be known.
+                _ => TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) },
+            }
+        })
     }
 }
 
@@ -309,10 +300,7 @@ fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), Tok
     } else {
         return Ok(());
     };
-    Err(expected
-        .server_date
-        .and_then(|there| measure_skew(now, there))
-        .map_or(fault, TokenRejection::WrongClock))
+    Err(expected.server_date.and_then(|there| measure_skew(now, there)).map_or(fault, TokenRejection::WrongClock))
 }
 
 /// How our clock stands to theirs, when the difference is more than leeway would forgive.

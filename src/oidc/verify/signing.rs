@@ -119,9 +119,7 @@ impl TestSigningKey {
                 key.sign(padding, &random, message, &mut signature).unwrap();
                 signature
             }
-            TestKeyPair::P256(key) | TestKeyPair::P384(key) => {
-                key.sign(&random, message).unwrap().as_ref().to_vec()
-            }
+            TestKeyPair::P256(key) | TestKeyPair::P384(key) => key.sign(&random, message).unwrap().as_ref().to_vec(),
             TestKeyPair::Ed25519(key) => key.sign(message).as_ref().to_vec(),
         }
     }

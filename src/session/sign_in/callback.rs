@@ -22,8 +22,8 @@ use crate::{
     race::{RaceWinner, race_futures},
     secret::Secret,
     session::{
-        Error, Ladder, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded,
-        SignInPrompt, UserInput,
+        Error, Ladder, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt,
+        UserInput,
     },
     text::sanitize_line,
 };
@@ -61,21 +61,15 @@ impl Ladder<'_> {
                 return Err(Error::Reported(report));
             }
         };
-        let request = oidc::build_authorization_request(
-            self.profile,
-            &known.metadata,
-            &redirect_uri,
-            &self.host.fill_random,
-        );
+        let request =
+            oidc::build_authorization_request(self.profile, &known.metadata, &redirect_uri, &self.host.fill_random);
         open.set_awaited_callback(build_awaited_callback(&known, &request));
         let (failures, mut failure) = mpsc::channel(1);
         self.show_prompt(&open, way, browser, failures, &request)?;
         let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, person).await {
             Ok(answer) => {
                 let ended = match answer {
-                    Ok(code) => {
-                        self.finish_with_code(session, application, &mut known, &request, &code).await
-                    }
+                    Ok(code) => self.finish_with_code(session, application, &mut known, &request, &code).await,
                     Err(error) => Err(error.into()),
                 };
                 let ended = ended.map_err(self.describe);
@@ -169,20 +163,17 @@ impl Ladder<'_> {
             let is_running = failed.is_none();
             let browser = async { if is_running { failing.as_mut().await } else { pending().await } };
             let ended = race_futures(race_futures(cancelled.as_mut(), time_is_up.as_mut()), browser);
-            let first =
-                race_futures(race_futures(open.wait_for_answer(), next_pasted_line(pasted)), ended).await;
+            let first = race_futures(race_futures(open.wait_for_answer(), next_pasted_line(pasted)), ended).await;
             match first {
                 RaceWinner::Left(RaceWinner::Left(answer)) => return Ok(answer),
-                RaceWinner::Left(RaceWinner::Right(text)) => {
-                    match open.submit_pasted_address(text.expose()) {
-                        Ok(()) => {}
-                        Err(why) => {
-                            log::info("session", format_args!("what was pasted is not the answer: {why:?}"));
-                            let redirect_uri = redirect_uri.to_owned();
-                            (self.report)(SignInEvent::PasteRejected(PastedTextError { why, redirect_uri }));
-                        }
+                RaceWinner::Left(RaceWinner::Right(text)) => match open.submit_pasted_address(text.expose()) {
+                    Ok(()) => {}
+                    Err(why) => {
+                        log::info("session", format_args!("what was pasted is not the answer: {why:?}"));
+                        let redirect_uri = redirect_uri.to_owned();
+                        (self.report)(SignInEvent::PasteRejected(PastedTextError { why, redirect_uri }));
                     }
-                }
+                },
                 RaceWinner::Right(RaceWinner::Left(RaceWinner::Left(()))) => {
                     return Err(Error::Interrupted);
                 }
@@ -213,9 +204,7 @@ impl Ladder<'_> {
     fn build_ending(&self, ended: &Result<SessionCredentials, FailureReport>) -> SignInEnding {
         match ended {
             Ok(ready) => SignInEnding::SignedIn {
-                role: ready
-                    .role(self.profile)
-                    .map(|role| (role.name().to_owned(), role.account().to_owned())),
+                role: ready.role(self.profile).map(|role| (role.name().to_owned(), role.account().to_owned())),
                 name: ready.session_name.clone(),
                 until: ready.credentials.expiration,
                 now: self.now(),

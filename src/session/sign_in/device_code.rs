@@ -9,14 +9,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     cache::{CachedProvider, Session},
     log,
-    oidc::{
-        self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse,
-        UnverifiedToken,
-    },
+    oidc::{self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
-    session::{
-        Error, Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt, UserInput,
-    },
+    session::{Error, Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt, UserInput},
 };
 
 /// What a provider that says `slow_down` wants added to the pause (RFC 8628 §3.5).
@@ -100,10 +95,7 @@ impl Ladder<'_> {
                 Ok(DevicePollOutcome::Waiting(pending)) => {
                     pace += if pending == PollPace::SlowDown { SLOW_DOWN_STEP } else { Duration::ZERO };
                     (pause, trouble) = (pace, None);
-                    log::debug(
-                        "session",
-                        format_args!("not entered yet: asking again in {} s", pause.as_secs()),
-                    );
+                    log::debug("session", format_args!("not entered yet: asking again in {} s", pause.as_secs()));
                 }
                 Err(error) if error.is_expired_device_code() => return Err(unanswered().into()),
                 Err(error) if error.lacks_provider_answer() => {

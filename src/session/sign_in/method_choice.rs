@@ -80,12 +80,9 @@ pub(super) fn choose_method(asked: &MethodInputs<'_>, around: &ExecutionContext)
         (_, SignInFlow::Paste) => {
             refuse_method(NoSignInMethod::NoTerminalToPaste, "an address cannot be pasted without a terminal")
         }
-        (MethodPreference::NoBrowser, SignInFlow::Browser | SignInFlow::Device) => use_if_visible(
-            asked,
-            around,
-            SignInMethod::ManualBrowser,
-            "the command line wants no browser opened",
-        ),
+        (MethodPreference::NoBrowser, SignInFlow::Browser | SignInFlow::Device) => {
+            use_if_visible(asked, around, SignInMethod::ManualBrowser, "the command line wants no browser opened")
+        }
         (MethodPreference::Any, SignInFlow::Browser) if *asked.browser == Browser::Disabled => {
             use_if_visible(asked, around, SignInMethod::ManualBrowser, "no browser is to be opened")
         }
@@ -101,9 +98,7 @@ fn choose_by_surroundings(asked: &MethodInputs<'_>, around: &ExecutionContext) -
     match check_local_browser(asked.browser, around) {
         Ok(because) if opens_none => use_if_visible(asked, around, SignInMethod::ManualBrowser, because),
         Ok(because) => use_method(SignInMethod::Browser, because),
-        Err(because) if !is_output_visible(asked, around) => {
-            refuse_method(NoSignInMethod::NoTerminal, because)
-        }
+        Err(because) if !is_output_visible(asked, around) => refuse_method(NoSignInMethod::NoTerminal, because),
         Err(because) => {
             let otherwise = if around.terminal { SignInMethod::Paste } else { SignInMethod::ManualBrowser };
             MethodChoice { plan: MethodPlan::DeviceCodeOr(otherwise), reason: because }
@@ -118,9 +113,7 @@ fn check_local_browser(browser: &Browser, around: &ExecutionContext) -> Result<&
         // It hands the address to the editor's own window, and that forwards the port.
         ExecutionContext { remote_editor: true, .. } if in_variable => Ok("$BROWSER of a remote editor"),
         ExecutionContext { ssh: true, display: false, .. } => Err("reached by SSH, without a display"),
-        ExecutionContext { remote_editor: true, display: false, .. } => {
-            Err("a remote editor without $BROWSER")
-        }
+        ExecutionContext { remote_editor: true, display: false, .. } => Err("a remote editor without $BROWSER"),
         _ if in_variable => Ok("$BROWSER names one"),
         ExecutionContext { desktop: true, .. } => Ok("a desktop"),
         ExecutionContext { windows_interop: true, .. } => Ok("WSL, whose Windows opens addresses"),
@@ -235,12 +228,7 @@ mod tests {
             ("macOS or Windows", LOGIN, DESKTOP, BROWSER),
             ("macOS or Windows, for a caller", CALLER, DESKTOP, BROWSER),
             ("WSL with interop", LOGIN, INTEROP, BROWSER),
-            (
-                "WSL without interop but with a display",
-                LOGIN,
-                ExecutionContext { display: true, ..WSL },
-                BROWSER,
-            ),
+            ("WSL without interop but with a display", LOGIN, ExecutionContext { display: true, ..WSL }, BROWSER),
             ("SSH with a forwarded display", LOGIN, ExecutionContext { display: true, ..SSH }, BROWSER),
             ("a container with a display", LOGIN, ExecutionContext { display: true, ..CONTAINER }, BROWSER),
             ("$BROWSER without a display", login, NOWHERE, BROWSER),
@@ -281,12 +269,7 @@ mod tests {
             ("a caller whose profile asks for a code", code, DISPLAY, NO_TERMINAL),
             ("a caller at a build machine", CALLER, CI, UNATTENDED),
             ("login at a build machine", LOGIN, CI, UNATTENDED),
-            (
-                "login at a build machine with a display",
-                LOGIN,
-                ExecutionContext { display: true, ..CI },
-                UNATTENDED,
-            ),
+            ("login at a build machine with a display", LOGIN, ExecutionContext { display: true, ..CI }, UNATTENDED),
             ("a build whose profile names a browser", named, CI, BROWSER),
         ]);
     }
@@ -311,12 +294,7 @@ mod tests {
             ),
             ("flow = device at a desktop", code, DESKTOP, CODE),
             ("flow = browser over SSH", browser, SSH, BROWSER),
-            (
-                "flow = browser, and browser none",
-                MethodInputs { browser: &Browser::Disabled, ..browser },
-                SSH,
-                BY_HAND,
-            ),
+            ("flow = browser, and browser none", MethodInputs { browser: &Browser::Disabled, ..browser }, SSH, BY_HAND),
             (
                 "flow = browser and --no-browser over SSH",
                 MethodInputs { preference: MethodPreference::NoBrowser, ..browser },

@@ -75,27 +75,18 @@ impl Ladder<'_> {
             }
             _ => None,
         };
-        let gives_codes =
-            known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
+        let gives_codes = known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
         match (plan.resolve_method(gives_codes).map_err(SignInNeeded::NoMethod)?, known) {
             (SignInMethod::DeviceCode, Some(mut known)) => {
                 self.sign_in_by_device_code(session, &application, &mut known, person).await
             }
-            (way, known) => {
-                self.sign_in_by_callback(session, &application, way, &browser, known, person).await
-            }
+            (way, known) => self.sign_in_by_callback(session, &application, way, &browser, known, person).await,
         }
     }
 
     fn choose_sign_in_method(&self, browser: &Browser) -> MethodChoice {
         let automatically = !self.purpose.is_login();
-        choose_for_profile(
-            self.profile,
-            browser,
-            automatically,
-            self.purpose.method_preference(),
-            self.context,
-        )
+        choose_for_profile(self.profile, browser, automatically, self.purpose.method_preference(), self.context)
     }
 
     /// What the provider says of itself, unless the person gives up first.
@@ -114,8 +105,7 @@ impl Ladder<'_> {
             _ => {
                 let (door, now) = (self.cache.load_notes().door, self.now());
                 let Some(until) = door.blocked_until(now) else { return Ok(()) };
-                Err(SignInNeeded::BackoffActive { until, now, why: door.failure_reason().map(str::to_owned) }
-                    .into())
+                Err(SignInNeeded::BackoffActive { until, now, why: door.failure_reason().map(str::to_owned) }.into())
             }
         }
     }
@@ -129,16 +119,9 @@ impl Ladder<'_> {
         request: &AuthorizationRequest,
         code: &Secret,
     ) -> Result<SessionCredentials, Error> {
-        let (id_token, tokens) =
-            oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
-        self.finish_sign_in(
-            session,
-            known,
-            id_token,
-            tokens,
-            TokenGrant::AuthorizationCode { nonce: &request.nonce },
-        )
-        .await
+        let (id_token, tokens) = oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
+        self.finish_sign_in(session, known, id_token, tokens, TokenGrant::AuthorizationCode { nonce: &request.nonce })
+            .await
     }
 
     /// The answer's tokens verified and kept, then AWS.

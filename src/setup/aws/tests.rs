@@ -68,11 +68,7 @@ fn keeps(before: &str, after: &str) -> bool {
 fn every_shape_gets_the_profile_and_keeps_the_rest() {
     for (what, before) in SHAPES {
         let edit = add_profile(before, &wanted()).unwrap();
-        assert_eq!(
-            AwsConfigFile::parse(&edit.after).find_value("claude", PROCESS),
-            Some(wanted().process),
-            "{what}"
-        );
+        assert_eq!(AwsConfigFile::parse(&edit.after).find_value("claude", PROCESS), Some(wanted().process), "{what}");
         assert!(keeps(before, &edit.after), "{what}: {}", edit.after);
         assert!(!edit.diff.is_empty(), "{what}");
         assert_eq!(edit.after.starts_with('\u{feff}'), before.starts_with('\u{feff}'), "{what}");
@@ -83,11 +79,7 @@ fn every_shape_gets_the_profile_and_keeps_the_rest() {
 fn a_second_time_changes_nothing() {
     for (what, before) in SHAPES {
         let once = add_profile(before, &wanted()).unwrap().after;
-        assert_eq!(
-            add_profile(&once, &wanted()).unwrap(),
-            FileEdit { after: once, diff: Vec::new() },
-            "{what}"
-        );
+        assert_eq!(add_profile(&once, &wanted()).unwrap(), FileEdit { after: once, diff: Vec::new() }, "{what}");
     }
 }
 
@@ -108,7 +100,8 @@ fn what_a_person_changed_since_stays() {
     let wrote = add_profile(before, &wanted()).unwrap().after;
     let changed = wrote.replace("us-east-1", "eu-west-1") + "output = yaml\n\n[profile new]\nregion = z\n";
     let undone = remove_profile(&changed, before, &wrote, "claude");
-    let left = "[default]\nregion = x\n\n[profile claude]\nregion = eu-west-1\noutput = yaml\n\n[profile new]\nregion = z\n";
+    let left =
+        "[default]\nregion = x\n\n[profile claude]\nregion = eu-west-1\noutput = yaml\n\n[profile new]\nregion = z\n";
     assert_eq!(undone.after, left);
     assert_eq!(undone.diff, [DiffLine::Removed(format!("credential_process = {}", wanted().process))]);
     let own = wrote.replace("bedrock-sso\" credentials", "other\"");
@@ -118,10 +111,7 @@ fn what_a_person_changed_since_stays() {
 #[test]
 fn lines_end_as_the_files_own_do() {
     let edit = add_profile("[default]\r\nregion = x", &wanted()).unwrap();
-    assert!(
-        edit.after.lines().count() > 3
-            && edit.after.matches('\n').count() == edit.after.matches("\r\n").count()
-    );
+    assert!(edit.after.lines().count() > 3 && edit.after.matches('\n').count() == edit.after.matches("\r\n").count());
 }
 
 #[test]
@@ -151,10 +141,7 @@ fn a_profile_that_signs_in_another_way_is_left_alone() {
     for key in ["sso_session", "role_arn", "aws_access_key_id", "ROLE_ARN"] {
         let text = format!("[profile claude]\nregion = x\n{key} = y\n");
         let (profile, key) = ("claude".to_owned(), key.to_lowercase());
-        assert_eq!(
-            add_profile(&text, &wanted()),
-            Err(AwsEditRefused::OtherCredentialSource { profile, key, line: 3 })
-        );
+        assert_eq!(add_profile(&text, &wanted()), Err(AwsEditRefused::OtherCredentialSource { profile, key, line: 3 }));
     }
 }
 

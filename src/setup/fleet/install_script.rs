@@ -81,9 +81,6 @@ mod tests {
     #[test]
     fn no_line_of_the_configuration_ends_its_quotes() {
         let script = render_script("version = 1\n# it's ‘here’\n'@\n");
-        assert!(
-            script.contains("    'version = 1',\r\n    '# it''s ‘‘here’’',\r\n    '''@'\r\n)\r\n"),
-            "{script}"
-        );
+        assert!(script.contains("    'version = 1',\r\n    '# it''s ‘‘here’’',\r\n    '''@'\r\n)\r\n"), "{script}");
     }
 }

@@ -68,8 +68,7 @@ struct ClaudePolicy(Vec<ClaudeSetting>);
 
 impl ClaudePolicy {
     fn new(program: &str, profile: &Profile, claude: &ClaudeCodeConfig) -> Self {
-        let call =
-            CommandTemplate::new(program.as_ref(), None).expect("these paths mean the same to every shell");
+        let call = CommandTemplate::new(program.as_ref(), None).expect("these paths mean the same to every shell");
         // No policy for all users can count on a file in the home of one.
         Self(claude::build_settings(profile, claude, &ClaudeCredentialSource::Export, &call))
     }

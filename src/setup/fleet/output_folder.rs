@@ -62,8 +62,7 @@ impl FleetFolder {
                 return Err(Error::UnknownFile { path: file });
             }
             if !is_same {
-                let fate =
-                    if piece.is_some() { FolderChangeKind::Changed } else { FolderChangeKind::Removed };
+                let fate = if piece.is_some() { FolderChangeKind::Changed } else { FolderChangeKind::Removed };
                 changes.push(FolderChange { path: file, kind: fate, file: piece });
             }
         }

@@ -8,17 +8,8 @@ const VALUES: [&str; 9] =
     ["x", "us-west-2", "a = b", "# no comment", "\"quoted text\"", "[x]", "größer", "", "/opt/x --y ; z"];
 
 /// Keys that anybody's profile may have, and two by which it signs in another way.
-const KEYS: [&str; 9] = [
-    "region",
-    "output",
-    "cli_pager",
-    "credential_process",
-    "REGION",
-    "ca_bundle",
-    "s3",
-    "role_arn",
-    "sso_session",
-];
+const KEYS: [&str; 9] =
+    ["region", "output", "cli_pager", "credential_process", "REGION", "ca_bundle", "s3", "role_arn", "sso_session"];
 
 pub(in crate::setup) fn generate_config(dice: &mut SeededRandom) -> String {
     let mut lines = Vec::new();
@@ -110,9 +101,7 @@ fn parse_entries(text: &str) -> Vec<(String, String, String)> {
 /// Without the two keys that are ours.
 fn parse_foreign_entries(text: &str, ours: &str) -> Vec<(String, String, String)> {
     let mut all = parse_entries(text);
-    all.retain(|(section, key, _)| {
-        section != ours || !["credential_process", "region"].contains(&key.as_str())
-    });
+    all.retain(|(section, key, _)| section != ours || !["credential_process", "region"].contains(&key.as_str()));
     all
 }
 
@@ -138,11 +127,7 @@ fn whatever_a_configuration_looks_like_it_gets_our_profile_and_keeps_the_rest() 
 #[track_caller]
 fn assert_edit_holds(before: &str, after: &str, wanted: &AwsProfileEntry, what: &str) {
     let (was, is) = (parse_entries(before), parse_entries(after));
-    assert_eq!(
-        find_value(&is, "profile claude", "credential_process"),
-        Some(wanted.process.as_str()),
-        "{what}"
-    );
+    assert_eq!(find_value(&is, "profile claude", "credential_process"), Some(wanted.process.as_str()), "{what}");
     let region = find_value(&was, "profile claude", "region").unwrap_or(&wanted.region);
     assert_eq!(find_value(&is, "profile claude", "region"), Some(region), "{what}");
     assert_eq!(

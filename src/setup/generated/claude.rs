@@ -42,11 +42,8 @@ pub(in crate::setup) fn generate_settings(dice: &mut SeededRandom) -> String {
         comments: dice.once_in(2),
         trailing_comma: dice.once_in(3),
     };
-    let before = if style.comments && dice.once_in(3) {
-        format!("/* {} */\n", dice.next_comment())
-    } else {
-        String::new()
-    };
+    let before =
+        if style.comments && dice.once_in(3) { format!("/* {} */\n", dice.next_comment()) } else { String::new() };
     let mut used = Vec::new();
     let mut members = Vec::new();
     for _ in 0..dice.next_below(5) {
@@ -58,8 +55,7 @@ pub(in crate::setup) fn generate_settings(dice: &mut SeededRandom) -> String {
         used.push(key);
         // What stands where our hook will be is replaced whole, with a comment inside of it.
         let is_ours = key.starts_with("aws");
-        members
-            .push((key, if is_ours { dice.pick(&PLAIN).to_owned() } else { random_value(dice, &style, 1) }));
+        members.push((key, if is_ours { dice.pick(&PLAIN).to_owned() } else { random_value(dice, &style, 1) }));
     }
     if !dice.once_in(3) {
         let mut names = VARIABLES.to_vec();
@@ -84,19 +80,12 @@ fn random_value(dice: &mut SeededRandom, style: &JsonLayout, depth: usize) -> St
     }
 }
 
-fn format_object(
-    dice: &mut SeededRandom,
-    style: &JsonLayout,
-    depth: usize,
-    members: Vec<(&str, String)>,
-) -> String {
+fn format_object(dice: &mut SeededRandom, style: &JsonLayout, depth: usize, members: Vec<(&str, String)>) -> String {
     if members.is_empty() {
         return dice.pick(&["{}", "{ }", "{\n}"]).to_owned();
     }
     let (open, close) = match style.multi_line {
-        true => {
-            (format!("\n{}", style.indent.repeat(depth)), format!("\n{}", style.indent.repeat(depth - 1)))
-        }
+        true => (format!("\n{}", style.indent.repeat(depth)), format!("\n{}", style.indent.repeat(depth - 1))),
         false => (" ".to_owned(), " ".to_owned()),
     };
     let mut text = "{".to_owned();

@@ -41,11 +41,8 @@ impl Laptop {
 
     fn attempted(&self, region: &str) -> Result<SetupPlan, Error> {
         let mut plan = self.plan();
-        let wanted = AwsProfileEntry {
-            profile: "claude".into(),
-            process: "\"/x\" credentials".into(),
-            region: region.into(),
-        };
+        let wanted =
+            AwsProfileEntry { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
         plan.add_aws_profile(&self.path(".aws/config"), &wanted)?;
         let setting = |key, value: &str| ClaudeSetting { key, value: value.into() };
         let wanted = [
@@ -153,18 +150,13 @@ fn what_others_wrote_between_stays() {
     laptop.write(".claude/settings.json", "{}\n");
     laptop.set_up("us-east-1");
     laptop.write(".aws/config", &(laptop.read(".aws/config").unwrap() + "[profile new]\nregion = z\n"));
-    let settings = laptop
-        .read(".claude/settings.json")
-        .unwrap()
-        .replace("\"AWS_REGION\"", "\"MINE\": \"1\",\n    \"AWS_REGION\"");
+    let settings =
+        laptop.read(".claude/settings.json").unwrap().replace("\"AWS_REGION\"", "\"MINE\": \"1\",\n    \"AWS_REGION\"");
     laptop.write(".claude/settings.json", &settings);
     laptop.set_up("eu-west-1");
     laptop.remove();
     assert_eq!(laptop.read(".aws/config").unwrap(), "[default]\nregion = x\n[profile new]\nregion = z\n");
-    assert_eq!(
-        laptop.read(".claude/settings.json").unwrap(),
-        "{\n  \"env\": {\n    \"MINE\": \"1\"\n  }\n}\n"
-    );
+    assert_eq!(laptop.read(".claude/settings.json").unwrap(), "{\n  \"env\": {\n    \"MINE\": \"1\"\n  }\n}\n");
 }
 
 #[test]
@@ -244,8 +236,7 @@ fn what_is_no_text_is_left_alone() {
 fn a_file_that_is_not_read_to_its_end_is_left_alone() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", &"# long\n".repeat(700_000));
-    let wanted =
-        AwsProfileEntry { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
+    let wanted = AwsProfileEntry { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
     let refused = laptop.plan().add_aws_profile(&laptop.path(".aws/config"), &wanted);
     assert!(matches!(refused, Err(Error::Files(_))), "{refused:?}");
 }

@@ -78,10 +78,7 @@ fn each_kind_of_provider_has_its_issuer() {
             json!({"provider_domain": "login.microsoftonline.com/t-1", "provider_type": "azure"}),
             "https://login.microsoftonline.com/t-1/v2.0",
         ),
-        (
-            json!({"provider_domain": "t-1", "provider_type": "azure"}),
-            "https://login.microsoftonline.com/t-1/v2.0",
-        ),
+        (json!({"provider_domain": "t-1", "provider_type": "azure"}), "https://login.microsoftonline.com/t-1/v2.0"),
         (
             json!({"provider_domain": "x.auth.us-east-1.amazoncognito.com", "provider_type": "cognito", "cognito_user_pool_id": "eu-west-1_AbC"}),
             "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
@@ -90,10 +87,7 @@ fn each_kind_of_provider_has_its_issuer() {
             json!({"provider_domain": "x.acme.example", "provider_type": "cognito", "cognito_user_pool_id": "cn-north-1_AbC"}),
             "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbC",
         ),
-        (
-            json!({"provider_domain": "accounts.google.com", "provider_type": "google"}),
-            "https://accounts.google.com",
-        ),
+        (json!({"provider_domain": "accounts.google.com", "provider_type": "google"}), "https://accounts.google.com"),
         (
             json!({"provider_domain": "sso.acme.example", "provider_type": "generic", "oidc_issuer_url": "https://sso.acme.example/realms/a"}),
             "https://sso.acme.example/realms/a",
@@ -105,8 +99,7 @@ fn each_kind_of_provider_has_its_issuer() {
 
 #[test]
 fn an_identity_pool_comes_along() {
-    let found =
-        facts(&json!({"p": {"provider_domain": "a.okta.com", "client_id": "x", "federation_type": "cognito",
+    let found = facts(&json!({"p": {"provider_domain": "a.okta.com", "client_id": "x", "federation_type": "cognito",
         "identity_pool_name": "us-east-1:1234", "max_session_duration": 28800}}));
     assert!(found.contains(&"federation = identity-pool".to_owned()));
     assert!(found.contains(&"identity_pool_id = us-east-1:1234".to_owned()));
@@ -115,10 +108,9 @@ fn an_identity_pool_comes_along() {
 
 #[test]
 fn a_secret_is_never_taken_along_but_its_owner_is_told() {
-    let text =
-        json!({"p": {"provider_domain": "accounts.google.com", "provider_type": "google", "client_id": "x",
+    let text = json!({"p": {"provider_domain": "accounts.google.com", "provider_type": "google", "client_id": "x",
         "client_secret": "GOCSPX-hidden"}})
-        .to_string();
+    .to_string();
     let told = import_profile(&text, None).unwrap();
     assert!(!format!("{told:?}").contains("hidden"));
     assert!(told.notes[0].render(&Invocation::default()).contains("--client-secret-stdin"));
@@ -127,11 +119,9 @@ fn a_secret_is_never_taken_along_but_its_owner_is_told() {
 
 #[test]
 fn a_certificate_comes_along_as_the_proof_of_the_application() {
-    let found = facts(
-        &json!({"p": {"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure",
+    let found = facts(&json!({"p": {"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure",
         "client_id": "x", "azure_auth_mode": "certificate", "client_certificate_path": "~/c.pem",
-        "client_certificate_key_path": "~/k.pem", "client_secret": "unused"}}),
-    );
+        "client_certificate_key_path": "~/k.pem", "client_secret": "unused"}}));
     for wanted in ["client_auth = private_key_jwt", "client_key = ~/k.pem", "client_certificate = ~/c.pem"] {
         assert!(found.contains(&wanted.to_owned()), "{found:?}");
     }
@@ -156,8 +146,7 @@ fn what_is_something_else_is_not_guessed_at() {
 
 #[test]
 fn the_outputs_of_a_stack_are_read() {
-    let configuration =
-        json!({"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "x"}).to_string();
+    let configuration = json!({"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "x"}).to_string();
     let outputs = json!([
         {"OutputKey": "FederatedRoleArn", "OutputValue": "arn:aws:iam::123456789012:role/R"},
         {"OutputKey": "IdentityPoolId", "OutputValue": "us-east-1:1"},
@@ -165,11 +154,9 @@ fn the_outputs_of_a_stack_are_read() {
     ]);
     let id = "arn:aws:cloudformation:eu-west-1:123456789012:stack/auth/1";
     let found = facts(&json!({"Stacks": [{"StackId": id, "Outputs": outputs}]}));
-    for wanted in [
-        "issuer = https://acme.okta.com",
-        "role_arn = arn:aws:iam::123456789012:role/R",
-        "region = eu-west-1",
-    ] {
+    for wanted in
+        ["issuer = https://acme.okta.com", "role_arn = arn:aws:iam::123456789012:role/R", "region = eu-west-1"]
+    {
         assert!(found.contains(&wanted.to_owned()), "{found:?}");
     }
     assert!(!found.iter().any(|fact| fact.contains("identity-pool")), "{found:?}");

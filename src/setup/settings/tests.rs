@@ -116,11 +116,7 @@ fn every_shape_gets_our_keys_and_keeps_the_rest() {
 fn a_second_time_changes_nothing() {
     for (what, before) in SHAPES {
         let once = add_settings(before, &wanted()).unwrap().after;
-        assert_eq!(
-            add_settings(&once, &wanted()).unwrap(),
-            FileEdit { after: once, diff: Vec::new() },
-            "{what}"
-        );
+        assert_eq!(add_settings(&once, &wanted()).unwrap(), FileEdit { after: once, diff: Vec::new() }, "{what}");
     }
 }
 
@@ -162,7 +158,8 @@ fn new_keys_look_like_the_rest_of_the_file() {
 
 #[test]
 fn the_difference_shows_nothing_but_our_keys() {
-    let before = "{\n  \"env\": {\n    \"ANTHROPIC_API_KEY\": \"sk-ant-1\",\n    \"AWS_REGION\": \"eu-west-1\"\n  }\n}\n";
+    let before =
+        "{\n  \"env\": {\n    \"ANTHROPIC_API_KEY\": \"sk-ant-1\",\n    \"AWS_REGION\": \"eu-west-1\"\n  }\n}\n";
     let marks = add_settings(before, &wanted()).unwrap().diff;
     assert!(!format!("{marks:?}").contains("sk-ant-1"));
     assert!(marks.contains(&DiffLine::Removed("env.AWS_REGION = \"eu-west-1\"".into())));
@@ -176,10 +173,7 @@ fn what_is_no_object_of_settings_is_left_alone() {
     assert_eq!(refused("{\n  \"model\": \n"), SettingsEditRefused::Syntax { line: 3, message: what });
     assert_eq!(refused("[]"), SettingsEditRefused::NotAnObject { part: "the file" });
     assert_eq!(refused("{\"env\": []}"), SettingsEditRefused::NotAnObject { part: "env" });
-    assert_eq!(
-        refused("{\"env\": {}, \"env\": {}}"),
-        SettingsEditRefused::DuplicateKey { key: "env".into() }
-    );
+    assert_eq!(refused("{\"env\": {}, \"env\": {}}"), SettingsEditRefused::DuplicateKey { key: "env".into() });
     let twice = "{\"env\": {\"AWS_REGION\": \"a\", \"AWS_REGION\": \"b\"}}";
     assert_eq!(refused(twice), SettingsEditRefused::DuplicateKey { key: "AWS_REGION".into() });
 }

@@ -102,21 +102,13 @@ impl BusConnection {
     }
 
     /// Waits for the answer to a call; its body must be of the signature that the call's contract says.
-    pub(super) fn wait_for_reply(
-        &mut self,
-        serial: CallSerial,
-        signature: &str,
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(super) fn wait_for_reply(&mut self, serial: CallSerial, signature: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         let is_it = |kind: &MessageKind| matches!(kind, MessageKind::Return { reply_to } | MessageKind::Error { reply_to, .. } if *reply_to == serial.0);
         let message = self.wait_for_message(is_it)?;
         match &message.kind {
-            MessageKind::Error { name, .. } => {
-                Err(Error::Refused { name: name.clone(), why: message.error_text() })
-            }
+            MessageKind::Error { name, .. } => Err(Error::Refused { name: name.clone(), why: message.error_text() }),
             MessageKind::Return { .. } if message.signature == signature => Ok(message.body),
-            MessageKind::Return { .. } | MessageKind::Signal { .. } | MessageKind::Other => {
-                Err(Error::Malformed)
-            }
+            MessageKind::Return { .. } | MessageKind::Signal { .. } | MessageKind::Other => Err(Error::Malformed),
         }
     }
 
@@ -127,7 +119,8 @@ impl BusConnection {
         member: &str,
         signature: &str,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let is_it = |kind: &MessageKind| matches!(kind, MessageKind::Signal { path: p, member: m } if p == path && m == member);
+        let is_it =
+            |kind: &MessageKind| matches!(kind, MessageKind::Signal { path: p, member: m } if p == path && m == member);
         let message = self.wait_for_message(is_it)?;
         if message.signature == signature { Ok(message.body) } else { Err(Error::Malformed) }
     }
@@ -210,9 +203,8 @@ impl BusMessage {
     /// An error's text, where it has one.
     fn error_text(&self) -> String {
         let has_text = self.signature.starts_with('s');
-        let text = has_text
-            .then(|| super::wire::WireReader::new(&self.body).read_string().map(str::to_owned))
-            .flatten();
+        let text =
+            has_text.then(|| super::wire::WireReader::new(&self.body).read_string().map(str::to_owned)).flatten();
         text.unwrap_or_default()
     }
 }
@@ -253,10 +245,9 @@ fn is_trusted_user(user: Uid) -> bool {
 fn find_addresses(environment: &Environment) -> Vec<BusAddress> {
     let usual = || environment.var_path("XDG_RUNTIME_DIR").map(|folder| BusAddress::Path(folder.join("bus")));
     match environment.var_text("DBUS_SESSION_BUS_ADDRESS") {
-        Some(addresses) => addresses
-            .split(';')
-            .filter_map(|address| parse_address(address.strip_prefix("unix:")?, usual))
-            .collect(),
+        Some(addresses) => {
+            addresses.split(';').filter_map(|address| parse_address(address.strip_prefix("unix:")?, usual)).collect()
+        }
         None => usual().into_iter().collect(),
     }
 }

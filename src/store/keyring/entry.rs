@@ -8,10 +8,7 @@ use zeroize::Zeroizing;
 use super::KeyringFault;
 use crate::store::sealing_key::{SealingKey, key_from_bytes};
 
-pub(super) fn read_entry(
-    item: &Entry,
-    fault: fn(Error) -> KeyringFault,
-) -> Result<Option<SealingKey>, KeyringFault> {
+pub(super) fn read_entry(item: &Entry, fault: fn(Error) -> KeyringFault) -> Result<Option<SealingKey>, KeyringFault> {
     match item.get_secret().map(Zeroizing::new) {
         Ok(bytes) => Ok(key_from_bytes(&bytes)),
         Err(Error::NoEntry) => Ok(None),

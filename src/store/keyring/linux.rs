@@ -18,19 +18,12 @@ pub(super) fn can_prompt() -> bool {
     ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| ENVIRONMENT.var_os(name).is_some())
 }
 
-pub(super) fn read_item(
-    item: KeyringItem,
-    manner: KeyringOptions,
-) -> Result<Option<SealingKey>, KeyringFault> {
+pub(super) fn read_item(item: KeyringItem, manner: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
     let secret = SecretService::connect(&ENVIRONMENT, item, manner)?.read_secret()?;
     Ok(secret.and_then(|bytes| key_from_bytes(&bytes)))
 }
 
-pub(super) fn write_item(
-    item: KeyringItem,
-    key: &SealingKey,
-    manner: KeyringOptions,
-) -> Result<(), KeyringFault> {
+pub(super) fn write_item(item: KeyringItem, key: &SealingKey, manner: KeyringOptions) -> Result<(), KeyringFault> {
     SecretService::connect(&ENVIRONMENT, item, manner)?.write_secret(key.as_ref())
 }
 
@@ -65,8 +58,7 @@ mod tests {
         let wsl = ExecutionContext { wsl: true, ..ExecutionContext::default() };
         let container = ExecutionContext { container: true, ..wsl };
         let ssh = ExecutionContext { ssh: true, ..container };
-        let contexts =
-            [ExecutionContext::default(), wsl, container, ssh].map(|around| from_surroundings(&around));
+        let contexts = [ExecutionContext::default(), wsl, container, ssh].map(|around| from_surroundings(&around));
         assert_eq!(
             contexts,
             [KeyringContext::Plain, KeyringContext::Wsl, KeyringContext::Container, KeyringContext::Ssh]

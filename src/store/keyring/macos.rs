@@ -26,11 +26,7 @@ pub(super) fn read_item(it: KeyringItem, manner: KeyringOptions) -> Result<Optio
     entry::read_entry(&build_entry(SERVICE, it.account)?, classify_error)
 }
 
-pub(super) fn write_item(
-    it: KeyringItem,
-    key: &SealingKey,
-    manner: KeyringOptions,
-) -> Result<(), KeyringFault> {
+pub(super) fn write_item(it: KeyringItem, key: &SealingKey, manner: KeyringOptions) -> Result<(), KeyringFault> {
     let _silence = disable_prompts(manner);
     build_entry(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(classify_error)
 }
@@ -56,12 +52,10 @@ fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
 
 fn classify_error(error: Error) -> KeyringFault {
     match error {
-        Error::PlatformFailure(why) | Error::NoStorageAccess(why) => {
-            match why.downcast_ref::<SecurityError>() {
-                Some(status) => classify_status(*status),
-                None => KeyringFault::from_message(why.to_string()),
-            }
-        }
+        Error::PlatformFailure(why) | Error::NoStorageAccess(why) => match why.downcast_ref::<SecurityError>() {
+            Some(status) => classify_status(*status),
+            None => KeyringFault::from_message(why.to_string()),
+        },
         other => KeyringFault::from_message(other.to_string()),
     }
 }
@@ -72,9 +66,7 @@ fn classify_status(status: SecurityError) -> KeyringFault {
         INTERACTION_NOT_ALLOWED | INTERACTION_REQUIRED => KeyringFault::Locked,
         // Somebody answered "Deny" or "Cancel", or typed a wrong password too often.
         USER_CANCELED | AUTH_FAILED => KeyringFault::Denied,
-        NOT_AVAILABLE | NO_SUCH_KEYCHAIN | NO_DEFAULT_KEYCHAIN => {
-            KeyringFault::Absent { what: MissingPart::Vault }
-        }
+        NOT_AVAILABLE | NO_SUCH_KEYCHAIN | NO_DEFAULT_KEYCHAIN => KeyringFault::Absent { what: MissingPart::Vault },
         code => KeyringFault::from_message(format!("{status} ({code})")),
     }
 }

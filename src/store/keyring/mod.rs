@@ -49,8 +49,7 @@ const KEY_ITEM: KeyringItem =
     KeyringItem { account: "sealing-key", label: "bedrock-sso: the key to your stored sign-in" };
 
 /// What the keyring is tried out with.
-const TRIAL_ITEM: KeyringItem =
-    KeyringItem { account: "trial", label: "bedrock-sso: a trial, which may be deleted" };
+const TRIAL_ITEM: KeyringItem = KeyringItem { account: "trial", label: "bedrock-sso: a trial, which may be deleted" };
 
 /// How the keyring is asked.
 #[derive(Clone, Copy, Debug)]
@@ -174,8 +173,7 @@ pub(super) fn read_replacement(
 
 /// The keyring's own word.
 pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
-    let key =
-        call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::read_item(KEY_ITEM, manner))?;
+    let key = call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::read_item(KEY_ITEM, manner))?;
     log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::store_copy(key),
@@ -187,9 +185,7 @@ pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingK
 pub(super) fn write_key(key: &SealingKey, when_locked: UnlockPolicy) -> Result<(), KeyringError> {
     copy::remove_copy();
     let key = key.clone();
-    call_keyring(KeyringOptions::from_policy(when_locked), move |manner| {
-        system::write_item(KEY_ITEM, &key, manner)
-    })
+    call_keyring(KeyringOptions::from_policy(when_locked), move |manner| system::write_item(KEY_ITEM, &key, manner))
 }
 
 /// Forgets the key for good: whatever it sealed is lost with it.
@@ -210,9 +206,9 @@ pub fn test_round_trip() -> Result<(), KeyringError> {
     };
     match call_keyring(NO_PROMPT, is_kept)? {
         true => Ok(()),
-        false => Err(KeyringError::from_fault(KeyringFault::from_message(
-            "it gave back something else than it was given",
-        ))),
+        false => {
+            Err(KeyringError::from_fault(KeyringFault::from_message("it gave back something else than it was given")))
+        }
     }
 }
 
@@ -230,9 +226,7 @@ fn call_keyring<T: Send + 'static>(
     let result = match thread::Builder::new().name("keyring".into()).spawn(run) {
         Ok(_) => receiver.recv_timeout(options.timeout).unwrap_or_else(|error| match error {
             mpsc::RecvTimeoutError::Timeout => Err(KeyringFault::TimedOut { after: options.timeout }),
-            mpsc::RecvTimeoutError::Disconnected => {
-                Err(KeyringFault::from_message("the call ended without an answer"))
-            }
+            mpsc::RecvTimeoutError::Disconnected => Err(KeyringFault::from_message("the call ended without an answer")),
         }),
         Err(error) => Err(KeyringFault::from_message(error.to_string())),
     };

@@ -63,13 +63,10 @@ impl SecretService {
         let greeting = bus.queue_call(&build_alias_call("default"));
         let [default] = parse_paths(&bus.wait_for_reply(greeting, "o").map_err(told)?)?;
         let plain = WireWriter::new().string("plain").signature("s").string("");
-        let session =
-            bus.queue_call(&build_call(SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", "sv", plain));
+        let session = bus.queue_call(&build_call(SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", "sv", plain));
         let search = bus.queue_call(&build_search_call(item));
-        let session =
-            bus.wait_for_reply(session, "vo").and_then(|body| parse_session_path(&body)).map_err(told)?;
-        let found =
-            bus.wait_for_reply(search, "aoao").and_then(|body| parse_found_items(&body)).map_err(told)?;
+        let session = bus.wait_for_reply(session, "vo").and_then(|body| parse_session_path(&body)).map_err(told)?;
+        let found = bus.wait_for_reply(search, "aoao").and_then(|body| parse_found_items(&body)).map_err(told)?;
         Ok(Self { bus, session, default_collection: default, items: found, item, options })
     }
 
@@ -77,8 +74,7 @@ impl SecretService {
     pub(super) fn read_secret(mut self) -> Result<Option<SecretBytes>, KeyringFault> {
         let Some(item) = self.find_item()? else { return Ok(None) };
         let session = WireWriter::new().string(&self.session);
-        let body =
-            self.call_method(&build_call(&item, ITEM_INTERFACE, "GetSecret", "o", session), "(oayays)")?;
+        let body = self.call_method(&build_call(&item, ITEM_INTERFACE, "GetSecret", "o", session), "(oayays)")?;
         parse_secret(&body).map(Some).ok_or_else(malformed_reply)
     }
 
@@ -87,18 +83,15 @@ impl SecretService {
         let collection = self.find_collection()?;
         self.ensure_unlocked(&collection)?;
         let item = build_create_arguments(self.item, &self.session, secret);
-        let body = self.call_method(
-            &build_call(&collection, COLLECTION_INTERFACE, "CreateItem", "a{sv}(oayays)b", item),
-            "oo",
-        )?;
+        let body = self
+            .call_method(&build_call(&collection, COLLECTION_INTERFACE, "CreateItem", "a{sv}(oayays)b", item), "oo")?;
         let [_, prompt] = parse_paths(&body)?;
         self.run_prompt(&prompt)
     }
 
     pub(super) fn delete_items(mut self) -> Result<(), KeyringFault> {
         while let Some(item) = self.find_item()? {
-            let body =
-                self.call_method(&build_call(&item, ITEM_INTERFACE, "Delete", "", WireWriter::new()), "o")?;
+            let body = self.call_method(&build_call(&item, ITEM_INTERFACE, "Delete", "", WireWriter::new()), "o")?;
             let [prompt] = parse_paths(&body)?;
             self.run_prompt(&prompt)?;
             self.refresh_items()?;
@@ -161,13 +154,7 @@ impl SecretService {
         }
         log::info("keyring", format_args!("locked: the keyring is asked to unlock itself"));
         let body = self.call_method(
-            &build_call(
-                SERVICE_PATH,
-                SERVICE_INTERFACE,
-                "Unlock",
-                "ao",
-                WireWriter::new().string_array(&[path]),
-            ),
+            &build_call(SERVICE_PATH, SERVICE_INTERFACE, "Unlock", "ao", WireWriter::new().string_array(&[path])),
             "aoo",
         )?;
         let mut reader = WireReader::new(&body);
@@ -187,13 +174,8 @@ impl SecretService {
         let rule = format!("type='signal',interface='{PROMPT_INTERFACE}',member='Completed',path='{prompt}'");
         let watch = MethodCall::to_bus("AddMatch", "s", WireWriter::new().string(&rule));
         let watch = self.bus.queue_call(&watch);
-        let show = self.bus.queue_call(&build_call(
-            prompt,
-            PROMPT_INTERFACE,
-            "Prompt",
-            "s",
-            WireWriter::new().string(""),
-        ));
+        let show =
+            self.bus.queue_call(&build_call(prompt, PROMPT_INTERFACE, "Prompt", "s", WireWriter::new().string("")));
         self.wait_for_reply(watch, "")?;
         self.wait_for_reply(show, "")?;
         let told = |error| classify_error(error, self.options.timeout);
@@ -208,9 +190,7 @@ impl SecretService {
     }
 
     fn wait_for_reply(&mut self, serial: CallSerial, signature: &str) -> Result<SecretBytes, KeyringFault> {
-        self.bus
-            .wait_for_reply(serial, signature)
-            .map_err(|error| classify_error(error, self.options.timeout))
+        self.bus.wait_for_reply(serial, signature).map_err(|error| classify_error(error, self.options.timeout))
     }
 }
 
@@ -223,8 +203,7 @@ pub(super) fn is_kwallet(environment: &Environment) -> bool {
         let body = bus.wait_for_reply(serial, "s").ok()?;
         WireReader::new(&body).read_string().map(str::to_owned)
     };
-    owner(SERVICE_NAME)
-        .is_some_and(|secrets| KWALLET_NAMES.iter().any(|name| owner(name).as_ref() == Some(&secrets)))
+    owner(SERVICE_NAME).is_some_and(|secrets| KWALLET_NAMES.iter().any(|name| owner(name).as_ref() == Some(&secrets)))
 }
 
 fn build_call<'a>(
@@ -261,8 +240,7 @@ fn build_create_arguments(item: KeyringItem, session: &str, secret: &[u8]) -> Wi
     WireWriter::new()
         .struct_array(|writer| {
             let label = writer.begin_struct().string("org.freedesktop.Secret.Item.Label").signature("s");
-            let named =
-                label.string(item.label).begin_struct().string("org.freedesktop.Secret.Item.Attributes");
+            let named = label.string(item.label).begin_struct().string("org.freedesktop.Secret.Item.Attributes");
             named.signature("a{ss}").string_map(&item_attributes(item))
         })
         .begin_struct()

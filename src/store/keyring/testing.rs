@@ -18,12 +18,7 @@ pub(super) enum HeaderField<'a> {
     Number(u8, u32),
 }
 
-pub(super) fn encode_message(
-    kind: u8,
-    fields: &[HeaderField<'_>],
-    signature: &str,
-    body: WireWriter,
-) -> Vec<u8> {
+pub(super) fn encode_message(kind: u8, fields: &[HeaderField<'_>], signature: &str, body: WireWriter) -> Vec<u8> {
     let mut head = Vec::new();
     for field in fields.iter().chain([&HeaderField::Text(8, "g", signature)]) {
         head.resize(head.len().next_multiple_of(8), 0);
@@ -87,10 +82,7 @@ impl FakeBus {
     }
 }
 
-fn serve_caller(
-    mut caller: UnixStream,
-    answer: &mut impl FnMut(&str, &[u8]) -> Vec<BusReply>,
-) -> std::io::Result<()> {
+fn serve_caller(mut caller: UnixStream, answer: &mut impl FnMut(&str, &[u8]) -> Vec<BusReply>) -> std::io::Result<()> {
     let mut greeting = Vec::new();
     while !greeting.ends_with(b"BEGIN\r\n") {
         let mut byte = [0];
@@ -107,9 +99,7 @@ fn serve_caller(
         let to = u32::from_ne_bytes(head[8..12].try_into().unwrap());
         for reply in answer(find_method(&call), &call) {
             caller.write_all(&match reply {
-                BusReply::Return(signature, body) => {
-                    encode_message(2, &[HeaderField::Number(5, to)], signature, body)
-                }
+                BusReply::Return(signature, body) => encode_message(2, &[HeaderField::Number(5, to)], signature, body),
                 BusReply::Error(name) => {
                     let fields = [HeaderField::Text(4, "s", name), HeaderField::Number(5, to)];
                     encode_message(3, &fields, "s", WireWriter::new().string("because"))
@@ -128,17 +118,8 @@ fn serve_caller(
 /// The method that a call's header names, found by how a text is written: its length before it, a zero after it.
 fn find_method(call: &[u8]) -> &'static str {
     let known = [
-        "Hello",
-        "AddMatch",
-        "OpenSession",
-        "SearchItems",
-        "GetSecret",
-        "ReadAlias",
-        "Get",
-        "Unlock",
-        "Prompt",
-        "CreateItem",
-        "Delete",
+        "Hello", "AddMatch", "OpenSession", "SearchItems", "GetSecret", "ReadAlias", "Get", "Unlock", "Prompt",
+        "CreateItem", "Delete",
     ];
     let is_in = |name: &&&str| {
         let written = WireWriter::new().string(name).into_bytes();

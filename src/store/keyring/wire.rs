@@ -111,9 +111,7 @@ impl WireWriter {
     /// A dictionary of texts.
     pub(super) fn string_map(self, entries: &[(&str, &str)]) -> Self {
         self.struct_array(|writer| {
-            entries
-                .iter()
-                .fold(writer, |writer, (key, value)| writer.begin_struct().string(key).string(value))
+            entries.iter().fold(writer, |writer, (key, value)| writer.begin_struct().string(key).string(value))
         })
     }
 
@@ -155,11 +153,7 @@ impl<'a> MethodCall<'a> {
                     .header_field(INTERFACE, "s", self.interface)
                     .header_field(MEMBER, "s", self.member)
                     .header_field(DESTINATION, "s", self.destination);
-                if self.signature.is_empty() {
-                    writer
-                } else {
-                    writer.header_field(SIGNATURE, "g", self.signature)
-                }
+                if self.signature.is_empty() { writer } else { writer.header_field(SIGNATURE, "g", self.signature) }
             });
         let mut message = head.begin_struct().0;
         message.extend_from_slice(&self.body.0);

@@ -156,13 +156,8 @@ fn valid_credentials_are_served_unless_the_user_or_the_quota_says_no() {
     let machine = Machine::new();
     let client = machine.client();
     let serves = |kind, seconds| {
-        let report = FailureReport {
-            kind,
-            code: 9,
-            slug: "x/y".to_owned(),
-            message: String::new(),
-            hint: Hint::default(),
-        };
+        let report =
+            FailureReport { kind, code: 9, slug: "x/y".to_owned(), message: String::new(), hint: Hint::default() };
         let (session_name, role, notice) = (String::new(), None, None);
         let cached = SessionCredentials { credentials: credentials(seconds), session_name, role, notice };
         client.serve_valid_or_fail(cached, Error::Reported(report)).is_ok()

@@ -29,10 +29,9 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
-        let names =
-            ["127.0.0.1", "localhost", "::1", "sts.us-east-1.amazonaws.com", "sts.us-west-2.amazonaws.com"]
-                .map(str::to_owned)
-                .to_vec();
+        let names = ["127.0.0.1", "localhost", "::1", "sts.us-east-1.amazonaws.com", "sts.us-west-2.amazonaws.com"]
+            .map(str::to_owned)
+            .to_vec();
         let mut leaf = self::params(names, "loopback", year)?;
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;

@@ -63,9 +63,7 @@ impl Asked {
             ("GET", ["bedrock", "inference-profiles"]) => Self::Profiles,
             ("GET", ["bedrock", "inference-profiles", name]) => Self::Profile((*name).to_owned()),
             ("POST", ["bedrock-runtime", "model", name, "converse"]) => Self::Word((*name).to_owned()),
-            ("POST", ["bedrock-runtime", "model", name, "converse-stream"]) => {
-                Self::Stream((*name).to_owned())
-            }
+            ("POST", ["bedrock-runtime", "model", name, "converse-stream"]) => Self::Stream((*name).to_owned()),
             _ => return None,
         })
     }
@@ -96,9 +94,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
         let answer = || answer(&world, asked, request).unwrap_or_else(refusal);
         match Fault::around(fault, &world.gate, answer) {
             Ending::Answer(reply) => Ending::Answer(
-                reply
-                    .with("Date", &world.http_date(world.now()))
-                    .with("x-amzn-RequestId", &keys::unguessable(12)),
+                reply.with("Date", &world.http_date(world.now())).with("x-amzn-RequestId", &keys::unguessable(12)),
             ),
             ending => ending,
         }
@@ -127,9 +123,7 @@ fn answer(world: &Common, asked: Option<Asked>, request: &Request) -> Result<Rep
         Asked::Profiles => listed(world, request),
         Asked::Profile(name) => match profiles(world).into_iter().find(|profile| is_called(profile, &name)) {
             Some(profile) => Ok(Reply::json(200, &profile)),
-            None => {
-                Err(no(404, "ResourceNotFoundException", "The provided inference profile does not exist."))
-            }
+            None => Err(no(404, "ResourceNotFoundException", "The provided inference profile does not exist.")),
         },
         Asked::Word(model) => {
             spoken_to(world, &model, request)?;
@@ -198,12 +192,7 @@ fn profiles(world: &Common) -> Vec<Value> {
         }
     }
     let id = APPLICATION_PROFILE.rsplit('/').next().unwrap_or_default();
-    profiles.push(profile(
-        id,
-        APPLICATION_PROFILE,
-        "APPLICATION",
-        "anthropic.claude-sonnet-4-5-20250929-v1:0",
-    ));
+    profiles.push(profile(id, APPLICATION_PROFILE, "APPLICATION", "anthropic.claude-sonnet-4-5-20250929-v1:0"));
     profiles
 }
 
@@ -223,9 +212,7 @@ fn listed(world: &Common, request: &Request) -> Result<Reply, Refused> {
     let query = request.query();
     let most = field(&query, "maxResults").map_or(Ok(100), str::parse::<u32>);
     let kind = field(&query, "type").unwrap_or("SYSTEM_DEFINED");
-    if !most.is_ok_and(|most| (1..=1000).contains(&most))
-        || !["SYSTEM_DEFINED", "APPLICATION"].contains(&kind)
-    {
+    if !most.is_ok_and(|most| (1..=1000).contains(&most)) || !["SYSTEM_DEFINED", "APPLICATION"].contains(&kind) {
         return Err(no(400, "ValidationException", "1 validation error detected"));
     }
     let begin = field(&query, "nextToken").map_or(Ok(0), |token| token.trim_start_matches("page+").parse());
@@ -245,8 +232,7 @@ fn spoken_to(world: &Common, model: &str, request: &Request) -> Result<(), Refus
     if request.header("content-type") != Some("application/json") {
         return Err(no(400, "SerializationException", ""));
     }
-    let body: Value =
-        serde_json::from_slice(&request.body).map_err(|_| no(400, "SerializationException", ""))?;
+    let body: Value = serde_json::from_slice(&request.body).map_err(|_| no(400, "SerializationException", ""))?;
     let members = body.as_object().ok_or_else(|| no(400, "SerializationException", ""))?;
     let known = ["messages", "system", "inferenceConfig", "requestMetadata", "guardrailConfig"];
     if let Some(other) = members.keys().find(|name| !known.contains(&name.as_str())) {
@@ -275,9 +261,8 @@ fn spoken_to(world: &Common, model: &str, request: &Request) -> Result<(), Refus
 /// `[a-zA-Z0-9\s:_@$#=/+,-.]{1,256}`, sixteen at most. The last range, from comma to full stop, holds the hyphen.
 fn check_metadata(metadata: &Value) -> Result<(), Refused> {
     let is_legal = |text: &str| {
-        let known = |letter: char| {
-            letter.is_ascii_alphanumeric() || letter.is_whitespace() || ":_@$#=/+,-.".contains(letter)
-        };
+        let known =
+            |letter: char| letter.is_ascii_alphanumeric() || letter.is_whitespace() || ":_@$#=/+,-.".contains(letter);
         text.len() <= 256 && text.chars().all(known)
     };
     let legal = match metadata {
@@ -307,7 +292,8 @@ fn check_model(world: &Common, name: &str) -> Result<(), Refused> {
              ARN of an inference profile that contains this model."
         ))),
         Some(_) if name.contains("embed") => Err(invalid(
-            "This action doesn't support the model that you provided. Try again with a supported text or chat model.".to_owned(),
+            "This action doesn't support the model that you provided. Try again with a supported text or chat model."
+                .to_owned(),
         )),
         Some(_) => Ok(()),
     }

@@ -38,9 +38,7 @@ pub(crate) fn assume(world: &Common, request: &Request, form: &Fields) -> Result
 fn checked_duration(form: &Fields) -> Result<i64, Refused> {
     let seconds = field(form, "DurationSeconds").map_or(Ok(3600), str::parse::<i64>);
     match seconds {
-        Ok(..900) | Err(_) => {
-            Err(sts::constraint("", "durationSeconds", "have value greater than or equal to 900"))
-        }
+        Ok(..900) | Err(_) => Err(sts::constraint("", "durationSeconds", "have value greater than or equal to 900")),
         Ok(3601..) => Err(refused(
             400,
             "ValidationError",

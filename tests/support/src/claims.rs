@@ -12,12 +12,9 @@ use crate::{
 
 pub(crate) fn id_token(world: &Common, nonce: Option<&str>, access_token: &str) -> String {
     let named = world.knobs.text(Knob::Algorithm);
-    let algorithm =
-        named.map_or(Algorithm::RS256, |name| Algorithm::named(&name).expect("a known algorithm"));
-    let forgery = world
-        .knobs
-        .take(Knob::Forgery)
-        .map(|value| serde_json::from_value::<Forgery>(value).expect("a known forgery"));
+    let algorithm = named.map_or(Algorithm::RS256, |name| Algorithm::named(&name).expect("a known algorithm"));
+    let forgery =
+        world.knobs.take(Knob::Forgery).map(|value| serde_json::from_value::<Forgery>(value).expect("a known forgery"));
     let now = world.provider_now();
     let lifetime = world.knobs.take(Knob::IdTokenLifetime).and_then(|value| value.as_i64()).unwrap_or(3600);
     let mut claims = json!({

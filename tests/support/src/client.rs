@@ -75,13 +75,7 @@ impl Browser {
     }
 
     /// One request, with the cookies so far; redirects are handed back.
-    pub fn request(
-        &mut self,
-        method: &str,
-        url: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> io::Result<Got> {
+    pub fn request(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Got> {
         let host = parsed(url)?.authority().to_owned();
         let mine = self.cookies.iter().filter(|(of, _)| *of == host).map(|(_, cookie)| cookie.as_str());
         let cookies = mine.collect::<Vec<_>>().join("; ");
@@ -104,8 +98,7 @@ impl Browser {
         let url = parsed(url)?;
         let host = url.host_str().ok_or_else(|| io::Error::other("an address without a host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
-        let mut request =
-            format!("{method} {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
+        let mut request = format!("{method} {} HTTP/1.1\r\n", &url[Position::BeforePath..Position::AfterQuery]);
         request.push_str(&format!("Host: {}\r\nConnection: close\r\n", url.authority()));
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
@@ -162,8 +155,7 @@ fn parse(bytes: &[u8], ended: bool, head_only: bool) -> io::Result<Option<Got>> 
     let mut got = Got { status: parsed.code.unwrap_or(0), headers: owned(parsed.headers), body: Vec::new() };
     let rest = bytes.get(start..).unwrap_or_default();
     let length = got.header("content-length").and_then(|length| length.parse::<usize>().ok());
-    let is_chunked =
-        got.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let is_chunked = got.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
     let body = match length {
         _ if head_only => Some(Vec::new()),
         _ if is_chunked => dechunked(rest),

@@ -77,20 +77,14 @@ fn judge(world: &Common, seen: &Seen<'_>, path: &str) -> Result<(), Doubt> {
                 None => Err(Doubt("no Basic header")),
             }
         }
-        (
-            "client_secret_post",
-            Seen { header: None, id: Some(CLIENT_ID), secret: Some(given), assertion: None },
-        ) => {
+        ("client_secret_post", Seen { header: None, id: Some(CLIENT_ID), secret: Some(given), assertion: None }) => {
             if *given == secret {
                 Ok(())
             } else {
                 Err(Doubt("the secret is wrong"))
             }
         }
-        (
-            "private_key_jwt",
-            Seen { header: None, id: Some(CLIENT_ID), secret: None, assertion: Some(given) },
-        ) => {
+        ("private_key_jwt", Seen { header: None, id: Some(CLIENT_ID), secret: None, assertion: Some(given) }) => {
             world.ledger.keep("client assertion", (*given).to_owned());
             client_keys::judge(world, given, path).map_err(Doubt)
         }

@@ -93,8 +93,7 @@ pub(crate) fn judge(world: &Common, assertion: &str, endpoint: &str) -> Result<(
     let header = json_of(header).map_err(|_| "its header is no JSON")?;
     let claims = json_of(claims).map_err(|_| "its claims are no JSON")?;
     let algorithm = header["alg"].as_str().filter(|name| algorithms(world).iter().any(|known| known == name));
-    let algorithm =
-        algorithm.and_then(Algorithm::named).ok_or("it is signed in a way that is not taken here")?;
+    let algorithm = algorithm.and_then(Algorithm::named).ok_or("it is signed in a way that is not taken here")?;
     let signature = decode(signature).ok_or("its signature is no base64url")?;
     signature::UnparsedPublicKey::new(algorithm.verification(), public(algorithm))
         .verify(signed.as_bytes(), &signature)
@@ -139,11 +138,7 @@ pub(crate) fn algorithms(world: &Common) -> Vec<String> {
 fn public(algorithm: Algorithm) -> Vec<u8> {
     let random = SystemRandom::new();
     let ecdsa = |kind: &'static signature::EcdsaSigningAlgorithm, der: &[u8]| {
-        EcdsaKeyPair::from_pkcs8(kind, der, &random)
-            .expect("the kept key is sound")
-            .public_key()
-            .as_ref()
-            .to_vec()
+        EcdsaKeyPair::from_pkcs8(kind, der, &random).expect("the kept key is sound").public_key().as_ref().to_vec()
     };
     match algorithm {
         Algorithm::ES256 => ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, P256),

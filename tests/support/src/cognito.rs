@@ -37,13 +37,9 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
             _ => Endpoint::Unknown,
         };
         world.note(endpoint, request);
-        match Fault::around(world.knobs.fault(Knob::PoolFault), &world.gate, || {
-            answer(&world, endpoint, request)
-        }) {
+        match Fault::around(world.knobs.fault(Knob::PoolFault), &world.gate, || answer(&world, endpoint, request)) {
             Ending::Answer(reply) => Ending::Answer(
-                reply
-                    .with("Date", &world.http_date(world.now()))
-                    .with("x-amzn-RequestId", &keys::unguessable(12)),
+                reply.with("Date", &world.http_date(world.now())).with("x-amzn-RequestId", &keys::unguessable(12)),
             ),
             ending => ending,
         }
@@ -66,10 +62,7 @@ fn answer(world: &Common, endpoint: Endpoint, request: &Request) -> Reply {
 /// Public calls: whoever signs them has taken credentials from somewhere.
 fn question(request: &Request) -> Result<Value, Refused> {
     if request.header("authorization").is_some() {
-        return Err(no(
-            "UnrecognizedClientException",
-            "The security token included in the request is invalid.",
-        ));
+        return Err(no("UnrecognizedClientException", "The security token included in the request is invalid."));
     }
     let is_json = request.header("content-type") == Some("application/x-amz-json-1.1");
     let body = serde_json::from_slice(&request.body).ok().filter(|_| is_json && request.method == "POST");
@@ -85,8 +78,7 @@ fn identify(world: &Common, question: &Value) -> Result<Value, Refused> {
     let mut identities = world.pool.0.lock().unwrap();
     let fresh = || {
         let digits = sigv4::sha256(keys::unguessable(16).as_bytes());
-        let [a, b, c, d, e] =
-            [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..32]];
+        let [a, b, c, d, e] = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..32]];
         format!("us-east-1:{a}-{b}-{c}-{d}-{e}")
     };
     let identity = identities.entry(subject).or_insert_with(fresh).clone();
@@ -104,11 +96,7 @@ fn credentials(world: &Common, question: &Value) -> Result<Value, Refused> {
         return Err(no("NotAuthorizedException", format!("Access to Identity '{identity}' is forbidden.")));
     }
     let role = match question["CustomRoleArn"].as_str() {
-        Some(role)
-            if claims["cognito:roles"].as_array().is_some_and(|roles| roles.iter().any(|it| it == role)) =>
-        {
-            role
-        }
+        Some(role) if claims["cognito:roles"].as_array().is_some_and(|roles| roles.iter().any(|it| it == role)) => role,
         Some(_) => return Err(no("NotAuthorizedException", "Access to the requested role is forbidden.")),
         None if world.knobs.flag(Knob::PoolWithoutRole) => {
             let message = "Invalid identity pool configuration. Check assigned IAM roles for this pool.";
@@ -116,8 +104,7 @@ fn credentials(world: &Common, question: &Value) -> Result<Value, Refused> {
         }
         None => POOL_ROLE_ARN,
     };
-    let lifetime =
-        world.knobs.take(Knob::CredentialLifetime).and_then(|value| value.as_i64()).unwrap_or(3600);
+    let lifetime = world.knobs.take(Knob::CredentialLifetime).and_then(|value| value.as_i64()).unwrap_or(3600);
     let issued = world.sts.issue(world, role, "CognitoIdentityCredentials", lifetime, None);
     Ok(json!({
         "IdentityId": identity,
@@ -138,19 +125,13 @@ fn subject(claims: &Value) -> String {
 fn login(world: &Common, question: &Value) -> Result<Value, Refused> {
     let logins = question["Logins"].as_object().filter(|logins| logins.len() == 1);
     let Some((name, Value::String(token))) = logins.and_then(|logins| logins.iter().next()) else {
-        return Err(no(
-            "NotAuthorizedException",
-            "Unauthenticated access is not supported for this identity pool.",
-        ));
+        return Err(no("NotAuthorizedException", "Unauthenticated access is not supported for this identity pool."));
     };
     let issuer = world.issuer();
     let usual = issuer.split_once("://").map_or(issuer.as_str(), |(_, rest)| rest).trim_end_matches('/');
     let known = world.knobs.peek(Knob::PoolLogin).and_then(|name| name.as_str().map(str::to_owned));
     if *name != known.unwrap_or_else(|| usual.to_owned()) {
-        return Err(no(
-            "NotAuthorizedException",
-            "Token is not from a supported provider of this identity pool.",
-        ));
+        return Err(no("NotAuthorizedException", "Token is not from a supported provider of this identity pool."));
     }
     sts::verified(world, token)
         .map_err(|refused| no("NotAuthorizedException", format!("Invalid login token. {}", refused.message)))

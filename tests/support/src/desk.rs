@@ -72,8 +72,7 @@ impl<'w> Desk<'w> {
 
     /// With further lines of TOML for the profile.
     pub fn with(world: &'w World, program: impl Into<PathBuf>, more: &str) -> Self {
-        let dir =
-            TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
+        let dir = TempDir::with_prefix("bedrock-sso-desk-").expect("the system's temporary folder can be written");
         let shared: PathBuf = program.into();
         let (program_dir, program) = named_anew(&shared);
         Self::made(world, dir, program_dir, program, &person(&shared), more)
@@ -92,14 +91,7 @@ impl<'w> Desk<'w> {
         Self::made(world, dir, program_dir, own, &own_person, "")
     }
 
-    fn made(
-        world: &'w World,
-        dir: TempDir,
-        program_dir: TempDir,
-        program: PathBuf,
-        person: &Path,
-        more: &str,
-    ) -> Self {
+    fn made(world: &'w World, dir: TempDir, program_dir: TempDir, program: PathBuf, person: &Path, more: &str) -> Self {
         let desk = Self {
             world,
             dir,
@@ -148,8 +140,7 @@ impl<'w> Desk<'w> {
     pub fn set_key(&self, key: &str, value: &str) {
         let text = fs::read_to_string(self.config_file()).expect("the desk is configured");
         let begin = format!("{key} = ");
-        let mut lines: Vec<String> =
-            text.lines().filter(|line| !line.starts_with(&begin)).map(str::to_owned).collect();
+        let mut lines: Vec<String> = text.lines().filter(|line| !line.starts_with(&begin)).map(str::to_owned).collect();
         let profile = lines.iter().position(|line| line == "[profiles.claude]").expect("the usual profile");
         lines.insert(profile + 1, format!("{begin}{value}"));
         self.configure(&(lines.join("\n") + "\n"));
@@ -388,11 +379,7 @@ impl<'w> Desk<'w> {
     pub fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.processes().is_empty() {
-            assert!(
-                Instant::now() < deadline,
-                "the program still runs in its home after 20 s: {:?}",
-                self.processes()
-            );
+            assert!(Instant::now() < deadline, "the program still runs in its home after 20 s: {:?}", self.processes());
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -493,11 +480,7 @@ impl Running {
         self.seen.drain(..).for_each(&mut collect);
         let mut streams_closed = None;
         while ended.is_none() || streams_closed.is_none() {
-            match self.pieces.recv_timeout(Duration::from_millis(if streams_closed.is_some() {
-                1
-            } else {
-                20
-            })) {
+            match self.pieces.recv_timeout(Duration::from_millis(if streams_closed.is_some() { 1 } else { 20 })) {
                 Ok(piece) => collect(piece),
                 Err(RecvTimeoutError::Disconnected) => {
                     streams_closed.get_or_insert_with(Instant::now);
@@ -506,8 +489,7 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if ended.is_none() {
-                ended =
-                    self.child.try_wait().expect("the child is ours").map(|status| (status, Instant::now()));
+                ended = self.child.try_wait().expect("the child is ours").map(|status| (status, Instant::now()));
             }
             if Instant::now() > deadline {
                 drop(self.child.kill());
@@ -565,9 +547,7 @@ fn person(program: &Path) -> PathBuf {
         let target = folder.parent().expect("a profile's folder lies in the target folder");
         let profile = if folder.ends_with("release") { "release" } else { "dev" };
         let mut build = Command::new(cargo);
-        build
-            .args(["build", "--quiet", "--example", "person", "--profile", profile, "--target-dir"])
-            .arg(target);
+        build.args(["build", "--quiet", "--example", "person", "--profile", profile, "--target-dir"]).arg(target);
         let built = build.status();
         assert!(built.is_ok_and(|status| status.success()), "the person could not be built");
     }

@@ -136,5 +136,4 @@ impl From<Fault> for Value {
     }
 }
 
-const PORTAL: &str =
-    "<!doctype html><title>Welcome to Airport WiFi</title><h1>Accept the terms to go online</h1>";
+const PORTAL: &str = "<!doctype html><title>Welcome to Airport WiFi</title><h1>Accept the terms to go online</h1>";

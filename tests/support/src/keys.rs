@@ -169,8 +169,7 @@ impl Keys {
 
     pub(crate) fn sign(&self, algorithm: Algorithm, forgery: Option<Forgery>, claims: &Value) -> String {
         let family = algorithm.family();
-        let signing =
-            |keys: &'_ [Key]| keys.iter().rposition(|key| key.family == family).expect("every family");
+        let signing = |keys: &'_ [Key]| keys.iter().rposition(|key| key.family == family).expect("every family");
         let true_key = &self.published[signing(&self.published)];
         let key = match forgery {
             Some(Forgery::OtherKey) => &self.unpublished[signing(&self.unpublished)],
@@ -184,8 +183,7 @@ impl Keys {
             Some(Forgery::NoKid) => drop(header.as_object_mut().expect("an object").remove("kid")),
             _ => {}
         }
-        let body =
-            format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
+        let body = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
         let mut signature = match forgery {
             Some(Forgery::None) => Vec::new(),
             Some(Forgery::Hs256PublicKey) => {
@@ -259,8 +257,7 @@ impl Key {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(algorithm.rsa_padding(), random, message, &mut signature)
-                    .expect("a sound key signs");
+                pair.sign(algorithm.rsa_padding(), random, message, &mut signature).expect("a sound key signs");
                 signature
             }
             Pair::Ecdsa(pair) => pair.sign(random, message).expect("a sound key signs").as_ref().to_vec(),

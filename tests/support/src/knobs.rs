@@ -121,9 +121,9 @@ impl Knob {
     /// Looked at many times in one request, so that uses cannot be counted.
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
-            AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream,
-            ChainRoles, ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, PoolLogin,
-            ProviderClock, RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes,
+            AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream, ChainRoles,
+            ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, PoolLogin, ProviderClock, RedirectUris,
+            RefusalStatus, Registered, RoleMaximum, Scopes,
         };
         matches!(
             self,
@@ -202,9 +202,8 @@ impl Knobs {
     }
 
     pub(crate) fn fault(&self, knob: Knob) -> Option<Fault> {
-        self.take(knob).map(|value| {
-            serde_json::from_value(value.clone()).unwrap_or_else(|why| panic!("{knob:?} {value}: {why}"))
-        })
+        self.take(knob)
+            .map(|value| serde_json::from_value(value.clone()).unwrap_or_else(|why| panic!("{knob:?} {value}: {why}")))
     }
 
     pub(crate) fn flag(&self, knob: Knob) -> bool {

@@ -129,13 +129,8 @@ impl Ledger {
     /// Every secret found in these bytes, whole or in a telling part.
     pub fn leaks(&self, place: &str, bytes: &[u8]) -> Vec<Leak> {
         let secrets = self.secrets.lock().unwrap();
-        let found =
-            |secret: &&Secret| secret.needles().iter().any(|needle| contains(bytes, needle.as_bytes()));
-        secrets
-            .iter()
-            .filter(found)
-            .map(|secret| Leak { kind: secret.kind, place: place.to_owned() })
-            .collect()
+        let found = |secret: &&Secret| secret.needles().iter().any(|needle| contains(bytes, needle.as_bytes()));
+        secrets.iter().filter(found).map(|secret| Leak { kind: secret.kind, place: place.to_owned() }).collect()
     }
 }
 
@@ -144,11 +139,7 @@ impl Secret {
     fn needles(&self) -> Vec<&str> {
         let parts: Vec<&str> = self.value.split('.').collect();
         let is_jwt = parts.len() == 3 && self.value.starts_with("eyJ");
-        if is_jwt {
-            parts.into_iter().skip(1).filter(|part| part.len() > 8).collect()
-        } else {
-            vec![&self.value]
-        }
+        if is_jwt { parts.into_iter().skip(1).filter(|part| part.len() > 8).collect() } else { vec![&self.value] }
     }
 }
 

@@ -23,8 +23,7 @@ pub(crate) fn scopes(world: &Common) -> Vec<String> {
 /// RFC 6749 §3.3, and OIDC Core §3.1.2.1 for `openid`.
 pub(crate) fn are_known(world: &Common, scope: &str) -> bool {
     let known = scopes(world);
-    scope.split(' ').any(|word| word == "openid")
-        && scope.split(' ').all(|word| known.iter().any(|one| one == word))
+    scope.split(' ').any(|word| word == "openid") && scope.split(' ').all(|word| known.iter().any(|one| one == word))
 }
 
 /// Whether what was asked brings a refresh token.

@@ -8,12 +8,10 @@ pub(crate) type Places = Vec<(String, &'static str)>;
 pub(crate) fn replace_variable_parts(text: &str, places: &Places) -> String {
     let mut text = places.iter().fold(text.to_owned(), |text, (place, name)| text.replace(place, name));
     for host in ["127.0.0.1:", "localhost:", "[::1]:"] {
-        text =
-            replace_after(&text, host, "{port}", |rest| count_start(rest, |letter| letter.is_ascii_digit()));
+        text = replace_after(&text, host, "{port}", |rest| count_start(rest, |letter| letter.is_ascii_digit()));
     }
     text = replace_after(&text, ":{port}/", "{start}", count_start_address);
-    text =
-        replace_after(&text, "process ", "{pid}", |rest| count_start(rest, |letter| letter.is_ascii_digit()));
+    text = replace_after(&text, "process ", "{pid}", |rest| count_start(rest, |letter| letter.is_ascii_digit()));
     text = replace_after(&text, "(request ", "{id}", |rest| count_start(rest, |letter| letter != ')'));
     let folder = format!("{}/", std::env::temp_dir().display());
     text = replace_after(&text, &folder, "{folder}", |rest| count_start(rest, is_part_of_name));

@@ -81,9 +81,7 @@ pub(crate) fn serve(world: Arc<Common>) -> Serve {
         world.note(endpoint, request);
         let fault = knob(endpoint).and_then(|knob| world.knobs.fault(knob));
         match Fault::around(fault, &world.gate, || answer(&world, endpoint, request)) {
-            Ending::Answer(reply) => {
-                Ending::Answer(reply.with("Date", &world.http_date(world.provider_now())))
-            }
+            Ending::Answer(reply) => Ending::Answer(reply.with("Date", &world.http_date(world.provider_now()))),
             ending => ending,
         }
     })
@@ -222,8 +220,7 @@ fn wish(world: &Common, query: &Fields) -> Result<Wish, (&'static str, &'static 
     if needed("code_challenge_method") != Some("S256") {
         return Err(("invalid_request", "PKCE with S256 is required"));
     }
-    let challenge =
-        needed("code_challenge").filter(|challenge| keys::decode(challenge).is_some_and(|h| h.len() == 32));
+    let challenge = needed("code_challenge").filter(|challenge| keys::decode(challenge).is_some_and(|h| h.len() == 32));
     Ok(Wish {
         redirect_uri: needed("redirect_uri").unwrap_or_default().to_owned(),
         state: needed("state").ok_or(("invalid_request", "state is missing"))?.to_owned(),
@@ -243,11 +240,7 @@ fn login(world: &Common, request: &Request) -> Reply {
         request.header("cookie").is_some_and(|cookies| cookies.split("; ").any(|each| each == cookie))
     };
     let Some(wish) = wish.filter(is_same_browser) else {
-        return Reply::new(
-            400,
-            "text/html",
-            &page::refusal("This sign-in has ended, or began in another browser."),
-        );
+        return Reply::new(400, "text/html", &page::refusal("This sign-in has ended, or began in another browser."));
     };
     let choice = field(&fields, "choice");
     if request.method == "GET" && world.knobs.text(Knob::Login).as_deref() == Some("page") {
@@ -293,11 +286,8 @@ fn refused(state: &str, error: &str, description: &str) -> Fields {
 
 /// Sends the browser to the callback; 303 so that a posted form is not posted on.
 fn back(world: &Common, redirect_uri: &str, fields: &Fields) -> Reply {
-    let mut query: Value = fields
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let mut query: Value =
+        fields.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into();
     query["iss"] = json!(world.issuer());
     merge(&mut query, world.knobs.take(Knob::CallbackQuery));
     let mut encoded = form_urlencoded::Serializer::new(String::new());

@@ -28,12 +28,8 @@ pub(crate) struct Signed {
 
 impl Signed {
     pub(crate) fn of(request: &Request) -> Option<Self> {
-        let mut signed = Self {
-            access_key: String::new(),
-            scope: String::new(),
-            headers: String::new(),
-            signature: String::new(),
-        };
+        let mut signed =
+            Self { access_key: String::new(), scope: String::new(), headers: String::new(), signature: String::new() };
         for part in request.header("authorization")?.strip_prefix(ALGORITHM)?.split(',') {
             let (name, value) = part.trim().split_once('=')?;
             match name {
@@ -50,19 +46,11 @@ impl Signed {
     }
 
     /// For a service of this name; in any region.
-    pub(crate) fn check(
-        &self,
-        request: &Request,
-        service: &str,
-        secret_key: &str,
-        now: i64,
-    ) -> Result<(), Refused> {
-        let mismatch = |why: &str| {
-            refused(403, "SignatureDoesNotMatch", format!("The request signature does not match: {why}"))
-        };
+    pub(crate) fn check(&self, request: &Request, service: &str, secret_key: &str, now: i64) -> Result<(), Refused> {
+        let mismatch =
+            |why: &str| refused(403, "SignatureDoesNotMatch", format!("The request signature does not match: {why}"));
         let date = request.header("x-amz-date").unwrap_or_default();
-        let at =
-            NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").map_err(|_| mismatch("no x-amz-date"))?;
+        let at = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").map_err(|_| mismatch("no x-amz-date"))?;
         if (at.and_utc().timestamp() - now).abs() > 300 {
             return Err(mismatch("Signature expired"));
         }
@@ -92,8 +80,7 @@ impl Signed {
         let mut query: Vec<_> = request.query();
         query.sort();
         let path = request.path().split('/').map(encode).collect::<Vec<_>>().join("/");
-        let query: Vec<_> =
-            query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let query: Vec<_> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let headers: String = self
             .headers
             .split(';')
@@ -121,12 +108,7 @@ fn signature(secret_key: &str, scope: &str, date: &str, canonical: &str) -> Stri
 
 /// What a caller of STS says of a form that it posts to `/` of this host: its kind, date, token and signature.
 #[cfg(unix)]
-pub(crate) fn headers(
-    credentials: &Value,
-    host: &str,
-    date: &str,
-    body: &[u8],
-) -> [(&'static str, String); 4] {
+pub(crate) fn headers(credentials: &Value, host: &str, date: &str, body: &[u8]) -> [(&'static str, String); 4] {
     const FORM: &str = "application/x-www-form-urlencoded";
     const SIGNED: &str = "content-type;host;x-amz-date;x-amz-security-token";
     let said = |name| credentials[name].as_str().unwrap_or_default();
@@ -137,8 +119,7 @@ pub(crate) fn headers(
         sha256(body)
     );
     let signature = signature(said("SecretAccessKey"), &scope, date, &canonical);
-    let proof =
-        format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={SIGNED}, Signature={signature}");
+    let proof = format!("{ALGORITHM} Credential={key}/{scope}, SignedHeaders={SIGNED}, Signature={signature}");
     [
         ("content-type", FORM.to_owned()),
         ("x-amz-date", date.to_owned()),

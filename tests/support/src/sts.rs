@@ -106,11 +106,7 @@ pub(crate) fn escaped(text: &str) -> String {
 fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Refused> {
     if request.header("authorization").is_some() {
         // The call carries no signature: whoever signs it has taken credentials from somewhere.
-        return Err(refused(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        ));
+        return Err(refused(403, "InvalidClientTokenId", "The security token included in the request is invalid."));
     }
     let seconds = checked_duration(world, form)?;
     let name = checked_session_name(form)?;
@@ -127,8 +123,7 @@ fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Ref
     if claims.get(TAGS).is_some() && world.knobs.flag(Knob::WithoutTagSession) {
         return Err(refused(403, "AccessDenied", "Not authorized to perform sts:TagSession"));
     }
-    let lifetime =
-        world.knobs.take(Knob::CredentialLifetime).and_then(|value| value.as_i64()).unwrap_or(seconds);
+    let lifetime = world.knobs.take(Knob::CredentialLifetime).and_then(|value| value.as_i64()).unwrap_or(seconds);
     Ok(issued(world, name, &claims, lifetime))
 }
 
@@ -140,12 +135,7 @@ pub(crate) fn constraint(value: &str, member: &str, what: &str) -> Refused {
     refused(400, "ValidationError", message)
 }
 
-pub(crate) fn checked_length<'a>(
-    form: &'a Fields,
-    name: &str,
-    least: usize,
-    most: usize,
-) -> Result<&'a str, Refused> {
+pub(crate) fn checked_length<'a>(form: &'a Fields, name: &str, least: usize, most: usize) -> Result<&'a str, Refused> {
     let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
     let value = field(form, name).unwrap_or_default();
     match value.chars().count() {
@@ -164,8 +154,7 @@ fn checked_duration(world: &Common, form: &Fields) -> Result<i64, Refused> {
     let Some(text) = field(form, "DurationSeconds") else {
         return Ok(3600.min(world.knobs.number(Knob::RoleMaximum, 3600)));
     };
-    let seconds =
-        text.parse::<i64>().map_err(|_| refused(400, "MalformedInput", "DurationSeconds is no number"))?;
+    let seconds = text.parse::<i64>().map_err(|_| refused(400, "MalformedInput", "DurationSeconds is no number"))?;
     match seconds {
         ..900 => Err(constraint(text, "durationSeconds", "have value greater than or equal to 900")),
         43_201.. => Err(constraint(text, "durationSeconds", "have value less than or equal to 43200")),
@@ -185,8 +174,7 @@ pub(crate) fn checked_session_name(form: &Fields) -> Result<&str, Refused> {
 /// The claims of a token whose signature, issuer, audience and end were all checked.
 pub(crate) fn verified(world: &Common, token: &str) -> Result<Value, Refused> {
     let invalid = |message: &str| refused(400, "InvalidIdentityToken", message);
-    let not_a_jwt =
-        "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
+    let not_a_jwt = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
     let unverified = unverified_claims(token).ok_or_else(|| invalid(not_a_jwt))?;
     let issuer = unverified["iss"].as_str().ok_or_else(|| invalid("Missing a required claim: iss"))?;
     let audiences = registered(world, issuer)
@@ -223,13 +211,7 @@ fn registered(world: &Common, issuer: &str) -> Option<Vec<String>> {
     let default = json!([{ "issuer": world.issuer(), "audiences": [CLIENT_ID] }]);
     let all = world.knobs.peek(Knob::Registered).unwrap_or(default);
     let provider = all.as_array()?.iter().find(|provider| provider["issuer"] == issuer)?;
-    Some(
-        provider["audiences"]
-            .as_array()?
-            .iter()
-            .filter_map(|name| name.as_str().map(str::to_owned))
-            .collect(),
-    )
+    Some(provider["audiences"].as_array()?.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
 }
 
 /// AWS looks at `azp` where there is one, else at `aud`.
@@ -248,9 +230,8 @@ fn check_times(world: &Common, claims: &Value) -> Result<(), Refused> {
     let now = world.now();
     let expires = claims["exp"].as_i64().unwrap_or_default();
     if expires <= now {
-        let message = format!(
-            "Token expired: current date/time {now} must be before the expiration date/time {expires}"
-        );
+        let message =
+            format!("Token expired: current date/time {now} must be before the expiration date/time {expires}");
         return Err(refused(400, "ExpiredTokenException", message));
     }
     let begins = claims["nbf"].as_i64().max(claims["iat"].as_i64()).unwrap_or_default();
@@ -300,11 +281,9 @@ fn identity(world: &Common, request: &Request) -> Result<Reply, Refused> {
 
 /// Whose signature, made for this service, the request bears.
 pub(crate) fn caller(world: &Common, request: &Request, service: &str) -> Result<Issued, Refused> {
-    let signed = sigv4::Signed::of(request).ok_or_else(|| {
-        refused(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-    })?;
-    let invalid =
-        || refused(403, "InvalidClientTokenId", "The security token included in the request is invalid.");
+    let signed = sigv4::Signed::of(request)
+        .ok_or_else(|| refused(403, "MissingAuthenticationToken", "Request is missing Authentication Token"))?;
+    let invalid = || refused(403, "InvalidClientTokenId", "The security token included in the request is invalid.");
     let expired = || refused(403, "ExpiredToken", "The security token included in the request is expired");
     let issued = world.sts.0.lock().unwrap().get(&signed.access_key).cloned().ok_or_else(invalid)?;
     if request.header("x-amz-security-token") != Some(&issued.session_token) {
@@ -333,8 +312,7 @@ impl Sts {
     ) -> Issued {
         let parts: Vec<_> = role.split(':').collect();
         let role_name = role.rsplit('/').next().unwrap_or_default();
-        let unique: String =
-            keys::unguessable(24).chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+        let unique: String = keys::unguessable(24).chars().filter(char::is_ascii_alphanumeric).take(16).collect();
         let issued = Issued {
             access_key: format!("ASIA{}", unique.to_uppercase()),
             secret_key: world.ledger.keep("secret access key", keys::unguessable(30)),

@@ -66,11 +66,7 @@ impl<'w> Desk<'w> {
         })
     }
 
-    fn with_terminal<'d>(
-        &'d self,
-        streams: Streams,
-        called: impl FnOnce(&mut Command),
-    ) -> AtTerminal<'d, 'w> {
+    fn with_terminal<'d>(&'d self, streams: Streams, called: impl FnOnce(&mut Command)) -> AtTerminal<'d, 'w> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("the system has terminals");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("a new terminal is ours");
         let size = Winsize { ws_row: 50, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
@@ -155,10 +151,7 @@ impl AtTerminal<'_, '_> {
             }
             if Instant::now() > deadline {
                 drop(self.child.kill());
-                panic!(
-                    "no end within {DEADLINE:?}: {}",
-                    String::from_utf8_lossy(&self.shown.0.lock().unwrap())
-                );
+                panic!("no end within {DEADLINE:?}: {}", String::from_utf8_lossy(&self.shown.0.lock().unwrap()));
             }
             thread::sleep(Duration::from_millis(10));
         };

@@ -114,8 +114,7 @@ impl Reply {
 
 impl Server {
     pub(crate) fn start(tls: Option<Arc<ServerConfig>>, serve: Serve) -> Self {
-        let server =
-            Self { port: Port::reserve(), tls, serve, live: Mutex::new(None), spent: Arc::default() };
+        let server = Self { port: Port::reserve(), tls, serve, live: Mutex::new(None), spent: Arc::default() };
         server.start_again();
         server
     }
@@ -255,9 +254,8 @@ fn parse(bytes: &[u8]) -> Result<Option<Request>, httparse::Error> {
 }
 
 pub(crate) fn owned(headers: &[httparse::Header<'_>]) -> Fields {
-    let text = |header: &httparse::Header<'_>| {
-        (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned())
-    };
+    let text =
+        |header: &httparse::Header<'_>| (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned());
     headers.iter().map(text).collect()
 }
 
@@ -290,9 +288,7 @@ fn hang(watch: &TcpStream, stopped: &AtomicBool) -> io::Result<()> {
 }
 
 fn flood(stream: &mut impl Write) -> io::Result<()> {
-    stream.write_all(
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"a\":\"",
-    )?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{\"a\":\"")?;
     let mebibyte = vec![b'x'; 1 << 20];
     for _ in 0..64 {
         stream.write_all(&mebibyte)?;

@@ -86,8 +86,7 @@ impl World {
     }
 
     fn made(with_tls: bool) -> Self {
-        let dir =
-            TempDir::with_prefix("bedrock-sso-world-").expect("the system's temporary folder can be written");
+        let dir = TempDir::with_prefix("bedrock-sso-world-").expect("the system's temporary folder can be written");
         let year = DateTime::<Utc>::from(SystemTime::now()).year();
         let authority = with_tls.then(|| Authority::new(dir.path(), year).expect("rcgen makes certificates"));
         let tls = authority.as_ref().map(|authority| authority.config.clone());
@@ -278,8 +277,7 @@ impl World {
 
     /// The configuration of one profile, `claude`, with further lines of TOML for it.
     pub fn configuration(&self, more: &str) -> String {
-        let lines: String =
-            self.facts().iter().map(|(key, value)| format!("{key} = {}\n", json!(value))).collect();
+        let lines: String = self.facts().iter().map(|(key, value)| format!("{key} = {}\n", json!(value))).collect();
         format!("version = 1\n\n[profiles.claude]\n{lines}{more}\n")
     }
 

@@ -140,10 +140,7 @@ fn status(reply: &str) -> &str {
 }
 
 fn header<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
-    reply
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    reply.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 fn body(reply: &str) -> &str {
@@ -173,10 +170,7 @@ fn the_page_is_held_until_the_end_is_known_and_then_tells_it() {
         let mut tab = send(port, &request(port, &result)).await;
         let mut another = send(port, &request(port, &result)).await;
         answered.page.wait_for_result_waiters(2).await;
-        assert!(
-            nothing_came(&mut tab) && nothing_came(&mut another),
-            "a page before the end could only guess"
-        );
+        assert!(nothing_came(&mut tab) && nothing_came(&mut another), "a page before the end could only guess");
         let tabs = [tab, another].map(|tab| tokio::spawn(reply(tab)));
         answered.page.show_ending(&signed_in()).await;
         for tab in tabs {
@@ -220,12 +214,9 @@ fn every_page_is_private_exact_in_length_and_without_anything_from_elsewhere() {
 fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
     run(async {
         let sign_in = SignIn::waiting().await;
-        sign_in
-            .get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state")
-            .await;
+        sign_in.get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state").await;
         let refusal = sign_in.answer.await.unwrap().outcome.unwrap_err();
-        let (error, description) =
-            (UntrustedText::new("access_denied"), UntrustedText::new("not <assigned>"));
+        let (error, description) = (UntrustedText::new("access_denied"), UntrustedText::new("not <assigned>"));
         assert_eq!(refusal, CallbackError::Refused(AuthorizationErrorResponse { error, description }));
     });
 }
@@ -240,10 +231,7 @@ fn the_same_answer_again_meets_a_calm_page_that_leads_to_the_end() {
         assert_eq!(status(&reply), "200 OK");
         assert!(reply.contains("is being completed") && !reply.contains("s3cr3t"));
         assert_eq!(header(&reply, "Refresh"), Some(format!("1; url={result}").as_str()));
-        assert_eq!(
-            events.lock().unwrap().as_slice(),
-            [CallbackEvent::CodeReceived, CallbackEvent::Duplicate]
-        );
+        assert_eq!(events.lock().unwrap().as_slice(), [CallbackEvent::CodeReceived, CallbackEvent::Duplicate]);
         answered.page.publish_ending(&signed_in());
         assert!(get(port, RIGHT).await.contains("<title>Signed in"), "the same final page once there is one");
     });

@@ -18,10 +18,7 @@ fn whoever_comes_before_the_provider_is_known_is_sent_on_once_it_is() {
         assert!(!visit.is_finished());
         open.set_awaited_callback(awaited());
         let reply = visit.await.unwrap();
-        assert_eq!(
-            (status(&reply), header(&reply, "Location")),
-            ("302 Found", Some(awaited().authorize_url.as_str()))
-        );
+        assert_eq!((status(&reply), header(&reply, "Location")), ("302 Found", Some(awaited().authorize_url.as_str())));
     });
 }
 

@@ -11,16 +11,10 @@ fn whatever_else_comes_is_answered_and_the_sign_in_goes_on() {
         let long = "x".repeat(20_000);
         for (request, expected) in [
             (format!("GET /favicon.ico HTTP/1.1\r\n{host}\r\n"), "404 Not Found"),
-            (
-                format!("GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
-                "404 Not Found",
-            ),
+            (format!("GET / HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), "404 Not Found"),
             (format!("GET /done-k3v9x2qa HTTP/1.1\r\n{host}\r\n"), "404 Not Found"),
             (format!("HEAD {RIGHT} HTTP/1.1\r\n{host}\r\n"), "200 OK"),
-            (
-                format!("POST {RIGHT} HTTP/1.1\r\n{host}Content-Length: 3\r\n\r\na=b"),
-                "405 Method Not Allowed",
-            ),
+            (format!("POST {RIGHT} HTTP/1.1\r\n{host}Content-Length: 3\r\n\r\na=b"), "405 Method Not Allowed"),
             (format!("OPTIONS {RIGHT} HTTP/1.1\r\n{host}\r\n"), "405 Method Not Allowed"),
             (format!("GET http://127.0.0.1:{port}{RIGHT} HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
             (format!("GET /callback?code=c&state=wrong HTTP/1.0\r\n{host}\r\n"), "400 Bad Request"),
@@ -91,8 +85,7 @@ fn two_hundred_requests_at_once_are_all_answered() {
     run(async {
         let sign_in = SignIn::waiting().await;
         let port = sign_in.port;
-        let all: Vec<_> =
-            (0..200).map(|_| tokio::spawn(async move { get(port, "/favicon.ico").await })).collect();
+        let all: Vec<_> = (0..200).map(|_| tokio::spawn(async move { get(port, "/favicon.ico").await })).collect();
         for one in all {
             assert_eq!(status(&one.await.unwrap()), "404 Not Found");
         }
@@ -109,13 +102,8 @@ fn two_hundred_silent_connections_do_not_keep_the_answer_out() {
             silent.push(send(sign_in.port, b"").await);
         }
         sign_in.get("/favicon.ico").await;
-        let crowded = sign_in
-            .events
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|event| **event == CallbackEvent::ConnectionEvicted)
-            .count();
+        let crowded =
+            sign_in.events.lock().unwrap().iter().filter(|event| **event == CallbackEvent::ConnectionEvicted).count();
         assert!((40..=60).contains(&crowded), "{crowded} made room");
         sign_in.still_waits().await;
     });

@@ -51,11 +51,7 @@ fn expected() -> ExpectedClaims<'static> {
     }
 }
 
-fn judge_by(
-    token: &str,
-    keys: &ProviderKeys,
-    expected: &ExpectedClaims<'_>,
-) -> Result<VerifiedToken, TokenRejection> {
+fn judge_by(token: &str, keys: &ProviderKeys, expected: &ExpectedClaims<'_>) -> Result<VerifiedToken, TokenRejection> {
     verify_token(UnverifiedToken::new(Secret::new(token)), keys, &testing::test_metadata(ISSUER), expected)
 }
 

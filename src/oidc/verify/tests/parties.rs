@@ -7,10 +7,7 @@ use super::*;
 #[test]
 fn a_token_of_another_issuer_is_rejected() {
     for issuer in ["https://id.example/", "https://ID.example", "http://id.example", ""] {
-        let fact = TokenRejection::Issuer {
-            expected: UntrustedText::new(ISSUER),
-            actual: UntrustedText::new(issuer),
-        };
+        let fact = TokenRejection::Issuer { expected: UntrustedText::new(ISSUER), actual: UntrustedText::new(issuer) };
         assert_eq!(refusal(with_claim("iss", json!(issuer))), fact);
     }
 }
@@ -70,8 +67,7 @@ fn a_token_about_nobody_is_rejected() {
 
 #[test]
 fn a_refresh_that_brings_another_person_is_rejected() {
-    let expected =
-        ExpectedClaims { grant: TokenGrant::RefreshToken { subject: Some("person-2") }, ..expected() };
+    let expected = ExpectedClaims { grant: TokenGrant::RefreshToken { subject: Some("person-2") }, ..expected() };
     assert_eq!(refusal(with_claims_expecting(|_| {}, &expected)), TokenRejection::SubjectChanged);
 }
 
@@ -115,8 +111,7 @@ fn a_person_of_another_organization_than_the_profile_asks_for_is_rejected() {
         (Okta, "hd", "acme.com", "hd", json!("evil.example"), true),
     ] {
         let profile = profile(provider, parameter, named);
-        let expected =
-            ExpectedClaims { organization: crate::oidc::find_organization(&profile), ..expected() };
+        let expected = ExpectedClaims { organization: crate::oidc::find_organization(&profile), ..expected() };
         let judged = with_claims_expecting(|claims| claims[claim] = stated.clone(), &expected);
         assert_eq!(judged.is_ok(), good, "{provider:?} {named} {claim} {stated}: {judged:?}");
     }
@@ -135,8 +130,7 @@ fn only_google_may_leave_the_scheme_out_of_its_name() {
     ] {
         let issuer = crate::config::Issuer::parse(ISSUER).unwrap();
         let profile = crate::config::Profile { issuer, ..testing::test_profile(provider) };
-        let expected =
-            ExpectedClaims { issuer_alias: crate::oidc::find_issuer_alias(&profile), ..expected() };
+        let expected = ExpectedClaims { issuer_alias: crate::oidc::find_issuer_alias(&profile), ..expected() };
         let judged = with_claims_expecting(|claims| claims["iss"] = json!(stated), &expected);
         assert_eq!(judged.is_ok(), good, "{provider:?} {stated}");
     }

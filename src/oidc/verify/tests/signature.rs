@@ -23,8 +23,7 @@ fn an_hmac_of_the_public_key_is_rejected() {
     let modulus = URL_SAFE_NO_PAD.decode(public["n"].as_str().unwrap()).unwrap();
     // Even where the provider were so careless as to publish that very secret as a key.
     let secret = json!({ "kty": "oct", "kid": "one", "k": encode_base64url(&modulus) });
-    for (name, algorithm) in
-        [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)]
+    for (name, algorithm) in [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)]
     {
         for key in [modulus.clone(), public.to_string().into_bytes()] {
             let header = json!({ "alg": name, "kid": "one" }).to_string();
@@ -53,8 +52,7 @@ fn an_algorithm_that_discovery_does_not_list_is_rejected() {
 fn a_listed_none_is_still_rejected() {
     let mut metadata = testing::test_metadata(ISSUER);
     metadata.algorithms = Some(vec!["none".into()]);
-    let unsigned =
-        format!("{}.{}.", encode_base64url(r#"{"alg":"none"}"#), encode_base64url(claims().to_string()));
+    let unsigned = format!("{}.{}.", encode_base64url(r#"{"alg":"none"}"#), encode_base64url(claims().to_string()));
     let token = UnverifiedToken::new(Secret::new(unsigned));
     let judgement = verify_token(token, &build_key_set(&[KEY.public_jwk()]), &metadata, &expected());
     assert_eq!(refusal(judgement), TokenRejection::Algorithm { named: UntrustedText::new("none") });
@@ -91,8 +89,7 @@ fn a_nameless_token_of_an_unknown_key_asks_for_fresh_keys() {
     let stranger = TestSigningKey::for_algorithm("EdDSA", "two");
     let token = stranger.sign_token(&json!({ "alg": "EdDSA" }), &claims());
     let published = TestSigningKey::for_algorithm("EdDSA", "two");
-    let judgement =
-        judge_by(&token, &build_key_set(&[published.public_jwk(), KEY.public_jwk()]), &expected());
+    let judgement = judge_by(&token, &build_key_set(&[published.public_jwk(), KEY.public_jwk()]), &expected());
     assert_eq!(refusal(judgement), unknown(None));
     assert_eq!(refusal(judge_by(&token, &build_key_set(&[]), &expected())), unknown(None));
 }

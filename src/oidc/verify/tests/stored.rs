@@ -15,10 +15,7 @@ fn what_we_sealed_ourselves_is_taken_back_as_it_was() {
 #[test]
 fn what_is_no_token_is_not_taken_back() {
     for bad in ["", "a.b.c", "e30.e30.", "..", "x"] {
-        assert!(
-            VerifiedToken::from_sealed_store(Secret::new(bad), RecallProof::for_tests()).is_none(),
-            "{bad}"
-        );
+        assert!(VerifiedToken::from_sealed_store(Secret::new(bad), RecallProof::for_tests()).is_none(), "{bad}");
     }
 }
 

@@ -62,18 +62,11 @@ fn an_answer_is_heard_among_others() {
 
 #[test]
 fn an_error_is_told_by_its_name() {
-    let error = encode_message(
-        3,
-        &[HeaderField::Text(4, "s", "org.x.No"), HeaderField::Number(5, 2)],
-        "s",
-        text("because"),
-    );
+    let error =
+        encode_message(3, &[HeaderField::Text(4, "s", "org.x.No"), HeaderField::Number(5, 2)], "s", text("because"));
     let bytes = [b"OK 0\r\n".to_vec(), error].concat();
     let error = answered(&bytes, true).unwrap_err();
-    assert!(
-        matches!(&error, Error::Refused { name, why } if name == "org.x.No" && why == "because"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::Refused { name, why } if name == "org.x.No" && why == "because"), "{error:?}");
 }
 
 #[test]
@@ -141,10 +134,7 @@ fn a_message_may_not_be_larger_than_a_mebibyte() {
 #[test]
 fn addresses_are_found_and_nothing_is_ever_started() {
     let found = |address: &str| {
-        find_addresses(&Environment::fixed([
-            ("DBUS_SESSION_BUS_ADDRESS", address),
-            ("XDG_RUNTIME_DIR", "/run/me"),
-        ]))
+        find_addresses(&Environment::fixed([("DBUS_SESSION_BUS_ADDRESS", address), ("XDG_RUNTIME_DIR", "/run/me")]))
     };
     let path = |path: &str| BusAddress::Path(path.into());
     assert_eq!(found("unix:path=/tmp/a%20b,guid=00"), [path("/tmp/a b")]);

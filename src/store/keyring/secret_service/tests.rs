@@ -50,12 +50,9 @@ fn usual(method: &str, _: &[u8]) -> Vec<BusReply> {
     vec![match method {
         "Hello" => BusReply::Return("s", WireWriter::new().string(":1.1")),
         "AddMatch" => BusReply::Return("", WireWriter::new()),
-        "OpenSession" => {
-            BusReply::Return("vo", WireWriter::new().signature("s").string("").string("/session"))
-        }
+        "OpenSession" => BusReply::Return("vo", WireWriter::new().signature("s").string("").string("/session")),
         "GetSecret" => {
-            let secret =
-                WireWriter::new().begin_struct().string("/session").byte_array(b"").byte_array(b"the secret");
+            let secret = WireWriter::new().begin_struct().string("/session").byte_array(b"").byte_array(b"the secret");
             BusReply::Return("(oayays)", secret.string("text/plain"))
         }
         "ReadAlias" => BusReply::Return("o", WireWriter::new().string("/collection")),
@@ -67,11 +64,7 @@ fn usual(method: &str, _: &[u8]) -> Vec<BusReply> {
 }
 
 fn service(bus: &FakeBus, may_ask: bool) -> Result<SecretService, KeyringFault> {
-    SecretService::connect(
-        &bus.environment(),
-        KEY_ITEM,
-        KeyringOptions { timeout: PATIENCE, may_prompt: may_ask },
-    )
+    SecretService::connect(&bus.environment(), KEY_ITEM, KeyringOptions { timeout: PATIENCE, may_prompt: may_ask })
 }
 
 #[test]
@@ -124,8 +117,7 @@ fn an_item_is_kept_with_its_names_and_replaces() {
     service(&bus, false).unwrap().write_secret(&[7; 32]).unwrap();
     let call = calls.lock().unwrap();
     assert_eq!(call[call.len() - 4..], 1u32.to_ne_bytes(), "it replaces");
-    for part in [&[7; 32][..], SERVICE.as_bytes(), KEY_ITEM.account.as_bytes(), b"application/octet-stream\0"]
-    {
+    for part in [&[7; 32][..], SERVICE.as_bytes(), KEY_ITEM.account.as_bytes(), b"application/octet-stream\0"] {
         assert!(call.windows(part.len()).any(|bytes| bytes == part), "{part:?}");
     }
 }
@@ -163,7 +155,5 @@ fn errors_on_the_bus_become_facts() {
     assert_eq!(told("org.freedesktop.Secret.Error.IsLocked"), "Locked");
     assert_eq!(told("org.freedesktop.DBus.Error.TimedOut"), "TimedOut { after: 500ms }");
     assert!(told("org.freedesktop.DBus.Error.NoReply").contains("because"), "its end is no silence");
-    assert!(
-        told("org.freedesktop.DBus.Error.Failed").contains("because (org.freedesktop.DBus.Error.Failed)")
-    );
+    assert!(told("org.freedesktop.DBus.Error.Failed").contains("because (org.freedesktop.DBus.Error.Failed)"));
 }

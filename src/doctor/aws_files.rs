@@ -7,7 +7,7 @@ use super::{
     command_check::{self, CommandRunner, ExpectedCommand},
 };
 use crate::{
-    failure::doctor::ToolConfigFinding,
+    failure::doctor,
     setup::{self, aws},
 };
 
@@ -27,11 +27,11 @@ pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> CheckOutcome {
                 "none is needed: the managed settings of Claude Code bring credentials".to_owned(),
             ));
         }
-        return Err(ToolConfigFinding::NoAwsProfile { file, profile: profile.name.clone() }.into());
+        return Err(doctor::describe_missing_aws_profile(&file, &profile.name).into());
     };
     let wanted = ExpectedCommand { command: "credentials", profile: &profile.name, runner: CommandRunner::AwsTools };
     let place = format!("[profile {name}] in {file}");
-    Ok(command_check::check_command(context, called, wanted, place.clone())
+    Ok(command_check::check_command(context, called, wanted, &place)
         .unwrap_or_else(|| Finding::Ok(format!("{place} leads here"))))
 }
 
@@ -41,7 +41,7 @@ pub(super) fn check_fixed_keys(context: &DoctorContext<'_>) -> CheckOutcome {
     let text = context.read_text(path)?.unwrap_or_default();
     let (name, file) = (command_check::find_aws_profile_name(context, &profile.name), context.display_path(path));
     match aws::has_fixed_keys(&text, &name) {
-        true => Err(ToolConfigFinding::FixedKeys { file, profile: name }.into()),
+        true => Err(doctor::describe_fixed_keys(&file, &name).into()),
         false => Ok(Finding::Ok(format!("{file} holds none for [{name}]"))),
     }
 }

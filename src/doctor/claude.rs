@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Profile,
-    failure::doctor::ToolConfigFinding,
+    failure::doctor,
     host,
     setup::{
         self, CommandTemplate, ParsedCommand,
@@ -42,19 +42,19 @@ pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
     );
     let says = |setting: &ClaudeSetting| settings::read_setting(text.as_deref().unwrap_or_default(), &setting.key);
     if !wanted.iter().any(|setting| says(setting).is_some()) {
-        return Ok(report_missing_settings(context, managed, context.display_path(path)));
+        return Ok(report_missing_settings(context, managed, &context.display_path(path)));
     }
     Ok(compare_settings(context, path, text.as_deref().unwrap_or_default(), &wanted, managed))
 }
 
 /// Settings that say nothing of Bedrock.
-fn report_missing_settings(context: &DoctorContext<'_>, managed: bool, file: String) -> Finding {
+fn report_missing_settings(context: &DoctorContext<'_>, managed: bool, file: &str) -> Finding {
     if managed {
         return Finding::Skipped("none are needed beside the organisation's".to_owned());
     }
     match host::find_on_path(&context.host.environment, "claude").is_empty() {
         true => Finding::Skipped("Claude Code is not on PATH, and nothing leads it here".to_owned()),
-        false => Finding::Warn(ToolConfigFinding::NoSettings { file }.into()),
+        false => Finding::Warn(doctor::describe_missing_settings(file)),
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) fn check_hooks(context: &DoctorContext<'_>) -> CheckOutcome {
             let Some(hook) = settings::read_setting(&text, &ClaudeSettingKey::Top(name)) else { continue };
             hooks.push(name);
             let place = format!("{name} in {}", context.display_path(path));
-            faults.extend(check_hook(context, profile, &hook, verb, place));
+            faults.extend(check_hook(context, profile, &hook, verb, &place));
         }
     }
     faults.sort_by_key(|fault| matches!(fault, Finding::Warn(_)));
@@ -94,7 +94,7 @@ fn check_hook(
     profile: &Profile,
     hook: &str,
     verb: &'static str,
-    place: String,
+    place: &str,
 ) -> Option<Finding> {
     let called = ParsedCommand::parse(hook)?;
     let wanted = ExpectedCommand { command: verb, profile: &profile.name, runner: CommandRunner::Shell };
@@ -109,10 +109,7 @@ fn report_missing_refresh(context: &DoctorContext<'_>) -> Finding {
     let setting = wanted.into_iter().find(|setting| setting.key == REFRESH);
     let file = context.display_path(&context.tool_config.claude_settings);
     let wanted = setting.map(|setting| setting.value).unwrap_or_default();
-    Finding::Warn(
-        ToolConfigFinding::SettingDiffers { file, key: REFRESH.to_string(), actual: None, expected: wanted, more: 0 }
-            .into(),
-    )
+    Finding::Warn(doctor::describe_differing_setting(&file, &REFRESH.to_string(), None, &wanted, 0))
 }
 
 /// The text of a file that Claude Code reads; `None` if the file does not exist.
@@ -161,5 +158,5 @@ fn compare_settings(
     };
     let (actual, expected) = (actual.map(|actual| sanitize_line(&actual)), sanitize_line(expected));
     let (key, more) = (key.to_string(), differing.count());
-    Finding::Warn(ToolConfigFinding::SettingDiffers { file, key, actual, expected, more }.into())
+    Finding::Warn(doctor::describe_differing_setting(&file, &key, actual.as_deref(), &expected, more))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{DoctorContext, Finding};
 use crate::{
     config,
-    failure::doctor::{CallFault, ToolConfigFinding},
+    failure::doctor,
     host,
     setup::{ParsedCommand, aws, expand_home},
     text::sanitize_line,
@@ -58,40 +58,31 @@ pub(super) fn check_command(
     context: &DoctorContext<'_>,
     called: &ParsedCommand,
     wanted: ExpectedCommand<'_>,
-    place: String,
+    place: &str,
 ) -> Option<Finding> {
-    let fault = find_command_fault(context, called, wanted)?;
-    let works = matches!(fault, CallFault::NotAbsolute { .. } | CallFault::OtherCopy { .. });
-    let failure = ToolConfigFinding::WrongCall { place, fault }.into();
-    Some(if works { Finding::Warn(failure) } else { Finding::Bad(failure) })
-}
-
-fn find_command_fault(
-    context: &DoctorContext<'_>,
-    called: &ParsedCommand,
-    wanted: ExpectedCommand<'_>,
-) -> Option<CallFault> {
+    let bad = |fault: &str| Some(Finding::Bad(doctor::describe_wrong_call(place, fault)));
+    let warn = |fault: &str| Some(Finding::Warn(doctor::describe_wrong_call(place, fault)));
     let written = match wanted.runner {
         CommandRunner::AwsTools => called.program.clone(),
         CommandRunner::Shell => expand_home(&called.program, &context.home),
     };
     let program = context.display_path(&written);
     if SAMPLE.contains(&called.program_name()) {
-        return Some(CallFault::GuidanceSample { program });
+        return bad(&format!("still runs AWS's guidance sample: {program}"));
     }
     let Some(found) = host::find_program(&context.host.environment, &written) else {
-        return Some(CallFault::Missing { program });
+        return bad(&format!("names {program}, which does not exist"));
     };
     if !is_our_command(called) {
-        return Some(CallFault::OtherProgram { program });
+        return bad(&format!("runs another program: {program}"));
     }
-    if called.command.as_deref() != Some(wanted.command) {
-        let command = called.command.as_deref().map(sanitize_line);
-        return Some(CallFault::OtherCommand { command, expected: wanted.command });
+    match called.command.as_deref() {
+        Some(command) if command == wanted.command => {}
+        Some(command) => return bad(&format!("runs `{}`, and not `{}`", sanitize_line(command), wanted.command)),
+        None => return bad(&format!("does not name the command `{}`", wanted.command)),
     }
     if let Some(named) = called.profile.as_ref().filter(|named| *named != wanted.profile) {
-        let (named, ours) = (sanitize_line(named), wanted.profile.to_owned());
-        return Some(CallFault::OtherProfile { actual: named, expected: ours });
+        return bad(&format!("is for the profile '{}', and not for '{}'", sanitize_line(named), wanted.profile));
     }
     if let Some(named) = &called.config {
         let named = match wanted.runner {
@@ -99,13 +90,14 @@ fn find_command_fault(
             CommandRunner::Shell => expand_home(named, &context.home),
         };
         if !config::list_file_locations(&context.inputs).iter().any(|place| is_same_file(&place.file, &named)) {
-            return Some(CallFault::OtherConfiguration { file: context.display_path(&named) });
+            return bad(&format!("uses another configuration file: {}", context.display_path(&named)));
         }
     }
     if !written.is_absolute() && wanted.runner == CommandRunner::AwsTools {
-        return Some(CallFault::NotAbsolute { program });
+        let fault = format!("names {program} without its whole path, which AWS's tools look for where they stand");
+        return warn(&fault);
     }
-    (!host::is_this_program(&found)).then_some(CallFault::OtherCopy { program })
+    if host::is_this_program(&found) { None } else { warn(&format!("runs another copy of this program: {program}")) }
 }
 
 /// Whether two paths lead to the same file, by whatever links.

@@ -5,15 +5,14 @@
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     config::{self, ConfigFinding},
-    failure::doctor::LocalFinding,
+    failure::doctor,
 };
 
 pub(super) fn check_configuration(context: &DoctorContext<'_>) -> CheckOutcome {
     let findings = config::check_all_files(&context.inputs)?;
     let mut warnings = findings.iter().filter(|finding| finding.is_warning());
     if let Some(first) = warnings.next() {
-        let warnings = LocalFinding::ConfigWarnings { first: first.message(), more: warnings.count() };
-        return Ok(Finding::Warn(warnings.into()));
+        return Ok(Finding::Warn(doctor::describe_config_warnings(&first.message(), warnings.count())));
     }
     // Files that are right may still leave open which of their profiles is meant.
     context.check_profile()?;

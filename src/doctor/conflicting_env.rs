@@ -5,7 +5,7 @@
 use super::{CheckOutcome, DoctorContext, Finding, command_check};
 use crate::{
     config::INSIDE_OF_EXEC,
-    failure::doctor::ToolConfigFinding,
+    failure::doctor,
     setup::{
         claude::CONFLICTING_VARIABLES,
         settings::{self, ClaudeSettingKey},
@@ -19,8 +19,8 @@ pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome
         let text = context.read_text_or_empty(path);
         let names = find_set(|name| settings::read_setting(&text, &ClaudeSettingKey::Env(name.to_owned())).is_some());
         if !names.is_empty() {
-            let file = Some(context.display_path(path));
-            return Err(ToolConfigFinding::ConflictingVariables { names, file }.into());
+            let file = context.display_path(path);
+            return Err(doctor::describe_conflicting_variables(&names, Some(&file)).into());
         }
     }
     let environment = &context.host.environment;
@@ -29,11 +29,11 @@ pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome
     }
     let names = find_set(|name| environment.var_os(name).is_some());
     if !names.is_empty() {
-        return Ok(Finding::Warn(ToolConfigFinding::ConflictingVariables { names, file: None }.into()));
+        return Ok(Finding::Warn(doctor::describe_conflicting_variables(&names, None)));
     }
     let ours = command_check::find_aws_profile_name(context, &profile.name);
     Ok(match environment.var_text("AWS_PROFILE").filter(|named| *named != ours) {
-        Some(named) => Finding::Warn(ToolConfigFinding::OtherAwsProfile { named: sanitize_line(&named), ours }.into()),
+        Some(named) => Finding::Warn(doctor::describe_other_aws_profile(&sanitize_line(&named), &ours)),
         None => Finding::Ok("nothing stands before your sign-in".to_owned()),
     })
 }

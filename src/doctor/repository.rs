@@ -10,7 +10,7 @@ use std::{
 
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
-    failure::doctor::{RepositorySettings, ToolConfigFinding},
+    failure::doctor::{self, RepositorySettings},
     files, host,
     setup::{claude::HOOKS, settings},
     text::sanitize_line,
@@ -47,10 +47,10 @@ pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
     }
     if !planted.is_empty() {
         let managed = context.display_path(&context.tool_config.claude_managed);
-        return Ok(Finding::Warn(ToolConfigFinding::RepositorySettings { files: planted, managed }.into()));
+        return Ok(Finding::Warn(doctor::describe_repository(&planted, &managed)));
     }
     Ok(match (unreadable, found) {
-        (Some(file), _) => Finding::Warn(ToolConfigFinding::UnreadableSettings { file }.into()),
+        (Some(file), _) => Finding::Warn(doctor::describe_unreadable_settings(&file)),
         (None, 0) => Finding::Skipped("no repository's settings apply in this directory".to_owned()),
         (None, _) => Finding::Ok("this repository's settings set nothing that concerns a sign-in".to_owned()),
     })

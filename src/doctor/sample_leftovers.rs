@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CheckOutcome, DoctorContext, Finding};
-use crate::{failure::doctor::ToolConfigFinding, files};
+use crate::{failure::doctor, files};
 
 /// Its programs and its configuration.
 const SAMPLE_FOLDER: &str = "claude-code-with-bedrock";
@@ -19,8 +19,8 @@ pub(super) fn check_leftovers(context: &DoctorContext<'_>) -> CheckOutcome {
         return Ok(Finding::Ok("nothing of AWS's guidance sample is left".to_owned()));
     }
     let tokens = found.iter().any(|path| path.ends_with(TOKEN_FOLDER) && has_files(path));
-    let paths = found.iter().map(|path| context.display_path(path)).collect();
-    Ok(Finding::Warn(ToolConfigFinding::SampleLeftovers { paths, tokens }.into()))
+    let paths: Vec<String> = found.iter().map(|path| context.display_path(path)).collect();
+    Ok(Finding::Warn(doctor::describe_leftovers(&paths, tokens)))
 }
 
 fn has_files(folder: &Path) -> bool {

@@ -5,7 +5,7 @@
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     cache::{FailureReport, Freshness, assess_credentials},
-    failure::{Failure, doctor::LocalFinding},
+    failure::{Failure, doctor},
     session::check_destinations,
     text::sanitize_line,
     time::format_duration,
@@ -36,7 +36,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>) -> CheckOutcome {
         None if session.refresh_token.is_some() => {
             Finding::Ok(format!("signed in{who}; the next request renews the credentials"))
         }
-        None => Finding::Warn(LocalFinding::NotSignedIn.into()),
+        None => Finding::Warn(doctor::describe_missing_session()),
     })
 }
 

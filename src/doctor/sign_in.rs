@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     config::{Profile, RedirectUri},
-    failure::doctor::LocalFinding,
+    failure::{Failure, doctor},
     host::{self, Browser, ExecutionContext, Terminal},
     lock,
     oidc::callback::CallbackListener,
@@ -36,8 +36,8 @@ pub(super) async fn check_ports(context: &DoctorContext<'_>) -> CheckOutcome {
             let free: Vec<String> = free.iter().map(ToString::to_string).collect();
             Finding::Ok(format!("free: {}", free.join(", ")))
         }
-        (false, None) => Finding::Bad(LocalFinding::PortsTaken { attempts, free_port: None }.into()),
-        (false, left) => Finding::Warn(LocalFinding::PortsTaken { attempts, free_port: left }.into()),
+        (false, None) => Finding::Bad(doctor::describe_taken_ports(&attempts, None)),
+        (false, left) => Finding::Warn(doctor::describe_taken_ports(&attempts, left)),
     })
 }
 
@@ -63,12 +63,12 @@ fn describe_browser(
     profile: &Profile,
     browser: &Browser,
     because: &str,
-) -> Result<String, LocalFinding> {
+) -> Result<String, Failure> {
     let Browser::Command(words) = browser else { return Ok(format!("the system's is opened: {because}")) };
     let path = words.first().map_or(Path::new(""), Path::new);
     let program = sanitize_line(&context.display_path(path));
     match host::find_program(&context.host.environment, path) {
         Some(_) => Ok(format!("{program} is opened: {because}")),
-        None => Err(LocalFinding::NoSuchBrowser { program, by_profile: !profile.browser.is_empty() }),
+        None => Err(doctor::describe_missing_browser(&program, profile)),
     }
 }

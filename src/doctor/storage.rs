@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     config::Storage,
-    failure::{Failure, LockWaitTimeout, doctor::LocalFinding},
+    failure::{Failure, LockWaitTimeout, doctor},
     files::{self, FileAction},
     lock,
     time::format_duration,
@@ -25,7 +25,7 @@ pub(super) fn check_folder(context: &DoctorContext<'_>) -> CheckOutcome {
     files::check_disk_space(there)?;
     let path = context.display_path(data);
     Ok(match data.is_dir() && !files::is_private(data) {
-        true => Finding::Warn(LocalFinding::ReadableByOthers { path, is_folder: true }.into()),
+        true => Finding::Warn(doctor::describe_exposed_path(&path, "700")),
         false => Finding::Ok(format!("{path} can be written")),
     })
 }
@@ -41,9 +41,7 @@ pub(super) fn check_key(context: &DoctorContext<'_>) -> CheckOutcome {
         Storage::File => {
             let key = context.host.paths.data.join("key");
             match key.exists() && !files::is_private(&key) {
-                true => Finding::Warn(
-                    LocalFinding::ReadableByOthers { path: context.display_path(&key), is_folder: false }.into(),
-                ),
+                true => Finding::Warn(doctor::describe_exposed_path(&context.display_path(&key), "600")),
                 false => Finding::Ok("the key lies in a private file, as the profile wants it".to_owned()),
             }
         }

@@ -3,7 +3,7 @@
 //! Why one is not used is for `config` to say.
 
 use super::{CheckOutcome, DoctorContext, Finding};
-use crate::{config::VariableStatus, failure::doctor::LocalFinding};
+use crate::{config::VariableStatus, failure::doctor};
 
 pub(super) fn check_variables(context: &DoctorContext<'_>) -> CheckOutcome {
     let profile = context.profile()?;
@@ -11,9 +11,9 @@ pub(super) fn check_variables(context: &DoctorContext<'_>) -> CheckOutcome {
     let (unused, used): (Vec<VariableStatus>, Vec<VariableStatus>) =
         seen.into_iter().partition(|it| it.not_used.is_some());
     if let Some((VariableStatus { name, not_used }, more)) = unused.split_first() {
-        let (name, why) = (name.clone(), not_used.clone().unwrap_or_default());
-        let more = more.iter().map(|it| it.name.clone()).collect();
-        return Ok(Finding::Warn(LocalFinding::UnusedVariable { name, why, more }.into()));
+        let others: Vec<String> = more.iter().map(|it| it.name.clone()).collect();
+        let why = not_used.as_deref().unwrap_or_default();
+        return Ok(Finding::Warn(doctor::describe_unused_variable(name, why, &others)));
     }
     let names: Vec<String> = used.into_iter().map(|it| it.name).collect();
     Ok(Finding::Ok(match names.is_empty() {

@@ -5,7 +5,7 @@
 use std::{env::consts, time::Duration};
 
 use super::{CheckOutcome, DoctorContext, Finding};
-use crate::{failure::doctor::LocalFinding, host, text::sanitize_line};
+use crate::{failure::doctor, host, text::sanitize_line};
 
 /// Our name on `PATH`.
 const NAME: &str = "bedrock-sso";
@@ -20,8 +20,7 @@ pub(super) fn check_version(context: &DoctorContext<'_>) -> CheckOutcome {
         let said = host::query_version(path, VERSION_TIMEOUT).unwrap_or_default();
         if said != own {
             let version = if said.is_empty() { "it does not say its version".to_owned() } else { sanitize_line(&said) };
-            let (path, comes_first) = (context.display_path(path), at == 0);
-            return Ok(Finding::Warn(LocalFinding::OtherCopy { path, version, comes_first }.into()));
+            return Ok(Finding::Warn(doctor::describe_other_copy(at, &context.display_path(path), &version)));
         }
     }
     let running = std::env::current_exe().and_then(|path| path.canonicalize());

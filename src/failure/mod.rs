@@ -22,7 +22,7 @@ mod wording;
 
 use std::process::ExitCode;
 
-pub use aws::{BedrockCallError, BedrockMismatch, ExchangeError};
+pub use aws::{BedrockCallError, ExchangeError};
 pub use destination::describe_change;
 pub use exec::ExecError;
 pub use oidc::{ClientAuthError, DeviceFlowUnsupported, RevocationError};

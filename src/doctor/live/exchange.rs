@@ -7,7 +7,7 @@ use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
     config::{CallerKind, Profile, RoleArn},
     credentials::AwsCredentials,
-    failure::{BedrockMismatch, ExchangeError, Failure, QuotaCheckError},
+    failure::{ExchangeError, Failure, QuotaCheckError, doctor},
     hint::{Hint, NextCommand},
     identity,
     oidc::VerifiedToken,
@@ -119,8 +119,7 @@ pub(super) async fn check_identity(
         role.as_ref().is_some_and(|role| role.account() == wanted.account() && role.name() == wanted.name())
     };
     if let Some(wanted) = profile.final_role().filter(|wanted| !is_it(wanted)) {
-        let mismatch = BedrockMismatch::OtherRole { expected: wanted.as_str(), found: &found };
-        return (Finding::Bad(mismatch.into()), expected);
+        return (Finding::Bad(doctor::describe_other_role(wanted.as_str(), &found)), expected);
     }
     let role = role.filter(|_| profile.final_role().is_none()).map(|role| role.as_str().to_owned());
     (Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), role.unwrap_or(expected))

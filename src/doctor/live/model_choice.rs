@@ -5,7 +5,7 @@
 use crate::{
     aws::{FoundationModel, Guardrail, InferenceProfile},
     config::{ClaudeCodeConfig, MODEL_VARIABLES},
-    failure::{BedrockMismatch, Failure},
+    failure::{Failure, doctor},
     host::Environment,
 };
 
@@ -99,7 +99,7 @@ pub(super) fn parse_guardrail(
     };
     match (value(IDENTIFIER), value(VERSION)) {
         (None, _) => Ok(None),
-        (Some(_), None) => Err(BedrockMismatch::NoGuardrailVersion.into()),
+        (Some(_), None) => Err(doctor::describe_missing_guardrail_version()),
         (Some(identifier), Some(version)) => Ok(Some(Guardrail { identifier, version })),
     }
 }

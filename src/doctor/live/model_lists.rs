@@ -6,7 +6,7 @@
 use super::{Finding, LiveContext, model_choice::ProbedModel};
 use crate::{
     aws::{BedrockClient, BedrockError, BedrockRefusalCause, FoundationModel, InferenceProfile},
-    failure::BedrockMismatch,
+    failure::doctor,
     text::sanitize_line,
 };
 
@@ -41,12 +41,12 @@ pub(super) fn check_models(
     for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| !is_inference_profile(&wanted.id)) {
         let id = name.rsplit('/').next().unwrap_or(name);
         let astray = match models.iter().find(|model| model.id == id) {
-            None => BedrockMismatch::ModelNotListed { model: name, region },
-            Some(model) if !model.is_on_demand() => BedrockMismatch::NotOnDemand { model: name },
-            Some(model) if model.is_legacy() => BedrockMismatch::LegacyModel { model: name },
+            None => doctor::describe_unlisted_model(name, region),
+            Some(model) if !model.is_on_demand() => doctor::describe_model_without_on_demand(name),
+            Some(model) if model.is_legacy() => doctor::describe_legacy_model(name),
             Some(_) => continue,
         };
-        return Finding::Warn(astray.into());
+        return Finding::Warn(astray);
     }
     let ours = models.iter().filter(|model| model.id.starts_with("anthropic.")).count();
     Finding::Ok(format!("{} lists {} models, {ours} of them Anthropic's", sanitize_line(region), models.len()))
@@ -72,13 +72,10 @@ pub(super) async fn check_inference_profiles(
                 Ok(profile) => profile,
                 Err(error) => return Finding::Warn(visit.build_failure(error, Some(name))),
             },
-            None => {
-                let astray = BedrockMismatch::ModelNotListed { model: name, region: visit.region() };
-                return Finding::Warn(astray.into());
-            }
+            None => return Finding::Warn(doctor::describe_unlisted_model(name, visit.region())),
         };
         if !profile.is_active() {
-            return Finding::Warn(BedrockMismatch::InactiveProfile { profile: name }.into());
+            return Finding::Warn(doctor::describe_inactive_profile(name));
         }
         active += 1;
     }

@@ -239,83 +239,13 @@ fn describe_bedrock_refusal(
     }
 }
 
-fn require_inference_profile(what: String) -> Failure {
+pub(in crate::failure) fn require_inference_profile(what: String) -> Failure {
     let hint = "name an inference profile in place of the model, such as us.MODEL, eu.MODEL or global.MODEL";
     make_aws_failure("on_demand", what, hint)
 }
 
-fn describe_unknown_model(what: String, region: &str) -> Failure {
+pub(in crate::failure) fn describe_unknown_model(what: String, region: &str) -> Failure {
     let command = format!("`aws bedrock list-inference-profiles --region {region}`");
     let hint = format!("check the name, and that it exists in {region}: {command} lists what does");
     make_aws_failure("no_model", what, hint)
-}
-
-/// What Bedrock lists, or AWS says of the credentials, agrees with nothing that is configured.
-#[derive(Debug)]
-pub enum BedrockMismatch<'a> {
-    /// The credentials are another role's.
-    OtherRole {
-        expected: &'a str,
-        found: &'a str,
-    },
-    /// A model that the region does not list.
-    ModelNotListed {
-        model: &'a str,
-        region: &'a str,
-    },
-    /// Its own name is not enough.
-    NotOnDemand {
-        model: &'a str,
-    },
-    LegacyModel {
-        model: &'a str,
-    },
-    /// An inference profile that is not ready.
-    InactiveProfile {
-        profile: &'a str,
-    },
-    /// Claude Code would be refused for it.
-    NoGuardrailVersion,
-}
-
-impl From<BedrockMismatch<'_>> for Failure {
-    fn from(astray: BedrockMismatch<'_>) -> Self {
-        match astray {
-            BedrockMismatch::OtherRole { expected, found } => make_aws_failure(
-                "other_role",
-                format!(
-                    "AWS knows the credentials as {}, and the profile wants {}",
-                    sanitize_line(found),
-                    sanitize_line(expected)
-                ),
-                "check `role_arn`, `role_chain` and `sts_endpoint`",
-            ),
-            BedrockMismatch::ModelNotListed { model, region } => {
-                let what = format!("{} lists no {}", sanitize_line(region), sanitize_line(model));
-                describe_unknown_model(what, &sanitize_line(region))
-            }
-            BedrockMismatch::NotOnDemand { model } => {
-                let what = format!("{} answers through an inference profile only", sanitize_line(model));
-                require_inference_profile(what)
-            }
-            BedrockMismatch::LegacyModel { model } => {
-                let what = format!("{} is marked as legacy: its provider has announced its end", sanitize_line(model));
-                make_aws_failure("legacy", what, "name a newer model in [profiles.NAME.claude_code] `models` in time")
-            }
-            BedrockMismatch::InactiveProfile { profile } => {
-                let what = format!("the inference profile {} is not active", sanitize_line(profile));
-                make_aws_failure(
-                    "inactive_profile",
-                    what,
-                    "have whoever made it look at it in the Amazon Bedrock console",
-                )
-            }
-            BedrockMismatch::NoGuardrailVersion => Self::new(
-                Exit::Configuration,
-                "config/guardrail",
-                "ANTHROPIC_CUSTOM_HEADERS names a guardrail without its version",
-                "add the line `X-Amzn-Bedrock-GuardrailVersion: N` beside X-Amzn-Bedrock-GuardrailIdentifier",
-            ),
-        }
-    }
 }

@@ -6,7 +6,8 @@ mod bedrock;
 mod role_chain;
 mod identity_pool;
 
-pub use bedrock::{BedrockCallError, BedrockMismatch};
+pub use bedrock::BedrockCallError;
+pub(super) use bedrock::{describe_unknown_model, require_inference_profile};
 
 use crate::{
     aws::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
@@ -261,6 +262,6 @@ fn suggest_clock_and_login() -> Hint {
     Hint::from("set this computer's clock, then run ").command(NextCommand::Login)
 }
 
-fn make_aws_failure(slug: &str, what: String, hint: impl Into<Hint>) -> Failure {
+pub(super) fn make_aws_failure(slug: &str, what: String, hint: impl Into<Hint>) -> Failure {
     Failure::new(Exit::Aws, format!("aws/{slug}"), what, hint)
 }

@@ -33,7 +33,7 @@ fn find_partition(service: AwsService, url: &SecureUrl) -> Option<&'static str> 
     let (label, region, domain) = (labels.next()?, labels.next()?, labels.next()?);
     let partition = Partition::from_region(region);
     let is_own = url.is_https()
-        && service.host_labels().contains(&label)
+        && service.host_label() == label.strip_suffix("-fips").unwrap_or(label)
         && Partition::is_region(region)
         && [partition.domain, partition.dual_stack_domain].contains(&domain);
     is_own.then_some(partition.name)

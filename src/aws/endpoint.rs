@@ -12,15 +12,15 @@ use crate::{
     url::SecureUrl,
 };
 
-const FIPS_VARIABLE: &str = "AWS_USE_FIPS_ENDPOINT";
+pub(super) const FIPS_VARIABLE: &str = "AWS_USE_FIPS_ENDPOINT";
 /// Addresses that answer over IPv6 as well.
-const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
+pub(super) const DUALSTACK_VARIABLE: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// Where the first exchange asks.
 pub async fn resolve_exchange_endpoint(profile: &Profile, environment: &Environment) -> Result<SecureUrl, Error> {
     match &profile.federation {
-        Federation::IdentityPool { id, .. } => resolve_cognito_endpoint(profile, id.region(), environment),
-        Federation::Sts { .. } => match find_sts_endpoint(profile, environment)? {
+        Federation::IdentityPool { id, .. } => resolve_endpoint(AwsService::Cognito, profile, id.region(), environment),
+        Federation::Sts { .. } => match find_named_endpoint(AwsService::Sts, profile, environment)? {
             Some(named) => Ok(named),
             None => resolve_regional_sts(&profile.region, environment).await,
         },
@@ -40,7 +40,9 @@ async fn resolve_regional_sts(region: &str, environment: &Environment) -> Result
     SecureUrl::parse(found.url()).map_err(|_| unknown())
 }
 
-/// The address that the profile, or a variable of AWS, names for a service; `None`: the region's.
+/// The address that the profile names for a service, else the one that AWS's own variables name where they count: the
+/// service's before the one for all. `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do
+/// not alter it.
 pub(super) fn find_named_endpoint(
     service: AwsService,
     profile: &Profile,
@@ -54,88 +56,37 @@ pub(super) fn find_named_endpoint(
         AwsService::Bedrock => (bedrock.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
         AwsService::BedrockRuntime => (bedrock.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
     };
-    choose_named_endpoint(own, variable, profile, environment)
-}
-
-/// `None`: the region's. A named endpoint is taken as it is, so FIPS and dual stack do not alter it.
-pub(super) fn find_sts_endpoint(profile: &Profile, environment: &Environment) -> Result<Option<SecureUrl>, Error> {
-    find_named_endpoint(AwsService::Sts, profile, environment)
-}
-
-/// Cognito's own rules for its addresses: in the partition `aws` the common one answers both families already.
-pub(super) fn resolve_cognito_endpoint(
-    profile: &Profile,
-    region: &str,
-    environment: &Environment,
-) -> Result<SecureUrl, Error> {
-    if let Some(url) = find_named_endpoint(AwsService::Cognito, profile, environment)? {
-        return Ok(url);
-    }
-    let has_both = Partition::from_region(region).name == "aws";
-    build_regional_endpoint(
-        "cognito-identity",
-        region,
-        environment.is_true(DUALSTACK_VARIABLE) && !has_both,
-        environment,
-    )
-}
-
-/// One of Bedrock's two services, which has its address in every partition by one rule.
-pub(super) fn resolve_bedrock_endpoint(
-    service: BedrockPlane,
-    profile: &Profile,
-    region: &str,
-    environment: &Environment,
-) -> Result<SecureUrl, Error> {
-    let (host, service) = match service {
-        BedrockPlane::Control => ("bedrock", AwsService::Bedrock),
-        BedrockPlane::Runtime => ("bedrock-runtime", AwsService::BedrockRuntime),
-    };
-    if let Some(url) = find_named_endpoint(service, profile, environment)? {
-        return Ok(url);
-    }
-    build_regional_endpoint(host, region, environment.is_true(DUALSTACK_VARIABLE), environment)
-}
-
-fn build_regional_endpoint(
-    service: &str,
-    region: &str,
-    dual_stack: bool,
-    environment: &Environment,
-) -> Result<SecureUrl, Error> {
-    let fips = if environment.is_true(FIPS_VARIABLE) { "-fips" } else { "" };
-    let Partition { domain, dual_stack_domain, .. } = Partition::from_region(region);
-    let domain = if dual_stack { dual_stack_domain } else { domain };
-    SecureUrl::parse(&format!("https://{service}{fips}.{region}.{domain}/"))
-        .map_err(|_| Error::InvalidRequest(UntrustedText::new(region)))
-}
-
-/// What lists models, and what lets them speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BedrockPlane {
-    Control,
-    Runtime,
-}
-
-/// The address that the profile names, else the one that AWS's own variables name where they count: the service's before the
-/// one for all.
-fn choose_named_endpoint(
-    own: Option<&SecureUrl>,
-    service: &'static str,
-    profile: &Profile,
-    environment: &Environment,
-) -> Result<Option<SecureUrl>, Error> {
     if own.is_some() || !profile.uses_endpoint_variables() {
         return Ok(own.cloned());
     }
     if environment.is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
         return Ok(None);
     }
-    let named = [service, "AWS_ENDPOINT_URL"]
+    let named = [variable, "AWS_ENDPOINT_URL"]
         .into_iter()
         .find_map(|variable| Some((variable, environment.var_text(variable)?)));
     let Some((variable, text)) = named else { return Ok(None) };
     SecureUrl::parse(&text).map(Some).map_err(|refusal| Error::BadEndpoint { variable, refusal })
+}
+
+/// Where Cognito or one of Bedrock's two services is asked: they have their addresses in every partition by one rule. For
+/// STS, whose rules are the SDK's, see [`resolve_exchange_endpoint`].
+pub(super) fn resolve_endpoint(
+    service: AwsService,
+    profile: &Profile,
+    region: &str,
+    environment: &Environment,
+) -> Result<SecureUrl, Error> {
+    if let Some(url) = find_named_endpoint(service, profile, environment)? {
+        return Ok(url);
+    }
+    let Partition { name, domain, dual_stack_domain, .. } = Partition::from_region(region);
+    // In the partition `aws`, Cognito's common address answers both families already.
+    let has_both = service == AwsService::Cognito && *name == "aws";
+    let domain = if environment.is_true(DUALSTACK_VARIABLE) && !has_both { dual_stack_domain } else { domain };
+    let fips = if environment.is_true(FIPS_VARIABLE) { "-fips" } else { "" };
+    SecureUrl::parse(&format!("https://{}{fips}.{region}.{domain}/", service.host_label()))
+        .map_err(|_| Error::InvalidRequest(UntrustedText::new(region)))
 }
 
 #[cfg(test)]
@@ -212,7 +163,9 @@ mod tests {
             ("us-east-1", [own, ("AWS_ENDPOINT_URL", "https://all.example")], "https://pools.example/"),
         ] {
             assert_eq!(
-                resolve_cognito_endpoint(&build_profile(), region, &Environment::fixed(variables)).unwrap().as_str(),
+                resolve_endpoint(AwsService::Cognito, &build_profile(), region, &Environment::fixed(variables))
+                    .unwrap()
+                    .as_str(),
                 url
             );
         }
@@ -227,7 +180,7 @@ mod tests {
         ];
         let [near, far, ignore] = variables;
         let named = |profile: &Profile, environment: Environment| {
-            find_sts_endpoint(profile, &environment).unwrap().map(|url| url.to_string())
+            find_named_endpoint(AwsService::Sts, profile, &environment).unwrap().map(|url| url.to_string())
         };
         let endpoints = AwsEndpoints { sts: SecureUrl::parse("https://own.example").ok(), ..Default::default() };
         let own = Profile { aws_endpoints: endpoints, ..build_profile() };
@@ -246,17 +199,16 @@ mod tests {
     #[test]
     fn an_endpoint_that_would_show_the_token_is_refused() {
         let environment = Environment::fixed([("AWS_ENDPOINT_URL", "http://sts.example")]);
-        let error = find_sts_endpoint(&build_profile(), &environment).unwrap_err();
+        let error = find_named_endpoint(AwsService::Sts, &build_profile(), &environment).unwrap_err();
         assert_eq!(error, Error::BadEndpoint { variable: "AWS_ENDPOINT_URL", refusal: SecureUrlError::NotSecure });
     }
 
     /// Of the control plane and the runtime.
     fn bedrocks(region: &str, variables: [(&str, &str); 2]) -> [String; 2] {
         let environment = Environment::fixed(variables);
-        let host = |service| {
-            resolve_bedrock_endpoint(service, &build_profile(), region, &environment).unwrap().authority().to_owned()
-        };
-        [host(BedrockPlane::Control), host(BedrockPlane::Runtime)]
+        let host =
+            |service| resolve_endpoint(service, &build_profile(), region, &environment).unwrap().authority().to_owned();
+        [host(AwsService::Bedrock), host(AwsService::BedrockRuntime)]
     }
 
     /// As botocore has them.

@@ -114,13 +114,11 @@ impl Error {
     /// Whether the same question may find another answer a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Refused { reason, .. } => {
-                matches!(
-                    reason,
-                    AwsRefusalReason::Common(CommonRefusal::Throttled | CommonRefusal::Server)
-                        | AwsRefusalReason::IdpCommunication
-                )
-            }
+            Self::Refused { reason, .. } => matches!(
+                reason,
+                AwsRefusalReason::Common(CommonRefusal::Throttled | CommonRefusal::Server)
+                    | AwsRefusalReason::IdpCommunication
+            ),
             Self::Unexpected { status, .. } => *status >= 500,
             // A deadline that has passed is not waited for again: the person, or the caller, has waited as long already.
             Self::Network(error) => error.is_transient(),
@@ -145,9 +143,9 @@ impl Error {
     /// The same without the token, should AWS quote it: its words reach terminals, logs and the last failure.
     pub(super) fn redact_token(self, token: &Secret) -> Self {
         match self {
-            Self::Refused { reason, details: AwsErrorDetails { code, message, request_id } } => {
-                let message = message.redact_secret(token);
-                Self::Refused { reason, details: AwsErrorDetails { code, message, request_id } }
+            Self::Refused { reason, details } => {
+                let message = details.message.redact_secret(token);
+                Self::Refused { reason, details: AwsErrorDetails { message, ..details } }
             }
             other => other,
         }
@@ -174,7 +172,12 @@ impl<E: ProvideErrorMetadata + error::Error + 'static> From<SdkError<E, HttpResp
             SdkError::DispatchFailure(failure) => from_dispatch_failure(&failure),
             SdkError::ResponseError(response) => from_unexpected_answer(response.raw()),
             SdkError::ServiceError(service) => match service.err().code() {
-                Some(code) => from_refusal(code, service.err().message(), request_id, service.raw()),
+                Some(code) => {
+                    let message = service.err().message().unwrap_or_default();
+                    let reason = classify_refusal(code, message, service.raw().status().as_u16());
+                    let (code, message) = (UntrustedText::new(code), UntrustedText::new(message));
+                    Self::Refused { reason, details: AwsErrorDetails { code, message, request_id } }
+                }
                 None => from_unexpected_answer(service.raw()),
             },
             other => Self::InvalidRequest(UntrustedText::new(find_root_cause(&other))),
@@ -227,18 +230,6 @@ fn from_dispatch_failure(failure: &DispatchFailure) -> Error {
     let connector = failure.as_connector_error().and_then(error::Error::source);
     let ours = connector.and_then(|cause| cause.downcast_ref::<http::Error>());
     Error::Network(ours.cloned().unwrap_or(http::Error::Internal))
-}
-
-fn from_refusal(
-    code: &str,
-    message: Option<&str>,
-    request_id: Option<UntrustedText>,
-    response: &HttpResponse,
-) -> Error {
-    let message = message.unwrap_or_default();
-    let reason = classify_refusal(code, message, response.status().as_u16());
-    let said = AwsErrorDetails { code: UntrustedText::new(code), message: UntrustedText::new(message), request_id };
-    Error::Refused { reason, details: said }
 }
 
 /// Codes as they stand in STS's answers, some of which bear an `Exception` in one place and not in another.

@@ -6,18 +6,19 @@
 use std::time::Duration;
 
 use ::http::{Request, header};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    AwsRefusalReason, CredentialsFlaw, Error, ExchangeStep, FailedStep, credential_check::validate_credentials,
-    endpoint, error::check_json_answer, sts_client::StsClient,
+    AwsRefusalReason, AwsService, CredentialsFlaw, Error, ExchangeStep, FailedStep, GrantedCredentials,
+    credential_check::validate_credentials, endpoint::resolve_endpoint, error::check_json_answer,
+    sts_client::StsClient,
 };
 use crate::{
     config::{IdentityPoolId, Profile},
     credentials::AwsCredentials,
     host::Environment,
-    http::{self, Client, FullResponse},
+    http::{self, Client},
     oidc::VerifiedToken,
     secret::Secret,
     time::Timestamp,
@@ -35,13 +36,6 @@ pub(super) struct IdentityPool {
     logins: Vec<String>,
 }
 
-/// What a pool gave.
-pub(super) struct PoolCredentials {
-    pub(super) credentials: AwsCredentials,
-    /// The person's id in the pool, which never changes.
-    pub(super) identity_id: String,
-}
-
 impl IdentityPool {
     pub(super) fn new(
         client: &Client,
@@ -52,7 +46,7 @@ impl IdentityPool {
     ) -> Result<Self, Error> {
         Ok(Self {
             client: client.clone(),
-            endpoint: endpoint::resolve_cognito_endpoint(profile, id.region(), environment)?,
+            endpoint: resolve_endpoint(AwsService::Cognito, profile, id.region(), environment)?,
             id: id.as_str().to_owned(),
             role: role.map(str::to_owned),
             logins: list_login_names(profile.issuer.as_str()),
@@ -66,7 +60,7 @@ impl IdentityPool {
         token: &VerifiedToken,
         known: Option<&str>,
         now: fn() -> Timestamp,
-    ) -> Result<PoolCredentials, FailedStep> {
+    ) -> Result<GrantedCredentials, FailedStep> {
         let mut refusal = None;
         for login in &self.logins {
             let call = PoolCall { pool: self, reach, login, token, now };
@@ -129,7 +123,7 @@ struct PoolKeys {
 }
 
 impl PoolCall<'_> {
-    async fn get_credentials(&self, known: Option<&str>) -> Result<PoolCredentials, FailedStep> {
+    async fn get_credentials(&self, known: Option<&str>) -> Result<GrantedCredentials, FailedStep> {
         if let Some(identity) = known {
             match self.get_for_identity(identity).await {
                 // Somebody has deleted it; the pool makes a new one.
@@ -143,7 +137,7 @@ impl PoolCall<'_> {
         self.get_for_identity(&identity_id).await
     }
 
-    async fn get_for_identity(&self, identity: &str) -> Result<PoolCredentials, FailedStep> {
+    async fn get_for_identity(&self, identity: &str) -> Result<GrantedCredentials, FailedStep> {
         let failed = |error| FailedStep { step: ExchangeStep::PoolRole, error };
         let mut question = json!({ "IdentityId": identity, "Logins": self.logins_json() });
         if let (Some(role), Some(members)) = (&self.pool.role, question.as_object_mut()) {
@@ -154,26 +148,25 @@ impl PoolCall<'_> {
             .await
             .map_err(failed)?;
         let credentials = given.credentials.into_credentials((self.now)()).map_err(failed)?;
-        Ok(PoolCredentials { credentials, identity_id: identity.to_owned() })
+        let pool_identity = Some(identity.to_owned());
+        Ok(GrantedCredentials { credentials, role: None, max_seconds: None, pool_identity })
     }
 
     fn logins_json(&self) -> Value {
         json!({ self.login: self.token.raw().expose() })
     }
 
-    async fn call_with_retries<T: for<'de> Deserialize<'de>>(&self, call: &str, question: &Value) -> Result<T, Error> {
-        let answer = self.reach.retry_transient(async || self.post_request(call, question).await).await;
-        let answer = answer.map_err(|error| error.redact_token(self.token.raw()))?;
+    async fn call_with_retries<T: DeserializeOwned>(&self, call: &str, question: &Value) -> Result<T, Error> {
+        let ask = async || {
+            let request = Request::post(self.pool.endpoint.as_str())
+                .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
+                .header("x-amz-target", format!("AWSCognitoIdentityService.{call}"))
+                .body(question.to_string().into_bytes())
+                .expect("an address that was parsed makes a request");
+            check_json_answer(self.pool.client.send(request).await.map_err(Error::Network)?)
+        };
+        let answer = self.reach.retry_transient(ask).await.map_err(|error| error.redact_token(self.token.raw()))?;
         http::parse_json_object(&answer.body).ok_or(Error::Flawed(CredentialsFlaw::Incomplete))
-    }
-
-    async fn post_request(&self, call: &str, question: &Value) -> Result<FullResponse, Error> {
-        let request = Request::post(self.pool.endpoint.as_str())
-            .header(header::CONTENT_TYPE, "application/x-amz-json-1.1")
-            .header("x-amz-target", format!("AWSCognitoIdentityService.{call}"))
-            .body(question.to_string().into_bytes())
-            .expect("an address that was parsed makes a request");
-        check_json_answer(self.pool.client.send(request).await.map_err(Error::Network)?)
     }
 }
 

@@ -127,16 +127,7 @@ impl Aws {
         let ExchangeRequest { session_name, max_seconds: longest, pool_identity: identity, clearance } = *question;
         let token = clearance.token();
         match &self.first_exchange {
-            FirstExchange::Pool(pool) => {
-                let drawn = pool.get_credentials(&self.sts, token, identity, self.now).await?;
-                let identity = Some(drawn.identity_id);
-                Ok(GrantedCredentials {
-                    credentials: drawn.credentials,
-                    role: None,
-                    max_seconds: None,
-                    pool_identity: identity,
-                })
-            }
+            FirstExchange::Pool(pool) => pool.get_credentials(&self.sts, token, identity, self.now).await,
             FirstExchange::Sts(role) => {
                 // Nobody keeps a session that only leads on to the next role, so that it is the shortest there is.
                 let wanted = if self.chain.is_empty() { self.wanted_duration } else { session_duration::MIN_DURATION };

@@ -12,13 +12,13 @@ pub enum AwsService {
 }
 
 impl AwsService {
-    /// What the first label of a regional host begins with.
-    pub(super) fn host_labels(self) -> &'static [&'static str] {
+    /// The first label of a regional host, without the `-fips` that may follow.
+    pub(super) fn host_label(self) -> &'static str {
         match self {
-            Self::Sts => &["sts", "sts-fips"],
-            Self::Cognito => &["cognito-identity", "cognito-identity-fips"],
-            Self::Bedrock => &["bedrock", "bedrock-fips"],
-            Self::BedrockRuntime => &["bedrock-runtime", "bedrock-runtime-fips"],
+            Self::Sts => "sts",
+            Self::Cognito => "cognito-identity",
+            Self::Bedrock => "bedrock",
+            Self::BedrockRuntime => "bedrock-runtime",
         }
     }
 }

@@ -34,14 +34,7 @@ impl BedrockSigner<'_> {
         settings: SigningSettings,
     ) -> Request<B> {
         let BedrockSigner { credentials, region, now } = self;
-        let identity: Identity = SdkCredentials::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose(),
-            Some(credentials.session_token.expose().to_owned()),
-            None,
-            "bedrock-sso",
-        )
-        .into();
+        let identity: Identity = to_sdk_credentials(credentials).into();
         let params = SigningParams::builder()
             .identity(&identity)
             .region(region)
@@ -61,4 +54,11 @@ impl BedrockSigner<'_> {
         instructions.apply_to_request_http1x(&mut request);
         request
     }
+}
+
+/// The credentials in the SDK's own type.
+pub(super) fn to_sdk_credentials(credentials: &AwsCredentials) -> SdkCredentials {
+    let AwsCredentials { access_key_id, secret_access_key, session_token, expiration: _ } = credentials;
+    let token = Some(session_token.expose().to_owned());
+    SdkCredentials::new(access_key_id, secret_access_key.expose(), token, None, "bedrock-sso")
 }

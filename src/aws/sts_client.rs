@@ -9,14 +9,11 @@ use std::{
 
 use aws_sdk_sts::{
     Client, Config,
-    config::{
-        AppName, BehaviorVersion, Credentials as Explicit, IdentityCache, Region, SharedHttpClient,
-        StalledStreamProtectionConfig,
-    },
+    config::{AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient, StalledStreamProtectionConfig},
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-use super::{AwsRefusalReason, CommonRefusal, Error, endpoint};
+use super::{AwsRefusalReason, AwsService, CommonRefusal, Error, endpoint, signature::to_sdk_credentials};
 use crate::{config::Profile, credentials::AwsCredentials, host, host::Environment, http, log, text::UntrustedText};
 
 /// How often one question is put to one region, the first time included.
@@ -35,7 +32,7 @@ pub(super) struct StsClient {
 impl StsClient {
     /// Every choice by hand: the SDK reads no file and no variable. Deadlines belong to the client, retries to us.
     pub(super) fn new(client: &http::Client, profile: &Profile, environment: &Environment) -> Result<Self, Error> {
-        let explicit = endpoint::find_sts_endpoint(profile, environment)?;
+        let explicit = endpoint::find_named_endpoint(AwsService::Sts, profile, environment)?;
         let config = |region: &String| {
             let builder = Config::builder()
                 .behavior_version(BehaviorVersion::latest())
@@ -49,8 +46,8 @@ impl StsClient {
             match &explicit {
                 Some(url) => builder.endpoint_url(url.as_str()),
                 None => builder
-                    .use_fips(environment.is_true("AWS_USE_FIPS_ENDPOINT"))
-                    .use_dual_stack(environment.is_true("AWS_USE_DUALSTACK_ENDPOINT")),
+                    .use_fips(environment.is_true(endpoint::FIPS_VARIABLE))
+                    .use_dual_stack(environment.is_true(endpoint::DUALSTACK_VARIABLE)),
             }
             .build()
         };
@@ -128,12 +125,5 @@ impl StsClient {
 }
 
 fn build_signing_client(config: &Config, credentials: &AwsCredentials) -> Client {
-    let explicit = Explicit::new(
-        &credentials.access_key_id,
-        credentials.secret_access_key.expose(),
-        Some(credentials.session_token.expose().to_owned()),
-        None,
-        "bedrock-sso",
-    );
-    Client::from_conf(config.to_builder().credentials_provider(explicit).build())
+    Client::from_conf(config.to_builder().credentials_provider(to_sdk_credentials(credentials)).build())
 }

@@ -17,9 +17,19 @@ impl Aws {
         session_name: &str,
         seconds: u32,
     ) -> Result<AwsCredentials, Error> {
-        self.sts
-            .ask_regions(None, async |client| self.send_assume_role(client, role, token, session_name, seconds).await)
-            .await
+        let ask = async |client: Client| {
+            let answer = client
+                .assume_role_with_web_identity()
+                .role_arn(role.as_str())
+                .role_session_name(session_name)
+                .web_identity_token(token.raw().expose())
+                .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
+                .send();
+            // The SDK's future is large, and lives once a sign-in.
+            let answer = Box::pin(answer).await.map_err(|error| Error::from(error).redact_token(token.raw()))?;
+            credential_check::validate_sts_answer(answer.credentials, answer.assumed_role_user, role, (self.now)())
+        };
+        self.sts.ask_regions(None, ask).await
     }
 
     /// The longest session, up to the wanted one, that the role allows; and its length, to be remembered and tried
@@ -43,25 +53,5 @@ impl Aws {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    async fn send_assume_role(
-        &self,
-        client: Client,
-        role: &RoleArn,
-        token: &VerifiedToken,
-        session_name: &str,
-        seconds: u32,
-    ) -> Result<AwsCredentials, Error> {
-        let answer = client
-            .assume_role_with_web_identity()
-            .role_arn(role.as_str())
-            .role_session_name(session_name)
-            .web_identity_token(token.raw().expose())
-            .duration_seconds(i32::try_from(seconds).unwrap_or(i32::MAX))
-            .send();
-        // The SDK's future is large, and lives once a sign-in.
-        let answer = Box::pin(answer).await.map_err(|error| Error::from(error).redact_token(token.raw()))?;
-        credential_check::validate_sts_answer(answer.credentials, answer.assumed_role_user, role, (self.now)())
     }
 }

@@ -2,10 +2,7 @@
 //!
 //! It reads the control plane's answers; which model somebody wants is their business.
 
-use serde::{Deserialize, de::DeserializeOwned};
-
-use super::BedrockError;
-use crate::http::{self, FullResponse};
+use serde::Deserialize;
 
 /// Those that AWS defines: a company's own have ARNs, and are asked for one by one.
 pub(super) const PROFILES_QUERY: &str = "maxResults=1000&type=SYSTEM_DEFINED";
@@ -76,35 +73,17 @@ impl InferenceProfile {
     }
 }
 
+/// The answer to ListFoundationModels.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ModelList {
+    pub(super) model_summaries: Vec<FoundationModel>,
+}
+
+/// One answer to ListInferenceProfiles.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ProfilePage {
-    pub(super) profiles: Vec<InferenceProfile>,
+    pub(super) inference_profile_summaries: Vec<InferenceProfile>,
     pub(super) next_token: Option<String>,
-}
-
-pub(super) fn parse_models(answer: &FullResponse) -> Result<Vec<FoundationModel>, BedrockError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ModelList {
-        model_summaries: Vec<FoundationModel>,
-    }
-    parse_answer::<ModelList>(answer).map(|listed| listed.model_summaries)
-}
-
-pub(super) fn parse_profile_page(answer: &FullResponse) -> Result<ProfilePage, BedrockError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ProfileList {
-        inference_profile_summaries: Vec<InferenceProfile>,
-        next_token: Option<String>,
-    }
-    let listed = parse_answer::<ProfileList>(answer)?;
-    Ok(ProfilePage { profiles: listed.inference_profile_summaries, next_token: listed.next_token })
-}
-
-pub(super) fn parse_profile(answer: &FullResponse) -> Result<InferenceProfile, BedrockError> {
-    parse_answer(answer)
-}
-
-pub(super) fn parse_answer<T: DeserializeOwned>(answer: &FullResponse) -> Result<T, BedrockError> {
-    http::parse_json_object(&answer.body).ok_or_else(|| BedrockError::from_unexpected_answer(answer))
 }

@@ -5,9 +5,6 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{BedrockError, catalog};
-use crate::http::FullResponse;
-
 /// What is said to a model, and through which guardrail.
 #[derive(Clone, Copy, Debug)]
 pub struct ConverseRequest<'l> {
@@ -30,6 +27,12 @@ pub struct TokenUsage {
     pub output_tokens: u64,
 }
 
+/// An answer, or the last piece of one that comes in pieces, as far as it says what it cost.
+#[derive(Deserialize)]
+pub(super) struct UsageReport {
+    pub(super) usage: TokenUsage,
+}
+
 impl ConverseRequest<'_> {
     /// A few tokens there and one back. `requestMetadata` tells these calls apart in the account's logs of invocations.
     pub(super) fn request_body(&self) -> Vec<u8> {
@@ -44,12 +47,4 @@ impl ConverseRequest<'_> {
         }
         body.to_string().into_bytes()
     }
-}
-
-pub(super) fn parse_converse_answer(answer: &FullResponse) -> Result<TokenUsage, BedrockError> {
-    #[derive(Deserialize)]
-    struct ConverseResponse {
-        usage: TokenUsage,
-    }
-    catalog::parse_answer::<ConverseResponse>(answer).map(|reply| reply.usage)
 }

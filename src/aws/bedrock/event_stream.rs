@@ -4,9 +4,8 @@
 //! they guard against, the connection does.
 
 use ::http::header;
-use serde::Deserialize;
 
-use super::{BedrockError, TokenUsage, error};
+use super::{BedrockError, TokenUsage, converse::UsageReport, error};
 use crate::http::FullResponse;
 
 /// Total length, length of the headers, checksum of both.
@@ -25,10 +24,6 @@ struct StreamMessage<'p> {
 }
 
 pub(super) fn parse_stream(answer: &FullResponse) -> Result<TokenUsage, BedrockError> {
-    #[derive(Deserialize)]
-    struct StreamMetadata {
-        usage: TokenUsage,
-    }
     let is_stream = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())
         == Some("application/vnd.amazon.eventstream");
     let mut spent = None;
@@ -38,8 +33,8 @@ pub(super) fn parse_stream(answer: &FullResponse) -> Result<TokenUsage, BedrockE
         rest = next;
         match (piece.message_type, piece.event_type) {
             ("event", "metadata") => {
-                let read = serde_json::from_slice::<StreamMetadata>(piece.payload);
-                spent = Some(read.map_err(|_| BedrockError::Truncated)?.usage);
+                let report: UsageReport = serde_json::from_slice(piece.payload).map_err(|_| BedrockError::Truncated)?;
+                spent = Some(report.usage);
             }
             ("event", _) => {}
             _ => {

@@ -10,15 +10,17 @@ mod catalog;
 mod event_stream;
 mod converse;
 
-use ::http::Method;
-
 pub use self::{
     catalog::{FoundationModel, InferenceProfile},
     converse::{ConverseRequest, Guardrail, TokenUsage},
     error::{BedrockError, BedrockRefusalCause},
     iam_denial::{IamDenial, PolicyKind},
 };
-use super::{Error, endpoint};
+use self::{
+    catalog::{ModelList, ProfilePage},
+    converse::UsageReport,
+};
+use super::{AwsService, Error, endpoint::resolve_endpoint};
 use crate::{
     config::Profile, credentials::AwsCredentials, host::Environment, http::Client, time::Timestamp, url::SecureUrl,
 };
@@ -43,15 +45,15 @@ impl<'b> BedrockClient<'b> {
         credentials: &'b AwsCredentials,
         now: fn() -> Timestamp,
     ) -> Result<Self, Error> {
-        let at = |service| endpoint::resolve_bedrock_endpoint(service, profile, region, environment);
-        let (control, runtime) = (at(endpoint::BedrockPlane::Control)?, at(endpoint::BedrockPlane::Runtime)?);
+        let at = |service| resolve_endpoint(service, profile, region, environment);
+        let (control, runtime) = (at(AwsService::Bedrock)?, at(AwsService::BedrockRuntime)?);
         Ok(Self { client, control, runtime, region, credentials, now })
     }
 
     /// ListFoundationModels: all that the region has, whether this account may use them or not.
     pub async fn list_models(&self) -> Result<Vec<FoundationModel>, BedrockError> {
-        let question = self.build_request(Method::GET, &self.control, &["foundation-models"], "");
-        catalog::parse_models(&self.send_request(question, Vec::new()).await?)
+        let ModelList { model_summaries } = self.fetch_json(&["foundation-models"], "").await?;
+        Ok(model_summaries)
     }
 
     /// ListInferenceProfiles: those that AWS defines for the region.
@@ -59,35 +61,27 @@ impl<'b> BedrockClient<'b> {
         let mut profiles = Vec::new();
         let mut query = catalog::PROFILES_QUERY.to_owned();
         for _ in 0..catalog::MAX_PAGES {
-            let question = self.build_request(Method::GET, &self.control, &["inference-profiles"], &query);
-            let page = catalog::parse_profile_page(&self.send_request(question, Vec::new()).await?)?;
-            profiles.extend(page.profiles);
-            match page.next_token {
-                Some(next) => {
-                    query = format!("{}&nextToken={}", catalog::PROFILES_QUERY, request::percent_encode(&next));
-                }
-                None => break,
-            }
+            let page: ProfilePage = self.fetch_json(&["inference-profiles"], &query).await?;
+            profiles.extend(page.inference_profile_summaries);
+            let Some(next) = page.next_token else { break };
+            query = format!("{}&nextToken={}", catalog::PROFILES_QUERY, request::percent_encode(&next));
         }
         Ok(profiles)
     }
 
     /// GetInferenceProfile, by identifier or ARN.
     pub async fn get_profile(&self, name: &str) -> Result<InferenceProfile, BedrockError> {
-        let question = self.build_request(Method::GET, &self.control, &["inference-profiles", name], "");
-        catalog::parse_profile(&self.send_request(question, Vec::new()).await?)
+        self.fetch_json(&["inference-profiles", name], "").await
     }
 
     /// Converse: one word, whole.
     pub async fn converse(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
-        let question = self.build_request(Method::POST, &self.runtime, &["model", line.model, "converse"], "");
-        converse::parse_converse_answer(&self.send_request(question, line.request_body()).await?)
+        let report: UsageReport = request::parse_answer(&self.post_line(line, "converse").await?)?;
+        Ok(report.usage)
     }
 
     /// ConverseStream: one word, as it comes. It needs the very permission that InvokeModelWithResponseStream does.
     pub async fn converse_stream(&self, line: &ConverseRequest<'_>) -> Result<TokenUsage, BedrockError> {
-        let path = ["model", line.model, "converse-stream"];
-        let question = self.build_request(Method::POST, &self.runtime, &path, "");
-        event_stream::parse_stream(&self.send_request(question, line.request_body()).await?)
+        event_stream::parse_stream(&self.post_line(line, "converse-stream").await?)
     }
 }

@@ -4,45 +4,55 @@
 
 use ::http::{Method, Request, header};
 use aws_sigv4::http_request::SigningSettings;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 
-use super::{BedrockClient, BedrockError, error};
-use crate::{aws::signature::BedrockSigner, http::FullResponse, url::SecureUrl};
+use super::{BedrockClient, BedrockError, ConverseRequest, error};
+use crate::{
+    aws::signature::BedrockSigner,
+    http::{self, FullResponse},
+    url::SecureUrl,
+};
 
-/// Method and address.
-pub(super) struct BedrockRequest(Method, String);
+/// All but what RFC 3986 leaves unreserved.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl BedrockClient<'_> {
+    /// Asks the control plane for a document.
+    pub(super) async fn fetch_json<T: DeserializeOwned>(&self, path: &[&str], query: &str) -> Result<T, BedrockError> {
+        let request = self.sign_request(Method::GET, &self.control, path, query, Vec::new())?;
+        parse_answer(&self.send_request(request).await?)
+    }
+
+    /// Says the line to its model, by one of the runtime's operations.
+    pub(super) async fn post_line(
+        &self,
+        line: &ConverseRequest<'_>,
+        operation: &str,
+    ) -> Result<FullResponse, BedrockError> {
+        let path = ["model", line.model, operation];
+        self.send_request(self.sign_request(Method::POST, &self.runtime, &path, "", line.request_body())?).await
+    }
+
+    async fn send_request(&self, request: Request<Vec<u8>>) -> Result<FullResponse, BedrockError> {
+        let answer = self.client.send(request).await.map_err(BedrockError::Network)?;
+        error::check_status(answer).map_err(|error| error.redact_token(self.credentials))
+    }
+
     /// Below whatever path a named endpoint has of its own. The segments are encoded: identifiers have colons, ARNs slashes.
-    pub(super) fn build_request(
+    fn sign_request(
         &self,
         method: Method,
         service: &SecureUrl,
         path: &[&str],
         query: &str,
-    ) -> BedrockRequest {
-        let path: Vec<_> = path.iter().map(|segment| percent_encode(segment)).collect();
+        body: Vec<u8>,
+    ) -> Result<Request<Vec<u8>>, BedrockError> {
+        let path: Vec<_> = path.iter().map(|segment| percent_encode(segment).to_string()).collect();
         let mut address = format!("{}/{}", service.as_str().trim_end_matches('/'), path.join("/"));
         if !query.is_empty() {
             address = format!("{address}?{query}");
         }
-        BedrockRequest(method, address)
-    }
-
-    pub(super) async fn send_request(
-        &self,
-        question: BedrockRequest,
-        body: Vec<u8>,
-    ) -> Result<FullResponse, BedrockError> {
-        let request = self.sign_request(question, body)?;
-        let answer = self.client.send(request).await.map_err(BedrockError::Network)?;
-        error::check_status(answer).map_err(|error| error.redact_token(self.credentials))
-    }
-
-    fn sign_request(
-        &self,
-        BedrockRequest(method, address): BedrockRequest,
-        body: Vec<u8>,
-    ) -> Result<Request<Vec<u8>>, BedrockError> {
         let mut request = Request::builder().method(method).uri(&address);
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -53,15 +63,13 @@ impl BedrockClient<'_> {
     }
 }
 
-/// For a segment of a path, and for a value in a query: all but what RFC 3986 leaves unreserved.
-pub(super) fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-        encoded
-    })
+pub(super) fn parse_answer<T: DeserializeOwned>(answer: &FullResponse) -> Result<T, BedrockError> {
+    http::parse_json_object(&answer.body).ok_or_else(|| BedrockError::from_unexpected_answer(answer))
+}
+
+/// For a segment of a path, and for a value in a query.
+pub(super) fn percent_encode(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, ESCAPED)
 }
 
 #[cfg(test)]
@@ -82,7 +90,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
     /// Address and signature of a question.
-    fn signed(ask: impl Fn(&BedrockClient<'_>) -> BedrockRequest, body: &str) -> (String, String) {
+    fn signed(ask: impl Fn(&BedrockClient<'_>) -> Result<Request<Vec<u8>>, BedrockError>) -> (String, String) {
         let credentials = AwsCredentials {
             access_key_id: "ASIAEXAMPLE".into(),
             secret_access_key: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
@@ -92,7 +100,7 @@ mod tests {
         let (client, environment) = (test_client(&TrustConfig::default()), Environment::fixed([]));
         let bedrock =
             BedrockClient::new(&client, &build_profile(), "eu-west-1", &environment, &credentials, || NOW).unwrap();
-        let request = bedrock.sign_request(ask(&bedrock), body.into()).unwrap();
+        let request = ask(&bedrock).unwrap();
         let header = request.headers()["authorization"].to_str().unwrap().to_owned();
         (request.uri().to_string(), header)
     }
@@ -103,9 +111,10 @@ mod tests {
     fn a_question_is_signed_as_botocore_signs_it_whatever_is_in_its_address() {
         let arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/hq2of259skzs";
         let converse = |bedrock: &BedrockClient<'_>| {
-            bedrock.build_request(Method::POST, &bedrock.runtime, &["model", arn, "converse"], "")
+            let path = ["model", arn, "converse"];
+            bedrock.sign_request(Method::POST, &bedrock.runtime, &path, "", b"{\"messages\":[]}".to_vec())
         };
-        let (address, signature) = signed(converse, "{\"messages\":[]}");
+        let (address, signature) = signed(converse);
         assert_eq!(
             address,
             "https://bedrock-runtime.eu-west-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A123456789012%3A\
@@ -119,9 +128,9 @@ mod tests {
         );
         let query = format!("{}&nextToken={}", catalog::PROFILES_QUERY, percent_encode("page+2="));
         let list = |bedrock: &BedrockClient<'_>| {
-            bedrock.build_request(Method::GET, &bedrock.control, &["inference-profiles"], &query)
+            bedrock.sign_request(Method::GET, &bedrock.control, &["inference-profiles"], &query, Vec::new())
         };
-        let (_, signature) = signed(list, "");
+        let (_, signature) = signed(list);
         assert_eq!(
             signature,
             "AWS4-HMAC-SHA256 Credential=ASIAEXAMPLE/20270115/eu-west-1/bedrock/aws4_request, \

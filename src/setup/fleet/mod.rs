@@ -4,7 +4,6 @@
 
 mod output_folder;
 mod macos;
-mod install_script;
 mod windows;
 
 use serde_json::{Map, Value};
@@ -59,7 +58,7 @@ pub fn build_files(configuration: &str, profile: &Profile, claude: &ClaudeCodeCo
         FleetFile::new("windows/claude-code.reg", windows::render_registry(&windows)),
         FleetFile::new("windows/bedrock-sso.admx", windows::ADMX.replace('\n', "\r\n")),
         FleetFile::new("windows/en-US/bedrock-sso.adml", windows::render_adml(&windows)),
-        FleetFile::new("windows/Install-Configuration.ps1", install_script::render_script(configuration)),
+        FleetFile::new("windows/Install-Configuration.ps1", windows::render_install_script(configuration)),
     ]
 }
 

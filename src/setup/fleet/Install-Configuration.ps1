@@ -1,18 +1,4 @@
-//! The script for Windows that puts the administrator's file where users can read and not write it.
-//!
-//! It carries the file within itself, since Intune's platform scripts are one file each.
-
-use crate::shell;
-
-/// The script. It begins with a byte order mark, without which Windows PowerShell 5.1 takes it for the machine's old code page.
-pub(super) fn render_script(configuration: &str) -> String {
-    let quoted = |line: &str| format!("    {}", shell::quote_powershell(line));
-    let lines = configuration.lines().map(quoted).collect::<Vec<_>>().join(",\n");
-    let text = SCRIPT.replace("    LINES", &lines);
-    format!("\u{feff}{}", text.replace('\n', "\r\n"))
-}
-
-const SCRIPT: &str = r#"<#
+<#
 .SYNOPSIS
 Puts the configuration of bedrock-sso where every user of this machine can read it and only administrators can change it.
 
@@ -72,15 +58,3 @@ if (Test-Path -LiteralPath $new) { Remove-Item -LiteralPath $new -Force }
 [IO.File]::WriteAllText($new, ($lines -join "`n") + "`n", (New-Object Text.UTF8Encoding $false))
 Move-Item -LiteralPath $new -Destination $file -Force
 Write-Output "Wrote $file"
-"#;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_line_of_the_configuration_ends_its_quotes() {
-        let script = render_script("version = 1\n# it's ‘here’\n'@\n");
-        assert!(script.contains("    'version = 1',\r\n    '# it''s ‘‘here’’',\r\n    '''@'\r\n)\r\n"), "{script}");
-    }
-}

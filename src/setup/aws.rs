@@ -2,9 +2,9 @@
 //!
 //! Text to text: what lies on the disk, and what lay there before, is for its callers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
-use super::{DiffLine, FileEdit};
+use super::{DiffLine, FileEdit, split_byte_order_mark};
 
 /// What the profile shall say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,59 +37,54 @@ const OTHER_SOURCE_KEYS: [&str; 13] = [
 
 /// The file with the profile in it. A region that stands there already is the person's own.
 pub fn add_profile(text: &str, wanted: &AwsProfileEntry) -> Result<FileEdit, AwsEditRefused> {
+    let AwsProfileEntry { profile, process, region } = wanted;
     let mut file = AwsConfigFile::parse(text);
-    match file.find_sections(&wanted.profile).as_slice() {
-        [] => Ok(file.append_profile(wanted)),
-        [one] => {
-            file.check_other_sources(one, &wanted.profile)?;
-            let mut marks = Vec::new();
-            let after_process = file.set_key(one.header_index, PROCESS, &wanted.process, &mut marks)?;
-            if file.find_keys(one.header_index, REGION).is_empty() {
-                file.insert_line(after_process, &format!("{REGION} = {}", wanted.region), &mut marks);
+    match *file.find_headers(profile) {
+        [] => file.append_profile(wanted),
+        [header] => {
+            file.check_other_sources(header, profile)?;
+            let after_process = file.set_key(header, PROCESS, process)?;
+            if file.find_keys(header, REGION).is_empty() {
+                file.insert_line(after_process, &format!("{REGION} = {region}"));
             }
-            Ok(FileEdit { after: file.to_text(), diff: marks })
         }
-        [first, second, ..] => Err(AwsEditRefused::DuplicateProfile {
-            profile: wanted.profile.clone(),
-            lines: [first.header_index + 1, second.header_index + 1],
-        }),
+        [first, second, ..] => {
+            let lines = [first + 1, second + 1];
+            return Err(AwsEditRefused::DuplicateProfile { profile: profile.clone(), lines });
+        }
     }
+    Ok(file.into_edit())
 }
 
 /// The file as it would be had we never written `wrote` where `before` was: only what is still as we wrote it goes.
 pub fn remove_profile(text: &str, before: &str, wrote: &str, profile: &str) -> FileEdit {
-    let (mut file, before, wrote) =
-        (AwsConfigFile::parse(text), AwsConfigFile::parse(before), AwsConfigFile::parse(wrote));
-    let mut marks = Vec::new();
+    let [mut file, before, wrote] = [text, before, wrote].map(AwsConfigFile::parse);
     for key in [REGION, PROCESS] {
-        let Some(section) = file.find_sections(profile).into_iter().next() else { break };
         let (was, ours) = (before.find_value(profile, key), wrote.find_value(profile, key));
-        let Some(found) = file.find_keys(section.header_index, key).into_iter().next() else { continue };
-        if was == ours || ours != Some(file.read_value(&found)) {
+        let Some(found) = file.find_key(profile, key) else { continue };
+        if was == ours || ours.as_ref() != Some(&file.read_value(&found)) {
             continue;
         }
         match was {
-            Some(was) => file.replace_key(&found, &format!("{key} = {was}"), &mut marks),
-            None => file.remove_lines(found.start..found.end, &mut marks),
+            Some(was) => file.replace_key(found, &format!("{key} = {was}")),
+            None => file.remove_lines(found),
         }
     }
-    if before.find_sections(profile).is_empty() {
-        let set_apart = before.lines.last().is_some_and(|line| !is_blank(line));
-        file.remove_empty_section(profile, set_apart, &mut marks);
+    if before.find_headers(profile).is_empty() {
+        file.remove_empty_section(profile, before.lines.last().is_some_and(|line| !is_blank(line)));
     }
-    FileEdit { after: file.to_text(), diff: marks }
+    file.into_edit()
 }
 
 /// Whether there is a profile of this name, whatever it says.
 pub fn has_profile(text: &str, profile: &str) -> bool {
-    !AwsConfigFile::parse(text).find_sections(profile).is_empty()
+    !AwsConfigFile::parse(text).find_headers(profile).is_empty()
 }
 
 /// Every profile that runs a command for credentials, with that command.
 pub fn list_processes(text: &str) -> Vec<(String, String)> {
     let file = AwsConfigFile::parse(text);
-    let sections = file.sections();
-    let names = sections.iter().filter_map(|section| parse_profile_title(&section.title));
+    let names = file.sections().filter_map(|(_, title)| parse_profile_title(title));
     names.filter_map(|name| Some((name.to_owned(), file.find_value(name, PROCESS)?))).collect()
 }
 
@@ -102,118 +97,92 @@ pub fn find_edit_obstacle(text: &str, profile: &str) -> Option<AwsEditRefused> {
 /// Whether a shared credentials file holds fixed keys under the profile's name, which every SDK takes first.
 pub fn has_fixed_keys(credentials: &str, profile: &str) -> bool {
     let file = AwsConfigFile::parse(credentials);
-    let named = |section: &AwsConfigSection| section.title == profile;
-    file.sections().iter().any(|one| named(one) && !file.find_keys(one.header_index, "aws_access_key_id").is_empty())
+    file.sections().any(|(header, title)| title == profile && !file.find_keys(header, "aws_access_key_id").is_empty())
 }
 
-/// The file as lines, each with its own ending.
+/// The file as lines, each with its own ending, and what was changed in it.
 struct AwsConfigFile<'t> {
-    bom: &'static str,
+    bom: &'t str,
     lines: Vec<Cow<'t, str>>,
     line_ending: &'static str,
-}
-
-struct AwsConfigSection {
-    /// What stands between the brackets.
-    title: String,
-    header_index: usize,
-}
-
-/// A key with its value, and with the indented lines that belong to it.
-struct KeySpan {
-    start: usize,
-    end: usize,
+    diff: Vec<DiffLine>,
 }
 
 impl<'t> AwsConfigFile<'t> {
     fn parse(text: &'t str) -> Self {
-        let (bom, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
+        let (bom, text) = split_byte_order_mark(text);
         let lines: Vec<Cow<'_, str>> = text.split_inclusive('\n').map(Into::into).collect();
         // The file's own ending is that of its first line, where that has one.
-        let line_ending = match lines.first().map_or("", |line| detect_line_ending(line)) {
-            "\r\n" => "\r\n",
-            _ => "\n",
-        };
-        Self { bom, lines, line_ending }
+        let line_ending = if lines.first().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
+        Self { bom, lines, line_ending, diff: Vec::new() }
     }
 
-    fn to_text(&self) -> String {
-        self.bom.to_owned() + &self.lines.concat()
+    fn into_edit(self) -> FileEdit {
+        FileEdit { after: self.bom.to_owned() + &self.lines.concat(), diff: self.diff }
     }
 
-    fn sections(&self) -> Vec<AwsConfigSection> {
-        let title = |line: &str| {
-            let (title, _) = line.strip_prefix('[')?.split_once(']')?;
-            Some(title.trim().to_owned())
-        };
-        let found = self.lines.iter().enumerate();
-        found
-            .filter_map(|(header, line)| Some(AwsConfigSection { title: title(line)?, header_index: header }))
-            .collect()
+    /// The header line of each section, with what stands between its brackets.
+    fn sections(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.lines.iter().enumerate();
+        lines.filter_map(|(header, line)| Some((header, line.strip_prefix('[')?.split_once(']')?.0.trim())))
     }
 
-    fn find_sections(&self, profile: &str) -> Vec<AwsConfigSection> {
-        let mut sections = self.sections();
-        sections.retain(|section| parse_profile_title(&section.title) == Some(profile));
-        sections
+    /// The header lines of a profile, of which there should be one.
+    fn find_headers(&self, profile: &str) -> Vec<usize> {
+        let named = self.sections().filter(|(_, title)| parse_profile_title(title) == Some(profile));
+        named.map(|(header, _)| header).collect()
     }
 
-    /// Where a key stands in the section that begins at `header`.
-    fn find_keys(&self, header: usize, key: &str) -> Vec<KeySpan> {
+    /// The lines of the section that begins at `header`.
+    fn body(&self, header: usize) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.lines.iter().map(AsRef::as_ref).enumerate().skip(header + 1);
+        lines.take_while(|(_, line)| !line.starts_with('['))
+    }
+
+    /// Where a key stands in the section that begins at `header`, each time with the indented lines that belong to it.
+    fn find_keys(&self, header: usize, key: &str) -> Vec<Range<usize>> {
         let is_key = |line: &str| parse_key(line).is_some_and(|found| found.eq_ignore_ascii_case(key));
-        let body = self.lines.iter().enumerate().skip(header + 1);
-        let body = body.take_while(|(_, line)| !line.starts_with('['));
-        let found = body.filter(|(_, line)| is_key(line)).map(|(first, _)| first);
-        found.map(|first| KeySpan { start: first, end: self.find_value_end(first) }).collect()
-    }
-
-    fn find_value_end(&self, first: usize) -> usize {
         let belongs = |line: &&Cow<'_, str>| line.starts_with([' ', '\t']) && !is_blank(line);
-        first + 1 + self.lines.iter().skip(first + 1).take_while(belongs).count()
+        let end = |first: usize| first + 1 + self.lines.iter().skip(first + 1).take_while(belongs).count();
+        self.body(header).filter(|(_, line)| is_key(line)).map(|(first, _)| first..end(first)).collect()
     }
 
-    fn read_value(&self, found: &KeySpan) -> String {
-        let lines = self.lines.get(found.start..found.end).unwrap_or_default().concat();
+    fn find_key(&self, profile: &str, key: &str) -> Option<Range<usize>> {
+        self.find_keys(*self.find_headers(profile).first()?, key).into_iter().next()
+    }
+
+    fn read_value(&self, found: &Range<usize>) -> String {
+        let lines = self.lines.get(found.clone()).unwrap_or_default().concat();
         lines.split_once(['=', ':']).map_or("", |(_, value)| value).trim().to_owned()
     }
 
     fn find_value(&self, profile: &str, key: &str) -> Option<String> {
-        let section = self.find_sections(profile).into_iter().next()?;
-        self.find_keys(section.header_index, key).first().map(|found| self.read_value(found))
+        Some(self.read_value(&self.find_key(profile, key)?))
     }
 
-    fn check_other_sources(&self, section: &AwsConfigSection, profile: &str) -> Result<(), AwsEditRefused> {
-        let body = self.lines.iter().enumerate().skip(section.header_index + 1);
-        for (index, line) in body.take_while(|(_, line)| !line.starts_with('[')) {
-            let Some(key) = parse_key(line).map(str::to_ascii_lowercase) else { continue };
-            if OTHER_SOURCE_KEYS.contains(&key.as_str()) {
-                return Err(AwsEditRefused::OtherCredentialSource {
-                    profile: profile.to_owned(),
-                    key,
-                    line: index + 1,
-                });
+    fn check_other_sources(&self, header: usize, profile: &str) -> Result<(), AwsEditRefused> {
+        let mut keys =
+            self.body(header).filter_map(|(index, line)| Some((index, parse_key(line)?.to_ascii_lowercase())));
+        match keys.find(|(_, key)| OTHER_SOURCE_KEYS.contains(&key.as_str())) {
+            None => Ok(()),
+            Some((index, key)) => {
+                let profile = profile.to_owned();
+                Err(AwsEditRefused::OtherCredentialSource { profile, key, line: index + 1 })
             }
         }
-        Ok(())
     }
 
     /// Sets a key to a value; returns the line after it.
-    fn set_key(
-        &mut self,
-        header: usize,
-        key: &'static str,
-        value: &str,
-        marks: &mut Vec<DiffLine>,
-    ) -> Result<usize, AwsEditRefused> {
+    fn set_key(&mut self, header: usize, key: &'static str, value: &str) -> Result<usize, AwsEditRefused> {
         let line = format!("{key} = {value}");
         match self.find_keys(header, key).as_slice() {
             [] => {
-                self.insert_line(header + 1, &line, marks);
+                self.insert_line(header + 1, &line);
                 Ok(header + 2)
             }
             [found] if self.read_value(found) == value => Ok(found.end),
             [found] => {
-                self.replace_key(found, &line, marks);
+                self.replace_key(found.clone(), &line);
                 Ok(found.start + 1)
             }
             [first, second, ..] => {
@@ -222,51 +191,45 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    fn replace_key(&mut self, found: &KeySpan, line: &str, marks: &mut Vec<DiffLine>) {
+    fn replace_key(&mut self, found: Range<usize>, line: &str) {
+        let start = found.start;
         let last = self.lines.get(found.end - 1).map_or("", |line| detect_line_ending(line)).to_owned();
-        self.remove_lines(found.start..found.end, marks);
-        marks.push(DiffLine::Added(line.to_owned()));
-        self.lines.insert(found.start, (line.to_owned() + &last).into());
+        self.remove_lines(found);
+        self.diff.push(DiffLine::Added(line.to_owned()));
+        self.lines.insert(start, (line.to_owned() + &last).into());
     }
 
-    fn remove_lines(&mut self, range: std::ops::Range<usize>, marks: &mut Vec<DiffLine>) {
-        marks.extend(self.lines.drain(range).map(|line| DiffLine::Removed(line.trim_end().to_owned())));
+    fn remove_lines(&mut self, range: Range<usize>) {
+        self.diff.extend(self.lines.drain(range).map(|line| DiffLine::Removed(line.trim_end().to_owned())));
     }
 
-    /// Inserts a line, closing the one before it where that had no ending.
-    fn insert_line(&mut self, at: usize, line: &str, marks: &mut Vec<DiffLine>) {
+    /// Inserts a line, closing the one before it where that had no ending. A blank line is no difference to show.
+    fn insert_line(&mut self, at: usize, line: &str) {
         let before = at.checked_sub(1).and_then(|before| self.lines.get_mut(before));
         if let Some(unfinished) = before.filter(|line| !line.ends_with('\n')) {
             unfinished.to_mut().push_str(self.line_ending);
         }
-        marks.push(DiffLine::Added(line.to_owned()));
+        self.diff.extend((!line.is_empty()).then(|| DiffLine::Added(line.to_owned())));
         self.lines.insert(at, (line.to_owned() + self.line_ending).into());
     }
 
-    fn append_profile(&mut self, wanted: &AwsProfileEntry) -> FileEdit {
-        let mut marks = Vec::new();
-        if self.lines.last().is_some_and(|line| !is_blank(line)) {
-            self.insert_line(self.lines.len(), "", &mut Vec::new());
+    fn append_profile(&mut self, AwsProfileEntry { profile, process, region }: &AwsProfileEntry) {
+        let title = format!("[{}]", format_profile_title(profile));
+        let blank = self.lines.last().is_some_and(|line| !is_blank(line)).then(String::new);
+        let keys = [format!("{PROCESS} = {process}"), format!("{REGION} = {region}")];
+        for line in blank.into_iter().chain([title]).chain(keys) {
+            self.insert_line(self.lines.len(), &line);
         }
-        for line in [
-            format!("[{}]", format_profile_title(&wanted.profile)),
-            format!("{PROCESS} = {}", wanted.process),
-            format!("{REGION} = {}", wanted.region),
-        ] {
-            self.insert_line(self.lines.len(), &line, &mut marks);
-        }
-        FileEdit { after: self.to_text(), diff: marks }
     }
 
     /// Takes away a section of ours in which nothing stands any more, and the blank line that set it apart.
-    fn remove_empty_section(&mut self, profile: &str, set_apart: bool, marks: &mut Vec<DiffLine>) {
-        let Some(section) = self.find_sections(profile).into_iter().next() else { return };
-        let body = self.lines.iter().skip(section.header_index + 1);
-        if body.take_while(|line| !line.starts_with('[')).any(|line| !is_blank(line)) {
+    fn remove_empty_section(&mut self, profile: &str, set_apart: bool) {
+        let Some(header) = self.find_headers(profile).first().copied() else { return };
+        if self.body(header).any(|(_, line)| !is_blank(line)) {
             return;
         }
-        self.remove_lines(section.header_index..section.header_index + 1, marks);
-        let before = section.header_index.checked_sub(1).filter(|_| set_apart);
+        self.remove_lines(header..header + 1);
+        let before = header.checked_sub(1).filter(|_| set_apart);
         if let Some(before) = before.filter(|before| self.lines.get(*before).is_some_and(|line| is_blank(line))) {
             self.lines.remove(before);
         }

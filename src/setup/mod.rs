@@ -105,6 +105,11 @@ pub enum Error {
     },
 }
 
+/// The text behind its byte order mark, which some editors write, and the mark.
+fn split_byte_order_mark(text: &str) -> (&str, &str) {
+    text.split_at(text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len())
+}
+
 impl From<crate::files::Error> for Error {
     fn from(error: crate::files::Error) -> Self {
         Self::Files(error)

@@ -9,7 +9,7 @@ use jsonc_parser::{
     cst::{CstInputValue, CstNode, CstObject, CstObjectProp, CstRootNode},
 };
 
-use super::{DiffLine, FileEdit};
+use super::{DiffLine, FileEdit, split_byte_order_mark};
 
 /// A key at the top or inside `env`, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,24 +48,21 @@ impl std::fmt::Display for ClaudeSettingKey {
 /// The file with these settings in it.
 pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, SettingsEditRefused> {
     let file = SettingsFile::parse(text)?;
-    let mut marks = Vec::new();
+    let mut diff = Vec::new();
     for ClaudeSetting { key, value } in wanted {
-        let object =
-            file.parent_object(key, MissingEnv::Create)?.ok_or(SettingsEditRefused::NotAnObject { part: "env" })?;
-        let new = || CstInputValue::String(value.clone());
-        match find_unique_property(&object, key.name())? {
+        let parent = file.find_parent(key)?.unwrap_or_else(|| file.object.object_value_or_set("env"));
+        let new = CstInputValue::String(value.clone());
+        match find_unique_property(&parent, key.name())? {
             Some(found) if decode_text(&found).as_deref() == Some(value) => continue,
             Some(found) => {
-                marks.push(describe_removal(key, &found));
-                found.set_value(new());
+                diff.push(DiffLine::Removed(describe_property(key, &found)));
+                found.set_value(new);
             }
-            None => {
-                object.append(key.name(), new());
-            }
+            None => drop(parent.append(key.name(), new)),
         }
-        marks.push(DiffLine::Added(format!("{key} = {}", quote_json(value))));
+        diff.push(DiffLine::Added(format!("{key} = {}", quote_json(value))));
     }
-    Ok(FileEdit { after: file.to_text(), diff: marks })
+    Ok(FileEdit { after: file.to_text(), diff })
 }
 
 /// The file as it would be had we never written `wrote` where `before` was: only what is still as we wrote it goes.
@@ -76,20 +73,19 @@ pub fn remove_settings(
     keys: &[ClaudeSettingKey],
 ) -> Result<FileEdit, SettingsEditRefused> {
     let (file, before, wrote) = (SettingsFile::parse(text)?, SettingsFile::parse(before)?, SettingsFile::parse(wrote)?);
-    let mut marks = Vec::new();
+    let as_written = |property: &CstObjectProp| property.value().map(|value| value.to_string());
+    let mut diff = Vec::new();
     for key in keys {
-        let Some(object) = file.parent_object(key, MissingEnv::Absent)? else { continue };
-        let Some(found) = find_unique_property(&object, key.name())? else { continue };
-        let (was, ours) = (before.find_value(key)?, wrote.find_value(key)?);
-        let (written, ours) = (was.as_ref().map(CstNode::to_string), ours.map(|ours| ours.to_string()));
-        if written == ours || ours != found.value().map(|value| value.to_string()) {
+        let Some(found) = file.find_property(key)? else { continue };
+        let (was, ours) = (before.find_property(key)?, wrote.find_property(key)?.as_ref().and_then(as_written));
+        if was.as_ref().and_then(as_written) == ours || ours != as_written(&found) {
             continue;
         }
-        marks.push(describe_removal(key, &found));
-        match was {
+        diff.push(DiffLine::Removed(describe_property(key, &found)));
+        match was.and_then(|was| was.value()) {
             Some(was) => {
                 found.set_value(to_input_value(&was));
-                marks.push(DiffLine::Added(format!("{key} = {}", format_value(&found))));
+                diff.push(DiffLine::Added(describe_property(key, &found)));
             }
             None => found.remove(),
         }
@@ -97,14 +93,12 @@ pub fn remove_settings(
     if before.env_object()?.is_none() {
         file.remove_env_if_empty()?;
     }
-    Ok(FileEdit { after: file.to_text(), diff: marks })
+    Ok(FileEdit { after: file.to_text(), diff })
 }
 
 /// The text behind a key, if there is one.
 pub fn read_setting(text: &str, key: &ClaudeSettingKey) -> Option<String> {
-    let file = SettingsFile::parse(text).ok()?;
-    let object = file.parent_object(key, MissingEnv::Absent).ok()??;
-    decode_text(&find_unique_property(&object, key.name()).ok()??)
+    decode_text(&SettingsFile::parse(text).ok()?.find_property(key).ok()??)
 }
 
 /// Every key that the file sets, as `NAME` at the top and as `env.NAME` inside `env`: also one that stands twice, of
@@ -112,7 +106,7 @@ pub fn read_setting(text: &str, key: &ClaudeSettingKey) -> Option<String> {
 pub fn list_key_names(text: &str) -> Result<BTreeSet<String>, SettingsEditRefused> {
     let name = |property: &CstObjectProp| property.decoded_name();
     let mut names = BTreeSet::new();
-    for property in SettingsFile::parse(text)?.root_object()?.properties() {
+    for property in SettingsFile::parse(text)?.object.properties() {
         let Some(top) = name(&property) else { continue };
         if top == "env" {
             let within = property.object_value().map(|env| env.properties()).unwrap_or_default();
@@ -123,71 +117,50 @@ pub fn list_key_names(text: &str) -> Result<BTreeSet<String>, SettingsEditRefuse
     Ok(names)
 }
 
-/// What to do about an `env` that is not there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MissingEnv {
-    Create,
-    Absent,
-}
-
-struct SettingsFile {
-    bom: &'static str,
+struct SettingsFile<'t> {
+    bom: &'t str,
     root: CstRootNode,
+    /// What the whole file holds.
+    object: CstObject,
 }
 
-impl SettingsFile {
-    fn parse(text: &str) -> Result<Self, SettingsEditRefused> {
-        let (bom, text) = text.strip_prefix('\u{feff}').map_or(("", text), |rest| ("\u{feff}", rest));
+impl<'t> SettingsFile<'t> {
+    fn parse(text: &'t str) -> Result<Self, SettingsEditRefused> {
+        let (bom, text) = split_byte_order_mark(text);
         let text = if text.trim().is_empty() { "{}\n" } else { text };
         let root = CstRootNode::parse(text, &ParseOptions::default()).map_err(|error| SettingsEditRefused::Syntax {
             line: error.line_display(),
             message: error.kind().to_string(),
         })?;
-        let file = Self { bom, root };
-        file.root_object()?;
-        Ok(file)
+        let object = root.object_value().ok_or(SettingsEditRefused::NotAnObject { part: "the file" })?;
+        Ok(Self { bom, root, object })
     }
 
     fn to_text(&self) -> String {
         format!("{}{}", self.bom, self.root)
     }
 
-    fn root_object(&self) -> Result<CstObject, SettingsEditRefused> {
-        self.root.object_value().ok_or(SettingsEditRefused::NotAnObject { part: "the file" })
-    }
-
     fn env_object(&self) -> Result<Option<CstObject>, SettingsEditRefused> {
-        match find_unique_property(&self.root_object()?, "env")? {
-            None => Ok(None),
-            Some(found) => found.object_value().map(Some).ok_or(SettingsEditRefused::NotAnObject { part: "env" }),
+        let env = find_unique_property(&self.object, "env")?;
+        env.map(|env| env.object_value().ok_or(SettingsEditRefused::NotAnObject { part: "env" })).transpose()
+    }
+
+    /// The object that the key stands in; `None` for an `env` that is not there.
+    fn find_parent(&self, key: &ClaudeSettingKey) -> Result<Option<CstObject>, SettingsEditRefused> {
+        match key {
+            ClaudeSettingKey::Top(_) => Ok(Some(self.object.clone())),
+            ClaudeSettingKey::Env(_) => self.env_object(),
         }
     }
 
-    fn parent_object(
-        &self,
-        key: &ClaudeSettingKey,
-        missing: MissingEnv,
-    ) -> Result<Option<CstObject>, SettingsEditRefused> {
-        match (key, self.env_object()) {
-            (ClaudeSettingKey::Top(_), _) => self.root_object().map(Some),
-            (ClaudeSettingKey::Env(_), Ok(None)) if missing == MissingEnv::Create => {
-                Ok(Some(self.root_object()?.object_value_or_set("env")))
-            }
-            (ClaudeSettingKey::Env(_), env) => env,
-        }
-    }
-
-    fn find_value(&self, key: &ClaudeSettingKey) -> Result<Option<CstNode>, SettingsEditRefused> {
-        let Some(object) = self.parent_object(key, MissingEnv::Absent)? else { return Ok(None) };
-        Ok(find_unique_property(&object, key.name())?.and_then(|found| found.value()))
+    fn find_property(&self, key: &ClaudeSettingKey) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
+        let parent = self.find_parent(key)?;
+        parent.map_or(Ok(None), |parent| find_unique_property(&parent, key.name()))
     }
 
     fn remove_env_if_empty(&self) -> Result<(), SettingsEditRefused> {
-        let Some(env) = self.env_object()?.filter(|env| env.children().iter().all(is_blank_node)) else {
-            return Ok(());
-        };
-        drop(env);
-        if let Some(found) = find_unique_property(&self.root_object()?, "env")? {
+        let is_empty = self.env_object()?.is_some_and(|env| env.children().iter().all(is_blank_node));
+        if let Some(found) = find_unique_property(&self.object, "env")?.filter(|_| is_empty) {
             found.remove();
         }
         Ok(())
@@ -221,13 +194,9 @@ fn decode_text(found: &CstObjectProp) -> Option<String> {
     found.value()?.as_string_lit()?.decoded_value().ok()
 }
 
-fn describe_removal(key: &ClaudeSettingKey, found: &CstObjectProp) -> DiffLine {
-    DiffLine::Removed(format!("{key} = {}", format_value(found)))
-}
-
-fn format_value(found: &CstObjectProp) -> String {
-    decode_text(found)
-        .map_or_else(|| found.value().map_or_else(String::new, |value| value.to_string()), |text| quote_json(&text))
+fn describe_property(key: &ClaudeSettingKey, found: &CstObjectProp) -> String {
+    let as_written = || found.value().map_or_else(String::new, |value| value.to_string());
+    format!("{key} = {}", decode_text(found).map_or_else(as_written, |text| quote_json(&text)))
 }
 
 fn quote_json(text: &str) -> String {
@@ -236,28 +205,16 @@ fn quote_json(text: &str) -> String {
 
 /// A value taken from one file to be put into another.
 fn to_input_value(value: &CstNode) -> CstInputValue {
-    if let Some(text) = value.as_string_lit().and_then(|text| text.decoded_value().ok()) {
-        return CstInputValue::String(text);
-    }
-    if let Some(truth) = value.as_boolean_lit() {
-        return CstInputValue::Bool(truth.value());
-    }
-    if let Some(number) = value.as_number_lit() {
-        return CstInputValue::Number(number.to_string());
-    }
-    if let Some(list) = value.as_array() {
-        return CstInputValue::Array(list.elements().iter().map(to_input_value).collect());
-    }
-    match value.as_object() {
-        Some(object) => CstInputValue::Object(
-            object
-                .properties()
-                .iter()
-                .filter_map(|one| Some((one.decoded_name()?, to_input_value(&one.value()?))))
-                .collect(),
-        ),
-        None => CstInputValue::Null,
-    }
+    let text = value.as_string_lit().and_then(|text| text.decoded_value().ok()).map(CstInputValue::String);
+    let truth = || Some(CstInputValue::Bool(value.as_boolean_lit()?.value()));
+    let number = || Some(CstInputValue::Number(value.as_number_lit()?.to_string()));
+    let list = || Some(CstInputValue::Array(value.as_array()?.elements().iter().map(to_input_value).collect()));
+    let object = || {
+        let properties = value.as_object()?.properties();
+        let entry = |one: &CstObjectProp| Some((one.decoded_name()?, to_input_value(&one.value()?)));
+        Some(CstInputValue::Object(properties.iter().filter_map(entry).collect()))
+    };
+    text.or_else(truth).or_else(number).or_else(list).or_else(object).unwrap_or(CstInputValue::Null)
 }
 
 #[cfg(test)]

@@ -128,7 +128,8 @@ fn what_was_added_is_taken_away_and_what_was_replaced_comes_back() {
         assert_eq!(rest(before), rest(&undone), "{what}");
         for key in keys() {
             let [was, is] = [before, &undone].map(|text| {
-                let value = SettingsFile::parse(text).unwrap().find_value(&key).unwrap();
+                let value =
+                    SettingsFile::parse(text).unwrap().find_property(&key).unwrap().and_then(|found| found.value());
                 value.map(|value| value.to_string())
             });
             assert_eq!(was, is, "{what}: {key}\n{undone}");

@@ -51,6 +51,6 @@ pub(super) fn parse_models(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeM
     let models = parse_string_table(key, value)?;
     match models.keys().find(|rank| !MODEL_VARIABLES.iter().any(|(known, _)| known == rank)) {
         None => Ok(models),
-        Some(unknown) => Err(reject_choice(key, unknown, MODEL_VARIABLES.iter().map(|(rank, _)| *rank))),
+        Some(unknown) => Err(reject_choice(key, unknown, &MODEL_VARIABLES)),
     }
 }

@@ -10,16 +10,15 @@ use toml::{
 };
 
 use super::{
-    error::{ConfigFault, ConfigProblem},
+    error::{ConfigFault, ConfigProblem, ParseResult},
     issuer::decides_issuer,
     key::{ConfigKey, SetBy},
     keys::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, TopLevelKey, VERSION},
     min_version::check_own_version,
-    parsers::{reject_text, reject_type, reject_value},
+    parsers::{expect_list, expect_string, expect_table, parse_bool, reject_text, reject_type, reject_value},
     setting::{ConfigSetting, ValueOrigin},
     source_file::{FileOwner, SourceFile},
-    syntax::{find_nearest_name, is_profile_name},
-    toml_value::quote_text,
+    syntax::is_profile_name,
 };
 
 /// What a file says.
@@ -37,22 +36,12 @@ pub(super) struct ConfigFile<'a> {
 pub(super) struct FileProfile<'a> {
     pub name: &'a str,
     pub offset: usize,
-    pub settings: Vec<FileSetting<'a>>,
-}
-
-/// A key, its value, and where it stands.
-#[derive(Debug)]
-pub(super) struct FileSetting<'a> {
-    pub key: &'static ConfigKey,
-    pub value: &'a DeValue<'a>,
-    pub offset: usize,
+    pub settings: Vec<(&'static ConfigKey, ConfigSetting<'a>)>,
 }
 
 impl<'a> ConfigFile<'a> {
-    /// A value of this file, as a layer.
-    pub(super) fn layer_setting(&self, setting: &FileSetting<'a>) -> ConfigSetting<'a> {
-        let origin = ValueOrigin::File(self.source, setting.offset);
-        ConfigSetting { value: setting.value, origin, is_enforced: false }
+    pub(super) fn find_profile(&self, name: &str) -> Option<&FileProfile<'a>> {
+        self.profiles.iter().find(|profile| profile.name == name)
     }
 }
 
@@ -64,7 +53,7 @@ pub(super) fn parse_toml(source: &SourceFile) -> Result<Spanned<DeTable<'_>>, Ve
             (twice @ "duplicate key", Some(key)) => format!("{twice} {key}"),
             (message, _) => message.to_owned(),
         };
-        vec![ConfigProblem { location, fault: ConfigFault::Syntax { what } }]
+        vec![ConfigFault::Syntax { what }.at(location)]
     })
 }
 
@@ -84,205 +73,170 @@ pub(super) fn interpret_file<'a>(
     source: &'a SourceFile,
     table: &'a DeTable<'a>,
 ) -> (ConfigFile<'a>, Vec<ConfigProblem>) {
-    let mut survey = FileInterpreter { source, faults: Vec::new() };
-    let raw = survey.interpret(table);
-    survey.faults.sort_by_key(|(at, _)| *at);
-    let problem = |(at, fault)| ConfigProblem { location: source.location_at(at), fault };
-    (raw, survey.faults.into_iter().map(problem).collect())
+    let (default_profile, enforced_keys, enforce_offset, profiles) = (None, Vec::new(), 0, Vec::new());
+    let file = ConfigFile { source, default_profile, enforced_keys, enforce_offset, profiles };
+    let mut interpreter = FileInterpreter { file, faults: Vec::new() };
+    interpreter.interpret(table);
+    let FileInterpreter { file, mut faults } = interpreter;
+    faults.sort_by_key(|(at, _)| *at);
+    (file, faults.into_iter().map(|(at, fault)| fault.at(source.location_at(at))).collect())
 }
 
 struct FileInterpreter<'a> {
-    source: &'a SourceFile,
+    file: ConfigFile<'a>,
+    /// Each with its offset in the file.
     faults: Vec<(usize, ConfigFault)>,
 }
 
 type TableEntry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
 
 impl<'a> FileInterpreter<'a> {
-    fn interpret(&mut self, table: &'a DeTable<'a>) -> ConfigFile<'a> {
-        let mut raw = ConfigFile {
-            source: self.source,
-            default_profile: None,
-            enforced_keys: Vec::new(),
-            enforce_offset: 0,
-            profiles: Vec::new(),
-        };
-        // The version is judged first: a newer file may hold keys that this program does not know.
-        let too_old = check_min_version(table).filter(|_| self.source.owner == FileOwner::Administrator);
+    /// The version is judged first: a newer file may hold keys that this program does not know.
+    fn interpret(&mut self, table: &'a DeTable<'a>) {
+        let too_old = check_min_version(table).filter(|_| self.file.source.owner == FileOwner::Administrator);
         if let Some(fault) = too_old {
             self.faults.push(fault);
         } else if self.check_version(table) {
-            for entry in table {
-                self.read_top_level_key(entry, &mut raw);
-            }
+            table.iter().for_each(|entry| self.read_top_level_key(entry));
         }
-        raw
+    }
+
+    /// The result, if there is one; else the fault is reported.
+    fn accept<T>(&mut self, at: usize, result: ParseResult<T>) -> Option<T> {
+        result.map_err(|fault| self.faults.push((at, fault))).ok()
     }
 
     /// A file of a later version is not judged by this one's keys.
     fn check_version(&mut self, table: &DeTable<'_>) -> bool {
-        let Some(value) = table.get("version") else {
-            self.faults.push((0, ConfigFault::NoVersion));
-            return true;
-        };
-        let (at, value) = (value.span().start, value.get_ref());
-        let DeValue::Integer(number) = value else {
-            self.faults.push((at, reject_type("version", "a number", value)));
-            return true;
-        };
-        match u64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(VERSION) => true,
-            Ok(version) if version > VERSION => {
-                self.faults.push((at, ConfigFault::NewerVersion { version, known: VERSION }));
-                false
+        let (at, value) = match table.get("version") {
+            Some(value) => (value.span().start, value.get_ref()),
+            None => {
+                self.faults.push((0, ConfigFault::NoVersion));
+                return true;
             }
-            Ok(_) | Err(_) => {
-                self.faults.push((at, reject_value("version", value, "must be 1")));
-                true
-            }
-        }
+        };
+        let number = value.as_integer().map(|number| u64::from_str_radix(number.as_str(), number.radix()));
+        let (fault, is_known) = match number {
+            Some(Ok(VERSION)) => return true,
+            Some(Ok(version)) if version > VERSION => (ConfigFault::NewerVersion { version, known: VERSION }, false),
+            Some(_) => (reject_value("version", value, "must be 1"), true),
+            None => (reject_type("version", "a number", value), true),
+        };
+        self.faults.push((at, fault));
+        is_known
     }
 
-    fn read_top_level_key(&mut self, (name, value): TableEntry<'a>, raw: &mut ConfigFile<'a>) {
+    fn read_top_level_key(&mut self, (name, value): TableEntry<'a>) {
         let (at, name, value) = (name.span().start, name.get_ref().as_ref(), value.get_ref());
+        let known_names = TOP_LEVEL_KEYS.iter().map(|(_, name, _)| *name);
         let Some((key, ..)) = TOP_LEVEL_KEYS.iter().find(|(_, known, _)| *known == name) else {
-            return self.report_unknown_top_key(at, name);
+            return self.faults.push((at, reject_unknown_key(name, "", "NAME", known_names)));
         };
         match key {
             // Checked already.
             TopLevelKey::Version => {}
-            TopLevelKey::DefaultProfile => match value.as_str() {
-                Some(profile) => raw.default_profile = Some((profile, at)),
-                None => self.faults.push((at, reject_type(name, "a string", value))),
-            },
+            TopLevelKey::DefaultProfile => {
+                self.file.default_profile = self.accept(at, expect_string(name, value)).map(|profile| (profile, at));
+            }
             TopLevelKey::Enforce => {
-                (raw.enforced_keys, raw.enforce_offset) = (self.read_enforce_list(at, value), at);
+                (self.file.enforced_keys, self.file.enforce_offset) = (self.read_enforce_list(at, value), at);
             }
             TopLevelKey::MinVersion => self.check_key(at, &keys::MIN_VERSION, value),
-            TopLevelKey::TrustEnvironment => match value.as_bool() {
-                Some(true) if self.source.is_named => {
+            TopLevelKey::TrustEnvironment => {
+                if self.accept(at, parse_bool(name, value)) == Some(true) && self.file.source.is_named {
                     self.faults.push((at, ConfigFault::DefaultLocationOnly { key: TRUST_ENVIRONMENT }));
                 }
-                Some(_) => {}
-                None => self.faults.push((at, reject_type(name, "true or false", value))),
-            },
-            TopLevelKey::Profiles => match value.as_table() {
-                Some(profiles) => {
-                    raw.profiles = profiles.iter().filter_map(|entry| self.read_profile(entry)).collect();
-                }
-                None => self.faults.push((at, reject_type(name, "a table of profiles", value))),
-            },
+            }
+            TopLevelKey::Profiles => {
+                let profiles = self.accept(at, expect_table(name, value, "a table of profiles"));
+                let profiles = profiles.into_iter().flatten();
+                self.file.profiles = profiles.filter_map(|entry| self.read_profile(entry)).collect();
+            }
         }
     }
 
     fn read_enforce_list(&mut self, at: usize, value: &DeValue<'_>) -> Vec<&'static ConfigKey> {
-        let Some(items) = value.as_array() else {
-            self.faults.push((at, reject_type("enforce", "a list of keys", value)));
-            return Vec::new();
-        };
-        if self.source.owner == FileOwner::User {
+        const EXPECTED: &str = "a list of keys";
+        let Some(items) = self.accept(at, expect_list("enforce", value, EXPECTED)) else { return Vec::new() };
+        if self.file.source.owner == FileOwner::User {
             self.faults.push((at, ConfigFault::AdministratorOnly { key: "enforce" }));
             return Vec::new();
         }
         let mut keys = Vec::new();
         for item in items {
-            let at = item.span().start;
-            match item.get_ref().as_str() {
-                Some(name) => keys.extend(self.resolve_enforced_name(at, name)),
-                None => self.faults.push((at, reject_type("enforce", "a list of keys", item.get_ref()))),
-            }
-        }
-        keys
-    }
-
-    /// The key of that name, or all keys of a table. The issuer stands for every key that decides about it.
-    fn resolve_enforced_name(&mut self, at: usize, name: &str) -> Vec<&'static ConfigKey> {
-        let is_part = |key: &&ConfigKey| {
-            key.name == name || key.section() == name || name == keys::ISSUER.name && decides_issuer(key)
-        };
-        let keys: Vec<_> = KEYS.into_iter().filter(is_part).collect();
-        if keys.is_empty() || name.is_empty() {
-            let nearest = find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
-            let (value, rule) = (Some(quote_text(name)), "not a key of a profile".into());
-            self.faults.push((at, ConfigFault::IllegalValue { key: "enforce".to_owned(), value, rule, nearest }));
-            return Vec::new();
+            let name = item.get_ref().as_str().ok_or_else(|| reject_type("enforce", EXPECTED, item.get_ref()));
+            keys.extend(self.accept(item.span().start, name.and_then(resolve_enforced_name)).unwrap_or_default());
         }
         keys
     }
 
     fn read_profile(&mut self, (name, value): TableEntry<'a>) -> Option<FileProfile<'a>> {
-        let at = name.span().start;
-        let name = name.get_ref().as_ref();
-        if !is_profile_name(name) {
-            let rule = "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit";
-            self.faults.push((at, reject_text("profiles", name, rule)));
-            return None;
-        }
-        let Some(table) = value.get_ref().as_table() else {
-            self.faults.push((at, reject_type(&format!("profiles.{name}"), "a table", value.get_ref())));
-            return None;
+        let (at, name) = (name.span().start, name.get_ref().as_ref());
+        let table = match is_profile_name(name) {
+            true => expect_table(&format!("profiles.{name}"), value.get_ref(), "a table"),
+            false => Err(reject_text(
+                "profiles",
+                name,
+                "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit",
+            )),
         };
-        let mut settings = Vec::with_capacity(table.len());
-        self.read_profile_keys(name, "", table, &mut settings);
-        Some(FileProfile { name, offset: at, settings })
+        let table = self.accept(at, table)?;
+        let mut profile = FileProfile { name, offset: at, settings: Vec::with_capacity(table.len()) };
+        self.read_profile_keys("", table, &mut profile);
+        Some(profile)
     }
 
-    fn read_profile_keys(
-        &mut self,
-        profile: &str,
-        section: &str,
-        table: &'a DeTable<'a>,
-        settings: &mut Vec<FileSetting<'a>>,
-    ) {
+    fn read_profile_keys(&mut self, section: &str, table: &'a DeTable<'a>, profile: &mut FileProfile<'a>) {
         for (name, value) in table {
-            let at = name.span().start;
-            let (name, value) = (name.get_ref().as_ref(), value.get_ref());
-            let is_section = section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name);
-            match (is_section, value.as_table(), keys::find_in_section(section, name)) {
-                (true, Some(inner), _) => self.read_profile_keys(profile, name, inner, settings),
-                (true, None, _) => self.faults.push((at, reject_type(name, "a table", value))),
-                (false, _, Some(key)) => {
-                    settings.push(FileSetting { key, value, offset: at });
-                    self.check_key(at, key, value);
+            let (at, name, value) = (name.span().start, name.get_ref().as_ref(), value.get_ref());
+            if section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name) {
+                if let Some(inner) = self.accept(at, expect_table(name, value, "a table")) {
+                    self.read_profile_keys(name, inner, profile);
                 }
-                (false, _, None) => self.report_unknown_key(at, profile, section, name),
+            } else if let Some(key) = keys::find_in_section(section, name) {
+                let origin = ValueOrigin::File(self.file.source, at);
+                profile.settings.push((key, ConfigSetting { value, origin, is_enforced: false }));
+                self.check_key(at, key, value);
+            } else {
+                let dot = if section.is_empty() { "" } else { "." };
+                let table = format!("profiles.{}{dot}{section}", profile.name);
+                let here = KEYS.iter().filter(|key| key.section() == section).map(|key| key.own_name());
+                let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
+                self.faults.push((at, reject_unknown_key(name, &table, profile.name, here.chain(sections))));
             }
         }
     }
 
     fn check_key(&mut self, at: usize, key: &'static ConfigKey, value: &DeValue<'_>) {
-        if key.set_by == SetBy::Administrator && self.source.owner == FileOwner::User {
-            self.faults.push((at, ConfigFault::AdministratorOnly { key: key.name }));
-        } else if let Err(fault) = key.check_value(value) {
-            self.faults.push((at, fault));
-        }
+        let is_misplaced = key.set_by == SetBy::Administrator && self.file.source.owner == FileOwner::User;
+        let fault = is_misplaced.then_some(ConfigFault::AdministratorOnly { key: key.name });
+        self.accept(at, fault.map_or_else(|| key.check_value(value), Err));
     }
+}
 
-    fn report_unknown_key(&mut self, at: usize, profile: &str, section: &str, name: &str) {
-        let dot = if section.is_empty() { "" } else { "." };
-        let (key, table) = (name.to_owned(), format!("profiles.{profile}{dot}{section}"));
-        let here = KEYS.iter().filter(|key| key.section() == section).map(|key| key.own_name());
-        let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
-        let fault = match find_proper_table(profile, name) {
-            Some(belongs_in) => ConfigFault::Misplaced { key, table, belongs_in },
-            None => {
-                let nearest = find_nearest_name(name, here.chain(sections)).map(str::to_owned);
-                ConfigFault::UnknownKey { key, table, nearest }
-            }
-        };
-        self.faults.push((at, fault));
+/// The key of that name, or all keys of a table. The issuer stands for every key that decides about it.
+fn resolve_enforced_name(name: &str) -> ParseResult<Vec<&'static ConfigKey>> {
+    let is_part = |key: &&ConfigKey| {
+        key.name == name || key.section() == name || name == keys::ISSUER.name && decides_issuer(key)
+    };
+    let keys: Vec<_> = KEYS.into_iter().filter(is_part).collect();
+    if keys.is_empty() || name.is_empty() {
+        let names = KEYS.iter().map(|key| key.name);
+        return Err(ConfigFault::illegal_name("enforce", name, "not a key of a profile", names));
     }
+    Ok(keys)
+}
 
-    fn report_unknown_top_key(&mut self, at: usize, name: &str) {
-        let fault = match find_proper_table("NAME", name) {
-            Some(belongs_in) => ConfigFault::Misplaced { key: name.to_owned(), table: String::new(), belongs_in },
-            None => ConfigFault::UnknownKey {
-                key: name.to_owned(),
-                table: String::new(),
-                nearest: find_nearest_name(name, TOP_LEVEL_KEYS.iter().map(|(_, name, _)| *name)).map(str::to_owned),
-            },
-        };
-        self.faults.push((at, fault));
+/// A name that is not one of `known`, those of the keys in this table: perhaps it belongs in another one.
+fn reject_unknown_key(
+    name: &str,
+    table: &str,
+    profile: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> ConfigFault {
+    match find_proper_table(profile, name) {
+        Some(belongs_in) => ConfigFault::Misplaced { key: name.to_owned(), table: table.to_owned(), belongs_in },
+        None => ConfigFault::unknown_key(name, table, known),
     }
 }
 

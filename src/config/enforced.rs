@@ -15,15 +15,31 @@ use super::{
 pub(super) struct EnforcedKeys<'a>(pub Vec<(&'static ConfigKey, Vec<ConfigSetting<'a>>)>);
 
 impl<'a> EnforcedKeys<'a> {
-    pub(super) fn enforces_key(&self, key: &ConfigKey) -> bool {
+    fn enforces_key(&self, key: &ConfigKey) -> bool {
         self.0.iter().any(|(enforced, _)| *enforced == key)
     }
 
     /// Why a key cannot have this value; `None` if it can.
-    pub(super) fn find_violation(&self, key: &ConfigKey, over: ConfigSetting<'_>) -> Option<ConfigFault> {
+    fn find_violation(&self, key: &ConfigKey, over: ConfigSetting<'_>) -> Option<ConfigFault> {
         let (key, allowed) = self.0.iter().find(|(enforced, _)| *enforced == key)?;
         let is_allowed = allowed.iter().any(|setting| has_same_value(*setting, over));
         (!is_allowed).then(|| reject_enforced_value(key, allowed))
+    }
+
+    /// Lays a value of a layer over those below, or reports that it may not be.
+    pub(super) fn apply_setting(
+        &self,
+        settings: &mut ConfigSettings<'a>,
+        key: &'static ConfigKey,
+        over: ConfigSetting<'a>,
+    ) -> Option<ConfigProblem> {
+        if let Some(fault) = self.find_violation(key, over).filter(|_| !over.is_from_administrator()) {
+            return Some(over.problem(fault));
+        }
+        if !settings.get(key).is_some_and(|held| held.is_enforced && has_same_value(held, over)) {
+            settings.set(key, ConfigSetting { is_enforced: self.enforces_key(key), ..over });
+        }
+        None
     }
 
     /// Marks the enforced keys, and gives them the administrator's value where there is only one.
@@ -47,8 +63,7 @@ impl<'a> EnforcedKeys<'a> {
     ) -> Vec<ConfigProblem> {
         let problem = |(key, _): &(&ConfigKey, Vec<ConfigSetting<'_>>)| {
             let setting = settings.get(key).filter(|setting| setting.is_default())?;
-            let fault = self.find_violation(key, setting)?;
-            Some(ConfigProblem { location: location(), fault })
+            Some(self.find_violation(key, setting)?.at(location()))
         };
         self.0.iter().filter_map(problem).collect()
     }

@@ -4,6 +4,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use super::{syntax::find_nearest_name, toml_value::quote_text};
 use crate::{host::UntrustedWriter, text};
 
 /// Why there is no usable profile.
@@ -133,6 +134,11 @@ impl ValueConflict {
 }
 
 impl Error {
+    /// One problem and no other.
+    pub(super) fn invalid(location: ValueLocation, fault: ConfigFault) -> Self {
+        Self::Invalid(vec![fault.at(location)])
+    }
+
     /// Every problem for itself, a line each.
     pub fn problem_lines(&self) -> Vec<String> {
         if let Self::Invalid(problems) = self {
@@ -218,6 +224,26 @@ impl ConfigFault {
     /// A value that its key cannot have. `value` is `None` where it might hold a secret.
     pub(super) fn illegal_value(key: &str, value: Option<String>, rule: impl Into<Cow<'static, str>>) -> Self {
         Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest: None }
+    }
+
+    /// A text that is none of the names that the key can have.
+    pub(super) fn illegal_name<'n>(
+        key: &str,
+        name: &str,
+        rule: impl Into<Cow<'static, str>>,
+        known: impl Iterator<Item = &'n str>,
+    ) -> Self {
+        let (value, nearest) = (Some(quote_text(name)), find_nearest_name(name, known));
+        Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest }
+    }
+
+    /// A key that is none of those that the table can hold.
+    pub(super) fn unknown_key<'n>(key: &str, table: &str, known: impl Iterator<Item = &'n str>) -> Self {
+        Self::UnknownKey { key: key.to_owned(), table: table.to_owned(), nearest: find_nearest_name(key, known) }
+    }
+
+    pub(super) fn at(self, location: ValueLocation) -> ConfigProblem {
+        ConfigProblem { location, fault: self }
     }
 }
 

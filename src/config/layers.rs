@@ -21,7 +21,6 @@ use super::{
     setting::{ConfigSetting, ConfigSettings, ValueOrigin},
     source_file::{FileOwner, SourceFile, display_path},
     syntax::{find_nearest_name, is_profile_name},
-    toml_value::quote_text,
     user_file::UserFile,
 };
 
@@ -36,19 +35,12 @@ pub(super) struct LayerTexts {
     trusts_environment: bool,
 }
 
-/// Everything that was read, parsed but not judged.
-#[derive(Debug)]
-pub(super) struct ParsedLayers<'a> {
-    files: Vec<(&'a SourceFile, Spanned<DeTable<'a>>)>,
-    overrides: Vec<(&'a ValueOverride, DeValue<'a>)>,
-    defaults: [Option<DeValue<'static>>; COUNT],
-    deciding_file: Option<String>,
-}
-
-/// Everything that was read, each layer without fault in itself.
+/// Everything that was read, as far as it could be understood.
 #[derive(Debug)]
 pub(super) struct Layers<'a> {
     pub files: Vec<ConfigFile<'a>>,
+    /// Whether every file could be parsed.
+    pub is_complete: bool,
     overrides: &'a [(&'a ValueOverride, DeValue<'a>)],
     defaults: &'a [Option<DeValue<'static>>; COUNT],
     /// The file because of which only variables that choose are believed; `None`: all variables are.
@@ -60,14 +52,14 @@ impl LayerTexts {
         let environment = inputs.environment;
         let (texts, user) =
             Self::gather_layers(inputs, |path, rank| SourceFile::read_for_owner(path, rank, inputs.environment))?;
-        if user.is_named() && !texts.files.iter().any(|file| file.owner == FileOwner::User) {
+        if user.is_named && !texts.files.iter().any(|file| file.owner == FileOwner::User) {
             return Err(Error::Unreadable {
-                file: display_path(user.path(), environment),
+                file: display_path(&user.path, environment),
                 why: UnreadableReason::Missing,
             });
         }
         if texts.files.is_empty() && !texts.overrides.iter().any(ValueOverride::is_variable) {
-            let places = [user.path(), &inputs.paths.system_config];
+            let places = [&user.path, &inputs.paths.system_config];
             return Err(Error::NoFile { looked_for: places.map(|path| display_path(path, environment)).into() });
         }
         Ok(texts)
@@ -89,8 +81,8 @@ impl LayerTexts {
     ) -> Result<(Self, UserFile), Error> {
         let system = read(&inputs.paths.system_config, FileOwner::Administrator)?;
         let user = UserFile::choose_file(inputs, system.as_ref(), &read)?;
-        let source = if inputs.with_user_layers { read(user.path(), FileOwner::User)? } else { None };
-        let is_named = user.is_named() && user.path() != inputs.paths.user_config;
+        let source = if inputs.with_user_layers { read(&user.path, FileOwner::User)? } else { None };
+        let is_named = user.is_named && user.path != inputs.paths.user_config;
         let source = source.map(|source| SourceFile { is_named, ..source });
         let overrides = collect_overrides(inputs).map_err(Error::Invalid)?;
         let files: Vec<SourceFile> = system.into_iter().chain(source).collect();
@@ -98,14 +90,13 @@ impl LayerTexts {
         let default_file = match in_default_place {
             Some(file) => Some(file.display_path.clone()),
             // Looked for only where it matters, so that the common call does not pay for it.
-            None if user.is_named() && overrides.iter().any(ValueOverride::needs_trust) => {
+            None if user.is_named && overrides.iter().any(ValueOverride::needs_trust) => {
                 let place = &inputs.paths.user_config;
                 place.exists().then(|| display_path(place, inputs.environment))
             }
             None => None,
         };
-        let is_trusting = matches!(user, UserFile::TrustedVariable(_));
-        Ok((Self { files, overrides, default_file, trusts_environment: is_trusting }, user))
+        Ok((Self { files, overrides, default_file, trusts_environment: user.is_trusted }, user))
     }
 
     /// One file and nothing else.
@@ -113,35 +104,43 @@ impl LayerTexts {
         Self { files: vec![file], overrides: Vec::new(), default_file: None, trusts_environment: false }
     }
 
-    /// Parses and interprets all texts, and passes them on.
+    /// Parses and interprets all texts, and passes them on. Fails if there is a fault in a layer by itself.
     pub(super) fn with_layers<T>(&self, use_layers: impl FnOnce(&Layers<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        use_layers(&self.parse()?.interpret()?)
+        self.survey_layers(|layers, problems| match problems.into_iter().find(|problems| !problems.is_empty()) {
+            Some(problems) => Err(Error::Invalid(problems)),
+            None => use_layers(layers),
+        })
     }
 
-    pub(super) fn parse(&self) -> Result<ParsedLayers<'_>, Error> {
-        require_no_problems(self.parse_with_problems())
-    }
-
-    /// What can be parsed, and what cannot.
-    pub(super) fn parse_with_problems(&self) -> (ParsedLayers<'_>, Vec<ConfigProblem>) {
-        let mut problems = Vec::new();
-        let mut files = Vec::with_capacity(2);
+    /// Parses and interprets all texts as far as possible, and passes them on with what is wrong with each by itself: first
+    /// what cannot be parsed, then what the files hold.
+    pub(super) fn survey_layers<T>(&self, use_layers: impl FnOnce(&Layers<'_>, [Vec<ConfigProblem>; 2]) -> T) -> T {
+        let [mut unparsed, mut misunderstood] = [Vec::new(), Vec::new()];
+        let mut tables = Vec::with_capacity(2);
         for source in &self.files {
             match config_file::parse_toml(source) {
-                Ok(table) => files.push((source, table)),
-                Err(more) => problems.extend(more),
+                Ok(table) => tables.push((source, table)),
+                Err(problems) => unparsed.extend(problems),
             }
         }
-        let deciding_file = self.find_deciding_file(&files);
+        let deciding_file = self.find_deciding_file(&tables);
         let mut overrides = Vec::new();
         for given in &self.overrides {
             match given.check_allowed(deciding_file).and_then(|()| given.parse_value()) {
                 Ok(value) => overrides.push((given, value)),
-                Err(fault) => problems.push(ConfigProblem { location: given.location.clone(), fault }),
+                Err(fault) => unparsed.push(fault.at(given.location.clone())),
             }
         }
         let defaults = KEYS.map(ConfigKey::default_value);
-        (ParsedLayers { files, overrides, defaults, deciding_file: deciding_file.map(str::to_owned) }, problems)
+        let mut files = Vec::with_capacity(2);
+        for (source, table) in &tables {
+            let (file, problems) = config_file::interpret_file(source, table.get_ref());
+            files.push(file);
+            misunderstood.extend(problems);
+        }
+        let (overrides, defaults) = (&overrides, &defaults);
+        let is_complete = files.len() == self.files.len();
+        use_layers(&Layers { files, is_complete, overrides, defaults, deciding_file }, [unparsed, misunderstood])
     }
 
     /// The file because of which variables set no more than what they may always set: one in a default place, or one that
@@ -156,34 +155,6 @@ impl LayerTexts {
         let defining = files.iter().find(|(_, table)| config_file::has_profiles(table.get_ref()));
         self.default_file.as_deref().or_else(|| defining.map(|(source, _)| source.display_path.as_str()))
     }
-
-    /// Whether a file of these could not be parsed.
-    pub(super) fn has_unparsed_files(&self, parsed: &ParsedLayers<'_>) -> bool {
-        parsed.files.len() < self.files.len()
-    }
-}
-
-impl<'a> ParsedLayers<'a> {
-    pub(super) fn interpret(&'a self) -> Result<Layers<'a>, Error> {
-        require_no_problems(self.interpret_with_problems())
-    }
-
-    /// What the layers say as far as they can be understood, and what is wrong with each by itself.
-    pub(super) fn interpret_with_problems(&'a self) -> (Layers<'a>, Vec<ConfigProblem>) {
-        let mut problems = Vec::new();
-        let mut files = Vec::with_capacity(2);
-        for (source, table) in &self.files {
-            let (raw, more) = config_file::interpret_file(source, table.get_ref());
-            files.push(raw);
-            problems.extend(more);
-        }
-        let (overrides, defaults) = (&self.overrides, &self.defaults);
-        (Layers { files, overrides, defaults, deciding_file: self.deciding_file.as_deref() }, problems)
-    }
-}
-
-fn require_no_problems<T>((result, problems): (T, Vec<ConfigProblem>)) -> Result<T, Error> {
-    if problems.is_empty() { Ok(result) } else { Err(Error::Invalid(problems)) }
 }
 
 impl<'a> Layers<'a> {
@@ -214,7 +185,7 @@ impl<'a> Layers<'a> {
             (_, None, _) => Err(self.no_profile_error()),
             (Some((name, _)), ..) if names.contains(name.as_str()) => Ok(name),
             (Some((name, named_by)), ..) => {
-                let nearest = find_nearest_name(&name, names.iter().copied()).map(str::to_owned);
+                let nearest = find_nearest_name(&name, names.iter().copied());
                 let names = names.into_iter().map(str::to_owned).collect();
                 Err(Error::NoSuchProfile { name, named_by, names, nearest })
             }
@@ -245,13 +216,9 @@ impl<'a> Layers<'a> {
         let names = self.profile_names();
         let lost = |file: &ConfigFile<'a>| {
             let (name, at) = file.default_profile.filter(|(name, _)| !names.contains(name))?;
-            let value = Some(quote_text(name));
-            let nearest = find_nearest_name(name, names.iter().copied()).map(str::to_owned);
-            let (key, rule) = ("default_profile".to_owned(), "no profile has this name".into());
-            Some(ConfigProblem {
-                location: file.source.location_at(at),
-                fault: ConfigFault::IllegalValue { key, value, rule, nearest },
-            })
+            let (rule, known) = ("no profile has this name", names.iter().copied());
+            let fault = ConfigFault::illegal_name("default_profile", name, rule, known);
+            Some(fault.at(file.source.location_at(at)))
         };
         self.files.iter().filter_map(lost).collect()
     }
@@ -262,9 +229,7 @@ impl<'a> Layers<'a> {
 
     /// Where the profile is begun, for what is missing in it.
     pub(super) fn profile_location(&self, name: &str) -> ValueLocation {
-        let begun = |file: &ConfigFile<'a>| {
-            Some(file.source.location_at(file.profiles.iter().find(|it| it.name == name)?.offset))
-        };
+        let begun = |file: &ConfigFile<'a>| Some(file.source.location_at(file.find_profile(name)?.offset));
         self.files.iter().rev().find_map(begun).unwrap_or(ValueLocation::Environment)
     }
 
@@ -274,20 +239,18 @@ impl<'a> Layers<'a> {
         let mut problems = Vec::new();
         let enforced = self.collect_enforced(name);
         for file in &self.files {
-            if let Some(profile) = file.profiles.iter().find(|profile| profile.name == name) {
-                for setting in &profile.settings {
-                    apply_setting(&mut settings, setting.key, file.layer_setting(setting), &enforced, &mut problems);
-                }
+            let profile = file.find_profile(name);
+            for (key, setting) in profile.iter().flat_map(|profile| &profile.settings) {
+                problems.extend(enforced.apply_setting(&mut settings, key, *setting));
             }
             if file.source.owner == FileOwner::Administrator {
                 enforced.apply_to_settings(&mut settings);
-                let is_named = file.profiles.iter().any(|profile| profile.name == name);
-                problems.extend(is_named.then(|| find_unset_enforced(&settings, name, file)).into_iter().flatten());
+                problems.extend(profile.map(|_| find_unset_enforced(&settings, name, file)).into_iter().flatten());
             }
         }
         for (given, value) in self.overrides {
             let over = ConfigSetting { value, origin: ValueOrigin::Override(&given.location), is_enforced: false };
-            apply_setting(&mut settings, given.key, over, &enforced, &mut problems);
+            problems.extend(enforced.apply_setting(&mut settings, given.key, over));
         }
         problems.extend(enforced.check_defaults(&settings, || self.profile_location(name)));
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
@@ -300,9 +263,8 @@ impl<'a> Layers<'a> {
         let Some(file) = file.filter(|file| !file.enforced_keys.is_empty()) else {
             return EnforcedKeys::default();
         };
-        let named: Vec<_> = file.profiles.iter().filter(|profile| profile.name == name).collect();
-        let models = if named.is_empty() { file.profiles.iter().collect() } else { named };
-        let laid: Vec<ConfigSettings<'a>> = models.iter().map(|profile| self.merge_profile(file, profile)).collect();
+        let models = file.find_profile(name).map_or(&*file.profiles, std::slice::from_ref);
+        let laid: Vec<ConfigSettings<'a>> = models.iter().map(|profile| self.merge_profile(profile)).collect();
         let allowed = |key: &'static ConfigKey| {
             let mut values: Vec<ConfigSetting<'a>> = Vec::new();
             for setting in laid.iter().filter_map(|settings| settings.get(key)) {
@@ -324,27 +286,10 @@ impl<'a> Layers<'a> {
         EnforcedKeys(rules.filter(binds).collect())
     }
 
-    fn merge_profile(&self, file: &ConfigFile<'a>, profile: &FileProfile<'a>) -> ConfigSettings<'a> {
+    fn merge_profile(&self, profile: &FileProfile<'a>) -> ConfigSettings<'a> {
         let mut settings = ConfigSettings::from_defaults(self.defaults);
-        for setting in &profile.settings {
-            settings.set(setting.key, file.layer_setting(setting));
-        }
+        profile.settings.iter().for_each(|(key, setting)| settings.set(key, *setting));
         settings
-    }
-}
-
-fn apply_setting<'a>(
-    settings: &mut ConfigSettings<'a>,
-    key: &'static ConfigKey,
-    over: ConfigSetting<'a>,
-    enforced: &EnforcedKeys<'a>,
-    problems: &mut Vec<ConfigProblem>,
-) {
-    if let Some(fault) = enforced.find_violation(key, over).filter(|_| !over.is_from_administrator()) {
-        problems.push(over.problem(fault));
-    } else if !settings.get(key).is_some_and(|held| held.is_enforced && has_same_value(held, over)) {
-        // An enforced value stays, with its origin, where the other is the same.
-        settings.set(key, ConfigSetting { is_enforced: enforced.enforces_key(key), ..over });
     }
 }
 
@@ -357,7 +302,7 @@ fn find_unset_enforced(settings: &ConfigSettings<'_>, profile: &str, file: &Conf
     };
     let problem = |key: &&'static ConfigKey| {
         let fault = ConfigFault::EnforcedWithoutValue { key: key.name, profile: profile.to_owned() };
-        ConfigProblem { location: file.source.location_at(file.enforce_offset), fault }
+        fault.at(file.source.location_at(file.enforce_offset))
     };
     file.enforced_keys.iter().filter(is_unset).map(problem).collect()
 }

@@ -6,8 +6,8 @@
 // Bottom up: each file imports from those above it.
 mod choice;
 mod syntax;
-mod error;
 mod toml_value;
+mod error;
 mod partition;
 mod arn;
 mod claim_template;
@@ -79,7 +79,7 @@ pub use telemetry::TelemetrySettings;
 pub use variables::VariableStatus;
 
 use crate::files;
-use layers::{LayerTexts, Layers, ParsedLayers};
+use layers::{LayerTexts, Layers};
 use source_file::{FileOwner, SourceFile};
 use user_file::UserFile;
 
@@ -130,31 +130,17 @@ pub fn report_profile(inputs: &ConfigInputs<'_>) -> Result<ProfileReport, Error>
 /// Whether the administrator's file enforces where the key to the stored session is kept. A file that cannot be read
 /// enforces nothing here: it stops every command by itself.
 pub fn enforces_storage(inputs: &ConfigInputs<'_>) -> bool {
-    let file = SourceFile::read_administrator_file(&inputs.paths.system_config, inputs.environment).ok().flatten();
+    let owner = FileOwner::Administrator;
+    let file = SourceFile::read_for_owner(&inputs.paths.system_config, owner, inputs.environment).ok().flatten();
     file.is_some_and(|source| {
-        let table = config_file::parse_toml(&source);
-        table.is_ok_and(|table| {
-            let (file, _) = config_file::interpret_file(&source, table.get_ref());
-            file.enforced_keys.contains(&&*keys::STORAGE)
-        })
+        LayerTexts::from_file(source)
+            .survey_layers(|layers, _| layers.files.iter().any(|file| file.enforced_keys.contains(&&*keys::STORAGE)))
     })
 }
 
 /// Checks every profile of all layers together, and reports what each file holds.
 pub fn check_all_files(inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFinding>, Error> {
-    let texts = LayerTexts::load_all(inputs)?;
-    let (parsed, problems) = texts.parse_with_problems();
-    let layers = validate_layers(&texts, &parsed, inputs, problems)?;
-    let mut findings: Vec<ConfigFinding> = layers.files.iter().map(count_profiles).collect();
-    if findings.is_empty() {
-        load_profile(inputs)?;
-        findings.push(ConfigFinding::Profiles { source: ValueLocation::Environment.to_string(), count: 1 });
-    }
-    findings.extend(find_writable_files(&layers));
-    findings.extend(overrides::warn_unknown_variables(inputs.environment));
-    let names = layers.all_profile_names(inputs);
-    findings.extend(names.iter().flat_map(|name| find_suspicious_values(&layers, name, inputs)));
-    Ok(findings)
+    check_layers(&LayerTexts::load_all(inputs)?, inputs, overrides::warn_unknown_variables(inputs.environment))
 }
 
 /// Checks one file by itself, an administrator's or a user's: each of its profiles must be complete.
@@ -162,12 +148,32 @@ pub fn check_file(file: &Path, inputs: &ConfigInputs<'_>) -> Result<Vec<ConfigFi
     let source = SourceFile::read_file(file, FileOwner::Administrator, inputs.environment)?.ok_or_else(|| {
         Error::Unreadable { file: display_path(file, inputs.environment), why: UnreadableReason::Missing }
     })?;
-    let texts = LayerTexts::from_file(source);
-    let (parsed, problems) = texts.parse_with_problems();
-    let layers = validate_layers(&texts, &parsed, inputs, problems)?;
-    let findings = layers.files.iter().map(count_profiles).chain(find_writable_files(&layers));
-    let names = layers.profile_names();
-    Ok(findings.chain(names.iter().flat_map(|name| find_suspicious_values(&layers, name, inputs))).collect())
+    check_layers(&LayerTexts::from_file(source), inputs, Vec::new())
+}
+
+/// What the layers hold, or everything that is wrong with them, each problem once.
+fn check_layers(
+    texts: &LayerTexts,
+    inputs: &ConfigInputs<'_>,
+    about_variables: Vec<ConfigFinding>,
+) -> Result<Vec<ConfigFinding>, Error> {
+    texts.survey_layers(|layers, problems| {
+        let mut problems = problems.concat();
+        problems.extend(find_profile_problems(layers, inputs, &problems));
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
+        let mut findings: Vec<ConfigFinding> = layers.files.iter().map(count_profiles).collect();
+        if findings.is_empty() {
+            layers.build_chosen_profile(inputs)?;
+            findings.push(ConfigFinding::Profiles { source: ValueLocation::Environment.to_string(), count: 1 });
+        }
+        findings.extend(find_writable_files(layers));
+        findings.extend(about_variables);
+        let names = layers.all_profile_names(inputs);
+        findings.extend(names.iter().flat_map(|name| find_suspicious_values(layers, name, inputs)));
+        Ok(findings)
+    })
 }
 
 fn count_profiles(file: &config_file::ConfigFile<'_>) -> ConfigFinding {
@@ -208,29 +214,27 @@ fn warn_bypassable_quota(profile: &Profile) -> Option<(&'static ConfigKey, Strin
     (quota.on_error == QuotaErrorPolicy::Allow).then(|| (&*keys::QUOTA_ON_ERROR, reason.to_owned()))
 }
 
-/// The layers without fault, or everything that is wrong with them, each problem once.
-fn validate_layers<'a>(
-    texts: &LayerTexts,
-    parsed: &'a ParsedLayers<'a>,
+/// What is wrong with profiles besides the problems that are known already. It can be told only when every file could be
+/// looked into.
+fn find_profile_problems(
+    layers: &Layers<'_>,
     inputs: &ConfigInputs<'_>,
-    mut problems: Vec<ConfigProblem>,
-) -> Result<Layers<'a>, Error> {
-    let (layers, more) = parsed.interpret_with_problems();
-    problems.extend(more);
+    known: &[ConfigProblem],
+) -> Vec<ConfigProblem> {
     let is_closed = |problem: &ConfigProblem| {
         matches!(problem.fault, ConfigFault::NewerVersion { .. } | ConfigFault::ProgramTooOld { .. })
     };
-    // What profiles lack can be told only when every file could be looked into.
-    if !texts.has_unparsed_files(parsed) && !problems.iter().any(is_closed) {
+    let mut found = Vec::new();
+    if layers.is_complete && !known.iter().any(is_closed) {
         let names = layers.profile_names();
         let built = names.iter().flat_map(|name| layers.build_profile(name, inputs).err().unwrap_or_default());
         for problem in layers.check_default_profiles().into_iter().chain(built) {
-            if !problems.contains(&problem) {
-                problems.push(problem);
+            if !known.contains(&problem) && !found.contains(&problem) {
+                found.push(problem);
             }
         }
     }
-    if problems.is_empty() { Ok(layers) } else { Err(Error::Invalid(problems)) }
+    found
 }
 
 /// The files that are read, the administrator's first.
@@ -238,7 +242,7 @@ pub fn list_file_locations(inputs: &ConfigInputs<'_>) -> [FileLocation; 2] {
     let read = |path: &Path, rank| SourceFile::read_for_owner(path, rank, inputs.environment);
     let system = read(&inputs.paths.system_config, FileOwner::Administrator).ok().flatten();
     let user = UserFile::choose_file(inputs, system.as_ref(), read);
-    let user = user.map_or_else(|_| inputs.paths.user_config.clone(), |user| user.path().to_owned());
+    let user = user.map_or_else(|_| inputs.paths.user_config.clone(), |user| user.path);
     [inputs.paths.system_config.clone(), user].map(|file| FileLocation { is_there: file.is_file(), file })
 }
 

@@ -81,7 +81,7 @@ pub(super) fn collect_overrides(inputs: &ConfigInputs<'_>) -> Result<Vec<ValueOv
             }
             (Err(_), _) => ConfigFault::NotUnicode { key: key.name.to_owned() },
         };
-        problems.push(ConfigProblem { location, fault });
+        problems.push(fault.at(location));
     }
     found.extend(inputs.flags.iter().map(|FlagOverride { key, value, name }| ValueOverride {
         key,

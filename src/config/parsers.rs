@@ -4,14 +4,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
     BedrockEndpoints, ClaimTemplate, Issuer, RoleArn,
     choice::NamedChoice,
     error::{ConfigFault, ParseResult},
     partition::is_region,
-    syntax::{find_nearest_name, is_token},
+    syntax::is_token,
     toml_value::{quote_text, to_toml},
 };
 use crate::{
@@ -135,18 +135,13 @@ pub(super) fn parse_optional<T>(
 /// The value of the type that has this name.
 pub(super) fn parse_choice<T: NamedChoice>(key: &str, value: &DeValue<'_>) -> ParseResult<T> {
     let text = expect_string(key, value)?;
-    T::from_choice_name(text).ok_or_else(|| reject_choice(key, text, T::CHOICES.iter().map(|(name, _)| *name)))
+    T::from_choice_name(text).ok_or_else(|| reject_choice(key, text, T::CHOICES))
 }
 
-/// Rejects a name that is not one of `names`.
-pub(super) fn reject_choice(key: &str, text: &str, names: impl Iterator<Item = &'static str>) -> ConfigFault {
-    let names: Vec<&str> = names.collect();
-    ConfigFault::IllegalValue {
-        key: key.to_owned(),
-        value: Some(quote_text(text)),
-        rule: format!("must be one of {}", names.join(", ")).into(),
-        nearest: find_nearest_name(text, names.into_iter()).map(str::to_owned),
-    }
+/// Rejects a name that none of the choices has.
+pub(super) fn reject_choice<T>(key: &str, text: &str, choices: &[(&'static str, T)]) -> ConfigFault {
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    ConfigFault::illegal_name(key, text, format!("must be one of {}", names.join(", ")), names.iter().copied())
 }
 
 pub(super) fn parse_url_path(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
@@ -216,7 +211,7 @@ pub(super) fn parse_bool(key: &str, value: &DeValue<'_>) -> ParseResult<bool> {
 
 pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16>> {
     const EXPECTED: &str = "a list of port numbers";
-    let DeValue::Array(items) = value else { return Err(reject_type(key, EXPECTED, value)) };
+    let items = expect_list(key, value, EXPECTED)?;
     let mut ports = Vec::with_capacity(items.len().min(64));
     for item in items.iter().map(|item| item.get_ref()) {
         let DeValue::Integer(number) = item else { return Err(reject_type(key, EXPECTED, item)) };
@@ -296,18 +291,25 @@ pub(super) fn parse_string_table(key: &str, value: &DeValue<'_>) -> ParseResult<
     Ok(strings)
 }
 
-fn expect_string<'v>(key: &str, value: &'v DeValue<'_>) -> ParseResult<&'v str> {
+pub(super) fn expect_string<'v>(key: &str, value: &'v DeValue<'_>) -> ParseResult<&'v str> {
     value.as_str().ok_or_else(|| reject_type(key, "a string", value))
 }
 
 pub(super) fn parse_string_list(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     const EXPECTED: &str = "a list of strings";
-    let DeValue::Array(items) = value else { return Err(reject_type(key, EXPECTED, value)) };
-    let texts = items.iter().map(|item| {
+    let texts = expect_list(key, value, EXPECTED)?.iter().map(|item| {
         let text = item.get_ref().as_str().map(str::to_owned);
         text.ok_or_else(|| reject_type(key, EXPECTED, item.get_ref()))
     });
     texts.collect()
+}
+
+pub(super) fn expect_list<'v, 't>(
+    key: &str,
+    value: &'v DeValue<'t>,
+    expected: &'static str,
+) -> ParseResult<&'v DeArray<'t>> {
+    value.as_array().ok_or_else(|| reject_type(key, expected, value))
 }
 
 pub(super) fn expect_table<'v, 't>(

@@ -6,15 +6,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     ClaudeCodeConfig, ConfigInputs, Error, Profile,
-    config_file::FileSetting,
-    error::{ConfigFault, ConfigProblem, ValueLocation},
+    error::{ConfigFault, ValueLocation},
     key::{ConfigKey, NotToml, TypedKey, ValueSyntax},
     keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
     parsers::reject_text,
-    setting::ConfigSettings,
+    setting::{ConfigSetting, ConfigSettings},
     source_file::{FileOwner, SourceFile},
-    syntax::{find_nearest_name, is_profile_name},
+    syntax::is_profile_name,
     toml_value::to_toml,
 };
 
@@ -27,7 +26,7 @@ pub fn check_profile_name(flag: &'static str, name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let fault = reject_text(flag, name, "letters, digits, and - _ . between them");
-    Err(Error::Invalid(vec![ConfigProblem { location: ValueLocation::Flag(flag), fault }]))
+    Err(Error::invalid(ValueLocation::Flag(flag), fault))
 }
 
 /// The profile as a table that can stand at the end of any file.
@@ -58,15 +57,14 @@ pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Re
     LayerTexts::from_file(source).with_layers(|layers| {
         if let Some(enforcing) = layers.files.iter().find(|file| !file.enforced_keys.is_empty()) {
             let location = enforcing.source.location_at(enforcing.enforce_offset);
-            let fault = ConfigFault::AdministratorOnly { key: "enforce" };
-            return Err(Error::Invalid(vec![ConfigProblem { location, fault }]));
+            return Err(Error::invalid(location, ConfigFault::AdministratorOnly { key: "enforce" }));
         }
         let name = layers.choose_profile_name(inputs)?;
-        let profile = layers.files.iter().flat_map(|file| &file.profiles).find(|profile| profile.name == name);
+        let profile = layers.files.iter().find_map(|file| file.find_profile(&name));
         let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
-        let key_value = |FileSetting { key, value, offset: _ }: &FileSetting<'_>| {
-            let text = value.as_str().filter(|_| key.syntax == ValueSyntax::Plain).map(str::to_owned);
-            (*key, text.unwrap_or_else(|| to_toml(value)))
+        let key_value = |(key, setting): &(&'static ConfigKey, ConfigSetting<'_>)| {
+            let text = setting.value.as_str().filter(|_| key.syntax == ValueSyntax::Plain).map(str::to_owned);
+            (*key, text.unwrap_or_else(|| to_toml(setting.value)))
         };
         Ok((name, settings.iter().map(key_value).collect()))
     })
@@ -142,15 +140,14 @@ fn read_checked<T: Default>(settings: &ConfigSettings<'_>, key: &TypedKey<T>) ->
 /// The key that the flag `--set` names.
 pub fn require_known_key(name: &str) -> Result<&'static ConfigKey, Error> {
     find_key(name).ok_or_else(|| {
-        let nearest = find_nearest_name(name, KEYS.iter().map(|key| key.name)).map(str::to_owned);
         let table = name.split_once('.').map_or("", |(table, _)| table);
         let table = SECTIONS.iter().find(|(known, _)| *known == table).map_or("", |(known, _)| known);
-        reject_set_flag(ConfigFault::UnknownKey { key: name.to_owned(), table: table.to_owned(), nearest })
+        reject_set_flag(ConfigFault::unknown_key(name, table, KEYS.iter().map(|key| key.name)))
     })
 }
 
 fn reject_set_flag(fault: ConfigFault) -> Error {
-    Error::Invalid(vec![ConfigProblem { location: ValueLocation::Flag("--set"), fault }])
+    Error::invalid(ValueLocation::Flag("--set"), fault)
 }
 
 /// A dot inside a name would begin another table.

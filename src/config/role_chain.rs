@@ -10,8 +10,7 @@ use super::{
     ClaimTemplate,
     error::{ConfigFault, ParseResult},
     federation::{CHAINED_SESSION_LIMIT, ChainedRole},
-    parsers::{self, TEMPLATE_RULE, reject_text, reject_type, reject_value},
-    syntax::find_nearest_name,
+    parsers::{self, TEMPLATE_RULE, expect_list, reject_text, reject_type, reject_value},
 };
 
 /// What a table may hold.
@@ -29,7 +28,7 @@ const TRANSITIVE: &str = "role_chain.transitive";
 /// The links in their order; the last lasts as long as is wanted, where AWS allows it.
 pub(super) fn parse_role_chain(key: &str, value: &DeValue<'_>, wanted: Duration) -> ParseResult<Vec<ChainedRole>> {
     const EXPECTED: &str = "a list of role ARNs or tables";
-    let DeValue::Array(items) = value else { return Err(reject_type(key, EXPECTED, value)) };
+    let items = expect_list(key, value, EXPECTED)?;
     let links = items.iter().enumerate().map(|(at, item)| {
         let duration = if at + 1 == items.len() { wanted.min(CHAINED_SESSION_LIMIT) } else { MIN_SESSION_DURATION };
         let item = item.get_ref();
@@ -49,9 +48,7 @@ fn parse_chained_role(
     usual: Duration,
 ) -> ParseResult<ChainedRole> {
     if let Some((name, _)) = table.iter().find(|(name, _)| !FIELDS.contains(&name.get_ref().as_ref())) {
-        let (name, table) = (name.get_ref().to_string(), "role_chain".to_owned());
-        let nearest = find_nearest_name(&name, FIELDS.into_iter()).map(str::to_owned);
-        return Err(ConfigFault::UnknownKey { key: name, table, nearest });
+        return Err(ConfigFault::unknown_key(name.get_ref(), "role_chain", FIELDS.into_iter()));
     }
     let field = |name: &str| table.get(name).map(|value| value.get_ref());
     let role = field("role_arn").ok_or_else(|| reject_value(key, whole, "a link needs a role_arn"))?;

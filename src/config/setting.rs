@@ -66,27 +66,28 @@ impl ConfigSetting<'_> {
 
     /// Whether the value stands in the administrator's file.
     pub(super) fn is_from_administrator(self) -> bool {
-        match self.origin {
-            ValueOrigin::File(source, _) => source.owner == FileOwner::Administrator,
-            ValueOrigin::Default | ValueOrigin::Override(_) => false,
-        }
+        self.origin.file().is_some_and(|source| source.owner == FileOwner::Administrator)
     }
 
     /// Whether the value stands in a file that the call did not name.
     pub(super) fn is_from_default_location(self) -> bool {
-        match self.origin {
-            ValueOrigin::File(source, _) => !source.is_named,
-            ValueOrigin::Default | ValueOrigin::Override(_) => false,
-        }
+        self.origin.file().is_some_and(|source| !source.is_named)
     }
 
     /// Reports a fault at the place of this value.
     pub(super) fn problem(self, fault: ConfigFault) -> ConfigProblem {
-        ConfigProblem { location: self.origin.location(), fault }
+        fault.at(self.origin.location())
     }
 }
 
-impl ValueOrigin<'_> {
+impl<'a> ValueOrigin<'a> {
+    fn file(self) -> Option<&'a SourceFile> {
+        match self {
+            Self::File(source, _) => Some(source),
+            Self::Default | Self::Override(_) => None,
+        }
+    }
+
     pub(super) fn location(self) -> ValueLocation {
         match self {
             Self::Default => ValueLocation::Default,

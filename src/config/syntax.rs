@@ -16,7 +16,7 @@ pub(super) fn is_token(word: &str) -> bool {
 }
 
 /// The name most like a misspelt one; `None` if none is similar.
-pub(super) fn find_nearest_name<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(super) fn find_nearest_name<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
     const SIMILAR: f64 = 0.82;
     // Longer text from outside is not a slip of the finger, and comparing it costs its length squared.
     if name.len() > 64 {
@@ -27,5 +27,5 @@ pub(super) fn find_nearest_name<'n>(name: &str, known: impl Iterator<Item = &'n 
         .map(|known| (strsim::jaro_winkler(&name, known), known))
         .filter(|(likeness, _)| *likeness >= SIMILAR)
         .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, known)| known)
+        .map(|(_, known)| known.to_owned())
 }

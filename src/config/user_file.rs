@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 
 use super::{
     ConfigInputs, config_file,
-    error::{ConfigFault, ConfigProblem, Error, ValueLocation},
+    error::{ConfigFault, Error, ValueLocation},
     overrides::CONFIG_VARIABLE,
     source_file::{FileOwner, SourceFile, expand_home},
 };
 
-/// The user's file, by how it was chosen.
-pub(super) enum UserFile {
-    InDefaultPlace(PathBuf),
-    /// By `--config`, or by a variable where no file exists in a default place.
-    Named(PathBuf),
+/// The user's file, and how it was chosen.
+pub(super) struct UserFile {
+    pub path: PathBuf,
+    /// By `--config` or by a variable.
+    pub is_named: bool,
     /// By a variable, which a file in a default place trusts.
-    TrustedVariable(PathBuf),
+    pub is_trusted: bool,
 }
 
 impl UserFile {
@@ -29,48 +29,27 @@ impl UserFile {
         read: impl Fn(&Path, FileOwner) -> Result<Option<SourceFile>, Error>,
     ) -> Result<Self, Error> {
         if let Some(file) = &inputs.file {
-            return Ok(Self::Named(file.clone()));
+            return Ok(Self { path: file.clone(), is_named: true, is_trusted: false });
         }
-        let in_default_place = || inputs.paths.user_config.clone();
+        let default_path = &inputs.paths.user_config;
         let Some(named) = inputs.environment.var_path(CONFIG_VARIABLE).filter(|_| inputs.with_user_layers) else {
-            return Ok(Self::InDefaultPlace(in_default_place()));
+            return Ok(Self { path: default_path.clone(), is_named: false, is_trusted: false });
         };
-        let user = read(&in_default_place(), FileOwner::User)?;
+        let user = read(default_path, FileOwner::User)?;
         let existing: Vec<&SourceFile> = system.into_iter().chain(&user).collect();
         let is_trusting = existing.iter().any(|source| {
             config_file::parse_toml(source).is_ok_and(|table| config_file::trusts_environment(table.get_ref()))
         });
-        match existing.last() {
-            Some(file) if !is_trusting => {
-                Err(reject_config_variable(ConfigFault::ConfigFileNotAllowed { file: file.display_path.clone() }))
-            }
-            existing => {
-                // A host's settings file is no shell: it leaves the tilde as it is.
-                let opened = named.to_str().and_then(|text| expand_home(text, inputs.environment));
-                let path = opened.unwrap_or(named);
-                match (path.is_absolute(), existing) {
-                    (false, _) => Err(reject_config_variable(ConfigFault::RelativePath)),
-                    (true, None) => Ok(Self::Named(path)),
-                    (true, Some(_)) => Ok(Self::TrustedVariable(path)),
-                }
-            }
+        let reject = |fault| Err(Error::invalid(ValueLocation::Variable(CONFIG_VARIABLE.to_owned()), fault));
+        if let Some(file) = existing.last().filter(|_| !is_trusting) {
+            return reject(ConfigFault::ConfigFileNotAllowed { file: file.display_path.clone() });
         }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        match self {
-            Self::InDefaultPlace(path) | Self::Named(path) | Self::TrustedVariable(path) => path,
+        // A host's settings file is no shell: it leaves the tilde as it is.
+        let opened = named.to_str().and_then(|text| expand_home(text, inputs.environment));
+        let path = opened.unwrap_or(named);
+        if !path.is_absolute() {
+            return reject(ConfigFault::RelativePath);
         }
+        Ok(Self { path, is_named: true, is_trusted: !existing.is_empty() })
     }
-
-    pub(super) fn is_named(&self) -> bool {
-        match self {
-            Self::InDefaultPlace(_) => false,
-            Self::Named(_) | Self::TrustedVariable(_) => true,
-        }
-    }
-}
-
-fn reject_config_variable(fault: ConfigFault) -> Error {
-    Error::Invalid(vec![ConfigProblem { location: ValueLocation::Variable(CONFIG_VARIABLE.to_owned()), fault }])
 }

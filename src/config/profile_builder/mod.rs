@@ -321,7 +321,7 @@ impl<'a> ProfileBuilder<'a> {
         let setting = self.settings.get(key);
         if setting.is_none() {
             let fault = ConfigFault::MissingKey { key: key.name, profile: self.name.to_owned() };
-            self.problems.push(ConfigProblem { location: self.layers.profile_location(self.name), fault });
+            self.problems.push(fault.at(self.layers.profile_location(self.name)));
         }
         setting
     }

@@ -3,7 +3,7 @@
 //! They are read as AWS's tools read them; what they should say is for `setup`.
 
 use super::{
-    CheckOutcome, DoctorContext, Finding, claude,
+    CheckOutcome, DoctorContext, Finding, Profile, claude,
     command_check::{self, CommandRunner, ExpectedCommand},
 };
 use crate::{
@@ -11,8 +11,7 @@ use crate::{
     setup::{self, aws},
 };
 
-pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_aws_profile(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let path = &context.tool_config.aws_config;
     let text = context.read_text(path)?.unwrap_or_default();
     let file = context.display_path(path);
@@ -35,8 +34,7 @@ pub(super) fn check_aws_profile(context: &DoctorContext<'_>) -> CheckOutcome {
         .unwrap_or_else(|| Finding::Ok(format!("{place} leads here"))))
 }
 
-pub(super) fn check_fixed_keys(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_fixed_keys(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let path = &context.tool_config.aws_credentials;
     let text = context.read_text(path)?.unwrap_or_default();
     let (name, file) = (command_check::find_aws_profile_name(context, &profile.name), context.display_path(path));

@@ -31,8 +31,7 @@ pub(super) fn has_managed_export(context: &DoctorContext<'_>) -> bool {
     hook.and_then(|hook| ParsedCommand::parse(&hook)).is_some_and(|called| command_check::is_our_command(&called))
 }
 
-pub(super) fn check_user_settings(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_user_settings(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let path = &context.tool_config.claude_settings;
     let text = read_settings(context, path)?;
     let managed = has_managed_export(context);
@@ -58,8 +57,7 @@ fn report_missing_settings(context: &DoctorContext<'_>, managed: bool, file: &st
     }
 }
 
-pub(super) fn check_managed_settings(context: &DoctorContext<'_>) -> CheckOutcome {
-    context.profile()?;
+pub(super) fn check_managed_settings(context: &DoctorContext<'_>, _: &Profile) -> CheckOutcome {
     let path = &context.tool_config.claude_managed;
     Ok(match read_settings(context, path)? {
         None => Finding::Skipped("there are none on this machine".to_owned()),
@@ -67,8 +65,7 @@ pub(super) fn check_managed_settings(context: &DoctorContext<'_>) -> CheckOutcom
     })
 }
 
-pub(super) fn check_hooks(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_hooks(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let (mut faults, mut hooks) = (Vec::new(), Vec::new());
     let both = [&context.tool_config.claude_settings, &context.tool_config.claude_managed];
     for path in both {

@@ -2,7 +2,7 @@
 //!
 //! Which of them outrank a sign-in is a table of `setup`.
 
-use super::{CheckOutcome, DoctorContext, Finding, command_check};
+use super::{CheckOutcome, DoctorContext, Finding, Profile, command_check};
 use crate::{
     config::INSIDE_OF_EXEC,
     failure::doctor,
@@ -13,8 +13,7 @@ use crate::{
     text::sanitize_line,
 };
 
-pub(super) fn check_conflicting_env(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_conflicting_env(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     for path in [&context.tool_config.claude_managed, &context.tool_config.claude_settings] {
         let text = context.read_text_or_empty(path);
         let names = find_set(|name| settings::read_setting(&text, &ClaudeSettingKey::Env(name.to_owned())).is_some());

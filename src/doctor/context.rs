@@ -158,7 +158,7 @@ impl<'a> DoctorContext<'a> {
     pub async fn probe_provider(&self, profile: &Profile) -> Result<&ProbeResponse, Failure> {
         let asked = async || {
             let address = oidc::build_discovery_url(&profile.issuer)?;
-            Ok(self.send_probe(profile, &address, Method::GET, "").await?)
+            Ok(self.send_probe(self.client(profile)?, &address, Method::GET, "").await?)
         };
         self.provider_probe.get_or_init(asked).await.as_ref().map_err(Failure::clone)
     }
@@ -168,7 +168,7 @@ impl<'a> DoctorContext<'a> {
         let asked = async || {
             let address = aws::resolve_exchange_endpoint(profile, &self.host.environment).await?;
             let body = "Action=GetCallerIdentity&Version=2011-06-15";
-            Ok(self.send_probe(profile, &address, Method::POST, body).await?)
+            Ok(self.send_probe(self.client(profile)?, &address, Method::POST, body).await?)
         };
         self.aws_probe.get_or_init(asked).await.as_ref().map_err(Failure::clone)
     }
@@ -176,12 +176,11 @@ impl<'a> DoctorContext<'a> {
     /// Asks, without anything that could prove who does.
     pub async fn send_probe(
         &self,
-        profile: &Profile,
+        client: &Client,
         address: &SecureUrl,
         method: Method,
         body: &str,
-    ) -> Result<ProbeResponse, ProbeError> {
-        let client = self.client(profile).map_err(ProbeError::NoClient)?;
+    ) -> Result<ProbeResponse, http::Error> {
         let host = address.authority().to_owned();
         let mut request = Request::builder().method(method).uri(address.as_str());
         if !body.is_empty() {
@@ -190,29 +189,6 @@ impl<'a> DoctorContext<'a> {
         let request = request.body(body.into()).expect("an address that was parsed makes a request");
         let answer = run_with_timeout(&host, client.send(request)).await??;
         Ok(ProbeResponse { host, answer, received_at: self.now() })
-    }
-}
-
-/// Why a probe got no answer.
-#[derive(Debug)]
-pub enum ProbeError {
-    /// There is no HTTP client for this profile.
-    NoClient(Failure),
-    Http(http::Error),
-}
-
-impl From<http::Error> for ProbeError {
-    fn from(error: http::Error) -> Self {
-        Self::Http(error)
-    }
-}
-
-impl From<ProbeError> for Failure {
-    fn from(error: ProbeError) -> Self {
-        match error {
-            ProbeError::NoClient(failure) => failure,
-            ProbeError::Http(error) => error.into(),
-        }
     }
 }
 

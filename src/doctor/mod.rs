@@ -30,12 +30,13 @@ use serde::Serialize;
 pub use context::DoctorContext;
 
 use crate::{
+    config::Profile,
     failure::{Exit, Failure, SystemError},
     hint::Invocation,
     http,
 };
 
-use CheckFunction::{Local, Network};
+use CheckFunction::{Local, Machine, Network};
 
 /// What one network check may take, whatever becomes of the others. They run side by side.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,13 +44,15 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call of a live check may take. A model that was not asked for a while needs seconds for its first word.
 const LIVE_CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A check, which looks and judges.
+/// A check, which looks and judges. One that needs the profile is skipped where there is none.
 #[derive(Clone, Copy, Debug)]
 enum CheckFunction {
     /// On this machine.
-    Local(fn(&DoctorContext<'_>) -> CheckOutcome),
+    Machine(fn(&DoctorContext<'_>) -> CheckOutcome),
+    /// On this machine, of the profile.
+    Local(fn(&DoctorContext<'_>, &Profile) -> CheckOutcome),
     /// Over the network, or what has to wait for it.
-    Network(for<'p> fn(&'p DoctorContext<'p>) -> CheckFuture<'p>),
+    Network(for<'p> fn(&'p DoctorContext<'p>, &'p Profile) -> CheckFuture<'p>),
 }
 
 /// What a check found; `?` ends a check with an error, which is `Finding::Bad`.
@@ -94,45 +97,46 @@ pub enum CheckResult {
 
 /// Every check but those of `--live`, in the order in which they are told. The names are part of the contract.
 const CHECKS: [(&str, CheckFunction); 28] = [
-    ("version", Local(version::check_version)),
-    ("configuration", Local(configuration::check_configuration)),
+    ("version", Machine(version::check_version)),
+    ("configuration", Machine(configuration::check_configuration)),
     ("variables", Local(variables::check_variables)),
-    ("folder", Local(storage::check_folder)),
+    ("folder", Machine(storage::check_folder)),
     ("key", Local(storage::check_key)),
     ("lock", Local(storage::check_lock)),
     ("session", Local(session::check_session)),
     ("last-error", Local(session::check_last_error)),
-    ("clock", Network(|context| Box::pin(network::check_clock(context)))),
-    ("proxy", Network(|context| Box::pin(network::check_proxy(context)))),
-    ("certificates", Network(|context| Box::pin(network::check_certificates(context)))),
-    ("discovery", Network(|context| Box::pin(provider::check_discovery(context)))),
-    ("algorithms", Network(|context| Box::pin(provider::check_algorithms(context)))),
-    ("keys", Network(|context| Box::pin(provider::check_keys(context)))),
-    ("client", Network(|context| Box::pin(provider::check_client(context)))),
-    ("ports", Network(|context| Box::pin(sign_in::check_ports(context)))),
-    ("browser", Network(|context| Box::pin(sign_in::check_browser(context)))),
-    ("aws", Network(|context| Box::pin(network::check_aws(context)))),
-    ("quota", Network(|context| Box::pin(services::check_quota(context)))),
-    ("collector", Network(|context| Box::pin(services::check_collectors(context)))),
+    ("clock", Network(|context, profile| Box::pin(network::check_clock(context, profile)))),
+    ("proxy", Network(|context, profile| Box::pin(network::check_proxy(context, profile)))),
+    ("certificates", Network(|context, profile| Box::pin(network::check_certificates(context, profile)))),
+    ("discovery", Network(|context, profile| Box::pin(provider::check_discovery(context, profile)))),
+    ("algorithms", Network(|context, profile| Box::pin(provider::check_algorithms(context, profile)))),
+    ("keys", Network(|context, profile| Box::pin(provider::check_keys(context, profile)))),
+    ("client", Network(|context, profile| Box::pin(provider::check_client(context, profile)))),
+    ("ports", Network(|context, profile| Box::pin(sign_in::check_ports(context, profile)))),
+    ("browser", Network(|context, profile| Box::pin(sign_in::check_browser(context, profile)))),
+    ("aws", Network(|context, profile| Box::pin(network::check_aws(context, profile)))),
+    ("quota", Network(|context, profile| Box::pin(services::check_quota(context, profile)))),
+    ("collector", Network(|context, profile| Box::pin(services::check_collectors(context, profile)))),
     ("aws-profile", Local(aws_files::check_aws_profile)),
     ("fixed-keys", Local(aws_files::check_fixed_keys)),
     ("shadows", Local(conflicting_env::check_conflicting_env)),
     ("claude-settings", Local(claude::check_user_settings)),
     ("claude-managed", Local(claude::check_managed_settings)),
     ("claude-hooks", Local(claude::check_hooks)),
-    ("repository", Local(repository::check_repository)),
-    ("leftovers", Local(sample_leftovers::check_leftovers)),
+    ("repository", Machine(repository::check_repository)),
+    ("leftovers", Machine(sample_leftovers::check_leftovers)),
 ];
 
 /// Makes the checks: those of this machine one after the other, and beside them those of the network all at once.
 pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckReport>, Failure> {
     let run_local = |(_, function): &(_, CheckFunction)| match function {
-        Local(check) => Some(check(context)),
+        Machine(check) => Some(check(context)),
+        Local(check) => Some(context.profile().and_then(|profile| check(context, profile))),
         Network(_) => None,
     };
     let run_network = async |(_, function): &(_, CheckFunction)| match function {
-        Local(_) => None,
-        Network(check) => Some(check(context).await),
+        Machine(_) | Local(_) => None,
+        Network(check) => Some(async { check(context, context.profile()?).await }.await),
     };
     let (local, network) = thread::scope(|scope| {
         let local = scope.spawn(|| CHECKS.iter().map(run_local).collect::<Vec<_>>());

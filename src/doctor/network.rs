@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckOutcome, DoctorContext, Finding, context::ProbeResponse};
+use super::{CheckOutcome, DoctorContext, Finding, Profile, context::ProbeResponse};
 use crate::{aws, failure::doctor, oidc::ClockSkew, text::UntrustedText};
 
 /// What the verification of tokens forgives, in seconds, and what AWS does.
 const TOLERATED_SECONDS: u64 = 60;
 const TOLERATED_BY_AWS: u64 = 300;
 
-pub(super) async fn check_clock(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_clock(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let heard = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
     let compared: Vec<(&str, ClockSkew)> = heard.into_iter().flatten().filter_map(measure_skew).collect();
     let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew_seconds(*skew)) else {
@@ -41,8 +40,7 @@ fn skew_seconds(skew: ClockSkew) -> u64 {
 }
 
 /// Which proxy stands before whom.
-pub(super) async fn check_proxy(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_proxy(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let client = context.client(profile)?;
     let mut hosts = vec![profile.issuer.url().clone()];
     hosts.extend(aws::resolve_exchange_endpoint(profile, &context.host.environment).await);
@@ -59,8 +57,7 @@ pub(super) async fn check_proxy(context: &DoctorContext<'_>) -> CheckOutcome {
 }
 
 /// Who vouches for whom: what a person looks at who wonders whether somebody reads along.
-pub(super) async fn check_certificates(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_certificates(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let (provider, aws) = (context.probe_provider(profile).await, context.probe_aws(profile).await);
     let heard: Vec<&ProbeResponse> = [provider.ok(), aws.ok()].into_iter().flatten().collect();
     if heard.is_empty() {
@@ -90,8 +87,7 @@ fn is_amazon_issuer(issuer: &UntrustedText) -> bool {
 }
 
 /// Whether AWS answers, and nobody in its place.
-pub(super) async fn check_aws(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_aws(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let ProbeResponse { host, answer, .. } = context.probe_aws(profile).await?;
     if !is_aws_error_body(&answer.body) {
         return Err(doctor::describe_not_aws(host, answer.status.as_u16()).into());

@@ -2,7 +2,7 @@
 //!
 //! Nobody is signed in, and no token is asked for; the way there is for `network`.
 
-use super::{CheckOutcome, DoctorContext, Finding, context::run_with_timeout};
+use super::{CheckOutcome, DoctorContext, Finding, Profile, context::run_with_timeout};
 use crate::{
     failure::{Failure, doctor},
     oidc::{self, ClientProbe},
@@ -15,15 +15,13 @@ const AWS_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", 
 /// A port for whoever takes any; no browser is ever sent there.
 const ANY_PORT: u16 = 8400;
 
-pub(super) async fn check_discovery(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_discovery(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await?;
     let codes = metadata.device_authorization_endpoint.as_ref().map_or("", |_| ", and gives device codes");
     Ok(Finding::Ok(format!("{} describes itself{codes}", sanitize_line(&metadata.issuer))))
 }
 
-pub(super) async fn check_algorithms(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_algorithms(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let Some(offered) = &metadata.algorithms else {
         return Ok(Finding::Ok("the provider does not say, and rules none out".to_owned()));
@@ -41,8 +39,7 @@ pub(super) async fn check_algorithms(context: &DoctorContext<'_>) -> CheckOutcom
     Ok(Finding::Ok(names.join(", ")))
 }
 
-pub(super) async fn check_keys(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_keys(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
     let host = metadata.jwks_uri.authority();
@@ -54,8 +51,7 @@ pub(super) async fn check_keys(context: &DoctorContext<'_>) -> CheckOutcome {
 }
 
 /// Whether the provider knows the client and where it shall be sent back, as far as it tells without a sign-in.
-pub(super) async fn check_client(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_client(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let metadata = context.fetch_metadata(profile).await.map_err(skip_without_metadata)?;
     let client = context.client(profile)?;
     let redirect = &profile.redirect_uri;

@@ -4,7 +4,7 @@
 
 use ::http::{Method, StatusCode};
 
-use super::{CheckOutcome, DoctorContext, Finding, context::ProbeError};
+use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     config::{Profile, QuotaErrorPolicy},
     failure::{Exit, Failure, doctor},
@@ -12,16 +12,15 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
-pub(super) async fn check_quota(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_quota(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let Some(service) = &profile.quota else { return Ok(Finding::Skipped("none is configured".to_owned())) };
-    let heard = context.send_probe(profile, &service.endpoint, Method::GET, "").await;
-    let failure: Failure = match heard {
+    let ask = async || Ok(context.send_probe(context.client(profile)?, &service.endpoint, Method::GET, "").await?);
+    let failure: Failure = match ask().await {
         Ok(heard) if is_service_status(heard.answer.status) => {
             return Ok(Finding::Ok(format!("{} answers", heard.host)));
         }
         Ok(heard) => doctor::describe_broken_quota_service(&heard.host, heard.answer.status.as_u16()),
-        Err(error) => error.into(),
+        Err(failure) => failure,
     };
     Ok(match service.on_error {
         QuotaErrorPolicy::Deny => Finding::Bad(failure.with_exit(Exit::OverQuota)),
@@ -34,8 +33,8 @@ fn is_service_status(status: StatusCode) -> bool {
     status.is_success() || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-pub(super) async fn check_collectors(context: &DoctorContext<'_>) -> CheckOutcome {
-    let (profile, claude) = context.profile_and_claude()?;
+pub(super) async fn check_collectors(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
+    let (_, claude) = context.profile_and_claude()?;
     let mut hosts = Vec::new();
     for address in claude.collectors() {
         hosts.push(probe_collector(context, profile, address).await?);
@@ -55,9 +54,10 @@ async fn probe_collector(context: &DoctorContext<'_>, profile: &Profile, address
             Finding::Bad(doctor::describe_bad_collector(&shown, &refusal.to_string()))
         }
     })?;
-    match context.send_probe(profile, &url, Method::GET, "").await {
+    let client = context.client(profile).map_err(Finding::Warn)?;
+    match context.send_probe(client, &url, Method::GET, "").await {
         // A collector that speaks only gRPC closes the connection.
-        Err(ProbeError::Http(error)) if error.is_interrupted() => Ok(url.authority().to_owned()),
+        Err(error) if error.is_interrupted() => Ok(url.authority().to_owned()),
         Err(error) => Err(Finding::Warn(error.into())),
         Ok(_) => Ok(url.authority().to_owned()),
     }

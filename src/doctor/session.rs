@@ -2,7 +2,7 @@
 //!
 //! Nothing is renewed, and nobody is asked to unlock anything.
 
-use super::{CheckOutcome, DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{
     cache::{FailureReport, Freshness, assess_credentials},
     failure::{Failure, doctor},
@@ -11,8 +11,7 @@ use crate::{
     time::format_duration,
 };
 
-pub(super) fn check_session(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     if !profile.storage.stores_anything() {
         return Ok(Finding::Skipped("nothing is kept, so every call signs in anew".to_owned()));
     }
@@ -40,8 +39,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>) -> CheckOutcome {
     })
 }
 
-pub(super) fn check_last_error(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_last_error(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let Some(last) = context.cache(profile).load_notes().last_failure else {
         return Ok(Finding::Ok("none since the last success".to_owned()));
     };

@@ -15,8 +15,7 @@ use crate::{
     text::sanitize_line,
 };
 
-pub(super) async fn check_ports(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_ports(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let lock = context.cache(profile).lock_path();
     if lock.exists() && lock::is_held(&lock).is_ok_and(|held| held) {
         return Ok(Finding::Skipped("a sign-in is under way, and may hold one".to_owned()));
@@ -41,8 +40,7 @@ pub(super) async fn check_ports(context: &DoctorContext<'_>) -> CheckOutcome {
     })
 }
 
-pub(super) async fn check_browser(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) async fn check_browser(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let environment = &context.host.environment;
     let browser = profile.chosen_browser(environment);
     let around = ExecutionContext::detect(environment, Terminal::open_foreground().is_some());

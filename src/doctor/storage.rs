@@ -4,7 +4,7 @@
 
 use std::{io, time::Duration};
 
-use super::{CheckOutcome, DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{
     config::Storage,
     failure::{Failure, LockWaitTimeout, doctor},
@@ -30,8 +30,7 @@ pub(super) fn check_folder(context: &DoctorContext<'_>) -> CheckOutcome {
     })
 }
 
-pub(super) fn check_key(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_key(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     Ok(match profile.storage {
         Storage::None => Finding::Ok("nothing secret is kept, as the profile wants it".to_owned()),
         Storage::Keyring => {
@@ -48,8 +47,7 @@ pub(super) fn check_key(context: &DoctorContext<'_>) -> CheckOutcome {
     })
 }
 
-pub(super) fn check_lock(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_lock(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let path = context.cache(profile).lock_path();
     // `is_held` creates the lock's file.
     if !path.exists() || !lock::is_held(&path)? {

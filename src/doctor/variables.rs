@@ -2,11 +2,10 @@
 //!
 //! Why one is not used is for `config` to say.
 
-use super::{CheckOutcome, DoctorContext, Finding};
+use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{config::VariableStatus, failure::doctor};
 
-pub(super) fn check_variables(context: &DoctorContext<'_>) -> CheckOutcome {
-    let profile = context.profile()?;
+pub(super) fn check_variables(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let seen = profile.list_variables(&context.host.environment, &context.host.paths);
     let (unused, used): (Vec<VariableStatus>, Vec<VariableStatus>) =
         seen.into_iter().partition(|it| it.not_used.is_some());

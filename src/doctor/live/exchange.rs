@@ -2,7 +2,7 @@
 //!
 //! The rungs of the ladder that need no lock, for nothing is written. A token is renewed as any silent caller would.
 
-use super::{DoctorContext, Finding};
+use super::{DoctorContext, Finding, LiveOutcome};
 use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
     config::{CallerKind, Profile, RoleArn},
@@ -21,39 +21,31 @@ pub(super) enum ExchangeInput {
     Token(Box<VerifiedToken>),
     /// The provider gave no new ID token, and the kept one has ended; what AWS gave for it still counts.
     Credentials(Box<AwsCredentials>),
-    Unavailable(Finding),
 }
 
 /// Without asking anybody. It waits for a process of its own, so no network call may be under way here.
-pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -> ExchangeInput {
+pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -> Result<ExchangeInput, Finding> {
     if !profile.storage.stores_anything() {
         let why = "nothing is kept with storage = \"none\", so there is no sign-in to try AWS with";
-        return ExchangeInput::Unavailable(Finding::Skipped(why.to_owned()));
+        return Err(Finding::Skipped(why.to_owned()));
     }
     let cache = context.cache(profile);
     let config = context.inputs.file.as_deref();
     let client =
         WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, LogFlags::default());
-    let token = client.token().and_then(|_| Ok(cache.load_session()?.recall_token()));
-    let error = match token {
-        Ok(Some(token)) => return ExchangeInput::Token(Box::new(token)),
-        Ok(None) => {
-            return ExchangeInput::Unavailable(Finding::Skipped("the kept ID token cannot be read".to_owned()));
-        }
-        Err(error) => error,
+    let error = match client.token().and_then(|_| Ok(cache.load_session()?.recall_token())) {
+        Ok(Some(token)) => return Ok(ExchangeInput::Token(Box::new(token))),
+        Ok(None) => return Err(Finding::Skipped("the kept ID token cannot be read".to_owned())),
+        Err(error) if error.kind().is_sign_in_needed() => error,
+        Err(error) => return Err(error.into()),
     };
-    if !error.kind().is_sign_in_needed() {
-        return ExchangeInput::Unavailable(Finding::Bad(error.into()));
-    }
-    match client.credentials(&mut |_, _| {}) {
-        Ok(ready) => ExchangeInput::Credentials(Box::new(ready.credentials)),
-        Err(_) => {
-            let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what()))
-                .command(NextCommand::Login)
-                .text(", then this again");
-            ExchangeInput::Unavailable(Finding::Skipped(why.render(&context.invocation)))
-        }
-    }
+    let ready = client.credentials(&mut |_, _| {}).map_err(|_| {
+        let why = Hint::from(format!("nobody is signed in ({}): run ", Failure::from(error).what()))
+            .command(NextCommand::Login)
+            .text(", then this again");
+        Finding::Skipped(why.render(&context.invocation))
+    })?;
+    Ok(ExchangeInput::Credentials(Box::new(ready.credentials)))
 }
 
 /// What came of it, and with which credentials to go on.
@@ -61,24 +53,19 @@ pub(super) async fn check_exchange(
     context: &DoctorContext<'_>,
     profile: &Profile,
     proof: ExchangeInput,
-) -> (Finding, Option<AwsCredentials>) {
+) -> LiveOutcome<AwsCredentials> {
     let token = match proof {
         ExchangeInput::Token(token) => token,
         ExchangeInput::Credentials(credentials) => {
             let why = "the kept ID token has ended and the provider renews none, so the kept credentials serve in what follows";
-            return (Finding::Skipped(why.to_owned()), Some(*credentials));
+            return Ok((Finding::Skipped(why.to_owned()), *credentials));
         }
-        ExchangeInput::Unavailable(finding) => return (finding, None),
     };
-    match request_credentials(context, profile, &token).await {
-        Ok(GrantedCredentials { credentials, role, .. }) => {
-            let role = role.as_ref().map_or("a role that AWS does not name", RoleArn::as_str);
-            let until = credentials.expiration;
-            let told = format!("AWS gives credentials of {} until {until}; these are not kept", sanitize_line(role));
-            (Finding::Ok(told), Some(credentials))
-        }
-        Err(failure) => (Finding::Bad(failure), None),
-    }
+    let GrantedCredentials { credentials, role, .. } = request_credentials(context, profile, &token).await?;
+    let role = role.as_ref().map_or("a role that AWS does not name", RoleArn::as_str);
+    let until = credentials.expiration;
+    let told = format!("AWS gives credentials of {} until {until}; these are not kept", sanitize_line(role));
+    Ok((Finding::Ok(told), credentials))
 }
 
 async fn request_credentials(
@@ -108,29 +95,20 @@ pub(super) async fn check_identity(
     context: &DoctorContext<'_>,
     profile: &Profile,
     credentials: &AwsCredentials,
-) -> (Finding, String) {
-    let expected = profile.final_role().map_or("the role", RoleArn::as_str).to_owned();
-    let found = match fetch_session_arn(context, profile, credentials).await {
-        Ok(arn) => arn,
-        Err(failure) => return (Finding::Bad(failure), expected),
-    };
+) -> LiveOutcome<String> {
+    let found = build_aws_client(context, profile)?.get_session_arn(credentials).await?;
     let role = RoleArn::from_session_arn(&found);
     let is_it = |wanted: &RoleArn| {
         role.as_ref().is_some_and(|role| role.account() == wanted.account() && role.name() == wanted.name())
     };
-    if let Some(wanted) = profile.final_role().filter(|wanted| !is_it(wanted)) {
-        return (Finding::Bad(doctor::describe_other_role(wanted.as_str(), &found)), expected);
-    }
-    let role = role.filter(|_| profile.final_role().is_none()).map(|role| role.as_str().to_owned());
-    (Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), role.unwrap_or(expected))
-}
-
-async fn fetch_session_arn(
-    context: &DoctorContext<'_>,
-    profile: &Profile,
-    credentials: &AwsCredentials,
-) -> Result<String, Failure> {
-    Ok(build_aws_client(context, profile)?.get_session_arn(credentials).await?)
+    let shown = match profile.final_role() {
+        Some(wanted) if !is_it(wanted) => {
+            return Err(doctor::describe_other_role(wanted.as_str(), &found).into());
+        }
+        Some(wanted) => wanted.as_str(),
+        None => role.as_ref().map_or("the role", RoleArn::as_str),
+    };
+    Ok((Finding::Ok(format!("AWS knows them as {}", sanitize_line(&found))), shown.to_owned()))
 }
 
 fn build_aws_client(context: &DoctorContext<'_>, profile: &Profile) -> Result<Aws, Failure> {

@@ -28,9 +28,13 @@ const GUARDRAIL: &str = "guardrail";
 const CONVERSE: &str = "converse";
 const STREAMING: &str = "streaming";
 
-/// What cannot be checked without credentials, and why.
-const AFTER_EXCHANGE: [&str; 5] = [IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING];
 const NO_CREDENTIALS: &str = "there are no credentials, see `exchange`";
+
+/// The checks that are skipped where one before them fails.
+const DEPENDENT_CHECKS: [&str; 5] = [IDENTITY, MODELS, PROFILES, CONVERSE, STREAMING];
+
+/// What a check found, with what the next one needs of it; or what ends the visit.
+type LiveOutcome<T> = Result<(Finding, T), Finding>;
 
 /// What was found so far, each under the name of its check.
 #[derive(Default)]
@@ -41,8 +45,32 @@ impl LiveReport {
         self.0.push((name, finding));
     }
 
-    fn skip_checks(&mut self, names: &[&'static str], why: &str) {
-        names.iter().for_each(|name| self.add_finding(name, Finding::Skipped(why.to_owned())));
+    /// Adds what ends the visit, and with which reason all that depends on it is skipped.
+    fn end_with(&mut self, name: &'static str, finding: Finding, why: &str) {
+        self.add_finding(name, finding);
+        self.skip_remaining(why);
+    }
+
+    fn skip_remaining(&mut self, why: &str) {
+        for name in DEPENDENT_CHECKS {
+            if self.0.iter().all(|(known, _)| *known != name) {
+                self.add_finding(name, Finding::Skipped(why.to_owned()));
+            }
+        }
+    }
+
+    /// What the next check needs; `None` if the visit ends here.
+    fn add_outcome<T>(&mut self, name: &'static str, outcome: LiveOutcome<T>, why: &str) -> Option<T> {
+        match outcome {
+            Ok((finding, found)) => {
+                self.add_finding(name, finding);
+                Some(found)
+            }
+            Err(finding) => {
+                self.end_with(name, finding, why);
+                None
+            }
+        }
     }
 
     fn into_reports(self, context: &DoctorContext<'_>) -> Vec<CheckReport> {
@@ -53,49 +81,41 @@ impl LiveReport {
 /// Makes the checks, one after the other: each needs what the one before it brought.
 pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
-    match context.profile_and_claude() {
-        Ok((profile, claude)) => {
-            let proof = exchange::prepare_exchange(context, profile);
+    let prepared = context
+        .profile_and_claude()
+        .and_then(|(profile, claude)| Ok((profile, claude, exchange::prepare_exchange(context, profile)?)));
+    match prepared {
+        Ok((profile, claude, proof)) => {
             http::block_on(check_aws_access(context, profile, claude, proof, &mut report))
                 .map_err(SystemError::Runtime)?;
         }
-        Err(finding) => {
-            report.add_finding(EXCHANGE, finding);
-            report.skip_checks(&AFTER_EXCHANGE, NO_CREDENTIALS);
-        }
+        Err(finding) => report.end_with(EXCHANGE, finding, NO_CREDENTIALS),
     }
     Ok(report.into_reports(context))
 }
 
+/// `None` where it ended early.
 async fn check_aws_access(
     context: &DoctorContext<'_>,
     profile: &Profile,
     claude: &ClaudeCodeConfig,
     proof: exchange::ExchangeInput,
     report: &mut LiveReport,
-) {
-    let (finding, credentials) = exchange::check_exchange(context, profile, proof).await;
-    report.add_finding(EXCHANGE, finding);
-    let Some(credentials) = credentials else {
-        return report.skip_checks(&AFTER_EXCHANGE, NO_CREDENTIALS);
-    };
-    let (finding, role) = exchange::check_identity(context, profile, &credentials).await;
-    let is_known = !matches!(finding, Finding::Bad(_));
-    report.add_finding(IDENTITY, finding);
-    if !is_known {
-        let why = "AWS does not take the credentials for what they should be, see `identity`";
-        return report.skip_checks(&[MODELS, PROFILES, CONVERSE, STREAMING], why);
-    }
+) -> Option<()> {
+    let exchanged = exchange::check_exchange(context, profile, proof).await;
+    let credentials = report.add_outcome(EXCHANGE, exchanged, NO_CREDENTIALS)?;
+    let identified = exchange::check_identity(context, profile, &credentials).await;
+    let why = "AWS does not take the credentials for what they should be, see `identity`";
+    let role = report.add_outcome(IDENTITY, identified, why)?;
     let visit = LiveContext { context, profile, claude, credentials: &credentials, role: &role };
     let client = context.live_client(profile);
     match client.and_then(|client| visit.build_bedrock_client(client)) {
         Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
         Err(failure) => {
-            report.add_finding(MODELS, Finding::Bad(failure));
-            report
-                .skip_checks(&[PROFILES, CONVERSE, STREAMING], "Amazon Bedrock cannot be asked, see `bedrock-models`");
+            report.end_with(MODELS, failure.into(), "Amazon Bedrock cannot be asked, see `bedrock-models`");
         }
     }
+    Some(())
 }
 
 /// What Bedrock is visited with.
@@ -129,13 +149,12 @@ impl<'v> LiveContext<'v> {
         let choice = model_choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
-            return report.skip_checks(&[CONVERSE, STREAMING], why);
+            return report.skip_remaining(why);
         };
         match model_choice::parse_guardrail(self.claude, environment) {
             Ok(guardrail) => self.probe_models(bedrock, &choice, guardrail.as_ref(), report).await,
             Err(failure) => {
-                report.add_finding(GUARDRAIL, Finding::Bad(failure));
-                report.skip_checks(&[CONVERSE, STREAMING], "Claude Code would be refused as well, see `guardrail`");
+                report.end_with(GUARDRAIL, failure.into(), "Claude Code would be refused as well, see `guardrail`");
             }
         }
     }

@@ -56,9 +56,8 @@ fn claude_managed_folder() -> PathBuf {
 
 #[cfg(windows)]
 fn claude_managed_folder() -> PathBuf {
-    use super::windows::{MachineFolder, find_machine_folder};
-    let root = find_machine_folder(MachineFolder::ProgramFiles).unwrap_or_else(|| r"C:\Program Files".into());
-    root.join("ClaudeCode")
+    use windows_sys::Win32::UI::Shell::FOLDERID_ProgramFiles;
+    super::windows::find_machine_folder(&FOLDERID_ProgramFiles, r"C:\Program Files").join("ClaudeCode")
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]

@@ -18,9 +18,10 @@ pub enum HiddenInput {
 
 const INTERRUPT: u8 = 3;
 const END_OF_TRANSMISSION: u8 = 4;
-const BACKSPACE: u8 = 8;
-const KILL_LINE: u8 = 21;
-const DELETE: u8 = 127;
+pub(super) const BACKSPACE: u8 = 8;
+/// Ctrl-U, as every line editor has it.
+pub(super) const KILL_LINE: u8 = 21;
+pub(super) const DELETE: u8 = 127;
 
 /// Reads all of stdin, or one line from a terminal, which shows nothing of it; `ask` is called before that. The end of
 /// the line is not part of what came.
@@ -40,11 +41,8 @@ fn read_piped(input: impl Read, limit: usize) -> io::Result<HiddenInput> {
     // Room for all of it from the start, so that no copy is left behind when a buffer grows.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 3));
     input.take(limit as u64 + 3).read_to_end(&mut bytes)?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
+    if bytes.pop_if(|byte| *byte == b'\n').is_some() {
+        bytes.pop_if(|byte| *byte == b'\r');
     }
     Ok(if bytes.len() > limit { HiddenInput::TooLong } else { HiddenInput::Line(bytes) })
 }

@@ -27,40 +27,26 @@ impl HostPaths {
         Some(Self {
             user_config: choose_user_config(dirs.config_dir().join("config.toml")),
             system_config: system_config_path(),
-            home_data: choose_home_data(&data),
+            home_data: resolve_below_home("XDG_DATA_HOME", ".local/share/bedrock-sso").unwrap_or_else(|| data.clone()),
             data,
         })
     }
 }
 
 /// A variable does not hide the file in the home's own place.
-#[cfg(not(any(target_os = "macos", windows)))]
 fn choose_user_config(named: PathBuf) -> PathBuf {
     let in_home = resolve_below_home("XDG_CONFIG_HOME", ".config/bedrock-sso/config.toml");
     let in_home = in_home.filter(|place| *place != named && place.symlink_metadata().is_ok());
     in_home.unwrap_or(named)
 }
 
-#[cfg(not(any(target_os = "macos", windows)))]
-fn choose_home_data(named: &std::path::Path) -> PathBuf {
-    resolve_below_home("XDG_DATA_HOME", ".local/share/bedrock-sso").unwrap_or_else(|| named.to_owned())
-}
-
-/// A place in the home, where the variable is set that may name another.
-#[cfg(not(any(target_os = "macos", windows)))]
+/// A place in the home, where the variable is set that may name another. macOS and Windows have no such variables.
 fn resolve_below_home(variable: &str, place: &str) -> Option<PathBuf> {
+    if cfg!(any(target_os = "macos", windows)) {
+        return None;
+    }
     super::Environment::Process.var_os(variable)?;
     Some(directories::BaseDirs::new()?.home_dir().join(place))
-}
-
-#[cfg(any(target_os = "macos", windows))]
-fn choose_user_config(named: PathBuf) -> PathBuf {
-    named
-}
-
-#[cfg(any(target_os = "macos", windows))]
-fn choose_home_data(named: &std::path::Path) -> PathBuf {
-    named.to_owned()
 }
 
 #[cfg(target_os = "macos")]
@@ -71,9 +57,8 @@ fn system_config_path() -> PathBuf {
 /// As Windows itself knows it: the variable `ProgramData` is the caller's to set.
 #[cfg(windows)]
 fn system_config_path() -> PathBuf {
-    use super::windows::{MachineFolder, find_machine_folder};
-    let root = find_machine_folder(MachineFolder::ProgramData).unwrap_or_else(|| r"C:\ProgramData".into());
-    root.join("bedrock-sso").join("config.toml")
+    use windows_sys::Win32::UI::Shell::FOLDERID_ProgramData;
+    super::windows::find_machine_folder(&FOLDERID_ProgramData, r"C:\ProgramData").join(r"bedrock-sso\config.toml")
 }
 
 #[cfg(not(any(target_os = "macos", windows)))]

@@ -9,7 +9,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Environment, hidden_input::erase_last_char};
+use super::{
+    Environment,
+    hidden_input::{BACKSPACE, DELETE, KILL_LINE, erase_last_char},
+};
 use crate::secret::Secret;
 
 /// Longer than any address a browser ends on.
@@ -62,42 +65,20 @@ impl Terminal {
         let mut piece = Zeroizing::new(vec![0; LONGEST_LINE]);
         while let Ok(read @ 1..) = (&self.input).read(&mut piece) {
             for byte in piece.iter().take(read) {
-                match KeyAction::from_byte(*byte) {
-                    KeyAction::Enter => {
+                match *byte {
+                    b'\r' | b'\n' => {
                         let text = String::from_utf8_lossy(&line).trim().to_owned();
                         line.clear();
                         if !text.is_empty() && !take(Secret::new(text)) {
                             return;
                         }
                     }
-                    KeyAction::Backspace => erase_last_char(&mut line),
-                    KeyAction::Clear => line.clear(),
-                    KeyAction::Letter if line.len() < LONGEST_LINE => line.push(*byte),
-                    KeyAction::Letter | KeyAction::Other => {}
+                    BACKSPACE | DELETE => erase_last_char(&mut line),
+                    KILL_LINE => line.clear(),
+                    byte if byte >= b' ' && line.len() < LONGEST_LINE => line.push(byte),
+                    _ => {}
                 }
             }
-        }
-    }
-}
-
-/// What a typed byte does to the line.
-enum KeyAction {
-    Enter,
-    Backspace,
-    Clear,
-    Letter,
-    Other,
-}
-
-impl KeyAction {
-    fn from_byte(byte: u8) -> Self {
-        match byte {
-            b'\r' | b'\n' => Self::Enter,
-            0x08 | 0x7f => Self::Backspace,
-            // Ctrl-U, as every line editor has it.
-            0x15 => Self::Clear,
-            0..0x20 => Self::Other,
-            _ => Self::Letter,
         }
     }
 }

@@ -165,31 +165,8 @@ mod sddl {
     const WRITE_RIGHTS: u32 =
         0x2 | 0x4 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000 | 0x0200_0000;
 
-    const RIGHT_CODES: [(&str, u32); 23] = [
-        ("GA", 0x1000_0000),
-        ("GX", 0x2000_0000),
-        ("GW", 0x4000_0000),
-        ("GR", 0x8000_0000),
-        ("FA", 0x1f_01ff),
-        ("FR", 0x12_0089),
-        ("FW", 0x12_0116),
-        ("FX", 0x12_00a0),
-        ("MA", 0x0200_0000),
-        ("RC", 0x2_0000),
-        ("SD", 0x1_0000),
-        ("WD", 0x4_0000),
-        ("WO", 0x8_0000),
-        ("CC", 0x1),
-        ("DC", 0x2),
-        ("LC", 0x4),
-        ("SW", 0x8),
-        ("RP", 0x10),
-        ("WP", 0x20),
-        ("DT", 0x40),
-        ("LO", 0x80),
-        ("CR", 0x100),
-        ("AS", 0x0100_0000),
-    ];
+    /// Windows' short words for rights that change nothing; any other word, an unknown one too, may stand for one that does.
+    const HARMLESS_RIGHTS: [&str; 12] = ["GX", "GR", "FR", "FX", "RC", "CC", "SW", "RP", "WP", "LO", "CR", "AS"];
 
     /// Who owns it.
     pub(super) fn parse_owner(text: &str) -> &str {
@@ -218,19 +195,19 @@ mod sddl {
             // Flags have two letters each; "CIOI" holds no "IO".
             let is_inherit_only = flags.as_bytes().chunks(2).any(|flag| flag == b"IO");
             let is_for_others = is_inherit_only || is_trusted(who);
-            (allows && !is_for_others && parse_access_mask(rights) & WRITE_RIGHTS != 0).then(|| describe_account(who))
+            (allows && !is_for_others && is_write_granted(rights)).then(|| describe_account(who))
         });
         harmful.next().map(|who| format!("{who} may write it"))
     }
 
-    /// What is not understood may be anything.
-    fn parse_access_mask(rights: &str) -> u32 {
-        if let Some(number) = rights.strip_prefix("0x") {
-            return u32::from_str_radix(number, 16).unwrap_or(u32::MAX);
+    /// Whether rights, as a number or in words of two letters each, include one to write.
+    fn is_write_granted(rights: &str) -> bool {
+        match rights.strip_prefix("0x") {
+            Some(number) => u32::from_str_radix(number, 16).map_or(true, |mask| mask & WRITE_RIGHTS != 0),
+            None => {
+                rights.as_bytes().chunks(2).any(|word| !HARMLESS_RIGHTS.iter().any(|known| known.as_bytes() == word))
+            }
         }
-        let word =
-            |pair: &[u8]| RIGHT_CODES.iter().find(|(word, _)| word.as_bytes() == pair).map_or(u32::MAX, |it| it.1);
-        rights.as_bytes().chunks(2).map(word).fold(0, |all, one| all | one)
     }
 
     fn describe_account(who: &str) -> String {

@@ -2,21 +2,36 @@
 //!
 //! Each call is made safe here; what follows from an answer is for the file that asked.
 
-use std::io;
+use std::{fs::File, io, os::windows::io::AsRawHandle, path::PathBuf, ptr::null_mut};
+
+use windows_sys::{
+    Win32::{
+        Foundation::LocalFree,
+        System::Console::{
+            ENABLE_ECHO_INPUT, ENABLE_LINE_INPUT, ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, SetConsoleMode,
+        },
+    },
+    core::GUID,
+};
 
 /// Switches on or off whether the console shows what is typed; false when stdin is no console.
 pub(super) fn set_console_echo(on: bool) -> bool {
-    use windows_sys::Win32::System::Console::{
-        ENABLE_ECHO_INPUT, GetConsoleMode, GetStdHandle, STD_INPUT_HANDLE, SetConsoleMode,
-    };
-    let mut mode = 0;
-    // SAFETY: both calls take a handle, which may be absent or invalid, and the first writes one number into `mode`.
+    let console = io::stdin();
+    let Some(mode) = read_console_mode(&console) else { return false };
+    let mode = if on { mode | ENABLE_ECHO_INPUT } else { mode & !ENABLE_ECHO_INPUT };
+    // SAFETY: the call takes plain values, and the handle of stdin, which this process never closes.
     #[expect(unsafe_code, reason = "the standard library cannot silence a console")]
-    unsafe {
-        let console = GetStdHandle(STD_INPUT_HANDLE);
-        GetConsoleMode(console, &mut mode) != 0
-            && SetConsoleMode(console, if on { mode | ENABLE_ECHO_INPUT } else { mode & !ENABLE_ECHO_INPUT }) != 0
-    }
+    let is_set = unsafe { SetConsoleMode(console.as_raw_handle(), mode) };
+    is_set != 0
+}
+
+/// What a console does with what is typed or printed; `None` if it is no console.
+fn read_console_mode(console: &impl AsRawHandle) -> Option<u32> {
+    let mut mode = 0;
+    // SAFETY: the call takes a handle, which may be absent or no console's, and writes one number into `mode`.
+    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
+    let known = unsafe { GetConsoleMode(console.as_raw_handle(), &raw mut mode) };
+    (known != 0).then_some(mode)
 }
 
 /// Keeps our streams from every child: Windows hands all inheritable handles to each, null streams or not
@@ -36,43 +51,22 @@ pub(super) fn disable_stream_inheritance() {
 }
 
 /// Whether a console reads line by line: in another mode it belongs to a program that draws on it.
-pub(super) fn is_line_mode(console: &std::fs::File) -> bool {
-    use std::os::windows::io::AsRawHandle as _;
-    use windows_sys::Win32::System::Console::{ENABLE_LINE_INPUT, GetConsoleMode};
-    let mut mode = 0;
-    // SAFETY: the handle is open for as long as the file, and the mode is written into a number of ours.
-    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
-    let known = unsafe { GetConsoleMode(console.as_raw_handle(), &raw mut mode) };
-    known != 0 && mode & ENABLE_LINE_INPUT != 0
+pub(super) fn is_line_mode(console: &File) -> bool {
+    read_console_mode(console).is_some_and(|mode| mode & ENABLE_LINE_INPUT != 0)
 }
 
 /// Whether the console that stdout is has been told to obey escape sequences. One that has not would print them.
 pub(super) fn stdout_supports_escapes() -> bool {
-    use windows_sys::Win32::System::Console::{
-        ENABLE_VIRTUAL_TERMINAL_PROCESSING, GetConsoleMode, GetStdHandle, STD_OUTPUT_HANDLE,
-    };
-    let mut mode = 0;
-    // SAFETY: both calls take a handle, which may be absent or invalid, and the second writes one number into `mode`.
-    #[expect(unsafe_code, reason = "the standard library has no name for this mode")]
-    let known = unsafe { GetConsoleMode(GetStdHandle(STD_OUTPUT_HANDLE), &raw mut mode) };
-    known != 0 && mode & ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0
-}
-
-/// Owner and rights of an open file, in Windows' own notation.
-pub(super) fn read_sddl(file: &std::fs::File) -> io::Result<String> {
-    use std::os::windows::io::AsRawHandle as _;
-    read_handle_sddl(file.as_raw_handle())
+    read_console_mode(&io::stdout()).is_some_and(|mode| mode & ENABLE_VIRTUAL_TERMINAL_PROCESSING != 0)
 }
 
 /// Who runs this process, in the same notation.
 pub(super) fn read_own_sid() -> io::Result<String> {
     use std::{
         mem::size_of_val,
-        os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle},
-        ptr::null_mut,
+        os::windows::io::{FromRawHandle as _, OwnedHandle},
     };
     use windows_sys::Win32::{
-        Foundation::LocalFree,
         Security::{Authorization::ConvertSidToStringSidW, GetTokenInformation, TOKEN_QUERY, TOKEN_USER, TokenUser},
         System::Threading::{GetCurrentProcess, OpenProcessToken},
     };
@@ -103,16 +97,13 @@ pub(super) fn read_own_sid() -> io::Result<String> {
     }
 }
 
-fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<String> {
-    use std::ptr::{null_mut, slice_from_raw_parts};
-    use windows_sys::Win32::{
-        Foundation::LocalFree,
-        Security::{
-            Authorization::{
-                ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
-            },
-            DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
+/// Owner and rights of an open file, in Windows' own notation.
+pub(super) fn read_sddl(file: &File) -> io::Result<String> {
+    use windows_sys::Win32::Security::{
+        Authorization::{
+            ConvertSecurityDescriptorToStringSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
         },
+        DACL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
     };
     let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     let (mut descriptor, mut text, mut length) = (null_mut(), null_mut(), 0);
@@ -122,7 +113,7 @@ fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<Strin
     #[expect(unsafe_code, reason = "the standard library does not tell who owns a file")]
     unsafe {
         let fault = GetSecurityInfo(
-            handle,
+            file.as_raw_handle(),
             SE_FILE_OBJECT,
             wanted,
             null_mut(),
@@ -140,7 +131,7 @@ fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<Strin
         let said = if known == 0 {
             Err(io::Error::last_os_error())
         } else {
-            let units = &*slice_from_raw_parts(text, length as usize);
+            let units = &*std::ptr::slice_from_raw_parts(text, length as usize);
             let said = String::from_utf16_lossy(units).trim_end_matches('\0').to_owned();
             LocalFree(text.cast());
             Ok(said)
@@ -151,43 +142,32 @@ fn read_handle_sddl(handle: std::os::windows::io::RawHandle) -> io::Result<Strin
 }
 
 /// A folder of the whole machine, as Windows itself knows it: variables such as `ProgramData` are the caller's to set.
-#[derive(Clone, Copy)]
-pub(super) enum MachineFolder {
-    ProgramData,
-    ProgramFiles,
-}
-
-/// Where the folder is; `None` where Windows does not say.
-pub(super) fn find_machine_folder(which: MachineFolder) -> Option<std::path::PathBuf> {
-    use std::{ffi::OsString, os::windows::ffi::OsStringExt as _, ptr::null_mut};
+/// `usual` is where it is on most machines, for a Windows that does not say.
+pub(super) fn find_machine_folder(id: &GUID, usual: &str) -> PathBuf {
+    use std::{ffi::OsString, os::windows::ffi::OsStringExt as _};
     use windows_sys::Win32::{
         System::Com::CoTaskMemFree,
-        UI::Shell::{FOLDERID_ProgramData, FOLDERID_ProgramFiles, KF_FLAG_DEFAULT, SHGetKnownFolderPath},
-    };
-    let id = match which {
-        MachineFolder::ProgramData => FOLDERID_ProgramData,
-        MachineFolder::ProgramFiles => FOLDERID_ProgramFiles,
+        UI::Shell::{KF_FLAG_DEFAULT, SHGetKnownFolderPath},
     };
     let mut text = null_mut();
     // SAFETY: the call reads the identifier and gives a text that ends with a zero, which is read before it is freed. It is
     // freed also where the call has failed, as its documentation demands, and then not read.
     #[expect(unsafe_code, reason = "the standard library does not know these folders")]
     unsafe {
-        let found = SHGetKnownFolderPath(&raw const id, KF_FLAG_DEFAULT as u32, null_mut(), &raw mut text);
+        let found = SHGetKnownFolderPath(id, KF_FLAG_DEFAULT as u32, null_mut(), &raw mut text);
         let path = (found == 0).then(|| {
             let units = (0..).map(|at| *text.add(at)).take_while(|unit| *unit != 0).collect::<Vec<u16>>();
             OsString::from_wide(&units).into()
         });
         CoTaskMemFree(text.cast_const().cast());
-        path
+        path.unwrap_or_else(|| usual.into())
     }
 }
 
 /// Makes a folder with rights in Windows' own notation.
 pub(super) fn create_folder_with_sddl(path: &std::path::Path, rights: &str) -> io::Result<()> {
-    use std::{mem::size_of, os::windows::ffi::OsStrExt as _, ptr::null_mut};
+    use std::{mem::size_of, os::windows::ffi::OsStrExt as _};
     use windows_sys::Win32::{
-        Foundation::LocalFree,
         Security::{
             Authorization::{ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1},
             SECURITY_ATTRIBUTES,

@@ -11,17 +11,11 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
+use super::rejection::TokenRejection;
 use crate::time::Timestamp;
 
 /// The claims of a token, or the parameters of its header.
-pub(super) struct Claims(Map<String, Value>);
-
-/// Why a claim cannot be used.
-pub(super) enum ClaimError {
-    Missing,
-    /// It is there, and of another kind than the standard's.
-    WrongType,
-}
+pub(super) struct Claims(pub(super) Map<String, Value>);
 
 impl Claims {
     /// Reads one of a token's parts; `None` for anything but an object with unique names.
@@ -34,34 +28,35 @@ impl Claims {
         self.0.get(name)
     }
 
-    pub(super) fn into_map(self) -> Map<String, Value> {
-        self.0
+    fn require(&self, claim: &'static str) -> Result<&Value, TokenRejection> {
+        self.value(claim).ok_or(TokenRejection::Missing { claim })
     }
 
-    pub(super) fn require_text(&self, name: &str) -> Result<&str, ClaimError> {
-        self.value(name).ok_or(ClaimError::Missing)?.as_str().ok_or(ClaimError::WrongType)
+    pub(super) fn require_text(&self, claim: &'static str) -> Result<&str, TokenRejection> {
+        self.require(claim)?.as_str().ok_or(TokenRejection::WrongClaimType { claim })
     }
 
-    pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, ClaimError> {
-        self.value(name).map(|value| value.as_str().ok_or(ClaimError::WrongType)).transpose()
+    pub(super) fn optional_text(&self, claim: &'static str) -> Result<Option<&str>, TokenRejection> {
+        self.value(claim).map(|value| value.as_str().ok_or(TokenRejection::WrongClaimType { claim })).transpose()
     }
 
     /// A NumericDate (RFC 7519 §2), which may have a fraction; Entra's first version writes it as a text.
-    pub(super) fn require_time(&self, name: &str) -> Result<Timestamp, ClaimError> {
-        let seconds = match self.value(name).ok_or(ClaimError::Missing)? {
+    pub(super) fn require_time(&self, claim: &'static str) -> Result<Timestamp, TokenRejection> {
+        let seconds = match self.require(claim)? {
             Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate_seconds)),
             Value::String(text) => text.parse().ok(),
             _ => None,
         };
-        seconds.map(Timestamp::from_unix).ok_or(ClaimError::WrongType)
+        seconds.map(Timestamp::from_unix).ok_or(TokenRejection::WrongClaimType { claim })
     }
 
     /// The audiences: one text, or a list of them (RFC 7519 §4.1.3).
-    pub(super) fn require_audiences(&self) -> Result<Vec<&str>, ClaimError> {
-        match self.value("aud").ok_or(ClaimError::Missing)? {
+    pub(super) fn require_audiences(&self) -> Result<Vec<&str>, TokenRejection> {
+        let wrong_type = TokenRejection::WrongClaimType { claim: "aud" };
+        match self.require("aud")? {
             Value::String(one) => Ok(vec![one]),
-            Value::Array(many) => many.iter().map(|one| one.as_str().ok_or(ClaimError::WrongType)).collect(),
-            _ => Err(ClaimError::WrongType),
+            Value::Array(many) => many.iter().map(Value::as_str).collect::<Option<_>>().ok_or(wrong_type),
+            _ => Err(wrong_type),
         }
     }
 }

@@ -15,9 +15,10 @@ use serde_json::Value;
 use super::{
     ProviderMetadata,
     error::{Error, ProviderEndpoint},
+    rejection::TokenRejection,
     response::fetch_document,
 };
-use crate::http::Client;
+use crate::{http::Client, text::UntrustedText};
 
 /// The shortest RSA signature, which is as long as its key: 2048 bits (RFC 7518 §3.3).
 const MIN_RSA_BYTES: usize = 256;
@@ -48,7 +49,7 @@ pub async fn fetch_keys(client: &Client, metadata: &ProviderMetadata) -> Result<
 
 /// Whether tokens signed by the algorithm of this name can be believed.
 pub fn is_supported_algorithm(algorithm: &str) -> bool {
-    JwsAlgorithm::from_name(algorithm).is_some()
+    parse_algorithm(algorithm).is_some()
 }
 
 impl ProviderKeys {
@@ -64,81 +65,64 @@ impl fmt::Debug for ProviderKeys {
     }
 }
 
-/// A signature algorithm: the asymmetric ones, so that no secret of the client could ever sign a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct JwsAlgorithm(Jws);
+/// The signature algorithm of this name (RFC 7518 §3.1, RFC 8037 §3.1): the asymmetric ones, so that no secret of the client
+/// could ever sign a token. Never `none`, never an HMAC.
+pub(super) fn parse_algorithm(name: &str) -> Option<Jws> {
+    Some(match name {
+        "RS256" => Jws::RsaSsaPkcs1V15Sha256,
+        "RS384" => Jws::RsaSsaPkcs1V15Sha384,
+        "RS512" => Jws::RsaSsaPkcs1V15Sha512,
+        "PS256" => Jws::RsaSsaPssSha256,
+        "PS384" => Jws::RsaSsaPssSha384,
+        "PS512" => Jws::RsaSsaPssSha512,
+        "ES256" => Jws::EcdsaP256Sha256,
+        "ES384" => Jws::EcdsaP384Sha384,
+        "EdDSA" => Jws::EdDsa,
+        _ => return None,
+    })
+}
 
-impl JwsAlgorithm {
-    /// The algorithm of this name (RFC 7518 §3.1, RFC 8037 §3.1). Never `none`, never an HMAC.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(Self(match name {
-            "RS256" => Jws::RsaSsaPkcs1V15Sha256,
-            "RS384" => Jws::RsaSsaPkcs1V15Sha384,
-            "RS512" => Jws::RsaSsaPkcs1V15Sha512,
-            "PS256" => Jws::RsaSsaPssSha256,
-            "PS384" => Jws::RsaSsaPssSha384,
-            "PS512" => Jws::RsaSsaPssSha512,
-            "ES256" => Jws::EcdsaP256Sha256,
-            "ES384" => Jws::EcdsaP384Sha384,
-            "EdDSA" => Jws::EdDsa,
-            _ => return None,
-        }))
-    }
-
-    /// Whether a signature of this length could come from a key that is long enough.
-    fn accepts_signature(&self, signature: &[u8]) -> bool {
-        match self.0 {
-            Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EdDsa => true,
-            _ => signature.len() >= MIN_RSA_BYTES,
-        }
-    }
+/// Whether a signature of this length could come from a key that is long enough.
+fn is_long_enough(algorithm: &Jws, signature: &[u8]) -> bool {
+    matches!(algorithm, Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EdDsa) || signature.len() >= MIN_RSA_BYTES
 }
 
 /// The key that signed a token, with the algorithm it used.
 pub(super) struct TokenSigner<'a> {
     key: &'a CoreJsonWebKey,
-    algorithm: &'a JwsAlgorithm,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum TokenSignerError {
-    /// None of the keys is of the name and kind.
-    UnknownKey,
-    /// A key of the name and kind is there, and did not sign.
-    WrongSignature,
+    algorithm: Jws,
 }
 
 impl ProviderKeys {
     /// Finds the key that signed. A token that names a key is tried on the keys of that name, of which a careless
     /// provider has several; one that names none, on every key.
-    pub(super) fn find_signer<'a>(
-        &'a self,
+    pub(super) fn find_signer(
+        &self,
         kid: Option<&str>,
-        algorithm: &'a JwsAlgorithm,
+        algorithm: Jws,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<TokenSigner<'a>, TokenSignerError> {
-        let mut verdict = TokenSignerError::UnknownKey;
+    ) -> Result<TokenSigner<'_>, TokenRejection> {
+        let mut rejection = TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) };
         for key in self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid) {
             // The library refuses, as an invalid key, one meant for encryption, or of another type or algorithm.
-            match key.verify_signature(&algorithm.0, message, signature) {
-                Ok(()) if algorithm.accepts_signature(signature) => {
-                    return Ok(TokenSigner { key, algorithm });
+            match key.verify_signature(&algorithm, message, signature) {
+                Ok(()) if is_long_enough(&algorithm, signature) => return Ok(TokenSigner { key, algorithm }),
+                // Without a name, "another key signed it" is all that can be known.
+                Ok(()) | Err(SignatureVerificationError::CryptoError(_)) if kid.is_some() => {
+                    rejection = TokenRejection::Signature;
                 }
-                Ok(()) | Err(SignatureVerificationError::CryptoError(_)) => {
-                    verdict = TokenSignerError::WrongSignature;
-                }
-                Err(_) => {}
+                Ok(()) | Err(_) => {}
             }
         }
-        Err(verdict)
+        Err(rejection)
     }
 }
 
 impl TokenSigner<'_> {
     /// The left half of the text's digest in base64url, by the algorithm's own hash: `compute_at_hash` (OIDC Core §3.1.3.6).
     pub(super) fn compute_half_hash(&self, text: &str) -> Option<String> {
-        let digest = self.key.hash_bytes(text.as_bytes(), &self.algorithm.0).ok()?;
+        let digest = self.key.hash_bytes(text.as_bytes(), &self.algorithm).ok()?;
         digest.get(..digest.len() / 2).map(|half| URL_SAFE_NO_PAD.encode(half))
     }
 }
@@ -203,7 +187,7 @@ mod tests {
     #[test]
     fn no_name_but_the_nine_is_an_algorithm() {
         for name in ["none", "HS256", "HS384", "HS512", "ES512", "ES256K", "RSA-OAEP", "rs256", ""] {
-            assert_eq!(JwsAlgorithm::from_name(name), None, "{name}");
+            assert_eq!(parse_algorithm(name), None, "{name}");
         }
     }
 }

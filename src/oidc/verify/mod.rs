@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::{
     ProviderMetadata,
-    claims::{ClaimError, Claims},
-    key_set::{JwsAlgorithm, ProviderKeys, TokenSigner, TokenSignerError},
+    claims::Claims,
+    key_set::{ProviderKeys, TokenSigner, parse_algorithm},
     provider::RequiredOrganization,
     rejection::{ClockSkew, TokenPart, TokenRejection},
 };
@@ -98,18 +98,15 @@ pub fn verify_token(
     expected: &ExpectedClaims<'_>,
 ) -> Result<VerifiedToken, TokenRejection> {
     let parts = SplitToken::split(token.0.expose())?;
-    let header = TokenHeader::parse_header(parts.header, metadata)?;
-    let signer = header.find_signer(keys, &parts)?;
+    let signer = find_signer(&parts, keys, metadata)?;
     let claims = Claims::from_encoded_part(parts.claims).ok_or(TokenRejection::Malformed(TokenPart::Claims))?;
     check_parties(&claims, expected)?;
     check_organization(&claims, expected)?;
     check_nonce(&claims, expected)?;
-    check_times(&claims, expected)?;
+    let (issued_at, expires_at) = check_times(&claims, expected)?;
     check_access_token(&claims, expected, &signer)?;
     let subject = check_subject(&claims, expected)?;
-    let issued = require_claim("iat", claims.require_time("iat"))?;
-    let expires = require_claim("exp", claims.require_time("exp"))?;
-    Ok(VerifiedToken { raw: token.0, claims: claims.into_map(), subject, issued_at: issued, expires_at: expires })
+    Ok(VerifiedToken { raw: token.0, claims: claims.0, subject, issued_at, expires_at })
 }
 
 impl VerifiedToken {
@@ -122,7 +119,7 @@ impl VerifiedToken {
         let expires = claims.require_time("exp").ok()?;
         // Verification requires `iat`; a token without it counts as old.
         let issued = claims.require_time("iat").unwrap_or(expires);
-        Some(Self { raw, claims: claims.into_map(), subject, issued_at: issued, expires_at: expires })
+        Some(Self { raw, claims: claims.0, subject, issued_at: issued, expires_at: expires })
     }
 
     /// Lets this very token be taken back out of the session that it is stored in.
@@ -195,61 +192,43 @@ impl<'a> SplitToken<'a> {
     }
 }
 
-/// What the header says of the signature. Keys and addresses of keys inside it are not looked at.
-struct TokenHeader {
-    algorithm: JwsAlgorithm,
-    kid: Option<String>,
-}
-
-impl TokenHeader {
-    fn parse_header(part: &str, metadata: &ProviderMetadata) -> Result<Self, TokenRejection> {
-        let malformed = |_| TokenRejection::Malformed(TokenPart::Header);
-        let header = Claims::from_encoded_part(part).ok_or(TokenRejection::Malformed(TokenPart::Header))?;
-        if header.value("crit").is_some() {
-            return Err(TokenRejection::CriticalHeader);
-        }
-        if let Some(typ) = header.optional_text("typ").map_err(malformed)?
-            && !typ.eq_ignore_ascii_case("JWT")
-        {
-            return Err(TokenRejection::WrongTokenType { named: UntrustedText::new(typ) });
-        }
-        let name = header.require_text("alg").map_err(malformed)?;
-        let algorithm = JwsAlgorithm::from_name(name)
-            .filter(|_| metadata.offers_algorithm(name))
-            .ok_or_else(|| TokenRejection::Algorithm { named: UntrustedText::new(name) })?;
-        let kid = header.optional_text("kid").map_err(malformed)?.map(str::to_owned);
-        Ok(Self { algorithm, kid })
+/// The key that signed, by what the header says of it. Keys and addresses of keys inside the header are not looked at.
+fn find_signer<'k>(
+    parts: &SplitToken<'_>,
+    keys: &'k ProviderKeys,
+    metadata: &ProviderMetadata,
+) -> Result<TokenSigner<'k>, TokenRejection> {
+    let malformed = |_| TokenRejection::Malformed(TokenPart::Header);
+    let header = Claims::from_encoded_part(parts.header).ok_or(TokenRejection::Malformed(TokenPart::Header))?;
+    if header.value("crit").is_some() {
+        return Err(TokenRejection::CriticalHeader);
     }
-
-    fn find_signer<'a>(
-        &'a self,
-        keys: &'a ProviderKeys,
-        parts: &SplitToken<'_>,
-    ) -> Result<TokenSigner<'a>, TokenRejection> {
-        let kid = self.kid.as_deref();
-        keys.find_signer(kid, &self.algorithm, parts.signed_text.as_bytes(), &parts.signature).map_err(|none| {
-            match (none, kid) {
-                (TokenSignerError::WrongSignature, Some(_)) => TokenRejection::Signature,
-                // Without a name, "another key signed it" is all that can be known.
-                _ => TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) },
-            }
-        })
+    if let Some(typ) = header.optional_text("typ").map_err(malformed)?
+        && !typ.eq_ignore_ascii_case("JWT")
+    {
+        return Err(TokenRejection::WrongTokenType { named: UntrustedText::new(typ) });
     }
+    let name = header.require_text("alg").map_err(malformed)?;
+    let algorithm = parse_algorithm(name)
+        .filter(|_| metadata.offers_algorithm(name))
+        .ok_or_else(|| TokenRejection::Algorithm { named: UntrustedText::new(name) })?;
+    let kid = header.optional_text("kid").map_err(malformed)?;
+    keys.find_signer(kid, algorithm, parts.signed_text.as_bytes(), &parts.signature)
 }
 
 /// Who issued it, for whom, and through whom.
 fn check_parties(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
-    let issuer = require_claim("iss", claims.require_text("iss"))?;
+    let issuer = claims.require_text("iss")?;
     if issuer != expected.issuer && Some(issuer) != expected.issuer_alias {
         let (expected, actual) = (UntrustedText::new(expected.issuer), UntrustedText::new(issuer));
         return Err(TokenRejection::Issuer { expected, actual });
     }
-    let audiences = require_claim("aud", claims.require_audiences())?;
+    let audiences = claims.require_audiences()?;
     if !audiences.contains(&expected.client_id) {
         let actual = audiences.into_iter().map(UntrustedText::new).collect();
         return Err(TokenRejection::Audience { expected: UntrustedText::new(expected.client_id), actual });
     }
-    let party = require_claim("azp", claims.optional_text("azp"))?;
+    let party = claims.optional_text("azp")?;
     // A token for several needs to say whose it is; a token that says so must say us.
     if party.map_or(audiences.len() > 1, |party| party != expected.client_id) {
         let (expected, actual) = (UntrustedText::new(expected.client_id), party.map(UntrustedText::new));
@@ -262,7 +241,7 @@ fn check_parties(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), T
 fn check_organization(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let Some(organization) = expected.organization else { return Ok(()) };
     let claim = organization.claim;
-    let stated = require_claim(claim, claims.optional_text(claim))?;
+    let stated = claims.optional_text(claim)?;
     if organization.matches_claim(stated) {
         return Ok(());
     }
@@ -275,21 +254,15 @@ fn check_nonce(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), Tok
         TokenGrant::AuthorizationCode { nonce } => nonce,
         TokenGrant::DeviceCode | TokenGrant::RefreshToken { .. } => return Ok(()),
     };
-    if require_claim("nonce", claims.require_text("nonce"))? == nonce.expose() {
-        Ok(())
-    } else {
-        Err(TokenRejection::NonceMismatch)
-    }
+    if claims.require_text("nonce")? == nonce.expose() { Ok(()) } else { Err(TokenRejection::NonceMismatch) }
 }
 
-fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
+/// When it was issued and when it expires, where now lies between the two.
+fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(Timestamp, Timestamp), TokenRejection> {
     let now = expected.now;
-    let expiry = require_claim("exp", claims.require_time("exp"))?;
-    let issued = require_claim("iat", claims.require_time("iat"))?;
-    let begins = match claims.require_time("nbf") {
-        Err(ClaimError::Missing) => None,
-        other => Some(require_claim("nbf", other)?),
-    };
+    let expiry = claims.require_time("exp")?;
+    let issued = claims.require_time("iat")?;
+    let begins = claims.value("nbf").map(|_| claims.require_time("nbf")).transpose()?;
     let latest = now.saturating_add(LEEWAY);
     let fault = if now >= expiry.saturating_add(LEEWAY) {
         TokenRejection::Expired { at: expiry, now }
@@ -298,7 +271,7 @@ fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), Tok
     } else if let Some(from) = begins.filter(|begins| *begins > latest) {
         TokenRejection::NotYetValid { from, now }
     } else {
-        return Ok(());
+        return Ok((issued, expiry));
     };
     Err(expected.server_date.and_then(|there| measure_skew(now, there)).map_or(fault, TokenRejection::WrongClock))
 }
@@ -318,7 +291,7 @@ fn check_access_token(
     expected: &ExpectedClaims<'_>,
     signer: &TokenSigner<'_>,
 ) -> Result<(), TokenRejection> {
-    let stated = require_claim("at_hash", claims.optional_text("at_hash"))?;
+    let stated = claims.optional_text("at_hash")?;
     let (Some(stated), Some(access_token)) = (stated, expected.access_token) else { return Ok(()) };
     if signer.compute_half_hash(access_token.expose()).as_deref() == Some(stated) {
         Ok(())
@@ -328,7 +301,7 @@ fn check_access_token(
 }
 
 fn check_subject(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<String, TokenRejection> {
-    let subject = require_claim("sub", claims.require_text("sub"))?;
+    let subject = claims.require_text("sub")?;
     if subject.is_empty() || subject.len() > 255 {
         return Err(TokenRejection::InvalidSubject);
     }
@@ -339,14 +312,6 @@ fn check_subject(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<Strin
         TokenGrant::AuthorizationCode { .. } | TokenGrant::DeviceCode | TokenGrant::RefreshToken { .. } => {}
     }
     Ok(subject.to_owned())
-}
-
-/// Says which claim it was that cannot be used.
-fn require_claim<T>(claim: &'static str, value: Result<T, ClaimError>) -> Result<T, TokenRejection> {
-    value.map_err(|why| match why {
-        ClaimError::Missing => TokenRejection::Missing { claim },
-        ClaimError::WrongType => TokenRejection::WrongClaimType { claim },
-    })
 }
 
 #[cfg(test)]

@@ -8,21 +8,14 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Application, ProviderMetadata, TokenResponse, UnverifiedToken,
+    TokenResponse, UnverifiedToken,
     authorization_request::select_scopes,
     discovery::parse_endpoint,
     error::{Error, PollPace, ProviderEndpoint, ResponseSource},
-    form::ProviderForm,
+    form::{ProviderForm, ProviderSession},
     response::parse_body,
-    token_endpoint,
 };
-use crate::{
-    config::Issuer,
-    http::{Client, FullResponse},
-    secret::Secret,
-    text::sanitize_line,
-    url::SecureUrl,
-};
+use crate::{config::Issuer, http::FullResponse, secret::Secret, text::sanitize_line, url::SecureUrl};
 
 const DEVICE_GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -62,43 +55,28 @@ pub enum DevicePollOutcome {
     Granted(UnverifiedToken, TokenResponse),
 }
 
-/// Asks for a code. It knows no `nonce` and no PKCE: the device code, which never leaves this machine but to the
-/// provider, is what ties the tokens to this question.
-pub async fn request_device_code(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    endpoint: &SecureUrl,
-) -> Result<DeviceCode, Error> {
-    let profile = application.profile;
-    let scope = select_scopes(profile, metadata);
-    let mut form = vec![("scope", scope.as_str())];
-    form.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    // RFC 8628 §3.1: the application proves itself here as at the token endpoint.
-    let endpoint = metadata.endpoint_with_token_auth(endpoint);
-    let form = ProviderForm {
-        provider_endpoint: ProviderEndpoint::DeviceAuthorization,
-        endpoint,
-        fields: &form,
-        secrets: &[],
-        origin: None,
-    };
-    parse_device_response(&form.response_source(), form.post(client, application).await?, &profile.issuer)
-}
+impl ProviderSession<'_> {
+    /// Asks for a code. It knows no `nonce` and no PKCE: the device code, which never leaves this machine but to the
+    /// provider, is what ties the tokens to this question.
+    pub async fn request_device_code(&self, endpoint: &SecureUrl) -> Result<DeviceCode, Error> {
+        let profile = self.application.profile;
+        let scope = select_scopes(profile, self.metadata);
+        let mut fields = vec![("scope", scope.as_str())];
+        fields.extend(profile.extra_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let endpoint = self.metadata.auth_endpoint(ProviderEndpoint::DeviceAuthorization, endpoint);
+        let form = ProviderForm { endpoint, fields: &fields, secrets: &[], origin: None };
+        parse_device_response(&form.endpoint.response_source(), self.post(&form).await?, &profile.issuer)
+    }
 
-/// Asks once whether the person has answered. Refused, it is over.
-pub async fn poll_device_code(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    code: &DeviceCode,
-) -> Result<DevicePollOutcome, Error> {
-    let form = [("grant_type", DEVICE_GRANT_TYPE), ("device_code", code.device_code.expose())];
-    match token_endpoint::request_tokens(client, application, metadata, &form, &[&code.device_code]).await {
-        Ok(tokens) => {
-            tokens.require_id_token(metadata).map(|(token, tokens)| DevicePollOutcome::Granted(token, tokens))
+    /// Asks once whether the person has answered. Refused, it is over.
+    pub async fn poll_device_code(&self, code: &DeviceCode) -> Result<DevicePollOutcome, Error> {
+        let fields = [("grant_type", DEVICE_GRANT_TYPE), ("device_code", code.device_code.expose())];
+        match self.request_tokens(&fields, &[&code.device_code]).await {
+            Ok(tokens) => {
+                tokens.require_id_token(self.metadata).map(|(token, tokens)| DevicePollOutcome::Granted(token, tokens))
+            }
+            Err(error) => error.poll_pace().map(DevicePollOutcome::Waiting).ok_or(error),
         }
-        Err(error) => error.poll_pace().map(DevicePollOutcome::Waiting).ok_or(error),
     }
 }
 
@@ -179,7 +157,9 @@ mod tests {
         let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(server))).unwrap();
         let application = test_application(&profile, None);
-        block_on(request_device_code(&test_client(&TrustConfig::default()), &application, &metadata, &endpoint))
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.request_device_code(&endpoint))
     }
 
     fn asked_of(answer: &str) -> Result<DeviceCode, Error> {
@@ -191,7 +171,9 @@ mod tests {
         let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(&server)));
         let code = asked_of(GIVEN).unwrap();
         let application = test_application(&profile, None);
-        block_on(poll_device_code(&test_client(&TrustConfig::default()), &application, &metadata, &code))
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.poll_device_code(&code))
     }
 
     #[test]
@@ -202,8 +184,9 @@ mod tests {
         let endpoint = SecureUrl::parse(&format!("{}/device", server_base_url(&server))).unwrap();
         let metadata = test_metadata(&server_base_url(&server));
         let application = test_application(&profile, None);
-        let code =
-            block_on(request_device_code(&test_client(&TrustConfig::default()), &application, &metadata, &endpoint));
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        let code = block_on(provider.request_device_code(&endpoint));
         assert_eq!(code.unwrap().user_code, "WDJB-MJHT");
         let request = server.requests.recv().unwrap();
         assert!(request.starts_with("POST /device HTTP/1.1\r\n"), "{request}");

@@ -7,22 +7,23 @@ use ::http::{HeaderValue, Request, StatusCode, header};
 use openidconnect::url::form_urlencoded;
 use serde::Deserialize;
 
-use super::{
-    Application,
-    application::ClientAuthEndpoint,
-    error::{Error, ProviderEndpoint, ResponseSource},
-    response::check_status,
-};
+use super::{Application, ProviderMetadata, application::ClientAuthEndpoint, error::Error, response::check_status};
 use crate::{
     http::{self, Client, FullResponse},
     secret::Secret,
     text::UntrustedText,
 };
 
+/// An application at its provider: what every request in its name needs.
+#[derive(Clone, Copy, Debug)]
+pub struct ProviderSession<'a> {
+    pub client: &'a Client,
+    pub application: &'a Application<'a>,
+    pub metadata: &'a ProviderMetadata,
+}
+
 /// What is posted, and where.
 pub(super) struct ProviderForm<'a> {
-    /// What a good answer is.
-    pub(super) provider_endpoint: ProviderEndpoint,
     pub(super) endpoint: ClientAuthEndpoint<'a>,
     pub(super) fields: &'a [(&'a str, &'a str)],
     /// What is secret of it, which a refusal may quote.
@@ -31,32 +32,29 @@ pub(super) struct ProviderForm<'a> {
     pub(super) origin: Option<&'static str>,
 }
 
-impl ProviderForm<'_> {
-    pub(super) fn response_source(&self) -> ResponseSource {
-        ResponseSource { endpoint: self.provider_endpoint, host: self.endpoint.url.authority().to_owned() }
-    }
-
+impl ProviderSession<'_> {
     /// Posts it with what proves the application. Refusals, redirects and outages are errors; the rest is the answer.
-    pub(super) async fn post(&self, client: &Client, application: &Application<'_>) -> Result<FullResponse, Error> {
-        let answer = client.send(self.build_request(application)).await?;
-        if let Some(refusal) = self.parse_refusal(application, answer.status, &answer.body) {
+    pub(super) async fn post(&self, form: &ProviderForm<'_>) -> Result<FullResponse, Error> {
+        let answer = self.client.send(form.build_request(self.application)).await?;
+        if let Some(refusal) = form.parse_refusal(self.application, answer.status, &answer.body) {
             return Err(refusal);
         }
-        check_status(&self.response_source(), &answer)?;
+        check_status(&form.endpoint.response_source(), &answer)?;
         Ok(answer)
     }
+}
 
+impl ProviderForm<'_> {
     fn build_request(&self, application: &Application<'_>) -> Request<Vec<u8>> {
-        let presented = application.build_auth_parameters(&self.endpoint);
-        let proof = presented.fields.iter().map(|(name, value)| (*name, value.expose()));
         let mut body = form_urlencoded::Serializer::new(String::new());
-        let body = body.extend_pairs(self.fields).extend_pairs(proof).finish();
+        body.extend_pairs(self.fields);
+        let authorization = application.append_proof(&self.endpoint, &mut body);
         let mut request = Request::post(self.endpoint.url.as_str())
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(body.into_bytes())
+            .body(body.finish().into_bytes())
             .expect("an address that was parsed makes a request");
-        if let Some(header) = &presented.header {
+        if let Some(header) = authorization {
             let mut value = HeaderValue::from_str(header.expose()).expect("base64 is fit for a header");
             value.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -113,7 +111,7 @@ mod tests {
             testing::{block_on, test_client},
         },
         oidc::{
-            ClientAuthMethod,
+            ClientAuthMethod, ProviderEndpoint,
             testing::{server_base_url, start_provider, test_application, test_metadata, test_profile},
         },
     };
@@ -126,13 +124,14 @@ mod tests {
         let application = test_application(&profile, Some("s3cret"));
         let metadata = test_metadata(&server_base_url(&server));
         let form = ProviderForm {
-            provider_endpoint: ProviderEndpoint::Token,
-            endpoint: metadata.token_auth_endpoint(),
+            endpoint: metadata.auth_endpoint(ProviderEndpoint::Token, &metadata.token_endpoint),
             fields: &[("refresh_token", "rt")],
             secrets: &[],
             origin: None,
         };
-        let error = block_on(form.post(&test_client(&TrustConfig::default()), &application)).unwrap_err();
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        let error = block_on(provider.post(&form)).unwrap_err();
         let request = server.requests.recv().unwrap();
         let (head, sent) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("authorization: Basic Y2xpZW50OnMzY3JldA=="), "{head}");

@@ -23,18 +23,16 @@ mod token_endpoint;
 mod verify;
 
 pub use self::{
-    application::{
-        Application, ClientCredentialError, ClientFileError, ClientFileFault, ClientFiles, StoredClientCredentials,
-    },
+    application::{Application, ClientCredentialError, ClientFileFault, ClientFiles, StoredClientCredentials},
     authorization_request::{AuthorizationRequest, build_authorization_request},
     client_probe::{ClientProbe, probe_client},
-    device::{DeviceCode, DevicePollOutcome, poll_device_code, request_device_code},
+    device::{DeviceCode, DevicePollOutcome},
     discovery::{ProviderMetadata, build_discovery_url, discover_issuer, discover_provider},
     error::{ClientAuthMethod, Error, PollPace, ProviderEndpoint, ResponseSource},
+    form::ProviderSession,
     key_set::{ProviderKeys, fetch_keys, is_supported_algorithm},
     provider::{find_issuer_alias, find_organization},
     rejection::{ClockSkew, TokenPart, TokenRejection},
-    revocation::revoke_refresh_token,
-    token_endpoint::{TokenResponse, exchange_code, refresh_tokens},
+    token_endpoint::TokenResponse,
     verify::{ExpectedClaims, RecallProof, TokenGrant, UnverifiedToken, VerifiedToken, verify_token},
 };

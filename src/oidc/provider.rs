@@ -46,9 +46,8 @@ mod tests {
             testing::{LoopbackServer, block_on, test_client, write_response},
         },
         oidc::{
-            Error, TokenResponse,
+            Error, ProviderSession, TokenResponse,
             testing::{server_base_url, test_application, test_metadata, test_profile},
-            token_endpoint::request_tokens,
         },
         text::UntrustedText,
     };
@@ -69,7 +68,9 @@ mod tests {
         let (profile, metadata) = (test_profile(kind), test_metadata(&server_base_url(server)));
         let application = test_application(&profile, None);
         let form = [("grant_type", grant)];
-        block_on(request_tokens(&test_client(&TrustConfig::default()), &application, &metadata, &form, &[]))
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.request_tokens(&form, &[]))
     }
 
     fn code_of(outcome: Result<TokenResponse, Error>) -> UntrustedText {

@@ -3,34 +3,28 @@
 //! It asks and tells whether it was done; what is forgotten here meanwhile is for `session`.
 
 use super::{
-    Application, ProviderMetadata,
     error::{Error, ProviderEndpoint},
-    form::ProviderForm,
+    form::{ProviderForm, ProviderSession},
 };
-use crate::{http::Client, secret::Secret, url::SecureUrl};
+use crate::{secret::Secret, url::SecureUrl};
 
-/// Ends what the refresh token stands for. One that the provider does not know, or has ended before, is ended as well
-/// (RFC 7009 §2.2); see [`Error::is_unsupported_token_type`] for a provider that cannot.
-pub async fn revoke_refresh_token(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    endpoint: &SecureUrl,
-    refresh_token: &Secret,
-) -> Result<(), Error> {
-    let form = ProviderForm {
-        provider_endpoint: ProviderEndpoint::Revocation,
-        endpoint: metadata.revocation_auth_endpoint(endpoint),
-        fields: &[("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],
-        secrets: &[refresh_token],
-        origin: None,
-    };
-    let answer = form.post(client, application).await?;
-    // The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come from
-    // somebody else: a captive portal greets everybody with 200.
-    match answer.body.trim_ascii_start().first() {
-        Some(b'<') => Err(Error::NotJson { source: form.response_source() }),
-        _ => Ok(()),
+impl ProviderSession<'_> {
+    /// Ends what the refresh token stands for. One that the provider does not know, or has ended before, is ended as well
+    /// (RFC 7009 §2.2); see [`Error::is_unsupported_token_type`] for a provider that cannot.
+    pub async fn revoke_refresh_token(&self, endpoint: &SecureUrl, refresh_token: &Secret) -> Result<(), Error> {
+        let form = ProviderForm {
+            endpoint: self.metadata.auth_endpoint(ProviderEndpoint::Revocation, endpoint),
+            fields: &[("token", refresh_token.expose()), ("token_type_hint", "refresh_token")],
+            secrets: &[refresh_token],
+            origin: None,
+        };
+        let answer = self.post(&form).await?;
+        // The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come
+        // from somebody else: a captive portal greets everybody with 200.
+        match answer.body.trim_ascii_start().first() {
+            Some(b'<') => Err(Error::NotJson { source: form.endpoint.response_source() }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -59,13 +53,9 @@ mod tests {
         let endpoint = SecureUrl::parse(&format!("{}/revoke", server_base_url(server))).unwrap();
         let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
         let application = test_application(&profile, None);
-        block_on(revoke_refresh_token(
-            &test_client(&TrustConfig::default()),
-            &application,
-            &metadata,
-            &endpoint,
-            &Secret::new("r+t"),
-        ))
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.revoke_refresh_token(&endpoint, &Secret::new("r+t")))
     }
 
     fn source(server: &LoopbackServer) -> ResponseSource {

@@ -8,18 +8,13 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Application, AuthorizationRequest, ProviderMetadata, UnverifiedToken,
+    AuthorizationRequest, ProviderMetadata, UnverifiedToken,
     error::{Error, ProviderEndpoint, ResponseSource},
-    form::ProviderForm,
+    form::{ProviderForm, ProviderSession},
     provider::is_origin_required,
     response::parse_body,
 };
-use crate::{
-    http::{Client, FullResponse},
-    log,
-    secret::Secret,
-    time::Timestamp,
-};
+use crate::{http::FullResponse, log, secret::Secret, time::Timestamp};
 
 /// What an exchange brings. Nothing in it may be believed before `verify`.
 #[derive(Debug)]
@@ -35,66 +30,52 @@ pub struct TokenResponse {
     pub server_date: Option<Timestamp>,
 }
 
-/// Exchanges the code that answers `request`: the ID token, without which nothing goes on, and what came with it.
-pub async fn exchange_code(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    request: &AuthorizationRequest,
-    code: &Secret,
-) -> Result<(UnverifiedToken, TokenResponse), Error> {
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code.expose()),
-        ("redirect_uri", &request.redirect_uri),
-        ("code_verifier", request.code_verifier.expose()),
-    ];
-    request_tokens(client, application, metadata, &form, &[code, &request.code_verifier])
-        .await?
-        .require_id_token(metadata)
-}
+impl ProviderSession<'_> {
+    /// Exchanges the code that answers `request`: the ID token, without which nothing goes on, and what came with it.
+    pub async fn exchange_code(
+        &self,
+        request: &AuthorizationRequest,
+        code: &Secret,
+    ) -> Result<(UnverifiedToken, TokenResponse), Error> {
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", &request.redirect_uri),
+            ("code_verifier", request.code_verifier.expose()),
+        ];
+        self.request_tokens(&fields, &[code, &request.code_verifier]).await?.require_id_token(self.metadata)
+    }
 
-/// Renews. Ask [`Error::is_invalid_grant`] before giving up a refresh token; no other error spends it.
-pub async fn refresh_tokens(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    refresh_token: &Secret,
-) -> Result<TokenResponse, Error> {
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-    request_tokens(client, application, metadata, &form, &[refresh_token]).await
-}
+    /// Renews. Ask [`Error::is_invalid_grant`] before giving up a refresh token; no other error spends it.
+    pub async fn refresh_tokens(&self, refresh_token: &Secret) -> Result<TokenResponse, Error> {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+        self.request_tokens(&fields, &[refresh_token]).await
+    }
 
-pub(super) async fn request_tokens(
-    client: &Client,
-    application: &Application<'_>,
-    metadata: &ProviderMetadata,
-    form: &[(&str, &str)],
-    secrets: &[&Secret],
-) -> Result<TokenResponse, Error> {
-    let send = async |origin| {
-        let form = ProviderForm {
-            provider_endpoint: ProviderEndpoint::Token,
-            endpoint: metadata.token_auth_endpoint(),
-            fields: form,
-            secrets,
-            origin,
+    pub(super) async fn request_tokens(
+        &self,
+        fields: &[(&str, &str)],
+        secrets: &[&Secret],
+    ) -> Result<TokenResponse, Error> {
+        let send = async |origin| {
+            let endpoint = self.metadata.auth_endpoint(ProviderEndpoint::Token, &self.metadata.token_endpoint);
+            let form = ProviderForm { endpoint, fields, secrets, origin };
+            parse_token_response(form.endpoint.response_source(), self.post(&form).await?)
         };
-        parse_token_response(form.response_source(), form.post(client, application).await?)
-    };
-    let first = match send(None).await {
-        Err(refusal) => refusal,
-        granted => return granted,
-    };
-    let retry = application.profile.provider.spec().origin_retry.as_ref();
-    let Some(origin) = retry.filter(|retry| is_origin_required(retry, &first)) else {
-        return Err(first);
-    };
-    log::info("oidc", format_args!("the provider takes the application for a page in a browser: asking as one"));
-    let again = send(Some(origin.value)).await;
-    // If the first refusal has spent the code, it still says more than the second.
-    let is_code = form.contains(&("grant_type", "authorization_code"));
-    again.map_err(|second| if is_code && second.is_invalid_grant() { first } else { second })
+        let first = match send(None).await {
+            Err(refusal) => refusal,
+            granted => return granted,
+        };
+        let retry = self.application.profile.provider.spec().origin_retry.as_ref();
+        let Some(origin) = retry.filter(|retry| is_origin_required(retry, &first)) else {
+            return Err(first);
+        };
+        log::info("oidc", format_args!("the provider takes the application for a page in a browser: asking as one"));
+        let again = send(Some(origin.value)).await;
+        // If the first refusal has spent the code, it still says more than the second.
+        let is_code = fields.contains(&("grant_type", "authorization_code"));
+        again.map_err(|second| if is_code && second.is_invalid_grant() { first } else { second })
+    }
 }
 
 impl TokenResponse {
@@ -155,7 +136,9 @@ mod tests {
     fn renewed(server: &LoopbackServer) -> Result<TokenResponse, Error> {
         let (profile, metadata) = (test_profile(Provider::Generic), test_metadata(&server_base_url(server)));
         let application = test_application(&profile, None);
-        block_on(refresh_tokens(&test_client(&TrustConfig::default()), &application, &metadata, &Secret::new("old+rt")))
+        let client = test_client(&TrustConfig::default());
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.refresh_tokens(&Secret::new("old+rt")))
     }
 
     fn exchanged(server: &LoopbackServer) -> Result<(UnverifiedToken, TokenResponse), Error> {
@@ -167,13 +150,9 @@ mod tests {
             code_verifier: Secret::new("v"),
             redirect_uri: "http://127.0.0.1:8400/callback".into(),
         };
-        block_on(exchange_code(
-            &test_client(&TrustConfig::default()),
-            &test_application(&profile, None),
-            &metadata,
-            &request,
-            &Secret::new("c&d"),
-        ))
+        let (client, application) = (test_client(&TrustConfig::default()), test_application(&profile, None));
+        let provider = ProviderSession { client: &client, application: &application, metadata: &metadata };
+        block_on(provider.exchange_code(&request, &Secret::new("c&d")))
     }
 
     fn tokens(server: &LoopbackServer) -> ResponseSource {

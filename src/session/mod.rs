@@ -24,7 +24,10 @@ use crate::{
     host::{ExecutionContext, Host},
     http::Client,
     identity, log,
-    oidc::{self, Application, ClientFiles, ExpectedClaims, TokenGrant, TokenResponse, UnverifiedToken, VerifiedToken},
+    oidc::{
+        self, Application, ClientFiles, ExpectedClaims, ProviderSession, TokenGrant, TokenResponse, UnverifiedToken,
+        VerifiedToken,
+    },
     quota::Clearance,
     secret::Secret,
     time::Timestamp,
@@ -179,7 +182,8 @@ impl Ladder<'_> {
         let mut known = self.get_provider().await?;
         self.check_token_endpoint(session, &known)?;
         log::debug("session", format_args!("renewing with the refresh token"));
-        match oidc::refresh_tokens(self.client, &application, &known.metadata, refresh_token).await {
+        let provider = self.provider_session(&application, &known);
+        match provider.refresh_tokens(refresh_token).await {
             Ok(tokens) => self.store_refreshed_tokens(session, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
                 log::info("session", format_args!("the provider has ended the session: the refresh token is spent"));
@@ -268,6 +272,15 @@ impl Ladder<'_> {
     /// The application with all that proves it, before anybody is asked for anything in its name.
     fn load_application(&self) -> Result<Application<'_>, Error> {
         load_application(self.profile, self.cache, self.client_files, self.host)
+    }
+
+    /// What requests of the application to its provider need.
+    fn provider_session<'s>(
+        &'s self,
+        application: &'s Application<'_>,
+        known: &'s CachedProvider,
+    ) -> ProviderSession<'s> {
+        ProviderSession { client: self.client, application, metadata: &known.metadata }
     }
 
     /// What the provider says of itself: remembered, or asked now.

@@ -14,7 +14,7 @@ use crate::{
     host::Host,
     http::{self, Client},
     log,
-    oidc::{self, Application, ClientFiles},
+    oidc::{self, Application, ClientFiles, ProviderSession},
     secret::Secret,
     store,
     time::Timestamp,
@@ -144,7 +144,8 @@ async fn send_revocation(
         return Ok(RevocationOutcome::Failed(Box::new(DestinationChanged { changes }.into())));
     }
     match &metadata.revocation_endpoint {
-        Some(endpoint) => oidc::revoke_refresh_token(client, application, &metadata, endpoint, token)
+        Some(endpoint) => ProviderSession { client, application, metadata: &metadata }
+            .revoke_refresh_token(endpoint, token)
             .await
             .map(|()| RevocationOutcome::Revoked),
         None => Ok(RevocationOutcome::NotOffered),

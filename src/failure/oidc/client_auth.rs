@@ -9,7 +9,7 @@ use crate::{
     config::{ClientAuth, ClientKey, Profile},
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
-    oidc::{ClientAuthMethod, ClientCredentialError, ClientFileError, ClientFileFault},
+    oidc::{ClientAuthMethod, ClientCredentialError, ClientFileFault},
     shell::quote_word,
     text::{self, sanitize_line},
 };
@@ -26,28 +26,28 @@ pub struct ClientAuthError<'a> {
 
 impl From<ClientAuthError<'_>> for Failure {
     fn from(ClientAuthError { unproven, profile }: ClientAuthError<'_>) -> Self {
-        match unproven {
-            ClientCredentialError::MissingSecret => Self::new(
+        describe_credential_error(&unproven, profile)
+    }
+}
+
+fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -> Failure {
+    let (fault, name, path, default_slug, default_hint) = match error {
+        ClientCredentialError::MissingSecret => {
+            return Failure::new(
                 Exit::Configuration,
                 "config/no_client_secret",
                 "the application proves itself by a secret, and none is kept on this machine",
                 Hint::run(NextCommand::LoginClientSecret).text(" and give it the application's secret"),
-            ),
-            ClientCredentialError::UnusableFile(error) => describe_client_file_error(&error, profile),
+            );
         }
-    }
-}
-
-fn describe_client_file_error(error: &ClientFileError, profile: &Profile) -> Failure {
-    let (fault, name, path, default_slug, default_hint) = match error {
-        ClientFileError::Key(fault) => (
+        ClientCredentialError::Key(fault) => (
             fault,
             "the private key",
             find_file_name(profile, |key| Some(&key.file)),
             "config/client_key",
             "check `client_key`: it names the application's private key in PEM form (\"BEGIN PRIVATE KEY\")",
         ),
-        ClientFileError::Certificate(fault) => (
+        ClientCredentialError::Certificate(fault) => (
             fault,
             "the certificate",
             find_file_name(profile, |key| key.certificate.as_ref()),

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::{
-    ClientAuthEndpoint,
+    ClientAuthEndpoint, ClientCredentialError,
     private_key::{self, ClientFileFault, ClientPrivateKey, compute_thumbprint},
 };
 use crate::{
@@ -26,23 +26,12 @@ const ASSERTION_SECONDS: i64 = 300;
 
 /// What signs, and what it says of itself.
 #[derive(Debug)]
-pub(super) struct AssertionSigner {
+pub(super) struct AssertionSigner<'a> {
     key: ClientPrivateKey,
-    id: Option<String>,
+    settings: &'a ClientKey,
     thumbprint: Option<String>,
-    algorithm: Option<KeyAlgorithm>,
-    audience: AssertionAudience,
-    /// How an RSA key signs where discovery does not say.
-    default_rsa_algorithm: KeyAlgorithm,
     now: fn() -> Timestamp,
     random: fn(&mut [u8]),
-}
-
-/// Which of the files is to blame, and for what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientFileError {
-    Key(ClientFileFault),
-    Certificate(ClientFileFault),
 }
 
 /// The files that prove a profile's application, read ahead, for a slow disk must not hold up a process that has a lock. A
@@ -68,45 +57,35 @@ impl ClientFiles {
     }
 }
 
-impl AssertionSigner {
-    pub(super) fn from_profile(
-        profile: &Profile,
-        said: &ClientKey,
+impl<'a> AssertionSigner<'a> {
+    pub(super) fn new(
+        settings: &'a ClientKey,
         files: &ClientFiles,
         passphrase: Option<&Secret>,
         host: &Host,
-    ) -> Result<Self, ClientFileError> {
-        let ClientKey { file: _, certificate: _, id, algorithm, audience } = said;
+    ) -> Result<Self, ClientCredentialError> {
         let files = files.0.as_ref().expect("they were read for this profile, which names a key");
         let key = files.key.as_ref().map_err(Clone::clone);
-        let key = key.and_then(|file| ClientPrivateKey::parse(file, passphrase)).map_err(ClientFileError::Key)?;
-        if let Some(wanted) = algorithm.filter(|wanted| !key.supported_algorithms().contains(wanted)) {
-            return Err(ClientFileError::Key(ClientFileFault::AlgorithmMismatch { wanted: wanted.name() }));
+        let key = key.and_then(|file| ClientPrivateKey::parse(file, passphrase)).map_err(ClientCredentialError::Key)?;
+        if let Some(wanted) = settings.algorithm.filter(|wanted| !key.supported_algorithms().contains(wanted)) {
+            return Err(ClientCredentialError::Key(ClientFileFault::AlgorithmMismatch { wanted: wanted.name() }));
         }
         let certificate = files.certificate.as_ref().map(|file| file.as_ref().map_err(Clone::clone));
         let thumbprint = certificate.map(|file| compute_thumbprint(file?, &key, (host.now)())).transpose();
-        let spec = profile.provider.spec();
-        Ok(Self {
-            thumbprint: thumbprint.map_err(ClientFileError::Certificate)?,
-            key,
-            id: id.clone(),
-            algorithm: *algorithm,
-            audience: audience.unwrap_or(spec.assertion_audience),
-            default_rsa_algorithm: spec.rsa_algorithm,
-            now: host.now,
-            random: host.fill_random,
-        })
+        let thumbprint = thumbprint.map_err(ClientCredentialError::Certificate)?;
+        Ok(Self { key, settings, thumbprint, now: host.now, random: host.fill_random })
     }
 
     pub(super) fn sign_assertion(&self, profile: &Profile, endpoint: &ClientAuthEndpoint<'_>) -> Secret {
-        let algorithm = self.choose_algorithm(endpoint.algorithms);
-        let named = [("kid", self.id.as_deref()), ("x5t#S256", self.thumbprint.as_deref())];
+        let spec = profile.provider.spec();
+        let algorithm = self.choose_algorithm(endpoint.algorithms, spec.rsa_algorithm);
+        let named = [("kid", self.settings.id.as_deref()), ("x5t#S256", self.thumbprint.as_deref())];
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let header: BTreeMap<&str, &str> =
             [("alg", algorithm.name()), ("typ", "JWT")].into_iter().chain(named).collect();
         // One audience, and a text, not a list: an assertion for two can be carried from the one to the other
         // (draft-ietf-oauth-rfc7523bis, CVE-2025-27370).
-        let audience = match self.audience {
+        let audience = match self.settings.audience.unwrap_or(spec.assertion_audience) {
             AssertionAudience::Issuer => profile.issuer.as_str(),
             AssertionAudience::Endpoint => endpoint.url.as_str(),
         };
@@ -128,13 +107,14 @@ impl AssertionSigner {
         Secret::new(format!("{signed}.{signature}"))
     }
 
-    /// The profile's; else the first that the key can and the provider says it takes; else what is usual there.
-    fn choose_algorithm(&self, taken: Option<&[String]>) -> KeyAlgorithm {
+    /// The profile's; else the first that the key can and the provider says it takes; else the usual one of an RSA key
+    /// there.
+    fn choose_algorithm(&self, taken: Option<&[String]>, usual: KeyAlgorithm) -> KeyAlgorithm {
         let able = self.key.supported_algorithms();
         let is_taken =
             |algorithm: &KeyAlgorithm| taken.is_some_and(|taken| taken.iter().any(|name| name == algorithm.name()));
-        let usual = || Some(self.default_rsa_algorithm).filter(|algorithm| able.contains(algorithm));
-        let own = self.algorithm.or_else(|| able.iter().copied().find(is_taken)).or_else(usual);
+        let usual = || Some(usual).filter(|algorithm| able.contains(algorithm));
+        let own = self.settings.algorithm.or_else(|| able.iter().copied().find(is_taken)).or_else(usual);
         own.or_else(|| able.first().copied()).expect("a key that cannot sign was refused")
     }
 }

@@ -7,11 +7,11 @@ mod private_key;
 mod pem;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use openidconnect::url::form_urlencoded::byte_serialize;
+use openidconnect::url::form_urlencoded::{Serializer, byte_serialize};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{ClientAuthMethod, ProviderMetadata};
+use super::{ClientAuthMethod, ProviderEndpoint, ProviderMetadata, ResponseSource};
 use crate::{
     config::{ClientAuth, Profile},
     host::Host,
@@ -20,21 +20,21 @@ use crate::{
 };
 use assertion::AssertionSigner;
 
-pub use assertion::{ClientFileError, ClientFiles};
+pub use assertion::ClientFiles;
 pub use private_key::ClientFileFault;
 
 /// Everything needed is at hand, so that nobody signs in for nothing.
 #[derive(Debug)]
 pub struct Application<'a> {
     pub profile: &'a Profile,
-    proof: ClientCredential,
+    proof: ClientCredential<'a>,
 }
 
 #[derive(Debug)]
-enum ClientCredential {
+enum ClientCredential<'a> {
     None,
     Secret(Secret),
-    Key(Box<AssertionSigner>),
+    Key(Box<AssertionSigner<'a>>),
 }
 
 /// What is kept of the application besides what the profile says.
@@ -50,23 +50,24 @@ pub struct StoredClientCredentials {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCredentialError {
     MissingSecret,
-    UnusableFile(ClientFileError),
+    /// What is wrong with the file of the private key.
+    Key(ClientFileFault),
+    Certificate(ClientFileFault),
 }
 
 /// Where a form goes, and how an application may prove itself there.
 #[derive(Debug)]
 pub(super) struct ClientAuthEndpoint<'a> {
+    kind: ProviderEndpoint,
     pub(super) url: &'a SecureUrl,
     methods: Option<&'a [String]>,
     algorithms: Option<&'a [String]>,
 }
 
-/// What goes along with a form.
-#[derive(Debug, Default)]
-pub(super) struct ClientAuthParameters {
-    /// The Authorization header.
-    pub(super) header: Option<Secret>,
-    pub(super) fields: Vec<(&'static str, Secret)>,
+impl ClientAuthEndpoint<'_> {
+    pub(super) fn response_source(&self) -> ResponseSource {
+        ResponseSource { endpoint: self.kind, host: self.url.authority().to_owned() }
+    }
 }
 
 impl<'a> Application<'a> {
@@ -80,32 +81,33 @@ impl<'a> Application<'a> {
             ClientAuth::None => ClientCredential::None,
             ClientAuth::Secret => ClientCredential::Secret(kept.secret.ok_or(ClientCredentialError::MissingSecret)?),
             ClientAuth::PrivateKey(key) => {
-                let assertor = AssertionSigner::from_profile(profile, key, files, kept.passphrase.as_ref(), host);
-                ClientCredential::Key(Box::new(assertor.map_err(ClientCredentialError::UnusableFile)?))
+                ClientCredential::Key(Box::new(AssertionSigner::new(key, files, kept.passphrase.as_ref(), host)?))
             }
         };
         Ok(Self { profile, proof })
     }
 
-    pub(super) fn build_auth_parameters(&self, endpoint: &ClientAuthEndpoint<'_>) -> ClientAuthParameters {
+    /// Adds to the form what names and proves the application. Gives the Authorization header, where that does both: some
+    /// providers refuse the client's name in two places.
+    pub(super) fn append_proof(
+        &self,
+        endpoint: &ClientAuthEndpoint<'_>,
+        form: &mut Serializer<'_, String>,
+    ) -> Option<Secret> {
         let client_id = &self.profile.client_id;
-        let id = || ("client_id", Secret::new(client_id));
         match &self.proof {
-            ClientCredential::None => ClientAuthParameters { header: None, fields: vec![id()] },
+            ClientCredential::None => form.append_pair("client_id", client_id),
             ClientCredential::Secret(secret) if uses_post_method(endpoint.methods) => {
-                ClientAuthParameters { header: None, fields: vec![id(), ("client_secret", secret.clone())] }
+                form.append_pair("client_id", client_id).append_pair("client_secret", secret.expose())
             }
-            // Some providers refuse the client's name in two places.
-            ClientCredential::Secret(secret) => {
-                ClientAuthParameters { header: Some(build_basic_header(client_id, secret)), fields: Vec::new() }
-            }
+            ClientCredential::Secret(secret) => return Some(build_basic_header(client_id, secret)),
             // RFC 7521 §4.2 leaves the name to the assertion, and Entra demands it beside.
-            ClientCredential::Key(assertor) => {
-                let kind = ("client_assertion_type", Secret::new(assertion::ASSERTION_TYPE));
-                let assertion = ("client_assertion", assertor.sign_assertion(self.profile, endpoint));
-                ClientAuthParameters { header: None, fields: vec![id(), kind, assertion] }
-            }
-        }
+            ClientCredential::Key(signer) => form
+                .append_pair("client_id", client_id)
+                .append_pair("client_assertion_type", assertion::ASSERTION_TYPE)
+                .append_pair("client_assertion", signer.sign_assertion(self.profile, endpoint).expose()),
+        };
+        None
     }
 
     pub(super) fn auth_method(&self) -> Option<ClientAuthMethod> {
@@ -141,21 +143,12 @@ fn build_basic_header(client_id: &str, secret: &Secret) -> Secret {
 }
 
 impl ProviderMetadata {
-    pub(super) fn token_auth_endpoint(&self) -> ClientAuthEndpoint<'_> {
-        self.endpoint_with_token_auth(&self.token_endpoint)
-    }
-
-    /// An endpoint at which the application proves itself as at that for tokens (RFC 8628 §3.1).
-    pub(super) fn endpoint_with_token_auth<'a>(&'a self, url: &'a SecureUrl) -> ClientAuthEndpoint<'a> {
-        let methods = self.token_auth_methods.as_deref();
-        ClientAuthEndpoint { url, methods, algorithms: self.auth_algorithms.as_deref() }
-    }
-
-    /// A provider that says nothing of its own for this endpoint is believed to mean the same everywhere.
-    pub(super) fn revocation_auth_endpoint<'a>(&'a self, url: &'a SecureUrl) -> ClientAuthEndpoint<'a> {
-        let as_for_tokens = self.endpoint_with_token_auth(url);
-        let methods = self.revocation_auth_methods.as_deref().or(as_for_tokens.methods);
-        ClientAuthEndpoint { methods, ..as_for_tokens }
+    /// How an application may prove itself at this endpoint: as at that for tokens (RFC 8628 §3.1), unless the provider
+    /// says something of its own for revocation.
+    pub(super) fn auth_endpoint<'a>(&'a self, kind: ProviderEndpoint, url: &'a SecureUrl) -> ClientAuthEndpoint<'a> {
+        let own = self.revocation_auth_methods.as_deref().filter(|_| kind == ProviderEndpoint::Revocation);
+        let methods = own.or(self.token_auth_methods.as_deref());
+        ClientAuthEndpoint { kind, url, methods, algorithms: self.auth_algorithms.as_deref() }
     }
 }
 

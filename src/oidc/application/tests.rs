@@ -10,12 +10,17 @@ fn profile() -> Profile {
     Profile { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile() }
 }
 
-fn presented(methods: Option<&[&str]>) -> ClientAuthParameters {
-    let profile = profile();
-    let application = test_application(&profile, Some("a+b c:é%"));
+/// The Authorization header, and the form.
+fn present(application: &Application<'_>, metadata: &ProviderMetadata) -> (Option<Secret>, String) {
+    let mut form = Serializer::new(String::new());
+    let endpoint = metadata.auth_endpoint(ProviderEndpoint::Token, &metadata.token_endpoint);
+    (application.append_proof(&endpoint, &mut form), form.finish())
+}
+
+fn presented(methods: Option<&[&str]>) -> (Option<Secret>, String) {
     let names = methods.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
     let metadata = ProviderMetadata { token_auth_methods: names, ..test_metadata("https://id.example") };
-    application.build_auth_parameters(&metadata.token_auth_endpoint())
+    present(&test_application(&profile(), Some("a+b c:é%")), &metadata)
 }
 
 #[test]
@@ -23,28 +28,26 @@ fn both_halves_of_the_header_are_encoded_before_they_are_joined() {
     for methods in
         [None, Some(&["client_secret_basic", "client_secret_post"][..]), Some(&["private_key_jwt"]), Some(&[])]
     {
-        let ClientAuthParameters { header, fields } = presented(methods);
+        let (header, form) = presented(methods);
         let header = header.unwrap();
         let pair = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(String::from_utf8(pair).unwrap(), "my+app%3A1:a%2Bb+c%3A%C3%A9%25", "{methods:?}");
-        assert_eq!(fields, [], "the name stands in one place only");
+        assert_eq!(form, "", "the name stands in one place only");
     }
 }
 
 #[test]
 fn the_secret_goes_into_the_form_where_the_provider_takes_it_nowhere_else() {
-    let ClientAuthParameters { header, fields } = presented(Some(&["private_key_jwt", "client_secret_post"]));
-    assert_eq!(header, None);
-    assert_eq!(fields, [("client_id", Secret::new("my app:1")), ("client_secret", Secret::new("a+b c:é%"))]);
+    let presented = presented(Some(&["private_key_jwt", "client_secret_post"]));
+    assert_eq!(presented, (None, "client_id=my+app%3A1&client_secret=a%2Bb+c%3A%C3%A9%25".to_owned()));
 }
 
 #[test]
 fn a_public_client_names_itself_and_no_more() {
     let profile = testing::profile();
     let application = test_application(&profile, Some("left over"));
-    let ClientAuthParameters { header, fields } =
-        application.build_auth_parameters(&test_metadata("https://id.example").token_auth_endpoint());
-    assert_eq!((header, fields), (None, vec![("client_id", Secret::new("client"))]));
+    let presented = present(&application, &test_metadata("https://id.example"));
+    assert_eq!(presented, (None, "client_id=client".to_owned()));
     assert_eq!((application.auth_method(), application.client_secret()), (None, None));
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     cache::{CachedProvider, Session},
     log,
-    oidc::{self, Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
+    oidc::{Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
     session::{Error, Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt, UserInput},
 };
@@ -31,7 +31,7 @@ impl Ladder<'_> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
             return Err(Error::NoDeviceCodes);
         };
-        let code = oidc::request_device_code(self.client, application, &known.metadata, &endpoint).await?;
+        let code = self.provider_session(application, known).request_device_code(&endpoint).await?;
         self.show_code(&code)?;
         let outcome = self.await_device_code(session, application, known, &code, person).await;
         let outcome = outcome.map_err(self.describe);
@@ -83,13 +83,13 @@ impl Ladder<'_> {
         code: &DeviceCode,
         limit: Duration,
     ) -> Result<(UnverifiedToken, TokenResponse), Error> {
+        let provider = self.provider_session(application, known);
         let deadline = Instant::now() + limit;
         let (mut pace, mut pause, mut trouble) = (code.interval, code.interval, None);
         let unanswered = || SignInNeeded::CodeExpired { after: limit };
         while Instant::now() + pause < deadline {
             sleep(pause).await;
-            let asked = oidc::poll_device_code(self.client, application, &known.metadata, code);
-            let Ok(polled) = timeout_at(deadline, asked).await else { break };
+            let Ok(polled) = timeout_at(deadline, provider.poll_device_code(code)).await else { break };
             match polled {
                 Ok(DevicePollOutcome::Granted(token, tokens)) => return Ok((token, tokens)),
                 Ok(DevicePollOutcome::Waiting(pending)) => {

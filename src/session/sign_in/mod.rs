@@ -18,7 +18,7 @@ use crate::{
     config::{CallerKind, Profile},
     host::{Browser, ExecutionContext},
     log,
-    oidc::{self, Application, AuthorizationRequest, TokenGrant, TokenResponse, UnverifiedToken},
+    oidc::{Application, AuthorizationRequest, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
     secret::Secret,
 };
@@ -119,7 +119,7 @@ impl Ladder<'_> {
         request: &AuthorizationRequest,
         code: &Secret,
     ) -> Result<SessionCredentials, Error> {
-        let (id_token, tokens) = oidc::exchange_code(self.client, application, &known.metadata, request, code).await?;
+        let (id_token, tokens) = self.provider_session(application, known).exchange_code(request, code).await?;
         self.finish_sign_in(session, known, id_token, tokens, TokenGrant::AuthorizationCode { nonce: &request.nonce })
             .await
     }

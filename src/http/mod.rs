@@ -34,13 +34,19 @@ use crate::{host, log, text::UntrustedText, time::Timestamp, url::SecureUrl};
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For a whole answer, unless said otherwise.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Cheap to clone. Making one costs milliseconds, for the roots are read and parsed: once per process is enough.
 #[derive(Clone)]
 pub struct Client {
     direct: reqwest::Client,
     proxied: Option<reqwest::Client>,
     proxies: ProxyRules,
-    timeouts: RequestTimeouts,
+    /// How long a whole answer may take.
+    total_timeout: Duration,
     unused: Arc<UnusedVariables>,
 }
 
@@ -52,18 +58,6 @@ pub struct FullResponse {
     pub body: Vec<u8>,
     /// The server's certificate, in DER, where it has one.
     certificate: Option<Vec<u8>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct RequestTimeouts {
-    connect: Duration,
-    total: Duration,
-}
-
-impl Default for RequestTimeouts {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), total: Duration::from_secs(30) }
-    }
 }
 
 impl Client {
@@ -78,7 +72,6 @@ impl Client {
     }
 
     fn build(trust: &TrustConfig, proxies: ProxyRules) -> Result<Self, Error> {
-        let deadlines = RequestTimeouts::default();
         let tls = verifier::build_tls_config(trust)?;
         let builder = || {
             reqwest::Client::builder()
@@ -91,17 +84,17 @@ impl Client {
                 // No connection waits for a second request: a server closes it after some seconds, a sign-in takes
                 // longer, and a code or a refresh token sent at that moment is lost.
                 .pool_max_idle_per_host(0)
-                .connect_timeout(deadlines.connect)
+                .connect_timeout(CONNECT_TIMEOUT)
         };
         let direct = builder().no_proxy().build().map_err(|_| Error::Internal)?;
         let proxied = proxies.build_proxied_client(builder())?;
-        Ok(Self { direct, proxied, proxies, timeouts: deadlines, unused: Arc::default() })
+        Ok(Self { direct, proxied, proxies, total_timeout: TOTAL_TIMEOUT, unused: Arc::default() })
     }
 
     /// The same, with less patience for a whole answer.
     #[must_use]
-    pub fn with_total_timeout(&self, whole: Duration) -> Self {
-        Self { timeouts: RequestTimeouts { total: whole, ..self.timeouts }, ..self.clone() }
+    pub fn with_total_timeout(&self, total_timeout: Duration) -> Self {
+        Self { total_timeout, ..self.clone() }
     }
 
     /// One request, one answer: 10 s to connect, 30 s in all unless said otherwise, at most 1 MiB of body, no redirects.
@@ -109,7 +102,7 @@ impl Client {
         let target = SecureUrl::parse(&request.uri().to_string())
             .map_err(|_| Error::NotSecure { host: request.uri().host().unwrap_or_default().to_owned() })?;
         let mut request = reqwest::Request::try_from(request).map_err(|_| Error::Internal)?;
-        *request.timeout_mut() = Some(self.timeouts.total);
+        *request.timeout_mut() = Some(self.total_timeout);
         let sent = format!("{} {}{}", request.method(), target.authority(), request.url().path());
         self.execute_request(request, &target)
             .await
@@ -125,7 +118,7 @@ impl Client {
     async fn execute_request(&self, request: reqwest::Request, target: &SecureUrl) -> Result<FullResponse, Error> {
         let proxy = self.proxies.proxy_for(target);
         let client = proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct);
-        let context = RequestContext { host: target.authority(), proxy, timeouts: self.timeouts };
+        let context = RequestContext { host: target.authority(), proxy, total_timeout: self.total_timeout };
         let answer = match client.execute(request).await {
             Ok(response) => read_response(response, &context).await,
             Err(error) => Err(context.classify_error(&error)),

@@ -1,11 +1,11 @@
 //! From the client's errors to facts: the cause beneath an error of `reqwest`, whose own message hides it.
 
-use std::{error, io};
+use std::{error, io, time::Duration};
 
 use rustls::CertificateError;
 
 use super::{
-    Error, ProxyFault, RequestTimeouts, TlsFault, proxy::ProxyEndpoint, resolver::NameServerTimeout,
+    CONNECT_TIMEOUT, Error, ProxyFault, TlsFault, proxy::ProxyEndpoint, resolver::NameServerTimeout,
     verifier::RefusedCertificate,
 };
 use crate::text::UntrustedText;
@@ -15,7 +15,7 @@ pub(super) struct RequestContext<'a> {
     pub(super) host: &'a str,
     /// The proxy on the way.
     pub(super) proxy: Option<&'a ProxyEndpoint>,
-    pub(super) timeouts: RequestTimeouts,
+    pub(super) total_timeout: Duration,
 }
 
 impl RequestContext<'_> {
@@ -33,10 +33,8 @@ impl RequestContext<'_> {
             () if let Some(NameServerTimeout(after)) = find_cause(error) => {
                 Error::DnsTimeout { host: strip_port(self.host).to_owned(), after: *after }
             }
-            () if error.is_timeout() && error.is_connect() => {
-                Error::Timeout { host: host(), after: self.timeouts.connect }
-            }
-            () if error.is_timeout() => Error::Timeout { host: host(), after: self.timeouts.total },
+            () if error.is_timeout() && error.is_connect() => Error::Timeout { host: host(), after: CONNECT_TIMEOUT },
+            () if error.is_timeout() => Error::Timeout { host: host(), after: self.total_timeout },
             () if error.is_dns() || has_cause_starting_with(error, "dns error") => {
                 Error::Dns { host: strip_port(self.host).to_owned() }
             }
@@ -52,7 +50,7 @@ impl RequestContext<'_> {
         let what = match () {
             () if says(&PROXY_AUTH_PHRASES) && proxy.authorization.is_some() => ProxyFault::PasswordRefused,
             () if says(&PROXY_AUTH_PHRASES) => ProxyFault::PasswordMissing,
-            () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(self.timeouts.connect),
+            () if error.is_timeout() && error.is_connect() => ProxyFault::Timeout(CONNECT_TIMEOUT),
             () if says(&PROXY_UNREACHABLE_PHRASES) => ProxyFault::Unreachable,
             () if error.is_connect() && find_cause::<rustls::Error>(error).is_none() => ProxyFault::Refused(None),
             () => return None,

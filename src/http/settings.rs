@@ -57,13 +57,14 @@ impl UnusedVariables {
         let host = target.as_url().host_str().unwrap_or_default();
         let service = host.split('.').next().unwrap_or_default();
         let service = service.strip_suffix("-fips").unwrap_or(service);
-        let of_host = || self.endpoints.iter().find(|(name, _)| *name == service).map(|(_, it)| it);
-        let is_untrusted = matches!(error, Error::Tls { fault: TlsFault::Untrusted, .. });
-        let variable = self.authorities.as_ref().filter(|_| is_untrusted);
-        match variable
-            .or_else(|| of_host().filter(|_| error.is_unreachable() || matches!(error, Error::Proxy { .. })))
-            .cloned()
-        {
+        let variable = if matches!(error, Error::Tls { fault: TlsFault::Untrusted, .. }) {
+            self.authorities.as_ref()
+        } else if error.is_unreachable() || matches!(error, Error::Proxy { .. }) {
+            self.endpoints.iter().find(|(name, _)| *name == service).map(|(_, variable)| variable)
+        } else {
+            None
+        };
+        match variable.cloned() {
             Some(variable) => Error::VariableNotUsed { error: Box::new(error), variable },
             None => error,
         }

@@ -35,8 +35,9 @@ pub struct TrustConfig {
     bundles: Vec<CaBundle>,
     /// The system's own bundle, where a variable would otherwise make the platform verifier forget it.
     system_bundle: Option<PathBuf>,
-    /// The platform verifier would follow a variable that does not count.
-    skip_platform_verifier: bool,
+    /// Whether the certificates of [`TrustConfig::read_certificates`] are all there are, since the platform verifier would
+    /// follow a variable that does not count.
+    pub(super) skips_platform_verifier: bool,
     /// A folder that the platform verifier reads.
     certificate_folder: Option<CaBundle>,
 }
@@ -63,14 +64,9 @@ impl TrustConfig {
         Self {
             bundles: bundles.into_iter().flatten().collect(),
             system_bundle: find_system_bundle().filter(|_| is_overridden),
-            skip_platform_verifier: is_overridden && variables == AuthorityVariables::Ignored,
+            skips_platform_verifier: is_overridden && variables == AuthorityVariables::Ignored,
             certificate_folder: named("SSL_CERT_DIR"),
         }
-    }
-
-    /// Whether the certificates of [`TrustConfig::read_certificates`] are all there are.
-    pub(super) fn skips_platform_verifier(&self) -> bool {
-        self.skip_platform_verifier
     }
 
     /// Every certificate of every bundle. One that is missing or holds none is a fault: silence would surface

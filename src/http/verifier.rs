@@ -30,7 +30,7 @@ pub(super) fn build_tls_config(trust: &TrustConfig) -> Result<ClientConfig, Erro
     let provider = Arc::new(ring::default_provider());
     let more = trust.read_certificates()?;
     // On Windows further roots mean a certificate engine of our own, which the system may refuse: none for nothing.
-    let verifier: Arc<dyn ServerCertVerifier> = match (trust.skips_platform_verifier(), more.is_empty()) {
+    let verifier: Arc<dyn ServerCertVerifier> = match (trust.skips_platform_verifier, more.is_empty()) {
         (true, _) => build_root_verifier(more, Arc::clone(&provider)).ok_or(Error::NoRoots)?,
         (false, true) => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(|_| Error::NoRoots)?),
         (false, false) => {

@@ -7,12 +7,8 @@ use serde::Deserialize;
 use super::QuotaUsage;
 use crate::{http, text::UntrustedText};
 
-/// A usable answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum QuotaAnswer {
-    Allowed(Option<QuotaUsage>),
-    Denied(QuotaDenied),
-}
+/// A usable answer: what was counted, where the service allows it.
+pub(super) type QuotaAnswer = Result<Option<QuotaUsage>, QuotaDenied>;
 
 /// The service's no, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,21 +34,16 @@ pub enum QuotaPeriod {
 #[derive(Deserialize)]
 struct QuotaAnswerBody {
     allowed: bool,
-    #[serde(default)]
     reason: Option<String>,
-    #[serde(default)]
     message: Option<String>,
-    #[serde(default)]
     usage: Option<QuotaUsage>,
-    #[serde(default)]
     policy: Option<QuotaPolicy>,
 }
 
 #[derive(Deserialize)]
 struct QuotaPolicy {
-    #[serde(default, rename = "type")]
+    #[serde(rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
     identifier: Option<String>,
 }
 
@@ -60,10 +51,10 @@ struct QuotaPolicy {
 pub(super) fn parse_answer(body: &[u8]) -> Option<QuotaAnswer> {
     let QuotaAnswerBody { allowed, reason, message, usage, policy } = http::parse_json_object(body)?;
     if allowed {
-        return Some(QuotaAnswer::Allowed(usage));
+        return Some(Ok(usage));
     }
     let reason = reason.unwrap_or_default();
-    Some(QuotaAnswer::Denied(QuotaDenied {
+    Some(Err(QuotaDenied {
         period: parse_period(&reason),
         reason: UntrustedText::new(reason),
         message: UntrustedText::new(message.unwrap_or_default()),

@@ -8,15 +8,17 @@ mod usage;
 use ::http::{Request, StatusCode, header};
 use tokio::time::timeout;
 
+use self::answer::{QuotaAnswer, parse_answer};
 pub use self::{
     answer::{QuotaDenied, QuotaPeriod},
     usage::QuotaUsage,
 };
 use crate::{
     config::{QuotaErrorPolicy, QuotaSettings},
-    http::{self, Client, FullResponse},
+    http::{self, Client},
     log,
     oidc::VerifiedToken,
+    secret::Secret,
     text::UntrustedText,
     time::Timestamp,
 };
@@ -54,24 +56,16 @@ pub enum QuotaError {
 /// What came in place of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoQuotaAnswer {
+    /// No answer arrived.
     Network(http::Error),
-    Timeout {
-        host: String,
-        seconds: u64,
-    },
+    /// None arrived within the time that the profile allows.
+    Timeout { host: String, seconds: u64 },
     /// 401 or 403: it does not accept the token, or has no use for it.
-    Unauthorized {
-        host: String,
-        status: StatusCode,
-    },
-    Status {
-        host: String,
-        status: StatusCode,
-    },
+    Unauthorized { host: String, status: StatusCode },
+    /// Another status than that of an answer.
+    Status { host: String, status: StatusCode },
     /// No JSON, or none that says whether it is allowed.
-    Malformed {
-        host: String,
-    },
+    Malformed { host: String },
 }
 
 impl QuotaError {
@@ -93,54 +87,47 @@ pub async fn request_clearance<'t>(
 ) -> Result<Clearance<'t>, QuotaError> {
     let Some(service) = service else { return Ok(Clearance { token, until: None, usage: None }) };
     let until = Some(now.saturating_add(service.interval));
-    match ask_service(client, service, token).await {
-        Ok(answer::QuotaAnswer::Allowed(usage)) => Ok(Clearance { token, until, usage }),
-        Ok(answer::QuotaAnswer::Denied(refusal)) => {
-            Err(QuotaError::Denied(Box::new(refusal.redact_token(token.raw()))))
+    let usage = match ask_service(client, service, token).await {
+        Ok(answer) => answer.map_err(|denied| QuotaError::Denied(Box::new(denied.redact_token(token.raw()))))?,
+        Err(silence) => {
+            let policy = service.on_error;
+            log::warn("quota", format_args!("the quota service gave no answer: {silence:?}; {policy:?} holds"));
+            match policy {
+                QuotaErrorPolicy::Allow => None,
+                QuotaErrorPolicy::Deny => return Err(QuotaError::NoAnswer(silence)),
+            }
         }
-        Err(silence) => apply_on_error(service, silence).map(|()| Clearance { token, until, usage: None }),
-    }
-}
-
-fn apply_on_error(service: &QuotaSettings, silence: NoQuotaAnswer) -> Result<(), QuotaError> {
-    log::warn("quota", format_args!("the quota service gave no answer: {silence:?}; {:?} holds", service.on_error));
-    match service.on_error {
-        QuotaErrorPolicy::Allow => Ok(()),
-        QuotaErrorPolicy::Deny => Err(QuotaError::NoAnswer(silence)),
-    }
+    };
+    Ok(Clearance { token, until, usage })
 }
 
 async fn ask_service(
     client: &Client,
     service: &QuotaSettings,
     token: &VerifiedToken,
-) -> Result<answer::QuotaAnswer, NoQuotaAnswer> {
-    let host = || service.endpoint.authority().to_owned();
+) -> Result<QuotaAnswer, NoQuotaAnswer> {
+    let host = service.endpoint.authority().to_owned();
     let request = Request::get(service.endpoint.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::AUTHORIZATION, format!("Bearer {}", token.raw().expose()))
         .body(Vec::new())
         .expect("an address that was parsed, and a token of printable characters, make a request");
-    match timeout(service.timeout, client.send(request)).await {
-        Err(_) => Err(NoQuotaAnswer::Timeout { host: host(), seconds: service.timeout.as_secs() }),
-        Ok(Err(error)) => Err(NoQuotaAnswer::Network(error)),
-        Ok(Ok(answer)) => parse_response(&answer, host),
-    }
-}
-
-fn parse_response(answer: &FullResponse, host: impl Fn() -> String) -> Result<answer::QuotaAnswer, NoQuotaAnswer> {
+    let Ok(answer) = timeout(service.timeout, client.send(request)).await else {
+        return Err(NoQuotaAnswer::Timeout { host, seconds: service.timeout.as_secs() });
+    };
+    let answer = answer.map_err(NoQuotaAnswer::Network)?;
     match answer.status {
-        StatusCode::OK => answer::parse_answer(&answer.body).ok_or_else(|| NoQuotaAnswer::Malformed { host: host() }),
+        StatusCode::OK => parse_answer(&answer.body).ok_or(NoQuotaAnswer::Malformed { host }),
         status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            Err(NoQuotaAnswer::Unauthorized { host: host(), status })
+            Err(NoQuotaAnswer::Unauthorized { host, status })
         }
-        status => Err(NoQuotaAnswer::Status { host: host(), status }),
+        status => Err(NoQuotaAnswer::Status { host, status }),
     }
 }
 
 impl QuotaDenied {
     /// A service that quotes the token it was shown does not bring it to a terminal.
-    fn redact_token(self, token: &crate::secret::Secret) -> Self {
+    fn redact_token(self, token: &Secret) -> Self {
         let blot = |text: UntrustedText| text.redact_secret(token);
         Self { reason: blot(self.reason), message: blot(self.message), policy: self.policy.map(blot), ..self }
     }

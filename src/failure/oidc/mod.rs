@@ -8,7 +8,7 @@ use crate::{
     hint::{Hint, NextCommand, StaticHint},
     oidc::{
         ClockSkew, Error, ProviderEndpoint, ResponseSource, TokenRejection,
-        callback::{AuthorizationErrorResponse, BindAttempt, BindError, BindObstacle, CallbackError},
+        callback::{BindAttempt, BindError, BindObstacle, CallbackError},
     },
     text::{UntrustedText, sanitize_line},
     time::format_duration,
@@ -132,9 +132,7 @@ impl From<RevocationError> for Failure {
 impl From<CallbackError> for Failure {
     fn from(error: CallbackError) -> Self {
         match error {
-            CallbackError::Refused(AuthorizationErrorResponse { error, description }) => {
-                describe_sign_in_refusal(&error, &description)
-            }
+            CallbackError::Refused { error, description } => describe_sign_in_refusal(&error, &description),
             CallbackError::WrongIssuer { expected, actual } => {
                 let actual = actual
                     .map_or_else(|| "no issuer".to_owned(), |actual| format!("the issuer {}", actual.to_safe_line()));

@@ -17,6 +17,8 @@ mod tests;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{secret::Secret, text::UntrustedText};
 
 pub use self::{
@@ -24,7 +26,7 @@ pub use self::{
     listener::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
     open_listener::{OpenListener, PasteRejection},
     port_holder::PortHolder,
-    verdict::{CallbackAddresses, IgnoreReason, RequestVerdict, classify_request},
+    verdict::{CallbackAddresses, RequestVerdict, classify_request},
 };
 pub use super::page::SignInEnding;
 
@@ -38,22 +40,38 @@ pub struct AwaitedCallback {
     pub iss_required: bool,
 }
 
-/// RFC 6749 §4.1.2.1: what the provider said instead of a code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthorizationErrorResponse {
-    pub error: UntrustedText,
-    pub description: UntrustedText,
-}
-
 /// Why an answer with the right `state` brings no code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallbackError {
-    Refused(AuthorizationErrorResponse),
+    /// RFC 6749 §4.1.2.1: what the provider said instead of a code.
+    Refused { error: UntrustedText, description: UntrustedText },
     /// RFC 9207 §2.4: it names another provider than the one that was asked, or none although that one promises to.
-    WrongIssuer {
-        expected: String,
-        actual: Option<UntrustedText>,
-    },
+    WrongIssuer { expected: String, actual: Option<UntrustedText> },
+}
+
+/// Why a request is of no consequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IgnoreReason {
+    /// `Host` is missing or names another machine: a page elsewhere pointed its own name here (DNS rebinding).
+    ForeignHost,
+    /// Neither GET nor HEAD.
+    Method,
+    /// HEAD of an address that acts: a link scanner, not the person.
+    HeadRequest,
+    /// No address of ours: a favicon, a stray tab, a port scan.
+    UnknownPath,
+    /// The callback without a query: nothing was sent, or in a fragment, which never leaves the browser.
+    NoQuery,
+    /// Bytes of the query are no UTF-8.
+    Encoding,
+    /// A parameter came twice.
+    Repeated,
+    /// `state` is missing or another one: an older tab, or a forgery.
+    WrongState,
+    /// The right state with neither code nor error, or with both.
+    Incomplete,
+    /// Another user of this machine opens the start address, which only our own browser was given.
+    OtherUser,
 }
 
 /// What happened at the listener, for the log: never a code, a state or an address that leads to one.

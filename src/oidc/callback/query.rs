@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::IgnoreReason;
 use crate::secret::Secret;
 
 /// What a provider may send back; everything else in the query is passed over (RFC 6749 §4.1.2).
@@ -18,22 +19,15 @@ pub(super) struct CallbackParameters {
     pub(super) iss: Option<Secret>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum QueryError {
-    /// A parameter came twice (RFC 6749 §3.1 forbids it): which one would count?
-    Repeated,
-    /// Bytes that are no UTF-8.
-    Encoding,
-}
-
 impl CallbackParameters {
-    pub(super) fn parse_query(query: &str) -> Result<Self, QueryError> {
+    /// Fails where a parameter comes twice (RFC 6749 §3.1 forbids it): which one would count?
+    pub(super) fn parse_query(query: &str) -> Result<Self, IgnoreReason> {
         let mut read = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode_form_value(name)?, Secret::new(decode_form_value(value)?));
             if read.parameter_mut(&name).is_some_and(|slot| slot.replace(value).is_some()) {
-                return Err(QueryError::Repeated);
+                return Err(IgnoreReason::Repeated);
             }
         }
         Ok(read)
@@ -52,9 +46,9 @@ impl CallbackParameters {
 }
 
 /// Form decoding: `+` is a space, `%41` a byte; a percent sign that begins no such byte stands for itself.
-fn decode_form_value(text: &str) -> Result<String, QueryError> {
+fn decode_form_value(text: &str) -> Result<String, IgnoreReason> {
     let text = text.replace('+', " ");
-    percent_decode_str(&text).decode_utf8().map(Cow::into_owned).map_err(|_| QueryError::Encoding)
+    percent_decode_str(&text).decode_utf8().map(Cow::into_owned).map_err(|_| IgnoreReason::Encoding)
 }
 
 #[cfg(test)]
@@ -73,13 +67,13 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_refused() {
-        assert_eq!(decode_form_value("%ff%fe"), Err(QueryError::Encoding));
-        assert_eq!(CallbackParameters::parse_query("other=%ff").unwrap_err(), QueryError::Encoding);
+        assert_eq!(decode_form_value("%ff%fe"), Err(IgnoreReason::Encoding));
+        assert_eq!(CallbackParameters::parse_query("other=%ff").unwrap_err(), IgnoreReason::Encoding);
     }
 
     #[test]
     fn a_parameter_counts_once_however_it_is_spelt() {
-        assert_eq!(CallbackParameters::parse_query("state=a&st%61te=b").unwrap_err(), QueryError::Repeated);
+        assert_eq!(CallbackParameters::parse_query("state=a&st%61te=b").unwrap_err(), IgnoreReason::Repeated);
         assert!(CallbackParameters::parse_query("session_state=1&session_state=2&state=a").is_ok());
     }
 

@@ -129,50 +129,39 @@ async fn serve_connection(mut stream: TcpStream, evicted: oneshot::Receiver<Infa
     let read = timeout(desk.timeouts.read, read_head(&mut stream));
     // Evicted, when `accept_connections` drops its sender.
     let RaceWinner::Left(read) = race_futures(read, evicted).await else { return };
-    let too_slow = ReadRequestError::Invalid(CallbackEvent::TooSlow, "408 Request Timeout");
-    match read.unwrap_or(Err(too_slow)) {
-        Ok(request) => desk.handle_request(&request, stream).await,
-        Err(ReadRequestError::Closed) => {}
-        Err(ReadRequestError::Invalid(event, status)) => {
+    match read.unwrap_or(Err((CallbackEvent::TooSlow, "408 Request Timeout"))) {
+        Ok(Some(request)) => desk.handle_request(&request, stream).await,
+        // A browser's spare connection, or a port scan.
+        Ok(None) => {}
+        Err((event, status)) => {
             (desk.report)(event);
             desk.send_response(stream, &CallbackResponse::from_page(status, Notice::Unreadable.to_page())).await;
         }
     }
 }
 
-/// Why there is no request to meet.
-enum ReadRequestError {
-    /// The client closed: a browser's spare connection, or a port scan.
-    Closed,
-    Invalid(CallbackEvent, &'static str),
-}
-
-async fn read_head(stream: &mut TcpStream) -> Result<CallbackRequest, ReadRequestError> {
+/// Reads a request's head; `None` where the client closes without a word. What is no request is an event for the log, with
+/// the status it is answered by.
+async fn read_head(stream: &mut TcpStream) -> Result<Option<CallbackRequest>, (CallbackEvent, &'static str)> {
+    const TOO_LARGE: &str = "431 Request Header Fields Too Large";
+    let malformed = |fault| match fault {
+        MalformedRequest::TooManyHeaders => (CallbackEvent::Malformed(fault), TOO_LARGE),
+        MalformedRequest::Syntax | MalformedRequest::Target | MalformedRequest::Host => {
+            (CallbackEvent::Malformed(fault), "400 Bad Request")
+        }
+    };
     let mut head = Zeroizing::new(Vec::with_capacity(16 * 1024));
     loop {
         match stream.read_buf(&mut *head).await {
             Ok(1..) => {}
-            Ok(0) if !head.is_empty() => return Err(MalformedRequest::Syntax.into()),
-            Ok(0) | Err(_) => return Err(ReadRequestError::Closed),
+            Ok(0) if !head.is_empty() => return Err(malformed(MalformedRequest::Syntax)),
+            Ok(0) | Err(_) => return Ok(None),
         }
-        match parse_request(&head) {
-            Ok(Some(request)) => return Ok(request),
-            Ok(None) if head.len() < MAX_HEAD_BYTES => {}
-            Ok(None) => return Err(ReadRequestError::Invalid(CallbackEvent::TooLarge, TOO_LARGE)),
-            Err(fault) => return Err(fault.into()),
+        match parse_request(&head).map_err(malformed)? {
+            Some(request) => return Ok(Some(request)),
+            None if head.len() < MAX_HEAD_BYTES => {}
+            None => return Err((CallbackEvent::TooLarge, TOO_LARGE)),
         }
-    }
-}
-
-const TOO_LARGE: &str = "431 Request Header Fields Too Large";
-
-impl From<MalformedRequest> for ReadRequestError {
-    fn from(fault: MalformedRequest) -> Self {
-        let status = match fault {
-            MalformedRequest::TooManyHeaders => TOO_LARGE,
-            MalformedRequest::Syntax | MalformedRequest::Target | MalformedRequest::Host => "400 Bad Request",
-        };
-        Self::Invalid(CallbackEvent::Malformed(fault), status)
     }
 }
 
@@ -237,7 +226,7 @@ impl CallbackServer {
     pub(super) fn accept_answer(&self, outcome: Result<Secret, CallbackError>) -> CallbackResponse {
         let event = match &outcome {
             Ok(_) => CallbackEvent::CodeReceived,
-            Err(CallbackError::Refused(_)) => CallbackEvent::ErrorReceived,
+            Err(CallbackError::Refused { .. }) => CallbackEvent::ErrorReceived,
             Err(CallbackError::WrongIssuer { .. }) => CallbackEvent::WrongIssuer,
         };
         let Some(answer) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else {

@@ -3,12 +3,11 @@
 //! Pure and without memory: that an answer counts once is `serve`'s business.
 
 use ring::hmac;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    AuthorizationErrorResponse, AwaitedCallback, CallbackError,
+    AwaitedCallback, CallbackError, IgnoreReason,
     http_request::{CallbackRequest, RequestMethod},
-    query::{CallbackParameters, QueryError},
+    query::CallbackParameters,
 };
 use crate::{secret::Secret, text::UntrustedText};
 
@@ -36,29 +35,6 @@ pub enum RequestVerdict {
     Ignored(IgnoreReason),
 }
 
-/// Why a request is of no consequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum IgnoreReason {
-    /// `Host` is missing or names another machine: a page elsewhere pointed its own name here (DNS rebinding).
-    ForeignHost,
-    /// Neither GET nor HEAD.
-    Method,
-    /// HEAD of an address that acts: a link scanner, not the person.
-    HeadRequest,
-    /// No address of ours: a favicon, a stray tab, a port scan.
-    UnknownPath,
-    /// The callback without a query: nothing was sent, or in a fragment, which never leaves the browser.
-    NoQuery,
-    Encoding,
-    Repeated,
-    /// `state` is missing or another one: an older tab, or a forgery.
-    WrongState,
-    /// The right state with neither code nor error, or with both.
-    Incomplete,
-    /// Another user of this machine opens the start address, which only our own browser was given.
-    OtherUser,
-}
-
 /// Weighs one request. Nothing but the right `state` is believed, so it is compared before anything else is read; while
 /// nothing is awaited yet, none is right.
 pub fn classify_request(
@@ -69,28 +45,22 @@ pub fn classify_request(
     if !is_own_host(request.host.as_deref(), places.port) {
         return RequestVerdict::Ignored(IgnoreReason::ForeignHost);
     }
-    let place = match request.path.as_str() {
-        path if path == places.callback_path => MatchedPath::Callback,
-        path if equals_in_constant_time(path, &places.start_path) => MatchedPath::Start,
-        path if equals_in_constant_time(path, &places.result_path) => MatchedPath::Result,
-        _ => return RequestVerdict::Ignored(IgnoreReason::UnknownPath),
-    };
-    match (request.method, place) {
-        (RequestMethod::Other, _) => RequestVerdict::Ignored(IgnoreReason::Method),
-        (RequestMethod::Head, _) => RequestVerdict::Ignored(IgnoreReason::HeadRequest),
-        (RequestMethod::Get, MatchedPath::Start) => RequestVerdict::Start,
-        (RequestMethod::Get, MatchedPath::Result) => RequestVerdict::Result,
-        (RequestMethod::Get, MatchedPath::Callback) => awaited
+    let is_callback = request.path == places.callback_path;
+    let is_start = equals_in_constant_time(&request.path, &places.start_path);
+    let is_result = equals_in_constant_time(&request.path, &places.result_path);
+    if !(is_callback || is_start || is_result) {
+        return RequestVerdict::Ignored(IgnoreReason::UnknownPath);
+    }
+    match request.method {
+        RequestMethod::Other => RequestVerdict::Ignored(IgnoreReason::Method),
+        RequestMethod::Head => RequestVerdict::Ignored(IgnoreReason::HeadRequest),
+        RequestMethod::Get if is_callback => awaited
             .ok_or(IgnoreReason::WrongState)
             .and_then(|awaited| parse_callback(request.query.as_ref(), awaited))
             .map_or_else(RequestVerdict::Ignored, RequestVerdict::Answer),
+        RequestMethod::Get if is_start => RequestVerdict::Start,
+        RequestMethod::Get => RequestVerdict::Result,
     }
-}
-
-enum MatchedPath {
-    Callback,
-    Start,
-    Result,
 }
 
 /// Only a loopback name with our own port: a browser sends the name it was told, whatever that resolves to.
@@ -109,10 +79,7 @@ fn parse_callback(
     awaited: &AwaitedCallback,
 ) -> Result<Result<Secret, CallbackError>, IgnoreReason> {
     let query = query.filter(|query| !query.expose().is_empty()).ok_or(IgnoreReason::NoQuery)?;
-    let sent = CallbackParameters::parse_query(query.expose()).map_err(|fault| match fault {
-        QueryError::Repeated => IgnoreReason::Repeated,
-        QueryError::Encoding => IgnoreReason::Encoding,
-    })?;
+    let sent = CallbackParameters::parse_query(query.expose())?;
     if !sent.state.as_ref().is_some_and(|state| equals_in_constant_time(state.expose(), &awaited.state)) {
         return Err(IgnoreReason::WrongState);
     }
@@ -121,7 +88,7 @@ fn parse_callback(
         (None, Some(error)) => {
             let said = |text: Option<&Secret>| UntrustedText::new(text.map_or("", Secret::expose));
             let description = said(sent.error_description.as_ref());
-            Err(CallbackError::Refused(AuthorizationErrorResponse { error: said(Some(&error)), description }))
+            Err(CallbackError::Refused { error: said(Some(&error)), description })
         }
         _ => return Err(IgnoreReason::Incomplete),
     };
@@ -188,10 +155,10 @@ mod tests {
 
     #[test]
     fn an_error_with_the_right_state_is_a_refusal_and_without_it_nothing() {
-        let refusal = CallbackError::Refused(AuthorizationErrorResponse {
+        let refusal = CallbackError::Refused {
             error: UntrustedText::new("access_denied"),
             description: UntrustedText::new("not assigned"),
-        });
+        };
         let query = "error=access_denied&error_description=not+assigned";
         assert_eq!(verdict(&format!("GET /callback?{query}&state=right")), RequestVerdict::Answer(Err(refusal)));
         assert_eq!(verdict(&format!("GET /callback?{query}")), ignored(IgnoreReason::WrongState));

@@ -217,7 +217,7 @@ fn the_providers_refusal_with_the_right_state_ends_the_waiting() {
         sign_in.get("/callback?error=access_denied&error_description=not+%3Cassigned%3E&state=s3cr3t-state").await;
         let refusal = sign_in.answer.await.unwrap().outcome.unwrap_err();
         let (error, description) = (UntrustedText::new("access_denied"), UntrustedText::new("not <assigned>"));
-        assert_eq!(refusal, CallbackError::Refused(AuthorizationErrorResponse { error, description }));
+        assert_eq!(refusal, CallbackError::Refused { error, description });
     });
 }
 

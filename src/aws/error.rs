@@ -97,17 +97,14 @@ pub struct AwsErrorDetails {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialsFlaw {
+    /// A part of them is missing.
     Incomplete,
     /// With characters that AWS does not use.
     Malformed,
     /// Over before they began: one of the two clocks is wrong.
-    AlreadyExpired {
-        expiration: Timestamp,
-        now: Timestamp,
-    },
-    OtherAccount {
-        answered: UntrustedText,
-    },
+    AlreadyExpired { expiration: Timestamp, now: Timestamp },
+    /// They are of another account than the role.
+    OtherAccount { answered: UntrustedText },
 }
 
 impl Error {

@@ -10,66 +10,33 @@ use crate::{files::FileKind, text::UntrustedText};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// The host's name could not be resolved.
-    Dns {
-        host: String,
-    },
+    Dns { host: String },
     /// No name server answered within `after`.
-    DnsTimeout {
-        host: String,
-        after: Duration,
-    },
+    DnsTimeout { host: String, after: Duration },
     /// Nothing listens there, or the network has no way to it.
-    Connect {
-        host: String,
-    },
+    Connect { host: String },
     /// `after` is the deadline that passed: the one to connect, or the one for everything.
-    Timeout {
-        host: String,
-        after: Duration,
-    },
+    Timeout { host: String, after: Duration },
     /// The way to the host leads through a proxy, and ended there.
-    Proxy {
-        proxy: String,
-        host: String,
-        fault: ProxyFault,
-    },
+    Proxy { proxy: String, host: String, fault: ProxyFault },
     /// There was no way without a proxy, and the system leaves the choice of one to a script, which we do not run.
     PacScriptNotRun(Box<Self>),
     /// A variable that is set might have prevented it, and does not count.
-    VariableNotUsed {
-        error: Box<Self>,
-        variable: UnusedVariable,
-    },
+    VariableNotUsed { error: Box<Self>, variable: UnusedVariable },
     /// `issuer` is who signed the refused certificate: behind an intercepting proxy, the proxy's authority.
-    Tls {
-        host: String,
-        fault: TlsFault,
-        issuer: Option<UntrustedText>,
-    },
-    TooLarge {
-        host: String,
-        limit: usize,
-    },
+    Tls { host: String, fault: TlsFault, issuer: Option<UntrustedText> },
+    /// The answer has more than `limit` bytes.
+    TooLarge { host: String, limit: usize },
     /// The connection ended, or stopped being HTTP, before the answer was whole.
-    Interrupted {
-        host: String,
-    },
+    Interrupted { host: String },
     /// A setting does not hold the address of a proxy. `variable` is the one, or else it is the system's.
-    BadProxy {
-        variable: Option<&'static str>,
-    },
+    BadProxy { variable: Option<&'static str> },
     /// A bundle of authorities that was asked for cannot be used. `variable` is the one that named it, if any.
-    BadBundle {
-        path: PathBuf,
-        variable: Option<&'static str>,
-        fault: BundleFault,
-    },
+    BadBundle { path: PathBuf, variable: Option<&'static str>, fault: BundleFault },
     /// The system has no root certificates at all.
     NoRoots,
     /// Plain http to another machine, or no address at all.
-    NotSecure {
-        host: String,
-    },
+    NotSecure { host: String },
     /// A request or a client that our own code made wrongly.
     Internal,
 }
@@ -141,10 +108,7 @@ pub enum UnusedReason {
 impl Error {
     /// Whether the host closed the connection before its answer was complete.
     pub fn is_interrupted(&self) -> bool {
-        match self {
-            Self::PacScriptNotRun(error) | Self::VariableNotUsed { error, .. } => error.is_interrupted(),
-            other => matches!(other, Self::Interrupted { .. }),
-        }
+        matches!(self.cause(), Self::Interrupted { .. })
     }
 
     /// Whether the network or a machine on the way is at fault, not this machine's settings.

@@ -19,17 +19,9 @@ const CLOSE: &str = "You can close this tab and return to your terminal or edito
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInEnding {
     /// The role by its name and account, where they are known.
-    SignedIn {
-        role: Option<(String, String)>,
-        name: String,
-        until: Timestamp,
-        now: Timestamp,
-    },
-    Failed {
-        what: String,
-        hint: String,
-        slug: String,
-    },
+    SignedIn { role: Option<(String, String)>, name: String, until: Timestamp, now: Timestamp },
+    /// What went wrong, what to do about it, and the failure's slug.
+    Failed { what: String, hint: String, slug: String },
 }
 
 /// A whole HTML document.

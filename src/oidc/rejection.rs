@@ -13,65 +13,37 @@ pub enum TokenRejection {
     /// Not three parts of base64url, or the named part is no JSON object with unique names.
     Malformed(TokenPart),
     /// `none`, an HMAC, an unknown algorithm, or one that the provider's discovery does not list.
-    Algorithm {
-        named: UntrustedText,
-    },
+    Algorithm { named: UntrustedText },
     /// The header demands an extension to be understood (RFC 7515 §4.1.11); none is.
     CriticalHeader,
     /// The header says that it is another kind of token, such as an access token.
-    WrongTokenType {
-        named: UntrustedText,
-    },
+    WrongTokenType { named: UntrustedText },
     /// No published key fits the token. Remembered keys may be old: see [`TokenRejection::needs_fresh_keys`].
-    UnknownKey {
-        kid: Option<UntrustedText>,
-    },
+    UnknownKey { kid: Option<UntrustedText> },
     /// The key that the token names did not sign it.
     Signature,
-    Missing {
-        claim: &'static str,
-    },
+    /// A required claim is not there.
+    Missing { claim: &'static str },
     /// The claim is there, but of a kind the standard does not allow.
-    WrongClaimType {
-        claim: &'static str,
-    },
-    Issuer {
-        expected: UntrustedText,
-        actual: UntrustedText,
-    },
-    Audience {
-        expected: UntrustedText,
-        actual: Vec<UntrustedText>,
-    },
+    WrongClaimType { claim: &'static str },
+    /// `iss`: another provider issued it.
+    Issuer { expected: UntrustedText, actual: UntrustedText },
+    /// `aud`: it is for other clients.
+    Audience { expected: UntrustedText, actual: Vec<UntrustedText> },
     /// `azp`: the client it was issued to is another, or is not named beside several audiences.
-    AuthorizedParty {
-        expected: UntrustedText,
-        actual: Option<UntrustedText>,
-    },
+    AuthorizedParty { expected: UntrustedText, actual: Option<UntrustedText> },
     /// The person is not of the organization that the profile asks for.
-    Organization {
-        claim: &'static str,
-        expected: UntrustedText,
-        actual: Option<UntrustedText>,
-    },
+    Organization { claim: &'static str, expected: UntrustedText, actual: Option<UntrustedText> },
     /// Issued for another sign-in than this one.
     NonceMismatch,
     /// The access token beside it belongs to another answer.
     AccessTokenMismatch,
-    Expired {
-        at: Timestamp,
-        now: Timestamp,
-    },
+    /// `exp` lies behind.
+    Expired { at: Timestamp, now: Timestamp },
     /// `nbf` lies ahead.
-    NotYetValid {
-        from: Timestamp,
-        now: Timestamp,
-    },
+    NotYetValid { from: Timestamp, now: Timestamp },
     /// `iat` lies ahead.
-    IssuedInTheFuture {
-        at: Timestamp,
-        now: Timestamp,
-    },
+    IssuedInTheFuture { at: Timestamp, now: Timestamp },
     /// A time did not fit, and the provider's own clock shows why: this machine's is wrong.
     WrongClock(ClockSkew),
     /// An empty `sub`, or one of more than 255 bytes (OIDC Core §2).

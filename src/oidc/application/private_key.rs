@@ -33,6 +33,7 @@ const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientFileFault {
+    /// There is no such file.
     Missing,
     /// In the system's words.
     Unreadable(String),
@@ -44,20 +45,18 @@ pub enum ClientFileFault {
     LegacyEncryption,
     /// Encrypted in a way that is not understood.
     UnknownEncryption,
+    /// It is encrypted, and no passphrase is stored.
     NoPassphrase,
+    /// The stored passphrase does not open it.
     WrongPassphrase,
     /// No RSA key of 2048 to 4096 bits, and none on the curves P-256 and P-384.
     Unsupported,
     /// The key cannot sign in the way that the profile names.
-    AlgorithmMismatch {
-        wanted: &'static str,
-    },
-    Expired {
-        at: Timestamp,
-    },
-    NotYetValid {
-        from: Timestamp,
-    },
+    AlgorithmMismatch { wanted: &'static str },
+    /// The certificate is valid no longer.
+    Expired { at: Timestamp },
+    /// The certificate is not valid yet.
+    NotYetValid { from: Timestamp },
     /// The certificate belongs to another key.
     KeyMismatch,
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use super::{
-    Profile,
     error::ParseResult,
     parsers::{parse_string_table, reject_choice},
 };
@@ -31,10 +30,6 @@ pub struct ClaudeCodeConfig {
 }
 
 impl ClaudeCodeConfig {
-    pub fn region<'r>(&'r self, profile: &'r Profile) -> &'r str {
-        if self.region.is_empty() { &profile.region } else { &self.region }
-    }
-
     /// Where it sends telemetry.
     pub fn collectors(&self) -> impl Iterator<Item = &str> {
         self.env.iter().filter(|(name, _)| is_collector_variable(name)).map(|(_, address)| address.as_str())

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    AwsEndpoints, ChainedRole, ClientAuth, Federation, Fingerprint, Provider, QuotaSettings, RoleArn,
+    AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, Provider, QuotaSettings, RoleArn,
     TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
 };
 use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
@@ -51,6 +51,8 @@ pub struct Profile {
     /// What `login` gives each person in the files of AWS's tools; `None`: nothing.
     pub aws_profile: Option<String>,
     pub telemetry: TelemetrySettings,
+    /// For `setup` and `doctor`.
+    pub claude_code: ClaudeCodeConfig,
     /// `None`: nobody is asked.
     pub quota: Option<QuotaSettings>,
     /// The file that decides where secrets go and whom to trust, as a person writes its path: the variables of other
@@ -98,6 +100,7 @@ impl Profile {
             ca_bundle: _,
             aws_profile: _,
             telemetry: _,
+            claude_code: _,
             quota: _,
             deciding_file: _,
             is_default_choice: _,
@@ -296,6 +299,11 @@ impl Profile {
     /// How the user reaches this profile. `config`: the value of `--config`, if one was given.
     pub fn invocation(&self, config: Option<&Path>) -> Invocation {
         Invocation::new((!self.is_default_choice).then_some(self.name.as_str()), config)
+    }
+
+    /// The region for Bedrock.
+    pub fn bedrock_region(&self) -> &str {
+        if self.claude_code.region.is_empty() { &self.region } else { &self.claude_code.region }
     }
 
     /// Why sessions of this profile end after an hour, if they do.

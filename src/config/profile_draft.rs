@@ -5,13 +5,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    ClaudeCodeConfig, ConfigInputs, Error, Profile,
+    ConfigInputs, Error, Profile,
     error::{ConfigFault, ValueLocation},
-    key::{ConfigKey, NotToml, TypedKey, ValueSyntax},
+    key::{ConfigKey, NotToml, ValueSyntax},
     keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
     parsers::reject_text,
-    setting::{ConfigSetting, ConfigSettings},
+    setting::ConfigSetting,
     source_file::{FileOwner, SourceFile},
     syntax::is_profile_name,
     toml_value::to_toml,
@@ -71,23 +71,14 @@ pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Re
 }
 
 /// What would hold were this the text of `file`, the administrator's or the user's.
-pub fn preview_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<(Profile, ClaudeCodeConfig), Error> {
-    resolve_with_claude_code(&LayerTexts::load_with_text(inputs, file, text)?, inputs)
+pub fn preview_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Profile, Error> {
+    LayerTexts::load_with_text(inputs, file, text)?.with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
 /// What would hold on a machine where this text is the administrator's file, and there is no other.
-pub fn preview_administrator_file(
-    inputs: &ConfigInputs<'_>,
-    file: &Path,
-    text: &str,
-) -> Result<(Profile, ClaudeCodeConfig), Error> {
+pub fn preview_administrator_file(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<Profile, Error> {
     let source = SourceFile::from_text(file, FileOwner::Administrator, text, inputs.environment);
-    resolve_with_claude_code(&LayerTexts::from_file(source), inputs)
-}
-
-/// The profile that holds, with what it says about Claude Code.
-pub fn load_with_claude_code(inputs: &ConfigInputs<'_>) -> Result<(Profile, ClaudeCodeConfig), Error> {
-    resolve_with_claude_code(&LayerTexts::load_all(inputs)?, inputs)
+    LayerTexts::from_file(source).with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
 /// The names of the profiles that a text has; none where it is no configuration.
@@ -114,27 +105,6 @@ pub fn file_matches_values(
         })
     };
     Ok(values_in(text)? == values_in(&drafted)?)
-}
-
-fn resolve_with_claude_code(
-    texts: &LayerTexts,
-    inputs: &ConfigInputs<'_>,
-) -> Result<(Profile, ClaudeCodeConfig), Error> {
-    texts.with_layers(|layers| {
-        let profile = layers.build_chosen_profile(inputs)?;
-        let settings = layers.merge_for_profile(&profile.name).map_err(Error::Invalid)?;
-        let claude_code = ClaudeCodeConfig {
-            region: read_checked(&settings, &keys::CLAUDE_CODE_REGION),
-            models: read_checked(&settings, &keys::CLAUDE_CODE_MODELS),
-            env: read_checked(&settings, &keys::CLAUDE_CODE_ENV),
-        };
-        Ok((profile, claude_code))
-    })
-}
-
-/// A value that was checked when its layer was read, so that its parser finds no fault in it any more.
-fn read_checked<T: Default>(settings: &ConfigSettings<'_>, key: &TypedKey<T>) -> T {
-    settings.get(key).and_then(|setting| (key.parse)(key.name, setting.value).ok()).unwrap_or_default()
 }
 
 /// The key that the flag `--set` names.
@@ -200,9 +170,9 @@ mod tests {
             with_user_layers: true,
         };
         check_file(&file, &inputs).unwrap();
-        let (profile, claude) = preview_file(&inputs, &paths.user_config, &text).unwrap();
+        let profile = preview_file(&inputs, &paths.user_config, &text).unwrap();
         assert_eq!((profile.name.as_str(), profile.client_id.as_str()), ("a.b", "say \"hi\""));
-        assert_eq!(claude.models.get("opus").map(String::as_str), Some("o"));
+        assert_eq!(profile.claude_code.models.get("opus").map(String::as_str), Some("o"));
         assert_eq!(list_profile_names(&inputs, &paths.user_config, &text), ["a.b"]);
     }
 

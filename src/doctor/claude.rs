@@ -122,8 +122,8 @@ fn build_expected_settings(context: &DoctorContext<'_>, source: &ClaudeCredentia
     let program = host::find_stable_program_path(&context.host.environment).ok();
     let config = context.inputs.file.as_ref().and_then(|file| std::path::absolute(file).ok());
     let call = program.and_then(|program| CommandTemplate::new(&program, config.as_deref()).ok());
-    match (context.profile_and_claude(), call) {
-        (Ok((profile, claude)), Some(call)) => claude::build_settings(profile, claude, source, &call),
+    match (context.profile(), call) {
+        (Ok(profile), Some(call)) => claude::build_settings(profile, source, &call),
         _ => Vec::new(),
     }
 }

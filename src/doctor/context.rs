@@ -16,7 +16,7 @@ use super::{CHECK_TIMEOUT, Finding, LIVE_CALL_TIMEOUT};
 use crate::{
     aws,
     cache::{Cache, Session},
-    config::{self, CallerKind, ClaudeCodeConfig, ConfigInputs, Profile},
+    config::{self, CallerKind, ConfigInputs, Profile},
     failure::{Failure, SystemError},
     hint::Invocation,
     host::{self, ExternalConfigPaths, Host},
@@ -36,7 +36,7 @@ pub struct DoctorContext<'a> {
     pub tool_config: ExternalConfigPaths,
     /// How the commands in hints lead to the profile and the file that are examined.
     pub invocation: Invocation,
-    profile: Result<(Profile, ClaudeCodeConfig), Failure>,
+    profile: Result<Profile, Failure>,
     keyring: OnceLock<Result<(), Failure>>,
     session: OnceLock<Result<Session, Failure>>,
     client: OnceLock<Result<Client, Failure>>,
@@ -57,9 +57,9 @@ pub struct ProbeResponse {
 impl<'a> DoctorContext<'a> {
     pub fn new(host: &'a Host, inputs: ConfigInputs<'a>) -> Result<Self, Failure> {
         let home = host::find_home().ok_or(SystemError::NoHome)?;
-        let profile = config::load_with_claude_code(&inputs).map_err(Failure::from);
+        let profile = config::load_profile(&inputs).map_err(Failure::from);
         let invocation = match &profile {
-            Ok((profile, _)) => profile.invocation(inputs.file.as_deref()),
+            Ok(profile) => profile.invocation(inputs.file.as_deref()),
             Err(_) => inputs.invocation(),
         };
         Ok(Self {
@@ -81,11 +81,6 @@ impl<'a> DoctorContext<'a> {
 
     /// The profile. Without one, the checks that need it are skipped.
     pub fn profile(&self) -> Result<&Profile, Finding> {
-        self.profile_and_claude().map(|(profile, _)| profile)
-    }
-
-    /// The same with what it says about Claude Code.
-    pub fn profile_and_claude(&self) -> Result<&(Profile, ClaudeCodeConfig), Finding> {
         self.profile.as_ref().map_err(|_| Finding::skip_without_profile())
     }
 

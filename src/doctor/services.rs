@@ -34,9 +34,8 @@ fn is_service_status(status: StatusCode) -> bool {
 }
 
 pub(super) async fn check_collectors(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let (_, claude) = context.profile_and_claude()?;
     let mut hosts = Vec::new();
-    for address in claude.collectors() {
+    for address in profile.claude_code.collectors() {
         hosts.push(probe_collector(context, profile, address).await?);
     }
     hosts.dedup();

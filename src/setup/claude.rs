@@ -6,7 +6,7 @@ use super::{
     command_line::CommandTemplate,
     settings::{ClaudeSetting, ClaudeSettingKey},
 };
-use crate::config::{ClaudeCodeConfig, MODEL_VARIABLES, Profile};
+use crate::config::{MODEL_VARIABLES, Profile};
 
 /// Claude Code's hooks that run this program, each with the command for it.
 pub const HOOKS: [(&str, &str); 3] =
@@ -61,10 +61,10 @@ pub enum ClaudeCredentialSource {
 /// The settings for a profile, those that configuration adds last, for they win.
 pub fn build_settings(
     profile: &Profile,
-    claude: &ClaudeCodeConfig,
     source: &ClaudeCredentialSource,
     call: &CommandTemplate,
 ) -> Vec<ClaudeSetting> {
+    let claude = &profile.claude_code;
     let exports = *source == ClaudeCredentialSource::Export;
     let telemetry = claude.env.contains_key(COLLECTOR_VARIABLE);
     let hooks = HOOKS.into_iter().zip([true, exports, telemetry]).filter(|(_, is_needed)| *is_needed);
@@ -74,7 +74,7 @@ pub fn build_settings(
             value: call.render(command, &profile.name),
         })
         .collect();
-    for (name, value) in build_variables(profile, claude, source, telemetry) {
+    for (name, value) in build_variables(profile, source, telemetry) {
         if !claude.env.contains_key(name) {
             settings.push(ClaudeSetting { key: ClaudeSettingKey::Env(name.to_owned()), value });
         }
@@ -84,18 +84,14 @@ pub fn build_settings(
     settings
 }
 
-fn build_variables(
-    profile: &Profile,
-    claude: &ClaudeCodeConfig,
-    source: &ClaudeCredentialSource,
-    telemetry: bool,
-) -> Vec<(&'static str, String)> {
-    let region = claude.region(profile);
-    let mut variables = vec![("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()), ("AWS_REGION", region.to_owned())];
+fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry: bool) -> Vec<(&'static str, String)> {
+    let region = profile.bedrock_region().to_owned();
+    let mut variables = vec![("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()), ("AWS_REGION", region)];
     if let ClaudeCredentialSource::AwsProfile(name) = source {
         variables.push(("AWS_PROFILE", name.clone()));
     }
-    let model = |(rank, variable): &(&str, &'static str)| Some((*variable, claude.models.get(*rank)?.clone()));
+    let model =
+        |(rank, variable): &(&str, &'static str)| Some((*variable, profile.claude_code.models.get(*rank)?.clone()));
     variables.extend(MODEL_VARIABLES.iter().filter_map(model));
     if telemetry {
         variables.extend(TELEMETRY.map(|(name, value)| (name, value.to_owned())));
@@ -127,11 +123,11 @@ pub const CONFLICTING_VARIABLES: [&str; 3] = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::testing::profile;
+    use crate::config::{ClaudeCodeConfig, testing::profile};
 
     fn lines(claude: &ClaudeCodeConfig, source: &ClaudeCredentialSource) -> Vec<String> {
         let call = CommandTemplate::new("/opt/bedrock-sso".as_ref(), None).unwrap();
-        let settings = build_settings(&profile(), claude, source, &call);
+        let settings = build_settings(&Profile { claude_code: claude.clone(), ..profile() }, source, &call);
         settings.into_iter().map(|ClaudeSetting { key, value }| format!("{key} = {value}")).collect()
     }
 
@@ -158,16 +154,16 @@ mod tests {
         assert!(!found.iter().any(|line| line.starts_with("env.AWS_PROFILE")), "{found:?}");
     }
 
-    fn policy(profile: &Profile, claude: &ClaudeCodeConfig) -> Vec<String> {
+    fn policy(profile: &Profile) -> Vec<String> {
         let call = CommandTemplate::new("/opt/bedrock-sso".as_ref(), None).unwrap();
-        let settings = build_settings(profile, claude, &ClaudeCredentialSource::Export, &call);
+        let settings = build_settings(profile, &ClaudeCredentialSource::Export, &call);
         settings.into_iter().map(|ClaudeSetting { key, value }| format!("{key} = {value}")).collect()
     }
 
     #[test]
     fn managed_settings_pin_what_a_repository_could_set() {
         let with_aws_profile = Profile { aws_profile: Some("work".to_owned()), ..profile() };
-        let found = policy(&with_aws_profile, &ClaudeCodeConfig::default());
+        let found = policy(&with_aws_profile);
         let pins = [
             "env.BEDROCK_SSO_CONFIG = ",
             "env.BEDROCK_SSO_PROFILE = claude",
@@ -188,7 +184,8 @@ mod tests {
     #[test]
     fn a_pinned_variable_of_the_configuration_keeps_its_value() {
         let env = table(&[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://vpce.acme.example")]);
-        let found = policy(&profile(), &ClaudeCodeConfig { env, ..ClaudeCodeConfig::default() });
+        let claude_code = ClaudeCodeConfig { env, ..ClaudeCodeConfig::default() };
+        let found = policy(&Profile { claude_code, ..profile() });
         let ours = found.iter().filter(|line| line.starts_with("env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME"));
         let wanted = ["env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME = https://vpce.acme.example"];
         assert_eq!(ours.collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());

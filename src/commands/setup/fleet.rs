@@ -18,8 +18,8 @@ use crate::{
 pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Result<(), Failure> {
     let (file, text) = read_configuration(place)?;
     let inputs = ConfigInputs { profile: place.requested_profile(), ..place.context.inputs() };
-    let (profile, claude) = config::preview_administrator_file(&inputs, &file, &text)?;
-    let folder = FleetFolder::plan(folder, build_files(&text, &profile, &claude))?;
+    let profile = config::preview_administrator_file(&inputs, &file, &text)?;
+    let folder = FleetFolder::plan(folder, build_files(&text, &profile))?;
     if folder.changes.is_empty() {
         write_stderr("Everything is there already.\n");
         return Ok(());

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
     cli::SetupArgs,
-    config::{self, ClaudeCodeConfig, ConfigKey, KeyValue, Profile, keys},
+    config::{self, ConfigKey, KeyValue, Profile, keys},
     failure::{Failure, SetupNotConfirmed, SystemError},
     files::{self, FileAction, ReadableBy},
     hint::{Hint, Invocation, NextCommand},
@@ -53,12 +53,12 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     let answers_a_question = facts.iter().any(|(key, _)| wizard::prompts_for(key));
     let asked = whole.is_none() && !answers_a_question && place.can_start_wizard();
     let facts = if asked { [wizard::prompt_for_facts(&context.host)?, facts].concat() } else { facts };
-    let (profile, claude) = match whole {
+    let profile = match whole {
         Some(text) => place.plan_complete_config(&mut plan, text)?,
         None => place.plan_configuration(&mut plan, name, &facts)?,
     };
     context.set_invocation(profile.invocation(place.named_config()));
-    place.plan_tool_config(&mut plan, &profile, &claude)?;
+    place.plan_tool_config(&mut plan, &profile)?;
     place.warn_about_conflicts(&profile.name)?;
     let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
     match confirm_and_apply(plan, arguments, &done.render(&context.invocation()))? {
@@ -180,7 +180,7 @@ impl<'a> SetupContext<'a> {
         Ok(Some(text).filter(|text| before.is_empty() || before == *text))
     }
 
-    fn plan_complete_config(&self, plan: &mut SetupPlan, text: String) -> Result<(Profile, ClaudeCodeConfig), Failure> {
+    fn plan_complete_config(&self, plan: &mut SetupPlan, text: String) -> Result<Profile, Failure> {
         let path = self.config_path();
         let held = config::preview_file(
             &config::ConfigInputs { profile: self.requested_profile(), ..self.inputs() },
@@ -198,10 +198,10 @@ impl<'a> SetupContext<'a> {
         plan: &mut SetupPlan,
         found: Option<String>,
         facts: &[KeyValue],
-    ) -> Result<(Profile, ClaudeCodeConfig), Failure> {
+    ) -> Result<Profile, Failure> {
         let inputs = self.inputs();
         if facts.is_empty() {
-            return match config::load_with_claude_code(&inputs) {
+            return match config::load_profile(&inputs) {
                 Err(config::Error::NoFile { .. }) => Err(Error::NoValues.into()),
                 held => Ok(held?),
             };
@@ -222,21 +222,16 @@ impl<'a> SetupContext<'a> {
         Ok(held)
     }
 
-    fn plan_tool_config(
-        &self,
-        plan: &mut SetupPlan,
-        profile: &Profile,
-        claude: &ClaudeCodeConfig,
-    ) -> Result<(), Failure> {
+    fn plan_tool_config(&self, plan: &mut SetupPlan, profile: &Profile) -> Result<(), Failure> {
         let call = self.build_call()?;
         if self.arguments.system {
-            let wanted = claude::build_settings(profile, claude, &claude::ClaudeCredentialSource::Export, &call);
+            let wanted = claude::build_settings(profile, &claude::ClaudeCredentialSource::Export, &call);
             return Ok(plan.add_claude_settings(&self.neighbours.claude_managed, &wanted)?);
         }
         let name = self.arguments.aws_profile.as_ref().unwrap_or(&profile.name).clone();
         config::check_profile_name("--aws-profile", &name)?;
         self.plan_aws(plan, profile, &call, &name)?;
-        let wanted = claude::build_settings(profile, claude, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
+        let wanted = claude::build_settings(profile, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
         Ok(plan.add_claude_settings(&self.neighbours.claude_settings, &wanted)?)
     }
 

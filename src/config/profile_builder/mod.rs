@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    AwsEndpoints, ChainedRole, ConfigInputs, Federation, FederationChoice, Issuer, Profile, Provider, QuotaSettings,
-    RedirectUri, TelemetrySettings,
+    AwsEndpoints, ChainedRole, ClaudeCodeConfig, ConfigInputs, Federation, FederationChoice, Issuer, Profile, Provider,
+    QuotaSettings, RedirectUri, TelemetrySettings,
     error::{ConfigFault, ConfigProblem, Error},
     issuer::{self, ResolvedIssuer},
     key::{ConfigKey, TypedKey},
@@ -108,6 +108,11 @@ impl<'a> ProfileBuilder<'a> {
             proxy: self.resolve_proxy()?,
             aws_profile: self.read_key(&keys::AWS_PROFILE)?,
             telemetry: telemetry?,
+            claude_code: ClaudeCodeConfig {
+                region: self.read_key(&keys::CLAUDE_CODE_REGION)?,
+                models: self.read_key(&keys::CLAUDE_CODE_MODELS)?,
+                env: self.read_key(&keys::CLAUDE_CODE_ENV)?,
+            },
             quota: self.build_quota().ok()?,
             deciding_file: self.layers.deciding_file.map(str::to_owned),
             enforced_keys: self.keys_where(|setting| setting.is_enforced),

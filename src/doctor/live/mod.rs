@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use super::{CheckReport, DoctorContext, Finding};
 use crate::{
     aws::{BedrockClient, BedrockError, Guardrail},
-    config::{ClaudeCodeConfig, Profile},
+    config::Profile,
     credentials::AwsCredentials,
     failure::{BedrockCallError, Failure, SystemError},
     http::{self, Client},
@@ -81,13 +81,11 @@ impl LiveReport {
 /// Makes the checks, one after the other: each needs what the one before it brought.
 pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
-    let prepared = context
-        .profile_and_claude()
-        .and_then(|(profile, claude)| Ok((profile, claude, exchange::prepare_exchange(context, profile)?)));
+    let prepared =
+        context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
     match prepared {
-        Ok((profile, claude, proof)) => {
-            http::block_on(check_aws_access(context, profile, claude, proof, &mut report))
-                .map_err(SystemError::Runtime)?;
+        Ok((profile, proof)) => {
+            http::block_on(check_aws_access(context, profile, proof, &mut report)).map_err(SystemError::Runtime)?;
         }
         Err(finding) => report.end_with(EXCHANGE, finding, NO_CREDENTIALS),
     }
@@ -98,7 +96,6 @@ pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckRe
 async fn check_aws_access(
     context: &DoctorContext<'_>,
     profile: &Profile,
-    claude: &ClaudeCodeConfig,
     proof: exchange::ExchangeInput,
     report: &mut LiveReport,
 ) -> Option<()> {
@@ -107,7 +104,7 @@ async fn check_aws_access(
     let identified = exchange::check_identity(context, profile, &credentials).await;
     let why = "AWS does not take the credentials for what they should be, see `identity`";
     let role = report.add_outcome(IDENTITY, identified, why)?;
-    let visit = LiveContext { context, profile, claude, credentials: &credentials, role: &role };
+    let visit = LiveContext { context, profile, credentials: &credentials, role: &role };
     let client = context.live_client(profile);
     match client.and_then(|client| visit.build_bedrock_client(client)) {
         Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
@@ -123,7 +120,6 @@ async fn check_aws_access(
 struct LiveContext<'v> {
     context: &'v DoctorContext<'v>,
     profile: &'v Profile,
-    claude: &'v ClaudeCodeConfig,
     credentials: &'v AwsCredentials,
     /// Whose they are, in AWS's words.
     role: &'v str,
@@ -131,7 +127,7 @@ struct LiveContext<'v> {
 
 impl<'v> LiveContext<'v> {
     fn region(&self) -> &'v str {
-        self.claude.region(self.profile)
+        self.profile.bedrock_region()
     }
 
     fn build_bedrock_client(&self, client: &'v Client) -> Result<BedrockClient<'v>, Failure> {
@@ -142,7 +138,7 @@ impl<'v> LiveContext<'v> {
 
     async fn check_bedrock(&self, bedrock: &BedrockClient<'_>, report: &mut LiveReport) {
         let environment = &self.context.host.environment;
-        let wanted = model_choice::list_configured_models(self.claude, environment);
+        let wanted = model_choice::list_configured_models(&self.profile.claude_code, environment);
         let (models, profiles) = model_lists::fetch_lists(bedrock).await;
         report.add_finding(MODELS, model_lists::check_models(self, &models, &wanted));
         report.add_finding(PROFILES, model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await);
@@ -151,7 +147,7 @@ impl<'v> LiveContext<'v> {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
             return report.skip_remaining(why);
         };
-        match model_choice::parse_guardrail(self.claude, environment) {
+        match model_choice::parse_guardrail(&self.profile.claude_code, environment) {
             Ok(guardrail) => self.probe_models(bedrock, &choice, guardrail.as_ref(), report).await,
             Err(failure) => {
                 report.end_with(GUARDRAIL, failure.into(), "Claude Code would be refused as well, see `guardrail`");
@@ -191,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{ConfigInputs, testing},
+        config::{ClaudeCodeConfig, ConfigInputs, testing},
         host::{Environment, Host, HostPaths},
         http::{
             TrustConfig,
@@ -240,14 +236,10 @@ mod tests {
         };
         let context = DoctorContext::new(&host, inputs).unwrap();
         let models = [("default".to_owned(), "us.anthropic.claude".to_owned())].into();
-        let claude = ClaudeCodeConfig { region: String::new(), models, env: [].into() };
-        let visit = LiveContext {
-            context: &context,
-            profile: &profile,
-            claude: &claude,
-            credentials: &credentials,
-            role: "BedrockUser",
-        };
+        let claude_code = ClaudeCodeConfig { region: String::new(), models, env: [].into() };
+        let profile = Profile { claude_code, ..profile };
+        let visit =
+            LiveContext { context: &context, profile: &profile, credentials: &credentials, role: "BedrockUser" };
         let client = test_client(&TrustConfig::default()).with_total_timeout(Duration::from_millis(80));
         let mut report = LiveReport::default();
         let began = Instant::now();

@@ -13,7 +13,7 @@ use super::{
     command_line::CommandTemplate,
     settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
-use crate::config::{ClaudeCodeConfig, Profile};
+use crate::config::Profile;
 
 pub use output_folder::{FleetFolder, FolderChange, FolderChangeKind};
 
@@ -45,9 +45,8 @@ const ON_MACOS: &str = "/usr/local/bin/bedrock-sso";
 const ON_WINDOWS: &str = r"C:\Program Files\bedrock-sso\bedrock-sso.exe";
 
 /// Everything for the three systems. `configuration` is the administrator's file, in which `profile` stands.
-pub fn build_files(configuration: &str, profile: &Profile, claude: &ClaudeCodeConfig) -> Vec<FleetFile> {
-    let [linux, macos, windows] =
-        [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile, claude));
+pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
+    let [linux, macos, windows] = [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile));
     let organisation = profile.issuer.url().authority();
     vec![
         FleetFile::new(CONFIGURATION, configuration),
@@ -66,10 +65,10 @@ pub fn build_files(configuration: &str, profile: &Profile, claude: &ClaudeCodeCo
 struct ClaudePolicy(Vec<ClaudeSetting>);
 
 impl ClaudePolicy {
-    fn new(program: &str, profile: &Profile, claude: &ClaudeCodeConfig) -> Self {
+    fn new(program: &str, profile: &Profile) -> Self {
         let call = CommandTemplate::new(program.as_ref(), None).expect("these paths mean the same to every shell");
         // No policy for all users can count on a file in the home of one.
-        Self(claude::build_settings(profile, claude, &ClaudeCredentialSource::Export, &call))
+        Self(claude::build_settings(profile, &ClaudeCredentialSource::Export, &call))
     }
 
     /// As Claude Code's managed settings.

@@ -61,8 +61,8 @@ impl Shell {
     /// In quotes, within which the shell obeys nothing. `cmd` has no such quotes; see [`Shell::format_set`].
     fn quote(self, text: &str) -> String {
         match self {
-            Self::Sh => single_quote(text, &[('\'', "'\\''")]),
-            Self::Fish => single_quote(text, &[('\\', "\\\\"), ('\'', "\\'")]),
+            Self::Sh => format!("'{}'", text.replace('\'', "'\\''")),
+            Self::Fish => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
             Self::Powershell => quote_powershell(text),
             Self::Cmd => format!("\"{text}\""),
         }
@@ -105,31 +105,12 @@ pub fn quote_shown_path(path: &str) -> String {
 
 /// A text as PowerShell reads it literally, in single quotes.
 pub fn quote_powershell(text: &str) -> String {
-    single_quote(text, &POWERSHELL_QUOTES)
+    let double = |text: String, quote: &char| text.replace(*quote, &format!("{quote}{quote}"));
+    format!("'{}'", POWERSHELL_QUOTES.iter().fold(text.to_owned(), double))
 }
 
-/// PowerShell takes the typographic ones for the plain one, and each of them ends a text.
-const POWERSHELL_QUOTES: [(char, &str); 5] = [
-    ('\'', "''"),
-    ('\u{2018}', "\u{2018}\u{2018}"),
-    ('\u{2019}', "\u{2019}\u{2019}"),
-    ('\u{201a}', "\u{201a}\u{201a}"),
-    ('\u{201b}', "\u{201b}\u{201b}"),
-];
-
-/// In single quotes, within which these shells obey nothing but what is escaped here.
-fn single_quote(value: &str, escapes: &[(char, &str)]) -> String {
-    let mut text = String::with_capacity(value.len() + 2);
-    text.push('\'');
-    for part in value.chars() {
-        match escapes.iter().find(|(special, _)| *special == part) {
-            Some((_, escape)) => text.push_str(escape),
-            None => text.push(part),
-        }
-    }
-    text.push('\'');
-    text
-}
+/// PowerShell takes the typographic ones for the plain one, and each of them ends a text unless it is doubled.
+const POWERSHELL_QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
 
 #[cfg(test)]
 mod tests {

@@ -94,18 +94,8 @@ pub fn describe_io_error(error: &std::io::Error) -> String {
 
 /// Escapes the five characters that mean something to HTML.
 pub fn escape_html(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for part in text.chars() {
-        match part {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    const ESCAPES: [(char, &str); 5] = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
+    ESCAPES.iter().fold(text.to_owned(), |safe, (part, escape)| safe.replace(*part, escape))
 }
 
 /// Control characters, and the formatting ones that reverse, hide or join what a person reads.

@@ -26,19 +26,8 @@ pub struct FileChange {
     before: Option<String>,
     after: Option<String>,
     pub diff: Vec<DiffLine>,
-    action: ChangeAction,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum ChangeAction {
-    /// With the file as it would be without us.
-    Write {
-        kind: SetupFileKind,
-        original: Option<String>,
-    },
-    Undo {
-        folders: Vec<PathBuf>,
-    },
+    /// What is remembered of it, but for the folders; `None`: everything of ours goes.
+    record: Option<FileRecord>,
 }
 
 /// All changes, and where they are remembered.
@@ -97,7 +86,7 @@ impl SetupPlan {
             return Err(files::Error::at(FileAction::Replace, path)(source).into());
         }
         let before = Self::read_text(path)?;
-        let FileEdit { after, diff: marks } = edit(before.as_deref().unwrap_or_default())?;
+        let FileEdit { after, diff } = edit(before.as_deref().unwrap_or_default())?;
         if before.as_deref() == Some(after.as_str()) {
             return Ok(());
         }
@@ -105,14 +94,9 @@ impl SetupPlan {
             Some(written) => undo_edit(written, before.as_deref())?.map(|edit| edit.after),
             None => before.clone(),
         };
-        let (path, after) = (path.to_owned(), Some(after));
-        self.changes.push(FileChange {
-            path,
-            before,
-            after,
-            diff: marks,
-            action: ChangeAction::Write { kind, original: without_us },
-        });
+        let (path, folders) = (path.to_owned(), Vec::new());
+        let record = FileRecord { path: path.clone(), kind, before: without_us, wrote: after.clone(), folders };
+        self.changes.push(FileChange { path, before, after: Some(after), diff, record: Some(record) });
         Ok(())
     }
 
@@ -130,12 +114,11 @@ impl SetupPlan {
                 self.forgets_files = true;
                 continue;
             }
-            let (after, marks) = match undo_edit(&written, before.as_deref())? {
-                Some(FileEdit { after, diff: marks }) => (Some(after), marks),
+            let (after, diff) = match undo_edit(&written, before.as_deref())? {
+                Some(FileEdit { after, diff }) => (Some(after), diff),
                 None => (None, list_removed_lines(before.as_deref().unwrap_or_default(), &written.kind)),
             };
-            let what = ChangeAction::Undo { folders: written.folders };
-            self.changes.push(FileChange { path: written.path, before, after, diff: marks, action: what });
+            self.changes.push(FileChange { path: written.path, before, after, diff, record: None });
         }
         Ok(left)
     }
@@ -148,14 +131,11 @@ impl SetupPlan {
     /// run again for the rest.
     pub fn apply(mut self) -> Result<(), Error> {
         for change in &self.changes {
-            if let (ChangeAction::Write { kind, original: without_us }, Some(after)) = (&change.action, &change.after) {
-                self.record.put_file(FileRecord {
-                    path: change.path.clone(),
-                    kind: kind.clone(),
-                    before: without_us.clone(),
-                    wrote: after.clone(),
-                    folders: self.list_our_folders(&change.path),
-                });
+            if let Some(record) = &change.record {
+                // Those that are still to be made, and those that were made by us earlier.
+                let mut folders = self.record.folders_of(&change.path);
+                folders.extend(files::find_missing_folders(&change.path));
+                self.record.put_file(FileRecord { folders, ..record.clone() });
             }
         }
         self.record.folders.extend(files::find_missing_folders(&self.record_path));
@@ -166,7 +146,8 @@ impl SetupPlan {
         self.record.save(&self.record_path)?;
         for change in &self.changes {
             change.write_file(self.access)?;
-            if let ChangeAction::Undo { folders } = &change.action {
+            if change.record.is_none() {
+                let folders = self.record.folders_of(&change.path);
                 folders.iter().rev().for_each(|folder| files::remove_empty_folder(folder));
                 self.record.remove_file(&change.path);
                 self.record.save(&self.record_path)?;
@@ -189,13 +170,6 @@ impl SetupPlan {
         if self.record.files.is_empty() {
             self.record.folders.iter().rev().for_each(|folder| files::remove_empty_folder(folder));
         }
-    }
-
-    /// Those that are still to be made, and those that were made by us earlier.
-    fn list_our_folders(&self, path: &Path) -> Vec<PathBuf> {
-        let mut folders = self.record.find_file(path).map(|written| written.folders.clone()).unwrap_or_default();
-        folders.extend(files::find_missing_folders(path));
-        folders
     }
 }
 

@@ -59,6 +59,11 @@ impl SetupRecord {
         self.files.iter().find(|written| written.path == path)
     }
 
+    /// The folders that were made for this file.
+    pub fn folders_of(&self, path: &Path) -> Vec<PathBuf> {
+        self.find_file(path).map(|written| written.folders.clone()).unwrap_or_default()
+    }
+
     /// In the place of what is remembered of the same file.
     pub fn put_file(&mut self, written: FileRecord) {
         self.files.retain(|known| known.path != written.path);

@@ -81,33 +81,29 @@ struct ProfileImporter<'a> {
     imported: ImportedProfile,
 }
 
-impl ProfileImporter<'_> {
-    fn add_value(&mut self, key: &'static ConfigKey, value: impl Into<String>) {
-        self.imported.values.push((key, value.into()));
+impl<'a> ProfileImporter<'a> {
+    fn add(&mut self, key: &'static ConfigKey, value: Option<impl Into<String>>) {
+        self.imported.values.extend(value.map(|value| (key, value.into())));
     }
 
-    fn read_text(&self, key: &str) -> Option<String> {
-        find_text(self.profile, key).map(str::to_owned)
+    fn read_text(&self, key: &str) -> Option<&'a str> {
+        find_text(self.profile, key)
     }
 
     fn read_number(&self, key: &str) -> Option<u64> {
         self.profile.get(key)?.as_u64()
-    }
-
-    fn add_some(&mut self, key: &'static ConfigKey, value: Option<String>) {
-        self.imported.values.extend(value.map(|value| (key, value)));
     }
 }
 
 fn from_profile(profile: &Map<String, Value>) -> ImportedProfile {
     let mut facts = ProfileImporter { profile, imported: ImportedProfile::default() };
     import_provider(&mut facts);
-    facts.add_some(&keys::CLIENT_ID, facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")));
+    facts.add(&keys::CLIENT_ID, facts.read_text("client_id").or_else(|| facts.read_text("okta_client_id")));
     import_federation(&mut facts);
-    facts.add_value(&keys::REGION, facts.read_text("aws_region").unwrap_or_else(|| "us-east-1".to_owned()));
+    facts.add(&keys::REGION, Some(facts.read_text("aws_region").unwrap_or("us-east-1")));
     // The sample's redirect address is this one, and it is what is registered.
-    facts.add_value(&keys::REDIRECT_HOST, "localhost");
-    facts.add_value(&keys::REDIRECT_PORTS, format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400)));
+    facts.add(&keys::REDIRECT_HOST, Some("localhost"));
+    facts.add(&keys::REDIRECT_PORTS, Some(format!("[{}]", facts.read_number("redirect_port").unwrap_or(8400))));
     import_quota(&mut facts);
     import_claude_code(&mut facts);
     facts.imported
@@ -116,44 +112,37 @@ fn from_profile(profile: &Map<String, Value>) -> ImportedProfile {
 fn import_provider(facts: &mut ProfileImporter<'_>) {
     let domain = facts.read_text("provider_domain").or_else(|| facts.read_text("okta_domain")).unwrap_or_default();
     let domain = domain.trim_start_matches("https://").trim_end_matches('/');
-    let named = facts.read_text("provider_type").filter(|name| name != "auto");
-    let provider = match &named {
+    let named = facts.read_text("provider_type").filter(|name| *name != "auto");
+    let provider = match named {
         Some(name) => Provider::from_sample_name(name),
         None => Some(Provider::from_host(domain.split('/').next().unwrap_or_default())),
     };
-    facts.add_some(&keys::ISSUER, derive_issuer(facts, provider, domain));
-    // A name that the sample does not have is passed on, for the configuration to reject.
-    let name = named.map(|name| provider.map_or(name, |provider| provider.name().to_owned()));
-    facts.add_some(&keys::PROVIDER, name);
-    let prompt = facts.read_text("oidc_prompt");
-    facts.add_some(&keys::EXTRA_PARAMS, prompt.map(|prompt| format!("{{ prompt = {} }}", Value::from(prompt))));
-    import_client_auth(facts);
-}
-
-/// The issuer behind a domain, which the sample leaves to be worked out.
-fn derive_issuer(facts: &ProfileImporter<'_>, provider: Option<Provider>, domain: &str) -> Option<String> {
-    let text = |key| find_text(facts.profile, key);
+    // The issuer behind a domain, which the sample leaves to be worked out.
     let sample = SampleIssuer {
         domain: Some(domain).filter(|domain| !domain.is_empty()),
-        okta_auth_server: text("okta_auth_server_id").or_else(|| text("okta_auth_server")),
-        cognito_user_pool_id: text("cognito_user_pool_id"),
-        issuer: text("oidc_issuer_url"),
+        okta_auth_server: facts.read_text("okta_auth_server_id").or_else(|| facts.read_text("okta_auth_server")),
+        cognito_user_pool_id: facts.read_text("cognito_user_pool_id"),
+        issuer: facts.read_text("oidc_issuer_url"),
     };
-    (provider.unwrap_or_default().spec().sample_issuer)(&sample)
+    facts.add(&keys::ISSUER, (provider.unwrap_or_default().spec().sample_issuer)(&sample));
+    // A name that the sample does not have is passed on, for the configuration to reject.
+    facts.add(&keys::PROVIDER, named.map(|name| provider.map_or(name, |provider| provider.name())));
+    let prompt = facts.read_text("oidc_prompt");
+    facts.add(&keys::EXTRA_PARAMS, prompt.map(|prompt| format_table("prompt", prompt)));
+    import_client_auth(facts);
 }
 
 /// How the application proves itself. There, too, a certificate goes before a secret.
 fn import_client_auth(facts: &mut ProfileImporter<'_>) {
     let mode = facts.read_text("azure_auth_mode");
-    if mode.as_deref() == Some("certificate") {
-        facts.add_value(&keys::CLIENT_AUTH, "private_key_jwt");
-        facts.add_some(&keys::CLIENT_KEY, facts.read_text("client_certificate_key_path"));
-        facts.add_some(&keys::CLIENT_CERTIFICATE, facts.read_text("client_certificate_path"));
-    } else if facts.read_text("client_secret").is_some() || mode.as_deref() == Some("secret") {
-        facts.add_value(&keys::CLIENT_AUTH, "secret");
+    if mode == Some("certificate") {
+        facts.add(&keys::CLIENT_AUTH, Some("private_key_jwt"));
+        facts.add(&keys::CLIENT_KEY, facts.read_text("client_certificate_key_path"));
+        facts.add(&keys::CLIENT_CERTIFICATE, facts.read_text("client_certificate_path"));
+    } else if facts.read_text("client_secret").is_some() || mode == Some("secret") {
+        facts.add(&keys::CLIENT_AUTH, Some("secret"));
         let note = Hint::from("the client secret is no configuration: store it with ");
-        let note = note.command(NextCommand::LoginClientSecret);
-        facts.imported.notes.push(note);
+        facts.imported.notes.push(note.command(NextCommand::LoginClientSecret));
     }
 }
 
@@ -161,37 +150,37 @@ fn import_federation(facts: &mut ProfileImporter<'_>) {
     let pool = facts.read_text("identity_pool_id").or_else(|| facts.read_text("identity_pool_name"));
     let role = facts.read_text("federated_role_arn");
     let direct = facts.read_text("federation_type").map_or(role.is_some(), |kind| kind == "direct");
-    match (direct, pool) {
-        (false, Some(pool)) => {
-            facts.add_value(&keys::FEDERATION, "identity-pool");
-            facts.add_value(&keys::IDENTITY_POOL_ID, pool);
-        }
-        _ => {
-            facts.add_some(&keys::ROLE_ARN, role);
-            let seconds = facts.read_number("max_session_duration");
-            facts.add_some(&keys::SESSION_DURATION, seconds.map(|seconds| format!("{seconds}s")));
-        }
+    if pool.is_some() && !direct {
+        facts.add(&keys::FEDERATION, Some("identity-pool"));
+        facts.add(&keys::IDENTITY_POOL_ID, pool);
+    } else {
+        facts.add(&keys::ROLE_ARN, role);
+        let seconds = facts.read_number("max_session_duration");
+        facts.add(&keys::SESSION_DURATION, seconds.map(|seconds| format!("{seconds}s")));
     }
 }
 
 fn import_quota(facts: &mut ProfileImporter<'_>) {
     let Some(endpoint) = facts.read_text("quota_api_endpoint") else { return };
-    facts.add_value(&keys::QUOTA_ENDPOINT, endpoint);
+    facts.add(&keys::QUOTA_ENDPOINT, Some(endpoint));
     let minutes = facts.read_number("quota_check_interval");
-    facts.add_some(&keys::QUOTA_INTERVAL, minutes.map(|minutes| format!("{minutes}m")));
+    facts.add(&keys::QUOTA_INTERVAL, minutes.map(|minutes| format!("{minutes}m")));
     let seconds = facts.read_number("quota_check_timeout");
-    facts.add_some(&keys::QUOTA_TIMEOUT, seconds.map(|seconds| format!("{seconds}s")));
-    if facts.read_text("quota_fail_mode").as_deref() == Some("closed") {
-        facts.add_value(&keys::QUOTA_ON_ERROR, "deny");
-    }
+    facts.add(&keys::QUOTA_TIMEOUT, seconds.map(|seconds| format!("{seconds}s")));
+    let is_closed = facts.read_text("quota_fail_mode") == Some("closed");
+    facts.add(&keys::QUOTA_ON_ERROR, is_closed.then_some("deny"));
 }
 
 fn import_claude_code(facts: &mut ProfileImporter<'_>) {
-    let table = |name: &str, value| format!("{{ {name} = {} }}", Value::from(value));
     let model = facts.read_text("selected_model");
-    facts.add_some(&keys::CLAUDE_CODE_MODELS, model.map(|model| table("default", model)));
+    facts.add(&keys::CLAUDE_CODE_MODELS, model.map(|model| format_table("default", model)));
     let collector = facts.read_text("otel_collector_endpoint");
-    facts.add_some(&keys::CLAUDE_CODE_ENV, collector.map(|it| table("OTEL_EXPORTER_OTLP_ENDPOINT", it)));
+    facts.add(&keys::CLAUDE_CODE_ENV, collector.map(|it| format_table("OTEL_EXPORTER_OTLP_ENDPOINT", it)));
+}
+
+/// A table of one text, in TOML's syntax.
+fn format_table(name: &str, text: &str) -> String {
+    format!("{{ {name} = {} }}", Value::from(text))
 }
 
 /// `aws cloudformation describe-stacks`, or the list of outputs alone.

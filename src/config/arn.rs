@@ -24,16 +24,14 @@ pub struct IdentityPoolId(String);
 impl RoleArn {
     /// `None` when the text is no role's ARN.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
-        let (arn, partition, service, region, account, resource) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", partition, "iam", "", account, resource] = *parts else { return None };
         let is_account = account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit());
         let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
-        let known = (arn, service, region) == ("arn", "iam", "")
-            && partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        let is_known = partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
         // IAM's paths are of visible ASCII alone.
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        (known && is_account && is_role_name(name) && is_plain).then(|| Self {
+        (is_known && is_account && is_role_name(name) && is_plain).then(|| Self {
             text: text.to_owned(),
             partition: partition.to_owned(),
             account: account.to_owned(),

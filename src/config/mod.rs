@@ -12,11 +12,9 @@ mod partition;
 mod arn;
 mod claim_template;
 mod client_auth;
-mod endpoints;
+mod services;
 mod federation;
 mod fingerprint;
-mod quota;
-mod telemetry;
 mod profile;
 mod key;
 mod parsers;
@@ -52,7 +50,6 @@ pub use arn::{IdentityPoolId, RoleArn};
 pub use claim_template::{ClaimTemplate, TemplatePart};
 pub use claude_code::{ClaudeCodeConfig, MODEL_VARIABLES};
 pub use client_auth::{AssertionAudience, ClientAuth, ClientAuthChoice, ClientKey, KeyAlgorithm};
-pub use endpoints::{AwsEndpoints, BedrockEndpoints};
 pub use error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation};
 pub use federation::{ChainedRole, Federation, FederationChoice};
 pub use finding::ConfigFinding;
@@ -71,11 +68,10 @@ pub use profile_draft::{
 pub use provider::{
     EndpointPaths, OrganizationParameter, OriginRetry, Provider, ProviderSpec, SampleIssuer, build_pool_issuer,
 };
-pub use quota::{QuotaErrorPolicy, QuotaSettings};
 pub use schema::render_schema;
+pub use services::{AwsEndpoints, BedrockEndpoints, QuotaErrorPolicy, QuotaSettings, TelemetrySettings};
 pub use show::{KeyReport, ProfileReport};
 pub use source_file::display_path;
-pub use telemetry::TelemetrySettings;
 pub use variables::VariableStatus;
 
 use crate::files;

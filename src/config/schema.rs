@@ -15,7 +15,7 @@ pub fn render_schema() -> String {
     let mut properties = Map::new();
     for (key, name, doc) in TOP_LEVEL_KEYS {
         let mut schema = describe_top_level_key(key);
-        add_description(&mut schema, doc);
+        set_field(&mut schema, "description", doc);
         properties.insert(name.to_owned(), schema);
     }
     let schema = json!({
@@ -53,7 +53,7 @@ fn describe_profile() -> Value {
     for (name, sentence) in SECTIONS {
         let mut section =
             json!({ "type": "object", "additionalProperties": false, "properties": describe_section(name) });
-        add_description(&mut section, sentence);
+        set_field(&mut section, "description", sentence);
         properties.insert(name.to_owned(), section);
     }
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
@@ -66,15 +66,15 @@ fn describe_section(section: &str) -> Map<String, Value> {
 
 fn describe_key(key: &ConfigKey) -> Value {
     let mut schema = (key.schema)();
-    add_description(&mut schema, key.doc);
-    if let (Some(default), Value::Object(fields)) = (key.default_value(), &mut schema) {
-        fields.insert("default".to_owned(), to_json(&default));
+    set_field(&mut schema, "description", key.doc);
+    if let Some(default) = key.default_value() {
+        set_field(&mut schema, "default", to_json(&default));
     }
     schema
 }
 
-fn add_description(schema: &mut Value, sentence: &str) {
+fn set_field(schema: &mut Value, name: &str, value: impl Into<Value>) {
     if let Value::Object(fields) = schema {
-        fields.insert("description".to_owned(), Value::from(sentence));
+        fields.insert(name.to_owned(), value.into());
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -27,15 +28,18 @@ pub struct ProfileReport {
     pub variables: Vec<VariableStatus>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KeyReport {
+    #[serde(skip)]
     pub key: &'static ConfigKey,
     pub value: Value,
     /// The value in TOML's syntax.
+    #[serde(skip)]
     pub toml: String,
     /// `default`, `FILE:LINE`, the variable or the flag.
     pub origin: String,
     /// What a value such as "auto" came to, or what shortens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<String>,
 }
 
@@ -91,7 +95,7 @@ impl ProfileReport {
 
     pub fn to_json(&self) -> String {
         let keys: Map<String, Value> =
-            self.entries.iter().map(|entry| (entry.key.name.to_owned(), entry.to_json())).collect();
+            self.entries.iter().map(|entry| (entry.key.name.to_owned(), json!(entry))).collect();
         let shown = json!({ "version": 1, "profile": self.profile, "files": self.files, "keys": keys,
             "variables": self.variables });
         text::escape_json(format!("{shown:#}\n"))
@@ -108,15 +112,5 @@ fn report_derived_issuer(profile: &Profile, settings: &ConfigSettings<'_>) -> Ke
         toml: quote_text(issuer),
         origin: by.as_ref().map_or_else(String::new, |by| by.setting.origin.location().to_string()),
         resolved: by.map(|by| by.key.name.to_owned()),
-    }
-}
-
-impl KeyReport {
-    fn to_json(&self) -> Value {
-        let mut json = json!({ "value": self.value, "origin": self.origin });
-        if let (Some(resolved), Value::Object(fields)) = (&self.resolved, &mut json) {
-            fields.insert("resolved".to_owned(), Value::from(resolved.as_str()));
-        }
-        json
     }
 }

@@ -6,48 +6,24 @@ use toml::de::DeValue;
 
 /// The value in TOML's own syntax.
 pub(super) fn to_toml(value: &DeValue<'_>) -> String {
-    let mut text = String::new();
-    write_toml(value, &mut text);
-    text
-}
-
-/// A text as a TOML string.
-pub(super) fn quote_text(text: &str) -> String {
-    let mut quoted = String::new();
-    write_quoted(text, &mut quoted);
-    quoted
-}
-
-fn write_toml(value: &DeValue<'_>, out: &mut String) {
     match value {
-        DeValue::String(text) => write_quoted(text, out),
-        DeValue::Integer(number) => out.push_str(&number.to_string()),
-        DeValue::Float(number) => out.push_str(number.as_str()),
-        DeValue::Boolean(on) => out.push_str(if *on { "true" } else { "false" }),
-        DeValue::Datetime(date) => out.push_str(&date.to_string()),
+        DeValue::String(text) => quote_text(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(on) => on.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
         DeValue::Array(items) => {
-            let parts = items.iter().map(|item| to_toml(item.get_ref()));
-            write_enclosed("[", parts, "]", out);
+            let items: Vec<String> = items.iter().map(|item| to_toml(item.get_ref())).collect();
+            format!("[{}]", items.join(", "))
         }
-        DeValue::Table(table) if table.is_empty() => out.push_str("{}"),
+        DeValue::Table(table) if table.is_empty() => "{}".to_owned(),
         DeValue::Table(table) => {
-            let parts = table
-                .iter()
-                .map(|(name, value)| format!("{} = {}", format_key(name.get_ref()), to_toml(value.get_ref())));
-            write_enclosed("{ ", parts, " }", out);
+            let entries = table.iter();
+            let entries =
+                entries.map(|(name, value)| format!("{} = {}", format_key(name.get_ref()), to_toml(value.get_ref())));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
     }
-}
-
-fn write_enclosed(open: &str, parts: impl Iterator<Item = String>, close: &str, out: &mut String) {
-    out.push_str(open);
-    for (index, part) in parts.enumerate() {
-        if index > 0 {
-            out.push_str(", ");
-        }
-        out.push_str(&part);
-    }
-    out.push_str(close);
 }
 
 fn format_key(name: &str) -> String {
@@ -55,7 +31,9 @@ fn format_key(name: &str) -> String {
     if is_bare { name.to_owned() } else { quote_text(name) }
 }
 
-fn write_quoted(text: &str, out: &mut String) {
+/// The text as a string in TOML's syntax.
+pub(super) fn quote_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for part in text.chars() {
         match part {
@@ -69,6 +47,7 @@ fn write_quoted(text: &str, out: &mut String) {
         }
     }
     out.push('"');
+    out
 }
 
 /// The value as JSON.

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::{
     AwsEndpoints, ChainedRole, ClaudeCodeConfig, ConfigInputs, Federation, FederationChoice, Issuer, Profile, Provider,
     QuotaSettings, RedirectUri, TelemetrySettings,
-    error::{ConfigFault, ConfigProblem, Error},
+    error::{ConfigFault, ConfigProblem, Error, ValueConflict},
     issuer::{self, ResolvedIssuer},
     key::{ConfigKey, TypedKey},
     keys,
@@ -23,7 +23,6 @@ use super::{
     role_chain,
     setting::{ConfigSetting, ConfigSettings},
     source_file::expand_home,
-    toml_value::to_toml,
 };
 use crate::{http::ProxyChoice, url::SecureUrl};
 
@@ -78,15 +77,9 @@ impl<'a> ProfileBuilder<'a> {
         let sts_fallback_regions = self.resolve_fallback_regions(region.as_deref());
         let aws_endpoints = self.build_aws_endpoints();
         if let Some(region) = &region {
-            self.check_partitions(
-                region,
-                &partitions::AwsTargets {
-                    federation: federation.as_ref(),
-                    role_chain: role_chain.as_deref().unwrap_or_default(),
-                    endpoints: aws_endpoints.as_ref(),
-                    fallback_regions: sts_fallback_regions.as_deref().unwrap_or_default(),
-                },
-            );
+            let chain = role_chain.as_deref().unwrap_or_default();
+            let fallbacks = sts_fallback_regions.as_deref().unwrap_or_default();
+            self.check_partitions(region, federation.as_ref(), chain, aws_endpoints.as_ref(), fallbacks);
         }
         Some(Profile {
             name: self.name.to_owned(),
@@ -209,24 +202,15 @@ impl<'a> ProfileBuilder<'a> {
             (false, false) => "its collectors are believed only from a file in its default place",
             (false, true) => return Some(()),
         };
-        let setting = self.require_setting(&keys::TELEMETRY_SEND_TOKEN)?;
-        let (rule, value) = (rule.to_owned(), to_toml(setting.value));
-        let remedy = "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own"
-            .to_owned();
-        let key = keys::TELEMETRY_SEND_TOKEN.name;
-        self.report_fault(setting, ConfigFault::Conflict { key, value, rule, remedy })
+        let remedy = "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own";
+        self.report_conflict(&keys::TELEMETRY_SEND_TOKEN, ValueConflict::new(rule, remedy))
     }
 
     fn read_login_domain(&mut self) -> Option<SecureUrl> {
         let setting = self.require_setting(&keys::COGNITO_DOMAIN)?;
         let text = setting.value.as_str().filter(|text| !text.is_empty())?;
-        match provider::parse_login_domain(text) {
-            Ok(domain) => Some(domain),
-            Err(conflict) => {
-                self.problems.push(issuer::report_conflict(&keys::COGNITO_DOMAIN, setting, conflict));
-                None
-            }
-        }
+        let domain = provider::parse_login_domain(text);
+        domain.map_or_else(|conflict| self.report_conflict(&keys::COGNITO_DOMAIN, conflict), Some)
     }
 
     /// Reports what the provider could not take, before a browser opens.
@@ -248,9 +232,7 @@ impl<'a> ProfileBuilder<'a> {
             login_domain,
         });
         for (key, conflict) in conflicts {
-            if let Some(setting) = self.require_setting(key) {
-                self.problems.push(issuer::report_conflict(key, setting, conflict));
-            }
+            self.report_conflict::<()>(key, conflict);
         }
     }
 
@@ -335,6 +317,12 @@ impl<'a> ProfileBuilder<'a> {
     fn report_illegal_value<T>(&mut self, key: &'static ConfigKey, rule: &'static str) -> Option<T> {
         let setting = self.require_setting(key)?;
         self.report_fault(setting, reject_value(key.name, setting.value, rule))
+    }
+
+    fn report_conflict<T>(&mut self, key: &'static ConfigKey, conflict: ValueConflict) -> Option<T> {
+        let setting = self.require_setting(key)?;
+        self.problems.push(issuer::report_conflict(key, setting, conflict));
+        None
     }
 
     fn report_fault<T>(&mut self, setting: ConfigSetting<'_>, fault: ConfigFault) -> Option<T> {

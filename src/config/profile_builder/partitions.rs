@@ -8,18 +8,16 @@ use crate::config::{
 };
 use crate::url::SecureUrl;
 
-/// What the profile names at AWS, as far as it is known.
-pub(super) struct AwsTargets<'s> {
-    pub federation: Option<&'s Federation>,
-    pub role_chain: &'s [ChainedRole],
-    pub endpoints: Option<&'s AwsEndpoints>,
-    pub fallback_regions: &'s [String],
-}
-
 impl ProfileBuilder<'_> {
     /// Reports each key that names something of another partition than the region's, once.
-    pub(super) fn check_partitions(&mut self, region: &str, targets: &AwsTargets<'_>) {
-        let AwsTargets { federation, role_chain, endpoints, fallback_regions } = targets;
+    pub(super) fn check_partitions(
+        &mut self,
+        region: &str,
+        federation: Option<&Federation>,
+        role_chain: &[ChainedRole],
+        endpoints: Option<&AwsEndpoints>,
+        fallback_regions: &[String],
+    ) {
         if let Some(role) = federation.and_then(Federation::role) {
             self.check_role(&keys::REGION, region, role);
         }
@@ -29,7 +27,7 @@ impl ProfileBuilder<'_> {
                 format!("the identity pool {}", id.as_str())
             });
         }
-        for link in *role_chain {
+        for link in role_chain {
             self.check_role(&keys::ROLE_CHAIN, region, &link.role);
         }
         if let Some(AwsEndpoints { sts, cognito, bedrock }) = endpoints {
@@ -38,7 +36,7 @@ impl ProfileBuilder<'_> {
             let bedrock = bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);
             self.check_endpoint(&keys::BEDROCK_ENDPOINT, region, bedrock);
         }
-        for other in *fallback_regions {
+        for other in fallback_regions {
             let partition = Partition::from_region(other);
             self.check_partition(&keys::STS_FALLBACK_REGIONS, region, partition.name, || format!("the region {other}"));
         }

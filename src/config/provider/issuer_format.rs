@@ -23,27 +23,26 @@ pub(super) struct IssuerParts<'a> {
     pub domains: &'static [&'static str],
 }
 
+impl IssuerParts<'_> {
+    /// What is wrong with an issuer that is not spelt like this one.
+    fn require_spelling(&self, right: &str, rule: &str) -> Option<ValueConflict> {
+        let is_right = right == format!("https://{}{}", self.host, self.path);
+        (!is_right).then(|| ValueConflict::suggest_issuer(rule, right))
+    }
+}
+
 pub(super) fn check_okta(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let IssuerParts { host, path: tail, domains } = parts;
     let (first, domain) = host.split_once('.').unwrap_or((host, ""));
     let is_of_okta = domains.iter().any(|own| is_domain_or_below(domain, own));
     if let Some(name) = first.strip_suffix("-admin").filter(|_| is_of_okta) {
-        let mut wrong = ValueConflict::suggest_issuer(
-            "that is the address of Okta's Admin Console",
-            &format!("https://{name}.{domain}"),
-        );
-        wrong.remedy.push_str(&format!(", or `okta_domain = \"{name}.{domain}\"`"));
-        return Some(wrong);
+        let remedy = format!("write `issuer = \"https://{name}.{domain}\"`, or `okta_domain = \"{name}.{domain}\"`");
+        return Some(ValueConflict::new("that is the address of Okta's Admin Console", remedy));
     }
     let server = tail.strip_prefix("/oauth2/").unwrap_or_default();
     let id = server.split('/').next().filter(|id| !id.is_empty() && *id != "v1");
     let right = id.map_or_else(|| format!("https://{host}"), |id| format!("https://{host}/oauth2/{id}"));
-    (right != format!("https://{host}{tail}")).then(|| {
-        ValueConflict::suggest_issuer(
-            "an issuer of Okta is its domain, or /oauth2/ID below it, without a slash",
-            &right,
-        )
-    })
+    parts.require_spelling(&right, "an issuer of Okta is its domain, or /oauth2/ID below it, without a slash")
 }
 
 pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
@@ -73,38 +72,29 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
         () if is_external => format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"),
         () => format!("https://{host}/{tenant}/v2.0"),
     };
-    (right != format!("https://{}{tail}", parts.host))
-        .then(|| ValueConflict::suggest_issuer("Entra spells its issuer otherwise, to the letter", &right))
+    parts.require_spelling(&right, "Entra spells its issuer otherwise, to the letter")
 }
 
 const ENTRA_TENANT: &str = "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows";
 
-pub(super) fn check_auth0(IssuerParts { host, path: tail, .. }: &IssuerParts<'_>) -> Option<ValueConflict> {
-    (*tail != "/").then(|| {
-        ValueConflict::suggest_issuer(
-            "an issuer of Auth0 is its domain with a slash at the end",
-            &format!("https://{host}/"),
-        )
-    })
+pub(super) fn check_auth0(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
+    let right = format!("https://{}/", parts.host);
+    parts.require_spelling(&right, "an issuer of Auth0 is its domain with a slash at the end")
 }
 
-pub(super) fn check_cognito(IssuerParts { host, path: tail, .. }: &IssuerParts<'_>) -> Option<ValueConflict> {
+pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
+    let IssuerParts { host, path: tail, domains: _ } = parts;
     if !is_cognito_host(host) {
-        let mut wrong = ValueConflict::new(
+        return Some(ValueConflict::new(
             "that is where Cognito's sign-in pages stand, not the issuer, which comes from the pool's identifier",
-            "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
-        );
-        wrong.remedy.push_str(&format!(", and `cognito_domain = \"{host}\"`"));
-        return Some(wrong);
+            format!("{WRITE_POOL}, and `cognito_domain = \"{host}\"`"),
+        ));
     }
     let pool = tail.strip_prefix('/').unwrap_or_default();
     let pool = pool.split('/').next().unwrap_or_default();
     let (region, _) = pool.split_once('_').unwrap_or_default();
     if region.is_empty() {
-        return Some(ValueConflict::new(
-            "it does not end in the identifier of a user pool",
-            "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`",
-        ));
+        return Some(ValueConflict::new("it does not end in the identifier of a user pool", WRITE_POOL));
     }
     // The service, FIPS or not, and the domain stay, unless the region is of another partition.
     let mut labels = host.splitn(3, '.');
@@ -113,13 +103,16 @@ pub(super) fn check_cognito(IssuerParts { host, path: tail, .. }: &IssuerParts<'
     let is_same_partition = Partition::from_host(host).is_some_and(|found| found.name == partition.name);
     let domain = if is_same_partition { domain } else { partition.domain };
     let right = format!("https://{service}.{region}.{domain}/{pool}");
-    let reason = "the region and the pool are those of the user pool's own identifier, without a slash";
-    (right != format!("https://{host}{tail}")).then(|| ValueConflict::suggest_issuer(reason, &right))
+    parts.require_spelling(
+        &right,
+        "the region and the pool are those of the user pool's own identifier, without a slash",
+    )
 }
 
-pub(super) fn check_google(IssuerParts { host, path: tail, .. }: &IssuerParts<'_>) -> Option<ValueConflict> {
-    ((*host, *tail) != ("accounts.google.com", ""))
-        .then(|| ValueConflict::suggest_issuer("Google has one issuer", "https://accounts.google.com"))
+const WRITE_POOL: &str = "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`";
+
+pub(super) fn check_google(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
+    parts.require_spelling("https://accounts.google.com", "Google has one issuer")
 }
 
 /// The issuer of a tenant, which the sample of AWS's guidance names by an identifier, a host and an identifier, or a domain.

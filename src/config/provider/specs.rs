@@ -7,7 +7,7 @@ use super::{
     Provider,
     hosts::{is_cognito_host, is_domain_or_below},
     issuer_format::{self, IssuerParts},
-    issuer_shorthand::{self, IssuerShorthand, build_pool_issuer},
+    issuer_shorthand::{IssuerShorthand, build_pool_issuer, expand_auth0, expand_cognito, expand_entra, expand_okta},
 };
 use crate::config::{AssertionAudience, KeyAlgorithm, RedirectHost, error::ValueConflict, keys};
 
@@ -157,7 +157,7 @@ static OKTA: ProviderSpec = ProviderSpec {
     shorthand: Some(IssuerShorthand {
         key: &keys::OKTA_DOMAIN,
         companion_key: Some(&keys::OKTA_AUTH_SERVER),
-        expand: issuer_shorthand::expand_okta,
+        expand: expand_okta,
     }),
     check_issuer: issuer_format::check_okta,
     // "Sign-in redirect URIs" are compared exactly, port and case included (Okta, "OpenID Connect redirect URI").
@@ -182,11 +182,7 @@ static ENTRA: ProviderSpec = ProviderSpec {
         "sts.chinacloudapi.cn",
         "ciamlogin.com",
     ],
-    shorthand: Some(IssuerShorthand {
-        key: &keys::ENTRA_TENANT,
-        companion_key: None,
-        expand: issuer_shorthand::expand_entra,
-    }),
+    shorthand: Some(IssuerShorthand { key: &keys::ENTRA_TENANT, companion_key: None, expand: expand_entra }),
     check_issuer: issuer_format::check_entra,
     // The portal takes http for `localhost` only (127.0.0.1 in the manifest alone) and ignores the port of either
     // ("Redirect URI restrictions and limitations").
@@ -207,11 +203,7 @@ static ENTRA: ProviderSpec = ProviderSpec {
 
 static AUTH0: ProviderSpec = ProviderSpec {
     domains: &["auth0.com"],
-    shorthand: Some(IssuerShorthand {
-        key: &keys::AUTH0_DOMAIN,
-        companion_key: None,
-        expand: issuer_shorthand::expand_auth0,
-    }),
+    shorthand: Some(IssuerShorthand { key: &keys::AUTH0_DOMAIN, companion_key: None, expand: expand_auth0 }),
     check_issuer: issuer_format::check_auth0,
     issuer_ends_in_slash: true,
     // "Allowed Callback URLs" are compared exactly (Auth0, "Application settings").
@@ -230,11 +222,7 @@ static COGNITO: ProviderSpec = ProviderSpec {
     // No issuer's, but often taken for one.
     domains: &["amazoncognito.com"],
     has_host: is_cognito_host,
-    shorthand: Some(IssuerShorthand {
-        key: &keys::COGNITO_USER_POOL_ID,
-        companion_key: None,
-        expand: issuer_shorthand::expand_cognito,
-    }),
+    shorthand: Some(IssuerShorthand { key: &keys::COGNITO_USER_POOL_ID, companion_key: None, expand: expand_cognito }),
     check_issuer: issuer_format::check_cognito,
     // "requires HTTPS over HTTP except for http://localhost" (CallbackURLs in the reference of CreateUserPoolClient).
     redirect_host: RedirectHost::Localhost,

@@ -81,8 +81,7 @@ impl LiveReport {
 /// Makes the checks, one after the other: each needs what the one before it brought.
 pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckReport>, Failure> {
     let mut report = LiveReport::default();
-    let prepared =
-        context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
+    let prepared = context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
     match prepared {
         Ok((profile, proof)) => {
             http::block_on(check_aws_access(context, profile, proof, &mut report)).map_err(SystemError::Runtime)?;

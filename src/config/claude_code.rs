@@ -4,13 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::DeValue;
-
-use super::{
-    error::ParseResult,
-    parsers::{parse_string_table, reject_choice},
-};
-
 /// The ranks of models, and the variable that names Claude Code the model of each.
 pub const MODEL_VARIABLES: [(&str, &str); 4] = [
     ("default", "ANTHROPIC_MODEL"),
@@ -39,13 +32,4 @@ impl ClaudeCodeConfig {
 /// Whether a variable of OpenTelemetry's holds the address of a collector.
 pub(super) fn is_collector_variable(variable: &str) -> bool {
     variable.starts_with("OTEL_EXPORTER_OTLP_") && variable.ends_with("ENDPOINT")
-}
-
-/// Models under the ranks that Claude Code has, and no others.
-pub(super) fn parse_models(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
-    let models = parse_string_table(key, value)?;
-    match models.keys().find(|rank| !MODEL_VARIABLES.iter().any(|(known, _)| known == rank)) {
-        None => Ok(models),
-        Some(unknown) => Err(reject_choice(key, unknown, &MODEL_VARIABLES)),
-    }
 }

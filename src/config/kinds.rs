@@ -7,9 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, RoleArn,
+    BedrockEndpoints, ChainedRole, IdentityPoolId, Issuer, MODEL_VARIABLES, RoleArn,
     choice::NamedChoice,
-    claude_code::{self, MODEL_VARIABLES},
     key::ValueKind,
     min_version::parse_version,
     parsers::{self, PROTOCOL_PARAMETERS, is_complete_path, parse_optional},
@@ -128,7 +127,7 @@ pub(super) const STRING_TABLE: ValueKind<BTreeMap<String, String>> = ValueKind::
 );
 /// Models by the ranks that Claude Code has for them.
 pub(super) const MODELS: ValueKind<BTreeMap<String, String>> =
-    ValueKind::toml(TABLE_RULE, claude_code::parse_models, || {
+    ValueKind::toml(TABLE_RULE, parsers::parse_models, || {
         json!({
             "type": "object",
             "propertyNames": { "enum": MODEL_VARIABLES.map(|(rank, _)| rank) },

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
-    BedrockEndpoints, ClaimTemplate, Issuer, RoleArn,
+    BedrockEndpoints, ClaimTemplate, Issuer, MODEL_VARIABLES, RoleArn,
     choice::NamedChoice,
     error::{ConfigFault, ParseResult},
     partition::is_region,
@@ -289,6 +289,15 @@ pub(super) fn parse_string_table(key: &str, value: &DeValue<'_>) -> ParseResult<
         strings.insert(name.get_ref().to_string(), text.to_string());
     }
     Ok(strings)
+}
+
+/// Models under the ranks that Claude Code has, and no others.
+pub(super) fn parse_models(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
+    let models = parse_string_table(key, value)?;
+    match models.keys().find(|rank| !MODEL_VARIABLES.iter().any(|(known, _)| known == rank)) {
+        None => Ok(models),
+        Some(unknown) => Err(reject_choice(key, unknown, &MODEL_VARIABLES)),
+    }
 }
 
 pub(super) fn expect_string<'v>(key: &str, value: &'v DeValue<'_>) -> ParseResult<&'v str> {

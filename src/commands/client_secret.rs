@@ -5,7 +5,7 @@
 use super::{context::ProfileContext, write_stderr};
 use crate::{
     config::ClientAuth,
-    failure::{ClientAuthError, Failure, InputError, SystemError, UserInterrupted},
+    failure::Failure,
     host::{HiddenInput, read_hidden_input},
     oidc::{Application, ClientFiles, StoredClientCredentials},
     secret::Secret,
@@ -17,7 +17,7 @@ const MAX_SECRET_BYTES: usize = 4096;
 
 pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failure> {
     if work.profile.client_auth != ClientAuth::Secret {
-        return Err(InputError::SecretNotUsed { profile: &work.profile }.into());
+        return Err(Failure::from_unused_secret(&work.profile));
     }
     let secret = read_secret_line(&format!("The secret of the application, for {}", work.profile.name))?;
     update_credentials(work, |kept| kept.secret = Some(secret))
@@ -27,17 +27,17 @@ pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failu
 pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Failure> {
     let profile = &work.profile;
     if !matches!(profile.client_auth, ClientAuth::PrivateKey(_)) {
-        return Err(InputError::PassphraseNotUsed { profile }.into());
+        return Err(Failure::from_unused_passphrase(profile));
     }
     if !profile.storage.stores_anything() {
-        return Err(InputError::StorageDisabled { profile }.into());
+        return Err(Failure::from_disabled_storage(profile));
     }
     let passphrase =
         read_secret_line(&format!("The passphrase of the application's private key, for {}", profile.name))?;
     let keepsakes =
         StoredClientCredentials { passphrase: Some(passphrase.clone()), ..StoredClientCredentials::default() };
     Application::from_profile(profile, keepsakes, &ClientFiles::read_for_profile(profile), work.host())
-        .map_err(|unproven| Failure::from(ClientAuthError { unproven, profile }))?;
+        .map_err(|unproven| Failure::from_client_error(&unproven, profile))?;
     update_credentials(work, |kept| kept.passphrase = Some(passphrase))
 }
 
@@ -55,18 +55,20 @@ fn read_secret_line(what: &str) -> Result<Secret, Failure> {
     if has_asked {
         write_stderr("\n");
     }
-    match read.map_err(SystemError::Stdin)? {
-        HiddenInput::Interrupted => Err(UserInterrupted.into()),
-        HiddenInput::TooLong => Err(InputError::TooLong { limit: MAX_SECRET_BYTES }.into()),
-        HiddenInput::Line(bytes) => parse_secret(&bytes).map_err(Failure::from),
+    match read.map_err(Failure::from_stdin_error)? {
+        HiddenInput::Interrupted => Err(Failure::from_interruption()),
+        HiddenInput::TooLong => {
+            Err(Failure::from_bad_secret(format!("what came on stdin is longer than {MAX_SECRET_BYTES} bytes")))
+        }
+        HiddenInput::Line(bytes) => parse_secret(&bytes).map_err(Failure::from_bad_secret),
     }
 }
 
-fn parse_secret(bytes: &[u8]) -> Result<Secret, InputError<'static>> {
-    let text = std::str::from_utf8(bytes).map_err(|_| InputError::NotText)?;
+fn parse_secret(bytes: &[u8]) -> Result<Secret, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "what came on stdin is not text in UTF-8")?;
     match text {
-        _ if text.trim().is_empty() => Err(InputError::Empty),
-        _ if text.chars().any(char::is_control) => Err(InputError::NotOneLine),
+        _ if text.trim().is_empty() => Err("no secret came on stdin"),
+        _ if text.chars().any(char::is_control) => Err("what came on stdin is more than one line of plain text"),
         _ => Ok(Secret::new(text)),
     }
 }

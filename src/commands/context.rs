@@ -13,7 +13,7 @@ use crate::{
     cache::{Cache, LockedApplication, LockedCache},
     cli::GlobalArgs,
     config::{self, CallerKind, ConfigInputs, FlagOverride, Profile},
-    failure::{Failure, LockWaitTimeout, SystemError},
+    failure::{Failure, LockWaitTimeout},
     files,
     hint::Invocation,
     host::Host,
@@ -52,7 +52,7 @@ impl<'a> CommandContext<'a> {
         global: &'a GlobalArgs,
         elsewhere: fn() -> Box<dyn io::Write + Send>,
     ) -> Result<Self, Failure> {
-        let host = Host::from_system().ok_or(SystemError::NoHome)?;
+        let host = Host::from_system().ok_or_else(Failure::from_missing_home)?;
         start_log(&host, global.verbose, elsewhere);
         let mut context = Self { host, global, invocation: OnceCell::new() };
         // A fleet whose storage is enforced has it in one place, whatever a repository's variables say.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli,
     doctor::{self, CheckReport, CheckResult, DoctorContext, support_bundle},
-    failure::{Failure, InputError},
+    failure::Failure,
     files,
     host::{Environment, Terminal},
     text,
@@ -46,7 +46,7 @@ pub(super) fn run_doctor(
 fn check_bundle_target(path: &Path) -> Result<(), Failure> {
     let found = files::read_if_exists(path)?;
     let is_ours = found.is_none_or(|bytes| bytes.starts_with(support_bundle::FIRST_LINE.as_bytes()));
-    if is_ours { Ok(()) } else { Err(InputError::NotABundle { path: path.to_owned() }.into()) }
+    if is_ours { Ok(()) } else { Err(Failure::from_foreign_bundle(path)) }
 }
 
 /// The contract of `doctor --json`; additions keep `version`.

@@ -9,13 +9,13 @@ use super::{
 use crate::{
     cli::ExecArgs,
     config::{CallerKind, INSIDE_OF_EXEC},
-    failure::{ExecError, Failure},
+    failure::Failure,
     host,
 };
 
 pub(super) fn run_exec(ExecArgs { command }: &ExecArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     if let Some(profile) = context.host.environment.var_text(INSIDE_OF_EXEC) {
-        return Err(ExecError::Nested { profile, variable: INSIDE_OF_EXEC }.into());
+        return Err(Failure::from_nested_exec(&profile, INSIDE_OF_EXEC));
     }
     let work = context.load_profile(CallerKind::MayPrompt)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
@@ -25,5 +25,5 @@ pub(super) fn run_exec(ExecArgs { command }: &ExecArgs, context: &CommandContext
     let mut set = list_sdk_variables(&ready.credentials, &work.profile).to_vec();
     set.push((INSIDE_OF_EXEC, work.profile.name.clone()));
     let error = host::exec_command(command, &set, &CONFLICTING_VARIABLES);
-    Err(ExecError::from_start_error(command, &error).into())
+    Err(Failure::from_start_error(command, &error))
 }

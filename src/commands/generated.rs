@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use super::write_stdout;
 use crate::{
     cli::{Cli, CompletionsArgs},
-    failure::{Failure, SystemError},
+    failure::Failure,
 };
 
 const NAME: &str = "bedrock-sso";
@@ -20,7 +20,7 @@ pub(super) fn print_completions(CompletionsArgs { shell }: &CompletionsArgs) -> 
 
 /// One page for the whole program: each command's part follows the one before it.
 pub(super) fn print_manual() -> Result<(), Failure> {
-    write_stdout(&render_manual().map_err(SystemError::Stdout)?)
+    write_stdout(&render_manual().map_err(Failure::from_stdout_error)?)
 }
 
 fn render_manual() -> std::io::Result<Vec<u8>> {

@@ -37,7 +37,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{Cli, CliCommand, CredentialsArgs, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
-    failure::{Exit, Failure, SystemError},
+    failure::{Exit, Failure},
     hint::Invocation,
     host, secret,
     text::escape_json,
@@ -176,7 +176,7 @@ fn to_json_line(report: &impl Serialize) -> String {
 fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(SystemError::Stdout(error).into()),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::from_stdout_error(error)),
         _ => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     aws,
     cache::{Cache, Session},
     config::{self, CallerKind, ConfigInputs, Profile},
-    failure::{Failure, SystemError},
+    failure::Failure,
     hint::Invocation,
     host::{self, ExternalConfigPaths, Host},
     http::{self, Client, FullResponse},
@@ -56,7 +56,7 @@ pub struct ProbeResponse {
 
 impl<'a> DoctorContext<'a> {
     pub fn new(host: &'a Host, inputs: ConfigInputs<'a>) -> Result<Self, Failure> {
-        let home = host::find_home().ok_or(SystemError::NoHome)?;
+        let home = host::find_home().ok_or_else(Failure::from_missing_home)?;
         let profile = config::load_profile(&inputs).map_err(Failure::from);
         let invocation = match &profile {
             Ok(profile) => profile.invocation(inputs.file.as_deref()),

@@ -31,7 +31,7 @@ pub use context::DoctorContext;
 
 use crate::{
     config::Profile,
-    failure::{Exit, Failure, SystemError},
+    failure::{Exit, Failure},
     hint::Invocation,
     http,
 };
@@ -144,7 +144,7 @@ pub fn run_checks(context: &DoctorContext<'_>, live: bool) -> Result<Vec<CheckRe
         (local.join(), network)
     });
     let local = local.unwrap_or_else(|fault| std::panic::resume_unwind(fault));
-    let outcomes = local.into_iter().zip(network.map_err(SystemError::Runtime)?);
+    let outcomes = local.into_iter().zip(network.map_err(Failure::from_runtime_error)?);
     let mut reports = Vec::new();
     for ((name, _), (local, network)) in CHECKS.iter().zip(outcomes) {
         let outcome = local.or(network);

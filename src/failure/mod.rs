@@ -5,14 +5,12 @@
 
 mod aws;
 mod config;
-mod destination;
 pub mod doctor;
 mod http;
 mod storage;
 mod sign_in;
 mod oidc;
 mod quota;
-mod exec;
 mod session;
 mod setup;
 mod system;
@@ -22,16 +20,8 @@ mod wording;
 
 use std::process::ExitCode;
 
-pub use aws::{BedrockCallError, ExchangeError};
-pub use destination::describe_change;
-pub use exec::ExecError;
-pub use oidc::{ClientAuthError, DeviceFlowUnsupported, RevocationError};
-pub use quota::QuotaCheckError;
 pub use session::report_session_error;
-pub use setup::SetupNotConfirmed;
-pub use sign_in::{LockWaitTimeout, UserInterrupted};
-pub use system::SystemError;
-pub use usage::InputError;
+pub use sign_in::{LockWaitTimeout, describe_change};
 
 use crate::{
     hint::{Hint, Invocation},

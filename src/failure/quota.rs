@@ -8,16 +8,10 @@ use crate::{
     time::{Timestamp, format_duration},
 };
 
-/// The refusal, and the moment: when a limit begins anew is counted from it.
-#[derive(Debug)]
-pub struct QuotaCheckError {
-    pub denied: QuotaError,
-    pub now: Timestamp,
-}
-
-impl From<QuotaCheckError> for Failure {
-    fn from(QuotaCheckError { denied, now }: QuotaCheckError) -> Self {
-        match denied {
+impl Failure {
+    /// The moment of the refusal counts: the time until a limit begins anew is counted from it.
+    pub fn from_quota_error(error: QuotaError, now: Timestamp) -> Self {
+        match error {
             QuotaError::Denied(refusal) => describe_exceeded_quota(&refusal, now),
             QuotaError::NoAnswer(silence) => describe_missing_answer(silence),
         }
@@ -75,33 +69,26 @@ fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
     let (slug, what, hint) = match silence {
         NoQuotaAnswer::Network(error) => {
             let Failure { what, hint, .. } = error.into();
-            ("quota/no_answer", format!("the quota service must be asked first: {what}"), hint)
+            ("quota/no_answer", format!(": {what}"), hint)
         }
-        NoQuotaAnswer::Timeout { host, seconds } => (
-            "quota/no_answer",
-            format!("the quota service must be asked first, and {host} gave no answer within {seconds} s"),
-            later.into(),
-        ),
+        NoQuotaAnswer::Timeout { host, seconds } => {
+            ("quota/no_answer", format!(", and {host} gave no answer within {seconds} s"), later.into())
+        }
         NoQuotaAnswer::Unauthorized { host, status } => (
             "quota/unwelcome",
-            format!(
-                "the quota service must be asked first, and {host} does not accept your sign-in ({})",
-                status.as_u16()
-            ),
+            format!(", and {host} does not accept your sign-in ({})", status.as_u16()),
             "tell your administrator: the service must trust the issuer and the client of this profile".into(),
         ),
-        NoQuotaAnswer::Status { host, status } => (
-            "quota/no_answer",
-            format!("the quota service must be asked first, and {host} answered {}", status.as_u16()),
-            later.into(),
-        ),
+        NoQuotaAnswer::Status { host, status } => {
+            ("quota/no_answer", format!(", and {host} answered {}", status.as_u16()), later.into())
+        }
         NoQuotaAnswer::Malformed { host } => (
             "quota/no_answer",
-            format!("the quota service must be asked first, and what {host} answered says neither yes nor no"),
+            format!(", and what {host} answered says neither yes nor no"),
             "check quota.endpoint, or tell your administrator".into(),
         ),
     };
-    Failure::new(Exit::OverQuota, slug, what, hint)
+    Failure::new(Exit::OverQuota, slug, format!("the quota service must be asked first{what}"), hint)
 }
 
 #[cfg(test)]
@@ -124,7 +111,7 @@ mod tests {
     }
 
     fn told(denied: QuotaError) -> String {
-        Failure::from(QuotaCheckError { denied, now: NOW }).render(&Invocation::default())
+        Failure::from_quota_error(denied, NOW).render(&Invocation::default())
     }
 
     #[test]

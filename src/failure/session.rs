@@ -2,15 +2,7 @@
 //!
 //! Which error it was is for `session` to say.
 
-use crate::{
-    cache::FailureReport,
-    config::Profile,
-    failure::{
-        ClientAuthError, DeviceFlowUnsupported, ExchangeError, Failure, QuotaCheckError, RevocationError, SystemError,
-        UserInterrupted,
-    },
-    session::Error,
-};
+use crate::{cache::FailureReport, config::Profile, failure::Failure, session::Error};
 
 impl Failure {
     /// Some advice names what the profile says.
@@ -22,17 +14,17 @@ impl Failure {
             Error::Aws(error) => error.into(),
             Error::Provider(error) => error.into(),
             Error::Token(rejection) => rejection.into(),
-            Error::Client(unproven) => ClientAuthError { unproven, profile }.into(),
+            Error::Client(unproven) => Self::from_client_error(&unproven, profile),
             Error::Bind(error) => error.into(),
             Error::Callback(error) => error.into(),
-            Error::NoDeviceCodes => DeviceFlowUnsupported { issuer: &profile.issuer }.into(),
-            Error::Exchange { failed, token } => ExchangeError { failed, profile, token: &token }.into(),
-            Error::Quota { error, now } => QuotaCheckError { denied: error, now }.into(),
+            Error::NoDeviceCodes => Self::from_missing_device_flow(&profile.issuer),
+            Error::Exchange { failed, token } => Self::from_exchange_error(failed, profile, &token),
+            Error::Quota { error, now } => Self::from_quota_error(error, now),
             Error::SignInNeeded(reason) => reason.into(),
             Error::DestinationChanged(changed) => changed.into(),
-            Error::NotRevoked(error) => RevocationError(error).into(),
-            Error::Runtime(error) => SystemError::Runtime(error).into(),
-            Error::Interrupted => UserInterrupted.into(),
+            Error::NotRevoked(error) => Self::from_revocation_error(error),
+            Error::Runtime(error) => Self::from_runtime_error(error),
+            Error::Interrupted => Self::from_interruption(),
             Error::Reported(report) => report.into(),
         }
     }

@@ -153,18 +153,11 @@ fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, S
     ("setup/source", what, hint.into())
 }
 
-/// Nobody said yes, and nobody could be asked.
-#[derive(Debug)]
-pub struct SetupNotConfirmed;
-
-impl From<SetupNotConfirmed> for Failure {
-    fn from(SetupNotConfirmed: SetupNotConfirmed) -> Self {
+impl Failure {
+    /// Nobody confirmed the changes, and nobody could be asked.
+    pub fn from_missing_confirmation() -> Self {
         let what = "nothing was changed: there is no terminal to ask at";
-        Self::new(
-            Exit::Usage,
-            "setup/not_confirmed",
-            what,
-            "add --yes to apply what is shown, or --dry-run to only look",
-        )
+        let hint = "add --yes to apply what is shown, or --dry-run to only look";
+        Self::new(Exit::Usage, "setup/not_confirmed", what, hint)
     }
 }

@@ -1,56 +1,16 @@
-//! Failures of this machine and of the moment: files, storage, waiting, asking.
+//! What a user can do when a sign-in is needed, under way elsewhere, or would go to other hosts than before.
 //!
-//! What the facts are is for the rooms that met them; no other machine has a part in these.
-
-use std::io::ErrorKind;
+//! What the facts are is for the modules that met them; no other machine has a part in these.
 
 use crate::{
-    cache::{FailureKind, FailureReport},
+    cache::{DestinationChange, FailureKind, FailureReport, SecretRecipient},
     failure::{Exit, Failure},
-    files::{self, FileAction},
     hint::{Hint, NextCommand},
     lock::LockHolder,
-    session::{NoSignInMethod, SignInNeeded},
-    store,
+    session::{DestinationChanged, NoSignInMethod, SignInNeeded},
     text::sanitize_line,
     time::{Timestamp, format_duration},
 };
-
-impl From<files::Error> for Failure {
-    fn from(error: files::Error) -> Self {
-        let hint = match error.action {
-            FileAction::Read | FileAction::List => {
-                format!("make sure that you may read {}", error.path.display())
-            }
-            FileAction::Open
-            | FileAction::Lock
-            | FileAction::Write
-            | FileAction::WriteInto
-            | FileAction::Replace
-            | FileAction::Create
-            | FileAction::Remove => {
-                format!("make sure that you may write to {} and that the disk is not full", describe_folder(&error))
-            }
-        };
-        // This program refused the file, so neither permissions nor the disk are at fault.
-        let is_refused = matches!(error.source.kind(), ErrorKind::Other | ErrorKind::FileTooLarge);
-        let hint = if is_refused { "check that file, then try again".to_owned() } else { hint };
-        Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
-    }
-}
-
-fn describe_folder(error: &files::Error) -> String {
-    error.path.parent().unwrap_or(&error.path).display().to_string()
-}
-
-impl From<store::Error> for Failure {
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::Files(error) => error.into(),
-            store::Error::Keyring(refusal) => refusal.into(),
-        }
-    }
-}
 
 impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
@@ -155,17 +115,6 @@ impl From<LockWaitTimeout> for Failure {
     }
 }
 
-/// Ctrl-C.
-#[derive(Debug)]
-pub struct UserInterrupted;
-
-impl From<UserInterrupted> for Failure {
-    fn from(UserInterrupted: UserInterrupted) -> Self {
-        let hint = Hint::run(NextCommand::Login).text(" to sign in");
-        Self::new(Exit::Interrupted, "interrupted", "interrupted", hint)
-    }
-}
-
 /// What another process reported is shown as it was.
 impl From<FailureReport> for Failure {
     fn from(FailureReport { kind: _, code, slug, message, hint }: FailureReport) -> Self {
@@ -174,6 +123,12 @@ impl From<FailureReport> for Failure {
 }
 
 impl Failure {
+    /// Ctrl-C.
+    pub fn from_interruption() -> Self {
+        let hint = Hint::run(NextCommand::Login).text(" to sign in");
+        Self::new(Exit::Interrupted, "interrupted", "interrupted", hint)
+    }
+
     /// The form in which it is stored, and passed to other processes.
     pub fn into_report(self, kind: FailureKind) -> FailureReport {
         let Self { exit, slug, what, hint } = self;
@@ -181,27 +136,37 @@ impl Failure {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{io, path::Path};
-
-    use super::*;
-    use crate::hint::Invocation;
-
-    #[test]
-    fn a_file_that_we_refused_gets_no_disk_full_hint() {
-        let hint = |source| {
-            let at_path = files::Error::at(FileAction::Replace, Path::new("/home/a/.aws/config"));
-            Failure::from(at_path(source)).hint.render(&Invocation::default())
-        };
-        assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
-        assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));
+impl From<DestinationChanged> for Failure {
+    fn from(DestinationChanged { changes }: DestinationChanged) -> Self {
+        let hint = Hint::run(NextCommand::Login)
+            .text(" in a terminal to review the change, or ")
+            .command(NextCommand::Logout)
+            .text(" to start over");
+        let all: Vec<_> = changes.iter().map(describe_change).collect();
+        let what = format!("this sign-in would be sent to a new host: {}", all.join(", "));
+        Self::new(Exit::SignInNeeded, "sign-in/destination_changed", what, hint)
     }
+}
 
-    #[test]
-    fn file_that_cannot_be_read_gets_a_hint_about_reading() {
-        let source = ErrorKind::PermissionDenied.into();
-        let failure = Failure::from(files::Error::at(FileAction::Read, Path::new("/a/key"))(source));
-        assert_eq!(failure.hint.render(&Invocation::default()), "make sure that you may read /a/key");
+/// The recipient with its hosts, now and before.
+pub fn describe_change(change: &DestinationChange) -> String {
+    let before = change.stored.as_deref().map_or_else(|| "none".to_owned(), describe_host);
+    format!("{} {} (before: {before})", describe_recipient(change.recipient), describe_host(&change.now))
+}
+
+fn describe_recipient(recipient: SecretRecipient) -> &'static str {
+    match recipient {
+        SecretRecipient::TokenEndpoint => "the provider's token endpoint",
+        SecretRecipient::RevocationEndpoint => "the provider's revocation endpoint",
+        SecretRecipient::Sts => "AWS STS",
+        SecretRecipient::Cognito => "Amazon Cognito",
+        SecretRecipient::Bedrock => "Amazon Bedrock",
+        SecretRecipient::BedrockRuntime => "the Amazon Bedrock runtime",
+        SecretRecipient::Quota => "the quota service",
     }
+}
+
+fn describe_host(host: &str) -> String {
+    // The name of a partition stands for AWS's own hosts.
+    if host.contains("://") { sanitize_line(host) } else { "AWS's own host".to_owned() }
 }

@@ -1,14 +1,48 @@
-//! What a person can do when the operating system's keyring does not keep or give the key.
+//! What a user can do when files are not as needed, or the operating system's keyring does not keep or give the key.
 //!
 //! The alternative is always named, never taken: `storage = "file"` is theirs to choose.
 
+use std::io::ErrorKind;
+
 use crate::{
     failure::{Exit, Failure},
+    files::{self, FileAction},
     hint::{Hint, NextCommand, StaticHint},
-    store::{KeyringContext, KeyringError, KeyringFault, MissingPart},
+    store::{self, KeyringContext, KeyringError, KeyringFault, MissingPart},
     text::UntrustedText,
     time::format_duration,
 };
+
+impl From<files::Error> for Failure {
+    fn from(error: files::Error) -> Self {
+        let hint = match error.action {
+            FileAction::Read | FileAction::List => format!("make sure that you may read {}", error.path.display()),
+            FileAction::Open
+            | FileAction::Lock
+            | FileAction::Write
+            | FileAction::WriteInto
+            | FileAction::Replace
+            | FileAction::Create
+            | FileAction::Remove => {
+                let folder = error.path.parent().unwrap_or(&error.path).display();
+                format!("make sure that you may write to {folder} and that the disk is not full")
+            }
+        };
+        // This program refused the file, so neither permissions nor the disk are at fault.
+        let is_refused = matches!(error.source.kind(), ErrorKind::Other | ErrorKind::FileTooLarge);
+        let hint = if is_refused { "check that file, then try again".to_owned() } else { hint };
+        Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Files(error) => error.into(),
+            store::Error::Keyring(refusal) => refusal.into(),
+        }
+    }
+}
 
 /// For whoever has no keyring, or does not want to be asked by it.
 const USE_FILE_STORAGE: &str = "set `storage = \"file\"` in the profile, which keeps the key in a private file";
@@ -139,8 +173,27 @@ fn select_phrases(place: KeyringContext) -> &'static KeyringPhrases {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, path::Path};
+
     use super::*;
     use crate::hint::Invocation;
+
+    #[test]
+    fn a_file_that_we_refused_gets_no_disk_full_hint() {
+        let hint = |source| {
+            let at_path = files::Error::at(FileAction::Replace, Path::new("/home/a/.aws/config"));
+            Failure::from(at_path(source)).hint.render(&Invocation::default())
+        };
+        assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
+        assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));
+    }
+
+    #[test]
+    fn file_that_cannot_be_read_gets_a_hint_about_reading() {
+        let source = ErrorKind::PermissionDenied.into();
+        let failure = Failure::from(files::Error::at(FileAction::Read, Path::new("/a/key"))(source));
+        assert_eq!(failure.hint.render(&Invocation::default()), "make sure that you may read /a/key");
+    }
 
     #[test]
     fn each_fault_is_a_storage_failure_that_names_the_way_out() {

@@ -11,82 +11,53 @@ use crate::{
     time::format_duration,
 };
 
-/// What is missing.
-#[derive(Debug)]
-pub enum SystemError {
-    /// The system names no home folder for this user.
-    NoHome,
-    /// The runtime for network traffic.
-    Runtime(io::Error),
-    Stdin(io::Error),
-    Stdout(io::Error),
-    /// The system does not say where this program is.
-    ProgramPathUnknown(io::Error),
-    /// A process of our own for the sign-in could not be started.
-    WorkerNotStarted(io::Error),
-    /// It was started several times, and ended each time without a word.
-    WorkerDied,
-    /// It did not come to an end by itself.
-    WorkerStuck {
-        after: Duration,
-    },
-}
+#[expect(clippy::needless_pass_by_value, reason = "callers name these functions in `map_err`")]
+impl Failure {
+    pub fn from_missing_home() -> Self {
+        Self::new(Exit::Configuration, "config/no_home", "the system names no home folder for this user", "set HOME")
+    }
 
-impl From<SystemError> for Failure {
-    fn from(denied: SystemError) -> Self {
-        let (exit, slug, what, hint) = match denied {
-            SystemError::NoHome => (
-                Exit::Configuration,
-                "config/no_home",
-                "the system names no home folder for this user".to_owned(),
-                "set HOME".into(),
-            ),
-            SystemError::Runtime(error) => (
-                Exit::Internal,
-                "internal/runtime",
-                format!("the system refused what is needed for network traffic: {error}"),
-                "close some programs, or restart the machine".into(),
-            ),
-            SystemError::Stdin(error) => (
-                Exit::Internal,
-                "internal/stdin",
-                format!("stdin cannot be read: {}", describe_io_error(&error)),
-                "check where the input comes from".into(),
-            ),
-            SystemError::Stdout(error) => (
-                Exit::Internal,
-                "internal/stdout",
-                format!("stdout cannot be written: {}", describe_io_error(&error)),
-                "check where the output is sent".into(),
-            ),
-            SystemError::ProgramPathUnknown(error) => (
-                Exit::Storage,
-                "storage/files",
-                format!("cannot find the path of this program: {}", describe_io_error(&error)),
-                "check that this program is still in place".into(),
-            ),
-            SystemError::WorkerNotStarted(error) => (
-                Exit::Internal,
-                "internal/spawn",
-                format!("cannot start a process of its own for the sign-in: {error}"),
-                "check that this program may be executed and is still in place".into(),
-            ),
-            SystemError::WorkerDied => (
-                Exit::Internal,
-                "internal/worker_died",
-                "the process that signs in ended without a word, several times".to_owned(),
-                Hint::run(NextCommand::LoginVerbose).text(" and report what it says"),
-            ),
-            SystemError::WorkerStuck { after } => (
-                Exit::Internal,
-                "internal/worker_stuck",
-                format!("the process that signs in did not finish within {} and was ended", format_duration(after)),
-                Hint::from("try again; if it happens again, run ")
-                    .command(NextCommand::LoginVerbose)
-                    .text(" and report what it says"),
-            ),
-        };
-        Self::new(exit, slug, what, hint)
+    /// There is no runtime for network traffic.
+    pub fn from_runtime_error(error: io::Error) -> Self {
+        let what = format!("the system refused what is needed for network traffic: {error}");
+        Self::new(Exit::Internal, "internal/runtime", what, "close some programs, or restart the machine")
+    }
+
+    pub fn from_stdin_error(error: io::Error) -> Self {
+        let what = format!("stdin cannot be read: {}", describe_io_error(&error));
+        Self::new(Exit::Internal, "internal/stdin", what, "check where the input comes from")
+    }
+
+    pub fn from_stdout_error(error: io::Error) -> Self {
+        let what = format!("stdout cannot be written: {}", describe_io_error(&error));
+        Self::new(Exit::Internal, "internal/stdout", what, "check where the output is sent")
+    }
+
+    /// The system does not say where this program is.
+    pub fn from_program_path_error(error: io::Error) -> Self {
+        let what = format!("cannot find the path of this program: {}", describe_io_error(&error));
+        Self::new(Exit::Storage, "storage/files", what, "check that this program is still in place")
+    }
+
+    /// A process of our own for the sign-in could not be started.
+    pub fn from_worker_start_error(error: io::Error) -> Self {
+        let what = format!("cannot start a process of its own for the sign-in: {error}");
+        let hint = "check that this program may be executed and is still in place";
+        Self::new(Exit::Internal, "internal/spawn", what, hint)
+    }
+
+    /// The worker was started several times, and ended each time without a result.
+    pub fn from_dead_worker() -> Self {
+        let what = "the process that signs in ended without a word, several times";
+        let hint = Hint::run(NextCommand::LoginVerbose).text(" and report what it says");
+        Self::new(Exit::Internal, "internal/worker_died", what, hint)
+    }
+
+    /// The worker did not end in time.
+    pub fn from_stuck_worker(after: Duration) -> Self {
+        let what = format!("the process that signs in did not finish within {} and was ended", format_duration(after));
+        let hint = Hint::from("try again; if it happens again, run ").command(NextCommand::LoginVerbose);
+        Self::new(Exit::Internal, "internal/worker_stuck", what, hint.text(" and report what it says"))
     }
 }
 

@@ -1,8 +1,9 @@
-//! What a person can do about a command line that means nothing.
+//! What a user can do about a command line that means nothing, about input that is not what it asks for, and about
+//! the command of `exec`.
 //!
-//! What it may say is for `cli`.
+//! What it may say is for `cli`, and how commands are started for `host`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, io, path::Path};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -10,6 +11,7 @@ use crate::{
     config::Profile,
     failure::{Exit, Failure},
     hint::{Hint, NextCommand},
+    shell::ShellValueError,
     text::sanitize_line,
 };
 
@@ -61,74 +63,70 @@ fn list_context_values(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     }
 }
 
-/// What cannot be taken for what the command line asks: on stdin in place of a secret, or where a bundle shall lie.
-#[derive(Debug)]
-pub enum InputError<'a> {
-    /// The profile has no use for one.
-    SecretNotUsed {
-        profile: &'a Profile,
-    },
-    /// The profile has no private key.
-    PassphraseNotUsed {
-        profile: &'a Profile,
-    },
-    /// The profile keeps nothing.
-    StorageDisabled {
-        profile: &'a Profile,
-    },
-    /// A file that is no earlier bundle would be lost.
-    NotABundle {
-        path: PathBuf,
-    },
-    Empty,
-    TooLong {
-        limit: usize,
-    },
-    NotText,
-    NotOneLine,
-}
+impl Failure {
+    /// The profile has no use for a secret.
+    pub fn from_unused_secret(profile: &Profile) -> Self {
+        let hint = "set client_auth = \"secret\" in the profile, or leave the flag away";
+        describe_unused_flag(profile, "secret", hint)
+    }
 
-impl From<InputError<'_>> for Failure {
-    fn from(unfit: InputError<'_>) -> Self {
-        let what = match unfit {
-            InputError::SecretNotUsed { profile } => {
-                let what = format!(
-                    "the profile {} has client_auth = \"{}\", which needs no secret",
-                    sanitize_line(&profile.name),
-                    profile.client_auth.name()
-                );
-                let hint = "set client_auth = \"secret\" in the profile, or leave the flag away";
-                return Self::new(Exit::Configuration, "config/secret_not_used", what, hint);
-            }
-            InputError::PassphraseNotUsed { profile } => {
-                let what = format!(
-                    "the profile {} has client_auth = \"{}\", which needs no passphrase",
-                    sanitize_line(&profile.name),
-                    profile.client_auth.name()
-                );
-                let hint =
-                    "set client_auth = \"private_key_jwt\" and `client_key` in the profile, or leave the flag away";
-                return Self::new(Exit::Configuration, "config/secret_not_used", what, hint);
-            }
-            InputError::StorageDisabled { profile } => {
-                let what = format!(
-                    "the profile {} has storage = \"none\", so no passphrase can be kept for it",
-                    sanitize_line(&profile.name)
-                );
-                let hint = "set storage = \"keyring\" (or \"file\" where there is no keyring), or use a key that is not encrypted";
-                return Self::new(Exit::Configuration, "config/contradiction", what, hint);
-            }
-            InputError::NotABundle { path } => {
-                let what = format!("{} exists, and is no bundle of `doctor`", path.display());
-                let hint = "name another file, or remove that one first";
-                return Self::new(Exit::Usage, "usage/bundle", what, hint);
-            }
-            InputError::Empty => "no secret came on stdin".to_owned(),
-            InputError::TooLong { limit } => format!("what came on stdin is longer than {limit} bytes"),
-            InputError::NotText => "what came on stdin is not text in UTF-8".to_owned(),
-            InputError::NotOneLine => "what came on stdin is more than one line of plain text".to_owned(),
-        };
+    /// The profile has no private key.
+    pub fn from_unused_passphrase(profile: &Profile) -> Self {
+        let hint = "set client_auth = \"private_key_jwt\" and `client_key` in the profile, or leave the flag away";
+        describe_unused_flag(profile, "passphrase", hint)
+    }
+
+    /// The profile keeps nothing, not even a passphrase.
+    pub fn from_disabled_storage(profile: &Profile) -> Self {
+        let name = sanitize_line(&profile.name);
+        let what = format!("the profile {name} has storage = \"none\", so no passphrase can be kept for it");
+        let hint =
+            "set storage = \"keyring\" (or \"file\" where there is no keyring), or use a key that is not encrypted";
+        Self::new(Exit::Configuration, "config/contradiction", what, hint)
+    }
+
+    /// A file that is no earlier bundle would be lost.
+    pub fn from_foreign_bundle(path: &Path) -> Self {
+        let what = format!("{} exists, and is no bundle of `doctor`", path.display());
+        Self::new(Exit::Usage, "usage/bundle", what, "name another file, or remove that one first")
+    }
+
+    /// What came on stdin cannot be a secret: `what` says why.
+    pub fn from_bad_secret(what: impl AsRef<str>) -> Self {
         let hint = "give the secret alone on stdin, or run the same command at a terminal to be asked for it";
         Self::new(Exit::Usage, "usage/secret", what, hint)
+    }
+
+    /// A command of `exec` would run inside of another one.
+    pub fn from_nested_exec(profile: &str, variable: &str) -> Self {
+        let what = format!("this is the inside of `exec` already, with profile {}", sanitize_line(profile));
+        let hint = format!("end that one first (`exit`), or unset {variable} if you mean it");
+        Self::new(Exit::Usage, "exec/nested", what, hint)
+    }
+
+    /// The command of `exec` was not started.
+    pub fn from_start_error(command: &[OsString], error: &io::Error) -> Self {
+        let command = command.first().map_or_else(String::new, |word| sanitize_line(&word.to_string_lossy()));
+        if error.kind() == io::ErrorKind::NotFound {
+            let hint = "check its spelling and the PATH; a builtin or an alias needs its shell: `-- bash -c '…'`";
+            return Self::new(Exit::NotFound, "exec/not_found", format!("there is no command {command}"), hint);
+        }
+        let what = format!("{command} cannot be started: {}", sanitize_line(&error.to_string()));
+        let hint = "check that it is a program and that you may execute it";
+        Self::new(Exit::NotStarted, "exec/not_started", what, hint)
+    }
+}
+
+fn describe_unused_flag(profile: &Profile, subject: &str, hint: &'static str) -> Failure {
+    let (name, method) = (sanitize_line(&profile.name), profile.client_auth.name());
+    let what = format!("the profile {name} has client_auth = \"{method}\", which needs no {subject}");
+    Failure::new(Exit::Configuration, "config/secret_not_used", what, hint)
+}
+
+impl From<ShellValueError> for Failure {
+    fn from(ShellValueError { shell }: ShellValueError) -> Self {
+        let what = format!("AWS's answer holds a character that {shell:?} has no way to write");
+        let hint = Hint::from("use ").command(NextCommand::Exec).text(", which needs no writing");
+        Self::new(Exit::Usage, "usage/unwritable", what, hint)
     }
 }

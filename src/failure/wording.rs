@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use crate::{
     aws::BedrockError,
-    failure::{BedrockCallError, Failure, SystemError},
+    failure::Failure,
     files::FileKind,
     hint::Invocation,
     http::{BundleFault, Error, ProxyFault, TlsFault},
@@ -48,7 +48,7 @@ fn failures_of_a_region_without_bedrock() {
     let dns = || Error::Dns { host: "bedrock-runtime.eu-nowhere-1.amazonaws.com".to_owned() };
     for error in [dns(), Error::PacScriptNotRun(Box::new(dns()))] {
         let error = BedrockError::Network(error);
-        expect_wording(BedrockCallError { error, region: "eu-nowhere-1", role: "BedrockUser", model: None });
+        expect_wording(Failure::from_bedrock_error(error, "eu-nowhere-1", "BedrockUser", None));
     }
 }
 
@@ -132,14 +132,14 @@ fn failures_of_keyrings() {
 fn failures_of_the_system() {
     let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
     for error in [
-        SystemError::NoHome,
-        SystemError::Runtime(denied()),
-        SystemError::Stdin(denied()),
-        SystemError::Stdout(denied()),
-        SystemError::ProgramPathUnknown(denied()),
-        SystemError::WorkerNotStarted(denied()),
-        SystemError::WorkerDied,
-        SystemError::WorkerStuck { after: Duration::from_secs(190) },
+        Failure::from_missing_home(),
+        Failure::from_runtime_error(denied()),
+        Failure::from_stdin_error(denied()),
+        Failure::from_stdout_error(denied()),
+        Failure::from_program_path_error(denied()),
+        Failure::from_worker_start_error(denied()),
+        Failure::from_dead_worker(),
+        Failure::from_stuck_worker(Duration::from_secs(190)),
     ] {
         expect_wording(error);
     }

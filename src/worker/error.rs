@@ -6,7 +6,7 @@ use std::io;
 
 use crate::{
     cache::{FailureKind, FailureReport},
-    failure::{Failure, LockWaitTimeout, SystemError, UserInterrupted},
+    failure::{Failure, LockWaitTimeout},
     files,
     session::{DestinationChanged, SignInNeeded, impl_from},
     store,
@@ -60,9 +60,9 @@ impl From<Error> for Failure {
             Error::DestinationChanged(changed) => changed.into(),
             Error::SignInNeeded(reason) => reason.into(),
             Error::LockWait(timeout) => timeout.into(),
-            Error::Interrupted => UserInterrupted.into(),
-            Error::NotStarted(error) => SystemError::WorkerNotStarted(error).into(),
-            Error::WorkerDied => SystemError::WorkerDied.into(),
+            Error::Interrupted => Self::from_interruption(),
+            Error::NotStarted(error) => Self::from_worker_start_error(error),
+            Error::WorkerDied => Self::from_dead_worker(),
         }
     }
 }

@@ -9,12 +9,7 @@ use std::{
 };
 
 use super::protocol::{WorkerMessage, send_message};
-use crate::{
-    cache::FailureKind,
-    config::Profile,
-    failure::{Failure, SystemError},
-    host,
-};
+use crate::{cache::FailureKind, config::Profile, failure::Failure, host};
 
 /// What the servers and AWS may take beside the user's own time.
 const MAX_WORK_TIME: Duration = Duration::from_secs(75);
@@ -56,7 +51,7 @@ fn end_process(after: Duration) {
     let (done, reported) = channel();
     // The main thread may hang in the middle of a message, with stdout locked.
     thread::spawn(move || {
-        let failure = Failure::from(SystemError::WorkerStuck { after });
+        let failure = Failure::from_stuck_worker(after);
         send_message::<()>(&WorkerMessage::Failed(failure.into_report(FailureKind::Other)));
         let _ = done.send(());
     });

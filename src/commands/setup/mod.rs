@@ -17,7 +17,7 @@ use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
     cli::SetupArgs,
     config::{self, ConfigKey, KeyValue, Profile, keys},
-    failure::{Failure, SetupNotConfirmed, SystemError},
+    failure::Failure,
     files::{self, FileAction, ReadableBy},
     hint::{Hint, Invocation, NextCommand},
     host::{self, ExternalConfigPaths},
@@ -105,7 +105,7 @@ fn format_change(change: &FileChange) -> String {
 
 /// Asks on a terminal; without one nobody can be asked.
 fn confirm_changes() -> Result<bool, Failure> {
-    if can_prompt() { prompt_yes_no("Apply these changes?", false) } else { Err(SetupNotConfirmed.into()) }
+    if can_prompt() { prompt_yes_no("Apply these changes?", false) } else { Err(Failure::from_missing_confirmation()) }
 }
 
 /// Where things are written: for this user, or for all.
@@ -118,7 +118,7 @@ struct SetupContext<'a> {
 
 impl<'a> SetupContext<'a> {
     fn new(context: &'a CommandContext<'a>, arguments: &'a SetupArgs) -> Result<Self, Failure> {
-        let home = host::find_home().ok_or(SystemError::NoHome)?;
+        let home = host::find_home().ok_or_else(Failure::from_missing_home)?;
         let neighbours = ExternalConfigPaths::from_environment(&context.host.environment, &home);
         Ok(Self { context, arguments, home, neighbours })
     }
@@ -249,7 +249,7 @@ impl<'a> SetupContext<'a> {
 
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
         let program =
-            host::find_stable_program_path(&self.context.host.environment).map_err(SystemError::ProgramPathUnknown)?;
+            host::find_stable_program_path(&self.context.host.environment).map_err(Failure::from_program_path_error)?;
         if self.arguments.system && program.starts_with(&self.home) {
             return Err(Error::ProgramInHome { program }.into());
         }
@@ -317,7 +317,7 @@ impl<'a> SetupContext<'a> {
     /// What would keep our credentials from being used, whatever we write.
     fn warn_about_conflicts(&self, profile: &str) -> Result<(), Failure> {
         let program =
-            host::find_stable_program_path(&self.context.host.environment).map_err(SystemError::ProgramPathUnknown)?;
+            host::find_stable_program_path(&self.context.host.environment).map_err(Failure::from_program_path_error)?;
         if self.arguments.system && host::can_others_replace(&program) {
             write_stderr(&format!(
                 "warning: every user would run {}, and somebody else than root may put another program there\n",

@@ -10,7 +10,7 @@ use crate::{
     cli::GlobalArgs,
     commands::{CommandContext, SignInScreen},
     config::{self, CallerKind, ConfigKey, Issuer, KeyValue, RoleArn, keys},
-    failure::{Failure, SystemError, UserInterrupted},
+    failure::Failure,
     hint::{Hint, NextCommand},
     host::Host,
     http::{self, Client, HttpSettings},
@@ -35,7 +35,7 @@ fn prompt_line(question: &str, default: Option<&str>) -> Result<String, Failure>
     });
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {
-        Ok(0) | Err(_) => Err(UserInterrupted.into()),
+        Ok(0) | Err(_) => Err(Failure::from_interruption()),
         Ok(_) => match (answer.trim(), default) {
             ("", Some(default)) => Ok(default.to_owned()),
             (answer, _) => Ok(answer.to_owned()),
@@ -165,7 +165,7 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
     let client = Client::new(work.profile.network_settings(&context.host.environment))?;
     let aws = Aws::new(&client, &work.profile, &context.host.environment, context.host.now)?;
-    let status = http::block_on(aws.check_credentials(&ready.credentials)).map_err(SystemError::Runtime)?;
+    let status = http::block_on(aws.check_credentials(&ready.credentials)).map_err(Failure::from_runtime_error)?;
     write_stderr(&describe_credential_status(status).render(&context.invocation()));
     Ok(())
 }

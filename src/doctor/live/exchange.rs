@@ -7,7 +7,7 @@ use crate::{
     aws::{Aws, ExchangeRequest, GrantedCredentials},
     config::{CallerKind, Profile, RoleArn},
     credentials::AwsCredentials,
-    failure::{ExchangeError, Failure, QuotaCheckError, doctor},
+    failure::{Failure, doctor},
     hint::{Hint, NextCommand},
     identity,
     oidc::VerifiedToken,
@@ -77,7 +77,7 @@ async fn request_credentials(
     let client = context.live_client(profile)?;
     let session = context.session(profile)?;
     let cleared = quota::request_clearance(client, profile.quota.as_ref(), token, (host.now)()).await;
-    let clearance = cleared.map_err(|denied| QuotaCheckError { denied, now: (host.now)() })?;
+    let clearance = cleared.map_err(|denied| Failure::from_quota_error(denied, (host.now)()))?;
     let aws = build_aws_client(context, profile)?;
     let name = identity::derive_session_name(token, &profile.session_name);
     let question = ExchangeRequest {
@@ -87,7 +87,7 @@ async fn request_credentials(
         clearance: &clearance,
     };
     let granted = aws.exchange_token(&question).await;
-    granted.map_err(|failed| ExchangeError { failed, profile, token }.into())
+    granted.map_err(|failed| Failure::from_exchange_error(failed, profile, token))
 }
 
 /// GetCallerIdentity with the credentials, against what the profile wants; and the role, as people are told of it.

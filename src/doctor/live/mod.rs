@@ -14,7 +14,7 @@ use crate::{
     aws::{BedrockClient, BedrockError, Guardrail},
     config::Profile,
     credentials::AwsCredentials,
-    failure::{BedrockCallError, Failure, SystemError},
+    failure::Failure,
     http::{self, Client},
 };
 use model_choice::ModelChoice;
@@ -84,7 +84,7 @@ pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckRe
     let prepared = context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
     match prepared {
         Ok((profile, proof)) => {
-            http::block_on(check_aws_access(context, profile, proof, &mut report)).map_err(SystemError::Runtime)?;
+            http::block_on(check_aws_access(context, profile, proof, &mut report)).map_err(Failure::from_runtime_error)?;
         }
         Err(finding) => report.end_with(EXCHANGE, finding, NO_CREDENTIALS),
     }
@@ -173,7 +173,7 @@ impl<'v> LiveContext<'v> {
     }
 
     fn build_failure(&self, error: BedrockError, model: Option<&str>) -> Failure {
-        BedrockCallError { error, region: self.region(), role: self.role, model }.into()
+        Failure::from_bedrock_error(error, self.region(), self.role, model)
     }
 }
 

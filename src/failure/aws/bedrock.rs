@@ -11,17 +11,6 @@ use crate::{
     text::sanitize_line,
 };
 
-/// Bedrock's error together with what was asked.
-#[derive(Debug)]
-pub struct BedrockCallError<'a> {
-    pub error: BedrockError,
-    pub region: &'a str,
-    /// Whose credentials they were, as far as anybody knows.
-    pub role: &'a str,
-    /// To whom it was said; `None` for a list.
-    pub model: Option<&'a str>,
-}
-
 pub(super) const NAME: &str = "Amazon Bedrock";
 
 const BEDROCK: super::ServiceLabel = super::ServiceLabel {
@@ -29,27 +18,24 @@ const BEDROCK: super::ServiceLabel = super::ServiceLabel {
     endpoint: "AWS_ENDPOINT_URL_BEDROCK, AWS_ENDPOINT_URL_BEDROCK_RUNTIME and AWS_ENDPOINT_URL if they are set",
 };
 
-impl From<BedrockCallError<'_>> for Failure {
-    fn from(unanswered: BedrockCallError<'_>) -> Self {
-        let BedrockCallError { error, region, role, model } = unanswered;
+impl Failure {
+    /// `role`: whose credentials they were, as far as is known. `model`: which one was asked; `None` for a list.
+    pub fn from_bedrock_error(error: BedrockError, region: &str, role: &str, model: Option<&str>) -> Self {
         let told = match error {
             BedrockError::Refused { cause, details } => describe_bedrock_refusal(&cause, &details, region, role),
             BedrockError::Network(error) => describe_network_error(error, region),
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
-            BedrockError::Truncated => Self::new(
-                Exit::Network,
-                "network/stream_cut",
-                "the stream of the answer ended before the answer did",
-                "try again; if it stays so, a proxy on the way ends or holds back streams: have it let Bedrock's pass",
-            ),
-            BedrockError::InvalidAddress(address) => Self::new(
-                Exit::Configuration,
-                "config/model",
-                format!("{} is no address that can be asked", sanitize_line(&address)),
-                "check `models` in [profiles.NAME.claude_code]",
-            ),
+            BedrockError::Truncated => {
+                let what = "the stream of the answer ended before the answer did";
+                let hint = "try again; if it stays so, a proxy on the way ends or holds back streams: have it let Bedrock's pass";
+                Self::new(Exit::Network, "network/stream_cut", what, hint)
+            }
+            BedrockError::InvalidAddress(address) => {
+                let what = format!("{} is no address that can be asked", sanitize_line(&address));
+                Self::new(Exit::Configuration, "config/model", what, "check `models` in [profiles.NAME.claude_code]")
+            }
         };
         match model {
             Some(model) => told.with_subject(&sanitize_line(model)),

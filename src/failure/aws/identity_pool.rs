@@ -12,19 +12,13 @@ use crate::{
     text::sanitize_line,
 };
 
-pub(super) struct PoolRequest<'a> {
-    pub(super) id: &'a IdentityPoolId,
-    pub(super) role: Option<&'a RoleArn>,
-    pub(super) profile: &'a Profile,
-    pub(super) token: &'a VerifiedToken,
-}
-
 pub(super) fn describe_pool_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,
-    asked: &PoolRequest<'_>,
+    id: &IdentityPoolId,
+    profile: &Profile,
+    token: &VerifiedToken,
 ) -> Failure {
-    let PoolRequest { id, role, profile, token } = asked;
     let (what, pool, provider) = (quote_refusal(said), id.as_str(), format_provider_name(profile));
     match reason {
         AwsRefusalReason::UnknownLogin => make_aws_failure(
@@ -54,7 +48,9 @@ pub(super) fn describe_pool_refusal(
                  sts:AssumeRoleWithWebIdentity (and sts:TagSession, where the pool passes attributes on) to this pool"
             ),
         ),
-        AwsRefusalReason::AccessDenied => make_aws_failure("pool_denied", what, suggest_pool_role_fix(*role)),
+        AwsRefusalReason::AccessDenied => {
+            make_aws_failure("pool_denied", what, suggest_pool_role_fix(profile.federation.role()))
+        }
         AwsRefusalReason::LimitExceeded => {
             make_aws_failure("limit", what, "have your AWS administrator raise the account's limits of Amazon Cognito")
         }

@@ -6,7 +6,6 @@ mod bedrock;
 mod role_chain;
 mod identity_pool;
 
-pub use bedrock::BedrockCallError;
 pub(super) use bedrock::{describe_unknown_model, require_inference_profile};
 
 use crate::{
@@ -18,16 +17,13 @@ use crate::{
     text::sanitize_line,
 };
 
-/// An AWS error together with what was asked.
-#[derive(Debug)]
-pub struct ExchangeError<'a> {
-    pub failed: FailedStep,
-    pub profile: &'a Profile,
-    pub token: &'a VerifiedToken,
-}
-
-impl From<ExchangeError<'_>> for Failure {
-    fn from(ExchangeError { failed: FailedStep { step, error }, profile, token }: ExchangeError<'_>) -> Self {
+impl Failure {
+    /// AWS gave no credentials for the token.
+    pub fn from_exchange_error(
+        FailedStep { step, error }: FailedStep,
+        profile: &Profile,
+        token: &VerifiedToken,
+    ) -> Self {
         let service = match step {
             ExchangeStep::ChainLink(at) => return role_chain::describe_link_failure(error, at, profile),
             ExchangeStep::PoolIdentity | ExchangeStep::PoolRole => &COGNITO,
@@ -35,9 +31,8 @@ impl From<ExchangeError<'_>> for Failure {
         };
         let Error::Refused { reason, details } = error else { return describe_general_error(error, service) };
         match &profile.federation {
-            Federation::IdentityPool { id, role } => {
-                let request = identity_pool::PoolRequest { id, role: role.as_ref(), profile, token };
-                identity_pool::describe_pool_refusal(reason, &details, &request)
+            Federation::IdentityPool { id, .. } => {
+                identity_pool::describe_pool_refusal(reason, &details, id, profile, token)
             }
             Federation::Sts { .. } => describe_sts_refusal(reason, &details, profile, token),
         }

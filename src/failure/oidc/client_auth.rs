@@ -17,28 +17,19 @@ use crate::{
 /// The slug of a proof that the provider did not take.
 const CLIENT_REFUSED: &str = "provider/client_refused";
 
-/// Something that the profile demands of the application is not there.
-#[derive(Debug)]
-pub struct ClientAuthError<'a> {
-    pub unproven: ClientCredentialError,
-    pub profile: &'a Profile,
-}
-
-impl From<ClientAuthError<'_>> for Failure {
-    fn from(ClientAuthError { unproven, profile }: ClientAuthError<'_>) -> Self {
-        describe_credential_error(&unproven, profile)
+impl Failure {
+    /// Something that the profile demands of the application is not there.
+    pub fn from_client_error(error: &ClientCredentialError, profile: &Profile) -> Self {
+        describe_credential_error(error, profile)
     }
 }
 
 fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -> Failure {
     let (fault, name, path, default_slug, default_hint) = match error {
         ClientCredentialError::MissingSecret => {
-            return Failure::new(
-                Exit::Configuration,
-                "config/no_client_secret",
-                "the application proves itself by a secret, and none is kept on this machine",
-                Hint::run(NextCommand::LoginClientSecret).text(" and give it the application's secret"),
-            );
+            let what = "the application proves itself by a secret, and none is kept on this machine";
+            let hint = Hint::run(NextCommand::LoginClientSecret).text(" and give it the application's secret");
+            return Failure::new(Exit::Configuration, "config/no_client_secret", what, hint);
         }
         ClientCredentialError::Key(fault) => (
             fault,

@@ -18,7 +18,6 @@ mod provider_hints;
 mod client_auth;
 mod pasted_redirect;
 
-pub use client_auth::ClientAuthError;
 use provider_hints::find_hint;
 
 impl From<Error> for Failure {
@@ -83,40 +82,30 @@ impl From<Error> for Failure {
     }
 }
 
-/// The sign-in by code was wished for, and the provider has none.
-#[derive(Debug)]
-pub struct DeviceFlowUnsupported<'a> {
-    pub issuer: &'a Issuer,
-}
+const NOT_REVOKED: &str = "nothing is kept here any more; your provider's own page of sessions can end this one";
 
-impl From<DeviceFlowUnsupported<'_>> for Failure {
-    fn from(DeviceFlowUnsupported { issuer }: DeviceFlowUnsupported<'_>) -> Self {
+impl Failure {
+    /// The user asked for a sign-in by code, and the provider offers none.
+    pub fn from_missing_device_flow(issuer: &Issuer) -> Self {
         let what = format!("the provider at {} offers no sign-in by code", issuer.url().authority());
         let hint =
             Hint::run(NextCommand::Login).text(" without --device, with flow = \"browser\" or \"auto\" in the profile");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
     }
-}
 
-/// Signing out was not told to the provider.
-#[derive(Debug)]
-pub struct RevocationError(pub Error);
-
-const NOT_REVOKED: &str = "nothing is kept here any more; your provider's own page of sessions can end this one";
-
-impl From<RevocationError> for Failure {
-    fn from(RevocationError(error): RevocationError) -> Self {
+    /// The provider did not revoke the session at sign-out.
+    pub fn from_revocation_error(error: Error) -> Self {
         match error {
             Error::Refused { error, description } => {
                 let what = format!("the provider refused to revoke the session: {}", quote_error(&error, &description));
                 Self::new(Exit::Refused, "provider/not_revoked", what, NOT_REVOKED)
             }
-            Error::ClientRejected { means, error, description } => {
-                let failure = client_auth::describe_rejected_client(means, &quote_error(&error, &description));
+            Error::ClientRejected { .. } => {
+                let failure = Self::from(error);
                 let hint = failure.hint.clone().text("; ").text(NOT_REVOKED);
                 failure.with_hint(hint)
             }
-            error @ (Error::Http(_)
+            Error::Http(_)
             | Error::Redirected { .. }
             | Error::UnexpectedStatus { .. }
             | Error::NotJson { .. }
@@ -124,7 +113,7 @@ impl From<RevocationError> for Failure {
             | Error::MissingMember { .. }
             | Error::IssuerMismatch { .. }
             | Error::LoginDomainMismatch { .. }
-            | Error::UnusableEndpoint { .. }) => error.into(),
+            | Error::UnusableEndpoint { .. } => error.into(),
         }
     }
 }

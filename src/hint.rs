@@ -44,42 +44,25 @@ enum Selectors {
 }
 
 impl NextCommand {
-    /// The words after the program's name. Selecting flags go before `--`, behind which all words belong to another command.
-    fn words(self) -> &'static str {
+    /// The words after the program's name, and the flags that belong to them. Those go before `--`, behind which all words
+    /// belong to another command.
+    fn spelling(self) -> (&'static str, Selectors) {
         match self {
-            Self::Login => "login",
-            Self::LoginForce => "login --force",
-            Self::LoginDevice => "login --device",
-            Self::LoginNoBrowser => "login --no-browser",
-            Self::LoginClientSecret => "login --client-secret-stdin",
-            Self::LoginKeyPassphrase => "login --client-key-passphrase-stdin",
-            Self::LoginVerbose => "login -vv",
-            Self::Logout => "logout",
-            Self::LogoutAll => "logout --all",
-            Self::Setup => "setup",
-            Self::Exec => "exec -- cmd",
-            Self::DoctorLive => "doctor --live",
-            Self::ConfigCheck => "config check",
-            Self::ConfigPath => "config path",
-            Self::Help => "--help",
-        }
-    }
-
-    fn selectors(self) -> Selectors {
-        match self {
-            Self::Login
-            | Self::LoginForce
-            | Self::LoginDevice
-            | Self::LoginNoBrowser
-            | Self::LoginClientSecret
-            | Self::LoginKeyPassphrase
-            | Self::LoginVerbose
-            | Self::Logout
-            | Self::Setup
-            | Self::Exec
-            | Self::DoctorLive => Selectors::ProfileAndFile,
-            Self::LogoutAll | Self::ConfigCheck | Self::ConfigPath => Selectors::File,
-            Self::Help => Selectors::Nothing,
+            Self::Login => ("login", Selectors::ProfileAndFile),
+            Self::LoginForce => ("login --force", Selectors::ProfileAndFile),
+            Self::LoginDevice => ("login --device", Selectors::ProfileAndFile),
+            Self::LoginNoBrowser => ("login --no-browser", Selectors::ProfileAndFile),
+            Self::LoginClientSecret => ("login --client-secret-stdin", Selectors::ProfileAndFile),
+            Self::LoginKeyPassphrase => ("login --client-key-passphrase-stdin", Selectors::ProfileAndFile),
+            Self::LoginVerbose => ("login -vv", Selectors::ProfileAndFile),
+            Self::Logout => ("logout", Selectors::ProfileAndFile),
+            Self::LogoutAll => ("logout --all", Selectors::File),
+            Self::Setup => ("setup", Selectors::ProfileAndFile),
+            Self::Exec => ("exec -- cmd", Selectors::ProfileAndFile),
+            Self::DoctorLive => ("doctor --live", Selectors::ProfileAndFile),
+            Self::ConfigCheck => ("config check", Selectors::File),
+            Self::ConfigPath => ("config path", Selectors::File),
+            Self::Help => ("--help", Selectors::Nothing),
         }
     }
 }
@@ -101,15 +84,16 @@ impl Invocation {
     pub fn command_line(&self, command: NextCommand) -> String {
         let profile = self.profile.as_deref().map(|name| format_flag("--profile", name));
         let config = self.config.as_deref().map(|file| format_flag("--config", &file.to_string_lossy()));
-        let selected = match command.selectors() {
+        let (words, selectors) = command.spelling();
+        let selected = match selectors {
             Selectors::ProfileAndFile => [profile, config],
             Selectors::File => [None, config],
             Selectors::Nothing => [None, None],
         };
         let flags: String = selected.into_iter().flatten().collect();
-        match command.words().split_once(" -- ") {
+        match words.split_once(" -- ") {
             Some((own, rest)) => format!("bedrock-sso {own}{flags} -- {rest}"),
-            None => format!("bedrock-sso {}{flags}", command.words()),
+            None => format!("bedrock-sso {words}{flags}"),
         }
     }
 }
@@ -177,23 +161,6 @@ impl Hint {
             HintPart::Command { .. } => part,
         };
         Self(self.0.into_iter().map(escape_part).collect())
-    }
-}
-
-/// A hint that stands in a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StaticHint {
-    Text(&'static str),
-    /// A command, and the text before and behind it.
-    Command(&'static str, NextCommand, &'static str),
-}
-
-impl From<StaticHint> for Hint {
-    fn from(hint: StaticHint) -> Self {
-        match hint {
-            StaticHint::Text(text) => text.into(),
-            StaticHint::Command(before, command, after) => Self::from(before).command(command).text(after),
-        }
     }
 }
 
@@ -267,7 +234,7 @@ mod tests {
                     continue;
                 }
                 let global = parsed.unwrap_or_else(|error| panic!("{line}: {error}")).global;
-                let concerns_one_profile = command.selectors() == Selectors::ProfileAndFile;
+                let concerns_one_profile = command.spelling().1 == Selectors::ProfileAndFile;
                 assert_eq!(global.profile.as_deref(), profile.filter(|_| concerns_one_profile), "{line}");
                 assert_eq!(global.config.as_deref(), config.map(Path::new), "{line}");
             }

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use crate::{
     failure::{Exit, Failure},
     files::{self, FileAction},
-    hint::{Hint, NextCommand, StaticHint},
+    hint::{Hint, NextCommand},
     store::{self, KeyringContext, KeyringError, KeyringFault, MissingPart},
     text::UntrustedText,
     time::format_duration,
@@ -65,7 +65,7 @@ impl From<KeyringError> for Failure {
             KeyringFault::Denied => (
                 "storage/keyring_denied",
                 format!("{} does not let this program have its key", words.name),
-                Hint::from(words.allow_hint).text(", or ").text(USE_FILE_STORAGE),
+                (words.suggest_permission)().text(", or ").text(USE_FILE_STORAGE),
             ),
             KeyringFault::TimedOut { after } => (
                 "storage/keyring_timeout",
@@ -108,7 +108,7 @@ struct KeyringPhrases {
     no_vault: &'static str,
     setup_hint: &'static str,
     unlock_hint: &'static str,
-    allow_hint: StaticHint,
+    suggest_permission: fn() -> Hint,
     timeout_hint: &'static str,
 }
 
@@ -117,7 +117,7 @@ const WINDOWS: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: Windows opens no vault for this kind of session, as over SSH and for services",
     setup_hint: "sign in to Windows at its desktop",
     unlock_hint: "sign in to Windows at its desktop",
-    allow_hint: StaticHint::Text("allow Credential Manager in the policies of this machine"),
+    suggest_permission: || "allow Credential Manager in the policies of this machine".into(),
     timeout_hint: "sign out of Windows and in again",
 };
 
@@ -126,11 +126,9 @@ const MACOS: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: this session has no default keychain",
     setup_hint: "create one in Keychain Access",
     unlock_hint: "run `security unlock-keychain` and try again",
-    allow_hint: StaticHint::Command(
-        "run ",
-        NextCommand::Login,
-        " and answer the keychain's question with \"Always Allow\"",
-    ),
+    suggest_permission: || {
+        Hint::run(NextCommand::Login).text(" and answer the keychain's question with \"Always Allow\"")
+    },
     timeout_hint: "look for its question on the screen and answer \"Always Allow\"",
 };
 
@@ -139,7 +137,7 @@ const LINUX: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: the Secret Service has no default collection, as before the first desktop login",
     setup_hint: "run this in a desktop session with GNOME Keyring or KWallet",
     unlock_hint: "unlock it, for instance by logging in at the desktop, and try again",
-    allow_hint: StaticHint::Text("allow it in the keyring's settings"),
+    suggest_permission: || "allow it in the keyring's settings".into(),
     timeout_hint: "look for its question on the screen, start it anew",
 };
 
@@ -156,7 +154,7 @@ const KWALLET: KeyringPhrases = KeyringPhrases {
     no_vault: "there is no keyring here: KWallet has no wallet yet",
     setup_hint: "create a wallet named kdewallet in KWalletManager and log in again",
     unlock_hint: "open the wallet at the desktop, for instance in KWalletManager, and try again",
-    allow_hint: StaticHint::Text("allow it in KWalletManager"),
+    suggest_permission: || "allow it in KWalletManager".into(),
     timeout_hint: "look for its window on the screen, open the wallet in KWalletManager",
 };
 

@@ -121,5 +121,5 @@ pub(super) fn describe_rejected_client(means: ClientAuthMethod, words: &str) -> 
         ),
     };
     let what = format!("the provider did not believe the application: {words}");
-    Failure::new(Exit::Refused, CLIENT_REFUSED, what, find_hint_by_number(words).map_or(own, Hint::from))
+    Failure::new(Exit::Refused, CLIENT_REFUSED, what, find_hint_by_number(words).unwrap_or(own))
 }

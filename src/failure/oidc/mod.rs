@@ -5,7 +5,7 @@
 use crate::{
     config::Issuer,
     failure::{Exit, Failure},
-    hint::{Hint, NextCommand, StaticHint},
+    hint::{Hint, NextCommand},
     oidc::{
         ClockSkew, Error, ProviderEndpoint, ResponseSource, TokenRejection,
         callback::{BindAttempt, BindError, BindObstacle, CallbackError},
@@ -179,64 +179,63 @@ impl From<TokenRejection> for Failure {
     }
 }
 
-const SIGN_IN_AGAIN: StaticHint =
-    StaticHint::Command("run ", NextCommand::Login, "; if it stays so, tell whoever runs the provider");
-const FIX_CLOCK: StaticHint = StaticHint::Command(
-    "set this computer's clock (better: let it follow network time), then run ",
-    NextCommand::Login,
-    "",
-);
+fn suggest_login() -> Hint {
+    Hint::run(NextCommand::Login).text("; if it stays so, tell whoever runs the provider")
+}
 
-fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, StaticHint) {
+fn suggest_clock() -> Hint {
+    Hint::from("set this computer's clock (better: let it follow network time), then run ").command(NextCommand::Login)
+}
+
+fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint) {
     match rejection {
         TokenRejection::TooLarge => {
-            ("too_large", "it is larger than 256 KiB".into(), StaticHint::Text("send fewer groups and claims in it"))
+            ("too_large", "it is larger than 256 KiB".into(), "send fewer groups and claims in it".into())
         }
         TokenRejection::Malformed(_) | TokenRejection::CriticalHeader => {
-            ("malformed", "it is not a signed token this program understands".into(), SIGN_IN_AGAIN)
+            ("malformed", "it is not a signed token this program understands".into(), suggest_login())
         }
         TokenRejection::WrongClaimType { claim } => {
-            ("malformed", format!("its {claim} is not what the standard allows"), SIGN_IN_AGAIN)
+            ("malformed", format!("its {claim} is not what the standard allows"), suggest_login())
         }
         TokenRejection::WrongTokenType { named } => {
-            ("type", format!("it is another kind of token: {}", named.to_safe_line()), SIGN_IN_AGAIN)
+            ("type", format!("it is another kind of token: {}", named.to_safe_line()), suggest_login())
         }
         TokenRejection::Algorithm { named } => (
             "algorithm",
             format!("it is signed with \"{}\"", named.to_safe_line()),
-            StaticHint::Text(
-                "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists",
-            ),
+            "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists"
+                .into(),
         ),
         TokenRejection::UnknownKey { .. } => {
-            ("unknown_key", "it is signed with a key that the provider does not publish".into(), SIGN_IN_AGAIN)
+            ("unknown_key", "it is signed with a key that the provider does not publish".into(), suggest_login())
         }
-        TokenRejection::Signature => ("signature", "its signature is wrong".into(), SIGN_IN_AGAIN),
-        TokenRejection::Missing { claim } => ("missing_claim", format!("it has no {claim}"), SIGN_IN_AGAIN),
+        TokenRejection::Signature => ("signature", "its signature is wrong".into(), suggest_login()),
+        TokenRejection::Missing { claim } => ("missing_claim", format!("it has no {claim}"), suggest_login()),
         TokenRejection::NonceMismatch => (
             "nonce",
             "it was issued for another sign-in".into(),
-            StaticHint::Command("close older tabs, then run ", NextCommand::Login, ""),
+            Hint::from("close older tabs, then run ").command(NextCommand::Login),
         ),
         TokenRejection::AccessTokenMismatch => {
-            ("at_hash", "it does not belong to the access token beside it".into(), SIGN_IN_AGAIN)
+            ("at_hash", "it does not belong to the access token beside it".into(), suggest_login())
         }
-        TokenRejection::InvalidSubject => ("subject", "it names nobody".into(), SIGN_IN_AGAIN),
+        TokenRejection::InvalidSubject => ("subject", "it names nobody".into(), suggest_login()),
         TokenRejection::SubjectChanged => (
             "other_subject",
             "it belongs to another person than the sign-in it renews".into(),
-            StaticHint::Command("run ", NextCommand::Login, ""),
+            Hint::run(NextCommand::Login),
         ),
         TokenRejection::Organization { claim, expected, actual } => {
             let actual = actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.to_safe_line());
             let what = format!("its {claim} is {actual}, and the profile asks for {}", expected.to_safe_line());
-            let hint = StaticHint::Command("run ", NextCommand::Login, " and choose your account of that organization");
+            let hint = Hint::run(NextCommand::Login).text(" and choose your account of that organization");
             ("organization", what, hint)
         }
         TokenRejection::Issuer { expected, actual } => (
             "issuer",
             format!("its issuer is {}, not {}", actual.to_safe_line(), expected.to_safe_line()),
-            StaticHint::Text("set `issuer` to exactly what the tokens say, trailing slash included"),
+            "set `issuer` to exactly what the tokens say, trailing slash included".into(),
         ),
         TokenRejection::AuthorizedParty { expected, actual } => (
             "azp",
@@ -245,14 +244,14 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Stati
                 actual.map_or_else(|| "it does not name".to_owned(), |actual| actual.to_safe_line()),
                 expected.to_safe_line()
             ),
-            StaticHint::Text("check `client_id`"),
+            "check `client_id`".into(),
         ),
         TokenRejection::Audience { expected, actual } => {
             let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
             (
                 "audience",
                 format!("it is meant for {}, not {}", actual.join(", "), expected.to_safe_line()),
-                StaticHint::Text("check `client_id`"),
+                "check `client_id`".into(),
             )
         }
         TokenRejection::WrongClock(skew) => {
@@ -261,14 +260,16 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Stati
                 ClockSkew::BehindBy(span) => (span, "behind"),
             };
             let what = format!("this computer's clock is {} {side} the provider's", format_duration(span));
-            ("clock", what, FIX_CLOCK)
+            ("clock", what, suggest_clock())
         }
-        TokenRejection::Expired { at, now } => ("expired", format!("it expired at {at}, and it is {now}"), FIX_CLOCK),
+        TokenRejection::Expired { at, now } => {
+            ("expired", format!("it expired at {at}, and it is {now}"), suggest_clock())
+        }
         TokenRejection::NotYetValid { from, now } => {
-            ("not_yet_valid", format!("it is valid from {from}, and it is {now}"), FIX_CLOCK)
+            ("not_yet_valid", format!("it is valid from {from}, and it is {now}"), suggest_clock())
         }
         TokenRejection::IssuedInTheFuture { at, now } => {
-            ("not_yet_valid", format!("it was issued at {at}, and it is {now}"), FIX_CLOCK)
+            ("not_yet_valid", format!("it was issued at {at}, and it is {now}"), suggest_clock())
         }
     }
 }

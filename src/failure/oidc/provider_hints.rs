@@ -3,23 +3,37 @@
 //! Vendors' codes stand in the text: `AADSTS…` is Microsoft Entra's. Sources: the vendors' error references and RFC 6749
 //! §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6.
 
-use crate::hint::{
-    NextCommand,
-    StaticHint::{self, Command, Text},
-};
+use crate::hint::{Hint, NextCommand};
+
+const VENDOR_HINTS: &str = include_str!("vendor_hints.txt");
+const STANDARD_HINTS: &str = include_str!("standard_hints.txt");
+const DEFAULT_HINT: &str = "ask the administrator of your identity provider, with the words above";
 
 /// One line of what to do.
-pub(super) fn find_hint(code: &str, description: &str) -> StaticHint {
+pub(super) fn find_hint(code: &str, description: &str) -> Hint {
     let said = format!("{code} ({description})");
-    let vendor = VENDOR_HINTS.iter().find(|(mark, _)| contains_code(&said, mark));
-    let standard = || STANDARD_HINTS.iter().find(|(error, _)| *error == code);
-    vendor.or_else(standard).map_or(DEFAULT_HINT, |(_, hint)| *hint)
+    let vendor = list_rows(VENDOR_HINTS).find(|(mark, _)| contains_code(&said, mark));
+    let standard = || list_rows(STANDARD_HINTS).find(|(error, _)| *error == code);
+    vendor.or_else(standard).map_or(DEFAULT_HINT.into(), |(_, hint)| parse_hint(hint))
 }
 
 /// The advice on a code with a number of its own, which tells a wrong secret from an expired one.
-pub(super) fn find_hint_by_number(said: &str) -> Option<StaticHint> {
-    let numbered = VENDOR_HINTS.iter().filter(|(mark, _)| mark.starts_with("AADSTS"));
-    numbered.filter(|(mark, _)| contains_code(said, mark)).map(|(_, advice)| *advice).next()
+pub(super) fn find_hint_by_number(said: &str) -> Option<Hint> {
+    let mut numbered = list_rows(VENDOR_HINTS).filter(|(mark, _)| mark.starts_with("AADSTS"));
+    numbered.find(|(mark, _)| contains_code(said, mark)).map(|(_, hint)| parse_hint(hint))
+}
+
+fn list_rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" | "))
+}
+
+fn parse_hint(text: &'static str) -> Hint {
+    let commands = [("{login}", NextCommand::Login), ("{login --client-secret-stdin}", NextCommand::LoginClientSecret)];
+    let parse = |(mark, command)| text.split_once(mark).map(|(before, after)| (before, command, after));
+    match commands.into_iter().find_map(parse) {
+        Some((before, command, after)) => Hint::from(before).command(command).text(after),
+        None => text.into(),
+    }
 }
 
 /// A number that goes on is another code: AADSTS500208 is not AADSTS50020.
@@ -30,204 +44,13 @@ fn contains_code(said: &str, mark: &str) -> bool {
     })
 }
 
-const DEFAULT_HINT: StaticHint = Text("ask the administrator of your identity provider, with the words above");
-
-const CANCELLED_HINT: StaticHint =
-    Command("the sign-in was broken off in the browser: run ", NextCommand::Login, " to begin again");
-
-const REDIRECT_OF_PAGES: StaticHint = Text(
-    "register the redirect address under \"Mobile and desktop applications\" instead of \"Single-page application\" in Entra",
-);
-
-const MORE_FACTORS: StaticHint =
-    Command("multi-factor authentication is required: run ", NextCommand::Login, " and complete it in the browser");
-
-const ASSIGN_IN_OKTA: StaticHint =
-    Command("ask your Okta administrator to assign you to this application, then run ", NextCommand::Login, "");
-
-const VENDOR_HINTS: &[(&str, StaticHint)] = &[
-    (
-        "AADSTS50011",
-        Text(
-            "register the redirect address `http://127.0.0.1/callback` (or `http://localhost/callback` with redirect_host = \"localhost\") under \"Mobile and desktop applications\" in Entra",
-        ),
-    ),
-    (
-        "AADSTS65001",
-        Text("ask an Entra administrator to grant consent to this application (Enterprise applications > Permissions)"),
-    ),
-    ("AADSTS65004", Command("you declined the consent; run ", NextCommand::Login, " and accept it")),
-    ("AADSTS50105", Text("ask an Entra administrator to assign you, or a group you are in, to this application")),
-    ("AADSTS700016", Text("check `client_id` and the tenant in `issuer`: Entra knows no such application there")),
-    (
-        "AADSTS7000218",
-        Text("in Entra, open the app registration > Authentication and set \"Allow public client flows\" to Yes"),
-    ),
-    ("AADSTS9002327", REDIRECT_OF_PAGES),
-    ("AADSTS9002326", REDIRECT_OF_PAGES),
-    ("AADSTS90002", Text("check the tenant in `issuer`: Entra does not know it")),
-    ("AADSTS90094", Text("ask an Entra administrator to grant consent: your tenant lets only administrators consent")),
-    (
-        "AADSTS50194",
-        Text("write `entra_tenant` with your own tenant: the application is registered for one tenant only"),
-    ),
-    (
-        "AADSTS50034",
-        Text("your account does not exist in this tenant: sign in with your work account, or check `entra_tenant`"),
-    ),
-    ("AADSTS700025", Text("the application is registered without a secret: write `client_auth = \"none\"`")),
-    ("AADSTS7000215", Command("store the secret's value, not its ID, by ", NextCommand::LoginClientSecret, "")),
-    (
-        "AADSTS7000222",
-        Command("the secret has expired: have a new one made in Entra, then run ", NextCommand::LoginClientSecret, ""),
-    ),
-    (
-        "AADSTS700027",
-        Text(
-            "upload the certificate of `client_certificate` in Entra, under Certificates & secrets of the application",
-        ),
-    ),
-    ("AADSTS700024", Text("set this computer's clock (better: let it follow network time), then try again")),
-    ("AADSTS53000", Text("your device does not comply with the conditional access policy: enrol it, or use another")),
-    ("AADSTS53001", Text("a conditional access policy wants a device that is joined to the domain")),
-    (
-        "AADSTS530003",
-        Text("a conditional access policy wants a device that is managed: use the browser of a managed device"),
-    ),
-    ("AADSTS50158", MORE_FACTORS),
-    ("AADSTS50079", MORE_FACTORS),
-    (
-        "AADSTS50020",
-        Text("your account is not in this tenant: sign in with your work account, or ask to be invited as a guest"),
-    ),
-    (
-        "AADSTS53003",
-        Text(
-            "a conditional access policy refused this sign-in: use a compliant device or network, or ask your administrator",
-        ),
-    ),
-    ("AADSTS50076", MORE_FACTORS),
-    ("AADSTS70011", Text("check `scopes`: Entra does not know one of them")),
-    (
-        "Callback URL mismatch",
-        Text("add the redirect address to \"Allowed Callback URLs\" of the Auth0 application, port included"),
-    ),
-    (
-        "redirect_uri' parameter must be",
-        Text("add the redirect address to \"Sign-in redirect URIs\" of the Okta application, exactly as it is used"),
-    ),
-    ("User is not assigned", ASSIGN_IN_OKTA),
-    ("user is not assigned", ASSIGN_IN_OKTA),
-    (
-        "Policy evaluation failed",
-        Text(
-            "ask your Okta administrator to add this application, or you, to an access policy of the authorization server",
-        ),
-    ),
-    (
-        "not configured for the authorization server resource",
-        Text("check `scopes`: the Okta authorization server has to list each of them under Scopes"),
-    ),
-    (
-        "client authentication failed",
-        Text(
-            "check `client_id`; in Okta the application's Client authentication has to be None, or else set `client_auth`",
-        ),
-    ),
-    (
-        "access_denied (Unauthorized)",
-        Text(
-            "make the Auth0 application one of the type Native, or set `client_auth` to how its Credentials say it authenticates",
-        ),
-    ),
-    (
-        "Service not found",
-        Text("check `audience` in `extra_params`: it has to be the Identifier of an API that Auth0 knows"),
-    ),
-    (
-        "Grant type 'refresh_token' not allowed",
-        Text("switch on the Refresh Token grant of the Auth0 application (Settings > Advanced Settings > Grant Types)"),
-    ),
-    (
-        "parameter organization is required",
-        Text("add `extra_params = { organization = \"org_…\" }`, as Auth0 demands it"),
-    ),
-    ("user is blocked", Text("ask your Auth0 administrator to unblock you")),
-    (
-        "invalid_client_secret",
-        Text(
-            "the Cognito app client has a secret: make one without (Public client), or write `client_auth = \"secret\"`",
-        ),
-    ),
-    ("User is disabled", Text("ask your AWS administrator to enable you in the Cognito user pool")),
-    (
-        "client_secret is missing",
-        Command("Google's desktop applications have a secret: store it with ", NextCommand::LoginClientSecret, ""),
-    ),
-    (
-        "org_internal",
-        Text(
-            "sign in with an account of your organization: the Google application is for it alone (Audience: Internal)",
-        ),
-    ),
-    (
-        "admin_policy_enforced",
-        Text(
-            "ask your Google Workspace administrator to trust this application (Security > API controls > App access control)",
-        ),
-    ),
-    ("deleted_client", Text("check `client_id`: Google has deleted this client")),
-    (
-        "redirect_mismatch",
-        Text("add the redirect address to \"Allowed callback URLs\" of the Cognito app client, exactly as it is used"),
-    ),
-    (
-        "redirect_uri_mismatch",
-        Text("use an OAuth client of type \"Desktop app\", or register the redirect address exactly as it is used"),
-    ),
-    (
-        "redirect_uri",
-        Text("register the redirect address of this program with the provider, and list its port in `redirect_ports`"),
-    ),
-    ("abort", CANCELLED_HINT),
-    ("cancel", CANCELLED_HINT),
-];
-
-const STANDARD_HINTS: &[(&str, StaticHint)] = &[
-    (
-        "access_denied",
-        Command("ask your administrator to assign you to this application, then run ", NextCommand::Login, ""),
-    ),
-    (
-        "consent_required",
-        Command(
-            "run ",
-            NextCommand::Login,
-            " and accept the consent, or ask your administrator to grant it for everybody",
-        ),
-    ),
-    ("interaction_required", Command("run ", NextCommand::Login, "; the provider needs you to act in the browser")),
-    (
-        "invalid_client",
-        Text("check `client_id`, and that the application is registered as a public (native) client without a secret"),
-    ),
-    ("invalid_grant", Command("the answer was used or too old: run ", NextCommand::Login, "")),
-    ("invalid_request", Text("check `extra_params` and the redirect address that the provider has registered")),
-    ("invalid_scope", Text("check `scopes`: the provider does not allow one of them to this application")),
-    ("login_required", Command("run ", NextCommand::Login, "")),
-    ("server_error", Text("the provider has a fault of its own: try again in a moment")),
-    ("temporarily_unavailable", Text("the provider is overloaded or under maintenance: try again in a moment")),
-    ("unauthorized_client", Text("allow the application the authorization code and refresh token grants")),
-    ("unsupported_response_type", Text("allow the application the authorization code grant")),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hint::{Hint, Invocation};
+    use crate::hint::Invocation;
 
-    fn render(hint: StaticHint) -> String {
-        Hint::from(hint).render(&Invocation::default())
+    fn render(hint: &Hint) -> String {
+        hint.render(&Invocation::default())
     }
 
     #[test]
@@ -235,11 +58,11 @@ mod tests {
         let known =
             ["50011", "65001", "50105", "50020", "700016", "7000218", "7000215", "9002327", "90094", "53003", "50076"];
         let mut said: Vec<String> =
-            known.map(|code| render(find_hint("invalid_client", &format!("AADSTS{code}: something")))).to_vec();
+            known.map(|code| render(&find_hint("invalid_client", &format!("AADSTS{code}: something")))).to_vec();
         said.sort();
         said.dedup();
         assert_eq!(said.len(), known.len(), "each has its own");
-        assert!(!said.contains(&render(find_hint("invalid_client", ""))));
+        assert!(!said.contains(&render(&find_hint("invalid_client", ""))));
     }
 
     #[test]
@@ -283,27 +106,32 @@ mod tests {
             ("consent_required", "", "accept the consent"),
             ("interaction_required", "", "bedrock-sso login"),
         ] {
-            let said = render(find_hint(code, description));
+            let said = render(&find_hint(code, description));
             assert!(said.contains(word), "{code} ({description}): {said}");
         }
-        assert!(!render(find_hint("access_denied", "Unauthorized for this")).contains("Native"));
+        assert!(!render(&find_hint("access_denied", "Unauthorized for this")).contains("Native"));
     }
 
     #[test]
     fn who_broke_off_is_not_sent_to_an_administrator() {
-        assert_eq!(find_hint("access_denied", "End-User aborted interaction"), CANCELLED_HINT);
+        let hint = render(&find_hint("access_denied", "End-User aborted interaction"));
+        assert!(hint.ends_with("run `bedrock-sso login` to begin again"), "{hint}");
     }
 
     #[test]
     fn what_nobody_has_heard_of_still_gets_a_line() {
-        assert_eq!(find_hint("weird", "\u{1b}"), DEFAULT_HINT);
+        assert_eq!(find_hint("weird", "\u{1b}"), DEFAULT_HINT.into());
     }
 
     #[test]
-    fn every_advice_is_one_line() {
-        for (_, hint) in VENDOR_HINTS.iter().chain(STANDARD_HINTS) {
-            let advice = render(*hint);
-            assert!(!advice.contains('\n') && !advice.ends_with('.'), "{advice}");
+    fn every_row_has_one_line_of_advice_and_known_commands() {
+        for table in [VENDOR_HINTS, STANDARD_HINTS] {
+            let lines = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+            assert_eq!(lines.count(), list_rows(table).count());
+        }
+        for (_, hint) in list_rows(VENDOR_HINTS).chain(list_rows(STANDARD_HINTS)) {
+            let advice = render(&parse_hint(hint));
+            assert!(!advice.contains("{login") && !advice.ends_with('.') && advice.trim() == advice, "{advice}");
         }
     }
 }

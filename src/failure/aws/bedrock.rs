@@ -2,7 +2,10 @@
 //!
 //! Half of it is for somebody else to do: the account's administrator, the organization's, AWS. The sentence says who.
 
-use super::{describe_general_error, describe_other_refusal, make_aws_failure, quote_refusal, suggest_clock_and_login};
+use super::{
+    RefusalAdvice, SET_CLOCK, advise_on_other_refusal, describe_general_error, make_aws_failure, quote_refusal,
+    suggest_clock_and_login,
+};
 use crate::{
     aws::{AwsErrorDetails, BedrockError, BedrockRefusalCause, Error, IamDenial, PolicyKind},
     failure::{Exit, Failure},
@@ -64,33 +67,33 @@ fn describe_network_error(error: http::Error, region: &str) -> Failure {
 /// AWS's sentence names a session where a person has to look for a role, and is long: here are its facts.
 fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text::UntrustedText>) -> Failure {
     let IamDenial { action, resource, policy, is_explicit } = denial;
-    let (action, policy_name) = (action.to_safe_line(), describe_policy(*policy));
+    let action = action.to_safe_line();
     let on = resource.as_ref().map_or_else(String::new, |resource| format!(" on {}", resource.to_safe_line()));
+    let (article, policy_name) = name_policy(*policy);
     let why = match is_explicit {
-        true => format!("{policy_name} denies it"),
-        false => {
-            format!("no {} allows it", policy_name.split_once(' ').map_or(policy_name, |(_, name)| name))
-        }
+        true => format!("{article} {policy_name} denies it"),
+        false => format!("no {policy_name} allows it"),
     };
     let request = request.map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
     let what = format!("AWS does not let {} call {action}{on}: {why}{request}", sanitize_line(role));
-    let streaming = action.ends_with("InvokeModelWithResponseStream");
-    let consequence = if streaming { "; without it Claude Code hangs instead of answering" } else { "" };
-    let mut hint = suggest_policy_change(*policy, *is_explicit, &action, &on, role);
-    hint.push_str(consequence);
-    make_aws_failure(if streaming { "streaming_denied" } else { "bedrock_denied" }, what, hint)
+    let hint = suggest_policy_change(*policy, *is_explicit, &action, &on, role);
+    if action.ends_with("InvokeModelWithResponseStream") {
+        let hint = format!("{hint}; without it Claude Code hangs instead of answering");
+        return make_aws_failure("streaming_denied", what, hint);
+    }
+    make_aws_failure("bedrock_denied", what, hint)
 }
 
-fn describe_policy(policy: PolicyKind) -> &'static str {
+fn name_policy(policy: PolicyKind) -> (&'static str, &'static str) {
     match policy {
-        PolicyKind::Identity => "an identity-based policy",
-        PolicyKind::Boundary => "a permissions boundary",
-        PolicyKind::Session => "a session policy",
-        PolicyKind::ServiceControl => "a service control policy",
-        PolicyKind::ResourceControl => "a resource control policy",
-        PolicyKind::Endpoint => "a VPC endpoint policy",
-        PolicyKind::Resource => "a resource-based policy",
-        PolicyKind::Unknown => "a policy",
+        PolicyKind::Identity => ("an", "identity-based policy"),
+        PolicyKind::Boundary => ("a", "permissions boundary"),
+        PolicyKind::Session => ("a", "session policy"),
+        PolicyKind::ServiceControl => ("a", "service control policy"),
+        PolicyKind::ResourceControl => ("a", "resource control policy"),
+        PolicyKind::Endpoint => ("a", "VPC endpoint policy"),
+        PolicyKind::Resource => ("a", "resource-based policy"),
+        PolicyKind::Unknown => ("a", "policy"),
     }
 }
 
@@ -101,9 +104,8 @@ fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on
             "allow {action}{on} in the policies of {role}; an inference profile needs it on itself and on its model in each region it leads to"
         ),
         (PolicyKind::Identity | PolicyKind::Unknown, true) => {
-            format!(
-                "take the Deny of {action}{on} out of the policies of {role}, or meet its conditions (a region, a guardrail)"
-            )
+            let conditions = "meet its conditions (a region, a guardrail)";
+            format!("take the Deny of {action}{on} out of the policies of {role}, or {conditions}")
         }
         (PolicyKind::Boundary, _) => format!("have the permissions boundary of {role} allow {action}{on}"),
         (PolicyKind::Session, _) => {
@@ -112,9 +114,7 @@ fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on
         (PolicyKind::ServiceControl | PolicyKind::ResourceControl, _) => format!(
             "ask whoever administers the AWS organization to allow {action}{on}, or choose an inference profile that stays in the regions it allows"
         ),
-        (PolicyKind::Endpoint, _) => {
-            format!("have the policy of the VPC endpoint on the way allow {action}{on}")
-        }
+        (PolicyKind::Endpoint, _) => format!("have the policy of the VPC endpoint on the way allow {action}{on}"),
         (PolicyKind::Resource, _) => format!("have the policy of the resource allow {role} {action}"),
     }
 }
@@ -127,102 +127,77 @@ fn describe_bedrock_refusal(
 ) -> Failure {
     let what = quote_refusal(details);
     let region = sanitize_line(region);
-    match cause {
-        BedrockRefusalCause::Denied(denial) => describe_denial(denial, role, details.request_id.as_ref()),
-        BedrockRefusalCause::NoAccess => make_aws_failure(
-            "model_access",
-            what,
-            format!(
-                "have the account given the model: the model catalog of the Amazon Bedrock console in {region}, by somebody who may subscribe"
-            ),
-        ),
-        BedrockRefusalCause::MarketplaceNeeded => make_aws_failure(
-            "marketplace",
-            what,
-            format!(
-                "have somebody with aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions call the model once for the whole \
-                 account, or allow {} both; it takes AWS some minutes",
-                sanitize_line(role)
-            ),
-        ),
-        BedrockRefusalCause::PaymentMissing => make_aws_failure(
+    let (slug, hint): RefusalAdvice = match cause {
+        BedrockRefusalCause::Denied(denial) => return describe_denial(denial, role, details.request_id.as_ref()),
+        BedrockRefusalCause::NotOnDemand => return require_inference_profile(what),
+        BedrockRefusalCause::NoModel => return describe_unknown_model(what, &region),
+        BedrockRefusalCause::NoAccess => {
+            let place = format!("the model catalog of the Amazon Bedrock console in {region}");
+            let hint = format!("have the account given the model: {place}, by somebody who may subscribe");
+            ("model_access", hint.into())
+        }
+        BedrockRefusalCause::MarketplaceNeeded => {
+            let both = "aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions";
+            let call = format!("have somebody with {both} call the model once for the whole account");
+            let role = sanitize_line(role);
+            ("marketplace", format!("{call}, or allow {role} both; it takes AWS some minutes").into())
+        }
+        BedrockRefusalCause::PaymentMissing => (
             "payment",
-            what,
-            "have a valid means of payment added to the AWS account that pays; it takes some minutes",
+            "have a valid means of payment added to the AWS account that pays; it takes some minutes".into(),
         ),
-        BedrockRefusalCause::UseCaseMissing => make_aws_failure(
+        BedrockRefusalCause::UseCaseMissing => (
             "use_case",
-            what,
-            "have the account's administrator fill out Anthropic's use case form: any Anthropic model in the console's model catalog; then wait 15 minutes",
+            "have the account's administrator fill out Anthropic's use case form: any Anthropic model in the console's model catalog; then wait 15 minutes".into(),
         ),
-        BedrockRefusalCause::AccountNotAllowed => make_aws_failure(
+        BedrockRefusalCause::AccountNotAllowed => (
             "account",
-            what,
-            "AWS has not opened Bedrock to this account: have its administrator ask AWS Support (new accounts wait for a verification)",
+            "AWS has not opened Bedrock to this account: have its administrator ask AWS Support (new accounts wait for a verification)".into(),
         ),
-        BedrockRefusalCause::CountryNotServed => make_aws_failure(
+        BedrockRefusalCause::CountryNotServed => (
             "country",
-            what,
-            "the model's provider serves no requests from this country, a proxy's or VPN's exit included",
+            "the model's provider serves no requests from this country, a proxy's or VPN's exit included".into(),
         ),
-        BedrockRefusalCause::NotOnDemand => require_inference_profile(what),
         BedrockRefusalCause::EndOfLife => {
-            make_aws_failure("end_of_life", what, "name a newer model in [profiles.NAME.claude_code] `models`")
+            ("end_of_life", "name a newer model in [profiles.NAME.claude_code] `models`".into())
         }
-        BedrockRefusalCause::Legacy => make_aws_failure(
+        BedrockRefusalCause::Legacy => (
             "legacy",
-            what,
-            "name a newer model in [profiles.NAME.claude_code] `models`: this one is only for those who already use it",
+            "name a newer model in [profiles.NAME.claude_code] `models`: this one is only for those who already use it".into(),
         ),
-        BedrockRefusalCause::NoModel => describe_unknown_model(what, &region),
         BedrockRefusalCause::NoConverse => {
-            make_aws_failure("no_talk", what, "name a model that holds conversations: Claude Code needs Anthropic's")
+            ("no_talk", "name a model that holds conversations: Claude Code needs Anthropic's".into())
         }
-        BedrockRefusalCause::NoGuardrail => make_aws_failure(
-            "guardrail",
-            what,
-            format!(
-                "check X-Amzn-Bedrock-GuardrailIdentifier and X-Amzn-Bedrock-GuardrailVersion in ANTHROPIC_CUSTOM_HEADERS: the guardrail has to exist in {region}, and that version of it"
-            ),
-        ),
+        BedrockRefusalCause::NoGuardrail => {
+            let headers = "X-Amzn-Bedrock-GuardrailIdentifier and X-Amzn-Bedrock-GuardrailVersion";
+            let exists = format!("the guardrail has to exist in {region}, and that version of it");
+            ("guardrail", format!("check {headers} in ANTHROPIC_CUSTOM_HEADERS: {exists}").into())
+        }
         BedrockRefusalCause::DailyTokensSpent | BedrockRefusalCause::Throttled | BedrockRefusalCause::Quota => {
-            make_aws_failure(
-                "throttled",
-                what,
-                format!(
-                    "wait, or have the model's quotas in {region} raised (Service Quotas, Amazon Bedrock); new accounts begin with small ones"
-                ),
-            )
+            let quotas = format!("the model's quotas in {region} raised (Service Quotas, Amazon Bedrock)");
+            ("throttled", format!("wait, or have {quotas}; new accounts begin with small ones").into())
         }
-        BedrockRefusalCause::NotReady | BedrockRefusalCause::ModelFailed | BedrockRefusalCause::Server => {
-            make_aws_failure(
-                "server",
-                what,
-                "AWS has a fault of its own, or the model is still being started: try again in a moment",
-            )
-        }
+        BedrockRefusalCause::NotReady | BedrockRefusalCause::ModelFailed | BedrockRefusalCause::Server => (
+            "server",
+            "AWS has a fault of its own, or the model is still being started: try again in a moment".into(),
+        ),
         BedrockRefusalCause::InvalidRequest => {
-            make_aws_failure("invalid", what, "check `models` in [profiles.NAME.claude_code]")
+            ("invalid", "check `models` in [profiles.NAME.claude_code]".into())
         }
-        BedrockRefusalCause::ExpiredCredentials => make_aws_failure("expired_token", what, suggest_clock_and_login()),
-        BedrockRefusalCause::ClockSkew => {
-            make_aws_failure("clock", what, "set this computer's clock (better: let it follow network time)")
+        BedrockRefusalCause::ExpiredCredentials => ("expired_token", suggest_clock_and_login()),
+        BedrockRefusalCause::ClockSkew => ("clock", SET_CLOCK.into()),
+        BedrockRefusalCause::UnknownCredentials => {
+            let enabled = format!("have {region} enabled in the account's settings if it is one that has to be");
+            let hint = Hint::from(format!("{enabled}, else run ")).command(NextCommand::LoginForce);
+            ("unknown_credentials", hint)
         }
-        BedrockRefusalCause::UnknownCredentials => make_aws_failure(
-            "unknown_credentials",
-            what,
-            Hint::from(format!(
-                "have {region} enabled in the account's settings if it is one that has to be, else run "
-            ))
-            .command(NextCommand::LoginForce),
-        ),
-        BedrockRefusalCause::Signature => make_aws_failure(
+        BedrockRefusalCause::Signature => (
             "signature",
-            what,
-            "something on the way changes requests: check proxies, and AWS_ENDPOINT_URL if it is set",
+            "something on the way changes requests: check proxies, and AWS_ENDPOINT_URL if it is set".into(),
         ),
-        BedrockRefusalCause::Other => describe_other_refusal(what),
-    }
+        BedrockRefusalCause::Other => advise_on_other_refusal(),
+    };
+    make_aws_failure(slug, what, hint)
 }
 
 pub(in crate::failure) fn require_inference_profile(what: String) -> Failure {

@@ -3,8 +3,8 @@
 //! A pool answers for three: itself, the provider it must know, and the role it hands out.
 
 use super::{
-    AwsErrorDetails, AwsRefusalReason, Failure, compare_token_to_profile, describe_common_refusal,
-    describe_other_refusal, format_provider_name, make_aws_failure, quote_refusal, suggest_clock_and_login,
+    AwsErrorDetails, AwsRefusalReason, Failure, RefusalAdvice, advise_on_common_refusal, advise_on_other_refusal,
+    compare_token_to_profile, format_provider_name, make_aws_failure, quote_refusal, suggest_clock_and_login,
 };
 use crate::{
     config::{IdentityPoolId, Profile, RoleArn},
@@ -19,48 +19,44 @@ pub(super) fn describe_pool_refusal(
     profile: &Profile,
     token: &VerifiedToken,
 ) -> Failure {
-    let (what, pool, provider) = (quote_refusal(said), id.as_str(), format_provider_name(profile));
-    match reason {
-        AwsRefusalReason::UnknownLogin => make_aws_failure(
+    let (mut what, pool) = (quote_refusal(said), id.as_str());
+    let (provider, client) = (format_provider_name(profile), sanitize_line(&profile.client_id));
+    if matches!(reason, AwsRefusalReason::UnknownLogin | AwsRefusalReason::InvalidIdentityToken) {
+        what = format!("{what}; {}", compare_token_to_profile(profile, token));
+    }
+    let (slug, hint): RefusalAdvice = match reason {
+        AwsRefusalReason::UnknownLogin => (
             "pool_provider",
-            format!("{what}; {}", compare_token_to_profile(profile, token)),
-            format!(
-                "make {provider} an identity provider of the pool {pool}, with client {}",
-                sanitize_line(&profile.client_id)
-            ),
+            format!("make {provider} an identity provider of the pool {pool}, with client {client}").into(),
         ),
-        AwsRefusalReason::InvalidIdentityToken => make_aws_failure(
+        AwsRefusalReason::InvalidIdentityToken => (
             "invalid_identity_token",
-            format!("{what}; {}", compare_token_to_profile(profile, token)),
-            format!("check that the pool {pool} knows {provider} with client {}", sanitize_line(&profile.client_id)),
+            format!("check that the pool {pool} knows {provider} with client {client}").into(),
         ),
-        AwsRefusalReason::ExpiredToken => make_aws_failure("expired_token", what, suggest_clock_and_login()),
-        AwsRefusalReason::NotFound => make_aws_failure(
-            "pool_not_found",
-            what,
-            format!("check `identity_pool_id`: {} has no pool {pool}", id.region()),
-        ),
-        AwsRefusalReason::PoolConfiguration => make_aws_failure(
+        AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
+        AwsRefusalReason::NotFound => {
+            ("pool_not_found", format!("check `identity_pool_id`: {} has no pool {pool}", id.region()).into())
+        }
+        AwsRefusalReason::PoolConfiguration => (
             "pool_role",
-            what,
             format!(
                 "give the pool {pool} a role for authenticated users whose trust policy allows \
                  sts:AssumeRoleWithWebIdentity (and sts:TagSession, where the pool passes attributes on) to this pool"
-            ),
+            )
+            .into(),
         ),
-        AwsRefusalReason::AccessDenied => {
-            make_aws_failure("pool_denied", what, suggest_pool_role_fix(profile.federation.role()))
-        }
+        AwsRefusalReason::AccessDenied => ("pool_denied", suggest_pool_role_fix(profile.federation.role()).into()),
         AwsRefusalReason::LimitExceeded => {
-            make_aws_failure("limit", what, "have your AWS administrator raise the account's limits of Amazon Cognito")
+            ("limit", "have your AWS administrator raise the account's limits of Amazon Cognito".into())
         }
-        AwsRefusalReason::Validation => make_aws_failure("validation", what, "check `identity_pool_id` and `role_arn`"),
-        AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
+        AwsRefusalReason::Validation => ("validation", "check `identity_pool_id` and `role_arn`".into()),
+        AwsRefusalReason::Common(reason) => advise_on_common_refusal(reason),
         AwsRefusalReason::IdpRejectedClaim
         | AwsRefusalReason::IdpCommunication
         | AwsRefusalReason::SessionTooLong
-        | AwsRefusalReason::PackedPolicyTooLarge => describe_other_refusal(what),
-    }
+        | AwsRefusalReason::PackedPolicyTooLarge => advise_on_other_refusal(),
+    };
+    make_aws_failure(slug, what, hint)
 }
 
 /// CustomRoleArn chooses among the roles that the token brings along; it adds none.

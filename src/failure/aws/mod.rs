@@ -57,69 +57,60 @@ const COGNITO: ServiceLabel =
 
 /// What does not depend on the question.
 fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &ServiceLabel) -> Failure {
-    match error {
-        Error::Network(error) => error.into(),
-        Error::Refused { details: said, .. } => {
-            make_aws_failure("refused", quote_refusal(&said), "read what AWS says above")
-        }
+    let check_endpoint = || format!("check {endpoint}");
+    let (slug, what, hint) = match error {
+        Error::Network(error) => return error.into(),
         Error::Unexpected { status, content_type } => {
             let kind = content_type.map_or_else(String::new, |kind| format!(" of type {}", kind.to_safe_line()));
-            Failure::new(
-                Exit::Network,
-                "network/not_aws",
-                format!("something answered in place of {name}: HTTP status {status}{kind}"),
-                format!("check the network for a captive portal or a proxy, and {endpoint}"),
-            )
+            let what = format!("something answered in place of {name}: HTTP status {status}{kind}");
+            let hint = format!("check the network for a captive portal or a proxy, and {endpoint}");
+            return Failure::new(Exit::Network, "network/not_aws", what, hint);
         }
-        Error::Flawed(CredentialsFlaw::Incomplete) => make_aws_failure(
-            "incomplete",
-            format!("{name} answered without complete credentials"),
-            format!("check {endpoint}"),
-        ),
-        Error::Flawed(CredentialsFlaw::Malformed) => make_aws_failure(
-            "malformed",
-            format!("{name} answered with credentials that AWS does not make"),
-            format!("check {endpoint}"),
-        ),
-        Error::Flawed(CredentialsFlaw::AlreadyExpired { expiration, now }) => make_aws_failure(
-            "clock",
-            format!("AWS gave credentials that end at {expiration}, and this computer's clock says {now}"),
-            "set this computer's clock (better: let it follow network time)",
-        ),
-        Error::Flawed(CredentialsFlaw::OtherAccount { answered }) => make_aws_failure(
-            "other_account",
-            format!("{name} answered for another account: {}", answered.to_safe_line()),
-            "check `sts_endpoint`: whoever answers there is not AWS",
-        ),
         Error::BadEndpoint { variable, refusal } => {
-            let of = match variable {
+            let service = match variable {
                 "AWS_ENDPOINT_URL_COGNITO_IDENTITY" => COGNITO.name,
                 "AWS_ENDPOINT_URL_BEDROCK" | "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" => bedrock::NAME,
                 _ => STS.name,
             };
-            Failure::new(
-                Exit::Configuration,
-                "config/sts_endpoint",
-                format!("{variable} names no address of {of}: {refusal}"),
-                format!("correct or unset {variable}"),
-            )
+            let what = format!("{variable} names no address of {service}: {refusal}");
+            let hint = format!("correct or unset {variable}");
+            return Failure::new(Exit::Configuration, "config/sts_endpoint", what, hint);
         }
-        Error::InvalidRequest(why) => Failure::new(
-            Exit::Configuration,
-            "config/region",
-            format!("{name} cannot be asked: {}", why.to_safe_line()),
-            "check `region`, and AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT if they are set",
+        Error::InvalidRequest(why) => {
+            let what = format!("{name} cannot be asked: {}", why.to_safe_line());
+            let hint = "check `region`, and AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT if they are set";
+            return Failure::new(Exit::Configuration, "config/region", what, hint);
+        }
+        Error::Refused { details: said, .. } => {
+            ("refused", quote_refusal(&said), "read what AWS says above".to_owned())
+        }
+        Error::Flawed(CredentialsFlaw::Incomplete) => {
+            ("incomplete", format!("{name} answered without complete credentials"), check_endpoint())
+        }
+        Error::Flawed(CredentialsFlaw::Malformed) => {
+            ("malformed", format!("{name} answered with credentials that AWS does not make"), check_endpoint())
+        }
+        Error::Flawed(CredentialsFlaw::AlreadyExpired { expiration, now }) => (
+            "clock",
+            format!("AWS gave credentials that end at {expiration}, and this computer's clock says {now}"),
+            SET_CLOCK.to_owned(),
         ),
-        Error::MissingClaim { claim } => make_aws_failure(
-            "claim_missing",
-            format!(
-                "`role_chain` wants the claim {}, and the ID token says nothing under that name",
-                sanitize_line(&claim)
-            ),
-            "have the provider put it into the ID token, or take it out of `role_chain`",
+        Error::Flawed(CredentialsFlaw::OtherAccount { answered }) => (
+            "other_account",
+            format!("{name} answered for another account: {}", answered.to_safe_line()),
+            "check `sts_endpoint`: whoever answers there is not AWS".to_owned(),
         ),
-    }
+        Error::MissingClaim { claim } => {
+            let claim = sanitize_line(&claim);
+            let what = format!("`role_chain` wants the claim {claim}, and the ID token says nothing under that name");
+            let hint = "have the provider put it into the ID token, or take it out of `role_chain`";
+            ("claim_missing", what, hint.to_owned())
+        }
+    };
+    make_aws_failure(slug, what, hint)
 }
+
+const SET_CLOCK: &str = "set this computer's clock (better: let it follow network time)";
 
 fn describe_sts_refusal(
     reason: AwsRefusalReason,
@@ -127,86 +118,76 @@ fn describe_sts_refusal(
     profile: &Profile,
     token: &VerifiedToken,
 ) -> Failure {
-    let what = quote_refusal(said);
+    let mut what = quote_refusal(said);
     let role = profile.federation.role().map_or("the role", RoleArn::as_str);
-    match reason {
-        AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => make_aws_failure(
+    let (slug, hint): RefusalAdvice = match reason {
+        AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => (
             "tag_session",
-            what,
-            "allow the action sts:TagSession beside sts:AssumeRoleWithWebIdentity in the role's trust policy",
+            "allow the action sts:TagSession beside sts:AssumeRoleWithWebIdentity in the role's trust policy".into(),
         ),
-        AwsRefusalReason::AccessDenied if token.has_groups_overage() => make_aws_failure(
+        AwsRefusalReason::AccessDenied if token.has_groups_overage() => (
             "access_denied",
-            what,
-            "the provider left your groups out of the token, for they are too many: have it send only groups assigned to the application",
+            "the provider left your groups out of the token, for they are too many: have it send only groups assigned to the application".into(),
         ),
-        AwsRefusalReason::AccessDenied => make_aws_failure(
-            "access_denied",
-            what,
-            format!(
-                "check that {role} exists and that its trust policy allows sts:AssumeRoleWithWebIdentity for {} with audience {}",
-                format_provider_name(profile),
-                sanitize_line(&profile.client_id)
-            ),
-        ),
-        AwsRefusalReason::InvalidIdentityToken => make_aws_failure(
-            "invalid_identity_token",
-            format!("{what}; {}", compare_token_to_profile(profile, token)),
-            suggest_registration(said, profile),
-        ),
-        AwsRefusalReason::ExpiredToken => make_aws_failure("expired_token", what, suggest_clock_and_login()),
-        AwsRefusalReason::IdpRejectedClaim => make_aws_failure(
-            "rejected_claim",
-            what,
-            Hint::from("the provider no longer stands by this token: run ").command(NextCommand::LoginForce),
-        ),
-        AwsRefusalReason::IdpCommunication => make_aws_failure(
-            "idp_communication",
-            what,
-            format!(
-                "AWS itself could not fetch the provider's keys: make sure that {} is reachable from the internet, then try again",
-                profile.issuer.as_str()
-            ),
-        ),
-        AwsRefusalReason::SessionTooLong => {
-            make_aws_failure("duration", what, "lower `session_duration`, or raise the role's maximum session duration")
+        AwsRefusalReason::AccessDenied => {
+            let (provider, audience) = (format_provider_name(profile), sanitize_line(&profile.client_id));
+            let action = format!("sts:AssumeRoleWithWebIdentity for {provider} with audience {audience}");
+            ("access_denied", format!("check that {role} exists and that its trust policy allows {action}").into())
         }
-        AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => make_aws_failure(
+        AwsRefusalReason::InvalidIdentityToken => {
+            what = format!("{what}; {}", compare_token_to_profile(profile, token));
+            ("invalid_identity_token", suggest_registration(said, profile).into())
+        }
+        AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
+        AwsRefusalReason::IdpRejectedClaim => {
+            let hint = Hint::from("the provider no longer stands by this token: run ").command(NextCommand::LoginForce);
+            ("rejected_claim", hint)
+        }
+        AwsRefusalReason::IdpCommunication => {
+            let issuer = profile.issuer.as_str();
+            let hint = format!("make sure that {issuer} is reachable from the internet, then try again");
+            ("idp_communication", format!("AWS itself could not fetch the provider's keys: {hint}").into())
+        }
+        AwsRefusalReason::SessionTooLong => {
+            ("duration", "lower `session_duration`, or raise the role's maximum session duration".into())
+        }
+        AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => (
             "token_too_large",
-            what,
-            "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most",
+            "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most".into(),
         ),
         AwsRefusalReason::Validation => {
-            make_aws_failure("validation", what, "check `role_arn`, `session_name` and `session_duration`")
+            ("validation", "check `role_arn`, `session_name` and `session_duration`".into())
         }
         AwsRefusalReason::PackedPolicyTooLarge => {
-            make_aws_failure("tags_too_large", what, "send fewer or shorter session tags in the token")
+            ("tags_too_large", "send fewer or shorter session tags in the token".into())
         }
-        AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
+        AwsRefusalReason::Common(reason) => advise_on_common_refusal(reason),
         AwsRefusalReason::UnknownLogin
         | AwsRefusalReason::NotFound
         | AwsRefusalReason::PoolConfiguration
-        | AwsRefusalReason::LimitExceeded => describe_other_refusal(what),
-    }
+        | AwsRefusalReason::LimitExceeded => advise_on_other_refusal(),
+    };
+    make_aws_failure(slug, what, hint)
 }
+
+/// The slug of a refusal, behind `aws/`, and what to do about it.
+type RefusalAdvice = (&'static str, Hint);
 
 /// Refusals that mean the same whatever was asked.
-fn describe_common_refusal(reason: CommonRefusal, what: String) -> Failure {
+fn advise_on_common_refusal(reason: CommonRefusal) -> RefusalAdvice {
     match reason {
-        CommonRefusal::RegionDisabled => make_aws_failure(
-            "region_disabled",
-            what,
-            "choose another `region`, or have STS enabled there in the account's settings",
-        ),
-        CommonRefusal::MalformedPolicy => make_aws_failure("malformed_policy", what, "check the role's policies"),
-        CommonRefusal::Throttled => make_aws_failure("throttled", what, "AWS asks for patience: try again in a minute"),
-        CommonRefusal::Server => make_aws_failure("server", what, "AWS has a fault of its own: try again in a moment"),
-        CommonRefusal::Other => describe_other_refusal(what),
+        CommonRefusal::RegionDisabled => {
+            ("region_disabled", "choose another `region`, or have STS enabled there in the account's settings".into())
+        }
+        CommonRefusal::MalformedPolicy => ("malformed_policy", "check the role's policies".into()),
+        CommonRefusal::Throttled => ("throttled", "AWS asks for patience: try again in a minute".into()),
+        CommonRefusal::Server => ("server", "AWS has a fault of its own: try again in a moment".into()),
+        CommonRefusal::Other => advise_on_other_refusal(),
     }
 }
 
-fn describe_other_refusal(what: String) -> Failure {
-    make_aws_failure("refused", what, "read what AWS says above, and ask your AWS administrator")
+fn advise_on_other_refusal() -> RefusalAdvice {
+    ("refused", "read what AWS says above, and ask your AWS administrator".into())
 }
 
 /// Whoever compares these two pairs sees the missing slash or the wrong client.

@@ -3,8 +3,8 @@
 //! A link needs both: leave to call, from the role before it, and trust, from its own.
 
 use super::{
-    AwsErrorDetails, AwsRefusalReason, Error, Failure, describe_common_refusal, describe_other_refusal,
-    make_aws_failure, quote_refusal,
+    AwsErrorDetails, AwsRefusalReason, Error, Failure, Hint, RefusalAdvice, advise_on_common_refusal,
+    advise_on_other_refusal, make_aws_failure, quote_refusal,
 };
 use crate::config::{ChainedRole, Profile, RoleArn};
 
@@ -34,47 +34,38 @@ fn describe_link_refusal(
 ) -> Failure {
     let (what, message) = (quote_refusal(details), details.message.to_safe_line());
     let role = link.role.as_str();
-    let both = |action: &str| {
+    let both = |action: &str| -> Hint {
         format!("allow {action} beside sts:AssumeRole in the trust policy of {role} and in the policies of {before}")
+            .into()
     };
-    match reason {
-        AwsRefusalReason::AccessDenied if message.contains("TagSession") => {
-            make_aws_failure("tag_session", what, both("sts:TagSession"))
-        }
+    let (slug, hint): RefusalAdvice = match reason {
+        AwsRefusalReason::AccessDenied if message.contains("TagSession") => ("tag_session", both("sts:TagSession")),
         AwsRefusalReason::AccessDenied if message.contains("SetSourceIdentity") => {
-            make_aws_failure("source_identity", what, both("sts:SetSourceIdentity"))
+            ("source_identity", both("sts:SetSourceIdentity"))
         }
-        AwsRefusalReason::AccessDenied => make_aws_failure(
-            "chain_denied",
-            what,
-            format!(
-                "let {before} call sts:AssumeRole on {role}, and let the trust policy of {role} name it{}",
-                suggest_external_id(link)
-            ),
-        ),
+        AwsRefusalReason::AccessDenied => {
+            let external = suggest_external_id(link);
+            let trust = format!("let the trust policy of {role} name it{external}");
+            ("chain_denied", format!("let {before} call sts:AssumeRole on {role}, and {trust}").into())
+        }
         AwsRefusalReason::SessionTooLong => {
-            make_aws_failure("duration", what, "lower the link's `duration`: AWS allows a chained role 1h at most")
+            ("duration", "lower the link's `duration`: AWS allows a chained role 1h at most".into())
         }
-        AwsRefusalReason::Validation => make_aws_failure(
-            "validation",
-            what,
-            "check the link's `session_name`, `tags`, `source_identity` and `duration`",
-        ),
-        AwsRefusalReason::PackedPolicyTooLarge => {
-            make_aws_failure("tags_too_large", what, "give the link fewer or shorter `tags`")
+        AwsRefusalReason::Validation => {
+            ("validation", "check the link's `session_name`, `tags`, `source_identity` and `duration`".into())
         }
-        AwsRefusalReason::ExpiredToken => {
-            make_aws_failure("expired_token", what, "set this computer's clock, then try again")
-        }
-        AwsRefusalReason::Common(reason) => describe_common_refusal(reason, what),
+        AwsRefusalReason::PackedPolicyTooLarge => ("tags_too_large", "give the link fewer or shorter `tags`".into()),
+        AwsRefusalReason::ExpiredToken => ("expired_token", "set this computer's clock, then try again".into()),
+        AwsRefusalReason::Common(reason) => advise_on_common_refusal(reason),
         AwsRefusalReason::InvalidIdentityToken
         | AwsRefusalReason::IdpRejectedClaim
         | AwsRefusalReason::IdpCommunication
         | AwsRefusalReason::UnknownLogin
         | AwsRefusalReason::NotFound
         | AwsRefusalReason::PoolConfiguration
-        | AwsRefusalReason::LimitExceeded => describe_other_refusal(what),
-    }
+        | AwsRefusalReason::LimitExceeded => advise_on_other_refusal(),
+    };
+    make_aws_failure(slug, what, hint)
 }
 
 fn suggest_external_id(link: &ChainedRole) -> &'static str {

@@ -119,20 +119,16 @@ impl Client {
         let proxy = self.proxies.proxy_for(target);
         let client = proxy.and(self.proxied.as_ref()).unwrap_or(&self.direct);
         let context = RequestContext { host: target.authority(), proxy, total_timeout: self.total_timeout };
-        let answer = match client.execute(request).await {
+        let mut answer = match client.execute(request).await {
             Ok(response) => read_response(response, &context).await,
             Err(error) => Err(context.classify_error(&error)),
         };
-        match (answer, proxy) {
-            (Err(Error::Proxy { proxy: name, host, fault: what }), Some(proxy)) => Err(Error::Proxy {
-                proxy: name,
-                host,
-                fault: proxy_probe::explain_proxy_fault(what, proxy, target).await,
-            }),
-            (Err(error), None) if self.proxies.skips_pac_script(target) => Err(error.with_pac_script_note()),
-            (answer, _) => answer,
+        if let (Err(Error::Proxy { fault, .. }), Some(proxy)) = (&mut answer, proxy) {
+            *fault = proxy_probe::explain_proxy_fault(fault.clone(), proxy, target).await;
+        } else if proxy.is_none() && self.proxies.skips_pac_script(target) {
+            answer = answer.map_err(Error::with_pac_script_note);
         }
-        .map_err(|error| self.unused.explain_error(error, target))
+        answer.map_err(|error| self.unused.explain_error(error, target))
     }
 }
 

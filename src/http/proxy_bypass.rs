@@ -10,15 +10,13 @@ pub(super) struct ProxyBypass(Vec<(HostPattern, Option<u16>)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {
-    /// `*`
-    All,
     /// `<local>`, of Windows and macOS: names without a dot.
     Dotless,
     /// `10.0.0.0/8`, or one address, which is a network of itself.
     Network(IpAddr, u32),
     /// `acme.com`, `.acme.com` and `*.acme.com` alike, as curl takes them: the domain with all that is in it.
     Domain(String),
-    /// A star elsewhere, as Windows takes it: `10.*`, `intra*.acme.com`.
+    /// `*` alone, or a star elsewhere, as Windows takes it: `10.*`, `intra*.acme.com`.
     Pattern(String),
 }
 
@@ -51,7 +49,6 @@ fn parse_host_pattern(entry: &str) -> HostPattern {
     let bare = strip_brackets(entry);
     let domain = bare.strip_prefix('*').unwrap_or(bare);
     match bare {
-        "*" => HostPattern::All,
         "<local>" => HostPattern::Dotless,
         _ => parse_network(bare).unwrap_or_else(|| match domain.strip_prefix('.') {
             Some(domain) if !domain.contains('*') => HostPattern::Domain(domain.trim_end_matches('.').to_owned()),
@@ -89,7 +86,6 @@ impl HostPattern {
     fn matches_host(&self, host: &str) -> bool {
         let address = host.parse::<IpAddr>();
         match self {
-            Self::All => true,
             Self::Dotless => address.is_err() && !host.contains('.'),
             Self::Network(network, length) => address.is_ok_and(|address| is_in_network(address, *network, *length)),
             Self::Domain(domain) => {

@@ -10,7 +10,7 @@ use rustls::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::{CryptoProvider, ring},
+    crypto::ring,
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use rustls_platform_verifier::Verifier;
@@ -31,7 +31,13 @@ pub(super) fn build_tls_config(trust: &TrustConfig) -> Result<ClientConfig, Erro
     let more = trust.read_certificates()?;
     // On Windows further roots mean a certificate engine of our own, which the system may refuse: none for nothing.
     let verifier: Arc<dyn ServerCertVerifier> = match (trust.skips_platform_verifier, more.is_empty()) {
-        (true, _) => build_root_verifier(more, Arc::clone(&provider)).ok_or(Error::NoRoots)?,
+        // What the platform verifier does on Linux, without the variables that it reads.
+        (true, _) => {
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(more);
+            let builder = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+            builder.build().map_err(|_| Error::NoRoots)?
+        }
         (false, true) => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(|_| Error::NoRoots)?),
         (false, false) => {
             let verifier = Verifier::new_with_extra_roots(more, Arc::clone(&provider));
@@ -46,17 +52,6 @@ pub(super) fn build_tls_config(trust: &TrustConfig) -> Result<ClientConfig, Erro
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// What the platform verifier does on Linux, without the variables that it reads.
-fn build_root_verifier(
-    certificates: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-) -> Option<Arc<dyn ServerCertVerifier>> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build().ok()?;
-    Some(verifier)
 }
 
 /// A refusal together with the refused certificate's issuer, carried inside the error itself.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// An address that cannot carry a secret over an open network.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct SecureUrl(Url);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +94,6 @@ impl TryFrom<String> for SecureUrl {
 
     fn try_from(text: String) -> Result<Self, SecureUrlError> {
         Self::parse(&text)
-    }
-}
-
-impl From<SecureUrl> for String {
-    fn from(url: SecureUrl) -> Self {
-        url.0.into()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It sorts what STS said; what a person should do about it is `failure`'s.
 
-use std::{error, fmt};
+use std::error;
 
 use aws_sdk_sts::{
     config::http::HttpResponse,
@@ -279,13 +279,4 @@ fn from_unexpected_answer(response: &HttpResponse) -> Error {
 fn find_root_cause(error: &(dyn error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |cause| cause.source());
     causes.last().map(ToString::to_string).unwrap_or_default()
-}
-
-impl error::Error for Error {}
-
-/// For logs; what people read is written in `failure`.
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
 }

@@ -100,19 +100,14 @@ enum LenientSeconds {
     Text(String),
 }
 
-impl LenientSeconds {
-    fn value_or(seconds: Option<Self>, otherwise: u64) -> u64 {
-        match seconds {
-            Some(Self::Number(number)) => number,
-            Some(Self::Text(text)) => text.parse().unwrap_or(otherwise),
-            None => otherwise,
-        }
-    }
-}
-
 fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: &Issuer) -> Result<DeviceCode, Error> {
     let given: DeviceResponse = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
+    let seconds = |stated, otherwise| match stated {
+        Some(LenientSeconds::Number(number)) => number,
+        Some(LenientSeconds::Text(text)) => text.parse().unwrap_or(otherwise),
+        None => otherwise,
+    };
     let address = given.verification_uri.ok_or_else(|| lacks("verification_uri"))?;
     Ok(DeviceCode {
         device_code: given.device_code.filter(|code| !code.expose().is_empty()).ok_or_else(|| lacks("device_code"))?,
@@ -122,10 +117,8 @@ fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: 
             .verification_uri_complete
             .map(|address| parse_endpoint(issuer, "verification_uri_complete", &address))
             .transpose()?,
-        interval: Duration::from_secs(
-            LenientSeconds::value_or(given.interval, DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL),
-        ),
-        lifetime: Duration::from_secs(LenientSeconds::value_or(given.expires_in, DEFAULT_CODE_LIFETIME)),
+        interval: Duration::from_secs(seconds(given.interval, DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL)),
+        lifetime: Duration::from_secs(seconds(given.expires_in, DEFAULT_CODE_LIFETIME)),
     })
 }
 

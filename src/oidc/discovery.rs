@@ -60,10 +60,8 @@ async fn fetch_metadata(
     if let Some((domain, paths)) = known_better {
         stated.apply_login_domain(domain, paths)?;
     }
-    stated.into_metadata(issuer, || ResponseSource {
-        endpoint: ProviderEndpoint::Discovery,
-        host: url.authority().to_owned(),
-    })
+    let source = ResponseSource { endpoint: ProviderEndpoint::Discovery, host: url.authority().to_owned() };
+    stated.into_metadata(issuer, &source)
 }
 
 /// Where the description stands. The issuer's own slash at the end goes before the path is appended (OIDC Discovery §4).
@@ -110,12 +108,8 @@ impl DiscoveryDocument {
         Ok(())
     }
 
-    fn into_metadata(
-        self,
-        configured: &Issuer,
-        source: impl Fn() -> ResponseSource,
-    ) -> Result<ProviderMetadata, Error> {
-        let lacks = |lacks| Error::MissingMember { source: source(), member: lacks };
+    fn into_metadata(self, configured: &Issuer, source: &ResponseSource) -> Result<ProviderMetadata, Error> {
+        let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
         let issuer = self.issuer.ok_or_else(|| lacks("issuer"))?;
         if issuer != configured.as_str() {
             let configured = configured.as_str().to_owned();

@@ -2,7 +2,7 @@
 //!
 //! Pure, so that a fuzzer needs no socket; what a request means is `judge`'s business.
 
-use std::fmt;
+use ::http::Method;
 
 use crate::secret::Secret;
 
@@ -10,20 +10,15 @@ use crate::secret::Secret;
 const MAX_HEADERS: usize = 128;
 
 /// A request whose head has come in full.
+#[derive(Debug)]
 pub struct CallbackRequest {
-    pub method: RequestMethod,
-    /// As sent, not decoded: it is only ever compared with an address of ours.
-    pub path: String,
+    pub method: Method,
+    /// As sent, not decoded: it is only ever compared with an address of ours. It may be the start address, which leads to
+    /// the state, and so is as secret as the query.
+    pub path: Secret,
     /// What follows the question mark; it may hold the code and the state.
     pub query: Option<Secret>,
     pub host: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestMethod {
-    Get,
-    Head,
-    Other,
 }
 
 /// Why bytes are no request that could be answered with more than "no".
@@ -49,18 +44,19 @@ pub fn parse_request(head: &[u8]) -> Result<Option<CallbackRequest>, MalformedRe
         Err(_) => return Err(MalformedRequest::Syntax),
     }
     let (method, target) = read.method.zip(read.path).ok_or(MalformedRequest::Syntax)?;
+    let method = method.parse().map_err(|_| MalformedRequest::Syntax)?;
     let (path, query) = split_target(target)?;
-    Ok(Some(CallbackRequest { method: RequestMethod::from_name(method), path, query, host: find_host(read.headers)? }))
+    Ok(Some(CallbackRequest { method, path, query, host: find_host(read.headers)? }))
 }
 
 /// Splits `/path?query` (RFC 9112 §3.2.1), the only form a browser sends to a server that is no proxy.
-fn split_target(target: &str) -> Result<(String, Option<Secret>), MalformedRequest> {
+fn split_target(target: &str) -> Result<(Secret, Option<Secret>), MalformedRequest> {
     if !target.starts_with('/') {
         return Err(MalformedRequest::Target);
     }
     Ok(match target.split_once('?') {
-        Some((path, query)) => (path.to_owned(), Some(Secret::new(query))),
-        None => (target.to_owned(), None),
+        Some((path, query)) => (Secret::new(path), Some(Secret::new(query))),
+        None => (Secret::new(target), None),
     })
 }
 
@@ -71,26 +67,6 @@ fn find_host(headers: &[httparse::Header<'_>]) -> Result<Option<String>, Malform
         return Err(MalformedRequest::Host);
     }
     std::str::from_utf8(first.value).map(|text| Some(text.trim().to_owned())).map_err(|_| MalformedRequest::Host)
-}
-
-impl RequestMethod {
-    fn from_name(name: &str) -> Self {
-        match name {
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            _ => Self::Other,
-        }
-    }
-}
-
-impl fmt::Debug for CallbackRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The path may be the start address, which leads to the state: it is as secret as the query.
-        f.debug_struct("CallbackRequest")
-            .field("method", &self.method)
-            .field("host", &self.host)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]
@@ -104,7 +80,7 @@ mod tests {
     #[test]
     fn a_request_is_taken_apart_and_its_secrets_are_not_shown() {
         let request = read("GET /callback?code=c0de&state=x HTTP/1.1\r\nhost: 127.0.0.1:1 \r\n\r\n").unwrap().unwrap();
-        assert_eq!((request.method, request.path.as_str()), (RequestMethod::Get, "/callback"));
+        assert_eq!((&request.method, request.path.expose()), (&Method::GET, "/callback"));
         assert_eq!(request.host.as_deref(), Some("127.0.0.1:1"));
         assert_eq!(request.query.as_ref().map(Secret::expose), Some("code=c0de&state=x"));
         assert!(!format!("{request:?}").contains("c0de"));

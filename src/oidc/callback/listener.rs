@@ -6,12 +6,11 @@ use std::{
     fmt,
     io::{Error, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
 };
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 
-use super::{CallbackAddresses, CallbackEvent, PortHolder, server::ServerTimeouts};
+use super::{CallbackAddresses, CallbackError, CallbackEvent, PortHolder, server::CallbackServer};
 use crate::{
     config::{RedirectHost, RedirectUri},
     host,
@@ -28,10 +27,9 @@ const MAX_PORT_ATTEMPTS: usize = 16;
 /// The bound address, not yet answering: connections wait in the system's queue until `answer` is called.
 pub struct CallbackListener {
     pub(super) sockets: Vec<TcpListener>,
-    pub(super) addresses: CallbackAddresses,
-    pub(super) redirect: RedirectUri,
-    pub(super) report: Arc<dyn Fn(CallbackEvent) + Send + Sync>,
-    pub(super) timeouts: ServerTimeouts,
+    pub(super) server: CallbackServer,
+    pub(super) receiver: oneshot::Receiver<Result<Secret, CallbackError>>,
+    redirect: RedirectUri,
 }
 
 /// No port could be taken; one attempt for each that was tried.
@@ -69,48 +67,39 @@ impl CallbackListener {
         let ports: &[u16] = if redirect.ports.is_empty() { &any } else { &redirect.ports };
         for port in ports {
             match bind_every_family(redirect.host, *port).await {
-                Ok(sockets) => return Self::from_sockets(sockets, redirect),
+                Ok((sockets, port)) => return Ok(Self::new(sockets, port, redirect)),
                 Err(attempt) => attempts.push(attempt),
             }
         }
         Err(BindError { attempts })
     }
 
-    fn from_sockets(sockets: Vec<TcpListener>, redirect: &RedirectUri) -> Result<Self, BindError> {
-        let port = sockets.iter().find_map(|socket| Some(socket.local_addr().ok()?.port()));
-        let nowhere = || BindAttempt {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable),
+    fn new(sockets: Vec<TcpListener>, port: u16, redirect: &RedirectUri) -> Self {
+        let addresses = CallbackAddresses {
+            port,
+            callback_path: redirect.path.clone(),
+            start_path: Secret::new(format!("/{}", generate_path_segment())),
+            result_path: Secret::new(format!("/done-{}", generate_path_segment())),
         };
-        Ok(Self {
-            sockets,
-            addresses: CallbackAddresses {
-                port: port.ok_or_else(|| BindError { attempts: vec![nowhere()] })?,
-                callback_path: redirect.path.clone(),
-                start_path: Secret::new(format!("/{}", generate_path_segment())),
-                result_path: Secret::new(format!("/done-{}", generate_path_segment())),
-            },
-            redirect: redirect.clone(),
-            report: Arc::new(|_| {}),
-            timeouts: ServerTimeouts::default(),
-        })
+        let (sender, receiver) = oneshot::channel();
+        Self { sockets, server: CallbackServer::new(addresses, sender), receiver, redirect: redirect.clone() }
     }
 
     /// Tells `listener` of everything that happens, for the log.
     #[must_use]
     pub fn with_reporter(mut self, listener: impl Fn(CallbackEvent) + Send + Sync + 'static) -> Self {
-        self.report = Arc::new(listener);
+        self.server.report = Box::new(listener);
         self
     }
 
     /// What the provider is told, and has registered.
     pub fn redirect_uri(&self) -> String {
-        self.redirect.uri_for_port(self.addresses.port)
+        self.redirect.uri_for_port(self.server.addresses.port)
     }
 
     /// The short address that leads to the provider, so that no state reaches a process list or a terminal.
     pub fn start_address(&self) -> String {
-        let CallbackAddresses { start_path, port, .. } = &self.addresses;
+        let CallbackAddresses { start_path, port, .. } = &self.server.addresses;
         RedirectUri { path: start_path.expose().to_owned(), ..self.redirect.clone() }.uri_for_port(*port)
     }
 }
@@ -126,16 +115,19 @@ pub fn is_start_address(address: &str) -> bool {
     ["127.0.0.1", "localhost"].contains(&host) && is_port && is_word
 }
 
-async fn bind_every_family(host: RedirectHost, port: u16) -> Result<Vec<TcpListener>, BindAttempt> {
-    let first = bind_address(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+/// Binds the port in every family that the host's name stands for, and gives it: port 0 becomes a free one.
+async fn bind_every_family(host: RedirectHost, port: u16) -> Result<(Vec<TcpListener>, u16), BindAttempt> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let first = bind_address(address).await?;
+    let failed = |error: Error| BindAttempt { address, obstacle: BindObstacle::Other(error.kind()) };
+    let port = first.local_addr().map_err(failed)?.port();
     if host == RedirectHost::LoopbackIp {
-        return Ok(vec![first]);
+        return Ok((vec![first], port));
     }
     // A browser may try [::1] first: whoever holds it there would be given the code.
-    let port = first.local_addr().map_or(port, |address| address.port());
     match bind_address(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
-        Ok(second) => Ok(vec![first, second]),
-        Err(BindAttempt { obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable), .. }) => Ok(vec![first]),
+        Ok(second) => Ok((vec![first, second], port)),
+        Err(BindAttempt { obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable), .. }) => Ok((vec![first], port)),
         Err(attempt) => Err(attempt),
     }
 }

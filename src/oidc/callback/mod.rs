@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{secret::Secret, text::UntrustedText};
 
 pub use self::{
-    http_request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
+    http_request::{CallbackRequest, MalformedRequest, parse_request},
     listener::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
     open_listener::{OpenListener, PasteRejection},
     port_holder::PortHolder,
@@ -31,9 +31,10 @@ pub use self::{
 pub use super::page::SignInEnding;
 
 /// What the one right answer must carry, and where the browser is sent to fetch it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct AwaitedCallback {
-    pub authorize_url: String,
+    /// Contains the state.
+    pub authorize_url: Secret,
     pub state: Secret,
     pub issuer: String,
     /// The provider says that it names itself in its answers (RFC 9207 §3).
@@ -134,12 +135,5 @@ impl fmt::Display for IgnoreReason {
             Self::Incomplete => "neither code nor error, or both",
             Self::OtherUser => "the start address, opened by another user",
         })
-    }
-}
-
-impl fmt::Debug for AwaitedCallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The authorization URL contains the state.
-        f.debug_struct("AwaitedCallback").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }

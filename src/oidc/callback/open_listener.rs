@@ -4,24 +4,22 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use ::http::Method;
 use openidconnect::url::Url;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::oneshot,
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
 };
 
 use super::{
-    AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestMethod, RequestVerdict,
-    server::{CallbackServer, MAX_VIEWERS, WaiterCounts, accept_connections},
+    AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestVerdict,
+    server::{CallbackServer, accept_connections},
     verdict::classify_request,
 };
 use crate::{
@@ -32,32 +30,19 @@ use crate::{
 impl CallbackListener {
     /// Answers from now on. Dropped, it closes the port and every connection.
     pub fn start_serving(self) -> OpenListener {
-        let (sender, receiver) = oneshot::channel();
         let start_address = self.start_address();
-        let desk = Arc::new(CallbackServer {
-            addresses: self.addresses,
-            awaited: watch::Sender::new(None),
-            own_user_only: AtomicBool::new(false),
-            start_opened: AtomicBool::new(false),
-            answer: Mutex::new(Some(sender)),
-            final_page: watch::Sender::new(None),
-            start_waiters: watch::Sender::new(WaiterCounts::default()),
-            result_waiters: watch::Sender::new(WaiterCounts::default()),
-            waiter_slots: Semaphore::new(MAX_VIEWERS),
-            report: self.report,
-            timeouts: self.timeouts,
-        });
-        let mut doors = JoinSet::new();
+        let server = Arc::new(self.server);
+        let mut accept_tasks = JoinSet::new();
         for socket in self.sockets {
-            doors.spawn(accept_connections(socket, Arc::clone(&desk)));
+            accept_tasks.spawn(accept_connections(socket, Arc::clone(&server)));
         }
         OpenListener {
-            follow_timeout: desk.timeouts.follow,
+            follow_timeout: server.timeouts.follow,
             follow_by: Instant::now(),
-            server: desk,
+            server,
             start_address,
-            receiver,
-            _accept_tasks: doors,
+            receiver: self.receiver,
+            _accept_tasks: accept_tasks,
         }
     }
 }
@@ -168,8 +153,8 @@ fn parse_pasted_address(text: &str) -> Option<CallbackRequest> {
     let host = url.host_str()?;
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     Some(CallbackRequest {
-        method: RequestMethod::Get,
-        path: url.path().to_owned(),
+        method: Method::GET,
+        path: Secret::new(url.path()),
         query: url.query().map(Secret::new),
         host: Some(host),
     })

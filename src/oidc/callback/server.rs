@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use ::http::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -28,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AwaitedCallback, CallbackError, CallbackEvent, IgnoreReason, RequestVerdict,
-    http_request::{CallbackRequest, MalformedRequest, RequestMethod, parse_request},
+    http_request::{CallbackRequest, MalformedRequest, parse_request},
     http_response::CallbackResponse,
     peer_user,
     verdict::{CallbackAddresses, classify_request},
@@ -44,7 +45,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Below macOS's 256 files a process, with room for everything else.
 const MAX_CONNECTIONS: usize = 160;
 /// Tabs that wait for the end; a tab closed while waiting counts until then.
-pub(super) const MAX_VIEWERS: usize = 16;
+const MAX_VIEWERS: usize = 16;
 /// What is read of a client's leftovers before its connection is closed.
 const MAX_DRAINED_BYTES: usize = 1024 * 1024;
 
@@ -81,13 +82,13 @@ pub(super) struct CallbackServer {
     /// Whether somebody has opened the start address.
     pub(super) start_opened: AtomicBool,
     /// Taken by the one answer that counts.
-    pub(super) answer: Mutex<Option<oneshot::Sender<Result<Secret, CallbackError>>>>,
+    answer: Mutex<Option<oneshot::Sender<Result<Secret, CallbackError>>>>,
     pub(super) final_page: watch::Sender<Option<HtmlPage>>,
     /// At the start address, before anybody can be sent on.
     pub(super) start_waiters: watch::Sender<WaiterCounts>,
     pub(super) result_waiters: watch::Sender<WaiterCounts>,
-    pub(super) waiter_slots: Semaphore,
-    pub(super) report: Arc<dyn Fn(CallbackEvent) + Send + Sync>,
+    waiter_slots: Semaphore,
+    pub(super) report: Box<dyn Fn(CallbackEvent) + Send + Sync>,
     pub(super) timeouts: ServerTimeouts,
 }
 
@@ -166,6 +167,23 @@ async fn read_head(stream: &mut TcpStream) -> Result<Option<CallbackRequest>, (C
 }
 
 impl CallbackServer {
+    /// A server that reports to nobody yet, and sends the answer that counts to `sender`.
+    pub(super) fn new(addresses: CallbackAddresses, sender: oneshot::Sender<Result<Secret, CallbackError>>) -> Self {
+        Self {
+            addresses,
+            awaited: watch::Sender::new(None),
+            own_user_only: AtomicBool::new(false),
+            start_opened: AtomicBool::new(false),
+            answer: Mutex::new(Some(sender)),
+            final_page: watch::Sender::new(None),
+            start_waiters: watch::Sender::default(),
+            result_waiters: watch::Sender::default(),
+            waiter_slots: Semaphore::new(MAX_VIEWERS),
+            report: Box::new(|_| {}),
+            timeouts: ServerTimeouts::default(),
+        }
+    }
+
     async fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) {
         let awaited = self.awaited.borrow().clone();
         let response = match classify_request(request, &self.addresses, awaited.as_deref()) {
@@ -179,10 +197,7 @@ impl CallbackServer {
             RequestVerdict::Result => return self.handle_result(stream).await,
             RequestVerdict::Ignored(reason) => self.report_ignored(reason),
         };
-        let response = match request.method {
-            RequestMethod::Head => response.without_body(),
-            RequestMethod::Get | RequestMethod::Other => response,
-        };
+        let response = if request.method == Method::HEAD { response.without_body() } else { response };
         self.send_response(stream, &response).await;
     }
 
@@ -211,7 +226,7 @@ impl CallbackServer {
     /// Once the answer is here, there is nothing left to ask at the provider.
     fn start_response(&self, awaited: &AwaitedCallback) -> CallbackResponse {
         if self.is_waiting() {
-            CallbackResponse::redirect_to("302 Found", &awaited.authorize_url)
+            CallbackResponse::redirect_to("302 Found", awaited.authorize_url.expose())
         } else {
             self.redirect_to_result()
         }

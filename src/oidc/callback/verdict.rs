@@ -2,13 +2,10 @@
 //!
 //! Pure and without memory: that an answer counts once is `serve`'s business.
 
+use ::http::Method;
 use ring::hmac;
 
-use super::{
-    AwaitedCallback, CallbackError, IgnoreReason,
-    http_request::{CallbackRequest, RequestMethod},
-    query::CallbackParameters,
-};
+use super::{AwaitedCallback, CallbackError, IgnoreReason, http_request::CallbackRequest, query::CallbackParameters};
 use crate::{secret::Secret, text::UntrustedText};
 
 /// The addresses that mean something while one sign-in waits.
@@ -45,21 +42,22 @@ pub fn classify_request(
     if !is_own_host(request.host.as_deref(), places.port) {
         return RequestVerdict::Ignored(IgnoreReason::ForeignHost);
     }
-    let is_callback = request.path == places.callback_path;
-    let is_start = equals_in_constant_time(&request.path, &places.start_path);
-    let is_result = equals_in_constant_time(&request.path, &places.result_path);
+    let path = request.path.expose();
+    let is_callback = path == places.callback_path;
+    let is_start = equals_in_constant_time(path, &places.start_path);
+    let is_result = equals_in_constant_time(path, &places.result_path);
     if !(is_callback || is_start || is_result) {
         return RequestVerdict::Ignored(IgnoreReason::UnknownPath);
     }
     match request.method {
-        RequestMethod::Other => RequestVerdict::Ignored(IgnoreReason::Method),
-        RequestMethod::Head => RequestVerdict::Ignored(IgnoreReason::HeadRequest),
-        RequestMethod::Get if is_callback => awaited
+        Method::GET if is_callback => awaited
             .ok_or(IgnoreReason::WrongState)
             .and_then(|awaited| parse_callback(request.query.as_ref(), awaited))
             .map_or_else(RequestVerdict::Ignored, RequestVerdict::Answer),
-        RequestMethod::Get if is_start => RequestVerdict::Start,
-        RequestMethod::Get => RequestVerdict::Result,
+        Method::GET if is_start => RequestVerdict::Start,
+        Method::GET => RequestVerdict::Result,
+        Method::HEAD => RequestVerdict::Ignored(IgnoreReason::HeadRequest),
+        _ => RequestVerdict::Ignored(IgnoreReason::Method),
     }
 }
 
@@ -137,7 +135,7 @@ mod tests {
 
     fn awaited(iss_required: bool) -> AwaitedCallback {
         AwaitedCallback {
-            authorize_url: "https://idp.example/authorize?state=right".into(),
+            authorize_url: Secret::new("https://idp.example/authorize?state=right"),
             state: Secret::new("right"),
             issuer: "https://idp.example".into(),
             iss_required,

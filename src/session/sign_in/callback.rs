@@ -242,7 +242,7 @@ fn ending_from_failure(report: &FailureReport, invocation: &Invocation) -> SignI
 
 fn build_awaited_callback(known: &CachedProvider, request: &AuthorizationRequest) -> AwaitedCallback {
     AwaitedCallback {
-        authorize_url: request.url.to_string(),
+        authorize_url: Secret::new(request.url.as_str()),
         state: request.state.clone(),
         issuer: known.metadata.issuer.clone(),
         iss_required: known.metadata.iss_parameter,

@@ -70,7 +70,7 @@ impl SignIn {
             .unwrap()
             .with_reporter(move |event| seen.lock().unwrap().push(event));
         change(&mut listener);
-        let (port, start) = (listener.addresses.port, listener.addresses.start_path.expose().to_owned());
+        let (port, start) = (listener.server.addresses.port, listener.server.addresses.start_path.expose().to_owned());
         assert_eq!(listener.start_address(), format!("http://127.0.0.1:{port}{start}"));
         let open = listener.start_serving();
         open.set_awaited_callback(awaited());
@@ -98,7 +98,7 @@ impl SignIn {
 
 fn awaited() -> AwaitedCallback {
     AwaitedCallback {
-        authorize_url: "https://idp.example/authorize?client_id=x&state=s3cr3t-state".into(),
+        authorize_url: Secret::new("https://idp.example/authorize?client_id=x&state=s3cr3t-state"),
         state: Secret::new("s3cr3t-state"),
         issuer: "https://idp.example".into(),
         iss_required: false,
@@ -154,7 +154,7 @@ fn the_start_address_leads_to_the_provider_as_often_as_it_is_opened() {
         for _ in 0..2 {
             let reply = sign_in.get(&sign_in.start).await;
             assert_eq!(status(&reply), "302 Found");
-            assert_eq!(header(&reply, "Location"), Some(awaited().authorize_url.as_str()));
+            assert_eq!(header(&reply, "Location"), Some(awaited().authorize_url.expose()));
             assert_eq!(header(&reply, "Cache-Control"), Some("no-store"));
             assert_eq!(header(&reply, "Referrer-Policy"), Some("no-referrer"));
         }
@@ -271,14 +271,14 @@ fn a_browser_that_has_yet_to_ask_for_the_page_is_waited_for() {
 #[test]
 fn a_browser_that_has_gone_away_breaks_nothing() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.timeouts.follow = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.server.timeouts.follow = Duration::from_millis(50)).await;
         let (answered, port, result) = sign_in.answered().await;
         let tab = send(port, &request(port, &result)).await;
         answered.page.wait_for_result_waiters(1).await;
         drop(tab);
         answered.page.show_ending(&signed_in()).await;
 
-        let sign_in = SignIn::with(|listener| listener.timeouts.follow = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.server.timeouts.follow = Duration::from_millis(50)).await;
         let (answered, ..) = sign_in.answered().await;
         answered.page.show_ending(&signed_in()).await;
     });
@@ -287,7 +287,7 @@ fn a_browser_that_has_gone_away_breaks_nothing() {
 #[test]
 fn a_reader_too_slow_for_the_page_does_not_hold_the_program() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.timeouts.linger = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.server.timeouts.linger = Duration::from_millis(50)).await;
         let (answered, port, result) = sign_in.answered().await;
         let _never_closes = send(port, &request(port, &result)).await;
         answered.page.wait_for_result_waiters(1).await;
@@ -319,7 +319,7 @@ fn localhost_is_served_in_both_families() {
             return;
         }
         let listener = CallbackListener::bind(&redirect(RedirectHost::Localhost, &[])).await.unwrap();
-        let port = listener.addresses.port;
+        let port = listener.server.addresses.port;
         assert_eq!(listener.redirect_uri(), format!("http://localhost:{port}/callback"));
         assert!(listener.start_address().starts_with("http://localhost:"));
         let open = listener.start_serving();

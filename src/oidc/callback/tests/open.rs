@@ -5,7 +5,7 @@ use super::*;
 /// A listener whose provider has not described itself yet.
 async fn early() -> (OpenListener, u16, String) {
     let listener = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &[])).await.unwrap();
-    let (port, start) = (listener.addresses.port, listener.addresses.start_path.expose().to_owned());
+    let (port, start) = (listener.server.addresses.port, listener.server.addresses.start_path.expose().to_owned());
     (listener.start_serving(), port, start)
 }
 
@@ -18,7 +18,7 @@ fn whoever_comes_before_the_provider_is_known_is_sent_on_once_it_is() {
         assert!(!visit.is_finished());
         open.set_awaited_callback(awaited());
         let reply = visit.await.unwrap();
-        assert_eq!((status(&reply), header(&reply, "Location")), ("302 Found", Some(awaited().authorize_url.as_str())));
+        assert_eq!((status(&reply), header(&reply, "Location")), ("302 Found", Some(awaited().authorize_url.expose())));
     });
 }
 

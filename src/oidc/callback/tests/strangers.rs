@@ -59,7 +59,7 @@ fn a_head_over_the_limit_is_refused() {
 #[test]
 fn a_client_that_never_finishes_its_request_is_sent_away_in_time() {
     run(async {
-        let sign_in = SignIn::with(|listener| listener.timeouts.read = Duration::from_millis(50)).await;
+        let sign_in = SignIn::with(|listener| listener.server.timeouts.read = Duration::from_millis(50)).await;
         let reply = reply(send(sign_in.port, b"GET /callback?code=").await).await;
         assert_eq!(status(&reply), "408 Request Timeout");
         assert_eq!(sign_in.events.lock().unwrap().as_slice(), [CallbackEvent::TooSlow]);

@@ -212,10 +212,7 @@ impl CallbackServer {
             return self.send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath)).await;
         };
         let _told = WaiterGuard::count_arrival(&self.start_waiters);
-        let (mut awaited, mut ending) = (self.awaited.subscribe(), self.final_page.subscribe());
-        let known = async { awaited.wait_for(Option::is_some).await.ok().and_then(|awaited| awaited.clone()) };
-        let failed = async { ending.wait_for(Option::is_some).await.ok().and_then(|page| page.clone()) };
-        let response = match race_futures(known, failed).await {
+        let response = match race_futures(wait_for_value(&self.awaited), wait_for_value(&self.final_page)).await {
             RaceWinner::Left(Some(awaited)) => self.start_response(&awaited),
             RaceWinner::Right(Some(page)) => CallbackResponse::from_page("200 OK", page),
             _ => return,
@@ -279,9 +276,7 @@ impl CallbackServer {
             return self.send_response(stream, &self.already_answered_response()).await;
         };
         let _told = WaiterGuard::count_arrival(&self.result_waiters);
-        let mut ending = self.final_page.subscribe();
-        let Ok(page) = ending.wait_for(Option::is_some).await.map(|page| page.clone()) else { return };
-        if let Some(page) = page {
+        if let Some(page) = wait_for_value(&self.final_page).await {
             self.send_response(stream, &CallbackResponse::from_page("200 OK", page)).await;
             (self.report)(CallbackEvent::ResultShown);
         }
@@ -315,6 +310,12 @@ impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.0.send_modify(|seen| seen.finished += 1);
     }
+}
+
+/// The value, as soon as there is one.
+async fn wait_for_value<T: Clone>(sender: &watch::Sender<Option<T>>) -> Option<T> {
+    let mut receiver = sender.subscribe();
+    receiver.wait_for(Option::is_some).await.ok()?.clone()
 }
 
 async fn drain_stream(stream: &mut TcpStream) {

@@ -135,9 +135,9 @@ fn a_lock_of_one_profile_writes_no_record_of_another() {
 fn a_key_in_use_is_not_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = key::KeyManager::new(KeyLocation::File, folder.path());
-    let in_use = keeper.read_or_create().unwrap();
+    let (key, in_use) = keeper.read_or_create().unwrap();
     open_file_store(folder.path()).remove_unused_key().unwrap();
-    assert_eq!(keeper.read_key().unwrap().as_ref(), Some(&*in_use));
+    assert_eq!(keeper.read_key().unwrap().as_ref(), Some(&key));
     drop(in_use);
     open_file_store(folder.path()).remove_unused_key().unwrap();
     assert!(keeper.read_key().unwrap().is_none());

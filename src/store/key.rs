@@ -3,15 +3,12 @@
 //! Which one is the profile's choice, and never changes by itself: a keyring that refuses is an error, not a reason for
 //! the file.
 
-use std::{
-    ops::Deref,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{
-    Error, UnlockPolicy, keyring,
+    Error, KeyringError, UnlockPolicy, keyring,
     sealing_key::{SealingKey, key_from_bytes},
 };
 use crate::{
@@ -35,20 +32,6 @@ pub(super) struct KeyManager {
     file: PathBuf,
 }
 
-/// A key that nobody forgets while this lives: what it seals meanwhile can be opened afterwards.
-pub(super) struct KeyInUse {
-    key: SealingKey,
-    _lock: SharedLock,
-}
-
-impl Deref for KeyInUse {
-    type Target = SealingKey;
-
-    fn deref(&self) -> &SealingKey {
-        &self.key
-    }
-}
-
 impl KeyManager {
     pub(super) fn new(keeper: KeyLocation, folder: &Path) -> Self {
         Self { location: keeper, file: folder.join("key") }
@@ -56,18 +39,12 @@ impl KeyManager {
 
     /// The key, if there is one.
     pub(super) fn read_key(&self) -> Result<Option<SealingKey>, Error> {
-        match self.location {
-            KeyLocation::File => self.read_key_file(),
-            KeyLocation::Keyring(when_locked) => Ok(keyring::read_key(when_locked)?),
-        }
+        self.read_with(keyring::read_key)
     }
 
     /// The key, if there is one that can be read without asking the user to unlock the keyring.
     pub(super) fn read_without_prompt(&self) -> Result<Option<SealingKey>, Error> {
-        match self.location {
-            KeyLocation::File => self.read_key_file(),
-            KeyLocation::Keyring(_) => Ok(keyring::read_key(UnlockPolicy::NoPrompt)?),
-        }
+        self.read_with(|_| keyring::read_key(UnlockPolicy::NoPrompt))
     }
 
     /// The key as its keeper itself has it, once `stale`, which may be a copy from nearer by, has opened nothing.
@@ -78,13 +55,14 @@ impl KeyManager {
         }
     }
 
-    /// The key, made now if there is none.
-    pub(super) fn read_or_create(&self) -> Result<KeyInUse, Error> {
+    /// The key, made now if there is none. Nobody forgets it while the lock lives: what it seals meanwhile can be opened
+    /// afterwards.
+    pub(super) fn read_or_create(&self) -> Result<(SealingKey, SharedLock), Error> {
         loop {
             let share = lock::acquire_shared(&self.lock_path())?;
             if let Some(key) = self.read_uncached()? {
                 self.write_marker()?;
-                return Ok(KeyInUse { key, _lock: share });
+                return Ok((key, share));
             }
             drop(share);
             self.create_if_absent()?;
@@ -154,16 +132,21 @@ impl KeyManager {
 
     /// What is sealed must be openable tomorrow, so only the keeper's own word counts here.
     fn read_uncached(&self) -> Result<Option<SealingKey>, Error> {
-        match self.location {
-            KeyLocation::File => self.read_key_file(),
-            KeyLocation::Keyring(when_locked) => Ok(keyring::read_uncached(when_locked)?),
-        }
+        self.read_with(keyring::read_uncached)
     }
 
-    /// A file of another length is not a key, and what was sealed with the lost key cannot be opened any more.
-    fn read_key_file(&self) -> Result<Option<SealingKey>, Error> {
-        let bytes = files::read_own(&self.file)?.map(Zeroizing::new);
-        Ok(bytes.and_then(|bytes| key_from_bytes(&bytes)))
+    /// The key from the file or from the keyring. A file of another length is not a key, and what was sealed with the lost
+    /// key cannot be opened any more.
+    fn read_with(
+        &self,
+        read_keyring: fn(UnlockPolicy) -> Result<Option<SealingKey>, KeyringError>,
+    ) -> Result<Option<SealingKey>, Error> {
+        match self.location {
+            KeyLocation::File => {
+                Ok(files::read_own(&self.file)?.and_then(|bytes| key_from_bytes(&Zeroizing::new(bytes))))
+            }
+            KeyLocation::Keyring(when_locked) => Ok(read_keyring(when_locked)?),
+        }
     }
 
     /// A lock of its own, since profiles share the key and nothing else.

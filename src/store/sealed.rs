@@ -86,7 +86,7 @@ impl SealedFiles {
         let Some(manager) = &self.key else { return Ok(()) };
         let place = self.locked_record_path(held, name);
         files::ensure_private_folder(&self.folder)?;
-        let key = manager.read_or_create()?;
+        let (key, _in_use) = manager.read_or_create()?;
         let sealed = seal_bytes(&key, name, expires, plain);
         Ok(files::write_atomically(&place, &sealed)?)
     }

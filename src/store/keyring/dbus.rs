@@ -13,7 +13,7 @@ use std::{
 use rustix::process::Uid;
 use zeroize::Zeroizing;
 
-use super::wire::{BusMessage, FIXED_HEADER_LEN, MessageKind, MethodCall, WireWriter};
+use super::wire::{BodyReader, BusMessage, FIXED_HEADER_LEN, MethodCall, WireWriter};
 use crate::{host::Environment, text::encode_hex};
 
 /// Answers and signals that wait to be asked for; we never await more.
@@ -29,7 +29,9 @@ pub(super) enum Error {
     /// The bus does not take us for who we are.
     Rejected,
     Io(io::Error),
-    TimedOut,
+    TimedOut {
+        after: Duration,
+    },
     /// Bytes that are no D-Bus, or not what the call's answer holds.
     Malformed,
     /// The other side's own error.
@@ -39,15 +41,6 @@ pub(super) enum Error {
     },
 }
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::TimedOut,
-            _ => Self::Io(error),
-        }
-    }
-}
-
 /// The serial number of a call whose answer is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CallSerial(u32);
@@ -55,6 +48,7 @@ pub(super) struct CallSerial(u32);
 /// A conversation. Calls are collected and go out together when the first answer is asked for.
 pub(super) struct BusConnection {
     stream: UnixStream,
+    timeout: Duration,
     deadline: Instant,
     unsent: Zeroizing<Vec<u8>>,
     unread: Zeroizing<Vec<u8>>,
@@ -65,20 +59,23 @@ pub(super) struct BusConnection {
 
 impl BusConnection {
     /// Connects to the session's bus and introduces us; nobody has answered yet.
-    pub(super) fn open(environment: &Environment, patience: Duration) -> Result<Self, Error> {
+    pub(super) fn open(environment: &Environment, timeout: Duration) -> Result<Self, Error> {
         let mut places = find_addresses(environment).into_iter();
         let stream = places.find_map(|place| place.connect()).ok_or(Error::NoBus)?;
-        let mut connection = Self::from_stream(stream, patience)?;
+        let mut connection = Self::from_stream(stream, timeout)?;
         connection.queue_hello();
         Ok(connection)
     }
 
-    fn from_stream(stream: UnixStream, patience: Duration) -> Result<Self, Error> {
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
+    fn from_stream(stream: UnixStream, timeout: Duration) -> Result<Self, Error> {
+        stream
+            .set_read_timeout(Some(timeout))
+            .and_then(|()| stream.set_write_timeout(Some(timeout)))
+            .map_err(Error::Io)?;
         Ok(Self {
             stream,
-            deadline: Instant::now() + patience,
+            timeout,
+            deadline: Instant::now() + timeout,
             unsent: Zeroizing::new(Vec::with_capacity(4096)),
             unread: Zeroizing::new(Vec::with_capacity(4096)),
             is_authenticated: false,
@@ -102,40 +99,42 @@ impl BusConnection {
     }
 
     /// Waits for the answer to a call; its body must be of the signature that the call's contract says.
-    pub(super) fn wait_for_reply(&mut self, serial: CallSerial, signature: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let is_it = |kind: &MessageKind| matches!(kind, MessageKind::Return { reply_to } | MessageKind::Error { reply_to, .. } if *reply_to == serial.0);
-        let message = self.wait_for_message(is_it)?;
-        match &message.kind {
-            MessageKind::Error { name, .. } => Err(Error::Refused { name: name.clone(), why: message.error_text() }),
-            MessageKind::Return { .. } if message.signature == signature => Ok(message.body),
-            MessageKind::Return { .. } | MessageKind::Signal { .. } | MessageKind::Other => Err(Error::Malformed),
+    pub(super) fn wait_for_reply<T>(
+        &mut self,
+        serial: CallSerial,
+        signature: &str,
+        read: BodyReader<T>,
+    ) -> Result<T, Error> {
+        let message = self.wait_for_message(|message| message.is_reply_to(serial.0))?;
+        match &message.error {
+            Some(name) if name.ends_with(".Timeout") || name.ends_with(".TimedOut") => Err(self.timed_out()),
+            Some(name) => Err(Error::Refused { name: name.clone(), why: message.error_text().unwrap_or_default() }),
+            None => message.read_body(signature, read).ok_or(Error::Malformed),
         }
     }
 
-    /// Waits for a signal of an object.
-    pub(super) fn wait_for_signal(
+    /// Waits for a signal of an object, read in the same way.
+    pub(super) fn wait_for_signal<T>(
         &mut self,
-        path: &str,
-        member: &str,
+        (path, member): (&str, &str),
         signature: &str,
-    ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let is_it =
-            |kind: &MessageKind| matches!(kind, MessageKind::Signal { path: p, member: m } if p == path && m == member);
-        let message = self.wait_for_message(is_it)?;
-        if message.signature == signature { Ok(message.body) } else { Err(Error::Malformed) }
+        read: BodyReader<T>,
+    ) -> Result<T, Error> {
+        let message = self.wait_for_message(|message| message.is_signal(path, member))?;
+        message.read_body(signature, read).ok_or(Error::Malformed)
     }
 
-    fn wait_for_message(&mut self, is_it: impl Fn(&MessageKind) -> bool) -> Result<BusMessage, Error> {
+    fn wait_for_message(&mut self, is_it: impl Fn(&BusMessage) -> bool) -> Result<BusMessage, Error> {
         self.flush_calls()?;
-        if let Some(place) = self.pending.iter().position(|message| is_it(&message.kind)) {
+        if let Some(place) = self.pending.iter().position(&is_it) {
             return Ok(self.pending.remove(place));
         }
         loop {
             let message = self.receive_message()?;
-            if is_it(&message.kind) {
+            if is_it(&message) {
                 return Ok(message);
             }
-            if message.kind != MessageKind::Other && self.pending.len() < MAX_PENDING {
+            if message.is_expected() && self.pending.len() < MAX_PENDING {
                 self.pending.push(message);
             }
         }
@@ -145,7 +144,7 @@ impl BusConnection {
         if self.unsent.is_empty() {
             return Ok(());
         }
-        self.stream.write_all(&self.unsent)?;
+        self.stream.write_all(&self.unsent).map_err(|error| self.classify_io_error(error))?;
         zeroize::Zeroize::zeroize(&mut *self.unsent);
         if !self.is_authenticated {
             self.is_authenticated = self.read_auth_result()?;
@@ -184,7 +183,7 @@ impl BusConnection {
 
     fn read_more(&mut self) -> Result<(), Error> {
         if Instant::now() >= self.deadline {
-            return Err(Error::TimedOut);
+            return Err(self.timed_out());
         }
         let mut piece = Zeroizing::new([0; 4096]);
         match self.stream.read(&mut *piece) {
@@ -194,18 +193,19 @@ impl BusConnection {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.classify_io_error(error)),
         }
     }
-}
 
-impl BusMessage {
-    /// An error's text, where it has one.
-    fn error_text(&self) -> String {
-        let has_text = self.signature.starts_with('s');
-        let text =
-            has_text.then(|| super::wire::WireReader::new(&self.body).read_string().map(str::to_owned)).flatten();
-        text.unwrap_or_default()
+    fn timed_out(&self) -> Error {
+        Error::TimedOut { after: self.timeout }
+    }
+
+    fn classify_io_error(&self, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timed_out(),
+            _ => Error::Io(error),
+        }
     }
 }
 

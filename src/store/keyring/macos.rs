@@ -9,8 +9,7 @@ use security_framework::{
     os::macos::keychain::{KeychainUserInteractionLock, SecKeychain},
 };
 
-use super::{KeyringContext, KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE, entry};
-use crate::store::sealing_key::SealingKey;
+use super::{KeyringFault, KeyringOptions, MissingPart};
 
 // From SecBase.h.
 const USER_CANCELED: i32 = -128;
@@ -21,36 +20,21 @@ const NO_DEFAULT_KEYCHAIN: i32 = -25307;
 const INTERACTION_NOT_ALLOWED: i32 = -25308;
 const INTERACTION_REQUIRED: i32 = -25315;
 
-pub(super) fn read_item(it: KeyringItem, manner: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
-    let _silence = disable_prompts(manner);
-    entry::read_entry(&build_entry(SERVICE, it.account)?, classify_error)
-}
-
-pub(super) fn write_item(it: KeyringItem, key: &SealingKey, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    let _silence = disable_prompts(manner);
-    build_entry(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(classify_error)
-}
-
-pub(super) fn remove_item(it: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    let _silence = disable_prompts(manner);
-    entry::remove_entry(&build_entry(SERVICE, it.account)?, classify_error)
+/// The keychain asks whether this program may have the item, and for the password when it is locked.
+pub(super) fn can_prompt() -> bool {
+    true
 }
 
 /// Until it is dropped, whatever would open a window for the person is refused instead, as where there is no desktop.
-fn disable_prompts(manner: KeyringOptions) -> Option<KeychainUserInteractionLock> {
+pub(super) fn disable_prompts(manner: KeyringOptions) -> Option<KeychainUserInteractionLock> {
     if manner.may_prompt { None } else { SecKeychain::disable_user_interaction().ok() }
 }
 
-/// There is one keyring on this system, and it has one name.
-pub(super) fn detect_context() -> KeyringContext {
-    KeyringContext::Plain
-}
-
-fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
+pub(super) fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
     Cred::build(MacKeychainDomain::User, service, account).map_err(classify_error)
 }
 
-fn classify_error(error: Error) -> KeyringFault {
+pub(super) fn classify_error(error: Error) -> KeyringFault {
     match error {
         Error::PlatformFailure(why) | Error::NoStorageAccess(why) => match why.downcast_ref::<SecurityError>() {
             Some(status) => classify_status(*status),
@@ -74,6 +58,7 @@ fn classify_status(status: SecurityError) -> KeyringFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::keyring::entry;
 
     #[test]
     fn a_refusal_is_told_by_its_number() {
@@ -100,16 +85,16 @@ mod tests {
     #[ignore = "writes to the default keychain of whoever runs it"]
     fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
         let item = build_entry("bedrock-sso test", "sealing-key").unwrap();
-        entry::remove_entry(&item, classify_error).unwrap();
-        assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
+        entry::remove_entry(&item).unwrap();
+        assert!(entry::read_entry(&item).unwrap().is_none());
         for byte in [0, 0xff] {
             item.set_secret(&[byte; 32]).unwrap();
-            assert_eq!(entry::read_entry(&item, classify_error).unwrap().as_deref(), Some(&[byte; 32]));
+            assert_eq!(entry::read_entry(&item).unwrap().as_deref(), Some(&[byte; 32]));
         }
         item.set_secret(&[7; 33]).unwrap();
-        assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
-        entry::remove_entry(&item, classify_error).unwrap();
-        entry::remove_entry(&item, classify_error).unwrap();
-        assert!(entry::read_entry(&item, classify_error).unwrap().is_none());
+        assert!(entry::read_entry(&item).unwrap().is_none());
+        entry::remove_entry(&item).unwrap();
+        entry::remove_entry(&item).unwrap();
+        assert!(entry::read_entry(&item).unwrap().is_none());
     }
 }

@@ -22,12 +22,14 @@ mod macos;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(any(windows, target_os = "macos"))]
+use entry as system;
 #[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(target_os = "macos")]
-use macos as system;
+use macos::{build_entry, can_prompt, classify_error, disable_prompts};
 #[cfg(windows)]
-use windows as system;
+use windows::{build_entry, can_prompt, classify_error, disable_prompts};
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -129,18 +131,13 @@ pub struct KeyringError {
 }
 
 impl KeyringError {
-    fn from_fault(fault: KeyringFault) -> Self {
+    /// The fault of a keyring that was asked in this manner.
+    fn from_fault(fault: KeyringFault, options: KeyringOptions) -> Self {
+        let fault = match fault {
+            KeyringFault::Locked if can_prompt() && !options.may_prompt => KeyringFault::LockedNoPrompt,
+            other => other,
+        };
         Self { fault, context: system::detect_context() }
-    }
-
-    /// The same of a keyring that was asked in this manner.
-    fn from_fault_with(fault: KeyringFault, manner: KeyringOptions) -> Self {
-        match fault {
-            KeyringFault::Locked if can_prompt() && !manner.may_prompt => {
-                Self::from_fault(KeyringFault::LockedNoPrompt)
-            }
-            other => Self::from_fault(other),
-        }
     }
 }
 
@@ -198,18 +195,15 @@ pub(super) fn remove_key(when_locked: UnlockPolicy) -> Result<(), KeyringError> 
 pub fn test_round_trip() -> Result<(), KeyringError> {
     let mut trial: SealingKey = SealingKey::new([0; 32]);
     host::fill_random(trial.as_mut());
-    let is_kept = move |manner| {
+    call_keyring(NO_PROMPT, move |manner| {
         system::write_item(TRIAL_ITEM, &trial, manner)?;
         let read = system::read_item(TRIAL_ITEM, manner);
         system::remove_item(TRIAL_ITEM, manner)?;
-        Ok(read?.is_some_and(|read| read == trial))
-    };
-    match call_keyring(NO_PROMPT, is_kept)? {
-        true => Ok(()),
-        false => {
-            Err(KeyringError::from_fault(KeyringFault::from_message("it gave back something else than it was given")))
+        match read? {
+            Some(read) if read == trial => Ok(()),
+            _ => Err(KeyringFault::from_message("it gave back something else than it was given")),
         }
-    }
+    })
 }
 
 /// Calls the keyring on a thread of its own, since the call may wait for the user, or for ever. A thread that is still
@@ -230,23 +224,11 @@ fn call_keyring<T: Send + 'static>(
         }),
         Err(error) => Err(KeyringFault::from_message(error.to_string())),
     };
-    result.map_err(|fault| KeyringError::from_fault_with(fault, options))
+    result.map_err(|fault| KeyringError::from_fault(fault, options))
 }
 
 #[cfg(target_os = "linux")]
 use linux::can_prompt;
-
-/// The keychain asks whether this program may have the item, and for the password when it is locked.
-#[cfg(target_os = "macos")]
-fn can_prompt() -> bool {
-    true
-}
-
-/// The vault opens with the person's session and never asks.
-#[cfg(windows)]
-fn can_prompt() -> bool {
-    false
-}
 
 /// The kernel's keyring, nearer than the session's.
 #[cfg(target_os = "linux")]

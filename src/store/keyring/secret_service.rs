@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::{
     KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE,
-    dbus::{BusConnection, CallSerial, Error},
-    wire::{MethodCall, WireReader, WireWriter},
+    dbus::{BusConnection, Error},
+    wire::{BodyReader, MethodCall, WireReader, WireWriter},
 };
 use crate::{host::Environment, log};
 
@@ -58,24 +58,24 @@ impl SecretService {
         item: KeyringItem,
         options: KeyringOptions,
     ) -> Result<Self, KeyringFault> {
-        let told = |error| classify_error(error, options.timeout);
-        let mut bus = BusConnection::open(environment, options.timeout).map_err(told)?;
+        let mut bus = BusConnection::open(environment, options.timeout)?;
         let greeting = bus.queue_call(&build_alias_call("default"));
-        let [default] = parse_paths(&bus.wait_for_reply(greeting, "o").map_err(told)?)?;
+        let default_collection = bus.wait_for_reply(greeting, "o", |reader| reader.read_text())?;
         let plain = WireWriter::new().string("plain").signature("s").string("");
         let session = bus.queue_call(&build_call(SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", "sv", plain));
         let search = bus.queue_call(&build_search_call(item));
-        let session = bus.wait_for_reply(session, "vo").and_then(|body| parse_session_path(&body)).map_err(told)?;
-        let found = bus.wait_for_reply(search, "aoao").and_then(|body| parse_found_items(&body)).map_err(told)?;
-        Ok(Self { bus, session, default_collection: default, items: found, item, options })
+        let session =
+            bus.wait_for_reply(session, "vo", |reader| reader.skip_variant().and_then(|()| reader.read_text()))?;
+        let items = bus.wait_for_reply(search, "aoao", read_found_items)?;
+        Ok(Self { bus, session, default_collection, items, item, options })
     }
 
     /// What the item holds; `None` only if an open collection has no such item.
     pub(super) fn read_secret(mut self) -> Result<Option<SecretBytes>, KeyringFault> {
         let Some(item) = self.find_item()? else { return Ok(None) };
         let session = WireWriter::new().string(&self.session);
-        let body = self.call_method(&build_call(&item, ITEM_INTERFACE, "GetSecret", "o", session), "(oayays)")?;
-        parse_secret(&body).map(Some).ok_or_else(malformed_reply)
+        let call = build_call(&item, ITEM_INTERFACE, "GetSecret", "o", session);
+        self.call_method(&call, "(oayays)", read_secret).map(Some)
     }
 
     /// Puts the item into the default collection, in place of one that is there.
@@ -83,16 +83,16 @@ impl SecretService {
         let collection = self.find_collection()?;
         self.ensure_unlocked(&collection)?;
         let item = build_create_arguments(self.item, &self.session, secret);
-        let body = self
-            .call_method(&build_call(&collection, COLLECTION_INTERFACE, "CreateItem", "a{sv}(oayays)b", item), "oo")?;
-        let [_, prompt] = parse_paths(&body)?;
+        let call = build_call(&collection, COLLECTION_INTERFACE, "CreateItem", "a{sv}(oayays)b", item);
+        let prompt =
+            self.call_method(&call, "oo", |reader| reader.read_string().and_then(|_item| reader.read_text()))?;
         self.run_prompt(&prompt)
     }
 
     pub(super) fn delete_items(mut self) -> Result<(), KeyringFault> {
         while let Some(item) = self.find_item()? {
-            let body = self.call_method(&build_call(&item, ITEM_INTERFACE, "Delete", "", WireWriter::new()), "o")?;
-            let [prompt] = parse_paths(&body)?;
+            let call = build_call(&item, ITEM_INTERFACE, "Delete", "", WireWriter::new());
+            let prompt = self.call_method(&call, "o", |reader| reader.read_text())?;
             self.run_prompt(&prompt)?;
             self.refresh_items()?;
         }
@@ -116,8 +116,7 @@ impl SecretService {
     }
 
     fn refresh_items(&mut self) -> Result<(), KeyringFault> {
-        let body = self.call_method(&build_search_call(self.item), "aoao")?;
-        self.items = parse_found_items(&body).map_err(|error| classify_error(error, self.options.timeout))?;
+        self.items = self.call_method(&build_search_call(self.item), "aoao", read_found_items)?;
         Ok(())
     }
 
@@ -134,17 +133,19 @@ impl SecretService {
     fn find_collection(&mut self) -> Result<String, KeyringFault> {
         let mut found = self.default_collection.clone();
         if found == NO_OBJECT {
-            [found] = parse_paths(&self.call_method(&build_alias_call("login"), "o")?)?;
+            found = self.call_method(&build_alias_call("login"), "o", |reader| reader.read_text())?;
         }
         if found == NO_OBJECT { Err(KeyringFault::Absent { what: MissingPart::Vault }) } else { Ok(found) }
     }
 
     fn is_locked(&mut self, collection: &str) -> Result<bool, KeyringFault> {
         let names = WireWriter::new().string(COLLECTION_INTERFACE).string("Locked");
-        let body = self.call_method(&build_call(collection, PROPERTIES, "Get", "ss", names), "v")?;
-        let mut reader = WireReader::new(&body);
-        let is_boolean = reader.read_signature() == Some("b");
-        is_boolean.then(|| reader.read_boolean()).flatten().ok_or_else(malformed_reply)
+        let call = build_call(collection, PROPERTIES, "Get", "ss", names);
+        self.call_method(
+            &call,
+            "v",
+            |reader| if reader.read_signature()? == "b" { reader.read_boolean() } else { None },
+        )
     }
 
     /// Asking to unlock makes some services put up a window, so it is not even asked where nobody would see one.
@@ -153,14 +154,11 @@ impl SecretService {
             return Err(KeyringFault::Locked);
         }
         log::info("keyring", format_args!("locked: the keyring is asked to unlock itself"));
-        let body = self.call_method(
-            &build_call(SERVICE_PATH, SERVICE_INTERFACE, "Unlock", "ao", WireWriter::new().string_array(&[path])),
-            "aoo",
-        )?;
-        let mut reader = WireReader::new(&body);
-        reader.read_string_array().ok_or_else(malformed_reply)?;
-        let prompt = reader.read_string().ok_or_else(malformed_reply)?;
-        self.run_prompt(prompt)
+        let paths = WireWriter::new().string_array(&[path]);
+        let call = build_call(SERVICE_PATH, SERVICE_INTERFACE, "Unlock", "ao", paths);
+        let prompt = self
+            .call_method(&call, "aoo", |reader| reader.read_string_array().and_then(|_unlocked| reader.read_text()))?;
+        self.run_prompt(&prompt)
     }
 
     /// Lets the service ask the person, if it has to, and waits for the answer.
@@ -176,21 +174,20 @@ impl SecretService {
         let watch = self.bus.queue_call(&watch);
         let show =
             self.bus.queue_call(&build_call(prompt, PROMPT_INTERFACE, "Prompt", "s", WireWriter::new().string("")));
-        self.wait_for_reply(watch, "")?;
-        self.wait_for_reply(show, "")?;
-        let told = |error| classify_error(error, self.options.timeout);
-        let body = self.bus.wait_for_signal(prompt, "Completed", "bv").map_err(told)?;
-        let was_dismissed = WireReader::new(&body).read_boolean().ok_or_else(malformed_reply)?;
+        self.bus.wait_for_reply(watch, "", |_| Some(()))?;
+        self.bus.wait_for_reply(show, "", |_| Some(()))?;
+        let was_dismissed = self.bus.wait_for_signal((prompt, "Completed"), "bv", |reader| reader.read_boolean())?;
         if was_dismissed { Err(KeyringFault::Locked) } else { Ok(()) }
     }
 
-    fn call_method(&mut self, call: &MethodCall<'_>, signature: &str) -> Result<SecretBytes, KeyringFault> {
+    fn call_method<T>(
+        &mut self,
+        call: &MethodCall<'_>,
+        signature: &str,
+        read: BodyReader<T>,
+    ) -> Result<T, KeyringFault> {
         let serial = self.bus.queue_call(call);
-        self.wait_for_reply(serial, signature)
-    }
-
-    fn wait_for_reply(&mut self, serial: CallSerial, signature: &str) -> Result<SecretBytes, KeyringFault> {
-        self.bus.wait_for_reply(serial, signature).map_err(|error| classify_error(error, self.options.timeout))
+        Ok(self.bus.wait_for_reply(serial, signature, read)?)
     }
 }
 
@@ -200,8 +197,7 @@ pub(super) fn is_kwallet(environment: &Environment) -> bool {
     let Ok(mut bus) = BusConnection::open(environment, OWNER_TIMEOUT) else { return false };
     let mut owner = |name: &str| {
         let serial = bus.queue_call(&MethodCall::to_bus("GetNameOwner", "s", WireWriter::new().string(name)));
-        let body = bus.wait_for_reply(serial, "s").ok()?;
-        WireReader::new(&body).read_string().map(str::to_owned)
+        bus.wait_for_reply(serial, "s", |reader| reader.read_text()).ok()
     };
     owner(SERVICE_NAME).is_some_and(|secrets| KWALLET_NAMES.iter().any(|name| owner(name).as_ref() == Some(&secrets)))
 }
@@ -251,57 +247,41 @@ fn build_create_arguments(item: KeyringItem, session: &str, secret: &[u8]) -> Wi
         .boolean(true)
 }
 
-fn parse_session_path(body: &[u8]) -> Result<String, Error> {
-    let mut reader = WireReader::new(body);
-    let path = reader.skip_variant().and_then(|()| reader.read_string());
-    path.map(str::to_owned).ok_or(Error::Malformed)
+fn read_found_items(reader: &mut WireReader<'_>) -> Option<FoundItems> {
+    Some(FoundItems { unlocked: reader.read_string_array()?, locked: reader.read_string_array()? })
 }
 
-fn parse_found_items(body: &[u8]) -> Result<FoundItems, Error> {
-    let mut reader = WireReader::new(body);
-    let both = reader.read_string_array().zip(reader.read_string_array());
-    both.map(|(unlocked, locked)| FoundItems { unlocked, locked }).ok_or(Error::Malformed)
-}
-
-fn parse_secret(body: &[u8]) -> Option<SecretBytes> {
-    let mut reader = WireReader::new(body);
+fn read_secret(reader: &mut WireReader<'_>) -> Option<SecretBytes> {
     reader.begin_struct()?;
     let (_session, _parameters) = (reader.read_string()?, reader.read_byte_array()?);
     reader.read_byte_array().map(|value| Zeroizing::new(value.to_vec()))
 }
 
-fn parse_paths<const N: usize>(body: &[u8]) -> Result<[String; N], KeyringFault> {
-    let mut reader = WireReader::new(body);
-    let found: Option<Vec<String>> = (0..N).map(|_| reader.read_string().map(str::to_owned)).collect();
-    found.and_then(|found| found.try_into().ok()).ok_or_else(malformed_reply)
-}
-
-fn malformed_reply() -> KeyringFault {
-    KeyringFault::from_message("it sent an answer that cannot be read")
-}
-
 /// What an error on the bus says about the keyring.
-fn classify_error(error: Error, after: Duration) -> KeyringFault {
-    match error {
-        Error::NoBus => KeyringFault::Absent { what: MissingPart::Bus },
-        Error::Rejected => KeyringFault::Denied,
-        Error::TimedOut => KeyringFault::TimedOut { after },
-        Error::Malformed => malformed_reply(),
-        Error::Io(error) => KeyringFault::from_message(error.to_string()),
-        Error::Refused { name, why } => classify_error_name(&name, &why, after),
+impl From<Error> for KeyringFault {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NoBus => Self::Absent { what: MissingPart::Bus },
+            Error::Rejected => Self::Denied,
+            Error::TimedOut { after } => Self::TimedOut { after },
+            Error::Malformed => Self::from_message("it sent an answer that cannot be read"),
+            Error::Io(error) => Self::from_message(error.to_string()),
+            Error::Refused { name, why } => Self::from_refusal(&name, &why),
+        }
     }
 }
 
-fn classify_error_name(name: &str, why: &str, after: Duration) -> KeyringFault {
-    let (family, word) = name.rsplit_once('.').unwrap_or(("", name));
-    match (family, word) {
-        (_, "ServiceUnknown" | "NameHasNoOwner") | ("org.freedesktop.DBus.Error.Spawn", _) => {
-            KeyringFault::Absent { what: MissingPart::Service }
+impl KeyringFault {
+    fn from_refusal(name: &str, why: &str) -> Self {
+        let (family, word) = name.rsplit_once('.').unwrap_or(("", name));
+        match (family, word) {
+            (_, "ServiceUnknown" | "NameHasNoOwner") | ("org.freedesktop.DBus.Error.Spawn", _) => {
+                Self::Absent { what: MissingPart::Service }
+            }
+            (_, "AccessDenied" | "AuthFailed") => Self::Denied,
+            (_, "IsLocked") => Self::Locked,
+            _ => Self::from_message(format!("{why} ({name})")),
         }
-        (_, "Timeout" | "TimedOut") => KeyringFault::TimedOut { after },
-        (_, "AccessDenied" | "AuthFailed") => KeyringFault::Denied,
-        (_, "IsLocked") => KeyringFault::Locked,
-        _ => KeyringFault::from_message(format!("{why} ({name})")),
     }
 }
 

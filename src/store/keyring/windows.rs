@@ -8,38 +8,26 @@ use std::{collections::HashMap, io};
 use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use windows_native_keyring_store::Store;
 
-use super::{KeyringContext, KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE, entry};
-use crate::store::sealing_key::SealingKey;
+use super::{KeyringFault, KeyringOptions, MissingPart};
 
 /// `ERROR_ACCESS_DENIED`
 const ACCESS_DENIED: i32 = 5;
 
-pub(super) fn read_item(it: KeyringItem, _: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
-    entry::read_entry(&build_entry(SERVICE, it.account)?, classify_error)
+/// The vault opens with the person's session and never asks.
+pub(super) fn can_prompt() -> bool {
+    false
 }
 
-/// Raw bytes, for a "password" would be kept in UTF-16.
-pub(super) fn write_item(it: KeyringItem, key: &SealingKey, _: KeyringOptions) -> Result<(), KeyringFault> {
-    build_entry(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(classify_error)
-}
-
-pub(super) fn remove_item(it: KeyringItem, _: KeyringOptions) -> Result<(), KeyringFault> {
-    entry::remove_entry(&build_entry(SERVICE, it.account)?, classify_error)
-}
-
-/// There is one keyring on this system, and it has one name.
-pub(super) fn detect_context() -> KeyringContext {
-    KeyringContext::Plain
-}
+pub(super) fn disable_prompts(_: KeyringOptions) {}
 
 /// The crate would name it `sealing-key.bedrock-sso`, far from where anybody looks in an alphabetical list.
-fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
+pub(super) fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
     let target = format!("{service}/{account}");
     let more = HashMap::from([("target", target.as_str()), ("persistence", "Local")]);
     Store::new().and_then(|store| store.build(service, account, Some(&more))).map_err(classify_error)
 }
 
-fn classify_error(error: Error) -> KeyringFault {
+pub(super) fn classify_error(error: Error) -> KeyringFault {
     match error {
         // The crate says this for `ERROR_NO_SUCH_LOGON_SESSION` alone: network logons, SSH's among them, have no vault.
         Error::NoStorageAccess(_) => KeyringFault::Absent { what: MissingPart::Vault },
@@ -60,7 +48,7 @@ fn classify_message(told: &str) -> KeyringFault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::UntrustedText;
+    use crate::{store::keyring::entry, text::UntrustedText};
 
     /// An item of the tests' own, gone when they end however they end.
     struct Kept(Entry);
@@ -68,29 +56,29 @@ mod tests {
     impl Kept {
         fn new(service: &str) -> Self {
             let kept = Self(build_entry(service, "sealing-key").unwrap());
-            entry::remove_entry(&kept.0, classify_error).unwrap();
+            entry::remove_entry(&kept.0).unwrap();
             kept
         }
     }
 
     impl Drop for Kept {
         fn drop(&mut self) {
-            let _ = entry::remove_entry(&self.0, classify_error);
+            let _ = entry::remove_entry(&self.0);
         }
     }
 
     #[test]
     fn a_key_comes_back_as_it_was_kept_and_stays_on_this_machine() {
         let Kept(item) = &Kept::new("bedrock-sso test of keeping");
-        assert!(entry::read_entry(item, classify_error).unwrap().is_none());
+        assert!(entry::read_entry(item).unwrap().is_none());
         for byte in [0, 0xff] {
             item.set_secret(&[byte; 32]).unwrap();
-            assert_eq!(entry::read_entry(item, classify_error).unwrap().as_deref(), Some(&[byte; 32]));
+            assert_eq!(entry::read_entry(item).unwrap().as_deref(), Some(&[byte; 32]));
         }
         assert_eq!(item.get_attributes().unwrap()["persistence"], "Local");
-        entry::remove_entry(item, classify_error).unwrap();
-        assert!(entry::read_entry(item, classify_error).unwrap().is_none());
-        entry::remove_entry(item, classify_error).unwrap();
+        entry::remove_entry(item).unwrap();
+        assert!(entry::read_entry(item).unwrap().is_none());
+        entry::remove_entry(item).unwrap();
     }
 
     #[test]
@@ -98,10 +86,10 @@ mod tests {
         let Kept(item) = &Kept::new("bedrock-sso test of length");
         for foreign in [&b""[..], &[7; 31], &[7; 33], &[7; 2560]] {
             item.set_secret(foreign).unwrap();
-            assert!(entry::read_entry(item, classify_error).unwrap().is_none(), "{} bytes", foreign.len());
+            assert!(entry::read_entry(item).unwrap().is_none(), "{} bytes", foreign.len());
         }
         item.set_secret(&[8; 32]).unwrap();
-        assert_eq!(entry::read_entry(item, classify_error).unwrap().as_deref(), Some(&[8; 32]));
+        assert_eq!(entry::read_entry(item).unwrap().as_deref(), Some(&[8; 32]));
     }
 
     #[test]

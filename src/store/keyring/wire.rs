@@ -168,21 +168,21 @@ impl WireWriter {
     }
 }
 
-/// A message as it came in.
-pub(super) struct BusMessage {
-    pub(super) kind: MessageKind,
-    /// What the body holds, by its sender's word.
-    pub(super) signature: String,
-    pub(super) body: Zeroizing<Vec<u8>>,
-}
+/// Reads what a body holds; `None` for whatever is malformed.
+pub(super) type BodyReader<T> = fn(&mut WireReader<'_>) -> Option<T>;
 
-/// What a message is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum MessageKind {
-    Return { reply_to: u32 },
-    Error { reply_to: u32, name: String },
-    Signal { path: String, member: String },
-    Other,
+/// A message as it came in, with what its header says of it.
+#[derive(Default)]
+pub(super) struct BusMessage {
+    kind: u8,
+    path: Option<String>,
+    member: Option<String>,
+    /// The name of the error that this message is.
+    pub(super) error: Option<String>,
+    reply_to: Option<u32>,
+    /// What the body holds, by its sender's word.
+    signature: String,
+    body: Zeroizing<Vec<u8>>,
 }
 
 impl BusMessage {
@@ -199,43 +199,48 @@ impl BusMessage {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut reader = WireReader::new(bytes);
         let kind = *reader.take_bytes(FIXED_HEADER_LEN - 4)?.get(1)?;
-        let mut fields = HeaderFields::default();
-        reader.read_struct_array(|reader| fields.read_field(reader))?;
+        let mut message = Self { kind, ..Self::default() };
+        reader.read_struct_array(|reader| message.read_field(reader))?;
         reader.align_to(8)?;
-        let HeaderFields { path, member, error, reply_to, signature } = fields;
-        let kind = match kind {
-            RETURN => MessageKind::Return { reply_to: reply_to? },
-            ERROR => MessageKind::Error { reply_to: reply_to?, name: error? },
-            SIGNAL => MessageKind::Signal { path: path?, member: member? },
-            _ => MessageKind::Other,
-        };
-        let body = Zeroizing::new(reader.remaining_bytes().to_vec());
-        Some(Self { kind, signature: signature.unwrap_or_default(), body })
+        message.body = Zeroizing::new(reader.remaining_bytes().to_vec());
+        Some(message)
     }
-}
 
-#[derive(Default)]
-struct HeaderFields {
-    path: Option<String>,
-    member: Option<String>,
-    error: Option<String>,
-    reply_to: Option<u32>,
-    signature: Option<String>,
-}
-
-impl HeaderFields {
     /// Fields that we do not know are to be passed over (D-Bus specification, "Header Fields").
     fn read_field(&mut self, reader: &mut WireReader<'_>) -> Option<()> {
         let code = reader.read_byte()?;
         match (code, reader.read_signature()?) {
-            (PATH, "o") => self.path = Some(reader.read_string()?.to_owned()),
-            (MEMBER, "s") => self.member = Some(reader.read_string()?.to_owned()),
-            (ERROR_NAME, "s") => self.error = Some(reader.read_string()?.to_owned()),
+            (PATH, "o") => self.path = Some(reader.read_text()?),
+            (MEMBER, "s") => self.member = Some(reader.read_text()?),
+            (ERROR_NAME, "s") => self.error = Some(reader.read_text()?),
             (REPLY_SERIAL, "u") => self.reply_to = Some(reader.read_u32()?),
-            (SIGNATURE, "g") => self.signature = Some(reader.read_signature()?.to_owned()),
+            (SIGNATURE, "g") => self.signature = reader.read_signature()?.to_owned(),
             (_, kind) => reader.skip_value(kind)?,
         }
         Some(())
+    }
+
+    pub(super) fn is_reply_to(&self, serial: u32) -> bool {
+        matches!(self.kind, RETURN | ERROR) && self.reply_to == Some(serial)
+    }
+
+    pub(super) fn is_signal(&self, path: &str, member: &str) -> bool {
+        self.kind == SIGNAL && self.path.as_deref() == Some(path) && self.member.as_deref() == Some(member)
+    }
+
+    /// Whether somebody may wait for it.
+    pub(super) fn is_expected(&self) -> bool {
+        matches!(self.kind, RETURN | ERROR | SIGNAL)
+    }
+
+    /// The body, read as what a contract says of it; `None` if it holds something else, or is an error's.
+    pub(super) fn read_body<T>(&self, signature: &str, read: BodyReader<T>) -> Option<T> {
+        if self.kind != ERROR && self.signature == signature { read(&mut WireReader::new(&self.body)) } else { None }
+    }
+
+    /// An error's text, where it has one.
+    pub(super) fn error_text(&self) -> Option<String> {
+        if self.signature.starts_with('s') { WireReader::new(&self.body).read_text() } else { None }
     }
 }
 
@@ -268,6 +273,11 @@ impl<'a> WireReader<'a> {
         (self.read_byte()? == 0).then(|| std::str::from_utf8(text).ok())?
     }
 
+    /// A text or a path that outlives the message.
+    pub(super) fn read_text(&mut self) -> Option<String> {
+        self.read_string().map(str::to_owned)
+    }
+
     pub(super) fn read_byte_array(&mut self) -> Option<&'a [u8]> {
         let length = self.read_u32()?;
         self.take_bytes(usize::try_from(length).ok()?)
@@ -289,7 +299,7 @@ impl<'a> WireReader<'a> {
         let end = self.position.checked_add(length)?;
         let mut found = Vec::new();
         while self.position < end {
-            found.push(self.read_string()?.to_owned());
+            found.push(self.read_text()?);
         }
         (self.position == end).then_some(found)
     }

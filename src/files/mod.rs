@@ -17,9 +17,7 @@ use std::{
 pub use error::{Error, FileAction};
 pub use listing::{list_files, list_recursively};
 pub use log_file::open_log_file;
-#[cfg(unix)]
-pub use permissions::is_open_to_others;
-pub use permissions::{is_private, is_world_writable};
+pub use permissions::{is_open_to_others, is_private, is_world_writable};
 pub use regular_file::{FileKind, ReadError, RegularFile, UntrustedFile, open_nonblocking, read_untrusted};
 
 /// No file of ours is larger. A larger one is refused.

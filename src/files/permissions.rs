@@ -2,15 +2,12 @@
 //!
 //! It looks; nothing is changed.
 
-use std::path::Path;
-#[cfg(unix)]
 use std::{
     fs::{self, Metadata},
-    os::unix::fs::MetadataExt as _,
+    path::Path,
 };
 
 /// Whether every user of this machine may write what stands here: into the file, or another in its place.
-#[cfg(unix)]
 pub fn is_world_writable(path: &Path) -> bool {
     let is_open = |path: &Path| fs::metadata(path).is_ok_and(|found| is_open_to_others(&found));
     // The parent of a bare name is the empty path, which names no folder.
@@ -19,28 +16,31 @@ pub fn is_world_writable(path: &Path) -> bool {
 }
 
 /// Whether every user may write into a file, or replace what lies in a folder.
-#[cfg(unix)]
 pub fn is_open_to_others(found: &Metadata) -> bool {
     const BY_OTHERS: u32 = 0o002;
     /// In such a folder each user may replace only files of their own.
     const STICKY: u32 = 0o1000;
-    found.mode() & BY_OTHERS != 0 && !(found.is_dir() && found.mode() & STICKY != 0)
-}
-
-/// Windows' lists of rights are inherited from folders that are one person's or the administrators' own.
-#[cfg(not(unix))]
-pub fn is_world_writable(_: &Path) -> bool {
-    false
+    let mode = permission_bits(found);
+    mode & BY_OTHERS != 0 && !(found.is_dir() && mode & STICKY != 0)
 }
 
 /// Whether only its owner may look into a file or a folder.
-#[cfg(unix)]
 pub fn is_private(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 == 0)
+    fs::metadata(path).is_ok_and(|found| permission_bits(&found) & 0o077 == 0)
 }
 
-/// A person's own folders are theirs alone here.
-#[cfg(not(unix))]
-pub fn is_private(_: &Path) -> bool {
-    true
+/// Whether every user of the machine may read a file.
+pub(super) fn is_world_readable(found: &Metadata) -> bool {
+    permission_bits(found) & 0o004 != 0
+}
+
+#[cfg(unix)]
+fn permission_bits(found: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(found)
+}
+
+/// Windows' lists of rights are inherited from folders that are one person's or the administrators' own.
+#[cfg(windows)]
+fn permission_bits(_: &Metadata) -> u32 {
+    0o700
 }

@@ -12,7 +12,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Error, FileAction};
+use super::{Error, FileAction, permissions::is_world_readable};
 use crate::text::describe_io_error;
 
 /// A regular file that is open for reading.
@@ -150,18 +150,6 @@ pub fn read_untrusted(path: &Path, limit: u64) -> Result<Option<UntrustedFile>, 
     }
 }
 
-#[cfg(unix)]
-fn is_world_readable(found: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    found.mode() & 0o004 != 0
-}
-
-/// Who may read is said by lists of rights here, which a folder hands down; a person's own folders are theirs alone.
-#[cfg(windows)]
-fn is_world_readable(_: &Metadata) -> bool {
-    false
-}
-
 /// Opens for reading what stands at a path, be it a file or not, without waiting for anybody at its other end.
 #[cfg(unix)]
 pub fn open_nonblocking(path: &Path) -> io::Result<File> {
@@ -194,11 +182,10 @@ fn classify_open_error(path: &Path, error: io::Error) -> ReadError {
 
 fn irregular_kind(metadata: &Metadata) -> Option<FileKind> {
     let kind = metadata.file_type();
-    match () {
-        () if kind.is_file() => None,
-        () if kind.is_dir() => Some(FileKind::Folder),
-        () => Some(special_file_kind(kind)),
+    if kind.is_file() {
+        return None;
     }
+    Some(if kind.is_dir() { FileKind::Folder } else { special_file_kind(kind) })
 }
 
 #[cfg(unix)]

@@ -21,8 +21,8 @@ pub enum LogLevel {
 /// Which lines are wanted, as `BEDROCK_SSO_LOG` says it: `debug`, or `info,http=debug,callback=off`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    default: Option<LogLevel>,
-    targets: Vec<(String, Option<LogLevel>)>,
+    /// A room, or the empty name for all that have no rule of their own, and the most that is wanted of it.
+    rules: Vec<(String, Option<LogLevel>)>,
 }
 
 struct Logger {
@@ -75,31 +75,27 @@ impl LogLevel {
 impl LogFilter {
     /// Everything up to a level.
     pub fn up_to(level: LogLevel) -> Self {
-        Self { default: Some(level), targets: Vec::new() }
+        Self { rules: vec![(String::new(), Some(level))] }
     }
 
     /// Reads a filter; parts that make no sense are left out, for a typo in a log setting must not stop a sign-in.
     pub fn parse(text: &str) -> Self {
         let mut filter = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            match part.split_once('=') {
-                Some((room, level)) => {
-                    filter.targets.extend(parse_level(level).map(|level| (room.to_owned(), level)));
-                }
-                None => filter.default = parse_level(part).unwrap_or(filter.default),
-            }
+            let (room, level) = part.split_once('=').unwrap_or(("", part));
+            filter.rules.extend(parse_level(level).map(|level| (room.to_owned(), level)));
         }
         filter
     }
 
     fn is_enabled(&self, level: LogLevel, room: &str) -> bool {
-        let named = self.targets.iter().rev().find(|(name, _)| name == room);
-        named.map_or(self.default, |(_, level)| *level).is_some_and(|most| level <= most)
+        let rule = |room: &str| self.rules.iter().rev().find(|(name, _)| name == room);
+        rule(room).or_else(|| rule("")).is_some_and(|(_, most)| most.is_some_and(|most| level <= most))
     }
 
     /// Whether any line at all could be wanted.
     pub fn is_off(&self) -> bool {
-        self.default.is_none() && self.targets.iter().all(|(_, level)| level.is_none())
+        self.rules.iter().all(|(_, level)| level.is_none())
     }
 }
 

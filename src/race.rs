@@ -2,28 +2,18 @@
 //!
 //! Both are looked at in turn, the left one first; what they do is their own.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-};
+use std::{future::Future, pin::pin};
 
-pub(crate) enum RaceWinner<A, B> {
-    Left(A),
-    Right(B),
-}
+pub(crate) use futures_util::future::Either as RaceWinner;
+use futures_util::future::select;
 
 /// Runs both; the loser is dropped where it stands, unless it was lent.
 pub(crate) async fn race_futures<A, B>(
     left: impl Future<Output = A>,
     right: impl Future<Output = B>,
 ) -> RaceWinner<A, B> {
-    let (mut left, mut right) = (pin!(left), pin!(right));
-    poll_fn(|context| {
-        if let Poll::Ready(ended) = left.as_mut().poll(context) {
-            return Poll::Ready(RaceWinner::Left(ended));
-        }
-        right.as_mut().poll(context).map(RaceWinner::Right)
-    })
-    .await
+    match select(pin!(left), pin!(right)).await {
+        RaceWinner::Left((ended, _)) => RaceWinner::Left(ended),
+        RaceWinner::Right((ended, _)) => RaceWinner::Right(ended),
+    }
 }

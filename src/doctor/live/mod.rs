@@ -60,7 +60,7 @@ impl LiveReport {
     }
 
     /// What the next check needs; `None` if the visit ends here.
-    fn add_outcome<T>(&mut self, name: &'static str, outcome: LiveOutcome<T>, why: &str) -> Option<T> {
+    fn add_step<T>(&mut self, name: &'static str, outcome: LiveOutcome<T>, why: &str) -> Option<T> {
         match outcome {
             Ok((finding, found)) => {
                 self.add_finding(name, finding);
@@ -99,10 +99,10 @@ async fn check_aws_access(
     report: &mut LiveReport,
 ) -> Option<()> {
     let exchanged = exchange::check_exchange(context, profile, proof).await;
-    let credentials = report.add_outcome(EXCHANGE, exchanged, NO_CREDENTIALS)?;
+    let credentials = report.add_step(EXCHANGE, exchanged, NO_CREDENTIALS)?;
     let identified = exchange::check_identity(context, profile, &credentials).await;
     let why = "AWS does not take the credentials for what they should be, see `identity`";
-    let role = report.add_outcome(IDENTITY, identified, why)?;
+    let role = report.add_step(IDENTITY, identified, why)?;
     let visit = LiveContext { context, profile, credentials: &credentials, role: &role };
     let client = context.live_client(profile);
     match client.and_then(|client| visit.build_bedrock_client(client)) {
@@ -139,8 +139,10 @@ impl<'v> LiveContext<'v> {
         let environment = &self.context.host.environment;
         let wanted = model_choice::list_configured_models(&self.profile.claude_code, environment);
         let (models, profiles) = model_lists::fetch_lists(bedrock).await;
-        report.add_finding(MODELS, model_lists::check_models(self, &models, &wanted));
-        report.add_finding(PROFILES, model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await);
+        let (Ok(listed) | Err(listed)) = model_lists::check_models(self, &models, &wanted);
+        report.add_finding(MODELS, listed);
+        let (Ok(listed) | Err(listed)) = model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await;
+        report.add_finding(PROFILES, listed);
         let choice = model_choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";

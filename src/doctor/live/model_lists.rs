@@ -28,15 +28,12 @@ pub(super) fn check_models(
     visit: &LiveContext<'_>,
     listed: &BedrockListResult<FoundationModel>,
     wanted: &[ProbedModel],
-) -> Finding {
-    let models = match listed {
-        Ok(models) => models,
-        Err(error) if is_denied(error) => {
-            let why = "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
-            return Finding::Skipped(why.to_owned());
-        }
-        Err(error) => return report_list_error(visit, error, wanted),
-    };
+) -> Result<Finding, Finding> {
+    if listed.as_ref().is_err_and(is_denied) {
+        let why = "the role may not list models (bedrock:ListFoundationModels), which Claude Code does without";
+        return Ok(Finding::Skipped(why.to_owned()));
+    }
+    let models = listed.as_ref().map_err(|error| report_list_error(visit, error, wanted))?;
     let region = visit.region();
     for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| !is_inference_profile(&wanted.id)) {
         let id = name.rsplit('/').next().unwrap_or(name);
@@ -46,10 +43,10 @@ pub(super) fn check_models(
             Some(model) if model.is_legacy() => doctor::describe_legacy_model(name),
             Some(_) => continue,
         };
-        return Finding::Warn(astray);
+        return Ok(Finding::Warn(astray));
     }
     let ours = models.iter().filter(|model| model.id.starts_with("anthropic.")).count();
-    Finding::Ok(format!("{} lists {} models, {ours} of them Anthropic's", sanitize_line(region), models.len()))
+    Ok(Finding::Ok(format!("{} lists {} models, {ours} of them Anthropic's", sanitize_line(region), models.len())))
 }
 
 pub(super) async fn check_inference_profiles(
@@ -57,34 +54,31 @@ pub(super) async fn check_inference_profiles(
     bedrock: &BedrockClient<'_>,
     listed: &BedrockListResult<InferenceProfile>,
     wanted: &[ProbedModel],
-) -> Finding {
-    let profiles = match listed {
-        Ok(profiles) => profiles,
-        Err(error) => return report_list_error(visit, error, wanted),
-    };
+) -> Result<Finding, Finding> {
+    let profiles = listed.as_ref().map_err(|error| report_list_error(visit, error, wanted))?;
     let mut active = 0;
     for ProbedModel { id: name, .. } in wanted.iter().filter(|wanted| is_inference_profile(&wanted.id)) {
         let known = profiles.iter().find(|profile| profile.has_name(name)).cloned();
         let profile = match known {
             Some(profile) => profile,
             // A company's own is not in the list.
-            None if name.starts_with("arn:") => match bedrock.get_profile(name).await {
-                Ok(profile) => profile,
-                Err(error) => return Finding::Warn(visit.build_failure(error, Some(name))),
-            },
-            None => return Finding::Warn(doctor::describe_unlisted_model(name, visit.region())),
+            None if name.starts_with("arn:") => {
+                let found = bedrock.get_profile(name).await;
+                found.map_err(|error| Finding::Warn(visit.build_failure(error, Some(name))))?
+            }
+            None => return Ok(Finding::Warn(doctor::describe_unlisted_model(name, visit.region()))),
         };
         if !profile.is_active() {
-            return Finding::Warn(doctor::describe_inactive_profile(name));
+            return Ok(Finding::Warn(doctor::describe_inactive_profile(name)));
         }
         active += 1;
     }
     let region = sanitize_line(visit.region());
-    Finding::Ok(match active {
+    Ok(Finding::Ok(match active {
         0 => format!("{region} has {} inference profiles", profiles.len()),
         1 => format!("{region} has {} inference profiles; the configured one is active", profiles.len()),
         more => format!("{region} has {} inference profiles; the {more} configured ones are active", profiles.len()),
-    })
+    }))
 }
 
 /// The models that are configured may answer all the same; where none is, none can be found.

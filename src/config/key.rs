@@ -20,7 +20,8 @@ pub struct ConfigKey {
     /// Parses a value of the key with this name, for what is wrong with it alone.
     pub(super) check: fn(&str, &DeValue<'_>) -> ParseResult<()>,
     pub(super) schema: fn() -> serde_json::Value,
-    pub(super) syntax: ValueSyntax,
+    /// What the text of a variable or a flag must be, where the key needs TOML's syntax; `None`: the text is the value.
+    pub(super) toml_rule: Option<&'static str>,
     pub(super) default: KeyDefault,
     pub(super) set_by: SetBy,
     /// What a support bundle may show of a value.
@@ -45,24 +46,7 @@ pub(super) type ParseValue<T> = fn(&str, &DeValue<'_>) -> ParseResult<T>;
 pub(super) struct ValueKind<T> {
     pub parse: ParseValue<T>,
     pub schema: fn() -> serde_json::Value,
-    pub syntax: ValueSyntax,
-}
-
-/// How a variable or a flag gives a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ValueSyntax {
-    /// The text as it is.
-    Plain,
-    /// In TOML's syntax. The rule says so to somebody who did not use it.
-    Toml { rule: &'static str },
-}
-
-/// A text that is not a value in TOML's syntax, for a key that needs one.
-#[derive(Debug)]
-pub(super) struct NotToml {
-    pub error: toml::de::Error,
-    /// What the text must be.
-    pub rule: &'static str,
+    pub toml_rule: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,13 +82,12 @@ pub(super) enum VariablePolicy {
 /// What a support bundle may show of the value of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disclosure {
+    /// All of it.
     Value,
     /// A table whose values the user makes up: its names.
     NamesOnly,
     /// A list whose items may hold something secret: how many there are of what.
-    CountOnly {
-        noun: &'static str,
-    },
+    CountOnly { noun: &'static str },
 }
 
 impl<T> TypedKey<T> {
@@ -133,11 +116,11 @@ impl Eq for ConfigKey {}
 
 impl<T> ValueKind<T> {
     pub(super) const fn plain(parse: ParseValue<T>, schema: fn() -> serde_json::Value) -> Self {
-        Self { parse, schema, syntax: ValueSyntax::Plain }
+        Self { parse, schema, toml_rule: None }
     }
 
     pub(super) const fn toml(rule: &'static str, parse: ParseValue<T>, schema: fn() -> serde_json::Value) -> Self {
-        Self { parse, schema, syntax: ValueSyntax::Toml { rule } }
+        Self { parse, schema, toml_rule: Some(rule) }
     }
 }
 
@@ -149,7 +132,7 @@ impl ConfigKey {
         variable: "",
         check: |_, _| Ok(()),
         schema: || serde_json::Value::Null,
-        syntax: ValueSyntax::Plain,
+        toml_rule: None,
         default: KeyDefault::Required,
         set_by: SetBy::File,
         disclosure: Disclosure::Value,
@@ -181,12 +164,10 @@ impl ConfigKey {
     }
 
     /// The value that a variable or a flag gives by this text. It is not checked.
-    pub(super) fn value_from_text<'t>(&self, text: &'t str) -> Result<DeValue<'t>, NotToml> {
-        match self.syntax {
-            ValueSyntax::Plain => Ok(DeValue::String(text.into())),
-            ValueSyntax::Toml { rule } => {
-                DeValue::parse(text).map(Spanned::into_inner).map_err(|error| NotToml { error, rule })
-            }
+    pub(super) fn value_from_text<'t>(&self, text: &'t str) -> Result<DeValue<'t>, toml::de::Error> {
+        match self.toml_rule {
+            None => Ok(DeValue::String(text.into())),
+            Some(_) => DeValue::parse(text).map(Spanned::into_inner),
         }
     }
 

@@ -50,7 +50,7 @@ macro_rules! config_keys {
                         variable: concat!("BEDROCK_SSO_", stringify!($id)),
                         check: |name, value| (KIND.parse)(name, value).map(drop),
                         schema: KIND.schema,
-                        syntax: KIND.syntax,
+                        toml_rule: KIND.toml_rule,
                         default: $default,
                         set_by: $set_by,
                         doc: $doc,
@@ -155,27 +155,12 @@ pub(super) enum TopLevelKey {
 }
 
 /// The keys outside the profiles with their names and their documentation.
+#[rustfmt::skip]
 pub(super) const TOP_LEVEL_KEYS: [(TopLevelKey, &str, &str); 6] = [
     (TopLevelKey::Version, "version", "The version of this format; always 1 today."),
-    (
-        TopLevelKey::DefaultProfile,
-        "default_profile",
-        "The profile for commands that name none; needless when there is only one.",
-    ),
-    (
-        TopLevelKey::Enforce,
-        "enforce",
-        "Keys of this file's profiles that users cannot override; in the administrator's file only.",
-    ),
-    (
-        TopLevelKey::MinVersion,
-        "min_version",
-        "The oldest version of this program that may work with this file; in the administrator's file only.",
-    ),
-    (
-        TopLevelKey::TrustEnvironment,
-        "trust_environment",
-        "Whether environment variables may set every key, although a file defines the profile; in a file in its default place only.",
-    ),
+    (TopLevelKey::DefaultProfile, "default_profile", "The profile for commands that name none; needless when there is only one."),
+    (TopLevelKey::Enforce, "enforce", "Keys of this file's profiles that users cannot override; in the administrator's file only."),
+    (TopLevelKey::MinVersion, "min_version", "The oldest version of this program that may work with this file; in the administrator's file only."),
+    (TopLevelKey::TrustEnvironment, "trust_environment", "Whether environment variables may set every key, although a file defines the profile; in a file in its default place only."),
     (TopLevelKey::Profiles, "profiles", "One table for each application and role to sign in to."),
 ];

@@ -117,7 +117,8 @@ impl ValueOverride {
     /// The value, checked like one in a file.
     pub(super) fn parse_value(&self) -> Result<DeValue<'_>, ConfigFault> {
         let value = self.key.value_from_text(&self.text);
-        let value = value.map_err(|not_toml| reject_text(self.key.name, &self.text, not_toml.rule))?;
+        let rule = self.key.toml_rule.unwrap_or_default();
+        let value = value.map_err(|_| reject_text(self.key.name, &self.text, rule))?;
         self.key.check_value(&value).map(|()| value)
     }
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     ConfigInputs, Error, Profile,
     error::{ConfigFault, ValueLocation},
-    key::{ConfigKey, NotToml, ValueSyntax},
+    key::ConfigKey,
     keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
     parsers::reject_text,
@@ -35,7 +35,7 @@ pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Er
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
     for (key, value) in facts {
         // Parsed first: the text alone could be more than a value.
-        let value = key.value_from_text(value).map_err(|NotToml { error, rule: _ }| {
+        let value = key.value_from_text(value).map_err(|error| {
             let what = format!("{} in the value of {}", error.message(), key.name);
             reject_set_flag(ConfigFault::Syntax { what })
         })?;
@@ -63,7 +63,7 @@ pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Re
         let profile = layers.files.iter().find_map(|file| file.find_profile(&name));
         let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
         let key_value = |(key, setting): &(&'static ConfigKey, ConfigSetting<'_>)| {
-            let text = setting.value.as_str().filter(|_| key.syntax == ValueSyntax::Plain).map(str::to_owned);
+            let text = setting.value.as_str().filter(|_| key.toml_rule.is_none()).map(str::to_owned);
             (*key, text.unwrap_or_else(|| to_toml(setting.value)))
         };
         Ok((name, settings.iter().map(key_value).collect()))

@@ -10,7 +10,10 @@ use super::{
     ClaimTemplate,
     error::{ConfigFault, ParseResult},
     federation::{CHAINED_SESSION_LIMIT, ChainedRole},
-    parsers::{self, TEMPLATE_RULE, expect_list, reject_text, reject_type, reject_value},
+    parsers::{
+        TEMPLATE_RULE, expect_list, parse_duration, parse_required_text, parse_role_arn, parse_string_list,
+        parse_string_table, parse_text, reject_text, reject_type, reject_value,
+    },
 };
 
 /// What a table may hold.
@@ -20,11 +23,6 @@ pub(super) const FIELDS: [&str; 7] =
 /// The least that STS grants. Nobody keeps the sessions in the middle, so that they are no longer.
 const MIN_SESSION_DURATION: Duration = Duration::from_secs(900);
 
-const ROLE_ARN: &str = "role_chain.role_arn";
-const EXTERNAL_ID: &str = "role_chain.external_id";
-const TAGS: &str = "role_chain.tags";
-const TRANSITIVE: &str = "role_chain.transitive";
-
 /// The links in their order; the last lasts as long as is wanted, where AWS allows it.
 pub(super) fn parse_role_chain(key: &str, value: &DeValue<'_>, wanted: Duration) -> ParseResult<Vec<ChainedRole>> {
     const EXPECTED: &str = "a list of role ARNs or tables";
@@ -33,7 +31,7 @@ pub(super) fn parse_role_chain(key: &str, value: &DeValue<'_>, wanted: Duration)
         let duration = if at + 1 == items.len() { wanted.min(CHAINED_SESSION_LIMIT) } else { MIN_SESSION_DURATION };
         let item = item.get_ref();
         match (item.as_str(), item.as_table()) {
-            (Some(_), _) => Ok(ChainedRole::new(parsers::parse_role_arn(ROLE_ARN, item)?, duration)),
+            (Some(_), _) => Ok(ChainedRole::new(parse_role_arn("role_chain.role_arn", item)?, duration)),
             (None, Some(table)) => parse_chained_role(key, table, item, duration),
             (None, None) => Err(reject_type(key, EXPECTED, item)),
         }
@@ -50,48 +48,55 @@ fn parse_chained_role(
     if let Some((name, _)) = table.iter().find(|(name, _)| !FIELDS.contains(&name.get_ref().as_ref())) {
         return Err(ConfigFault::unknown_key(name.get_ref(), "role_chain", FIELDS.into_iter()));
     }
-    let field = |name: &str| table.get(name).map(|value| value.get_ref());
-    let role = field("role_arn").ok_or_else(|| reject_value(key, whole, "a link needs a role_arn"))?;
-    let mut link = ChainedRole::new(parsers::parse_role_arn(ROLE_ARN, role)?, usual);
-    if let Some(value) = field("duration") {
-        link.duration = parsers::parse_duration::<900, 3600>("role_chain.duration", value)?;
-    }
-    link.external_id = field("external_id").map(parse_external_id).transpose()?;
-    link.session_name =
-        field("session_name").map(|value| parse_template("role_chain.session_name", value)).transpose()?;
-    link.source_identity =
-        field("source_identity").map(|value| parse_template("role_chain.source_identity", value)).transpose()?;
-    link.tags = field("tags").map(parse_tags).transpose()?.unwrap_or_default();
-    link.transitive =
-        field("transitive").map(|value| parsers::parse_string_list(TRANSITIVE, value)).transpose()?.unwrap_or_default();
-    match (field("transitive"), link.transitive.iter().find(|name| !link.tags.contains_key(*name))) {
-        (Some(value), Some(_)) => Err(reject_value(TRANSITIVE, value, "names a tag that the link does not set")),
-        _ => Ok(link),
-    }
+    let role = parse_field(table, "role_arn", parse_role_arn)?;
+    let role = role.ok_or_else(|| reject_value(key, whole, "a link needs a role_arn"))?;
+    let duration = parse_field(table, "duration", parse_duration::<900, 3600>)?.unwrap_or(usual);
+    let external_id = parse_field(table, "external_id", parse_external_id)?;
+    let session_name = parse_field(table, "session_name", parse_template)?;
+    let source_identity = parse_field(table, "source_identity", parse_template)?;
+    let tags = parse_field(table, "tags", parse_tags)?.unwrap_or_default();
+    let transitive = parse_field(table, "transitive", |key, value| {
+        let names = parse_string_list(key, value)?;
+        match names.iter().all(|name| tags.contains_key(name)) {
+            true => Ok(names),
+            false => Err(reject_value(key, value, "names a tag that the link does not set")),
+        }
+    })?;
+    let transitive = transitive.unwrap_or_default();
+    Ok(ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity })
+}
+
+/// A field of a link, if it is there. Messages call it `role_chain.NAME`.
+fn parse_field<T>(
+    table: &DeTable<'_>,
+    name: &str,
+    parse: impl Fn(&str, &DeValue<'_>) -> ParseResult<T>,
+) -> ParseResult<Option<T>> {
+    table.get(name).map(|value| parse(&format!("role_chain.{name}"), value.get_ref())).transpose()
 }
 
 /// STS: `[\w+=,.@:\/-]{2,1224}`.
-fn parse_external_id(value: &DeValue<'_>) -> ParseResult<String> {
-    let text = parsers::parse_text(EXTERNAL_ID, value)?;
+fn parse_external_id(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
+    let text = parse_text(key, value)?;
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
     match (2..=1224).contains(&text.len()) && text.bytes().all(is_legal) {
         true => Ok(text),
-        false => Err(reject_value(EXTERNAL_ID, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-")),
+        false => Err(reject_value(key, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-")),
     }
 }
 
 fn parse_template(key: &str, value: &DeValue<'_>) -> ParseResult<ClaimTemplate> {
-    let text = parsers::parse_required_text(key, value)?;
+    let text = parse_required_text(key, value)?;
     ClaimTemplate::parse(&text).ok_or_else(|| reject_value(key, value, TEMPLATE_RULE))
 }
 
-fn parse_tags(value: &DeValue<'_>) -> ParseResult<BTreeMap<String, ClaimTemplate>> {
+fn parse_tags(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, ClaimTemplate>> {
     let mut tags = BTreeMap::new();
-    for (name, text) in parsers::parse_string_table(TAGS, value)? {
+    for (name, text) in parse_string_table(key, value)? {
         if !is_tag_name(&name) {
-            return Err(reject_text(TAGS, &name, "not the name of a tag"));
+            return Err(reject_text(key, &name, "not the name of a tag"));
         }
-        let template = ClaimTemplate::parse(&text).ok_or_else(|| reject_text(TAGS, &text, TEMPLATE_RULE))?;
+        let template = ClaimTemplate::parse(&text).ok_or_else(|| reject_text(key, &text, TEMPLATE_RULE))?;
         tags.insert(name, template);
     }
     Ok(tags)

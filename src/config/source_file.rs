@@ -80,20 +80,17 @@ impl SourceFile {
         environment: &Environment,
         judge: impl Fn(&File) -> Result<(), UnreadableReason>,
     ) -> Result<Option<Self>, Error> {
-        let shown = || display_path(path, environment);
         match read_bounded(path, judge).and_then(decode_utf8) {
-            Ok(text) => {
-                Ok(Some(Self { path: path.to_owned(), display_path: shown(), text, owner: rank, is_named: false }))
-            }
+            Ok(text) => Ok(Some(Self::from_text(path, rank, text, environment))),
             Err(UnreadableReason::Missing) => Ok(None),
-            Err(why) => Err(Error::Unreadable { file: shown(), why }),
+            Err(why) => Err(Error::Unreadable { file: display_path(path, environment), why }),
         }
     }
 
     /// A file as it would be with this text.
-    pub(super) fn from_text(path: &Path, rank: FileOwner, text: &str, environment: &Environment) -> Self {
+    pub(super) fn from_text(path: &Path, owner: FileOwner, text: impl Into<String>, environment: &Environment) -> Self {
         let (path, display_path) = (path.to_owned(), display_path(path, environment));
-        Self { path, display_path, text: text.to_owned(), owner: rank, is_named: false }
+        Self { path, display_path, text: text.into(), owner, is_named: false }
     }
 
     pub(super) fn location_at(&self, offset: usize) -> ValueLocation {

@@ -16,17 +16,14 @@ pub(super) fn parse_header_claims(key: &str, value: &DeValue<'_>) -> ParseResult
     const EXPECTED: &str = "a table of claim names or lists of them";
     let mut headers = BTreeMap::new();
     for (name, item) in expect_table(key, value, EXPECTED)? {
-        let refuse = |rule| reject_text(key, name.get_ref(), rule);
-        let claims = match item.get_ref() {
-            DeValue::String(claim) => vec![claim.to_string()],
-            DeValue::Array(_) => parse_string_list(key, item.get_ref())?,
-            DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Table(_) => return Err(reject_type(key, EXPECTED, item.get_ref())),
+        let (name, value) = (name.get_ref(), item.get_ref());
+        let refuse = |rule| reject_text(key, name, rule);
+        let claims = match (value.as_str(), value.as_array()) {
+            (Some(claim), _) => vec![claim.to_owned()],
+            (None, Some(_)) => parse_string_list(key, value)?,
+            (None, None) => return Err(reject_type(key, EXPECTED, value)),
         };
-        let header = name.get_ref().to_ascii_lowercase();
+        let header = name.to_ascii_lowercase();
         if !is_header_name(&header) {
             return Err(refuse("not the name of a header"));
         }

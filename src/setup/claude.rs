@@ -68,20 +68,12 @@ pub fn build_settings(
     let exports = *source == ClaudeCredentialSource::Export;
     let telemetry = claude.env.contains_key(COLLECTOR_VARIABLE);
     let hooks = HOOKS.into_iter().zip([true, exports, telemetry]).filter(|(_, is_needed)| *is_needed);
-    let mut settings: Vec<_> = hooks
-        .map(|((name, command), _)| ClaudeSetting {
-            key: ClaudeSettingKey::Top(name),
-            value: call.render(command, &profile.name),
-        })
-        .collect();
-    for (name, value) in build_variables(profile, source, telemetry) {
-        if !claude.env.contains_key(name) {
-            settings.push(ClaudeSetting { key: ClaudeSettingKey::Env(name.to_owned()), value });
-        }
-    }
+    let hooks = hooks.map(|((name, command), _)| (ClaudeSettingKey::Top(name), call.render(command, &profile.name)));
+    let ours = build_variables(profile, source, telemetry).into_iter();
+    let ours = ours.filter(|(name, _)| !claude.env.contains_key(*name)).map(|(name, value)| (name.to_owned(), value));
     let own = claude.env.iter().map(|(name, value)| (name.clone(), value.clone()));
-    settings.extend(own.map(|(name, value)| ClaudeSetting { key: ClaudeSettingKey::Env(name), value }));
-    settings
+    let variables = ours.chain(own).map(|(name, value)| (ClaudeSettingKey::Env(name), value));
+    hooks.chain(variables).map(|(key, value)| ClaudeSetting { key, value }).collect()
 }
 
 fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry: bool) -> Vec<(&'static str, String)> {

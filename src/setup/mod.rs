@@ -43,66 +43,41 @@ pub enum DiffLine {
 pub enum SetupFileKind {
     /// Our own configuration.
     Configuration,
-    Aws {
-        profile: String,
-    },
+    /// AWS's configuration file, with the name of our profile.
+    Aws { profile: String },
     /// Claude Code's settings, with the names of our keys.
-    Claude {
-        top: Vec<String>,
-        env: Vec<String>,
-    },
+    Claude { top: Vec<String>, env: Vec<String> },
 }
 
 /// Why setup goes no further; nothing has been written.
 #[derive(Debug)]
 pub enum Error {
+    /// A file cannot be read or written.
     Files(crate::files::Error),
-    NotText {
-        path: PathBuf,
-    },
-    Aws {
-        path: PathBuf,
-        refusal: aws::AwsEditRefused,
-    },
-    Settings {
-        path: PathBuf,
-        refusal: settings::SettingsEditRefused,
-    },
+    /// A file is not UTF-8 text.
+    NotText { path: PathBuf },
+    /// AWS's configuration file is left alone.
+    Aws { path: PathBuf, refusal: aws::AwsEditRefused },
+    /// Claude Code's settings are left alone.
+    Settings { path: PathBuf, refusal: settings::SettingsEditRefused },
     /// Some caller would read this path differently than it is written.
     UnquotableProgram(PathBuf),
     /// A policy for all users cannot name a program in one user's home.
-    ProgramInHome {
-        program: PathBuf,
-    },
+    ProgramInHome { program: PathBuf },
     /// A file of facts that tells none.
-    Import {
-        path: PathBuf,
-        error: sample_import::ImportError,
-    },
+    Import { path: PathBuf, error: sample_import::ImportError },
     /// There is neither a configuration to distribute nor a fact to make one of.
-    NothingToDistribute {
-        path: PathBuf,
-    },
+    NothingToDistribute { path: PathBuf },
     /// There is no configuration, and nothing says what shall be in one.
     NoValues,
     /// A configuration is distributed as it is, and facts were given beside it.
-    FlagsBesideFile {
-        path: PathBuf,
-    },
+    FlagsBesideFile { path: PathBuf },
     /// In the folder for a fleet lies what no earlier run wrote.
-    UnknownFile {
-        path: PathBuf,
-    },
+    UnknownFile { path: PathBuf },
     /// What an earlier setup wrote down is not of this version; the files that it names.
-    RecordVersion {
-        path: PathBuf,
-        files: Vec<PathBuf>,
-    },
+    RecordVersion { path: PathBuf, files: Vec<PathBuf> },
     /// Our own configuration has this profile already, and says something else.
-    ProfileDiffers {
-        path: PathBuf,
-        profile: String,
-    },
+    ProfileDiffers { path: PathBuf, profile: String },
 }
 
 /// The text behind its byte order mark, which some editors write, and the mark.

@@ -23,13 +23,9 @@ pub enum CollectorRejected {
     /// Nothing says where it would go.
     NoAddress,
     /// It is none of the profile's collectors.
-    NotListed {
-        variable: &'static str,
-    },
-    Insecure {
-        variable: &'static str,
-        why: SecureUrlError,
-    },
+    NotListed { variable: &'static str },
+    /// It is an address that no token is sent to.
+    Insecure { variable: &'static str, why: SecureUrlError },
 }
 
 /// Every address that is named must be one of the profile's collectors, and as safe as those that tokens are sent to

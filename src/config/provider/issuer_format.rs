@@ -2,7 +2,6 @@
 //!
 //! It knows issuers only; what else a provider demands of a profile is in `requirements`.
 
-use super::hosts::{is_cognito_host, is_domain_or_below};
 use crate::config::{Partition, error::ValueConflict};
 
 pub(super) const ENTRA_WORLDWIDE: &str = "login.microsoftonline.com";
@@ -123,6 +122,16 @@ pub(super) fn build_entra_issuer(domain: &str) -> String {
         false if domain.contains('.') => format!("https://{domain}"),
         false => format!("https://{ENTRA_WORLDWIDE}/{domain}/v2.0"),
     }
+}
+
+/// `cognito-idp.eu-west-1.amazonaws.com`, and the same in AWS's other partitions.
+pub(super) fn is_cognito_host(host: &str) -> bool {
+    ["cognito-idp.", "cognito-idp-fips."].iter().any(|service| host.starts_with(service))
+        && Partition::from_host(host).is_some()
+}
+
+pub(super) fn is_domain_or_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// 8-4-4-4-12 hexadecimal digits.

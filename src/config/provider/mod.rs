@@ -2,7 +2,6 @@
 //!
 //! What differs between them is one struct literal per provider in `specs`.
 
-mod hosts;
 mod issuer_format;
 mod issuer_shorthand;
 mod requirements;

@@ -5,8 +5,7 @@
 
 use super::{
     Provider,
-    hosts::{is_cognito_host, is_domain_or_below},
-    issuer_format::{self, IssuerParts},
+    issuer_format::{self, IssuerParts, is_cognito_host, is_domain_or_below},
     issuer_shorthand::{IssuerShorthand, build_pool_issuer, expand_auth0, expand_cognito, expand_entra, expand_okta},
 };
 use crate::config::{AssertionAudience, KeyAlgorithm, RedirectHost, error::ValueConflict, keys};

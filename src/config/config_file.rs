@@ -10,9 +10,10 @@ use toml::{
 };
 
 use super::{
-    error::{ConfigFault, ConfigProblem, ParseResult},
+    ConfigFault, ConfigKey, ConfigProblem,
+    error::ParseResult,
     issuer::decides_issuer,
-    key::{ConfigKey, SetBy},
+    key::SetBy,
     keys::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, TopLevelKey, VERSION},
     min_version::check_own_version,
     parsers::{expect_list, expect_string, expect_table, parse_bool, reject_text, reject_type, reject_value},

@@ -3,8 +3,8 @@
 //! It judges values; which file is the administrator's is for `layers`.
 
 use super::{
-    error::{ConfigFault, ConfigProblem, ValueLocation},
-    key::{ConfigKey, KeyDefault},
+    ConfigFault, ConfigKey, ConfigProblem, ValueLocation,
+    key::KeyDefault,
     setting::{ConfigSetting, ConfigSettings},
     toml_value::to_toml,
 };

@@ -3,9 +3,8 @@
 //! Exactly one, or several that agree; how a short form is spelt out is for `provider`.
 
 use super::{
-    Issuer, Provider,
-    error::{ConfigFault, ConfigProblem, ValueConflict},
-    key::ConfigKey,
+    ConfigFault, ConfigKey, ConfigProblem, Issuer, Provider,
+    error::ValueConflict,
     keys,
     provider::{IssuerShorthand, build_shorthand_issuer},
     setting::{ConfigSetting, ConfigSettings},

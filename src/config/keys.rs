@@ -7,13 +7,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    AssertionAudience, BedrockEndpoints, ChainedRole, ClientAuthChoice, FederationChoice, IdentityPoolId, Issuer,
-    KeyAlgorithm, LoginMode, Provider, QuotaErrorPolicy, RedirectHost, RoleArn, SignInFlow, Storage,
+    AssertionAudience, BedrockEndpoints, ChainedRole, ClientAuthChoice, ConfigKey, Disclosure, FederationChoice,
+    IdentityPoolId, Issuer, KeyAlgorithm, LoginMode, Provider, QuotaErrorPolicy, RedirectHost, RoleArn, SignInFlow,
+    Storage, TypedKey,
     key::{
-        ConfigKey, Disclosure,
         KeyDefault::{self, Bool, List, Required, Table, Text},
         SetBy::{self, Administrator, File},
-        TypedKey, ValueKind, VariablePolicy,
+        ValueKind, VariablePolicy,
     },
     kinds::{self, choice, duration},
 };

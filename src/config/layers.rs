@@ -10,12 +10,11 @@ use toml::{
 };
 
 use super::{
-    ConfigInputs,
+    ConfigFault, ConfigInputs, ConfigKey, ConfigProblem, Error, UnreadableReason, ValueLocation,
     config_file::{self, ConfigFile, FileProfile},
     enforced::{EnforcedKeys, has_same_value},
-    error::{ConfigFault, ConfigProblem, Error, UnreadableReason, ValueLocation},
     issuer,
-    key::{ConfigKey, KeyDefault},
+    key::KeyDefault,
     keys::{self, COUNT, KEYS},
     overrides::{PROFILE_VARIABLE, ValueOverride, collect_overrides},
     setting::{ConfigSetting, ConfigSettings, ValueOrigin},

@@ -5,10 +5,9 @@
 use toml::de::DeValue;
 
 use super::{
-    ConfigInputs, FlagOverride,
-    error::{ConfigFault, ConfigProblem, ValueLocation},
+    ConfigFault, ConfigInputs, ConfigKey, ConfigProblem, FlagOverride, ValueLocation,
     finding::ConfigFinding,
-    key::{ConfigKey, SetBy, VariablePolicy},
+    key::{SetBy, VariablePolicy},
     keys::KEYS,
     parsers::reject_text,
     syntax::find_nearest_name,

@@ -7,9 +7,9 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path, time::Duration};
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
-    BedrockEndpoints, ClaimTemplate, Issuer, MODEL_VARIABLES, RoleArn,
+    BedrockEndpoints, ClaimTemplate, ConfigFault, Issuer, MODEL_VARIABLES, RoleArn,
     choice::NamedChoice,
-    error::{ConfigFault, ParseResult},
+    error::ParseResult,
     partition::is_region,
     syntax::is_token,
     toml_value::{quote_text, to_toml},

@@ -5,9 +5,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    ConfigInputs, Error, Profile,
-    error::{ConfigFault, ValueLocation},
-    key::ConfigKey,
+    ConfigFault, ConfigInputs, ConfigKey, Error, Profile, ValueLocation,
     keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
     parsers::reject_text,

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    ClaimTemplate,
-    error::{ConfigFault, ParseResult},
+    ClaimTemplate, ConfigFault,
+    error::ParseResult,
     federation::{CHAINED_SESSION_LIMIT, ChainedRole},
     parsers::{
         TEMPLATE_RULE, expect_list, parse_duration, parse_required_text, parse_role_arn, parse_string_list,

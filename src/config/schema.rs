@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    key::ConfigKey,
+    ConfigKey,
     keys::{self, KEYS, SECTIONS, TOP_LEVEL_KEYS, TopLevelKey, VERSION},
     toml_value::to_json,
 };

@@ -5,8 +5,7 @@
 use toml::de::DeValue;
 
 use super::{
-    error::{ConfigFault, ConfigProblem, ValueLocation},
-    key::ConfigKey,
+    ConfigFault, ConfigKey, ConfigProblem, ValueLocation,
     keys::{COUNT, KEYS},
     source_file::{FileOwner, SourceFile},
 };

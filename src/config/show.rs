@@ -8,8 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ConfigInputs, Profile, VariableStatus, issuer,
-    key::ConfigKey,
+    ConfigInputs, ConfigKey, Profile, VariableStatus, issuer,
     keys::{self, KEYS},
     layers::Layers,
     setting::ConfigSettings,

@@ -5,8 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    ConfigInputs, config_file,
-    error::{ConfigFault, Error, ValueLocation},
+    ConfigFault, ConfigInputs, Error, ValueLocation, config_file,
     overrides::CONFIG_VARIABLE,
     source_file::{FileOwner, SourceFile, expand_home},
 };

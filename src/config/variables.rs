@@ -6,12 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{
-    AwsEndpoints, Profile,
-    key::{ConfigKey, VariablePolicy},
-    keys, overrides,
-    source_file::display_path,
-};
+use super::{AwsEndpoints, ConfigKey, Profile, key::VariablePolicy, keys, overrides, source_file::display_path};
 use crate::{
     host::{Browser, BrowserVariable, Environment, HostPaths, is_relative_command},
     http::{AuthorityVariables, HttpSettings, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},

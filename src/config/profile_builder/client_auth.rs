@@ -3,9 +3,7 @@
 //! Whether the files they name are there and any good is found out when they are needed.
 
 use super::ProfileBuilder;
-use crate::config::{
-    ClientAuth, ClientAuthChoice, ClientKey, Provider, Storage, error::ConfigFault, key::ConfigKey, keys,
-};
+use crate::config::{ClientAuth, ClientAuthChoice, ClientKey, ConfigFault, ConfigKey, Provider, Storage, keys};
 
 /// Keys that mean something with a private key only.
 static PRIVATE_KEY_SETTINGS: [&ConfigKey; 5] = [

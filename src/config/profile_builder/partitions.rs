@@ -3,9 +3,7 @@
 //! What is of one partition does not exist in another; AWS would only say that it knows no such token.
 
 use super::ProfileBuilder;
-use crate::config::{
-    AwsEndpoints, ChainedRole, Federation, Partition, RoleArn, error::ConfigFault, key::ConfigKey, keys,
-};
+use crate::config::{AwsEndpoints, ChainedRole, ConfigFault, ConfigKey, Federation, Partition, RoleArn, keys};
 use crate::url::SecureUrl;
 
 impl ProfileBuilder<'_> {

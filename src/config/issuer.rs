@@ -86,7 +86,10 @@ fn list_issuer_candidates<'s, 'a>(
     let shorthands = list_shorthands().filter_map(move |(provider, form)| {
         let companion = form.companion_key.and_then(|key| Some((key, non_empty(key)?)));
         let Some((setting, text)) = non_empty(form.key) else {
-            return companion.map(|(key, (alone, _))| Err(report_lone_companion(form, key, alone)));
+            let (key, (alone, _)) = companion?;
+            let rule = format!("it says nothing without `{}`", form.key.name);
+            let conflict = ValueConflict { rule, remedy: format!("add `{}`", form.key.name) };
+            return Some(Err(Box::new(report_conflict(key, alone, conflict))));
         };
         let issuer = build_shorthand_issuer(provider, form, text, companion.map_or("", |(_, (_, text))| text));
         Some(match issuer {
@@ -103,15 +106,6 @@ fn derive_from_provider<'a>(settings: &ConfigSettings<'a>) -> Option<ResolvedIss
     let provider = (keys::PROVIDER.parse)(keys::PROVIDER.name, setting.value).ok()??;
     let issuer = Issuer::parse(provider.spec().fixed_issuer?).ok()?;
     Some(ResolvedIssuer { issuer, key: &keys::PROVIDER, setting, shorthand_provider: None })
-}
-
-fn report_lone_companion(
-    form: &IssuerShorthand,
-    key: &'static ConfigKey,
-    alone: ConfigSetting<'_>,
-) -> Box<ConfigProblem> {
-    let rule = format!("it says nothing without `{}`", form.key.name);
-    Box::new(report_conflict(key, alone, ValueConflict { rule, remedy: format!("add `{}`", form.key.name) }))
 }
 
 pub(super) fn report_conflict(

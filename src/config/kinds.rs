@@ -12,8 +12,9 @@ use super::{
     key::ValueKind,
     min_version::parse_version,
     parsers::{self, PROTOCOL_PARAMETERS, is_complete_path, parse_optional},
+    partition::is_region,
     role_chain,
-    syntax::is_profile_name,
+    syntax::{is_profile_name, is_token},
     telemetry_headers,
 };
 use crate::{http::ProxyChoice, url::SecureUrl};
@@ -37,8 +38,14 @@ pub(super) const ROLE: ValueKind<RoleArn> = ValueKind::plain(parsers::parse_role
 pub(super) const REGION: ValueKind<String> =
     ValueKind::plain(parsers::parse_region, || text_like("^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"));
 /// A list of regions, or of the word "auto".
-pub(super) const REGIONS: ValueKind<Vec<String>> =
-    ValueKind::toml(LIST_RULE, parsers::parse_regions, || list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")));
+pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(
+    LIST_RULE,
+    |key, value| {
+        let rule = "must be AWS regions, such as us-west-2, or \"auto\"";
+        parsers::parse_texts(key, value, |text| text == "auto" || is_region(text), rule)
+    },
+    || list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
+);
 /// The id of an identity pool; may be empty.
 pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind::plain(
     |key, value| {
@@ -90,8 +97,11 @@ pub(super) const COMMAND: ValueKind<Vec<String>> =
 pub(super) const URLS: ValueKind<Vec<SecureUrl>> =
     ValueKind::toml(LIST_RULE, parsers::parse_urls, || list_of(&text_like(SECURE_PATTERN)));
 /// A list of words without white space.
-pub(super) const TOKENS: ValueKind<Vec<String>> =
-    ValueKind::toml(LIST_RULE, parsers::parse_tokens, || list_of(&text_like("^\\S+$")));
+pub(super) const TOKENS: ValueKind<Vec<String>> = ValueKind::toml(
+    LIST_RULE,
+    |key, value| parsers::parse_texts(key, value, is_token, "must be words without spaces"),
+    || list_of(&text_like("^\\S+$")),
+);
 /// A list of claim names, at least one.
 pub(super) const CLAIMS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,

@@ -110,13 +110,15 @@ pub(super) fn parse_region(key: &str, value: &DeValue<'_>) -> ParseResult<String
     region.ok_or_else(|| reject_value(key, value, "not an AWS region, such as us-east-1"))
 }
 
-/// Regions, "auto" being the neighbour of the profile's.
-pub(super) fn parse_regions(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
-    let regions = parse_string_list(key, value)?;
-    match regions.iter().all(|text| text == "auto" || is_region(text)) {
-        true => Ok(regions),
-        false => Err(reject_value(key, value, "must be AWS regions, such as us-west-2, or \"auto\"")),
-    }
+/// A list of texts, each of which is as it must be.
+pub(super) fn parse_texts(
+    key: &str,
+    value: &DeValue<'_>,
+    is_good: impl Fn(&str) -> bool,
+    rule: &'static str,
+) -> ParseResult<Vec<String>> {
+    let texts = parse_string_list(key, value)?;
+    if texts.iter().all(|text| is_good(text)) { Ok(texts) } else { Err(reject_value(key, value, rule)) }
 }
 
 /// A text that `parse` understands; `None` when left empty.
@@ -244,14 +246,6 @@ pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResu
         return Err(reject_value(key, value, "must have \"{url}\" among its arguments, where the address goes"));
     }
     Ok(argv)
-}
-
-pub(super) fn parse_tokens(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
-    let words = parse_string_list(key, value)?;
-    if words.iter().any(|word| !is_token(word)) {
-        return Err(reject_value(key, value, "must be words without spaces"));
-    }
-    Ok(words)
 }
 
 pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {

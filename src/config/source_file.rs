@@ -80,7 +80,12 @@ impl SourceFile {
         environment: &Environment,
         judge: impl Fn(&File) -> Result<(), UnreadableReason>,
     ) -> Result<Option<Self>, Error> {
-        match read_bounded(path, judge).and_then(decode_utf8) {
+        let read = || {
+            let file = RegularFile::open(path).map_err(|error| classify_read_error(&error))?;
+            judge(file.file())?;
+            decode_utf8(file.read_to_limit(MAX_FILE_BYTES).map_err(|error| classify_read_error(&error))?)
+        };
+        match read() {
             Ok(text) => Ok(Some(Self::from_text(path, rank, text, environment))),
             Err(UnreadableReason::Missing) => Ok(None),
             Err(why) => Err(Error::Unreadable { file: display_path(path, environment), why }),
@@ -125,15 +130,6 @@ pub(super) fn expand_home(path: &str, environment: &Environment) -> Option<PathB
 
 fn find_home_folder(environment: &Environment) -> Option<PathBuf> {
     environment.var_path("HOME").or_else(|| environment.var_path("USERPROFILE"))
-}
-
-fn read_bounded(
-    path: &Path,
-    judge: impl Fn(&File) -> Result<(), UnreadableReason>,
-) -> Result<Vec<u8>, UnreadableReason> {
-    let file = RegularFile::open(path).map_err(|error| classify_read_error(&error))?;
-    judge(file.file())?;
-    file.read_to_limit(MAX_FILE_BYTES).map_err(|error| classify_read_error(&error))
 }
 
 fn classify_read_error(error: &ReadError) -> UnreadableReason {

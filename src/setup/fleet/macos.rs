@@ -46,7 +46,7 @@ pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> Strin
 
 /// The same for the same organisation and settings, and no other: management tells profiles apart by it.
 fn derive_uuid(identifier: &str, policy: &ClaudePolicy, organisation: &str) -> String {
-    let said = [identifier, organisation, &policy.to_json_line()].join("\n");
+    let said = [identifier, organisation, &policy.to_json().to_string()].join("\n");
     let mut bytes = digest::digest(&digest::SHA256, said.as_bytes()).as_ref().to_vec();
     // RFC 9562 §5.8: of version 8, whose bits are the maker's own.
     for (place, kept, set) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {

@@ -73,8 +73,7 @@ impl ClaudePolicy {
 
     /// As Claude Code's managed settings.
     fn to_settings_file(&self) -> String {
-        let edit = settings::add_settings("", &self.0).expect("there is nothing to stand in the way");
-        edit.after
+        settings::add_settings("", &self.0).expect("there is nothing to stand in the way").after
     }
 
     fn to_json(&self) -> Value {
@@ -87,10 +86,5 @@ impl ClaudePolicy {
         }
         top.insert("env".to_owned(), env.into());
         top.into()
-    }
-
-    /// As a policy of Windows holds it: one line.
-    fn to_json_line(&self) -> String {
-        self.to_json().to_string()
     }
 }

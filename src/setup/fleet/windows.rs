@@ -18,13 +18,13 @@ const INSTALL_SCRIPT: &str = include_str!("Install-Configuration.ps1");
 
 /// The words of the template, with the settings as what the policy's box holds at first.
 pub(super) fn render_adml(policy: &ClaudePolicy) -> String {
-    let settings = escape_html(&policy.to_json_line());
+    let settings = escape_html(&policy.to_json().to_string());
     ADML.replace("SETTINGS", &settings).replace('\n', "\r\n")
 }
 
 /// For `regedit` and `reg import`, which want UTF-16 with its mark.
 pub(super) fn render_registry(policy: &ClaudePolicy) -> Vec<u8> {
-    let settings = policy.to_json_line().replace('\\', r"\\").replace('"', "\\\"");
+    let settings = policy.to_json().to_string().replace('\\', r"\\").replace('"', "\\\"");
     let text = format!(
         "\u{feff}Windows Registry Editor Version 5.00\r\n\r\n\
          [HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\ClaudeCode]\r\n\"Settings\"=\"{settings}\"\r\n\r\n"

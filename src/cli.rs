@@ -25,7 +25,7 @@ impl Cli {
     /// Reads a command line, and refuses what the parser lets pass: its own rule misses a flag that stands before the verb.
     pub fn parse_args(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let read = Self::try_parse_from(words)?;
-        if read.command == CliCommand::Logout(LogoutArgs { all: true }) && read.global.profile.is_some() {
+        if matches!(read.command, CliCommand::Logout { all: true }) && read.global.profile.is_some() {
             let what = "the argument '--all' cannot be used with '--profile <NAME>'";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, what));
         }
@@ -50,25 +50,53 @@ pub struct GlobalArgs {
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum CliCommand {
     /// Print AWS credentials as a credential_process, signing in if need be
-    Credentials(CredentialsArgs),
+    Credentials {
+        /// Never ask the person: fail with exit code 4 where a sign-in is needed
+        #[arg(long)]
+        no_login: bool,
+    },
     /// Sign in now, and say who you are and until when
     Login(LoginArgs),
     /// Say who is signed in, with which role and until when; asks no network
-    Status(StatusArgs),
+    Status {
+        /// For scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Forget what is kept of a sign-in, and have the provider revoke it
-    Logout(LogoutArgs),
+    Logout {
+        /// Every profile, and whatever is kept of those that are no longer configured
+        #[arg(long)]
+        all: bool,
+    },
     /// Run a command with AWS credentials in its environment
-    Exec(ExecArgs),
+    Exec {
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
     /// Print AWS credentials as assignments for a shell
-    Env(EnvArgs),
+    Env {
+        /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
+        #[arg(long, value_enum, ignore_case = true, value_name = "SHELL")]
+        shell: Option<Shell>,
+    },
     /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
     Export,
     /// Print headers that say who is signed in, for Claude Code's otelHeadersHelper
     OtelHeaders,
     /// Print the ID token as an Authorization header, for MCP servers; never asks
-    Token(TokenArgs),
+    Token {
+        /// The token alone, without JSON around it
+        #[arg(long)]
+        raw: bool,
+    },
     /// Print a short-term Amazon Bedrock API key made from the session; never asks
-    Bearer(BearerArgs),
+    Bearer {
+        /// As Claude Desktop's credential helper prints it
+        #[arg(long)]
+        json: bool,
+    },
     /// Set this laptop up: configuration, AWS profile, Claude Code; or take it all back
     Setup(SetupArgs),
     /// Find out what is wrong here, and how to mend it; changes nothing
@@ -77,24 +105,14 @@ pub enum CliCommand {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print what a shell needs to complete this program's words
-    Completions(CompletionsArgs),
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Print the manual page
     Man,
     #[command(hide = true)]
     Worker(WorkerArgs),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    pub shell: clap_complete::Shell,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub struct CredentialsArgs {
-    /// Never ask the person: fail with exit code 4 where a sign-in is needed
-    #[arg(long)]
-    pub no_login: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -114,48 +132,6 @@ pub struct LoginArgs {
     /// First store the passphrase of the application's private key, likewise
     #[arg(long, conflicts_with = "client_secret_stdin")]
     pub client_key_passphrase_stdin: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct ExecArgs {
-    /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
-    pub command: Vec<OsString>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct EnvArgs {
-    /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
-    #[arg(long, value_enum, ignore_case = true, value_name = "SHELL")]
-    pub shell: Option<Shell>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct TokenArgs {
-    /// The token alone, without JSON around it
-    #[arg(long)]
-    pub raw: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct BearerArgs {
-    /// As Claude Desktop's credential helper prints it
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct StatusArgs {
-    /// For scripts
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-pub struct LogoutArgs {
-    /// Every profile, and whatever is kept of those that are no longer configured
-    #[arg(long)]
-    pub all: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -304,7 +280,7 @@ mod tests {
         for line in ["credentials", "credentials --profile work", "credentials --config /a --profile b"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
             assert_eq!(parse_fast_path(&words(line)), Some(FastPathCommand::Credentials(parsed.global)), "{line}");
-            assert_eq!(parsed.command, CliCommand::Credentials(CredentialsArgs::default()));
+            assert_eq!(parsed.command, CliCommand::Credentials { no_login: false });
         }
     }
 

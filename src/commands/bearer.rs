@@ -5,9 +5,9 @@
 use serde::Serialize;
 
 use super::{CommandContext, write_stdout};
-use crate::{aws, cli::BearerArgs, config::CallerKind, credentials::SecretDocument, failure::Failure};
+use crate::{aws, config::CallerKind, credentials::SecretDocument, failure::Failure};
 
-pub(super) fn run_bearer(BearerArgs { json }: &BearerArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+pub(super) fn run_bearer(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     /// What Claude Desktop reads.
     #[derive(Serialize)]
     struct BearerAnswer<'a> {
@@ -17,7 +17,7 @@ pub(super) fn run_bearer(BearerArgs { json }: &BearerArgs, context: &CommandCont
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let ready = work.worker_client().long_lived_credentials(&mut |_, _| {})?;
     let key = aws::create_api_key(&ready.credentials, &work.profile.region, work.now());
-    let document = match json {
+    let document = match as_json {
         true => SecretDocument::from_json(&BearerAnswer { token: key.expose(), headers: serde_json::Map::new() }),
         false => SecretDocument::from_text(format!("{}\n", key.expose())),
     };

@@ -43,15 +43,12 @@ pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Fail
 
 /// Asks for one line, and believes nothing that could not be meant.
 fn read_secret_line(what: &str) -> Result<Secret, Failure> {
-    let ask = || write_stderr(&format!("{} (nothing is shown as you type): ", sanitize_line(what)));
     let mut has_asked = false;
-    let read = read_hidden_input(
-        || {
-            has_asked = true;
-            ask();
-        },
-        MAX_SECRET_BYTES,
-    );
+    let ask = || {
+        has_asked = true;
+        write_stderr(&format!("{} (nothing is shown as you type): ", sanitize_line(what)));
+    };
+    let read = read_hidden_input(ask, MAX_SECRET_BYTES);
     if has_asked {
         write_stderr("\n");
     }

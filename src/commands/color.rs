@@ -4,6 +4,18 @@
 
 use crate::host::{Environment, Terminal};
 
+/// What kind of news a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    /// Not wrong yet.
+    Warning,
+    Bad,
+    /// What stands aside of the news: names, hints.
+    Dimmed,
+}
+
 /// What one stream is painted with: colours, or nothing at all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Palette {
@@ -16,25 +28,14 @@ impl Palette {
         Self { is_enabled: environment.var_os("NO_COLOR").is_none() && Terminal::stdout_supports_escapes(environment) }
     }
 
-    pub(super) fn success(self, text: &str) -> String {
-        self.apply_code("32", text)
-    }
-
-    /// Not wrong yet.
-    pub(super) fn warning(self, text: &str) -> String {
-        self.apply_code("33", text)
-    }
-
-    pub(super) fn error(self, text: &str) -> String {
-        self.apply_code("31", text)
-    }
-
-    /// What stands aside of the news: names, hints.
-    pub(super) fn dimmed(self, text: &str) -> String {
-        self.apply_code("2", text)
-    }
-
-    fn apply_code(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_owned(),
+            Tone::Good => "32",
+            Tone::Warning => "33",
+            Tone::Bad => "31",
+            Tone::Dimmed => "2",
+        };
         if self.is_enabled { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
@@ -51,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_word_is_the_same_under_the_paint() {
-        assert_eq!(Palette::COLOURS.error("no"), "\x1b[31mno\x1b[0m");
-        assert_eq!(Palette::NONE.error("no"), "no");
+        assert_eq!(Palette::COLOURS.paint(Tone::Bad, "no"), "\x1b[31mno\x1b[0m");
+        assert_eq!(Palette::NONE.paint(Tone::Bad, "no"), "no");
     }
 }

@@ -2,13 +2,9 @@
 //!
 //! It is set up from the arguments every command takes.
 
-use std::{
-    cell::OnceCell,
-    io::{self, IsTerminal as _, Write as _},
-    path::Path,
-    time::Duration,
-};
+use std::{cell::OnceCell, io, path::Path, time::Duration};
 
+use super::write_stderr_if_terminal;
 use crate::{
     cache::{Cache, LockedApplication, LockedCache},
     cli::GlobalArgs,
@@ -169,18 +165,12 @@ fn start_log(host: &Host, verbose: u8, elsewhere: fn() -> Box<dyn io::Write + Se
     let sink =
         match host.environment.var_path("BEDROCK_SSO_LOG_FILE").map(|path| files::open_log_file(&path, LOG_HEREDOC)) {
             Some(Ok(file)) => Box::new(file),
-            Some(Err(error)) => return report_missing_log(&error),
+            Some(Err(error)) => {
+                // A log that cannot be kept costs nobody their credentials.
+                let error = sanitize_line(&error.to_string());
+                return write_stderr_if_terminal(&format!("bedrock-sso: no log is kept: {error}"));
+            }
             None => elsewhere(),
         };
     log::start_logging(filter, || crate::host::now().to_string(), sink);
-}
-
-/// A log that cannot be kept costs nobody their credentials. It is told where somebody looks; programs that call us take
-/// what is on stderr for a failure.
-fn report_missing_log(error: &files::Error) {
-    let mut stderr = io::stderr().lock();
-    if stderr.is_terminal() {
-        // A terminal that is gone needs no telling.
-        let _ = writeln!(stderr, "bedrock-sso: no log is kept: {}", sanitize_line(&error.to_string()));
-    }
 }

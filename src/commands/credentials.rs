@@ -3,13 +3,10 @@
 //! Nothing else is ever written there; what a person must see goes to the terminal.
 
 use super::{CommandContext, SignInScreen, write_stderr_line, write_stdout};
-use crate::{cli::CredentialsArgs, config::CallerKind, failure::Failure};
+use crate::{config::CallerKind, failure::Failure};
 
-pub(super) fn run_credentials(
-    CredentialsArgs { no_login }: &CredentialsArgs,
-    context: &CommandContext<'_>,
-) -> Result<(), Failure> {
-    let work = context.load_profile(if *no_login { CallerKind::NonInteractive } else { CallerKind::MayPrompt })?;
+pub(super) fn run_credentials(caller: CallerKind, context: &CommandContext<'_>) -> Result<(), Failure> {
+    let work = context.load_profile(caller)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
     let ready = work.worker_client().credentials(&mut |told, reply| screen.show_event(told, reply))?;
     if let Some(notice) = &ready.notice {

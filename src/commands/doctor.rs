@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     CommandContext,
-    color::Palette,
+    color::{Palette, Tone},
     to_json_line,
     wrap::{compute_width, wrap_text},
     write_stdout,
@@ -61,7 +61,7 @@ struct DoctorReport<'c> {
 struct ReportLayout {
     /// `None`, for a file or a pipe: a line is as long as it is.
     columns: Option<usize>,
-    paint: Palette,
+    palette: Palette,
 }
 
 /// Where the message of a check begins.
@@ -76,7 +76,7 @@ const BUNDLE_NOTICE: &str = "has all this, the configuration with the origin of 
 impl ReportLayout {
     fn for_stdout(environment: &Environment) -> Self {
         let columns = Terminal::stdout_size().map(|(columns, _)| columns);
-        Self { columns, paint: Palette::for_stdout(environment) }
+        Self { columns, palette: Palette::for_stdout(environment) }
     }
 
     fn format_report(self, checks: &[CheckReport], bundle: Option<&Path>) -> String {
@@ -94,19 +94,19 @@ impl ReportLayout {
         let mut text = format!("{}  {name:<16}  {message}\n", self.format_result(*result));
         if let Some(remedy) = remedy {
             let remedy = self.indent_text(remedy, MESSAGE_COLUMN + HINT.len());
-            text.push_str(&format!("{:MESSAGE_COLUMN$}{}{remedy}\n", "", self.paint.dimmed(HINT)));
+            text.push_str(&format!("{:MESSAGE_COLUMN$}{}{remedy}\n", "", self.palette.paint(Tone::Dimmed, HINT)));
         }
         text
     }
 
     fn format_result(self, result: CheckResult) -> String {
-        let word = format!("{:<7}", result.as_str());
-        match result {
-            CheckResult::Ok => self.paint.success(&word),
-            CheckResult::Warn => self.paint.warning(&word),
-            CheckResult::Bad => self.paint.error(&word),
-            CheckResult::Skipped => self.paint.dimmed(&word),
-        }
+        let tone = match result {
+            CheckResult::Ok => Tone::Good,
+            CheckResult::Warn => Tone::Warning,
+            CheckResult::Bad => Tone::Bad,
+            CheckResult::Skipped => Tone::Dimmed,
+        };
+        self.palette.paint(tone, &format!("{:<7}", result.as_str()))
     }
 
     /// The text from this column on, its later lines indented to it.
@@ -142,12 +142,12 @@ mod tests {
     #[test]
     fn a_line_wraps_at_the_terminals_edge_below_where_it_began() {
         let bad = checked(CheckResult::Bad, "one two three four five", Some("six seven eight nine ten"));
-        let narrow = ReportLayout { columns: Some(MESSAGE_COLUMN + 21), paint: Palette::NONE };
+        let narrow = ReportLayout { columns: Some(MESSAGE_COLUMN + 21), palette: Palette::NONE };
         assert_eq!(
             narrow.format_check(&bad),
             "bad      clock             one two three four\n                           five\n                           hint: six seven eight nine\n                                 ten\n"
         );
-        let wide = ReportLayout { columns: None, paint: Palette::NONE };
+        let wide = ReportLayout { columns: None, palette: Palette::NONE };
         assert_eq!(
             wide.format_check(&bad),
             "bad      clock             one two three four five\n                           hint: six seven eight nine ten\n"
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_verdict_is_painted_and_the_message_is_not() {
-        let page = ReportLayout { columns: None, paint: Palette::COLOURS };
+        let page = ReportLayout { columns: None, palette: Palette::COLOURS };
         let told = page.format_check(&checked(CheckResult::Bad, "m", Some("r")));
         assert_eq!(
             told,

@@ -5,16 +5,13 @@
 use clap::CommandFactory as _;
 
 use super::write_stdout;
-use crate::{
-    cli::{Cli, CompletionsArgs},
-    failure::Failure,
-};
+use crate::{cli::Cli, failure::Failure};
 
 const NAME: &str = "bedrock-sso";
 
-pub(super) fn print_completions(CompletionsArgs { shell }: &CompletionsArgs) -> Result<(), Failure> {
+pub(super) fn print_completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(*shell, &mut Cli::command(), NAME, &mut script);
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
     write_stdout(&script)
 }
 

@@ -7,7 +7,6 @@ use std::{collections::BTreeSet, path::Path};
 use super::{CommandContext, write_stderr, write_stderr_line};
 use crate::{
     cache::{self, Cache, Session},
-    cli::LogoutArgs,
     config::{self, Profile, Storage},
     failure::Failure,
     files,
@@ -26,14 +25,10 @@ struct LogoutProblem {
     invocation: Invocation,
 }
 
-pub(super) fn run_logout(LogoutArgs { all }: &LogoutArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
-    if *all {
-        sign_out_everything(context)
-    } else {
-        let profile = config::load_profile(&context.inputs())?;
-        context.set_invocation(profile.invocation(context.global.config.as_deref()));
-        sign_out_profile(context, &profile, false)
-    }
+pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> {
+    let profile = config::load_profile(&context.inputs())?;
+    context.set_invocation(profile.invocation(context.global.config.as_deref()));
+    sign_out_profile(context, &profile, false)
 }
 
 fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
@@ -70,7 +65,7 @@ fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Each profile by itself, then what no profile leads to, then the key: the trouble of one is not the others'.
-fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Failure> {
+pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
     let config = context.global.config.as_deref();
@@ -98,15 +93,12 @@ fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Failure> {
         let subject = sanitize_line(&name);
         problems.extend(left.err().map(|failure| LogoutProblem { subject, failure, invocation }));
     }
-    if let Err(failure) = forget_client_credentials(context) {
-        problems.push(problem("what proves the applications", failure));
-    }
-    if let Err(failure) = forget_orphaned_sessions(context, &seen, in_keyring) {
-        problems.push(problem("what no profile leads to", failure));
-    }
-    if let Err(failure) = super::setup::forget_given_profiles(&context.host.paths.data) {
-        problems.push(problem("which AWS profiles were given", failure));
-    }
+    let rest = [
+        ("what proves the applications", forget_client_credentials(context)),
+        ("what no profile leads to", forget_orphaned_sessions(context, &seen, in_keyring)),
+        ("which AWS profiles were given", super::setup::forget_given_profiles(&context.host.paths.data)),
+    ];
+    problems.extend(rest.into_iter().filter_map(|(subject, result)| Some(problem(subject, result.err()?))));
     remove_locks_and_folder(&context.host.paths.data);
     report_problems(context, problems)
 }
@@ -197,20 +189,15 @@ fn open_file_cache(context: &CommandContext<'_>, key: &str) -> Cache {
 
 fn describe_sign_out(profile: &Profile, kept: StoredRecords, is_forgotten: bool) -> String {
     let name = sanitize_line(&profile.name);
-    let (nobody, out) = match is_forgotten {
-        true => (
-            format!("Nobody was signed in with {name}: only notes were kept, and they are forgotten"),
-            format!("Signed out of {name}: what was kept is forgotten"),
-        ),
-        false => {
-            let not_all = format!("Not all that was kept of {name} could be forgotten");
-            (not_all.clone(), not_all)
-        }
-    };
+    let incomplete = (!is_forgotten).then(|| format!("Not all that was kept of {name} could be forgotten"));
     match kept {
         StoredRecords::Nothing => format!("Nobody was signed in with {name}: nothing was kept."),
-        StoredRecords::Notes => format!("{nobody}."),
+        StoredRecords::Notes => {
+            let nobody = format!("Nobody was signed in with {name}: only notes were kept, and they are forgotten");
+            format!("{}.", incomplete.unwrap_or(nobody))
+        }
         StoredRecords::Session { provider, credentials_valid_until: serve_until } => {
+            let out = incomplete.unwrap_or_else(|| format!("Signed out of {name}: what was kept is forgotten"));
             let until = serve_until.map_or_else(String::new, |until| {
                 format!("\nAWS credentials already handed out for {name} stay valid until {until}.")
             });

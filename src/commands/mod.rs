@@ -27,7 +27,7 @@ mod token;
 
 use std::{
     ffi::OsString,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
 };
@@ -36,7 +36,8 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 
 use crate::{
-    cli::{Cli, CliCommand, CredentialsArgs, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
+    cli::{Cli, CliCommand, FastPathCommand, GlobalArgs, OTEL_HEADERS, parse_fast_path},
+    config::CallerKind,
     failure::{Exit, Failure},
     hint::Invocation,
     host, secret,
@@ -67,9 +68,7 @@ fn catch_panic(work: impl FnOnce() -> ExitCode) -> ExitCode {
 fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     match words.get(1..).and_then(parse_fast_path) {
         Some(FastPathCommand::Credentials(global)) => {
-            return run_in_context(&global, |context| {
-                credentials::run_credentials(&CredentialsArgs::default(), context)
-            });
+            return run_in_context(&global, |context| credentials::run_credentials(CallerKind::MayPrompt, context));
         }
         Some(FastPathCommand::OtelHeaders(global)) => {
             return finish_command(otel_headers::run_otel_headers(&global));
@@ -89,24 +88,26 @@ fn parse_and_run(words: Vec<OsString>) -> ExitCode {
 
 fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
     match command {
-        CliCommand::Credentials(arguments) => {
-            run_in_context(global, |context| credentials::run_credentials(arguments, context))
+        CliCommand::Credentials { no_login } => {
+            let caller = if *no_login { CallerKind::NonInteractive } else { CallerKind::MayPrompt };
+            run_in_context(global, |context| credentials::run_credentials(caller, context))
         }
         CliCommand::Login(arguments) => run_in_context(global, |context| login::run_login(arguments, context)),
-        CliCommand::Logout(arguments) => run_in_context(global, |context| logout::run_logout(arguments, context)),
-        CliCommand::Status(arguments) => run_in_context(global, |context| status::run_status(arguments, context)),
+        CliCommand::Logout { all: false } => run_in_context(global, logout::sign_out_one),
+        CliCommand::Logout { all: true } => run_in_context(global, logout::sign_out_everything),
+        CliCommand::Status { json } => run_in_context(global, |context| status::run_status(*json, context)),
         CliCommand::Setup(arguments) => run_in_context(global, |context| setup::run_setup(arguments, context)),
         CliCommand::Doctor(arguments) => {
             run_for_exit_code(CommandContext::new(global), |context| doctor::run_doctor(arguments, context))
         }
         CliCommand::Config(arguments) => run_in_context(global, |context| config::run_config(arguments, context)),
-        CliCommand::Exec(arguments) => run_in_context(global, |context| exec::run_exec(arguments, context)),
-        CliCommand::Env(arguments) => run_in_context(global, |context| env::run_env(arguments, context)),
+        CliCommand::Exec { command } => run_in_context(global, |context| exec::run_exec(command, context)),
+        CliCommand::Env { shell } => run_in_context(global, |context| env::run_env(*shell, context)),
         CliCommand::Export => run_in_context(global, export::run_export),
         CliCommand::OtelHeaders => finish_command(otel_headers::run_otel_headers(global)),
-        CliCommand::Token(arguments) => run_in_context(global, |context| token::run_token(arguments, context)),
-        CliCommand::Bearer(arguments) => run_in_context(global, |context| bearer::run_bearer(arguments, context)),
-        CliCommand::Completions(arguments) => finish_command(generated::print_completions(arguments)),
+        CliCommand::Token { raw } => run_in_context(global, |context| token::run_token(*raw, context)),
+        CliCommand::Bearer { json } => run_in_context(global, |context| bearer::run_bearer(*json, context)),
+        CliCommand::Completions { shell } => finish_command(generated::print_completions(*shell)),
         CliCommand::Man => finish_command(generated::print_manual()),
         CliCommand::Worker(arguments) => {
             let context = CommandContext::with_log(global, || Box::new(CallerLog));
@@ -163,6 +164,13 @@ fn write_stderr_line(text: &str) {
 fn write_stderr(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// A line on stderr, if a user reads it. Programs that call us take what is on stderr for a failure.
+fn write_stderr_if_terminal(text: &str) {
+    if io::stderr().is_terminal() {
+        write_stderr_line(text);
+    }
 }
 
 /// The one line of JSON that a program is answered with.

@@ -2,7 +2,10 @@
 //!
 //! Where stdout is no terminal that obeys, or where the log would come in between, it is nothing at all.
 
-use super::{color::Palette, write_stdout};
+use super::{
+    color::{Palette, Tone},
+    write_stdout,
+};
 use crate::{
     cli::GlobalArgs,
     host::{Environment, Terminal},
@@ -16,14 +19,14 @@ const CLEAR_LINE: &str = "\r\x1b[K";
 
 pub(super) struct ProgressLine {
     /// `None`: nothing is shown.
-    paint: Option<Palette>,
+    palette: Option<Palette>,
     shown_text: Option<String>,
 }
 
 impl ProgressLine {
     /// For a caller that comes by itself; the system is not asked a thing, for warm calls pass here.
     pub(super) fn hidden() -> Self {
-        Self { paint: None, shown_text: None }
+        Self { palette: None, shown_text: None }
     }
 
     pub(super) fn for_stdout(environment: &Environment, global: &GlobalArgs) -> Self {
@@ -31,14 +34,14 @@ impl ProgressLine {
         let logs_here = logs && environment.var_os("BEDROCK_SSO_LOG_FILE").is_none();
         let fits = Terminal::stdout_size().is_none_or(|(columns, _)| columns > WIDTH);
         let is_wanted = !logs_here && fits && Terminal::stdout_supports_escapes(environment);
-        Self { paint: is_wanted.then(|| Palette::for_stdout(environment)), shown_text: None }
+        Self { palette: is_wanted.then(|| Palette::for_stdout(environment)), shown_text: None }
     }
 
     /// Shows this in place of what was shown before.
     pub(super) fn show_text(&mut self, text: &str) {
-        let Some(paint) = self.paint.filter(|_| self.shown_text.as_deref() != Some(text)) else { return };
+        let Some(palette) = self.palette.filter(|_| self.shown_text.as_deref() != Some(text)) else { return };
         // A terminal that is gone needs no telling.
-        let _ = write_stdout(format!("{CLEAR_LINE}{}", paint.dimmed(text)).as_bytes());
+        let _ = write_stdout(format!("{CLEAR_LINE}{}", palette.paint(Tone::Dimmed, text)).as_bytes());
         self.shown_text = Some(text.to_owned());
     }
 

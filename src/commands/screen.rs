@@ -4,12 +4,12 @@
 //! goes to the terminal. stdout of `credentials` stays the protocol's.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::Arc,
     thread,
 };
 
-use super::{progress::ProgressLine, qr_code::DeviceCodeView, write_stdout};
+use super::{progress::ProgressLine, qr_code::DeviceCodeView, write_stderr_if_terminal, write_stdout};
 use crate::{
     cli::GlobalArgs,
     host::{EchoGuard, Environment, Terminal},
@@ -78,13 +78,14 @@ impl<'a> SignInScreen<'a> {
             },
             ProgressEvent::SignIn(SignInEvent::BrowserFailed { why, address }) => {
                 let text = format!("The browser failed ({why}). To sign in, go to {address}");
-                match (self.mode, Terminal::open_foreground()) {
-                    (ScreenMode::Login, _) => write_stdout_line(&text),
-                    (ScreenMode::Automatic, Some(terminal)) => terminal.show_text(&format!("{text}\n")),
-                    (ScreenMode::Automatic, None) => write_stderr_if_terminal(&text),
+                match Terminal::open_foreground().filter(|_| self.mode == ScreenMode::Automatic) {
+                    Some(terminal) => terminal.show_text(&format!("{text}\n")),
+                    None => self.show_line(&text),
                 }
             }
-            ProgressEvent::OtherProcess { pid } => self.show_other_process(pid),
+            ProgressEvent::OtherProcess { pid } => self.show_line(&format!(
+                "A sign-in is waiting for you already: finish it where it was shown, or end process {pid} and sign in again"
+            )),
             ProgressEvent::SignIn(SignInEvent::PasteRejected(why)) => {
                 if let Some(pasting) = &self.pasting {
                     pasting.terminal.show_text(&format!("{why}\nPaste the whole address again: "));
@@ -102,13 +103,10 @@ impl<'a> SignInScreen<'a> {
         }
     }
 
-    fn show_other_process(&self, pid: u32) {
-        let text = format!(
-            "A sign-in is waiting for you already: finish it where it was shown, or end process {pid} and sign in again"
-        );
+    fn show_line(&self, text: &str) {
         match self.mode {
-            ScreenMode::Login => write_stdout_line(&text),
-            ScreenMode::Automatic => write_stderr_if_terminal(&text),
+            ScreenMode::Login => write_stdout_line(text),
+            ScreenMode::Automatic => write_stderr_if_terminal(text),
         }
     }
 
@@ -145,15 +143,6 @@ impl Drop for PastePrompt {
     fn drop(&mut self) {
         // The prompt's line has no end of its own.
         self.terminal.show_text("\n");
-    }
-}
-
-/// A line on stderr, if a user reads it. Programs that call us take what is on stderr for a failure.
-fn write_stderr_if_terminal(text: &str) {
-    let mut stderr = io::stderr().lock();
-    if stderr.is_terminal() {
-        // A terminal that has gone away cannot be helped.
-        let _ = writeln!(stderr, "{text}");
     }
 }
 

@@ -5,16 +5,16 @@
 use serde::Serialize;
 
 use super::{CommandContext, write_stdout};
-use crate::{cli::TokenArgs, config::CallerKind, credentials::SecretDocument, failure::Failure};
+use crate::{config::CallerKind, credentials::SecretDocument, failure::Failure};
 
-pub(super) fn run_token(TokenArgs { raw }: &TokenArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+pub(super) fn run_token(is_raw: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct AuthorizationHeader {
         authorization: String,
     }
     let token = context.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
-    let document = match raw {
+    let document = match is_raw {
         true => SecretDocument::from_text(format!("{}\n", token.expose())),
         false => {
             SecretDocument::from_json(&AuthorizationHeader { authorization: format!("Bearer {}", token.expose()) })

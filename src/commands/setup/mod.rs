@@ -248,8 +248,7 @@ impl<'a> SetupContext<'a> {
     }
 
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
-        let program =
-            host::find_stable_program_path(&self.context.host.environment).map_err(Failure::from_program_path_error)?;
+        let program = self.find_program()?;
         if self.arguments.system && program.starts_with(&self.home) {
             return Err(Error::ProgramInHome { program }.into());
         }
@@ -316,36 +315,35 @@ impl<'a> SetupContext<'a> {
 
     /// What would keep our credentials from being used, whatever we write.
     fn warn_about_conflicts(&self, profile: &str) -> Result<(), Failure> {
-        let program =
-            host::find_stable_program_path(&self.context.host.environment).map_err(Failure::from_program_path_error)?;
+        let warn = |text: String| write_stderr(&format!("warning: {text}\n"));
+        let program = self.find_program()?;
         if self.arguments.system && host::can_others_replace(&program) {
-            write_stderr(&format!(
-                "warning: every user would run {}, and somebody else than root may put another program there\n",
-                display_path(&program)
-            ));
+            let program = display_path(&program);
+            let danger = "somebody else than root may put another program there";
+            warn(format!("every user would run {program}, and {danger}"));
         }
         let name = self.arguments.aws_profile.as_deref().unwrap_or(profile);
         let credentials = SetupPlan::read_text(&self.neighbours.aws_credentials)?.unwrap_or_default();
         if aws::has_fixed_keys(&credentials, name) {
             let file = display_path(&self.neighbours.aws_credentials);
-            write_stderr(&format!(
-                "warning: {file} holds fixed keys for [{name}], and every AWS tool takes them first: remove them\n"
-            ));
+            warn(format!("{file} holds fixed keys for [{name}], and every AWS tool takes them first: remove them"));
         }
+        let effect = "would be used in place of your sign-in";
         for variable in claude::CONFLICTING_VARIABLES {
             if self.context.host.environment.var_os(variable).is_some() {
-                write_stderr(&format!(
-                    "warning: {variable} is set in this environment and would be used in place of your sign-in: unset it\n"
-                ));
+                warn(format!("{variable} is set in this environment and {effect}: unset it"));
             }
             if is_set_in(&self.neighbours.claude_settings, variable)? {
                 let file = display_path(&self.neighbours.claude_settings);
-                write_stderr(&format!(
-                    "warning: {file} sets {variable}, which would be used in place of your sign-in: remove it\n"
-                ));
+                warn(format!("{file} sets {variable}, which {effect}: remove it"));
             }
         }
         Ok(())
+    }
+
+    fn find_program(&self) -> Result<PathBuf, Failure> {
+        let environment = &self.context.host.environment;
+        host::find_stable_program_path(environment).map_err(Failure::from_program_path_error)
     }
 }
 

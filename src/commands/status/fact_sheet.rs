@@ -3,62 +3,42 @@
 //! It lays out and paints; which facts there are, and what kind of news each is, is told to it.
 
 use crate::commands::{
-    color::Palette,
+    color::{Palette, Tone},
     wrap::{compute_width, wrap_text},
 };
 
 /// Wide enough for the longest name and a space.
 const MARGIN: usize = 12;
 
-/// What kind of news a fact is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FactTone {
-    Plain,
-    Good,
-    Warning,
-    Bad,
-}
-
 pub(super) struct StatusFact {
     name: &'static str,
     text: String,
-    tone: FactTone,
+    tone: Tone,
 }
 
 impl StatusFact {
     pub(super) fn new(name: &'static str, text: impl Into<String>) -> Self {
-        Self { name, text: text.into(), tone: FactTone::Plain }
+        Self { name, text: text.into(), tone: Tone::Plain }
     }
 
-    pub(super) fn with_tone(self, news: FactTone) -> Self {
+    pub(super) fn with_tone(self, news: Tone) -> Self {
         Self { tone: news, ..self }
     }
 }
 
 /// The facts in their order. With no columns, for a file or a pipe, each is one line.
-pub(super) fn format_facts(facts: &[StatusFact], columns: Option<usize>, paint: Palette) -> String {
+pub(super) fn format_facts(facts: &[StatusFact], columns: Option<usize>, palette: Palette) -> String {
     let width = compute_width(columns, MARGIN);
     let mut sheet = String::new();
     for StatusFact { name, text, tone: news } in facts {
         for (index, line) in wrap_text(text, width).iter().enumerate() {
             let name = if index == 0 { *name } else { "" };
-            sheet.push_str(&paint.dimmed(&format!("{name:<MARGIN$}")));
-            sheet.push_str(&news.apply_color(line, paint));
+            sheet.push_str(&palette.paint(Tone::Dimmed, &format!("{name:<MARGIN$}")));
+            sheet.push_str(&palette.paint(*news, line));
             sheet.push('\n');
         }
     }
     sheet
-}
-
-impl FactTone {
-    fn apply_color(self, text: &str, paint: Palette) -> String {
-        match self {
-            Self::Plain => text.to_owned(),
-            Self::Good => paint.success(text),
-            Self::Warning => paint.warning(text),
-            Self::Bad => paint.error(text),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -68,7 +48,7 @@ mod tests {
     fn facts() -> [StatusFact; 2] {
         [
             StatusFact::new("Who", "demo"),
-            StatusFact::new("Last error", "the provider refused the sign-in").with_tone(FactTone::Bad),
+            StatusFact::new("Last error", "the provider refused the sign-in").with_tone(Tone::Bad),
         ]
     }
 

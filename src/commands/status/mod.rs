@@ -8,10 +8,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::{CommandContext, color::Palette, context::ProfileContext, to_json_line, write_stdout};
+use super::{
+    CommandContext,
+    color::{Palette, Tone},
+    context::ProfileContext,
+    to_json_line, write_stdout,
+};
 use crate::{
     cache::{DestinationChange, FailureReport, Freshness, LastFailure, Session, assess_credentials},
-    cli::StatusArgs,
     config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
     hint::{Hint, Invocation, NextCommand},
@@ -21,12 +25,12 @@ use crate::{
     text::{escape_controls, sanitize_line},
     time::{Timestamp, format_duration},
 };
-use fact_sheet::{FactTone, StatusFact, format_facts};
+use fact_sheet::{StatusFact, format_facts};
 
-pub(super) fn run_status(StatusArgs { json }: &StatusArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
+pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let report = build_report(context, &work)?;
-    if *json {
+    if as_json {
         return write_stdout(to_json_line(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &context.host.environment);
@@ -162,9 +166,9 @@ impl RemainingValidity {
         let Self { expires_at, seconds_left } = self;
         let left = Duration::from_secs(*seconds_left);
         let (then, news) = match (left < EXPIRES_SOON, can_renew) {
-            (false, _) => ("", FactTone::Good),
-            (true, true) => ("; the next request renews them", FactTone::Good),
-            (true, false) => ("; then you are asked to sign in again", FactTone::Warning),
+            (false, _) => ("", Tone::Good),
+            (true, true) => ("; the next request renews them", Tone::Good),
+            (true, false) => ("; then you are asked to sign in again", Tone::Warning),
         };
         StatusFact::new("Signed in", format!("yes, until {expires_at} ({} left){then}", format_duration(left)))
             .with_tone(news)
@@ -184,18 +188,13 @@ impl StatusReport {
         let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
         facts.push(StatusFact::new("Renewal", renewal));
         facts.push(StatusFact::new("Storage", self.storage));
-        let origins = self.config.iter().enumerate();
-        facts.extend(
-            origins.map(|(index, origin)| {
-                StatusFact::new(if index == 0 { "Config" } else { "" }, escape_controls(origin))
-            }),
-        );
+        facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));
         facts.extend(describe_variables(&self.variables));
         facts.extend(self.quota.as_ref().and_then(describe_quota));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
             let told = format!("{message} [{slug}], {} ago", format_duration(now.duration_since(*at)));
             facts.extend([
-                StatusFact::new("Last error", told).with_tone(FactTone::Bad),
+                StatusFact::new("Last error", told).with_tone(Tone::Bad),
                 StatusFact::new("", format!("hint: {hint}")),
             ]);
         }
@@ -207,11 +206,11 @@ impl StatusReport {
             Some(left) => left.to_fact(self.can_renew),
             None if self.can_renew => {
                 StatusFact::new("Signed in", "no valid credentials; the next request renews them")
-                    .with_tone(FactTone::Warning)
+                    .with_tone(Tone::Warning)
             }
             None => {
                 let hint = Hint::from("no; run ").command(NextCommand::Login);
-                StatusFact::new("Signed in", hint.render(invocation)).with_tone(FactTone::Bad)
+                StatusFact::new("Signed in", hint.render(invocation)).with_tone(Tone::Bad)
             }
         }
     }
@@ -221,7 +220,7 @@ impl StatusReport {
 fn describe_new_hosts(changes: &[DestinationChange], invocation: &Invocation) -> Vec<StatusFact> {
     let mut facts: Vec<_> = changes
         .iter()
-        .map(|change| StatusFact::new("New host", describe_change(change)).with_tone(FactTone::Bad))
+        .map(|change| StatusFact::new("New host", describe_change(change)).with_tone(Tone::Bad))
         .collect();
     if !facts.is_empty() {
         let hint = Hint::run(NextCommand::Login).text(" in a terminal to accept it");
@@ -237,8 +236,12 @@ fn describe_variables(variables: &[VariableStatus]) -> Vec<StatusFact> {
     let unused = variables.iter().filter_map(|VariableStatus { name, not_used }| {
         not_used.as_ref().map(|why| format!("{name} is not used, because {why}"))
     });
-    let lines = used.into_iter().chain(unused).enumerate();
-    lines.map(|(index, line)| StatusFact::new(if index == 0 { "Variables" } else { "" }, line)).collect()
+    list_facts("Variables", used.into_iter().chain(unused)).collect()
+}
+
+/// A line for each; the name stands before the first.
+fn list_facts(name: &'static str, lines: impl Iterator<Item = String>) -> impl Iterator<Item = StatusFact> {
+    lines.enumerate().map(move |(index, line)| StatusFact::new(if index == 0 { name } else { "" }, line))
 }
 
 fn describe_backoff(left: Duration, invocation: &Invocation) -> StatusFact {
@@ -247,10 +250,10 @@ fn describe_backoff(left: Duration, invocation: &Invocation) -> StatusFact {
         format_duration(left)
     ));
     let paused = paused.command(NextCommand::Login).text(" ends that");
-    StatusFact::new("Paused", paused.render(invocation)).with_tone(FactTone::Warning)
+    StatusFact::new("Paused", paused.render(invocation)).with_tone(Tone::Warning)
 }
 
 fn describe_quota(usage: &QuotaUsage) -> Option<StatusFact> {
-    let news = if usage.is_almost_spent() { FactTone::Warning } else { FactTone::Plain };
+    let news = if usage.is_almost_spent() { Tone::Warning } else { Tone::Plain };
     Some(StatusFact::new("Quota", usage.describe_shares()?).with_tone(news))
 }

@@ -84,7 +84,8 @@ pub(super) fn run_live_checks(context: &DoctorContext<'_>) -> Result<Vec<CheckRe
     let prepared = context.profile().and_then(|profile| Ok((profile, exchange::prepare_exchange(context, profile)?)));
     match prepared {
         Ok((profile, proof)) => {
-            http::block_on(check_aws_access(context, profile, proof, &mut report)).map_err(Failure::from_runtime_error)?;
+            http::block_on(check_aws_access(context, profile, proof, &mut report))
+                .map_err(Failure::from_runtime_error)?;
         }
         Err(finding) => report.end_with(EXCHANGE, finding, NO_CREDENTIALS),
     }

@@ -3,7 +3,7 @@
 //! The vault opens with the sign-in to Windows and never asks. The item stays on this machine: the crate's own default
 //! would let it roam with a domain profile, away from the files that it opens.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, convert::Infallible, io};
 
 use keyring_core::{Entry, Error, api::CredentialStoreApi};
 use windows_native_keyring_store::Store;
@@ -18,7 +18,10 @@ pub(super) fn can_prompt() -> bool {
     false
 }
 
-pub(super) fn disable_prompts(_: KeyringOptions) {}
+/// There are no windows to hold back, so nothing has to be undone.
+pub(super) fn disable_prompts(_: KeyringOptions) -> Option<Infallible> {
+    None
+}
 
 /// The crate would name it `sealing-key.bedrock-sso`, far from where anybody looks in an alphabetical list.
 pub(super) fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {

@@ -50,24 +50,20 @@ impl From<Error> for Failure {
             Error::BadBundle { path, variable, fault: what } => {
                 describe_bundle_fault(&crate::text::display_path(&path), variable, what)
             }
-            Error::NoRoots => Self::new(
-                Exit::Configuration,
-                "config/no_roots",
-                "this system has no certificate authorities at all",
-                "install the package `ca-certificates`, or set `ca_bundle` in the profile",
-            ),
-            Error::NotSecure { host } => Self::new(
-                Exit::Configuration,
-                "config/not_secure",
-                format!("{host} would be spoken to without encryption"),
-                "use an https address; plain http is for this machine only",
-            ),
-            Error::Internal => Self::new(
-                Exit::Internal,
-                "internal/request",
-                "a request could not be made",
-                "run again with `-vv` and report what it says",
-            ),
+            Error::NoRoots => {
+                let what = "this system has no certificate authorities at all";
+                let hint = "install the package `ca-certificates`, or set `ca_bundle` in the profile";
+                Self::new(Exit::Configuration, "config/no_roots", what, hint)
+            }
+            Error::NotSecure { host } => {
+                let what = format!("{host} would be spoken to without encryption");
+                let hint = "use an https address; plain http is for this machine only";
+                Self::new(Exit::Configuration, "config/not_secure", what, hint)
+            }
+            Error::Internal => {
+                let hint = "run again with `-vv` and report what it says";
+                Self::new(Exit::Internal, "internal/request", "a request could not be made", hint)
+            }
         }
     }
 }
@@ -96,12 +92,9 @@ fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure 
 }
 
 fn describe_bad_proxy(variable: Option<&str>) -> Failure {
-    Failure::new(
-        Exit::Configuration,
-        "config/proxy",
-        format!("{} is not the address of a proxy", variable.unwrap_or("the system's proxy setting")),
-        "write it as http://USER:PASSWORD@HOST:PORT (or socks5h://…), with special characters percent-encoded",
-    )
+    let what = format!("{} is not the address of a proxy", variable.unwrap_or("the system's proxy setting"));
+    let hint = "write it as http://USER:PASSWORD@HOST:PORT (or socks5h://…), with special characters percent-encoded";
+    Failure::new(Exit::Configuration, "config/proxy", what, hint)
 }
 
 fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
@@ -137,66 +130,55 @@ fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
 
 /// A gateway's error is the way's fault; anything else is the proxy's will.
 fn describe_proxy_refusal(proxy: &str, host: &str, said: Option<(u16, UntrustedText)>) -> Failure {
-    let (status, words) =
-        said.map_or((None, String::new()), |(status, words)| (Some(status), format!(": {}", words.to_safe_line())));
-    match status {
-        Some(500..) => make_network_failure(
-            "network/proxy_gateway",
-            format!("the proxy {proxy} found no way to {host}{words}"),
-            "check the spelling of the address, then try again; list the host in NO_PROXY if it needs no proxy",
-        ),
-        _ => make_network_failure(
-            "network/proxy_refused",
-            format!("the proxy {proxy} refused to lead to {host}{words}"),
-            "ask whoever runs the proxy to allow that host, or list it in NO_PROXY",
-        ),
+    let words = said.as_ref().map_or_else(String::new, |(_, words)| format!(": {}", words.to_safe_line()));
+    if said.is_some_and(|(status, _)| status >= 500) {
+        let what = format!("the proxy {proxy} found no way to {host}{words}");
+        let hint = "check the spelling of the address, then try again; list the host in NO_PROXY if it needs no proxy";
+        return make_network_failure("network/proxy_gateway", what, hint);
     }
+    let hint = "ask whoever runs the proxy to allow that host, or list it in NO_PROXY";
+    make_network_failure("network/proxy_refused", format!("the proxy {proxy} refused to lead to {host}{words}"), hint)
 }
-
-/// The two ways to trust it.
-const UNTRUSTED: &str = "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file \
-                         in `ca_bundle`";
 
 fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText>) -> Failure {
     let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.to_safe_line()));
-    let end = if by.is_empty() { "" } else { "," };
-    match what {
-        TlsFault::Untrusted => make_network_failure(
+    let comma = if by.is_empty() { "" } else { "," };
+    let (slug, what, hint) = match what {
+        TlsFault::Untrusted => (
             "network/tls_untrusted",
-            format!("the certificate of {host}{by}{end} is not trusted on this machine"),
-            UNTRUSTED,
+            format!("the certificate of {host}{by}{comma} is not trusted on this machine"),
+            "if that is your company's proxy, add its certificate authority to this system's, or name its PEM file \
+             in `ca_bundle`",
         ),
-        TlsFault::WrongName => make_network_failure(
+        TlsFault::WrongName => (
             "network/tls_name",
             format!("the certificate presented for {host} was made out to another host{by}"),
             "check the address and the network: a captive portal or a proxy may be answering in its place",
         ),
-        TlsFault::Expired => make_network_failure(
+        TlsFault::Expired => (
             "network/tls_expired",
             format!("the certificate of {host} has expired{by}"),
             "check this computer's clock; if it is right, tell whoever runs that host or proxy",
         ),
-        TlsFault::NotYetValid => make_network_failure(
-            "network/tls_not_yet_valid",
-            format!("the certificate of {host} is not valid yet{by}"),
-            "check this computer's clock",
-        ),
-        TlsFault::Revoked => make_network_failure(
-            "network/tls_revoked",
-            format!("the certificate of {host} has been revoked{by}"),
-            "do not go on; tell whoever runs that host",
-        ),
-        TlsFault::Certificate(said) => make_network_failure(
-            "network/tls_certificate",
-            format!("the certificate of {host} was refused: {}{by}", said.to_safe_line()),
-            "tell whoever runs that host or the proxy before it",
-        ),
-        TlsFault::Handshake(said) => make_network_failure(
+        TlsFault::NotYetValid => {
+            let what = format!("the certificate of {host} is not valid yet{by}");
+            ("network/tls_not_yet_valid", what, "check this computer's clock")
+        }
+        TlsFault::Revoked => {
+            let what = format!("the certificate of {host} has been revoked{by}");
+            ("network/tls_revoked", what, "do not go on; tell whoever runs that host")
+        }
+        TlsFault::Certificate(said) => {
+            let what = format!("the certificate of {host} was refused: {}{by}", said.to_safe_line());
+            ("network/tls_certificate", what, "tell whoever runs that host or the proxy before it")
+        }
+        TlsFault::Handshake(said) => (
             "network/tls_handshake",
             format!("no encrypted connection to {host} came about: {}", said.to_safe_line()),
             "check the address, and whether a proxy or captive portal answers in its place",
         ),
-    }
+    };
+    make_network_failure(slug, what, hint)
 }
 
 fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) -> Failure {

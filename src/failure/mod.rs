@@ -20,6 +20,8 @@ mod wording;
 
 use std::process::ExitCode;
 
+use clap::ValueEnum;
+
 pub use session::report_session_error;
 pub use sign_in::{LockWaitTimeout, describe_change};
 
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// The documented exit codes. Their numbers are part of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Exit {
     Internal = 1,
     Usage = 2,
@@ -125,23 +127,8 @@ impl TryFrom<u8> for Exit {
     type Error = &'static str;
 
     fn try_from(code: u8) -> Result<Self, Self::Error> {
-        let all = [
-            Self::Internal,
-            Self::Usage,
-            Self::Configuration,
-            Self::SignInNeeded,
-            Self::Refused,
-            Self::TokenRejected,
-            Self::Aws,
-            Self::OverQuota,
-            Self::Network,
-            Self::Storage,
-            Self::Busy,
-            Self::NotStarted,
-            Self::NotFound,
-            Self::Interrupted,
-        ];
-        all.into_iter().find(|exit| u8::from(*exit) == code).ok_or("not an exit code of this program")
+        let mut all = Self::value_variants().iter().copied();
+        all.find(|exit| u8::from(*exit) == code).ok_or("not an exit code of this program")
     }
 }
 

@@ -28,56 +28,42 @@ impl From<Error> for Failure {
             Error::ClientRejected { means, error, description } => {
                 client_auth::describe_rejected_client(means, &quote_error(&error, &description))
             }
-            Error::Redirected { source, location: to } => {
-                let to = to.map_or_else(String::new, |to| format!(" to {}", to.to_safe_line()));
-                describe_unusable_document(
-                    "network/redirected",
-                    &source,
-                    &format!("redirects{to} instead of answering"),
-                )
+            Error::Redirected { source, location } => {
+                let place = location.map_or_else(String::new, |to| format!(" to {}", to.to_safe_line()));
+                let what = format!("redirects{place} instead of answering");
+                describe_unusable_document("network/redirected", &source, &what)
             }
-            Error::UnexpectedStatus { source, status } => describe_unusable_document(
-                "network/status",
-                &source,
-                &format!("answered with HTTP status {}", status.as_u16()),
-            ),
-            Error::NotJson { source } => describe_unusable_document(
-                "network/not_json",
-                &source,
-                "answered with a web page, as a captive portal or a proxy does",
-            ),
-            Error::Malformed { source } => describe_unusable_document(
-                "network/malformed",
-                &source,
-                "answered with something else than the standard describes",
-            ),
+            Error::UnexpectedStatus { source, status } => {
+                let what = format!("answered with HTTP status {}", status.as_u16());
+                describe_unusable_document("network/status", &source, &what)
+            }
+            Error::NotJson { source } => {
+                let what = "answered with a web page, as a captive portal or a proxy does";
+                describe_unusable_document("network/not_json", &source, what)
+            }
+            Error::Malformed { source } => {
+                let what = "answered with something else than the standard describes";
+                describe_unusable_document("network/malformed", &source, what)
+            }
             Error::MissingMember { source, member: lacks } => describe_missing_field(&source, lacks),
-            Error::IssuerMismatch { configured, stated } => Self::new(
-                Exit::Configuration,
-                "config/issuer",
-                format!(
-                    "the provider calls itself {}, the configuration says {}",
-                    stated.to_safe_line(),
-                    UntrustedText::new(configured).to_safe_line()
-                ),
-                "set `issuer` to the provider's own spelling, trailing slash included, and register the same in IAM",
-            ),
-            Error::LoginDomainMismatch { configured, stated } => Self::new(
-                Exit::Configuration,
-                "config/cognito_domain",
-                format!(
-                    "`cognito_domain` names {}, and the provider's own address is {}",
-                    UntrustedText::new(configured).to_safe_line(),
-                    stated.to_safe_line()
-                ),
-                "remove `cognito_domain`, which is needed only where the provider names no address of its own",
-            ),
-            Error::UnusableEndpoint { name, stated, refusal } => Self::new(
-                Exit::Refused,
-                "provider/endpoint",
-                format!("the provider's {name} {} cannot be used: {refusal}", stated.to_safe_line()),
-                "tell whoever runs the provider: every address must be https",
-            ),
+            Error::IssuerMismatch { configured, stated } => {
+                let (configured, stated) = (UntrustedText::new(configured).to_safe_line(), stated.to_safe_line());
+                let what = format!("the provider calls itself {stated}, the configuration says {configured}");
+                let hint = "set `issuer` to the provider's own spelling, trailing slash included, and register the same in IAM";
+                Self::new(Exit::Configuration, "config/issuer", what, hint)
+            }
+            Error::LoginDomainMismatch { configured, stated } => {
+                let (configured, stated) = (UntrustedText::new(configured).to_safe_line(), stated.to_safe_line());
+                let what = format!("`cognito_domain` names {configured}, and the provider's own address is {stated}");
+                let hint =
+                    "remove `cognito_domain`, which is needed only where the provider names no address of its own";
+                Self::new(Exit::Configuration, "config/cognito_domain", what, hint)
+            }
+            Error::UnusableEndpoint { name, stated, refusal } => {
+                let what = format!("the provider's {name} {} cannot be used: {refusal}", stated.to_safe_line());
+                let hint = "tell whoever runs the provider: every address must be https";
+                Self::new(Exit::Refused, "provider/endpoint", what, hint)
+            }
         }
     }
 }
@@ -125,12 +111,9 @@ impl From<CallbackError> for Failure {
             CallbackError::WrongIssuer { expected, actual } => {
                 let actual = actual
                     .map_or_else(|| "no issuer".to_owned(), |actual| format!("the issuer {}", actual.to_safe_line()));
-                Self::new(
-                    Exit::TokenRejected,
-                    "sign-in/wrong_issuer",
-                    format!("the answer to the sign-in names {actual}, not {}", sanitize_line(&expected)),
-                    "set `issuer` to exactly what the provider calls itself, trailing slash included",
-                )
+                let what = format!("the answer to the sign-in names {actual}, not {}", sanitize_line(&expected));
+                let hint = "set `issuer` to exactly what the provider calls itself, trailing slash included";
+                Self::new(Exit::TokenRejected, "sign-in/wrong_issuer", what, hint)
             }
         }
     }

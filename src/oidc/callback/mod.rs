@@ -2,6 +2,7 @@
 //!
 //! It takes one answer with the right `state`; what the code in it is worth is for the exchange to find out.
 
+mod connections;
 mod listener;
 mod port_holder;
 mod verdict;

@@ -19,8 +19,7 @@ use tokio::{
 
 use super::{
     AwaitedCallback, CallbackError, CallbackListener, CallbackRequest, IgnoreReason, RequestVerdict,
-    server::{CallbackServer, accept_connections},
-    verdict::classify_request,
+    connections::accept_connections, server::CallbackServer, verdict::classify_request,
 };
 use crate::{
     oidc::page::{HtmlPage, SignInEnding},

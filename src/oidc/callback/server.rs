@@ -7,29 +7,21 @@
 //! end instead of sending the code again, and nothing depends on a script. The price is one request more: `finish`
 //! waits a moment for it where the browser has not made it yet.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use ::http::Method;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::{Semaphore, oneshot, watch},
-    task::{JoinSet, yield_now},
-    time::{sleep, timeout},
 };
-use zeroize::Zeroizing;
 
 use super::{
     AwaitedCallback, CallbackError, CallbackEvent, IgnoreReason, RequestVerdict,
-    http_request::{CallbackRequest, MalformedRequest, parse_request},
+    connections::{RequestHandler, ServerTimeouts, send_response},
+    http_request::CallbackRequest,
     http_response::CallbackResponse,
     peer_user,
     verdict::{CallbackAddresses, classify_request},
@@ -40,38 +32,8 @@ use crate::{
     secret::Secret,
 };
 
-/// Entra's codes and chatty providers' queries stay far below; more is no browser.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// Below macOS's 256 files a process, with room for everything else.
-const MAX_CONNECTIONS: usize = 160;
 /// Tabs that wait for the end; a tab closed while waiting counts until then.
 const MAX_VIEWERS: usize = 16;
-/// What is read of a client's leftovers before its connection is closed.
-const MAX_DRAINED_BYTES: usize = 1024 * 1024;
-
-/// How long things may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ServerTimeouts {
-    /// From connection to complete head.
-    pub(super) read: Duration,
-    /// For the client to take the whole answer.
-    pub(super) write: Duration,
-    /// For the client to close once it has the answer.
-    pub(super) linger: Duration,
-    /// From the answer to the browser's request for the page that tells the end.
-    pub(super) follow: Duration,
-}
-
-impl Default for ServerTimeouts {
-    fn default() -> Self {
-        Self {
-            read: Duration::from_secs(10),
-            write: Duration::from_secs(5),
-            linger: Duration::from_secs(1),
-            follow: Duration::from_secs(2),
-        }
-    }
-}
 
 /// What all connections share.
 pub(super) struct CallbackServer {
@@ -99,70 +61,30 @@ pub(super) struct WaiterCounts {
     pub(super) finished: usize,
 }
 
-/// Accepts for ever. When too many wait, the one that has been silent longest makes room.
-pub(super) async fn accept_connections(socket: TcpListener, desk: Arc<CallbackServer>) {
-    let mut connections = JoinSet::new();
-    let mut silent: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
-    loop {
-        let Ok((stream, _)) = socket.accept().await else {
-            // Out of files, or a client that left before it was let in: neither ends the sign-in.
-            sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= MAX_CONNECTIONS {
-            // First let those speak whose request is here already.
-            yield_now().await;
-            silent.retain(|connection| !connection.is_closed());
-            if silent.pop_front().is_some() {
-                (desk.report)(CallbackEvent::ConnectionEvicted);
+impl RequestHandler for CallbackServer {
+    fn timeouts(&self) -> ServerTimeouts {
+        self.timeouts
+    }
+
+    fn report_event(&self, event: CallbackEvent) {
+        (self.report)(event);
+    }
+
+    async fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) {
+        let awaited = self.awaited.borrow().clone();
+        let response = match classify_request(request, &self.addresses, awaited.as_deref()) {
+            RequestVerdict::Start
+                if self.own_user_only.load(Ordering::Relaxed) && peer_user::is_other_user(&stream) =>
+            {
+                self.report_ignored(IgnoreReason::OtherUser)
             }
-            connections.join_next().await;
-        }
-        silent.retain(|connection| !connection.is_closed());
-        let (keep, evicted) = oneshot::channel();
-        silent.push_back(keep);
-        connections.spawn(serve_connection(stream, evicted, Arc::clone(&desk)));
-    }
-}
-
-async fn serve_connection(mut stream: TcpStream, evicted: oneshot::Receiver<Infallible>, desk: Arc<CallbackServer>) {
-    let read = timeout(desk.timeouts.read, read_head(&mut stream));
-    // Evicted, when `accept_connections` drops its sender.
-    let RaceWinner::Left(read) = race_futures(read, evicted).await else { return };
-    match read.unwrap_or(Err((CallbackEvent::TooSlow, "408 Request Timeout"))) {
-        Ok(Some(request)) => desk.handle_request(&request, stream).await,
-        // A browser's spare connection, or a port scan.
-        Ok(None) => {}
-        Err((event, status)) => {
-            (desk.report)(event);
-            desk.send_response(stream, &CallbackResponse::from_page(status, Notice::Unreadable.to_page())).await;
-        }
-    }
-}
-
-/// Reads a request's head; `None` where the client closes without a word. What is no request is an event for the log, with
-/// the status it is answered by.
-async fn read_head(stream: &mut TcpStream) -> Result<Option<CallbackRequest>, (CallbackEvent, &'static str)> {
-    const TOO_LARGE: &str = "431 Request Header Fields Too Large";
-    let malformed = |fault| match fault {
-        MalformedRequest::TooManyHeaders => (CallbackEvent::Malformed(fault), TOO_LARGE),
-        MalformedRequest::Syntax | MalformedRequest::Target | MalformedRequest::Host => {
-            (CallbackEvent::Malformed(fault), "400 Bad Request")
-        }
-    };
-    let mut head = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    loop {
-        match stream.read_buf(&mut *head).await {
-            Ok(1..) => {}
-            Ok(0) if !head.is_empty() => return Err(malformed(MalformedRequest::Syntax)),
-            Ok(0) | Err(_) => return Ok(None),
-        }
-        match parse_request(&head).map_err(malformed)? {
-            Some(request) => return Ok(Some(request)),
-            None if head.len() < MAX_HEAD_BYTES => {}
-            None => return Err((CallbackEvent::TooLarge, TOO_LARGE)),
-        }
+            RequestVerdict::Start => return self.handle_start(stream, awaited).await,
+            RequestVerdict::Answer(outcome) => self.accept_answer(outcome),
+            RequestVerdict::Result => return self.handle_result(stream).await,
+            RequestVerdict::Ignored(reason) => self.report_ignored(reason),
+        };
+        let response = if request.method == Method::HEAD { response.without_body() } else { response };
+        self.send_response(stream, &response).await;
     }
 }
 
@@ -182,23 +104,6 @@ impl CallbackServer {
             report: Box::new(|_| {}),
             timeouts: ServerTimeouts::default(),
         }
-    }
-
-    async fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) {
-        let awaited = self.awaited.borrow().clone();
-        let response = match classify_request(request, &self.addresses, awaited.as_deref()) {
-            RequestVerdict::Start
-                if self.own_user_only.load(Ordering::Relaxed) && peer_user::is_other_user(&stream) =>
-            {
-                self.report_ignored(IgnoreReason::OtherUser)
-            }
-            RequestVerdict::Start => return self.handle_start(stream, awaited).await,
-            RequestVerdict::Answer(outcome) => self.accept_answer(outcome),
-            RequestVerdict::Result => return self.handle_result(stream).await,
-            RequestVerdict::Ignored(reason) => self.report_ignored(reason),
-        };
-        let response = if request.method == Method::HEAD { response.without_body() } else { response };
-        self.send_response(stream, &response).await;
     }
 
     /// Sends the browser to the provider, as soon as it is known where that is.
@@ -282,17 +187,8 @@ impl CallbackServer {
         }
     }
 
-    /// Sends all of it and closes politely: FIN first, then what the client still sends is read away, since closing
-    /// over unread bytes is an RST, on which a browser throws away the page it already has.
-    async fn send_response(&self, mut stream: TcpStream, response: &CallbackResponse) {
-        let bytes = response.to_bytes();
-        let sending = async {
-            stream.write_all(&bytes).await?;
-            stream.shutdown().await
-        };
-        if matches!(timeout(self.timeouts.write, sending).await, Ok(Ok(()))) {
-            drop(timeout(self.timeouts.linger, drain_stream(&mut stream)).await);
-        }
+    async fn send_response(&self, stream: TcpStream, response: &CallbackResponse) {
+        send_response(stream, response, self.timeouts).await;
     }
 }
 
@@ -316,15 +212,6 @@ impl Drop for WaiterGuard<'_> {
 async fn wait_for_value<T: Clone>(sender: &watch::Sender<Option<T>>) -> Option<T> {
     let mut receiver = sender.subscribe();
     receiver.wait_for(Option::is_some).await.ok()?.clone()
-}
-
-async fn drain_stream(stream: &mut TcpStream) {
-    let mut scrap = [0; 4096];
-    let mut left = MAX_DRAINED_BYTES;
-    while let Ok(read @ 1..) = stream.read(&mut scrap).await {
-        let Some(rest) = left.checked_sub(read) else { return };
-        left = rest;
-    }
 }
 
 fn build_ignored_response(reason: IgnoreReason) -> CallbackResponse {

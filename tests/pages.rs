@@ -21,7 +21,7 @@ fn every_page_is_written_for_looking_at() {
     }
 }
 
-fn pages() -> [(&'static str, HtmlPage); 10] {
+fn pages() -> [(&'static str, HtmlPage); 12] {
     [
         ("signed-in", signed_in("alice@example.com", "BedrockUser")),
         (
@@ -56,6 +56,8 @@ fn pages() -> [(&'static str, HtmlPage); 10] {
         ("another-sign-in", Notice::OtherSignIn.to_page()),
         ("no-answer", Notice::NoAnswer.to_page()),
         ("unreadable", Notice::Unreadable.to_page()),
+        ("console-elsewhere", Notice::NoRedirect.to_page()),
+        ("console-used", Notice::RedirectUsed.to_page()),
     ]
 }
 

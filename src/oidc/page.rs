@@ -68,6 +68,10 @@ pub enum Notice {
     NoAnswer,
     /// What could not be read, or was asked in a way that no browser asks.
     Unreadable,
+    /// No such address where one leads to the AWS console.
+    NoRedirect,
+    /// The address that leads to the AWS console, once more.
+    RedirectUsed,
 }
 
 impl Notice {
@@ -97,6 +101,16 @@ impl Notice {
                 "Request ignored",
                 "This request could not be understood, so nothing was done.",
                 "If you were signing in, continue in the tab where you began.",
+            ),
+            Self::NoRedirect => (
+                "Nothing here",
+                "A command on this computer is opening the AWS console at this port, but not at this address.",
+                "Continue in the tab that the command opened, or run the command again.",
+            ),
+            Self::RedirectUsed => (
+                "Already used",
+                "This address opens the AWS console once, and it has been opened.",
+                "To open the console again, run the command again in your terminal.",
             ),
         };
         let tone = if self == Self::AlreadyAnswered { PageTone::Busy } else { PageTone::Notice };

@@ -132,7 +132,7 @@ async fn bind_every_family(host: RedirectHost, port: u16) -> Result<(Vec<TcpList
     }
 }
 
-async fn bind_address(address: SocketAddr) -> Result<TcpListener, BindAttempt> {
+pub(super) async fn bind_address(address: SocketAddr) -> Result<TcpListener, BindAttempt> {
     TcpListener::bind(address)
         .await
         .map_err(|error| BindAttempt { address, obstacle: classify_bind_error(&error, address.port()) })
@@ -153,7 +153,7 @@ fn is_unsupported_family(error: &Error) -> bool {
 }
 
 /// Eight characters nobody guesses within a sign-in, and none that is mistaken for another when typed by hand.
-fn generate_path_segment() -> String {
+pub(super) fn generate_path_segment() -> String {
     let mut bytes = [0; PATH_LENGTH];
     host::fill_random(&mut bytes);
     let letters = bytes.iter().filter_map(|byte| PATH_ALPHABET.get(usize::from(byte % 32)));

@@ -6,6 +6,7 @@ mod connections;
 mod listener;
 mod port_holder;
 mod verdict;
+mod one_time_redirect;
 mod open_listener;
 mod peer_user;
 mod query;
@@ -25,6 +26,7 @@ use crate::{secret::Secret, text::UntrustedText};
 pub use self::{
     http_request::{CallbackRequest, MalformedRequest, parse_request},
     listener::{BindAttempt, BindError, BindObstacle, CallbackListener, is_start_address},
+    one_time_redirect::OneTimeRedirect,
     open_listener::{OpenListener, PasteRejection},
     port_holder::PortHolder,
     verdict::{CallbackAddresses, RequestVerdict, classify_request},
@@ -99,6 +101,10 @@ pub enum CallbackEvent {
     ConnectionEvicted,
     /// The page with the end was sent in full.
     ResultShown,
+    /// A one-time address was opened, and the browser sent on.
+    Redirected,
+    /// The same one-time address once more.
+    RedirectReused,
 }
 
 impl fmt::Display for CallbackEvent {
@@ -118,6 +124,8 @@ impl fmt::Display for CallbackEvent {
             Self::TooSlow => "ignored: no complete request in time",
             Self::ConnectionEvicted => "closed unread: too many connections",
             Self::ResultShown => "the final page was delivered",
+            Self::Redirected => "one-time address opened: browser sent on",
+            Self::RedirectReused => "ignored: the one-time address once more",
         })
     }
 }

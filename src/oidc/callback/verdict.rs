@@ -62,7 +62,7 @@ pub fn classify_request(
 }
 
 /// Only a loopback name with our own port: a browser sends the name it was told, whatever that resolves to.
-fn is_own_host(host: Option<&str>, port: u16) -> bool {
+pub(super) fn is_own_host(host: Option<&str>, port: u16) -> bool {
     let Some(host) = host else { return false };
     let name = match host.strip_suffix(&format!(":{port}")) {
         Some(name) => name,
@@ -107,7 +107,7 @@ fn check_issuer(sent: Option<&Secret>, awaited: &AwaitedCallback) -> Result<(), 
 }
 
 /// Compares without telling, by the time it takes, how much of a guess was right.
-fn equals_in_constant_time(guess: &str, secret: &Secret) -> bool {
+pub(super) fn equals_in_constant_time(guess: &str, secret: &Secret) -> bool {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let tag = hmac::sign(&key, secret.expose().as_bytes());
     hmac::verify(&key, guess.as_bytes(), tag.as_ref()).is_ok()

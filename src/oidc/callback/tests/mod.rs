@@ -1,7 +1,9 @@
 //! The listener over real sockets: what the person's browser meets.
 //!
-//! What strangers and broken clients meet is in `strangers`; who comes too early, or with a pasted address, in `open`.
+//! What strangers and broken clients meet is in `strangers`; who comes too early, or with a pasted address, in `open`;
+//! the address that works once, in `one_time`.
 
+mod one_time;
 mod open;
 mod strangers;
 

@@ -1,0 +1,121 @@
+//! A short address on this machine that sends one browser on to a secret address, once.
+//!
+//! A program that is started gets the short address in its arguments, which every process list shows; the secret one
+//! reaches only the browser that opens it, and only where this user started that browser.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ::http::Method;
+use tokio::{net::TcpStream, sync::oneshot, task::JoinSet};
+
+use super::{
+    BindAttempt, CallbackEvent, IgnoreReason,
+    connections::{RequestHandler, ServerTimeouts, accept_connections, send_response},
+    http_request::CallbackRequest,
+    http_response::CallbackResponse,
+    listener::{bind_address, generate_path_segment},
+    peer_user,
+    verdict::{equals_in_constant_time, is_own_host},
+};
+use crate::{oidc::page::Notice, secret::Secret};
+
+/// The short address at work. Dropped, it closes its port.
+pub struct OneTimeRedirect {
+    address: String,
+    used: oneshot::Receiver<()>,
+    _accept_task: JoinSet<()>,
+}
+
+impl OneTimeRedirect {
+    /// Takes a free port of 127.0.0.1 and answers from now on. `report` gets everything that happens, for the log.
+    pub async fn start(
+        target: Secret,
+        report: impl Fn(CallbackEvent) + Send + Sync + 'static,
+    ) -> Result<Self, BindAttempt> {
+        let socket = bind_address(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let port = socket.local_addr().map_or(0, |address| address.port());
+        let path = Secret::new(format!("/{}", generate_path_segment()));
+        let address = format!("http://127.0.0.1:{port}{}", path.expose());
+        let (sender, used) = oneshot::channel();
+        let server =
+            RedirectServer { port, path, target: Mutex::new(Some((target, sender))), report: Box::new(report) };
+        let mut accept_task = JoinSet::new();
+        accept_task.spawn(accept_connections(socket, Arc::new(server)));
+        Ok(Self { address, used, _accept_task: accept_task })
+    }
+
+    /// The short address. It holds no secret, and leads this user's browser to one.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns once a browser has been sent on.
+    pub async fn wait_until_used(&mut self) {
+        (&mut self.used).await.expect("the server, which holds the sender, lives as long as this");
+    }
+}
+
+struct RedirectServer {
+    port: u16,
+    path: Secret,
+    /// Taken by the one browser that is sent there, which is then reported.
+    target: Mutex<Option<(Secret, oneshot::Sender<()>)>>,
+    report: Box<dyn Fn(CallbackEvent) + Send + Sync>,
+}
+
+impl RequestHandler for RedirectServer {
+    fn timeouts(&self) -> ServerTimeouts {
+        ServerTimeouts::default()
+    }
+
+    fn report_event(&self, event: CallbackEvent) {
+        (self.report)(event);
+    }
+
+    async fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) {
+        if let Err(reason) = self.check_request(request, &stream) {
+            self.report_event(CallbackEvent::Ignored(reason));
+            let response = CallbackResponse::from_page("404 Not Found", Notice::NoRedirect.to_page());
+            let response = if request.method == Method::HEAD { response.without_body() } else { response };
+            return send_response(stream, &response, self.timeouts()).await;
+        }
+        let Some((target, used)) = self.target.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            self.report_event(CallbackEvent::RedirectReused);
+            let response = CallbackResponse::from_page("410 Gone", Notice::RedirectUsed.to_page());
+            return send_response(stream, &response, self.timeouts()).await;
+        };
+        self.report_event(CallbackEvent::Redirected);
+        let response = CallbackResponse::redirect_to("303 See Other", target.expose());
+        send_response(stream, &response, self.timeouts()).await;
+        // The caller no longer waits: its time ran out in this very moment.
+        let _ = used.send(());
+    }
+}
+
+impl RedirectServer {
+    /// Whether this user's browser asks for the short address; a refused request does not use it up.
+    fn check_request(&self, request: &CallbackRequest, stream: &TcpStream) -> Result<(), IgnoreReason> {
+        if !is_own_host(request.host.as_deref(), self.port) {
+            return Err(IgnoreReason::ForeignHost);
+        }
+        if !equals_in_constant_time(request.path.expose(), &self.path) {
+            return Err(IgnoreReason::UnknownPath);
+        }
+        match request.method {
+            Method::GET if peer_user::is_other_user(stream) => Err(IgnoreReason::OtherUser),
+            Method::GET => Ok(()),
+            Method::HEAD => Err(IgnoreReason::HeadRequest),
+            _ => Err(IgnoreReason::Method),
+        }
+    }
+}
+
+impl fmt::Debug for OneTimeRedirect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneTimeRedirect").field("address", &self.address).finish_non_exhaustive()
+    }
+}

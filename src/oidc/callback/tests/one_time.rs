@@ -1,0 +1,88 @@
+//! The address that sends one browser on, once.
+
+use super::*;
+use crate::race::{RaceWinner, race_futures};
+
+const TARGET: &str = "https://signin.example/federation?Action=login&SigninToken=s3cr3t";
+
+/// A redirect at work: its port, its path and what it reported.
+struct Waiting {
+    redirect: OneTimeRedirect,
+    port: u16,
+    path: String,
+    events: Arc<Mutex<Vec<CallbackEvent>>>,
+}
+
+async fn waiting() -> Waiting {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let report = move |event| seen.lock().unwrap().push(event);
+    let redirect = OneTimeRedirect::start(Secret::new(TARGET), report).await.unwrap();
+    let (port, path) = redirect.address().strip_prefix("http://127.0.0.1:").unwrap().split_once('/').unwrap();
+    let (port, path) = (port.parse().unwrap(), format!("/{path}"));
+    Waiting { redirect, port, path, events }
+}
+
+#[test]
+fn the_first_browser_is_sent_on_and_the_second_is_not() {
+    run(async {
+        let Waiting { mut redirect, port, path, events } = waiting().await;
+        assert!(is_start_address(redirect.address()), "{}", redirect.address());
+        let first = get(port, &path).await;
+        assert_eq!((status(&first), header(&first, "Location")), ("303 See Other", Some(TARGET)));
+        for (name, value) in [("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")] {
+            assert_eq!(header(&first, name), Some(value));
+        }
+        redirect.wait_until_used().await;
+        let second = get(port, &path).await;
+        assert_eq!((status(&second), header(&second, "Location")), ("410 Gone", None));
+        assert!(!second.contains("s3cr3t"), "{second}");
+        assert_eq!(*events.lock().unwrap(), [CallbackEvent::Redirected, CallbackEvent::RedirectReused]);
+    });
+}
+
+#[test]
+fn of_two_browsers_at_once_one_is_sent_on() {
+    run(async {
+        let Waiting { redirect: _redirect, port, path, .. } = waiting().await;
+        let [left, right] = [path.clone(), path].map(|path| tokio::spawn(async move { get(port, &path).await }));
+        let replies = [left.await.unwrap(), right.await.unwrap()];
+        assert_eq!(replies.iter().filter(|reply| reply.contains("s3cr3t")).count(), 1, "{replies:?}");
+    });
+}
+
+#[test]
+fn a_request_that_is_not_the_browsers_does_not_use_the_address_up() {
+    run(async {
+        let Waiting { mut redirect, port, path, events } = waiting().await;
+        let host = format!("Host: 127.0.0.1:{port}\r\n");
+        for (request, reason) in [
+            (format!("GET / HTTP/1.1\r\n{host}\r\n"), IgnoreReason::UnknownPath),
+            (format!("GET {path}x HTTP/1.1\r\n{host}\r\n"), IgnoreReason::UnknownPath),
+            (format!("GET {path} HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n"), IgnoreReason::ForeignHost),
+            (format!("GET {path} HTTP/1.1\r\n\r\n"), IgnoreReason::ForeignHost),
+            (format!("HEAD {path} HTTP/1.1\r\n{host}\r\n"), IgnoreReason::HeadRequest),
+            (format!("POST {path} HTTP/1.1\r\n{host}Content-Length: 0\r\n\r\n"), IgnoreReason::Method),
+        ] {
+            let reply = reply(send(port, request.as_bytes()).await).await;
+            assert_eq!((status(&reply), header(&reply, "Location")), ("404 Not Found", None), "{request}");
+            assert_eq!(body(&reply).is_empty(), request.starts_with("HEAD"), "{request}");
+            assert_eq!(events.lock().unwrap().pop(), Some(CallbackEvent::Ignored(reason)), "{request}");
+        }
+        let early = race_futures(redirect.wait_until_used(), std::future::ready(())).await;
+        assert!(matches!(early, RaceWinner::Right(())));
+        assert_eq!(status(&get(port, &path).await), "303 See Other");
+        redirect.wait_until_used().await;
+    });
+}
+
+#[test]
+fn the_port_is_closed_once_the_redirect_is_dropped() {
+    run(async {
+        let Waiting { redirect, port, .. } = waiting().await;
+        drop(redirect);
+        tokio::task::yield_now().await;
+        let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    });
+}

@@ -81,6 +81,8 @@ pub enum CliCommand {
         #[arg(long, value_enum, ignore_case = true, value_name = "SHELL")]
         shell: Option<Shell>,
     },
+    /// Open the AWS console in a browser, signed in as the profile's role
+    Console(ConsoleArgs),
     /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
     Export,
     /// Print headers that say who is signed in, for Claude Code's otelHeadersHelper
@@ -132,6 +134,26 @@ pub struct LoginArgs {
     /// First store the passphrase of the application's private key, likewise
     #[arg(long, conflicts_with = "client_secret_stdin")]
     pub client_key_passphrase_stdin: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ConsoleArgs {
+    /// The service to open, as the addresses of the console name it: bedrock; by default the console's home
+    #[arg(long, value_name = "SERVICE", value_parser = parse_console_service)]
+    pub service: Option<String>,
+    /// The region to open; by default the profile's
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Print the address instead of opening a browser: anyone who has it is signed in, so keep it secret
+    #[arg(long)]
+    pub no_browser: bool,
+}
+
+/// One part of a path, which cannot lead to another one.
+fn parse_console_service(text: &str) -> Result<String, &'static str> {
+    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_service = (1..=64).contains(&text.len()) && text.bytes().all(is_legal);
+    if is_service { Ok(text.to_owned()) } else { Err("use lowercase letters, digits and hyphens") }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]

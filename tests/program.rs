@@ -4,6 +4,7 @@
 
 #[path = "application/main.rs"]
 mod application;
+mod console;
 mod crowd;
 mod destinations;
 mod environment;

@@ -14,9 +14,15 @@ use crate::{
 /// left out: nothing is sent to it.
 pub fn list_destinations(profile: &Profile, environment: &Environment) -> impl Iterator<Item = (AwsService, String)> {
     let uses_pool = matches!(profile.federation, Federation::IdentityPool { .. });
-    [AwsService::Sts, AwsService::Cognito, AwsService::Bedrock, AwsService::BedrockRuntime]
+    let names_console = profile.aws_endpoints.console.is_some();
+    [AwsService::Sts, AwsService::Cognito, AwsService::Bedrock, AwsService::BedrockRuntime, AwsService::Console]
         .into_iter()
-        .filter(move |service| uses_pool || *service != AwsService::Cognito)
+        .filter(move |service| match service {
+            AwsService::Cognito => uses_pool,
+            // Most profiles never open the console. Without a name of its own it is AWS's, which needs no consent.
+            AwsService::Console => names_console,
+            AwsService::Sts | AwsService::Bedrock | AwsService::BedrockRuntime => true,
+        })
         .filter_map(|service| {
             let host = match endpoint::find_named_endpoint(service, profile, environment).ok()? {
                 Some(url) => find_partition(service, &url).map_or_else(|| url.origin(), str::to_owned),
@@ -77,6 +83,20 @@ mod tests {
         ] {
             assert_eq!(sts_host(endpoint), endpoint);
         }
+    }
+
+    #[test]
+    fn a_named_sign_in_to_the_console_is_a_destination() {
+        let listed = |console: Option<&str>| {
+            let console = console.map(|endpoint| SecureUrl::parse(endpoint).unwrap());
+            let profile =
+                Profile { aws_endpoints: AwsEndpoints { console, ..AwsEndpoints::default() }, ..build_profile() };
+            let environment = Environment::fixed([("AWS_ENDPOINT_URL", "https://all.example")]);
+            let all: Vec<_> = list_destinations(&profile, &environment).collect();
+            all.into_iter().find(|(service, _)| *service == AwsService::Console).map(|(_, host)| host)
+        };
+        assert_eq!(listed(Some("https://signin.example/federation")), Some("https://signin.example".to_owned()));
+        assert_eq!(listed(None), None, "AWS's own host needs no consent, and no variable names another");
     }
 
     #[test]

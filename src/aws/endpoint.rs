@@ -55,6 +55,8 @@ pub(super) fn find_named_endpoint(
         AwsService::Cognito => (endpoints.cognito.as_ref(), "AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
         AwsService::Bedrock => (bedrock.map(|both| &both.control), "AWS_ENDPOINT_URL_BEDROCK"),
         AwsService::BedrockRuntime => (bedrock.map(|both| &both.runtime), "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"),
+        // It is sent the credentials themselves, so no variable names it.
+        AwsService::Console => return Ok(endpoints.console.clone()),
     };
     if own.is_some() || !profile.uses_endpoint_variables() {
         return Ok(own.cloned());

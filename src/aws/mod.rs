@@ -6,6 +6,7 @@
 mod credential_check;
 mod api_key;
 mod bedrock;
+mod console;
 mod role_chain;
 mod service;
 mod destination;
@@ -29,6 +30,7 @@ pub use self::{
         InferenceProfile, PolicyKind, TokenUsage,
     },
     caller_identity::CredentialStatus,
+    console::{ConsoleError, ConsolePage, request_console_address},
     endpoint::resolve_exchange_endpoint,
     error::{AwsErrorDetails, AwsRefusalReason, CommonRefusal, CredentialsFlaw, Error, ExchangeStep, FailedStep},
 };

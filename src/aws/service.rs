@@ -1,6 +1,6 @@
 //! The services of AWS that this program sends secrets to.
 
-/// A service of AWS that is sent an ID token, or requests signed with the credentials.
+/// A service of AWS that is sent an ID token, requests signed with the credentials, or the credentials themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwsService {
     Sts,
@@ -9,6 +9,8 @@ pub enum AwsService {
     Bedrock,
     /// Answers of models.
     BedrockRuntime,
+    /// The sign-in to the console.
+    Console,
 }
 
 impl AwsService {
@@ -19,6 +21,7 @@ impl AwsService {
             Self::Cognito => "cognito-identity",
             Self::Bedrock => "bedrock",
             Self::BedrockRuntime => "bedrock-runtime",
+            Self::Console => "signin",
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum SecretRecipient {
     Cognito,
     Bedrock,
     BedrockRuntime,
+    /// The sign-in to the AWS console, which is sent the credentials.
+    Console,
     /// The quota service, which is sent the ID token.
     Quota,
 }
@@ -61,7 +63,7 @@ impl SecretRecipient {
     fn is_provider(self) -> bool {
         match self {
             Self::TokenEndpoint | Self::RevocationEndpoint => true,
-            Self::Sts | Self::Cognito | Self::Bedrock | Self::BedrockRuntime | Self::Quota => false,
+            Self::Sts | Self::Cognito | Self::Bedrock | Self::BedrockRuntime | Self::Console | Self::Quota => false,
         }
     }
 
@@ -72,6 +74,7 @@ impl SecretRecipient {
             Self::Sts => Some(&keys::STS_ENDPOINT),
             Self::Cognito => Some(&keys::COGNITO_ENDPOINT),
             Self::Bedrock | Self::BedrockRuntime => Some(&keys::BEDROCK_ENDPOINT),
+            Self::Console => Some(&keys::CONSOLE_ENDPOINT),
             Self::Quota => Some(&keys::QUOTA_ENDPOINT),
         }
     }
@@ -86,6 +89,7 @@ impl Destinations {
                 AwsService::Cognito => SecretRecipient::Cognito,
                 AwsService::Bedrock => SecretRecipient::Bedrock,
                 AwsService::BedrockRuntime => SecretRecipient::BedrockRuntime,
+                AwsService::Console => SecretRecipient::Console,
             };
             (recipient, host)
         });
@@ -131,6 +135,7 @@ impl Destinations {
             | SecretRecipient::Cognito
             | SecretRecipient::Bedrock
             | SecretRecipient::BedrockRuntime
+            | SecretRecipient::Console
             | SecretRecipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored == host),
         }
     }

@@ -2,11 +2,12 @@
 //!
 //! What is set and what is unset is the same as for `exec`, and is decided here for both.
 
-use super::{CommandContext, SignInScreen, write_stdout};
+use super::{CommandContext, SignInScreen, context::ProfileContext, write_stdout};
 use crate::{
     config::{CallerKind, Profile},
     credentials::SecretDocument,
     failure::Failure,
+    session::SessionCredentials,
     shell::Shell,
 };
 
@@ -28,12 +29,9 @@ pub(super) fn run_env(shell: Option<Shell>, context: &CommandContext<'_>) -> Res
 pub(super) type VariableAssignment = (&'static str, String);
 
 /// What SDKs read, with the profile that it is for. The last is no SDK's, but what shells and prompts know the end by.
-/// The terminal is as it was before.
 pub(super) fn fetch_sdk_variables(context: &CommandContext<'_>) -> Result<(Profile, [VariableAssignment; 6]), Failure> {
     let work = context.load_profile(CallerKind::MayPrompt)?;
-    let mut screen = SignInScreen::for_automatic(&context.host.environment);
-    let ready = work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?;
-    let (credentials, region) = (ready.credentials, &work.profile.region);
+    let (credentials, region) = (fetch_credentials(&work)?.credentials, &work.profile.region);
     let variables = [
         ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
         ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.expose().to_owned()),
@@ -43,4 +41,10 @@ pub(super) fn fetch_sdk_variables(context: &CommandContext<'_>) -> Result<(Profi
         ("AWS_CREDENTIAL_EXPIRATION", credentials.expiration.to_string()),
     ];
     Ok((work.profile, variables))
+}
+
+/// Credentials for a caller that cannot ask again, after a sign-in where one is needed. The terminal is as it was before.
+pub(super) fn fetch_credentials(work: &ProfileContext<'_>) -> Result<SessionCredentials, Failure> {
+    let mut screen = SignInScreen::for_automatic(&work.host().environment);
+    Ok(work.worker_client().long_lived_credentials(&mut |told, reply| screen.show_event(told, reply))?)
 }

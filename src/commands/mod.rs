@@ -5,6 +5,7 @@
 mod bearer;
 pub(crate) mod config;
 mod credentials;
+mod console;
 mod context;
 mod doctor;
 mod qr_code;
@@ -103,6 +104,7 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
         CliCommand::Config(arguments) => run_in_context(global, |context| config::run_config(arguments, context)),
         CliCommand::Exec { command } => run_in_context(global, |context| exec::run_exec(command, context)),
         CliCommand::Env { shell } => run_in_context(global, |context| env::run_env(*shell, context)),
+        CliCommand::Console(arguments) => run_in_context(global, |context| console::run_console(arguments, context)),
         CliCommand::Export => run_in_context(global, export::run_export),
         CliCommand::OtelHeaders => finish_command(otel_headers::run_otel_headers(global)),
         CliCommand::Token { raw } => run_in_context(global, |context| token::run_token(*raw, context)),

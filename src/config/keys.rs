@@ -106,6 +106,7 @@ config_keys! {
     STS_ENDPOINT: Option<SecureUrl> = "sts_endpoint", kinds::URL, EMPTY, WITHOUT_FILE, "The address of STS; empty means the region's.";
     COGNITO_ENDPOINT: Option<SecureUrl> = "cognito_endpoint", kinds::URL, EMPTY, WITHOUT_FILE, "The address of Cognito identity pools; empty means the pool's region's.";
     BEDROCK_ENDPOINT: Option<BedrockEndpoints> = "bedrock_endpoint", kinds::BEDROCK_URL, EMPTY, WITHOUT_FILE, "The address of Amazon Bedrock, with {service} where bedrock or bedrock-runtime goes; empty means the region's.";
+    CONSOLE_ENDPOINT: Option<SecureUrl> = "console_endpoint", kinds::URL, EMPTY, File, "The address that exchanges credentials for a sign-in to the AWS console; empty means the region's.";
     STS_FALLBACK_REGIONS: Vec<String> = "sts_fallback_regions", kinds::REGIONS, List(&["auto"]), ALWAYS, "Where STS is asked when that of the region cannot be reached; \"auto\" is one in the same country or union, if AWS has one.", effective: Some(|profile| Some(format!("{:?}", profile.sts_fallback_regions)));
     PROXY: ProxyChoice = "proxy", kinds::PROXY, EMPTY, ALWAYS, "The proxy for every connection, or \"none\"; empty means HTTPS_PROXY, else the system's.";
     CA_BUNDLE: Option<String> = "ca_bundle", kinds::FILE_PATH, EMPTY, WITHOUT_FILE, "A PEM file of authorities to trust besides the system's.";

@@ -10,19 +10,21 @@ pub struct Partition {
     pub domain: &'static str,
     /// Where services have an address of both families.
     pub dual_stack_domain: &'static str,
+    /// Where the console has its pages, and the sign-in to it.
+    pub console_domain: &'static str,
 }
 
 /// The rest of the world.
-static AWS: Partition = define_partition("aws", "", "amazonaws.com", "api.aws");
+static AWS: Partition = define_partition("aws", "", "amazonaws.com", "api.aws", "aws.amazon.com");
 
 static SPECIAL_PARTITIONS: [Partition; 7] = [
-    define_partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    define_partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),
-    define_partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    define_partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    define_partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    define_partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    define_partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    define_partition("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "amazonaws.cn"),
+    define_partition("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", "amazonaws-us-gov.com"),
+    define_partition("aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu", "amazonaws-eusc.eu"),
+    define_partition("aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "c2shome.ic.gov"),
+    define_partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "sc2shome.sgov.gov"),
+    define_partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "csphome.adc-e.uk"),
+    define_partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "csphome.hci.ic.gov"),
 ];
 
 /// Where to turn to when STS of a region cannot be reached: a region that every account has, in the same country or
@@ -52,8 +54,9 @@ const fn define_partition(
     prefix: &'static str,
     domain: &'static str,
     dual_stack_domain: &'static str,
+    console_domain: &'static str,
 ) -> Partition {
-    Partition { name, prefix, domain, dual_stack_domain }
+    Partition { name, prefix, domain, dual_stack_domain, console_domain }
 }
 
 impl Partition {

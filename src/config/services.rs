@@ -13,6 +13,8 @@ pub struct AwsEndpoints {
     pub sts: Option<SecureUrl>,
     pub cognito: Option<SecureUrl>,
     pub bedrock: Option<BedrockEndpoints>,
+    /// The federation endpoint of the AWS console.
+    pub console: Option<SecureUrl>,
 }
 
 /// Bedrock's two services.

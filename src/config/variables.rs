@@ -175,7 +175,8 @@ impl Profile {
 
     /// Whether the profile's own value stands in the variable's place.
     fn outranks_variable(&self, variable: &str) -> bool {
-        let AwsEndpoints { sts, cognito, bedrock } = &self.aws_endpoints;
+        // No variable names the sign-in to the console.
+        let AwsEndpoints { sts, cognito, bedrock, console: _ } = &self.aws_endpoints;
         match variable {
             "AWS_ENDPOINT_URL_STS" => sts.is_some(),
             "AWS_ENDPOINT_URL_COGNITO_IDENTITY" => cognito.is_some(),

@@ -5,6 +5,7 @@
 
 mod aws;
 mod config;
+mod console;
 pub mod doctor;
 mod http;
 mod storage;

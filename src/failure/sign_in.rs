@@ -162,6 +162,7 @@ fn describe_recipient(recipient: SecretRecipient) -> &'static str {
         SecretRecipient::Cognito => "Amazon Cognito",
         SecretRecipient::Bedrock => "Amazon Bedrock",
         SecretRecipient::BedrockRuntime => "the Amazon Bedrock runtime",
+        SecretRecipient::Console => "the sign-in to the AWS console",
         SecretRecipient::Quota => "the quota service",
     }
 }

@@ -1,6 +1,6 @@
 //! The wording of failures that no test of the whole program meets. A golden list has it.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use crate::{
     aws::BedrockError,
@@ -8,6 +8,7 @@ use crate::{
     files::FileKind,
     hint::Invocation,
     http::{BundleFault, Error, ProxyFault, TlsFault},
+    oidc::callback::{BindAttempt, BindObstacle},
     store::{KeyringContext, KeyringError, KeyringFault, MissingPart},
     text::UntrustedText,
 };
@@ -50,6 +51,13 @@ fn failures_of_a_region_without_bedrock() {
         let error = BedrockError::Network(error);
         expect_wording(Failure::from_bedrock_error(error, "eu-nowhere-1", "BedrockUser", None));
     }
+}
+
+#[test]
+fn failures_of_the_console() {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    expect_wording(Failure::from_missing_address(&BindAttempt { address, obstacle: BindObstacle::Denied }));
+    expect_wording(Failure::from_unopened_console(Duration::from_secs(60)));
 }
 
 #[test]

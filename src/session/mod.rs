@@ -41,7 +41,7 @@ pub use id_token::{find_token_for, is_due_for_refresh};
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
 pub use session_credentials::{SessionCredentials, find_credentials};
-pub use sign_in::{SignInMethod, predict_method};
+pub use sign_in::{SignInMethod, await_browser_failure, check_browser, predict_method};
 pub use sign_out::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
 
 /// A token that nobody had to be asked for.

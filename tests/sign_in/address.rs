@@ -226,13 +226,13 @@ pub(super) fn answer(mut stream: TcpStream) -> String {
 }
 
 /// Only root may act as somebody else, and only Linux tells whose a connection is.
-fn may_be_another_user() -> bool {
+pub(crate) fn may_be_another_user() -> bool {
     fs::metadata("/proc/self/net/tcp").is_ok() && fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// What another user of this machine is answered who opens an address.
 #[expect(clippy::disallowed_methods, reason = "another user is another process")]
-fn as_another_user(url: &str) -> String {
+pub(crate) fn as_another_user(url: &str) -> String {
     const FETCH: &str = r#"exec 3<>"/dev/tcp/127.0.0.1/$1"
         printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$2" "$3" "$1" >&3
         cat <&3"#;

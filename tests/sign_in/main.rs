@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod asking;
-mod address;
+pub(crate) mod address;
 mod browser;
 mod device;
 mod provider;

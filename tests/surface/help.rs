@@ -30,8 +30,8 @@ fn every_verb_has_its_help() {
     let world = World::new();
     let desk = desk(&world);
     for verb in [
-        "credentials", "login", "status", "logout", "exec", "env", "export", "otel-headers", "token", "bearer",
-        "setup", "doctor", "config", "completions", "man",
+        "credentials", "login", "status", "logout", "exec", "env", "console", "export", "otel-headers", "token",
+        "bearer", "setup", "doctor", "config", "completions", "man",
     ] {
         let text = expect_help(&desk, [verb, "--help"], &format!("{verb}.txt"));
         for call in [[verb, "-h"], ["help", verb]] {

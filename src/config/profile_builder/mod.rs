@@ -181,7 +181,9 @@ impl<'a> ProfileBuilder<'a> {
     fn build_aws_endpoints(&mut self) -> Option<AwsEndpoints> {
         let sts = self.read_key(&keys::STS_ENDPOINT);
         let cognito = self.read_key(&keys::COGNITO_ENDPOINT);
-        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: self.read_key(&keys::BEDROCK_ENDPOINT)? })
+        let bedrock = self.read_key(&keys::BEDROCK_ENDPOINT);
+        let console = self.read_key(&keys::CONSOLE_ENDPOINT);
+        Some(AwsEndpoints { sts: sts?, cognito: cognito?, bedrock: bedrock?, console: console? })
     }
 
     fn build_telemetry(&mut self) -> Option<TelemetrySettings> {

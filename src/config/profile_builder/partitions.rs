@@ -28,7 +28,8 @@ impl ProfileBuilder<'_> {
         for link in role_chain {
             self.check_role(&keys::ROLE_CHAIN, region, &link.role);
         }
-        if let Some(AwsEndpoints { sts, cognito, bedrock }) = endpoints {
+        // The console has domains of its own, which do not belong to the services of a partition.
+        if let Some(AwsEndpoints { sts, cognito, bedrock, console: _ }) = endpoints {
             self.check_endpoint(&keys::STS_ENDPOINT, region, sts.iter());
             self.check_endpoint(&keys::COGNITO_ENDPOINT, region, cognito.iter());
             let bedrock = bedrock.iter().flat_map(|both| [&both.control, &both.runtime]);

@@ -46,6 +46,7 @@ fn every_value_can_be_set() {
         sts_endpoint = "https://sts.example"
         cognito_endpoint = "https://cognito.example"
         bedrock_endpoint = "https://{{service}}.example/{{service}}"
+        console_endpoint = "https://console.example/federation"
         ca_bundle = "~/roots.pem"
         "#
     ));
@@ -61,8 +62,9 @@ fn every_value_can_be_set() {
     assert_eq!(profile.session_duration, Duration::from_secs(5400));
     assert_eq!(profile.session_name, ["sub"]);
     let url = |text: &str| SecureUrl::parse(text).unwrap();
-    let AwsEndpoints { sts, cognito, bedrock } = profile.aws_endpoints;
+    let AwsEndpoints { sts, cognito, bedrock, console } = profile.aws_endpoints;
     assert_eq!((sts, cognito), (Some(url("https://sts.example")), Some(url("https://cognito.example"))));
+    assert_eq!(console, Some(url("https://console.example/federation")));
     let bedrock = bedrock.unwrap();
     assert_eq!(bedrock.control, url("https://bedrock.example/bedrock"));
     assert_eq!(bedrock.runtime, url("https://bedrock-runtime.example/bedrock-runtime"));

@@ -3,6 +3,7 @@
 //! Some advice needs facts of both sides, the token's and the profile's, so these errors carry a context.
 
 mod bedrock;
+mod console;
 mod role_chain;
 mod identity_pool;
 

@@ -216,7 +216,7 @@ impl Ladder<'_> {
 
 /// Resolves with the reason a moment after the browser has failed. Some programs report a failure although they have shown
 /// the address, and then somebody comes to it by then.
-async fn await_browser_failure(failure: &mut Receiver<String>) -> String {
+pub async fn await_browser_failure(failure: &mut Receiver<String>) -> String {
     match failure.recv().await {
         Some(why) => {
             sleep(BROWSER_FAILURE_GRACE).await;

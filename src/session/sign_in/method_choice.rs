@@ -106,6 +106,18 @@ fn choose_by_surroundings(asked: &MethodInputs<'_>, around: &ExecutionContext) -
     }
 }
 
+/// Why a page that is not a sign-in cannot be shown in a browser here, if it cannot. A flow other than `browser` does not
+/// matter: it says how users sign in.
+pub(super) fn find_browser_obstacle(asked: &MethodInputs<'_>, around: &ExecutionContext) -> Option<&'static str> {
+    match asked.browser {
+        Browser::Disabled => Some("the browser is `none`"),
+        _ if asked.names_browser => None,
+        _ if around.ci && !around.terminal => Some("a build machine without a terminal"),
+        _ if asked.flow == SignInFlow::Browser => None,
+        browser => check_local_browser(browser, around).err(),
+    }
+}
+
 /// Whether a browser that is opened here appears before the person, or why not.
 fn check_local_browser(browser: &Browser, around: &ExecutionContext) -> Result<&'static str, &'static str> {
     let in_variable = matches!(browser, Browser::Command(_));
@@ -272,6 +284,27 @@ mod tests {
             ("login at a build machine with a display", LOGIN, ExecutionContext { display: true, ..CI }, UNATTENDED),
             ("a build whose profile names a browser", named, CI, BROWSER),
         ]);
+    }
+
+    #[test]
+    fn a_page_is_shown_where_a_browser_can_be_seen_whatever_the_flow() {
+        let none = MethodInputs { browser: &Browser::Disabled, names_browser: true, ..LOGIN };
+        let named = MethodInputs { names_browser: true, ..LOGIN };
+        let flow = |flow| MethodInputs { flow, ..LOGIN };
+        for (name, asked, around, is_shown) in [
+            ("a desktop", LOGIN, DESKTOP, true),
+            ("a desktop with a flow by code", flow(SignInFlow::Device), DESKTOP, true),
+            ("a desktop with a flow by paste", flow(SignInFlow::Paste), DISPLAY, true),
+            ("SSH", LOGIN, at_terminal(SSH), false),
+            ("SSH with a flow by browser", flow(SignInFlow::Browser), at_terminal(SSH), true),
+            ("SSH with a browser of the profile", named, at_terminal(SSH), true),
+            ("a desktop whose browser is none", none, DESKTOP, false),
+            ("a console without a display", LOGIN, at_terminal(NOWHERE), false),
+            ("a build machine", LOGIN, CI, false),
+            ("a build machine with a browser of the profile", named, CI, true),
+        ] {
+            assert_eq!(find_browser_obstacle(&asked, &around).is_none(), is_shown, "{name}");
+        }
     }
 
     #[test]

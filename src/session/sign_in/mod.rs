@@ -8,8 +8,8 @@ mod callback;
 
 use std::time::Duration;
 
-pub use self::method_choice::SignInMethod;
-use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method};
+use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method, find_browser_obstacle};
+pub use self::{callback::await_browser_failure, method_choice::SignInMethod};
 use super::{
     Error, Ladder, MethodPreference, NoSignInMethod, SessionCredentials, SignInEvent, SignInNeeded, UserInput,
 };
@@ -38,6 +38,12 @@ pub fn predict_method(
     (plan.resolve_method(gives_codes), because)
 }
 
+/// Fails with the reason where a page cannot be shown in this browser: by SSH, without a display.
+pub fn check_browser(profile: &Profile, browser: &Browser, around: &ExecutionContext) -> Result<(), &'static str> {
+    let asked = build_method_inputs(profile, browser, false, MethodPreference::Any);
+    find_browser_obstacle(&asked, around).map_or(Ok(()), Err)
+}
+
 fn choose_for_profile(
     profile: &Profile,
     browser: &Browser,
@@ -45,17 +51,17 @@ fn choose_for_profile(
     wish: MethodPreference,
     around: &ExecutionContext,
 ) -> MethodChoice {
-    let named = !profile.browser.is_empty() && *browser != Browser::Disabled;
-    choose_method(
-        &MethodInputs {
-            is_automatic: automatically,
-            preference: wish,
-            flow: profile.flow,
-            names_browser: named,
-            browser,
-        },
-        around,
-    )
+    choose_method(&build_method_inputs(profile, browser, automatically, wish), around)
+}
+
+fn build_method_inputs<'a>(
+    profile: &Profile,
+    browser: &'a Browser,
+    is_automatic: bool,
+    preference: MethodPreference,
+) -> MethodInputs<'a> {
+    let names_browser = !profile.browser.is_empty() && *browser != Browser::Disabled;
+    MethodInputs { is_automatic, preference, flow: profile.flow, names_browser, browser }
 }
 
 impl Ladder<'_> {

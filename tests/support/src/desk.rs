@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Verbs whose stdout is a secret by design.
-const PROTOCOL: [&str; 7] = ["worker", "credentials", "export", "token", "bearer", "env", "exec"];
+const PROTOCOL: [&str; 8] = ["worker", "credentials", "export", "token", "bearer", "env", "exec", "console"];
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Where, and what was written there.
@@ -157,6 +157,11 @@ impl<'w> Desk<'w> {
         self.set_variable("BEDROCK_SSO_PROFILE", "claude");
     }
 
+    /// What the person met who opened an address a second time: a status, or that nobody answers any more.
+    pub fn second_visit(&self) -> Option<String> {
+        fs::read_to_string(self.outside().join("page.second.html")).ok()
+    }
+
     /// What the program has logged.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.log_file()).unwrap_or_default();
@@ -189,6 +194,12 @@ impl<'w> Desk<'w> {
     /// How often a browser was opened.
     pub fn tabs(&self) -> usize {
         fs::read_to_string(self.outside().join("tabs.txt")).unwrap_or_default().lines().count()
+    }
+
+    /// The address with which a browser was opened last.
+    pub fn last_tab(&self) -> Option<String> {
+        let tabs = fs::read_to_string(self.outside().join("tabs.txt")).ok()?;
+        tabs.lines().last().map(str::to_owned)
     }
 
     /// The page the person saw last.

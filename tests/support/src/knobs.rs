@@ -34,6 +34,8 @@ pub enum Knob {
     QuotaFault,
     /// Any question to Bedrock.
     BedrockFault,
+    /// getSigninToken of the console's sign-in.
+    SigninFault,
     /// What the quota service answers; within the limits by default.
     Quota,
     /// Seconds by which everybody else's clock is ahead of this machine's: `Date`, token times, expirations.

@@ -47,6 +47,10 @@ pub enum Endpoint {
     InferenceProfile,
     Converse,
     ConverseStream,
+    /// getSigninToken of the console's sign-in.
+    SigninToken,
+    /// Where a browser signs in to the console.
+    ConsoleLogin,
     Unknown,
 }
 

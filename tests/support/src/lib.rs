@@ -11,6 +11,7 @@ mod client;
 mod client_auth;
 mod client_keys;
 mod cognito;
+mod console;
 mod control;
 mod desk;
 mod devices;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The whole of the `person` example. The environment, all optional:
-/// `PERSON_ACT` signs-in, denies, closes-the-tab, visits-twice, stays, chatters; `PERSON_THINKS` seconds before acting;
+/// `PERSON_ACT` signs-in, denies, closes-the-tab, visits-twice, opens-the-console, stays, chatters; `PERSON_THINKS` seconds before acting;
 /// `PERSON_PAGE` file for the final page; `PERSON_TABS` file that gets a line a visit; `PERSON_SIGHT` file for what any process list shows; `PERSON_CA`
 /// authorities.
 pub fn person(address: &str) -> io::Result<()> {
@@ -40,6 +40,7 @@ pub fn person(address: &str) -> io::Result<()> {
         "closes-the-tab" => return Ok(()),
         "denies" => visit(address, true)?,
         "visits-twice" => visit_twice(address)?,
+        "opens-the-console" => open_console(address)?,
         _ => visit(address, false)?,
     };
     if let Some(file) = env::var_os("PERSON_PAGE") {
@@ -87,6 +88,19 @@ fn visit_twice(address: &str) -> io::Result<Got> {
     let other = second.join().expect("the second tab does not panic");
     if let (Some(file), Ok(other)) = (env::var_os("PERSON_PAGE"), other) {
         fs::write(PathBuf::from(file).with_extension("second.html"), other.body)?;
+    }
+    page
+}
+
+/// Follows the address of the console, and then opens it once more.
+fn open_console(address: &str) -> io::Result<Got> {
+    let page = follow(&mut browser(), address, false);
+    let again = match browser().get(address) {
+        Ok(got) => format!("status {}", got.status),
+        Err(error) => format!("{:?}", error.kind()),
+    };
+    if let Some(file) = env::var_os("PERSON_PAGE") {
+        fs::write(PathBuf::from(file).with_extension("second.html"), again)?;
     }
     page
 }

@@ -327,6 +327,11 @@ impl Sts {
         issued
     }
 
+    /// Credentials that were given out under this access key and not revoked.
+    pub(crate) fn find(&self, access_key: &str) -> Option<Issued> {
+        self.0.lock().unwrap().get(access_key).filter(|issued| !issued.revoked).cloned()
+    }
+
     /// What was given out so far is worth nothing from now on.
     pub(crate) fn revoke_all(&self) {
         self.0.lock().unwrap().values_mut().for_each(|issued| issued.revoked = true);

@@ -20,6 +20,7 @@ use crate::{
     bedrock, client_auth,
     client_keys::ClientKey,
     cognito::{self, Pool},
+    console::{self, Console},
     control,
     fault::Gate,
     keys::Keys,
@@ -52,6 +53,7 @@ pub(crate) struct Common {
     pub provider: Provider,
     pub sts: Sts,
     pub pool: Pool,
+    pub console: Console,
     origin: OnceLock<String>,
     client_secret: Mutex<Option<String>>,
 }
@@ -62,6 +64,7 @@ pub(crate) struct Servers {
     pub cognito: Server,
     pub quota: Server,
     pub bedrock: Server,
+    pub console: Server,
 }
 
 /// Everything stops when it is dropped.
@@ -96,8 +99,9 @@ impl World {
         let sts = Server::start(tls.clone(), sts::serve(common.clone()));
         let cognito = Server::start(tls.clone(), cognito::serve(common.clone()));
         let quota = Server::start(tls.clone(), quota::serve(common.clone()));
-        let bedrock = Server::start(tls, bedrock::serve(common.clone()));
-        let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock });
+        let bedrock = Server::start(tls.clone(), bedrock::serve(common.clone()));
+        let console = Server::start(tls, console::serve(common.clone()));
+        let servers = Arc::new(Servers { provider, sts, cognito, quota, bedrock, console });
         let control = Server::start(None, control::serve(common.clone(), servers.clone()));
         Self { common, servers, control, authority, dir, ports: Mutex::default() }
     }
@@ -116,6 +120,11 @@ impl World {
 
     pub fn cognito_endpoint(&self) -> String {
         self.servers.cognito.origin()
+    }
+
+    /// The sign-in to AWS's console, as the profile's `console_endpoint` names it.
+    pub fn console_endpoint(&self) -> String {
+        format!("{}/federation", self.servers.console.origin())
     }
 
     /// The same as the profile's `bedrock_endpoint` names it.
@@ -148,13 +157,14 @@ impl World {
 
     /// Names for the addresses and the folder of this world, which differ from run to run.
     pub(crate) fn places(&self) -> Places {
-        let Servers { provider, sts, cognito, quota, bedrock } = &*self.servers;
+        let Servers { provider, sts, cognito, quota, bedrock, console } = &*self.servers;
         let servers = [
             (provider, "{provider}"),
             (sts, "{sts}"),
             (cognito, "{cognito}"),
             (quota, "{quota}"),
             (bedrock, "{bedrock}"),
+            (console, "{console}"),
         ];
         let folder = (self.dir.path().display().to_string(), "{world}");
         servers.into_iter().map(|(server, name)| (server.address(), name)).chain([folder]).collect()
@@ -215,6 +225,11 @@ impl World {
     /// AWS credentials given out so far are refused from now on.
     pub fn revoke_credentials(&self) {
         self.common.sts.revoke_all();
+    }
+
+    /// Connections to the console's sign-in are refused from now on.
+    pub fn stop_console(&self) {
+        self.servers.console.stop();
     }
 
     pub fn stop_quota(&self) {
@@ -321,6 +336,7 @@ pub fn serve_until_stdin_closes(with_tls: bool) {
         "sts_endpoint": world.sts_endpoint(),
         "cognito_endpoint": world.cognito_endpoint(),
         "bedrock_endpoints": world.bedrock_endpoints(),
+        "console_endpoint": world.console_endpoint(),
         "control": world.control_url(),
         "ca_bundle": world.ca_bundle(),
         "configuration": world.configuration(""),

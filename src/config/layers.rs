@@ -1,6 +1,6 @@
 //! The layers laid over each other: defaults, the administrator's file, the user's, environment, flags.
 //!
-//! It says which value holds and where it came from; what the values mean is for `resolve`.
+//! It says which value holds and where it came from; what the values mean is for `profile_builder`.
 
 use std::{collections::BTreeSet, path::Path};
 

@@ -118,7 +118,7 @@ impl Notice {
     }
 }
 
-/// The `Content-Security-ClaudePolicy` under which these pages are shown: nothing but their own style and icon.
+/// The `Content-Security-Policy` under which these pages are shown: nothing but their own style and icon.
 pub fn build_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {

@@ -1,6 +1,6 @@
 //! The assertion by which a private key proves the application (RFC 7523): one for each request, and none serves twice.
 //!
-//! It writes and signs; which key, and what is wrong with its file, is for `key`.
+//! It writes and signs; which key, and what is wrong with its file, is for `private_key`.
 
 use std::collections::BTreeMap;
 

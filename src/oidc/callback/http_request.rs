@@ -1,6 +1,6 @@
 //! One HTTP request read from its bytes: method, path, query and host, and nothing else.
 //!
-//! Pure, so that a fuzzer needs no socket; what a request means is `judge`'s business.
+//! Pure, so that a fuzzer needs no socket; what a request means is `verdict`'s business.
 
 use ::http::Method;
 

@@ -1,6 +1,6 @@
 //! The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207), decoded from a query.
 //!
-//! Each may come once; whether they are the awaited ones is `judge`'s business.
+//! Each may come once; whether they are the awaited ones is `verdict`'s business.
 
 use std::borrow::Cow;
 

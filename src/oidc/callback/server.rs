@@ -1,10 +1,10 @@
 //! Serves the callback's address: every connection is answered, one answer counts, and the browser learns the end.
 //!
-//! What a request means is `judge`'s business; here are time, number and order.
+//! What a request means is `verdict`'s business; here are time, number and order.
 //!
 //! The right answer is met with a 303 to an address of our own, at once, and it is that address whose connection is
 //! held until the end is known. So the code leaves the address bar and never enters the history, a reload shows the
-//! end instead of sending the code again, and nothing depends on a script. The price is one request more: `finish`
+//! end instead of sending the code again, and nothing depends on a script. The price is one request more: `show_ending`
 //! waits a moment for it where the browser has not made it yet.
 
 use std::sync::{

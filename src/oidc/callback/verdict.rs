@@ -1,6 +1,6 @@
 //! What a request means to the sign-in that waits: the answer, the way to the provider, or nothing at all.
 //!
-//! Pure and without memory: that an answer counts once is `serve`'s business.
+//! Pure and without memory: that an answer counts once is `server`'s business.
 
 use ::http::Method;
 use ring::hmac;

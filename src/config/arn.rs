@@ -8,14 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::partition::is_region;
 
-/// `arn:aws:iam::123456789012:role/path/Name`, taken apart.
+/// `arn:aws:iam::123456789012:role/path/Name`
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct RoleArn {
-    text: String,
-    partition: String,
-    account: String,
-}
+pub struct RoleArn(String);
 
 /// `eu-west-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427`
 #[derive(Clone, PartialEq, Eq)]
@@ -31,11 +27,7 @@ impl RoleArn {
         let is_known = partition.strip_prefix("aws").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
         // IAM's paths are of visible ASCII alone.
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        (is_known && is_account && is_role_name(name) && is_plain).then(|| Self {
-            text: text.to_owned(),
-            partition: partition.to_owned(),
-            account: account.to_owned(),
-        })
+        (is_known && is_account && is_role_name(name) && is_plain).then(|| Self(text.to_owned()))
     }
 
     /// The role behind `arn:aws:sts::123456789012:assumed-role/Name/session`, whose path AWS does not tell.
@@ -47,26 +39,26 @@ impl RoleArn {
     }
 
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 
     pub fn partition(&self) -> &str {
-        &self.partition
+        self.0.split(':').nth(1).unwrap_or_default()
     }
 
     pub fn account(&self) -> &str {
-        &self.account
+        self.0.split(':').nth(4).unwrap_or_default()
     }
 
     /// The role's own name, without its path.
     pub fn name(&self) -> &str {
-        self.text.rsplit('/').next().unwrap_or(&self.text)
+        self.0.rsplit('/').next().unwrap_or_default()
     }
 }
 
 impl From<RoleArn> for String {
     fn from(role: RoleArn) -> Self {
-        role.text
+        role.0
     }
 }
 
@@ -84,7 +76,7 @@ fn is_role_name(name: &str) -> bool {
 
 impl fmt::Debug for RoleArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0)
     }
 }
 

@@ -30,9 +30,8 @@ pub(super) fn parse_issuer(key: &str, value: &DeValue<'_>) -> ParseResult<Issuer
     let issuer = Issuer::parse(text).map_err(|refusal| reject_insecure_url(key, text, refusal))?;
     let url = issuer.url().as_url();
     // OpenID Connect Discovery 1.0 §3: an issuer has no query and no fragment.
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(reject_value(key, value, "an issuer has no query and no fragment"));
-    }
+    let is_plain = url.query().is_none() && url.fragment().is_none();
+    require(is_plain, key, value, "an issuer has no query and no fragment")?;
     Ok(issuer)
 }
 
@@ -88,15 +87,14 @@ fn reject_insecure_url(key: &str, text: &str, refusal: SecureUrlError) -> Config
 
 pub(super) fn parse_text(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    if text.chars().any(char::is_control) {
-        return Err(reject_value(key, value, "must be one line without control characters"));
-    }
+    require(!text.chars().any(char::is_control), key, value, "must be one line without control characters")?;
     Ok(text.to_owned())
 }
 
 pub(super) fn parse_required_text(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = parse_text(key, value)?;
-    if text.trim().is_empty() { Err(reject_value(key, value, "must not be empty")) } else { Ok(text) }
+    require(!text.trim().is_empty(), key, value, "must not be empty")?;
+    Ok(text)
 }
 
 pub(super) fn parse_role_arn(key: &str, value: &DeValue<'_>) -> ParseResult<RoleArn> {
@@ -106,8 +104,8 @@ pub(super) fn parse_role_arn(key: &str, value: &DeValue<'_>) -> ParseResult<Role
 
 pub(super) fn parse_region(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    let region = is_region(text).then(|| text.to_owned());
-    region.ok_or_else(|| reject_value(key, value, "not an AWS region, such as us-east-1"))
+    require(is_region(text), key, value, "not an AWS region, such as us-east-1")?;
+    Ok(text.to_owned())
 }
 
 /// A list of texts, each of which is as it must be.
@@ -118,7 +116,8 @@ pub(super) fn parse_texts(
     rule: &'static str,
 ) -> ParseResult<Vec<String>> {
     let texts = parse_string_list(key, value)?;
-    if texts.iter().all(|text| is_good(text)) { Ok(texts) } else { Err(reject_value(key, value, rule)) }
+    require(texts.iter().all(|text| is_good(text)), key, value, rule)?;
+    Ok(texts)
 }
 
 /// A text that `parse` understands; `None` when left empty.
@@ -148,12 +147,9 @@ pub(super) fn reject_choice<T>(key: &str, text: &str, choices: &[(&'static str, 
 
 pub(super) fn parse_url_path(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    if !text.starts_with('/') || text.starts_with("//") {
-        return Err(reject_value(key, value, "must begin with one slash"));
-    }
-    if text.bytes().any(|byte| !byte.is_ascii_graphic() || b"?#\\\"<>".contains(&byte)) {
-        return Err(reject_value(key, value, "must be a plain path without query, fragment or spaces"));
-    }
+    require(text.starts_with('/') && !text.starts_with("//"), key, value, "must begin with one slash")?;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\\"<>".contains(&byte));
+    require(is_plain, key, value, "must be a plain path without query, fragment or spaces")?;
     match normalize_like_browser(text) {
         sent if sent != text => {
             Err(reject_value(key, value, format!("must be written as a browser sends it: \"{sent}\"")))
@@ -218,12 +214,8 @@ pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16
     for item in items.iter().map(|item| item.get_ref()) {
         let DeValue::Integer(number) = item else { return Err(reject_type(key, EXPECTED, item)) };
         let port = u16::from_str_radix(number.as_str(), number.radix()).unwrap_or(0);
-        if port == 0 {
-            return Err(reject_value(key, item, "not a port from 1 to 65535"));
-        }
-        if ports.contains(&port) {
-            return Err(reject_value(key, item, "a port that is listed twice"));
-        }
+        require(port != 0, key, item, "not a port from 1 to 65535")?;
+        require(!ports.contains(&port), key, item, "a port that is listed twice")?;
         ports.push(port);
     }
     Ok(ports)
@@ -232,30 +224,19 @@ pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16
 pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let argv = parse_string_list(key, value)?;
     let Some(program) = argv.first() else { return Ok(argv) };
-    if program.trim().is_empty() {
-        return Err(reject_value(key, value, "must begin with a program"));
-    }
-    if argv.iter().any(|word| word.contains('\0')) {
-        return Err(reject_value(key, value, "must not contain a NUL character"));
-    }
-    // Nothing is started, so there is no place for the address.
-    if argv == ["none"] {
-        return Ok(argv);
-    }
-    if !argv.iter().skip(1).any(|word| word.contains("{url}")) {
-        return Err(reject_value(key, value, "must have \"{url}\" among its arguments, where the address goes"));
-    }
+    require(!program.trim().is_empty(), key, value, "must begin with a program")?;
+    require(!argv.iter().any(|word| word.contains('\0')), key, value, "must not contain a NUL character")?;
+    // With "none" nothing is started, so there is no place for the address.
+    let takes_address = argv == ["none"] || argv.iter().skip(1).any(|word| word.contains("{url}"));
+    require(takes_address, key, value, "must have \"{url}\" among its arguments, where the address goes")?;
     Ok(argv)
 }
 
 pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let claims = parse_string_list(key, value)?;
-    if claims.is_empty() || claims.iter().any(|claim| claim.trim().is_empty()) {
-        return Err(reject_value(key, value, "must name at least one claim, and none that is empty"));
-    }
-    if claims.iter().any(|claim| ClaimTemplate::parse(claim).is_none()) {
-        return Err(reject_value(key, value, TEMPLATE_RULE));
-    }
+    let has_names = !claims.is_empty() && claims.iter().all(|claim| !claim.trim().is_empty());
+    require(has_names, key, value, "must name at least one claim, and none that is empty")?;
+    require(claims.iter().all(|claim| ClaimTemplate::parse(claim).is_some()), key, value, TEMPLATE_RULE)?;
     Ok(claims)
 }
 
@@ -337,6 +318,16 @@ fn name_type(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
+}
+
+/// Rejects a value that does not meet its rule.
+pub(super) fn require(
+    is_met: bool,
+    key: &str,
+    value: &DeValue<'_>,
+    rule: impl Into<Cow<'static, str>>,
+) -> ParseResult<()> {
+    if is_met { Ok(()) } else { Err(reject_value(key, value, rule)) }
 }
 
 pub(super) fn reject_value(key: &str, value: &DeValue<'_>, rule: impl Into<Cow<'static, str>>) -> ConfigFault {

@@ -12,7 +12,7 @@ use super::{
     federation::{CHAINED_SESSION_LIMIT, ChainedRole},
     parsers::{
         TEMPLATE_RULE, expect_list, parse_duration, parse_required_text, parse_role_arn, parse_string_list,
-        parse_string_table, parse_text, reject_text, reject_type, reject_value,
+        parse_string_table, parse_text, reject_text, reject_type, reject_value, require,
     },
 };
 
@@ -57,10 +57,8 @@ fn parse_chained_role(
     let tags = parse_field(table, "tags", parse_tags)?.unwrap_or_default();
     let transitive = parse_field(table, "transitive", |key, value| {
         let names = parse_string_list(key, value)?;
-        match names.iter().all(|name| tags.contains_key(name)) {
-            true => Ok(names),
-            false => Err(reject_value(key, value, "names a tag that the link does not set")),
-        }
+        let is_set = names.iter().all(|name| tags.contains_key(name));
+        require(is_set, key, value, "names a tag that the link does not set").map(|()| names)
     })?;
     let transitive = transitive.unwrap_or_default();
     Ok(ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity })
@@ -79,10 +77,9 @@ fn parse_field<T>(
 fn parse_external_id(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = parse_text(key, value)?;
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
-    match (2..=1224).contains(&text.len()) && text.bytes().all(is_legal) {
-        true => Ok(text),
-        false => Err(reject_value(key, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-")),
-    }
+    let is_legal = (2..=1224).contains(&text.len()) && text.bytes().all(is_legal);
+    require(is_legal, key, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-")?;
+    Ok(text)
 }
 
 fn parse_template(key: &str, value: &DeValue<'_>) -> ParseResult<ClaimTemplate> {

@@ -61,7 +61,11 @@ impl KeyManager {
         loop {
             let share = lock::acquire_shared(&self.lock_path())?;
             if let Some(key) = self.read_uncached()? {
-                self.write_marker()?;
+                if let KeyLocation::Keyring(_) = self.location {
+                    // An empty file says that the keyring has the key, so that it is found there whatever storage is
+                    // named later.
+                    files::open_or_create_private(&self.marker_path())?;
+                }
                 return Ok((key, share));
             }
             drop(share);
@@ -75,18 +79,6 @@ impl KeyManager {
             KeyLocation::File => Ok(()),
             KeyLocation::Keyring(_) => self.read_or_create().map(drop),
         }
-    }
-
-    /// An empty file says that the keyring has the key, so that it is found there whatever storage is named later.
-    fn write_marker(&self) -> Result<(), Error> {
-        match self.location {
-            KeyLocation::File => Ok(()),
-            KeyLocation::Keyring(_) => Ok(files::open_or_create_private(&marker_path(self.folder())).map(drop)?),
-        }
-    }
-
-    fn folder(&self) -> &Path {
-        self.file.parent().expect("the key lies in the folder that was named")
     }
 
     /// Two profiles may come at once: the second finds what the first has made.
@@ -125,7 +117,7 @@ impl KeyManager {
             KeyLocation::Keyring(when_locked) => {
                 let removed = keyring::remove_key(when_locked).map_err(Error::from);
                 removed.or_else(|error| if error.is_keyring_absent() { Ok(()) } else { Err(error) })?;
-                Ok(files::remove_file(&marker_path(self.folder()))?)
+                Ok(files::remove_file(&self.marker_path())?)
             }
         }
     }
@@ -153,13 +145,15 @@ impl KeyManager {
     fn lock_path(&self) -> PathBuf {
         self.file.with_extension("lock")
     }
+
+    fn marker_path(&self) -> PathBuf {
+        self.file.with_file_name(KEYRING_MARKER)
+    }
 }
+
+const KEYRING_MARKER: &str = "keyring";
 
 /// Whether the system's keyring was given a key for what lies in this folder, be it under an earlier configuration.
 pub fn has_key_in_keyring(folder: &Path) -> bool {
-    marker_path(folder).exists()
-}
-
-fn marker_path(folder: &Path) -> PathBuf {
-    folder.join("keyring")
+    folder.join(KEYRING_MARKER).exists()
 }

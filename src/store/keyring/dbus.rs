@@ -13,37 +13,16 @@ use std::{
 use rustix::process::Uid;
 use zeroize::Zeroizing;
 
-use super::wire::{BodyReader, BusMessage, FIXED_HEADER_LEN, MethodCall, WireWriter};
+use super::{
+    KeyringFault, MissingPart,
+    wire::{BodyReader, BusMessage, FIXED_HEADER_LEN, MethodCall, WireWriter},
+};
 use crate::{host::Environment, text::encode_hex};
 
 /// Answers and signals that wait to be asked for; we never await more.
 const MAX_PENDING: usize = 16;
 /// The server's lines before messages begin are short.
 const MAX_AUTH_LINE: usize = 1024;
-
-/// What can go wrong on the way.
-#[derive(Debug)]
-pub(super) enum Error {
-    /// The environment names no bus, or the bus it names is not there.
-    NoBus,
-    /// The bus does not take us for who we are.
-    Rejected,
-    Io(io::Error),
-    TimedOut {
-        after: Duration,
-    },
-    /// Bytes that are no D-Bus, or not what the call's answer holds.
-    Malformed,
-    /// The other side's own error.
-    Refused {
-        name: String,
-        why: String,
-    },
-}
-
-/// The serial number of a call whose answer is awaited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CallSerial(u32);
 
 /// A conversation. Calls are collected and go out together when the first answer is asked for.
 pub(super) struct BusConnection {
@@ -59,19 +38,19 @@ pub(super) struct BusConnection {
 
 impl BusConnection {
     /// Connects to the session's bus and introduces us; nobody has answered yet.
-    pub(super) fn open(environment: &Environment, timeout: Duration) -> Result<Self, Error> {
+    pub(super) fn open(environment: &Environment, timeout: Duration) -> Result<Self, KeyringFault> {
         let mut places = find_addresses(environment).into_iter();
-        let stream = places.find_map(|place| place.connect()).ok_or(Error::NoBus)?;
+        let stream = places.find_map(|place| place.connect()).ok_or(KeyringFault::Absent { what: MissingPart::Bus })?;
         let mut connection = Self::from_stream(stream, timeout)?;
         connection.queue_hello();
         Ok(connection)
     }
 
-    fn from_stream(stream: UnixStream, timeout: Duration) -> Result<Self, Error> {
+    fn from_stream(stream: UnixStream, timeout: Duration) -> Result<Self, KeyringFault> {
         stream
             .set_read_timeout(Some(timeout))
             .and_then(|()| stream.set_write_timeout(Some(timeout)))
-            .map_err(Error::Io)?;
+            .map_err(|error| fail_io(&error))?;
         Ok(Self {
             stream,
             timeout,
@@ -92,24 +71,24 @@ impl BusConnection {
         self.queue_call(&MethodCall::to_bus("Hello", "", WireWriter::new()));
     }
 
-    pub(super) fn queue_call(&mut self, call: &MethodCall<'_>) -> CallSerial {
+    pub(super) fn queue_call(&mut self, call: &MethodCall<'_>) -> u32 {
         self.last_serial += 1;
         self.unsent.extend_from_slice(&call.encode(self.last_serial));
-        CallSerial(self.last_serial)
+        self.last_serial
     }
 
     /// Waits for the answer to a call; its body must be of the signature that the call's contract says.
     pub(super) fn wait_for_reply<T>(
         &mut self,
-        serial: CallSerial,
+        serial: u32,
         signature: &str,
         read: BodyReader<T>,
-    ) -> Result<T, Error> {
-        let message = self.wait_for_message(|message| message.is_reply_to(serial.0))?;
+    ) -> Result<T, KeyringFault> {
+        let message = self.wait_for_message(|message| message.is_reply_to(serial))?;
         match &message.error {
             Some(name) if name.ends_with(".Timeout") || name.ends_with(".TimedOut") => Err(self.timed_out()),
-            Some(name) => Err(Error::Refused { name: name.clone(), why: message.error_text().unwrap_or_default() }),
-            None => message.read_body(signature, read).ok_or(Error::Malformed),
+            Some(name) => Err(KeyringFault::from_refusal(name, &message.error_text().unwrap_or_default())),
+            None => message.read_body(signature, read).ok_or_else(KeyringFault::malformed_answer),
         }
     }
 
@@ -119,12 +98,12 @@ impl BusConnection {
         (path, member): (&str, &str),
         signature: &str,
         read: BodyReader<T>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, KeyringFault> {
         let message = self.wait_for_message(|message| message.is_signal(path, member))?;
-        message.read_body(signature, read).ok_or(Error::Malformed)
+        message.read_body(signature, read).ok_or_else(KeyringFault::malformed_answer)
     }
 
-    fn wait_for_message(&mut self, is_it: impl Fn(&BusMessage) -> bool) -> Result<BusMessage, Error> {
+    fn wait_for_message(&mut self, is_it: impl Fn(&BusMessage) -> bool) -> Result<BusMessage, KeyringFault> {
         self.flush_calls()?;
         if let Some(place) = self.pending.iter().position(&is_it) {
             return Ok(self.pending.remove(place));
@@ -140,11 +119,11 @@ impl BusConnection {
         }
     }
 
-    fn flush_calls(&mut self) -> Result<(), Error> {
+    fn flush_calls(&mut self) -> Result<(), KeyringFault> {
         if self.unsent.is_empty() {
             return Ok(());
         }
-        self.stream.write_all(&self.unsent).map_err(|error| self.classify_io_error(error))?;
+        self.stream.write_all(&self.unsent).map_err(|error| self.classify_io_error(&error))?;
         zeroize::Zeroize::zeroize(&mut *self.unsent);
         if !self.is_authenticated {
             self.is_authenticated = self.read_auth_result()?;
@@ -153,26 +132,26 @@ impl BusConnection {
     }
 
     /// Reads the server's verdict, `OK guid` or `REJECTED mechanisms`.
-    fn read_auth_result(&mut self) -> Result<bool, Error> {
+    fn read_auth_result(&mut self) -> Result<bool, KeyringFault> {
         loop {
             if let Some(end) = self.unread.windows(2).position(|pair| pair == b"\r\n") {
                 let is_ok = self.unread.starts_with(b"OK ");
                 self.unread.drain(..end + 2);
-                return if is_ok { Ok(true) } else { Err(Error::Rejected) };
+                return if is_ok { Ok(true) } else { Err(KeyringFault::Denied) };
             }
             if self.unread.len() > MAX_AUTH_LINE {
-                return Err(Error::Malformed);
+                return Err(KeyringFault::malformed_answer());
             }
             self.read_more()?;
         }
     }
 
-    fn receive_message(&mut self) -> Result<BusMessage, Error> {
+    fn receive_message(&mut self) -> Result<BusMessage, KeyringFault> {
         loop {
             if let Some(head) = self.unread.first_chunk::<FIXED_HEADER_LEN>() {
-                let length = BusMessage::total_length(head).ok_or(Error::Malformed)?;
+                let length = BusMessage::total_length(head).ok_or_else(KeyringFault::malformed_answer)?;
                 if let Some(bytes) = self.unread.get(..length) {
-                    let message = BusMessage::parse(bytes).ok_or(Error::Malformed)?;
+                    let message = BusMessage::parse(bytes).ok_or_else(KeyringFault::malformed_answer)?;
                     self.unread.drain(..length);
                     return Ok(message);
                 }
@@ -181,30 +160,30 @@ impl BusConnection {
         }
     }
 
-    fn read_more(&mut self) -> Result<(), Error> {
+    fn read_more(&mut self) -> Result<(), KeyringFault> {
         if Instant::now() >= self.deadline {
             return Err(self.timed_out());
         }
         let mut piece = Zeroizing::new([0; 4096]);
         match self.stream.read(&mut *piece) {
-            Ok(0) => Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
+            Ok(0) => Err(fail_io(&io::ErrorKind::UnexpectedEof.into())),
             Ok(read) => {
                 self.unread.extend_from_slice(piece.get(..read).unwrap_or_default());
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(self.classify_io_error(error)),
+            Err(error) => Err(self.classify_io_error(&error)),
         }
     }
 
-    fn timed_out(&self) -> Error {
-        Error::TimedOut { after: self.timeout }
+    fn timed_out(&self) -> KeyringFault {
+        KeyringFault::TimedOut { after: self.timeout }
     }
 
-    fn classify_io_error(&self, error: io::Error) -> Error {
+    fn classify_io_error(&self, error: &io::Error) -> KeyringFault {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.timed_out(),
-            _ => Error::Io(error),
+            _ => fail_io(error),
         }
     }
 }
@@ -276,6 +255,30 @@ fn unescape_address(text: &str) -> Option<Vec<u8>> {
 
 fn parse_hex_digit(digit: u8) -> Option<u8> {
     u8::try_from(char::from(digit).to_digit(16)?).ok()
+}
+
+impl KeyringFault {
+    /// The other side's own error.
+    fn from_refusal(name: &str, why: &str) -> Self {
+        let (family, word) = name.rsplit_once('.').unwrap_or(("", name));
+        match (family, word) {
+            (_, "ServiceUnknown" | "NameHasNoOwner") | ("org.freedesktop.DBus.Error.Spawn", _) => {
+                Self::Absent { what: MissingPart::Service }
+            }
+            (_, "AccessDenied" | "AuthFailed") => Self::Denied,
+            (_, "IsLocked") => Self::Locked,
+            _ => Self::from_message(format!("{why} ({name})")),
+        }
+    }
+
+    /// Bytes that are no D-Bus, or not what the call's answer holds.
+    fn malformed_answer() -> Self {
+        Self::from_message("it sent an answer that cannot be read")
+    }
+}
+
+fn fail_io(error: &io::Error) -> KeyringFault {
+    KeyringFault::from_message(error.to_string())
 }
 
 #[cfg(test)]

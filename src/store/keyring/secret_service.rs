@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{
     KeyringFault, KeyringItem, KeyringOptions, MissingPart, SERVICE,
-    dbus::{BusConnection, Error},
+    dbus::BusConnection,
     wire::{BodyReader, MethodCall, WireReader, WireWriter},
 };
 use crate::{host::Environment, log};
@@ -187,7 +187,7 @@ impl SecretService {
         read: BodyReader<T>,
     ) -> Result<T, KeyringFault> {
         let serial = self.bus.queue_call(call);
-        Ok(self.bus.wait_for_reply(serial, signature, read)?)
+        self.bus.wait_for_reply(serial, signature, read)
     }
 }
 
@@ -258,32 +258,5 @@ fn read_secret(reader: &mut WireReader<'_>) -> Option<SecretBytes> {
 }
 
 /// What an error on the bus says about the keyring.
-impl From<Error> for KeyringFault {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::NoBus => Self::Absent { what: MissingPart::Bus },
-            Error::Rejected => Self::Denied,
-            Error::TimedOut { after } => Self::TimedOut { after },
-            Error::Malformed => Self::from_message("it sent an answer that cannot be read"),
-            Error::Io(error) => Self::from_message(error.to_string()),
-            Error::Refused { name, why } => Self::from_refusal(&name, &why),
-        }
-    }
-}
-
-impl KeyringFault {
-    fn from_refusal(name: &str, why: &str) -> Self {
-        let (family, word) = name.rsplit_once('.').unwrap_or(("", name));
-        match (family, word) {
-            (_, "ServiceUnknown" | "NameHasNoOwner") | ("org.freedesktop.DBus.Error.Spawn", _) => {
-                Self::Absent { what: MissingPart::Service }
-            }
-            (_, "AccessDenied" | "AuthFailed") => Self::Denied,
-            (_, "IsLocked") => Self::Locked,
-            _ => Self::from_message(format!("{why} ({name})")),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

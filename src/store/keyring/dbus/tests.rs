@@ -8,7 +8,7 @@ use crate::store::keyring::testing::{HeaderField, encode_message};
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Asks over a bus that sends these bytes after the call has come, and then closes or stays.
-fn answered(bytes: &[u8], stays: bool) -> Result<String, Error> {
+fn answered(bytes: &[u8], stays: bool) -> Result<String, KeyringFault> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let bytes = bytes.to_vec();
     let (done, wait) = std::sync::mpsc::channel::<()>();
@@ -40,6 +40,11 @@ fn answered(bytes: &[u8], stays: bool) -> Result<String, Error> {
     answer
 }
 
+#[track_caller]
+fn assert_failed(answer: &Result<String, KeyringFault>, why: &str) {
+    assert!(matches!(answer, Err(KeyringFault::Failed(text)) if text.to_safe_line().contains(why)), "{answer:?}");
+}
+
 /// What the tests ask with is the second call, after the greeting.
 fn reply(signature: &str, body: WireWriter) -> Vec<u8> {
     encode_message(2, &[HeaderField::Number(5, 2)], signature, body)
@@ -65,28 +70,27 @@ fn an_error_is_told_by_its_name() {
     let error =
         encode_message(3, &[HeaderField::Text(4, "s", "org.x.No"), HeaderField::Number(5, 2)], "s", text("because"));
     let bytes = [b"OK 0\r\n".to_vec(), error].concat();
-    let error = answered(&bytes, true).unwrap_err();
-    assert!(matches!(&error, Error::Refused { name, why } if name == "org.x.No" && why == "because"), "{error:?}");
+    assert_failed(&answered(&bytes, true), "because (org.x.No)");
 }
 
 #[test]
 fn a_bus_that_says_nothing_or_no_more_costs_the_patience_and_no_longer() {
     let began = Instant::now();
-    assert!(matches!(answered(b"", true), Err(Error::TimedOut { after: PATIENCE })));
-    assert!(matches!(answered(b"OK 0\r\n", true), Err(Error::TimedOut { after: PATIENCE })));
+    assert!(matches!(answered(b"", true), Err(KeyringFault::TimedOut { after: PATIENCE })));
+    assert!(matches!(answered(b"OK 0\r\n", true), Err(KeyringFault::TimedOut { after: PATIENCE })));
     assert!(began.elapsed() < PATIENCE * 10);
 }
 
 #[test]
 fn a_bus_that_does_not_know_us_is_said() {
-    assert!(matches!(answered(b"REJECTED EXTERNAL\r\n", true), Err(Error::Rejected)));
-    assert!(matches!(answered(&[b'x'; 2000], true), Err(Error::Malformed)));
+    assert!(matches!(answered(b"REJECTED EXTERNAL\r\n", true), Err(KeyringFault::Denied)));
+    assert_failed(&answered(&[b'x'; 2000], true), "cannot be read");
 }
 
 #[test]
 fn an_answer_of_another_shape_is_malformed() {
     let bytes = [b"OK 0\r\n".to_vec(), reply("u", WireWriter::new().u32(0))].concat();
-    assert!(matches!(answered(&bytes, true), Err(Error::Malformed)));
+    assert_failed(&answered(&bytes, true), "cannot be read");
 }
 
 #[test]

@@ -13,9 +13,9 @@ use super::{CheckReport, DoctorContext, Finding};
 use crate::{
     aws::{BedrockClient, BedrockError, Guardrail},
     config::Profile,
-    credentials::AwsCredentials,
     failure::Failure,
-    http::{self, Client},
+    host::Environment,
+    http,
 };
 use model_choice::ModelChoice;
 
@@ -104,10 +104,15 @@ async fn check_aws_access(
     let identified = exchange::check_identity(context, profile, &credentials).await;
     let why = "AWS does not take the credentials for what they should be, see `identity`";
     let role = report.add_step(IDENTITY, identified, why)?;
-    let visit = LiveContext { context, profile, credentials: &credentials, role: &role };
-    let client = context.live_client(profile);
-    match client.and_then(|client| visit.build_bedrock_client(client)) {
-        Ok(bedrock) => visit.check_bedrock(&bedrock, report).await,
+    let (region, host) = (profile.bedrock_region(), context.host);
+    let bedrock = context
+        .live_client(profile)
+        .and_then(|client| Ok(BedrockClient::new(client, profile, region, &host.environment, &credentials, host.now)?));
+    match bedrock {
+        Ok(bedrock) => {
+            let visit = LiveContext { environment: &host.environment, profile, bedrock, role: &role };
+            visit.check_bedrock(report).await;
+        }
         Err(failure) => {
             report.end_with(MODELS, failure.into(), "Amazon Bedrock cannot be asked, see `bedrock-models`");
         }
@@ -116,11 +121,10 @@ async fn check_aws_access(
 }
 
 /// What Bedrock is visited with.
-#[derive(Clone, Copy)]
 struct LiveContext<'v> {
-    context: &'v DoctorContext<'v>,
+    environment: &'v Environment,
     profile: &'v Profile,
-    credentials: &'v AwsCredentials,
+    bedrock: BedrockClient<'v>,
     /// Whose they are, in AWS's words.
     role: &'v str,
 }
@@ -130,27 +134,20 @@ impl<'v> LiveContext<'v> {
         self.profile.bedrock_region()
     }
 
-    fn build_bedrock_client(&self, client: &'v Client) -> Result<BedrockClient<'v>, Failure> {
-        let Self { context, credentials, .. } = *self;
-        let host = context.host;
-        Ok(BedrockClient::new(client, self.profile, self.region(), &host.environment, credentials, host.now)?)
-    }
-
-    async fn check_bedrock(&self, bedrock: &BedrockClient<'_>, report: &mut LiveReport) {
-        let environment = &self.context.host.environment;
-        let wanted = model_choice::list_configured_models(&self.profile.claude_code, environment);
-        let (models, profiles) = model_lists::fetch_lists(bedrock).await;
+    async fn check_bedrock(&self, report: &mut LiveReport) {
+        let wanted = model_choice::list_configured_models(&self.profile.claude_code, self.environment);
+        let (models, profiles) = model_lists::fetch_lists(&self.bedrock).await;
         let (Ok(listed) | Err(listed)) = model_lists::check_models(self, &models, &wanted);
         report.add_finding(MODELS, listed);
-        let (Ok(listed) | Err(listed)) = model_lists::check_inference_profiles(self, bedrock, &profiles, &wanted).await;
+        let (Ok(listed) | Err(listed)) = model_lists::check_inference_profiles(self, &profiles, &wanted).await;
         report.add_finding(PROFILES, listed);
         let choice = model_choice::choose_models(wanted, models.ok().as_deref(), profiles.ok().as_deref());
         let Some(choice) = choice else {
             let why = "there is no model to ask: name one in [profiles.NAME.claude_code] `models`";
             return report.skip_remaining(why);
         };
-        match model_choice::parse_guardrail(&self.profile.claude_code, environment) {
-            Ok(guardrail) => self.probe_models(bedrock, &choice, guardrail.as_ref(), report).await,
+        match model_choice::parse_guardrail(&self.profile.claude_code, self.environment) {
+            Ok(guardrail) => self.probe_models(&choice, guardrail.as_ref(), report).await,
             Err(failure) => {
                 report.end_with(GUARDRAIL, failure.into(), "Claude Code would be refused as well, see `guardrail`");
             }
@@ -158,14 +155,8 @@ impl<'v> LiveContext<'v> {
     }
 
     /// All models at once: each takes a second or two to answer.
-    async fn probe_models(
-        &self,
-        bedrock: &BedrockClient<'_>,
-        choice: &ModelChoice,
-        guardrail: Option<&Guardrail>,
-        report: &mut LiveReport,
-    ) {
-        let asked = choice.models.iter().map(|wanted| model_probe::probe_model(bedrock, wanted, guardrail));
+    async fn probe_models(&self, choice: &ModelChoice, guardrail: Option<&Guardrail>, report: &mut LiveReport) {
+        let asked = choice.models.iter().map(|wanted| model_probe::probe_model(&self.bedrock, wanted, guardrail));
         let words = join_all(asked).await;
         if let (Some(guardrail), Some(first)) = (guardrail, words.first()) {
             report.add_finding(GUARDRAIL, model_probe::check_guardrail(self, guardrail, first));
@@ -190,7 +181,8 @@ mod tests {
     use super::*;
     use crate::{
         config::{ClaudeCodeConfig, ConfigInputs, testing},
-        host::{Environment, Host, HostPaths},
+        credentials::AwsCredentials,
+        host::{Host, HostPaths},
         http::{
             TrustConfig,
             testing::{block_on, test_client},
@@ -240,12 +232,13 @@ mod tests {
         let models = [("default".to_owned(), "us.anthropic.claude".to_owned())].into();
         let claude_code = ClaudeCodeConfig { region: String::new(), models, env: [].into() };
         let profile = Profile { claude_code, ..profile };
-        let visit =
-            LiveContext { context: &context, profile: &profile, credentials: &credentials, role: "BedrockUser" };
         let client = test_client(&TrustConfig::default()).with_total_timeout(Duration::from_millis(80));
+        let (environment, region) = (&host.environment, profile.bedrock_region());
+        let bedrock = BedrockClient::new(&client, &profile, region, environment, &credentials, host.now).unwrap();
+        let visit = LiveContext { environment, profile: &profile, bedrock, role: "BedrockUser" };
         let mut report = LiveReport::default();
         let began = Instant::now();
-        block_on(visit.check_bedrock(&visit.build_bedrock_client(&client).unwrap(), &mut report));
+        block_on(visit.check_bedrock(&mut report));
         assert!(began.elapsed() < super::super::LIVE_CALL_TIMEOUT, "{:?}", began.elapsed());
         let reports = report.into_reports(&context);
         let told: Vec<_> = reports.iter().map(|checked| (checked.name, checked.message.clone())).collect();

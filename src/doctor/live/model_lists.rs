@@ -51,7 +51,6 @@ pub(super) fn check_models(
 
 pub(super) async fn check_inference_profiles(
     visit: &LiveContext<'_>,
-    bedrock: &BedrockClient<'_>,
     listed: &BedrockListResult<InferenceProfile>,
     wanted: &[ProbedModel],
 ) -> Result<Finding, Finding> {
@@ -63,7 +62,7 @@ pub(super) async fn check_inference_profiles(
             Some(profile) => profile,
             // A company's own is not in the list.
             None if name.starts_with("arn:") => {
-                let found = bedrock.get_profile(name).await;
+                let found = visit.bedrock.get_profile(name).await;
                 found.map_err(|error| Finding::Warn(visit.build_failure(error, Some(name))))?
             }
             None => return Ok(Finding::Warn(doctor::describe_unlisted_model(name, visit.region()))),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sigv4::http_request::{SignatureLocation, SigningSettings};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::signature::BedrockSigner;
+use super::signature::sign_bedrock_request;
 use crate::{credentials::AwsCredentials, secret::Secret, time::Timestamp};
 
 /// What Bedrock knows such a key by.
@@ -33,7 +33,7 @@ fn sign_request_url(credentials: &AwsCredentials, region: &str, now: Timestamp, 
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(life);
     let request = http::Request::post(REQUEST_URL).body([]).expect("a plain address");
-    BedrockSigner { credentials, region, now }.sign_request(request, settings).uri().to_string()
+    sign_bedrock_request(request, settings, credentials, region, now).uri().to_string()
 }
 
 #[cfg(test)]

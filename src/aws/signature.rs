@@ -17,43 +17,34 @@ use crate::{credentials::AwsCredentials, time::Timestamp};
 /// The name under which all of Bedrock's services are signed for.
 const SERVICE: &str = "bedrock";
 
-/// Who signs, for which region, and when.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct BedrockSigner<'s> {
-    pub(super) credentials: &'s AwsCredentials,
-    pub(super) region: &'s str,
-    pub(super) now: Timestamp,
-}
-
-impl BedrockSigner<'_> {
-    /// The request with its signature, in the headers or in the query as the settings have it. Its address is the one that
-    /// is sent: its path is encoded once there, and once more in what is signed, as all services but S3 want it.
-    pub(super) fn sign_request<B: AsRef<[u8]>>(
-        &self,
-        mut request: Request<B>,
-        settings: SigningSettings,
-    ) -> Request<B> {
-        let BedrockSigner { credentials, region, now } = self;
-        let identity: Identity = to_sdk_credentials(credentials).into();
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name(SERVICE)
-            .time(UNIX_EPOCH + now.duration_since(Timestamp::from_unix(0)))
-            .settings(settings)
-            .build()
-            .expect("each part of it is given")
-            .into();
-        let headers = request.headers().iter();
-        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let body = SignableBody::Bytes(request.body().as_ref());
-        let address = request.uri().to_string();
-        let signable = SignableRequest::new(request.method().as_str(), address, headers, body)
-            .expect("an address that was parsed");
-        let (instructions, _) = sign(signable, &params).expect("credentials as the signature needs them").into_parts();
-        instructions.apply_to_request_http1x(&mut request);
-        request
-    }
+/// The request with its signature, in the headers or in the query as the settings have it. Its address is the one that
+/// is sent: its path is encoded once there, and once more in what is signed, as all services but S3 want it.
+pub(super) fn sign_bedrock_request<B: AsRef<[u8]>>(
+    mut request: Request<B>,
+    settings: SigningSettings,
+    credentials: &AwsCredentials,
+    region: &str,
+    now: Timestamp,
+) -> Request<B> {
+    let identity: Identity = to_sdk_credentials(credentials).into();
+    let params = SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(SERVICE)
+        .time(UNIX_EPOCH + now.duration_since(Timestamp::from_unix(0)))
+        .settings(settings)
+        .build()
+        .expect("each part of it is given")
+        .into();
+    let headers = request.headers().iter();
+    let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let body = SignableBody::Bytes(request.body().as_ref());
+    let address = request.uri().to_string();
+    let signable =
+        SignableRequest::new(request.method().as_str(), address, headers, body).expect("an address that was parsed");
+    let (instructions, _) = sign(signable, &params).expect("credentials as the signature needs them").into_parts();
+    instructions.apply_to_request_http1x(&mut request);
+    request
 }
 
 /// The credentials in the SDK's own type.

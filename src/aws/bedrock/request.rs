@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{BedrockClient, BedrockError, ConverseRequest, error};
 use crate::{
-    aws::signature::BedrockSigner,
+    aws::signature::sign_bedrock_request,
     http::{self, FullResponse},
     url::SecureUrl,
 };
@@ -58,8 +58,8 @@ impl BedrockClient<'_> {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(body).map_err(|_| BedrockError::InvalidAddress(address))?;
-        let signer = BedrockSigner { credentials: self.credentials, region: self.region, now: (self.now)() };
-        Ok(signer.sign_request(request, SigningSettings::default()))
+        let settings = SigningSettings::default();
+        Ok(sign_bedrock_request(request, settings, self.credentials, self.region, (self.now)()))
     }
 }
 

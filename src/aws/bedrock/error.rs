@@ -50,11 +50,8 @@ pub enum BedrockRefusalCause {
     /// It cannot hold a conversation.
     NoConverse,
     NoGuardrail,
-    /// A day's tokens are spent.
-    DailyTokensSpent,
+    /// Too many requests, or more tokens than the account's quotas allow.
     Throttled,
-    Quota,
-    NotReady,
     /// The credentials have ended.
     ExpiredCredentials,
     /// The region does not know them: they are not AWS's, or the account has not enabled the region.
@@ -63,40 +60,39 @@ pub enum BedrockRefusalCause {
     ClockSkew,
     Signature,
     InvalidRequest,
-    /// The model failed, or took too long.
-    ModelFailed,
+    /// A fault of AWS, or a model that failed, took too long or is not ready yet.
     Server,
     Other,
 }
 
 /// Words by which refusals under one code are told apart, in small letters; the first that fits.
-const CAUSE_PHRASES: [(&str, BedrockRefusalCause); 26] = [
-    ("payment_instrument", BedrockRefusalCause::PaymentMissing),
-    ("payment instrument", BedrockRefusalCause::PaymentMissing),
-    ("aws marketplace actions", BedrockRefusalCause::MarketplaceNeeded),
-    ("marketplace subscription", BedrockRefusalCause::MarketplaceNeeded),
-    ("does not have an agreement", BedrockRefusalCause::MarketplaceNeeded),
-    ("use case details", BedrockRefusalCause::UseCaseMissing),
-    ("use-case form", BedrockRefusalCause::UseCaseMissing),
-    ("request form", BedrockRefusalCause::UseCaseMissing),
-    ("have access to the model", BedrockRefusalCause::NoAccess),
-    ("not available for this account", BedrockRefusalCause::NoAccess),
-    ("unsupported countries", BedrockRefusalCause::CountryNotServed),
-    ("account is not authorized to invoke", BedrockRefusalCause::AccountNotAllowed),
-    ("operation not allowed", BedrockRefusalCause::AccountNotAllowed),
-    ("on-demand throughput", BedrockRefusalCause::NotOnDemand),
-    ("end of its life", BedrockRefusalCause::EndOfLife),
-    ("marked by provider as legacy", BedrockRefusalCause::Legacy),
-    ("guardrail", BedrockRefusalCause::NoGuardrail),
-    ("model identifier is invalid", BedrockRefusalCause::NoModel),
-    ("could not resolve the foundation model", BedrockRefusalCause::NoModel),
-    ("inference profile", BedrockRefusalCause::NoModel),
-    ("model not found", BedrockRefusalCause::NoModel),
-    ("doesn't support the model", BedrockRefusalCause::NoConverse),
-    ("tokens per day", BedrockRefusalCause::DailyTokensSpent),
-    ("signature expired", BedrockRefusalCause::ClockSkew),
-    ("not yet current", BedrockRefusalCause::ClockSkew),
-    ("token included in the request is expired", BedrockRefusalCause::ExpiredCredentials),
+const CAUSE_PHRASES: [(&[&str], BedrockRefusalCause); 15] = [
+    (&["payment_instrument", "payment instrument"], BedrockRefusalCause::PaymentMissing),
+    (
+        &["aws marketplace actions", "marketplace subscription", "does not have an agreement"],
+        BedrockRefusalCause::MarketplaceNeeded,
+    ),
+    (&["use case details", "use-case form", "request form"], BedrockRefusalCause::UseCaseMissing),
+    (&["have access to the model", "not available for this account"], BedrockRefusalCause::NoAccess),
+    (&["unsupported countries"], BedrockRefusalCause::CountryNotServed),
+    (&["account is not authorized to invoke", "operation not allowed"], BedrockRefusalCause::AccountNotAllowed),
+    (&["on-demand throughput"], BedrockRefusalCause::NotOnDemand),
+    (&["end of its life"], BedrockRefusalCause::EndOfLife),
+    (&["marked by provider as legacy"], BedrockRefusalCause::Legacy),
+    (&["guardrail"], BedrockRefusalCause::NoGuardrail),
+    (
+        &[
+            "model identifier is invalid",
+            "could not resolve the foundation model",
+            "inference profile",
+            "model not found",
+        ],
+        BedrockRefusalCause::NoModel,
+    ),
+    (&["doesn't support the model"], BedrockRefusalCause::NoConverse),
+    (&["tokens per day"], BedrockRefusalCause::Throttled),
+    (&["signature expired", "not yet current"], BedrockRefusalCause::ClockSkew),
+    (&["token included in the request is expired"], BedrockRefusalCause::ExpiredCredentials),
 ];
 
 impl BedrockError {
@@ -158,16 +154,18 @@ fn classify_refusal(code: &str, message: &str, status: u16) -> BedrockRefusalCau
         return BedrockRefusalCause::Denied(Box::new(denial));
     }
     let plain = message.to_ascii_lowercase().replace('\u{2019}', "'");
-    if let Some((_, cause)) = CAUSE_PHRASES.iter().find(|(words, _)| plain.contains(words)) {
+    if let Some((_, cause)) =
+        CAUSE_PHRASES.iter().find(|(phrases, _)| phrases.iter().any(|words| plain.contains(words)))
+    {
         return cause.clone();
     }
     match code {
         "AccessDeniedException" => BedrockRefusalCause::NoAccess,
         "ResourceNotFoundException" => BedrockRefusalCause::NoModel,
         "ValidationException" => BedrockRefusalCause::InvalidRequest,
-        "ThrottlingException" | "TooManyRequestsException" => BedrockRefusalCause::Throttled,
-        "ServiceQuotaExceededException" => BedrockRefusalCause::Quota,
-        "ModelNotReadyException" => BedrockRefusalCause::NotReady,
+        "ThrottlingException" | "TooManyRequestsException" | "ServiceQuotaExceededException" => {
+            BedrockRefusalCause::Throttled
+        }
         "ExpiredTokenException" | "ExpiredToken" => BedrockRefusalCause::ExpiredCredentials,
         "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
             BedrockRefusalCause::UnknownCredentials
@@ -175,8 +173,8 @@ fn classify_refusal(code: &str, message: &str, status: u16) -> BedrockRefusalCau
         "InvalidSignatureException" | "IncompleteSignatureException" | "SignatureDoesNotMatch" => {
             BedrockRefusalCause::Signature
         }
-        "ModelErrorException" | "ModelTimeoutException" | "ModelStreamErrorException" => {
-            BedrockRefusalCause::ModelFailed
+        "ModelNotReadyException" | "ModelErrorException" | "ModelTimeoutException" | "ModelStreamErrorException" => {
+            BedrockRefusalCause::Server
         }
         _ if status == 429 => BedrockRefusalCause::Throttled,
         _ if status >= 500 => BedrockRefusalCause::Server,

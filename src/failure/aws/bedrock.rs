@@ -173,11 +173,11 @@ fn describe_bedrock_refusal(
             let exists = format!("the guardrail has to exist in {region}, and that version of it");
             ("guardrail", format!("check {headers} in ANTHROPIC_CUSTOM_HEADERS: {exists}").into())
         }
-        BedrockRefusalCause::DailyTokensSpent | BedrockRefusalCause::Throttled | BedrockRefusalCause::Quota => {
+        BedrockRefusalCause::Throttled => {
             let quotas = format!("the model's quotas in {region} raised (Service Quotas, Amazon Bedrock)");
             ("throttled", format!("wait, or have {quotas}; new accounts begin with small ones").into())
         }
-        BedrockRefusalCause::NotReady | BedrockRefusalCause::ModelFailed | BedrockRefusalCause::Server => (
+        BedrockRefusalCause::Server => (
             "server",
             "AWS has a fault of its own, or the model is still being started: try again in a moment".into(),
         ),

@@ -2,7 +2,7 @@
 //!
 //! It knows the wire form and the moment of expiry, not where credentials come from.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +25,7 @@ impl AwsCredentials {
 
     /// What Claude Code takes from an `awsCredentialExport`: the same without a version, one level deeper.
     pub fn export_document(&self) -> SecretDocument {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct CredentialExport<'a> {
-            credentials: WireCredentials<'a>,
-        }
-        SecretDocument::from_json(&CredentialExport { credentials: self.wire_form(None) })
+        SecretDocument::from_json(&BTreeMap::from([("Credentials", self.wire_form(None))]))
     }
 
     fn wire_form(&self, version: Option<u8>) -> WireCredentials<'_> {

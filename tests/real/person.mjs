@@ -44,10 +44,13 @@ function withoutLocation({ location, ...headers }) {
   return headers;
 }
 
+/** Our address may also lead to the AWS console, which asks nothing. */
+const inConsole = (url) => new URL(url).pathname === '/federation';
+
 /** Walks the provider's pages until the browser stands on our address again. */
 async function answerProvider(page) {
   if (gate) await until(() => existsSync(gate));
-  while (!local(page.url())) {
+  while (!local(page.url()) && !inConsole(page.url())) {
     await Promise.all([page.waitForEvent('load'), refuse ? page.getByText('[ Cancel ]').click() : fillIn(page)]);
   }
 }

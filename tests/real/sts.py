@@ -1,4 +1,5 @@
-"""An STS that believes nothing: it verifies tokens and signatures as AWS documents them, and refuses in AWS's words.
+"""An STS that believes nothing: it verifies tokens and signatures as AWS documents them, and refuses in AWS's words. Beside
+it, at /federation, the sign-in to the console takes the sessions that it has issued.
 
 It knows no more of the program under test than AWS would; a control path makes its weather.
 
@@ -53,6 +54,7 @@ class Account:
     lifetime: int | None = None  # a life of issued credentials shorter than asked
     sessions: dict = field(default_factory=dict)  # by access key; {} makes AWS forget them all
     forgotten: list = field(default_factory=list)  # some of those keys, which AWS does not know any more
+    signin_tokens: dict = field(default_factory=dict)  # the sessions that they open
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, **event):
@@ -219,6 +221,23 @@ def known(account, key):
     return session and {**session, "Expiration": session["Expiration"].isoformat()}
 
 
+# The console
+
+
+def get_signin_token(account, form):
+    """The token that a browser signs in with; None for any session that is not one of ours."""
+    given = json.loads(form.get("Session", "{}"))
+    session = account.sessions.get(given.get("sessionId"), {})
+    if set(form) != {"Action", "Session"} or form["Action"] != "getSigninToken":
+        return None
+    if (given.get("sessionKey"), given.get("sessionToken")) != (session.get("SecretAccessKey"), session.get("SessionToken")):
+        return None
+    token = secrets.token_urlsafe(600)
+    account.signin_tokens[token] = session["Arn"]
+    append(account.ledger, {"kind": "signin_token", "value": token})
+    return token
+
+
 # HTTP
 
 ACTIONS = {
@@ -245,7 +264,28 @@ class Connection(BaseHTTPRequestHandler):
             return self.answer(200, "application/json", "{}")
         if self.path == "/session":
             return self.answer(200, "application/json", json.dumps(known(self.account, json.loads(self.body)["session"])))
-        self.act(dict(urllib.parse.parse_qsl(self.body.decode())))
+        form = dict(urllib.parse.parse_qsl(self.body.decode()))
+        if self.path == "/federation":
+            return self.give_signin_token(form)
+        self.act(form)
+
+    def do_GET(self):
+        """A browser that signs in to the console. One page stands for all of it."""
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        session = self.account.signin_tokens.pop(query.get("SigninToken"), None)
+        is_login = url.path == "/federation" and query.get("Action") == "login" and session
+        self.account.note(what="login", status=200 if is_login else 400, destination=query.get("Destination"))
+        if not is_login:
+            return self.answer(400, "text/html", "<h1>400 Bad Request</h1>")
+        self.answer(200, "text/html", f"<title>AWS console</title><p>{escape(session)}</p>")
+
+    def give_signin_token(self, form):
+        token = get_signin_token(self.account, form)
+        self.account.note(what="getSigninToken", status=200 if token else 400)
+        if token:
+            return self.answer(200, "application/json", json.dumps({"SigninToken": token}))
+        self.answer(400, "text/html", "<h1>400 Bad Request</h1>")
 
     def act(self, form):
         action = form.get("Action", "")

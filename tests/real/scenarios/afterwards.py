@@ -7,7 +7,7 @@ from bench import wait_until
 from scenarios.world import expect, running, scenario, secrets
 
 EVERY_KIND = {"id_token", "access_token", "refresh_token", "code", "state", "nonce", "code_verifier"}
-EVERY_KIND |= {"secret_access_key", "session_token", "proxy_password"}
+EVERY_KIND |= {"secret_access_key", "session_token", "proxy_password", "signin_token"}
 
 
 @scenario

@@ -30,19 +30,51 @@ pub(super) struct ConfigFile<'a> {
     /// The keys that `enforce` names, and where the list stands.
     pub enforced_keys: Vec<&'static ConfigKey>,
     pub enforce_offset: usize,
+    /// What `[defaults]` says, for all profiles of this file.
+    pub defaults: FileSettings<'a>,
     pub profiles: Vec<FileProfile<'a>>,
 }
+
+/// Keys of a table with their values.
+pub(super) type FileSettings<'a> = Vec<(&'static ConfigKey, ConfigSetting<'a>)>;
 
 #[derive(Debug)]
 pub(super) struct FileProfile<'a> {
     pub name: &'a str,
     pub offset: usize,
-    pub settings: Vec<(&'static ConfigKey, ConfigSetting<'a>)>,
+    pub settings: FileSettings<'a>,
+}
+
+/// A table that can hold every key of a profile.
+#[derive(Clone, Copy, Debug)]
+enum KeyTable<'a> {
+    Defaults,
+    Profile(&'a str),
 }
 
 impl<'a> ConfigFile<'a> {
     pub(super) fn find_profile(&self, name: &str) -> Option<&FileProfile<'a>> {
         self.profiles.iter().find(|profile| profile.name == name)
+    }
+
+    /// What this file says of one of its profiles, each key once: the profile's own table wins over `[defaults]`.
+    pub(super) fn settings_of<'f>(
+        &'f self,
+        profile: &'f FileProfile<'a>,
+    ) -> impl Iterator<Item = &'f (&'static ConfigKey, ConfigSetting<'a>)> {
+        let is_own = |key: &ConfigKey| profile.settings.iter().any(|(own, _)| *own == key);
+        self.defaults.iter().filter(move |(key, _)| !is_own(key)).chain(&profile.settings)
+    }
+}
+
+impl KeyTable<'_> {
+    /// The name of the table, or of the table `section` inside it.
+    fn name_of(self, section: &str) -> String {
+        let table = match self {
+            Self::Defaults => DEFAULTS.to_owned(),
+            Self::Profile(name) => format!("profiles.{name}"),
+        };
+        if section.is_empty() { table } else { format!("{table}.{section}") }
     }
 }
 
@@ -68,25 +100,32 @@ pub(super) fn has_profiles(table: &DeTable<'_>) -> bool {
 }
 
 const TRUST_ENVIRONMENT: &str = "trust_environment";
+const DEFAULTS: &str = "defaults";
 
 /// Takes the file apart, with all that is wrong in it.
 pub(super) fn interpret_file<'a>(
     source: &'a SourceFile,
     table: &'a DeTable<'a>,
 ) -> (ConfigFile<'a>, Vec<ConfigProblem>) {
-    let (default_profile, enforced_keys, enforce_offset, profiles) = (None, Vec::new(), 0, Vec::new());
-    let file = ConfigFile { source, default_profile, enforced_keys, enforce_offset, profiles };
+    let file = ConfigFile {
+        source,
+        default_profile: None,
+        enforced_keys: Vec::new(),
+        enforce_offset: 0,
+        defaults: Vec::new(),
+        profiles: Vec::new(),
+    };
     let mut interpreter = FileInterpreter { file, faults: Vec::new() };
     interpreter.interpret(table);
     let FileInterpreter { file, mut faults } = interpreter;
-    faults.sort_by_key(|(at, _)| *at);
-    (file, faults.into_iter().map(|(at, fault)| fault.at(source.location_at(at))).collect())
+    faults.sort_by_key(|(at, ..)| *at);
+    (file, faults.into_iter().map(|(_, origin, fault)| fault.at(origin.location())).collect())
 }
 
 struct FileInterpreter<'a> {
     file: ConfigFile<'a>,
-    /// Each with its offset in the file.
-    faults: Vec<(usize, ConfigFault)>,
+    /// Each with its offset in the file, and its place.
+    faults: Vec<(usize, ValueOrigin<'a>, ConfigFault)>,
 }
 
 type TableEntry<'a> = (&'a Spanned<Cow<'a, str>>, &'a Spanned<DeValue<'a>>);
@@ -95,16 +134,20 @@ impl<'a> FileInterpreter<'a> {
     /// The version is judged first: a newer file may hold keys that this program does not know.
     fn interpret(&mut self, table: &'a DeTable<'a>) {
         let too_old = check_min_version(table).filter(|_| self.file.source.owner == FileOwner::Administrator);
-        if let Some(fault) = too_old {
-            self.faults.push(fault);
+        if let Some((at, fault)) = too_old {
+            self.report(at, fault);
         } else if self.check_version(table) {
             table.iter().for_each(|entry| self.read_top_level_key(entry));
         }
     }
 
+    fn report(&mut self, at: usize, fault: ConfigFault) {
+        self.faults.push((at, ValueOrigin::File(self.file.source, at), fault));
+    }
+
     /// The result, if there is one; else the fault is reported.
     fn accept<T>(&mut self, at: usize, result: ParseResult<T>) -> Option<T> {
-        result.map_err(|fault| self.faults.push((at, fault))).ok()
+        result.map_err(|fault| self.report(at, fault)).ok()
     }
 
     /// A file of a later version is not judged by this one's keys.
@@ -112,7 +155,7 @@ impl<'a> FileInterpreter<'a> {
         let (at, value) = match table.get("version") {
             Some(value) => (value.span().start, value.get_ref()),
             None => {
-                self.faults.push((0, ConfigFault::NoVersion));
+                self.report(0, ConfigFault::NoVersion);
                 return true;
             }
         };
@@ -123,7 +166,7 @@ impl<'a> FileInterpreter<'a> {
             Some(_) => (reject_value("version", value, "must be 1"), true),
             None => (reject_type("version", "a number", value), true),
         };
-        self.faults.push((at, fault));
+        self.report(at, fault);
         is_known
     }
 
@@ -131,7 +174,7 @@ impl<'a> FileInterpreter<'a> {
         let (at, name, value) = (name.span().start, name.get_ref().as_ref(), value.get_ref());
         let known_names = TOP_LEVEL_KEYS.iter().map(|(_, name, _)| *name);
         let Some((key, ..)) = TOP_LEVEL_KEYS.iter().find(|(_, known, _)| *known == name) else {
-            return self.faults.push((at, reject_unknown_key(name, "", "NAME", known_names)));
+            return self.report(at, reject_unknown_key(name, "", KeyTable::Profile("NAME"), known_names));
         };
         match key {
             // Checked already.
@@ -142,10 +185,17 @@ impl<'a> FileInterpreter<'a> {
             TopLevelKey::Enforce => {
                 (self.file.enforced_keys, self.file.enforce_offset) = (self.read_enforce_list(at, value), at);
             }
-            TopLevelKey::MinVersion => self.check_key(at, &keys::MIN_VERSION, value),
+            TopLevelKey::MinVersion => {
+                self.check_key(at, ValueOrigin::File(self.file.source, at), &keys::MIN_VERSION, value);
+            }
             TopLevelKey::TrustEnvironment => {
                 if self.accept(at, parse_bool(name, value)) == Some(true) && self.file.source.is_named {
-                    self.faults.push((at, ConfigFault::DefaultLocationOnly { key: TRUST_ENVIRONMENT }));
+                    self.report(at, ConfigFault::DefaultLocationOnly { key: TRUST_ENVIRONMENT });
+                }
+            }
+            TopLevelKey::Defaults => {
+                if let Some(table) = self.accept(at, expect_table(DEFAULTS, value, "a table")) {
+                    self.file.defaults = self.read_keys(KeyTable::Defaults, table);
                 }
             }
             TopLevelKey::Profiles => {
@@ -160,7 +210,7 @@ impl<'a> FileInterpreter<'a> {
         const EXPECTED: &str = "a list of keys";
         let Some(items) = self.accept(at, expect_list("enforce", value, EXPECTED)) else { return Vec::new() };
         if self.file.source.owner == FileOwner::User {
-            self.faults.push((at, ConfigFault::AdministratorOnly { key: "enforce" }));
+            self.report(at, ConfigFault::AdministratorOnly { key: "enforce" });
             return Vec::new();
         }
         let mut keys = Vec::new();
@@ -182,36 +232,49 @@ impl<'a> FileInterpreter<'a> {
             )),
         };
         let table = self.accept(at, table)?;
-        let mut profile = FileProfile { name, offset: at, settings: Vec::with_capacity(table.len()) };
-        self.read_profile_keys("", table, &mut profile);
-        Some(profile)
+        Some(FileProfile { name, offset: at, settings: self.read_keys(KeyTable::Profile(name), table) })
     }
 
-    fn read_profile_keys(&mut self, section: &str, table: &'a DeTable<'a>, profile: &mut FileProfile<'a>) {
+    fn read_keys(&mut self, holder: KeyTable<'_>, table: &'a DeTable<'a>) -> FileSettings<'a> {
+        let mut settings = Vec::with_capacity(table.len());
+        self.read_section("", table, holder, &mut settings);
+        settings
+    }
+
+    fn read_section(
+        &mut self,
+        section: &str,
+        table: &'a DeTable<'a>,
+        holder: KeyTable<'_>,
+        settings: &mut FileSettings<'a>,
+    ) {
         for (name, value) in table {
             let (at, name, value) = (name.span().start, name.get_ref().as_ref(), value.get_ref());
             if section.is_empty() && SECTIONS.iter().any(|(section, _)| *section == name) {
                 if let Some(inner) = self.accept(at, expect_table(name, value, "a table")) {
-                    self.read_profile_keys(name, inner, profile);
+                    self.read_section(name, inner, holder, settings);
                 }
             } else if let Some(key) = keys::find_in_section(section, name) {
-                let origin = ValueOrigin::File(self.file.source, at);
-                profile.settings.push((key, ConfigSetting { value, origin, is_enforced: false }));
-                self.check_key(at, key, value);
+                let origin = match holder {
+                    KeyTable::Defaults => ValueOrigin::FileDefaults(self.file.source, at),
+                    KeyTable::Profile(_) => ValueOrigin::File(self.file.source, at),
+                };
+                settings.push((key, ConfigSetting { value, origin, is_enforced: false }));
+                self.check_key(at, origin, key, value);
             } else {
-                let dot = if section.is_empty() { "" } else { "." };
-                let table = format!("profiles.{}{dot}{section}", profile.name);
                 let here = KEYS.iter().filter(|key| key.section() == section).map(|key| key.own_name());
                 let sections = SECTIONS.iter().map(|(name, _)| *name).filter(|_| section.is_empty());
-                self.faults.push((at, reject_unknown_key(name, &table, profile.name, here.chain(sections))));
+                let known = here.chain(sections);
+                self.report(at, reject_unknown_key(name, &holder.name_of(section), holder, known));
             }
         }
     }
 
-    fn check_key(&mut self, at: usize, key: &'static ConfigKey, value: &DeValue<'_>) {
+    fn check_key(&mut self, at: usize, origin: ValueOrigin<'a>, key: &'static ConfigKey, value: &DeValue<'_>) {
         let is_misplaced = key.set_by == SetBy::Administrator && self.file.source.owner == FileOwner::User;
         let fault = is_misplaced.then_some(ConfigFault::AdministratorOnly { key: key.name });
-        self.accept(at, fault.map_or_else(|| key.check_value(value), Err));
+        let fault = fault.or_else(|| key.check_value(value).err());
+        self.faults.extend(fault.map(|fault| (at, origin, fault)));
     }
 }
 
@@ -232,35 +295,32 @@ fn resolve_enforced_name(name: &str) -> ParseResult<Vec<&'static ConfigKey>> {
 fn reject_unknown_key(
     name: &str,
     table: &str,
-    profile: &str,
+    holder: KeyTable<'_>,
     known: impl Iterator<Item = &'static str>,
 ) -> ConfigFault {
-    match find_proper_table(profile, name) {
+    match find_proper_table(holder, name) {
         Some(belongs_in) => ConfigFault::Misplaced { key: name.to_owned(), table: table.to_owned(), belongs_in },
         None => ConfigFault::unknown_key(name, table, known),
     }
 }
 
 /// The table in which a key of that name would be at home.
-fn find_proper_table(profile: &str, name: &str) -> Option<String> {
+fn find_proper_table(holder: KeyTable<'_>, name: &str) -> Option<String> {
     if TOP_LEVEL_KEYS.iter().any(|(_, known, _)| *known == name) {
         return Some("the top of the file, before the first table".to_owned());
     }
     if SECTIONS.iter().any(|(section, _)| *section == name) {
-        return Some(format!("[profiles.{profile}]"));
+        return Some(format!("[{}]", holder.name_of("")));
     }
     let key = KEYS.iter().find(|key| key.own_name() == name)?;
-    Some(match key.section() {
-        "" => format!("[profiles.{profile}]"),
-        section => format!("[profiles.{profile}.{section}]"),
-    })
+    Some(format!("[{}]", holder.name_of(key.section())))
 }
 
-/// Where the file requires a newer version of this program, at its top or in a profile.
+/// Where the file requires a newer version of this program: at its top, in `[defaults]` or in a profile.
 fn check_min_version(table: &DeTable<'_>) -> Option<(usize, ConfigFault)> {
     let profiles = table.get("profiles").and_then(|profiles| profiles.get_ref().as_table());
     let profiles = profiles.into_iter().flat_map(|profiles| profiles.values());
-    let tables = profiles.filter_map(|profile| profile.get_ref().as_table());
+    let tables = table.get(DEFAULTS).into_iter().chain(profiles).filter_map(|table| table.get_ref().as_table());
     let mut required = std::iter::once(table).chain(tables).filter_map(|table| table.get(keys::MIN_VERSION.name));
     required.find_map(|value| Some((value.span().start, check_own_version(value.get_ref().as_str()?)?)))
 }

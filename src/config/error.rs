@@ -60,6 +60,8 @@ pub enum ValueLocation {
     Environment,
     /// A line of a file.
     File { file: String, line: usize },
+    /// A line of a file's table `[defaults]`, or of a table inside it.
+    FileDefaults { file: String, line: usize },
     /// An environment variable.
     Variable(String),
     /// A flag of the command line, as it was typed.
@@ -211,6 +213,7 @@ impl fmt::Display for ValueLocation {
             Self::Default => f.write_str("default"),
             Self::Environment => f.write_str("environment"),
             Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::FileDefaults { file, line } => write!(f, "{file}:{line} [defaults]"),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),
         }

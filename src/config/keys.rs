@@ -152,16 +152,18 @@ pub(super) enum TopLevelKey {
     Enforce,
     MinVersion,
     TrustEnvironment,
+    Defaults,
     Profiles,
 }
 
 /// The keys outside the profiles with their names and their documentation.
 #[rustfmt::skip]
-pub(super) const TOP_LEVEL_KEYS: [(TopLevelKey, &str, &str); 6] = [
+pub(super) const TOP_LEVEL_KEYS: [(TopLevelKey, &str, &str); 7] = [
     (TopLevelKey::Version, "version", "The version of this format; always 1 today."),
     (TopLevelKey::DefaultProfile, "default_profile", "The profile for commands that name none; needless when there is only one."),
     (TopLevelKey::Enforce, "enforce", "Keys of this file's profiles that users cannot override; in the administrator's file only."),
     (TopLevelKey::MinVersion, "min_version", "The oldest version of this program that may work with this file; in the administrator's file only."),
     (TopLevelKey::TrustEnvironment, "trust_environment", "Whether environment variables may set every key, although a file defines the profile; in a file in its default place only."),
+    (TopLevelKey::Defaults, "defaults", "What all profiles of this file share, unless a profile's own table says otherwise."),
     (TopLevelKey::Profiles, "profiles", "One table for each application and role to sign in to."),
 ];

@@ -11,7 +11,7 @@ use toml::{
 
 use super::{
     ConfigFault, ConfigInputs, ConfigKey, ConfigProblem, Error, UnreadableReason, ValueLocation,
-    config_file::{self, ConfigFile, FileProfile},
+    config_file::{self, ConfigFile},
     enforced::{EnforcedKeys, has_same_value},
     issuer,
     key::KeyDefault,
@@ -239,7 +239,7 @@ impl<'a> Layers<'a> {
         let enforced = self.collect_enforced(name);
         for file in &self.files {
             let profile = file.find_profile(name);
-            for (key, setting) in profile.iter().flat_map(|profile| &profile.settings) {
+            for (key, setting) in profile.iter().flat_map(|profile| file.settings_of(profile)) {
                 problems.extend(enforced.apply_setting(&mut settings, key, *setting));
             }
             if file.source.owner == FileOwner::Administrator {
@@ -256,23 +256,24 @@ impl<'a> Layers<'a> {
     }
 
     /// What the administrator's file enforces for this profile. One that the file does not name may hold, for each key, what
-    /// any of the file's profiles holds: another name is no way around a rule.
+    /// any of the file's profiles holds: another name is no way around a rule. Where the file has no profile, its `[defaults]`
+    /// say what holds.
     fn collect_enforced(&self, name: &str) -> EnforcedKeys<'a> {
         let file = self.files.iter().find(|file| file.source.owner == FileOwner::Administrator);
         let Some(file) = file.filter(|file| !file.enforced_keys.is_empty()) else {
             return EnforcedKeys::default();
         };
         let models = file.find_profile(name).map_or(&*file.profiles, std::slice::from_ref);
-        let laid: Vec<ConfigSettings<'a>> = models.iter().map(|profile| self.merge_profile(profile)).collect();
+        let laid: Vec<ConfigSettings<'a>> = match models {
+            [] => vec![self.merge_settings(&file.defaults)],
+            models => models.iter().map(|profile| self.merge_settings(file.settings_of(profile))).collect(),
+        };
         let allowed = |key: &'static ConfigKey| {
             let mut values: Vec<ConfigSetting<'a>> = Vec::new();
             for setting in laid.iter().filter_map(|settings| settings.get(key)) {
                 if !values.iter().any(|known| has_same_value(*known, setting)) {
                     values.push(setting);
                 }
-            }
-            if laid.is_empty() {
-                values.extend(ConfigSettings::from_defaults(self.defaults).get(key));
             }
             values
         };
@@ -285,9 +286,16 @@ impl<'a> Layers<'a> {
         EnforcedKeys(rules.filter(binds).collect())
     }
 
-    fn merge_profile(&self, profile: &FileProfile<'a>) -> ConfigSettings<'a> {
+    /// Settings of one file over the built-in defaults.
+    fn merge_settings<'s>(
+        &self,
+        found: impl IntoIterator<Item = &'s (&'static ConfigKey, ConfigSetting<'a>)>,
+    ) -> ConfigSettings<'a>
+    where
+        'a: 's,
+    {
         let mut settings = ConfigSettings::from_defaults(self.defaults);
-        profile.settings.iter().for_each(|(key, setting)| settings.set(key, *setting));
+        found.into_iter().for_each(|(key, setting)| settings.set(key, *setting));
         settings
     }
 }

@@ -58,13 +58,13 @@ pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Re
             return Err(Error::invalid(location, ConfigFault::AdministratorOnly { key: "enforce" }));
         }
         let name = layers.choose_profile_name(inputs)?;
-        let profile = layers.files.iter().find_map(|file| file.find_profile(&name));
-        let settings = profile.map(|profile| profile.settings.as_slice()).unwrap_or_default();
+        let settings = layers.files.iter().filter_map(|file| Some(file.settings_of(file.find_profile(&name)?)));
         let key_value = |(key, setting): &(&'static ConfigKey, ConfigSetting<'_>)| {
             let text = setting.value.as_str().filter(|_| key.toml_rule.is_none()).map(str::to_owned);
             (*key, text.unwrap_or_else(|| to_toml(setting.value)))
         };
-        Ok((name, settings.iter().map(key_value).collect()))
+        let facts = settings.flatten().map(key_value).collect();
+        Ok((name, facts))
     })
 }
 

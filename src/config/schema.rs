@@ -39,6 +39,7 @@ fn describe_top_level_key(key: TopLevelKey) -> Value {
         }
         TopLevelKey::MinVersion => (keys::MIN_VERSION.schema)(),
         TopLevelKey::TrustEnvironment => json!({ "type": "boolean", "default": false }),
+        TopLevelKey::Defaults => describe_profile(),
         TopLevelKey::Profiles => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" },

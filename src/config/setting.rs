@@ -27,6 +27,8 @@ pub(super) struct ConfigSetting<'a> {
 pub(super) enum ValueOrigin<'a> {
     Default,
     File(&'a SourceFile, usize),
+    /// The table `[defaults]` of a file.
+    FileDefaults(&'a SourceFile, usize),
     Override(&'a ValueLocation),
 }
 
@@ -59,7 +61,7 @@ impl ConfigSetting<'_> {
     pub(super) fn is_default(self) -> bool {
         match self.origin {
             ValueOrigin::Default => true,
-            ValueOrigin::File(..) | ValueOrigin::Override(_) => false,
+            ValueOrigin::File(..) | ValueOrigin::FileDefaults(..) | ValueOrigin::Override(_) => false,
         }
     }
 
@@ -82,7 +84,7 @@ impl ConfigSetting<'_> {
 impl<'a> ValueOrigin<'a> {
     fn file(self) -> Option<&'a SourceFile> {
         match self {
-            Self::File(source, _) => Some(source),
+            Self::File(source, _) | Self::FileDefaults(source, _) => Some(source),
             Self::Default | Self::Override(_) => None,
         }
     }
@@ -91,6 +93,9 @@ impl<'a> ValueOrigin<'a> {
         match self {
             Self::Default => ValueLocation::Default,
             Self::File(source, at) => source.location_at(at),
+            Self::FileDefaults(source, at) => {
+                ValueLocation::FileDefaults { file: source.display_path.clone(), line: source.line_number(at) }
+            }
             Self::Override(location) => location.clone(),
         }
     }

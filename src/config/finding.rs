@@ -12,6 +12,8 @@ use crate::text::sanitize_line;
 pub enum ConfigFinding {
     /// A file, or the environment, and the number of profiles in it.
     Profiles { source: String, count: usize },
+    /// A file whose `[defaults]` nothing uses: it has no profile, and enforces nothing.
+    UnusedDefaults { file: String },
     /// A file that every user of this machine may change.
     WritableFile { file: String },
     /// A variable that looks like one of ours and is not read, and the variable that may be meant.
@@ -24,7 +26,21 @@ impl ConfigFinding {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Profiles { .. } => false,
-            Self::WritableFile { .. } | Self::UnknownVariable { .. } | Self::Suspicious { .. } => true,
+            Self::UnusedDefaults { .. }
+            | Self::WritableFile { .. }
+            | Self::UnknownVariable { .. }
+            | Self::Suspicious { .. } => true,
+        }
+    }
+
+    /// Whether both say the same of one value, which several profiles share.
+    pub(super) fn is_same_value(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Suspicious { location, profile: _, key, reason },
+                Self::Suspicious { location: other_location, profile: _, key: other_key, reason: other_reason },
+            ) => (location, key, reason) == (other_location, other_key, other_reason),
+            (one, other) => one == other,
         }
     }
 
@@ -33,6 +49,11 @@ impl ConfigFinding {
         match self {
             Self::Profiles { source, count: 1 } => format!("{source}: 1 profile"),
             Self::Profiles { source, count } => format!("{source}: {count} profiles"),
+            Self::UnusedDefaults { file } => {
+                format!(
+                    "{file}: [defaults] has no effect: it holds for profiles of its own file, and this file has none"
+                )
+            }
             Self::WritableFile { file } => format!(
                 "{file}: every user of this machine may change it: take that away with `chmod o-w` from the file and its folder"
             ),

@@ -164,16 +164,30 @@ fn check_layers(
             layers.build_chosen_profile(inputs)?;
             findings.push(ConfigFinding::Profiles { source: ValueLocation::Environment.to_string(), count: 1 });
         }
+        findings.extend(find_unused_defaults(layers));
         findings.extend(find_writable_files(layers));
         findings.extend(about_variables);
         let names = layers.all_profile_names(inputs);
-        findings.extend(names.iter().flat_map(|name| find_suspicious_values(layers, name, inputs)));
+        for finding in names.iter().flat_map(|name| find_suspicious_values(layers, name, inputs)) {
+            if !findings.iter().any(|known| known.is_same_value(&finding)) {
+                findings.push(finding);
+            }
+        }
         Ok(findings)
     })
 }
 
 fn count_profiles(file: &config_file::ConfigFile<'_>) -> ConfigFinding {
     ConfigFinding::Profiles { source: file.source.display_path.clone(), count: file.profiles.len() }
+}
+
+/// Files with `[defaults]` for no profile. What the administrator enforces binds profiles of other files too.
+fn find_unused_defaults<'a>(layers: &'a Layers<'_>) -> impl Iterator<Item = ConfigFinding> + 'a {
+    let is_unused = |file: &&config_file::ConfigFile<'_>| {
+        !file.defaults.is_empty() && file.profiles.is_empty() && file.enforced_keys.is_empty()
+    };
+    let files = layers.files.iter().filter(is_unused);
+    files.map(|file| ConfigFinding::UnusedDefaults { file: file.source.display_path.clone() })
 }
 
 /// Files that any user of this machine could have written.

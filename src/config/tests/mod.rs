@@ -3,6 +3,7 @@
 //! Files are real and lie in a directory that plays the home.
 
 mod choice;
+mod defaults;
 mod example;
 mod faults;
 mod federation;

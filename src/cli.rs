@@ -167,9 +167,12 @@ pub struct SetupArgs {
     /// The identifier of the application registered with the provider
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// The role to assume
+    /// The role to assume; several times for several roles, each of which gets a profile
     #[arg(long, value_name = "ARN")]
-    pub role_arn: Option<String>,
+    pub role_arn: Vec<String>,
+    /// How the profiles of several roles are named [default: {account}-{role}]
+    #[arg(long, value_name = "TEMPLATE", value_parser = parse_name_template)]
+    pub profile_name_template: Option<String>,
     /// The AWS region
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
@@ -192,13 +195,23 @@ pub struct SetupArgs {
     #[arg(long, short)]
     pub yes: bool,
     /// Take back everything that setup wrote
-    #[arg(long, conflicts_with_all = ["from", "issuer", "client_id", "role_arn", "region", "set", "aws_profile", "fleet"])]
+    #[arg(long, conflicts_with_all = [
+        "from", "issuer", "client_id", "role_arn", "profile_name_template", "region", "set", "aws_profile", "fleet",
+    ])]
     pub remove: bool,
 }
 
 fn parse_key_value(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+fn parse_name_template(text: &str) -> Result<String, &'static str> {
+    let rest = text.replace("{account}", "").replace("{role}", "");
+    if text.is_empty() || rest.contains(['{', '}']) {
+        return Err("write it with {account} and {role}, such as {account}-{role}");
+    }
+    Ok(text.to_owned())
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -295,6 +308,14 @@ mod tests {
     #[test]
     fn the_parser_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn template_with_another_placeholder_is_refused() {
+        for template in ["", "{acount}", "{", "a}", "{role}{}"] {
+            assert!(parse_name_template(template).is_err(), "{template}");
+        }
+        assert!(parse_name_template("{role}.{account}").is_ok());
     }
 
     #[test]

@@ -210,6 +210,14 @@ impl<'a> Layers<'a> {
         self.files.iter().rev().find_map(last).map(|(name, place)| (name.to_owned(), place))
     }
 
+    /// The profile that commands choose without a flag and without a variable, if one is named or there is only one.
+    pub(super) fn find_default_profile(&self) -> Option<&'a str> {
+        let names = self.profile_names();
+        let only = || names.first().copied().filter(|_| names.len() == 1);
+        let named = self.files.iter().rev().find_map(|file| file.default_profile);
+        named.map_or_else(only, |(name, _)| names.get(name).copied())
+    }
+
     /// Each `default_profile` that names no profile.
     pub(super) fn check_default_profiles(&self) -> Vec<ConfigProblem> {
         let names = self.profile_names();

@@ -41,6 +41,7 @@ mod variables;
 mod show;
 mod schema;
 mod profile_draft;
+mod profile_set;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -62,9 +63,10 @@ pub use overrides::INSIDE_OF_EXEC;
 pub use partition::Partition;
 pub use profile::{CallerKind, Issuer, LoginMode, Profile, RedirectHost, RedirectUri, SignInFlow, Storage};
 pub use profile_draft::{
-    KeyValue, check_profile_name, file_matches_values, list_profile_names, preview_administrator_file, preview_file,
-    read_key_values, render_profile_table, require_known_key,
+    KeyValue, check_profile_name, file_matches_values, list_profile_names, parse_role_flag, preview_administrator_file,
+    preview_file, read_key_values, render_profile_table, require_known_key,
 };
+pub use profile_set::{ConfigAddition, ProfileDraft, find_default_profile};
 pub use provider::{
     EndpointPaths, OrganizationParameter, OriginRetry, Provider, ProviderSpec, SampleIssuer, build_pool_issuer,
 };

@@ -4,8 +4,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use toml::de::DeValue;
+
 use super::{
-    ConfigFault, ConfigInputs, ConfigKey, Error, Profile, ValueLocation,
+    ConfigFault, ConfigInputs, ConfigKey, Error, Profile, RoleArn, ValueLocation,
     keys::{self, KEYS, SECTIONS, find_key},
     layers::{LayerTexts, Layers},
     parsers::reject_text,
@@ -27,31 +29,47 @@ pub fn check_profile_name(flag: &'static str, name: &str) -> Result<(), Error> {
     Err(Error::invalid(ValueLocation::Flag(flag), fault))
 }
 
+/// The role that the flag `--role-arn` names.
+pub fn parse_role_flag(arn: &str) -> Result<RoleArn, Error> {
+    let role = (keys::ROLE_ARN.parse)(keys::ROLE_ARN.name, &DeValue::String(arn.into()));
+    role.map_err(|fault| Error::invalid(ValueLocation::Flag("--role-arn"), fault))
+}
+
 /// The profile as a table that can stand at the end of any file.
 pub fn render_profile_table(name: &str, facts: &[KeyValue]) -> Result<String, Error> {
     check_profile_name("--profile", name)?;
+    render_table(&format!("profiles.{}", quote_profile_name(name)), facts)
+}
+
+/// A table of this title with the tables inside it.
+pub(super) fn render_table(title: &str, facts: &[KeyValue]) -> Result<String, Error> {
     let mut sections: BTreeMap<&str, String> = BTreeMap::new();
-    for (key, value) in facts {
-        // Parsed first: the text alone could be more than a value.
-        let value = key.value_from_text(value).map_err(|error| {
-            let what = format!("{} in the value of {}", error.message(), key.name);
-            reject_set_flag(ConfigFault::Syntax { what })
-        })?;
-        let line = format!("{} = {}\n", key.own_name(), to_toml(&value));
+    for fact in facts {
+        let (key, _) = fact;
+        let line = format!("{} = {}\n", key.own_name(), render_value(fact)?);
         sections.entry(key.section()).or_default().push_str(&line);
     }
-    let mut text = format!("[profiles.{}]\n{}", quote_profile_name(name), sections.remove("").unwrap_or_default());
+    let mut text = format!("[{title}]\n{}", sections.remove("").unwrap_or_default());
     for (section, lines) in sections {
-        text.push_str(&format!("\n[profiles.{}.{section}]\n{lines}", quote_profile_name(name)));
+        text.push_str(&format!("\n[{title}.{section}]\n{lines}"));
     }
     Ok(text)
+}
+
+/// The value in TOML's syntax.
+pub(super) fn render_value((key, text): &KeyValue) -> Result<String, Error> {
+    // Parsed first: the text alone could be more than a value.
+    let value = key.value_from_text(text).map_err(|error| {
+        let what = format!("{} in the value of {}", error.message(), key.name);
+        reject_set_flag(ConfigFault::Syntax { what })
+    })?;
+    Ok(to_toml(&value))
 }
 
 /// What a profile of another configuration file says, as facts: the one that is named, or the only one. What the file
 /// enforces is no profile's, and cannot come along.
 pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<(String, Vec<KeyValue>), Error> {
-    let rank = if inputs.with_user_layers { FileOwner::User } else { FileOwner::Administrator };
-    let source = SourceFile::from_text(file, rank, text, inputs.environment);
+    let source = SourceFile::from_text(file, FileOwner::of_written_file(inputs), text, inputs.environment);
     LayerTexts::from_file(source).with_layers(|layers| {
         if let Some(enforcing) = layers.files.iter().find(|file| !file.enforced_keys.is_empty()) {
             let location = enforcing.source.location_at(enforcing.enforce_offset);
@@ -119,7 +137,7 @@ fn reject_set_flag(fault: ConfigFault) -> Error {
 }
 
 /// A dot inside a name would begin another table.
-fn quote_profile_name(name: &str) -> String {
+pub(super) fn quote_profile_name(name: &str) -> String {
     if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
 }
 

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::error::{Error, UnreadableReason, ValueLocation};
+use super::{ConfigInputs, Error, UnreadableReason, ValueLocation};
 use crate::{
     files::{FileKind, ReadError, RegularFile},
     host::{Environment, FolderTrust, check_folder_trust, find_untrusted_writer},
@@ -35,6 +35,13 @@ pub(super) struct SourceFile {
 pub(super) enum FileOwner {
     Administrator,
     User,
+}
+
+impl FileOwner {
+    /// Whose file is written in this run.
+    pub(super) fn of_written_file(inputs: &ConfigInputs<'_>) -> Self {
+        if inputs.with_user_layers { Self::User } else { Self::Administrator }
+    }
 }
 
 impl SourceFile {

@@ -64,6 +64,25 @@ impl From<Error> for Failure {
                 format!("{} has a profile '{profile}' already, and it says something else", path.display()),
                 "change it there, or name another with --profile".into(),
             ),
+            Error::ProfileNameCollision { name, roles: [first, second] } => {
+                let what = format!(
+                    "two roles would have the profile '{name}': {} and {}",
+                    sanitize_line(&first),
+                    sanitize_line(&second)
+                );
+                let hint = "name each role once, and tell them apart by {account} and {role} in --profile-name-template";
+                return Self::new(Exit::Usage, "setup/profile_names", what, hint);
+            }
+            Error::OneAwsProfileForRoles => {
+                let what = "--aws-profile names one AWS profile, and there are several roles";
+                let hint = "leave --aws-profile out: each AWS profile is named as its profile is";
+                return Self::new(Exit::Usage, "setup/aws_profile_name", what, hint);
+            }
+            Error::UnknownDefaultProfile { name, names } => {
+                let what = format!("no profile would have the name '{}' of --profile", sanitize_line(&name));
+                let hint = format!("name the default profile: {}", names.join(", "));
+                return Self::new(Exit::Usage, "setup/default_profile", what, hint);
+            }
         };
         Self::new(Exit::Configuration, slug, what, hint)
     }

@@ -35,8 +35,18 @@ const OTHER_SOURCE_KEYS: [&str; 13] = [
     "web_identity_token_file",
 ];
 
-/// The file with the profile in it. A region that stands there already is the person's own.
-pub fn add_profile(text: &str, wanted: &AwsProfileEntry) -> Result<FileEdit, AwsEditRefused> {
+/// The file with each of the profiles in it. A region that stands there already is the person's own.
+pub fn add_profiles(text: &str, wanted: &[AwsProfileEntry]) -> Result<FileEdit, AwsEditRefused> {
+    let mut whole = FileEdit { after: text.to_owned(), diff: Vec::new() };
+    for entry in wanted {
+        let edit = add_profile(&whole.after, entry)?;
+        whole.after = edit.after;
+        whole.diff.extend(edit.diff);
+    }
+    Ok(whole)
+}
+
+pub(super) fn add_profile(text: &str, wanted: &AwsProfileEntry) -> Result<FileEdit, AwsEditRefused> {
     let AwsProfileEntry { profile, process, region } = wanted;
     let mut file = AwsConfigFile::parse(text);
     match *file.find_headers(profile) {
@@ -57,21 +67,22 @@ pub fn add_profile(text: &str, wanted: &AwsProfileEntry) -> Result<FileEdit, Aws
 }
 
 /// The file as it would be had we never written `wrote` where `before` was: only what is still as we wrote it goes.
-pub fn remove_profile(text: &str, before: &str, wrote: &str, profile: &str) -> FileEdit {
+/// `profiles` are in the order in which they were added.
+pub fn remove_profiles<'p>(
+    text: &str,
+    before: &str,
+    wrote: &str,
+    profiles: impl IntoIterator<Item = &'p String>,
+) -> FileEdit {
     let [mut file, before, wrote] = [text, before, wrote].map(AwsConfigFile::parse);
-    for key in [REGION, PROCESS] {
-        let (was, ours) = (before.find_value(profile, key), wrote.find_value(profile, key));
-        let Some(found) = file.find_key(profile, key) else { continue };
-        if was == ours || ours.as_ref() != Some(&file.read_value(&found)) {
-            continue;
+    let mut is_set_apart = before.lines.last().is_some_and(|line| !is_blank(line));
+    for profile in profiles {
+        file.remove_profile(&before, &wrote, profile);
+        if before.find_headers(profile).is_empty() {
+            file.remove_empty_section(profile, is_set_apart);
+            // A further section has the one before it to be set apart from.
+            is_set_apart = true;
         }
-        match was {
-            Some(was) => file.replace_key(found, &format!("{key} = {was}")),
-            None => file.remove_lines(found),
-        }
-    }
-    if before.find_headers(profile).is_empty() {
-        file.remove_empty_section(profile, before.lines.last().is_some_and(|line| !is_blank(line)));
     }
     file.into_edit()
 }
@@ -219,6 +230,21 @@ impl<'t> AwsConfigFile<'t> {
         let keys = [format!("{PROCESS} = {process}"), format!("{REGION} = {region}")];
         for line in blank.into_iter().chain([title]).chain(keys) {
             self.insert_line(self.lines.len(), &line);
+        }
+    }
+
+    /// Takes away the keys of a profile that are still as we wrote them.
+    fn remove_profile(&mut self, before: &AwsConfigFile<'_>, wrote: &AwsConfigFile<'_>, profile: &str) {
+        for key in [REGION, PROCESS] {
+            let (was, ours) = (before.find_value(profile, key), wrote.find_value(profile, key));
+            let Some(found) = self.find_key(profile, key) else { continue };
+            if was == ours || ours.as_ref() != Some(&self.read_value(&found)) {
+                continue;
+            }
+            match was {
+                Some(was) => self.replace_key(found, &format!("{key} = {was}")),
+                None => self.remove_lines(found),
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod plan;
 mod record;
 pub mod settings;
 pub mod sample_import;
+mod profile_names;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use command_line::CommandTemplate;
 pub use parsed_command::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
+pub use profile_names::ProfileNameTemplate;
 pub use record::SetupRecord;
 
 /// What becomes of a file.
@@ -43,8 +45,13 @@ pub enum DiffLine {
 pub enum SetupFileKind {
     /// Our own configuration.
     Configuration,
-    /// AWS's configuration file, with the name of our profile.
-    Aws { profile: String },
+    /// AWS's configuration file, with the names of our profiles in the order in which they were added.
+    Aws {
+        profile: String,
+        /// Those after the first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        more: Vec<String>,
+    },
     /// Claude Code's settings, with the names of our keys.
     Claude { top: Vec<String>, env: Vec<String> },
 }
@@ -78,6 +85,12 @@ pub enum Error {
     RecordVersion { path: PathBuf, files: Vec<PathBuf> },
     /// Our own configuration has this profile already, and says something else.
     ProfileDiffers { path: PathBuf, profile: String },
+    /// Two roles would have profiles of one name.
+    ProfileNameCollision { name: String, roles: [String; 2] },
+    /// One AWS profile is named for several roles.
+    OneAwsProfileForRoles,
+    /// The profile that commands shall choose is neither one of the new ones nor in a file.
+    UnknownDefaultProfile { name: String, names: Vec<String> },
 }
 
 /// The text behind its byte order mark, which some editors write, and the mark.

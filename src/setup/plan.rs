@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::{
-    DiffLine, Error, FileEdit, SetupFileKind, aws, claude,
+    DiffLine, Error, FileEdit, SetupFileKind,
+    aws::{self, AwsProfileEntry},
+    claude,
     record::{FileRecord, SetupRecord},
     settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
@@ -55,10 +57,20 @@ impl SetupPlan {
         String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.to_owned() })
     }
 
-    pub fn add_aws_profile(&mut self, path: &Path, wanted: &aws::AwsProfileEntry) -> Result<(), Error> {
-        let kind = SetupFileKind::Aws { profile: wanted.profile.clone() };
+    pub fn add_aws_profiles(&mut self, path: &Path, wanted: &[AwsProfileEntry]) -> Result<(), Error> {
+        let mut names: Vec<String> = match self.record.find_file(path).map(|written| &written.kind) {
+            Some(SetupFileKind::Aws { profile, more }) => std::iter::once(profile).chain(more).cloned().collect(),
+            Some(SetupFileKind::Configuration | SetupFileKind::Claude { .. }) | None => Vec::new(),
+        };
+        for AwsProfileEntry { profile, .. } in wanted {
+            if !names.contains(profile) {
+                names.push(profile.clone());
+            }
+        }
+        let Some((profile, more)) = names.split_first() else { return Ok(()) };
+        let kind = SetupFileKind::Aws { profile: profile.clone(), more: more.to_vec() };
         self.add_edit(path, kind, |text| {
-            aws::add_profile(text, wanted).map_err(|refusal| Error::Aws { path: path.to_owned(), refusal })
+            aws::add_profiles(text, wanted).map_err(|refusal| Error::Aws { path: path.to_owned(), refusal })
         })
     }
 
@@ -203,7 +215,9 @@ fn undo_edit(written: &FileRecord, now: Option<&str>) -> Result<Option<FileEdit>
     let was = before.as_deref().unwrap_or_default();
     let edit = match kind {
         SetupFileKind::Configuration => FileEdit { after: was.to_owned(), diff: Vec::new() },
-        SetupFileKind::Aws { profile } => aws::remove_profile(now, was, wrote, profile),
+        SetupFileKind::Aws { profile, more } => {
+            aws::remove_profiles(now, was, wrote, std::iter::once(profile).chain(more))
+        }
         SetupFileKind::Claude { top, env } => {
             settings::remove_settings(now, was, wrote, &parse_recorded_keys(top, env))
                 .map_err(|refusal| Error::Settings { path: path.clone(), refusal })?

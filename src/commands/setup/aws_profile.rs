@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{CommandContext, SetupArgs, SetupContext, SetupPlan, aws, write_stderr, write_stdout};
+use super::{CommandContext, SetupArgs, SetupContext, SetupPlan, aws, build_aws_entry, write_stderr, write_stdout};
 use crate::{
     config::Profile,
     failure::{Failure, LockWaitTimeout},
@@ -84,7 +84,7 @@ fn add_aws_profile(
         return Ok(None);
     }
     let mut plan = SetupPlan::new(&place.record_path(), place.file_access())?;
-    place.plan_aws(&mut plan, profile, &place.build_call()?, name)?;
+    plan.add_aws_profiles(file, &[build_aws_entry(profile, name, &place.build_call()?)])?;
     plan.apply()?;
     let recorded = files::write_atomically(&record, format!("{given}{name}\n").as_bytes());
     Ok(Some(AddedAwsProfile { file: file.clone(), recorded }))

@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{SetupContext, is_toml, write_stderr, write_stdout};
+use super::{SetupContext, is_toml, roles::RoleProfiles, write_stderr, write_stdout};
 use crate::{
-    config::{self, ConfigInputs, keys},
+    config::{self, ConfigAddition, ConfigInputs, ProfileDraft, keys},
     failure::Failure,
     setup::{
         Error, SetupPlan,
@@ -45,6 +45,9 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
     };
     let Some(path) = whole else {
         let (name, mut facts) = place.collect_facts()?;
+        if let Some(profiles) = place.draft_role_profiles(&facts)? {
+            return Ok(("config.toml".into(), render_role_profiles(place, profiles)?));
+        }
         let name = place.requested_profile().or(name).unwrap_or_else(|| "claude".to_owned());
         if !facts.iter().any(|(key, _)| **key == *keys::AWS_PROFILE) {
             // Nobody runs `setup` on these laptops.
@@ -58,6 +61,26 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
     }
     let missing = || Error::NothingToDistribute { path: path.to_owned() };
     Ok((path.to_owned(), SetupPlan::read_text(path)?.ok_or_else(missing)?))
+}
+
+/// The administrator's file for several roles. `login` gives each user an AWS profile for each role that they use.
+fn render_role_profiles(place: &SetupContext<'_>, mut profiles: RoleProfiles) -> Result<String, Failure> {
+    if !profiles.shared.iter().any(|(key, _)| **key == *keys::AWS_PROFILE) {
+        for ProfileDraft { name, values } in &mut profiles.drafts {
+            let given = place.arguments.aws_profile.as_ref().unwrap_or(name);
+            values.push((&keys::AWS_PROFILE, given.clone()));
+        }
+    }
+    let names = profiles.names();
+    let default = place.requested_profile().or_else(|| names.first().cloned()).unwrap_or_default();
+    if !names.contains(&default) {
+        return Err(Error::UnknownDefaultProfile { name: default, names }.into());
+    }
+    let (file, inputs) = (Path::new("config.toml"), ConfigInputs { with_user_layers: false, ..place.context.inputs() });
+    let mut addition = ConfigAddition::to_file("");
+    addition.add_profiles(&inputs, file, &profiles.drafts, &profiles.shared)?;
+    addition.set_default_profile(&inputs, file, &default)?;
+    Ok(addition.text)
 }
 
 fn format_change(change: &FolderChange) -> String {

@@ -4,6 +4,7 @@
 
 mod aws_profile;
 mod fleet;
+mod roles;
 mod wizard;
 
 pub(super) use aws_profile::{
@@ -12,6 +13,8 @@ pub(super) use aws_profile::{
 pub(super) use wizard::{can_prompt, prompt_yes_no};
 
 use std::path::{Path, PathBuf};
+
+use roles::PlannedProfiles;
 
 use super::{CommandContext, write_stderr, write_stdout};
 use crate::{
@@ -22,7 +25,9 @@ use crate::{
     hint::{Hint, Invocation, NextCommand},
     host::{self, ExternalConfigPaths},
     setup::{
-        CommandTemplate, DiffLine, Error, FileChange, FileEdit, SetupPlan, aws, claude,
+        CommandTemplate, DiffLine, Error, FileChange, FileEdit, SetupPlan,
+        aws::{self, AwsProfileEntry},
+        claude,
         sample_import::{self, ImportError},
         settings,
     },
@@ -53,16 +58,24 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     let answers_a_question = facts.iter().any(|(key, _)| wizard::prompts_for(key));
     let asked = whole.is_none() && !answers_a_question && place.can_start_wizard();
     let facts = if asked { [wizard::prompt_for_facts(&context.host)?, facts].concat() } else { facts };
-    let profile = match whole {
-        Some(text) => place.plan_complete_config(&mut plan, text)?,
-        None => place.plan_configuration(&mut plan, name, &facts)?,
+    let planned = match (whole, place.draft_role_profiles(&facts)?) {
+        (Some(text), _) => PlannedProfiles::of_one(place.plan_complete_config(&mut plan, text)?),
+        (None, None) => PlannedProfiles::of_one(place.plan_configuration(&mut plan, name, &facts)?),
+        (None, Some(profiles)) => {
+            let default = match place.requested_profile() {
+                None if asked => Some(wizard::prompt_for_default(&profiles.names())?),
+                requested => requested,
+            };
+            place.plan_role_profiles(&mut plan, &profiles, default)?
+        }
     };
-    context.set_invocation(profile.invocation(place.named_config()));
-    place.plan_tool_config(&mut plan, &profile)?;
-    place.warn_about_conflicts(&profile.name)?;
+    context.set_invocation(planned.default.invocation(place.named_config()));
+    place.plan_tool_config(&mut plan, &planned)?;
+    place.warn_about_conflicts(&planned)?;
     let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
-    match confirm_and_apply(plan, arguments, &done.render(&context.invocation()))? {
-        true if asked => wizard::run_first_sign_in(context, &profile.name),
+    let done = done.render(&context.invocation()) + &planned.describe_choice();
+    match confirm_and_apply(plan, arguments, &done)? {
+        true if asked => wizard::run_first_sign_in(context, &planned.default.name),
         _ => Ok(()),
     }
 }
@@ -209,7 +222,7 @@ impl<'a> SetupContext<'a> {
         let name = self.requested_profile().or(found).unwrap_or_else(|| "claude".to_owned());
         let path = self.config_path();
         let before = SetupPlan::read_text(&path)?.unwrap_or_default();
-        let inputs = config::ConfigInputs { profile: Some(name.clone()), file: None, ..inputs };
+        let inputs = self.preview_inputs(Some(&name));
         if config::list_profile_names(&inputs, &path, &before).contains(&name) {
             if !config::file_matches_values(&inputs, &path, &before, &name, facts)? {
                 return Err(Error::ProfileDiffers { path, profile: name }.into());
@@ -222,29 +235,24 @@ impl<'a> SetupContext<'a> {
         Ok(held)
     }
 
-    fn plan_tool_config(&self, plan: &mut SetupPlan, profile: &Profile) -> Result<(), Failure> {
+    fn plan_tool_config(&self, plan: &mut SetupPlan, planned: &PlannedProfiles) -> Result<(), Failure> {
         let call = self.build_call()?;
         if self.arguments.system {
-            let wanted = claude::build_settings(profile, &claude::ClaudeCredentialSource::Export, &call);
+            let wanted = claude::build_settings(&planned.default, &claude::ClaudeCredentialSource::Export, &call);
             return Ok(plan.add_claude_settings(&self.neighbours.claude_managed, &wanted)?);
         }
-        let name = self.arguments.aws_profile.as_ref().unwrap_or(&profile.name).clone();
-        config::check_profile_name("--aws-profile", &name)?;
-        self.plan_aws(plan, profile, &call, &name)?;
-        let wanted = claude::build_settings(profile, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
+        let entry = |profile| build_aws_entry(profile, self.aws_profile_name(profile), &call);
+        let entries: Vec<AwsProfileEntry> = planned.all().map(entry).collect();
+        entries.iter().try_for_each(|entry| config::check_profile_name("--aws-profile", &entry.profile))?;
+        plan.add_aws_profiles(&self.neighbours.aws_config, &entries)?;
+        let name = self.aws_profile_name(&planned.default).to_owned();
+        let wanted = claude::build_settings(&planned.default, &claude::ClaudeCredentialSource::AwsProfile(name), &call);
         Ok(plan.add_claude_settings(&self.neighbours.claude_settings, &wanted)?)
     }
 
-    fn plan_aws(
-        &self,
-        plan: &mut SetupPlan,
-        profile: &Profile,
-        call: &CommandTemplate,
-        name: &str,
-    ) -> Result<(), Failure> {
-        let (process, region) = (call.render("credentials", &profile.name), profile.region.clone());
-        let wanted = aws::AwsProfileEntry { profile: name.to_owned(), process, region };
-        Ok(plan.add_aws_profile(&self.neighbours.aws_config, &wanted)?)
+    /// The name in AWS's files: that of our profile, unless the command line says another.
+    fn aws_profile_name<'n>(&'n self, profile: &'n Profile) -> &'n str {
+        self.arguments.aws_profile.as_ref().unwrap_or(&profile.name)
     }
 
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
@@ -275,20 +283,17 @@ impl<'a> SetupContext<'a> {
             Some(path) => self.read_facts(path)?,
             None => (None, Vec::new()),
         };
-        let flags: [(&ConfigKey, _); 4] = [
-            (&keys::ISSUER, issuer),
-            (&keys::CLIENT_ID, client_id),
+        let flags: [(&ConfigKey, &[String]); 4] = [
+            (&keys::ISSUER, issuer.as_slice()),
+            (&keys::CLIENT_ID, client_id.as_slice()),
             (&keys::ROLE_ARN, role_arn),
-            (&keys::REGION, region),
+            (&keys::REGION, region.as_slice()),
         ];
-        let mut given: Vec<KeyValue> =
-            flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-        for (name, value) in set {
-            given.push((config::require_known_key(name)?, value.clone()));
-        }
-        for (key, value) in given {
+        let set = set.iter().map(|(name, value)| Ok((config::require_known_key(name)?, std::slice::from_ref(value))));
+        let set = set.collect::<Result<Vec<_>, config::Error>>()?;
+        for (key, values) in flags.into_iter().chain(set).filter(|(_, values)| !values.is_empty()) {
             facts.retain(|(known, _)| *known != key);
-            facts.push((key, value));
+            facts.extend(values.iter().map(|value| (key, value.clone())));
         }
         Ok((name, facts))
     }
@@ -314,7 +319,7 @@ impl<'a> SetupContext<'a> {
     }
 
     /// What would keep our credentials from being used, whatever we write.
-    fn warn_about_conflicts(&self, profile: &str) -> Result<(), Failure> {
+    fn warn_about_conflicts(&self, planned: &PlannedProfiles) -> Result<(), Failure> {
         let warn = |text: String| write_stderr(&format!("warning: {text}\n"));
         let program = self.find_program()?;
         if self.arguments.system && host::can_others_replace(&program) {
@@ -322,9 +327,9 @@ impl<'a> SetupContext<'a> {
             let danger = "somebody else than root may put another program there";
             warn(format!("every user would run {program}, and {danger}"));
         }
-        let name = self.arguments.aws_profile.as_deref().unwrap_or(profile);
         let credentials = SetupPlan::read_text(&self.neighbours.aws_credentials)?.unwrap_or_default();
-        if aws::has_fixed_keys(&credentials, name) {
+        let names = planned.all().map(|profile| self.aws_profile_name(profile));
+        for name in names.filter(|name| aws::has_fixed_keys(&credentials, name)) {
             let file = display_path(&self.neighbours.aws_credentials);
             warn(format!("{file} holds fixed keys for [{name}], and every AWS tool takes them first: remove them"));
         }
@@ -360,13 +365,20 @@ impl SetupArgs {
     /// Whether the command line tells facts by itself, besides files.
     fn has_value_flags(&self) -> bool {
         let Self { issuer, client_id, role_arn, region, set, aws_profile, .. } = self;
-        [issuer, client_id, role_arn, region, aws_profile].into_iter().any(Option::is_some) || !set.is_empty()
+        [issuer, client_id, region, aws_profile].into_iter().any(Option::is_some)
+            || !role_arn.is_empty()
+            || !set.is_empty()
     }
 }
 
 fn is_set_in(settings_file: &Path, variable: &str) -> Result<bool, Failure> {
     let text = SetupPlan::read_text(settings_file)?.unwrap_or_default();
     Ok(settings::read_setting(&text, &settings::ClaudeSettingKey::Env(variable.to_owned())).is_some())
+}
+
+fn build_aws_entry(profile: &Profile, name: &str, call: &CommandTemplate) -> AwsProfileEntry {
+    let (process, region) = (call.render("credentials", &profile.name), profile.region.clone());
+    AwsProfileEntry { profile: name.to_owned(), process, region }
 }
 
 /// A profile at the end of our own file, or the first of a new one.

@@ -74,7 +74,7 @@ pub(super) fn prompts_for(key: &ConfigKey) -> bool {
 /// The facts of a profile, from a person.
 pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
     write_stderr(
-        "Nothing is configured yet. Four questions, then a first sign-in; Ctrl-C leaves everything as it is.\n\n",
+        "Nothing is configured yet. Some questions, then a first sign-in; Ctrl-C leaves everything as it is.\n\n",
     );
     let client = Client::new(HttpSettings::from_environment(&host.environment))?;
     let question = "Your company's sign-in (a domain such as acme.okta.com, a tenant, a pool, or the issuer)";
@@ -92,21 +92,44 @@ pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
         Ok(said.to_owned())
     })?;
     report_client_probe(&client, &metadata, &client_id, &ports);
-    let role = prompt_until_valid("Role to assume in AWS (its ARN)", None, |said| {
-        RoleArn::parse(said).ok_or_else(|| "write it as arn:aws:iam::123456789012:role/NAME".to_owned())
-    })?;
-    write_stderr(&format!("  ✓ role {} in account {}\n", sanitize_line(role.name()), role.account()));
+    let roles = prompt_for_roles()?;
     let region = prompt_line("AWS region", Some("us-east-1"))?;
-    let mut facts: Vec<KeyValue> = vec![
-        (&keys::ISSUER, issuer.as_str().to_owned()),
-        (&keys::CLIENT_ID, client_id),
-        (&keys::ROLE_ARN, role.as_str().to_owned()),
-        (&keys::REGION, region),
-    ];
+    let mut facts: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned()), (&keys::CLIENT_ID, client_id)];
+    facts.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
+    facts.push((&keys::REGION, region));
     if !ports.is_empty() {
         facts.push((&keys::REDIRECT_PORTS, format!("{ports:?}")));
     }
     Ok(facts)
+}
+
+/// One role at least, and as many more as the user has.
+fn prompt_for_roles() -> Result<Vec<RoleArn>, Failure> {
+    let parse =
+        |said: &str| RoleArn::parse(said).ok_or_else(|| "write it as arn:aws:iam::123456789012:role/NAME".to_owned());
+    let mut roles: Vec<RoleArn> = Vec::new();
+    let mut next = Some(prompt_until_valid("Role to assume in AWS (its ARN)", None, parse)?);
+    while let Some(role) = next {
+        write_stderr(&format!("  ✓ role {} in account {}\n", sanitize_line(role.name()), role.account()));
+        roles.push(role);
+        let parse_next = |said: &str| match said {
+            "" => Ok(None),
+            said if roles.iter().any(|role| role.as_str() == said) => Err("this role is among them already".to_owned()),
+            said => parse(said).map(Some),
+        };
+        next = prompt_until_valid("Another role (its ARN), or Enter for no more", None, parse_next)?;
+    }
+    Ok(roles)
+}
+
+/// Which of several profiles commands choose without a flag.
+pub(super) fn prompt_for_default(names: &[String]) -> Result<String, Failure> {
+    write_stderr(&format!("  ✓ profiles {}\n", names.join(", ")));
+    let first = names.first().map(String::as_str);
+    prompt_until_valid("Profile to use where none is named", first, |said| {
+        let named = names.iter().find(|name| *name == said);
+        named.cloned().ok_or_else(|| format!("it is one of {}", names.join(", ")))
+    })
 }
 
 /// The issuer that is meant, with what it says of itself.

@@ -88,7 +88,7 @@ fn a_second_time_changes_nothing() {
 fn what_was_added_is_taken_away_again() {
     for (what, before) in SHAPES {
         let wrote = add_profile(before, &wanted()).unwrap().after;
-        let undone = remove_profile(&wrote, before, &wrote, "claude").after;
+        let undone = remove_profiles(&wrote, before, &wrote, &["claude".to_owned()]).after;
         assert_eq!(undone.trim_end(), before.trim_end(), "{what}");
         assert!(undone.len() - before.len() <= 2, "{what}: {undone:?}");
     }
@@ -99,13 +99,16 @@ fn what_a_person_changed_since_stays() {
     let before = "[default]\nregion = x\n";
     let wrote = add_profile(before, &wanted()).unwrap().after;
     let changed = wrote.replace("us-east-1", "eu-west-1") + "output = yaml\n\n[profile new]\nregion = z\n";
-    let undone = remove_profile(&changed, before, &wrote, "claude");
+    let undone = remove_profiles(&changed, before, &wrote, &["claude".to_owned()]);
     let left =
         "[default]\nregion = x\n\n[profile claude]\nregion = eu-west-1\noutput = yaml\n\n[profile new]\nregion = z\n";
     assert_eq!(undone.after, left);
     assert_eq!(undone.diff, [DiffLine::Removed(format!("credential_process = {}", wanted().process))]);
     let own = wrote.replace("bedrock-sso\" credentials", "other\"");
-    assert_eq!(remove_profile(&own, before, &wrote, "claude").after, own.replace("region = us-east-1\n", ""));
+    assert_eq!(
+        remove_profiles(&own, before, &wrote, &["claude".to_owned()]).after,
+        own.replace("region = us-east-1\n", "")
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! AWS configuration files, made at random.
 
 use super::{MANY, SeededRandom, assert_comments_unchanged, strip_bom};
-use crate::setup::aws::{AwsEditRefused, AwsProfileEntry, add_profile, remove_profile, tests::wanted};
+use crate::setup::aws::{AwsEditRefused, AwsProfileEntry, add_profile, remove_profiles, tests::wanted};
 
 const NAMES: [&str; 7] = ["a", "claude", "claude-two", "Claude", "dev.eu_1", "büro", "two words"];
 const VALUES: [&str; 9] =
@@ -139,7 +139,7 @@ fn assert_edit_holds(before: &str, after: &str, wanted: &AwsProfileEntry, what: 
     assert_eq!(before.starts_with('\u{feff}'), after.starts_with('\u{feff}'), "{what}");
     let again = add_profile(after, wanted).unwrap();
     assert!(again.after == after && again.diff.is_empty(), "a second time: {what}");
-    let undone = remove_profile(after, before, after, &wanted.profile).after;
+    let undone = remove_profiles(after, before, after, [&wanted.profile]).after;
     if find_value(&was, "profile claude", "credential_process").is_none() {
         assert_eq!(undone.trim_end(), before.trim_end(), "taken back: {what}");
     } else {

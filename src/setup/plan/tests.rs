@@ -43,7 +43,7 @@ impl Laptop {
         let mut plan = self.plan();
         let wanted =
             AwsProfileEntry { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
-        plan.add_aws_profile(&self.path(".aws/config"), &wanted)?;
+        plan.add_aws_profiles(&self.path(".aws/config"), &[wanted])?;
         let setting = |key, value: &str| ClaudeSetting { key, value: value.into() };
         let wanted = [
             setting(ClaudeSettingKey::Top("awsAuthRefresh"), "x login"),
@@ -237,6 +237,6 @@ fn a_file_that_is_not_read_to_its_end_is_left_alone() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", &"# long\n".repeat(700_000));
     let wanted = AwsProfileEntry { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
-    let refused = laptop.plan().add_aws_profile(&laptop.path(".aws/config"), &wanted);
+    let refused = laptop.plan().add_aws_profiles(&laptop.path(".aws/config"), &[wanted]);
     assert!(matches!(refused, Err(Error::Files(_))), "{refused:?}");
 }

@@ -1,0 +1,88 @@
+//! Names for the profiles of several roles, from one template.
+
+use super::Error;
+use crate::config::RoleArn;
+
+/// The longest name of a profile.
+const MAX_LENGTH: usize = 64;
+
+/// How profiles are named after their roles: text with `{account}` and `{role}` in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProfileNameTemplate<'t>(&'t str);
+
+impl Default for ProfileNameTemplate<'_> {
+    fn default() -> Self {
+        Self("{account}-{role}")
+    }
+}
+
+impl<'t> ProfileNameTemplate<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Self(text)
+    }
+
+    /// A name for each role, in their order. Fails if two of them are the same.
+    pub fn name_roles(&self, roles: &[RoleArn]) -> Result<Vec<String>, Error> {
+        let names: Vec<String> = roles.iter().map(|role| self.name_role(role)).collect();
+        for (at, name) in names.iter().enumerate() {
+            if let Some(first) = names.iter().position(|earlier| earlier == name).filter(|first| *first < at) {
+                let roles = [first, at].map(|at| roles.get(at).map_or("", RoleArn::as_str).to_owned());
+                return Err(Error::ProfileNameCollision { name: name.clone(), roles });
+            }
+        }
+        Ok(names)
+    }
+
+    /// A dash stands for each character that a profile's name cannot have. What is too long is cut.
+    fn name_role(&self, role: &RoleArn) -> String {
+        let filled = self.0.replace("{account}", role.account()).replace("{role}", role.name());
+        let is_legal = |part: char| part.is_ascii_alphanumeric() || "-_.".contains(part);
+        let legal = filled.chars().map(|part| if is_legal(part) { part } else { '-' });
+        legal.skip_while(|part| !part.is_ascii_alphanumeric()).take(MAX_LENGTH).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(names: &[&str]) -> Vec<RoleArn> {
+        names.iter().map(|name| RoleArn::parse(&format!("arn:aws:iam::{name}")).unwrap()).collect()
+    }
+
+    fn names(template: &str, names: &[&str]) -> Vec<String> {
+        ProfileNameTemplate::new(template).name_roles(&roles(names)).unwrap()
+    }
+
+    #[test]
+    fn template_names_each_role_by_account_and_name() {
+        let two = ["111111111111:role/Dev", "222222222222:role/team/path/Dev"];
+        let by_default = ProfileNameTemplate::default().name_roles(&roles(&two)).unwrap();
+        assert_eq!(by_default, ["111111111111-Dev", "222222222222-Dev"]);
+        assert_eq!(names("acme.{role}.{account}", &two), ["acme.Dev.111111111111", "acme.Dev.222222222222"]);
+    }
+
+    #[test]
+    fn name_holds_only_what_a_profile_name_may_hold() {
+        assert_eq!(names("{role}", &["111111111111:role/a+b=c,d@e"]), ["a-b-c-d-e"]);
+        assert_eq!(names("-/{role} ü", &["111111111111:role/_a"]), ["a--"]);
+        let long = format!("111111111111:role/{}", "x".repeat(64));
+        let [name] = names("{account}-{role}", &[&long]).try_into().unwrap();
+        assert_eq!(name, format!("111111111111-{}", "x".repeat(51)));
+    }
+
+    #[test]
+    fn two_roles_of_one_name_are_refused_with_both() {
+        for (template, second) in [
+            ("{role}", "222222222222:role/Dev"),
+            ("{account}", "111111111111:role/Ops"),
+            ("x", "222222222222:role/Ops"),
+            ("{account}-{role}", "111111111111:role/Dev"),
+        ] {
+            let both = roles(&["111111111111:role/Dev", second]);
+            let refused = ProfileNameTemplate::new(template).name_roles(&both).unwrap_err();
+            let Error::ProfileNameCollision { roles, .. } = refused else { panic!("{template}: {refused:?}") };
+            assert_eq!(roles, [both[0].as_str(), both[1].as_str()].map(str::to_owned));
+        }
+    }
+}

@@ -39,6 +39,26 @@ pub enum DiffLine {
     Removed(String),
 }
 
+/// The lines that one text has and the other does not, as often as it has them. Lines are added or replaced, never moved.
+pub fn diff_lines(before: &str, after: &str) -> Vec<DiffLine> {
+    let missing_in = |text: &str, other: &str| {
+        let mut others: Vec<&str> = other.lines().collect();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.retain(|line| match others.iter().position(|other| other == line) {
+            Some(same) => {
+                others.remove(same);
+                false
+            }
+            None => true,
+        });
+        // The blank line before the first is not shown.
+        let first = lines.iter().take_while(|line| line.is_empty()).count();
+        lines.split_off(first)
+    };
+    let removed = missing_in(before, after).into_iter().map(DiffLine::Removed);
+    removed.chain(missing_in(after, before).into_iter().map(DiffLine::Added)).collect()
+}
+
 /// Whose file it is, and what of it is ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,7 @@ use std::{
 use super::{
     DiffLine, Error, FileEdit, SetupFileKind,
     aws::{self, AwsProfileEntry},
-    claude,
+    claude, diff_lines,
     record::{FileRecord, SetupRecord},
     settings::{self, ClaudeSetting, ClaudeSettingKey},
 };
@@ -214,7 +214,9 @@ fn undo_edit(written: &FileRecord, now: Option<&str>) -> Result<Option<FileEdit>
     let Some(now) = now else { return Ok(None) };
     let was = before.as_deref().unwrap_or_default();
     let edit = match kind {
-        SetupFileKind::Configuration => FileEdit { after: was.to_owned(), diff: Vec::new() },
+        // What the user made of it is theirs.
+        SetupFileKind::Configuration if now != wrote => FileEdit { after: now.to_owned(), diff: Vec::new() },
+        SetupFileKind::Configuration => FileEdit { after: was.to_owned(), diff: diff_lines(now, was) },
         SetupFileKind::Aws { profile, more } => {
             aws::remove_profiles(now, was, wrote, std::iter::once(profile).chain(more))
         }

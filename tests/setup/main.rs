@@ -7,6 +7,7 @@ mod fleet;
 mod hosts;
 #[cfg(target_os = "linux")]
 mod machine;
+mod roles;
 #[cfg(target_os = "linux")]
 mod wizard;
 

@@ -57,7 +57,7 @@ fn a_person_is_led_from_nothing_to_a_first_sign_in() {
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let issuer = world.issuer();
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
-    let answers = ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "y", "y"];
+    let answers = ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "", "y", "y"];
     let shown = typed(&desk, &given, &answers);
     let verdicts = verdicts(&shown);
     for fact in [issuer.as_str(), "http://127.0.0.1/callback", "BedrockUser", "123456789012", "demo@example.com"] {
@@ -79,7 +79,7 @@ fn credentials_that_aws_does_not_judge_are_not_called_accepted() {
     let sts = world.sts_endpoint();
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
-    let shown = typed(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, role, "", "y", "y"]);
+    let shown = typed(&desk, &given, &[&world.issuer(), "any", testworld::CLIENT_ID, role, "", "", "y", "y"]);
     desk.expect_wording("output", "setup: AWS does not judge the credentials", &verdicts(&shown));
 }
 
@@ -89,7 +89,36 @@ fn a_client_that_the_provider_does_not_know_is_said_at_once() {
     let desk = bare(&world);
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
     let before = everything(&desk);
-    let shown = typed(&desk, &[], &[&world.issuer(), "any", "misspelt", role, "", "n"]);
+    let shown = typed(&desk, &[], &[&world.issuer(), "any", "misspelt", role, "", "", "n"]);
     desk.expect_wording("output", "setup: a client that the provider does not know", &verdicts(&shown));
     assert_eq!(everything(&desk), before);
+}
+
+#[test]
+fn roles_are_asked_for_until_an_empty_answer_and_one_is_the_default() {
+    let world = World::new();
+    let desk = bare(&world);
+    let role = |account: &str| format!("arn:aws:iam::{account}:role/Dev");
+    let [first, second] = ["111111111111", "222222222222"].map(role);
+    let answers = [
+        &world.issuer(),
+        "any",
+        testworld::CLIENT_ID,
+        &first,
+        "no role",
+        &first,
+        &second,
+        "",
+        "",
+        "nobody",
+        "222222222222-Dev",
+        "y",
+        "n",
+    ];
+    let shown = typed(&desk, &[("storage", "file")], &answers);
+    desk.expect_wording("output", "setup: two roles at a terminal", &verdicts(&shown));
+    let written = fs::read_to_string(desk.config_file()).unwrap();
+    assert!(written.starts_with("version = 1\ndefault_profile = \"222222222222-Dev\"\n\n[defaults]\n"), "{written}");
+    assert!(written.contains(&format!("[profiles.111111111111-Dev]\nrole_arn = \"{first}\"\n")), "{written}");
+    assert!(desk.read(".claude/settings.json").contains("\"AWS_PROFILE\": \"222222222222-Dev\""));
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{SetupContext, is_toml, roles::RoleProfiles, write_stderr, write_stdout};
 use crate::{
-    config::{self, ConfigAddition, ConfigInputs, ProfileDraft, keys},
+    config::{self, ConfigInputs, ProfileDraft, keys},
     failure::Failure,
     setup::{
         Error, SetupPlan,
@@ -77,10 +77,9 @@ fn render_role_profiles(place: &SetupContext<'_>, mut profiles: RoleProfiles) ->
         return Err(Error::UnknownDefaultProfile { name: default, names }.into());
     }
     let (file, inputs) = (Path::new("config.toml"), ConfigInputs { with_user_layers: false, ..place.context.inputs() });
-    let mut addition = ConfigAddition::to_file("");
-    addition.add_profiles(&inputs, file, &profiles.drafts, &profiles.shared)?;
-    addition.set_default_profile(&inputs, file, &default)?;
-    Ok(addition.text)
+    let empty = config::render_empty_file();
+    let text = config::add_profiles(&inputs, file, &empty, &profiles.drafts, &profiles.shared)?;
+    Ok(config::set_default_profile(&inputs, file, &text, &default)?)
 }
 
 fn format_change(change: &FolderChange) -> String {

@@ -2,9 +2,9 @@
 
 use super::{SetupContext, SetupPlan};
 use crate::{
-    config::{self, ConfigAddition, ConfigInputs, KeyValue, Profile, ProfileDraft, RoleArn, keys},
+    config::{self, ConfigInputs, KeyValue, Profile, ProfileDraft, RoleArn, keys},
     failure::Failure,
-    setup::{DiffLine, Error, FileEdit, ProfileNameTemplate},
+    setup::{Error, FileEdit, ProfileNameTemplate, diff_lines},
 };
 
 /// The profiles of several roles, and the values that they share.
@@ -86,11 +86,11 @@ impl SetupContext<'_> {
                 return Err(Error::ProfileDiffers { path, profile: name }.into());
             }
         }
-        let mut addition = ConfigAddition::to_file(&before);
+        let start = if before.is_empty() { config::render_empty_file() } else { before.clone() };
         let default = match wanted_default {
             Some(name) => name,
             None => {
-                let held = config::find_default_profile(&inputs, &path, &addition.text)?;
+                let held = config::find_default_profile(&inputs, &path, &start)?;
                 held.or_else(|| drafts.first().map(|draft| draft.name.clone())).unwrap_or_default()
             }
         };
@@ -98,15 +98,16 @@ impl SetupContext<'_> {
             let names = drafts.iter().map(|draft| draft.name.clone()).collect();
             return Err(Error::UnknownDefaultProfile { name: default, names }.into());
         }
-        addition.add_profiles(&inputs, &path, &missing, shared)?;
-        if config::find_default_profile(&inputs, &path, &addition.text)?.as_ref() != Some(&default) {
-            addition.set_default_profile(&inputs, &path, &default)?;
+        let mut after = config::add_profiles(&inputs, &path, &start, &missing, shared)?;
+        if config::find_default_profile(&inputs, &path, &after)?.as_ref() != Some(&default) {
+            after = config::set_default_profile(&inputs, &path, &after, &default)?;
         }
-        let preview = |name: &str| config::preview_file(&self.preview_inputs(Some(name)), &path, &addition.text);
+        let preview = |name: &str| config::preview_file(&self.preview_inputs(Some(name)), &path, &after);
         let of_roles = drafts.iter().map(|draft| preview(&draft.name)).collect::<Result<_, _>>()?;
         let planned = PlannedProfiles { default: preview(&default)?, of_roles };
-        if addition.changes_file() {
-            plan.add_configuration(&path, edit_from_addition(addition))?;
+        if after != start {
+            let diff = diff_lines(&before, &after);
+            plan.add_configuration(&path, FileEdit { after, diff })?;
         }
         Ok(planned)
     }
@@ -116,9 +117,4 @@ impl SetupContext<'_> {
         let file = self.named_config().map(ToOwned::to_owned);
         ConfigInputs { profile: profile.map(str::to_owned), file, ..self.inputs() }
     }
-}
-
-fn edit_from_addition(addition: ConfigAddition) -> FileEdit {
-    let removed = addition.removed.into_iter().map(DiffLine::Removed);
-    FileEdit { after: addition.text, diff: removed.chain(addition.added.into_iter().map(DiffLine::Added)).collect() }
 }

@@ -2,6 +2,7 @@
 //!
 //! Files are real and lie in a directory that plays the home.
 
+mod additions;
 mod choice;
 mod defaults;
 mod example;

@@ -240,3 +240,76 @@ fn a_file_that_is_not_read_to_its_end_is_left_alone() {
     let refused = laptop.plan().add_aws_profiles(&laptop.path(".aws/config"), &[wanted]);
     assert!(matches!(refused, Err(Error::Files(_))), "{refused:?}");
 }
+
+fn aws_entry(profile: &str) -> AwsProfileEntry {
+    AwsProfileEntry { profile: profile.into(), process: "\"/x\" credentials".into(), region: "us-east-1".into() }
+}
+
+impl Laptop {
+    fn add_aws(&self, profiles: &[&str]) {
+        let entries: Vec<AwsProfileEntry> = profiles.iter().map(|name| aws_entry(name)).collect();
+        let mut plan = self.plan();
+        plan.add_aws_profiles(&self.path(".aws/config"), &entries).unwrap();
+        plan.apply().unwrap();
+    }
+}
+
+#[test]
+fn every_shape_comes_back_after_several_profiles() {
+    for (what, config) in aws::tests::SHAPES {
+        for edited in [false, true] {
+            let laptop = Laptop::new();
+            laptop.write(".aws/config", config);
+            let is_refused =
+                laptop.plan().add_aws_profiles(&laptop.path(".aws/config"), &[aws_entry("claude")]).is_err();
+            if is_refused {
+                continue;
+            }
+            laptop.add_aws(&["claude", "second"]);
+            laptop.add_aws(&["third"]);
+            let own = "\n[profile own]\nregion = x\n";
+            if edited {
+                laptop.write(".aws/config", &(laptop.read(".aws/config").unwrap() + own));
+            }
+            laptop.remove();
+            let left = laptop.read(".aws/config").unwrap();
+            match edited {
+                false => assert_eq!(left, *config, "{what}"),
+                // A last line without an ending has got one.
+                true => {
+                    let rest = left.strip_prefix(config).unwrap_or_else(|| panic!("{what}: {left}"));
+                    assert_eq!(rest.trim_start_matches(['\r', '\n']), own.trim_start(), "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn record_of_one_profile_reads_and_is_written_as_before() {
+    let old = r#"{"aws":{"profile":"claude"}}"#;
+    let kind: SetupFileKind = serde_json::from_str(old).unwrap();
+    assert_eq!(kind, SetupFileKind::Aws { profile: "claude".into(), more: Vec::new() });
+    assert_eq!(serde_json::to_string(&kind).unwrap(), old);
+    let laptop = Laptop::new();
+    laptop.add_aws(&["claude"]);
+    assert!(!laptop.read("data/setup.json").unwrap().contains("more"));
+    laptop.add_aws(&["claude", "second"]);
+    assert!(laptop.read("data/setup.json").unwrap().contains("more"));
+}
+
+#[test]
+fn configuration_that_was_edited_between_two_runs_keeps_the_edits() {
+    let laptop = Laptop::new();
+    let add = |text: &str| {
+        let mut plan = laptop.plan();
+        let edit = FileEdit { after: text.into(), diff: Vec::new() };
+        plan.add_configuration(&laptop.path("config.toml"), edit).unwrap();
+        plan.apply().unwrap();
+    };
+    add("version = 1\n");
+    laptop.write("config.toml", "version = 1\n# mine\n");
+    add("version = 1\n# mine\n[profiles.b]\n");
+    assert_eq!(laptop.remove(), Vec::<PathBuf>::new());
+    assert_eq!(laptop.read("config.toml").as_deref(), Some("version = 1\n# mine\n"));
+}

@@ -66,23 +66,31 @@ pub(super) fn render_value((key, text): &KeyValue) -> Result<String, Error> {
     Ok(to_toml(&value))
 }
 
-/// What a profile of another configuration file says, as facts: the one that is named, or the only one. What the file
-/// enforces is no profile's, and cannot come along.
-pub fn read_key_values(inputs: &ConfigInputs<'_>, file: &Path, text: &str) -> Result<(String, Vec<KeyValue>), Error> {
+/// What a profile of another configuration file says, as facts with its name: the one that is named, or the only one. A
+/// file with `[defaults]` and no profile gives those. What the file enforces is no profile's, and cannot come along.
+pub fn read_key_values(
+    inputs: &ConfigInputs<'_>,
+    file: &Path,
+    text: &str,
+) -> Result<(Option<String>, Vec<KeyValue>), Error> {
     let source = SourceFile::from_text(file, FileOwner::of_written_file(inputs), text, inputs.environment);
     LayerTexts::from_file(source).with_layers(|layers| {
         if let Some(enforcing) = layers.files.iter().find(|file| !file.enforced_keys.is_empty()) {
             let location = enforcing.source.location_at(enforcing.enforce_offset);
             return Err(Error::invalid(location, ConfigFault::AdministratorOnly { key: "enforce" }));
         }
-        let name = layers.choose_profile_name(inputs)?;
-        let settings = layers.files.iter().filter_map(|file| Some(file.settings_of(file.find_profile(&name)?)));
         let key_value = |(key, setting): &(&'static ConfigKey, ConfigSetting<'_>)| {
             let text = setting.value.as_str().filter(|_| key.toml_rule.is_none()).map(str::to_owned);
             (*key, text.unwrap_or_else(|| to_toml(setting.value)))
         };
+        let defaults: Vec<KeyValue> = layers.files.iter().flat_map(|file| &file.defaults).map(key_value).collect();
+        if layers.profile_names().is_empty() && !defaults.is_empty() {
+            return Ok((None, defaults));
+        }
+        let name = layers.choose_profile_name(inputs)?;
+        let settings = layers.files.iter().filter_map(|file| Some(file.settings_of(file.find_profile(&name)?)));
         let facts = settings.flatten().map(key_value).collect();
-        Ok((name, facts))
+        Ok((Some(name), facts))
     })
 }
 

@@ -240,6 +240,13 @@ fn facts_of_a_file_are_shared_and_its_defaults_are_among_them() {
     let written = configuration(&desk);
     let defaults = "[defaults]\nclient_id = \"0oa\"\nissuer = \"https://acme.okta.com\"\nregion = \"us-east-1\"\n";
     assert!(written.contains(defaults) && !written.contains("Old"), "{written}");
+    // A file with `[defaults]` alone leaves the roles to the command line.
+    let text = desk.read("acme.toml");
+    desk.write("shared.toml", text.split_once("[profiles").unwrap().0);
+    fs::remove_file(desk.config_file()).unwrap();
+    let shared = desk.home().join("shared.toml");
+    set_up(&desk, &[DEV, OPS], &["--from", shared.to_str().unwrap()]).expect_code(0);
+    assert!(configuration(&desk).contains("region = \"us-west-2\"\n\n[profiles.111111111111-Dev]\n"));
     // With one role it replaces that of the file, and the profile has the file's name.
     fs::remove_file(desk.config_file()).unwrap();
     set_up(&desk, &[DEV], &["--from", file.to_str().unwrap()]).expect_code(0);

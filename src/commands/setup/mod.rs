@@ -301,8 +301,7 @@ impl<'a> SetupContext<'a> {
     fn read_facts(&self, path: &Path) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
         let text = read_source(path)?;
         if self.is_config_file(path) {
-            let (name, facts) = config::read_key_values(&self.inputs(), path, &text)?;
-            return Ok((Some(name), facts));
+            return Ok(config::read_key_values(&self.inputs(), path, &text)?);
         }
         let told = sample_import::import_profile(&text, self.requested_profile().as_deref())
             .map_err(|unusable| Error::Import { path: path.to_owned(), error: unusable })?;

@@ -171,7 +171,7 @@ pub struct SetupArgs {
     #[arg(long, value_name = "ARN")]
     pub role_arn: Vec<String>,
     /// How the profiles of several roles are named [default: {account}-{role}]
-    #[arg(long, value_name = "TEMPLATE", value_parser = parse_name_template)]
+    #[arg(long, value_name = "T", value_parser = parse_name_template)]
     pub profile_name_template: Option<String>,
     /// The AWS region
     #[arg(long, value_name = "REGION")]

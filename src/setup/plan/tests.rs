@@ -278,7 +278,7 @@ fn every_shape_comes_back_after_several_profiles() {
                 true => {
                     let rest = left.strip_prefix(config).unwrap_or_else(|| panic!("{what}: {left}"));
                     // A last line without an ending has got one.
-                    let is_open = !config.is_empty() && !config.ends_with('\n');
+                    let is_open = !config.ends_with(['\n', '\u{feff}']) && !config.is_empty();
                     let endings: &[&str] = if is_open { &["\n", "\r\n"] } else { &[""] };
                     assert!(endings.iter().any(|ending| rest == format!("{ending}{own}")), "{what}: {left:?}");
                 }

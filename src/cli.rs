@@ -25,7 +25,7 @@ impl Cli {
     /// Reads a command line, and refuses what the parser lets pass: its own rule misses a flag that stands before the verb.
     pub fn parse_args(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let read = Self::try_parse_from(words)?;
-        if matches!(read.command, CliCommand::Logout { all: true }) && read.global.profile.is_some() {
+        if matches!(read.command, CliCommand::Logout { all: true, role_only: false }) && read.global.profile.is_some() {
             let what = "the argument '--all' cannot be used with '--profile <NAME>'";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, what));
         }
@@ -68,6 +68,9 @@ pub enum CliCommand {
         /// Every profile, and whatever is kept of those that are no longer configured
         #[arg(long)]
         all: bool,
+        /// Forget this profile's AWS credentials only, and stay signed in
+        #[arg(long, conflicts_with = "all")]
+        role_only: bool,
     },
     /// Run a command with AWS credentials in its environment
     Exec {

@@ -119,7 +119,7 @@ fn aws_refusing_after_a_refresh_costs_no_refresh_token() {
     world.next(1, Knob::AssumeFault, json!(Fault::aws(403, "AccessDenied", "Not authorized")));
     fails(&desk, 7, "aws/access_denied");
     desk.credentials();
-    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 2, 3], 1));
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 1, 3], 1));
 }
 
 #[test]
@@ -369,15 +369,21 @@ fn a_torn_foreign_or_older_record_costs_a_sign_in_and_never_a_crash() {
     let world = World::new();
     let desk = signed_in_for(&world, HOUR);
     let folder = desk.home().join(".local/share/bedrock-sso");
-    let record = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "session"))
-        .expect("a sealed record");
-    let good = std::fs::read(&record).unwrap();
+    let record = |kind: &str| {
+        let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.into_iter().find(|path| path.extension().is_some_and(|it| it == kind)).expect("a sealed record")
+    };
+    let (sign_in, credentials) = (record("sign-in"), record("credentials"));
+    let good = std::fs::read(&sign_in).unwrap();
     let mut tabs = 1;
     for torn in [&good[..good.len() / 2], b"", b"{}", &[0xff; 5000]] {
-        std::fs::write(&record, torn).unwrap();
+        std::fs::write(&credentials, torn).unwrap();
+        desk.credentials();
+        assert_eq!(desk.tabs(), tabs, "the sign-in still serves");
+        std::fs::write(&sign_in, torn).unwrap();
+        desk.credentials();
+        assert_eq!(desk.tabs(), tabs, "the credentials still serve");
+        std::fs::write(&credentials, torn).unwrap();
         desk.credentials();
         tabs += 1;
         assert_eq!(desk.tabs(), tabs);
@@ -405,19 +411,22 @@ fn with_storage_none_nothing_is_left_behind() {
     assert_eq!(desk.tabs(), 2);
     let folder = desk.home().join(".local/share/bedrock-sso");
     let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let sealed =
-        |path: &&std::path::PathBuf| path.extension().is_none_or(|kind| kind == "session" || kind == "provider");
+    let sealed = |path: &&std::path::PathBuf| {
+        path.extension().is_none_or(|kind| kind == "sign-in" || kind == "credentials" || kind == "provider")
+    };
     assert_eq!(names.iter().filter(sealed).count(), 0, "{names:?}");
 }
 
 #[test]
-fn another_profile_is_another_sign_in() {
+fn a_profile_of_another_application_is_another_sign_in() {
     let world = World::new();
     let desk = desk(&world);
     let text = std::fs::read_to_string(desk.config_file()).unwrap();
     let (head, profile) = text.split_once("[profiles.").unwrap();
     let (name, body) = profile.split_once(']').unwrap();
-    desk.configure(&format!("{head}[profiles.{name}]{body}\n[profiles.other]{body}\nsession_duration = \"2h\"\n"));
+    desk.configure(&format!(
+        "{head}[profiles.{name}]{body}\n[profiles.other]{body}\nextra_params = {{ login_hint = \"bob\" }}\n"
+    ));
     let ours = desk.run(["credentials", "--profile", name]).expect_code(0).document();
     let other = desk.run(["credentials", "--profile", "other"]).expect_code(0).document();
     assert_ne!(ours, other);

@@ -32,12 +32,12 @@ fn signed_in(world: &World) -> Desk<'_> {
     desk
 }
 
-/// A second profile beside the first.
+/// A second profile beside the first, with a sign-in of its own.
 fn add_profile(desk: &Desk<'_>, name: &str) {
     let text = fs::read_to_string(desk.config_file()).unwrap();
     let (_, profile) = text.split_once("[profiles.claude]").unwrap();
     let profile = profile.split("[profiles.").next().unwrap();
-    desk.configure(&format!("{text}\n[profiles.{name}]{profile}"));
+    desk.configure(&format!("{text}\n[profiles.{name}]{profile}\nextra_params = {{ login_hint = \"{name}\" }}\n"));
 }
 
 /// What is kept, by name, besides the configuration, which macOS keeps in the same place.
@@ -49,10 +49,11 @@ fn kept(desk: &Desk<'_>) -> Vec<String> {
     names
 }
 
-/// The one file of a kind.
+/// The one file of a kind that belongs to the sign-in. The names of the credentials' files have a hyphen.
 fn file(desk: &Desk<'_>, kind: &str) -> PathBuf {
     let names = kept(desk);
-    let found: Vec<_> = names.iter().filter(|name| name.ends_with(kind)).collect();
+    let is_sign_in = |name: &&String| name.ends_with(kind) && !name.trim_end_matches(kind).contains('-');
+    let found: Vec<_> = names.iter().filter(is_sign_in).collect();
     assert_eq!(found.len(), 1, "{names:?}");
     desk.data().join(found[0])
 }
@@ -80,7 +81,7 @@ fn what_was_kept_is_forgotten_and_the_provider_revokes_the_session() {
     let world = World::new();
     let desk = desk(&world);
     let until = sign_in(&desk, "claude");
-    assert_eq!((kept(&desk).len(), world.live_grants()), (6, 1), "{:?}", kept(&desk));
+    assert_eq!((kept(&desk).len(), world.live_grants()), (9, 1), "{:?}", kept(&desk));
     let requests = world.ledger().total();
     let outcome = desk.run(["logout"]);
     outcome.prints("logout: revoked while credentials are valid");
@@ -255,10 +256,10 @@ fn all_profiles_are_signed_out_with_a_line_each() {
 fn all_takes_along_what_no_profile_leads_to_and_nothing_that_is_not_ours() {
     let world = World::new();
     let desk = signed_in(&world);
-    desk.reword("[profiles.claude]", "[profiles.renamed]");
-    let half = file(&desk, ".session").with_added_extension("new");
+    desk.reword("[profiles.claude]", "[profiles.renamed]\nextra_params = { login_hint = \"bob\" }");
+    let half = file(&desk, ".sign-in").with_added_extension("new");
     fs::write(half, "half written").unwrap();
-    let foreign = ["notes.txt", "mine.session", "0123456789abcdef0123456789abcdef.txt"];
+    let foreign = ["notes.txt", "mine.sign-in", "0123456789abcdef0123456789abcdef.txt"];
     for name in foreign {
         fs::write(desk.data().join(name), "not ours").unwrap();
     }
@@ -298,7 +299,7 @@ fn what_cannot_be_opened_is_forgotten_all_the_same() {
     let world = World::new();
     let desk = desk(&world);
     let spoils: [fn(&Desk<'_>); 3] = [
-        |desk| fs::write(file(desk, ".session"), "torn").unwrap(),
+        |desk| fs::write(file(desk, ".sign-in"), "torn").unwrap(),
         |desk| fs::remove_file(desk.data().join("key")).unwrap(),
         |desk| fs::write(desk.data().join("key"), [7; 32]).unwrap(),
     ];

@@ -23,6 +23,7 @@ mod logout;
 #[path = "providers/main.rs"]
 mod providers;
 mod quota;
+mod shared_sign_in;
 #[path = "sign_in/main.rs"]
 mod sign_in;
 #[path = "surface/main.rs"]

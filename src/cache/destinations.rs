@@ -2,12 +2,11 @@
 //!
 //! A configuration that names another host later does not receive what was stored for the first one: see `find_changes`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Session;
 use crate::{
     aws::{self, AwsService},
     config::{ConfigKey, Profile, keys},
@@ -35,25 +34,31 @@ pub enum SecretRecipient {
     Quota,
 }
 
-/// Each recipient with its host: an origin such as `https://quota.example`, or the name of a partition for AWS's own hosts.
+/// Each recipient with its hosts: origins such as `https://quota.example`, or the name of a partition for AWS's own hosts.
+/// A sign-in that several profiles share may have several hosts for one recipient.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
-pub struct Destinations(BTreeMap<SecretRecipient, String>);
+pub struct Destinations(BTreeMap<SecretRecipient, BTreeSet<String>>);
 
 /// A recipient whose host is not the stored one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DestinationChange {
     pub recipient: SecretRecipient,
-    /// `None`: there was no such recipient when the sign-in was stored.
+    /// The hosts that were accepted. `None`: there was no such recipient when the sign-in was stored.
     pub stored: Option<String>,
     pub now: String,
 }
 
-/// What a later version stores in addition is ignored: it must not cost the sign-in.
+/// Version 0.1 stored one host for each recipient. What a later version stores in addition is ignored: it must not cost the
+/// sign-in.
 impl From<BTreeMap<String, Value>> for Destinations {
     fn from(stored: BTreeMap<String, Value>) -> Self {
-        let known = |(recipient, host): (String, Value)| {
-            Some((serde_json::from_value(Value::String(recipient)).ok()?, host.as_str()?.to_owned()))
+        let known = |(recipient, hosts): (String, Value)| {
+            let hosts: BTreeSet<String> = match hosts {
+                Value::String(host) => [host].into(),
+                hosts => serde_json::from_value(hosts).ok()?,
+            };
+            Some((serde_json::from_value(Value::String(recipient)).ok()?, hosts))
         };
         Self(stored.into_iter().filter_map(known).collect())
     }
@@ -94,7 +99,7 @@ impl Destinations {
             (recipient, host)
         });
         let quota = profile.quota.as_ref().map(|quota| (SecretRecipient::Quota, quota.endpoint.origin()));
-        Self(aws.chain(quota).collect())
+        Self::from_hosts(aws.chain(quota))
     }
 
     /// What the provider's discovery document says.
@@ -102,23 +107,40 @@ impl Destinations {
         let revocation = metadata.revocation_endpoint.as_ref().map(SecureUrl::origin);
         let token = (SecretRecipient::TokenEndpoint, metadata.token_endpoint.origin());
         let revocation = revocation.map(|host| (SecretRecipient::RevocationEndpoint, host));
-        Self([token].into_iter().chain(revocation).collect())
+        Self::from_hosts([token].into_iter().chain(revocation))
     }
 
-    /// Replaces the stored hosts of these recipients.
+    fn from_hosts(hosts: impl Iterator<Item = (SecretRecipient, String)>) -> Self {
+        let mut destinations = Self::default();
+        for (recipient, host) in hosts {
+            destinations.0.entry(recipient).or_default().insert(host);
+        }
+        destinations
+    }
+
+    /// Adds these hosts to those that were accepted before.
     pub fn accept_hosts(&mut self, now: Self) {
-        self.0.extend(now.0);
+        for (recipient, hosts) in now.0 {
+            self.0.entry(recipient).or_default().extend(hosts);
+        }
+    }
+
+    /// The same for the provider, whose earlier hosts get nothing any more.
+    pub fn replace_provider_hosts(&mut self, now: Self) {
+        self.0.retain(|recipient, _| !recipient.is_provider());
+        self.accept_hosts(now);
     }
 
     /// The recipients whose host was not stored. Records of earlier versions store none, and accept the first they meet.
     pub fn find_changes(&self, now: &Self) -> Vec<DestinationChange> {
-        let is_new = |(recipient, host): &(&SecretRecipient, &String)| !self.accepts_host(**recipient, host);
-        let change = |(recipient, host): (&SecretRecipient, &String)| DestinationChange {
-            recipient: *recipient,
-            stored: self.0.get(recipient).cloned(),
+        let hosts = now.0.iter().flat_map(|(recipient, hosts)| hosts.iter().map(|host| (*recipient, host)));
+        let is_new = |(recipient, host): &(SecretRecipient, &String)| !self.accepts_host(*recipient, host);
+        let change = |(recipient, host): (SecretRecipient, &String)| DestinationChange {
+            recipient,
+            stored: self.0.get(&recipient).map(|hosts| hosts.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
             now: host.clone(),
         };
-        now.0.iter().filter(is_new).map(change).collect()
+        hosts.filter(is_new).map(change).collect()
     }
 
     fn accepts_host(&self, recipient: SecretRecipient, host: &str) -> bool {
@@ -129,24 +151,22 @@ impl Destinations {
         match recipient {
             // Either endpoint may come to hold what the other one was sent before.
             SecretRecipient::TokenEndpoint | SecretRecipient::RevocationEndpoint => {
-                same_kind().any(|(_, stored)| stored == host)
+                same_kind().any(|(_, stored)| stored.contains(host))
             }
             SecretRecipient::Sts
             | SecretRecipient::Cognito
             | SecretRecipient::Bedrock
             | SecretRecipient::BedrockRuntime
             | SecretRecipient::Console
-            | SecretRecipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored == host),
+            | SecretRecipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored.contains(host)),
         }
     }
-}
 
-impl Session {
-    /// The hosts that the configuration names now and did not name for this sign-in, as far as somebody has to accept them.
+    /// The hosts that the configuration names now and that were not accepted, as far as somebody has to accept them.
     /// AWS's own hosts need no consent, nor does what the administrator's file names: a new address of the quota service
     /// must not sign out a fleet.
-    pub fn find_destination_changes(&self, profile: &Profile, environment: &Environment) -> Vec<DestinationChange> {
-        let mut changes = self.destinations.find_changes(&Destinations::from_profile(profile, environment));
+    pub fn find_profile_changes(&self, profile: &Profile, environment: &Environment) -> Vec<DestinationChange> {
+        let mut changes = self.find_changes(&Self::from_profile(profile, environment));
         changes.retain(|change| {
             let is_administrators =
                 change.recipient.config_key().is_some_and(|key| profile.set_by_administrator.contains(key.name));
@@ -171,34 +191,33 @@ mod tests {
         Profile { quota: Some(quota), ..testing::profile() }
     }
 
-    fn session_of(profile: &Profile) -> Session {
-        let destinations = Destinations::from_profile(profile, &Environment::fixed([]));
-        Session { destinations, ..Session::default() }
+    fn hosts_of(profile: &Profile) -> Destinations {
+        Destinations::from_profile(profile, &Environment::fixed([]))
     }
 
-    fn changes(session: &Session, profile: &Profile) -> Vec<DestinationChange> {
-        session.find_destination_changes(profile, &Environment::fixed([]))
+    fn changes(accepted: &Destinations, profile: &Profile) -> Vec<DestinationChange> {
+        accepted.find_profile_changes(profile, &Environment::fixed([]))
     }
 
     #[test]
     fn a_new_host_of_the_quota_service_is_a_change() {
-        let session = session_of(&with_quota("https://quota.example/check"));
-        assert_eq!(changes(&session, &with_quota("https://quota.example/other")), []);
-        let found = changes(&session, &with_quota("https://evil.example"));
+        let accepted = hosts_of(&with_quota("https://quota.example/check"));
+        assert_eq!(changes(&accepted, &with_quota("https://quota.example/other")), []);
+        let found = changes(&accepted, &with_quota("https://evil.example"));
         let [change] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((change.recipient, change.now.as_str()), (SecretRecipient::Quota, "https://evil.example"));
     }
 
     #[test]
     fn a_host_that_the_administrator_names_needs_no_consent() {
-        let session = session_of(&with_quota("https://quota.example"));
+        let accepted = hosts_of(&with_quota("https://quota.example"));
         let profile = Profile { set_by_administrator: ["quota.endpoint"].into(), ..with_quota("https://new.example") };
-        assert_eq!(changes(&session, &profile), []);
+        assert_eq!(changes(&accepted, &profile), []);
     }
 
     #[test]
     fn a_record_without_destinations_accepts_the_first() {
-        assert_eq!(changes(&Session::default(), &with_quota("https://quota.example")), []);
+        assert_eq!(changes(&Destinations::default(), &with_quota("https://quota.example")), []);
     }
 
     #[test]
@@ -210,7 +229,26 @@ mod tests {
             },
             ..testing::profile()
         };
-        assert_eq!(changes(&session_of(&named), &testing::profile()), []);
-        assert_eq!(changes(&session_of(&testing::profile()), &named).len(), 1);
+        assert_eq!(changes(&hosts_of(&named), &testing::profile()), []);
+        assert_eq!(changes(&hosts_of(&testing::profile()), &named).len(), 1);
+    }
+
+    #[test]
+    fn profiles_that_share_a_sign_in_may_name_different_hosts() {
+        let mut accepted = hosts_of(&with_quota("https://quota.example"));
+        accepted.accept_hosts(hosts_of(&with_quota("https://other.example")));
+        for known in ["https://quota.example", "https://other.example"] {
+            assert_eq!(changes(&accepted, &with_quota(known)), []);
+        }
+        let found = changes(&accepted, &with_quota("https://evil.example"));
+        assert_eq!(found[0].stored.as_deref(), Some("https://other.example, https://quota.example"));
+    }
+
+    #[test]
+    fn hosts_of_version_0_1_are_read() {
+        let stored = serde_json::json!({ "quota": "https://quota.example", "sts": "aws", "of-tomorrow": { "a": 1 } });
+        let accepted: Destinations = serde_json::from_value(stored).unwrap();
+        assert_eq!(changes(&accepted, &with_quota("https://quota.example")), []);
+        assert_eq!(changes(&accepted, &with_quota("https://evil.example")).len(), 1);
     }
 }

@@ -1,43 +1,46 @@
 //! What is remembered between runs, as typed and versioned records, and what counts as fresh.
 //!
-//! A record that cannot be read is an absent one: older, newer or foreign, it costs a sign-in and never a crash.
+//! There are two kinds of sealed record, each with a lock and notes of its own: the sign-in, which profiles of one
+//! application share, and the credentials of one role. A record that cannot be read is an absent one: older, newer or
+//! foreign, it costs a sign-in and never a crash.
 
-mod client_credentials;
-mod destinations;
-mod prompt_backoff;
-mod prompt_address;
-mod id_token;
-mod locked;
-mod locks;
-mod notes;
 mod storage_backend;
+mod former_session;
+mod prompt_address;
+mod locked;
+mod notes;
+mod prompt_backoff;
+mod sign_in_record;
+mod credentials_record;
+mod destinations;
+mod client_credentials;
+mod record_folder;
+#[cfg(test)]
+pub(crate) mod testing;
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::{
-    config::RoleArn,
     credentials::AwsCredentials,
-    files, lock,
+    files,
     oidc::{ProviderKeys, ProviderMetadata},
-    secret::Secret,
-    store::{self, SealedFiles},
     time::Timestamp,
 };
-use id_token::TokenOrigin;
+use credentials_record::CREDENTIALS;
+use former_session::FORMER_SESSION;
+use sign_in_record::SIGN_IN;
 
 pub use client_credentials::{LockedApplication, list_applications};
+pub use credentials_record::CredentialsRecord;
 pub use destinations::{DestinationChange, Destinations, SecretRecipient};
-pub use locked::LockedCache;
-pub use locks::list_lock_files;
-pub use notes::{FailureKind, FailureReport, LastFailure, ProfileNotes};
+pub use locked::{LockedCredentials, LockedSignIn};
+pub use notes::{CredentialsNotes, FailureKind, FailureReport, LastFailure, SignInNotes};
 pub use prompt_backoff::PromptBackoff;
+pub use record_folder::{LockedRecord, RecordFolder, list_lock_files, list_record_keys};
+pub use sign_in_record::SignInRecord;
 
 /// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
 /// fifteen and ten minutes.
@@ -58,32 +61,6 @@ pub const TOKEN_RENEW_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 /// A silent renewal that was tried is not tried again for this long, however many callers come.
 pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
-
-/// What is sealed for one profile. Each part stands alone: a sign-in may have tokens and no credentials yet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Session {
-    pub credentials: Option<AwsCredentials>,
-    id_token: Option<Secret>,
-    /// The provider has ended the session that the ID token came from, or AWS did not accept it: it still says who the
-    /// user was, and proves nothing any more.
-    id_token_is_spent: bool,
-    #[serde(skip)]
-    token_origin: TokenOrigin,
-    pub refresh_token: Option<Secret>,
-    pub subject: Option<String>,
-    pub session_name: Option<String>,
-    /// Whose credentials they are.
-    pub role: Option<RoleArn>,
-    /// The longest duration in seconds that the role was seen to allow.
-    pub longest: Option<u32>,
-    /// When the quota service wants to be asked again.
-    pub cleared_until: Option<Timestamp>,
-    /// The person's id in the identity pool.
-    pub identity: Option<String>,
-    /// Where its secrets may be sent. Empty in records of earlier versions.
-    pub destinations: Destinations,
-}
 
 /// What the provider said of itself, sealed because sign-ins are verified with it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -122,26 +99,9 @@ const VERSION: u32 = 1;
 /// A provider's description is believed for a day; keys are fetched again earlier when one is unknown.
 const PROVIDER_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is kept of each profile besides its lock, by the end of the file's name.
-const SESSION: &str = "session";
+/// What the names of a provider's description and of notes end with.
 const PROVIDER: &str = "provider";
 const NOTES: &str = "json";
-
-/// The keys of every profile of which something is kept in a folder, whether it is still configured or not.
-pub fn list_profile_keys(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
-    let names = files::list_files(folder)?;
-    Ok(names.iter().filter_map(|name| parse_profile_key(name)).map(str::to_owned).collect())
-}
-
-/// The key in the name of a record, whole or half written. Anything else in the folder is none of ours.
-fn parse_profile_key(name: &str) -> Option<&str> {
-    let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
-    (is_fingerprint(key) && [SESSION, PROVIDER, NOTES, lock::HOLDER_EXTENSION].contains(&kind)).then_some(key)
-}
-
-fn is_fingerprint(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
 
 pub fn assess_credentials(credentials: &AwsCredentials, now: Timestamp) -> Freshness {
     assess_expiry(credentials.expiration, now)
@@ -159,60 +119,61 @@ pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
 
 /// The records of one profile.
 pub struct Cache {
-    store: SealedFiles,
-    folder: PathBuf,
-    /// The fingerprint of everything that changes the result.
-    fingerprint: String,
+    folder: RecordFolder,
+    /// The fingerprint of the sign-in.
+    sign_in_key: String,
+    /// That and the fingerprint of the credentials.
+    credentials_key: String,
+    /// The key under which version 0.1 stored both together.
+    former_key: String,
 }
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cache({})", self.fingerprint)
+        write!(f, "Cache({})", self.credentials_key)
     }
 }
 
 impl Cache {
-    pub fn new(store: SealedFiles, folder: PathBuf, key: String) -> Self {
-        Self { store, folder, fingerprint: key }
+    fn new(folder: RecordFolder, sign_in_key: String, credentials: &str, former_key: String) -> Self {
+        let credentials_key = format!("{sign_in_key}-{credentials}");
+        Self { folder, sign_in_key, credentials_key, former_key }
     }
 
-    pub fn lock_path(&self) -> PathBuf {
-        self.folder.join(format!("{}.lock", self.fingerprint))
+    /// The folder with the records of all profiles.
+    pub fn folder(&self) -> &RecordFolder {
+        &self.folder
     }
 
-    /// The folder must exist before the lock can.
+    /// The key that profiles with the same sign-in have in common.
+    pub fn sign_in_key(&self) -> &str {
+        &self.sign_in_key
+    }
+
+    /// The keys of everything that is stored for this profile.
+    pub fn record_keys(&self) -> [&str; 3] {
+        [&self.sign_in_key, &self.credentials_key, &self.former_key]
+    }
+
+    pub fn sign_in_lock_path(&self) -> PathBuf {
+        self.folder.lock_path(&self.sign_in_key)
+    }
+
+    pub fn credentials_lock_path(&self) -> PathBuf {
+        self.folder.lock_path(&self.credentials_key)
+    }
+
+    /// The folder must exist before a lock can.
     pub fn create_folder(&self) -> Result<(), files::Error> {
-        files::ensure_private_folder(&self.folder)
+        files::ensure_private_folder(&self.folder.path)
     }
 
-    /// Whether anything at all is kept of the profile.
-    pub fn is_empty(&self) -> Result<bool, files::Error> {
-        Ok(!list_profile_keys(&self.folder)?.contains(&self.fingerprint))
+    fn sign_in_name(&self, kind: &str) -> String {
+        format!("{}.{kind}", self.sign_in_key)
     }
 
-    /// Whether a session is kept, be it one that cannot be opened.
-    pub fn has_session(&self) -> Result<bool, files::Error> {
-        Ok(files::list_files(&self.folder)?.contains(&self.record_name(SESSION)))
-    }
-
-    pub fn load_session(&self) -> Result<Session, store::Error> {
-        let Some(record) = self.store.read_record(&self.record_name(SESSION))? else {
-            return Ok(Session::default());
-        };
-        let mut session: Session = parse_record(&record).unwrap_or_default();
-        session.token_origin = TokenOrigin::from(&record);
-        Ok(session)
-    }
-
-    /// The provider as it described itself within the last day.
-    pub fn load_provider(&self, now: Timestamp) -> Result<Option<CachedProvider>, store::Error> {
-        let plain = self.store.read_record(&self.record_name(PROVIDER))?;
-        let known: Option<CachedProvider> = plain.and_then(|plain| parse_record(&plain));
-        Ok(known.filter(|known| known.at <= now && now.duration_since(known.at) < PROVIDER_LIFETIME))
-    }
-
-    fn record_name(&self, kind: &str) -> String {
-        format!("{}.{kind}", self.fingerprint)
+    fn credentials_name(&self, kind: &str) -> String {
+        format!("{}.{kind}", self.credentials_key)
     }
 }
 
@@ -229,7 +190,8 @@ fn serialize_record(record: &impl Serialize) -> Zeroizing<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{testing::file_cache, *};
+    use crate::secret::Secret;
 
     fn ending(unix: i64) -> AwsCredentials {
         AwsCredentials {
@@ -238,10 +200,6 @@ mod tests {
             session_token: Secret::new("t"),
             expiration: Timestamp::from_unix(unix),
         }
-    }
-
-    fn cache(folder: &Path, key: &str) -> Cache {
-        Cache::new(store::open_file_store(folder), folder.to_owned(), key.into())
     }
 
     #[test]
@@ -253,74 +211,57 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_kept_and_belongs_to_its_profile_alone() {
+    fn records_belong_to_their_keys_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let mine = cache(folder.path(), "mine");
-        let locked = mine.try_lock().unwrap().expect("free");
-        let session = Session { credentials: Some(ending(5)), longest: Some(3600), ..Session::default() };
-        locked.store_session(&session).unwrap();
-        assert_eq!(mine.load_session().unwrap().credentials, Some(ending(5)));
-        std::fs::copy(folder.path().join("mine.session"), folder.path().join("other.session")).unwrap();
-        assert_eq!(cache(folder.path(), "other").load_session().unwrap(), Session::default());
+        let (mine, other) = (file_cache(folder.path(), "mine"), file_cache(folder.path(), "other"));
+        let record = CredentialsRecord { credentials: Some(ending(5)), longest: Some(3600), ..Default::default() };
+        mine.try_lock_credentials().unwrap().expect("free").store_credentials(&record).unwrap();
+        assert_eq!(mine.load_credentials().unwrap(), record);
+        let name = |cache: &Cache| folder.path().join(cache.credentials_name(CREDENTIALS));
+        std::fs::copy(name(&mine), name(&other)).unwrap();
+        assert_eq!(other.load_credentials().unwrap(), CredentialsRecord::default());
     }
 
     #[test]
-    fn what_is_ours_in_a_folder_is_told_by_its_name() {
-        let key = "0123456789abcdef0123456789abcdef";
-        for ours in ["session", "provider", "json", "holder", "session.new"] {
-            assert_eq!(parse_profile_key(&format!("{key}.{ours}")), Some(key), "{ours}");
-        }
-        let foreign = [
-            "key",
-            "config.toml",
-            "mine.session",
-            "0123456789ABCDEF0123456789abcdef.session",
-            &format!("{key}.lock"),
-            &format!("{key}0.session"),
-            &format!("{key}.session.bak"),
-            &format!("{key}.toml"),
-            key,
-        ];
-        assert_eq!(foreign.map(parse_profile_key), [None; 9]);
-    }
-
-    #[test]
-    fn forgetting_leaves_the_lock_alone_and_the_other_profile_whole() {
+    fn removal_leaves_the_lock_and_the_other_records() {
         let folder = tempfile::tempdir().unwrap();
-        let (mine, other) = (cache(folder.path(), "mine"), cache(folder.path(), "other"));
-        let session = Session { longest: Some(3600), ..Session::default() };
-        for cache in [&mine, &other] {
-            let locked = cache.try_lock().unwrap().expect("free");
-            locked.store_session(&session).unwrap();
-            locked.update_notes(|_| {}).unwrap();
-        }
-        let forget = |cache: &Cache| {
-            cache.try_lock().unwrap().expect("free").remove_all().unwrap();
+        let cache = file_cache(folder.path(), "mine");
+        let sign_in = cache.try_lock_sign_in().unwrap().expect("free");
+        sign_in.store_sign_in(&SignInRecord::default()).unwrap();
+        sign_in.update_notes(|_| {}).unwrap();
+        let credentials = cache.try_lock_credentials().unwrap().expect("free");
+        credentials.store_credentials(&CredentialsRecord::default()).unwrap();
+        credentials.update_notes(|_| {}).unwrap();
+        let names = || {
             let mut names = files::list_files(folder.path()).unwrap();
             names.sort();
             names
         };
-        assert_eq!(forget(&mine), ["key", "key.lock", "mine.lock", "other.json", "other.lock", "other.session"]);
-        assert_eq!(other.load_session().unwrap(), session);
-        assert_eq!(forget(&other), ["key.lock", "mine.lock", "other.lock"]);
+        credentials.remove_all().unwrap();
+        let left = ["key", "key.lock", "mine-role.lock", "mine.json", "mine.lock", "mine.sign-in"];
+        assert_eq!(names(), left);
+        sign_in.record.remove_all().unwrap();
+        assert_eq!(names(), ["key", "key.lock", "mine-role.lock", "mine.lock"]);
+        cache.folder().remove_unused_key().unwrap();
+        assert_eq!(names(), ["key.lock", "mine-role.lock", "mine.lock"]);
     }
 
     #[test]
-    fn a_part_that_cannot_be_forgotten_keeps_no_other() {
+    fn removal_continues_after_one_part_fails() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = cache(folder.path(), "mine");
-        let locked = cache.try_lock().unwrap().expect("free");
+        let cache = file_cache(folder.path(), "mine");
+        let locked = cache.try_lock_sign_in().unwrap().expect("free");
         locked.update_notes(|_| {}).unwrap();
-        std::fs::create_dir(folder.path().join("mine.session")).unwrap();
-        assert!(locked.remove_all().is_err());
-        assert!(!cache.notes_path().exists());
+        std::fs::create_dir(folder.path().join("mine.sign-in")).unwrap();
+        assert!(locked.record.remove_all().is_err());
+        assert!(!folder.path().join("mine.json").exists());
     }
 
     #[test]
     fn a_record_of_another_version_or_shape_is_absent() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = cache(folder.path(), "mine");
-        let locked = cache.try_lock().unwrap().expect("free");
+        let cache = file_cache(folder.path(), "mine");
+        let locked = cache.try_lock_credentials().unwrap().expect("free");
         for foreign in [
             r#"{"version":0,"record":{"longest":1}}"#,
             r#"{"version":2,"record":{"longest":1}}"#,
@@ -329,13 +270,12 @@ mod tests {
             "",
             "\u{0}",
         ] {
-            cache
-                .store
-                .write_record(&locked.lock, "mine.session", Timestamp::from_unix(1), foreign.as_bytes())
-                .unwrap();
-            files::write_atomically(&cache.notes_path(), foreign.as_bytes()).unwrap();
-            assert_eq!(cache.load_session().unwrap(), Session::default(), "{foreign}");
-            assert_eq!(cache.load_notes(), ProfileNotes::default(), "{foreign}");
+            let name = cache.credentials_name(CREDENTIALS);
+            let (store, lock) = (&cache.folder.store, &locked.record.lock);
+            store.write_record(lock, &name, Timestamp::from_unix(1), foreign.as_bytes()).unwrap();
+            files::write_atomically(&folder.path().join("mine-role.json"), foreign.as_bytes()).unwrap();
+            assert_eq!(cache.load_credentials().unwrap(), CredentialsRecord::default(), "{foreign}");
+            assert_eq!(cache.load_credentials_notes(), CredentialsNotes::default(), "{foreign}");
         }
     }
 }

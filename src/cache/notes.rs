@@ -1,20 +1,27 @@
-//! Notes in the clear about one profile: nothing secret, readable when the key is not.
-//!
-//! What follows from them is for the modules that write them.
-
-use std::path::PathBuf;
+//! Notes in the clear beside the sealed records: nothing secret, and readable when the key is not.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, NOTES, PromptBackoff, parse_record};
-use crate::{files, hint::Hint, quota::QuotaUsage, text::escape_controls, time::Timestamp};
+use super::{Cache, PromptBackoff, record_folder::StoredNotes};
+use crate::{hint::Hint, quota::QuotaUsage, text::escape_controls, time::Timestamp};
 
-/// What is kept in the clear for one profile: nothing secret, readable when the key is not.
+/// Notes about a sign-in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ProfileNotes {
+pub struct SignInNotes {
     pub door: PromptBackoff,
+    /// When a process tried to renew the ID token for the next call.
+    pub renewal_tried: Option<Timestamp>,
+    /// The last failure of a request for the ID token.
     pub last_failure: Option<LastFailure>,
+}
+
+/// Notes about the credentials of one role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CredentialsNotes {
+    pub last_failure: Option<LastFailure>,
+    /// When a process tried to renew the credentials for the next call.
     pub renewal_tried: Option<Timestamp>,
     /// What the quota service counted last, and the day (since 1970) on which somebody was warned of it.
     pub usage: Option<QuotaUsage>,
@@ -67,27 +74,40 @@ impl FailureKind {
     }
 }
 
-impl ProfileNotes {
-    /// Any process of this user can write the file, so its texts are made safe for a terminal before anybody shows them.
+impl LastFailure {
     fn escape_texts(self) -> Self {
-        let Self { door, last_failure, renewal_tried, usage, warned_on } = self;
-        let last_failure = last_failure.map(|LastFailure { at, report }| {
-            let FailureReport { kind, code, slug, message, hint } = report;
-            let ([slug, message], hint) = ([slug, message].map(|text| escape_controls(&text)), hint.escape_texts());
-            LastFailure { at, report: FailureReport { kind, code, slug, message, hint } }
-        });
-        Self { door: door.escape_texts(), last_failure, renewal_tried, usage, warned_on }
+        let Self { at, report: FailureReport { kind, code, slug, message, hint } } = self;
+        let ([slug, message], hint) = ([slug, message].map(|text| escape_controls(&text)), hint.escape_texts());
+        Self { at, report: FailureReport { kind, code, slug, message, hint } }
+    }
+}
+
+impl StoredNotes for SignInNotes {
+    fn escape_texts(self) -> Self {
+        let Self { door, renewal_tried, last_failure } = self;
+        Self { door: door.escape_texts(), renewal_tried, last_failure: last_failure.map(LastFailure::escape_texts) }
+    }
+}
+
+impl StoredNotes for CredentialsNotes {
+    fn escape_texts(self) -> Self {
+        let Self { last_failure, renewal_tried, usage, warned_on } = self;
+        Self { last_failure: last_failure.map(LastFailure::escape_texts), renewal_tried, usage, warned_on }
     }
 }
 
 impl Cache {
-    /// Notes that cannot be read are empty ones: they only ever make us more careful.
-    pub fn load_notes(&self) -> ProfileNotes {
-        let bytes = files::read_if_exists(&self.notes_path()).ok().flatten();
-        bytes.and_then(|bytes| parse_record(&bytes)).map_or_else(ProfileNotes::default, ProfileNotes::escape_texts)
+    pub fn load_sign_in_notes(&self) -> SignInNotes {
+        self.folder.load_notes_of(&self.sign_in_key)
     }
 
-    pub(super) fn notes_path(&self) -> PathBuf {
-        self.folder.join(self.record_name(NOTES))
+    pub fn load_credentials_notes(&self) -> CredentialsNotes {
+        self.folder.load_notes_of(&self.credentials_key)
+    }
+
+    /// The last failure of either, for `status`.
+    pub fn load_last_failure(&self) -> Option<LastFailure> {
+        let failures = [self.load_sign_in_notes().last_failure, self.load_credentials_notes().last_failure];
+        failures.into_iter().flatten().max_by_key(|failure| failure.at)
     }
 }

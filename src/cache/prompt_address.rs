@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, LockedCache};
+use super::{Cache, LockedSignIn};
 use crate::{
     files,
     lock::{self, LockHolder},
@@ -26,7 +26,7 @@ struct SealedPromptAddress {
     address: String,
 }
 
-impl LockedCache<'_> {
+impl LockedSignIn<'_> {
     /// Reports to waiting processes that this one waits for the user: at a local address, or (`None`) where only the
     /// user sees it.
     pub fn announce_prompt(&self, now: Timestamp, address: Option<&str>) -> Result<(), files::Error> {
@@ -34,9 +34,9 @@ impl LockedCache<'_> {
         let sealed_address = address.and_then(|address| {
             let invitation = SealedPromptAddress { pid: holder.pid, since: now, address: address.to_owned() };
             let plain = serde_json::to_vec(&invitation).expect("numbers and a text always serialise");
-            self.store.seal_note(&self.record_name(lock::HOLDER_EXTENSION), &plain)
+            self.folder.store.seal_note(&self.sign_in_name(lock::HOLDER_EXTENSION), &plain)
         });
-        self.lock.write_holder(&LockHolder { is_prompting: true, sealed_address, ..holder })
+        self.record.lock.write_holder(&LockHolder { is_prompting: true, sealed_address, ..holder })
     }
 }
 
@@ -45,7 +45,7 @@ impl Cache {
     /// for the keyring.
     pub fn open_prompt_address(&self, holder: &LockHolder, now: Timestamp) -> Option<String> {
         let sealed = holder.sealed_address.clone()?;
-        let plain = self.store.open_note(&self.record_name(lock::HOLDER_EXTENSION), sealed)?;
+        let plain = self.folder.store.open_note(&self.sign_in_name(lock::HOLDER_EXTENSION), sealed)?;
         let SealedPromptAddress { pid, since, address } = serde_json::from_slice(&plain).ok()?;
         let is_current = since <= now && now.duration_since(since) < MAX_PROMPT_AGE;
         let is_the_holders = (pid, since) == (holder.pid, holder.since);
@@ -55,7 +55,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::testing, *};
     use crate::store;
 
     const NOW: Timestamp = Timestamp::from_unix(1_000_000);
@@ -64,12 +64,11 @@ mod tests {
     /// A folder, a cache in it, and the note that the cache writes for an address.
     fn announced(key: &str, address: Option<&str>) -> (tempfile::TempDir, Cache, LockHolder) {
         let folder = tempfile::tempdir().unwrap();
-        let store = store::open_file_store(folder.path());
-        let cache = Cache::new(store, folder.path().to_owned(), key.into());
-        let locked = cache.try_lock().unwrap().expect("free");
-        locked.store_session(&super::super::Session::default()).unwrap();
+        let cache = testing::file_cache(folder.path(), key);
+        let locked = cache.try_lock_sign_in().unwrap().expect("free");
+        locked.store_sign_in(&super::super::SignInRecord::default()).unwrap();
         locked.announce_prompt(NOW, address).unwrap();
-        let note = lock::read_holder(&cache.lock_path()).unwrap();
+        let note = lock::read_holder(&cache.sign_in_lock_path()).unwrap();
         drop(locked);
         (folder, cache, note)
     }
@@ -107,10 +106,10 @@ mod tests {
     #[test]
     fn a_store_without_a_key_announces_without_an_address() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(store::open_null_store(folder.path()), folder.path().to_owned(), "mine".into());
-        let locked = cache.try_lock().unwrap().expect("free");
+        let cache = testing::cache(store::open_null_store(folder.path()), folder.path(), "mine");
+        let locked = cache.try_lock_sign_in().unwrap().expect("free");
         locked.announce_prompt(NOW, Some(ADDRESS)).unwrap();
-        let note = lock::read_holder(&cache.lock_path()).unwrap();
+        let note = lock::read_holder(&cache.sign_in_lock_path()).unwrap();
         assert_eq!((note.is_prompting, note.sealed_address), (true, None));
     }
 }

@@ -1,12 +1,10 @@
-//! Where the records of a profile lie, as its configuration has it.
-//!
-//! It chooses; whether anything lies there is for its callers.
+//! Where the records of a profile are stored, as its configuration says.
 
 use std::path::Path;
 
-use super::Cache;
+use super::{Cache, RecordFolder};
 use crate::{
-    config::{CallerKind, Profile, Storage},
+    config::{CallerKind, Profile, ProfileFingerprints, Storage},
     store::{self, UnlockPolicy},
 };
 
@@ -22,6 +20,13 @@ impl Cache {
             Storage::None => store::open_null_store(folder),
             Storage::Keyring => store::open_keyring_store(folder, when_locked),
         };
-        Self::new(store, folder.to_owned(), profile.fingerprint().short_hex())
+        let ProfileFingerprints { sign_in, credentials } = profile.fingerprints();
+        let former_key = profile.former_fingerprint().short_hex();
+        Self::new(
+            RecordFolder::new(store, folder.to_owned()),
+            sign_in.short_hex(),
+            &credentials.short_hex(),
+            former_key,
+        )
     }
 }

@@ -77,7 +77,7 @@ fn update_credentials(
     let (cache, application) = (&work.cache, work.profile.application_fingerprint());
     cache.create_folder()?;
     let locked = work.lock_application(&application.short_hex())?;
-    let mut kept = cache.load_client_credentials(&application)?;
+    let mut kept = cache.folder().load_client_credentials(&application)?;
     change(&mut kept);
     Ok(locked.store_credentials(&kept)?)
 }

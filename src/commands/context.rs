@@ -6,7 +6,7 @@ use std::{cell::OnceCell, io, path::Path, time::Duration};
 
 use super::write_stderr_if_terminal;
 use crate::{
-    cache::{Cache, LockedApplication, LockedCache},
+    cache::{Cache, LockedApplication, LockedCredentials, LockedRecord, LockedSignIn, RecordFolder},
     cli::GlobalArgs,
     config::{self, CallerKind, ConfigInputs, FlagOverride, Profile},
     failure::{Failure, LockWaitTimeout},
@@ -100,23 +100,49 @@ impl<'a> CommandContext<'a> {
         Ok(ProfileContext { context: self, profile, cache, caller })
     }
 
-    /// Takes the lock on a profile's records, and waits for it: a sign-in that waits for the user would otherwise write
-    /// its older session over the change.
-    pub(super) fn lock_cache<'c>(&self, cache: &'c Cache) -> Result<LockedCache<'c>, Failure> {
-        let locked = cache.lock_within(LOCK_TIMEOUT)?;
-        locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.lock_path()))
+    /// The names of the other configured profiles that share the sign-in of this one.
+    pub(super) fn list_sharing_profiles(&self, profile: &Profile) -> Vec<String> {
+        let key = profile.fingerprints().sign_in;
+        let all = config::load_all_profiles(&self.inputs()).unwrap_or_default();
+        let shares = |other: &Profile| other.name != profile.name && other.fingerprints().sign_in == key;
+        all.into_iter().filter(|(_, other)| other.as_ref().is_ok_and(shares)).map(|(name, _)| name).collect()
     }
 
-    /// Takes the lock on an application's credentials, and waits for it.
-    pub(super) fn lock_application<'c>(&self, cache: &'c Cache, name: &str) -> Result<LockedApplication<'c>, Failure> {
-        let locked = cache.lock_application_within(name, LOCK_TIMEOUT)?;
-        locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.application_lock_path(name)))
+    /// Takes the lock of a profile's sign-in, and waits for it: a sign-in that waits for the user would otherwise write
+    /// its older record over the change.
+    pub(super) fn lock_sign_in<'c>(&self, cache: &'c Cache) -> Result<LockedSignIn<'c>, Failure> {
+        let locked = cache.lock_sign_in_within(LOCK_TIMEOUT)?;
+        locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.sign_in_lock_path()))
+    }
+
+    /// Takes the lock of a profile's credentials, and waits for it.
+    pub(super) fn lock_credentials<'c>(&self, cache: &'c Cache) -> Result<LockedCredentials<'c>, Failure> {
+        let locked = cache.lock_credentials_within(LOCK_TIMEOUT)?;
+        locked.ok_or_else(|| self.build_wait_timeout(cache, &cache.credentials_lock_path()))
     }
 
     fn build_wait_timeout(&self, cache: &Cache, lock_path: &Path) -> Failure {
         let (holder, now) = (lock::read_holder(lock_path), self.now());
         let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
         LockWaitTimeout { holder, address, now }.into()
+    }
+
+    /// Takes the lock of anything else that is stored: of an application's secret, or of records that no profile leads to.
+    pub(super) fn lock_key<'f>(&self, folder: &'f RecordFolder, key: &str) -> Result<LockedRecord<'f>, Failure> {
+        let locked = folder.lock_key_within(key, LOCK_TIMEOUT)?;
+        locked.ok_or_else(|| {
+            let holder = lock::read_holder(&folder.lock_path(key));
+            LockWaitTimeout { holder, address: None, now: self.now() }.into()
+        })
+    }
+
+    /// Takes the lock on an application's credentials, and waits for it.
+    pub(super) fn lock_application<'f>(
+        &self,
+        folder: &'f RecordFolder,
+        name: &str,
+    ) -> Result<LockedApplication<'f>, Failure> {
+        Ok(LockedApplication::new(self.lock_key(folder, name)?))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -131,12 +157,12 @@ impl ProfileContext<'_> {
         WorkerClient::new(&self.context.host, &self.profile, &self.cache, self.caller, config.as_deref(), log)
     }
 
-    pub(super) fn lock_cache(&self) -> Result<LockedCache<'_>, Failure> {
-        self.context.lock_cache(&self.cache)
+    pub(super) fn lock_sign_in(&self) -> Result<LockedSignIn<'_>, Failure> {
+        self.context.lock_sign_in(&self.cache)
     }
 
     pub(super) fn lock_application(&self, name: &str) -> Result<LockedApplication<'_>, Failure> {
-        self.context.lock_application(&self.cache, name)
+        self.context.lock_application(self.cache.folder(), name)
     }
 
     pub(super) fn host(&self) -> &Host {

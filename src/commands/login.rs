@@ -61,8 +61,8 @@ enum ReviewOutcome {
 /// Shows the hosts that the stored sign-in would newly be sent to, and stores them once the user accepts them.
 fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failure> {
     let (cache, profile, environment) = (&work.cache, &work.profile, &work.host().environment);
-    let (session, known) = (cache.load_session()?, cache.load_provider(work.now())?);
-    let changes = find_unaccepted_changes(&session, profile, environment, known.as_ref());
+    let (sign_in, known) = (cache.load_sign_in()?, cache.load_provider(work.now())?);
+    let changes = find_unaccepted_changes(&sign_in.destinations, profile, environment, known.as_ref());
     if changes.is_empty() {
         return Ok(ReviewOutcome::NothingNew);
     }
@@ -74,10 +74,10 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
     if !setup::prompt_yes_no("Accept them?", false)? {
         return Err(DestinationChanged { changes }.into());
     }
-    let cache = work.lock_cache()?;
-    let mut session = cache.load_session()?;
-    accept_destinations(&mut session, profile, environment, known.as_ref());
-    cache.store_session(&session)?;
+    let locked = work.lock_sign_in()?;
+    let mut sign_in = locked.load_sign_in()?;
+    accept_destinations(&mut sign_in.destinations, profile, environment, known.as_ref());
+    locked.store_sign_in(&sign_in)?;
     Ok(ReviewOutcome::Accepted)
 }
 

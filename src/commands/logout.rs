@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{CommandContext, write_stderr, write_stderr_line};
 use crate::{
-    cache::{self, Cache, Session},
-    config::{self, Profile, Storage},
+    cache::{self, Cache, RecordFolder, SignInRecord},
+    config::{self, CallerKind, Profile, Storage},
     failure::Failure,
     files,
     hint::{Hint, Invocation, NextCommand},
@@ -25,39 +25,77 @@ struct LogoutProblem {
     invocation: Invocation,
 }
 
+/// Signs out of the profile that is chosen.
 pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> {
-    let profile = config::load_profile(&context.inputs())?;
-    context.set_invocation(profile.invocation(context.global.config.as_deref()));
-    sign_out_profile(context, &profile, false)
-}
-
-fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile, is_all: bool) -> Result<(), Failure> {
-    if !context.host.paths.data.is_dir() {
-        write_stderr_line(&describe_sign_out(profile, StoredRecords::Nothing, true));
-        return Ok(());
-    }
-    let cache = open_existing_cache(context, profile.storage, &profile.fingerprint().short_hex());
-    let cache = context.lock_cache(&cache)?;
-    let of_application = cache.load_client_credentials(&profile.application_fingerprint()).unwrap_or_default();
-    let SignOutReport { removed: kept, removal: forgotten } = sign_out(&context.host, profile, &cache)?;
-    // The holder's note would count as a stored record.
-    drop(cache);
-    let forgotten = forgotten.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
-    write_stderr_line(&describe_sign_out(profile, kept, forgotten.is_ok()));
-    if of_application != StoredClientCredentials::default() && !is_all {
+    let profile = load_profile(context)?;
+    let left = sign_out_profile(context, &profile);
+    let of_application =
+        open_cache(context, &profile).folder().load_client_credentials(&profile.application_fingerprint());
+    if of_application.is_ok_and(|stored| stored != StoredClientCredentials::default()) {
         let stays = Hint::from("The secret of the application stays for the next sign-in; ")
             .command(NextCommand::LogoutAll)
             .text(" forgets it too.");
         write_stderr_line(&stays.render(&context.invocation()));
     }
-    forgotten
+    left
+}
+
+/// Signs out of the profile, and so of every profile that shares its sign-in.
+fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(), Failure> {
+    let folder = &context.host.paths.data;
+    let names = join_names([profile.name.clone()].into_iter().chain(context.list_sharing_profiles(profile)));
+    if !folder.is_dir() {
+        write_stderr_line(&describe_sign_out(&names, profile, StoredRecords::Nothing, true));
+        return Ok(());
+    }
+    let mut caches = open_existing_caches(context, profile)?;
+    if caches.is_empty() {
+        caches.push((profile.clone(), open_cache(context, profile)));
+    }
+    for (profile, cache) in caches {
+        let sign_in = context.lock_sign_in(&cache)?;
+        let signed_out = sign_out(&context.host, &profile, &sign_in);
+        let SignOutReport { removed, removal } =
+            signed_out.map_err(|error| Failure::from_session_error(error, &profile))?;
+        // The holder's note would count as a stored record.
+        drop(sign_in);
+        let removal = removal.map_err(Failure::from).and_then(|()| forget_earlier_keys(folder));
+        write_stderr_line(&describe_sign_out(&names, &profile, removed, removal.is_ok()));
+        removal?;
+    }
+    Ok(())
+}
+
+fn load_profile(context: &CommandContext<'_>) -> Result<Profile, Failure> {
+    let profile = config::load_profile(&context.inputs())?;
+    context.set_invocation(profile.invocation(context.global.config.as_deref()));
+    Ok(profile)
+}
+
+/// Forgets the credentials of the profile's role. The sign-in stays, and other profiles with it.
+pub(super) fn forget_credentials(context: &CommandContext<'_>) -> Result<(), Failure> {
+    let profile = load_profile(context)?;
+    let name = sanitize_line(&profile.name);
+    let cache = open_cache(context, &profile);
+    if context.host.paths.data.is_dir() {
+        cache.move_former_session()?;
+    }
+    let was_stored = cache.has_credentials()?;
+    if was_stored {
+        context.lock_credentials(&cache)?.remove_all()?;
+    }
+    write_stderr_line(&match was_stored {
+        true => format!("The AWS credentials of {name} are forgotten. You are still signed in."),
+        false => format!("No AWS credentials of {name} are stored."),
+    });
+    Ok(())
 }
 
 /// The keys of earlier storages, which nothing needs any more. A keyring may ask a person, so it is left alone as long as
 /// anything is kept.
 fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
     store::open_file_store(folder).remove_unused_key()?;
-    let is_empty = cache::list_profile_keys(folder)?.is_empty() && cache::list_applications(folder)?.is_empty();
+    let is_empty = cache::list_record_keys(folder)?.is_empty() && cache::list_applications(folder)?.is_empty();
     if is_empty && store::has_key_in_keyring(folder) {
         open_keyring_store(folder).remove_unused_key()?;
     }
@@ -86,9 +124,15 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
             Err(_) => Invocation::new(Some(&name), config),
         };
         let left = profile.map_err(Failure::from).and_then(|profile| {
-            seen.insert(profile.fingerprint().short_hex());
             in_keyring |= profile.storage.uses_keyring();
-            sign_out_profile(context, &profile, true)
+            let is_first = seen.insert(open_cache(context, &profile).sign_in_key().to_owned());
+            for variant in list_storage_variants(&profile) {
+                let [sign_in, _, former] = open_cache(context, &variant).record_keys().map(str::to_owned);
+                seen.extend([sign_in, former]);
+            }
+            // A profile that shares the sign-in of an earlier one is signed out already.
+            let has_records = !open_existing_caches(context, &profile)?.is_empty();
+            if is_first || has_records { sign_out_profile(context, &profile) } else { Ok(()) }
         });
         let subject = sanitize_line(&name);
         problems.extend(left.err().map(|failure| LogoutProblem { subject, failure, invocation }));
@@ -106,9 +150,9 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
 /// What proves an application is no part of any sign-in, and serves several profiles.
 fn forget_client_credentials(context: &CommandContext<'_>) -> Result<(), Failure> {
     let names = cache::list_applications(&context.host.paths.data)?;
+    let folder = open_record_folder(context);
     for name in &names {
-        let cache = open_file_cache(context, name);
-        context.lock_application(&cache, name)?.remove_credentials()?;
+        context.lock_application(&folder, name)?.remove_credentials()?;
     }
     match names.len() {
         0 => {}
@@ -125,13 +169,14 @@ fn forget_orphaned_sessions(
     in_keyring: bool,
 ) -> Result<(), Failure> {
     let folder = &context.host.paths.data;
-    let strangers: BTreeSet<String> = &cache::list_profile_keys(folder)? - seen;
-    let forget = |key: &String| {
-        let cache = open_file_cache(context, key);
-        Ok(context.lock_cache(&cache)?.remove_all()?)
-    };
+    let records = open_record_folder(context);
+    let mut strangers = cache::list_record_keys(folder)?;
+    let sign_in_part = |key: &str| key.split('-').next().unwrap_or_default().to_owned();
+    strangers.retain(|key| !seen.contains(&sign_in_part(key)));
+    let forget = |key: &String| Ok(context.lock_key(&records, key)?.remove_all()?);
     let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
-    match ends.iter().filter(|end| end.is_ok()).count() {
+    let removed = strangers.iter().zip(&ends).filter(|(_, end)| end.is_ok()).map(|(key, _)| sign_in_part(key));
+    match removed.collect::<BTreeSet<_>>().len() {
         0 if seen.is_empty() && strangers.is_empty() => write_stderr_line("Nothing was kept of any profile."),
         0 => {}
         1 => write_stderr_line(&describe_orphans("one sign-in")),
@@ -167,28 +212,52 @@ fn report_problems(context: &CommandContext<'_>, mut problems: Vec<LogoutProblem
     Err(worst.failure)
 }
 
-/// Whatever storage the profile names today: what an earlier one left is opened with that one's key, and forgotten.
-fn open_existing_cache(context: &CommandContext<'_>, storage: Storage, key: &str) -> Cache {
-    let in_files = open_file_cache(context, key);
-    let folder = context.host.paths.data.clone();
-    let by_keyring = Cache::new(open_keyring_store(&folder), folder, key.to_owned());
-    let opens = |cache: &Cache| cache.load_session().is_ok_and(|session| session != Session::default());
-    let is_in_keyring = !opens(&in_files) && (storage.uses_keyring() || opens(&by_keyring));
-    if is_in_keyring { by_keyring } else { in_files }
+/// Whatever storage the profile names today: what is stored under it, and what was stored under an earlier one. Records that
+/// can be opened come first, because the provider is asked to revoke what they contain.
+fn open_existing_caches(context: &CommandContext<'_>, profile: &Profile) -> Result<Vec<(Profile, Cache)>, Failure> {
+    let mut found = Vec::new();
+    for variant in list_storage_variants(profile) {
+        let cache = open_cache(context, &variant);
+        if !cache.is_empty()? && !found.iter().any(|(known, _): &(Profile, Cache)| known.storage == variant.storage) {
+            found.push((variant, cache));
+        }
+    }
+    found.sort_by_key(|(_, cache)| !cache.load_sign_in().is_ok_and(|sign_in| sign_in != SignInRecord::default()));
+    Ok(found)
+}
+
+/// The profile as it is, and with each storage that has a sealing key.
+fn list_storage_variants(profile: &Profile) -> [Profile; 3] {
+    let with_storage = |storage| Profile { storage, ..profile.clone() };
+    [profile.clone(), with_storage(Storage::File), with_storage(Storage::Keyring)]
 }
 
 /// As it is: who signs out is not asked to unlock anything.
+fn open_cache(context: &CommandContext<'_>, profile: &Profile) -> Cache {
+    Cache::for_profile(profile, &context.host.paths.data, CallerKind::NonInteractive)
+}
+
 fn open_keyring_store(folder: &Path) -> SealedFiles {
     store::open_keyring_store(folder, UnlockPolicy::NoPrompt)
 }
 
-fn open_file_cache(context: &CommandContext<'_>, key: &str) -> Cache {
-    let folder = context.host.paths.data.clone();
-    Cache::new(store::open_file_store(&folder), folder, key.to_owned())
+/// For what is removed without being read.
+fn open_record_folder(context: &CommandContext<'_>) -> RecordFolder {
+    let folder = &context.host.paths.data;
+    RecordFolder::new(store::open_file_store(folder), folder.clone())
 }
 
-fn describe_sign_out(profile: &Profile, kept: StoredRecords, is_forgotten: bool) -> String {
-    let name = sanitize_line(&profile.name);
+/// The names in their order: `a, b and c`.
+fn join_names(names: impl Iterator<Item = String>) -> String {
+    let names: BTreeSet<String> = names.map(|name| sanitize_line(&name)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+fn describe_sign_out(name: &str, profile: &Profile, kept: StoredRecords, is_forgotten: bool) -> String {
     let incomplete = (!is_forgotten).then(|| format!("Not all that was kept of {name} could be forgotten"));
     match kept {
         StoredRecords::Nothing => format!("Nobody was signed in with {name}: nothing was kept."),

@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use super::{CommandContext, context::ProfileContext, write_stdout};
 use crate::{
-    cache::Session,
+    cache::SignInRecord,
     cli::GlobalArgs,
     config::{CallerKind, TelemetrySettings},
     failure::Failure,
@@ -43,8 +43,8 @@ fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) ->
 fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     let context = CommandContext::new(global)?;
     let work = context.load_profile(CallerKind::NonInteractive)?;
-    let session = work.cache.load_session()?;
-    let Some(token) = session.recall_token() else {
+    let sign_in = work.cache.load_sign_in()?;
+    let Some(token) = sign_in.recall_token() else {
         log::info("telemetry", format_args!("no headers: nobody is signed in"));
         return Ok(TelemetryHeaders::default());
     };
@@ -54,10 +54,10 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     };
     let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
     let goes_along = *send_token && destination == HeaderDestination::Collector;
-    if goes_along && let Some(token) = session.find_valid_token(work.now()) {
+    if goes_along && let Some(token) = sign_in.find_valid_token(work.now()) {
         headers.set_bearer_token(token.raw());
     }
-    renew_if_due(&work, &session, &token, goes_along);
+    renew_if_due(&work, &sign_in, &token, goes_along);
     Ok(headers)
 }
 
@@ -89,10 +89,10 @@ fn classify_destination(context: &CommandContext<'_>, collectors: &[SecureUrl]) 
 }
 
 /// What a token says of a person gets old with it: a newer one is fetched for the next call.
-fn renew_if_due(work: &ProfileContext<'_>, session: &Session, token: &VerifiedToken, goes_along: bool) {
+fn renew_if_due(work: &ProfileContext<'_>, sign_in: &SignInRecord, token: &VerifiedToken, goes_along: bool) {
     // The claims of an expired token still serve as headers; one that is sent has to be valid when it arrives.
     let is_due = if goes_along { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
-    if session.refresh_token.is_some() && is_due {
+    if sign_in.refresh_token.is_some() && is_due {
         work.worker_client().refresh_in_background(LadderPurpose::IdToken(TokenUse::NextCall));
     }
 }

@@ -48,6 +48,13 @@ impl Federation {
             Self::IdentityPool { id: _, role } => role.as_ref(),
         }
     }
+
+    pub fn pool(&self) -> Option<&IdentityPoolId> {
+        match self {
+            Self::Sts { .. } => None,
+            Self::IdentityPool { id, role: _ } => Some(id),
+        }
+    }
 }
 
 impl NamedChoice for FederationChoice {

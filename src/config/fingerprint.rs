@@ -71,8 +71,8 @@ mod tests {
     use super::*;
     use crate::{
         config::{
-            Federation, IdentityPoolId, Issuer, LoginMode, Profile, Provider, RedirectHost, RedirectUri, RoleArn,
-            testing,
+            BedrockEndpoints, Federation, IdentityPoolId, Issuer, LoginMode, Profile, ProfileFingerprints, Provider,
+            QuotaErrorPolicy, QuotaSettings, RedirectHost, RedirectUri, RoleArn, Storage, testing,
         },
         url::SecureUrl,
     };
@@ -108,20 +108,46 @@ mod tests {
         link
     }
 
-    fn changed(change: impl Fn(&mut Profile)) -> Fingerprint {
+    fn changed(change: impl Fn(&mut Profile)) -> ProfileFingerprints {
         let mut profile = profile();
         change(&mut profile);
-        profile.fingerprint()
+        profile.fingerprints()
+    }
+
+    fn endpoint() -> Option<SecureUrl> {
+        SecureUrl::parse("https://vpce.example").ok()
+    }
+
+    fn count_distinct(fingerprints: &[Fingerprint]) -> usize {
+        fingerprints.iter().map(Fingerprint::short_hex).collect::<BTreeSet<_>>().len()
     }
 
     #[test]
-    fn each_input_that_changes_the_result_changes_the_fingerprint() {
+    fn each_input_of_the_request_changes_the_sign_in() {
         let all = [
-            profile().fingerprint(),
-            changed(|p| p.name = "other".into()),
+            changed(|_| ()),
             changed(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()),
             changed(|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
             changed(|p| p.client_id = "0ob".into()),
+            changed(|p| p.provider = Provider::Generic),
+            changed(|p| p.scopes = vec!["openid".into()]),
+            changed(|p| p.scopes = vec!["openidemail".into()]),
+            changed(|p| p.extra_params = [("prompt".into(), "none".into())].into()),
+            changed(|p| p.extra_params = [("promptl".into(), "ogin".into())].into()),
+            changed(|p| p.extra_params = [("login_hint".into(), "alice".into())].into()),
+            changed(|p| p.extra_params = [("login_hint".into(), "bob".into())].into()),
+            changed(|p| p.extra_params.clear()),
+            changed(|p| p.redirect_uri.host = RedirectHost::Localhost),
+            changed(|p| p.storage = Storage::Keyring),
+        ]
+        .map(|it| it.sign_in);
+        assert_eq!(count_distinct(&all), all.len());
+    }
+
+    #[test]
+    fn each_input_of_the_exchange_changes_the_credentials_alone() {
+        let all = [
+            changed(|_| ()),
             changed(|p| p.federation = Federation::Sts { role: role("Other") }),
             changed(|p| p.federation = Federation::IdentityPool { id: pool("1b"), role: None }),
             changed(|p| p.federation = Federation::IdentityPool { id: pool("1c"), role: None }),
@@ -136,40 +162,46 @@ mod tests {
             changed(|p| p.role_chain = vec![link(|link| drop(link.tags.insert("a".into(), text("b"))))]),
             changed(|p| p.role_chain = vec![link(|link| drop(link.tags.insert("ab".into(), text(""))))]),
             changed(|p| p.role_chain = vec![link(|link| link.transitive = vec!["a".into()])]),
-            changed(|p| p.provider = Provider::Generic),
-            changed(|p| p.scopes = vec!["openid".into()]),
-            changed(|p| p.scopes = vec!["openidemail".into()]),
-            changed(|p| p.extra_params = [("prompt".into(), "none".into())].into()),
-            changed(|p| p.extra_params = [("promptl".into(), "ogin".into())].into()),
-            changed(|p| p.extra_params.clear()),
             changed(|p| p.session_name = vec!["sub".into()]),
             changed(|p| p.session_duration = Duration::from_secs(3601)),
+            changed(|p| p.aws_endpoints.sts = endpoint()),
+            changed(|p| p.aws_endpoints.cognito = endpoint()),
+            changed(|p| p.aws_endpoints.console = endpoint()),
+            changed(|p| {
+                let (control, runtime) = (endpoint().unwrap(), endpoint().unwrap());
+                p.aws_endpoints.bedrock = Some(BedrockEndpoints { control, runtime });
+            }),
+            changed(|p| {
+                let (interval, timeout) = (Duration::from_secs(60), Duration::from_secs(5));
+                let (endpoint, on_error) = (endpoint().unwrap(), QuotaErrorPolicy::Allow);
+                p.quota = Some(QuotaSettings { endpoint, interval, timeout, on_error });
+            }),
         ];
-        let names: BTreeSet<String> = all.iter().map(Fingerprint::short_hex).collect();
-        assert_eq!(names.len(), all.len());
+        assert_eq!(count_distinct(&all.map(|it| it.credentials)), all.len());
+        assert_eq!(count_distinct(&all.map(|it| it.sign_in)), 1, "one sign-in serves all of them");
     }
 
     #[test]
     fn an_item_does_not_slide_from_one_list_into_the_next() {
-        let left = changed(|p| (p.scopes, p.session_name) = (vec!["a".into(), "b".into()], vec!["c".into()]));
-        let right = changed(|p| (p.scopes, p.session_name) = (vec!["a".into()], vec!["b".into(), "c".into()]));
-        assert_ne!(left, right);
+        let left = changed(|p| p.extra_params = [("a".into(), "b".into()), ("c".into(), "d".into())].into());
+        let right = changed(|p| p.extra_params = [("a".into(), "bc".into()), ("d".into(), String::new())].into());
+        assert_ne!(left.sign_in, right.sign_in);
     }
 
     #[test]
-    fn what_only_changes_the_way_there_leaves_the_fingerprint_alone() {
+    fn what_only_changes_the_way_there_leaves_the_fingerprints_alone() {
         let same = changed(|p| {
+            p.name = "other".into();
             p.region = "eu-west-1".into();
             p.sts_fallback_regions = vec!["eu-central-1".into()];
-            p.redirect_uri =
-                RedirectUri { host: RedirectHost::Localhost, ports: vec![8400], path: "/elsewhere".into() };
+            p.redirect_uri = RedirectUri { ports: vec![8400], path: "/elsewhere".into(), ..p.redirect_uri.clone() };
             p.browser = vec!["firefox".into(), "{url}".into()];
             p.login = LoginMode::Explicit;
             p.login_timeout = Duration::from_secs(20);
             p.ca_bundle = Some("/ca.pem".into());
             p.aws_profile = Some("work".into());
         });
-        assert_eq!(same, profile().fingerprint());
+        assert_eq!(same, profile().fingerprints());
     }
 
     #[test]
@@ -183,7 +215,7 @@ mod tests {
         assert_eq!(own, application(|p| (p.name, p.scopes) = ("other".into(), Vec::new())));
         assert_ne!(own, application(|p| p.client_id = "0ob".into()));
         assert_ne!(own, application(|p| p.issuer = Issuer::parse("https://acme.okta.com/").unwrap()));
-        assert_ne!(own, profile().fingerprint().short_hex());
+        assert_ne!(own, profile().fingerprints().sign_in.short_hex());
     }
 
     #[test]
@@ -197,17 +229,36 @@ mod tests {
             link.transitive = vec!["team".into()];
         };
         let pool_role = |role| Federation::IdentityPool { id: pool("1b"), role };
+        let former = |change: &dyn Fn(&mut Profile)| {
+            let mut profile = profile();
+            change(&mut profile);
+            profile.former_fingerprint()
+        };
         for (fingerprint, expected) in [
-            (changed(|_| ()), "4e2d6b85b8dd6c11c3a5e87ee8376a0a"),
+            (former(&|_| ()), "4e2d6b85b8dd6c11c3a5e87ee8376a0a"),
             (
-                changed(|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
+                former(&|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()),
                 "b4f55659964e5b44232277f4e7ffe830",
             ),
-            (changed(|p| p.federation = pool_role(None)), "3fcb68e77ea6398b2f89fba78dd9f726"),
-            (changed(|p| p.federation = pool_role(Some(role("Other")))), "ff8bf26b36579b482442ce7f0e75ac4e"),
-            (changed(|p| p.role_chain = vec![link(|_| ())]), "0eff3a3ddee5f3adc2263fd4848f0102"),
-            (changed(|p| p.role_chain = vec![link(|_| ()), link(full)]), "443d4334b713eb5091b75bc6b3ec1816"),
+            (former(&|p| p.federation = pool_role(None)), "3fcb68e77ea6398b2f89fba78dd9f726"),
+            (former(&|p| p.federation = pool_role(Some(role("Other")))), "ff8bf26b36579b482442ce7f0e75ac4e"),
+            (former(&|p| p.role_chain = vec![link(|_| ())]), "0eff3a3ddee5f3adc2263fd4848f0102"),
+            (former(&|p| p.role_chain = vec![link(|_| ()), link(full)]), "443d4334b713eb5091b75bc6b3ec1816"),
             (profile().application_fingerprint(), "a29c650606e97f78cd2761902188ca36"),
+            (changed(|_| ()).sign_in, "14c84a976ed0ddf7ea1377ac5d35e809"),
+            (
+                changed(|p| p.login_domain = SecureUrl::parse("https://login.acme.example").ok()).sign_in,
+                "79297cbaac17f6d6ff73b97c61cb84c0",
+            ),
+            (changed(|_| ()).credentials, "e8543af182b09cf0d28d5ae4b3e2230c"),
+            (
+                changed(|p| p.role_chain = vec![link(|_| ()), link(full)]).credentials,
+                "bb225ade5be911ac926c3b814dc61474",
+            ),
+            (
+                changed(|p| p.federation = pool_role(Some(role("Other")))).credentials,
+                "84dbf612be4b082724036521c126d2c2",
+            ),
         ] {
             assert_eq!(fingerprint.short_hex(), expected);
         }

@@ -61,7 +61,9 @@ pub use issuer_guess::guess_issuers;
 pub use key::{ConfigKey, Disclosure, TypedKey};
 pub use overrides::INSIDE_OF_EXEC;
 pub use partition::Partition;
-pub use profile::{CallerKind, Issuer, LoginMode, Profile, RedirectHost, RedirectUri, SignInFlow, Storage};
+pub use profile::{
+    CallerKind, Issuer, LoginMode, Profile, ProfileFingerprints, RedirectHost, RedirectUri, SignInFlow, Storage,
+};
 pub use profile_draft::{
     KeyValue, check_profile_name, file_matches_values, list_profile_names, parse_role_flag, preview_administrator_file,
     preview_file, read_key_values, render_profile_table, require_known_key,

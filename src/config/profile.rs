@@ -10,10 +10,21 @@ use std::{
 };
 
 use super::{
-    AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, Provider, QuotaSettings, RoleArn,
-    TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
+    AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, IdentityPoolId, Provider,
+    QuotaSettings, RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
 };
 use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
+
+/// The keys under which a profile's records are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProfileFingerprints {
+    /// Of the tokens, and of who signed in. It covers what the authorization request says and to whom it is sent; so profiles
+    /// that differ in their roles share a sign-in. It covers the storage, because each has a sealing key of its own.
+    pub sign_in: Fingerprint,
+    /// Of the AWS credentials, beside the key of the sign-in that they come from. It covers the roles, the name and the length
+    /// of the session, and the endpoints that a file names.
+    pub credentials: Fingerprint,
+}
 
 /// Everything a sign-in needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +78,14 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The key under which the results of a sign-in with this profile are stored.
+    /// The keys under which this profile's records are stored.
     ///
-    /// It covers the issuer, the client, the roles, what is requested from the provider (the provider decides the default
-    /// scopes), and the name and the length of the session. It does not cover how the user is prompted, which endpoints
-    /// of AWS are used, or where the result is stored: changing those does not require a new sign-in.
-    pub fn fingerprint(&self) -> Fingerprint {
+    /// Neither covers the profile's name, how the user is prompted, or how the network is reached: changing those does not
+    /// require a new sign-in.
+    pub fn fingerprints(&self) -> ProfileFingerprints {
         // Every field is named, so that the compiler asks for a decision about a new one.
         let Self {
-            name,
+            name: _,
             issuer,
             login_domain,
             client_id,
@@ -85,48 +95,76 @@ impl Profile {
             provider,
             scopes,
             extra_params,
-            redirect_uri: _,
+            redirect_uri,
             flow: _,
             browser: _,
             login: _,
             login_timeout: _,
             session_duration,
             session_name,
-            storage: _,
+            storage,
             client_auth: _,
-            aws_endpoints: _,
+            aws_endpoints: AwsEndpoints { sts, cognito, bedrock, console },
             sts_fallback_regions: _,
             proxy: _,
             ca_bundle: _,
             aws_profile: _,
             telemetry: _,
             claude_code: _,
-            quota: _,
+            quota,
             deciding_file: _,
             is_default_choice: _,
             set_by_administrator: _,
             enforced_keys: _,
         } = self;
+        let url_text = |url: Option<&SecureUrl>| url.map_or("", SecureUrl::as_str).to_owned();
+
+        let mut sign_in = FingerprintHasher::new("bedrock-sso sign-in 1");
+        sign_in.add_text(issuer.as_str());
+        sign_in.add_text(&url_text(login_domain.as_ref()));
+        sign_in.add_text(client_id);
+        sign_in.add_text(provider.name());
+        sign_in.add_list(scopes.iter().map(String::as_str));
+        sign_in.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        sign_in.add_text(redirect_uri.host.name());
+        sign_in.add_text(storage.name());
+
+        let mut credentials = FingerprintHasher::new("bedrock-sso credentials 1");
+        credentials.add_text(federation.role().map_or("", RoleArn::as_str));
+        credentials.add_text(federation.pool().map_or("", IdentityPoolId::as_str));
+        role_chain.iter().for_each(|link| credentials.add_chained_role(link));
+        credentials.add_list(session_name.iter().map(String::as_str));
+        credentials.add_number(session_duration.as_secs());
+        credentials.add_text(&url_text(sts.as_ref()));
+        credentials.add_text(&url_text(cognito.as_ref()));
+        credentials.add_text(&url_text(bedrock.as_ref().map(|endpoints| &endpoints.control)));
+        credentials.add_text(&url_text(bedrock.as_ref().map(|endpoints| &endpoints.runtime)));
+        credentials.add_text(&url_text(console.as_ref()));
+        credentials.add_text(&url_text(quota.as_ref().map(|quota| &quota.endpoint)));
+        ProfileFingerprints { sign_in: sign_in.finish(), credentials: credentials.finish() }
+    }
+
+    /// The key under which version 0.1 stored sign-in and credentials together.
+    pub fn former_fingerprint(&self) -> Fingerprint {
         let mut digest = FingerprintHasher::new("bedrock-sso profile 1");
-        digest.add_text(name);
-        digest.add_text(issuer.as_str());
-        digest.add_text(client_id);
-        digest.add_text(federation.role().map_or("", RoleArn::as_str));
-        digest.add_text(provider.name());
-        digest.add_list(scopes.iter().map(String::as_str));
-        digest.add_list(extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
-        digest.add_list(session_name.iter().map(String::as_str));
-        digest.add_number(session_duration.as_secs());
-        // These have a label and are added only where they are set: the fingerprints of profiles without them stay the same.
-        if let Some(domain) = login_domain {
+        digest.add_text(&self.name);
+        digest.add_text(self.issuer.as_str());
+        digest.add_text(&self.client_id);
+        digest.add_text(self.federation.role().map_or("", RoleArn::as_str));
+        digest.add_text(self.provider.name());
+        digest.add_list(self.scopes.iter().map(String::as_str));
+        digest.add_list(self.extra_params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        digest.add_list(self.session_name.iter().map(String::as_str));
+        digest.add_number(self.session_duration.as_secs());
+        if let Some(domain) = &self.login_domain {
             digest.add_text("sign-in pages");
             digest.add_text(domain.as_str());
         }
-        if let Federation::IdentityPool { id, role: _ } = federation {
+        if let Some(pool) = self.federation.pool() {
             digest.add_text("identity pool");
-            digest.add_text(id.as_str());
+            digest.add_text(pool.as_str());
         }
-        role_chain.iter().for_each(|link| digest.add_chained_role(link));
+        self.role_chain.iter().for_each(|link| digest.add_chained_role(link));
         digest.finish()
     }
 

@@ -15,7 +15,7 @@ use tokio::{sync::OnceCell, time::timeout};
 use super::{CHECK_TIMEOUT, Finding, LIVE_CALL_TIMEOUT};
 use crate::{
     aws,
-    cache::{Cache, Session},
+    cache::{Cache, CredentialsRecord, SignInRecord},
     config::{self, CallerKind, ConfigInputs, Profile},
     failure::Failure,
     hint::Invocation,
@@ -38,7 +38,7 @@ pub struct DoctorContext<'a> {
     pub invocation: Invocation,
     profile: Result<Profile, Failure>,
     keyring: OnceLock<Result<(), Failure>>,
-    session: OnceLock<Result<Session, Failure>>,
+    records: OnceLock<Result<(SignInRecord, CredentialsRecord), Failure>>,
     client: OnceLock<Result<Client, Failure>>,
     live_client: OnceLock<Result<Client, Failure>>,
     metadata: OnceCell<Result<ProviderMetadata, Failure>>,
@@ -70,7 +70,7 @@ impl<'a> DoctorContext<'a> {
             profile,
             inputs,
             keyring: OnceLock::new(),
-            session: OnceLock::new(),
+            records: OnceLock::new(),
             client: OnceLock::new(),
             live_client: OnceLock::new(),
             metadata: OnceCell::new(),
@@ -118,13 +118,16 @@ impl<'a> DoctorContext<'a> {
         self.keyring.get_or_init(|| store::test_keyring().map_err(Failure::from)).clone()
     }
 
-    /// What is kept of the sign-in. A keyring that was found locked or silent is left alone.
-    pub fn session(&self, profile: &Profile) -> Result<&Session, Failure> {
+    /// The stored records. A keyring that was found locked or silent is left alone.
+    pub fn records(&self, profile: &Profile) -> Result<&(SignInRecord, CredentialsRecord), Failure> {
         if profile.storage.uses_keyring() {
             self.try_keyring()?;
         }
-        let kept = || self.cache(profile).load_session().map_err(Failure::from);
-        self.session.get_or_init(kept).as_ref().map_err(Failure::clone)
+        let load = || {
+            let cache = self.cache(profile);
+            Ok((cache.load_sign_in()?, cache.load_credentials()?))
+        };
+        self.records.get_or_init(load).as_ref().map_err(Failure::clone)
     }
 
     /// The one client, for the profile's trust.

@@ -15,24 +15,25 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
     if !profile.storage.stores_anything() {
         return Ok(Finding::Skipped("nothing is kept, so every call signs in anew".to_owned()));
     }
-    let session = match context.session(profile) {
-        Ok(session) => session,
+    let (sign_in, stored) = match context.records(profile) {
+        Ok(records) => records,
         Err(_) if context.try_keyring().is_err() => {
             return Ok(Finding::Skipped("what is kept cannot be opened, see `key`".to_owned()));
         }
         Err(failure) => return Err(failure.into()),
     };
-    check_destinations(session, profile, &context.host.environment).map_err(|changed| Finding::Warn(changed.into()))?;
+    check_destinations(&sign_in.destinations, profile, &context.host.environment)
+        .map_err(|changed| Finding::Warn(changed.into()))?;
     let now = context.now();
-    let good = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
-    let who = session.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
-    let then = if session.refresh_token.is_some() { "renewed silently" } else { "then by signing in again" };
+    let good = stored.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
+    let who = stored.session_name.as_deref().map_or_else(String::new, |name| format!(" as {}", sanitize_line(name)));
+    let then = if sign_in.refresh_token.is_some() { "renewed silently" } else { "then by signing in again" };
     Ok(match good {
         Some(kept) => {
             let left = format_duration(kept.expiration.duration_since(now));
             Finding::Ok(format!("signed in{who} until {} ({left} left), {then}", kept.expiration))
         }
-        None if session.refresh_token.is_some() => {
+        None if sign_in.refresh_token.is_some() => {
             Finding::Ok(format!("signed in{who}; the next request renews the credentials"))
         }
         None => Finding::Warn(doctor::describe_missing_session()),
@@ -40,7 +41,7 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
 }
 
 pub(super) fn check_last_error(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let Some(last) = context.cache(profile).load_notes().last_failure else {
+    let Some(last) = context.cache(profile).load_last_failure() else {
         return Ok(Finding::Ok("none since the last success".to_owned()));
     };
     let ago = format_duration(context.now().duration_since(last.at));

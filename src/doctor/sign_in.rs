@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) async fn check_ports(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let lock = context.cache(profile).lock_path();
+    let lock = context.cache(profile).sign_in_lock_path();
     if lock.exists() && lock::is_held(&lock).is_ok_and(|held| held) {
         return Ok(Finding::Skipped("a sign-in is under way, and may hold one".to_owned()));
     }

@@ -48,7 +48,7 @@ pub(super) fn check_key(context: &DoctorContext<'_>, profile: &Profile) -> Check
 }
 
 pub(super) fn check_lock(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
-    let path = context.cache(profile).lock_path();
+    let path = context.cache(profile).sign_in_lock_path();
     // `is_held` creates the lock's file.
     if !path.exists() || !lock::is_held(&path)? {
         return Ok(Finding::Ok("nobody is signing in at this moment".to_owned()));

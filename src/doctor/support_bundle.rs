@@ -77,8 +77,8 @@ fn format_check(CheckReport { name, result, message, remedy, slug, .. }: &CheckR
 }
 
 fn describe_last_failure(context: &DoctorContext<'_>) -> Vec<String> {
-    let notes = context.profile().ok().map(|profile| context.cache(profile).load_notes());
-    let Some(LastFailure { at, report }) = notes.and_then(|notes| notes.last_failure) else {
+    let last = context.profile().ok().and_then(|profile| context.cache(profile).load_last_failure());
+    let Some(LastFailure { at, report }) = last else {
         return Vec::new();
     };
     let FailureReport { kind: _, code, slug, message, hint } = report;

@@ -4,7 +4,7 @@
 
 use super::Error;
 use crate::{
-    cache::Cache,
+    cache::RecordFolder,
     config::{ClientAuth, Profile},
     host::Host,
     oidc::{Application, ClientFiles, StoredClientCredentials},
@@ -13,14 +13,14 @@ use crate::{
 /// The profile's application; what proves it is read only where something is needed.
 pub(super) fn load_application<'p>(
     profile: &'p Profile,
-    cache: &Cache,
+    records: &RecordFolder,
     files: &ClientFiles,
     host: &Host,
 ) -> Result<Application<'p>, Error> {
     let kept = match &profile.client_auth {
         ClientAuth::None => StoredClientCredentials::default(),
         ClientAuth::Secret | ClientAuth::PrivateKey(_) => {
-            cache.load_client_credentials(&profile.application_fingerprint())?
+            records.load_client_credentials(&profile.application_fingerprint())?
         }
     };
     Ok(Application::from_profile(profile, kept, files, host)?)

@@ -4,75 +4,70 @@
 
 use super::{DestinationChanged, Error, Ladder};
 use crate::{
-    cache::{CachedProvider, DestinationChange, Destinations, SecretRecipient, Session},
+    cache::{CachedProvider, DestinationChange, Destinations, SecretRecipient, SignInRecord},
     config::Profile,
     host::Environment,
 };
 
 /// Fails when the configuration would send the stored sign-in to a host that nobody has accepted.
 pub fn check_destinations(
-    session: &Session,
+    accepted: &Destinations,
     profile: &Profile,
     environment: &Environment,
 ) -> Result<(), DestinationChanged> {
-    let changes = session.find_destination_changes(profile, environment);
+    let changes = accepted.find_profile_changes(profile, environment);
     if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }) }
 }
 
 /// What a user has to accept before this profile's sign-in is used again: hosts of the configuration, and those of the
 /// provider as far as its description is cached.
 pub fn find_unaccepted_changes(
-    session: &Session,
+    accepted: &Destinations,
     profile: &Profile,
     environment: &Environment,
     known: Option<&CachedProvider>,
 ) -> Vec<DestinationChange> {
-    let provider = known.map(|known| session.destinations.find_changes(&Destinations::from_provider(&known.metadata)));
-    let mut changes = session.find_destination_changes(profile, environment);
+    let provider = known.map(|known| accepted.find_changes(&Destinations::from_provider(&known.metadata)));
+    let mut changes = accepted.find_profile_changes(profile, environment);
     changes.extend(provider.unwrap_or_default());
     changes
 }
 
-/// The user accepted the hosts that are named now. What came from the earlier ones is asked for again.
+/// The user accepted the hosts that are named now.
 pub fn accept_destinations(
-    session: &mut Session,
+    accepted: &mut Destinations,
     profile: &Profile,
     environment: &Environment,
     known: Option<&CachedProvider>,
 ) {
-    (session.credentials, session.cleared_until) = (None, None);
-    session.destinations.accept_hosts(Destinations::from_profile(profile, environment));
-    session
-        .destinations
-        .accept_hosts(known.map(|known| Destinations::from_provider(&known.metadata)).unwrap_or_default());
+    accepted.accept_hosts(Destinations::from_profile(profile, environment));
+    if let Some(known) = known {
+        accepted.replace_provider_hosts(Destinations::from_provider(&known.metadata));
+    }
 }
 
 impl Ladder<'_> {
-    /// The same under the lock; the accepted hosts become part of the session and are stored with its next change.
-    pub(super) fn accept_or_reject_hosts(&self, session: &mut Session) -> Result<(), Error> {
-        check_destinations(session, self.profile, &self.host.environment)?;
-        session.destinations.accept_hosts(Destinations::from_profile(self.profile, &self.host.environment));
+    /// The same under the lock; the accepted hosts become part of the sign-in and are stored with its next change.
+    pub(super) fn accept_or_reject_hosts(&self, sign_in: &mut SignInRecord) -> Result<(), Error> {
+        check_destinations(&sign_in.destinations, self.profile, &self.host.environment)?;
+        sign_in.destinations.accept_hosts(Destinations::from_profile(self.profile, &self.host.environment));
         Ok(())
     }
 
     /// Fails when the refresh token would be sent to another host than the one that it was given by.
-    pub(super) fn check_token_endpoint(&self, session: &mut Session, known: &CachedProvider) -> Result<(), Error> {
+    pub(super) fn check_token_endpoint(&self, sign_in: &mut SignInRecord, known: &CachedProvider) -> Result<(), Error> {
         let now = Destinations::from_provider(&known.metadata);
-        let mut changes = session.destinations.find_changes(&now);
+        let mut changes = sign_in.destinations.find_changes(&now);
+        if changes.is_empty() {
+            sign_in.destinations.replace_provider_hosts(now);
+        }
         changes.retain(|change| change.recipient == SecretRecipient::TokenEndpoint);
-        if !changes.is_empty() {
-            return Err(DestinationChanged { changes }.into());
-        }
-        if session.destinations.find_changes(&now).is_empty() {
-            session.destinations.accept_hosts(now);
-        }
-        Ok(())
+        if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }.into()) }
     }
 
-    /// Where a sign-in that is made now may be sent.
-    pub(super) fn current_destinations(&self, known: &CachedProvider) -> Destinations {
-        let mut destinations = Destinations::from_profile(self.profile, &self.host.environment);
-        destinations.accept_hosts(Destinations::from_provider(&known.metadata));
-        destinations
+    /// The sign-in is made now: it may be sent where the profile and the provider say, and where profiles that share it
+    /// were allowed to send it.
+    pub(super) fn set_destinations(&self, sign_in: &mut SignInRecord, known: &CachedProvider) {
+        accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
     }
 }

@@ -2,39 +2,35 @@
 //!
 //! A person is never asked for it.
 
-use super::{Error, Ladder, NonInteractiveToken, SignInNeeded, TokenUse};
+use super::{Error, Ladder, NonInteractiveToken, OpenSignIn, SignInNeeded, TokenUse};
 use crate::{
-    cache::{MIN_TOKEN_LIFE, Session, TOKEN_RENEW_AHEAD},
+    cache::{LockedSignIn, MIN_TOKEN_LIFE, SignInRecord, TOKEN_RENEW_AHEAD},
     oidc::VerifiedToken,
     secret::Secret,
     time::Timestamp,
 };
 
 impl Ladder<'_> {
-    /// An ID token, from what is kept or from the refresh token. AWS hears nothing of it, and nobody is asked.
-    pub async fn get_id_token(&self, token_use: TokenUse) -> Result<Secret, Error> {
-        let mut session = self.cache.load_session()?;
-        self.accept_or_reject_hosts(&mut session)?;
-        if let Some(token) = find_token_for(&session, token_use, self.now()) {
+    /// An ID token, from what is stored or from the refresh token. AWS is not asked, and the user is not prompted.
+    pub async fn get_id_token(&self, sign_in: &LockedSignIn<'_>, token_use: TokenUse) -> Result<Secret, Error> {
+        let mut sign_in = OpenSignIn::load(sign_in)?;
+        self.accept_or_reject_hosts(&mut sign_in)?;
+        if let Some(token) = find_token_for(&sign_in, token_use, self.now()) {
             return Ok(token);
         }
-        match self.get_token_without_prompt(&mut session).await? {
-            Some(NonInteractiveToken::Refreshed(token)) => {
-                self.store_session(&session)?;
-                Ok(token.raw().clone())
-            }
-            Some(NonInteractiveToken::Cached(token)) => Ok(token.raw().clone()),
-            None if session.has_token() => Err(SignInNeeded::IdTokenExpired.into()),
+        match self.get_token_without_prompt(&mut sign_in).await? {
+            Some(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token)) => Ok(token.raw().clone()),
+            None if sign_in.has_token() => Err(SignInNeeded::IdTokenExpired.into()),
             None => Err(SignInNeeded::PromptNotAllowed.into()),
         }
     }
 }
 
 /// The stored token, if it is valid for long enough for its use.
-pub fn find_token_for(session: &Session, token_use: TokenUse, now: Timestamp) -> Option<Secret> {
+pub fn find_token_for(sign_in: &SignInRecord, token_use: TokenUse, now: Timestamp) -> Option<Secret> {
     let token = match token_use {
-        TokenUse::NextCall => session.find_valid_token(now).filter(|token| !is_due_for_refresh(token, now)),
-        TokenUse::Now => session.find_valid_token(now.saturating_add(MIN_TOKEN_LIFE)),
+        TokenUse::NextCall => sign_in.find_valid_token(now).filter(|token| !is_due_for_refresh(token, now)),
+        TokenUse::Now => sign_in.find_valid_token(now.saturating_add(MIN_TOKEN_LIFE)),
     };
     token.map(|token| token.raw().clone())
 }
@@ -104,9 +100,9 @@ mod tests {
 
     #[test]
     fn a_worker_ahead_is_served_with_a_token_that_is_not_due() {
-        let mut session = Session::default();
-        session.set_token(&token(0, 60 * MINUTE));
-        let served = |age| find_token_for(&session, TokenUse::NextCall, Timestamp::from_unix(age)).is_some();
+        let mut sign_in = SignInRecord::default();
+        sign_in.set_token(&token(0, 60 * MINUTE), Timestamp::from_unix(0));
+        let served = |age| find_token_for(&sign_in, TokenUse::NextCall, Timestamp::from_unix(age)).is_some();
         assert!(served(14 * MINUTE));
         assert!(!served(15 * MINUTE) && !served(60 * MINUTE));
     }

@@ -1,9 +1,10 @@
 //! The ladder: from what is kept to credentials, climbing only as far as it must.
 //!
-//! It runs in the one process that holds the profile's lock. Each rung is a call into the module that knows how; the
+//! It runs in the one process that holds the locks of the profile's records. Each rung is a call into the module that knows how; the
 //! order, and what is kept when, is decided here and nowhere else.
 
 mod application;
+mod open_records;
 mod sign_in;
 mod prompt;
 mod quota_check;
@@ -14,11 +15,18 @@ mod purpose;
 mod session_credentials;
 mod id_token;
 
-use std::{future::Future, pin::Pin, time::Instant};
+use std::{
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    aws::{self, Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
-    cache::{CachedProvider, FailureReport, LockedCache, MIN_REMAINING, Session, assess_credentials},
+    aws::{Aws, CredentialStatus, ExchangeRequest, GrantedCredentials},
+    cache::{
+        Cache, CachedProvider, CredentialsRecord, Destinations, FailureReport, LockedCredentials, LockedSignIn,
+        MIN_REMAINING, RecordFolder, SignInRecord, assess_credentials,
+    },
     config::Profile,
     hint::Invocation,
     host::{ExecutionContext, Host},
@@ -28,7 +36,6 @@ use crate::{
         self, Application, ClientFiles, ExpectedClaims, ProviderSession, TokenGrant, TokenResponse, UnverifiedToken,
         VerifiedToken,
     },
-    quota::Clearance,
     secret::Secret,
     time::Timestamp,
 };
@@ -38,6 +45,7 @@ pub use destinations::{accept_destinations, check_destinations, find_unaccepted_
 pub(crate) use error::impl_from;
 pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
+use open_records::{OpenCredentials, OpenRecords, OpenSignIn};
 pub use prompt::{PastedTextError, PromptMethod, SignInEvent, SignInPrompt, UserInput};
 pub use purpose::{CredentialsPurpose, LadderPurpose, LoginCondition, MethodPreference, Prompting, TokenUse};
 pub use session_credentials::{SessionCredentials, find_credentials};
@@ -52,15 +60,35 @@ enum NonInteractiveToken {
     Cached(VerifiedToken),
 }
 
+/// An ID token serves further roles without a refresh for this long: callers of several profiles come at once, and a user
+/// whom the provider blocks must soon get no further credentials.
+const NEW_TOKEN_AGE: Duration = Duration::from_secs(5 * 60);
+
+/// What came of an attempt to get credentials.
+#[derive(Debug)]
+pub enum ClimbOutcome {
+    Done(SessionCredentials),
+    /// AWS does not accept this token from the stored sign-in any more. A sign-in is needed, and its lock first.
+    TokenRefused(Box<VerifiedToken>),
+    /// The user has signed out meanwhile, or another user in, so that the credentials must not be stored.
+    UserChanged,
+}
+
+/// What AWS gave, before it is stored.
+struct NewCredentials {
+    granted: GrantedCredentials,
+    session_name: String,
+    notice: Option<String>,
+}
+
 /// Resolves when the person at the terminal has given up.
 pub type CancelSignal<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// Everything that the ladder needs, the locked cache among it.
+/// Everything that the ladder needs besides the locked records.
 pub struct Ladder<'a> {
     pub purpose: LadderPurpose,
     pub profile: &'a Profile,
     pub host: &'a Host,
-    pub cache: &'a LockedCache<'a>,
     pub client: &'a Client,
     pub client_files: &'a ClientFiles,
     pub aws: &'a Aws,
@@ -81,76 +109,124 @@ impl std::fmt::Debug for Ladder<'_> {
 }
 
 impl Ladder<'_> {
-    /// Climbs. What was learnt on the way is kept at each rung, so a fall costs nothing that was reached.
-    pub async fn get_credentials(&self, mut person: UserInput<'_>) -> Result<SessionCredentials, Error> {
-        let mut session = self.cache.load_session()?;
-        self.accept_or_reject_hosts(&mut session)?;
-        if let Some(ready) = self.reuse_credentials(&mut session).await? {
-            return Ok(ready);
+    /// Runs the steps in order and stores after each, so that a failure loses no completed work.
+    ///
+    /// The lock of the sign-in is released as soon as there is a token, so that a slow exchange of one role holds up no
+    /// other role. `refused` is a cached token that AWS did not accept when this was tried before.
+    pub async fn get_credentials(
+        &self,
+        sign_in: LockedSignIn<'_>,
+        credentials: &LockedCredentials<'_>,
+        refused: Option<&VerifiedToken>,
+        user: &mut UserInput<'_>,
+    ) -> Result<ClimbOutcome, Error> {
+        let mut records =
+            OpenRecords { sign_in: OpenSignIn::load(&sign_in)?, credentials: OpenCredentials::load(credentials)? };
+        if let Some(refused) = refused {
+            records.sign_in.mark_spent_if_current(refused);
+            records.sign_in.store()?;
         }
-        match self.get_token_without_prompt(&mut session).await? {
-            Some(NonInteractiveToken::Refreshed(token)) => {
-                let exchanged = self.exchange(&mut session, &token).await;
-                if exchanged.is_err() {
-                    self.store_session(&session)?;
-                }
-                exchanged
+        self.accept_or_reject_hosts(&mut records.sign_in)?;
+        if let Some(ready) = self.reuse_credentials(&mut records).await? {
+            return Ok(ClimbOutcome::Done(ready));
+        }
+        let token = match self.find_unused_token(&records) {
+            Some(token) => Some(NonInteractiveToken::Cached(token)),
+            None => self.get_token_without_prompt(&mut records.sign_in).await?,
+        };
+        let Some(token) = token else {
+            return Ok(ClimbOutcome::Done(self.sign_in_interactively(&mut records, user).await?));
+        };
+        let token_count = records.sign_in.token_count;
+        let OpenRecords { mut credentials, sign_in: _ } = records;
+        drop(sign_in);
+        let (token, is_cached) = match token {
+            NonInteractiveToken::Refreshed(token) => (token, false),
+            NonInteractiveToken::Cached(token) => (token, true),
+        };
+        let granted = self.request_credentials(&mut credentials, &token).await;
+        if self.was_sign_in_replaced(credentials.lock, &token) {
+            *credentials = CredentialsRecord::default();
+            credentials.store()?;
+            return Ok(ClimbOutcome::UserChanged);
+        }
+        let granted = match granted {
+            Err(Error::Exchange { failed, token }) if is_cached && failed.is_token_refused() => {
+                return Ok(ClimbOutcome::TokenRefused(token));
             }
-            Some(NonInteractiveToken::Cached(token)) => match self.exchange(&mut session, &token).await {
-                Err(Error::Exchange { failed, .. }) if failed.is_token_refused() => {
-                    log::info("session", format_args!("AWS does not accept the cached ID token any more"));
-                    session.mark_token_spent();
-                    self.store_session(&session)?;
-                    self.sign_in_interactively(&mut session, &mut person).await
-                }
-                result => result,
-            },
-            None => self.sign_in_interactively(&mut session, &mut person).await,
-        }
+            granted => granted?,
+        };
+        Ok(ClimbOutcome::Done(self.store_credentials(&mut credentials, granted, token_count)))
+    }
+
+    /// A token that was stored a moment ago for another profile with the same sign-in, and that this role has not been
+    /// exchanged for: a refresh would bring the same once more.
+    fn find_unused_token(&self, records: &OpenRecords<'_, '_>) -> Option<VerifiedToken> {
+        let OpenRecords { sign_in, credentials } = records;
+        let is_new = sign_in.token_stored_at.is_some_and(|at| {
+            at <= self.now() && self.now().duration_since(at) < NEW_TOKEN_AGE && !self.purpose.is_forced_login()
+        });
+        let is_unused = sign_in.token_count > credentials.token_count;
+        (is_new && is_unused).then(|| self.cached_token(sign_in)).flatten()
+    }
+
+    /// Whether the user has signed out, or another user in, since the lock of the sign-in was released. A sign-in that cannot
+    /// be read is no reason to drop credentials that AWS gave.
+    fn was_sign_in_replaced(&self, cache: &Cache, token: &VerifiedToken) -> bool {
+        self.profile.storage.stores_anything()
+            && cache.load_sign_in().is_ok_and(|stored| stored.subject.as_deref() != Some(token.subject()))
     }
 
     /// Rung one, looked at again under the lock: another process may have done the work.
-    async fn reuse_credentials(&self, session: &mut Session) -> Result<Option<SessionCredentials>, Error> {
-        let Some(credentials) = &session.credentials else { return Ok(None) };
+    async fn reuse_credentials(&self, records: &mut OpenRecords<'_, '_>) -> Result<Option<SessionCredentials>, Error> {
+        let stored = &mut records.credentials;
+        let Some(credentials) = &stored.credentials else { return Ok(None) };
         let fresh = assess_credentials(credentials, self.now());
-        let mut good = self.is_fresh_enough(fresh) && self.ensure_cleared(session).await?;
+        let mut good = self.is_fresh_enough(fresh) && self.ensure_cleared(&mut records.sign_in, stored).await?;
         if good && self.purpose.is_login() {
-            good = self.is_accepted_by_aws(session).await?;
+            good = self.is_accepted_by_aws(stored).await?;
         }
-        log::debug("session", format_args!("kept credentials are {fresh:?}, good enough: {good}"));
-        Ok(find_credentials(session, self.profile, self.now()).filter(|_| good))
+        log::debug("session", format_args!("stored credentials are {fresh:?}, good enough: {good}"));
+        Ok(find_credentials(stored.record(), self.profile, self.now()).filter(|_| good))
     }
 
     /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
-    async fn is_accepted_by_aws(&self, session: &mut Session) -> Result<bool, Error> {
-        let Some(credentials) = &session.credentials else { return Ok(false) };
+    async fn is_accepted_by_aws(&self, stored: &mut OpenCredentials<'_>) -> Result<bool, Error> {
+        let Some(credentials) = &stored.credentials else { return Ok(false) };
         if self.aws.check_credentials(credentials).await != CredentialStatus::Refused {
             return Ok(true);
         }
-        log::info("session", format_args!("AWS no longer accepts the kept credentials, so they are dropped"));
-        session.credentials = None;
-        self.store_session(session)?;
+        log::info("session", format_args!("AWS no longer accepts the stored credentials, so they are dropped"));
+        stored.credentials = None;
+        stored.store()?;
         Ok(false)
     }
 
-    /// Rung three: a token from the refresh token, else the one still valid. `None` means that a person is needed.
-    async fn get_token_without_prompt(&self, session: &mut Session) -> Result<Option<NonInteractiveToken>, Error> {
+    /// Rung three: a token from the refresh token, else the one still valid. `None` means that the user is needed.
+    async fn get_token_without_prompt(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+    ) -> Result<Option<NonInteractiveToken>, Error> {
         if self.purpose.is_forced_login() {
             return Ok(None);
         }
-        let Some(refresh_token) = session.refresh_token.clone() else {
-            return Ok(self.cached_token(session).map(NonInteractiveToken::Cached));
+        let Some(refresh_token) = sign_in.refresh_token.clone() else {
+            return Ok(self.cached_token(sign_in).map(NonInteractiveToken::Cached));
         };
-        match self.try_refresh(session, &refresh_token).await {
+        match self.try_refresh(sign_in, &refresh_token).await {
             Ok(token) => Ok(token),
-            Err(failure) => self.handle_refresh_failure(session, failure),
+            Err(failure) => self.handle_refresh_failure(sign_in, failure),
         }
     }
 
     /// On a network failure the cached token is used. A refusal, or a token that fails verification, is reported; but a
     /// user who runs `login` signs in again, unless the provider would reject the application itself once more.
-    fn handle_refresh_failure(&self, session: &Session, error: Error) -> Result<Option<NonInteractiveToken>, Error> {
-        match (error, self.cached_token(session)) {
+    fn handle_refresh_failure(
+        &self,
+        sign_in: &SignInRecord,
+        error: Error,
+    ) -> Result<Option<NonInteractiveToken>, Error> {
+        match (error, self.cached_token(sign_in)) {
             (error, Some(token)) if error.is_network() => {
                 let report = (self.describe)(error);
                 log::info("session", format_args!("using the cached token: {}", report.message));
@@ -175,21 +251,21 @@ impl Ladder<'_> {
     /// Presents the refresh token. Only `invalid_grant` loses it.
     async fn try_refresh(
         &self,
-        session: &mut Session,
+        sign_in: &mut OpenSignIn<'_>,
         refresh_token: &Secret,
     ) -> Result<Option<NonInteractiveToken>, Error> {
-        let application = self.load_application()?;
-        let mut known = self.get_provider().await?;
-        self.check_token_endpoint(session, &known)?;
+        let application = self.load_application(sign_in.lock.folder())?;
+        let mut known = self.get_provider(sign_in.lock).await?;
+        self.check_token_endpoint(sign_in, &known)?;
         log::debug("session", format_args!("renewing with the refresh token"));
         let provider = self.provider_session(&application, &known);
         match provider.refresh_tokens(refresh_token).await {
-            Ok(tokens) => self.store_refreshed_tokens(session, &mut known, tokens).await,
+            Ok(tokens) => self.store_refreshed_tokens(sign_in, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
                 log::info("session", format_args!("the provider has ended the session: the refresh token is spent"));
-                session.refresh_token = None;
-                session.mark_token_spent();
-                self.store_session(session)?;
+                sign_in.refresh_token = None;
+                sign_in.mark_token_spent();
+                sign_in.store()?;
                 Ok(None)
             }
             Err(error) if error.needs_interaction() => {
@@ -198,7 +274,7 @@ impl Ladder<'_> {
             }
             Err(error) => {
                 if error.suggests_stale_metadata() {
-                    self.cache.remove_provider()?;
+                    sign_in.lock.remove_provider()?;
                 }
                 Err(error.into())
             }
@@ -209,36 +285,38 @@ impl Ladder<'_> {
     /// may leave out the ID token while the one it gave earlier is valid (OIDC Core §12.2).
     async fn store_refreshed_tokens(
         &self,
-        session: &mut Session,
+        sign_in: &mut OpenSignIn<'_>,
         known: &mut CachedProvider,
         mut tokens: TokenResponse,
     ) -> Result<Option<NonInteractiveToken>, Error> {
         if tokens.refresh_token.is_some() {
-            session.refresh_token.clone_from(&tokens.refresh_token);
-            self.store_session(session)?;
+            sign_in.refresh_token.clone_from(&tokens.refresh_token);
+            sign_in.store()?;
         }
         let Some(token) = tokens.id_token.take() else {
-            return Ok(self.cached_token(session).map(NonInteractiveToken::Cached));
+            return Ok(self.cached_token(sign_in).map(NonInteractiveToken::Cached));
         };
         let token = self
             .verify_token(
+                sign_in.lock,
                 known,
                 token,
-                &self.expected_claims(&tokens, TokenGrant::RefreshToken { subject: session.subject.as_deref() }),
+                &self.expected_claims(&tokens, TokenGrant::RefreshToken { subject: sign_in.subject.as_deref() }),
             )
             .await?;
-        self.set_token(session, &token);
+        self.set_token(sign_in, &token)?;
         Ok(Some(NonInteractiveToken::Refreshed(token)))
     }
 
     /// The kept token, while it is valid long enough to reach AWS.
-    fn cached_token(&self, session: &Session) -> Option<VerifiedToken> {
-        session.find_valid_token(self.now().saturating_add(MIN_REMAINING))
+    fn cached_token(&self, sign_in: &SignInRecord) -> Option<VerifiedToken> {
+        sign_in.find_valid_token(self.now().saturating_add(MIN_REMAINING))
     }
 
     /// Rung five. A key that is unknown may be a new one: the provider's keys are fetched again, once.
     async fn verify_token(
         &self,
+        sign_in: &LockedSignIn<'_>,
         known: &mut CachedProvider,
         token: UnverifiedToken,
         expected: &ExpectedClaims<'_>,
@@ -248,7 +326,7 @@ impl Ladder<'_> {
                 log::info("session", format_args!("no known key fits the token: fetching the keys again"));
                 let keys = oidc::fetch_keys(self.client, &known.metadata).await?;
                 *known = CachedProvider::new(self.now(), known.metadata.clone(), keys);
-                self.cache.store_provider(known)?;
+                sign_in.store_provider(known)?;
                 Ok(oidc::verify_token(token, &known.keys, &known.metadata, expected)?)
             }
             judged => Ok(judged?),
@@ -270,8 +348,8 @@ impl Ladder<'_> {
     }
 
     /// The application with all that proves it, before anybody is asked for anything in its name.
-    fn load_application(&self) -> Result<Application<'_>, Error> {
-        load_application(self.profile, self.cache, self.client_files, self.host)
+    fn load_application(&self, records: &RecordFolder) -> Result<Application<'_>, Error> {
+        load_application(self.profile, records, self.client_files, self.host)
     }
 
     /// What requests of the application to its provider need.
@@ -284,63 +362,70 @@ impl Ladder<'_> {
     }
 
     /// What the provider says of itself: remembered, or asked now.
-    async fn get_provider(&self) -> Result<CachedProvider, Error> {
-        if let Some(known) = self.cache.load_provider(self.now())? {
+    async fn get_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
+        if let Some(known) = sign_in.load_provider(self.now())? {
             return Ok(known);
         }
         log::debug("session", format_args!("asking the provider to describe itself: nothing is remembered"));
         let metadata = oidc::discover_provider(self.client, self.profile).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
         let known = CachedProvider::new(self.now(), metadata, keys);
-        self.cache.store_provider(&known)?;
+        sign_in.store_provider(&known)?;
         Ok(known)
     }
 
-    /// Asks the quota service for approval, then AWS for credentials, and stores them before anybody gets them.
-    async fn exchange(&self, session: &mut Session, token: &VerifiedToken) -> Result<SessionCredentials, Error> {
-        let clearance = self.obtain_clearance(session, token).await?;
-        let granted = self.request_credentials(session, &clearance).await;
-        let ready = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
-        Ok(SessionCredentials { notice: self.take_quota_warning(&clearance), ..ready })
-    }
-
+    /// Asks the quota service for approval, then AWS for credentials.
     async fn request_credentials(
         &self,
-        session: &mut Session,
-        clearance: &Clearance<'_>,
-    ) -> Result<SessionCredentials, aws::FailedStep> {
-        let name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
+        stored: &mut OpenCredentials<'_>,
+        token: &VerifiedToken,
+    ) -> Result<NewCredentials, Error> {
+        let clearance = self.obtain_clearance(stored, token).await?;
+        let session_name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
         // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
-        let remembered = session.longest.filter(|_| !self.purpose.is_forced_login());
+        let remembered = stored.longest.filter(|_| !self.purpose.is_forced_login());
         let question = ExchangeRequest {
-            session_name: &name,
+            session_name: &session_name,
             max_seconds: remembered,
-            pool_identity: session.identity.as_deref(),
-            clearance,
+            pool_identity: stored.identity.as_deref(),
+            clearance: &clearance,
         };
-        let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } =
-            self.aws.exchange_token(&question).await?;
-        log::info("session", format_args!("AWS gave {} credentials until {}", name, credentials.expiration));
-        (session.credentials, session.session_name, session.role) = (Some(credentials), Some(name), role);
-        (session.longest, session.identity) = (longest, identity);
-        // Credentials that cannot be kept are still good: the caller gets them, and the log says why the next will wait.
-        if let Err(error) = self.store_session(session) {
-            let report = (self.describe)(error);
-            log::warn("session", format_args!("the credentials were not stored: {}", report.message));
-        }
-        Ok(find_credentials(session, self.profile, self.now()).expect("the credentials were put there a moment ago"))
+        let granted = self.aws.exchange_token(&question).await;
+        let granted = granted.map_err(|failed| Error::Exchange { failed, token: Box::new(token.clone()) })?;
+        let notice = self.take_quota_warning(stored, &clearance);
+        Ok(NewCredentials { granted, session_name, notice })
     }
 
-    /// The token becomes part of the session, and is kept with whatever comes next: a disk takes its time for each write.
-    fn set_token(&self, session: &mut Session, token: &VerifiedToken) {
-        session.set_token(token);
+    /// Stores the credentials before anybody gets them.
+    fn store_credentials(
+        &self,
+        stored: &mut OpenCredentials<'_>,
+        new: NewCredentials,
+        token_count: u64,
+    ) -> SessionCredentials {
+        let NewCredentials { granted, session_name, notice } = new;
+        let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } = granted;
+        log::info("session", format_args!("AWS gave {session_name} credentials until {}", credentials.expiration));
+        (stored.credentials, stored.session_name, stored.role) = (Some(credentials), Some(session_name), role);
+        (stored.longest, stored.identity) = (longest, identity);
+        stored.token_count = token_count;
+        stored.destinations = Destinations::from_profile(self.profile, &self.host.environment);
+        // Credentials that cannot be stored are still good: the caller gets them, and the log says why the next will wait.
+        if let Err(error) = stored.store() {
+            let report = (self.describe)(error.into());
+            log::warn("session", format_args!("the credentials were not stored: {}", report.message));
+        }
+        let ready = find_credentials(stored.record(), self.profile, self.now());
+        SessionCredentials { notice, ..ready.expect("the credentials were put there a moment ago") }
+    }
+
+    /// Puts a verified token into the sign-in.
+    fn set_token(&self, sign_in: &mut OpenSignIn<'_>, token: &VerifiedToken) -> Result<(), Error> {
+        sign_in.set_token(token, self.now());
         if token.has_groups_overage() {
             log::warn("session", format_args!("the person's groups are too many for the token, which has none"));
         }
-    }
-
-    fn store_session(&self, session: &Session) -> Result<(), Error> {
-        Ok(self.cache.store_session(session)?)
+        Ok(sign_in.store()?)
     }
 
     fn now(&self) -> Timestamp {

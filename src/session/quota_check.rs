@@ -3,11 +3,11 @@
 //! A no costs nobody what they have: credentials and tokens stay, and serve again once the service says yes.
 
 use super::{
-    CredentialsPurpose, Error, Ladder, LadderPurpose, LoginCondition, NonInteractiveToken,
+    CredentialsPurpose, Error, Ladder, LadderPurpose, LoginCondition, NonInteractiveToken, OpenCredentials, OpenSignIn,
     session_credentials::{MIN_APPROVAL, find_approval_end},
 };
 use crate::{
-    cache::{Freshness, Session, assess_expiry},
+    cache::{Freshness, LockedCredentials, assess_expiry},
     config::QuotaErrorPolicy,
     log,
     oidc::VerifiedToken,
@@ -18,86 +18,83 @@ use crate::{
 impl Ladder<'_> {
     pub(super) async fn obtain_clearance<'t>(
         &self,
-        session: &mut Session,
+        stored: &mut OpenCredentials<'_>,
         token: &'t VerifiedToken,
     ) -> Result<Clearance<'t>, Error> {
         let service = self.profile.quota.as_ref();
         let asked = quota::request_clearance(self.client, service, token, self.now()).await;
-        self.record_clearance(session, asked)
+        self.record_clearance(stored, asked)
     }
 
     /// Whether the last yes still holds; where only that has run out, only the service is asked. False when a person
     /// would have to sign in for it.
-    pub(super) async fn ensure_cleared(&self, session: &mut Session) -> Result<bool, Error> {
+    pub(super) async fn ensure_cleared(
+        &self,
+        sign_in: &mut OpenSignIn<'_>,
+        stored: &mut OpenCredentials<'_>,
+    ) -> Result<bool, Error> {
         let Some(service) = &self.profile.quota else { return Ok(true) };
-        let until = find_approval_end(session, service, self.now());
+        let until = find_approval_end(stored, service, self.now());
         let left = until.map(|until| assess_expiry(until, self.now()));
         if left.is_some_and(|left| self.is_fresh_enough(left)) {
             return Ok(true);
         }
         log::info("session", format_args!("only the quota service has to be asked again"));
-        let token = match self.cached_token(session) {
+        let token = match self.cached_token(sign_in) {
             Some(token) => Ok(Some(NonInteractiveToken::Cached(token))),
-            None => self.get_token_without_prompt(session).await,
+            None => self.get_token_without_prompt(sign_in).await,
         };
         match token {
             Ok(Some(NonInteractiveToken::Refreshed(token) | NonInteractiveToken::Cached(token))) => {
-                self.obtain_clearance(session, &token).await?;
+                self.obtain_clearance(stored, &token).await?;
             }
             Ok(None) => return Ok(false),
             // The provider cannot be reached, so that there is no token to ask with.
             Err(error) if error.is_network() && service.on_error == QuotaErrorPolicy::Allow => {
                 let report = (self.describe)(error);
                 log::warn("session", format_args!("the quota service cannot be asked: {}", report.message));
-                session.cleared_until = Some(self.now().saturating_add(service.interval.max(MIN_APPROVAL)));
+                stored.cleared_until = Some(self.now().saturating_add(service.interval.max(MIN_APPROVAL)));
             }
             Err(error) => return Err(error),
         }
-        self.store_session(session)?;
+        stored.store()?;
         Ok(true)
     }
 
     fn record_clearance<'t>(
         &self,
-        session: &mut Session,
+        stored: &mut OpenCredentials<'_>,
         asked: Result<Clearance<'t>, quota::QuotaError>,
     ) -> Result<Clearance<'t>, Error> {
         match asked {
             Ok(clearance) => {
-                session.cleared_until =
+                stored.cleared_until =
                     clearance.until().map(|until| until.max(self.now().saturating_add(MIN_APPROVAL)));
                 Ok(clearance)
             }
             Err(error) => {
-                session.cleared_until = None;
-                self.store_session(session)?;
-                self.record_usage(error.usage());
+                stored.cleared_until = None;
+                stored.store()?;
+                record_usage(stored.lock, error.usage());
                 Err(Error::Quota { error, now: self.now() })
             }
         }
     }
 
     /// A warning for the person, once a day, when the end is in sight; where nobody listens, it is kept for later.
-    pub(super) fn take_quota_warning(&self, clearance: &Clearance<'_>) -> Option<String> {
+    pub(super) fn take_quota_warning(&self, stored: &OpenCredentials<'_>, clearance: &Clearance<'_>) -> Option<String> {
         let usage = clearance.usage.as_ref()?;
-        self.record_usage(Some(usage));
+        record_usage(stored.lock, Some(usage));
         let today = count_utc_days(self.now());
-        let was_warned = self.cache.load_notes().warned_on == Some(today);
+        let was_warned = stored.lock.load_credentials_notes().warned_on == Some(today);
         if !usage.is_almost_spent()
             || was_warned
             || self.purpose == LadderPurpose::Credentials(CredentialsPurpose::Renewal)
         {
             return None;
         }
-        self.cache.try_update_notes(|notes| notes.warned_on = Some(today));
+        stored.lock.try_update_notes(|notes| notes.warned_on = Some(today));
         Some(format!("You have used {}.", usage.describe_shares()?))
-    }
-
-    /// For `status`, which does not ask the service.
-    fn record_usage(&self, usage: Option<&quota::QuotaUsage>) {
-        if self.cache.load_notes().usage.as_ref() != usage {
-            self.cache.try_update_notes(|notes| notes.usage = usage.cloned());
-        }
     }
 
     /// What is good enough for whom.
@@ -112,6 +109,13 @@ impl Ladder<'_> {
                 matches!(fresh, Freshness::Fresh | Freshness::RenewSoon)
             }
         }
+    }
+}
+
+/// For `status`, which does not ask the service.
+fn record_usage(credentials: &LockedCredentials<'_>, usage: Option<&quota::QuotaUsage>) {
+    if credentials.load_credentials_notes().usage.as_ref() != usage {
+        credentials.try_update_notes(|notes| notes.usage = usage.cloned());
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cache::Session,
+    cache::CredentialsRecord,
     config::{Profile, QuotaSettings, RoleArn},
     credentials::AwsCredentials,
     time::Timestamp,
@@ -36,21 +36,25 @@ pub(super) const MIN_APPROVAL: Duration = Duration::from_secs(60);
 
 /// Until when the quota service has approved. An end farther away than any approval lasts was written before the clock was
 /// set back, and counts as none.
-pub(super) fn find_approval_end(session: &Session, service: &QuotaSettings, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn find_approval_end(
+    stored: &CredentialsRecord,
+    service: &QuotaSettings,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let latest = now.saturating_add(service.interval.max(MIN_APPROVAL));
-    session.cleared_until.filter(|until| *until <= latest)
+    stored.cleared_until.filter(|until| *until <= latest)
 }
 
-/// What a session already has to show.
-pub fn find_credentials(session: &Session, profile: &Profile, now: Timestamp) -> Option<SessionCredentials> {
-    let mut credentials = session.credentials.clone()?;
+/// The stored credentials.
+pub fn find_credentials(stored: &CredentialsRecord, profile: &Profile, now: Timestamp) -> Option<SessionCredentials> {
+    let mut credentials = stored.credentials.clone()?;
     if let Some(service) = &profile.quota {
         // They serve no longer than somebody is known to be allowed to spend.
-        let cleared_until = find_approval_end(session, service, now).unwrap_or(Timestamp::from_unix(0));
+        let cleared_until = find_approval_end(stored, service, now).unwrap_or(Timestamp::from_unix(0));
         credentials.expiration = credentials.expiration.min(cleared_until);
     }
-    let session_name = session.session_name.clone().unwrap_or_default();
-    Some(SessionCredentials { credentials, session_name, role: session.role.clone(), notice: None })
+    let session_name = stored.session_name.clone().unwrap_or_default();
+    Some(SessionCredentials { credentials, session_name, role: stored.role.clone(), notice: None })
 }
 
 #[cfg(test)]
@@ -64,7 +68,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-    fn session(cleared_for: Duration) -> (Session, Profile) {
+    fn record(cleared_for: Duration) -> (CredentialsRecord, Profile) {
         let endpoint = SecureUrl::parse("https://quota.example/check").unwrap();
         let (interval, timeout) = (Duration::from_secs(1800), Duration::from_secs(5));
         let quota = Some(QuotaSettings { endpoint, interval, timeout, on_error: QuotaErrorPolicy::Deny });
@@ -75,16 +79,16 @@ mod tests {
             expiration: NOW.saturating_add(Duration::from_secs(40_000)),
         };
         let cleared_until = Some(NOW.saturating_add(cleared_for));
-        let mut session = Session::default();
-        (session.credentials, session.cleared_until) = (Some(credentials), cleared_until);
-        (session, Profile { quota, ..testing::profile() })
+        let stored =
+            CredentialsRecord { credentials: Some(credentials), cleared_until, ..CredentialsRecord::default() };
+        (stored, Profile { quota, ..testing::profile() })
     }
 
     #[test]
     fn approval_that_ends_after_the_interval_counts_as_none() {
         let expiration = |cleared_for| {
-            let (session, profile) = session(Duration::from_secs(cleared_for));
-            find_credentials(&session, &profile, NOW).unwrap().credentials.expiration
+            let (stored, profile) = record(Duration::from_secs(cleared_for));
+            find_credentials(&stored, &profile, NOW).unwrap().credentials.expiration
         };
         assert_eq!(expiration(1800), NOW.saturating_add(Duration::from_secs(1800)));
         // The clock was set back by a day.

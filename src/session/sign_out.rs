@@ -8,9 +8,8 @@ use tokio::time::timeout;
 
 use super::{DestinationChanged, Error, load_application};
 use crate::{
-    cache::{CachedProvider, Destinations, Freshness, LockedCache, SecretRecipient, Session, assess_credentials},
+    cache::{CachedProvider, Destinations, LockedSignIn, SecretRecipient, SignInRecord},
     config::Profile,
-    files,
     host::Host,
     http::{self, Client},
     log,
@@ -57,45 +56,41 @@ pub enum RevocationOutcome {
     Failed(Box<Error>),
 }
 
-/// Signs out. The lock is held to the end: some providers revoke all of a person's grants to the application, and one
-/// that is only just being given must not be among them.
-pub fn sign_out(host: &Host, profile: &Profile, cache: &LockedCache<'_>) -> Result<SignOutReport, files::Error> {
-    let (is_empty, has_session) = (cache.is_empty()?, cache.has_session()?);
-    let session = cache.load_session();
-    let application = load_application(profile, cache, &ClientFiles::read_for_profile(profile), host);
+/// Signs out of every profile that shares the sign-in. Its lock is held to the end: some providers revoke all of a person's
+/// grants to the application, and one that is only just being given must not be among them.
+pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> Result<SignOutReport, Error> {
+    let (is_empty, has_sign_in) = (sign_in.is_empty()?, sign_in.has_sign_in()?);
+    let record = sign_in.load_sign_in();
+    let valid_until = sign_in.find_latest_expiry((host.now)())?;
+    let application = load_application(profile, sign_in.folder(), &ClientFiles::read_for_profile(profile), host);
     // A description that cannot be read is asked for again.
-    let known = cache.load_provider((host.now)()).ok().flatten();
-    let forgotten = cache.remove_all();
-    let kept = match session {
+    let known = sign_in.load_provider((host.now)()).ok().flatten();
+    let removal = sign_in.remove_sign_in_and_credentials();
+    let removed = match record {
         _ if is_empty => StoredRecords::Nothing,
-        _ if !has_session => StoredRecords::Notes,
-        Ok(session) if session != Session::default() => {
-            let provider = match &session.refresh_token {
-                Some(token) => announce_and_revoke(host, application, cache, known, &session.destinations, token),
+        _ if !has_sign_in && valid_until.is_none() => StoredRecords::Notes,
+        Ok(record) if has_sign_in && record != SignInRecord::default() => {
+            let provider = match &record.refresh_token {
+                Some(token) => announce_and_revoke(host, application, sign_in, known, &record.destinations, token),
                 None => RevocationOutcome::NothingToRevoke,
             };
-            StoredRecords::Session { provider, credentials_valid_until: find_valid_until(&session, (host.now)()) }
+            StoredRecords::Session { provider, credentials_valid_until: valid_until }
         }
-        _ => StoredRecords::Session { provider: RevocationOutcome::Unreadable, credentials_valid_until: None },
+        _ => StoredRecords::Session { provider: RevocationOutcome::Unreadable, credentials_valid_until: valid_until },
     };
-    log::info("session", format_args!("forgotten: {forgotten:?}; kept was: {kept:?}"));
-    Ok(SignOutReport { removed: kept, removal: forgotten })
-}
-
-fn find_valid_until(session: &Session, now: Timestamp) -> Option<Timestamp> {
-    let credentials = session.credentials.as_ref()?;
-    (assess_credentials(credentials, now) != Freshness::Spent).then_some(credentials.expiration)
+    log::info("session", format_args!("forgotten: {removal:?}; stored was: {removed:?}"));
+    Ok(SignOutReport { removed, removal })
 }
 
 fn announce_and_revoke(
     host: &Host,
     application: Result<Application<'_>, Error>,
-    cache: &LockedCache<'_>,
+    sign_in: &LockedSignIn<'_>,
     known: Option<CachedProvider>,
     destinations: &Destinations,
     token: &Secret,
 ) -> RevocationOutcome {
-    if let Err(error) = cache.announce((host.now)()) {
+    if let Err(error) = sign_in.announce((host.now)()) {
         log::warn("session", format_args!("{error}"));
     }
     application

@@ -20,7 +20,7 @@ use std::{
 };
 
 use crate::{
-    cache::{Cache, FailureKind, Freshness, RENEWAL_PAUSE, Session, assess_credentials},
+    cache::{Cache, FailureKind, Freshness, RENEWAL_PAUSE, assess_credentials},
     config::{CallerKind, Profile},
     failure::Failure,
     host::{self, Host},
@@ -101,7 +101,7 @@ impl<'a> WorkerClient<'a> {
 impl WorkerClient<'_> {
     /// Credentials for an automatic caller. If new ones cannot be had, those that are still valid are returned.
     pub fn credentials(&self, report: ProgressHandler<'_>) -> Result<SessionCredentials, Error> {
-        let cached = find_credentials(&self.load_session()?, self.profile, self.now());
+        let cached = self.find_stored_credentials()?;
         let prompting = match self.caller {
             CallerKind::NonInteractive => Prompting::Never,
             CallerKind::MayPrompt | CallerKind::SignIn => Prompting::Allowed,
@@ -125,7 +125,7 @@ impl WorkerClient<'_> {
 
     /// Credentials for a caller that cannot ask again: those that expire soon are renewed first.
     pub fn long_lived_credentials(&self, report: ProgressHandler<'_>) -> Result<SessionCredentials, Error> {
-        match find_credentials(&self.load_session()?, self.profile, self.now()) {
+        match self.find_stored_credentials()? {
             Some(cached) if self.freshness(&cached) == Freshness::RenewSoon => self
                 .fetch_result(CredentialsPurpose::Renewal, WaitLimits::SHORT, report)
                 .or_else(|error| self.serve_valid_or_fail(cached, error)),
@@ -145,17 +145,24 @@ impl WorkerClient<'_> {
 
     /// The text of an ID token that is valid for some time.
     pub fn token(&self) -> Result<Secret, Error> {
-        match find_token_for(&self.load_session()?, TokenUse::Now, self.now()) {
+        match self.find_stored_token()? {
             Some(token) => Ok(token),
             None => self.fetch_result(TokenUse::Now, self.long_limits(), &mut |_, _| {}),
         }
     }
 
-    /// The stored session, if it may be sent where the configuration says.
-    fn load_session(&self) -> Result<Session, Error> {
-        let session = self.cache.load_session()?;
-        check_destinations(&session, self.profile, &self.host.environment)?;
-        Ok(session)
+    /// The stored credentials, if they may be used where the configuration says.
+    fn find_stored_credentials(&self) -> Result<Option<SessionCredentials>, Error> {
+        let stored = self.cache.load_credentials()?;
+        check_destinations(&stored.destinations, self.profile, &self.host.environment)?;
+        Ok(find_credentials(&stored, self.profile, self.now()))
+    }
+
+    /// The stored ID token, if it may be sent where the configuration says.
+    fn find_stored_token(&self) -> Result<Option<Secret>, Error> {
+        let sign_in = self.cache.load_sign_in()?;
+        check_destinations(&sign_in.destinations, self.profile, &self.host.environment)?;
+        Ok(find_token_for(&sign_in, TokenUse::Now, self.now()))
     }
 
     fn freshness(&self, ready: &SessionCredentials) -> Freshness {
@@ -184,9 +191,16 @@ impl WorkerClient<'_> {
     /// Starts a worker that nobody waits for, unless another one is at work or was started a moment ago.
     pub fn refresh_in_background(&self, purpose: LadderPurpose) {
         let now = self.now();
-        let tried = self.cache.load_notes().renewal_tried;
+        let tried = match purpose {
+            LadderPurpose::Credentials(_) => self.cache.load_credentials_notes().renewal_tried,
+            LadderPurpose::IdToken(_) => self.cache.load_sign_in_notes().renewal_tried,
+        };
         let lately = tried.is_some_and(|tried| tried <= now && now.duration_since(tried) < RENEWAL_PAUSE);
-        if lately || lock::is_held(&self.cache.lock_path()).unwrap_or(true) {
+        let own_lock = match purpose {
+            LadderPurpose::Credentials(_) => self.cache.credentials_lock_path(),
+            LadderPurpose::IdToken(_) => self.cache.sign_in_lock_path(),
+        };
+        if lately || lock::is_held(&own_lock).unwrap_or(true) {
             return;
         }
         let started = self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());

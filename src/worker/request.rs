@@ -2,16 +2,17 @@
 //!
 //! The steps to the answer are in `session`.
 
+use std::path::PathBuf;
+
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::caller_input::listen_to_caller;
 use crate::{
-    cache::{Freshness, Session, assess_credentials},
+    cache::{Cache, Freshness, assess_credentials},
     config::Profile,
+    files, lock,
     secret::Secret,
-    session::{
-        self, CredentialsPurpose, Ladder, LadderPurpose, SessionCredentials, TokenUse, find_credentials, find_token_for,
-    },
+    session::{CredentialsPurpose, LadderPurpose, SessionCredentials, TokenUse, find_credentials, find_token_for},
+    store,
     time::Timestamp,
 };
 
@@ -20,10 +21,13 @@ pub(super) trait WorkerRequest: Copy {
 
     fn purpose(self) -> LadderPurpose;
 
-    /// The answer, if the session that another process stored contains it.
-    fn find_stored(self, session: &Session, profile: &Profile, now: Timestamp) -> Option<Self::Answer>;
-
-    async fn run_ladder(self, ladder: &Ladder<'_>) -> Result<Self::Answer, session::Error>;
+    /// The answer, if another process has stored it.
+    fn find_stored(
+        self,
+        cache: &Cache,
+        profile: &Profile,
+        now: Timestamp,
+    ) -> Result<Option<Self::Answer>, store::Error>;
 }
 
 impl WorkerRequest for CredentialsPurpose {
@@ -33,16 +37,17 @@ impl WorkerRequest for CredentialsPurpose {
         LadderPurpose::Credentials(self)
     }
 
-    fn find_stored(self, session: &Session, profile: &Profile, now: Timestamp) -> Option<SessionCredentials> {
-        let found = find_credentials(session, profile, now)?;
-        match assess_credentials(&found.credentials, now) {
-            Freshness::Fresh | Freshness::RenewSoon => Some(found),
-            Freshness::RenewNow | Freshness::Spent => None,
-        }
-    }
-
-    async fn run_ladder(self, ladder: &Ladder<'_>) -> Result<SessionCredentials, session::Error> {
-        ladder.get_credentials(listen_to_caller()).await
+    fn find_stored(
+        self,
+        cache: &Cache,
+        profile: &Profile,
+        now: Timestamp,
+    ) -> Result<Option<SessionCredentials>, store::Error> {
+        let found = find_credentials(&cache.load_credentials()?, profile, now);
+        Ok(found.filter(|found| match assess_credentials(&found.credentials, now) {
+            Freshness::Fresh | Freshness::RenewSoon => true,
+            Freshness::RenewNow | Freshness::Spent => false,
+        }))
     }
 }
 
@@ -53,14 +58,24 @@ impl WorkerRequest for TokenUse {
         LadderPurpose::IdToken(self)
     }
 
-    fn find_stored(self, session: &Session, _: &Profile, now: Timestamp) -> Option<Secret> {
-        find_token_for(session, self, now)
+    fn find_stored(self, cache: &Cache, _: &Profile, now: Timestamp) -> Result<Option<Secret>, store::Error> {
+        Ok(find_token_for(&cache.load_sign_in()?, self, now))
     }
+}
 
-    /// Nobody is prompted for an ID token, so no input is read.
-    async fn run_ladder(self, ladder: &Ladder<'_>) -> Result<Secret, session::Error> {
-        ladder.get_id_token(self).await
+/// The lock that a request needs and another process holds, if there is one. The sign-in's is first, because its holder may
+/// be waiting for the user.
+pub(super) fn find_held_lock(purpose: LadderPurpose, cache: &Cache) -> Result<Option<PathBuf>, files::Error> {
+    let paths = match purpose {
+        LadderPurpose::Credentials(_) => vec![cache.sign_in_lock_path(), cache.credentials_lock_path()],
+        LadderPurpose::IdToken(_) => vec![cache.sign_in_lock_path()],
+    };
+    for path in paths {
+        if lock::is_held(&path)? {
+            return Ok(Some(path));
+        }
     }
+    Ok(None)
 }
 
 /// The purpose as an argument on a worker's command line, see [`parse_purpose`].

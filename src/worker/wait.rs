@@ -16,7 +16,7 @@ use super::{
     Error, WaitLimits, WorkerClient,
     process::CallerTerminal,
     protocol::{CallerMessage, WorkerMessage, encode_line},
-    request::WorkerRequest,
+    request::{WorkerRequest, find_held_lock},
 };
 use crate::{
     cache::{FailureKind, FailureReport, LastFailure},
@@ -161,9 +161,9 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
     fn run_rounds(&mut self) -> Result<R::Answer, Error> {
         let mut deaths = 0;
         loop {
-            let round = match lock::is_held(&self.client.cache.lock_path())? {
-                true => self.await_other_worker()?,
-                false => self.run_own_worker()?,
+            let round = match find_held_lock(self.request.purpose(), self.client.cache)? {
+                Some(_) => self.await_other_worker()?,
+                None => self.run_own_worker()?,
             };
             match round {
                 WaitRound::Done(answer) => return Ok(answer),
@@ -221,8 +221,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
     /// Waits for the process that holds the lock, and takes what it stores.
     fn await_other_worker(&mut self) -> Result<WaitRound<R::Answer>, Error> {
         log::debug("worker", format_args!("waiting for another process"));
-        let path = self.client.cache.lock_path();
-        while lock::is_held(&path)? {
+        while let Some(path) = find_held_lock(self.request.purpose(), self.client.cache)? {
             if self.started.elapsed() > self.limits.other_worker {
                 return Err(self.build_wait_timeout());
             }
@@ -277,11 +276,14 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
             // A login checks for itself what the other process stored.
             return Ok(WaitRound::Retry);
         }
-        let session = self.client.cache.load_session()?;
-        if let Some(answer) = self.request.find_stored(&session, self.client.profile, self.client.now()) {
+        let cache = self.client.cache;
+        if let Some(answer) = self.request.find_stored(cache, self.client.profile, self.client.now())? {
             return Ok(WaitRound::Done(answer));
         }
-        let last = self.client.cache.load_notes().last_failure;
+        let last = match purpose {
+            LadderPurpose::Credentials(_) => cache.load_credentials_notes().last_failure,
+            LadderPurpose::IdToken(_) => cache.load_sign_in_notes().last_failure,
+        };
         let last = last.filter(|last| last.at >= self.started_at && is_failure_for(purpose, last));
         Ok(last.map_or(WaitRound::Retry, |last| WaitRound::Failed(last.report)))
     }
@@ -318,7 +320,8 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
 
     fn build_wait_timeout(&self) -> Error {
         let (cache, now) = (&self.client.cache, self.client.now());
-        let holder = lock::read_holder(&cache.lock_path());
+        let held = find_held_lock(self.request.purpose(), cache).ok().flatten();
+        let holder = held.as_deref().and_then(lock::read_holder);
         let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
         log::info("worker", format_args!("waited {} s, no longer", self.started.elapsed().as_secs()));
         Error::LockWait(LockWaitTimeout { holder, address, now })

@@ -73,7 +73,7 @@ fn a_keyring_that_is_not_there_is_said_once() {
     let desk = laptop(&world);
     reword(&desk, CONFIG, "storage = \"file\"", "storage = \"keyring\"");
     let failed = desk.run(["credentials"]).fails(10, "storage/keyring_absent");
-    complains(&desk, "key", "bad", &[&failed.message, &failed.hint]);
+    assert_complaint(&find_check(&desk, "key"), "key", "bad", &[&failed.message, &failed.hint]);
     skips(&desk, "session");
 }
 
@@ -83,8 +83,7 @@ fn a_sign_in_that_hangs_is_named_with_its_process() {
     let desk = laptop(&world);
     let folder = desk.home().join(DATA);
     let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let name = names.filter(|name| name.len() > 30).find_map(|name| Some(name.strip_suffix(".lock")?.to_owned()));
-    let name = name.unwrap();
+    let name = names.filter_map(|name| Some(name.strip_suffix(".sign-in")?.to_owned())).next().unwrap();
     let lock = File::open(folder.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     let holder = |ago: i64| {

@@ -46,6 +46,9 @@ fn variable_names_cognito_only_without_a_file() {
     desk.set_variable("BEDROCK_SSO_FEDERATION", "identity-pool");
     desk.set_variable("BEDROCK_SSO_IDENTITY_POOL_ID", POOL_ID);
     desk.set_variable("BEDROCK_SSO_PROFILE", "container");
+    // It shares the sign-in of the profile before, which was not made for this host.
+    desk.run(["credentials"]).fails(4, "sign-in/destination_changed");
+    desk.run(["logout"]).expect_code(0);
     desk.run(["credentials"]).expect_code(9);
     desk.set_variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", world.cognito_endpoint());
     desk.run(["login"]).fails(4, "sign-in/destination_changed");

@@ -146,7 +146,7 @@ fn login_killed_at(desk: &Desk<'_>, step: &str, time: usize) -> bool {
     strace.args(["-f", "-qqq", "-o", "/dev/null", "-e", &format!("trace={step}")]);
     strace.args(["-e", &format!("inject={step}:signal=SIGKILL:when={time}")]);
     strace.arg("-P").arg(data(desk));
-    for name in kept_files(desk).iter().filter(|name| name.ends_with(".session")) {
+    for name in kept_files(desk).iter().filter(|name| name.ends_with(".sign-in") || name.ends_with(".credentials")) {
         let path = data(desk).join(name);
         strace.arg("-P").arg(&path).arg("-P").arg(path.with_added_extension("new"));
     }

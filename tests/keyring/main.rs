@@ -65,6 +65,28 @@ fn a_sign_in_a_warm_call_and_a_renewal() {
     assert_eq!((world.count(Endpoint::Refresh), world.count(Endpoint::Assume)), (1, 2));
 }
 
+/// A locked keyring is an error of every profile that shares the sign-in, and costs none of them anything.
+#[test]
+#[ignore = "tests/keyring/run"]
+fn profiles_that_share_a_sign_in_survive_a_locked_keyring() {
+    let (world, mut session) = (World::new(), Session::unlocked());
+    let desk = desk(&world, &session);
+    let text = std::fs::read_to_string(desk.config_file()).unwrap();
+    let (_, body) = text.split_once("[profiles.claude]").unwrap();
+    desk.configure(&format!("default_profile = \"claude\"\n{text}\n[profiles.short]{body}session_duration = \"1h\"\n"));
+    let run = |profile| desk.run(["credentials", "--no-login", "--profile", profile]);
+    desk.credentials();
+    let short = run("short").expect_code(0);
+    session.lock();
+    forget_copy();
+    for profile in ["claude", "short"] {
+        refused(&run(profile), "keyring_locked");
+    }
+    session.unlock_again();
+    assert_eq!(run("short").expect_code(0).stdout, short.stdout);
+    assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
+}
+
 #[test]
 #[ignore = "tests/keyring/run"]
 fn the_keyring_holds_thirty_two_bytes_and_the_home_none_of_them() {
@@ -217,7 +239,7 @@ fn signing_out_leaves_no_key_in_the_keyring_and_no_copy() {
     session.lock();
     forget_copy();
     refused(&desk.run(["logout"]), "keyring_locked");
-    assert!(!kept_files(&desk).iter().any(|name| name.ends_with(".session")), "what can go is gone");
+    assert!(!kept_files(&desk).iter().any(|name| name.ends_with(".sign-in")), "what can go is gone");
     session.unlock_again();
     desk.run(["logout"]).expect_code(0);
     assert_eq!(session.secret_tool(["lookup", "service", "bedrock-sso"]).stdout.len(), 0);

@@ -204,7 +204,7 @@ fn code_10_when_a_file_stands_where_our_folder_belongs() {
     let folder = desk.data();
     fs::create_dir_all(folder.parent().unwrap()).unwrap();
     fs::write(&folder, "in the way").unwrap();
-    storage_fails(&desk, ".session");
+    storage_fails(&desk, ".credentials");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn code_10_for_a_record_that_cannot_be_read_costs_no_sign_in() {
     let world = World::new();
     let desk = signed_in_and_spent(&world);
     let sealed = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
-    let record = sealed.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
+    let record = sealed.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "credentials")).unwrap();
     let kept = record.with_extension("kept");
     fs::rename(&record, &kept).unwrap();
     fs::create_dir(&record).unwrap();

@@ -82,18 +82,23 @@ fn a_fifo_in_place_of_claudes_settings_ends_setup_and_doctor() {
 #[test]
 fn a_fifo_in_place_of_a_stored_file_is_refused_or_replaced() {
     let world = World::new();
-    for kind in ["session", "json", "holder", "provider", "key"] {
+    for kind in ["sign-in", "credentials", "json", "holder", "provider", "key"] {
         let desk = signed_in_and_spent(&world);
         let stored = fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
-        let session = stored.into_iter().find(|path| path.extension().is_some_and(|it| it == "session")).unwrap();
-        let place = if kind == "key" { desk.data().join("key") } else { session.with_extension(kind) };
+        let stored: Vec<_> = stored.collect();
+        let find = |kind: &str| stored.iter().find(|path| path.extension().is_some_and(|it| it == kind)).unwrap();
+        let place = match kind {
+            "key" => desk.data().join("key"),
+            "credentials" => find("credentials").clone(),
+            kind => find("sign-in").with_extension(kind),
+        };
         drop(fs::remove_file(&place));
         make_fifo(&place);
         for verb in ["status", "credentials", "doctor"] {
             let outcome = desk.run([verb]);
             assert!(outcome.took < AT_ONCE, "{kind}: {verb}: {outcome:?}");
         }
-        if ["session", "key"].contains(&kind) {
+        if ["sign-in", "credentials", "key"].contains(&kind) {
             desk.run(["status"]).fails(10, "storage/files").message_has(&[&place.display().to_string()]);
         }
     }

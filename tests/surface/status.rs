@@ -12,7 +12,11 @@ fn report(world: &World, desk: &Desk<'_>) -> Value {
     let outcome = desk.run(["status", "--json"]).expect_code(0);
     assert_eq!((outcome.stderr.as_str(), world.ledger().total()), ("", requests));
     assert_eq!(outcome.stdout.matches('\n').count(), 1, "one line: {}", outcome.stdout);
-    outcome.document()
+    let mut document = outcome.document();
+    if document["sign_in"]["id_token_expires_at"].is_string() {
+        document["sign_in"]["id_token_expires_at"] = json!("later");
+    }
+    document
 }
 
 /// `status` for people, which prompts nobody either.
@@ -28,12 +32,15 @@ fn screen(world: &World, desk: &Desk<'_>) -> Outcome {
 fn like_nobody(desk: &Desk<'_>, other: &Value) -> Value {
     let mut all = json!({
         "version": 1, "profile": "claude", "signed_in": false, "identity": null, "role_arn": ROLE_ARN,
-        "account": "123456789012", "credentials": null, "can_renew": false, "storage": "file",
+        "account": "123456789012", "credentials": null, "sign_in": null, "can_renew": false, "storage": "file",
         "config": [desk.config_file()], "last_error": null,
         "variables": [
             { "name": "BEDROCK_SSO_LOG", "not_used": null }, { "name": "BEDROCK_SSO_LOG_FILE", "not_used": null },
         ],
     });
+    if other["identity"].is_object() {
+        all["sign_in"] = json!({ "id_token_expires_at": "later", "shared_with": [] });
+    }
     for (name, value) in other.as_object().unwrap() {
         all[name] = value.clone();
     }
@@ -268,7 +275,7 @@ fn control_characters_in_notes_and_paths_reach_no_output() {
     let world = World::new();
     let desk = signed_in(&world);
     let stored = std::fs::read_dir(desk.data()).unwrap().map(|entry| entry.unwrap().path());
-    let notes = stored.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "session")).unwrap();
+    let notes = stored.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "sign-in")).unwrap();
     let planted = "x\u{1b}[2Jy\u{9b}31mz\u{202e}w";
     let failure = json!({ "at": world.now(), "code": 5, "slug": planted, "message": planted, "hint": planted });
     let door = json!({ "fruitless": 2, "at": world.now(), "ended": true, "why": planted });

@@ -4,9 +4,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    digest::{Context, SHA256},
+};
 use serde_json::{Value, json};
-use testworld::{Desk, Outcome, World};
+use testworld::{CLIENT_ID, Desk, Outcome, ROLE_ARN, World};
 
 use super::signed_in;
 
@@ -44,7 +47,7 @@ fn at_work(world: &World) -> (Desk<'_>, Kept) {
     desk.run(["setup", "--yes"]).expect_code(0);
     desk.settle();
     let kept = kept_in(&desk.data());
-    for kind in [".session", ".provider", ".json", "setup.json", "key"] {
+    for kind in [".sign-in", ".credentials", ".provider", ".json", "setup.json", "key"] {
         assert!(kept.keys().any(|name| name.ends_with(kind)), "no {kind}: {:?}", kept.keys());
     }
     (desk, kept)
@@ -79,7 +82,7 @@ fn with_each(kept: &Kept, change: fn(Value) -> Vec<u8>) -> Kept {
         if name.ends_with(".json") {
             return change(serde_json::from_slice(bytes).unwrap());
         }
-        if !name.ends_with(".session") && !name.ends_with(".provider") {
+        if ![".sign-in", ".credentials", ".provider"].iter().any(|kind| name.ends_with(kind)) {
             return bytes.clone();
         }
         let (cipher, nonce, bound) = seal_of(kept, name, bytes);
@@ -209,6 +212,79 @@ fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
     fs::write(&record, &kept["setup.json"]).unwrap();
     desk.run(["setup", "--remove", "--yes"]).expect_code(0);
     assert!(!aws.exists() && !record.exists());
+}
+
+/// The name under which version 0.1 stored what belongs to the profile of a desk.
+fn former_name(world: &World) -> String {
+    let mut digest = Context::new(&SHA256);
+    let mut add = |text: &str| {
+        digest.update(&(text.len() as u64).to_be_bytes());
+        digest.update(text.as_bytes());
+    };
+    for text in ["bedrock-sso profile 1", "claude", &world.issuer(), CLIENT_ID, ROLE_ARN, "generic"] {
+        add(text);
+    }
+    // No scopes, no extra parameters; then the claims that may name the session, and its length.
+    let numbers = |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    digest.update(&numbers(&[0, 0, 4]));
+    for claim in ["email", "preferred_username", "upn", "sub"] {
+        digest.update(&numbers(&[claim.len() as u64]));
+        digest.update(claim.as_bytes());
+    }
+    digest.update(&numbers(&[12 * 3600]));
+    digest.finish().as_ref()[..16].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// A record of version 0.1 in place of the two of this version.
+fn as_stored_by_version_0_1(world: &World, kept: &Kept) -> Kept {
+    let open = |kind: &str| {
+        let (name, bytes) = kept.iter().find(|(name, _)| name.ends_with(kind)).unwrap();
+        let (cipher, nonce, bound) = seal_of(kept, name, bytes);
+        let mut body = bytes[HEADER + NONCE_LEN..].to_vec();
+        let plain = cipher.open_in_place(nonce, bound, &mut body).unwrap();
+        (bytes.clone(), serde_json::from_slice::<Value>(plain).unwrap())
+    };
+    let (_, mut sign_in) = open(".sign-in");
+    let (bytes, mut record) = open(".credentials");
+    let fields = record["record"].as_object_mut().unwrap();
+    fields.append(sign_in["record"].as_object_mut().unwrap());
+    drop((fields.remove("token_count"), fields.remove("token_stored_at")));
+    for hosts in fields["destinations"].as_object_mut().unwrap().values_mut() {
+        *hosts = hosts[0].clone();
+    }
+    let name = format!("{}.session", former_name(world));
+    let (cipher, nonce, bound) = seal_of(kept, &name, &bytes);
+    let mut body = record.to_string().into_bytes();
+    cipher.seal_in_place_append_tag(nonce, bound, &mut body).unwrap();
+    let mut former = kept.clone();
+    former.retain(|name, _| !name.contains('-') && !name.ends_with(".sign-in") && !name.ends_with(".provider"));
+    former.insert(name, [&bytes[..HEADER + NONCE_LEN], &body].concat());
+    former
+}
+
+#[test]
+fn a_laptop_that_version_0_1_signed_in_is_not_asked_again() {
+    let world = World::new();
+    let (desk, kept) = at_work(&world);
+    let document = desk.run(["credentials"]).expect_code(0).stdout;
+    let former = as_stored_by_version_0_1(&world, &kept);
+    let asked = world.ledger().total();
+    lay_down(&desk.data(), &former);
+    assert_eq!(desk.run(["credentials", "--no-login"]).expect_code(0).stdout, document);
+    assert_eq!(desk.run(["status", "--json"]).document()["identity"]["email"], json!("demo@example.com"));
+    assert_ne!(desk.run(["otel-headers"]).expect_code(0).stdout, "{}\n");
+    assert_eq!((world.ledger().total(), desk.tabs()), (asked, 1), "nothing was needed");
+    // The first process that renews moves the record.
+    desk.run(["login", "--profile", "claude"]).expect_code(0);
+    desk.settle();
+    let names = kept_in(&desk.data());
+    assert!(names.keys().all(|name| !name.ends_with(".session")), "{:?}", names.keys());
+    assert!(names.keys().any(|name| name.ends_with(".sign-in")), "{:?}", names.keys());
+    assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
+    survives(&desk, "version 0.1", &former);
+    lay_down(&desk.data(), &former);
+    desk.run(["logout"]).expect_code(0);
+    assert_eq!(world.live_grants(), 0);
 }
 
 #[test]

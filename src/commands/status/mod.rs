@@ -15,7 +15,9 @@ use super::{
     to_json_line, write_stdout,
 };
 use crate::{
-    cache::{DestinationChange, FailureReport, Freshness, LastFailure, Session, assess_credentials},
+    cache::{
+        CredentialsRecord, DestinationChange, FailureReport, Freshness, LastFailure, SignInRecord, assess_credentials,
+    },
     config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
     hint::{Hint, Invocation, NextCommand},
@@ -34,7 +36,7 @@ pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<
         return write_stdout(to_json_line(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &context.host.environment);
-    let closed = work.cache.load_notes().door.blocked_until(now);
+    let closed = work.cache.load_sign_in_notes().door.blocked_until(now);
     let facts = report.to_facts(closed, now, &context.invocation());
     let columns = Terminal::stdout_size().map(|(columns, _)| columns);
     write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())
@@ -54,6 +56,7 @@ struct StatusReport {
     role_arn: Option<String>,
     account: Option<String>,
     credentials: Option<RemainingValidity>,
+    sign_in: Option<SignInStatus>,
     can_renew: bool,
     storage: &'static str,
     config: Vec<String>,
@@ -77,6 +80,16 @@ struct StatusIdentity {
     source_identity: Option<String>,
 }
 
+/// The sign-in by itself, without the credentials of the profile's role.
+#[derive(Serialize)]
+struct SignInStatus {
+    /// `None`: AWS or the provider does not accept the ID token any more, or it has expired.
+    #[serde(serialize_with = "serialize_optional")]
+    id_token_expires_at: Option<Timestamp>,
+    /// The other profiles that use it.
+    shared_with: Vec<String>,
+}
+
 #[derive(Serialize)]
 struct RemainingValidity {
     #[serde(serialize_with = "serialize_display")]
@@ -94,26 +107,34 @@ struct LastError {
 }
 
 fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<StatusReport, Failure> {
-    let (session, notes, now) = (work.cache.load_session()?, work.cache.load_notes(), work.now());
-    let role = work.profile.final_role().or(session.role.as_ref());
-    let credentials = session.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
+    let (sign_in, stored) = (work.cache.load_sign_in()?, work.cache.load_credentials()?);
+    let (notes, now) = (work.cache.load_credentials_notes(), work.now());
+    let role = work.profile.final_role().or(stored.role.as_ref());
+    let credentials = stored.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
     Ok(StatusReport {
         version: 1,
         profile: work.profile.name.clone(),
         signed_in: credentials.is_some(),
-        identity: read_identity(&session),
+        identity: read_identity(&sign_in, &stored),
         role_arn: role.map(|role| role.as_str().to_owned()),
         account: role.map(|role| role.account().to_owned()),
         credentials: credentials.map(|kept| RemainingValidity {
             expires_at: kept.expiration,
             seconds_left: kept.expiration.duration_since(now).as_secs(),
         }),
-        can_renew: session.refresh_token.is_some(),
+        sign_in: sign_in.has_token().then(|| SignInStatus {
+            id_token_expires_at: sign_in.find_valid_token(now).map(|token| token.expires_at()),
+            shared_with: context.list_sharing_profiles(&work.profile),
+        }),
+        can_renew: sign_in.refresh_token.is_some(),
         storage: work.profile.storage.name(),
         config: list_config_files(context),
-        last_error: notes.last_failure.map(|last| LastError::from_last_failure(last, &context.invocation())),
+        last_error: work
+            .cache
+            .load_last_failure()
+            .map(|last| LastError::from_last_failure(last, &context.invocation())),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
-        destination_changes: session.find_destination_changes(&work.profile, &context.host.environment),
+        destination_changes: sign_in.destinations.find_profile_changes(&work.profile, &context.host.environment),
         variables: work.profile.list_variables(&context.host.environment, &context.host.paths),
     })
 }
@@ -123,10 +144,10 @@ fn list_config_files(context: &CommandContext<'_>) -> Vec<String> {
     places.map(|place| place.file.display().to_string()).collect()
 }
 
-fn read_identity(session: &Session) -> Option<StatusIdentity> {
-    let token = session.recall_token()?;
+fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<StatusIdentity> {
+    let token = sign_in.recall_token()?;
     Some(StatusIdentity {
-        session_name: session.session_name.clone().unwrap_or_default(),
+        session_name: stored.session_name.clone().unwrap_or_default(),
         email: identity::read_claim(&token, "email").map(str::to_owned),
         subject: token.subject().to_owned(),
         tags: identity::read_session_tags(&token),
@@ -136,6 +157,13 @@ fn read_identity(session: &Session) -> Option<StatusIdentity> {
 
 fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(moment)
+}
+
+fn serialize_optional<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match moment {
+        Some(moment) => serializer.collect_str(moment),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl LastError {
@@ -161,32 +189,17 @@ impl StatusIdentity {
     }
 }
 
-impl RemainingValidity {
-    fn to_fact(&self, can_renew: bool) -> StatusFact {
-        let Self { expires_at, seconds_left } = self;
-        let left = Duration::from_secs(*seconds_left);
-        let (then, news) = match (left < EXPIRES_SOON, can_renew) {
-            (false, _) => ("", Tone::Good),
-            (true, true) => ("; the next request renews them", Tone::Good),
-            (true, false) => ("; then you are asked to sign in again", Tone::Warning),
-        };
-        StatusFact::new("Signed in", format!("yes, until {expires_at} ({} left){then}", format_duration(left)))
-            .with_tone(news)
-    }
-}
-
 impl StatusReport {
     /// One screen, a line a fact.
     fn to_facts(&self, closed: Option<Timestamp>, now: Timestamp, invocation: &Invocation) -> Vec<StatusFact> {
         let mut facts =
             vec![StatusFact::new("Profile", sanitize_line(&self.profile)), self.describe_sign_in(invocation)];
+        facts.push(self.describe_credentials());
         facts.extend(describe_new_hosts(&self.destination_changes, invocation));
         facts.extend(closed.map(|until| describe_backoff(until.duration_since(now), invocation)));
         facts.extend(self.identity.iter().flat_map(StatusIdentity::to_facts));
         let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
         facts.push(StatusFact::new("Role", role));
-        let renewal = if self.can_renew { "silently, with the refresh token" } else { "by signing in again" };
-        facts.push(StatusFact::new("Renewal", renewal));
         facts.push(StatusFact::new("Storage", self.storage));
         facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));
         facts.extend(describe_variables(&self.variables));
@@ -202,17 +215,38 @@ impl StatusReport {
     }
 
     fn describe_sign_in(&self, invocation: &Invocation) -> StatusFact {
-        match &self.credentials {
-            Some(left) => left.to_fact(self.can_renew),
-            None if self.can_renew => {
-                StatusFact::new("Signed in", "no valid credentials; the next request renews them")
-                    .with_tone(Tone::Warning)
+        let shared = match self.sign_in.as_ref().map_or(&[][..], |sign_in| &sign_in.shared_with) {
+            [] => String::new(),
+            names => format!("; shared with {}", sanitize_line(&names.join(", "))),
+        };
+        let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at);
+        let (text, tone) = match (self.can_renew, id_token_expires_at) {
+            (true, _) => (format!("yes, renewed silently{shared}"), Tone::Good),
+            (false, Some(until)) => (format!("yes, until {until}{shared}"), Tone::Good),
+            (false, None) => {
+                let hint = Hint::from("no; run ").command(NextCommand::Login).render(invocation);
+                (hint, if self.signed_in { Tone::Warning } else { Tone::Bad })
             }
-            None => {
-                let hint = Hint::from("no; run ").command(NextCommand::Login);
-                StatusFact::new("Signed in", hint.render(invocation)).with_tone(Tone::Bad)
+        };
+        StatusFact::new("Signed in", text).with_tone(tone)
+    }
+
+    fn describe_credentials(&self) -> StatusFact {
+        let is_signed_in = self.can_renew || self.sign_in.as_ref().is_some_and(|it| it.id_token_expires_at.is_some());
+        let (text, tone) = match &self.credentials {
+            Some(RemainingValidity { expires_at, seconds_left }) => {
+                let left = Duration::from_secs(*seconds_left);
+                let (then, tone) = match (left < EXPIRES_SOON, is_signed_in) {
+                    (false, _) => ("", Tone::Good),
+                    (true, true) => ("; the next request renews them", Tone::Good),
+                    (true, false) => ("; then you are asked to sign in again", Tone::Warning),
+                };
+                (format!("valid until {expires_at} ({} left){then}", format_duration(left)), tone)
             }
-        }
+            None if is_signed_in => ("none; the next request gets them".to_owned(), Tone::Warning),
+            None => ("none".to_owned(), Tone::Bad),
+        };
+        StatusFact::new("Credentials", text).with_tone(tone)
     }
 }
 

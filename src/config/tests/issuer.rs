@@ -49,7 +49,7 @@ fn a_short_form_and_the_plain_spelling_are_the_same_profile() {
         let plain = told(&format!("issuer = '{plain}'")).load().unwrap();
         assert_eq!(short.provider, kind);
         assert_eq!(short, plain);
-        assert_eq!(short.fingerprint(), plain.fingerprint());
+        assert_eq!(short.fingerprints(), plain.fingerprints());
     }
 }
 

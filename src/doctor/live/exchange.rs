@@ -33,7 +33,7 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
     let config = context.inputs.file.as_deref();
     let client =
         WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, LogFlags::default());
-    let error = match client.token().and_then(|_| Ok(cache.load_session()?.recall_token())) {
+    let error = match client.token().and_then(|_| Ok(cache.load_sign_in()?.recall_token())) {
         Ok(Some(token)) => return Ok(ExchangeInput::Token(Box::new(token))),
         Ok(None) => return Err(Finding::Skipped("the kept ID token cannot be read".to_owned())),
         Err(error) if error.kind().is_sign_in_needed() => error,
@@ -75,15 +75,15 @@ async fn request_credentials(
 ) -> Result<GrantedCredentials, Failure> {
     let host = context.host;
     let client = context.live_client(profile)?;
-    let session = context.session(profile)?;
+    let (_, stored) = context.records(profile)?;
     let cleared = quota::request_clearance(client, profile.quota.as_ref(), token, (host.now)()).await;
     let clearance = cleared.map_err(|denied| Failure::from_quota_error(denied, (host.now)()))?;
     let aws = build_aws_client(context, profile)?;
     let name = identity::derive_session_name(token, &profile.session_name);
     let question = ExchangeRequest {
         session_name: &name,
-        max_seconds: session.longest,
-        pool_identity: session.identity.as_deref(),
+        max_seconds: stored.longest,
+        pool_identity: stored.identity.as_deref(),
         clearance: &clearance,
     };
     let granted = aws.exchange_token(&question).await;

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::method_choice::SignInMethod;
 use crate::{
-    cache::{CachedProvider, FailureReport, Session},
+    cache::{CachedProvider, FailureReport, LockedSignIn},
     hint::Invocation,
     host::{Browser, BrowserLaunch},
     log,
@@ -22,8 +22,8 @@ use crate::{
     race::{RaceWinner, race_futures},
     secret::Secret,
     session::{
-        Error, Ladder, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt,
-        UserInput,
+        Error, Ladder, OpenRecords, PastedTextError, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded,
+        SignInPrompt, UserInput,
     },
     text::sanitize_line,
 };
@@ -37,7 +37,7 @@ const EARLY: Duration = Duration::from_millis(400);
 impl Ladder<'_> {
     pub(super) async fn sign_in_by_callback(
         &self,
-        session: &mut Session,
+        records: &mut OpenRecords<'_, '_>,
         application: &Application<'_>,
         way: SignInMethod,
         browser: &Browser,
@@ -51,7 +51,7 @@ impl Ladder<'_> {
         let mut open = listener.start_serving();
         let known = match known {
             Some(known) => Ok(known),
-            None => self.get_provider_with_prompt(&open, way, person).await,
+            None => self.get_provider_with_prompt(records.sign_in.lock, &open, way, person).await,
         };
         let mut known = match known {
             Ok(known) => known,
@@ -65,11 +65,11 @@ impl Ladder<'_> {
             oidc::build_authorization_request(self.profile, &known.metadata, &redirect_uri, &self.host.fill_random);
         open.set_awaited_callback(build_awaited_callback(&known, &request));
         let (failures, mut failure) = mpsc::channel(1);
-        self.show_prompt(&open, way, browser, failures, &request)?;
+        self.show_prompt(records.sign_in.lock, &open, way, browser, failures, &request)?;
         let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, person).await {
             Ok(answer) => {
                 let ended = match answer {
-                    Ok(code) => self.finish_with_code(session, application, &mut known, &request, &code).await,
+                    Ok(code) => self.finish_with_code(records, application, &mut known, &request, &code).await,
                     Err(error) => Err(error.into()),
                 };
                 let ended = ended.map_err(self.describe);
@@ -78,7 +78,7 @@ impl Ladder<'_> {
             }
             Err(error) => Err((self.describe)(error)),
         };
-        self.record_outcome(outcome.as_ref().err());
+        self.record_outcome(records.sign_in.lock, outcome.as_ref().err());
         outcome.map_err(Error::Reported)
     }
 
@@ -87,17 +87,18 @@ impl Ladder<'_> {
     /// is to paste is sent to the provider's address, which is not known yet.
     async fn get_provider_with_prompt(
         &self,
+        sign_in: &LockedSignIn<'_>,
         open: &OpenListener,
         way: SignInMethod,
         person: &mut UserInput<'_>,
     ) -> Result<CachedProvider, Error> {
-        let mut known = pin!(self.get_provider_or_cancel(person));
+        let mut known = pin!(self.get_provider_or_cancel(sign_in, person));
         if self.purpose.is_login() && way != SignInMethod::Paste {
             if let RaceWinner::Left(known) = race_futures(known.as_mut(), sleep(EARLY)).await {
                 return known;
             }
             let address = open.start_address();
-            self.announce_prompt(Some(address))?;
+            sign_in.announce_prompt(self.now(), Some(address))?;
             let way = if way == SignInMethod::Browser { PromptMethod::Browser } else { PromptMethod::ByHand };
             (self.report)(SignInEvent::Prompt(SignInPrompt { address: address.to_owned(), way }));
         }
@@ -108,15 +109,16 @@ impl Ladder<'_> {
     /// `failures` hears of a browser that fails later.
     fn show_prompt(
         &self,
+        sign_in: &LockedSignIn<'_>,
         open: &OpenListener,
         way: SignInMethod,
         browser: &Browser,
         failures: Sender<String>,
         request: &AuthorizationRequest,
     ) -> Result<(), Error> {
-        let before = self.record_prompt()?;
+        let before = self.record_prompt(sign_in)?;
         let address = open.start_address();
-        self.announce_prompt(Some(address))?;
+        sign_in.announce_prompt(self.now(), Some(address))?;
         let opened = if way == SignInMethod::Browser {
             // Nobody listens any more once the sign-in has ended.
             browser.open_url(address, move |why| drop(failures.try_send(why)))
@@ -127,7 +129,7 @@ impl Ladder<'_> {
         let way = match (opened, way) {
             // Nobody reads the address that an automatic caller's helper would print. No tab was opened after all.
             (BrowserLaunch::Failed(why), _) if !self.is_prompt_visible() => {
-                self.cache.update_notes(|notes| notes.door = before)?;
+                sign_in.update_notes(|notes| notes.door = before)?;
                 return Err(SignInNeeded::NoBrowser { why }.into());
             }
             (BrowserLaunch::Started, _) => {

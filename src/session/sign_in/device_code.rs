@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    cache::{CachedProvider, Session},
+    cache::{CachedProvider, LockedSignIn},
     log,
     oidc::{Application, DeviceCode, DevicePollOutcome, PollPace, TokenGrant, TokenResponse, UnverifiedToken},
     race::{RaceWinner, race_futures},
-    session::{Error, Ladder, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt, UserInput},
+    session::{
+        Error, Ladder, OpenRecords, PromptMethod, SessionCredentials, SignInEvent, SignInNeeded, SignInPrompt,
+        UserInput,
+    },
 };
 
 /// What a provider that says `slow_down` wants added to the pause (RFC 8628 §3.5).
@@ -23,7 +26,7 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 impl Ladder<'_> {
     pub(super) async fn sign_in_by_device_code(
         &self,
-        session: &mut Session,
+        records: &mut OpenRecords<'_, '_>,
         application: &Application<'_>,
         known: &mut CachedProvider,
         person: &mut UserInput<'_>,
@@ -32,18 +35,18 @@ impl Ladder<'_> {
             return Err(Error::NoDeviceCodes);
         };
         let code = self.provider_session(application, known).request_device_code(&endpoint).await?;
-        self.show_code(&code)?;
-        let outcome = self.await_device_code(session, application, known, &code, person).await;
+        self.show_code(records.sign_in.lock, &code)?;
+        let outcome = self.await_device_code(records, application, known, &code, person).await;
         let outcome = outcome.map_err(self.describe);
-        self.record_outcome(outcome.as_ref().err());
+        self.record_outcome(records.sign_in.lock, outcome.as_ref().err());
         outcome.map_err(Error::Reported)
     }
 
     /// Shows the code to the caller of this worker, and to no other process.
-    fn show_code(&self, code: &DeviceCode) -> Result<(), Error> {
-        self.record_prompt()?;
+    fn show_code(&self, sign_in: &LockedSignIn<'_>, code: &DeviceCode) -> Result<(), Error> {
+        self.record_prompt(sign_in)?;
         let address = code.verification_uri.to_string();
-        self.announce_prompt(None)?;
+        sign_in.announce_prompt(self.now(), None)?;
         log::info(
             "session",
             format_args!(
@@ -60,7 +63,7 @@ impl Ladder<'_> {
 
     async fn await_device_code(
         &self,
-        session: &mut Session,
+        records: &mut OpenRecords<'_, '_>,
         application: &Application<'_>,
         known: &mut CachedProvider,
         code: &DeviceCode,
@@ -72,7 +75,7 @@ impl Ladder<'_> {
             RaceWinner::Left(answered) => answered?,
             RaceWinner::Right(()) => return Err(Error::Interrupted),
         };
-        self.finish_sign_in(session, known, id_token, tokens, TokenGrant::DeviceCode).await
+        self.finish_sign_in(records, known, id_token, tokens, TokenGrant::DeviceCode).await
     }
 
     /// Asks again and again, at the provider's pace. Bad weather costs time only: each failure doubles the pause.

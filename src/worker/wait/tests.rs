@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use super::{super::LogFlags, *};
 use crate::{
-    cache::{Cache, Session},
+    cache::{self, Cache, CredentialsRecord},
     config::{Profile, testing},
     credentials::AwsCredentials,
     hint::Hint,
     host::{Environment, Host, HostPaths},
     session::{LoginCondition, MethodPreference, SessionCredentials},
-    store,
 };
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -38,15 +37,13 @@ impl Machine {
             now: || NOW,
             fill_random: crate::host::fill_random,
         };
-        let store = store::open_file_store(folder.path());
-        let cache = Cache::new(store, folder.path().to_owned(), "mine".to_owned());
+        let cache = cache::testing::file_cache(folder.path(), "mine");
         Self { host, profile: testing::profile(), cache, _folder: folder }
     }
 
     fn store_credentials(&self, seconds: u64) {
-        let mut session = Session::default();
-        session.credentials = Some(credentials(seconds));
-        self.cache.try_lock().unwrap().expect("free").store_session(&session).unwrap();
+        let record = CredentialsRecord { credentials: Some(credentials(seconds)), ..CredentialsRecord::default() };
+        self.cache.try_lock_credentials().unwrap().expect("free").store_credentials(&record).unwrap();
     }
 
     fn store_failure(&self, at: Timestamp, kind: FailureKind, slug: &str) {
@@ -57,7 +54,7 @@ impl Machine {
             message: "you need to sign in".to_owned(),
             hint: "run it".into(),
         };
-        let locked = self.cache.try_lock().unwrap().expect("free");
+        let locked = self.cache.try_lock_credentials().unwrap().expect("free");
         locked.update_notes(|notes| notes.last_failure = Some(LastFailure { at, report })).unwrap();
     }
 

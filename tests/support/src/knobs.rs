@@ -102,6 +102,8 @@ pub enum Knob {
     Registered,
     /// true: the role's trust policy lacks `sts:TagSession`.
     WithoutTagSession,
+    /// `[role ARN, …]`: roles that trust the provider besides the usual one, none by default.
+    FurtherRoles,
     /// `[{"arn": …, "trusts": role ARN, "suggest_external_id": …, "tags": bool, "source_identity": bool}]`: the roles that
     /// AssumeRole knows, none by default.
     ChainRoles,
@@ -124,8 +126,8 @@ impl Knob {
     pub(crate) fn is_state(self) -> bool {
         use Knob::{
             AssertionAlgorithms, AssertionAudience, BedrockModels, BedrockRefusals, BedrockStream, ChainRoles,
-            ClientAuth, Clock, DeviceCodes, IssuerSuffix, Offline, Origin, PoolLogin, ProviderClock, RedirectUris,
-            RefusalStatus, Registered, RoleMaximum, Scopes,
+            ClientAuth, Clock, DeviceCodes, FurtherRoles, IssuerSuffix, Offline, Origin, PoolLogin, ProviderClock,
+            RedirectUris, RefusalStatus, Registered, RoleMaximum, Scopes,
         };
         matches!(
             self,
@@ -138,6 +140,7 @@ impl Knob {
                 | ClientAuth
                 | Clock
                 | DeviceCodes
+                | FurtherRoles
                 | IssuerSuffix
                 | Offline
                 | Origin

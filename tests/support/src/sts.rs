@@ -113,7 +113,9 @@ fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Ref
     let token = checked_length(form, "WebIdentityToken", 4, 20_000)?;
     let role = checked_length(form, "RoleArn", 20, 2048)?;
     let claims = verified(world, token)?;
-    if role != ROLE_ARN {
+    let further = world.knobs.peek(Knob::FurtherRoles).unwrap_or_default();
+    let is_known = role == ROLE_ARN || further.as_array().is_some_and(|roles| roles.iter().any(|known| known == role));
+    if !is_known {
         return Err(refused(403, "AccessDenied", NOT_AUTHORIZED));
     }
     if seconds > world.knobs.number(Knob::RoleMaximum, 43_200) {
@@ -124,7 +126,7 @@ fn assume(world: &Common, request: &Request, form: &Fields) -> Result<Reply, Ref
         return Err(refused(403, "AccessDenied", "Not authorized to perform sts:TagSession"));
     }
     let lifetime = world.knobs.take(Knob::CredentialLifetime).and_then(|value| value.as_i64()).unwrap_or(seconds);
-    Ok(issued(world, name, &claims, lifetime))
+    Ok(issued(world, role, name, &claims, lifetime))
 }
 
 pub(crate) fn constraint(value: &str, member: &str, what: &str) -> Refused {
@@ -241,9 +243,9 @@ fn check_times(world: &Common, claims: &Value) -> Result<(), Refused> {
     Ok(())
 }
 
-fn issued(world: &Common, name: &str, claims: &Value, lifetime: i64) -> Reply {
+fn issued(world: &Common, role: &str, name: &str, claims: &Value, lifetime: i64) -> Reply {
     let source_identity = claims["https://aws.amazon.com/source_identity"].as_str().map(str::to_owned);
-    let credentials = world.sts.issue(world, ROLE_ARN, name, lifetime, source_identity);
+    let credentials = world.sts.issue(world, role, name, lifetime, source_identity);
     let Issued { access_key, arn, .. } = &credentials;
     let body = format!(
         "<AssumeRoleWithWebIdentityResponse xmlns=\"{NAMESPACE}\">\n  <AssumeRoleWithWebIdentityResult>\n    \

@@ -1,0 +1,15 @@
+//! Caches in a folder of a test, under keys that can be read.
+
+use std::path::Path;
+
+use super::{Cache, RecordFolder};
+use crate::store::{self, SealedFiles};
+
+pub(crate) fn file_cache(folder: &Path, key: &str) -> Cache {
+    cache(store::open_file_store(folder), folder, key)
+}
+
+/// The key of the sign-in is `key`, and that of the credentials `key-role`.
+pub(crate) fn cache(store: SealedFiles, folder: &Path, key: &str) -> Cache {
+    Cache::new(RecordFolder::new(store, folder.to_owned()), key.to_owned(), "role", format!("former-{key}"))
+}

@@ -1,0 +1,275 @@
+//! Profiles of one application share the sign-in: one prompt, one refresh and one guard for all, and a role call each.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{fmt::Write as _, fs, time::Duration};
+
+use serde_json::{Value, json};
+use testworld::{Desk, Endpoint, Fault, Knob, Outcome, Running, World, wait_until};
+
+use crate::{counts, desk};
+
+const PROFILES: [&str; 5] = ["claude", "alpha", "beta", "gamma", "delta"];
+
+fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::123456789012:role/{name}")
+}
+
+/// A desk with five profiles that differ in their roles only, and as many for each further application.
+fn desk_with_profiles<'w>(world: &'w World, applications: &[&str]) -> Desk<'w> {
+    world.set(Knob::FurtherRoles, json!(PROFILES.map(role_arn)));
+    let desk = desk(world);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let (head, body) = text.split_once("[profiles.claude]").unwrap();
+    let mut all = head.to_owned();
+    for application in applications {
+        for name in PROFILES {
+            let body = body.replace(":role/BedrockUser", &format!(":role/{name}"));
+            assert_ne!(body, *text, "the role is replaced");
+            writeln!(all, "[profiles.{name}{application}]{body}").unwrap();
+            if !application.is_empty() {
+                writeln!(all, "extra_params = {{ login_hint = \"{application}\" }}").unwrap();
+            }
+        }
+    }
+    desk.configure(&format!("default_profile = \"claude\"\n{all}"));
+    desk
+}
+
+fn start_callers(desk: &Desk<'_>, profiles: &[String], each: usize) -> Vec<(String, Running)> {
+    let names = (0..each).flat_map(|_| profiles.iter());
+    names.map(|name| (name.clone(), desk.start(["credentials", "--profile", name]))).collect()
+}
+
+/// The document of each profile; all callers of one profile got the same.
+fn finish_callers(callers: Vec<(String, Running)>) -> Vec<(String, Value)> {
+    let mut documents: Vec<(String, Value)> = Vec::new();
+    for (name, caller) in callers {
+        let document = caller.finish().expect_code(0).document();
+        match documents.iter().find(|(known, _)| *known == name) {
+            Some((_, first)) => assert_eq!(*first, document, "{name}"),
+            None => documents.push((name, document)),
+        }
+    }
+    documents
+}
+
+fn names(application: &str) -> Vec<String> {
+    PROFILES.iter().map(|name| format!("{name}{application}")).collect()
+}
+
+fn run(desk: &Desk<'_>, command: &str, profile: &str) -> Outcome {
+    desk.run([command, "--profile", profile])
+}
+
+#[test]
+fn fifty_cold_callers_of_five_profiles_cost_one_browser_and_five_role_calls() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    let documents = finish_callers(start_callers(&desk, &names(""), 10));
+    assert_eq!(documents.len(), 5);
+    assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([1, 1, 0, 5], 1, 1));
+}
+
+#[test]
+fn fifty_callers_with_spent_credentials_cost_one_refresh_and_five_role_calls() {
+    let world = World::new();
+    world.next(5, Knob::CredentialLifetime, 10);
+    let desk = desk_with_profiles(&world, &[""]);
+    for name in names("") {
+        run(&desk, "credentials", &name).expect_code(0);
+    }
+    let before = counts(&world);
+    finish_callers(start_callers(&desk, &names(""), 10));
+    let after = counts(&world);
+    let spent: Vec<usize> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    assert_eq!((spent.as_slice(), desk.tabs(), world.live_grants()), (&[0, 0, 1, 5][..], 1, 1));
+}
+
+#[test]
+fn sign_ins_of_two_applications_do_not_mix() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &["", "bob"]);
+    let all: Vec<String> = names("").into_iter().chain(names("bob")).collect();
+    assert_eq!(finish_callers(start_callers(&desk, &all, 3)).len(), 10);
+    assert_eq!((counts(&world), desk.tabs(), world.live_grants()), ([2, 2, 0, 10], 2, 2));
+    run(&desk, "logout", "claudebob").expect_code(0);
+    assert_eq!(world.live_grants(), 1);
+    run(&desk, "credentials", "alpha").expect_code(0);
+    assert_eq!(desk.tabs(), 2);
+}
+
+#[test]
+fn a_holder_killed_at_any_request_costs_no_second_browser_once_tokens_are_stored() {
+    for (knob, endpoint) in [(Knob::AssumeFault, Endpoint::Assume), (Knob::RefreshFault, Endpoint::Refresh)] {
+        let world = World::new();
+        world.next(2, Knob::CredentialLifetime, 10);
+        let desk = desk_with_profiles(&world, &[""]);
+        run(&desk, "credentials", "claude").expect_code(0);
+        run(&desk, "credentials", "alpha").expect_code(0);
+        desk.settle();
+        let before = world.count(endpoint);
+        world.next(1, knob, json!(Fault::Hang));
+        let caller = desk.start(["credentials", "--profile", "claude"]);
+        wait_until("the request is under way", || world.count(endpoint) == before + 1);
+        desk.kill_all();
+        caller.kill();
+        for name in names("") {
+            run(&desk, "credentials", &name).expect_code(0);
+        }
+        assert_eq!(desk.tabs(), 1, "{knob:?}");
+    }
+}
+
+#[test]
+fn a_slow_exchange_of_one_role_does_not_hold_up_another_role() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    run(&desk, "credentials", "claude").expect_code(0);
+    world.next(1, Knob::AssumeFault, json!(Fault::Hold));
+    let slow = desk.start(["credentials", "--profile", "alpha"]);
+    assert!(world.ledger().wait_for(Endpoint::Assume, 2, Duration::from_secs(20)));
+    run(&desk, "credentials", "claude").expect_code(0);
+    run(&desk, "credentials", "beta").expect_code(0);
+    world.release();
+    slow.finish().expect_code(0);
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn the_guard_against_unanswered_prompts_is_shared() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    desk.person("denies");
+    run(&desk, "credentials", "claude").fails(5, "sign-in/access_denied");
+    for name in ["alpha", "beta", "claude"] {
+        run(&desk, "credentials", name).fails(4, "sign-in/paused");
+    }
+    assert_eq!(desk.tabs(), 1);
+    desk.person("signs-in");
+    run(&desk, "login", "beta").expect_code(0);
+    run(&desk, "credentials", "alpha").expect_code(0);
+    assert_eq!(desk.tabs(), 2);
+}
+
+#[test]
+fn a_caller_of_another_profile_waits_for_the_same_tab() {
+    let world = World::new();
+    world.next(1, Knob::AuthorizeFault, json!(Fault::Hold));
+    let desk = desk_with_profiles(&world, &[""]);
+    let first = desk.start(["credentials", "--profile", "claude"]);
+    wait_until("a tab is open", || desk.tabs() == 1);
+    let second = desk.start(["login", "--profile", "alpha"]);
+    wait_until("the second waits", || desk.log().contains("waiting for another process"));
+    run(&desk, "export", "beta").fails(4, "sign-in/waiting");
+    world.release();
+    first.finish().expect_code(0);
+    assert!(second.finish().expect_code(0).stdout.contains("role alpha"));
+    assert_eq!((counts(&world), desk.tabs()), ([1, 1, 0, 2], 1));
+}
+
+#[test]
+fn a_session_that_the_provider_ended_is_asked_for_once() {
+    let world = World::new();
+    world.next(5, Knob::CredentialLifetime, 10);
+    let desk = desk_with_profiles(&world, &[""]);
+    finish_callers(start_callers(&desk, &names(""), 1));
+    desk.settle();
+    world.revoke_grants();
+    finish_callers(start_callers(&desk, &names(""), 2));
+    assert_eq!((desk.tabs(), world.live_grants()), (2, 1));
+}
+
+#[test]
+fn a_provider_out_of_reach_costs_no_profile_its_sign_in() {
+    let world = World::new();
+    world.next(5, Knob::CredentialLifetime, 10);
+    let desk = desk_with_profiles(&world, &[""]);
+    finish_callers(start_callers(&desk, &names(""), 1));
+    desk.settle();
+    world.next(1, Knob::RefreshFault, json!(Fault::Close));
+    // The cached token still serves.
+    run(&desk, "credentials", "alpha").expect_code(0);
+    run(&desk, "credentials", "beta").expect_code(0);
+    assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
+}
+
+#[test]
+fn another_user_takes_over_every_profile_and_no_credentials_of_the_first_stay() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    let first = finish_callers(start_callers(&desk, &names(""), 1));
+    desk.settle();
+    world.set(Knob::Claims, json!({ "sub": "other", "email": "other@example.com" }));
+    desk.run(["login", "--force", "--profile", "claude"]).expect_code(0);
+    for (name, document) in first {
+        let now = run(&desk, "credentials", &name).expect_code(0).document();
+        assert_ne!(now, document, "{name}");
+    }
+    assert_eq!(desk.tabs(), 2);
+}
+
+#[test]
+fn logout_says_which_profiles_it_signs_out() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    finish_callers(start_callers(&desk, &names(""), 1));
+    run(&desk, "logout", "beta").prints("logout: five profiles");
+    assert_eq!(world.live_grants(), 0);
+    for name in names("") {
+        run(&desk, "export", &name).fails(4, "sign-in/not_allowed");
+    }
+}
+
+#[test]
+fn logout_of_a_role_leaves_the_sign_in_and_the_other_roles() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    let documents = finish_callers(start_callers(&desk, &names(""), 1));
+    let (name, document) = &documents[1];
+    desk.run(["logout", "--role-only", "--profile", name]).prints("logout --role-only: stored credentials");
+    desk.run(["logout", "--role-only", "--profile", name]).prints("logout --role-only: no credentials");
+    let status = desk.run(["status", "--json", "--profile", name]).expect_code(0).document();
+    assert_eq!((&status["credentials"], &status["can_renew"]), (&Value::Null, &json!(true)));
+    for (other, before) in documents.iter().filter(|(other, _)| other != name) {
+        assert_eq!(run(&desk, "credentials", other).expect_code(0).document(), *before);
+    }
+    assert_ne!(run(&desk, "credentials", name).expect_code(0).document(), *document);
+    assert_eq!((desk.tabs(), world.live_grants()), (1, 1));
+}
+
+#[test]
+fn credentials_that_arrive_after_logout_are_not_stored() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    run(&desk, "credentials", "claude").expect_code(0);
+    world.next(1, Knob::AssumeFault, json!(Fault::Hold));
+    let late = desk.start(["credentials", "--no-login", "--profile", "alpha"]);
+    assert!(world.ledger().wait_for(Endpoint::Assume, 2, Duration::from_secs(20)));
+    run(&desk, "logout", "claude").expect_code(0);
+    world.release();
+    late.finish().fails(4, "sign-in/not_allowed");
+    run(&desk, "export", "alpha").fails(4, "sign-in/not_allowed");
+    assert_eq!(desk.tabs(), 1);
+}
+
+#[test]
+fn a_quota_of_one_profile_says_nothing_to_the_others() {
+    let world = World::new();
+    let desk = desk_with_profiles(&world, &[""]);
+    let quota = json!(world.quota_endpoint());
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    desk.configure(&format!("{text}\n[profiles.alpha.quota]\nendpoint = {quota}\n"));
+    world.set(
+        Knob::Quota,
+        json!({ "allowed": false, "reason": "monthly_exceeded", "message": "Monthly limit reached" }),
+    );
+    run(&desk, "credentials", "alpha").expect_code(8);
+    run(&desk, "credentials", "beta").expect_code(0);
+    run(&desk, "credentials", "alpha").expect_code(8);
+    assert_eq!((desk.tabs(), world.count(Endpoint::Quota)), (1, 2));
+    // The quota service is a new host for a sign-in that was made without it, until the user accepts it.
+    desk.configure(&format!("{text}\n[profiles.gamma.quota]\nendpoint = \"https://other.example\"\n"));
+    run(&desk, "credentials", "gamma").fails(4, "sign-in/destination_changed");
+    run(&desk, "credentials", "beta").expect_code(0);
+}

@@ -76,13 +76,14 @@ fn a_request_that_is_not_the_browsers_does_not_use_the_address_up() {
     });
 }
 
+/// The port itself may be another test's by then, so a connection from before says what became of the listener.
 #[test]
-fn the_port_is_closed_once_the_redirect_is_dropped() {
+fn a_connection_ends_once_the_redirect_is_dropped() {
     run(async {
         let Waiting { redirect, port, .. } = waiting().await;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         drop(redirect);
-        tokio::task::yield_now().await;
-        let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let ended = stream.read(&mut [0; 16]).await;
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
     });
 }

@@ -65,6 +65,6 @@ fn check(request: &CallbackRequest, outcome: Result<&Secret, &CallbackError>, is
     match outcome {
         Ok(code) => assert_eq!((sent("code"), sent("error")), (vec![code.expose().to_owned()], vec![])),
         Err(CallbackError::WrongIssuer { .. }) => {}
-        Err(CallbackError::Refused(_)) => assert_eq!((sent("code").len(), sent("error").len()), (0, 1)),
+        Err(CallbackError::Refused { .. }) => assert_eq!((sent("code").len(), sent("error").len()), (0, 1)),
     }
 }

@@ -540,7 +540,7 @@ def signing_out_alone_keeps_what_setup_wrote(stage: Stage, sign_in) -> None:
     code, seen = stage.person.at_terminal("dash", stage.old.script, "--uninstall", answers=["y", "n"])
     assert code == 0, seen
     left = stage.person.files()
-    assert b"credential_process" in left["home/.aws/config"][2] and not any(name.endswith((".session", "/key")) for name in left), left.keys()
+    assert b"credential_process" in left["home/.aws/config"][2] and not any(name.endswith((".sign-in", ".credentials", "/key")) for name in left), left.keys()
 
 
 @in_world

@@ -1,6 +1,9 @@
 //! What must hold in every state. Deadlocks, ends and costs are judged by the search, which knows the moves.
 
-use super::world::{Process, ROLES, Step, World};
+use super::{
+    removal::Removal,
+    world::{Process, Step, World},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Property {
@@ -14,9 +17,9 @@ pub(crate) enum Property {
     ReplacedTokenNotPresented,
     /// The stored refresh token is the provider's current one, unless the answer with that was lost or is being stored.
     StoredTokenIsCurrent,
-    /// At the end the credentials belong to the user of the stored sign-in, unless their removal did not end.
+    /// At the end the credentials belong to the user of the stored sign-in, unless an open case has left them.
     CredentialsOfStoredUser,
-    /// At the end of a sign-out no credentials are stored without a sign-in, unless their removal did not end.
+    /// At the end no credentials are stored without a sign-in, unless an open case has left them.
     NoCredentialsWithoutSignIn,
     /// Prompts, refreshes and exchanges are as many as the configuration expects.
     ExpectedCosts,
@@ -38,7 +41,8 @@ pub(crate) fn find_violations(world: &World) -> Vec<Property> {
     require(is_excused, Property::ReplacedTokenNotPresented);
     require(is_stored_token_current(world), Property::StoredTokenIsCurrent);
     if world.have_all_ended() {
-        let has_strays = (0..ROLES).any(|role| is_stray(world, role) && !world.is_left_behind[role]);
+        let is_unexcused = |(role, removal)| world.has_stray_credentials(role) && !matches!(removal, Removal::Open(_));
+        let has_strays = (0..).zip(world.removals).any(is_unexcused);
         let property = match world.sign_in {
             Some(_) => Property::CredentialsOfStoredUser,
             None => Property::NoCredentialsWithoutSignIn,
@@ -54,9 +58,4 @@ fn is_stored_token_current(world: &World) -> bool {
     let is_being_stored =
         world.processes.iter().any(|process| process.step == Step::StoreRotated && is_newer_one(process));
     is_being_stored || world.provider.is_current(stored) || world.provider.grant(stored).has_lost_answer
-}
-
-/// Whether the stored credentials do not belong to the user of the stored sign-in.
-pub(crate) fn is_stray(world: &World, role: usize) -> bool {
-    world.credentials[role].is_some_and(|stored| Some(stored.user) != world.stored_user())
 }

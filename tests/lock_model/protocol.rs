@@ -4,10 +4,9 @@
 //! before, because no other process can see it.
 
 use super::{
-    sign_out,
+    removal::{Removal, note_kill},
     world::{
-        Budget, Costs, Credentials, IdToken, Process, ProcessId, Provider, ROLES, RemovalOrder, SignIn, Step, Task,
-        User, World,
+        Budget, Costs, Credentials, IdToken, Process, ProcessId, Provider, ROLES, SignIn, Step, Task, User, World,
     },
 };
 
@@ -25,10 +24,18 @@ pub(crate) enum Protocol {
     RotatedTokenStoredLate,
     /// Stores the credentials without checking that the sign-in still belongs to the token's user.
     NoUserCheck,
-    /// Removes the credentials of the earlier user only before the sign-in is stored.
-    OthersRemovedFirst,
-    /// Refreshes although another process has stored an ID token while the caller waited.
-    TokensSeenIgnored,
+    /// Checks the user only if AWS has given credentials.
+    NoUserCheckAfterRefusal,
+    /// Takes an absent sign-in for one of the token's user.
+    AbsentSignInIsUnchanged,
+    /// Climbs again, because the user has changed, and leaves its record as it was.
+    RecordNotEmptied,
+    /// Removes the credentials of the other roles only before the sign-in is stored.
+    OthersRemovedBefore,
+    /// Removes the credentials of the other roles only after the sign-in is stored.
+    OthersRemovedAfter,
+    /// Refreshes although there is an ID token that this role has not been exchanged for.
+    TokenCountIgnored,
     /// Releases the sign-in's lock before it prompts.
     PromptOutsideLock,
     /// Does not look for stored credentials under the lock.
@@ -41,9 +48,6 @@ pub(crate) enum Protocol {
     RevocationOutsideLock,
     /// The kernel does not release the locks of a killed process.
     LocksSurviveKill,
-    /// No flaw but a proposal: removes the credentials of the earlier user before the other user's sign-in is stored
-    /// and again afterwards, and does not store credentials once the sign-in is gone.
-    RemovalBeforeAndAfter,
 }
 
 /// What a configuration of the model starts with.
@@ -57,14 +61,6 @@ pub(crate) enum Stored {
     },
     /// The same without credentials and from a provider that issues no refresh tokens.
     IdTokenOnly,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
-    /// A process begins at any time.
-    AtAnyTime,
-    /// All callers have begun to wait before the first of them does anything.
-    Together,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +95,7 @@ pub(crate) struct Moves<'a> {
     list: &'a mut Vec<Move>,
 }
 
-pub(crate) fn build_world(tasks: &[Task], stored: Stored, start: Start, budget: Budget) -> World {
+pub(crate) fn build_world(tasks: &[Task], stored: Stored, budget: Budget) -> World {
     let mut world = World {
         processes: std::array::from_fn(|at| Process::new(tasks.get(at).copied().unwrap_or(Task::Nothing))),
         sign_in_lock: None,
@@ -110,7 +106,7 @@ pub(crate) fn build_world(tasks: &[Task], stored: Stored, start: Start, budget: 
         refused_by_aws: None,
         budget,
         costs: Costs::default(),
-        is_left_behind: [false; ROLES],
+        removals: [Removal::Done; ROLES],
     };
     let sign_in = SignIn { refresh_token: None, id_token: IdToken::FIRST, is_spent: false, token_count: 1 };
     match stored {
@@ -118,22 +114,21 @@ pub(crate) fn build_world(tasks: &[Task], stored: Stored, start: Start, budget: 
         Stored::SignIn { is_fresh } => {
             let refresh_token = Some(world.provider.begin_grant(User::Alice));
             world.sign_in = Some(SignIn { refresh_token, ..sign_in });
-            world.credentials = [false, is_fresh].map(|is_fresh| Some(Credentials { user: User::Alice, is_fresh }));
+            let of_alice = |is_fresh| Some(Credentials { user: User::Alice, is_fresh, token_count: 1 });
+            world.credentials = [false, is_fresh].map(of_alice);
         }
         Stored::IdTokenOnly => world.sign_in = Some(sign_in),
-    }
-    let tokens_seen = world.sign_in.map_or(0, |sign_in| sign_in.token_count);
-    for process in &mut world.processes {
-        if start == Start::Together && process.step == Step::Begin {
-            (process.step, process.tokens_seen) = (first_step(process.task), tokens_seen);
-        }
     }
     world
 }
 
 /// A process with a caller starts there; the others are workers at once.
 pub(crate) fn first_step(task: Task) -> Step {
-    if task.has_caller() { Step::Look } else { Step::LockSignIn }
+    match task {
+        Task::RoleSignOut(_) => Step::LockCredentials,
+        Task::Call(_) | Task::ForcedLogin(_) | Task::TokenCall => Step::Look,
+        Task::Renewal(_) | Task::SignOut | Task::Nothing => Step::LockSignIn,
+    }
 }
 
 impl Model {
@@ -213,7 +208,8 @@ impl Moves<'_> {
         for left in after.into_iter().flatten() {
             self.add(MoveKind::Kill, |next| {
                 next.budget.kills -= 1;
-                note_lost_work(next, id);
+                note_lost_answer(next, id);
+                note_kill(next, id);
                 if survives {
                     *next.process_mut(id) = Process::new(task).without_worker(left);
                 } else {
@@ -224,21 +220,11 @@ impl Moves<'_> {
     }
 }
 
-/// What a process that is killed before its next step leaves undone, so that others cannot know of it.
-fn note_lost_work(next: &mut World, id: ProcessId) {
-    let Process { step, task, refresh_token, .. } = *next.process(id);
+/// If the process has an answer of the provider in memory, nobody else knows it.
+fn note_lost_answer(next: &mut World, id: ProcessId) {
+    let Process { step, refresh_token, .. } = *next.process(id);
     if let (Step::StoreRotated, Some(token)) = (step, refresh_token) {
         next.provider.grant_mut(token).has_lost_answer = true;
-    }
-    if let (Step::RemoveOwn(RemovalOrder::AfterSignIn), Some(role)) = (step, task.role()) {
-        sign_out::note_stale_credentials(next, role);
-        sign_out::note_stale_credentials(next, 1 - role);
-    }
-    if let (Step::RemoveOther(RemovalOrder::AfterSignIn), Some(role)) = (step, task.role()) {
-        sign_out::note_stale_credentials(next, 1 - role);
-    }
-    if let Step::RemoveCredentials(first) = step {
-        (first..).zip(first.into()..ROLES).for_each(|(role, _)| sign_out::note_unremoved_credentials(next, role));
     }
 }
 
@@ -248,7 +234,4 @@ pub(crate) fn end_worker(next: &mut World, id: ProcessId, step: Step) {
     next.release_credentials(id);
     let process = next.process_mut(id);
     *process = process.without_worker(step);
-    if step == Step::Ended {
-        process.tokens_seen = 0;
-    }
 }

@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    properties::{Property, find_violations, is_stray},
+    properties::{Property, find_violations},
     protocol::{Model, MoveKind},
-    world::{Costs, ProcessId, ROLES, Step, World},
+    removal::{OpenCase, Removal},
+    world::{Costs, ProcessId, Step, World},
 };
 
 /// No configuration may have more states than this: the search would take too long.
@@ -25,8 +26,8 @@ pub(crate) struct Report {
     pub(crate) states_with_lost_answer: usize,
     /// In how many states a replaced refresh token had been presented.
     pub(crate) states_with_replaced_token: usize,
-    /// In how many last states credentials do not belong to the stored sign-in, because their removal did not end.
-    pub(crate) ends_with_stray_credentials: usize,
+    /// For each open case that leaves credentials of an earlier user the shortest way to it.
+    pub(crate) open_cases: BTreeMap<OpenCase, Vec<String>>,
 }
 
 /// The states that were found, and how each was found first.
@@ -103,8 +104,14 @@ impl Search<'_> {
         }
         self.report.states_with_lost_answer += usize::from(world.provider.has_lost_answer());
         self.report.states_with_replaced_token += usize::from(world.provider.was_replaced_token_presented());
-        let has_strays = has_ended && (0..ROLES).any(|role| is_stray(&world, role));
-        self.report.ends_with_stray_credentials += usize::from(has_strays);
+        for (role, removal) in (0..).zip(world.removals) {
+            match removal {
+                Removal::Open(case) if has_ended && world.has_stray_credentials(role) => {
+                    self.record_open_case(case, at)
+                }
+                Removal::Done | Removal::Missed | Removal::Open(_) => {}
+            }
+        }
     }
 
     /// From every state an end must be reachable without timeouts and kills: the ends are followed back.
@@ -131,6 +138,13 @@ impl Search<'_> {
         if !self.report.violations.contains_key(&property) {
             let way = self.describe_way(at);
             self.report.violations.insert(property, way);
+        }
+    }
+
+    fn record_open_case(&mut self, case: OpenCase, at: u32) {
+        if !self.report.open_cases.contains_key(&case) {
+            let way = self.describe_way(at);
+            self.report.open_cases.insert(case, way);
         }
     }
 

@@ -1,7 +1,8 @@
-//! The moves of a sign-out, and what removals leave behind that do not reach their end.
+//! The moves of a sign-out, and of a sign-out of one role.
 
 use super::{
     protocol::{MoveKind, Moves, Protocol, end_worker},
+    removal::{OpenCase, note_missed_removal},
     world::{ROLES, Role, Step, World},
 };
 
@@ -36,7 +37,7 @@ impl Moves<'_> {
                 go_on(next);
             }),
             Some(_) => self.add_timeout(|next, _| {
-                note_unremoved_credentials(next, role);
+                note_missed_removal(next, role, OpenCase::HolderStopped);
                 go_on(next);
             }),
         }
@@ -51,21 +52,10 @@ impl Moves<'_> {
             grants.filter(|grant| grant.user == user).for_each(|grant| grant.is_revoked = true);
         });
     }
-}
 
-/// Another user's sign-in is stored and credentials of the earlier user stay: those that are stored, and those that a
-/// process stores which has checked the user already.
-pub(crate) fn note_stale_credentials(next: &mut World, role: Role) {
-    let holder = next.credentials_lock(role);
-    let is_about_to_store = holder.is_some_and(|holder| next.process(holder).step == Step::StoreCredentials);
-    let at = usize::from(role);
-    let is_stored = next.credentials[at].is_some_and(|stored| Some(stored.user) != next.stored_user());
-    next.is_left_behind[at] |= is_stored || is_about_to_store;
-}
-
-/// The sign-in is removed and credentials stay: those that are stored, and those that a process stores which gets them
-/// now, because it takes an absent sign-in for its own.
-pub(crate) fn note_unremoved_credentials(next: &mut World, role: Role) {
-    let at = usize::from(role);
-    next.is_left_behind[at] |= next.credentials[at].is_some() || next.credentials_lock(role).is_some();
+    /// The credentials' lock is enough: the sign-in is not read.
+    pub(crate) fn remove_role(&mut self) {
+        let role = self.role();
+        self.end(|next| next.store_credentials(role, None));
+    }
 }

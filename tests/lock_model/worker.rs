@@ -2,8 +2,11 @@
 
 use super::{
     protocol::{Moves, Protocol, end_worker, first_step},
-    sign_out::note_stale_credentials,
-    world::{Credentials, IdToken, RefreshToken, RemovalOrder, Role, SignIn, Step, Task, TokenSource, User, World},
+    removal::{OpenCase, note_missed_removal},
+    world::{
+        Credentials, ExchangeResult, HeldToken, IdToken, RefreshToken, RemovalOrder, Role, SignIn, Step, Task,
+        TokenSource, User, World,
+    },
 };
 
 /// How often the worker starts the ladder again before it reports that it is busy.
@@ -27,7 +30,8 @@ impl Moves<'_> {
             Step::StoreIdToken => self.store_id_token(),
             Step::ForgetRefreshToken => self.forget_refresh_token(),
             Step::Exchange => self.exchange(),
-            Step::CheckUser => self.check_user(),
+            Step::CheckUser(result) => self.check_user(result),
+            Step::EmptyCredentials => self.empty_credentials(),
             Step::StoreCredentials => self.store_credentials(),
             Step::Prompt => {
                 self.prompt(User::Alice);
@@ -36,24 +40,22 @@ impl Moves<'_> {
                 }
             }
             Step::StoreSignIn => self.store_sign_in(),
-            Step::RemoveOwn(order) => {
-                let role = self.role();
-                self.advance(Step::RemoveOther(order), |next| next.store_credentials(role, None));
-            }
+            Step::RemoveOwn => self.remove_own(),
             Step::RemoveOther(order) => self.remove_other(order),
             Step::RemoveSignIn => self.remove_sign_in(),
             Step::RemoveCredentials(role) => self.remove_credentials(role),
             Step::Revoke => self.revoke(),
+            Step::RemoveRole => self.remove_role(),
             Step::Ended => {}
         }
     }
 
     /// The role that the process works for.
-    fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         self.process().task.role().expect("only a task for a role gets here")
     }
 
-    fn id_token(&self) -> (IdToken, TokenSource) {
+    fn id_token(&self) -> HeldToken {
         self.process().id_token.expect("the steps before have stored one")
     }
 
@@ -62,13 +64,12 @@ impl Moves<'_> {
         let is_served = match task {
             Task::Call(role) => self.world.has_fresh_credentials(role),
             Task::TokenCall => self.has_fresh_id_token(),
-            Task::ForcedLogin(_) | Task::Renewal(_) | Task::SignOut | Task::Nothing => false,
+            Task::ForcedLogin(_) | Task::Renewal(_) | Task::SignOut | Task::RoleSignOut(_) | Task::Nothing => false,
         };
         if is_served {
             return self.end(|_| {});
         }
-        let (id, seen) = (self.id, self.world.sign_in.map_or(0, |sign_in| sign_in.token_count));
-        self.advance(first_step(task), |next| next.process_mut(id).tokens_seen = seen);
+        self.advance(first_step(task), |_| {});
     }
 
     fn has_fresh_id_token(&self) -> bool {
@@ -89,7 +90,7 @@ impl Moves<'_> {
         let is_served = match task {
             Task::Call(role) => self.world.has_fresh_credentials(role),
             Task::TokenCall => self.has_fresh_id_token(),
-            Task::ForcedLogin(_) | Task::Renewal(_) | Task::SignOut | Task::Nothing => false,
+            Task::ForcedLogin(_) | Task::Renewal(_) | Task::SignOut | Task::RoleSignOut(_) | Task::Nothing => false,
         };
         if is_served { self.end(|_| {}) } else { self.advance(Step::Look, |_| {}) }
     }
@@ -107,7 +108,7 @@ impl Moves<'_> {
             return match task {
                 Task::Renewal(_) | Task::SignOut => self.add_timeout(|next, id| end_worker(next, id, Step::Ended)),
                 // With that flaw it waits.
-                Task::Call(_) | Task::ForcedLogin(_) | Task::TokenCall | Task::Nothing => {
+                Task::Call(_) | Task::ForcedLogin(_) | Task::TokenCall | Task::RoleSignOut(_) | Task::Nothing => {
                     if !self.is(Protocol::CredentialsLockedFirst) {
                         self.end_busy(|_| {});
                     }
@@ -118,7 +119,7 @@ impl Moves<'_> {
             Task::SignOut => Step::RemoveSignIn,
             Task::TokenCall => Step::Climb,
             // Only with a flaw it holds them already.
-            Task::Call(_) | Task::ForcedLogin(_) | Task::Renewal(_) | Task::Nothing => {
+            Task::Call(_) | Task::ForcedLogin(_) | Task::Renewal(_) | Task::RoleSignOut(_) | Task::Nothing => {
                 if self.world.holds_credentials(self.id) { self.step_under_locks() } else { Step::LockCredentials }
             }
         };
@@ -128,12 +129,18 @@ impl Moves<'_> {
 
     fn lock_credentials(&mut self) {
         let (id, role) = (self.id, self.role());
-        let credentials_first = self.is(Protocol::CredentialsLockedFirst);
+        let is_role_sign_out = matches!(self.process().task, Task::RoleSignOut(_));
+        let credentials_first = self.is(Protocol::CredentialsLockedFirst) && !is_role_sign_out;
         match self.world.credentials_lock(role) {
+            Some(_) if is_role_sign_out => self.add_timeout(|next, id| end_worker(next, id, Step::Ended)),
             Some(_) if credentials_first => {}
             Some(_) => self.end_busy(|_| {}),
             None => {
-                let step = if credentials_first { Step::LockSignIn } else { self.step_under_locks() };
+                let step = match (is_role_sign_out, credentials_first) {
+                    (true, _) => Step::RemoveRole,
+                    (false, true) => Step::LockSignIn,
+                    (false, false) => self.step_under_locks(),
+                };
                 self.advance(step, |next| next.credentials_locks[usize::from(role)] = Some(id));
             }
         }
@@ -161,7 +168,7 @@ impl Moves<'_> {
                 self.world.has_fresh_credentials(role) && !self.is(Protocol::NoSecondLook)
             }
             Task::TokenCall => self.has_fresh_id_token(),
-            Task::ForcedLogin(_) | Task::SignOut | Task::Nothing => false,
+            Task::ForcedLogin(_) | Task::SignOut | Task::RoleSignOut(_) | Task::Nothing => false,
         };
         if is_served {
             return self.end(|_| {});
@@ -169,9 +176,9 @@ impl Moves<'_> {
         let sign_in = self.world.sign_in.filter(|_| !matches!(task, Task::ForcedLogin(_)));
         let Some(sign_in) = sign_in else { return self.prompt_or_fail() };
         let cached = sign_in.find_valid_token();
-        let is_newer = sign_in.token_count > self.process().tokens_seen && !self.is(Protocol::TokensSeenIgnored);
+        let is_unused = self.is_token_unused(&sign_in) && !self.is(Protocol::TokenCountIgnored);
         match (cached, sign_in.refresh_token) {
-            (Some(token), _) if is_newer => self.use_token(token, TokenSource::Cached, |_| {}),
+            (Some(token), _) if is_unused => self.use_token(token, TokenSource::Cached, |_| {}),
             (_, Some(refresh_token)) => {
                 let (id, releases) = (self.id, self.is(Protocol::RefreshOutsideLock));
                 self.advance(Step::Refresh, |next| {
@@ -184,6 +191,14 @@ impl Moves<'_> {
             (Some(token), None) => self.use_token(token, TokenSource::Cached, |_| {}),
             (None, None) => self.prompt_or_fail(),
         }
+    }
+
+    /// Whether the stored ID token was not yet exchanged for this role. A request for the ID token refreshes it anyway.
+    fn is_token_unused(&self, sign_in: &SignIn) -> bool {
+        self.process().task.role().is_some_and(|role| {
+            let used = self.world.credentials[usize::from(role)].map_or(0, |credentials| credentials.token_count);
+            sign_in.token_count > used
+        })
     }
 
     fn prompt_or_fail(&mut self) {
@@ -207,7 +222,7 @@ impl Moves<'_> {
         self.advance(Step::Exchange, |next| {
             change(next);
             next.release_sign_in(id);
-            next.process_mut(id).id_token = Some((token, source));
+            next.process_mut(id).id_token = Some(HeldToken { token, source, count: next.token_count() });
         });
     }
 
@@ -230,7 +245,7 @@ impl Moves<'_> {
             let token = next.provider.issue_id_token(user);
             let process = next.process_mut(id);
             process.refresh_token = Some(RefreshToken { rotation, ..presented });
-            process.id_token = Some((token, TokenSource::Refreshed));
+            process.id_token = Some(HeldToken { token, source: TokenSource::Refreshed, count: 0 });
             next.costs.refreshes += counts;
         });
     }
@@ -249,7 +264,7 @@ impl Moves<'_> {
     }
 
     fn store_id_token(&mut self) {
-        let (token, source) = self.id_token();
+        let HeldToken { token, source, .. } = self.id_token();
         self.use_token(token, source, |next| {
             if let Some(sign_in) = &mut next.sign_in {
                 (sign_in.id_token, sign_in.is_spent) = (token, false);
@@ -268,41 +283,53 @@ impl Moves<'_> {
         if may_prompt { self.advance(Step::Prompt, forget) } else { self.end(forget) }
     }
 
+    /// AWS answers. With a token from a prompt the lock of the sign-in is still held, so that the user cannot change.
     fn exchange(&mut self) {
         let (id, counts) = (self.id, u8::from(self.model.counts_costs));
-        let (token, source) = self.id_token();
-        let is_refused = self.world.refused_by_aws == Some(token);
+        let held = self.id_token();
+        let is_refused = self.world.refused_by_aws == Some(held.token);
         if is_refused || self.world.budget.refusals > 0 {
-            self.refuse(token, source);
+            self.refuse(held);
         }
         if is_refused {
             return;
         }
-        let step = match source {
-            TokenSource::Cached | TokenSource::Refreshed if !self.is(Protocol::NoUserCheck) => Step::CheckUser,
-            // With a token from a prompt the lock of the sign-in is still held.
+        let step = match held.source {
+            TokenSource::Cached | TokenSource::Refreshed if !self.is(Protocol::NoUserCheck) => {
+                Step::CheckUser(ExchangeResult::Granted)
+            }
             TokenSource::Cached | TokenSource::Refreshed | TokenSource::Prompted => Step::StoreCredentials,
         };
         self.advance(step, |next| {
             next.costs.exchanges += counts;
             // Nothing depends any more on where it comes from.
-            next.process_mut(id).id_token = Some((token, TokenSource::Prompted));
+            next.process_mut(id).id_token = Some(HeldToken { source: TokenSource::Prompted, ..held });
         });
     }
 
-    fn refuse(&mut self, token: IdToken, source: TokenSource) {
+    fn refuse(&mut self, held: HeldToken) {
         let refuse = |next: &mut World| {
             if next.refused_by_aws.is_none() {
-                next.refused_by_aws = Some(token);
+                next.refused_by_aws = Some(held.token);
                 next.budget.refusals -= 1;
             }
         };
-        match source {
-            TokenSource::Cached => {
-                let marked = Some(token).filter(|_| !self.is(Protocol::RefusedTokenNotMarked));
-                self.climb_again(marked, refuse);
+        let is_checked = !self.is(Protocol::NoUserCheck) && !self.is(Protocol::NoUserCheckAfterRefusal);
+        match held.source {
+            TokenSource::Cached | TokenSource::Refreshed if is_checked => {
+                self.advance(Step::CheckUser(ExchangeResult::Refused), refuse);
             }
-            TokenSource::Refreshed | TokenSource::Prompted => self.end(refuse),
+            TokenSource::Cached | TokenSource::Refreshed | TokenSource::Prompted => self.finish_refused(held, refuse),
+        }
+    }
+
+    fn finish_refused(&mut self, held: HeldToken, change: impl FnOnce(&mut World)) {
+        match held.source {
+            TokenSource::Cached => {
+                let marked = Some(held.token).filter(|_| !self.is(Protocol::RefusedTokenNotMarked));
+                self.climb_again(marked, change);
+            }
+            TokenSource::Refreshed | TokenSource::Prompted => self.end(change),
         }
     }
 
@@ -323,21 +350,47 @@ impl Moves<'_> {
         });
     }
 
-    /// Another user may have signed in since the sign-in's lock was released.
-    fn check_user(&mut self) {
-        let (token, _) = self.id_token();
-        let is_changed = match self.world.stored_user() {
-            Some(user) => user != token.user,
-            None => self.is(Protocol::RemovalBeforeAndAfter),
+    /// The user may have signed out, or another user in, since the sign-in's lock was released.
+    fn check_user(&mut self, result: ExchangeResult) {
+        let held = self.id_token();
+        let is_replaced = match self.world.stored_user() {
+            Some(user) => user != held.token.user,
+            None => !self.is(Protocol::AbsentSignInIsUnchanged),
         };
-        if is_changed { self.climb_again(None, |_| {}) } else { self.advance(Step::StoreCredentials, |_| {}) }
+        match (is_replaced, result) {
+            (true, _) if self.is(Protocol::RecordNotEmptied) => self.leave_replaced_sign_in(|_| {}),
+            (true, _) => self.advance(Step::EmptyCredentials, |_| {}),
+            (false, ExchangeResult::Granted) => self.advance(Step::StoreCredentials, |_| {}),
+            (false, ExchangeResult::Refused) => self.finish_refused(held, |_| {}),
+        }
+    }
+
+    fn empty_credentials(&mut self) {
+        let role = self.role();
+        self.leave_replaced_sign_in(|next| next.store_credentials(role, None));
+    }
+
+    fn leave_replaced_sign_in(&mut self, change: impl FnOnce(&mut World)) {
+        match self.process().task {
+            // Nobody waits for the renewal, and the next caller is served for the user of that time.
+            Task::Renewal(_) => self.end(change),
+            Task::Call(_)
+            | Task::ForcedLogin(_)
+            | Task::TokenCall
+            | Task::SignOut
+            | Task::RoleSignOut(_)
+            | Task::Nothing => {
+                self.climb_again(None, change);
+            }
+        }
     }
 
     fn store_credentials(&mut self) {
-        let (role, (token, _)) = (self.role(), self.id_token());
+        let (role, held) = (self.role(), self.id_token());
         let rotated = self.process().refresh_token;
         self.end(|next| {
-            next.store_credentials(role, Some(Credentials { user: token.user, is_fresh: true }));
+            let credentials = Credentials { user: held.token.user, is_fresh: true, token_count: held.count };
+            next.store_credentials(role, Some(credentials));
             // Only with the flaw `RotatedTokenStoredLate`.
             if let (Some(sign_in), Some(rotated)) = (&mut next.sign_in, rotated) {
                 sign_in.refresh_token = Some(rotated);
@@ -345,55 +398,60 @@ impl Moves<'_> {
         });
     }
 
+    /// What is stored of another user is removed before the sign-in is stored, so that it does not stay after a kill, and
+    /// once more afterwards: another process may have stored credentials meanwhile.
     fn prompt(&mut self, user: User) {
         let (id, issues, counts) = (self.id, self.model.issues_refresh_tokens, u8::from(self.model.counts_costs));
         let is_other_user = self.world.stored_user() != Some(user);
-        let step = if is_other_user && self.is(Protocol::OthersRemovedFirst) {
-            Step::RemoveOther(RemovalOrder::BeforeSignIn)
-        } else if is_other_user && self.is(Protocol::RemovalBeforeAndAfter) {
-            Step::RemoveOwn(RemovalOrder::BeforeSignIn)
-        } else {
-            Step::StoreSignIn
-        };
-        self.advance(step, |next| {
+        self.advance(if is_other_user { Step::RemoveOwn } else { Step::StoreSignIn }, |next| {
             next.costs.prompts += counts;
             next.budget.other_users -= u8::from(user == User::Bob);
             let token = next.provider.issue_id_token(user);
             let refresh_token = issues.then(|| next.provider.begin_grant(user));
             let process = next.process_mut(id);
-            (process.id_token, process.refresh_token) = (Some((token, TokenSource::Prompted)), refresh_token);
+            process.id_token = Some(HeldToken { token, source: TokenSource::Prompted, count: 0 });
+            process.refresh_token = refresh_token;
         });
     }
 
-    fn store_sign_in(&mut self) {
-        let (id, (id_token, _), refresh_token) = (self.id, self.id_token(), self.process().refresh_token);
-        let is_other_user = self.world.stored_user() != Some(id_token.user);
-        let step = if is_other_user && !self.is(Protocol::OthersRemovedFirst) {
-            Step::RemoveOwn(RemovalOrder::AfterSignIn)
-        } else {
-            Step::Exchange
-        };
-        let token_count = self.world.sign_in.map_or(0, |sign_in| sign_in.token_count) + 1;
-        self.advance(step, |next| {
-            next.process_mut(id).refresh_token = None;
-            next.sign_in = Some(SignIn { refresh_token, id_token, is_spent: false, token_count });
-        });
+    fn remove_own(&mut self) {
+        let role = self.role();
+        let skips_others = self.is(Protocol::OthersRemovedAfter);
+        let step = if skips_others { Step::StoreSignIn } else { Step::RemoveOther(RemovalOrder::BeforeSignIn) };
+        self.advance(step, |next| next.store_credentials(role, None));
     }
 
     fn remove_other(&mut self, order: RemovalOrder) {
-        let other = 1 - self.role();
+        let (id, other) = (self.id, 1 - self.role());
         let step = match order {
             RemovalOrder::BeforeSignIn => Step::StoreSignIn,
             RemovalOrder::AfterSignIn => Step::Exchange,
         };
         match self.world.credentials_lock(other) {
-            None => self.advance(step, |next| next.store_credentials(other, None)),
+            None => self.advance(step, |next| {
+                next.process_mut(id).has_missed_removal = false;
+                next.store_credentials(other, None);
+            }),
             Some(_) => self.add_timeout(|next, id| {
-                next.process_mut(id).step = step;
+                let process = next.process_mut(id);
+                (process.step, process.has_missed_removal) = (step, order == RemovalOrder::BeforeSignIn);
                 if order == RemovalOrder::AfterSignIn {
-                    note_stale_credentials(next, other);
+                    note_missed_removal(next, other, OpenCase::HolderStopped);
                 }
             }),
         }
+    }
+
+    fn store_sign_in(&mut self) {
+        let (id, held, refresh_token) = (self.id, self.id_token(), self.process().refresh_token);
+        let is_other_user = self.world.stored_user() != Some(held.token.user);
+        let removes = is_other_user && !self.is(Protocol::OthersRemovedBefore);
+        let step = if removes { Step::RemoveOther(RemovalOrder::AfterSignIn) } else { Step::Exchange };
+        let count = self.world.token_count() + 1;
+        self.advance(step, |next| {
+            let process = next.process_mut(id);
+            (process.refresh_token, process.id_token) = (None, Some(HeldToken { count, ..held }));
+            next.sign_in = Some(SignIn { refresh_token, id_token: held.token, is_spent: false, token_count: count });
+        });
     }
 }

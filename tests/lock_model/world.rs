@@ -1,6 +1,8 @@
 //! The state of the model: what is stored, which process holds which lock and is at which step, and what provider and
 //! AWS remember. It is small and copied as a whole, because the search stores every state that can be reached.
 
+use super::removal::Removal;
+
 /// How many processes a configuration has at most.
 pub(crate) const PROCESSES: usize = 3;
 /// How many roles there are, each with credentials and a lock of its own.
@@ -62,6 +64,8 @@ pub(crate) struct Credentials {
     pub(crate) user: User,
     /// Whether they last long enough to be served; otherwise they are renewed first.
     pub(crate) is_fresh: bool,
+    /// Which of the sign-in's ID tokens they came from, as the sign-in counts them.
+    pub(crate) token_count: u8,
 }
 
 /// What a process was started for.
@@ -76,6 +80,8 @@ pub(crate) enum Task {
     /// A program needs the ID token, without a prompt.
     TokenCall,
     SignOut,
+    /// The credentials of one role are removed, and the sign-in stays.
+    RoleSignOut(Role),
     /// There is no such process.
     Nothing,
 }
@@ -83,7 +89,7 @@ pub(crate) enum Task {
 impl Task {
     pub(crate) fn role(self) -> Option<Role> {
         match self {
-            Self::Call(role) | Self::ForcedLogin(role) | Self::Renewal(role) => Some(role),
+            Self::Call(role) | Self::ForcedLogin(role) | Self::Renewal(role) | Self::RoleSignOut(role) => Some(role),
             Self::TokenCall | Self::SignOut | Self::Nothing => None,
         }
     }
@@ -101,7 +107,7 @@ impl Task {
 /// What a process does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// The caller reads what is stored, and how many ID tokens have been stored.
+    /// The caller reads what is stored.
     Begin,
     /// The caller checks whether a lock is held.
     Look,
@@ -121,18 +127,23 @@ pub(crate) enum Step {
     /// The provider has refused the refresh token.
     ForgetRefreshToken,
     Exchange,
-    CheckUser,
+    /// Reads the sign-in without its lock: it must still belong to the token's user, whatever came of the exchange.
+    CheckUser(ExchangeResult),
+    /// The user has signed out, or another user in, during the exchange.
+    EmptyCredentials,
     StoreCredentials,
     Prompt,
     /// The user has signed in. The provider's answer is in this process's memory only.
     StoreSignIn,
     /// Another user has signed in: the process's own credentials are removed, then those of the other role.
-    RemoveOwn(RemovalOrder),
+    RemoveOwn,
     RemoveOther(RemovalOrder),
     /// Sign-out.
     RemoveSignIn,
     RemoveCredentials(Role),
     Revoke,
+    /// Sign-out of one role.
+    RemoveRole,
     Ended,
 }
 
@@ -143,6 +154,12 @@ pub(crate) enum RemovalOrder {
     AfterSignIn,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ExchangeResult {
+    Granted,
+    Refused,
+}
+
 /// Where the ID token that a process exchanges comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TokenSource {
@@ -151,29 +168,38 @@ pub(crate) enum TokenSource {
     Prompted,
 }
 
+/// The ID token that a worker has in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct HeldToken {
+    pub(crate) token: IdToken,
+    pub(crate) source: TokenSource,
+    /// Which of the sign-in's ID tokens it is, once it is stored.
+    pub(crate) count: u8,
+}
+
 /// A caller together with its worker: the worker can be killed and replaced, and never are two of one caller at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Process {
     pub(crate) task: Task,
     pub(crate) step: Step,
-    /// How many ID tokens had been stored when the caller began to wait.
-    pub(crate) tokens_seen: u8,
     /// How often the worker has started the ladder again.
     pub(crate) climbs: u8,
     pub(crate) refused: Option<IdToken>,
-    pub(crate) id_token: Option<(IdToken, TokenSource)>,
+    pub(crate) id_token: Option<HeldToken>,
     pub(crate) refresh_token: Option<RefreshToken>,
+    /// Whether its removal before another user's sign-in is stored has timed out. The one afterwards is still to come.
+    pub(crate) has_missed_removal: bool,
 }
 
 impl Process {
     pub(crate) fn new(task: Task) -> Self {
         let step = if task == Task::Nothing { Step::Ended } else { Step::Begin };
-        Self { task, step, tokens_seen: 0, climbs: 0, refused: None, id_token: None, refresh_token: None }
+        Self { task, step, climbs: 0, refused: None, id_token: None, refresh_token: None, has_missed_removal: false }
     }
 
     /// The same process without what its worker had in memory.
     pub(crate) fn without_worker(self, step: Step) -> Self {
-        Self { tokens_seen: self.tokens_seen, step, ..Self::new(self.task) }
+        Self { step, ..Self::new(self.task) }
     }
 }
 
@@ -270,8 +296,8 @@ pub(crate) struct World {
     pub(crate) refused_by_aws: Option<IdToken>,
     pub(crate) budget: Budget,
     pub(crate) costs: Costs,
-    /// Of which roles credentials may be left because their removal was killed or timed out.
-    pub(crate) is_left_behind: [bool; ROLES],
+    /// What has become of the last removal of each role's credentials.
+    pub(crate) removals: [Removal; ROLES],
 }
 
 impl World {
@@ -299,6 +325,15 @@ impl World {
         self.credentials_locks.contains(&Some(id))
     }
 
+    /// Whether the stored credentials do not belong to the user of the stored sign-in.
+    pub(crate) fn has_stray_credentials(&self, role: Role) -> bool {
+        self.credentials[usize::from(role)].is_some_and(|stored| Some(stored.user) != self.stored_user())
+    }
+
+    pub(crate) fn token_count(&self) -> u8 {
+        self.sign_in.map_or(0, |sign_in| sign_in.token_count)
+    }
+
     pub(crate) fn has_fresh_credentials(&self, role: Role) -> bool {
         self.credentials[usize::from(role)].is_some_and(|credentials| credentials.is_fresh)
     }
@@ -323,8 +358,8 @@ impl World {
     pub(crate) fn store_credentials(&mut self, role: Role, credentials: Option<Credentials>) {
         let at = usize::from(role);
         self.credentials[at] = credentials;
-        if credentials.is_none_or(|stored| Some(stored.user) == self.stored_user()) {
-            self.is_left_behind[at] = false;
+        if !self.has_stray_credentials(role) {
+            self.removals[at] = Removal::Done;
         }
     }
 }

@@ -107,7 +107,7 @@ impl Search<'_> {
         for (role, removal) in (0..).zip(world.removals) {
             match removal {
                 Removal::Open(case) if has_ended && world.has_stray_credentials(role) => {
-                    self.record_open_case(case, at)
+                    self.record_open_case(case, at);
                 }
                 Removal::Done | Removal::Missed | Removal::Open(_) => {}
             }

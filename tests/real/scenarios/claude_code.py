@@ -55,7 +55,7 @@ def when_aws_refuses_what_is_kept_claude_code_has_us_renew_it(world):
 def logins_of(home):
     """How often `login` was told by AWS that what is kept is not good any more."""
     log = home.bench.root / "logs" / f"{home.name}.log"
-    return log.read_text().count("AWS no longer accepts the kept credentials") if log.exists() else 0
+    return log.read_text().count("AWS no longer accepts the stored credentials") if log.exists() else 0
 
 
 @scenario

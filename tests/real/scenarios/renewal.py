@@ -147,6 +147,9 @@ def a_process_killed_while_aws_thinks_leaves_no_token_lost(world):
     for pid in running(world):
         os.kill(pid, signal.SIGKILL)
     world.bench.control(hold=False, lifetime=120)
+    # The ID token of the killed process serves first, then the refresh token that it stored.
+    expect((outcome := home.credentials()).code == 0, outcome)
+    expect(len(refreshed(provider)) == refreshes + 1, "the new ID token was not used")
     expect((outcome := home.credentials()).code == 0, outcome)
     expect(len(refreshed(provider)) == refreshes + 2, "the rotated token was not used")
     expect(len(home.visits()) == 1 and not misused(provider), f"browsers: {len(home.visits())}, misuse: {misused(provider)}")

@@ -33,6 +33,8 @@ impl Cache {
     pub fn load_credentials(&self) -> Result<CredentialsRecord, store::Error> {
         match self.folder.store.read_record(&self.credentials_name(CREDENTIALS))? {
             Some(sealed) => Ok(parse_record(&sealed).unwrap_or_default()),
+            // Once there is a sign-in of this version, they may be another user's: see `move_former_session`.
+            None if self.has_own_sign_in()? => Ok(CredentialsRecord::default()),
             None => Ok(self.load_former_session()?.credentials),
         }
     }

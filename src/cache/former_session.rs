@@ -135,6 +135,8 @@ mod tests {
         store_former(&first, "alice", "r1");
         store_former(&second, "alice", "r2");
         store_former(&third, "bob", "r3");
+        first.move_former_session().unwrap();
+        assert!(third.load_credentials().unwrap().credentials.is_none(), "the sign-in is another user's by now");
         for cache in [&first, &second, &third] {
             cache.move_former_session().unwrap();
         }

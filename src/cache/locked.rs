@@ -170,7 +170,12 @@ impl Cache {
         Ok(!keys.iter().any(is_ours))
     }
 
-    /// Whether a sign-in is stored, be it one that cannot be opened.
+    /// Whether this version has stored a sign-in, be it one that cannot be opened.
+    pub(super) fn has_own_sign_in(&self) -> Result<bool, files::Error> {
+        Ok(files::list_files(&self.folder.path)?.contains(&self.sign_in_name(SIGN_IN)))
+    }
+
+    /// Whether this version or 0.1 has stored a sign-in, be it one that cannot be opened.
     pub fn has_sign_in(&self) -> Result<bool, files::Error> {
         let names = files::list_files(&self.folder.path)?;
         let former = format!("{}.{FORMER_SESSION}", self.former_key);

@@ -100,12 +100,12 @@ impl<'a> CommandContext<'a> {
         Ok(ProfileContext { context: self, profile, cache, caller })
     }
 
-    /// The names of the other configured profiles that share the sign-in of this one.
-    pub(super) fn list_sharing_profiles(&self, profile: &Profile) -> Vec<String> {
+    /// The other configured profiles that share the sign-in of this one.
+    pub(super) fn list_sharing_profiles(&self, profile: &Profile) -> Vec<Profile> {
         let key = profile.fingerprints().sign_in;
         let all = config::load_all_profiles(&self.inputs()).unwrap_or_default();
         let shares = |other: &Profile| other.name != profile.name && other.fingerprints().sign_in == key;
-        all.into_iter().filter(|(_, other)| other.as_ref().is_ok_and(shares)).map(|(name, _)| name).collect()
+        all.into_iter().filter_map(|(_, other)| other.ok()).filter(shares).collect()
     }
 
     /// Takes the lock of a profile's sign-in, and waits for it: a sign-in that waits for the user would otherwise write

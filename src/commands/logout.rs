@@ -43,7 +43,8 @@ pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> 
 /// Signs out of the profile, and so of every profile that shares its sign-in.
 fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(), Failure> {
     let folder = &context.host.paths.data;
-    let names = join_names([profile.name.clone()].into_iter().chain(context.list_sharing_profiles(profile)));
+    let sharing = context.list_sharing_profiles(profile);
+    let names = join_names([profile].into_iter().chain(&sharing));
     if !folder.is_dir() {
         write_stderr_line(&describe_sign_out(&names, profile, StoredRecords::Nothing, true));
         return Ok(());
@@ -53,17 +54,31 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
         caches.push((profile.clone(), open_cache(context, profile)));
     }
     for (profile, cache) in caches {
-        let sign_in = context.lock_sign_in(&cache)?;
-        let signed_out = sign_out(&context.host, &profile, &sign_in);
-        let SignOutReport { removed, removal } =
-            signed_out.map_err(|error| Failure::from_session_error(error, &profile))?;
-        // The holder's note would count as a stored record.
-        drop(sign_in);
-        let removal = removal.map_err(Failure::from).and_then(|()| forget_earlier_keys(folder));
-        write_stderr_line(&describe_sign_out(&names, &profile, removed, removal.is_ok()));
-        removal?;
+        sign_out_of_cache(context, &names, &profile, &cache)?;
+    }
+    // Version 0.1 stored a sign-in for each profile.
+    for other in sharing {
+        for (profile, cache) in open_existing_caches(context, &other)? {
+            sign_out_of_cache(context, &sanitize_line(&other.name), &profile, &cache)?;
+        }
     }
     Ok(())
+}
+
+fn sign_out_of_cache(
+    context: &CommandContext<'_>,
+    names: &str,
+    profile: &Profile,
+    cache: &Cache,
+) -> Result<(), Failure> {
+    let sign_in = context.lock_sign_in(cache)?;
+    let signed_out = sign_out(&context.host, profile, &sign_in);
+    let SignOutReport { removed, removal } = signed_out.map_err(|error| Failure::from_session_error(error, profile))?;
+    // The holder's note would count as a stored record.
+    drop(sign_in);
+    let removal = removal.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
+    write_stderr_line(&describe_sign_out(names, profile, removed, removal.is_ok()));
+    removal
 }
 
 fn load_profile(context: &CommandContext<'_>) -> Result<Profile, Failure> {
@@ -78,6 +93,8 @@ pub(super) fn forget_credentials(context: &CommandContext<'_>) -> Result<(), Fai
     let name = sanitize_line(&profile.name);
     let cache = open_cache(context, &profile);
     if context.host.paths.data.is_dir() {
+        // Processes that are at work are waited for, because the record of version 0.1 cannot be moved meanwhile.
+        drop((context.lock_sign_in(&cache)?, context.lock_credentials(&cache)?));
         cache.move_former_session()?;
     }
     let was_stored = cache.has_credentials()?;
@@ -248,8 +265,8 @@ fn open_record_folder(context: &CommandContext<'_>) -> RecordFolder {
 }
 
 /// The names in their order: `a, b and c`.
-fn join_names(names: impl Iterator<Item = String>) -> String {
-    let names: BTreeSet<String> = names.map(|name| sanitize_line(&name)).collect();
+fn join_names<'p>(profiles: impl Iterator<Item = &'p Profile>) -> String {
+    let names: BTreeSet<String> = profiles.map(|profile| sanitize_line(&profile.name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),

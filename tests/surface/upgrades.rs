@@ -214,14 +214,14 @@ fn what_another_versions_setup_remembers_is_kept_and_what_to_do_is_said() {
     assert!(!aws.exists() && !record.exists());
 }
 
-/// The name under which version 0.1 stored what belongs to the profile of a desk.
-fn former_name(world: &World) -> String {
+/// The name under which version 0.1 stored what belongs to a profile.
+fn former_name(world: &World, profile: &str) -> String {
     let mut digest = Context::new(&SHA256);
     let mut add = |text: &str| {
         digest.update(&(text.len() as u64).to_be_bytes());
         digest.update(text.as_bytes());
     };
-    for text in ["bedrock-sso profile 1", "claude", &world.issuer(), CLIENT_ID, ROLE_ARN, "generic"] {
+    for text in ["bedrock-sso profile 1", profile, &world.issuer(), CLIENT_ID, ROLE_ARN, "generic"] {
         add(text);
     }
     // No scopes, no extra parameters; then the claims that may name the session, and its length.
@@ -236,7 +236,7 @@ fn former_name(world: &World) -> String {
 }
 
 /// A record of version 0.1 in place of the two of this version.
-fn as_stored_by_version_0_1(world: &World, kept: &Kept) -> Kept {
+fn as_stored_by_version_0_1(world: &World, profile: &str, kept: &Kept) -> Kept {
     let open = |kind: &str| {
         let (name, bytes) = kept.iter().find(|(name, _)| name.ends_with(kind)).unwrap();
         let (cipher, nonce, bound) = seal_of(kept, name, bytes);
@@ -252,7 +252,7 @@ fn as_stored_by_version_0_1(world: &World, kept: &Kept) -> Kept {
     for hosts in fields["destinations"].as_object_mut().unwrap().values_mut() {
         *hosts = hosts[0].clone();
     }
-    let name = format!("{}.session", former_name(world));
+    let name = format!("{}.session", former_name(world, profile));
     let (cipher, nonce, bound) = seal_of(kept, &name, &bytes);
     let mut body = record.to_string().into_bytes();
     cipher.seal_in_place_append_tag(nonce, bound, &mut body).unwrap();
@@ -267,7 +267,7 @@ fn a_laptop_that_version_0_1_signed_in_is_not_asked_again() {
     let world = World::new();
     let (desk, kept) = at_work(&world);
     let document = desk.run(["credentials"]).expect_code(0).stdout;
-    let former = as_stored_by_version_0_1(&world, &kept);
+    let former = as_stored_by_version_0_1(&world, "claude", &kept);
     let asked = world.ledger().total();
     lay_down(&desk.data(), &former);
     assert_eq!(desk.run(["credentials", "--no-login"]).expect_code(0).stdout, document);
@@ -284,6 +284,28 @@ fn a_laptop_that_version_0_1_signed_in_is_not_asked_again() {
     survives(&desk, "version 0.1", &former);
     lay_down(&desk.data(), &former);
     desk.run(["logout"]).expect_code(0);
+    assert_eq!(world.live_grants(), 0);
+}
+
+#[test]
+fn logout_takes_what_version_0_1_stored_for_profiles_that_share_the_sign_in() {
+    let world = World::new();
+    let (desk, kept) = at_work(&world);
+    let text = fs::read_to_string(desk.config_file()).unwrap();
+    let (_, body) = text.split_once("[profiles.claude]").unwrap();
+    desk.configure(&format!("default_profile = \"claude\"\n{text}\n[profiles.other]{body}"));
+    let mut both = kept.clone();
+    both.extend(
+        as_stored_by_version_0_1(&world, "other", &kept).into_iter().filter(|(name, _)| name.ends_with(".session")),
+    );
+    lay_down(&desk.data(), &both);
+    assert_eq!(kept_in(&desk.data()).keys().filter(|name| name.ends_with(".session")).count(), 1);
+    desk.run(["logout"]).expect_code(0);
+    let left = kept_in(&desk.data());
+    assert!(!left.keys().any(|name| name.ends_with(".session") || name.ends_with(".sign-in")), "{:?}", left.keys());
+    for profile in ["claude", "other"] {
+        desk.run(["credentials", "--no-login", "--profile", profile]).expect_code(4);
+    }
     assert_eq!(world.live_grants(), 0);
 }
 

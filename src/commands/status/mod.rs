@@ -124,7 +124,7 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
         }),
         sign_in: sign_in.has_token().then(|| SignInStatus {
             id_token_expires_at: sign_in.find_valid_token(now).map(|token| token.expires_at()),
-            shared_with: context.list_sharing_profiles(&work.profile),
+            shared_with: context.list_sharing_profiles(&work.profile).into_iter().map(|other| other.name).collect(),
         }),
         can_renew: sign_in.refresh_token.is_some(),
         storage: work.profile.storage.name(),

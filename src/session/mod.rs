@@ -1,7 +1,7 @@
 //! The ladder: from what is kept to credentials, climbing only as far as it must.
 //!
-//! It runs in the one process that holds the locks of the profile's records. Each rung is a call into the module that knows how; the
-//! order, and what is kept when, is decided here and nowhere else.
+//! It runs in the one process that holds the locks of the profile's records. Each rung is a call into the module that knows
+//! how; the order, and what is kept when, is decided here and nowhere else.
 
 mod application;
 mod open_records;
@@ -173,8 +173,8 @@ impl Ladder<'_> {
     /// Whether the user has signed out, or another user in, since the lock of the sign-in was released. A sign-in that cannot
     /// be read is no reason to drop credentials that AWS gave.
     fn was_sign_in_replaced(&self, cache: &Cache, token: &VerifiedToken) -> bool {
-        self.profile.storage.stores_anything()
-            && cache.load_sign_in().is_ok_and(|stored| stored.subject.as_deref() != Some(token.subject()))
+        let is_other = |stored: SignInRecord| stored.recall_token().is_none_or(|it| it.subject() != token.subject());
+        self.profile.storage.stores_anything() && cache.load_sign_in().is_ok_and(is_other)
     }
 
     /// Rung one, looked at again under the lock: another process may have done the work.

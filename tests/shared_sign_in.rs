@@ -122,6 +122,30 @@ fn a_holder_killed_at_any_request_costs_no_second_browser_once_tokens_are_stored
 }
 
 #[test]
+fn a_holder_killed_at_any_request_of_a_cold_sign_in_leaves_no_profile_stuck() {
+    for (knob, endpoint) in [
+        (Knob::DiscoveryFault, Endpoint::Discovery),
+        (Knob::KeysFault, Endpoint::Keys),
+        (Knob::AuthorizeFault, Endpoint::Authorize),
+        (Knob::CodeFault, Endpoint::Code),
+        (Knob::AssumeFault, Endpoint::Assume),
+    ] {
+        let world = World::new();
+        world.next(1, knob, json!(Fault::Hang));
+        let desk = desk_with_profiles(&world, &[""]);
+        let callers = start_callers(&desk, &names(""), 2);
+        wait_until("the request is under way", || world.count(endpoint) == 1);
+        desk.kill_all();
+        callers.into_iter().for_each(|(_, caller)| drop(caller.kill()));
+        let tabs = desk.tabs();
+        assert_eq!(finish_callers(start_callers(&desk, &names(""), 2)).len(), 5, "{knob:?}");
+        // Once the tokens are stored, nobody is asked again.
+        let more = if endpoint == Endpoint::Assume { 0 } else { 1 };
+        assert_eq!((desk.tabs(), world.live_grants()), (tabs + more, 1), "{knob:?}");
+    }
+}
+
+#[test]
 fn a_slow_exchange_of_one_role_does_not_hold_up_another_role() {
     let world = World::new();
     let desk = desk_with_profiles(&world, &[""]);

@@ -22,7 +22,7 @@ pub(super) struct FormerSession {
 
 impl Cache {
     pub(super) fn load_former_session(&self) -> Result<FormerSession, store::Error> {
-        let Some(sealed) = self.folder.store.read_record(&format!("{}.{FORMER_SESSION}", self.former_key))? else {
+        let Some(sealed) = self.folder.store.read_record(&format!("{}.{FORMER_SESSION}", self.former_key()))? else {
             return Ok(FormerSession::default());
         };
         let sign_in: SignInRecord = parse_record(&sealed).unwrap_or_default();
@@ -35,12 +35,12 @@ impl Cache {
     /// Profiles that share a sign-in now had one each: the first is moved, and of the others the credentials alone, if they
     /// belong to the same user.
     pub fn move_former_session(&self) -> Result<(), store::Error> {
-        if !self.folder.path.join(format!("{}.{FORMER_SESSION}", self.former_key)).exists() {
+        if !self.folder.path.join(format!("{}.{FORMER_SESSION}", self.former_key())).exists() {
             return Ok(());
         }
         let Some(sign_in_lock) = self.try_lock_sign_in()? else { return Ok(()) };
         let Some(credentials_lock) = self.try_lock_credentials()? else { return Ok(()) };
-        let Some(former_lock) = self.folder.lock_key_within(&self.former_key, FORMER_LOCK_TIMEOUT)? else {
+        let Some(former_lock) = self.folder.lock_key_within(&self.former_key(), FORMER_LOCK_TIMEOUT)? else {
             return Ok(());
         };
         let former = self.load_former_session()?;
@@ -52,12 +52,12 @@ impl Cache {
             );
         } else {
             sign_in_lock.store_sign_in(&former.sign_in)?;
-            sign_in_lock.try_update_notes(|notes| *notes = self.folder.load_notes_of(&self.former_key));
+            sign_in_lock.try_update_notes(|notes| *notes = self.folder.load_notes_of(&self.former_key()));
         }
         let is_same_user = self.load_sign_in()?.subject == former.sign_in.subject;
         if is_same_user && !has_record(self.credentials_name(CREDENTIALS))? {
             credentials_lock.store_credentials(&former.credentials)?;
-            credentials_lock.try_update_notes(|notes| *notes = self.folder.load_notes_of(&self.former_key));
+            credentials_lock.try_update_notes(|notes| *notes = self.folder.load_notes_of(&self.former_key()));
         }
         former_lock.remove_all()?;
         log::info("cache", format_args!("the record of version 0.1 was moved to those of this version"));
@@ -73,7 +73,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        cache::{SignInNotes, testing::file_cache},
+        cache::{
+            SignInNotes,
+            testing::{file_cache, former_fingerprint},
+        },
         files,
         identity::testing::build_token_with,
         time::Timestamp,
@@ -94,22 +97,22 @@ mod tests {
             "longest": 3600,
             "destinations": { "sts": "aws", "token-endpoint": "https://login.example" },
         } });
-        let locked = cache.folder.try_lock_key(&cache.former_key).unwrap().expect("free");
-        let name = format!("{}.{FORMER_SESSION}", cache.former_key);
+        let locked = cache.folder.try_lock_key(&cache.former_key()).unwrap().expect("free");
+        let name = format!("{}.{FORMER_SESSION}", cache.former_key());
         cache.folder.store.write_record(&locked.lock, &name, expiration, record.to_string().as_bytes()).unwrap();
         let notes = json!({ "version": 1, "record": { "door": { "fruitless": 3 }, "warned_on": 7 } });
-        files::write_atomically(&cache.folder.notes_path(&cache.former_key), notes.to_string().as_bytes()).unwrap();
+        files::write_atomically(&cache.folder.notes_path(&cache.former_key()), notes.to_string().as_bytes()).unwrap();
     }
 
     fn has_former_files(folder: &Path) -> bool {
         let names = files::list_files(folder).unwrap();
-        names.iter().any(|name| name.starts_with("former-") && !name.ends_with(".lock"))
+        names.iter().any(|name| name.ends_with(FORMER_SESSION))
     }
 
     /// Another profile with the same sign-in.
     fn with_role(folder: &Path, role: &str) -> Cache {
         let mut cache = file_cache(folder, "mine");
-        (cache.credentials_key, cache.former_key) = (format!("mine-{role}"), format!("former-{role}"));
+        (cache.credentials_key, cache.former) = (format!("mine-{role}"), former_fingerprint(role));
         cache
     }
 

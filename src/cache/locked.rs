@@ -45,7 +45,7 @@ impl Deref for LockedCredentials<'_> {
 impl Cache {
     /// Takes the lock of the sign-in; `None` if another process holds it. The folder must exist.
     pub fn try_lock_sign_in(&self) -> Result<Option<LockedSignIn<'_>>, files::Error> {
-        let record = self.folder.try_lock_key(&self.sign_in_key)?;
+        let record = self.folder.try_lock_key(self.sign_in_key())?;
         Ok(record.map(|record| LockedSignIn { cache: self, record }))
     }
 
@@ -57,7 +57,7 @@ impl Cache {
 
     /// Takes the lock of the sign-in as soon as it is free; `None` if another process still holds it after `limit`.
     pub fn lock_sign_in_within(&self, limit: Duration) -> Result<Option<LockedSignIn<'_>>, files::Error> {
-        let record = self.folder.lock_key_within(&self.sign_in_key, limit)?;
+        let record = self.folder.lock_key_within(self.sign_in_key(), limit)?;
         Ok(record.map(|record| LockedSignIn { cache: self, record }))
     }
 
@@ -104,7 +104,7 @@ impl LockedSignIn<'_> {
     /// key with the last record. Each part is tried, even if removing another one failed.
     pub fn remove_sign_in_and_credentials(&self) -> Result<(), store::Error> {
         let mut results = vec![self.record.remove_all()];
-        for key in self.list_credentials_keys()?.into_iter().chain([self.former_key.clone()]) {
+        for key in self.list_credentials_keys()?.into_iter().chain([self.former_key()]) {
             results.push(self.remove_record(&key));
         }
         results.push(self.folder.remove_unused_key());
@@ -159,14 +159,14 @@ impl LockedCredentials<'_> {
 impl Cache {
     /// The keys of all credentials that come from this sign-in.
     pub fn list_credentials_keys(&self) -> Result<Vec<String>, files::Error> {
-        let prefix = format!("{}-", self.sign_in_key);
+        let prefix = format!("{}-", self.sign_in_key());
         Ok(list_record_keys(&self.folder.path)?.into_iter().filter(|key| key.starts_with(&prefix)).collect())
     }
 
     /// Whether nothing at all is stored of the sign-in and its credentials, and nothing by version 0.1 for this profile.
     pub fn is_empty(&self) -> Result<bool, files::Error> {
         let keys = list_record_keys(&self.folder.path)?;
-        let is_ours = |key: &String| key.starts_with(&self.sign_in_key) || *key == self.former_key;
+        let is_ours = |key: &String| key.starts_with(self.sign_in_key()) || *key == self.former_key();
         Ok(!keys.iter().any(is_ours))
     }
 
@@ -178,7 +178,7 @@ impl Cache {
     /// Whether this version or 0.1 has stored a sign-in, be it one that cannot be opened.
     pub fn has_sign_in(&self) -> Result<bool, files::Error> {
         let names = files::list_files(&self.folder.path)?;
-        let former = format!("{}.{FORMER_SESSION}", self.former_key);
+        let former = format!("{}.{FORMER_SESSION}", self.former_key());
         Ok(names.contains(&self.sign_in_name(SIGN_IN)) || names.contains(&former))
     }
 

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::{
+    config::Fingerprint,
     credentials::AwsCredentials,
     files,
     oidc::{ProviderKeys, ProviderMetadata},
@@ -120,12 +121,10 @@ pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
 /// The records of one profile.
 pub struct Cache {
     folder: RecordFolder,
-    /// The fingerprint of the sign-in.
-    sign_in_key: String,
-    /// That and the fingerprint of the credentials.
+    /// The fingerprint of the sign-in, a hyphen, and that of the credentials.
     credentials_key: String,
     /// The key under which version 0.1 stored both together.
-    former_key: String,
+    former: Fingerprint,
 }
 
 impl std::fmt::Debug for Cache {
@@ -135,9 +134,8 @@ impl std::fmt::Debug for Cache {
 }
 
 impl Cache {
-    fn new(folder: RecordFolder, sign_in_key: String, credentials: &str, former_key: String) -> Self {
-        let credentials_key = format!("{sign_in_key}-{credentials}");
-        Self { folder, sign_in_key, credentials_key, former_key }
+    fn new(folder: RecordFolder, sign_in: &str, credentials: &str, former: Fingerprint) -> Self {
+        Self { folder, credentials_key: format!("{sign_in}-{credentials}"), former }
     }
 
     /// The folder with the records of all profiles.
@@ -147,16 +145,16 @@ impl Cache {
 
     /// The key that profiles with the same sign-in have in common.
     pub fn sign_in_key(&self) -> &str {
-        &self.sign_in_key
+        self.credentials_key.split('-').next().unwrap_or_default()
     }
 
     /// The keys of everything that is stored for this profile.
-    pub fn record_keys(&self) -> [&str; 3] {
-        [&self.sign_in_key, &self.credentials_key, &self.former_key]
+    pub fn record_keys(&self) -> [String; 3] {
+        [self.sign_in_key().to_owned(), self.credentials_key.clone(), self.former_key()]
     }
 
     pub fn sign_in_lock_path(&self) -> PathBuf {
-        self.folder.lock_path(&self.sign_in_key)
+        self.folder.lock_path(self.sign_in_key())
     }
 
     pub fn credentials_lock_path(&self) -> PathBuf {
@@ -168,8 +166,12 @@ impl Cache {
         files::ensure_private_folder(&self.folder.path)
     }
 
+    fn former_key(&self) -> String {
+        self.former.short_hex()
+    }
+
     fn sign_in_name(&self, kind: &str) -> String {
-        format!("{}.{kind}", self.sign_in_key)
+        format!("{}.{kind}", self.sign_in_key())
     }
 
     fn credentials_name(&self, kind: &str) -> String {

@@ -98,7 +98,7 @@ impl StoredNotes for CredentialsNotes {
 
 impl Cache {
     pub fn load_sign_in_notes(&self) -> SignInNotes {
-        self.folder.load_notes_of(&self.sign_in_key)
+        self.folder.load_notes_of(self.sign_in_key())
     }
 
     pub fn load_credentials_notes(&self) -> CredentialsNotes {

@@ -21,12 +21,11 @@ impl Cache {
             Storage::Keyring => store::open_keyring_store(folder, when_locked),
         };
         let ProfileFingerprints { sign_in, credentials } = profile.fingerprints();
-        let former_key = profile.former_fingerprint().short_hex();
         Self::new(
             RecordFolder::new(store, folder.to_owned()),
-            sign_in.short_hex(),
+            &sign_in.short_hex(),
             &credentials.short_hex(),
-            former_key,
+            profile.former_fingerprint(),
         )
     }
 }

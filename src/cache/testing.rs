@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::{Cache, RecordFolder};
-use crate::store::{self, SealedFiles};
+use crate::{
+    config::{self, Fingerprint, Profile},
+    store::{self, SealedFiles},
+};
 
 pub(crate) fn file_cache(folder: &Path, key: &str) -> Cache {
     cache(store::open_file_store(folder), folder, key)
@@ -11,5 +14,10 @@ pub(crate) fn file_cache(folder: &Path, key: &str) -> Cache {
 
 /// The key of the sign-in is `key`, and that of the credentials `key-role`.
 pub(crate) fn cache(store: SealedFiles, folder: &Path, key: &str) -> Cache {
-    Cache::new(RecordFolder::new(store, folder.to_owned()), key.to_owned(), "role", format!("former-{key}"))
+    Cache::new(RecordFolder::new(store, folder.to_owned()), key, "role", former_fingerprint(key))
+}
+
+/// The key of version 0.1 for a profile of this name.
+pub(crate) fn former_fingerprint(name: &str) -> Fingerprint {
+    Profile { name: name.to_owned(), ..config::testing::profile() }.former_fingerprint()
 }

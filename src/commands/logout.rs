@@ -144,7 +144,7 @@ pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Fa
             in_keyring |= profile.storage.uses_keyring();
             let is_first = seen.insert(open_cache(context, &profile).sign_in_key().to_owned());
             for variant in list_storage_variants(&profile) {
-                let [sign_in, _, former] = open_cache(context, &variant).record_keys().map(str::to_owned);
+                let [sign_in, _, former] = open_cache(context, &variant).record_keys();
                 seen.extend([sign_in, former]);
             }
             // A profile that shares the sign-in of an earlier one is signed out already.

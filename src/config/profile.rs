@@ -117,11 +117,13 @@ impl Profile {
             set_by_administrator: _,
             enforced_keys: _,
         } = self;
-        let url_text = |url: Option<&SecureUrl>| url.map_or("", SecureUrl::as_str).to_owned();
+        fn url_text(url: Option<&SecureUrl>) -> &str {
+            url.map_or("", SecureUrl::as_str)
+        }
 
         let mut sign_in = FingerprintHasher::new("bedrock-sso sign-in 1");
         sign_in.add_text(issuer.as_str());
-        sign_in.add_text(&url_text(login_domain.as_ref()));
+        sign_in.add_text(url_text(login_domain.as_ref()));
         sign_in.add_text(client_id);
         sign_in.add_text(provider.name());
         sign_in.add_list(scopes.iter().map(String::as_str));
@@ -135,12 +137,12 @@ impl Profile {
         role_chain.iter().for_each(|link| credentials.add_chained_role(link));
         credentials.add_list(session_name.iter().map(String::as_str));
         credentials.add_number(session_duration.as_secs());
-        credentials.add_text(&url_text(sts.as_ref()));
-        credentials.add_text(&url_text(cognito.as_ref()));
-        credentials.add_text(&url_text(bedrock.as_ref().map(|endpoints| &endpoints.control)));
-        credentials.add_text(&url_text(bedrock.as_ref().map(|endpoints| &endpoints.runtime)));
-        credentials.add_text(&url_text(console.as_ref()));
-        credentials.add_text(&url_text(quota.as_ref().map(|quota| &quota.endpoint)));
+        credentials.add_text(url_text(sts.as_ref()));
+        credentials.add_text(url_text(cognito.as_ref()));
+        credentials.add_text(url_text(bedrock.as_ref().map(|endpoints| &endpoints.control)));
+        credentials.add_text(url_text(bedrock.as_ref().map(|endpoints| &endpoints.runtime)));
+        credentials.add_text(url_text(console.as_ref()));
+        credentials.add_text(url_text(quota.as_ref().map(|quota| &quota.endpoint)));
         ProfileFingerprints { sign_in: sign_in.finish(), credentials: credentials.finish() }
     }
 

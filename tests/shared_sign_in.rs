@@ -139,7 +139,7 @@ fn a_holder_killed_at_any_request_of_a_cold_sign_in_leaves_no_profile_stuck() {
         callers.into_iter().for_each(|(_, caller)| drop(caller.kill()));
         let tabs = desk.tabs();
         assert_eq!(finish_callers(start_callers(&desk, &names(""), 2)).len(), 5, "{knob:?}");
-        // Once the tokens are stored, nobody is asked again.
+        // Once the tokens are stored, the user is not prompted again.
         let more = if endpoint == Endpoint::Assume { 0 } else { 1 };
         assert_eq!((desk.tabs(), world.live_grants()), (tabs + more, 1), "{knob:?}");
     }

@@ -29,7 +29,7 @@ pub struct CredentialsRecord {
 pub(super) const CREDENTIALS: &str = "credentials";
 
 impl Cache {
-    /// The credentials, from the record of an earlier version where there is none of this one.
+    /// The credentials; those of version 0.1 if this version has stored no record.
     pub fn load_credentials(&self) -> Result<CredentialsRecord, store::Error> {
         match self.folder.store.read_record(&self.credentials_name(CREDENTIALS))? {
             Some(sealed) => Ok(parse_record(&sealed).unwrap_or_default()),

@@ -89,7 +89,7 @@ impl SignInRecord {
 }
 
 impl Cache {
-    /// The sign-in, from the record of an earlier version where there is none of this one.
+    /// The sign-in; that of version 0.1 if this version has stored no record.
     pub fn load_sign_in(&self) -> Result<SignInRecord, store::Error> {
         match self.folder.store.read_record(&self.sign_in_name(SIGN_IN))? {
             Some(sealed) => Ok(parse_record::<SignInRecord>(&sealed).unwrap_or_default().with_origin(&sealed)),

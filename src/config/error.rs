@@ -229,7 +229,7 @@ impl ConfigFault {
         Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest: None }
     }
 
-    /// A text that is none of the names that the key can have.
+    /// A text that is not one of the key's allowed names.
     pub(super) fn illegal_name<'n>(
         key: &str,
         name: &str,
@@ -240,7 +240,7 @@ impl ConfigFault {
         Self::IllegalValue { key: key.to_owned(), value, rule: rule.into(), nearest }
     }
 
-    /// A key that is none of those that the table can hold.
+    /// A key that the table does not allow.
     pub(super) fn unknown_key<'n>(key: &str, table: &str, known: impl Iterator<Item = &'n str>) -> Self {
         Self::UnknownKey { key: key.to_owned(), table: table.to_owned(), nearest: find_nearest_name(key, known) }
     }

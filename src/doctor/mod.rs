@@ -44,7 +44,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one call of a live check may take. A model that was not asked for a while needs seconds for its first word.
 const LIVE_CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A check, which looks and judges. One that needs the profile is skipped where there is none.
+/// A check of `doctor`. One that needs the profile is skipped if there is no profile.
 #[derive(Clone, Copy, Debug)]
 enum CheckFunction {
     /// On this machine.

@@ -60,7 +60,7 @@ pub fn describe_unused_variable(name: &str, why: &str, others: &[String]) -> Fai
     make_finding("doctor/unused_variable", format!("{name} is not used, because {why}{others}"), hint)
 }
 
-/// The browser that is named is none that can be started.
+/// The named browser cannot be started.
 pub fn describe_missing_browser(program: &str, profile: &Profile) -> Failure {
     let what = format!("the browser to be opened does not exist: {program}");
     let place = if profile.browser.is_empty() { "the variable BROWSER" } else { "`browser` of the profile" };
@@ -136,7 +136,7 @@ pub fn describe_repository(files: &[RepositorySettings], managed: &str) -> Failu
     };
     let what: Vec<_> = files.iter().map(describe_file).collect();
     let hint = if files.iter().all(|file| file.not_pinned.is_empty()) {
-        format!("nothing to do: {managed} outranks this repository; ask whoever wrote its settings why they set it")
+        format!("nothing to do: {managed} outranks this repository; ask the author of its settings why they set it")
     } else {
         "before you run `claude` here, find out why this repository sets them, or remove them".to_owned()
     };
@@ -186,7 +186,7 @@ pub fn describe_algorithms_aws_rejects(offered: &[String]) -> Failure {
 
 pub fn describe_missing_keys(host: &str) -> Failure {
     let what = format!("{host} publishes no key, so no token of its can be verified");
-    Failure::new(Exit::TokenRejected, "doctor/keys", what, "tell whoever runs the provider")
+    Failure::new(Exit::TokenRejected, "doctor/keys", what, "report it to the provider's administrator")
 }
 
 /// The provider answers an authorization request with an error page.

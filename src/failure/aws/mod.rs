@@ -99,7 +99,7 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
         Error::Flawed(CredentialsFlaw::OtherAccount { answered }) => (
             "other_account",
             format!("{name} answered for another account: {}", answered.to_safe_line()),
-            "check `sts_endpoint`: whoever answers there is not AWS".to_owned(),
+            "check `sts_endpoint`: the host that answers there is not AWS".to_owned(),
         ),
         Error::MissingClaim { claim } => {
             let claim = sanitize_line(&claim);

@@ -61,7 +61,7 @@ impl From<Error> for Failure {
             }
             Error::UnusableEndpoint { name, stated, refusal } => {
                 let what = format!("the provider's {name} {} cannot be used: {refusal}", stated.to_safe_line());
-                let hint = "tell whoever runs the provider: every address must be https";
+                let hint = "report it to the provider's administrator: every address must be https";
                 Self::new(Exit::Refused, "provider/endpoint", what, hint)
             }
         }
@@ -149,7 +149,7 @@ fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -
 fn describe_missing_field(source: &ResponseSource, lacks: &str) -> Failure {
     let hint = match lacks {
         "id_token" => "allow the application the scope `openid`, and keep `openid` in `scopes`",
-        _ => "tell whoever runs the provider",
+        _ => "report it to the provider's administrator",
     };
     let what = format!("the answer of {} lacks {lacks}", source.host);
     Failure::new(Exit::Refused, "provider/incomplete", what, hint)
@@ -163,7 +163,7 @@ impl From<TokenRejection> for Failure {
 }
 
 fn suggest_login() -> Hint {
-    Hint::run(NextCommand::Login).text("; if it stays so, tell whoever runs the provider")
+    Hint::run(NextCommand::Login).text("; if it stays so, report it to the provider's administrator")
 }
 
 fn suggest_clock() -> Hint {

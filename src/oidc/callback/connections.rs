@@ -72,6 +72,7 @@ pub(super) async fn accept_connections<H: RequestHandler>(socket: TcpListener, h
     loop {
         let Ok((stream, _)) = socket.accept().await else {
             // Out of files, or a client that left before it was let in: neither ends the sign-in.
+            // A failed `accept`, for want of file descriptors for instance, sends no event when it would succeed.
             sleep(Duration::from_millis(20)).await;
             continue;
         };

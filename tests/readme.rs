@@ -68,16 +68,6 @@ fn each_json_block_parses_and_names_a_command_that_can_be_typed() {
 }
 
 #[test]
-fn the_aws_profile_names_an_absolute_quoted_path_and_a_command_that_can_be_typed() {
-    for block in blocks("ini") {
-        let line = block.lines().find_map(|line| line.strip_prefix("credential_process = \"")).unwrap();
-        let (path, words) = line.split_once('"').unwrap();
-        assert!(path.starts_with('/'), "{path}");
-        assert_can_be_typed(&format!("bedrock-sso{words}"));
-    }
-}
-
-#[test]
 fn each_command_can_be_typed() {
     let in_blocks = ["sh", "console"].into_iter().flat_map(blocks).collect::<Vec<_>>().join("\n");
     let typed = in_blocks.lines().map(|line| line.trim_start_matches("demo: ").trim_start_matches("$ "));
@@ -94,26 +84,6 @@ fn assert_can_be_typed(line: &str) {
     let words = ours.split_whitespace().skip(1);
     let output = program(words.chain(["--help"]));
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-#[test]
-fn each_variable_of_ours_is_read() {
-    let sources: String = files_under("src", &["rs"]).iter().map(text_of).collect();
-    let keys: BTreeSet<String> = sources
-        .lines()
-        .filter_map(|line| line.split_once("key(\"")?.1.split_once('"'))
-        .map(|(key, _)| key.replace('.', "_").to_uppercase())
-        .collect();
-    let readme = text_of("README.md");
-    let named: BTreeSet<&str> = readme
-        .split(|part: char| !part.is_ascii_uppercase() && part != '_')
-        .filter(|word| word.starts_with("BEDROCK_SSO_"))
-        .collect();
-    assert!(named.len() > 4, "{named:?}");
-    for name in named {
-        let key = name.strip_prefix("BEDROCK_SSO_").unwrap();
-        assert!(sources.contains(&format!("\"{name}\"")) || keys.contains(key), "{name} is not read");
-    }
 }
 
 /// Slugs in quotation marks of whatever sort, in order.
@@ -136,7 +106,8 @@ fn each_failure_of_the_network_has_its_row() {
 fn each_test_of_the_table_exists() {
     let sources: String =
         ["src", "tests"].iter().flat_map(|folder| files_under(folder, &["rs", "py"])).map(text_of).collect();
-    let rows = prose().skip_while(|line| line != "| Behaviour | Shown by |");
+    let page = text_of("docs/guarantees.md");
+    let rows = page.lines().skip_while(|line| *line != "| Promise | Shown by |");
     let last_cells = rows.filter_map(|row| Some(row.strip_suffix(" |")?.rsplit_once(" | ")?.1.to_owned()));
     let names = spans(last_cells);
     assert!(names.len() > 50, "{names:?}");
@@ -149,7 +120,7 @@ fn each_test_of_the_table_exists() {
 #[test]
 fn each_test_that_needs_more_than_cargo_is_marked() {
     marked_as("keyring", &[files_under("tests/keyring", &["rs"]), vec!["tests/memory.rs".into()]].concat(), 5);
-    marked_as("root", &["tests/setup/machine.rs".into()], 3);
+    marked_as("root", &["tests/setup/machine.rs".into()], 1);
 }
 
 fn marked_as(mark: &str, files: &[PathBuf], at_least: usize) {
@@ -157,16 +128,16 @@ fn marked_as(mark: &str, files: &[PathBuf], at_least: usize) {
     let mark = format!("*({mark})*");
     let ignored: BTreeSet<&str> =
         sources.split("#[ignore").skip(1).filter_map(|rest| rest.split_once("fn ")?.1.split('(').next()).collect();
-    let readme = text_of("README.md");
-    let marked: BTreeSet<&str> = readme
+    let page = text_of("docs/guarantees.md");
+    let marked: BTreeSet<&str> = page
         .split(&format!("` {mark}"))
         .filter_map(|part| part.rsplit('`').next())
         .filter(|name| ignored.contains(name))
         .collect();
-    let named: BTreeSet<&str> = readme.split('`').filter(|name| ignored.contains(name)).collect();
+    let named: BTreeSet<&str> = page.split('`').filter(|name| ignored.contains(name)).collect();
     assert!(named.len() > at_least, "{named:?}");
     assert_eq!(marked, named);
-    assert_eq!(readme.matches(&mark).count(), marked.len());
+    assert_eq!(page.matches(&mark).count(), marked.len());
 }
 
 #[test]

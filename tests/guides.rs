@@ -192,3 +192,14 @@ fn each_link_of_a_guide_leads_to_a_file() {
         }
     }
 }
+
+#[test]
+fn architecture_page_lists_each_module_in_reading_order() {
+    let library = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let declared = library.lines().filter_map(|line| Some(line.strip_suffix(';')?.split_once("mod ")?.1));
+    let page = fs::read_to_string(root().join("docs/internals/architecture.md")).unwrap().replace("\r\n", "\n");
+    let (_, section) = page.split_once("\n## The modules, in reading order").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0));
+    assert_eq!(rows.collect::<Vec<_>>(), declared.collect::<Vec<_>>());
+}

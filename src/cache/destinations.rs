@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_host_of_the_quota_service_is_a_change() {
+    fn a_new_quota_host_needs_consent() {
         let accepted = hosts_of(&with_quota("https://quota.example/check"));
         assert_eq!(changes(&accepted, &with_quota("https://quota.example/other")), []);
         let found = changes(&accepted, &with_quota("https://evil.example"));
@@ -209,19 +209,19 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_the_administrator_names_needs_no_consent() {
+    fn an_administrators_host_needs_no_consent() {
         let accepted = hosts_of(&with_quota("https://quota.example"));
         let profile = Profile { set_by_administrator: ["quota.endpoint"].into(), ..with_quota("https://new.example") };
         assert_eq!(changes(&accepted, &profile), []);
     }
 
     #[test]
-    fn a_record_without_destinations_accepts_the_first() {
+    fn a_record_without_destinations_accepts_any_host() {
         assert_eq!(changes(&Destinations::default(), &with_quota("https://quota.example")), []);
     }
 
     #[test]
-    fn a_return_to_awss_own_hosts_needs_no_consent() {
+    fn a_change_back_to_aws_hosts_needs_no_consent() {
         let named = Profile {
             aws_endpoints: crate::config::AwsEndpoints {
                 sts: SecureUrl::parse("https://sts.example").ok(),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_that_share_a_sign_in_may_name_different_hosts() {
+    fn profiles_with_one_sign_in_may_name_different_hosts() {
         let mut accepted = hosts_of(&with_quota("https://quota.example"));
         accepted.accept_hosts(hosts_of(&with_quota("https://other.example")));
         for known in ["https://quota.example", "https://other.example"] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_version_0_1_are_read() {
+    fn destinations_of_version_0_1_are_read() {
         let stored = serde_json::json!({ "quota": "https://quota.example", "sts": "aws", "of-tomorrow": { "a": 1 } });
         let accepted: Destinations = serde_json::from_value(stored).unwrap();
         assert_eq!(changes(&accepted, &with_quota("https://quota.example")), []);

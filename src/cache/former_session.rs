@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_former_record_is_read_and_moved() {
+    fn a_record_of_version_0_1_is_read_and_moved() {
         let folder = tempfile::tempdir().unwrap();
         let cache = file_cache(folder.path(), "mine");
         store_former(&cache, "alice", "r1");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sign_in_serves_the_profiles_that_share_it() {
+    fn the_first_moved_sign_in_serves_all_its_profiles() {
         let folder = tempfile::tempdir().unwrap();
         let [first, second, third] = ["one", "two", "three"].map(|role| with_role(folder.path(), role));
         store_former(&first, "alice", "r1");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_moved_while_another_process_is_at_work() {
+    fn a_former_record_in_use_is_not_moved() {
         let folder = tempfile::tempdir().unwrap();
         let cache = file_cache(folder.path(), "mine");
         store_former(&cache, "alice", "r1");

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn freshness_turns_at_twenty_and_five_minutes() {
+    fn freshness_changes_at_twenty_and_five_minutes() {
         let at = |left: i64| assess_credentials(&ending(1_000_000 + left), Timestamp::from_unix(1_000_000));
         assert_eq!([at(1201), at(1200), at(301)], [Freshness::Fresh, Freshness::RenewSoon, Freshness::RenewSoon]);
         assert_eq!([at(300), at(16), at(15)], [Freshness::RenewNow, Freshness::RenewNow, Freshness::Spent]);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn records_belong_to_their_keys_alone() {
+    fn a_record_copied_to_another_key_does_not_open() {
         let folder = tempfile::tempdir().unwrap();
         let (mine, other) = (file_cache(folder.path(), "mine"), file_cache(folder.path(), "other"));
         let record = CredentialsRecord { credentials: Some(ending(5)), longest: Some(3600), ..Default::default() };
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn removal_leaves_the_lock_and_the_other_records() {
+    fn removal_leaves_the_locks_and_other_records() {
         let folder = tempfile::tempdir().unwrap();
         let cache = file_cache(folder.path(), "mine");
         let sign_in = cache.try_lock_sign_in().unwrap().expect("free");

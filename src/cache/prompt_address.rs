@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_our_own_note_is_shown() {
+    fn the_prompt_address_of_our_own_note_is_shown() {
         let (_folder, cache, note) = announced("mine", Some(ADDRESS));
         assert!(note.is_prompting);
         assert_eq!(cache.open_prompt_address(&note, NOW).as_deref(), Some(ADDRESS));
     }
 
     #[test]
-    fn a_note_that_was_changed_or_put_back_shows_no_address() {
+    fn a_changed_or_replayed_note_shows_no_address() {
         let (_folder, cache, note) = announced("mine", Some(ADDRESS));
         let shown = |note: &LockHolder, now| cache.open_prompt_address(note, now);
         assert_eq!(shown(&note, NOW.saturating_add(MAX_PROMPT_AGE)), None, "too old");
@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_local_is_not_shown_even_if_sealed() {
+    fn a_sealed_remote_address_is_not_shown() {
         let (_folder, cache, note) = announced("mine", Some("https://evil.example/abcdefgh"));
         assert_eq!(cache.open_prompt_address(&note, NOW), None);
     }
 
     #[test]
-    fn a_store_without_a_key_announces_without_an_address() {
+    fn a_null_store_announces_no_prompt_address() {
         let folder = tempfile::tempdir().unwrap();
         let cache = testing::cache(store::open_null_store(folder.path()), folder.path(), "mine");
         let locked = cache.try_lock_sign_in().unwrap().expect("free");

@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn each_unanswered_tab_closes_the_door_for_twice_as_long_up_to_a_quarter_of_an_hour() {
+    fn the_backoff_doubles_up_to_fifteen_minutes() {
         let minutes = |tabs| after(tabs).blocked_until(NOW).map(|until| until.duration_since(NOW).as_secs() / 60);
         assert_eq!([minutes(0), minutes(1), minutes(2), minutes(3)], [None, Some(1), Some(2), Some(4)]);
         assert_eq!([minutes(4), minutes(5), minutes(50)], [Some(8), Some(15), Some(15)]);
     }
 
     #[test]
-    fn the_door_opens_again_by_itself_and_at_once_after_a_sign_in() {
+    fn the_backoff_ends_in_time_or_after_a_sign_in() {
         let mut door = after(1);
         assert!(door.blocked_until(NOW.saturating_add(Duration::from_secs(59))).is_some());
         assert!(door.blocked_until(NOW.saturating_add(Duration::from_secs(60))).is_none());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn one_killed_sign_in_is_forgiven_and_a_second_is_not() {
+    fn only_the_second_killed_sign_in_starts_the_backoff() {
         let mut door = PromptBackoff::default();
         door.record_prompt(NOW);
         assert!(door.blocked_until(NOW).is_none());
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_does_not_keep_the_door_shut() {
+    fn a_clock_set_back_ends_the_backoff() {
         assert!(after(3).blocked_until(Timestamp::from_unix(NOW.unix_seconds() - 1)).is_none());
     }
 }

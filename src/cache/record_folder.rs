@@ -161,7 +161,7 @@ mod tests {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn record_is_recognised_by_its_name() {
+    fn a_record_file_is_recognised_by_its_name() {
         for key in [KEY.to_owned(), format!("{KEY}-{KEY}")] {
             for kind in ["sign-in", "credentials", "session", "provider", "json", "holder", "sign-in.new"] {
                 assert_eq!(parse_record_key(&format!("{key}.{kind}")), Some(key.as_str()), "{kind}");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn lock_is_recognised_by_what_it_guards() {
+    fn a_lock_file_is_recognised_by_its_name() {
         let ours = ["key.lock".to_owned(), format!("{KEY}.lock"), format!("{KEY}-{KEY}.lock")];
         let foreign = ["mine.lock", "key", "package-lock.json", &format!("{KEY}.json")];
         assert!(ours.iter().all(|name| is_lock_file(name)) && !foreign.iter().any(|name| is_lock_file(name)));

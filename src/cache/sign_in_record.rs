@@ -113,7 +113,7 @@ mod tests {
     const NEVER: Timestamp = Timestamp::from_unix(0);
 
     #[test]
-    fn a_token_is_recalled_only_if_it_was_verified_or_sealed() {
+    fn only_a_verified_or_sealed_token_is_recalled() {
         let token = build_token_with(&serde_json::json!({}));
         let mut sign_in = SignInRecord::default();
         sign_in.set_token(&token, NEVER);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_token_still_says_who_signed_in() {
+    fn a_spent_token_still_names_its_user() {
         let mut sign_in = SignInRecord::default();
         sign_in.set_token(&build_token_with(&serde_json::json!({})), NEVER);
         assert!(sign_in.find_valid_token(NEVER).is_some());

@@ -289,7 +289,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn who_puts_a_link_in_the_place_of_a_half_written_file_gets_no_rights_to_its_target() {
+    fn permissions_are_copied_to_the_file_not_to_a_symlink() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = |name| folder.path().join(name);
@@ -305,7 +305,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_in_place_of_a_private_folder_is_refused() {
+    fn a_symlink_as_private_folder_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let (victim, link) = (folder.path().join("victim"), folder.path().join("link"));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_killed_half_way_is_cleared_by_the_next() {
+    fn a_write_replaces_the_file_of_a_killed_write() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record");
         write_atomically(&path, b"good").unwrap();
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_takes_along_what_a_killed_write_left() {
+    fn a_removal_also_removes_the_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record");
         write_atomically(&path, b"good").unwrap();
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn trying_for_room_leaves_nothing_behind() {
+    fn the_disk_space_check_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         check_disk_space(folder.path()).unwrap();
         check_disk_space(folder.path()).unwrap();
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_no_error_and_a_folder_in_its_place_is() {
+    fn a_missing_file_is_absent_and_a_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(read_if_exists(&folder.path().join("nothing")).unwrap().is_none());
         remove_file(&folder.path().join("nothing")).unwrap();

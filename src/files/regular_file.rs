@@ -248,7 +248,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn fifos_sockets_and_devices_are_refused_at_once() {
+    fn fifos_sockets_and_devices_are_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         testworld::make_fifo(&at("fifo"));
@@ -261,7 +261,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn views_into_the_kernel_are_refused() {
+    fn files_of_proc_and_sysfs_are_refused() {
         assert_eq!(kind("/proc/self/environ"), Some(FileKind::Kernel));
         assert_eq!(kind("/sys/kernel/mm/transparent_hugepage/enabled"), Some(FileKind::Kernel));
     }

@@ -86,7 +86,7 @@ mod tests {
 
     /// A host is given the kept token, holds it until it asks again half an hour later, and is given the renewed one then.
     #[test]
-    fn a_host_that_asks_each_half_hour_holds_a_valid_token() {
+    fn half_hourly_token_requests_return_valid_tokens() {
         let (pause, life) = (30 * MINUTE, 60 * MINUTE);
         let mut kept = token(0, life);
         for now in (0..24 * 60 * MINUTE).step_by(1800) {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_ahead_is_served_with_a_token_that_is_not_due() {
+    fn a_token_not_due_for_refresh_serves_the_next_call() {
         let mut sign_in = SignInRecord::default();
         sign_in.set_token(&token(0, 60 * MINUTE), Timestamp::from_unix(0));
         let served = |age| find_token_for(&sign_in, TokenUse::NextCall, Timestamp::from_unix(age)).is_some();

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn approval_that_ends_after_the_interval_counts_as_none() {
+    fn an_approval_beyond_the_interval_is_ignored() {
         let expiration = |cleared_for| {
             let (stored, profile) = record(Duration::from_secs(cleared_for));
             find_credentials(&stored, &profile, NOW).unwrap().credentials.expiration

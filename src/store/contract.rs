@@ -43,7 +43,7 @@ fn check_contract(store: &SealedFiles, folder: &Path, keeps: bool) {
 }
 
 #[test]
-fn sealed_files_obey_the_contract() {
+fn the_file_store_meets_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     check_contract(&open_file_store(folder.path()), folder.path(), true);
 }
@@ -51,7 +51,7 @@ fn sealed_files_obey_the_contract() {
 /// Whoever runs ignored tests at a desk must not lose a real key: only `tests/keyring/run` sets the variable.
 #[test]
 #[ignore = "wants a keyring of its own: tests/keyring/run"]
-fn files_sealed_by_the_keyring_obey_the_contract() {
+fn the_keyring_store_meets_the_contract() {
     use crate::host::Environment;
     assert!(Environment::Process.var_os("BEDROCK_SSO_TEST_KEYRING").is_some(), "run tests/keyring/run");
     let folder = tempfile::tempdir().unwrap();
@@ -73,13 +73,13 @@ fn files_sealed_by_the_keyring_obey_the_contract() {
 }
 
 #[test]
-fn nothing_obeys_the_contract_by_forgetting() {
+fn the_null_store_meets_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     check_contract(&open_null_store(folder.path()), folder.path(), false);
 }
 
 #[test]
-fn a_record_whose_key_is_gone_is_absent_and_can_be_written_anew() {
+fn a_record_with_a_lost_key_is_absent_and_replaceable() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (open_file_store(folder.path()), acquire_lock(folder.path()));
     write_record(&store, &held, "p.session", b"one");
@@ -90,7 +90,7 @@ fn a_record_whose_key_is_gone_is_absent_and_can_be_written_anew() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_an_error_and_is_never_replaced() {
+fn an_unreadable_key_is_an_error_and_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (open_file_store(folder.path()), acquire_lock(folder.path()));
     write_record(&store, &held, "p.session", b"one");
@@ -104,7 +104,7 @@ fn a_key_that_cannot_be_read_is_an_error_and_is_never_replaced() {
 }
 
 #[test]
-fn the_key_goes_with_the_last_record_that_it_opens() {
+fn the_key_is_removed_with_the_last_record_it_opens() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (open_file_store(folder.path()), acquire_lock(folder.path()));
     let names = || std::fs::read_dir(folder.path()).unwrap().count();
@@ -125,14 +125,14 @@ fn the_key_goes_with_the_last_record_that_it_opens() {
 
 #[test]
 #[should_panic(expected = "whoever holds its own lock")]
-fn a_lock_of_one_profile_writes_no_record_of_another() {
+fn a_lock_does_not_allow_writing_another_record() {
     let folder = tempfile::tempdir().unwrap();
     let held = acquire_lock(folder.path());
     write_record(&open_file_store(folder.path()), &held, "q.session", b"theirs");
 }
 
 #[test]
-fn a_key_in_use_is_not_forgotten() {
+fn a_sealing_key_in_use_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = key::KeyManager::new(KeyLocation::File, folder.path());
     let (key, in_use) = keeper.read_or_create().unwrap();
@@ -144,7 +144,7 @@ fn a_key_in_use_is_not_forgotten() {
 }
 
 #[test]
-fn two_profiles_that_make_the_key_at_once_share_one() {
+fn concurrent_writers_create_one_sealing_key() {
     let folder = tempfile::tempdir().unwrap();
     let threads: Vec<_> = (0..8)
         .map(|number| {

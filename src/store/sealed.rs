@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_and_shows_nothing_outside() {
+    fn a_sealed_record_opens_and_hides_its_content() {
         let sealed = seal_bytes(&key(1), "a.session", Timestamp::from_unix(77), b"the secret");
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         assert_eq!(sealed[8..16], 77i64.to_be_bytes());
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_byte_closes_it() {
+    fn a_sealed_record_with_a_changed_byte_does_not_open() {
         let sealed = seal_bytes(&key(1), "a.session", Timestamp::from_unix(77), b"the secret");
         for place in 0..sealed.len() {
             let mut torn = sealed.clone();
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_or_another_key_does_not_open_it() {
+    fn a_record_does_not_open_with_another_name_or_key() {
         let sealed = seal_bytes(&key(1), "a.session", Timestamp::from_unix(77), b"the secret");
         assert!(unseal_bytes(&key(1), "b.session", sealed.clone()).is_none());
         assert!(unseal_bytes(&key(2), "a.session", sealed).is_none());

@@ -81,12 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_or_unknown_line_is_skipped() {
+    fn an_incomplete_or_unknown_line_is_skipped() {
         assert_eq!(read_all(b"\"dance\"\n\n\"cancel\"\n\"cancel\""), [CallerMessage::Cancel]);
     }
 
     #[test]
-    fn the_rest_of_a_line_that_is_too_long_is_no_message() {
+    fn the_rest_of_a_long_line_is_not_a_message() {
         let mut input = vec![b' '; usize::try_from(MAX_LINE_BYTES).unwrap()];
         input.extend_from_slice(b"\"cancel\"\n");
         assert_eq!(read_all(&input), []);

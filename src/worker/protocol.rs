@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_without_an_answer_survives_the_pipe() {
+    fn each_worker_message_survives_the_pipe() {
         let report = FailureReport {
             kind: FailureKind::Quota,
             code: 8,

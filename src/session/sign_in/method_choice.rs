@@ -231,7 +231,7 @@ mod tests {
     const NO_TERMINAL: Ways = [Err(NoSignInMethod::NoTerminal); 2];
 
     #[test]
-    fn a_browser_is_opened_where_one_can_be_seen() {
+    fn a_browser_opens_where_the_user_can_see_it() {
         let variable = in_variable();
         let login = MethodInputs { browser: &variable, ..LOGIN };
         all([
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_a_person_is_sent_to_a_browser_of_their_own() {
+    fn without_a_local_browser_the_user_gets_a_code_or_address() {
         let variable = in_variable();
         let firefox = MethodInputs { browser: &variable, ..LOGIN };
         all([
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_would_see_it_nobody_is_asked() {
+    fn an_invisible_prompt_is_refused() {
         let named = MethodInputs { names_browser: true, ..CALLER };
         let code = MethodInputs { flow: SignInFlow::Device, ..CALLER };
         let none = MethodInputs { browser: &Browser::Disabled, ..CALLER };
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_shown_where_a_browser_can_be_seen_whatever_the_flow() {
+    fn a_page_opens_where_a_browser_is_visible() {
         let none = MethodInputs { browser: &Browser::Disabled, names_browser: true, ..LOGIN };
         let named = MethodInputs { names_browser: true, ..LOGIN };
         let flow = |flow| MethodInputs { flow, ..LOGIN };
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_says_how_is_obeyed() {
+    fn an_explicit_choice_decides_the_sign_in_method() {
         let variable = in_variable();
         let flag = MethodInputs { preference: MethodPreference::Device, ..LOGIN };
         let by_hand = MethodInputs { preference: MethodPreference::NoBrowser, ..LOGIN };

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keyring_context_is_the_innermost_surrounding() {
+    fn keyring_context_is_the_innermost_environment() {
         let wsl = ExecutionContext { wsl: true, ..ExecutionContext::default() };
         let container = ExecutionContext { container: true, ..wsl };
         let ssh = ExecutionContext { ssh: true, ..container };

@@ -61,7 +61,7 @@ mod tests {
     use crate::store::keyring::entry;
 
     #[test]
-    fn a_refusal_is_told_by_its_number() {
+    fn a_system_error_code_maps_to_its_fault() {
         let fault = |code| classify_error(Error::PlatformFailure(Box::new(SecurityError::from_code(code))));
         assert!(matches!(fault(-25308), KeyringFault::Locked));
         assert!(matches!(fault(-25293), KeyringFault::Denied));
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_ask_opens_no_window() {
+    fn no_window_opens_when_prompts_are_disabled() {
         let allowed = || SecKeychain::user_interaction_allowed().unwrap();
         let options = |may_prompt| KeyringOptions { timeout: super::super::CALL_TIMEOUT, may_prompt };
         let silent = disable_prompts(options(false));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     #[ignore = "writes to the default keychain of whoever runs it"]
-    fn a_key_comes_back_as_it_was_kept_and_another_length_is_none() {
+    fn a_key_round_trips_and_another_length_is_absent() {
         let item = build_entry("bedrock-sso test", "sealing-key").unwrap();
         entry::remove_entry(&item).unwrap();
         assert!(entry::read_entry(&item).unwrap().is_none());

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_back_as_it_was_kept_and_stays_on_this_machine() {
+    fn a_key_round_trips_and_stays_on_this_machine() {
         let Kept(item) = &Kept::new("bedrock-sso test of keeping");
         assert!(entry::read_entry(item).unwrap().is_none());
         for byte in [0, 0xff] {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_of_another_length_is_no_key_and_can_be_replaced() {
+    fn an_item_of_another_length_is_replaced() {
         let Kept(item) = &Kept::new("bedrock-sso test of length");
         for foreign in [&b""[..], &[7; 31], &[7; 33], &[7; 2560]] {
             item.set_secret(foreign).unwrap();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_by_its_number() {
+    fn a_system_error_code_maps_to_its_fault() {
         assert!(matches!(
             classify_error(Error::NoStorageAccess("".into())),
             KeyringFault::Absent { what: MissingPart::Vault }

@@ -85,7 +85,7 @@ fn credentials(seconds: u64) -> AwsCredentials {
 }
 
 #[test]
-fn fresh_credentials_of_another_process_are_taken() {
+fn fresh_credentials_of_another_process_are_used() {
     let machine = Machine::new();
     machine.store_credentials(3600);
     assert_eq!(machine.take_result(MAY_PROMPT).as_deref(), Some("ready"));
@@ -96,7 +96,7 @@ fn fresh_credentials_of_another_process_are_taken() {
 }
 
 #[test]
-fn a_failure_from_before_the_wait_is_not_taken() {
+fn a_failure_older_than_the_wait_is_ignored() {
     let machine = Machine::new();
     let earlier = Timestamp::from_unix(NOW.unix_seconds() - 1);
     machine.store_failure(earlier, FailureKind::Other, "network/connect");
@@ -107,7 +107,7 @@ fn a_failure_from_before_the_wait_is_not_taken() {
 }
 
 #[test]
-fn another_process_that_may_not_prompt_says_nothing_to_one_that_may() {
+fn a_no_prompt_failure_is_ignored_by_a_prompting_caller() {
     let machine = Machine::new();
     machine.store_failure(NOW, FailureKind::PromptNotAllowed, "sign-in/not_allowed");
     assert_eq!(machine.take_result(MAY_PROMPT), None);
@@ -116,14 +116,14 @@ fn another_process_that_may_not_prompt_says_nothing_to_one_that_may() {
 
 /// A provider may choose the same word for its own refusal.
 #[test]
-fn a_refusal_of_the_provider_is_taken_whatever_its_code() {
+fn a_failure_is_judged_by_its_kind_not_by_its_slug() {
     let machine = Machine::new();
     machine.store_failure(NOW, FailureKind::Other, "sign-in/not_allowed");
     assert_eq!(machine.take_result(MAY_PROMPT).as_deref(), Some("sign-in/not_allowed"));
 }
 
 #[test]
-fn a_caller_that_may_not_prompt_fails_when_another_process_prompts() {
+fn a_no_prompt_caller_fails_while_another_process_prompts() {
     let machine = Machine::new();
     let client = machine.client();
     let note = || {
@@ -149,7 +149,7 @@ fn a_caller_that_may_not_prompt_fails_when_another_process_prompts() {
 }
 
 #[test]
-fn valid_credentials_are_served_unless_the_user_or_the_quota_says_no() {
+fn valid_credentials_are_not_served_after_cancel_or_quota() {
     let machine = Machine::new();
     let client = machine.client();
     let serves = |kind, seconds| {

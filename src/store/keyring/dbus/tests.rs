@@ -59,14 +59,14 @@ fn good() -> Vec<u8> {
 }
 
 #[test]
-fn an_answer_is_heard_among_others() {
+fn a_reply_is_found_among_other_replies() {
     let other = encode_message(2, &[HeaderField::Number(5, 1)], "s", text("mine is not this"));
     let bytes = [b"OK 0123\r\n".to_vec(), other, good()[9..].to_vec()].concat();
     assert_eq!(answered(&bytes, true).unwrap(), "hello");
 }
 
 #[test]
-fn an_error_is_told_by_its_name() {
+fn a_bus_error_is_reported_with_its_name() {
     let error =
         encode_message(3, &[HeaderField::Text(4, "s", "org.x.No"), HeaderField::Number(5, 2)], "s", text("because"));
     let bytes = [b"OK 0\r\n".to_vec(), error].concat();
@@ -74,7 +74,7 @@ fn an_error_is_told_by_its_name() {
 }
 
 #[test]
-fn a_bus_that_says_nothing_or_no_more_costs_the_patience_and_no_longer() {
+fn a_silent_bus_fails_at_the_timeout() {
     let began = Instant::now();
     assert!(matches!(answered(b"", true), Err(KeyringFault::TimedOut { after: PATIENCE })));
     assert!(matches!(answered(b"OK 0\r\n", true), Err(KeyringFault::TimedOut { after: PATIENCE })));
@@ -82,19 +82,19 @@ fn a_bus_that_says_nothing_or_no_more_costs_the_patience_and_no_longer() {
 }
 
 #[test]
-fn a_bus_that_does_not_know_us_is_said() {
+fn a_bus_that_rejects_the_user_is_reported() {
     assert!(matches!(answered(b"REJECTED EXTERNAL\r\n", true), Err(KeyringFault::Denied)));
     assert_failed(&answered(&[b'x'; 2000], true), "cannot be read");
 }
 
 #[test]
-fn an_answer_of_another_shape_is_malformed() {
+fn a_reply_of_another_signature_is_malformed() {
     let bytes = [b"OK 0\r\n".to_vec(), reply("u", WireWriter::new().u32(0))].concat();
     assert_failed(&answered(&bytes, true), "cannot be read");
 }
 
 #[test]
-fn torn_answers_end_in_an_error() {
+fn a_truncated_bus_answer_is_an_error() {
     let good = good();
     for length in 0..good.len() {
         assert!(answered(&good[..length], false).is_err(), "length {length}");
@@ -102,7 +102,7 @@ fn torn_answers_end_in_an_error() {
 }
 
 #[test]
-fn no_bytes_bring_it_down() {
+fn random_bytes_never_crash_the_parser() {
     let good = good();
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move || {
@@ -126,7 +126,7 @@ fn no_bytes_bring_it_down() {
 }
 
 #[test]
-fn a_message_may_not_be_larger_than_a_mebibyte() {
+fn a_bus_message_above_one_mebibyte_is_refused() {
     let mut head = *good()[9..].first_chunk::<FIXED_HEADER_LEN>().unwrap();
     head[4..8].copy_from_slice(&(1u32 << 20).to_ne_bytes());
     assert_eq!(BusMessage::total_length(&head), None);
@@ -136,7 +136,7 @@ fn a_message_may_not_be_larger_than_a_mebibyte() {
 }
 
 #[test]
-fn addresses_are_found_and_nothing_is_ever_started() {
+fn bus_addresses_that_would_start_a_program_are_ignored() {
     let found = |address: &str| {
         find_addresses(&Environment::fixed([("DBUS_SESSION_BUS_ADDRESS", address), ("XDG_RUNTIME_DIR", "/run/me")]))
     };

@@ -68,27 +68,27 @@ fn service(bus: &FakeBus, may_ask: bool) -> Result<SecretService, KeyringFault> 
 }
 
 #[test]
-fn a_person_who_answers_the_question_opens_the_item() {
+fn an_answered_unlock_prompt_opens_the_item() {
     let (bus, _) = locked(false);
     let secret = service(&bus, true).unwrap().read_secret().unwrap().unwrap();
     assert_eq!(secret.as_slice(), b"the secret");
 }
 
 #[test]
-fn a_person_who_sends_the_question_away_leaves_it_locked() {
+fn a_dismissed_unlock_prompt_leaves_the_item_locked() {
     let (bus, _) = locked(true);
     assert!(matches!(service(&bus, true).unwrap().read_secret(), Err(KeyringFault::Locked)));
 }
 
 #[test]
-fn nobody_is_asked_where_nobody_would_see_it() {
+fn a_locked_item_without_prompts_is_not_unlocked() {
     let (bus, asked) = locked(false);
     assert!(matches!(service(&bus, false).unwrap().read_secret(), Err(KeyringFault::Locked)));
     assert_eq!(*asked.lock().unwrap(), ["Hello", "ReadAlias", "OpenSession", "SearchItems"]);
 }
 
 #[test]
-fn a_warm_read_asks_for_nothing_but_the_item() {
+fn a_read_of_an_unlocked_item_makes_five_calls() {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let told = asked.clone();
     let bus = FakeBus::start(move |method, call| {
@@ -105,7 +105,7 @@ fn a_warm_read_asks_for_nothing_but_the_item() {
 }
 
 #[test]
-fn an_item_is_kept_with_its_names_and_replaces() {
+fn a_written_item_has_its_names_and_replaces() {
     let calls: Arc<Mutex<Vec<u8>>> = Arc::default();
     let told = calls.clone();
     let bus = FakeBus::start(move |method, call| {
@@ -123,7 +123,7 @@ fn an_item_is_kept_with_its_names_and_replaces() {
 }
 
 #[test]
-fn only_an_open_collection_can_say_that_there_is_nothing() {
+fn only_an_unlocked_collection_proves_an_absent_item() {
     let bus = FakeBus::start(usual);
     assert!(service(&bus, false).unwrap().read_secret().unwrap().is_none());
     let shut = FakeBus::start(|method, call| match method {
@@ -140,7 +140,7 @@ fn only_an_open_collection_can_say_that_there_is_nothing() {
 }
 
 #[test]
-fn errors_on_the_bus_become_facts() {
+fn bus_errors_map_to_keyring_faults() {
     let answered = |name: &'static str| {
         let bus = FakeBus::start(move |method, call| match method {
             "OpenSession" => vec![BusReply::Error(name)],

@@ -1,16 +1,16 @@
-//! What is kept of an application, for all profiles with its issuer and client: the secret that proves it.
+//! The client secret of an application (an OAuth client), shared by all profiles with the same issuer and client ID.
 //!
-//! It outlives sign-ins: signing out leaves it, and only signing out of everything forgets it.
+//! The administrator hands it out, so the program cannot get it again. Therefore `logout` leaves it stored, and only
+//! `logout --all` removes it.
 
 use std::{collections::BTreeSet, path::Path};
 
 use super::{LockedRecord, RecordFolder, parse_record, record_folder::is_fingerprint};
 use crate::{config::Fingerprint, files, oidc::StoredClientCredentials, store, time::Timestamp};
 
-/// What the file's name ends with.
 const KIND: &str = "application";
 
-/// The names of all applications of which something is kept in a folder.
+/// The fingerprints of all applications whose credentials are stored in a folder.
 pub fn list_applications(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
     let names = files::list_files(folder)?;
     Ok(names.iter().filter_map(|name| parse_application_name(name)).map(str::to_owned).collect())
@@ -21,11 +21,12 @@ fn parse_application_name(file: &str) -> Option<&str> {
     (is_fingerprint(name) && kind == KIND).then_some(name)
 }
 
-/// An application's credentials under their lock: the only form in which they can be written.
+/// Write access to an application's credentials. It owns their lock, so code without the lock cannot write.
 #[derive(Debug)]
 pub struct LockedApplication<'c>(LockedRecord<'c>);
 
 impl RecordFolder {
+    /// The stored credentials of an application; empty if nothing is stored. Needs no lock.
     pub fn load_client_credentials(&self, application: &Fingerprint) -> Result<StoredClientCredentials, store::Error> {
         let plain = self.store.read_record(&format!("{}.{KIND}", application.short_hex()))?;
         Ok(plain.and_then(|plain| parse_record(&plain)).unwrap_or_default())
@@ -33,7 +34,8 @@ impl RecordFolder {
 }
 
 impl<'f> LockedApplication<'f> {
-    /// The key of an application is locked: it is not the lock of a sign-in, because several sign-ins share its credentials.
+    /// `locked` must be the record under the application's own fingerprint. The lock of a sign-in does not guard it,
+    /// because several sign-ins use the same application.
     pub fn new(locked: LockedRecord<'f>) -> Self {
         Self(locked)
     }

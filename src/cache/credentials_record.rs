@@ -1,39 +1,40 @@
-//! The AWS credentials of one role, and what was learnt when AWS gave them.
+//! The sealed record of one role: its AWS credentials, and facts that AWS and the quota service returned with them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, Destinations, parse_record};
 use crate::{config::RoleArn, credentials::AwsCredentials, store, time::Timestamp};
 
-/// What is sealed for the credentials of one role. Each part stands alone: credentials may be gone, and the rest still hold.
+/// The content of a credentials record. The fields are independent: `credentials` may be absent while the others are
+/// still true. The field names are part of the stored format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CredentialsRecord {
     pub credentials: Option<AwsCredentials>,
     pub session_name: Option<String>,
-    /// Whose credentials they are.
+    /// The role that AWS returned with the credentials.
     pub role: Option<RoleArn>,
-    /// Which of the sign-in's ID tokens they came from, as the sign-in counts them.
+    /// The number of the ID token that was exchanged for them, see [`SignInRecord::token_count`](super::SignInRecord).
     pub token_count: u64,
-    /// The longest duration in seconds that the role was seen to allow.
+    /// The longest session in seconds that the role allowed, so that the next exchange does not ask for too much first.
     pub longest: Option<u32>,
-    /// When the quota service wants to be asked again.
+    /// When the approval of the quota service ends. The credentials are not served after it.
     pub cleared_until: Option<Timestamp>,
-    /// The user's id in the identity pool.
+    /// The user's identity ID in the Cognito identity pool.
     pub identity: Option<String>,
-    /// Which hosts the credentials are for. Empty in records of earlier versions.
+    /// The hosts that may receive the credentials. Empty in records of earlier versions.
     pub destinations: Destinations,
 }
 
-/// What the name of the record ends with.
 pub(super) const CREDENTIALS: &str = "credentials";
 
 impl Cache {
-    /// The credentials; those of version 0.1 if this version has stored no record.
+    /// The credentials record; the one of version 0.1 if this version has stored nothing. Needs no lock.
     pub fn load_credentials(&self) -> Result<CredentialsRecord, store::Error> {
         match self.folder.store.read_record(&self.credentials_name(CREDENTIALS))? {
             Some(sealed) => Ok(parse_record(&sealed).unwrap_or_default()),
-            // Once there is a sign-in of this version, they may be another user's: see `move_former_session`.
+            // Once this version has stored a sign-in, the old credentials may belong to another user. Only
+            // `move_former_session` compares the users, so the old credentials are not used here.
             None if self.has_own_sign_in()? => Ok(CredentialsRecord::default()),
             None => Ok(self.load_former_session()?.credentials),
         }

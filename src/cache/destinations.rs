@@ -1,6 +1,7 @@
-//! The hosts that a sign-in's secrets may be sent to, stored with the sign-in.
+//! The hosts that may receive the secrets of a sign-in, stored and sealed together with it.
 //!
-//! A configuration that names another host later does not receive what was stored for the first one: see `find_changes`.
+//! If a changed configuration, or a changed discovery document, names another host, that host does not receive secrets
+//! that were stored for the first one. The user has to accept the new host first; `find_changes` decides what is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,42 +16,42 @@ use crate::{
     url::SecureUrl,
 };
 
-/// Who receives a secret of the sign-in.
+/// A party that receives a secret of the sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretRecipient {
-    /// The provider, which is sent the refresh token to renew it.
+    /// The provider's endpoint that receives the refresh token and returns new tokens.
     TokenEndpoint,
-    /// The provider, which is sent the refresh token to revoke it.
+    /// The provider's endpoint that receives the refresh token at sign-out.
     RevocationEndpoint,
-    /// AWS, which is sent the ID token or requests signed with the credentials.
+    /// AWS services, which receive the ID token or requests signed with the credentials.
     Sts,
     Cognito,
     Bedrock,
     BedrockRuntime,
-    /// The sign-in to the AWS console, which is sent the credentials.
+    /// The federation endpoint of the AWS console, which receives the credentials.
     Console,
-    /// The quota service, which is sent the ID token.
+    /// The quota service, which receives the ID token.
     Quota,
 }
 
-/// Each recipient with its hosts: origins such as `https://quota.example`, or the name of a partition for AWS's own hosts.
-/// A sign-in that several profiles share may have several hosts for one recipient.
+/// The hosts of each recipient: an origin (`https://quota.example`), or the name of a partition (`aws`) for AWS's own
+/// hosts. Profiles that share a sign-in may name different hosts, so a recipient can have several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, Value>")]
 pub struct Destinations(BTreeMap<SecretRecipient, BTreeSet<String>>);
 
-/// A recipient whose host is not the stored one.
+/// A host that is not among the accepted hosts of its recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DestinationChange {
     pub recipient: SecretRecipient,
-    /// The hosts that were accepted. `None`: there was no such recipient when the sign-in was stored.
+    /// The accepted hosts, joined by commas. `None` if the sign-in was stored without this recipient.
     pub stored: Option<String>,
     pub now: String,
 }
 
-/// Version 0.1 stored one host for each recipient. What a later version stores in addition is ignored: it must not cost the
-/// sign-in.
+/// Reads the stored form. Version 0.1 stored one host for each recipient, this version stores a list. Recipients that
+/// only a later version knows are skipped, so that a downgrade does not lose the sign-in.
 impl From<BTreeMap<String, Value>> for Destinations {
     fn from(stored: BTreeMap<String, Value>) -> Self {
         let known = |(recipient, hosts): (String, Value)| {
@@ -86,7 +87,7 @@ impl SecretRecipient {
 }
 
 impl Destinations {
-    /// What the configuration says.
+    /// The hosts that the configuration names.
     pub fn from_profile(profile: &Profile, environment: &Environment) -> Self {
         let aws = aws::list_destinations(profile, environment).map(|(service, host)| {
             let recipient = match service {
@@ -102,7 +103,7 @@ impl Destinations {
         Self::from_hosts(aws.chain(quota))
     }
 
-    /// What the provider's discovery document says.
+    /// The hosts that the provider's discovery document names.
     pub fn from_provider(metadata: &ProviderMetadata) -> Self {
         let revocation = metadata.revocation_endpoint.as_ref().map(SecureUrl::origin);
         let token = (SecretRecipient::TokenEndpoint, metadata.token_endpoint.origin());
@@ -118,20 +119,20 @@ impl Destinations {
         destinations
     }
 
-    /// Adds these hosts to those that were accepted before.
+    /// Adds hosts to the accepted ones.
     pub fn accept_hosts(&mut self, now: Self) {
         for (recipient, hosts) in now.0 {
             self.0.entry(recipient).or_default().extend(hosts);
         }
     }
 
-    /// The same for the provider, whose earlier hosts get nothing any more.
+    /// Accepts the provider's hosts and drops its earlier ones, because another party may own those by now.
     pub fn replace_provider_hosts(&mut self, now: Self) {
         self.0.retain(|recipient, _| !recipient.is_provider());
         self.accept_hosts(now);
     }
 
-    /// The recipients whose host was not stored. Records of earlier versions store none, and accept the first they meet.
+    /// The hosts in `now` that are not accepted. A record of an earlier version stores no hosts and accepts any.
     pub fn find_changes(&self, now: &Self) -> Vec<DestinationChange> {
         let hosts = now.0.iter().flat_map(|(recipient, hosts)| hosts.iter().map(|host| (*recipient, host)));
         let is_new = |(recipient, host): &(SecretRecipient, &String)| !self.accepts_host(*recipient, host);
@@ -144,12 +145,14 @@ impl Destinations {
     }
 
     fn accepts_host(&self, recipient: SecretRecipient, host: &str) -> bool {
+        // The provider's hosts and the configured ones are stored at different moments, so either part may be missing.
         let same_kind = || self.0.iter().filter(|(stored, _)| stored.is_provider() == recipient.is_provider());
         if same_kind().next().is_none() {
             return true;
         }
         match recipient {
-            // Either endpoint may come to hold what the other one was sent before.
+            // Both endpoints belong to the provider and receive the same refresh token, so each may use the other's
+            // host.
             SecretRecipient::TokenEndpoint | SecretRecipient::RevocationEndpoint => {
                 same_kind().any(|(_, stored)| stored.contains(host))
             }
@@ -162,9 +165,10 @@ impl Destinations {
         }
     }
 
-    /// The hosts that the configuration names now and that were not accepted, as far as somebody has to accept them.
-    /// AWS's own hosts need no consent, nor does what the administrator's file names: a new address of the quota service
-    /// must not sign out a fleet.
+    /// The hosts that the configuration names and that the user has to accept first.
+    ///
+    /// AWS's own hosts need no consent. Hosts in the administrator's file need none either, because a new address of
+    /// the quota service must not sign out a whole fleet.
     pub fn find_profile_changes(&self, profile: &Profile, environment: &Environment) -> Vec<DestinationChange> {
         let mut changes = self.find_changes(&Self::from_profile(profile, environment));
         changes.retain(|change| {

@@ -1,19 +1,21 @@
 //! The record of version 0.1, which held a sign-in and the credentials of one role together.
 //!
-//! It is read where there are no records of this version, and moved to them by the first process that has their locks.
+//! The program reads it while this version has stored nothing, and the first worker that gets all three locks moves it.
+//! The move stores the new records before it removes the old one, so a process that is killed in between loses nothing:
+//! the next worker continues with the step that is missing.
 
 use std::time::Duration;
 
 use super::{CREDENTIALS, Cache, CredentialsRecord, SIGN_IN, SignInRecord, parse_record};
 use crate::{log, store};
 
-/// What the name of the record ends with.
 pub(super) const FORMER_SESSION: &str = "session";
 
-/// How long to wait for a process of version 0.1 that is at work.
+/// How long to wait for a process of version 0.1 that holds the lock of its record.
 const FORMER_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Both halves of the former record. Their fields have the names that they had in it.
+/// Both halves of the old record. [`SignInRecord`] and [`CredentialsRecord`] have the field names of the old record, so
+/// each is parsed from the same bytes.
 #[derive(Default)]
 pub(super) struct FormerSession {
     pub(super) sign_in: SignInRecord,
@@ -30,10 +32,11 @@ impl Cache {
         Ok(FormerSession { sign_in: sign_in.with_origin(&sealed), credentials })
     }
 
-    /// Moves the record to those of this version, unless a process is at work with one of them.
+    /// Moves the old record to the records of this version; does nothing if another process holds one of the locks.
     ///
-    /// Profiles that share a sign-in now had one each: the first is moved, and of the others the credentials alone, if they
-    /// belong to the same user.
+    /// In version 0.1 each profile had a sign-in of its own; now profiles share one. The sign-in of the first profile
+    /// becomes the shared one. Of the other profiles only the credentials are moved, and only if they belong to the
+    /// same user: otherwise a second user would get credentials of the first.
     pub fn move_former_session(&self) -> Result<(), store::Error> {
         if !self.folder.path.join(format!("{}.{FORMER_SESSION}", self.former_key())).exists() {
             return Ok(());
@@ -48,7 +51,9 @@ impl Cache {
         if has_record(self.sign_in_name(SIGN_IN))? {
             log::info(
                 "cache",
-                format_args!("the stored sign-in of this profile alone is forgotten: profiles share one"),
+                format_args!(
+                    "dropped the profile's own sign-in of version 0.1: it now shares one that is stored already"
+                ),
             );
         } else {
             sign_in_lock.store_sign_in(&former.sign_in)?;
@@ -60,7 +65,7 @@ impl Cache {
             credentials_lock.try_update_notes(|notes| *notes = self.folder.load_notes_of(&self.former_key()));
         }
         former_lock.remove_all()?;
-        log::info("cache", format_args!("the record of version 0.1 was moved to those of this version"));
+        log::info("cache", format_args!("moved the record of version 0.1 to the records of this version"));
         Ok(())
     }
 }
@@ -82,7 +87,7 @@ mod tests {
         time::Timestamp,
     };
 
-    /// What version 0.1 left: the refresh token says whose it is.
+    /// Stores a record as version 0.1 did. Tests recognise it by its refresh token.
     fn store_former(cache: &Cache, subject: &str, refresh_token: &str) {
         let token = build_token_with(&json!({ "sub": subject }));
         let expiration = Timestamp::from_unix(2_000_000_000);
@@ -109,7 +114,7 @@ mod tests {
         names.iter().any(|name| name.ends_with(FORMER_SESSION))
     }
 
-    /// Another profile with the same sign-in.
+    /// The cache of another profile with the same sign-in.
     fn with_role(folder: &Path, role: &str) -> Cache {
         let mut cache = file_cache(folder, "mine");
         (cache.credentials_key, cache.former) = (format!("mine-{role}"), former_fingerprint(role));
@@ -139,7 +144,7 @@ mod tests {
         store_former(&second, "alice", "r2");
         store_former(&third, "bob", "r3");
         first.move_former_session().unwrap();
-        assert!(third.load_credentials().unwrap().credentials.is_none(), "the sign-in is another user's by now");
+        assert!(third.load_credentials().unwrap().credentials.is_none(), "the shared sign-in belongs to another user");
         for cache in [&first, &second, &third] {
             cache.move_former_session().unwrap();
         }

@@ -1,6 +1,10 @@
-//! The records of a profile under their locks: the only form in which they can be written.
+//! Write access to the records of a profile: every function that writes belongs to a type that owns the record's lock.
 //!
-//! The sign-in is locked before the credentials, never after them, so that no two processes wait for each other.
+//! A process that needs both locks takes the sign-in's first and the credentials' second, never the other way round.
+//! Otherwise two processes could each hold one lock and wait for the other. A process that holds only credentials must
+//! therefore not lock the sign-in; it may read it. Only a process with the sign-in's lock may hold several credentials
+//! locks at once (to remove them), so their order does not matter. The kernel releases the locks of a process that
+//! dies. `tests/lock_model` searches this protocol in every interleaving.
 
 use std::{ops::Deref, time::Duration};
 
@@ -11,15 +15,17 @@ use super::{
 };
 use crate::{files, log, store, time::Timestamp};
 
-/// How long to wait for a process that stores credentials of another role, before these are removed.
+/// How long removal waits for a process that holds the credentials of another role. Such a process does one exchange.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The sign-in of a profile, locked. It dereferences to the [`Cache`], so its holder can read everything.
 #[derive(Debug)]
 pub struct LockedSignIn<'c> {
     cache: &'c Cache,
     pub(super) record: LockedRecord<'c>,
 }
 
+/// The credentials of one role, locked. Its holder can read everything, and write nothing but these credentials.
 #[derive(Debug)]
 pub struct LockedCredentials<'c> {
     cache: &'c Cache,
@@ -49,19 +55,21 @@ impl Cache {
         Ok(record.map(|record| LockedSignIn { cache: self, record }))
     }
 
-    /// Takes the lock of the credentials, after that of the sign-in if both are needed.
+    /// Takes the lock of the credentials; `None` if another process holds it. Take the sign-in's first if you need
+    /// both.
     pub fn try_lock_credentials(&self) -> Result<Option<LockedCredentials<'_>>, files::Error> {
         let record = self.folder.try_lock_key(&self.credentials_key)?;
         Ok(record.map(|record| LockedCredentials { cache: self, record }))
     }
 
-    /// Takes the lock of the sign-in as soon as it is free; `None` if another process still holds it after `limit`.
+    /// Waits for the lock of the sign-in; `None` if another process still holds it after `limit`.
     pub fn lock_sign_in_within(&self, limit: Duration) -> Result<Option<LockedSignIn<'_>>, files::Error> {
         let record = self.folder.lock_key_within(self.sign_in_key(), limit)?;
         Ok(record.map(|record| LockedSignIn { cache: self, record }))
     }
 
-    /// Takes the lock of the credentials as soon as it is free, after that of the sign-in if both are needed.
+    /// Waits for the lock of the credentials; `None` if another process still holds it after `limit`. Take the
+    /// sign-in's first if you need both.
     pub fn lock_credentials_within(&self, limit: Duration) -> Result<Option<LockedCredentials<'_>>, files::Error> {
         let record = self.folder.lock_key_within(&self.credentials_key, limit)?;
         Ok(record.map(|record| LockedCredentials { cache: self, record }))
@@ -69,11 +77,13 @@ impl Cache {
 }
 
 impl LockedSignIn<'_> {
-    /// Fails if records cannot be stored, before the user signs in or a refresh token is spent.
+    /// Fails if records cannot be stored. Call it before the user signs in or a refresh token is used: a rotated
+    /// refresh token that cannot be stored is lost, and with it the session.
     pub fn check_storage(&self) -> Result<(), store::Error> {
         self.record.check_storage()
     }
 
+    /// Replaces the sign-in record, in one step that survives a crash. The record has no expiry.
     pub fn store_sign_in(&self, sign_in: &SignInRecord) -> Result<(), store::Error> {
         self.record.store(SIGN_IN, Timestamp::from_unix(0), sign_in)
     }
@@ -90,18 +100,20 @@ impl LockedSignIn<'_> {
         self.record.update_notes_as(change)
     }
 
-    /// Updates the notes where a failure to store them must not cost the user anything; it is only logged.
+    /// Changes the notes, and only logs it if they cannot be stored: for facts that are worth less than the result.
     pub fn try_update_notes(&self, change: impl FnOnce(&mut SignInNotes)) {
         log_failure(self.update_notes(change));
     }
 
-    /// Reports to waiting processes that this one is at work.
+    /// Writes the holder's note, by which waiting processes name this one.
     pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
         self.record.announce(now)
     }
 
-    /// Removes the sign-in with all credentials that came from it, what version 0.1 stored for this profile, and the sealing
-    /// key with the last record. Each part is tried, even if removing another one failed.
+    /// Removes the sign-in, all credentials that came from it, the record of version 0.1 of this profile, and the
+    /// sealing key if no record needs it any more. Every removal is tried, even after another one has failed.
+    ///
+    /// The sign-in goes first: a process that is killed here leaves credentials that expire, but no refresh token.
     pub fn remove_sign_in_and_credentials(&self) -> Result<(), store::Error> {
         let mut results = vec![self.record.remove_all()];
         for key in self.list_credentials_keys()?.into_iter().chain([self.former_key()]) {
@@ -111,20 +123,23 @@ impl LockedSignIn<'_> {
         results.into_iter().collect()
     }
 
-    /// Removes what stands under a key, once no other process is at work with it.
+    /// Removes everything under a key, as soon as no other process holds its lock.
     fn remove_record(&self, key: &str) -> Result<(), store::Error> {
         match self.folder.lock_key_within(key, REMOVAL_TIMEOUT)? {
             Some(locked) => locked.remove_all(),
             None => {
-                log::warn("cache", format_args!("{key} is in use and was not removed"));
+                // That process checks the sign-in before it stores credentials, and drops them if the sign-in is gone.
+                log::warn("cache", format_args!("{key} was not removed, because another process holds its lock"));
                 Ok(())
             }
         }
     }
 
-    /// Removes the credentials that came from this sign-in, but those of this profile: another user signed in.
+    /// Removes the credentials of all other roles that came from this sign-in, because another user has signed in. The
+    /// caller holds the lock of its own role, and replaces those credentials itself.
     ///
-    /// A process that gets credentials at this moment checks whose sign-in it is before it stores them.
+    /// A process that is exchanging a token of the earlier user at this moment compares the users before it stores the
+    /// result (`Ladder::was_sign_in_replaced`), so the earlier user's credentials do not reappear.
     pub fn remove_other_credentials(&self) -> Result<(), store::Error> {
         let mut keys = self.list_credentials_keys()?.into_iter().filter(|key| *key != self.credentials_key);
         keys.try_for_each(|key| self.remove_record(&key))
@@ -141,53 +156,55 @@ impl LockedCredentials<'_> {
         self.record.update_notes_as(change)
     }
 
-    /// Updates the notes where a failure to store them must not cost the user anything; it is only logged.
+    /// Changes the notes, and only logs it if they cannot be stored: for facts that are worth less than the result.
     pub fn try_update_notes(&self, change: impl FnOnce(&mut CredentialsNotes)) {
         log_failure(self.update_notes(change));
     }
 
-    /// Reports to waiting processes that this one is at work.
+    /// Writes the holder's note, by which waiting processes name this one.
     pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
         self.record.announce(now)
     }
 
+    /// Removes the credentials and their notes; the sign-in stays.
     pub fn remove_all(&self) -> Result<(), store::Error> {
         self.record.remove_all()
     }
 }
 
 impl Cache {
-    /// The keys of all credentials that come from this sign-in.
+    /// The keys of all credentials that came from this sign-in, of other profiles too.
     pub fn list_credentials_keys(&self) -> Result<Vec<String>, files::Error> {
         let prefix = format!("{}-", self.sign_in_key());
         Ok(list_record_keys(&self.folder.path)?.into_iter().filter(|key| key.starts_with(&prefix)).collect())
     }
 
-    /// Whether nothing at all is stored of the sign-in and its credentials, and nothing by version 0.1 for this profile.
+    /// Whether nothing is stored under any key of this sign-in, and nothing by version 0.1 for this profile.
     pub fn is_empty(&self) -> Result<bool, files::Error> {
         let keys = list_record_keys(&self.folder.path)?;
         let is_ours = |key: &String| key.starts_with(self.sign_in_key()) || *key == self.former_key();
         Ok(!keys.iter().any(is_ours))
     }
 
-    /// Whether this version has stored a sign-in, be it one that cannot be opened.
+    /// Whether this version has stored a sign-in, even one that cannot be opened.
     pub(super) fn has_own_sign_in(&self) -> Result<bool, files::Error> {
         Ok(files::list_files(&self.folder.path)?.contains(&self.sign_in_name(SIGN_IN)))
     }
 
-    /// Whether this version or 0.1 has stored a sign-in, be it one that cannot be opened.
+    /// Whether this version or version 0.1 has stored a sign-in, even one that cannot be opened.
     pub fn has_sign_in(&self) -> Result<bool, files::Error> {
         let names = files::list_files(&self.folder.path)?;
         let former = format!("{}.{FORMER_SESSION}", self.former_key());
         Ok(names.contains(&self.sign_in_name(SIGN_IN)) || names.contains(&former))
     }
 
-    /// Whether anything is stored of this profile's credentials, be it a record that cannot be opened.
+    /// Whether anything is stored for the credentials of this profile, even a record that cannot be opened.
     pub fn has_credentials(&self) -> Result<bool, files::Error> {
         Ok(list_record_keys(&self.folder.path)?.contains(&self.credentials_key))
     }
 
-    /// When the last of the credentials from this sign-in expire, unless all have.
+    /// The latest expiry among the credentials of this sign-in; `None` if all have expired. Records that cannot be
+    /// opened are skipped.
     pub fn find_latest_expiry(&self, now: Timestamp) -> Result<Option<Timestamp>, files::Error> {
         let read = |key: &String| self.folder.store.read_record(&format!("{key}.{CREDENTIALS}")).ok().flatten();
         let keys = self.list_credentials_keys()?;

@@ -1,8 +1,10 @@
-//! What is remembered between runs, as typed and versioned records, and what counts as fresh.
+//! Everything that the program stores between two runs, as typed and versioned records, and how fresh it is.
 //!
-//! There are two kinds of sealed record, each with a lock and notes of its own: the sign-in, which profiles of one
-//! application share, and the credentials of one role. A record that cannot be read is an absent one: older, newer or
-//! foreign, it costs a sign-in and never a crash.
+//! There are two kinds of sealed record. A sign-in record holds the tokens, and all profiles with the same application
+//! share it. A credentials record holds the AWS credentials of one role. Each record has a lock and a notes file of its
+//! own. Every process may read a record at any time; only the holder of its lock may write it (see `locked`).
+//!
+//! A record that this version cannot parse counts as absent. The worst consequence is that the user signs in again.
 
 mod storage_backend;
 mod former_session;
@@ -43,27 +45,28 @@ pub use prompt_backoff::PromptBackoff;
 pub use record_folder::{LockedRecord, RecordFolder, list_lock_files, list_record_keys};
 pub use sign_in_record::SignInRecord;
 
-/// Credentials within this span of their end are served, and renewed by a process nobody waits for: SDKs come back at
-/// fifteen and ten minutes.
+/// Credentials that expire within this time are served, and a worker renews them in the background. AWS SDKs call again
+/// fifteen and ten minutes before the expiry, and should find the new credentials by then.
 pub const RENEW_SOON: Duration = Duration::from_secs(20 * 60);
 
-/// Within this span they are renewed before they are served.
+/// Credentials that expire within this time are renewed before they are served.
 pub const RENEW_NOW: Duration = Duration::from_secs(5 * 60);
 
-/// Credentials nearer to their end than this are no use to anybody: the request would outlive them.
+/// Credentials and tokens that expire within this time are not used: they could expire before the request arrives.
 pub const MIN_REMAINING: Duration = Duration::from_secs(15);
 
-/// Whoever asks for the ID token itself gets one that lasts as long as this.
+/// A caller of `token` or `bearer` gets an ID token that is valid for at least this long.
 pub const MIN_TOKEN_LIFE: Duration = Duration::from_secs(2 * 60);
 
-/// A token that is sent with telemetry is renewed at most so far ahead of its end: the host keeps its headers for half an
-/// hour, and is given the older token once more while the newer one is fetched.
+/// An ID token for telemetry is refreshed at most this long before it expires. The host caches its headers for half an
+/// hour, and gets the old token once more while the worker fetches a new one.
 pub const TOKEN_RENEW_AHEAD: Duration = Duration::from_secs(60 * 60);
 
-/// A silent renewal that was tried is not tried again for this long, however many callers come.
+/// After one background renewal the next one starts no earlier than this, however many callers there are.
 pub const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 
-/// What the provider said of itself, sealed because sign-ins are verified with it.
+/// The provider's discovery document and signing keys. The record is sealed: a process that could replace the keys
+/// could forge an ID token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CachedProvider {
     at: Timestamp,
@@ -77,30 +80,33 @@ impl CachedProvider {
     }
 }
 
-/// How much life credentials have left.
+/// How long credentials are still valid, and therefore what to do with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
+    /// Serve them.
     Fresh,
-    /// Serve, and let a process of its own renew.
+    /// Serve them, and renew them in the background.
     RenewSoon,
-    /// Renew, then serve; serve them all the same if that fails.
+    /// Renew them before serving. If that fails, serve them nevertheless.
     RenewNow,
+    /// They have expired, or will before a request arrives.
     Spent,
 }
 
-/// A record as it is written down.
+/// A record as it is stored, inside the seal.
 #[derive(Serialize, Deserialize)]
 struct VersionedRecord<T> {
     version: u32,
     record: T,
 }
 
+/// The version of both kinds of record and of the notes. Increase it only if an older program would misread a record;
+/// a new field with a default needs no new version.
 const VERSION: u32 = 1;
 
-/// A provider's description is believed for a day; keys are fetched again earlier when one is unknown.
+/// How long the provider's metadata is cached. The keys are fetched again earlier if a token names an unknown one.
 const PROVIDER_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the names of a provider's description and of notes end with.
 const PROVIDER: &str = "provider";
 const NOTES: &str = "json";
 
@@ -108,7 +114,7 @@ pub fn assess_credentials(credentials: &AwsCredentials, now: Timestamp) -> Fresh
     assess_expiry(credentials.expiration, now)
 }
 
-/// The same of anything that ends.
+/// The same judgement for anything that expires, for example an approval of the quota service.
 pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
     match end.duration_since(now) {
         left if left > RENEW_SOON => Freshness::Fresh,
@@ -118,12 +124,15 @@ pub fn assess_expiry(end: Timestamp, now: Timestamp) -> Freshness {
     }
 }
 
-/// The records of one profile.
+/// The records of one profile. A `Cache` only reads; [`LockedSignIn`] and [`LockedCredentials`] write.
+///
+/// A key is the part of a file name before the extension. It is derived from the profile's fingerprints, so a profile
+/// whose issuer, client or role changes uses other records.
 pub struct Cache {
     folder: RecordFolder,
-    /// The fingerprint of the sign-in, a hyphen, and that of the credentials.
+    /// `<fingerprint of the sign-in>-<fingerprint of the role>`.
     credentials_key: String,
-    /// The key under which version 0.1 stored both together.
+    /// The key under which version 0.1 stored sign-in and credentials in one record.
     former: Fingerprint,
 }
 
@@ -138,17 +147,16 @@ impl Cache {
         Self { folder, credentials_key: format!("{sign_in}-{credentials}"), former }
     }
 
-    /// The folder with the records of all profiles.
     pub fn folder(&self) -> &RecordFolder {
         &self.folder
     }
 
-    /// The key that profiles with the same sign-in have in common.
+    /// The key of the sign-in record, which all profiles with the same sign-in share.
     pub fn sign_in_key(&self) -> &str {
         self.credentials_key.split('-').next().unwrap_or_default()
     }
 
-    /// The keys of everything that is stored for this profile.
+    /// The keys of all records of this profile: the sign-in, the credentials, and the record of version 0.1.
     pub fn record_keys(&self) -> [String; 3] {
         [self.sign_in_key().to_owned(), self.credentials_key.clone(), self.former_key()]
     }
@@ -161,7 +169,7 @@ impl Cache {
         self.folder.lock_path(&self.credentials_key)
     }
 
-    /// The folder must exist before a lock can.
+    /// Creates the folder, private to the user. Call it before taking a lock: lock files lie in this folder.
     pub fn create_folder(&self) -> Result<(), files::Error> {
         files::ensure_private_folder(&self.folder.path)
     }
@@ -179,7 +187,8 @@ impl Cache {
     }
 }
 
-/// A record of this version, or none: what an older or newer program wrote is forgotten, not guessed at.
+/// Parses a record of this version. Any other version or shape gives `None`: a guess at an unknown format could put a
+/// secret or an expiry into the wrong field.
 fn parse_record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let found: VersionedRecord<T> = serde_json::from_slice(bytes).ok()?;
     (found.version == VERSION).then_some(found.record)

@@ -1,4 +1,9 @@
-//! Notes in the clear beside the sealed records: nothing secret, and readable when the key is not.
+//! Notes beside the sealed records, in plain text: when something was tried, how it failed, what the quota service
+//! said.
+//!
+//! They hold nothing secret, so `status` can show them while the keyring is locked. Any process of the user can write
+//! them, so nothing in them grants access: wrong notes can delay or allow a prompt, delay a renewal, or show a wrong
+//! text.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +14,11 @@ use crate::{hint::Hint, quota::QuotaUsage, text::escape_controls, time::Timestam
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignInNotes {
-    pub door: PromptBackoff,
-    /// When a process tried to renew the ID token for the next call.
+    /// Until when automatic callers may not prompt. `door` is its stored name since version 0.1.
+    #[serde(rename = "door")]
+    pub prompt_backoff: PromptBackoff,
+    /// When a worker last tried to refresh the ID token in the background.
     pub renewal_tried: Option<Timestamp>,
-    /// The last failure of a request for the ID token.
     pub last_failure: Option<LastFailure>,
 }
 
@@ -21,14 +27,15 @@ pub struct SignInNotes {
 #[serde(default)]
 pub struct CredentialsNotes {
     pub last_failure: Option<LastFailure>,
-    /// When a process tried to renew the credentials for the next call.
+    /// When a worker last tried to renew the credentials in the background.
     pub renewal_tried: Option<Timestamp>,
-    /// What the quota service counted last, and the day (since 1970) on which somebody was warned of it.
+    /// The usage that the quota service reported last.
     pub usage: Option<QuotaUsage>,
+    /// The day on which the user was last warned about the usage, in days since 1970.
     pub warned_on: Option<i64>,
 }
 
-/// The last failure, stored because callers hide our stderr.
+/// A failure and its time. It is stored because SDKs and hosts often hide the program's stderr.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastFailure {
     pub at: Timestamp,
@@ -36,7 +43,8 @@ pub struct LastFailure {
     pub report: FailureReport,
 }
 
-/// A failure in words, with what programs decide by: the form in which it is stored, and passed between processes.
+/// A failure as text for the user, with the [`FailureKind`] that programs decide by. This form is stored, and it is
+/// sent from a worker to its caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
     #[serde(default)]
@@ -47,17 +55,18 @@ pub struct FailureReport {
     pub hint: Hint,
 }
 
-/// What waiting and later processes decide by. Code, slug and words are for users.
+/// The kind of a failure: the only part of it that other processes decide by. Slug and message are for users, and a
+/// provider's error code can become a slug, so they must not decide anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The user would have to sign in, and this caller may not prompt. Another caller may.
     PromptNotAllowed,
-    /// The user would have to sign in, for another reason.
+    /// The user has to sign in, for any other reason.
     SignInNeeded,
     /// The user cancelled.
     Interrupted,
-    /// The quota service does not approve, or did not answer and the profile demands an answer.
+    /// The quota service denied the request, or it did not answer and the profile requires its approval.
     Quota,
     /// Anything else, and every failure that an earlier version stored.
     #[default]
@@ -84,8 +93,12 @@ impl LastFailure {
 
 impl StoredNotes for SignInNotes {
     fn escape_texts(self) -> Self {
-        let Self { door, renewal_tried, last_failure } = self;
-        Self { door: door.escape_texts(), renewal_tried, last_failure: last_failure.map(LastFailure::escape_texts) }
+        let Self { prompt_backoff, renewal_tried, last_failure } = self;
+        Self {
+            prompt_backoff: prompt_backoff.escape_texts(),
+            renewal_tried,
+            last_failure: last_failure.map(LastFailure::escape_texts),
+        }
     }
 }
 
@@ -97,6 +110,7 @@ impl StoredNotes for CredentialsNotes {
 }
 
 impl Cache {
+    /// The notes of the sign-in; empty if they are absent or cannot be parsed.
     pub fn load_sign_in_notes(&self) -> SignInNotes {
         self.folder.load_notes_of(self.sign_in_key())
     }
@@ -105,7 +119,7 @@ impl Cache {
         self.folder.load_notes_of(&self.credentials_key)
     }
 
-    /// The last failure of either, for `status`.
+    /// The latest failure of the sign-in or the credentials, for `status`.
     pub fn load_last_failure(&self) -> Option<LastFailure> {
         let failures = [self.load_sign_in_notes().last_failure, self.load_credentials_notes().last_failure];
         failures.into_iter().flatten().max_by_key(|failure| failure.at)

@@ -1,7 +1,9 @@
-//! Where the user can take part in a sign-in that another process runs.
+//! The local address at which the user can finish a sign-in that another process has started.
 //!
-//! The lock holder's note is a file that any process of this user can write, so an address in it is sealed and checked.
-//! A device code is never in it: an attacker who plants a code has the user approve a stranger's sign-in.
+//! The process that prompts puts the address into the holder's note beside its lock, and waiting processes show it. Any
+//! process of the user can write that file, so the address is sealed, and checked again after it is opened. A device
+//! code is never put there: an attacker could plant a code of their own, and the user would approve the attacker's
+//! sign-in.
 
 use std::time::Duration;
 
@@ -15,10 +17,11 @@ use crate::{
     time::Timestamp,
 };
 
-/// No sign-in waits longer for its user, so an older note was put there again.
+/// No sign-in waits longer than this for the user, so an older note is a copy that was put back (a replay).
 const MAX_PROMPT_AGE: Duration = Duration::from_secs(15 * 60);
 
-/// What is sealed: the address, bound to the process and the moment that stand beside it in the clear.
+/// The sealed part of the note. It repeats the process number and the time of the plain part, so that an attacker
+/// cannot combine a sealed address with another note.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct SealedPromptAddress {
     pid: u32,
@@ -27,8 +30,8 @@ struct SealedPromptAddress {
 }
 
 impl LockedSignIn<'_> {
-    /// Reports to waiting processes that this one waits for the user: at a local address, or (`None`) where only the
-    /// user sees it.
+    /// Reports to waiting processes that this one waits for the user. `address` is the local address to open, or `None`
+    /// if only this process's own caller may show where to act (a device code).
     pub fn announce_prompt(&self, now: Timestamp, address: Option<&str>) -> Result<(), files::Error> {
         let holder = LockHolder::for_this_process(now);
         let sealed_address = address.and_then(|address| {
@@ -41,8 +44,8 @@ impl LockedSignIn<'_> {
 }
 
 impl Cache {
-    /// The address in a holder's note, if this program wrote it and it is one of its own local addresses. It never prompts
-    /// for the keyring.
+    /// The address in a holder's note. `None` unless this program sealed it for this very process and time, it is not
+    /// too old, and it has the form of a local sign-in address. It never prompts the user to unlock the keyring.
     pub fn open_prompt_address(&self, holder: &LockHolder, now: Timestamp) -> Option<String> {
         let sealed = holder.sealed_address.clone()?;
         let plain = self.folder.store.open_note(&self.sign_in_name(lock::HOLDER_EXTENSION), sealed)?;
@@ -61,7 +64,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_000_000);
     const ADDRESS: &str = "http://127.0.0.1:4711/abcdefgh";
 
-    /// A folder, a cache in it, and the note that the cache writes for an address.
+    /// A folder, a cache in it, and the holder's note that the cache wrote for this address.
     fn announced(key: &str, address: Option<&str>) -> (tempfile::TempDir, Cache, LockHolder) {
         let folder = tempfile::tempdir().unwrap();
         let cache = testing::file_cache(folder.path(), key);

@@ -1,7 +1,7 @@
-//! The door that an unanswered sign-in closes for automatic callers.
+//! The backoff after failed sign-ins, during which automatic callers may not prompt.
 //!
-//! Hosts retry a failing helper dozens of times in a minute; each retry must not be a browser tab. It counts and
-//! decides; who counts as automatic is `session`'s business.
+//! Hosts retry a failing helper dozens of times in a minute, and without the backoff each retry would open a browser
+//! tab. This module counts and computes times. `session` decides which callers are automatic; `login` always prompts.
 
 use std::time::Duration;
 
@@ -9,36 +9,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::{text::escape_controls, time::Timestamp};
 
-/// A minute after the first tab that led nowhere, doubling up to a quarter of an hour.
+/// The backoff after the first failed prompt. It doubles with each further one, up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_secs(60);
 const MAX_BACKOFF: Duration = Duration::from_secs(15 * 60);
 
-/// Tabs opened since the last good sign-in.
+/// The prompts since the last successful sign-in. The stored field names are those of version 0.1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PromptBackoff {
-    /// How many tabs led nowhere so far.
-    fruitless: u32,
-    /// When the last of them was opened or given up.
+    /// How many prompts did not end in a sign-in. It counts a prompt from its start.
+    #[serde(rename = "fruitless")]
+    unsuccessful: u32,
+    /// When the last prompt started or failed.
     at: Option<Timestamp>,
-    /// Whether the last one's end is known. A sign-in killed half way leaves this false.
+    /// Whether the last prompt is known to have failed. It is false while the user is prompted, and stays false if the
+    /// process is killed meanwhile.
     ended: bool,
-    /// What the last one ended in, for those who are turned away meanwhile.
+    /// How the last prompt failed, for the message to callers during the backoff.
     why: Option<String>,
 }
 
 impl PromptBackoff {
-    /// A tab is about to open. Written down first, so that a process killed while it waits still counts.
+    /// Counts a prompt that is about to start. Store it before the browser opens: then a process that is killed while
+    /// it waits still counts.
     pub fn record_prompt(&mut self, now: Timestamp) {
-        *self = Self { fruitless: self.fruitless.saturating_add(1), at: Some(now), ended: false, why: self.why.take() };
+        let unsuccessful = self.unsuccessful.saturating_add(1);
+        *self = Self { unsuccessful, at: Some(now), ended: false, why: self.why.take() };
     }
 
-    /// The tab led nowhere, and this is why.
+    /// Records how the prompt that was counted last has failed.
     pub fn record_failure(&mut self, now: Timestamp, why: String) {
-        *self = Self { fruitless: self.fruitless.max(1), at: Some(now), ended: true, why: Some(why) };
+        *self = Self { unsuccessful: self.unsuccessful.max(1), at: Some(now), ended: true, why: Some(why) };
     }
 
-    /// With its text made safe for a terminal.
+    /// Makes its text safe to print at a terminal.
     pub(super) fn escape_texts(self) -> Self {
         Self { why: self.why.map(|why| escape_controls(&why)), ..self }
     }
@@ -47,17 +51,18 @@ impl PromptBackoff {
         self.why.as_deref()
     }
 
-    /// Somebody signed in: all is forgotten.
+    /// Ends the backoff after a successful sign-in.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Until when automatic callers may not ask; `None` when they may.
+    /// Until when automatic callers may not prompt; `None` if they may now.
     ///
-    /// One sign-in that was killed is forgiven, for the next caller must not be stuck; a second is not, or a host that
-    /// kills its whole process group would open a tab each time.
+    /// The first prompt whose process was killed does not count, because the next caller must not be blocked by it. A
+    /// second one does: otherwise a host that kills its whole process group would open a tab each time.
     pub fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let counted = if self.ended { self.fruitless } else { self.fruitless.saturating_sub(1) };
+        let counted = if self.ended { self.unsuccessful } else { self.unsuccessful.saturating_sub(1) };
+        // A time in the future was written before the clock was set back; it must not block callers for days.
         let at = self.at.filter(|at| counted > 0 && *at <= now)?;
         let span = FIRST_BACKOFF.saturating_mul(1 << (counted - 1).min(10)).min(MAX_BACKOFF);
         Some(at.saturating_add(span)).filter(|until| now < *until)
@@ -70,18 +75,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_000_000);
 
-    fn after(tabs: u32) -> PromptBackoff {
-        let mut door = PromptBackoff::default();
-        for _ in 0..tabs {
-            door.record_prompt(NOW);
-            door.record_failure(NOW, "refused".into());
+    fn after(prompts: u32) -> PromptBackoff {
+        let mut backoff = PromptBackoff::default();
+        for _ in 0..prompts {
+            backoff.record_prompt(NOW);
+            backoff.record_failure(NOW, "refused".into());
         }
-        door
+        backoff
     }
 
     #[test]
     fn the_backoff_doubles_up_to_fifteen_minutes() {
-        let minutes = |tabs| after(tabs).blocked_until(NOW).map(|until| until.duration_since(NOW).as_secs() / 60);
+        let minutes = |prompts| after(prompts).blocked_until(NOW).map(|until| until.duration_since(NOW).as_secs() / 60);
         assert_eq!([minutes(0), minutes(1), minutes(2), minutes(3)], [None, Some(1), Some(2), Some(4)]);
         assert_eq!([minutes(4), minutes(5), minutes(50)], [Some(8), Some(15), Some(15)]);
     }

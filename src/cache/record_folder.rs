@@ -1,6 +1,8 @@
-//! The folder of all records: which keys have any, and the lock of each key.
+//! The folder that holds the records of all profiles: which keys exist in it, and the lock of each key.
 //!
-//! The files of a record, of its notes and of its lock have the record's key as their name, and different endings.
+//! All files of one key have the name `<key>.<extension>`. The extension says which it is: a sealed record, its notes,
+//! its lock, or the note of the lock's holder. One lock guards everything under its key. Files with other names belong
+//! to the store (the sealing key) or to other programs, and this module ignores them.
 
 use std::{
     collections::BTreeSet,
@@ -19,15 +21,14 @@ use crate::{
     time::Timestamp,
 };
 
-/// Records of one storage in one folder.
 #[derive(Debug)]
 pub struct RecordFolder {
     pub(super) store: SealedFiles,
     pub(super) path: PathBuf,
 }
 
-/// What stands under one key, locked. Each function that writes is one of this type, or of one that contains it, so code
-/// without the lock cannot write.
+/// Everything under one key, locked. Only this type and types that contain it have functions that write, so code
+/// without the lock cannot write. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct LockedRecord<'f> {
     pub(super) folder: &'f RecordFolder,
@@ -35,9 +36,10 @@ pub struct LockedRecord<'f> {
     pub(super) lock: ExclusiveLock,
 }
 
-/// Notes in the clear.
+/// Notes in plain text.
 pub(super) trait StoredNotes: Default + Serialize + DeserializeOwned {
-    /// Any process of this user can write the file, so texts are made safe for a terminal before anybody shows them.
+    /// Makes all texts safe to print. Any process of this user can write the file, and control characters in it could
+    /// change what the user sees at the terminal.
     fn escape_texts(self) -> Self;
 }
 
@@ -56,18 +58,17 @@ impl RecordFolder {
         Ok(lock.map(|lock| LockedRecord { folder: self, key: key.to_owned(), lock }))
     }
 
-    /// Takes the lock of a key as soon as it is free; `None` if another process still holds it after `limit`.
+    /// Waits for the lock of a key; `None` if another process still holds it after `limit`. The folder must exist.
     pub fn lock_key_within(&self, key: &str, limit: Duration) -> Result<Option<LockedRecord<'_>>, files::Error> {
         let lock = lock::acquire_within(&self.lock_path(key), limit)?;
         Ok(lock.map(|lock| LockedRecord { folder: self, key: key.to_owned(), lock }))
     }
 
-    /// Removes the sealing key once no record is left that it opens.
     pub fn remove_unused_key(&self) -> Result<(), store::Error> {
         self.store.remove_unused_key()
     }
 
-    /// Notes that cannot be read are empty ones: they only ever make us more careful.
+    /// The notes under a key. Notes that cannot be read count as empty: they only ever delay or explain something.
     pub(super) fn load_notes_of<N: StoredNotes>(&self, key: &str) -> N {
         let bytes = files::read_if_exists(&self.notes_path(key)).ok().flatten();
         bytes.and_then(|bytes| parse_record::<N>(&bytes)).map_or_else(N::default, N::escape_texts)
@@ -79,11 +80,11 @@ impl RecordFolder {
 }
 
 impl LockedRecord<'_> {
-    /// Fails if records cannot be stored, before the user signs in or a refresh token is spent.
     pub fn check_storage(&self) -> Result<(), store::Error> {
         self.folder.store.check_writable(&self.lock)
     }
 
+    /// Seals a record and stores it in place of the earlier one. `expires` stays readable without the key.
     pub(super) fn store(&self, kind: &str, expires: Timestamp, record: &impl Serialize) -> Result<(), store::Error> {
         self.folder.store.write_record(&self.lock, &format!("{}.{kind}", self.key), expires, &serialize_record(record))
     }
@@ -92,21 +93,23 @@ impl LockedRecord<'_> {
         self.folder.store.remove_record(&self.lock, &format!("{}.{kind}", self.key))
     }
 
-    /// Loads the notes, changes them, and stores them.
+    /// Loads the notes, changes them, and stores them. The lock makes this safe against other writers.
     pub(super) fn update_notes_as<N: StoredNotes>(&self, change: impl FnOnce(&mut N)) -> Result<(), files::Error> {
         let mut notes = self.folder.load_notes_of(&self.key);
         change(&mut notes);
         files::write_without_sync(&self.folder.notes_path(&self.key), &serialize_record(&notes))
     }
 
-    /// Reports to waiting processes that this one is at work.
+    /// Writes the holder's note, by which waiting processes name this one.
     pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
         self.lock.write_holder(&LockHolder::for_this_process(now))
     }
 
-    /// Removes everything under this key. Each part is tried, even if removing another one failed.
+    /// Removes everything under this key. Every removal is tried, even after another one has failed; the first error is
+    /// returned.
     ///
-    /// The lock file stays, empty, because it is held. The holder's note beside it goes with the lock.
+    /// The lock file stays: another process may already wait for it, and would otherwise hold a lock on a deleted file.
+    /// The holder's note is removed when the lock is released.
     pub fn remove_all(&self) -> Result<(), store::Error> {
         let sealed = [SIGN_IN, CREDENTIALS, PROVIDER, FORMER_SESSION].map(|kind| self.remove(kind));
         let notes = files::remove_file(&self.folder.notes_path(&self.key)).map_err(store::Error::from);
@@ -114,26 +117,27 @@ impl LockedRecord<'_> {
     }
 }
 
-/// The keys of every record in a folder, whether a profile still leads to it or not.
+/// The keys of all records in a folder, also of records that no configured profile uses any more.
 pub fn list_record_keys(folder: &Path) -> Result<BTreeSet<String>, files::Error> {
     let names = files::list_files(folder)?;
     Ok(names.iter().filter_map(|name| parse_record_key(name)).map(str::to_owned).collect())
 }
 
-/// The files of all locks in a folder: of records, of applications, and of the sealing key. They outlive what they guarded.
+/// The lock files in a folder: of records, of applications and of the sealing key. A lock file outlives its record.
 pub fn list_lock_files(folder: &Path) -> Result<Vec<PathBuf>, files::Error> {
     let names = files::list_files(folder)?;
     Ok(names.iter().filter(|name| is_lock_file(name)).map(|name| folder.join(name)).collect())
 }
 
-/// The key in the name of a record, whole or half written. Other files in the folder are not this program's.
+/// The key in the name of a record's file, or of its temporary file (`.new`) that a killed write has left. `None` for
+/// files of other programs.
 fn parse_record_key(name: &str) -> Option<&str> {
     let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
     let kinds = [SIGN_IN, CREDENTIALS, PROVIDER, NOTES, FORMER_SESSION, lock::HOLDER_EXTENSION];
     (is_record_key(key) && kinds.contains(&kind)).then_some(key)
 }
 
-/// A sign-in's fingerprint, or that and the credentials'.
+/// Whether a text is a sign-in's fingerprint, or that and a role's with a hyphen between them.
 fn is_record_key(text: &str) -> bool {
     text.split_once('-')
         .map_or_else(|| is_fingerprint(text), |(sign_in, own)| is_fingerprint(sign_in) && is_fingerprint(own))
@@ -147,7 +151,7 @@ fn is_lock_file(name: &str) -> bool {
     name.strip_suffix(".lock").is_some_and(|guarded| is_record_key(guarded) || guarded == "key")
 }
 
-/// Logs a failure of what must not cost the user anything.
+/// Logs the failure of an action that must not cost the user the result.
 pub(super) fn log_failure(result: Result<(), files::Error>) {
     if let Err(error) = result {
         log::warn("cache", format_args!("{error}"));

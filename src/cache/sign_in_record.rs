@@ -1,4 +1,8 @@
-//! The sign-in of an application: its tokens, who signed in, and where these may be sent. Profiles share it.
+//! The sealed record of a sign-in: its tokens, the user, and the hosts that may receive the tokens. All profiles with
+//! the same application share it.
+//!
+//! The text of an ID token becomes a [`VerifiedToken`] again only if the record came out of a sealed file, or the token
+//! was verified in this process. A record that was parsed from anything else holds text that proves nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,54 +14,57 @@ use crate::{
     time::Timestamp,
 };
 
-/// What is sealed for one sign-in.
+/// The content of a sign-in record. The field names are part of the stored format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SignInRecord {
+    /// The refresh token that the provider issued last. Providers that rotate refresh tokens accept no earlier one.
     pub refresh_token: Option<Secret>,
+    /// Private, so that its text cannot be read without [`Self::recall_token`].
     id_token: Option<Secret>,
-    /// The provider has ended the session that the ID token came from, or AWS did not accept it: it still says who the
-    /// user was, and proves nothing any more.
+    /// The provider has ended the session of the ID token, or AWS has refused the token. It still names the user, but
+    /// must not be presented any more.
     id_token_is_spent: bool,
     #[serde(skip)]
     token_origin: TokenOrigin,
+    /// The user, as the ID token's `sub` names them.
     pub subject: Option<String>,
-    /// How many ID tokens have been stored here, one after the other.
+    /// How many ID tokens have been stored in this record. A credentials record stores the number of its own token, so
+    /// a role recognises a token that it has not used yet.
     pub token_count: u64,
-    /// When the last of them was.
     pub token_stored_at: Option<Timestamp>,
-    /// Where the tokens may be sent. Empty in records of earlier versions.
+    /// The hosts that may receive the tokens. Empty in records of earlier versions.
     pub destinations: Destinations,
 }
 
-/// Where the text of the ID token comes from. A record that was not read from a sealed file, and was given no verified
-/// token, has none.
+/// The proof that the text of the ID token is a verified one. Absent in a record that neither came out of a sealed file
+/// nor was given a verified token.
 #[derive(Clone, Copy, Debug, Default)]
 struct TokenOrigin(Option<RecallProof>);
 
-/// Records with the same content are equal, wherever they come from.
+/// Records with the same content are equal, with or without the proof.
 impl PartialEq for TokenOrigin {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-/// What the name of the record ends with.
 pub(super) const SIGN_IN: &str = "sign-in";
 
 impl SignInRecord {
-    /// The record, read from this sealed file. Only so can its text be recalled as a verified token.
+    /// Adds the proof that the record came out of this sealed file.
     pub(super) fn with_origin(mut self, sealed: &UnsealedRecord) -> Self {
         self.token_origin = TokenOrigin(Some(sealed.into()));
         self
     }
 
-    /// The token, even if it has expired or is not accepted any more: it says who signed in.
+    /// The stored token, even if it has expired or was refused: it names the user. Use [`Self::find_valid_token`] for a
+    /// token to present.
     pub fn recall_token(&self) -> Option<VerifiedToken> {
         VerifiedToken::from_sealed_store(self.id_token.clone()?, self.token_origin.0?)
     }
 
-    /// The token, if it is valid after `until` and nobody has refused it.
+    /// The stored token, if it expires after `until` and neither the provider nor AWS has refused it.
     pub fn find_valid_token(&self, until: Timestamp) -> Option<VerifiedToken> {
         self.recall_token().filter(|token| !self.id_token_is_spent && token.expires_at() > until)
     }
@@ -75,12 +82,12 @@ impl SignInRecord {
         self.subject = Some(token.subject().to_owned());
     }
 
-    /// The provider or AWS does not accept the token any more.
+    /// Marks the token as refused, so that it is not presented again.
     pub fn mark_token_spent(&mut self) {
         self.id_token_is_spent = true;
     }
 
-    /// The same for this token alone: another process may have stored a newer one meanwhile.
+    /// Marks the stored token as refused only if it is this one: another process may have stored a newer one meanwhile.
     pub fn mark_spent_if_current(&mut self, refused: &VerifiedToken) {
         if self.id_token.as_ref().is_some_and(|stored| stored == refused.raw()) {
             self.mark_token_spent();
@@ -89,7 +96,7 @@ impl SignInRecord {
 }
 
 impl Cache {
-    /// The sign-in; that of version 0.1 if this version has stored no record.
+    /// The sign-in record; the one of version 0.1 if this version has stored none. Needs no lock.
     pub fn load_sign_in(&self) -> Result<SignInRecord, store::Error> {
         match self.folder.store.read_record(&self.sign_in_name(SIGN_IN))? {
             Some(sealed) => Ok(parse_record::<SignInRecord>(&sealed).unwrap_or_default().with_origin(&sealed)),
@@ -97,7 +104,7 @@ impl Cache {
         }
     }
 
-    /// The provider as it described itself within the last day.
+    /// The provider's metadata and keys, if they were fetched within the last day. Needs no lock.
     pub fn load_provider(&self, now: Timestamp) -> Result<Option<CachedProvider>, store::Error> {
         let plain = self.folder.store.read_record(&self.sign_in_name(PROVIDER))?;
         let known: Option<CachedProvider> = plain.and_then(|plain| parse_record(&plain));
@@ -118,7 +125,7 @@ mod tests {
         let mut sign_in = SignInRecord::default();
         sign_in.set_token(&token, NEVER);
         assert_eq!(sign_in.recall_token().unwrap().raw().expose(), token.raw().expose());
-        // Text from anywhere else, such as a pipe.
+        // Text from another source, such as a pipe.
         let text = serde_json::to_string(&sign_in).unwrap();
         let forged: SignInRecord = serde_json::from_str(&text).unwrap();
         assert!(forged.has_token() && forged.recall_token().is_none());

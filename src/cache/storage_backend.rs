@@ -1,4 +1,4 @@
-//! Where the records of a profile are stored, as its configuration says.
+//! Opens the cache of a profile with the storage back end that its configuration names.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Cache {
-    /// The records of a profile in a folder, for this caller.
+    /// The cache of a profile in a folder. The keyring may prompt the user to unlock it only if this caller may prompt.
     pub fn for_profile(profile: &Profile, folder: &Path, caller: CallerKind) -> Self {
         let when_locked = match profile.login.allows_prompt(caller) {
             true => UnlockPolicy::PromptUser,

@@ -1,4 +1,4 @@
-//! Caches in a folder of a test, under keys that can be read.
+//! Caches for tests: in a folder of the test, under readable keys.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub(crate) fn file_cache(folder: &Path, key: &str) -> Cache {
     cache(store::open_file_store(folder), folder, key)
 }
 
-/// The key of the sign-in is `key`, and that of the credentials `key-role`.
+/// The key of the sign-in is `key`, the key of the credentials is `key-role`.
 pub(crate) fn cache(store: SealedFiles, folder: &Path, key: &str) -> Cache {
     Cache::new(RecordFolder::new(store, folder.to_owned()), key, "role", former_fingerprint(key))
 }

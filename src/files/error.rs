@@ -1,6 +1,4 @@
-//! What went wrong with a file: which action failed, on which path, and why.
-//!
-//! What to do about it is for `failure` to say.
+//! The error of a file operation: which action failed, on which path, and why.
 
 use std::{
     io,
@@ -9,7 +7,7 @@ use std::{
 
 use crate::text;
 
-/// What went wrong with which file.
+/// A failed file operation. Its text names action, path and cause; `failure` adds the hint.
 #[derive(Debug)]
 pub struct Error {
     pub action: FileAction,
@@ -17,7 +15,7 @@ pub struct Error {
     pub source: io::Error,
 }
 
-/// What could not be done with a file.
+/// The action that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileAction {
     Read,
@@ -25,7 +23,7 @@ pub enum FileAction {
     Open,
     Lock,
     Write,
-    /// The same of a folder.
+    /// Writing a new file into a folder.
     WriteInto,
     Replace,
     Create,
@@ -33,7 +31,7 @@ pub enum FileAction {
 }
 
 impl Error {
-    /// For `map_err`: the system's error with what was being done to which file.
+    /// For `map_err`: adds action and path to the system's error.
     pub fn at(action: FileAction, path: &Path) -> impl Fn(io::Error) -> Self + Copy {
         move |source| Self { action, path: path.to_owned(), source }
     }

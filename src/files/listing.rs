@@ -1,6 +1,4 @@
-//! What lies in a folder, by name.
-//!
-//! It reads no file and follows no link.
+//! Lists the names in a folder. It opens no file and follows no symlink.
 
 use std::{
     fs::{self, DirEntry, FileType},
@@ -10,16 +8,18 @@ use std::{
 
 use super::{Error, FileAction};
 
-/// The names of the files in a folder, without those of folders in it; none when there is no such folder.
+/// The names of the regular files in a folder; empty if the folder does not exist.
 pub fn list_files(folder: &Path) -> Result<Vec<String>, Error> {
     let files = read_entries(folder)?.into_iter().filter(|(_, kind)| kind.is_file());
-    // This program gives no file a name that is not text.
+    // Names that are not Unicode are skipped: this program creates none.
     Ok(files.filter_map(|(entry, _)| entry.file_name().into_string().ok()).collect())
 }
 
-/// What lies in a folder and in the folders within it, down to a depth that is enough for what we make; each by its name from
-/// the folder on, `/` between the parts. None when there is no such folder; a link is named and not followed.
+/// The sorted paths of everything in a folder and its subfolders, relative to the folder, with `/` as separator. Empty
+/// if the folder does not exist. Symlinks are listed and not followed. A folder below `DEPTH` is listed without its
+/// content.
 pub fn list_recursively(folder: &Path) -> Result<Vec<String>, Error> {
+    /// Deeper than any folder that this program creates.
     const DEPTH: usize = 4;
     let mut found = Vec::new();
     let mut folders = vec![(String::new(), 0)];
@@ -36,7 +36,7 @@ pub fn list_recursively(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// What lies in a folder, with the kind of each entry; nothing when there is no such folder.
+/// The entries of a folder with their kinds; empty if the folder does not exist.
 fn read_entries(folder: &Path) -> Result<Vec<(DirEntry, FileType)>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,6 +1,8 @@
-//! A file that a variable names, opened only if it is new or an earlier call began it.
+//! Opens the log file that an environment variable names.
 //!
-//! What is written into it is its caller's business.
+//! An untrusted repository can set that variable (a host passes its environment on). So the file is opened only if it
+//! is new, or if an earlier call of this program created it: nobody can have the program append to a file of theirs
+//! choice.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,8 +12,8 @@ use std::{
 
 use super::{Error, FileAction, with_private_mode};
 
-/// Opens a file of lines that begins with `first_line`: a new one, or one that an earlier call began. A link, a device, a
-/// file of somebody else's or one with another beginning is refused: whoever names it may not be its owner.
+/// Opens a text file for appending: a new one, which gets `first_line`, or one that begins with it. It fails for a
+/// relative path, a symlink, a device, a file of another user, and a file with another first line.
 pub fn open_log_file(path: &Path, first_line: &str) -> Result<File, Error> {
     let fault = Error::at(FileAction::Open, path);
     let refused = |why| fault(io::Error::other(why));
@@ -28,7 +30,7 @@ pub fn open_log_file(path: &Path, first_line: &str) -> Result<File, Error> {
     let mut beginning = Vec::new();
     (&mut file).take(first_line.len() as u64 + 1).read_to_end(&mut beginning).map_err(fault)?;
     match beginning.strip_suffix(b"\n") {
-        // Two calls may meet at a new file: it then begins twice.
+        // If two calls create the file at the same time, the line appears twice, which is harmless.
         None if beginning.is_empty() => {
             file.write_all(format!("{first_line}\n").as_bytes()).map_err(fault)?;
         }
@@ -44,7 +46,7 @@ fn is_owned_by_us(found: &fs::Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw()
 }
 
-/// Opening a pipe does not wait for who reads it.
+/// Refuses a symlink, and does not block on a named pipe.
 #[cfg(unix)]
 fn with_no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -52,7 +54,7 @@ fn with_no_follow(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(flags.bits().cast_signed())
 }
 
-/// Whose a file is, is for the folder's list of rights to say.
+/// On Windows the access rights of the folder decide who owns what.
 #[cfg(windows)]
 fn is_owned_by_us(_: &fs::Metadata) -> bool {
     true

@@ -1,6 +1,10 @@
-//! Private files, replaced as a whole or not at all.
+//! Reads and writes files: private to the user, and replaced in one step that a crash cannot divide.
 //!
-//! It guards bytes against other users and against a crash half way; what the bytes mean is not its business.
+//! Our own files are created readable by the user only, in a folder that only the user can enter. A write goes to a
+//! temporary file beside the target (`<name>.new`), which is synced and renamed over the target; readers see the old or
+//! the new content. The temporary name is fixed, so the caller must hold the lock that guards the target.
+//!
+//! This module does not lock, encrypt or interpret anything.
 
 mod error;
 mod log_file;
@@ -20,18 +24,18 @@ pub use log_file::open_log_file;
 pub use permissions::{is_open_to_others, is_private, is_world_writable};
 pub use regular_file::{FileKind, ReadError, RegularFile, UntrustedFile, open_nonblocking, read_untrusted};
 
-/// No file of ours is larger. A larger one is refused.
+/// The largest file that is read. Ours are much smaller.
 pub const MAX_FILE_SIZE: u64 = 4 << 20;
 
-/// More than a session with the tokens of somebody in hundreds of groups.
+/// How much disk space is tried out. It is more than the tokens of a user in hundreds of groups need.
 const PROBE_SIZE: usize = 128 << 10;
 
-/// Reads a regular file whole, up to [`MAX_FILE_SIZE`]; `None` when there is none.
+/// Reads a regular file completely; `None` if it does not exist. A file above [`MAX_FILE_SIZE`] is an error.
 pub fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     Ok(read_untrusted(path, MAX_FILE_SIZE)?.map(|mut file| std::mem::take(&mut *file.bytes)))
 }
 
-/// Reads a file that this program wrote. One that is larger than [`MAX_FILE_SIZE`] is somebody else's, and counts as absent.
+/// Reads a file that this program wrote. A file above [`MAX_FILE_SIZE`] cannot be ours, and counts as absent.
 pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match read_if_exists(path) {
         Err(error) if error.source.kind() == io::ErrorKind::FileTooLarge => Ok(None),
@@ -39,18 +43,19 @@ pub fn read_own(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// Replaces a file in one step that a crash or a reader sees as done or not done, readable by its owner only.
+/// Replaces a file in one step, readable by its owner only. After a crash or a power failure the file has either the
+/// old or the new content; when this returns, the new content is on the disk.
 ///
-/// The caller holds the lock that guards `path`, so the one fixed temporary name is safe, and a process killed half
-/// way leaves nothing behind that the next write does not clear away.
+/// The caller must hold the lock that guards `path`, because the temporary name is fixed. A killed process leaves at
+/// most the temporary file, which the next write or removal deletes.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_and_rename(path, bytes, File::sync_all)?;
     sync_parent_folder(path);
     Ok(())
 }
 
-/// Replaces a file that nobody misses after a power failure, be it then gone, torn or the one before: as [`write_atomically`] does,
-/// but without waiting for the disk.
+/// Like [`write_atomically`], but without waiting for the disk. Use it for files whose loss is harmless: after a power
+/// failure the file can be absent, damaged or the old one. After a killed process it is intact.
 pub fn write_without_sync(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_and_rename(path, bytes, |_| Ok(()))
 }
@@ -64,14 +69,15 @@ fn write_and_rename(path: &Path, bytes: &[u8], settle: fn(&File) -> io::Result<(
     rename_with_retry(&fresh, path).map_err(Error::at(FileAction::Replace, path))
 }
 
-/// Who may read what is made for other programs.
+/// Who may read a new file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadableBy {
     Owner,
     Everyone,
 }
 
-/// Replaces a file that other programs own as well: in one step, with the permissions and the owner that it has.
+/// Replaces a file that other programs use too (settings of a host), in one step. It preserves the file's permissions
+/// and owner; a new file gets the permissions that `access` says.
 pub fn replace_preserving_owner(path: &Path, bytes: &[u8], access: ReadableBy) -> Result<(), Error> {
     let fault = Error::at(FileAction::Replace, path);
     let fresh = path.with_added_extension("bedrock-sso-new");
@@ -81,7 +87,6 @@ pub fn replace_preserving_owner(path: &Path, bytes: &[u8], access: ReadableBy) -
         file.write_all(bytes).and_then(|()| copy_permissions(path, &file, access)).and_then(|()| file.sync_all());
     drop(file);
     if let Err(source) = written.and_then(|()| rename_with_retry(&fresh, path)) {
-        // What is half done is worth nothing to anybody.
         let _ = remove_if_exists(&fresh);
         return Err(fault(source));
     }
@@ -89,7 +94,7 @@ pub fn replace_preserving_owner(path: &Path, bytes: &[u8], access: ReadableBy) -
     Ok(())
 }
 
-/// The folders above a file that do not exist, the outermost first.
+/// The folders above a file that do not exist yet, the outermost first.
 pub fn find_missing_folders(path: &Path) -> Vec<PathBuf> {
     let above = path.ancestors().skip(1).take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let mut missing: Vec<_> = above.map(Path::to_owned).collect();
@@ -97,19 +102,19 @@ pub fn find_missing_folders(path: &Path) -> Vec<PathBuf> {
     missing
 }
 
-/// Makes the folders above a file; those that exist stay as they are.
+/// Creates the folders above a file. Existing folders do not change.
 pub fn create_parent_folders(path: &Path, access: ReadableBy) -> Result<(), Error> {
     let Some(folder) = path.parent() else { return Ok(()) };
     create_folders(folder, access).map_err(Error::at(FileAction::Create, folder))
 }
 
-/// Removes a folder that we made, unless others have put something into it.
+/// Removes a folder if it is empty.
 pub fn remove_empty_folder(folder: &Path) {
-    // It may hold what others need, or be gone: either is well.
+    // An error means that it contains files of other programs, or is gone already. Both are fine.
     let _ = fs::remove_dir(folder);
 }
 
-/// Removes a file, and what a write of it that was killed half way left behind; what is not there is removed already.
+/// Removes a file, and the temporary file that a killed write of it may have left. Absent files count as removed.
 pub fn remove_file(path: &Path) -> Result<(), Error> {
     let (whole, half) = (remove_if_exists(path), remove_if_exists(&temporary_path(path)));
     whole.and(half)
@@ -126,31 +131,34 @@ fn remove_if_exists(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Makes sure a folder exists that only its owner can enter, and that the owner is the user who runs this process. A link
-/// in its place is refused: root, with the home of a user, would change what the user's link leads to.
+/// Makes sure that a folder exists which only this process's user owns and can enter. It fails if another user owns it,
+/// or if a symlink is in its place: root, running with a user's home, would change the permissions of the link's
+/// target.
 pub fn ensure_private_folder(path: &Path) -> Result<(), Error> {
     create_private_folder(path).map_err(Error::at(FileAction::Create, path))
 }
 
-/// Finds out whether a folder's disk takes another record, before anybody is asked for what it holds. The file that tries
-/// it out goes by itself, also when this process is killed.
+/// Fails if the disk has no space for another record. Call it before the user signs in. It writes a file that the
+/// system deletes automatically, also when this process is killed.
 pub fn check_disk_space(folder: &Path) -> Result<(), Error> {
     let path = folder.join(format!("{}.room", std::process::id()));
     let tried = create_self_deleting(&path).and_then(|mut file| file.write_all(&[0; PROBE_SIZE]));
     tried.map_err(Error::at(FileAction::Write, &path))
 }
 
-/// Opens a file for a lock: made if need be, private, never truncated.
+/// Opens a file for a lock or a marker. It is created if necessary, private to the user, and never truncated.
 pub fn open_or_create_private(path: &Path) -> Result<File, Error> {
     with_private_mode(OpenOptions::new().read(true).append(true).create(true))
         .open(path)
         .map_err(Error::at(FileAction::Open, path))
 }
 
+/// Creates a file that must not exist yet, so that a file or symlink of another program is never written to.
 fn create_private(path: &Path) -> io::Result<File> {
     with_private_mode(OpenOptions::new().write(true).create_new(true)).open(path)
 }
 
+/// Without a name, the file disappears when it is closed.
 #[cfg(unix)]
 fn create_self_deleting(path: &Path) -> io::Result<File> {
     let file = create_private(path)?;
@@ -171,6 +179,8 @@ fn with_private_mode(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
+/// Opens the folder before checking it, and checks and changes the open folder, so that it cannot be exchanged in
+/// between.
 #[cfg(unix)]
 fn create_private_folder(path: &Path) -> io::Result<()> {
     use rustix::fs::OFlags;
@@ -199,19 +209,21 @@ fn create_folders(path: &Path, access: ReadableBy) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
-/// Gives `fresh` the permissions and the owner of `old`, or those for a new file: to the open file, for its name may lie
-/// in a folder of somebody who puts a link to another file in its place, while we are root.
+/// Gives the open file `fresh` the permissions and the owner of `old`, or those of a new file.
+///
+/// It changes the open file and not the name: the folder may belong to another user, who could put a symlink in the
+/// file's place while this process is root.
 #[cfg(unix)]
 fn copy_permissions(old: &Path, fresh: &File, access: ReadableBy) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
     const THE_GROUPS: u32 = 0o070;
     let (mode, is_given) = match fs::metadata(old) {
-        // Only root may give a file away, and only root can meet a file of somebody else's here.
+        // Only root can change the owner, and only root can replace another user's file here.
         Ok(found) => (found.mode() & 0o777, fchown(fresh, Some(found.uid()), Some(found.gid())).is_ok()),
         Err(_) if access == ReadableBy::Everyone => (0o644, true),
         Err(_) => return Ok(()),
     };
-    // What one group might read is not for another.
+    // If the group could not be copied, its permissions must not go to another group.
     let mode = if is_given { mode } else { mode & !THE_GROUPS };
     fresh.set_permissions(fs::Permissions::from_mode(mode))
 }
@@ -221,13 +233,14 @@ fn rename_with_retry(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// The new name is durable only when its folder is; a file system that cannot say so loses nothing by our asking.
+/// Syncs the folder, because the renamed file is durable only with its folder. Some file systems do not support this,
+/// so an error is ignored.
 #[cfg(unix)]
 fn sync_parent_folder(path: &Path) {
     let _ = path.parent().and_then(|folder| File::open(folder).ok()).map(|folder| folder.sync_all());
 }
 
-/// The profile's own folder is the user's alone by inheritance.
+/// On Windows a file inherits the access rights of its folder, and the user's profile folder is private.
 #[cfg(windows)]
 fn with_private_mode(options: &mut OpenOptions) -> &mut OpenOptions {
     options
@@ -243,13 +256,14 @@ fn create_folders(path: &Path, _: ReadableBy) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// What lies in a folder has the folder's permissions by inheritance.
+/// On Windows the new file inherits the folder's access rights, as the old one did.
 #[cfg(windows)]
 fn copy_permissions(_: &Path, _: &File, _: ReadableBy) -> io::Result<()> {
     Ok(())
 }
 
-/// A virus scanner or an indexer may hold the old file for a moment; waiting is all one can do about it.
+/// A virus scanner or an indexer can hold the old file open for a moment, and Windows then refuses the rename. So it is
+/// tried again for about a second.
 #[cfg(windows)]
 fn rename_with_retry(from: &Path, to: &Path) -> io::Result<()> {
     for pause in [2, 5, 10, 20, 50, 100, 200, 400] {
@@ -278,7 +292,7 @@ mod tests {
         write_atomically(&path, b"first").unwrap();
         write_atomically(&path, b"second").unwrap();
         assert_eq!(read_if_exists(&path).unwrap().as_deref(), Some(&b"second"[..]));
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -314,7 +328,7 @@ mod tests {
         fs::set_permissions(&victim, fs::Permissions::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink(&victim, &link).unwrap();
         assert!(ensure_private_folder(&link).is_err());
-        assert_eq!(mode(), 0o755, "what the link leads to keeps its rights");
+        assert_eq!(mode(), 0o755, "the target's permissions do not change");
         ensure_private_folder(&victim).unwrap();
         assert_eq!(mode(), 0o700);
     }

@@ -1,7 +1,8 @@
-//! Opens and reads files that somebody else may have named or put there.
+//! Opens and reads files whose path or content another user or program may control.
 //!
-//! A FIFO, a device or a file in `/proc` can block its reader forever, and some act when they are read. Such a file is
-//! refused before a byte of it is read.
+//! A named pipe, a device or a file in `/proc` can block its reader for ever, and reading some of them has effects.
+//! They are refused before anything is read. The check uses the open file, so the path cannot be exchanged after the
+//! check.
 
 use std::{
     fmt,
@@ -22,7 +23,7 @@ pub struct RegularFile {
     metadata: Metadata,
 }
 
-/// Why a file was not read.
+/// Why a file could not be read.
 #[derive(Debug)]
 pub enum ReadError {
     Io(io::Error),
@@ -30,14 +31,14 @@ pub enum ReadError {
     TooLarge { limit: u64 },
 }
 
-/// What stands in the place of a regular file.
+/// What was found instead of a regular file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     Folder,
     Fifo,
     Socket,
     Device,
-    /// A view into the kernel, such as `/proc/kmsg`.
+    /// A file of the kernel's own file systems, such as `/proc/kmsg`.
     Kernel,
 }
 
@@ -63,7 +64,7 @@ impl fmt::Display for ReadError {
     }
 }
 
-/// The error for callers that know system errors only.
+/// For callers that handle system errors only.
 impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match error {
@@ -76,7 +77,7 @@ impl From<ReadError> for io::Error {
 }
 
 impl RegularFile {
-    /// Opens a file without waiting for anything. It costs two system calls.
+    /// Opens a regular file without blocking. It costs two system calls, which matters on the warm path.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let file = open_nonblocking(path).map_err(|error| classify_open_error(path, error))?;
         let metadata = file.metadata().map_err(ReadError::Io)?;
@@ -94,10 +95,11 @@ impl RegularFile {
         &self.metadata
     }
 
-    /// The whole content, in one allocation of its size, so that the caller can wipe it.
+    /// The whole content, in one allocation, so that the caller can wipe it: a growing buffer would leave copies
+    /// behind.
     ///
-    /// The size is known, so the usual second `read`, which would only report the end, is not made: together with `open`
-    /// this costs no more system calls than reading without looking at the file first.
+    /// The size is known, so it omits the usual last `read`, which only reports the end. Together with `open` it
+    /// therefore needs no more system calls than a plain read without the check.
     pub fn read_to_limit(mut self, limit: u64) -> Result<Vec<u8>, ReadError> {
         let size = self.metadata.len();
         if size > limit {
@@ -117,7 +119,8 @@ impl RegularFile {
         if size > 0 && filled as u64 == size { Ok(bytes) } else { self.read_remaining(bytes, limit) }
     }
 
-    /// Reads on where the size was wrong. Views into the kernel have none, or one that means nothing.
+    /// Continues reading if the size was wrong. The kernel's files report no size or a meaningless one; they are
+    /// refused here. Other files may have grown since they were opened.
     fn read_remaining(self, mut bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, ReadError> {
         if is_kernel_file(&self.file) {
             return Err(ReadError::NotRegular(FileKind::Kernel));
@@ -128,7 +131,7 @@ impl RegularFile {
     }
 }
 
-/// A file that somebody else put there.
+/// The content of a file that another user or program may have written.
 #[derive(Debug)]
 pub struct UntrustedFile {
     pub bytes: Zeroizing<Vec<u8>>,
@@ -136,7 +139,8 @@ pub struct UntrustedFile {
     pub is_world_readable: bool,
 }
 
-/// Reads a regular file that somebody else put there, up to a limit; `None` when there is none.
+/// Reads a regular file that another user or program may have written; `None` if it does not exist. A file above
+/// `limit` is an error.
 pub fn read_untrusted(path: &Path, limit: u64) -> Result<Option<UntrustedFile>, Error> {
     let read = || {
         let file = RegularFile::open(path)?;
@@ -150,12 +154,12 @@ pub fn read_untrusted(path: &Path, limit: u64) -> Result<Option<UntrustedFile>, 
     }
 }
 
-/// Opens for reading what stands at a path, be it a file or not, without waiting for anybody at its other end.
+/// Opens a path for reading, of whatever kind it is, without waiting for a writer at the other end of a named pipe.
 #[cfg(unix)]
 pub fn open_nonblocking(path: &Path) -> io::Result<File> {
     use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt as _;
-    // A worker leads its session: without NOCTTY a terminal that is opened would become its own.
+    // A worker leads its session: without NOCTTY, opening a terminal would make it the worker's controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
@@ -167,14 +171,14 @@ pub fn open_nonblocking(path: &Path) -> io::Result<File> {
 
 #[cfg(unix)]
 fn classify_open_error(_: &Path, error: io::Error) -> ReadError {
-    // The system's answer to a socket, and to a device without a driver.
+    // The system reports this for a socket, and for a device without a driver.
     match rustix::io::Errno::from_io_error(&error) {
         Some(rustix::io::Errno::NXIO) => ReadError::NotRegular(FileKind::Socket),
         _ => ReadError::Io(error),
     }
 }
 
-/// Windows answers a folder with "permission denied".
+/// Windows reports "permission denied" for a folder.
 #[cfg(windows)]
 fn classify_open_error(path: &Path, error: io::Error) -> ReadError {
     if path.is_dir() { ReadError::NotRegular(FileKind::Folder) } else { ReadError::Io(error) }
@@ -199,12 +203,13 @@ fn special_file_kind(_: fs::FileType) -> FileKind {
     FileKind::Device
 }
 
-/// `/proc` and its like call their files regular, and some of them block or are emptied by a reader.
+/// Whether the file is in one of the kernel's file systems. Those report regular files too, and some of them block, or
+/// lose their content when they are read.
 #[cfg(target_os = "linux")]
 fn is_kernel_file(file: &File) -> bool {
-    /// As linux/magic.h has them: sysfs, debugfs, tracefs.
+    /// From linux/magic.h: sysfs, debugfs, tracefs.
     const OTHERS: [u32; 3] = [0x6265_6572, 0x6462_6720, 0x7472_6163];
-    // The type of the number differs between architectures, its low 32 bits do not.
+    // The integer type differs between architectures, but the low 32 bits do not.
     let kind = rustix::fs::fstatfs(file).map_or(0, |found| found.f_type as u32);
     kind == rustix::fs::PROC_SUPER_MAGIC as u32 || OTHERS.contains(&kind)
 }

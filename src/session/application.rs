@@ -1,6 +1,7 @@
-//! The application as the ladder and the way down present it.
+//! Builds the application (the OAuth client) of a profile for the ladder and for sign-out.
 //!
-//! What is kept meets what the profile says; how either is presented is for `oidc`.
+//! It combines the profile's settings with the stored client secret. `oidc` decides how to present them to the
+//! provider.
 
 use super::Error;
 use crate::{
@@ -10,18 +11,19 @@ use crate::{
     oidc::{Application, ClientFiles, StoredClientCredentials},
 };
 
-/// The profile's application; what proves it is read only where something is needed.
+/// The profile's application. The store is read only if the profile's client authentication needs a stored value: a
+/// public client must not make the keyring prompt for a secret that it does not have.
 pub(super) fn load_application<'p>(
     profile: &'p Profile,
     records: &RecordFolder,
     files: &ClientFiles,
     host: &Host,
 ) -> Result<Application<'p>, Error> {
-    let kept = match &profile.client_auth {
+    let stored = match &profile.client_auth {
         ClientAuth::None => StoredClientCredentials::default(),
         ClientAuth::Secret | ClientAuth::PrivateKey(_) => {
             records.load_client_credentials(&profile.application_fingerprint())?
         }
     };
-    Ok(Application::from_profile(profile, kept, files, host)?)
+    Ok(Application::from_profile(profile, stored, files, host)?)
 }

@@ -1,6 +1,7 @@
-//! Whether a stored sign-in may be sent where the configuration and the provider want it.
+//! Whether the secrets of a stored sign-in may be sent to the hosts that the configuration and the provider name now.
 //!
-//! What counts as a change is for `cache`; accepting one is for `login`.
+//! Every use of a stored sign-in passes one of these checks first. A host that the user has not accepted is an error,
+//! and receives nothing. `cache` decides which hosts are new; only `login`, with the user's consent, accepts them.
 
 use super::{DestinationChanged, Error, Ladder};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     host::Environment,
 };
 
-/// Fails when the configuration would send the stored sign-in to a host that nobody has accepted.
+/// Fails if the configuration names a host that the user has not accepted for the stored sign-in.
 pub fn check_destinations(
     accepted: &Destinations,
     profile: &Profile,
@@ -19,8 +20,8 @@ pub fn check_destinations(
     if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }) }
 }
 
-/// What a user has to accept before this profile's sign-in is used again: hosts of the configuration, and those of the
-/// provider as far as its description is cached.
+/// The hosts that the user has to accept before this profile's sign-in is used again: those of the configuration, and
+/// those of the provider if its metadata is cached (`known`).
 pub fn find_unaccepted_changes(
     accepted: &Destinations,
     profile: &Profile,
@@ -33,7 +34,8 @@ pub fn find_unaccepted_changes(
     changes
 }
 
-/// The user accepted the hosts that are named now.
+/// Accepts all hosts that the configuration and the provider name now. Call it only after the user has consented, or
+/// for a sign-in that the user makes at this moment.
 pub fn accept_destinations(
     accepted: &mut Destinations,
     profile: &Profile,
@@ -47,14 +49,16 @@ pub fn accept_destinations(
 }
 
 impl Ladder<'_> {
-    /// The same under the lock; the accepted hosts become part of the sign-in and are stored with its next change.
+    /// [`check_destinations`] under the lock. Hosts that need no consent become accepted ones; they are stored with the
+    /// next change of the sign-in.
     pub(super) fn accept_or_reject_hosts(&self, sign_in: &mut SignInRecord) -> Result<(), Error> {
         check_destinations(&sign_in.destinations, self.profile, &self.host.environment)?;
         sign_in.destinations.accept_hosts(Destinations::from_profile(self.profile, &self.host.environment));
         Ok(())
     }
 
-    /// Fails when the refresh token would be sent to another host than the one that it was given by.
+    /// Fails if the provider's metadata now names another host for the token endpoint than when the refresh token was
+    /// issued. An attacker who can change the metadata must not receive the token.
     pub(super) fn check_token_endpoint(&self, sign_in: &mut SignInRecord, known: &CachedProvider) -> Result<(), Error> {
         let now = Destinations::from_provider(&known.metadata);
         let mut changes = sign_in.destinations.find_changes(&now);
@@ -65,8 +69,8 @@ impl Ladder<'_> {
         if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }.into()) }
     }
 
-    /// The sign-in is made now: it may be sent where the profile and the provider say, and where profiles that share it
-    /// were allowed to send it.
+    /// Accepts the hosts of a sign-in that the user has just made: those of this profile and the provider, and those
+    /// that other profiles with the same sign-in were allowed before.
     pub(super) fn set_destinations(&self, sign_in: &mut SignInRecord, known: &CachedProvider) {
         accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
     }

@@ -1,6 +1,6 @@
-//! Why the ladder or a sign-out did not reach its end, as facts.
+//! Why the ladder or a sign-out failed, as typed facts.
 //!
-//! The words for them are `failure`'s.
+//! Code decides by these types and by [`FailureKind`]. `failure` turns them into messages and hints.
 
 use std::{io, time::Duration};
 
@@ -17,6 +17,7 @@ use crate::{
     time::Timestamp,
 };
 
+/// A failure of the ladder or of a sign-out.
 #[derive(Debug)]
 pub enum Error {
     Store(store::Error),
@@ -26,18 +27,18 @@ pub enum Error {
     Aws(aws::Error),
     Provider(oidc::Error),
     Token(TokenRejection),
-    /// What proves the application to the provider is missing or unusable.
+    /// The application's client secret or private key is missing or unusable.
     Client(ClientCredentialError),
     Bind(BindError),
     Callback(CallbackError),
     /// The provider offers no sign-in by device code.
     NoDeviceCodes,
-    /// AWS gave no credentials for this token.
+    /// AWS did not exchange this token for credentials.
     Exchange {
         failed: FailedStep,
         token: Box<VerifiedToken>,
     },
-    /// The quota service did not approve at this time.
+    /// The quota service did not approve; `now` is the time of the request.
     Quota {
         error: QuotaError,
         now: Timestamp,
@@ -46,46 +47,47 @@ pub enum Error {
     DestinationChanged(DestinationChanged),
     /// The provider did not revoke the session at sign-out.
     NotRevoked(oidc::Error),
-    /// The system refused what is needed for network traffic.
+    /// The operating system refused a resource that network traffic needs.
     Runtime(io::Error),
     /// The user cancelled at the terminal.
     Interrupted,
-    /// An error that is in words already, because the browser's page showed it.
+    /// An error that was turned into text already, because the browser's page showed it.
     Reported(FailureReport),
 }
 
-/// The user would have to sign in, and cannot be prompted now.
+/// The user has to sign in, and the program cannot prompt now or the prompt failed.
 #[derive(Debug)]
 pub enum SignInNeeded {
     /// The command, or the profile, does not allow a prompt.
     PromptNotAllowed,
-    /// There is no valid ID token. AWS credentials may still be valid, so that a plain `login` would find nothing to do.
+    /// The ID token has expired and cannot be refreshed. AWS credentials may still be valid, so only `login --force`
+    /// helps.
     IdTokenExpired,
-    /// Automatic callers wait until the user runs `login`. `why` is how the last sign-in failed.
+    /// An earlier prompt failed, so automatic callers may not prompt until then. `why` is how it failed.
     BackoffActive {
         until: Timestamp,
         now: Timestamp,
         why: Option<String>,
     },
-    /// The sign-in was not finished in time.
+    /// The user did not finish the sign-in in time.
     SignInTimedOut {
         after: Duration,
     },
-    /// No browser could be started, and nobody would see the address.
+    /// No browser could be started, and the caller hides a printed address from the user.
     NoBrowser {
         why: String,
     },
-    /// A browser was started and failed, and the address was not opened.
+    /// A browser was started and failed, and the user did not open the address.
     BrowserFailed {
         why: String,
     },
     NoMethod(NoSignInMethod),
-    /// Another process waits for the user at this moment; `address` is its local one, if it can be verified.
+    /// Another process is prompting the user. `address` is its local address, if the sealed note could be verified.
     PromptElsewhere {
         pid: u32,
         address: Option<String>,
     },
-    /// The device code expired before it was entered.
+    /// The device code expired before the user entered it.
     CodeExpired {
         after: Duration,
     },
@@ -94,22 +96,23 @@ pub enum SignInNeeded {
 /// Why no sign-in method can work here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSignInMethod {
-    /// A build machine without a user.
+    /// A build machine (CI), which has no user.
     Unattended,
     /// There is neither a browser nor a terminal.
     NoTerminal,
-    /// An address would have to be pasted, and there is no terminal for it.
+    /// The profile wants the user to paste an address, and there is no terminal to paste it at.
     NoTerminalToPaste,
 }
 
-/// The configuration, or the provider, names hosts that the stored sign-in was not made for. Nothing was sent to them.
+/// The configuration or the provider names hosts that the user has not accepted for the stored sign-in. Nothing was
+/// sent to them.
 #[derive(Debug)]
 pub struct DestinationChanged {
     pub changes: Vec<DestinationChange>,
 }
 
 impl Error {
-    /// What other processes decide by.
+    /// The part of the failure that other processes decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::SignInNeeded(reason) => reason.kind(),
@@ -132,7 +135,8 @@ impl Error {
         }
     }
 
-    /// Whether the provider was not reached, or something on the way answered in its place.
+    /// Whether the provider was not reached, or something else on the network answered in its place (a proxy, a captive
+    /// portal). Such a failure says nothing about the token.
     pub(super) fn is_network(&self) -> bool {
         match self {
             Self::Http(error) => error.is_network(),
@@ -158,6 +162,7 @@ impl Error {
 }
 
 impl SignInNeeded {
+    /// The part of the reason that other processes decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::PromptNotAllowed => FailureKind::PromptNotAllowed,
@@ -173,7 +178,7 @@ impl SignInNeeded {
     }
 }
 
-/// `From` for the variants of an error that only wrap another one.
+/// Implements `From` for the variants of an error that only wrap another error.
 macro_rules! impl_from {
     ($error:ty: $($variant:ident($source:ty)),+ $(,)?) => {
         $(impl From<$source> for $error {

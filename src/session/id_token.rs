@@ -1,6 +1,7 @@
-//! The ID token itself, for those who want nothing of AWS: from what is kept, else with the refresh token.
+//! The ID token itself, for callers that do not need AWS: `token`, `bearer` and telemetry.
 //!
-//! A person is never asked for it.
+//! It comes from the stored sign-in, or from the provider with the refresh token. It never prompts the user, and it
+//! needs only the sign-in's lock.
 
 use super::{Error, Ladder, NonInteractiveToken, OpenSignIn, SignInNeeded, TokenUse};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 impl Ladder<'_> {
-    /// An ID token, from what is stored or from the refresh token. AWS is not asked, and the user is not prompted.
+    /// An ID token that is valid for long enough for its use. It fails if the user would have to sign in for it.
     pub async fn get_id_token(&self, sign_in: &LockedSignIn<'_>, token_use: TokenUse) -> Result<Secret, Error> {
         let mut sign_in = OpenSignIn::load(sign_in)?;
         self.accept_or_reject_hosts(&mut sign_in)?;
@@ -26,7 +27,8 @@ impl Ladder<'_> {
     }
 }
 
-/// The stored token, if it is valid for long enough for its use.
+/// The stored token, if it is valid for long enough for its use. A token for the next call must also not be due for a
+/// refresh, or the worker would return without having refreshed it.
 pub fn find_token_for(sign_in: &SignInRecord, token_use: TokenUse, now: Timestamp) -> Option<Secret> {
     let token = match token_use {
         TokenUse::NextCall => sign_in.find_valid_token(now).filter(|token| !is_due_for_refresh(token, now)),
@@ -35,12 +37,12 @@ pub fn find_token_for(sign_in: &SignInRecord, token_use: TokenUse, now: Timestam
     token.map(|token| token.raw().clone())
 }
 
-/// Whether telemetry's token should be renewed for the next call, while this one still serves: it ends within
-/// `TOKEN_RENEW_AHEAD`, and a quarter of its life has passed.
+/// Whether telemetry's token should be refreshed for the next call, while this call still uses it: it expires within
+/// `TOKEN_RENEW_AHEAD`, and a quarter of its lifetime has passed.
 ///
 /// The caller that starts a worker and the worker itself both decide by this function. Without the second condition a
-/// token that lives an hour or less would be due as soon as it was issued, so each call would start another refresh, and
-/// so would each worker that was started before the first one had finished.
+/// token with a lifetime of an hour or less would be due as soon as it was issued: each call would start another
+/// refresh, and so would each worker that started before the first one had finished.
 pub fn is_due_for_refresh(token: &VerifiedToken, now: Timestamp) -> bool {
     let life = token.expires_at().duration_since(token.issued_at());
     token.expires_at() <= now.saturating_add(TOKEN_RENEW_AHEAD) && now.duration_since(token.issued_at()) >= life / 4
@@ -59,7 +61,7 @@ mod tests {
         build_token_with(&json!({ "iat": issued, "exp": issued + life }))
     }
 
-    /// At which age, in seconds, a token of this life becomes due.
+    /// The age in seconds at which a token with this lifetime becomes due.
     fn due_at(life: i64) -> i64 {
         let token = token(0, life);
         (0..=life).find(|age| is_due_for_refresh(&token, Timestamp::from_unix(*age))).unwrap()
@@ -84,18 +86,18 @@ mod tests {
         assert!(is_due_for_refresh(&token, Timestamp::from_unix(0)));
     }
 
-    /// A host is given the kept token, holds it until it asks again half an hour later, and is given the renewed one then.
+    /// The host gets the stored token, uses it for half an hour, and then gets the refreshed one.
     #[test]
     fn half_hourly_token_requests_return_valid_tokens() {
         let (pause, life) = (30 * MINUTE, 60 * MINUTE);
-        let mut kept = token(0, life);
+        let mut stored = token(0, life);
         for now in (0..24 * 60 * MINUTE).step_by(1800) {
-            assert!(kept.expires_at() >= Timestamp::from_unix(now + pause), "at {now}: {kept:?}");
-            if is_due_for_refresh(&kept, Timestamp::from_unix(now)) {
-                kept = token(now, life);
+            assert!(stored.expires_at() >= Timestamp::from_unix(now + pause), "at {now}: {stored:?}");
+            if is_due_for_refresh(&stored, Timestamp::from_unix(now)) {
+                stored = token(now, life);
             }
         }
-        assert!(kept.issued_at() > Timestamp::from_unix(22 * 60 * MINUTE));
+        assert!(stored.issued_at() > Timestamp::from_unix(22 * 60 * MINUTE));
     }
 
     #[test]

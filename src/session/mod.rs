@@ -1,7 +1,21 @@
-//! The ladder: from what is kept to credentials, climbing only as far as it must.
+//! The ladder: the steps from the stored records to AWS credentials, in the order from cheap to expensive.
 //!
-//! It runs in the one process that holds the locks of the profile's records. Each rung is a call into the module that knows
-//! how; the order, and what is kept when, is decided here and nowhere else.
+//! 1. The caller serves credentials from the cache if they are fresh. It needs no lock, and no worker.
+//! 2. A worker takes the locks of the sign-in and the credentials, and checks the records again.
+//! 3. It refreshes the ID token, unless another role has obtained one a moment ago.
+//! 4. If that is not possible, it prompts the user to sign in.
+//! 5. It verifies the new ID token.
+//! 6. It asks the quota service for approval.
+//! 7. It exchanges the token at AWS.
+//! 8. It stores the credentials, and only then reports them to the caller.
+//!
+//! As soon as the worker has a token without a prompt, it releases the sign-in's lock, so that other roles can work. It
+//! reads the sign-in once more before it stores credentials, because the user may have changed meanwhile.
+//!
+//! Each step stores its result before the next one begins, so a worker that is killed loses at most the step at hand.
+//! The one gap is the answer to a refresh: if the worker dies after the provider has replaced the refresh token and
+//! before the new one is stored, the user has to sign in again. No secret is sent to a host that the user has not
+//! accepted.
 
 mod application;
 mod open_records;
@@ -52,40 +66,43 @@ pub use session_credentials::{SessionCredentials, find_credentials};
 pub use sign_in::{SignInMethod, await_browser_failure, check_browser, predict_method};
 pub use sign_out::{RevocationOutcome, SignOutReport, StoredRecords, sign_out};
 
-/// A token that nobody had to be asked for.
+/// An ID token that was obtained without a prompt.
 enum NonInteractiveToken {
-    /// From the refresh token, just now.
+    /// The provider has just issued it for the refresh token.
     Refreshed(VerifiedToken),
-    /// Verified earlier and still valid. AWS may have changed its mind about it since.
+    /// It was verified earlier and has not expired. AWS may refuse it nevertheless: the user's session can end earlier.
     Cached(VerifiedToken),
 }
 
-/// An ID token serves further roles without a refresh for this long: callers of several profiles come at once, and a user
-/// whom the provider blocks must soon get no further credentials.
+/// For how long other roles use a new ID token without a refresh. It is long enough for profiles that a user starts at
+/// the same time, and short enough that a user whom the provider blocks soon gets no more credentials.
 const NEW_TOKEN_AGE: Duration = Duration::from_secs(5 * 60);
 
-/// What came of an attempt to get credentials.
+/// The result of one run of the ladder.
 #[derive(Debug)]
 pub enum ClimbOutcome {
+    /// The credentials. They are stored, unless storing failed, which the log says.
     Done(SessionCredentials),
-    /// AWS does not accept this token from the stored sign-in any more. A sign-in is needed, and its lock first.
+    /// AWS refused this cached token, and the lock of the sign-in is already released. Take both locks again, in their
+    /// order, and run the ladder with the refused token.
     TokenRefused(Box<VerifiedToken>),
-    /// The user has signed out meanwhile, or another user in, so that the credentials must not be stored.
+    /// During the exchange the user signed out, or another user signed in. The credentials were dropped, not stored.
     UserChanged,
 }
 
-/// What AWS gave, before it is stored.
+/// The credentials that AWS returned, before they are stored.
 struct NewCredentials {
     granted: GrantedCredentials,
     session_name: String,
     notice: Option<String>,
 }
 
-/// Resolves when the person at the terminal has given up.
+/// Resolves when the user cancels at the terminal.
 pub type CancelSignal<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Everything that the ladder needs besides the locked records.
 pub struct Ladder<'a> {
+    /// What the caller wants; it decides which step is enough and whether the user may be prompted.
     pub purpose: LadderPurpose,
     pub profile: &'a Profile,
     pub host: &'a Host,
@@ -93,12 +110,13 @@ pub struct Ladder<'a> {
     pub client_files: &'a ClientFiles,
     pub aws: &'a Aws,
     pub context: &'a ExecutionContext,
+    /// Shows the caller where the user is prompted.
     pub report: &'a dyn Fn(SignInEvent),
-    /// How the user reaches this profile, for the commands that the browser's page names.
+    /// The flags that select this profile, for the commands that the browser's page names.
     pub invocation: &'a Invocation,
-    /// Puts an error into words, for the browser's page and the stored failure.
+    /// Turns an error into text, for the browser's page and the stored failure.
     pub describe: &'a dyn Fn(Error) -> FailureReport,
-    /// When the worker started: the time for the user is counted from here, because hosts count from here too.
+    /// When the worker started. The user's time to sign in counts from here, as the host's own timeout does.
     pub started: Instant,
 }
 
@@ -111,8 +129,9 @@ impl std::fmt::Debug for Ladder<'_> {
 impl Ladder<'_> {
     /// Runs the steps in order and stores after each, so that a failure loses no completed work.
     ///
-    /// The lock of the sign-in is released as soon as there is a token, so that a slow exchange of one role holds up no
-    /// other role. `refused` is a cached token that AWS did not accept when this was tried before.
+    /// It takes the sign-in's lock by value, and releases it as soon as it has a token without a prompt, so that a slow
+    /// exchange for one role does not block other roles. `refused` is the cached token that AWS refused in the previous
+    /// run, if there was one; it is marked as spent, so that this run does not present it again.
     pub async fn get_credentials(
         &self,
         sign_in: LockedSignIn<'_>,
@@ -126,6 +145,7 @@ impl Ladder<'_> {
             records.sign_in.mark_spent_if_current(refused);
             records.sign_in.store()?;
         }
+        // Before anything is used or sent.
         self.accept_or_reject_hosts(&mut records.sign_in)?;
         if let Some(ready) = self.reuse_credentials(&mut records).await? {
             return Ok(ClimbOutcome::Done(ready));
@@ -137,6 +157,7 @@ impl Ladder<'_> {
         let Some(token) = token else {
             return Ok(ClimbOutcome::Done(self.sign_in_interactively(&mut records, user).await?));
         };
+        // The count belongs to this token. After the release another process may store the next token.
         let token_count = records.sign_in.token_count;
         let OpenRecords { mut credentials, sign_in: _ } = records;
         drop(sign_in);
@@ -145,6 +166,8 @@ impl Ladder<'_> {
             NonInteractiveToken::Cached(token) => (token, true),
         };
         let granted = self.request_credentials(&mut credentials, &token).await;
+        // Without this check, credentials of the earlier user would appear in the session of the next one, or after a
+        // sign-out. A sign-out that starts after the check waits for the credentials' lock before it removes them.
         if self.was_sign_in_replaced(credentials.lock, &token) {
             *credentials = CredentialsRecord::default();
             credentials.store()?;
@@ -159,8 +182,8 @@ impl Ladder<'_> {
         Ok(ClimbOutcome::Done(self.store_credentials(&mut credentials, granted, token_count)))
     }
 
-    /// A token that was stored a moment ago for another profile with the same sign-in, and that this role has not been
-    /// exchanged for: a refresh would bring the same once more.
+    /// The stored token, if another profile with the same sign-in obtained it a moment ago and this role has not used
+    /// it yet. A refresh would only return an equivalent token, and would cost one more request for each role.
     fn find_unused_token(&self, records: &OpenRecords<'_, '_>) -> Option<VerifiedToken> {
         let OpenRecords { sign_in, credentials } = records;
         let is_new = sign_in.token_stored_at.is_some_and(|at| {
@@ -170,14 +193,16 @@ impl Ladder<'_> {
         (is_new && is_unused).then(|| self.cached_token(sign_in)).flatten()
     }
 
-    /// Whether the user has signed out, or another user in, since the lock of the sign-in was released. A sign-in that cannot
-    /// be read is no reason to drop credentials that AWS gave.
+    /// Whether the user has signed out, or another user has signed in, since the sign-in's lock was released. It reads
+    /// the sign-in without the lock. If that fails, the credentials are not dropped: AWS granted them for a verified
+    /// token.
     fn was_sign_in_replaced(&self, cache: &Cache, token: &VerifiedToken) -> bool {
         let is_other = |stored: SignInRecord| stored.recall_token().is_none_or(|it| it.subject() != token.subject());
         self.profile.storage.stores_anything() && cache.load_sign_in().is_ok_and(is_other)
     }
 
-    /// Rung one, looked at again under the lock: another process may have done the work.
+    /// Step 2: checks the stored credentials again under the lock, because another process may have renewed them since
+    /// the caller checked.
     async fn reuse_credentials(&self, records: &mut OpenRecords<'_, '_>) -> Result<Option<SessionCredentials>, Error> {
         let stored = &mut records.credentials;
         let Some(credentials) = &stored.credentials else { return Ok(None) };
@@ -186,23 +211,25 @@ impl Ladder<'_> {
         if good && self.purpose.is_login() {
             good = self.is_accepted_by_aws(stored).await?;
         }
-        log::debug("session", format_args!("stored credentials are {fresh:?}, good enough: {good}"));
+        log::debug("session", format_args!("the stored credentials are {fresh:?}; using them: {good}"));
         Ok(find_credentials(stored.record(), self.profile, self.now()).filter(|_| good))
     }
 
-    /// Hosts run `login` because AWS refused what they hold, so AWS is asked; only its clear refusal counts.
+    /// Asks AWS whether it still accepts the stored credentials, and drops them if it refuses. A host runs `login` when
+    /// AWS refused its credentials, so their expiry proves nothing here. A network failure is not a refusal.
     async fn is_accepted_by_aws(&self, stored: &mut OpenCredentials<'_>) -> Result<bool, Error> {
         let Some(credentials) = &stored.credentials else { return Ok(false) };
         if self.aws.check_credentials(credentials).await != CredentialStatus::Refused {
             return Ok(true);
         }
-        log::info("session", format_args!("AWS no longer accepts the stored credentials, so they are dropped"));
+        log::info("session", format_args!("AWS no longer accepts the stored credentials; dropping them"));
         stored.credentials = None;
         stored.store()?;
         Ok(false)
     }
 
-    /// Rung three: a token from the refresh token, else the one still valid. `None` means that the user is needed.
+    /// Step 3: a token from the refresh token. Without a refresh token, the stored token if it is still valid. `None`
+    /// means that the user has to sign in.
     async fn get_token_without_prompt(
         &self,
         sign_in: &mut OpenSignIn<'_>,
@@ -219,8 +246,12 @@ impl Ladder<'_> {
         }
     }
 
-    /// On a network failure the cached token is used. A refusal, or a token that fails verification, is reported; but a
-    /// user who runs `login` signs in again, unless the provider would reject the application itself once more.
+    /// Decides what a failed refresh leads to.
+    ///
+    /// After a network failure the cached token is used, if it is still valid. If the provider refused, or the new
+    /// token failed verification, `login` prompts the user, who can often solve it by a new sign-in. Automatic callers
+    /// get the error. So does `login` if the provider rejects the application itself, because a prompt would fail in
+    /// the same way.
     fn handle_refresh_failure(
         &self,
         sign_in: &SignInRecord,
@@ -229,7 +260,7 @@ impl Ladder<'_> {
         match (error, self.cached_token(sign_in)) {
             (error, Some(token)) if error.is_network() => {
                 let report = (self.describe)(error);
-                log::info("session", format_args!("using the cached token: {}", report.message));
+                log::info("session", format_args!("using the cached ID token, because {}", report.message));
                 Ok(Some(NonInteractiveToken::Cached(token)))
             }
             (
@@ -241,14 +272,17 @@ impl Ladder<'_> {
                 | Error::Token(_),
                 _,
             ) if self.purpose.is_login() => {
-                log::info("session", format_args!("the refresh failed, so the user signs in again"));
+                log::info("session", format_args!("the provider did not accept the refresh; prompting the user"));
                 Ok(None)
             }
             (error, _) => Err(error),
         }
     }
 
-    /// Presents the refresh token. Only `invalid_grant` loses it.
+    /// Presents the refresh token to the provider. `None` means that the user has to sign in.
+    ///
+    /// The refresh token is dropped only after `invalid_grant` (RFC 6749 §5.2), which says that it will never work
+    /// again. After any other error it stays: the error may be temporary, and only the user could replace the token.
     async fn try_refresh(
         &self,
         sign_in: &mut OpenSignIn<'_>,
@@ -257,22 +291,26 @@ impl Ladder<'_> {
         let application = self.load_application(sign_in.lock.folder())?;
         let mut known = self.get_provider(sign_in.lock).await?;
         self.check_token_endpoint(sign_in, &known)?;
-        log::debug("session", format_args!("renewing with the refresh token"));
+        log::debug("session", format_args!("refreshing the ID token"));
         let provider = self.provider_session(&application, &known);
         match provider.refresh_tokens(refresh_token).await {
             Ok(tokens) => self.store_refreshed_tokens(sign_in, &mut known, tokens).await,
             Err(error) if error.is_invalid_grant() => {
-                log::info("session", format_args!("the provider has ended the session: the refresh token is spent"));
+                log::info(
+                    "session",
+                    format_args!("the provider no longer accepts the refresh token (invalid_grant); dropping it"),
+                );
                 sign_in.refresh_token = None;
                 sign_in.mark_token_spent();
                 sign_in.store()?;
                 Ok(None)
             }
             Err(error) if error.needs_interaction() => {
-                log::info("session", format_args!("the provider wants to see the person, not a refresh token"));
+                log::info("session", format_args!("the provider requires the user to sign in before a refresh"));
                 Ok(None)
             }
             Err(error) => {
+                // For example an endpoint that no longer exists. The next call fetches the metadata again.
                 if error.suggests_stale_metadata() {
                     sign_in.lock.remove_provider()?;
                 }
@@ -281,8 +319,11 @@ impl Ladder<'_> {
         }
     }
 
-    /// A rotated refresh token is kept before anything else can fail: the one before it is worth nothing now. A provider
-    /// may leave out the ID token while the one it gave earlier is valid (OIDC Core §12.2).
+    /// Stores the answer to a refresh.
+    ///
+    /// A rotated refresh token is stored before the ID token is verified, because the provider no longer accepts the
+    /// previous one (RFC 6749 §6): if verification fails, the session must survive. A provider may omit the ID token
+    /// from the answer (OIDC Core §12.2); then the cached one is used while it is valid.
     async fn store_refreshed_tokens(
         &self,
         sign_in: &mut OpenSignIn<'_>,
@@ -308,12 +349,13 @@ impl Ladder<'_> {
         Ok(Some(NonInteractiveToken::Refreshed(token)))
     }
 
-    /// The kept token, while it is valid long enough to reach AWS.
+    /// The stored token, if it is valid for long enough to reach AWS.
     fn cached_token(&self, sign_in: &SignInRecord) -> Option<VerifiedToken> {
         sign_in.find_valid_token(self.now().saturating_add(MIN_REMAINING))
     }
 
-    /// Rung five. A key that is unknown may be a new one: the provider's keys are fetched again, once.
+    /// Step 5: verifies a new token. If the token names a key that is not cached, the provider may have rotated its
+    /// keys, so they are fetched again; once, because a forged token could name any number of unknown keys.
     async fn verify_token(
         &self,
         sign_in: &LockedSignIn<'_>,
@@ -323,7 +365,10 @@ impl Ladder<'_> {
     ) -> Result<VerifiedToken, Error> {
         match oidc::verify_token(token.clone(), &known.keys, &known.metadata, expected) {
             Err(rejection) if rejection.needs_fresh_keys() => {
-                log::info("session", format_args!("no known key fits the token: fetching the keys again"));
+                log::info(
+                    "session",
+                    format_args!("the ID token names an unknown key; fetching the provider's keys again"),
+                );
                 let keys = oidc::fetch_keys(self.client, &known.metadata).await?;
                 *known = CachedProvider::new(self.now(), known.metadata.clone(), keys);
                 sign_in.store_provider(known)?;
@@ -333,7 +378,7 @@ impl Ladder<'_> {
         }
     }
 
-    /// What a token of this profile must contain.
+    /// The claims that a token of this profile must have.
     fn expected_claims<'e>(&'e self, tokens: &'e TokenResponse, grant: TokenGrant<'e>) -> ExpectedClaims<'e> {
         ExpectedClaims {
             issuer: self.profile.issuer.as_str(),
@@ -347,12 +392,13 @@ impl Ladder<'_> {
         }
     }
 
-    /// The application with all that proves it, before anybody is asked for anything in its name.
+    /// The application with its client credentials. Called before a request or a prompt, so that a missing client
+    /// secret is reported before the user signs in.
     fn load_application(&self, records: &RecordFolder) -> Result<Application<'_>, Error> {
         load_application(self.profile, records, self.client_files, self.host)
     }
 
-    /// What requests of the application to its provider need.
+    /// A client for the provider's endpoints.
     fn provider_session<'s>(
         &'s self,
         application: &'s Application<'_>,
@@ -361,12 +407,12 @@ impl Ladder<'_> {
         ProviderSession { client: self.client, application, metadata: &known.metadata }
     }
 
-    /// What the provider says of itself: remembered, or asked now.
+    /// The provider's metadata and keys: the cached ones, or fetched and stored now.
     async fn get_provider(&self, sign_in: &LockedSignIn<'_>) -> Result<CachedProvider, Error> {
         if let Some(known) = sign_in.load_provider(self.now())? {
             return Ok(known);
         }
-        log::debug("session", format_args!("asking the provider to describe itself: nothing is remembered"));
+        log::debug("session", format_args!("fetching the provider's metadata: none is cached"));
         let metadata = oidc::discover_provider(self.client, self.profile).await?;
         let keys = oidc::fetch_keys(self.client, &metadata).await?;
         let known = CachedProvider::new(self.now(), metadata, keys);
@@ -374,7 +420,8 @@ impl Ladder<'_> {
         Ok(known)
     }
 
-    /// Asks the quota service for approval, then AWS for credentials.
+    /// Steps 6 and 7: asks the quota service for approval, then AWS for credentials. `Clearance` is tied to the token,
+    /// so an approval for one user cannot be used for another.
     async fn request_credentials(
         &self,
         stored: &mut OpenCredentials<'_>,
@@ -382,7 +429,7 @@ impl Ladder<'_> {
     ) -> Result<NewCredentials, Error> {
         let clearance = self.obtain_clearance(stored, token).await?;
         let session_name = identity::derive_session_name(clearance.token(), &self.profile.session_name);
-        // Forced, nothing is taken from earlier: an administrator may have raised what the role allows.
+        // `login --force` ignores the stored maximum: the administrator may have raised what the role allows.
         let remembered = stored.longest.filter(|_| !self.purpose.is_forced_login());
         let question = ExchangeRequest {
             session_name: &session_name,
@@ -396,7 +443,8 @@ impl Ladder<'_> {
         Ok(NewCredentials { granted, session_name, notice })
     }
 
-    /// Stores the credentials before anybody gets them.
+    /// Step 8: stores the credentials, and returns them. The caller receives them only after this, so that a second
+    /// caller that comes at once finds them too.
     fn store_credentials(
         &self,
         stored: &mut OpenCredentials<'_>,
@@ -405,25 +453,26 @@ impl Ladder<'_> {
     ) -> SessionCredentials {
         let NewCredentials { granted, session_name, notice } = new;
         let GrantedCredentials { credentials, role, max_seconds: longest, pool_identity: identity } = granted;
-        log::info("session", format_args!("AWS gave {session_name} credentials until {}", credentials.expiration));
+        log::info("session", format_args!("AWS issued credentials to {session_name} until {}", credentials.expiration));
         (stored.credentials, stored.session_name, stored.role) = (Some(credentials), Some(session_name), role);
         (stored.longest, stored.identity) = (longest, identity);
         stored.token_count = token_count;
         stored.destinations = Destinations::from_profile(self.profile, &self.host.environment);
-        // Credentials that cannot be stored are still good: the caller gets them, and the log says why the next will wait.
+        // The caller gets the credentials even if they cannot be stored. The log says why the next call does it all
+        // again.
         if let Err(error) = stored.store() {
             let report = (self.describe)(error.into());
-            log::warn("session", format_args!("the credentials were not stored: {}", report.message));
+            log::warn("session", format_args!("the new credentials could not be stored: {}", report.message));
         }
         let ready = find_credentials(stored.record(), self.profile, self.now());
-        SessionCredentials { notice, ..ready.expect("the credentials were put there a moment ago") }
+        SessionCredentials { notice, ..ready.expect("the record was given credentials above") }
     }
 
-    /// Puts a verified token into the sign-in.
+    /// Stores a verified token in the sign-in.
     fn set_token(&self, sign_in: &mut OpenSignIn<'_>, token: &VerifiedToken) -> Result<(), Error> {
         sign_in.set_token(token, self.now());
         if token.has_groups_overage() {
-            log::warn("session", format_args!("the person's groups are too many for the token, which has none"));
+            log::warn("session", format_args!("the ID token has no groups, because the user is in too many"));
         }
         Ok(sign_in.store()?)
     }

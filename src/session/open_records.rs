@@ -1,4 +1,7 @@
-//! The records that the ladder works with, each with the lock under which it is stored.
+//! The records that the ladder reads and changes in memory, each together with the lock that lets it store them.
+//!
+//! A change becomes visible to other processes only by `store`. The record was loaded under the lock and no other
+//! process can write it meanwhile, so `store` never overwrites another process's change.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,19 +10,19 @@ use crate::{
     store,
 };
 
-/// Both records of a profile, for what needs the two locks.
+/// Both records of a profile, for the steps that need both locks.
 pub(super) struct OpenRecords<'s, 'c> {
     pub(super) sign_in: OpenSignIn<'s>,
     pub(super) credentials: OpenCredentials<'c>,
 }
 
-/// The sign-in.
+/// The sign-in, loaded under its lock. It dereferences to the record.
 pub(super) struct OpenSignIn<'l> {
     pub(super) lock: &'l LockedSignIn<'l>,
     record: SignInRecord,
 }
 
-/// The credentials of one role.
+/// The credentials of one role, loaded under their lock. It dereferences to the record.
 pub(super) struct OpenCredentials<'l> {
     pub(super) lock: &'l LockedCredentials<'l>,
     record: CredentialsRecord,
@@ -30,6 +33,7 @@ impl<'l> OpenSignIn<'l> {
         Ok(Self { record: lock.load_sign_in()?, lock })
     }
 
+    /// Writes the record as it is now.
     pub(super) fn store(&self) -> Result<(), store::Error> {
         self.lock.store_sign_in(&self.record)
     }
@@ -40,6 +44,7 @@ impl<'l> OpenCredentials<'l> {
         Ok(Self { record: lock.load_credentials()?, lock })
     }
 
+    /// Writes the record as it is now.
     pub(super) fn store(&self) -> Result<(), store::Error> {
         self.lock.store_credentials(&self.record)
     }

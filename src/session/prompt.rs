@@ -1,6 +1,7 @@
-//! What whoever waits for a sign-in is told: where a person can take part, and how.
+//! The events of a sign-in that a worker reports to its caller: where and how the user signs in, and what happened
+//! since.
 //!
-//! Words only; what is shown where is for `commands`.
+//! The types travel over the worker's pipe. `commands` decides what is shown, and where.
 
 use std::fmt;
 
@@ -10,64 +11,60 @@ use tokio::sync::mpsc;
 use super::CancelSignal;
 use crate::{oidc::callback::PasteRejection, secret::Secret};
 
-/// Where a person can take part, as the ladder tells whoever waits for it.
+/// Where and how the user signs in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignInPrompt {
+    /// The address to open. It holds no secret, except that a device address can contain the user code.
     pub address: String,
     pub way: PromptMethod,
 }
 
-/// How the person gets there.
+/// How the user gets to the address.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PromptMethod {
-    /// A browser was asked to show it.
+    /// The worker has started a browser with it.
     Browser,
+    /// The user opens it in a browser on this machine.
     ByHand,
-    /// It is the sign-in of another process, which opened a browser before; none is opened now.
+    /// It belongs to a sign-in of another process, which has opened a browser already. No second one is opened.
     Joining,
-    /// The person enters a code there, in a browser anywhere. `complete` is the address with the code in it already.
-    Device {
-        code: String,
-        complete: Option<String>,
-    },
-    /// The person goes to `to` in a browser anywhere, and pastes the address on which it ends. It holds the state, and is
-    /// for the terminal alone.
-    Paste {
-        to: Secret,
-    },
+    /// The user opens it in any browser and enters a code. `complete` is the address that contains the code already.
+    Device { code: String, complete: Option<String> },
+    /// The user opens `to` in any browser, and pastes the address at which the browser ends. `to` contains the `state`
+    /// of the request, so it is shown at the terminal and nowhere else.
+    Paste { to: Secret },
 }
 
-/// What is said to whoever waits.
+/// An event that the waiting caller can show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignInEvent {
+    /// The user has to act.
     Prompt(SignInPrompt),
-    /// The person has done their part; what is left is between the provider, AWS and us.
+    /// The user has signed in; the token, the quota and the exchange follow.
     Answered,
-    /// The browser failed, and nobody has come to the address.
-    BrowserFailed {
-        why: String,
-        address: String,
-    },
-    /// The pasted text is not the answer; the user may paste again.
+    /// The browser failed, and the address has not been opened.
+    BrowserFailed { why: String, address: String },
+    /// The pasted text is not the expected address; the user may paste again.
     PasteRejected(PastedTextError),
 }
 
-/// Why a pasted text is not the answer, and how the answer begins.
+/// Why a pasted text was rejected, and how the expected address begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastedTextError {
     pub why: PasteRejection,
     pub redirect_uri: String,
 }
 
-/// What comes from the person at the terminal of whoever waits.
+/// The input of the user at the caller's terminal.
 pub struct UserInput<'a> {
-    /// Resolves when they have given up.
+    /// Resolves when the user presses Ctrl-C.
     pub cancel_signal: CancelSignal<'a>,
+    /// Lines that the user pastes. They can contain an authorization code.
     pub pasted_lines: mpsc::Receiver<Secret>,
 }
 
 impl SignInPrompt {
-    /// What is to be entered there.
+    /// The code that the user enters at the address, if the method needs one.
     pub fn user_code(&self) -> Option<&str> {
         match &self.way {
             PromptMethod::Device { code, .. } => Some(code),
@@ -93,7 +90,7 @@ impl fmt::Display for SignInPrompt {
     }
 }
 
-/// The code is for the person alone, and its address may hold it.
+/// Leaves out the method, because a device code must not reach a log.
 impl fmt::Debug for SignInPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignInPrompt").field("address", &self.address).finish_non_exhaustive()

@@ -1,6 +1,7 @@
-//! What a caller wants of the ladder: how far it goes, what is fresh enough, and whether it may prompt.
+//! What a caller wants from the ladder: credentials or an ID token, how fresh, and whether the user may be prompted.
 //!
-//! It is also what a caller writes on the command line of a worker, as JSON.
+//! The caller passes it to the worker on the command line, as JSON. Both are the same version of the program, so this
+//! format may change between versions.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +10,21 @@ use crate::config::CallerKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LadderPurpose {
+    /// AWS credentials.
     Credentials(CredentialsPurpose),
-    /// The ID token itself, without a prompt.
+    /// The ID token itself, never with a prompt.
     IdToken(TokenUse),
 }
 
-/// Who needs AWS credentials.
+/// Who needs AWS credentials, which decides whether the user may be prompted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialsPurpose {
-    /// A program.
+    /// A program, for example an SDK that runs `credentials`.
     Automatic(Prompting),
-    /// A user, or a host whose credentials AWS refused, wants to be signed in.
+    /// `login`, run by the user, or by a host whose credentials AWS refused.
     Login { mode: LoginCondition, method: MethodPreference },
-    /// Nobody waits: credentials that are about to expire are renewed, without a prompt.
+    /// A background renewal of credentials that expire soon. No caller waits for it, and it never prompts.
     Renewal,
 }
 
@@ -34,20 +36,23 @@ pub enum Prompting {
     Never,
 }
 
+/// When `login` prompts the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginCondition {
-    /// Signs in only if the stored session is no longer enough.
+    /// Only if neither the stored credentials nor a refresh are enough.
     IfNeeded,
-    /// `--force`: signs in although the stored session may be valid.
+    /// Always, even if the stored session is valid (`--force`).
     Always,
 }
 
+/// When the ID token is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenUse {
+    /// The caller waits for it.
     Now,
-    /// Telemetry's next call, while nobody waits.
+    /// A background refresh for telemetry's next call. No caller waits for it.
     NextCall,
 }
 
@@ -55,15 +60,16 @@ pub enum TokenUse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MethodPreference {
-    /// None: the profile and the surroundings decide.
+    /// No method: the profile and the execution context decide.
     Any,
-    /// Print the address, and open no browser.
+    /// `--no-browser`: print the address instead of opening a browser.
     NoBrowser,
-    /// A code to enter in any browser.
+    /// `--device`: a code to enter in any browser.
     Device,
 }
 
 impl LadderPurpose {
+    /// Whether this caller may prompt, in the terms of the profile's `login` setting.
     pub fn caller(self) -> CallerKind {
         match self {
             Self::Credentials(CredentialsPurpose::Login { .. }) => CallerKind::SignIn,
@@ -73,6 +79,7 @@ impl LadderPurpose {
         }
     }
 
+    /// Whether the caller is `login`, which may always prompt.
     pub fn is_login(self) -> bool {
         self.caller() == CallerKind::SignIn
     }
@@ -81,7 +88,7 @@ impl LadderPurpose {
         matches!(self, Self::Credentials(CredentialsPurpose::Login { mode: LoginCondition::Always, .. }))
     }
 
-    /// What the command line says about the sign-in method.
+    /// The sign-in method that the command line asks for.
     pub fn method_preference(self) -> MethodPreference {
         match self {
             Self::Credentials(CredentialsPurpose::Login { method, .. }) => method,

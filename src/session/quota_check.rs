@@ -1,6 +1,8 @@
-//! Rung six: may this person spend? Asked before AWS, and again whenever the last yes has run out.
+//! Step 6 of the ladder: asks the quota service whether the user may spend, before AWS, and again when an approval
+//! ends.
 //!
-//! A no costs nobody what they have: credentials and tokens stay, and serve again once the service says yes.
+//! A denial removes nothing. Credentials and tokens stay stored, and are served again as soon as the service approves.
+//! Until then they are not served, although AWS would accept them.
 
 use super::{
     CredentialsPurpose, Error, Ladder, LadderPurpose, LoginCondition, NonInteractiveToken, OpenCredentials, OpenSignIn,
@@ -16,6 +18,8 @@ use crate::{
 };
 
 impl Ladder<'_> {
+    /// The approval for this token's user. Without a quota service in the profile there is nothing to ask, and the
+    /// approval has no end. A denial is stored before it is returned.
     pub(super) async fn obtain_clearance<'t>(
         &self,
         stored: &mut OpenCredentials<'_>,
@@ -26,8 +30,8 @@ impl Ladder<'_> {
         self.record_clearance(stored, asked)
     }
 
-    /// Whether the last yes still holds; where only that has run out, only the service is asked. False when a person
-    /// would have to sign in for it.
+    /// Makes sure that the stored credentials are approved. If only the approval has ended, it asks the service again
+    /// and leaves AWS alone. `false` means that the user would have to sign in to get a token for the question.
     pub(super) async fn ensure_cleared(
         &self,
         sign_in: &mut OpenSignIn<'_>,
@@ -39,7 +43,10 @@ impl Ladder<'_> {
         if left.is_some_and(|left| self.is_fresh_enough(left)) {
             return Ok(true);
         }
-        log::info("session", format_args!("only the quota service has to be asked again"));
+        log::info(
+            "session",
+            format_args!("the stored credentials are valid, but their quota approval ends; asking the service again"),
+        );
         let token = match self.cached_token(sign_in) {
             Some(token) => Ok(Some(NonInteractiveToken::Cached(token))),
             None => self.get_token_without_prompt(sign_in).await,
@@ -49,10 +56,13 @@ impl Ladder<'_> {
                 self.obtain_clearance(stored, &token).await?;
             }
             Ok(None) => return Ok(false),
-            // The provider cannot be reached, so that there is no token to ask with.
+            // Without the provider there is no token to ask with. That counts as a quota service that does not answer.
             Err(error) if error.is_network() && service.on_error == QuotaErrorPolicy::Allow => {
                 let report = (self.describe)(error);
-                log::warn("session", format_args!("the quota service cannot be asked: {}", report.message));
+                log::warn(
+                    "session",
+                    format_args!("continuing without a quota approval, as `on_error` allows: {}", report.message),
+                );
                 stored.cleared_until = Some(self.now().saturating_add(service.interval.max(MIN_APPROVAL)));
             }
             Err(error) => return Err(error),
@@ -61,6 +71,7 @@ impl Ladder<'_> {
         Ok(true)
     }
 
+    /// Stores the answer in the credentials record, and the usage in the notes.
     fn record_clearance<'t>(
         &self,
         stored: &mut OpenCredentials<'_>,
@@ -81,7 +92,8 @@ impl Ladder<'_> {
         }
     }
 
-    /// A warning for the person, once a day, when the end is in sight; where nobody listens, it is kept for later.
+    /// A warning for the user, once a day, when the quota is almost used up. A background renewal has no user to warn,
+    /// so it leaves the warning to the next caller.
     pub(super) fn take_quota_warning(&self, stored: &OpenCredentials<'_>, clearance: &Clearance<'_>) -> Option<String> {
         let usage = clearance.usage.as_ref()?;
         record_usage(stored.lock, Some(usage));
@@ -97,7 +109,8 @@ impl Ladder<'_> {
         Some(format!("You have used {}.", usage.describe_shares()?))
     }
 
-    /// What is good enough for whom.
+    /// Whether credentials, or an approval, of this freshness are enough for the ladder's purpose. A background renewal
+    /// accepts only fresh ones: it runs because the stored ones are not.
     pub(super) fn is_fresh_enough(&self, fresh: Freshness) -> bool {
         match self.purpose {
             LadderPurpose::Credentials(CredentialsPurpose::Login { mode: LoginCondition::Always, .. })
@@ -112,14 +125,14 @@ impl Ladder<'_> {
     }
 }
 
-/// For `status`, which does not ask the service.
+/// Stores the usage for `status`, which does not ask the service itself.
 fn record_usage(credentials: &LockedCredentials<'_>, usage: Option<&quota::QuotaUsage>) {
     if credentials.load_credentials_notes().usage.as_ref() != usage {
         credentials.try_update_notes(|notes| notes.usage = usage.cloned());
     }
 }
 
-/// Days since 1970, UTC, by which the service counts.
+/// Days since 1970 in UTC; the quota service counts by the same days.
 fn count_utc_days(moment: Timestamp) -> i64 {
     moment.unix_seconds().div_euclid(86_400)
 }

@@ -1,6 +1,6 @@
-//! The top of the ladder: what a caller is given, and what a session already has to show of it.
+//! The result of the ladder, and how to get it from a stored record alone.
 //!
-//! It reads what is kept; how it got there is the climb's business.
+//! The warm path uses only this module: it reads the record, applies the quota approval, and needs no lock or network.
 
 use std::time::Duration;
 
@@ -13,29 +13,30 @@ use crate::{
     time::Timestamp,
 };
 
-/// The top of the ladder.
+/// AWS credentials for a caller, with facts about them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionCredentials {
     pub credentials: AwsCredentials,
     pub session_name: String,
-    /// As AWS or the profile told it when they were given.
+    /// The role of the credentials, as AWS returned it or the profile names it.
     pub role: Option<RoleArn>,
-    /// What the person should be told besides.
+    /// A warning for the user, for example about the quota.
     pub notice: Option<String>,
 }
 
 impl SessionCredentials {
-    /// Whose credentials these are. Unknown where an identity pool chose and AWS did not tell.
+    /// The role of these credentials. `None` if an identity pool chose the role and AWS did not return it.
     pub fn role<'r>(&'r self, profile: &'r Profile) -> Option<&'r RoleArn> {
         profile.final_role().or(self.role.as_ref())
     }
 }
 
-/// An approval lasts at least this long: SDKs take credentials that have ended for broken ones.
+/// An approval is valid for at least this long. Otherwise SDKs could get credentials that have expired on arrival,
+/// which they report as an error.
 pub(super) const MIN_APPROVAL: Duration = Duration::from_secs(60);
 
-/// Until when the quota service has approved. An end farther away than any approval lasts was written before the clock was
-/// set back, and counts as none.
+/// When the approval of the quota service ends. An end later than any approval can last was stored before the clock was
+/// set back, and counts as no approval: otherwise the user could spend for that long without being checked.
 pub(super) fn find_approval_end(
     stored: &CredentialsRecord,
     service: &QuotaSettings,
@@ -45,11 +46,12 @@ pub(super) fn find_approval_end(
     stored.cleared_until.filter(|until| *until <= latest)
 }
 
-/// The stored credentials.
+/// The stored credentials, for the caller of this profile. They expire with the quota approval if that ends earlier, so
+/// credentials without an approval look expired. The result can be expired; the caller judges its freshness.
 pub fn find_credentials(stored: &CredentialsRecord, profile: &Profile, now: Timestamp) -> Option<SessionCredentials> {
     let mut credentials = stored.credentials.clone()?;
     if let Some(service) = &profile.quota {
-        // They serve no longer than somebody is known to be allowed to spend.
+        // Credentials must not outlive the approval to spend.
         let cleared_until = find_approval_end(stored, service, now).unwrap_or(Timestamp::from_unix(0));
         credentials.expiration = credentials.expiration.min(cleared_until);
     }

@@ -1,6 +1,8 @@
-//! The way down: what is kept is read once more and forgotten, and only then is the provider told.
+//! Sign-out: deletes the local session first, then revokes the refresh token at the provider.
 //!
-//! Nothing that the provider says, or does not say, keeps anything here.
+//! The order matters. Deleting always works, also offline; a provider that refuses or does not answer cannot prevent
+//! it. If the process is killed between the two steps, nothing is left on this machine, and the refresh token at the
+//! provider expires by the provider's own rules.
 
 use std::time::Duration;
 
@@ -19,51 +21,56 @@ use crate::{
     time::Timestamp,
 };
 
-/// A person waits, and what matters to this machine is done by then.
+/// The user waits for the provider at most this long. The local session is already deleted by then.
 const REVOCATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What signing out came to.
+/// The result of a sign-out: what was stored, and whether it was deleted.
 #[derive(Debug)]
 pub struct SignOutReport {
     pub removed: StoredRecords,
-    /// Whether all of it is forgotten.
+    /// An error if a part could not be deleted. The other parts were deleted nevertheless.
     pub removal: Result<(), store::Error>,
 }
 
-/// What was kept of a profile.
+/// What was stored for a profile before the sign-out.
 #[derive(Debug)]
 pub enum StoredRecords {
     Nothing,
-    /// Of sign-ins that led nowhere, or of what the provider says of itself.
+    /// No session, only notes about failed sign-ins or the provider's cached metadata.
     Notes,
+    /// A sign-in or credentials.
     Session {
         provider: RevocationOutcome,
-        /// Credentials that were handed out serve until then, whatever is forgotten here.
+        /// The latest expiry of the credentials. AWS cannot revoke credentials that a program has copied, so they work
+        /// until then.
         credentials_valid_until: Option<Timestamp>,
     },
 }
 
-/// How the provider's part of the session ended.
+/// What the provider did with the refresh token.
 #[derive(Debug)]
 pub enum RevocationOutcome {
     Revoked,
-    /// It offers no revocation of refresh tokens.
+    /// The provider does not offer revocation of refresh tokens (RFC 7009).
     NotOffered,
-    /// There was no refresh token, so nothing outlives the credentials.
+    /// No refresh token was stored, so nothing is valid for longer than the credentials.
     NothingToRevoke,
-    /// What was kept could not be opened.
+    /// The sign-in record could not be opened, so the program does not know the refresh token.
     Unreadable,
     Failed(Box<Error>),
 }
 
-/// Signs out of every profile that shares the sign-in. Its lock is held to the end: some providers revoke all of a person's
-/// grants to the application, and one that is only just being given must not be among them.
+/// Signs out of every profile that shares the sign-in.
+///
+/// The sign-in's lock is held until the provider has answered. Some providers revoke all grants of the user to the
+/// application; without the lock, a sign-in that starts meanwhile could be revoked as well.
 pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> Result<SignOutReport, Error> {
     let (is_empty, has_sign_in) = (sign_in.is_empty()?, sign_in.has_sign_in()?);
+    // Everything that revocation needs is read before the deletion.
     let record = sign_in.load_sign_in();
     let valid_until = sign_in.find_latest_expiry((host.now)())?;
     let application = load_application(profile, sign_in.folder(), &ClientFiles::read_for_profile(profile), host);
-    // A description that cannot be read is asked for again.
+    // If the cached metadata cannot be read, `send_revocation` fetches it again.
     let known = sign_in.load_provider((host.now)()).ok().flatten();
     let removal = sign_in.remove_sign_in_and_credentials();
     let removed = match record {
@@ -78,10 +85,12 @@ pub fn sign_out(host: &Host, profile: &Profile, sign_in: &LockedSignIn<'_>) -> R
         }
         _ => StoredRecords::Session { provider: RevocationOutcome::Unreadable, credentials_valid_until: valid_until },
     };
-    log::info("session", format_args!("forgotten: {removal:?}; stored was: {removed:?}"));
+    log::info("session", format_args!("signed out; deletion: {removal:?}, stored before: {removed:?}"));
     Ok(SignOutReport { removed, removal })
 }
 
+/// Revokes the refresh token. Waiting processes see this one as the holder meanwhile. Every error becomes part of the
+/// outcome, because the local session is already deleted.
 fn announce_and_revoke(
     host: &Host,
     application: Result<Application<'_>, Error>,
@@ -91,7 +100,7 @@ fn announce_and_revoke(
     token: &Secret,
 ) -> RevocationOutcome {
     if let Err(error) = sign_in.announce((host.now)()) {
-        log::warn("session", format_args!("{error}"));
+        log::warn("session", format_args!("could not write the lock holder's note: {error}"));
     }
     application
         .and_then(|application| revoke_with_timeout(host, &application, known, destinations, token))
@@ -116,12 +125,14 @@ fn revoke_with_timeout(
             })
     });
     match answer.map_err(Error::Runtime)? {
-        Ok(told) => Ok(told),
+        Ok(outcome) => Ok(outcome),
         Err(error) if error.is_unsupported_token_type() => Ok(RevocationOutcome::NotOffered),
         Err(error) => Err(Error::NotRevoked(error)),
     }
 }
 
+/// Sends the refresh token to the provider's revocation endpoint, unless the endpoint's host is not an accepted one: a
+/// sign-out must not give the token to an attacker who has changed the metadata.
 async fn send_revocation(
     client: &Client,
     application: &Application<'_>,

@@ -1,4 +1,4 @@
-//! What every store must do, run against each of them.
+//! The behaviour that every store must have, as one test suite that runs against each of them.
 
 use super::*;
 use crate::{
@@ -7,39 +7,39 @@ use crate::{
 };
 
 fn acquire_lock(folder: &Path) -> ExclusiveLock {
-    lock::try_acquire(&folder.join("p.lock")).unwrap().expect("nobody else is here")
+    lock::try_acquire(&folder.join("p.lock")).unwrap().expect("no other process uses the folder")
 }
 
 fn write_record(store: &SealedFiles, held: &ExclusiveLock, name: &str, plain: &[u8]) {
     store.write_record(held, name, Timestamp::from_unix(9), plain).unwrap();
 }
 
-/// The suite. `keeps` is false for the store that forgets by design.
-fn check_contract(store: &SealedFiles, folder: &Path, keeps: bool) {
+/// Runs the suite. `is_persistent` is false for the null store.
+fn check_contract(store: &SealedFiles, folder: &Path, is_persistent: bool) {
     let held = acquire_lock(folder);
     let read = |name: &str| store.read_record(name).unwrap().map(|plain| plain.to_vec());
-    let kept = |plain: &[u8]| keeps.then(|| plain.to_vec());
+    let stored = |plain: &[u8]| is_persistent.then(|| plain.to_vec());
     assert_eq!(read("p.session"), None, "absent is no error");
     write_record(store, &held, "p.session", b"one");
     write_record(store, &held, "p.provider", b"other");
-    assert_eq!((read("p.session"), read("p.provider")), (kept(b"one"), kept(b"other")));
+    assert_eq!((read("p.session"), read("p.provider")), (stored(b"one"), stored(b"other")));
     write_record(store, &held, "p.session", b"");
-    assert_eq!(read("p.session"), kept(b""), "a shorter record leaves no tail");
+    assert_eq!(read("p.session"), stored(b""), "a shorter record replaces a longer one completely");
     for length in [20_000, 60_000, 1 << 20] {
         let large = vec![7; length];
         write_record(store, &held, "p.session", &large);
-        assert_eq!(read("p.session"), kept(&large), "{length} bytes");
+        assert_eq!(read("p.session"), stored(&large), "{length} bytes");
     }
     store.remove_record(&held, "p.session").unwrap();
     store.remove_record(&held, "p.session").unwrap();
-    assert_eq!((read("p.session"), read("p.provider")), (None, kept(b"other")), "only the one is forgotten");
+    assert_eq!((read("p.session"), read("p.provider")), (None, stored(b"other")), "only one record is removed");
     store.remove_unused_key().unwrap();
-    assert_eq!(read("p.provider"), kept(b"other"), "a key that is needed stays");
+    assert_eq!(read("p.provider"), stored(b"other"), "a key that a record needs stays");
     store.remove_record(&held, "p.provider").unwrap();
     store.remove_unused_key().unwrap();
     store.remove_unused_key().unwrap();
-    write_record(store, &held, "p.provider", b"anew");
-    assert_eq!(read("p.provider"), kept(b"anew"), "and is made again after the last record");
+    write_record(store, &held, "p.provider", b"new");
+    assert_eq!(read("p.provider"), stored(b"new"), "a new key is created after the last record was removed");
 }
 
 #[test]
@@ -48,9 +48,10 @@ fn the_file_store_meets_the_contract() {
     check_contract(&open_file_store(folder.path()), folder.path(), true);
 }
 
-/// Whoever runs ignored tests at a desk must not lose a real key: only `tests/keyring/run` sets the variable.
+/// It fails without the variable, which only `tests/keyring/run` sets: a developer who runs all ignored tests must not
+/// lose a real sealing key.
 #[test]
-#[ignore = "wants a keyring of its own: tests/keyring/run"]
+#[ignore = "needs a separate keyring, see tests/keyring/run"]
 fn the_keyring_store_meets_the_contract() {
     use crate::host::Environment;
     assert!(Environment::Process.var_os("BEDROCK_SSO_TEST_KEYRING").is_some(), "run tests/keyring/run");
@@ -60,14 +61,14 @@ fn the_keyring_store_meets_the_contract() {
     let held = acquire_lock(folder.path());
     store.remove_record(&held, "p.provider").unwrap();
     write_record(&store, &held, "p.session", b"one");
-    assert!(!folder.path().join("key").exists(), "no second keeper");
-    let kept = folder.path().join("kept");
-    std::fs::rename(folder.path().join("p.session"), &kept).unwrap();
+    assert!(!folder.path().join("key").exists(), "the key is in the keyring only");
+    let moved = folder.path().join("moved");
+    std::fs::rename(folder.path().join("p.session"), &moved).unwrap();
     store.remove_unused_key().unwrap();
-    std::fs::rename(kept, folder.path().join("p.session")).unwrap();
-    assert!(store.read_record("p.session").unwrap().is_none(), "its key is gone");
+    std::fs::rename(moved, folder.path().join("p.session")).unwrap();
+    assert!(store.read_record("p.session").unwrap().is_none(), "its key was removed");
     store.check_writable(&held).unwrap();
-    assert!(store.read_record("p.session").unwrap().is_none(), "the new key is another");
+    assert!(store.read_record("p.session").unwrap().is_none(), "the new key is a different one");
     write_record(&store, &held, "p.session", b"two");
     assert_eq!(store.read_record("p.session").unwrap().unwrap().as_slice(), b"two");
 }
@@ -94,12 +95,12 @@ fn an_unreadable_key_is_an_error_and_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (store, held) = (open_file_store(folder.path()), acquire_lock(folder.path()));
     write_record(&store, &held, "p.session", b"one");
-    std::fs::rename(folder.path().join("key"), folder.path().join("kept")).unwrap();
+    std::fs::rename(folder.path().join("key"), folder.path().join("moved")).unwrap();
     std::fs::create_dir(folder.path().join("key")).unwrap();
     assert!(matches!(store.read_record("p.session"), Err(Error::Files(_))));
     assert!(store.write_record(&held, "p.session", Timestamp::from_unix(9), b"two").is_err());
     std::fs::remove_dir(folder.path().join("key")).unwrap();
-    std::fs::rename(folder.path().join("kept"), folder.path().join("key")).unwrap();
+    std::fs::rename(folder.path().join("moved"), folder.path().join("key")).unwrap();
     assert_eq!(store.read_record("p.session").unwrap().unwrap().as_slice(), b"one");
 }
 
@@ -116,15 +117,15 @@ fn the_key_is_removed_with_the_last_record_it_opens() {
     assert!(folder.path().join("key").exists());
     store.remove_record(&held, "p.session").unwrap();
     store.remove_unused_key().unwrap();
-    assert!(!folder.path().join("key").exists(), "neither a torn record nor one under a foreign name needs it");
-    assert_eq!(names(), 4, "two locks, the torn record and the copy");
+    assert!(!folder.path().join("key").exists(), "neither a damaged record nor one under another name needs it");
+    assert_eq!(names(), 4, "two locks, the damaged record and the copy");
     write_record(&store, &held, "p.json", b"three");
     std::fs::copy(folder.path().join("copy"), folder.path().join("p.session")).unwrap();
-    assert!(store.read_record("p.session").unwrap().is_none(), "the new key is another");
+    assert!(store.read_record("p.session").unwrap().is_none(), "the new key is a different one");
 }
 
 #[test]
-#[should_panic(expected = "whoever holds its own lock")]
+#[should_panic(expected = "only the holder of a record's own lock may change it")]
 fn a_lock_does_not_allow_writing_another_record() {
     let folder = tempfile::tempdir().unwrap();
     let held = acquire_lock(folder.path());
@@ -134,13 +135,13 @@ fn a_lock_does_not_allow_writing_another_record() {
 #[test]
 fn a_sealing_key_in_use_is_not_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let keeper = key::KeyManager::new(KeyLocation::File, folder.path());
-    let (key, in_use) = keeper.read_or_create().unwrap();
+    let manager = key::KeyManager::new(KeyLocation::File, folder.path());
+    let (key, in_use) = manager.read_or_create().unwrap();
     open_file_store(folder.path()).remove_unused_key().unwrap();
-    assert_eq!(keeper.read_key().unwrap().as_ref(), Some(&key));
+    assert_eq!(manager.read_key().unwrap().as_ref(), Some(&key));
     drop(in_use);
     open_file_store(folder.path()).remove_unused_key().unwrap();
-    assert!(keeper.read_key().unwrap().is_none());
+    assert!(manager.read_key().unwrap().is_none());
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! The key that seals everything, and its two keepers: a private file, or the operating system's keyring.
+//! Creates, reads and removes the sealing key, in a private file or in the operating system's keyring.
 //!
-//! Which one is the profile's choice, and never changes by itself: a keyring that refuses is an error, not a reason for
-//! the file.
+//! The profile chooses the location, and the program never changes it on its own: a keyring that fails is an error, not
+//! a reason to put the key into a file.
+//!
+//! The key has a lock of its own (`key.lock`), because processes with locks of different records use the same key. A
+//! process that seals a record holds it shared, from reading the key until the record is written. A process that
+//! creates or removes the key holds it exclusively. So no key is replaced, and no key is removed while a record is
+//! being sealed with it. A key that is lost costs the user a new sign-in and nothing else.
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +21,11 @@ use crate::{
     lock::{self, SharedLock},
 };
 
-/// Where the key is kept.
+/// Where the key is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyLocation {
-    /// A file readable by its owner only. It protects copies, backups and synchronised folders of the sealed files; not
-    /// against whoever reads as this user.
+    /// A file that only its owner can read. It protects a copy of the sealed files that does not contain it; it does
+    /// not protect against programs of the same user.
     File,
     Keyring(UnlockPolicy),
 }
@@ -33,21 +38,22 @@ pub(super) struct KeyManager {
 }
 
 impl KeyManager {
-    pub(super) fn new(keeper: KeyLocation, folder: &Path) -> Self {
-        Self { location: keeper, file: folder.join("key") }
+    pub(super) fn new(location: KeyLocation, folder: &Path) -> Self {
+        Self { location, file: folder.join("key") }
     }
 
-    /// The key, if there is one.
+    /// The key, if one exists. It may come from a copy of the keyring's key, see [`Self::read_replacement`].
     pub(super) fn read_key(&self) -> Result<Option<SealingKey>, Error> {
         self.read_with(keyring::read_key)
     }
 
-    /// The key, if there is one that can be read without asking the user to unlock the keyring.
+    /// The key, if one can be read without a prompt by the keyring.
     pub(super) fn read_without_prompt(&self) -> Result<Option<SealingKey>, Error> {
         self.read_with(|_| keyring::read_key(UnlockPolicy::NoPrompt))
     }
 
-    /// The key as its keeper itself has it, once `stale`, which may be a copy from nearer by, has opened nothing.
+    /// The key in the keyring itself, if it differs from `stale`. Call it when `stale` has not opened a record: it may
+    /// be an outdated copy.
     pub(super) fn read_replacement(&self, stale: &SealingKey) -> Result<Option<SealingKey>, Error> {
         match self.location {
             KeyLocation::File => Ok(None),
@@ -55,15 +61,19 @@ impl KeyManager {
         }
     }
 
-    /// The key, made now if there is none. Nobody forgets it while the lock lives: what it seals meanwhile can be opened
-    /// afterwards.
+    /// The key for sealing a record, created if it does not exist. No process removes the key while the returned lock
+    /// lives, so hold the lock until the record is written.
+    ///
+    /// Creating needs the exclusive lock, which cannot be taken while this process holds a share. So the share is
+    /// released, the key is created, and the loop reads it again: another process may have created or removed it in
+    /// between.
     pub(super) fn read_or_create(&self) -> Result<(SealingKey, SharedLock), Error> {
         loop {
             let share = lock::acquire_shared(&self.lock_path())?;
             if let Some(key) = self.read_uncached()? {
                 if let KeyLocation::Keyring(_) = self.location {
-                    // An empty file says that the keyring has the key, so that it is found there whatever storage is
-                    // named later.
+                    // An empty marker file records that the keyring holds a key for this folder. With it, `logout`
+                    // finds and removes the key even after the profile names another storage.
                     files::open_or_create_private(&self.marker_path())?;
                 }
                 return Ok((key, share));
@@ -73,7 +83,8 @@ impl KeyManager {
         }
     }
 
-    /// Finds out whether a record could be stored, before the user is asked for what it holds.
+    /// Fails if the key cannot be read or created. Call it before the user signs in. A key in a file needs no check:
+    /// the caller has checked that the folder is writable.
     pub(super) fn ensure_available(&self) -> Result<(), Error> {
         match self.location {
             KeyLocation::File => Ok(()),
@@ -81,7 +92,8 @@ impl KeyManager {
         }
     }
 
-    /// Two profiles may come at once: the second finds what the first has made.
+    /// Creates the key, unless it exists by now or another process holds the lock (to create or to remove the key). The
+    /// caller reads the key again in any case.
     fn create_if_absent(&self) -> Result<(), Error> {
         let Some(_held) = lock::try_acquire(&self.lock_path())? else { return Ok(()) };
         if self.read_uncached()?.is_some() {
@@ -95,7 +107,8 @@ impl KeyManager {
         }
     }
 
-    /// Forgets the key, unless it is needed. Whoever has it in use is sealing a record with it, and needs it.
+    /// Removes the key, unless `is_needed` says that a record needs it or another process holds the key's lock: such a
+    /// process is about to seal a record with the key.
     pub(super) fn remove_unless(
         &self,
         is_needed: impl FnOnce(&SealingKey) -> Result<bool, files::Error>,
@@ -103,14 +116,14 @@ impl KeyManager {
         let Some(_held) = lock::try_acquire(&self.lock_path())? else { return Ok(()) };
         match self.read_uncached() {
             Ok(Some(key)) if is_needed(&key)? => Ok(()),
-            // Without a key there may still be a marker, or what a killed write of the key left behind.
+            // Also without a key: a marker, or the temporary file of a killed write, may be left.
             Ok(Some(_) | None) => self.remove_key(),
             Err(error) if error.is_keyring_absent() => self.remove_key(),
             Err(error) => Err(error),
         }
     }
 
-    /// Where there is no keyring, there is no key in it.
+    /// Removes the key, and for the keyring the marker too. An absent keyring holds no key, so it counts as removed.
     fn remove_key(&self) -> Result<(), Error> {
         match self.location {
             KeyLocation::File => Ok(files::remove_file(&self.file)?),
@@ -122,13 +135,13 @@ impl KeyManager {
         }
     }
 
-    /// What is sealed must be openable tomorrow, so only the keeper's own word counts here.
+    /// The key from its location itself, not from a copy. Decisions to seal, create or remove must not depend on a copy
+    /// that may be outdated: a record that was sealed with an outdated key could not be opened later.
     fn read_uncached(&self) -> Result<Option<SealingKey>, Error> {
         self.read_with(keyring::read_uncached)
     }
 
-    /// The key from the file or from the keyring. A file of another length is not a key, and what was sealed with the lost
-    /// key cannot be opened any more.
+    /// The key from the file or from the keyring. A file of another length counts as absent, so a new key replaces it.
     fn read_with(
         &self,
         read_keyring: fn(UnlockPolicy) -> Result<Option<SealingKey>, KeyringError>,
@@ -141,7 +154,7 @@ impl KeyManager {
         }
     }
 
-    /// A lock of its own, since profiles share the key and nothing else.
+    /// The lock of the key, see the module's description.
     fn lock_path(&self) -> PathBuf {
         self.file.with_extension("lock")
     }
@@ -153,7 +166,7 @@ impl KeyManager {
 
 const KEYRING_MARKER: &str = "keyring";
 
-/// Whether the system's keyring was given a key for what lies in this folder, be it under an earlier configuration.
+/// Whether the keyring holds a key for the records of this folder, also if an earlier configuration put it there.
 pub fn has_key_in_keyring(folder: &Path) -> bool {
     folder.join(KEYRING_MARKER).exists()
 }

@@ -1,6 +1,10 @@
-//! Sealed bytes under a name, and the keeper of the key that seals them.
+//! Stores bytes under a name as sealed (encrypted and authenticated) files, and manages the key that seals them.
 //!
-//! What the bytes mean is `cache`'s business; that nobody else reads or swaps them is this module's.
+//! All records of a folder share one sealing key. It lies in a private file or in the operating system's keyring, as
+//! the profile says. A sealed file cannot be read without the key, changed, or put in the place of another record. An
+//! older copy of the same record does open again: the seal does not protect against a replay of the user's own files.
+//!
+//! Reading needs no lock. Writing needs the record's lock. `cache` decides what the bytes mean.
 
 mod key;
 mod keyring;
@@ -20,7 +24,7 @@ pub use key::has_key_in_keyring;
 pub use keyring::{KeyringContext, KeyringError, KeyringFault, MissingPart, test_round_trip as test_keyring};
 pub use sealed::SealedFiles;
 
-/// What can go wrong; an absent record is no error.
+/// A failure of the store. An absent record is not an error.
 #[derive(Debug)]
 pub enum Error {
     Files(files::Error),
@@ -28,7 +32,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether there is no keyring at all.
+    /// Whether this system or session has no keyring.
     fn is_keyring_absent(&self) -> bool {
         matches!(self, Self::Keyring(KeyringError { fault: KeyringFault::Absent { .. }, .. }))
     }
@@ -46,17 +50,17 @@ impl From<files::Error> for Error {
     }
 }
 
-/// What becomes of a keyring that is locked.
+/// What to do if the keyring is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnlockPolicy {
-    /// It may ask the person to unlock it, where one would see the question.
+    /// Let the keyring prompt the user to unlock it, if the user can see the prompt.
     PromptUser,
-    /// It stays as it is, which is a fault.
+    /// Leave it locked, and fail.
     NoPrompt,
 }
 
-/// The bytes of a record that was opened with the sealing key. Only a store makes one, so it proves that this program wrote
-/// them.
+/// The bytes of a record that was opened with the sealing key. Only a store creates this type, so a value proves that
+/// this program wrote the bytes. `cache` relies on it to recall an ID token as verified.
 pub struct UnsealedRecord(Zeroizing<Vec<u8>>);
 
 impl Deref for UnsealedRecord {
@@ -73,17 +77,17 @@ impl fmt::Debug for UnsealedRecord {
     }
 }
 
-/// `storage = "none"`: nothing is stored, and nothing is found.
+/// `storage = "none"`: every write is dropped, and every read finds nothing.
 pub fn open_null_store(folder: &Path) -> SealedFiles {
     SealedFiles::new(folder.to_owned(), None)
 }
 
-/// `storage = "file"`: sealed files, and their key in a private file beside them.
+/// `storage = "file"`: sealed files, with the key in a private file beside them.
 pub fn open_file_store(folder: &Path) -> SealedFiles {
     SealedFiles::new(folder.to_owned(), Some(KeyLocation::File))
 }
 
-/// `storage = "keyring"`: sealed files, and their key in the operating system's keyring.
+/// `storage = "keyring"`: sealed files, with the key in the operating system's keyring.
 pub fn open_keyring_store(folder: &Path, when_locked: UnlockPolicy) -> SealedFiles {
     SealedFiles::new(folder.to_owned(), Some(KeyLocation::Keyring(when_locked)))
 }

@@ -1,6 +1,10 @@
-//! Records as sealed files: AES-256-GCM, with the record's name and its expiry authenticated.
+//! Sealed files: AES-256-GCM (NIST SP 800-38D), with the record's name and its expiry as additional authenticated data.
 //!
-//! A file that is torn, foreign, swapped, or sealed with a lost key is no record; it never opens as another.
+//! A file that is damaged, renamed, written by another program, or sealed with a lost key does not open. It counts as
+//! absent, so the user signs in again; it never opens as another record.
+//!
+//! The nonce is 96 random bits, new for each write. SP 800-38D §8.3 allows 2³² writes with one key, which a program
+//! that writes a few records an hour does not reach.
 
 use std::path::PathBuf;
 
@@ -14,15 +18,15 @@ use super::{
 };
 use crate::{files, host, lock::ExclusiveLock, log, time::Timestamp};
 
-/// Magic and version, then the expiry in the clear: the 16 bytes before the nonce.
+/// The header before the nonce: eight bytes of magic and version, then the expiry in plain text.
 const MAGIC: [u8; 8] = *b"bsso\x01\0\0\0";
 const HEADER_LEN: usize = 16;
 
-/// A folder of sealed records, or the store that keeps none. Writing a record demands the lock of its profile.
+/// A folder of sealed records, or the null store, which stores nothing. Writing needs the lock of the record.
 #[derive(Debug)]
 pub struct SealedFiles {
     folder: PathBuf,
-    /// `None`: nothing is stored, and nothing is found.
+    /// `None` for the null store.
     key: Option<KeyManager>,
 }
 
@@ -31,7 +35,8 @@ impl SealedFiles {
         Self { key: location.map(|location| KeyManager::new(location, &folder)), folder }
     }
 
-    /// Checks that a record could be stored, before the user is prompted or a token spent for what it holds.
+    /// Fails if a record cannot be stored: no folder, no disk space, or a keyring that refuses. Call it before the user
+    /// is prompted or a refresh token is used, because their result would be lost.
     pub fn check_writable(&self, _: &ExclusiveLock) -> Result<(), Error> {
         let Some(key) = &self.key else { return Ok(()) };
         files::ensure_private_folder(&self.folder)?;
@@ -39,12 +44,16 @@ impl SealedFiles {
         key.ensure_available()
     }
 
-    /// The record of this name; `None` when there is none, or none that can still be opened.
+    /// The record of this name; `None` if it is absent or cannot be opened. A key that exists but cannot be read (a
+    /// locked keyring) is an error instead: the record may be fine.
     pub fn read_record(&self, name: &str) -> Result<Option<UnsealedRecord>, Error> {
         let Some(manager) = &self.key else { return Ok(None) };
         let Some(sealed) = self.read_sealed(name)? else { return Ok(None) };
         let Some(key) = manager.read_key()? else {
-            log::warn("store", format_args!("{name}: its key is gone, so it counts as absent"));
+            log::warn(
+                "store",
+                format_args!("{name}: the sealing key does not exist any more, so the record counts as absent"),
+            );
             return Ok(None);
         };
         let plain = match unseal_bytes(&key, name, sealed) {
@@ -52,30 +61,34 @@ impl SealedFiles {
             None => self.read_with_replacement(name, manager.read_replacement(&key)?)?,
         };
         if plain.is_none() {
-            log::warn("store", format_args!("{name}: cannot be opened, so it counts as absent"));
+            log::warn(
+                "store",
+                format_args!("{name}: the sealing key does not open it, so the record counts as absent"),
+            );
         }
         Ok(plain.map(UnsealedRecord))
     }
 
-    /// The record, opened with the key that the keyring itself has, if that differs from the copy that opened nothing.
+    /// Opens the record with the keyring's own key, after an outdated copy of the key has failed.
     fn read_with_replacement(&self, name: &str, key: Option<SealingKey>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let Some(key) = key else { return Ok(None) };
-        // It is read again: opening works in place, and destroys what it cannot open.
+        // The file is read again, because decryption works in place and has destroyed the bytes.
         Ok(self.read_sealed(name)?.and_then(|sealed| unseal_bytes(&key, name, sealed)))
     }
 
-    /// The record as it lies in its file.
     fn read_sealed(&self, name: &str) -> Result<Option<Vec<u8>>, files::Error> {
         files::read_own(&self.folder.join(name))
     }
 
+    /// The path of a record that is about to change. In debug builds it panics if the lock is another record's.
     fn locked_record_path(&self, held: &ExclusiveLock, name: &str) -> PathBuf {
-        let place = self.folder.join(name);
-        debug_assert!(held.guards_record(&place), "a record is changed by whoever holds its own lock");
-        place
+        let path = self.folder.join(name);
+        debug_assert!(held.guards_record(&path), "only the holder of a record's own lock may change it");
+        path
     }
 
-    /// Stores `plain` in place of what was there. `expires` is authenticated, and readable without the key.
+    /// Stores `plain` in place of the earlier record. A crash leaves either the old or the new record. `expires` is
+    /// authenticated, and readable without the key.
     pub fn write_record(
         &self,
         held: &ExclusiveLock,
@@ -84,11 +97,12 @@ impl SealedFiles {
         plain: &[u8],
     ) -> Result<(), Error> {
         let Some(manager) = &self.key else { return Ok(()) };
-        let place = self.locked_record_path(held, name);
+        let path = self.locked_record_path(held, name);
         files::ensure_private_folder(&self.folder)?;
+        // The guard lives until the record is written, so that the key is not removed meanwhile.
         let (key, _in_use) = manager.read_or_create()?;
         let sealed = seal_bytes(&key, name, expires, plain);
-        Ok(files::write_atomically(&place, &sealed)?)
+        Ok(files::write_atomically(&path, &sealed)?)
     }
 
     /// Removes the record of this name, whether it can be opened or not.
@@ -99,27 +113,28 @@ impl SealedFiles {
         }
     }
 
-    /// Seals a note for other processes of this user; `None` where there is no key. `name` is bound to it.
+    /// Seals a note for other processes of this user, bound to `name`. `None` without a key, or with an unreadable one.
     pub fn seal_note(&self, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
         let key = self.key.as_ref()?.read_key().ok()??;
         Some(seal_bytes(&key, name, Timestamp::from_unix(0), plain))
     }
 
-    /// Opens a sealed note. `None` when this program did not seal it, or reading the key would prompt the user.
+    /// Opens a sealed note. `None` if this program did not seal it, or if reading the key would prompt the user.
     pub fn open_note(&self, name: &str, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
         let key = self.key.as_ref()?.read_without_prompt().ok()??;
         unseal_bytes(&key, name, sealed)
     }
 
-    /// Removes the key once no record is left that it opens. All profiles share it, so no profile's lock guards it.
+    /// Removes the key if it opens no record of the folder. It needs no record's lock: the key's own lock prevents that
+    /// another process seals a record with it at the same time.
     pub fn remove_unused_key(&self) -> Result<(), Error> {
         let Some(key) = &self.key else { return Ok(()) };
         key.remove_unless(|key| self.opens_any_record(key))
     }
 
-    /// Whether a record is left that this key opens: any other needs no key.
+    /// Whether this key opens any file of the folder. Damaged files and files of a lost key do not count.
     fn opens_any_record(&self, key: &SealingKey) -> Result<bool, files::Error> {
-        // Windows does not let a locked file be read.
+        // Windows does not allow reading a locked file.
         for name in files::list_files(&self.folder)?.iter().filter(|name| !name.ends_with(".lock")) {
             let sealed = self.read_sealed(name)?;
             if sealed.is_some_and(|sealed| unseal_bytes(key, name, sealed).is_some()) {
@@ -130,6 +145,7 @@ impl SealedFiles {
     }
 }
 
+/// Header, nonce, ciphertext and tag.
 fn seal_bytes(key: &SealingKey, name: &str, expires: Timestamp, plain: &[u8]) -> Vec<u8> {
     let mut nonce = [0; NONCE_LEN];
     host::fill_random(&mut nonce);
@@ -142,6 +158,7 @@ fn seal_bytes(key: &SealingKey, name: &str, expires: Timestamp, plain: &[u8]) ->
     [&header[..], &nonce, &body].concat()
 }
 
+/// The plain bytes; `None` if the key, the name or any byte differs. The buffer is wiped on drop.
 fn unseal_bytes(key: &SealingKey, name: &str, mut sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
     let (header, rest) = sealed.split_first_chunk_mut::<HEADER_LEN>()?;
     let (nonce, body) = rest.split_first_chunk_mut::<NONCE_LEN>()?;
@@ -166,8 +183,8 @@ fn build_header(expires: Timestamp) -> [u8; HEADER_LEN] {
     header
 }
 
-/// What the seal covers besides the record: its header, and the name it is kept under, so that no file can stand in for
-/// another profile's.
+/// The additional authenticated data: the header, and the name of the record. Because of the name, a copy of one record
+/// does not open as another, for example as that of a profile with other permissions.
 fn build_aad(header: [u8; HEADER_LEN], name: &str) -> Aad<Vec<u8>> {
     Aad::from([&header[..], name.as_bytes()].concat())
 }

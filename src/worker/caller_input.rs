@@ -1,6 +1,6 @@
-//! The worker's stdin: what the user at the caller's terminal does.
+//! The worker's stdin: what the user does at the caller's terminal (Ctrl-C, pasted lines).
 //!
-//! What follows from it is for the ladder.
+//! The end of the input is not a cancellation. It means that the caller is gone, and the sign-in goes on without it.
 
 use std::{
     future::pending,
@@ -14,13 +14,13 @@ use zeroize::Zeroizing;
 use super::protocol::CallerMessage;
 use crate::session::UserInput;
 
-/// Longer than any address on which a browser ends.
+/// Longer than any address that a browser shows at the end of a sign-in.
 const MAX_LINE_BYTES: u64 = 128 * 1024;
 
-/// Pasted lines that have not been checked yet.
+/// How many pasted lines wait to be checked.
 const MAX_PENDING_PASTES: usize = 4;
 
-/// Reads the caller's messages on a thread of its own. If the caller disappears, the sign-in goes on without input.
+/// Reads the caller's messages on a separate thread, because reading stdin blocks.
 pub(super) fn listen_to_caller<'a>() -> UserInput<'a> {
     let (cancel, cancelled) = oneshot::channel();
     let (paste, pasted_lines) = mpsc::channel(MAX_PENDING_PASTES);
@@ -29,11 +29,11 @@ pub(super) fn listen_to_caller<'a>() -> UserInput<'a> {
         while let Some(message) = read_message(&mut input) {
             match message {
                 CallerMessage::Cancel => {
-                    // The ladder may have ended at the same moment.
+                    // The receiver is gone if the ladder has just ended.
                     let _ = cancel.send(());
                     return;
                 }
-                // A line that nothing waits for is dropped: this thread must not miss a later `Cancel`.
+                // The line is dropped if the queue is full: this thread must not block and miss a later `Cancel`.
                 CallerMessage::Paste(line) => drop(paste.try_send(line)),
             }
         }

@@ -1,6 +1,6 @@
-//! Why a caller of the worker got no result, as facts.
+//! Why a caller got no result from a worker, as typed facts.
 //!
-//! The words for them are `failure`'s.
+//! Callers decide by these types and by [`FailureKind`]. `failure` turns them into messages and hints.
 
 use std::io;
 
@@ -12,26 +12,27 @@ use crate::{
     store,
 };
 
+/// A failure of a request to a worker.
 #[derive(Debug)]
 pub enum Error {
-    /// A worker reported this: the caller's own, or another process's.
+    /// The worker reported this failure, or stored it while this caller waited.
     Reported(FailureReport),
     Store(store::Error),
     Files(files::Error),
     DestinationChanged(DestinationChanged),
     SignInNeeded(SignInNeeded),
-    /// Another process held the lock for too long.
+    /// The time was up while another process held the lock.
     LockWait(LockWaitTimeout),
-    /// Ctrl-C at the caller's terminal.
+    /// The user pressed Ctrl-C at the caller's terminal.
     Interrupted,
-    /// No worker could be started.
+    /// The operating system did not start a worker.
     NotStarted(io::Error),
-    /// Several workers ended without a result.
+    /// Several workers in turn ended without a result.
     WorkerDied,
 }
 
 impl Error {
-    /// What callers decide by.
+    /// The part of the failure that callers decide by.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Reported(report) => report.kind,

@@ -1,7 +1,11 @@
-//! Sign-ins and refreshes in a process of their own, so that they outlive the caller that began them.
+//! Sign-ins, refreshes and exchanges run in a worker: a separate process that outlives the caller that started it.
 //!
-//! SDKs stop waiting after five to sixty seconds and kill their helper; users type passwords for longer than that.
-//! `WorkerClient` is the caller's side, which starts a worker or waits for another caller's; `process` is the worker.
+//! SDKs stop waiting after five to sixty seconds and kill their helper, but users need longer than that to sign in.
+//! When the SDK's caller is killed, the worker goes on, and the next call finds the result in the cache.
+//!
+//! `WorkerClient` is the caller's side: it starts a worker, or waits for one that another caller has started. `process`
+//! is the worker's side. Only workers, and the commands that delete or edit records, take the locks and write; callers
+//! only read. A worker stores its result before it reports it, so a caller that misses the report loses nothing.
 
 mod caller_input;
 mod error;
@@ -39,19 +43,19 @@ pub use protocol::CallerLog;
 pub use request::parse_purpose;
 pub use wait::{PasteSender, ProgressEvent, ProgressHandler};
 
-/// One profile's cold work, seen from the process that needs the result.
+/// A caller's access to the worker of one profile.
 #[derive(Debug)]
 pub struct WorkerClient<'a> {
     pub host: &'a Host,
     pub profile: &'a Profile,
     pub cache: &'a Cache,
     pub caller: CallerKind,
-    /// The words that lead a new process to the same profile.
+    /// The arguments with which a worker finds the same profile and configuration file.
     pub profile_arguments: Vec<OsString>,
     pub log: LogFlags,
 }
 
-/// What a new process has to be told about logging besides the environment.
+/// The logging flags that a worker gets; the rest of its logging comes from the environment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogFlags {
     pub verbose: u8,
@@ -60,16 +64,17 @@ pub struct LogFlags {
 /// How long a caller waits.
 #[derive(Clone, Copy, Debug)]
 struct WaitLimits {
-    /// With a worker of ours, which has deadlines of its own.
+    /// In total. The caller's own worker has deadlines of its own, which end earlier.
     total: Duration,
-    /// With somebody else's.
+    /// For a worker that another caller has started.
     other_worker: Duration,
-    /// Once a person has to act.
+    /// After the user was prompted. `None`: the prompt does not change the limit.
     after_prompt: Option<Duration>,
 }
 
 impl WaitLimits {
-    /// Of whoever holds something that still serves, and waits for better at most so long; less once a person has to act.
+    /// For a caller that has valid credentials already. It waits for better ones only shortly, and hardly at all once
+    /// the user has to sign in for them.
     const SHORT: Self = Self {
         total: Duration::from_secs(10),
         other_worker: Duration::from_secs(10),
@@ -78,7 +83,7 @@ impl WaitLimits {
 }
 
 impl<'a> WorkerClient<'a> {
-    /// For this profile, from this configuration file where the command line names one.
+    /// `config` is the configuration file that the command line names, if it names one.
     pub fn new(
         host: &'a Host,
         profile: &'a Profile,
@@ -89,7 +94,7 @@ impl<'a> WorkerClient<'a> {
     ) -> Self {
         let mut words: Vec<OsString> = vec!["--profile".into(), profile.name.clone().into()];
         if let Some(file) = config {
-            // In one word, for the name of a file may begin with a dash.
+            // As one argument, because the name of the file may begin with a dash.
             let mut word = OsString::from("--config=");
             word.push(file);
             words.push(word);
@@ -99,7 +104,8 @@ impl<'a> WorkerClient<'a> {
 }
 
 impl WorkerClient<'_> {
-    /// Credentials for an automatic caller. If new ones cannot be had, those that are still valid are returned.
+    /// Credentials for an automatic caller. If new ones cannot be obtained, cached ones that are still valid are
+    /// returned. With fresh credentials it takes no lock, starts no process and uses no network.
     pub fn credentials(&self, report: ProgressHandler<'_>) -> Result<SessionCredentials, Error> {
         let cached = self.find_stored_credentials()?;
         let prompting = match self.caller {
@@ -123,7 +129,7 @@ impl WorkerClient<'_> {
         }
     }
 
-    /// Credentials for a caller that cannot ask again: those that expire soon are renewed first.
+    /// Credentials for a caller that cannot ask again, such as `exec`: credentials that expire soon are renewed first.
     pub fn long_lived_credentials(&self, report: ProgressHandler<'_>) -> Result<SessionCredentials, Error> {
         match self.find_stored_credentials()? {
             Some(cached) if self.freshness(&cached) == Freshness::RenewSoon => self
@@ -133,7 +139,7 @@ impl WorkerClient<'_> {
         }
     }
 
-    /// A sign-in that a user, or a host on their behalf, asked for.
+    /// A sign-in that the user, or a host on the user's behalf, has asked for.
     pub fn login(
         &self,
         mode: LoginCondition,
@@ -143,7 +149,8 @@ impl WorkerClient<'_> {
         self.fetch_result(CredentialsPurpose::Login { mode, method }, self.long_limits(), report)
     }
 
-    /// The text of an ID token that is valid for some time.
+    /// The text of an ID token that is valid for at least [`MIN_TOKEN_LIFE`](crate::cache::MIN_TOKEN_LIFE). Never
+    /// prompts.
     pub fn token(&self) -> Result<Secret, Error> {
         match self.find_stored_token()? {
             Some(token) => Ok(token),
@@ -151,14 +158,14 @@ impl WorkerClient<'_> {
         }
     }
 
-    /// The stored credentials, if they may be used where the configuration says.
+    /// The stored credentials; an error if the configuration names a host that the user has not accepted.
     fn find_stored_credentials(&self) -> Result<Option<SessionCredentials>, Error> {
         let stored = self.cache.load_credentials()?;
         check_destinations(&stored.destinations, self.profile, &self.host.environment)?;
         Ok(find_credentials(&stored, self.profile, self.now()))
     }
 
-    /// The stored ID token, if it may be sent where the configuration says.
+    /// The stored ID token; an error if the configuration names a host that the user has not accepted.
     fn find_stored_token(&self) -> Result<Option<Secret>, Error> {
         let sign_in = self.cache.load_sign_in()?;
         check_destinations(&sign_in.destinations, self.profile, &self.host.environment)?;
@@ -169,12 +176,14 @@ impl WorkerClient<'_> {
         assess_credentials(&ready.credentials, self.now())
     }
 
-    /// As long as a worker of this profile can live, so that its last report still arrives.
+    /// A little longer than a worker of this profile can live, so that its last report still arrives.
     fn long_limits(&self) -> WaitLimits {
         let total = watchdog::compute_max_lifetime(self.profile) + Duration::from_secs(5);
         WaitLimits { total, other_worker: self.profile.login_timeout, after_prompt: None }
     }
 
+    /// The cached credentials if they are still valid, else the error. A denial by the quota service and a cancellation
+    /// by the user always fail: serving credentials would override the decision.
     fn serve_valid_or_fail(&self, cached: SessionCredentials, error: Error) -> Result<SessionCredentials, Error> {
         let is_final = match error.kind() {
             FailureKind::Interrupted | FailureKind::Quota => true,
@@ -184,11 +193,15 @@ impl WorkerClient<'_> {
             return Err(error);
         }
         let failure = Failure::from(error);
-        log::warn("worker", format_args!("serving credentials that are still valid, although: {}", failure.what()));
+        log::warn(
+            "worker",
+            format_args!("renewal failed, so serving cached credentials that are still valid: {}", failure.what()),
+        );
         Ok(cached)
     }
 
-    /// Starts a worker that nobody waits for, unless another one is at work or was started a moment ago.
+    /// Starts a worker without waiting for it, unless another one holds the lock or has tried a moment ago. Failures
+    /// are only logged, because the caller has what it needs.
     pub fn refresh_in_background(&self, purpose: LadderPurpose) {
         let now = self.now();
         let tried = match purpose {
@@ -196,6 +209,7 @@ impl WorkerClient<'_> {
             LadderPurpose::IdToken(_) => self.cache.load_sign_in_notes().renewal_tried,
         };
         let lately = tried.is_some_and(|tried| tried <= now && now.duration_since(tried) < RENEWAL_PAUSE);
+        // If the check itself fails, no worker is started, because it would fail in the same way.
         let own_lock = match purpose {
             LadderPurpose::Credentials(_) => self.cache.credentials_lock_path(),
             LadderPurpose::IdToken(_) => self.cache.sign_in_lock_path(),
@@ -205,8 +219,10 @@ impl WorkerClient<'_> {
         }
         let started = self.worker_command(purpose, CallerTerminal::Absent).and_then(|mut command| command.spawn());
         match started {
-            Ok(child) => log::info("worker", format_args!("process {} renews in the background", child.id())),
-            Err(error) => log::warn("worker", format_args!("no process could be started to renew: {error}")),
+            Ok(child) => log::info("worker", format_args!("started process {} to renew in the background", child.id())),
+            Err(error) => {
+                log::warn("worker", format_args!("could not start a worker to renew in the background: {error}"))
+            }
         }
     }
 
@@ -218,7 +234,7 @@ impl WorkerClient<'_> {
         Ok(command)
     }
 
-    /// A worker whose stdin and stdout lead to this process.
+    /// Starts a worker whose stdin and stdout are pipes to this process.
     fn spawn_worker(&self, purpose: LadderPurpose, terminal: CallerTerminal) -> io::Result<Child> {
         self.worker_command(purpose, terminal)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
     }

@@ -1,6 +1,12 @@
-//! The process that runs the ladder: in a session of its own, under the cache's lock, ended by nothing but Ctrl-C.
+//! The worker process: it takes the locks, runs the ladder, and reports to its caller.
 //!
-//! Its caller may disappear at any moment; then its messages reach nobody and its work goes on.
+//! It runs in a session of its own (`setsid`), so that a host that kills its process group does not kill the worker. It
+//! ends when the ladder ends, when the user presses Ctrl-C, or when the watchdog stops it. If the caller disappears,
+//! the messages are lost and the work continues.
+//!
+//! It takes the sign-in's lock first and the credentials' lock second. It does not wait for a lock that a caller needs:
+//! it reports `Busy`, and the caller waits for the process that holds the lock. If the worker dies, the kernel releases
+//! its locks, and everything that the ladder has stored so far stays valid.
 
 use std::time::{Duration, Instant};
 
@@ -34,8 +40,8 @@ pub enum CallerTerminal {
     Absent,
 }
 
-/// Does what the caller asked for and reports every result through the pipe, a failure too. The caller reads only the
-/// pipe: nobody sees this process's stderr and exit code.
+/// Runs the ladder for one request. It reports the result through the pipe, also a failure: the caller does not see
+/// this process's stderr or exit code.
 pub fn run_worker_process(
     host: &Host,
     profile: &Profile,
@@ -45,6 +51,7 @@ pub fn run_worker_process(
     invocation: &Invocation,
 ) -> Result<(), Failure> {
     let process = WorkerProcess { host, profile, cache, terminal, invocation, started: Instant::now() };
+    // Before any work, so that the caller's death cannot interrupt it.
     host::detach_session();
     let _watchdog = Watchdog::for_worker(profile);
     match purpose {
@@ -53,15 +60,16 @@ pub fn run_worker_process(
     }
 }
 
-/// Reports a failure from before the work began: of the configuration, for instance.
+/// Reports a failure that happened before the ladder could run, for example in the configuration.
 pub fn report_early_failure(failure: &Failure) {
     send_message::<()>(&WorkerMessage::Failed(failure.clone().into_report(FailureKind::Other)));
 }
 
-/// How long a process that renews in the background waits for another one that uses the same sign-in.
+/// How long a background renewal waits for a process that uses the same sign-in for another role.
 const RENEWAL_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often the ladder is climbed again: once without a token that AWS refused, and once after the user has changed.
+/// How often the ladder runs at most: the first time, once more if AWS refuses a cached token, and once more if the
+/// user changes during the exchange.
 const MAX_CLIMBS: u32 = 3;
 
 struct WorkerProcess<'a> {
@@ -69,12 +77,13 @@ struct WorkerProcess<'a> {
     profile: &'a Profile,
     cache: &'a Cache,
     terminal: CallerTerminal,
-    /// How the user reaches this profile, for the commands that the browser's page names.
+    /// The flags that select this profile, for the commands that the browser's page names.
     invocation: &'a Invocation,
     started: Instant,
 }
 
 impl WorkerProcess<'_> {
+    /// Sends the result to the caller.
     fn report<A: Serialize>(&self, result: Result<WorkerMessage<A>, session::Error>) -> Result<(), Failure> {
         let message = result.unwrap_or_else(|error| WorkerMessage::Failed(self.describe(error)));
         send_message(&message);
@@ -89,9 +98,11 @@ impl WorkerProcess<'_> {
         purpose: CredentialsPurpose,
     ) -> Result<WorkerMessage<SessionCredentials>, session::Error> {
         let Some(inputs) = self.prepare(LadderPurpose::Credentials(purpose))? else { return Ok(WorkerMessage::Busy) };
+        // Created once: two readers would compete for the lines on stdin.
         let mut user = None;
         let mut refused = None;
         for _ in 0..MAX_CLIMBS {
+            // Each round takes both locks again, in their order. The ladder may have released the sign-in's.
             let Some(sign_in) = self.lock_sign_in(purpose)? else { return Ok(WorkerMessage::Busy) };
             let Some(credentials) = self.cache.try_lock_credentials()? else { return Ok(WorkerMessage::Busy) };
             let result = match (self.announce_credentials(&sign_in, &credentials, purpose), &inputs) {
@@ -103,16 +114,21 @@ impl WorkerProcess<'_> {
                         run(ladder.get_credentials(sign_in, &credentials, refused.as_deref(), user))
                     }) {
                         Ok(ClimbOutcome::TokenRefused(token)) => {
-                            log::info("worker", format_args!("AWS does not accept the cached ID token any more"));
+                            log::info("worker", format_args!("AWS refused the cached ID token; trying without it"));
                             refused = Some(token);
                             continue;
                         }
-                        // The user of before wants nothing renewed any more.
+                        // The renewal was for the earlier user.
                         Ok(ClimbOutcome::UserChanged) if purpose == CredentialsPurpose::Renewal => {
                             return Ok(WorkerMessage::Busy);
                         }
                         Ok(ClimbOutcome::UserChanged) => {
-                            log::info("worker", format_args!("the user has signed out, or another user in, meanwhile"));
+                            log::info(
+                                "worker",
+                                format_args!(
+                                    "the user signed out, or another user signed in, during the exchange; trying again"
+                                ),
+                            );
                             continue;
                         }
                         Ok(ClimbOutcome::Done(ready)) => Ok(ready),
@@ -121,13 +137,14 @@ impl WorkerProcess<'_> {
                 }
             };
             self.record_credentials_result(&credentials, purpose, result.as_ref().err());
-            // Other processes find the complete result as soon as the lock is free.
+            // The lock is released only now, so that a waiting process finds the result and the notes complete.
             drop(credentials);
             return Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done));
         }
         Ok(WorkerMessage::Busy)
     }
 
+    /// An ID token needs the sign-in's lock alone, and is not exchanged at AWS.
     fn get_id_token(&self, token_use: TokenUse) -> Result<WorkerMessage<Secret>, session::Error> {
         let purpose = LadderPurpose::IdToken(token_use);
         let Some(inputs) = self.prepare(purpose)? else { return Ok(WorkerMessage::Busy) };
@@ -145,14 +162,16 @@ impl WorkerProcess<'_> {
         Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done))
     }
 
-    /// What the ladder needs; `None` if another process is at work.
+    /// Prepares what the ladder needs besides the records; `None` if another process holds a lock.
     ///
-    /// Reading the files that the profile names may be slow, and must not hold up other processes, so it is done before a
-    /// lock is taken; and not at all if another process holds it. A failure of it is recorded for `status` under the lock.
+    /// It reads the files that the profile names (a CA bundle, a private key). That may be slow and must not block
+    /// other processes, so it happens before a lock is taken. A failure is returned inside, because the caller of this
+    /// function records it under the lock, for `status` and waiting processes.
     fn prepare(&self, purpose: LadderPurpose) -> Result<Option<Result<LadderInputs, FailureReport>>, session::Error> {
         self.cache.create_folder()?;
         if let Err(error) = self.cache.move_former_session() {
-            log::warn("worker", format_args!("{}", self.describe(error.into()).message));
+            let why = self.describe(error.into()).message;
+            log::warn("worker", format_args!("could not move the record of version 0.1: {why}"));
         }
         let is_renewal = purpose == LadderPurpose::Credentials(CredentialsPurpose::Renewal);
         if !is_renewal && find_held_lock(purpose, self.cache)?.is_some() {
@@ -161,7 +180,8 @@ impl WorkerProcess<'_> {
         Ok(Some(LadderInputs::load(self.host, self.profile).map_err(|error| self.describe(error))))
     }
 
-    /// The lock of the sign-in. Nobody waits for a renewal, so it waits for other profiles that use the same sign-in.
+    /// The lock of the sign-in; `None` if another process holds it. A background renewal can wait for it, because no
+    /// caller waits for the renewal.
     fn lock_sign_in(&self, purpose: CredentialsPurpose) -> Result<Option<LockedSignIn<'_>>, files::Error> {
         match purpose {
             CredentialsPurpose::Renewal => self.cache.lock_sign_in_within(RENEWAL_LOCK_TIMEOUT),
@@ -169,8 +189,8 @@ impl WorkerProcess<'_> {
         }
     }
 
-    /// Shows other processes that this one is at work, and fails if its result could not be stored: a keyring that refuses
-    /// must be known before the user signs in, or a refresh token is spent, in vain.
+    /// Writes the holder's notes for waiting processes, and checks that the result can be stored. A keyring that
+    /// refuses must be noticed before the user signs in or a refresh token is used; otherwise both would be lost.
     fn announce_credentials(
         &self,
         sign_in: &LockedSignIn<'_>,
@@ -186,6 +206,7 @@ impl WorkerProcess<'_> {
         Ok(sign_in.check_storage()?)
     }
 
+    /// The same as [`Self::announce_credentials`] for a request that needs the sign-in's lock alone.
     fn announce_token(&self, sign_in: &LockedSignIn<'_>, token_use: TokenUse) -> Result<(), session::Error> {
         let now = (self.host.now)();
         sign_in.announce(now)?;
@@ -221,7 +242,7 @@ impl WorkerProcess<'_> {
         report_session_error(error, self.profile)
     }
 
-    /// Stores the failure for `status` and for waiting callers; a success removes the last one.
+    /// Stores a failure for `status` and for waiting callers; a success removes the earlier failure.
     fn record_credentials_result(
         &self,
         credentials: &LockedCredentials<'_>,
@@ -230,7 +251,8 @@ impl WorkerProcess<'_> {
     ) {
         let is_recorded = match purpose {
             CredentialsPurpose::Automatic(_) | CredentialsPurpose::Login { .. } => true,
-            // The stored credentials are still valid; the user will be prompted when they are needed.
+            // The stored credentials are still valid, so `status` must not show that the user has to sign in. A later
+            // caller prompts when they expire.
             CredentialsPurpose::Renewal => !is_sign_in_needed(failure),
         };
         if is_recorded {
@@ -238,6 +260,7 @@ impl WorkerProcess<'_> {
         }
     }
 
+    /// The same for an ID token. A background refresh records nothing: the host still has a valid token.
     fn record_token_result(&self, sign_in: &LockedSignIn<'_>, token_use: TokenUse, failure: Option<&FailureReport>) {
         let is_recorded = match token_use {
             TokenUse::Now => !is_sign_in_needed(failure),
@@ -261,7 +284,7 @@ fn run<A>(work: impl Future<Output = Result<A, session::Error>>) -> Result<A, se
     http::block_on(work).map_err(session::Error::Runtime)?
 }
 
-/// What the ladder needs besides the records.
+/// Everything that the ladder needs besides the records, built before a lock is taken.
 struct LadderInputs {
     client: Client,
     client_files: ClientFiles,

@@ -1,7 +1,7 @@
-//! What a worker and its caller say to each other: one JSON value a line over the worker's stdin and stdout.
+//! The messages between a worker and its caller: one JSON value per line, over the worker's stdin and stdout.
 //!
-//! The pipes are between two processes of the same program and user. They and the sealed file are the only ways that
-//! credentials take between processes.
+//! Both processes are the same version of the program and run as the same user, so the format may change between
+//! versions. Credentials travel between processes only through these pipes and the sealed records.
 
 use std::io::{self, Write};
 
@@ -10,19 +10,23 @@ use zeroize::Zeroizing;
 
 use crate::{cache::FailureReport, secret::Secret, session::SignInEvent};
 
-/// What a worker reports. `A` is the answer that was asked for, so any other answer cannot be decoded.
+/// A message from the worker. `A` is the type of the requested answer; an answer of another type does not parse.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WorkerMessage<A> {
+    /// Progress of a sign-in, to show to the user.
     SignIn(SignInEvent),
+    /// The answer. It is stored already.
     Done(A),
     Failed(FailureReport),
-    /// Another process holds the lock.
+    /// Another process holds a lock that the request needs. The caller waits for that process instead.
     Busy,
+    /// A log line, for the caller's stderr.
     Log(String),
 }
 
-/// What the user at the caller's terminal does. A closed pipe means only that the caller is gone.
+/// A message from the caller: what the user does at its terminal. A closed pipe is not a message: it means that the
+/// caller is gone, not that the user has cancelled.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CallerMessage {
@@ -30,21 +34,21 @@ pub(super) enum CallerMessage {
     Paste(Secret),
 }
 
-/// One line of the protocol, with its line feed.
+/// One line of the protocol, with its line feed. It is wiped on drop, because it can contain credentials.
 pub(super) fn encode_line(message: &impl Serialize) -> Zeroizing<Vec<u8>> {
     let mut line = serde_json::to_vec(message).expect("messages hold texts and numbers, which always serialise");
     line.push(b'\n');
     Zeroizing::new(line)
 }
 
-/// Sends a message to the caller, if it is still there.
+/// Sends a message to the caller. If the caller is gone, the message is dropped without an error.
 pub(super) fn send_message<A: Serialize>(message: &WorkerMessage<A>) {
     let line = encode_line(message);
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
 }
 
-/// A log that travels to the caller, which writes it to its own stderr.
+/// A log writer that sends each line to the caller, which writes it to its own stderr.
 #[derive(Debug)]
 pub struct CallerLog;
 

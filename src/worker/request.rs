@@ -1,6 +1,5 @@
-//! What a worker can be asked for: the request decides the type of the answer on both sides of the pipe.
-//!
-//! The steps to the answer are in `session`.
+//! The requests to a worker: credentials or an ID token. The type of the request decides the type of the answer on both
+//! sides of the pipe, so a caller cannot take a token for credentials.
 
 use std::path::PathBuf;
 
@@ -16,12 +15,14 @@ use crate::{
     time::Timestamp,
 };
 
+/// A request with its type of answer.
 pub(super) trait WorkerRequest: Copy {
     type Answer: Serialize + DeserializeOwned;
 
+    /// The request as the worker's command line carries it.
     fn purpose(self) -> LadderPurpose;
 
-    /// The answer, if another process has stored it.
+    /// The answer, if another process has stored one that is good enough. Needs no lock.
     fn find_stored(
         self,
         cache: &Cache,
@@ -63,8 +64,8 @@ impl WorkerRequest for TokenUse {
     }
 }
 
-/// The lock that a request needs and another process holds, if there is one. The sign-in's is first, because its holder may
-/// be waiting for the user.
+/// The first lock that the request needs and another process holds; `None` if all are free. The sign-in's comes first,
+/// because its holder may be prompting the user, and the caller has to show where.
 pub(super) fn find_held_lock(purpose: LadderPurpose, cache: &Cache) -> Result<Option<PathBuf>, files::Error> {
     let paths = match purpose {
         LadderPurpose::Credentials(_) => vec![cache.sign_in_lock_path(), cache.credentials_lock_path()],
@@ -78,12 +79,13 @@ pub(super) fn find_held_lock(purpose: LadderPurpose, cache: &Cache) -> Result<Op
     Ok(None)
 }
 
-/// The purpose as an argument on a worker's command line, see [`parse_purpose`].
+/// Encodes the purpose as an argument on the worker's command line, see [`parse_purpose`].
 pub(super) fn encode_purpose(purpose: LadderPurpose) -> String {
     serde_json::to_string(&purpose).expect("a purpose holds words only, which always serialise")
 }
 
-/// What a worker was started for; `None` if the argument is not from this version of the program.
+/// The purpose in a worker's argument; `None` if this version of the program did not write the argument. That happens
+/// when the program is replaced while a caller runs.
 pub fn parse_purpose(argument: &str) -> Option<LadderPurpose> {
     serde_json::from_str(argument).ok()
 }

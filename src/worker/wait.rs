@@ -1,6 +1,8 @@
-//! The caller's side of a worker: start one, or wait for another process's, and pass on what it reports.
+//! The caller's wait: it starts a worker or waits for another caller's worker, and passes on what the worker reports.
 //!
-//! What the user is shown of it is for `commands`.
+//! The wait runs in rounds. If a needed lock is held, the round waits for its holder and then reads what the holder has
+//! stored. Otherwise it starts a worker and listens to it. A worker that dies, or that finds the lock taken a moment
+//! later, starts the next round. The caller itself takes no lock and writes nothing. `commands` decides what is shown.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -32,15 +34,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often a waiting caller checks whether the lock is free.
+/// How often a waiting caller checks whether the lock is free. The system sends no event for that.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// How often the remaining time is reported while the user is prompted.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a worker that ends without a result is replaced.
+/// How many workers that end without a result are replaced, before the caller gives up.
 const MAX_WORKER_DEATHS: u32 = 3;
 
+/// An event that ends or continues a wait; several threads send them to one channel.
 #[derive(Debug)]
 enum WaitEvent {
     /// A line of the worker's stdout.
@@ -49,15 +52,15 @@ enum WaitEvent {
     PipeClosed(u32),
     /// A line from the caller's terminal.
     Pasted(Secret),
-    /// Ctrl-C at the caller's terminal.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-/// What a caller can show to the user while it waits.
+/// An event that a caller can show to the user while it waits.
 #[derive(Clone, Copy, Debug)]
 pub enum ProgressEvent<'a> {
     SignIn(&'a SignInEvent),
-    /// Another process waits for the user, and only there can the sign-in be finished.
+    /// Another process is prompting the user, and the user can finish the sign-in only there.
     OtherProcess {
         pid: u32,
     },
@@ -67,7 +70,7 @@ pub enum ProgressEvent<'a> {
     },
 }
 
-/// Shows an event to the user. What they paste is sent back through the [`PasteSender`].
+/// Shows an event to the user. Lines that the user pastes go back through the [`PasteSender`].
 pub type ProgressHandler<'a> = &'a mut dyn FnMut(ProgressEvent<'_>, &PasteSender);
 
 /// Takes lines that the user pastes at the terminal.
@@ -81,18 +84,19 @@ impl PasteSender {
     }
 }
 
-/// One caller's wait, from its beginning to its end.
+/// The state of one caller's wait.
 struct WorkerWait<'a, 'b, R> {
     client: &'a WorkerClient<'a>,
     request: R,
     limits: WaitLimits,
     started: Instant,
+    /// The same moment as a time of day: a failure that was stored earlier is not the answer to this request.
     started_at: Timestamp,
     deadline: Instant,
     last_shown: Option<ShownPrompt>,
     /// The holder's note that was read last.
     last_note: Option<LockHolder>,
-    /// Until when a person is waited for, once they are asked and until they have acted.
+    /// Until when the user can act. Set by a prompt, and cleared when the user has signed in.
     prompt_deadline: Option<Instant>,
     report: ProgressHandler<'b>,
     paste_sender: PasteSender,
@@ -100,27 +104,28 @@ struct WorkerWait<'a, 'b, R> {
     events: Receiver<WaitEvent>,
 }
 
-/// What the user was shown. It is shown once.
+/// The prompt that the user has seen. The same prompt is not shown twice, although several notes and events repeat it.
 #[derive(PartialEq, Eq)]
 enum ShownPrompt {
-    /// An address and the code to enter there. A provider has one address for all of its codes.
+    /// An address, and the code to enter there. Both count: a provider has the same address for all its codes.
     Address(String, Option<String>),
     /// The process in which the user finishes the sign-in.
     OtherProcess(u32),
 }
 
-/// How one round ended.
+/// How one round of the wait ended.
 #[derive(Debug)]
 enum WaitRound<A> {
     Done(A),
     Failed(FailureReport),
-    /// Another process is, or was, at work.
+    /// Another process holds the lock, or held it and left no answer. The next round decides again.
     Retry,
+    /// The caller's own worker ended without a result.
     WorkerDied,
 }
 
 impl WorkerClient<'_> {
-    /// The answer to a request, from a worker of this caller or from what another process's worker stored.
+    /// The answer to a request, from a worker of this caller or from the records that another caller's worker stored.
     pub(super) fn fetch_result<R: WorkerRequest>(
         &self,
         request: R,
@@ -158,6 +163,8 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         }
     }
 
+    /// Runs rounds until one gives a result. Only rounds in which a worker died are limited in number; the deadlines
+    /// limit the others.
     fn run_rounds(&mut self) -> Result<R::Answer, Error> {
         let mut deaths = 0;
         loop {
@@ -191,7 +198,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
                     continue;
                 }
                 WaitEvent::PipeClosed(process) if process == worker.id() => return Ok(WaitRound::WorkerDied),
-                // An earlier worker.
+                // The event of an earlier worker, late.
                 WaitEvent::PipeClosed(_) => continue,
                 WaitEvent::Interrupted => {
                     send_to_worker(&mut worker, &CallerMessage::Cancel);
@@ -201,26 +208,30 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
             match serde_json::from_str(&line) {
                 Ok(WorkerMessage::SignIn(event)) => self.show_event(&event),
                 Ok(WorkerMessage::Done(answer)) => {
-                    // It has nothing left to do; a program that takes our place would not know whose child it is.
+                    // The worker ends at once. It is waited for because `exec` replaces this process by another
+                    // program, which would get a child process that it does not know.
                     let _ = worker.wait();
                     return Ok(WaitRound::Done(answer));
                 }
                 Ok(WorkerMessage::Failed(report)) => return Ok(WaitRound::Failed(report)),
-                // Another worker was faster by a moment.
+                // Another worker took the lock a moment earlier.
                 Ok(WorkerMessage::Busy) => return Ok(WaitRound::Retry),
-                // It is complete as it is, and goes where our own log goes.
+                // The line is formatted already.
                 Ok(WorkerMessage::Log(line)) => drop(writeln!(std::io::stderr().lock(), "{line}")),
                 Err(error) => {
-                    log::warn("worker", format_args!("process {} sent no valid message: {error}", worker.id()));
+                    log::warn(
+                        "worker",
+                        format_args!("process {} sent an invalid message, so it counts as dead: {error}", worker.id()),
+                    );
                     return Ok(WaitRound::WorkerDied);
                 }
             }
         }
     }
 
-    /// Waits for the process that holds the lock, and takes what it stores.
+    /// Waits until the other process has released the lock, and then uses what it has stored.
     fn await_other_worker(&mut self) -> Result<WaitRound<R::Answer>, Error> {
-        log::debug("worker", format_args!("waiting for another process"));
+        log::debug("worker", format_args!("waiting for another process, which holds the lock"));
         while let Some(path) = find_held_lock(self.request.purpose(), self.client.cache)? {
             if self.started.elapsed() > self.limits.other_worker {
                 return Err(self.build_wait_timeout());
@@ -228,7 +239,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
             self.handle_holder_note(lock::read_holder(&path))?;
             match self.next_event_within(LOCK_POLL_INTERVAL)? {
                 Some(WaitEvent::Interrupted) => return Err(Error::Interrupted),
-                // Lines that were pasted for a worker that has ended.
+                // Late events of an earlier worker, and lines that were pasted for it.
                 Some(WaitEvent::Line(_) | WaitEvent::PipeClosed(_) | WaitEvent::Pasted(_)) | None => {
                     self.report_waiting();
                 }
@@ -237,7 +248,8 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         self.take_other_result()
     }
 
-    /// Shows where the user can take part in another process's sign-in. A command that may not prompt fails instead.
+    /// Shows where the user can finish another process's sign-in. A caller that may not prompt fails instead of
+    /// waiting: only the user could end the wait.
     fn handle_holder_note(&mut self, note: Option<LockHolder>) -> Result<(), Error> {
         if self.last_note == note {
             return Ok(());
@@ -269,11 +281,13 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         Ok(())
     }
 
-    /// What another process's worker left: the answer, else its failure, else nothing because it was killed.
+    /// Reads what the other process's worker has stored: the answer, or its failure. Neither is there if it was killed,
+    /// so this caller starts a worker of its own.
     fn take_other_result(&self) -> Result<WaitRound<R::Answer>, Error> {
         let purpose = self.request.purpose();
         if purpose.is_login() {
-            // A login checks for itself what the other process stored.
+            // AWS may have refused the credentials that the other process stored, so `login` checks them in its own
+            // worker.
             return Ok(WaitRound::Retry);
         }
         let cache = self.client.cache;
@@ -288,6 +302,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         Ok(last.map_or(WaitRound::Retry, |last| WaitRound::Failed(last.report)))
     }
 
+    /// The next event; reports the remaining time while the user is prompted.
     fn next_event(&mut self) -> Result<WaitEvent, Error> {
         loop {
             let span = self.prompt_deadline.map_or(self.limits.total, |_| PROGRESS_INTERVAL);
@@ -305,7 +320,7 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         }
     }
 
-    /// The next event within a span, if there is one; an error once the caller's own time is up.
+    /// The next event within a time span, if there is one; an error once the deadline of this caller has passed.
     fn next_event_within(&mut self, span: Duration) -> Result<Option<WaitEvent>, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -313,17 +328,19 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         }
         match self.events.recv_timeout(span.min(left)) {
             Ok(heard) => Ok(Some(heard)),
-            // Never disconnected: `paste_sender` is a sender too, for the next worker.
+            // `Disconnected` cannot happen: `paste_sender` is a sender too.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
         }
     }
 
+    /// The error when the time is up: it names the process that holds the lock, and where the user can finish its
+    /// sign-in.
     fn build_wait_timeout(&self) -> Error {
         let (cache, now) = (&self.client.cache, self.client.now());
         let held = find_held_lock(self.request.purpose(), cache).ok().flatten();
         let holder = held.as_deref().and_then(lock::read_holder);
         let address = holder.as_ref().and_then(|holder| cache.open_prompt_address(holder, now));
-        log::info("worker", format_args!("waited {} s, no longer", self.started.elapsed().as_secs()));
+        log::info("worker", format_args!("giving up after {} s", self.started.elapsed().as_secs()));
         Error::LockWait(LockWaitTimeout { holder, address, now })
     }
 
@@ -339,22 +356,23 @@ impl<'a, 'b, R: WorkerRequest> WorkerWait<'a, 'b, R> {
         (self.report)(ProgressEvent::SignIn(event), &self.paste_sender);
     }
 
-    /// Shows the user where to act, once, and waits for less time if there are valid credentials meanwhile.
-    fn begin_user_wait(&mut self, shown: ShownPrompt, told: ProgressEvent<'_>) {
+    /// Shows a prompt to the user, unless it was shown before. A caller with valid credentials shortens its wait now.
+    fn begin_user_wait(&mut self, shown: ShownPrompt, event: ProgressEvent<'_>) {
         if self.last_shown.as_ref() == Some(&shown) {
             return;
         }
-        if let Some(asking) = self.limits.after_prompt {
-            self.deadline = self.deadline.min(Instant::now() + asking);
+        if let Some(limit) = self.limits.after_prompt {
+            self.deadline = self.deadline.min(Instant::now() + limit);
         }
-        (self.report)(told, &self.paste_sender);
+        (self.report)(event, &self.paste_sender);
         self.last_shown = Some(shown);
         self.prompt_deadline = Some(self.started + self.client.profile.login_timeout);
         self.report_waiting();
     }
 }
 
-/// Whether another process's failure is the answer to this request. If that process may not prompt, this one still may.
+/// Whether another process's failure is also the answer to this request. It is not if that process failed because it
+/// may not prompt, and this one may.
 fn is_failure_for(purpose: LadderPurpose, last: &LastFailure) -> bool {
     let may_prompt = purpose.caller() == CallerKind::MayPrompt;
     !(may_prompt && last.report.kind == FailureKind::PromptNotAllowed)
@@ -362,16 +380,16 @@ fn is_failure_for(purpose: LadderPurpose, last: &LastFailure) -> bool {
 
 fn send_to_worker(worker: &mut Child, message: &CallerMessage) {
     if let Some(stdin) = &mut worker.stdin {
-        // A worker that has just ended needs no message.
+        // Fails only if the worker has just ended, and then it needs no message.
         let _ = stdin.write_all(&encode_line(message));
     }
 }
 
-/// Passes the worker's lines on as they come, and then that its stdout has closed.
+/// Forwards the worker's lines as they arrive, and at the end reports that its stdout has closed.
 fn forward_lines(stdout: ChildStdout, process: u32, sender: Sender<WaitEvent>) {
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            // The wait has ended.
+            // An error means that the wait has ended.
             if sender.send(WaitEvent::Line(Zeroizing::new(line))).is_err() {
                 return;
             }
@@ -380,10 +398,11 @@ fn forward_lines(stdout: ChildStdout, process: u32, sender: Sender<WaitEvent>) {
     });
 }
 
-/// Ctrl-C at a terminal ends the sign-in. A second handler in one process is refused and not needed.
-fn listen_for_ctrl_c(say: Sender<WaitEvent>) {
+/// Turns Ctrl-C into an event, so that the caller can cancel its worker. A process can install one handler; the error
+/// for a second one is ignored.
+fn listen_for_ctrl_c(sender: Sender<WaitEvent>) {
     let _ = ctrlc::set_handler(move || {
-        let _ = say.send(WaitEvent::Interrupted);
+        let _ = sender.send(WaitEvent::Interrupted);
     });
 }
 

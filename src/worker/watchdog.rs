@@ -1,6 +1,7 @@
-//! Ends a worker that hangs, so that the kernel releases the lock in its hand.
+//! Ends a worker that hangs, so that the kernel releases its locks.
 //!
-//! Everything a worker waits for has a deadline of its own. This one is for what nobody foresaw.
+//! Everything that a worker waits for has a timeout of its own. The watchdog covers the rest: a file system that does
+//! not answer, a bug. Without it, one hanging worker would block every sign-in of the user until it is killed by hand.
 
 use std::{
     sync::mpsc::{RecvTimeoutError, Sender, channel},
@@ -11,25 +12,25 @@ use std::{
 use super::protocol::{WorkerMessage, send_message};
 use crate::{cache::FailureKind, config::Profile, failure::Failure, host};
 
-/// What the servers and AWS may take beside the user's own time.
+/// The time for the provider, the quota service and AWS, in addition to the user's time.
 const MAX_WORK_TIME: Duration = Duration::from_secs(75);
 
-/// How long the last message to the caller may take. The caller may have stopped to read.
+/// How long the last message to the caller may take. The caller may have stopped reading from the pipe.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// No worker of this profile lives longer.
+/// The longest time that a worker of this profile lives.
 pub(super) fn compute_max_lifetime(profile: &Profile) -> Duration {
     profile.login_timeout + MAX_WORK_TIME
 }
 
-/// Acts once after a span, unless it is dropped before.
+/// A timer that acts once, unless it is dropped before.
 pub(super) struct Watchdog {
-    // Dropping it is what ends the waiting thread.
+    // Dropping the sender ends the waiting thread.
     _alive: Sender<()>,
 }
 
 impl Watchdog {
-    /// Ends this process after the profile's longest life.
+    /// Ends this process after [`compute_max_lifetime`].
     pub(super) fn for_worker(profile: &Profile) -> Self {
         let span = compute_max_lifetime(profile);
         Self::start(span, move || end_process(span))
@@ -46,10 +47,11 @@ impl Watchdog {
     }
 }
 
-/// Reports to the caller, if that is possible at once, and ends the process whatever its other threads do.
+/// Reports the failure to the caller if possible, and ends the process without waiting for its other threads. Records
+/// stay intact: a write replaces a file in one step.
 fn end_process(after: Duration) {
     let (done, reported) = channel();
-    // The main thread may hang in the middle of a message, with stdout locked.
+    // On a thread of its own, because the main thread may hang in the middle of a message with stdout locked.
     thread::spawn(move || {
         let failure = Failure::from_stuck_worker(after);
         send_message::<()>(&WorkerMessage::Failed(failure.into_report(FailureKind::Other)));

@@ -36,7 +36,7 @@ pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<
         return write_stdout(to_json_line(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &context.host.environment);
-    let closed = work.cache.load_sign_in_notes().door.blocked_until(now);
+    let closed = work.cache.load_sign_in_notes().prompt_backoff.blocked_until(now);
     let facts = report.to_facts(closed, now, &context.invocation());
     let columns = Terminal::stdout_size().map(|(columns, _)| columns);
     write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())

@@ -1,6 +1,8 @@
-//! The ways in that end at this machine's listener: in a browser here, or by the address on which one elsewhere ended.
+//! Sign-in with an authorization code: a browser on this machine calls back to a local listener, or the user pastes the
+//! address at which a browser elsewhere has ended.
 //!
-//! The listener stands before anybody is shown an address, and closes when the truth has been told.
+//! The listener accepts connections before any address is shown. It closes after the browser's page has shown whether
+//! the user has credentials now, so the page never reports a success that did not happen.
 
 use std::{future::pending, pin::pin, time::Duration};
 
@@ -28,13 +30,16 @@ use crate::{
     text::sanitize_line,
 };
 
-/// How long after the failure of a browser somebody may still come to the address.
+/// How long to wait for the page to be opened after the browser has reported a failure.
 const BROWSER_FAILURE_GRACE: Duration = Duration::from_secs(3);
 
-/// A person who waits for `login` is shown the address by then, however long the provider takes to describe itself.
+/// After this time `login` shows the address even if the provider's metadata has not arrived. Hosts show the output of
+/// `login` as it arrives, and the first line should appear within a second.
 const EARLY: Duration = Duration::from_millis(400);
 
 impl Ladder<'_> {
+    /// Runs a sign-in by callback to its end, and records the result for the backoff. Errors after the prompt come back
+    /// as [`Error::Reported`], because the page has shown their text.
     pub(super) async fn sign_in_by_callback(
         &self,
         records: &mut OpenRecords<'_, '_>,
@@ -42,16 +47,16 @@ impl Ladder<'_> {
         way: SignInMethod,
         browser: &Browser,
         known: Option<CachedProvider>,
-        person: &mut UserInput<'_>,
+        user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
-        // It stands before the browser opens: a provider with a warm session comes back within milliseconds.
+        // The listener comes first: a provider that knows the user already redirects back within milliseconds.
         let listener = CallbackListener::bind(&self.profile.redirect_uri).await?;
         let listener = listener.with_reporter(|event| log::debug("callback", format_args!("{event}")));
         let redirect_uri = listener.redirect_uri();
         let mut open = listener.start_serving();
         let known = match known {
             Some(known) => Ok(known),
-            None => self.get_provider_with_prompt(records.sign_in.lock, &open, way, person).await,
+            None => self.get_provider_with_prompt(records.sign_in.lock, &open, way, user).await,
         };
         let mut known = match known {
             Ok(known) => known,
@@ -66,7 +71,7 @@ impl Ladder<'_> {
         open.set_awaited_callback(build_awaited_callback(&known, &request));
         let (failures, mut failure) = mpsc::channel(1);
         self.show_prompt(records.sign_in.lock, &open, way, browser, failures, &request)?;
-        let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, person).await {
+        let outcome = match self.await_callback(&mut open, &redirect_uri, &mut failure, user).await {
             Ok(answer) => {
                 let ended = match answer {
                     Ok(code) => self.finish_with_code(records, application, &mut known, &request, &code).await,
@@ -82,17 +87,19 @@ impl Ladder<'_> {
         outcome.map_err(Error::Reported)
     }
 
-    /// Asks the provider to describe itself. A person at `login` is shown the address meanwhile: who goes there is sent on
-    /// as soon as that is done. No browser is opened before, for a provider that cannot be reached is no reason to; and who
-    /// is to paste is sent to the provider's address, which is not known yet.
+    /// Fetches the provider's metadata. If that is slow, `login` shows the local address meanwhile, and the listener
+    /// redirects the user as soon as the metadata has arrived.
+    ///
+    /// The browser is not opened yet, because the provider may be unreachable. A user who pastes needs the provider's
+    /// own address, which is in the metadata, so nothing can be shown before.
     async fn get_provider_with_prompt(
         &self,
         sign_in: &LockedSignIn<'_>,
         open: &OpenListener,
         way: SignInMethod,
-        person: &mut UserInput<'_>,
+        user: &mut UserInput<'_>,
     ) -> Result<CachedProvider, Error> {
-        let mut known = pin!(self.get_provider_or_cancel(sign_in, person));
+        let mut known = pin!(self.get_provider_or_cancel(sign_in, user));
         if self.purpose.is_login() && way != SignInMethod::Paste {
             if let RaceWinner::Left(known) = race_futures(known.as_mut(), sleep(EARLY)).await {
                 return known;
@@ -105,8 +112,8 @@ impl Ladder<'_> {
         known.await
     }
 
-    /// Opens the browser, after writing down that a tab was opened: a process killed from here on still counts.
-    /// `failures` hears of a browser that fails later.
+    /// Shows the user where to sign in, and opens the browser. The prompt is stored first, so that it counts for the
+    /// backoff even if the process is killed from here on. `failures` receives the reason if the browser fails later.
     fn show_prompt(
         &self,
         sign_in: &LockedSignIn<'_>,
@@ -120,16 +127,16 @@ impl Ladder<'_> {
         let address = open.start_address();
         sign_in.announce_prompt(self.now(), Some(address))?;
         let opened = if way == SignInMethod::Browser {
-            // Nobody listens any more once the sign-in has ended.
+            // The receiver is gone once the sign-in has ended.
             browser.open_url(address, move |why| drop(failures.try_send(why)))
         } else {
             BrowserLaunch::Manual
         };
-        log::info("session", format_args!("asking at {address}: {opened:?}"));
+        log::info("session", format_args!("prompting the user at {address}; browser: {opened:?}"));
         let way = match (opened, way) {
-            // Nobody reads the address that an automatic caller's helper would print. No tab was opened after all.
+            // The user would not see a printed address. No tab was opened, so the prompt does not count.
             (BrowserLaunch::Failed(why), _) if !self.is_prompt_visible() => {
-                sign_in.update_notes(|notes| notes.door = before)?;
+                sign_in.update_notes(|notes| notes.prompt_backoff = before)?;
                 return Err(SignInNeeded::NoBrowser { why }.into());
             }
             (BrowserLaunch::Started, _) => {
@@ -137,20 +144,23 @@ impl Ladder<'_> {
                 PromptMethod::Browser
             }
             (_, SignInMethod::Paste) => PromptMethod::Paste { to: Secret::new(request.url.as_str()) },
-            // Whoever goes there by hand may be another user: `sudo -u service bedrock-sso login`.
+            // The browser may run as another system user, for example with `sudo -u service bedrock-sso login`, so the
+            // listener is not restricted to the user of this process.
             _ => PromptMethod::ByHand,
         };
         (self.report)(SignInEvent::Prompt(SignInPrompt { address: address.to_owned(), way }));
         Ok(())
     }
 
-    /// Whether the user sees an address that is printed.
+    /// Whether the user sees a printed address.
     fn is_prompt_visible(&self) -> bool {
         self.context.terminal || self.purpose.is_login()
     }
 
-    /// The answer that a browser brings or the user pastes. A pasted text that is none is said to be so, and waited on; so is a
-    /// browser that failed, where the user sees the address and can open it by hand.
+    /// Waits for the provider's answer: a callback from the browser, or an address that the user pastes.
+    ///
+    /// A wrong paste is reported, and the wait continues. It also continues after the browser has failed, if the user
+    /// sees the address and can open it by hand. It ends with an error when the user cancels or the time is up.
     async fn await_callback(
         &self,
         open: &mut OpenListener,
@@ -171,7 +181,7 @@ impl Ladder<'_> {
                 RaceWinner::Left(RaceWinner::Right(text)) => match open.submit_pasted_address(text.expose()) {
                     Ok(()) => {}
                     Err(why) => {
-                        log::info("session", format_args!("what was pasted is not the answer: {why:?}"));
+                        log::info("session", format_args!("rejected a pasted address: {why:?}"));
                         let redirect_uri = redirect_uri.to_owned();
                         (self.report)(SignInEvent::PasteRejected(PastedTextError { why, redirect_uri }));
                     }
@@ -194,8 +204,9 @@ impl Ladder<'_> {
         }
     }
 
+    /// Reports the failure so that the user opens the address by hand; fails if the user would not see the report.
     fn report_browser_failure(&self, address: &str, why: &str) -> Result<(), Error> {
-        log::warn("session", format_args!("the browser failed, and nobody came to the address: {why}"));
+        log::warn("session", format_args!("the browser failed and did not open the address: {why}"));
         if !self.is_prompt_visible() {
             return Err(SignInNeeded::BrowserFailed { why: why.to_owned() }.into());
         }
@@ -203,6 +214,7 @@ impl Ladder<'_> {
         Ok(())
     }
 
+    /// The page that the browser shows at the end.
     fn build_ending(&self, ended: &Result<SessionCredentials, FailureReport>) -> SignInEnding {
         match ended {
             Ok(ready) => SignInEnding::SignedIn {
@@ -216,20 +228,20 @@ impl Ladder<'_> {
     }
 }
 
-/// Resolves with the reason a moment after the browser has failed. Some programs report a failure although they have shown
-/// the address, and then somebody comes to it by then.
+/// Resolves with the reason a moment after the browser has failed. The delay is for programs that report a failure
+/// although they have opened the page.
 pub async fn await_browser_failure(failure: &mut Receiver<String>) -> String {
     match failure.recv().await {
         Some(why) => {
             sleep(BROWSER_FAILURE_GRACE).await;
             why
         }
-        // The program is gone, and was content.
+        // The browser program has ended without a failure.
         None => pending().await,
     }
 }
 
-/// What is pasted next. Once whoever could paste is gone, nothing is: a browser may still come.
+/// The next pasted line. If the caller has disappeared, it waits for ever, because a browser may still call back.
 async fn next_pasted_line(pasted: &mut Receiver<Secret>) -> Secret {
     match pasted.recv().await {
         Some(text) => text,

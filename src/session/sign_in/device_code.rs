@@ -1,6 +1,7 @@
-//! The way in by a code that is entered elsewhere (RFC 8628): ask for it, show it, and ask how far the person is.
+//! Sign-in with a device code (RFC 8628): request a code, show it to the user, and poll until the user has entered it.
 //!
-//! The pace and the end of the waiting are kept here; what the provider's words mean is `oidc`'s business.
+//! This module decides how often to poll and when to stop. `oidc` sends the requests and interprets the answers. Only
+//! the caller of this worker sees the code: other processes must not, see `cache::prompt_address`.
 
 use std::time::Duration;
 
@@ -17,26 +18,27 @@ use crate::{
     },
 };
 
-/// What a provider that says `slow_down` wants added to the pause (RFC 8628 §3.5).
+/// By how much each `slow_down` answer lengthens the interval (RFC 8628 §3.5).
 const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
 
-/// In bad weather the pause doubles up to here.
+/// The longest pause after network failures.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Ladder<'_> {
+    /// Runs a sign-in by device code to its end, and records the result for the backoff.
     pub(super) async fn sign_in_by_device_code(
         &self,
         records: &mut OpenRecords<'_, '_>,
         application: &Application<'_>,
         known: &mut CachedProvider,
-        person: &mut UserInput<'_>,
+        user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
         let Some(endpoint) = known.metadata.device_authorization_endpoint.clone() else {
             return Err(Error::NoDeviceCodes);
         };
         let code = self.provider_session(application, known).request_device_code(&endpoint).await?;
         self.show_code(records.sign_in.lock, &code)?;
-        let outcome = self.await_device_code(records, application, known, &code, person).await;
+        let outcome = self.await_device_code(records, application, known, &code, user).await;
         let outcome = outcome.map_err(self.describe);
         self.record_outcome(records.sign_in.lock, outcome.as_ref().err());
         outcome.map_err(Error::Reported)
@@ -50,7 +52,7 @@ impl Ladder<'_> {
         log::info(
             "session",
             format_args!(
-                "asking for a code to be entered at {address}; it holds for {} s, the provider is asked every {} s",
+                "the user has to enter a code at {address} within {} s; polling the provider every {} s",
                 code.lifetime.as_secs(),
                 code.interval.as_secs()
             ),
@@ -61,24 +63,26 @@ impl Ladder<'_> {
         Ok(())
     }
 
+    /// Waits until the user has entered the code, cancels, or the code or the user's time expires.
     async fn await_device_code(
         &self,
         records: &mut OpenRecords<'_, '_>,
         application: &Application<'_>,
         known: &mut CachedProvider,
         code: &DeviceCode,
-        person: &mut UserInput<'_>,
+        user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
         let limit = self.time_left().min(code.lifetime);
         let polled = self.poll_for_tokens(application, known, code, limit);
-        let (id_token, tokens) = match race_futures(polled, person.cancel_signal.as_mut()).await {
+        let (id_token, tokens) = match race_futures(polled, user.cancel_signal.as_mut()).await {
             RaceWinner::Left(answered) => answered?,
             RaceWinner::Right(()) => return Err(Error::Interrupted),
         };
         self.finish_sign_in(records, known, id_token, tokens, TokenGrant::DeviceCode).await
     }
 
-    /// Asks again and again, at the provider's pace. Bad weather costs time only: each failure doubles the pause.
+    /// Polls the token endpoint at the interval that the provider demands. A network failure does not end the sign-in:
+    /// it doubles the pause (RFC 8628 §3.5 asks for such a backoff), and the next answer resets it.
     async fn poll_for_tokens(
         &self,
         application: &Application<'_>,
@@ -98,21 +102,24 @@ impl Ladder<'_> {
                 Ok(DevicePollOutcome::Waiting(pending)) => {
                     pace += if pending == PollPace::SlowDown { SLOW_DOWN_STEP } else { Duration::ZERO };
                     (pause, trouble) = (pace, None);
-                    log::debug("session", format_args!("not entered yet: asking again in {} s", pause.as_secs()));
+                    log::debug(
+                        "session",
+                        format_args!("the user has not entered the code yet; polling again in {} s", pause.as_secs()),
+                    );
                 }
                 Err(error) if error.is_expired_device_code() => return Err(unanswered().into()),
                 Err(error) if error.lacks_provider_answer() => {
                     pause = (pause * 2).min(MAX_POLL_INTERVAL).max(pace);
                     log::info(
                         "session",
-                        format_args!("the provider was not reached: asking again in {} s", pause.as_secs()),
+                        format_args!("the provider was not reached; polling again in {} s", pause.as_secs()),
                     );
                     trouble = Some(error);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        // What kept the answer from coming is worth more to a person than that it did not come.
+        // A network failure explains more to the user than the timeout that it caused.
         trouble.map_or_else(|| Err(unanswered().into()), |error| Err(error.into()))
     }
 }

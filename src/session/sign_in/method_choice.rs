@@ -1,6 +1,8 @@
-//! Which way in can work here: a pure function from what was asked for and where the program runs, with its reason.
+//! Chooses the sign-in method: a pure function of the request, the profile and the place where the program runs.
 //!
-//! It knows no network; what depends on the provider is left open in the answer, and settled once that is known.
+//! It makes no network request. If the method depends on whether the provider supports device codes, the plan says so,
+//! and [`MethodPlan::resolve_method`] decides once that is known. Each choice comes with its reason, for the log and
+//! for `doctor`.
 
 use crate::{
     config::SignInFlow,
@@ -8,48 +10,52 @@ use crate::{
     session::{MethodPreference, NoSignInMethod},
 };
 
-/// What was asked for.
+/// What the command line and the profile ask for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MethodInputs<'a> {
-    /// By a program that comes by itself, whose person sees nothing but a terminal.
+    /// The caller is a program (an SDK, a host). It hides the output, so the user sees only what is written to a
+    /// terminal.
     pub(super) is_automatic: bool,
     pub(super) preference: MethodPreference,
     pub(super) flow: SignInFlow,
     /// The profile names a browser.
     pub(super) names_browser: bool,
-    /// Which browser would be opened.
+    /// The browser that would be opened.
     pub(super) browser: &'a Browser,
 }
 
+/// How the user signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInMethod {
-    /// A browser here.
+    /// The program opens a browser on this machine.
     Browser,
-    /// A browser that the person opens, at an address of this machine.
+    /// The user opens a local address in a browser on this machine.
     ManualBrowser,
-    /// A browser anywhere, in which a code is entered.
+    /// The user enters a code in any browser.
     DeviceCode,
-    /// A browser anywhere, whose last address is pasted at the terminal.
+    /// The user signs in with any browser, and pastes its last address at the terminal.
     Paste,
 }
 
-/// What is to be done, and why.
+/// The chosen plan, with the reason in a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MethodChoice {
     pub(super) plan: MethodPlan,
     pub(super) reason: &'static str,
 }
 
+/// The method, as far as it is known without the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MethodPlan {
     Use(SignInMethod),
-    /// By code where the provider gives codes, else in this way.
+    /// A device code if the provider supports it, else this method.
     DeviceCodeOr(SignInMethod),
+    /// No method can work here.
     Refuse(NoSignInMethod),
 }
 
 impl MethodPlan {
-    /// The way in, given whether the provider gives codes.
+    /// The method, once it is known whether the provider supports device codes.
     pub(super) fn resolve_method(self, gives_codes: bool) -> Result<SignInMethod, NoSignInMethod> {
         match self {
             Self::Use(way) => Ok(way),
@@ -60,69 +66,74 @@ impl MethodPlan {
     }
 }
 
-/// Whoever says how, is obeyed; else a browser is opened where one can be seen, and elsewhere the person is sent to one.
-pub(super) fn choose_method(asked: &MethodInputs<'_>, around: &ExecutionContext) -> MethodChoice {
-    let unattended = around.ci && !around.terminal;
+/// Chooses the method. The command line decides first, then the profile. If both leave it open (`auto`), a browser
+/// opens where the user can see it, and elsewhere the user gets a code or an address for a browser of their choice.
+///
+/// The order of the arms is the rule: `--device`, then a browser that the profile names, come before the refusal of
+/// build machines, because both are an explicit statement that a user is there.
+pub(super) fn choose_method(asked: &MethodInputs<'_>, context: &ExecutionContext) -> MethodChoice {
+    let unattended = context.ci && !context.terminal;
     match (asked.preference, asked.flow) {
         (MethodPreference::Device, _) => {
-            use_if_visible(asked, around, SignInMethod::DeviceCode, "the command line asks for a code")
+            use_if_visible(asked, context, SignInMethod::DeviceCode, "the command line asks for a code")
         }
         (MethodPreference::Any, SignInFlow::Auto | SignInFlow::Browser) if asked.names_browser => {
             use_method(SignInMethod::Browser, "the profile names a browser")
         }
         _ if unattended => refuse_method(NoSignInMethod::Unattended, "a build machine without a terminal"),
         (MethodPreference::Any, SignInFlow::Device) => {
-            use_if_visible(asked, around, SignInMethod::DeviceCode, "the profile asks for a code")
+            use_if_visible(asked, context, SignInMethod::DeviceCode, "the profile asks for a code")
         }
-        (_, SignInFlow::Paste) if around.terminal => {
+        (_, SignInFlow::Paste) if context.terminal => {
             use_method(SignInMethod::Paste, "the profile asks for a pasted address")
         }
         (_, SignInFlow::Paste) => {
             refuse_method(NoSignInMethod::NoTerminalToPaste, "an address cannot be pasted without a terminal")
         }
         (MethodPreference::NoBrowser, SignInFlow::Browser | SignInFlow::Device) => {
-            use_if_visible(asked, around, SignInMethod::ManualBrowser, "the command line wants no browser opened")
+            use_if_visible(asked, context, SignInMethod::ManualBrowser, "the command line wants no browser opened")
         }
         (MethodPreference::Any, SignInFlow::Browser) if *asked.browser == Browser::Disabled => {
-            use_if_visible(asked, around, SignInMethod::ManualBrowser, "no browser is to be opened")
+            use_if_visible(asked, context, SignInMethod::ManualBrowser, "no browser is to be opened")
         }
         (MethodPreference::Any, SignInFlow::Browser) => {
             use_method(SignInMethod::Browser, "the profile asks for a browser")
         }
-        (_, SignInFlow::Auto) => choose_by_surroundings(asked, around),
+        (_, SignInFlow::Auto) => choose_by_surroundings(asked, context),
     }
 }
 
-fn choose_by_surroundings(asked: &MethodInputs<'_>, around: &ExecutionContext) -> MethodChoice {
+/// The choice for `flow = "auto"`: a browser on this machine, if the user can see it.
+fn choose_by_surroundings(asked: &MethodInputs<'_>, context: &ExecutionContext) -> MethodChoice {
     let opens_none = asked.preference == MethodPreference::NoBrowser || *asked.browser == Browser::Disabled;
-    match check_local_browser(asked.browser, around) {
-        Ok(because) if opens_none => use_if_visible(asked, around, SignInMethod::ManualBrowser, because),
-        Ok(because) => use_method(SignInMethod::Browser, because),
-        Err(because) if !is_output_visible(asked, around) => refuse_method(NoSignInMethod::NoTerminal, because),
-        Err(because) => {
-            let otherwise = if around.terminal { SignInMethod::Paste } else { SignInMethod::ManualBrowser };
-            MethodChoice { plan: MethodPlan::DeviceCodeOr(otherwise), reason: because }
+    match check_local_browser(asked.browser, context) {
+        Ok(reason) if opens_none => use_if_visible(asked, context, SignInMethod::ManualBrowser, reason),
+        Ok(reason) => use_method(SignInMethod::Browser, reason),
+        Err(reason) if !is_output_visible(asked, context) => refuse_method(NoSignInMethod::NoTerminal, reason),
+        Err(reason) => {
+            let otherwise = if context.terminal { SignInMethod::Paste } else { SignInMethod::ManualBrowser };
+            MethodChoice { plan: MethodPlan::DeviceCodeOr(otherwise), reason }
         }
     }
 }
 
-/// Why a page that is not a sign-in cannot be shown in a browser here, if it cannot. A flow other than `browser` does not
-/// matter: it says how users sign in.
-pub(super) fn find_browser_obstacle(asked: &MethodInputs<'_>, around: &ExecutionContext) -> Option<&'static str> {
+/// Why this machine cannot show a page that is not a sign-in (the AWS console); `None` if it can. Of the profile's flow
+/// only `browser` matters here: it says that a browser is visible, while the others say how users sign in.
+pub(super) fn find_browser_obstacle(asked: &MethodInputs<'_>, context: &ExecutionContext) -> Option<&'static str> {
     match asked.browser {
         Browser::Disabled => Some("the browser is `none`"),
         _ if asked.names_browser => None,
-        _ if around.ci && !around.terminal => Some("a build machine without a terminal"),
+        _ if context.ci && !context.terminal => Some("a build machine without a terminal"),
         _ if asked.flow == SignInFlow::Browser => None,
-        browser => check_local_browser(browser, around).err(),
+        browser => check_local_browser(browser, context).err(),
     }
 }
 
-/// Whether a browser that is opened here appears before the person, or why not.
-fn check_local_browser(browser: &Browser, around: &ExecutionContext) -> Result<&'static str, &'static str> {
+/// The reason why the user can see a browser that opens on this machine, or why not.
+fn check_local_browser(browser: &Browser, context: &ExecutionContext) -> Result<&'static str, &'static str> {
     let in_variable = matches!(browser, Browser::Command(_));
-    match around {
-        // It hands the address to the editor's own window, and that forwards the port.
+    match context {
+        // The editor's helper opens the address on the user's own machine, and the editor forwards the port.
         ExecutionContext { remote_editor: true, .. } if in_variable => Ok("$BROWSER of a remote editor"),
         ExecutionContext { ssh: true, display: false, .. } => Err("reached by SSH, without a display"),
         ExecutionContext { remote_editor: true, display: false, .. } => Err("a remote editor without $BROWSER"),
@@ -136,30 +147,31 @@ fn check_local_browser(browser: &Browser, around: &ExecutionContext) -> Result<&
     }
 }
 
-/// Whether anybody sees what is shown: callers that come by themselves hide all but the terminal.
-fn is_output_visible(asked: &MethodInputs<'_>, around: &ExecutionContext) -> bool {
-    !asked.is_automatic || around.terminal
+/// Whether the user sees a printed address or code. Automatic callers hide everything but the terminal.
+fn is_output_visible(asked: &MethodInputs<'_>, context: &ExecutionContext) -> bool {
+    !asked.is_automatic || context.terminal
 }
 
+/// Uses a method that shows text to the user, and refuses it if the user would not see the text.
 fn use_if_visible(
     asked: &MethodInputs<'_>,
-    around: &ExecutionContext,
+    context: &ExecutionContext,
     way: SignInMethod,
-    because: &'static str,
+    reason: &'static str,
 ) -> MethodChoice {
-    if is_output_visible(asked, around) {
-        use_method(way, because)
+    if is_output_visible(asked, context) {
+        use_method(way, reason)
     } else {
-        refuse_method(NoSignInMethod::NoTerminal, because)
+        refuse_method(NoSignInMethod::NoTerminal, reason)
     }
 }
 
-fn use_method(way: SignInMethod, because: &'static str) -> MethodChoice {
-    MethodChoice { plan: MethodPlan::Use(way), reason: because }
+fn use_method(way: SignInMethod, reason: &'static str) -> MethodChoice {
+    MethodChoice { plan: MethodPlan::Use(way), reason }
 }
 
-fn refuse_method(why: NoSignInMethod, because: &'static str) -> MethodChoice {
-    MethodChoice { plan: MethodPlan::Refuse(why), reason: because }
+fn refuse_method(why: NoSignInMethod, reason: &'static str) -> MethodChoice {
+    MethodChoice { plan: MethodPlan::Refuse(why), reason }
 }
 
 #[cfg(test)]
@@ -186,15 +198,15 @@ mod tests {
     const CONTAINER: ExecutionContext = ExecutionContext { container: true, ..NOWHERE };
     const CI: ExecutionContext = ExecutionContext { ci: true, ..NOWHERE };
 
-    fn at_terminal(around: ExecutionContext) -> ExecutionContext {
-        ExecutionContext { terminal: true, ..around }
+    fn at_terminal(context: ExecutionContext) -> ExecutionContext {
+        ExecutionContext { terminal: true, ..context }
     }
 
     fn in_variable() -> Browser {
         Browser::Command(vec!["firefox".into()])
     }
 
-    /// `login` with nothing said of how.
+    /// `login` without any preference.
     const LOGIN: MethodInputs<'static> = MethodInputs {
         is_automatic: false,
         preference: MethodPreference::Any,
@@ -204,20 +216,20 @@ mod tests {
     };
     const CALLER: MethodInputs<'static> = MethodInputs { is_automatic: true, ..LOGIN };
 
-    /// The way in where the provider gives codes, and where it gives none.
+    /// The method with a provider that supports device codes, and with one that does not.
     type Ways = [Result<SignInMethod, NoSignInMethod>; 2];
 
-    fn ways(asked: MethodInputs<'_>, around: ExecutionContext) -> Ways {
-        let MethodChoice { plan, reason: because } = choose_method(&asked, &around);
-        assert!(!because.is_empty());
+    fn ways(asked: MethodInputs<'_>, context: ExecutionContext) -> Ways {
+        let MethodChoice { plan, reason } = choose_method(&asked, &context);
+        assert!(!reason.is_empty());
         [plan.resolve_method(true), plan.resolve_method(false)]
     }
 
-    /// Each row: what was asked, where, and the way in with codes and without.
+    /// Each row: a name, the request, the context, and the expected methods.
     #[track_caller]
     fn all<const N: usize>(rows: [(&str, MethodInputs<'_>, ExecutionContext, Ways); N]) {
-        for (name, asked, around, expected) in rows {
-            assert_eq!(ways(asked, around), expected, "{name}");
+        for (name, asked, context, expected) in rows {
+            assert_eq!(ways(asked, context), expected, "{name}");
         }
     }
 
@@ -277,7 +289,7 @@ mod tests {
         all([
             ("a caller over SSH", CALLER, SSH, NO_TERMINAL),
             ("a caller in a container", CALLER, CONTAINER, NO_TERMINAL),
-            ("a caller whose browser is none", none, DISPLAY, NO_TERMINAL),
+            ("a caller with the browser disabled", none, DISPLAY, NO_TERMINAL),
             ("a caller whose profile asks for a code", code, DISPLAY, NO_TERMINAL),
             ("a caller at a build machine", CALLER, CI, UNATTENDED),
             ("login at a build machine", LOGIN, CI, UNATTENDED),
@@ -291,19 +303,19 @@ mod tests {
         let none = MethodInputs { browser: &Browser::Disabled, names_browser: true, ..LOGIN };
         let named = MethodInputs { names_browser: true, ..LOGIN };
         let flow = |flow| MethodInputs { flow, ..LOGIN };
-        for (name, asked, around, is_shown) in [
+        for (name, asked, context, is_shown) in [
             ("a desktop", LOGIN, DESKTOP, true),
             ("a desktop with a flow by code", flow(SignInFlow::Device), DESKTOP, true),
             ("a desktop with a flow by paste", flow(SignInFlow::Paste), DISPLAY, true),
             ("SSH", LOGIN, at_terminal(SSH), false),
             ("SSH with a flow by browser", flow(SignInFlow::Browser), at_terminal(SSH), true),
             ("SSH with a browser of the profile", named, at_terminal(SSH), true),
-            ("a desktop whose browser is none", none, DESKTOP, false),
+            ("a desktop with the browser disabled", none, DESKTOP, false),
             ("a console without a display", LOGIN, at_terminal(NOWHERE), false),
             ("a build machine", LOGIN, CI, false),
             ("a build machine with a browser of the profile", named, CI, true),
         ] {
-            assert_eq!(find_browser_obstacle(&asked, &around).is_none(), is_shown, "{name}");
+            assert_eq!(find_browser_obstacle(&asked, &context).is_none(), is_shown, "{name}");
         }
     }
 

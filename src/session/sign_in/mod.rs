@@ -1,6 +1,10 @@
-//! Rung four: asking the person, in a browser here or by a code entered elsewhere, and telling them the truth at the end.
+//! Step 4 of the ladder: prompts the user to sign in, in a browser on this machine or with a code or address elsewhere.
 //!
-//! It decides whether a person may be asked, and keeps what they gave before AWS hears of it.
+//! It decides whether this caller may prompt now, and by which method. It runs under both locks, and holds them until
+//! the user has acted, so one application never prompts in two processes at once. The prompt is recorded before it is
+//! shown and the tokens are stored before AWS is asked: a killed worker counts as a failed prompt, and a failed
+//! exchange does not cost the user the sign-in. The browser's page shows the result of the whole ladder, not only of
+//! the sign-in.
 
 mod method_choice;
 mod device_code;
@@ -24,25 +28,25 @@ use crate::{
     secret::Secret,
 };
 
-/// What a person has at least, however long the provider took before they were asked.
+/// The time that the user has at least, even if the provider was slow before the prompt.
 const MIN_PROMPT_TIME: Duration = Duration::from_secs(10);
 
-/// How `login` would ask a person here, and why so, given whether the provider gives codes.
+/// The sign-in method that `login` would use here, with the reason; for `doctor` and `status`. `gives_codes` says
+/// whether the provider supports device codes.
 pub fn predict_method(
     profile: &Profile,
     browser: &Browser,
-    around: &ExecutionContext,
+    context: &ExecutionContext,
     gives_codes: bool,
 ) -> (Result<SignInMethod, NoSignInMethod>, &'static str) {
-    let MethodChoice { plan, reason: because } =
-        choose_for_profile(profile, browser, false, MethodPreference::Any, around);
-    (plan.resolve_method(gives_codes), because)
+    let MethodChoice { plan, reason } = choose_for_profile(profile, browser, false, MethodPreference::Any, context);
+    (plan.resolve_method(gives_codes), reason)
 }
 
-/// Fails with the reason where a page cannot be shown in this browser: by SSH, without a display.
-pub fn check_browser(profile: &Profile, browser: &Browser, around: &ExecutionContext) -> Result<(), &'static str> {
+/// Fails with the reason if this browser cannot show a page to the user, for example over SSH without a display.
+pub fn check_browser(profile: &Profile, browser: &Browser, context: &ExecutionContext) -> Result<(), &'static str> {
     let asked = build_method_inputs(profile, browser, false, MethodPreference::Any);
-    find_browser_obstacle(&asked, around).map_or(Ok(()), Err)
+    find_browser_obstacle(&asked, context).map_or(Ok(()), Err)
 }
 
 fn choose_for_profile(
@@ -50,9 +54,9 @@ fn choose_for_profile(
     browser: &Browser,
     automatically: bool,
     wish: MethodPreference,
-    around: &ExecutionContext,
+    context: &ExecutionContext,
 ) -> MethodChoice {
-    choose_method(&build_method_inputs(profile, browser, automatically, wish), around)
+    choose_method(&build_method_inputs(profile, browser, automatically, wish), context)
 }
 
 fn build_method_inputs<'a>(
@@ -66,28 +70,30 @@ fn build_method_inputs<'a>(
 }
 
 impl Ladder<'_> {
+    /// Prompts the user, and continues up to the stored credentials. Everything that can fail without the user is
+    /// checked before the prompt: whether this caller may prompt, the client secret, and the method.
     pub(super) async fn sign_in_interactively(
         &self,
         records: &mut OpenRecords<'_, '_>,
-        person: &mut UserInput<'_>,
+        user: &mut UserInput<'_>,
     ) -> Result<SessionCredentials, Error> {
         self.check_prompt_allowed(records.sign_in.lock)?;
         let application = self.load_application(records.sign_in.lock.folder())?;
         let browser = self.profile.chosen_browser(&self.host.environment);
-        let MethodChoice { plan, reason: because } = self.choose_sign_in_method(&browser);
-        log::info("session", format_args!("the way in is {plan:?}: {because}"));
+        let MethodChoice { plan, reason } = self.choose_sign_in_method(&browser);
+        log::info("session", format_args!("sign-in method: {plan:?} ({reason})"));
         let known = match plan {
             MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode) => {
-                Some(self.get_provider_or_cancel(records.sign_in.lock, person).await?)
+                Some(self.get_provider_or_cancel(records.sign_in.lock, user).await?)
             }
             _ => None,
         };
         let gives_codes = known.as_ref().is_some_and(|known| known.metadata.device_authorization_endpoint.is_some());
         match (plan.resolve_method(gives_codes).map_err(SignInNeeded::NoMethod)?, known) {
             (SignInMethod::DeviceCode, Some(mut known)) => {
-                self.sign_in_by_device_code(records, &application, &mut known, person).await
+                self.sign_in_by_device_code(records, &application, &mut known, user).await
             }
-            (way, known) => self.sign_in_by_callback(records, &application, way, &browser, known, person).await,
+            (way, known) => self.sign_in_by_callback(records, &application, way, &browser, known, user).await,
         }
     }
 
@@ -96,32 +102,34 @@ impl Ladder<'_> {
         choose_for_profile(self.profile, browser, automatically, self.purpose.method_preference(), self.context)
     }
 
-    /// What the provider says of itself, unless the person gives up first.
+    /// The provider's metadata; fails if the user cancels while it is fetched.
     async fn get_provider_or_cancel(
         &self,
         sign_in: &LockedSignIn<'_>,
-        person: &mut UserInput<'_>,
+        user: &mut UserInput<'_>,
     ) -> Result<CachedProvider, Error> {
-        match race_futures(self.get_provider(sign_in), person.cancel_signal.as_mut()).await {
+        match race_futures(self.get_provider(sign_in), user.cancel_signal.as_mut()).await {
             RaceWinner::Left(known) => known,
             RaceWinner::Right(()) => Err(Error::Interrupted),
         }
     }
 
-    /// Whether a person may be asked by this command, now.
+    /// Fails if this caller may not prompt: the profile allows it to `login` only, or an earlier prompt has failed and
+    /// the backoff has not ended. `login` itself may always prompt, because the user has asked for it.
     fn check_prompt_allowed(&self, sign_in: &LockedSignIn<'_>) -> Result<(), Error> {
         match self.purpose.caller() {
             CallerKind::SignIn => Ok(()),
             caller if !self.profile.login.allows_prompt(caller) => Err(SignInNeeded::PromptNotAllowed.into()),
             _ => {
-                let (door, now) = (sign_in.load_sign_in_notes().door, self.now());
-                let Some(until) = door.blocked_until(now) else { return Ok(()) };
-                Err(SignInNeeded::BackoffActive { until, now, why: door.failure_reason().map(str::to_owned) }.into())
+                let (backoff, now) = (sign_in.load_sign_in_notes().prompt_backoff, self.now());
+                let Some(until) = backoff.blocked_until(now) else { return Ok(()) };
+                let why = backoff.failure_reason().map(str::to_owned);
+                Err(SignInNeeded::BackoffActive { until, now, why }.into())
             }
         }
     }
 
-    /// Code to tokens, and on with them.
+    /// Exchanges the authorization code for tokens (RFC 6749 §4.1.3), and continues with them.
     async fn finish_with_code(
         &self,
         records: &mut OpenRecords<'_, '_>,
@@ -135,7 +143,11 @@ impl Ladder<'_> {
             .await
     }
 
-    /// The answer's tokens verified and kept, then AWS.
+    /// Verifies the tokens, stores them, and continues with steps 6 to 8.
+    ///
+    /// If another user has signed in, the credentials of the earlier user are removed before the new tokens are stored.
+    /// A worker that is killed between the two leaves the earlier user's sign-in without credentials. The other order
+    /// would leave the new user's sign-in with credentials of the earlier user.
     async fn finish_sign_in(
         &self,
         records: &mut OpenRecords<'_, '_>,
@@ -147,11 +159,11 @@ impl Ladder<'_> {
         (self.report)(SignInEvent::Answered);
         let token =
             self.verify_token(records.sign_in.lock, known, id_token, &self.expected_claims(&tokens, grant)).await?;
-        // Nothing of an earlier user stays, whatever profile it was for. Credentials of the same user stay valid, should AWS
-        // give no new ones.
+        // Credentials of the same user stay, in case AWS issues no new ones.
         let OpenRecords { sign_in, credentials } = records;
         let is_another_user = sign_in.subject.as_deref() != Some(token.subject());
         if is_another_user {
+            // The maximum session length is a property of the role, not of the user.
             let longest = credentials.longest;
             **credentials = CredentialsRecord { longest, ..CredentialsRecord::default() };
             credentials.store()?;
@@ -161,30 +173,32 @@ impl Ladder<'_> {
         self.set_destinations(sign_in, known);
         self.set_token(sign_in, &token)?;
         if is_another_user {
-            // Those that another process stored meanwhile. Removed at the end alone, they would stay after a kill.
+            // Removes what a process of the earlier user has stored since the first removal. From here on such a
+            // process sees the new user and stores nothing. Without the first removal, a kill before this line would
+            // leave the earlier user's credentials in place.
             sign_in.lock.remove_other_credentials()?;
         }
         let granted = self.request_credentials(credentials, &token).await?;
         Ok(self.store_credentials(credentials, granted, sign_in.token_count))
     }
 
-    /// What is left of the person's time.
+    /// The time that the user has left to sign in.
     fn time_left(&self) -> Duration {
         self.profile.login_timeout.saturating_sub(self.started.elapsed()).max(MIN_PROMPT_TIME)
     }
 
-    /// Stores that the user is about to be prompted, and returns the backoff from before.
+    /// Counts a prompt that is about to start, and returns the earlier backoff for [`Self::show_prompt`] to restore.
     fn record_prompt(&self, sign_in: &LockedSignIn<'_>) -> Result<PromptBackoff, Error> {
-        let before = sign_in.load_sign_in_notes().door;
-        sign_in.update_notes(|notes| notes.door.record_prompt(self.now()))?;
+        let before = sign_in.load_sign_in_notes().prompt_backoff;
+        sign_in.update_notes(|notes| notes.prompt_backoff.record_prompt(self.now()))?;
         Ok(before)
     }
 
-    /// Stores how the prompt ended. It must not cost the user the credentials that they signed in for.
+    /// Stores how the prompt ended. A failure to store it is only logged, because the user has the credentials already.
     fn record_outcome(&self, sign_in: &LockedSignIn<'_>, failure: Option<&FailureReport>) {
         sign_in.try_update_notes(|notes| match failure {
-            None => notes.door.reset(),
-            Some(failure) => notes.door.record_failure(self.now(), failure.message.clone()),
+            None => notes.prompt_backoff.reset(),
+            Some(failure) => notes.prompt_backoff.record_failure(self.now(), failure.message.clone()),
         });
     }
 }

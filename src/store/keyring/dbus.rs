@@ -1,6 +1,7 @@
-//! One short conversation over the session's D-Bus: connect, authenticate, ask, hear answers and signals.
+//! A small D-Bus client for one short conversation: connect, authenticate, call methods, wait for replies and signals.
 //!
-//! It finds a bus that runs and starts none: an autolaunched bus would outlive the call that caused it.
+//! It connects only to a bus that runs already. It never starts one, because an autolaunched bus would outlive the
+//! call. Every read has a deadline, and every byte from the bus is untrusted (see `wire`).
 
 use std::{
     ffi::OsString,
@@ -19,12 +20,13 @@ use super::{
 };
 use crate::{host::Environment, text::encode_hex};
 
-/// Answers and signals that wait to be asked for; we never await more.
+/// How many replies and signals are stored for a later wait. We never have more calls open, so more are dropped.
 const MAX_PENDING: usize = 16;
-/// The server's lines before messages begin are short.
+/// The longest line that the bus may send during authentication.
 const MAX_AUTH_LINE: usize = 1024;
 
-/// A conversation. Calls are collected and go out together when the first answer is asked for.
+/// A conversation. Calls are queued, and sent together when the first reply is waited for, which saves round trips.
+/// Buffers are wiped on drop, because secrets pass through them.
 pub(super) struct BusConnection {
     stream: UnixStream,
     timeout: Duration,
@@ -37,7 +39,7 @@ pub(super) struct BusConnection {
 }
 
 impl BusConnection {
-    /// Connects to the session's bus and introduces us; nobody has answered yet.
+    /// Connects to the session's bus, and queues authentication and greeting. Nothing is sent yet.
     pub(super) fn open(environment: &Environment, timeout: Duration) -> Result<Self, KeyringFault> {
         let mut places = find_addresses(environment).into_iter();
         let stream = places.find_map(|place| place.connect()).ok_or(KeyringFault::Absent { what: MissingPart::Bus })?;
@@ -63,7 +65,8 @@ impl BusConnection {
         })
     }
 
-    /// Who we are the kernel tells the bus (EXTERNAL), so nothing has to be awaited before the first call.
+    /// Queues authentication and `Hello`. With the mechanism EXTERNAL the bus gets the user from the kernel, so the
+    /// first call can follow without waiting for an answer.
     fn queue_hello(&mut self) {
         let user = rustix::process::geteuid().as_raw().to_string();
         let hex = encode_hex(user.as_bytes());
@@ -71,13 +74,14 @@ impl BusConnection {
         self.queue_call(&MethodCall::to_bus("Hello", "", WireWriter::new()));
     }
 
+    /// Queues a call, and returns the serial number with which to wait for the reply.
     pub(super) fn queue_call(&mut self, call: &MethodCall<'_>) -> u32 {
         self.last_serial += 1;
         self.unsent.extend_from_slice(&call.encode(self.last_serial));
         self.last_serial
     }
 
-    /// Waits for the answer to a call; its body must be of the signature that the call's contract says.
+    /// Waits for the reply to a call. A body with another signature than the method's is an error.
     pub(super) fn wait_for_reply<T>(
         &mut self,
         serial: u32,
@@ -92,7 +96,7 @@ impl BusConnection {
         }
     }
 
-    /// Waits for a signal of an object, read in the same way.
+    /// Waits for a signal of an object; the signature is checked in the same way.
     pub(super) fn wait_for_signal<T>(
         &mut self,
         (path, member): (&str, &str),
@@ -103,10 +107,12 @@ impl BusConnection {
         message.read_body(signature, read).ok_or_else(KeyringFault::malformed_answer)
     }
 
+    /// Waits for one message. Other replies and signals are stored for later: a signal can arrive before the reply to
+    /// the call that caused it.
     fn wait_for_message(&mut self, is_it: impl Fn(&BusMessage) -> bool) -> Result<BusMessage, KeyringFault> {
         self.flush_calls()?;
-        if let Some(place) = self.pending.iter().position(&is_it) {
-            return Ok(self.pending.remove(place));
+        if let Some(index) = self.pending.iter().position(&is_it) {
+            return Ok(self.pending.remove(index));
         }
         loop {
             let message = self.receive_message()?;
@@ -131,7 +137,7 @@ impl BusConnection {
         Ok(())
     }
 
-    /// Reads the server's verdict, `OK guid` or `REJECTED mechanisms`.
+    /// Reads the result of the authentication: `OK <guid>`, or `REJECTED <mechanisms>`.
     fn read_auth_result(&mut self) -> Result<bool, KeyringFault> {
         loop {
             if let Some(end) = self.unread.windows(2).position(|pair| pair == b"\r\n") {
@@ -188,11 +194,11 @@ impl BusConnection {
     }
 }
 
-/// Where a bus may listen.
+/// An address at which a bus can listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum BusAddress {
     Path(PathBuf),
-    /// A name in the kernel, without a file.
+    /// An abstract socket: a name in the kernel, without a file.
     Abstract(Vec<u8>),
 }
 
@@ -209,8 +215,8 @@ impl BusAddress {
     }
 }
 
-/// Whether our own user or root made this socket. Any user can take a name in the kernel; a path lies in a folder that has
-/// an owner.
+/// Whether our own user or root has created this socket. Any user can create an abstract name and would receive the
+/// key. A path needs no check, because its folder has an owner.
 fn is_trusted_peer(stream: &UnixStream) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| is_trusted_user(peer.uid))
 }
@@ -219,8 +225,8 @@ fn is_trusted_user(user: Uid) -> bool {
     user == Uid::ROOT || user == rustix::process::geteuid()
 }
 
-/// The places that `DBUS_SESSION_BUS_ADDRESS` names and that need nothing started; without it, the one where systemd
-/// puts a user's bus.
+/// The addresses in `DBUS_SESSION_BUS_ADDRESS` that do not start a program. Without the variable, the socket that
+/// systemd creates for the user's bus.
 fn find_addresses(environment: &Environment) -> Vec<BusAddress> {
     let usual = || environment.var_path("XDG_RUNTIME_DIR").map(|folder| BusAddress::Path(folder.join("bus")));
     match environment.var_text("DBUS_SESSION_BUS_ADDRESS") {
@@ -240,7 +246,7 @@ fn parse_address(address: &str, usual: impl Fn() -> Option<BusAddress>) -> Optio
     })
 }
 
-/// `%2f` and the like (D-Bus specification, "Server Addresses").
+/// Decodes `%2f` and other escaped bytes (D-Bus specification, "Server Addresses").
 fn unescape_address(text: &str) -> Option<Vec<u8>> {
     let mut bytes = text.bytes();
     let mut found = Vec::with_capacity(text.len());
@@ -258,7 +264,7 @@ fn parse_hex_digit(digit: u8) -> Option<u8> {
 }
 
 impl KeyringFault {
-    /// The other side's own error.
+    /// The fault for an error that the bus or the service returned.
     fn from_refusal(name: &str, why: &str) -> Self {
         let (family, word) = name.rsplit_once('.').unwrap_or(("", name));
         match (family, word) {
@@ -271,7 +277,7 @@ impl KeyringFault {
         }
     }
 
-    /// Bytes that are no D-Bus, or not what the call's answer holds.
+    /// The fault for bytes that are not D-Bus, or for a reply with another signature.
     fn malformed_answer() -> Self {
         Self::from_message("it sent an answer that cannot be read")
     }

@@ -1,6 +1,6 @@
-//! The keyrings that the official store crates speak to, asked the same way on each system.
+//! macOS and Windows: reads, writes and removes items through the `keyring-core` crate, in the same way on both.
 //!
-//! How an item is found, and what the system's errors mean, the system's own file says.
+//! `macos` and `windows` find the item and interpret the system's errors.
 
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
@@ -10,23 +10,25 @@ use super::{
 };
 use crate::store::sealing_key::{SealingKey, key_from_bytes};
 
+/// The key in an item; `None` if the item is absent or its content is not a key.
 pub(super) fn read_item(it: KeyringItem, manner: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
     let _silence = disable_prompts(manner);
     read_entry(&build_entry(SERVICE, it.account)?)
 }
 
-/// Raw bytes, for Windows would keep a "password" in UTF-16.
+/// Writes the key as raw bytes. As a "password", Windows would store it in UTF-16.
 pub(super) fn write_item(it: KeyringItem, key: &SealingKey, manner: KeyringOptions) -> Result<(), KeyringFault> {
     let _silence = disable_prompts(manner);
     build_entry(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(classify_error)
 }
 
+/// Removes an item; an absent one counts as removed.
 pub(super) fn remove_item(it: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
     let _silence = disable_prompts(manner);
     remove_entry(&build_entry(SERVICE, it.account)?)
 }
 
-/// There is one keyring on these systems, and it has one name.
+/// These systems have one keyring, and its faults need no other advice in other environments.
 pub(super) fn detect_context() -> KeyringContext {
     KeyringContext::Plain
 }

@@ -1,6 +1,5 @@
-//! Linux: the Secret Service of the session, found through the environment.
-//!
-//! What is said to it is `secret_service`'s business.
+//! Linux: the key is an item of the session's Secret Service (for example GNOME Keyring or KWallet), found through the
+//! environment. `secret_service` speaks to it.
 
 use super::{
     KeyringContext, KeyringFault, KeyringItem, KeyringOptions,
@@ -13,7 +12,7 @@ use crate::{
 
 const ENVIRONMENT: Environment = Environment::Process;
 
-/// Without a display nobody would see the keyring's question.
+/// Whether the user would see a prompt by the keyring: it opens a window.
 pub(super) fn can_prompt() -> bool {
     ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| ENVIRONMENT.var_os(name).is_some())
 }
@@ -31,7 +30,8 @@ pub(super) fn remove_item(item: KeyringItem, manner: KeyringOptions) -> Result<(
     SecretService::connect(&ENVIRONMENT, item, manner)?.delete_items()
 }
 
-/// What kind of session this is, as far as it explains why there is no keyring. Only called when there is a fault.
+/// The kind of session, as far as it explains why there is no keyring. Called only after a fault, because it takes
+/// time.
 pub(super) fn detect_context() -> KeyringContext {
     if is_kwallet(&ENVIRONMENT) {
         return KeyringContext::KWallet;
@@ -39,7 +39,7 @@ pub(super) fn detect_context() -> KeyringContext {
     from_surroundings(&ExecutionContext::detect(&ENVIRONMENT, false))
 }
 
-/// The innermost of what surrounds this process: a container may run on WSL's kernel.
+/// The innermost environment of this process: a container can run on WSL's kernel, and SSH can lead into either.
 fn from_surroundings(around: &ExecutionContext) -> KeyringContext {
     match around {
         ExecutionContext { ssh: true, .. } => KeyringContext::Ssh,

@@ -1,6 +1,7 @@
-//! The macOS keychain: one generic password in the person's default keychain, which is the login keychain.
+//! macOS: the key is one generic password in the user's default keychain, which is normally the login keychain.
 //!
-//! One item means one question at most, and "Always Allow" ends it for as long as the program is signed by the same hand.
+//! With one item, macOS prompts at most once. After "Always Allow" it does not prompt again, as long as the program is
+//! signed by the same developer.
 
 use apple_native_keyring_store::keychain::{Cred, MacKeychainDomain};
 use keyring_core::{Entry, Error};
@@ -11,7 +12,7 @@ use security_framework::{
 
 use super::{KeyringFault, KeyringOptions, MissingPart};
 
-// From SecBase.h.
+// Status codes from SecBase.h.
 const USER_CANCELED: i32 = -128;
 const NOT_AVAILABLE: i32 = -25291;
 const AUTH_FAILED: i32 = -25293;
@@ -20,12 +21,12 @@ const NO_DEFAULT_KEYCHAIN: i32 = -25307;
 const INTERACTION_NOT_ALLOWED: i32 = -25308;
 const INTERACTION_REQUIRED: i32 = -25315;
 
-/// The keychain asks whether this program may have the item, and for the password when it is locked.
+/// The keychain can prompt: for the permission of this program, and for the password if it is locked.
 pub(super) fn can_prompt() -> bool {
     true
 }
 
-/// Until it is dropped, whatever would open a window for the person is refused instead, as where there is no desktop.
+/// Prevents prompts until the returned guard is dropped: calls that would open a window fail instead.
 pub(super) fn disable_prompts(manner: KeyringOptions) -> Option<KeychainUserInteractionLock> {
     if manner.may_prompt { None } else { SecKeychain::disable_user_interaction().ok() }
 }
@@ -46,9 +47,9 @@ pub(super) fn classify_error(error: Error) -> KeyringFault {
 
 fn classify_status(status: SecurityError) -> KeyringFault {
     match status.code() {
-        // Locked, or it wants to ask, where it may show no window: over SSH, from cron, before the first login.
+        // It is locked or needs to prompt, and may not open a window: over SSH, from cron, before the first login.
         INTERACTION_NOT_ALLOWED | INTERACTION_REQUIRED => KeyringFault::Locked,
-        // Somebody answered "Deny" or "Cancel", or typed a wrong password too often.
+        // The user chose "Deny" or "Cancel", or typed a wrong password too often.
         USER_CANCELED | AUTH_FAILED => KeyringFault::Denied,
         NOT_AVAILABLE | NO_SUCH_KEYCHAIN | NO_DEFAULT_KEYCHAIN => KeyringFault::Absent { what: MissingPart::Vault },
         code => KeyringFault::from_message(format!("{status} ({code})")),
@@ -67,7 +68,9 @@ mod tests {
         assert!(matches!(fault(-25293), KeyringFault::Denied));
         assert!(matches!(fault(-128), KeyringFault::Denied));
         assert!(matches!(fault(-25307), KeyringFault::Absent { what: MissingPart::Vault }));
-        let KeyringFault::Failed(why) = fault(-25299) else { panic!("a duplicate item is no known refusal") };
+        let KeyringFault::Failed(why) = fault(-25299) else {
+            panic!("the code of a duplicate item has no fault of its own")
+        };
         assert!(why.to_safe_line().ends_with("(-25299)"), "{why:?}");
     }
 
@@ -82,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "writes to the default keychain of whoever runs it"]
+    #[ignore = "writes to the default keychain of the user who runs it"]
     fn a_key_round_trips_and_another_length_is_absent() {
         let item = build_entry("bedrock-sso test", "sealing-key").unwrap();
         entry::remove_entry(&item).unwrap();

@@ -1,6 +1,11 @@
-//! The operating system's keyring as the keeper of one small item, asked with a deadline.
+//! Stores the sealing key as one item in the operating system's keyring, with a timeout on every call.
 //!
-//! A platform's file knows how to ask its keyring; that an answer comes in time, and what counts as one, is said here.
+//! A keyring can prompt the user, hang, or be absent. So every call runs on a thread of its own with a deadline, and
+//! every failure becomes a [`KeyringFault`]. Each platform's file knows how to call its keyring; this file decides when
+//! to call, whether the keyring may prompt, and for how long to wait.
+//!
+//! On Linux the kernel's keyring holds a copy of the key, so that most calls need no D-Bus. The copy is only for
+//! opening records. A process that seals, creates or removes reads the keyring itself.
 
 #[cfg(target_os = "linux")]
 mod kernel;
@@ -36,10 +41,10 @@ use std::{sync::mpsc, thread, time::Duration};
 use super::{UnlockPolicy, sealing_key::SealingKey};
 use crate::{host, log, text::UntrustedText};
 
-/// The first of an item's two names.
+/// The service name of all our items.
 const SERVICE: &str = "bedrock-sso";
 
-/// One item: its second name, and what a person sees of it in the keyring's own window.
+/// One item: its account name, and the label that the user sees in the keyring's own window.
 #[derive(Clone, Copy, Debug)]
 struct KeyringItem {
     account: &'static str,
@@ -50,14 +55,14 @@ struct KeyringItem {
 const KEY_ITEM: KeyringItem =
     KeyringItem { account: "sealing-key", label: "bedrock-sso: the key to your stored sign-in" };
 
-/// What the keyring is tried out with.
+/// The item with which `doctor` tests the keyring.
 const TRIAL_ITEM: KeyringItem = KeyringItem { account: "trial", label: "bedrock-sso: a trial, which may be deleted" };
 
-/// How the keyring is asked.
+/// How a call to the keyring behaves.
 #[derive(Clone, Copy, Debug)]
 struct KeyringOptions {
     timeout: Duration,
-    /// Whether it may ask a person in turn, where that is ours to say.
+    /// Whether the keyring may prompt the user, on systems where the program can prevent it.
     may_prompt: bool,
 }
 
@@ -70,60 +75,61 @@ impl KeyringOptions {
     }
 }
 
-/// So that nobody is disturbed.
+/// Without a prompt by the keyring.
 const NO_PROMPT: KeyringOptions = KeyringOptions { timeout: CALL_TIMEOUT, may_prompt: false };
 
-/// How long an answer may take where a person may be asked for it, and where nobody can be.
+/// How long a call with a possible prompt may take.
 ///
-/// macOS asks at first use, in the middle of a sign-in, and wants a password typed; elsewhere a keyring that is silent so
-/// long is more likely one that never answers.
+/// macOS prompts at the first use, during a sign-in, and the user has to type a password. Elsewhere a keyring that has
+/// not answered after ten seconds will most likely never answer.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(if cfg!(target_os = "macos") { 60 } else { 10 });
+/// How long a call without a prompt may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why a keyring did not do what it was asked. That it has no such item is no fault.
+/// Why a call to the keyring failed. An absent item is not a fault.
 #[derive(Debug)]
 pub enum KeyringFault {
-    /// There is no keyring to ask.
+    /// This system or session has no keyring.
     Absent {
         what: MissingPart,
     },
-    /// It is locked, and nobody unlocked it.
+    /// The keyring is locked, and the user did not unlock it or cannot be prompted here.
     Locked,
-    /// It is locked, and was left so, although a person could be asked here.
+    /// The keyring is locked, and this caller may not prompt. A caller that may prompt could unlock it.
     LockedNoPrompt,
-    /// It knows us, and refuses.
+    /// The keyring refuses access to this program or user.
     Denied,
     TimedOut {
         after: Duration,
     },
-    /// It answered with something else.
+    /// The keyring reported another error.
     Failed(UntrustedText),
 }
 
-/// What is not there.
+/// The part of the keyring that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingPart {
-    /// The way to it: no session bus.
+    /// The D-Bus session bus.
     Bus,
-    /// The keyring's own program.
+    /// The keyring's service.
     Service,
-    /// The place inside it: no default collection, no vault in this kind of session.
+    /// The default collection, or the vault of this kind of session.
     Vault,
 }
 
-/// Where a person has to be told something else.
+/// The environment, as far as it changes the advice for a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyringContext {
     Plain,
     /// The keyring is KWallet.
     KWallet,
-    /// Linux inside of Windows.
+    /// Windows Subsystem for Linux.
     Wsl,
     Container,
     Ssh,
 }
 
-/// A fault and where it was met.
+/// A fault and the environment in which it occurred.
 #[derive(Debug)]
 pub struct KeyringError {
     pub fault: KeyringFault,
@@ -131,7 +137,8 @@ pub struct KeyringError {
 }
 
 impl KeyringError {
-    /// The fault of a keyring that was asked in this manner.
+    /// Adds the environment. A locked keyring becomes [`KeyringFault::LockedNoPrompt`] if only the caller prevented a
+    /// prompt.
     fn from_fault(fault: KeyringFault, options: KeyringOptions) -> Self {
         let fault = match fault {
             KeyringFault::Locked if can_prompt() && !options.may_prompt => KeyringFault::LockedNoPrompt,
@@ -147,7 +154,8 @@ impl KeyringFault {
     }
 }
 
-/// The key, from the nearest place that has a copy; `None` only when the keyring itself says so.
+/// The key, from the copy if there is one; `None` only if the keyring itself holds no key. Use it for opening records
+/// only.
 pub(super) fn read_key(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
     match copy::read_copy() {
         Some(key) => Ok(Some(key)),
@@ -155,7 +163,8 @@ pub(super) fn read_key(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, 
     }
 }
 
-/// The keyring's own word, when the copy at hand has opened nothing; `None` if it is the same key.
+/// The keyring's own key, after `stale` has not opened a record; `None` if it is the same key. It removes the copy,
+/// because the copy may be outdated.
 pub(super) fn read_replacement(
     stale: &SealingKey,
     when_locked: UnlockPolicy,
@@ -163,15 +172,15 @@ pub(super) fn read_replacement(
     if !copy::HAS_COPY {
         return Ok(None);
     }
-    log::info("keyring", format_args!("the key at hand opened nothing, so the keyring is asked"));
+    log::info("keyring", format_args!("the copied key did not open the record; asking the keyring itself"));
     copy::remove_copy();
     Ok(read_uncached(when_locked)?.filter(|key| key != stale))
 }
 
-/// The keyring's own word.
+/// The key from the keyring itself. The copy is brought in line with the answer.
 pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
     let key = call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::read_item(KEY_ITEM, manner))?;
-    log::debug("keyring", format_args!("asked: it has a key: {}", key.is_some()));
+    log::debug("keyring", format_args!("the keyring was asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::store_copy(key),
         None => copy::remove_copy(),
@@ -179,19 +188,21 @@ pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingK
     Ok(key)
 }
 
+/// Writes the key to the keyring. The copy is removed first, so that no process reads the earlier key after a crash
+/// here.
 pub(super) fn write_key(key: &SealingKey, when_locked: UnlockPolicy) -> Result<(), KeyringError> {
     copy::remove_copy();
     let key = key.clone();
     call_keyring(KeyringOptions::from_policy(when_locked), move |manner| system::write_item(KEY_ITEM, &key, manner))
 }
 
-/// Forgets the key for good: whatever it sealed is lost with it.
+/// Removes the key from the keyring. Every record that it sealed is lost.
 pub(super) fn remove_key(when_locked: UnlockPolicy) -> Result<(), KeyringError> {
     copy::remove_copy();
     call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::remove_item(KEY_ITEM, manner))
 }
 
-/// Keeps an item of its own for a moment, reads it back and forgets it again. The key is not touched.
+/// Writes a test item, reads it back and removes it, for `doctor`. It neither prompts nor touches the sealing key.
 pub fn test_round_trip() -> Result<(), KeyringError> {
     let mut trial: SealingKey = SealingKey::new([0; 32]);
     host::fill_random(trial.as_mut());
@@ -206,15 +217,15 @@ pub fn test_round_trip() -> Result<(), KeyringError> {
     })
 }
 
-/// Calls the keyring on a thread of its own, since the call may wait for the user, or for ever. A thread that is still
-/// waiting at the deadline ends with this process.
+/// Calls the keyring on a separate thread, because the call can block for ever. After the deadline the thread is
+/// abandoned; it ends with this process.
 fn call_keyring<T: Send + 'static>(
     options: KeyringOptions,
     call: impl FnOnce(KeyringOptions) -> Result<T, KeyringFault> + Send + 'static,
 ) -> Result<T, KeyringError> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let run = move || {
-        // Nobody listens any more once the deadline has passed.
+        // The receiver is gone once the deadline has passed.
         let _ = sender.send(call(options));
     };
     let result = match thread::Builder::new().name("keyring".into()).spawn(run) {
@@ -230,11 +241,11 @@ fn call_keyring<T: Send + 'static>(
 #[cfg(target_os = "linux")]
 use linux::can_prompt;
 
-/// The kernel's keyring, nearer than the session's.
+/// On Linux the kernel's keyring holds a copy.
 #[cfg(target_os = "linux")]
 use kernel as copy;
 
-/// Here the keyring itself is as near as it gets.
+/// Other systems need no copy: their keyring answers fast enough.
 #[cfg(not(target_os = "linux"))]
 mod copy {
     use super::SealingKey;

@@ -1,8 +1,9 @@
-//! The Secret Service: one small item in the person's own collection, by as few questions as it takes.
+//! A client of the Secret Service API: one item in the user's default collection, with as few calls as possible.
 //!
-//! The client is our own: the official store crates cannot ask a locked keyring without prompting, and need four times as
-//! long for the first call of a day (docs/performance.md). The session is not encrypted. Encryption would hide nothing, since
-//! the bus is a socket of this user's, and a process that may listen on it may ask for the item as well.
+//! The client is our own, because the existing crates cannot query a locked keyring without a prompt, and need four
+//! times as long for the first call of a day (docs/performance.md). The session is not encrypted ("plain"). Encryption
+//! would protect nothing: only processes of this user can listen on the bus, and such a process can also ask for the
+//! item.
 
 use std::time::Duration;
 
@@ -22,18 +23,18 @@ const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 const PROMPT_INTERFACE: &str = "org.freedesktop.Secret.Prompt";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// The path that means none.
+/// The object path by which the API says "no object".
 const NO_OBJECT: &str = "/";
 
-/// The names under which KWallet is on the bus as well, newest first; from KDE Frameworks 6.14 on it is `ksecretd` that
-/// has the secrets.
+/// The names that KWallet owns on the bus in addition, newest first. From KDE Frameworks 6.14 on, `ksecretd` provides
+/// the Secret Service.
 const KWALLET_NAMES: [&str; 3] = ["org.kde.ksecretd", "org.kde.kwalletd6", "org.kde.kwalletd5"];
-/// The bus itself is quick, if it answers at all.
+/// The timeout for questions to the bus itself, which answers at once or not at all.
 const OWNER_TIMEOUT: Duration = Duration::from_millis(500);
 
 type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// A conversation with the service, and what it said to the first question.
+/// A conversation with the service, with the results of the first calls.
 pub(super) struct SecretService {
     bus: BusConnection,
     session: String,
@@ -44,15 +45,15 @@ pub(super) struct SecretService {
     options: KeyringOptions,
 }
 
-/// Items with our attributes.
+/// The items that have our attributes.
 struct FoundItems {
     unlocked: Vec<String>,
     locked: Vec<String>,
 }
 
 impl SecretService {
-    /// Opens a session and looks for the item, in one breath; but a harmless question goes first, for gnome-keyring can
-    /// crash when a session is the first thing that a caller asks it for (launchpad.net/bugs/2162595).
+    /// Opens a session and searches for the item, in one round trip. A harmless `ReadAlias` goes first and is waited
+    /// for: gnome-keyring can crash if `OpenSession` is the first call of a client (launchpad.net/bugs/2162595).
     pub(super) fn connect(
         environment: &Environment,
         item: KeyringItem,
@@ -70,7 +71,7 @@ impl SecretService {
         Ok(Self { bus, session, default_collection, items, item, options })
     }
 
-    /// What the item holds; `None` only if an open collection has no such item.
+    /// The content of the item; `None` only if an unlocked collection has no such item.
     pub(super) fn read_secret(mut self) -> Result<Option<SecretBytes>, KeyringFault> {
         let Some(item) = self.find_item()? else { return Ok(None) };
         let session = WireWriter::new().string(&self.session);
@@ -78,7 +79,7 @@ impl SecretService {
         self.call_method(&call, "(oayays)", read_secret).map(Some)
     }
 
-    /// Puts the item into the default collection, in place of one that is there.
+    /// Writes the item into the default collection, in place of an earlier one.
     pub(super) fn write_secret(mut self, secret: &[u8]) -> Result<(), KeyringFault> {
         let collection = self.find_collection()?;
         self.ensure_unlocked(&collection)?;
@@ -89,6 +90,7 @@ impl SecretService {
         self.run_prompt(&prompt)
     }
 
+    /// Deletes every item with our attributes, and unlocks them first if necessary.
     pub(super) fn delete_items(mut self) -> Result<(), KeyringFault> {
         while let Some(item) = self.find_item()? {
             let call = build_call(&item, ITEM_INTERFACE, "Delete", "", WireWriter::new());
@@ -99,7 +101,8 @@ impl SecretService {
         Ok(())
     }
 
-    /// The item, unlocked. That there is none can only be said of a collection that is open.
+    /// The path of the item, unlocked. A locked collection can hide its items, so an absent item is believed only after
+    /// the collection is unlocked. Otherwise a new key would replace the hidden one, and every record would be lost.
     fn find_item(&mut self) -> Result<Option<String>, KeyringFault> {
         if let Some(item) = self.items.unlocked.first() {
             return Ok(Some(item.clone()));
@@ -120,7 +123,7 @@ impl SecretService {
         Ok(())
     }
 
-    /// Whether a collection had to be opened. It is open now.
+    /// Unlocks a collection if it is locked; returns whether it was.
     fn ensure_unlocked(&mut self, collection: &str) -> Result<bool, KeyringFault> {
         let was_locked = self.is_locked(collection)?;
         if was_locked {
@@ -129,7 +132,7 @@ impl SecretService {
         Ok(was_locked)
     }
 
-    /// The collection for things that are to be kept.
+    /// The default collection; without one, the login collection.
     fn find_collection(&mut self) -> Result<String, KeyringFault> {
         let mut found = self.default_collection.clone();
         if found == NO_OBJECT {
@@ -148,12 +151,13 @@ impl SecretService {
         )
     }
 
-    /// Asking to unlock makes some services put up a window, so it is not even asked where nobody would see one.
+    /// Asks the service to unlock an object. Some services open a window for that, so the request is not even made if
+    /// this call may not prompt.
     fn unlock(&mut self, path: &str) -> Result<(), KeyringFault> {
         if !self.options.may_prompt {
             return Err(KeyringFault::Locked);
         }
-        log::info("keyring", format_args!("locked: the keyring is asked to unlock itself"));
+        log::info("keyring", format_args!("the keyring is locked; asking it to prompt the user"));
         let paths = WireWriter::new().string_array(&[path]);
         let call = build_call(SERVICE_PATH, SERVICE_INTERFACE, "Unlock", "ao", paths);
         let prompt = self
@@ -161,7 +165,7 @@ impl SecretService {
         self.run_prompt(&prompt)
     }
 
-    /// Lets the service ask the person, if it has to, and waits for the answer.
+    /// Lets the service prompt the user, if it needs to, and waits until the user has answered.
     fn run_prompt(&mut self, prompt: &str) -> Result<(), KeyringFault> {
         if prompt == NO_OBJECT {
             return Ok(());
@@ -169,6 +173,7 @@ impl SecretService {
         if !self.options.may_prompt {
             return Err(KeyringFault::Locked);
         }
+        // The subscription comes before the prompt, or a fast answer would be missed.
         let rule = format!("type='signal',interface='{PROMPT_INTERFACE}',member='Completed',path='{prompt}'");
         let watch = MethodCall::to_bus("AddMatch", "s", WireWriter::new().string(&rule));
         let watch = self.bus.queue_call(&watch);
@@ -191,8 +196,8 @@ impl SecretService {
     }
 }
 
-/// Whether the service is KWallet. The bus says so, whether the service itself answers or not; on a connection of its own,
-/// for the first may hang.
+/// Whether the service is KWallet. The bus itself answers this, so it works even if the service hangs. It uses a new
+/// connection, because the first one may have hung.
 pub(super) fn is_kwallet(environment: &Environment) -> bool {
     let Ok(mut bus) = BusConnection::open(environment, OWNER_TIMEOUT) else { return false };
     let mut owner = |name: &str| {
@@ -226,12 +231,12 @@ fn build_search_call(item: KeyringItem) -> MethodCall<'static> {
     )
 }
 
-/// By which the item is found again.
+/// The attributes by which the item is found.
 fn item_attributes(item: KeyringItem) -> [(&'static str, &'static str); 2] {
     [("service", SERVICE), ("account", item.account)]
 }
 
-/// The arguments of `CreateItem`: label and attributes, the secret, and that it replaces.
+/// The arguments of `CreateItem`: label and attributes, the secret, and `true` to replace an earlier item.
 fn build_create_arguments(item: KeyringItem, session: &str, secret: &[u8]) -> WireWriter {
     WireWriter::new()
         .struct_array(|writer| {
@@ -257,6 +262,5 @@ fn read_secret(reader: &mut WireReader<'_>) -> Option<SecretBytes> {
     reader.read_byte_array().map(|value| Zeroizing::new(value.to_vec()))
 }
 
-/// What an error on the bus says about the keyring.
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
-//! A bus that says what a test has written down.
+//! A fake bus that sends the replies of a test.
 //!
-//! Its messages are made here from scratch, so that reading is tested against other hands than our own.
+//! It encodes messages independently of `wire`, so that a mistake in `wire` does not cancel itself out.
 
 use std::{
     io::{Read as _, Write as _},
@@ -12,7 +12,7 @@ use std::{
 use super::wire::{BusMessage, FIXED_HEADER_LEN, WireWriter};
 use crate::host::Environment;
 
-/// A field of a header: its code, and a text of some type or a number.
+/// A header field: its code, and a text with its type or a number.
 pub(super) enum HeaderField<'a> {
     Text(u8, &'a str, &'a str),
     Number(u8, u32),
@@ -49,27 +49,27 @@ pub(super) fn encode_message(kind: u8, fields: &[HeaderField<'_>], signature: &s
     message
 }
 
-/// What the bus says to a call.
+/// What the bus sends after a call.
 pub(super) enum BusReply {
     Return(&'static str, WireWriter),
     Error(&'static str),
     Signal(&'static str, &'static str, &'static str, WireWriter),
 }
 
-/// A bus with one Secret Service on it, for as long as the test holds it.
+/// A bus with a Secret Service, which lives as long as this value.
 pub(super) struct FakeBus {
     folder: tempfile::TempDir,
 }
 
 impl FakeBus {
-    /// `answer` is given the method and the call's bytes, and says what goes back, in this order.
+    /// `answer` gets the method and the bytes of a call, and returns what the bus sends, in this order.
     pub(super) fn start(answer: impl FnMut(&str, &[u8]) -> Vec<BusReply> + Send + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("bus")).unwrap();
         thread::spawn(move || {
             let mut answer = answer;
             for caller in listener.incoming().flatten() {
-                // A caller that has heard enough hangs up.
+                // The client closes the connection once it has its answer.
                 let _ = serve_caller(caller, &mut answer);
             }
         });
@@ -115,7 +115,7 @@ fn serve_caller(mut caller: UnixStream, answer: &mut impl FnMut(&str, &[u8]) -> 
     }
 }
 
-/// The method that a call's header names, found by how a text is written: its length before it, a zero after it.
+/// The method that a call names, found by the encoding of its name: the length before it, a zero after it.
 fn find_method(call: &[u8]) -> &'static str {
     let known = [
         "Hello", "AddMatch", "OpenSession", "SearchItems", "GetSecret", "ReadAlias", "Get", "Unlock", "Prompt",

@@ -1,7 +1,7 @@
-//! Windows Credential Manager: one generic credential in the person's vault, under a name that its list can show.
+//! Windows: the key is one generic credential in the user's Credential Manager, with a name that its list shows.
 //!
-//! The vault opens with the sign-in to Windows and never asks. The item stays on this machine: the crate's own default
-//! would let it roam with a domain profile, away from the files that it opens.
+//! Signing in to Windows unlocks the vault, and it never prompts. The credential stays on this machine. The crate's
+//! default would let it roam with a domain profile to other machines, where the sealed files do not exist.
 
 use std::{collections::HashMap, convert::Infallible, io};
 
@@ -13,17 +13,18 @@ use super::{KeyringFault, KeyringOptions, MissingPart};
 /// `ERROR_ACCESS_DENIED`
 const ACCESS_DENIED: i32 = 5;
 
-/// The vault opens with the person's session and never asks.
+/// The vault never prompts.
 pub(super) fn can_prompt() -> bool {
     false
 }
 
-/// There are no windows to hold back, so nothing has to be undone.
+/// There are no prompts to prevent, so there is no guard to return.
 pub(super) fn disable_prompts(_: KeyringOptions) -> Option<Infallible> {
     None
 }
 
-/// The crate would name it `sealing-key.bedrock-sso`, far from where anybody looks in an alphabetical list.
+/// The item `bedrock-sso/sealing-key`. The crate's default name `sealing-key.bedrock-sso` would be hard to find in the
+/// alphabetical list of Credential Manager.
 pub(super) fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {
     let target = format!("{service}/{account}");
     let more = HashMap::from([("target", target.as_str()), ("persistence", "Local")]);
@@ -32,19 +33,20 @@ pub(super) fn build_entry(service: &str, account: &str) -> Result<Entry, Keyring
 
 pub(super) fn classify_error(error: Error) -> KeyringFault {
     match error {
-        // The crate says this for `ERROR_NO_SUCH_LOGON_SESSION` alone: network logons, SSH's among them, have no vault.
+        // The crate returns this only for `ERROR_NO_SUCH_LOGON_SESSION`: network logons, for example by SSH, have no
+        // vault.
         Error::NoStorageAccess(_) => KeyringFault::Absent { what: MissingPart::Vault },
         Error::PlatformFailure(why) => classify_message(&why.to_string()),
         other => KeyringFault::from_message(other.to_string()),
     }
 }
 
-/// Windows' number is all that the crate tells, at the end of its text: the type that holds it has no public name.
-fn classify_message(told: &str) -> KeyringFault {
-    match told.rsplit(' ').next().and_then(|number| number.parse().ok()) {
+/// Finds the Windows error code at the end of the crate's message. The type that holds the code is not public.
+fn classify_message(message: &str) -> KeyringFault {
+    match message.rsplit(' ').next().and_then(|number| number.parse().ok()) {
         Some(ACCESS_DENIED) => KeyringFault::Denied,
         Some(number) => KeyringFault::from_message(io::Error::from_raw_os_error(number).to_string()),
-        None => KeyringFault::from_message(told),
+        None => KeyringFault::from_message(message),
     }
 }
 
@@ -53,18 +55,18 @@ mod tests {
     use super::*;
     use crate::{store::keyring::entry, text::UntrustedText};
 
-    /// An item of the tests' own, gone when they end however they end.
-    struct Kept(Entry);
+    /// An item for one test. It is removed when the test ends, also by a panic.
+    struct TestItem(Entry);
 
-    impl Kept {
+    impl TestItem {
         fn new(service: &str) -> Self {
-            let kept = Self(build_entry(service, "sealing-key").unwrap());
-            entry::remove_entry(&kept.0).unwrap();
-            kept
+            let item = Self(build_entry(service, "sealing-key").unwrap());
+            entry::remove_entry(&item.0).unwrap();
+            item
         }
     }
 
-    impl Drop for Kept {
+    impl Drop for TestItem {
         fn drop(&mut self) {
             let _ = entry::remove_entry(&self.0);
         }
@@ -72,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_key_round_trips_and_stays_on_this_machine() {
-        let Kept(item) = &Kept::new("bedrock-sso test of keeping");
+        let TestItem(item) = &TestItem::new("bedrock-sso test of storing");
         assert!(entry::read_entry(item).unwrap().is_none());
         for byte in [0, 0xff] {
             item.set_secret(&[byte; 32]).unwrap();
@@ -86,7 +88,7 @@ mod tests {
 
     #[test]
     fn an_item_of_another_length_is_replaced() {
-        let Kept(item) = &Kept::new("bedrock-sso test of length");
+        let TestItem(item) = &TestItem::new("bedrock-sso test of length");
         for foreign in [&b""[..], &[7; 31], &[7; 33], &[7; 2560]] {
             item.set_secret(foreign).unwrap();
             assert!(entry::read_entry(item).unwrap().is_none(), "{} bytes", foreign.len());
@@ -102,14 +104,14 @@ mod tests {
             KeyringFault::Absent { what: MissingPart::Vault }
         ));
         assert!(matches!(classify_message("Windows error code 5"), KeyringFault::Denied));
-        let told = |fault| match fault {
+        let message_of = |fault| match fault {
             KeyringFault::Failed(why) => why,
             other => panic!("{other:?}"),
         };
-        let stopped = told(classify_message("Windows error code 1062"));
+        let stopped = message_of(classify_message("Windows error code 1062"));
         assert!(stopped.to_safe_line().ends_with("(os error 1062)"), "{stopped:?}");
         assert_eq!(
-            told(classify_message("Windows ERROR_BAD_USERNAME")),
+            message_of(classify_message("Windows ERROR_BAD_USERNAME")),
             UntrustedText::new("Windows ERROR_BAD_USERNAME")
         );
     }

@@ -1,23 +1,24 @@
-//! D-Bus's wire format: the few types that a conversation with the Secret Service uses.
+//! D-Bus's wire format, with the few types that the Secret Service needs (D-Bus specification, "Marshaling").
 //!
-//! Whatever is read is foreign: nothing is believed about lengths, and nothing malformed is more than `None`.
+//! Everything that is read is untrusted. Each length is checked against the bytes that are there, and malformed input
+//! gives `None`; it never panics and never allocates more than the message holds.
 
 use zeroize::Zeroizing;
 
-/// No message of ours, or for us, is larger.
+/// The largest message that is accepted. Ours, and the replies to them, are much smaller.
 const MAX_MESSAGE_SIZE: usize = 1 << 20;
-/// What stands before the header's fields: their length included.
+/// The length of the fixed part of the header, up to and including the length of the header fields.
 pub(super) const FIXED_HEADER_LEN: usize = 16;
 const ENDIAN: u8 = if cfg!(target_endian = "big") { b'B' } else { b'l' };
 const VERSION: u8 = 1;
 
-/// Kinds of message.
+/// Message types.
 const CALL: u8 = 1;
 const RETURN: u8 = 2;
 const ERROR: u8 = 3;
 const SIGNAL: u8 = 4;
 
-/// Codes of header fields.
+/// Header field codes.
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
@@ -37,7 +38,8 @@ pub(super) struct MethodCall<'a> {
     pub(super) body: WireWriter,
 }
 
-/// Values in the order in which they are written. Both ends are on one machine, so its own byte order serves.
+/// Encodes values one after the other, in the machine's own byte order: both ends are on one machine. Wiped on drop,
+/// because it can hold the key.
 pub(super) struct WireWriter(Zeroizing<Vec<u8>>);
 
 impl std::fmt::Debug for WireWriter {
@@ -48,7 +50,7 @@ impl std::fmt::Debug for WireWriter {
 
 impl WireWriter {
     pub(super) fn new() -> Self {
-        // Room for any call of ours: growing would leave a copy of a secret behind.
+        // Large enough for each of our calls: growing the buffer would leave an unwiped copy of the key behind.
         Self(Zeroizing::new(Vec::with_capacity(1024)))
     }
 
@@ -84,12 +86,13 @@ impl WireWriter {
         self.byte(0)
     }
 
-    /// A structure, or an entry of a dictionary, begins here.
+    /// Aligns for a structure or a dictionary entry.
     pub(super) fn begin_struct(self) -> Self {
         self.align_to(8)
     }
 
-    /// An array whose elements are structures or entries.
+    /// An array of structures or dictionary entries. Its length is written last, and does not count the padding before
+    /// the first element.
     pub(super) fn struct_array(mut self, write: impl FnOnce(Self) -> Self) -> Self {
         self = self.u32(0);
         let place = self.0.len() - 4;
@@ -101,14 +104,14 @@ impl WireWriter {
         self
     }
 
-    /// An array of texts or paths.
+    /// An array of strings or object paths.
     pub(super) fn string_array(self, values: &[&str]) -> Self {
-        // Elements are aligned to four, as is the array: they look alike wherever it stands.
+        // Elements and array have the same alignment (4), so the elements can be encoded separately.
         let elements = values.iter().fold(Self::new(), |writer, value| writer.align_to(4).string(value));
         self.byte_array(&elements.0)
     }
 
-    /// A dictionary of texts.
+    /// A dictionary of strings.
     pub(super) fn string_map(self, entries: &[(&str, &str)]) -> Self {
         self.struct_array(|writer| {
             entries.iter().fold(writer, |writer, (key, value)| writer.begin_struct().string(key).string(value))
@@ -132,13 +135,13 @@ fn wire_length(length: usize) -> u32 {
 }
 
 impl<'a> MethodCall<'a> {
-    /// A call of the bus itself.
+    /// A call to the bus itself.
     pub(super) fn to_bus(member: &'a str, signature: &'a str, body: WireWriter) -> Self {
         const BUS: &str = "org.freedesktop.DBus";
         Self { destination: BUS, path: "/org/freedesktop/DBus", interface: BUS, member, signature, body }
     }
 
-    /// The whole message.
+    /// Encodes the whole message, header and body.
     pub(super) fn encode(&self, serial: u32) -> Zeroizing<Vec<u8>> {
         let head = WireWriter::new()
             .byte(ENDIAN)
@@ -168,25 +171,26 @@ impl WireWriter {
     }
 }
 
-/// Reads what a body holds; `None` for whatever is malformed.
+/// Reads the values of a body; `None` if it is malformed.
 pub(super) type BodyReader<T> = fn(&mut WireReader<'_>) -> Option<T>;
 
-/// A message as it came in, with what its header says of it.
+/// A received message, with the header fields that we need.
 #[derive(Default)]
 pub(super) struct BusMessage {
     kind: u8,
     path: Option<String>,
     member: Option<String>,
-    /// The name of the error that this message is.
+    /// The name of the error, if this message is an error.
     pub(super) error: Option<String>,
     reply_to: Option<u32>,
-    /// What the body holds, by its sender's word.
+    /// The signature of the body, as the sender declares it.
     signature: String,
     body: Zeroizing<Vec<u8>>,
 }
 
 impl BusMessage {
-    /// How long the message is that begins so.
+    /// The length of the message that begins with this header; `None` if the header is malformed or the message too
+    /// large.
     pub(super) fn total_length(head: &[u8; FIXED_HEADER_LEN]) -> Option<usize> {
         let [endian, _, _, version, rest @ ..] = head;
         let mut rest = WireReader::new(rest);
@@ -196,6 +200,7 @@ impl BusMessage {
         (*endian == ENDIAN && *version == VERSION && length <= MAX_MESSAGE_SIZE).then_some(length)
     }
 
+    /// Parses a complete message.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut reader = WireReader::new(bytes);
         let kind = *reader.take_bytes(FIXED_HEADER_LEN - 4)?.get(1)?;
@@ -206,7 +211,7 @@ impl BusMessage {
         Some(message)
     }
 
-    /// Fields that we do not know are to be passed over (D-Bus specification, "Header Fields").
+    /// Reads one header field. Unknown fields are skipped, as the D-Bus specification demands ("Header Fields").
     fn read_field(&mut self, reader: &mut WireReader<'_>) -> Option<()> {
         let code = reader.read_byte()?;
         match (code, reader.read_signature()?) {
@@ -228,23 +233,23 @@ impl BusMessage {
         self.kind == SIGNAL && self.path.as_deref() == Some(path) && self.member.as_deref() == Some(member)
     }
 
-    /// Whether somebody may wait for it.
+    /// Whether a caller can wait for this type of message.
     pub(super) fn is_expected(&self) -> bool {
         matches!(self.kind, RETURN | ERROR | SIGNAL)
     }
 
-    /// The body, read as what a contract says of it; `None` if it holds something else, or is an error's.
+    /// The values of the body; `None` if the message is an error, or has another signature than the method's contract.
     pub(super) fn read_body<T>(&self, signature: &str, read: BodyReader<T>) -> Option<T> {
         if self.kind != ERROR && self.signature == signature { read(&mut WireReader::new(&self.body)) } else { None }
     }
 
-    /// An error's text, where it has one.
+    /// The text of an error message, if it has one.
     pub(super) fn error_text(&self) -> Option<String> {
         if self.signature.starts_with('s') { WireReader::new(&self.body).read_text() } else { None }
     }
 }
 
-/// Values in the order in which they stand; `None` for whatever is malformed.
+/// Decodes values one after the other; each function gives `None` if the input is malformed.
 pub(super) struct WireReader<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -273,7 +278,7 @@ impl<'a> WireReader<'a> {
         (self.read_byte()? == 0).then(|| std::str::from_utf8(text).ok())?
     }
 
-    /// A text or a path that outlives the message.
+    /// A string or an object path, copied out of the message.
     pub(super) fn read_text(&mut self) -> Option<String> {
         self.read_string().map(str::to_owned)
     }
@@ -293,7 +298,7 @@ impl<'a> WireReader<'a> {
         self.align_to(8)
     }
 
-    /// An array of texts or paths.
+    /// An array of strings or object paths.
     pub(super) fn read_string_array(&mut self) -> Option<Vec<String>> {
         let length = usize::try_from(self.read_u32()?).ok()?;
         let end = self.position.checked_add(length)?;
@@ -304,7 +309,7 @@ impl<'a> WireReader<'a> {
         (self.position == end).then_some(found)
     }
 
-    /// A variant of a simple type, passed over.
+    /// Skips a variant of a simple type.
     pub(super) fn skip_variant(&mut self) -> Option<()> {
         let kind = self.read_signature()?;
         self.skip_value(kind)

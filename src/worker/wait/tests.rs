@@ -1,4 +1,4 @@
-//! What a waiting caller makes of what another process's worker left.
+//! How a waiting caller uses what another process's worker has stored.
 
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ impl Machine {
         WorkerClient::new(&self.host, &self.profile, &self.cache, caller, None, LogFlags::default())
     }
 
-    /// What is taken over: `ready`, the slug of a failure, or nothing.
+    /// What the caller uses: `ready` for credentials, the slug of a failure, or nothing.
     fn take_result<R: WorkerRequest>(&self, request: R) -> Option<String> {
         let (client, report): (_, ProgressHandler<'_>) = (self.client(), &mut |_, _| {});
         match WorkerWait::new(&client, request, WaitLimits::SHORT, report).take_other_result().unwrap() {
@@ -103,7 +103,7 @@ fn a_failure_older_than_the_wait_is_ignored() {
     assert_eq!(machine.take_result(MAY_PROMPT), None);
     machine.store_failure(NOW, FailureKind::Other, "network/connect");
     assert_eq!(machine.take_result(MAY_PROMPT).as_deref(), Some("network/connect"));
-    assert_eq!(machine.take_result(LOGIN), None, "a login tries by itself");
+    assert_eq!(machine.take_result(LOGIN), None, "a login runs its own worker");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_no_prompt_failure_is_ignored_by_a_prompting_caller() {
     assert_eq!(machine.take_result(NEVER_PROMPTS).as_deref(), Some("sign-in/not_allowed"));
 }
 
-/// A provider may choose the same word for its own refusal.
+/// A provider may choose an error code that becomes the same slug.
 #[test]
 fn a_failure_is_judged_by_its_kind_not_by_its_slug() {
     let machine = Machine::new();
@@ -130,7 +130,7 @@ fn a_no_prompt_caller_fails_while_another_process_prompts() {
         let holder = LockHolder::for_this_process(NOW);
         Some(LockHolder { is_prompting: true, pid: 7, ..holder })
     };
-    let report: ProgressHandler<'_> = &mut |_, _| panic!("nobody is prompted");
+    let report: ProgressHandler<'_> = &mut |_, _| panic!("no event is expected");
     let mut wait = WorkerWait::new(&client, NEVER_PROMPTS, WaitLimits::SHORT, report);
     let error = wait.handle_holder_note(note()).unwrap_err();
     assert!(matches!(&error, Error::SignInNeeded(SignInNeeded::PromptElsewhere { pid: 7, address: None })));

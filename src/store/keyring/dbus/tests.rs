@@ -1,13 +1,13 @@
-//! The conversation with a bus that answers as it likes.
+//! The client against a bus that sends arbitrary bytes.
 
 use std::thread;
 
 use super::*;
 use crate::store::keyring::testing::{HeaderField, encode_message};
 
-const PATIENCE: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Asks over a bus that sends these bytes after the call has come, and then closes or stays.
+/// The reply to one call, over a bus that sends these bytes after the call has arrived, and then closes or stays open.
 fn answered(bytes: &[u8], stays: bool) -> Result<String, KeyringFault> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let bytes = bytes.to_vec();
@@ -15,16 +15,16 @@ fn answered(bytes: &[u8], stays: bool) -> Result<String, KeyringFault> {
     let bus = thread::spawn(move || {
         let mut theirs = theirs;
         theirs.read_exact(&mut [0; 16]).unwrap();
-        // Who has heard enough hangs up.
+        // The client closes the connection once it has an answer.
         let _ = theirs.write_all(&bytes);
         if stays {
             let _ = wait.recv();
         }
-        // Reading to the end keeps the close from becoming a reset, which could overtake the bytes.
+        // Without reading to the end, closing could send a reset that discards the bytes before the client reads them.
         let _ = theirs.shutdown(std::net::Shutdown::Write);
         let _ = theirs.read_to_end(&mut Vec::new());
     });
-    let mut connection = BusConnection::from_stream(ours, PATIENCE).unwrap();
+    let mut connection = BusConnection::from_stream(ours, TIMEOUT).unwrap();
     connection.queue_hello();
     let serial = connection.queue_call(&MethodCall {
         destination: "a.b",
@@ -45,7 +45,7 @@ fn assert_failed(answer: &Result<String, KeyringFault>, why: &str) {
     assert!(matches!(answer, Err(KeyringFault::Failed(text)) if text.to_safe_line().contains(why)), "{answer:?}");
 }
 
-/// What the tests ask with is the second call, after the greeting.
+/// A reply to the test's call, which is the second one after `Hello`.
 fn reply(signature: &str, body: WireWriter) -> Vec<u8> {
     encode_message(2, &[HeaderField::Number(5, 2)], signature, body)
 }
@@ -60,7 +60,7 @@ fn good() -> Vec<u8> {
 
 #[test]
 fn a_reply_is_found_among_other_replies() {
-    let other = encode_message(2, &[HeaderField::Number(5, 1)], "s", text("mine is not this"));
+    let other = encode_message(2, &[HeaderField::Number(5, 1)], "s", text("another reply"));
     let bytes = [b"OK 0123\r\n".to_vec(), other, good()[9..].to_vec()].concat();
     assert_eq!(answered(&bytes, true).unwrap(), "hello");
 }
@@ -76,9 +76,9 @@ fn a_bus_error_is_reported_with_its_name() {
 #[test]
 fn a_silent_bus_fails_at_the_timeout() {
     let began = Instant::now();
-    assert!(matches!(answered(b"", true), Err(KeyringFault::TimedOut { after: PATIENCE })));
-    assert!(matches!(answered(b"OK 0\r\n", true), Err(KeyringFault::TimedOut { after: PATIENCE })));
-    assert!(began.elapsed() < PATIENCE * 10);
+    assert!(matches!(answered(b"", true), Err(KeyringFault::TimedOut { after: TIMEOUT })));
+    assert!(matches!(answered(b"OK 0\r\n", true), Err(KeyringFault::TimedOut { after: TIMEOUT })));
+    assert!(began.elapsed() < TIMEOUT * 10);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The conversation with services that differ from the one the whole program is tried with.
+//! The client against services that behave differently from the ones in `tests/keyring`.
 
 use std::sync::{
     Arc, Mutex,
@@ -11,15 +11,15 @@ use crate::store::keyring::{
     testing::{BusReply, FakeBus},
 };
 
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 const ITEM: &str = "/org/freedesktop/secrets/collection/login/1";
 
-/// A service with one locked item, whose prompt is answered in this way; and the methods it was asked for.
+/// A service with one locked item, whose prompt the user answers or dismisses; and the list of the called methods.
 fn locked(dismissed: bool) -> (FakeBus, Arc<Mutex<Vec<String>>>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let (told, is_open) = (asked.clone(), AtomicBool::new(false));
+    let (calls, is_open) = (asked.clone(), AtomicBool::new(false));
     let bus = FakeBus::start(move |method, call| {
-        told.lock().unwrap().push(method.to_owned());
+        calls.lock().unwrap().push(method.to_owned());
         match method {
             "SearchItems" => {
                 vec![BusReply::Return("aoao", WireWriter::new().string_array(&[]).string_array(&[ITEM]))]
@@ -31,7 +31,7 @@ fn locked(dismissed: bool) -> (FakeBus, Arc<Mutex<Vec<String>>>) {
                 let other = WireWriter::new().boolean(true).signature("s").string("");
                 vec![
                     BusReply::Signal("/other", "Completed", "bv", other),
-                    // It may overtake the answer.
+                    // The signal can arrive before the reply.
                     BusReply::Signal("/prompt", "Completed", "bv", done),
                     BusReply::Return("", WireWriter::new()),
                 ]
@@ -45,7 +45,7 @@ fn locked(dismissed: bool) -> (FakeBus, Arc<Mutex<Vec<String>>>) {
     (bus, asked)
 }
 
-/// What any service says.
+/// The usual reply of a service.
 fn usual(method: &str, _: &[u8]) -> Vec<BusReply> {
     vec![match method {
         "Hello" => BusReply::Return("s", WireWriter::new().string(":1.1")),
@@ -64,7 +64,7 @@ fn usual(method: &str, _: &[u8]) -> Vec<BusReply> {
 }
 
 fn service(bus: &FakeBus, may_ask: bool) -> Result<SecretService, KeyringFault> {
-    SecretService::connect(&bus.environment(), KEY_ITEM, KeyringOptions { timeout: PATIENCE, may_prompt: may_ask })
+    SecretService::connect(&bus.environment(), KEY_ITEM, KeyringOptions { timeout: TIMEOUT, may_prompt: may_ask })
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn a_locked_item_without_prompts_is_not_unlocked() {
 #[test]
 fn a_read_of_an_unlocked_item_makes_five_calls() {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let told = asked.clone();
+    let calls = asked.clone();
     let bus = FakeBus::start(move |method, call| {
-        told.lock().unwrap().push(method.to_owned());
+        calls.lock().unwrap().push(method.to_owned());
         match method {
             "SearchItems" => {
                 vec![BusReply::Return("aoao", WireWriter::new().string_array(&[ITEM]).string_array(&[]))]
@@ -107,10 +107,10 @@ fn a_read_of_an_unlocked_item_makes_five_calls() {
 #[test]
 fn a_written_item_has_its_names_and_replaces() {
     let calls: Arc<Mutex<Vec<u8>>> = Arc::default();
-    let told = calls.clone();
+    let recorded = calls.clone();
     let bus = FakeBus::start(move |method, call| {
         if method == "CreateItem" {
-            told.lock().unwrap().extend(call);
+            recorded.lock().unwrap().extend(call);
         }
         usual(method, call)
     });
@@ -126,16 +126,16 @@ fn a_written_item_has_its_names_and_replaces() {
 fn only_an_unlocked_collection_proves_an_absent_item() {
     let bus = FakeBus::start(usual);
     assert!(service(&bus, false).unwrap().read_secret().unwrap().is_none());
-    let shut = FakeBus::start(|method, call| match method {
+    let locked = FakeBus::start(|method, call| match method {
         "Get" => vec![BusReply::Return("v", WireWriter::new().signature("b").boolean(true))],
         _ => usual(method, call),
     });
-    assert!(matches!(service(&shut, false).unwrap().read_secret(), Err(KeyringFault::Locked)));
-    let bare = FakeBus::start(|method, call| match method {
+    assert!(matches!(service(&locked, false).unwrap().read_secret(), Err(KeyringFault::Locked)));
+    let without_collection = FakeBus::start(|method, call| match method {
         "ReadAlias" => vec![BusReply::Return("o", WireWriter::new().string("/"))],
         _ => usual(method, call),
     });
-    let nothing = service(&bare, true).unwrap().read_secret();
+    let nothing = service(&without_collection, true).unwrap().read_secret();
     assert!(matches!(nothing, Err(KeyringFault::Absent { what: MissingPart::Vault })));
 }
 
@@ -148,12 +148,15 @@ fn bus_errors_map_to_keyring_faults() {
         });
         service(&bus, false).map(drop).unwrap_err()
     };
-    let told = |name| format!("{:?}", answered(name));
-    assert_eq!(told("org.freedesktop.DBus.Error.ServiceUnknown"), "Absent { what: Service }");
-    assert_eq!(told("org.freedesktop.DBus.Error.Spawn.ExecFailed"), "Absent { what: Service }");
-    assert_eq!(told("org.freedesktop.DBus.Error.AccessDenied"), "Denied");
-    assert_eq!(told("org.freedesktop.Secret.Error.IsLocked"), "Locked");
-    assert_eq!(told("org.freedesktop.DBus.Error.TimedOut"), "TimedOut { after: 500ms }");
-    assert!(told("org.freedesktop.DBus.Error.NoReply").contains("because"), "its end is no silence");
-    assert!(told("org.freedesktop.DBus.Error.Failed").contains("because (org.freedesktop.DBus.Error.Failed)"));
+    let fault = |name| format!("{:?}", answered(name));
+    assert_eq!(fault("org.freedesktop.DBus.Error.ServiceUnknown"), "Absent { what: Service }");
+    assert_eq!(fault("org.freedesktop.DBus.Error.Spawn.ExecFailed"), "Absent { what: Service }");
+    assert_eq!(fault("org.freedesktop.DBus.Error.AccessDenied"), "Denied");
+    assert_eq!(fault("org.freedesktop.Secret.Error.IsLocked"), "Locked");
+    assert_eq!(fault("org.freedesktop.DBus.Error.TimedOut"), "TimedOut { after: 500ms }");
+    assert!(
+        fault("org.freedesktop.DBus.Error.NoReply").contains("because"),
+        "the name ends differently from a timeout's"
+    );
+    assert!(fault("org.freedesktop.DBus.Error.Failed").contains("because (org.freedesktop.DBus.Error.Failed)"));
 }

@@ -1,8 +1,8 @@
 //! Opens the log file that an environment variable names.
 //!
 //! An untrusted repository can set that variable (a host passes its environment on). So the file is opened only if it
-//! is new, or if an earlier call of this program created it: nobody can have the program append to a file of theirs
-//! choice.
+//! is new, or if an earlier call of this program created it. Otherwise the repository could make the program write into
+//! any file of the user.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -177,7 +177,7 @@ pub(super) fn read_replacement(
     Ok(read_uncached(when_locked)?.filter(|key| key != stale))
 }
 
-/// The key from the keyring itself. The copy is brought in line with the answer.
+/// The key from the keyring itself. The copy is replaced or removed to match it.
 pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
     let key = call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::read_item(KEY_ITEM, manner))?;
     log::debug("keyring", format_args!("the keyring was asked: it has a key: {}", key.is_some()));

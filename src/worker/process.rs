@@ -4,9 +4,9 @@
 //! ends when the ladder ends, when the user presses Ctrl-C, or when the watchdog stops it. If the caller disappears,
 //! the messages are lost and the work continues.
 //!
-//! It takes the sign-in's lock first and the credentials' lock second. It does not wait for a lock that a caller needs:
-//! it reports `Busy`, and the caller waits for the process that holds the lock. If the worker dies, the kernel releases
-//! its locks, and everything that the ladder has stored so far stays valid.
+//! It takes the sign-in's lock first and the credentials' lock second. If another process holds one of them, the worker
+//! reports `Busy` and ends, and the caller waits for that process; only a background renewal waits in the worker. If the
+//! worker dies, the kernel releases its locks, and everything that the ladder has stored so far stays valid.
 
 use std::time::{Duration, Instant};
 

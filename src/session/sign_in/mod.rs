@@ -31,7 +31,7 @@ use crate::{
 /// The time that the user has at least, even if the provider was slow before the prompt.
 const MIN_PROMPT_TIME: Duration = Duration::from_secs(10);
 
-/// The sign-in method that `login` would use here, with the reason; for `doctor` and `status`. `gives_codes` says
+/// The sign-in method that `login` would use here, with the reason; for `doctor`. `gives_codes` says
 /// whether the provider supports device codes.
 pub fn predict_method(
     profile: &Profile,

@@ -7,7 +7,6 @@ mod imports;
 mod names;
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -219,30 +218,6 @@ fn hints_name_commands_by_value() {
     let offenders = sources_under("src").into_iter().filter(|source| source.path != "src/hint.rs");
     let offenders = offenders.flat_map(|source| with_words(&source, &["`bedrock-sso "]).collect::<Vec<_>>());
     nobody("only hint.rs spells a command of this program", offenders);
-}
-
-/// The numbers in `failure`'s `Exit`, success added.
-fn exit_codes() -> Vec<String> {
-    let failure = fs::read_to_string(root().join("src/failure/mod.rs")).unwrap();
-    let (_, body) = failure.split_once("pub enum Exit {").unwrap();
-    let (body, _) = body.split_once('}').unwrap();
-    let number = |line: &str| Some(line.trim().strip_suffix(',')?.split_once(" = ")?.1.to_owned());
-    std::iter::once("0".to_owned()).chain(body.lines().filter_map(number)).collect()
-}
-
-#[test]
-fn the_readme_lists_every_exit_code() {
-    let codes = exit_codes();
-    assert_eq!(codes.len(), 15, "{codes:?}");
-    let readme = root().join("README.md");
-    if !readme.exists() {
-        return;
-    }
-    let readme = fs::read_to_string(readme).unwrap();
-    let cells: BTreeSet<&str> =
-        readme.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|')).collect();
-    let is_listed = |code: &String| cells.iter().any(|cell| cell.trim().trim_matches('`') == code);
-    nobody("README.md's table has each exit code", codes.into_iter().filter(|code| !is_listed(code)));
 }
 
 #[test]

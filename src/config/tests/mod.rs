@@ -11,6 +11,7 @@ mod federation;
 mod files;
 mod issuer;
 mod layers;
+mod reference;
 mod shown;
 mod trust;
 mod variables;

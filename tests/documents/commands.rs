@@ -68,7 +68,8 @@ fn parse_error(words: &[String]) -> Option<String> {
     let output = run(&[own.as_slice(), &["--help"]].concat());
     // Text may name a flag without its value: `doctor --bundle`.
     let names_flag = own.last().is_some_and(|word| word.starts_with("--"));
-    let is_good = output.status.success() || (names_flag && run(&[own.as_slice(), &["X", "--help"]].concat()).status.success());
+    let is_good =
+        output.status.success() || (names_flag && run(&[own.as_slice(), &["X", "--help"]].concat()).status.success());
     (!is_good).then(|| printed(&output))
 }
 
@@ -89,7 +90,8 @@ fn commands_of_documents_parse() {
         let spans = page.spans();
         // A span may name a command without the program: `login --force`.
         let short = spans.iter().map(|span| split_words(span)).filter(|words| {
-            words.first().is_some_and(|word| subcommands.contains(word)) && words.iter().any(|word| word.starts_with("--"))
+            words.first().is_some_and(|word| subcommands.contains(word))
+                && words.iter().any(|word| word.starts_with("--"))
         });
         let in_spans = spans.iter().flat_map(|span| find_calls(span, &subcommands));
         let in_blocks = page.blocks(&LANGUAGES).flat_map(|block| find_calls(block, &subcommands));
@@ -125,8 +127,17 @@ fn calls_are_found_wherever_a_shell_or_a_setting_has_them() {
     };
     assert_eq!(find("$ eval \"$(bedrock-sso env --shell sh)\""), ["env --shell sh"]);
     assert_eq!(find("\"awsAuthRefresh\": \"/usr/bin/bedrock-sso login --profile a\","), ["login --profile a"]);
-    assert_eq!(find("credential_process = \"/usr/bin/bedrock-sso\" credentials --profile a"), ["credentials --profile a"]);
-    assert_eq!(find("cat s | sudo bedrock-sso login \\\n  --client-secret-stdin # so"), ["login --client-secret-stdin"]);
-    assert_eq!(find("bedrock-sso setup --set redirect_ports='[8400, 8401]'"), ["setup --set redirect_ports=[8400, 8401]"]);
+    assert_eq!(
+        find("credential_process = \"/usr/bin/bedrock-sso\" credentials --profile a"),
+        ["credentials --profile a"]
+    );
+    assert_eq!(
+        find("cat s | sudo bedrock-sso login \\\n  --client-secret-stdin # so"),
+        ["login --client-secret-stdin"]
+    );
+    assert_eq!(
+        find("bedrock-sso setup --set redirect_ports='[8400, 8401]'"),
+        ["setup --set redirect_ports=[8400, 8401]"]
+    );
     assert_eq!(find("apt install bedrock-sso bash"), Vec::<String>::new());
 }

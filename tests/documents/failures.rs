@@ -196,17 +196,19 @@ fn exit_codes() -> BTreeMap<String, u8> {
 fn slugs_of_source() -> Codes {
     let exit_codes = exit_codes();
     let files: Vec<String> = files_under("src", &["rs"]);
-    let is_test = |path: &String| path.contains("/tests") || path.ends_with("wording.rs") || path.ends_with("testing.rs");
+    let is_test =
+        |path: &String| path.contains("/tests") || path.ends_with("wording.rs") || path.ends_with("testing.rs");
     let readers: Vec<(String, Reader)> =
         files.into_iter().filter(|path| !is_test(path)).map(|path| (path.clone(), Reader::read(&path))).collect();
     let mut codes = Codes::new();
     let mut templates = BTreeSet::new();
     let mut other_words = BTreeSet::new();
     // Where a function names one exit code, all of its failures have it.
-    let code_of = |reader: &Reader, function: &str| match reader.exits.get(function)?.iter().collect::<Vec<_>>().as_slice() {
-        [exit] => exit_codes.get(*exit).copied(),
-        _ => None,
-    };
+    let code_of =
+        |reader: &Reader, function: &str| match reader.exits.get(function)?.iter().collect::<Vec<_>>().as_slice() {
+            [exit] => exit_codes.get(*exit).copied(),
+            _ => None,
+        };
     let code_of_maker = |function: &str| readers.iter().find_map(|(_, reader)| code_of(reader, function));
     let template_code = |room: &str| {
         let pairs = readers.iter().flat_map(|(_, reader)| &reader.pairs);
@@ -218,7 +220,10 @@ fn slugs_of_source() -> Codes {
         for Text { value, function, is_argument } in &reader.texts {
             if is_slug(value) && !MEDIA_TYPES.contains(&value.as_str()) && value != "interrupted" {
                 codes.entry(value.clone()).or_default().extend(code_of(reader, function));
-            } else if value.split_once('/').is_some_and(|(room, rest)| is_word(&room.replace('-', "_")) && rest.starts_with('{')) {
+            } else if value
+                .split_once('/')
+                .is_some_and(|(room, rest)| is_word(&room.replace('-', "_")) && rest.starts_with('{'))
+            {
                 templates.insert(value.clone());
             } else if is_word(value) && !is_argument {
                 let (room, code) = match function.as_str() {
@@ -293,7 +298,8 @@ fn documented() -> Vec<(String, BTreeSet<u8>)> {
     sections
         .map(|section| {
             let (slug, rest) = section.split_once("\n\n").unwrap_or_else(|| panic!("{section}: a heading and a text"));
-            let line = rest.strip_prefix("Exit code ").unwrap_or_else(|| panic!("{slug}: the text begins with its exit code"));
+            let line =
+                rest.strip_prefix("Exit code ").unwrap_or_else(|| panic!("{slug}: the text begins with its exit code"));
             let first = line.split('.').next().unwrap();
             (slug.to_owned(), first.split('`').skip(1).step_by(2).map(|code| code.parse().unwrap()).collect())
         })
@@ -338,7 +344,9 @@ fn failures_page_gives_the_exit_code_of_each_slug() {
     let mut offenders = Vec::new();
     for (slug, codes) in documented() {
         match known.get(&slug).filter(|known| !known.is_empty()) {
-            Some(known) if *known != codes => offenders.push(format!("{slug}: {codes:?}, and the program has {known:?}")),
+            Some(known) if *known != codes => {
+                offenders.push(format!("{slug}: {codes:?}, and the program has {known:?}"))
+            }
             Some(_) => {}
             None => unknown.push(slug),
         }

@@ -43,7 +43,8 @@ fn fleet_guide_names_each_pinned_variable() {
     let text = read("docs/fleet.md");
     let (_, section) = text.split_once("\n### What the managed settings pin").unwrap();
     let section = section.split("\n## ").next().unwrap();
-    let settings: serde_json::Value = serde_json::from_str(&read("tests/setup/fleet/linux/managed-settings.json")).unwrap();
+    let settings: serde_json::Value =
+        serde_json::from_str(&read("tests/setup/fleet/linux/managed-settings.json")).unwrap();
     let names = settings["env"].as_object().unwrap().keys().map(String::as_str);
     let is_pin = |name: &&str| name.starts_with("BEDROCK_SSO_") || name.starts_with("AWS_") && *name != "AWS_REGION";
     let pins: Vec<_> = names.filter(is_pin).chain(["AWS_PROFILE"]).collect();
@@ -75,10 +76,11 @@ fn network_guide_has_a_row_for_each_failure() {
 fn variables_of_this_program_in_documents_are_read() {
     let mut sources: String = files_under("src", &["rs"]).iter().map(read).collect();
     // The installer and the builds of packages have variables too.
-    let scripts = ["packaging/install.sh", "packaging/facts"].map(read).concat();
+    let scripts = ["packaging/install.sh", "packaging/linux/package"].map(read).concat();
     // The name of a key's variable is put together from the name of its static.
     let keys = read("src/config/keys.rs");
-    let statics: BTreeSet<&str> = keys.lines().filter_map(|line| line.trim().split_once(": ")).map(|(id, _)| id).collect();
+    let statics: BTreeSet<&str> =
+        keys.lines().filter_map(|line| line.trim().split_once(": ")).map(|(id, _)| id).collect();
     let mut seen = BTreeSet::new();
     for page in documents() {
         let words = page.text.split(|part: char| !part.is_ascii_uppercase() && !part.is_ascii_digit() && part != '_');
@@ -87,11 +89,22 @@ fn variables_of_this_program_in_documents_are_read() {
         }
     }
     assert!(seen.len() > 60, "{seen:?}");
-    sources.push_str(&read("benches/warm/main.rs"));
+    sources.push_str(&read("benches/warm/linux/cost.rs"));
     let is_read = |name: &str| {
         let variable = format!("BEDROCK_SSO_{name}");
         statics.contains(name) || sources.contains(&format!("\"{variable}\"")) || scripts.contains(&variable)
     };
     let unknown = seen.into_iter().filter(|(name, _)| !name.is_empty() && !is_read(name));
     assert_none("the program reads the variable", unknown.map(|(name, path)| format!("{path}: BEDROCK_SSO_{name}")));
+}
+
+#[test]
+fn architecture_page_lists_each_module_in_reading_order() {
+    let library = read("src/lib.rs");
+    let declared = library.lines().filter_map(|line| Some(line.strip_suffix(';')?.split_once("mod ")?.1));
+    let page = read("docs/internals/architecture.md");
+    let (_, section) = page.split_once("\n## The modules, in reading order").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0));
+    assert_eq!(rows.collect::<Vec<_>>(), declared.collect::<Vec<_>>());
 }

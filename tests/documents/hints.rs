@@ -39,12 +39,7 @@ const CALLS: [Call<'static>; 11] = [
     Call { words: (&["exec"], &["--", "true"]), keys: NO_LOGIN, code: 4, hinted: "login" },
     Call { words: (&["env", "--shell", "sh"], &[]), keys: NO_LOGIN, code: 4, hinted: "login" },
     Call { words: (&["console", "--no-browser"], &[]), keys: NO_LOGIN, code: 4, hinted: "login" },
-    Call {
-        words: (&["login"], &[]),
-        keys: "client_auth = \"secret\"",
-        code: 3,
-        hinted: "login --client-secret-stdin",
-    },
+    Call { words: (&["login"], &[]), keys: "client_auth = \"secret\"", code: 3, hinted: "login --client-secret-stdin" },
     Call { words: (&["status"], &[]), keys: "", code: 0, hinted: "login" },
     Call { words: (&["config", "show"], &[]), keys: "flow = \"fast\"", code: 3, hinted: "config check" },
     Call { words: (&["config", "check"], &[]), keys: "flow = \"fast\"", code: 3, hinted: "config check" },
@@ -101,7 +96,8 @@ fn remedies_of_doctor_lead_to_the_profile_and_the_file() {
     let file = home.path().join("Zoë's own.toml");
     fs::write(&file, two_profiles("")).unwrap();
     let selection = ["--config", file.to_str().unwrap(), "--profile", "second"];
-    let output = Command::new(PROGRAM).args(["doctor", "--json"]).args(selection).env("HOME", home.path()).output().unwrap();
+    let output =
+        Command::new(PROGRAM).args(["doctor", "--json"]).args(selection).env("HOME", home.path()).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let remedies = report["checks"].as_array().unwrap().iter().filter_map(|check| check["remedy"].as_str());
     let commands: Vec<&str> = remedies.flat_map(|remedy| remedy.split('`').skip(1).step_by(2)).collect();
@@ -109,7 +105,8 @@ fn remedies_of_doctor_lead_to_the_profile_and_the_file() {
     assert!(ours.len() >= 2, "{report}");
     for command in ours {
         let (_, flags) = command.split_once(" --profile ").unwrap_or_else(|| panic!("{command} chooses no profile"));
-        let (region, origin) = chosen(&run_line(home.path(), &format!("bedrock-sso config show --json --profile {flags}")));
+        let (region, origin) =
+            chosen(&run_line(home.path(), &format!("bedrock-sso config show --json --profile {flags}")));
         assert!(region == "eu-west-1" && origin.contains("own.toml"), "{command}: {region}, {origin}");
     }
 }

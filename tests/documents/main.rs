@@ -34,7 +34,9 @@ fn root() -> &'static Path {
 /// The text of a file of the repository, with the line ends of Unix.
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display())).replace("\r\n", "\n")
+    fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .replace("\r\n", "\n")
 }
 
 /// The files below a folder of the repository that end in one of these ways, as paths from the root with `/`, sorted.

@@ -44,13 +44,18 @@ impl Page {
         let inline = prose.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
         let references = prose.lines().filter_map(|line| Some(line.strip_prefix('[')?.split_once("]: ")?.1));
         let attributes = ["src=\"", "srcset=\"", "href=\""];
-        let html = attributes.iter().flat_map(|start| prose.split(start).skip(1)).filter_map(|rest| rest.split('"').next());
+        let html =
+            attributes.iter().flat_map(|start| prose.split(start).skip(1)).filter_map(|rest| rest.split('"').next());
         inline.chain(references).chain(html).map(|target| target.trim().to_owned()).collect()
     }
 
     /// The text of each heading, without its marks.
     pub(crate) fn headings(&self) -> Vec<&str> {
-        self.prose.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim()).collect()
+        self.prose
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .map(|line| line.trim_start_matches('#').trim())
+            .collect()
     }
 
     /// What may stand behind `#` in a link to the page.
@@ -172,14 +177,12 @@ pub(crate) fn split_row(row: &str) -> Vec<&str> {
 
 #[test]
 fn fences_may_be_indented_quoted_and_nested() {
-    let text = "- a\n\n  ```toml\n  x = 1\n    y\n  ```\n\n> ~~~sh\n> b\n> ~~~\n\n````md\n```toml\nz = 2\n```\n````\nc\n";
+    let text =
+        "- a\n\n  ```toml\n  x = 1\n    y\n  ```\n\n> ~~~sh\n> b\n> ~~~\n\n````md\n```toml\nz = 2\n```\n````\nc\n";
     let (prose, blocks) = split_blocks(text);
     assert_eq!(prose, "- a\n\n\n\n\n\n\nc\n");
     let found: Vec<_> = blocks.iter().map(|block| (block.language.as_str(), block.text.as_str())).collect();
-    assert_eq!(
-        found,
-        [("toml", "x = 1\n  y\n"), ("sh", "b\n"), ("toml", "z = 2\n"), ("md", "```toml\nz = 2\n```\n")]
-    );
+    assert_eq!(found, [("toml", "x = 1\n  y\n"), ("sh", "b\n"), ("toml", "z = 2\n"), ("md", "```toml\nz = 2\n```\n")]);
 }
 
 #[test]

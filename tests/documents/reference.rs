@@ -80,7 +80,8 @@ fn exit_codes_page_names_the_rooms_of_slugs() {
     for cells in rows {
         let code = cells[0];
         let sections = failures.prose.split("\n### ").skip(1);
-        let of_code = sections.filter(|section| section.lines().any(|line| line.starts_with("Exit code ") && line.contains(code)));
+        let of_code = sections
+            .filter(|section| section.lines().any(|line| line.starts_with("Exit code ") && line.contains(code)));
         let rooms: BTreeSet<String> = of_code
             .map(|section| section.split_once('\n').unwrap().0)
             .map(|slug| slug.split_once('/').map_or(slug.to_owned(), |(room, _)| format!("{room}/")))

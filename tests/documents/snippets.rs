@@ -80,6 +80,17 @@ fn json_blocks_parse() {
     assert!(seen > 10, "{seen}");
 }
 
+/// AWS's tools start the program without a shell's `PATH`, and split the line at spaces outside of quotes.
+#[test]
+fn aws_profiles_name_an_absolute_quoted_path() {
+    let pages = documents();
+    let lines = pages.iter().flat_map(|page| page.blocks(&["ini"])).flat_map(str::lines);
+    let calls: Vec<_> = lines.filter_map(|line| line.trim().strip_prefix("credential_process = ")).collect();
+    assert!(calls.len() > 1, "{calls:?}");
+    let is_good = |call: &&str| call.starts_with("\"/") || call.starts_with("\"C:\\");
+    assert_none("a path is absolute and in quotes", calls.into_iter().filter(|call| !is_good(call)).map(str::to_owned));
+}
+
 #[test]
 fn provider_guides_show_a_configuration_for_it() {
     for kind in ["okta", "entra", "auth0", "cognito", "google", "generic"] {

@@ -67,10 +67,6 @@ fn configuration_page_lists_every_key() {
         let name = if section.is_empty() { "profiles" } else { section };
         expect_table(name, header, &rows);
     }
-}
-
-#[test]
-fn configuration_page_lists_the_keys_at_the_top() {
     let rows: Vec<String> = TOP_LEVEL_KEYS.iter().map(|(_, name, doc)| format!("| `{name}` | {doc} |")).collect();
     expect_table("the top", "| Key | Meaning |", &rows);
 }

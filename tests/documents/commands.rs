@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{assert_none, documents, files_under, printed, read, run};
 
 /// The languages of blocks in which people read commands, and settings that hold commands.
-const LANGUAGES: [&str; 11] =
-    ["sh", "bash", "console", "fish", "powershell", "cmd", "json", "ini", "yaml", "dockerfile", "text"];
+const LANGUAGES: [&str; 10] =
+    ["sh", "bash", "console", "fish", "powershell", "cmd", "json", "ini", "yaml", "dockerfile"];
 
 /// The subcommands that the help lists.
 fn subcommands() -> BTreeSet<String> {

@@ -345,7 +345,7 @@ fn failures_page_gives_the_exit_code_of_each_slug() {
     for (slug, codes) in documented() {
         match known.get(&slug).filter(|known| !known.is_empty()) {
             Some(known) if *known != codes => {
-                offenders.push(format!("{slug}: {codes:?}, and the program has {known:?}"))
+                offenders.push(format!("{slug}: {codes:?}, and the program has {known:?}"));
             }
             Some(_) => {}
             None => unknown.push(slug),

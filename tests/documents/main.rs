@@ -2,7 +2,12 @@
 //!
 //! A document may show only commands that parse, configurations that pass the program's own check, and links that lead to a
 //! file or a heading. What a page says about the screens of a provider cannot be tested here.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and start a process")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic and start a process"
+)]
 
 mod book;
 mod commands;

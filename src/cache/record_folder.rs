@@ -80,6 +80,7 @@ impl RecordFolder {
 }
 
 impl LockedRecord<'_> {
+    /// Fails if records cannot be stored, for example without disk space.
     pub fn check_storage(&self) -> Result<(), store::Error> {
         self.folder.store.check_writable(&self.lock)
     }

@@ -1,7 +1,7 @@
 //! Whether the secrets of a stored sign-in may be sent to the hosts that the configuration and the provider name now.
 //!
 //! Every use of a stored sign-in passes one of these checks first. A host that the user has not accepted is an error,
-//! and receives nothing. `cache` decides which hosts are new; only `login`, with the user's consent, accepts them.
+//! and receives nothing. `cache` decides which hosts are new. The user accepts them at `login`, or by a new sign-in.
 
 use super::{DestinationChanged, Error, Ladder};
 use crate::{

@@ -14,8 +14,8 @@
 //!
 //! Each step stores its result before the next one begins, so a worker that is killed loses at most the step at hand.
 //! The one gap is the answer to a refresh: if the worker dies after the provider has replaced the refresh token and
-//! before the new one is stored, the user has to sign in again. No secret is sent to a host that the user has not
-//! accepted.
+//! before the new one is stored, the user has to sign in again. No secret is sent to a host that needs the user's
+//! consent and has not got it (see `destinations`).
 
 mod application;
 mod open_records;
@@ -272,7 +272,7 @@ impl Ladder<'_> {
                 | Error::Token(_),
                 _,
             ) if self.purpose.is_login() => {
-                log::info("session", format_args!("the provider did not accept the refresh; prompting the user"));
+                log::info("session", format_args!("the refresh gave no usable ID token; prompting the user"));
                 Ok(None)
             }
             (error, _) => Err(error),

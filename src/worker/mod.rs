@@ -221,7 +221,7 @@ impl WorkerClient<'_> {
         match started {
             Ok(child) => log::info("worker", format_args!("started process {} to renew in the background", child.id())),
             Err(error) => {
-                log::warn("worker", format_args!("could not start a worker to renew in the background: {error}"))
+                log::warn("worker", format_args!("could not start a worker to renew in the background: {error}"));
             }
         }
     }

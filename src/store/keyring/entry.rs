@@ -11,20 +11,20 @@ use super::{
 use crate::store::sealing_key::{SealingKey, key_from_bytes};
 
 /// The key in an item; `None` if the item is absent or its content is not a key.
-pub(super) fn read_item(it: KeyringItem, manner: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
-    let _silence = disable_prompts(manner);
+pub(super) fn read_item(it: KeyringItem, options: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
+    let _silence = disable_prompts(options);
     read_entry(&build_entry(SERVICE, it.account)?)
 }
 
 /// Writes the key as raw bytes. As a "password", Windows would store it in UTF-16.
-pub(super) fn write_item(it: KeyringItem, key: &SealingKey, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    let _silence = disable_prompts(manner);
+pub(super) fn write_item(it: KeyringItem, key: &SealingKey, options: KeyringOptions) -> Result<(), KeyringFault> {
+    let _silence = disable_prompts(options);
     build_entry(SERVICE, it.account)?.set_secret(key.as_ref()).map_err(classify_error)
 }
 
 /// Removes an item; an absent one counts as removed.
-pub(super) fn remove_item(it: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    let _silence = disable_prompts(manner);
+pub(super) fn remove_item(it: KeyringItem, options: KeyringOptions) -> Result<(), KeyringFault> {
+    let _silence = disable_prompts(options);
     remove_entry(&build_entry(SERVICE, it.account)?)
 }
 

@@ -17,17 +17,17 @@ pub(super) fn can_prompt() -> bool {
     ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| ENVIRONMENT.var_os(name).is_some())
 }
 
-pub(super) fn read_item(item: KeyringItem, manner: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
-    let secret = SecretService::connect(&ENVIRONMENT, item, manner)?.read_secret()?;
+pub(super) fn read_item(item: KeyringItem, options: KeyringOptions) -> Result<Option<SealingKey>, KeyringFault> {
+    let secret = SecretService::connect(&ENVIRONMENT, item, options)?.read_secret()?;
     Ok(secret.and_then(|bytes| key_from_bytes(&bytes)))
 }
 
-pub(super) fn write_item(item: KeyringItem, key: &SealingKey, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    SecretService::connect(&ENVIRONMENT, item, manner)?.write_secret(key.as_ref())
+pub(super) fn write_item(item: KeyringItem, key: &SealingKey, options: KeyringOptions) -> Result<(), KeyringFault> {
+    SecretService::connect(&ENVIRONMENT, item, options)?.write_secret(key.as_ref())
 }
 
-pub(super) fn remove_item(item: KeyringItem, manner: KeyringOptions) -> Result<(), KeyringFault> {
-    SecretService::connect(&ENVIRONMENT, item, manner)?.delete_items()
+pub(super) fn remove_item(item: KeyringItem, options: KeyringOptions) -> Result<(), KeyringFault> {
+    SecretService::connect(&ENVIRONMENT, item, options)?.delete_items()
 }
 
 /// The kind of session, as far as it explains why there is no keyring. Called only after a fault, because it takes

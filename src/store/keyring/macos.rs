@@ -27,8 +27,8 @@ pub(super) fn can_prompt() -> bool {
 }
 
 /// Prevents prompts until the returned guard is dropped: calls that would open a window fail instead.
-pub(super) fn disable_prompts(manner: KeyringOptions) -> Option<KeychainUserInteractionLock> {
-    if manner.may_prompt { None } else { SecKeychain::disable_user_interaction().ok() }
+pub(super) fn disable_prompts(options: KeyringOptions) -> Option<KeychainUserInteractionLock> {
+    if options.may_prompt { None } else { SecKeychain::disable_user_interaction().ok() }
 }
 
 pub(super) fn build_entry(service: &str, account: &str) -> Result<Entry, KeyringFault> {

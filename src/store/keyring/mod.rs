@@ -179,7 +179,7 @@ pub(super) fn read_replacement(
 
 /// The key from the keyring itself. The copy is replaced or removed to match it.
 pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingKey>, KeyringError> {
-    let key = call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::read_item(KEY_ITEM, manner))?;
+    let key = call_keyring(KeyringOptions::from_policy(when_locked), |options| system::read_item(KEY_ITEM, options))?;
     log::debug("keyring", format_args!("the keyring was asked: it has a key: {}", key.is_some()));
     match &key {
         Some(key) => copy::store_copy(key),
@@ -193,23 +193,23 @@ pub(super) fn read_uncached(when_locked: UnlockPolicy) -> Result<Option<SealingK
 pub(super) fn write_key(key: &SealingKey, when_locked: UnlockPolicy) -> Result<(), KeyringError> {
     copy::remove_copy();
     let key = key.clone();
-    call_keyring(KeyringOptions::from_policy(when_locked), move |manner| system::write_item(KEY_ITEM, &key, manner))
+    call_keyring(KeyringOptions::from_policy(when_locked), move |options| system::write_item(KEY_ITEM, &key, options))
 }
 
 /// Removes the key from the keyring. Every record that it sealed is lost.
 pub(super) fn remove_key(when_locked: UnlockPolicy) -> Result<(), KeyringError> {
     copy::remove_copy();
-    call_keyring(KeyringOptions::from_policy(when_locked), |manner| system::remove_item(KEY_ITEM, manner))
+    call_keyring(KeyringOptions::from_policy(when_locked), |options| system::remove_item(KEY_ITEM, options))
 }
 
 /// Writes a test item, reads it back and removes it, for `doctor`. It neither prompts nor touches the sealing key.
 pub fn test_round_trip() -> Result<(), KeyringError> {
     let mut trial: SealingKey = SealingKey::new([0; 32]);
     host::fill_random(trial.as_mut());
-    call_keyring(NO_PROMPT, move |manner| {
-        system::write_item(TRIAL_ITEM, &trial, manner)?;
-        let read = system::read_item(TRIAL_ITEM, manner);
-        system::remove_item(TRIAL_ITEM, manner)?;
+    call_keyring(NO_PROMPT, move |options| {
+        system::write_item(TRIAL_ITEM, &trial, options)?;
+        let read = system::read_item(TRIAL_ITEM, options);
+        system::remove_item(TRIAL_ITEM, options)?;
         match read? {
             Some(read) if read == trial => Ok(()),
             _ => Err(KeyringFault::from_message("it gave back something else than it was given")),

@@ -4,7 +4,8 @@
 //! share it. A credentials record holds the AWS credentials of one role. Each record has a lock and a notes file of its
 //! own. Every process may read a record at any time; only the holder of its lock may write it (see `locked`).
 //!
-//! A record that this version cannot parse counts as absent. The worst consequence is that the user signs in again.
+//! A record that this version cannot parse counts as absent. At worst the user signs in again, or enters a stored
+//! client secret again.
 
 mod storage_backend;
 mod former_session;

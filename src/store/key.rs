@@ -6,7 +6,8 @@
 //! The key has a lock of its own (`key.lock`), because processes with locks of different records use the same key. A
 //! process that seals a record holds it shared, from reading the key until the record is written. A process that
 //! creates or removes the key holds it exclusively. So no key is replaced, and no key is removed while a record is
-//! being sealed with it. A key that is lost costs the user a new sign-in and nothing else.
+//! being sealed with it. If the key is lost, its records count as absent: the user signs in again, and enters a stored
+//! client secret again.
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,8 @@
 //! to call, whether the keyring may prompt, and for how long to wait.
 //!
 //! On Linux the kernel's keyring holds a copy of the key, so that most calls need no D-Bus. The copy is only for
-//! opening records. A process that seals a record, or creates or removes the key, reads the keyring itself.
+//! opening records and for notes. A process that seals a record, or creates or removes the key, reads the keyring
+//! itself.
 
 #[cfg(target_os = "linux")]
 mod kernel;

@@ -1,6 +1,7 @@
-//! What can be typed.
+//! The command line: every command, flag and argument, parsed with clap.
 //!
-//! It parses words; what they lead to is `commands`' business.
+//! The doc comments of the commands and arguments are the help texts that users read with `--help`, and `man` prints
+//! them too. This module only parses: the code that runs each command is in `commands`.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -8,10 +9,10 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 use crate::shell::Shell;
 
-/// Corporate SSO to short-lived AWS credentials
+/// Turn your corporate SSO sign-in into short-lived AWS credentials
 ///
-/// Signs you in with your company's single sign-on and hands short-lived AWS credentials to whatever asks: as an AWS
-/// profile's credential_process, and to Claude Code on Amazon Bedrock.
+/// bedrock-sso signs you in at your company's identity provider. It then gives short-lived AWS credentials to the AWS
+/// CLI and SDKs, as the credential_process of an AWS profile, and to Claude Code on Amazon Bedrock.
 #[derive(Debug, Parser)]
 #[command(name = "bedrock-sso", version, max_term_width = 100)]
 pub struct Cli {
@@ -22,96 +23,99 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads a command line, and refuses what the parser lets pass: its own rule misses a flag that stands before the verb.
+    /// Parses a command line, with the name of the program as its first word.
+    ///
+    /// `--all` and `--profile` conflict. This function checks that itself, because clap's `conflicts_with` does not see
+    /// a global flag that stands before the command, as in `--profile work logout --all`.
     pub fn parse_args(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let read = Self::try_parse_from(words)?;
-        if matches!(read.command, CliCommand::Logout { all: true, role_only: false }) && read.global.profile.is_some() {
+        let cli = Self::try_parse_from(words)?;
+        if matches!(cli.command, CliCommand::Logout { all: true, role_only: false }) && cli.global.profile.is_some() {
             let what = "the argument '--all' cannot be used with '--profile <NAME>'";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, what));
         }
-        Ok(read)
+        Ok(cli)
     }
 }
 
-/// What every command takes.
+/// The flags that every command accepts, before or after its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct GlobalArgs {
-    /// Profile of the configuration [env: BEDROCK_SSO_PROFILE]
+    /// Profile to use [default: default_profile, else the only one] [env: BEDROCK_SSO_PROFILE]
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Configuration file in place of the user's own [env: BEDROCK_SSO_CONFIG]
+    /// File to read instead of your configuration file [env: BEDROCK_SSO_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Say on stderr what is decided and why; twice for every detail
+    /// Log decisions and their reasons on stderr; -vv logs every detail
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum CliCommand {
-    /// Print AWS credentials as a credential_process, signing in if need be
+    /// Print AWS credentials for a credential_process; sign in if needed
     Credentials {
-        /// Never ask the person: fail with exit code 4 where a sign-in is needed
+        /// Do not prompt: exit with code 4 if you need to sign in
         #[arg(long)]
         no_login: bool,
     },
-    /// Sign in now, and say who you are and until when
+    /// Sign in and print your user name, AWS role and expiry time
     Login(LoginArgs),
-    /// Say who is signed in, with which role and until when; asks no network
+    /// Show your sign-in, AWS role and expiry time; works offline
     Status {
-        /// For scripts
+        /// Print JSON, for scripts
         #[arg(long)]
         json: bool,
     },
-    /// Forget what is kept of a sign-in, and have the provider revoke it
+    /// Sign out: delete the stored session and revoke it at the provider
     Logout {
-        /// Every profile, and whatever is kept of those that are no longer configured
+        /// Sign out of every profile, and delete all other stored data, such as that of removed profiles
         #[arg(long)]
         all: bool,
-        /// Forget this profile's AWS credentials only, and stay signed in
+        /// Delete only the AWS credentials of this profile, and stay signed in
         #[arg(long, conflicts_with = "all")]
         role_only: bool,
     },
     /// Run a command with AWS credentials in its environment
     Exec {
-        /// The command and its arguments
+        /// Command to run, with its arguments
         #[arg(last = true, required = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// Print AWS credentials as assignments for a shell
+    /// Print shell commands that set AWS credentials as variables
     Env {
-        /// Whose assignments to print, sh's being bash's and zsh's too; by default those of $SHELL, and PowerShell's on Windows
+        /// Shell syntax to print; sh also covers bash and zsh [default: from $SHELL, else sh, or powershell on Windows]
         #[arg(long, value_enum, ignore_case = true, value_name = "SHELL")]
         shell: Option<Shell>,
     },
     /// Open the AWS console in a browser, signed in as the profile's role
     Console(ConsoleArgs),
-    /// Print AWS credentials as Claude Code's awsCredentialExport reads them; never asks
+    /// Print AWS credentials for Claude Code's awsCredentialExport
     Export,
-    /// Print headers that say who is signed in, for Claude Code's otelHeadersHelper
+    /// Print user attributes as headers for Claude Code's otelHeadersHelper
     OtelHeaders,
-    /// Print the ID token as an Authorization header, for MCP servers; never asks
+    /// Print the ID token as an Authorization header, for MCP servers
     Token {
-        /// The token alone, without JSON around it
+        /// Print only the token, without the JSON object
         #[arg(long)]
         raw: bool,
     },
-    /// Print a short-term Amazon Bedrock API key made from the session; never asks
+    /// Print a short-term Amazon Bedrock API key
     Bearer {
-        /// As Claude Desktop's credential helper prints it
+        /// Print the JSON that Claude Desktop expects from its credential helper
         #[arg(long)]
         json: bool,
     },
-    /// Set this laptop up: configuration, AWS profile, Claude Code; or take it all back
+    /// Configure this computer: bedrock-sso, an AWS profile and Claude Code
     Setup(SetupArgs),
-    /// Find out what is wrong here, and how to mend it; changes nothing
+    /// Diagnose problems and suggest fixes, without changing anything
     Doctor(DoctorArgs),
-    /// Look at the configuration
+    /// Show or check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print what a shell needs to complete this program's words
+    /// Print a completion script for your shell
     Completions {
-        /// The shell
+        /// Shell that will read the script
         shell: clap_complete::Shell,
     },
     /// Print the manual page
@@ -122,37 +126,38 @@ pub enum CliCommand {
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct LoginArgs {
-    /// Sign in anew although the present credentials are good
+    /// Sign in again even if the current credentials are valid
     #[arg(long)]
     pub force: bool,
-    /// Show a code to enter in a browser anywhere, on any device
+    /// Sign in with a code that you enter in a browser on any device
     #[arg(long)]
     pub device: bool,
-    /// Print the address instead of opening a browser
+    /// Print the sign-in address instead of opening a browser
     #[arg(long)]
     pub no_browser: bool,
-    /// First store the application's secret, read from stdin; asked for, unseen, at a terminal
+    /// First store the application's client secret, read from stdin or from a hidden prompt
     #[arg(long)]
     pub client_secret_stdin: bool,
-    /// First store the passphrase of the application's private key, likewise
+    /// First store the passphrase of the application's private key, read from stdin or from a hidden prompt
     #[arg(long, conflicts_with = "client_secret_stdin")]
     pub client_key_passphrase_stdin: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct ConsoleArgs {
-    /// The service to open, as the addresses of the console name it: bedrock; by default the console's home
+    /// Service to open, by its name in console addresses, such as bedrock [default: the home page]
     #[arg(long, value_name = "SERVICE", value_parser = parse_console_service)]
     pub service: Option<String>,
-    /// The region to open; by default the profile's
+    /// Region to open [default: the region of the profile]
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
-    /// Print the address instead of opening a browser: anyone who has it is signed in, so keep it secret
+    /// Print the address instead of opening a browser; the address is secret, since it signs in anyone who opens it
     #[arg(long)]
     pub no_browser: bool,
 }
 
-/// One part of a path, which cannot lead to another one.
+/// Accepts one plain segment of a path. The service becomes part of the console's address, so a `/`, `.` or `?` could
+/// lead the signed-in browser to another page.
 fn parse_console_service(text: &str) -> Result<String, &'static str> {
     let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_service = (1..=64).contains(&text.len()) && text.bytes().all(is_legal);
@@ -161,43 +166,43 @@ fn parse_console_service(text: &str) -> Result<String, &'static str> {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct SetupArgs {
-    /// Take the facts from a file: a configuration of ours, or what the AWS guidance sample and its stacks write
+    /// Read the values from FILE: a bedrock-sso configuration, or the output of AWS's guidance sample and its stacks
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// The provider's issuer identifier
+    /// Issuer URL of the identity provider
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
-    /// The identifier of the application registered with the provider
+    /// Client ID of the application that is registered with the provider
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
-    /// The role to assume; several times for several roles, each of which gets a profile
+    /// Role to assume; repeat the flag to configure several roles, with one profile each
     #[arg(long, value_name = "ARN")]
     pub role_arn: Vec<String>,
-    /// How the profiles of several roles are named [default: {account}-{role}]
+    /// Profile names when there are several roles [default: {account}-{role}]
     #[arg(long, value_name = "T", value_parser = parse_name_template)]
     pub profile_name_template: Option<String>,
-    /// The AWS region
+    /// AWS region of the profile
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
-    /// Any other key of the configuration, as often as needed: okta_domain=acme.okta.com
+    /// Any other configuration key, such as okta_domain=acme.okta.com; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub set: Vec<(String, String)>,
-    /// The AWS profile to write, when it shall be called otherwise than ours
+    /// Name of the AWS profile to write [default: the name of the bedrock-sso profile]
     #[arg(long, value_name = "NAME", conflicts_with = "system")]
     pub aws_profile: Option<String>,
-    /// For every user of this machine: the administrator's configuration and Claude Code's managed settings
+    /// Configure every user of this computer: the administrator's file and Claude Code's managed settings
     #[arg(long)]
     pub system: bool,
-    /// Write into a new folder what a fleet's management distributes, and leave this machine as it is
+    /// Write files for your device management into a new folder, and change nothing else
     #[arg(long, value_name = "DIR", conflicts_with = "system")]
     pub fleet: Option<PathBuf>,
-    /// Show what would change, and change nothing
+    /// Show the changes without applying them
     #[arg(long)]
     pub dry_run: bool,
-    /// Change without asking
+    /// Apply the changes without a prompt
     #[arg(long, short)]
     pub yes: bool,
-    /// Take back everything that setup wrote
+    /// Undo every change that setup made
     #[arg(long, conflicts_with_all = [
         "from", "issuer", "client_id", "role_arn", "profile_name_template", "region", "set", "aws_profile", "fleet",
     ])]
@@ -212,69 +217,73 @@ fn parse_key_value(text: &str) -> Result<(String, String), &'static str> {
 fn parse_name_template(text: &str) -> Result<String, &'static str> {
     let rest = text.replace("{account}", "").replace("{role}", "");
     if text.is_empty() || rest.contains(['{', '}']) {
-        return Err("write it with {account} and {role}, such as {account}-{role}");
+        return Err("use the placeholders {account} and {role}, as in {account}-{role}");
     }
     Ok(text.to_owned())
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct DoctorArgs {
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     pub json: bool,
-    /// Have AWS and Amazon Bedrock answer as well, with the credentials that are kept
+    /// Also call AWS and Amazon Bedrock with the stored sign-in; uses a few model tokens
     #[arg(long)]
     pub live: bool,
-    /// Write all of it, with configuration and surroundings and without secrets, into a file for your help desk
+    /// Also write a report without secrets for your help desk to FILE
     #[arg(long, value_name = "FILE")]
     pub bundle: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the profile that holds, and where each value came from
+    /// Print the values of the profile and where each one comes from
     Show {
-        /// For scripts
+        /// Print JSON, for scripts
         #[arg(long)]
         json: bool,
     },
-    /// Check every profile of every file, or of one file
+    /// Check every profile in the configuration files, or in one file
     Check {
-        /// This file by itself, wherever it lies, in place of those that are read
+        /// Check only this file, which may be in any folder [default: the files that `config path` prints]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
     /// Print the JSON Schema of the configuration file
     Schema,
-    /// Print which files are read
+    /// Print the paths of the configuration files
     Path,
 }
 
-/// Work of the program for itself, in a process of its own. Hidden: only this program calls it.
+/// The command line of a worker process. The help does not list it, because only this program starts workers.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct WorkerArgs {
-    /// The caller has a terminal at which the user can be prompted.
+    /// The caller has a terminal in which it can prompt the user.
     #[arg(long)]
     pub terminal: bool,
-    /// What to do, as JSON.
+    /// What the worker must do, as the JSON that `worker` writes and parses.
     pub purpose: String,
 }
 
-/// A call that somebody waits for at every turn.
+/// A command that a host runs so often that the time to build clap's parser would matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FastPathCommand {
     Credentials(GlobalArgs),
     OtelHeaders(GlobalArgs),
 }
 
-/// The verb that answers whatever happens.
+/// The command that must print its JSON even if its arguments are wrong, because a host that gets no JSON sends no
+/// telemetry.
 pub const OTEL_HEADERS: &str = "otel-headers";
 
-/// The calls that are recognised without the parser: such a verb, with a profile or a configuration file and nothing else.
-/// `None` says only that the parser must look.
+/// Parses the most frequent calls without clap: one of two commands, with at most `--profile` and `--config`. `words`
+/// does not contain the name of the program.
+///
+/// `None` does not mean that the command line is wrong: the caller must then parse it with [`Cli::parse_args`]. For
+/// every line that this function accepts, clap gives the same result; the tests compare the two.
 pub fn parse_fast_path(words: &[OsString]) -> Option<FastPathCommand> {
-    let (verb, rest) = words.split_first()?;
-    match verb.to_str()? {
+    let (command, rest) = words.split_first()?;
+    match command.to_str()? {
         "credentials" => parse_global_args(rest).map(FastPathCommand::Credentials),
         OTEL_HEADERS => parse_global_args(rest).map(FastPathCommand::OtelHeaders),
         _ => None,
@@ -288,6 +297,7 @@ fn parse_global_args(rest: &[OsString]) -> Option<GlobalArgs> {
     let mut global = GlobalArgs::default();
     for pair in rest.chunks_exact(2) {
         let [flag, value] = pair else { return None };
+        // clap decides about an empty value, and about a value with a hyphen, which may be the next flag.
         if value.is_empty() || value.as_encoded_bytes().starts_with(b"-") {
             return None;
         }
@@ -309,12 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn the_parser_is_sound() {
+    fn parser_definition_passes_claps_own_checks() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn template_with_another_placeholder_is_refused() {
+    fn name_template_with_unknown_placeholder_is_rejected() {
         for template in ["", "{acount}", "{", "a}", "{role}{}"] {
             assert!(parse_name_template(template).is_err(), "{template}");
         }
@@ -322,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_call_means_what_the_parser_says() {
+    fn fast_path_parses_credentials_like_clap() {
         for line in ["credentials", "credentials --profile work", "credentials --config /a --profile b"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
             assert_eq!(parse_fast_path(&words(line)), Some(FastPathCommand::Credentials(parsed.global)), "{line}");
@@ -331,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_common_call_means_what_the_parser_says() {
+    fn fast_path_parses_otel_headers_like_clap() {
         for line in ["otel-headers", "otel-headers --profile work"] {
             let parsed = Cli::try_parse_from(std::iter::once("x".into()).chain(words(line))).unwrap();
             assert_eq!(parse_fast_path(&words(line)), Some(FastPathCommand::OtelHeaders(parsed.global)), "{line}");
@@ -340,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_left_to_the_parser() {
+    fn fast_path_leaves_other_arguments_to_clap() {
         for line in [
             "",
             "login",

@@ -1,14 +1,18 @@
-//! `bearer`: a short-term Amazon Bedrock API key, for programs that know no other way to prove themselves.
+//! `bearer`: prints a short-term Amazon Bedrock API key, for programs that accept a key but no AWS credentials.
 //!
-//! It lives as long as the credentials that signed it, so those are the newest that can be had without asking anybody.
+//! The key is a request that is signed with the AWS credentials. It expires together with them, so this command
+//! refreshes credentials that expire soon before it signs. It never prompts.
 
 use serde::Serialize;
 
 use super::{CommandContext, write_stdout};
 use crate::{aws, config::CallerKind, credentials::SecretDocument, failure::Failure};
 
+/// Prints the key as one line of text, or as the JSON document that Claude Desktop reads from its credential helper.
+///
+/// Fails with exit code 4 if the user has to sign in first, because a program and not a terminal reads the output.
 pub(super) fn run_bearer(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
-    /// What Claude Desktop reads.
+    /// The format of Claude Desktop's credential helper. It requires `headers`, which may be empty.
     #[derive(Serialize)]
     struct BearerAnswer<'a> {
         token: &'a str,

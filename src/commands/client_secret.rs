@@ -1,6 +1,8 @@
-//! What proves the application, taken from stdin and kept for all of its profiles.
+//! `login --client-secret-stdin` and `--client-key-passphrase-stdin`: read a secret of the application and store it.
 //!
-//! It asks where stdin is a terminal; arguments and variables are read by other programs, so it never looks there.
+//! The secret belongs to the application at the provider, so all profiles with the same issuer and client ID use it. It
+//! comes from a pipe, or from a hidden prompt if stdin is a terminal. It is never an argument or an environment
+//! variable, because other programs of the same user can read those.
 
 use super::{context::ProfileContext, write_stderr};
 use crate::{
@@ -12,18 +14,23 @@ use crate::{
     text::sanitize_line,
 };
 
-/// Longer than what any provider gives out.
+/// An upper limit for the input, so that a wrong pipe cannot fill the memory. No provider issues a longer secret.
 const MAX_SECRET_BYTES: usize = 4096;
 
+/// Reads the client secret and stores it.
+///
+/// Fails if the profile does not use one: a stored secret that is never sent would give a false sense of security.
 pub(super) fn store_client_secret(work: &ProfileContext<'_>) -> Result<(), Failure> {
     if work.profile.client_auth != ClientAuth::Secret {
         return Err(Failure::from_unused_secret(&work.profile));
     }
-    let secret = read_secret_line(&format!("The secret of the application, for {}", work.profile.name))?;
-    update_credentials(work, |kept| kept.secret = Some(secret))
+    let secret = read_secret_line(&format!("Client secret of the application for profile {}", work.profile.name))?;
+    update_credentials(work, |stored| stored.secret = Some(secret))
 }
 
-/// One that does not open the key is not kept in place of one that may.
+/// Reads the passphrase of the application's private key and stores it.
+///
+/// The passphrase must decrypt the key first. A typing error therefore does not replace a stored passphrase that works.
 pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Failure> {
     let profile = &work.profile;
     if !matches!(profile.client_auth, ClientAuth::PrivateKey(_)) {
@@ -33,43 +40,52 @@ pub(super) fn store_key_passphrase(work: &ProfileContext<'_>) -> Result<(), Fail
         return Err(Failure::from_disabled_storage(profile));
     }
     let passphrase =
-        read_secret_line(&format!("The passphrase of the application's private key, for {}", profile.name))?;
-    let keepsakes =
+        read_secret_line(&format!("Passphrase of the application's private key for profile {}", profile.name))?;
+    let candidate =
         StoredClientCredentials { passphrase: Some(passphrase.clone()), ..StoredClientCredentials::default() };
-    Application::from_profile(profile, keepsakes, &ClientFiles::read_for_profile(profile), work.host())
+    Application::from_profile(profile, candidate, &ClientFiles::read_for_profile(profile), work.host())
         .map_err(|unproven| Failure::from_client_error(&unproven, profile))?;
-    update_credentials(work, |kept| kept.passphrase = Some(passphrase))
+    update_credentials(work, |stored| stored.passphrase = Some(passphrase))
 }
 
-/// Asks for one line, and believes nothing that could not be meant.
-fn read_secret_line(what: &str) -> Result<Secret, Failure> {
-    let mut has_asked = false;
-    let ask = || {
-        has_asked = true;
-        write_stderr(&format!("{} (nothing is shown as you type): ", sanitize_line(what)));
+/// Reads one line from stdin. In a terminal it first prints a prompt that begins with `label`.
+///
+/// The prompt goes to stderr, because stdout belongs to the result of the command.
+fn read_secret_line(label: &str) -> Result<Secret, Failure> {
+    let mut has_prompted = false;
+    let prompt = || {
+        has_prompted = true;
+        write_stderr(&format!("{} (input is hidden): ", sanitize_line(label)));
     };
-    let read = read_hidden_input(ask, MAX_SECRET_BYTES);
-    if has_asked {
+    let read = read_hidden_input(prompt, MAX_SECRET_BYTES);
+    // The terminal does not show the Enter key either, so the next output would continue the line of the prompt.
+    if has_prompted {
         write_stderr("\n");
     }
     match read.map_err(Failure::from_stdin_error)? {
         HiddenInput::Interrupted => Err(Failure::from_interruption()),
         HiddenInput::TooLong => {
-            Err(Failure::from_bad_secret(format!("what came on stdin is longer than {MAX_SECRET_BYTES} bytes")))
+            Err(Failure::from_bad_secret(format!("the input on stdin is longer than {MAX_SECRET_BYTES} bytes")))
         }
         HiddenInput::Line(bytes) => parse_secret(&bytes).map_err(Failure::from_bad_secret),
     }
 }
 
+/// Rejects input that cannot be a secret, such as a whole file or a binary key. The provider's answer to it would only
+/// be `invalid_client`, which does not help the user.
 fn parse_secret(bytes: &[u8]) -> Result<Secret, &'static str> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "what came on stdin is not text in UTF-8")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "the input on stdin is not valid UTF-8")?;
     match text {
-        _ if text.trim().is_empty() => Err("no secret came on stdin"),
-        _ if text.chars().any(char::is_control) => Err("what came on stdin is more than one line of plain text"),
+        _ if text.trim().is_empty() => Err("the input on stdin is empty"),
+        _ if text.chars().any(char::is_control) => Err("the input on stdin has several lines or control characters"),
         _ => Ok(Secret::new(text)),
     }
 }
 
+/// Changes one part of what is stored for the application, and leaves the other part as it was.
+///
+/// The lock covers both the read and the write. Otherwise another `login` that stores at the same moment could lose its
+/// change.
 fn update_credentials(
     work: &ProfileContext<'_>,
     change: impl FnOnce(&mut StoredClientCredentials),
@@ -77,7 +93,7 @@ fn update_credentials(
     let (cache, application) = (&work.cache, work.profile.application_fingerprint());
     cache.create_folder()?;
     let locked = work.lock_application(&application.short_hex())?;
-    let mut kept = cache.folder().load_client_credentials(&application)?;
-    change(&mut kept);
-    Ok(locked.store_credentials(&kept)?)
+    let mut stored = cache.folder().load_client_credentials(&application)?;
+    change(&mut stored);
+    Ok(locked.store_credentials(&stored)?)
 }

@@ -1,33 +1,38 @@
-//! Colour, where a person looks at it: on a terminal that obeys it and whose owner does not mind.
+//! Colours for output in a terminal.
 //!
-//! It only lays weight on words that say the same without it; whether they are good or bad news is the caller's to know.
+//! Colour only adds emphasis: the text must say the same without it, because pipes, files and users with `NO_COLOR` get
+//! none. The caller chooses the tone of each text.
 
 use crate::host::{Environment, Terminal};
 
-/// What kind of news a text is.
+/// How a text is emphasised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
+    /// Green: it works.
     Good,
-    /// Not wrong yet.
+    /// Yellow: it still works, but needs attention.
     Warning,
+    /// Red: it does not work.
     Bad,
-    /// What stands aside of the news: names, hints.
+    /// Faint: labels and progress, which are less important than the text beside them.
     Dimmed,
 }
 
-/// What one stream is painted with: colours, or nothing at all.
+/// Colours texts for one stream, or returns them unchanged if that stream must not get colours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Palette {
     is_enabled: bool,
 }
 
 impl Palette {
-    /// `NO_COLOR` with any value at all is a wish for none (no-color.org).
+    /// The palette for stdout. Colours are on in a terminal that supports escape sequences, unless `NO_COLOR` is set.
+    /// Any value of that variable counts, even an empty one (no-color.org).
     pub(super) fn for_stdout(environment: &Environment) -> Self {
         Self { is_enabled: environment.var_os("NO_COLOR").is_none() && Terminal::stdout_supports_escapes(environment) }
     }
 
+    /// Returns `text` with the escape sequences for `tone` around it. It must be free of escape sequences itself.
     pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
@@ -51,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_the_same_under_the_paint() {
+    fn paint_adds_escapes_only_when_enabled() {
         assert_eq!(Palette::COLOURS.paint(Tone::Bad, "no"), "\x1b[31mno\x1b[0m");
         assert_eq!(Palette::NONE.paint(Tone::Bad, "no"), "no");
     }

@@ -1,6 +1,6 @@
-//! `config show|check|schema|path`: what the configuration is, whether it is right, and where it lies.
+//! `config show|check|schema|path`: shows the configuration, checks it, and prints where its files are.
 //!
-//! Nothing here needs a network, and nothing changes a file.
+//! These commands use no network and change no file. The reports themselves are made by the module `config`.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use crate::{
     text,
 };
 
+/// Prints the result of one of the `config` commands. A configuration with an error ends it with exit code 3.
 pub(super) fn run_config(what: &ConfigCommand, context: &CommandContext<'_>) -> Result<(), Failure> {
     let inputs = context.inputs();
     let text = match what {
@@ -23,7 +24,8 @@ pub(super) fn run_config(what: &ConfigCommand, context: &CommandContext<'_>) -> 
     write_stdout(text.as_bytes())
 }
 
-/// Whoever asks for a check wants all of it; the failure that follows repeats the first.
+/// Lists every problem on stderr. The failure that ends the command names only the first one, which is enough for other
+/// commands, but a user of `config check` wants to correct all of them at once.
 fn print_all_problems(error: &Error) {
     let lines = error.problem_lines();
     if lines.len() > 1 {
@@ -31,13 +33,15 @@ fn print_all_problems(error: &Error) {
     }
 }
 
-/// The resolved profile and where each value came from.
+/// The values of the chosen profile, with the origin of each. Fails if the profile is incomplete or has an error.
 pub(crate) fn format_profile(inputs: &ConfigInputs<'_>, as_json: bool) -> Result<String, Error> {
     let shown = config::report_profile(inputs)?;
     Ok(if as_json { shown.to_json() } else { shown.to_text() })
 }
 
-/// A line for each file when all is well; [`Error::problem_lines`] has every problem otherwise.
+/// Checks `file`, or all configuration files, and returns one line for each finding that is not an error.
+///
+/// If there is an error, [`Error::problem_lines`] lists all of them.
 pub(crate) fn check_files(inputs: &ConfigInputs<'_>, file: Option<&Path>) -> Result<String, Error> {
     let findings = match file {
         Some(file) => config::check_file(file, inputs)?,
@@ -46,7 +50,7 @@ pub(crate) fn check_files(inputs: &ConfigInputs<'_>, file: Option<&Path>) -> Res
     Ok(findings.into_iter().map(|finding| format!("{finding}\n")).collect())
 }
 
-/// The files that are read, later ones over earlier ones.
+/// The paths of the configuration files, one a line. Values in a later file override those in an earlier one.
 pub(crate) fn list_config_files(inputs: &ConfigInputs<'_>) -> String {
     let line = |location: config::FileLocation| {
         let presence = if location.is_there { "present" } else { "absent" };

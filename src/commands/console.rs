@@ -1,6 +1,8 @@
-//! `console`: the AWS console in a browser, signed in as the profile's role.
+//! `console`: opens the AWS console in a browser, signed in as the profile's role.
 //!
-//! The address that signs in is a credential. A browser gets it from this process alone, by a short local address.
+//! AWS exchanges the credentials for an address that signs in anyone who opens it. The address is therefore a
+//! credential itself and must not become an argument of the browser, which other programs can read in the process list.
+//! The browser gets a short local address, and this process redirects it once to the one from AWS.
 
 use std::time::Duration;
 
@@ -22,18 +24,19 @@ use crate::{
     session::{SessionCredentials, await_browser_failure, check_browser},
 };
 
-/// How long AWS may take to answer: somebody waits at a terminal.
+/// How long AWS may take to answer. A user is waiting in a terminal, so this is shorter than for background work.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the local address waits for the browser, unless the profile gives a sign-in even less. A browser that was
-/// started opens an address within seconds, and nobody has to type anything first.
+/// How long the local address waits for the browser, unless the profile's `login_timeout` is shorter. A browser opens
+/// the address within seconds, because the user does not have to type anything first.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Signs in if needed, requests the console's address from AWS, and opens or prints it.
 pub(super) fn run_console(arguments: &ConsoleArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     let ConsoleArgs { service, region, no_browser } = arguments;
     let work = context.load_profile(CallerKind::MayPrompt)?;
     let region = choose_region(region.as_deref(), &work.profile)?;
-    // Before anybody is asked to sign in for nothing.
+    // Checked first: without a usable browser, the user would sign in and then get an error.
     let browser = if *no_browser { None } else { Some(find_browser(&work)?) };
     let ready = fetch_credentials(&work)?;
     let page = ConsolePage { region, service: service.as_deref() };
@@ -50,6 +53,10 @@ pub(super) fn run_console(arguments: &ConsoleArgs, context: &CommandContext<'_>)
     http::block_on(opening).map_err(Failure::from_runtime_error)?
 }
 
+/// The region to open: `named`, the value of `--region`, or else the region of the profile.
+///
+/// Both must belong to the same partition. Another partition has another console and other accounts, so the credentials
+/// are not valid there.
 fn choose_region<'r>(named: Option<&'r str>, profile: &'r Profile) -> Result<&'r str, Failure> {
     let own = profile.region.as_str();
     let partition = |region| Partition::from_region(region).name;
@@ -60,6 +67,7 @@ fn choose_region<'r>(named: Option<&'r str>, profile: &'r Profile) -> Result<&'r
     }
 }
 
+/// The browser of the profile. Fails if it cannot show a page here, for example in an SSH session without a display.
 fn find_browser(work: &ProfileContext<'_>) -> Result<Browser, Failure> {
     let environment = &work.host().environment;
     let browser = work.profile.chosen_browser(environment);
@@ -68,6 +76,7 @@ fn find_browser(work: &ProfileContext<'_>) -> Result<Browser, Failure> {
     Ok(browser)
 }
 
+/// Names the role in messages. An identity pool chooses the role, and AWS does not always return its name.
 fn describe_role(ready: &SessionCredentials, profile: &Profile) -> String {
     match ready.role(profile) {
         Some(role) => format!("{} in account {}", role.name(), role.account()),
@@ -75,14 +84,18 @@ fn describe_role(ready: &SessionCredentials, profile: &Profile) -> String {
     }
 }
 
+/// Prints the address on stdout, so that a script can use it, and the warning on stderr.
 fn print_address(address: &Secret, role: &str) -> Result<(), Failure> {
     write_stderr_line(&format!(
-        "Anyone who opens this address within 15 minutes is signed in to the AWS console as {role}. Keep it secret:"
+        "Do not share this address. Anyone who opens it within 15 minutes is signed in to the AWS console as {role}:"
     ));
     write_stdout(SecretDocument::from_text(format!("{}\n", address.expose())).expose())
 }
 
-/// Starts the browser with a local address, and returns once it has been sent on to AWS.
+/// Opens the browser with a local address, and returns after this process has redirected the browser to AWS.
+///
+/// It has to wait for that: the local address stops working when the process ends. Some browsers report their failure
+/// only after the start, so it waits for that report at the same time.
 async fn show_in_browser(browser: &Browser, address: Secret, role: &str, profile: &Profile) -> Result<(), Failure> {
     let report = |event| log::debug("console", format_args!("{event}"));
     let mut redirect =
@@ -91,7 +104,7 @@ async fn show_in_browser(browser: &Browser, address: Secret, role: &str, profile
     match browser.open_url(redirect.address(), move |why| drop(failures.try_send(why))) {
         BrowserLaunch::Started => {}
         BrowserLaunch::Failed(why) => return Err(Failure::from_failed_browser(&why)),
-        BrowserLaunch::Manual => return Err(Failure::from_missing_browser("no browser is named")),
+        BrowserLaunch::Manual => return Err(Failure::from_missing_browser("no browser is configured")),
     }
     write_stderr_line(&format!(
         "Opening the AWS console in your browser as {role}. If it does not open, go to {}",

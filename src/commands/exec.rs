@@ -1,6 +1,7 @@
-//! `exec`: a command with the credentials in its environment, in this program's place.
+//! `exec`: runs a command with AWS credentials in its environment.
 //!
-//! From there on its output, its signals and its exit code are its own.
+//! On Unix the command replaces this process, so it receives signals and the terminal directly. On Windows it is a
+//! child process. In both cases its output and exit code are those of `exec`.
 
 use std::ffi::OsString;
 
@@ -10,7 +11,9 @@ use super::{
 };
 use crate::{config::INSIDE_OF_EXEC, failure::Failure, host};
 
+/// Fetches credentials and starts `command`. Returns only if that fails.
 pub(super) fn run_exec(command: &[OsString], context: &CommandContext<'_>) -> Result<(), Failure> {
+    // An `exec` inside of another one would silently replace its credentials, perhaps with those of another profile.
     if let Some(profile) = context.host.environment.var_text(INSIDE_OF_EXEC) {
         return Err(Failure::from_nested_exec(&profile, INSIDE_OF_EXEC));
     }

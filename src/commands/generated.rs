@@ -1,6 +1,7 @@
-//! `completions` and `man`: what packages install beside the program, generated from what can be typed.
+//! `completions` and `man`: print shell completions and the manual page, which packages install with the program.
 //!
-//! Neither looks at a configuration, and nothing in them is written by hand.
+//! Both are generated from the definitions in `cli`, so they always describe this version of the program. They read no
+//! configuration.
 
 use clap::CommandFactory as _;
 
@@ -9,17 +10,20 @@ use crate::{cli::Cli, failure::Failure};
 
 const NAME: &str = "bedrock-sso";
 
+/// Prints the completion script for `shell`.
 pub(super) fn print_completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
     write_stdout(&script)
 }
 
-/// One page for the whole program: each command's part follows the one before it.
+/// Prints one manual page that describes every command, in roff.
 pub(super) fn print_manual() -> Result<(), Failure> {
     write_stdout(&render_manual().map_err(Failure::from_stdout_error)?)
 }
 
+/// `clap_mangen` would make a page for each command. Users search one page more easily, so the sections are put
+/// together here.
 fn render_manual() -> std::io::Result<Vec<u8>> {
     let mut program = Cli::command();
     program.build();
@@ -35,7 +39,7 @@ fn render_manual() -> std::io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// A command with those below it: what it is for, how it is typed, and what it takes.
+/// Adds the section of a command, and then those of its subcommands. Hidden commands get no section.
 fn render_command(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     if command.is_hide_set() || command.get_name() == "help" {
         return Ok(());
@@ -47,7 +51,7 @@ fn render_command(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Resul
     man.render_synopsis_section(&mut parts)?;
     man.render_description_section(&mut parts)?;
     man.render_options_section(&mut parts)?;
-    // Their titles are one step lower than those of the program's own parts.
+    // The titles of a command's parts become subsections (`.SS`), below the section of the command (`.SH`).
     page.extend_from_slice(String::from_utf8_lossy(&parts).replace(".SH ", ".SS ").as_bytes());
     command.get_subcommands().try_for_each(|below| render_command(below, page))
 }

@@ -1,6 +1,7 @@
-//! `login`: signs in and says who, which role, until when; never a credential.
+//! `login`: signs the user in and prints who they are, their role, and when the credentials expire.
 //!
-//! Hosts show its output as it comes, so the address to open is its first line.
+//! Users run it in a terminal, and Claude Code runs it as `awsAuthRefresh` and shows its stdout line by line. The
+//! sign-in address is therefore the first line, and no line ever contains a credential.
 
 use super::{
     CommandContext, SignInScreen, client_secret, context::ProfileContext, setup, write_stderr_line, write_stdout,
@@ -15,6 +16,10 @@ use crate::{
     worker::ProgressHandler,
 };
 
+/// Stores a secret if a flag asks for it, signs in if needed, prints the result, and adds the AWS profile that the
+/// configuration names.
+///
+/// Only this command lets the user accept new hosts for the stored sign-in. Other commands fail until that is done.
 pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     let flags = list_overrides(login.method_preference());
     let work = context.load_profile_with_flags(CallerKind::SignIn, flags)?;
@@ -25,40 +30,47 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
         client_secret::store_key_passphrase(&work)?;
     }
     let mut screen = SignInScreen::for_login(&context.host.environment, context.global);
-    let tell: ProgressHandler<'_> = &mut |told, reply| screen.show_event(told, reply);
+    let handler: ProgressHandler<'_> = &mut |event, reply| screen.show_event(event, reply);
     review_destinations(&work)?;
     let mode = if login.force { LoginCondition::Always } else { LoginCondition::IfNeeded };
-    let ready = match work.worker_client().login(mode, login.method_preference(), tell) {
-        // The provider may have named a new host meanwhile.
+    let ready = match work.worker_client().login(mode, login.method_preference(), handler) {
+        // The worker has read the provider's metadata since the first review, and it may name a new host. Then the user
+        // can accept that host, and one more attempt follows.
         Err(error) => match review_destinations(&work)? {
-            ReviewOutcome::Accepted => work.worker_client().login(mode, login.method_preference(), tell)?,
+            ReviewOutcome::Accepted => work.worker_client().login(mode, login.method_preference(), handler)?,
             ReviewOutcome::NothingNew => return Err(error.into()),
         },
         ready => ready?,
     };
+    // Removes the progress line before the result is printed.
     drop(screen);
     let until = ready.credentials.expiration;
     let role = match ready.role(&work.profile) {
         Some(role) => format!("role {} in account {}", role.name(), role.account()),
         None => "the identity pool's role".to_owned(),
     };
-    let said = format!(
+    let result = format!(
         "Signed in as {}: {role}, until {until} ({} left)\n",
         sanitize_line(&ready.session_name),
         format_duration(until.duration_since(work.now()))
     );
-    write_stdout(said.as_bytes())?;
+    write_stdout(result.as_bytes())?;
     ready.notice.map_or(Ok(()), |notice| write_stdout(format!("{notice}\n").as_bytes()))?;
     setup::give_aws_profile(context, &work.profile)
 }
 
-/// Whether the user was shown hosts that the stored sign-in was not made for.
+/// What the review of the hosts that receive the stored sign-in found.
 enum ReviewOutcome {
+    /// The sign-in goes only to hosts that the user has accepted before.
     NothingNew,
+    /// There were new hosts, and the user has accepted them.
     Accepted,
 }
 
-/// Shows the hosts that the stored sign-in would newly be sent to, and stores them once the user accepts them.
+/// Shows the hosts that would receive the stored sign-in for the first time, and stores them if the user accepts them.
+///
+/// A changed configuration or provider could send the refresh token to an attacker's host, so a user must decide. Fails
+/// with exit code 4 if the user declines or cannot be prompted.
 fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failure> {
     let (cache, profile, environment) = (&work.cache, &work.profile, &work.host().environment);
     let (sign_in, known) = (cache.load_sign_in()?, cache.load_provider(work.now())?);
@@ -69,11 +81,12 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
     if !setup::can_prompt() {
         return Err(DestinationChanged { changes }.into());
     }
-    write_stderr_line("Your sign-in would be sent to hosts that it was not made for:");
+    write_stderr_line("Your stored sign-in would be sent to hosts that you have not accepted before:");
     changes.iter().for_each(|change| write_stderr_line(&format!("  {}", describe_change(change))));
-    if !setup::prompt_yes_no("Accept them?", false)? {
+    if !setup::prompt_yes_no("Accept these hosts?", false)? {
         return Err(DestinationChanged { changes }.into());
     }
+    // Another process may have stored a new sign-in while the user was reading, so the record is read again.
     let locked = work.lock_sign_in()?;
     let mut sign_in = locked.load_sign_in()?;
     accept_destinations(&mut sign_in.destinations, profile, environment, known.as_ref());
@@ -81,10 +94,13 @@ fn review_destinations(work: &ProfileContext<'_>) -> Result<ReviewOutcome, Failu
     Ok(ReviewOutcome::Accepted)
 }
 
+/// `--device` is the same as `flow = "device"` in the profile.
 static DEVICE: [FlagOverride; 1] = [FlagOverride { key: keys::FLOW.untyped(), value: "device", name: "--device" }];
 
-/// What a sign-in method that was asked for sets over the profile, which an administrator may forbid. `--no-browser` sets
-/// nothing: it shows the same address that the browser would open.
+/// The keys of the profile that a flag for the sign-in method overrides. An administrator can forbid that by enforcing
+/// the key.
+///
+/// `--no-browser` overrides nothing, because the user opens the same address that the browser would have opened.
 pub(super) fn list_overrides(method: MethodPreference) -> &'static [FlagOverride] {
     match method {
         MethodPreference::Device => &DEVICE,
@@ -93,6 +109,7 @@ pub(super) fn list_overrides(method: MethodPreference) -> &'static [FlagOverride
 }
 
 impl LoginArgs {
+    /// The method that the flags ask for. `--device` wins over `--no-browser`, since it opens no browser either.
     fn method_preference(&self) -> MethodPreference {
         match (self.device, self.no_browser) {
             (true, _) => MethodPreference::Device,

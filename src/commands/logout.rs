@@ -1,6 +1,7 @@
-//! `logout`: forgets what is kept, has the provider revoke it, and says on stderr what became of either.
+//! `logout`: deletes the stored session, asks the provider to revoke it, and reports both results on stderr.
 //!
-//! It asks nobody, and whatever the provider answers is no failure: what counts lies on this machine.
+//! It never prompts. It fails only if something on this computer could not be deleted: a provider that is unreachable
+//! or offers no revocation must not prevent the user from signing out here.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -18,29 +19,33 @@ use crate::{
     text::sanitize_line,
 };
 
-/// Something that was not signed out of, and why. A hint leads to the profile that it is about.
+/// One part of `logout --all` that failed. The other parts still run, and all problems are reported at the end.
 struct LogoutProblem {
-    subject: String,
+    /// The line before the failure. It says what could not be done, and ends with a colon.
+    heading: String,
     failure: Failure,
+    /// The flags that the hint of this failure must repeat to lead to its profile.
     invocation: Invocation,
 }
 
-/// Signs out of the profile that is chosen.
+/// Signs out of the chosen profile. The secret of the application stays, because the next sign-in needs it again.
 pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> {
     let profile = load_profile(context)?;
-    let left = sign_out_profile(context, &profile);
+    let result = sign_out_profile(context, &profile);
     let of_application =
         open_cache(context, &profile).folder().load_client_credentials(&profile.application_fingerprint());
     if of_application.is_ok_and(|stored| stored != StoredClientCredentials::default()) {
-        let stays = Hint::from("The secret of the application stays for the next sign-in; ")
-            .command(NextCommand::LogoutAll)
-            .text(" forgets it too.");
-        write_stderr_line(&stays.render(&context.invocation()));
+        let note =
+            Hint::from("The secret of the application remains stored for the next sign-in. To delete it too, run ")
+                .command(NextCommand::LogoutAll)
+                .text(".");
+        write_stderr_line(&note.render(&context.invocation()));
     }
-    left
+    result
 }
 
-/// Signs out of the profile, and so of every profile that shares its sign-in.
+/// Signs out of the profile, and therefore of every profile that shares its sign-in: there is one refresh token for
+/// all.
 fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(), Failure> {
     let folder = &context.host.paths.data;
     let sharing = context.list_sharing_profiles(profile);
@@ -50,13 +55,14 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
         return Ok(());
     }
     let mut caches = open_existing_caches(context, profile)?;
+    // An empty cache still goes through the sign-out, so that it reports that the user was not signed in.
     if caches.is_empty() {
         caches.push((profile.clone(), open_cache(context, profile)));
     }
     for (profile, cache) in caches {
         sign_out_of_cache(context, &names, &profile, &cache)?;
     }
-    // Version 0.1 stored a sign-in for each profile.
+    // Version 0.1 stored a separate sign-in for each profile, which only that profile's cache finds.
     for other in sharing {
         for (profile, cache) in open_existing_caches(context, &other)? {
             sign_out_of_cache(context, &sanitize_line(&other.name), &profile, &cache)?;
@@ -65,6 +71,8 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
     Ok(())
 }
 
+/// Deletes the records of one cache, lets the provider revoke the refresh token, and reports both for the profiles in
+/// `names`.
 fn sign_out_of_cache(
     context: &CommandContext<'_>,
     names: &str,
@@ -74,26 +82,28 @@ fn sign_out_of_cache(
     let sign_in = context.lock_sign_in(cache)?;
     let signed_out = sign_out(&context.host, profile, &sign_in);
     let SignOutReport { removed, removal } = signed_out.map_err(|error| Failure::from_session_error(error, profile))?;
-    // The holder's note would count as a stored record.
+    // A held lock has a note about its holder beside it, which would count as a stored record: the keys would stay.
     drop(sign_in);
     let removal = removal.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
     write_stderr_line(&describe_sign_out(names, profile, removed, removal.is_ok()));
     removal
 }
 
+/// Loads the profile without opening its cache: `logout` has to open a cache for each storage.
 fn load_profile(context: &CommandContext<'_>) -> Result<Profile, Failure> {
     let profile = config::load_profile(&context.inputs())?;
     context.set_invocation(profile.invocation(context.global.config.as_deref()));
     Ok(profile)
 }
 
-/// Forgets the credentials of the profile's role. The sign-in stays, and other profiles with it.
+/// Deletes the AWS credentials of the profile. The sign-in stays, so the profile gets new credentials without a prompt,
+/// and profiles that share the sign-in are not affected.
 pub(super) fn forget_credentials(context: &CommandContext<'_>) -> Result<(), Failure> {
     let profile = load_profile(context)?;
     let name = sanitize_line(&profile.name);
     let cache = open_cache(context, &profile);
     if context.host.paths.data.is_dir() {
-        // Processes that are at work are waited for, because the record of version 0.1 cannot be moved meanwhile.
+        // `move_former_session` skips a record of version 0.1 that is in use, so this waits for processes that use it.
         drop((context.lock_sign_in(&cache)?, context.lock_credentials(&cache)?));
         cache.move_former_session()?;
     }
@@ -102,14 +112,16 @@ pub(super) fn forget_credentials(context: &CommandContext<'_>) -> Result<(), Fai
         context.lock_credentials(&cache)?.remove_all()?;
     }
     write_stderr_line(&match was_stored {
-        true => format!("The AWS credentials of {name} are forgotten. You are still signed in."),
-        false => format!("No AWS credentials of {name} are stored."),
+        true => format!("Deleted the stored AWS credentials of {name}. You are still signed in."),
+        false => format!("No AWS credentials are stored for {name}."),
     });
     Ok(())
 }
 
-/// The keys of earlier storages, which nothing needs any more. A keyring may ask a person, so it is left alone as long as
-/// anything is kept.
+/// Deletes the sealing keys of storages that no record uses any more.
+///
+/// A locked keyring may prompt the user when it is opened. It is therefore opened only if nothing is stored at all,
+/// which is when its key is certainly unused.
 fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
     store::open_file_store(folder).remove_unused_key()?;
     let is_empty = cache::list_record_keys(folder)?.is_empty() && cache::list_applications(folder)?.is_empty();
@@ -119,52 +131,64 @@ fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Each profile by itself, then what no profile leads to, then the key: the trouble of one is not the others'.
+/// Signs out of every profile, and then deletes everything else: secrets of applications, records that no profile uses,
+/// the sealing keys, and the folder itself.
+///
+/// A failure of one part does not stop the others. Otherwise one broken profile would leave all the other sessions
+/// behind.
 pub(super) fn sign_out_everything(context: &CommandContext<'_>) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
     let config = context.global.config.as_deref();
-    let problem = |subject: &str, failure| LogoutProblem {
-        subject: subject.to_owned(),
+    let problem = |heading: &str, failure| LogoutProblem {
+        heading: heading.to_owned(),
         failure,
         invocation: Invocation::new(None, config),
     };
     let profiles = config::load_all_profiles(&context.inputs()).unwrap_or_else(|error| {
-        problems.push(problem("the profiles of the configuration", error.into()));
+        problems.push(problem("Could not read the profiles of the configuration:", error.into()));
         Vec::new()
     });
-    // Of configurations that are gone nobody knows whether they had a keyring.
+    // A profile that is gone may have used the keyring, so without any profile the keyring is searched too.
     let mut in_keyring = profiles.is_empty() || store::has_key_in_keyring(&context.host.paths.data);
     for (name, profile) in profiles {
         let invocation = match &profile {
             Ok(profile) => profile.invocation(config),
             Err(_) => Invocation::new(Some(&name), config),
         };
-        let left = profile.map_err(Failure::from).and_then(|profile| {
+        let result = profile.map_err(Failure::from).and_then(|profile| {
             in_keyring |= profile.storage.uses_keyring();
             let is_first = seen.insert(open_cache(context, &profile).sign_in_key().to_owned());
             for variant in list_storage_variants(&profile) {
                 let [sign_in, _, former] = open_cache(context, &variant).record_keys();
                 seen.extend([sign_in, former]);
             }
-            // A profile that shares the sign-in of an earlier one is signed out already.
+            // A profile that shares the sign-in of an earlier one is signed out already. Records that are left, such as
+            // those of version 0.1 or of another storage, still need a sign-out.
             let has_records = !open_existing_caches(context, &profile)?.is_empty();
             if is_first || has_records { sign_out_profile(context, &profile) } else { Ok(()) }
         });
-        let subject = sanitize_line(&name);
-        problems.extend(left.err().map(|failure| LogoutProblem { subject, failure, invocation }));
+        let heading = format!("Could not sign out of {}:", sanitize_line(&name));
+        problems.extend(result.err().map(|failure| LogoutProblem { heading, failure, invocation }));
     }
     let rest = [
-        ("what proves the applications", forget_client_credentials(context)),
-        ("what no profile leads to", forget_orphaned_sessions(context, &seen, in_keyring)),
-        ("which AWS profiles were given", super::setup::forget_given_profiles(&context.host.paths.data)),
+        ("Could not delete the secrets of the applications:", forget_client_credentials(context)),
+        (
+            "Could not delete the stored sign-ins that no configured profile uses:",
+            forget_orphaned_sessions(context, &seen, in_keyring),
+        ),
+        (
+            "Could not delete the list of AWS profiles that sign-ins have added:",
+            super::setup::forget_given_profiles(&context.host.paths.data),
+        ),
     ];
-    problems.extend(rest.into_iter().filter_map(|(subject, result)| Some(problem(subject, result.err()?))));
+    problems.extend(rest.into_iter().filter_map(|(heading, result)| Some(problem(heading, result.err()?))));
     remove_locks_and_folder(&context.host.paths.data);
     report_problems(context, problems)
 }
 
-/// What proves an application is no part of any sign-in, and serves several profiles.
+/// Deletes the client secrets and key passphrases of all applications. They belong to no profile alone, so only
+/// `logout --all` deletes them.
 fn forget_client_credentials(context: &CommandContext<'_>) -> Result<(), Failure> {
     let names = cache::list_applications(&context.host.paths.data)?;
     let folder = open_record_folder(context);
@@ -173,13 +197,15 @@ fn forget_client_credentials(context: &CommandContext<'_>) -> Result<(), Failure
     }
     match names.len() {
         0 => {}
-        1 => write_stderr_line("The secret of the application is forgotten."),
-        many => write_stderr_line(&format!("The secrets of {many} applications are forgotten.")),
+        1 => write_stderr_line("Deleted the stored secret of the application."),
+        many => write_stderr_line(&format!("Deleted the stored secrets of {many} applications.")),
     }
     Ok(())
 }
 
-/// Forgets what was kept under configurations that are gone. Nothing says any more who could revoke it.
+/// Deletes the records of profiles that are no longer configured. `seen` has the record keys of the configured ones.
+///
+/// The provider cannot revoke these sign-ins, because its address was in the configuration that is gone.
 fn forget_orphaned_sessions(
     context: &CommandContext<'_>,
     seen: &BTreeSet<String>,
@@ -187,50 +213,56 @@ fn forget_orphaned_sessions(
 ) -> Result<(), Failure> {
     let folder = &context.host.paths.data;
     let records = open_record_folder(context);
-    let mut strangers = cache::list_record_keys(folder)?;
+    let mut orphans = cache::list_record_keys(folder)?;
+    // A key of credentials begins with the key of their sign-in, so both count as one sign-in in the report.
     let sign_in_part = |key: &str| key.split('-').next().unwrap_or_default().to_owned();
-    strangers.retain(|key| !seen.contains(&sign_in_part(key)));
+    orphans.retain(|key| !seen.contains(&sign_in_part(key)));
     let forget = |key: &String| Ok(context.lock_key(&records, key)?.remove_all()?);
-    let ends: Vec<Result<(), Failure>> = strangers.iter().map(forget).collect();
-    let removed = strangers.iter().zip(&ends).filter(|(_, end)| end.is_ok()).map(|(key, _)| sign_in_part(key));
+    let ends: Vec<Result<(), Failure>> = orphans.iter().map(forget).collect();
+    let removed = orphans.iter().zip(&ends).filter(|(_, end)| end.is_ok()).map(|(key, _)| sign_in_part(key));
     match removed.collect::<BTreeSet<_>>().len() {
-        0 if seen.is_empty() && strangers.is_empty() => write_stderr_line("Nothing was kept of any profile."),
+        0 if seen.is_empty() && orphans.is_empty() => write_stderr_line("Nothing was stored for any profile."),
         0 => {}
-        1 => write_stderr_line(&describe_orphans("one sign-in")),
-        many => write_stderr_line(&describe_orphans(&format!("{many} sign-ins"))),
+        1 => write_stderr_line(
+            "Deleted 1 stored sign-in that no configured profile uses, without revoking it at the provider.",
+        ),
+        many => write_stderr_line(&format!(
+            "Deleted {many} stored sign-ins that no configured profile uses, without revoking them at the provider."
+        )),
     }
     if !folder.is_dir() {
         return ends.into_iter().collect();
     }
-    let keepers = [Some(store::open_file_store(folder)), in_keyring.then(|| open_keyring_store(folder))];
-    let keys = keepers.into_iter().flatten().map(|keeper| Ok(keeper.remove_unused_key()?));
+    let stores = [Some(store::open_file_store(folder)), in_keyring.then(|| open_keyring_store(folder))];
+    let keys = stores.into_iter().flatten().map(|store| Ok(store.remove_unused_key()?));
     ends.into_iter().chain(keys).collect()
 }
 
-/// Empty locks are left, and the folder: they go, unless somebody is signing in again at this moment.
+/// Deletes the lock files that no process holds, and then the folder if it is empty. Both remain
+/// if a process is signing in again at this moment.
 fn remove_locks_and_folder(folder: &Path) {
     cache::list_lock_files(folder).unwrap_or_default().iter().for_each(|lock| lock::remove_if_free(lock));
     files::remove_empty_folder(folder);
 }
 
-fn describe_orphans(whose: &str) -> String {
-    format!("What was kept of {whose} that no profile leads to is forgotten; no provider was told.")
-}
-
-/// Reports all problems, the worst one last: the command ends with its exit code.
+/// Reports all problems. The command returns the one with the highest exit code as its own failure, which is printed
+/// last.
 fn report_problems(context: &CommandContext<'_>, mut problems: Vec<LogoutProblem>) -> Result<(), Failure> {
     problems.sort_by_key(|problem| u8::from(problem.failure.exit()));
     let Some(worst) = problems.pop() else { return Ok(()) };
-    for LogoutProblem { subject, failure, invocation } in problems {
-        write_stderr(&format!("Not signed out of {subject}:\n{}", failure.render(&invocation)));
+    for LogoutProblem { heading, failure, invocation } in problems {
+        write_stderr(&format!("{heading}\n{}", failure.render(&invocation)));
     }
-    write_stderr_line(&format!("Not signed out of {}:", worst.subject));
+    write_stderr_line(&worst.heading);
     context.set_invocation(worst.invocation);
     Err(worst.failure)
 }
 
-/// Whatever storage the profile names today: what is stored under it, and what was stored under an earlier one. Records that
-/// can be opened come first, because the provider is asked to revoke what they contain.
+/// The caches of this profile that contain records, whatever storage it names today: the user may have changed
+/// `storage` after signing in, and the old records must go too.
+///
+/// Caches with a readable sign-in come first: a sign-out deletes the files whatever storage has sealed them, and only a
+/// refresh token that could be read can be revoked.
 fn open_existing_caches(context: &CommandContext<'_>, profile: &Profile) -> Result<Vec<(Profile, Cache)>, Failure> {
     let mut found = Vec::new();
     for variant in list_storage_variants(profile) {
@@ -243,13 +275,13 @@ fn open_existing_caches(context: &CommandContext<'_>, profile: &Profile) -> Resu
     Ok(found)
 }
 
-/// The profile as it is, and with each storage that has a sealing key.
+/// The profile with its own storage, and with each storage that seals its records.
 fn list_storage_variants(profile: &Profile) -> [Profile; 3] {
     let with_storage = |storage| Profile { storage, ..profile.clone() };
     [profile.clone(), with_storage(Storage::File), with_storage(Storage::Keyring)]
 }
 
-/// As it is: who signs out is not asked to unlock anything.
+/// Opens the cache of the profile, without a prompt to unlock the keyring.
 fn open_cache(context: &CommandContext<'_>, profile: &Profile) -> Cache {
     Cache::for_profile(profile, &context.host.paths.data, CallerKind::NonInteractive)
 }
@@ -258,13 +290,13 @@ fn open_keyring_store(folder: &Path) -> SealedFiles {
     store::open_keyring_store(folder, UnlockPolicy::NoPrompt)
 }
 
-/// For what is removed without being read.
+/// A folder for records that are deleted without being read, so it does not matter which key sealed them.
 fn open_record_folder(context: &CommandContext<'_>) -> RecordFolder {
     let folder = &context.host.paths.data;
     RecordFolder::new(store::open_file_store(folder), folder.clone())
 }
 
-/// The names in their order: `a, b and c`.
+/// Joins the names of profiles in alphabetical order, as in `a, b and c`.
 fn join_names<'p>(profiles: impl Iterator<Item = &'p Profile>) -> String {
     let names: BTreeSet<String> = profiles.map(|profile| sanitize_line(&profile.name)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -274,37 +306,39 @@ fn join_names<'p>(profiles: impl Iterator<Item = &'p Profile>) -> String {
     }
 }
 
-fn describe_sign_out(name: &str, profile: &Profile, kept: StoredRecords, is_forgotten: bool) -> String {
-    let incomplete = (!is_forgotten).then(|| format!("Not all that was kept of {name} could be forgotten"));
-    match kept {
-        StoredRecords::Nothing => format!("Nobody was signed in with {name}: nothing was kept."),
-        StoredRecords::Notes => {
-            let nobody = format!("Nobody was signed in with {name}: only notes were kept, and they are forgotten");
-            format!("{}.", incomplete.unwrap_or(nobody))
-        }
-        StoredRecords::Session { provider, credentials_valid_until: serve_until } => {
-            let out = incomplete.unwrap_or_else(|| format!("Signed out of {name}: what was kept is forgotten"));
-            let until = serve_until.map_or_else(String::new, |until| {
-                format!("\nAWS credentials already handed out for {name} stay valid until {until}.")
+/// What the user reads after a sign-out: what was deleted, whether the provider revoked it, and until when programs can
+/// still use the credentials that they have.
+fn describe_sign_out(name: &str, profile: &Profile, removed: StoredRecords, is_complete: bool) -> String {
+    let incomplete = (!is_complete).then(|| format!("Could not delete everything that is stored for {name}."));
+    match removed {
+        StoredRecords::Nothing => format!("You were not signed in with {name}: nothing was stored."),
+        StoredRecords::Notes => incomplete.unwrap_or_else(|| {
+            format!("You were not signed in with {name}: deleted only cached provider data and error notes.")
+        }),
+        StoredRecords::Session { provider, credentials_valid_until } => {
+            let deletion = incomplete.unwrap_or_else(|| format!("Signed out of {name}: deleted the stored session."));
+            let rest = credentials_valid_until.map_or_else(String::new, |until| {
+                format!("\nAWS credentials that programs already received for {name} stay valid until {until}.")
             });
-            format!("{out}{}.{until}", describe_revocation(provider, profile))
+            format!("{deletion} {}{rest}", describe_revocation(provider, profile))
         }
     }
 }
 
+/// One sentence about the refresh token at the provider. Without a revocation, a stolen copy of it would still work.
 fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String {
     match provider {
-        RevocationOutcome::Revoked => ", and the provider has revoked the session".to_owned(),
+        RevocationOutcome::Revoked => "The provider revoked the session.".to_owned(),
         RevocationOutcome::NotOffered => {
-            "; the provider offers no revocation, so its session ends by itself".to_owned()
+            "The provider offers no revocation, so its session stays valid until it expires.".to_owned()
         }
-        RevocationOutcome::NothingToRevoke => "; there was no refresh token to revoke".to_owned(),
+        RevocationOutcome::NothingToRevoke => "It had no refresh token to revoke.".to_owned(),
         RevocationOutcome::Unreadable => {
-            "; it could not be opened, so the provider was not told and its session ends by itself".to_owned()
+            "It was unreadable, so the provider's session was not revoked and stays valid until it expires.".to_owned()
         }
         RevocationOutcome::Failed(error) => {
             let failure = Failure::from_session_error(*error, profile);
-            format!("; the provider could not be told ({}), so its session ends by itself", failure.what())
+            format!("The provider did not revoke its session, which stays valid until it expires: {}.", failure.what())
         }
     }
 }

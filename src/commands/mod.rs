@@ -1,6 +1,7 @@
-//! One file a verb: arguments into a call, the result into output.
+//! The commands, with one file for each: they turn arguments into calls of the other modules, and results into output.
 //!
-//! The only module that writes to stdout and stderr, besides `worker`, which passes on what a worker logs.
+//! Only this module writes to stdout and stderr, so the rule that stdout contains nothing but the result can be checked
+//! in one place. The exception is `worker`, which copies a worker's log to stderr.
 
 mod bearer;
 pub(crate) mod config;
@@ -48,7 +49,10 @@ use crate::{
 use context::CommandContext;
 use screen::SignInScreen;
 
-/// Runs one command line to its end. Even a fault of our own ends in two lines and a documented code.
+/// Runs one command line and returns its exit code.
+///
+/// A panic also ends with a documented exit code and a failure of two lines on stderr, because hosts show that text to
+/// users. Before it returns, the function overwrites the stack, on which copies of secrets may remain.
 pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     host::harden_process();
     panic::set_hook(Box::new(|fault| {
@@ -60,11 +64,13 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn catch_panic(work: impl FnOnce() -> ExitCode) -> ExitCode {
-    // Nothing outlives the work, so nothing half done can be seen.
+    // `AssertUnwindSafe` is sound because the process ends: nothing reads data that the panic left half written.
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Internal.into())
 }
 
-/// A frame of its own, below which nothing is left when it is done: see [`secret::wipe_stack`].
+/// Parses the command line and runs its command.
+///
+/// It must not be inlined: [`secret::wipe_stack`] can only overwrite the frames of a call that has returned.
 #[inline(never)]
 fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     match words.get(1..).and_then(parse_fast_path) {
@@ -76,6 +82,7 @@ fn parse_and_run(words: Vec<OsString>) -> ExitCode {
         }
         None => {}
     }
+    // A host that runs `otel-headers` needs JSON even if the arguments are wrong.
     let must_answer = words.get(1).is_some_and(|verb| verb == OTEL_HEADERS);
     match Cli::parse_args(words) {
         Ok(Cli { command, global }) => run_command(&command, &global),
@@ -87,6 +94,7 @@ fn parse_and_run(words: Vec<OsString>) -> ExitCode {
     }
 }
 
+/// Runs a parsed command. Those that need no configuration get no context, so they work without a home directory too.
 fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
     match command {
         CliCommand::Credentials { no_login } => {
@@ -120,11 +128,13 @@ fn run_command(command: &CliCommand, global: &GlobalArgs) -> ExitCode {
     }
 }
 
+/// Runs a command that succeeds with exit code 0.
 fn run_in_context(global: &GlobalArgs, run: impl FnOnce(&CommandContext<'_>) -> Result<(), Failure>) -> ExitCode {
     run_for_exit_code(CommandContext::new(global), |context| run(context).map(|()| ExitCode::SUCCESS))
 }
 
-/// Runs a command that has an exit code of its own. The hint of its failure leads to the profile of the command.
+/// Runs a command that chooses its exit code also when it succeeds, as `doctor` does. If the command fails, the hint
+/// repeats the flags that lead to its profile.
 fn run_for_exit_code<'a>(
     context: Result<CommandContext<'a>, Failure>,
     run: impl FnOnce(&CommandContext<'a>) -> Result<ExitCode, Failure>,
@@ -135,7 +145,7 @@ fn run_for_exit_code<'a>(
     }
 }
 
-/// The end of a command that needs no profile.
+/// Ends a command that needs no profile, and whose hints therefore need no flags.
 fn finish_command(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -143,47 +153,50 @@ fn finish_command(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
+/// Prints the two lines of a failure on stderr and returns its exit code.
 fn report_failure(failure: &Failure, invocation: &Invocation) -> ExitCode {
     write_stderr(&failure.render(invocation));
     failure.exit().into()
 }
 
-/// Help and version are asked for and go to stdout; who typed half a command gets its help on stderr.
+/// Prints what clap has to say. Help and version that the user asked for go to stdout. A command without its subcommand
+/// gets the help on stderr, and any other error becomes one of our failures.
 fn print_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return finish_command(Err(error.into()));
     }
-    // Whoever closed the stream does not want the text.
+    // An error means that the reader has closed the stream, and there is no other place for the text.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
-/// Tells people a line on stderr.
+/// Writes a line to stderr.
 fn write_stderr_line(text: &str) {
     write_stderr(&format!("{text}\n"));
 }
 
-/// Tells people something on stderr. What was done is done, whether anybody reads of it or not.
+/// Writes to stderr. An error is ignored: a closed stderr must not make a command fail that has done its work.
 fn write_stderr(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
-/// A line on stderr, if a user reads it. Programs that call us take what is on stderr for a failure.
+/// Writes a line to stderr if it is a terminal. Some programs treat any text on stderr as a failure of the command.
 fn write_stderr_if_terminal(text: &str) {
     if io::stderr().is_terminal() {
         write_stderr_line(text);
     }
 }
 
-/// The one line of JSON that a program is answered with.
+/// Formats a report as one line of JSON. Characters that a terminal could obey are escaped, so that text
+/// from a provider cannot change what a terminal shows.
 fn to_json_line(report: &impl Serialize) -> String {
     let mut text = escape_json(serde_json::to_string(report).expect("a report holds texts and numbers"));
     text.push('\n');
     text
 }
 
-/// Writes to stdout, whole and at once. A reader that has gone away is not our failure, and nobody is left to tell.
+/// Writes the bytes to stdout and flushes it. A reader that has closed the pipe is not a failure, as with `| head -1`.
 fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -197,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_of_our_own_ends_in_a_documented_code() {
+    fn catch_panic_turns_a_panic_into_exit_code_1() {
         assert_eq!(catch_panic(|| panic!("of a test")), ExitCode::from(1));
         assert_eq!(catch_panic(|| ExitCode::from(7)), ExitCode::from(7));
     }

@@ -1,6 +1,8 @@
-//! `otel-headers`: who is signed in, as headers for a collector; from what is kept, at once, whatever happens.
+//! `otel-headers`: prints attributes of the user as HTTP headers, which Claude Code sends to an OpenTelemetry
+//! collector.
 //!
-//! A host that gets no JSON, or waits, sends no telemetry at all. So whatever is wrong here is told by the log alone.
+//! Claude Code sends no telemetry at all if this command fails, waits or prints no JSON. The command therefore reads
+//! only the cache, always prints a JSON object and always ends with exit code 0. Problems appear only in the log.
 
 use std::panic::{self, AssertUnwindSafe};
 
@@ -17,35 +19,41 @@ use crate::{
     url::SecureUrl,
 };
 
+/// Prints the headers, or `{}` if they cannot be built. Never fails.
 pub(super) fn run_otel_headers(global: &GlobalArgs) -> Result<(), Failure> {
     print_headers(&collect_or_empty(|| build_headers(global)))
 }
 
-/// For a command line that means nothing.
+/// Prints `{}`, for a command line that could not be parsed.
 pub(super) fn print_empty_headers() -> Result<(), Failure> {
     print_headers(&TelemetryHeaders::default())
 }
 
 fn print_headers(headers: &TelemetryHeaders) -> Result<(), Failure> {
-    // There is nobody else to tell.
+    // Exit code 0 is required even if stdout is closed.
     let _ = write_stdout(headers.to_document().expose());
     Ok(())
 }
 
+/// Runs `work`, and returns no headers if it fails or panics.
 fn collect_or_empty(work: impl FnOnce() -> Result<TelemetryHeaders, Failure>) -> TelemetryHeaders {
-    let done = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
-    done.unwrap_or_else(|failure| {
-        log::warn("telemetry", format_args!("no headers: {} [{}]", failure.what(), failure.slug()));
+    let result = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Ok(TelemetryHeaders::default()));
+    result.unwrap_or_else(|failure| {
+        log::warn("telemetry", format_args!("printing no headers: {} [{}]", failure.what(), failure.slug()));
         TelemetryHeaders::default()
     })
 }
 
+/// Builds the headers from the claims of the stored ID token.
+///
+/// The token itself becomes a header only if the profile asks for that, the environment names no other destination than
+/// the profile's collectors, and the token is still valid.
 fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
     let context = CommandContext::new(global)?;
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let sign_in = work.cache.load_sign_in()?;
     let Some(token) = sign_in.recall_token() else {
-        log::info("telemetry", format_args!("no headers: nobody is signed in"));
+        log::info("telemetry", format_args!("printing no headers: the user is not signed in"));
         return Ok(TelemetryHeaders::default());
     };
     let TelemetrySettings { collectors, send_token, headers: _ } = &work.profile.telemetry;
@@ -53,45 +61,51 @@ fn build_headers(global: &GlobalArgs) -> Result<TelemetryHeaders, Failure> {
         return Ok(TelemetryHeaders::default());
     };
     let mut headers = TelemetryHeaders::from_claims(&token, &work.profile);
-    let goes_along = *send_token && destination == HeaderDestination::Collector;
-    if goes_along && let Some(token) = sign_in.find_valid_token(work.now()) {
+    let sends_token = *send_token && destination == HeaderDestination::Collector;
+    if sends_token && let Some(token) = sign_in.find_valid_token(work.now()) {
         headers.set_bearer_token(token.raw());
     }
-    renew_if_due(&work, &sign_in, &token, goes_along);
+    renew_if_due(&work, &sign_in, &token, sends_token);
     Ok(headers)
 }
 
-/// Where the headers go, as far as the configuration and the environment say.
+/// Where Claude Code will send the headers, as far as the configuration and its environment variables show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeaderDestination {
-    /// The profile's collectors and nobody else.
+    /// Only to collectors of the profile.
     Collector,
-    /// Nothing says where; a token does not go there.
+    /// The destination is unknown. Attributes of the user may go there, but never the token.
     Unknown,
 }
 
-/// Where collectors are configured, others are told nothing at all: a repository's variables may name them.
+/// Compares the destination with the collectors of the profile. `None`: print no headers at all.
+///
+/// The variables that name the destination can come from an untrusted repository. A profile that lists its collectors
+/// therefore sends nothing to any other host, not even the user's name.
 fn classify_destination(context: &CommandContext<'_>, collectors: &[SecureUrl]) -> Option<HeaderDestination> {
     if collectors.is_empty() {
         return Some(HeaderDestination::Unknown);
     }
     match check_token_collectors(&context.host.environment, collectors) {
         Ok(()) => Some(HeaderDestination::Collector),
-        Err(exposed @ CollectorRejected::NoAddress) => {
-            log::warn("telemetry", format_args!("the token stays here: {exposed}"));
+        Err(reason @ CollectorRejected::NoAddress) => {
+            log::warn("telemetry", format_args!("printing no token: {reason}"));
             Some(HeaderDestination::Unknown)
         }
-        Err(exposed @ (CollectorRejected::NotListed { .. } | CollectorRejected::Insecure { .. })) => {
-            log::warn("telemetry", format_args!("no headers: {exposed}"));
+        Err(reason @ (CollectorRejected::NotListed { .. } | CollectorRejected::Insecure { .. })) => {
+            log::warn("telemetry", format_args!("printing no headers: {reason}"));
             None
         }
     }
 }
 
-/// What a token says of a person gets old with it: a newer one is fetched for the next call.
-fn renew_if_due(work: &ProfileContext<'_>, sign_in: &SignInRecord, token: &VerifiedToken, goes_along: bool) {
-    // The claims of an expired token still serve as headers; one that is sent has to be valid when it arrives.
-    let is_due = if goes_along { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
+/// Starts a worker that refreshes the ID token for the next call, if it is due. This call does not wait for it.
+///
+/// `sends_token` says whether the token is one of the headers.
+fn renew_if_due(work: &ProfileContext<'_>, sign_in: &SignInRecord, token: &VerifiedToken, sends_token: bool) {
+    // A token that is sent must still be valid when the collector checks it, so it is refreshed ahead of time. The
+    // claims of an expired token can still be used as headers until the refresh is done.
+    let is_due = if sends_token { is_due_for_refresh(token, work.now()) } else { token.expires_at() <= work.now() };
     if sign_in.refresh_token.is_some() && is_due {
         work.worker_client().refresh_in_background(LadderPurpose::IdToken(TokenUse::NextCall));
     }
@@ -102,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_of_our_own_is_an_empty_answer() {
+    fn a_panic_prints_an_empty_object() {
         assert_eq!(collect_or_empty(|| panic!("of a test")).to_document().expose(), b"{}\n");
     }
 }

@@ -1,6 +1,7 @@
-//! A code as a person at a terminal sees it: large, and as a picture that a phone reads.
+//! Shows the code of a device sign-in in a terminal: in bold type, and the address as a QR code that a phone can scan.
 //!
-//! Text in, text out; whether the terminal can show more than plain words is told by its size and the environment.
+//! The size of the terminal and the environment decide how much it can show. A terminal without escape sequences gets
+//! the plain sentence. This file only builds the text, and `screen` prints it.
 
 use qrcodegen::{QrCode, QrCodeEcc};
 
@@ -9,47 +10,53 @@ use crate::{
     session::{PromptMethod, SignInPrompt},
 };
 
-/// What a picture leaves free around it: the standard asks for four modules, and phones are content with two.
+/// The empty border around the QR code, in modules. The standard requires four, but phones also scan it with two, and a
+/// smaller picture fits in more terminals.
 const MARGIN: i32 = 2;
 
-/// Lines beside the picture.
+/// The lines of the terminal that the text above and below the QR code needs.
 const RESERVED_LINES: usize = 8;
 
+/// Formats a device code for one terminal.
 pub(super) struct DeviceCodeView {
     columns: usize,
     rows: usize,
-    /// Understands the usual escape sequences.
+    /// The terminal supports the common escape sequences.
     has_escapes: bool,
-    /// Shows half blocks.
+    /// The terminal can show the block characters that the QR code consists of.
     has_half_blocks: bool,
 }
 
 impl DeviceCodeView {
+    /// A size of zero means that it is unknown. Then there is no QR code.
     pub(super) fn new(environment: &Environment, (columns, rows): (usize, usize)) -> Self {
-        let bold = environment.var_text("TERM").is_some_and(|kind| kind != "dumb");
-        Self { columns, rows, has_escapes: bold, has_half_blocks: bold && is_utf8_locale(environment) }
+        let has_escapes = environment.var_text("TERM").is_some_and(|kind| kind != "dumb");
+        Self { columns, rows, has_escapes, has_half_blocks: has_escapes && is_utf8_locale(environment) }
     }
 
-    /// The words, and where there is a code, that as well.
-    pub(super) fn render_prompt(&self, asking: &SignInPrompt) -> String {
-        let PromptMethod::Device { code, complete } = &asking.way else { return asking.to_string() };
+    /// The text that says how to sign in. Only a prompt with a device code gets more than one sentence.
+    pub(super) fn render_prompt(&self, prompt: &SignInPrompt) -> String {
+        let PromptMethod::Device { code, complete } = &prompt.way else { return prompt.to_string() };
         if !self.has_escapes {
-            return asking.to_string();
+            return prompt.to_string();
         }
-        let address = &asking.address;
+        let address = &prompt.address;
         let mut text = format!(
             "To sign in, go to {address} in any browser and enter the code\n\n        \x1b[1;7m  {code}  \x1b[0m\n"
         );
         if let Some(picture) = self.render_qr_code(complete.as_ref().unwrap_or(address)) {
-            let check = if complete.is_some() { ", and compare the code" } else { "" };
+            // An address that contains the code lets an attacker send a link to their own sign-in (RFC 8628 §5.4). The
+            // comparison is the user's only protection against it.
+            let check = if complete.is_some() { " and check that it shows the same code" } else { "" };
             text.push_str(&format!("\nor scan this with a phone{check}:\n\n{picture}"));
         }
-        text.push_str("\nWaiting for you. Ctrl-C gives up.");
+        text.push_str("\nWaiting for your sign-in. Press Ctrl-C to cancel.");
         text
     }
 
-    /// Two modules a character, one above the other; dark on light whatever the terminal's own colours are, for many
-    /// phones read no negative. Nothing where it would not fit.
+    /// The QR code of `text`, with two modules in each character, one above the other. `None` if it does not fit.
+    ///
+    /// It sets its colours to black on white, since many phones cannot scan a QR code with inverted colours.
     fn render_qr_code(&self, text: &str) -> Option<String> {
         let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
         let edge = code.size() + MARGIN;
@@ -68,6 +75,7 @@ impl DeviceCodeView {
     }
 }
 
+/// The character that shows a dark upper and lower module.
 fn select_half_block(upper: bool, lower: bool) -> char {
     match (upper, lower) {
         (true, true) => '█',
@@ -77,7 +85,7 @@ fn select_half_block(upper: bool, lower: bool) -> char {
     }
 }
 
-/// As the C library decides it: the first of these that is set.
+/// Whether the locale uses UTF-8. As in the C library, the first of these variables that is set decides.
 fn is_utf8_locale(environment: &Environment) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.var_text(name));
     locale.is_some_and(|locale| {
@@ -102,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_the_code_large_and_a_picture() {
+    fn utf8_terminal_shows_bold_code_and_qr_code() {
         let text = drawn(TERMINAL, (80, 40));
         assert!(text.starts_with("To sign in, go to https://id.example/device in any browser"), "{text}");
         assert!(text.contains("\x1b[1;7m  WDJB-MJHT  \x1b[0m") && text.contains('▀'), "{text}");
@@ -115,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_would_not_fit_is_left_out() {
+    fn qr_code_is_omitted_if_it_does_not_fit() {
         for size in [(20, 40), (80, 12), (0, 0)] {
             let text = drawn(TERMINAL, size);
             assert!(text.contains("WDJB-MJHT") && !text.contains('█'), "{text}");
@@ -123,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_shows_no_blocks_or_obeys_nothing_is_spared_them() {
+    fn limited_terminal_gets_no_qr_code_and_no_escapes() {
         let latin = drawn([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("LC_ALL", "C")], (80, 40));
         assert!(latin.contains("\x1b[1;7m") && !latin.contains('█'), "{latin}");
         assert_eq!(drawn([("TERM", "dumb"), ("LANG", "C.UTF-8")], (80, 40)), device(None).to_string());
@@ -131,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn whoever_scans_an_address_with_the_code_in_it_is_asked_to_compare() {
+    fn qr_code_with_user_code_asks_to_compare_codes() {
         let drawing = DeviceCodeView::new(&Environment::fixed(TERMINAL), (80, 40));
         let text = drawing.render_prompt(&device(Some("https://id.example/device?user_code=WDJB-MJHT")));
-        assert!(text.contains("and compare the code"), "{text}");
+        assert!(text.contains("check that it shows the same code"), "{text}");
     }
 }

@@ -1,7 +1,7 @@
-//! What a person is shown while a sign-in waits for them, and where; and what they answer.
+//! Shows the user what a sign-in needs from them, and reads the address that they paste.
 //!
-//! `login` speaks on stdout, which hosts show. A caller that comes by itself hides our streams, so what must be seen then
-//! goes to the terminal. stdout of `credentials` stays the protocol's.
+//! `login` writes to stdout, because hosts show that. Automatic callers, such as an SDK that runs `credentials`, hide
+//! our streams and parse stdout. For those the prompt goes directly to the terminal of the session.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -18,56 +18,66 @@ use crate::{
     worker::{PasteSender, ProgressEvent},
 };
 
+/// Shows the events of one sign-in. Dropping it removes the progress line and restores the terminal.
 pub(super) struct SignInScreen<'a> {
     environment: &'a Environment,
     mode: ScreenMode,
     progress: ProgressLine,
-    /// Open from the first address that is to be pasted back.
+    /// Set from the first prompt for a pasted address until the end.
     pasting: Option<PastePrompt>,
 }
 
+/// Where the output goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ScreenMode {
+    /// To stdout.
     Login,
-    /// Of a caller that comes by itself.
+    /// To the terminal, or to stderr if that is one.
     Automatic,
 }
 
-/// A terminal at which a person pastes. What they paste is not shown until this is dropped.
+/// A terminal in which the user pastes an address. The address contains an authorization code, so the terminal does not
+/// show it.
 struct PastePrompt {
     terminal: Arc<Terminal>,
+    /// Turns the echo on again when it is dropped. `None`: the terminal could not turn it off.
     _echo_off: Option<EchoGuard>,
 }
 
 impl<'a> SignInScreen<'a> {
+    /// For `login`, which has a progress line.
     pub(super) fn for_login(environment: &'a Environment, global: &GlobalArgs) -> Self {
         let progress = ProgressLine::for_stdout(environment, global);
         Self { environment, mode: ScreenMode::Login, progress, pasting: None }
     }
 
+    /// For all other commands that may prompt.
     pub(super) fn for_automatic(environment: &'a Environment) -> Self {
         Self { environment, mode: ScreenMode::Automatic, progress: ProgressLine::hidden(), pasting: None }
     }
 
-    pub(super) fn show_event(&mut self, told: ProgressEvent<'_>, reply: &PasteSender) {
+    /// Shows one event. Lines that the user pastes later go to the worker through `reply`.
+    pub(super) fn show_event(&mut self, event: ProgressEvent<'_>, reply: &PasteSender) {
         if let ProgressEvent::SignIn(SignInEvent::Prompt(_) | SignInEvent::BrowserFailed { .. })
-        | ProgressEvent::OtherProcess { .. } = told
+        | ProgressEvent::OtherProcess { .. } = event
         {
             self.progress.clear();
         }
-        match told {
-            // The line belongs to what is being pasted.
+        match event {
+            // The progress line would overwrite the line in which the user pastes.
             ProgressEvent::Waiting { .. } if self.pasting.is_some() => {}
             ProgressEvent::Waiting { left } => {
-                self.progress.show_text(&format!("Waiting for you: {} left. Ctrl-C gives up.", format_duration(left)));
+                self.progress
+                    .show_text(&format!("Waiting for your sign-in: {} left. Ctrl-C cancels.", format_duration(left)));
             }
             ProgressEvent::SignIn(SignInEvent::Answered) => {
-                self.progress.show_text("You are known to the provider. Asking AWS…");
+                self.progress.show_text("Signed in. Requesting AWS credentials…");
             }
             ProgressEvent::SignIn(SignInEvent::Prompt(SignInPrompt { address, way: PromptMethod::Paste { to } })) => {
+                // The terminal shows the instructions. A host that reads stdout needs a line with an address too.
                 if self.mode == ScreenMode::Login && !io::stdout().is_terminal() {
                     write_stdout_line(&format!(
-                        "To sign in, follow the words at the terminal, or go to {address} on this machine"
+                        "To sign in, follow the instructions in the terminal, or go to {address} on this computer"
                     ));
                 }
                 self.prompt_for_paste(to.expose(), reply);
@@ -77,14 +87,15 @@ impl<'a> SignInScreen<'a> {
                 ScreenMode::Automatic => self.show_on_terminal(prompt),
             },
             ProgressEvent::SignIn(SignInEvent::BrowserFailed { why, address }) => {
-                let text = format!("The browser failed ({why}). To sign in, go to {address}");
+                let text = format!("The browser did not open ({why}). To sign in, go to {address}");
                 match Terminal::open_foreground().filter(|_| self.mode == ScreenMode::Automatic) {
                     Some(terminal) => terminal.show_text(&format!("{text}\n")),
                     None => self.show_line(&text),
                 }
             }
             ProgressEvent::OtherProcess { pid } => self.show_line(&format!(
-                "A sign-in is waiting for you already: finish it where it was shown, or end process {pid} and sign in again"
+                "Another sign-in is in progress. Complete it in the window where you started it, or end process {pid} \
+                 and sign in again"
             )),
             ProgressEvent::SignIn(SignInEvent::PasteRejected(why)) => {
                 if let Some(pasting) = &self.pasting {
@@ -94,15 +105,17 @@ impl<'a> SignInScreen<'a> {
         }
     }
 
-    fn show_on_stdout(&self, asking: &SignInPrompt) {
+    /// Shows the prompt of `login`. A pipe gets exactly one line, because hosts read the address from it.
+    fn show_on_stdout(&self, prompt: &SignInPrompt) {
         if io::stdout().is_terminal() {
             let size = Terminal::stdout_size().unwrap_or_default();
-            write_stdout_line(&DeviceCodeView::new(self.environment, size).render_prompt(asking));
+            write_stdout_line(&DeviceCodeView::new(self.environment, size).render_prompt(prompt));
         } else {
-            write_stdout_line(&asking.to_string());
+            write_stdout_line(&prompt.to_string());
         }
     }
 
+    /// Shows one line that is not a prompt.
     fn show_line(&self, text: &str) {
         match self.mode {
             ScreenMode::Login => write_stdout_line(text),
@@ -110,43 +123,50 @@ impl<'a> SignInScreen<'a> {
         }
     }
 
-    /// A browser that was asked to open needs no word but where somebody reads stderr; a code must be seen.
-    fn show_on_terminal(&self, asking: &SignInPrompt) {
-        let is_shown_elsewhere = matches!(asking.way, PromptMethod::Browser | PromptMethod::Joining);
+    /// Shows the prompt of an automatic caller.
+    ///
+    /// When a browser opens, the user sees the sign-in there, so a line in the terminal would only disturb the output
+    /// of the program that called us. A code, on the other hand, is visible nowhere else.
+    fn show_on_terminal(&self, prompt: &SignInPrompt) {
+        let is_shown_elsewhere = matches!(prompt.way, PromptMethod::Browser | PromptMethod::Joining);
         match Terminal::open_foreground().filter(|_| !is_shown_elsewhere) {
             Some(terminal) => {
                 let drawing = DeviceCodeView::new(self.environment, terminal.size().unwrap_or_default());
-                terminal.show_text(&format!("{}\n", drawing.render_prompt(asking)));
+                terminal.show_text(&format!("{}\n", drawing.render_prompt(prompt)));
             }
-            None => write_stderr_if_terminal(&asking.to_string()),
+            None => write_stderr_if_terminal(&prompt.to_string()),
         }
     }
 
+    /// Shows the provider's address, and starts a thread that sends each pasted line to the worker.
+    ///
+    /// A thread is needed because reading from a terminal blocks, while this process must continue to show events.
+    /// Without a terminal the user can only complete the sign-in in a browser on this computer.
     fn prompt_for_paste(&mut self, address: &str, reply: &PasteSender) {
         let Some(terminal) = Terminal::open_foreground().map(Arc::new) else { return };
-        // Where that is refused, the person sees what they paste.
-        let hushed = terminal.disable_echo().ok();
+        // If that fails, the terminal shows the pasted address, which can be used only once.
+        let echo_off = terminal.disable_echo().ok();
         terminal.show_text(&format!(
             "To sign in, open this address in a browser on any machine:\n\n{address}\n\n\
-             In the end the browser says that you are signed in, or that it cannot connect.\n\
-             If it cannot, copy the whole address from its address bar, paste it here\n\
+             After the sign-in, the browser shows that you are signed in, or that it cannot connect.\n\
+             If it cannot connect, copy the whole address from its address bar, paste it here\n\
              and press Enter{}: ",
-            if hushed.is_some() { " (it is not shown)" } else { "" }
+            if echo_off.is_some() { " (the input is hidden)" } else { "" }
         ));
         let (reader, reply) = (Arc::clone(&terminal), reply.clone());
         thread::spawn(move || reader.read_lines(|line| reply.send_line(line)));
-        self.pasting = Some(PastePrompt { terminal, _echo_off: hushed });
+        self.pasting = Some(PastePrompt { terminal, _echo_off: echo_off });
     }
 }
 
 impl Drop for PastePrompt {
     fn drop(&mut self) {
-        // The prompt's line has no end of its own.
+        // The prompt does not end with a newline, and the Enter key is not shown.
         self.terminal.show_text("\n");
     }
 }
 
-/// A line of `login`. A host that no longer reads does not end the sign-in.
+/// Writes a line of `login` to stdout. Errors are ignored, so the sign-in continues when the host has stopped reading.
 fn write_stdout_line(text: &str) {
     let _ = write_stdout(format!("{text}\n").as_bytes());
 }

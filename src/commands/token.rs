@@ -1,12 +1,15 @@
-//! `token`: the ID token, for servers that know the provider.
+//! `token`: prints the ID token, for servers that trust the same identity provider.
 //!
-//! The refresh token may be used for it; a person is never asked.
+//! It refreshes a token that expires soon. It never prompts, since programs run it and read its stdout.
 
 use std::collections::BTreeMap;
 
 use super::{CommandContext, write_stdout};
 use crate::{config::CallerKind, credentials::SecretDocument, failure::Failure};
 
+/// Prints the `Authorization` header as a JSON object, or only the token if `is_raw`.
+///
+/// Fails with exit code 4 if the user has to sign in first.
 pub(super) fn run_token(is_raw: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     let token = context.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
     let document = match is_raw {

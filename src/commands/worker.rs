@@ -1,6 +1,7 @@
-//! `worker`: a sign-in or a refresh in a process of its own, started by this program alone.
+//! `worker`: the hidden command of a worker process, which signs in or refreshes for the command that started it.
 //!
-//! The work, and how it is reported to the caller, is in `worker`.
+//! The worker is a separate process so that a sign-in continues when its caller ends. This file only parses what the
+//! worker must do and loads the profile. The module `worker` does the work and reports to the caller.
 
 use clap::error::ErrorKind;
 
@@ -12,13 +13,16 @@ use crate::{
     worker::{CallerTerminal, parse_purpose, report_early_failure, run_worker_process},
 };
 
-/// Every failure goes through the pipe too, since nobody sees this process's stderr.
+/// Runs the worker to its end.
+///
+/// The caller reads results from a pipe and does not show this process's stderr. Failures that happen before the work
+/// begins must therefore be sent through the pipe as well.
 pub(super) fn run_worker(
     WorkerArgs { terminal, purpose }: &WorkerArgs,
     context: &CommandContext<'_>,
 ) -> Result<(), Failure> {
     let purpose = parse_purpose(purpose).ok_or_else(|| {
-        let error = clap::Error::raw(ErrorKind::InvalidValue, "this is no purpose of a worker");
+        let error = clap::Error::raw(ErrorKind::InvalidValue, "not a valid purpose of a worker");
         Failure::from(&error)
     });
     let purpose = purpose.inspect_err(report_early_failure)?;
@@ -26,7 +30,8 @@ pub(super) fn run_worker(
     let profile = context.load_profile_with_flags(purpose.caller(), flags).inspect_err(report_early_failure)?;
     let terminal = if *terminal { CallerTerminal::Present } else { CallerTerminal::Absent };
     let invocation = context.invocation();
-    let done = run_worker_process(&context.host, &profile.profile, &profile.cache, purpose, terminal, &invocation);
+    let result = run_worker_process(&context.host, &profile.profile, &profile.cache, purpose, terminal, &invocation);
+    // Token requests and decryption use much more stack than a command that only reads the cache.
     secret::wipe_stack::<{ secret::COLD_STACK_BYTES }>();
-    done
+    result
 }

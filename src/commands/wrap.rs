@@ -1,18 +1,18 @@
-//! Text broken into lines that a terminal has room for.
-//!
-//! Where the lines stand is for who lays them out.
+//! Wraps text to the width of a terminal, for `status` and `doctor`.
 
-/// No line is longer, however wide the terminal: what is longer is not read.
+/// The maximum width, also in a wider terminal, because longer lines are hard to read.
 const MAX_WIDTH: usize = 110;
-/// And none is shorter, however narrow.
+/// The minimum width, also in a narrower terminal. The terminal then wraps the lines itself.
 const MIN_WIDTH: usize = 20;
 
-/// How long a line may be that begins at a column; as long as it is where nobody knows the width, in a file or a pipe.
+/// The width that a text may have if it starts at column `from`. Without `columns`, in a file or a pipe, it is
+/// unlimited.
 pub(super) fn compute_width(columns: Option<usize>, from: usize) -> usize {
     columns.map_or(usize::MAX, |columns| columns.min(MAX_WIDTH).saturating_sub(from).max(MIN_WIDTH))
 }
 
-/// Broken between words; a longer word, such as the name of a file, stays whole so that it can be copied.
+/// Breaks the text at spaces. Text without a space that is longer than `width`, such as a path, stays in one piece, so
+/// that the user can copy it.
 pub(super) fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_that_is_too_long_stays_whole() {
+    fn wrap_text_does_not_break_a_long_word() {
         let path = "/home/alice/.config/bedrock-sso/config.toml";
         assert_eq!(wrap_text(&format!("in {path} now"), 20), ["in", path, "now"]);
     }

@@ -1,6 +1,7 @@
-//! The pages a browser shows during a sign-in: words and markup, with everything from outside escaped.
+//! The HTML pages that the user's browser shows at the end of a sign-in, or when it sends an unexpected request.
 //!
-//! No script, no outside resource, nothing secret; which page is shown when is `callback`'s business.
+//! The pages contain no script, no external resource and no secret, and every text from outside is escaped. They are
+//! served on loopback, where any program or web page can send requests. `callback` decides which page it serves.
 
 use std::sync::OnceLock;
 
@@ -13,14 +14,16 @@ use crate::{
 };
 
 const STYLE: &str = include_str!("page.css");
+/// The last line of each final page. The program cannot close the tab, because that would take a script.
 const CLOSE: &str = "You can close this tab and return to your terminal or editor.";
 
-/// How a sign-in ended, in a person's words.
+/// How a sign-in ended, with the texts that the final page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInEnding {
-    /// The role by its name and account, where they are known.
+    /// AWS has returned credentials. `role` is the name of the role and its account, if they are known. `now` is the
+    /// time from which the page counts the remaining time.
     SignedIn { role: Option<(String, String)>, name: String, until: Timestamp, now: Timestamp },
-    /// What went wrong, what to do about it, and the failure's slug.
+    /// The sign-in failed: the fact, the hint and the slug of the failure, as on a terminal.
     Failed { what: String, hint: String, slug: String },
 }
 
@@ -29,7 +32,7 @@ pub enum SignInEnding {
 pub struct HtmlPage(String);
 
 impl HtmlPage {
-    /// The page a person sees last.
+    /// The final page of a sign-in.
     pub fn from_ending(ending: &SignInEnding) -> Self {
         match ending {
             SignInEnding::SignedIn { role, name, until, now } => {
@@ -55,61 +58,62 @@ impl std::fmt::Debug for HtmlPage {
     }
 }
 
-/// Why a request changes nothing about the sign-in.
+/// A request that does not change the state of the sign-in, by the reason for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// No such address.
+    /// A sign-in is waiting, but the path is not the one of its redirect URI.
     NotFound,
-    /// The answer has come already; this tab goes on to the result by itself.
+    /// The sign-in has received its callback and is being completed. The tab reloads to the result automatically.
     AlreadyAnswered,
-    /// The wrong `state`.
+    /// The `state` belongs to another sign-in, or is made up.
     OtherSignIn,
-    /// The callback without an answer in its query.
+    /// A callback whose query has neither a code nor an error.
     NoAnswer,
-    /// What could not be read, or was asked in a way that no browser asks.
+    /// A request that cannot be parsed, or that no browser would send.
     Unreadable,
-    /// No such address where one leads to the AWS console.
+    /// `console` is waiting for the browser, but the path is not the one that it opened.
     NoRedirect,
-    /// The address that leads to the AWS console, once more.
+    /// The local address of `console` has been opened before. It redirects only once.
     RedirectUsed,
 }
 
 impl Notice {
+    /// The page for this request. It reveals nothing about the sign-in, because any local program can request it.
     pub fn to_page(self) -> HtmlPage {
         let (title, lead, next) = match self {
             Self::NotFound => (
-                "Nothing here",
-                "A sign-in on this computer is waiting for an answer at this port, but not at this address.",
-                "If you were signing in, continue in the tab where you began.",
+                "Page not found",
+                "bedrock-sso is waiting for a sign-in at this port, but not at this address.",
+                "If you are signing in, continue in the tab where you started.",
             ),
             Self::AlreadyAnswered => (
-                "Already being completed",
-                "This sign-in has its answer and is being completed.",
-                "The result appears here in a moment.",
+                "Completing the sign-in",
+                "bedrock-sso has received the answer of your identity provider and is completing the sign-in.",
+                "This page shows the result in a moment.",
             ),
             Self::OtherSignIn => (
-                "Not for this sign-in",
-                "This answer does not belong to the sign-in that is waiting, so it was ignored. An older tab may have sent it.",
-                "Continue in the newest tab, or start again from your terminal.",
+                "Answer to another sign-in",
+                "bedrock-sso ignored this answer, because it belongs to another sign-in. An older tab may have sent it.",
+                "Continue in the newest tab, or sign in again from your terminal.",
             ),
             Self::NoAnswer => (
                 "No answer received",
-                "The browser came back without an answer from your identity provider.",
-                "If a sign-in is waiting, finish it in the tab where it began, or start again from your terminal.",
+                "The browser returned without an answer from your identity provider.",
+                "If you are signing in, continue in the tab where you started, or sign in again from your terminal.",
             ),
             Self::Unreadable => (
                 "Request ignored",
-                "This request could not be understood, so nothing was done.",
-                "If you were signing in, continue in the tab where you began.",
+                "bedrock-sso did not understand this request and ignored it.",
+                "If you are signing in, continue in the tab where you started.",
             ),
             Self::NoRedirect => (
-                "Nothing here",
-                "A command on this computer is opening the AWS console at this port, but not at this address.",
+                "Page not found",
+                "bedrock-sso is opening the AWS console at this port, but not at this address.",
                 "Continue in the tab that the command opened, or run the command again.",
             ),
             Self::RedirectUsed => (
-                "Already used",
-                "This address opens the AWS console once, and it has been opened.",
+                "Address already used",
+                "This address opens the AWS console only once, and a browser has already used it.",
                 "To open the console again, run the command again in your terminal.",
             ),
         };
@@ -118,7 +122,8 @@ impl Notice {
     }
 }
 
-/// The `Content-Security-Policy` under which these pages are shown: nothing but their own style and icon.
+/// The `Content-Security-Policy` of these pages. It allows their inline style, by its hash, and their icon, and blocks
+/// everything else, in case that a text was not escaped.
 pub fn build_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {
@@ -130,17 +135,20 @@ pub fn build_security_policy() -> &'static str {
     })
 }
 
+/// The colour and the symbol of a page.
 #[derive(Clone, Copy)]
 enum PageTone {
     Success,
     Failure,
     Notice,
+    /// The page reloads until the result is known.
     Busy,
 }
 
+/// The table of a successful sign-in, as markup.
 fn render_facts(role: Option<&(String, String)>, name: &str, until: Timestamp, now: Timestamp) -> String {
     let row = |term: &str, value: &str| format!("<div><dt>{term}</dt><dd>{value}</dd></div>\n");
-    // The browser's own time zone would take a script; a span needs none.
+    // Only a script could convert the time to the browser's time zone, so the remaining time comes first.
     let valid = format!(
         "{}<small>until <time datetime=\"{until}\">{}</time></small>",
         format_duration(until.duration_since(now)),
@@ -152,6 +160,7 @@ fn render_facts(role: Option<&(String, String)>, name: &str, until: Timestamp, n
     format!("<dl>\n{}{role}{}</dl>", row("Signed in as", &allow_line_breaks(name)), row("Valid for", &valid))
 }
 
+/// The hint and the slug of a failed sign-in, as markup.
 fn render_hint(hint: &str, slug: &str) -> String {
     let hint = match hint.trim() {
         "" => String::new(),
@@ -163,8 +172,9 @@ fn render_hint(hint: &str, slug: &str) -> String {
     format!("{hint}<p class=\"close\">{CLOSE}</p>\n<p class=\"slug\"><code>{}</code></p>", escape_html(slug))
 }
 
-/// Escapes, and lets a long name break at its joints rather than anywhere.
+/// Escapes a name, and allows line breaks in a long one after `/`, `:` and similar characters.
 fn allow_line_breaks(name: &str) -> String {
+    // A name of this length fits on one line of the card.
     const FITS: usize = 32;
     if name.chars().count() <= FITS {
         return escape_html(name);
@@ -172,14 +182,15 @@ fn allow_line_breaks(name: &str) -> String {
     name.split_inclusive(['/', ':', '@', '.', '-']).map(escape_html).collect::<Vec<_>>().join("<wbr>")
 }
 
-/// On a terminal the words follow a colon; on the page it stands alone.
+/// Messages begin with a lowercase letter, because a terminal shows them after a colon. On the page they begin a
+/// sentence.
 fn capitalize_first(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}", letters.as_str())
 }
 
-/// Escapes, and sets what stands between backticks as code.
+/// Escapes a text, and shows what is between backticks as code. A backtick without a partner stays as it is.
 fn render_code_spans(text: &str) -> String {
     let mut parts = text.split('`').map(escape_html);
     let mut safe = parts.next().unwrap_or_default();
@@ -192,7 +203,7 @@ fn render_code_spans(text: &str) -> String {
     safe
 }
 
-/// Puts a page together; `lead` and `body` are markup already.
+/// Puts a page together. `lead` and `body` are markup, so the caller must have escaped what they contain.
 fn render_page(tone: PageTone, title: &str, lead: &str, body: &str) -> HtmlPage {
     let (class, role, stroke, ink) = match tone {
         PageTone::Success => ("good", "status", "M15 24.5l6.2 6.2L33.5 18", "15803d"),
@@ -214,7 +225,7 @@ fn render_page(tone: PageTone, title: &str, lead: &str, body: &str) -> HtmlPage 
     ))
 }
 
-/// The tab's icon, so that the result can be seen among many tabs.
+/// The icon of the tab, which shows the result even if the user has switched to another tab.
 fn build_icon_url(stroke: &str, ink: &str) -> String {
     format!(
         "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'%3E\
@@ -242,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_tells_who_which_role_and_until_when() {
+    fn success_page_shows_user_role_and_expiry() {
         let page = signed_in("alice@example.com").into_html();
         for fact in [
             "<title>Signed in ·", "role=\"status\"", "123456789012", "BedrockUser", "alice@example.com", "11 h 59 min",
@@ -253,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_tells_what_the_remedy_and_the_slug() {
+    fn failure_page_shows_fact_hint_and_slug() {
         let page = failed("the provider refused the sign-in", "ask your administrator, then run `bedrock-sso login`");
         for fact in [
             "<title>Sign-in failed ·",
@@ -268,16 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_is_inert() {
+    fn text_from_outside_is_escaped() {
         let hostile = "</p><script>alert(1)</script>{style}\" onload='x'`<b>`";
         for page in [signed_in(hostile).into_html(), failed(hostile, hostile)] {
             assert!(!page.contains("<script") && !page.contains("<b>") && !page.contains("onload='"), "{page}");
-            assert!(page.contains("{style}"), "a name inside a value is not filled");
+            assert!(page.contains("{style}"), "a placeholder inside a value is not replaced");
         }
     }
 
     #[test]
-    fn the_policy_allows_exactly_the_style_that_is_sent() {
+    fn security_policy_allows_only_the_inline_style() {
         let page = Notice::AlreadyAnswered.to_page().into_html();
         let style = page.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).unwrap().0;
         let hash = STANDARD.encode(digest::digest(&digest::SHA256, style.as_bytes()));
@@ -286,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_backtick_stays_one() {
+    fn unpaired_backtick_stays_a_backtick() {
         assert_eq!(render_code_spans("a `b` c ` d"), "a <code>b</code> c ` d");
     }
 }

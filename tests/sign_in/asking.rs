@@ -115,7 +115,7 @@ fn a_second_tab_of_the_same_answer_changes_nothing() {
     let tabs = [page.clone(), page.with_extension("second.html")]
         .map(|file| until("both tabs", || fs::read_to_string(&file).ok().filter(|page| page.contains("</html>"))));
     assert!(tabs.iter().any(|page| page.contains("123456789012")), "one of them tells the end: {tabs:?}");
-    assert!(tabs.iter().all(|page| page.contains("Already being completed") || page.contains("123456789012")));
+    assert!(tabs.iter().all(|page| page.contains("Completing the sign-in") || page.contains("123456789012")));
 }
 
 /// A sign-in that somebody at a host waits for, with a provider that takes its time to describe itself.

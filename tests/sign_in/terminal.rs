@@ -23,7 +23,7 @@ fn with_codes() -> World {
 }
 
 /// Ends of the prompts for the first paste and for each further one.
-const FIRST: &str = "(it is not shown): ";
+const FIRST: &str = "(the input is hidden): ";
 const AGAIN: &str = " again: ";
 
 /// The prompt has been shown: the address to open.

@@ -125,6 +125,6 @@ fn further_problems_of_logout_name_the_file_too() {
     fs::create_dir_all(desk.data().join("given-aws-profiles/x")).unwrap();
     let outcome = desk.run(["logout", "--all", "--config", "my own.toml"]).expect_code(10);
     let further = "hint: correct it; `bedrock-sso config check --config 'my own.toml'` lists every problem\n\
-                   Not signed out of which AWS profiles were given:\n";
+                   Could not delete the list of AWS profiles that sign-ins have added:\n";
     assert!(outcome.stderr.contains(further), "{outcome:?}");
 }

@@ -1,6 +1,7 @@
-//! `status`: who is signed in, as what, until when; read from what is kept, without network.
+//! `status`: shows who is signed in, with which role and until when, from what is stored on this computer.
 //!
-//! It renews nothing and changes nothing; how the facts are laid out is for `sheet`.
+//! It uses no network and changes nothing, so it answers at once and cannot cause a prompt. Therefore it also cannot
+//! know whether the provider has ended the session meanwhile; `doctor` checks that.
 
 mod fact_sheet;
 
@@ -29,6 +30,8 @@ use crate::{
 };
 use fact_sheet::{StatusFact, format_facts};
 
+/// Prints the facts, as one line each or as one JSON document. Not being signed in is a fact and not a failure, so the
+/// exit code is 0 then too.
 pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     let work = context.load_profile(CallerKind::NonInteractive)?;
     let report = build_report(context, &work)?;
@@ -36,41 +39,45 @@ pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<
         return write_stdout(to_json_line(&report).as_bytes());
     }
     let (now, environment) = (work.now(), &context.host.environment);
-    let closed = work.cache.load_sign_in_notes().prompt_backoff.blocked_until(now);
-    let facts = report.to_facts(closed, now, &context.invocation());
+    let paused_until = work.cache.load_sign_in_notes().prompt_backoff.blocked_until(now);
+    let facts = report.to_facts(paused_until, now, &context.invocation());
     let columns = Terminal::stdout_size().map(|(columns, _)| columns);
     write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())
 }
 
-/// From here on a person who has to sign in again wants to know.
+/// When credentials have less time left than this, `status` says what happens next.
 const EXPIRES_SOON: Duration = Duration::from_secs(20 * 60);
 
-/// The contract of `status --json`; additions keep `version`.
+/// The document of `status --json`. Scripts rely on its keys: new ones may be added, but a change of an existing one
+/// needs a new `version`.
 #[derive(Serialize)]
 struct StatusReport {
     version: u32,
     profile: String,
+    /// There are AWS credentials that have not expired.
     signed_in: bool,
     identity: Option<StatusIdentity>,
-    /// `None` before the first sign-in, where an identity pool chooses the role.
+    /// `None` before the first sign-in if an identity pool chooses the role.
     role_arn: Option<String>,
     account: Option<String>,
     credentials: Option<RemainingValidity>,
     sign_in: Option<SignInStatus>,
+    /// There is a refresh token, so expired credentials can be replaced without a prompt.
     can_renew: bool,
     storage: &'static str,
     config: Vec<String>,
     last_error: Option<LastError>,
-    /// Hosts that the sign-in would be sent to and was not made for; only where there are any.
+    /// Hosts that would receive the sign-in and that the user has not accepted. Omitted if the list is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     destination_changes: Vec<DestinationChange>,
-    /// What the quota service counted last; only where there is one.
+    /// The usage that the quota service reported last. Omitted without a quota service.
     #[serde(skip_serializing_if = "Option::is_none")]
     quota: Option<QuotaUsage>,
-    /// The environment variables that are set, and what becomes of them.
+    /// The environment variables that are set and concern this program, and why some of them are not used.
     variables: Vec<VariableStatus>,
 }
 
+/// The user, from the claims of the stored ID token.
 #[derive(Serialize)]
 struct StatusIdentity {
     session_name: String,
@@ -80,16 +87,17 @@ struct StatusIdentity {
     source_identity: Option<String>,
 }
 
-/// The sign-in by itself, without the credentials of the profile's role.
+/// The sign-in, which can be valid without credentials for the profile's role.
 #[derive(Serialize)]
 struct SignInStatus {
-    /// `None`: AWS or the provider does not accept the ID token any more, or it has expired.
+    /// `None`: the ID token has expired, or AWS or the provider has rejected it.
     #[serde(serialize_with = "serialize_optional")]
     id_token_expires_at: Option<Timestamp>,
-    /// The other profiles that use it.
+    /// The other profiles that use the same sign-in.
     shared_with: Vec<String>,
 }
 
+/// How long the AWS credentials are valid.
 #[derive(Serialize)]
 struct RemainingValidity {
     #[serde(serialize_with = "serialize_display")]
@@ -97,6 +105,8 @@ struct RemainingValidity {
     seconds_left: u64,
 }
 
+/// The last failure of any command with this profile. Hosts often hide stderr, so this may be the first time that the
+/// user sees it.
 #[derive(Serialize)]
 struct LastError {
     #[serde(serialize_with = "serialize_display")]
@@ -106,11 +116,12 @@ struct LastError {
     hint: String,
 }
 
+/// Reads the stored records. Fails if they cannot be opened, for instance because the keyring is locked.
 fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Result<StatusReport, Failure> {
     let (sign_in, stored) = (work.cache.load_sign_in()?, work.cache.load_credentials()?);
     let (notes, now) = (work.cache.load_credentials_notes(), work.now());
     let role = work.profile.final_role().or(stored.role.as_ref());
-    let credentials = stored.credentials.as_ref().filter(|kept| assess_credentials(kept, now) != Freshness::Spent);
+    let credentials = stored.credentials.as_ref().filter(|found| assess_credentials(found, now) != Freshness::Spent);
     Ok(StatusReport {
         version: 1,
         profile: work.profile.name.clone(),
@@ -118,9 +129,9 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
         identity: read_identity(&sign_in, &stored),
         role_arn: role.map(|role| role.as_str().to_owned()),
         account: role.map(|role| role.account().to_owned()),
-        credentials: credentials.map(|kept| RemainingValidity {
-            expires_at: kept.expiration,
-            seconds_left: kept.expiration.duration_since(now).as_secs(),
+        credentials: credentials.map(|valid| RemainingValidity {
+            expires_at: valid.expiration,
+            seconds_left: valid.expiration.duration_since(now).as_secs(),
         }),
         sign_in: sign_in.has_token().then(|| SignInStatus {
             id_token_expires_at: sign_in.find_valid_token(now).map(|token| token.expires_at()),
@@ -139,11 +150,13 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
     })
 }
 
+/// The configuration files that exist.
 fn list_config_files(context: &CommandContext<'_>) -> Vec<String> {
     let places = config::list_file_locations(&context.inputs()).into_iter().filter(|place| place.is_there);
     places.map(|place| place.file.display().to_string()).collect()
 }
 
+/// Reads the user from the ID token, even from an expired one: it still shows who signed in last.
 fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<StatusIdentity> {
     let token = sign_in.recall_token()?;
     Some(StatusIdentity {
@@ -155,6 +168,7 @@ fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<S
     })
 }
 
+/// Serialises a time as it is displayed: in UTC, as RFC 3339 defines it.
 fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(moment)
 }
@@ -176,10 +190,11 @@ impl LastError {
 }
 
 impl StatusIdentity {
+    /// The lines about the user. Every value comes from the provider, so it is sanitised for the terminal.
     fn to_facts(&self) -> Vec<StatusFact> {
         let Self { session_name, email, subject, tags, source_identity } = self;
-        let who = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
-        let mut facts = vec![StatusFact::new("Who", sanitize_line(who))];
+        let user = if session_name.is_empty() { email.as_ref().unwrap_or(subject) } else { session_name };
+        let mut facts = vec![StatusFact::new("User", sanitize_line(user))];
         facts.extend(source_identity.iter().map(|source| StatusFact::new("Source", sanitize_line(source))));
         if !tags.is_empty() {
             let pairs: Vec<_> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -190,30 +205,33 @@ impl StatusIdentity {
 }
 
 impl StatusReport {
-    /// One screen, a line a fact.
-    fn to_facts(&self, closed: Option<Timestamp>, now: Timestamp, invocation: &Invocation) -> Vec<StatusFact> {
+    /// The facts for the terminal, the most important ones first. `paused_until` is set while automatic callers may not
+    /// open a browser.
+    fn to_facts(&self, paused_until: Option<Timestamp>, now: Timestamp, invocation: &Invocation) -> Vec<StatusFact> {
         let mut facts =
             vec![StatusFact::new("Profile", sanitize_line(&self.profile)), self.describe_sign_in(invocation)];
         facts.push(self.describe_credentials());
         facts.extend(describe_new_hosts(&self.destination_changes, invocation));
-        facts.extend(closed.map(|until| describe_backoff(until.duration_since(now), invocation)));
+        facts.extend(paused_until.map(|until| describe_backoff(until.duration_since(now), invocation)));
         facts.extend(self.identity.iter().flat_map(StatusIdentity::to_facts));
-        let role = self.role_arn.as_deref().unwrap_or("the identity pool's, not known yet");
+        let role = self.role_arn.as_deref().unwrap_or("the identity pool chooses it at the first sign-in");
         facts.push(StatusFact::new("Role", role));
         facts.push(StatusFact::new("Storage", self.storage));
         facts.extend(list_facts("Config", self.config.iter().map(|origin| escape_controls(origin))));
         facts.extend(describe_variables(&self.variables));
         facts.extend(self.quota.as_ref().and_then(describe_quota));
         if let Some(LastError { at, slug, message, hint }) = &self.last_error {
-            let told = format!("{message} [{slug}], {} ago", format_duration(now.duration_since(*at)));
+            let error = format!("{message} [{slug}], {} ago", format_duration(now.duration_since(*at)));
             facts.extend([
-                StatusFact::new("Last error", told).with_tone(Tone::Bad),
+                StatusFact::new("Last error", error).with_tone(Tone::Bad),
                 StatusFact::new("", format!("hint: {hint}")),
             ]);
         }
         facts
     }
 
+    /// Whether the next command works without a prompt. With a refresh token it does, for an unknown time: only the
+    /// provider knows when that token expires.
     fn describe_sign_in(&self, invocation: &Invocation) -> StatusFact {
         let shared = match self.sign_in.as_ref().map_or(&[][..], |sign_in| &sign_in.shared_with) {
             [] => String::new(),
@@ -221,7 +239,7 @@ impl StatusReport {
         };
         let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at);
         let (text, tone) = match (self.can_renew, id_token_expires_at) {
-            (true, _) => (format!("yes, renewed silently{shared}"), Tone::Good),
+            (true, _) => (format!("yes, refreshed automatically{shared}"), Tone::Good),
             (false, Some(until)) => (format!("yes, until {until}{shared}"), Tone::Good),
             (false, None) => {
                 let hint = Hint::from("no; run ").command(NextCommand::Login).render(invocation);
@@ -231,41 +249,47 @@ impl StatusReport {
         StatusFact::new("Signed in", text).with_tone(tone)
     }
 
+    /// How long the credentials are valid and, if that is short, what happens next.
     fn describe_credentials(&self) -> StatusFact {
-        let is_signed_in = self.can_renew || self.sign_in.as_ref().is_some_and(|it| it.id_token_expires_at.is_some());
+        let is_signed_in =
+            self.can_renew || self.sign_in.as_ref().is_some_and(|sign_in| sign_in.id_token_expires_at.is_some());
         let (text, tone) = match &self.credentials {
             Some(RemainingValidity { expires_at, seconds_left }) => {
                 let left = Duration::from_secs(*seconds_left);
                 let (then, tone) = match (left < EXPIRES_SOON, is_signed_in) {
                     (false, _) => ("", Tone::Good),
-                    (true, true) => ("; the next request renews them", Tone::Good),
-                    (true, false) => ("; then you are asked to sign in again", Tone::Warning),
+                    (true, true) => ("; the next request refreshes them", Tone::Good),
+                    (true, false) => ("; then you must sign in again", Tone::Warning),
                 };
                 (format!("valid until {expires_at} ({} left){then}", format_duration(left)), tone)
             }
-            None if is_signed_in => ("none; the next request gets them".to_owned(), Tone::Warning),
+            None if is_signed_in => ("none; the next request gets new ones".to_owned(), Tone::Warning),
             None => ("none".to_owned(), Tone::Bad),
         };
         StatusFact::new("Credentials", text).with_tone(tone)
     }
 }
 
-/// The hosts that `login` would have the user accept.
+/// The hosts that the user must accept with `login`, and the command for it.
 fn describe_new_hosts(changes: &[DestinationChange], invocation: &Invocation) -> Vec<StatusFact> {
     let mut facts: Vec<_> = changes
         .iter()
         .map(|change| StatusFact::new("New host", describe_change(change)).with_tone(Tone::Bad))
         .collect();
     if !facts.is_empty() {
-        let hint = Hint::run(NextCommand::Login).text(" in a terminal to accept it");
+        let hint = Hint::run(NextCommand::Login).text(" in a terminal to accept the new hosts");
         facts.push(StatusFact::new("", hint.render(invocation)));
     }
     facts
 }
 
-/// Those that have an effect in one line, and each that is not used with the reason.
+/// Lists the variables that have an effect in one line, and each variable that is not used in a line with the reason.
 fn describe_variables(variables: &[VariableStatus]) -> Vec<StatusFact> {
-    let used: Vec<&str> = variables.iter().filter(|it| it.not_used.is_none()).map(|it| it.name.as_str()).collect();
+    let used: Vec<&str> = variables
+        .iter()
+        .filter(|variable| variable.not_used.is_none())
+        .map(|variable| variable.name.as_str())
+        .collect();
     let used = (!used.is_empty()).then(|| used.join(", "));
     let unused = variables.iter().filter_map(|VariableStatus { name, not_used }| {
         not_used.as_ref().map(|why| format!("{name} is not used, because {why}"))
@@ -273,21 +297,23 @@ fn describe_variables(variables: &[VariableStatus]) -> Vec<StatusFact> {
     list_facts("Variables", used.into_iter().chain(unused)).collect()
 }
 
-/// A line for each; the name stands before the first.
+/// Makes one fact of each line. Only the first one has the name.
 fn list_facts(name: &'static str, lines: impl Iterator<Item = String>) -> impl Iterator<Item = StatusFact> {
     lines.enumerate().map(move |(index, line)| StatusFact::new(if index == 0 { name } else { "" }, line))
 }
 
+/// Explains why no browser opens after a failed sign-in, and how the user can sign in now.
 fn describe_backoff(left: Duration, invocation: &Invocation) -> StatusFact {
     let paused = Hint::from(format!(
-        "for {} programs that ask get no browser, since the last sign-in led nowhere; ",
+        "the last sign-in failed; not opening another browser tab for {}; to sign in now, run ",
         format_duration(left)
     ));
-    let paused = paused.command(NextCommand::Login).text(" ends that");
+    let paused = paused.command(NextCommand::Login);
     StatusFact::new("Paused", paused.render(invocation)).with_tone(Tone::Warning)
 }
 
+/// The shares of the quota that are used. `None` if the quota service reported no limit.
 fn describe_quota(usage: &QuotaUsage) -> Option<StatusFact> {
-    let news = if usage.is_almost_spent() { Tone::Warning } else { Tone::Plain };
-    Some(StatusFact::new("Quota", usage.describe_shares()?).with_tone(news))
+    let tone = if usage.is_almost_spent() { Tone::Warning } else { Tone::Plain };
+    Some(StatusFact::new("Quota", usage.describe_shares()?).with_tone(tone))
 }

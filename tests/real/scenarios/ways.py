@@ -13,7 +13,7 @@ ADDRESS = re.compile(r"https?://\S+")
 def a_code_entered_in_another_browser_signs_in_at_a_terminal(world):
     home = world.bench.home("by-code", flow="device")
     terminal = home.at_a_terminal("login")
-    expect(terminal.shows("Ctrl-C gives up.", 20), f"no code was shown: {terminal.text!r}")
+    expect(terminal.shows("Press Ctrl-C to cancel.", 20), f"no code was shown: {terminal.text!r}")
     code, address = CODE.search(terminal.text)[0], ADDRESS.search(terminal.text)[0]
     expect("█" in terminal.text, "there is no picture for a phone")
     person = subprocess.run(home.person("--code", code, address), capture_output=True, text=True, timeout=60)
@@ -29,7 +29,7 @@ def a_code_entered_in_another_browser_signs_in_at_a_terminal(world):
 def an_address_from_a_browser_that_cannot_reach_us_is_pasted(world):
     home = world.bench.home("by-paste", flow="paste")
     terminal = home.at_a_terminal("login", protocol=True)
-    expect(terminal.shows("(it is not shown): ", 20), f"nothing was asked: {terminal.text!r}")
+    expect(terminal.shows("(the input is hidden): ", 20), f"nothing was asked: {terminal.text!r}")
     address = ADDRESS.search(terminal.text)[0]
     person = subprocess.run(
         home.person("--elsewhere", "-"), input=address, capture_output=True, text=True, timeout=60

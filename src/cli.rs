@@ -90,17 +90,17 @@ pub enum CliCommand {
     },
     /// Open the AWS console in a browser, signed in as the profile's role
     Console(ConsoleArgs),
-    /// Print AWS credentials for Claude Code's awsCredentialExport
+    /// Print credentials for Claude Code's awsCredentialExport (no prompts)
     Export,
     /// Print user attributes as headers for Claude Code's otelHeadersHelper
     OtelHeaders,
-    /// Print the ID token as an Authorization header, for MCP servers
+    /// Print the ID token as an HTTP header, for MCP servers (no prompts)
     Token {
         /// Print only the token, without the JSON object
         #[arg(long)]
         raw: bool,
     },
-    /// Print a short-term Amazon Bedrock API key
+    /// Print a short-term Amazon Bedrock API key (no prompts)
     Bearer {
         /// Print the JSON that Claude Desktop expects from its credential helper
         #[arg(long)]

@@ -44,8 +44,7 @@ pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> 
     result
 }
 
-/// Signs out of the profile, and therefore of every profile that shares its sign-in: there is one refresh token for
-/// all.
+/// Signs out of the profile, and therefore of every profile that shares its sign-in and its refresh token.
 fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(), Failure> {
     let folder = &context.host.paths.data;
     let sharing = context.list_sharing_profiles(profile);
@@ -238,15 +237,14 @@ fn forget_orphaned_sessions(
     ends.into_iter().chain(keys).collect()
 }
 
-/// Deletes the lock files that no process holds, and then the folder if it is empty. Both remain
-/// if a process is signing in again at this moment.
+/// Deletes the lock files that no process holds, and then the folder if it is empty. Both remain if a process is signing
+/// in again at this moment.
 fn remove_locks_and_folder(folder: &Path) {
     cache::list_lock_files(folder).unwrap_or_default().iter().for_each(|lock| lock::remove_if_free(lock));
     files::remove_empty_folder(folder);
 }
 
-/// Reports all problems. The command returns the one with the highest exit code as its own failure, which is printed
-/// last.
+/// Reports all problems. The command fails with the one that has the highest exit code, which is printed last.
 fn report_problems(context: &CommandContext<'_>, mut problems: Vec<LogoutProblem>) -> Result<(), Failure> {
     problems.sort_by_key(|problem| u8::from(problem.failure.exit()));
     let Some(worst) = problems.pop() else { return Ok(()) };
@@ -328,17 +326,20 @@ fn describe_sign_out(name: &str, profile: &Profile, removed: StoredRecords, is_c
 /// One sentence about the refresh token at the provider. Without a revocation, a stolen copy of it would still work.
 fn describe_revocation(provider: RevocationOutcome, profile: &Profile) -> String {
     match provider {
-        RevocationOutcome::Revoked => "The provider revoked the session.".to_owned(),
+        RevocationOutcome::Revoked => "The provider revoked the refresh token.".to_owned(),
         RevocationOutcome::NotOffered => {
-            "The provider offers no revocation, so its session stays valid until it expires.".to_owned()
+            "The provider offers no revocation, so the refresh token stays valid until it expires.".to_owned()
         }
-        RevocationOutcome::NothingToRevoke => "It had no refresh token to revoke.".to_owned(),
+        RevocationOutcome::NothingToRevoke => "There was no refresh token to revoke.".to_owned(),
         RevocationOutcome::Unreadable => {
-            "It was unreadable, so the provider's session was not revoked and stays valid until it expires.".to_owned()
+            "The refresh token was unreadable, so it stays valid at the provider until it expires.".to_owned()
         }
         RevocationOutcome::Failed(error) => {
             let failure = Failure::from_session_error(*error, profile);
-            format!("The provider did not revoke its session, which stays valid until it expires: {}.", failure.what())
+            format!(
+                "The provider did not confirm the revocation: {}. The refresh token may stay valid until it expires.",
+                failure.what()
+            )
         }
     }
 }

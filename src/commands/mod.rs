@@ -188,8 +188,8 @@ fn write_stderr_if_terminal(text: &str) {
     }
 }
 
-/// Formats a report as one line of JSON. Characters that a terminal could obey are escaped, so that text
-/// from a provider cannot change what a terminal shows.
+/// Formats a report as one line of JSON. Control characters are escaped, so that text from a provider cannot change what
+/// a terminal shows.
 fn to_json_line(report: &impl Serialize) -> String {
     let mut text = escape_json(serde_json::to_string(report).expect("a report holds texts and numbers"));
     text.push('\n');

@@ -305,7 +305,7 @@ fn list_facts(name: &'static str, lines: impl Iterator<Item = String>) -> impl I
 /// Explains why no browser opens after a failed sign-in, and how the user can sign in now.
 fn describe_backoff(left: Duration, invocation: &Invocation) -> StatusFact {
     let paused = Hint::from(format!(
-        "the last sign-in failed; not opening another browser tab for {}; to sign in now, run ",
+        "no browser opens for {}, because the last sign-in failed; to sign in now, run ",
         format_duration(left)
     ));
     let paused = paused.command(NextCommand::Login);

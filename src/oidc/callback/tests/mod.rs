@@ -231,7 +231,7 @@ fn the_same_answer_again_meets_a_calm_page_that_leads_to_the_end() {
         let (answered, port, result) = sign_in.answered().await;
         let reply = get(port, RIGHT).await;
         assert_eq!(status(&reply), "200 OK");
-        assert!(reply.contains("is being completed") && !reply.contains("s3cr3t"));
+        assert!(reply.contains("Completing the sign-in") && !reply.contains("s3cr3t"));
         assert_eq!(header(&reply, "Refresh"), Some(format!("1; url={result}").as_str()));
         assert_eq!(events.lock().unwrap().as_slice(), [CallbackEvent::CodeReceived, CallbackEvent::Duplicate]);
         answered.page.publish_ending(&signed_in());

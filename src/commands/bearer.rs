@@ -12,7 +12,8 @@ use crate::{aws, config::CallerKind, credentials::SecretDocument, failure::Failu
 ///
 /// Fails with exit code 4 if the user has to sign in first, because a program and not a terminal reads the output.
 pub(super) fn run_bearer(as_json: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
-    /// The format of Claude Desktop's credential helper. It requires `headers`, which may be empty.
+    /// The format that Claude Desktop reads from its credential helper. `headers` would be further request headers, and
+    /// Amazon Bedrock needs only the key.
     #[derive(Serialize)]
     struct BearerAnswer<'a> {
         token: &'a str,

@@ -24,7 +24,7 @@ use crate::{
     session::{SessionCredentials, await_browser_failure, check_browser},
 };
 
-/// How long AWS may take to answer. A user is waiting in a terminal, so this is shorter than for background work.
+/// How long AWS may take to answer. A user is waiting in a terminal, so this is shorter than the usual limit.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the local address waits for the browser, unless the profile's `login_timeout` is shorter. A browser opens

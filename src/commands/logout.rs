@@ -119,8 +119,8 @@ pub(super) fn forget_credentials(context: &CommandContext<'_>) -> Result<(), Fai
 
 /// Deletes the sealing keys of storages that no record uses any more.
 ///
-/// A locked keyring may prompt the user when it is opened. It is therefore opened only if nothing is stored at all,
-/// which is when its key is certainly unused.
+/// Access to a keyring can make the system prompt the user. The keyring is therefore opened only if nothing is stored
+/// at all, because only then its key is certainly unused.
 fn forget_earlier_keys(folder: &Path) -> Result<(), Failure> {
     store::open_file_store(folder).remove_unused_key()?;
     let is_empty = cache::list_record_keys(folder)?.is_empty() && cache::list_applications(folder)?.is_empty();
@@ -237,8 +237,8 @@ fn forget_orphaned_sessions(
     ends.into_iter().chain(keys).collect()
 }
 
-/// Deletes the lock files that no process holds, and then the folder if it is empty. Both remain if a process is signing
-/// in again at this moment.
+/// Deletes the lock files that no process holds, and then the folder if it is empty. Both remain if a process is
+/// signing in again at this moment.
 fn remove_locks_and_folder(folder: &Path) {
     cache::list_lock_files(folder).unwrap_or_default().iter().for_each(|lock| lock::remove_if_free(lock));
     files::remove_empty_folder(folder);

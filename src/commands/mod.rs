@@ -159,8 +159,8 @@ fn report_failure(failure: &Failure, invocation: &Invocation) -> ExitCode {
     failure.exit().into()
 }
 
-/// Prints what clap has to say. Help and version that the user asked for go to stdout. A command without its subcommand
-/// gets the help on stderr, and any other error becomes one of our failures.
+/// Prints clap's help, version or error. `--help` and `--version` print to stdout. A command without its subcommand
+/// prints its help to stderr, and any other error becomes a [`Failure`].
 fn print_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return finish_command(Err(error.into()));
@@ -188,8 +188,8 @@ fn write_stderr_if_terminal(text: &str) {
     }
 }
 
-/// Formats a report as one line of JSON. Control characters are escaped, so that text from a provider cannot change what
-/// a terminal shows.
+/// Formats a report as one line of JSON. Control characters are escaped, so that text from a provider cannot change
+/// what a terminal shows.
 fn to_json_line(report: &impl Serialize) -> String {
     let mut text = escape_json(serde_json::to_string(report).expect("a report holds texts and numbers"));
     text.push('\n');

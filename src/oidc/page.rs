@@ -123,7 +123,7 @@ impl Notice {
 }
 
 /// The `Content-Security-Policy` of these pages. It allows their inline style, by its hash, and their icon, and blocks
-/// everything else, in case that a text was not escaped.
+/// everything else, so that a text that was not escaped by mistake cannot run a script.
 pub fn build_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {

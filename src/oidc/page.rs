@@ -93,7 +93,7 @@ impl Notice {
             ),
             Self::OtherSignIn => (
                 "Answer to another sign-in",
-                "bedrock-sso ignored this answer, because it belongs to another sign-in. An older tab may have sent it.",
+                "bedrock-sso ignored this answer because it belongs to another sign-in. An older tab may have sent it.",
                 "Continue in the newest tab, or sign in again from your terminal.",
             ),
             Self::NoAnswer => (
@@ -123,7 +123,7 @@ impl Notice {
 }
 
 /// The `Content-Security-Policy` of these pages. It allows their inline style, by its hash, and their icon, and blocks
-/// everything else, so that a text that was not escaped by mistake cannot run a script.
+/// everything else, so that a text that escaping missed cannot run a script.
 pub fn build_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY.get_or_init(|| {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Cache, Destinations, parse_record};
 use crate::{config::RoleArn, credentials::AwsCredentials, store, time::Timestamp};
 
-/// The content of a credentials record. The fields are independent: `credentials` may be absent while the others are
-/// still true. The field names are part of the stored format.
+/// The content of a credentials record. `credentials` may be absent while the other fields are still true. The field
+/// names are part of the stored format.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CredentialsRecord {

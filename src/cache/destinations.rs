@@ -151,8 +151,7 @@ impl Destinations {
             return true;
         }
         match recipient {
-            // Both endpoints belong to the provider and receive the same refresh token, so each may use the other's
-            // host.
+            // Both endpoints of the provider receive the same refresh token, so each may use the other's host.
             SecretRecipient::TokenEndpoint | SecretRecipient::RevocationEndpoint => {
                 same_kind().any(|(_, stored)| stored.contains(host))
             }

@@ -55,8 +55,7 @@ impl Cache {
         Ok(record.map(|record| LockedSignIn { cache: self, record }))
     }
 
-    /// Takes the lock of the credentials; `None` if another process holds it. Take the sign-in's first if you need
-    /// both.
+    /// Takes the lock of the credentials (after the sign-in's, for both); `None` if another process holds it.
     pub fn try_lock_credentials(&self) -> Result<Option<LockedCredentials<'_>>, files::Error> {
         let record = self.folder.try_lock_key(&self.credentials_key)?;
         Ok(record.map(|record| LockedCredentials { cache: self, record }))
@@ -68,8 +67,7 @@ impl Cache {
         Ok(record.map(|record| LockedSignIn { cache: self, record }))
     }
 
-    /// Waits for the lock of the credentials; `None` if another process still holds it after `limit`. Take the
-    /// sign-in's first if you need both.
+    /// Waits for the lock of the credentials (after the sign-in's, for both); `None` if it is still held after `limit`.
     pub fn lock_credentials_within(&self, limit: Duration) -> Result<Option<LockedCredentials<'_>>, files::Error> {
         let record = self.folder.lock_key_within(&self.credentials_key, limit)?;
         Ok(record.map(|record| LockedCredentials { cache: self, record }))
@@ -113,7 +111,7 @@ impl LockedSignIn<'_> {
     /// Removes the sign-in, all credentials that came from it, the record of version 0.1 of this profile, and the
     /// sealing key if no record needs it any more. Every removal is tried, even after another one has failed.
     ///
-    /// The sign-in goes first: a process that is killed here leaves credentials that expire, but no refresh token.
+    /// The sign-in goes first: a process that is killed here leaves credentials that expire, but not the refresh token.
     pub fn remove_sign_in_and_credentials(&self) -> Result<(), store::Error> {
         let mut results = vec![self.record.remove_all()];
         for key in self.list_credentials_keys()?.into_iter().chain([self.former_key()]) {
@@ -203,8 +201,7 @@ impl Cache {
         Ok(list_record_keys(&self.folder.path)?.contains(&self.credentials_key))
     }
 
-    /// The latest expiry among the credentials of this sign-in; `None` if all have expired. Records that cannot be
-    /// opened are skipped.
+    /// The latest expiry among the credentials of this sign-in, of those that can be opened; `None` if all have expired.
     pub fn find_latest_expiry(&self, now: Timestamp) -> Result<Option<Timestamp>, files::Error> {
         let read = |key: &String| self.folder.store.read_record(&format!("{key}.{CREDENTIALS}")).ok().flatten();
         let keys = self.list_credentials_keys()?;

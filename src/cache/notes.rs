@@ -1,9 +1,7 @@
-//! Notes beside the sealed records, in plain text: when something was tried, how it failed, what the quota service
-//! said.
+//! Notes beside the sealed records, in plain text: what was tried and when, how it failed, and the quota usage.
 //!
 //! They hold nothing secret, so `status` can show them while the keyring is locked. Any process of the user can write
-//! them, so nothing in them grants access: wrong notes can delay or allow a prompt, delay a renewal, or show a wrong
-//! text.
+//! them, so they grant no access: wrong notes can cause or delay a prompt, delay a renewal, or show a wrong text.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,7 @@
 //!
 //! The process that prompts puts the address into the holder's note beside its lock, and waiting processes show it. Any
 //! process of the user can write that file, so the address is sealed, and checked again after it is opened. A device
-//! code is never put there: an attacker could plant a code of their own, and the user would approve the attacker's
-//! sign-in.
+//! code is never put there: an attacker could plant one, and the user would approve the attacker's sign-in.
 
 use std::time::Duration;
 

@@ -106,8 +106,7 @@ impl LockedRecord<'_> {
         self.lock.write_holder(&LockHolder::for_this_process(now))
     }
 
-    /// Removes everything under this key. Every removal is tried, even after another one has failed; the first error is
-    /// returned.
+    /// Removes everything under this key. Every removal is tried; the first error is returned.
     ///
     /// The lock file stays: another process may already wait for it, and would otherwise hold a lock on a deleted file.
     /// The holder's note is removed when the lock is released.
@@ -130,8 +129,7 @@ pub fn list_lock_files(folder: &Path) -> Result<Vec<PathBuf>, files::Error> {
     Ok(names.iter().filter(|name| is_lock_file(name)).map(|name| folder.join(name)).collect())
 }
 
-/// The key in the name of a record's file, or of its temporary file (`.new`) that a killed write has left. `None` for
-/// files of other programs.
+/// The key in the name of a record's file or its temporary file (`.new`). `None` for files of other programs.
 fn parse_record_key(name: &str) -> Option<&str> {
     let (key, kind) = name.strip_suffix(".new").unwrap_or(name).split_once('.')?;
     let kinds = [SIGN_IN, CREDENTIALS, PROVIDER, NOTES, FORMER_SESSION, lock::HOLDER_EXTENSION];

@@ -58,8 +58,7 @@ impl SignInRecord {
         self
     }
 
-    /// The stored token, even if it has expired or was refused: it names the user. Use [`Self::find_valid_token`] for a
-    /// token to present.
+    /// The stored token, even if it has expired or was refused: it names the user, and must not be presented.
     pub fn recall_token(&self) -> Option<VerifiedToken> {
         VerifiedToken::from_sealed_store(self.id_token.clone()?, self.token_origin.0?)
     }

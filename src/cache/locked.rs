@@ -201,7 +201,7 @@ impl Cache {
         Ok(list_record_keys(&self.folder.path)?.contains(&self.credentials_key))
     }
 
-    /// The latest expiry among the credentials of this sign-in, of those that can be opened; `None` if all have expired.
+    /// The latest expiry among the credentials of this sign-in that can be opened; `None` if all have expired.
     pub fn find_latest_expiry(&self, now: Timestamp) -> Result<Option<Timestamp>, files::Error> {
         let read = |key: &String| self.folder.store.read_record(&format!("{key}.{CREDENTIALS}")).ok().flatten();
         let keys = self.list_credentials_keys()?;

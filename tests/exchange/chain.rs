@@ -113,7 +113,7 @@ fn the_link_that_refuses_is_named_with_what_both_sides_must_allow() {
             r#", external_id = "acme""#,
             "aws/chain_denied",
             "sts:AssumeRole",
-            "external id",
+            "external ID",
         ),
         (json!({}), r#", tags = { a = "b" }"#, "aws/tag_session", "sts:TagSession", HUB),
         (json!({}), r#", source_identity = "jane""#, "aws/source_identity", "sts:SetSourceIdentity", HUB),

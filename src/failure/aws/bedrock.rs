@@ -1,6 +1,8 @@
-//! What a person can do when Amazon Bedrock gives no answer.
+//! Failures of Amazon Bedrock, which `doctor --live` meets when it calls the models as Claude Code does.
 //!
-//! Half of it is for somebody else to do: the account's administrator, the organization's, AWS. The sentence says who.
+//! Bedrock uses one code for many causes (`AccessDeniedException` for a policy, a missing subscription or an unpaid bill), and
+//! `aws` separates them by the text. Many can be removed only by the administrator of the account or of the organization, or
+//! by AWS, so each hint names who has to act.
 
 use super::{
     RefusalAdvice, SET_CLOCK, advise_on_other_refusal, describe_general_error, make_aws_failure, quote_refusal,
@@ -14,57 +16,65 @@ use crate::{
     text::sanitize_line,
 };
 
+/// The service as messages call it.
 pub(super) const NAME: &str = "Amazon Bedrock";
 
+/// Claude Code reads these variables too, so the hint names all of them.
 const BEDROCK: super::ServiceLabel = super::ServiceLabel {
     name: NAME,
     endpoint: "AWS_ENDPOINT_URL_BEDROCK, AWS_ENDPOINT_URL_BEDROCK_RUNTIME and AWS_ENDPOINT_URL if they are set",
 };
 
 impl Failure {
-    /// `role`: whose credentials they were, as far as is known. `model`: which one was asked; `None` for a list.
+    /// `region` is the one that was called, `role` the role whose credentials signed the request, as far as it is known. `model`
+    /// is the model that was called, and begins the message; `None` for requests that list models or inference profiles.
     pub fn from_bedrock_error(error: BedrockError, region: &str, role: &str, model: Option<&str>) -> Self {
-        let told = match error {
+        let failure = match error {
             BedrockError::Refused { cause, details } => describe_bedrock_refusal(&cause, &details, region, role),
             BedrockError::Network(error) => describe_network_error(error, region),
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
+            // No `messageStop` event. Proxies that inspect traffic often buffer or end a response without a length.
             BedrockError::Truncated => {
-                let what = "the stream of the answer ended before the answer did";
-                let hint = "try again; if it stays so, a proxy on the way ends or holds back streams: have it let Bedrock's pass";
+                let what = "the response stream ended before the response was complete";
+                let hint =
+                    "try again, then configure the proxy on the way to pass Bedrock's response streams unchanged";
                 Self::new(Exit::Network, "network/stream_cut", what, hint)
             }
+            // The model's name is part of the address.
             BedrockError::InvalidAddress(address) => {
-                let what = format!("{} is no address that can be asked", sanitize_line(&address));
+                let what = format!("{} is not a valid address of Amazon Bedrock", sanitize_line(&address));
                 Self::new(Exit::Configuration, "config/model", what, "check `models` in [profiles.NAME.claude_code]")
             }
         };
         match model {
-            Some(model) => told.with_subject(&sanitize_line(model)),
-            None => told,
+            Some(model) => failure.with_subject(&sanitize_line(model)),
+            None => failure,
         }
     }
 }
 
-/// The name of Bedrock's endpoint has the region in it, so a region without Bedrock is a name that does not resolve.
+/// The host name of Bedrock's endpoint contains the region, and a region without Bedrock has no such name in DNS. Without this
+/// case the hint would send the user to the network administrator.
 fn describe_network_error(error: http::Error, region: &str) -> Failure {
     let http::Error::Dns { host } = error.cause() else { return error.into() };
     if !host.contains(region) {
         return error.into();
     }
     let (host, region) = (sanitize_line(host), sanitize_line(region));
-    let what = format!("{host} does not exist: there is no Amazon Bedrock in {region}");
-    let hint = "choose another `region`, for Bedrock alone in [profiles.NAME.claude_code]";
+    let what = format!("{host} does not exist: Amazon Bedrock is not available in {region}");
+    let hint = "set another `region`, for Bedrock alone in [profiles.NAME.claude_code]";
     if matches!(error, http::Error::Dns { .. }) {
         return make_aws_failure("bedrock_region", what, hint);
     }
-    // The proxy that was not used may resolve the name.
+    // A PAC script or an ignored variable may name a proxy that resolves the name, so its hint is shown too.
     let note = Failure::from(error).hint.render(&Invocation::default());
     make_aws_failure("bedrock_region", what, format!("{hint}; {note}"))
 }
 
-/// AWS's sentence names a session where a person has to look for a role, and is long: here are its facts.
+/// An IAM denial ("User: … is not authorized to perform: …"). AWS's own sentence is long and names the assumed-role session, but
+/// an administrator searches for the role. So the message consists of the facts: role, action, resource and kind of policy.
 fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text::UntrustedText>) -> Failure {
     let IamDenial { action, resource, policy, is_explicit } = denial;
     let action = action.to_safe_line();
@@ -75,15 +85,17 @@ fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text:
         false => format!("no {policy_name} allows it"),
     };
     let request = request.map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
-    let what = format!("AWS does not let {} call {action}{on}: {why}{request}", sanitize_line(role));
+    let what = format!("AWS does not allow {} to call {action}{on}: {why}{request}", sanitize_line(role));
     let hint = suggest_policy_change(*policy, *is_explicit, &action, &on, role);
     if action.ends_with("InvokeModelWithResponseStream") {
-        let hint = format!("{hint}; without it Claude Code hangs instead of answering");
+        // Claude Code streams every response and does not show this refusal.
+        let hint = format!("{hint} (Claude Code hangs without this permission)");
         return make_aws_failure("streaming_denied", what, hint);
     }
     make_aws_failure("bedrock_denied", what, hint)
 }
 
+/// The article and the name of the kind of policy, as AWS's documentation spells it.
 fn name_policy(policy: PolicyKind) -> (&'static str, &'static str) {
     match policy {
         PolicyKind::Identity => ("an", "identity-based policy"),
@@ -97,35 +109,40 @@ fn name_policy(policy: PolicyKind) -> (&'static str, &'static str) {
     }
 }
 
+/// The policy to change, and who can change it. Only identity-based policies belong to the role itself; a Deny in another kind of
+/// policy outranks them, so changing the role would not help.
 fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on: &str, role: &str) -> String {
     let role = sanitize_line(role);
     match (policy, is_explicit) {
         (PolicyKind::Identity | PolicyKind::Unknown, false) => format!(
-            "allow {action}{on} in the policies of {role}; an inference profile needs it on itself and on its model in each region it leads to"
+            "allow {action}{on} in the policies of {role} (for an inference profile: on the profile, and on its model in each of its regions)"
         ),
         (PolicyKind::Identity | PolicyKind::Unknown, true) => {
-            let conditions = "meet its conditions (a region, a guardrail)";
-            format!("take the Deny of {action}{on} out of the policies of {role}, or {conditions}")
+            let conditions = "meet its conditions (such as a region or a guardrail)";
+            format!("remove the Deny of {action}{on} from the policies of {role}, or {conditions}")
         }
-        (PolicyKind::Boundary, _) => format!("have the permissions boundary of {role} allow {action}{on}"),
+        (PolicyKind::Boundary, _) => format!("allow {action}{on} in the permissions boundary of {role}"),
         (PolicyKind::Session, _) => {
-            format!("have the session policy under which {role} is assumed allow {action}{on}")
+            format!("allow {action}{on} in the session policy with which {role} is assumed")
         }
         (PolicyKind::ServiceControl | PolicyKind::ResourceControl, _) => format!(
-            "ask whoever administers the AWS organization to allow {action}{on}, or choose an inference profile that stays in the regions it allows"
+            "ask the administrator of the AWS organization to allow {action}{on}, or use an inference profile within its allowed regions"
         ),
-        (PolicyKind::Endpoint, _) => format!("have the policy of the VPC endpoint on the way allow {action}{on}"),
-        (PolicyKind::Resource, _) => format!("have the policy of the resource allow {role} {action}"),
+        (PolicyKind::Endpoint, _) => {
+            format!("allow {action}{on} in the policy of the VPC endpoint that the request passes")
+        }
+        (PolicyKind::Resource, _) => format!("allow {role} to call {action} in the policy of the resource"),
     }
 }
 
+/// Slug and hint of each cause. The message is AWS's own text; the causes differ in who can remove them.
 fn describe_bedrock_refusal(
     cause: &BedrockRefusalCause,
     details: &AwsErrorDetails,
     region: &str,
     role: &str,
 ) -> Failure {
-    let what = quote_refusal(details);
+    let what = quote_refusal(details, NAME);
     let region = sanitize_line(region);
     let (slug, hint): RefusalAdvice = match cause {
         BedrockRefusalCause::Denied(denial) => return describe_denial(denial, role, details.request_id.as_ref()),
@@ -133,80 +150,84 @@ fn describe_bedrock_refusal(
         BedrockRefusalCause::NoModel => return describe_unknown_model(what, &region),
         BedrockRefusalCause::NoAccess => {
             let place = format!("the model catalog of the Amazon Bedrock console in {region}");
-            let hint = format!("have the account given the model: {place}, by somebody who may subscribe");
-            ("model_access", hint.into())
+            ("model_access", format!("ask your AWS administrator to enable the model in {place}").into())
         }
+        // The first call of a model in an account subscribes to it, which needs permissions that developers rarely have.
         BedrockRefusalCause::MarketplaceNeeded => {
             let both = "aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions";
-            let call = format!("have somebody with {both} call the model once for the whole account");
+            let call = format!("ask a user with {both} to call the model once");
             let role = sanitize_line(role);
-            ("marketplace", format!("{call}, or allow {role} both; it takes AWS some minutes").into())
+            ("marketplace", format!("{call}, or allow both actions to {role}, then wait some minutes").into())
         }
         BedrockRefusalCause::PaymentMissing => (
             "payment",
-            "have a valid means of payment added to the AWS account that pays; it takes some minutes".into(),
+            "ask the owner of the paying AWS account to add a valid payment method, then wait some minutes".into(),
         ),
         BedrockRefusalCause::UseCaseMissing => (
             "use_case",
-            "have the account's administrator fill out Anthropic's use case form: any Anthropic model in the console's model catalog; then wait 15 minutes".into(),
+            "ask your AWS administrator to submit Anthropic's use case form in the Bedrock model catalog, then wait 15 minutes".into(),
         ),
         BedrockRefusalCause::AccountNotAllowed => (
             "account",
-            "AWS has not opened Bedrock to this account: have its administrator ask AWS Support (new accounts wait for a verification)".into(),
+            "ask AWS Support to enable Amazon Bedrock for this account (AWS verifies new accounts first)".into(),
         ),
         BedrockRefusalCause::CountryNotServed => (
             "country",
-            "the model's provider serves no requests from this country, a proxy's or VPN's exit included".into(),
+            "connect from a country that the model's provider serves (the exit of a proxy or VPN counts)".into(),
         ),
         BedrockRefusalCause::EndOfLife => {
-            ("end_of_life", "name a newer model in [profiles.NAME.claude_code] `models`".into())
+            ("end_of_life", "set a newer model in `models` of [profiles.NAME.claude_code]".into())
         }
+        // The model is near its end, and AWS refuses accounts that have not called it in the last 30 days.
         BedrockRefusalCause::Legacy => (
             "legacy",
-            "name a newer model in [profiles.NAME.claude_code] `models`: this one is only for those who already use it".into(),
+            "set a newer model in `models` of [profiles.NAME.claude_code]: this one is closed to new users".into(),
         ),
         BedrockRefusalCause::NoConverse => {
-            ("no_talk", "name a model that holds conversations: Claude Code needs Anthropic's".into())
+            ("no_talk", "set an Anthropic chat model in `models` of [profiles.NAME.claude_code]".into())
         }
         BedrockRefusalCause::NoGuardrail => {
             let headers = "X-Amzn-Bedrock-GuardrailIdentifier and X-Amzn-Bedrock-GuardrailVersion";
-            let exists = format!("the guardrail has to exist in {region}, and that version of it");
-            ("guardrail", format!("check {headers} in ANTHROPIC_CUSTOM_HEADERS: {exists}").into())
+            let place = format!("ANTHROPIC_CUSTOM_HEADERS: {region} has no such guardrail or version");
+            ("guardrail", format!("check {headers} in {place}").into())
         }
+        // Requests or tokens per minute or per day. New accounts have small quotas.
         BedrockRefusalCause::Throttled => {
-            let quotas = format!("the model's quotas in {region} raised (Service Quotas, Amazon Bedrock)");
-            ("throttled", format!("wait, or have {quotas}; new accounts begin with small ones").into())
+            let quotas = format!("the model's quotas in {region} (Service Quotas > Amazon Bedrock)");
+            ("throttled", format!("wait, or ask your AWS administrator to raise {quotas}").into())
         }
         BedrockRefusalCause::Server => (
             "server",
-            "AWS has a fault of its own, or the model is still being started: try again in a moment".into(),
+            "try again in a moment: AWS reports an internal error, or the model is still starting".into(),
         ),
         BedrockRefusalCause::InvalidRequest => {
             ("invalid", "check `models` in [profiles.NAME.claude_code]".into())
         }
         BedrockRefusalCause::ExpiredCredentials => ("expired_token", suggest_clock_and_login()),
         BedrockRefusalCause::ClockSkew => ("clock", SET_CLOCK.into()),
+        // UnrecognizedClientException: a region that the account has not enabled does not know the account's credentials.
         BedrockRefusalCause::UnknownCredentials => {
-            let enabled = format!("have {region} enabled in the account's settings if it is one that has to be");
-            let hint = Hint::from(format!("{enabled}, else run ")).command(NextCommand::LoginForce);
-            ("unknown_credentials", hint)
+            let enable = format!(", or ask your AWS administrator to enable {region} if it is an opt-in region");
+            ("unknown_credentials", Hint::run(NextCommand::LoginForce).text(enable))
         }
         BedrockRefusalCause::Signature => (
             "signature",
-            "something on the way changes requests: check proxies, and AWS_ENDPOINT_URL if it is set".into(),
+            "check the proxy, and AWS_ENDPOINT_URL if it is set: something changed the request on its way".into(),
         ),
         BedrockRefusalCause::Other => advise_on_other_refusal(),
     };
     make_aws_failure(slug, what, hint)
 }
 
+/// Newer models have no on-demand throughput of their own in a region. `doctor` also reports it before any call.
 pub(in crate::failure) fn require_inference_profile(what: String) -> Failure {
-    let hint = "name an inference profile in place of the model, such as us.MODEL, eu.MODEL or global.MODEL";
+    let hint = "set an inference profile instead of the model, such as us.MODEL, eu.MODEL or global.MODEL";
     make_aws_failure("on_demand", what, hint)
 }
 
+/// The region has no model or inference profile of this name. `region` must be safe for a terminal already.
 pub(in crate::failure) fn describe_unknown_model(what: String, region: &str) -> Failure {
     let command = format!("`aws bedrock list-inference-profiles --region {region}`");
-    let hint = format!("check the name, and that it exists in {region}: {command} lists what does");
+    let hint = format!("run {command} to list the names in {region}, and correct `models`");
     make_aws_failure("no_model", what, hint)
 }

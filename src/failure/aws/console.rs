@@ -1,6 +1,6 @@
-//! What a person can do when AWS does not sign them in to its console.
+//! Failures of the console sign-in: AWS's federation endpoint does not exchange the credentials for a sign-in token.
 //!
-//! That no browser opened what AWS gave is the business of `console` beside `aws`.
+//! A browser that does not open the console address is another failure, see `failure::console`.
 
 use super::{RefusalAdvice, ServiceLabel, advise_on_common_refusal, describe_general_error, make_aws_failure};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 const CONSOLE: ServiceLabel =
-    ServiceLabel { name: "the sign-in to the AWS console", endpoint: "`console_endpoint` if it is set" };
+    ServiceLabel { name: "the AWS console sign-in", endpoint: "`console_endpoint` if it is set" };
 
 impl From<ConsoleError> for Failure {
     fn from(error: ConsoleError) -> Self {
@@ -18,15 +18,18 @@ impl From<ConsoleError> for Failure {
             ConsoleError::NoAnswer(error) => return describe_general_error(error, &CONSOLE),
             ConsoleError::Refused { status } => status,
         };
+        // The endpoint explains itself by the status alone; its body may quote the session token and is not shown.
         let (slug, hint): RefusalAdvice = match status {
             429 => advise_on_common_refusal(CommonRefusal::Throttled),
             500.. => advise_on_common_refusal(CommonRefusal::Server),
+            // A policy denies the console, mostly by a condition on the source address.
             403 => (
                 "console_denied",
                 "ask your AWS administrator whether this role may use the console from this network".into(),
             ),
+            // 400 and 401: the endpoint does not accept the credentials, which AWS may have revoked.
             _ => ("console_refused", Hint::run(NextCommand::LoginForce).text(" for new credentials, then try again")),
         };
-        make_aws_failure(slug, format!("AWS did not sign you in to its console: HTTP status {status}"), hint)
+        make_aws_failure(slug, format!("the AWS console sign-in failed with HTTP status {status}"), hint)
     }
 }

@@ -1,10 +1,12 @@
-//! What a person can do when a Cognito identity pool gives no credentials.
+//! Failures of a Cognito identity pool, in `GetId` or `GetCredentialsForIdentity`.
 //!
-//! A pool answers for three: itself, the provider it must know, and the role it hands out.
+//! The cause is one of three: the pool's ID, the identity providers that the pool trusts, or the role that it assigns. Cognito
+//! has one code (`NotAuthorizedException`) for most of them; `aws` reads the rest from its text.
 
 use super::{
-    AwsErrorDetails, AwsRefusalReason, Failure, RefusalAdvice, advise_on_common_refusal, advise_on_other_refusal,
-    compare_token_to_profile, format_provider_name, make_aws_failure, quote_refusal, suggest_clock_and_login,
+    AwsErrorDetails, AwsRefusalReason, COGNITO, Failure, RefusalAdvice, advise_on_common_refusal,
+    advise_on_other_refusal, compare_token_to_profile, format_provider_name, make_aws_failure, quote_refusal,
+    suggest_clock_and_login,
 };
 use crate::{
     config::{IdentityPoolId, Profile, RoleArn},
@@ -12,6 +14,7 @@ use crate::{
     text::sanitize_line,
 };
 
+/// Describes a refusal of the pool `id`. `token` is compared with the profile where the pool does not know its issuer or client.
 pub(super) fn describe_pool_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,
@@ -19,38 +22,42 @@ pub(super) fn describe_pool_refusal(
     profile: &Profile,
     token: &VerifiedToken,
 ) -> Failure {
-    let (mut what, pool) = (quote_refusal(said), id.as_str());
+    let (mut what, pool) = (quote_refusal(said, COGNITO.name), id.as_str());
     let (provider, client) = (format_provider_name(profile), sanitize_line(&profile.client_id));
     if matches!(reason, AwsRefusalReason::UnknownLogin | AwsRefusalReason::InvalidIdentityToken) {
-        what = format!("{what}; {}", compare_token_to_profile(profile, token));
+        what = format!("{what} ({})", compare_token_to_profile(profile, token));
     }
     let (slug, hint): RefusalAdvice = match reason {
+        // The pool has no identity provider under this name. `aws` has tried it with and without the trailing slash.
         AwsRefusalReason::UnknownLogin => (
             "pool_provider",
-            format!("make {provider} an identity provider of the pool {pool}, with client {client}").into(),
+            format!("add {provider} with client {client} as an identity provider of the identity pool {pool}").into(),
         ),
+        // The pool knows the provider, but does not accept this token of it: mostly the client differs.
         AwsRefusalReason::InvalidIdentityToken => (
             "invalid_identity_token",
-            format!("check that the pool {pool} knows {provider} with client {client}").into(),
+            format!("check that the identity pool {pool} has {provider} with client {client}").into(),
         ),
         AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
         AwsRefusalReason::NotFound => {
-            ("pool_not_found", format!("check `identity_pool_id`: {} has no pool {pool}", id.region()).into())
+            ("pool_not_found", format!("check `identity_pool_id`: region {} has no pool {pool}", id.region()).into())
         }
+        // InvalidIdentityPoolConfigurationException: no role for authenticated users, or one that does not trust the pool.
         AwsRefusalReason::PoolConfiguration => (
             "pool_role",
             format!(
-                "give the pool {pool} a role for authenticated users whose trust policy allows \
-                 sts:AssumeRoleWithWebIdentity (and sts:TagSession, where the pool passes attributes on) to this pool"
+                "give the identity pool {pool} an authenticated role whose trust policy allows it \
+                 sts:AssumeRoleWithWebIdentity (and sts:TagSession if the pool maps attributes)"
             )
             .into(),
         ),
         AwsRefusalReason::AccessDenied => ("pool_denied", suggest_pool_role_fix(profile.federation.role()).into()),
         AwsRefusalReason::LimitExceeded => {
-            ("limit", "have your AWS administrator raise the account's limits of Amazon Cognito".into())
+            ("limit", "ask your AWS administrator to raise the account's Amazon Cognito quotas".into())
         }
         AwsRefusalReason::Validation => ("validation", "check `identity_pool_id` and `role_arn`".into()),
         AwsRefusalReason::Common(reason) => advise_on_common_refusal(reason),
+        // Codes of STS, which a pool does not return.
         AwsRefusalReason::IdpRejectedClaim
         | AwsRefusalReason::IdpCommunication
         | AwsRefusalReason::SessionTooLong
@@ -59,13 +66,14 @@ pub(super) fn describe_pool_refusal(
     make_aws_failure(slug, what, hint)
 }
 
-/// CustomRoleArn chooses among the roles that the token brings along; it adds none.
+/// "Access to the requested role is forbidden": `role_arn` becomes `CustomRoleArn`, which chooses among the roles that the token
+/// lists and cannot add one. Without `role_arn` the pool's own rules found no role.
 fn suggest_pool_role_fix(role: Option<&RoleArn>) -> String {
     match role {
         Some(role) => format!(
-            "leave `role_arn` out: a pool gives {} only to tokens that name it themselves (cognito:roles)",
+            "remove `role_arn`: the pool assigns {} only if the ID token lists it in cognito:roles",
             role.as_str()
         ),
-        None => "check the pool's rules for choosing a role, and what it does when none matches".to_owned(),
+        None => "check the pool's role selection rules, and its role resolution when no rule matches".to_owned(),
     }
 }

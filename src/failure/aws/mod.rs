@@ -1,6 +1,8 @@
-//! What a person can do when AWS gives no credentials.
+//! Failures of AWS: STS, Amazon Cognito, role chains, Amazon Bedrock and the console sign-in.
 //!
-//! Some advice needs facts of both sides, the token's and the profile's, so these errors carry a context.
+//! The message quotes AWS's error code, text and request ID, because administrators search for them. The hint names the setting
+//! that has to change. Several mistakes have one code at AWS, so some hints compare the ID token with the profile, and the
+//! functions here get both. All end with exit code 7, except for network failures (9) and endpoints in the environment (3).
 
 mod bedrock;
 mod console;
@@ -19,7 +21,8 @@ use crate::{
 };
 
 impl Failure {
-    /// AWS gave no credentials for the token.
+    /// AWS issued no credentials for `token`. The failed step says which service was called; a role chain's link reports
+    /// itself, because its fault lies between two roles and not in the token.
     pub fn from_exchange_error(
         FailedStep { step, error }: FailedStep,
         profile: &Profile,
@@ -30,6 +33,7 @@ impl Failure {
             ExchangeStep::PoolIdentity | ExchangeStep::PoolRole => &COGNITO,
             ExchangeStep::WebIdentity => &STS,
         };
+        // Everything but a refusal means the same at each service.
         let Error::Refused { reason, details } = error else { return describe_general_error(error, service) };
         match &profile.federation {
             Federation::IdentityPool { id, .. } => {
@@ -41,14 +45,16 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
+    /// For errors without a token or a step, such as an endpoint that the environment spells wrongly. STS is the service.
     fn from(error: Error) -> Self {
         describe_general_error(error, &STS)
     }
 }
 
-/// Whom an error is about, and where its address is set.
+/// How messages call a service, and where its endpoint can be set.
 struct ServiceLabel {
     name: &'static str,
+    /// Completes a hint that begins with "check".
     endpoint: &'static str,
 }
 
@@ -56,15 +62,17 @@ const STS: ServiceLabel = ServiceLabel { name: "AWS STS", endpoint: "`sts_endpoi
 const COGNITO: ServiceLabel =
     ServiceLabel { name: "Amazon Cognito", endpoint: "AWS_ENDPOINT_URL_COGNITO_IDENTITY if it is set" };
 
-/// What does not depend on the question.
+/// Errors that do not depend on the request: AWS was not reached, something else answered in its place, or the credentials
+/// in the response are unusable.
 fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &ServiceLabel) -> Failure {
     let check_endpoint = || format!("check {endpoint}");
     let (slug, what, hint) = match error {
         Error::Network(error) => return error.into(),
+        // No error document of AWS: a captive portal, a proxy's page, or a wrong endpoint.
         Error::Unexpected { status, content_type } => {
-            let kind = content_type.map_or_else(String::new, |kind| format!(" of type {}", kind.to_safe_line()));
-            let what = format!("something answered in place of {name}: HTTP status {status}{kind}");
-            let hint = format!("check the network for a captive portal or a proxy, and {endpoint}");
+            let kind = content_type.map_or_else(String::new, |kind| format!(", content type {}", kind.to_safe_line()));
+            let what = format!("the response did not come from {name}: HTTP status {status}{kind}");
+            let hint = format!("check the network for a captive portal or proxy, and check {endpoint}");
             return Failure::new(Exit::Network, "network/not_aws", what, hint);
         }
         Error::BadEndpoint { variable, refusal } => {
@@ -73,45 +81,52 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
                 "AWS_ENDPOINT_URL_BEDROCK" | "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" => bedrock::NAME,
                 _ => STS.name,
             };
-            let what = format!("{variable} names no address of {service}: {refusal}");
+            let what = format!("{variable} is not a usable address of {service}: {refusal}");
             let hint = format!("correct or unset {variable}");
             return Failure::new(Exit::Configuration, "config/sts_endpoint", what, hint);
         }
+        // The SDK resolves no endpoint: the region does not exist, or has no FIPS or dual-stack endpoint.
         Error::InvalidRequest(why) => {
-            let what = format!("{name} cannot be asked: {}", why.to_safe_line());
+            let what = format!("the request to {name} could not be built: {}", why.to_safe_line());
             let hint = "check `region`, and AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT if they are set";
             return Failure::new(Exit::Configuration, "config/region", what, hint);
         }
-        Error::Refused { details: said, .. } => {
-            ("refused", quote_refusal(&said), "read what AWS says above".to_owned())
-        }
+        Error::Refused { details: said, .. } => ("refused", quote_refusal(&said, name), SHOW_ADMINISTRATOR.to_owned()),
         Error::Flawed(CredentialsFlaw::Incomplete) => {
-            ("incomplete", format!("{name} answered without complete credentials"), check_endpoint())
+            ("incomplete", format!("{name} returned incomplete credentials"), check_endpoint())
         }
+        // Characters that could break out of an environment variable or a file.
         Error::Flawed(CredentialsFlaw::Malformed) => {
-            ("malformed", format!("{name} answered with credentials that AWS does not make"), check_endpoint())
+            ("malformed", format!("{name} returned credentials in a form that AWS does not use"), check_endpoint())
         }
         Error::Flawed(CredentialsFlaw::AlreadyExpired { expiration, now }) => (
             "clock",
-            format!("AWS gave credentials that end at {expiration}, and this computer's clock says {now}"),
+            format!("AWS issued credentials that expired at {expiration}, and this computer's clock says {now}"),
             SET_CLOCK.to_owned(),
         ),
+        // The role's ARN in the response has another account than the role that was requested. AWS never does that.
         Error::Flawed(CredentialsFlaw::OtherAccount { answered }) => (
             "other_account",
-            format!("{name} answered for another account: {}", answered.to_safe_line()),
-            "check `sts_endpoint`: the host that answers there is not AWS".to_owned(),
+            format!("{name} returned credentials of another account: {}", answered.to_safe_line()),
+            "check `sts_endpoint`: the server at that address is not AWS".to_owned(),
         ),
         Error::MissingClaim { claim } => {
             let claim = sanitize_line(&claim);
-            let what = format!("`role_chain` wants the claim {claim}, and the ID token says nothing under that name");
-            let hint = "have the provider put it into the ID token, or take it out of `role_chain`";
+            let what = format!("`role_chain` uses the claim {claim}, which the ID token does not have");
+            let hint = "configure the provider to add the claim to the ID token, or remove it from `role_chain`";
             ("claim_missing", what, hint.to_owned())
         }
     };
     make_aws_failure(slug, what, hint)
 }
 
-const SET_CLOCK: &str = "set this computer's clock (better: let it follow network time)";
+/// Signatures and tokens are valid for minutes, so a clock that is set by hand fails again soon.
+const SET_CLOCK: &str = "synchronize this computer's clock with network time";
+
+/// The hint where AWS's own text is all that is known.
+const SHOW_ADMINISTRATOR: &str = "show this message to your AWS administrator";
+
+/// STS refused `AssumeRoleWithWebIdentity`. The codes are those of the API reference; some of them say less than AWS's text.
 
 fn describe_sts_refusal(
     reason: AwsRefusalReason,
@@ -119,50 +134,58 @@ fn describe_sts_refusal(
     profile: &Profile,
     token: &VerifiedToken,
 ) -> Failure {
-    let mut what = quote_refusal(said);
+    let mut what = quote_refusal(said, STS.name);
     let role = profile.federation.role().map_or("the role", RoleArn::as_str);
     let (slug, hint): RefusalAdvice = match reason {
+        // The token has session tags (https://aws.amazon.com/tags), which need an action of their own.
         AwsRefusalReason::AccessDenied if said.message.to_safe_line().contains("TagSession") => (
             "tag_session",
-            "allow the action sts:TagSession beside sts:AssumeRoleWithWebIdentity in the role's trust policy".into(),
+            "allow sts:TagSession together with sts:AssumeRoleWithWebIdentity in the role's trust policy".into(),
         ),
+        // Entra replaces more than 200 groups by a link (`_claim_names`), so a trust policy on groups matches nobody.
         AwsRefusalReason::AccessDenied if token.has_groups_overage() => (
             "access_denied",
-            "the provider left your groups out of the token, for they are too many: have it send only groups assigned to the application".into(),
+            "configure the provider to send only groups assigned to the application: it sent none, as there are too many".into(),
         ),
+        // AWS answers alike for a role that does not exist and for a trust policy that does not match.
         AwsRefusalReason::AccessDenied => {
             let (provider, audience) = (format_provider_name(profile), sanitize_line(&profile.client_id));
             let action = format!("sts:AssumeRoleWithWebIdentity for {provider} with audience {audience}");
             ("access_denied", format!("check that {role} exists and that its trust policy allows {action}").into())
         }
         AwsRefusalReason::InvalidIdentityToken => {
-            what = format!("{what}; {}", compare_token_to_profile(profile, token));
+            what = format!("{what} ({})", compare_token_to_profile(profile, token));
             ("invalid_identity_token", suggest_registration(said, profile).into())
         }
         AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
+        // IDPRejectedClaim: the provider reports the token as expired or revoked. `--force` requests another one.
         AwsRefusalReason::IdpRejectedClaim => {
-            let hint = Hint::from("the provider no longer stands by this token: run ").command(NextCommand::LoginForce);
+            let hint = Hint::run(NextCommand::LoginForce).text(": the provider no longer accepts this ID token");
             ("rejected_claim", hint)
         }
+        // IDPCommunicationError: AWS fetches the keys itself, so a provider inside a private network is not enough.
         AwsRefusalReason::IdpCommunication => {
-            let issuer = profile.issuer.as_str();
-            let hint = format!("make sure that {issuer} is reachable from the internet, then try again");
-            ("idp_communication", format!("AWS itself could not fetch the provider's keys: {hint}").into())
+            let issuer = sanitize_line(profile.issuer.as_str());
+            let hint = format!("make {issuer} reachable from the internet: AWS could not fetch the provider's keys");
+            ("idp_communication", hint.into())
         }
+        // `DurationSeconds` exceeds the role's MaxSessionDuration.
         AwsRefusalReason::SessionTooLong => {
             ("duration", "lower `session_duration`, or raise the role's maximum session duration".into())
         }
         AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => (
             "token_too_large",
-            "send fewer groups and claims in the ID token: AWS takes 20,000 characters at most".into(),
+            "configure the provider to send fewer groups and claims: AWS accepts ID tokens of at most 20,000 characters".into(),
         ),
         AwsRefusalReason::Validation => {
             ("validation", "check `role_arn`, `session_name` and `session_duration`".into())
         }
+        // AWS packs the session tags into a binary form with a limit of its own.
         AwsRefusalReason::PackedPolicyTooLarge => {
-            ("tags_too_large", "send fewer or shorter session tags in the token".into())
+            ("tags_too_large", "configure the provider to send fewer or shorter session tags in the ID token".into())
         }
         AwsRefusalReason::Common(reason) => advise_on_common_refusal(reason),
+        // Codes of Cognito, which STS does not return.
         AwsRefusalReason::UnknownLogin
         | AwsRefusalReason::NotFound
         | AwsRefusalReason::PoolConfiguration
@@ -171,27 +194,32 @@ fn describe_sts_refusal(
     make_aws_failure(slug, what, hint)
 }
 
-/// The slug of a refusal, behind `aws/`, and what to do about it.
+/// The slug of a refusal, without `aws/`, and its hint.
 type RefusalAdvice = (&'static str, Hint);
 
-/// Refusals that mean the same whatever was asked.
+/// Refusals that mean the same at every step of the exchange.
 fn advise_on_common_refusal(reason: CommonRefusal) -> RefusalAdvice {
     match reason {
-        CommonRefusal::RegionDisabled => {
-            ("region_disabled", "choose another `region`, or have STS enabled there in the account's settings".into())
+        // RegionDisabledException: the account has switched off the region's STS endpoint.
+        CommonRefusal::RegionDisabled => (
+            "region_disabled",
+            "choose another `region`, or ask your AWS administrator to enable STS in this one".into(),
+        ),
+        CommonRefusal::MalformedPolicy => {
+            ("malformed_policy", "correct the role's policies: AWS cannot read one of them".into())
         }
-        CommonRefusal::MalformedPolicy => ("malformed_policy", "check the role's policies".into()),
-        CommonRefusal::Throttled => ("throttled", "AWS asks for patience: try again in a minute".into()),
-        CommonRefusal::Server => ("server", "AWS has a fault of its own: try again in a moment".into()),
+        CommonRefusal::Throttled => ("throttled", "try again in a minute: AWS limits the rate of requests".into()),
+        CommonRefusal::Server => ("server", "try again in a moment: AWS reports an internal error".into()),
         CommonRefusal::Other => advise_on_other_refusal(),
     }
 }
 
+/// A code that this program does not know, or that the called operation does not document.
 fn advise_on_other_refusal() -> RefusalAdvice {
-    ("refused", "read what AWS says above, and ask your AWS administrator".into())
+    ("refused", SHOW_ADMINISTRATOR.into())
 }
 
-/// Whoever compares these two pairs sees the missing slash or the wrong client.
+/// Issuer and audience of the token beside those of the profile: a reader sees a missing slash or a wrong client at once.
 fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String {
     let claim = |name: &str| match token.claim(name) {
         Some(serde_json::Value::String(text)) => sanitize_line(text),
@@ -199,7 +227,7 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
         None => "nothing".to_owned(),
     };
     format!(
-        "the token says issuer {} and audience {}, the profile {} and {}",
+        "the ID token has issuer {} and audience {}, the profile has {} and {}",
         claim("iss"),
         claim("aud"),
         sanitize_line(profile.issuer.as_str()),
@@ -207,6 +235,8 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
     )
 }
 
+/// InvalidIdentityToken: IAM has no OpenID Connect provider with this issuer, or its audiences lack the client, or it does not
+/// support the signature. AWS's text says which.
 fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
     let message = said.message.to_safe_line();
     if message.contains("audience") {
@@ -215,6 +245,9 @@ fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
             sanitize_line(&profile.client_id),
             format_provider_name(profile)
         );
+    }
+    if message.contains("algorithm") {
+        return "configure the provider to sign ID tokens with an algorithm that AWS accepts, such as RS256".to_owned();
     }
     let slash = if profile.issuer.as_str().ends_with('/') { "with" } else { "without" };
     format!(
@@ -225,20 +258,23 @@ fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
     )
 }
 
-/// The name IAM gives an identity provider: its address without the scheme.
+/// The name that IAM gives an identity provider: the issuer without its scheme.
 fn format_provider_name(profile: &Profile) -> String {
     sanitize_line(profile.issuer.as_str().trim_start_matches("https://"))
 }
 
-fn quote_refusal(said: &AwsErrorDetails) -> String {
+/// AWS's code and text as they came, escaped, and the request ID for a support case.
+fn quote_refusal(said: &AwsErrorDetails, service: &str) -> String {
     let request = said.request_id.as_ref().map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
-    format!("AWS refused: {}: {}{request}", said.code.to_safe_line(), said.message.to_safe_line())
+    format!("{service} refused the request: {}: {}{request}", said.code.to_safe_line(), said.message.to_safe_line())
 }
 
+/// An expired token although this program checks the expiry first: the clock is slow.
 fn suggest_clock_and_login() -> Hint {
-    Hint::from("set this computer's clock, then run ").command(NextCommand::Login)
+    Hint::from(SET_CLOCK).text(", then run ").command(NextCommand::Login)
 }
 
+/// A failure with exit code 7. `slug` is without `aws/`.
 pub(super) fn make_aws_failure(slug: &str, what: String, hint: impl Into<Hint>) -> Failure {
     Failure::new(Exit::Aws, format!("aws/{slug}"), what, hint)
 }

@@ -1,6 +1,8 @@
-//! What a person can do when the provider says no, says nothing useful, or says what cannot be believed.
+//! Failures of the identity provider: refused sign-ins, unusable responses, rejected ID tokens and blocked callback ports.
 //!
-//! Which of them it was is for `oidc` to tell; what each code of a provider asks for is in `advice`.
+//! `oidc` reports each of them as a typed fact. This module chooses the message, the hint, the slug and the exit code. Text
+//! from the provider is untrusted: it reaches a message only through `to_safe_line` or `sanitize_line`, which escape control
+//! characters. Hints for the error codes of single providers are rows of `vendor_hints.txt`.
 
 use crate::{
     config::Issuer,
@@ -21,16 +23,22 @@ mod pasted_redirect;
 use provider_hints::find_hint;
 
 impl From<Error> for Failure {
+    /// Exit code 9 (network) where the response probably came from something else than the provider, such as a captive
+    /// portal; 3 (configuration) where the provider contradicts the profile; 5 (refused) where the provider itself is at fault
+    /// or says no.
     fn from(error: Error) -> Self {
         match error {
             Error::Http(error) => error.into(),
+            // An error response of the token or device endpoint (RFC 6749 §5.2, RFC 8628 §3.5).
             Error::Refused { error, description } => describe_sign_in_refusal(&error, &description),
+            // `invalid_client` (RFC 6749 §5.2) although the application sent a secret or a signed assertion.
             Error::ClientRejected { means, error, description } => {
                 client_auth::describe_rejected_client(means, &quote_error(&error, &description))
             }
+            // The client follows no redirect, so that no code, secret or token reaches another host.
             Error::Redirected { source, location } => {
                 let place = location.map_or_else(String::new, |to| format!(" to {}", to.to_safe_line()));
-                let what = format!("redirects{place} instead of answering");
+                let what = format!("redirected{place} instead of answering");
                 describe_unusable_document("network/redirected", &source, &what)
             }
             Error::UnexpectedStatus { source, status } => {
@@ -38,48 +46,53 @@ impl From<Error> for Failure {
                 describe_unusable_document("network/status", &source, &what)
             }
             Error::NotJson { source } => {
-                let what = "answered with a web page, as a captive portal or a proxy does";
+                let what = "returned a web page instead of JSON";
                 describe_unusable_document("network/not_json", &source, what)
             }
             Error::Malformed { source } => {
-                let what = "answered with something else than the standard describes";
+                let what = "returned incomplete or nonstandard JSON";
                 describe_unusable_document("network/malformed", &source, what)
             }
             Error::MissingMember { source, member: lacks } => describe_missing_field(&source, lacks),
+            // OpenID Connect Discovery §4.3: both issuers must be identical, character by character. AWS compares in the
+            // same way, so a missing slash that we forgave would fail at STS.
             Error::IssuerMismatch { configured, stated } => {
                 let (configured, stated) = (UntrustedText::new(configured).to_safe_line(), stated.to_safe_line());
-                let what = format!("the provider calls itself {stated}, the configuration says {configured}");
-                let hint = "set `issuer` to the provider's own spelling, trailing slash included, and register the same in IAM";
+                let what = format!("the provider's issuer is {stated}, but the profile has {configured}");
+                let hint = "correct `issuer`, including a trailing slash, and register the same issuer in IAM";
                 Self::new(Exit::Configuration, "config/issuer", what, hint)
             }
+            // The profile sends the browser to a host that the provider's discovery document does not name.
             Error::LoginDomainMismatch { configured, stated } => {
                 let (configured, stated) = (UntrustedText::new(configured).to_safe_line(), stated.to_safe_line());
-                let what = format!("`cognito_domain` names {configured}, and the provider's own address is {stated}");
-                let hint =
-                    "remove `cognito_domain`, which is needed only where the provider names no address of its own";
+                let what = format!("`cognito_domain` is {configured}, but the provider's sign-in page is at {stated}");
+                let hint = "remove `cognito_domain`: the provider's discovery document has the right address";
                 Self::new(Exit::Configuration, "config/cognito_domain", what, hint)
             }
+            // Discovery names an http or file address. Only the provider can change that: no key of the profile overrides it.
             Error::UnusableEndpoint { name, stated, refusal } => {
                 let what = format!("the provider's {name} {} cannot be used: {refusal}", stated.to_safe_line());
-                let hint = "report it to the provider's administrator: every address must be https";
+                let hint = "ask the provider's administrator to publish only https addresses in the discovery document";
                 Self::new(Exit::Refused, "provider/endpoint", what, hint)
             }
         }
     }
 }
 
-const NOT_REVOKED: &str = "nothing is kept here any more; your provider's own page of sessions can end this one";
+/// The hint after a failed revocation. Sign-out deletes the local session first, so only the provider still has it.
+const NOT_REVOKED: &str = "end the session on the provider's sessions page; this computer no longer stores it";
 
 impl Failure {
-    /// The user asked for a sign-in by code, and the provider offers none.
+    /// `--device` or `flow = "device"` requests the device code flow, and the provider's discovery document has no
+    /// `device_authorization_endpoint` (RFC 8628 §4).
     pub fn from_missing_device_flow(issuer: &Issuer) -> Self {
-        let what = format!("the provider at {} offers no sign-in by code", issuer.url().authority());
-        let hint =
-            Hint::run(NextCommand::Login).text(" without --device, with flow = \"browser\" or \"auto\" in the profile");
+        let what = format!("the provider at {} does not offer the device code flow", issuer.url().authority());
+        let hint = Hint::run(NextCommand::Login).text(" without --device, and set flow = \"auto\" in the profile");
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
     }
 
-    /// The provider did not revoke the session at sign-out.
+    /// Revocation at sign-out failed (RFC 7009 §2.2.1). A rejected client gets both hints, because the user can fix the client
+    /// secret and must still end the session.
     pub fn from_revocation_error(error: Error) -> Self {
         match error {
             Error::Refused { error, description } => {
@@ -107,19 +120,27 @@ impl Failure {
 impl From<CallbackError> for Failure {
     fn from(error: CallbackError) -> Self {
         match error {
+            // An error response in the redirect (RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6).
             CallbackError::Refused { error, description } => describe_sign_in_refusal(&error, &description),
+            // RFC 9207 §2.4: an `iss` that differs may be a mix-up attack. So the hint says to check `issuer`, and does not
+            // suggest the value that the response contains.
             CallbackError::WrongIssuer { expected, actual } => {
-                let actual = actual
-                    .map_or_else(|| "no issuer".to_owned(), |actual| format!("the issuer {}", actual.to_safe_line()));
-                let what = format!("the answer to the sign-in names {actual}, not {}", sanitize_line(&expected));
-                let hint = "set `issuer` to exactly what the provider calls itself, trailing slash included";
+                let expected = sanitize_line(&expected);
+                let what = match actual {
+                    Some(actual) => {
+                        format!("the sign-in response names the issuer {}, not {expected}", actual.to_safe_line())
+                    }
+                    None => format!("the sign-in response does not name its issuer, which should be {expected}"),
+                };
+                let hint = "check that `issuer` is the provider's own spelling, including a trailing slash";
                 Self::new(Exit::TokenRejected, "sign-in/wrong_issuer", what, hint)
             }
         }
     }
 }
 
-/// The provider's own words, verbatim and escaped; the slug carries its code where it is one of the standard's.
+/// The provider's error code becomes the slug (`sign-in/access_denied`) if it is spelled as the codes of RFC 6749 are. Any
+/// other text becomes `sign-in/refused`: a slug must not contain text that the provider chose freely.
 fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) -> Failure {
     let code = error.to_safe_line();
     let said = description.to_safe_line();
@@ -129,114 +150,162 @@ fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) 
     Failure::new(Exit::Refused, slug, what, find_hint(&code, &said))
 }
 
+/// `code (description)`, as the provider sent them but escaped: administrators search for this text.
 fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
     let (code, said) = (error.to_safe_line(), description.to_safe_line());
     if said.is_empty() { code } else { format!("{code} ({said})") }
 }
 
+/// A response that no OpenID provider sends. Outages pass and captive portals are visible in a browser, so the hints ask for
+/// another try or for a look with the browser, not for a change of the configuration alone.
 fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -> Failure {
     let ResponseSource { endpoint: document, host } = source;
     let (name, hint) = match document {
-        ProviderEndpoint::Discovery => ("discovery", "check `issuer`, and open it in a browser to see who answers"),
-        ProviderEndpoint::Keys => ("keys", "try again in a moment; open the issuer in a browser to see who answers"),
-        ProviderEndpoint::Token => ("sign-in service", "try again in a moment; nothing was lost"),
-        ProviderEndpoint::DeviceAuthorization => ("device code service", "try again in a moment"),
+        ProviderEndpoint::Discovery => (
+            "discovery endpoint",
+            "check `issuer`, and open it in a browser to see whether a captive portal or proxy answers",
+        ),
+        ProviderEndpoint::Keys => (
+            "signing-key endpoint",
+            "try again, then open `issuer` in a browser to see whether a captive portal or proxy answers",
+        ),
+        ProviderEndpoint::Token => ("token endpoint", "try again in a moment"),
+        ProviderEndpoint::DeviceAuthorization => ("device authorization endpoint", "try again in a moment"),
         ProviderEndpoint::Revocation => ("revocation endpoint", NOT_REVOKED),
     };
     Failure::new(Exit::Network, slug, format!("the provider's {name} at {host} {what}"), hint)
 }
 
+/// Valid JSON without a required member: of the discovery document (OpenID Connect Discovery §3) or of the token response (OIDC
+/// Core §3.1.3.3). A missing `id_token` is the one case that the profile can cause: without the scope `openid` the provider
+/// answers as plain OAuth.
 fn describe_missing_field(source: &ResponseSource, lacks: &str) -> Failure {
     let hint = match lacks {
-        "id_token" => "allow the application the scope `openid`, and keep `openid` in `scopes`",
-        _ => "report it to the provider's administrator",
+        "id_token" => "add `openid` to `scopes`, and allow this scope for the application at the provider",
+        _ => "report this message to the provider's administrator",
     };
-    let what = format!("the answer of {} lacks {lacks}", source.host);
+    let what = format!("the response from {} is missing {lacks}", source.host);
     Failure::new(Exit::Refused, "provider/incomplete", what, hint)
 }
 
 impl From<TokenRejection> for Failure {
     fn from(rejection: TokenRejection) -> Self {
         let (slug, what, hint) = describe_rejection(rejection);
-        Self::new(Exit::TokenRejected, format!("token/{slug}"), format!("the ID token was rejected: {what}"), hint)
+        Self::new(Exit::TokenRejected, format!("token/{slug}"), what, hint)
     }
 }
 
+/// The hint where no setting of the user can help: a new token may be good, and otherwise the provider is at fault.
 fn suggest_login() -> Hint {
-    Hint::run(NextCommand::Login).text("; if it stays so, report it to the provider's administrator")
+    Hint::run(NextCommand::Login).text("; if it fails again, report this message to the provider's administrator")
 }
 
 fn suggest_clock() -> Hint {
-    Hint::from("set this computer's clock (better: let it follow network time), then run ").command(NextCommand::Login)
+    Hint::from("synchronize this computer's clock with network time, then run ").command(NextCommand::Login)
 }
 
+/// Slug, message and hint of each check of OIDC Core §3.1.3.7 that an ID token can fail. Each message is a whole sentence,
+/// because `login`, the browser page and the pause after a failed sign-in all quote it.
 fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint) {
     match rejection {
-        TokenRejection::TooLarge => {
-            ("too_large", "it is larger than 256 KiB".into(), "send fewer groups and claims in it".into())
-        }
-        TokenRejection::Malformed(_) | TokenRejection::CriticalHeader => {
-            ("malformed", "it is not a signed token this program understands".into(), suggest_login())
+        TokenRejection::TooLarge => (
+            "too_large",
+            "the ID token is larger than 256 KiB".into(),
+            "configure the provider to send fewer groups and claims in the ID token".into(),
+        ),
+        TokenRejection::Malformed(_) => ("malformed", "the ID token is not a valid signed JWT".into(), suggest_login()),
+        // RFC 7515 §4.1.11: a reader that does not know the extension must reject the token.
+        TokenRejection::CriticalHeader => {
+            ("malformed", "the ID token requires an unsupported extension (`crit`)".into(), suggest_login())
         }
         TokenRejection::WrongClaimType { claim } => {
-            ("malformed", format!("its {claim} is not what the standard allows"), suggest_login())
+            ("malformed", format!("the ID token's claim {claim} has a nonstandard type"), suggest_login())
         }
-        TokenRejection::WrongTokenType { named } => {
-            ("type", format!("it is another kind of token: {}", named.to_safe_line()), suggest_login())
-        }
+        TokenRejection::WrongTokenType { named } => (
+            "type",
+            format!("the provider sent a token of type {} instead of an ID token", named.to_safe_line()),
+            suggest_login(),
+        ),
+        // `none` and HMAC are rejected even if discovery lists them: an HMAC's key is the client secret, which is no proof that
+        // the provider signed.
         TokenRejection::Algorithm { named } => (
             "algorithm",
-            format!("it is signed with \"{}\"", named.to_safe_line()),
-            "have the provider sign ID tokens with RS256, or another asymmetric algorithm that its discovery lists"
+            format!("the ID token is signed with \"{}\", which is not allowed", named.to_safe_line()),
+            "configure the provider to sign ID tokens with RS256, or another asymmetric algorithm in its discovery"
                 .into(),
         ),
-        TokenRejection::UnknownKey { .. } => {
-            ("unknown_key", "it is signed with a key that the provider does not publish".into(), suggest_login())
+        // The keys were fetched again before this: a rotated key is not the cause.
+        TokenRejection::UnknownKey { .. } => (
+            "unknown_key",
+            "the ID token is signed with a key that the provider does not publish".into(),
+            suggest_login(),
+        ),
+        TokenRejection::Signature => ("signature", "the ID token's signature is wrong".into(), suggest_login()),
+        TokenRejection::Missing { claim } => {
+            ("missing_claim", format!("the ID token is missing the claim {claim}"), suggest_login())
         }
-        TokenRejection::Signature => ("signature", "its signature is wrong".into(), suggest_login()),
-        TokenRejection::Missing { claim } => ("missing_claim", format!("it has no {claim}"), suggest_login()),
+        // OIDC Core §15.5.2. Mostly an older tab that was completed late.
         TokenRejection::NonceMismatch => (
             "nonce",
-            "it was issued for another sign-in".into(),
-            Hint::from("close older tabs, then run ").command(NextCommand::Login),
+            "the ID token was issued for another sign-in".into(),
+            Hint::from("close older sign-in tabs, then run ").command(NextCommand::Login),
         ),
-        TokenRejection::AccessTokenMismatch => {
-            ("at_hash", "it does not belong to the access token beside it".into(), suggest_login())
+        // OIDC Core §3.1.3.8.
+        TokenRejection::AccessTokenMismatch => (
+            "at_hash",
+            "the ID token does not match the access token that came with it (`at_hash`)".into(),
+            suggest_login(),
+        ),
+        TokenRejection::InvalidSubject => {
+            ("subject", "the ID token's subject (`sub`) is empty or longer than 255 bytes".into(), suggest_login())
         }
-        TokenRejection::InvalidSubject => ("subject", "it names nobody".into(), suggest_login()),
+        // OIDC Core §12.2: a refresh must return the same `sub`.
         TokenRejection::SubjectChanged => (
             "other_subject",
-            "it belongs to another person than the sign-in it renews".into(),
-            Hint::run(NextCommand::Login),
+            "the refreshed ID token belongs to another user".into(),
+            Hint::run(NextCommand::Login).text(" to sign in again"),
         ),
+        // `extra_params` names an organization (Google's `hd`, Auth0's `organization`). The provider let the user choose an
+        // account of another one, so the user can choose again.
         TokenRejection::Organization { claim, expected, actual } => {
-            let actual = actual.map_or_else(|| "nobody's".to_owned(), |actual| actual.to_safe_line());
-            let what = format!("its {claim} is {actual}, and the profile asks for {}", expected.to_safe_line());
+            let expected = expected.to_safe_line();
+            let what = match actual {
+                Some(actual) => {
+                    format!("the ID token's {claim} is {}, but the profile requires {expected}", actual.to_safe_line())
+                }
+                None => format!("the ID token has no {claim}, but the profile requires {expected}"),
+            };
             let hint = Hint::run(NextCommand::Login).text(" and choose your account of that organization");
             ("organization", what, hint)
         }
         TokenRejection::Issuer { expected, actual } => (
             "issuer",
-            format!("its issuer is {}, not {}", actual.to_safe_line(), expected.to_safe_line()),
-            "set `issuer` to exactly what the tokens say, trailing slash included".into(),
+            format!("the ID token's issuer is {}, not {}", actual.to_safe_line(), expected.to_safe_line()),
+            "check that `issuer` is the provider's own spelling, including a trailing slash".into(),
         ),
-        TokenRejection::AuthorizedParty { expected, actual } => (
-            "azp",
-            format!(
-                "it was issued to the client {}, not {}",
-                actual.map_or_else(|| "it does not name".to_owned(), |actual| actual.to_safe_line()),
-                expected.to_safe_line()
-            ),
-            "check `client_id`".into(),
-        ),
-        TokenRejection::Audience { expected, actual } => {
-            let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
-            (
-                "audience",
-                format!("it is meant for {}, not {}", actual.join(", "), expected.to_safe_line()),
-                "check `client_id`".into(),
-            )
+        // OIDC Core §2: `azp` is the client that the token was issued to. It is required beside several audiences.
+        TokenRejection::AuthorizedParty { expected, actual } => {
+            let expected = expected.to_safe_line();
+            let what = match actual {
+                Some(actual) => {
+                    format!("the ID token was issued to the client {}, not {expected}", actual.to_safe_line())
+                }
+                None => format!("the ID token has several audiences, and no `azp` that names {expected}"),
+            };
+            ("azp", what, "check `client_id`".into())
         }
+        TokenRejection::Audience { expected, actual } => {
+            let expected = expected.to_safe_line();
+            let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
+            let what = if actual.is_empty() {
+                format!("the ID token has no audience, but should have {expected}")
+            } else {
+                format!("the ID token's audience is {}, not {expected}", actual.join(", "))
+            };
+            ("audience", what, "check `client_id`".into())
+        }
+        // The `Date` of the provider's response shows that this computer's clock is wrong. Without it, the three cases below
+        // cannot say which of the two clocks is; the user can correct only this one.
         TokenRejection::WrongClock(skew) => {
             let (span, side) = match skew {
                 ClockSkew::AheadBy(span) => (span, "ahead of"),
@@ -246,20 +315,23 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             ("clock", what, suggest_clock())
         }
         TokenRejection::Expired { at, now } => {
-            ("expired", format!("it expired at {at}, and it is {now}"), suggest_clock())
+            ("expired", format!("the ID token expired at {at}, and this computer's clock says {now}"), suggest_clock())
         }
         TokenRejection::NotYetValid { from, now } => {
-            ("not_yet_valid", format!("it is valid from {from}, and it is {now}"), suggest_clock())
+            let what = format!("the ID token is not valid before {from}, and this computer's clock says {now}");
+            ("not_yet_valid", what, suggest_clock())
         }
         TokenRejection::IssuedInTheFuture { at, now } => {
-            ("not_yet_valid", format!("it was issued at {at}, and it is {now}"), suggest_clock())
+            let what = format!("the ID token was issued at {at}, but this computer's clock says {now}");
+            ("not_yet_valid", what, suggest_clock())
         }
     }
 }
 
-/// What to do about ports that others hold.
+/// The hint about occupied ports. A new port must be registered first, because providers compare the port of the redirect URI
+/// unless they follow RFC 8252 §7.3.
 pub(super) const PORTS: &str =
-    "end the program that holds the port, or register another and add it to `redirect_ports`";
+    "end the program that uses the port, or register another port and add it to `redirect_ports`";
 
 impl From<BindError> for Failure {
     fn from(BindError { attempts }: BindError) -> Self {
@@ -267,19 +339,21 @@ impl From<BindError> for Failure {
         Self::new(
             Exit::SignInNeeded,
             "sign-in/port",
-            format!("you need to sign in, and no redirect address could be taken: {}", tried.join("; ")),
+            format!("you need to sign in, but no callback address is available: {}", tried.join("; ")),
             PORTS,
         )
     }
 }
 
+/// One address of the callback listener and why it is not available. The name of the other program comes from the system, and
+/// any user may choose it, so it is escaped.
 pub(super) fn describe_bind_attempt(BindAttempt { address, obstacle }: &BindAttempt) -> String {
     match obstacle {
         BindObstacle::InUse(Some(holder)) => {
             format!("{address} is in use by {} (process {})", holder.name.to_safe_line(), holder.pid)
         }
         BindObstacle::InUse(None) => format!("{address} is in use"),
-        BindObstacle::Denied => format!("{address} may not be used"),
-        BindObstacle::Other(kind) => format!("{address}: {kind}"),
+        BindObstacle::Denied => format!("{address} is not permitted"),
+        BindObstacle::Other(kind) => format!("{address} failed: {kind}"),
     }
 }

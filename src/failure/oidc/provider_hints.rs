@@ -1,15 +1,19 @@
-//! The provider's error codes and what to do about each: first the vendor's own, which are exact, then the standard's.
+//! Hints for the error codes of providers: two tables, `vendor_hints.txt` and `standard_hints.txt`.
 //!
-//! Vendors' codes stand in the text: `AADSTS…` is Microsoft Entra's. Sources: the vendors' error references and RFC 6749
-//! §4.1.2.1 and §5.2, OpenID Connect Core §3.1.2.6.
+//! A vendor's row is tried first. One code of RFC 6749 §5.2, such as `invalid_client`, covers a dozen mistakes, and the vendor's
+//! own text in `error_description` (Entra: `AADSTS…`) says which of them it was. The standard's codes are those of RFC 6749
+//! §4.1.2.1 and §5.2 and of OpenID Connect Core §3.1.2.6; the vendors' come from their error references.
 
 use crate::hint::{Hint, NextCommand};
 
+/// Rows by a text that the error response contains.
 const VENDOR_HINTS: &str = include_str!("vendor_hints.txt");
+/// Rows by the whole error code.
 const STANDARD_HINTS: &str = include_str!("standard_hints.txt");
-const DEFAULT_HINT: &str = "ask the administrator of your identity provider, with the words above";
+/// The hint for an error that no row covers. The message above it quotes the provider, which is what an administrator needs.
+const DEFAULT_HINT: &str = "show this message to the administrator of your identity provider";
 
-/// One line of what to do.
+/// The hint for an error response with this code and description; there is always one.
 pub(super) fn find_hint(code: &str, description: &str) -> Hint {
     let said = format!("{code} ({description})");
     let vendor = list_rows(VENDOR_HINTS).find(|(mark, _)| contains_code(&said, mark));
@@ -17,16 +21,19 @@ pub(super) fn find_hint(code: &str, description: &str) -> Hint {
     vendor.or_else(standard).map_or(DEFAULT_HINT.into(), |(_, hint)| parse_hint(hint))
 }
 
-/// The advice on a code with a number of its own, which tells a wrong secret from an expired one.
+/// The hint for an Entra number, and for nothing else. After a rejected client authentication, texts such as "client
+/// authentication failed" would match rows that are about applications without a secret.
 pub(super) fn find_hint_by_number(said: &str) -> Option<Hint> {
     let mut numbered = list_rows(VENDOR_HINTS).filter(|(mark, _)| mark.starts_with("AADSTS"));
     numbered.find(|(mark, _)| contains_code(said, mark)).map(|(_, hint)| parse_hint(hint))
 }
 
+/// The rows of a table as pairs of text and hint. Comments and blank lines are skipped.
 fn list_rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" | "))
 }
 
+/// Turns a placeholder of a row into a command value, which gets the flags of the call when it is shown. A row has at most one.
 fn parse_hint(text: &'static str) -> Hint {
     let commands = [("{login}", NextCommand::Login), ("{login --client-secret-stdin}", NextCommand::LoginClientSecret)];
     let parse = |(mark, command)| text.split_once(mark).map(|(before, after)| (before, command, after));
@@ -36,7 +43,7 @@ fn parse_hint(text: &'static str) -> Hint {
     }
 }
 
-/// A number that goes on is another code: AADSTS500208 is not AADSTS50020.
+/// Whether `said` contains `mark`. A number must end there, because AADSTS500208 is another code than AADSTS50020.
 fn contains_code(said: &str, mark: &str) -> bool {
     said.match_indices(mark).any(|(at, _)| {
         let next = said.get(at + mark.len()..).and_then(|rest| rest.bytes().next());
@@ -54,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendors_code_outranks_the_standards() {
+    fn vendor_code_precedes_the_standard_code() {
         let known =
             ["50011", "65001", "50105", "50020", "700016", "7000218", "7000215", "9002327", "90094", "53003", "50076"];
         let mut said: Vec<String> =
@@ -66,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_number_is_another_code() {
+    fn longer_entra_number_is_another_code() {
         let of = |code: &str| find_hint("invalid_client", &format!("AADSTS{code}: something"));
         assert_ne!(of("50020"), of("500208"));
         assert_eq!(of("500208"), of("1"));
@@ -74,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_that_is_not_believed_is_judged_by_the_number_alone() {
+    fn rejected_client_matches_entra_numbers_only() {
         assert_eq!(
             find_hint_by_number("invalid_client (AADSTS7000222: expired)"),
             Some(find_hint("", "AADSTS7000222"))
@@ -84,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_refusals_of_each_provider_have_advice_of_their_own() {
+    fn common_refusals_of_each_provider_have_their_own_hint() {
         for (code, description, word) in [
             ("access_denied", "User is not assigned to the client application.", "assign you"),
             ("access_denied", "Policy evaluation failed for this request, please check the policy", "access policy"),
@@ -113,18 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn who_broke_off_is_not_sent_to_an_administrator() {
+    fn cancelled_sign_in_suggests_login_not_an_administrator() {
         let hint = render(&find_hint("access_denied", "End-User aborted interaction"));
-        assert!(hint.ends_with("run `bedrock-sso login` to begin again"), "{hint}");
+        assert!(hint.starts_with("run `bedrock-sso login` to start again"), "{hint}");
     }
 
     #[test]
-    fn what_nobody_has_heard_of_still_gets_a_line() {
+    fn unknown_error_code_gets_the_default_hint() {
         assert_eq!(find_hint("weird", "\u{1b}"), DEFAULT_HINT.into());
     }
 
     #[test]
-    fn every_row_has_one_line_of_advice_and_known_commands() {
+    fn every_hint_row_parses_and_names_known_commands() {
         for table in [VENDOR_HINTS, STANDARD_HINTS] {
             let lines = table.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
             assert_eq!(lines.count(), list_rows(table).count());

@@ -110,22 +110,24 @@ pub enum CallbackEvent {
 impl fmt::Display for CallbackEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Started => "start address opened: browser sent to the provider",
-            Self::CodeReceived => "the provider's answer came, with a code",
-            Self::ErrorReceived => "the provider's answer came, with an error",
-            Self::WrongIssuer => "an answer came that does not name the issuer that was asked",
-            Self::Duplicate => "ignored: the same answer once more",
+            Self::Started => "the browser opened the start address and was redirected to the provider",
+            Self::CodeReceived => "the provider's response arrived with a code",
+            Self::ErrorReceived => "the provider's response arrived with an error",
+            Self::WrongIssuer => "a response arrived that does not name the expected issuer",
+            Self::Duplicate => "ignored: the same response arrived again",
             Self::Ignored(reason) => return write!(f, "ignored: {reason}"),
-            Self::Malformed(MalformedRequest::Syntax) => "ignored: not HTTP",
-            Self::Malformed(MalformedRequest::Target) => "ignored: a target that is no path",
-            Self::Malformed(MalformedRequest::Host) => "ignored: two hosts, or one that is no text",
-            Self::Malformed(MalformedRequest::TooManyHeaders) => "ignored: too many headers",
-            Self::TooLarge => "ignored: a request over 64 KB",
-            Self::TooSlow => "ignored: no complete request in time",
-            Self::ConnectionEvicted => "closed unread: too many connections",
-            Self::ResultShown => "the final page was delivered",
-            Self::Redirected => "one-time address opened: browser sent on",
-            Self::RedirectReused => "ignored: the one-time address once more",
+            Self::Malformed(MalformedRequest::Syntax) => "ignored: the request is not HTTP",
+            Self::Malformed(MalformedRequest::Target) => "ignored: the request target is not a path",
+            Self::Malformed(MalformedRequest::Host) => {
+                "ignored: the request has several Host headers, or one that is not text"
+            }
+            Self::Malformed(MalformedRequest::TooManyHeaders) => "ignored: the request has too many headers",
+            Self::TooLarge => "ignored: the request is larger than 64 KB",
+            Self::TooSlow => "ignored: no complete request arrived in time",
+            Self::ConnectionEvicted => "closed a connection without reading it: there are too many",
+            Self::ResultShown => "the browser received the result page",
+            Self::Redirected => "the browser opened the one-time address and was redirected",
+            Self::RedirectReused => "ignored: the one-time address was already opened",
         })
     }
 }
@@ -133,16 +135,16 @@ impl fmt::Display for CallbackEvent {
 impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ForeignHost => "the host is not this machine's loopback name with our port",
+            Self::ForeignHost => "the host is not a loopback name with the callback's port",
             Self::Method => "the method is not GET",
-            Self::HeadRequest => "a HEAD request",
-            Self::UnknownPath => "no such address",
-            Self::NoQuery => "the callback without a query",
+            Self::HeadRequest => "the method is HEAD",
+            Self::UnknownPath => "the path is unknown",
+            Self::NoQuery => "the callback has no query",
             Self::Encoding => "the query is not UTF-8",
-            Self::Repeated => "a parameter came twice",
-            Self::WrongState => "the state is missing or another",
-            Self::Incomplete => "neither code nor error, or both",
-            Self::OtherUser => "the start address, opened by another user",
+            Self::Repeated => "a parameter occurs twice",
+            Self::WrongState => "the state is missing or differs",
+            Self::Incomplete => "it has neither a code nor an error, or both",
+            Self::OtherUser => "another user opened the start address",
         })
     }
 }

@@ -30,6 +30,7 @@ impl From<Error> for Failure {
                 format!("no name server resolved {host} within {}", format_duration(after)),
                 "check the network or VPN, or set HTTPS_PROXY if you are behind a proxy, which resolves names itself",
             ),
+            // The connection was refused, or no route exists. Networks with a mandatory proxy reject direct connections.
             Error::Connect { host } => make_network_failure(
                 "network/connect",
                 format!("cannot connect to {host}"),
@@ -46,6 +47,7 @@ impl From<Error> for Failure {
                 format!("the connection to {host} closed before its response was complete"),
                 "try again, then check whether a proxy or firewall closes the connection",
             ),
+            // The limit protects the memory from a wrong or hostile server.
             Error::TooLarge { host, limit } => make_network_failure(
                 "network/too_large",
                 format!("the response from {host} is larger than {} KiB", limit / 1024),
@@ -65,6 +67,7 @@ impl From<Error> for Failure {
                 let hint = "install the package `ca-certificates`, or set `ca_bundle` in the profile";
                 Self::new(Exit::Configuration, "config/no_roots", what, hint)
             }
+            // A token or a secret would cross a network in plain text.
             Error::NotSecure { host } => {
                 let what = format!("the connection to {host} would not be encrypted");
                 let hint = "use an https address: plain http is allowed to this computer only";
@@ -94,13 +97,16 @@ fn describe_proxy_script(error: Error) -> Failure {
 /// A variable might have prevented the failure, but a file decides the setting. The hint does not repeat the variable's value: a
 /// repository can set variables, and a user who copied the value into the configuration would trust it.
 fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure {
-    let UnusedVariable { name, key, reason: because } = variable;
-    let what_to_do = match because {
-        UnusedReason::DefiningFile(_) => format!("set `{key}` in that file if you trust its value"),
-        UnusedReason::Enforced(_) => "ask your administrator to change it".to_owned(),
-        UnusedReason::ProfileKey(_) => format!("check `{key}` in the profile"),
+    let UnusedVariable { name, key, reason } = variable;
+    let hint = match reason {
+        UnusedReason::DefiningFile(file) => format!(
+            "set `{key}` in {file} if you trust the value of {name}: that file defines the profile, so the variable is ignored"
+        ),
+        UnusedReason::Enforced(enforced) => {
+            format!("ask your administrator to change `{enforced}`: it is enforced, so {name} is ignored")
+        }
+        UnusedReason::ProfileKey(set) => format!("check `{set}` in the profile: it is set, so {name} is ignored"),
     };
-    let hint = format!("{name} is ignored, because {because}: {what_to_do}");
     Failure::from(error).with_hint(hint)
 }
 
@@ -115,6 +121,7 @@ fn describe_bad_proxy(variable: Option<&str>) -> Failure {
 /// The proxy was needed for `host` and did not connect to it.
 fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
     match what {
+        // A proxy of the office while the user is at home, mostly.
         ProxyFault::Unreachable => make_network_failure(
             "network/proxy_unreachable",
             format!("cannot connect to the proxy {proxy} for {host}"),

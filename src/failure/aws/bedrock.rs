@@ -35,7 +35,7 @@ impl Failure {
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
-            // No `messageStop` event. Proxies that inspect traffic often buffer or end a response without a length.
+            // The stream lacks its last events. Proxies that inspect traffic often buffer or end a response without a length.
             BedrockError::Truncated => {
                 let what = "the response stream ended before the response was complete";
                 let hint =
@@ -159,18 +159,22 @@ fn describe_bedrock_refusal(
             let role = sanitize_line(role);
             ("marketplace", format!("{call}, or allow both actions to {role}, then wait some minutes").into())
         }
+        // INVALID_PAYMENT_INSTRUMENT. In an organization, the management account pays.
         BedrockRefusalCause::PaymentMissing => (
             "payment",
             "ask the owner of the paying AWS account to add a valid payment method, then wait some minutes".into(),
         ),
+        // Anthropic requires the form once per account; AWS needs up to 15 minutes to notice it.
         BedrockRefusalCause::UseCaseMissing => (
             "use_case",
             "ask your AWS administrator to submit Anthropic's use case form in the Bedrock model catalog, then wait 15 minutes".into(),
         ),
+        // "Operation not allowed" in every region: nothing in the account itself enables Bedrock.
         BedrockRefusalCause::AccountNotAllowed => (
             "account",
             "ask AWS Support to enable Amazon Bedrock for this account (AWS verifies new accounts first)".into(),
         ),
+        // Anthropic judges by the address that the request comes from.
         BedrockRefusalCause::CountryNotServed => (
             "country",
             "connect from a country that the model's provider serves (the exit of a proxy or VPN counts)".into(),
@@ -183,9 +187,11 @@ fn describe_bedrock_refusal(
             "legacy",
             "set a newer model in `models` of [profiles.NAME.claude_code]: this one is closed to new users".into(),
         ),
+        // An embedding or image model.
         BedrockRefusalCause::NoConverse => {
             ("no_talk", "set an Anthropic chat model in `models` of [profiles.NAME.claude_code]".into())
         }
+        // Claude Code sends a guardrail by these two headers, and a guardrail exists in one region only.
         BedrockRefusalCause::NoGuardrail => {
             let headers = "X-Amzn-Bedrock-GuardrailIdentifier and X-Amzn-Bedrock-GuardrailVersion";
             let place = format!("ANTHROPIC_CUSTOM_HEADERS: {region} has no such guardrail or version");
@@ -196,10 +202,12 @@ fn describe_bedrock_refusal(
             let quotas = format!("the model's quotas in {region} (Service Quotas > Amazon Bedrock)");
             ("throttled", format!("wait, or ask your AWS administrator to raise {quotas}").into())
         }
+        // Any 5xx status, and ModelNotReadyException after a model was not used for a while.
         BedrockRefusalCause::Server => (
             "server",
             "try again in a moment: AWS reports an internal error, or the model is still starting".into(),
         ),
+        // ValidationException with an unknown text. The model is the only part of the request that the user chooses.
         BedrockRefusalCause::InvalidRequest => {
             ("invalid", "check `models` in [profiles.NAME.claude_code]".into())
         }
@@ -210,6 +218,7 @@ fn describe_bedrock_refusal(
             let enable = format!(", or ask your AWS administrator to enable {region} if it is an opt-in region");
             ("unknown_credentials", Hint::run(NextCommand::LoginForce).text(enable))
         }
+        // The program signs correctly elsewhere, so a proxy or gateway rewrote the path, the body or a signed header.
         BedrockRefusalCause::Signature => (
             "signature",
             "check the proxy, and AWS_ENDPOINT_URL if it is set: something changed the request on its way".into(),

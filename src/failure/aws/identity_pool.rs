@@ -39,6 +39,7 @@ pub(super) fn describe_pool_refusal(
             format!("check that the identity pool {pool} has {provider} with client {client}").into(),
         ),
         AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
+        // ResourceNotFoundException. The region is a part of the pool's ID, not the profile's `region`.
         AwsRefusalReason::NotFound => {
             ("pool_not_found", format!("check `identity_pool_id`: region {} has no pool {pool}", id.region()).into())
         }

@@ -99,6 +99,7 @@ fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &Servic
         Error::Flawed(CredentialsFlaw::Malformed) => {
             ("malformed", format!("{name} returned credentials in a form that AWS does not use"), check_endpoint())
         }
+        // AWS issues no expired credentials, so one clock is wrong, and AWS's is not.
         Error::Flawed(CredentialsFlaw::AlreadyExpired { expiration, now }) => (
             "clock",
             format!("AWS issued credentials that expired at {expiration}, and this computer's clock says {now}"),
@@ -157,6 +158,7 @@ fn describe_sts_refusal(
             what = format!("{what} ({})", compare_token_to_profile(profile, token));
             ("invalid_identity_token", suggest_registration(said, profile).into())
         }
+        // ExpiredTokenException.
         AwsRefusalReason::ExpiredToken => ("expired_token", suggest_clock_and_login()),
         // IDPRejectedClaim: the provider reports the token as expired or revoked. `--force` requests another one.
         AwsRefusalReason::IdpRejectedClaim => {
@@ -177,6 +179,7 @@ fn describe_sts_refusal(
             "token_too_large",
             "configure the provider to send fewer groups and claims: AWS accepts ID tokens of at most 20,000 characters".into(),
         ),
+        // ValidationError: the remaining parameters of the request come from these three keys.
         AwsRefusalReason::Validation => {
             ("validation", "check `role_arn`, `session_name` and `session_duration`".into())
         }

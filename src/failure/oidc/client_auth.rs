@@ -76,6 +76,7 @@ fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -
             )
             .into(),
         ),
+        // A passphrase never stands in the configuration either.
         ClientFileFault::NoPassphrase => (
             "config/no_client_key_passphrase",
             format!("{file} is encrypted, and its passphrase is not stored on this computer"),
@@ -86,6 +87,7 @@ fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -
             format!("the stored passphrase does not decrypt {file}"),
             store_passphrase().text(" and enter the right passphrase"),
         ),
+        // RS256, PS256, ES256 and their relatives are what providers accept; Ed25519 and P-521 keys are rare there.
         ClientFileFault::Unsupported => (
             default_slug,
             format!("{file} is of an unsupported key type"),
@@ -106,6 +108,7 @@ fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -
         ClientFileFault::NotYetValid { from } => {
             (default_slug, format!("{file} is not valid before {from}"), "check this computer's clock".into())
         }
+        // The provider finds the key by the certificate's thumbprint, so a wrong certificate looks like a wrong signature there.
         ClientFileFault::KeyMismatch => (
             default_slug,
             format!("{file} does not belong to the private key in `client_key`"),

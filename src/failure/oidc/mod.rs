@@ -41,10 +41,12 @@ impl From<Error> for Failure {
                 let what = format!("redirected{place} instead of answering");
                 describe_unusable_document("network/redirected", &source, &what)
             }
+            // Neither success nor an error response of OAuth: an outage of the provider, or a path that does not exist.
             Error::UnexpectedStatus { source, status } => {
                 let what = format!("answered with HTTP status {}", status.as_u16());
                 describe_unusable_document("network/status", &source, &what)
             }
+            // Captive portals of hotels and proxies answer every request with a web page.
             Error::NotJson { source } => {
                 let what = "returned a web page instead of JSON";
                 describe_unusable_document("network/not_json", &source, what)
@@ -188,6 +190,7 @@ fn describe_missing_field(source: &ResponseSource, lacks: &str) -> Failure {
     Failure::new(Exit::Refused, "provider/incomplete", what, hint)
 }
 
+/// A rejected ID token is used for nothing and never stored, and the command ends with exit code 6.
 impl From<TokenRejection> for Failure {
     fn from(rejection: TokenRejection) -> Self {
         let (slug, what, hint) = describe_rejection(rejection);
@@ -208,6 +211,7 @@ fn suggest_clock() -> Hint {
 /// because `login`, the browser page and the pause after a failed sign-in all quote it.
 fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint) {
     match rejection {
+        // Users with thousands of groups.
         TokenRejection::TooLarge => (
             "too_large",
             "the ID token is larger than 256 KiB".into(),
@@ -250,7 +254,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             "the ID token was issued for another sign-in".into(),
             Hint::from("close older sign-in tabs, then run ").command(NextCommand::Login),
         ),
-        // OIDC Core §3.1.3.8.
+        // OIDC Core §3.1.3.8: one of the two tokens was replaced on the way.
         TokenRejection::AccessTokenMismatch => (
             "at_hash",
             "the ID token does not match the access token that came with it (`at_hash`)".into(),
@@ -294,6 +298,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             };
             ("azp", what, "check `client_id`".into())
         }
+        // OIDC Core §3.1.3.7: `aud` must contain our client.
         TokenRejection::Audience { expected, actual } => {
             let expected = expected.to_safe_line();
             let actual: Vec<String> = actual.iter().map(|one| one.to_safe_line()).collect();
@@ -333,6 +338,8 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
 pub(super) const PORTS: &str =
     "end the program that uses the port, or register another port and add it to `redirect_ports`";
 
+/// No port of `redirect_ports` could be opened for the callback, so the browser could not return to this program. The message names
+/// each address that was tried and, where the system says so, the program that uses it.
 impl From<BindError> for Failure {
     fn from(BindError { attempts }: BindError) -> Self {
         let tried: Vec<String> = attempts.iter().map(describe_bind_attempt).collect();

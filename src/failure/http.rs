@@ -1,8 +1,10 @@
-//! Failures of the network: DNS, connections, proxies and TLS certificates, and settings that make a connection impossible.
+//! Failures of the network: DNS, connections, proxies and TLS certificates, and settings that make a connection
+//! impossible.
 //!
-//! All connections use one client, so these failures are the same for the provider, AWS and every other host. Whatever the peer
-//! itself answers belongs to `failure::oidc` or `failure::aws`. The network's failures end with exit code 9 and leave stored
-//! tokens untouched; wrong settings end with 3. `docs/networks.md` lists every slug of this file, and a test compares them.
+//! All connections use one client, so these failures are the same for the provider, AWS and every other host. Whatever
+//! the peer itself answers belongs to `failure::oidc` or `failure::aws`. The network's failures end with exit code 9
+//! and leave stored tokens untouched; wrong settings end with 3. `docs/networks.md` lists every slug of this file, and
+//! a test compares them.
 
 use std::io;
 
@@ -30,7 +32,8 @@ impl From<Error> for Failure {
                 format!("no name server resolved {host} within {}", format_duration(after)),
                 "check the network or VPN, or set HTTPS_PROXY if you are behind a proxy, which resolves names itself",
             ),
-            // The connection was refused, or no route exists. Networks with a mandatory proxy reject direct connections.
+            // The connection was refused, or no route exists. Networks with a mandatory proxy reject direct
+            // connections.
             Error::Connect { host } => make_network_failure(
                 "network/connect",
                 format!("cannot connect to {host}"),
@@ -61,7 +64,8 @@ impl From<Error> for Failure {
             Error::BadBundle { path, variable, fault: what } => {
                 describe_bundle_fault(&crate::text::display_path(&path), variable, what)
             }
-            // Minimal container images have no certificates. Without any, every TLS connection would fail with a misleading message.
+            // Minimal container images have no certificates. Without any, every TLS connection would fail with a
+            // misleading message.
             Error::NoRoots => {
                 let what = "this system has no trusted certificate authorities";
                 let hint = "install the package `ca-certificates`, or set `ca_bundle` in the profile";
@@ -87,20 +91,21 @@ fn make_network_failure(slug: &str, what: String, hint: &'static str) -> Failure
     Failure::new(Exit::Network, slug, what, hint)
 }
 
-/// The direct connection failed, and the system has a proxy script (PAC), which this program does not run. The message stays, but
-/// the hint changes: the script probably chooses a proxy for this host.
+/// The direct connection failed, and the system has a proxy script (PAC), which this program does not run. The message
+/// stays, but the hint changes: the script probably chooses a proxy for this host.
 fn describe_proxy_script(error: Error) -> Failure {
     let hint = "set HTTPS_PROXY to the proxy that this system's PAC script chooses: bedrock-sso runs no PAC scripts";
     Failure::from(error).with_hint(hint)
 }
 
-/// A variable might have prevented the failure, but a file decides the setting. The hint does not repeat the variable's value: a
-/// repository can set variables, and a user who copied the value into the configuration would trust it.
+/// A variable might have prevented the failure, but a file decides the setting. The hint does not repeat the variable's
+/// value: a repository can set variables, and a user who copied the value into the configuration would trust it.
 fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure {
     let UnusedVariable { name, key, reason } = variable;
     let hint = match reason {
         UnusedReason::DefiningFile(file) => format!(
-            "set `{key}` in {file} if you trust the value of {name}: that file defines the profile, so the variable is ignored"
+            "set `{key}` in {file} if you trust the value of {name}: that file defines the profile, \
+             so the variable is ignored"
         ),
         UnusedReason::Enforced(enforced) => {
             format!("ask your administrator to change `{enforced}`: it is enforced, so {name} is ignored")
@@ -110,8 +115,8 @@ fn describe_unused_variable(error: Error, variable: &UnusedVariable) -> Failure 
     Failure::from(error).with_hint(hint)
 }
 
-/// `variable`: the one that holds the address, or `None` for the settings of Windows or macOS. The message does not quote the
-/// address, because it may contain a password.
+/// `variable`: the one that holds the address, or `None` for the settings of Windows or macOS. The message does not
+/// quote the address, because it may contain a password.
 fn describe_bad_proxy(variable: Option<&str>) -> Failure {
     let what = format!("{} is not a valid proxy address", variable.unwrap_or("the system's proxy setting"));
     let hint = "write it as http://USER:PASSWORD@HOST:PORT (or socks5h://…), with special characters percent-encoded";
@@ -143,7 +148,8 @@ fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
             format!("the proxy {proxy} rejected the proxy user name and password"),
             "correct them in HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT, with special characters percent-encoded",
         ),
-        // Negotiate, NTLM and Kerberos need the user's domain sign-in, which only a local proxy such as cntlm can supply.
+        // Negotiate, NTLM and Kerberos need the user's domain sign-in, which only a local proxy such as cntlm can
+        // supply.
         ProxyFault::UnsupportedSchemes(schemes) => make_network_failure(
             "network/proxy_scheme",
             format!("the proxy {proxy} requires unsupported authentication: {}", schemes.to_safe_line()),
@@ -153,8 +159,8 @@ fn describe_proxy_fault(proxy: &str, host: &str, what: ProxyFault) -> Failure {
     }
 }
 
-/// The proxy answered CONNECT with another status than 2xx. A 5xx status (502, 504) says that the proxy did not reach the host;
-/// anything else, such as 403, is a rule that the proxy's administrator can change.
+/// The proxy answered CONNECT with another status than 2xx. A 5xx status (502, 504) says that the proxy did not reach
+/// the host; anything else, such as 403, is a rule that the proxy's administrator can change.
 fn describe_proxy_refusal(proxy: &str, host: &str, said: Option<(u16, UntrustedText)>) -> Failure {
     let words = said.as_ref().map_or_else(String::new, |(_, words)| format!(": {}", words.to_safe_line()));
     if said.is_some_and(|(status, _)| status >= 500) {
@@ -170,9 +176,9 @@ fn describe_proxy_refusal(proxy: &str, host: &str, said: Option<(u16, UntrustedT
     )
 }
 
-/// Verification of the server's certificate failed, or the handshake before it. `issuer` is who signed the certificate: behind a
-/// TLS-intercepting proxy it names the proxy's certificate authority, which identifies the cause at once. No hint suggests to
-/// switch verification off, because this program cannot.
+/// Verification of the server's certificate failed, or the handshake before it. `issuer` is who signed the certificate:
+/// behind a TLS-intercepting proxy it names the proxy's certificate authority, which identifies the cause at once. No
+/// hint suggests to switch verification off, because this program cannot.
 fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText>) -> Failure {
     let by = issuer.map_or_else(String::new, |issuer| format!(", issued by \"{}\"", issuer.to_safe_line()));
     let (slug, what, hint) = match what {
@@ -215,8 +221,9 @@ fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText
     make_network_failure(slug, what, hint)
 }
 
-/// A file with certificate authorities cannot be used. It is an error and not skipped: without the file, the connection would
-/// fail later with a message about an untrusted certificate. `variable` is the one that names the file, `None` for the profile.
+/// A file with certificate authorities cannot be used. It is an error and not skipped: without the file, the connection
+/// would fail later with a message about an untrusted certificate. `variable` is the one that names the file, `None`
+/// for the profile.
 fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) -> Failure {
     let source = variable.unwrap_or("`ca_bundle`");
     let remove = if variable.is_some() { "unset" } else { "remove" };

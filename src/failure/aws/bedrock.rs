@@ -1,8 +1,8 @@
 //! Failures of Amazon Bedrock, which `doctor --live` meets when it calls the models as Claude Code does.
 //!
-//! Bedrock uses one code for many causes (`AccessDeniedException` for a policy, a missing subscription or an unpaid bill), and
-//! `aws` separates them by the text. Many can be removed only by the administrator of the account or of the organization, or
-//! by AWS, so each hint names who has to act.
+//! Bedrock uses one code for many causes (`AccessDeniedException` for a policy, a missing subscription or an unpaid
+//! bill), and `aws` separates them by the text. Many can be removed only by the administrator of the account or of the
+//! organization, or by AWS, so each hint names who has to act.
 
 use super::{
     RefusalAdvice, SET_CLOCK, advise_on_other_refusal, describe_general_error, make_aws_failure, quote_refusal,
@@ -26,8 +26,9 @@ const BEDROCK: super::ServiceLabel = super::ServiceLabel {
 };
 
 impl Failure {
-    /// `region` is the one that was called, `role` the role whose credentials signed the request, as far as it is known. `model`
-    /// is the model that was called, and begins the message; `None` for requests that list models or inference profiles.
+    /// `region` is the one that was called, `role` the role whose credentials signed the request, as far as it is
+    /// known. `model` is the model that was called, and begins the message; `None` for requests that list models or
+    /// inference profiles.
     pub fn from_bedrock_error(error: BedrockError, region: &str, role: &str, model: Option<&str>) -> Self {
         let failure = match error {
             BedrockError::Refused { cause, details } => describe_bedrock_refusal(&cause, &details, region, role),
@@ -35,7 +36,8 @@ impl Failure {
             BedrockError::Unexpected { status, content_type } => {
                 describe_general_error(Error::Unexpected { status, content_type }, &BEDROCK)
             }
-            // The stream lacks its last events. Proxies that inspect traffic often buffer or end a response without a length.
+            // The stream lacks its last events. Proxies that inspect traffic often buffer or end a response without a
+            // length.
             BedrockError::Truncated => {
                 let what = "the response stream ended before the response was complete";
                 let hint =
@@ -55,8 +57,8 @@ impl Failure {
     }
 }
 
-/// The host name of Bedrock's endpoint contains the region, and a region without Bedrock has no such name in DNS. Without this
-/// case the hint would send the user to the network administrator.
+/// The host name of Bedrock's endpoint contains the region, and a region without Bedrock has no such name in DNS.
+/// Without this case the hint would send the user to the network administrator.
 fn describe_network_error(error: http::Error, region: &str) -> Failure {
     let http::Error::Dns { host } = error.cause() else { return error.into() };
     if !host.contains(region) {
@@ -73,8 +75,9 @@ fn describe_network_error(error: http::Error, region: &str) -> Failure {
     make_aws_failure("bedrock_region", what, format!("{hint}; {note}"))
 }
 
-/// An IAM denial ("User: … is not authorized to perform: …"). AWS's own sentence is long and names the assumed-role session, but
-/// an administrator searches for the role. So the message consists of the facts: role, action, resource and kind of policy.
+/// An IAM denial ("User: … is not authorized to perform: …"). AWS's own sentence is long and names the assumed-role
+/// session, but an administrator searches for the role. So the message consists of the facts: role, action, resource
+/// and kind of policy.
 fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text::UntrustedText>) -> Failure {
     let IamDenial { action, resource, policy, is_explicit } = denial;
     let action = action.to_safe_line();
@@ -109,13 +112,14 @@ fn name_policy(policy: PolicyKind) -> (&'static str, &'static str) {
     }
 }
 
-/// The policy to change, and who can change it. Only identity-based policies belong to the role itself; a Deny in another kind of
-/// policy outranks them, so changing the role would not help.
+/// The policy to change, and who can change it. Only identity-based policies belong to the role itself; a Deny in
+/// another kind of policy outranks them, so changing the role would not help.
 fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on: &str, role: &str) -> String {
     let role = sanitize_line(role);
     match (policy, is_explicit) {
         (PolicyKind::Identity | PolicyKind::Unknown, false) => format!(
-            "allow {action}{on} in the policies of {role} (for an inference profile: on the profile, and on its model in each of its regions)"
+            "allow {action}{on} in the policies of {role} (for an inference profile: on the \
+             profile, and on its model in each of its regions)"
         ),
         (PolicyKind::Identity | PolicyKind::Unknown, true) => {
             let conditions = "meet its conditions (such as a region or a guardrail)";
@@ -126,7 +130,8 @@ fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on
             format!("allow {action}{on} in the session policy with which {role} is assumed")
         }
         (PolicyKind::ServiceControl | PolicyKind::ResourceControl, _) => format!(
-            "ask the administrator of the AWS organization to allow {action}{on}, or use an inference profile within its allowed regions"
+            "ask the administrator of the AWS organization to allow {action}{on}, or use an inference profile \
+             within its allowed regions"
         ),
         (PolicyKind::Endpoint, _) => {
             format!("allow {action}{on} in the policy of the VPC endpoint that the request passes")
@@ -152,10 +157,11 @@ fn describe_bedrock_refusal(
             let place = format!("the model catalog of the Amazon Bedrock console in {region}");
             ("model_access", format!("ask your AWS administrator to enable the model in {place}").into())
         }
-        // The first call of a model in an account subscribes to it, which needs permissions that developers rarely have.
+        // The first call of a model in an account subscribes to it, which needs permissions that developers rarely
+        // have.
         BedrockRefusalCause::MarketplaceNeeded => {
             let both = "aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions";
-            let call = format!("ask a user with {both} to call the model once");
+            let call = format!("ask an administrator with {both} to call the model once");
             let role = sanitize_line(role);
             ("marketplace", format!("{call}, or allow both actions to {role}, then wait some minutes").into())
         }
@@ -167,7 +173,9 @@ fn describe_bedrock_refusal(
         // Anthropic requires the form once per account; AWS needs up to 15 minutes to notice it.
         BedrockRefusalCause::UseCaseMissing => (
             "use_case",
-            "ask your AWS administrator to submit Anthropic's use case form in the Bedrock model catalog, then wait 15 minutes".into(),
+            "ask your AWS administrator to submit Anthropic's use case form in the Bedrock model catalog, then \
+             wait 15 minutes"
+                .into(),
         ),
         // "Operation not allowed" in every region: nothing in the account itself enables Bedrock.
         BedrockRefusalCause::AccountNotAllowed => (
@@ -203,17 +211,15 @@ fn describe_bedrock_refusal(
             ("throttled", format!("wait, or ask your AWS administrator to raise {quotas}").into())
         }
         // Any 5xx status, and ModelNotReadyException after a model was not used for a while.
-        BedrockRefusalCause::Server => (
-            "server",
-            "try again in a moment: AWS reports an internal error, or the model is still starting".into(),
-        ),
-        // ValidationException with an unknown text. The model is the only part of the request that the user chooses.
-        BedrockRefusalCause::InvalidRequest => {
-            ("invalid", "check `models` in [profiles.NAME.claude_code]".into())
+        BedrockRefusalCause::Server => {
+            ("server", "try again in a moment: AWS reports an internal error, or the model is still starting".into())
         }
+        // ValidationException with an unknown text. The model is the only part of the request that the user chooses.
+        BedrockRefusalCause::InvalidRequest => ("invalid", "check `models` in [profiles.NAME.claude_code]".into()),
         BedrockRefusalCause::ExpiredCredentials => ("expired_token", suggest_clock_and_login()),
         BedrockRefusalCause::ClockSkew => ("clock", SET_CLOCK.into()),
-        // UnrecognizedClientException: a region that the account has not enabled does not know the account's credentials.
+        // UnrecognizedClientException: a region that the account has not enabled does not know the account's
+        // credentials.
         BedrockRefusalCause::UnknownCredentials => {
             let enable = format!(", or ask your AWS administrator to enable {region} if it is an opt-in region");
             ("unknown_credentials", Hint::run(NextCommand::LoginForce).text(enable))

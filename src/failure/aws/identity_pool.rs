@@ -1,7 +1,7 @@
 //! Failures of a Cognito identity pool, in `GetId` or `GetCredentialsForIdentity`.
 //!
-//! The cause is one of three: the pool's ID, the identity providers that the pool trusts, or the role that it assigns. Cognito
-//! has one code (`NotAuthorizedException`) for most of them; `aws` reads the rest from its text.
+//! The cause is one of three: the pool's ID, the identity providers that the pool trusts, or the role that it assigns.
+//! Cognito has one code (`NotAuthorizedException`) for most of them; `aws` reads the rest from its text.
 
 use super::{
     AwsErrorDetails, AwsRefusalReason, COGNITO, Failure, RefusalAdvice, advise_on_common_refusal,
@@ -14,7 +14,8 @@ use crate::{
     text::sanitize_line,
 };
 
-/// Describes a refusal of the pool `id`. `token` is compared with the profile where the pool does not know its issuer or client.
+/// Describes a refusal of the pool `id`. `token` is compared with the profile where the pool does not know its issuer
+/// or client.
 pub(super) fn describe_pool_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,
@@ -43,7 +44,8 @@ pub(super) fn describe_pool_refusal(
         AwsRefusalReason::NotFound => {
             ("pool_not_found", format!("check `identity_pool_id`: region {} has no pool {pool}", id.region()).into())
         }
-        // InvalidIdentityPoolConfigurationException: no role for authenticated users, or one that does not trust the pool.
+        // InvalidIdentityPoolConfigurationException: no role for authenticated users, or one that does not trust the
+        // pool.
         AwsRefusalReason::PoolConfiguration => (
             "pool_role",
             format!(
@@ -67,8 +69,8 @@ pub(super) fn describe_pool_refusal(
     make_aws_failure(slug, what, hint)
 }
 
-/// "Access to the requested role is forbidden": `role_arn` becomes `CustomRoleArn`, which chooses among the roles that the token
-/// lists and cannot add one. Without `role_arn` the pool's own rules found no role.
+/// "Access to the requested role is forbidden": `role_arn` becomes `CustomRoleArn`, which chooses among the roles that
+/// the token lists and cannot add one. Without `role_arn` the pool's own rules found no role.
 fn suggest_pool_role_fix(role: Option<&RoleArn>) -> String {
     match role {
         Some(role) => format!(

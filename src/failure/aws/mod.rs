@@ -1,8 +1,9 @@
 //! Failures of AWS: STS, Amazon Cognito, role chains, Amazon Bedrock and the console sign-in.
 //!
-//! The message quotes AWS's error code, text and request ID, because administrators search for them. The hint names the setting
-//! that has to change. Several mistakes have one code at AWS, so some hints compare the ID token with the profile, and the
-//! functions here get both. All end with exit code 7, except for network failures (9) and endpoints in the environment (3).
+//! The message quotes AWS's error code, text and request ID, because administrators search for them. The hint names the
+//! setting that has to change. Several mistakes have one code at AWS, so some hints compare the ID token with the
+//! profile, and the functions here get both. All end with exit code 7, except for network failures (9) and endpoints in
+//! the environment (3).
 
 mod bedrock;
 mod console;
@@ -21,8 +22,8 @@ use crate::{
 };
 
 impl Failure {
-    /// AWS issued no credentials for `token`. The failed step says which service was called; a role chain's link reports
-    /// itself, because its fault lies between two roles and not in the token.
+    /// AWS issued no credentials for `token`. The failed step says which service was called; a role chain's link
+    /// reports itself, because its fault lies between two roles and not in the token.
     pub fn from_exchange_error(
         FailedStep { step, error }: FailedStep,
         profile: &Profile,
@@ -45,7 +46,8 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
-    /// For errors without a token or a step, such as an endpoint that the environment spells wrongly. STS is the service.
+    /// For errors without a token or a step, such as an endpoint that the environment spells wrongly. STS is the
+    /// service.
     fn from(error: Error) -> Self {
         describe_general_error(error, &STS)
     }
@@ -62,8 +64,8 @@ const STS: ServiceLabel = ServiceLabel { name: "AWS STS", endpoint: "`sts_endpoi
 const COGNITO: ServiceLabel =
     ServiceLabel { name: "Amazon Cognito", endpoint: "AWS_ENDPOINT_URL_COGNITO_IDENTITY if it is set" };
 
-/// Errors that do not depend on the request: AWS was not reached, something else answered in its place, or the credentials
-/// in the response are unusable.
+/// Errors that do not depend on the request: AWS was not reached, something else answered in its place, or the
+/// credentials in the response are unusable.
 fn describe_general_error(error: Error, ServiceLabel { name, endpoint }: &ServiceLabel) -> Failure {
     let check_endpoint = || format!("check {endpoint}");
     let (slug, what, hint) = match error {
@@ -127,7 +129,8 @@ const SET_CLOCK: &str = "synchronize this computer's clock with network time";
 /// The hint where AWS's own text is all that is known.
 const SHOW_ADMINISTRATOR: &str = "show this message to your AWS administrator";
 
-/// STS refused `AssumeRoleWithWebIdentity`. The codes are those of the API reference; some of them say less than AWS's text.
+/// STS refused `AssumeRoleWithWebIdentity`. The codes are those of the API reference; some of them say less than AWS's
+/// text.
 
 fn describe_sts_refusal(
     reason: AwsRefusalReason,
@@ -146,7 +149,9 @@ fn describe_sts_refusal(
         // Entra replaces more than 200 groups by a link (`_claim_names`), so a trust policy on groups matches nobody.
         AwsRefusalReason::AccessDenied if token.has_groups_overage() => (
             "access_denied",
-            "configure the provider to send only groups assigned to the application: it sent none, as there are too many".into(),
+            "configure the provider to send only groups assigned to the application: it sent none, as there \
+             are too many"
+                .into(),
         ),
         // AWS answers alike for a role that does not exist and for a trust policy that does not match.
         AwsRefusalReason::AccessDenied => {
@@ -177,7 +182,9 @@ fn describe_sts_refusal(
         }
         AwsRefusalReason::Validation if said.message.to_safe_line().contains("webIdentityToken") => (
             "token_too_large",
-            "configure the provider to send fewer groups and claims: AWS accepts ID tokens of at most 20,000 characters".into(),
+            "configure the provider to send fewer groups and claims: AWS accepts ID tokens of at \
+             most 20,000 characters"
+                .into(),
         ),
         // ValidationError: the remaining parameters of the request come from these three keys.
         AwsRefusalReason::Validation => {
@@ -222,7 +229,8 @@ fn advise_on_other_refusal() -> RefusalAdvice {
     ("refused", SHOW_ADMINISTRATOR.into())
 }
 
-/// Issuer and audience of the token beside those of the profile: a reader sees a missing slash or a wrong client at once.
+/// Issuer and audience of the token beside those of the profile: a reader sees a missing slash or a wrong client at
+/// once.
 fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String {
     let claim = |name: &str| match token.claim(name) {
         Some(serde_json::Value::String(text)) => sanitize_line(text),
@@ -238,8 +246,8 @@ fn compare_token_to_profile(profile: &Profile, token: &VerifiedToken) -> String 
     )
 }
 
-/// InvalidIdentityToken: IAM has no OpenID Connect provider with this issuer, or its audiences lack the client, or it does not
-/// support the signature. AWS's text says which.
+/// InvalidIdentityToken: IAM has no OpenID Connect provider with this issuer, or its audiences lack the client, or it
+/// does not support the signature. AWS's text says which.
 fn suggest_registration(said: &AwsErrorDetails, profile: &Profile) -> String {
     let message = said.message.to_safe_line();
     if message.contains("audience") {

@@ -1,7 +1,7 @@
 //! Failures of a role chain: STS refused `AssumeRole` for one of its links.
 //!
-//! A link needs two permissions: the policies of the previous role must allow the call, and the trust policy of the link's own
-//! role must allow the previous role. AWS does not say which of the two is missing, so the hints name both.
+//! A link needs two permissions: the policies of the previous role must allow the call, and the trust policy of the
+//! link's own role must allow the previous role. AWS does not say which of the two is missing, so the hints name both.
 
 use super::{
     AwsErrorDetails, AwsRefusalReason, Error, Failure, Hint, RefusalAdvice, SET_CLOCK, STS, advise_on_common_refusal,
@@ -21,8 +21,8 @@ pub(super) fn describe_link_failure(error: Error, at: usize, profile: &Profile) 
     failure.with_subject(&here)
 }
 
-/// The role whose credentials call `AssumeRole` for this link: the previous link's, or the one of the first exchange. An
-/// identity pool may choose that one, and then the profile does not know its name.
+/// The role whose credentials call `AssumeRole` for this link: the previous link's, or the one of the first exchange.
+/// An identity pool may choose that one, and then the profile does not know its name.
 fn find_previous_role(at: usize, profile: &Profile) -> String {
     let earlier = at.checked_sub(1).and_then(|at| profile.role_chain.get(at)).map(|link| &link.role);
     let role = earlier.or_else(|| profile.federation.role()).map(RoleArn::as_str);
@@ -77,7 +77,8 @@ fn describe_link_refusal(
     make_aws_failure(slug, what, hint)
 }
 
-/// The end of the hint. Without the right external ID a trust policy that requires one refuses as if it did not match at all.
+/// The end of the hint. Without the right external ID a trust policy that requires one refuses as if it did not match
+/// at all.
 fn suggest_external_id(link: &ChainedRole) -> &'static str {
     match link.external_id {
         Some(_) => ", with the same external ID",

@@ -1,7 +1,9 @@
-//! Failures of client authentication: a missing secret, an unusable key or certificate, or a provider that rejects them.
+//! Failures of client authentication: a missing secret, an unusable key or certificate, or a provider that rejects
+//! them.
 //!
-//! They concern confidential clients only (RFC 6749 §2.1), which authenticate with a client secret or with an assertion that a
-//! private key signs (RFC 7523). What is wrong on this computer is found before the first request and ends with exit code 3.
+//! They concern confidential clients only (RFC 6749 §2.1), which authenticate with a client secret or with an assertion
+//! that a private key signs (RFC 7523). What is wrong on this computer is found before the first request and ends with
+//! exit code 3.
 
 use std::path::PathBuf;
 
@@ -57,16 +59,16 @@ fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -
             (default_slug, format!("{name} is unusable: {}", sanitize_line(why)), default_hint.into())
         }
         ClientFileFault::NotPem => (default_slug, format!("{file} is not a valid PEM file"), default_hint.into()),
-        // An unencrypted key that other users of this computer may have copied. Closing the file is not enough, hence the
-        // advice to replace the key.
+        // An unencrypted key that other users of this computer may have copied. Closing the file is not enough, hence
+        // the advice to replace the key.
         ClientFileFault::Exposed => (
             "config/client_key_exposed",
             format!("every user of this computer can read {file}"),
             format!("run `chmod o-rwx {}`, and replace the key if another user may have copied it", quote_word(&path))
                 .into(),
         ),
-        // OpenSSL's format before PKCS#8 ("Proc-Type: 4,ENCRYPTED"), or a PKCS#8 cipher that we do not implement. The command
-        // converts both.
+        // OpenSSL's format before PKCS#8 ("Proc-Type: 4,ENCRYPTED"), or a PKCS#8 cipher that we do not implement. The
+        // command converts both.
         ClientFileFault::LegacyEncryption | ClientFileFault::UnknownEncryption => (
             default_slug,
             format!("{file} is encrypted in an unsupported format"),
@@ -108,7 +110,8 @@ fn describe_credential_error(error: &ClientCredentialError, profile: &Profile) -
         ClientFileFault::NotYetValid { from } => {
             (default_slug, format!("{file} is not valid before {from}"), "check this computer's clock".into())
         }
-        // The provider finds the key by the certificate's thumbprint, so a wrong certificate looks like a wrong signature there.
+        // The provider finds the key by the certificate's thumbprint, so a wrong certificate looks like a wrong
+        // signature there.
         ClientFileFault::KeyMismatch => (
             default_slug,
             format!("{file} does not belong to the private key in `client_key`"),
@@ -127,15 +130,16 @@ fn find_file_name(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBu
     .unwrap_or_default()
 }
 
-/// The provider answered `invalid_client` (RFC 6749 §5.2) to a secret or an assertion. Entra's numbers say which setting is
-/// wrong; other providers do not, so the hint lists what can be.
+/// The provider answered `invalid_client` (RFC 6749 §5.2) to a secret or an assertion. Entra's numbers say which
+/// setting is wrong; other providers do not, so the hint lists what can be.
 pub(super) fn describe_rejected_client(means: ClientAuthMethod, words: &str) -> Failure {
     let own = match means {
         ClientAuthMethod::Secret => Hint::run(NextCommand::LoginClientSecret)
             .text(" and enter the current client secret, and check `client_id`"),
         // An assertion has an audience and is valid for minutes, so `client_audience` and the clock count too.
         ClientAuthMethod::Key => Hint::from(
-            "register the key's public half or certificate with the provider, and check `client_id`, the other `client_…` keys and this computer's clock",
+            "register the key's public half or certificate with the provider, and check `client_id`, \
+             the other `client_…` keys and this computer's clock",
         ),
     };
     let what = format!("the provider rejected the application's client authentication: {words}");

@@ -1,8 +1,9 @@
-//! Failures of the identity provider: refused sign-ins, unusable responses, rejected ID tokens and blocked callback ports.
+//! Failures of the identity provider: refused sign-ins, unusable responses, rejected ID tokens and blocked callback
+//! ports.
 //!
-//! `oidc` reports each of them as a typed fact. This module chooses the message, the hint, the slug and the exit code. Text
-//! from the provider is untrusted: it reaches a message only through `to_safe_line` or `sanitize_line`, which escape control
-//! characters. Hints for the error codes of single providers are rows of `vendor_hints.txt`.
+//! `oidc` reports each of them as a typed fact. This module chooses the message, the hint, the slug and the exit code.
+//! Text from the provider is untrusted: it reaches a message only through `to_safe_line` or `sanitize_line`, which
+//! escape control characters. Hints for the error codes of single providers are rows of `vendor_hints.txt`.
 
 use crate::{
     config::Issuer,
@@ -24,8 +25,8 @@ use provider_hints::find_hint;
 
 impl From<Error> for Failure {
     /// Exit code 9 (network) where the response probably came from something else than the provider, such as a captive
-    /// portal; 3 (configuration) where the provider contradicts the profile; 5 (refused) where the provider itself is at fault
-    /// or says no.
+    /// portal; 3 (configuration) where the provider contradicts the profile; 5 (refused) where the provider itself is
+    /// at fault or says no.
     fn from(error: Error) -> Self {
         match error {
             Error::Http(error) => error.into(),
@@ -56,8 +57,8 @@ impl From<Error> for Failure {
                 describe_unusable_document("network/malformed", &source, what)
             }
             Error::MissingMember { source, member: lacks } => describe_missing_field(&source, lacks),
-            // OpenID Connect Discovery §4.3: both issuers must be identical, character by character. AWS compares in the
-            // same way, so a missing slash that we forgave would fail at STS.
+            // OpenID Connect Discovery §4.3: both issuers must be identical, character by character. AWS compares in
+            // the same way, so a missing slash that we forgave would fail at STS.
             Error::IssuerMismatch { configured, stated } => {
                 let (configured, stated) = (UntrustedText::new(configured).to_safe_line(), stated.to_safe_line());
                 let what = format!("the provider's issuer is {stated}, but the profile has {configured}");
@@ -71,7 +72,8 @@ impl From<Error> for Failure {
                 let hint = "remove `cognito_domain`: the provider's discovery document has the right address";
                 Self::new(Exit::Configuration, "config/cognito_domain", what, hint)
             }
-            // Discovery names an http or file address. Only the provider can change that: no key of the profile overrides it.
+            // Discovery names an http or file address. Only the provider can change that: no key of the profile
+            // overrides it.
             Error::UnusableEndpoint { name, stated, refusal } => {
                 let what = format!("the provider's {name} {} cannot be used: {refusal}", stated.to_safe_line());
                 let hint = "ask the provider's administrator to publish only https addresses in the discovery document";
@@ -93,8 +95,8 @@ impl Failure {
         Self::new(Exit::Refused, "provider/no_device_codes", what, hint)
     }
 
-    /// Revocation at sign-out failed (RFC 7009 §2.2.1). A rejected client gets both hints, because the user can fix the client
-    /// secret and must still end the session.
+    /// Revocation at sign-out failed (RFC 7009 §2.2.1). A rejected client gets both hints, because the user can fix the
+    /// client secret and must still end the session.
     pub fn from_revocation_error(error: Error) -> Self {
         match error {
             Error::Refused { error, description } => {
@@ -124,8 +126,8 @@ impl From<CallbackError> for Failure {
         match error {
             // An error response in the redirect (RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6).
             CallbackError::Refused { error, description } => describe_sign_in_refusal(&error, &description),
-            // RFC 9207 §2.4: an `iss` that differs may be a mix-up attack. So the hint says to check `issuer`, and does not
-            // suggest the value that the response contains.
+            // RFC 9207 §2.4: an `iss` that differs may be a mix-up attack. So the hint says to check `issuer`, and does
+            // not suggest the value that the response contains.
             CallbackError::WrongIssuer { expected, actual } => {
                 let expected = sanitize_line(&expected);
                 let what = match actual {
@@ -141,8 +143,8 @@ impl From<CallbackError> for Failure {
     }
 }
 
-/// The provider's error code becomes the slug (`sign-in/access_denied`) if it is spelled as the codes of RFC 6749 are. Any
-/// other text becomes `sign-in/refused`: a slug must not contain text that the provider chose freely.
+/// The provider's error code becomes the slug (`sign-in/access_denied`) if it is spelled as the codes of RFC 6749 are.
+/// Any other text becomes `sign-in/refused`: a slug must not contain text that the provider chose freely.
 fn describe_sign_in_refusal(error: &UntrustedText, description: &UntrustedText) -> Failure {
     let code = error.to_safe_line();
     let said = description.to_safe_line();
@@ -158,8 +160,8 @@ fn quote_error(error: &UntrustedText, description: &UntrustedText) -> String {
     if said.is_empty() { code } else { format!("{code} ({said})") }
 }
 
-/// A response that no OpenID provider sends. Outages pass and captive portals are visible in a browser, so the hints ask for
-/// another try or for a look with the browser, not for a change of the configuration alone.
+/// A response that no OpenID provider sends. Outages pass and captive portals are visible in a browser, so the hints
+/// ask for another try or for a look with the browser, not for a change of the configuration alone.
 fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -> Failure {
     let ResponseSource { endpoint: document, host } = source;
     let (name, hint) = match document {
@@ -178,9 +180,9 @@ fn describe_unusable_document(slug: &str, source: &ResponseSource, what: &str) -
     Failure::new(Exit::Network, slug, format!("the provider's {name} at {host} {what}"), hint)
 }
 
-/// Valid JSON without a required member: of the discovery document (OpenID Connect Discovery §3) or of the token response (OIDC
-/// Core §3.1.3.3). A missing `id_token` is the one case that the profile can cause: without the scope `openid` the provider
-/// answers as plain OAuth.
+/// Valid JSON without a required member: of the discovery document (OpenID Connect Discovery §3) or of the token
+/// response (OIDC Core §3.1.3.3). A missing `id_token` is the one case that the profile can cause: without the scope
+/// `openid` the provider answers as plain OAuth.
 fn describe_missing_field(source: &ResponseSource, lacks: &str) -> Failure {
     let hint = match lacks {
         "id_token" => "add `openid` to `scopes`, and allow this scope for the application at the provider",
@@ -207,8 +209,8 @@ fn suggest_clock() -> Hint {
     Hint::from("synchronize this computer's clock with network time, then run ").command(NextCommand::Login)
 }
 
-/// Slug, message and hint of each check of OIDC Core §3.1.3.7 that an ID token can fail. Each message is a whole sentence,
-/// because `login`, the browser page and the pause after a failed sign-in all quote it.
+/// Slug, message and hint of each check of OIDC Core §3.1.3.7 that an ID token can fail. Each message is a whole
+/// sentence, because `login`, the browser page and the pause after a failed sign-in all quote it.
 fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint) {
     match rejection {
         // Users with thousands of groups.
@@ -230,8 +232,8 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             format!("the provider sent a token of type {} instead of an ID token", named.to_safe_line()),
             suggest_login(),
         ),
-        // `none` and HMAC are rejected even if discovery lists them: an HMAC's key is the client secret, which is no proof that
-        // the provider signed.
+        // `none` and HMAC are rejected even if discovery lists them: an HMAC's key is the client secret, which is no
+        // proof that the provider signed.
         TokenRejection::Algorithm { named } => (
             "algorithm",
             format!("the ID token is signed with \"{}\", which is not allowed", named.to_safe_line()),
@@ -269,8 +271,8 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             "the refreshed ID token belongs to another user".into(),
             Hint::run(NextCommand::Login).text(" to sign in again"),
         ),
-        // `extra_params` names an organization (Google's `hd`, Auth0's `organization`). The provider let the user choose an
-        // account of another one, so the user can choose again.
+        // `extra_params` names an organization (Google's `hd`, Auth0's `organization`). The provider let the user
+        // choose an account of another one, so the user can choose again.
         TokenRejection::Organization { claim, expected, actual } => {
             let expected = expected.to_safe_line();
             let what = match actual {
@@ -309,8 +311,8 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             };
             ("audience", what, "check `client_id`".into())
         }
-        // The `Date` of the provider's response shows that this computer's clock is wrong. Without it, the three cases below
-        // cannot say which of the two clocks is; the user can correct only this one.
+        // The `Date` of the provider's response shows that this computer's clock is wrong. Without it, the three cases
+        // below cannot say which of the two clocks is; the user can correct only this one.
         TokenRejection::WrongClock(skew) => {
             let (span, side) = match skew {
                 ClockSkew::AheadBy(span) => (span, "ahead of"),
@@ -333,13 +335,13 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
     }
 }
 
-/// The hint about occupied ports. A new port must be registered first, because providers compare the port of the redirect URI
-/// unless they follow RFC 8252 §7.3.
+/// The hint about occupied ports. A new port must be registered first, because providers compare the port of the
+/// redirect URI unless they follow RFC 8252 §7.3.
 pub(super) const PORTS: &str =
     "end the program that uses the port, or register another port and add it to `redirect_ports`";
 
-/// No port of `redirect_ports` could be opened for the callback, so the browser could not return to this program. The message names
-/// each address that was tried and, where the system says so, the program that uses it.
+/// No port of `redirect_ports` could be opened for the callback, so the browser could not return to this program. The
+/// message names each address that was tried and, where the system says so, the program that uses it.
 impl From<BindError> for Failure {
     fn from(BindError { attempts }: BindError) -> Self {
         let tried: Vec<String> = attempts.iter().map(describe_bind_attempt).collect();
@@ -352,8 +354,8 @@ impl From<BindError> for Failure {
     }
 }
 
-/// One address of the callback listener and why it is not available. The name of the other program comes from the system, and
-/// any user may choose it, so it is escaped.
+/// One address of the callback listener and why it is not available. The name of the other program comes from the
+/// system, and any user may choose it, so it is escaped.
 pub(super) fn describe_bind_attempt(BindAttempt { address, obstacle }: &BindAttempt) -> String {
     match obstacle {
         BindObstacle::InUse(Some(holder)) => {

@@ -1,7 +1,7 @@
 //! What the terminal says when the user pastes something else than the address on which the sign-in ended.
 //!
-//! In `flow = "paste"` the browser runs on another computer, where nothing listens at the redirect URI. The user copies that
-//! address from the browser. A wrong one is no failure: the terminal says why and prompts again.
+//! In `flow = "paste"` the browser runs on another computer, where nothing listens at the redirect URI. The user copies
+//! that address from the browser. A wrong one is no failure: the terminal says why and prompts again.
 
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! Hints for the error codes of providers: two tables, `vendor_hints.txt` and `standard_hints.txt`.
 //!
-//! A vendor's row is tried first. One code of RFC 6749 §5.2, such as `invalid_client`, covers a dozen mistakes, and the vendor's
-//! own text in `error_description` (Entra: `AADSTS…`) says which of them it was. The standard's codes are those of RFC 6749
-//! §4.1.2.1 and §5.2 and of OpenID Connect Core §3.1.2.6; the vendors' come from their error references.
+//! A vendor's row is tried first. One code of RFC 6749 §5.2, such as `invalid_client`, covers a dozen mistakes, and the
+//! vendor's own text in `error_description` (Entra: `AADSTS…`) says which of them it was. The standard's codes are
+//! those of RFC 6749 §4.1.2.1 and §5.2 and of OpenID Connect Core §3.1.2.6; the vendors' come from their error
+//! references.
 
 use crate::hint::{Hint, NextCommand};
 
@@ -10,7 +11,8 @@ use crate::hint::{Hint, NextCommand};
 const VENDOR_HINTS: &str = include_str!("vendor_hints.txt");
 /// Rows by the whole error code.
 const STANDARD_HINTS: &str = include_str!("standard_hints.txt");
-/// The hint for an error that no row covers. The message above it quotes the provider, which is what an administrator needs.
+/// The hint for an error that no row covers. The message above it quotes the provider, which is what an administrator
+/// needs.
 const DEFAULT_HINT: &str = "show this message to the administrator of your identity provider";
 
 /// The hint for an error response with this code and description; there is always one.
@@ -33,7 +35,8 @@ fn list_rows(table: &'static str) -> impl Iterator<Item = (&'static str, &'stati
     table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" | "))
 }
 
-/// Turns a placeholder of a row into a command value, which gets the flags of the call when it is shown. A row has at most one.
+/// Turns a placeholder of a row into a command value, which gets the flags of the call when it is shown. A row has at
+/// most one.
 fn parse_hint(text: &'static str) -> Hint {
     let commands = [("{login}", NextCommand::Login), ("{login --client-secret-stdin}", NextCommand::LoginClientSecret)];
     let parse = |(mark, command)| text.split_once(mark).map(|(before, after)| (before, command, after));

@@ -20,7 +20,7 @@ def a_proxy_that_never_answers_or_too_late_is_named(world):
         outcome = run.outcome()
         bounded(outcome, 25)
         lines = told(outcome, 9, "network/proxy_timeout")
-        expect(f"the proxy {proxy.name} opened no way to {LOGIN}:" in lines[0] and "within 10 s" in lines[0], lines)
+        expect(f"the proxy {proxy.name} did not connect to {LOGIN}:" in lines[0] and "within 10 s" in lines[0], lines)
 
 
 @scenario

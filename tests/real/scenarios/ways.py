@@ -37,7 +37,7 @@ def an_address_from_a_browser_that_cannot_reach_us_is_pasted(world):
     last = [line for line in person.stdout.splitlines() if "/callback?" in line]
     expect(len(last) == 1, f"the browser came to no end: {person.stderr}")
     terminal.press(b"not an address\r")
-    expect(terminal.shows("That is no address.", 10), f"a wrong paste was not told: {terminal.text[-600:]!r}")
+    expect(terminal.shows("That is not an address.", 10), f"a wrong paste was not told: {terminal.text[-600:]!r}")
     terminal.press(last[0].encode() + b"\r")
     expect(terminal.shows("Signed in as alice@example.com", 30), f"it did not sign in: {terminal.text[-600:]!r}")
     expect(terminal.ends(10) == 0 and last[0] not in terminal.text, "it did not end well, or what was pasted was shown")

@@ -81,7 +81,7 @@ impl StsClient {
         for (at, config) in self.configs.iter().enumerate().skip(begin) {
             if let Some(silence) = &silence {
                 let region = config.region().map(ToString::to_string).unwrap_or_default();
-                log::info("aws", format_args!("no answer from STS ({silence:?}), asking that of {region}"));
+                log::info("aws", format_args!("STS did not answer ({silence:?}): trying its endpoint in {region}"));
             }
             match self.retry_transient(|| question(client(config))).await {
                 Err(error)

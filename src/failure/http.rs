@@ -30,7 +30,7 @@ impl From<Error> for Failure {
             Error::DnsTimeout { host, after } => make_network_failure(
                 "network/dns_timeout",
                 format!("no name server resolved {host} within {}", format_duration(after)),
-                "check the network or VPN, or set HTTPS_PROXY if you are behind a proxy, which resolves names itself",
+                "check the network or VPN, or set HTTPS_PROXY to a proxy that resolves the name",
             ),
             // The connection was refused, or no route exists. Networks with a mandatory proxy reject direct
             // connections.
@@ -74,7 +74,7 @@ impl From<Error> for Failure {
             // A token or a secret would cross a network in plain text.
             Error::NotSecure { host } => {
                 let what = format!("the connection to {host} would not be encrypted");
-                let hint = "use an https address: plain http is allowed to this computer only";
+                let hint = "use an https address: plain http is allowed only to this computer";
                 Self::new(Exit::Configuration, "config/not_secure", what, hint)
             }
             // A bug of this program. The log of `-vv` has the client's own error.
@@ -185,7 +185,7 @@ fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText
         TlsFault::Untrusted => (
             "network/tls_untrusted",
             format!("this computer does not trust the certificate of {host}{by}"),
-            "if your company's proxy issued it, set `ca_bundle` to its CA's PEM file, or add the CA to the system",
+            "if your company's proxy issued it, add its CA to the system's trust store, or set `ca_bundle` to its PEM file",
         ),
         TlsFault::WrongName => (
             "network/tls_name",
@@ -205,11 +205,15 @@ fn describe_tls_fault(host: &str, what: &TlsFault, issuer: Option<&UntrustedText
         // The key may be stolen, so the user must not continue.
         TlsFault::Revoked => {
             let what = format!("the certificate of {host} has been revoked{by}");
-            ("network/tls_revoked", what, "do not sign in there, and report it to the host's administrator")
+            ("network/tls_revoked", what, "do not sign in there, and report this to the host's administrator")
         }
         TlsFault::Certificate(said) => {
             let what = format!("the certificate of {host} is invalid: {}{by}", said.to_safe_line());
-            ("network/tls_certificate", what, "report it to the administrator of that host, or of the proxy before it")
+            (
+                "network/tls_certificate",
+                what,
+                "report this to the administrator of that host, or of the proxy before it",
+            )
         }
         // No common version or cipher, or the peer does not use TLS at all.
         TlsFault::Handshake(said) => (
@@ -237,7 +241,7 @@ fn describe_bundle_fault(path: &str, variable: Option<&str>, what: BundleFault) 
         // A relative path would let the current folder, such as a cloned repository, choose the authorities.
         BundleFault::Relative => {
             hint = format!("set {source} to the absolute path of the file, or {remove} it");
-            "has a relative path".to_owned()
+            "is named by a relative path".to_owned()
         }
         BundleFault::Binary => {
             hint = format!(

@@ -70,7 +70,7 @@ impl ProviderSession<'_> {
         let Some(origin) = retry.filter(|retry| is_origin_required(retry, &first)) else {
             return Err(first);
         };
-        log::info("oidc", format_args!("the provider takes the application for a page in a browser: asking as one"));
+        log::info("oidc", format_args!("the provider requires an Origin header: sending the request again with one"));
         let again = send(Some(origin.value)).await;
         // If the first refusal has spent the code, it still says more than the second.
         let is_code = fields.contains(&("grant_type", "authorization_code"));

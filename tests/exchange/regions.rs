@@ -86,7 +86,7 @@ fn a_region_that_cannot_be_reached_is_stood_in_for_by_its_neighbour() {
     desk.credentials();
     assert_eq!((world.count(Endpoint::Assume), desk.tabs()), (1, 1));
     assert_eq!((ways.asked().first(), ways.asked().last()), (Some(&HOME.to_owned()), Some(&NEIGHBOUR.to_owned())));
-    assert!(desk.log().contains("asking that of us-west-2"));
+    assert!(desk.log().contains("trying its endpoint in us-west-2"));
 }
 
 #[test]
@@ -158,5 +158,5 @@ fn an_endpoint_that_was_named_is_the_only_one() {
     let desk = super::desk(&world);
     world.stop_sts();
     fails(&desk, 9, "network/connect");
-    assert!(!desk.log().contains("asking that of"));
+    assert!(!desk.log().contains("trying its endpoint in"));
 }

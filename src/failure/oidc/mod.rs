@@ -362,7 +362,7 @@ pub(super) fn describe_bind_attempt(BindAttempt { address, obstacle }: &BindAtte
             format!("{address} is in use by {} (process {})", holder.name.to_safe_line(), holder.pid)
         }
         BindObstacle::InUse(None) => format!("{address} is in use"),
-        BindObstacle::Denied => format!("{address} is not permitted"),
-        BindObstacle::Other(kind) => format!("{address} failed: {kind}"),
+        BindObstacle::Denied => format!("the system does not allow a listener on {address}"),
+        BindObstacle::Other(kind) => format!("cannot listen on {address}: {kind}"),
     }
 }

@@ -59,7 +59,7 @@ fn a_missing_client_secret_is_stored_for_the_file_of_the_call() {
     let outcome = desk.run(["login", "--no-browser", "--config", "my own.toml"]);
     let hint = outcome.fails_in_any_words(3, "config/no_client_secret").hint;
     let command = "bedrock-sso login --client-secret-stdin --config 'my own.toml'";
-    assert_eq!(hint, format!("run `{command}` and give it the application's secret"));
+    assert_eq!(hint, format!("run `{command}` and enter the application's client secret"));
 }
 
 #[test]

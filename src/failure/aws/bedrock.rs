@@ -87,15 +87,13 @@ fn describe_denial(denial: &IamDenial, role: &str, request: Option<&crate::text:
         true => format!("{article} {policy_name} denies it"),
         false => format!("no {policy_name} allows it"),
     };
+    // Claude Code streams every response and does not show this refusal, so the message names the symptom.
+    let is_streaming = action.ends_with("InvokeModelWithResponseStream");
+    let symptom = if is_streaming { ", so Claude Code hangs" } else { "" };
     let request = request.map_or_else(String::new, |id| format!(" (request {})", id.to_safe_line()));
-    let what = format!("AWS does not allow {} to call {action}{on}: {why}{request}", sanitize_line(role));
+    let what = format!("AWS does not allow {} to call {action}{on}: {why}{symptom}{request}", sanitize_line(role));
     let hint = suggest_policy_change(*policy, *is_explicit, &action, &on, role);
-    if action.ends_with("InvokeModelWithResponseStream") {
-        // Claude Code streams every response and does not show this refusal.
-        let hint = format!("{hint} (Claude Code hangs without this permission)");
-        return make_aws_failure("streaming_denied", what, hint);
-    }
-    make_aws_failure("bedrock_denied", what, hint)
+    make_aws_failure(if is_streaming { "streaming_denied" } else { "bedrock_denied" }, what, hint)
 }
 
 /// The article and the name of the kind of policy, as AWS's documentation spells it.
@@ -117,10 +115,14 @@ fn name_policy(policy: PolicyKind) -> (&'static str, &'static str) {
 fn suggest_policy_change(policy: PolicyKind, is_explicit: bool, action: &str, on: &str, role: &str) -> String {
     let role = sanitize_line(role);
     match (policy, is_explicit) {
-        (PolicyKind::Identity | PolicyKind::Unknown, false) => format!(
-            "allow {action}{on} in the policies of {role} (for an inference profile: on the \
-             profile, and on its model in each of its regions)"
+        // An inference profile forwards the call to its model in other regions, and each of those needs the permission.
+        (PolicyKind::Identity | PolicyKind::Unknown, false) if action.contains("InvokeModel") => format!(
+            "allow {action}{on} in the policies of {role} (for an inference profile: on the profile, and on its model \
+             in each of its regions)"
         ),
+        (PolicyKind::Identity | PolicyKind::Unknown, false) => {
+            format!("allow {action}{on} in the policies of {role}")
+        }
         (PolicyKind::Identity | PolicyKind::Unknown, true) => {
             let conditions = "meet its conditions (such as a region or a guardrail)";
             format!("remove the Deny of {action}{on} from the policies of {role}, or {conditions}")
@@ -163,7 +165,7 @@ fn describe_bedrock_refusal(
             let both = "aws-marketplace:Subscribe and aws-marketplace:ViewSubscriptions";
             let call = format!("ask an administrator with {both} to call the model once");
             let role = sanitize_line(role);
-            ("marketplace", format!("{call}, or allow both actions to {role}, then wait some minutes").into())
+            ("marketplace", format!("{call}, or allow {role} both actions, then wait some minutes").into())
         }
         // INVALID_PAYMENT_INSTRUMENT. In an organization, the management account pays.
         BedrockRefusalCause::PaymentMissing => (

@@ -134,8 +134,9 @@ fn find_file_name(profile: &Profile, file: impl Fn(&ClientKey) -> Option<&PathBu
 /// setting is wrong; other providers do not, so the hint lists what can be.
 pub(super) fn describe_rejected_client(means: ClientAuthMethod, words: &str) -> Failure {
     let own = match means {
-        ClientAuthMethod::Secret => Hint::run(NextCommand::LoginClientSecret)
-            .text(" and enter the current client secret, and check `client_id`"),
+        ClientAuthMethod::Secret => Hint::from("check `client_id`, then run ")
+            .command(NextCommand::LoginClientSecret)
+            .text(" and enter the current client secret"),
         // An assertion has an audience and is valid for minutes, so `client_audience` and the clock count too.
         ClientAuthMethod::Key => Hint::from(
             "register the key's public half or certificate with the provider, and check `client_id`, \

@@ -62,7 +62,7 @@ impl From<Error> for Failure {
             Error::IssuerMismatch { configured, stated } => {
                 let (configured, stated) = (UntrustedText::new(configured).to_safe_line(), stated.to_safe_line());
                 let what = format!("the provider's issuer is {stated}, but the profile has {configured}");
-                let hint = "correct `issuer`, including a trailing slash, and register the same issuer in IAM";
+                let hint = "set `issuer` to the provider's own spelling, including a trailing slash, and register the same in IAM";
                 Self::new(Exit::Configuration, "config/issuer", what, hint)
             }
             // The profile sends the browser to a host that the provider's discovery document does not name.
@@ -134,7 +134,7 @@ impl From<CallbackError> for Failure {
                     Some(actual) => {
                         format!("the sign-in response names the issuer {}, not {expected}", actual.to_safe_line())
                     }
-                    None => format!("the sign-in response does not name its issuer, which should be {expected}"),
+                    None => format!("the sign-in response names no issuer, but {expected} was expected"),
                 };
                 let hint = "check that `issuer` is the provider's own spelling, including a trailing slash";
                 Self::new(Exit::TokenRejected, "sign-in/wrong_issuer", what, hint)
@@ -237,7 +237,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
         TokenRejection::Algorithm { named } => (
             "algorithm",
             format!("the ID token is signed with \"{}\", which is not allowed", named.to_safe_line()),
-            "configure the provider to sign ID tokens with RS256, or another asymmetric algorithm in its discovery"
+            "configure the provider to sign with an asymmetric algorithm such as RS256, and to list it in its discovery"
                 .into(),
         ),
         // The keys were fetched again before this: a rotated key is not the cause.

@@ -48,12 +48,16 @@ fn find_calls(text: &str, subcommands: &BTreeSet<String>) -> Vec<Vec<String>> {
             let before = line[..at].chars().next_back();
             let behind = &line[at + name.len()..];
             let behind = behind.strip_prefix(".exe").unwrap_or(behind);
+            let is_quoted = behind.starts_with(['"', '\'']) && before.is_some_and(|before| "/\\".contains(before));
             let Some(behind) = behind.strip_prefix(['"', '\'']).unwrap_or(behind).strip_prefix(' ') else { continue };
             let is_start = before.is_none_or(|before| "/\\ (\"'`$".contains(before));
             // The rest of a JSON string belongs to the command, and what stands behind it does not.
             let behind = if line.trim_start().starts_with('"') { behind.split('"').next().unwrap() } else { behind };
             let words = split_words(behind);
-            let is_call = words.first().is_some_and(|word| subcommands.contains(word) || word.starts_with("--"));
+            // Elsewhere than at the start of a line or in a quoted path the name may be that of the package.
+            let is_certain = is_quoted || line[..at].trim_matches(['$', ' ']).is_empty();
+            let is_call =
+                words.first().is_some_and(|word| is_certain || subcommands.contains(word) || word.starts_with("--"));
             if is_start && is_call {
                 calls.push(words);
             }

@@ -340,19 +340,19 @@ fn failures_page_gives_the_exit_code_of_each_slug() {
     for (slug, codes) in codes_of_tests() {
         known.entry(slug).or_default().extend(codes);
     }
-    let mut unknown = Vec::new();
-    let mut offenders = Vec::new();
-    for (slug, codes) in documented() {
-        match known.get(&slug).filter(|known| !known.is_empty()) {
-            Some(known) if *known != codes => {
-                offenders.push(format!("{slug}: {codes:?}, and the program has {known:?}"));
-            }
-            Some(_) => {}
-            None => unknown.push(slug),
-        }
+    let room = |slug: &str| slug.split('/').next().unwrap_or_default().to_owned();
+    let mut rooms = Codes::new();
+    for (slug, codes) in &known {
+        rooms.entry(room(slug)).or_default().extend(codes);
     }
-    assert_none("docs/reference/failures.md has the exit code of each slug", offenders);
-    eprintln!("no exit code is known of {}: {unknown:?}", unknown.len());
+    let is_right = |slug: &str, codes: &BTreeSet<u8>| match known.get(slug).filter(|known| !known.is_empty()) {
+        Some(known) => codes == known,
+        // A function made the slug and another one the exit code: the code is one of its room.
+        None => !codes.is_empty() && codes.is_subset(&rooms[&room(slug)]),
+    };
+    let offenders = documented().into_iter().filter(|(slug, codes)| !is_right(slug, codes));
+    let describe = |(slug, codes): (String, BTreeSet<u8>)| format!("{slug}: {codes:?}, not {:?}", known.get(&slug));
+    assert_none("docs/reference/failures.md has the exit code of each slug", offenders.map(describe));
 }
 
 /// Documents outside of the page mention slugs too.

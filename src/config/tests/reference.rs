@@ -70,3 +70,13 @@ fn configuration_page_lists_every_key() {
     let rows: Vec<String> = TOP_LEVEL_KEYS.iter().map(|(_, name, doc)| format!("| `{name}` | {doc} |")).collect();
     expect_table("the top", "| Key | Meaning |", &rows);
 }
+
+#[test]
+fn example_names_the_keys_that_variables_set_beside_a_file() {
+    let example = include_str!("../../../config.example.toml").replace("\r\n", "\n").replace("\n# ", " ");
+    let keys = KEYS.into_iter().filter(|key| key.set_by == SetBy::Variable(VariablePolicy::Always));
+    let names: Vec<&str> = keys.map(|key| key.name).collect();
+    let (last, others) = names.split_last().unwrap();
+    let sentence = format!("only the variables of {} and {last} count.", others.join(", "));
+    assert!(example.contains(&sentence), "{sentence}");
+}

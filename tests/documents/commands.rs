@@ -55,7 +55,7 @@ fn find_calls(text: &str, subcommands: &BTreeSet<String>) -> Vec<Vec<String>> {
             let behind = if line.trim_start().starts_with('"') { behind.split('"').next().unwrap() } else { behind };
             let words = split_words(behind);
             // Elsewhere than at the start of a line or in a quoted path the name may be that of the package.
-            let is_certain = is_quoted || line[..at].trim_matches(['$', ' ']).is_empty();
+            let is_certain = is_quoted || ["", "$ "].contains(&&line[..at]);
             let is_call =
                 words.first().is_some_and(|word| is_certain || subcommands.contains(word) || word.starts_with("--"));
             if is_start && is_call {

@@ -17,6 +17,7 @@ mod hints;
 mod links;
 mod markdown;
 mod reference;
+mod samples;
 mod snippets;
 
 use std::{

@@ -1,7 +1,7 @@
 //! The page of failures against the source: every slug has its heading with its exit code, and no heading is left over.
 //!
-//! Slugs are read from the syntax tree of `src`, so that none is missed: each text of the shape `room/word` is one. Four rooms
-//! put slugs together while the program runs (`aws/{slug}`); a fifth one fails these tests until they know it.
+//! Slugs are read from the syntax tree of `src`, so that none is missed: each text of the shape `room/word` is one. Four
+//! rooms put slugs together while the program runs (`aws/{slug}`); a fifth one fails these tests until they know it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

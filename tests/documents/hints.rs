@@ -1,7 +1,7 @@
 //! The command of a hint leads to the profile and the file of the call that failed.
 //!
-//! Each call names a file and a profile that nothing else would choose. The test runs the command of its hint as a shell reads
-//! it, with `config show` in place of its own words, and compares the profile and the file.
+//! Each call names a file and a profile that nothing else would choose. A shell then runs the command of the hint, with
+//! `config show` in place of its words, and the test compares the profile and the file.
 
 use std::{fs, path::Path, process::Command};
 
@@ -19,7 +19,7 @@ fn two_profiles(more: &str) -> String {
 }
 
 struct Call<'c> {
-    /// Words before `--config FILE --profile second`, and words behind them.
+    /// The words before and after `--config FILE --profile second`.
     words: (&'c [&'c str], &'c [&'c str]),
     /// Further keys of both profiles.
     keys: &'c str,
@@ -45,7 +45,7 @@ const CALLS: [Call<'static>; 11] = [
     Call { words: (&["config", "check"], &[]), keys: "flow = \"fast\"", code: 3, hinted: "config check" },
 ];
 
-/// The words after `config show --json` or another command, as a shell makes them of a line.
+/// What a command line of this program prints, run by a shell.
 fn run_line(home: &Path, line: &str) -> String {
     let script = line.replacen("bedrock-sso", "\"$PROGRAM\"", 1);
     let output = Command::new("sh").args(["-c", &script]).env("PROGRAM", PROGRAM).env("HOME", home).output().unwrap();
@@ -61,7 +61,6 @@ fn chosen(shown: &str) -> (String, String) {
 }
 
 #[test]
-#[cfg(unix)]
 fn hints_lead_to_the_profile_and_the_file_of_the_call() {
     for Call { words: (before, behind), keys, code, hinted } in CALLS {
         let home = tempfile::tempdir().unwrap();
@@ -90,7 +89,6 @@ fn hints_lead_to_the_profile_and_the_file_of_the_call() {
 
 /// `doctor` gives a remedy for each check, and stored failures are shown by another call than the one that failed.
 #[test]
-#[cfg(unix)]
 fn remedies_of_doctor_lead_to_the_profile_and_the_file() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("Zoë's own.toml");

@@ -1,7 +1,7 @@
 //! README.md, the pages of `docs/` and the other documents, compared with the program that they describe.
 //!
-//! A document may show only commands that parse, configurations that pass the program's own check, and links that lead to a
-//! file or a heading. What a page says about the screens of a provider cannot be tested here.
+//! A document may show only commands that parse, configurations that pass the program's own check, and links that lead
+//! to a file or a heading. What a page says about the screens of a provider cannot be tested here.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,6 +13,8 @@ mod book;
 mod commands;
 mod failures;
 mod guides;
+// A shell reads the commands of the hints.
+#[cfg(unix)]
 mod hints;
 mod links;
 mod markdown;

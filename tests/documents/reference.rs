@@ -47,7 +47,7 @@ fn commands_page_shows_the_help_of_each_command() {
     );
     for command in commands {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
-        let help = String::from_utf8(run(&words).stdout).unwrap();
+        let help = String::from_utf8(run(&words).stdout).unwrap().replace("bedrock-sso.exe", "bedrock-sso");
         expect_part(COMMANDS, &format!("\n$ bedrock-sso {command} --help\n"), "\n```\n", help.trim_end());
     }
 }

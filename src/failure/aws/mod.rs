@@ -131,7 +131,6 @@ const SHOW_ADMINISTRATOR: &str = "show this message to your AWS administrator";
 
 /// STS refused `AssumeRoleWithWebIdentity`. The codes are those of the API reference; some of them say less than AWS's
 /// text.
-
 fn describe_sts_refusal(
     reason: AwsRefusalReason,
     said: &AwsErrorDetails,

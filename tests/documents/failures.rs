@@ -17,7 +17,7 @@ const PAGE: &str = "docs/reference/failures.md";
 /// Types of documents, which have the shape of a slug.
 const MEDIA_TYPES: [&str; 4] = ["application/json", "http/protobuf", "text/html", "text/xml"];
 
-/// Words that stand where slugs of AWS and of tokens do, and are none.
+/// Words that are not slugs, although they stand where slugs of AWS and of tokens do.
 const OTHER_WORDS: [&str; 6] = ["a", "an", "behind", "policy", "with", "without"];
 
 /// What stands in the source for slugs that are put together, by room.

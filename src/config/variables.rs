@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{AwsEndpoints, ConfigKey, Profile, key::VariablePolicy, keys, overrides, source_file::display_path};
 use crate::{
-    host::{Browser, BrowserVariable, Environment, HostPaths, is_relative_command},
-    http::{AuthorityVariables, HttpSettings, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
+    host::{Browser, Environment, HostPaths, VariableUse, is_relative_command},
+    http::{HttpSettings, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
 };
 
 /// A variable of the program's own, or of other programs.
@@ -95,8 +95,8 @@ impl Profile {
             ca_bundle: self.ca_bundle.as_deref().map(Path::new),
             proxy: self.proxy.clone(),
             authority_variables: match self.find_blocking_reason(&keys::CA_BUNDLE) {
-                None => AuthorityVariables::Honored,
-                Some(_) => AuthorityVariables::Ignored,
+                None => VariableUse::Honored,
+                Some(_) => VariableUse::Ignored,
             },
             unused: UnusedVariables {
                 authorities: AUTHORITY_VARIABLES.into_iter().find_map(unused),
@@ -108,7 +108,7 @@ impl Profile {
     /// The program that shows addresses.
     pub fn chosen_browser(&self, environment: &Environment) -> Browser {
         let is_silenced = self.is_enforced(&keys::BROWSER);
-        let variable = if is_silenced { BrowserVariable::Ignored } else { BrowserVariable::Honored };
+        let variable = if is_silenced { VariableUse::Ignored } else { VariableUse::Honored };
         Browser::from_settings(&self.browser, variable, environment)
     }
 

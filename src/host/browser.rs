@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Environment,
+    Environment, VariableUse,
     programs::{find_on_path, is_bare_name},
 };
 use crate::text::describe_io_error;
@@ -39,7 +39,7 @@ pub enum BrowserLaunch {
 
 impl Browser {
     /// The profile's choice, else `$BROWSER` where it counts, else the system's.
-    pub fn from_settings(configured: &[String], variable: BrowserVariable, environment: &Environment) -> Self {
+    pub fn from_settings(configured: &[String], variable: VariableUse, environment: &Environment) -> Self {
         if configured == ["none"] {
             return Self::Disabled;
         }
@@ -48,8 +48,8 @@ impl Browser {
         }
         match environment.var_text(BROWSER_VARIABLE) {
             None => Self::System,
-            Some(word) if variable == BrowserVariable::Honored && word == "none" => Self::Disabled,
-            Some(text) if variable == BrowserVariable::Honored && !is_relative_command(&text) => {
+            Some(word) if variable == VariableUse::Honored && word == "none" => Self::Disabled,
+            Some(text) if variable == VariableUse::Honored && !is_relative_command(&text) => {
                 Self::Command(resolve_program(parse_browser_variable(text), environment))
             }
             Some(_) => choose_default_opener(environment),
@@ -65,14 +65,6 @@ impl Browser {
             Self::Disabled => BrowserLaunch::Manual,
         }
     }
-}
-
-/// Whether `$BROWSER` may name the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrowserVariable {
-    Honored,
-    /// The administrator enforces the profile's choice.
-    Ignored,
 }
 
 const BROWSER_VARIABLE: &str = "BROWSER";
@@ -190,7 +182,7 @@ mod tests {
     fn the_profile_outranks_the_environment_and_that_the_system() {
         let environment = Environment::fixed([("BROWSER", "lynx")]);
         let choose = |words: &[String], environment: &Environment| {
-            Browser::from_settings(words, BrowserVariable::Honored, environment)
+            Browser::from_settings(words, VariableUse::Honored, environment)
         };
         let words = ["firefox".to_owned(), "{url}".to_owned()];
         assert_eq!(choose(&words, &environment), Browser::Command(words.to_vec()));
@@ -201,19 +193,19 @@ mod tests {
 
     #[test]
     fn variable_with_a_relative_path_or_silenced_is_not_used() {
-        let chosen = |variable: BrowserVariable, value: &str| {
+        let chosen = |variable: VariableUse, value: &str| {
             Browser::from_settings(&[], variable, &Environment::fixed([("BROWSER", value)]))
         };
         let planted = |value: &str| Browser::Command(vec![value.to_owned()]);
         for value in ["./b", "bin/b", "../b", "./b --flag %s"] {
             assert!(is_relative_command(value), "{value}");
             let first = value.split(' ').next().unwrap();
-            assert_ne!(chosen(BrowserVariable::Honored, value), planted(first), "{value}");
+            assert_ne!(chosen(VariableUse::Honored, value), planted(first), "{value}");
         }
         let absolute = if cfg!(windows) { r"C:\lynx.exe" } else { "/usr/bin/lynx" };
         for value in [absolute, "lynx", "none"] {
             assert!(!is_relative_command(value), "{value}");
-            let silenced = chosen(BrowserVariable::Ignored, value);
+            let silenced = chosen(VariableUse::Ignored, value);
             assert!(silenced != planted(value) && silenced != Browser::Disabled, "{value}");
         }
     }
@@ -228,7 +220,7 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let path = format!("bin:.:{}", folder.path().display());
         let environment = Environment::fixed([("BROWSER", "own-browser"), ("PATH", &path)]);
-        let chosen = Browser::from_settings(&[], BrowserVariable::Honored, &environment);
+        let chosen = Browser::from_settings(&[], VariableUse::Honored, &environment);
         assert_eq!(chosen, Browser::Command(vec![program.to_str().unwrap().to_owned()]));
         let unknown = Browser::Command(vec!["own-browser".to_owned()]);
         assert_eq!(
@@ -242,7 +234,7 @@ mod tests {
     #[test]
     fn the_variable_may_be_a_command_line_or_a_path_with_spaces() {
         let chosen = |variable: &str| {
-            Browser::from_settings(&[], BrowserVariable::Honored, &Environment::fixed([("BROWSER", variable)]))
+            Browser::from_settings(&[], VariableUse::Honored, &Environment::fixed([("BROWSER", variable)]))
         };
         let words = |words: &[&str]| Browser::Command(words.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(chosen("firefox -P work"), words(&["firefox", "-P", "work"]));

@@ -11,6 +11,13 @@ pub enum Environment {
     Fixed(BTreeMap<String, String>),
 }
 
+/// Whether variables of the environment may decide something, or the administrator's files alone do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariableUse {
+    Honored,
+    Ignored,
+}
+
 impl Environment {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn var_os(&self, name: &str) -> Option<OsString> {

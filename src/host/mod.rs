@@ -17,8 +17,8 @@ mod trust;
 #[cfg(windows)]
 mod windows;
 
-pub use browser::{Browser, BrowserLaunch, BrowserVariable, is_relative_command};
-pub use environment::Environment;
+pub use browser::{Browser, BrowserLaunch, is_relative_command};
+pub use environment::{Environment, VariableUse};
 pub use exec::exec_command;
 pub use execution_context::ExecutionContext;
 pub use external_config::{

@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault, UnusedReason, UnusedVariable},
     proxy::ProxyChoice,
-    settings::{AuthorityVariables, HttpSettings, UnusedVariables},
+    settings::{HttpSettings, UnusedVariables},
     trust::TrustConfig,
 };
 use self::{proxy::ProxyRules, request_error::RequestContext, resolver::SystemResolver};
@@ -196,7 +196,7 @@ mod tests {
         testing::{LoopbackServer, TestCertificate, block_on, get_request, test_client, write_bundle, write_response},
         *,
     };
-    use crate::host::Environment;
+    use crate::host::{Environment, VariableUse};
 
     fn failure(address: &str) -> Error {
         failure_of(&test_client(&TrustConfig::default()), address)
@@ -208,7 +208,7 @@ mod tests {
 
     fn trusting(identity: &TestCertificate) -> Client {
         let file = write_bundle(&identity.authority_pem);
-        test_client(&TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored))
+        test_client(&TrustConfig::new(Some(file.path()), &Environment::fixed([]), VariableUse::Honored))
     }
 
     #[test]

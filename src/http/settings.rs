@@ -5,7 +5,10 @@
 use std::path::Path;
 
 use super::{Error, ProxyChoice, TlsFault, UnusedVariable};
-use crate::{host::Environment, url::SecureUrl};
+use crate::{
+    host::{Environment, VariableUse},
+    url::SecureUrl,
+};
 
 /// What a client is made of.
 #[derive(Clone, Debug)]
@@ -14,7 +17,7 @@ pub struct HttpSettings<'s> {
     pub ca_bundle: Option<&'s Path>,
     pub proxy: ProxyChoice,
     /// Whether `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and the like may add authorities.
-    pub authority_variables: AuthorityVariables,
+    pub authority_variables: VariableUse,
     pub unused: UnusedVariables,
 }
 
@@ -25,17 +28,10 @@ impl<'s> HttpSettings<'s> {
             environment,
             ca_bundle: None,
             proxy: ProxyChoice::Variables,
-            authority_variables: AuthorityVariables::Honored,
+            authority_variables: VariableUse::Honored,
             unused: UnusedVariables::default(),
         }
     }
-}
-
-/// Whether environment variables may add certificate authorities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthorityVariables {
-    Honored,
-    Ignored,
 }
 
 /// The variables that are set and do not count.

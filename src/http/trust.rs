@@ -11,10 +11,10 @@ use rustls::{
 
 use x509_cert::{Certificate, der::Decode as _};
 
-use super::{AuthorityVariables, BundleFault, Error};
+use super::{BundleFault, Error};
 use crate::{
     files::{ReadError, RegularFile},
-    host::Environment,
+    host::{Environment, VariableUse},
 };
 
 /// Where Linux distributions keep the system's bundle; the first that exists is the one.
@@ -52,9 +52,9 @@ struct CaBundle {
 impl TrustConfig {
     /// The system's authorities with those of the profile's bundle. Variables, where they count, add `SSL_CERT_FILE`,
     /// `NODE_EXTRA_CA_CERTS`, `SSL_CERT_DIR` and, where the profile has no bundle, `AWS_CA_BUNDLE`.
-    pub fn new(ca_bundle: Option<&Path>, environment: &Environment, variables: AuthorityVariables) -> Self {
+    pub fn new(ca_bundle: Option<&Path>, environment: &Environment, variables: VariableUse) -> Self {
         let named = |variable| {
-            let path = environment.var_path(variable).filter(|_| variables == AuthorityVariables::Honored)?;
+            let path = environment.var_path(variable).filter(|_| variables == VariableUse::Honored)?;
             Some(CaBundle { path, variable: Some(variable) })
         };
         let configured = ca_bundle.map(|path| CaBundle { path: path.to_owned(), variable: None });
@@ -64,7 +64,7 @@ impl TrustConfig {
         Self {
             bundles: bundles.into_iter().flatten().collect(),
             system_bundle: find_system_bundle().filter(|_| is_overridden),
-            skips_platform_verifier: is_overridden && variables == AuthorityVariables::Ignored,
+            skips_platform_verifier: is_overridden && variables == VariableUse::Ignored,
             certificate_folder: named("SSL_CERT_DIR"),
         }
     }
@@ -150,11 +150,11 @@ mod tests {
         let paths = |trust: TrustConfig| trust.bundles.into_iter().map(|bundle| bundle.path).collect::<Vec<_>>();
         let rest = [openssl.path(), node.path()];
         assert_eq!(
-            paths(TrustConfig::new(Some(profile.path()), &environment, AuthorityVariables::Honored)),
+            paths(TrustConfig::new(Some(profile.path()), &environment, VariableUse::Honored)),
             [&[profile.path()], &rest[..]].concat()
         );
         assert_eq!(
-            paths(TrustConfig::new(None, &environment, AuthorityVariables::Honored)),
+            paths(TrustConfig::new(None, &environment, VariableUse::Honored)),
             [&[aws.path()], &rest[..]].concat()
         );
     }
@@ -163,12 +163,12 @@ mod tests {
     fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
         let file = authority("openssl");
         let trust =
-            TrustConfig::new(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]), AuthorityVariables::Honored);
+            TrustConfig::new(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]), VariableUse::Honored);
         let system = trust.system_bundle.as_deref().map_or(0, |path| read_bundle(path).unwrap().len());
         assert_eq!(trust.read_certificates().unwrap().len(), 1 + system);
         assert_eq!(trust.system_bundle, find_system_bundle().filter(|_| cfg!(target_os = "linux")));
         assert_eq!(
-            TrustConfig::new(None, &Environment::fixed([]), AuthorityVariables::Honored),
+            TrustConfig::new(None, &Environment::fixed([]), VariableUse::Honored),
             TrustConfig::default()
         );
     }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_bundle_that_cannot_be_used_is_named() {
         let missing = Path::new("/nowhere/ca.pem");
-        let error = TrustConfig::new(Some(missing), &Environment::fixed([]), AuthorityVariables::Honored)
+        let error = TrustConfig::new(Some(missing), &Environment::fixed([]), VariableUse::Honored)
             .read_certificates()
             .unwrap_err();
         let what = BundleFault::Unreadable(io::ErrorKind::NotFound);
@@ -184,7 +184,7 @@ mod tests {
 
         let empty = write_bundle("not a certificate\n");
         let environment = Environment::fixed([("NODE_EXTRA_CA_CERTS", text(&empty))]);
-        let error = TrustConfig::new(None, &environment, AuthorityVariables::Honored).read_certificates().unwrap_err();
+        let error = TrustConfig::new(None, &environment, VariableUse::Honored).read_certificates().unwrap_err();
         let variable = Some("NODE_EXTRA_CA_CERTS");
         let what = BundleFault::NoCertificate;
         assert_eq!(error, Error::BadBundle { path: empty.path().into(), variable, fault: what });
@@ -217,7 +217,7 @@ mod tests {
     fn comments_and_the_line_ends_of_windows_are_no_hindrance() {
         let [one, two] = ["one", "two"].map(|name| TestCertificate::new("localhost", name).authority_pem);
         let file = write_bundle(&format!("\u{feff}# Acme\n{one}\nsubject=CN two\n{two}").replace('\n', "\r\n"));
-        let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored);
+        let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), VariableUse::Honored);
         assert_eq!(trust.read_certificates().unwrap().len(), 2);
     }
 
@@ -225,7 +225,7 @@ mod tests {
     fn one_broken_certificate_does_not_spoil_a_bundle() {
         let good = TestCertificate::new("localhost", "good").authority_pem;
         let file = write_bundle(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{good}"));
-        let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), AuthorityVariables::Honored);
+        let trust = TrustConfig::new(Some(file.path()), &Environment::fixed([]), VariableUse::Honored);
         assert_eq!(trust.read_certificates().unwrap().len(), 1);
     }
 }

@@ -2,41 +2,32 @@
 //!
 //! Nothing of a person's is sent; what the provider says of itself is for `provider`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{CheckOutcome, DoctorContext, Finding, Profile, context::ProbeResponse};
 use crate::{aws, failure::doctor, oidc::ClockSkew, text::UntrustedText};
 
-/// What the verification of tokens forgives, in seconds, and what AWS does.
-const TOLERATED_SECONDS: u64 = 60;
-const TOLERATED_BY_AWS: u64 = 300;
+/// What the verification of tokens forgives, and what AWS does.
+const TOLERATED: Duration = Duration::from_secs(60);
+const TOLERATED_BY_AWS: Duration = Duration::from_secs(300);
 
 pub(super) async fn check_clock(context: &DoctorContext<'_>, profile: &Profile) -> CheckOutcome {
     let heard = [context.probe_provider(profile).await.ok(), context.probe_aws(profile).await.ok()];
     let compared: Vec<(&str, ClockSkew)> = heard.into_iter().flatten().filter_map(measure_skew).collect();
-    let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew_seconds(*skew)) else {
+    let Some((host, skew)) = compared.iter().max_by_key(|(_, skew)| skew.span()) else {
         return Ok(Finding::Skipped("nobody answered with whom it could be compared".to_owned()));
     };
-    let seconds = skew_seconds(*skew);
-    if seconds <= TOLERATED_SECONDS {
+    if skew.span() <= TOLERATED {
         let hosts: Vec<&str> = compared.iter().map(|(host, _)| *host).collect();
         return Ok(Finding::Ok(format!("agrees with {}", hosts.join(" and "))));
     }
-    let is_harmless = matches!(skew, ClockSkew::AheadBy(_)) && seconds <= TOLERATED_BY_AWS;
+    let is_harmless = matches!(skew, ClockSkew::AheadBy(_)) && skew.span() <= TOLERATED_BY_AWS;
     let failure = doctor::describe_clock_skew(*skew, host);
     Ok(if is_harmless { Finding::Warn(failure) } else { Finding::Bad(failure) })
 }
 
 fn measure_skew(heard: &ProbeResponse) -> Option<(&str, ClockSkew)> {
-    let theirs = heard.answer.server_date()?;
-    let (ahead, behind) = (heard.received_at.duration_since(theirs), theirs.duration_since(heard.received_at));
-    Some((&heard.host, if ahead > behind { ClockSkew::AheadBy(ahead) } else { ClockSkew::BehindBy(behind) }))
-}
-
-fn skew_seconds(skew: ClockSkew) -> u64 {
-    match skew {
-        ClockSkew::AheadBy(span) | ClockSkew::BehindBy(span) => span.as_secs(),
-    }
+    Some((&heard.host, ClockSkew::between(heard.received_at, heard.answer.server_date()?)))
 }
 
 /// Which proxy stands before whom.

@@ -2,20 +2,17 @@
 //!
 //! What was found, and how serious it is, is for `doctor`. Paths, hosts and texts are safe to print already.
 
-use std::time::Duration;
-
 use crate::{
     config::Profile,
     failure::{
         Exit, Failure,
         aws::{describe_unknown_model, make_aws_failure, require_inference_profile},
-        oidc::{PORTS, describe_bind_attempt},
+        oidc::{PORTS, describe_bind_attempt, describe_skew},
     },
     hint::{Hint, NextCommand},
     oidc::{ClockSkew, callback::BindAttempt},
     shell::{Shell, quote_shown_path},
     text::sanitize_line,
-    time::format_duration,
 };
 
 /// Another program of our name, at this place of `PATH`: a shell starts the first.
@@ -159,13 +156,7 @@ pub fn describe_leftovers(paths: &[String], has_tokens: bool) -> Failure {
 
 /// The clock here differs from that of `host`.
 pub fn describe_clock_skew(skew: ClockSkew, host: &str) -> Failure {
-    let compare = |span: Duration, relation| {
-        format!("this computer's clock is {} {relation} that of {host}", format_duration(span))
-    };
-    let what = match skew {
-        ClockSkew::AheadBy(span) => compare(span, "ahead of"),
-        ClockSkew::BehindBy(span) => compare(span, "behind"),
-    };
+    let what = format!("{} that of {host}", describe_skew(skew));
     let hint = "set this computer's clock; better, let it follow network time";
     Failure::new(Exit::TokenRejected, "doctor/clock", what, hint)
 }

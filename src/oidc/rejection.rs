@@ -68,6 +68,23 @@ pub enum ClockSkew {
     BehindBy(Duration),
 }
 
+impl ClockSkew {
+    /// How a clock that shows `here` differs from one that shows `there` at the same moment.
+    pub fn between(here: Timestamp, there: Timestamp) -> Self {
+        match here > there {
+            true => Self::AheadBy(here.duration_since(there)),
+            false => Self::BehindBy(there.duration_since(here)),
+        }
+    }
+
+    /// The size of the difference, whichever clock is ahead.
+    pub fn span(self) -> Duration {
+        match self {
+            Self::AheadBy(span) | Self::BehindBy(span) => span,
+        }
+    }
+}
+
 impl TokenRejection {
     /// Whether the answer might change with the provider's present keys: it may have rotated them, or, when it was
     /// set up anew, published another key under an old name. Worth one look, not two.

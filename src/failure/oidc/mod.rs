@@ -314,12 +314,7 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
         // The `Date` of the provider's response shows that this computer's clock is wrong. Without it, the three cases
         // below cannot say which of the two clocks is; the user can correct only this one.
         TokenRejection::WrongClock(skew) => {
-            let (span, side) = match skew {
-                ClockSkew::AheadBy(span) => (span, "ahead of"),
-                ClockSkew::BehindBy(span) => (span, "behind"),
-            };
-            let what = format!("this computer's clock is {} {side} the provider's", format_duration(span));
-            ("clock", what, suggest_clock())
+            ("clock", format!("{} the provider's", describe_skew(skew)), suggest_clock())
         }
         TokenRejection::Expired { at, now } => {
             ("expired", format!("the ID token expired at {at}, and this computer's clock says {now}"), suggest_clock())
@@ -333,6 +328,15 @@ fn describe_rejection(rejection: TokenRejection) -> (&'static str, String, Hint)
             ("not_yet_valid", what, suggest_clock())
         }
     }
+}
+
+/// How this computer's clock differs, up to the name of the other clock.
+pub(super) fn describe_skew(skew: ClockSkew) -> String {
+    let side = match skew {
+        ClockSkew::AheadBy(_) => "ahead of",
+        ClockSkew::BehindBy(_) => "behind",
+    };
+    format!("this computer's clock is {} {side}", format_duration(skew.span()))
 }
 
 /// The hint about occupied ports. A new port must be registered first, because providers compare the port of the

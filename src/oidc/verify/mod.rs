@@ -273,17 +273,8 @@ fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(Timest
     } else {
         return Ok((issued, expiry));
     };
-    Err(expected.server_date.and_then(|there| measure_skew(now, there)).map_or(fault, TokenRejection::WrongClock))
-}
-
-/// How our clock stands to theirs, when the difference is more than leeway would forgive.
-fn measure_skew(here: Timestamp, there: Timestamp) -> Option<ClockSkew> {
-    let (ahead, behind) = (here.duration_since(there), there.duration_since(here));
-    match () {
-        () if ahead > LEEWAY => Some(ClockSkew::AheadBy(ahead)),
-        () if behind > LEEWAY => Some(ClockSkew::BehindBy(behind)),
-        () => None,
-    }
+    let skew = expected.server_date.map(|there| ClockSkew::between(now, there));
+    Err(skew.filter(|skew| skew.span() > LEEWAY).map_or(fault, TokenRejection::WrongClock))
 }
 
 fn check_access_token(

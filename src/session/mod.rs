@@ -212,7 +212,7 @@ impl Ladder<'_> {
             good = self.is_accepted_by_aws(stored).await?;
         }
         log::debug("session", format_args!("the stored credentials are {fresh:?}; using them: {good}"));
-        Ok(find_credentials(stored.record(), self.profile, self.now()).filter(|_| good))
+        Ok(find_credentials(stored, self.profile, self.now()).filter(|_| good))
     }
 
     /// Asks AWS whether it still accepts the stored credentials, and drops them if it refuses. A host runs `login` when
@@ -464,7 +464,7 @@ impl Ladder<'_> {
             let report = (self.describe)(error.into());
             log::warn("session", format_args!("the new credentials could not be stored: {}", report.message));
         }
-        let ready = find_credentials(stored.record(), self.profile, self.now());
+        let ready = find_credentials(stored, self.profile, self.now());
         SessionCredentials { notice, ..ready.expect("the record was given credentials above") }
     }
 

@@ -16,17 +16,17 @@ pub(super) struct OpenRecords<'s, 'c> {
     pub(super) credentials: OpenCredentials<'c>,
 }
 
-/// The sign-in, loaded under its lock. It dereferences to the record.
-pub(super) struct OpenSignIn<'l> {
-    pub(super) lock: &'l LockedSignIn<'l>,
-    record: SignInRecord,
+/// A record, loaded under its lock. It dereferences to the record.
+pub(super) struct OpenRecord<'l, L, R> {
+    pub(super) lock: &'l L,
+    record: R,
 }
 
-/// The credentials of one role, loaded under their lock. It dereferences to the record.
-pub(super) struct OpenCredentials<'l> {
-    pub(super) lock: &'l LockedCredentials<'l>,
-    record: CredentialsRecord,
-}
+/// The sign-in.
+pub(super) type OpenSignIn<'l> = OpenRecord<'l, LockedSignIn<'l>, SignInRecord>;
+
+/// The credentials of one role.
+pub(super) type OpenCredentials<'l> = OpenRecord<'l, LockedCredentials<'l>, CredentialsRecord>;
 
 impl<'l> OpenSignIn<'l> {
     pub(super) fn load(lock: &'l LockedSignIn<'l>) -> Result<Self, store::Error> {
@@ -48,36 +48,18 @@ impl<'l> OpenCredentials<'l> {
     pub(super) fn store(&self) -> Result<(), store::Error> {
         self.lock.store_credentials(&self.record)
     }
+}
 
-    pub(super) fn record(&self) -> &CredentialsRecord {
+impl<L, R> Deref for OpenRecord<'_, L, R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
         &self.record
     }
 }
 
-impl Deref for OpenSignIn<'_> {
-    type Target = SignInRecord;
-
-    fn deref(&self) -> &SignInRecord {
-        &self.record
-    }
-}
-
-impl DerefMut for OpenSignIn<'_> {
-    fn deref_mut(&mut self) -> &mut SignInRecord {
-        &mut self.record
-    }
-}
-
-impl Deref for OpenCredentials<'_> {
-    type Target = CredentialsRecord;
-
-    fn deref(&self) -> &CredentialsRecord {
-        &self.record
-    }
-}
-
-impl DerefMut for OpenCredentials<'_> {
-    fn deref_mut(&mut self) -> &mut CredentialsRecord {
+impl<L, R> DerefMut for OpenRecord<'_, L, R> {
+    fn deref_mut(&mut self) -> &mut R {
         &mut self.record
     }
 }

@@ -6,41 +6,35 @@
 //! locks at once (to remove them), so their order does not matter. The kernel releases the locks of a process that
 //! dies. `tests/lock_model` searches this protocol in every interleaving.
 
-use std::{ops::Deref, time::Duration};
+use std::{marker::PhantomData, ops::Deref, time::Duration};
 
 use super::{
     CREDENTIALS, Cache, CachedProvider, CredentialsNotes, CredentialsRecord, FORMER_SESSION, Freshness, LockedRecord,
     PROVIDER, PROVIDER_LIFETIME, SIGN_IN, SignInNotes, SignInRecord, assess_credentials, list_record_keys,
-    parse_record, record_folder::log_failure,
+    parse_record,
+    record_folder::{StoredNotes, log_failure},
 };
 use crate::{files, log, store, time::Timestamp};
 
 /// How long removal waits for a process that holds the credentials of another role. Such a process does one exchange.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The sign-in of a profile, locked. It dereferences to the [`Cache`], so its holder can read everything.
+/// A record of a profile, locked, with notes of the kind `N` beside it. It dereferences to the [`Cache`], so its holder
+/// can read everything.
 #[derive(Debug)]
-pub struct LockedSignIn<'c> {
+pub struct LockedPart<'c, N> {
     cache: &'c Cache,
     pub(super) record: LockedRecord<'c>,
+    notes: PhantomData<N>,
 }
 
-/// The credentials of one role, locked. Its holder can read everything, and write nothing but these credentials.
-#[derive(Debug)]
-pub struct LockedCredentials<'c> {
-    cache: &'c Cache,
-    pub(super) record: LockedRecord<'c>,
-}
+/// The sign-in of a profile, locked.
+pub type LockedSignIn<'c> = LockedPart<'c, SignInNotes>;
 
-impl Deref for LockedSignIn<'_> {
-    type Target = Cache;
+/// The credentials of one role, locked. Its holder can write nothing but these credentials.
+pub type LockedCredentials<'c> = LockedPart<'c, CredentialsNotes>;
 
-    fn deref(&self) -> &Cache {
-        self.cache
-    }
-}
-
-impl Deref for LockedCredentials<'_> {
+impl<N> Deref for LockedPart<'_, N> {
     type Target = Cache;
 
     fn deref(&self) -> &Cache {
@@ -52,25 +46,45 @@ impl Cache {
     /// Takes the lock of the sign-in; `None` if another process holds it. The folder must exist.
     pub fn try_lock_sign_in(&self) -> Result<Option<LockedSignIn<'_>>, files::Error> {
         let record = self.folder.try_lock_key(self.sign_in_key())?;
-        Ok(record.map(|record| LockedSignIn { cache: self, record }))
+        Ok(record.map(|record| LockedPart::new(self, record)))
     }
 
     /// Takes the lock of the credentials (after the sign-in's, for both); `None` if another process holds it.
     pub fn try_lock_credentials(&self) -> Result<Option<LockedCredentials<'_>>, files::Error> {
         let record = self.folder.try_lock_key(&self.credentials_key)?;
-        Ok(record.map(|record| LockedCredentials { cache: self, record }))
+        Ok(record.map(|record| LockedPart::new(self, record)))
     }
 
     /// Waits for the lock of the sign-in; `None` if another process still holds it after `limit`.
     pub fn lock_sign_in_within(&self, limit: Duration) -> Result<Option<LockedSignIn<'_>>, files::Error> {
         let record = self.folder.lock_key_within(self.sign_in_key(), limit)?;
-        Ok(record.map(|record| LockedSignIn { cache: self, record }))
+        Ok(record.map(|record| LockedPart::new(self, record)))
     }
 
     /// Waits for the lock of the credentials (after the sign-in's, for both); `None` if it is still held after `limit`.
     pub fn lock_credentials_within(&self, limit: Duration) -> Result<Option<LockedCredentials<'_>>, files::Error> {
         let record = self.folder.lock_key_within(&self.credentials_key, limit)?;
-        Ok(record.map(|record| LockedCredentials { cache: self, record }))
+        Ok(record.map(|record| LockedPart::new(self, record)))
+    }
+}
+
+impl<'c, N: StoredNotes> LockedPart<'c, N> {
+    fn new(cache: &'c Cache, record: LockedRecord<'c>) -> Self {
+        Self { cache, record, notes: PhantomData }
+    }
+
+    pub fn update_notes(&self, change: impl FnOnce(&mut N)) -> Result<(), files::Error> {
+        self.record.update_notes_as(change)
+    }
+
+    /// Changes the notes, and only logs it if they cannot be stored: for facts that are worth less than the result.
+    pub fn try_update_notes(&self, change: impl FnOnce(&mut N)) {
+        log_failure(self.update_notes(change));
+    }
+
+    /// Writes the holder's note, by which waiting processes name this one.
+    pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
+        self.record.announce(now)
     }
 }
 
@@ -92,20 +106,6 @@ impl LockedSignIn<'_> {
 
     pub fn remove_provider(&self) -> Result<(), store::Error> {
         self.record.remove(PROVIDER)
-    }
-
-    pub fn update_notes(&self, change: impl FnOnce(&mut SignInNotes)) -> Result<(), files::Error> {
-        self.record.update_notes_as(change)
-    }
-
-    /// Changes the notes, and only logs it if they cannot be stored: for facts that are worth less than the result.
-    pub fn try_update_notes(&self, change: impl FnOnce(&mut SignInNotes)) {
-        log_failure(self.update_notes(change));
-    }
-
-    /// Writes the holder's note, by which waiting processes name this one.
-    pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
-        self.record.announce(now)
     }
 
     /// Removes the sign-in, all credentials that came from it, the record of version 0.1 of this profile, and the
@@ -148,20 +148,6 @@ impl LockedCredentials<'_> {
     pub fn store_credentials(&self, record: &CredentialsRecord) -> Result<(), store::Error> {
         let expires = record.credentials.as_ref().map_or(Timestamp::from_unix(0), |it| it.expiration);
         self.record.store(CREDENTIALS, expires, record)
-    }
-
-    pub fn update_notes(&self, change: impl FnOnce(&mut CredentialsNotes)) -> Result<(), files::Error> {
-        self.record.update_notes_as(change)
-    }
-
-    /// Changes the notes, and only logs it if they cannot be stored: for facts that are worth less than the result.
-    pub fn try_update_notes(&self, change: impl FnOnce(&mut CredentialsNotes)) {
-        log_failure(self.update_notes(change));
-    }
-
-    /// Writes the holder's note, by which waiting processes name this one.
-    pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
-        self.record.announce(now)
     }
 
     /// Removes the credentials and their notes; the sign-in stays.

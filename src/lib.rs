@@ -27,6 +27,7 @@ pub mod files;
 pub mod url;
 pub mod time;
 mod race;
+mod wrapped_error;
 pub mod log;
 pub mod text;
 pub mod secret;

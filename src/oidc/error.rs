@@ -4,7 +4,7 @@
 
 use ::http::StatusCode;
 
-use crate::{http, text::UntrustedText, url::SecureUrlError};
+use crate::{http, text::UntrustedText, url::SecureUrlError, wrapped_error::impl_from};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
@@ -140,8 +140,4 @@ impl Error {
     }
 }
 
-impl From<http::Error> for Error {
-    fn from(error: http::Error) -> Self {
-        Self::Http(error)
-    }
-}
+impl_from!(Error: Http(http::Error));

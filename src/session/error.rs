@@ -15,6 +15,7 @@ use crate::{
     quota::QuotaError,
     store,
     time::Timestamp,
+    wrapped_error::impl_from,
 };
 
 /// A failure of the ladder or of a sign-out.
@@ -177,18 +178,6 @@ impl SignInNeeded {
         }
     }
 }
-
-/// Implements `From` for the variants of an error that only wrap another error.
-macro_rules! impl_from {
-    ($error:ty: $($variant:ident($source:ty)),+ $(,)?) => {
-        $(impl From<$source> for $error {
-            fn from(source: $source) -> Self {
-                Self::$variant(source)
-            }
-        })+
-    };
-}
-pub(crate) use impl_from;
 
 impl_from!(Error:
     Store(store::Error),

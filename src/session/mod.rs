@@ -56,7 +56,6 @@ use crate::{
 
 use application::load_application;
 pub use destinations::{accept_destinations, check_destinations, find_unaccepted_changes};
-pub(crate) use error::impl_from;
 pub use error::{DestinationChanged, Error, NoSignInMethod, SignInNeeded};
 pub use id_token::{find_token_for, is_due_for_refresh};
 use open_records::{OpenCredentials, OpenRecords, OpenSignIn};

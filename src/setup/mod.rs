@@ -25,6 +25,8 @@ pub use plan::{FileChange, SetupPlan};
 pub use profile_names::ProfileNameTemplate;
 pub use record::SetupRecord;
 
+use crate::wrapped_error::impl_from;
+
 /// What becomes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEdit {
@@ -118,8 +120,4 @@ fn split_byte_order_mark(text: &str) -> (&str, &str) {
     text.split_at(text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len())
 }
 
-impl From<crate::files::Error> for Error {
-    fn from(error: crate::files::Error) -> Self {
-        Self::Files(error)
-    }
-}
+impl_from!(Error: Files(crate::files::Error));

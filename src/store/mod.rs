@@ -17,7 +17,7 @@ use std::{fmt, ops::Deref, path::Path};
 
 use zeroize::Zeroizing;
 
-use crate::files;
+use crate::{files, wrapped_error::impl_from};
 use key::KeyLocation;
 
 pub use key::has_key_in_keyring;
@@ -38,17 +38,7 @@ impl Error {
     }
 }
 
-impl From<KeyringError> for Error {
-    fn from(refusal: KeyringError) -> Self {
-        Self::Keyring(refusal)
-    }
-}
-
-impl From<files::Error> for Error {
-    fn from(error: files::Error) -> Self {
-        Self::Files(error)
-    }
-}
+impl_from!(Error: Files(files::Error), Keyring(KeyringError));
 
 /// What to do if the keyring is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use crate::{
     cache::{FailureKind, FailureReport},
     failure::{Failure, LockWaitTimeout},
     files,
-    session::{DestinationChanged, SignInNeeded, impl_from},
+    session::{DestinationChanged, SignInNeeded},
     store,
+    wrapped_error::impl_from,
 };
 
 /// A failure of a request to a worker.

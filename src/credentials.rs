@@ -2,7 +2,7 @@
 //!
 //! It knows the wire form and the moment of expiry, not where credentials come from.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,13 +19,13 @@ pub struct AwsCredentials {
 
 impl AwsCredentials {
     /// The `credential_process` document: one line, version 1, always with an expiry.
-    pub fn process_document(&self) -> SecretDocument {
-        SecretDocument::from_json(&self.wire_form(Some(1)))
+    pub fn process_document(&self) -> Secret {
+        to_json_line(&self.wire_form(Some(1)))
     }
 
     /// What Claude Code takes from an `awsCredentialExport`: the same without a version, one level deeper.
-    pub fn export_document(&self) -> SecretDocument {
-        SecretDocument::from_json(&BTreeMap::from([("Credentials", self.wire_form(None))]))
+    pub fn export_document(&self) -> Secret {
+        to_json_line(&BTreeMap::from([("Credentials", self.wire_form(None))]))
     }
 
     fn wire_form(&self, version: Option<u8>) -> WireCredentials<'_> {
@@ -52,31 +52,11 @@ struct WireCredentials<'a> {
     expiration: String,
 }
 
-/// The printed form; as secret as what it holds.
-pub struct SecretDocument(Secret);
-
-impl SecretDocument {
-    /// One line of JSON.
-    pub fn from_json(shape: &impl Serialize) -> Self {
-        let mut text = serde_json::to_string(shape).expect("plain strings always serialise");
-        text.push('\n');
-        Self(Secret::new(text))
-    }
-
-    /// Any other form that holds a secret.
-    pub fn from_text(text: String) -> Self {
-        Self(Secret::new(text))
-    }
-
-    pub fn expose(&self) -> &[u8] {
-        self.0.expose().as_bytes()
-    }
-}
-
-impl fmt::Debug for SecretDocument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[document]")
-    }
+/// The printed form, one line of JSON, which is as secret as what it holds.
+pub fn to_json_line(shape: &impl Serialize) -> Secret {
+    let mut text = serde_json::to_string(shape).expect("plain strings always serialise");
+    text.push('\n');
+    Secret::new(text)
 }
 
 #[cfg(test)]
@@ -95,7 +75,7 @@ mod tests {
     #[test]
     fn the_document_is_what_sdks_parse() {
         assert_eq!(
-            String::from_utf8_lossy(credentials().process_document().expose()),
+            credentials().process_document().expose(),
             "{\"Version\":1,\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJalr/\\\"key\",\
              \"SessionToken\":\"token==\",\"Expiration\":\"2027-01-15T08:00:00Z\"}\n"
         );
@@ -103,7 +83,7 @@ mod tests {
     #[test]
     fn the_export_is_what_claude_code_parses() {
         assert_eq!(
-            String::from_utf8_lossy(credentials().export_document().expose()),
+            credentials().export_document().expose(),
             "{\"Credentials\":{\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"wJalr/\\\"key\",\
              \"SessionToken\":\"token==\",\"Expiration\":\"2027-01-15T08:00:00Z\"}}\n"
         );

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::{CommandContext, write_stdout};
-use crate::{aws, config::CallerKind, credentials::SecretDocument, failure::Failure};
+use super::{CommandContext, write_secret};
+use crate::{aws, config::CallerKind, credentials::to_json_line, failure::Failure, secret::Secret};
 
 /// Prints the key as one line of text, or as the JSON document that Claude Desktop reads from its credential helper.
 ///
@@ -23,8 +23,8 @@ pub(super) fn run_bearer(as_json: bool, context: &CommandContext<'_>) -> Result<
     let ready = work.worker_client().long_lived_credentials(&mut |_, _| {})?;
     let key = aws::create_api_key(&ready.credentials, &work.profile.region, work.now());
     let document = match as_json {
-        true => SecretDocument::from_json(&BearerAnswer { token: key.expose(), headers: serde_json::Map::new() }),
-        false => SecretDocument::from_text(format!("{}\n", key.expose())),
+        true => to_json_line(&BearerAnswer { token: key.expose(), headers: serde_json::Map::new() }),
+        false => Secret::new(format!("{}\n", key.expose())),
     };
-    write_stdout(document.expose())
+    write_secret(&document)
 }

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{CommandContext, context::ProfileContext, env::fetch_credentials, write_stderr_line, write_stdout};
+use super::{CommandContext, context::ProfileContext, env::fetch_credentials, write_secret, write_stderr_line};
 use crate::{
     aws::{self, ConsolePage},
     cli::ConsoleArgs,
     config::{CallerKind, Partition, Profile},
-    credentials::SecretDocument,
     failure::Failure,
     host::{Browser, BrowserLaunch, ExecutionContext, Terminal},
     http::{self, Client},
@@ -89,7 +88,7 @@ fn print_address(address: &Secret, role: &str) -> Result<(), Failure> {
     write_stderr_line(&format!(
         "Do not share this address. Anyone who opens it within 15 minutes is signed in to the AWS console as {role}:"
     ));
-    write_stdout(SecretDocument::from_text(format!("{}\n", address.expose())).expose())
+    write_secret(&Secret::new(format!("{}\n", address.expose())))
 }
 
 /// Opens the browser with a local address, and returns after this process has redirected the browser to AWS.

@@ -3,7 +3,7 @@
 //! stdout contains this document and nothing else, because an SDK parses all of it. Prompts go to the terminal. SDKs
 //! usually hide stderr, unless the command fails.
 
-use super::{CommandContext, SignInScreen, write_stderr_line, write_stdout};
+use super::{CommandContext, SignInScreen, write_secret, write_stderr_line};
 use crate::{config::CallerKind, failure::Failure};
 
 /// Prints credentials from the cache, or new ones. `caller` says whether it may prompt the user to sign in.
@@ -15,5 +15,5 @@ pub(super) fn run_credentials(caller: CallerKind, context: &CommandContext<'_>) 
         // The quota warning. A host that hides stderr loses only this information, and the credentials still work.
         write_stderr_line(&format!("bedrock-sso: {notice}"));
     }
-    write_stdout(ready.credentials.process_document().expose())
+    write_secret(&ready.credentials.process_document())
 }

@@ -2,11 +2,11 @@
 //!
 //! This file also chooses the variables for `exec`, so that both commands set and unset the same ones.
 
-use super::{CommandContext, SignInScreen, context::ProfileContext, write_stdout};
+use super::{CommandContext, SignInScreen, context::ProfileContext, write_secret};
 use crate::{
     config::{CallerKind, Profile},
-    credentials::SecretDocument,
     failure::Failure,
+    secret::Secret,
     session::SessionCredentials,
     shell::Shell,
 };
@@ -26,7 +26,7 @@ pub(super) fn run_env(shell: Option<Shell>, context: &CommandContext<'_>) -> Res
         text.push_str(&shell.format_set(name, &value)?);
     }
     text.extend(CONFLICTING_VARIABLES.map(|name| shell.format_unset(name)));
-    write_stdout(SecretDocument::from_text(text).expose())
+    write_secret(&Secret::new(text))
 }
 
 /// The name of an environment variable and its value.

@@ -196,6 +196,11 @@ fn to_json_line(report: &impl Serialize) -> String {
     text
 }
 
+/// Writes a document that holds secrets to stdout.
+fn write_secret(document: &secret::Secret) -> Result<(), Failure> {
+    write_stdout(document.expose().as_bytes())
+}
+
 /// Writes the bytes to stdout and flushes it. A reader that has closed the pipe is not a failure, as with `| head -1`.
 fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();

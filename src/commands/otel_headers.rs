@@ -6,7 +6,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use super::{CommandContext, context::ProfileContext, write_stdout};
+use super::{CommandContext, context::ProfileContext, write_secret};
 use crate::{
     cache::SignInRecord,
     cli::GlobalArgs,
@@ -31,7 +31,7 @@ pub(super) fn print_empty_headers() -> Result<(), Failure> {
 
 fn print_headers(headers: &TelemetryHeaders) -> Result<(), Failure> {
     // Exit code 0 is required even if stdout is closed.
-    let _ = write_stdout(headers.to_document().expose());
+    let _ = write_secret(&headers.to_document());
     Ok(())
 }
 
@@ -117,6 +117,6 @@ mod tests {
 
     #[test]
     fn a_panic_prints_an_empty_object() {
-        assert_eq!(collect_or_empty(|| panic!("of a test")).to_document().expose(), b"{}\n");
+        assert_eq!(collect_or_empty(|| panic!("of a test")).to_document().expose(), "{}\n");
     }
 }

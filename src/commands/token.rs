@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{CommandContext, write_stdout};
-use crate::{config::CallerKind, credentials::SecretDocument, failure::Failure};
+use super::{CommandContext, write_secret};
+use crate::{config::CallerKind, credentials::to_json_line, failure::Failure, secret::Secret};
 
 /// Prints the `Authorization` header as a JSON object, or only the token if `is_raw`.
 ///
@@ -13,11 +13,11 @@ use crate::{config::CallerKind, credentials::SecretDocument, failure::Failure};
 pub(super) fn run_token(is_raw: bool, context: &CommandContext<'_>) -> Result<(), Failure> {
     let token = context.load_profile(CallerKind::NonInteractive)?.worker_client().token()?;
     let document = match is_raw {
-        true => SecretDocument::from_text(format!("{}\n", token.expose())),
+        true => Secret::new(format!("{}\n", token.expose())),
         false => {
             let header = ("Authorization", format!("Bearer {}", token.expose()));
-            SecretDocument::from_json(&BTreeMap::from([header]))
+            to_json_line(&BTreeMap::from([header]))
         }
     };
-    write_stdout(document.expose())
+    write_secret(&document)
 }

@@ -8,7 +8,7 @@ mod claim_text;
 
 use std::collections::BTreeMap;
 
-use crate::{config::Profile, credentials::SecretDocument, oidc::VerifiedToken, secret::Secret};
+use crate::{config::Profile, credentials::to_json_line, oidc::VerifiedToken, secret::Secret};
 
 use claim_text::{escape_header_value, read_first_claim};
 pub use endpoint::{CollectorRejected, check_token_collectors};
@@ -40,8 +40,8 @@ impl TelemetryHeaders {
     }
 
     /// One line of JSON: an object of strings.
-    pub fn to_document(&self) -> SecretDocument {
-        SecretDocument::from_json(&self.0)
+    pub fn to_document(&self) -> Secret {
+        to_json_line(&self.0)
     }
 
     fn set(&mut self, name: &str, value: &str) {

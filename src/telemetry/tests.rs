@@ -16,7 +16,7 @@ fn asked(headers: &[(&str, &[&str])], claims: &Value) -> Value {
     let mut profile = profile();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     profile.telemetry.headers = headers.iter().map(|(name, claims)| ((*name).to_owned(), words(claims))).collect();
-    serde_json::from_slice(TelemetryHeaders::from_claims(&build_token_with(claims), &profile).to_document().expose())
+    serde_json::from_str(TelemetryHeaders::from_claims(&build_token_with(claims), &profile).to_document().expose())
         .unwrap()
 }
 

@@ -2,8 +2,15 @@
 //!
 //! It reads bytes and guards the terminal; what they are for, and what is asked, is for `commands`.
 
-use std::io::{self, IsTerminal as _, Read};
+#[cfg(unix)]
+use std::os::fd::AsFd as _;
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Read},
+};
 
+#[cfg(unix)]
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 /// What came.
@@ -30,7 +37,7 @@ pub fn read_hidden_input(ask: impl FnOnce(), limit: usize) -> io::Result<HiddenI
     if !stdin.is_terminal() {
         return read_piped(stdin.lock(), limit);
     }
-    let silence = StdinEchoGuard::new()?;
+    let silence = EchoGuard::for_stdin()?;
     ask();
     let typed = read_typed(stdin.lock(), limit);
     drop(silence);
@@ -71,42 +78,71 @@ pub(super) fn erase_last_char(line: &mut Vec<u8>) {
 
 /// A terminal that shows nothing of what is typed; dropped, it does again.
 #[cfg(unix)]
-struct StdinEchoGuard(rustix::termios::Termios);
+#[derive(Debug)]
+pub struct EchoGuard {
+    terminal: File,
+    saved_modes: Termios,
+    when: OptionalActions,
+}
 
 #[cfg(unix)]
-impl StdinEchoGuard {
+impl EchoGuard {
+    /// For lines of any length. Signals stay: Ctrl-C must go on to end the sign-in.
+    pub(super) fn for_lines(terminal: File) -> io::Result<Self> {
+        Self::without_modes(terminal, LocalModes::ICANON | LocalModes::ECHO, OptionalActions::Now)
+    }
+
     /// Signals are off as well: Ctrl-C comes as a key, and nobody is left with a terminal that is still silent.
-    fn new() -> io::Result<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(io::stdin())?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
-        Ok(Self(before))
+    fn for_stdin() -> io::Result<Self> {
+        let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+        let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        Self::without_modes(stdin.into(), modes, OptionalActions::Flush)
+    }
+
+    fn without_modes(terminal: File, modes: LocalModes, when: OptionalActions) -> io::Result<Self> {
+        let saved_modes = tcgetattr(&terminal)?;
+        let mut silent = saved_modes.clone();
+        silent.local_modes -= modes;
+        tcsetattr(&terminal, when, &silent)?;
+        Ok(Self { terminal, saved_modes, when })
     }
 }
 
 #[cfg(unix)]
-impl Drop for StdinEchoGuard {
+impl Drop for EchoGuard {
     fn drop(&mut self) {
-        let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Flush, &self.0);
+        // A terminal that is gone has no modes to restore.
+        let _ = tcsetattr(&self.terminal, self.when, &self.saved_modes);
+    }
+}
+
+/// A console that shows nothing of what is typed at stdin. It shows lines that are pasted, and these are as long as the
+/// buffer they are read into.
+#[cfg(windows)]
+#[derive(Debug)]
+pub struct EchoGuard {
+    is_for_stdin: bool,
+}
+
+#[cfg(windows)]
+impl EchoGuard {
+    #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
+    pub(super) fn for_lines(_: File) -> io::Result<Self> {
+        Ok(Self { is_for_stdin: false })
+    }
+
+    fn for_stdin() -> io::Result<Self> {
+        let is_silent = super::windows::set_console_echo(false);
+        if is_silent { Ok(Self { is_for_stdin: true }) } else { Err(io::Error::last_os_error()) }
     }
 }
 
 #[cfg(windows)]
-struct StdinEchoGuard;
-
-#[cfg(windows)]
-impl StdinEchoGuard {
-    fn new() -> io::Result<Self> {
-        if super::windows::set_console_echo(false) { Ok(Self) } else { Err(io::Error::last_os_error()) }
-    }
-}
-
-#[cfg(windows)]
-impl Drop for StdinEchoGuard {
+impl Drop for EchoGuard {
     fn drop(&mut self) {
-        super::windows::set_console_echo(true);
+        if self.is_for_stdin {
+            super::windows::set_console_echo(true);
+        }
     }
 }
 

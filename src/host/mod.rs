@@ -24,12 +24,12 @@ pub use execution_context::ExecutionContext;
 pub use external_config::{
     ExternalConfigPaths, can_others_replace, find_home, find_stable_program_path, find_working_folder,
 };
-pub use hidden_input::{HiddenInput, read_hidden_input};
+pub use hidden_input::{EchoGuard, HiddenInput, read_hidden_input};
 pub use paths::HostPaths;
 pub use process::{build_self_command, detach_session, exit_immediately, harden_process};
 pub use programs::{describe_system, find_on_path, find_program, is_this_program, query_version};
 pub use proxy::{SystemProxy, read_system_proxy};
-pub use terminal::{EchoGuard, Terminal};
+pub use terminal::Terminal;
 pub use trust::{
     FolderTrust, UntrustedWriter, check_folder_trust, create_admin_folder, find_untrusted_writer,
     find_untrusted_writer_at,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Environment,
-    hidden_input::{BACKSPACE, DELETE, KILL_LINE, erase_last_char},
+    hidden_input::{BACKSPACE, DELETE, EchoGuard, KILL_LINE, erase_last_char},
 };
 use crate::secret::Secret;
 
@@ -56,7 +56,7 @@ impl Terminal {
     /// From now until the guard is dropped, what is typed is not shown, and a line may be of any length: the system's own
     /// line mode cuts it at 1024 or 4096 bytes.
     pub fn disable_echo(&self) -> io::Result<EchoGuard> {
-        EchoGuard::new(self.input.try_clone()?)
+        EchoGuard::for_lines(self.input.try_clone()?)
     }
 
     /// Hands over each line as it is typed or pasted, until nobody wants them or the terminal is gone.
@@ -80,48 +80,6 @@ impl Terminal {
                 }
             }
         }
-    }
-}
-
-/// Dropped, the terminal is as it was.
-#[cfg(unix)]
-#[derive(Debug)]
-pub struct EchoGuard {
-    terminal: File,
-    saved_modes: rustix::termios::Termios,
-}
-
-#[cfg(unix)]
-impl EchoGuard {
-    fn new(terminal: File) -> io::Result<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(&terminal)?;
-        let mut hushed = before.clone();
-        // Signals stay: Ctrl-C must go on to end the sign-in.
-        hushed.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-        tcsetattr(&terminal, OptionalActions::Now, &hushed)?;
-        Ok(Self { terminal, saved_modes: before })
-    }
-}
-
-#[cfg(unix)]
-impl Drop for EchoGuard {
-    fn drop(&mut self) {
-        // A terminal that is gone needs no mending.
-        let _ = rustix::termios::tcsetattr(&self.terminal, rustix::termios::OptionalActions::Now, &self.saved_modes);
-    }
-}
-
-/// A console shows what is typed, and its lines are as long as the buffer they are read into.
-#[cfg(windows)]
-#[derive(Debug)]
-pub struct EchoGuard;
-
-#[cfg(windows)]
-impl EchoGuard {
-    #[expect(clippy::unnecessary_wraps, reason = "as on the other systems")]
-    fn new(_: File) -> io::Result<Self> {
-        Ok(Self)
     }
 }
 

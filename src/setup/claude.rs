@@ -24,30 +24,27 @@ const TELEMETRY: [(&str, &str); 4] = [
 /// Variables that managed settings pin, because Claude Code takes them from a repository's settings too, and managed
 /// settings outrank those. They choose the files that AWS's tools run commands from, and where requests go.
 const PINNED: [(&str, PinnedValue); 12] = [
-    ("BEDROCK_SSO_CONFIG", PinnedValue::Literal("")),
-    ("BEDROCK_SSO_PROFILE", PinnedValue::OurProfile),
-    ("AWS_PROFILE", PinnedValue::AwsProfile),
+    ("BEDROCK_SSO_CONFIG", TO_NOTHING),
+    ("BEDROCK_SSO_PROFILE", |profile| Some(profile.name.clone())),
+    // Not pinned without an AWS profile that `login` adds for each user: no AWS SDK accepts the empty text.
+    ("AWS_PROFILE", |profile| profile.aws_profile.clone()),
     // Not empty: botocore takes the empty text for a file that does not exist. The SDKs for JavaScript, Python and Java
     // expand `~/`, on every system; the one for Go does not.
-    ("AWS_CONFIG_FILE", PinnedValue::Literal("~/.aws/config")),
-    ("AWS_SHARED_CREDENTIALS_FILE", PinnedValue::Literal("~/.aws/credentials")),
-    ("AWS_ENDPOINT_URL", PinnedValue::Literal("")),
-    ("AWS_ENDPOINT_URL_STS", PinnedValue::Literal("")),
-    ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", PinnedValue::Literal("")),
-    ("AWS_ENDPOINT_URL_BEDROCK", PinnedValue::Literal("")),
-    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", PinnedValue::Literal("")),
-    ("AWS_ENDPOINT_URL_SSO", PinnedValue::Literal("")),
-    ("AWS_ENDPOINT_URL_SSO_OIDC", PinnedValue::Literal("")),
+    ("AWS_CONFIG_FILE", |_| Some("~/.aws/config".to_owned())),
+    ("AWS_SHARED_CREDENTIALS_FILE", |_| Some("~/.aws/credentials".to_owned())),
+    ("AWS_ENDPOINT_URL", TO_NOTHING),
+    ("AWS_ENDPOINT_URL_STS", TO_NOTHING),
+    ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", TO_NOTHING),
+    ("AWS_ENDPOINT_URL_BEDROCK", TO_NOTHING),
+    ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", TO_NOTHING),
+    ("AWS_ENDPOINT_URL_SSO", TO_NOTHING),
+    ("AWS_ENDPOINT_URL_SSO_OIDC", TO_NOTHING),
 ];
 
-/// The value that a variable is pinned to.
-enum PinnedValue {
-    Literal(&'static str),
-    /// The name of our profile.
-    OurProfile,
-    /// The AWS profile that `login` adds for each user. Not pinned without one: no AWS SDK accepts the empty text.
-    AwsProfile,
-}
+/// Finds the value to which a policy for this profile pins a variable, if it does.
+type PinnedValue = fn(&Profile) -> Option<String>;
+
+const TO_NOTHING: PinnedValue = |_| Some(String::new());
 
 /// How Claude Code comes by credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,19 +86,9 @@ fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry
         variables.extend(TELEMETRY.map(|(name, value)| (name, value.to_owned())));
     }
     if *source == ClaudeCredentialSource::Export {
-        variables.extend(PINNED.iter().filter_map(|(name, pin)| Some((*name, pin.resolve(profile)?))));
+        variables.extend(PINNED.iter().filter_map(|(name, pin)| Some((*name, pin(profile)?))));
     }
     variables
-}
-
-impl PinnedValue {
-    fn resolve(&self, profile: &Profile) -> Option<String> {
-        match self {
-            Self::Literal(value) => Some((*value).to_owned()),
-            Self::OurProfile => Some(profile.name.clone()),
-            Self::AwsProfile => profile.aws_profile.clone(),
-        }
-    }
 }
 
 /// Whether managed settings pin this variable to whatever value: an administrator may choose another.

@@ -39,7 +39,8 @@ pub fn predict_method(
     context: &ExecutionContext,
     gives_codes: bool,
 ) -> (Result<SignInMethod, NoSignInMethod>, &'static str) {
-    let MethodChoice { plan, reason } = choose_for_profile(profile, browser, false, MethodPreference::Any, context);
+    let inputs = build_method_inputs(profile, browser, false, MethodPreference::Any);
+    let MethodChoice { plan, reason } = choose_method(&inputs, context);
     (plan.resolve_method(gives_codes), reason)
 }
 
@@ -47,16 +48,6 @@ pub fn predict_method(
 pub fn check_browser(profile: &Profile, browser: &Browser, context: &ExecutionContext) -> Result<(), &'static str> {
     let asked = build_method_inputs(profile, browser, false, MethodPreference::Any);
     find_browser_obstacle(&asked, context).map_or(Ok(()), Err)
-}
-
-fn choose_for_profile(
-    profile: &Profile,
-    browser: &Browser,
-    automatically: bool,
-    wish: MethodPreference,
-    context: &ExecutionContext,
-) -> MethodChoice {
-    choose_method(&build_method_inputs(profile, browser, automatically, wish), context)
 }
 
 fn build_method_inputs<'a>(
@@ -80,7 +71,9 @@ impl Ladder<'_> {
         self.check_prompt_allowed(records.sign_in.lock)?;
         let application = self.load_application(records.sign_in.lock.folder())?;
         let browser = self.profile.chosen_browser(&self.host.environment);
-        let MethodChoice { plan, reason } = self.choose_sign_in_method(&browser);
+        let (is_automatic, preference) = (!self.purpose.is_login(), self.purpose.method_preference());
+        let inputs = build_method_inputs(self.profile, &browser, is_automatic, preference);
+        let MethodChoice { plan, reason } = choose_method(&inputs, self.context);
         log::info("session", format_args!("sign-in method: {plan:?} ({reason})"));
         let known = match plan {
             MethodPlan::DeviceCodeOr(_) | MethodPlan::Use(SignInMethod::DeviceCode) => {
@@ -95,11 +88,6 @@ impl Ladder<'_> {
             }
             (way, known) => self.sign_in_by_callback(records, &application, way, &browser, known, user).await,
         }
-    }
-
-    fn choose_sign_in_method(&self, browser: &Browser) -> MethodChoice {
-        let automatically = !self.purpose.is_login();
-        choose_for_profile(self.profile, browser, automatically, self.purpose.method_preference(), self.context)
     }
 
     /// The provider's metadata; fails if the user cancels while it is fetched.

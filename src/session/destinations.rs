@@ -68,10 +68,4 @@ impl Ladder<'_> {
         changes.retain(|change| change.recipient == SecretRecipient::TokenEndpoint);
         if changes.is_empty() { Ok(()) } else { Err(DestinationChanged { changes }.into()) }
     }
-
-    /// Accepts the hosts of a sign-in that the user has just made: those of this profile and the provider, and those
-    /// that other profiles with the same sign-in were allowed before.
-    pub(super) fn set_destinations(&self, sign_in: &mut SignInRecord, known: &CachedProvider) {
-        accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
-    }
 }

@@ -16,7 +16,7 @@ use self::method_choice::{MethodChoice, MethodInputs, MethodPlan, choose_method,
 pub use self::{callback::await_browser_failure, method_choice::SignInMethod};
 use super::{
     Error, Ladder, MethodPreference, NoSignInMethod, OpenRecords, SessionCredentials, SignInEvent, SignInNeeded,
-    UserInput,
+    UserInput, accept_destinations,
 };
 use crate::{
     cache::{CachedProvider, CredentialsRecord, FailureReport, LockedSignIn, PromptBackoff},
@@ -158,7 +158,8 @@ impl Ladder<'_> {
             sign_in.lock.remove_other_credentials()?;
         }
         sign_in.refresh_token = tokens.refresh_token;
-        self.set_destinations(sign_in, known);
+        // It may be sent where the profile and the provider say, and where profiles that share it were allowed to send it.
+        accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
         self.set_token(sign_in, &token)?;
         if is_another_user {
             // Removes what a process of the earlier user has stored since the first removal. From here on such a

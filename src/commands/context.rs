@@ -18,7 +18,7 @@ use crate::{
     log::{self, LogFilter, LogLevel},
     text::sanitize_line,
     time::Timestamp,
-    worker::{LogFlags, WorkerClient},
+    worker::WorkerClient,
 };
 
 /// How long a command waits for a lock. A refresh, or another process that only writes, finishes within this time. A
@@ -173,8 +173,7 @@ impl ProfileContext<'_> {
     /// worker gets the same `--config` and `-v` as this command.
     pub(super) fn worker_client(&self) -> WorkerClient<'_> {
         let GlobalArgs { profile: _, config, verbose } = self.context.global;
-        let log = LogFlags { verbose: *verbose };
-        WorkerClient::new(&self.context.host, &self.profile, &self.cache, self.caller, config.as_deref(), log)
+        WorkerClient::new(&self.context.host, &self.profile, &self.cache, self.caller, config.as_deref(), *verbose)
     }
 
     pub(super) fn lock_sign_in(&self) -> Result<LockedSignIn<'_>, Failure> {

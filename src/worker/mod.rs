@@ -52,12 +52,7 @@ pub struct WorkerClient<'a> {
     pub caller: CallerKind,
     /// The arguments with which a worker finds the same profile and configuration file.
     pub profile_arguments: Vec<OsString>,
-    pub log: LogFlags,
-}
-
-/// The logging flags that a worker gets; the rest of its logging comes from the environment.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LogFlags {
+    /// How often `--verbose` is passed on, besides the environment's logging.
     pub verbose: u8,
 }
 
@@ -90,7 +85,7 @@ impl<'a> WorkerClient<'a> {
         cache: &'a Cache,
         caller: CallerKind,
         config: Option<&Path>,
-        log: LogFlags,
+        verbose: u8,
     ) -> Self {
         let mut words: Vec<OsString> = vec!["--profile".into(), profile.name.clone().into()];
         if let Some(file) = config {
@@ -99,7 +94,7 @@ impl<'a> WorkerClient<'a> {
             word.push(file);
             words.push(word);
         }
-        Self { host, profile, cache, caller, profile_arguments: words, log }
+        Self { host, profile, cache, caller, profile_arguments: words, verbose }
     }
 }
 
@@ -230,7 +225,7 @@ impl WorkerClient<'_> {
         let mut command = host::build_self_command()?;
         command.arg("worker").args((terminal == CallerTerminal::Present).then_some("--terminal"));
         command.arg(request::encode_purpose(purpose)).args(&self.profile_arguments);
-        command.args((0..self.log.verbose).map(|_| "--verbose"));
+        command.args((0..self.verbose).map(|_| "--verbose"));
         Ok(command)
     }
 

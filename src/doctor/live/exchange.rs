@@ -13,7 +13,7 @@ use crate::{
     oidc::VerifiedToken,
     quota,
     text::sanitize_line,
-    worker::{LogFlags, WorkerClient},
+    worker::WorkerClient,
 };
 
 /// What there is to show to AWS.
@@ -31,8 +31,7 @@ pub(super) fn prepare_exchange(context: &DoctorContext<'_>, profile: &Profile) -
     }
     let cache = context.cache(profile);
     let config = context.inputs.file.as_deref();
-    let client =
-        WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, LogFlags::default());
+    let client = WorkerClient::new(context.host, profile, &cache, CallerKind::NonInteractive, config, 0);
     let error = match client.token().and_then(|_| Ok(cache.load_sign_in()?.recall_token())) {
         Ok(Some(token)) => return Ok(ExchangeInput::Token(Box::new(token))),
         Ok(None) => return Err(Finding::Skipped("the kept ID token cannot be read".to_owned())),

@@ -158,7 +158,7 @@ impl Ladder<'_> {
             sign_in.lock.remove_other_credentials()?;
         }
         sign_in.refresh_token = tokens.refresh_token;
-        // It may be sent where the profile and the provider say, and where profiles that share it were allowed to send it.
+        // The user has just made this sign-in, so the hosts of this profile and the provider are accepted too.
         accept_destinations(&mut sign_in.destinations, self.profile, &self.host.environment, Some(known));
         self.set_token(sign_in, &token)?;
         if is_another_user {

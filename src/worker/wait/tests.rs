@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{super::LogFlags, *};
+use super::*;
 use crate::{
     cache::{self, Cache, CredentialsRecord},
     config::{Profile, testing},
@@ -60,7 +60,7 @@ impl Machine {
 
     fn client(&self) -> WorkerClient<'_> {
         let caller = CallerKind::MayPrompt;
-        WorkerClient::new(&self.host, &self.profile, &self.cache, caller, None, LogFlags::default())
+        WorkerClient::new(&self.host, &self.profile, &self.cache, caller, None, 0)
     }
 
     /// What the caller uses: `ready` for credentials, the slug of a failure, or nothing.

@@ -162,15 +162,11 @@ mod tests {
     #[test]
     fn a_variable_adds_to_the_systems_roots_and_never_replaces_them() {
         let file = authority("openssl");
-        let trust =
-            TrustConfig::new(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]), VariableUse::Honored);
+        let trust = TrustConfig::new(None, &Environment::fixed([("SSL_CERT_FILE", text(&file))]), VariableUse::Honored);
         let system = trust.system_bundle.as_deref().map_or(0, |path| read_bundle(path).unwrap().len());
         assert_eq!(trust.read_certificates().unwrap().len(), 1 + system);
         assert_eq!(trust.system_bundle, find_system_bundle().filter(|_| cfg!(target_os = "linux")));
-        assert_eq!(
-            TrustConfig::new(None, &Environment::fixed([]), VariableUse::Honored),
-            TrustConfig::default()
-        );
+        assert_eq!(TrustConfig::new(None, &Environment::fixed([]), VariableUse::Honored), TrustConfig::default());
     }
 
     #[test]

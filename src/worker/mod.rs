@@ -199,16 +199,16 @@ impl WorkerClient<'_> {
     /// are only logged, because the caller has what it needs.
     pub fn refresh_in_background(&self, purpose: LadderPurpose) {
         let now = self.now();
-        let tried = match purpose {
-            LadderPurpose::Credentials(_) => self.cache.load_credentials_notes().renewal_tried,
-            LadderPurpose::IdToken(_) => self.cache.load_sign_in_notes().renewal_tried,
+        let (tried, own_lock) = match purpose {
+            LadderPurpose::Credentials(_) => {
+                (self.cache.load_credentials_notes().renewal_tried, self.cache.credentials_lock_path())
+            }
+            LadderPurpose::IdToken(_) => {
+                (self.cache.load_sign_in_notes().renewal_tried, self.cache.sign_in_lock_path())
+            }
         };
         let lately = tried.is_some_and(|tried| tried <= now && now.duration_since(tried) < RENEWAL_PAUSE);
         // If the check itself fails, no worker is started, because it would fail in the same way.
-        let own_lock = match purpose {
-            LadderPurpose::Credentials(_) => self.cache.credentials_lock_path(),
-            LadderPurpose::IdToken(_) => self.cache.sign_in_lock_path(),
-        };
         if lately || lock::is_held(&own_lock).unwrap_or(true) {
             return;
         }

@@ -91,8 +91,7 @@ struct StatusIdentity {
 #[derive(Serialize)]
 struct SignInStatus {
     /// `None`: the ID token has expired, or AWS or the provider has rejected it.
-    #[serde(serialize_with = "serialize_optional")]
-    id_token_expires_at: Option<Timestamp>,
+    id_token_expires_at: Option<String>,
     /// The other profiles that use the same sign-in.
     shared_with: Vec<String>,
 }
@@ -100,8 +99,7 @@ struct SignInStatus {
 /// How long the AWS credentials are valid.
 #[derive(Serialize)]
 struct RemainingValidity {
-    #[serde(serialize_with = "serialize_display")]
-    expires_at: Timestamp,
+    expires_at: String,
     seconds_left: u64,
 }
 
@@ -130,20 +128,22 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
         role_arn: role.map(|role| role.as_str().to_owned()),
         account: role.map(|role| role.account().to_owned()),
         credentials: credentials.map(|valid| RemainingValidity {
-            expires_at: valid.expiration,
+            expires_at: valid.expiration.to_string(),
             seconds_left: valid.expiration.duration_since(now).as_secs(),
         }),
         sign_in: sign_in.has_token().then(|| SignInStatus {
-            id_token_expires_at: sign_in.find_valid_token(now).map(|token| token.expires_at()),
+            id_token_expires_at: sign_in.find_valid_token(now).map(|token| token.expires_at().to_string()),
             shared_with: context.list_sharing_profiles(&work.profile).into_iter().map(|other| other.name).collect(),
         }),
         can_renew: sign_in.refresh_token.is_some(),
         storage: work.profile.storage.name(),
         config: list_config_files(context),
-        last_error: work
-            .cache
-            .load_last_failure()
-            .map(|last| LastError::from_last_failure(last, &context.invocation())),
+        last_error: work.cache.load_last_failure().map(|LastFailure { at, report }| LastError {
+            at,
+            slug: report.slug,
+            message: report.message,
+            hint: report.hint.render(&context.invocation()),
+        }),
         quota: notes.usage.filter(|_| work.profile.quota.is_some()),
         destination_changes: sign_in.destinations.find_profile_changes(&work.profile, &context.host.environment),
         variables: work.profile.list_variables(&context.host.environment, &context.host.paths),
@@ -171,22 +171,6 @@ fn read_identity(sign_in: &SignInRecord, stored: &CredentialsRecord) -> Option<S
 /// Serialises a time as it is displayed: in UTC, as RFC 3339 defines it.
 fn serialize_display<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(moment)
-}
-
-fn serialize_optional<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match moment {
-        Some(moment) => serializer.collect_str(moment),
-        None => serializer.serialize_none(),
-    }
-}
-
-impl LastError {
-    fn from_last_failure(
-        LastFailure { at, report: FailureReport { slug, message, hint, .. } }: LastFailure,
-        invocation: &Invocation,
-    ) -> Self {
-        Self { at, slug, message, hint: hint.render(invocation) }
-    }
 }
 
 impl StatusIdentity {
@@ -237,7 +221,7 @@ impl StatusReport {
             [] => String::new(),
             names => format!("; shared with {}", sanitize_line(&names.join(", "))),
         };
-        let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at);
+        let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at.as_ref());
         let (text, tone) = match (self.can_renew, id_token_expires_at) {
             (true, _) => (format!("yes, refreshed automatically{shared}"), Tone::Good),
             (false, Some(until)) => (format!("yes, until {until}{shared}"), Tone::Good),

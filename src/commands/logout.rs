@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{CommandContext, write_stderr, write_stderr_line};
+use super::{CommandContext, context::ProfileContext, write_stderr, write_stderr_line};
 use crate::{
     cache::{self, Cache, RecordFolder, SignInRecord},
     config::{self, CallerKind, Profile, Storage},
@@ -30,10 +30,9 @@ struct LogoutProblem {
 
 /// Signs out of the chosen profile. The secret of the application stays, because the next sign-in needs it again.
 pub(super) fn sign_out_one(context: &CommandContext<'_>) -> Result<(), Failure> {
-    let profile = load_profile(context)?;
+    let ProfileContext { profile, cache, .. } = context.load_profile(CallerKind::NonInteractive)?;
     let result = sign_out_profile(context, &profile);
-    let of_application =
-        open_cache(context, &profile).folder().load_client_credentials(&profile.application_fingerprint());
+    let of_application = cache.folder().load_client_credentials(&profile.application_fingerprint());
     if of_application.is_ok_and(|stored| stored != StoredClientCredentials::default()) {
         let note =
             Hint::from("The secret of the application remains stored for the next sign-in. To delete it too, run ")
@@ -88,19 +87,11 @@ fn sign_out_of_cache(
     removal
 }
 
-/// Loads the profile without opening its cache: `logout` has to open a cache for each storage.
-fn load_profile(context: &CommandContext<'_>) -> Result<Profile, Failure> {
-    let profile = config::load_profile(&context.inputs())?;
-    context.set_invocation(profile.invocation(context.global.config.as_deref()));
-    Ok(profile)
-}
-
 /// Deletes the AWS credentials of the profile. The sign-in stays, so the profile gets new credentials without a prompt,
 /// and profiles that share the sign-in are not affected.
 pub(super) fn forget_credentials(context: &CommandContext<'_>) -> Result<(), Failure> {
-    let profile = load_profile(context)?;
+    let ProfileContext { profile, cache, .. } = context.load_profile(CallerKind::NonInteractive)?;
     let name = sanitize_line(&profile.name);
-    let cache = open_cache(context, &profile);
     if context.host.paths.data.is_dir() {
         // `move_former_session` skips a record of version 0.1 that is in use, so this waits for processes that use it.
         drop((context.lock_sign_in(&cache)?, context.lock_credentials(&cache)?));

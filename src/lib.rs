@@ -27,9 +27,9 @@ pub mod files;
 pub mod url;
 pub mod time;
 mod race;
-mod wrapped_error;
 pub mod log;
 pub mod text;
 pub mod secret;
+mod trait_impls;
 
 pub use commands::run;

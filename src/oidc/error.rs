@@ -4,7 +4,7 @@
 
 use ::http::StatusCode;
 
-use crate::{http, text::UntrustedText, url::SecureUrlError, wrapped_error::impl_from};
+use crate::{http, text::UntrustedText, url::SecureUrlError, trait_impls::impl_from};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {

@@ -15,7 +15,7 @@ use crate::{
     quota::QuotaError,
     store,
     time::Timestamp,
-    wrapped_error::impl_from,
+    trait_impls::impl_from,
 };
 
 /// A failure of the ladder or of a sign-out.

@@ -25,7 +25,7 @@ pub use plan::{FileChange, SetupPlan};
 pub use profile_names::ProfileNameTemplate;
 pub use record::SetupRecord;
 
-use crate::wrapped_error::impl_from;
+use crate::trait_impls::impl_from;
 
 /// What becomes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

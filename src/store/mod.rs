@@ -17,7 +17,7 @@ use std::{fmt, ops::Deref, path::Path};
 
 use zeroize::Zeroizing;
 
-use crate::{files, wrapped_error::impl_from};
+use crate::{files, trait_impls::impl_from};
 use key::KeyLocation;
 
 pub use key::has_key_in_keyring;

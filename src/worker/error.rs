@@ -10,7 +10,7 @@ use crate::{
     files,
     session::{DestinationChanged, SignInNeeded},
     store,
-    wrapped_error::impl_from,
+    trait_impls::impl_from,
 };
 
 /// A failure of a request to a worker.

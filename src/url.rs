@@ -7,6 +7,8 @@ use std::fmt;
 use openidconnect::url::{Host, Url};
 use serde::{Deserialize, Serialize};
 
+use crate::trait_impls::impl_debug;
+
 /// An address that cannot carry a secret over an open network.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -83,11 +85,7 @@ impl fmt::Display for SecureUrl {
     }
 }
 
-impl fmt::Debug for SecureUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
+impl_debug!(SecureUrl, SecureUrl::as_str);
 
 impl TryFrom<String> for SecureUrl {
     type Error = SecureUrlError;

@@ -2,11 +2,10 @@
 //!
 //! Syntax only; whether they exist, AWS says.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::partition::is_region;
+use crate::trait_impls::impl_debug;
 
 /// `arn:aws:iam::123456789012:role/path/Name`
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +73,7 @@ fn is_role_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
 
-impl fmt::Debug for RoleArn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+impl_debug!(RoleArn, RoleArn::as_str);
 
 impl IdentityPoolId {
     /// `None` when the text is no identity pool's id (`[\w-]+:[0-9a-f-]+`, at most 55 characters).
@@ -97,11 +92,7 @@ impl IdentityPoolId {
     }
 }
 
-impl fmt::Debug for IdentityPoolId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+impl_debug!(IdentityPoolId, IdentityPoolId::as_str);
 
 #[cfg(test)]
 mod tests {

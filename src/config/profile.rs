@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use super::{
     AwsEndpoints, ChainedRole, ClaudeCodeConfig, ClientAuth, Federation, Fingerprint, IdentityPoolId, Provider,
     QuotaSettings, RoleArn, TelemetrySettings, choice::NamedChoice, fingerprint::FingerprintHasher,
 };
-use crate::{hint::Invocation, http::ProxyChoice, url::SecureUrl};
+use crate::{hint::Invocation, http::ProxyChoice, trait_impls::impl_debug, url::SecureUrl};
 
 /// The keys under which a profile's records are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,11 +316,7 @@ impl Issuer {
     }
 }
 
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+impl_debug!(Issuer, Issuer::as_str);
 
 impl RedirectUri {
     /// The redirect address for a port the listener has.

@@ -3,7 +3,6 @@
 //! Facts only, each learnt when the first check wants it; what they mean is for the checks.
 
 use std::{
-    fmt,
     future::Future,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -25,6 +24,7 @@ use crate::{
     setup::SetupPlan,
     store,
     time::Timestamp,
+    trait_impls::impl_debug,
     url::SecureUrl,
 };
 
@@ -196,8 +196,4 @@ pub(super) async fn run_with_timeout<T>(host: &str, call: impl Future<Output = T
     timeout(CHECK_TIMEOUT, call).await.map_err(silent)
 }
 
-impl fmt::Debug for DoctorContext<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DoctorContext")
-    }
-}
+impl_debug!(DoctorContext<'_>, |_| "DoctorContext");

@@ -16,7 +16,7 @@ pub(crate) mod testing;
 mod trust;
 mod verifier;
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use ::http::{HeaderMap, StatusCode, header};
 use reqwest::redirect;
@@ -29,7 +29,7 @@ pub use self::{
     trust::TrustConfig,
 };
 use self::{proxy::ProxyRules, request_error::RequestContext, resolver::SystemResolver};
-use crate::{host, log, text::UntrustedText, time::Timestamp, url::SecureUrl};
+use crate::{host, log, text::UntrustedText, time::Timestamp, trait_impls::impl_debug, url::SecureUrl};
 
 /// The most of a body that is ever read. The largest honest answer, a key set, has some ten kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -179,11 +179,7 @@ impl FullResponse {
     }
 }
 
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Client")
-    }
-}
+impl_debug!(Client, |_| "Client");
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::CancelSignal;
-use crate::{oidc::callback::PasteRejection, secret::Secret};
+use crate::{oidc::callback::PasteRejection, secret::Secret, trait_impls::impl_debug};
 
 /// Where and how the user signs in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +109,4 @@ impl fmt::Debug for PromptMethod {
     }
 }
 
-impl fmt::Debug for UserInput<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UserInput")
-    }
-}
+impl_debug!(UserInput<'_>, |_| "UserInput");

@@ -13,11 +13,14 @@ mod sealing_key;
 #[cfg(test)]
 mod contract;
 
-use std::{fmt, ops::Deref, path::Path};
+use std::{ops::Deref, path::Path};
 
 use zeroize::Zeroizing;
 
-use crate::{files, trait_impls::impl_from};
+use crate::{
+    files,
+    trait_impls::{impl_debug, impl_from},
+};
 use key::KeyLocation;
 
 pub use key::has_key_in_keyring;
@@ -61,11 +64,7 @@ impl Deref for UnsealedRecord {
     }
 }
 
-impl fmt::Debug for UnsealedRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UnsealedRecord")
-    }
-}
+impl_debug!(UnsealedRecord, |_| "UnsealedRecord");
 
 /// `storage = "none"`: every write is dropped, and every read finds nothing.
 pub fn open_null_store(folder: &Path) -> SealedFiles {

@@ -14,7 +14,7 @@ use super::{
     parse_record,
     record_folder::{StoredNotes, log_failure},
 };
-use crate::{files, log, store, time::Timestamp};
+use crate::{files, lock::LockHolder, log, store, time::Timestamp};
 
 /// How long removal waits for a process that holds the credentials of another role. Such a process does one exchange.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ impl<'c, N: StoredNotes> LockedPart<'c, N> {
 
     /// Writes the holder's note, by which waiting processes name this one.
     pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
-        self.record.announce(now)
+        self.record.lock.write_holder(&LockHolder::for_this_process(now))
     }
 }
 
@@ -92,7 +92,7 @@ impl LockedSignIn<'_> {
     /// Fails if records cannot be stored. Call it before the user signs in or a refresh token is used: a rotated
     /// refresh token that cannot be stored is lost, and with it the session.
     pub fn check_storage(&self) -> Result<(), store::Error> {
-        self.record.check_storage()
+        self.folder.store.check_writable(&self.record.lock)
     }
 
     /// Replaces the sign-in record, in one step that survives a crash. The record has no expiry.
@@ -117,7 +117,7 @@ impl LockedSignIn<'_> {
         for key in self.list_credentials_keys()?.into_iter().chain([self.former_key()]) {
             results.push(self.remove_record(&key));
         }
-        results.push(self.folder.remove_unused_key());
+        results.push(self.folder.store.remove_unused_key());
         results.into_iter().collect()
     }
 

@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(names(), left);
         sign_in.record.remove_all().unwrap();
         assert_eq!(names(), ["key", "key.lock", "mine-role.lock", "mine.lock"]);
-        cache.folder().remove_unused_key().unwrap();
+        cache.folder.store.remove_unused_key().unwrap();
         assert_eq!(names(), ["key.lock", "mine-role.lock", "mine.lock"]);
     }
 

@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{CREDENTIALS, FORMER_SESSION, NOTES, PROVIDER, SIGN_IN, parse_record, serialize_record};
 use crate::{
     files,
-    lock::{self, ExclusiveLock, LockHolder},
+    lock::{self, ExclusiveLock},
     log,
     store::{self, SealedFiles},
     time::Timestamp,
@@ -64,10 +64,6 @@ impl RecordFolder {
         Ok(lock.map(|lock| LockedRecord { folder: self, key: key.to_owned(), lock }))
     }
 
-    pub fn remove_unused_key(&self) -> Result<(), store::Error> {
-        self.store.remove_unused_key()
-    }
-
     /// The notes under a key. Notes that cannot be read count as empty: they only ever delay or explain something.
     pub(super) fn load_notes_of<N: StoredNotes>(&self, key: &str) -> N {
         let bytes = files::read_if_exists(&self.notes_path(key)).ok().flatten();
@@ -80,11 +76,6 @@ impl RecordFolder {
 }
 
 impl LockedRecord<'_> {
-    /// Fails if records cannot be stored, for example without disk space.
-    pub fn check_storage(&self) -> Result<(), store::Error> {
-        self.folder.store.check_writable(&self.lock)
-    }
-
     /// Seals a record and stores it in place of the earlier one. `expires` stays readable without the key.
     pub(super) fn store(&self, kind: &str, expires: Timestamp, record: &impl Serialize) -> Result<(), store::Error> {
         self.folder.store.write_record(&self.lock, &format!("{}.{kind}", self.key), expires, &serialize_record(record))
@@ -99,11 +90,6 @@ impl LockedRecord<'_> {
         let mut notes = self.folder.load_notes_of(&self.key);
         change(&mut notes);
         files::write_without_sync(&self.folder.notes_path(&self.key), &serialize_record(&notes))
-    }
-
-    /// Writes the holder's note, by which waiting processes name this one.
-    pub fn announce(&self, now: Timestamp) -> Result<(), files::Error> {
-        self.lock.write_holder(&LockHolder::for_this_process(now))
     }
 
     /// Removes everything under this key. Every removal is tried; the first error is returned.

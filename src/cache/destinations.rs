@@ -150,17 +150,10 @@ impl Destinations {
         if same_kind().next().is_none() {
             return true;
         }
-        match recipient {
+        match recipient.is_provider() {
             // Both endpoints of the provider receive the same refresh token, so each may use the other's host.
-            SecretRecipient::TokenEndpoint | SecretRecipient::RevocationEndpoint => {
-                same_kind().any(|(_, stored)| stored.contains(host))
-            }
-            SecretRecipient::Sts
-            | SecretRecipient::Cognito
-            | SecretRecipient::Bedrock
-            | SecretRecipient::BedrockRuntime
-            | SecretRecipient::Console
-            | SecretRecipient::Quota => self.0.get(&recipient).is_some_and(|stored| stored.contains(host)),
+            true => same_kind().any(|(_, stored)| stored.contains(host)),
+            false => self.0.get(&recipient).is_some_and(|stored| stored.contains(host)),
         }
     }
 

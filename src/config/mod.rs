@@ -95,11 +95,6 @@ pub fn load_profile(inputs: &ConfigInputs<'_>) -> Result<Profile, Error> {
     LayerTexts::load_all(inputs)?.with_layers(|layers| layers.build_chosen_profile(inputs))
 }
 
-/// The name of the profile that would be taken, whatever may be wrong with it.
-pub fn choose_profile_name(inputs: &ConfigInputs<'_>) -> Result<String, Error> {
-    LayerTexts::load_all(inputs)?.with_layers(|layers| layers.choose_profile_name(inputs))
-}
-
 /// A profile under its name, or what keeps it from being one.
 pub type NamedProfile = (String, Result<Profile, Error>);
 

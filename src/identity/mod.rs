@@ -20,11 +20,6 @@ pub fn read_claim<'t>(token: &'t VerifiedToken, claim: &str) -> Option<&'t str> 
     token.claim(claim)?.as_str().filter(|text| !text.trim().is_empty())
 }
 
-/// What the first of these claims says that says anything.
-pub fn read_first_claim<'t>(token: &'t VerifiedToken, claims: &[String]) -> Option<&'t str> {
-    claims.iter().find_map(|claim| read_claim(token, claim))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -37,7 +32,6 @@ mod tests {
         for claim in ["a", "b", "c", "d", "e", "none"] {
             assert_eq!(read_claim(&token, claim), None, "{claim}");
         }
-        let order = ["a", "c", "f", "sub"].map(str::to_owned);
-        assert_eq!(read_first_claim(&token, &order), Some("word"));
+        assert_eq!(read_claim(&token, "f"), Some("word"));
     }
 }

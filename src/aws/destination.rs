@@ -4,7 +4,7 @@
 
 use super::{endpoint, service::AwsService};
 use crate::{
-    config::{Federation, Partition, Profile},
+    config::{Federation, Partition, Profile, is_region},
     host::Environment,
     url::SecureUrl,
 };
@@ -40,7 +40,7 @@ fn find_partition(service: AwsService, url: &SecureUrl) -> Option<&'static str> 
     let partition = Partition::from_region(region);
     let is_own = url.is_https()
         && service.host_label() == label.strip_suffix("-fips").unwrap_or(label)
-        && Partition::is_region(region)
+        && is_region(region)
         && [partition.domain, partition.dual_stack_domain].contains(&domain);
     is_own.then_some(partition.name)
 }

@@ -12,7 +12,7 @@ use super::{CommandContext, context::ProfileContext, env::fetch_credentials, wri
 use crate::{
     aws::{self, ConsolePage},
     cli::ConsoleArgs,
-    config::{CallerKind, Partition, Profile},
+    config::{CallerKind, Partition, Profile, is_region},
     failure::Failure,
     host::{Browser, BrowserLaunch, ExecutionContext, Terminal},
     http::{self, Client},
@@ -61,7 +61,7 @@ fn choose_region<'r>(named: Option<&'r str>, profile: &'r Profile) -> Result<&'r
     let partition = |region| Partition::from_region(region).name;
     match named {
         None => Ok(own),
-        Some(region) if Partition::is_region(region) && partition(region) == partition(own) => Ok(region),
+        Some(region) if is_region(region) && partition(region) == partition(own) => Ok(region),
         Some(region) => Err(Failure::from_other_partition(region, own)),
     }
 }

@@ -60,7 +60,7 @@ pub use issuer::{can_name_issuer, describe_issuer_alternatives};
 pub use issuer_guess::guess_issuers;
 pub use key::{ConfigKey, Disclosure, TypedKey};
 pub use overrides::INSIDE_OF_EXEC;
-pub use partition::Partition;
+pub use partition::{Partition, is_region};
 pub use profile::{
     CallerKind, Issuer, LoginMode, Profile, ProfileFingerprints, RedirectHost, RedirectUri, SignInFlow, Storage,
 };

@@ -79,11 +79,6 @@ impl Partition {
     fn default_for_domain(&'static self) -> &'static Self {
         if self.domain == AWS.domain { &AWS } else { self }
     }
-
-    /// Whether the text has the form of a region's name.
-    pub fn is_region(text: &str) -> bool {
-        is_region(text)
-    }
 }
 
 pub(super) fn find_fallback_region(region: &str) -> Option<&'static str> {
@@ -91,7 +86,7 @@ pub(super) fn find_fallback_region(region: &str) -> Option<&'static str> {
 }
 
 /// `us-gov-west-1`: lower-case words, then a number.
-pub(super) fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     let mut parts = text.rsplit('-');
     let is_number = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());

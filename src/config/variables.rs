@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{AwsEndpoints, ConfigKey, Profile, key::VariablePolicy, keys, overrides, source_file::display_path};
 use crate::{
     host::{Browser, Environment, HostPaths, VariableUse, is_relative_command},
-    http::{HttpSettings, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
+    http::{HttpSettings, NO_PROXY_VARIABLES, PROXY_VARIABLES, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
 };
 
 /// A variable of the program's own, or of other programs.
@@ -211,10 +211,6 @@ impl Profile {
 /// The keys of AWS's endpoints. Where the administrator enforces one of them, no variable counts for any.
 static ENDPOINT_KEYS: [&ConfigKey; 3] =
     [keys::STS_ENDPOINT.untyped(), keys::COGNITO_ENDPOINT.untyped(), keys::BEDROCK_ENDPOINT.untyped()];
-
-/// The nearer first.
-const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// Whether it is set, and to something else than what holds without it.
 fn has_effect(name: &str, environment: &Environment) -> bool {

@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::{
     error::{BundleFault, Error, ProxyFault, TlsFault, UnusedReason, UnusedVariable},
-    proxy::ProxyChoice,
+    proxy::{NO_PROXY_VARIABLES, PROXY_VARIABLES, ProxyChoice},
     settings::{HttpSettings, UnusedVariables},
     trust::TrustConfig,
 };

@@ -97,6 +97,12 @@ impl Client {
         Self { total_timeout, ..self.clone() }
     }
 
+    /// Asks for what is at an address that was parsed, in this type of content. Answers as [`Self::send`] does.
+    pub async fn get(&self, url: &str, accepted: &'static str) -> Result<FullResponse, Error> {
+        let request = ::http::Request::get(url).header(header::ACCEPT, accepted).body(Vec::new());
+        self.send(request.expect("an address that was parsed makes a request")).await
+    }
+
     /// One request, one answer: 10 s to connect, 30 s in all unless said otherwise, at most 1 MiB of body, no redirects.
     pub async fn send(&self, request: ::http::Request<Vec<u8>>) -> Result<FullResponse, Error> {
         let target = SecureUrl::parse(&request.uri().to_string())

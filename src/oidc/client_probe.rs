@@ -2,7 +2,7 @@
 //!
 //! A hint for a person who sets things up: nothing is begun, and what is meant for the browser is not believed.
 
-use ::http::{Request, StatusCode, header};
+use ::http::{StatusCode, header};
 use openidconnect::url::Url;
 
 use super::{ProviderMetadata, authorization_request::build_authorization_url, error::Error};
@@ -30,11 +30,7 @@ pub async fn probe_client(
 ) -> Result<ClientProbe, Error> {
     let secrets = ["knock", "knock", CHALLENGE];
     let url = build_authorization_url(metadata, client_id, redirect_uri, "openid", secrets);
-    let request = Request::get(url.as_str())
-        .header(header::ACCEPT, "text/html")
-        .body(Vec::new())
-        .expect("an address that was parsed makes a request");
-    let answer = client.send(request).await?;
+    let answer = client.get(url.as_str(), "text/html").await?;
     let to = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
     Ok(match answer.status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {

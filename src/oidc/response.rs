@@ -2,7 +2,7 @@
 //!
 //! It knows statuses and JSON; what a document must say is for the module that asked.
 
-use ::http::{Request, header};
+use ::http::header;
 use serde::de::DeserializeOwned;
 
 use super::error::{Error, ProviderEndpoint, ResponseSource};
@@ -18,11 +18,7 @@ pub(super) async fn fetch_document<T: DeserializeOwned>(
     document: ProviderEndpoint,
     url: &SecureUrl,
 ) -> Result<T, Error> {
-    let request = Request::get(url.as_str())
-        .header(header::ACCEPT, "application/json")
-        .body(Vec::new())
-        .expect("an address that was parsed makes a request");
-    let answer = client.send(request).await?;
+    let answer = client.get(url.as_str(), "application/json").await?;
     let source = ResponseSource { endpoint: document, host: url.authority().to_owned() };
     check_status(&source, &answer)?;
     parse_body(source, &answer.body)

@@ -83,11 +83,8 @@ impl IdentityPool {
 /// issuers end in a slash (Auth0's do), which IAM may have kept or not.
 fn list_login_names(issuer: &str) -> Vec<String> {
     let whole = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
-    let plain = whole.trim_end_matches('/');
-    let mut logins = vec![plain.to_owned()];
-    if plain != whole {
-        logins.push(whole.to_owned());
-    }
+    let mut logins = vec![whole.trim_end_matches('/').to_owned(), whole.to_owned()];
+    logins.dedup();
     logins
 }
 

@@ -102,16 +102,13 @@ impl StsClient {
     }
 
     pub(super) async fn retry_transient<T>(&self, question: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
-        let mut attempt = 1;
-        loop {
+        for attempt in 1..ATTEMPTS {
             match question().await {
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    self.pause_before_retry(attempt).await;
-                }
+                Err(error) if error.is_transient() => self.pause_before_retry(attempt).await,
                 settled => return settled,
             }
-            attempt += 1;
         }
+        question().await
     }
 
     /// Half of the pause, and a random part of the other half, so that a team's machines do not march in step.

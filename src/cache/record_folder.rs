@@ -37,7 +37,7 @@ pub struct LockedRecord<'f> {
 }
 
 /// Notes in plain text.
-pub(super) trait StoredNotes: Default + Serialize + DeserializeOwned {
+pub trait StoredNotes: Default + Serialize + DeserializeOwned {
     /// Makes all texts safe to print. Any process of this user can write the file, and control characters in it could
     /// change what the user sees at the terminal.
     fn escape_texts(self) -> Self;

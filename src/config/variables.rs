@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::{AwsEndpoints, ConfigKey, Profile, key::VariablePolicy, keys, overrides, source_file::display_path};
 use crate::{
     host::{Browser, Environment, HostPaths, VariableUse, is_relative_command},
-    http::{HttpSettings, NO_PROXY_VARIABLES, PROXY_VARIABLES, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables},
+    http::{
+        HttpSettings, NO_PROXY_VARIABLES, PROXY_VARIABLES, ProxyChoice, UnusedReason, UnusedVariable, UnusedVariables,
+    },
 };
 
 /// A variable of the program's own, or of other programs.

@@ -4,7 +4,7 @@
 
 use ::http::StatusCode;
 
-use crate::{http, text::UntrustedText, url::SecureUrlError, trait_impls::impl_from};
+use crate::{http, text::UntrustedText, trait_impls::impl_from, url::SecureUrlError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {

@@ -16,9 +16,7 @@ use super::{
     to_json_line, write_stdout,
 };
 use crate::{
-    cache::{
-        CredentialsRecord, DestinationChange, FailureReport, Freshness, LastFailure, SignInRecord, assess_credentials,
-    },
+    cache::{CredentialsRecord, DestinationChange, Freshness, LastFailure, SignInRecord, assess_credentials},
     config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
     hint::{Hint, Invocation, NextCommand},

@@ -16,7 +16,7 @@ use crate::{
     oidc::StoredClientCredentials,
     session::{RevocationOutcome, SignOutReport, StoredRecords, sign_out},
     store::{self, SealedFiles, UnlockPolicy},
-    text::sanitize_line,
+    text::{join_with_and, sanitize_line},
 };
 
 /// One part of `logout --all` that failed. The other parts still run, and all problems are reported at the end.
@@ -288,11 +288,7 @@ fn open_record_folder(context: &CommandContext<'_>) -> RecordFolder {
 /// Joins the names of profiles in alphabetical order, as in `a, b and c`.
 fn join_names<'p>(profiles: impl Iterator<Item = &'p Profile>) -> String {
     let names: BTreeSet<String> = profiles.map(|profile| sanitize_line(&profile.name)).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
+    join_with_and(&names.into_iter().collect::<Vec<_>>())
 }
 
 /// What the user reads after a sign-out: what was deleted, whether the provider revoked it, and until when programs can

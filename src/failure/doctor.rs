@@ -12,7 +12,7 @@ use crate::{
     hint::{Hint, NextCommand},
     oidc::{ClockSkew, callback::BindAttempt},
     shell::{Shell, quote_shown_path},
-    text::sanitize_line,
+    text::{join_with_and, sanitize_line},
 };
 
 /// Another program of our name, at this place of `PATH`: a shell starts the first.
@@ -259,15 +259,6 @@ fn suggest_setup() -> Hint {
 
 fn count_more(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {more} more)") }
-}
-
-/// Texts as a sentence lists them.
-fn join_with_and(texts: &[String]) -> String {
-    match texts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-    }
 }
 
 /// The command that removes these folders, whose paths may begin with `~/`.

@@ -175,7 +175,7 @@ impl Ladder<'_> {
             let is_running = failed.is_none();
             let browser = async { if is_running { failing.as_mut().await } else { pending().await } };
             let ended = race_futures(race_futures(cancelled.as_mut(), time_is_up.as_mut()), browser);
-            let first = race_futures(race_futures(open.wait_for_answer(), next_pasted_line(pasted)), ended).await;
+            let first = race_futures(race_futures(open.wait_for_answer(), receive_or_wait(pasted)), ended).await;
             match first {
                 RaceWinner::Left(RaceWinner::Left(answer)) => return Ok(answer),
                 RaceWinner::Left(RaceWinner::Right(text)) => match open.submit_pasted_address(text.expose()) {
@@ -231,20 +231,16 @@ impl Ladder<'_> {
 /// Resolves with the reason a moment after the browser has failed. The delay is for programs that report a failure
 /// although they have opened the page.
 pub async fn await_browser_failure(failure: &mut Receiver<String>) -> String {
-    match failure.recv().await {
-        Some(why) => {
-            sleep(BROWSER_FAILURE_GRACE).await;
-            why
-        }
-        // The browser program has ended without a failure.
-        None => pending().await,
-    }
+    let why = receive_or_wait(failure).await;
+    sleep(BROWSER_FAILURE_GRACE).await;
+    why
 }
 
-/// The next pasted line. If the caller has disappeared, it waits for ever, because a browser may still call back.
-async fn next_pasted_line(pasted: &mut Receiver<Secret>) -> Secret {
-    match pasted.recv().await {
-        Some(text) => text,
+/// Receives the next value. Waits for ever once no sender is left: a browser program that ends without a failure, or a
+/// terminal that is closed, must not end the sign-in, because a browser may still open the address.
+async fn receive_or_wait<T>(receiver: &mut Receiver<T>) -> T {
+    match receiver.recv().await {
+        Some(value) => value,
         None => pending().await,
     }
 }

@@ -149,14 +149,11 @@ impl WorkerProcess<'_> {
         let purpose = LadderPurpose::IdToken(token_use);
         let Some(inputs) = self.prepare(purpose)? else { return Ok(WorkerMessage::Busy) };
         let Some(sign_in) = self.cache.try_lock_sign_in()? else { return Ok(WorkerMessage::Busy) };
-        let result = match (self.announce_token(&sign_in, token_use), &inputs) {
-            (Err(error), _) => Err(self.describe(error)),
-            (Ok(()), Err(report)) => Err(report.clone()),
-            (Ok(()), Ok(inputs)) => {
-                let result = self.with_ladder(purpose, inputs, |ladder| run(ladder.get_id_token(&sign_in, token_use)));
-                result.map_err(|error| self.describe(error))
-            }
-        };
+        let announced = self.announce_token(&sign_in, token_use).map_err(|error| self.describe(error));
+        let result = announced.and(inputs).and_then(|inputs| {
+            let result = self.with_ladder(purpose, &inputs, |ladder| run(ladder.get_id_token(&sign_in, token_use)));
+            result.map_err(|error| self.describe(error))
+        });
         self.record_token_result(&sign_in, token_use, result.as_ref().err());
         drop(sign_in);
         Ok(result.map_or_else(WorkerMessage::Failed, WorkerMessage::Done))

@@ -3,7 +3,6 @@
 //! The start address may be opened before the provider has described itself; whoever is there then is kept waiting.
 
 use std::{
-    fmt,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -24,6 +23,7 @@ use super::{
 use crate::{
     oidc::page::{HtmlPage, SignInEnding},
     secret::Secret,
+    trait_impls::impl_debug,
 };
 
 impl CallbackListener {
@@ -172,8 +172,4 @@ impl OpenListener {
     }
 }
 
-impl fmt::Debug for OpenListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenListener").finish_non_exhaustive()
-    }
-}
+impl_debug!(OpenListener, |_| "OpenListener { .. }");

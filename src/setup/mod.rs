@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use command_line::CommandTemplate;
 pub use parsed_command::{ParsedCommand, expand_home};
 pub use plan::{FileChange, SetupPlan};
-pub use profile_names::ProfileNameTemplate;
+pub use profile_names::{DEFAULT_NAME_TEMPLATE, name_roles};
 pub use record::SetupRecord;
 
 use crate::trait_impls::impl_from;

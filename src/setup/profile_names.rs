@@ -6,40 +6,27 @@ use crate::config::RoleArn;
 /// The longest name of a profile.
 const MAX_LENGTH: usize = 64;
 
-/// How profiles are named after their roles: text with `{account}` and `{role}` in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProfileNameTemplate<'t>(&'t str);
+/// How profiles are named after their roles, unless the command line says otherwise.
+pub const DEFAULT_NAME_TEMPLATE: &str = "{account}-{role}";
 
-impl Default for ProfileNameTemplate<'_> {
-    fn default() -> Self {
-        Self("{account}-{role}")
+/// Names each role, in their order, by a text with `{account}` and `{role}` in it. Fails if two names are the same.
+pub fn name_roles(template: &str, roles: &[RoleArn]) -> Result<Vec<String>, Error> {
+    let names: Vec<String> = roles.iter().map(|role| name_role(template, role)).collect();
+    for (at, name) in names.iter().enumerate() {
+        if let Some(first) = names.iter().position(|earlier| earlier == name).filter(|first| *first < at) {
+            let roles = [first, at].map(|at| roles.get(at).map_or("", RoleArn::as_str).to_owned());
+            return Err(Error::ProfileNameCollision { name: name.clone(), roles });
+        }
     }
+    Ok(names)
 }
 
-impl<'t> ProfileNameTemplate<'t> {
-    pub fn new(text: &'t str) -> Self {
-        Self(text)
-    }
-
-    /// A name for each role, in their order. Fails if two of them are the same.
-    pub fn name_roles(&self, roles: &[RoleArn]) -> Result<Vec<String>, Error> {
-        let names: Vec<String> = roles.iter().map(|role| self.name_role(role)).collect();
-        for (at, name) in names.iter().enumerate() {
-            if let Some(first) = names.iter().position(|earlier| earlier == name).filter(|first| *first < at) {
-                let roles = [first, at].map(|at| roles.get(at).map_or("", RoleArn::as_str).to_owned());
-                return Err(Error::ProfileNameCollision { name: name.clone(), roles });
-            }
-        }
-        Ok(names)
-    }
-
-    /// A dash stands for each character that a profile's name cannot have. What is too long is cut.
-    fn name_role(&self, role: &RoleArn) -> String {
-        let filled = self.0.replace("{account}", role.account()).replace("{role}", role.name());
-        let is_legal = |part: char| part.is_ascii_alphanumeric() || "-_.".contains(part);
-        let legal = filled.chars().map(|part| if is_legal(part) { part } else { '-' });
-        legal.skip_while(|part| !part.is_ascii_alphanumeric()).take(MAX_LENGTH).collect()
-    }
+/// A dash stands for each character that a profile's name cannot have. What is too long is cut.
+fn name_role(template: &str, role: &RoleArn) -> String {
+    let filled = template.replace("{account}", role.account()).replace("{role}", role.name());
+    let is_legal = |part: char| part.is_ascii_alphanumeric() || "-_.".contains(part);
+    let legal = filled.chars().map(|part| if is_legal(part) { part } else { '-' });
+    legal.skip_while(|part| !part.is_ascii_alphanumeric()).take(MAX_LENGTH).collect()
 }
 
 #[cfg(test)]
@@ -51,13 +38,13 @@ mod tests {
     }
 
     fn names(template: &str, names: &[&str]) -> Vec<String> {
-        ProfileNameTemplate::new(template).name_roles(&roles(names)).unwrap()
+        name_roles(template, &roles(names)).unwrap()
     }
 
     #[test]
     fn template_names_each_role_by_account_and_name() {
         let two = ["111111111111:role/Dev", "222222222222:role/team/path/Dev"];
-        let by_default = ProfileNameTemplate::default().name_roles(&roles(&two)).unwrap();
+        let by_default = name_roles(DEFAULT_NAME_TEMPLATE, &roles(&two)).unwrap();
         assert_eq!(by_default, ["111111111111-Dev", "222222222222-Dev"]);
         assert_eq!(names("acme.{role}.{account}", &two), ["acme.Dev.111111111111", "acme.Dev.222222222222"]);
     }
@@ -80,7 +67,7 @@ mod tests {
             ("{account}-{role}", "111111111111:role/Dev"),
         ] {
             let both = roles(&["111111111111:role/Dev", second]);
-            let refused = ProfileNameTemplate::new(template).name_roles(&both).unwrap_err();
+            let refused = name_roles(template, &both).unwrap_err();
             let Error::ProfileNameCollision { roles, .. } = refused else { panic!("{template}: {refused:?}") };
             assert_eq!(roles, [both[0].as_str(), both[1].as_str()].map(str::to_owned));
         }

@@ -4,7 +4,7 @@ use super::{SetupContext, SetupPlan};
 use crate::{
     config::{self, ConfigInputs, KeyValue, Profile, ProfileDraft, RoleArn, keys},
     failure::Failure,
-    setup::{Error, FileEdit, ProfileNameTemplate, diff_lines},
+    setup::{DEFAULT_NAME_TEMPLATE, Error, FileEdit, diff_lines, name_roles},
 };
 
 /// The profiles of several roles, and the values that they share.
@@ -62,7 +62,7 @@ impl SetupContext<'_> {
             return Err(Error::OneAwsProfileForRoles.into());
         }
         let arns = roles.iter().map(|(_, arn)| config::parse_role_flag(arn)).collect::<Result<Vec<RoleArn>, _>>()?;
-        let names = template.map_or_else(ProfileNameTemplate::default, ProfileNameTemplate::new).name_roles(&arns)?;
+        let names = name_roles(template.unwrap_or(DEFAULT_NAME_TEMPLATE), &arns)?;
         names.iter().try_for_each(|name| config::check_profile_name("--profile-name-template", name))?;
         let draft = |(name, role)| ProfileDraft { name, values: vec![role] };
         Ok(Some(RoleProfiles { drafts: names.into_iter().zip(roles).map(draft).collect(), shared }))

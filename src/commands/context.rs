@@ -23,7 +23,7 @@ use crate::{
 
 /// How long a command waits for a lock. A refresh, or another process that only writes, finishes within this time. A
 /// sign-in that waits for its user does not, and the command then fails with exit code 11.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The host and the global flags of one command.
 pub(super) struct CommandContext<'a> {

@@ -2,13 +2,11 @@
 //!
 //! If it cannot be added, one line says why, and the sign-in succeeds nevertheless.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use super::{CommandContext, SetupArgs, SetupContext, SetupPlan, aws, build_aws_entry, write_stderr, write_stdout};
 use crate::{
+    commands::context::LOCK_TIMEOUT,
     config::Profile,
     failure::{Failure, LockWaitTimeout},
     files, lock,
@@ -17,9 +15,6 @@ use crate::{
 
 /// The names of the profiles that were added, one a line: a profile that the user removes is not added again.
 const GIVEN_PROFILES_FILE: &str = "given-aws-profiles";
-
-/// How long to wait for another sign-in that adds a profile: it takes milliseconds.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A profile that was added, and whether that was recorded.
 struct AddedAwsProfile {

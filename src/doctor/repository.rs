@@ -11,7 +11,7 @@ use std::{
 use super::{CheckOutcome, DoctorContext, Finding};
 use crate::{
     failure::doctor::{self, RepositorySettings},
-    files, host,
+    files,
     setup::{claude::HOOKS, settings},
     text::sanitize_line,
 };
@@ -22,7 +22,7 @@ const MAX_FOLDERS: usize = 64;
 const MAX_NAMES: usize = 8;
 
 pub(super) fn check_repository(context: &DoctorContext<'_>) -> CheckOutcome {
-    let Some(folder) = host::find_working_folder() else {
+    let Ok(folder) = std::env::current_dir() else {
         return Ok(Finding::Skipped("the working directory cannot be read".to_owned()));
     };
     let managed = context.read_text_or_empty(&context.tool_config.claude_managed);

@@ -44,11 +44,6 @@ pub fn find_home() -> Option<PathBuf> {
     directories::UserDirs::new().map(|dirs| dirs.home_dir().to_owned())
 }
 
-/// The directory that this program was started in; `None` when it was removed since.
-pub fn find_working_folder() -> Option<PathBuf> {
-    std::env::current_dir().ok()
-}
-
 #[cfg(target_os = "macos")]
 fn claude_managed_folder() -> PathBuf {
     "/Library/Application Support/ClaudeCode".into()

@@ -21,9 +21,7 @@ pub use browser::{Browser, BrowserLaunch, is_relative_command};
 pub use environment::{Environment, VariableUse};
 pub use exec::exec_command;
 pub use execution_context::ExecutionContext;
-pub use external_config::{
-    ExternalConfigPaths, can_others_replace, find_home, find_stable_program_path, find_working_folder,
-};
+pub use external_config::{ExternalConfigPaths, can_others_replace, find_home, find_stable_program_path};
 pub use hidden_input::{EchoGuard, HiddenInput, read_hidden_input};
 pub use paths::HostPaths;
 pub use process::{build_self_command, detach_session, exit_immediately, harden_process};

@@ -18,7 +18,7 @@ const PAGE: &str = "docs/reference/failures.md";
 const MEDIA_TYPES: [&str; 4] = ["application/json", "http/protobuf", "text/html", "text/xml"];
 
 /// Words that are not slugs, although they stand where slugs of AWS and of tokens do.
-const OTHER_WORDS: [&str; 6] = ["a", "an", "behind", "policy", "with", "without"];
+const OTHER_WORDS: [&str; 5] = ["a", "an", "policy", "with", "without"];
 
 /// What stands in the source for slugs that are put together, by room.
 const TEMPLATES: [&str; 4] = ["aws/{slug}", "quota/{}", "sign-in/{code}", "token/{slug}"];

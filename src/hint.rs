@@ -1,7 +1,8 @@
-//! What a user can do next: text, and commands of this program within it.
+//! Hints: one line of advice, made of text and of commands of this program.
 //!
-//! A hint stays a value until it is shown. Only then is it known with which profile and which configuration file the
-//! user called, and each command is completed with the flags that lead to the same ones.
+//! A hint holds a command as a value and not as text. When the hint is shown, each command gets the `--profile` and
+//! `--config` flags of the current call, so that a user can copy it and reach the same profile and file. The worker
+//! stores a hint before it is shown, and another call with other flags may show it.
 
 use std::{
     borrow::Cow,
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{shell::quote_word, text::escape_controls};
 
-/// A command of this program that a hint names.
+/// A command of this program that a hint can name. A test parses every one of them with the real command line, so no
+/// hint can name a command or flag that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
@@ -35,18 +37,19 @@ pub enum NextCommand {
     Help,
 }
 
-/// Which flags a command needs to reach the profile and the file of the call.
+/// Which flags of the current call a command takes over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Selectors {
     ProfileAndFile,
-    /// The command concerns all profiles.
+    /// The command works on all profiles and rejects `--profile`.
     File,
+    /// The command reads no configuration.
     Nothing,
 }
 
 impl NextCommand {
-    /// The words after the program's name, and the flags that belong to them. Those go before `--`, behind which all words
-    /// belong to another command.
+    /// The words after the program's name, and the flags to add. The flags must stand before `--`, because everything
+    /// after it belongs to the command of `exec`.
     fn spelling(self) -> (&'static str, Selectors) {
         match self {
             Self::Login => ("login", Selectors::ProfileAndFile),
@@ -69,20 +72,23 @@ impl NextCommand {
     }
 }
 
-/// How the user reaches the profile and the configuration file of this call.
+/// How the user selected the profile and the configuration file of this call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
+    /// The profile, if a command must name it. `None` if commands choose the same one without a flag.
     profile: Option<String>,
+    /// The value of `--config`.
     config: Option<PathBuf>,
 }
 
 impl Invocation {
-    /// `profile`: `None` where commands choose it without a flag. `config`: the value of `--config`, if one was given.
+    /// `profile` is `None` if commands choose the same profile without a flag. `config` is the value of `--config`, if
+    /// given.
     pub fn new(profile: Option<&str>, config: Option<&Path>) -> Self {
         Self { profile: profile.map(str::to_owned), config: config.map(Path::to_owned) }
     }
 
-    /// The command as the user has to type it.
+    /// The complete command line, quoted for the user's shell, with the flags that select the same profile and file.
     pub fn command_line(&self, command: NextCommand) -> String {
         let profile = self.profile.as_deref().map(|name| format_flag("--profile", name));
         let config = self.config.as_deref().map(|file| format_flag("--config", &file.to_string_lossy()));
@@ -100,13 +106,15 @@ impl Invocation {
     }
 }
 
-/// A flag with its value. A value that begins with a dash would be taken for another flag if it stood alone.
+/// A flag with its quoted value. A value that begins with a dash is joined with `=`, because the parser would otherwise
+/// read it as another flag.
 fn format_flag(flag: &str, value: &str) -> String {
     let separator = if value.starts_with('-') { '=' } else { ' ' };
     format!(" {flag}{separator}{}", quote_word(&escape_controls(value)))
 }
 
-/// One line of advice.
+/// One line of advice: an imperative with one action. It is built with [`Hint::run`], [`Hint::text`] and
+/// [`Hint::command`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredHint", into = "StoredHint")]
 pub struct Hint(Vec<HintPart>);
@@ -118,7 +126,8 @@ enum HintPart {
     Command { command: NextCommand },
 }
 
-/// A hint in files and between processes. One without a command is a string, as earlier versions wrote all of them.
+/// The form of a hint in files and between processes. A hint without a command is a plain string, because earlier
+/// versions wrote all of their hints in this form.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum StoredHint {
@@ -132,7 +141,7 @@ impl Hint {
         Self::from("run ").command(command)
     }
 
-    /// This hint, followed by a command.
+    /// This hint, followed by a command in backticks.
     #[must_use]
     pub fn command(mut self, command: NextCommand) -> Self {
         self.0.push(HintPart::Command { command });
@@ -146,7 +155,8 @@ impl Hint {
         self
     }
 
-    /// The hint for a user who called in this way, each command in backticks.
+    /// The hint as one line. Each command is in backticks and has the flags of `invocation`. The text is not escaped
+    /// here; see [`Hint::escape_texts`].
     pub fn render(&self, invocation: &Invocation) -> String {
         let render_part = |part: &HintPart| match part {
             HintPart::Text(text) => text.clone(),
@@ -155,7 +165,8 @@ impl Hint {
         self.0.iter().map(render_part).collect()
     }
 
-    /// The same hint with text that is safe to print, wherever it came from.
+    /// The same hint with escaped control characters. A stored hint comes from a file that another program could have
+    /// written, so its text must not control the terminal. Commands are values and need no escape.
     #[must_use]
     pub fn escape_texts(self) -> Self {
         let escape_part = |part| match part {
@@ -206,7 +217,7 @@ mod tests {
     #[cfg(unix)]
     use crate::cli::Cli;
 
-    /// The words that a shell makes of a command line.
+    /// The words that a real shell makes of a command line.
     #[cfg(unix)]
     #[expect(clippy::disallowed_methods, reason = "the test asks the real shell")]
     fn split_by_shell(line: &str) -> Vec<std::ffi::OsString> {
@@ -218,7 +229,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn every_command_selects_the_profile_and_the_file_of_the_call() {
+    fn hint_command_selects_profile_and_file_of_the_call() {
         let invocations = [
             (None, None),
             (Some("work"), None),
@@ -244,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn a_command_without_flags_is_as_short_as_it_can_be() {
+    fn command_without_selectors_gets_no_flags() {
         let plain = Invocation::default();
         assert_eq!(plain.command_line(NextCommand::LoginForce), "bedrock-sso login --force");
         assert_eq!(plain.command_line(NextCommand::Exec), "bedrock-sso exec -- cmd");
     }
 
     #[test]
-    fn a_hint_is_rendered_for_the_call_that_shows_it() {
+    fn hint_is_rendered_for_the_call_that_shows_it() {
         let hint = Hint::run(NextCommand::Login).text(" or ").command(NextCommand::LogoutAll);
         let invocation = Invocation::new(Some("work"), Some(Path::new("/c.toml")));
         assert_eq!(
@@ -262,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_hints_are_values_and_those_of_earlier_versions_are_text() {
+    fn stored_hint_round_trips_and_older_text_is_read() {
         for hint in [Hint::from("check it"), Hint::run(NextCommand::LoginForce).text(" now")] {
             let stored = serde_json::to_string(&hint).unwrap();
             assert_eq!(serde_json::from_str::<Hint>(&stored).unwrap(), hint, "{stored}");
@@ -274,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_a_stored_hint_cannot_control_the_terminal() {
+    fn stored_hint_text_cannot_control_the_terminal() {
         let hint = Hint::from("a\u{1b}[2J").command(NextCommand::Login).escape_texts();
         assert_eq!(hint.render(&Invocation::default()), "a\\u{1b}[2J`bedrock-sso login`");
     }

@@ -98,9 +98,9 @@ impl TryFrom<String> for SecureUrl {
 impl fmt::Display for SecureUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "not an absolute address such as https://login.example.com",
-            Self::NotSecure => "not https; plain http is accepted for this machine only",
-            Self::HasCredentials => "an address may not carry a user name or password",
+            Self::Malformed => "it must be an absolute URL, such as https://login.example.com",
+            Self::NotSecure => "it must use https; plain http is allowed only for this machine",
+            Self::HasCredentials => "it must not contain a user name or password",
         })
     }
 }

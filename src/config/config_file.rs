@@ -163,7 +163,7 @@ impl<'a> FileInterpreter<'a> {
         let (fault, is_known) = match number {
             Some(Ok(VERSION)) => return true,
             Some(Ok(version)) if version > VERSION => (ConfigFault::NewerVersion { version, known: VERSION }, false),
-            Some(_) => (reject_value("version", value, "must be 1"), true),
+            Some(_) => (reject_value("version", value, "it must be 1"), true),
             None => (reject_type("version", "a number", value), true),
         };
         self.report(at, fault);
@@ -228,7 +228,7 @@ impl<'a> FileInterpreter<'a> {
             false => Err(reject_text(
                 "profiles",
                 name,
-                "a profile's name is made of up to 64 letters, digits, \"-\", \"_\" and \".\", beginning with a letter or a digit",
+                "a profile name has up to 64 letters, digits, \"-\", \"_\" and \".\", and begins with a letter or a digit",
             )),
         };
         let table = self.accept(at, table)?;
@@ -286,7 +286,7 @@ fn resolve_enforced_name(name: &str) -> ParseResult<Vec<&'static ConfigKey>> {
     let keys: Vec<_> = KEYS.into_iter().filter(is_part).collect();
     if keys.is_empty() || name.is_empty() {
         let names = KEYS.iter().map(|key| key.name);
-        return Err(ConfigFault::illegal_name("enforce", name, "not a key of a profile", names));
+        return Err(ConfigFault::illegal_name("enforce", name, "no profile key has this name", names));
     }
     Ok(keys)
 }
@@ -307,13 +307,13 @@ fn reject_unknown_key(
 /// The table in which a key of that name would be at home.
 fn find_proper_table(holder: KeyTable<'_>, name: &str) -> Option<String> {
     if TOP_LEVEL_KEYS.iter().any(|(_, known, _)| *known == name) {
-        return Some("the top of the file, before the first table".to_owned());
+        return Some("at the top of the file, before the first table".to_owned());
     }
     if SECTIONS.iter().any(|(section, _)| *section == name) {
-        return Some(format!("[{}]", holder.name_of("")));
+        return Some(format!("in [{}]", holder.name_of("")));
     }
     let key = KEYS.iter().find(|key| key.own_name() == name)?;
-    Some(format!("[{}]", holder.name_of(key.section())))
+    Some(format!("in [{}]", holder.name_of(key.section())))
 }
 
 /// Where the file requires a newer version of this program: at its top, in `[defaults]` or in a profile.

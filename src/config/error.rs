@@ -155,16 +155,16 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFile { looked_for } => {
-                write!(f, "no configuration: neither {}", looked_for.join(" nor "))
+                write!(f, "there is no configuration file (looked for {})", looked_for.join(" and "))
             }
             Self::Unreadable { file, why } => write!(f, "{file}: {why}"),
             Self::Invalid(problems) => fmt_problems(problems, f),
-            Self::NoProfile { files } => write!(f, "no profile in {}", files.join(" and ")),
+            Self::NoProfile { files } => write!(f, "no profile is defined in {}", files.join(" or ")),
             Self::Ambiguous { names } => {
-                write!(f, "several profiles and no default_profile: {}", names.join(", "))
+                write!(f, "there are several profiles ({}), and none is the default", names.join(", "))
             }
             Self::NoSuchProfile { name, named_by, names, nearest } => {
-                write!(f, "{named_by}: no profile {}; there is {}", quote_name(name), names.join(", "))?;
+                write!(f, "{named_by}: no profile is named {} (available: {})", quote_name(name), names.join(", "))?;
                 fmt_suggestion(nearest.as_deref(), f)
             }
         }
@@ -173,7 +173,7 @@ impl fmt::Display for Error {
 
 fn fmt_problems(problems: &[ConfigProblem], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some((first, rest)) = problems.split_first() else {
-        return f.write_str("the configuration is wrong");
+        return f.write_str("the configuration is not valid");
     };
     match rest.len() {
         0 => write!(f, "{first}"),
@@ -185,16 +185,16 @@ fn fmt_problems(problems: &[ConfigProblem], f: &mut fmt::Formatter<'_>) -> fmt::
 impl fmt::Display for UnreadableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("no such file"),
-            Self::Directory => f.write_str("a directory, not a file"),
+            Self::Missing => f.write_str("this file does not exist"),
+            Self::Directory => f.write_str("this is a directory, not a file"),
             Self::TooLarge { limit } => {
-                write!(f, "larger than {} KiB, which is no configuration", limit / 1024)
+                write!(f, "this file is larger than {} KiB, too large for a configuration", limit / 1024)
             }
-            Self::NotUtf8 { line } => write!(f, "line {line} is not UTF-8 text"),
-            Self::Utf16 => f.write_str("UTF-16 text; only UTF-8 is read"),
-            Self::Denied => f.write_str("reading it is not permitted"),
+            Self::NotUtf8 { line } => write!(f, "line {line} is not valid UTF-8"),
+            Self::Utf16 => f.write_str("this file is UTF-16 text, but must be UTF-8"),
+            Self::Denied => f.write_str("you have no permission to read this file"),
             Self::Untrusted { who } => {
-                write!(f, "not to be believed, since {who}, and it says where every user signs in")
+                write!(f, "not used, because {who}: this file decides where every user signs in")
             }
             Self::Other(reason) => write!(f, "cannot be read: {}", text::sanitize_line(reason)),
         }
@@ -242,7 +242,9 @@ impl ConfigFault {
 
     /// A key that the table does not allow.
     pub(super) fn unknown_key<'n>(key: &str, table: &str, known: impl Iterator<Item = &'n str>) -> Self {
-        Self::UnknownKey { key: key.to_owned(), table: table.to_owned(), nearest: find_nearest_name(key, known) }
+        // No key takes the secret's place, so a similar name would mislead.
+        let nearest = if key == "client_secret" { None } else { find_nearest_name(key, known) };
+        Self::UnknownKey { key: key.to_owned(), table: table.to_owned(), nearest }
     }
 
     pub(super) fn at(self, location: ValueLocation) -> ConfigProblem {
@@ -253,20 +255,20 @@ impl ConfigFault {
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax { what } => write!(f, "not TOML: {}", text::sanitize_line(what)),
-            Self::NoVersion => f.write_str("lacks \"version = 1\""),
+            Self::Syntax { what } => write!(f, "invalid TOML: {}", text::sanitize_line(what)),
+            Self::NoVersion => f.write_str("\"version = 1\" is missing"),
             Self::NewerVersion { version, known } => {
-                write!(f, "version {version} is newer than this program, which reads version {known}")
+                write!(f, "the file has version {version}, but this program supports only version {known}")
             }
             Self::ProgramTooOld { required: wanted, own } => {
-                write!(f, "this is version {own}, and version {} or later is required", text::sanitize_line(wanted))
+                write!(f, "the file requires bedrock-sso {} or later, but this is {own}", text::sanitize_line(wanted))
             }
             Self::UnknownKey { key, table, nearest } => {
                 write!(f, "unknown key {}{}", quote_name(key), describe_table(table))?;
                 fmt_suggestion(nearest.as_deref(), f)
             }
             Self::Misplaced { key, table, belongs_in } => {
-                write!(f, "{} does not belong{}, but in {belongs_in}", quote_name(key), describe_table_or_top(table))
+                write!(f, "{} belongs {belongs_in}, not{}", quote_name(key), describe_table_or_top(table))
             }
             Self::WrongType { key, expected, found } => {
                 write!(f, "{} must be {expected}, not {found}", quote_name(key))
@@ -280,14 +282,14 @@ impl fmt::Display for ConfigFault {
                 }
                 fmt_suggestion(nearest.as_deref(), f)
             }
-            Self::NotUnicode { key } => write!(f, "the value for {} is not Unicode text", quote_name(key)),
-            Self::MissingKey { key, profile } => write!(f, "[profiles.{profile}] lacks {}", quote_name(key)),
+            Self::NotUnicode { key } => write!(f, "the value of {} is not valid Unicode", quote_name(key)),
+            Self::MissingKey { key, profile } => write!(f, "[profiles.{profile}] is missing {}", quote_name(key)),
             Self::NeedsStorage { key, value, storage } => {
-                write!(f, "{key} = \"{value}\" needs a stored secret, and storage = \"{storage}\" stores nothing")
+                write!(f, "{key} = \"{value}\" needs a stored secret, but storage = \"{storage}\" stores nothing")
             }
             Self::TwoIssuers { key, issuer, other, other_issuer, other_place } => write!(
                 f,
-                "two issuers: {} stands for {}, and {} ({other_place}) for {}",
+                "{} means the issuer {}, but {} ({other_place}) means {}",
                 quote_name(key),
                 text::sanitize_line(issuer),
                 quote_name(other),
@@ -297,28 +299,28 @@ impl fmt::Display for ConfigFault {
                 write!(f, "{} holds {}: {}", quote_name(key), text::sanitize_line(value), text::sanitize_line(rule))
             }
             Self::OtherPartition { region, expected, other, found } => {
-                write!(f, "region {} is of partition {expected}, and {other} of {found}", quote_name(region))
+                write!(f, "region {} is in partition {expected}, but {other} is in {found}", quote_name(region))
             }
-            Self::NeedsKey { key, needs } => write!(f, "{key} needs {needs}"),
+            Self::NeedsKey { key, needs } => write!(f, "{key} requires {needs}"),
             Self::Enforced { key, value, by } => {
-                write!(f, "{} is fixed by the administrator as {} ({by})", quote_name(key), text::sanitize_line(value))
+                write!(f, "the administrator has fixed {} to {} ({by})", quote_name(key), text::sanitize_line(value))
             }
             Self::EnforcedWithoutValue { key, profile } => {
-                write!(f, "enforce names {}, to which [profiles.{profile}] gives no value", quote_name(key))
+                write!(f, "enforce lists {}, but [profiles.{profile}] does not set it", quote_name(key))
             }
             Self::AdministratorOnly { key } => {
-                write!(f, "{} works in the administrator's file only", quote_name(key))
+                write!(f, "only the administrator's file can set {}", quote_name(key))
             }
-            Self::FileOnly { key } => write!(f, "only a file can set {}", quote_name(key)),
+            Self::FileOnly { key } => write!(f, "only a configuration file can set {}", quote_name(key)),
             Self::VariableNotAllowed { variable: _, key, file } => {
                 write!(f, "environment variables cannot set {}, because {file} exists", quote_name(key))
             }
             Self::ConfigFileNotAllowed { file } => {
-                write!(f, "environment variables cannot name another file, because {file} exists")
+                write!(f, "environment variables cannot select another file, because {file} exists")
             }
-            Self::RelativePath => f.write_str("must hold an absolute path, or one that begins with ~/"),
+            Self::RelativePath => f.write_str("the path must be absolute or begin with ~/"),
             Self::DefaultLocationOnly { key } => {
-                write!(f, "{} works only in a file in its default place", quote_name(key))
+                write!(f, "{} works only in a configuration file in its default location", quote_name(key))
             }
         }
     }
@@ -333,7 +335,7 @@ fn describe_table(table: &str) -> String {
 }
 
 fn describe_table_or_top(table: &str) -> String {
-    if table.is_empty() { " at the top".to_owned() } else { describe_table(table) }
+    if table.is_empty() { " at the top of the file".to_owned() } else { describe_table(table) }
 }
 
 fn fmt_suggestion(nearest: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,15 +51,15 @@ impl ConfigFinding {
             Self::Profiles { source, count } => format!("{source}: {count} profiles"),
             Self::UnusedDefaults { file } => {
                 format!(
-                    "{file}: [defaults] has no effect: it holds for profiles of its own file, and this file has none"
+                    "{file}: [defaults] has no effect: it applies only to profiles in the same file, which has none"
                 )
             }
-            Self::WritableFile { file } => format!(
-                "{file}: every user of this machine may change it: take that away with `chmod o-w` from the file and its folder"
-            ),
+            Self::WritableFile { file } => {
+                format!("{file}: every user of this machine can change it; run `chmod o-w` on the file and its folder")
+            }
             Self::UnknownVariable { name, nearest } => {
                 let meant = nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-                format!("{}: no variable of this name is read{meant}", sanitize_line(name))
+                format!("{}: bedrock-sso reads no variable of this name{meant}", sanitize_line(name))
             }
             Self::Suspicious { location, profile, key, reason } => {
                 format!("{location}: [profiles.{profile}] {key}: {reason}")

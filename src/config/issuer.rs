@@ -87,7 +87,7 @@ fn list_issuer_candidates<'s, 'a>(
         let companion = form.companion_key.and_then(|key| Some((key, non_empty(key)?)));
         let Some((setting, text)) = non_empty(form.key) else {
             let (key, (alone, _)) = companion?;
-            let rule = format!("it says nothing without `{}`", form.key.name);
+            let rule = format!("it has no effect without `{}`", form.key.name);
             let conflict = ValueConflict { rule, remedy: format!("add `{}`", form.key.name) };
             return Some(Err(Box::new(report_conflict(key, alone, conflict))));
         };

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{http::ProxyChoice, url::SecureUrl};
 
-const LIST_RULE: &str = "must be a list such as [\"one\", \"two\"]";
-const TABLE_RULE: &str = "must be a table such as { name = \"value\" }";
+const LIST_RULE: &str = "it must be a list, such as [\"one\", \"two\"]";
+const TABLE_RULE: &str = "it must be a table, such as { name = \"value\" }";
 
 const DURATION_PATTERN: &str = "^(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 const SECURE_PATTERN: &str = "^(https://|http://(localhost|127\\.|\\[::1\\]))";
@@ -41,7 +41,7 @@ pub(super) const REGION: ValueKind<String> =
 pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,
     |key, value| {
-        let rule = "must be AWS regions, such as us-west-2, or \"auto\"";
+        let rule = "it must list AWS regions, such as us-west-2, or \"auto\"";
         parsers::parse_texts(key, value, |text| text == "auto" || is_region(text), rule)
     },
     || list_of(&text_like("^(auto|[a-z]+(-[a-z]+)+-[0-9]{1,2})$")),
@@ -49,7 +49,7 @@ pub(super) const REGIONS: ValueKind<Vec<String>> = ValueKind::toml(
 /// The id of an identity pool; may be empty.
 pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind::plain(
     |key, value| {
-        let rule = "not the id of an identity pool, such as us-east-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+        let rule = "it must be the ID of an identity pool, such as us-east-1:1b4e28ba-2fa1-11d2-883f-0016d3cca427";
         parse_optional(key, value, IdentityPoolId::parse, rule)
     },
     || text_like("^$|^[a-z]+(-[a-z]+)+-[0-9]{1,2}:[0-9a-f-]+$"),
@@ -58,7 +58,7 @@ pub(super) const IDENTITY_POOL_ID: ValueKind<Option<IdentityPoolId>> = ValueKind
 pub(super) const AWS_PROFILE_NAME: ValueKind<Option<String>> = ValueKind::plain(
     |key, value| {
         let parse = |text: &str| is_profile_name(text).then(|| text.to_owned());
-        parse_optional(key, value, parse, "must be letters, digits, and - _ . between them")
+        parse_optional(key, value, parse, "it must be letters and digits, with - _ . only between them")
     },
     || text_like("^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"),
 );
@@ -69,7 +69,7 @@ pub(super) const URL_PATH: ValueKind<String> =
 pub(super) const FILE_PATH: ValueKind<Option<String>> = ValueKind::plain(
     |key, value| {
         let parse = |text: &str| is_complete_path(text).then(|| text.to_owned());
-        parse_optional(key, value, parse, "must be an absolute path or begin with ~/")
+        parse_optional(key, value, parse, "it must be an absolute path or begin with ~/")
     },
     text,
 );
@@ -79,13 +79,13 @@ pub(super) const PROXY: ValueKind<ProxyChoice> = ValueKind::plain(parsers::parse
 });
 /// A version of this program; may be empty.
 pub(super) const VERSION: ValueKind<Option<[u64; 3]>> = ValueKind::plain(
-    |key, value| parse_optional(key, value, parse_version, "not a version, such as 1.4.0"),
+    |key, value| parse_optional(key, value, parse_version, "it must be a version, such as 1.4.0"),
     || text_like("^([0-9]+(\\.[0-9]+){0,2})?$"),
 );
 pub(super) const BOOL: ValueKind<bool> =
-    ValueKind::toml("must be true or false", parsers::parse_bool, || json!({ "type": "boolean" }));
+    ValueKind::toml("it must be true or false", parsers::parse_bool, || json!({ "type": "boolean" }));
 pub(super) const PORTS: ValueKind<Vec<u16>> =
-    ValueKind::toml("must be a list such as [8400, 8401]", parsers::parse_ports, || {
+    ValueKind::toml("it must be a list, such as [8400, 8401]", parsers::parse_ports, || {
         json!({
             "type": "array", "uniqueItems": true,
             "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
@@ -99,7 +99,7 @@ pub(super) const URLS: ValueKind<Vec<SecureUrl>> =
 /// A list of words without white space.
 pub(super) const TOKENS: ValueKind<Vec<String>> = ValueKind::toml(
     LIST_RULE,
-    |key, value| parsers::parse_texts(key, value, is_token, "must be words without spaces"),
+    |key, value| parsers::parse_texts(key, value, is_token, "each item must be one word without spaces"),
     || list_of(&text_like("^\\S+$")),
 );
 /// A list of claim names, at least one.

@@ -31,7 +31,7 @@ pub(super) fn parse_issuer(key: &str, value: &DeValue<'_>) -> ParseResult<Issuer
     let url = issuer.url().as_url();
     // OpenID Connect Discovery 1.0 §3: an issuer has no query and no fragment.
     let is_plain = url.query().is_none() && url.fragment().is_none();
-    require(is_plain, key, value, "an issuer has no query and no fragment")?;
+    require(is_plain, key, value, "an issuer must not have a query or a fragment")?;
     Ok(issuer)
 }
 
@@ -70,11 +70,11 @@ pub(super) fn parse_proxy(key: &str, value: &DeValue<'_>) -> ParseResult<ProxyCh
         "" => Ok(ProxyChoice::Variables),
         "none" => Ok(ProxyChoice::Direct),
         text if text.contains('@') => {
-            let rule = "must not hold a user name or password: give them in HTTPS_PROXY";
+            let rule = "it must not contain a user name or password; set them in HTTPS_PROXY";
             Err(ConfigFault::illegal_value(key, None, rule))
         }
         text => ProxyChoice::from_address(text).ok_or_else(|| {
-            reject_value(key, value, "not the address of a proxy, such as http://proxy.acme.example:3128")
+            reject_value(key, value, "it must be the address of a proxy, such as http://proxy.acme.example:3128")
         }),
     }
 }
@@ -87,24 +87,24 @@ fn reject_insecure_url(key: &str, text: &str, refusal: SecureUrlError) -> Config
 
 pub(super) fn parse_text(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    require(!text.chars().any(char::is_control), key, value, "must be one line without control characters")?;
+    require(!text.chars().any(char::is_control), key, value, "it must be one line without control characters")?;
     Ok(text.to_owned())
 }
 
 pub(super) fn parse_required_text(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = parse_text(key, value)?;
-    require(!text.trim().is_empty(), key, value, "must not be empty")?;
+    require(!text.trim().is_empty(), key, value, "it must not be empty")?;
     Ok(text)
 }
 
 pub(super) fn parse_role_arn(key: &str, value: &DeValue<'_>) -> ParseResult<RoleArn> {
-    let rule = "not the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser";
+    let rule = "it must be the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser";
     RoleArn::parse(expect_string(key, value)?).ok_or_else(|| reject_value(key, value, rule))
 }
 
 pub(super) fn parse_region(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    require(is_region(text), key, value, "not an AWS region, such as us-east-1")?;
+    require(is_region(text), key, value, "it must be an AWS region, such as us-east-1")?;
     Ok(text.to_owned())
 }
 
@@ -142,18 +142,16 @@ pub(super) fn parse_choice<T: NamedChoice>(key: &str, value: &DeValue<'_>) -> Pa
 /// Rejects a name that none of the choices has.
 pub(super) fn reject_choice<T>(key: &str, text: &str, choices: &[(&'static str, T)]) -> ConfigFault {
     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    ConfigFault::illegal_name(key, text, format!("must be one of {}", names.join(", ")), names.iter().copied())
+    ConfigFault::illegal_name(key, text, format!("it must be one of {}", names.join(", ")), names.iter().copied())
 }
 
 pub(super) fn parse_url_path(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = expect_string(key, value)?;
-    require(text.starts_with('/') && !text.starts_with("//"), key, value, "must begin with one slash")?;
+    require(text.starts_with('/') && !text.starts_with("//"), key, value, "it must begin with exactly one slash")?;
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\\"<>".contains(&byte));
-    require(is_plain, key, value, "must be a plain path without query, fragment or spaces")?;
+    require(is_plain, key, value, "it must be a plain path without a query, a fragment or spaces")?;
     match normalize_like_browser(text) {
-        sent if sent != text => {
-            Err(reject_value(key, value, format!("must be written as a browser sends it: \"{sent}\"")))
-        }
+        sent if sent != text => Err(reject_value(key, value, format!("write it as a browser sends it: \"{sent}\""))),
         sent => Ok(sent),
     }
 }
@@ -172,11 +170,11 @@ pub(super) fn is_complete_path(text: &str) -> bool {
 /// A duration of at least `MIN` and at most `MAX` seconds.
 pub(super) fn parse_duration<const MIN: u64, const MAX: u64>(key: &str, value: &DeValue<'_>) -> ParseResult<Duration> {
     let seconds = parse_seconds(expect_string(key, value)?)
-        .ok_or_else(|| reject_value(key, value, "not a duration, such as 90s, 15m, 12h or 1h30m"))?;
+        .ok_or_else(|| reject_value(key, value, "it must be a duration, such as 90s, 15m, 12h or 1h30m"))?;
     if (MIN..=MAX).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
     }
-    let rule = format!("must be from {} to {}", format_seconds(MIN), format_seconds(MAX));
+    let rule = format!("it must be from {} to {}", format_seconds(MIN), format_seconds(MAX));
     Err(reject_value(key, value, rule))
 }
 
@@ -214,8 +212,8 @@ pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16
     for item in items.iter().map(|item| item.get_ref()) {
         let DeValue::Integer(number) = item else { return Err(reject_type(key, EXPECTED, item)) };
         let port = u16::from_str_radix(number.as_str(), number.radix()).unwrap_or(0);
-        require(port != 0, key, item, "not a port from 1 to 65535")?;
-        require(!ports.contains(&port), key, item, "a port that is listed twice")?;
+        require(port != 0, key, item, "each port must be from 1 to 65535")?;
+        require(!ports.contains(&port), key, item, "each port may be listed only once")?;
         ports.push(port);
     }
     Ok(ports)
@@ -224,33 +222,35 @@ pub(super) fn parse_ports(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<u16
 pub(super) fn parse_browser_command(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let argv = parse_string_list(key, value)?;
     let Some(program) = argv.first() else { return Ok(argv) };
-    require(!program.trim().is_empty(), key, value, "must begin with a program")?;
-    require(!argv.iter().any(|word| word.contains('\0')), key, value, "must not contain a NUL character")?;
+    require(!program.trim().is_empty(), key, value, "its first item must be a program")?;
+    require(!argv.iter().any(|word| word.contains('\0')), key, value, "it must not contain a NUL character")?;
     // With "none" nothing is started, so there is no place for the address.
     let takes_address = argv == ["none"] || argv.iter().skip(1).any(|word| word.contains("{url}"));
-    require(takes_address, key, value, "must have \"{url}\" among its arguments, where the address goes")?;
+    require(takes_address, key, value, "one argument must contain \"{url}\", where the address goes")?;
     Ok(argv)
 }
 
 pub(super) fn parse_claims(key: &str, value: &DeValue<'_>) -> ParseResult<Vec<String>> {
     let claims = parse_string_list(key, value)?;
     let has_names = !claims.is_empty() && claims.iter().all(|claim| !claim.trim().is_empty());
-    require(has_names, key, value, "must name at least one claim, and none that is empty")?;
+    require(has_names, key, value, "it must name at least one claim, and no name may be empty")?;
     require(claims.iter().all(|claim| ClaimTemplate::parse(claim).is_some()), key, value, TEMPLATE_RULE)?;
     Ok(claims)
 }
 
 /// What braces in a text are for.
-pub(super) const TEMPLATE_RULE: &str = "a brace must hold the name of a claim, such as {email}";
+pub(super) const TEMPLATE_RULE: &str = "braces must enclose the name of a claim, such as {email}";
 
 pub(super) fn parse_request_parameters(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, String>> {
     let params = parse_string_table(key, value)?;
     if let Some(name) = params.keys().find(|name| !is_token(name)) {
-        return Err(reject_text(key, name, "not the name of a parameter"));
+        return Err(reject_text(key, name, "this is not a valid parameter name"));
     }
     match params.keys().find(|name| PROTOCOL_PARAMETERS.contains(&name.as_str())) {
         None => Ok(params),
-        Some(name) => Err(reject_text(key, name, "a parameter that the sign-in sets itself, or a secret")),
+        Some(name) => {
+            Err(reject_text(key, name, "you cannot set this parameter: the sign-in sets it, or it is a secret"))
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub fn check_profile_name(flag: &'static str, name: &str) -> Result<(), Error> {
     if is_profile_name(name) {
         return Ok(());
     }
-    let fault = reject_text(flag, name, "letters, digits, and - _ . between them");
+    let fault = reject_text(flag, name, "it must be letters and digits, with - _ . only between them");
     Err(Error::invalid(ValueLocation::Flag(flag), fault))
 }
 

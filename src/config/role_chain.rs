@@ -49,7 +49,7 @@ fn parse_chained_role(
         return Err(ConfigFault::unknown_key(name.get_ref(), "role_chain", FIELDS.into_iter()));
     }
     let role = parse_field(table, "role_arn", parse_role_arn)?;
-    let role = role.ok_or_else(|| reject_value(key, whole, "a link needs a role_arn"))?;
+    let role = role.ok_or_else(|| reject_value(key, whole, "each link of the chain needs a role_arn"))?;
     let duration = parse_field(table, "duration", parse_duration::<900, 3600>)?.unwrap_or(usual);
     let external_id = parse_field(table, "external_id", parse_external_id)?;
     let session_name = parse_field(table, "session_name", parse_template)?;
@@ -58,7 +58,7 @@ fn parse_chained_role(
     let transitive = parse_field(table, "transitive", |key, value| {
         let names = parse_string_list(key, value)?;
         let is_set = names.iter().all(|name| tags.contains_key(name));
-        require(is_set, key, value, "names a tag that the link does not set").map(|()| names)
+        require(is_set, key, value, "each of these tags must also be set in `tags`").map(|()| names)
     })?;
     let transitive = transitive.unwrap_or_default();
     Ok(ChainedRole { role, external_id, duration, session_name, tags, transitive, source_identity })
@@ -78,7 +78,7 @@ fn parse_external_id(key: &str, value: &DeValue<'_>) -> ParseResult<String> {
     let text = parse_text(key, value)?;
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
     let is_legal = (2..=1224).contains(&text.len()) && text.bytes().all(is_legal);
-    require(is_legal, key, value, "must be 2 to 1224 letters, digits or any of _+=,.@:/-")?;
+    require(is_legal, key, value, "it must be 2 to 1224 letters, digits or any of _+=,.@:/-")?;
     Ok(text)
 }
 
@@ -91,7 +91,7 @@ fn parse_tags(key: &str, value: &DeValue<'_>) -> ParseResult<BTreeMap<String, Cl
     let mut tags = BTreeMap::new();
     for (name, text) in parse_string_table(key, value)? {
         if !is_tag_name(&name) {
-            return Err(reject_text(key, &name, "not the name of a tag"));
+            return Err(reject_text(key, &name, "this is not a valid tag name"));
         }
         let template = ClaimTemplate::parse(&text).ok_or_else(|| reject_text(key, &text, TEMPLATE_RULE))?;
         tags.insert(name, template);

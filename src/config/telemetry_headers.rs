@@ -25,13 +25,13 @@ pub(super) fn parse_header_claims(key: &str, value: &DeValue<'_>) -> ParseResult
         };
         let header = name.to_ascii_lowercase();
         if !is_header_name(&header) {
-            return Err(refuse("not the name of a header"));
+            return Err(refuse("this is not a valid header name"));
         }
         if RESERVED_HEADERS.contains(&header.as_str()) {
-            return Err(refuse("a header that a claim must not fill"));
+            return Err(refuse("a claim must not set this header"));
         }
         if headers.insert(header, claims).is_some() {
-            return Err(refuse("a header that is listed twice"));
+            return Err(refuse("this header is listed twice"));
         }
     }
     Ok(headers)

@@ -1,6 +1,7 @@
-//! What a person can do who may not spend any more, or of whom nobody could say so.
+//! Messages and hints for the quota service: it denied the user, or it gave no usable answer.
 //!
-//! Who may spend what is for the service; what it answered, for `quota`.
+//! Every one of these failures ends with exit code 8. `quota` asks the service and reads the answer. A failed answer
+//! arises here only with `quota.on_error = "deny"`, because otherwise the program goes on without an approval.
 
 use crate::{
     failure::{Exit, Failure},
@@ -9,7 +10,8 @@ use crate::{
 };
 
 impl Failure {
-    /// The moment of the refusal counts: the time until a limit begins anew is counted from it.
+    /// `now` is the time of the answer. A stored failure is shown later, and its time until the reset was computed from
+    /// then.
     pub fn from_quota_error(error: QuotaError, now: Timestamp) -> Self {
         match error {
             QuotaError::Denied(refusal) => describe_exceeded_quota(&refusal, now),
@@ -18,12 +20,14 @@ impl Failure {
     }
 }
 
+/// The service denied the user. The message has all facts that the administrator needs to raise a limit: how much was
+/// used, which limit it was, and the service's own sentence. Its texts are foreign and are escaped.
 fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
-    let QuotaDenied { reason, message, usage, policy, period: scope } = refusal;
-    let mut what = match scope {
+    let QuotaDenied { reason, message, usage, policy, period } = refusal;
+    let mut what = match period {
         QuotaPeriod::Day => "today's quota is used up".to_owned(),
         QuotaPeriod::Month => "this month's quota is used up".to_owned(),
-        QuotaPeriod::NotPeriodic => format!("the quota service says no ({})", reason.to_safe_line()),
+        QuotaPeriod::NotPeriodic => format!("the quota service denied access ({})", reason.to_safe_line()),
     };
     if let Some(usage) = usage.as_ref().and_then(crate::quota::QuotaUsage::describe_shares) {
         what.push_str(&format!(": {usage}"));
@@ -34,26 +38,29 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
     if !message.is_empty() {
         what.push_str(&format!("; {}", message.to_safe_line()));
     }
-    let ask = "ask your administrator for more";
-    let hint = match compute_reset_span(*scope, now) {
-        Some(span) => format!("it begins anew in {span}; until then {ask}, nobody has to sign in again"),
-        None => "ask your administrator, and tell them this line".to_owned(),
+    // A new sign-in would not help: the service counts by user, not by session.
+    let hint = match compute_reset_span(*period, now) {
+        Some(span) => format!("wait {span} until the quota resets, or ask your administrator for more"),
+        None => "ask your administrator, and show them this message".to_owned(),
     };
     Failure::new(Exit::OverQuota, slug_from_reason(&reason.to_safe_line()), what, hint)
 }
 
-/// The service's reason, where it is a word that can stand in a slug.
+/// The service's reason as a slug, such as `quota/monthly_exceeded`, so that scripts can distinguish a limit from a
+/// missing permission. A reason that is not one lower-case word becomes `quota/refused`: a slug must stay easy to
+/// search for, and foreign text could otherwise imitate another slug.
 fn slug_from_reason(reason: &str) -> String {
     let is_word =
         (1..=40).contains(&reason.len()) && reason.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
     format!("quota/{}", if is_word { reason } else { "refused" })
 }
 
-/// How long until the next day or month begins, in UTC, by which the service counts.
-fn compute_reset_span(scope: QuotaPeriod, now: Timestamp) -> Option<String> {
+/// The time until the next day or month begins in UTC, because the service counts in UTC. `None` if the limit has no
+/// period.
+fn compute_reset_span(period: QuotaPeriod, now: Timestamp) -> Option<String> {
     use chrono::{Datelike as _, Days, Months, NaiveTime};
     let today = now.to_utc().date_naive();
-    let begins = match scope {
+    let begins = match period {
         QuotaPeriod::Day => today.checked_add_days(Days::new(1))?,
         QuotaPeriod::Month => today.with_day(1)?.checked_add_months(Months::new(1))?,
         QuotaPeriod::NotPeriodic => return None,
@@ -64,31 +71,33 @@ fn compute_reset_span(scope: QuotaPeriod, now: Timestamp) -> Option<String> {
     Some(if days > 1 { format!("{days} days") } else { format_duration(span) })
 }
 
+/// The profile requires an approval, and the service gave none. A network failure has its own hint, since the user may
+/// be able to solve it. Everything else is for the administrator of the service.
 fn describe_missing_answer(silence: NoQuotaAnswer) -> Failure {
-    let later = "try again in a minute; if it stays so, tell your administrator";
+    let later = "try again in a minute; if it fails again, ask your administrator";
     let (slug, what, hint) = match silence {
         NoQuotaAnswer::Network(error) => {
             let Failure { what, hint, .. } = error.into();
-            ("quota/no_answer", format!(": {what}"), hint)
+            ("quota/no_answer", what, hint)
         }
         NoQuotaAnswer::Timeout { host, seconds } => {
-            ("quota/no_answer", format!(", and {host} gave no answer within {seconds} s"), later.into())
+            ("quota/no_answer", format!("{host} did not answer within {seconds} s"), later.into())
         }
         NoQuotaAnswer::Unauthorized { host, status } => (
             "quota/unwelcome",
-            format!(", and {host} does not accept your sign-in ({})", status.as_u16()),
-            "tell your administrator: the service must trust the issuer and the client of this profile".into(),
+            format!("{host} does not accept your sign-in (HTTP status {})", status.as_u16()),
+            "ask your administrator to make the service trust this profile's issuer and client".into(),
         ),
         NoQuotaAnswer::Status { host, status } => {
-            ("quota/no_answer", format!(", and {host} answered {}", status.as_u16()), later.into())
+            ("quota/no_answer", format!("{host} answered with HTTP status {}", status.as_u16()), later.into())
         }
         NoQuotaAnswer::Malformed { host } => (
             "quota/no_answer",
-            format!(", and what {host} answered says neither yes nor no"),
-            "check quota.endpoint, or tell your administrator".into(),
+            format!("the answer of {host} neither allows nor denies access"),
+            "check quota.endpoint, or ask your administrator".into(),
         ),
     };
-    Failure::new(Exit::OverQuota, slug, format!("the quota service must be asked first{what}"), hint)
+    Failure::new(Exit::OverQuota, slug, format!("the required quota check failed: {what}"), hint)
 }
 
 #[cfg(test)]
@@ -110,24 +119,24 @@ mod tests {
         }))
     }
 
-    fn told(denied: QuotaError) -> String {
+    fn render(denied: QuotaError) -> String {
         Failure::from_quota_error(denied, NOW).render(&Invocation::default())
     }
 
     #[test]
-    fn a_refusal_says_usage_limit_reset_and_whom_to_ask() {
+    fn denied_quota_names_usage_limit_and_reset() {
         assert_eq!(
-            told(refusal("monthly_exceeded", QuotaPeriod::Month)),
+            render(refusal("monthly_exceeded", QuotaPeriod::Month)),
             "bedrock-sso: this month's quota is used up: 103 % of this month's tokens (limit of group engineering); \
-             Contact\\u{1b} FinOps [quota/monthly_exceeded]\n  hint: it begins anew in 16 days; until then ask your \
-             administrator for more, nobody has to sign in again\n"
+             Contact\\u{1b} FinOps [quota/monthly_exceeded]\n  hint: wait 16 days until the quota resets, or ask your \
+             administrator for more\n"
         );
-        assert!(told(refusal("daily_exceeded", QuotaPeriod::Day)).contains("begins anew in 16 h;"));
+        assert!(render(refusal("daily_exceeded", QuotaPeriod::Day)).contains("wait 16 h until"));
     }
 
     #[test]
-    fn a_reason_that_is_no_word_does_not_become_a_slug() {
-        assert!(told(refusal("Odd Reason]", QuotaPeriod::NotPeriodic)).contains("[quota/refused]"));
-        assert!(told(refusal("missing_identity", QuotaPeriod::NotPeriodic)).contains("[quota/missing_identity]"));
+    fn reason_that_is_not_one_word_is_not_used_as_slug() {
+        assert!(render(refusal("Odd Reason]", QuotaPeriod::NotPeriodic)).contains("[quota/refused]"));
+        assert!(render(refusal("missing_identity", QuotaPeriod::NotPeriodic)).contains("[quota/missing_identity]"));
     }
 }

@@ -1,11 +1,12 @@
-//! The errors of the ladder and of the sign-out in words.
+//! Messages and hints for the errors of `session`: of the ladder that gets credentials, and of the sign-out.
 //!
-//! Which error it was is for `session` to say.
+//! Each step of the ladder fails with an error of the module that it called. This file passes every error to the file
+//! of `failure` that words it, and adds the profile where its advice names a value from there.
 
 use crate::{cache::FailureReport, config::Profile, failure::Failure, session::Error};
 
 impl Failure {
-    /// Some advice names what the profile says.
+    /// The failure for `error`. `profile` is the one of the call: some hints name its issuer, client or role.
     pub fn from_session_error(error: Error, profile: &Profile) -> Self {
         match error {
             Error::Store(error) => error.into(),
@@ -25,12 +26,14 @@ impl Failure {
             Error::NotRevoked(error) => Self::from_revocation_error(error),
             Error::Runtime(error) => Self::from_runtime_error(error),
             Error::Interrupted => Self::from_interruption(),
+            // The browser's page has shown these words already, so the terminal shows the same.
             Error::Reported(report) => report.into(),
         }
     }
 }
 
-/// The form in which an error is stored, and passed to other processes.
+/// The same failure as a record, which the worker sends to the commands that wait for it and stores for later commands.
+/// The kind is taken first, because commands decide by it and never by the words.
 pub fn report_session_error(error: Error, profile: &Profile) -> FailureReport {
     let kind = error.kind();
     Failure::from_session_error(error, profile).into_report(kind)

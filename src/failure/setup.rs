@@ -1,6 +1,9 @@
-//! What a person can do when a file that setup would change is better left alone.
+//! Messages and hints of `setup`.
 //!
-//! Which files those are is for `setup` to judge.
+//! `setup` writes files that belong to other programs or to an administrator. It refuses a file that it cannot change
+//! safely, and all of these failures arise before it writes anything. So each message says that the file was not
+//! changed, and each hint names what the user can correct by hand. `setup` judges the files; this file words the
+//! result.
 
 use std::path::{Path, PathBuf};
 
@@ -12,75 +15,76 @@ use crate::{
 };
 
 impl From<Error> for Failure {
+    /// Exit code 3 for a file, and 2 for flags that contradict each other.
     fn from(error: Error) -> Self {
         let (slug, what, hint) = match error {
             Error::Files(error) => return error.into(),
             Error::NotText { path } => (
                 "setup/not_text",
-                format!("{} is left alone: it is not UTF-8", path.display()),
+                format!("{} was not changed, because it is not UTF-8 text", path.display()),
                 Hint::from("save it as UTF-8, then run ").command(NextCommand::Setup).text(" again"),
             ),
             Error::Aws { path, refusal } => describe_aws_config_error(&path, refusal),
             Error::Settings { path, refusal } => describe_settings_error(&path, refusal),
+            // AWS SDKs and Claude Code split a command line in different ways, and no quoting suits them all.
             Error::UnquotableProgram(path) => (
                 "setup/path",
-                format!("other programs could not call {}: a shell reads it differently", path.display()),
-                "put bedrock-sso into a folder whose name has no quotes, $, `, % or !".into(),
+                format!("the path {} has characters that other programs would misread", path.display()),
+                "move bedrock-sso to a folder whose name has no quotes, $, `, % or !".into(),
             ),
+            // Other users could not run that program, or its owner could replace it for all of them.
             Error::ProgramInHome { program } => (
                 "setup/home",
-                format!(
-                    "a policy for all users cannot name a program in one user's home: {}",
-                    program.display()
-                ),
-                "install bedrock-sso for all users, then run that one".into(),
+                format!("settings for all users cannot use a program in one user's home: {}", program.display()),
+                "install bedrock-sso for all users, then run that copy".into(),
             ),
             Error::Import { path, error: unusable } => describe_source_error(&path, unusable),
             Error::NoValues => (
                 "setup/no_facts",
-                "there is no configuration yet, and nothing says what shall be in it".to_owned(),
-                "give the facts, --issuer, --client-id, --role-arn and --region, or a file with --from; at a terminal you are asked"
-                    .into(),
+                "no configuration exists, and no values were given to create one".to_owned(),
+                "pass --issuer, --client-id, --role-arn and --region, or --from FILE, or run this in a terminal".into(),
             ),
             Error::NothingToDistribute { path } => (
                 "setup/no_facts",
-                format!("there is nothing to distribute: {} is not there", path.display()),
-                "name a configuration with --config or --from, or give the facts: --issuer, --client-id, --role-arn, --region"
-                    .into(),
+                format!("there is no configuration to distribute: {} does not exist", path.display()),
+                "pass a file with --config or --from, or pass --issuer, --client-id, --role-arn and --region".into(),
             ),
+            // A file is copied byte for byte, comments included, so a flag would have no effect.
             Error::FlagsBesideFile { path } => (
                 "setup/whole",
-                format!("{} is distributed as it is, so nothing on the command line can change it", path.display()),
-                "write it into the file, or give all facts on the command line and no file".into(),
+                format!("{} is distributed unchanged, so flags cannot change its values", path.display()),
+                "edit that file, or pass all values as flags and no file".into(),
             ),
+            // The folder may hold files that an administrator edited. `setup --fleet` replaces only what it wrote
+            // itself.
             Error::UnknownFile { path } => (
                 "setup/strange",
                 format!("{} was not written by an earlier run, or was changed since", path.display()),
-                "name a folder that is new or empty, or move it elsewhere".into(),
+                "choose a new or empty folder, or move that file away".into(),
             ),
             Error::RecordVersion { path, files } => describe_record_version(&path, &files),
             Error::ProfileDiffers { path, profile } => (
                 "setup/differs",
-                format!("{} has a profile '{profile}' already, and it says something else", path.display()),
-                "change it there, or name another with --profile".into(),
+                format!("{} already has a profile '{profile}' with other values", path.display()),
+                "edit that profile, or choose another name with --profile".into(),
             ),
             Error::ProfileNameCollision { name, roles: [first, second] } => {
                 let what = format!(
-                    "two roles would have the profile '{name}': {} and {}",
+                    "two roles would get the profile name '{name}': {} and {}",
                     sanitize_line(&first),
                     sanitize_line(&second)
                 );
-                let hint = "name each role once, and tell them apart by {account} and {role} in --profile-name-template";
+                let hint = "list each role once, and use {account} and {role} in --profile-name-template";
                 return Self::new(Exit::Usage, "setup/profile_names", what, hint);
             }
             Error::OneAwsProfileForRoles => {
-                let what = "--aws-profile names one AWS profile, and there are several roles";
-                let hint = "leave --aws-profile out: each AWS profile is named as its profile is";
+                let what = "--aws-profile names one AWS profile, but there are several roles";
+                let hint = "omit --aws-profile: each AWS profile then has the name of its profile";
                 return Self::new(Exit::Usage, "setup/aws_profile_name", what, hint);
             }
             Error::UnknownDefaultProfile { name, names } => {
-                let what = format!("no profile would have the name '{}' of --profile", sanitize_line(&name));
-                let hint = format!("name the default profile: {}", names.join(", "));
+                let what = format!("--profile names '{}', but no profile has this name", sanitize_line(&name));
+                let hint = format!("pass one of these to --profile: {}", names.join(", "));
                 return Self::new(Exit::Usage, "setup/default_profile", what, hint);
             }
         };
@@ -88,95 +92,102 @@ impl From<Error> for Failure {
     }
 }
 
+/// The record lists what an earlier `setup` wrote. Without understanding it, this version could neither update nor
+/// remove those entries. The hint names the files, so that the user can also clean up without the other version.
 fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, String, Hint) {
     let record = path.display();
     let named: Vec<String> = files.iter().map(|file| sanitize_line(&file.display().to_string())).collect();
     let places = match named.as_slice() {
-        [] => "AWS's and Claude Code's files".to_owned(),
+        [] => "the files of AWS and Claude Code".to_owned(),
         named => named.join(", "),
     };
-    let what =
-        format!("{record} was written by another version of bedrock-sso, which alone can take back what it tells of");
+    let what = format!("another version of bedrock-sso wrote {record}, and only that version can undo what it lists");
     let hint = format!(
-        "run `setup --remove` with that version; or take what names bedrock-sso out of {places} yourself, then delete {record}"
+        "run `setup --remove` with that version, or remove bedrock-sso from {places} by hand and delete {record}"
     );
     ("setup/record", what, hint.into())
 }
 
+/// AWS's tools reject a file with a duplicate, and they prefer every other source of credentials to
+/// `credential_process`. In both cases the new entry would have no effect, so the file stays unchanged.
 fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'static str, String, Hint) {
     let file = path.display();
     match refusal {
         aws::AwsEditRefused::DuplicateProfile { profile, lines: [first, second] } => (
             "setup/aws_profile_twice",
             format!(
-                "{file} is left alone: the profile '{}' begins in line {first} and again in line {second}",
+                "{file} was not changed: it defines the profile '{}' twice, in lines {first} and {second}",
                 sanitize_line(&profile)
             ),
-            "make one of the two; AWS's own tools refuse such a file".into(),
+            "merge the two into one: AWS tools reject a file like this".into(),
         ),
         aws::AwsEditRefused::DuplicateKey { key, lines: [first, second] } => (
             "setup/aws_profile_twice",
-            format!("{file} is left alone: {key} stands in line {first} and again in line {second}"),
-            "remove one of the two; AWS's own tools refuse such a file".into(),
+            format!("{file} was not changed: it sets {key} twice, in lines {first} and {second}"),
+            "remove one of the two: AWS tools reject a file like this".into(),
         ),
         aws::AwsEditRefused::OtherCredentialSource { profile, key, line: number } => (
             "setup/aws_profile_taken",
             format!(
-                "{file} is left alone: its profile '{}' signs in by {} (line {number}), which AWS's tools prefer",
+                "{file} was not changed: its profile '{}' uses {} (line {number}), which AWS tools prefer",
                 sanitize_line(&profile),
                 sanitize_line(&key)
             ),
-            "name another with --aws-profile, or remove that profile".into(),
+            "choose another name with --aws-profile, or remove that profile".into(),
         ),
     }
 }
 
+/// Claude Code's settings may hold comments and the user's own keys. A file that does not parse, or that readers would
+/// understand in different ways, is not rewritten.
 fn describe_settings_error(path: &Path, refusal: settings::SettingsEditRefused) -> (&'static str, String, Hint) {
     let file = path.display();
     let what = match refusal {
         settings::SettingsEditRefused::Syntax { line: number, message: what } => {
-            format!("{file} is left alone: it is no JSON (line {number}: {})", sanitize_line(&what))
+            format!("{file} was not changed: it is not valid JSON (line {number}: {})", sanitize_line(&what))
         }
         settings::SettingsEditRefused::NotAnObject { part: what } => {
-            format!("{file} is left alone: {what} is no object")
+            format!("{file} was not changed: {what} is not a JSON object")
         }
         settings::SettingsEditRefused::DuplicateKey { key } => {
-            format!("{file} is left alone: '{}' stands in it twice", sanitize_line(&key))
+            format!("{file} was not changed: it contains the key '{}' twice", sanitize_line(&key))
         }
     };
-    let hint = Hint::from("correct it, then run ").command(NextCommand::Setup).text(" again");
+    let hint = Hint::from("correct the file, then run ").command(NextCommand::Setup).text(" again");
     ("setup/claude_settings", what, hint)
 }
 
+/// A file that `--from` names: a configuration of this program, or a file of AWS's guidance sample.
 fn describe_source_error(path: &Path, unusable: ImportError) -> (&'static str, String, Hint) {
     let file = path.display();
     let (what, hint) = match unusable {
-        ImportError::Missing => (format!("{file} is not there"), "check its name".to_owned()),
+        ImportError::Missing => (format!("{file} does not exist"), "correct the path".to_owned()),
         ImportError::UnknownFormat => (
-            format!("{file} holds nothing that setup knows"),
-            "give it a config.toml, the guidance sample's config.json, or the outputs of its stacks".to_owned(),
+            format!("{file} has no format that setup can read"),
+            "pass a config.toml, the config.json of AWS's guidance sample, or the outputs of its stacks".to_owned(),
         ),
         ImportError::SeveralProfiles(names) => (
             format!("{file} has several profiles: {}", sanitize_line(&names.join(", "))),
-            "name one with --profile".to_owned(),
+            "choose one with --profile NAME".to_owned(),
         ),
         ImportError::NoSuchProfile(name) => (
             format!("{file} has no profile '{}'", sanitize_line(&name)),
-            "name one that it has with --profile".to_owned(),
+            "choose one of its profiles with --profile NAME".to_owned(),
         ),
+        // The AWS CLI signs in with IAM Identity Center, so this program has nothing to add.
         ImportError::IdentityCenter => (
-            format!("the profile in {file} signs in with IAM Identity Center, not with a provider of its own"),
-            "use `aws configure sso` for it, or name another profile".to_owned(),
+            format!("the profile in {file} signs in with IAM Identity Center, not with an identity provider"),
+            "run `aws configure sso` for it, or choose another profile".to_owned(),
         ),
     };
     ("setup/source", what, hint.into())
 }
 
 impl Failure {
-    /// Nobody confirmed the changes, and nobody could be asked.
+    /// `setup` needs a confirmation, and there is no terminal to ask for one. Nothing was written.
     pub fn from_missing_confirmation() -> Self {
-        let what = "nothing was changed: there is no terminal to ask at";
-        let hint = "add --yes to apply what is shown, or --dry-run to only look";
+        let what = "nothing was changed: there is no terminal to confirm the changes";
+        let hint = "add --yes to apply these changes, or --dry-run to show them only";
         Self::new(Exit::Usage, "setup/not_confirmed", what, hint)
     }
 }

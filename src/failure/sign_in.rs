@@ -1,6 +1,8 @@
-//! What a user can do when a sign-in is needed, under way elsewhere, or would go to other hosts than before.
+//! Messages and hints for a sign-in that is needed, that waits elsewhere, or whose secrets would go to new hosts.
 //!
-//! What the facts are is for the modules that met them; no other machine has a part in these.
+//! These failures arise on this machine: no provider and no part of AWS has refused anything. Most of them end with
+//! exit code 4, which hosts and scripts read as "the user must sign in". So nearly every hint is a `login` command,
+//! with the flags for the environment in which the command ran.
 
 use crate::{
     cache::{DestinationChange, FailureKind, FailureReport, SecretRecipient},
@@ -15,20 +17,24 @@ use crate::{
 impl From<SignInNeeded> for Failure {
     fn from(reason: SignInNeeded) -> Self {
         let (slug, what, hint) = match reason {
+            // `export`, `--no-login` and `login = "explicit"`: the caller works without the user.
             SignInNeeded::PromptNotAllowed => (
                 "sign-in/not_allowed",
-                "you need to sign in, and this command may not ask you to".to_owned(),
+                "you need to sign in, and this command must not prompt you".to_owned(),
                 Hint::run(NextCommand::Login),
             ),
+            // A plain `login` would be content with AWS credentials that are still valid and would get no new ID token.
             SignInNeeded::IdTokenExpired => (
                 "sign-in/no_token",
-                "the ID token is no longer good, and only signing in again brings a new one".to_owned(),
+                "the ID token has expired; sign in again to get a new one".to_owned(),
                 Hint::run(NextCommand::LoginForce),
             ),
+            // An SDK retries at once. Without this pause, each retry would open another browser tab. `login` ignores
+            // the pause.
             SignInNeeded::BackoffActive { until, now, why } => (
                 "sign-in/paused",
                 format!(
-                    "you need to sign in; the last sign-in led nowhere{}; so no further browser tab is opened for {}",
+                    "the last sign-in failed{}; not opening another browser tab for {}",
                     why.map_or_else(String::new, |why| format!(": {why}")),
                     format_duration(until.duration_since(now))
                 ),
@@ -36,86 +42,96 @@ impl From<SignInNeeded> for Failure {
             ),
             SignInNeeded::SignInTimedOut { after } => (
                 "sign-in/unanswered",
-                format!("nobody finished the sign-in within {}", format_duration(after)),
+                format!("the sign-in was not completed within {}", format_duration(after)),
                 Hint::run(NextCommand::Login).text(" and complete it in the browser"),
             ),
             SignInNeeded::NoBrowser { why } => (
                 "sign-in/no_browser",
-                format!("you need to sign in, and the browser could not be started: {}", sanitize_line(&why)),
+                format!("you need to sign in, but the browser could not be started: {}", sanitize_line(&why)),
                 Hint::run(NextCommand::LoginNoBrowser).text(", or set `browser` in the profile"),
             ),
             SignInNeeded::BrowserFailed { why } => (
                 "sign-in/browser_failed",
-                format!("you need to sign in, and the browser failed: {}", sanitize_line(&why)),
+                format!("you need to sign in, but the browser failed: {}", sanitize_line(&why)),
                 Hint::run(NextCommand::LoginNoBrowser).text(", or set `browser` in the profile"),
             ),
+            // A build should not depend on a user, so the hint also names the lasting solution.
             SignInNeeded::NoMethod(NoSignInMethod::Unattended) => (
                 "sign-in/unattended",
-                "you need to sign in, and nobody sits at this build machine".to_owned(),
-                Hint::default()
-                    .command(NextCommand::LoginDevice)
-                    .text(" shows a code even here; a build of its own is better given a role of its own"),
+                "you need to sign in, but this build machine has no terminal to prompt you".to_owned(),
+                Hint::run(NextCommand::LoginDevice).text(" to sign in with a code, or give the build an AWS role"),
             ),
             SignInNeeded::NoMethod(NoSignInMethod::NoTerminal) => (
                 "sign-in/no_terminal",
-                "you need to sign in, and this command has neither a browser nor a terminal to ask you".to_owned(),
-                Hint::run(NextCommand::Login),
+                "you need to sign in, but there is no browser and no terminal to prompt you".to_owned(),
+                Hint::run(NextCommand::Login).text(" in a terminal"),
             ),
             SignInNeeded::NoMethod(NoSignInMethod::NoTerminalToPaste) => (
                 "sign-in/no_terminal",
-                "you need to sign in, and an address can be pasted at a terminal only".to_owned(),
-                Hint::run(NextCommand::Login).text(" in a terminal, or with --device"),
+                "you need to sign in, but flow = \"paste\" needs a terminal to paste the address".to_owned(),
+                Hint::run(NextCommand::Login).text(" in a terminal, or run ").command(NextCommand::LoginDevice),
             ),
+            // The provider decides how long a device code is valid.
             SignInNeeded::CodeExpired { after } => (
                 "sign-in/expired_code",
-                format!("nobody entered the code within {}", format_duration(after)),
-                Hint::run(NextCommand::Login).text(" for a new one"),
+                format!("the code was not entered within {}", format_duration(after)),
+                Hint::run(NextCommand::Login).text(" to get a new code"),
             ),
+            // Two prompts for one sign-in would confuse the user, so a second command does not open its own.
             SignInNeeded::PromptElsewhere { pid, address: None } => (
                 "sign-in/waiting",
-                format!("you need to sign in; a sign-in is waiting for you in process {pid}"),
-                "finish it where it was shown, or end that process".into(),
+                format!("you need to sign in; process {pid} already waits for you to complete a sign-in"),
+                format!("complete the sign-in where process {pid} shows it, or end that process").into(),
             ),
             SignInNeeded::PromptElsewhere { pid: _, address: Some(address) } => (
                 "sign-in/waiting",
-                "you need to sign in; a sign-in is waiting for you in the browser".to_owned(),
-                format!("complete it, or open {address}").into(),
+                "you need to sign in; a sign-in already waits for you in the browser".to_owned(),
+                format!("complete it in the browser, or open {address}").into(),
             ),
         };
         Self::new(Exit::SignInNeeded, slug, what, hint)
     }
 }
 
-/// Waiting for another process took too long.
+/// Another process held a lock for longer than this command may wait. `lock` only waits; the command decides that it
+/// was too long.
 #[derive(Debug)]
 pub struct LockWaitTimeout {
+    /// The holder as its note beside the lock describes it. `None` if there is no readable note.
     pub holder: Option<LockHolder>,
-    /// Where the user can take part, if the holder's note proves it.
+    /// Where the user can complete the other sign-in. Any process of this user could write a note, so `cache` passes an
+    /// address only after it has opened the seal.
     pub address: Option<String>,
     pub now: Timestamp,
 }
 
 impl From<LockWaitTimeout> for Failure {
+    /// The user can complete a sign-in but cannot speed up a process that works on something else. The hint names the
+    /// process so that it can be ended if it hangs; the operating system then releases the lock.
     fn from(LockWaitTimeout { holder, address, now }: LockWaitTimeout) -> Self {
+        let is_prompting = holder.as_ref().is_some_and(|holder| holder.is_prompting);
         let what = match &holder {
-            Some(holder) => format!(
-                "another sign-in is still waiting: process {}, for {}",
-                holder.pid,
-                format_duration(now.duration_since(holder.since))
-            ),
-            None => "another process of this program is still busy".to_owned(),
+            Some(LockHolder { pid, since, .. }) => {
+                let span = format_duration(now.duration_since(*since));
+                match is_prompting {
+                    true => format!("another sign-in has been waiting for {span} in process {pid}"),
+                    false => format!("another process of bedrock-sso, {pid}, has been busy for {span}"),
+                }
+            }
+            None => "another process of bedrock-sso is still busy".to_owned(),
         };
-        let is_prompting = holder.is_some_and(|holder| holder.is_prompting);
         let hint = match address {
             Some(address) => format!("complete it at {address}, or end that process"),
-            None if is_prompting => "finish it where it was shown, or end that process".to_owned(),
-            None => "wait for it, or end that process".to_owned(),
+            None if is_prompting => "complete it where that process shows it, or end that process".to_owned(),
+            None => "wait until it finishes, or end that process".to_owned(),
         };
         Self::new(Exit::Busy, "busy/sign_in", what, hint)
     }
 }
 
-/// What another process reported is shown as it was.
+/// A failure of another process, such as the worker, exactly as that process described it. The hint completes its
+/// commands only when it is shown, so they select the profile of this call. A code of a newer version becomes an
+/// internal error.
 impl From<FailureReport> for Failure {
     fn from(FailureReport { kind: _, code, slug, message, hint }: FailureReport) -> Self {
         Self { exit: Exit::try_from(code).unwrap_or(Exit::Internal), slug, what: message, hint }
@@ -123,19 +139,22 @@ impl From<FailureReport> for Failure {
 }
 
 impl Failure {
-    /// Ctrl-C.
+    /// The user pressed Ctrl-C during a prompt.
     pub fn from_interruption() -> Self {
         let hint = Hint::run(NextCommand::Login).text(" to sign in");
         Self::new(Exit::Interrupted, "interrupted", "interrupted", hint)
     }
 
-    /// The form in which it is stored, and passed to other processes.
+    /// The record in which a failure is stored and passed to other processes. They decide by `kind` and show the rest.
     pub fn into_report(self, kind: FailureKind) -> FailureReport {
         let Self { exit, slug, what, hint } = self;
         FailureReport { kind, code: exit.into(), slug, message: what, hint }
     }
 }
 
+/// The configuration or the provider's discovery now names a host that the stored sign-in was not made for. A changed
+/// variable or file could redirect tokens this way, so nothing was sent. Only `login` in a terminal lets the user
+/// accept the new host.
 impl From<DestinationChanged> for Failure {
     fn from(DestinationChanged { changes }: DestinationChanged) -> Self {
         let hint = Hint::run(NextCommand::Login)
@@ -143,17 +162,18 @@ impl From<DestinationChanged> for Failure {
             .command(NextCommand::Logout)
             .text(" to start over");
         let all: Vec<_> = changes.iter().map(describe_change).collect();
-        let what = format!("this sign-in would be sent to a new host: {}", all.join(", "));
+        let what = format!("your stored sign-in would be sent to a new host: {}", all.join(", "));
         Self::new(Exit::SignInNeeded, "sign-in/destination_changed", what, hint)
     }
 }
 
-/// The recipient with its hosts, now and before.
+/// One recipient with its new and its old host: "AWS STS https://new.example (before: AWS's own host)".
 pub fn describe_change(change: &DestinationChange) -> String {
     let before = change.stored.as_deref().map_or_else(|| "none".to_owned(), describe_host);
     format!("{} {} (before: {before})", describe_recipient(change.recipient), describe_host(&change.now))
 }
 
+/// The recipient as its users call it.
 fn describe_recipient(recipient: SecretRecipient) -> &'static str {
     match recipient {
         SecretRecipient::TokenEndpoint => "the provider's token endpoint",
@@ -162,12 +182,13 @@ fn describe_recipient(recipient: SecretRecipient) -> &'static str {
         SecretRecipient::Cognito => "Amazon Cognito",
         SecretRecipient::Bedrock => "Amazon Bedrock",
         SecretRecipient::BedrockRuntime => "the Amazon Bedrock runtime",
-        SecretRecipient::Console => "the sign-in to the AWS console",
+        SecretRecipient::Console => "the sign-in service of the AWS console",
         SecretRecipient::Quota => "the quota service",
     }
 }
 
+/// A host in words. `host` may come from a configuration file, so it is escaped.
 fn describe_host(host: &str) -> String {
-    // The name of a partition stands for AWS's own hosts.
+    // An origin has a scheme. Anything else is the name of a partition, which stands for all of AWS's own hosts in it.
     if host.contains("://") { sanitize_line(host) } else { "AWS's own host".to_owned() }
 }

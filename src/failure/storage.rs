@@ -1,6 +1,8 @@
-//! What a user can do when files are not as needed, or the operating system's keyring does not keep or give the key.
+//! Messages and hints for files and for the operating system's keyring.
 //!
-//! The alternative is always named, never taken: `storage = "file"` is theirs to choose.
+//! Every one of these failures ends with exit code 10. The key that seals the stored session is in the keyring or, with
+//! `storage = "file"`, in a private file. A hint about the keyring always offers `storage = "file"`, and the program
+//! never switches to it automatically: a key in a file is less protected, so the user decides.
 
 use std::io::ErrorKind;
 
@@ -14,9 +16,11 @@ use crate::{
 };
 
 impl From<files::Error> for Failure {
+    /// The message is `files`' own: action, path and cause. The hint follows from the action, because a file that
+    /// cannot be written often has the cause in its folder: a missing permission or a full disk.
     fn from(error: files::Error) -> Self {
         let hint = match error.action {
-            FileAction::Read | FileAction::List => format!("make sure that you may read {}", error.path.display()),
+            FileAction::Read | FileAction::List => format!("check that you can read {}", error.path.display()),
             FileAction::Open
             | FileAction::Lock
             | FileAction::Write
@@ -25,12 +29,13 @@ impl From<files::Error> for Failure {
             | FileAction::Create
             | FileAction::Remove => {
                 let folder = error.path.parent().unwrap_or(&error.path).display();
-                format!("make sure that you may write to {folder} and that the disk is not full")
+                format!("check that you can write to {folder} and that the disk is not full")
             }
         };
-        // This program refused the file, so neither permissions nor the disk are at fault.
+        // This program refused the file, for example because it is a named pipe. Neither permissions nor the disk are
+        // at fault.
         let is_refused = matches!(error.source.kind(), ErrorKind::Other | ErrorKind::FileTooLarge);
-        let hint = if is_refused { "check that file, then try again".to_owned() } else { hint };
+        let hint = if is_refused { format!("check {}, then try again", error.path.display()) } else { hint };
         Self::new(Exit::Storage, "storage/files", error.to_string(), hint)
     }
 }
@@ -44,29 +49,33 @@ impl From<store::Error> for Failure {
     }
 }
 
-/// For whoever has no keyring, or does not want to be asked by it.
-const USE_FILE_STORAGE: &str = "set `storage = \"file\"` in the profile, which keeps the key in a private file";
+/// The alternative for a user who has no keyring, or whose keyring shows prompts that they do not want.
+const USE_FILE_STORAGE: &str = "set `storage = \"file\"` in the profile to store the key in a private file";
 
 impl From<KeyringError> for Failure {
-    fn from(KeyringError { fault, context: place }: KeyringError) -> Self {
-        let words = select_phrases(place);
+    fn from(KeyringError { fault, context }: KeyringError) -> Self {
+        let words = select_phrases(context);
         let (slug, what, hint) = match fault {
-            KeyringFault::Absent { what } => describe_missing_keyring(what, place),
+            KeyringFault::Absent { what } => describe_missing_keyring(what, context),
+            // The user dismissed the keyring's prompt, or there is no desktop to show one.
             KeyringFault::Locked => (
                 "storage/keyring_locked",
-                format!("{} is locked, and nobody could be asked to unlock it", words.name),
+                format!("{} is locked, and no prompt unlocked it", words.name),
                 format!("{}, or {USE_FILE_STORAGE}", words.unlock_hint).into(),
             ),
+            // Commands that run without the user, such as `credentials --no-login`, must not open a prompt. `login`
+            // may.
             KeyringFault::LockedNoPrompt => (
                 "storage/keyring_locked",
-                format!("{} is locked, and this command may not have you asked to unlock it", words.name),
-                Hint::run(NextCommand::Login).text(", which lets it ask, or ").text(USE_FILE_STORAGE),
+                format!("{} is locked, and this command must not prompt you to unlock it", words.name),
+                Hint::run(NextCommand::Login).text(" to be prompted, or ").text(USE_FILE_STORAGE),
             ),
             KeyringFault::Denied => (
                 "storage/keyring_denied",
-                format!("{} does not let this program have its key", words.name),
+                format!("{} denies this program access to its key", words.name),
                 (words.suggest_permission)().text(", or ").text(USE_FILE_STORAGE),
             ),
+            // Most often the keyring waits for an answer to a prompt that is behind another window.
             KeyringFault::TimedOut { after } => (
                 "storage/keyring_timeout",
                 format!("{} did not answer within {}", words.name, format_duration(after)),
@@ -78,88 +87,101 @@ impl From<KeyringError> for Failure {
     }
 }
 
+/// Slug, message and hint.
 type FailureParts = (&'static str, String, Hint);
 
-fn describe_missing_keyring(what: MissingPart, place: KeyringContext) -> FailureParts {
-    let words = select_phrases(place);
-    let what = match (what, place) {
+/// There is no keyring in which a key could be stored. The environment explains it better than the missing part: a user
+/// of WSL does not know what D-Bus is, and need not.
+fn describe_missing_keyring(what: MissingPart, context: KeyringContext) -> FailureParts {
+    let words = select_phrases(context);
+    let cause = match (what, context) {
         (MissingPart::Vault, _) => words.no_vault,
-        (_, KeyringContext::Wsl) => "there is no keyring here: WSL comes without one",
-        (_, KeyringContext::Container) => "there is no keyring here: a container comes without one",
-        (_, KeyringContext::Ssh) => "there is no keyring here: a session over SSH comes without one",
-        (MissingPart::Bus, KeyringContext::Plain | KeyringContext::KWallet) => {
-            "there is no keyring here: this session has no D-Bus"
-        }
+        (_, KeyringContext::Wsl) => "WSL has none",
+        (_, KeyringContext::Container) => "a container has none",
+        (_, KeyringContext::Ssh) => "a session over SSH has none",
+        (MissingPart::Bus, KeyringContext::Plain | KeyringContext::KWallet) => "this session has no D-Bus",
         (MissingPart::Service, KeyringContext::Plain | KeyringContext::KWallet) => {
-            "there is no keyring here: nothing on this session's D-Bus offers the Secret Service"
+            "no program on this session's D-Bus provides the Secret Service"
         }
     };
-    ("storage/keyring_absent", what.to_owned(), format!("{USE_FILE_STORAGE}, or {}", words.setup_hint).into())
+    let hint = format!("{USE_FILE_STORAGE}, or {}", words.setup_hint);
+    ("storage/keyring_absent", format!("no keyring is available: {cause}"), hint.into())
 }
 
+/// The keyring answered with an error of its own. Its text is foreign and is escaped.
 fn describe_keyring_error(why: &UntrustedText, words: &KeyringPhrases) -> FailureParts {
     let what = format!("{} failed: {}", words.name, why.to_safe_line());
     ("storage/keyring_failed", what, format!("try again, or {USE_FILE_STORAGE}").into())
 }
 
-/// The words that fit the keyring.
+/// The phrases that differ between keyrings. Each hint is an imperative without a full stop, because ", or set `storage
+/// …`" follows it.
 struct KeyringPhrases {
+    /// The keyring as its users call it.
     name: &'static str,
+    /// Why there is no place for a key although the keyring exists.
     no_vault: &'static str,
+    /// How to get a keyring.
     setup_hint: &'static str,
     unlock_hint: &'static str,
+    /// How to let this program use its key. A function, because a hint with a command is no constant.
     suggest_permission: fn() -> Hint,
     timeout_hint: &'static str,
 }
 
 const WINDOWS: KeyringPhrases = KeyringPhrases {
     name: "Windows Credential Manager",
-    no_vault: "there is no keyring here: Windows opens no vault for this kind of session, as over SSH and for services",
+    // CredWrite fails with ERROR_NO_SUCH_LOGON_SESSION in a network logon.
+    no_vault: "Windows opens no vault for this kind of session, such as SSH or a service",
     setup_hint: "sign in to Windows at its desktop",
     unlock_hint: "sign in to Windows at its desktop",
     suggest_permission: || "allow Credential Manager in the policies of this machine".into(),
-    timeout_hint: "sign out of Windows and in again",
+    timeout_hint: "sign out of Windows and sign in again",
 };
 
 const MACOS: KeyringPhrases = KeyringPhrases {
     name: "the keychain",
-    no_vault: "there is no keyring here: this session has no default keychain",
+    no_vault: "this session has no default keychain",
     setup_hint: "create one in Keychain Access",
     unlock_hint: "run `security unlock-keychain` and try again",
+    // The keychain knows a program by its signature, so it prompts again after each update of an unsigned program.
     suggest_permission: || {
-        Hint::run(NextCommand::Login).text(" and answer the keychain's question with \"Always Allow\"")
+        Hint::run(NextCommand::Login).text(" and answer the keychain's prompt with \"Always Allow\"")
     },
-    timeout_hint: "look for its question on the screen and answer \"Always Allow\"",
+    timeout_hint: "answer the prompt on the screen with \"Always Allow\"",
 };
 
 const LINUX: KeyringPhrases = KeyringPhrases {
     name: "the keyring",
-    no_vault: "there is no keyring here: the Secret Service has no default collection, as before the first desktop login",
+    // PAM creates the collection when the user logs in at the desktop for the first time.
+    no_vault: "the Secret Service has no default collection before the first desktop login",
     setup_hint: "run this in a desktop session with GNOME Keyring or KWallet",
-    unlock_hint: "unlock it, for instance by logging in at the desktop, and try again",
+    unlock_hint: "unlock it, for example by logging in at the desktop, and try again",
     suggest_permission: || "allow it in the keyring's settings".into(),
-    timeout_hint: "look for its question on the screen, start it anew",
+    timeout_hint: "answer the prompt on the screen, restart the keyring",
 };
 
 const WSL: KeyringPhrases = KeyringPhrases {
-    setup_hint: "start GNOME Keyring in it: `dbus-run-session`, then `gnome-keyring-daemon --unlock`",
-    unlock_hint: "unlock it, for instance with `gnome-keyring-daemon --unlock`, and try again",
+    setup_hint: "start GNOME Keyring in WSL: `dbus-run-session`, then `gnome-keyring-daemon --unlock`",
+    unlock_hint: "unlock it, for example with `gnome-keyring-daemon --unlock`, and try again",
     ..LINUX
 };
 
-const CONTAINER: KeyringPhrases = KeyringPhrases { setup_hint: "run this outside of the container", ..LINUX };
+const CONTAINER: KeyringPhrases = KeyringPhrases { setup_hint: "run this outside the container", ..LINUX };
 
 const KWALLET: KeyringPhrases = KeyringPhrases {
     name: "KWallet",
-    no_vault: "there is no keyring here: KWallet has no wallet yet",
+    no_vault: "KWallet has no wallet yet",
+    // KWallet opens this wallet at login, and no other.
     setup_hint: "create a wallet named kdewallet in KWalletManager and log in again",
-    unlock_hint: "open the wallet at the desktop, for instance in KWalletManager, and try again",
+    unlock_hint: "open the wallet at the desktop, for example in KWalletManager, and try again",
     suggest_permission: || "allow it in KWalletManager".into(),
-    timeout_hint: "look for its window on the screen, open the wallet in KWalletManager",
+    timeout_hint: "answer the prompt on the screen, open the wallet in KWalletManager",
 };
 
-fn select_phrases(place: KeyringContext) -> &'static KeyringPhrases {
-    match (place, std::env::consts::OS) {
+/// Windows and macOS have one keyring each. On Linux the environment decides which advice can work.
+fn select_phrases(context: KeyringContext) -> &'static KeyringPhrases {
+    match (context, std::env::consts::OS) {
         (_, "windows") => &WINDOWS,
         (_, "macos") => &MACOS,
         (KeyringContext::KWallet, _) => &KWALLET,
@@ -177,24 +199,24 @@ mod tests {
     use crate::hint::Invocation;
 
     #[test]
-    fn a_file_that_we_refused_gets_no_disk_full_hint() {
+    fn refused_file_gets_no_disk_full_hint() {
         let hint = |source| {
             let at_path = files::Error::at(FileAction::Replace, Path::new("/home/a/.aws/config"));
             Failure::from(at_path(source)).hint.render(&Invocation::default())
         };
-        assert_eq!(hint(io::Error::other("it is no regular file")), "check that file, then try again");
+        assert_eq!(hint(io::Error::other("it is no regular file")), "check /home/a/.aws/config, then try again");
         assert!(hint(ErrorKind::StorageFull.into()).contains("the disk is not full"));
     }
 
     #[test]
-    fn file_that_cannot_be_read_gets_a_hint_about_reading() {
+    fn unreadable_file_gets_a_hint_about_reading() {
         let source = ErrorKind::PermissionDenied.into();
         let failure = Failure::from(files::Error::at(FileAction::Read, Path::new("/a/key"))(source));
-        assert_eq!(failure.hint.render(&Invocation::default()), "make sure that you may read /a/key");
+        assert_eq!(failure.hint.render(&Invocation::default()), "check that you can read /a/key");
     }
 
     #[test]
-    fn each_fault_is_a_storage_failure_that_names_the_way_out() {
+    fn keyring_fault_hint_offers_file_storage() {
         let faults = [
             (KeyringFault::Absent { what: MissingPart::Bus }, "absent"),
             (KeyringFault::Absent { what: MissingPart::Service }, "absent"),
@@ -216,7 +238,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_place_without_a_keyring_is_named() {
+    fn missing_keyring_message_names_the_environment() {
         for (place, name) in
             [(KeyringContext::Wsl, "WSL"), (KeyringContext::Container, "container"), (KeyringContext::Ssh, "SSH")]
         {
@@ -231,7 +253,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn kwallet_is_called_by_its_name() {
+    fn kwallet_failures_name_kwallet() {
         let silent = KeyringFault::TimedOut { after: std::time::Duration::from_secs(3) };
         for fault in
             [silent, KeyringFault::Locked, KeyringFault::Denied, KeyringFault::Absent { what: MissingPart::Vault }]

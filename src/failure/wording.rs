@@ -1,4 +1,7 @@
-//! The wording of failures that no test of the whole program meets. A golden list has it.
+//! Compares the wording of failures with a golden list, `tests/expected/bedrock_sso/failures.txt`.
+//!
+//! It covers failures that the tests of the whole program cannot cause: a locked keyring, a revoked certificate, a
+//! system without resources. The list is the place to review how these messages read.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -13,18 +16,22 @@ use crate::{
     text::UntrustedText,
 };
 
+/// Adds the two lines of a failure to the golden list, or compares them with it. Rendered without flags, as for a user
+/// with one profile.
 #[track_caller]
 fn expect_wording(failure: impl Into<Failure>) {
     let failure = failure.into();
     testworld::expect_failure(&failure.render(&Invocation::default()));
 }
 
+/// A host that stands for any host of the user's company.
 fn host() -> String {
     "sso.acme.com".to_owned()
 }
 
+/// A proxy script that failed is reported like the direct connection that was tried after it.
 #[test]
-fn failures_of_the_network() {
+fn network_failures_have_the_expected_wording() {
     let after = Duration::from_secs(10);
     for error in [
         Error::Dns { host: host() },
@@ -45,7 +52,7 @@ fn failures_of_the_network() {
 }
 
 #[test]
-fn failures_of_a_region_without_bedrock() {
+fn missing_bedrock_region_has_the_expected_wording() {
     let dns = || Error::Dns { host: "bedrock-runtime.eu-nowhere-1.amazonaws.com".to_owned() };
     for error in [dns(), Error::PacScriptNotRun(Box::new(dns()))] {
         let error = BedrockError::Network(error);
@@ -54,14 +61,14 @@ fn failures_of_a_region_without_bedrock() {
 }
 
 #[test]
-fn failures_of_the_console() {
+fn console_failures_have_the_expected_wording() {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     expect_wording(Failure::from_missing_address(&BindAttempt { address, obstacle: BindObstacle::Denied }));
     expect_wording(Failure::from_unopened_console(Duration::from_secs(60)));
 }
 
 #[test]
-fn failures_of_proxies() {
+fn proxy_failures_have_the_expected_wording() {
     let refused = |status, words: &str| ProxyFault::Refused(Some((status, UntrustedText::new(words))));
     for fault in [
         ProxyFault::Unreachable,
@@ -78,7 +85,7 @@ fn failures_of_proxies() {
 }
 
 #[test]
-fn failures_of_certificates() {
+fn certificate_failures_have_the_expected_wording() {
     let tls = |fault, issuer: Option<&str>| Error::Tls { host: host(), fault, issuer: issuer.map(UntrustedText::new) };
     for fault in [
         TlsFault::WrongName,
@@ -95,7 +102,7 @@ fn failures_of_certificates() {
 }
 
 #[test]
-fn failures_of_certificate_bundles() {
+fn certificate_bundle_failures_have_expected_wording() {
     for fault in [
         BundleFault::Unreadable(io::ErrorKind::NotFound),
         BundleFault::NotRegular(FileKind::Folder),
@@ -112,7 +119,7 @@ fn failures_of_certificate_bundles() {
 }
 
 #[test]
-fn failures_of_keyrings() {
+fn keyring_failures_have_the_expected_wording() {
     let after = Duration::from_secs(3);
     for context in [
         KeyringContext::Plain,
@@ -137,7 +144,7 @@ fn failures_of_keyrings() {
 }
 
 #[test]
-fn failures_of_the_system() {
+fn system_failures_have_the_expected_wording() {
     let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
     for error in [
         Failure::from_missing_home(),

@@ -112,8 +112,8 @@ fn writer_from_mode(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<Un
     let of = |who| Some(UntrustedWriter::from_description(who));
     match () {
         () if owner != 0 && !is_ours() => Some(writer_from_owner(owner)),
-        () if mode.contains(Mode::WOTH) => of("every user may write it".to_owned()),
-        () if mode.contains(Mode::WGRP) && group != 0 => of(format!("group {group} may write it")),
+        () if mode.contains(Mode::WOTH) => of("every user can write to it".to_owned()),
+        () if mode.contains(Mode::WGRP) && group != 0 => of(format!("group {group} can write to it")),
         () => None,
     }
 }
@@ -124,7 +124,7 @@ fn writer_from_mode(owner: u32, group: u32, mode: rustix::fs::Mode) -> Option<Un
 fn writer_from_owner(user: u32) -> UntrustedWriter {
     const OVERFLOW: u32 = 65534;
     if user == OVERFLOW && has_unmapped_users() {
-        let who = "somebody outside of this container owns it".to_owned();
+        let who = "a user outside this container owns it".to_owned();
         return UntrustedWriter { description: who, is_outside_container: true };
     }
     UntrustedWriter::from_description(format!("user {user} owns it"))
@@ -183,7 +183,7 @@ mod sddl {
             return Some(format!("{} owns it", describe_account(owner)));
         }
         let Some((_, list)) = text.split_once("D:").filter(|(_, list)| !list.starts_with("NO_ACCESS_CONTROL")) else {
-            return Some("every user may write it".to_owned());
+            return Some("every user can write to it".to_owned());
         };
         let list = list.split_once("S:").map_or(list, |(list, _)| list);
         let entries = list.split('(').skip(1).map(|entry| entry.split(')').next().unwrap_or_default());
@@ -197,7 +197,7 @@ mod sddl {
             let is_for_others = is_inherit_only || is_trusted(who);
             (allows && !is_for_others && is_write_granted(rights)).then(|| describe_account(who))
         });
-        harmful.next().map(|who| format!("{who} may write it"))
+        harmful.next().map(|who| format!("{who} can write to it"))
     }
 
     /// Whether rights, as a number or in words of two letters each, include one to write.
@@ -213,9 +213,9 @@ mod sddl {
     fn describe_account(who: &str) -> String {
         match who {
             "BU" => "every user".to_owned(),
-            "WD" => "everybody".to_owned(),
-            "AU" => "whoever is signed in to it".to_owned(),
-            "" => "nobody".to_owned(),
+            "WD" => "everyone".to_owned(),
+            "AU" => "every signed-in user".to_owned(),
+            "" => "no account".to_owned(),
             who => who.to_owned(),
         }
     }
@@ -242,15 +242,15 @@ mod sddl {
             for (text, who) in [
                 ("O:S-1-5-21-1-2-3-1001G:BAD:PAI(A;;FA;;;SY)", "S-1-5-21-1-2-3-1001 owns it"),
                 ("O:BUG:SYD:(A;;FA;;;BA)", "every user owns it"),
-                ("O:BAG:SYD:(A;;FA;;;BA)(A;;0x1301bf;;;BU)", "every user may write it"),
-                ("O:BAG:SYD:(A;;FRFW;;;AU)", "whoever is signed in to it may write it"),
-                ("O:BAG:SYD:(A;;WD;;;S-1-5-21-1-2-3-1001)", "S-1-5-21-1-2-3-1001 may write it"),
-                ("O:BAG:SYD:(XA;;DCLC;;;WD;(Title==\"x\"))", "everybody may write it"),
-                ("O:BAG:SYD:(A;;??;;;WD)", "everybody may write it"),
-                ("O:BAG:SYD:(A;CIOI;FA;;;WD)", "everybody may write it"),
-                ("O:BAG:SYD:NO_ACCESS_CONTROL", "every user may write it"),
-                ("O:BAG:SY", "every user may write it"),
-                ("", "nobody owns it"),
+                ("O:BAG:SYD:(A;;FA;;;BA)(A;;0x1301bf;;;BU)", "every user can write to it"),
+                ("O:BAG:SYD:(A;;FRFW;;;AU)", "every signed-in user can write to it"),
+                ("O:BAG:SYD:(A;;WD;;;S-1-5-21-1-2-3-1001)", "S-1-5-21-1-2-3-1001 can write to it"),
+                ("O:BAG:SYD:(XA;;DCLC;;;WD;(Title==\"x\"))", "everyone can write to it"),
+                ("O:BAG:SYD:(A;;??;;;WD)", "everyone can write to it"),
+                ("O:BAG:SYD:(A;CIOI;FA;;;WD)", "everyone can write to it"),
+                ("O:BAG:SYD:NO_ACCESS_CONTROL", "every user can write to it"),
+                ("O:BAG:SY", "every user can write to it"),
+                ("", "no account owns it"),
             ] {
                 assert_eq!(describe_untrusted_writer(text, "").as_deref(), Some(who), "{text}");
             }
@@ -303,6 +303,6 @@ mod tests {
             find_untrusted_writer(&file).unwrap().map(|stranger| stranger.to_string())
         };
         assert_eq!((with(0o644), with(0o600), with(0o444)), (None, None, None));
-        assert_eq!(with(0o646).as_deref(), Some("every user may write it"));
+        assert_eq!(with(0o646).as_deref(), Some("every user can write to it"));
     }
 }

@@ -200,11 +200,12 @@ impl<'a> ProfileBuilder<'a> {
     fn check_collectors(&mut self, collectors: &[SecureUrl]) -> Option<()> {
         let is_trusted = self.require_setting(&keys::TELEMETRY_COLLECTORS)?.is_from_default_location();
         let rule = match (collectors.is_empty(), is_trusted) {
-            (true, _) => "nothing says to which collectors",
-            (false, false) => "its collectors are believed only from a file in its default place",
+            (true, _) => "telemetry.collectors names no collector",
+            (false, false) => "its collectors count only in a configuration file in its default location",
             (false, true) => return Some(()),
         };
-        let remedy = "[profiles.NAME.telemetry] collectors = [\"https://…\"], in the administrator's file or your own";
+        let remedy =
+            "set `collectors = [\"https://…\"]` in [profiles.NAME.telemetry] of a file in its default location";
         self.report_conflict(&keys::TELEMETRY_SEND_TOKEN, ValueConflict::new(rule, remedy))
     }
 
@@ -247,7 +248,7 @@ impl<'a> ProfileBuilder<'a> {
         let environment = self.inputs.environment;
         self.read_value(key, |name, value| {
             let Some(path) = (key.parse)(name, value)? else { return Ok(None) };
-            let homeless = || reject_value(name, value, "there is no home directory to begin from");
+            let homeless = || reject_value(name, value, "~ cannot be resolved, because the home directory is unknown");
             expand_home(&path, environment).ok_or_else(homeless).map(Some)
         })
     }
@@ -264,10 +265,10 @@ impl<'a> ProfileBuilder<'a> {
                 Some(Federation::IdentityPool { id, role })
             }
             (FederationChoice::IdentityPool, None) => {
-                self.report_illegal_value(&keys::FEDERATION, "needs an identity_pool_id")
+                self.report_illegal_value(&keys::FEDERATION, "it needs identity_pool_id")
             }
             (FederationChoice::Sts, Some(_)) => {
-                self.report_illegal_value(&keys::IDENTITY_POOL_ID, "is used with federation = \"identity-pool\" alone")
+                self.report_illegal_value(&keys::IDENTITY_POOL_ID, "it works only with federation = \"identity-pool\"")
             }
         }
     }

@@ -36,12 +36,15 @@ pub(super) fn check_okta(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let is_of_okta = domains.iter().any(|own| is_domain_or_below(domain, own));
     if let Some(name) = first.strip_suffix("-admin").filter(|_| is_of_okta) {
         let remedy = format!("write `issuer = \"https://{name}.{domain}\"`, or `okta_domain = \"{name}.{domain}\"`");
-        return Some(ValueConflict::new("that is the address of Okta's Admin Console", remedy));
+        return Some(ValueConflict::new("this is the address of Okta's Admin Console", remedy));
     }
     let server = tail.strip_prefix("/oauth2/").unwrap_or_default();
     let id = server.split('/').next().filter(|id| !id.is_empty() && *id != "v1");
     let right = id.map_or_else(|| format!("https://{host}"), |id| format!("https://{host}/oauth2/{id}"));
-    parts.require_spelling(&right, "an issuer of Okta is its domain, or /oauth2/ID below it, without a slash")
+    parts.require_spelling(
+        &right,
+        "an Okta issuer is https://DOMAIN or https://DOMAIN/oauth2/ID, without a trailing slash",
+    )
 }
 
 pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
@@ -51,19 +54,16 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let is_v1 = ENTRA_V1_HOSTS.contains(&host.as_str());
     let is_external = is_domain_or_below(&host, "ciamlogin.com");
     if !is_v1 && !is_external && !ENTRA_HOSTS.contains(&host.as_str()) {
-        return Some(ValueConflict::new(
-            "no sign-in host of Microsoft Entra ID",
-            "write `entra_tenant` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows",
-        ));
+        return Some(ValueConflict::new("this is not a sign-in host of Microsoft Entra ID", ENTRA_TENANT));
     }
     if ["common", "organizations", "consumers"].contains(&tenant.as_str()) {
         return Some(ValueConflict::new(
-            "it stands for every tenant at once: tokens name the person's own tenant instead, and AWS would have to trust all of them",
+            "it means every tenant, but each token names the user's own tenant as its issuer",
             ENTRA_TENANT,
         ));
     }
     if !is_guid(&tenant) {
-        return Some(ValueConflict::new("tokens name the tenant by its identifier, never by a name", ENTRA_TENANT));
+        return Some(ValueConflict::new("tokens contain the tenant's ID, never its domain name", ENTRA_TENANT));
     }
     let right = match () {
         () if is_v1 => format!("https://{host}/{tenant}/"),
@@ -71,21 +71,22 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
         () if is_external => format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"),
         () => format!("https://{host}/{tenant}/v2.0"),
     };
-    parts.require_spelling(&right, "Entra spells its issuer otherwise, to the letter")
+    parts.require_spelling(&right, "this is not exactly how Entra spells its issuer")
 }
 
-const ENTRA_TENANT: &str = "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" (Tenant ID) that the app registration's overview shows";
+const ENTRA_TENANT: &str =
+    "set `entra_tenant` to the \"Directory (tenant) ID\" from the overview of the app registration";
 
 pub(super) fn check_auth0(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let right = format!("https://{}/", parts.host);
-    parts.require_spelling(&right, "an issuer of Auth0 is its domain with a slash at the end")
+    parts.require_spelling(&right, "an Auth0 issuer is https://DOMAIN/, with the trailing slash")
 }
 
 pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let IssuerParts { host, path: tail, domains: _ } = parts;
     if !is_cognito_host(host) {
         return Some(ValueConflict::new(
-            "that is where Cognito's sign-in pages stand, not the issuer, which comes from the pool's identifier",
+            "this is the domain of Cognito's sign-in pages, not the issuer",
             format!("{WRITE_POOL}, and `cognito_domain = \"{host}\"`"),
         ));
     }
@@ -93,7 +94,7 @@ pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let pool = pool.split('/').next().unwrap_or_default();
     let (region, _) = pool.split_once('_').unwrap_or_default();
     if region.is_empty() {
-        return Some(ValueConflict::new("it does not end in the identifier of a user pool", WRITE_POOL));
+        return Some(ValueConflict::new("it does not end in a user pool ID", WRITE_POOL));
     }
     // The service, FIPS or not, and the domain stay, unless the region is of another partition.
     let mut labels = host.splitn(3, '.');
@@ -102,16 +103,13 @@ pub(super) fn check_cognito(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let is_same_partition = Partition::from_host(host).is_some_and(|found| found.name == partition.name);
     let domain = if is_same_partition { domain } else { partition.domain };
     let right = format!("https://{service}.{region}.{domain}/{pool}");
-    parts.require_spelling(
-        &right,
-        "the region and the pool are those of the user pool's own identifier, without a slash",
-    )
+    parts.require_spelling(&right, "the region must be that of the user pool ID, without a trailing slash")
 }
 
 const WRITE_POOL: &str = "write `cognito_user_pool_id = \"REGION_ID\"` in place of `issuer`";
 
 pub(super) fn check_google(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
-    parts.require_spelling("https://accounts.google.com", "Google has one issuer")
+    parts.require_spelling("https://accounts.google.com", "Google has only one issuer")
 }
 
 /// The issuer of a tenant, which the sample of AWS's guidance names by an identifier, a host and an identifier, or a domain.
@@ -232,11 +230,11 @@ mod tests {
     fn a_tenant_that_stands_for_all_is_refused_with_the_reason() {
         for tenant in ["common", "organizations", "consumers", "Common"] {
             let wrong = judged(&format!("https://login.microsoftonline.com/{tenant}/v2.0")).unwrap();
-            assert!(wrong.rule.contains("every tenant at once"), "{wrong:?}");
+            assert!(wrong.rule.contains("every tenant"), "{wrong:?}");
             assert!(wrong.remedy.contains("Directory (tenant) ID"), "{wrong:?}");
         }
         let wrong = judged("https://login.microsoftonline.com/acme.onmicrosoft.com/v2.0").unwrap();
-        assert!(wrong.rule.contains("never by a name"), "{wrong:?}");
+        assert!(wrong.rule.contains("never its domain name"), "{wrong:?}");
     }
 
     #[test]

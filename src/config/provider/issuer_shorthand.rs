@@ -27,8 +27,8 @@ pub(super) fn expand_okta(domain: &str, server: &str) -> Result<String, ValueCon
         return Ok(format!("https://{host}/oauth2/{server}"));
     }
     Err(ValueConflict::new(
-        "okta_auth_server beside it is not the identifier of an authorization server",
-        "write `okta_auth_server = \"default\"`, or the identifier that Okta shows under Security > API",
+        "okta_auth_server is not the ID of an authorization server",
+        "write `okta_auth_server = \"default\"`, or the ID that Okta shows under Security > API",
     ))
 }
 
@@ -50,8 +50,8 @@ pub(super) fn expand_auth0(domain: &str, _: &str) -> Result<String, ValueConflic
 pub(super) fn expand_cognito(pool: &str, _: &str) -> Result<String, ValueConflict> {
     build_pool_issuer(pool).ok_or_else(|| {
         ValueConflict::new(
-            "not the identifier of a user pool",
-            "write the \"User pool ID\" of the pool's overview, such as `cognito_user_pool_id = \"eu-west-1_AbCd12345\"`",
+            "this is not a user pool ID",
+            "write the \"User pool ID\" from the pool's overview, such as `cognito_user_pool_id = \"eu-west-1_AbCd12345\"`",
         )
     })
 }
@@ -71,8 +71,8 @@ pub(in crate::config) fn parse_login_domain(text: &str) -> Result<SecureUrl, Val
     match SecureUrl::parse(&address) {
         Ok(url) if url.as_url().path() == "/" && url.as_url().query().is_none() && text.contains(['.', ':']) => Ok(url),
         _ => Err(ValueConflict::new(
-            "not the domain of a user pool",
-            "write the \"Domain\" of the pool's branding, such as `cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
+            "this is not the domain of a user pool",
+            "write the domain that the pool shows under Branding > Domain, such as `cognito_domain = \"acme.auth.eu-west-1.amazoncognito.com\"`",
         )),
     }
 }
@@ -87,13 +87,16 @@ fn parse_bare_domain(key: &TypedKey<String>, text: &str, example: &str) -> Resul
     match (is_domain, bare.strip_prefix(&format!("{host}/oauth2/"))) {
         (true, None) if bare == host => Ok(bare),
         (true, Some(server)) if key.name == keys::OKTA_DOMAIN.name => Err(ValueConflict::new(
-            "a domain has no path",
+            "a domain must not have a path",
             format!("write `okta_domain = \"{host}\"` and `okta_auth_server = \"{server}\"`"),
         )),
-        (true, _) => Err(ValueConflict::new("a domain has no path", format!("write `{} = \"{host}\"`", key.name))),
-        (false, _) => {
-            Err(ValueConflict::new("not a domain", format!("write one, such as `{} = \"{example}\"`", key.name)))
+        (true, _) => {
+            Err(ValueConflict::new("a domain must not have a path", format!("write `{} = \"{host}\"`", key.name)))
         }
+        (false, _) => Err(ValueConflict::new(
+            "this is not a domain",
+            format!("write one, such as `{} = \"{example}\"`", key.name),
+        )),
     }
 }
 

@@ -29,7 +29,8 @@ pub(in crate::config) fn build_shorthand_issuer(
     companion: &str,
 ) -> Result<Issuer, ValueConflict> {
     let text = (shorthand.expand)(value, companion)?;
-    let issuer = Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct it"))?;
+    let issuer =
+        Issuer::parse(&text).map_err(|refusal| ValueConflict::new(refusal.to_string(), "correct the value"))?;
     check_issuer_format(provider, &issuer).map_or(Ok(issuer), Err)
 }
 
@@ -41,7 +42,7 @@ pub(super) fn check_issuer_format(provider: Provider, issuer: &Issuer) -> Option
     if let Some(stem) = issuer.as_str().strip_suffix("/.well-known/openid-configuration") {
         let slash = if spec.issuer_ends_in_slash { "/" } else { "" };
         return Some(ValueConflict::suggest_issuer(
-            "that is the address of the discovery document",
+            "this is the address of the discovery document, not the issuer",
             &format!("{stem}{slash}"),
         ));
     }
@@ -99,7 +100,7 @@ fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
     let named = (*named)?;
     let known = issuer.provider();
     let (whose, kind) = match short {
-        Some((key, kind)) => (format!("`{}` is a form of", key.name), *kind),
+        Some((key, kind)) => (format!("`{}` belongs to", key.name), *kind),
         None if [known, named].iter().any(|it| it.spec().domains.is_empty()) => return None,
         None => (format!("{} belongs to", issuer.url().authority()), known),
     };
@@ -107,7 +108,7 @@ fn check_provider_name(written: &ProviderSettings<'_>) -> KeyConflict {
     (named != kind).then(|| {
         let wrong = ValueConflict::new(
             format!("{whose} the provider \"{word}\""),
-            format!("write `provider = \"{word}\"`, or leave `provider` out"),
+            format!("write `provider = \"{word}\"`, or remove `provider`"),
         );
         (&*keys::PROVIDER, wrong)
     })
@@ -124,8 +125,11 @@ fn check_redirect_host(written: &ProviderSettings<'_>) -> KeyConflict {
         && written.issuer.url().is_https()
         && written.redirect_host.is_some_and(|host| host != spec.redirect_host);
     refused.then(|| {
-        let rule = format!("{} takes plain http for localhost only", written.kind.name());
-        (&*keys::REDIRECT_HOST, ValueConflict::new(rule, "write `redirect_host = \"localhost\"`, and register that"))
+        let rule = format!("{} accepts plain http only for localhost", written.kind.name());
+        (
+            &*keys::REDIRECT_HOST,
+            ValueConflict::new(rule, "write `redirect_host = \"localhost\"`, and register that redirect URI"),
+        )
     })
 }
 
@@ -135,18 +139,16 @@ fn check_scopes(written: &ProviderSettings<'_>) -> KeyConflict {
         written.scopes.iter().map(String::as_str).partition(|scope| unknown.contains(scope));
     let bad = bad.first()?;
     let list: Vec<String> = good.into_iter().map(quote_text).collect();
-    let rule = format!(
-        "{} knows no scope {bad} and would refuse them all; it gives refresh tokens without it",
-        written.kind.name()
-    );
+    let rule =
+        format!("{} rejects requests with the scope {bad}; it issues refresh tokens without it", written.kind.name());
     Some((&*keys::SCOPES, ValueConflict::new(rule, format!("write `scopes = [{}]`", list.join(", ")))))
 }
 
 fn check_login_domain(written: &ProviderSettings<'_>) -> KeyConflict {
     written.login_domain?;
     written.kind.spec().endpoint_paths.is_none().then(|| {
-        let rule = format!("the provider is \"{}\"", written.kind.name());
-        (&*keys::COGNITO_DOMAIN, ValueConflict::new(rule, "leave it out, or write `cognito_user_pool_id` beside it"))
+        let rule = format!("it is a key for Cognito, but the provider is \"{}\"", written.kind.name());
+        (&*keys::COGNITO_DOMAIN, ValueConflict::new(rule, "remove it, or add `cognito_user_pool_id`"))
     })
 }
 
@@ -156,17 +158,17 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
     let mut found: Vec<(&'static ConfigKey, String)> = Vec::new();
     let has = |scope: &str| profile.scopes.is_empty() || profile.scopes.iter().any(|one| one == scope);
     if !has("openid") {
-        found.push((&keys::SCOPES, "lacks \"openid\", which is asked for all the same".to_owned()));
+        found.push((&keys::SCOPES, "\"openid\" is missing; bedrock-sso requests it anyway".to_owned()));
     }
     if let Some(scope) = spec.refresh_scope.filter(|scope| !has(scope)) {
-        let reason = format!("lacks \"{scope}\": nothing can be renewed silently, and a browser opens each time");
+        let reason = format!("\"{scope}\" is missing, so nothing can be refreshed and a browser opens each time");
         found.push((&keys::SCOPES, reason));
     }
     if !(spec.is_client_id)(&profile.client_id) {
         found.push((&keys::CLIENT_ID, spec.client_id_rule.to_owned()));
     }
     if profile.extra_params.get("prompt").is_some_and(|prompt| prompt == "none") {
-        let reason = "prompt = \"none\" forbids the provider to ask anybody anything";
+        let reason = "prompt = \"none\" forbids the provider to prompt the user, so a first sign-in fails";
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
     // Users from anywhere could sign in.
@@ -174,7 +176,7 @@ pub(in crate::config) fn collect_warnings(profile: &Profile) -> Vec<(&'static Co
         found.push((&keys::EXTRA_PARAMS, reason.to_owned()));
     }
     if profile.issuer.as_str().contains(PERSONAL_TENANT) {
-        found.push((&keys::ISSUER, "is the tenant of every personal Microsoft account".to_owned()));
+        found.push((&keys::ISSUER, "this is the tenant of all personal Microsoft accounts".to_owned()));
     }
     found
 }

@@ -248,7 +248,7 @@ static GOOGLE: ProviderSpec = ProviderSpec {
     check_issuer: issuer_format::check_google,
     // Desktop applications need not register an address ("OAuth 2.0 for iOS & Desktop Apps").
     is_client_id: |id| id.ends_with(".apps.googleusercontent.com"),
-    client_id_rule: "Google's client identifiers end in .apps.googleusercontent.com",
+    client_id_rule: "Google's client IDs end in .apps.googleusercontent.com",
     // It gives every desktop application a secret, and takes no code without it; it says itself that this is no secret in
     // earnest (developers.google.com/identity/protocols/oauth2/native-app).
     always_issues_secret: true,
@@ -263,7 +263,7 @@ static GOOGLE: ProviderSpec = ProviderSpec {
     organization: Some(OrganizationParameter { parameter: "hd", claim: |_| "hd" }),
     account_restriction: Some((
         "hd",
-        "lacks hd: any Google account passes that the consent screen lets in; write `extra_params = { hd = \"acme.com\" }`",
+        "hd is missing, so every Google account that the consent screen allows can sign in; add hd = \"acme.com\"",
     )),
     has_bare_issuer: true,
     sample_issuer: |_| GOOGLE.fixed_issuer.map(str::to_owned),

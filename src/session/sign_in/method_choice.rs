@@ -135,14 +135,14 @@ fn check_local_browser(browser: &Browser, context: &ExecutionContext) -> Result<
     match context {
         // The editor's helper opens the address on the user's own machine, and the editor forwards the port.
         ExecutionContext { remote_editor: true, .. } if in_variable => Ok("$BROWSER of a remote editor"),
-        ExecutionContext { ssh: true, display: false, .. } => Err("reached by SSH, without a display"),
+        ExecutionContext { ssh: true, display: false, .. } => Err("an SSH session without a display"),
         ExecutionContext { remote_editor: true, display: false, .. } => Err("a remote editor without $BROWSER"),
         _ if in_variable => Ok("$BROWSER names one"),
         ExecutionContext { desktop: true, .. } => Ok("a desktop"),
         ExecutionContext { windows_interop: true, .. } => Ok("WSL, whose Windows opens addresses"),
         ExecutionContext { display: true, .. } => Ok("a display"),
-        ExecutionContext { container: true, .. } => Err("a container, without a display"),
-        ExecutionContext { wsl: true, .. } => Err("WSL that starts no Windows programs, without a display"),
+        ExecutionContext { container: true, .. } => Err("a container without a display"),
+        ExecutionContext { wsl: true, .. } => Err("WSL without a display that starts no Windows programs"),
         _ => Err("no display"),
     }
 }

@@ -102,7 +102,7 @@ fn an_interval_of_nothing_asks_each_time_and_never_hands_out_what_has_ended() {
 }
 
 #[test]
-fn a_refusal_says_usage_limit_reset_and_whom_to_ask() {
+fn denied_quota_names_usage_limit_and_reset() {
     let world = World::new();
     let desk = desk(&world, "");
     world.set(Knob::Quota, blocked());

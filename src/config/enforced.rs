@@ -73,7 +73,7 @@ fn reject_enforced_value(key: &ConfigKey, allowed: &[ConfigSetting<'_>]) -> Conf
     let values: Vec<String> = allowed.iter().map(|setting| to_toml(setting.value)).collect();
     let by = allowed.first().map_or_else(|| "not set".to_owned(), |setting| setting.origin.location().to_string());
     let is_unset = values.is_empty() && matches!(key.default, KeyDefault::Required);
-    let value = if is_unset { "no value".to_owned() } else { values.join(" or ") };
+    let value = if is_unset { "unset".to_owned() } else { values.join(" or ") };
     ConfigFault::Enforced { key: key.name, value, by }
 }
 

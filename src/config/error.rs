@@ -303,13 +303,18 @@ impl fmt::Display for ConfigFault {
             }
             Self::NeedsKey { key, needs } => write!(f, "{key} requires {needs}"),
             Self::Enforced { key, value, by } => {
-                write!(f, "the administrator has fixed {} to {} ({by})", quote_name(key), text::sanitize_line(value))
+                write!(
+                    f,
+                    "{} must be {}: the administrator enforces this ({by})",
+                    quote_name(key),
+                    text::sanitize_line(value)
+                )
             }
             Self::EnforcedWithoutValue { key, profile } => {
                 write!(f, "enforce lists {}, but [profiles.{profile}] does not set it", quote_name(key))
             }
             Self::AdministratorOnly { key } => {
-                write!(f, "only the administrator's file can set {}", quote_name(key))
+                write!(f, "{} works only in the administrator's file", quote_name(key))
             }
             Self::FileOnly { key } => write!(f, "only a configuration file can set {}", quote_name(key)),
             Self::VariableNotAllowed { variable: _, key, file } => {

@@ -73,7 +73,7 @@ fn commands_that_do_not_sign_in_are_completed_too() {
         .run(["status", "--config", "my own.toml", "--profile", "second"])
         .fails_in_any_words(3, "config/illegal")
         .hint;
-    assert_eq!(hint, "correct it; `bedrock-sso config check --config 'my own.toml'` lists every problem");
+    assert_eq!(hint, "correct it, then run `bedrock-sso config check --config 'my own.toml'` to check the whole file");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn further_problems_of_logout_name_the_file_too() {
     // A folder where a file is to be removed: a worse problem, so it is reported last.
     fs::create_dir_all(desk.data().join("given-aws-profiles/x")).unwrap();
     let outcome = desk.run(["logout", "--all", "--config", "my own.toml"]).expect_code(10);
-    let further = "hint: correct it; `bedrock-sso config check --config 'my own.toml'` lists every problem\n\
+    let further = "hint: correct it, then run `bedrock-sso config check --config 'my own.toml'` to check the whole file\n\
                    Could not delete the list of AWS profiles that sign-ins have added:\n";
     assert!(outcome.stderr.contains(further), "{outcome:?}");
 }

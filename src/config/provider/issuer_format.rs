@@ -75,7 +75,7 @@ pub(super) fn check_entra(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
 }
 
 const ENTRA_TENANT: &str =
-    "set `entra_tenant` to the \"Directory (tenant) ID\" from the overview of the app registration";
+    "write `entra_tenant = \"…\"` with the \"Directory (tenant) ID\" from the app registration's overview";
 
 pub(super) fn check_auth0(parts: &IssuerParts<'_>) -> Option<ValueConflict> {
     let right = format!("https://{}/", parts.host);

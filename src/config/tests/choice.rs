@@ -119,10 +119,10 @@ fn a_private_key_comes_with_its_file_and_what_is_of_keys_with_a_private_key() {
     assert_eq!(auth(&format!("{whole}{more}")).unwrap(), ClientAuth::PrivateKey(said));
     let wrong = |more: &str| auth(more).unwrap_err().problem_lines().concat();
     let needs = wrong("client_auth = \"private_key_jwt\"\n");
-    assert!(needs.ends_with(": client_auth = \"private_key_jwt\" needs client_key"), "{needs}");
+    assert!(needs.ends_with(": client_auth = \"private_key_jwt\" requires client_key"), "{needs}");
     let key_alone = format!("client_key = \"{KEY_FILE}\"");
     for alone in [&key_alone, "client_key_id = \"k\"", "client_algorithm = \"ES256\""] {
         let needs = wrong(alone);
-        assert!(needs.ends_with(" needs client_auth = \"private_key_jwt\""), "{needs}");
+        assert!(needs.ends_with(" requires client_auth = \"private_key_jwt\""), "{needs}");
     }
 }

@@ -12,23 +12,23 @@ fn whoever_is_spoken_to_in_another_partition_is_refused() {
         (format!("role_chain = [\"{gov}\"]"), "aws-us-gov"),
         (
             "sts_endpoint = \"https://vpce-1.sts.us-gov-west-1.vpce.amazonaws.com\"".into(),
-            "vpce-1.sts.us-gov-west-1.vpce.amazonaws.com of aws-us-gov",
+            "vpce-1.sts.us-gov-west-1.vpce.amazonaws.com is in aws-us-gov",
         ),
         (
             "sts_endpoint = \"https://sts.cn-north-1.amazonaws.com.cn\"".into(),
-            "sts.cn-north-1.amazonaws.com.cn of aws-cn",
+            "sts.cn-north-1.amazonaws.com.cn is in aws-cn",
         ),
         // One key, although it stands for two addresses.
         (
             "bedrock_endpoint = \"https://{service}.cn-north-1.amazonaws.com.cn\"".into(),
-            "bedrock.cn-north-1.amazonaws.com.cn of aws-cn",
+            "bedrock.cn-north-1.amazonaws.com.cn is in aws-cn",
         ),
         (
             "bedrock_endpoint = \"https://bedrock.cn-north-1.amazonaws.com.cn\"".into(),
-            "bedrock.cn-north-1.amazonaws.com.cn of aws-cn",
+            "bedrock.cn-north-1.amazonaws.com.cn is in aws-cn",
         ),
-        ("sts_fallback_regions = [\"auto\", \"cn-north-1\"]".into(), "cn-north-1 of aws-cn"),
-        ("federation = \"identity-pool\"\nidentity_pool_id = \"cn-north-1:1b\"".into(), "cn-north-1:1b of aws-cn"),
+        ("sts_fallback_regions = [\"auto\", \"cn-north-1\"]".into(), "cn-north-1 is in aws-cn"),
+        ("federation = \"identity-pool\"\nidentity_pool_id = \"cn-north-1:1b\"".into(), "cn-north-1:1b is in aws-cn"),
     ] {
         let said = said_of(&line);
         assert!(["8", "9"].contains(&said.split(": ").next().unwrap()), "{said}");

@@ -13,7 +13,7 @@ fn without_any_file_the_places_that_were_looked_at_are_named() {
 
 #[test]
 fn a_file_that_was_named_must_exist() {
-    let missing = "~/mine.toml: no such file";
+    let missing = "~/mine.toml: this file does not exist";
     assert_eq!(Home::new().user(GOOD).file("mine.toml").line(), missing);
     let home = Home::new();
     let path = home.at("mine.toml").to_str().unwrap().to_owned();
@@ -107,7 +107,7 @@ fn a_variable_that_is_no_text_is_an_error() {
     use crate::config::{ConfigFault, ConfigProblem, ValueLocation};
     let fault = ConfigFault::NotUnicode { key: "issuer".to_owned() };
     let problem = ConfigProblem { location: ValueLocation::Variable("BEDROCK_SSO_ISSUER".to_owned()), fault };
-    assert_eq!(problem.to_string(), "BEDROCK_SSO_ISSUER: the value for \"issuer\" is not Unicode text");
+    assert_eq!(problem.to_string(), "BEDROCK_SSO_ISSUER: the value of \"issuer\" is not valid Unicode");
 }
 
 #[cfg(unix)]
@@ -152,6 +152,6 @@ fn folder_of_the_administrators_file_is_judged_without_the_file() {
     assert!(home.load().is_ok(), "it is one's own");
     std::fs::set_permissions(home.at("system"), Permissions::from_mode(0o777)).unwrap();
     let error = home.load().unwrap_err();
-    assert!(error.to_string().starts_with("~/system: not to be believed, since every user may write it"), "{error}");
+    assert!(error.to_string().starts_with("~/system: not used, because every user can write to it"), "{error}");
     assert_eq!(crate::failure::Failure::from(error).slug(), "config/untrusted");
 }

@@ -130,7 +130,7 @@ fn a_check_warns_of_a_variable_that_nobody_reads() {
         warnings,
         [
             "warning: BEDROCK_SSO_REGOIN: bedrock-sso reads no variable of this name; did you mean BEDROCK_SSO_REGION?",
-            "warning: BEDROCK_SSO_ZZZ: no variable of this name is read",
+            "warning: BEDROCK_SSO_ZZZ: bedrock-sso reads no variable of this name",
         ]
     );
 }

@@ -104,7 +104,7 @@ impl Failure {
     /// `exec` inside a command of `exec`. The inner command would get the credentials of another role than the prompt
     /// of the outer shell suggests. `variable` is the one by which the outer `exec` marks its child.
     pub fn from_nested_exec(profile: &str, variable: &str) -> Self {
-        let what = format!("`bedrock-sso exec` already runs here, with profile {}", sanitize_line(profile));
+        let what = format!("this command already runs inside `exec` with profile {}", sanitize_line(profile));
         let hint = format!("leave it with `exit` first, or unset {variable} to nest them on purpose");
         Self::new(Exit::Usage, "exec/nested", what, hint)
     }

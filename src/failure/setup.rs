@@ -98,7 +98,7 @@ fn describe_record_version(path: &Path, files: &[PathBuf]) -> (&'static str, Str
     let record = path.display();
     let named: Vec<String> = files.iter().map(|file| sanitize_line(&file.display().to_string())).collect();
     let places = match named.as_slice() {
-        [] => "the files of AWS and Claude Code".to_owned(),
+        [] => "AWS's and Claude Code's files".to_owned(),
         named => named.join(", "),
     };
     let what = format!("another version of bedrock-sso wrote {record}, and only that version can undo what it lists");
@@ -116,14 +116,14 @@ fn describe_aws_config_error(path: &Path, refusal: aws::AwsEditRefused) -> (&'st
         aws::AwsEditRefused::DuplicateProfile { profile, lines: [first, second] } => (
             "setup/aws_profile_twice",
             format!(
-                "{file} was not changed: it defines the profile '{}' twice, in lines {first} and {second}",
+                "{file} was not changed: it defines the profile '{}' twice, in line {first} and in line {second}",
                 sanitize_line(&profile)
             ),
             "merge the two into one: AWS tools reject a file like this".into(),
         ),
         aws::AwsEditRefused::DuplicateKey { key, lines: [first, second] } => (
             "setup/aws_profile_twice",
-            format!("{file} was not changed: it sets {key} twice, in lines {first} and {second}"),
+            format!("{file} was not changed: it sets {key} twice, in line {first} and in line {second}"),
             "remove one of the two: AWS tools reject a file like this".into(),
         ),
         aws::AwsEditRefused::OtherCredentialSource { profile, key, line: number } => (

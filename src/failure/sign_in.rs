@@ -115,7 +115,7 @@ impl From<LockWaitTimeout> for Failure {
                 let span = format_duration(now.duration_since(*since));
                 match is_prompting {
                     true => format!("another sign-in has been waiting for {span} in process {pid}"),
-                    false => format!("another process of bedrock-sso, {pid}, has been busy for {span}"),
+                    false => format!("process {pid} of bedrock-sso has been busy for {span}"),
                 }
             }
             None => "another process of bedrock-sso is still busy".to_owned(),

@@ -33,7 +33,7 @@ fn describe_exceeded_quota(refusal: &QuotaDenied, now: Timestamp) -> Failure {
         what.push_str(&format!(": {usage}"));
     }
     if let Some(policy) = policy {
-        what.push_str(&format!(" (limit of {})", policy.to_safe_line()));
+        what.push_str(&format!(", limit of {}", policy.to_safe_line()));
     }
     if !message.is_empty() {
         what.push_str(&format!("; {}", message.to_safe_line()));
@@ -127,7 +127,7 @@ mod tests {
     fn denied_quota_names_usage_limit_and_reset() {
         assert_eq!(
             render(refusal("monthly_exceeded", QuotaPeriod::Month)),
-            "bedrock-sso: this month's quota is used up: 103 % of this month's tokens (limit of group engineering); \
+            "bedrock-sso: this month's quota is used up: 103 % of the tokens this month, limit of group engineering; \
              Contact\\u{1b} FinOps [quota/monthly_exceeded]\n  hint: wait 16 days until the quota resets, or ask your \
              administrator for more\n"
         );

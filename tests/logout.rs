@@ -12,7 +12,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use serde_json::{Value, json};
 use testworld::{CLIENT_ID, Desk, Endpoint, Fault, Knob, World, wait_until};
 
-use crate::{SPENT, desk};
+use crate::{SPENT, desk, to_local_text};
 
 /// What a sign-out prints that the provider has confirmed.
 const REVOKED: &str = "logout: revoked";
@@ -80,12 +80,13 @@ fn status(desk: &Desk<'_>, profile: &str) -> Value {
 fn what_was_kept_is_forgotten_and_the_provider_revokes_the_session() {
     let world = World::new();
     let desk = desk(&world);
+    desk.set_variable("TZ", "UTC");
     let until = sign_in(&desk, "claude");
     assert_eq!((kept(&desk).len(), world.live_grants()), (9, 1), "{:?}", kept(&desk));
     let requests = world.ledger().total();
     let outcome = desk.run(["logout"]);
     outcome.prints("logout: revoked while credentials are valid");
-    assert!(outcome.stderr.contains(&until), "{outcome:?}");
+    assert!(outcome.stderr.contains(&to_local_text(&until, 0)), "{outcome:?}");
     assert_eq!((world.live_grants(), world.ledger().total() - requests), (0, 1), "one request is enough");
     nothing_is_kept(&desk);
     let status = status(&desk, "claude");

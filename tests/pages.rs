@@ -66,6 +66,7 @@ fn signed_in(name: &str, role: &str) -> HtmlPage {
         role: Some((role.into(), "123456789012".into())),
         name: name.into(),
         until: Timestamp::from_unix(1_795_258_500),
+        local_until: "2026-11-21 11:55".into(),
         now: Timestamp::from_unix(1_795_215_360),
     })
 }

@@ -52,6 +52,12 @@ fn counts(world: &World) -> [usize; 4] {
     world.counts([Endpoint::Authorize, Endpoint::Code, Endpoint::Refresh, Endpoint::Assume])
 }
 
+/// A moment as people read it in a time zone that is so many hours ahead of UTC.
+fn to_local_text(moment: &str, hours_ahead: i64) -> String {
+    let moment = chrono::DateTime::parse_from_rfc3339(moment).unwrap().naive_utc();
+    (moment + chrono::TimeDelta::hours(hours_ahead)).format("%Y-%m-%d %H:%M").to_string()
+}
+
 /// The whole of a success: these bytes on stdout, nothing on stderr.
 #[track_caller]
 fn said(outcome: &Outcome, stdout: &str) {

@@ -10,6 +10,7 @@ use crate::{
     cli::LoginArgs,
     config::{CallerKind, FlagOverride, keys},
     failure::{Failure, describe_change},
+    host::format_local_time,
     session::{DestinationChanged, LoginCondition, MethodPreference, accept_destinations, find_unaccepted_changes},
     text::sanitize_line,
     time::format_duration,
@@ -44,14 +45,15 @@ pub(super) fn run_login(login: &LoginArgs, context: &CommandContext<'_>) -> Resu
     };
     // Removes the progress line before the result is printed.
     drop(screen);
-    let until = ready.credentials.expiration;
+    let (environment, until) = (&context.host.environment, ready.credentials.expiration);
     let role = match ready.role(&work.profile) {
         Some(role) => format!("role {} in account {}", role.name(), role.account()),
         None => "the identity pool's role".to_owned(),
     };
     let result = format!(
-        "Signed in as {}: {role}, until {until} ({} left)\n",
+        "Signed in as {}: {role}, until {} ({} left)\n",
         sanitize_line(&ready.session_name),
+        format_local_time(until, environment),
         format_duration(until.duration_since(work.now()))
     );
     write_stdout(result.as_bytes())?;

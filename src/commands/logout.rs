@@ -12,6 +12,7 @@ use crate::{
     failure::Failure,
     files,
     hint::{Hint, Invocation, NextCommand},
+    host::{Environment, format_local_time},
     lock,
     oidc::StoredClientCredentials,
     session::{RevocationOutcome, SignOutReport, StoredRecords, sign_out},
@@ -49,7 +50,7 @@ fn sign_out_profile(context: &CommandContext<'_>, profile: &Profile) -> Result<(
     let sharing = context.list_sharing_profiles(profile);
     let names = join_names([profile].into_iter().chain(&sharing));
     if !folder.is_dir() {
-        write_stderr_line(&describe_sign_out(&names, profile, StoredRecords::Nothing, true));
+        write_stderr_line(&describe_sign_out(&names, profile, StoredRecords::Nothing, true, &context.host.environment));
         return Ok(());
     }
     let mut caches = open_existing_caches(context, profile)?;
@@ -83,7 +84,7 @@ fn sign_out_of_cache(
     // A held lock has a note about its holder beside it, which would count as a stored record: the keys would stay.
     drop(sign_in);
     let removal = removal.map_err(Failure::from).and_then(|()| forget_earlier_keys(&context.host.paths.data));
-    write_stderr_line(&describe_sign_out(names, profile, removed, removal.is_ok()));
+    write_stderr_line(&describe_sign_out(names, profile, removed, removal.is_ok(), &context.host.environment));
     removal
 }
 
@@ -293,7 +294,13 @@ fn join_names<'p>(profiles: impl Iterator<Item = &'p Profile>) -> String {
 
 /// What the user reads after a sign-out: what was deleted, whether the provider revoked it, and until when programs can
 /// still use the credentials that they have.
-fn describe_sign_out(name: &str, profile: &Profile, removed: StoredRecords, is_complete: bool) -> String {
+fn describe_sign_out(
+    name: &str,
+    profile: &Profile,
+    removed: StoredRecords,
+    is_complete: bool,
+    environment: &Environment,
+) -> String {
     let incomplete = (!is_complete).then(|| format!("Could not delete everything that is stored for {name}."));
     match removed {
         StoredRecords::Nothing => format!("You were not signed in with {name}: nothing was stored."),
@@ -303,6 +310,7 @@ fn describe_sign_out(name: &str, profile: &Profile, removed: StoredRecords, is_c
         StoredRecords::Session { provider, credentials_valid_until } => {
             let deletion = incomplete.unwrap_or_else(|| format!("Signed out of {name}: deleted the stored session."));
             let rest = credentials_valid_until.map_or_else(String::new, |until| {
+                let until = format_local_time(until, environment);
                 format!("\nAWS credentials that programs already received for {name} stay valid until {until}.")
             });
             format!("{deletion} {}{rest}", describe_revocation(provider, profile))

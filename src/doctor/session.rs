@@ -6,6 +6,7 @@ use super::{CheckOutcome, DoctorContext, Finding, Profile};
 use crate::{
     cache::{FailureReport, Freshness, assess_credentials},
     failure::{Failure, doctor},
+    host::format_local_time,
     session::check_destinations,
     text::sanitize_line,
     time::format_duration,
@@ -31,7 +32,8 @@ pub(super) fn check_session(context: &DoctorContext<'_>, profile: &Profile) -> C
     Ok(match good {
         Some(kept) => {
             let left = format_duration(kept.expiration.duration_since(now));
-            Finding::Ok(format!("signed in{who} until {} ({left} left), {then}", kept.expiration))
+            let until = format_local_time(kept.expiration, &context.host.environment);
+            Finding::Ok(format!("signed in{who} until {until} ({left} left), {then}"))
         }
         None if sign_in.refresh_token.is_some() => {
             Finding::Ok(format!("signed in{who}; the next request renews the credentials"))

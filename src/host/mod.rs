@@ -5,6 +5,7 @@
 mod browser;
 mod environment;
 mod external_config;
+mod local_time;
 mod paths;
 mod programs;
 mod process;
@@ -23,6 +24,7 @@ pub use exec::exec_command;
 pub use execution_context::ExecutionContext;
 pub use external_config::{ExternalConfigPaths, can_others_replace, find_home, find_stable_program_path};
 pub use hidden_input::{EchoGuard, HiddenInput, read_hidden_input};
+pub use local_time::format_local_time;
 pub use paths::HostPaths;
 pub use process::{build_self_command, detach_session, exit_immediately, harden_process};
 pub use programs::{describe_system, find_on_path, find_program, is_this_program, query_version};

@@ -22,7 +22,7 @@ const CLOSE: &str = "You can close this tab and return to your terminal or edito
 pub enum SignInEnding {
     /// AWS has returned credentials. `role` is the name of the role and its account, if they are known. `now` is the
     /// time from which the page counts the remaining time.
-    SignedIn { role: Option<(String, String)>, name: String, until: Timestamp, now: Timestamp },
+    SignedIn { role: Option<(String, String)>, name: String, until: Timestamp, local_until: String, now: Timestamp },
     /// The sign-in failed: the fact, the hint and the slug of the failure, as on a terminal.
     Failed { what: String, hint: String, slug: String },
 }
@@ -35,8 +35,9 @@ impl HtmlPage {
     /// The final page of a sign-in.
     pub fn from_ending(ending: &SignInEnding) -> Self {
         match ending {
-            SignInEnding::SignedIn { role, name, until, now } => {
-                render_page(PageTone::Success, "Signed in", CLOSE, &render_facts(role.as_ref(), name, *until, *now))
+            SignInEnding::SignedIn { role, name, until, local_until, now } => {
+                let facts = render_facts(role.as_ref(), name, (*until, local_until), *now);
+                render_page(PageTone::Success, "Signed in", CLOSE, &facts)
             }
             SignInEnding::Failed { what, hint, slug } => render_page(
                 PageTone::Failure,
@@ -145,14 +146,15 @@ enum PageTone {
     Busy,
 }
 
-/// The table of a successful sign-in, as markup.
-fn render_facts(role: Option<&(String, String)>, name: &str, until: Timestamp, now: Timestamp) -> String {
+/// The table of a successful sign-in, as markup. The end of the credentials comes as a moment and as text in the user's
+/// time zone.
+fn render_facts(role: Option<&(String, String)>, name: &str, until: (Timestamp, &str), now: Timestamp) -> String {
+    let (until, local_until) = until;
     let row = |term: &str, value: &str| format!("<div><dt>{term}</dt><dd>{value}</dd></div>\n");
-    // Only a script could convert the time to the browser's time zone, so the remaining time comes first.
     let valid = format!(
         "{}<small>until <time datetime=\"{until}\">{}</time></small>",
         format_duration(until.duration_since(now)),
-        until.to_utc().format("%H:%M UTC, %-d %B %Y")
+        escape_html(local_until)
     );
     let role = role.map_or_else(String::new, |(role, account)| {
         row("Role", &allow_line_breaks(role)) + &row("AWS account", &escape_html(account))
@@ -243,6 +245,7 @@ mod tests {
             role: Some(("BedrockUser".into(), "123456789012".into())),
             name: name.into(),
             until: Timestamp::from_unix(1_795_258_500),
+            local_until: "2026-11-21 11:55".into(),
             now: Timestamp::from_unix(1_795_215_360),
         })
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use testworld::{Endpoint, Fault, Knob, World, address_in};
 
 use super::{desk, desk_with, fails, page};
+use crate::to_local_text;
 
 #[test]
 fn a_browser_that_never_exits_keeps_nobody_waiting() {
@@ -30,10 +31,11 @@ fn what_a_browser_prints_reaches_neither_stdout_nor_stderr() {
 fn login_tells_the_address_first_and_then_who_which_role_and_until_when() {
     let world = World::new();
     let desk = desk(&world);
+    desk.set_variable("TZ", "JST-9");
     let login = desk.run(["login"]).expect_code(0);
     let [asking, signed_in] = login.stdout.lines().collect::<Vec<_>>().try_into().unwrap();
     assert!(address_in(asking).starts_with("http://127.0.0.1:"), "{asking}");
-    let until = desk.credentials()["Expiration"].as_str().unwrap().to_owned();
+    let until = to_local_text(desk.credentials()["Expiration"].as_str().unwrap(), 9);
     for fact in ["demo@example.com", "BedrockUser", "123456789012", &until] {
         assert!(signed_in.contains(fact), "{fact}: {signed_in}");
     }
@@ -104,9 +106,10 @@ fn login_names_the_failed_browser_when_nobody_comes() {
 fn the_last_page_of_a_success_tells_role_account_and_end() {
     let world = World::new();
     let desk = desk(&world);
-    desk.credentials();
+    desk.set_variable("TZ", "JST-9");
+    let until = to_local_text(desk.credentials()["Expiration"].as_str().unwrap(), 9);
     let page = page(&desk);
-    for fact in ["<title>Signed in ·", "demo@example.com", "BedrockUser", "123456789012", " UTC, "] {
+    for fact in ["<title>Signed in ·", "demo@example.com", "BedrockUser", "123456789012", &until] {
         assert!(page.contains(fact), "{fact} is missing in {page}");
     }
     assert!(page.contains("11 h 59 min") || page.contains("12 h"), "{page}");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use testworld::{Desk, Fault, Knob, Outcome, ROLE_ARN, World};
 
 use super::{FILE, desk, signed_in, signed_in_and_spent};
+use crate::to_local_text;
 
 /// `status --json`, which asks nobody.
 #[track_caller]
@@ -69,6 +70,7 @@ fn before_anybody_has_signed_in() {
 fn while_signed_in() {
     let world = World::new();
     let desk = signed_in(&world);
+    desk.set_variable("TZ", "EST+5");
     let until = desk.run(["credentials"]).document()["Expiration"].as_str().unwrap().to_owned();
     world.stop_provider();
     world.stop_sts();
@@ -83,7 +85,7 @@ fn while_signed_in() {
     assert_eq!(told, like_nobody(&desk, &expected));
     let screen = screen(&world, &desk);
     screen.prints("status: signed in");
-    assert!(screen.stdout.contains(&until), "{screen:?}");
+    assert!(screen.stdout.contains(&to_local_text(&until, -5)), "{screen:?}");
 }
 
 #[test]

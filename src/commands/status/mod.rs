@@ -20,7 +20,7 @@ use crate::{
     config::{self, CallerKind, VariableStatus},
     failure::{Failure, describe_change},
     hint::{Hint, Invocation, NextCommand},
-    host::Terminal,
+    host::{Environment, Terminal, format_local_time},
     identity,
     quota::QuotaUsage,
     text::{escape_controls, sanitize_line},
@@ -38,7 +38,7 @@ pub(super) fn run_status(as_json: bool, context: &CommandContext<'_>) -> Result<
     }
     let (now, environment) = (work.now(), &context.host.environment);
     let paused_until = work.cache.load_sign_in_notes().prompt_backoff.blocked_until(now);
-    let facts = report.to_facts(paused_until, now, &context.invocation());
+    let facts = report.to_facts(paused_until, now, &context.host.environment, &context.invocation());
     let columns = Terminal::stdout_size().map(|(columns, _)| columns);
     write_stdout(format_facts(&facts, columns, Palette::for_stdout(environment)).as_bytes())
 }
@@ -89,15 +89,26 @@ struct StatusIdentity {
 #[derive(Serialize)]
 struct SignInStatus {
     /// `None`: the ID token has expired, or AWS or the provider has rejected it.
-    id_token_expires_at: Option<String>,
+    id_token_expires_at: Option<UtcTime>,
     /// The other profiles that use the same sign-in.
     shared_with: Vec<String>,
+}
+
+/// A moment that JSON shows in UTC, such as `2026-11-20T23:46:17Z`.
+#[derive(Clone, Copy, Serialize)]
+#[serde(into = "String")]
+struct UtcTime(Timestamp);
+
+impl From<UtcTime> for String {
+    fn from(time: UtcTime) -> Self {
+        time.0.to_string()
+    }
 }
 
 /// How long the AWS credentials are valid.
 #[derive(Serialize)]
 struct RemainingValidity {
-    expires_at: String,
+    expires_at: UtcTime,
     seconds_left: u64,
 }
 
@@ -126,11 +137,11 @@ fn build_report(context: &CommandContext<'_>, work: &ProfileContext<'_>) -> Resu
         role_arn: role.map(|role| role.as_str().to_owned()),
         account: role.map(|role| role.account().to_owned()),
         credentials: credentials.map(|valid| RemainingValidity {
-            expires_at: valid.expiration.to_string(),
+            expires_at: UtcTime(valid.expiration),
             seconds_left: valid.expiration.duration_since(now).as_secs(),
         }),
         sign_in: sign_in.has_token().then(|| SignInStatus {
-            id_token_expires_at: sign_in.find_valid_token(now).map(|token| token.expires_at().to_string()),
+            id_token_expires_at: sign_in.find_valid_token(now).map(|token| UtcTime(token.expires_at())),
             shared_with: context.list_sharing_profiles(&work.profile).into_iter().map(|other| other.name).collect(),
         }),
         can_renew: sign_in.refresh_token.is_some(),
@@ -189,10 +200,18 @@ impl StatusIdentity {
 impl StatusReport {
     /// The facts for the terminal, the most important ones first. `paused_until` is set while automatic callers may not
     /// open a browser.
-    fn to_facts(&self, paused_until: Option<Timestamp>, now: Timestamp, invocation: &Invocation) -> Vec<StatusFact> {
-        let mut facts =
-            vec![StatusFact::new("Profile", sanitize_line(&self.profile)), self.describe_sign_in(invocation)];
-        facts.push(self.describe_credentials());
+    fn to_facts(
+        &self,
+        paused_until: Option<Timestamp>,
+        now: Timestamp,
+        environment: &Environment,
+        invocation: &Invocation,
+    ) -> Vec<StatusFact> {
+        let mut facts = vec![
+            StatusFact::new("Profile", sanitize_line(&self.profile)),
+            self.describe_sign_in(environment, invocation),
+        ];
+        facts.push(self.describe_credentials(environment));
         facts.extend(describe_new_hosts(&self.destination_changes, invocation));
         facts.extend(paused_until.map(|until| describe_backoff(until.duration_since(now), invocation)));
         facts.extend(self.identity.iter().flat_map(StatusIdentity::to_facts));
@@ -214,15 +233,17 @@ impl StatusReport {
 
     /// Whether the next command works without a prompt. With a refresh token it does, for an unknown time: only the
     /// provider knows when that token expires.
-    fn describe_sign_in(&self, invocation: &Invocation) -> StatusFact {
+    fn describe_sign_in(&self, environment: &Environment, invocation: &Invocation) -> StatusFact {
         let shared = match self.sign_in.as_ref().map_or(&[][..], |sign_in| &sign_in.shared_with) {
             [] => String::new(),
             names => format!("; shared with {}", sanitize_line(&names.join(", "))),
         };
-        let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at.as_ref());
+        let id_token_expires_at = self.sign_in.as_ref().and_then(|sign_in| sign_in.id_token_expires_at);
         let (text, tone) = match (self.can_renew, id_token_expires_at) {
             (true, _) => (format!("yes, refreshed automatically{shared}"), Tone::Good),
-            (false, Some(until)) => (format!("yes, until {until}{shared}"), Tone::Good),
+            (false, Some(until)) => {
+                (format!("yes, until {}{shared}", format_local_time(until.0, environment)), Tone::Good)
+            }
             (false, None) => {
                 let hint = Hint::from("no; run ").command(NextCommand::Login).render(invocation);
                 (hint, if self.signed_in { Tone::Warning } else { Tone::Bad })
@@ -232,7 +253,7 @@ impl StatusReport {
     }
 
     /// How long the credentials are valid and, if that is short, what happens next.
-    fn describe_credentials(&self) -> StatusFact {
+    fn describe_credentials(&self, environment: &Environment) -> StatusFact {
         let is_signed_in =
             self.can_renew || self.sign_in.as_ref().is_some_and(|sign_in| sign_in.id_token_expires_at.is_some());
         let (text, tone) = match &self.credentials {
@@ -243,7 +264,8 @@ impl StatusReport {
                     (true, true) => ("; the next request refreshes them", Tone::Good),
                     (true, false) => ("; then you must sign in again", Tone::Warning),
                 };
-                (format!("valid until {expires_at} ({} left){then}", format_duration(left)), tone)
+                let until = format_local_time(expires_at.0, environment);
+                (format!("valid until {until} ({} left){then}", format_duration(left)), tone)
             }
             None if is_signed_in => ("none; the next request gets new ones".to_owned(), Tone::Warning),
             None => ("none".to_owned(), Tone::Bad),

@@ -9,6 +9,7 @@ use crate::{
     credentials::AwsCredentials,
     failure::{Failure, doctor},
     hint::{Hint, NextCommand},
+    host::format_local_time,
     identity,
     oidc::VerifiedToken,
     quota,
@@ -62,7 +63,7 @@ pub(super) async fn check_exchange(
     };
     let GrantedCredentials { credentials, role, .. } = request_credentials(context, profile, &token).await?;
     let role = role.as_ref().map_or("a role that AWS does not name", RoleArn::as_str);
-    let until = credentials.expiration;
+    let until = format_local_time(credentials.expiration, &context.host.environment);
     let told = format!("AWS gives credentials of {} until {until}; these are not kept", sanitize_line(role));
     Ok((Finding::Ok(told), credentials))
 }

@@ -15,7 +15,7 @@ use super::method_choice::SignInMethod;
 use crate::{
     cache::{CachedProvider, FailureReport, LockedSignIn},
     hint::Invocation,
-    host::{Browser, BrowserLaunch},
+    host::{Browser, BrowserLaunch, format_local_time},
     log,
     oidc::{
         self, Application, AuthorizationRequest,
@@ -221,6 +221,7 @@ impl Ladder<'_> {
                 role: ready.role(self.profile).map(|role| (role.name().to_owned(), role.account().to_owned())),
                 name: ready.session_name.clone(),
                 until: ready.credentials.expiration,
+                local_until: format_local_time(ready.credentials.expiration, &self.host.environment),
                 now: self.now(),
             },
             Err(failure) => ending_from_failure(failure, self.invocation),

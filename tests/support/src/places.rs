@@ -71,11 +71,13 @@ fn count_record_name(text: &str) -> usize {
     if length == 32 { length } else { 0 }
 }
 
-/// `2026-11-20T11:45:00Z`
+/// `2026-11-20T11:45:00Z` or, in the user's time zone, `2026-11-20 11:45`
 fn count_time(text: &str) -> usize {
-    const LENGTH: usize = "2026-11-20T11:45:00Z".len();
-    let is_time = text.get(..LENGTH).is_some_and(|time| chrono::DateTime::parse_from_rfc3339(time).is_ok());
-    if is_time { LENGTH } else { 0 }
+    let count =
+        |example: &str, is_time: fn(&str) -> bool| text.get(..example.len()).filter(|time| is_time(time)).map(str::len);
+    let in_utc = || count("2026-11-20T11:45:00Z", |time| chrono::DateTime::parse_from_rfc3339(time).is_ok());
+    let local = |time: &str| chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%d %H:%M").is_ok();
+    in_utc().or_else(|| count("2026-11-20 11:45", local)).unwrap_or(0)
 }
 
 /// `11 h 59 min`

@@ -112,6 +112,7 @@ fn signed_in() -> SignInEnding {
         role: Some(("BedrockUser".into(), "123456789012".into())),
         name: "alice@example.com".into(),
         until: Timestamp::from_unix(43_200),
+        local_until: "1970-01-01 12:00".into(),
         now: Timestamp::from_unix(0),
     }
 }

@@ -20,6 +20,8 @@ mod ladder;
 #[path = "live/main.rs"]
 mod live;
 mod logout;
+#[cfg(target_os = "linux")]
+mod pictures;
 #[path = "providers/main.rs"]
 mod providers;
 mod quota;

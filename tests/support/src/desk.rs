@@ -320,7 +320,12 @@ impl<'w> Desk<'w> {
     /// Compares text that the program wrote with the golden list of a topic, see [`expect_listed`](crate::expect_listed).
     #[track_caller]
     pub fn expect_wording(&self, topic: &str, heading: &str, text: &str) {
-        expect_wording(topic, heading, &replace_variable_parts(text, &self.places()));
+        expect_wording(topic, heading, &self.without_variable_parts(text));
+    }
+
+    /// The text with names in braces for what differs from run to run.
+    pub fn without_variable_parts(&self, text: &str) -> String {
+        replace_variable_parts(text, &self.places())
     }
 
     /// Signs in if necessary, and returns what an SDK gets: the document alone, with nothing on stderr.

@@ -29,6 +29,7 @@ mod manners;
 mod outcome;
 mod page;
 mod person;
+mod picture;
 mod places;
 mod port;
 mod processes;
@@ -58,6 +59,7 @@ pub use knobs::{Knob, Knobs};
 pub use ledger::{Endpoint, Entry, Leak, Ledger, Secret};
 pub use outcome::{Failed, Outcome};
 pub use person::{address_in, arrive, code_in, enter_code, person, visit};
+pub use picture::TerminalPicture;
 pub use port::{Port, stop_listening};
 #[cfg(unix)]
 pub use processes::{interrupt, kill, terminate};

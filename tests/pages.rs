@@ -11,13 +11,24 @@ use bedrock_sso::{
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test's own files need be neither private nor atomic")]
-fn every_page_is_written_for_looking_at() {
+fn every_page_is_written_to_a_file() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     fs::create_dir_all(&folder).unwrap();
     for (name, page) in pages() {
         let file = folder.join(format!("{name}.html"));
         fs::write(&file, page.into_html()).unwrap();
         println!("{}", file.display());
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test reads files of the repository")]
+fn pictures_show_the_pages_of_today() {
+    let drawn = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected/pages");
+    for (name, page) in pages() {
+        let Ok(html) = fs::read_to_string(drawn.join(format!("{name}.html"))) else { continue };
+        let is_the_same = html.replace("\r\n", "\n") == page.into_html();
+        assert!(is_the_same, "{name} has changed since it was drawn: run .ci/pictures");
     }
 }
 

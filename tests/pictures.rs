@@ -11,10 +11,9 @@ fn shown(desk: &Desk<'_>, arguments: &[&str]) -> String {
     let seen = desk.at_terminal(Streams::Terminal, arguments).finish();
     let examples = [
         ("\r", ""),
-        ("{issuer}", "https://acme.okta.com"),
         ("{port}", "8400"),
         ("{start}", "k3V9qmWa"),
-        ("{time}", "2026-11-20T23:46:17Z"),
+        ("{time}", "2026-11-20 23:46"),
         ("{duration}", "12 h"),
         ("{home}", "~"),
         ("demo@example.com", "alice@example.com"),

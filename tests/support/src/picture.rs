@@ -22,7 +22,10 @@ impl TerminalPicture {
         if !self.lines.is_empty() {
             self.add_line(String::new(), 0);
         }
-        self.add_line(format!("<tspan class=\"dim\">$</tspan> <tspan class=\"typed\">{}</tspan>", escape(command)), command.len() + 2);
+        self.add_line(
+            format!("<tspan class=\"dim\">$</tspan> <tspan class=\"typed\">{}</tspan>", escape(command)),
+            command.len() + 2,
+        );
         for line in output.trim_end().lines() {
             let (drawn, columns) = draw(line);
             self.add_line(drawn, columns);
@@ -53,7 +56,8 @@ impl TerminalPicture {
         );
         for (row, line) in self.lines.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
             let y = TOP + row * LINE;
-            writeln!(svg, r#"<text x="{MARGIN}" y="{y}" xml:space="preserve">{line}</text>"#).expect("a string can be written");
+            writeln!(svg, r#"<text x="{MARGIN}" y="{y}" xml:space="preserve">{line}</text>"#)
+                .expect("a string can be written");
         }
         svg + "</svg>\n"
     }

@@ -56,7 +56,7 @@ fn counts(world: &World) -> [usize; 4] {
 
 /// A moment as people read it in a time zone that is so many hours ahead of UTC.
 fn to_local_text(moment: &str, hours_ahead: i64) -> String {
-    let moment = chrono::DateTime::parse_from_rfc3339(moment).unwrap().naive_utc();
+    let moment = chrono::DateTime::parse_from_rfc3339(moment).expect("a time in RFC 3339").naive_utc();
     (moment + chrono::TimeDelta::hours(hours_ahead)).format("%Y-%m-%d %H:%M").to_string()
 }
 

@@ -22,7 +22,6 @@ fn every_page_is_written_to_a_file() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test reads files of the repository")]
 fn pictures_show_the_pages_of_today() {
     let drawn = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected/pages");
     for (name, page) in pages() {

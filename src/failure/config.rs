@@ -50,7 +50,7 @@ fn suggest_fix(error: &Error) -> (&'static str, Hint) {
 fn suggest_readable_file(file: &str, why: &UnreadableReason) -> (&'static str, Hint) {
     let hint = match why {
         UnreadableReason::Untrusted { who } => return ("config/untrusted", suggest_ownership_fix(file, who).into()),
-        UnreadableReason::Missing => "correct the path, or create the file",
+        UnreadableReason::Missing => "correct the path, for example after --config, or create the file",
         UnreadableReason::Directory | UnreadableReason::TooLarge { .. } | UnreadableReason::Other(_) => {
             "put a configuration file in its place, or name another one with --config FILE"
         }

@@ -190,4 +190,18 @@ impl Failure {
         let hint = "add --yes to apply these changes, or --dry-run to show them only";
         Self::new(Exit::Usage, "setup/not_confirmed", what, hint)
     }
+
+    /// The user ended the input of a `setup` prompt, for example with Ctrl-D. `setup` writes nothing before its last
+    /// prompt.
+    pub fn from_cancelled_setup() -> Self {
+        let what = "setup was cancelled, and nothing was written";
+        let hint = Hint::from("to start again, run ").command(NextCommand::Setup);
+        Self::new(Exit::Interrupted, "interrupted", what, hint)
+    }
+
+    /// The same at the prompt that confirms the changes. The command may have had any flags of `setup`, also `--remove`.
+    pub fn from_cancelled_confirmation() -> Self {
+        let what = "setup was cancelled, and nothing was changed";
+        Self::new(Exit::Interrupted, "interrupted", what, "to apply the changes, run the same command again")
+    }
 }

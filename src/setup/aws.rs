@@ -1,41 +1,46 @@
-//! AWS's configuration file with our profile in it, and without; every other byte stays.
+//! Adds our profiles to the text of AWS's configuration file, `~/.aws/config`, and removes them again.
 //!
-//! Text to text: what lies on the disk, and what lay there before, is for its callers.
+//! Every byte that is not ours stays: comments, line endings, a byte order mark. The module edits lines and does not
+//! rewrite the file from parsed values, because that would lose them. It works on texts only; callers read and write files.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::{DiffLine, FileEdit, split_byte_order_mark};
 
-/// What the profile shall say.
+/// An AWS profile that gets its credentials from this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsProfileEntry {
+    /// The name of the AWS profile.
     pub profile: String,
+    /// The value of `credential_process`: a command line.
     pub process: String,
     pub region: String,
 }
 
-/// Why the file is left alone.
+/// Why the file cannot be edited safely. Line numbers begin with 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AwsEditRefused {
-    /// AWS's own tools refuse a file in which a profile stands twice.
+    /// The profile occurs twice. AWS's own tools reject such a file, so it is unclear which one counts.
     DuplicateProfile { profile: String, lines: [usize; 2] },
-    /// The same of a key within a profile.
+    /// A key occurs twice in the profile.
     DuplicateKey { key: &'static str, lines: [usize; 2] },
-    /// The profile signs in another way, which AWS's tools prefer.
+    /// The profile has a key for another source of credentials, which AWS's tools prefer to `credential_process`.
     OtherCredentialSource { profile: String, key: String, line: usize },
 }
 
 const PROCESS: &str = "credential_process";
 const REGION: &str = "region";
 
-/// Keys by which a profile gets credentials in another way; every SDK looks at them before `credential_process`.
+/// Keys that give a profile credentials from another source. Every SDK uses them before `credential_process`, so our line
+/// would have no effect.
 const OTHER_SOURCE_KEYS: [&str; 13] = [
     "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "credential_source", "login_session",
     "role_arn", "source_profile", "sso_account_id", "sso_region", "sso_role_name", "sso_session", "sso_start_url",
     "web_identity_token_file",
 ];
 
-/// The file with each of the profiles in it. A region that stands there already is the person's own.
+/// Adds each of the profiles, or updates its `credential_process` if it exists. A `region` that exists already stays,
+/// because the user chose it.
 pub fn add_profiles(text: &str, wanted: &[AwsProfileEntry]) -> Result<FileEdit, AwsEditRefused> {
     let mut whole = FileEdit { after: text.to_owned(), diff: Vec::new() };
     for entry in wanted {
@@ -66,8 +71,10 @@ pub(super) fn add_profile(text: &str, wanted: &AwsProfileEntry) -> Result<FileEd
     Ok(file.into_edit())
 }
 
-/// The file as it would be had we never written `wrote` where `before` was: only what is still as we wrote it goes.
-/// `profiles` are in the order in which they were added.
+/// Undoes the edit that turned `before` into `wrote`, in a text that may have changed since.
+///
+/// It removes or restores only values that are still as we wrote them: a value that the user changed later is theirs.
+/// `profiles` must be in the order in which they were added.
 pub fn remove_profiles<'p>(
     text: &str,
     before: &str,
@@ -80,42 +87,47 @@ pub fn remove_profiles<'p>(
         file.remove_profile(&before, &wrote, profile);
         if before.find_headers(profile).is_empty() {
             file.remove_empty_section(profile, is_set_apart);
-            // A further section has the one before it to be set apart from.
+            // Each further section has a blank line before it, which separates it from the section above.
             is_set_apart = true;
         }
     }
     file.into_edit()
 }
 
-/// Whether there is a profile of this name, whatever it says.
+/// Whether a profile of this name exists, with any content.
 pub fn has_profile(text: &str, profile: &str) -> bool {
     !AwsConfigFile::parse(text).find_headers(profile).is_empty()
 }
 
-/// Every profile that runs a command for credentials, with that command.
+/// Lists every profile that has a `credential_process`, with its command line.
 pub fn list_processes(text: &str) -> Vec<(String, String)> {
     let file = AwsConfigFile::parse(text);
     let names = file.sections().filter_map(|(_, title)| parse_profile_title(title));
     names.filter_map(|name| Some((name.to_owned(), file.find_value(name, PROCESS)?))).collect()
 }
 
-/// Why the file would not lead to us, whatever its profile runs.
+/// Why a profile could not work with this program, apart from the command line that it has. `doctor` reports this.
 pub fn find_edit_obstacle(text: &str, profile: &str) -> Option<AwsEditRefused> {
     let wanted = AwsProfileEntry { profile: profile.to_owned(), process: String::new(), region: String::new() };
     add_profile(text, &wanted).err()
 }
 
-/// Whether a shared credentials file holds fixed keys under the profile's name, which every SDK takes first.
+/// Whether a shared credentials file, `~/.aws/credentials`, has access keys for a profile. Every SDK uses those first. In that
+/// file a section is named after the profile alone, without the word `profile`.
 pub fn has_fixed_keys(credentials: &str, profile: &str) -> bool {
     let file = AwsConfigFile::parse(credentials);
     file.sections().any(|(header, title)| title == profile && !file.find_keys(header, "aws_access_key_id").is_empty())
 }
 
-/// The file as lines, each with its own ending, and what was changed in it.
+/// The file as a list of lines. Joining the lines gives the exact text again.
 struct AwsConfigFile<'t> {
+    /// The byte order mark, or an empty string.
     bom: &'t str,
+    /// Each line includes its ending. Only the last line can have none.
     lines: Vec<Cow<'t, str>>,
+    /// The ending for new lines.
     line_ending: &'static str,
+    /// The changes so far.
     diff: Vec<DiffLine>,
 }
 
@@ -123,7 +135,7 @@ impl<'t> AwsConfigFile<'t> {
     fn parse(text: &'t str) -> Self {
         let (bom, text) = split_byte_order_mark(text);
         let lines: Vec<Cow<'_, str>> = text.split_inclusive('\n').map(Into::into).collect();
-        // The file's own ending is that of its first line, where that has one.
+        // New lines end as the first line does.
         let line_ending = if lines.first().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
         Self { bom, lines, line_ending, diff: Vec::new() }
     }
@@ -132,25 +144,26 @@ impl<'t> AwsConfigFile<'t> {
         FileEdit { after: self.bom.to_owned() + &self.lines.concat(), diff: self.diff }
     }
 
-    /// The header line of each section, with what stands between its brackets.
+    /// The index of each section's header line, and the title between its brackets.
     fn sections(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.lines.iter().enumerate();
         lines.filter_map(|(header, line)| Some((header, line.strip_prefix('[')?.split_once(']')?.0.trim())))
     }
 
-    /// The header lines of a profile, of which there should be one.
+    /// The header lines of a profile. A correct file has at most one.
     fn find_headers(&self, profile: &str) -> Vec<usize> {
         let named = self.sections().filter(|(_, title)| parse_profile_title(title) == Some(profile));
         named.map(|(header, _)| header).collect()
     }
 
-    /// The lines of the section that begins at `header`.
+    /// The lines of the section that begins at `header`, without the header.
     fn body(&self, header: usize) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.lines.iter().map(AsRef::as_ref).enumerate().skip(header + 1);
         lines.take_while(|(_, line)| !line.starts_with('['))
     }
 
-    /// Where a key stands in the section that begins at `header`, each time with the indented lines that belong to it.
+    /// The places of a key in the section that begins at `header`. Each range includes the indented lines that continue the
+    /// value. Keys are compared without case, as AWS's tools do.
     fn find_keys(&self, header: usize, key: &str) -> Vec<Range<usize>> {
         let is_key = |line: &str| parse_key(line).is_some_and(|found| found.eq_ignore_ascii_case(key));
         let belongs = |line: &&Cow<'_, str>| line.starts_with([' ', '\t']) && !is_blank(line);
@@ -171,6 +184,7 @@ impl<'t> AwsConfigFile<'t> {
         Some(self.read_value(&self.find_key(profile, key)?))
     }
 
+    /// Fails if the section has a key for another source of credentials.
     fn check_other_sources(&self, header: usize, profile: &str) -> Result<(), AwsEditRefused> {
         let mut keys =
             self.body(header).filter_map(|(index, line)| Some((index, parse_key(line)?.to_ascii_lowercase())));
@@ -183,7 +197,7 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    /// Sets a key to a value; returns the line after it.
+    /// Sets a key to a value, and returns the index of the line after it. If the value is right already, nothing changes.
     fn set_key(&mut self, header: usize, key: &'static str, value: &str) -> Result<usize, AwsEditRefused> {
         let line = format!("{key} = {value}");
         match self.find_keys(header, key).as_slice() {
@@ -202,6 +216,8 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
+    /// Replaces a key and its value, with all its lines, by one line. The new line ends as the last replaced line did, which
+    /// may be nothing at the end of the file.
     fn replace_key(&mut self, found: Range<usize>, line: &str) {
         let start = found.start;
         let last = self.lines.get(found.end - 1).map_or("", |line| detect_line_ending(line)).to_owned();
@@ -210,11 +226,12 @@ impl<'t> AwsConfigFile<'t> {
         self.lines.insert(start, (line.to_owned() + &last).into());
     }
 
+    /// Removes lines and adds them to the changes.
     fn remove_lines(&mut self, range: Range<usize>) {
         self.diff.extend(self.lines.drain(range).map(|line| DiffLine::Removed(line.trim_end().to_owned())));
     }
 
-    /// Inserts a line, closing the one before it where that had no ending. A blank line is no difference to show.
+    /// Inserts a line. If the line before it has no ending, it gets one first. A blank line is not shown as a change.
     fn insert_line(&mut self, at: usize, line: &str) {
         let before = at.checked_sub(1).and_then(|before| self.lines.get_mut(before));
         if let Some(unfinished) = before.filter(|line| !line.ends_with('\n')) {
@@ -224,6 +241,7 @@ impl<'t> AwsConfigFile<'t> {
         self.lines.insert(at, (line.to_owned() + self.line_ending).into());
     }
 
+    /// Adds a new section at the end, after a blank line.
     fn append_profile(&mut self, AwsProfileEntry { profile, process, region }: &AwsProfileEntry) {
         let title = format!("[{}]", format_profile_title(profile));
         let blank = self.lines.last().is_some_and(|line| !is_blank(line)).then(String::new);
@@ -233,7 +251,7 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    /// Takes away the keys of a profile that are still as we wrote them.
+    /// Removes our keys from a profile, or restores their earlier values, if they are still as we wrote them.
     fn remove_profile(&mut self, before: &AwsConfigFile<'_>, wrote: &AwsConfigFile<'_>, profile: &str) {
         for key in [REGION, PROCESS] {
             let (was, ours) = (before.find_value(profile, key), wrote.find_value(profile, key));
@@ -248,7 +266,7 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    /// Takes away a section of ours in which nothing stands any more, and the blank line that set it apart.
+    /// Removes a section that we created and that is empty now. `set_apart` says whether we also added a blank line before it.
     fn remove_empty_section(&mut self, profile: &str, set_apart: bool) {
         let Some(header) = self.find_headers(profile).first().copied() else { return };
         if self.body(header).any(|(_, line)| !is_blank(line)) {
@@ -262,7 +280,7 @@ impl<'t> AwsConfigFile<'t> {
     }
 }
 
-/// How a line ends: with nothing when it is the last and unfinished.
+/// The ending of a line. It is empty for a last line without one.
 fn detect_line_ending(line: &str) -> &str {
     match line.strip_suffix('\n') {
         None => "",
@@ -275,7 +293,8 @@ fn is_blank(line: &str) -> bool {
     line.trim().is_empty()
 }
 
-/// The profile that a section's title names: `default`, `profile work`, `profile "at work"`.
+/// The profile that a section's title names, as in `default`, `profile work` and `profile "at work"`. Other sections, such as
+/// `sso-session corp`, give `None`.
 fn parse_profile_title(title: &str) -> Option<&str> {
     match title.split_once([' ', '\t']) {
         None => (title == "default").then_some(title),
@@ -284,6 +303,7 @@ fn parse_profile_title(title: &str) -> Option<&str> {
     }
 }
 
+/// The title of a profile's section. The profile `default` is the only one without the word `profile`.
 fn format_profile_title(profile: &str) -> String {
     match profile {
         "default" => "default".to_owned(),
@@ -292,7 +312,7 @@ fn format_profile_title(profile: &str) -> String {
     }
 }
 
-/// The key that a line sets; none on blank lines, comments, titles, and lines that go on with the value above.
+/// The key that a line sets. `None` for blank lines, comments, titles, and indented lines, which continue the value above.
 fn parse_key(line: &str) -> Option<&str> {
     if line.starts_with([' ', '\t', '#', ';', '[']) {
         return None;

@@ -1,6 +1,6 @@
-//! What Claude Code's settings say so that it works through this program.
+//! Decides which settings Claude Code needs to use Amazon Bedrock with the credentials of this program.
 //!
-//! It decides on keys and values; putting them into a file is for `settings`.
+//! The result is a list of keys and values. The module `settings` puts them into a file.
 
 use super::{
     command_line::CommandTemplate,
@@ -8,11 +8,13 @@ use super::{
 };
 use crate::config::{MODEL_VARIABLES, Profile};
 
-/// Claude Code's hooks that run this program, each with the command for it.
+/// Claude Code's hooks that run this program, each with the command that it runs. Removal recognises its own settings by
+/// these names, so a name must stay in the list even if new versions no longer write it.
 pub const HOOKS: [(&str, &str); 3] =
     [("awsAuthRefresh", "login"), ("awsCredentialExport", "export"), ("otelHeadersHelper", "otel-headers")];
 
-/// Where telemetry goes; with it come the variables that switch telemetry on, and the hook that says whose it is.
+/// The address of the telemetry collector. If the configuration sets it, setup also adds the variables that switch
+/// telemetry on, and the hook that adds the user's identity.
 const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TELEMETRY: [(&str, &str); 4] = [
     ("CLAUDE_CODE_ENABLE_TELEMETRY", "1"),
@@ -21,15 +23,17 @@ const TELEMETRY: [(&str, &str); 4] = [
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
 ];
 
-/// Variables that managed settings pin, because Claude Code takes them from a repository's settings too, and managed
-/// settings outrank those. They choose the files that AWS's tools run commands from, and where requests go.
+/// Variables that managed settings pin, so that the settings of a repository cannot change them.
+///
+/// Claude Code also applies the `env` of a repository's settings, which is untrusted. These variables choose the files from
+/// which AWS's tools run commands, and the hosts that requests go to. Managed settings take precedence.
 const PINNED: [(&str, PinnedValue); 12] = [
     ("BEDROCK_SSO_CONFIG", TO_NOTHING),
     ("BEDROCK_SSO_PROFILE", |profile| Some(profile.name.clone())),
-    // Not pinned without an AWS profile that `login` adds for each user: no AWS SDK accepts the empty text.
+    // Not pinned if the profile names no AWS profile for `login` to add: no AWS SDK accepts an empty name.
     ("AWS_PROFILE", |profile| profile.aws_profile.clone()),
-    // Not empty: botocore takes the empty text for a file that does not exist. The SDKs for JavaScript, Python and Java
-    // expand `~/`, on every system; the one for Go does not.
+    // Not empty: botocore treats the empty text as a file that does not exist. The SDKs for JavaScript, Python and Java
+    // expand `~/` on every system; the SDK for Go does not.
     ("AWS_CONFIG_FILE", |_| Some("~/.aws/config".to_owned())),
     ("AWS_SHARED_CREDENTIALS_FILE", |_| Some("~/.aws/credentials".to_owned())),
     ("AWS_ENDPOINT_URL", TO_NOTHING),
@@ -41,21 +45,24 @@ const PINNED: [(&str, PinnedValue); 12] = [
     ("AWS_ENDPOINT_URL_SSO_OIDC", TO_NOTHING),
 ];
 
-/// Finds the value to which a policy for this profile pins a variable, if it does.
+/// Finds the value to which managed settings pin a variable. `None`: the variable is not pinned for this profile.
 type PinnedValue = fn(&Profile) -> Option<String>;
 
+/// Pins a variable to the empty text, which AWS's tools and this program treat as unset.
 const TO_NOTHING: PinnedValue = |_| Some(String::new());
 
-/// How Claude Code comes by credentials.
+/// How Claude Code gets credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaudeCredentialSource {
-    /// The AWS profile of this name, in the user's own file.
+    /// From the AWS profile of this name in the user's own file, as every AWS tool does.
     AwsProfile(String),
-    /// Ours alone: a policy for all users cannot rely on any user's file.
+    /// From our command `export`, through a hook. Settings for all users need this, because they cannot rely on a file in
+    /// each user's home.
     Export,
 }
 
-/// The settings for a profile, those that configuration adds last, for they win.
+/// Builds the settings for a profile. A variable in the profile's `claude_code.env` replaces ours of the same name, so an
+/// administrator can change any of them.
 pub fn build_settings(
     profile: &Profile,
     source: &ClaudeCredentialSource,
@@ -73,6 +80,7 @@ pub fn build_settings(
     hooks.chain(variables).map(|(key, value)| ClaudeSetting { key, value }).collect()
 }
 
+/// The environment variables that setup itself decides on.
 fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry: bool) -> Vec<(&'static str, String)> {
     let region = profile.bedrock_region().to_owned();
     let mut variables = vec![("CLAUDE_CODE_USE_BEDROCK", "1".to_owned()), ("AWS_REGION", region)];
@@ -91,12 +99,12 @@ fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry
     variables
 }
 
-/// Whether managed settings pin this variable to whatever value: an administrator may choose another.
+/// Whether managed settings pin this variable. The value may differ from ours, because an administrator may set another.
 pub fn is_pinned(name: &str) -> bool {
     PINNED.iter().any(|(pinned, _)| *pinned == name)
 }
 
-/// Variables in a settings file that keep Claude Code from asking AWS through us.
+/// Variables that make Claude Code use other credentials, or another service, instead of the user's sign-in.
 pub const CONFLICTING_VARIABLES: [&str; 3] = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "ANTHROPIC_BASE_URL"];
 
 #[cfg(test)]
@@ -115,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_profile_needs_one_hook_and_three_variables() {
+    fn plain_profile_needs_one_hook_and_three_variables() {
         let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::AwsProfile("work".into()));
         let wanted = [
             "awsAuthRefresh = \"/opt/bedrock-sso\" login --profile claude",
@@ -127,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_for_all_users_brings_credentials_itself() {
+    fn managed_settings_use_the_export_hook() {
         let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::Export);
         assert!(found.contains(&"awsCredentialExport = \"/opt/bedrock-sso\" export --profile claude".into()));
         assert!(!found.iter().any(|line| line.starts_with("env.AWS_PROFILE")), "{found:?}");
@@ -161,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_variable_of_the_configuration_keeps_its_value() {
+    fn configured_variable_replaces_a_pin() {
         let env = table(&[("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://vpce.acme.example")]);
         let claude_code = ClaudeCodeConfig { env, ..ClaudeCodeConfig::default() };
         let found = policy(&Profile { claude_code, ..profile() });
@@ -171,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_own_settings_pin_nothing() {
+    fn user_settings_pin_nothing() {
         let found = lines(&ClaudeCodeConfig::default(), &ClaudeCredentialSource::AwsProfile("claude".into()));
         let pinned = |line: &&String| {
             line.strip_prefix("env.").and_then(|line| line.split_once(" = ")).is_some_and(|it| is_pinned(it.0))
@@ -180,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_switches_telemetry_on_and_the_configuration_wins() {
+    fn collector_enables_telemetry_and_configuration_wins() {
         let env = table(&[(COLLECTOR_VARIABLE, "https://otel.acme.example"), ("OTEL_LOGS_EXPORTER", "none")]);
         let models = table(&[("opus", "us.anthropic.opus"), ("haiku", "us.anthropic.haiku")]);
         let claude = ClaudeCodeConfig { region: "eu-west-1".into(), models, env };

@@ -1,12 +1,14 @@
-//! How other programs call this one: an absolute, quoted path that every caller's shell reads alike.
+//! Writes the command lines by which AWS tools and Claude Code call this program.
 //!
-//! AWS's tools split the line by themselves or hand it to `sh -c` or `cmd.exe /C`; Claude Code hands it to a shell.
+//! The callers read such a line in different ways: some AWS SDKs split it themselves, others pass it to `sh -c` or
+//! `cmd.exe /C`, and Claude Code passes it to a shell. So a line contains only what all of them read alike.
 
 use std::path::Path;
 
 use super::Error;
 
-/// This program, and the configuration file that it is to be told about.
+/// The parts that all command lines share: the path of this program, and the configuration file for `--config`. Both are
+/// paths that every caller reads alike in double quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandTemplate {
     program: String,
@@ -14,19 +16,21 @@ pub struct CommandTemplate {
 }
 
 impl CommandTemplate {
-    /// Fails with `UnquotableProgram` for a path that some caller would read differently.
+    /// Fails with `UnquotableProgram` for a path that some caller would read differently. `program` should be absolute,
+    /// because callers run in any directory.
     pub fn new(program: &Path, config: Option<&Path>) -> Result<Self, Error> {
         Ok(Self { program: check_quotable(program)?, config: config.map(check_quotable).transpose()? })
     }
 
+    /// The command line for one command and one profile. The profile's name must need no quotes.
     pub fn render(&self, verb: &str, profile: &str) -> String {
         let config = self.config.as_ref().map(|file| format!(" --config \"{file}\"")).unwrap_or_default();
         format!("\"{}\" {verb} --profile {profile}{config}", self.program)
     }
 }
 
-/// Within double quotes these characters still mean something to one shell or another; a backslash does in `sh` only
-/// before one of them, so that Windows's paths pass.
+/// Rejects the characters that some shell interprets even within double quotes. In `sh` a backslash is special only before
+/// one of those characters or another backslash, so ordinary Windows paths are accepted.
 fn check_quotable(path: &Path) -> Result<String, Error> {
     let unquotable = || Error::UnquotableProgram(path.to_owned());
     let text = path.to_str().ok_or_else(unquotable)?;
@@ -42,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_quoted_and_the_configuration_named() {
+    fn command_line_quotes_paths_and_names_the_config() {
         let call = CommandTemplate::new(Path::new("/opt/Jane Doe/bedrock-sso"), None).unwrap();
         assert_eq!(call.render("credentials", "work"), "\"/opt/Jane Doe/bedrock-sso\" credentials --profile work");
         let call = CommandTemplate::new(Path::new(r"C:\Program Files\x.exe"), Some(Path::new(r"C:\a b.toml"))).unwrap();
@@ -53,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_would_read_differently_is_refused() {
+    fn path_with_shell_characters_is_refused() {
         for path in ["/opt/$HOME/x", "/opt/`x`", "/opt/a\"b", "/opt/100%/x", "/opt/x\n", r"\\server\share\x"] {
             let refused = CommandTemplate::new(Path::new(path), None);
             assert!(matches!(refused, Err(Error::UnquotableProgram(named)) if named == Path::new(path)));

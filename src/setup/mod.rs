@@ -1,6 +1,8 @@
-//! Setting a laptop up: what the files of other programs must say, shown as a difference, applied whole or not at all.
+//! Edits the files of other programs so that they use this program: AWS's configuration and Claude Code's settings.
 //!
-//! Pure edits, a record of them, and their undoing; who is asked, and in which words, is for `commands`.
+//! An edit changes only our own lines and leaves every other byte as it is. A plan collects the edits of one run and
+//! checks them before anything is written. A record remembers what each file contained before, so that every edit can be
+//! undone. Prompts and output are the job of `commands::setup`.
 
 pub mod aws;
 mod command_line;
@@ -27,21 +29,25 @@ pub use record::SetupRecord;
 
 use crate::trait_impls::impl_from;
 
-/// What becomes of a file.
+/// The result of editing a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileEdit {
+    /// The whole text after the edit.
     pub after: String,
+    /// The changed lines, for the user. Empty if nothing changed that the user needs to see.
     pub diff: Vec<DiffLine>,
 }
 
-/// One line of the difference that a person is shown: only what is ours, for the rest may hold secrets.
+/// One changed line that is shown to the user. It is always one of our own lines or one that ours replace: other lines of
+/// these files may contain secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiffLine {
     Added(String),
     Removed(String),
 }
 
-/// The lines that one text has and the other does not, as often as it has them. Lines are added or replaced, never moved.
+/// The lines that only one of two texts has, removed lines first. A line that occurs several times counts as often as it
+/// occurs. It does not detect moved lines, because no edit of this module moves a line.
 pub fn diff_lines(before: &str, after: &str) -> Vec<DiffLine> {
     let missing_in = |text: &str, other: &str| {
         let mut others: Vec<&str> = other.lines().collect();
@@ -53,7 +59,7 @@ pub fn diff_lines(before: &str, after: &str) -> Vec<DiffLine> {
             }
             None => true,
         });
-        // The blank line before the first is not shown.
+        // Drops the blank line that sets a new section apart.
         let first = lines.iter().take_while(|line| line.is_empty()).count();
         lines.split_off(first)
     };
@@ -61,16 +67,17 @@ pub fn diff_lines(before: &str, after: &str) -> Vec<DiffLine> {
     removed.chain(missing_in(after, before).into_iter().map(DiffLine::Added)).collect()
 }
 
-/// Whose file it is, and what of it is ours.
+/// Which program reads a file, and which of its entries setup wrote. It is part of the record on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SetupFileKind {
     /// Our own configuration.
     Configuration,
-    /// AWS's configuration file, with the names of our profiles in the order in which they were added.
+    /// AWS's configuration file, with the names of our profiles in the order in which they were added. The order matters,
+    /// because removal also removes the blank line before each profile.
     Aws {
         profile: String,
-        /// Those after the first.
+        /// The profiles after the first. Records of earlier versions have only one, and no such field.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         more: Vec<String>,
     },
@@ -78,44 +85,44 @@ pub enum SetupFileKind {
     Claude { top: Vec<String>, env: Vec<String> },
 }
 
-/// Why setup goes no further; nothing has been written.
+/// Why setup stops. Unless a write itself failed, all files are still unchanged.
 #[derive(Debug)]
 pub enum Error {
     /// A file cannot be read or written.
     Files(crate::files::Error),
     /// A file is not UTF-8 text.
     NotText { path: PathBuf },
-    /// AWS's configuration file is left alone.
+    /// AWS's configuration file cannot be edited safely.
     Aws { path: PathBuf, refusal: aws::AwsEditRefused },
-    /// Claude Code's settings are left alone.
+    /// Claude Code's settings cannot be edited safely.
     Settings { path: PathBuf, refusal: settings::SettingsEditRefused },
-    /// Some caller would read this path differently than it is written.
+    /// A shell or an AWS tool would not read this path as it is written, even in quotes.
     UnquotableProgram(PathBuf),
-    /// A policy for all users cannot name a program in one user's home.
+    /// Settings for all users cannot call a program in one user's home.
     ProgramInHome { program: PathBuf },
-    /// A file of facts that tells none.
+    /// The file that the values should come from has no usable ones.
     Import { path: PathBuf, error: sample_import::ImportError },
-    /// There is neither a configuration to distribute nor a fact to make one of.
+    /// There is no configuration to distribute, and no values were given to create one.
     NothingToDistribute { path: PathBuf },
-    /// There is no configuration, and nothing says what shall be in one.
+    /// No configuration exists, and no values were given to create one.
     NoValues,
-    /// A configuration is distributed as it is, and facts were given beside it.
+    /// Values were given beside a configuration that is distributed unchanged.
     FlagsBesideFile { path: PathBuf },
-    /// In the folder for a fleet lies what no earlier run wrote.
+    /// The folder for a fleet contains a file that no earlier run wrote.
     UnknownFile { path: PathBuf },
-    /// What an earlier setup wrote down is not of this version; the files that it names.
+    /// Another version wrote the record at `path`. `files` are the files that the record lists, as far as it can be read.
     RecordVersion { path: PathBuf, files: Vec<PathBuf> },
-    /// Our own configuration has this profile already, and says something else.
+    /// Our own configuration already has this profile, with other values.
     ProfileDiffers { path: PathBuf, profile: String },
-    /// Two roles would have profiles of one name.
+    /// Two roles would get profiles with the same name.
     ProfileNameCollision { name: String, roles: [String; 2] },
-    /// One AWS profile is named for several roles.
+    /// One name was given for the AWS profiles of several roles.
     OneAwsProfileForRoles,
-    /// The profile that commands shall choose is neither one of the new ones nor in a file.
+    /// The wanted default profile is neither new nor in a file.
     UnknownDefaultProfile { name: String, names: Vec<String> },
 }
 
-/// The text behind its byte order mark, which some editors write, and the mark.
+/// Splits off the byte order mark that some editors write. Returns the mark, which may be empty, and the rest.
 fn split_byte_order_mark(text: &str) -> (&str, &str) {
     text.split_at(text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len())
 }

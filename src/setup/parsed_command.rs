@@ -1,15 +1,16 @@
-//! A line by which another program calls this one, read back: whom it names, and with which words.
+//! Parses a command line that is found in another program's file: which program it calls, and with which arguments.
 //!
-//! It reads as shells and AWS's tools do, as far as such lines go; what is wrong with the line is for `doctor`.
+//! The parser handles quotes and escaped spaces as shells and AWS tools do, but no variables or substitutions, which such
+//! lines rarely have. `doctor` uses it and judges whether the line is right.
 
 use std::path::{Path, PathBuf};
 
-/// What a line says.
+/// The parts of a command line that matter for calling this program. It may also call another program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedCommand {
-    /// As it is written.
+    /// The path as it is written, possibly relative or with `~`.
     pub program: PathBuf,
-    /// The subcommand, also where flags stand before it.
+    /// The subcommand: the first argument that is not a flag or the value of a known flag.
     pub command: Option<String>,
     pub profile: Option<String>,
     /// The configuration file that `--config` names.
@@ -17,7 +18,7 @@ pub struct ParsedCommand {
 }
 
 impl ParsedCommand {
-    /// `None` for a line without a word.
+    /// Returns `None` for a line without any argument. Unknown flags are skipped.
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = split_arguments(line).into_iter();
         let program = PathBuf::from(words.next()?);
@@ -34,21 +35,23 @@ impl ParsedCommand {
         Some(Self { program, command, profile, config })
     }
 
-    /// The program's name, without what Windows appends to it.
+    /// The program's file name, without the extension that Windows needs.
     pub fn program_name(&self) -> &str {
         let name = self.program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         [".exe", ".cmd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
     }
 }
 
-/// A path as a shell reads it, for a line that only shells read.
+/// Expands the user's home at the start of a path as a shell would. Use it only for lines that a shell reads: the AWS SDKs
+/// that split lines themselves do not expand anything.
 pub fn expand_home(path: &Path, home: &Path) -> PathBuf {
     let text = path.to_string_lossy();
     let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
     rest.map_or_else(|| path.to_owned(), |rest| home.join(rest))
 }
 
-/// Words between spaces; quotes keep spaces, and a backslash keeps the space behind it.
+/// Splits a line at spaces, except in quotes and after a backslash. A backslash before any other character stays, because
+/// Windows paths contain them.
 fn split_arguments(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = line.chars().peekable();
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_setup_writes_is_read_back() {
+    fn command_line_of_setup_is_parsed_back() {
         for path in ["/opt/Jane Doe/bedrock-sso", r"C:\Program Files\bedrock-sso.exe"] {
             let call = super::super::CommandTemplate::new(Path::new(path), Some(Path::new("/x y/c.toml"))).unwrap();
             let line = call.render("credentials", "work");
@@ -98,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_read_as_a_shell_would() {
+    fn hand_written_command_is_split_like_in_a_shell() {
         assert_eq!(
             read(r"/opt/Jane\ Doe/bedrock-sso login --profile=w"),
             called("/opt/Jane Doe/bedrock-sso", "login", "w")
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_told_without_what_windows_appends() {
+    fn program_name_has_no_windows_extension() {
         let name = |line| ParsedCommand::parse(line).unwrap().program_name().to_owned();
         assert_eq!(name("/opt/bedrock-sso login"), "bedrock-sso");
         assert_eq!(name("\"/opt/x/bedrock-sso.exe\" login"), "bedrock-sso");
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn shells_know_the_home() {
+    fn expand_home_replaces_tilde_and_home() {
         let home = Path::new("/home/jane");
         let found = |line| expand_home(&ParsedCommand::parse(line).unwrap().program, home);
         assert_eq!(found("~/bin/x login"), home.join("bin/x"));

@@ -1,6 +1,8 @@
-//! The changes to come, file by file: planned without touching anything, then applied.
+//! Plans the changes to all files without writing anything, and then applies them.
 //!
-//! A file that another program changed between the two is left alone.
+//! Before each write, the plan compares the file with what it read: if another program has changed the file in between,
+//! the plan does not overwrite it. The record of what was there before is saved first, so `--remove` works even after a
+//! run that was interrupted half way.
 
 use std::{
     io,
@@ -19,44 +21,51 @@ use crate::{
     host,
 };
 
-/// What is to become of a file.
+/// The planned change of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
-    /// As it is named; what a link points to is what is written.
+    /// The path by which the file is known. If it is a symbolic link, the link stays and its target is written.
     pub path: PathBuf,
-    /// `None`: there is none.
+    /// The text when the change was planned. `None`: the file does not exist.
     before: Option<String>,
+    /// The text to write. `None`: the file is to be deleted.
     after: Option<String>,
     pub diff: Vec<DiffLine>,
-    /// What is remembered of it, but for the folders; `None`: everything of ours goes.
+    /// The new entry in the record, still without the folders that are created. `None`: the entry is to be removed,
+    /// because the change undoes all of ours.
     record: Option<FileRecord>,
 }
 
-/// All changes, and where they are remembered.
+/// All planned changes, and the record of earlier runs.
+///
+/// Building a plan only reads. [`SetupPlan::apply`] is the one function that edits files.
 #[derive(Debug)]
 pub struct SetupPlan {
     pub changes: Vec<FileChange>,
     record: SetupRecord,
     record_path: PathBuf,
     access: ReadableBy,
-    /// Whether the record names files in which nothing of ours is left.
+    /// Whether entries were dropped from the record, because their files contain nothing of ours any more.
     forgets_files: bool,
 }
 
 impl SetupPlan {
-    /// `access` is who may read the files that are made.
+    /// Loads the record of earlier runs. `access` says who may read the files that this run creates. Fails if another
+    /// version wrote the record.
     pub fn new(record_path: &Path, access: ReadableBy) -> Result<Self, Error> {
         let record = SetupRecord::load(record_path)?;
         let record_path = record_path.to_owned();
         Ok(Self { changes: Vec::new(), record, record_path, access, forgets_files: false })
     }
 
-    /// What the file says now, as text.
+    /// The present text of a file, or `None` if the file does not exist. Fails if it is not UTF-8, because an edit would
+    /// damage the file.
     pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
         let Some(bytes) = files::read_if_exists(path)? else { return Ok(None) };
         String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.to_owned() })
     }
 
+    /// Plans to add these profiles to AWS's configuration. Profiles of earlier runs stay in the record.
     pub fn add_aws_profiles(&mut self, path: &Path, wanted: &[AwsProfileEntry]) -> Result<(), Error> {
         let mut names: Vec<String> = match self.record.find_file(path).map(|written| &written.kind) {
             Some(SetupFileKind::Aws { profile, more }) => std::iter::once(profile).chain(more).cloned().collect(),
@@ -74,27 +83,29 @@ impl SetupPlan {
         })
     }
 
+    /// Plans to add these settings to Claude Code's settings.
     pub fn add_claude_settings(&mut self, path: &Path, wanted: &[ClaudeSetting]) -> Result<(), Error> {
         self.add_edit(path, kind_from_settings(wanted), |text| {
             settings::add_settings(text, wanted).map_err(|refusal| Error::Settings { path: path.to_owned(), refusal })
         })
     }
 
-    /// Our own configuration, whole.
+    /// Plans to give our own configuration this text.
     pub fn add_configuration(&mut self, path: &Path, edit: FileEdit) -> Result<(), Error> {
         self.add_edit(path, SetupFileKind::Configuration, |_| Ok(edit))
     }
 
+    /// Plans an edit of one file and its entry in the record. A file that the edit leaves unchanged gets neither.
     fn add_edit(
         &mut self,
         path: &Path,
         kind: SetupFileKind,
         edit: impl FnOnce(&str) -> Result<FileEdit, Error>,
     ) -> Result<(), Error> {
-        // A link that leads nowhere would be lost.
-        let is_one = std::fs::metadata(path).map_or_else(|_| !path.is_symlink(), |found| found.is_file());
-        if !is_one {
-            let source = io::Error::other("it is no regular file");
+        // Rejects folders and devices, and a symbolic link without a target: writing would replace the link by a file.
+        let is_file_or_absent = std::fs::metadata(path).map_or_else(|_| !path.is_symlink(), |found| found.is_file());
+        if !is_file_or_absent {
+            let source = io::Error::other("it is not a regular file");
             return Err(files::Error::at(FileAction::Replace, path)(source).into());
         }
         let before = Self::read_text(path)?;
@@ -102,6 +113,8 @@ impl SetupPlan {
         if before.as_deref() == Some(after.as_str()) {
             return Ok(());
         }
+        // The record must hold the file as it would be without setup. After an earlier run that is not `before`, which
+        // already contains our lines.
         let without_us = match self.record.find_file(path) {
             Some(written) => undo_edit(written, before.as_deref())?.map(|edit| edit.after),
             None => before.clone(),
@@ -112,16 +125,16 @@ impl SetupPlan {
         Ok(())
     }
 
-    /// Takes back everything that is remembered. Returns the files that it must leave, because they were changed since
-    /// and cannot be told apart from what we wrote.
+    /// Plans to undo everything in the record. Returns the configuration files that it does not touch, because the user
+    /// edited them after setup wrote them and their edits are not separable from ours.
     pub fn plan_removal(&mut self) -> Result<Vec<PathBuf>, Error> {
-        let mut left = Vec::new();
+        let mut untouched = Vec::new();
         for written in self.record.files.clone() {
             let before = Self::read_text(&written.path)?;
             let is_reverted = before == written.before;
             let is_edited = before.as_deref() != Some(&written.wrote);
             if is_reverted || is_edited && written.kind == SetupFileKind::Configuration {
-                left.extend(before.filter(|_| !is_reverted).map(|_| written.path.clone()));
+                untouched.extend(before.filter(|_| !is_reverted).map(|_| written.path.clone()));
                 self.record.remove_file(&written.path);
                 self.forgets_files = true;
                 continue;
@@ -132,24 +145,28 @@ impl SetupPlan {
             };
             self.changes.push(FileChange { path: written.path, before, after, diff, record: None });
         }
-        Ok(left)
+        Ok(untouched)
     }
 
+    /// Whether there is nothing to write. The record may still need [`SetupPlan::forget_reverted_files`].
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Remembers, then writes. A file that could not be written leaves those before it as they are meant to be; setup is
-    /// run again for the rest.
+    /// Saves the record, then writes the files one by one.
+    ///
+    /// If one file cannot be written, those before it stay changed. Running setup again completes the rest, and
+    /// `--remove` undoes what was done. An entry in the record whose file was never written does no harm.
     pub fn apply(mut self) -> Result<(), Error> {
         for change in &self.changes {
             if let Some(record) = &change.record {
-                // Those that are still to be made, and those that were made by us earlier.
+                // Folders that an earlier run created, and those that this run will create: removal deletes both.
                 let mut folders = self.record.folders_of(&change.path);
                 folders.extend(files::find_missing_folders(&change.path));
                 self.record.put_file(FileRecord { folders, ..record.clone() });
             }
         }
+        // The record's folder must exist before the record can be saved. Other users must not be able to write to it.
         self.record.folders.extend(files::find_missing_folders(&self.record_path));
         if let Some(folder) = self.record_path.parent().filter(|_| self.access == ReadableBy::Everyone) {
             host::create_admin_folder(folder).map_err(files::Error::at(FileAction::Create, folder))?;
@@ -158,6 +175,7 @@ impl SetupPlan {
         self.record.save(&self.record_path)?;
         for change in &self.changes {
             change.write_file(self.access)?;
+            // A removal updates the record after each file, so an interrupted removal can be repeated.
             if change.record.is_none() {
                 let folders = self.record.folders_of(&change.path);
                 folders.iter().rev().for_each(|folder| files::remove_empty_folder(folder));
@@ -169,7 +187,8 @@ impl SetupPlan {
         Ok(())
     }
 
-    /// Saves what `plan_removal` found out where there is nothing to apply: which files hold nothing of ours any more.
+    /// Saves the record if `plan_removal` dropped entries from it. Call it when the plan is empty; otherwise
+    /// [`SetupPlan::apply`] saves the record.
     pub fn forget_reverted_files(&self) -> Result<(), Error> {
         if self.forgets_files {
             self.record.save(&self.record_path)?;
@@ -178,6 +197,7 @@ impl SetupPlan {
         Ok(())
     }
 
+    /// Deletes the folders that were created for the record, once the record is empty and deleted too.
     fn remove_record_folders(&self) {
         if self.record.files.is_empty() {
             self.record.folders.iter().rev().for_each(|folder| files::remove_empty_folder(folder));
@@ -186,15 +206,16 @@ impl SetupPlan {
 }
 
 impl FileChange {
-    /// Whether there is no such file yet.
+    /// Whether the file does not exist yet.
     pub fn creates_file(&self) -> bool {
         self.before.is_none()
     }
 
+    /// Writes or deletes the file. Fails if it no longer has the text that the change was planned for.
     fn write_file(&self, access: ReadableBy) -> Result<(), Error> {
         let target = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         if SetupPlan::read_text(&target)? != self.before {
-            let source = io::Error::other("another program changed it in this moment");
+            let source = io::Error::other("another program changed it while setup ran");
             return Err(files::Error::at(FileAction::Replace, &self.path)(source).into());
         }
         match &self.after {
@@ -207,14 +228,16 @@ impl FileChange {
     }
 }
 
-/// The file without us: as it was, when nobody else has touched it since; else with only our own taken out.
-/// `None` when there was none.
+/// The file as it would be if setup had never run.
+///
+/// If nothing has changed since setup wrote the file, this is exactly the earlier text, or `None` if the file did not exist
+/// then. Otherwise only our own entries are removed, and the edits of the user and of other programs stay.
 fn undo_edit(written: &FileRecord, now: Option<&str>) -> Result<Option<FileEdit>, Error> {
     let FileRecord { path, kind, before, wrote, folders: _ } = written;
     let Some(now) = now else { return Ok(None) };
     let was = before.as_deref().unwrap_or_default();
     let edit = match kind {
-        // What the user made of it is theirs.
+        // The user has edited our configuration, so it is theirs now.
         SetupFileKind::Configuration if now != wrote => FileEdit { after: now.to_owned(), diff: Vec::new() },
         SetupFileKind::Configuration => FileEdit { after: was.to_owned(), diff: diff_lines(now, was) },
         SetupFileKind::Aws { profile, more } => {
@@ -231,6 +254,7 @@ fn undo_edit(written: &FileRecord, now: Option<&str>) -> Result<Option<FileEdit>
     Ok(Some(edit))
 }
 
+/// The names of the settings in the form in which the record stores them.
 fn kind_from_settings(wanted: &[ClaudeSetting]) -> SetupFileKind {
     let (mut top, mut env) = (Vec::new(), Vec::new());
     for ClaudeSetting { key, value: _ } in wanted {
@@ -242,17 +266,20 @@ fn kind_from_settings(wanted: &[ClaudeSetting]) -> SetupFileKind {
     SetupFileKind::Claude { top, env }
 }
 
+/// The keys behind the names in a record. A name at the top level that is not one of our hooks is ignored: a damaged record
+/// must not remove other settings.
 fn parse_recorded_keys(top: &[String], env: &[String]) -> Vec<ClaudeSettingKey> {
     let known = claude::HOOKS.into_iter().map(|(name, _)| name);
     let top = known.filter(|known| top.iter().any(|name| name == known)).map(ClaudeSettingKey::Top);
     top.chain(env.iter().cloned().map(ClaudeSettingKey::Env)).collect()
 }
 
-/// What is shown of a file of ours that goes as a whole.
+/// The lines to show for a file that setup created and now deletes. Claude Code's settings are not listed, because they
+/// may contain secrets that were added since.
 fn list_removed_lines(text: &str, kind: &SetupFileKind) -> Vec<DiffLine> {
     match kind {
         SetupFileKind::Claude { .. } => {
-            vec![DiffLine::Removed("the whole file, which setup made".to_owned())]
+            vec![DiffLine::Removed("(the whole file, which setup created)".to_owned())]
         }
         SetupFileKind::Configuration | SetupFileKind::Aws { .. } => {
             text.lines().map(|line| DiffLine::Removed(line.to_owned())).collect()

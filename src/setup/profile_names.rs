@@ -1,15 +1,19 @@
-//! Names for the profiles of several roles, from one template.
+//! Names the profiles of several roles after one template, such as `{account}-{role}`.
+//!
+//! The names also appear in command lines and in AWS's configuration, so they contain only letters, digits, `-`, `_` and
+//! `.`, whatever the role is called.
 
 use super::Error;
 use crate::config::RoleArn;
 
-/// The longest name of a profile.
+/// The longest name that the configuration accepts for a profile.
 const MAX_LENGTH: usize = 64;
 
-/// How profiles are named after their roles, unless the command line says otherwise.
+/// The template that is used unless the command line has another.
 pub const DEFAULT_NAME_TEMPLATE: &str = "{account}-{role}";
 
-/// Names each role, in their order, by a text with `{account}` and `{role}` in it. Fails if two names are the same.
+/// Names each role, in order, after a template with the placeholders `{account}` and `{role}`. Fails if two roles get the same
+/// name, because the profiles would replace each other.
 pub fn name_roles(template: &str, roles: &[RoleArn]) -> Result<Vec<String>, Error> {
     let names: Vec<String> = roles.iter().map(|role| name_role(template, role)).collect();
     for (at, name) in names.iter().enumerate() {
@@ -21,11 +25,12 @@ pub fn name_roles(template: &str, roles: &[RoleArn]) -> Result<Vec<String>, Erro
     Ok(names)
 }
 
-/// A dash stands for each character that a profile's name cannot have. What is too long is cut.
+/// Names one role. Each character that a profile's name cannot have becomes a dash, and a name that is too long is cut.
 fn name_role(template: &str, role: &RoleArn) -> String {
     let filled = template.replace("{account}", role.account()).replace("{role}", role.name());
     let is_legal = |part: char| part.is_ascii_alphanumeric() || "-_.".contains(part);
     let legal = filled.chars().map(|part| if is_legal(part) { part } else { '-' });
+    // A name must not begin with a dash: command lines would read it as a flag.
     legal.skip_while(|part| !part.is_ascii_alphanumeric()).take(MAX_LENGTH).collect()
 }
 
@@ -50,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn name_holds_only_what_a_profile_name_may_hold() {
+    fn profile_name_has_only_legal_characters() {
         assert_eq!(names("{role}", &["111111111111:role/a+b=c,d@e"]), ["a-b-c-d-e"]);
         assert_eq!(names("-/{role} ü", &["111111111111:role/_a"]), ["a--"]);
         let long = format!("111111111111:role/{}", "x".repeat(64));
@@ -59,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn two_roles_of_one_name_are_refused_with_both() {
+    fn colliding_profile_names_are_refused() {
         for (template, second) in [
             ("{role}", "222222222222:role/Dev"),
             ("{account}", "111111111111:role/Ops"),

@@ -1,6 +1,6 @@
-//! What `setup` wrote, and what stood there before, so that `--remove` leaves no trace.
+//! The record of what `setup` wrote and of what the files contained before, so that `--remove` can restore them.
 //!
-//! It remembers; undoing is for `plan`.
+//! It is a JSON file, `setup.json`. This module stores it; the plan decides how to undo an edit.
 
 use std::path::{Path, PathBuf};
 
@@ -9,32 +9,36 @@ use serde::{Deserialize, Serialize};
 use super::{Error, SetupFileKind};
 use crate::files;
 
-/// Everything that setup wrote on this machine, for one user or for all of them.
+/// Everything that setup wrote on this computer, either for one user or for all users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupRecord {
     version: u32,
     pub files: Vec<FileRecord>,
-    /// Folders that were made for the record itself, the innermost last.
+    /// Folders that were created for the record itself, the innermost last.
     pub folders: Vec<PathBuf>,
 }
 
-/// One file: as it would be without us, and as we left it.
+/// One file that setup wrote. Its two texts are what removal compares the present text with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     pub path: PathBuf,
     pub kind: SetupFileKind,
-    /// `None`: there was none.
+    /// The text as it would be without setup. `None`: the file did not exist.
     pub before: Option<String>,
+    /// The text that setup wrote last.
     pub wrote: String,
-    /// Folders that were made for it, the innermost last.
+    /// Folders that were created for the file, the innermost last.
     pub folders: Vec<PathBuf>,
 }
 
+/// The format of the record. A new value makes older programs refuse the record and not misread it.
 const VERSION: u32 = 1;
 
 impl SetupRecord {
-    /// What is remembered. A record of another version is not: taken for none it would be written over, and with it what stood
-    /// in other programs' files before us.
+    /// Loads the record. A missing or empty file is an empty record.
+    ///
+    /// Fails for a record of another version. Treating it as empty would overwrite it, and with it the earlier contents of
+    /// other programs' files.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let Some(bytes) = files::read_if_exists(path)?.filter(|bytes| !bytes.is_empty()) else {
             return Ok(Self::default());
@@ -45,7 +49,8 @@ impl SetupRecord {
             .ok_or_else(|| Error::RecordVersion { path: path.to_owned(), files: list_recorded_paths(&bytes) })
     }
 
-    /// Kept before the files themselves are written: what was remembered and then not done does no harm.
+    /// Stores the record, or deletes its file if it has no entries. Call it before writing the files that it lists: an
+    /// entry without a change does no harm, but a change without an entry cannot be undone.
     pub fn save(&self, path: &Path) -> Result<(), files::Error> {
         if self.files.is_empty() {
             return files::remove_file(path);
@@ -55,27 +60,30 @@ impl SetupRecord {
         files::write_atomically(path, &bytes)
     }
 
+    /// The entry of a file.
     pub fn find_file(&self, path: &Path) -> Option<&FileRecord> {
         self.files.iter().find(|written| written.path == path)
     }
 
-    /// The folders that were made for this file.
+    /// The folders that were created for this file.
     pub fn folders_of(&self, path: &Path) -> Vec<PathBuf> {
         self.find_file(path).map(|written| written.folders.clone()).unwrap_or_default()
     }
 
-    /// In the place of what is remembered of the same file.
+    /// Adds an entry, which replaces an earlier one of the same file.
     pub fn put_file(&mut self, written: FileRecord) {
         self.files.retain(|known| known.path != written.path);
         self.files.push(written);
     }
 
+    /// Removes the entry of a file. The file itself is not touched.
     pub fn remove_file(&mut self, path: &Path) {
         self.files.retain(|written| written.path != path);
     }
 }
 
-/// The files that a record names which is not understood any further.
+/// The files that a record of another version lists, as far as its structure can be recognised. The user needs their names
+/// to clean up by hand.
 fn list_recorded_paths(bytes: &[u8]) -> Vec<PathBuf> {
     let record: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
     let files = record.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();

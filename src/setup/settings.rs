@@ -1,6 +1,7 @@
-//! Claude Code's settings with our keys in them, and without; order, comments and everything else stay.
+//! Adds our keys to the text of Claude Code's settings, and removes them again.
 //!
-//! Text to text; which keys there are to be is decided by `claude`.
+//! The files are JSON with comments. Order, comments and layout stay, because users edit these files by hand; so the module
+//! edits a concrete syntax tree. It works on texts only; which keys are needed is decided by `claude`.
 
 use std::collections::BTreeSet;
 
@@ -11,28 +12,30 @@ use jsonc_parser::{
 
 use super::{DiffLine, FileEdit, split_byte_order_mark};
 
-/// A key at the top or inside `env`, and its text.
+/// A key with its value, which is always a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaudeSetting {
     pub key: ClaudeSettingKey,
     pub value: String,
 }
 
-/// Where it stands.
+/// The place of a setting. It is shown as `NAME` or `env.NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaudeSettingKey {
+    /// At the top level.
     Top(&'static str),
+    /// In the object `env`: an environment variable.
     Env(String),
 }
 
-/// Why the file is left alone.
+/// Why the file cannot be edited safely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingsEditRefused {
-    /// It is no JSON; where, and the parser's word.
+    /// It is not valid JSON with comments. `message` is the parser's.
     Syntax { line: usize, message: String },
-    /// The whole, or `env`, is something else than an object.
+    /// The file or its `env` is not an object.
     NotAnObject { part: &'static str },
-    /// A key stands twice, and readers would differ on which holds.
+    /// A key occurs twice. Parsers differ in which of the two they use.
     DuplicateKey { key: String },
 }
 
@@ -45,7 +48,8 @@ impl std::fmt::Display for ClaudeSettingKey {
     }
 }
 
-/// The file with these settings in it.
+/// Adds these settings, or changes their values if they exist. An empty text becomes a new file. The result's changes show
+/// only our own keys, because other settings may contain secrets.
 pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, SettingsEditRefused> {
     let file = SettingsFile::parse(text)?;
     let mut diff = Vec::new();
@@ -65,7 +69,10 @@ pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, Se
     Ok(FileEdit { after: file.to_text(), diff })
 }
 
-/// The file as it would be had we never written `wrote` where `before` was: only what is still as we wrote it goes.
+/// Undoes the edit that turned `before` into `wrote`, in a text that may have changed since.
+///
+/// It removes or restores only values that are still as we wrote them: a value that the user changed later is theirs. An
+/// `env` that we created and that is empty now is removed too.
 pub fn remove_settings(
     text: &str,
     before: &str,
@@ -96,13 +103,13 @@ pub fn remove_settings(
     Ok(FileEdit { after: file.to_text(), diff })
 }
 
-/// The text behind a key, if there is one.
+/// Reads the value of a key. `None` if the key is missing, if its value is not a string, or if the file is not valid.
 pub fn read_setting(text: &str, key: &ClaudeSettingKey) -> Option<String> {
     decode_text(&SettingsFile::parse(text).ok()?.find_property(key).ok()??)
 }
 
-/// Every key that the file sets, as `NAME` at the top and as `env.NAME` inside `env`: also one that stands twice, of
-/// which each reader takes another.
+/// Lists every key that the file sets, as `NAME` at the top level and as `env.NAME` in `env`. Keys that occur twice are
+/// accepted here.
 pub fn list_key_names(text: &str) -> Result<BTreeSet<String>, SettingsEditRefused> {
     let name = |property: &CstObjectProp| property.decoded_name();
     let mut names = BTreeSet::new();
@@ -117,14 +124,17 @@ pub fn list_key_names(text: &str) -> Result<BTreeSet<String>, SettingsEditRefuse
     Ok(names)
 }
 
+/// A parsed file. Changes to `object` change `root`, which gives the text.
 struct SettingsFile<'t> {
+    /// The byte order mark, or an empty string. The parser does not accept it.
     bom: &'t str,
     root: CstRootNode,
-    /// What the whole file holds.
+    /// The object at the top level.
     object: CstObject,
 }
 
 impl<'t> SettingsFile<'t> {
+    /// Parses a text. One that is empty or only white space counts as an empty object, as for Claude Code.
     fn parse(text: &'t str) -> Result<Self, SettingsEditRefused> {
         let (bom, text) = split_byte_order_mark(text);
         let text = if text.trim().is_empty() { "{}\n" } else { text };
@@ -140,12 +150,13 @@ impl<'t> SettingsFile<'t> {
         format!("{}{}", self.bom, self.root)
     }
 
+    /// The object `env`, if the file has one.
     fn env_object(&self) -> Result<Option<CstObject>, SettingsEditRefused> {
         let env = find_unique_property(&self.object, "env")?;
         env.map(|env| env.object_value().ok_or(SettingsEditRefused::NotAnObject { part: "env" })).transpose()
     }
 
-    /// The object that the key stands in; `None` for an `env` that is not there.
+    /// The object that contains the key. `None` if the key belongs to an `env` that does not exist.
     fn find_parent(&self, key: &ClaudeSettingKey) -> Result<Option<CstObject>, SettingsEditRefused> {
         match key {
             ClaudeSettingKey::Top(_) => Ok(Some(self.object.clone())),
@@ -158,6 +169,7 @@ impl<'t> SettingsFile<'t> {
         parent.map_or(Ok(None), |parent| find_unique_property(&parent, key.name()))
     }
 
+    /// Removes `env` if it has no properties and no comments.
     fn remove_env_if_empty(&self) -> Result<(), SettingsEditRefused> {
         let is_empty = self.env_object()?.is_some_and(|env| env.children().iter().all(is_blank_node));
         if let Some(found) = find_unique_property(&self.object, "env")?.filter(|_| is_empty) {
@@ -167,6 +179,7 @@ impl<'t> SettingsFile<'t> {
     }
 }
 
+/// Whether a node is a bracket, a comma or white space. A comment is not: it belongs to the user.
 fn is_blank_node(node: &CstNode) -> bool {
     node.is_token() || (node.is_trivia() && !node.is_comment())
 }
@@ -180,7 +193,7 @@ impl ClaudeSettingKey {
     }
 }
 
-/// The one property of this name.
+/// The property of this name. Fails if there are two. Names are compared after their escapes are decoded.
 fn find_unique_property(object: &CstObject, name: &str) -> Result<Option<CstObjectProp>, SettingsEditRefused> {
     let mut named = object.properties();
     named.retain(|one| one.decoded_name().as_deref() == Some(name));
@@ -190,10 +203,12 @@ fn find_unique_property(object: &CstObject, name: &str) -> Result<Option<CstObje
     }
 }
 
+/// The value of a property, if it is a string.
 fn decode_text(found: &CstObjectProp) -> Option<String> {
     found.value()?.as_string_lit()?.decoded_value().ok()
 }
 
+/// A property in the form in which changes show it. A value that is not a string is shown as it is written.
 fn describe_property(key: &ClaudeSettingKey, found: &CstObjectProp) -> String {
     let as_written = || found.value().map_or_else(String::new, |value| value.to_string());
     format!("{key} = {}", decode_text(found).map_or_else(as_written, |text| quote_json(&text)))
@@ -203,7 +218,7 @@ fn quote_json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A value taken from one file to be put into another.
+/// Converts a value of one file so that it can be inserted into another. Comments inside the value are lost.
 fn to_input_value(value: &CstNode) -> CstInputValue {
     let text = value.as_string_lit().and_then(|text| text.decoded_value().ok()).map(CstInputValue::String);
     let truth = || Some(CstInputValue::Bool(value.as_boolean_lit()?.value()));

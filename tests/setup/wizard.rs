@@ -12,6 +12,13 @@ use super::{browser, desk, everything};
 
 /// What a terminal shows when these lines are typed; `script` makes the terminal.
 fn typed(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
+    let (code, shown) = type_lines(desk, given, lines);
+    assert_eq!(code, Some(0), "{shown}");
+    shown
+}
+
+/// As [`typed`], also for a `setup` that fails: its exit code, and what the terminal shows.
+fn type_lines(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> (Option<i32>, String) {
     let own = desk.command();
     let given: String = given.iter().map(|(key, value)| format!(" --set '{key}={value}'")).collect();
     let variables = own.get_envs().filter_map(|(name, value)| Some((name, value?)));
@@ -26,8 +33,7 @@ fn typed(desk: &Desk<'_>, given: &[(&str, &str)], lines: &[&str]) -> String {
     child.stdin.as_mut().unwrap().write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
     let outcome = child.wait_with_output().unwrap();
     let shown = String::from_utf8(outcome.stdout).unwrap().replace('\r', "");
-    assert!(outcome.status.success(), "{shown}");
-    shown
+    (outcome.status.code(), shown)
 }
 
 /// The verdict on each answer, in the order in which they were given. What a terminal shows between them depends on when it
@@ -121,4 +127,25 @@ fn roles_are_asked_for_until_an_empty_answer_and_one_is_the_default() {
     assert!(written.starts_with("version = 1\ndefault_profile = \"222222222222-Dev\"\n\n[defaults]\n"), "{written}");
     assert!(written.contains(&format!("[profiles.111111111111-Dev]\nrole_arn = \"{first}\"\n")), "{written}");
     assert!(desk.read(".claude/settings.json").contains("\"AWS_PROFILE\": \"222222222222-Dev\""));
+}
+
+#[test]
+fn end_of_input_cancels_setup_and_writes_nothing() {
+    const CTRL_D: &str = "\u{4}";
+    let world = World::new();
+    let desk = bare(&world);
+    let (issuer, role) = (world.issuer(), "arn:aws:iam::123456789012:role/BedrockUser");
+    let before = everything(&desk);
+    for answers in [
+        &[CTRL_D][..],
+        &[&issuer, "any", testworld::CLIENT_ID, CTRL_D],
+        &[&issuer, "any", testworld::CLIENT_ID, role, "", "", CTRL_D],
+    ] {
+        let (code, shown) = type_lines(&desk, &[], answers);
+        assert_eq!(code, Some(130), "{shown}");
+        let failure = shown.find("bedrock-sso: ").map(|start| &shown[start..]).unwrap_or_default();
+        assert!(failure.contains("[interrupted]\n  hint: "), "{shown}");
+        desk.expect_wording("failures", "interrupted", failure);
+        assert_eq!(everything(&desk), before);
+    }
 }

@@ -1,6 +1,7 @@
-//! The AWS profile that an administrator gives to each user: added at a sign-in, once.
+//! Adds the AWS profile that the configuration key `aws_profile` names to the user's AWS configuration, at a sign-in.
 //!
-//! If it cannot be added, one line says why, and the sign-in succeeds nevertheless.
+//! An administrator sets the key for users who never run `setup`. Each profile is added once: the program remembers its
+//! name, so a profile that the user deletes does not come back. A sign-in succeeds even if the profile cannot be added.
 
 use std::path::{Path, PathBuf};
 
@@ -13,15 +14,21 @@ use crate::{
     text::display_path,
 };
 
-/// The names of the profiles that were added, one a line: a profile that the user removes is not added again.
+/// The file that lists the AWS profiles which were added, one name per line.
 const GIVEN_PROFILES_FILE: &str = "given-aws-profiles";
 
-/// A profile that was added, and whether that was recorded.
+/// An AWS profile that was added.
 struct AddedAwsProfile {
+    /// The AWS configuration file that contains it now.
     file: PathBuf,
+    /// Whether its name was stored. If not, the next sign-in adds the profile again after the user deletes it.
     recorded: Result<(), files::Error>,
 }
 
+/// Adds the profile's AWS profile, if it has one that was never added before, and reports the result.
+///
+/// It fails only if stdout cannot be written. Any other problem becomes one line on stderr, because the sign-in itself
+/// has succeeded.
 pub(in crate::commands) fn provision_aws_profile(
     context: &CommandContext<'_>,
     profile: &Profile,
@@ -33,19 +40,20 @@ pub(in crate::commands) fn provision_aws_profile(
             write_stdout(format!("Added the AWS profile '{name}' to {}\n", display_path(&file)).as_bytes())?;
             if let Err(failure) = recorded.map_err(Failure::from) {
                 write_stderr(&format!(
-                    "warning: the AWS profile '{name}' was added, but if you remove it, the next sign-in adds it again: {}\n",
+                    "warning: could not record that the AWS profile '{name}' was added: {}. \
+                     If you delete the profile, the next sign-in adds it again.\n",
                     failure.what()
                 ));
             }
         }
         Err(failure) => {
-            write_stderr(&format!("The AWS profile '{name}' is not added: {}\n", failure.what()));
+            write_stderr(&format!("Could not add the AWS profile '{name}': {}\n", failure.what()));
         }
     }
     Ok(())
 }
 
-/// Forgets which profiles were added.
+/// Deletes the list of profiles that were added, for `logout --all`. A later sign-in adds them again.
 pub(in crate::commands) fn forget_provisioned_profiles(folder: &Path) -> Result<(), Failure> {
     files::remove_file(&folder.join(GIVEN_PROFILES_FILE))?;
     lock::remove_if_free(&lock_path(folder));
@@ -56,7 +64,8 @@ fn lock_path(folder: &Path) -> PathBuf {
     folder.join(GIVEN_PROFILES_FILE).with_added_extension("lock")
 }
 
-/// Adds the profile to the AWS configuration and records it; `None` if it exists, or was added before.
+/// Adds the profile to the AWS configuration and stores its name. Returns `None` if the profile exists already, or was
+/// added earlier and then deleted by the user.
 fn add_aws_profile(
     context: &CommandContext<'_>,
     profile: &Profile,
@@ -70,7 +79,7 @@ fn add_aws_profile(
     }
     let folder = &context.host.paths.data;
     files::ensure_private_folder(folder)?;
-    // Held until the record is written: of two sign-ins at once, one would lose the other's line.
+    // Held until the list is written: otherwise one of two concurrent sign-ins would lose the other's line.
     let timeout = || LockWaitTimeout { holder: None, address: None, now: context.now() };
     let _lock = lock::acquire_within(&lock_path(folder), LOCK_TIMEOUT)?.ok_or_else(timeout)?;
     let record = folder.join(GIVEN_PROFILES_FILE);

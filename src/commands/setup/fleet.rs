@@ -1,6 +1,7 @@
-//! `setup --fleet`: writes what a fleet's management distributes into a folder, and leaves this machine as it is.
+//! `setup --fleet DIR`: writes the files that a device management distributes into a folder.
 //!
-//! One configuration makes all of it; nobody is asked, for nothing is replaced that an earlier run did not write.
+//! All files follow from one configuration. The command changes nothing else on this computer, and it never prompts: it
+//! replaces only files that an earlier run wrote and that are unchanged since.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +16,15 @@ use crate::{
     text::{display_path, escape_controls},
 };
 
+/// Prints the files that differ from those in `folder` and, without `--dry-run`, writes them. Fails if the folder
+/// contains anything that an earlier run did not write.
 pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Result<(), Failure> {
     let (file, text) = read_configuration(place)?;
     let inputs = ConfigInputs { profile: place.requested_profile(), ..place.context.inputs() };
     let profile = config::preview_administrator_file(&inputs, &file, &text)?;
     let folder = FleetFolder::plan(folder, build_files(&text, &profile))?;
     if folder.changes.is_empty() {
-        write_stderr("Everything is there already.\n");
+        write_stderr("The folder is already up to date.\n");
         return Ok(());
     }
     write_stdout(folder.changes.iter().map(format_change).collect::<String>().as_bytes())?;
@@ -29,11 +32,15 @@ pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Resu
         return Ok(());
     }
     folder.write_changes()?;
-    write_stderr("Done. What goes where is in docs/fleet.md.\n");
+    write_stderr("Done. To see where each file goes, read docs/fleet.md.\n");
     Ok(())
 }
 
-/// The administrator's file: a configuration as it is, or what facts make.
+/// Returns the name and the text of the administrator's file: an existing configuration without any change, or a new one
+/// from the values on the command line and of a `--from` file in another format.
+///
+/// Values that would have to change an existing configuration are refused, so that what the administrator wrote is what
+/// every laptop gets.
 fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Failure> {
     let arguments = place.arguments;
     let from = arguments.from.as_deref();
@@ -44,17 +51,17 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
         (None, false) => Some(own.as_path()),
     };
     let Some(path) = whole else {
-        let (name, mut facts) = place.collect_facts()?;
-        if let Some(profiles) = place.draft_role_profiles(&facts)? {
+        let (name, mut values) = place.collect_values()?;
+        if let Some(profiles) = place.draft_role_profiles(&values)? {
             return Ok(("config.toml".into(), render_role_profiles(place, profiles)?));
         }
         let name = place.requested_profile().or(name).unwrap_or_else(|| "claude".to_owned());
-        if !facts.iter().any(|(key, _)| **key == *keys::AWS_PROFILE) {
-            // Nobody runs `setup` on these laptops.
+        if !values.iter().any(|(key, _)| **key == *keys::AWS_PROFILE) {
+            // No user of these laptops runs `setup`, so `login` must add the AWS profile.
             let given = arguments.aws_profile.as_ref().unwrap_or(&name);
-            facts.push((&keys::AWS_PROFILE, given.clone()));
+            values.push((&keys::AWS_PROFILE, given.clone()));
         }
-        return Ok(("config.toml".into(), format!("version = 1\n\n{}", config::render_profile_table(&name, &facts)?)));
+        return Ok(("config.toml".into(), format!("version = 1\n\n{}", config::render_profile_table(&name, &values)?)));
     };
     if arguments.has_value_flags() || from.is_some_and(|from| from != path) {
         return Err(Error::FlagsBesideFile { path: path.to_owned() }.into());
@@ -63,7 +70,8 @@ fn read_configuration(place: &SetupContext<'_>) -> Result<(PathBuf, String), Fai
     Ok((path.to_owned(), SetupPlan::read_text(path)?.ok_or_else(missing)?))
 }
 
-/// The administrator's file for several roles. `login` gives each user an AWS profile for each role that they use.
+/// Writes the administrator's file for several roles. Each profile names an AWS profile, which `login` adds for the
+/// users who sign in to it, unless the shared values name one already.
 fn render_role_profiles(place: &SetupContext<'_>, mut profiles: RoleProfiles) -> Result<String, Failure> {
     if !profiles.shared.iter().any(|(key, _)| **key == *keys::AWS_PROFILE) {
         for ProfileDraft { name, values } in &mut profiles.drafts {
@@ -76,20 +84,23 @@ fn render_role_profiles(place: &SetupContext<'_>, mut profiles: RoleProfiles) ->
     if !names.contains(&default) {
         return Err(Error::UnknownDefaultProfile { name: default, names }.into());
     }
+    // The files of the user who prepares a fleet must not affect what other users get.
     let (file, inputs) = (Path::new("config.toml"), ConfigInputs { with_user_layers: false, ..place.context.inputs() });
     let empty = config::render_empty_file();
     let text = config::add_profiles(&inputs, file, &empty, &profiles.drafts, &profiles.shared)?;
     Ok(config::set_default_profile(&inputs, file, &text, &default)?)
 }
 
+/// Formats one changed file. Only the two files from which all others follow are printed in full: the others contain the
+/// same settings in other formats.
 fn format_change(change: &FolderChange) -> String {
-    let fate = match change.kind {
+    let kind = match change.kind {
         FolderChangeKind::New => "new",
         FolderChangeKind::Changed => "changed",
-        FolderChangeKind::Removed => "no longer wanted",
+        FolderChangeKind::Removed => "removed",
     };
-    let telling = change.file.as_ref().filter(|piece| piece.should_print());
-    let text = telling.map(|piece| String::from_utf8_lossy(&piece.bytes)).unwrap_or_default();
+    let printed = change.file.as_ref().filter(|file| file.should_print());
+    let text = printed.map(|file| String::from_utf8_lossy(&file.bytes)).unwrap_or_default();
     let lines = text.lines().map(|line| format!("  + {}", escape_controls(line)).trim_end().to_owned() + "\n");
-    std::iter::once(format!("{} ({fate})\n", display_path(&change.path))).chain(lines).collect()
+    std::iter::once(format!("{} ({kind})\n", display_path(&change.path))).chain(lines).collect()
 }

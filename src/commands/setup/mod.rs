@@ -1,6 +1,9 @@
-//! `setup`: plans what the files of a laptop shall say, shows the difference, asks, and applies it.
+//! `setup`: plans changes to our configuration, AWS's configuration and Claude Code's settings, shows them, and writes
+//! them once the user confirms.
 //!
-//! The difference goes to stdout; everything said to the person goes to stderr.
+//! Nothing is written before every change is planned and confirmed, so a file that cannot be edited stops `setup` while
+//! all files are still unchanged. The changes go to stdout; prompts, warnings and results go to stderr. How the files are
+//! edited is the job of `crate::setup`.
 
 mod aws_profile;
 mod fleet;
@@ -34,6 +37,8 @@ use crate::{
     text::{display_path, escape_controls},
 };
 
+/// Runs `setup` in one of its three modes: `--fleet` writes files to distribute, `--remove` undoes earlier runs, and
+/// otherwise it configures this computer.
 pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> Result<(), Failure> {
     let place = SetupContext::new(context, arguments)?;
     if let Some(folder) = &arguments.fleet {
@@ -46,50 +51,56 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     if arguments.remove {
         for file in plan.plan_removal()? {
             write_stderr(&format!(
-                "warning: {} was changed since and stays: remove it yourself\n",
+                "warning: {} was edited after setup wrote it, so setup does not remove it\n",
                 display_path(&file)
             ));
         }
-        let removed = Hint::from("Removed. ").command(NextCommand::LogoutAll).text(" forgets the sign-in itself.\n");
+        let removed = Hint::from("Removed. To sign out as well, run ").command(NextCommand::LogoutAll).text(".\n");
         return confirm_and_apply(plan, arguments, &removed.render(&context.invocation())).map(drop);
     }
-    let whole = place.read_complete_config()?;
-    let (name, facts) = if whole.is_none() { place.collect_facts()? } else { (None, Vec::new()) };
-    let answers_a_question = facts.iter().any(|(key, _)| wizard::prompts_for(key));
-    let asked = whole.is_none() && !answers_a_question && place.can_start_wizard();
-    let facts = if asked { [wizard::prompt_for_facts(&context.host)?, facts].concat() } else { facts };
-    let planned = match (whole, place.draft_role_profiles(&facts)?) {
+    let complete = place.read_complete_config()?;
+    let (name, values) = if complete.is_none() { place.collect_values()? } else { (None, Vec::new()) };
+    // A command line that answers one of the wizard's questions must answer all of them: a script that forgets a flag
+    // then gets a failure, and not a prompt.
+    let answers_a_question = values.iter().any(|(key, _)| wizard::prompts_for(key));
+    let in_wizard = complete.is_none() && !answers_a_question && place.can_start_wizard();
+    let values = if in_wizard { [wizard::prompt_for_values(&context.host)?, values].concat() } else { values };
+    let planned = match (complete, place.draft_role_profiles(&values)?) {
         (Some(text), _) => PlannedProfiles::of_one(place.plan_complete_config(&mut plan, text)?),
-        (None, None) => PlannedProfiles::of_one(place.plan_configuration(&mut plan, name, &facts)?),
+        (None, None) => PlannedProfiles::of_one(place.plan_configuration(&mut plan, name, &values)?),
         (None, Some(profiles)) => {
             let default = match place.requested_profile() {
-                None if asked => Some(wizard::prompt_for_default(&profiles.names())?),
+                None if in_wizard => Some(wizard::prompt_for_default(&profiles.names())?),
                 requested => requested,
             };
             place.plan_role_profiles(&mut plan, &profiles, default)?
         }
     };
+    // From here on, hints name the flags that lead to the new profile.
     context.set_invocation(planned.default.invocation(place.named_config()));
     place.plan_tool_config(&mut plan, &planned)?;
     place.warn_about_conflicts(&planned)?;
     let done = Hint::from("Done. Sign in with ").command(NextCommand::Login).text(", then start Claude Code.\n");
     let done = done.render(&context.invocation()) + &planned.describe_choice();
     match confirm_and_apply(plan, arguments, &done)? {
-        true if asked => wizard::run_first_sign_in(context, &planned.default.name),
+        true if in_wizard => wizard::run_first_sign_in(context, &planned.default.name),
         _ => Ok(()),
     }
 }
 
-/// Shows the plan, applies it once the user confirms it, and prints `done`. Whether it was applied.
+/// Prints the planned changes, applies them once the user confirms, and prints `done`. Returns whether it wrote anything.
+///
+/// `--yes` replaces the confirmation, and `--dry-run` ends after the changes are printed.
 fn confirm_and_apply(plan: SetupPlan, arguments: &SetupArgs, done: &str) -> Result<bool, Failure> {
     if plan.is_empty() {
+        // The user may have undone all changes by hand. The record must not list them any longer.
         if !arguments.dry_run {
             plan.forget_reverted_files()?;
         }
         write_stderr(if arguments.remove {
-            "Nothing of ours is left to remove.\n"
+            "Nothing to remove: no change made by setup is left.\n"
         } else {
-            "Everything is set up already.\n"
+            "Everything is already set up.\n"
         });
         return Ok(false);
     }
@@ -106,9 +117,11 @@ fn confirm_and_apply(plan: SetupPlan, arguments: &SetupArgs, done: &str) -> Resu
     Ok(true)
 }
 
+/// Formats the changes to one file as its path and the added and removed lines. Control characters are escaped, because
+/// the lines contain values from files and from the environment.
 fn format_change(change: &FileChange) -> String {
     let new = if change.creates_file() { " (new)" } else { "" };
-    let lines = change.diff.iter().map(|mark| match mark {
+    let lines = change.diff.iter().map(|line| match line {
         DiffLine::Added(line) => ('+', line),
         DiffLine::Removed(line) => ('-', line),
     });
@@ -116,37 +129,44 @@ fn format_change(change: &FileChange) -> String {
     std::iter::once(format!("{}{new}\n", display_path(&change.path))).chain(lines).collect()
 }
 
-/// Asks on a terminal; without one nobody can be asked.
+/// Prompts for the user's consent. Without a terminal it fails, because silence is not consent: scripts pass `--yes`.
 fn confirm_changes() -> Result<bool, Failure> {
-    if can_prompt() { prompt_yes_no("Apply these changes?", false) } else { Err(Failure::from_missing_confirmation()) }
+    if can_prompt() { wizard::prompt_to_apply() } else { Err(Failure::from_missing_confirmation()) }
 }
 
-/// Where things are written: for this user, or for all.
+/// What one run of `setup` works on: the files of this user or, with `--system`, those for all users.
 struct SetupContext<'a> {
     context: &'a CommandContext<'a>,
     arguments: &'a SetupArgs,
     home: PathBuf,
+    /// The files of AWS and Claude Code.
     neighbours: ExternalConfigPaths,
 }
 
 impl<'a> SetupContext<'a> {
+    /// Fails if the user's home cannot be found.
     fn new(context: &'a CommandContext<'a>, arguments: &'a SetupArgs) -> Result<Self, Failure> {
         let home = host::find_home().ok_or_else(Failure::from_missing_home)?;
         let neighbours = ExternalConfigPaths::from_environment(&context.host.environment, &home);
         Ok(Self { context, arguments, home, neighbours })
     }
 
+    /// Who may read the files that this run creates. All users need to read what `--system` writes.
     fn file_access(&self) -> ReadableBy {
         if self.arguments.system { ReadableBy::Everyone } else { ReadableBy::Owner }
     }
 
+    /// The record of earlier runs, which `--remove` needs. The record for all users lies in the administrator's folder,
+    /// where other users cannot change it.
     fn record_path(&self) -> PathBuf {
         let paths = &self.context.host.paths;
         let folder = if self.arguments.system { paths.system_config.parent() } else { Some(paths.data.as_path()) };
         folder.unwrap_or(&paths.data).join("setup.json")
     }
 
-    /// What somebody else put there is neither built upon nor taken back: a record says which file gets which bytes.
+    /// Fails if someone other than an administrator can write one of the files for all users, or a folder of theirs.
+    ///
+    /// Without this check any user could plant a record that makes root write chosen bytes into a chosen file.
     fn require_admin_ownership(&self) -> Result<(), Failure> {
         let (configuration, record) = (self.config_path(), self.record_path());
         let managed = self.neighbours.claude_managed.as_path();
@@ -160,31 +180,36 @@ impl<'a> SetupContext<'a> {
         Ok(())
     }
 
-    /// What holds for everyone is the administrator's file, whoever the administrator is by day: `sudo` may keep their home.
+    /// The inputs for loading the configuration. With `--system` the user's own files do not count, because `sudo` can
+    /// leave `HOME` at the home of the administrator's personal account.
     fn inputs(&self) -> config::ConfigInputs<'_> {
         config::ConfigInputs { with_user_layers: !self.arguments.system, ..self.context.inputs() }
     }
 
+    /// Our configuration file that this run writes.
     fn config_path(&self) -> PathBuf {
         let [system, user] = config::list_file_locations(&self.context.inputs());
         if self.arguments.system { system.file } else { user.file }
     }
 
-    /// Whether there is nothing to go by and somebody to ask.
+    /// Whether the wizard can run: no configuration exists, not even in the environment, and the user can answer.
     fn can_start_wizard(&self) -> bool {
         let inputs = self.inputs();
         let has_file = config::list_file_locations(&inputs).iter().any(|location| location.is_there);
         !has_file && config::load_profile(&inputs).is_err() && can_prompt()
     }
 
-    /// Where facts are read, besides the command line. For everyone a configuration that is named is one to take them from.
+    /// The file from which values are read, besides the command line. With `--system`, `--config` also means a source:
+    /// the destination is always the administrator's file.
     fn source_path(&self) -> Option<&Path> {
         let named = self.context.global.config.as_deref().filter(|_| self.arguments.system);
         self.arguments.from.as_deref().or(named)
     }
 
-    /// A configuration that becomes the administrator's as it is: all of one that they have written, where there is no
-    /// other yet and nothing is said besides.
+    /// The text of a complete configuration that becomes the administrator's file without any change, comments included.
+    ///
+    /// `None` without `--system`, if the command line has values of its own, or if the administrator's file already has
+    /// another text. In those cases only one profile is taken from the source.
     fn read_complete_config(&self) -> Result<Option<String>, Failure> {
         let source = self.source_path().filter(|path| self.arguments.system && self.is_config_file(path));
         let Some(source) = source.filter(|_| !self.arguments.has_value_flags()) else { return Ok(None) };
@@ -193,48 +218,56 @@ impl<'a> SetupContext<'a> {
         Ok(Some(text).filter(|text| before.is_empty() || before == *text))
     }
 
+    /// Plans the administrator's file with exactly this text, and returns its profile. Fails if the text is not a valid
+    /// configuration.
     fn plan_complete_config(&self, plan: &mut SetupPlan, text: String) -> Result<Profile, Failure> {
         let path = self.config_path();
-        let held = config::preview_file(
+        let profile = config::preview_file(
             &config::ConfigInputs { profile: self.requested_profile(), ..self.inputs() },
             &path,
             &text,
         )?;
-        let marks = text.lines().map(|line| DiffLine::Added(line.to_owned())).collect();
-        plan.add_configuration(&path, FileEdit { after: text, diff: marks })?;
-        Ok(held)
+        let diff = text.lines().map(|line| DiffLine::Added(line.to_owned())).collect();
+        plan.add_configuration(&path, FileEdit { after: text, diff })?;
+        Ok(profile)
     }
 
-    /// Our own file first: what the others say follows from it.
+    /// Plans our own file with a profile of these values, and returns the profile, from which the other files follow.
+    ///
+    /// Without values it returns the existing profile and plans nothing. `name_in_source` is the profile's name in the
+    /// file that the values come from. An existing profile is never changed: if its values differ, this fails with
+    /// `ProfileDiffers`.
     fn plan_configuration(
         &self,
         plan: &mut SetupPlan,
-        found: Option<String>,
-        facts: &[KeyValue],
+        name_in_source: Option<String>,
+        values: &[KeyValue],
     ) -> Result<Profile, Failure> {
         let inputs = self.inputs();
-        if facts.is_empty() {
+        if values.is_empty() {
             return match config::load_profile(&inputs) {
                 Err(config::Error::NoFile { .. }) => Err(Error::NoValues.into()),
-                held => Ok(held?),
+                loaded => Ok(loaded?),
             };
         }
-        let name = self.requested_profile().or(found).unwrap_or_else(|| "claude".to_owned());
+        let name = self.requested_profile().or(name_in_source).unwrap_or_else(|| "claude".to_owned());
         let path = self.config_path();
         let before = SetupPlan::read_text(&path)?.unwrap_or_default();
         let inputs = self.preview_inputs(Some(&name));
         if config::list_profile_names(&inputs, &path, &before).contains(&name) {
-            if !config::file_matches_values(&inputs, &path, &before, &name, facts)? {
+            if !config::file_matches_values(&inputs, &path, &before, &name, values)? {
                 return Err(Error::ProfileDiffers { path, profile: name }.into());
             }
             return Ok(config::preview_file(&inputs, &path, &before)?);
         }
-        let edit = append_profile(&before, &config::render_profile_table(&name, facts)?);
-        let held = config::preview_file(&inputs, &path, &edit.after)?;
+        let edit = append_profile(&before, &config::render_profile_table(&name, values)?);
+        let profile = config::preview_file(&inputs, &path, &edit.after)?;
         plan.add_configuration(&path, edit)?;
-        Ok(held)
+        Ok(profile)
     }
 
+    /// Plans the files of AWS and Claude Code. With `--system` that is only Claude Code's managed settings: there is no
+    /// AWS configuration for all users, so the settings get credentials from `export` instead.
     fn plan_tool_config(&self, plan: &mut SetupPlan, planned: &PlannedProfiles) -> Result<(), Failure> {
         let call = self.build_call()?;
         if self.arguments.system {
@@ -250,11 +283,13 @@ impl<'a> SetupContext<'a> {
         Ok(plan.add_claude_settings(&self.neighbours.claude_settings, &wanted)?)
     }
 
-    /// The name in AWS's files: that of our profile, unless the command line says another.
+    /// The profile's name in AWS's files: the name of our profile, unless `--aws-profile` gives another.
     fn aws_profile_name<'n>(&'n self, profile: &'n Profile) -> &'n str {
         self.arguments.aws_profile.as_ref().unwrap_or(&profile.name)
     }
 
+    /// How AWS tools and Claude Code call this program. Paths are absolute, because those programs run in any directory.
+    /// Settings for all users must not call a program in one user's home: that user could replace it.
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
         let program = self.find_program()?;
         if self.arguments.system && program.starts_with(&self.home) {
@@ -265,22 +300,23 @@ impl<'a> SetupContext<'a> {
         Ok(CommandTemplate::new(&program, config.as_deref())?)
     }
 
-    /// The user's own configuration file, where the command line names one.
+    /// The user's configuration file that `--config` names. With `--system` the flag names a source instead.
     fn named_config(&self) -> Option<&Path> {
         self.context.global.config.as_deref().filter(|_| !self.arguments.system)
     }
 
-    /// The profile that was asked for.
+    /// The profile that `--profile` or `BEDROCK_SSO_PROFILE` names.
     fn requested_profile(&self) -> Option<String> {
         let environment = &self.context.host.environment;
         self.context.global.profile.clone().or_else(|| environment.var_text("BEDROCK_SSO_PROFILE"))
     }
 
-    /// What the file of facts says, and over it what the command line says; with the name of the profile in the file.
-    fn collect_facts(&self) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
+    /// Collects the values from the source file and the command line, which wins. Also returns the profile's name in the
+    /// source file, if it has one.
+    fn collect_values(&self) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
         let SetupArgs { issuer, client_id, role_arn, region, set, .. } = self.arguments;
-        let (name, mut facts) = match self.source_path() {
-            Some(path) => self.read_facts(path)?,
+        let (name, mut values) = match self.source_path() {
+            Some(path) => self.read_source_values(path)?,
             None => (None, Vec::new()),
         };
         let flags: [(&ConfigKey, &[String]); 4] = [
@@ -291,66 +327,73 @@ impl<'a> SetupContext<'a> {
         ];
         let set = set.iter().map(|(name, value)| Ok((config::require_known_key(name)?, std::slice::from_ref(value))));
         let set = set.collect::<Result<Vec<_>, config::Error>>()?;
-        for (key, values) in flags.into_iter().chain(set).filter(|(_, values)| !values.is_empty()) {
-            facts.retain(|(known, _)| *known != key);
-            facts.extend(values.iter().map(|value| (key, value.clone())));
+        for (key, given) in flags.into_iter().chain(set).filter(|(_, given)| !given.is_empty()) {
+            values.retain(|(known, _)| *known != key);
+            values.extend(given.iter().map(|value| (key, value.clone())));
         }
-        Ok((name, facts))
+        Ok((name, values))
     }
 
-    fn read_facts(&self, path: &Path) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
+    /// Reads the values from a configuration of ours, or from a file of AWS's guidance sample. Prints what the user has to
+    /// do about settings of the sample that cannot be imported.
+    fn read_source_values(&self, path: &Path) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
         let text = read_source(path)?;
         if self.is_config_file(path) {
             return Ok(config::read_key_values(&self.inputs(), path, &text)?);
         }
-        let told = sample_import::import_profile(&text, self.requested_profile().as_deref())
-            .map_err(|unusable| Error::Import { path: path.to_owned(), error: unusable })?;
-        let name = self.requested_profile().or_else(|| told.name.clone());
+        let imported = sample_import::import_profile(&text, self.requested_profile().as_deref())
+            .map_err(|error| Error::Import { path: path.to_owned(), error })?;
+        let name = self.requested_profile().or_else(|| imported.name.clone());
         let invocation = Invocation::new(name.as_deref(), self.named_config());
-        let notes = told.notes.iter().map(|note| format!("note: {}\n", note.render(&invocation)));
+        let notes = imported.notes.iter().map(|note| format!("note: {}\n", note.render(&invocation)));
         write_stderr(&notes.collect::<String>());
-        Ok((told.name, told.values))
+        Ok((imported.name, imported.values))
     }
 
-    /// `--config` is one whatever it is called.
+    /// Whether the file is a configuration of ours. The file of `--config` always is, whatever its name ends with.
     fn is_config_file(&self, path: &Path) -> bool {
         is_toml(path) || self.context.global.config.as_deref() == Some(path)
     }
 
-    /// What would keep our credentials from being used, whatever we write.
+    /// Warns about settings that `setup` does not change, but that take precedence over the credentials of this program:
+    /// access keys in AWS's files, and variables in the environment or in Claude Code's settings.
     fn warn_about_conflicts(&self, planned: &PlannedProfiles) -> Result<(), Failure> {
         let warn = |text: String| write_stderr(&format!("warning: {text}\n"));
         let program = self.find_program()?;
         if self.arguments.system && host::can_others_replace(&program) {
             let program = display_path(&program);
-            let danger = "somebody else than root may put another program there";
-            warn(format!("every user would run {program}, and {danger}"));
+            let danger = "but users who are not administrators can replace it";
+            warn(format!("every user would run {program}, {danger}"));
         }
         let credentials = SetupPlan::read_text(&self.neighbours.aws_credentials)?.unwrap_or_default();
         let names = planned.all().map(|profile| self.aws_profile_name(profile));
         for name in names.filter(|name| aws::has_fixed_keys(&credentials, name)) {
             let file = display_path(&self.neighbours.aws_credentials);
-            warn(format!("{file} holds fixed keys for [{name}], and every AWS tool takes them first: remove them"));
+            warn(format!(
+                "{file} has access keys for [{name}], which AWS tools use instead of your sign-in: remove them"
+            ));
         }
-        let effect = "would be used in place of your sign-in";
+        let effect = "Claude Code would use it instead of your sign-in";
         for variable in claude::CONFLICTING_VARIABLES {
             if self.context.host.environment.var_os(variable).is_some() {
-                warn(format!("{variable} is set in this environment and {effect}: unset it"));
+                warn(format!("{variable} is set in this environment, and {effect}: unset it"));
             }
             if is_set_in(&self.neighbours.claude_settings, variable)? {
                 let file = display_path(&self.neighbours.claude_settings);
-                warn(format!("{file} sets {variable}, which {effect}: remove it"));
+                warn(format!("{file} sets {variable}, and {effect}: remove it"));
             }
         }
         Ok(())
     }
 
+    /// The path of this program that stays the same after an upgrade, because other programs' files will contain it.
     fn find_program(&self) -> Result<PathBuf, Failure> {
         let environment = &self.context.host.environment;
         host::find_stable_program_path(environment).map_err(Failure::from_program_path_error)
     }
 }
 
+/// Reads a file that the user named. Unlike the files that `setup` writes, it must exist.
 fn read_source(path: &Path) -> Result<String, Failure> {
     let missing = || Error::Import { path: path.to_owned(), error: ImportError::Missing };
     Ok(SetupPlan::read_text(path)?.ok_or_else(missing)?)
@@ -361,7 +404,7 @@ fn is_toml(path: &Path) -> bool {
 }
 
 impl SetupArgs {
-    /// Whether the command line tells facts by itself, besides files.
+    /// Whether the command line itself gives values, besides those in a file.
     fn has_value_flags(&self) -> bool {
         let Self { issuer, client_id, role_arn, region, set, aws_profile, .. } = self;
         [issuer, client_id, region, aws_profile].into_iter().any(Option::is_some)
@@ -370,17 +413,21 @@ impl SetupArgs {
     }
 }
 
+/// Whether Claude Code's settings set an environment variable. A file that is not valid JSON counts as one that does not:
+/// planning its changes reports the problem.
 fn is_set_in(settings_file: &Path, variable: &str) -> Result<bool, Failure> {
     let text = SetupPlan::read_text(settings_file)?.unwrap_or_default();
     Ok(settings::read_setting(&text, &settings::ClaudeSettingKey::Env(variable.to_owned())).is_some())
 }
 
+/// The AWS profile that calls this program for the credentials of `profile`.
 fn build_aws_entry(profile: &Profile, name: &str, call: &CommandTemplate) -> AwsProfileEntry {
     let (process, region) = (call.render("credentials", &profile.name), profile.region.clone());
     AwsProfileEntry { profile: name.to_owned(), process, region }
 }
 
-/// A profile at the end of our own file, or the first of a new one.
+/// Appends a profile to our own file, after a blank line, or starts a new file with it. The rest of the file stays byte
+/// for byte, because users put comments in it.
 fn append_profile(before: &str, profile: &str) -> FileEdit {
     let start = match before {
         "" => "version = 1\n\n".to_owned(),
@@ -388,6 +435,6 @@ fn append_profile(before: &str, profile: &str) -> FileEdit {
         text => format!("{text}\n\n"),
     };
     let added = start.strip_prefix(before).unwrap_or(&start).trim_start_matches('\n').to_owned() + profile;
-    let marks = added.lines().map(|line| DiffLine::Added(line.to_owned())).collect();
-    FileEdit { after: start + profile, diff: marks }
+    let diff = added.lines().map(|line| DiffLine::Added(line.to_owned())).collect();
+    FileEdit { after: start + profile, diff }
 }

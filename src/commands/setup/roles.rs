@@ -1,4 +1,7 @@
-//! Several roles in one run of `setup`: a profile for each, named after its role, with one of them as the default.
+//! Several roles in one run of `setup`: each role gets a profile that is named after it, and one of them is the default.
+//!
+//! The profiles share their other values in `[defaults]`, so they also share one sign-in. Existing profiles are never
+//! changed: a run adds the missing ones and refuses to continue if an existing one has other values.
 
 use super::{SetupContext, SetupPlan};
 use crate::{
@@ -7,53 +10,61 @@ use crate::{
     setup::{DEFAULT_NAME_TEMPLATE, Error, FileEdit, diff_lines, name_roles},
 };
 
-/// The profiles of several roles, and the values that they share.
+/// Profiles that are to be written, and the values that all of them share.
 pub(super) struct RoleProfiles {
+    /// One for each role, in the order of the command line. Their names differ.
     pub drafts: Vec<ProfileDraft>,
+    /// Everything except the role.
     pub shared: Vec<KeyValue>,
 }
 
-/// The profiles that this run writes into other programs' files.
+/// The profiles that this run writes into the files of AWS and Claude Code.
 pub(super) struct PlannedProfiles {
-    /// The one that commands choose without a flag, and Claude Code uses.
+    /// The profile that Claude Code uses, and that commands use without `--profile`. With several roles it can be an
+    /// older profile that is none of them.
     pub default: Profile,
-    /// One for each of several roles, in their order.
+    /// One for each of several roles, in their order. Empty when `setup` configures a single profile.
     pub of_roles: Vec<Profile>,
 }
 
 impl RoleProfiles {
+    /// The names of the profiles, in order.
     pub(super) fn names(&self) -> Vec<String> {
         self.drafts.iter().map(|draft| draft.name.clone()).collect()
     }
 }
 
 impl PlannedProfiles {
+    /// A plan for a single profile.
     pub(super) fn of_one(default: Profile) -> Self {
         Self { default, of_roles: Vec::new() }
     }
 
-    /// Each of them once.
+    /// Every profile exactly once, also if the default is among the profiles of the roles.
     pub(super) fn all(&self) -> impl Iterator<Item = &Profile> {
         let is_among = self.of_roles.iter().any(|profile| profile.name == self.default.name);
         std::iter::once(&self.default).filter(move |_| !is_among).chain(&self.of_roles)
     }
 
-    /// What a user must know of several profiles besides that they are set up.
+    /// Explains how to choose among several profiles. Empty for a single one.
     pub(super) fn describe_choice(&self) -> String {
         if self.of_roles.is_empty() {
             return String::new();
         }
         let name = &self.default.name;
         format!(
-            "The default profile is {name}. Choose another with --profile NAME, in AWS tools also with AWS_PROFILE=NAME.\n"
+            "The default profile is {name}. To use another one, pass --profile NAME, or set AWS_PROFILE=NAME for AWS tools.\n"
         )
     }
 }
 
 impl SetupContext<'_> {
-    /// A profile for each role, where there are several or a template names the profile; else `None`.
-    pub(super) fn draft_role_profiles(&self, facts: &[KeyValue]) -> Result<Option<RoleProfiles>, Failure> {
-        let (roles, shared): (Vec<_>, Vec<_>) = facts.iter().cloned().partition(|(key, _)| **key == *keys::ROLE_ARN);
+    /// Makes a profile for each role, if there are several roles or the command line has a name template. Otherwise it
+    /// returns `None`, and `setup` configures a single profile.
+    ///
+    /// Fails for an illegal role, for names that collide, and for `--aws-profile`, which can name only one profile.
+    pub(super) fn draft_role_profiles(&self, values: &[KeyValue]) -> Result<Option<RoleProfiles>, Failure> {
+        let (roles, shared): (Vec<_>, Vec<_>) = values.iter().cloned().partition(|(key, _)| **key == *keys::ROLE_ARN);
         let template = self.arguments.profile_name_template.as_deref();
         if roles.len() < 2 && template.is_none() || roles.is_empty() {
             return Ok(None);
@@ -68,7 +79,11 @@ impl SetupContext<'_> {
         Ok(Some(RoleProfiles { drafts: names.into_iter().zip(roles).map(draft).collect(), shared }))
     }
 
-    /// Adds the profiles that are not there yet to our own file, and changes nothing else in it.
+    /// Plans our own configuration file: it adds the missing profiles, sets the default profile, and changes nothing else.
+    ///
+    /// Without `wanted_default` the file's present default stays, else the first role becomes the default. Fails with
+    /// `ProfileDiffers` if a profile exists with other values, and with `UnknownDefaultProfile` if no profile has the
+    /// wanted name.
     pub(super) fn plan_role_profiles(
         &self,
         plan: &mut SetupPlan,
@@ -112,7 +127,7 @@ impl SetupContext<'_> {
         Ok(planned)
     }
 
-    /// The inputs with which a planned text of our own file is judged.
+    /// The inputs for checking the planned text of our own file before it is written.
     pub(super) fn preview_inputs(&self, profile: Option<&str>) -> ConfigInputs<'_> {
         let file = self.named_config().map(ToOwned::to_owned);
         ConfigInputs { profile: profile.map(str::to_owned), file, ..self.inputs() }

@@ -1,6 +1,8 @@
-//! The questions that make a profile, each answer checked before the next is asked; and a first sign-in at the end.
+//! The wizard of `setup`: it prompts for the values of a profile, checks each answer before the next question, and
+//! offers a first sign-in at the end.
 //!
-//! It runs where a person sits at a terminal; scripts give facts.
+//! It runs only in a terminal, and only if no configuration exists. Scripts pass flags or a file instead. Until the user
+//! confirms the changes, the wizard writes nothing, so the user can end it at any question without a trace.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -19,23 +21,37 @@ use crate::{
     text::sanitize_line,
 };
 
-/// The ports that the guides have an administrator register.
+/// The redirect ports that the guides in `docs/providers` register, offered as the default answer.
 const EXAMPLE_PORTS: &str = "8400, 8401";
 
-/// Whether somebody can be asked.
+/// The input ended before an answer came: the user pressed Ctrl-D, or the terminal was closed.
+///
+/// This is not Ctrl-C, whose signal ends the process. By default the whole of `setup` counts as cancelled. A caller that
+/// has already written something must convert this value itself, because the default message says the opposite.
+pub(super) struct InputEnded;
+
+impl From<InputEnded> for Failure {
+    fn from(_: InputEnded) -> Self {
+        Self::from_cancelled_setup()
+    }
+}
+
+/// Whether the user can answer a prompt. The questions go to stderr, so both stdin and stderr must be terminals.
 pub(in crate::commands) fn can_prompt() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks a question; an empty answer is the default.
-fn prompt_line(question: &str, default: Option<&str>) -> Result<String, Failure> {
+/// Shows a question and reads one line, without the white space around it. An empty answer means the default, if there
+/// is one. An unreadable line, such as one that is not UTF-8, counts as the end of the input: a loop that repeated the
+/// question could otherwise run forever.
+fn prompt_line(question: &str, default: Option<&str>) -> Result<String, InputEnded> {
     write_stderr(&match default {
         Some(default) if !default.is_empty() => format!("{question} [{default}]: "),
         _ => format!("{question}: "),
     });
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {
-        Ok(0) | Err(_) => Err(Failure::from_interruption()),
+        Ok(0) | Err(_) => Err(InputEnded),
         Ok(_) => match (answer.trim(), default) {
             ("", Some(default)) => Ok(default.to_owned()),
             (answer, _) => Ok(answer.to_owned()),
@@ -43,22 +59,33 @@ fn prompt_line(question: &str, default: Option<&str>) -> Result<String, Failure>
     }
 }
 
-/// Asks until the answer can be made something of.
+/// Repeats a question until `parse` accepts the answer. After each rejected answer it shows why.
 fn prompt_until_valid<T>(
     question: &str,
     default: Option<&str>,
-    understood: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, Failure> {
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, InputEnded> {
     loop {
-        match understood(&prompt_line(question, default)?) {
-            Ok(meant) => return Ok(meant),
-            Err(why) => write_stderr(&format!("  ✗ {why}\n")),
+        match parse(&prompt_line(question, default)?) {
+            Ok(value) => return Ok(value),
+            Err(problem) => write_stderr(&format!("  ✗ {problem}\n")),
         }
     }
 }
 
-/// A question that is answered by yes or no.
+/// Prompts for yes or no during a sign-in. The end of the input is reported as an interrupted sign-in.
 pub(in crate::commands) fn prompt_yes_no(question: &str, default: bool) -> Result<bool, Failure> {
+    read_yes_no(question, default).map_err(|InputEnded| Failure::from_interruption())
+}
+
+/// Prompts for the consent to write the planned changes. The default is no, because the changes affect files of other
+/// programs.
+pub(super) fn prompt_to_apply() -> Result<bool, Failure> {
+    read_yes_no("Apply these changes?", false).map_err(|InputEnded| Failure::from_cancelled_confirmation())
+}
+
+/// Prompts for yes or no. Anything but `y` and `yes` is a no, so a typing mistake changes nothing.
+fn read_yes_no(question: &str, default: bool) -> Result<bool, InputEnded> {
     let answer = prompt_line(&format!("{question} {}", if default { "[Y/n]" } else { "[y/N]" }), Some(""))?;
     Ok(match answer.to_ascii_lowercase().as_str() {
         "" => default,
@@ -66,113 +93,137 @@ pub(in crate::commands) fn prompt_yes_no(question: &str, default: bool) -> Resul
     })
 }
 
-/// Whether a question is about the key: somebody who gives it on the command line is not asked.
+/// Whether the wizard prompts for this key. If the command line sets such a key, the wizard does not run at all, and the
+/// other values must be on the command line too.
 pub(super) fn prompts_for(key: &ConfigKey) -> bool {
     config::can_name_issuer(key) || [&*keys::CLIENT_ID, &keys::ROLE_ARN, &keys::REGION].contains(&key)
 }
 
-/// The facts of a profile, from a person.
-pub(super) fn prompt_for_facts(host: &Host) -> Result<Vec<KeyValue>, Failure> {
+/// Prompts for the values of a profile and returns them as configuration keys.
+///
+/// It asks for the issuer first, because the provider's metadata lets the later answers be checked. There is no
+/// configuration yet, so its connections follow the environment alone, such as `HTTPS_PROXY`.
+pub(super) fn prompt_for_values(host: &Host) -> Result<Vec<KeyValue>, Failure> {
     write_stderr(
-        "Nothing is configured yet. Some questions, then a first sign-in; Ctrl-C leaves everything as it is.\n\n",
+        "No configuration exists yet. Answer a few questions to create one, then sign in.\n\
+         Nothing is written before you confirm the changes. To cancel, press Ctrl-C.\n\n",
     );
     let client = Client::new(HttpSettings::from_environment(&host.environment))?;
-    let question = "Your company's sign-in (a domain such as acme.okta.com, a tenant, a pool, or the issuer)";
-    let (issuer, metadata) = prompt_until_valid(question, None, |said| discover_issuer(&client, said))?;
+    let question = "Identity provider (a domain such as acme.okta.com, a tenant ID, a user pool ID, or the issuer URL)";
+    let (issuer, metadata) = prompt_until_valid(question, None, |answer| discover_issuer(&client, answer))?;
     write_stderr(&format!(
-        "  ✓ {} answers as {}\n",
-        metadata.token_endpoint.authority(),
-        sanitize_line(issuer.as_str())
+        "  ✓ found the issuer {}, with its token endpoint at {}\n",
+        sanitize_line(issuer.as_str()),
+        metadata.token_endpoint.authority()
     ));
-    let ports = prompt_until_valid("Redirect ports that are registered, or \"any\"", Some(EXAMPLE_PORTS), parse_ports)?;
-    let client_id = prompt_until_valid("Client identifier of the application", None, |said| {
-        if said.is_empty() {
-            return Err("it cannot be empty".to_owned());
+    let ports = prompt_until_valid(
+        "Redirect ports that are registered with the provider, or \"any\"",
+        Some(EXAMPLE_PORTS),
+        parse_ports,
+    )?;
+    let client_id = prompt_until_valid("Client ID of the application", None, |answer| {
+        if answer.is_empty() {
+            return Err("the client ID cannot be empty".to_owned());
         }
-        Ok(said.to_owned())
+        Ok(answer.to_owned())
     })?;
     report_client_probe(&client, &metadata, &client_id, &ports);
     let roles = prompt_for_roles()?;
     let region = prompt_line("AWS region", Some("us-east-1"))?;
-    let mut facts: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned()), (&keys::CLIENT_ID, client_id)];
-    facts.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
-    facts.push((&keys::REGION, region));
+    let mut values: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned()), (&keys::CLIENT_ID, client_id)];
+    values.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
+    values.push((&keys::REGION, region));
     if !ports.is_empty() {
-        facts.push((&keys::REDIRECT_PORTS, format!("{ports:?}")));
+        values.push((&keys::REDIRECT_PORTS, format!("{ports:?}")));
     }
-    Ok(facts)
+    Ok(values)
 }
 
-/// One role at least, and as many more as the user has.
-fn prompt_for_roles() -> Result<Vec<RoleArn>, Failure> {
-    let parse =
-        |said: &str| RoleArn::parse(said).ok_or_else(|| "write it as arn:aws:iam::123456789012:role/NAME".to_owned());
+/// Prompts for at least one role, and for further roles until the user presses Enter. The result has no duplicates,
+/// because each role gets a profile that is named after it.
+fn prompt_for_roles() -> Result<Vec<RoleArn>, InputEnded> {
+    let parse = |answer: &str| {
+        let problem = || "enter the ARN of a role, such as arn:aws:iam::123456789012:role/BedrockUser".to_owned();
+        RoleArn::parse(answer).ok_or_else(problem)
+    };
     let mut roles: Vec<RoleArn> = Vec::new();
-    let mut next = Some(prompt_until_valid("Role to assume in AWS (its ARN)", None, parse)?);
+    let mut next = Some(prompt_until_valid("ARN of the AWS role to assume", None, parse)?);
     while let Some(role) = next {
         write_stderr(&format!("  ✓ role {} in account {}\n", sanitize_line(role.name()), role.account()));
         roles.push(role);
-        let parse_next = |said: &str| match said {
+        let parse_next = |answer: &str| match answer {
             "" => Ok(None),
-            said if roles.iter().any(|role| role.as_str() == said) => Err("this role is among them already".to_owned()),
-            said => parse(said).map(Some),
+            arn if roles.iter().any(|role| role.as_str() == arn) => {
+                Err("you have already entered this role".to_owned())
+            }
+            arn => parse(arn).map(Some),
         };
-        next = prompt_until_valid("Another role (its ARN), or Enter for no more", None, parse_next)?;
+        next = prompt_until_valid("ARN of another role, or Enter to continue", None, parse_next)?;
     }
     Ok(roles)
 }
 
-/// Which of several profiles commands choose without a flag.
-pub(super) fn prompt_for_default(names: &[String]) -> Result<String, Failure> {
-    write_stderr(&format!("  ✓ profiles {}\n", names.join(", ")));
+/// Prompts for the default profile among several new ones: commands use it when no `--profile` is given.
+pub(super) fn prompt_for_default(names: &[String]) -> Result<String, InputEnded> {
+    write_stderr(&format!("  ✓ one profile for each role: {}\n", names.join(", ")));
     let first = names.first().map(String::as_str);
-    prompt_until_valid("Profile to use where none is named", first, |said| {
-        let named = names.iter().find(|name| *name == said);
-        named.cloned().ok_or_else(|| format!("it is one of {}", names.join(", ")))
+    prompt_until_valid("Default profile", first, |answer| {
+        let known = names.iter().find(|name| *name == answer);
+        known.cloned().ok_or_else(|| format!("enter one of {}", names.join(", ")))
     })
 }
 
-/// The issuer that is meant, with what it says of itself.
-fn discover_issuer(client: &Client, said: &str) -> Result<(Issuer, ProviderMetadata), String> {
-    let mut why = "that is no domain and no address".to_owned();
-    for guess in config::guess_issuers(said) {
+/// Finds the issuer that an answer means, and fetches the provider's metadata from it.
+///
+/// One answer can stand for several issuer URLs, because providers differ in paths and in the final slash. The function
+/// tries each URL in turn and, if all of them fail, returns the problem of the last one.
+fn discover_issuer(client: &Client, answer: &str) -> Result<(Issuer, ProviderMetadata), String> {
+    let mut problem = "enter a domain, a tenant ID, a user pool ID or a URL".to_owned();
+    for guess in config::guess_issuers(answer) {
         let Ok(issuer) = Issuer::parse(&guess) else { continue };
         match http::block_on(oidc::discover_issuer(client, &issuer)) {
             Ok(Ok(metadata)) => return Ok((issuer, metadata)),
-            Ok(Err(error)) => why = Failure::from(error).what().to_owned(),
-            Err(error) => why = error.to_string(),
+            Ok(Err(error)) => problem = Failure::from(error).what().to_owned(),
+            Err(error) => problem = error.to_string(),
         }
     }
-    Err(why)
+    Err(problem)
 }
 
-fn parse_ports(said: &str) -> Result<Vec<u16>, String> {
-    if said.eq_ignore_ascii_case("any") {
+/// Parses a list of ports. The empty list means any free port, which suits providers that ignore the port of a loopback
+/// redirect URI, as RFC 8252 §7.3 demands.
+fn parse_ports(answer: &str) -> Result<Vec<u16>, String> {
+    if answer.eq_ignore_ascii_case("any") {
         return Ok(Vec::new());
     }
     let port = |word: &str| word.trim().parse().ok().filter(|port| *port != 0);
-    let ports: Option<Vec<u16>> = said.split(',').map(port).collect();
-    ports.ok_or_else(|| "write numbers with commas between them, or \"any\"".to_owned())
+    let ports: Option<Vec<u16>> = answer.split(',').map(port).collect();
+    ports.ok_or_else(|| "enter port numbers that are separated by commas, or \"any\"".to_owned())
 }
 
-/// A provider that does not know the client, or the address, shows an error page at once; one that does shows its
-/// sign-in. Only a hint: some show the error on a page that looks like success.
+/// Sends an authorization request without a user and reports how the provider answers.
+///
+/// A provider that does not know the client ID or the redirect URI shows an error page instead of its sign-in page. The
+/// result is only a warning and stops nothing, because some providers send the error page with a status of success.
 fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: &str, ports: &[u16]) {
     let redirect = ports
         .first()
         .map_or_else(|| "http://127.0.0.1/callback".to_owned(), |port| format!("http://127.0.0.1:{port}/callback"));
     match http::block_on(oidc::probe_client(client, metadata, client_id, &redirect)) {
         Ok(Ok(ClientProbe::Accepted)) => {
-            write_stderr(&format!("  ✓ the provider knows this client and {redirect}\n"));
+            write_stderr(&format!("  ✓ the provider accepts this client ID with the redirect URI {redirect}\n"));
         }
         Ok(Ok(ClientProbe::Rejected)) => write_stderr(&format!(
-            "  ! the provider answers this client with an error: check the identifier, and that {redirect} is registered\n"
+            "  ! the provider answered with an error: check the client ID, and that the redirect URI {redirect} is registered\n"
         )),
         Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => {}
     }
 }
 
-/// Signs in for the first time, and has AWS say whose credentials these are.
+/// Offers a first sign-in to the new profile, and checks the credentials with `sts:GetCallerIdentity`.
+///
+/// It runs after the files were written, so a failure here is the failure of a sign-in. It loads the configuration from
+/// the disk again, which proves that the new files work.
 pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> Result<(), Failure> {
     if !prompt_yes_no("Sign in now?", true)? {
         return Ok(());
@@ -181,9 +232,10 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     let context = CommandContext::new(&global)?;
     let work = context.load_profile(CallerKind::SignIn)?;
     let mut screen = SignInScreen::for_automatic(&context.host.environment);
-    let ready = work.worker_client().login(LoginCondition::IfNeeded, MethodPreference::Any, &mut |told, reply| {
-        screen.show_event(told, reply);
+    let ready = work.worker_client().login(LoginCondition::IfNeeded, MethodPreference::Any, &mut |event, reply| {
+        screen.show_event(event, reply);
     })?;
+    // Removes the progress line, which would otherwise be mixed with the lines below.
     drop(screen);
     write_stderr(&format!("  ✓ signed in as {}\n", sanitize_line(&ready.session_name)));
     let client = Client::new(work.profile.network_settings(&context.host.environment))?;
@@ -193,17 +245,18 @@ pub(super) fn run_first_sign_in(context: &CommandContext<'_>, profile: &str) -> 
     Ok(())
 }
 
+/// What the user can do next. A call that AWS did not answer proves nothing, so it is neither a success nor a failure.
 fn describe_credential_status(status: CredentialStatus) -> Hint {
     let verdict = match status {
         CredentialStatus::Refused => {
-            return Hint::from("  ✗ AWS does not accept the credentials it has just given; run ")
+            return Hint::from("  ✗ AWS rejected the credentials that it has just issued. To sign in again, run ")
                 .command(NextCommand::LoginForce)
-                .text("\n");
+                .text(".\n");
         }
         CredentialStatus::Accepted => "  ✓ AWS accepts the credentials",
-        CredentialStatus::NoAnswer => "  ! AWS did not answer whether it accepts the credentials",
+        CredentialStatus::NoAnswer => "  ! could not check the credentials, because AWS did not answer",
     };
-    Hint::from(format!("{verdict}\nStart Claude Code with `claude`. Whether your models answer tells "))
+    Hint::from(format!("{verdict}\nStart Claude Code with `claude`. To check that your models answer, run "))
         .command(NextCommand::DoctorLive)
         .text(".\n")
 }

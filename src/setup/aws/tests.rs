@@ -1,20 +1,20 @@
-//! AWS configuration files as people have them.
+//! AWS configuration files in the shapes that users have: edited, edited again, and restored.
 
 use super::*;
 
-/// Files that take our profile, by what is odd about them.
+/// Files that accept our profile, each with what is special about it.
 pub(crate) const SHAPES: [(&str, &str); 34] = [
     ("nothing", ""),
     ("a blank line", "\n"),
     ("several blank lines", "\n\n\n"),
     ("white space only", "  \n\t\n"),
     ("a comment only", "# mine\n"),
-    ("a comment without an end", "# mine"),
+    ("a comment, no final newline", "# mine"),
     ("a default profile", "[default]\nregion = eu-west-1\noutput = json\n"),
     ("no final newline", "[default]\nregion = eu-west-1"),
     ("a blank line at the end", "[default]\nregion = eu-west-1\n\n"),
     ("CRLF", "[default]\r\nregion = eu-west-1\r\n"),
-    ("CRLF without an end", "[default]\r\nregion = eu-west-1"),
+    ("CRLF, no final newline", "[default]\r\nregion = eu-west-1"),
     ("mixed endings", "[default]\r\nregion = eu-west-1\noutput = json\r\n"),
     ("a byte order mark", "\u{feff}[default]\nregion = eu-west-1\n"),
     ("a byte order mark and nothing else", "\u{feff}"),
@@ -28,13 +28,13 @@ pub(crate) const SHAPES: [(&str, &str); 34] = [
     ("a quoted name", "[profile \"two words\"]\nregion = x\n"),
     ("tabs", "[profile\ta]\nregion\t=\tx\n"),
     ("umlauts", "[profile büro]\nregion = x\n# größer\n"),
-    ("another's process", "[profile a]\ncredential_process = /opt/x --y\n"),
-    ("a longer name of which ours is the beginning", "[profile claude-two]\nregion = x\n"),
-    ("a title in other letters", "[profile Claude]\nregion = x\n"),
-    ("a section that is no profile", "[claude]\nregion = x\n"),
+    ("a process of another program", "[profile a]\ncredential_process = /opt/x --y\n"),
+    ("a name that begins with ours", "[profile claude-two]\nregion = x\n"),
+    ("a title in another case", "[profile Claude]\nregion = x\n"),
+    ("a section that is not a profile", "[claude]\nregion = x\n"),
     ("text before the first section", "region = x\n[default]\noutput = json\n"),
     ("ours, empty", "[profile claude]\n"),
-    ("ours, empty and unfinished", "[profile claude]"),
+    ("ours, empty, no final newline", "[profile claude]"),
     ("ours with a region of its own", "[profile claude]\nregion = eu-west-3\noutput = json\n"),
     (
         "ours with the sample's process",
@@ -42,7 +42,7 @@ pub(crate) const SHAPES: [(&str, &str); 34] = [
     ),
     (
         "ours in the middle",
-        "[profile a]\nregion = x\n[profile claude]\n# keep\noutput = json\n\n[profile b]\nregion = y\n",
+        "[profile a]\nregion = x\n[profile claude]\n# mine\noutput = json\n\n[profile b]\nregion = y\n",
     ),
 ];
 
@@ -54,8 +54,8 @@ pub(crate) fn wanted() -> AwsProfileEntry {
     }
 }
 
-/// The lines of `before` in their order, but for one that was replaced.
-fn keeps(before: &str, after: &str) -> bool {
+/// Whether `after` has all lines of `before` in their order, except for the process that is replaced.
+fn has_all_lines(before: &str, after: &str) -> bool {
     let [before, after] = [before, after].map(|text| text.trim_start_matches('\u{feff}'));
     let mut lines = after.lines();
     before
@@ -65,27 +65,27 @@ fn keeps(before: &str, after: &str) -> bool {
 }
 
 #[test]
-fn every_shape_gets_the_profile_and_keeps_the_rest() {
+fn every_aws_shape_gets_our_profile_and_nothing_else() {
     for (what, before) in SHAPES {
         let edit = add_profile(before, &wanted()).unwrap();
         assert_eq!(AwsConfigFile::parse(&edit.after).find_value("claude", PROCESS), Some(wanted().process), "{what}");
-        assert!(keeps(before, &edit.after), "{what}: {}", edit.after);
+        assert!(has_all_lines(before, &edit.after), "{what}: {}", edit.after);
         assert!(!edit.diff.is_empty(), "{what}");
         assert_eq!(edit.after.starts_with('\u{feff}'), before.starts_with('\u{feff}'), "{what}");
     }
 }
 
 #[test]
-fn a_second_time_changes_nothing() {
+fn adding_aws_profiles_twice_changes_nothing() {
     for (what, before) in SHAPES {
         let once = add_profile(before, &wanted()).unwrap().after;
         assert_eq!(add_profile(&once, &wanted()).unwrap(), FileEdit { after: once, diff: Vec::new() }, "{what}");
     }
 }
 
-/// Only a missing end of the last line is not brought back by this way; the record brings that back too.
+/// One difference remains: a last line without an ending has one afterwards. The record restores even that.
 #[test]
-fn what_was_added_is_taken_away_again() {
+fn removing_aws_profiles_restores_the_text() {
     for (what, before) in SHAPES {
         let wrote = add_profile(before, &wanted()).unwrap().after;
         let undone = remove_profiles(&wrote, before, &wrote, &["claude".to_owned()]).after;
@@ -95,7 +95,7 @@ fn what_was_added_is_taken_away_again() {
 }
 
 #[test]
-fn what_a_person_changed_since_stays() {
+fn removing_aws_profiles_leaves_later_edits() {
     let before = "[default]\nregion = x\n";
     let wrote = add_profile(before, &wanted()).unwrap().after;
     let changed = wrote.replace("us-east-1", "eu-west-1") + "output = yaml\n\n[profile new]\nregion = z\n";
@@ -112,13 +112,13 @@ fn what_a_person_changed_since_stays() {
 }
 
 #[test]
-fn lines_end_as_the_files_own_do() {
+fn new_lines_end_like_the_first_line() {
     let edit = add_profile("[default]\r\nregion = x", &wanted()).unwrap();
     assert!(edit.after.lines().count() > 3 && edit.after.matches('\n').count() == edit.after.matches("\r\n").count());
 }
 
 #[test]
-fn a_value_over_several_lines_is_replaced_whole() {
+fn value_over_several_lines_is_replaced_whole() {
     let before = "[profile claude]\ncredential_process = /old\n  --and --more\nregion = x\n";
     let edit = add_profile(before, &wanted()).unwrap();
     let process = wanted().process;
@@ -128,7 +128,7 @@ fn a_value_over_several_lines_is_replaced_whole() {
 }
 
 #[test]
-fn a_profile_that_stands_twice_is_left_alone() {
+fn duplicate_aws_profile_or_key_is_refused() {
     let text = "[profile claude]\nregion = x\n[default]\n[profile  \"claude\"]\n";
     let refusal = AwsEditRefused::DuplicateProfile { profile: "claude".into(), lines: [1, 4] };
     assert_eq!(add_profile(text, &wanted()), Err(refusal));
@@ -140,7 +140,7 @@ fn a_profile_that_stands_twice_is_left_alone() {
 }
 
 #[test]
-fn a_profile_that_signs_in_another_way_is_left_alone() {
+fn profile_with_other_credential_source_is_refused() {
     for key in ["sso_session", "role_arn", "aws_access_key_id", "ROLE_ARN"] {
         let text = format!("[profile claude]\nregion = x\n{key} = y\n");
         let (profile, key) = ("claude".to_owned(), key.to_lowercase());
@@ -149,14 +149,14 @@ fn a_profile_that_signs_in_another_way_is_left_alone() {
 }
 
 #[test]
-fn the_default_profile_has_a_title_of_its_own() {
+fn default_profile_title_lacks_the_word_profile() {
     let wanted = AwsProfileEntry { profile: "default".into(), ..wanted() };
     assert!(add_profile("", &wanted).unwrap().after.starts_with("[default]\n"));
     assert_eq!(add_profile("[default]\noutput = json\n", &wanted).unwrap().after.matches('[').count(), 1);
 }
 
 #[test]
-fn fixed_keys_that_would_shadow_the_profile_are_seen() {
+fn access_keys_of_a_profile_are_detected() {
     let text = "[default]\naws_access_key_id = AKIA\n[claude]\naws_access_key_id = AKIA\n[other]\n";
     assert!(has_fixed_keys(text, "claude") && has_fixed_keys(text, "default"));
     assert!(!has_fixed_keys(text, "other") && !has_fixed_keys(text, "missing"));

@@ -1,6 +1,7 @@
-//! A configuration profile for macOS, as Jamf, Intune and their like install it.
+//! Builds a macOS configuration profile (`.mobileconfig`), which Jamf, Intune and other device managements install.
 //!
-//! Managed preferences of Claude Code's domain; other keys of that domain are for other profiles.
+//! The profile sets managed preferences in Claude Code's preference domain. It sets only our keys, so other profiles can
+//! set other keys of that domain.
 
 use ring::digest;
 use serde_json::{Value, json};
@@ -8,17 +9,18 @@ use serde_json::{Value, json};
 use super::ClaudePolicy;
 use crate::text::{escape_html, format_uuid};
 
-/// Where Claude Code looks for managed preferences.
+/// The preference domain from which Claude Code reads managed settings.
 const DOMAIN: &str = "com.anthropic.claudecode";
-/// Under this name a newer profile takes the older one's place.
+/// The identifier of the profile. It must never change: macOS replaces an installed profile by a new one with the same
+/// identifier, and would install a second one otherwise.
 const IDENTIFIER: &str = "bedrock-sso.claude-code";
 
-/// The profile as an XML property list.
+/// The profile as an XML property list. `organisation` is shown to the user in System Settings.
 pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> String {
     let preferences = format!("{IDENTIFIER}.preferences");
     let content = json!({
         "PayloadContent": { DOMAIN: { "Forced": [{ "mcx_preference_settings": policy.to_json() }] } },
-        "PayloadDisplayName": "Claude Code through bedrock-sso",
+        "PayloadDisplayName": "Claude Code with bedrock-sso",
         "PayloadEnabled": true,
         "PayloadIdentifier": preferences,
         "PayloadType": "com.apple.ManagedClient.preferences",
@@ -27,7 +29,7 @@ pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> Strin
     });
     let profile = json!({
         "PayloadContent": [content],
-        "PayloadDescription": "Has Claude Code use Amazon Bedrock with the company's single sign-on.",
+        "PayloadDescription": "Configures Claude Code to use Amazon Bedrock with your organization's single sign-on.",
         "PayloadDisplayName": "Claude Code on Amazon Bedrock",
         "PayloadIdentifier": IDENTIFIER,
         "PayloadOrganization": organisation,
@@ -44,22 +46,24 @@ pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> Strin
     text + "</plist>\n"
 }
 
-/// The same for the same organisation and settings, and no other: management tells profiles apart by it.
+/// Derives a UUID from the organisation and the settings. Device managements use the UUID to detect a changed profile, so
+/// it changes if and only if the content does; a random one would make every run look like a change.
 fn derive_uuid(identifier: &str, policy: &ClaudePolicy, organisation: &str) -> String {
-    let said = [identifier, organisation, &policy.to_json().to_string()].join("\n");
-    let mut bytes = digest::digest(&digest::SHA256, said.as_bytes()).as_ref().to_vec();
-    // RFC 9562 §5.8: of version 8, whose bits are the maker's own.
-    for (place, kept, set) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {
-        if let Some(byte) = bytes.get_mut(place) {
-            *byte = *byte & kept | set;
+    let text = [identifier, organisation, &policy.to_json().to_string()].join("\n");
+    let mut bytes = digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec();
+    // RFC 9562 §5.8: UUIDs of version 8 have freely chosen bits, except for the version and the variant.
+    for (position, mask, fixed) in [(6, 0x0f, 0x80), (8, 0x3f, 0x80)] {
+        if let Some(byte) = bytes.get_mut(position) {
+            *byte = *byte & mask | fixed;
         }
     }
     format_uuid(&bytes).to_ascii_uppercase()
 }
 
+/// Writes a JSON value as an XML property list, indented by tabs. `null` and fractions do not occur in these profiles.
 fn write_plist_value(text: &mut String, depth: usize, value: &Value) {
     let indent = "\t".repeat(depth);
-    let said = match value {
+    let element = match value {
         Value::Object(entries) => {
             text.push_str(&format!("{indent}<dict>\n"));
             for (key, value) in entries {
@@ -73,9 +77,9 @@ fn write_plist_value(text: &mut String, depth: usize, value: &Value) {
             items.iter().for_each(|item| write_plist_value(text, depth + 1, item));
             "</array>".to_owned()
         }
-        Value::String(said) => format!("<string>{}</string>", escape_html(said)),
-        Value::Bool(said) => format!("<{said}/>"),
+        Value::String(string) => format!("<string>{}</string>", escape_html(string)),
+        Value::Bool(truth) => format!("<{truth}/>"),
         number => format!("<integer>{number}</integer>"),
     };
-    text.push_str(&format!("{indent}{said}\n"));
+    text.push_str(&format!("{indent}{element}\n"));
 }

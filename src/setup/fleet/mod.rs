@@ -1,6 +1,8 @@
-//! What a fleet's management distributes: the administrator's file, and Claude Code's policy in the form of each system.
+//! Builds the files that a device management distributes: the administrator's configuration, and Claude Code's managed
+//! settings in the formats of Linux, macOS and Windows.
 //!
-//! From one profile to texts, the same on every machine; putting them into a folder is for `folder`.
+//! The same configuration gives the same bytes on every computer, so an administrator can put the files under version
+//! control. The module `output_folder` writes them.
 
 mod output_folder;
 mod macos;
@@ -20,7 +22,7 @@ pub use output_folder::{FleetFolder, FolderChange, FolderChangeKind};
 /// A file to distribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetFile {
-    /// Within the folder, with `/` between its parts.
+    /// The path in the folder, with `/` as the separator on every system.
     pub name: &'static str,
     pub bytes: Vec<u8>,
 }
@@ -30,21 +32,25 @@ impl FleetFile {
         Self { name, bytes: bytes.into() }
     }
 
-    /// Whether it tells what was decided; the others say the same in other forms.
+    /// Whether to show the content to the user. Only two files are shown: the others contain the same settings in other
+    /// formats.
     pub fn should_print(&self) -> bool {
         [CONFIGURATION, LINUX].contains(&self.name)
     }
 }
 
+/// The administrator's configuration. Every folder contains it, so it also identifies the list of an earlier run.
 const CONFIGURATION: &str = "config.toml";
+/// Claude Code's managed settings for Linux.
 const LINUX: &str = "linux/managed-settings.json";
 
-/// Where each system's package puts the program: never below anybody's home, for all users run it.
+/// Where the package for each system installs the program. Never in a user's home, because all users run it.
 const ON_LINUX: &str = "/usr/bin/bedrock-sso";
 const ON_MACOS: &str = "/usr/local/bin/bedrock-sso";
 const ON_WINDOWS: &str = r"C:\Program Files\bedrock-sso\bedrock-sso.exe";
 
-/// Everything for the three systems. `configuration` is the administrator's file, in which `profile` stands.
+/// Builds the files for all three systems. `configuration` is the text of the administrator's file, and `profile` is the one
+/// of its profiles that Claude Code uses.
 pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
     let [linux, macos, windows] = [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile));
     let organisation = profile.issuer.url().authority();
@@ -61,21 +67,22 @@ pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
     ]
 }
 
-/// What Claude Code shall do on one system.
+/// Claude Code's managed settings on one system. They differ only in the path of the program.
 struct ClaudePolicy(Vec<ClaudeSetting>);
 
 impl ClaudePolicy {
     fn new(program: &str, profile: &Profile) -> Self {
         let call = CommandTemplate::new(program.as_ref(), None).expect("these paths mean the same to every shell");
-        // No policy for all users can count on a file in the home of one.
+        // Managed settings cannot rely on an AWS profile in each user's home, so they use `export`.
         Self(claude::build_settings(profile, &ClaudeCredentialSource::Export, &call))
     }
 
-    /// As Claude Code's managed settings.
+    /// The text of `managed-settings.json`.
     fn to_settings_file(&self) -> String {
-        settings::add_settings("", &self.0).expect("there is nothing to stand in the way").after
+        settings::add_settings("", &self.0).expect("an empty file accepts every setting").after
     }
 
+    /// The settings as one JSON value, for formats that embed them.
     fn to_json(&self) -> Value {
         let (mut top, mut env) = (Map::new(), Map::new());
         for ClaudeSetting { key, value } in &self.0 {

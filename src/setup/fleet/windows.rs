@@ -1,28 +1,30 @@
-//! For Windows: Claude Code's policy as a file for `regedit` and as a template for Group Policy and Intune, and the script
-//! that installs the configuration.
+//! Builds the files for Windows: Claude Code's managed settings as a registry file and as an administrative template, and a
+//! script that installs the configuration.
 //!
-//! Each form of the policy writes the one value that Claude Code reads below `SOFTWARE\Policies`.
+//! The registry file is for `regedit`; the template is for Group Policy and Intune. Both set the same registry value below
+//! `SOFTWARE\Policies`, which holds all settings as one JSON text.
 
 use super::ClaudePolicy;
 use crate::{shell, text::escape_html};
 
-/// The policy without its words, which are in the other file for each language. A text may have 1023 characters unless
-/// `maxLength` says otherwise.
+/// The template of the policy. Its texts are in an ADML file for each language. Its `maxLength` is needed, because without it
+/// a value can have only 1023 characters.
 pub(super) const ADMX: &str = include_str!("bedrock-sso.admx");
 
+/// The English texts of the template. `SETTINGS` marks the place of the default value.
 const ADML: &str = include_str!("bedrock-sso.adml");
 
-/// Puts the administrator's file where users can read and not write it. It carries the file within itself, since Intune's
-/// platform scripts are one file each.
+/// The script that installs the administrator's file where users can read it but not change it. The script contains the
+/// file, because a platform script of Intune consists of one file. `LINES` marks the place.
 const INSTALL_SCRIPT: &str = include_str!("Install-Configuration.ps1");
 
-/// The words of the template, with the settings as what the policy's box holds at first.
+/// The texts of the template. The settings are the default value of the policy's text box.
 pub(super) fn render_adml(policy: &ClaudePolicy) -> String {
     let settings = escape_html(&policy.to_json().to_string());
     ADML.replace("SETTINGS", &settings).replace('\n', "\r\n")
 }
 
-/// For `regedit` and `reg import`, which want UTF-16 with its mark.
+/// The registry file. `regedit` and `reg import` need UTF-16 with a byte order mark.
 pub(super) fn render_registry(policy: &ClaudePolicy) -> Vec<u8> {
     let settings = policy.to_json().to_string().replace('\\', r"\\").replace('"', "\\\"");
     let text = format!(
@@ -32,7 +34,8 @@ pub(super) fn render_registry(policy: &ClaudePolicy) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// The script. It begins with a byte order mark, without which Windows PowerShell 5.1 takes it for the machine's old code page.
+/// The install script. It begins with a byte order mark: without one, Windows PowerShell 5.1 reads it in the code page of the
+/// computer and garbles letters such as umlauts.
 pub(super) fn render_install_script(configuration: &str) -> String {
     let quoted = |line: &str| format!("    {}", shell::quote_powershell(line));
     let lines = configuration.lines().map(quoted).collect::<Vec<_>>().join(",\n");
@@ -45,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_of_the_configuration_ends_its_quotes() {
+    fn install_script_quotes_every_configuration_line() {
         let script = render_install_script("version = 1\n# it's ‘here’\n'@\n");
         assert!(script.contains("    'version = 1',\r\n    '# it''s ‘‘here’’',\r\n    '''@'\r\n)\r\n"), "{script}");
     }

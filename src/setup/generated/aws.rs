@@ -1,4 +1,4 @@
-//! AWS configuration files, made at random.
+//! Random AWS configuration files, and what must hold for each of them after an edit.
 
 use super::{MANY, SeededRandom, assert_comments_unchanged, strip_bom};
 use crate::setup::aws::{AwsEditRefused, AwsProfileEntry, add_profile, remove_profiles, tests::wanted};
@@ -7,7 +7,7 @@ const NAMES: [&str; 7] = ["a", "claude", "claude-two", "Claude", "dev.eu_1", "b�
 const VALUES: [&str; 9] =
     ["x", "us-west-2", "a = b", "# no comment", "\"quoted text\"", "[x]", "größer", "", "/opt/x --y ; z"];
 
-/// Keys that anybody's profile may have, and two by which it signs in another way.
+/// Keys that any profile can have. The last two select another source of credentials.
 const KEYS: [&str; 9] =
     ["region", "output", "cli_pager", "credential_process", "REGION", "ca_bundle", "s3", "role_arn", "sso_session"];
 
@@ -41,7 +41,8 @@ fn random_title(dice: &mut SeededRandom) -> String {
 }
 
 fn add_random_key(dice: &mut SeededRandom, lines: &mut Vec<String>) {
-    // Most profiles sign in one way only, and ours has to meet many that it may enter.
+    // Keys of another source of credentials are rare here, because setup refuses to edit such a profile, and the test needs
+    // many files that it does edit.
     let key = if dice.once_in(6) { dice.pick(&KEYS) } else { dice.pick(&KEYS[..7]) };
     let value = dice.pick(&VALUES);
     lines.push(match dice.next_below(6) {
@@ -61,7 +62,7 @@ fn add_random_key(dice: &mut SeededRandom, lines: &mut Vec<String>) {
     }
 }
 
-/// Blank lines and comments.
+/// Adds up to two blank lines or comments.
 fn add_blank_lines(dice: &mut SeededRandom, lines: &mut Vec<String>) {
     for _ in 0..dice.next_below(3) {
         lines.push(match dice.next_below(4) {
@@ -73,44 +74,44 @@ fn add_blank_lines(dice: &mut SeededRandom, lines: &mut Vec<String>) {
     }
 }
 
-/// What a file says: section, key and value in their order. A value's further lines belong to it.
+/// Parses a file into sections, keys and values, in order. A value includes its continuation lines.
 fn parse_entries(text: &str) -> Vec<(String, String, String)> {
     let mut all: Vec<(String, String, String)> = Vec::new();
     let mut section = String::new();
-    let mut goes_on = false;
+    let mut is_value_open = false;
     for line in strip_bom(text).lines() {
         if line.trim().is_empty() || line.starts_with(['#', ';']) {
-            goes_on = false;
+            is_value_open = false;
         } else if let Some(rest) = line.strip_prefix('[') {
             section = rest.split(']').next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
             section = section.replace(['"', '\''], "");
-            goes_on = false;
+            is_value_open = false;
         } else if line.starts_with([' ', '\t']) {
-            if let Some((.., value)) = all.last_mut().filter(|_| goes_on) {
+            if let Some((.., value)) = all.last_mut().filter(|_| is_value_open) {
                 *value += "\n";
                 *value += line.trim();
             }
         } else if let Some((key, value)) = line.split_once(['=', ':']) {
             all.push((section.clone(), key.trim().to_lowercase(), value.trim().to_owned()));
-            goes_on = true;
+            is_value_open = true;
         }
     }
     all
 }
 
-/// Without the two keys that are ours.
+/// The entries of a file without the two keys that setup writes.
 fn parse_foreign_entries(text: &str, ours: &str) -> Vec<(String, String, String)> {
     let mut all = parse_entries(text);
     all.retain(|(section, key, _)| section != ours || !["credential_process", "region"].contains(&key.as_str()));
     all
 }
 
-fn find_value<'s>(said: &'s [(String, String, String)], section: &str, key: &str) -> Option<&'s str> {
-    said.iter().find(|(of, name, _)| of == section && name == key).map(|(.., value)| value.as_str())
+fn find_value<'s>(entries: &'s [(String, String, String)], section: &str, key: &str) -> Option<&'s str> {
+    entries.iter().find(|(of, name, _)| of == section && name == key).map(|(.., value)| value.as_str())
 }
 
 #[test]
-fn whatever_a_configuration_looks_like_it_gets_our_profile_and_keeps_the_rest() {
+fn random_aws_configs_get_our_profile_and_nothing_else() {
     let (mut edited, mut refused) = (0, 0);
     for seed in 0..MANY {
         let before = generate_config(&mut SeededRandom::new(seed));
@@ -141,13 +142,13 @@ fn assert_edit_holds(before: &str, after: &str, wanted: &AwsProfileEntry, what: 
     assert!(again.after == after && again.diff.is_empty(), "a second time: {what}");
     let undone = remove_profiles(after, before, after, [&wanted.profile]).after;
     if find_value(&was, "profile claude", "credential_process").is_none() {
-        assert_eq!(undone.trim_end(), before.trim_end(), "taken back: {what}");
+        assert_eq!(undone.trim_end(), before.trim_end(), "undone: {what}");
     } else {
-        assert_eq!(parse_entries(&undone), was, "taken back: {what}");
+        assert_eq!(parse_entries(&undone), was, "undone: {what}");
     }
 }
 
-/// The file says what the refusal says of it.
+/// Asserts that the lines which a refusal names have the problem that it names.
 #[track_caller]
 fn assert_refusal_holds(before: &str, refusal: &AwsEditRefused, what: &str) {
     let line = |number: usize| strip_bom(before).lines().nth(number - 1).unwrap_or_default().to_lowercase();

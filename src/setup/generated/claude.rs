@@ -1,4 +1,4 @@
-//! Settings of Claude Code, made at random.
+//! Random settings of Claude Code, and what must hold for each of them after an edit.
 
 use serde_json::Value;
 
@@ -24,10 +24,10 @@ const PLAIN: [&str; 11] = [
     "{}",
 ];
 
-/// How one file is laid out.
+/// The layout of one file.
 struct JsonLayout {
     indent: &'static str,
-    /// Between the parts, where it is not laid out in lines.
+    /// Whether each property is on a line of its own.
     multi_line: bool,
     colon: &'static str,
     comments: bool,
@@ -48,12 +48,12 @@ pub(in crate::setup) fn generate_settings(dice: &mut SeededRandom) -> String {
     let mut members = Vec::new();
     for _ in 0..dice.next_below(5) {
         let key = dice.pick(&KEYS);
-        // The same key twice is somebody's mistake, and rare.
+        // A duplicate key is a mistake that users rarely make.
         if used.contains(&key) && !dice.once_in(8) {
             continue;
         }
         used.push(key);
-        // What stands where our hook will be is replaced whole, with a comment inside of it.
+        // Our hook replaces this value whole. A comment inside it would be lost, so the value is a plain one.
         let is_ours = key.starts_with("aws");
         members.push((key, if is_ours { dice.pick(&PLAIN).to_owned() } else { random_value(dice, &style, 1) }));
     }
@@ -106,7 +106,7 @@ fn format_object(dice: &mut SeededRandom, style: &JsonLayout, depth: usize, memb
     text + &close + "}"
 }
 
-/// What a file says: comments and last commas are left out, outside of texts, and the rest is JSON.
+/// Parses a file: removes comments and trailing commas outside of strings, and parses the rest as JSON.
 fn parse_settings(text: &str) -> Value {
     let mut json = String::new();
     let mut rest = strip_bom(text);
@@ -122,8 +122,8 @@ fn parse_settings(text: &str) -> Value {
                 continue;
             }
             '}' | ']' => {
-                let kept = json.trim_end().trim_end_matches(',').len();
-                json.truncate(kept);
+                let length = json.trim_end().trim_end_matches(',').len();
+                json.truncate(length);
                 1
             }
             other => other.len_utf8(),
@@ -147,12 +147,12 @@ fn find_string_end(rest: &str) -> usize {
     end.unwrap().0 + 1
 }
 
-/// Without our keys, and without an `env` that holds nothing else.
+/// The settings without our keys, and without an `env` that is empty then.
 fn parse_foreign_settings(text: &str) -> Value {
-    let mut said = parse_settings(text);
+    let mut settings = parse_settings(text);
     for ClaudeSetting { key, .. } in wanted() {
         let name = key.to_string();
-        match (name.strip_prefix("env."), said.as_object_mut()) {
+        match (name.strip_prefix("env."), settings.as_object_mut()) {
             (Some(name), Some(top)) => {
                 drop(top.get_mut("env").and_then(Value::as_object_mut).map(|env| env.remove(name)));
             }
@@ -160,14 +160,14 @@ fn parse_foreign_settings(text: &str) -> Value {
             (_, None) => {}
         }
     }
-    if said["env"].as_object().is_some_and(serde_json::Map::is_empty) {
-        said.as_object_mut().unwrap().remove("env");
+    if settings["env"].as_object().is_some_and(serde_json::Map::is_empty) {
+        settings.as_object_mut().unwrap().remove("env");
     }
-    said
+    settings
 }
 
 #[test]
-fn whatever_settings_look_like_they_get_our_keys_and_keep_the_rest() {
+fn random_claude_settings_get_our_keys_and_nothing_else() {
     let (mut edited, mut refused) = (0, 0);
     for seed in 0..MANY {
         let before = generate_settings(&mut SeededRandom::new(seed));
@@ -197,7 +197,7 @@ fn assert_edit_holds(before: &str, after: &str, what: &str) {
     assert!(again.after == after && again.diff.is_empty(), "a second time: {what}");
     let keys: Vec<_> = wanted().into_iter().map(|setting| setting.key).collect();
     let undone = remove_settings(after, before, after, &keys).unwrap().after;
-    assert_eq!(parse_foreign_settings(&undone), parse_foreign_settings(before), "taken back: {what}");
-    assert_eq!(parse_settings(&undone), parse_settings(before), "taken back: {what}");
+    assert_eq!(parse_foreign_settings(&undone), parse_foreign_settings(before), "undone: {what}");
+    assert_eq!(parse_settings(&undone), parse_settings(before), "undone: {what}");
     assert_comments_unchanged(before, &undone, what);
 }

@@ -1,7 +1,7 @@
-//! Files that nobody has written yet, by the thousand: what must hold for each of them, whatever its shape.
+//! Tests the editors with thousands of random files, and checks the properties that hold for every file.
 //!
-//! Each is made of a number, and a failure names it. What is read from them is read by readers of their own, written
-//! apart from the editors.
+//! Each file is generated from a seed, and a failing test prints the seed. The checks read the files with parsers of their
+//! own, so an error in an editor's parser cannot hide itself.
 
 mod aws;
 mod claude;
@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 pub(super) use aws::generate_config;
 pub(super) use claude::generate_settings;
 
-/// How many files of each kind.
+/// The number of files of each kind.
 const MANY: u64 = 3000;
 
-/// Throws that depend on the number it began with alone (xorshift64*).
+/// A random number generator (xorshift64*). The same seed gives the same numbers, so a failure can be repeated.
 pub(super) struct SeededRandom {
     state: u64,
-    /// Comments so far: each is another, so that none can be lost unnoticed.
+    /// The number of comments so far. Each comment contains its number, so a lost one is noticed.
     comments: u32,
 }
 
@@ -30,13 +30,13 @@ impl SeededRandom {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
         self.state ^= self.state >> 27;
-        let throw = self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(throw).unwrap() % limit
+        let number = self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(number).unwrap() % limit
     }
 
-    /// Once in so many throws.
-    fn once_in(&mut self, throws: usize) -> bool {
-        self.next_below(throws) == 0
+    /// True once in `times` calls, on average.
+    fn once_in(&mut self, times: usize) -> bool {
+        self.next_below(times) == 0
     }
 
     fn pick<T: Copy>(&mut self, all: &[T]) -> T {
@@ -48,7 +48,8 @@ impl SeededRandom {
         format!("note {} of mine = [ü]", self.comments)
     }
 
-    /// With the endings of lines that a file may have, with or without the last of them, and with or without a mark.
+    /// Gives a text the line endings of Unix, of Windows or of both, with or without a final one, and sometimes a byte order
+    /// mark.
     fn vary_line_endings(&mut self, text: &str) -> String {
         let mut file = String::new();
         if self.once_in(8) {
@@ -71,7 +72,7 @@ fn strip_bom(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
 
-/// Every comment that was there is there, and in its order.
+/// Asserts that both texts have the same comments in the same order.
 #[track_caller]
 fn assert_comments_unchanged(before: &str, after: &str, what: &str) {
     let notes = |text: &str| -> Vec<String> {
@@ -81,12 +82,12 @@ fn assert_comments_unchanged(before: &str, after: &str, what: &str) {
 }
 
 #[test]
-fn the_dice_throw_the_same_again_and_reach_every_side() {
-    let throws = |seed| {
+fn seeded_random_repeats_and_reaches_every_number() {
+    let numbers = |seed| {
         let mut dice = SeededRandom::new(seed);
         (0..60).map(|_| dice.next_below(6)).collect::<Vec<_>>()
     };
-    assert_eq!(throws(7), throws(7));
-    assert_ne!(throws(7), throws(8));
-    assert!((0..6).all(|side| throws(7).contains(&side)));
+    assert_eq!(numbers(7), numbers(7));
+    assert_ne!(numbers(7), numbers(8));
+    assert!((0..6).all(|number| numbers(7).contains(&number)));
 }

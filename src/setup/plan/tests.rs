@@ -1,4 +1,4 @@
-//! Files on a disk: set up, set up again, taken back.
+//! Files on a disk: changed by setup, changed again, and restored by removal.
 
 use super::*;
 use crate::setup::{aws::AwsProfileEntry, generated};
@@ -20,7 +20,7 @@ impl Laptop {
         self.write_bytes(name, text.as_bytes());
     }
 
-    #[expect(clippy::disallowed_methods, reason = "another program's way to write")]
+    #[expect(clippy::disallowed_methods, reason = "stands for another program that writes the file")]
     fn write_bytes(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -35,11 +35,11 @@ impl Laptop {
         SetupPlan::new(&self.path("data/setup.json"), ReadableBy::Owner).unwrap()
     }
 
-    fn planned(&self, region: &str) -> SetupPlan {
-        self.attempted(region).unwrap()
+    fn plan_setup(&self, region: &str) -> SetupPlan {
+        self.try_plan(region).unwrap()
     }
 
-    fn attempted(&self, region: &str) -> Result<SetupPlan, Error> {
+    fn try_plan(&self, region: &str) -> Result<SetupPlan, Error> {
         let mut plan = self.plan();
         let wanted =
             AwsProfileEntry { profile: "claude".into(), process: "\"/x\" credentials".into(), region: region.into() };
@@ -54,7 +54,7 @@ impl Laptop {
     }
 
     fn set_up(&self, region: &str) {
-        self.planned(region).apply().unwrap();
+        self.plan_setup(region).apply().unwrap();
     }
 
     fn remove(&self) -> Vec<PathBuf> {
@@ -65,7 +65,7 @@ impl Laptop {
     }
 
     /// Every file with its bytes, and every folder.
-    fn everything(&self) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    fn snapshot(&self) -> Vec<(PathBuf, Option<Vec<u8>>)> {
         fn walk(folder: &Path, found: &mut Vec<(PathBuf, Option<Vec<u8>>)>) {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let path = entry.path();
@@ -86,65 +86,65 @@ impl Laptop {
 }
 
 #[test]
-fn every_shape_of_both_files_comes_back_byte_for_byte() {
+fn removal_restores_every_shape_byte_for_byte() {
     let aws = aws::tests::SHAPES.iter().cycle();
     let claude = settings::tests::SHAPES.iter().cycle();
     for ((what, config), (and, settings)) in aws.zip(claude).take(70) {
         let laptop = Laptop::new();
         laptop.write(".aws/config", config);
         laptop.write(".claude/settings.json", settings);
-        let before = laptop.everything();
+        let before = laptop.snapshot();
         laptop.set_up("us-east-1");
-        assert!(laptop.planned("us-east-1").is_empty(), "{what}, {and}");
+        assert!(laptop.plan_setup("us-east-1").is_empty(), "{what}, {and}");
         assert_eq!(laptop.remove(), Vec::<PathBuf>::new());
-        assert_eq!(laptop.everything(), before, "{what}, {and}");
+        assert_eq!(laptop.snapshot(), before, "{what}, {and}");
     }
 }
 
-/// What is refused is left alone, and whatever is not comes back.
+/// A file that setup refuses stays as it is, and every other file is restored by removal.
 #[test]
-fn files_that_nobody_has_written_yet_come_back_byte_for_byte() {
-    let mut whole = 0;
+fn removal_restores_random_files_byte_for_byte() {
+    let mut edited = 0;
     for seed in 0..200 {
         let dice = &mut generated::SeededRandom::new(seed);
         let laptop = Laptop::new();
         laptop.write(".aws/config", &generated::generate_config(dice));
         laptop.write(".claude/settings.json", &generated::generate_settings(dice));
-        let before = laptop.everything();
-        if let Ok(plan) = laptop.attempted("us-east-1") {
+        let before = laptop.snapshot();
+        if let Ok(plan) = laptop.try_plan("us-east-1") {
             plan.apply().unwrap();
-            assert!(laptop.planned("us-east-1").is_empty(), "{seed}");
+            assert!(laptop.plan_setup("us-east-1").is_empty(), "{seed}");
             assert_eq!(laptop.remove(), Vec::<PathBuf>::new(), "{seed}");
-            whole += 1;
+            edited += 1;
         }
-        assert_eq!(laptop.everything(), before, "{seed}");
+        assert_eq!(laptop.snapshot(), before, "{seed}");
     }
-    assert!(whole > 100, "{whole}");
+    assert!(edited > 100, "{edited}");
 }
 
 #[test]
-fn files_and_folders_that_were_made_are_gone_again() {
+fn removal_deletes_created_files_and_folders() {
     let laptop = Laptop::new();
     laptop.set_up("us-east-1");
     assert!(laptop.read(".aws/config").is_some() && laptop.read("data/setup.json").is_some());
     laptop.remove();
-    assert_eq!(laptop.everything(), []);
+    assert_eq!(laptop.snapshot(), []);
     assert!(laptop.read("data/setup.json").is_none());
 }
 
 #[test]
-fn set_up_twice_with_other_facts_still_comes_back() {
+fn removal_after_two_setups_restores_the_original() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", "[default]\nregion = x");
-    let before = laptop.everything();
+    let before = laptop.snapshot();
     laptop.set_up("us-east-1");
     laptop.set_up("eu-west-1");
     laptop.remove();
-    assert_eq!(laptop.everything(), before);
+    assert_eq!(laptop.snapshot(), before);
 }
 
 #[test]
-fn what_others_wrote_between_stays() {
+fn removal_leaves_edits_by_other_programs() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", "[default]\nregion = x\n");
     laptop.write(".claude/settings.json", "{}\n");
@@ -160,10 +160,10 @@ fn what_others_wrote_between_stays() {
 }
 
 #[test]
-fn a_file_changed_after_it_was_planned_is_left_alone() {
+fn file_changed_after_planning_is_not_written() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", "[default]\n");
-    let plan = laptop.planned("us-east-1");
+    let plan = laptop.plan_setup("us-east-1");
     laptop.write(".aws/config", "[default]\nregion = new\n");
     assert!(matches!(plan.apply(), Err(Error::Files(_))));
     assert_eq!(laptop.read(".aws/config").unwrap(), "[default]\nregion = new\n");
@@ -173,7 +173,7 @@ fn a_file_changed_after_it_was_planned_is_left_alone() {
 
 #[cfg(unix)]
 #[test]
-fn links_and_permissions_stay() {
+fn setup_preserves_links_and_permissions() {
     use std::os::unix::fs::PermissionsExt as _;
     let laptop = Laptop::new();
     laptop.write("dotfiles/config", "[default]\n");
@@ -191,16 +191,16 @@ fn links_and_permissions_stay() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_leads_nowhere_is_not_lost() {
+fn dangling_link_is_not_replaced() {
     let laptop = Laptop::new();
     std::fs::create_dir(laptop.path(".aws")).unwrap();
     std::os::unix::fs::symlink("../dotfiles/config", laptop.path(".aws/config")).unwrap();
-    assert!(laptop.attempted("us-east-1").is_err());
+    assert!(laptop.try_plan("us-east-1").is_err());
     assert!(laptop.path(".aws/config").is_symlink());
 }
 
 #[test]
-fn a_configuration_that_was_edited_since_stays() {
+fn removal_leaves_an_edited_configuration() {
     let laptop = Laptop::new();
     let edit = |text: &str| FileEdit { after: text.into(), diff: Vec::new() };
     let mut plan = laptop.plan();
@@ -215,7 +215,7 @@ fn a_configuration_that_was_edited_since_stays() {
 fn removal_forgets_files_that_were_restored_by_hand() {
     let laptop = Laptop::new();
     laptop.set_up("us-east-1");
-    let before = laptop.everything();
+    let before = laptop.snapshot();
     for name in [".aws", ".claude"] {
         std::fs::remove_dir_all(laptop.path(name)).unwrap();
     }
@@ -226,14 +226,14 @@ fn removal_forgets_files_that_were_restored_by_hand() {
 }
 
 #[test]
-fn what_is_no_text_is_left_alone() {
+fn file_that_is_not_utf8_is_refused() {
     let laptop = Laptop::new();
     laptop.write_bytes(".aws/config", b"\xff\xfe[\0");
     assert!(matches!(SetupPlan::read_text(&laptop.path(".aws/config")), Err(Error::NotText { .. })));
 }
 
 #[test]
-fn a_file_that_is_not_read_to_its_end_is_left_alone() {
+fn file_over_the_size_limit_is_refused() {
     let laptop = Laptop::new();
     laptop.write(".aws/config", &"# long\n".repeat(700_000));
     let wanted = AwsProfileEntry { profile: "claude".into(), process: "\"/x\"".into(), region: "eu-west-1".into() };
@@ -255,7 +255,7 @@ impl Laptop {
 }
 
 #[test]
-fn every_shape_comes_back_after_several_profiles() {
+fn removal_of_several_profiles_restores_every_shape() {
     for (what, config) in aws::tests::SHAPES {
         for edited in [false, true] {
             let laptop = Laptop::new();
@@ -277,7 +277,7 @@ fn every_shape_comes_back_after_several_profiles() {
                 false => assert_eq!(left, *config, "{what}"),
                 true => {
                     let rest = left.strip_prefix(config).unwrap_or_else(|| panic!("{what}: {left}"));
-                    // A last line without an ending has got one.
+                    // Setup has added the missing ending of the last line.
                     let is_open = !config.ends_with(['\n', '\u{feff}']) && !config.is_empty();
                     let endings: &[&str] = if is_open { &["\n", "\r\n"] } else { &[""] };
                     assert!(endings.iter().any(|ending| rest == format!("{ending}{own}")), "{what}: {left:?}");
@@ -288,7 +288,7 @@ fn every_shape_comes_back_after_several_profiles() {
 }
 
 #[test]
-fn record_of_one_profile_reads_and_is_written_as_before() {
+fn record_of_one_profile_has_the_earlier_format() {
     let old = r#"{"aws":{"profile":"claude"}}"#;
     let kind: SetupFileKind = serde_json::from_str(old).unwrap();
     assert_eq!(kind, SetupFileKind::Aws { profile: "claude".into(), more: Vec::new() });
@@ -301,7 +301,7 @@ fn record_of_one_profile_reads_and_is_written_as_before() {
 }
 
 #[test]
-fn configuration_that_was_edited_between_two_runs_keeps_the_edits() {
+fn removal_leaves_edits_made_between_two_runs() {
     let laptop = Laptop::new();
     let add = |text: &str| {
         let mut plan = laptop.plan();

@@ -1,22 +1,22 @@
-//! The sample's files as it writes them.
+//! Imports files as AWS's guidance sample writes them.
 
 use serde_json::json;
 
 use super::*;
 use crate::hint::Invocation;
 
-fn facts(value: &Value) -> Vec<String> {
-    let told = import_profile(&value.to_string(), None).unwrap();
-    told.values.into_iter().map(|(key, value)| format!("{} = {value}", key.name)).collect()
+fn import_values(value: &Value) -> Vec<String> {
+    let imported = import_profile(&value.to_string(), None).unwrap();
+    imported.values.into_iter().map(|(key, value)| format!("{} = {value}", key.name)).collect()
 }
 
 fn issuer(profile: &Value) -> String {
-    let facts = facts(&json!({"p": profile}));
-    facts.iter().find_map(|fact| fact.strip_prefix("issuer = ")).unwrap_or("none").to_owned()
+    let values = import_values(&json!({"p": profile}));
+    values.iter().find_map(|value| value.strip_prefix("issuer = ")).unwrap_or("none").to_owned()
 }
 
 #[test]
-fn both_shapes_of_the_configuration_are_read() {
+fn import_reads_both_formats_of_the_sample() {
     let profile = json!({
         "provider_domain": "acme.okta.com", "client_id": "0oa", "provider_type": "okta", "aws_region": "us-west-2",
         "federated_role_arn": "arn:aws:iam::123456789012:role/R", "max_session_duration": 28800,
@@ -40,14 +40,14 @@ fn both_shapes_of_the_configuration_are_read() {
         "claude_code.models = { default = \"us.anthropic.m\" }",
         "claude_code.env = { OTEL_EXPORTER_OTLP_ENDPOINT = \"https://otel.example\" }",
     ];
-    assert_eq!(facts(&json!({"ClaudeCode": profile})), wanted);
+    assert_eq!(import_values(&json!({"ClaudeCode": profile})), wanted);
     let nested = json!({"profiles": {"ClaudeCode": profile}});
-    assert_eq!(facts(&nested), wanted);
+    assert_eq!(import_values(&nested), wanted);
     assert_eq!(import_profile(&nested.to_string(), None).unwrap().name.as_deref(), Some("ClaudeCode"));
 }
 
 #[test]
-fn each_kind_of_provider_has_its_issuer() {
+fn import_derives_the_issuer_of_each_provider() {
     for (profile, wanted) in [
         (json!({"okta_domain": "acme.okta.com", "okta_client_id": "x"}), "https://acme.okta.com"),
         (
@@ -98,28 +98,30 @@ fn each_kind_of_provider_has_its_issuer() {
 }
 
 #[test]
-fn an_identity_pool_comes_along() {
-    let found = facts(&json!({"p": {"provider_domain": "a.okta.com", "client_id": "x", "federation_type": "cognito",
+fn import_includes_the_identity_pool() {
+    let found =
+        import_values(&json!({"p": {"provider_domain": "a.okta.com", "client_id": "x", "federation_type": "cognito",
         "identity_pool_name": "us-east-1:1234", "max_session_duration": 28800}}));
     assert!(found.contains(&"federation = identity-pool".to_owned()));
     assert!(found.contains(&"identity_pool_id = us-east-1:1234".to_owned()));
-    assert!(!found.iter().any(|fact| fact.starts_with("session_duration")), "{found:?}");
+    assert!(!found.iter().any(|value| value.starts_with("session_duration")), "{found:?}");
 }
 
 #[test]
-fn a_secret_is_never_taken_along_but_its_owner_is_told() {
+fn import_omits_the_secret_and_adds_a_note() {
     let text = json!({"p": {"provider_domain": "accounts.google.com", "provider_type": "google", "client_id": "x",
         "client_secret": "GOCSPX-hidden"}})
     .to_string();
-    let told = import_profile(&text, None).unwrap();
-    assert!(!format!("{told:?}").contains("hidden"));
-    assert!(told.notes[0].render(&Invocation::default()).contains("--client-secret-stdin"));
-    assert!(told.values.contains(&(&keys::CLIENT_AUTH, "secret".to_owned())));
+    let imported = import_profile(&text, None).unwrap();
+    assert!(!format!("{imported:?}").contains("hidden"));
+    assert!(imported.notes[0].render(&Invocation::default()).contains("--client-secret-stdin"));
+    assert!(imported.values.contains(&(&keys::CLIENT_AUTH, "secret".to_owned())));
 }
 
 #[test]
-fn a_certificate_comes_along_as_the_proof_of_the_application() {
-    let found = facts(&json!({"p": {"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure",
+fn import_prefers_a_certificate_to_a_secret() {
+    let found =
+        import_values(&json!({"p": {"provider_domain": "login.microsoftonline.com/t-1/v2.0", "provider_type": "azure",
         "client_id": "x", "azure_auth_mode": "certificate", "client_certificate_path": "~/c.pem",
         "client_certificate_key_path": "~/k.pem", "client_secret": "unused"}}));
     for wanted in ["client_auth = private_key_jwt", "client_key = ~/k.pem", "client_certificate = ~/c.pem"] {
@@ -128,7 +130,7 @@ fn a_certificate_comes_along_as_the_proof_of_the_application() {
 }
 
 #[test]
-fn one_of_several_profiles_must_be_named() {
+fn import_of_several_profiles_needs_a_name() {
     let two = json!({"profiles": {"a": {"client_id": "x"}, "b": {"client_id": "y"}}}).to_string();
     assert_eq!(import_profile(&two, None), Err(ImportError::SeveralProfiles(vec!["a".into(), "b".into()])));
     assert_eq!(import_profile(&two, Some("c")), Err(ImportError::NoSuchProfile("c".into())));
@@ -136,7 +138,7 @@ fn one_of_several_profiles_must_be_named() {
 }
 
 #[test]
-fn what_is_something_else_is_not_guessed_at() {
+fn import_rejects_unknown_formats() {
     for text in ["", "hello", "[]", "{}", "{\"a\": {\"b\": 1}}", "{\"a\": 1}"] {
         assert_eq!(import_profile(text, None), Err(ImportError::UnknownFormat), "{text}");
     }
@@ -145,7 +147,7 @@ fn what_is_something_else_is_not_guessed_at() {
 }
 
 #[test]
-fn the_outputs_of_a_stack_are_read() {
+fn import_reads_stack_outputs() {
     let configuration = json!({"provider_domain": "acme.okta.com", "client_id": "0oa", "aws_region": "x"}).to_string();
     let outputs = json!([
         {"OutputKey": "FederatedRoleArn", "OutputValue": "arn:aws:iam::123456789012:role/R"},
@@ -153,13 +155,13 @@ fn the_outputs_of_a_stack_are_read() {
         {"OutputKey": "ConfigurationJson", "OutputValue": configuration},
     ]);
     let id = "arn:aws:cloudformation:eu-west-1:123456789012:stack/auth/1";
-    let found = facts(&json!({"Stacks": [{"StackId": id, "Outputs": outputs}]}));
+    let found = import_values(&json!({"Stacks": [{"StackId": id, "Outputs": outputs}]}));
     for wanted in
         ["issuer = https://acme.okta.com", "role_arn = arn:aws:iam::123456789012:role/R", "region = eu-west-1"]
     {
         assert!(found.contains(&wanted.to_owned()), "{found:?}");
     }
-    assert!(!found.iter().any(|fact| fact.contains("identity-pool")), "{found:?}");
-    let pool = facts(&json!([{"OutputKey": "IdentityPoolId", "OutputValue": "us-east-1:1"}]));
+    assert!(!found.iter().any(|value| value.contains("identity-pool")), "{found:?}");
+    let pool = import_values(&json!([{"OutputKey": "IdentityPoolId", "OutputValue": "us-east-1:1"}]));
     assert_eq!(pool, ["identity_pool_id = us-east-1:1", "federation = identity-pool"]);
 }

@@ -1,15 +1,15 @@
-//! Claude Code's settings as people have them.
+//! Claude Code's settings in the shapes that users have: edited, edited again, and restored.
 
 use super::*;
 
-/// Files that take our keys, by what is odd about them.
+/// Files that accept our keys, each with what is special about it.
 pub(crate) const SHAPES: [(&str, &str); 32] = [
     ("nothing", ""),
     ("white space", " \n\n"),
     ("a byte order mark and nothing else", "\u{feff}"),
     ("an empty object", "{}"),
-    ("an empty object with an end", "{}\n"),
-    ("an empty object over lines", "{\n}\n"),
+    ("an empty object, final newline", "{}\n"),
+    ("an empty object over two lines", "{\n}\n"),
     ("another key", "{\n  \"model\": \"opus\"\n}\n"),
     ("no final newline", "{\n  \"model\": \"opus\"\n}"),
     ("CRLF", "{\r\n  \"model\": \"opus\"\r\n}\r\n"),
@@ -19,7 +19,7 @@ pub(crate) const SHAPES: [(&str, &str); 32] = [
     ("one line", "{\"model\":\"opus\",\"x\":{\"y\":true}}"),
     ("one line with spaces", "{ \"model\": \"opus\" }\n"),
     ("a comment", "{\n  // mine\n  \"model\": \"opus\"\n}\n"),
-    ("a comment behind", "{\n  \"model\": \"opus\" // mine\n}\n"),
+    ("a comment after a property", "{\n  \"model\": \"opus\" // mine\n}\n"),
     ("a comment at the end", "{\n  \"model\": \"opus\"\n  // the end\n}\n"),
     ("a block comment", "/* all\n   mine */\n{\n  \"model\": \"opus\"\n}\n"),
     ("a trailing comma", "{\n  \"model\": \"opus\",\n}\n"),
@@ -41,7 +41,7 @@ pub(crate) const SHAPES: [(&str, &str); 32] = [
     ),
     ("escapes", "{\n  \"statusLine\": \"caf\\u00e9 \\\"x\\\" \\\\\"\n}\n"),
     ("a key written with escapes", "{\n  \"aws\\u0041uthRefresh\": \"aws sso login\"\n}\n"),
-    ("other letters", "{\n  \"größe\": \"ü\"\n}\n"),
+    ("letters outside ASCII", "{\n  \"größe\": \"ü\"\n}\n"),
 ];
 
 pub(crate) fn wanted() -> Vec<ClaudeSetting> {
@@ -58,7 +58,7 @@ fn keys() -> Vec<ClaudeSettingKey> {
     wanted().into_iter().map(|setting| setting.key).collect()
 }
 
-/// What a parser that knows comments sees, without our keys.
+/// The parsed settings without our keys.
 fn rest(text: &str) -> serde_json::Value {
     let text = text.trim_start_matches('\u{feff}');
     let text = if text.trim().is_empty() { "{}" } else { text };
@@ -95,7 +95,7 @@ fn plain(root: &CstRootNode) -> serde_json::Value {
 }
 
 #[test]
-fn every_shape_gets_our_keys_and_keeps_the_rest() {
+fn every_settings_shape_gets_our_keys_and_nothing_else() {
     for (what, before) in SHAPES {
         let edit = add_settings(before, &wanted()).unwrap();
         for ClaudeSetting { key, value } in wanted() {
@@ -103,8 +103,8 @@ fn every_shape_gets_our_keys_and_keeps_the_rest() {
         }
         assert_eq!(rest(before), rest(&edit.after), "{what}");
         let comments = ["// mine", "// the end", "/* all\n   mine */", "// why"];
-        let kept = |comment: &&str| before.contains(*comment) == edit.after.contains(*comment);
-        assert!(comments.iter().all(kept), "{what}: {}", edit.after);
+        let is_unchanged = |comment: &&str| before.contains(*comment) == edit.after.contains(*comment);
+        assert!(comments.iter().all(is_unchanged), "{what}: {}", edit.after);
         let crlf = before.contains("\r\n");
         assert_eq!(crlf, edit.after.contains("\r\n"), "{what}");
         assert!(!crlf || edit.after.matches('\n').count() == edit.after.matches("\r\n").count(), "{what}");
@@ -113,7 +113,7 @@ fn every_shape_gets_our_keys_and_keeps_the_rest() {
 }
 
 #[test]
-fn a_second_time_changes_nothing() {
+fn adding_claude_settings_twice_changes_nothing() {
     for (what, before) in SHAPES {
         let once = add_settings(before, &wanted()).unwrap().after;
         assert_eq!(add_settings(&once, &wanted()).unwrap(), FileEdit { after: once, diff: Vec::new() }, "{what}");
@@ -121,7 +121,7 @@ fn a_second_time_changes_nothing() {
 }
 
 #[test]
-fn what_was_added_is_taken_away_and_what_was_replaced_comes_back() {
+fn removing_claude_settings_restores_old_values() {
     for (what, before) in SHAPES {
         let wrote = add_settings(before, &wanted()).unwrap().after;
         let undone = remove_settings(&wrote, before, &wrote, &keys()).unwrap().after;
@@ -138,7 +138,7 @@ fn what_was_added_is_taken_away_and_what_was_replaced_comes_back() {
 }
 
 #[test]
-fn what_a_person_changed_since_stays() {
+fn removing_claude_settings_leaves_later_edits() {
     let before = "{\n  \"model\": \"opus\"\n}\n";
     let wrote = add_settings(before, &wanted()).unwrap().after;
     let changed = wrote.replace("us-east-1", "eu-west-1").replace("\"opus\"", "\"sonnet\"");
@@ -148,7 +148,7 @@ fn what_a_person_changed_since_stays() {
 }
 
 #[test]
-fn new_keys_look_like_the_rest_of_the_file() {
+fn new_keys_use_the_indentation_of_the_file() {
     let edit = add_settings("{\n    \"model\": \"opus\"\n}\n", &wanted()).unwrap();
     assert_eq!(
         edit.after,
@@ -158,7 +158,7 @@ fn new_keys_look_like_the_rest_of_the_file() {
 }
 
 #[test]
-fn the_difference_shows_nothing_but_our_keys() {
+fn settings_diff_shows_only_our_keys() {
     let before =
         "{\n  \"env\": {\n    \"ANTHROPIC_API_KEY\": \"sk-ant-1\",\n    \"AWS_REGION\": \"eu-west-1\"\n  }\n}\n";
     let marks = add_settings(before, &wanted()).unwrap().diff;
@@ -168,7 +168,7 @@ fn the_difference_shows_nothing_but_our_keys() {
 }
 
 #[test]
-fn what_is_no_object_of_settings_is_left_alone() {
+fn invalid_settings_files_are_refused() {
     let refused = |text: &str| add_settings(text, &wanted()).unwrap_err();
     let what = "Expected value after colon in object property".into();
     assert_eq!(refused("{\n  \"model\": \n"), SettingsEditRefused::Syntax { line: 3, message: what });

@@ -1,7 +1,8 @@
 //! Adds our profiles to the text of AWS's configuration file, `~/.aws/config`, and removes them again.
 //!
 //! Every byte that is not ours stays: comments, line endings, a byte order mark. The module edits lines and does not
-//! rewrite the file from parsed values, because that would lose them. It works on texts only; callers read and write files.
+//! rewrite the file from parsed values, because that would lose them. It works on texts only; callers read and write
+//! files.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -31,8 +32,8 @@ pub enum AwsEditRefused {
 const PROCESS: &str = "credential_process";
 const REGION: &str = "region";
 
-/// Keys that give a profile credentials from another source. Every SDK uses them before `credential_process`, so our line
-/// would have no effect.
+/// Keys that give a profile credentials from another source. Every SDK uses them before `credential_process`, so our
+/// line would have no effect.
 const OTHER_SOURCE_KEYS: [&str; 13] = [
     "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "credential_source", "login_session",
     "role_arn", "source_profile", "sso_account_id", "sso_region", "sso_role_name", "sso_session", "sso_start_url",
@@ -112,8 +113,8 @@ pub fn find_edit_obstacle(text: &str, profile: &str) -> Option<AwsEditRefused> {
     add_profile(text, &wanted).err()
 }
 
-/// Whether a shared credentials file, `~/.aws/credentials`, has access keys for a profile. Every SDK uses those first. In that
-/// file a section is named after the profile alone, without the word `profile`.
+/// Whether a shared credentials file, `~/.aws/credentials`, has access keys for a profile. Every SDK uses those first.
+/// In that file a section is named after the profile alone, without the word `profile`.
 pub fn has_fixed_keys(credentials: &str, profile: &str) -> bool {
     let file = AwsConfigFile::parse(credentials);
     file.sections().any(|(header, title)| title == profile && !file.find_keys(header, "aws_access_key_id").is_empty())
@@ -162,8 +163,8 @@ impl<'t> AwsConfigFile<'t> {
         lines.take_while(|(_, line)| !line.starts_with('['))
     }
 
-    /// The places of a key in the section that begins at `header`. Each range includes the indented lines that continue the
-    /// value. Keys are compared without case, as AWS's tools do.
+    /// The places of a key in the section that begins at `header`. Each range includes the indented lines that continue
+    /// the value. Keys are compared without case, as AWS's tools do.
     fn find_keys(&self, header: usize, key: &str) -> Vec<Range<usize>> {
         let is_key = |line: &str| parse_key(line).is_some_and(|found| found.eq_ignore_ascii_case(key));
         let belongs = |line: &&Cow<'_, str>| line.starts_with([' ', '\t']) && !is_blank(line);
@@ -197,7 +198,8 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    /// Sets a key to a value, and returns the index of the line after it. If the value is right already, nothing changes.
+    /// Sets a key to a value, and returns the index of the line after it. If the value is right already, nothing
+    /// changes.
     fn set_key(&mut self, header: usize, key: &'static str, value: &str) -> Result<usize, AwsEditRefused> {
         let line = format!("{key} = {value}");
         match self.find_keys(header, key).as_slice() {
@@ -216,8 +218,8 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    /// Replaces a key and its value, with all its lines, by one line. The new line ends as the last replaced line did, which
-    /// may be nothing at the end of the file.
+    /// Replaces a key and its value, with all its lines, by one line. The new line ends as the last replaced line did,
+    /// which may be nothing at the end of the file.
     fn replace_key(&mut self, found: Range<usize>, line: &str) {
         let start = found.start;
         let last = self.lines.get(found.end - 1).map_or("", |line| detect_line_ending(line)).to_owned();
@@ -266,7 +268,8 @@ impl<'t> AwsConfigFile<'t> {
         }
     }
 
-    /// Removes a section that we created and that is empty now. `set_apart` says whether we also added a blank line before it.
+    /// Removes a section that we created and that is empty now. `set_apart` says whether we also added a blank line
+    /// before it.
     fn remove_empty_section(&mut self, profile: &str, set_apart: bool) {
         let Some(header) = self.find_headers(profile).first().copied() else { return };
         if self.body(header).any(|(_, line)| !is_blank(line)) {
@@ -293,8 +296,8 @@ fn is_blank(line: &str) -> bool {
     line.trim().is_empty()
 }
 
-/// The profile that a section's title names, as in `default`, `profile work` and `profile "at work"`. Other sections, such as
-/// `sso-session corp`, give `None`.
+/// The profile that a section's title names, as in `default`, `profile work` and `profile "at work"`. Other sections,
+/// such as `sso-session corp`, give `None`.
 fn parse_profile_title(title: &str) -> Option<&str> {
     match title.split_once([' ', '\t']) {
         None => (title == "default").then_some(title),
@@ -312,7 +315,8 @@ fn format_profile_title(profile: &str) -> String {
     }
 }
 
-/// The key that a line sets. `None` for blank lines, comments, titles, and indented lines, which continue the value above.
+/// The key that a line sets. `None` for blank lines, comments, titles, and indented lines, which continue the value
+/// above.
 fn parse_key(line: &str) -> Option<&str> {
     if line.starts_with([' ', '\t', '#', ';', '[']) {
         return None;

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::config::{MODEL_VARIABLES, Profile};
 
-/// Claude Code's hooks that run this program, each with the command that it runs. Removal recognises its own settings by
-/// these names, so a name must stay in the list even if new versions no longer write it.
+/// Claude Code's hooks that run this program, each with the command that it runs. Removal recognises its own settings
+/// by these names, so a name must stay in the list even if new versions no longer write it.
 pub const HOOKS: [(&str, &str); 3] =
     [("awsAuthRefresh", "login"), ("awsCredentialExport", "export"), ("otelHeadersHelper", "otel-headers")];
 
@@ -25,8 +25,8 @@ const TELEMETRY: [(&str, &str); 4] = [
 
 /// Variables that managed settings pin, so that the settings of a repository cannot change them.
 ///
-/// Claude Code also applies the `env` of a repository's settings, which is untrusted. These variables choose the files from
-/// which AWS's tools run commands, and the hosts that requests go to. Managed settings take precedence.
+/// Claude Code also applies the `env` of a repository's settings, which is untrusted. These variables choose the files
+/// from which AWS's tools run commands, and the hosts that requests go to. Managed settings take precedence.
 const PINNED: [(&str, PinnedValue); 12] = [
     ("BEDROCK_SSO_CONFIG", TO_NOTHING),
     ("BEDROCK_SSO_PROFILE", |profile| Some(profile.name.clone())),
@@ -56,13 +56,13 @@ const TO_NOTHING: PinnedValue = |_| Some(String::new());
 pub enum ClaudeCredentialSource {
     /// From the AWS profile of this name in the user's own file, as every AWS tool does.
     AwsProfile(String),
-    /// From our command `export`, through a hook. Settings for all users need this, because they cannot rely on a file in
-    /// each user's home.
+    /// From our command `export`, through a hook. Settings for all users need this, because they cannot rely on a file
+    /// in each user's home.
     Export,
 }
 
-/// Builds the settings for a profile. A variable in the profile's `claude_code.env` replaces ours of the same name, so an
-/// administrator can change any of them.
+/// Builds the settings for a profile. A variable in the profile's `claude_code.env` replaces ours of the same name, so
+/// an administrator can change any of them.
 pub fn build_settings(
     profile: &Profile,
     source: &ClaudeCredentialSource,
@@ -99,7 +99,8 @@ fn build_variables(profile: &Profile, source: &ClaudeCredentialSource, telemetry
     variables
 }
 
-/// Whether managed settings pin this variable. The value may differ from ours, because an administrator may set another.
+/// Whether managed settings pin this variable. The value may differ from ours, because an administrator may set
+/// another.
 pub fn is_pinned(name: &str) -> bool {
     PINNED.iter().any(|(pinned, _)| *pinned == name)
 }

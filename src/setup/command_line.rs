@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::Error;
 
-/// The parts that all command lines share: the path of this program, and the configuration file for `--config`. Both are
-/// paths that every caller reads alike in double quotes.
+/// The parts that all command lines share: the path of this program, and the configuration file for `--config`. Both
+/// are paths that every caller reads alike in double quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandTemplate {
     program: String,
@@ -29,8 +29,8 @@ impl CommandTemplate {
     }
 }
 
-/// Rejects the characters that some shell interprets even within double quotes. In `sh` a backslash is special only before
-/// one of those characters or another backslash, so ordinary Windows paths are accepted.
+/// Rejects the characters that some shell interprets even within double quotes. In `sh` a backslash is special only
+/// before one of those characters or another backslash, so ordinary Windows paths are accepted.
 fn check_quotable(path: &Path) -> Result<String, Error> {
     let unquotable = || Error::UnquotableProgram(path.to_owned());
     let text = path.to_str().ok_or_else(unquotable)?;

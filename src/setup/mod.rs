@@ -1,8 +1,8 @@
 //! Edits the files of other programs so that they use this program: AWS's configuration and Claude Code's settings.
 //!
 //! An edit changes only our own lines and leaves every other byte as it is. A plan collects the edits of one run and
-//! checks them before anything is written. A record remembers what each file contained before, so that every edit can be
-//! undone. Prompts and output are the job of `commands::setup`.
+//! checks them before anything is written. A record remembers what each file contained before, so that every edit can
+//! be undone. Prompts and output are the job of `commands::setup`.
 
 pub mod aws;
 mod command_line;
@@ -38,16 +38,16 @@ pub struct FileEdit {
     pub diff: Vec<DiffLine>,
 }
 
-/// One changed line that is shown to the user. It is always one of our own lines or one that ours replace: other lines of
-/// these files may contain secrets.
+/// One changed line that is shown to the user. It is always one of our own lines or one that ours replace: other lines
+/// of these files may contain secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiffLine {
     Added(String),
     Removed(String),
 }
 
-/// The lines that only one of two texts has, removed lines first. A line that occurs several times counts as often as it
-/// occurs. It does not detect moved lines, because no edit of this module moves a line.
+/// The lines that only one of two texts has, removed lines first. A line that occurs several times counts as often as
+/// it occurs. It does not detect moved lines, because no edit of this module moves a line.
 pub fn diff_lines(before: &str, after: &str) -> Vec<DiffLine> {
     let missing_in = |text: &str, other: &str| {
         let mut others: Vec<&str> = other.lines().collect();
@@ -73,8 +73,8 @@ pub fn diff_lines(before: &str, after: &str) -> Vec<DiffLine> {
 pub enum SetupFileKind {
     /// Our own configuration.
     Configuration,
-    /// AWS's configuration file, with the names of our profiles in the order in which they were added. The order matters,
-    /// because removal also removes the blank line before each profile.
+    /// AWS's configuration file, with the names of our profiles in the order in which they were added. The order
+    /// matters, because removal also removes the blank line before each profile.
     Aws {
         profile: String,
         /// The profiles after the first. Records of earlier versions have only one, and no such field.
@@ -110,7 +110,8 @@ pub enum Error {
     FlagsBesideFile { path: PathBuf },
     /// The folder for a fleet contains a file that no earlier run wrote.
     UnknownFile { path: PathBuf },
-    /// Another version wrote the record at `path`. `files` are the files that the record lists, as far as it can be read.
+    /// Another version wrote the record at `path`. `files` are the files that the record lists, as far as it can be
+    /// read.
     RecordVersion { path: PathBuf, files: Vec<PathBuf> },
     /// Our own configuration already has this profile, with other values.
     ProfileDiffers { path: PathBuf, profile: String },

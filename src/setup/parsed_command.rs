@@ -1,7 +1,7 @@
 //! Parses a command line that is found in another program's file: which program it calls, and with which arguments.
 //!
-//! The parser handles quotes and escaped spaces as shells and AWS tools do, but no variables or substitutions, which such
-//! lines rarely have. `doctor` uses it and judges whether the line is right.
+//! The parser handles quotes and escaped spaces as shells and AWS tools do, but no variables or substitutions, which
+//! such lines rarely have. `doctor` uses it and judges whether the line is right.
 
 use std::path::{Path, PathBuf};
 
@@ -42,16 +42,16 @@ impl ParsedCommand {
     }
 }
 
-/// Expands the user's home at the start of a path as a shell would. Use it only for lines that a shell reads: the AWS SDKs
-/// that split lines themselves do not expand anything.
+/// Expands the user's home at the start of a path as a shell would. Use it only for lines that a shell reads: the AWS
+/// SDKs that split lines themselves do not expand anything.
 pub fn expand_home(path: &Path, home: &Path) -> PathBuf {
     let text = path.to_string_lossy();
     let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|start| text.strip_prefix(start));
     rest.map_or_else(|| path.to_owned(), |rest| home.join(rest))
 }
 
-/// Splits a line at spaces, except in quotes and after a backslash. A backslash before any other character stays, because
-/// Windows paths contain them.
+/// Splits a line at spaces, except in quotes and after a backslash. A backslash before any other character stays,
+/// because Windows paths contain them.
 fn split_arguments(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = line.chars().peekable();

@@ -58,8 +58,8 @@ impl SetupPlan {
         Ok(Self { changes: Vec::new(), record, record_path, access, forgets_files: false })
     }
 
-    /// The present text of a file, or `None` if the file does not exist. Fails if it is not UTF-8, because an edit would
-    /// damage the file.
+    /// The present text of a file, or `None` if the file does not exist. Fails if it is not UTF-8, because an edit
+    /// would damage the file.
     pub fn read_text(path: &Path) -> Result<Option<String>, Error> {
         let Some(bytes) = files::read_if_exists(path)? else { return Ok(None) };
         String::from_utf8(bytes).map(Some).map_err(|_| Error::NotText { path: path.to_owned() })
@@ -230,8 +230,8 @@ impl FileChange {
 
 /// The file as it would be if setup had never run.
 ///
-/// If nothing has changed since setup wrote the file, this is exactly the earlier text, or `None` if the file did not exist
-/// then. Otherwise only our own entries are removed, and the edits of the user and of other programs stay.
+/// If nothing has changed since setup wrote the file, this is exactly the earlier text, or `None` if the file did not
+/// exist then. Otherwise only our own entries are removed, and the edits of the user and of other programs stay.
 fn undo_edit(written: &FileRecord, now: Option<&str>) -> Result<Option<FileEdit>, Error> {
     let FileRecord { path, kind, before, wrote, folders: _ } = written;
     let Some(now) = now else { return Ok(None) };
@@ -266,8 +266,8 @@ fn kind_from_settings(wanted: &[ClaudeSetting]) -> SetupFileKind {
     SetupFileKind::Claude { top, env }
 }
 
-/// The keys behind the names in a record. A name at the top level that is not one of our hooks is ignored: a damaged record
-/// must not remove other settings.
+/// The keys behind the names in a record. A name at the top level that is not one of our hooks is ignored: a damaged
+/// record must not remove other settings.
 fn parse_recorded_keys(top: &[String], env: &[String]) -> Vec<ClaudeSettingKey> {
     let known = claude::HOOKS.into_iter().map(|(name, _)| name);
     let top = known.filter(|known| top.iter().any(|name| name == known)).map(ClaudeSettingKey::Top);

@@ -1,7 +1,7 @@
 //! Names the profiles of several roles after one template, such as `{account}-{role}`.
 //!
-//! The names also appear in command lines and in AWS's configuration, so they contain only letters, digits, `-`, `_` and
-//! `.`, whatever the role is called.
+//! The names also appear in command lines and in AWS's configuration, so they contain only letters, digits, `-`, `_`
+//! and `.`, whatever the role is called.
 
 use super::Error;
 use crate::config::RoleArn;
@@ -12,8 +12,8 @@ const MAX_LENGTH: usize = 64;
 /// The template that is used unless the command line has another.
 pub const DEFAULT_NAME_TEMPLATE: &str = "{account}-{role}";
 
-/// Names each role, in order, after a template with the placeholders `{account}` and `{role}`. Fails if two roles get the same
-/// name, because the profiles would replace each other.
+/// Names each role, in order, after a template with the placeholders `{account}` and `{role}`. Fails if two roles get
+/// the same name, because the profiles would replace each other.
 pub fn name_roles(template: &str, roles: &[RoleArn]) -> Result<Vec<String>, Error> {
     let names: Vec<String> = roles.iter().map(|role| name_role(template, role)).collect();
     for (at, name) in names.iter().enumerate() {

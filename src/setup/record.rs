@@ -37,8 +37,8 @@ const VERSION: u32 = 1;
 impl SetupRecord {
     /// Loads the record. A missing or empty file is an empty record.
     ///
-    /// Fails for a record of another version. Treating it as empty would overwrite it, and with it the earlier contents of
-    /// other programs' files.
+    /// Fails for a record of another version. Treating it as empty would overwrite it, and with it the earlier contents
+    /// of other programs' files.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let Some(bytes) = files::read_if_exists(path)?.filter(|bytes| !bytes.is_empty()) else {
             return Ok(Self::default());
@@ -82,8 +82,8 @@ impl SetupRecord {
     }
 }
 
-/// The files that a record of another version lists, as far as its structure can be recognised. The user needs their names
-/// to clean up by hand.
+/// The files that a record of another version lists, as far as its structure can be recognised. The user needs their
+/// names to clean up by hand.
 fn list_recorded_paths(bytes: &[u8]) -> Vec<PathBuf> {
     let record: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
     let files = record.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();

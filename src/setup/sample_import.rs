@@ -37,7 +37,8 @@ pub enum ImportError {
     IdentityCenter,
 }
 
-/// Imports one profile from a JSON text. `wanted` is the name of the profile, which is needed only if the file has several.
+/// Imports one profile from a JSON text. `wanted` is the name of the profile, which is needed only if the file has
+/// several.
 pub fn import_profile(text: &str, wanted: Option<&str>) -> Result<ImportedProfile, ImportError> {
     let value: Value =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| ImportError::UnknownFormat)?;
@@ -143,8 +144,8 @@ fn import_provider(importer: &mut ProfileImporter<'_>) {
     import_client_auth(importer);
 }
 
-/// Imports how the application authenticates itself. As in the sample, a certificate takes precedence over a secret. The
-/// secret itself is not imported, because configuration files contain no secrets.
+/// Imports how the application authenticates itself. As in the sample, a certificate takes precedence over a secret.
+/// The secret itself is not imported, because configuration files contain no secrets.
 fn import_client_auth(importer: &mut ProfileImporter<'_>) {
     let mode = importer.read_text("azure_auth_mode");
     if mode == Some("certificate") {
@@ -198,8 +199,8 @@ fn format_table(name: &str, text: &str) -> String {
     format!("{{ {name} = {} }}", Value::from(text))
 }
 
-/// Parses the JSON of `aws cloudformation describe-stacks`, or only its list of outputs. Returns `None` for any other JSON. The
-/// region comes from the stack's ARN if no output names it.
+/// Parses the JSON of `aws cloudformation describe-stacks`, or only its list of outputs. Returns `None` for any other
+/// JSON. The region comes from the stack's ARN if no output names it.
 fn parse_stack_outputs(value: &Value) -> Option<Map<String, Value>> {
     let stacks = value.get("Stacks").and_then(Value::as_array);
     let lists: Vec<_> = match stacks {
@@ -219,8 +220,8 @@ fn parse_stack_outputs(value: &Value) -> Option<Map<String, Value>> {
     Some(found)
 }
 
-/// Imports the outputs of one or more stacks. One output can contain a whole `config.json`; the others take precedence over
-/// it, because they describe what is deployed now. If a role is among them, an identity pool is ignored.
+/// Imports the outputs of one or more stacks. One output can contain a whole `config.json`; the others take precedence
+/// over it, because they describe what is deployed now. If a role is among them, an identity pool is ignored.
 fn from_outputs(outputs: &Map<String, Value>) -> ImportedProfile {
     let whole = find_text(outputs, "ConfigurationJson").and_then(|text| serde_json::from_str::<Value>(text).ok());
     let mut imported = match whole.as_ref().and_then(Value::as_object) {

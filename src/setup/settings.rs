@@ -1,7 +1,7 @@
 //! Adds our keys to the text of Claude Code's settings, and removes them again.
 //!
-//! The files are JSON with comments. Order, comments and layout stay, because users edit these files by hand; so the module
-//! edits a concrete syntax tree. It works on texts only; which keys are needed is decided by `claude`.
+//! The files are JSON with comments. Order, comments and layout stay, because users edit these files by hand; so the
+//! module edits a concrete syntax tree. It works on texts only; which keys are needed is decided by `claude`.
 
 use std::collections::BTreeSet;
 
@@ -48,8 +48,8 @@ impl std::fmt::Display for ClaudeSettingKey {
     }
 }
 
-/// Adds these settings, or changes their values if they exist. An empty text becomes a new file. The result's changes show
-/// only our own keys, because other settings may contain secrets.
+/// Adds these settings, or changes their values if they exist. An empty text becomes a new file. The result's changes
+/// show only our own keys, because other settings may contain secrets.
 pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, SettingsEditRefused> {
     let file = SettingsFile::parse(text)?;
     let mut diff = Vec::new();
@@ -71,8 +71,8 @@ pub fn add_settings(text: &str, wanted: &[ClaudeSetting]) -> Result<FileEdit, Se
 
 /// Undoes the edit that turned `before` into `wrote`, in a text that may have changed since.
 ///
-/// It removes or restores only values that are still as we wrote them: a value that the user changed later is theirs. An
-/// `env` that we created and that is empty now is removed too.
+/// It removes or restores only values that are still as we wrote them: a value that the user changed later is theirs.
+/// An `env` that we created and that is empty now is removed too.
 pub fn remove_settings(
     text: &str,
     before: &str,

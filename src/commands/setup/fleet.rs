@@ -36,8 +36,8 @@ pub(super) fn write_fleet_files(place: &SetupContext<'_>, folder: &Path) -> Resu
     Ok(())
 }
 
-/// Returns the name and the text of the administrator's file: an existing configuration without any change, or a new one
-/// from the values on the command line and of a `--from` file in another format.
+/// Returns the name and the text of the administrator's file: an existing configuration without any change, or a new
+/// one from the values on the command line and of a `--from` file in another format.
 ///
 /// Values that would have to change an existing configuration are refused, so that what the administrator wrote is what
 /// every laptop gets.
@@ -91,8 +91,8 @@ fn render_role_profiles(place: &SetupContext<'_>, mut profiles: RoleProfiles) ->
     Ok(config::set_default_profile(&inputs, file, &text, &default)?)
 }
 
-/// Formats one changed file. Only the two files from which all others follow are printed in full: the others contain the
-/// same settings in other formats.
+/// Formats one changed file. Only the two files from which all others follow are printed in full: the others contain
+/// the same settings in other formats.
 fn format_change(change: &FolderChange) -> String {
     let kind = match change.kind {
         FolderChangeKind::New => "new",

@@ -2,8 +2,8 @@
 //! them once the user confirms.
 //!
 //! Nothing is written before every change is planned and confirmed, so a file that cannot be edited stops `setup` while
-//! all files are still unchanged. The changes go to stdout; prompts, warnings and results go to stderr. How the files are
-//! edited is the job of `crate::setup`.
+//! all files are still unchanged. The changes go to stdout; prompts, warnings and results go to stderr. How the files
+//! are edited is the job of `crate::setup`.
 
 mod aws_profile;
 mod fleet;
@@ -88,7 +88,8 @@ pub(super) fn run_setup(arguments: &SetupArgs, context: &CommandContext<'_>) -> 
     }
 }
 
-/// Prints the planned changes, applies them once the user confirms, and prints `done`. Returns whether it wrote anything.
+/// Prints the planned changes, applies them once the user confirms, and prints `done`. Returns whether it wrote
+/// anything.
 ///
 /// `--yes` replaces the confirmation, and `--dry-run` ends after the changes are printed.
 fn confirm_and_apply(plan: SetupPlan, arguments: &SetupArgs, done: &str) -> Result<bool, Failure> {
@@ -206,7 +207,8 @@ impl<'a> SetupContext<'a> {
         self.arguments.from.as_deref().or(named)
     }
 
-    /// The text of a complete configuration that becomes the administrator's file without any change, comments included.
+    /// The text of a complete configuration that becomes the administrator's file without any change, comments
+    /// included.
     ///
     /// `None` without `--system`, if the command line has values of its own, or if the administrator's file already has
     /// another text. In those cases only one profile is taken from the source.
@@ -288,8 +290,8 @@ impl<'a> SetupContext<'a> {
         self.arguments.aws_profile.as_ref().unwrap_or(&profile.name)
     }
 
-    /// How AWS tools and Claude Code call this program. Paths are absolute, because those programs run in any directory.
-    /// Settings for all users must not call a program in one user's home: that user could replace it.
+    /// How AWS tools and Claude Code call this program. Paths are absolute, because those programs run in any
+    /// directory. Settings for all users must not call a program in one user's home: that user could replace it.
     fn build_call(&self) -> Result<CommandTemplate, Failure> {
         let program = self.find_program()?;
         if self.arguments.system && program.starts_with(&self.home) {
@@ -311,8 +313,8 @@ impl<'a> SetupContext<'a> {
         self.context.global.profile.clone().or_else(|| environment.var_text("BEDROCK_SSO_PROFILE"))
     }
 
-    /// Collects the values from the source file and the command line, which wins. Also returns the profile's name in the
-    /// source file, if it has one.
+    /// Collects the values from the source file and the command line, which wins. Also returns the profile's name in
+    /// the source file, if it has one.
     fn collect_values(&self) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
         let SetupArgs { issuer, client_id, role_arn, region, set, .. } = self.arguments;
         let (name, mut values) = match self.source_path() {
@@ -334,8 +336,8 @@ impl<'a> SetupContext<'a> {
         Ok((name, values))
     }
 
-    /// Reads the values from a configuration of ours, or from a file of AWS's guidance sample. Prints what the user has to
-    /// do about settings of the sample that cannot be imported.
+    /// Reads the values from a configuration of ours, or from a file of AWS's guidance sample. Prints what the user has
+    /// to do about settings of the sample that cannot be imported.
     fn read_source_values(&self, path: &Path) -> Result<(Option<String>, Vec<KeyValue>), Failure> {
         let text = read_source(path)?;
         if self.is_config_file(path) {
@@ -355,8 +357,8 @@ impl<'a> SetupContext<'a> {
         is_toml(path) || self.context.global.config.as_deref() == Some(path)
     }
 
-    /// Warns about settings that `setup` does not change, but that take precedence over the credentials of this program:
-    /// access keys in AWS's files, and variables in the environment or in Claude Code's settings.
+    /// Warns about settings that `setup` does not change, but that take precedence over the credentials of this
+    /// program: access keys in AWS's files, and variables in the environment or in Claude Code's settings.
     fn warn_about_conflicts(&self, planned: &PlannedProfiles) -> Result<(), Failure> {
         let warn = |text: String| write_stderr(&format!("warning: {text}\n"));
         let program = self.find_program()?;
@@ -413,8 +415,8 @@ impl SetupArgs {
     }
 }
 
-/// Whether Claude Code's settings set an environment variable. A file that is not valid JSON counts as one that does not:
-/// planning its changes reports the problem.
+/// Whether Claude Code's settings set an environment variable. A file that is not valid JSON counts as one that does
+/// not: planning its changes reports the problem.
 fn is_set_in(settings_file: &Path, variable: &str) -> Result<bool, Failure> {
     let text = SetupPlan::read_text(settings_file)?.unwrap_or_default();
     Ok(settings::read_setting(&text, &settings::ClaudeSettingKey::Env(variable.to_owned())).is_some())

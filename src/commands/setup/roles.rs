@@ -1,4 +1,5 @@
-//! Several roles in one run of `setup`: each role gets a profile that is named after it, and one of them is the default.
+//! Several roles in one run of `setup`: each role gets a profile that is named after it, and one of them is the
+//! default.
 //!
 //! The profiles share their other values in `[defaults]`, so they also share one sign-in. Existing profiles are never
 //! changed: a run adds the missing ones and refuses to continue if an existing one has other values.
@@ -21,7 +22,7 @@ pub(super) struct RoleProfiles {
 /// The profiles that this run writes into the files of AWS and Claude Code.
 pub(super) struct PlannedProfiles {
     /// The profile that Claude Code uses, and that commands use without `--profile`. With several roles it can be an
-    /// older profile that is none of them.
+    /// older profile.
     pub default: Profile,
     /// One for each of several roles, in their order. Empty when `setup` configures a single profile.
     pub of_roles: Vec<Profile>,
@@ -53,7 +54,8 @@ impl PlannedProfiles {
         }
         let name = &self.default.name;
         format!(
-            "The default profile is {name}. To use another one, pass --profile NAME, or set AWS_PROFILE=NAME for AWS tools.\n"
+            "The default profile is {name}. \
+             To use another one, pass --profile NAME, or set AWS_PROFILE=NAME for AWS tools.\n"
         )
     }
 }
@@ -79,7 +81,8 @@ impl SetupContext<'_> {
         Ok(Some(RoleProfiles { drafts: names.into_iter().zip(roles).map(draft).collect(), shared }))
     }
 
-    /// Plans our own configuration file: it adds the missing profiles, sets the default profile, and changes nothing else.
+    /// Plans our own configuration file: it adds the missing profiles, sets the default profile, and changes nothing
+    /// else.
     ///
     /// Without `wanted_default` the file's present default stays, else the first role becomes the default. Fails with
     /// `ProfileDiffers` if a profile exists with other values, and with `UnknownDefaultProfile` if no profile has the

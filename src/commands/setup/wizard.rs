@@ -1,8 +1,8 @@
 //! The wizard of `setup`: it prompts for the values of a profile, checks each answer before the next question, and
 //! offers a first sign-in at the end.
 //!
-//! It runs only in a terminal, and only if no configuration exists. Scripts pass flags or a file instead. Until the user
-//! confirms the changes, the wizard writes nothing, so the user can end it at any question without a trace.
+//! It runs only in a terminal, and only if no configuration exists. Scripts pass flags or a file instead. Until the
+//! user confirms the changes, the wizard writes nothing, so the user can end it at any question without a trace.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -26,8 +26,8 @@ const EXAMPLE_PORTS: &str = "8400, 8401";
 
 /// The input ended before an answer came: the user pressed Ctrl-D, or the terminal was closed.
 ///
-/// This is not Ctrl-C, whose signal ends the process. By default the whole of `setup` counts as cancelled. A caller that
-/// has already written something must convert this value itself, because the default message says the opposite.
+/// This is not Ctrl-C, whose signal ends the process. By default the whole of `setup` counts as cancelled. A caller
+/// that has already written something must convert this value itself, because the default message says the opposite.
 pub(super) struct InputEnded;
 
 impl From<InputEnded> for Failure {
@@ -93,8 +93,8 @@ fn read_yes_no(question: &str, default: bool) -> Result<bool, InputEnded> {
     })
 }
 
-/// Whether the wizard prompts for this key. If the command line sets such a key, the wizard does not run at all, and the
-/// other values must be on the command line too.
+/// Whether the wizard prompts for this key. If the command line sets such a key, the wizard does not run at all, and
+/// the other values must be on the command line too.
 pub(super) fn prompts_for(key: &ConfigKey) -> bool {
     config::can_name_issuer(key) || [&*keys::CLIENT_ID, &keys::ROLE_ARN, &keys::REGION].contains(&key)
 }
@@ -214,7 +214,8 @@ fn report_client_probe(client: &Client, metadata: &ProviderMetadata, client_id: 
             write_stderr(&format!("  ✓ the provider accepts this client ID with the redirect URI {redirect}\n"));
         }
         Ok(Ok(ClientProbe::Rejected)) => write_stderr(&format!(
-            "  ! the provider answered with an error: check the client ID, and that the redirect URI {redirect} is registered\n"
+            "  ! the provider answered with an error: \
+             check the client ID, and that the redirect URI {redirect} is registered\n"
         )),
         Ok(Ok(ClientProbe::Inconclusive) | Err(_)) | Err(_) => {}
     }

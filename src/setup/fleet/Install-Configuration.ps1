@@ -3,9 +3,9 @@
 Installs the configuration of bedrock-sso for all users of this computer. Only administrators can change it.
 
 .DESCRIPTION
-In Intune, add this script under Devices > Scripts and remediations > Platform scripts. Choose "Run this script using the
-logged on credentials: No" and "Run script in 64 bit PowerShell Host: Yes". Without Intune, run it in an elevated Windows
-PowerShell:
+In Intune, add this script under Devices > Scripts and remediations > Platform scripts. Choose "Run this script using
+the logged on credentials: No" and "Run script in 64 bit PowerShell Host: Yes". Without Intune, run it in an elevated
+Windows PowerShell:
     powershell -ExecutionPolicy Bypass -File Install-Configuration.ps1
 A later run replaces the configuration. With -Remove, the script removes it.
 

@@ -1,7 +1,7 @@
 //! Builds a macOS configuration profile (`.mobileconfig`), which Jamf, Intune and other device managements install.
 //!
-//! The profile sets managed preferences in Claude Code's preference domain. It sets only our keys, so other profiles can
-//! set other keys of that domain.
+//! The profile sets managed preferences in Claude Code's preference domain. It sets only our keys, so other profiles
+//! can set other keys of that domain.
 
 use ring::digest;
 use serde_json::{Value, json};
@@ -46,8 +46,8 @@ pub(super) fn render_profile(policy: &ClaudePolicy, organisation: &str) -> Strin
     text + "</plist>\n"
 }
 
-/// Derives a UUID from the organisation and the settings. Device managements use the UUID to detect a changed profile, so
-/// it changes if and only if the content does; a random one would make every run look like a change.
+/// Derives a UUID from the organisation and the settings. Device managements use the UUID to detect a changed profile,
+/// so it changes if and only if the content does; a random one would make every run look like a change.
 fn derive_uuid(identifier: &str, policy: &ClaudePolicy, organisation: &str) -> String {
     let text = [identifier, organisation, &policy.to_json().to_string()].join("\n");
     let mut bytes = digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec();

@@ -49,8 +49,8 @@ const ON_LINUX: &str = "/usr/bin/bedrock-sso";
 const ON_MACOS: &str = "/usr/local/bin/bedrock-sso";
 const ON_WINDOWS: &str = r"C:\Program Files\bedrock-sso\bedrock-sso.exe";
 
-/// Builds the files for all three systems. `configuration` is the text of the administrator's file, and `profile` is the one
-/// of its profiles that Claude Code uses.
+/// Builds the files for all three systems. `configuration` is the text of the administrator's file, and `profile` is
+/// the one of its profiles that Claude Code uses.
 pub fn build_files(configuration: &str, profile: &Profile) -> Vec<FleetFile> {
     let [linux, macos, windows] = [ON_LINUX, ON_MACOS, ON_WINDOWS].map(|program| ClaudePolicy::new(program, profile));
     let organisation = profile.issuer.url().authority();

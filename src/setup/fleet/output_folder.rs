@@ -1,7 +1,7 @@
 //! Writes the files for a fleet into a folder that contains nothing else.
 //!
-//! A list of digests in the folder shows which files an earlier run wrote. Only those are replaced or deleted, and only if
-//! nobody has edited them since. Any other file stops the run before it writes anything, so that a wrong path cannot
+//! A list of digests in the folder shows which files an earlier run wrote. Only those are replaced or deleted, and only
+//! if nobody has edited them since. Any other file stops the run before it writes anything, so that a wrong path cannot
 //! destroy files.
 
 use std::{
@@ -47,8 +47,8 @@ pub enum FolderChangeKind {
 }
 
 impl FleetFolder {
-    /// Compares the folder with the wanted files. Fails with `UnknownFile` if it contains a file that no earlier run wrote or
-    /// that was edited since. The folder need not exist.
+    /// Compares the folder with the wanted files. Fails with `UnknownFile` if it contains a file that no earlier run
+    /// wrote or that was edited since. The folder need not exist.
     pub fn plan(path: &Path, mut wanted: Vec<FleetFile>) -> Result<Self, Error> {
         let list: String = wanted.iter().map(|file| format!("{}  {}\n", hash_bytes(&file.bytes), file.name)).collect();
         wanted.push(FleetFile::new(DIGEST_LIST, list));
@@ -78,8 +78,8 @@ impl FleetFolder {
             file: Some(file),
         });
         changes.extend(new);
-        // The list is written last. After an interrupted run, files with the wanted content are not in the list yet; the
-        // next run accepts them, because their content is right.
+        // The list is written last. After an interrupted run, files with the wanted content are not in the list yet;
+        // the next run accepts them, because their content is right.
         changes.sort_by_key(|change| (change.path.ends_with(DIGEST_LIST), change.path.clone()));
         Ok(Self { path: path.to_owned(), changes })
     }
@@ -105,8 +105,8 @@ fn hash_bytes(bytes: &[u8]) -> String {
     encode_hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// Parses the list of an earlier run into digests by file name. Returns `None` for a file that this program did not write: each
-/// of our lists contains the configuration.
+/// Parses the list of an earlier run into digests by file name. Returns `None` for a file that this program did not
+/// write: each of our lists contains the configuration.
 fn parse_digest_list(list: &[u8]) -> Option<BTreeMap<String, String>> {
     let pair = |line: &str| {
         let (digest, name) = line.split_once("  ").filter(|(digest, _)| digest.len() == 64)?;

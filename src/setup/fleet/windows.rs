@@ -1,14 +1,14 @@
-//! Builds the files for Windows: Claude Code's managed settings as a registry file and as an administrative template, and a
-//! script that installs the configuration.
+//! Builds the files for Windows: Claude Code's managed settings as a registry file and as an administrative template,
+//! and a script that installs the configuration.
 //!
-//! The registry file is for `regedit`; the template is for Group Policy and Intune. Both set the same registry value below
-//! `SOFTWARE\Policies`, which holds all settings as one JSON text.
+//! The registry file is for `regedit`; the template is for Group Policy and Intune. Both set the same registry value
+//! below `SOFTWARE\Policies`, which holds all settings as one JSON text.
 
 use super::ClaudePolicy;
 use crate::{shell, text::escape_html};
 
-/// The template of the policy. Its texts are in an ADML file for each language. Its `maxLength` is needed, because without it
-/// a value can have only 1023 characters.
+/// The template of the policy. Its texts are in an ADML file for each language. Its `maxLength` is needed, because
+/// without it a value can have only 1023 characters.
 pub(super) const ADMX: &str = include_str!("bedrock-sso.admx");
 
 /// The English texts of the template. `SETTINGS` marks the place of the default value.
@@ -34,8 +34,8 @@ pub(super) fn render_registry(policy: &ClaudePolicy) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// The install script. It begins with a byte order mark: without one, Windows PowerShell 5.1 reads it in the code page of the
-/// computer and garbles letters such as umlauts.
+/// The install script. It begins with a byte order mark: without one, Windows PowerShell 5.1 reads it in the code page
+/// of the computer and garbles letters such as umlauts.
 pub(super) fn render_install_script(configuration: &str) -> String {
     let quoted = |line: &str| format!("    {}", shell::quote_powershell(line));
     let lines = configuration.lines().map(quoted).collect::<Vec<_>>().join(",\n");

@@ -41,8 +41,8 @@ fn random_title(dice: &mut SeededRandom) -> String {
 }
 
 fn add_random_key(dice: &mut SeededRandom, lines: &mut Vec<String>) {
-    // Keys of another source of credentials are rare here, because setup refuses to edit such a profile, and the test needs
-    // many files that it does edit.
+    // Keys of another source of credentials are rare here, because setup refuses to edit such a profile, and the test
+    // needs many files that it does edit.
     let key = if dice.once_in(6) { dice.pick(&KEYS) } else { dice.pick(&KEYS[..7]) };
     let value = dice.pick(&VALUES);
     lines.push(match dice.next_below(6) {

@@ -1,7 +1,7 @@
 //! Tests the editors with thousands of random files, and checks the properties that hold for every file.
 //!
-//! Each file is generated from a seed, and a failing test prints the seed. The checks read the files with parsers of their
-//! own, so an error in an editor's parser cannot hide itself.
+//! Each file is generated from a seed, and a failing test prints the seed. The checks read the files with parsers of
+//! their own, so an error in an editor's parser cannot hide itself.
 
 mod aws;
 mod claude;
@@ -48,8 +48,8 @@ impl SeededRandom {
         format!("note {} of mine = [ü]", self.comments)
     }
 
-    /// Gives a text the line endings of Unix, of Windows or of both, with or without a final one, and sometimes a byte order
-    /// mark.
+    /// Gives a text the line endings of Unix, of Windows or of both, with or without a final one, and sometimes a byte
+    /// order mark.
     fn vary_line_endings(&mut self, text: &str) -> String {
         let mut file = String::new();
         if self.once_in(8) {

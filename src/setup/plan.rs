@@ -274,8 +274,8 @@ fn parse_recorded_keys(top: &[String], env: &[String]) -> Vec<ClaudeSettingKey> 
     top.chain(env.iter().cloned().map(ClaudeSettingKey::Env)).collect()
 }
 
-/// The lines to show for a file that setup created and now deletes. Claude Code's settings are not listed, because they
-/// may contain secrets that were added since.
+/// The lines to show for a file that setup created and now deletes. Claude Code's settings are not listed: their JSON
+/// lines would not look like the `key = value` lines of other changes.
 fn list_removed_lines(text: &str, kind: &SetupFileKind) -> Vec<DiffLine> {
     match kind {
         SetupFileKind::Claude { .. } => {

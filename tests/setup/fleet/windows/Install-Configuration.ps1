@@ -1,15 +1,16 @@
 ﻿<#
 .SYNOPSIS
-Puts the configuration of bedrock-sso where every user of this machine can read it and only administrators can change it.
+Installs the configuration of bedrock-sso for all users of this computer. Only administrators can change it.
 
 .DESCRIPTION
-Intune: Devices > Scripts and remediations > Platform scripts, with "Run this script using the logged on credentials: No"
-and "Run script in 64 bit PowerShell Host: Yes". Elsewhere: in an elevated Windows PowerShell,
+In Intune, add this script under Devices > Scripts and remediations > Platform scripts. Choose "Run this script using
+the logged on credentials: No" and "Run script in 64 bit PowerShell Host: Yes". Without Intune, run it in an elevated
+Windows PowerShell:
     powershell -ExecutionPolicy Bypass -File Install-Configuration.ps1
-Run again it replaces what is there; -Remove takes it away.
+A later run replaces the configuration. With -Remove, the script removes it.
 
-By default every user may make files below ProgramData. What somebody else than an administrator put into this place is moved
-aside first, and the folder inherits nothing.
+By default every user can create files below ProgramData. So the script first renames whatever a user who is not an
+administrator created in this place, and the folder does not inherit permissions.
 #>
 param([switch] $Remove)
 
@@ -52,7 +53,7 @@ function Move-Aside([string] $path) {
     if ((Test-Path -LiteralPath $path) -and -not (Test-OfAdministrator $path)) {
         $aside = (Split-Path -Leaf $path) + '.untrusted-' + [guid]::NewGuid()
         Rename-Item -LiteralPath $path -NewName $aside
-        Write-Warning "$path was not an administrator's: it is called $aside now"
+        Write-Warning "$path did not belong to an administrator, so it was renamed to $aside"
     }
 }
 
@@ -63,12 +64,12 @@ if ($Remove) {
     exit 0
 }
 
-# The system and administrators may do all, users may read; handed on to what lies within.
+# The system and administrators have full control, users can read. Files in the folder inherit these permissions.
 $rights = New-Object Security.AccessControl.DirectorySecurity
 $rights.SetSecurityDescriptorSddlForm('O:BAG:BAD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)')
 if (-not (Test-Path -LiteralPath $folder)) { New-Item -ItemType Directory -Path $folder | Out-Null }
 Set-Acl -LiteralPath $folder -AclObject $rights
-if (-not (Test-OfAdministrator $folder)) { throw "$folder is not an administrator's" }
+if (-not (Test-OfAdministrator $folder)) { throw "$folder does not belong to an administrator" }
 Move-Aside $file
 Move-Aside (Join-Path $folder 'setup.json')
 

@@ -18,7 +18,7 @@ $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version 2.0
 
 $lines = @(
-    '# Acme''s sign-in, for every laptop. It''s kept as it is: ''quotes'', "quotes", <angles> & all.',
+    '# Acme''s sign-in, for every laptop. It''s copied unchanged: ''quotes'', "quotes", <angles> & all.',
     'version = 1',
     'default_profile = "claude"',
     'enforce = ["issuer", "client_id", "role_arn", "telemetry"]',

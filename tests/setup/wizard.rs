@@ -63,7 +63,8 @@ fn a_person_is_led_from_nothing_to_a_first_sign_in() {
     let given = [("storage", "file"), ("sts_endpoint", &sts), ("browser", &browser)];
     let issuer = world.issuer();
     let role = "arn:aws:iam::123456789012:role/BedrockUser";
-    let answers = ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "", "y", "y"];
+    let answers =
+        ["two words", &issuer, "eighty", "any", "", testworld::CLIENT_ID, "no role", role, "", "Mars", "", "y", "y"];
     let shown = typed(&desk, &given, &answers);
     let verdicts = verdicts(&shown);
     for fact in [issuer.as_str(), "http://127.0.0.1/callback", "BedrockUser", "123456789012", "demo@example.com"] {

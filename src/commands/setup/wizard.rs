@@ -51,7 +51,11 @@ fn prompt_line(question: &str, default: Option<&str>) -> Result<String, InputEnd
     });
     let mut answer = String::new();
     match io::stdin().lock().read_line(&mut answer) {
-        Ok(0) | Err(_) => Err(InputEnded),
+        Ok(0) | Err(_) => {
+            // The terminal shows no new line for Ctrl-D, so the message would follow the question.
+            write_stderr("\n");
+            Err(InputEnded)
+        }
         Ok(_) => match (answer.trim(), default) {
             ("", Some(default)) => Ok(default.to_owned()),
             (answer, _) => Ok(answer.to_owned()),
@@ -129,7 +133,10 @@ pub(super) fn prompt_for_values(host: &Host) -> Result<Vec<KeyValue>, Failure> {
     })?;
     report_client_probe(&client, &metadata, &client_id, &ports);
     let roles = prompt_for_roles()?;
-    let region = prompt_line("AWS region", Some("us-east-1"))?;
+    let region = prompt_until_valid("AWS region", Some("us-east-1"), |answer| {
+        let problem = || "enter the name of an AWS region, such as us-east-1".to_owned();
+        config::is_region(answer).then(|| answer.to_owned()).ok_or_else(problem)
+    })?;
     let mut values: Vec<KeyValue> = vec![(&keys::ISSUER, issuer.as_str().to_owned()), (&keys::CLIENT_ID, client_id)];
     values.extend(roles.iter().map(|role| (&*keys::ROLE_ARN, role.as_str().to_owned())));
     values.push((&keys::REGION, region));

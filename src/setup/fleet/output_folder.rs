@@ -1,7 +1,7 @@
 //! Writes the files for a fleet into a folder that contains nothing else.
 //!
 //! A list of digests in the folder shows which files an earlier run wrote. Only those are replaced or deleted, and only
-//! if nobody has edited them since. Any other file stops the run before it writes anything, so that a wrong path cannot
+//! if they are unchanged since. Any other file stops the run before it writes anything, so that a wrong path cannot
 //! destroy files.
 
 use std::{

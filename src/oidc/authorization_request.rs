@@ -1,6 +1,9 @@
-//! The authorization request: what the browser is sent to ask (RFC 6749 §4.1.1, OIDC Core §3.1.2.1, RFC 7636).
+//! Builds the authorization request: the address that the browser opens at the provider (RFC 6749 §4.1.1, OIDC Core
+//! §3.1.2.1, RFC 7636).
 //!
-//! It builds the address and keeps what the answer must match; opening a browser is for `host`.
+//! Each request has three new random secrets, and each stops one attack: `state` cross-site request forgery at the
+//! callback (RFC 6749 §10.12), the PKCE verifier the redemption of a stolen code (RFC 7636 §1), and `nonce` the
+//! injection of a foreign ID token or code (OIDC Core §15.5.2). `host` opens the browser.
 
 use std::fmt;
 
@@ -11,20 +14,24 @@ use ring::digest;
 use super::ProviderMetadata;
 use crate::{config::Profile, secret::Secret};
 
-/// One sign-in's question. Its secrets are made for it alone.
+/// The authorization request of one sign-in, with the values that the response must match. No secret serves twice.
 pub struct AuthorizationRequest {
-    /// Where the browser goes.
+    /// The address for the browser. It contains the state, so it may not appear in a process list or a log.
     pub url: Url,
-    /// Comes back with the answer, and proves that it answers this question.
+    /// Returns in the callback and proves that the callback belongs to this request. Without it, any web page could
+    /// send the attacker's code to the callback and sign the user in as the attacker (RFC 9700 §4.7).
     pub state: Secret,
-    /// Comes back inside the ID token, and ties that to this question.
+    /// Returns inside the ID token and binds the token to this request (OIDC Core §3.1.3.7 item 11).
     pub nonce: Secret,
-    /// Proves at the token endpoint that who asked is who exchanges (PKCE).
+    /// Proves at the token endpoint that the program that sent the request also redeems the code (PKCE). A local
+    /// program that intercepts the code cannot redeem it (RFC 8252 §8.1).
     pub code_verifier: Secret,
+    /// The redirect URI of the request. The token request must repeat it exactly (RFC 6749 §4.1.3).
     pub redirect_uri: String,
 }
 
-/// Asks for a code. PKCE with S256 always: a provider that does not advertise it ignores it.
+/// Builds a request for a code. It always uses PKCE with S256 (RFC 9700 §2.1.1): a provider without PKCE ignores the
+/// parameters, and `plain` would reveal the verifier to anybody who sees the request.
 pub fn build_authorization_request(
     profile: &Profile,
     metadata: &ProviderMetadata,
@@ -49,7 +56,8 @@ impl fmt::Debug for AuthorizationRequest {
     }
 }
 
-/// The address of the authorization endpoint with the parameters of the code flow; `challenge` is of method S256.
+/// Adds the parameters of the code flow to the authorization endpoint. `challenge` uses method S256. A query that the
+/// endpoint already has stays (RFC 6749 §3.1).
 pub(super) fn build_authorization_url(
     metadata: &ProviderMetadata,
     client_id: &str,
@@ -70,8 +78,9 @@ pub(super) fn build_authorization_url(
     url
 }
 
-/// `openid` and the configured scopes, else the provider's defaults. A default that the provider says it does not know
-/// is left out, since some refuse the whole request over it; configured scopes are always requested.
+/// Returns the scopes: `openid`, then the configured scopes or else the provider's defaults. It omits a default
+/// `offline_access` that the provider does not list, because some providers then refuse the whole request. It never
+/// omits a configured scope.
 pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> String {
     let scopes = if profile.scopes.is_empty() {
         let known = |scope: &&str| *scope != "offline_access" || metadata.supports_scope(scope);
@@ -83,7 +92,9 @@ pub(super) fn select_scopes(profile: &Profile, metadata: &ProviderMetadata) -> S
     std::iter::once("openid".to_owned()).chain(further).collect::<Vec<_>>().join(" ")
 }
 
-/// Appends the configured parameters, and of the provider's habitual ones those that the configuration leaves open.
+/// Appends the provider's default parameters and the configured ones. A configured parameter replaces a default of the
+/// same name. The configuration cannot set the parameters of the protocol itself (`state`, `redirect_uri` and others):
+/// `config` refuses them.
 fn append_parameters(mut url: Url, profile: &Profile) -> Url {
     let own = &profile.extra_params;
     let habitual = profile.provider.spec().parameters.iter().filter(|(name, _)| !own.contains_key(*name));
@@ -94,7 +105,8 @@ fn append_parameters(mut url: Url, profile: &Profile) -> Url {
     url
 }
 
-/// 256 bits in 43 characters that need no escaping: also what RFC 7636 §4.1 wants of a verifier.
+/// Returns 256 random bits as 43 characters that need no escaping. RFC 7636 §4.1 requires at least 43 characters of a
+/// verifier, and RFC 6749 §10.10 at least 128 bits against guessing.
 fn generate_random_value(random: &dyn Fn(&mut [u8])) -> String {
     let mut bytes = [0; 32];
     random(&mut bytes);
@@ -110,7 +122,7 @@ mod tests {
     use super::*;
     use crate::{config::Provider, oidc::testing, url::SecureUrl};
 
-    /// Counts its calls, so that no two secrets are alike.
+    /// Fills each call's bytes with the number of the call, so that all secrets differ.
     fn counting() -> impl Fn(&mut [u8]) {
         let calls = Cell::new(0);
         move |bytes| {

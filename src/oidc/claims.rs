@@ -1,6 +1,8 @@
-//! A JSON object whose names are unique, as RFC 7519 §4 demands of claims, and the kinds its values come in.
+//! Reads the header and the claims of a token: a JSON object with unique member names (RFC 7519 §4) and typed
+//! accessors.
 //!
-//! It reads values; what they must be is for `verify`.
+//! A claim of a wrong type is an error, never a default, so that a check cannot be skipped by a strange value.
+//! `verify` compares the values.
 
 use std::fmt;
 
@@ -14,16 +16,17 @@ use serde_json::{Map, Value};
 use super::rejection::TokenRejection;
 use crate::time::Timestamp;
 
-/// The claims of a token, or the parameters of its header.
+/// The claims of a token, or the parameters of its header. Invariant: every name occurred once.
 pub(super) struct Claims(pub(super) Map<String, Value>);
 
 impl Claims {
-    /// Reads one of a token's parts; `None` for anything but an object with unique names.
+    /// Decodes one part of a token. Returns `None` for anything except a base64url JSON object with unique names.
     pub(super) fn from_encoded_part(part: &str) -> Option<Self> {
         let json = URL_SAFE_NO_PAD.decode(part).ok()?;
         serde_json::from_slice(&json).ok()
     }
 
+    /// Returns the value as it is. A JSON `null` is present, so that an explicit `null` fails the type checks.
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
@@ -40,7 +43,7 @@ impl Claims {
         self.value(claim).map(|value| value.as_str().ok_or(TokenRejection::WrongClaimType { claim })).transpose()
     }
 
-    /// A NumericDate (RFC 7519 §2), which may have a fraction; Entra's first version writes it as a text.
+    /// Returns a NumericDate (RFC 7519 §2), without its fraction. Entra's v1 endpoint writes it as a text.
     pub(super) fn require_time(&self, claim: &'static str) -> Result<Timestamp, TokenRejection> {
         let seconds = match self.require(claim)? {
             Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(truncate_seconds)),
@@ -50,7 +53,7 @@ impl Claims {
         seconds.map(Timestamp::from_unix).ok_or(TokenRejection::WrongClaimType { claim })
     }
 
-    /// The audiences: one text, or a list of them (RFC 7519 §4.1.3).
+    /// Returns the audiences: one text or a list of texts (RFC 7519 §4.1.3). A list with any other element fails.
     pub(super) fn require_audiences(&self) -> Result<Vec<&str>, TokenRejection> {
         let wrong_type = TokenRejection::WrongClaimType { claim: "aud" };
         match self.require("aud")? {
@@ -61,7 +64,7 @@ impl Claims {
     }
 }
 
-/// The whole seconds of a fractional date, where 64 bits can count them.
+/// Returns the whole seconds of a fractional date. Dates that a 64-bit counter could not represent exactly fail.
 fn truncate_seconds(seconds: f64) -> Option<i64> {
     const LIMIT: f64 = 9e15;
     #[expect(clippy::cast_possible_truncation, reason = "bounded on the line itself; the fraction is not wanted")]
@@ -74,7 +77,8 @@ impl<'de> Deserialize<'de> for Claims {
     }
 }
 
-/// Refuses a name that comes twice: two readers could each believe another of its values.
+/// Rejects an object in which a name occurs twice (RFC 7519 §4). Two parsers could each read another value: AWS might
+/// see another `sub` or `aud` than this program verified.
 struct UniqueNamesVisitor;
 
 impl<'de> Visitor<'de> for UniqueNamesVisitor {

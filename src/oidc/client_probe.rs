@@ -1,6 +1,7 @@
-//! Whether the provider knows a client and its redirect address, asked before anybody signs in.
+//! Checks before the first sign-in whether the provider accepts a client ID and a redirect URI.
 //!
-//! A hint for a person who sets things up: nothing is begun, and what is meant for the browser is not believed.
+//! `setup` and `doctor` use the result as a hint only. The probe starts no sign-in, and the program trusts no content
+//! of the page, which is meant for a browser.
 
 use ::http::{StatusCode, header};
 use openidconnect::url::Url;
@@ -8,10 +9,10 @@ use openidconnect::url::Url;
 use super::{ProviderMetadata, authorization_request::build_authorization_url, error::Error};
 use crate::http::Client;
 
-/// RFC 7636 appendix B's challenge: nobody will ever redeem what this request might begin.
+/// The challenge of RFC 7636 appendix B. The program stores no verifier for it, so it can never redeem a code.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// What the provider's answer says of the client and its redirect address.
+/// What the provider's answer shows about the client ID and the redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientProbe {
     Accepted,

@@ -1,6 +1,8 @@
-//! Device authorization (RFC 8628): a code that the person enters in a browser anywhere, and the question how far they are.
+//! The device authorization grant (RFC 8628): the user enters a short code in a browser on any device while this
+//! program polls the token endpoint.
 //!
-//! Each call asks once; how often, and until when, is for `session`.
+//! Each call sends one request. `session` decides how often to poll and when to stop. The grant has no protection
+//! against a user who is tricked into entering an attacker's code (RFC 8628 §5.4), so `session` prefers the browser.
 
 use std::{fmt, time::Duration};
 
@@ -17,25 +19,27 @@ use super::{
 };
 use crate::{config::Issuer, http::FullResponse, secret::Secret, text::sanitize_line, url::SecureUrl};
 
+/// RFC 8628 §3.4.
 const DEVICE_GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// RFC 8628 §3.2: where the provider names no pace.
+/// The poll interval, in seconds, of a provider that states none (RFC 8628 §3.2).
 const DEFAULT_INTERVAL: u64 = 5;
-/// A provider that asks for more of one's patience than this does not mean it.
+/// The longest accepted poll interval, in seconds. A longer one is a mistake and would outlast the user's patience.
 const MAX_INTERVAL: u64 = 60;
-/// Where the provider does not say how long its code holds, although it must.
+/// The lifetime, in seconds, of a code whose provider omits the required `expires_in`.
 const DEFAULT_CODE_LIFETIME: u64 = 600;
-/// A code that nobody could type is none.
+/// The longest user code. A longer one cannot be typed, so the answer is treated as incomplete.
 const MAX_USER_CODE_LENGTH: usize = 64;
 
-/// What the provider gave for one sign-in.
+/// The codes and addresses that the provider issued for one sign-in.
 #[derive(Clone)]
 pub struct DeviceCode {
-    /// For the person alone; shown, never logged.
+    /// The code that the user types. The program shows it and never logs it: during its lifetime it can approve a
+    /// sign-in.
     pub user_code: String,
-    /// Where the person enters it.
+    /// The page where the user enters the code.
     pub verification_uri: SecureUrl,
-    /// The same with the code in it already.
+    /// The same page with the code in its address (RFC 8628 §3.3.1).
     pub verification_uri_complete: Option<SecureUrl>,
     pub interval: Duration,
     pub lifetime: Duration,
@@ -48,7 +52,7 @@ impl fmt::Debug for DeviceCode {
     }
 }
 
-/// How far the person is.
+/// The result of one poll.
 #[derive(Debug)]
 pub enum DevicePollOutcome {
     Waiting(PollPace),
@@ -56,8 +60,8 @@ pub enum DevicePollOutcome {
 }
 
 impl ProviderSession<'_> {
-    /// Asks for a code. It knows no `nonce` and no PKCE: the device code, which never leaves this machine but to the
-    /// provider, is what ties the tokens to this question.
+    /// Requests a device code. The grant has neither `nonce` nor PKCE. The device code, which only this program and
+    /// the provider know, binds the tokens to this request.
     pub async fn request_device_code(&self, endpoint: &SecureUrl) -> Result<DeviceCode, Error> {
         let profile = self.application.profile;
         let scope = select_scopes(profile, self.metadata);
@@ -68,7 +72,7 @@ impl ProviderSession<'_> {
         parse_device_response(&form.endpoint.response_source(), self.post(&form).await?, &profile.issuer)
     }
 
-    /// Asks once whether the person has answered. Refused, it is over.
+    /// Polls once. A refusal other than "pending" or "slow down" ends the sign-in (RFC 8628 §3.5).
     pub async fn poll_device_code(&self, code: &DeviceCode) -> Result<DevicePollOutcome, Error> {
         let fields = [("grant_type", DEVICE_GRANT_TYPE), ("device_code", code.device_code.expose())];
         match self.request_tokens(&fields, &[&code.device_code]).await {
@@ -80,7 +84,7 @@ impl ProviderSession<'_> {
     }
 }
 
-/// The answer as it came. Google names the address by the word of an earlier draft.
+/// The answer of RFC 8628 §3.2. Google names the address `verification_url`, as an earlier draft did.
 #[derive(Deserialize)]
 struct DeviceResponse {
     device_code: Option<Secret>,
@@ -92,7 +96,7 @@ struct DeviceResponse {
     interval: Option<LenientSeconds>,
 }
 
-/// A number, which some providers set in quotes.
+/// A number of seconds, which some providers send as a text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LenientSeconds {
@@ -100,6 +104,8 @@ enum LenientSeconds {
     Text(String),
 }
 
+/// Checks the answer. The addresses must be https like every endpoint, because the program sends the user there to
+/// type a password. `clamp` stops a provider from causing a busy loop with an interval of zero.
 fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: &Issuer) -> Result<DeviceCode, Error> {
     let given: DeviceResponse = parse_body(source.clone(), &Zeroizing::new(answer.body))?;
     let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
@@ -122,7 +128,8 @@ fn parse_device_response(source: &ResponseSource, answer: FullResponse, issuer: 
     })
 }
 
-/// The code as it may be shown at a terminal.
+/// Accepts a code that is safe to print. Control or direction characters in it could rewrite the terminal and so
+/// display another address than the one that the program opens.
 fn check_user_code(code: String) -> Option<String> {
     let is_plain = !code.trim().is_empty() && code.len() <= MAX_USER_CODE_LENGTH && sanitize_line(&code) == code;
     is_plain.then_some(code)

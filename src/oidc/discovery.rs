@@ -1,6 +1,7 @@
-//! What the provider says of itself (OIDC Discovery §3 and §4), checked before it is believed.
+//! Fetches the provider's discovery document (OIDC Discovery §3 and §4) and checks it before anything uses it.
 //!
-//! It fetches and judges; how long it is remembered is for `session`.
+//! The document decides where the code, the refresh token and the client secret go, and which keys sign. Therefore its
+//! issuer must equal the configured one and its endpoints must use https. `session` decides how long to cache it.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,37 +16,43 @@ use crate::{
     url::{SecureUrl, SecureUrlError},
 };
 
-/// What discovery said and was checked. Remembered, sealed, between runs.
+/// The checked members of a discovery document. `session` caches it, sealed, between runs.
+///
+/// Invariant: `issuer` equals the configured issuer, and every endpoint passed [`parse_endpoint`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderMetadata {
-    /// Equal, byte for byte, to the configured one.
+    /// Equal to the configured issuer, byte for byte (OIDC Discovery §4.3).
     pub issuer: String,
     pub authorization_endpoint: SecureUrl,
     pub token_endpoint: SecureUrl,
     pub jwks_uri: SecureUrl,
     pub revocation_endpoint: Option<SecureUrl>,
-    /// RFC 8628 §4. A record without a word about it is of a program that never asked, and is no record.
+    /// RFC 8628 §4. A cached record without this member was written before the program supported device codes. It
+    /// fails to parse, so that the program fetches the document again instead of concluding that the provider lacks
+    /// the endpoint.
     #[serde(deserialize_with = "Option::deserialize")]
     pub device_authorization_endpoint: Option<SecureUrl>,
-    /// `id_token_signing_alg_values_supported`, which some providers leave out although it is required.
+    /// `id_token_signing_alg_values_supported`. Some providers leave it out although OIDC Discovery §3 requires it.
     pub algorithms: Option<Vec<String>>,
     pub scopes_supported: Option<Vec<String>>,
-    /// `token_endpoint_auth_methods_supported`, and the same of the revocation endpoint (RFC 8414 §2).
+    /// `token_endpoint_auth_methods_supported`, and below it the same list of the revocation endpoint (RFC 8414 §2).
     pub token_auth_methods: Option<Vec<String>>,
     pub revocation_auth_methods: Option<Vec<String>>,
     /// `token_endpoint_auth_signing_alg_values_supported`.
     pub auth_algorithms: Option<Vec<String>>,
-    /// Whether answers carry `iss` (RFC 9207), so that one without it is not this provider's.
+    /// `authorization_response_iss_parameter_supported`. If true, a callback without `iss` does not come from this
+    /// provider (RFC 9207 §2.4), and the callback server rejects it.
     pub iss_parameter: bool,
 }
 
-/// Asks the issuer, and believes the answer only if it speaks for this very issuer.
+/// Fetches and checks the document of the profile's issuer. Fails when the provider does not answer, when the document
+/// belongs to another issuer, or when an endpoint is unsafe.
 pub async fn discover_provider(client: &Client, profile: &Profile) -> Result<ProviderMetadata, Error> {
     let known_better = profile.login_domain.as_ref().zip(profile.provider.spec().endpoint_paths);
     fetch_metadata(client, &profile.issuer, known_better).await
 }
 
-/// The same before there is a profile: who sets one up has an issuer, and no more.
+/// Does the same for `setup`, which knows the issuer before a profile exists.
 pub async fn discover_issuer(client: &Client, issuer: &Issuer) -> Result<ProviderMetadata, Error> {
     fetch_metadata(client, issuer, None).await
 }
@@ -64,14 +71,16 @@ async fn fetch_metadata(
     stated.into_metadata(issuer, &source)
 }
 
-/// Where the description stands. The issuer's own slash at the end goes before the path is appended (OIDC Discovery §4).
+/// Builds the address of the discovery document. OIDC Discovery §4 removes one trailing slash of the issuer before it
+/// appends the path.
 pub fn build_discovery_url(issuer: &Issuer) -> Result<SecureUrl, Error> {
     let stem = issuer.as_str();
     let address = format!("{}/.well-known/openid-configuration", stem.strip_suffix('/').unwrap_or(stem));
     parse_endpoint(issuer, "issuer", &address)
 }
 
-/// The document as it came. What this program does not use is not looked at, so that it cannot be wrong.
+/// The document as the provider sent it. It has only the members that this program uses, so a mistake in any other
+/// member cannot break a sign-in.
 #[derive(Deserialize)]
 struct DiscoveryDocument {
     issuer: Option<String>,
@@ -89,10 +98,11 @@ struct DiscoveryDocument {
 }
 
 impl DiscoveryDocument {
-    /// The profile knows better where the person is sent; who issues, and with which keys it signs, stays as stated.
+    /// Replaces the sign-in, token and revocation endpoints by those of the profile's login domain. Issuer and keys
+    /// stay as the document states them.
     ///
-    /// Where the provider names its own pages or its own token endpoint, the profile may name only the same host: another
-    /// one would be handed the code, the refresh token and the application's secret.
+    /// The profile may not name another host than the one that the document names. Otherwise a mistyped or planted
+    /// domain would receive the code, the refresh token and the client secret.
     fn apply_login_domain(&mut self, domain: &SecureUrl, paths: EndpointPaths) -> Result<(), Error> {
         for stated in [&self.authorization_endpoint, &self.token_endpoint].into_iter().flatten() {
             let is_same = SecureUrl::parse(stated).is_ok_and(|url| url.authority() == domain.authority());
@@ -111,6 +121,8 @@ impl DiscoveryDocument {
     fn into_metadata(self, configured: &Issuer, source: &ResponseSource) -> Result<ProviderMetadata, Error> {
         let lacks = |lacks| Error::MissingMember { source: source.clone(), member: lacks };
         let issuer = self.issuer.ok_or_else(|| lacks("issuer"))?;
+        // OIDC Discovery §4.3: an exact comparison. It stops a document that an attacker or a captive portal serves
+        // for another issuer, whose endpoints and keys this program would otherwise trust (mix-up, RFC 9700 §4.4).
         if issuer != configured.as_str() {
             let configured = configured.as_str().to_owned();
             return Err(Error::IssuerMismatch { configured, stated: UntrustedText::new(issuer) });
@@ -139,8 +151,11 @@ impl DiscoveryDocument {
     }
 }
 
-/// A provider elsewhere may not point us, or the person, at plain http on this machine: whatever listens there did not ask
-/// for it.
+/// Parses an endpoint that the provider states. It must be https (OIDC Core §3.1.2 and §3.1.3); plain http is accepted
+/// on loopback only.
+///
+/// A remote issuer may not name plain http on this machine either. Otherwise a hostile document could send secrets, or
+/// the user's browser, to whichever local program listens on that port.
 pub(super) fn parse_endpoint(configured: &Issuer, name: &'static str, stated: &str) -> Result<SecureUrl, Error> {
     let fault = |refusal| Error::UnusableEndpoint { name, stated: UntrustedText::new(stated), refusal };
     let url = SecureUrl::parse(stated).map_err(fault)?;
@@ -148,7 +163,8 @@ pub(super) fn parse_endpoint(configured: &Issuer, name: &'static str, stated: &s
 }
 
 impl ProviderMetadata {
-    /// Whether the provider says that it signs so; one that says nothing rules nothing out.
+    /// Returns whether the provider may sign with this algorithm. A provider without a list excludes nothing: the
+    /// fixed list in `key_set` still applies.
     pub(super) fn offers_algorithm(&self, name: &str) -> bool {
         is_not_excluded(self.algorithms.as_deref(), name)
     }
@@ -178,7 +194,7 @@ mod tests {
         url::SecureUrlError,
     };
 
-    /// A provider whose document is what `document` makes of its address.
+    /// A provider that serves the document which `document` builds from its base address.
     fn stating(document: impl Fn(&str) -> Value + Send + 'static) -> LoopbackServer {
         LoopbackServer::start_plain(move |request, out| {
             let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();

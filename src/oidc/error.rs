@@ -1,38 +1,41 @@
-//! What can go wrong between this program and the provider, as facts.
+//! The errors of talking to a provider, as typed facts.
 //!
-//! It keeps refusals, outages and strangers' pages apart; advice belongs to `failure`.
+//! The types separate the provider's own refusals from outages and from pages of proxies and captive portals, because
+//! only a refusal may cost the user a refresh token. `failure` turns the facts into messages and hints.
 
 use ::http::StatusCode;
 
 use crate::{http, text::UntrustedText, trait_impls::impl_from, url::SecureUrlError};
 
+/// Why a request to the provider gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// No answer came.
+    /// No HTTP response arrived.
     Http(http::Error),
-    /// It would send us elsewhere. None of these addresses may redirect, and a token request never follows.
+    /// The endpoint answered with a redirect. The client never follows one: it would carry the code, the refresh token
+    /// or the client secret to another host.
     Redirected { source: ResponseSource, location: Option<UntrustedText> },
-    /// A status that is neither success nor the provider's refusal: an outage, or a wrong address.
+    /// A status that is neither a success nor an OAuth refusal: an outage, or a wrong address.
     UnexpectedStatus { source: ResponseSource, status: StatusCode },
-    /// Not JSON at all: the page of a captive portal or of a proxy.
+    /// The body is not JSON: usually the page of a captive portal or of a proxy.
     NotJson { source: ResponseSource },
-    /// JSON that ends too early, or is not what the standard describes.
+    /// The JSON ends too early, or has another structure than the standard describes.
     Malformed { source: ResponseSource },
-    /// A whole answer without the member that matters.
+    /// A complete answer lacks a required member.
     MissingMember { source: ResponseSource, member: &'static str },
-    /// The document at the issuer's address speaks for another issuer.
+    /// The discovery document names another issuer than the configured one.
     IssuerMismatch { configured: String, stated: UntrustedText },
-    /// The profile's sign-in pages are on another host than the provider's own.
+    /// The profile's login domain is another host than the one that the provider states.
     LoginDomainMismatch { configured: String, stated: UntrustedText },
-    /// Discovery names an address that is not safe to talk to.
+    /// The provider stated an endpoint that is not a valid https address.
     UnusableEndpoint { name: &'static str, stated: UntrustedText, refusal: SecureUrlError },
-    /// The provider understood, and says no (RFC 6749 §5.2).
+    /// The provider refused the request (RFC 6749 §5.2).
     Refused { error: UntrustedText, description: UntrustedText },
-    /// The same, of the application's own proof. No token is the worse for it.
+    /// The provider refused the application's credentials. Codes and refresh tokens stay valid.
     ClientRejected { means: ClientAuthMethod, error: UntrustedText, description: UntrustedText },
 }
 
-/// Where an answer came from.
+/// The endpoint and host that an answer came from, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseSource {
     pub endpoint: ProviderEndpoint,
@@ -48,14 +51,14 @@ pub enum ProviderEndpoint {
     DeviceAuthorization,
 }
 
-/// The pace at which a provider wants to be asked on.
+/// The poll interval that a provider requests while the user has not entered the device code (RFC 8628 §3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollPace {
     Unchanged,
     SlowDown,
 }
 
-/// Which proof the provider did not take.
+/// The credentials that the provider rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthMethod {
     Secret,
@@ -63,7 +66,7 @@ pub enum ClientAuthMethod {
 }
 
 impl Error {
-    /// Whether the provider was not reached, or something on the way answered in its place.
+    /// Returns whether the provider was not reached, or something else on the network answered in its place.
     pub fn is_network(&self) -> bool {
         match self {
             Self::Http(error) => error.is_network(),
@@ -79,24 +82,26 @@ impl Error {
         }
     }
 
-    /// Whether the code or the refresh token is spent. Nothing else may cost a person a sign-in: no outage, no page of
-    /// a captive portal, no other refusal.
+    /// Returns whether the provider reports the code or refresh token as spent (RFC 6749 §5.2). It is the only error
+    /// after which a caller may delete a refresh token. If outages, portal pages or other refusals counted, one bad
+    /// network could sign every user out.
     pub fn is_invalid_grant(&self) -> bool {
         self.has_error_code(&["invalid_grant"])
     }
 
-    /// Whether the provider goes on only with the person before it (OIDC Core §3.1.2.6): Entra answers a refresh so when
-    /// a policy now asks for a second factor. The refresh token is not spent by that.
+    /// Returns whether the provider requires the user to interact (OIDC Core §3.1.2.6). Entra answers a refresh this
+    /// way when a new policy requires a second factor. The refresh token stays valid.
     pub fn needs_interaction(&self) -> bool {
         self.has_error_code(&["consent_required", "interaction_required", "login_required"])
     }
 
-    /// Whether the provider has a revocation endpoint, but not for refresh tokens (RFC 7009 §2.2.1).
+    /// Returns whether the revocation endpoint does not accept refresh tokens (RFC 7009 §2.2.1).
     pub fn is_unsupported_token_type(&self) -> bool {
         self.has_error_code(&["unsupported_token_type"])
     }
 
-    /// Whether nobody has entered the device code yet; how the wait goes on (RFC 8628 §3.5).
+    /// Returns how to continue polling while the user has not entered the device code, or `None` for any other error
+    /// (RFC 8628 §3.5).
     pub(super) fn poll_pace(&self) -> Option<PollPace> {
         if self.has_error_code(&["authorization_pending"]) {
             return Some(PollPace::Unchanged);
@@ -104,13 +109,12 @@ impl Error {
         self.has_error_code(&["slow_down"]).then_some(PollPace::SlowDown)
     }
 
-    /// Whether nobody entered the device code in time.
     pub fn is_expired_device_code(&self) -> bool {
         self.has_error_code(&["expired_token"])
     }
 
-    /// Whether the same request may succeed a moment later: the provider was not reached or is overloaded, or something
-    /// else answered in its place, such as a captive portal.
+    /// Returns whether the same request may succeed a moment later: the provider was not reached or is overloaded, or
+    /// something else answered in its place, for example a captive portal.
     pub fn lacks_provider_answer(&self) -> bool {
         match self {
             Self::Http(error) => error.is_unanswered() || matches!(error.cause(), http::Error::Proxy { .. }),
@@ -133,8 +137,8 @@ impl Error {
         matches!(self, Self::Refused { error, .. } if codes.iter().any(|code| *error == UntrustedText::new(*code)))
     }
 
-    /// Whether the remembered description of the provider may be out of date: somebody answered where it says, and not
-    /// as a provider does.
+    /// Returns whether the cached discovery document may be out of date: a server answered at the cached address, but
+    /// not as an OAuth endpoint does. `session` then fetches the document again.
     pub fn suggests_stale_metadata(&self) -> bool {
         !matches!(self, Self::Http(_) | Self::Refused { .. } | Self::ClientRejected { .. })
     }

@@ -1,7 +1,8 @@
-//! Forms posted to the provider, and its refusals (RFC 6749 §5.2), which every endpoint words alike.
+//! Posts forms to the provider and recognises its refusals (RFC 6749 §5.2), which all endpoints express in the same
+//! way.
 //!
-//! What a form holds besides the application's name and proof, and what a good answer means, is for the module that
-//! posts it.
+//! It adds the client's name and credentials, and removes secrets from the provider's error texts. The calling module
+//! chooses the other fields and reads a successful answer.
 
 use ::http::{HeaderValue, Request, StatusCode, header};
 use openidconnect::url::form_urlencoded;
@@ -14,7 +15,7 @@ use crate::{
     text::UntrustedText,
 };
 
-/// An application at its provider: what every request in its name needs.
+/// The client and its provider: everything that a request on the client's behalf needs. Copying it is cheap.
 #[derive(Clone, Copy, Debug)]
 pub struct ProviderSession<'a> {
     pub client: &'a Client,
@@ -22,18 +23,17 @@ pub struct ProviderSession<'a> {
     pub metadata: &'a ProviderMetadata,
 }
 
-/// What is posted, and where.
 pub(super) struct ProviderForm<'a> {
     pub(super) endpoint: ClientAuthEndpoint<'a>,
     pub(super) fields: &'a [(&'a str, &'a str)],
-    /// What is secret of it, which a refusal may quote.
     pub(super) secrets: &'a [&'a Secret],
-    /// Where a page in a browser would say that it comes from.
+    /// The `Origin` header, for applications that are registered as single-page applications.
     pub(super) origin: Option<&'static str>,
 }
 
 impl ProviderSession<'_> {
-    /// Posts it with what proves the application. Refusals, redirects and outages are errors; the rest is the answer.
+    /// Posts the form with the client's credentials. Fails for a refusal, a redirect or an outage. A 2xx answer is
+    /// returned without a check of its body.
     pub(super) async fn post(&self, form: &ProviderForm<'_>) -> Result<FullResponse, Error> {
         let answer = self.client.send(form.build_request(self.application)).await?;
         if let Some(refusal) = form.parse_refusal(self.application, answer.status, &answer.body) {
@@ -45,6 +45,8 @@ impl ProviderSession<'_> {
 }
 
 impl ProviderForm<'_> {
+    /// Builds the request. Secrets travel in the body or in a header that is marked sensitive, never in the address,
+    /// because servers and proxies log addresses (RFC 6749 §2.3.1).
     fn build_request(&self, application: &Application<'_>) -> Request<Vec<u8>> {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(self.fields);
@@ -65,15 +67,17 @@ impl ProviderForm<'_> {
         request
     }
 
-    /// The provider's refusal, when the answer is one. It comes with 400, or 401, or (Auth0) 403: any client error, and
-    /// never with a server error, whatever the body of that says.
+    /// Returns the provider's refusal if the answer is one: any 4xx with an OAuth error in JSON (Auth0 uses 403). A
+    /// 5xx is an outage, whatever its body says: otherwise an overloaded gateway that answers `invalid_grant` would
+    /// delete the user's refresh token.
     fn parse_refusal(&self, application: &Application<'_>, status: StatusCode, body: &[u8]) -> Option<Error> {
         if !status.is_client_error() {
             return None;
         }
         let OAuthErrorResponse { error, error_description } = http::parse_json_object(body)?;
         let means = application.auth_method().filter(|_| rejects_client(status, &error));
-        // Its description reaches terminals, logs and the stored last failure, and some providers quote what they refuse.
+        // The description reaches terminals, logs and the stored last failure, and some providers quote the token or
+        // code that they refuse.
         let description = UntrustedText::new(error_description.unwrap_or_default());
         let secrets = self.secrets.iter().copied().chain(application.client_secret());
         let description = secrets.fold(description, |text, secret| text.redact_secret(secret));
@@ -85,14 +89,15 @@ impl ProviderForm<'_> {
     }
 }
 
+/// The error response of RFC 6749 §5.2. `error` is required, so other JSON does not count as a refusal.
 #[derive(Deserialize)]
 struct OAuthErrorResponse {
     error: String,
     error_description: Option<String>,
 }
 
-/// Whether it was the application's proof that did not please. The standard has one word for it; Keycloak says
-/// `unauthorized_client`, and Auth0 `access_denied`, both with 401, which stands for nothing else here.
+/// Returns whether the provider refused the client's credentials. The standard code is `invalid_client`. Keycloak sends
+/// `unauthorized_client` and Auth0 `access_denied`, both with status 401, which means nothing else at these endpoints.
 fn rejects_client(status: StatusCode, error: &str) -> bool {
     match error {
         "invalid_client" => true,
@@ -116,7 +121,7 @@ mod tests {
         },
     };
 
-    /// What becomes of a form posted with a secret and answered so.
+    /// The error of a form that was posted with a client secret and answered with this status and code.
     fn refused(status: &str, code: &str) -> Error {
         let body = format!(r#"{{"error":"{code}","error_description":"s3cret is wrong"}}"#);
         let server = start_provider(status, "", &body);

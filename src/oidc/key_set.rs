@@ -1,6 +1,7 @@
-//! The provider's public keys, and the algorithms that this program believes in.
+//! The provider's public keys (JWKS, RFC 7517) and the signature algorithms that this program accepts.
 //!
-//! It says which key signed; whether the token is the right one is for `verify`.
+//! Promise: a [`TokenSigner`] exists only after a published key of sufficient length verified the signature. `verify`
+//! checks the claims.
 
 use std::fmt;
 
@@ -20,15 +21,17 @@ use super::{
 };
 use crate::{http::Client, text::UntrustedText};
 
-/// The shortest RSA signature, which is as long as its key: 2048 bits (RFC 7518 §3.3).
+/// The shortest accepted RSA signature. It is as long as its key, which must have at least 2048 bits (RFC 7518 §3.3):
+/// shorter keys can be factored, and a factored key signs forged tokens.
 const MIN_RSA_BYTES: usize = 256;
 
-/// A key set as the provider publishes it (RFC 7517); keys of kinds unknown here are left out.
+/// The key set that the provider publishes. Keys of unknown types are ignored, as RFC 7517 §5 recommends.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProviderKeys(#[serde(deserialize_with = "deserialize_usable_keys")] CoreJsonWebKeySet);
 
-/// Leaves out keys that are not meant for verification (`key_ops`, RFC 7517 §4.3), a member that the library passes over.
+/// Drops keys that the provider does not permit for verification (`key_ops`, RFC 7517 §4.3). The library ignores that
+/// member, so that an encryption key could otherwise verify a token.
 fn deserialize_usable_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CoreJsonWebKeySet, D::Error> {
     let mut set = Value::deserialize(deserializer)?;
     if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
@@ -42,18 +45,17 @@ fn deserialize_usable_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     serde_json::from_value(set).map_err(D::Error::custom)
 }
 
-/// Fetches the keys that the provider publishes now.
 pub async fn fetch_keys(client: &Client, metadata: &ProviderMetadata) -> Result<ProviderKeys, Error> {
     fetch_document(client, ProviderEndpoint::Keys, &metadata.jwks_uri).await
 }
 
-/// Whether tokens signed by the algorithm of this name can be believed.
+/// Returns whether this program accepts tokens that are signed with this algorithm.
 pub fn is_supported_algorithm(algorithm: &str) -> bool {
     parse_algorithm(algorithm).is_some()
 }
 
 impl ProviderKeys {
-    /// How many there are.
+    /// The number of usable keys. With zero keys, every token fails.
     pub fn count(&self) -> usize {
         self.0.keys().len()
     }
@@ -65,8 +67,11 @@ impl fmt::Debug for ProviderKeys {
     }
 }
 
-/// The signature algorithm of this name (RFC 7518 §3.1, RFC 8037 §3.1): the asymmetric ones, so that no secret of the client
-/// could ever sign a token. Never `none`, never an HMAC.
+/// Parses the name of an asymmetric signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+///
+/// The list is fixed (RFC 8725 §3.1). It never contains `none`, which would accept unsigned tokens. It never contains
+/// an HMAC, because an attacker could sign with the published key as the HMAC secret (RFC 8725 §2.1), and the holder
+/// of a client secret could forge tokens.
 pub(super) fn parse_algorithm(name: &str) -> Option<Jws> {
     Some(match name {
         "RS256" => Jws::RsaSsaPkcs1V15Sha256,
@@ -82,20 +87,22 @@ pub(super) fn parse_algorithm(name: &str) -> Option<Jws> {
     })
 }
 
-/// Whether a signature of this length could come from a key that is long enough.
+/// Returns whether the key that made this signature is long enough. Keys on curves have a fixed length.
 fn is_long_enough(algorithm: &Jws, signature: &[u8]) -> bool {
     matches!(algorithm, Jws::EcdsaP256Sha256 | Jws::EcdsaP384Sha384 | Jws::EdDsa) || signature.len() >= MIN_RSA_BYTES
 }
 
-/// The key that signed a token, with the algorithm it used.
+/// The key that signed a token, and its algorithm. It exists only after the signature was verified.
 pub(super) struct TokenSigner<'a> {
     key: &'a CoreJsonWebKey,
     algorithm: Jws,
 }
 
 impl ProviderKeys {
-    /// Finds the key that signed. A token that names a key is tried on the keys of that name, of which a careless
-    /// provider has several; one that names none, on every key.
+    /// Verifies the signature and returns the key that made it (OIDC Core §3.1.3.7, items 6 and 7).
+    ///
+    /// A token with a `kid` is tried with every key of that name, because some providers publish several. A token
+    /// without a `kid` is tried with every key. Both are safe: only keys from the provider's `jwks_uri` take part.
     pub(super) fn find_signer(
         &self,
         kid: Option<&str>,
@@ -105,10 +112,11 @@ impl ProviderKeys {
     ) -> Result<TokenSigner<'_>, TokenRejection> {
         let mut rejection = TokenRejection::UnknownKey { kid: kid.map(UntrustedText::new) };
         for key in self.0.keys().iter().filter(|key| kid.is_none() || key.key_id().map(|id| id.as_str()) == kid) {
-            // The library refuses, as an invalid key, one meant for encryption, or of another type or algorithm.
+            // The library rejects a key whose `use`, `kty` or `alg` does not permit this algorithm (RFC 7517 §4.2,
+            // §4.4). Without that check, one key could be used with another algorithm than intended (RFC 8725 §3.1).
             match key.verify_signature(&algorithm, message, signature) {
                 Ok(()) if is_long_enough(&algorithm, signature) => return Ok(TokenSigner { key, algorithm }),
-                // Without a name, "another key signed it" is all that can be known.
+                // With a `kid`, the named key failed. Without one, the signing key may be missing from the set.
                 Ok(()) | Err(SignatureVerificationError::CryptoError(_)) if kid.is_some() => {
                     rejection = TokenRejection::Signature;
                 }
@@ -120,7 +128,8 @@ impl ProviderKeys {
 }
 
 impl TokenSigner<'_> {
-    /// The left half of the text's digest in base64url, by the algorithm's own hash: `compute_at_hash` (OIDC Core §3.1.3.6).
+    /// Computes `at_hash` for an access token: the left half of its digest, in base64url, with the hash of the
+    /// signature algorithm (OIDC Core §3.1.3.6).
     pub(super) fn compute_half_hash(&self, text: &str) -> Option<String> {
         let digest = self.key.hash_bytes(text.as_bytes(), &self.algorithm).ok()?;
         digest.get(..digest.len() / 2).map(|half| URL_SAFE_NO_PAD.encode(half))

@@ -1,6 +1,9 @@
-//! OpenID Connect: what the provider says of itself, the question, the exchanges, the judgement of the answer.
+//! The client side of OpenID Connect: discovery, the authorization request, the callback, the token exchange, and the
+//! verification of the ID token.
 //!
-//! It speaks to the provider only; what may be kept and when to ask a person is for `session`.
+//! Promise to its callers: only [`verify_token`] turns the provider's answer into a [`VerifiedToken`], and no other
+//! module can build one from foreign text. Everything else that arrives here stays untrusted. The module talks to the
+//! provider only. `session` decides when to prompt the user and what to store.
 
 mod response;
 mod application;

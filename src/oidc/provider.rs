@@ -1,37 +1,44 @@
-//! What a provider's answers mean, where that differs between providers.
+//! Interprets the few answers that differ between providers: a required `Origin` header, the organization claim, and a
+//! second name of the issuer.
 //!
-//! The differences themselves are data in `config::ProviderSpec`.
+//! `config::ProviderSpec` holds the differences as data. This module applies them.
 
 use super::Error;
 use crate::config::{OrganizationParameter, OriginRetry, Profile};
 
-/// Whether the provider refused the request because it takes the application for a page in a browser.
+/// Returns whether the provider refused the request because the application is registered as a single-page
+/// application, whose requests must carry an `Origin` header.
 pub(super) fn is_origin_required(retry: &OriginRetry, error: &Error) -> bool {
     matches!(error, Error::Refused { description, .. }
         if description.to_safe_line().starts_with(retry.refusal))
 }
 
-/// The organization that the profile asks for, where its provider leaves it to us to insist.
+/// The organization that the profile requires. It exists only for providers that treat the request parameter as a
+/// suggestion, so that this program must check the claim in the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequiredOrganization<'a> {
     pub(super) claim: &'static str,
     pub(super) name: &'a str,
 }
 
+/// Finds the organization that ID tokens of this profile must name. `None` where the profile requires none, or where
+/// the provider itself enforces it.
 pub fn find_organization(profile: &Profile) -> Option<RequiredOrganization<'_>> {
     let OrganizationParameter { parameter, claim } = profile.provider.spec().organization.as_ref()?;
     let name = profile.extra_params.get(*parameter)?.as_str();
     Some(RequiredOrganization { claim: claim(name), name })
 }
 
-/// The other name under which the provider's tokens may know their issuer.
+/// Returns the second issuer name that this provider may write into `iss`. Google documents its issuer both with and
+/// without `https://`.
 pub fn find_issuer_alias(profile: &Profile) -> Option<&str> {
     let (_, bare) = profile.issuer.as_str().split_once("://")?;
     profile.provider.spec().has_bare_issuer.then_some(bare)
 }
 
 impl RequiredOrganization<'_> {
-    /// An asterisk stands for any organization, but not for none.
+    /// Compares the claim with the required name. An asterisk accepts any organization, but a token without the claim
+    /// (a personal account) still fails.
     pub(super) fn matches_claim(&self, stated: Option<&str>) -> bool {
         stated.is_some_and(|stated| self.name == "*" || self.name.eq_ignore_ascii_case(stated))
     }
@@ -54,7 +61,7 @@ mod tests {
 
     const GRANTED: &str = r#"{"access_token":"at","id_token":"a.b.c"}"#;
 
-    /// A provider that takes the application for a page in a browser, and answers a page so.
+    /// A provider that demands an `Origin` header, and gives `answer` to a request that has one.
     fn of_pages(answer: &'static str) -> LoopbackServer {
         LoopbackServer::start_plain(move |request, out| {
             let first = r#"{"error":"invalid_request","error_description":"AADSTS9002327: Tokens issued for"}"#;

@@ -1,67 +1,70 @@
-//! Why a token is not believed: one variant a claim, with what was expected and what was found.
+//! Why `verify` rejects an ID token: one variant per check, with the expected and the actual value.
 //!
-//! Facts only; the advice belongs to `failure`. No variant carries a token, a nonce or a hash.
+//! No variant carries a token, a nonce or a hash, because the values reach terminals and logs. `failure` writes the
+//! messages.
 
 use std::time::Duration;
 
 use crate::{text::UntrustedText, time::Timestamp};
 
+/// The first check that an ID token failed. `verify` documents which attack each check stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRejection {
     /// More than 256 KiB.
     TooLarge,
-    /// Not three parts of base64url, or the named part is no JSON object with unique names.
+    /// The token is not three base64url parts, or the named part is not a JSON object with unique member names.
     Malformed(TokenPart),
-    /// `none`, an HMAC, an unknown algorithm, or one that the provider's discovery does not list.
+    /// `alg` is `none`, an HMAC, unknown, or missing from the provider's discovery document.
     Algorithm { named: UntrustedText },
-    /// The header demands an extension to be understood (RFC 7515 §4.1.11); none is.
+    /// The header requires an extension (RFC 7515 §4.1.11), and this program supports no extension.
     CriticalHeader,
-    /// The header says that it is another kind of token, such as an access token.
+    /// `typ` names another kind of token, for example an access token (RFC 9068 §2.1).
     WrongTokenType { named: UntrustedText },
-    /// No published key fits the token. Remembered keys may be old: see [`TokenRejection::needs_fresh_keys`].
+    /// No published key fits the token. Cached keys may be out of date: see [`TokenRejection::needs_fresh_keys`].
     UnknownKey { kid: Option<UntrustedText> },
-    /// The key that the token names did not sign it.
+    /// The signature does not verify with the key that the token names.
     Signature,
-    /// A required claim is not there.
+    /// A required claim is missing.
     Missing { claim: &'static str },
-    /// The claim is there, but of a kind the standard does not allow.
+    /// The claim has a JSON type that the standard does not allow.
     WrongClaimType { claim: &'static str },
-    /// `iss`: another provider issued it.
+    /// `iss`: another provider issued the token.
     Issuer { expected: UntrustedText, actual: UntrustedText },
-    /// `aud`: it is for other clients.
+    /// `aud`: the token is for other clients.
     Audience { expected: UntrustedText, actual: Vec<UntrustedText> },
-    /// `azp`: the client it was issued to is another, or is not named beside several audiences.
+    /// `azp`: the provider issued the token to another client, or lists several audiences without naming the client.
     AuthorizedParty { expected: UntrustedText, actual: Option<UntrustedText> },
-    /// The person is not of the organization that the profile asks for.
+    /// The user does not belong to the organization that the profile requires.
     Organization { claim: &'static str, expected: UntrustedText, actual: Option<UntrustedText> },
-    /// Issued for another sign-in than this one.
+    /// `nonce`: the provider issued the token for another sign-in.
     NonceMismatch,
-    /// The access token beside it belongs to another answer.
+    /// `at_hash`: the access token in the same response belongs to another ID token.
     AccessTokenMismatch,
-    /// `exp` lies behind.
+    /// `exp` is in the past.
     Expired { at: Timestamp, now: Timestamp },
-    /// `nbf` lies ahead.
+    /// `nbf` is in the future.
     NotYetValid { from: Timestamp, now: Timestamp },
-    /// `iat` lies ahead.
+    /// `iat` is in the future.
     IssuedInTheFuture { at: Timestamp, now: Timestamp },
-    /// A time did not fit, and the provider's own clock shows why: this machine's is wrong.
+    /// A time check failed, and the provider's `Date` header shows that this machine's clock is wrong.
     WrongClock(ClockSkew),
-    /// An empty `sub`, or one of more than 255 bytes (OIDC Core §2).
+    /// `sub` is empty or longer than 255 bytes (OIDC Core §2).
     InvalidSubject,
-    /// A refresh brought the token of another person (OIDC Core §12.2).
+    /// A refresh returned the token of another user (OIDC Core §12.2).
     SubjectChanged,
 }
 
+/// The part of a token that is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPart {
-    /// Not three parts between dots.
+    /// The token does not consist of three parts between dots.
     Structure,
     Header,
     Claims,
     Signature,
 }
 
-/// How this machine's clock stands to the provider's.
+/// The difference between this machine's clock and the provider's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockSkew {
     AheadBy(Duration),
@@ -86,8 +89,9 @@ impl ClockSkew {
 }
 
 impl TokenRejection {
-    /// Whether the answer might change with the provider's present keys: it may have rotated them, or, when it was
-    /// set up anew, published another key under an old name. Worth one look, not two.
+    /// Returns whether the provider's current keys may verify the token: the provider may have rotated them, or
+    /// published another key under the same `kid` after a reinstallation. Callers fetch the keys once and verify
+    /// again. More fetches would let forged tokens cause requests without limit.
     pub fn needs_fresh_keys(&self) -> bool {
         matches!(self, Self::UnknownKey { .. } | Self::Signature)
     }

@@ -1,6 +1,6 @@
-//! The provider's answers: which of them are the document that was asked for.
+//! Separates the document that the provider was asked for from redirects, outages and web pages.
 //!
-//! It knows statuses and JSON; what a document must say is for the module that asked.
+//! It judges status and JSON syntax. The calling module checks the members.
 
 use ::http::header;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use crate::{
     url::SecureUrl,
 };
 
-/// Fetches a public document.
+/// Fetches a public JSON document: discovery or the key set. The request carries no secret.
 pub(super) async fn fetch_document<T: DeserializeOwned>(
     client: &Client,
     document: ProviderEndpoint,
@@ -24,7 +24,8 @@ pub(super) async fn fetch_document<T: DeserializeOwned>(
     parse_body(source, &answer.body)
 }
 
-/// Whether the answer is an answer at all: not a redirect, not an outage.
+/// Fails for redirects and for every status that is not a success. Redirects are never followed (see
+/// [`Error::Redirected`]).
 pub(super) fn check_status(source: &ResponseSource, answer: &FullResponse) -> Result<(), Error> {
     let source = || source.clone();
     match answer.status {
@@ -36,7 +37,8 @@ pub(super) fn check_status(source: &ResponseSource, answer: &FullResponse) -> Re
     }
 }
 
-/// Reads the body. A parser's own words are dropped: they quote what they stumble over, which may be a token.
+/// Parses the body as a JSON object. The parser's error text is dropped, because it quotes the input, which may be a
+/// token.
 pub(super) fn parse_body<T: DeserializeOwned>(source: ResponseSource, body: &[u8]) -> Result<T, Error> {
     http::parse_json_object(body).ok_or_else(|| {
         if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
@@ -47,7 +49,7 @@ pub(super) fn parse_body<T: DeserializeOwned>(source: ResponseSource, body: &[u8
     })
 }
 
-/// Where a redirect leads, without its query, which may carry what is nobody's business.
+/// Returns the target of a redirect without query and fragment, which may hold secrets and would reach the log.
 fn read_redirect_target(answer: &FullResponse) -> Option<UntrustedText> {
     let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
     location.split(['?', '#']).next().map(UntrustedText::new)

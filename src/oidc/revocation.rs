@@ -1,6 +1,6 @@
-//! The revocation endpoint: a refresh token ended before its time (RFC 7009).
+//! Revokes a refresh token at the provider (RFC 7009), so that a copy of it, for example in a backup, becomes useless.
 //!
-//! It asks and tells whether it was done; what is forgotten here meanwhile is for `session`.
+//! `session` deletes the local session first, so a sign-out works without a network. It reports a failed revocation.
 
 use super::{
     error::{Error, ProviderEndpoint},
@@ -9,8 +9,8 @@ use super::{
 use crate::{secret::Secret, url::SecureUrl};
 
 impl ProviderSession<'_> {
-    /// Ends what the refresh token stands for. One that the provider does not know, or has ended before, is ended as well
-    /// (RFC 7009 §2.2); see [`Error::is_unsupported_token_type`] for a provider that cannot.
+    /// Revokes the refresh token and the session behind it. An unknown or already revoked token counts as success (RFC
+    /// 7009 §2.2). [`Error::is_unsupported_token_type`] identifies a provider that cannot revoke refresh tokens.
     pub async fn revoke_refresh_token(&self, endpoint: &SecureUrl, refresh_token: &Secret) -> Result<(), Error> {
         let form = ProviderForm {
             endpoint: self.metadata.auth_endpoint(ProviderEndpoint::Revocation, endpoint),
@@ -19,8 +19,8 @@ impl ProviderSession<'_> {
             origin: None,
         };
         let answer = self.post(&form).await?;
-        // The status says it all, and the body of a success nothing (RFC 7009 §2.2). Only a web page is believed to come
-        // from somebody else: a captive portal greets everybody with 200.
+        // The status alone reports the success (RFC 7009 §2.2). A body that is a web page comes from a captive portal,
+        // which answers every request with 200: the token would still be valid.
         match answer.body.trim_ascii_start().first() {
             Some(b'<') => Err(Error::NotJson { source: form.endpoint.response_source() }),
             _ => Ok(()),

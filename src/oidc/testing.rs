@@ -1,4 +1,4 @@
-//! A profile and a provider to stand on, for the tests of this module.
+//! A profile, an application and a provider for the tests of `oidc`.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,13 @@ pub(super) fn test_profile(provider: Provider) -> Profile {
     Profile { provider, ..config::testing::profile() }
 }
 
-/// The profile's application, with the secret that is kept for it.
+/// The profile's application, with `secret` as its stored client secret.
 pub(super) fn test_application<'p>(profile: &'p Profile, secret: Option<&str>) -> Application<'p> {
-    let kept = StoredClientCredentials { secret: secret.map(Secret::new), ..StoredClientCredentials::default() };
-    Application::from_profile(profile, kept, &ClientFiles::read_for_profile(profile), &test_host()).unwrap()
+    let stored = StoredClientCredentials { secret: secret.map(Secret::new), ..StoredClientCredentials::default() };
+    Application::from_profile(profile, stored, &ClientFiles::read_for_profile(profile), &test_host()).unwrap()
 }
 
-/// A machine that stands still in time.
+/// A host whose clock stands still.
 pub(super) fn test_host() -> Host {
     let nowhere = PathBuf::new();
     let (user_config, system_config, data) = (nowhere.clone(), nowhere.clone(), nowhere);
@@ -34,7 +34,7 @@ pub(super) fn test_host() -> Host {
     }
 }
 
-/// A provider that lives at `base`, which has no slash at its end.
+/// The metadata of a provider at `base`, which has no trailing slash.
 pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
     let at = |path: &str| SecureUrl::parse(&format!("{base}{path}")).unwrap();
     ProviderMetadata {
@@ -53,13 +53,13 @@ pub(super) fn test_metadata(base: &str) -> ProviderMetadata {
     }
 }
 
-/// A provider on loopback that gives one answer to whatever it is asked.
+/// A provider on loopback that gives the same answer to every request.
 pub(super) fn start_provider(status: &str, headers: &str, body: &str) -> LoopbackServer {
     let (status, headers, body) = (status.to_owned(), headers.to_owned(), body.to_owned());
     LoopbackServer::start_plain(move |_, out| write_response(out, &status, &headers, &body))
 }
 
-/// Its address, without a slash at the end.
+/// The server's address, without a trailing slash.
 pub(super) fn server_base_url(server: &LoopbackServer) -> String {
     server.base_url("http").trim_end_matches('/').to_owned()
 }

@@ -1,8 +1,10 @@
-//! The token endpoint: a code, or a refresh token, for tokens (RFC 6749 §4.1.3 and §6).
+//! The token endpoint: exchanges a code or a refresh token for tokens (RFC 6749 §4.1.3 and §6).
 //!
-//! It tells the provider's refusal from everything that merely went wrong; what comes back is still unverified.
-//! The library's own exchange is not used: it fails on an `expires_in` in quotes, decodes the ID token on the way,
-//! and takes for one kind of error what decides here whether a refresh token is lost.
+//! It separates the provider's refusal from every other failure, because only a refusal may cost the user a refresh
+//! token. The returned tokens are still unverified.
+//!
+//! The exchange of the `openidconnect` crate is unsuitable: it fails on an `expires_in` in quotes, it decodes the ID
+//! token before verification, and it merges the refusal with other errors.
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -16,22 +18,25 @@ use super::{
 };
 use crate::{http::FullResponse, log, secret::Secret, time::Timestamp};
 
-/// What an exchange brings. Nothing in it may be believed before `verify`.
+/// The tokens of one response. The ID token is unverified: pass it to `verify_token` before any use.
 #[derive(Debug)]
 pub struct TokenResponse {
-    /// Providers may leave it out of a refresh (OIDC Core §12.2).
+    /// Providers may omit it from the answer to a refresh (OIDC Core §12.2).
     pub id_token: Option<UnverifiedToken>,
-    /// Wanted for the hash in the ID token only. An answer without one is of no worse use, and may carry a rotated
-    /// refresh token that must not be lost.
+    /// Used only for the `at_hash` check. A response without it is still accepted, because it may contain a rotated
+    /// refresh token, and losing that would end the session.
     pub access_token: Option<Secret>,
-    /// `None` from a refresh: the old one stays good.
+    /// `None` after a refresh means that the old refresh token stays valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,
-    /// The provider's clock, for `ExpectedClaims`.
+    /// The provider's clock, for [`super::ExpectedClaims::server_date`].
     pub server_date: Option<Timestamp>,
 }
 
 impl ProviderSession<'_> {
-    /// Exchanges the code that answers `request`: the ID token, without which nothing goes on, and what came with it.
+    /// Exchanges the code that the callback received for `request`. Fails if the response lacks an ID token.
+    ///
+    /// It sends the PKCE verifier (RFC 7636 §4.5) and the same redirect URI as the request (RFC 6749 §4.1.3), so that
+    /// the provider refuses a code that another request obtained.
     pub async fn exchange_code(
         &self,
         request: &AuthorizationRequest,
@@ -46,12 +51,16 @@ impl ProviderSession<'_> {
         self.request_tokens(&fields, &[code, &request.code_verifier]).await?.require_id_token(self.metadata)
     }
 
-    /// Renews. Ask [`Error::is_invalid_grant`] before giving up a refresh token; no other error spends it.
+    /// Refreshes the tokens. Callers delete the refresh token only after [`Error::is_invalid_grant`], and store a
+    /// rotated one before anything else can fail: providers revoke the whole session when an old token is used again
+    /// (RFC 9700 §4.14.2).
     pub async fn refresh_tokens(&self, refresh_token: &Secret) -> Result<TokenResponse, Error> {
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
         self.request_tokens(&fields, &[refresh_token]).await
     }
 
+    /// Posts to the token endpoint. If the provider requires an `Origin` header, it sends the request once more with
+    /// one. `secrets` lists the values of `fields` that an error may not quote.
     pub(super) async fn request_tokens(
         &self,
         fields: &[(&str, &str)],
@@ -72,14 +81,15 @@ impl ProviderSession<'_> {
         };
         log::info("oidc", format_args!("the provider requires an Origin header: sending the request again with one"));
         let again = send(Some(origin.value)).await;
-        // If the first refusal has spent the code, it still says more than the second.
+        // The first attempt may have spent the code. Its refusal then names the cause, and `invalid_grant` would hide
+        // it.
         let is_code = fields.contains(&("grant_type", "authorization_code"));
         again.map_err(|second| if is_code && second.is_invalid_grant() { first } else { second })
     }
 }
 
 impl TokenResponse {
-    /// A sign-in brings an ID token, or nothing that can be used (OIDC Core §3.1.3.3).
+    /// Takes the ID token out of the response. A sign-in without one failed (OIDC Core §3.1.3.3 requires it).
     pub(super) fn require_id_token(mut self, metadata: &ProviderMetadata) -> Result<(UnverifiedToken, Self), Error> {
         let Some(id_token) = self.id_token.take() else {
             let host = metadata.token_endpoint.authority().to_owned();
@@ -90,7 +100,7 @@ impl TokenResponse {
     }
 }
 
-/// The members that are used; `expires_in` is not, for the tokens say better themselves how long they hold.
+/// The members that this program uses. It ignores `expires_in`, because the ID token's `exp` is signed and exact.
 #[derive(Deserialize)]
 struct TokenResponseBody {
     access_token: Option<Secret>,

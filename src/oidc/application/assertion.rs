@@ -1,6 +1,7 @@
-//! The assertion by which a private key proves the application (RFC 7523): one for each request, and none serves twice.
+//! Builds and signs the assertion that authenticates the application with its private key (RFC 7523 §2.2 and §3).
 //!
-//! It writes and signs; which key, and what is wrong with its file, is for `private_key`.
+//! Every request has a new assertion with a random `jti`, one audience and a lifetime of minutes, so an intercepted
+//! one cannot be replayed at another endpoint or later. `private_key` reads and checks the key file.
 
 use std::collections::BTreeMap;
 
@@ -19,23 +20,27 @@ use crate::{
     time::Timestamp,
 };
 
+/// RFC 7523 §2.2.
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Long enough for a clock that is a little behind, short enough for one that was stolen.
+/// The lifetime of an assertion: long enough for a clock that is slightly slow, short enough to make a stolen
+/// assertion useless soon.
 const ASSERTION_SECONDS: i64 = 300;
 
-/// What signs, and what it says of itself.
+/// A key that is ready to sign, with the settings that the assertion's header and claims need.
 #[derive(Debug)]
 pub(super) struct AssertionSigner<'a> {
     key: ClientPrivateKey,
     settings: &'a ClientKey,
+    /// `x5t#S256` of the certificate, if the profile names one.
     thumbprint: Option<String>,
     now: fn() -> Timestamp,
     random: fn(&mut [u8]),
 }
 
-/// The files that prove a profile's application, read ahead, for a slow disk must not hold up a process that has a lock. A
-/// file that cannot be read matters only once something has to be proven.
+/// The key and certificate files of a profile. Callers read them before they take a lock, because a slow or remote
+/// disk would otherwise block every other process. An unreadable file becomes an error only when
+/// [`super::Application`] needs it.
 #[derive(Debug)]
 pub struct ClientFiles(Option<KeyFiles>);
 
@@ -46,6 +51,7 @@ struct KeyFiles {
 }
 
 impl ClientFiles {
+    /// Reads the files that the profile names. Stores each failure instead of returning it.
     pub fn read_for_profile(profile: &Profile) -> Self {
         Self(match &profile.client_auth {
             ClientAuth::None | ClientAuth::Secret => None,
@@ -58,6 +64,8 @@ impl ClientFiles {
 }
 
 impl<'a> AssertionSigner<'a> {
+    /// Checks the files. Fails if the key is unusable, cannot sign with the configured algorithm, or does not belong
+    /// to the certificate.
     pub(super) fn new(
         settings: &'a ClientKey,
         files: &ClientFiles,
@@ -76,6 +84,7 @@ impl<'a> AssertionSigner<'a> {
         Ok(Self { key, settings, thumbprint, now: host.now, random: host.fill_random })
     }
 
+    /// Signs a new assertion for one request to this endpoint (claims: RFC 7523 §3).
     pub(super) fn sign_assertion(&self, profile: &Profile, endpoint: &ClientAuthEndpoint<'_>) -> Secret {
         let spec = profile.provider.spec();
         let algorithm = self.choose_algorithm(endpoint.algorithms, spec.rsa_algorithm);
@@ -83,8 +92,8 @@ impl<'a> AssertionSigner<'a> {
         let named = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let header: BTreeMap<&str, &str> =
             [("alg", algorithm.name()), ("typ", "JWT")].into_iter().chain(named).collect();
-        // One audience, and a text, not a list: an assertion for two can be carried from the one to the other
-        // (draft-ietf-oauth-rfc7523bis, CVE-2025-27370).
+        // Exactly one audience, as a text. A hostile provider that receives an assertion with two audiences could use
+        // it at the other one (draft-ietf-oauth-rfc7523bis, CVE-2025-27370).
         let audience = match self.settings.audience.unwrap_or(spec.assertion_audience) {
             AssertionAudience::Issuer => profile.issuer.as_str(),
             AssertionAudience::Endpoint => endpoint.url.as_str(),
@@ -107,8 +116,8 @@ impl<'a> AssertionSigner<'a> {
         Secret::new(format!("{signed}.{signature}"))
     }
 
-    /// The profile's; else the first that the key can and the provider says it takes; else the usual one of an RSA key
-    /// there.
+    /// Chooses the algorithm: the profile's; else the first that the key supports and the provider lists; else the one
+    /// that this provider uses for RSA keys; else the first that the key supports.
     fn choose_algorithm(&self, taken: Option<&[String]>, usual: KeyAlgorithm) -> KeyAlgorithm {
         let able = self.key.supported_algorithms();
         let is_taken =

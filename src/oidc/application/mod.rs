@@ -1,6 +1,8 @@
-//! The application before the provider: its name, and what proves it (RFC 6749 §2.3), in every form it posts.
+//! Client authentication (RFC 6749 §2.3): the client ID, and the secret or private key that proves the application, in
+//! every form that the program posts.
 //!
-//! It presents; what proves the application is kept by `cache`, and told by the profile.
+//! `cache` stores the secret and the passphrase, and the profile names the method and the key file. This module
+//! presents them. A public client has no credentials and relies on PKCE.
 
 mod assertion;
 mod private_key;
@@ -23,7 +25,10 @@ use assertion::AssertionSigner;
 pub use assertion::ClientFiles;
 pub use private_key::ClientFileFault;
 
-/// Everything needed is at hand, so that nobody signs in for nothing.
+/// The application of a profile, ready to authenticate.
+///
+/// Invariant: every credential that the profile demands is present and usable. Callers build it before they prompt, so
+/// that a missing secret is reported before the user signs in, not after.
 #[derive(Debug)]
 pub struct Application<'a> {
     pub profile: &'a Profile,
@@ -37,25 +42,25 @@ enum ClientCredential<'a> {
     Key(Box<AssertionSigner<'a>>),
 }
 
-/// What is kept of the application besides what the profile says.
+/// The client credentials that `cache` stores, sealed. Configuration files never contain them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoredClientCredentials {
     pub secret: Option<Secret>,
-    /// Of the private key.
+    /// Decrypts the private key file.
     pub passphrase: Option<Secret>,
 }
 
-/// What is missing, although the profile demands it.
+/// The credential that the profile demands and that is missing or unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCredentialError {
     MissingSecret,
-    /// What is wrong with the file of the private key.
+    /// The file of the private key is unusable.
     Key(ClientFileFault),
     Certificate(ClientFileFault),
 }
 
-/// Where a form goes, and how an application may prove itself there.
+/// An endpoint that authenticates clients, with the methods and algorithms that the provider states for it.
 #[derive(Debug)]
 pub(super) struct ClientAuthEndpoint<'a> {
     kind: ProviderEndpoint,
@@ -71,24 +76,27 @@ impl ClientAuthEndpoint<'_> {
 }
 
 impl<'a> Application<'a> {
+    /// Loads the credentials of the profile. `stored` comes from the cache and `files` from the disk. Fails if one that
+    /// the profile demands is missing or unusable.
     pub fn from_profile(
         profile: &'a Profile,
-        kept: StoredClientCredentials,
+        stored: StoredClientCredentials,
         files: &ClientFiles,
         host: &Host,
     ) -> Result<Self, ClientCredentialError> {
         let proof = match &profile.client_auth {
             ClientAuth::None => ClientCredential::None,
-            ClientAuth::Secret => ClientCredential::Secret(kept.secret.ok_or(ClientCredentialError::MissingSecret)?),
+            ClientAuth::Secret => ClientCredential::Secret(stored.secret.ok_or(ClientCredentialError::MissingSecret)?),
             ClientAuth::PrivateKey(key) => {
-                ClientCredential::Key(Box::new(AssertionSigner::new(key, files, kept.passphrase.as_ref(), host)?))
+                ClientCredential::Key(Box::new(AssertionSigner::new(key, files, stored.passphrase.as_ref(), host)?))
             }
         };
         Ok(Self { profile, proof })
     }
 
-    /// Adds to the form what names and proves the application. Gives the Authorization header, where that does both: some
-    /// providers refuse the client's name in two places.
+    /// Adds the client ID and the credential to the form, or returns an `Authorization` header that contains both. It
+    /// never does both: RFC 6749 §2.3 forbids two methods in one request, and some providers refuse a repeated client
+    /// ID.
     pub(super) fn append_proof(
         &self,
         endpoint: &ClientAuthEndpoint<'_>,
@@ -101,7 +109,7 @@ impl<'a> Application<'a> {
                 form.append_pair("client_id", client_id).append_pair("client_secret", secret.expose())
             }
             ClientCredential::Secret(secret) => return Some(build_basic_header(client_id, secret)),
-            // RFC 7521 §4.2 leaves the name to the assertion, and Entra demands it beside.
+            // RFC 7521 §4.2 makes `client_id` optional beside an assertion. Entra requires it.
             ClientCredential::Key(signer) => form
                 .append_pair("client_id", client_id)
                 .append_pair("client_assertion_type", assertion::ASSERTION_TYPE)
@@ -110,6 +118,7 @@ impl<'a> Application<'a> {
         None
     }
 
+    /// The method, for errors. `None` for a public client, which has no credential that a provider could reject.
     pub(super) fn auth_method(&self) -> Option<ClientAuthMethod> {
         match self.proof {
             ClientCredential::None => None,
@@ -118,7 +127,8 @@ impl<'a> Application<'a> {
         }
     }
 
-    /// What a provider might quote.
+    /// The client secret, so that `form` can redact it from an error text. An assertion needs no redaction: it expires
+    /// within minutes.
     pub(super) fn client_secret(&self) -> Option<&Secret> {
         match &self.proof {
             ClientCredential::None | ClientCredential::Key(_) => None,
@@ -127,13 +137,15 @@ impl<'a> Application<'a> {
     }
 }
 
-/// The header is the standard's own way, and the default where the provider says nothing (RFC 8414 §2).
+/// Returns whether the secret goes into the form. The header is the method that RFC 6749 §2.3.1 prefers and the
+/// default where the provider states no method (RFC 8414 §2).
 fn uses_post_method(methods: Option<&[String]>) -> bool {
     let offers = |name: &str| methods.is_some_and(|methods| methods.iter().any(|method| method == name));
     offers("client_secret_post") && !offers("client_secret_basic")
 }
 
-/// Each half is encoded as in a form before the two are joined (RFC 6749 §2.3.1), which many programs forget.
+/// Builds the `Basic` header. RFC 6749 §2.3.1 requires form encoding of each half before they are joined. Without it,
+/// a secret that contains `:`, `%` or `+` would be sent wrongly.
 fn build_basic_header(client_id: &str, secret: &Secret) -> Secret {
     let mut pair = Zeroizing::new(String::new());
     pair.extend(byte_serialize(client_id.as_bytes()));
@@ -143,8 +155,8 @@ fn build_basic_header(client_id: &str, secret: &Secret) -> Secret {
 }
 
 impl ProviderMetadata {
-    /// How an application may prove itself at this endpoint: as at that for tokens (RFC 8628 §3.1), unless the provider
-    /// says something of its own for revocation.
+    /// Returns the authentication methods of an endpoint: those of the token endpoint (RFC 8628 §3.1), unless the
+    /// provider states others for revocation.
     pub(super) fn auth_endpoint<'a>(&'a self, kind: ProviderEndpoint, url: &'a SecureUrl) -> ClientAuthEndpoint<'a> {
         let own = self.revocation_auth_methods.as_deref().filter(|_| kind == ProviderEndpoint::Revocation);
         let methods = own.or(self.token_auth_methods.as_deref());

@@ -1,6 +1,6 @@
-//! PEM (RFC 7468) as it is met in the field: with remarks between its sections, and several of them in one file.
+//! Finds sections in a PEM file (RFC 7468). Real files contain comments between the sections and several sections.
 //!
-//! It takes apart; what is in a section is for whoever asked for it.
+//! The caller interprets the decoded bytes. Decoded keys are erased from memory when they are dropped.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
@@ -8,15 +8,14 @@ use zeroize::Zeroizing;
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
 
-/// One section.
+/// One section: the text between a BEGIN line and the END line of the same label.
 #[derive(Debug)]
 pub(super) struct PemSection<'t> {
     pub(super) label: &'t str,
-    /// What stands between its first line and its last.
     body: &'t str,
 }
 
-/// The first section whose label ends so.
+/// Returns the first section whose label has this ending. `PRIVATE KEY` so finds `EC PRIVATE KEY` as well.
 pub(super) fn find_section<'t>(text: &'t str, ending: &str) -> Option<PemSection<'t>> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once(BEGIN) {
@@ -31,7 +30,8 @@ pub(super) fn find_section<'t>(text: &'t str, ending: &str) -> Option<PemSection
 }
 
 impl PemSection<'_> {
-    /// Whether it begins with lines of "Name: value", as OpenSSL's own way of encrypting does (RFC 1421 §4.6).
+    /// Returns whether the section has headers of the form "Name: value" (RFC 1421 §4.6). Only OpenSSL's legacy
+    /// encryption uses them.
     pub(super) fn has_headers(&self) -> bool {
         self.body.contains(':')
     }

@@ -1,6 +1,7 @@
-//! The application's private key and its certificate: from their files to what can sign and be named.
+//! Reads the application's private key and certificate, and says precisely why a file is unusable.
 //!
-//! It judges the files; what is signed is for `assertion`.
+//! It refuses an unencrypted key that other users of this machine can read, because its owner must assume that it is
+//! stolen. `assertion` decides what to sign.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -27,41 +28,41 @@ use crate::{
     time::Timestamp,
 };
 
-/// No key and no certificate is larger.
+/// The largest file that is read. Real keys and certificates are far smaller, and a path to an endless device must not
+/// exhaust the memory.
 const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
 
-/// What is wrong with a file.
+/// Why a key or certificate file is unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientFileFault {
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
-    /// In the system's words.
+    /// Reading failed, with the system's message.
     Unreadable(String),
-    /// Whoever uses this machine may read the key as it is.
+    /// The key is unencrypted, and every user of this machine can read it.
     Exposed,
-    /// No section of the kind that was looked for.
+    /// The file has no PEM section of the required kind.
     NotPem,
-    /// Encrypted in the way that OpenSSL had before PKCS#8.
+    /// OpenSSL's encryption from before PKCS#8. It derives the key with one round of MD5, so a passphrase is guessed
+    /// fast.
     LegacyEncryption,
-    /// Encrypted in a way that is not understood.
+    /// PBES1 or an unknown encryption. PBES1 uses DES or RC2, which no longer protect a key.
     UnknownEncryption,
-    /// It is encrypted, and no passphrase is stored.
+    /// The key is encrypted, and no passphrase is stored.
     NoPassphrase,
-    /// The stored passphrase does not open it.
+    /// The stored passphrase does not decrypt the key.
     WrongPassphrase,
-    /// No RSA key of 2048 to 4096 bits, and none on the curves P-256 and P-384.
+    /// The key is neither RSA with 2048 to 4096 bits nor on the curve P-256 or P-384.
     Unsupported,
-    /// The key cannot sign in the way that the profile names.
+    /// The key cannot sign with the algorithm that the profile names.
     AlgorithmMismatch { wanted: &'static str },
-    /// The certificate is valid no longer.
     Expired { at: Timestamp },
-    /// The certificate is not valid yet.
     NotYetValid { from: Timestamp },
     /// The certificate belongs to another key.
     KeyMismatch,
 }
 
-/// A key that signs.
+/// A private key that supports at least one signature algorithm. Its `Debug` output shows only the type of the key.
 pub(super) struct ClientPrivateKey(Arc<dyn SigningKey>);
 
 impl fmt::Debug for ClientPrivateKey {
@@ -71,6 +72,9 @@ impl fmt::Debug for ClientPrivateKey {
 }
 
 impl ClientPrivateKey {
+    /// Parses and, if necessary, decrypts the key.
+    ///
+    /// The file's permissions count only for an unencrypted key: the passphrase protects an encrypted one.
     pub(super) fn parse(file: &UntrustedFile, passphrase: Option<&Secret>) -> Result<Self, ClientFileFault> {
         let UntrustedFile { bytes, is_world_readable: is_exposed } = file;
         let text = std::str::from_utf8(bytes).map_err(|_| ClientFileFault::NotPem)?;
@@ -99,7 +103,7 @@ impl ClientPrivateKey {
         if key.supported_algorithms().is_empty() { Err(ClientFileFault::Unsupported) } else { Ok(key) }
     }
 
-    /// How it can sign, the most usual first.
+    /// The algorithms that the key can sign with, the most common first.
     pub(super) fn supported_algorithms(&self) -> Vec<KeyAlgorithm> {
         KeyAlgorithm::ALL
             .into_iter()
@@ -107,7 +111,7 @@ impl ClientPrivateKey {
             .collect()
     }
 
-    /// The signature as a JWT carries it.
+    /// Signs with an algorithm from [`Self::supported_algorithms`]. Returns the signature in the form that a JWT needs.
     pub(super) fn sign(&self, algorithm: KeyAlgorithm, message: &[u8]) -> Vec<u8> {
         let signer = self.0.choose_scheme(&[to_signature_scheme(algorithm)]).expect("it was asked how it can sign");
         let signature = signer.sign(message).expect("a sound key signs");
@@ -129,7 +133,7 @@ fn to_signature_scheme(algorithm: KeyAlgorithm) -> SignatureScheme {
     }
 }
 
-/// TLS writes the two numbers of an ECDSA signature as ASN.1, a JWT one after the other (RFC 7518 §3.4).
+/// Converts an ECDSA signature from the ASN.1 form of TLS to the two fixed-length numbers of a JWT (RFC 7518 §3.4).
 fn to_fixed_length(signature: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut reader = SliceReader::new(signature).ok()?;
     let (r, s) = reader.sequence(|reader| Ok((UintRef::decode(reader)?, UintRef::decode(reader)?))).ok()?;
@@ -141,6 +145,7 @@ fn to_fixed_length(signature: &[u8], length: usize) -> Option<Vec<u8>> {
     Some(fixed)
 }
 
+/// Decrypts PKCS#8 with PBES2. A wrong passphrase and damaged data look the same.
 fn decrypt_key(der: &[u8], passphrase: &Secret) -> Result<Zeroizing<Vec<u8>>, ClientFileFault> {
     let locked = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| ClientFileFault::UnknownEncryption)?;
     if matches!(locked.encryption_algorithm, pkcs5::EncryptionScheme::Pbes1(_)) {
@@ -150,7 +155,8 @@ fn decrypt_key(der: &[u8], passphrase: &Secret) -> Result<Zeroizing<Vec<u8>>, Cl
     Ok(opened.to_bytes())
 }
 
-/// The certificate's digest, by which Entra knows the key (`x5t#S256`, RFC 7515 §4.1.8).
+/// Computes the certificate's digest, by which Entra finds the key (`x5t#S256`, RFC 7515 §4.1.8). Fails if the
+/// certificate is not valid now or belongs to another key: Entra reports neither case clearly.
 pub(super) fn compute_thumbprint(
     file: &UntrustedFile,
     key: &ClientPrivateKey,
@@ -179,6 +185,7 @@ pub(super) fn compute_thumbprint(
     Ok(URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)))
 }
 
+/// Reads a key or certificate file. An absent file is a fault of its own, so that the message can say so.
 pub(super) fn read_client_file(file: &Path) -> Result<UntrustedFile, ClientFileFault> {
     match files::read_untrusted(file, MAX_KEY_FILE_BYTES) {
         Ok(Some(foreign)) => Ok(foreign),

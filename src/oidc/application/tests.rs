@@ -1,4 +1,4 @@
-//! How each proof is presented, and which of the provider's words decide it.
+//! How each credential is presented, and which metadata of the provider decide that.
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ fn profile() -> Profile {
     Profile { client_id: "my app:1".into(), client_auth: ClientAuth::Secret, ..testing::profile() }
 }
 
-/// The Authorization header, and the form.
+/// Returns the `Authorization` header and the form.
 fn present(application: &Application<'_>, metadata: &ProviderMetadata) -> (Option<Secret>, String) {
     let mut form = Serializer::new(String::new());
     let endpoint = metadata.auth_endpoint(ProviderEndpoint::Token, &metadata.token_endpoint);

@@ -1,6 +1,8 @@
-//! Connections to an address on this machine: accepted in a bounded number, read within a deadline, answered politely.
+//! Accepts connections on a loopback port, reads one request from each, and sends one response.
 //!
-//! What a request means is for the [`RequestHandler`].
+//! Any local program and any web page can connect, so number, size and time of the connections are bounded. A flood of
+//! silent connections cannot block the browser's request: the oldest silent one is closed. The [`RequestHandler`]
+//! decides what a request means.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -23,34 +25,32 @@ use crate::{
     race::{RaceWinner, race_futures},
 };
 
-/// Entra's codes and chatty providers' queries stay far below; more is no browser.
+/// The largest request head. The longest known responses, Entra's, stay far below it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// Below macOS's 256 files a process, with room for everything else.
+/// The most connections at a time. macOS allows 256 open files per process, and the program needs some for itself.
 const MAX_CONNECTIONS: usize = 160;
-/// What is read of a client's leftovers before its connection is closed.
+/// The most bytes that are read and discarded before a connection is closed.
 const MAX_DRAINED_BYTES: usize = 1024 * 1024;
 
-/// What answers the requests of one address.
+/// Handles the requests that arrive on one port.
 pub(super) trait RequestHandler: Send + Sync + 'static {
     fn timeouts(&self) -> ServerTimeouts;
 
-    /// Reports what happened, for the log.
     fn report_event(&self, event: CallbackEvent);
 
-    /// Answers one request, by [`send_response`].
+    /// Answers one request with [`send_response`].
     fn handle_request(&self, request: &CallbackRequest, stream: TcpStream) -> impl Future<Output = ()> + Send;
 }
 
-/// How long things may take.
+/// The timeouts of one connection. Tests shorten them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ServerTimeouts {
-    /// From connection to complete head.
+    /// From the connection to the complete request head.
     pub(super) read: Duration,
-    /// For the client to take the whole answer.
     pub(super) write: Duration,
-    /// For the client to close once it has the answer.
+    /// For the client to close the connection after the response.
     pub(super) linger: Duration,
-    /// From the answer to the browser's request for the page that tells the end.
+    /// From the authorization response to the browser's request for the result page.
     pub(super) follow: Duration,
 }
 
@@ -65,20 +65,20 @@ impl Default for ServerTimeouts {
     }
 }
 
-/// Accepts for ever. When too many wait, the one that has been silent longest makes room.
+/// Accepts connections until the task is dropped. At the limit it closes the one that has been silent longest.
 pub(super) async fn accept_connections<H: RequestHandler>(socket: TcpListener, handler: Arc<H>) {
     let mut connections = JoinSet::new();
     let mut silent: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
     loop {
         let Ok((stream, _)) = socket.accept().await else {
-            // Out of files, or a client that left before it was let in: neither ends the sign-in.
-            // A failed `accept`, for want of file descriptors for instance, sends no event when it would succeed.
+            // The process has no free file descriptor, or the client closed first. Neither may end the sign-in. The
+            // system sends no event when `accept` would work again, so wait briefly and retry.
             sleep(Duration::from_millis(20)).await;
             continue;
         };
         while connections.try_join_next().is_some() {}
         if connections.len() >= MAX_CONNECTIONS {
-            // First let those speak whose request is here already.
+            // Let connections proceed whose request has already arrived, so that none of those is closed.
             yield_now().await;
             silent.retain(|connection| !connection.is_closed());
             if silent.pop_front().is_some() {
@@ -87,12 +87,13 @@ pub(super) async fn accept_connections<H: RequestHandler>(socket: TcpListener, h
             connections.join_next().await;
         }
         silent.retain(|connection| !connection.is_closed());
-        let (keep, evicted) = oneshot::channel();
-        silent.push_back(keep);
+        let (eviction, evicted) = oneshot::channel();
+        silent.push_back(eviction);
         connections.spawn(serve_connection(stream, evicted, Arc::clone(&handler)));
     }
 }
 
+/// Reads one request and answers it. `evicted` completes when the server needs the connection's place.
 async fn serve_connection<H: RequestHandler>(
     mut stream: TcpStream,
     evicted: oneshot::Receiver<Infallible>,
@@ -100,11 +101,11 @@ async fn serve_connection<H: RequestHandler>(
 ) {
     let timeouts = handler.timeouts();
     let read = timeout(timeouts.read, read_head(&mut stream));
-    // Evicted, when `accept_connections` drops its sender.
+    // `accept_connections` drops its sender to close this connection.
     let RaceWinner::Left(read) = race_futures(read, evicted).await else { return };
     match read.unwrap_or(Err((CallbackEvent::TooSlow, "408 Request Timeout"))) {
         Ok(Some(request)) => handler.handle_request(&request, stream).await,
-        // A browser's spare connection, or a port scan.
+        // The client closed without a request: a browser's speculative connection, or a port scan.
         Ok(None) => {}
         Err((event, status)) => {
             handler.report_event(event);
@@ -114,8 +115,8 @@ async fn serve_connection<H: RequestHandler>(
     }
 }
 
-/// Reads a request's head; `None` where the client closes without a word. What is no request is an event for the log, with
-/// the status it is answered by.
+/// Reads the head of a request. `None` means that the client closed without sending anything. An invalid request is an
+/// event for the log and the status to answer with. The buffer is erased afterwards, because it may hold the code.
 async fn read_head(stream: &mut TcpStream) -> Result<Option<CallbackRequest>, (CallbackEvent, &'static str)> {
     const TOO_LARGE: &str = "431 Request Header Fields Too Large";
     let malformed = |fault| match fault {
@@ -139,8 +140,8 @@ async fn read_head(stream: &mut TcpStream) -> Result<Option<CallbackRequest>, (C
     }
 }
 
-/// Sends all of it and closes politely: FIN first, then what the client still sends is read away, since closing
-/// over unread bytes is an RST, on which a browser throws away the page it already has.
+/// Sends the response, closes the sending side, and then reads what the client still sends. Closing a socket that has
+/// unread bytes sends an RST, and a browser then discards the page that it has already received.
 pub(super) async fn send_response(mut stream: TcpStream, response: &CallbackResponse, timeouts: ServerTimeouts) {
     let bytes = response.to_bytes();
     let sending = async {

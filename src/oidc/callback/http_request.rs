@@ -1,39 +1,41 @@
-//! One HTTP request read from its bytes: method, path, query and host, and nothing else.
+//! Parses one HTTP request: method, path, query and host. Other headers are ignored.
 //!
-//! Pure, so that a fuzzer needs no socket; what a request means is `verdict`'s business.
+//! The input comes from any program on this machine and any web page. The parser is pure, so a fuzzer runs it without
+//! a socket. `verdict` decides what a request means.
 
 use ::http::Method;
 
 use crate::secret::Secret;
 
-/// More header lines than any browser sends.
+/// More headers than any browser sends.
 const MAX_HEADERS: usize = 128;
 
-/// A request whose head has come in full.
+/// A request whose head has arrived completely. Its body is never read.
 #[derive(Debug)]
 pub struct CallbackRequest {
     pub method: Method,
-    /// As sent, not decoded: it is only ever compared with an address of ours. It may be the start address, which leads to
-    /// the state, and so is as secret as the query.
+    /// The path as sent, without decoding: the server only compares it with its own paths. It may be the start path,
+    /// which redirects to an address with the state, and so it is as secret as the query.
     pub path: Secret,
-    /// What follows the question mark; it may hold the code and the state.
+    /// The text after the question mark. It may contain the code and the state.
     pub query: Option<Secret>,
     pub host: Option<String>,
 }
 
-/// Why bytes are no request that could be answered with more than "no".
+/// Why the received bytes are not a valid request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedRequest {
-    /// Not HTTP/1.x: noise, or a browser that speaks TLS to a plain port.
+    /// Not HTTP/1.x, for example a TLS handshake on the plain port.
     Syntax,
-    /// A target that is no path of this server: absolute (a proxy's), an authority (CONNECT), `*`.
+    /// The target is not a path but an absolute address (for a proxy), an authority (CONNECT) or `*`.
     Target,
-    /// `Host` came twice or is not text (RFC 9112 §3.2 asks for an error).
+    /// `Host` occurs twice or is not text (RFC 9112 §3.2 requires a 400). With two, the check against DNS rebinding
+    /// might read the wrong one.
     Host,
     TooManyHeaders,
 }
 
-/// Reads a request's head. `None`: so far so good, but more bytes are needed.
+/// Parses the head of a request. `None` means that the bytes are valid so far and more are needed.
 pub fn parse_request(head: &[u8]) -> Result<Option<CallbackRequest>, MalformedRequest> {
     let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut read = httparse::Request::new(&mut lines);
@@ -49,7 +51,7 @@ pub fn parse_request(head: &[u8]) -> Result<Option<CallbackRequest>, MalformedRe
     Ok(Some(CallbackRequest { method, path, query, host: find_host(read.headers)? }))
 }
 
-/// Splits `/path?query` (RFC 9112 §3.2.1), the only form a browser sends to a server that is no proxy.
+/// Splits `/path?query` (RFC 9112 §3.2.1), the only form that a browser sends to a server that is not a proxy.
 fn split_target(target: &str) -> Result<(Secret, Option<Secret>), MalformedRequest> {
     if !target.starts_with('/') {
         return Err(MalformedRequest::Target);

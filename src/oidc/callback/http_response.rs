@@ -1,10 +1,10 @@
-//! Answers as bytes: status, the headers every answer carries, and a page.
+//! Builds the responses of the callback server: status, security headers and a page or redirect.
 //!
-//! Connections end with each answer; who gets which is `serve`'s business.
+//! Every response closes its connection. `server` and `one_time_redirect` choose the response.
 
 use crate::oidc::page::{self, HtmlPage};
 
-/// An answer, ready to send.
+/// A response that is ready to send.
 pub(super) struct CallbackResponse {
     status: &'static str,
     fields: Vec<(&'static str, String)>,
@@ -13,6 +13,7 @@ pub(super) struct CallbackResponse {
 }
 
 impl CallbackResponse {
+    /// A page, with a policy that permits no script and nothing from another host.
     pub(super) fn from_page(status: &'static str, page: HtmlPage) -> Self {
         let fields = vec![
             ("Content-Type", "text/html; charset=utf-8".to_owned()),
@@ -21,8 +22,10 @@ impl CallbackResponse {
         Self { status, fields, body: page.into_html(), sends_body: true }
     }
 
+    /// A redirect. Callers use 302 or 303, never 307, which would repeat a posted form (RFC 9700 §4.12).
     pub(super) fn redirect_to(status: &'static str, location: &str) -> Self {
-        // The address is ours or a parsed URL; what is not visible ASCII cannot start a header of its own.
+        // The address is a path of this server or a parsed URL. Dropping everything except visible ASCII also excludes
+        // line breaks, which could inject a header.
         let location = location.chars().filter(char::is_ascii_graphic).collect();
         Self { status, fields: vec![("Location", location)], body: String::new(), sends_body: true }
     }
@@ -32,7 +35,7 @@ impl CallbackResponse {
         self
     }
 
-    /// The answer to HEAD: with the headers of the whole answer.
+    /// The response to HEAD: all headers of the full response, without the body.
     pub(super) fn without_body(mut self) -> Self {
         self.sends_body = false;
         self
@@ -53,7 +56,8 @@ impl CallbackResponse {
     }
 }
 
-/// Nothing is kept, framed, guessed at or passed on.
+/// The headers of every response. They stop the browser from caching the page, from framing it (clickjacking), from
+/// guessing another content type, and from sending the address, which may hold the code, as referrer (RFC 9700 §4.2.4).
 const COMMON_HEADERS: [(&str, &str); 7] = [
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),

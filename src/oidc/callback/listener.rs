@@ -1,6 +1,8 @@
-//! Takes the registered address before the browser opens, on every loopback family its name may resolve to.
+//! Binds the redirect URI's port before the browser opens, on every loopback address that its host name may resolve to.
 //!
-//! Where it cannot, it says which ports were tried, what stood in the way, and who.
+//! The process that holds the port receives the code, so the program binds every address before it opens the browser
+//! (RFC 8252 §8.3). If it cannot, the error lists each port with the reason and, where known, the process that holds
+//! it.
 
 use std::{
     fmt,
@@ -17,14 +19,15 @@ use crate::{
     secret::Secret,
 };
 
-/// What the path of a start address consists of.
+/// The characters of a start path. Letters and digits that look alike are left out, because users type the address by
+/// hand on machines without a browser.
 const PATH_ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const PATH_LENGTH: usize = 8;
 
-/// A free port of one family may be taken in the other; this often in a row it never is.
+/// A port that is free in IPv4 may be in use in IPv6. The program then tries another, at most this often.
 const MAX_PORT_ATTEMPTS: usize = 16;
 
-/// The bound address, not yet answering: connections wait in the system's queue until `answer` is called.
+/// A bound port that does not answer yet. Connections wait in the system's queue until `start_serving` is called.
 pub struct CallbackListener {
     pub(super) sockets: Vec<TcpListener>,
     pub(super) server: CallbackServer,
@@ -32,7 +35,6 @@ pub struct CallbackListener {
     redirect: RedirectUri,
 }
 
-/// No port could be taken; one attempt for each that was tried.
 #[derive(Debug)]
 pub struct BindError {
     pub attempts: Vec<BindAttempt>,
@@ -40,27 +42,29 @@ pub struct BindError {
 
 #[derive(Debug)]
 pub struct BindAttempt {
-    /// Port 0 stands for any free one.
+    /// Port 0 means any free port.
     pub address: SocketAddr,
     pub obstacle: BindObstacle,
 }
 
+/// Why the system refused the address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindObstacle {
-    /// Someone listens there already; who, where that is known.
+    /// Another process listens there. Names it where that is known.
     InUse(Option<PortHolder>),
-    /// A port below 1024, or one that the system keeps for itself.
+    /// A port below 1024, or one that the system reserves.
     Denied,
     Other(ErrorKind),
 }
 
 impl CallbackListener {
-    /// Takes the first registered port that is free in every family, or any such port where none is registered.
+    /// Binds the first registered port that is free on every loopback address, or any free port if none is registered
+    /// (RFC 8252 §7.3).
     ///
-    /// Unix: tokio sets `SO_REUSEADDR`, so that connections of the last sign-in that linger do not hold a registered
-    /// port for a minute; it lets nobody share a listening address. Windows: it is left unset, since there it would
-    /// let others share one. `SO_EXCLUSIVEADDRUSE`, which would also refuse another program that sets it, is out of
-    /// reach of std and tokio; `state`, PKCE and `nonce` are what a code that went astray has to pass.
+    /// On Unix, tokio sets `SO_REUSEADDR`. Closed connections of the last sign-in then do not block a registered port
+    /// for a minute, and no other process can share a listening address. On Windows, the option stays unset, because
+    /// there it would let another process share the port. `SO_EXCLUSIVEADDRUSE`, which would prevent that completely,
+    /// is not available in std and tokio. If another process receives the code anyway, it lacks the PKCE verifier.
     pub async fn bind(redirect: &RedirectUri) -> Result<Self, BindError> {
         let mut attempts = Vec::new();
         let any = [0; MAX_PORT_ATTEMPTS];
@@ -85,26 +89,28 @@ impl CallbackListener {
         Self { sockets, server: CallbackServer::new(addresses, sender), receiver, redirect: redirect.clone() }
     }
 
-    /// Tells `listener` of everything that happens, for the log.
+    /// Sends every event to `listener`, for the log.
     #[must_use]
     pub fn with_reporter(mut self, listener: impl Fn(CallbackEvent) + Send + Sync + 'static) -> Self {
         self.server.report = Box::new(listener);
         self
     }
 
-    /// What the provider is told, and has registered.
+    /// The redirect URI to send to the provider. It equals the registered one (RFC 9700 §2.1), apart from a free port.
     pub fn redirect_uri(&self) -> String {
         self.redirect.uri_for_port(self.server.addresses.port)
     }
 
-    /// The short address that leads to the provider, so that no state reaches a process list or a terminal.
+    /// The short address that redirects to the provider. The program passes this one to the browser, so the state of
+    /// the authorization request appears in no process list and no terminal.
     pub fn start_address(&self) -> String {
         let CallbackAddresses { start_path, port, .. } = &self.server.addresses;
         RedirectUri { path: start_path.expose().to_owned(), ..self.redirect.clone() }.uri_for_port(*port)
     }
 }
 
-/// Whether this program could have made the address with [`CallbackListener::start_address`].
+/// Returns whether the address has the form of [`CallbackListener::start_address`]. A caller that receives an address
+/// from a worker process checks it before it opens a browser or prints it.
 pub fn is_start_address(address: &str) -> bool {
     let Some((host, rest)) = address.strip_prefix("http://").and_then(|rest| rest.split_once(':')) else {
         return false;
@@ -115,7 +121,7 @@ pub fn is_start_address(address: &str) -> bool {
     ["127.0.0.1", "localhost"].contains(&host) && is_port && is_word
 }
 
-/// Binds the port in every family that the host's name stands for, and gives it: port 0 becomes a free one.
+/// Binds the port on every address that the host name stands for. Returns the actual port if `port` is 0.
 async fn bind_every_family(host: RedirectHost, port: u16) -> Result<(Vec<TcpListener>, u16), BindAttempt> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let first = bind_address(address).await?;
@@ -124,7 +130,8 @@ async fn bind_every_family(host: RedirectHost, port: u16) -> Result<(Vec<TcpList
     if host == RedirectHost::LoopbackIp {
         return Ok((vec![first], port));
     }
-    // A browser may try [::1] first: whoever holds it there would be given the code.
+    // A browser may resolve `localhost` to [::1] first, and a process that holds that address would receive the code
+    // (RFC 8252 §8.3). Machines without IPv6 have no such address.
     match bind_address(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await {
         Ok(second) => Ok((vec![first, second], port)),
         Err(BindAttempt { obstacle: BindObstacle::Other(ErrorKind::AddrNotAvailable), .. }) => Ok((vec![first], port)),
@@ -132,6 +139,7 @@ async fn bind_every_family(host: RedirectHost, port: u16) -> Result<(Vec<TcpList
     }
 }
 
+/// Binds one address. A failure names the cause and, if another process holds the port, that process.
 pub(super) async fn bind_address(address: SocketAddr) -> Result<TcpListener, BindAttempt> {
     TcpListener::bind(address)
         .await
@@ -147,12 +155,12 @@ fn classify_bind_error(error: &Error, port: u16) -> BindObstacle {
     }
 }
 
-/// `EAFNOSUPPORT`, which std gives no kind: Linux without IPv6, macOS, Windows.
+/// Returns whether the error is `EAFNOSUPPORT` (of Linux, macOS or Windows), for which std has no kind.
 fn is_unsupported_family(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(97 | 47 | 10047))
 }
 
-/// Eight characters nobody guesses within a sign-in, and none that is mistaken for another when typed by hand.
+/// Returns eight random characters: 40 bits, too many to guess during one sign-in, and easy to type.
 pub(super) fn generate_path_segment() -> String {
     let mut bytes = [0; PATH_LENGTH];
     host::fill_random(&mut bytes);

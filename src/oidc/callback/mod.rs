@@ -1,6 +1,9 @@
-//! The address on this machine at which the browser brings the provider's answer, and shows how it all ended.
+//! The callback server: a loopback HTTP server that receives the authorization response from the browser (RFC 8252
+//! §7.3) and then shows the result of the sign-in.
 //!
-//! It takes one answer with the right `state`; what the code in it is worth is for the exchange to find out.
+//! Every web page and every local program can connect to it, so it trusts one thing only: the `state` of this sign-in.
+//! Requests without it get a page and change nothing (RFC 6749 §10.12). It accepts one response. PKCE, `nonce` and
+//! `verify` check the code afterwards.
 
 mod connections;
 mod listener;
@@ -33,77 +36,78 @@ pub use self::{
 };
 pub use super::page::SignInEnding;
 
-/// What the one right answer must carry, and where the browser is sent to fetch it.
+/// What the authorization response must contain, and the authorization request that the browser must open for it.
 #[derive(Clone, Debug)]
 pub struct AwaitedCallback {
-    /// Contains the state.
+    /// The address of the authorization request. It contains the state, and is therefore a secret.
     pub authorize_url: Secret,
     pub state: Secret,
     pub issuer: String,
-    /// The provider says that it names itself in its answers (RFC 9207 §3).
+    /// The provider promises to send `iss` (RFC 9207 §3). A response without it is then rejected.
     pub iss_required: bool,
 }
 
-/// Why an answer with the right `state` brings no code.
+/// Why a response with the right `state` contains no usable code. Either case ends the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallbackError {
-    /// RFC 6749 §4.1.2.1: what the provider said instead of a code.
+    /// The provider sent an error instead of a code (RFC 6749 §4.1.2.1).
     Refused { error: UntrustedText, description: UntrustedText },
-    /// RFC 9207 §2.4: it names another provider than the one that was asked, or none although that one promises to.
+    /// `iss` names another provider, or is missing although the provider promises it (RFC 9207 §2.4): a mix-up attack.
     WrongIssuer { expected: String, actual: Option<UntrustedText> },
 }
 
-/// Why a request is of no consequence.
+/// Why a request does not affect the sign-in. None of these ends it, so that an attacker cannot abort a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IgnoreReason {
-    /// `Host` is missing or names another machine: a page elsewhere pointed its own name here (DNS rebinding).
+    /// `Host` is missing or is not a loopback name. A web page made its own host name resolve to this machine, in
+    /// order to read the answers of this server (DNS rebinding).
     ForeignHost,
     /// Neither GET nor HEAD.
     Method,
-    /// HEAD of an address that acts: a link scanner, not the person.
+    /// HEAD on an address that acts: a link scanner, which must not consume the response.
     HeadRequest,
-    /// No address of ours: a favicon, a stray tab, a port scan.
+    /// Not a path of this server: a favicon, an old tab or a port scan.
     UnknownPath,
-    /// The callback without a query: nothing was sent, or in a fragment, which never leaves the browser.
+    /// The callback has no query. The provider may have used a fragment, which the browser never sends.
     NoQuery,
-    /// Bytes of the query are no UTF-8.
+    /// The query is not UTF-8.
     Encoding,
-    /// A parameter came twice.
+    /// A parameter occurs twice (RFC 6749 §3.1 forbids it).
     Repeated,
-    /// `state` is missing or another one: an older tab, or a forgery.
+    /// `state` is missing or wrong: an older tab, or cross-site request forgery (RFC 6749 §10.12).
     WrongState,
-    /// The right state with neither code nor error, or with both.
+    /// The state is right, but the query has neither a code nor an error, or both.
     Incomplete,
-    /// Another user of this machine opens the start address, which only our own browser was given.
+    /// Another user of this machine opened the start address, which the program gave only to this user's browser.
     OtherUser,
 }
 
-/// What happened at the listener, for the log: never a code, a state or an address that leads to one.
+/// An event for the log. It never contains a code, a state or a secret path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallbackEvent {
-    /// The start address was opened, and the browser sent on to the provider.
+    /// The browser opened the start address.
     Started,
-    /// The code came.
+    /// The response with the code arrived.
     CodeReceived,
-    /// The provider's refusal came.
+    /// The response with the provider's error arrived.
     ErrorReceived,
-    /// An answer in another issuer's name came.
+    /// A response arrived whose issuer is wrong or missing.
     WrongIssuer,
-    /// The right state once more, after the answer.
+    /// A second response with the right state, for example after a reload.
     Duplicate,
     Ignored(IgnoreReason),
     Malformed(MalformedRequest),
-    /// The head is longer than 64 KB.
+    /// The request head is longer than 64 KB.
     TooLarge,
-    /// No complete request within the deadline.
+    /// No complete request arrived before the timeout.
     TooSlow,
-    /// Closed unread, the oldest of too many connections.
+    /// The server closed the connection that had been silent longest, because too many were open.
     ConnectionEvicted,
-    /// The page with the end was sent in full.
+    /// The browser received the whole result page.
     ResultShown,
-    /// A one-time address was opened, and the browser sent on.
+    /// The browser opened a one-time address and was redirected.
     Redirected,
-    /// The same one-time address once more.
+    /// The same one-time address was opened again.
     RedirectReused,
 }
 

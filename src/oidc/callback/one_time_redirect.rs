@@ -1,7 +1,8 @@
-//! A short address on this machine that sends one browser on to a secret address, once.
+//! A short loopback address that redirects one browser to a secret address, once.
 //!
-//! A program that is started gets the short address in its arguments, which every process list shows; the secret one
-//! reaches only the browser that opens it, and only where this user started that browser.
+//! `console` needs it: its sign-in address contains a token, and the arguments of the browser's process are visible to
+//! every user of the machine. The arguments contain the short address instead. The server reveals the secret address
+//! to the first request of this user, and refuses other users, other hosts and later requests.
 
 use std::{
     fmt,
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{oidc::page::Notice, secret::Secret};
 
-/// The short address at work. Dropped, it closes its port.
+/// A running redirect. Dropping it closes the port.
 pub struct OneTimeRedirect {
     address: String,
     used: oneshot::Receiver<()>,
@@ -31,7 +32,7 @@ pub struct OneTimeRedirect {
 }
 
 impl OneTimeRedirect {
-    /// Takes a free port of 127.0.0.1 and answers from now on. `report` gets everything that happens, for the log.
+    /// Binds a free port of 127.0.0.1 and starts to answer. `report` receives every event, for the log.
     pub async fn start(
         target: Secret,
         report: impl Fn(CallbackEvent) + Send + Sync + 'static,
@@ -48,12 +49,12 @@ impl OneTimeRedirect {
         Ok(Self { address, used, _accept_task: accept_task })
     }
 
-    /// The short address. It holds no secret, and leads this user's browser to one.
+    /// The short address. It is not a credential: only this user's browser gets the secret address from it, once.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Returns once a browser has been sent on.
+    /// Returns after a browser was redirected.
     pub async fn wait_until_used(&mut self) {
         (&mut self.used).await.expect("the server, which holds the sender, lives as long as this");
     }
@@ -62,7 +63,7 @@ impl OneTimeRedirect {
 struct RedirectServer {
     port: u16,
     path: Secret,
-    /// Taken by the one browser that is sent there, which is then reported.
+    /// The first valid request takes it, so that a second one finds nothing to reveal.
     target: Mutex<Option<(Secret, oneshot::Sender<()>)>>,
     report: Box<dyn Fn(CallbackEvent) + Send + Sync>,
 }
@@ -91,13 +92,14 @@ impl RequestHandler for RedirectServer {
         self.report_event(CallbackEvent::Redirected);
         let response = CallbackResponse::redirect_to("303 See Other", target.expose());
         send_response(stream, &response, self.timeouts()).await;
-        // The caller no longer waits: its time ran out in this very moment.
+        // Sending fails if the caller's timeout ended at this moment. The browser has the address either way.
         let _ = used.send(());
     }
 }
 
 impl RedirectServer {
-    /// Whether this user's browser asks for the short address; a refused request does not use it up.
+    /// Checks that this user's browser requests the short address. A refused request does not consume it, so a scanner
+    /// or another user cannot break the sign-in. The checks are the same as for the start address: see `verdict`.
     fn check_request(&self, request: &CallbackRequest, stream: &TcpStream) -> Result<(), IgnoreReason> {
         if !is_own_host(request.host.as_deref(), self.port) {
             return Err(IgnoreReason::ForeignHost);

@@ -1,6 +1,7 @@
-//! A listener at work: told what to expect as soon as that is known, and asked for the answer.
+//! The running callback server, as its callers use it: set the expected response, wait for it, show the result.
 //!
-//! The start address may be opened before the provider has described itself; whoever is there then is kept waiting.
+//! The browser may open the start address before discovery has finished. Its request then waits, so that the browser
+//! can start while the program still fetches the provider's metadata.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -27,7 +28,7 @@ use crate::{
 };
 
 impl CallbackListener {
-    /// Answers from now on. Dropped, it closes the port and every connection.
+    /// Starts to answer requests. Dropping the result closes the port and every connection.
     pub fn start_serving(self) -> OpenListener {
         let start_address = self.start_address();
         let server = Arc::new(self.server);
@@ -46,25 +47,23 @@ impl CallbackListener {
     }
 }
 
-/// A listener that answers. Everything without the right `state` is answered and ignored.
+/// A running callback server. Requests without the right `state` get a page and change nothing.
 pub struct OpenListener {
     server: Arc<CallbackServer>,
     start_address: String,
     receiver: oneshot::Receiver<Result<Secret, CallbackError>>,
-    /// How long after the answer a browser may take to ask for the page with the result.
+    /// How long after the response the browser may take to request the result page.
     follow_timeout: Duration,
-    /// When that time ends.
     follow_by: Instant,
-    /// Dropped, it closes the port and every connection.
+    /// Dropping the tasks closes the port and every connection.
     _accept_tasks: JoinSet<()>,
 }
 
-/// Why a pasted text is not the answer.
+/// Why a pasted text is not the expected response. The user may try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PasteRejection {
-    /// No address at all.
     NotAnAddress,
-    /// An address, but of no consequence.
+    /// The text is an address, but not the expected response.
     Ignored(IgnoreReason),
 }
 
@@ -73,31 +72,32 @@ impl OpenListener {
         &self.start_address
     }
 
-    /// Nobody but our own user need open the start address once our own browser was given it: where the system tells
-    /// whose a connection is, another user who read it from the process list does not learn the state.
+    /// From now on, only this user may open the start address. Callers use it once they have started this user's
+    /// browser. Another user who read the address from the process list then cannot learn the state, on systems that
+    /// show the owner of a connection.
     pub fn restrict_to_own_user(&self) {
         self.server.own_user_only.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has opened the start address.
     pub fn was_start_opened(&self) -> bool {
         self.server.start_opened.load(Ordering::Relaxed)
     }
 
-    /// What the answer must carry, and where whoever opens the start address is sent.
+    /// Sets the expected response and the authorization request that the start address redirects to.
     pub fn set_awaited_callback(&self, awaited: AwaitedCallback) {
         self.server.awaited.send_replace(Some(Arc::new(awaited)));
     }
 
-    /// The one request with the right `state`, or what was pasted in its place.
+    /// Waits for the authorization response, from the browser or pasted. The caller sets the timeout.
     pub async fn wait_for_answer(&mut self) -> Result<Secret, CallbackError> {
         let answer = (&mut self.receiver).await.expect("the server, which holds the sender, lives as long as this");
         self.follow_by = Instant::now() + self.follow_timeout;
         answer
     }
 
-    /// Weighs an address that a person brought by hand, as if their browser had come with it; but who has copied too little,
-    /// and so lost the issuer, may try again.
+    /// Handles an address that the user pasted, with the checks of a browser's request. There is one difference: an
+    /// address without a promised `iss` is rejected but does not end the sign-in, because the user probably copied
+    /// only a part.
     pub fn submit_pasted_address(&mut self, text: &str) -> Result<(), PasteRejection> {
         let request = parse_pasted_address(text).ok_or(PasteRejection::NotAnAddress)?;
         let awaited = self.server.awaited.borrow().clone();
@@ -107,7 +107,7 @@ impl OpenListener {
             }
             RequestVerdict::Answer(outcome) => {
                 self.server.accept_answer(outcome);
-                // No browser is on its way to the page with the result.
+                // No browser will request the result page.
                 self.follow_timeout = Duration::ZERO;
                 Ok(())
             }
@@ -116,15 +116,15 @@ impl OpenListener {
         }
     }
 
-    /// Shows every waiting tab how the sign-in ended, and returns once they have it: within about a second, or two where
-    /// the browser that brought the answer has yet to ask. A browser that has gone away costs nothing more.
+    /// Shows the result in every waiting tab and returns when they have received it: within about one second, or two
+    /// if the browser has not requested the page yet. A closed browser does not delay the program any longer.
     pub async fn show_ending(self, ending: &SignInEnding) {
         self.publish_ending(ending);
         let mut viewers = self.server.result_waiters.subscribe();
         let arrived = timeout_at(self.follow_by, viewers.wait_for(|seen| seen.arrived > 0)).await.is_ok();
         if arrived {
             let finished = viewers.wait_for(|seen| seen.finished == seen.arrived);
-            // Whether they took it or not, the program goes on.
+            // The program continues, whether the tabs received the page or not.
             drop(timeout(self.server.timeouts.linger, finished).await);
         }
     }
@@ -133,16 +133,18 @@ impl OpenListener {
         self.server.final_page.send_replace(Some(HtmlPage::from_ending(ending)));
     }
 
-    /// There is nothing to wait for: whoever has opened the start address already is told why.
+    /// Ends a sign-in that failed before the provider was contacted. Browsers that wait at the start address get the
+    /// reason.
     pub async fn finish_with_failure(self, ending: &SignInEnding) {
         self.publish_ending(ending);
         let mut beginners = self.server.start_waiters.subscribe();
-        let told = beginners.wait_for(|seen| seen.finished == seen.arrived);
-        drop(timeout(self.server.timeouts.linger, told).await);
+        let answered = beginners.wait_for(|seen| seen.finished == seen.arrived);
+        drop(timeout(self.server.timeouts.linger, answered).await);
     }
 }
 
-/// The address as a browser's request. Some browsers hide the scheme, and then do not copy it either.
+/// Converts a pasted address into the request that a browser would send. Some browsers copy the address without its
+/// scheme, and mail or chat programs add quotes or angle brackets.
 fn parse_pasted_address(text: &str) -> Option<CallbackRequest> {
     let text = text.trim_matches(|part: char| part.is_whitespace() || matches!(part, '"' | '\'' | '<' | '>'));
     let url = match Url::parse(text) {
@@ -161,12 +163,12 @@ fn parse_pasted_address(text: &str) -> Option<CallbackRequest> {
 
 #[cfg(test)]
 impl OpenListener {
-    /// Returns once that many tabs wait for the end.
+    /// Returns once that many tabs wait for the result.
     pub(super) async fn wait_for_result_waiters(&self, count: usize) {
         drop(self.server.result_waiters.subscribe().wait_for(|seen| seen.arrived >= count).await);
     }
 
-    /// Returns once that many wait at the start address.
+    /// Returns once that many requests wait at the start address.
     pub(super) async fn wait_for_start_waiters(&self, count: usize) {
         drop(self.server.start_waiters.subscribe().wait_for(|seen| seen.arrived >= count).await);
     }

@@ -1,6 +1,7 @@
-//! Whether the other end of a connection within this machine is held by another user, where the system tells.
+//! Detects connections from other users of this machine, by the owner of the peer's socket in `/proc/net/tcp`.
 //!
-//! What it does not tell is no stranger: other systems, and connections that a relay brought here.
+//! It protects the start address, which every user of the machine can read in the arguments of the browser's process.
+//! A peer whose owner is unknown is accepted: on other systems than Linux, and behind a relay.
 
 use std::net::SocketAddr;
 
@@ -8,7 +9,8 @@ use tokio::net::TcpStream;
 
 use super::socket_table::{self, SocketEntry};
 
-/// To be asked while the other end waits for its answer: who has let go of a connection is no longer named.
+/// Returns whether another user owns the other end of the connection. Call it before the response is sent: after the
+/// peer closes, the system no longer lists its owner.
 pub(super) fn is_other_user(stream: &TcpStream) -> bool {
     let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     has_other_owner(&socket_table::read_sockets(), to_canonical_address(own), to_canonical_address(peer))
@@ -18,9 +20,11 @@ fn to_canonical_address(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Our own user is read from the same table, so that a user namespace numbers both alike. Root may read everything
-/// anyway, and relays connections for others. No state of the connection is asked for: a stranger who has closed their
-/// half of it still reads the answer.
+/// Compares the owners of both ends.
+///
+/// This user's number comes from the same table, so that a user namespace maps both numbers in the same way. Root is
+/// accepted, because it can read everything anyway and runs relays for other users. The state of the connection does
+/// not matter: a peer that has closed its sending half can still read the response.
 fn has_other_owner(sockets: &[SocketEntry], own: SocketAddr, peer: SocketAddr) -> bool {
     const ROOT: u32 = 0;
     let user = |local: SocketAddr, remote: SocketAddr| {

@@ -1,13 +1,14 @@
-//! Who holds a port, where that is cheap to know: Linux's /proc, for processes of the same person.
+//! Finds the process that listens on a port, so that an error message can name it.
 //!
-//! Elsewhere nothing is found, and nothing is said.
+//! It reads Linux's `/proc` and sees only processes of the same user. In every other case it finds nothing, and the
+//! message names only the port.
 
 use std::{fs, path::Path};
 
 use super::socket_table::{self, SocketEntry};
 use crate::text::UntrustedText;
 
-/// The process that listens on a port we wanted.
+/// The process that listens on a port that the program needs. Its name is its own choice, and so untrusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortHolder {
     pub name: UntrustedText,
@@ -26,13 +27,13 @@ impl PortHolder {
     }
 }
 
-/// The name that /proc gives the socket listening on `port`.
+/// Returns the name of the socket that listens on `port`, as links in `/proc/PID/fd` show it.
 fn find_listening_socket(sockets: &[SocketEntry], port: u16) -> Option<String> {
     let socket = sockets.iter().find(|socket| socket.listens && socket.local.port() == port)?;
     Some(format!("socket:[{}]", socket.inode))
 }
 
-/// Another person's process does not show its files, and counts as having none.
+/// Returns whether the process has the socket open. Files of another user's process are unreadable and count as absent.
 fn has_socket_open(pid: u32, socket: &str) -> bool {
     fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
         files.filter_map(|file| fs::read_link(file.ok()?.path()).ok()).any(|link| link == Path::new(socket))

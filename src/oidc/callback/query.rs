@@ -1,6 +1,6 @@
-//! The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207), decoded from a query.
+//! Decodes the parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207 §2) from a query.
 //!
-//! Each may come once; whether they are the awaited ones is `verdict`'s business.
+//! A repeated parameter is an error. `verdict` compares the values with the expected ones.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::IgnoreReason;
 use crate::secret::Secret;
 
-/// What a provider may send back; everything else in the query is passed over (RFC 6749 §4.1.2).
+/// The parameters that a provider may send. Unknown ones are ignored, as RFC 6749 §4.1.2 requires.
 #[derive(Debug, Default)]
 pub(super) struct CallbackParameters {
     pub(super) state: Option<Secret>,
@@ -20,7 +20,8 @@ pub(super) struct CallbackParameters {
 }
 
 impl CallbackParameters {
-    /// Fails where a parameter comes twice (RFC 6749 §3.1 forbids it): which one would count?
+    /// Fails if a parameter occurs twice (RFC 6749 §3.1 forbids it). Otherwise an attacker could append a second
+    /// `code` or `state`, and this program and a proxy or scanner could disagree about which one counts.
     pub(super) fn parse_query(query: &str) -> Result<Self, IgnoreReason> {
         let mut read = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -45,7 +46,7 @@ impl CallbackParameters {
     }
 }
 
-/// Form decoding: `+` is a space, `%41` a byte; a percent sign that begins no such byte stands for itself.
+/// Decodes a form value: `+` is a space and `%41` a byte. A percent sign without two hex digits stays as it is.
 fn decode_form_value(text: &str) -> Result<String, IgnoreReason> {
     let text = text.replace('+', " ");
     percent_decode_str(&text).decode_utf8().map(Cow::into_owned).map_err(|_| IgnoreReason::Encoding)

@@ -1,11 +1,11 @@
-//! Serves the callback's address: every connection is answered, one answer counts, and the browser learns the end.
+//! Answers every request to the callback server, accepts one authorization response, and shows its result.
 //!
-//! What a request means is `verdict`'s business; here are time, number and order.
+//! `verdict` decides what a request means. This module owns the order of events and the shared state.
 //!
-//! The right answer is met with a 303 to an address of our own, at once, and it is that address whose connection is
-//! held until the end is known. So the code leaves the address bar and never enters the history, a reload shows the
-//! end instead of sending the code again, and nothing depends on a script. The price is one request more: `show_ending`
-//! waits a moment for it where the browser has not made it yet.
+//! The server answers the authorization response at once with a 303 to its result page, and delays that page until the
+//! result is known. So the code leaves the address bar and never enters the browser's history (RFC 9700 §4.3.1), a
+//! reload shows the result instead of sending the code again, and no script is needed. The cost is one more request:
+//! `show_ending` waits briefly for a browser that has not sent it yet.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -32,29 +32,33 @@ use crate::{
     secret::Secret,
 };
 
-/// Tabs that wait for the end; a tab closed while waiting counts until then.
+/// The most tabs that may wait for the result. A tab that the user closes counts until the result is known.
 const MAX_VIEWERS: usize = 16;
 
-/// What all connections share.
+/// The state that all connections share.
+///
+/// Invariant: `answer` is taken once, by the first request with the right `state`. Later ones cannot replace the code,
+/// so an attacker who learns the state afterwards cannot inject another.
 pub(super) struct CallbackServer {
     pub(super) addresses: CallbackAddresses,
-    /// Unknown until the provider has described itself.
+    /// `None` until discovery has finished. No response is accepted before that.
     pub(super) awaited: watch::Sender<Option<Arc<AwaitedCallback>>>,
     pub(super) own_user_only: AtomicBool,
-    /// Whether somebody has opened the start address.
+    /// Whether a browser has opened the start address.
     pub(super) start_opened: AtomicBool,
-    /// Taken by the one answer that counts.
+    /// The channel for the response. `None` after the response was accepted.
     answer: Mutex<Option<oneshot::Sender<Result<Secret, CallbackError>>>>,
     pub(super) final_page: watch::Sender<Option<HtmlPage>>,
-    /// At the start address, before anybody can be sent on.
+    /// Requests at the start address that wait for discovery.
     pub(super) start_waiters: watch::Sender<WaiterCounts>,
+    /// Requests for the result page that wait for the result.
     pub(super) result_waiters: watch::Sender<WaiterCounts>,
     waiter_slots: Semaphore,
     pub(super) report: Box<dyn Fn(CallbackEvent) + Send + Sync>,
     pub(super) timeouts: ServerTimeouts,
 }
 
-/// Connections that wait, or were told what they waited for.
+/// How many requests have started to wait, and how many of them have ended.
 #[derive(Default)]
 pub(super) struct WaiterCounts {
     pub(super) arrived: usize,
@@ -89,7 +93,7 @@ impl RequestHandler for CallbackServer {
 }
 
 impl CallbackServer {
-    /// A server that reports to nobody yet, and sends the answer that counts to `sender`.
+    /// Creates a server that sends the accepted response to `sender` and reports no events yet.
     pub(super) fn new(addresses: CallbackAddresses, sender: oneshot::Sender<Result<Secret, CallbackError>>) -> Self {
         Self {
             addresses,
@@ -106,7 +110,7 @@ impl CallbackServer {
         }
     }
 
-    /// Sends the browser to the provider, as soon as it is known where that is.
+    /// Redirects the browser to the provider, after discovery has finished if necessary.
     async fn handle_start(&self, stream: TcpStream, awaited: Option<Arc<AwaitedCallback>>) {
         (self.report)(CallbackEvent::Started);
         self.start_opened.store(true, Ordering::Relaxed);
@@ -116,7 +120,7 @@ impl CallbackServer {
         let Ok(_seat) = self.waiter_slots.try_acquire() else {
             return self.send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath)).await;
         };
-        let _told = WaiterGuard::count_arrival(&self.start_waiters);
+        let _guard = WaiterGuard::count_arrival(&self.start_waiters);
         let response = match race_futures(wait_for_value(&self.awaited), wait_for_value(&self.final_page)).await {
             RaceWinner::Left(Some(awaited)) => self.start_response(&awaited),
             RaceWinner::Right(Some(page)) => CallbackResponse::from_page("200 OK", page),
@@ -125,7 +129,7 @@ impl CallbackServer {
         self.send_response(stream, &response).await;
     }
 
-    /// Once the answer is here, there is nothing left to ask at the provider.
+    /// After the response has arrived, the start address leads to the result instead of starting a second sign-in.
     fn start_response(&self, awaited: &AwaitedCallback) -> CallbackResponse {
         if self.is_waiting() {
             CallbackResponse::redirect_to("302 Found", awaited.authorize_url.expose())
@@ -139,7 +143,7 @@ impl CallbackServer {
         build_ignored_response(reason)
     }
 
-    /// Takes the first answer; a second one meets a calm page that leads to the end.
+    /// Accepts the first response. A repeated one, for example after a reload, gets a page that leads to the result.
     pub(super) fn accept_answer(&self, outcome: Result<Secret, CallbackError>) -> CallbackResponse {
         let event = match &outcome {
             Ok(_) => CallbackEvent::CodeReceived,
@@ -151,7 +155,7 @@ impl CallbackServer {
             return self.already_answered_response();
         };
         (self.report)(event);
-        // Nobody waits any more: the sign-in's time ran out in this very moment, and the port closes with it.
+        // Sending fails if the sign-in's timeout ended at this moment. The port then closes as well.
         drop(answer.send(outcome));
         self.redirect_to_result()
     }
@@ -172,7 +176,6 @@ impl CallbackServer {
         }
     }
 
-    /// Holds the connection until the end is known, and tells it.
     async fn handle_result(&self, stream: TcpStream) {
         if self.is_waiting() {
             return self.send_response(stream, &build_ignored_response(IgnoreReason::UnknownPath)).await;
@@ -180,7 +183,7 @@ impl CallbackServer {
         let Ok(_seat) = self.waiter_slots.try_acquire() else {
             return self.send_response(stream, &self.already_answered_response()).await;
         };
-        let _told = WaiterGuard::count_arrival(&self.result_waiters);
+        let _guard = WaiterGuard::count_arrival(&self.result_waiters);
         if let Some(page) = wait_for_value(&self.final_page).await {
             self.send_response(stream, &CallbackResponse::from_page("200 OK", page)).await;
             (self.report)(CallbackEvent::ResultShown);
@@ -192,7 +195,7 @@ impl CallbackServer {
     }
 }
 
-/// Counts a viewer as told when its connection ends, however it ends.
+/// Counts a waiting request as ended when it is dropped, also when its connection breaks.
 struct WaiterGuard<'a>(&'a watch::Sender<WaiterCounts>);
 
 impl<'a> WaiterGuard<'a> {
@@ -208,12 +211,13 @@ impl Drop for WaiterGuard<'_> {
     }
 }
 
-/// The value, as soon as there is one.
 async fn wait_for_value<T: Clone>(sender: &watch::Sender<Option<T>>) -> Option<T> {
     let mut receiver = sender.subscribe();
     receiver.wait_for(Option::is_some).await.ok()?.clone()
 }
 
+/// The page for a request that is ignored. Another user gets the same 404 as a wrong path, so that the answer does not
+/// confirm a guessed path.
 fn build_ignored_response(reason: IgnoreReason) -> CallbackResponse {
     let (status, notice) = match reason {
         IgnoreReason::ForeignHost => ("403 Forbidden", Notice::Unreadable),

@@ -1,16 +1,16 @@
-//! The system's tables of TCP sockets, where it shows them as files: Linux's /proc/net.
+//! Parses Linux's tables of TCP sockets, `/proc/net/tcp` and `/proc/net/tcp6`.
 //!
-//! Elsewhere there are no rows, and a line of another shape is none.
+//! Other systems have no such files and yield no rows. A line of unexpected form is skipped.
 
 use std::{
     fs,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-/// One socket: an end of a connection, or a listener.
+/// One socket: one end of a connection, or a listener.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SocketEntry {
-    /// An IPv4 address within IPv6 is the IPv4 address.
+    /// An IPv4 address that is mapped into IPv6 is stored as IPv4, so that both tables compare equal.
     pub(super) local: SocketAddr,
     pub(super) remote: SocketAddr,
     pub(super) listens: bool,
@@ -18,13 +18,12 @@ pub(super) struct SocketEntry {
     pub(super) inode: u64,
 }
 
-/// Every socket of this machine that we may see, of both families.
 pub(super) fn read_sockets() -> Vec<SocketEntry> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     tables.iter().filter_map(|table| fs::read_to_string(table).ok()).flat_map(|table| parse_table(&table)).collect()
 }
 
-/// Below a header, columns 1, 2, 3, 7 and 9 are both ends, state, user and inode.
+/// Parses a table. After a header line, the columns 1, 2, 3, 7 and 9 hold local end, remote end, state, user and inode.
 pub(super) fn parse_table(table: &str) -> Vec<SocketEntry> {
     table.lines().skip(1).filter_map(parse_row).collect()
 }
@@ -59,7 +58,7 @@ fn parse_ipv6_bytes(address: &str) -> Option<[u8; 16]> {
     Some(bytes)
 }
 
-/// The address is four bytes in the network's order, shown as one number of this machine's.
+/// Parses four bytes. The kernel prints them, in network byte order, as one number in this machine's byte order.
 fn parse_hex_group(text: &str) -> Option<[u8; 4]> {
     u32::from_str_radix(text, 16).ok().map(u32::to_ne_bytes)
 }

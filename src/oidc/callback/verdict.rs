@@ -1,6 +1,10 @@
-//! What a request means to the sign-in that waits: the answer, the way to the provider, or nothing at all.
+//! Decides what a request means to the waiting sign-in: the authorization response, the start, the result page, or
+//! nothing.
 //!
-//! Pure and without memory: that an answer counts once is `server`'s business.
+//! The order of the checks matters. `Host` comes first and stops DNS rebinding. The path and method follow. Then
+//! `state` stops cross-site request forgery (RFC 6749 §10.12), and only after it the code or error is read. At last
+//! `iss` stops a mix-up of providers (RFC 9207). The module is pure and stateless: `server` ensures that one response
+//! counts.
 
 use ::http::Method;
 use ring::hmac;
@@ -8,32 +12,33 @@ use ring::hmac;
 use super::{AwaitedCallback, CallbackError, IgnoreReason, http_request::CallbackRequest, query::CallbackParameters};
 use crate::{secret::Secret, text::UntrustedText};
 
-/// The addresses that mean something while one sign-in waits.
+/// The paths of one waiting sign-in.
 #[derive(Clone, Debug)]
 pub struct CallbackAddresses {
     pub port: u16,
-    /// The registered path at which the provider sends the browser back.
+    /// The registered path, to which the provider redirects the browser.
     pub callback_path: String,
-    /// Leads to the provider; not to be guessed, since it gives away the state.
+    /// Redirects to the provider. It is random, because the redirect reveals the state.
     pub start_path: Secret,
-    /// Shows the end; not to be guessed, since it names the person.
+    /// Shows the result. It is random, because the page names the user.
     pub result_path: Secret,
 }
 
+/// What the server does with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestVerdict {
-    /// Send the browser on to the provider.
+    /// Redirect the browser to the provider.
     Start,
-    /// The provider's answer.
+    /// Accept the authorization response: its code, or its error.
     Answer(Result<Secret, CallbackError>),
-    /// The browser asks how it ended.
+    /// Show the result.
     Result,
-    /// Answered with a page, and of no consequence.
+    /// Answer with a page and change nothing.
     Ignored(IgnoreReason),
 }
 
-/// Weighs one request. Nothing but the right `state` is believed, so it is compared before anything else is read; while
-/// nothing is awaited yet, none is right.
+/// Classifies one request. Without the right `state` it reads neither code nor error, so that a forged error cannot
+/// end the sign-in. While `awaited` is `None`, no state is right.
 pub fn classify_request(
     request: &CallbackRequest,
     places: &CallbackAddresses,
@@ -61,7 +66,8 @@ pub fn classify_request(
     }
 }
 
-/// Only a loopback name with our own port: a browser sends the name it was told, whatever that resolves to.
+/// Returns whether `Host` is a loopback name with this server's port. A browser sends the name from the page's
+/// address, whatever it resolves to, so a page that rebinds its DNS name to 127.0.0.1 fails here.
 pub(super) fn is_own_host(host: Option<&str>, port: u16) -> bool {
     let Some(host) = host else { return false };
     let name = match host.strip_suffix(&format!(":{port}")) {
@@ -72,6 +78,8 @@ pub(super) fn is_own_host(host: Option<&str>, port: u16) -> bool {
     name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost")
 }
 
+/// Parses an authorization response. The outer error means that the request is ignored. The inner result ends the
+/// sign-in.
 fn parse_callback(
     query: Option<&Secret>,
     awaited: &AwaitedCallback,
@@ -93,8 +101,10 @@ fn parse_callback(
     Ok(check_issuer(sent.iss.as_ref(), awaited).and(answer))
 }
 
-/// RFC 9207 §2.4: the answer, an error included, must come from the provider that was asked. One that does not ends the
-/// sign-in: it has the right `state`, so that no better answer will come.
+/// Checks `iss` (RFC 9207 §2.4) of a code and also of an error. It stops a mix-up attack, in which a hostile provider
+/// obtains a code of an honest one (RFC 9700 §4.4).
+///
+/// A wrong issuer ends the sign-in: the browser has used up the right `state`, so no better response will arrive.
 fn check_issuer(sent: Option<&Secret>, awaited: &AwaitedCallback) -> Result<(), CallbackError> {
     let is_right = sent.map_or(!awaited.iss_required, |iss| iss.expose() == awaited.issuer);
     match is_right {
@@ -106,7 +116,8 @@ fn check_issuer(sent: Option<&Secret>, awaited: &AwaitedCallback) -> Result<(), 
     }
 }
 
-/// Compares without telling, by the time it takes, how much of a guess was right.
+/// Compares in constant time. Otherwise a local attacker could guess a secret character by character from the time
+/// that the comparison takes.
 pub(super) fn equals_in_constant_time(guess: &str, secret: &Secret) -> bool {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
     let tag = hmac::sign(&key, secret.expose().as_bytes());

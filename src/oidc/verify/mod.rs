@@ -1,6 +1,26 @@
-//! The judgement of an ID token (OIDC Core §3.1.3.7): nothing is kept, sent or exchanged before it.
+//! Verifies an ID token (OIDC Core §3.1.3.7). No other module stores, exchanges or displays a token before this one
+//! accepts it.
 //!
-//! Pure: no clock, no network. Who calls it fetches the keys anew, once, when the answer asks for that.
+//! Each check, the attack that it stops, and the section that demands it:
+//!
+//! | Check | Stops | Section |
+//! |---|---|---|
+//! | size, three parts, unique names | exhausted memory; parsers that read different values | RFC 7519 §4 and §7.2 |
+//! | `crit` | extensions that this program would ignore | RFC 7515 §4.1.11 |
+//! | `typ` | an access or logout token in place of an ID token | RFC 8725 §3.11 |
+//! | `alg` | unsigned tokens; HMAC with the public key as secret | RFC 8725 §3.1, Core §3.1.3.7 item 7 |
+//! | signature by a key of `jwks_uri` | forged tokens | Core §3.1.3.7 item 6 |
+//! | no key from the token itself | tokens that supply the attacker's key | RFC 8725 §3.10 |
+//! | `iss` | tokens of another provider or tenant | Core §3.1.3.7 item 2 |
+//! | `aud`, `azp` | tokens that the provider issued to another application | Core §3.1.3.7 items 3 to 5 |
+//! | organization | users of another tenant of the same issuer | the provider's documentation |
+//! | `nonce` | a code or token from another sign-in | Core §3.1.3.7 item 11, RFC 9700 §4.5 |
+//! | `exp`, `nbf`, `iat` | replay of old tokens | Core §3.1.3.7 items 9 and 10, RFC 7519 §4.1.5 |
+//! | `at_hash` | a substituted access token | Core §3.1.3.8 |
+//! | `sub` | a refresh that changes the user | Core §2 and §12.2 |
+//!
+//! The module is pure: it has no clock and no network. When [`TokenRejection::needs_fresh_keys`] says so, the caller
+//! fetches the keys once and verifies again.
 
 use std::{fmt, time::Duration};
 
@@ -16,13 +36,14 @@ use super::{
 };
 use crate::{secret::Secret, store::UnsealedRecord, text::UntrustedText, time::Timestamp};
 
-/// How far two honest clocks may lie apart.
+/// The difference between two honest clocks that the time checks accept (RFC 7519 §4.1.4 allows "a few minutes").
 const LEEWAY: Duration = Duration::from_secs(60);
 
-/// Group-heavy tokens reach tens of kilobytes; nothing honest reaches this.
+/// The largest accepted token. Tokens with many groups reach tens of kilobytes. The limit bounds the memory and time
+/// that a hostile answer can use.
 const MAX_TOKEN_BYTES: usize = 256 * 1024;
 
-/// An ID token as it came. It can be verified, and nothing else.
+/// An ID token as the provider sent it. Callers can only verify it: the type gives no access to its text or claims.
 #[derive(Clone, Debug)]
 pub struct UnverifiedToken(Secret);
 
@@ -32,8 +53,9 @@ impl UnverifiedToken {
     }
 }
 
-/// Proof that a token was verified by this program, in this run or before it was sealed. `cache` asks for it: text from
-/// anywhere else, such as a pipe, cannot become a [`VerifiedToken`] without being verified.
+/// Proof that this program verified a token, in this run or before it sealed the token. Only an unsealed record or a
+/// [`VerifiedToken`] yields one, so text from anywhere else, for example a pipe, cannot become a [`VerifiedToken`]
+/// without verification.
 #[derive(Clone, Copy, Debug)]
 pub struct RecallProof(());
 
@@ -45,13 +67,15 @@ impl From<&UnsealedRecord> for RecallProof {
 
 #[cfg(test)]
 impl RecallProof {
-    /// Tests take tokens back that nobody signed.
+    /// Lets tests recall tokens that have no valid signature.
     pub(crate) fn for_tests() -> Self {
         Self(())
     }
 }
 
-/// An ID token that was judged and found good.
+/// An ID token that passed every check of this module.
+///
+/// Invariant: only [`verify_token`] and [`VerifiedToken::from_sealed_store`] create one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     raw: Secret,
@@ -61,36 +85,40 @@ pub struct VerifiedToken {
     expires_at: Timestamp,
 }
 
-/// What a good token says.
+/// The values that an acceptable token must contain, and the facts of the response that it came in.
 #[derive(Debug)]
 pub struct ExpectedClaims<'a> {
     pub issuer: &'a str,
-    /// Another name that the issuer goes by, where its provider has one.
+    /// A second issuer name that the provider documents: see `find_issuer_alias`.
     pub issuer_alias: Option<&'a str>,
     pub client_id: &'a str,
-    /// `None` where the profile asks for none.
+    /// `None` where the profile requires no organization.
     pub organization: Option<RequiredOrganization<'a>>,
     pub grant: TokenGrant<'a>,
-    /// The access token of the same answer, compared with `compute_at_hash` where the token has one.
+    /// The access token of the same response. It is compared with `at_hash` if the ID token has that claim.
     pub access_token: Option<&'a Secret>,
     pub now: Timestamp,
-    /// The provider's clock, from the `Date` of its answer: tells a wrong clock from an old token.
+    /// The provider's clock, from the `Date` header of its response. It separates a wrong local clock from an expired
+    /// token in messages. It never makes a token acceptable.
     pub server_date: Option<Timestamp>,
 }
 
-/// How the token was obtained. It decides what ties the token to this sign-in.
+/// How the program obtained the token. It decides which check binds the token to this sign-in.
 #[derive(Clone, Copy, Debug)]
 pub enum TokenGrant<'a> {
-    /// The token must contain the nonce of the authorization request.
+    /// The token must contain the nonce of the authorization request (OIDC Core §3.1.3.7 item 11).
     AuthorizationCode { nonce: &'a Secret },
-    /// There is no nonce (RFC 8628): the device code ties the token to the request.
+    /// RFC 8628 has no nonce. The device code, which only this program and the provider know, binds the token.
     DeviceCode,
-    /// The token must be of the same user. A nonce in it is that of an earlier sign-in (OIDC Core §12.2). `subject` is
-    /// `None` only in records that do not name the user.
+    /// The token must belong to the same user. A nonce in it comes from the original sign-in and is not checked (OIDC
+    /// Core §12.2). `subject` is `None` only for stored records that do not name the user.
     RefreshToken { subject: Option<&'a str> },
 }
 
-/// Believes a token, or says why not.
+/// Verifies a token, or returns the first check that it failed.
+///
+/// The signature comes before the claims: the program reads no claim of a token that the provider did not sign, so an
+/// attacker cannot choose the claims that a rejection quotes.
 pub fn verify_token(
     token: UnverifiedToken,
     keys: &ProviderKeys,
@@ -110,19 +138,20 @@ pub fn verify_token(
 }
 
 impl VerifiedToken {
-    /// Takes back a token that this program verified and then sealed, without verifying it again: the keys that signed it
-    /// may be gone by now. That is sound because the store is authenticated: whoever could forge a record in it has its
-    /// key, and with that everything that the token could be exchanged for.
+    /// Recreates a token that this program verified and then sealed. It does not verify the signature again, because
+    /// the provider may have removed the key meanwhile. That is safe because the store is authenticated: an attacker
+    /// who can forge a record has the store's key, and so already reads every secret that the token could be exchanged
+    /// for.
     pub fn from_sealed_store(raw: Secret, _: RecallProof) -> Option<Self> {
         let claims = Claims::from_encoded_part(SplitToken::split(raw.expose()).ok()?.claims)?;
         let subject = claims.require_text("sub").ok()?.to_owned();
         let expires = claims.require_time("exp").ok()?;
-        // Verification requires `iat`; a token without it counts as old.
+        // Verification requires `iat`. A record without it counts as issued at its expiry, so it never looks fresh.
         let issued = claims.require_time("iat").unwrap_or(expires);
         Some(Self { raw, claims: claims.0, subject, issued_at: issued, expires_at: expires })
     }
 
-    /// Lets this very token be taken back out of the session that it is stored in.
+    /// Returns the proof that lets a session recall this token.
     pub fn recall_proof(&self) -> RecallProof {
         RecallProof(())
     }
@@ -131,7 +160,7 @@ impl VerifiedToken {
         &self.raw
     }
 
-    /// When the provider issued it (`iat`), by the provider's clock.
+    /// When the provider issued the token (`iat`), by the provider's clock.
     pub fn issued_at(&self) -> Timestamp {
         self.issued_at
     }
@@ -152,8 +181,9 @@ impl VerifiedToken {
         &self.claims
     }
 
-    /// Whether the person's groups are too many for the token, which says instead where to ask for them: in a claim of
-    /// OIDC Core §5.6.2, or in Entra's short form of it ("Groups overage claim").
+    /// Returns whether the token omits the user's groups because there are too many. It then has a distributed claim
+    /// (OIDC Core §5.6.2) or Entra's short form of it ("Groups overage claim"). A rule on groups would otherwise see
+    /// no group.
     pub fn has_groups_overage(&self) -> bool {
         let elsewhere = self.claim("_claim_names").and_then(|names| names.get("groups"));
         elsewhere.is_some() || self.claim("hasgroups").is_some_and(|has| *has != Value::Bool(false))
@@ -166,12 +196,12 @@ impl fmt::Debug for VerifiedToken {
     }
 }
 
-/// A token taken apart at its dots (RFC 7515 §7.1).
+/// A token split at its dots (JWS compact serialization, RFC 7515 §7.1).
 struct SplitToken<'a> {
     header: &'a str,
     claims: &'a str,
     signature: Vec<u8>,
-    /// Header and claims as they came: what was signed.
+    /// The encoded header and claims, byte for byte: the input of the signature (RFC 7515 §5.2).
     signed_text: &'a str,
 }
 
@@ -192,7 +222,8 @@ impl<'a> SplitToken<'a> {
     }
 }
 
-/// The key that signed, by what the header says of it. Keys and addresses of keys inside the header are not looked at.
+/// Checks the header and verifies the signature. The header may name a key (`kid`) but cannot supply one: `jwk`, `jku`
+/// and `x5u` are ignored, because an attacker would put their own key there (RFC 8725 §3.10).
 fn find_signer<'k>(
     parts: &SplitToken<'_>,
     keys: &'k ProviderKeys,
@@ -200,14 +231,18 @@ fn find_signer<'k>(
 ) -> Result<TokenSigner<'k>, TokenRejection> {
     let malformed = |_| TokenRejection::Malformed(TokenPart::Header);
     let header = Claims::from_encoded_part(parts.header).ok_or(TokenRejection::Malformed(TokenPart::Header))?;
+    // RFC 7515 §4.1.11: a recipient must reject extensions that it does not implement. `b64` (RFC 7797), for example,
+    // changes which bytes are signed.
     if header.value("crit").is_some() {
         return Err(TokenRejection::CriticalHeader);
     }
+    // RFC 8725 §3.11: `at+jwt` or `logout+jwt`, signed by the same keys, must not pass as an ID token.
     if let Some(typ) = header.optional_text("typ").map_err(malformed)?
         && !typ.eq_ignore_ascii_case("JWT")
     {
         return Err(TokenRejection::WrongTokenType { named: UntrustedText::new(typ) });
     }
+    // RFC 8725 §3.1: the fixed list of this program decides, and the provider's list can only narrow it.
     let name = header.require_text("alg").map_err(malformed)?;
     let algorithm = parse_algorithm(name)
         .filter(|_| metadata.offers_algorithm(name))
@@ -216,7 +251,10 @@ fn find_signer<'k>(
     keys.find_signer(kid, algorithm, parts.signed_text.as_bytes(), &parts.signature)
 }
 
-/// Who issued it, for whom, and through whom.
+/// Checks `iss`, `aud` and `azp` (OIDC Core §3.1.3.7 items 2 to 5).
+///
+/// Without them, a token that the user gave to any other application, or that any other tenant issued, would sign in
+/// here (token substitution). Comparisons are exact: a trailing slash is another issuer.
 fn check_parties(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let issuer = claims.require_text("iss")?;
     if issuer != expected.issuer && Some(issuer) != expected.issuer_alias {
@@ -229,7 +267,7 @@ fn check_parties(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), T
         return Err(TokenRejection::Audience { expected: UntrustedText::new(expected.client_id), actual });
     }
     let party = claims.optional_text("azp")?;
-    // A token for several needs to say whose it is; a token that says so must say us.
+    // A token with several audiences must name the client that it was issued to. A named client must be this one.
     if party.map_or(audiences.len() > 1, |party| party != expected.client_id) {
         let (expected, actual) = (UntrustedText::new(expected.client_id), party.map(UntrustedText::new));
         return Err(TokenRejection::AuthorizedParty { expected, actual });
@@ -237,7 +275,8 @@ fn check_parties(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), T
     Ok(())
 }
 
-/// The provider was asked for people of one organization, and lets others choose to be somebody else.
+/// Checks the claim that names the user's organization. For these providers the request parameter only preselects an
+/// account: the user can change it in the browser and sign in with an account of another organization.
 fn check_organization(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let Some(organization) = expected.organization else { return Ok(()) };
     let claim = organization.claim;
@@ -249,6 +288,10 @@ fn check_organization(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<
     Err(TokenRejection::Organization { claim, expected, actual })
 }
 
+/// Checks the nonce (OIDC Core §3.1.3.7 item 11). It stops an attacker who injects a code of their own sign-in or a
+/// stolen one (RFC 9700 §4.5), also at a provider that ignores PKCE.
+///
+/// The comparison need not run in constant time: the provider signed the token, so an attacker cannot send guesses.
 fn check_nonce(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), TokenRejection> {
     let nonce = match expected.grant {
         TokenGrant::AuthorizationCode { nonce } => nonce,
@@ -257,7 +300,8 @@ fn check_nonce(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(), Tok
     if claims.require_text("nonce")? == nonce.expose() { Ok(()) } else { Err(TokenRejection::NonceMismatch) }
 }
 
-/// When it was issued and when it expires, where now lies between the two.
+/// Checks `exp`, `iat` and `nbf`, with the leeway (RFC 7519 §4.1.4 to §4.1.6), and returns the first two. An old token
+/// from a log or a backup fails here.
 fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(Timestamp, Timestamp), TokenRejection> {
     let now = expected.now;
     let expiry = claims.require_time("exp")?;
@@ -277,6 +321,8 @@ fn check_times(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<(Timest
     Err(skew.filter(|skew| skew.span() > LEEWAY).map_or(fault, TokenRejection::WrongClock))
 }
 
+/// Checks `at_hash` (OIDC Core §3.1.3.8): an attacker cannot put another access token beside a genuine ID token. The
+/// claim is optional in the code flow. The program uses the access token for nothing else.
 fn check_access_token(
     claims: &Claims,
     expected: &ExpectedClaims<'_>,
@@ -291,6 +337,8 @@ fn check_access_token(
     }
 }
 
+/// Checks `sub`: present, at most 255 bytes (OIDC Core §2), and after a refresh the same user as before (§12.2).
+/// Otherwise a refresh token from a mixed-up response would continue the session as another user.
 fn check_subject(claims: &Claims, expected: &ExpectedClaims<'_>) -> Result<String, TokenRejection> {
     let subject = claims.require_text("sub")?;
     if subject.is_empty() || subject.len() > 255 {

@@ -1,6 +1,6 @@
-//! Keys that truly sign, for the tests of `verify`: by another library than the one that verifies.
+//! Test keys that sign tokens for the tests of `verify`, with another library than the one that verifies.
 //!
-//! It signs whatever it is given, honest or not.
+//! They sign any header and claims, valid or forged.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -13,11 +13,9 @@ use serde_json::{Value, json};
 
 use crate::oidc::ProviderKeys;
 
-/// Every algorithm that is believed.
 pub(super) const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
-/// A key pair under a name.
 pub(super) struct TestSigningKey {
     kid: &'static str,
     pair: TestKeyPair,
@@ -39,7 +37,7 @@ pub(super) fn build_key_set(keys: &[Value]) -> ProviderKeys {
 }
 
 impl TestSigningKey {
-    /// A key fit for the algorithm: a new one, but for RSA, whose making takes seconds.
+    /// Returns a key for the algorithm. RSA keys come from a file, because generating one takes seconds.
     pub(super) fn for_algorithm(algorithm: &str, kid: &'static str) -> Self {
         let random = SystemRandom::new();
         let ecdsa = |kind| {
@@ -61,7 +59,7 @@ impl TestSigningKey {
         Self { kid, pair }
     }
 
-    /// The public half, as a provider publishes it.
+    /// The public key as a provider publishes it.
     pub(super) fn public_jwk(&self) -> Value {
         let point = |key: &EcdsaKeyPair, curve| {
             let point = key.public_key().as_ref();
@@ -84,14 +82,13 @@ impl TestSigningKey {
         jwk
     }
 
-    /// The public half with a member changed.
     pub(super) fn public_jwk_with(&self, member: &str, value: Value) -> Value {
         let mut jwk = self.public_jwk();
         jwk[member] = value;
         jwk
     }
 
-    /// A token of any header and claims, in the algorithm that the header names.
+    /// Signs any header and claims, with the algorithm that the header names.
     pub(super) fn sign_token(&self, header: &Value, claims: &Value) -> String {
         self.sign_raw_token(&header.to_string(), &claims.to_string())
     }
@@ -125,7 +122,7 @@ impl TestSigningKey {
     }
 }
 
-/// `compute_at_hash` of an access token, by the table of OIDC Core §3.1.3.6 (and SHA-512 for Ed25519).
+/// Computes `at_hash` by the table of OIDC Core §3.1.3.6 (SHA-512 for Ed25519).
 pub(super) fn compute_at_hash(algorithm: &str, access_token: &str) -> String {
     let hash = match &algorithm[2..] {
         "256" => &digest::SHA256,

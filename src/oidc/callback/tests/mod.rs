@@ -1,7 +1,7 @@
-//! The listener over real sockets: what the person's browser meets.
+//! The callback server over real sockets, as the user's browser sees it.
 //!
-//! What strangers and broken clients meet is in `strangers`; who comes too early, or with a pasted address, in `open`;
-//! the address that works once, in `one_time`.
+//! `strangers` has hostile and broken clients, `open` early requests and pasted addresses, `one_time` the one-time
+//! redirect.
 
 mod one_time;
 mod open;
@@ -37,7 +37,7 @@ fn redirect(host: RedirectHost, ports: &[u16]) -> RedirectUri {
     RedirectUri { host, ports: ports.to_vec(), path: "/callback".into() }
 }
 
-/// The provider's answer, and the page on which its end will be told.
+/// The authorization response, and the listener that will show the result.
 struct Answered {
     outcome: Result<Secret, CallbackError>,
     page: OpenListener,
@@ -47,7 +47,7 @@ async fn answer(mut open: OpenListener) -> Answered {
     Answered { outcome: open.wait_for_answer().await, page: open }
 }
 
-/// A sign-in that waits, and what its listener reported.
+/// A waiting sign-in, and the events that its listener reported.
 struct SignIn {
     port: u16,
     start: String,
@@ -84,7 +84,7 @@ impl SignIn {
         get(self.port, target).await
     }
 
-    /// Brings the right answer; gives the answer and the path the browser is sent to.
+    /// Sends the right response. Returns it, the port, and the path that the browser is redirected to.
     async fn answered(self) -> (Answered, u16, String) {
         let reply = self.get(RIGHT).await;
         assert_eq!(status(&reply), "303 See Other");
@@ -123,7 +123,7 @@ async fn send(port: u16, request: &[u8]) -> TcpStream {
     stream
 }
 
-/// Reads to the end: an RST in place of a FIN would be an error here.
+/// Reads until the server closes. An RST in place of a FIN fails here.
 async fn reply(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
@@ -173,7 +173,7 @@ fn the_page_is_held_until_the_end_is_known_and_then_tells_it() {
         let mut tab = send(port, &request(port, &result)).await;
         let mut another = send(port, &request(port, &result)).await;
         answered.page.wait_for_result_waiters(2).await;
-        assert!(nothing_came(&mut tab) && nothing_came(&mut another), "a page before the end could only guess");
+        assert!(nothing_came(&mut tab) && nothing_came(&mut another), "the result is not known yet");
         let tabs = [tab, another].map(|tab| tokio::spawn(reply(tab)));
         answered.page.show_ending(&signed_in()).await;
         for tab in tabs {

@@ -1,11 +1,11 @@
-//! The address that sends one browser on, once.
+//! The one-time redirect.
 
 use super::*;
 use crate::race::{RaceWinner, race_futures};
 
 const TARGET: &str = "https://signin.example/federation?Action=login&SigninToken=s3cr3t";
 
-/// A redirect at work: its port, its path and what it reported.
+/// A running redirect: its port, its path and the events that it reported.
 struct Waiting {
     redirect: OneTimeRedirect,
     port: u16,
@@ -76,7 +76,7 @@ fn a_request_that_is_not_the_browsers_does_not_use_the_address_up() {
     });
 }
 
-/// The port itself may be another test's by then, so a connection from before says what became of the listener.
+/// Another test may have bound the port meanwhile, so the test watches a connection from before the drop.
 #[test]
 fn a_connection_ends_once_the_redirect_is_dropped() {
     run(async {

@@ -1,8 +1,8 @@
-//! A listener before the provider has described itself, and answers that are brought by hand.
+//! Requests before discovery has finished, and pasted addresses.
 
 use super::*;
 
-/// A listener whose provider has not described itself yet.
+/// A listener without an expected response.
 async fn early() -> (OpenListener, u16, String) {
     let listener = CallbackListener::bind(&redirect(RedirectHost::LoopbackIp, &[])).await.unwrap();
     let (port, start) = (listener.server.addresses.port, listener.server.addresses.start_path.expose().to_owned());
@@ -74,7 +74,7 @@ fn a_pasted_address_is_judged_as_if_a_browser_had_brought_it() {
         }
         assert_eq!(open.submit_pasted_address(&format!(" \"localhost:{port}{RIGHT}\" ")), Ok(()));
         assert_eq!(open.wait_for_answer().await, Ok(Secret::new("s3cr3t-code")));
-        // Nobody is on the way to the last page, so nobody is waited for.
+        // No browser will request the result page, so the call returns at once.
         open.show_ending(&signed_in()).await;
     });
 }

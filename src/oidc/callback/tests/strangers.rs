@@ -1,4 +1,4 @@
-//! What strangers and broken clients meet: an answer, and no power over the sign-in.
+//! Hostile and broken clients: each gets a response, and none can end or change the sign-in.
 
 use super::*;
 
@@ -104,7 +104,7 @@ fn two_hundred_silent_connections_do_not_keep_the_answer_out() {
         sign_in.get("/favicon.ico").await;
         let crowded =
             sign_in.events.lock().unwrap().iter().filter(|event| **event == CallbackEvent::ConnectionEvicted).count();
-        assert!((40..=60).contains(&crowded), "{crowded} made room");
+        assert!((40..=60).contains(&crowded), "{crowded} were evicted");
         sign_in.still_waits().await;
     });
 }

@@ -1,6 +1,4 @@
-//! Tokens that are good, in every shape that honest providers give them.
-//!
-//! Each differs from the standard one in a single point.
+//! Valid tokens, in every form that honest providers issue. Each differs from the standard token in one point.
 
 use super::*;
 

@@ -1,6 +1,6 @@
-//! Tokens that are wrong before a word of them is believed: size, shape, header, and every changed character.
+//! Tokens with an invalid size, structure or header, and tokens with one changed character.
 //!
-//! Signed by the true key wherever a signature is possible.
+//! The right key signs them wherever a signature is possible, so only the check under test can fail.
 
 use super::*;
 
@@ -72,7 +72,7 @@ fn a_critical_extension_is_rejected() {
     }
 }
 
-/// No single changed character, and no missing end, may pass.
+/// Changes each character, and cuts the token at each position.
 #[test]
 fn a_token_changed_anywhere_is_rejected() {
     let good = KEY.sign_token(&header(), &claims());

@@ -1,6 +1,4 @@
-//! One good token, and the means to change it in a single point.
-//!
-//! The cases stand beside this file, by what is wrong with them.
+//! One valid token, and helpers that change it in one point. The files beside this one hold the cases.
 
 mod accepted;
 mod form;
@@ -59,7 +57,7 @@ fn judge(token: &str) -> Result<VerifiedToken, TokenRejection> {
     judge_by(token, &build_key_set(&[KEY.public_jwk()]), &expected())
 }
 
-/// The judgement of a token, good but for one change of its claims.
+/// Verifies a token whose claims differ from the valid ones by one change.
 fn with_claims(change: impl FnOnce(&mut Value)) -> Result<VerifiedToken, TokenRejection> {
     with_claims_expecting(change, &expected())
 }

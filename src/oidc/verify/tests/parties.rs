@@ -1,6 +1,5 @@
-//! Tokens signed truly, for somebody or something else.
-//!
-//! One claim wrong at a time.
+//! Tokens with a valid signature that are meant for another client, sign-in, user or organization. One claim is wrong
+//! in each.
 
 use super::*;
 

@@ -1,6 +1,4 @@
-//! Tokens that the wrong key signed, or none, or a secret.
-//!
-//! The keys are real, and so are the forgeries.
+//! Tokens without a signature, and tokens that another key or an HMAC signed. The forgeries use real cryptography.
 
 use ring::hmac;
 
@@ -21,7 +19,7 @@ fn a_token_signed_with_none_is_rejected() {
 fn an_hmac_of_the_public_key_is_rejected() {
     let public = KEY.public_jwk();
     let modulus = URL_SAFE_NO_PAD.decode(public["n"].as_str().unwrap()).unwrap();
-    // Even where the provider were so careless as to publish that very secret as a key.
+    // The token must fail even if a careless provider publishes that very secret in its key set.
     let secret = json!({ "kty": "oct", "kid": "one", "k": encode_base64url(&modulus) });
     for (name, algorithm) in [("HS256", hmac::HMAC_SHA256), ("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)]
     {
@@ -120,7 +118,7 @@ fn a_key_inside_the_token_is_not_looked_at() {
     assert_eq!(refusal(judge(&stranger.sign_token(&header, &claims()))), unknown(Some("stranger")));
 }
 
-/// Signed truly, by a key of 1024 bits.
+/// The signature is valid, but the key has only 1024 bits.
 #[test]
 fn a_token_of_a_weak_rsa_key_is_rejected() {
     let key = json!({ "kty": "RSA", "e": "AQAB", "kid": "weak", "n":

@@ -1,6 +1,4 @@
-//! Tokens that come back from our own store, and what they show of themselves.
-//!
-//! The store itself is tested elsewhere.
+//! Tokens that are recalled from the sealed store, and the `Debug` output of tokens.
 
 use super::*;
 

@@ -1,6 +1,4 @@
-//! Tokens of another time, and clocks that are wrong.
-//!
-//! The bounds are met exactly.
+//! Expired and future tokens, and wrong clocks. The cases lie exactly at the limits.
 
 use super::*;
 
